@@ -1,0 +1,148 @@
+import { posix } from 'node:path'
+
+/** The layers of docs/architecture.md, as packages are tagged: `layer:port` in `nx.tags`. */
+export const LAYERS = ['core', 'contracts', 'port', 'service', 'sample', 'app', 'testkit'] as const
+export type Layer = (typeof LAYERS)[number]
+
+/** What a layer may import. Downwards only. */
+const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
+  core: [],
+  contracts: ['core'],
+  port: ['core', 'contracts'],
+  service: ['core', 'contracts'],
+  sample: ['core'],
+  app: ['core', 'contracts', 'port', 'service'],
+  testkit: ['core', 'contracts'],
+}
+
+/** What a layer's tests may import besides. */
+const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
+  core: [],
+  contracts: [],
+  port: ['port', 'testkit'],
+  service: ['testkit'],
+  sample: ['testkit'],
+  app: ['sample', 'testkit'],
+  testkit: [],
+}
+
+/** The exceptions, each for a reason that stands in docs/architecture.md. */
+const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
+  // Delta is a log over a lake.
+  '@cinelake/delta': ['@cinelake/lake'],
+}
+
+/** Runs all services in one process, and the sample company for the demo. */
+const WHOLE_PLATFORM = '@cinelake/cli'
+
+export type Package = {
+  readonly name: string
+  /** Folder, relative to the repository: `libs/bus`. */
+  readonly folder: string
+  readonly tags: readonly string[]
+  readonly dependencies: readonly string[]
+  readonly devDependencies: readonly string[]
+}
+
+export type Source = {
+  /** Relative to the repository: `libs/bus/src/memory.ts`. */
+  readonly path: string
+  readonly text: string
+}
+
+/** A breach of a boundary: where, and what would be right. */
+export type Breach = { readonly where: string; readonly message: string }
+
+/** Checks what packages say that they depend on. */
+export function checkPackages(packages: readonly Package[]): Breach[] {
+  const byName = new Map(packages.map((each) => [each.name, each]))
+  return packages.flatMap((each) => {
+    const where = `${each.folder}/package.json`
+    const layer = layerOf(each)
+    if (layer === undefined) {
+      return [
+        {
+          where,
+          message: `expected one tag layer:${LAYERS.join('|')} in nx.tags, got ${each.tags.join(', ') || 'none'}`,
+        },
+      ]
+    }
+    const check = (names: readonly string[], allowed: readonly Layer[], field: string): Breach[] =>
+      names.flatMap((name) => {
+        const target = byName.get(name)
+        const targetLayer = target && layerOf(target)
+        if (targetLayer === undefined || isAllowed(each, name, targetLayer, allowed)) return []
+        return [
+          {
+            where,
+            message: `${field} has ${name} (${targetLayer}), but ${layer} may only import ${allowed.join(', ') || 'nothing'}`,
+          },
+        ]
+      })
+    const allowed = MAY_IMPORT[layer]
+    return [
+      ...check(each.dependencies, allowed, 'dependencies'),
+      ...check(each.devDependencies, [...allowed, ...TESTS_MAY_IMPORT[layer]], 'devDependencies'),
+    ]
+  })
+}
+
+/** Checks what files really import. */
+export function checkSources(packages: readonly Package[], sources: readonly Source[]): Breach[] {
+  return sources.flatMap((source) => {
+    const owner = packages.find(({ folder }) => source.path.startsWith(`${folder}/`))
+    return importsOf(source.text).flatMap(({ specifier, line }) => {
+      const message = specifier.startsWith('.')
+        ? problemOfRelative(specifier, source, owner)
+        : problemOfPackage(specifier, source, owner)
+      return message === undefined ? [] : [{ where: `${source.path}:${line}`, message }]
+    })
+  })
+}
+
+function problemOfPackage(specifier: string, source: Source, owner: Package | undefined): string | undefined {
+  const [, name, subpath] = /^(@cinelake\/[^/]+)(\/.+)?$/.exec(specifier) ?? []
+  if (name === undefined) return undefined
+  if (subpath !== undefined && !mayNameAdapters(source.path)) {
+    return `imports the adapter ${specifier}; take the port from ${name} and leave the choice to main.ts`
+  }
+  if (owner === undefined || isForTests(source.path) || name === owner.name || owner.dependencies.includes(name))
+    return undefined
+  return `imports ${name}, which is not among the dependencies of ${owner.name}${owner.devDependencies.includes(name) ? ' (only tests may use devDependencies)' : ''}`
+}
+
+function problemOfRelative(specifier: string, source: Source, owner: Package | undefined): string | undefined {
+  if (owner === undefined) return undefined
+  const target = posix.join(posix.dirname(source.path), specifier)
+  if (target.startsWith(`${owner.folder}/`)) return undefined
+  return `imports ${target} by path; import the package that it belongs to`
+}
+
+/** Adapters are named where everything is put together, and where that is tested. */
+function mayNameAdapters(path: string): boolean {
+  return isForTests(path) || path.endsWith('/src/main.ts') || path.startsWith('apps/cli/')
+}
+
+function isForTests(path: string): boolean {
+  return (
+    /\.(test|fixture)\.ts$|-contract\.ts$|^[^/]+\/[^/]+\/test\//.test(path) ||
+    ['libs/testkit/', 'bench/', 'test/', 'tools/'].some((folder) => path.startsWith(folder))
+  )
+}
+
+function layerOf({ tags }: Package): Layer | undefined {
+  const layers = LAYERS.filter((layer) => tags.includes(`layer:${layer}`))
+  return layers.length === 1 ? layers[0] : undefined
+}
+
+function isAllowed(from: Package, to: string, layer: Layer, allowed: readonly Layer[]): boolean {
+  if (allowed.includes(layer) || MAY_BESIDES[from.name]?.includes(to) === true) return true
+  return from.name === WHOLE_PLATFORM && (layer === 'app' || layer === 'sample')
+}
+
+function importsOf(text: string): { readonly specifier: string; readonly line: number }[] {
+  return [...text.matchAll(/(?:^|[\s;})])(?:from|import)\s*\(?\s*'([^'\n]+)'/g)].map((match) => ({
+    specifier: match[1] ?? '',
+    line: text.slice(0, match.index + match[0].length).split('\n').length,
+  }))
+}

@@ -1,0 +1,24 @@
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
+
+/** Ends a test run with what was left out and why, and with one line to read by machine: `N passed, N failed, N skipped`. */
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const count = (state: string) => tests.filter((test) => test.result().state === state).length
+    // A file that could not even be read, or an error outside of any test, is a failure as well.
+    const brokenModules = modules.filter((module) => module.errors().length > 0).length
+    const failed = count('failed') + brokenModules + unhandledErrors.length
+    // Vitest's own summary is written on the next tick; this has to come last.
+    process.once('exit', () => {
+      for (const test of tests)
+        if (test.result().state === 'skipped') process.stdout.write(`skipped: ${describeSkipped(test)}\n`)
+      process.stdout.write(`${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped\n`)
+    })
+  }
+}
+
+function describeSkipped(test: TestCase): string {
+  const result = test.result()
+  const reason = result.state === 'skipped' ? result.note : undefined
+  return `${test.module.relativeModuleId} > ${test.fullName}${reason === undefined ? '' : `: ${reason}`}`
+}
