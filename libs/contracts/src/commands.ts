@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { PipelineRef, taskHeader, WindowSchema } from './header.ts'
+
+const commandHeader = { ...taskHeader, pipeline: PipelineRef, window: WindowSchema }
+
+export const TableName = z.object({ schema: z.string().min(1), name: z.string().min(1) })
+export type TableName = z.infer<typeof TableName>
+
+/** Lists the tables of a database source, so that each becomes a task. */
+export const Discover = z.object({ kind: z.literal('discover'), ...commandHeader, source: z.string().min(1) })
+export type Discover = z.infer<typeof Discover>
+
+/** Lands one dataset of a source in raw. */
+export const Ingest = z.object({
+  kind: z.literal('ingest'),
+  ...commandHeader,
+  source: z.string().min(1),
+  /** The dataset's name within the source; for an undeclared table of a database, `<schema>.<table>`. */
+  dataset: z.string().min(1),
+  /** The table to copy; database sources only. */
+  table: TableName.optional(),
+  /** Where the last successful window of this task ended (exclusive lower bound is this instant, inclusive); null the first time. Incremental datasets only. */
+  since: z.iso.datetime().nullable(),
+})
+export type Ingest = z.infer<typeof Ingest>
+
+/** Makes raw into a typed, checked, deduplicated Delta table. */
+export const Refine = z.object({
+  kind: z.literal('refine'),
+  ...commandHeader,
+  /** The refined table, which is also the dataset's name. */
+  dataset: z.string().min(1),
+  /** The manifest that the ingest task wrote, a lake path. */
+  manifest: z.string().min(1),
+})
+export type Refine = z.infer<typeof Refine>
+
+/** One version of a refined table. Pinned, so that an attempt reads what the attempt before it read. */
+export const TableVersion = z.object({ table: z.string().min(1), version: z.int().min(0) })
+export type TableVersion = z.infer<typeof TableVersion>
+
+/** Runs one model's SELECT over pinned versions of its inputs. */
+export const Build = z.object({
+  kind: z.literal('build'),
+  ...commandHeader,
+  model: z.string().min(1),
+  inputs: z.array(TableVersion),
+})
+export type Build = z.infer<typeof Build>
+
+/** Copies one version of a refined table into its SQL table. */
+export const Load = z.object({ kind: z.literal('load'), ...commandHeader, ...TableVersion.shape })
+export type Load = z.infer<typeof Load>
+
+export const Command = z.discriminatedUnion('kind', [Discover, Ingest, Refine, Build, Load])
+export type Command = z.infer<typeof Command>
+export type CommandKind = Command['kind']
+
+/** The queue that a service takes its commands from. A site's agents share one queue. */
+export const QUEUES = ['ingest-api', 'ingest-files', 'transformer', 'loader'] as const
+export type Service = (typeof QUEUES)[number]
+/** `ingest-files.<site>` for an agent on a company's own network; a service's own name otherwise. */
+export type Queue = Service | `ingest-files.${string}`

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { TableName } from './commands.ts'
+import { taskHeader } from './header.ts'
+
+const eventHeader = { ...taskHeader, at: z.iso.datetime(), worker: z.string().min(1) }
+const count = z.int().min(0)
+
+export const BalanceSchema = z.object({
+  unit: z.enum(['rows', 'files']),
+  in: count,
+  out: count,
+  rejected: count,
+  duplicates: count,
+})
+
+/** What one quality rule found: `rejected` and `kept` say what became of the rows that broke it. */
+export const QualityResult = z.object({
+  rule: z.string(),
+  severity: z.enum(['warn', 'error', 'fail']),
+  /** Rows checked, or 1 for a rule about the whole table. */
+  checked: count,
+  failed: count,
+  /** What the rule asks and what was found, in words: no row contents. */
+  detail: z.string().optional(),
+})
+export type QualityResult = z.infer<typeof QualityResult>
+
+/** What a task made, by kind of task. */
+export const TaskOutput = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('tables'), tables: z.array(TableName) }),
+  z.object({
+    kind: z.literal('landed'),
+    /** Lake path of the manifest. */
+    manifest: z.string(),
+    fileCount: count,
+    sizeBytes: count,
+    /** Unknown (absent) for files that are landed as they are. */
+    rowCount: count.optional(),
+  }),
+  z.object({
+    kind: z.literal('table'),
+    table: z.string(),
+    /** The Delta version that now holds the result. */
+    version: count,
+    /** `unchanged`: the inputs were those of the version that is there already; `superseded`: a later window is in the table. */
+    outcome: z.enum(['committed', 'already-committed', 'unchanged', 'superseded']),
+  }),
+  z.object({
+    kind: z.literal('loaded'),
+    table: z.string(),
+    version: count,
+    outcome: z.enum(['replaced', 'changed', 'already-loaded']),
+    /** Rows sent to the database: all of them, or only those that changed. */
+    sentRowCount: count,
+  }),
+])
+export type TaskOutput = z.infer<typeof TaskOutput>
+
+export const TaskStarted = z.object({ kind: z.literal('task.started'), ...eventHeader })
+export type TaskStarted = z.infer<typeof TaskStarted>
+
+/** A sign of life with what was done so far. May be lost: nothing depends on it. */
+export const TaskProgressed = z.object({
+  kind: z.literal('task.progressed'),
+  ...eventHeader,
+  rowCount: count.optional(),
+  sizeBytes: count.optional(),
+})
+export type TaskProgressed = z.infer<typeof TaskProgressed>
+
+export const TaskSucceeded = z.object({
+  kind: z.literal('task.succeeded'),
+  ...eventHeader,
+  durationMs: z.number().min(0),
+  balance: BalanceSchema,
+  /** Rejected rows by rule. */
+  rejects: z.record(z.string(), count),
+  quality: z.array(QualityResult),
+  output: TaskOutput,
+})
+export type TaskSucceeded = z.infer<typeof TaskSucceeded>
+
+export const TaskFailed = z.object({
+  kind: z.literal('task.failed'),
+  ...eventHeader,
+  durationMs: z.number().min(0),
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    retryable: z.boolean(),
+    context: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  }),
+  quality: z.array(QualityResult),
+})
+export type TaskFailed = z.infer<typeof TaskFailed>
+
+export const Event = z.discriminatedUnion('kind', [TaskStarted, TaskProgressed, TaskSucceeded, TaskFailed])
+export type Event = z.infer<typeof Event>

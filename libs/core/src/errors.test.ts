@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest'
+import { CancelledError, ConfigError, reportError, TerminalError } from './errors.ts'
+
+class FileBroken extends TerminalError {
+  readonly code = 'TEST_FILE_BROKEN'
+}
+
+describe('an error as it is reported', () => {
+  test('keeps code, words, context and whether a retry can help', () => {
+    expect(reportError(new FileBroken('file is broken [file=a.csv]', { file: 'a.csv', line: 3 }))).toEqual({
+      code: 'TEST_FILE_BROKEN',
+      message: 'file is broken [file=a.csv]',
+      retryable: false,
+      context: { file: 'a.csv', line: 3 },
+    })
+  })
+
+  test('names its causes, each once', () => {
+    const root = new Error('connect ECONNREFUSED')
+    const middle = new Error('server is away: connect ECONNREFUSED', { cause: root })
+
+    expect(reportError(new FileBroken('cannot read', {}, { cause: middle })).message).toBe(
+      'cannot read; caused by: server is away: connect ECONNREFUSED',
+    )
+    expect(reportError(new FileBroken('cannot read', {}, { cause: root })).message).toBe(
+      'cannot read; caused by: connect ECONNREFUSED',
+    )
+  })
+
+  test('that nobody raised on purpose may be retried', () => {
+    expect(reportError(new TypeError('x is undefined'))).toEqual({
+      code: 'UNEXPECTED_ERROR',
+      message: 'x is undefined',
+      retryable: true,
+      context: {},
+    })
+    expect(reportError('a text')).toMatchObject({ code: 'UNEXPECTED_ERROR', message: 'a text' })
+    expect(reportError(undefined)).toMatchObject({ code: 'UNEXPECTED_ERROR' })
+  })
+
+  test('ends, though its causes go in a circle', () => {
+    const one = new Error('one')
+    const two = new Error('two', { cause: one })
+    one.cause = two
+
+    expect(reportError(one).message).toBe('one; caused by: two')
+  })
+})
+
+test('an error carries the name of its class', () => {
+  expect(new FileBroken('x', {}).name).toBe('FileBroken')
+})
+
+test('a configuration error lists every problem on a line of its own', () => {
+  const error = new ConfigError('settings cannot be used', ['A: expected a number', 'B is not set'])
+
+  expect(error.message).toBe('settings cannot be used:\n  - A: expected a number\n  - B is not set')
+  expect(error).toMatchObject({
+    code: 'CONFIG_INVALID',
+    retryable: false,
+    problems: ['A: expected a number', 'B is not set'],
+  })
+})
+
+test('work that was stopped may be done again', () => {
+  expect(new CancelledError('load orders')).toMatchObject({
+    code: 'WORK_CANCELLED',
+    retryable: true,
+    message: expect.stringContaining('load orders'),
+  })
+})

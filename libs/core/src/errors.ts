@@ -1,0 +1,89 @@
+/** What an error is about, as `key=value` pairs: names and numbers, never row contents or secrets. */
+export type ErrorContext = Readonly<Record<string, string | number | boolean | null>>
+
+/** The root of every error that Cinelake raises on purpose. Messages read: what failed [key=value]: expected X, got Y; what to do. */
+export abstract class PipelineError extends Error {
+  /** Stable, greppable, used by alerts and runbooks: `AREA_REASON`. Never reworded. */
+  abstract readonly code: string
+  /** Whether the same input may succeed later. The bus and the scheduler read this and nothing else. */
+  abstract readonly retryable: boolean
+  readonly context: ErrorContext
+
+  constructor(message: string, context: ErrorContext, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+    this.context = context
+  }
+}
+
+/** Wrong for good: bad data, bad configuration, a broken contract. Another try with the same input cannot help. */
+export abstract class TerminalError extends PipelineError {
+  readonly retryable = false
+}
+
+/** Wrong for now: a server that is away, a lock held by another, a timeout. Another try may help. */
+export abstract class TransientError extends PipelineError {
+  readonly retryable = true
+}
+
+/** Settings or arguments that cannot be used. Carries every problem found, so that one edit can fix them all. */
+export class ConfigError extends TerminalError {
+  readonly code = 'CONFIG_INVALID'
+  readonly problems: readonly string[]
+
+  constructor(what: string, problems: readonly string[], options?: ErrorOptions) {
+    super(`${what}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`, {}, options)
+    this.problems = problems
+  }
+}
+
+/** The work was told to stop (SIGTERM, Ctrl-C, a lost lock). It may be done again from the start. */
+export class CancelledError extends TransientError {
+  readonly code = 'WORK_CANCELLED'
+
+  constructor(what: string, options?: ErrorOptions) {
+    super(`${what} was stopped before it was done; it starts again with the next attempt`, {}, options)
+  }
+}
+
+/** An error as it travels in events and is kept in the run history. */
+export type ErrorReport = {
+  readonly code: string
+  readonly message: string
+  readonly retryable: boolean
+  readonly context: ErrorContext
+}
+
+/** An error that nobody raised on purpose is a bug: it is retried, since a crash may be bad luck, and then shown as it is. */
+export const UNEXPECTED = 'UNEXPECTED_ERROR'
+
+/** Makes what was thrown presentable; every cause that has a message is appended once. */
+export function reportError(thrown: unknown): ErrorReport {
+  if (thrown instanceof PipelineError) {
+    return {
+      code: thrown.code,
+      message: withCauses(thrown),
+      retryable: thrown.retryable,
+      context: thrown.context,
+    }
+  }
+  return { code: UNEXPECTED, message: withCauses(thrown), retryable: true, context: {} }
+}
+
+/** Causes looked at: enough for any honest chain, and an end for one that goes in a circle. */
+const MAX_CAUSES = 10
+
+function withCauses(thrown: unknown): string {
+  const parts: string[] = []
+  for (let [cause, depth] = [thrown, 0]; cause !== undefined && depth < MAX_CAUSES; depth++) {
+    const text = textOf(cause)
+    if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text)
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return parts.join('; caused by: ')
+}
+
+function textOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message
+  return typeof thrown === 'string' ? thrown : (JSON.stringify(thrown) ?? 'unknown')
+}

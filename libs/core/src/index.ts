@@ -1,0 +1,26 @@
+export { balanceHolds, formatBalance, type Balance } from './balance.ts'
+export { systemClock, type Clock } from './clock.ts'
+export {
+  CancelledError,
+  ConfigError,
+  PipelineError,
+  reportError,
+  TerminalError,
+  TransientError,
+  UNEXPECTED,
+  type ErrorContext,
+  type ErrorReport,
+} from './errors.ts'
+export { runIdOf, sha256, taskFileName } from './ids.ts'
+export { silentLog, type Log, type LogMethod } from './log.ts'
+export {
+  isTimeZone,
+  parseWindow,
+  shiftWindow,
+  windowAt,
+  windowsBetween,
+  WINDOW_LENGTHS,
+  type Calendar,
+  type Window,
+  type WindowLength,
+} from './window.ts'

@@ -1,0 +1,14 @@
+/** Structured logging as the code sees it: facts first, then a sentence. Never row contents, never secrets. */
+export type LogMethod = (facts: Readonly<Record<string, unknown>>, message: string) => void
+
+export type Log = {
+  readonly debug: LogMethod
+  readonly info: LogMethod
+  readonly warn: LogMethod
+  readonly error: LogMethod
+  /** A log whose every line also carries these facts. */
+  child(facts: Readonly<Record<string, unknown>>): Log
+}
+
+/** Swallows everything: for tests and for commands whose output is for people. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLog }
