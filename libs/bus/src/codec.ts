@@ -1,0 +1,52 @@
+import { Command, Event } from '@cinelake/contracts'
+import { MessageInvalidError, MessageTooLargeError } from './errors.ts'
+
+/** Bytes of UTF-8. Service Bus Standard limit. Source: learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
+const MAX_MESSAGE_BYTES = 256 * 1024
+
+/** Makes messages into text and back; what comes out is a fact that code may rely on. */
+export type Codec<Message> = {
+  /** @throws {MessageInvalidError} @throws {MessageTooLargeError} */
+  encode(message: Message): string
+  /** @throws {MessageInvalidError} */
+  decode(text: string): Message
+}
+
+export const commandCodec: Codec<Command> = codecOf('command', Command)
+export const eventCodec: Codec<Event> = codecOf('event', Event)
+
+/** The part of a zod schema that is used here. */
+type Contract<Message> = {
+  safeParse(value: unknown): { success: true; data: Message } | { success: false; error: { issues: readonly Issue[] } }
+}
+type Issue = { readonly path: readonly PropertyKey[]; readonly message: string }
+
+function codecOf<Message extends { kind: string }>(name: string, contract: Contract<Message>): Codec<Message> {
+  const check = (value: unknown): Message => {
+    const parsed = contract.safeParse(value)
+    if (!parsed.success) throw new MessageInvalidError(name, parsed.error.issues.map(describe))
+    return parsed.data
+  }
+  return {
+    encode(message) {
+      const text = JSON.stringify(check(message))
+      const sizeBytes = Buffer.byteLength(text)
+      if (sizeBytes > MAX_MESSAGE_BYTES) throw new MessageTooLargeError(message.kind, sizeBytes, MAX_MESSAGE_BYTES)
+      return text
+    },
+    decode: (text) => check(parseJson(name, text)),
+  }
+}
+
+function parseJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's own message quotes the text.
+    throw new MessageInvalidError(name, [`expected JSON, got ${text.length} characters of something else`])
+  }
+}
+
+function describe({ path, message }: Issue): string {
+  return path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`
+}

@@ -1,0 +1,54 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+
+/** A path that no object can have: a mistake of the caller, or a name from outside that has to be changed first. */
+export class LakePathError extends TerminalError {
+  readonly code = 'LAKE_PATH_INVALID'
+
+  constructor(path: string, problem: string, options?: ErrorOptions) {
+    super(`lake path is not usable [path=${JSON.stringify(path)}]: ${problem}`, { path }, options)
+  }
+}
+
+/** An object that was named, by a manifest or a table's log, is not there. */
+export class LakeObjectMissingError extends TerminalError {
+  readonly code = 'LAKE_OBJECT_MISSING'
+
+  constructor(path: string, location: string, options?: ErrorOptions) {
+    super(
+      `lake object is missing [path=${path}, lake=${location}]: expected an object, got none; ` +
+        'it was deleted or never landed, so run the task again that makes it',
+      { path, lake: location },
+      options,
+    )
+  }
+}
+
+/** An object that is too large to be held in memory as text. */
+export class LakeObjectTooLargeError extends TerminalError {
+  readonly code = 'LAKE_OBJECT_TOO_LARGE'
+
+  constructor(path: string, sizeBytes: number, limitBytes: number) {
+    super(
+      `lake object is too large to read as text [path=${path}]: expected at most ${limitBytes} bytes, got ${sizeBytes}; read it as a stream`,
+      { path, sizeBytes, limitBytes },
+    )
+  }
+}
+
+/** The storage does not answer, is full, or may not be used. */
+export class LakeUnavailableError extends TransientError {
+  readonly code = 'LAKE_UNAVAILABLE'
+
+  /**
+   * @param doing what was tried, in words: `write raw/x.csv`
+   * @param reason the storage's own code: `ENOSPC`, `503`
+   * @param remedy what a person can do about it
+   */
+  constructor(doing: string, reason: string, location: string, remedy: string, options?: ErrorOptions) {
+    super(
+      `lake is unavailable [lake=${location}, reason=${reason}]: could not ${doing}; ${remedy}`,
+      { lake: location, reason },
+      options,
+    )
+  }
+}

@@ -1,0 +1,144 @@
+import { Manifest, manifestPath, type Ingest, type TaskOutput } from '@cinelake/contracts'
+import { taskFileName, TerminalError, TransientError, type Balance } from '@cinelake/core'
+import { createHash } from 'node:crypto'
+import type { CallOptions, Lake, Written } from './lake.ts'
+
+/** What is needed of a lake to land something in it. */
+export type LandingLake = Pick<Lake, 'read' | 'readText' | 'putIfAbsent' | 'writeIfAbsent'>
+
+/** A manifest in the lake that is not what an ingest task puts there. */
+export class ManifestCorruptError extends TerminalError {
+  readonly code = 'LAKE_MANIFEST_CORRUPT'
+
+  constructor(path: string, problem: string) {
+    super(
+      `manifest is corrupt [path=${path}]: expected a manifest of version 1, got ${problem}; ` +
+        'delete it and run the ingest task again',
+      { path, problem },
+    )
+  }
+}
+
+/** What is being landed gave other bytes when it was read again. */
+export class LandingChangedError extends TransientError {
+  readonly code = 'LAKE_LANDING_CHANGED'
+
+  constructor(path: string) {
+    super(
+      `what was to be landed changed meanwhile [path=${path}]: expected the same bytes twice, got others; ` +
+        'the next attempt reads it again',
+      { path },
+    )
+  }
+}
+
+/** Where the manifest of an ingest command is, or will be. */
+export function manifestOf({ pipeline, window, task, generation }: Ingest): string {
+  return manifestPath(pipeline.name, window.label, taskFileName(task), generation)
+}
+
+/** The window's part of a path in raw; a deliberate re-run has one of its own. */
+export function windowFolder({ window, generation }: Pick<Ingest, 'window' | 'generation'>): string {
+  return generation === 1 ? window.label : `${window.label}.g${generation}`
+}
+
+/**
+ * The manifest of a task that has landed already.
+ * @returns undefined where the task has not landed yet
+ * @throws {ManifestCorruptError} terminal
+ */
+export async function readManifest(
+  lake: Pick<Lake, 'readText'>,
+  path: string,
+  options?: CallOptions,
+): Promise<Manifest | undefined> {
+  const text = await lake.readText(path, options)
+  if (text === undefined) return undefined
+  const parsed = Manifest.safeParse(jsonOf(text, path))
+  if (!parsed.success) {
+    throw new ManifestCorruptError(path, `a text that differs at ${parsed.error.issues[0]?.path.join('.')}`)
+  }
+  return parsed.data
+}
+
+/**
+ * Makes a landing count. Of several attempts that landed at the same time one wins, and all report what it landed.
+ * @returns the manifest that is in the lake now
+ */
+export async function commitManifest(
+  lake: Pick<Lake, 'readText' | 'putIfAbsent'>,
+  path: string,
+  manifest: Manifest,
+  options?: CallOptions,
+): Promise<Manifest> {
+  if ((await lake.putIfAbsent(path, JSON.stringify(manifest), options)) === 'created') return manifest
+  return (await readManifest(lake, path, options)) ?? manifest
+}
+
+/**
+ * Lands one object in raw and never replaces one: what a manifest names stays as it is, whatever a late or second
+ * attempt brings. An attempt that brings other bytes than are there puts them into a folder named by their digest.
+ * @param content gives the bytes from the start, each time it is called
+ * @returns where the bytes are, with their size and digest
+ * @throws {LandingChangedError} transient
+ */
+export async function landObject(
+  lake: LandingLake,
+  path: string,
+  content: () => AsyncIterable<Uint8Array>,
+  options?: CallOptions,
+): Promise<Written & { readonly path: string }> {
+  const { outcome, sizeBytes, sha256 } = await lake.writeIfAbsent(path, content(), options)
+  if (outcome === 'created' || (await digestOf(lake, path, options)) === sha256) return { path, sizeBytes, sha256 }
+  const slash = path.lastIndexOf('/') + 1
+  const own = `${path.slice(0, slash)}${sha256.slice(0, 16)}/${path.slice(slash)}`
+  await lake.writeIfAbsent(own, expecting(sha256, path, content()), options)
+  return { path: own, sizeBytes, sha256 }
+}
+
+/** What an ingest task reports of its manifest: rows where they were counted, else files. */
+export function outcomeOf(
+  manifest: Manifest,
+  path: string,
+): { readonly balance: Balance; readonly output: Extract<TaskOutput, { kind: 'landed' }> } {
+  const { files, rowCount } = manifest
+  const count = rowCount ?? files.length
+  return {
+    balance: { unit: rowCount === undefined ? 'files' : 'rows', in: count, out: count, rejected: 0, duplicates: 0 },
+    output: {
+      kind: 'landed',
+      manifest: path,
+      fileCount: files.length,
+      sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+      ...(rowCount === undefined ? {} : { rowCount }),
+    },
+  }
+}
+
+/** Passes bytes on and fails before the end when they are others than expected, so that they never become visible. */
+async function* expecting(
+  sha256: string,
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256')
+  for await (const block of content) {
+    hash.update(block)
+    yield block
+  }
+  if (hash.digest('hex') !== sha256) throw new LandingChangedError(path)
+}
+
+async function digestOf(lake: Pick<Lake, 'read'>, path: string, options?: CallOptions): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const block of lake.read(path, options)) hash.update(block)
+  return hash.digest('hex')
+}
+
+function jsonOf(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new ManifestCorruptError(path, 'a text that is not JSON')
+  }
+}

@@ -1,0 +1,40 @@
+import { LakePathError } from './errors.ts'
+
+/** Bytes of UTF-8 in one segment. The limit of ext4, XFS, APFS and NTFS alike (NAME_MAX in limits.h). */
+const MAX_SEGMENT_BYTES = 255
+
+/** Bytes of UTF-8 in a path. Azure allows 1,024 characters in a blob's name. Source: learn.microsoft.com/…/naming-and-referencing-containers--blobs--and-metadata */
+const MAX_PATH_BYTES = 1024
+
+/**
+ * Refuses what is no lake path, so that a name from outside can never leave the lake.
+ * @throws {LakePathError}
+ */
+export function checkPath(path: string): void {
+  const problem = problemOf(path)
+  if (problem !== undefined) throw new LakePathError(path, problem)
+}
+
+/** A folder is a path too, or the empty text for the lake as a whole. */
+export function checkFolder(folder: string): void {
+  if (folder !== '') checkPath(folder)
+}
+
+function problemOf(path: string): string | undefined {
+  if (path === '') return 'expected a path, got an empty text'
+  if (path.startsWith('/')) return 'expected a path without a leading slash'
+  if (/[\p{Cc}\\]/u.test(path)) return 'expected no control characters and no backslashes'
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES)
+    return `expected at most ${MAX_PATH_BYTES} bytes, got ${Buffer.byteLength(path)}`
+  for (const segment of path.split('/')) {
+    if (segment === '') return 'expected no empty segments (`//`, or a slash at the end)'
+    if (segment === '.' || segment === '..') return 'expected no `.` or `..` segments'
+    if (Buffer.byteLength(segment) > MAX_SEGMENT_BYTES)
+      return `expected segments of at most ${MAX_SEGMENT_BYTES} bytes, got ${Buffer.byteLength(segment)}`
+  }
+  if (path === SCRATCH || path.startsWith(`${SCRATCH}/`)) return `\`${SCRATCH}\` is kept for unfinished files`
+  return undefined
+}
+
+/** The folder for what is not in the lake yet. Never listed, never readable as part of the lake. */
+export const SCRATCH = '.scratch'

@@ -1,0 +1,37 @@
+import { SecretMissingError } from './errors.ts'
+import type { Settings } from './placeholders.ts'
+import { checkSecretName } from './secret-name.ts'
+import type { Secrets } from './secrets.ts'
+
+/** Sets secrets apart from the settings that are no secrets. */
+const PREFIX = 'CINELAKE_SECRET_'
+
+/**
+ * Secrets from the environment: `CINELAKE_SECRET_<NAME>`, or the name as it is. A name that shells refuse is also looked
+ * for in the way they write it: `crm-token` as `CRM_TOKEN`. An empty value counts as none.
+ */
+export function createEnvSecrets(settings: Settings): Secrets {
+  const find = (name: string) => placesOf(name).find((place) => (settings[place] ?? '') !== '')
+  return {
+    async get(name) {
+      checkSecretName(name)
+      const value = settings[find(name) ?? '']
+      if (value === undefined)
+        throw new SecretMissingError(
+          name,
+          placesOf(name).map((place) => `the environment variable ${place}`),
+        )
+      return value
+    },
+    async has(name) {
+      checkSecretName(name)
+      return find(name) !== undefined
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+function placesOf(name: string): string[] {
+  const shellName = name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')
+  return [...new Set([`${PREFIX}${name}`, name, `${PREFIX}${shellName}`, shellName])]
+}

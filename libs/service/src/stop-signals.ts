@@ -1,0 +1,37 @@
+/** Exit codes of a process that a signal ended: 128 + the signal's number. Source: the shell's convention, signal(7) */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
+
+/** Waits to be told to stop. */
+export type StopSignals = Disposable & {
+  /** Aborted by the first SIGTERM or SIGINT, or by `stop`. */
+  readonly signal: AbortSignal
+  /** Resolves when `signal` is aborted; keeps the process alive until then. */
+  wait(): Promise<void>
+  stop(reason: string): void
+}
+
+/** Listens for signals: the first one asks for a graceful stop, a second one ends the process at once. */
+export function listenForStop(): StopSignals {
+  const controller = new AbortController()
+  const onSignal = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? EXIT_CODES.SIGINT : EXIT_CODES.SIGTERM)
+    controller.abort(name)
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  return {
+    signal: controller.signal,
+    stop: (reason) => controller.abort(reason),
+    async wait() {
+      if (controller.signal.aborted) return
+      // A consumer that waits for messages in memory holds nothing that keeps the event loop going.
+      const keepAlive = setInterval(() => {}, 3_600_000)
+      await new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve(), { once: true }))
+      clearInterval(keepAlive)
+    },
+    [Symbol.dispose]() {
+      process.off('SIGTERM', onSignal)
+      process.off('SIGINT', onSignal)
+    },
+  }
+}
