@@ -1,0 +1,1 @@
+export { createIngestApiHandlers, type IngestApiDeps } from './handlers.ts'

@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import { join } from 'node:path'
+import type { TaskHandler } from '@cinelake/bus'
+import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
+import { parseWindow, taskFileName } from '@cinelake/core'
+import { createDirectoryLake } from '@cinelake/lake/directory'
+import { freezePipeline, type CheckedPipeline, type RestDataset, type RestSource } from '@cinelake/pipeline'
+import { createFill } from '@cinelake/secrets'
+import type { Secrets } from '@cinelake/secrets'
+import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
+import { createIngestApiHandlers, type IngestApiDeps } from './handlers.ts'
+
+type Given = {
+  readonly source: RestSource
+  readonly settings?: Record<string, string>
+  /** What a secret is at each look-up, `refresh` or not. */
+  readonly secrets?: (name: string, refresh: boolean) => string
+} & Pick<IngestApiDeps, 'maxBodyBytes'>
+
+/** The service with a lake and a pipeline of one source. It never really waits: its waits are written down. */
+export async function givenService({ source, settings = {}, secrets = () => 'secret', ...limits }: Given) {
+  const stack = new AsyncDisposableStack()
+  const { path: directory } = stack.use(await temporaryDirectory())
+  const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
+  const log = recordingLog()
+  const waits: number[] = []
+  const handlers = createIngestApiHandlers({
+    lake,
+    fill: createFill({ settings, secrets: secretsFrom(secrets) }),
+    clock: fixedClock('2026-03-02T03:00:00Z'),
+    log,
+    random: () => 0,
+    async pause(waitMs, signal) {
+      waits.push(waitMs)
+      signal.throwIfAborted()
+    },
+    ...limits,
+  })
+  const pipeline: CheckedPipeline = {
+    format: 1,
+    name: 'shop',
+    schedule: { every: 'day', timeZone: 'Europe/Berlin', start: '2026-03-01', delayMs: 0 },
+    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
+    sources: [source],
+    datasets: [],
+    models: [],
+    serve: [],
+  }
+  const frozen = freezePipeline(pipeline)
+  await lake.putIfAbsent(frozen.path, frozen.text)
+  const window = parseWindow({ every: 'day', timeZone: 'Europe/Berlin' }, '2026-03-01')
+  if (window === undefined) throw new Error('no window')
+
+  return {
+    lake,
+    log,
+    waits,
+    async ingest(fields: Partial<Ingest> = {}, signal = new AbortController().signal) {
+      const ingest = handlers.ingest as TaskHandler<'ingest'>
+      const header = aCommandHeader({
+        pipeline: { name: 'shop', digest: frozen.digest },
+        window,
+        task: 'ingest crm/users',
+      })
+      return await ingest(
+        { ...header, kind: 'ingest', source: 'crm', dataset: 'users', since: null, ...fields },
+        { signal, progress: () => {} },
+      )
+    },
+    async manifest(): Promise<Manifest | undefined> {
+      const text = await lake.readText(manifestPath('shop', window.label, taskFileName('ingest crm/users'), 1))
+      return text === undefined ? undefined : (JSON.parse(text) as Manifest)
+    },
+    csv: (path = 'raw/api/crm/users/2026-03-01.csv') => readFileSync(join(directory, 'lake', path), 'utf8'),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+export type Service = Awaited<ReturnType<typeof givenService>>
+
+function secretsFrom(lookUp: (name: string, refresh: boolean) => string): Secrets {
+  return {
+    get: async (name, options = {}) => lookUp(name, options.refresh ?? false),
+    has: async () => true,
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** A REST source `crm` with one dataset `users`. */
+export function aRestSource(
+  fields: Partial<Omit<RestSource, 'datasets'>> & Partial<Omit<RestDataset, 'name'>>,
+): RestSource {
+  const { path = '/v1/users', query = {}, records = '$.data', pagination = { type: 'none' }, ...source } = fields
+  return {
+    type: 'rest',
+    name: 'crm',
+    baseUrl: 'http://127.0.0.1:1',
+    headers: {},
+    auth: { type: 'none' },
+    maxRetries: 3,
+    timeoutMs: 5_000,
+    ...source,
+    datasets: [{ name: 'users', path, query, records, pagination }],
+  }
+}
+
+export type Server = AsyncDisposable & { readonly url: string; readonly requests: string[] }
+
+/** A real web server; what it was asked for is in `requests`. */
+export async function startHttp(listener: RequestListener): Promise<Server> {
+  const requests: string[] = []
+  const server = createHttpServer((request, response) => {
+    requests.push(request.url ?? '')
+    listener(request, response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+/** A server that writes these bytes to every client, whatever it asks, and then cuts the connection. */
+export async function startRaw(answer: (connection: number) => string): Promise<Server> {
+  const requests: string[] = []
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', (data) => {
+      requests.push(data.toString().split(' ')[1] ?? '')
+      socket.write(answer(requests.length), () => socket.destroy())
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    async [Symbol.asyncDispose]() {
+      server.close()
+    },
+  }
+}

@@ -1,0 +1,173 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+import type { TableName } from '@cinelake/contracts'
+
+/** Which database an error is about: where it is, without user and password. */
+export type DatabasePlace = { readonly source: string; readonly server: string; readonly database: string }
+
+const at = ({ source, server, database }: DatabasePlace) => `source=${source} server=${server} database=${database}`
+const named = ({ schema, name }: TableName) => `${schema}.${name}`
+
+/** A source's `url` that is no address of a database. Never shows the address: it may hold a password. */
+export class DatabaseAddressError extends TerminalError {
+  readonly code = 'DATABASE_ADDRESS_INVALID'
+
+  constructor(source: string, problem: string) {
+    super(
+      `address of the database is not usable [source=${source}]: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, got ${problem}; correct the source's \`url\` or the settings that it names`,
+      { source, problem },
+    )
+  }
+}
+
+/** The server does not answer, is starting, stopping or full, or the connection broke. */
+export class DatabaseUnavailableError extends TransientError {
+  readonly code = 'DATABASE_UNAVAILABLE'
+
+  constructor(place: DatabasePlace, reason: string, options?: ErrorOptions) {
+    super(
+      `database does not answer [${at(place)} reason=${reason}]: expected a connection that lasts; check that the server runs and that this machine may reach it`,
+      { ...place, reason },
+      options,
+    )
+  }
+}
+
+/** User and password, or the client's address, were refused. */
+export class DatabaseLoginRefusedError extends TerminalError {
+  readonly code = 'DATABASE_LOGIN_REFUSED'
+
+  constructor(place: DatabasePlace, reason: string, options?: ErrorOptions) {
+    super(
+      `database refused the login [${at(place)} reason=${reason}]: expected user and password to be right, also after the secret was looked up again; correct the secret or the user in the source's \`url\``,
+      { ...place, reason },
+      options,
+    )
+  }
+}
+
+export class DatabaseMissingError extends TerminalError {
+  readonly code = 'DATABASE_MISSING'
+
+  constructor(place: DatabasePlace, options?: ErrorOptions) {
+    super(
+      `server has no such database [${at(place)}]: expected it to be there; correct the end of the source's \`url\``,
+      { ...place },
+      options,
+    )
+  }
+}
+
+/** Encryption was asked for and could not be had, or the server's certificate is not trusted. */
+export class DatabaseTlsError extends TerminalError {
+  readonly code = 'DATABASE_TLS_REFUSED'
+
+  constructor(place: DatabasePlace, reason: string, options?: ErrorOptions) {
+    super(
+      `no encrypted connection to the database [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; install the company's certificate authority (NODE_EXTRA_CA_CERTS), or say \`sslmode=disable\` where the network is trusted`,
+      { ...place, reason },
+      options,
+    )
+  }
+}
+
+export class DatabasePermissionError extends TerminalError {
+  readonly code = 'DATABASE_PERMISSION_MISSING'
+
+  constructor(place: DatabasePlace, doing: string, options?: ErrorOptions) {
+    super(
+      `database does not allow it [${at(place)}]: could not ${doing}; grant the user USAGE on the schema and SELECT on the table (with row-level security also BYPASSRLS: nothing may be left out unseen), or exclude the table`,
+      { ...place, doing },
+      options,
+    )
+  }
+}
+
+export class TableMissingError extends TerminalError {
+  readonly code = 'DATABASE_TABLE_MISSING'
+
+  constructor(place: DatabasePlace, table: TableName) {
+    super(
+      `table is not there [${at(place)} table=${named(table)}]: expected a table or a view of exactly this name; correct the dataset's \`table\`, or take the dataset out if the table was dropped`,
+      { ...place, table: named(table) },
+    )
+  }
+}
+
+/** A source whose patterns mean no table at all. */
+export class NoTablesError extends TerminalError {
+  readonly code = 'DATABASE_NO_TABLES'
+
+  constructor(place: DatabasePlace, patterns: readonly string[], tableCount: number) {
+    super(
+      `no table is meant [${at(place)} include=${patterns.join(',')} tables=${tableCount}]: expected at least one of the database's ${tableCount} tables to match; correct \`tables.include\` and \`tables.exclude\``,
+      { ...place, include: patterns.join(','), tableCount },
+    )
+  }
+}
+
+/** A table that has no form in a typed file. */
+export class TableUnusableError extends TerminalError {
+  readonly code = 'DATABASE_TABLE_UNUSABLE'
+
+  constructor(place: DatabasePlace, table: TableName, problem: string) {
+    super(`table cannot be copied [${at(place)} table=${named(table)}]: ${problem}; copy a view of it, or exclude it`, {
+      ...place,
+      table: named(table),
+      problem,
+    })
+  }
+}
+
+/** A column by which new rows cannot be told. */
+export class CursorUnusableError extends TerminalError {
+  readonly code = 'DATABASE_CURSOR_UNUSABLE'
+
+  constructor(place: DatabasePlace, table: TableName, column: string, problem: string) {
+    super(
+      `new rows cannot be told by this column [${at(place)} table=${named(table)} incremental=${column}]: ${problem}; name another column, or leave \`incremental\` out to copy the whole table each time`,
+      { ...place, table: named(table), column, problem },
+    )
+  }
+}
+
+/** Values that the database can hold and the landed type cannot. The values themselves are not told. */
+export class ValueUnfitError extends TerminalError {
+  readonly code = 'DATABASE_VALUE_UNFIT'
+
+  constructor(
+    place: DatabasePlace,
+    table: TableName,
+    column: { readonly name: string; readonly sourceType: string; readonly type: string },
+    count: number,
+  ) {
+    super(
+      `values do not fit their type [${at(place)} table=${named(table)} column=${column.name} values=${count}]: expected ${column.sourceType} values that ${column.type} can hold; correct them in the database, or copy a view that casts the column to text`,
+      { ...place, table: named(table), column: column.name, sourceType: column.sourceType, type: column.type, count },
+    )
+  }
+}
+
+/** What was read did not arrive. */
+export class RowsLostError extends TransientError {
+  readonly code = 'DATABASE_ROWS_LOST'
+
+  constructor(place: DatabasePlace, table: TableName, expected: number, actual: number) {
+    super(
+      `rows were lost on the way [${at(place)} table=${named(table)}]: expected ${expected} rows in the file, got ${actual}; the next attempt reads the table again`,
+      { ...place, table: named(table), expected, actual },
+    )
+  }
+}
+
+/** The database refused a query for a reason of its own. */
+export class DatabaseQueryError extends TransientError {
+  readonly code = 'DATABASE_QUERY_FAILED'
+
+  constructor(place: DatabasePlace, doing: string, state: string, options?: ErrorOptions) {
+    super(
+      `database could not do it [${at(place)} sqlstate=${state}]: could not ${doing}; look the code up in the server's log`,
+      { ...place, doing, sqlstate: state },
+      options,
+    )
+  }
+}

@@ -1,0 +1,14 @@
+import { parseAddress } from './database-address.ts'
+import { DatabaseAddressError } from './errors.ts'
+import { openPostgres } from './postgres.ts'
+import type { OpenDatabase } from './source-database.ts'
+
+/**
+ * The database that an address names, by its scheme. Nothing is connected yet.
+ * @throws {DatabaseAddressError} terminal
+ */
+export const openDatabase: OpenDatabase = ({ source, url, signal }) => {
+  const address = parseAddress(source, url)
+  if (address.scheme === 'postgres' || address.scheme === 'postgresql') return openPostgres({ source, address, signal })
+  throw new DatabaseAddressError(source, `the scheme ${address.scheme}:`)
+}

@@ -1,0 +1,81 @@
+import type { TableName } from '@cinelake/contracts'
+import { sql, type QueryExecutorProvider } from 'kysely'
+
+/** What the catalog says about a column; counts as text, like everything that the connection gives. */
+export type CatalogColumn = {
+  readonly name: string
+  /** `numeric(10,2)` */
+  readonly declared: string
+  readonly type_name: string
+  readonly modifier: string
+  /** Null for types that are no arrays. */
+  readonly element: string | null
+  readonly dimensions: string
+  /** `t` or `f` */
+  readonly not_null: string
+}
+
+export type CatalogTable = {
+  /** `pg_class.oid` */
+  readonly id: string
+  /** `pg_class.relkind`: r table, p partitioned table, v view, m materialized view, f foreign table */
+  readonly kind: string
+}
+
+/** Tables with rows of their own: not the partitions of another, not views, not the system's. */
+export async function listTables(db: QueryExecutorProvider): Promise<TableName[]> {
+  const { rows } = await sql<TableName>`
+    SELECT n.nspname AS schema, c.relname AS name
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+      AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`.execute(db)
+  return rows
+}
+
+/** Undefined where there is no table or view of this name. */
+export async function findTable(db: QueryExecutorProvider, table: TableName): Promise<CatalogTable | undefined> {
+  const { rows } = await sql<CatalogTable>`
+    SELECT c.oid AS id, c.relkind AS kind
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ${table.schema} AND c.relname = ${table.name} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`.execute(
+    db,
+  )
+  return rows[0]
+}
+
+/** The columns in order, with domains followed to what they are made of. */
+export async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<CatalogColumn[]> {
+  const { rows } = await sql<CatalogColumn>`
+    WITH RECURSIVE followed AS (
+      SELECT a.attnum, a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared,
+             a.atttypid AS type_id, a.atttypmod AS modifier, a.attndims::int AS dimensions,
+             a.attnotnull AS not_null
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = ${tableId}::oid AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT f.attnum, f.name, f.declared, d.typbasetype, d.typtypmod, greatest(f.dimensions, d.typndims), f.not_null
+      FROM followed f JOIN pg_catalog.pg_type d ON d.oid = f.type_id AND d.typtype = 'd'
+    )
+    SELECT f.name, f.declared, t.typname AS type_name, f.modifier, f.dimensions, f.not_null,
+           CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN e.typname END AS element
+    FROM followed f
+    JOIN pg_catalog.pg_type t ON t.oid = f.type_id AND t.typtype <> 'd'
+    LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+    ORDER BY f.attnum`.execute(db)
+  return rows
+}
+
+/** The columns of the primary key in key order. */
+export async function listPrimaryKey(db: QueryExecutorProvider, tableId: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT a.attname AS name
+    FROM pg_catalog.pg_index i
+    CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = ${tableId}::oid AND i.indisprimary AND k.place <= i.indnkeyatts
+    ORDER BY k.place`.execute(db)
+  return rows.map(({ name }) => name)
+}

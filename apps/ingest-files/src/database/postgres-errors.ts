@@ -1,0 +1,71 @@
+import { CancelledError, PipelineError } from '@cinelake/core'
+import {
+  DatabaseLoginRefusedError,
+  DatabaseMissingError,
+  DatabasePermissionError,
+  DatabaseQueryError,
+  DatabaseTlsError,
+  DatabaseUnavailableError,
+  type DatabasePlace,
+} from './errors.ts'
+
+/**
+ * Classes and codes of SQLSTATE after which the same statement may do: connection lost, too many connections, server
+ * shutting down or starting, cancelled by an operator or by a conflict. Source: postgresql.org/docs/current/errcodes-appendix.html
+ */
+const PASSING = /^(?:08|53|57|58|40|55)/
+
+/** The driver's or the server's error as one of ours. Texts of the server about rows (`detail`) are not passed on. */
+export function translatePostgresError(
+  error: unknown,
+  place: DatabasePlace,
+  doing: string,
+  signal: AbortSignal,
+): unknown {
+  if (error instanceof PipelineError) return error
+  if (signal.aborted) return new CancelledError(doing, { cause: error })
+  const { code, message } =
+    error instanceof Error ? { code: codeOf(error), message: error.message } : { code: undefined, message: '' }
+  if (code === undefined) return withoutCode(error, message, place)
+  // A code of five letters is the server's; the others are Node's.
+  return /^[0-9A-Z]{5}$/.test(code) && isFromServer(error)
+    ? fromServer(code, error, place, doing)
+    : fromNetwork(code, error, place)
+}
+
+function fromServer(state: string, error: unknown, place: DatabasePlace, doing: string): Error {
+  const cause = { cause: error }
+  if (state.startsWith('28')) return new DatabaseLoginRefusedError(place, state, cause)
+  if (state === '3D000') return new DatabaseMissingError(place, cause)
+  if (state === '42501') return new DatabasePermissionError(place, doing, cause)
+  if (PASSING.test(state)) return new DatabaseUnavailableError(place, state, cause)
+  return new DatabaseQueryError(place, doing, state, cause)
+}
+
+function fromNetwork(code: string, error: unknown, place: DatabasePlace): Error {
+  const isTls = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_/.test(code)
+  return isTls
+    ? new DatabaseTlsError(place, code, { cause: error })
+    : new DatabaseUnavailableError(place, code, { cause: error })
+}
+
+/** The driver's own errors have no code. */
+function withoutCode(error: unknown, message: string, place: DatabasePlace): unknown {
+  if (/does not support SSL|SSL connection/i.test(message)) {
+    return new DatabaseTlsError(place, 'the server offers none', { cause: error })
+  }
+  if (/terminated|timeout|connection|closed/i.test(message)) {
+    return new DatabaseUnavailableError(place, 'connection lost', { cause: error })
+  }
+  if (/SASL|password/i.test(message))
+    return new DatabaseLoginRefusedError(place, 'no usable password', { cause: error })
+  return error
+}
+
+function isFromServer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

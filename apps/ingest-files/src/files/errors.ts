@@ -1,0 +1,90 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+
+/** A dataset's file pattern that means nothing. */
+export class FilePatternInvalidError extends TerminalError {
+  readonly code = 'FILES_PATTERN_INVALID'
+
+  constructor(pattern: string, problem: string) {
+    super(`file pattern is not usable [files=${pattern}]: ${problem}`, { files: pattern, problem })
+  }
+}
+
+/** The folder of a source that is not there, is no folder, or may not be read. */
+export class SourceFolderUnusableError extends TerminalError {
+  readonly code = 'FILES_FOLDER_UNUSABLE'
+
+  constructor(source: string, folder: string, found: string, remedy: string, options?: ErrorOptions) {
+    super(
+      `folder cannot be read [source=${source} folder=${folder}]: expected a folder that this agent may list, got ${found}; ${remedy}`,
+      { source, folder },
+      options,
+    )
+  }
+}
+
+/** No file of the window. Transient: the drop may be late. */
+export class FilesMissingError extends TransientError {
+  readonly code = 'FILES_MISSING'
+
+  constructor(about: { source: string; dataset: string; folder: string; files: string; window: string }) {
+    super(
+      `no file came for the window [source=${about.source} dataset=${about.dataset} window=${about.window}]: ` +
+        `expected at least one file like ${about.files} below ${about.folder}, got none; ` +
+        'put it there and run the window again, or say `whenMissing: skip` if days without a file are right',
+      about,
+    )
+  }
+}
+
+/** A link that leads out of the source's folder. */
+export class FileOutsideSourceError extends TerminalError {
+  readonly code = 'FILES_OUTSIDE_SOURCE'
+
+  constructor(source: string, folder: string, name: string) {
+    super(
+      `link leads out of the source's folder [source=${source} name=${name}]: expected a file below ${folder}, got one elsewhere; ` +
+        'put the file itself there, or make a source of the folder that it is in',
+      { source, folder, name },
+    )
+  }
+}
+
+/** A file that may not be read, or whose name cannot be written down. */
+export class FileForbiddenError extends TerminalError {
+  readonly code = 'FILES_FILE_FORBIDDEN'
+
+  constructor(source: string, name: string, found: string, remedy: string, options?: ErrorOptions) {
+    super(
+      `file cannot be read [source=${source} name=${name}]: expected a file that this agent may read, got ${found}; ${remedy}`,
+      { source, name },
+      options,
+    )
+  }
+}
+
+/** A file that could not be read to its end: a disk or a share that fails. */
+export class FileUnreadableError extends TransientError {
+  readonly code = 'FILES_FILE_UNREADABLE'
+
+  constructor(source: string, name: string, reason: string, options?: ErrorOptions) {
+    super(
+      `file could not be read [source=${source} name=${name} reason=${reason}]: expected to read it to its end; ` +
+        'check the disk or the share that it is on',
+      { source, name, reason },
+      options,
+    )
+  }
+}
+
+/** A file that somebody wrote to, replaced or removed while it was being read. */
+export class FileChangedError extends TransientError {
+  readonly code = 'FILES_FILE_CHANGED'
+
+  constructor(source: string, name: string, change: string) {
+    super(
+      `file changed while it was being read [source=${source} name=${name}]: expected it to stay as it was, but ${change}; ` +
+        'the next attempt reads it again; have it written under another name and renamed when it is complete',
+      { source, name, change },
+    )
+  }
+}

@@ -1,0 +1,97 @@
+import { parseWindow } from '@cinelake/core'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { belongsTo, parseFilePattern } from './file-pattern.ts'
+
+const BERLIN = 'Europe/Berlin'
+const day = (label: string) => parseWindow({ every: 'day', timeZone: BERLIN }, label)!
+const isIn = (pattern: string, name: string, window = day('2026-03-01')) =>
+  belongsTo(parseFilePattern(pattern).judge(name, BERLIN), window)
+
+describe('a name and a pattern', () => {
+  test.each([
+    ['titles_{yyyy}{MM}{dd}.csv', 'titles_20260301.csv', true],
+    ['titles_{yyyy}{MM}{dd}.csv', 'titles_20260302.csv', false],
+    ['titles_{yyyy}{MM}{dd}*.csv', 'titles_20260301 (final) übersicht.csv', true],
+    ['titles_{yyyy}{MM}{dd}.csv', 'xtitles_20260301.csv', false],
+    ['titles_{yyyy}{MM}{dd}.csv', 'titles_20260301xcsv', false],
+    ['{yyyy}/{MM}/{dd}/*.csv', '2026/03/01/a.csv', true],
+    ['{yyyy}/{MM}/{dd}/*.csv', '2026/03/02/a.csv', false],
+    ['{yyyy}-{MM}/x_{yyyy}{MM}{dd}.csv', '2026-03/x_20260301.csv', true],
+    ['{dd}.{MM}.{yyyy}.csv', '01.03.2026.csv', true],
+    ['**/t.csv', 't.csv', true],
+    ['**/t.csv', 'a/b/t.csv', true],
+    ['a/**', 'a/b/c.csv', true],
+    ['**/t.csv', '.git/t.csv', false],
+    ['*.csv', '.hidden.csv', false],
+    ['*.csv', 'a/b.csv', false],
+    ['[!.]*.csv', 'a.csv', true],
+    ['t[0-9].csv', 't5.csv', true],
+    ['t[!0-9].csv', 't5.csv', false],
+    ['a[[]1].csv', 'a[1].csv', true],
+    ['t?.csv', 't1.csv', true],
+    ['t?.csv', 't😀.csv', true],
+    ['t?.csv', 't12.csv', false],
+    ['*.{csv,txt}', 'a.txt', true],
+    ['*.{csv,txt}', 'a.tsv', false],
+    ['a+b(c).csv', 'a+b(c).csv', true],
+  ])('%s takes %s on 1 March: %s', (pattern, name, expected) => {
+    expect(isIn(pattern, name)).toBe(expected)
+  })
+
+  test('a month or a year in the name belongs to the window in which it begins', () => {
+    expect(isIn('t_{yyyy}{MM}.csv', 't_202603.csv')).toBe(true)
+    expect(isIn('t_{yyyy}{MM}.csv', 't_202603.csv', day('2026-03-02'))).toBe(false)
+    expect(isIn('t_{yyyy}.csv', 't_2026.csv', day('2026-01-01'))).toBe(true)
+  })
+
+  test('an hour belongs to its hour, and to its day in the time zone of the pipeline', () => {
+    const fiveOClock = parseWindow({ every: 'hour', timeZone: BERLIN }, '2026-03-01T05')!
+
+    expect(isIn('t_{yyyy}{MM}{dd}{HH}.csv', 't_2026030105.csv', fiveOClock)).toBe(true)
+    expect(isIn('t_{yyyy}{MM}{dd}{HH}.csv', 't_2026030106.csv', fiveOClock)).toBe(false)
+    // 23:30 UTC of the day before is 00:30 in Berlin: the name is in business time.
+    expect(isIn('t_{yyyy}{MM}{dd}{HH}.csv', 't_2026030100.csv')).toBe(true)
+    expect(isIn('t_{yyyy}{MM}{dd}{HH}.csv', 't_2026022823.csv')).toBe(false)
+  })
+
+  test.each([
+    ['t_{yyyy}{MM}{dd}.csv', 't_20260230.csv', 'there is no day 2026-02-30'],
+    ['t_{yyyy}{MM}{dd}{HH}.csv', 't_2026030125.csv', 'there is no hour 2026-03-01T25'],
+    ['{yyyy}/t_{yyyy}{MM}{dd}.csv', '2025/t_20260301.csv', 'its name says 2025 and 2026 for {yyyy}'],
+  ])('%s says of %s why it is no time', (pattern, name, problem) => {
+    expect(parseFilePattern(pattern).judge(name, BERLIN)).toEqual({ kind: 'impossible', problem })
+  })
+
+  test.each([
+    ['', 'got an empty text'],
+    ['/a.csv', 'got an empty step'],
+    ['a//b.csv', 'got an empty step'],
+    ['../a.csv', 'got `..`'],
+    ['t_{MM}{dd}.csv', 'a time from the year on'],
+    ['t_{yyyy}{dd}.csv', 'a time from the year on'],
+    ['t_{yyy}.csv', 'expected one of {yyyy}'],
+    ['t_{yyyy.csv', 'expected `}` after `{`'],
+    ['t[a.csv', 'expected `]` after `['],
+    ['t[z-a].csv', 'ranges from low to high'],
+  ])('the pattern %j is refused: %s', (pattern, problem) => {
+    expect(() => parseFilePattern(pattern)).toThrow(problem)
+  })
+
+  test('every day is in exactly one window, in every zone and over clock changes', () => {
+    const zones = fc.constantFrom('Europe/Berlin', 'America/Sao_Paulo', 'Pacific/Apia', 'Asia/Kathmandu', 'UTC')
+    fc.assert(
+      fc.property(zones, fc.integer({ min: 0, max: 800 }), (timeZone, offset) => {
+        const label = new Date(Date.UTC(2025, 0, 1) + offset * 86_400_000).toISOString().slice(0, 10)
+        const verdict = parseFilePattern('t_{yyyy}{MM}{dd}.csv').judge(`t_${label.replaceAll('-', '')}.csv`, timeZone)
+        const days = [-1, 0, 1].map((by) => new Date(Date.parse(label) + by * 86_400_000).toISOString().slice(0, 10))
+        expect(days.map((other) => belongsTo(verdict, parseWindow({ every: 'day', timeZone }, other)!))).toEqual([
+          false,
+          true,
+          false,
+        ])
+      }),
+      { numRuns: 200 },
+    )
+  })
+})

@@ -1,0 +1,108 @@
+import { parseWindow, type Window, type WindowLength } from '@cinelake/core'
+import { FilePatternInvalidError } from './errors.ts'
+import { parseGlob, type GlobSegment, type TimePart } from './glob.ts'
+
+/** What a file's name says about where it belongs. */
+export type NameVerdict =
+  /** It is no file of the dataset. */
+  | { readonly kind: 'other' }
+  /** It has no time in its name: it belongs to every window, as it is now. */
+  | { readonly kind: 'timeless' }
+  /** The instant (UTC) at which the time in its name begins. */
+  | { readonly kind: 'timed'; readonly start: string }
+  /** It would be a file of the dataset, but its time does not exist or contradicts itself. */
+  | { readonly kind: 'impossible'; readonly problem: string }
+
+/** A dataset's `files` text, ready to be compared with names. */
+export type FilePattern = {
+  readonly text: string
+  readonly segments: readonly GlobSegment[]
+  /** @param name path below the source's folder, with `/` */
+  judge(name: string, timeZone: string): NameVerdict
+}
+
+/** Which parts a pattern may have together, from the largest on, and what such a time spans. */
+const PRECISIONS: readonly { readonly parts: readonly TimePart[]; readonly every: WindowLength }[] = [
+  { parts: ['yyyy'], every: 'month' },
+  { parts: ['yyyy', 'MM'], every: 'month' },
+  { parts: ['yyyy', 'MM', 'dd'], every: 'day' },
+  { parts: ['yyyy', 'MM', 'dd', 'HH'], every: 'hour' },
+]
+
+/**
+ * Reads a `files` text: a glob in which `{yyyy}`, `{MM}`, `{dd}` and `{HH}` stand for business time.
+ * @throws {FilePatternInvalidError} terminal
+ */
+export function parseFilePattern(text: string): FilePattern {
+  const segments = parseGlob(text)
+  const parts = segments.flatMap((segment) => (segment === 'any-depth' ? [] : segment.parts))
+  const whole = wholeExpression(text, segments)
+  const precision = PRECISIONS.find(
+    (known) => known.parts.length === new Set(parts).size && known.parts.every((part) => parts.includes(part)),
+  )
+  if (parts.length > 0 && precision === undefined) {
+    throw new FilePatternInvalidError(
+      text,
+      `expected a time from the year on ({yyyy}, {yyyy}{MM}, {yyyy}{MM}{dd} or {yyyy}{MM}{dd}{HH}), got only ${parts.map((part) => `{${part}}`).join('')}`,
+    )
+  }
+  return {
+    text,
+    segments,
+    judge(name, timeZone) {
+      const match = whole.exec(name)
+      if (match === null) return { kind: 'other' }
+      if (precision === undefined) return { kind: 'timeless' }
+      return timeOf(match.slice(1), parts, { every: precision.every, timeZone })
+    },
+  }
+}
+
+/** Whether a file of this verdict is one of the window. */
+export function belongsTo(verdict: NameVerdict, window: Pick<Window, 'start' | 'end'>): boolean {
+  if (verdict.kind === 'timeless') return true
+  if (verdict.kind !== 'timed') return false
+  const start = Date.parse(verdict.start)
+  return Date.parse(window.start) <= start && start < Date.parse(window.end)
+}
+
+function wholeExpression(text: string, segments: readonly GlobSegment[]): RegExp {
+  try {
+    return new RegExp(`^${expressionOf(segments)}$`, 'u')
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new FilePatternInvalidError(text, 'expected ranges from low to high in brackets, such as [a-z]')
+  }
+}
+
+function expressionOf(segments: readonly GlobSegment[]): string {
+  return segments
+    .map((segment, index) => {
+      const isLast = index === segments.length - 1
+      if (segment === 'any-depth')
+        return isLast ? String.raw`(?:(?!\.)[^/]+/)*(?!\.)[^/]+` : String.raw`(?:(?!\.)[^/]+/)*`
+      return isLast ? segment.expression : `${segment.expression}/`
+    })
+    .join('')
+}
+
+function timeOf(
+  digits: readonly (string | undefined)[],
+  parts: readonly TimePart[],
+  { every, timeZone }: { every: WindowLength; timeZone: string },
+): NameVerdict {
+  const found = new Map<TimePart, string>()
+  for (const [index, part] of parts.entries()) {
+    const value = digits[index] ?? ''
+    const before = found.get(part)
+    if (before !== undefined && before !== value) {
+      return { kind: 'impossible', problem: `its name says ${before} and ${value} for {${part}}` }
+    }
+    found.set(part, value)
+  }
+  const date = `${found.get('yyyy')}-${found.get('MM') ?? '01'}`
+  const label = every === 'month' ? date : `${date}-${found.get('dd')}${every === 'hour' ? `T${found.get('HH')}` : ''}`
+  const window = parseWindow({ every, timeZone }, label)
+  if (window === undefined) return { kind: 'impossible', problem: `there is no ${every} ${label}` }
+  return { kind: 'timed', start: window.start }
+}

@@ -1,0 +1,128 @@
+import { CancelledError } from '@cinelake/core'
+import type { Dirent } from 'node:fs'
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { FileForbiddenError, FileOutsideSourceError, SourceFolderUnusableError } from './errors.ts'
+import type { FilePattern } from './file-pattern.ts'
+import type { GlobSegment } from './glob.ts'
+
+export type SourceFolder = { readonly source: string; readonly folder: string }
+
+/** A file below a source's folder. */
+export type FoundFile = {
+  /** Path below the folder, with `/`. */
+  readonly name: string
+  /** Where it really is, with every link followed: a path below the folder as well. */
+  readonly file: string
+}
+
+/**
+ * The files below a folder that a pattern may mean, in order of name. Links are followed as long as they stay below the
+ * folder; `**` does not go through links. Only folders that the pattern leads to are opened.
+ *
+ * @throws {SourceFolderUnusableError} terminal
+ * @throws {FileOutsideSourceError} terminal: a link that matches the pattern leads elsewhere
+ */
+export async function findFiles(
+  place: SourceFolder,
+  pattern: FilePattern,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<FoundFile[]> {
+  const walk: Walk = { ...place, root: await openFolder(place), found: new Map(), signal: options.signal }
+  await visit(walk, '', pattern.segments)
+  // In order of code units: the same on every machine and in every locale.
+  return [...walk.found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+type Walk = SourceFolder & {
+  readonly root: string
+  readonly found: Map<string, FoundFile>
+  readonly signal: AbortSignal | undefined
+}
+
+async function openFolder({ source, folder }: SourceFolder): Promise<string> {
+  try {
+    const root = await realpath(folder)
+    if ((await stat(root)).isDirectory()) return root
+  } catch (error) {
+    throw folderError(error, source, folder)
+  }
+  throw new SourceFolderUnusableError(source, folder, 'a file', 'name the folder that the file is in')
+}
+
+async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]): Promise<void> {
+  const [segment, ...rest] = segments
+  if (segment === undefined) return
+  if (walk.signal?.aborted === true) throw new CancelledError(`listing ${walk.folder}`)
+  if (segment === 'any-depth') {
+    await visitAnyDepth(walk, below, rest)
+    return
+  }
+  const expression = new RegExp(`^${segment.expression}$`, 'u')
+  for (const entry of await entriesOf(walk, below)) {
+    if (!expression.test(entry.name)) continue
+    const name = below === '' ? entry.name : `${below}/${entry.name}`
+    await step(walk, name, rest)
+  }
+}
+
+/** `**`: what follows may begin here, or in any folder below. At the end it means every file below. */
+async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegment[]): Promise<void> {
+  const anyName: GlobSegment = { expression: String.raw`(?!\.)[^/]+`, parts: [] }
+  await visit(walk, below, rest.length === 0 ? [anyName] : rest)
+  for (const entry of await entriesOf(walk, below)) {
+    if (!entry.isDirectory() || entry.name.startsWith('.')) continue
+    await visitAnyDepth(walk, below === '' ? entry.name : `${below}/${entry.name}`, rest)
+  }
+}
+
+/** A name that fits so far: a file when the pattern ends here, a folder to go into when it does not. */
+async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Promise<void> {
+  const file = await followInside(walk, name)
+  if (file === undefined) return
+  const found = await stat(file).catch(() => undefined)
+  if (rest.length > 0) {
+    if (found?.isDirectory() === true) await visit(walk, name, rest)
+  } else if (found?.isFile() === true) {
+    if (name.includes('\uFFFD')) {
+      throw new FileForbiddenError(walk.source, name, 'a name that is not UTF-8', 'rename the file')
+    }
+    walk.found.set(name, { name, file })
+  }
+}
+
+/** Undefined for what is gone by now, and for links that lead nowhere. */
+async function followInside(walk: Walk, name: string): Promise<string | undefined> {
+  const file = await realpath(join(walk.root, name)).catch(() => undefined)
+  if (file === undefined || file.startsWith(walk.root.endsWith(sep) ? walk.root : `${walk.root}${sep}`)) return file
+  throw new FileOutsideSourceError(walk.source, walk.folder, name)
+}
+
+async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
+  try {
+    return await readdir(join(walk.root, below), { withFileTypes: true })
+  } catch (error) {
+    // A folder that was removed meanwhile has no files any more; the source's own folder must be there.
+    if (below !== '' && codeOf(error) === 'ENOENT') return []
+    throw folderError(error, walk.source, join(walk.folder, below))
+  }
+}
+
+function folderError(error: unknown, source: string, folder: string): unknown {
+  const code = codeOf(error)
+  if (code === undefined) return error
+  const [found, remedy] = FOLDER_PROBLEMS[code] ?? [`the error ${code}`, 'check the disk or the share that it is on']
+  return new SourceFolderUnusableError(source, folder, found, remedy, { cause: error })
+}
+
+/** What the codes of errno(3) mean for somebody who configured a folder. */
+const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
+  ENOENT: ['nothing of that name', "correct the source's `path`, or mount the disk that it is on"],
+  ENOTDIR: ['a path through a file', "correct the source's `path`"],
+  EACCES: ['a refusal', 'let the user that this agent runs as list the folder'],
+  EPERM: ['a refusal', 'let the user that this agent runs as list the folder'],
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,76 @@
+import { CancelledError } from '@cinelake/core'
+import { open, stat, type FileHandle } from 'node:fs/promises'
+import { FileChangedError, FileForbiddenError, FileUnreadableError } from './errors.ts'
+import { codeOf, type FoundFile } from './find-files.ts'
+
+/** Bytes read at once. As fast as larger blocks on a local disk, and small enough for many files at a time. */
+const BLOCK_BYTES = 256 * 1024
+
+type Options = { readonly source: string; readonly signal?: AbortSignal }
+
+/**
+ * The bytes of a file, which must stay as it is until the last one has been read: when somebody writes to it, replaces
+ * or removes it meanwhile, the stream fails instead of ending, so that nobody takes half a file for a whole one.
+ *
+ * @throws {FileForbiddenError} terminal
+ * @throws {FileUnreadableError} transient
+ * @throws {FileChangedError} transient
+ */
+export async function* readUnchanging({ name, file }: FoundFile, options: Options): AsyncGenerator<Uint8Array> {
+  try {
+    yield* readBlocks(name, file, options)
+  } catch (error) {
+    throw readError(error, name, options.source)
+  }
+}
+
+async function* readBlocks(name: string, file: string, { source, signal }: Options): AsyncGenerator<Uint8Array> {
+  await using handle = await open(file, 'r')
+  const before = await handle.stat({ bigint: true })
+  let sizeBytes = 0n
+  for (;;) {
+    if (signal?.aborted === true) throw new CancelledError(`reading ${name}`)
+    // A block of its own each time: the reader may keep it.
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(BLOCK_BYTES), 0, BLOCK_BYTES)
+    sizeBytes += BigInt(bytesRead)
+    // A file that somebody keeps writing to is not chased to an end that never comes.
+    if (bytesRead === 0 || sizeBytes > before.size) break
+    yield buffer.subarray(0, bytesRead)
+  }
+  const change = await changeOf(handle, file, identityOf(before), sizeBytes)
+  if (change !== undefined) throw new FileChangedError(source, name, change)
+}
+
+type Identity = { readonly inode: bigint; readonly sizeBytes: bigint; readonly modifiedNs: bigint }
+
+/** What happened to a file since it was opened, in words; undefined when nothing did. */
+async function changeOf(
+  handle: FileHandle,
+  file: string,
+  before: Identity,
+  readBytes: bigint,
+): Promise<string | undefined> {
+  const after = identityOf(await handle.stat({ bigint: true }))
+  if (after.sizeBytes !== before.sizeBytes) return `its size went from ${before.sizeBytes} to ${after.sizeBytes} bytes`
+  if (after.modifiedNs !== before.modifiedNs) return 'it was written to'
+  if (readBytes !== before.sizeBytes) return `${readBytes} of its ${before.sizeBytes} bytes could be read`
+  const named = await stat(file, { bigint: true }).catch(() => undefined)
+  if (named === undefined) return 'it was removed'
+  return named.ino === before.inode ? undefined : 'it was replaced'
+}
+
+function identityOf(stats: { readonly ino: bigint; readonly size: bigint; readonly mtimeNs: bigint }): Identity {
+  return { inode: stats.ino, sizeBytes: stats.size, modifiedNs: stats.mtimeNs }
+}
+
+function readError(error: unknown, name: string, source: string): unknown {
+  const code = codeOf(error)
+  if (code === undefined || !(error instanceof Error) || !('syscall' in error)) return error
+  if (code === 'ENOENT') return new FileChangedError(source, name, 'it was removed')
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new FileForbiddenError(source, name, 'a refusal', 'let the user that this agent runs as read it', {
+      cause: error,
+    })
+  }
+  return new FileUnreadableError(source, name, code, { cause: error })
+}

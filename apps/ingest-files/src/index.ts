@@ -1,0 +1,1 @@
+export { createIngestFilesHandlers, type IngestFilesDeps } from './handlers.ts'

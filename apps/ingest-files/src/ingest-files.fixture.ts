@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { TaskHandler } from '@cinelake/bus'
+import type { Discover, Ingest, Manifest } from '@cinelake/contracts'
+import { manifestPath } from '@cinelake/contracts'
+import { parseWindow, taskFileName, type WindowLength } from '@cinelake/core'
+import { createDuckDbEngine } from '@cinelake/engine/duckdb'
+import type { Lake } from '@cinelake/lake'
+import { createDirectoryLake } from '@cinelake/lake/directory'
+import { freezePipeline, type CheckedPipeline, type CheckedSource } from '@cinelake/pipeline'
+import { createFill } from '@cinelake/secrets'
+import { createEnvSecrets } from '@cinelake/secrets/env'
+import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
+import { createIngestFilesHandlers } from './handlers.ts'
+
+type Given = {
+  readonly sources: readonly CheckedSource[]
+  readonly every?: WindowLength
+  readonly timeZone?: string
+  /** What the agent's machine has in its environment, secrets included. */
+  readonly settings?: Record<string, string>
+}
+
+/** An agent with a lake, an engine and a pipeline of these sources, on a disk of its own. */
+export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Berlin', settings = {} }: Given) {
+  const stack = new AsyncDisposableStack()
+  const { path: directory } = stack.use(await temporaryDirectory())
+  const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
+  const engine = stack.use(
+    await createDuckDbEngine({
+      memoryBytes: 256 * 1024 * 1024,
+      threads: 2,
+      scratchDirectory: join(directory, 'scratch'),
+    }),
+  )
+  const log = recordingLog()
+  const fill = createFill({ settings, secrets: createEnvSecrets(settings) })
+  const handlers = createIngestFilesHandlers({ lake, engine, fill, clock: fixedClock(), log })
+  const pipeline = await freeze(lake, {
+    sources: [...sources],
+    schedule: { every, timeZone, start: '2026-03-01', delayMs: 0 },
+  })
+  const windowOf = (label: string) => {
+    const window = parseWindow({ every, timeZone }, label)
+    if (window === undefined) throw new Error(`no window ${label}`)
+    return window
+  }
+  const context = (signal = new AbortController().signal, progress = () => {}) => ({ signal, progress })
+
+  return {
+    directory,
+    lake,
+    log,
+    session: () => engine.session(),
+    async ingest(fields: Partial<Ingest> & { label?: string } = {}, signal?: AbortSignal, progress?: () => void) {
+      const command = anIngest(pipeline, windowOf(fields.label ?? '2026-03-01'), fields)
+      const ingest = handlers.ingest as TaskHandler<'ingest'>
+      return await ingest(command, context(signal, progress))
+    },
+    async discover(source: string, signal?: AbortSignal) {
+      const header = aCommandHeader({ pipeline, task: `discover ${source}`, window: windowOf('2026-03-01') })
+      const discover = handlers.discover as TaskHandler<'discover'>
+      return await discover({ ...header, kind: 'discover', source } satisfies Discover, context(signal))
+    },
+    async manifest(task: string, { label = '2026-03-01', generation = 1 } = {}): Promise<Manifest | undefined> {
+      const text = await lake.readText(
+        manifestPath(pipeline.name, windowOf(label).label, taskFileName(task), generation),
+      )
+      return text === undefined ? undefined : (JSON.parse(text) as Manifest)
+    },
+    async pathsInRaw(): Promise<string[]> {
+      const paths = []
+      for await (const { path } of lake.list('raw')) paths.push(path)
+      return paths
+    },
+    landedBytes: (path: string) => readFileSync(join(directory, 'lake', path)),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+export type Agent = Awaited<ReturnType<typeof givenAgent>>
+
+function anIngest(pipeline: Ingest['pipeline'], window: Ingest['window'], fields: Partial<Ingest>): Ingest {
+  const { source = 'catalogue', dataset = 'titles', table, since = null, generation = 1, attempt = 1 } = fields
+  const task = fields.task ?? `ingest ${source}/${dataset}`
+  const header = aCommandHeader({ pipeline, window, task, generation, attempt })
+  return { ...header, kind: 'ingest', source, dataset, since, ...(table && { table }) }
+}
+
+async function freeze(lake: Lake, fields: Pick<CheckedPipeline, 'sources' | 'schedule'>) {
+  const pipeline: CheckedPipeline = {
+    format: 1,
+    name: 'shop',
+    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
+    datasets: [],
+    models: [],
+    serve: [],
+    ...fields,
+  }
+  const frozen = freezePipeline(pipeline)
+  await lake.putIfAbsent(frozen.path, frozen.text)
+  return { name: pipeline.name, digest: frozen.digest }
+}
+
+/** A files source with one dataset `titles`. */
+export function aFilesSource(fields: { path: string; files?: string; whenMissing?: 'fail' | 'skip' }): CheckedSource {
+  const { path, files = 'titles_{yyyy}{MM}{dd}*.csv', whenMissing = 'fail' } = fields
+  return { type: 'files', name: 'catalogue', path, datasets: [{ name: 'titles', files, whenMissing }] }
+}
+
+/** Writes files below a folder; names may hold folders. */
+export async function drop(folder: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(folder, name)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, content)
+  }
+}
