@@ -1,0 +1,98 @@
+import type { Sql } from './duckdb-sql.ts'
+import {
+  EngineBrokenError,
+  EngineDiskFullError,
+  EngineFileError,
+  EngineOutOfMemoryError,
+  SqlFailedError,
+  SqlInvalidError,
+  type SqlPosition,
+} from './errors.ts'
+
+/** What DuckDB says with `errors_as_json`. `position` is an offset in the SQL text, in bytes from 0. */
+type DuckDbError = { readonly kind: string; readonly message: string; readonly position?: number }
+
+/** DuckDB's kinds of error (`exception_type`) that speak about the SQL text alone. */
+const ABOUT_THE_TEXT = new Set([
+  'Parser',
+  'Binder',
+  'Catalog',
+  'Syntax',
+  'Not implemented',
+  'Permission',
+  'Settings',
+  'Parameter Not Resolved',
+  'Parameter Not Allowed',
+  'Expression',
+  'Planner',
+  'TransactionContext',
+  'Dependency',
+  'Missing Extension',
+  'Extension Autoloading',
+])
+
+/** Kinds after which the database accepts no more work. */
+const BROKEN = new Set(['INTERNAL', 'Internal', 'FATAL', 'Fatal'])
+
+/**
+ * DuckDB's error as one of ours. Without `cause`: DuckDB's own text says nothing more, and may quote values of rows.
+ */
+export function translateError(thrown: unknown, sql: Sql, scratchDirectory: string): Error {
+  const original = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const { kind, message, position } = parseError(original.message)
+  if (/no space left|max_temp_directory_size|failed to offload/i.test(message)) {
+    return new EngineDiskFullError(scratchDirectory, firstLine(message))
+  }
+  if (kind === 'Out of Memory') return new EngineOutOfMemoryError(firstLine(message))
+  if (kind === 'IO') return new EngineFileError(firstLine(message))
+  if (BROKEN.has(kind)) return new EngineBrokenError(firstLine(withoutValues(message)))
+  const where = position === undefined ? undefined : positionIn(sql.given, position - sql.start)
+  if (ABOUT_THE_TEXT.has(kind)) return new SqlInvalidError(message.trim().replaceAll(/\s*\n\s*/g, ' '), where)
+  if (kind === '') return original
+  return new SqlFailedError(kind, firstLine(withoutValues(message)), where)
+}
+
+/** Whether DuckDB stopped because it was told to. */
+export function isInterrupt(thrown: unknown): boolean {
+  return thrown instanceof Error && parseError(thrown.message).kind.toUpperCase() === 'INTERRUPT'
+}
+
+function parseError(text: string): DuckDbError {
+  const json = text.indexOf('{"exception_type"')
+  const parsed = json < 0 ? undefined : parseJson(text.slice(json))
+  if (parsed !== undefined) {
+    const position = Number(parsed['position'] ?? Number.NaN)
+    const { exception_type: kind, exception_message: message } = parsed
+    if (typeof kind !== 'string' || typeof message !== 'string') return { kind: '', message: text }
+    return { kind, message, ...(Number.isInteger(position) ? { position } : {}) }
+  }
+  const [, kind = '', message = text] = /^([A-Za-z ]+?) Error: ([\s\S]*)$/.exec(text) ?? []
+  return { kind, message }
+}
+
+function parseJson(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Quoted text and numbers are values of rows: they may be personal, and errors travel. */
+function withoutValues(message: string): string {
+  return firstLine(message)
+    .replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, '…')
+    .replaceAll(/(?<![\w.])-?\d[\d.,:-]*/g, '…')
+}
+
+function firstLine(message: string): string {
+  return message.trimStart().split('\n', 1)[0]?.trim() ?? ''
+}
+
+function positionIn(sql: string, offset: number): SqlPosition | undefined {
+  const bytes = Buffer.from(sql)
+  if (offset < 0 || offset > bytes.length) return undefined
+  const before = bytes.subarray(0, offset).toString().split('\n')
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
+}

@@ -1,0 +1,158 @@
+import { CancelledError, PipelineError } from '@cinelake/core'
+import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
+import { appendText } from './duckdb-append.ts'
+import { isInterrupt, translateError } from './duckdb-errors.ts'
+import { asGiven, computing, describing, takeEndMark, withEndMark, type Sql } from './duckdb-sql.ts'
+import { rowsOfChunk } from './duckdb-values.ts'
+import type { EngineColumn, EngineRow, EngineValue, QueryOptions, SqlSession } from './engine.ts'
+import { EngineStreamCutError, SqlInvalidError } from './errors.ts'
+import { literal } from './sql-text.ts'
+import { Turns } from './turns.ts'
+
+/** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
+const INTERRUPT_EVERY_MS = 10
+
+type Deps = {
+  readonly connection: DuckDBConnection
+  /** Shared by all sessions of the engine. */
+  readonly statements: Turns
+  readonly scratchDirectory: string
+  readonly onClose: () => void
+}
+
+/** A DuckDB connection as a session. A statement that comes while a stream is being read is a mistake of the caller, and is told so. */
+export class DuckDbSession implements SqlSession {
+  readonly #deps: Deps
+  readonly #turns = new Turns(1)
+  readonly #closing = new AbortController()
+  #streaming = false
+
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
+
+  async run(sql: string, options: QueryOptions = {}): Promise<void> {
+    await this.#statement(asGiven(sql), options, async () => await this.#deps.connection.run(sql))
+  }
+
+  async rows<Row = EngineRow>(sql: string, options: QueryOptions = {}): Promise<Row[]> {
+    const work = async () => await rowsOf(await this.#deps.connection.run(sql))
+    return (await this.#statement(asGiven(sql), options, work)) as Row[]
+  }
+
+  async *stream(sql: string, options: QueryOptions = {}): AsyncGenerator<readonly EngineRow[]> {
+    const marked = withEndMark(sql)
+    const result = await this.#startStream(marked, options)
+    try {
+      const names = result.deduplicatedColumnNames().slice(0, -1)
+      for (let ended = false; !ended;) {
+        const chunk = await this.#turns.run(
+          async () => await this.#guarded(marked, options, async () => await result.fetchChunk()),
+        )
+        if (chunk === null || chunk.rowCount === 0) throw await this.#reasonOfCut(marked, options)
+        ended = takeEndMark(chunk)
+        if (chunk.rowCount > 0) yield rowsOfChunk(chunk, names)
+      }
+    } finally {
+      // What the reader leaves unread keeps memory and files until the connection runs something else.
+      await this.#turns.run(async () => {
+        if (!this.#closing.signal.aborted) await this.#deps.connection.run('SELECT 1').catch(() => undefined)
+        this.#streaming = false
+      })
+    }
+  }
+
+  async describe(query: string): Promise<EngineColumn[]> {
+    const sql = describing(query)
+    const rows = await this.#statement(sql, {}, async () => {
+      const { count } = await this.#deps.connection.extractStatements(sql.text)
+      if (count !== 1) throw new SqlInvalidError(`expected one query, got ${count} statements`, undefined)
+      return await rowsOf(await this.#deps.connection.run(sql.text))
+    })
+    return rows.map(({ column_name: name, column_type: type }) => ({ name: textOf(name), type: textOf(type) }))
+  }
+
+  async append(
+    table: string,
+    rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
+    options: QueryOptions = {},
+  ): Promise<number> {
+    return await appendText(this.#deps.connection, table, rows, async (step) => {
+      return await this.#statement(asGiven(`append to ${table}`), options, async () => step())
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    await this.#turns.run(async () => {
+      this.#deps.connection.disconnectSync()
+      this.#deps.onClose()
+    })
+  }
+
+  async #startStream(sql: Sql, options: QueryOptions): Promise<DuckDBResult> {
+    return await this.#statement(sql, options, async () => {
+      const result = await this.#deps.connection.stream(sql.text)
+      this.#streaming = true
+      return result
+    })
+  }
+
+  /** Finds out why a stream stopped before its end, by computing the query's every value again without keeping any. */
+  async #reasonOfCut(sql: Sql, options: QueryOptions): Promise<unknown> {
+    const probe = computing(sql)
+    const work = async () => await this.#deps.connection.run(probe.text)
+    return await this.#turns
+      .run(async () => await this.#guarded(probe, options, work))
+      .then(
+        () => new EngineStreamCutError(),
+        (error: unknown) => error,
+      )
+  }
+
+  async #statement<Result>(sql: Sql, options: QueryOptions, work: () => Promise<Result>): Promise<Result> {
+    return await this.#turns.run(async () => {
+      if (this.#streaming) throw new Error('this session is being streamed from: read the stream to its end first')
+      return await this.#deps.statements.run(async () => await this.#guarded(sql, options, work))
+    })
+  }
+
+  /** Runs native work so that a signal stops it, and its errors are ours. */
+  async #guarded<Result>(sql: Sql, options: QueryOptions, work: () => Promise<Result>): Promise<Result> {
+    const { connection, scratchDirectory } = this.#deps
+    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])])
+    const stopped = (cause: unknown) => new CancelledError(`SQL ${literal(headOf(sql.given))}`, { cause })
+    if (signal.aborted) throw stopped(signal.reason)
+    let timer: NodeJS.Timeout | undefined
+    const interrupt = () => {
+      connection.interrupt()
+      timer = setInterval(() => connection.interrupt(), INTERRUPT_EVERY_MS)
+    }
+    signal.addEventListener('abort', interrupt, { once: true })
+    try {
+      return await work()
+    } catch (error) {
+      if (signal.aborted && isInterrupt(error)) throw stopped(signal.reason)
+      if (error instanceof PipelineError) throw error
+      throw translateError(error, sql, scratchDirectory)
+    } finally {
+      clearInterval(timer)
+      signal.removeEventListener('abort', interrupt)
+    }
+  }
+}
+
+async function rowsOf(result: DuckDBResult): Promise<EngineRow[]> {
+  const names = result.deduplicatedColumnNames()
+  const chunks = await result.fetchAllChunks()
+  return chunks.flatMap((chunk) => rowsOfChunk(chunk, names))
+}
+
+function textOf(value: EngineValue | undefined): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** The first words of a statement: names, not values. */
+function headOf(sql: string): string {
+  return sql.trim().split(/\s+/, 3).join(' ').slice(0, 60)
+}

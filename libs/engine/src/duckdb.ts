@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { DuckDbSession } from './duckdb-session.ts'
+import type { EngineLimits, SqlEngine, SqlSession } from './engine.ts'
+import { EngineFileError } from './errors.ts'
+import { Turns } from './turns.ts'
+
+/**
+ * Statements. Each takes one of Node's four threads for files and native work while it runs; the one left over keeps the
+ * process able to read and write files. Source: nodejs.org/api/cli.html#uv_threadpool_sizesize
+ */
+const STATEMENTS_AT_ONCE = 3
+
+/**
+ * An in-memory DuckDB: one per process, since its limits are the process's. Deterministic where order is relied on
+ * (insertion order is kept), in UTC, and without a way to fetch extensions by itself.
+ * @throws {EngineFileError} transient: the scratch directory cannot be made
+ */
+export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngine> {
+  const scratchDirectory = await makeScratch(limits.scratchDirectory)
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: `${Math.floor(limits.memoryBytes)}B`,
+    threads: String(limits.threads),
+    temp_directory: scratchDirectory,
+    preserve_insertion_order: 'true',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  })
+  const first = await instance.connect()
+  // Errors as JSON carry their kind and position; nothing has to be read out of sentences.
+  await first.run("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL errors_as_json = true")
+  const sessions = new Set<SqlSession>()
+  const statements = new Turns(STATEMENTS_AT_ONCE)
+  return {
+    async session() {
+      const connection = await instance.connect()
+      const session = new DuckDbSession({
+        connection,
+        statements,
+        scratchDirectory,
+        onClose: () => sessions.delete(session),
+      })
+      sessions.add(session)
+      return session
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...sessions].map(async (session) => await session[Symbol.asyncDispose]()))
+      first.disconnectSync()
+      instance.closeSync()
+      await rm(scratchDirectory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A directory of its own: DuckDB names its files the same in every process. */
+async function makeScratch(parent: string): Promise<string> {
+  try {
+    await mkdir(parent, { recursive: true })
+    return await mkdtemp(join(parent, 'engine-'))
+  } catch (error) {
+    throw new EngineFileError(error instanceof Error ? error.message : String(error))
+  }
+}

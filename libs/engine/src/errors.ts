@@ -1,0 +1,85 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+
+/** Where in a SQL text something is, counted from 1. */
+export type SqlPosition = { readonly line: number; readonly column: number }
+
+/** SQL that cannot be run by anybody: it does not parse, or names something that is not there. Terminal. */
+export class SqlInvalidError extends TerminalError {
+  readonly code = 'ENGINE_SQL_INVALID'
+  readonly position: SqlPosition | undefined
+
+  /** @param said the engine's own words; they speak of the SQL text, never of rows */
+  constructor(said: string, position: SqlPosition | undefined) {
+    const where = position === undefined ? '' : ` [line=${position.line} column=${position.column}]`
+    super(`SQL is not valid${where}: ${said}`, position === undefined ? {} : { ...position })
+    this.position = position
+  }
+}
+
+/** SQL that runs but not over this data: a value that does not convert, an overflow, a broken key, a damaged file. Terminal. */
+export class SqlFailedError extends TerminalError {
+  readonly code = 'ENGINE_SQL_FAILED'
+  readonly position: SqlPosition | undefined
+
+  /** @param said the engine's words with every value taken out */
+  constructor(kind: string, said: string, position: SqlPosition | undefined) {
+    const where = position === undefined ? '' : ` line=${position.line} column=${position.column}`
+    // No cause: the engine's error quotes values of rows, and causes are shown.
+    super(`SQL failed on the data [kind=${kind}${where}]: ${said}; correct the data or use TRY_CAST`, {
+      kind,
+      ...position,
+    })
+    this.position = position
+  }
+}
+
+/** The statement needed more memory than the engine may hold. Transient: what runs beside it takes from the same memory. */
+export class EngineOutOfMemoryError extends TransientError {
+  readonly code = 'ENGINE_OUT_OF_MEMORY'
+
+  constructor(said: string) {
+    super(
+      `the engine ran out of memory: ${said}; raise its memory limit, give it fewer threads or run fewer tasks at once`,
+      {},
+    )
+  }
+}
+
+/** The scratch disk is full or at its limit. Transient: space may be freed. */
+export class EngineDiskFullError extends TransientError {
+  readonly code = 'ENGINE_DISK_FULL'
+
+  constructor(directory: string, said: string) {
+    super(
+      `the engine's scratch disk is full [directory=${directory}]: ${said}; free space there or use a larger disk`,
+      { directory },
+    )
+  }
+}
+
+/** A file that could not be opened, read or written. Transient: a disk or a share may come back. */
+export class EngineFileError extends TransientError {
+  readonly code = 'ENGINE_FILE_UNUSABLE'
+
+  constructor(said: string) {
+    super(`the engine could not use a file: ${said}; check that it is there and that this process may use it`, {})
+  }
+}
+
+/** The engine itself is broken (an assertion of its own failed) and refuses all work until the process is started again. */
+export class EngineBrokenError extends TransientError {
+  readonly code = 'ENGINE_BROKEN'
+
+  constructor(said: string) {
+    super(`the engine failed inside: ${said}; start the process again`, {})
+  }
+}
+
+/** A stream stopped before its last row, and computing it again found no reason. Nothing after it may be taken as complete. Transient. */
+export class EngineStreamCutError extends TransientError {
+  readonly code = 'ENGINE_STREAM_CUT'
+
+  constructor() {
+    super('the stream of rows ended before its last row, for a reason that did not come back; run the task again', {})
+  }
+}

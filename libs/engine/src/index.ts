@@ -1,0 +1,20 @@
+export type {
+  EngineColumn,
+  EngineLimits,
+  EngineRow,
+  EngineValue,
+  QueryOptions,
+  SqlEngine,
+  SqlSession,
+} from './engine.ts'
+export {
+  EngineBrokenError,
+  EngineDiskFullError,
+  EngineFileError,
+  EngineOutOfMemoryError,
+  EngineStreamCutError,
+  SqlFailedError,
+  SqlInvalidError,
+  type SqlPosition,
+} from './errors.ts'
+export { identifier, identifiers, literal } from './sql-text.ts'

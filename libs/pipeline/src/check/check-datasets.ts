@@ -1,0 +1,174 @@
+import type { CheckedDataset, FileReading } from '../checked/dataset.ts'
+import type { CheckedSource } from '../checked/source.ts'
+import { closestName, suggest } from '../did-you-mean.ts'
+import type { PipelineFolder } from '../folder.ts'
+import type { Problems } from '../problem.ts'
+import type { PipelineText } from '../text/pipeline-schema.ts'
+import { readColumns } from '../text/read-columns.ts'
+import { readContract, type Contract } from '../text/read-contract.ts'
+import { readSource } from '../text/read-source.ts'
+import type { DatasetText } from '../text/source-schema.ts'
+import type { YamlPath, YamlText } from '../text/yaml-text.ts'
+import { WINDOW_COLUMN, type Tables } from './tables.ts'
+import { checkRules } from './check-rules.ts'
+
+type Place = { readonly text: YamlText; readonly path: YamlPath; readonly problems: Problems }
+
+/** Reads the sources with their contracts, and makes their datasets known as tables. */
+export async function checkDatasets(
+  pipeline: PipelineText,
+  {
+    text,
+    folder,
+    tables,
+    problems,
+  }: { readonly text: YamlText; readonly folder: PipelineFolder; readonly tables: Tables; readonly problems: Problems },
+): Promise<{ readonly sources: CheckedSource[]; readonly datasets: CheckedDataset[] }> {
+  const sources: CheckedSource[] = []
+  const datasets: CheckedDataset[] = []
+  for (const [name, source] of Object.entries(pipeline.sources)) {
+    const path = ['sources', name]
+    sources.push(readSource(name, source, { text, path, problems }))
+    for (const [dataset, details] of Object.entries(source.datasets ?? {})) {
+      const place = { text, path: [...path, 'datasets', dataset], problems }
+      if (!tables.claim(dataset, text.atKey(place.path))) continue
+      const contract = await contractOf(dataset, details, folder, place)
+      if (contract === undefined) continue
+      const checked = checkDataset({ source: name, dataset, details, contract }, place)
+      datasets.push(checked)
+      const known = await tables.add(tableOf(checked), contract.brokenColumns.size === 0)
+      const columns = contract.columns.map((column) => column.name)
+      await checkRules(contract.rules, {
+        table: dataset,
+        columns,
+        broken: contract.brokenColumns,
+        typer: known ? tables.typer : undefined,
+        problems,
+      })
+    }
+  }
+  return { sources, datasets }
+}
+
+async function contractOf(
+  dataset: string,
+  details: DatasetText,
+  folder: PipelineFolder,
+  { text, path, problems }: Place,
+): Promise<Contract | undefined> {
+  const file = details.contract ?? `contracts/${dataset}.yaml`
+  const at = details.contract === undefined ? text.atKey(path) : text.at([...path, 'contract'])
+  if (file.startsWith('/') || file.split(/[/\\]/).includes('..')) {
+    problems.error(
+      at,
+      `the contract '${file}' is outside of the pipeline's folder`,
+      'write it relative to the folder, such as `contracts/titles.yaml`',
+    )
+    return undefined
+  }
+  const content = await folder.read(file)
+  if (content !== undefined) return readContract(file, content, dataset, problems)
+  const inFolder = file.includes('/') ? file.slice(0, file.lastIndexOf('/')) : '.'
+  const present = (await folder.list(inFolder)).map((name) => (inFolder === '.' ? name : `${inFolder}/${name}`))
+  const closest = closestName(file, present)
+  problems.error(
+    at,
+    `the contract '${file}' of dataset \`${dataset}\` is missing`,
+    closest === undefined ? 'write it, or name another file with `contract`' : `did you mean \`${closest}\`?`,
+  )
+  return undefined
+}
+
+type DatasetParts = {
+  readonly source: string
+  readonly dataset: string
+  readonly details: DatasetText
+  readonly contract: Contract
+}
+
+function checkDataset({ source, dataset, details, contract }: DatasetParts, place: Place): CheckedDataset {
+  const columns = readColumns(contract, details.columns ?? {}, { ...place, path: [...place.path, 'columns'] })
+  const { text, path, problems } = place
+  const mode = details.mode ?? 'snapshot'
+  const duplicates = details.duplicates ?? 'newest'
+  if (contract.primaryKey.length === 0 && contract.brokenColumns.size === 0) {
+    const remedy = `add \`primaryKey: true\` to the columns in ${contract.file} that tell its rows apart`
+    if (mode === 'merge')
+      problems.error(text.at([...path, 'mode']), `\`mode: merge\` needs a primary key, \`${dataset}\` has none`, remedy)
+    if (duplicates === 'fill')
+      problems.error(
+        text.at([...path, 'duplicates']),
+        `\`duplicates: fill\` needs a primary key, \`${dataset}\` has none`,
+        remedy,
+      )
+  }
+  if ('incremental' in details && details.incremental !== undefined && mode === 'snapshot') {
+    problems.error(
+      text.at([...path, 'incremental']),
+      `\`${dataset}\` is incremental and replaces its table with each window: only the last window would be left`,
+      'add `mode: merge` (rows that change) or `mode: append` (rows that do not)',
+    )
+  }
+  for (const key of ['newestBy', 'partitionBy'] as const) {
+    for (const [index, name] of (details[key] ?? []).entries()) {
+      const column = columns.find((candidate) => candidate.name === name)
+      if (column === undefined && !contract.brokenColumns.has(name)) {
+        problems.error(
+          text.at([...path, key, index]),
+          `\`${key}\` names the unknown column \`${name}\``,
+          suggest(
+            name,
+            columns.map((known) => known.name),
+          ),
+        )
+      } else if (column?.type.endsWith('[]') === true) {
+        problems.error(
+          text.at([...path, key, index]),
+          `\`${key}\` names the list \`${name}\``,
+          'name a column with one value',
+        )
+      }
+    }
+  }
+  return {
+    name: dataset,
+    source,
+    sourceDataset: dataset,
+    contract: {
+      id: contract.id,
+      version: contract.version,
+      ...(contract.description === undefined ? {} : { description: contract.description }),
+      columns,
+      primaryKey: [...contract.primaryKey],
+      rowRules: contract.rules.rows.map(({ rule }) => rule),
+      tableRules: contract.rules.tables.map(({ rule }) => rule),
+    },
+    reading: fileReading(details),
+    mode,
+    newestBy: details.newestBy ?? [],
+    duplicates,
+    partitionBy: details.partitionBy ?? [],
+  }
+}
+
+function fileReading(details: DatasetText): FileReading {
+  const read = 'read' in details ? (details.read ?? {}) : {}
+  const { nulls = [], ...rest } = read
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  return { header: true, ...given, nulls }
+}
+
+function tableOf({ name, contract }: CheckedDataset) {
+  const personal = contract.columns.flatMap((column) =>
+    column.personal === undefined
+      ? []
+      : [
+          [
+            column.name.toLowerCase(),
+            { allowedIn: column.personal.allowedIn, from: [`${name}.${column.name}`] },
+          ] as const,
+        ],
+  )
+  const columns = contract.columns.map((column) => ({ name: column.name, type: column.type }))
+  return { name, columns: [...columns, WINDOW_COLUMN], personal: new Map(personal), descriptions: {} }
+}

@@ -1,0 +1,196 @@
+import { asksForWindow } from '../bind-window.ts'
+import type { CheckedModel, Materialization } from '../checked/model.ts'
+import { suggest } from '../did-you-mean.ts'
+import type { Place, Problems } from '../problem.ts'
+import { parseQuery } from '../sql/parse.ts'
+import { positionAt } from '../sql/position.ts'
+import type { TypedColumn } from '../sql-typer.ts'
+import type { Model } from '../text/read-model.ts'
+import { checkRules } from './check-rules.ts'
+import { typeOf } from './check-sql.ts'
+import { personalColumns, type RefinedTable } from './personal.ts'
+import { asTable, HISTORY_COLUMNS, storedColumns } from './stored-columns.ts'
+import type { Tables } from './tables.ts'
+
+/** What a model reads. */
+export type Inputs = {
+  /** Datasets and models, in order. */
+  readonly names: readonly string[]
+  /** Whether these are all: an engine may look for others elsewhere, so the SQL is not shown to it. */
+  readonly areAll: boolean
+}
+
+type Context = { readonly tables: Tables; readonly problems: Problems }
+
+/**
+ * Checks a model whose inputs have been checked, and makes its table known.
+ * @returns undefined when it cannot be typed: because of what has been reported, or because there is no engine
+ */
+export async function checkModel(model: Model, inputs: Inputs, context: Context): Promise<CheckedModel | undefined> {
+  const { tables, problems } = context
+  const { header } = model
+  const read = inputs.names.map((name) => tables.usable(name))
+  const usable = read.filter((table) => table !== undefined)
+  checkHeader(model, problems)
+  const rowsIn =
+    header.rowsIn === undefined ? undefined : await checkRowsIn(model, inputs.names, header.rowsIn, context)
+  if (model.parsed === undefined || !inputs.areAll || usable.length < read.length) return undefined
+  if (tables.typer === undefined) return undefined
+  const typed = await typeOf(
+    tables.typer,
+    { sql: model.sql, at: (offset) => model.at(offset), names: namesOf(usable) },
+    problems,
+  )
+  if (typed === undefined) return undefined
+  const { columns, isWhole } = storedColumns(model, typed, problems)
+  checkHeaderColumns(model, columns, problems)
+  const personal = personalColumns(model.sql, usable, typed)
+  checkAnonymous(model, personal, columns, problems)
+  for (const name of header.anonymous ?? []) personal.delete(name.toLowerCase())
+  const known = await tables.add(
+    {
+      name: model.name,
+      columns: asTable(columns, materializationOf(model)),
+      personal,
+      descriptions: descriptionsOf(model),
+    },
+    isWhole,
+  )
+  await checkRules(model.rules, {
+    table: model.name,
+    columns: columns.map(({ name }) => name),
+    broken: new Set(),
+    typer: known ? tables.typer : undefined,
+    problems,
+  })
+  return {
+    name: model.name,
+    ...(header.description === undefined ? {} : { description: header.description }),
+    sql: model.sql,
+    inputs: [...inputs.names],
+    usesWindow: asksForWindow(model.sql),
+    materialization: materializationOf(model),
+    key: header.key ?? [],
+    partitionBy: header.partitionBy ?? [],
+    ...(rowsIn === undefined ? {} : { rowsIn }),
+    columns: columns.map((column) => {
+      const description = header.columns?.[column.name]
+      return { ...column, ...(description === undefined ? {} : { description }) }
+    }),
+    rowRules: model.rules.rows.map(({ rule }) => rule),
+    tableRules: model.rules.tables.map(({ rule }) => rule),
+  }
+}
+
+function descriptionsOf({ header }: Model): Readonly<Record<string, string>> {
+  if (header.materialization !== 'history') return header.columns ?? {}
+  const added = HISTORY_COLUMNS.map(({ name, description }) => [name, description] as const)
+  return { ...Object.fromEntries(added), ...header.columns }
+}
+
+const materializationOf = ({ header }: Model): Materialization => header.materialization ?? 'table'
+const namesOf = (tables: readonly RefinedTable[]) => [
+  ...new Set(tables.flatMap((table) => table.columns.map(({ name }) => name))),
+]
+
+function checkHeader({ header, headerText }: Model, problems: Problems): void {
+  const materialization = header.materialization ?? 'table'
+  if ((materialization === 'merge' || materialization === 'history') && (header.key ?? []).length === 0) {
+    problems.error(
+      headerText.at(['materialization']),
+      `\`materialization: ${materialization}\` needs a key`,
+      'add `key: [column, …]` with the columns that tell the rows apart',
+    )
+  }
+  if (materialization === 'partitions' && (header.partitionBy ?? []).length === 0) {
+    problems.error(
+      headerText.at(['materialization']),
+      '`materialization: partitions` needs partitions',
+      'add `partitionBy: [column, …]`',
+    )
+  }
+}
+
+async function checkRowsIn(
+  model: Model,
+  inputs: readonly string[],
+  query: string,
+  { tables, problems }: Context,
+): Promise<string | undefined> {
+  const at = (offset: number): Place => {
+    const { line, column } = positionAt(query, offset)
+    return model.headerText.within(['rowsIn'], line, column)
+  }
+  const parsed = parseQuery(query)
+  if ('message' in parsed) {
+    problems.error(
+      at(parsed.offset),
+      `\`rowsIn\` cannot be parsed: ${parsed.message}`,
+      'write a query with one number, such as SELECT count(*) FROM watch_history',
+    )
+    return undefined
+  }
+  const others = parsed.tables.filter(
+    (table) => table.qualifier !== undefined || !inputs.includes(tables.nameOf(table.name) ?? ''),
+  )
+  for (const { name, offset } of others) {
+    problems.error(at(offset), `\`rowsIn\` reads \`${name}\`, which the model does not`, suggest(name, inputs))
+  }
+  const isKnown = inputs.every((name) => tables.usable(name) !== undefined)
+  if (others.length > 0 || tables.typer === undefined || !isKnown) return query
+  const typed = await typeOf(tables.typer, { sql: query, at, names: [] }, problems)
+  if (typed !== undefined && (typed.length !== 1 || !/^U?(?:BIG|HUGE)?INT(?:EGER)?$/.test(typed[0]?.type ?? ''))) {
+    problems.error(
+      at(0),
+      `\`rowsIn\` gives ${typed.map(({ type }) => type).join(', ')}`,
+      'write a query with one whole number, such as SELECT count(*) FROM watch_history',
+    )
+  }
+  return query
+}
+
+function checkHeaderColumns({ header, headerText }: Model, columns: readonly TypedColumn[], problems: Problems): void {
+  const names = columns.map(({ name }) => name)
+  for (const key of ['key', 'partitionBy', 'anonymous'] as const) {
+    for (const [index, name] of (header[key] ?? []).entries()) {
+      const column = columns.find((candidate) => candidate.name === name)
+      if (column === undefined)
+        problems.error(
+          headerText.at([key, index]),
+          `\`${key}\` names \`${name}\`, which the SELECT does not give`,
+          suggest(name, names),
+        )
+      else if (key !== 'anonymous' && column.type.endsWith('[]'))
+        problems.error(
+          headerText.at([key, index]),
+          `\`${key}\` names the list \`${name}\``,
+          'name a column with one value',
+        )
+    }
+  }
+  const described = asTable(columns, header.materialization ?? 'table').map(({ name }) => name)
+  for (const name of Object.keys(header.columns ?? {})) {
+    if (!described.includes(name))
+      problems.error(
+        headerText.atKey(['columns', name]),
+        `\`columns\` describes \`${name}\`, which the SELECT does not give`,
+        suggest(name, described),
+      )
+  }
+}
+
+function checkAnonymous(
+  { header, headerText }: Model,
+  personal: ReadonlyMap<string, unknown>,
+  columns: readonly TypedColumn[],
+  problems: Problems,
+): void {
+  for (const [index, name] of (header.anonymous ?? []).entries()) {
+    if (personal.has(name.toLowerCase()) || !columns.some((column) => column.name === name)) continue
+    problems.warning(
+      headerText.at(['anonymous', index]),
+      `\`${name}\` is not made of personal data`,
+      'remove it from `anonymous`',
+    )
+  }
+}

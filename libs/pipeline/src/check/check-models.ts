@@ -1,0 +1,118 @@
+import type { CheckedModel } from '../checked/model.ts'
+import { suggest } from '../did-you-mean.ts'
+import type { PipelineFolder } from '../folder.ts'
+import type { Problems } from '../problem.ts'
+import { lintSql, readsOutside } from '../sql/lint.ts'
+import type { DatabaseSource, CheckedSource } from '../checked/source.ts'
+import { readModel, type Model } from '../text/read-model.ts'
+import type { PipelineText } from '../text/pipeline-schema.ts'
+import { tableName } from '../text/source-schema.ts'
+import type { YamlText } from '../text/yaml-text.ts'
+import { checkModel, type Inputs } from './check-model.ts'
+import { orderByNeeds } from './model-order.ts'
+import type { Tables } from './tables.ts'
+
+export type ModelsContext = {
+  readonly text: YamlText
+  readonly folder: PipelineFolder
+  readonly tables: Tables
+  readonly sources: readonly CheckedSource[]
+  readonly problems: Problems
+}
+
+/** Reads the models, finds their inputs and their order, and checks them one after another. */
+export async function checkModels(pipeline: PipelineText, context: ModelsContext): Promise<CheckedModel[]> {
+  const models = await readModels(pipeline.models?.path ?? 'models', context)
+  const inputs = new Map(models.map((model) => [model.name, inputsOf(model, context)] as const))
+  const { order, circles } = orderByNeeds(new Map([...inputs].map(([name, found]) => [name, found.names])))
+  for (const circle of circles) reportCircle(circle, models, context)
+  const checked: CheckedModel[] = []
+  for (const name of order) {
+    const model = models.find((candidate) => candidate.name === name)
+    if (model === undefined) continue
+    const result = await checkModel(model, inputs.get(name) ?? { names: [], areAll: false }, context)
+    if (result !== undefined) checked.push(result)
+  }
+  return checked
+}
+
+async function readModels(path: string, { text, folder, tables, problems }: ModelsContext): Promise<Model[]> {
+  const names = await folder.list(path)
+  const files = names.filter((name) => name.endsWith('.sql'))
+  if (names.length === 0 && text.value !== undefined && path !== 'models') {
+    problems.error(
+      text.at(['models', 'path']),
+      `the folder '${path}' is empty or missing`,
+      'write the models there, or name another folder',
+    )
+  }
+  const models: Model[] = []
+  for (const fileName of files) {
+    const file = path === '.' ? fileName : `${path}/${fileName}`
+    const name = fileName.slice(0, -'.sql'.length)
+    const named = tableName.safeParse(name)
+    if (!named.success) {
+      problems.error(
+        { file, line: 1, column: 1 },
+        `'${name}' cannot be the name of a model`,
+        named.error.issues.map(({ message }) => message).join(', '),
+      )
+      continue
+    }
+    if (!tables.claim(name, { file, line: 1, column: 1 })) continue
+    models.push(readModel(name, file, (await folder.read(file)) ?? '', problems))
+  }
+  return models
+}
+
+/** The datasets and models that a model reads, in order of their names. */
+function inputsOf(model: Model, context: ModelsContext): Inputs {
+  const { tables, problems } = context
+  if (model.parsed === undefined) return { names: [], areAll: false }
+  for (const { severity, offset, message, remedy } of lintSql(model.sql, model.parsed))
+    problems[severity](model.at(offset), message, remedy)
+  const inputs = new Set<string>()
+  let areAll = !readsOutside(model.sql)
+  for (const table of model.parsed.tables) {
+    const known = tables.nameOf(table.name)
+    const at = model.at(table.offset)
+    if (known === undefined || table.qualifier !== undefined) areAll = false
+    if (table.qualifier !== undefined) {
+      problems.error(
+        at,
+        `\`${table.qualifier}.${table.name}\` is a table of some schema`,
+        known === undefined
+          ? `models read datasets and models by their bare names: ${suggest(table.name, tables.names)}`
+          : `models read datasets and models by their bare names: write \`${known}\``,
+      )
+    } else if (known !== undefined) inputs.add(known)
+    else
+      problems.error(
+        at,
+        `unknown table \`${table.name}\``,
+        undeclared(table.name, context) ?? suggest(table.name, tables.names, 'declare a dataset first'),
+      )
+  }
+  return { names: [...inputs].sort(), areAll }
+}
+
+/** A table that is copied because a pattern says so has no contract, hence no columns that a model could be checked by. */
+function undeclared(name: string, { sources, tables }: ModelsContext): string | undefined {
+  const databases = sources.filter(
+    (source): source is DatabaseSource => source.type === 'database' && source.include.length > 0,
+  )
+  const source = databases.find((candidate) => name.toLowerCase().startsWith(`${candidate.name.toLowerCase()}_`))
+  if (source === undefined || tables.nameOf(name) !== undefined) return undefined
+  return `tables that \`${source.name}\` copies without a contract cannot be read by models: declare it under \`sources.${source.name}.datasets\` with a contract`
+}
+
+function reportCircle(circle: readonly string[], models: readonly Model[], { problems }: ModelsContext): void {
+  const [first = '', second = first] = circle
+  const model = models.find(({ name }) => name === first)
+  const use = model?.parsed?.tables.find((table) => table.name.toLowerCase() === second.toLowerCase())
+  const place = model?.at(use?.offset ?? 0)
+  if (place === undefined) return
+  const path = [...circle, first].map((name) => `\`${name}\``).join(' → ')
+  const what = circle.length === 1 ? `the model \`${first}\` reads itself` : `models need each other: ${path}`
+  problems.error(place, what, 'let one of them read the datasets instead, or move what both need to a model of its own')
+}

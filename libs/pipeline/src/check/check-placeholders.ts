@@ -1,0 +1,78 @@
+import type { Problems } from '../problem.ts'
+import { closestName } from '../did-you-mean.ts'
+import { placeholdersOf } from '../text/placeholders.ts'
+import type { YamlPath, YamlText } from '../text/yaml-text.ts'
+
+export type Known = {
+  /** Settings of this machine; undefined when they are not to be checked. */
+  readonly settings?: Readonly<Record<string, string | undefined>> | undefined
+  /** Whether a secret is there; undefined when they are not to be checked. */
+  readonly hasSecret?: ((name: string) => boolean | Promise<boolean>) | undefined
+}
+
+/** Texts in which placeholders are filled, as paths below `sources.<name>`; `*` is any name. */
+const FILLED = ['path', 'url', 'baseUrl', 'headers.*', 'auth.token', 'datasets.*.path', 'datasets.*.query.*'].map(
+  (path) => path.split('.'),
+)
+
+/** Checks every `${…}` of the text: its form, that it is filled where it stands, and that there is a value for it. */
+export async function checkPlaceholders(text: YamlText, known: Known, problems: Problems): Promise<void> {
+  for (const { path, value } of stringsIn(text.value, [])) {
+    const { found, malformed } = placeholdersOf(value)
+    const isFilled = path[0] === 'sources' && FILLED.some((form) => matches(form, path.slice(2)))
+    if (!isFilled) {
+      const [first] = isFreeText(path) ? [] : found
+      if (first !== undefined)
+        problems.error(
+          text.at(path),
+          `\`${value}\` has a placeholder, but none is filled here`,
+          'write the value itself; placeholders are for path, url, baseUrl, headers, token and query',
+        )
+      continue
+    }
+    for (const form of malformed) {
+      problems.error(
+        text.at(path),
+        `\`${form}\` is no placeholder`,
+        'expected ${NAME}, ${NAME:-default} or ${secret:NAME}',
+      )
+    }
+    for (const placeholder of found) {
+      if (placeholder.secret) {
+        if (known.hasSecret === undefined || (await known.hasSecret(placeholder.name))) continue
+        problems.error(
+          text.at(path),
+          `the secret \`${placeholder.name}\` is missing`,
+          'add it where CINELAKE_SECRETS points, or correct its name',
+        )
+      } else if (
+        known.settings !== undefined &&
+        !placeholder.hasDefault &&
+        (known.settings[placeholder.name] ?? '') === ''
+      ) {
+        const closest = closestName(placeholder.name, Object.keys(known.settings))
+        const instead = closest === undefined ? '' : `; did you mean \`${closest}\`?`
+        problems.error(
+          text.at(path),
+          `the setting \`${placeholder.name}\` is missing`,
+          `set the environment variable ${placeholder.name}, or give a default: \`\${${placeholder.name}:-…}\`${instead}`,
+        )
+      }
+    }
+  }
+}
+
+/** Regular expressions, words and descriptions may hold anything. */
+const isFreeText = (path: YamlPath) =>
+  path.includes('columns') || path.includes('description') || path.includes('nulls')
+
+function* stringsIn(value: unknown, path: YamlPath): Generator<{ readonly path: YamlPath; readonly value: string }> {
+  if (typeof value === 'string') yield { path, value }
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, child] of Object.entries(value))
+    yield* stringsIn(child, [...path, Array.isArray(value) ? Number(key) : key])
+}
+
+function matches(form: readonly string[], path: YamlPath): boolean {
+  return form.length === path.length && form.every((step, index) => step === '*' || step === path[index])
+}

@@ -1,0 +1,134 @@
+import type { RowRule, TableRule } from '../checked/dataset.ts'
+import { suggest } from '../did-you-mean.ts'
+import type { Place, Problems } from '../problem.ts'
+import { parseCondition, parseQuery } from '../sql/parse.ts'
+import { positionAt } from '../sql/position.ts'
+import { quoteName } from '../sql/quote.ts'
+import { offsetInQuery, queryOver, ROWS } from '../sql/rule-query.ts'
+import type { SqlTyper } from '../sql-typer.ts'
+import type { PlacedRule, PlacedRules } from '../text/quality.ts'
+import { typeOf } from './check-sql.ts'
+
+export type RuleContext = {
+  /** The table whose rows are checked; the typer knows it when there is a typer. */
+  readonly table: string
+  readonly columns: readonly string[]
+  /** Columns that are there but cannot be used: not reported as unknown. */
+  readonly broken: ReadonlySet<string>
+  /** Absent when the table's types are not known. */
+  readonly typer: SqlTyper | undefined
+  readonly problems: Problems
+}
+
+/** Checks that every rule is SQL over the table's columns, and gives what it has to: a condition, or a number. */
+export async function checkRules(rules: PlacedRules, context: RuleContext): Promise<void> {
+  for (const row of rules.rows) await checkRow(row, context)
+  for (const table of rules.tables) await checkTable(table, context)
+}
+
+async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise<void> {
+  const { columns, problems, typer, table } = context
+  const { expression, name } = row.rule
+  const at = placesIn(row, expression)
+  const parsed = parseCondition(expression)
+  if ('message' in parsed) {
+    problems.error(
+      at(parsed.offset),
+      `the rule \`${name}\` cannot be parsed: ${parsed.message}`,
+      "write a SQL condition over the columns, such as 'score between 0 and 10'",
+    )
+    return
+  }
+  const [read] = parsed.tables
+  if (read !== undefined) {
+    problems.error(
+      at(read.offset),
+      `the rule \`${name}\` reads the table \`${read.name}\``,
+      'a condition sees one row alone: write a model, or a rule with a query',
+    )
+    return
+  }
+  const unknown = parsed.columns.filter((column) => !has(columns, column.qualifier ?? column.name))
+  for (const column of unknown) {
+    if (context.broken.has(column.name)) continue
+    problems.error(
+      at(column.offset),
+      `the rule \`${name}\` names the unknown column \`${column.name}\``,
+      suggest(column.name, columns),
+    )
+  }
+  if (unknown.length > 0 || typer === undefined) return
+  const typed = await typeOf(
+    typer,
+    { sql: expression, at, before: 'SELECT (', after: `\n) AS verdict FROM ${quoteName(table)}`, names: columns },
+    problems,
+  )
+  const type = typed?.[0]?.type
+  if (type !== undefined && type !== 'BOOLEAN') {
+    problems.error(
+      at(0),
+      `the rule \`${name}\` is no condition: it gives ${type}`,
+      "write something that is true or false, such as 'score between 0 and 10'",
+    )
+  }
+}
+
+async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): Promise<void> {
+  const { problems, typer } = context
+  const { query, name } = table.rule
+  const inQuery = placesIn(table, query)
+  const at = (offset: number) => inQuery(offsetInQuery(query, ROWS, offset))
+  const parsed = parseQuery(queryOver(query))
+  if ('message' in parsed) {
+    problems.error(
+      at(parsed.offset),
+      `the rule \`${name}\` cannot be parsed: ${parsed.message}`,
+      'write a query with one number, such as SELECT count(*) FROM {table} WHERE …',
+    )
+    return
+  }
+  const others = parsed.tables.filter((read) => read.name !== ROWS)
+  for (const other of others) {
+    problems.error(
+      at(other.offset),
+      `the rule \`${name}\` reads the table \`${other.name}\``,
+      'a rule sees its own rows alone, as `{table}`: write a model for what needs more',
+    )
+  }
+  if (parsed.tables.length === 0) {
+    problems.error(at(0), `the rule \`${name}\` does not read the rows`, 'write `FROM {table}`')
+  }
+  if (others.length > 0 || typer === undefined || context.broken.size > 0) return
+  const quoted = quoteName(context.table)
+  const typed = await typeOf(
+    typer,
+    {
+      sql: queryOver(query, quoted),
+      at: (offset) => inQuery(offsetInQuery(query, quoted, offset)),
+      names: context.columns,
+    },
+    problems,
+  )
+  if (typed === undefined) return
+  const [first] = typed
+  if (first !== undefined && typed.length === 1 && NUMBER.test(first.type)) return
+  const given = typed.map(({ type }) => type).join(', ')
+  problems.error(
+    at(0),
+    `the rule \`${name}\` gives ${given}`,
+    'write a query with one number, such as SELECT count(*) FROM {table} WHERE …',
+  )
+}
+
+const NUMBER = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/
+
+/** Places in a rule's SQL; all of it is one place when nobody wrote it. */
+function placesIn(rule: PlacedRule<unknown>, sql: string): (offset: number) => Place {
+  return (offset) => {
+    const { line, column } = positionAt(sql, offset)
+    return rule.sqlAt?.(line, column) ?? rule.at
+  }
+}
+
+const has = (columns: readonly string[], name: string) =>
+  columns.some((column) => column.toLowerCase() === name.toLowerCase())

@@ -1,0 +1,61 @@
+import { bindWindow, unboundOffset } from '../bind-window.ts'
+import { closestName, suggest } from '../did-you-mean.ts'
+import type { Place, Problems } from '../problem.ts'
+import { offsetAt } from '../sql/position.ts'
+import { describeOrComplain, type SqlComplaint, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
+
+/** A window to type queries with. Any would do: types do not depend on it. */
+const SOME_WINDOW = { start: '2000-01-01T00:00:00Z', end: '2000-01-02T00:00:00Z' }
+
+export type SqlToType = {
+  readonly sql: string
+  /** The place of an offset in `sql`. */
+  readonly at: (offset: number) => Place
+  /** What is around `sql` when it is typed. */
+  readonly before?: string
+  readonly after?: string
+  /** Names that a misspelled one may have meant. */
+  readonly names: readonly string[]
+}
+
+/** The columns of a query by the engine's judgement; what it objects to is reported at its place. */
+export async function typeOf(
+  typer: SqlTyper,
+  query: SqlToType,
+  problems: Problems,
+): Promise<readonly TypedColumn[] | undefined> {
+  const { sql, at, before = '', after = '', names } = query
+  const bound = `${before}${bindWindow(sql, SOME_WINDOW)}${after}`
+  const result = await describeOrComplain(typer, bound)
+  if (!('message' in result)) return result
+  const inside = result.position === undefined ? 0 : offsetAt(bound, result.position) - before.length
+  problems.error(
+    at(unboundOffset(sql, SOME_WINDOW, Math.max(0, inside))),
+    `the engine refuses the SQL: ${headOf(result)}`,
+    remedyFor(result, names),
+  )
+  return undefined
+}
+
+function headOf({ message }: SqlComplaint): string {
+  return message.replace(/\s*(?:Candidate bindings|Did you mean)[\s\S]*$/i, '').replace(/[!.,]+$/, '')
+}
+
+function remedyFor({ message }: SqlComplaint, names: readonly string[]): string {
+  const candidates = /Candidate bindings: (.*?)(?: LINE|$)/i.exec(message)?.[1]
+  const offered = [...(candidates ?? '').matchAll(/"([^"]+)"/g)].map(([, name = '']) => name)
+  const meant = /Did you mean "?([^"?]+)"?\?/i.exec(message)?.[1]
+  const missing = /(?:column named|with name|named|column) "?([\w.]+)"?/i.exec(message)?.[1]?.split('.').at(-1)
+  const closest = missing === undefined ? undefined : closestName(missing, [...names, ...offered])
+  if (closest !== undefined) return `did you mean \`${closest}\`?`
+  if (meant !== undefined) return `did you mean \`${meant}\`?`
+  if (
+    missing !== undefined &&
+    /not found|does not (?:exist|have)/i.test(message) &&
+    /column|table/i.test(message) &&
+    !/function/i.test(message)
+  ) {
+    return suggest(missing, names)
+  }
+  return 'correct the SQL: its inputs have the columns of their contracts or models, and `_window`'
+}

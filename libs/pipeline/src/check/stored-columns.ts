@@ -1,0 +1,99 @@
+import type { Materialization } from '../checked/model.ts'
+import type { Place, Problems } from '../problem.ts'
+import { scanSql } from '../sql/scan.ts'
+import type { TypedColumn } from '../sql-typer.ts'
+import type { Model } from '../text/read-model.ts'
+import { storedType } from './stored-type.ts'
+
+/** The column in which a model says for which rule a row is rejected; no part of the table. */
+const REJECT_COLUMN = '_reject'
+
+/** What a table with history has besides the model's columns. */
+export const HISTORY_COLUMNS: readonly (TypedColumn & { readonly description: string })[] = [
+  {
+    name: 'valid_from',
+    type: 'TIMESTAMP WITH TIME ZONE',
+    description: 'Start of the window in which the row became so.',
+  },
+  {
+    name: 'valid_to',
+    type: 'TIMESTAMP WITH TIME ZONE',
+    description: 'Start of the window in which it changed or went; NULL while it is so.',
+  },
+  { name: 'is_current', type: 'BOOLEAN', description: 'Whether it is so now.' },
+]
+
+/** The columns of a model's table: history adds three. */
+export function asTable(columns: readonly TypedColumn[], materialization: Materialization): TypedColumn[] {
+  const added = materialization === 'history' ? HISTORY_COLUMNS.map(({ name, type }) => ({ name, type })) : []
+  return [...columns, ...added]
+}
+
+/**
+ * A model's columns as its table keeps them, without the one that only says what is rejected.
+ * @returns the columns that can be kept, and whether these are all
+ */
+export function storedColumns(
+  model: Model,
+  typed: readonly TypedColumn[],
+  problems: Problems,
+): { readonly columns: TypedColumn[]; readonly isWhole: boolean } {
+  const columns: TypedColumn[] = []
+  const taken = new Set(model.header.materialization === 'history' ? HISTORY_COLUMNS.map(({ name }) => name) : [])
+  let isWhole = true
+  for (const { name, type } of typed) {
+    const fault = faultOf(name, type, taken, columns)
+    taken.add(name.toLowerCase())
+    if (fault !== undefined) {
+      problems.error(placeOf(name, model), fault.message, fault.remedy)
+      isWhole = false
+    } else if (name.toLowerCase() !== REJECT_COLUMN) columns.push({ name, type: storedType(type) ?? type })
+  }
+  return { columns, isWhole }
+}
+
+type Fault = { readonly message: string; readonly remedy: string }
+
+function faultOf(
+  name: string,
+  type: string,
+  taken: ReadonlySet<string>,
+  columns: readonly TypedColumn[],
+): Fault | undefined {
+  const lower = name.toLowerCase()
+  if (columns.some((column) => column.name.toLowerCase() === lower)) {
+    return { message: `the result has two columns \`${name}\``, remedy: 'rename one with AS' }
+  }
+  if (taken.has(lower)) {
+    return {
+      message: `\`${name}\` is a column that \`materialization: history\` adds itself`,
+      remedy: 'rename it with AS',
+    }
+  }
+  if (lower === REJECT_COLUMN) {
+    const remedy = "give the name of the rule as a text, or NULL: CASE WHEN … THEN 'orphan' END AS _reject"
+    return type === 'VARCHAR' ? undefined : { message: `\`_reject\` is ${type}`, remedy }
+  }
+  if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(name)) {
+    return {
+      message: `the result's column '${name}' has no name that a table can have`,
+      remedy: 'name it with AS: letters, digits and `_`, beginning with a letter',
+    }
+  }
+  if (storedType(type) !== undefined) return undefined
+  return {
+    message: `the column \`${name}\` is ${type}, which tables do not hold`,
+    remedy:
+      'cast it to what they do: VARCHAR, BIGINT, DOUBLE, DECIMAL(p,s), BOOLEAN, DATE, TIMESTAMPTZ, or a list of them',
+  }
+}
+
+/** Where a column of the result gets its name; the beginning of the SELECT when it is nowhere given one. */
+function placeOf(name: string, model: Model): Place {
+  const pieces = [...scanSql(model.sql)].filter((piece) => piece.kind !== 'comment' && piece.text.trim() !== '')
+  const named = pieces.findLast(
+    ({ text }, index) =>
+      text.replaceAll('"', '').toLowerCase() === name.toLowerCase() && /^as$/i.test(pieces[index - 1]?.text ?? ''),
+  )
+  return model.at(named?.offset ?? 0)
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { RowRule, TableRule } from './dataset.ts'
+
+export const Materialization = z.enum([
+  /** The result replaces the table. */
+  'table',
+  /** The result replaces the partitions that it has rows of. */
+  'partitions',
+  /** The result is merged by key. */
+  'merge',
+  /** The result is the current state by key; the table keeps every state with `valid_from`, `valid_to` and `is_current`. */
+  'history',
+])
+export type Materialization = z.infer<typeof Materialization>
+
+export const CheckedModel = z.object({
+  name: z.string(),
+  description: z.string().optional(),
+  /**
+   * One SELECT. `:window_start` and `:window_end` stand for the window's instants. A column `_reject`, when there is one,
+   * is not part of the table: a row in which it is not NULL is rejected, for the rule that it names.
+   */
+  sql: z.string(),
+  /** Datasets and models that it reads, found by parsing. */
+  inputs: z.array(z.string()),
+  usesWindow: z.boolean(),
+  materialization: Materialization,
+  key: z.array(z.string()),
+  partitionBy: z.array(z.string()),
+  /** A query over the inputs that says how many rows the SELECT has to account for; makes a lost row a broken balance. */
+  rowsIn: z.string().optional(),
+  /** The result's columns, without `_reject`, with the types that the table has: the result is cast to them. */
+  columns: z.array(z.object({ name: z.string(), type: z.string(), description: z.string().optional() })),
+  rowRules: z.array(RowRule),
+  tableRules: z.array(TableRule),
+})
+export type CheckedModel = z.infer<typeof CheckedModel>
+
+/** A table that analysts get. */
+export const ServedTable = z.object({
+  /** The refined table: a dataset or a model. */
+  table: z.string(),
+  /** Its name in the mart. */
+  as: z.string(),
+  /** Columns that go there, in order. */
+  columns: z.array(
+    z.object({
+      name: z.string(),
+      type: z.string(),
+      maxLength: z.int().optional(),
+      required: z.boolean(),
+      description: z.string().optional(),
+    }),
+  ),
+  primaryKey: z.array(z.string()),
+  description: z.string().optional(),
+})
+export type ServedTable = z.infer<typeof ServedTable>

@@ -1,0 +1,58 @@
+import { sha256, WINDOW_LENGTHS } from '@cinelake/core'
+import { z } from 'zod'
+import { CheckedDataset } from './dataset.ts'
+import { CheckedModel, ServedTable } from './model.ts'
+import { CheckedSource } from './source.ts'
+
+export const Schedule = z.object({
+  every: z.enum(WINDOW_LENGTHS),
+  timeZone: z.string(),
+  /** The first window's label; nothing before it is caught up on. */
+  start: z.string(),
+  /** How long after the end of a window its run starts, for data that comes late. */
+  delayMs: z.int().min(0),
+})
+export type Schedule = z.infer<typeof Schedule>
+
+export const RetryPolicy = z.object({
+  /** Tries of one task, the first included. */
+  maxAttempts: z.int().min(1),
+  /** Wait before the second try; doubled for each further one. */
+  backoffMs: z.int().min(0),
+  maxBackoffMs: z.int().min(0),
+})
+export type RetryPolicy = z.infer<typeof RetryPolicy>
+
+/**
+ * A pipeline folder, read and checked as a whole: everything that services need of it, with nothing left to look up.
+ * The scheduler puts it in the lake under its digest and every command of a run names it there.
+ */
+export const CheckedPipeline = z.object({
+  format: z.literal(1),
+  name: z.string(),
+  description: z.string().optional(),
+  schedule: Schedule,
+  retry: RetryPolicy,
+  sources: z.array(CheckedSource),
+  datasets: z.array(CheckedDataset),
+  /** In dependency order. */
+  models: z.array(CheckedModel),
+  serve: z.array(ServedTable),
+})
+export type CheckedPipeline = z.infer<typeof CheckedPipeline>
+
+/** The text under which a pipeline is kept in the lake, and its digest. The same folder always gives the same digest. */
+export function freezePipeline(pipeline: CheckedPipeline): {
+  readonly text: string
+  readonly digest: string
+  readonly path: string
+} {
+  const text = JSON.stringify(pipeline)
+  const digest = sha256(text)
+  return { text, digest, path: frozenPipelinePath(pipeline.name, digest) }
+}
+
+/** Lake path of a frozen pipeline. */
+export function frozenPipelinePath(name: string, digest: string): string {
+  return `pipelines/${name}/${digest}.json`
+}

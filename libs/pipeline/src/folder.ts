@@ -1,0 +1,34 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compare } from './problem.ts'
+
+/** The text files of a pipeline. Paths are relative to its folder, with `/`. */
+export interface PipelineFolder {
+  /** @returns undefined when there is no such file */
+  read(file: string): Promise<string | undefined>
+  /** Names in a folder, in order; none when there is no such folder. */
+  list(folder: string): Promise<string[]>
+}
+
+/** A pipeline's folder on the disk. */
+export function openFolder(root: string): PipelineFolder {
+  return {
+    async read(file) {
+      return await unlessMissing(readFile(join(root, file), 'utf8'))
+    },
+    async list(folder) {
+      return [...((await unlessMissing(readdir(join(root, folder)))) ?? [])].sort(compare)
+    },
+  }
+}
+
+/** What is not there is an answer: it is reported with the place that asked for it. */
+async function unlessMissing<Result>(reading: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,34 @@
+export {
+  CheckedColumn,
+  CheckedContract,
+  CheckedDataset,
+  ColumnReading,
+  FileReading,
+  RefineMode,
+  RowRule,
+  Severity,
+  TableRule,
+} from './checked/dataset.ts'
+export { CheckedModel, Materialization, ServedTable } from './checked/model.ts'
+export { CheckedPipeline, freezePipeline, frozenPipelinePath, RetryPolicy, Schedule } from './checked/pipeline.ts'
+export {
+  CheckedSource,
+  DatabaseDataset,
+  DatabaseSource,
+  FilesDataset,
+  FilesSource,
+  RestAuth,
+  RestDataset,
+  RestPagination,
+  RestSource,
+} from './checked/source.ts'
+export { asksForWindow, bindWindow } from './bind-window.ts'
+export { isWanted, refinedNames } from './discovered.ts'
+export { loadPipeline, PipelineCorruptError, PipelineMissingError, type PipelineStore } from './load-pipeline.ts'
+export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
+export { formatProblem, pipelineError, type Problem } from './problem.ts'
+export { readPipeline } from './read-folder.ts'
+export type { ReadOptions, ReadResult } from './read-pipeline.ts'
+export type { PipelineFolder } from './folder.ts'
+export { createSqlTyper, type SqlTyper, type TypedColumn, type TypingSession } from './sql-typer.ts'
+export { pipelineJsonSchema } from './text/pipeline-schema.ts'

@@ -1,0 +1,81 @@
+import type { PipelineRef } from '@cinelake/contracts'
+import { sha256, TerminalError } from '@cinelake/core'
+import { CheckedPipeline, frozenPipelinePath } from './checked/pipeline.ts'
+
+/** What is needed of a lake. */
+export type PipelineStore = {
+  readText(path: string, options?: { readonly signal?: AbortSignal }): Promise<string | undefined>
+}
+
+export class PipelineMissingError extends TerminalError {
+  readonly code = 'PIPELINE_MISSING'
+  constructor(path: string) {
+    super(
+      `pipeline is not in the lake [path=${path}]: expected the text that the scheduler puts there before it sends commands, got nothing; point this service at the scheduler's lake (CINELAKE_LAKE) or start the run again`,
+      { path },
+    )
+  }
+}
+
+export class PipelineCorruptError extends TerminalError {
+  readonly code = 'PIPELINE_CORRUPT'
+  constructor(path: string, expected: string, actual: string, options?: ErrorOptions) {
+    super(
+      `pipeline in the lake is corrupt [path=${path}]: expected ${expected}, got ${actual}; delete the object and start the run again, which writes it anew`,
+      { path, expected, actual },
+      options,
+    )
+  }
+}
+
+/** Pipelines. A worker serves few at a time: one per pipeline, and the one before while a change is rolled out. */
+const CACHE_SIZE = 8
+
+/**
+ * Pipelines read so far, by digest. They never change, and are forgotten with the lake that they came from.
+ */
+const cached = new WeakMap<PipelineStore, Map<string, CheckedPipeline>>()
+
+/**
+ * The pipeline that a command names.
+ * @throws {PipelineMissingError} terminal: no object in the lake
+ * @throws {PipelineCorruptError} terminal: the object is not what was put there
+ */
+export async function loadPipeline(
+  lake: PipelineStore,
+  ref: PipelineRef,
+  options?: { readonly signal?: AbortSignal },
+): Promise<CheckedPipeline> {
+  const known = cached.get(lake) ?? new Map<string, CheckedPipeline>()
+  cached.set(lake, known)
+  const pipeline = known.get(ref.digest) ?? (await readFrozen(lake, ref, options))
+  // Put last again, so that the first is the one that was not needed for longest.
+  known.delete(ref.digest)
+  known.set(ref.digest, pipeline)
+  for (const digest of known.keys()) {
+    if (known.size <= CACHE_SIZE) break
+    known.delete(digest)
+  }
+  return pipeline
+}
+
+async function readFrozen(
+  lake: PipelineStore,
+  ref: PipelineRef,
+  options?: { readonly signal?: AbortSignal },
+): Promise<CheckedPipeline> {
+  const path = frozenPipelinePath(ref.name, ref.digest)
+  const text = await lake.readText(path, options)
+  if (text === undefined) throw new PipelineMissingError(path)
+  const digest = sha256(text)
+  if (digest !== ref.digest) throw new PipelineCorruptError(path, `sha256 ${ref.digest}`, digest)
+  const parsed = CheckedPipeline.safeParse(JSON.parse(text))
+  // The digest is right, so another version of the program wrote it: its words are not ours.
+  if (!parsed.success) {
+    const where = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')
+    throw new PipelineCorruptError(path, 'a pipeline of format 1', `a text that differs at ${where}`, {
+      cause: parsed.error,
+    })
+  }
+  return parsed.data
+}

@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { personalColumns, type RefinedTable } from './check/personal.ts'
+import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
+import { openTypers } from './fixtures/typer.fixture.ts'
+import { readPipeline } from './read-pipeline.ts'
+
+const types = (columns: Record<string, string>) => Object.entries(columns).map(([name, type]) => ({ name, type }))
+
+const users: RefinedTable = {
+  name: 'users',
+  columns: types({ id: 'BIGINT', email: 'VARCHAR', born: 'DATE', country: 'VARCHAR', tags: 'VARCHAR[]' }),
+  personal: new Map([
+    ['email', { allowedIn: ['refined'], from: ['users.email'] }],
+    ['born', { allowedIn: ['refined', 'mart'], from: ['users.born'] }],
+  ]),
+  descriptions: {},
+}
+const titles: RefinedTable = {
+  name: 'titles',
+  columns: types({ id: 'BIGINT', title: 'VARCHAR' }),
+  personal: new Map(),
+  descriptions: {},
+}
+
+let typers: Awaited<ReturnType<typeof openTypers>>
+beforeAll(async () => {
+  typers = await openTypers()
+})
+afterAll(async () => {
+  await typers[Symbol.asyncDispose]()
+})
+
+describe('which columns of a result are personal', () => {
+  /** The SELECT, and the personal columns of its result by the engine's names. */
+  test.each<[string, string[]]>([
+    ['SELECT id, country FROM users', []],
+    ['SELECT email FROM users', ['email']],
+    ['SELECT EMAIL AS contact FROM Users', ['contact']],
+    ['SELECT lower(email) FROM users', ['lower(email)']],
+    ['SELECT * FROM users', ['email', 'born']],
+    ['FROM users', ['email', 'born']],
+    ['SELECT * EXCLUDE (email) FROM users', ['born']],
+    ['SELECT * EXCLUDE (email, born) FROM users', []],
+    ['SELECT * RENAME (email AS e) FROM users', ['e', 'born']],
+    ["SELECT COLUMNS('e.*') FROM users", ['email']],
+    ['SELECT u.* FROM titles AS t JOIN users AS u USING (id)', ['email', 'born']],
+    ['SELECT t.* FROM titles AS t JOIN users AS u USING (id)', []],
+    ['SELECT u FROM users AS u', ['u']],
+    ['SELECT md5(CAST(users AS VARCHAR)) AS h FROM users', ['h']],
+    ['SELECT country, count(email) AS n, count(DISTINCT email) AS d FROM users GROUP BY country', []],
+    ['SELECT min(email) AS m, max_by(id, email) AS x FROM users', ['m', 'x']],
+    ['SELECT title FROM titles UNION ALL SELECT email FROM users', ['title']],
+    ['SELECT email AS a FROM users EXCEPT SELECT title FROM titles', ['a']],
+    ['WITH a AS (SELECT * FROM users), b(x, y) AS (SELECT id, email FROM a) SELECT x, upper(y) AS z FROM b', ['z']],
+    ['WITH a AS (SELECT id, count(email) AS n FROM users GROUP BY id) SELECT n FROM a', []],
+    ['WITH users AS (SELECT id, country FROM users) SELECT * FROM users', []],
+    ['WITH p AS (SELECT * FROM users) SELECT md5(CAST(p AS VARCHAR)) AS h FROM p', ['h']],
+    ['SELECT * FROM (WITH x AS (SELECT email FROM users) SELECT email FROM x)', ['email']],
+    ['SELECT (SELECT max(u.email) FROM users AS u WHERE u.id = t.id) AS m FROM titles AS t', ['m']],
+    ['SELECT id FROM users WHERE email LIKE :window_start', []],
+    ['SELECT t.title FROM titles AS t JOIN users AS u ON t.title = u.email', []],
+    ['SELECT id, tag FROM users, unnest(tags) AS x(tag)', []],
+    ['SELECT list_transform(tags, lambda z: z || email) AS l FROM users', ['l']],
+    ["SELECT {'mail': email} AS s FROM users", ['s']],
+    ['SELECT email AS e, id || e AS f FROM users', ['e', 'f']],
+    [
+      `WITH RECURSIVE r AS (
+         SELECT 1 AS n, CAST(id AS VARCHAR) AS e FROM users UNION ALL SELECT n + 1, email FROM r JOIN users ON n < 3
+       ) SELECT n, e FROM r`,
+      ['e'],
+    ],
+    ['SELECT v FROM (UNPIVOT users ON email, country INTO NAME n VALUE v)', ['v']],
+  ])('%s', async (sql, personal) => {
+    const typer = await typers.typer()
+    for (const { name, columns } of [users, titles]) await typer.createTable(name, columns)
+    const columns = await typer.describe(sql.replace(':window_start', "'x'"))
+
+    const found = personalColumns(sql, [users, titles], columns)
+
+    expect(columns.map(({ name }) => name).filter((name) => found.has(name.toLowerCase()))).toEqual(personal)
+  })
+
+  test('data of several columns goes only where each of them may', () => {
+    const found = personalColumns(
+      'SELECT born || email AS pair, born FROM users',
+      [users],
+      types({ pair: 'VARCHAR', born: 'DATE' }),
+    )
+
+    expect(found.get('pair')).toEqual({ allowedIn: ['refined'], from: ['users.born', 'users.email'] })
+    expect(found.get('born')?.allowedIn).toEqual(['refined', 'mart'])
+  })
+
+  test('of a query that cannot be followed everything may be personal', () => {
+    const found = personalColumns(
+      'PIVOT users ON country USING min(email)',
+      [users],
+      types({ id: 'BIGINT', de: 'VARCHAR' }),
+    )
+
+    expect([...found.keys()]).toEqual(['id', 'de'])
+  })
+})
+
+describe('personal data and models', () => {
+  const through: Files = {
+    ...withText(GOOD, 'pipeline.yaml', '- sales\n', '- sales\n  - reach\n'),
+    'models/contact.sql': "SELECT user_id, lower(email) AS mail, date_part('year', birth_date) AS born FROM users",
+    'models/reach.sql': 'SELECT user_id, born, mail AS how FROM contact WHERE mail IS NOT NULL',
+  }
+  const problemsOf = async (files: Files) =>
+    (await readPipeline(textFolder(files), { typer: await typers.typer() })).problems
+
+  test('it is followed through any number of models to the contract that it comes from', async () => {
+    const problems = await problemsOf(through)
+
+    expect(problems.map(({ message }) => message)).toEqual([
+      '`reach` would carry personal data to the mart: `born`, from users.birth_date',
+      '`reach` would carry personal data to the mart: `how`, from users.email',
+    ])
+  })
+
+  test('what the contract lets go to the mart may go there', async () => {
+    const allowed = withText(
+      withText(
+        through,
+        'contracts/users.yaml',
+        'email, logicalType: string, classification: personal,',
+        'email, logicalType: string, classification: personal, customProperties: [{ property: cinelake.allowedIn, value: [refined, mart] }],',
+      ),
+      'models/reach.sql',
+      ' born,',
+      '',
+    )
+
+    expect(await problemsOf(allowed)).toEqual([])
+  })
+
+  test('what a model has made harmless is no longer personal, in the models behind it as well', async () => {
+    const anonymous = {
+      ...through,
+      'models/contact.sql': `/*\nanonymous: [born, mail]\n*/\n${through['models/contact.sql'] ?? ''}`,
+    }
+
+    expect(await problemsOf(anonymous)).toEqual([])
+  })
+})

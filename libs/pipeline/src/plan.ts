@@ -1,0 +1,132 @@
+import type { Queue, TableName } from '@cinelake/contracts'
+import type { CheckedPipeline } from './checked/pipeline.ts'
+import type { CheckedSource } from './checked/source.ts'
+import { isWanted, refinedNames } from './discovered.ts'
+
+/** An item of a run before it is known what its inputs will be. */
+export type PlannedTask = {
+  /** `discover billing`, `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles` */
+  readonly name: string
+  readonly queue: Queue
+  /** Names of the tasks whose output it needs. */
+  readonly needs: readonly string[]
+  readonly work:
+    | { readonly kind: 'discover'; readonly source: string }
+    | {
+        readonly kind: 'ingest'
+        readonly source: string
+        readonly dataset: string
+        readonly table?: TableName
+        readonly incremental: boolean
+      }
+    | { readonly kind: 'refine'; readonly dataset: string }
+    | { readonly kind: 'build'; readonly model: string; readonly inputs: readonly string[] }
+    | { readonly kind: 'load'; readonly table: string }
+}
+
+/** The tasks of a run in an order in which each comes after what it needs. The same for every window. */
+export function planRun(pipeline: CheckedPipeline): PlannedTask[] {
+  const madeBy = tableMakers(pipeline)
+  const made = (table: string) => madeBy.get(table) ?? []
+  return [
+    ...pipeline.sources.filter((source) => source.type === 'database').map(discoverTask),
+    ...pipeline.sources.flatMap(ingestTasks),
+    ...pipeline.datasets.map((dataset) => refineTask(dataset.name, ingestName(dataset.source, dataset.sourceDataset))),
+    ...pipeline.models.map((model): PlannedTask => ({
+      name: buildName(model.name),
+      queue: 'transformer',
+      needs: model.inputs.flatMap(made),
+      work: { kind: 'build', model: model.name, inputs: model.inputs },
+    })),
+    ...pipeline.serve.map((served): PlannedTask => ({
+      name: `load ${served.table}`,
+      queue: 'loader',
+      needs: made(served.table),
+      work: { kind: 'load', table: served.table },
+    })),
+  ]
+}
+
+/** The tasks that a finished `discover` adds: an ingest and a refine for each wanted table that no dataset declares. */
+export function expandDiscovered(
+  pipeline: CheckedPipeline,
+  source: string,
+  tables: readonly TableName[],
+): PlannedTask[] {
+  const database = pipeline.sources.find((candidate) => candidate.name === source)
+  if (database?.type !== 'database') return []
+  const taken = new Set([...pipeline.datasets, ...pipeline.models].map((table) => table.name))
+  const undeclared = tables
+    .filter(
+      (table) => isWanted(database, table) && !database.datasets.some((dataset) => sameTable(dataset.table, table)),
+    )
+    .sort(byName)
+  const names = refinedNames(source, undeclared, taken)
+  return undeclared.flatMap((table, index): PlannedTask[] => {
+    const dataset = `${table.schema}.${table.name}`
+    const ingest: PlannedTask = {
+      name: ingestName(source, dataset),
+      queue: queueOf(database),
+      needs: [discoverName(source)],
+      work: { kind: 'ingest', source, dataset, table, incremental: false },
+    }
+    return [ingest, refineTask(names[index] ?? dataset, ingest.name)]
+  })
+}
+
+function discoverTask(source: CheckedSource): PlannedTask {
+  return {
+    name: discoverName(source.name),
+    queue: queueOf(source),
+    needs: [],
+    work: { kind: 'discover', source: source.name },
+  }
+}
+
+function ingestTasks(source: CheckedSource): PlannedTask[] {
+  const header = (dataset: string) => ({ name: ingestName(source.name, dataset), queue: queueOf(source) })
+  const work = (dataset: string) => ({ kind: 'ingest', source: source.name, dataset }) as const
+  if (source.type !== 'database') {
+    return source.datasets.map(({ name }) => ({
+      ...header(name),
+      needs: [],
+      work: { ...work(name), incremental: false },
+    }))
+  }
+  return source.datasets.map(({ name, table, incremental }) => ({
+    ...header(name),
+    needs: [discoverName(source.name)],
+    work: { ...work(name), table, incremental: incremental !== undefined },
+  }))
+}
+
+function refineTask(dataset: string, ingest: string): PlannedTask {
+  return { name: refineName(dataset), queue: 'transformer', needs: [ingest], work: { kind: 'refine', dataset } }
+}
+
+/** The task that makes each table. */
+function tableMakers(pipeline: CheckedPipeline): ReadonlyMap<string, readonly string[]> {
+  return new Map([
+    ...pipeline.datasets.map(({ name }) => [name, [refineName(name)]] as const),
+    ...pipeline.models.map(({ name }) => [name, [buildName(name)]] as const),
+  ])
+}
+
+/** An agent with a site has its own queue; REST sources are read from the cloud. */
+function queueOf(source: CheckedSource): Queue {
+  if (source.type === 'rest') return 'ingest-api'
+  return source.site === undefined ? 'ingest-files' : `ingest-files.${source.site}`
+}
+
+const discoverName = (source: string) => `discover ${source}`
+const ingestName = (source: string, dataset: string) => `ingest ${source}/${dataset}`
+const refineName = (dataset: string) => `refine ${dataset}`
+const buildName = (model: string) => `build ${model}`
+
+const sameTable = (one: TableName, other: TableName) => one.schema === other.schema && one.name === other.name
+
+/** By code unit, so that the order does not depend on a machine's language. */
+function byName(one: TableName, other: TableName): number {
+  const [left, right] = [`${one.schema}.${one.name}`, `${other.schema}.${other.name}`]
+  return left < right ? -1 : left > right ? 1 : 0
+}

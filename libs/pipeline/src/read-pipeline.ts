@@ -1,0 +1,142 @@
+import { isTimeZone, parseWindow, type Calendar } from '@cinelake/core'
+import { checkDatasets } from './check/check-datasets.ts'
+import { checkModels } from './check/check-models.ts'
+import { checkPlaceholders, type Known } from './check/check-placeholders.ts'
+import { checkServe } from './check/check-serve.ts'
+import { Tables } from './check/tables.ts'
+import { CheckedPipeline, type RetryPolicy, type Schedule } from './checked/pipeline.ts'
+import { openFolder, type PipelineFolder } from './folder.ts'
+import { Problems, type Problem } from './problem.ts'
+import type { SqlTyper } from './sql-typer.ts'
+import { checkShape } from './text/check-shape.ts'
+import { durationMs } from './text/duration.ts'
+import { PipelineText } from './text/pipeline-schema.ts'
+import { readYaml, type YamlText } from './text/yaml-text.ts'
+
+export type ReadOptions = Known & {
+  /** Finds the models' types. Without it they are not known, and a pipeline with models cannot be run. */
+  readonly typer?: SqlTyper | undefined
+}
+
+export type ReadResult = {
+  /** Absent when there is an error among the problems, or when there are models and no typer. */
+  readonly pipeline?: CheckedPipeline
+  /** Everything that was found, by file and line. */
+  readonly problems: Problem[]
+}
+
+const PIPELINE_FILE = 'pipeline.yaml'
+
+/** Reads a pipeline's folder and checks all of it without touching any data. */
+export async function readPipeline(folder: string | PipelineFolder, options: ReadOptions = {}): Promise<ReadResult> {
+  const files = typeof folder === 'string' ? openFolder(folder) : folder
+  const problems = new Problems()
+  const pipeline = await check(files, options, problems)
+  const sorted = problems.sorted()
+  return pipeline === undefined || problems.hasErrors ? { problems: sorted } : { pipeline, problems: sorted }
+}
+
+async function check(
+  folder: PipelineFolder,
+  options: ReadOptions,
+  problems: Problems,
+): Promise<CheckedPipeline | undefined> {
+  const content = await folder.read(PIPELINE_FILE)
+  if (content === undefined) {
+    problems.error(
+      { file: PIPELINE_FILE, line: 1, column: 1 },
+      'there is no pipeline.yaml',
+      'name a folder that has one, or make one with `pnpm cinelake init DIR`',
+    )
+    return undefined
+  }
+  const text = readYaml(PIPELINE_FILE, content, problems)
+  await checkPlaceholders(text, options, problems)
+  const parts = checkShape(PipelineText, text, problems, FALLBACK)
+  if (parts === undefined) return undefined
+  const schedule = readSchedule(parts, text, problems)
+  const retry = readRetry(parts, text, problems)
+  const tables = new Tables(options.typer, problems)
+  claimUnusable(text, parts, tables)
+  const { sources, datasets } = await checkDatasets(parts, { text, folder, tables, problems })
+  const models = await checkModels(parts, { text, folder, tables, sources, problems })
+  const serve = checkServe(parts, { text, datasets, models, tables, problems })
+  if (problems.hasErrors || (options.typer === undefined && (await hasModels(parts, folder)))) return undefined
+  const description = parts.description === undefined ? {} : { description: parts.description }
+  // Parsed once more, which puts every key in the schema's order: the same pipeline always has the same digest.
+  return CheckedPipeline.parse({
+    format: 1,
+    name: parts.pipeline,
+    ...description,
+    schedule,
+    retry,
+    sources,
+    datasets,
+    models,
+    serve,
+  })
+}
+
+/** What stands in for keys of the top that are wrong, so that the rest can still be looked at. */
+const FALLBACK = { pipeline: 'unnamed', schedule: { every: 'day', start: '2000-01-01' }, sources: {} }
+
+/** Datasets whose text is wrong are known by name, so that those that read them are not told that they do not exist. */
+function claimUnusable(text: YamlText, parts: PipelineText, tables: Tables): void {
+  for (const [source, details] of entriesOf(fieldOf(text.value, 'sources'))) {
+    for (const [dataset] of entriesOf(fieldOf(details, 'datasets'))) {
+      if (parts.sources[source]?.datasets?.[dataset] !== undefined) continue
+      tables.claim(dataset, text.atKey(['sources', source, 'datasets', dataset]))
+    }
+  }
+}
+
+const fieldOf = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
+const entriesOf = (value: unknown): [string, unknown][] =>
+  typeof value === 'object' && value !== null ? Object.entries(value) : []
+
+async function hasModels({ models }: PipelineText, folder: PipelineFolder): Promise<boolean> {
+  return (await folder.list(models?.path ?? 'models')).some((name) => name.endsWith('.sql'))
+}
+
+const EXAMPLES = { day: '2026-03-01', month: '2026-03', hour: '2026-03-01T05' } as const
+
+function readSchedule({ schedule }: PipelineText, text: YamlText, problems: Problems): Schedule {
+  const { every, timeZone = 'UTC', start, delay } = schedule
+  if (!isTimeZone(timeZone)) {
+    problems.error(
+      text.at(['schedule', 'timeZone']),
+      `unknown time zone \`${timeZone}\``,
+      'expected an IANA name such as `Europe/Berlin`, or `UTC`',
+    )
+  }
+  const calendar: Calendar = { every, timeZone: isTimeZone(timeZone) ? timeZone : 'UTC' }
+  const window = parseWindow(calendar, start)
+  if (window === undefined) {
+    problems.error(
+      text.at(['schedule', 'start']),
+      `'${start}' is not the name of a ${every}`,
+      `expected something like \`${EXAMPLES[every]}\``,
+    )
+  }
+  return { every, timeZone, start: window?.label ?? start, delayMs: delay === undefined ? 0 : durationMs(delay) }
+}
+
+/** Tries. Together with the waits they outlast a server's restart, not an outage: that is for a person to see. */
+const DEFAULT_ATTEMPTS = 4
+
+function readRetry({ retry = {} }: PipelineText, text: YamlText, problems: Problems): RetryPolicy {
+  const policy = {
+    maxAttempts: retry.attempts ?? DEFAULT_ATTEMPTS,
+    backoffMs: durationMs(retry.backoff ?? '1s'),
+    maxBackoffMs: durationMs(retry.maxBackoff ?? '1m'),
+  }
+  if (policy.maxBackoffMs < policy.backoffMs) {
+    problems.error(
+      text.at(['retry', retry.maxBackoff === undefined ? 'backoff' : 'maxBackoff']),
+      'the longest wait is shorter than the first',
+      'make `maxBackoff` (default `1m`) at least as long as `backoff` (default `1s`)',
+    )
+  }
+  return policy
+}

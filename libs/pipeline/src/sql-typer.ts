@@ -1,0 +1,65 @@
+import { quoteName } from './sql/quote.ts'
+
+export type TypedColumn = { readonly name: string; readonly type: string }
+
+/**
+ * Finds the types of queries over tables that have columns but no rows. An engine in which every table that models may
+ * read can be made.
+ */
+export interface SqlTyper {
+  createTable(name: string, columns: readonly TypedColumn[]): Promise<void>
+  /** @throws an error with a `position` ({ line, column } from 1) when the query is wrong; others are passed on */
+  describe(query: string): Promise<readonly TypedColumn[]>
+}
+
+/** What is needed of an engine's session: `SqlSession` fits. */
+export type TypingSession = {
+  run(sql: string): Promise<void>
+  describe(query: string): Promise<readonly TypedColumn[]>
+}
+
+/** A typer of a session of its own: the tables that it makes stay there. */
+export function createSqlTyper(session: TypingSession): SqlTyper {
+  return {
+    async createTable(name, columns) {
+      const list = columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')
+      await session.run(`CREATE TEMP TABLE ${quoteName(name)} (${list})`)
+    },
+    async describe(query) {
+      return await session.describe(query)
+    },
+  }
+}
+
+/** What an engine says is wrong with a query. */
+export type SqlComplaint = {
+  readonly message: string
+  readonly position: { readonly line: number; readonly column: number } | undefined
+}
+
+/**
+ * The columns of a query, or what is wrong with it. Errors that are not about the query (an engine out of memory) pass.
+ */
+export async function describeOrComplain(
+  typer: SqlTyper,
+  query: string,
+): Promise<readonly TypedColumn[] | SqlComplaint> {
+  try {
+    return await typer.describe(query)
+  } catch (error) {
+    const complaint = complaintOf(error)
+    if (complaint === undefined) throw error
+    return complaint
+  }
+}
+
+/** Engines of ours say so by a code: `ENGINE_SQL_INVALID`, and `ENGINE_SQL_FAILED` for constants that do not convert. */
+function complaintOf(error: unknown): SqlComplaint | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('ENGINE_SQL_')) return undefined
+  const position = 'position' in error ? (error.position as SqlComplaint['position']) : undefined
+  const message = error.message
+    .replace(/^SQL [^:]*?(?:\[[^\]]*\])?: /, '')
+    .replace(/ LINE \d+: [\s\S]*$/, '')
+    .replace(/[.!]$/, '')
+  return { message, position }
+}

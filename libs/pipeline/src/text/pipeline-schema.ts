@@ -1,0 +1,48 @@
+import { WINDOW_LENGTHS } from '@cinelake/core'
+import { z } from 'zod'
+import { mapping } from './check-shape.ts'
+import { duration, plainName, SourceText, tableName } from './source-schema.ts'
+
+const text = z.string().min(1, 'expected a text that is not empty')
+
+const servedTable = mapping({
+  table: text.describe('A dataset or a model.'),
+  as: tableName.optional().describe('Its name in the mart. Default: the same.'),
+  exclude: z.array(text).optional().describe('Columns that analysts do not get.'),
+})
+
+/** `pipeline.yaml` as it is written. */
+export const PipelineText = mapping({
+  pipeline: plainName.describe("The pipeline's name."),
+  description: z.string().optional(),
+  schedule: mapping({
+    every: z.enum(WINDOW_LENGTHS).describe('How long a window is.'),
+    timeZone: text.optional().describe('IANA name. Default: `UTC`.'),
+    start: text.describe('The first window: `2026-03-01`; `2026-03` for months, `2026-03-01T05` for hours.'),
+    delay: duration.optional().describe('How long after the end of a window its run starts. Default: at once.'),
+  }),
+  retry: mapping({
+    attempts: z
+      .int()
+      .min(1, 'expected 1 or more')
+      .optional()
+      .describe('Tries of one task, the first included. Default: 4.'),
+    backoff: duration.optional().describe('Wait before the second try, doubled for each further one. Default: `1s`.'),
+    maxBackoff: duration.optional().describe('Default: `1m`.'),
+  }).optional(),
+  sources: z.record(plainName, SourceText).describe('The systems that data comes from.'),
+  models: mapping({ path: text.optional().describe('Folder of the models. Default: `models`.') }).optional(),
+  serve: z
+    .array(z.union([text, servedTable]))
+    .optional()
+    .describe('The tables that analysts get.'),
+})
+export type PipelineText = z.infer<typeof PipelineText>
+
+/** The JSON Schema of `pipeline.yaml`, for editors. */
+export function pipelineJsonSchema(): object {
+  return {
+    title: 'Cinelake pipeline.yaml',
+    ...z.toJSONSchema(PipelineText, { target: 'draft-7', io: 'input' }),
+  }
+}

@@ -1,0 +1,252 @@
+import { isTimeZone } from '@cinelake/core'
+import type { CheckedColumn } from '../checked/dataset.ts'
+import { closestName, suggest } from '../did-you-mean.ts'
+import type { Problems } from '../problem.ts'
+import { checkShape } from './check-shape.ts'
+import { columnType } from './column-type.ts'
+import { CONTRACT_FALLBACK, ContractText, type PropertyText, type SchemaObjectText } from './contract-schema.ts'
+import { optionRules } from './column-rules.ts'
+import { primaryKeyOf } from './primary-key.ts'
+import { qualityRule, type PlacedRules } from './quality.ts'
+import { uniqueRuleNames } from './rule-names.ts'
+import { readYaml, type YamlPath, type YamlText } from './yaml-text.ts'
+
+/** A contract's column before it is known how a source spells it. */
+export type ContractColumn = Omit<CheckedColumn, 'reading'> & {
+  /** The name that the source gives it, when the contract says so. */
+  readonly physicalName: string | undefined
+  /** The zone of timestamps without an offset, when the contract says so. */
+  readonly timeZone: string | undefined
+}
+
+/** A contract, read; what is wrong with it has been reported. */
+export type Contract = {
+  readonly file: string
+  readonly id: string
+  readonly version: string
+  readonly description: string | undefined
+  readonly columns: readonly ContractColumn[]
+  /** Names of columns that are there but cannot be used: they are not reported as unknown as well. */
+  readonly brokenColumns: ReadonlySet<string>
+  readonly primaryKey: readonly string[]
+  readonly rules: PlacedRules
+}
+
+/** Classifications that make a column personal data, and others that people use, to tell a slip of the pen from a choice. */
+const PERSONAL: ReadonlySet<string> = new Set(['personal', 'restricted'])
+const ALLOWED_IN = 'cinelake.allowedIn'
+const ZONES = ['refined', 'mart'] as const
+type Zone = (typeof ZONES)[number]
+
+/**
+ * Reads the contract of a dataset.
+ * @returns undefined when nothing of it can be used
+ */
+export function readContract(file: string, content: string, dataset: string, problems: Problems): Contract | undefined {
+  const text = readYaml(file, content, problems)
+  const contract = checkShape(ContractText, text, problems, CONTRACT_FALLBACK)
+  if (contract === undefined) return undefined
+  const index = contract.schema.length === 1 ? 0 : contract.schema.findIndex((object) => object.name === dataset)
+  const object = contract.schema[index]
+  if (object === undefined) {
+    problems.error(
+      text.at(['schema']),
+      `none of the contract's objects is named \`${dataset}\``,
+      suggest(
+        dataset,
+        contract.schema.map(({ name }) => name),
+      ),
+    )
+    return undefined
+  }
+  // What was taken out as wrong moves the others: positions are those of the text as it is.
+  const properties = propertiesAsWritten(text, object, index)
+  const context: Context = { text, problems, path: ['schema', properties.objectIndex, 'properties'] }
+  const seen = new Set<string>()
+  const columns = properties.usable.flatMap(({ property, at }) => {
+    const column = readColumn(property, at, context)
+    return !isFirst(property, at, seen, context) || column === undefined ? [] : [{ column, property, at }]
+  })
+  const names = columns.map(({ column }) => column.name)
+  const rules: PlacedRules = { rows: [], tables: [] }
+  const primaryKey = primaryKeyOf(properties.usable, context)
+  for (const { column, property, at } of columns)
+    readColumnRules({ property, at, column, names, context, rules, primaryKey })
+  const objectPath = ['schema', properties.objectIndex]
+  for (const [position, quality] of (object.quality ?? []).entries()) {
+    qualityRule(
+      quality,
+      { text, path: [...objectPath, 'quality', position], problems, column: undefined, columns: names },
+      rules,
+    )
+  }
+  uniqueRuleNames(rules, problems)
+  return {
+    file,
+    id: contract.id,
+    version: contract.version,
+    description: object.description ?? contract.description?.purpose,
+    columns: columns.map(({ column }) => ({
+      ...column,
+      required: column.required || primaryKey.includes(column.name),
+    })),
+    brokenColumns: new Set(properties.names.filter((name) => !names.includes(name))),
+    primaryKey: primaryKey.filter((name) => names.includes(name)),
+    rules,
+  }
+}
+
+export type Context = {
+  readonly text: YamlText
+  readonly problems: Problems
+  /** Of the list of columns. */ readonly path: YamlPath
+}
+/** A column of the contract with its position in the text's list. */
+export type PlacedProperty = { readonly property: PropertyText; readonly at: number }
+
+function propertiesAsWritten(text: YamlText, object: SchemaObjectText, fallbackIndex: number) {
+  const objects = listAt(text.value, 'schema')
+  const found = objects.findIndex((candidate) => fieldOf(candidate, 'name') === object.name)
+  const objectIndex = found < 0 ? fallbackIndex : found
+  const names = listAt(objects[objectIndex], 'properties').map((property) => textOf(fieldOf(property, 'name')))
+  const seen = new Map<string, number>()
+  const usable = object.properties.map((property): PlacedProperty => {
+    const at = names.indexOf(property.name, seen.get(property.name) ?? 0)
+    seen.set(property.name, at + 1)
+    return { property, at }
+  })
+  return { objectIndex, names, usable }
+}
+
+function readColumn(property: PropertyText, at: number, { text, problems, path }: Context): ContractColumn | undefined {
+  const here = [...path, at]
+  const reading = columnType(property)
+  const personal = readPersonal(property, here, text, problems)
+  const timeZone = property.logicalTypeOptions?.defaultTimezone
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    problems.error(
+      text.at([...here, 'logicalTypeOptions', 'defaultTimezone']),
+      `unknown time zone \`${timeZone}\``,
+      'expected an IANA name such as `Europe/Berlin`',
+    )
+  }
+  if (property.logicalTypeOptions?.format !== undefined && /date|time/.test(property.logicalType ?? '')) {
+    problems.warning(
+      text.at([...here, 'logicalTypeOptions', 'format']),
+      '`format` of dates and times is not read',
+      `write how the source writes them in pipeline.yaml: \`columns: { ${property.name}: { formats: ['%Y-%m-%d'] } }\``,
+    )
+  }
+  if ('message' in reading) {
+    problems.error(text.at([...here, reading.key]), `column \`${property.name}\`: ${reading.message}`, reading.remedy)
+    return undefined
+  }
+  return {
+    name: property.name,
+    ...reading,
+    required: property.required ?? false,
+    ...(personal === undefined ? {} : { personal }),
+    ...(property.description === undefined ? {} : { description: property.description }),
+    physicalName: property.physicalName,
+    timeZone,
+  }
+}
+
+/** Personal data goes to refined and no further, unless the contract says otherwise. */
+function readPersonal(
+  property: PropertyText,
+  here: YamlPath,
+  text: YamlText,
+  problems: Problems,
+): CheckedColumn['personal'] {
+  const { classification, customProperties = [] } = property
+  const index = customProperties.findIndex((custom) => custom.property === ALLOWED_IN)
+  const meant = classification === undefined ? undefined : closestName(classification, PERSONAL)
+  const isPersonal = classification !== undefined && PERSONAL.has(classification.toLowerCase())
+  if (meant !== undefined && !isPersonal) {
+    problems.warning(
+      text.at([...here, 'classification']),
+      `unknown classification \`${classification ?? ''}\``,
+      `did you mean \`${meant}\`? As it is, the column is not personal data`,
+    )
+  }
+  if (index < 0) return isPersonal ? { allowedIn: ['refined'] } : undefined
+  const at = text.at([...here, 'customProperties', index, 'value'])
+  if (!isPersonal) {
+    problems.warning(
+      text.at([...here, 'customProperties', index]),
+      `\`${ALLOWED_IN}\` says nothing here: the column is not personal`,
+      'add `classification: personal`, or remove it',
+    )
+    return undefined
+  }
+  const value = customProperties[index]?.value
+  const zones: readonly unknown[] = Array.isArray(value) ? value : []
+  const unknown = zones.filter((zone) => !ZONES.includes(zone as Zone))
+  if (!Array.isArray(value) || unknown.length > 0) {
+    problems.error(at, `\`${ALLOWED_IN}\` is wrong`, 'expected a list of `refined` and `mart`, such as [refined, mart]')
+  } else if (!zones.includes('refined')) {
+    problems.error(
+      at,
+      `column \`${property.name}\` may not be in refined, where every column of a contract goes`,
+      'add `refined`, or take the column out of the contract',
+    )
+  }
+  return { allowedIn: ZONES.filter((zone) => zones.includes(zone)) }
+}
+
+type ColumnRules = {
+  readonly property: PropertyText
+  readonly at: number
+  readonly column: ContractColumn
+  readonly names: readonly string[]
+  readonly context: Context
+  readonly rules: PlacedRules
+  readonly primaryKey: readonly string[]
+}
+
+function readColumnRules({ property, at, column, names, context, rules, primaryKey }: ColumnRules): void {
+  const { text, problems } = context
+  const here = [...context.path, at]
+  for (const rule of optionRules(property, column.type)) {
+    if ('message' in rule) problems.error(text.at([...here, 'logicalTypeOptions', rule.key]), rule.message, rule.remedy)
+    else rules.rows.push({ rule, at: text.at([...here, 'logicalTypeOptions']) })
+  }
+  // The only column of a primary key is unique by how rows are refined.
+  if (property.unique === true && !(primaryKey.length === 1 && primaryKey[0] === property.name)) {
+    qualityRule(
+      { name: `unique(${property.name})`, metric: 'duplicateValues', mustBe: 0 },
+      { text, path: [...here, 'unique'], problems, column, columns: names },
+      rules,
+    )
+  }
+  for (const [position, quality] of (property.quality ?? []).entries()) {
+    qualityRule(quality, { text, path: [...here, 'quality', position], problems, column, columns: names }, rules)
+  }
+}
+
+/** Whether a column's name is not taken by one before it. */
+function isFirst(property: PropertyText, at: number, seen: Set<string>, { text, problems, path }: Context): boolean {
+  const name = property.name.toLowerCase()
+  if (!seen.has(name)) {
+    seen.add(name)
+    return true
+  }
+  problems.error(
+    text.at([...path, at, 'name']),
+    `column \`${property.name}\` is there twice`,
+    'remove or rename one of the two; names are compared without case',
+  )
+  return false
+}
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
+
+function listAt(value: unknown, key: string): readonly unknown[] {
+  const list = fieldOf(value, key)
+  return Array.isArray(list) ? list : []
+}
+
+function fieldOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
+}

@@ -1,0 +1,110 @@
+import { unknownPlaceholders } from '../bind-window.ts'
+import type { Place, Problems } from '../problem.ts'
+import { positionAt } from '../sql/position.ts'
+import { parseQuery, type ParsedQuery } from '../sql/parse.ts'
+import { scanSql } from '../sql/scan.ts'
+import { checkShape } from './check-shape.ts'
+import { ModelHeader, type ModelRuleText } from './model-header.ts'
+import { expectation, type PlacedRules } from './quality.ts'
+import { uniqueRuleNames } from './rule-names.ts'
+import { readYaml, type YamlText } from './yaml-text.ts'
+
+/** A model's file, read by itself. */
+export type Model = {
+  readonly name: string
+  readonly file: string
+  readonly header: ModelHeader
+  /** Places in the header; where there is no header, the beginning of the file. */
+  readonly headerText: YamlText
+  /** The SELECT alone: without header, semicolon and what comes after it. */
+  readonly sql: string
+  /** What the SELECT says; undefined when it cannot be parsed, which has been reported. */
+  readonly parsed: ParsedQuery | undefined
+  readonly rules: PlacedRules
+  /** The place of an offset in `sql`. */
+  at(offset: number): Place
+}
+
+/** Reads `models/NAME.sql`: a header in YAML within the first comment, and one SELECT. */
+export function readModel(name: string, file: string, content: string, problems: Problems): Model {
+  const header = /^\s*\/\*([\s\S]*?)\*\//.exec(content)
+  const headerBegin = header === null ? 0 : header[0].indexOf('/*') + 2
+  const headerText = readYaml(file, header?.[1] ?? '', problems, {
+    ...positionAt(content, headerBegin),
+    what: 'the header of the model',
+  })
+  const begin = header === null ? 0 : header[0].length
+  const sql = withoutEnd(content.slice(begin)).trimStart()
+  const offset = begin + content.slice(begin).length - content.slice(begin).trimStart().length
+  const at = (inside: number): Place => ({ file, ...positionAt(content, offset + inside) })
+  const isEmpty = header === null || header[1]?.trim() === ''
+  const fields = isEmpty ? {} : (checkShape(ModelHeader, headerText, problems) ?? {})
+  const rules: PlacedRules = { rows: [], tables: [] }
+  for (const [index, rule] of (fields.rules ?? []).entries()) readRule(rule, index, headerText, problems, rules)
+  uniqueRuleNames(rules, problems)
+  return { name, file, header: fields, headerText, sql, parsed: parsed(sql, at, problems), rules, at }
+}
+
+function parsed(sql: string, at: (offset: number) => Place, problems: Problems): ParsedQuery | undefined {
+  if (sql === '') {
+    problems.error(at(0), 'the model has no SELECT', 'write one SELECT below the header')
+    return undefined
+  }
+  for (const { text, offset } of unknownPlaceholders(sql)) {
+    problems.error(at(offset), `unknown placeholder \`${text}\``, 'expected `:window_start` or `:window_end`')
+  }
+  const query = parseQuery(sql)
+  if (!('message' in query)) return query
+  problems.error(
+    at(query.offset),
+    `the SQL cannot be parsed: ${query.message}`,
+    'write one SELECT, in SQL that DuckDB understands',
+  )
+  return undefined
+}
+
+function readRule(rule: ModelRuleText, index: number, text: YamlText, problems: Problems, rules: PlacedRules): void {
+  const path = ['rules', index]
+  const described = rule.description === undefined ? {} : { description: rule.description }
+  if ((rule.row === undefined) === (rule.query === undefined)) {
+    const what = rule.row === undefined ? 'neither a condition nor a query' : 'both a condition and a query'
+    problems.error(
+      text.at(path),
+      `the rule \`${rule.name}\` has ${what}`,
+      "write `row: 'score between 0 and 10'`, or `query` with `mustBe`",
+    )
+    return
+  }
+  if (rule.row !== undefined) {
+    rules.rows.push({
+      rule: { name: rule.name, severity: rule.severity ?? 'error', expression: rule.row, ...described },
+      at: text.at(path),
+      sqlAt: (line, column) => text.within([...path, 'row'], line, column),
+    })
+    return
+  }
+  const expect = expectation(rule, { text, path, problems })
+  if (expect === undefined) return
+  rules.tables.push({
+    // There is no row to reject when the whole table is wrong.
+    rule: {
+      name: rule.name,
+      severity: rule.severity === 'warn' ? 'warn' : 'fail',
+      query: rule.query ?? '',
+      expect,
+      ...described,
+    },
+    at: text.at(path),
+    sqlAt: (line, column) => text.within([...path, 'query'], line, column),
+  })
+}
+
+/** Without the semicolon and the comments at the end, so that the SELECT can stand in parentheses. */
+function withoutEnd(sql: string): string {
+  let end = 0
+  for (const { kind, text, offset } of scanSql(sql)) {
+    const isEnd = kind === 'comment' || text.trim() === '' || text === ';'
+    if (!isEnd) end = offset + text.length
+  }
+  return sql.slice(0, end)
+}

@@ -1,0 +1,46 @@
+/** The engine's regular expressions are RE2: what needs to go back and forth in the text is not part of it. Source: github.com/google/re2/wiki/Syntax */
+const NOT_IN_RE2: readonly (readonly [RegExp, string])[] = [
+  [/(?<!\\)\(\?<?[=!]/, 'look-ahead and look-behind'],
+  [/\\[1-9]/, 'back-references'],
+  [/(?<!\\)[*+?}]\+/, 'possessive quantifiers'],
+]
+
+/** What is wrong with a regular expression, or undefined. */
+export function regexProblem(pattern: string): { readonly message: string; readonly remedy: string } | undefined {
+  for (const [form, what] of NOT_IN_RE2) {
+    if (form.test(pattern)) {
+      return {
+        message: `the regular expression '${pattern}' has ${what}, which the engine does not know`,
+        remedy: 'write it without (RE2 syntax)',
+      }
+    }
+  }
+  const error = compileError(pattern)
+  if (error === undefined) return undefined
+  return {
+    message: `the regular expression '${pattern}' is wrong: ${error}`,
+    remedy: 'correct it; a sign that is meant as itself needs `\\` before it',
+  }
+}
+
+/** How many groups a valid regular expression has. */
+export function groupCount(pattern: string): number {
+  // With an empty alternative it matches the empty text, whatever it is.
+  return (new RegExp(`${portable(pattern)}|`).exec('')?.length ?? 1) - 1
+}
+
+function compileError(pattern: string): string | undefined {
+  try {
+    void new RegExp(portable(pattern))
+    return undefined
+  } catch (error) {
+    return error instanceof Error
+      ? error.message.replace(/^Invalid regular expression: \/[\s\S]*\/[a-z]*: /, '')
+      : String(error)
+  }
+}
+
+/** RE2's own spellings as JavaScript's: flags at the start, named groups. */
+function portable(pattern: string): string {
+  return pattern.replace(/^\(\?[imsU-]+\)/, '').replaceAll('(?P<', '(?<')
+}

@@ -1,0 +1,12 @@
+import type { Problems } from '../problem.ts'
+import type { PlacedRules } from './quality.ts'
+
+/** Rejects are counted by the names of rules: two rules of one table may not share one. */
+export function uniqueRuleNames(rules: PlacedRules, problems: Problems): void {
+  const seen = new Set<string>()
+  for (const { rule, at } of [...rules.rows, ...rules.tables]) {
+    if (seen.has(rule.name))
+      problems.error(at, `two rules are named \`${rule.name}\``, 'give one of them another `name`')
+    seen.add(rule.name)
+  }
+}

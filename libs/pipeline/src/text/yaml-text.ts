@@ -1,0 +1,144 @@
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
+import type { Place, Problems } from '../problem.ts'
+
+export type YamlPath = readonly (string | number)[]
+
+/** A YAML text with its value and the place of everything in it. */
+export type YamlText = {
+  readonly file: string
+  /** What it is called in messages. */
+  readonly what: string
+  /** Plain JavaScript; undefined when the text could not be read, which has been reported then. */
+  readonly value: unknown
+  /** Where a value stands; where it is missing, the place of the nearest thing around it. */
+  at(path: YamlPath): Place
+  /** Where the key of a value stands. */
+  atKey(path: YamlPath): Place
+  /** A place within a text value: `line` and `column` are 1-based and counted in the value. */
+  within(path: YamlPath, line: number, column: number): Place
+}
+
+/** Where a YAML text begins, when it is part of another file, and what it is there. Both numbers are 1-based. */
+export type Origin = { readonly line: number; readonly column: number; readonly what: string }
+
+const WHOLE_FILE: Origin = { line: 1, column: 1, what: 'the file' }
+
+/** Reads YAML 1.2 and reports every error of syntax, duplicate keys included. */
+export function readYaml(file: string, text: string, problems: Problems, origin: Origin = WHOLE_FILE): YamlText {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset)
+    return { file, line: line + origin.line - 1, column: line === 1 ? col + origin.column - 1 : col }
+  }
+  const seen = new Set<number>()
+  for (const error of [...document.errors, ...document.warnings]) {
+    const place = placeAt(error.pos[0])
+    // What comes after it on the same line is mostly what it led to.
+    if (!seen.has(place.line))
+      problems.error(place, `YAML cannot be read: ${plainMessage(error.message)}`, yamlRemedy(error))
+    seen.add(place.line)
+  }
+  const root = document.contents
+  const find = (path: YamlPath) => nodeAt(isNode(root) ? root : undefined, path)
+  const startOf = (node: Node | undefined): Place => placeAt(node?.range?.[0] ?? 0)
+  return {
+    file,
+    what: origin.what,
+    value:
+      document.errors.length > 0
+        ? undefined
+        : valueOf(() => document.toJS({ maxAliasCount: 100 }) as unknown, problems, startOf(undefined)),
+    at: (path) => startOf(find(path).value),
+    atKey: (path) => startOf(find(path).key ?? find(path).value),
+    within: (path, line, column) => {
+      const node = find(path).value
+      const start = startOf(node)
+      if (!isScalar(node)) return start
+      const block = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED'
+      if (block) {
+        const indent = blockIndent(text, node.range?.[0] ?? 0)
+        return { file, line: start.line + line, column: column + indent }
+      }
+      const quote = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE' ? 1 : 0
+      // A plain or quoted text that goes over several lines is folded into one: its start is as near as one gets.
+      const oneLine = !text.slice(node.range?.[0] ?? 0, node.range?.[1] ?? 0).includes('\n')
+      return oneLine ? { file, line: start.line, column: start.column + quote + column - 1 } : start
+    },
+  }
+}
+
+function nodeAt(
+  root: Node | undefined,
+  path: YamlPath,
+): { readonly key?: Node | undefined; readonly value: Node | undefined } {
+  let found: { key?: Node | undefined; value: Node | undefined } = { value: root }
+  for (const step of path) {
+    const inside = isMap(found.value)
+      ? stepIntoMap(found.value.items, step)
+      : isSeq(found.value)
+        ? stepIntoList(found.value.items, step)
+        : undefined
+    if (inside === undefined) return found
+    // `key:` without a value: the key is the nearest thing there is.
+    found = { key: inside.key, value: inside.value ?? inside.key }
+  }
+  return found
+}
+
+function stepIntoMap(items: readonly unknown[], step: string | number) {
+  for (const pair of items) {
+    if (!isPair(pair) || !isScalar(pair.key) || String(pair.key.value) !== String(step)) continue
+    return { key: pair.key, value: isNode(pair.value) && !isEmptyScalar(pair.value) ? pair.value : undefined }
+  }
+  return undefined
+}
+
+function stepIntoList(items: readonly unknown[], step: string | number) {
+  const item = items[Number(step)]
+  return isNode(item) ? { key: undefined, value: item } : undefined
+}
+
+/** `key:` with nothing behind it is a NULL that stands nowhere. */
+function isEmptyScalar(node: Node): boolean {
+  return !isAlias(node) && isScalar(node) && node.value === null && node.source === ''
+}
+
+/** Aliases may not be blown up without end: the library counts them and throws. */
+function valueOf(read: () => unknown, problems: Problems, place: Place): unknown {
+  try {
+    const value = read()
+    // An alias of what it stands in goes round in circles: writing it out finds that, by throwing.
+    JSON.stringify(value)
+    return value
+  } catch (error) {
+    problems.error(
+      place,
+      `YAML cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      'write the values out instead of using aliases (`*name`)',
+    )
+    return undefined
+  }
+}
+
+/** Characters that a block text is indented by: those before its first line that holds something. */
+function blockIndent(text: string, start: number): number {
+  const afterHeader = text.indexOf('\n', start) + 1
+  return /^[^\S\n]*(?=\S)/m.exec(text.slice(afterHeader))?.[0].length ?? 0
+}
+
+const plainMessage = (message: string) =>
+  message.replace(/\s+at line \d+, column \d+:?[\s\S]*$/, '').replace(/[.:]$/, '')
+
+function yamlRemedy({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (/end with an? [\]}]/.test(message)) return 'close the bracket that was opened before'
+  return YAML_REMEDIES[code] ?? 'check the indentation, and put texts with `: `, ` #`, `{`, `[`, `*` or `&` in quotes'
+}
+
+const YAML_REMEDIES: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: 'give each key once: remove or rename one of the two',
+  TAB_AS_INDENT: 'indent with spaces',
+  MULTILINE_IMPLICIT_KEY: 'put the text in quotes, or close the quote or bracket that was opened before',
+  MISSING_CHAR: 'close the quote or bracket',
+  BAD_ALIAS: 'put the text in quotes, or define the anchor (`&name`) before it is used',
+}
