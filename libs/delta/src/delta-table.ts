@@ -1,0 +1,157 @@
+/**
+ * What the Delta writer needs of a SQL engine: `@cinelake/engine`'s session over DuckDB fits, in the UTC time zone.
+ * Of values it relies on numbers, text and null, and on maps as arrays of `{ key, value }`.
+ */
+export interface ParquetSql {
+  run(sql: string, options?: { readonly signal?: AbortSignal }): Promise<void>
+  rows<Row>(sql: string, options?: { readonly signal?: AbortSignal }): Promise<Row[]>
+  describe(query: string): Promise<{ readonly name: string; readonly type: string }[]>
+}
+
+export type DeltaColumn = {
+  readonly name: string
+  /** The engine's (DuckDB's) name of the type. */
+  readonly type: string
+  readonly nullable: boolean
+}
+
+/** The latest commit of an application (a task) to a table. */
+export type DeltaTxn = { readonly appId: string; readonly version: number }
+
+export type DeltaFile = {
+  /** Relative to the table, decoded. */
+  readonly path: string
+  readonly partitionValues: Readonly<Record<string, string | null>>
+  readonly sizeBytes: number
+  readonly rowCount: number
+  readonly min: Readonly<Record<string, string | number | boolean>>
+  readonly max: Readonly<Record<string, string | number | boolean>>
+}
+
+/** One version of a table, as its log describes it. */
+export type DeltaSnapshot = {
+  readonly version: number
+  readonly columns: readonly DeltaColumn[]
+  readonly partitionBy: readonly string[]
+  readonly files: readonly DeltaFile[]
+  readonly rowCount: number
+  readonly txns: ReadonlyMap<string, number>
+  /** Table properties: `metaData.configuration`. */
+  readonly configuration: Readonly<Record<string, string>>
+}
+
+export type CommitOptions = {
+  /** Makes the commit happen once: a table that has this version of this application is left as it is. */
+  readonly txn: DeltaTxn
+  readonly partitionBy?: readonly string[]
+  /** Table properties to set with the commit: kept in `metaData.configuration`. */
+  readonly configuration?: Readonly<Record<string, string>>
+  /**
+   * The version on which the caller decided to commit, -1 where there was no table. A commit of somebody else since then
+   * is a `DeltaConflictError`, so that the decision is taken again. Default: whatever is latest.
+   */
+  readonly basedOn?: number
+  readonly signal?: AbortSignal
+}
+
+/** The part of a table to replace: a value (as the log writes it) for some or all partition columns. */
+export type DeltaPartition = Readonly<Record<string, string | null>>
+
+export type MergeOptions = CommitOptions & {
+  readonly key: readonly string[]
+  /** For keys that are there already. */
+  readonly resolve?: {
+    /** SQL over `old` and `new`: whether the new row counts at all. Default: always. */
+    readonly when?: string
+    /** By column: SQL over `old` and `new`. Default: the new row's value. */
+    readonly columns?: Readonly<Record<string, string>>
+  }
+}
+
+export type CommitResult = {
+  readonly version: number
+  readonly outcome: 'committed' | 'already-committed'
+  /** Rows in the files added by the commit. */
+  readonly addedRowCount: number
+  /** Rows in the files removed by the commit. */
+  readonly removedRowCount: number
+}
+
+/** A version of a table as a relation that SQL of the session can read. Files stay in place until it is disposed. */
+export interface DeltaView extends AsyncDisposable {
+  /** Goes where a table name goes in SQL, with the table's columns in order: `(SELECT … FROM read_parquet([…]))`. */
+  readonly relation: string
+  readonly snapshot: DeltaSnapshot
+}
+
+export type DeltaCommitInfo = {
+  readonly version: number
+  readonly at: Date
+  readonly operation: string
+  readonly addedFileCount: number
+  readonly removedFileCount: number
+  readonly addedRowCount: number
+  readonly txn?: DeltaTxn
+}
+
+/**
+ * A Delta Lake table (reader 1, writer 2) in a folder of the lake. Writers may run at once: each commit is a put-if-absent
+ * of the next log entry, and a writer that comes second re-reads, checks for a conflict and tries again.
+ *
+ * `query` is any SELECT that the session can run; it may read the session's temporary tables.
+ *
+ * Columns are matched by name. An append, a merge or a replaced partition may bring new columns (null in older rows); it
+ * may not lack a column, and a type has to fit into the table's without loss. Names and types are those of the Delta
+ * protocol: see the README for what other types become.
+ *
+ * @throws {DeltaConflictError} transient: another writer changed what this commit was based on, or too many write at once
+ * @throws {DeltaSchemaError} terminal: the query's columns are not the table's, or have no form in a Delta table
+ * @throws {DeltaPartitionError} terminal: a partition column holds empty text, which a Delta table cannot tell from null
+ * @throws {DeltaUnsupportedError} terminal: the table needs features of the protocol that are not supported
+ * @throws {DeltaCorruptError} terminal: the log has a gap or does not parse; names file and line
+ */
+export interface DeltaTable {
+  readonly path: string
+  /** @returns undefined where there is no table @throws {DeltaVersionMissingError} terminal */
+  snapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<DeltaSnapshot | undefined>
+  /** @param keep leaves out files that cannot matter, by partition values and statistics */
+  view(
+    session: ParquetSql,
+    options?: {
+      readonly version?: number
+      readonly keep?: (file: DeltaFile) => boolean
+      readonly signal?: AbortSignal
+    },
+  ): Promise<DeltaView | undefined>
+  append(session: ParquetSql, query: string, options: CommitOptions): Promise<CommitResult>
+  /** The query's rows become the table; columns may change. */
+  overwrite(session: ParquetSql, query: string, options: CommitOptions): Promise<CommitResult>
+  /**
+   * The query's rows replace the partitions that they belong to; other partitions stay.
+   * @param options.partitions to replace as well, though the query may have no rows of them
+   */
+  overwritePartitions(
+    session: ParquetSql,
+    query: string,
+    options: CommitOptions & { readonly partitions?: readonly DeltaPartition[] },
+  ): Promise<CommitResult>
+  /**
+   * The query's rows replace those with the same key, or are added. Only files that hold one of the keys are rewritten.
+   * Keys may hold nulls, which equal each other.
+   * @throws {DeltaMergeError} terminal: the query has more than one row of a key
+   */
+  merge(session: ParquetSql, query: string, options: MergeOptions): Promise<CommitResult>
+  /** Files added and removed between two versions; undefined when the log no longer reaches back that far. @throws {DeltaVersionMissingError} terminal: `to` is not there yet */
+  changedFiles(
+    from: number,
+    to: number,
+  ): Promise<{ readonly added: readonly DeltaFile[]; readonly removed: readonly DeltaFile[] } | undefined>
+  /** Newest first, as far as the log reaches back. */
+  history(options?: { readonly limit?: number }): Promise<DeltaCommitInfo[]>
+  /** Deletes files that no version younger than the retention needs, and those that no commit ever named. Returns their paths. */
+  vacuum(options: {
+    readonly retentionMs: number
+    readonly dryRun?: boolean
+    readonly signal?: AbortSignal
+  }): Promise<string[]>
+}

@@ -1,0 +1,44 @@
+import type { Action, AddFile, MetaData, Protocol, RemoveFile } from './actions.ts'
+
+/** What a log says about one version of a table: the sum of its actions. */
+export type LogState = {
+  readonly version: number
+  readonly protocol: Protocol | undefined
+  readonly metaData: MetaData | undefined
+  /** By path. */
+  readonly files: ReadonlyMap<string, AddFile>
+  /** Files removed before, by path: the data of older versions. */
+  readonly removed: ReadonlyMap<string, RemoveFile>
+  readonly txns: ReadonlyMap<string, number>
+  /** The version of the newest checkpoint that was read; -1 for none. */
+  readonly checkpointVersion: number
+}
+
+export type Commit = { readonly version: number; readonly actions: readonly Action[] }
+
+/** The state after some more commits, oldest first. */
+export function replay(base: LogState | undefined, commits: readonly Commit[]): LogState {
+  const files = new Map(base?.files)
+  const removed = new Map(base?.removed)
+  const txns = new Map(base?.txns)
+  let { protocol, metaData } = base ?? {}
+  for (const { actions } of commits) {
+    // A commit may remove and add one path; of the two the addition counts.
+    for (const { remove } of actions) {
+      if (remove === undefined) continue
+      files.delete(remove.path)
+      removed.set(remove.path, remove)
+    }
+    for (const action of actions) {
+      if (action.add !== undefined) {
+        files.set(action.add.path, action.add)
+        removed.delete(action.add.path)
+      }
+      if (action.txn !== undefined) txns.set(action.txn.appId, action.txn.version)
+      protocol = action.protocol ?? protocol
+      metaData = action.metaData ?? metaData
+    }
+  }
+  const version = commits.at(-1)?.version ?? base?.version ?? -1
+  return { version, protocol, metaData, files, removed, txns, checkpointVersion: base?.checkpointVersion ?? -1 }
+}

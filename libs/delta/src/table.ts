@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import { silentLog, type Clock, type Log } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { commit, signalOf } from './commit.ts'
+import type { TablePlace } from './data-files.ts'
+import type { DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
+import { DeltaVersionMissingError } from './errors.ts'
+import { readHistory } from './history.ts'
+import { readLog } from './log-reader.ts'
+import { Merge } from './merge.ts'
+import { appendOperation, overwriteOperation, overwritePartitionsOperation, type QueryRows } from './overwrite.ts'
+import { readableShape } from './protocol.ts'
+import { fileOf, snapshotOf } from './snapshot.ts'
+import { vacuum } from './vacuum.ts'
+import { openFiles } from './view.ts'
+
+type Deps = {
+  readonly lake: Lake
+  /** Lake path of the table's folder: `refined/titles`. The table is made by its first commit. */
+  readonly path: string
+  readonly clock: Clock
+  /** A new UUID; names of files and tables. */
+  readonly random?: () => string
+  /** Hears of what fails without consequence. Default: nobody. */
+  readonly log?: Log
+}
+
+/** Opens a Delta table, whether it exists yet or not. Holds nothing: each call reads the log anew. */
+export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps }: Deps): DeltaTable {
+  const place: TablePlace = { ...deps, random, log }
+  const described = async (session: ParquetSql, query: string): Promise<QueryRows> => {
+    return { query, columns: await session.describe(query) }
+  }
+  return {
+    path: place.path,
+    snapshot: async (options = {}) => await readSnapshot(place, options),
+    view: async (session, options = {}) => await openView(place, options),
+    async append(session, query, options) {
+      const rows = await described(session, query)
+      return await commit(place, session, options, appendOperation(place, session, rows, options))
+    },
+    async overwrite(session, query, options) {
+      const rows = await described(session, query)
+      return await commit(place, session, options, overwriteOperation(place, session, rows, options))
+    },
+    async overwritePartitions(session, query, options) {
+      const rows = await described(session, query)
+      return await commit(place, session, options, overwritePartitionsOperation(place, session, rows, options))
+    },
+    async merge(session, query, options: MergeOptions) {
+      await using merge = new Merge(place, session, await described(session, query), options)
+      return await commit(place, session, options, async (state, files) => await merge.change(state, files))
+    },
+    changedFiles: async (from, to) => await changedFiles(place, from, to),
+    history: async ({ limit = Infinity } = {}) => await readHistory(place, limit, {}),
+    vacuum: async (options) => await vacuum(place, options),
+  }
+}
+
+type ReadOptions = { readonly version?: number; readonly signal?: AbortSignal }
+
+async function readSnapshot(place: TablePlace, options: ReadOptions): Promise<DeltaSnapshot | undefined> {
+  const state = await readLog(place.lake, place.path, options)
+  return state === undefined ? undefined : snapshotOf(place.path, state, readableShape(place.path, state))
+}
+
+type ViewOptions = Parameters<DeltaTable['view']>[1] & {}
+
+async function openView(
+  place: TablePlace,
+  { keep = () => true, ...options }: ViewOptions,
+): Promise<DeltaView | undefined> {
+  const state = await readLog(place.lake, place.path, options)
+  if (state === undefined) return undefined
+  const shape = readableShape(place.path, state)
+  const snapshot = snapshotOf(place.path, state, shape)
+  const files = [...state.files.values()].filter((add) => keep(fileOf(place.path, add, state.version)))
+  const opened = await openFiles(place, { state, shape, files }, signalOf(options))
+  return { relation: opened.relation, snapshot, [Symbol.asyncDispose]: async () => await opened[Symbol.asyncDispose]() }
+}
+
+/** By the two versions' files, so that what came and went in between does not show. */
+async function changedFiles(place: TablePlace, from: number, to: number): ReturnType<DeltaTable['changedFiles']> {
+  const newer = await readSnapshot(place, { version: to })
+  const older = await readSnapshot(place, { version: from }).catch((error: unknown) => {
+    if (error instanceof DeltaVersionMissingError) return undefined
+    throw error
+  })
+  if (older === undefined || newer === undefined) return undefined
+  const [before, after] = [new Set(older.files.map((file) => file.path)), new Set(newer.files.map((file) => file.path))]
+  return {
+    added: newer.files.filter((file) => !before.has(file.path)),
+    removed: older.files.filter((file) => !after.has(file.path)),
+  }
+}

@@ -1,0 +1,123 @@
+import type { AddFile, MetaData } from './actions.ts'
+import { planMoreRows, planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
+import type { Change } from './commit.ts'
+import type { DataFiles, DataToWrite, TablePlace } from './data-files.ts'
+import type { CommitOptions, ParquetSql } from './delta-table.ts'
+import { DeltaSchemaError } from './errors.ts'
+import type { LogState } from './log-state.ts'
+import { checkWritable, PROTOCOL, readableShape, schemaString, type TableShape } from './protocol.ts'
+import { statisticsOf } from './statistics.ts'
+import type { DeltaField } from './types.ts'
+
+/** The columns that a write gives to its table, and what the log has to say about them. */
+export type TablePlan = {
+  readonly columns: ColumnPlan
+  readonly partitionBy: readonly string[]
+  readonly header: Pick<Change, 'protocol' | 'metaData'>
+}
+
+type QueryColumns = Awaited<ReturnType<ParquetSql['describe']>>
+type Plan = (place: TablePlace, state: LogState | undefined, query: QueryColumns, options: CommitOptions) => TablePlan
+
+/** The table's columns stay, and new ones may come. @throws {DeltaSchemaError} */
+export const planAddedRows: Plan = (place, state, query, options) => {
+  if (state === undefined) return planNewTable(place, query, options)
+  const shape = writableShape(place, state, false)
+  const partitionBy = shape.metaData.partitionColumns
+  if (options.partitionBy !== undefined && options.partitionBy.join('\n') !== partitionBy.join('\n')) {
+    throw new DeltaSchemaError(place.path, [
+      `partition columns: expected (${partitionBy.join(', ')}), got (${options.partitionBy.join(', ')}); overwrite the table to partition it anew`,
+    ])
+  }
+  const columns = planMoreRows(place.path, shape.fields, query)
+  return { columns, partitionBy, header: headerOf(shape, columns.fields, partitionBy, options) }
+}
+
+/** The query's columns become the table's. @throws {DeltaSchemaError} */
+export const planReplacedTable: Plan = (place, state, query, options) => {
+  if (state === undefined) return planNewTable(place, query, options)
+  const shape = writableShape(place, state, true)
+  const partitionBy = options.partitionBy ?? shape.metaData.partitionColumns
+  const columns = planNewColumns(place.path, query, partitionBy)
+  // What stays the same keeps what other tools have noted about it.
+  const kept = new Map(shape.fields.map((field) => [field.name, field]))
+  const fields = columns.fields.map((field) => {
+    const before = kept.get(field.name)
+    return before !== undefined && sameFields([before], [field]) ? before : field
+  })
+  return { columns: { ...columns, fields }, partitionBy, header: headerOf(shape, fields, partitionBy, options) }
+}
+
+function planNewTable(place: TablePlace, query: QueryColumns, options: CommitOptions): TablePlan {
+  const partitionBy = options.partitionBy ?? []
+  const columns = planNewColumns(place.path, query, partitionBy)
+  const metaData: MetaData = {
+    id: place.random(),
+    format: { provider: 'parquet', options: {} },
+    schemaString: schemaString(columns.fields),
+    partitionColumns: partitionBy,
+    configuration: options.configuration ?? {},
+    createdTime: place.clock().getTime(),
+  }
+  return { columns, partitionBy, header: { protocol: PROTOCOL, metaData } }
+}
+
+/** @param removes whether rows would be taken away */
+export function writableShape(place: TablePlace, state: LogState, removes: boolean): TableShape {
+  const shape = readableShape(place.path, state)
+  checkWritable(place.path, state, shape, removes)
+  return shape
+}
+
+function headerOf(
+  { metaData, fields: before }: TableShape,
+  fields: readonly DeltaField[],
+  partitionBy: readonly string[],
+  options: CommitOptions,
+): TablePlan['header'] {
+  const configuration = { ...metaData.configuration, ...options.configuration }
+  const sameConfiguration = Object.entries(configuration).every(([key, value]) => metaData.configuration[key] === value)
+  const samePartitions = metaData.partitionColumns.join('\n') === partitionBy.join('\n')
+  if (sameConfiguration && samePartitions && sameFields(before, fields)) return {}
+  const schema = sameFields(before, fields) ? metaData.schemaString : schemaString(fields)
+  return { metaData: { ...metaData, schemaString: schema, partitionColumns: partitionBy, configuration } }
+}
+
+type Writer = (files: DataFiles, data: DataToWrite) => Promise<readonly AddFile[]>
+
+/** Writes data files and checks what their statistics say. @throws {DeltaSchemaError} */
+export function createWriter(place: TablePlace, session: ParquetSql, options: CommitOptions): Writer {
+  return async (files, data) => {
+    const added = await files.write(session, data, options.signal === undefined ? {} : { signal: options.signal })
+    checkNulls(place, data.columns.fields, added)
+    return added
+  }
+}
+
+/** Writes once per distinct set of columns: a second try after a conflict finds the files there. */
+export function createWriteOnce(place: TablePlace, session: ParquetSql, options: CommitOptions): Writer {
+  const write = createWriter(place, session, options)
+  const done = new Map<string, readonly AddFile[]>()
+  return async (files, data) => {
+    const key = JSON.stringify([data.query, data.columns.select, data.partitionBy])
+    const added = done.get(key) ?? (await write(files, data))
+    done.set(key, added)
+    return added
+  }
+}
+
+/** Tables of other writers may have columns that take no null. */
+function checkNulls(place: TablePlace, fields: readonly DeltaField[], added: readonly AddFile[]): void {
+  const broken = fields.filter((field) => {
+    if (field.nullable) return false
+    return added.some(
+      (add) => add.partitionValues[field.name] === null || (statisticsOf(add).nullCount[field.name] ?? 0) > 0,
+    )
+  })
+  if (broken.length > 0) {
+    throw new DeltaSchemaError(
+      place.path,
+      broken.map((field) => `column ${field.name}: expected no null, got some`),
+    )
+  }
+}
