@@ -1,0 +1,312 @@
+import { runTaskWorker, type CommandOf, type TaskContext } from '@cinelake/bus'
+import { createMemoryBus } from '@cinelake/bus/memory'
+import type { Event } from '@cinelake/contracts'
+import { silentLog, systemClock } from '@cinelake/core'
+import { createDeltaTable, type DeltaTable } from '@cinelake/delta'
+import type { SqlEngine } from '@cinelake/engine'
+import { createDuckDbEngine } from '@cinelake/engine/duckdb'
+import type { Lake } from '@cinelake/lake'
+import { createDirectoryLake } from '@cinelake/lake/directory'
+import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { aCommandHeader, temporaryDirectory, until } from '@cinelake/testkit'
+import type { Warehouse } from '@cinelake/warehouse'
+import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from '@cinelake/warehouse/pglite'
+import * as fc from 'fast-check'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createLoaderHandlers } from './handlers.ts'
+import { createLoad } from './load-table.ts'
+
+const columns = [
+  { name: 'id', type: 'BIGINT', required: true },
+  { name: 'name', type: 'VARCHAR', maxLength: 20, required: false, description: 'What it is called.' },
+  { name: 'tags', type: 'VARCHAR[]', required: false },
+  { name: 'at', type: 'TIMESTAMP WITH TIME ZONE', required: false },
+]
+const pipeline: CheckedPipeline = {
+  format: 1,
+  name: 'shop',
+  schedule: { every: 'day', timeZone: 'UTC', start: '2026-03-01', delayMs: 0 },
+  retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
+  sources: [],
+  datasets: [],
+  models: [],
+  serve: [
+    { table: 'orders', as: 'shop_orders', columns, primaryKey: ['id'] },
+    { table: 'keyless', as: 'keyless', columns, primaryKey: [] },
+  ],
+}
+const frozen = freezePipeline(pipeline)
+const work: TaskContext = { signal: new AbortController().signal, progress: () => {} }
+
+const stack = new AsyncDisposableStack()
+let database: PgliteDatabase<unknown>
+let engine: SqlEngine
+let lake: Lake
+let warehouse: Warehouse
+let orders: DeltaTable
+let commits = 0
+
+beforeAll(async () => {
+  const directory = stack.use(await temporaryDirectory()).path
+  const limits = { memoryBytes: 256 * 1024 * 1024, threads: 2, scratchDirectory: join(directory, 'scratch') }
+  engine = stack.use(await createDuckDbEngine(limits))
+  database = stack.use(await openPgliteDatabase(join(directory, 'warehouse')))
+})
+afterAll(async () => await stack.disposeAsync())
+
+beforeEach(async (context) => {
+  await database.pglite.exec('DROP SCHEMA IF EXISTS mart CASCADE; DROP SCHEMA IF EXISTS loader CASCADE')
+  warehouse = await createPgliteWarehouse(database)
+  const directory = await temporaryDirectory()
+  lake = await createDirectoryLake(directory.path)
+  await lake.putIfAbsent(frozen.path, frozen.text)
+  orders = createDeltaTable({ lake, path: 'refined/orders', clock: systemClock })
+  context.onTestFinished(async () => {
+    await lake[Symbol.asyncDispose]()
+    await directory[Symbol.asyncDispose]()
+  })
+})
+
+/** Rows of an order table, from ids. */
+const numbered = (from: number, to: number, name = `'order ' || id`) =>
+  `SELECT id::BIGINT AS id, ${name} AS name, [name, 'x'] AS tags, TIMESTAMPTZ '2026-03-01 00:00:00Z' AS "at"
+   FROM range(${from}, ${to}) AS r(id)`
+
+const txn = () => {
+  commits += 1
+  return { txn: { appId: 'test', version: commits } }
+}
+
+async function write(how: 'overwrite' | 'append' | 'merge', query: string, table = orders): Promise<number> {
+  await using session = await engine.session()
+  const result =
+    how === 'merge'
+      ? await table.merge(session, query, { ...txn(), key: ['id'] })
+      : await table[how](session, query, txn())
+  return result.version
+}
+
+function command(version: number, table = 'orders'): CommandOf<'load'> {
+  const pipelineRef = { name: pipeline.name, digest: frozen.digest }
+  return { ...aCommandHeader({ task: `load ${table}`, pipeline: pipelineRef }), kind: 'load', table, version }
+}
+
+const load = async (version: number, table = 'orders', context = work) =>
+  await createLoad({ lake, engine, warehouse, clock: systemClock, log: silentLog })(command(version, table), context)
+
+const mart = async () => (await warehouse.query('SELECT * FROM shop_orders ORDER BY id', { limit: 100_000 })).rows
+
+async function refined(version: number): Promise<unknown[]> {
+  await using session = await engine.session()
+  await using view = await orders.view(session, { version })
+  return await session.rows(
+    `SELECT id, name, tags, strftime("at", '%Y-%m-%dT%H:%M:%SZ') AS "at" FROM ${view?.relation ?? ''} ORDER BY id`,
+  )
+}
+
+test('the first load copies everything, a second load of the same version does nothing', async () => {
+  const version = await write('overwrite', numbered(0, 5000))
+
+  expect(await load(version)).toEqual({
+    balance: { unit: 'rows', in: 5000, out: 5000, rejected: 0, duplicates: 0 },
+    output: { kind: 'loaded', table: 'orders', version, outcome: 'replaced', sentRowCount: 5000 },
+  })
+  expect(await mart()).toEqual(await refined(version))
+  expect(await load(version)).toMatchObject({
+    balance: { in: 5000, out: 5000 },
+    output: { outcome: 'already-loaded', sentRowCount: 0 },
+  })
+})
+
+test('after a merge of a few rows only those are sent', async () => {
+  await load(await write('overwrite', numbered(0, 1000)))
+  const version = await write('merge', numbered(995, 1003, `'changed'`))
+
+  expect(await load(version)).toMatchObject({
+    balance: { in: 1003, out: 1003 },
+    output: { outcome: 'changed', sentRowCount: 8, version },
+  })
+  expect(await mart()).toEqual(await refined(version))
+})
+
+test('rows that are gone are deleted', async () => {
+  await load(await write('overwrite', numbered(0, 100)))
+  const version = await write('overwrite', numbered(3, 100))
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'changed', sentRowCount: 3 } })
+  expect(await mart()).toEqual(await refined(version))
+})
+
+test('a table written anew with the same rows sends none of them', async () => {
+  await load(await write('overwrite', numbered(0, 1000)))
+  const version = await write('overwrite', numbered(0, 1000))
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'changed', sentRowCount: 0 } })
+  expect(await warehouse.loaded('shop_orders')).toMatchObject({ version })
+})
+
+test('several versions are caught up on at once', async () => {
+  await load(await write('overwrite', numbered(0, 1000)))
+  await write('append', numbered(1000, 1010))
+  await write('merge', numbered(5, 6, `'changed'`))
+  const version = await write('append', numbered(2000, 2001))
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'changed', sentRowCount: 12 } })
+  expect(await mart()).toEqual(await refined(version))
+})
+
+test('where most rows changed, all are sent', async () => {
+  await load(await write('overwrite', numbered(0, 100)))
+  const version = await write('overwrite', numbered(40, 140))
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', sentRowCount: 100 } })
+  expect(await mart()).toEqual(await refined(version))
+})
+
+test('a table without a key is always sent whole', async () => {
+  const keyless = createDeltaTable({ lake, path: 'refined/keyless', clock: systemClock })
+  await load(await write('overwrite', numbered(0, 10), keyless), 'keyless')
+  const version = await write('append', numbered(0, 1), keyless)
+
+  expect(await load(version, 'keyless')).toMatchObject({
+    balance: { in: 11, out: 11 },
+    output: { outcome: 'replaced', sentRowCount: 11 },
+  })
+})
+
+test('a command that comes late does not take the table back', async () => {
+  const first = await write('overwrite', numbered(0, 10))
+  const second = await write('append', numbered(10, 12))
+  await load(second)
+
+  expect(await load(first)).toMatchObject({
+    balance: { in: 12, out: 12 },
+    output: { outcome: 'already-loaded', version: second, sentRowCount: 0 },
+  })
+  expect(await mart()).toHaveLength(12)
+})
+
+test('a lake that was begun anew is loaded whole, whatever the numbers of its versions', async () => {
+  await load(await write('overwrite', numbered(0, 10)))
+  await load(await write('append', numbered(10, 12)))
+  await using other = await temporaryDirectory()
+  await lake[Symbol.asyncDispose]()
+  lake = await createDirectoryLake(other.path)
+  await lake.putIfAbsent(frozen.path, frozen.text)
+  orders = createDeltaTable({ lake, path: 'refined/orders', clock: systemClock })
+
+  const version = await write('overwrite', numbered(50, 53))
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', version: 0 } })
+  expect(await mart()).toEqual(await refined(version))
+})
+
+test('where the files of the loaded version are vacuumed away, all rows are sent', async () => {
+  await load(await write('overwrite', numbered(0, 100)))
+  const version = await write('overwrite', numbered(1, 100))
+  const later = () => new Date(Date.now() + 3_600_000)
+  const removed = await createDeltaTable({ lake, path: 'refined/orders', clock: later }).vacuum({ retentionMs: 1 })
+  expect(removed).not.toEqual([])
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', sentRowCount: 99 } })
+  expect(await mart()).toEqual(await refined(version))
+})
+
+test('whatever happens to the refined table, the loaded one has its rows', async () => {
+  const step = fc.record({
+    how: fc.constantFrom('overwrite', 'merge' as const),
+    from: fc.integer({ min: 0, max: 30 }),
+    count: fc.integer({ min: 0, max: 30 }),
+    name: fc.constantFrom(`'a'`, `'b' || id % 3`, 'NULL'),
+    isLoaded: fc.boolean(),
+  })
+  await write('overwrite', numbered(0, 20))
+
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 5 }), async (steps) => {
+      let version = 0
+      for (const { how, from, count, name, isLoaded } of steps) {
+        version = await write(how, numbered(from, from + count, `(${name})::VARCHAR`))
+        if (isLoaded) await load(version)
+      }
+      await load(version)
+      expect(await mart()).toEqual(await refined(version))
+    }),
+    { numRuns: 8 },
+  )
+})
+
+test('the table carries what the contract says about its columns', async () => {
+  await load(await write('overwrite', numbered(0, 1)))
+
+  const { rows } = await database.pglite.query(
+    `SELECT column_name, data_type, character_maximum_length AS length, is_nullable,
+      col_description('mart.shop_orders'::regclass, ordinal_position) AS comment
+     FROM information_schema.columns WHERE table_schema = 'mart' AND column_name IN ('id', 'name') ORDER BY 1`,
+  )
+  expect(rows).toEqual([
+    { column_name: 'id', data_type: 'bigint', length: null, is_nullable: 'NO', comment: null },
+    {
+      column_name: 'name',
+      data_type: 'character varying',
+      length: 20,
+      is_nullable: 'YES',
+      comment: 'What it is called.',
+    },
+  ])
+})
+
+describe('what cannot be loaded', () => {
+  test('a table that the pipeline does not serve', async () => {
+    await expect(load(0, 'other')).rejects.toMatchObject({ code: 'LOADER_TABLE_NOT_SERVED', retryable: false })
+  })
+
+  test('a table that is not in the lake', async () => {
+    await expect(load(0)).rejects.toMatchObject({ code: 'LOADER_TABLE_MISSING', retryable: false })
+  })
+
+  test('rows that the database refuses: the old rows stay, and no value is told', async () => {
+    await load(await write('overwrite', numbered(0, 3)))
+    const version = await write('overwrite', numbered(0, 3, `repeat('secret', 9)`))
+
+    await expect(load(version)).rejects.toThrow(/column name/)
+    await expect(load(version)).rejects.not.toThrow(/secret/)
+    expect(await mart()).toHaveLength(3)
+    expect(await warehouse.loaded('shop_orders')).toMatchObject({ version: version - 1 })
+  })
+
+  test('anything after the service was told to stop: the old rows stay', async () => {
+    await load(await write('overwrite', numbered(0, 3)))
+    const version = await write('overwrite', numbered(10, 60_000))
+    const stop = new AbortController()
+    const progress = () => stop.abort(new Error('SIGTERM'))
+
+    await expect(load(version, 'orders', { signal: stop.signal, progress })).rejects.toMatchObject({ retryable: true })
+    expect(await mart()).toHaveLength(3)
+
+    await load(version)
+    expect(await mart()).toHaveLength(59_990)
+  })
+})
+
+test('a command that is delivered twice, to two workers at once, loads the table once', async () => {
+  await using bus = createMemoryBus()
+  const version = await write('overwrite', numbered(0, 20_000))
+  const events: Event[] = []
+  await bus.subscribe('test', async (event) => void events.push(event))
+  const handlers = createLoaderHandlers({ lake, engine, warehouse, clock: systemClock, log: silentLog })
+  const worker = { bus, queue: 'loader' as const, worker: 'test', handlers, clock: systemClock, log: silentLog }
+  await using _worker = await runTaskWorker({ ...worker, options: { concurrency: 2 } })
+
+  bus.faults.duplicateNext('loader')
+  await bus.send('loader', command(version))
+  await until('both are done', () => events.filter(({ kind }) => kind === 'task.succeeded').length === 2)
+
+  const outputs = events.flatMap((event) => (event.kind === 'task.succeeded' ? [event.output] : []))
+  expect(outputs.map((output) => ('outcome' in output ? output.outcome : '')).sort()).toEqual([
+    'already-loaded',
+    'replaced',
+  ])
+  expect(await mart()).toHaveLength(20_000)
+})

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { batches, manyTitles, read, titles, type OpenWarehouse } from './given.fixture.ts'
+
+/** What analysts can and cannot ask. */
+export function queryContract(open: OpenWarehouse): void {
+  test('a query returns at most as many rows as asked for and says so', async () => {
+    await using given = await open()
+    const { warehouse } = given
+    await warehouse.replace(titles, batches(manyTitles(5)), { task: 't', version: 1 })
+
+    const some = await warehouse.query('SELECT title_id FROM titles ORDER BY title_id DESC; -- the last', {
+      limit: 2,
+    })
+    expect(some).toEqual({ columns: ['title_id'], rows: [{ title_id: 5 }, { title_id: 4 }], truncated: true })
+
+    const all = await warehouse.query('SELECT title_id, title_id FROM titles WHERE title_id > 4', { limit: 1 })
+    expect(all).toEqual({
+      columns: ['title_id', 'title_id_2'],
+      rows: [{ title_id: 5, title_id_2: 5 }],
+      truncated: false,
+    })
+  })
+
+  test.each([
+    ['DELETE FROM mart.titles'],
+    ['INSERT INTO mart.titles (title_id) VALUES (9)'],
+    ['WITH gone AS (DELETE FROM mart.titles RETURNING title_id) SELECT * FROM gone'],
+    ['DROP TABLE mart.titles'],
+    ['SELECT 1; DROP TABLE mart.titles'],
+    ['SELECT title_id FROM mart.titles; COMMIT; DROP TABLE mart.titles'],
+    ["COPY mart.titles TO '/tmp/x'"],
+    ['COMMIT'],
+    ['SELECT * INTO mart.copy FROM mart.titles'],
+    ['SELECT * FROM mart.titles FOR UPDATE'],
+    ['SELEKT 1'],
+    [''],
+  ])('%j is not a query and is refused', async (sql) => {
+    await using given = await open()
+    const { warehouse } = given
+    await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })
+
+    await expect(warehouse.query(sql)).rejects.toMatchObject({ code: 'WAREHOUSE_QUERY_INVALID', retryable: false })
+
+    expect(await read(warehouse)).toEqual(manyTitles(2))
+    expect(await warehouse.tables()).toHaveLength(1)
+  })
+
+  test('a query that names what is not there says where', async () => {
+    await using given = await open()
+
+    await expect(given.warehouse.query('SELECT nothing FROM titles')).rejects.toMatchObject({
+      message: expect.stringMatching(/\[position=21\].*titles/),
+    })
+  })
+}

@@ -1,0 +1,179 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from './pglite.ts'
+import { warehouseContract } from './warehouse-contract.ts'
+
+let directory: string
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'cinelake-warehouse-'))
+})
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe('with one database for all tests', () => {
+  let database: PgliteDatabase<unknown>
+  beforeAll(async () => {
+    database = await openPgliteDatabase(path.join(directory, 'contract'))
+  })
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]()
+  })
+
+  warehouseContract('pglite', async () => {
+    await database.pglite.exec('DROP SCHEMA IF EXISTS mart CASCADE; DROP SCHEMA IF EXISTS loader CASCADE')
+    const warehouse = await createPgliteWarehouse(database)
+    return { warehouse, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
+  })
+
+  const table = {
+    name: 'films',
+    description: 'Films; "best" ones.',
+    columns: [
+      { name: 'id', type: 'INTEGER', required: true, description: "It's the key." },
+      { name: 'score', type: 'DOUBLE', required: false },
+    ],
+    primaryKey: ['id'],
+  }
+  async function* one() {
+    yield [{ id: 1, score: null }]
+  }
+
+  test('a table carries its descriptions, its key and its NOT NULL into the database', async () => {
+    const warehouse = await createPgliteWarehouse(database)
+    await warehouse.replace(table, one(), { task: 't', version: 1 })
+    await warehouse.replace(table, one(), { task: 't', version: 2 })
+
+    const { rows } = await database.pglite.query(
+      `SELECT column_name, is_nullable, col_description('mart.films'::regclass, ordinal_position) AS comment,
+        obj_description('mart.films'::regclass) AS about,
+        (SELECT string_agg(conname, ',') FROM pg_constraint WHERE conrelid = 'mart.films'::regclass AND contype = 'p') AS key
+       FROM information_schema.columns WHERE table_schema = 'mart' AND table_name = 'films' ORDER BY ordinal_position`,
+    )
+    const about = { about: 'Films; "best" ones.', key: 'films_pkey' }
+    expect(rows).toEqual([
+      { column_name: 'id', is_nullable: 'NO', comment: "It's the key.", ...about },
+      { column_name: 'score', is_nullable: 'YES', comment: null, ...about },
+    ])
+  })
+
+  test('no staging table is left behind, neither by a failure nor by a killed process', async () => {
+    const warehouse = await createPgliteWarehouse(database)
+    await database.pglite.exec('CREATE TABLE loader.staging_of_a_killed_process (id int)')
+    await createPgliteWarehouse(database)
+    async function* broken() {
+      yield [{ id: 1, score: 1 }]
+      throw new Error('broken')
+    }
+    await expect(warehouse.replace(table, broken(), { task: 't', version: 3 })).rejects.toThrow('broken')
+
+    const { rows } = await database.pglite.query(`SELECT tablename FROM pg_tables WHERE schemaname = 'loader'`)
+    expect(rows).toEqual([{ tablename: 'loaded_tables' }])
+  })
+
+  test('a table that other objects depend on is not replaced, and the message says what to do', async () => {
+    const warehouse = await createPgliteWarehouse(database)
+    await warehouse.replace(table, one(), { task: 't', version: 1 })
+    await database.pglite.exec('CREATE VIEW mart.best AS SELECT * FROM mart.films')
+
+    await expect(warehouse.replace(table, one(), { task: 't', version: 9 })).rejects.toThrow(/views/)
+    await database.pglite.exec('DROP VIEW mart.best')
+  })
+
+  test('names that the database would cut, and types that it does not know, are refused by name', async () => {
+    const warehouse = await createPgliteWarehouse(database)
+    const load = async (name: string, type: string) =>
+      await warehouse.replace({ name, columns: [{ name: 'a', type, required: false }], primaryKey: [] }, one(), {
+        task: 't',
+        version: 1,
+      })
+
+    await expect(load('x'.repeat(64), 'INTEGER')).rejects.toThrow(/64 bytes: expected at most 63/)
+    await expect(load('bits', 'BIT')).rejects.toThrow(/column a is BIT/)
+  })
+
+  test('a transaction of the scheduler and a load do not disturb one another', async () => {
+    const warehouse = await createPgliteWarehouse(database)
+    await database.pglite.exec('CREATE TABLE IF NOT EXISTS public.runs (id int)')
+    const rolledBack = database.db.transaction().execute(async (trx) => {
+      await trx
+        .insertInto('runs' as never)
+        .values({ id: 1 })
+        .execute()
+      await new Promise((resolve) => setImmediate(resolve))
+      throw new Error('rolled back')
+    })
+
+    const [run, load] = await Promise.allSettled([
+      rolledBack,
+      warehouse.replace(table, one(), { task: 't', version: 20 }),
+    ])
+
+    expect([run.status, load.status]).toEqual(['rejected', 'fulfilled'])
+    expect(await warehouse.loaded('films')).toMatchObject({ version: 20 })
+  })
+})
+
+describe('the database directory', () => {
+  test('a second opening is refused, and says who has it', async () => {
+    const taken = path.join(directory, 'taken')
+    await using _first = await openPgliteDatabase(taken)
+
+    await expect(openPgliteDatabase(taken)).rejects.toMatchObject({
+      code: 'WAREHOUSE_IN_USE',
+      retryable: false,
+      message: expect.stringContaining(`process ${process.pid} on `),
+    })
+  })
+
+  const main = new URL('pglite-child.fixture.ts', import.meta.url)
+
+  test('a directory that is not a database is left as it is', async () => {
+    const wrong = path.join(directory, 'wrong')
+    await writeFile(wrong, 'not a directory')
+
+    await expect(openPgliteDatabase(wrong)).rejects.toMatchObject({ code: 'WAREHOUSE_DIRECTORY_INVALID' })
+    expect(await readFile(wrong, 'utf8')).toBe('not a directory')
+    expect(await readdir(directory)).not.toContain('wrong.lock')
+  })
+
+  test('what was committed is there after the process was killed, at whatever moment', async () => {
+    const killed = path.join(directory, 'killed')
+    for (const afterMs of [150, 1, 60, 20]) {
+      const child = fork(main, [killed], { execArgv: process.execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+      let lastReported = -1
+      child.on('message', (version) => {
+        lastReported = Number(version)
+      })
+      await once(child, 'message')
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      child.kill('SIGKILL')
+      await once(child, 'close')
+
+      await using database = await openPgliteDatabase(killed)
+      const warehouse = await createPgliteWarehouse(database)
+      const now = await warehouse.loaded('numbers')
+      expect(now?.version).toBeGreaterThanOrEqual(lastReported)
+      const { rows } = await warehouse.query(
+        'SELECT count(*) AS rows, count(DISTINCT version) AS kinds, min(version) AS version FROM numbers',
+      )
+      expect(rows).toEqual([{ rows: now?.rowCount, kinds: 1, version: now?.version }])
+    }
+  })
+
+  test('a process killed while it makes the database leaves nothing in the way of the next', async () => {
+    const young = path.join(directory, 'young')
+    const child = fork(main, [young], { execArgv: process.execArgv, stdio: 'ignore' })
+    await expect.poll(async () => (await readdir(directory)).includes('young.new'), { timeout: 20_000 }).toBe(true)
+    child.kill('SIGKILL')
+    await once(child, 'close')
+
+    await using database = await openPgliteDatabase(young)
+
+    expect(await (await createPgliteWarehouse(database)).tables()).toEqual([])
+  })
+})

@@ -1,0 +1,2 @@
+export { openPgliteDatabase, type PgliteDatabase } from './pglite-database.ts'
+export { createPgliteWarehouse } from './pglite-warehouse.ts'

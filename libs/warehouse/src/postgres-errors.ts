@@ -1,0 +1,106 @@
+import { PipelineError } from '@cinelake/core'
+import { WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
+
+/** What PostgreSQL and PGlite say about a failed statement. */
+type PostgresFault = {
+  /** SQLSTATE, five characters. */
+  readonly code: string
+  readonly message: string
+  readonly detail?: string | undefined
+  readonly where?: string | undefined
+  readonly column?: string | undefined
+  readonly position?: string | undefined
+}
+
+/** Classes of SQLSTATE after which the same statement may work. Source: PostgreSQL's appendix A, "Error Codes". */
+const TRANSIENT_CLASSES = new Set(['08', '40', '53', '55', '57', '58'])
+
+const REMEDY = {
+  value: "make the contract's or the model's column type wide enough, or reject such rows by a rule",
+  key: 'make the key of the contract or model one that is unique, or drop duplicates in the model',
+  required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
+  dependent: 'drop the objects that depend on the table (views) and make them again afterwards',
+  permission: 'grant the service what it needs on the schemas mart and loader',
+  other: 'see what the database says',
+}
+
+/** Faults by SQLSTATE that have better words than the database's, which may quote a value of the row. */
+const KNOWN: Readonly<Record<string, { readonly problem: string; readonly remedy: string }>> = {
+  '22001': { problem: 'a text is longer than its column allows', remedy: REMEDY.value },
+  '22003': { problem: 'a number is out of the range of its column', remedy: REMEDY.value },
+  '22007': { problem: 'a date or time is not one that the database can hold', remedy: REMEDY.value },
+  '22008': { problem: 'a date or time is not one that the database can hold', remedy: REMEDY.value },
+  '22021': { problem: 'a text holds a character that the database cannot store', remedy: REMEDY.value },
+  '22P02': { problem: 'a value is not of its column’s type', remedy: REMEDY.value },
+  '22P05': { problem: 'a text holds a character that the database cannot store', remedy: REMEDY.value },
+  '23502': { problem: 'a column that must have a value has none', remedy: REMEDY.required },
+  '23505': { problem: 'the primary key is not unique', remedy: REMEDY.key },
+  '2BP01': { problem: 'other objects of the database depend on the table', remedy: REMEDY.dependent },
+  '42501': { problem: 'the service has no permission for it', remedy: REMEDY.permission },
+}
+
+/**
+ * Says in Cinelake's words why a load failed. The vendor's message is left out where it may quote a value of a row.
+ * @returns what was thrown, when it is not the database's
+ */
+export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
+  const fault = faultOf(thrown)
+  if (fault === undefined) return thrown
+  if (isTransient(fault)) return new WarehouseUnavailableError(about.location, fault.message, { cause: thrown })
+  const known = KNOWN[fault.code]
+  const column = fault.column ?? columnOf(fault.where)
+  const quotesValues = /^2[23]/.test(fault.code)
+  const problem = known?.problem ?? (quotesValues ? 'a value is refused' : fault.message)
+  return new WarehouseRefusedError(
+    about.table,
+    `${problem}${column === undefined ? '' : ` (column ${column})`} [sqlstate=${fault.code}]`,
+    known?.remedy ?? REMEDY.other,
+    { sqlstate: fault.code, ...(column === undefined ? {} : { column }) },
+    quotesValues ? undefined : { cause: thrown },
+  )
+}
+
+/** Says why a query that somebody typed failed, in the database's own words. `offset` is what stands before the query. */
+export function queryError(thrown: unknown, location: string, offset: number): unknown {
+  const fault = faultOf(thrown)
+  if (fault === undefined) return thrown
+  if (isTransient(fault)) return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
+  const position = fault.position === undefined ? Number.NaN : Number(fault.position) - offset
+  return new WarehouseQueryError(
+    refusedWrite(fault) ?? notAQuery(fault, position) ?? fault.message,
+    Number.isNaN(position) || position < 1 ? undefined : position,
+    { cause: thrown },
+  )
+}
+
+/** What the read-only cursor makes of a statement that is not a query. */
+function refusedWrite({ code, message }: PostgresFault): string | undefined {
+  if (code === '25006' || (code === '0A000' && message.includes('data-modifying'))) {
+    return 'only queries are allowed here (SELECT, VALUES, WITH … SELECT), got a statement that writes'
+  }
+  if (code === '42601' && message.includes('multiple commands')) return 'expected one statement, got several'
+  return undefined
+}
+
+/** A cursor stumbles over the first word of anything that is not a query. */
+function notAQuery({ code, message }: PostgresFault, position: number): string | undefined {
+  return code === '42601' && position === 1
+    ? `expected a query (SELECT, VALUES or WITH … SELECT), got something else: ${message}`
+    : undefined
+}
+
+function isTransient({ code }: PostgresFault): boolean {
+  // 55006 and 57014 (object in use, cancelled) are in these classes as well.
+  return TRANSIENT_CLASSES.has(code.slice(0, 2))
+}
+
+function faultOf(thrown: unknown): PostgresFault | undefined {
+  if (thrown instanceof PipelineError || !(thrown instanceof Error) || !('code' in thrown)) return undefined
+  const { code } = thrown
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? (thrown as Error & PostgresFault) : undefined
+}
+
+/** `COPY staging_x, line 3, column score: "abc"` names the column; the rest is the row's own. */
+function columnOf(where: string | undefined): string | undefined {
+  return where === undefined ? undefined : /^COPY [^,]+, line \d+, column ([^:\s]+)/.exec(where)?.[1]
+}
