@@ -1,0 +1,115 @@
+import type { MessageBus } from '@cinelake/bus'
+import { PipelineError, reportError, type Clock, type Log } from '@cinelake/core'
+import type { Decision, Input, Try } from './decision.ts'
+import type { OpsStore } from './ops-store.ts'
+import { isRunFinished, isUnsent, type Run, type Task } from './run-state.ts'
+import { commandFor } from './task-command.ts'
+import type { Timers } from './timers.ts'
+
+/** What happened to a run, told after it is durable. */
+export type RunChange = {
+  readonly run: Run
+  /** Tasks that are new or not what they were. */
+  readonly tasks: readonly Task[]
+}
+
+export type CarryOutDeps = {
+  readonly bus: Pick<MessageBus, 'send'>
+  readonly store: Pick<OpsStore, 'markSent'>
+  readonly timers: Pick<Timers, 'set' | 'clear'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly newId: () => string
+  /** Lets something follow from what was found out here; not waited for. */
+  readonly follow: (runId: string, inputs: readonly Input[]) => void
+  readonly told: (change: RunChange) => void
+}
+
+export type CarryOut = {
+  /** Hands what was decided to the bus and the timers. What fails stays in the outbox, for the sweep. */
+  readonly decision: (before: Run, decision: Decision) => Promise<Run>
+  /** Sends what is in the outbox of these tasks. @returns the run with what was sent */
+  readonly send: (run: Run, tasks: readonly Task[]) => Promise<Run>
+  /** Sets the alarms of these tasks, and clears those of tasks that wait for nothing. */
+  readonly arm: (run: Run, tasks: readonly Task[]) => Promise<void>
+}
+
+export function createCarryOut(deps: CarryOutDeps): CarryOut {
+  const send = async (run: Run, tasks: readonly Task[]): Promise<Run> => {
+    const unsent = tasks.filter(isUnsent)
+    const answers = await Promise.all(unsent.map((task) => sendOne(deps, run, task)))
+    const sent = unsent.filter((_, index) => answers[index])
+    if (sent.length === 0) return run
+    const at = deps.clock()
+    try {
+      await deps.store.markSent(run.id, sent, at)
+    } catch (error) {
+      deps.log.warn(
+        { run: run.id, error: reportError(error) },
+        'commands were sent but not noted as sent; they may be sent twice',
+      )
+    }
+    const marked = new Map(run.tasks)
+    for (const task of sent) marked.set(task.planned.name, { ...task, sentAt: at.toISOString() })
+    return { ...run, tasks: marked }
+  }
+
+  const arm = async (run: Run, tasks: readonly Task[]): Promise<void> => {
+    for (const task of tasks) {
+      const key = `task ${run.id} ${task.planned.name}`
+      if (task.dueAt === null) await deps.timers.clear(key)
+      else await deps.timers.set(key, new Date(task.dueAt), { kind: 'task', run: run.id, ...tryOf(task) })
+    }
+  }
+
+  return {
+    send,
+    arm,
+    async decision(before, { run, changes, commands, timers }) {
+      const idle = changes.filter((task) => task.dueAt === null && before.tasks.get(task.planned.name)?.dueAt != null)
+      try {
+        await arm(run, [...timers, ...idle])
+      } catch (error) {
+        deps.log.warn({ run: run.id, error: reportError(error) }, 'alarms were not set; the sweep finds what is due')
+      }
+      const after = await send(run, commands)
+      report(deps, before, run, changes)
+      return after
+    },
+  }
+}
+
+export function tryOf(task: Task): Try {
+  return { task: task.planned.name, generation: task.generation, attempt: task.attempt }
+}
+
+/** @returns whether the bus has it */
+async function sendOne(deps: CarryOutDeps, run: Run, task: Task): Promise<boolean> {
+  const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
+  try {
+    await deps.bus.send(task.planned.queue, commandFor(run, task, deps.newId()))
+    deps.log.debug(facts, 'command sent')
+    return true
+  } catch (error) {
+    const report = reportError(error)
+    if (error instanceof PipelineError && !error.retryable) {
+      deps.log.error({ ...facts, error: report }, 'command cannot be sent; the task fails')
+      deps.follow(run.id, [{ kind: 'refused', ...tryOf(task), error: report }])
+      return false
+    }
+    deps.log.warn({ ...facts, error: report }, 'command was not taken by the bus; it stays in the outbox')
+    return false
+  }
+}
+
+function report({ log, told }: CarryOutDeps, before: Run, run: Run, tasks: readonly Task[]): void {
+  for (const task of tasks) {
+    const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
+    if (task.state === 'failed') log.error({ ...facts, error: task.error }, 'task failed')
+    else if (task.state === 'retrying')
+      log.warn({ ...facts, error: task.error, dueAt: task.dueAt }, 'task failed and is tried again')
+    else log.debug({ ...facts, state: task.state }, 'task moved')
+  }
+  if (isRunFinished(run) && !isRunFinished(before)) log.info({ run: run.id, state: run.state }, 'run finished')
+  told({ run, tasks })
+}

@@ -1,0 +1,22 @@
+import type { Event } from '@cinelake/contracts'
+import type { TaskInput } from './decision.ts'
+
+/** What an event means to the run that it is about. */
+export function inputOf(event: Event): TaskInput {
+  const { task, generation, attempt, at, worker } = event
+  const about = { task, generation, attempt }
+  switch (event.kind) {
+    case 'task.started':
+      return { kind: 'started', ...about, at, worker }
+    case 'task.progressed':
+      return { kind: 'progressed', ...about }
+    case 'task.succeeded': {
+      const { durationMs, balance, rejects, quality, output } = event
+      return { kind: 'succeeded', ...about, at, worker, durationMs, balance, rejects, quality, output }
+    }
+    default: {
+      const { durationMs, error, quality } = event
+      return { kind: 'failed', ...about, at, worker, durationMs, error, quality }
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import { TransientError } from '@cinelake/core'
+import { recordingLog } from '@cinelake/testkit'
+import { afterAll, beforeEach, expect, test } from 'vitest'
+import { aPipeline, emptied, given, openDatabase } from '../test/given.ts'
+import { createHttpApi } from './http-api.ts'
+
+const database = await openDatabase()
+afterAll(() => database[Symbol.asyncDispose]())
+beforeEach(() => emptied(database))
+
+async function givenApi() {
+  const it = await given(database)
+  const log = recordingLog()
+  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log })
+  const post = (url: string, payload?: object) =>
+    api.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }) })
+  const get = (url: string) => api.inject({ method: 'GET', url })
+  return { ...it, api, post, get, log, [Symbol.asyncDispose]: () => it[Symbol.asyncDispose]() }
+}
+
+test('a run is asked for, looked at with its tasks, and listed', async () => {
+  await using it = await givenApi()
+
+  const asked = await it.post('/v1/runs', { pipeline: 'shop', window: '2026-03-01' })
+  expect([asked.statusCode, asked.json()]).toEqual([202, { runs: [{ runId: 'shop@2026-03-01', created: true }] }])
+  await it.scheduler.waitFor('shop@2026-03-01')
+
+  const run = (await it.get('/v1/runs/shop@2026-03-01')).json()
+  expect(run).toMatchObject({ id: 'shop@2026-03-01', state: 'succeeded', window: { label: '2026-03-01' } })
+  expect(run.tasks.find(({ name }: { name: string }) => name === 'refine orders')).toMatchObject({
+    state: 'succeeded',
+    balance: { in: 10, out: 10 },
+    durationMs: expect.any(Number),
+  })
+  expect((await it.get('/v1/runs?limit=1&pipeline=shop')).json().runs).toMatchObject([
+    { id: 'shop@2026-03-01', taskCounts: { succeeded: run.tasks.length } },
+  ])
+})
+
+test('several windows are asked for at once', async () => {
+  await using it = await givenApi()
+
+  const asked = await it.post('/v1/runs', { pipeline: 'shop', from: '2026-03-01', to: '2026-03-03' })
+
+  expect(asked.json().runs.map(({ runId }: { runId: string }) => runId)).toEqual([
+    'shop@2026-03-01',
+    'shop@2026-03-02',
+    'shop@2026-03-03',
+  ])
+  await it.scheduler.waitFor('shop@2026-03-03')
+})
+
+test('pipelines are listed with their schedule', async () => {
+  await using it = await givenApi()
+
+  expect((await it.get('/v1/pipelines')).json().pipelines).toMatchObject([
+    { name: 'shop', schedule: { every: 'day', timeZone: 'UTC' }, digest: expect.stringMatching(/^[0-9a-f]{64}$/) },
+  ])
+})
+
+test('a finished run cannot be cancelled any more', async () => {
+  await using it = await givenApi()
+  await it.post('/v1/runs', { pipeline: 'shop', window: '2026-03-01' })
+  await it.scheduler.waitFor('shop@2026-03-01')
+
+  const answer = await it.post('/v1/runs/shop@2026-03-01/cancel')
+
+  expect([answer.statusCode, answer.json()]).toEqual([202, { runId: 'shop@2026-03-01', cancelled: false }])
+})
+
+test.each([
+  ['a body that is not understood', { pipeline: 'shop', windw: '2026-03-01' }, 400, 'REQUEST_INVALID'],
+  ['a window and a range', { pipeline: 'shop', window: '2026-03-01', from: '2026-03-01' }, 400, 'REQUEST_INVALID'],
+  ['a text that is no window', { pipeline: 'shop', window: 'yesterday' }, 400, 'WINDOW_UNKNOWN'],
+  ['an unknown pipeline', { pipeline: 'shp', window: '2026-03-01' }, 404, 'PIPELINE_UNKNOWN'],
+])('%s is refused, saying what would be right', async (_, body, status, code) => {
+  await using it = await givenApi()
+
+  const answer = await it.post('/v1/runs', body)
+
+  expect(answer.statusCode).toBe(status)
+  expect(answer.json()).toMatchObject({ code, message: expect.stringContaining('expected') })
+})
+
+test('what is not there is a 404', async () => {
+  await using it = await givenApi()
+
+  expect((await it.get('/v1/runs/shop@1999-01-01')).json()).toMatchObject({ code: 'RUN_MISSING' })
+  expect((await it.post('/v1/runs/shop@1999-01-01/cancel')).statusCode).toBe(404)
+  expect((await it.get('/v2/runs')).json()).toMatchObject({ code: 'ROUTE_MISSING' })
+})
+
+test('a run under way that is asked for again is a conflict', async () => {
+  await using it = await given(database, { workers: false })
+  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log: recordingLog() })
+  const payload = { pipeline: 'shop', window: '2026-03-01' }
+  await api.inject({ method: 'POST', url: '/v1/runs', payload })
+
+  const answer = await api.inject({ method: 'POST', url: '/v1/runs', payload: { ...payload, again: true } })
+
+  expect([answer.statusCode, answer.json().code]).toEqual([409, 'RUN_UNDER_WAY'])
+})
+
+test('a trouble that passes says when to come back; a bug says nothing but to the log', async () => {
+  class Away extends TransientError {
+    readonly code = 'TEST_AWAY'
+  }
+  await using it = await givenApi()
+  let error: Error = new Away('the database is away', {})
+  const scheduler = { ...it.scheduler, runs: () => Promise.reject(error) }
+  const api = createHttpApi({ scheduler, pipelines: [], log: it.log })
+
+  const away = await api.inject({ method: 'GET', url: '/v1/runs' })
+  expect([away.statusCode, away.headers['retry-after'], away.json().code]).toEqual([503, '5', 'TEST_AWAY'])
+
+  error = new Error('cannot read properties of undefined')
+  const bug = await api.inject({ method: 'GET', url: '/v1/runs' })
+  expect([bug.statusCode, bug.json().code]).toEqual([500, 'UNEXPECTED_ERROR'])
+  expect(bug.body).not.toContain('undefined')
+  expect(it.log.lines.at(-1)).toMatchObject({ level: 'error', facts: { err: error } })
+})

@@ -1,0 +1,101 @@
+import { parseWindow, windowsBetween, type Log, type Window } from '@cinelake/core'
+import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { fastify, type FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { answerError, RequestInvalidError } from './http-errors.ts'
+import type { Scheduler } from './scheduler.ts'
+import { PipelineUnknownError, RunMissingError, WindowUnknownError } from './scheduler-errors.ts'
+
+const RunRequest = z
+  .strictObject({
+    pipeline: z.string().min(1),
+    /** One window … */
+    window: z.string().optional(),
+    /** … or several, both ends included. */
+    from: z.string().optional(),
+    to: z.string().optional(),
+    again: z.boolean().default(false),
+    /** Windows at a time. */
+    concurrency: z.int().min(1).max(50).default(1),
+  })
+  .refine(
+    ({ window, from, to }) =>
+      window === undefined ? from !== undefined && to !== undefined : from === undefined && to === undefined,
+    {
+      message: 'expected either `window`, or both `from` and `to`',
+    },
+  )
+
+const RunsQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  pipeline: z.string().optional(),
+})
+const RunParams = z.object({ id: z.string() })
+
+export type HttpApiDeps = {
+  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'run' | 'runs' | 'cancel'>
+  readonly pipelines: readonly CheckedPipeline[]
+  readonly log: Log
+}
+
+/** The scheduler's HTTP API. Errors are `{ code, message }`. */
+export function createHttpApi({ scheduler, pipelines, log }: HttpApiDeps): FastifyInstance {
+  const api = fastify({ forceCloseConnections: true })
+  api.setErrorHandler((error, _request, reply) => answerError(reply, error, log))
+  api.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({
+      code: 'ROUTE_MISSING',
+      message: `there is no ${request.method} ${request.url}; see the README of the scheduler`,
+    }),
+  )
+
+  api.post('/v1/runs', async (request, reply) => {
+    const asked = parse(RunRequest, request.body)
+    const pipeline = pipelines.find(({ name }) => name === asked.pipeline)
+    if (pipeline === undefined)
+      throw new PipelineUnknownError(
+        asked.pipeline,
+        pipelines.map(({ name }) => name),
+      )
+    const { again, concurrency } = asked
+    const runs = await scheduler.requestRuns(pipeline, windowsOf(pipeline, asked), { again, concurrency })
+    return reply.code(202).send({ runs })
+  })
+  api.get('/v1/runs', async (request) => {
+    const { limit, pipeline } = parse(RunsQuery, request.query)
+    return { runs: await scheduler.runs({ limit, ...(pipeline === undefined ? {} : { pipeline }) }) }
+  })
+  api.get('/v1/runs/:id', async (request) => {
+    const { id } = parse(RunParams, request.params)
+    const run = await scheduler.run(id)
+    if (run === undefined) throw new RunMissingError(id)
+    return run
+  })
+  api.post('/v1/runs/:id/cancel', async (request, reply) => {
+    const { id } = parse(RunParams, request.params)
+    return reply.code(202).send({ runId: id, cancelled: await scheduler.cancel(id) })
+  })
+  api.get('/v1/pipelines', async () => ({
+    pipelines: pipelines.map((pipeline) => {
+      const { name, description, schedule } = pipeline
+      return { name, description, schedule, digest: freezePipeline(pipeline).digest }
+    }),
+  }))
+  return api
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw new RequestInvalidError(parsed.error)
+  return parsed.data
+}
+
+function windowsOf({ name, schedule }: CheckedPipeline, { window, from, to }: z.infer<typeof RunRequest>): Window[] {
+  const read = (text: string): Window => {
+    const window = parseWindow(schedule, text)
+    if (window === undefined) throw new WindowUnknownError(name, text, schedule.every)
+    return window
+  }
+  if (window !== undefined) return [read(window)]
+  return windowsBetween(schedule, read(from ?? ''), read(to ?? ''))
+}

@@ -1,0 +1,48 @@
+import { PipelineError, reportError, TerminalError, type Log } from '@cinelake/core'
+import type { FastifyReply } from 'fastify'
+import type { z } from 'zod'
+
+/** What a client sent cannot be understood. */
+export class RequestInvalidError extends TerminalError {
+  readonly code = 'REQUEST_INVALID'
+
+  constructor(error: z.ZodError) {
+    const problems = error.issues.map(({ path, message }) => [...path.map(String), message].join(': ')).join('; ')
+    super(`the request cannot be used: ${problems}; correct it and send it again`, {})
+  }
+}
+
+/** Status by code; every other terminal error is 422: understood, and refused. */
+const STATUS: Readonly<Record<string, number>> = {
+  REQUEST_INVALID: 400,
+  WINDOW_UNKNOWN: 400,
+  PIPELINE_UNKNOWN: 404,
+  RUN_MISSING: 404,
+  RUN_UNDER_WAY: 409,
+}
+/** Seconds. */
+const RETRY_AFTER = '5'
+
+/** Answers with an error: by its code where it is known, 503 where a retry can help, 500 without details for a bug. */
+export function answerError(reply: FastifyReply, error: unknown, log: Log): FastifyReply {
+  if (error instanceof PipelineError) {
+    const { code, message } = reportError(error)
+    if (error.retryable) {
+      log.warn({ code, err: error }, 'request failed for now')
+      return reply.code(503).header('retry-after', RETRY_AFTER).send({ code, message })
+    }
+    return reply.code(STATUS[code] ?? 422).send({ code, message })
+  }
+  const status = statusOf(error)
+  // What the framework refuses (no such route, a body that is not JSON) is the client's to mend.
+  if (status < 500) return reply.code(status).send({ code: 'REQUEST_INVALID', message: reportError(error).message })
+  log.error({ err: error }, 'request failed unexpectedly')
+  return reply
+    .code(500)
+    .send({ code: 'UNEXPECTED_ERROR', message: 'the request failed unexpectedly; see the log of the scheduler' })
+}
+
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+  return typeof status === 'number' && status >= 400 ? status : 500
+}

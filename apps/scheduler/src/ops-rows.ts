@@ -1,0 +1,131 @@
+import { TaskOutput } from '@cinelake/contracts'
+import type { Balance, ErrorReport } from '@cinelake/core'
+import type { PlannedTask } from '@cinelake/pipeline'
+import type { TryRecord } from './decision.ts'
+import type { NewTaskRow, RunRow, TaskRow } from './ops-schema.ts'
+import type { Run, Task } from './run-state.ts'
+
+/** Reads a run as it stands in SQL. */
+export function runFromRows(row: RunRow, tasks: readonly TaskRow[]): Run {
+  const inOrder = tasks.map(taskFromRow).sort((one, other) => one.position - other.position)
+  return {
+    id: row.id,
+    pipeline: row.pipeline,
+    digest: row.digest,
+    window: { start: seconds(row.window_start), end: seconds(row.window_end), label: row.window_label },
+    state: row.state,
+    after: row.after_run,
+    requestedAt: row.requested_at.toISOString(),
+    startedAt: text(row.started_at),
+    finishedAt: text(row.finished_at),
+    tasks: new Map(inOrder.map((task) => [task.planned.name, task])),
+  }
+}
+
+function taskFromRow(row: TaskRow): Task {
+  return {
+    planned: JSON.parse(row.planned) as PlannedTask,
+    position: row.position,
+    state: row.state,
+    generation: row.generation,
+    attempt: row.attempt,
+    attemptLimit: row.attempt_limit,
+    since: row.since === null ? null : seconds(row.since),
+    sentAt: text(row.sent_at),
+    worker: row.worker,
+    startedAt: text(row.started_at),
+    finishedAt: text(row.finished_at),
+    dueAt: text(row.due_at),
+    durationMs: row.duration_ms,
+    balance: balanceFromRow(row),
+    output: row.output === null ? null : TaskOutput.parse(JSON.parse(row.output)),
+    error: row.error === null ? null : (JSON.parse(row.error) as ErrorReport),
+    reason: row.reason,
+  }
+}
+
+export function taskToRow(run: string, task: Task): NewTaskRow {
+  return {
+    run,
+    task: task.planned.name,
+    position: task.position,
+    planned: JSON.stringify(task.planned),
+    state: task.state,
+    generation: task.generation,
+    attempt: task.attempt,
+    attempt_limit: task.attemptLimit,
+    since: instant(task.since),
+    sent_at: instant(task.sentAt),
+    worker: task.worker,
+    started_at: instant(task.startedAt),
+    finished_at: instant(task.finishedAt),
+    due_at: instant(task.dueAt),
+    duration_ms: task.durationMs,
+    balance_unit: task.balance?.unit ?? null,
+    count_in: task.balance?.in ?? null,
+    count_out: task.balance?.out ?? null,
+    count_rejected: task.balance?.rejected ?? null,
+    count_duplicates: task.balance?.duplicates ?? null,
+    output: task.output === null ? null : JSON.stringify(task.output),
+    error_code: task.error?.code ?? null,
+    error: task.error === null ? null : JSON.stringify(task.error),
+    reason: task.reason,
+  }
+}
+
+/** The rows that one finished try adds to the history. */
+export function historyRows(run: string, record: TryRecord) {
+  const key = { run, task: record.task, generation: record.generation, attempt: record.attempt }
+  return {
+    key,
+    attempt: {
+      ...key,
+      outcome: record.outcome,
+      worker: record.worker,
+      started_at: instant(record.startedAt),
+      finished_at: new Date(record.finishedAt),
+      duration_ms: record.durationMs,
+      error_code: record.error?.code ?? null,
+      error_message: record.error?.message ?? null,
+    },
+    quality: record.quality.map(({ rule, severity, checked, failed, detail }, ordinal) => ({
+      ...key,
+      ordinal,
+      rule,
+      severity,
+      checked,
+      failed,
+      detail: detail ?? null,
+    })),
+    rejects: Object.entries(record.rejects).map(([rule, rows], ordinal) => ({
+      ...key,
+      ordinal,
+      rule,
+      row_count: rows,
+    })),
+  }
+}
+
+/** As windows write their instants: without fractions. */
+function seconds(date: Date): string {
+  return date.toISOString().replace('.000Z', 'Z')
+}
+
+function text(date: Date | null): string | null {
+  return date === null ? null : date.toISOString()
+}
+
+function instant(text: string | null): Date | null {
+  return text === null ? null : new Date(text)
+}
+
+function balanceFromRow(row: TaskRow): Balance | null {
+  if (row.balance_unit === null) return null
+  return {
+    unit: row.balance_unit,
+    in: Number(row.count_in),
+    out: Number(row.count_out),
+    rejected: Number(row.count_rejected),
+    duplicates: Number(row.count_duplicates),
+  }
+}

@@ -1,0 +1,195 @@
+import type { Database } from '@cinelake/warehouse'
+import type { Kysely, Transaction } from 'kysely'
+import type { Decision, TryRecord } from './decision.ts'
+import { historyRows, runFromRows, taskToRow } from './ops-rows.ts'
+import { OPS, type OpsSchema, type RunRow } from './ops-schema.ts'
+import type { Run, RunState, Task } from './run-state.ts'
+
+/** A run as it stood at one revision. */
+export type Stored = { readonly run: Run; readonly revision: number }
+
+/** The run history as the scheduler reads and writes it. Every write of a run is one transaction. */
+export type OpsStore = ReturnType<typeof createOpsStore>
+
+export function createOpsStore(database: Database<OpsSchema>) {
+  const db = database.db.withSchema(OPS)
+  return {
+    load: (id: string) => load(db, id),
+
+    /** Whether a run is still at a revision, hence whether what was decided on it holds. */
+    async isAt(id: string, revision: number): Promise<boolean> {
+      const row = await db.selectFrom('runs').select('revision').where('id', '=', id).executeTakeFirst()
+      return row?.revision === revision
+    },
+
+    async stateOf(id: string): Promise<RunState | undefined> {
+      return (await db.selectFrom('runs').select('state').where('id', '=', id).executeTakeFirst())?.state
+    },
+
+    /** Notes a new run with its tasks. False when there is one of this id already. */
+    create: (run: Run) => db.transaction().execute((transaction) => create(transaction, run)),
+
+    /** Notes which text a run is made under, the first time that it is used. */
+    async rememberPipeline(name: string, digest: string, location: string, at: Date): Promise<void> {
+      const known = await db
+        .selectFrom('pipelines')
+        .select('name')
+        .where('name', '=', name)
+        .where('digest', '=', digest)
+        .execute()
+      if (known.length > 0) return
+      const row = { name, digest, location, first_used_at: at }
+      await db
+        .insertInto('pipelines')
+        .values(row)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute()
+    },
+
+    /**
+     * Makes a decision true, all of it or nothing of it.
+     * @returns the run's new revision; undefined when the run is not as it was any more: decide again
+     */
+    commit: (before: Stored, decision: Decision) =>
+      db.transaction().execute((transaction) => commit(transaction, before, decision)),
+
+    /** Takes commands out of the outbox. */
+    async markSent(run: string, tasks: readonly Task[], at: Date): Promise<void> {
+      if (tasks.length === 0) return
+      await db
+        .updateTable('tasks')
+        .set({ sent_at: at })
+        .where('run', '=', run)
+        .where('state', '=', 'queued')
+        // Of this try only: another replica may have queued the next one, whose command is not sent yet.
+        .where((is) =>
+          is.or(
+            tasks.map((task) =>
+              is.and({ task: task.planned.name, generation: task.generation, attempt: task.attempt }),
+            ),
+          ),
+        )
+        .execute()
+    },
+
+    /** Where the last succeeded window before `start` ended, by task. */
+    async since(pipeline: string, start: string, tasks: readonly string[]): Promise<ReadonlyMap<string, string>> {
+      if (tasks.length === 0) return new Map()
+      const rows = await db
+        .selectFrom('tasks')
+        .innerJoin('runs', 'runs.id', 'tasks.run')
+        .select((is) => ['tasks.task', is.fn.max('runs.window_end').as('end')])
+        .where('runs.pipeline', '=', pipeline)
+        .where('runs.window_start', '<', new Date(start))
+        .where('tasks.state', '=', 'succeeded')
+        .where('tasks.task', 'in', tasks)
+        .groupBy('tasks.task')
+        .execute()
+      return new Map(rows.map(({ task, end }) => [task, end.toISOString().replace('.000Z', 'Z')]))
+    },
+
+    /** Runs that are not finished, oldest window first. */
+    async unfinished(pipeline?: string): Promise<Pick<RunRow, 'id' | 'state' | 'after_run' | 'window_start'>[]> {
+      const all = db
+        .selectFrom('runs')
+        .select(['id', 'state', 'after_run', 'window_start'])
+        .where('state', 'in', ['waiting', 'running'])
+        .orderBy('window_start')
+      return await (pipeline === undefined ? all : all.where('pipeline', '=', pipeline)).execute()
+    },
+  }
+}
+
+type Ops = Kysely<OpsSchema>
+
+async function load(db: Ops, id: string): Promise<Stored | undefined> {
+  const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
+  if (row === undefined) return undefined
+  // Tasks read after their run may be newer than its revision; then the revision has moved on, and a commit is refused.
+  const tasks = await db.selectFrom('tasks').selectAll().where('run', '=', id).execute()
+  return { run: runFromRows(row, tasks), revision: row.revision }
+}
+
+async function create(db: Transaction<OpsSchema>, run: Run): Promise<boolean> {
+  const rows = await db
+    .insertInto('runs')
+    .values({
+      ...runColumns(run),
+      id: run.id,
+      pipeline: run.pipeline,
+      window_label: run.window.label,
+      window_start: new Date(run.window.start),
+      window_end: new Date(run.window.end),
+      revision: 0,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  if (rows.numInsertedOrUpdatedRows !== 1n) return false
+  await insertTasks(db, run.id, [...run.tasks.values()])
+  return true
+}
+
+async function insertTasks(db: Transaction<OpsSchema>, run: string, tasks: readonly Task[]): Promise<void> {
+  for (const some of chunks(tasks)) {
+    await db
+      .insertInto('tasks')
+      .values(some.map((task) => taskToRow(run, task)))
+      .execute()
+  }
+}
+
+async function commit(db: Transaction<OpsSchema>, before: Stored, decision: Decision): Promise<number | undefined> {
+  const { run, changes, removed, records } = decision
+  const revision = before.revision + 1
+  const taken = await db
+    .updateTable('runs')
+    .set({ ...runColumns(run), revision })
+    .where('id', '=', run.id)
+    .where('revision', '=', before.revision)
+    .executeTakeFirst()
+  if (taken.numUpdatedRows === 0n) return undefined
+
+  const gone = [...removed, ...changes.map((task) => task.planned.name).filter((name) => before.run.tasks.has(name))]
+  for (const names of chunks(gone)) {
+    await db.deleteFrom('tasks').where('run', '=', run.id).where('task', 'in', names).execute()
+  }
+  await insertTasks(db, run.id, changes)
+  for (const record of records) await keep(db, run.id, record)
+  return revision
+}
+
+async function keep(db: Transaction<OpsSchema>, run: string, record: TryRecord): Promise<void> {
+  const { key, attempt, quality, rejects } = historyRows(run, record)
+  // A try given up for lost may report in after all; what it says then is what is known of it.
+  const match = { run, task: key.task, generation: key.generation, attempt: key.attempt }
+  if (record.late) {
+    for (const table of ['attempts', 'quality_results', 'reject_counts'] as const) {
+      await db
+        .deleteFrom(table)
+        .where((is) => is.and(match))
+        .execute()
+    }
+  }
+  await db.insertInto('attempts').values(attempt).execute()
+  if (quality.length > 0) await db.insertInto('quality_results').values(quality).execute()
+  if (rejects.length > 0) await db.insertInto('reject_counts').values(rejects).execute()
+}
+
+function runColumns(run: Run) {
+  return {
+    digest: run.digest,
+    state: run.state,
+    after_run: run.after,
+    requested_at: new Date(run.requestedAt),
+    started_at: run.startedAt === null ? null : new Date(run.startedAt),
+    finished_at: run.finishedAt === null ? null : new Date(run.finishedAt),
+  }
+}
+
+/** Rows per statement: PostgreSQL takes 65,535 parameters in one. */
+const CHUNK = 500
+
+function chunks<Item>(items: readonly Item[]): Item[][] {
+  const count = Math.ceil(items.length / CHUNK)
+  return Array.from({ length: count }, (_, index) => items.slice(index * CHUNK, (index + 1) * CHUNK))
+}

@@ -1,0 +1,125 @@
+import { runIdOf, type Clock, type Window } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { expandDiscovered, freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipeline'
+import type { PipelineRules, PlanInput } from './decision.ts'
+import type { OpsStore } from './ops-store.ts'
+import type { RunDesk } from './run-desk.ts'
+import { replan } from './run-plan.ts'
+import { isRunFinished, type Run } from './run-state.ts'
+import { RunUnderWayError } from './scheduler-errors.ts'
+
+export type RequestOptions = {
+  /** Runs a window that is done once more, whole. Without it, a run that failed goes on with what is not done. */
+  readonly again?: boolean
+  /** The run that has to be finished before. */
+  readonly after?: string
+}
+
+export type BackfillOptions = Pick<RequestOptions, 'again'> & {
+  /** Runs at a time; 1 when not said. */
+  readonly concurrency?: number
+}
+
+export type Requested = {
+  readonly runId: string
+  /** Whether there is work to do now that there was not before. False for a run that is under way or done already. */
+  readonly created: boolean
+}
+
+export type RequestDeps = {
+  readonly lake: Pick<Lake, 'putIfAbsent'>
+  readonly store: Pick<OpsStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
+  readonly desk: RunDesk
+  /** Lets a run begin if nothing is in its way. */
+  readonly begin: (runId: string) => Promise<void>
+  readonly clock: Clock
+}
+
+/**
+ * Asks for a window of a pipeline. Asking twice gives the same run.
+ * @throws {RunUnderWayError} terminal: the run is not finished, and it is asked for again or with another text
+ */
+export async function requestRun(
+  { lake, store, desk, begin, clock }: RequestDeps,
+  pipeline: CheckedPipeline,
+  window: Window,
+  { again = false, after }: RequestOptions = {},
+): Promise<Requested> {
+  const { text, digest, path } = freezePipeline(pipeline)
+  await lake.putIfAbsent(path, text)
+  await store.rememberPipeline(pipeline.name, digest, path, clock())
+
+  const plan = { kind: 'plan', digest, planned: planRun(pipeline), after: after ?? null } as const
+  const fresh = newRun(pipeline.name, digest, window, clock())
+  const runId = fresh.id
+  const known = await store.load(runId)
+  const mode = known === undefined ? 'rest' : modeOf(known.run, digest, again)
+  if (mode === undefined) {
+    await begin(runId)
+    return { runId, created: false }
+  }
+  // The run and its tasks appear together: nobody can begin a run that is not planned yet.
+  const isNew =
+    known === undefined && (await store.create(replan(fresh, { ...plan, mode }, rulesOf(pipeline), clock())))
+  if (!isNew) await desk.submit(runId, [{ ...plan, mode }])
+  await begin(runId)
+  return { runId, created: true }
+}
+
+/**
+ * Asks for several windows: oldest first, `concurrency` at a time, after what is under way of the windows before them.
+ * Each run waits for one with an older window, hence never for itself.
+ */
+export async function requestRuns(
+  deps: RequestDeps,
+  pipeline: CheckedPipeline,
+  windows: readonly Window[],
+  { again = false, concurrency = 1 }: BackfillOptions = {},
+): Promise<Requested[]> {
+  const oldestFirst = [...windows].sort((one, other) => Date.parse(one.start) - Date.parse(other.start))
+  const first = oldestFirst[0]
+  if (first === undefined) return []
+  const open = await deps.store.unfinished(pipeline.name)
+  const before = open.filter((run) => run.window_start < new Date(first.start)).at(-1)?.id
+
+  const requested: Requested[] = []
+  for (const window of oldestFirst) {
+    const after = requested.at(-concurrency)?.runId
+    const waitFor = requested.length < concurrency ? before : after
+    requested.push(
+      await requestRun(deps, pipeline, window, { again, ...(waitFor === undefined ? {} : { after: waitFor }) }),
+    )
+  }
+  return requested
+}
+
+/** What asking does to a run as it is; undefined when there is nothing to do. */
+function modeOf(run: Run, digest: string, again: boolean): PlanInput['mode'] | undefined {
+  if (!isRunFinished(run)) {
+    if (again) throw new RunUnderWayError(run.id, run.state, 'run it again')
+    if (run.digest !== digest) throw new RunUnderWayError(run.id, run.state, 'run it with another text of the pipeline')
+    return undefined
+  }
+  if (again) return 'again'
+  return run.state === 'succeeded' ? undefined : 'rest'
+}
+
+function newRun(pipeline: string, digest: string, window: Window, now: Date): Run {
+  return {
+    id: runIdOf(pipeline, window),
+    pipeline,
+    digest,
+    window,
+    state: 'waiting',
+    after: null,
+    requestedAt: now.toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    tasks: new Map(),
+  }
+}
+
+/** What a pipeline's text says about running it. */
+export function rulesOf(pipeline: CheckedPipeline): PipelineRules {
+  return { retry: pipeline.retry, expand: (source, tables) => expandDiscovered(pipeline, source, tables) }
+}

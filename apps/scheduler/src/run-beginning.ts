@@ -1,0 +1,52 @@
+import { reportError, type Log } from '@cinelake/core'
+import type { OpsStore } from './ops-store.ts'
+import type { RunDesk } from './run-desk.ts'
+import { isRunFinished, type Run } from './run-state.ts'
+
+export type RunBeginning = {
+  /** Lets a waiting run begin if nothing is in its way. Harmless at any time. */
+  readonly begin: (runId: string) => Promise<void>
+  /** Lets those begin that waited for a run that is finished now. What fails is left for the sweep. */
+  readonly followersOf: (run: Run) => Promise<void>
+}
+
+export function createRunBeginning(deps: {
+  readonly store: Pick<OpsStore, 'load' | 'stateOf' | 'since' | 'unfinished'>
+  readonly desk: RunDesk
+  readonly log: Log
+}): RunBeginning {
+  const { store, desk, log } = deps
+
+  const begin = async (runId: string): Promise<void> => {
+    const run = (await store.load(runId))?.run
+    if (run?.state !== 'waiting') return
+    if (run.after !== null) {
+      const state = await store.stateOf(run.after)
+      if (state !== undefined && !isRunFinished({ state })) return
+    }
+    const since = await store.since(run.pipeline, run.window.start, incrementalTasks(run))
+    await desk.submit(runId, [{ kind: 'begin', since }])
+  }
+
+  return {
+    begin,
+    async followersOf({ id, pipeline }) {
+      try {
+        for (const waiting of await store.unfinished(pipeline)) {
+          if (waiting.after_run === id) await begin(waiting.id)
+        }
+      } catch (error) {
+        log.warn(
+          { run: id, error: reportError(error) },
+          'runs that waited for this one did not begin; the sweep lets them',
+        )
+      }
+    },
+  }
+}
+
+function incrementalTasks(run: Run): string[] {
+  return [...run.tasks.values()].flatMap(({ planned }) =>
+    planned.work.kind === 'ingest' && planned.work.incremental ? [planned.name] : [],
+  )
+}

@@ -1,0 +1,78 @@
+import type { PlannedTask } from '@cinelake/pipeline'
+import type { PipelineRules, PlanInput } from './decision.ts'
+import { isRunFinished, newTask, type Run, type Task } from './run-state.ts'
+
+/**
+ * Gives a run the tasks that a request asks for. It then waits to begin. A run under way is left as it is.
+ *
+ * - `rest`: what succeeded stays done; everything else goes, with new tries. Under another text of the pipeline, a task
+ *   that was tried before gets a new generation, since its writes may differ from those of the tries before.
+ * - `again`: the whole window, into a new generation; discovered tables are discovered anew.
+ */
+export function replan(run: Run, input: PlanInput, rules: PipelineRules, now: Date): Run {
+  if (!isRunFinished(run) && run.tasks.size > 0) return run
+
+  const tasks = input.mode === 'again' ? allAgain(run, input, rules) : unfinishedAgain(run, input, rules)
+  return {
+    ...run,
+    digest: input.digest,
+    state: 'waiting',
+    after: input.after,
+    requestedAt: now.toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    tasks,
+  }
+}
+
+/** Fills in where incremental tasks go on from: once, before their first try, so that every try reads the same. */
+export function withSince(run: Run, since: ReadonlyMap<string, string>): Run {
+  const tasks = [...run.tasks].map(([name, task]) => {
+    const { work } = task.planned
+    const isNew = task.attempt === 0 && task.generation === 1
+    if (work.kind !== 'ingest' || !work.incremental || !isNew) return [name, task] as const
+    return [name, { ...task, since: since.get(name) ?? null }] as const
+  })
+  return { ...run, tasks: new Map(tasks) }
+}
+
+function allAgain(run: Run, { planned }: PlanInput, { retry }: PipelineRules): Map<string, Task> {
+  // One generation for all, above any that was: a table may be discovered again that failed in a higher one.
+  const generation = Math.max(0, ...[...run.tasks.values()].map((task) => task.generation)) + 1
+  return new Map(
+    planned.map((task, position) => {
+      const fresh = newTask(task, position, generation, retry)
+      return [task.name, { ...fresh, since: run.tasks.get(task.name)?.since ?? null }]
+    }),
+  )
+}
+
+function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string, Task> {
+  const otherText = input.digest !== run.digest
+  const tasks = new Map<string, Task>()
+  for (const planned of [...input.planned, ...discovered(run, input.planned, rules)]) {
+    const before = run.tasks.get(planned.name)
+    const task = before === undefined ? newTask(planned, 0, 1, rules.retry) : goAgain(before, planned, otherText, rules)
+    const position = tasks.size
+    tasks.set(planned.name, task.position === position ? task : { ...task, position })
+  }
+  return tasks
+}
+
+/** The tasks of the tables that a discovery has found already. */
+function discovered(run: Run, planned: readonly PlannedTask[], rules: PipelineRules): PlannedTask[] {
+  const known = new Set(planned.map((task) => task.name))
+  const found = planned.flatMap(({ name, work }) => {
+    const output = run.tasks.get(name)?.output
+    if (work.kind !== 'discover' || output?.kind !== 'tables') return []
+    return rules.expand(work.source, output.tables)
+  })
+  return found.filter((task) => !known.has(task.name))
+}
+
+function goAgain(before: Task, planned: PlannedTask, otherText: boolean, { retry }: PipelineRules): Task {
+  if (before.state === 'succeeded') return otherText ? { ...before, planned } : before
+  const fresh = { ...newTask(planned, before.position, before.generation, retry), since: before.since }
+  if (otherText && before.attempt > 0) return { ...fresh, generation: before.generation + 1 }
+  return { ...fresh, attempt: before.attempt, attemptLimit: before.attempt + retry.maxAttempts }
+}

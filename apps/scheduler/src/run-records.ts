@@ -1,0 +1,144 @@
+import type { QualityResult } from '@cinelake/contracts'
+import type { Database } from '@cinelake/warehouse'
+import type { Kysely } from 'kysely'
+import { runFromRows } from './ops-rows.ts'
+import { OPS, type OpsSchema } from './ops-schema.ts'
+import { TASK_STATES, type Run, type Task, type TaskState } from './run-state.ts'
+
+/** A task of a run, for people. Instants are ISO 8601 UTC, durations milliseconds. */
+export type TaskRecord = Pick<
+  Task,
+  | 'state'
+  | 'generation'
+  | 'attempt'
+  | 'since'
+  | 'worker'
+  | 'startedAt'
+  | 'finishedAt'
+  | 'durationMs'
+  | 'balance'
+  | 'output'
+  | 'error'
+  | 'reason'
+> & {
+  readonly name: string
+  readonly kind: Task['planned']['work']['kind']
+  readonly queue: string
+  readonly needs: readonly string[]
+  /** When the next try is due; only while it waits for one. */
+  readonly retryAt: string | null
+  /** Rejected rows by rule, of the last try. */
+  readonly rejects: Readonly<Record<string, number>>
+  /** What the quality rules found, in the last try. */
+  readonly quality: readonly QualityResult[]
+}
+
+export type RunSummary = Omit<Run, 'tasks'> & {
+  readonly durationMs: number | null
+  /** Tasks by state; states without tasks are 0. */
+  readonly taskCounts: Readonly<Record<TaskState, number>>
+}
+
+/** A run with its tasks, in the order of the plan. */
+export type RunRecord = RunSummary & { readonly tasks: readonly TaskRecord[] }
+
+/** The run history as people read it. */
+export function createRunRecords(database: Database<OpsSchema>) {
+  const db = database.db.withSchema(OPS)
+  return {
+    run: (id: string) => readRun(db, id),
+    /** The newest windows first. */
+    runs: (options: { readonly limit: number; readonly pipeline?: string }) => readRuns(db, options),
+    async windows(pipeline: string): Promise<ReadonlySet<string>> {
+      const rows = await db.selectFrom('runs').select('window_label').where('pipeline', '=', pipeline).execute()
+      return new Set(rows.map((row) => row.window_label))
+    },
+  }
+}
+
+async function readRun(db: Kysely<OpsSchema>, id: string): Promise<RunRecord | undefined> {
+  const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
+  if (row === undefined) return undefined
+  const tasks = await db.selectFrom('tasks').selectAll().where('run', '=', id).execute()
+  const rejects = await db.selectFrom('reject_counts').selectAll().where('run', '=', id).orderBy('ordinal').execute()
+  const quality = await db.selectFrom('quality_results').selectAll().where('run', '=', id).orderBy('ordinal').execute()
+  const rejectsBy = Map.groupBy(rejects, tryKey)
+  const qualityBy = Map.groupBy(quality, tryKey)
+
+  const run = runFromRows(row, tasks)
+  const records = [...run.tasks.values()].map((task): TaskRecord => {
+    const key = tryKey({ task: task.planned.name, generation: task.generation, attempt: task.attempt })
+    return {
+      ...recordOf(task),
+      rejects: Object.fromEntries((rejectsBy.get(key) ?? []).map((reject) => [reject.rule, Number(reject.row_count)])),
+      quality: (qualityBy.get(key) ?? []).map(({ rule, severity, checked, failed, detail }) => ({
+        rule,
+        severity,
+        checked: Number(checked),
+        failed: Number(failed),
+        ...(detail === null ? {} : { detail }),
+      })),
+    }
+  })
+  const states = records.map(({ state }) => ({ state, count: 1 }))
+  return { ...summaryOf(run, states), tasks: records }
+}
+
+async function readRuns(
+  db: Kysely<OpsSchema>,
+  { limit, pipeline }: { readonly limit: number; readonly pipeline?: string },
+): Promise<RunSummary[]> {
+  const all = db.selectFrom('runs').selectAll().orderBy('window_start', 'desc').orderBy('id').limit(limit)
+  const rows = await (pipeline === undefined ? all : all.where('pipeline', '=', pipeline)).execute()
+  if (rows.length === 0) return []
+  const counts = await db
+    .selectFrom('tasks')
+    .select((is) => ['run', 'state', is.fn.countAll().as('count')])
+    .where(
+      'run',
+      'in',
+      rows.map((row) => row.id),
+    )
+    .groupBy(['run', 'state'])
+    .execute()
+  const byRun = Map.groupBy(counts, ({ run }) => run)
+  return rows.map((row) => summaryOf(runFromRows(row, []), byRun.get(row.id) ?? []))
+}
+
+type StateCount = { readonly state: TaskState; readonly count: number | string | bigint }
+
+function summaryOf({ tasks: _tasks, ...run }: Run, counts: readonly StateCount[]): RunSummary {
+  const taskCounts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>
+  for (const { state, count } of counts) taskCounts[state] += Number(count)
+  const { startedAt, finishedAt } = run
+  const durationMs = startedAt === null || finishedAt === null ? null : Date.parse(finishedAt) - Date.parse(startedAt)
+  return { ...run, durationMs, taskCounts }
+}
+
+function recordOf(task: Task): Omit<TaskRecord, 'rejects' | 'quality'> {
+  const { planned, state, generation, attempt, since, worker, startedAt, finishedAt, durationMs } = task
+  const { balance, output, error, reason } = task
+  return {
+    name: planned.name,
+    kind: planned.work.kind,
+    queue: planned.queue,
+    needs: planned.needs,
+    state,
+    generation,
+    attempt,
+    since,
+    worker,
+    startedAt,
+    finishedAt,
+    durationMs,
+    retryAt: state === 'retrying' ? task.dueAt : null,
+    balance,
+    output,
+    error,
+    reason,
+  }
+}
+
+function tryKey(of: { readonly task: string; readonly generation: number; readonly attempt: number }): string {
+  return `${of.generation}/${of.attempt}/${of.task}`
+}

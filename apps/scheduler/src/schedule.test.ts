@@ -1,0 +1,136 @@
+import { windowsBetween } from '@cinelake/core'
+import { fixedClock, recordingLog } from '@cinelake/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { aPipeline } from '../test/given.ts'
+import { followSchedule } from './follow-schedule.ts'
+import { createMemoryTimers } from './memory-timers.ts'
+import { dueWindows, nextDueAt } from './schedule.ts'
+
+const HOUR = 3_600_000
+const daily = { every: 'day', timeZone: 'Europe/Berlin', start: '2026-03-27', delayMs: 3 * HOUR } as const
+const labels = (now: string, known: string[] = []) =>
+  dueWindows(daily, new Set(known), new Date(now)).map(({ label }) => label)
+
+describe('a window is due', () => {
+  test('when it has ended and the delay is over, not before', () => {
+    expect(labels('2026-03-28T01:59:59Z')).toEqual([])
+    expect(labels('2026-03-28T02:00:00Z')).toEqual(['2026-03-27'])
+  })
+
+  test('by local midnight, also on the day that the clock goes forward', () => {
+    expect(labels('2026-03-30T00:59:59Z')).toEqual(['2026-03-27', '2026-03-28'])
+    expect(labels('2026-03-30T01:00:00Z')).toEqual(['2026-03-27', '2026-03-28', '2026-03-29'])
+  })
+
+  test('once: those that were asked for are not, those that were missed are, oldest first', () => {
+    expect(labels('2026-04-01T12:00:00Z', ['2026-03-28', '2026-03-30'])).toEqual([
+      '2026-03-27',
+      '2026-03-29',
+      '2026-03-31',
+    ])
+  })
+
+  test('never before the start of the schedule', () => {
+    expect(labels('2026-03-01T12:00:00Z')).toEqual([])
+  })
+})
+
+test('between now and the next due instant nothing becomes due, and at it something does', () => {
+  const schedule = fc.record({
+    every: fc.constantFrom('hour', 'day', 'month'),
+    timeZone: fc.constantFrom('UTC', 'Europe/Berlin', 'America/Sao_Paulo', 'Asia/Kolkata'),
+    delayMs: fc.nat({ max: 40 * HOUR }),
+  })
+  // Around the day on which Europe's clocks go back.
+  const instant = fc.date({ min: new Date('2026-10-20'), max: new Date('2026-11-20'), noInvalidDate: true })
+  fc.assert(
+    fc.property(schedule, instant, (rule, now) => {
+      const start = { hour: '2026-10-18T00', day: '2026-10-01', month: '2026-06' }[rule.every]
+      const due = (at: Date) => dueWindows({ ...rule, start }, new Set(), at)
+      const next = nextDueAt({ ...rule, start }, now)
+
+      expect(next.getTime()).toBeGreaterThan(now.getTime())
+      expect(due(new Date(next.getTime() - 1))).toEqual(due(now))
+      expect(due(next).length).toBe(due(now).length + 1)
+      const all = due(next)
+      const labels = all.map(({ label }) => label)
+      expect(all).toEqual(all.slice(0, 1).flatMap((first) => windowsBetween(rule, first, all.at(-1) ?? first)))
+      expect(new Set(labels).size).toBe(labels.length)
+    }),
+  )
+})
+
+describe('following a schedule', () => {
+  test('catches up at the start, then asks for each window when it is due', async () => {
+    const clock = fixedClock('2026-03-03T12:00:00Z')
+    await using timers = createMemoryTimers({ clock })
+    const { asked, scheduler } = aSchedulerThatListens()
+    await using following = await followSchedule({
+      scheduler,
+      timers,
+      pipelines: [aPipeline()],
+      clock,
+      log: recordingLog(),
+    })
+    expect(asked).toEqual(['2026-03-01', '2026-03-02'])
+
+    clock.advance(12 * HOUR - 1)
+    await timers.fireDue()
+    expect(asked).toEqual(['2026-03-01', '2026-03-02'])
+
+    clock.advance(1)
+    await timers.fireDue()
+    expect(asked).toEqual(['2026-03-01', '2026-03-02', '2026-03-03'])
+
+    clock.advance(24 * HOUR)
+    await timers.fireDue()
+    expect(asked.at(-1)).toBe('2026-03-04')
+    expect(following).toBeDefined()
+  })
+
+  test('a pipeline that cannot be asked for does not hold up the others, and is asked for again soon', async () => {
+    const clock = fixedClock('2026-03-02T00:00:00Z')
+    await using timers = createMemoryTimers({ clock })
+    const { asked, scheduler } = aSchedulerThatListens()
+    let isDown = true
+    const requestRuns: typeof scheduler.requestRuns = (pipeline, windows) => {
+      if (pipeline.name === 'ill' && isDown) throw new Error('the database is away')
+      return scheduler.requestRuns(pipeline, windows)
+    }
+    const pipelines = [aPipeline({ name: 'ill' }), aPipeline()]
+    const log = recordingLog()
+    await using following = await followSchedule({
+      scheduler: { ...scheduler, requestRuns },
+      timers,
+      pipelines,
+      clock,
+      log,
+    })
+    expect(asked).toEqual(['2026-03-01'])
+
+    isDown = false
+    clock.advance(60_000)
+    await timers.fireDue()
+
+    expect(asked).toEqual(['2026-03-01', '2026-03-01'])
+    expect(log.lines.map(({ level }) => level)).toContain('warn')
+    expect(following).toBeDefined()
+  })
+})
+
+function aSchedulerThatListens() {
+  const asked: string[] = []
+  const known = new Map<string, Set<string>>()
+  return {
+    asked,
+    scheduler: {
+      windows: async (pipeline: string) => known.get(pipeline) ?? new Set<string>(),
+      async requestRuns({ name }: { readonly name: string }, windows: readonly { readonly label: string }[]) {
+        asked.push(...windows.map(({ label }) => label))
+        known.set(name, new Set([...(known.get(name) ?? []), ...windows.map(({ label }) => label)]))
+        return []
+      },
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { TerminalError } from '@cinelake/core'
+
+/** A run that nobody asked for. */
+export class RunMissingError extends TerminalError {
+  readonly code = 'RUN_MISSING'
+
+  constructor(run: string) {
+    super(
+      `there is no such run [run=${run}]: expected PIPELINE@WINDOW of a run in the history, got none; list them with \`cinelake status\` or GET /v1/runs`,
+      { run },
+    )
+  }
+}
+
+/** A run cannot be asked for in another way while it is under way. */
+export class RunUnderWayError extends TerminalError {
+  readonly code = 'RUN_UNDER_WAY'
+
+  constructor(run: string, state: string, why: string) {
+    super(
+      `the run is under way [run=${run} state=${state}]: expected a finished run to ${why}; wait for it or cancel it, then ask again`,
+      { run, state },
+    )
+  }
+}
+
+/** A pipeline that the scheduler was not given. */
+export class PipelineUnknownError extends TerminalError {
+  readonly code = 'PIPELINE_UNKNOWN'
+
+  constructor(name: string, known: readonly string[]) {
+    super(
+      `there is no such pipeline [pipeline=${name}]: expected one of ${known.join(', ') || 'none'}; check the name, or the folder that CINELAKE_PIPELINES names`,
+      { pipeline: name },
+    )
+  }
+}
+
+/** A text that names no window of a pipeline. */
+export class WindowUnknownError extends TerminalError {
+  readonly code = 'WINDOW_UNKNOWN'
+
+  constructor(pipeline: string, text: string, every: string) {
+    super(
+      `the text names no window [pipeline=${pipeline} window=${text}]: expected ${EXAMPLES[every] ?? every}; write it so`,
+      { pipeline, window: text },
+    )
+  }
+}
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  hour: 'an hour like 2026-03-01T05',
+  day: 'a day like 2026-03-01',
+  month: 'a month like 2026-03',
+}

@@ -1,0 +1,216 @@
+import type { MessageBus } from '@cinelake/bus'
+import type { Event } from '@cinelake/contracts'
+import { silentLog, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import type { Database } from '@cinelake/warehouse'
+import { randomUUID } from 'node:crypto'
+import { createCarryOut, type RunChange } from './carry-out.ts'
+import type { Patience } from './decision.ts'
+import { inputOf } from './event-input.ts'
+import { migrateOps } from './ops-migrations.ts'
+import type { OpsSchema } from './ops-schema.ts'
+import { createOpsStore } from './ops-store.ts'
+import { createBackground } from './background.ts'
+import {
+  requestRun,
+  requestRuns,
+  rulesOf,
+  type BackfillOptions,
+  type Requested,
+  type RequestOptions,
+} from './request-run.ts'
+import { createRunBeginning } from './run-beginning.ts'
+import { createRunDesk } from './run-desk.ts'
+import { createRunRecords, type RunRecord, type RunSummary } from './run-records.ts'
+import { isRunFinished } from './run-state.ts'
+import { createRunWaiting } from './run-waiting.ts'
+import { RunMissingError } from './scheduler-errors.ts'
+import { sweep } from './sweep.ts'
+import type { Timers } from './timers.ts'
+
+export type SchedulerDeps = {
+  readonly bus: Pick<MessageBus, 'send' | 'subscribe' | 'deadLetters'>
+  readonly lake: Pick<Lake, 'putIfAbsent' | 'readText'>
+  readonly database: Database<OpsSchema>
+  readonly timers: Timers
+  readonly clock?: Clock
+  /** In [0, 1). Spreads retries. */
+  readonly random?: () => number
+  readonly log?: Log
+  readonly patience?: Patience
+  /** Milliseconds between looks for what another replica left behind. */
+  readonly sweepMs?: number
+}
+
+/** Plans runs, has their tasks done, and keeps their history. Any number of them may work on one database. */
+export interface Scheduler extends AsyncDisposable {
+  /**
+   * Asks for a window of a pipeline. Asking twice gives the same run; a run that failed goes on with what is not done.
+   * @throws {RunUnderWayError} terminal: it is under way, and asked for again or with another text
+   */
+  requestRun(pipeline: CheckedPipeline, window: Window, options?: Pick<RequestOptions, 'again'>): Promise<Requested>
+  /**
+   * Asks for several windows. They run oldest first, `concurrency` at a time (1 without it), after what is under way of
+   * the windows before them; one that fails does not hold up the next.
+   */
+  requestRuns(pipeline: CheckedPipeline, windows: readonly Window[], options?: BackfillOptions): Promise<Requested[]>
+  /**
+   * Goes on with what a process that is gone left unfinished: every command under way is sent again. For the start of a
+   * process whose bus forgot what it was given; where the bus remembers, the sweep does what is needed.
+   * @returns ids of the runs that go on, oldest window first
+   */
+  resume(): Promise<string[]>
+  /** Resolves when the run is finished, however it ended. @throws {RunMissingError} terminal */
+  waitFor(runId: string, options?: { readonly signal?: AbortSignal }): Promise<RunRecord>
+  run(runId: string): Promise<RunRecord | undefined>
+  /** The newest windows first. */
+  runs(options?: { readonly limit?: number; readonly pipeline?: string }): Promise<RunSummary[]>
+  /** Labels of the windows that were asked for, however they ended. */
+  windows(pipeline: string): Promise<ReadonlySet<string>>
+  /**
+   * Ends a run: what is not finished is skipped. A worker that is at a task finishes it, which is no longer noted.
+   * @returns false when it was finished already
+   * @throws {RunMissingError} terminal
+   */
+  cancel(runId: string): Promise<boolean>
+  /** Tells of each change after it is durable. What another replica changed is not told. */
+  watch(listener: (change: RunChange) => void): Disposable
+}
+
+/** A cold queue of the night and a hung worker: long enough for both to be noticed and mended without a failed run. */
+const PATIENCE: Patience = { queuedMs: 12 * 3_600_000, silentMs: 3_600_000 }
+const SWEEP_MS = 30_000
+/** Runs shown when nobody says how many. */
+const RUN_LIMIT = 50
+/** Events worked on at once. Those of one run are decided together, whatever this is. */
+const EVENT_CONCURRENCY = 64
+
+/**
+ * Starts a scheduler: brings the `ops` schema up to date and takes events from then on.
+ * @throws {OpsMigrationError} transient
+ */
+export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
+  await migrateOps(deps.database.db)
+  const parts = assemble(deps)
+  const { store, records, desk, carryOut, beginning, waiting, listeners } = parts
+  const intake = await startIntake(deps, parts)
+
+  return {
+    requestRun: (pipeline, window, options) => requestRun(parts.request, pipeline, window, options),
+    requestRuns: (pipeline, windows, options) => requestRuns(parts.request, pipeline, windows, options),
+    async resume() {
+      const ids: string[] = []
+      for (const { id, state } of await store.unfinished()) {
+        ids.push(id)
+        if (state === 'waiting') await beginning.begin(id)
+        const run = state === 'running' ? await desk.submit(id, [{ kind: 'resume' }]) : undefined
+        if (run !== undefined) await carryOut.arm(run, [...run.tasks.values()])
+      }
+      return ids
+    },
+    async waitFor(runId, options) {
+      await waiting.untilFinished(runId, options?.signal)
+      const record = await records.run(runId)
+      if (record === undefined) throw new RunMissingError(runId)
+      return record
+    },
+    run: (runId) => records.run(runId),
+    runs: (options) => records.runs({ limit: RUN_LIMIT, ...options }),
+    windows: (pipeline) => records.windows(pipeline),
+    async cancel(runId) {
+      const state = await store.stateOf(runId)
+      if (state === undefined) throw new RunMissingError(runId)
+      if (isRunFinished({ state })) return false
+      return (await desk.submit(runId, [{ kind: 'cancel' }]))?.state === 'cancelled'
+    },
+    watch(listener) {
+      listeners.add(listener)
+      return { [Symbol.dispose]: () => void listeners.delete(listener) }
+    },
+    async [Symbol.asyncDispose]() {
+      await intake.disposeAsync()
+      await parts.settled()
+    },
+  }
+}
+
+type Parts = ReturnType<typeof assemble>
+
+function assemble(deps: SchedulerDeps) {
+  const { bus, lake, database, timers } = deps
+  const { clock = systemClock, random = Math.random, log = silentLog, patience = PATIENCE } = deps
+  const store = createOpsStore(database)
+  const waiting = createRunWaiting(store)
+  const listeners = new Set<(change: RunChange) => void>()
+  const background = createBackground(log)
+
+  const carryOut = createCarryOut({
+    bus,
+    store,
+    timers,
+    clock,
+    log,
+    newId: randomUUID,
+    follow: (runId, inputs) => background.run('what follows from a command', () => desk.submit(runId, inputs)),
+    told(change) {
+      for (const listener of listeners) listener(change)
+      if (!isRunFinished(change.run)) return
+      waiting.finished(change.run.id)
+      background.run('the runs that waited for this one', () => beginning.followersOf(change.run))
+    },
+  })
+  const desk = createRunDesk({
+    store,
+    rulesOf: async (name, digest) => rulesOf(await loadPipeline(lake, { name, digest })),
+    carryOut: carryOut.decision,
+    clock,
+    random,
+    patience,
+  })
+  const beginning = createRunBeginning({ store, desk, log })
+  return {
+    store,
+    waiting,
+    listeners,
+    carryOut,
+    desk,
+    beginning,
+    clock,
+    log,
+    patience,
+    records: createRunRecords(database),
+    request: { lake, store, desk, begin: beginning.begin, clock },
+    async settled() {
+      await desk.idle()
+      await background.idle()
+    },
+  }
+}
+
+/** Takes what comes from outside: events, alarms, and the time to sweep. */
+async function startIntake(deps: SchedulerDeps, parts: Parts): Promise<AsyncDisposableStack> {
+  const { bus, timers, sweepMs = SWEEP_MS } = deps
+  const { desk, carryOut, beginning, store, clock, log, patience } = parts
+  await using starting = new AsyncDisposableStack()
+
+  starting.use(
+    await timers.consume('task', async ({ run, task, generation, attempt }) => {
+      await desk.submit(run, [{ kind: 'due', task, generation, attempt }])
+    }),
+  )
+  const nextSweep = () => timers.set('sweep', new Date(clock().getTime() + sweepMs), { kind: 'sweep' })
+  starting.use(
+    await timers.consume('sweep', async () => {
+      await sweep({ bus, store, desk, carryOut, begin: beginning.begin, patience, graceMs: sweepMs, clock, log })
+      await nextSweep()
+    }),
+  )
+  await nextSweep()
+  const onEvent = async (event: Event) => {
+    const run = await desk.submit(event.run, [inputOf(event)])
+    if (run === undefined) log.warn({ run: event.run, task: event.task }, 'event of a run that is not in the history')
+  }
+  starting.use(await bus.subscribe('scheduler', onEvent, { concurrency: EVENT_CONCURRENCY }))
+  return starting.move()
+}
