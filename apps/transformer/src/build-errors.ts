@@ -1,0 +1,45 @@
+import { TerminalError } from '@cinelake/core'
+
+/** The pipeline has no model of the name that a command gives. */
+export class ModelUnknownError extends TerminalError {
+  readonly code = 'BUILD_MODEL_UNKNOWN'
+  constructor(pipeline: string, model: string) {
+    super(
+      `the pipeline has no such model [pipeline=${pipeline} model=${model}]: expected a file models/${model}.sql; plan the run again with the pipeline as it is now`,
+      { pipeline, model },
+    )
+  }
+}
+
+/** A table that a model reads is not there in the version that the command pins. */
+export class BuildInputMissingError extends TerminalError {
+  readonly code = 'BUILD_INPUT_MISSING'
+  constructor(model: string, table: string, version: number | null) {
+    super(
+      `a model's input is not in the lake [model=${model} table=${table} version=${version ?? 'none given'}]: expected the table that the plan made before it; run the window again from the task that makes it`,
+      { model, table, version },
+    )
+  }
+}
+
+/** A rule whose severity is `fail` does not hold, so that nothing of the result is published. */
+export class BuildRuleFailedError extends TerminalError {
+  readonly code = 'BUILD_RULE_FAILED'
+  constructor(model: string, rule: string, found: string) {
+    super(
+      `a rule of the model does not hold [model=${model} rule=${rule}]: ${found}; the table keeps what it had: correct the data or the rule and run the window again`,
+      { model, rule, found },
+    )
+  }
+}
+
+/** Rows are unaccounted for, so that nothing of the result is published. */
+export class BuildBalanceBrokenError extends TerminalError {
+  readonly code = 'BALANCE_BROKEN'
+  constructor(model: string, balance: string) {
+    super(
+      `rows are unaccounted for [model=${model}]: ${balance}; the table keeps what it had: look for a join that drops or multiplies rows, or correct the model's rowsIn`,
+      { model, balance },
+    )
+  }
+}

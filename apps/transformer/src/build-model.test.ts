@@ -1,0 +1,387 @@
+import type { TaskContext, TaskOutcome } from '@cinelake/bus'
+import type { Build } from '@cinelake/contracts'
+import { silentLog } from '@cinelake/core'
+import { createDeltaTable } from '@cinelake/delta'
+import { createDuckDbEngine } from '@cinelake/engine/duckdb'
+import type { Lake } from '@cinelake/lake'
+import { createDirectoryLake } from '@cinelake/lake/directory'
+import { freezePipeline, type CheckedModel, type CheckedPipeline } from '@cinelake/pipeline'
+import { aCommandHeader, fixedClock, temporaryDirectory } from '@cinelake/testkit'
+import { describe, expect, test } from 'vitest'
+import { aModel } from './a-model.fixture.ts'
+import { createBuild } from './build-model.ts'
+
+type Day = { readonly day: number; readonly orders: string; readonly generation?: number }
+
+describe('materializations', () => {
+  test('table: the result of each window replaces the one before', async () => {
+    await using place = await given(aModel())
+
+    expect(await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })).toMatchObject({
+      balance: { unit: 'rows', in: 2, out: 2, rejected: 0, duplicates: 0 },
+      output: { kind: 'table', table: 'sales', version: 0, outcome: 'committed' },
+    })
+    await place.run({ day: 2, orders: orders([2, 25]) })
+
+    expect(await place.sales()).toEqual(['2 25'])
+  })
+
+  test('partitions: those that the result has rows of are replaced, the others stay', async () => {
+    const model = aModel({ materialization: 'partitions', partitionBy: ['id'], key: [] })
+    await using place = await given(model)
+    await place.run({ day: 1, orders: orders([1, 10], [2, 20], [2, 21]) })
+
+    await place.run({ day: 2, orders: orders([2, 25], [3, 30]) })
+
+    expect(await place.sales()).toEqual(['1 10', '2 25', '3 30'])
+  })
+
+  test('partitions: one whose rows are all rejected now is emptied', async () => {
+    const rule = { name: 'positive', severity: 'error' as const, expression: 'amount > 0' }
+    const model = aModel({ materialization: 'partitions', partitionBy: ['id'], key: [], rowRules: [rule] })
+    await using place = await given(model)
+    await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+
+    await place.run({ day: 2, orders: orders([2, -1]) })
+
+    expect(await place.sales()).toEqual(['1 10'])
+  })
+
+  test('merge: rows replace those with their key, or are added', async () => {
+    await using place = await given(aModel({ materialization: 'merge' }))
+    await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+
+    await place.run({ day: 2, orders: orders([2, 25], [3, 30]) })
+
+    expect(await place.sales()).toEqual(['1 10', '2 25', '3 30'])
+  })
+
+  test('history: every state is kept with the windows that it was so in, and a window can be built again', async () => {
+    await using place = await given(aModel({ materialization: 'history' }))
+    const columns =
+      "id || ' ' || amount || ' ' || strftime(valid_from, '%d') || '-' || coalesce(strftime(valid_to, '%d'), '')"
+    await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+    await place.run({ day: 2, orders: orders([2, 99]) })
+
+    await place.run({ day: 2, orders: orders([2, 25], [3, 30]), generation: 2 })
+
+    expect(await place.sales(columns)).toEqual(['1 10 01-02', '2 20 01-02', '2 25 02-', '3 30 02-'])
+    expect(await place.sales('is_current')).toEqual(['false', 'false', 'true', 'true'])
+  })
+})
+
+describe('once in effect', () => {
+  test.each(['table', 'partitions', 'merge', 'history'] as const)(
+    '%s: a command that is delivered again commits nothing and tells the same',
+    async (materialization) => {
+      const partitionBy = materialization === 'partitions' ? ['id'] : []
+      await using place = await given(aModel({ materialization, partitionBy, usesWindow: true }))
+      const first = await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+
+      const again = await place.redeliver()
+
+      expect(again).toEqual({ ...first, output: { ...first.output, outcome: 'already-committed' } })
+      expect(await place.sales('id')).toEqual(['1', '2'])
+    },
+  )
+
+  test('two workers with one command commit once', async () => {
+    await using place = await given(aModel({ materialization: 'merge' }))
+    await place.run({ day: 1, orders: orders([1, 10]) })
+    const command = await place.command({ day: 2, orders: orders([1, 11], [2, 20]) })
+
+    const outcomes = await Promise.allSettled([place.build(command), place.build(command), place.build(command)])
+
+    const committed = outcomes.filter((one) => one.status === 'fulfilled' && outcomeOf(one.value) === 'committed')
+    expect(committed).toHaveLength(1)
+    const failures = outcomes.flatMap((one) => (one.status === 'rejected' ? [String(one.reason.code)] : []))
+    expect(failures.filter((code) => code !== 'DELTA_CONFLICT')).toEqual([])
+    expect(outcomeOf(await place.build(command))).toBe('already-committed')
+    expect(await place.sales()).toEqual(['1 11', '2 20'])
+  })
+
+  test('a worker that dies between the two commits is followed by one that ends with the same tables', async () => {
+    const rule = { name: 'positive', severity: 'error' as const, expression: 'amount > 0' }
+    const model = aModel({ rowRules: [rule] })
+    await using whole = await given(model)
+    const expected = await whole.run({ day: 1, orders: orders([1, 10], [2, -1]) })
+    await using place = await given(model)
+    place.failNextCommitOf('refined/sales/')
+    await expect(place.run({ day: 1, orders: orders([1, 10], [2, -1]) })).rejects.toThrow('killed')
+    expect(await place.rejects()).toHaveLength(1)
+
+    expect(await place.redeliver()).toEqual(expected)
+    expect(await place.sales()).toEqual(await whole.sales())
+    expect(await place.rejects()).toEqual(await whole.rejects())
+  })
+
+  test('the same inputs on the next day make no new version', async () => {
+    await using place = await given(aModel())
+    const command = await place.command({ day: 1, orders: orders([1, 10]) })
+    await place.build(command)
+
+    const next = await place.build({ ...command, run: 'shop@2026-03-02' })
+
+    expect(next).toMatchObject({ balance: { in: 0, out: 0 }, output: { version: 0, outcome: 'unchanged' } })
+  })
+
+  test('an older window does not put the table back', async () => {
+    await using place = await given(aModel())
+    await place.run({ day: 2, orders: orders([1, 20]) })
+
+    expect(outcomeOf(await place.run({ day: 1, orders: orders([1, 10]) }))).toBe('superseded')
+    expect(await place.sales()).toEqual(['1 20'])
+  })
+})
+
+describe('rejects and rules', () => {
+  const withReject = aModel({
+    sql: "SELECT id, amount, CASE WHEN amount IS NULL THEN 'no_amount' END AS _reject FROM orders",
+    rowRules: [
+      { name: 'positive', severity: 'error', expression: 'amount > 0' },
+      { name: 'small', severity: 'error', expression: 'amount < 100' },
+      { name: 'usual', severity: 'warn', expression: 'amount < 50' },
+    ],
+  })
+
+  test('rows that the model or a rule rejects are kept apart with the reason and the row', async () => {
+    await using place = await given(withReject)
+
+    const outcome = await place.run({ day: 1, orders: orders([1, 10], [2, null], [3, -5], [4, 200], [5, 60]) })
+
+    expect(outcome).toMatchObject({
+      balance: { in: 5, out: 2, rejected: 3, duplicates: 0 },
+      rejects: { no_amount: 1, positive: 1, small: 1 },
+      quality: [
+        { rule: 'positive', severity: 'error', checked: 5, failed: 1 },
+        { rule: 'small', severity: 'error', checked: 5, failed: 1 },
+        { rule: 'usual', severity: 'warn', checked: 5, failed: 1 },
+        { rule: 'unique(id)', severity: 'fail', checked: 5, failed: 0 },
+      ],
+    })
+    expect(await place.sales()).toEqual(['1 10', '5 60'])
+    const common = {
+      window_label: '2026-03-01',
+      run: 'shop@2026-03-01',
+      task: 'build sales',
+      file: 'sales',
+      line: null,
+    }
+    expect(await place.rejects()).toMatchObject([
+      { ...common, rule: 'no_amount', rules: ['no_amount'], raw: '{"id":2,"amount":null}' },
+      { ...common, rule: 'positive', rules: ['positive'], raw: '{"id":3,"amount":-5}' },
+      { ...common, rule: 'small', rules: ['small'], raw: '{"id":4,"amount":200}' },
+    ])
+  })
+
+  test('a window that is run again has the rejects of the second time only, none included', async () => {
+    await using place = await given(withReject)
+    await place.run({ day: 1, orders: orders([1, null], [2, 20]) })
+    await place.run({ day: 2, orders: orders([3, null]) })
+
+    await place.run({ day: 2, orders: orders([3, 30]), generation: 2 })
+
+    expect((await place.rejects()).map(({ window_label }) => window_label)).toEqual(['2026-03-01'])
+  })
+
+  test.each([
+    ['a row', { rowRules: [{ name: 'positive', severity: 'fail' as const, expression: 'amount > 0' }] }, 'positive'],
+    [
+      'the table',
+      {
+        tableRules: [
+          {
+            name: 'enough',
+            severity: 'fail' as const,
+            query: 'SELECT count(*) FROM {table}',
+            expect: { operator: '>=' as const, values: [3] },
+          },
+        ],
+      },
+      'enough',
+    ],
+    ['the key', { sql: 'SELECT 1 AS id, amount FROM orders' }, 'unique(id)'],
+  ])('a rule about %s that must hold keeps the result out when it does not', async (_, fields, rule) => {
+    await using place = await given(aModel(fields))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10], [2, -20]) })).rejects.toMatchObject({
+      code: 'BUILD_RULE_FAILED',
+      retryable: false,
+      context: { rule },
+    })
+    expect(await place.exists('sales')).toBe(false)
+  })
+
+  test('a join that loses rows breaks the balance, and nothing of it is published', async () => {
+    const model = aModel({
+      sql: 'SELECT orders.id, orders.amount FROM orders JOIN (SELECT 1 AS id) AS known ON known.id = orders.id',
+      rowsIn: 'SELECT count(*) FROM orders',
+    })
+    await using place = await given(model)
+
+    await expect(place.run({ day: 1, orders: orders([1, 10], [2, 20]) })).rejects.toMatchObject({
+      code: 'BALANCE_BROKEN',
+      context: { balance: '2 in ≠ 1 out + 0 rejected + 0 duplicates' },
+    })
+    expect(await place.exists('sales')).toBe(false)
+  })
+})
+
+describe('inputs', () => {
+  test('the version that the command pins is read, whatever came after', async () => {
+    await using place = await given(aModel())
+    const command = await place.command({ day: 1, orders: orders([1, 10]) })
+    await place.command({ day: 2, orders: orders([1, 99]) })
+
+    await place.build(command)
+
+    expect(await place.sales()).toEqual(['1 10'])
+  })
+
+  test('the window goes into the SQL, and not into texts', async () => {
+    const sql =
+      "SELECT 1 AS id, CAST(day(:window_start) * 100 + day(:window_end) AS INTEGER) AS amount, ':window_start' AS note"
+    const columns = [...aModel().columns, { name: 'note', type: 'VARCHAR' }]
+    await using place = await given(aModel({ sql, columns, inputs: [], usesWindow: true }))
+
+    await place.run({ day: 4, orders: orders() })
+
+    expect(await place.sales("amount || ' ' || note")).toEqual(['405 :window_start'])
+  })
+
+  test.each([
+    ['a table that the command does not name', [], 'BUILD_INPUT_MISSING'],
+    ['a table that is not there', [{ table: 'orders', version: 0 }], 'DELTA_VERSION_MISSING'],
+  ])('%s fails the task by name', async (_, inputs, code) => {
+    await using place = await given(aModel())
+    const command = { ...(await place.command({ day: 1, orders: 'none' })), inputs }
+
+    await expect(place.build(command)).rejects.toMatchObject({ code, message: expect.stringContaining('orders') })
+  })
+
+  test('a model that the pipeline does not have fails the task by name', async () => {
+    await using place = await given(aModel())
+    const command = { ...(await place.command({ day: 1, orders: orders() })), model: 'profits' }
+
+    await expect(place.build(command)).rejects.toMatchObject({
+      code: 'BUILD_MODEL_UNKNOWN',
+      context: { model: 'profits' },
+    })
+  })
+
+  test('a result several times as large as the engine’s memory is built', async () => {
+    const model = aModel({
+      sql: 'SELECT CAST(i AS INTEGER) AS id, CAST(i % 7 AS INTEGER) AS amount, md5(CAST(i AS VARCHAR)) AS text FROM range(2500000) AS r(i)',
+      columns: [...aModel().columns, { name: 'text', type: 'VARCHAR' }],
+      inputs: [],
+    })
+    await using place = await given(model, { memoryBytes: 96e6 })
+
+    const outcome = await place.run({ day: 1, orders: orders() })
+
+    expect(outcome.balance).toEqual({ unit: 'rows', in: 2_500_000, out: 2_500_000, rejected: 0, duplicates: 0 })
+  })
+})
+
+function orders(...rows: readonly (readonly [number, number | null])[]): string {
+  const values = rows.map(([id, amount]) => `(${id}, ${amount ?? 'NULL'})`)
+  const list = values.length === 0 ? '(NULL, NULL)' : values.join(', ')
+  return `SELECT CAST(id AS INTEGER) AS id, CAST(amount AS INTEGER) AS amount FROM (VALUES ${list}) AS v(id, amount) WHERE id IS NOT NULL`
+}
+
+function outcomeOf({ output }: TaskOutcome): string {
+  return output.kind === 'table' ? output.outcome : output.kind
+}
+
+async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
+  const stack = new AsyncDisposableStack()
+  const directory = stack.use(await temporaryDirectory())
+  const disk = stack.use(await createDirectoryLake(`${directory.path}/lake`))
+  const engine = stack.use(
+    await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: `${directory.path}/scratch` }),
+  )
+  const session = stack.use(await engine.session())
+  const clock = fixedClock()
+  const pipeline: CheckedPipeline = {
+    format: 1,
+    name: 'shop',
+    schedule: { every: 'day', timeZone: 'UTC', start: '2026-03-01', delayMs: 0 },
+    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
+    sources: [],
+    datasets: [],
+    models: [model],
+    serve: [],
+  }
+  const { path, text, digest } = freezePipeline(pipeline)
+  await disk.putIfAbsent(path, text)
+  let refusing: string | undefined
+  const lake = refusingOnce(
+    disk,
+    () => refusing,
+    () => (refusing = undefined),
+  )
+  const context: TaskContext = { signal: AbortSignal.timeout(60_000), progress() {} }
+  const build = createBuild({ lake, engine, clock, log: silentLog })
+  const table = (name: string) => createDeltaTable({ lake: disk, path: `refined/${name}`, clock })
+  let last: Build | undefined
+
+  const command = async ({ day, orders: query, generation = 1 }: Day): Promise<Build> => {
+    const label = `2026-03-${String(day).padStart(2, '0')}`
+    const next = `2026-03-${String(day + 1).padStart(2, '0')}`
+    const inputs = []
+    if (query !== 'none') {
+      const txn = { appId: `orders ${day} ${generation}`, version: 1 }
+      inputs.push({ table: 'orders', version: (await table('orders').overwrite(session, query, { txn })).version })
+    }
+    const window = { start: `${label}T00:00:00Z`, end: `${next}T00:00:00Z`, label }
+    const header = aCommandHeader({ run: `shop@${label}`, task: `build ${model.name}`, generation, window })
+    return { ...header, pipeline: { name: 'shop', digest }, kind: 'build', model: model.name, inputs }
+  }
+  const rows = async <Row>(name: string, columns: string, order: string): Promise<Row[]> => {
+    await using view = await table(name).view(session)
+    return view === undefined
+      ? []
+      : await session.rows<Row>(`SELECT ${columns} FROM ${view.relation} AS t ORDER BY ${order}`)
+  }
+  return {
+    command,
+    build: (given: Build) => build(given, context),
+    async run(day: Day) {
+      last = await command(day)
+      return await build(last, context)
+    },
+    async redeliver() {
+      if (last === undefined) throw new Error('nothing was delivered before')
+      return await build(last, context)
+    },
+    /** The next commit to a table below a path fails as if the process had died before it. */
+    failNextCommitOf(prefix: string) {
+      refusing = prefix
+    },
+    exists: async (name: string) => (await table(name).snapshot()) !== undefined,
+    async sales(columns = "id || ' ' || amount") {
+      const order = model.materialization === 'history' ? 'id, valid_from' : 'id, amount'
+      return (await rows<{ line: unknown }>('sales', `${columns} AS line`, order)).map(({ line }) => String(line))
+    },
+    rejects: () => rows<Record<string, unknown>>('_rejects/sales', '*', 'window_label, raw'),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+/** A lake that refuses one commit. */
+function refusingOnce(lake: Lake, prefix: () => string | undefined, refused: () => void): Lake {
+  return new Proxy(lake, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]): unknown => {
+        const refusing = prefix()
+        if (property === 'putIfAbsent' && refusing !== undefined && String(args[0]).startsWith(refusing)) {
+          refused()
+          return Promise.reject(new Error('killed'))
+        }
+        return Reflect.apply(value, target, args)
+      }
+    },
+  })
+}

@@ -1,0 +1,131 @@
+import { join } from 'node:path'
+import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { Build } from '@cinelake/contracts'
+import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
+import {
+  createDeltaTable,
+  type CommitOptions,
+  type CommitResult,
+  type DeltaPartition,
+  type DeltaTable,
+} from '@cinelake/delta'
+import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
+import { bindWindow, loadPipeline, type CheckedModel } from '@cinelake/pipeline'
+import { checkBuild, type BuildChecks } from './build-checks.ts'
+import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
+import { openInputs } from './build-inputs.ts'
+import { planBuild } from './build-plan.ts'
+import { checkedQuery, emptiedPartitionsQuery, goodQuery, rejectedQuery } from './build-sql.ts'
+import { historyQuery } from './history-sql.ts'
+import { writeRejects } from './write-rejects.ts'
+
+type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
+
+/** What one build works with. */
+type Work = {
+  readonly command: Build
+  readonly model: CheckedModel
+  readonly table: DeltaTable
+  readonly session: SqlSession
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs one model's SELECT over pinned versions of its inputs and commits the result to its refined table, once per task
+ * and generation. The result is computed once, into a scratch file: memory does not grow with it, and it is counted and
+ * checked as a whole before anything of it is published. Rejects are committed before the table: a process that dies
+ * between the two does both again, and the first finds that it is there.
+ */
+export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'build'> {
+  return async (command, { signal, progress }) => {
+    const pipeline = await loadPipeline(lake, command.pipeline, { signal })
+    const model = pipeline.models.find(({ name }) => name === command.model)
+    if (model === undefined) throw new ModelUnknownError(pipeline.name, command.model)
+    const table = createDeltaTable({ lake, path: `refined/${model.name}`, clock })
+    const plan = planBuild(command, model, await table.snapshot({ signal }))
+    if (plan.action !== 'build') {
+      log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
+      return untouched(model, plan.version, plan.action)
+    }
+    await using session = await engine.session()
+    await using scratch = await lake.scratch()
+    const work: Work = { command, model, table, session, signal }
+    const { staged, checks } = await stage(work, join(scratch.directory, 'result.parquet'), { lake, clock })
+    progress({ rowCount: checks.balance.in })
+    const rejects = { table: model.name, query: rejectedQuery(model, staged), rowCount: checks.balance.rejected }
+    await writeRejects(rejects, command, { lake, clock, session, signal })
+    const { txn, basedOn, configuration } = plan
+    const options = { txn, basedOn, configuration, partitionBy: model.partitionBy, signal }
+    const { version, outcome } = await COMMITS[model.materialization](work, staged, options)
+    log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
+    return { ...checks, output: { kind: 'table', table: model.name, version, outcome } }
+  }
+}
+
+/** Computes the result and checks it. @returns the relation that holds it */
+async function stage(
+  { command, model, session, signal }: Work,
+  file: string,
+  { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
+): Promise<{ staged: string; checks: BuildChecks }> {
+  await using _inputs = await openInputs(command, model, { lake, clock, session, signal })
+  const sql = bindWindow(model.sql, command.window)
+  const hasReject = (await session.describe(sql)).some(({ name }) => name === '_reject')
+  const query = checkedQuery(model, sql, hasReject)
+  // LZ4: the file is read back at once and thrown away.
+  await session.run(`COPY (${query}) TO ${literal(file)} (FORMAT parquet, COMPRESSION lz4)`, { signal })
+  const staged = `read_parquet(${literal(file)})`
+  const rowsIn = model.rowsIn === undefined ? undefined : await countRowsIn(model.rowsIn, command, session, signal)
+  const checks = await checkBuild(model, rowsIn, { session, staged, signal })
+  if (!balanceHolds(checks.balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(checks.balance))
+  return { staged, checks }
+}
+
+async function countRowsIn(
+  query: string,
+  { window }: Build,
+  session: SqlSession,
+  signal: AbortSignal,
+): Promise<number> {
+  const [row = {}] = await session.rows(bindWindow(query, window), { signal })
+  return Number(Object.values(row)[0] ?? 0)
+}
+
+type Commit = (
+  work: Work,
+  staged: string,
+  options: CommitOptions & { readonly basedOn: number },
+) => Promise<CommitResult>
+
+const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
+  table: async ({ model, table, session }, staged, options) =>
+    await table.overwrite(session, goodQuery(model, staged), options),
+
+  merge: async ({ model, table, session }, staged, options) =>
+    await table.merge(session, goodQuery(model, staged), { ...options, key: model.key }),
+
+  async partitions({ model, table, session, signal }, staged, options) {
+    const partitions = await session.rows<DeltaPartition>(emptiedPartitionsQuery(model, staged), { signal })
+    return await table.overwritePartitions(session, goodQuery(model, staged), { ...options, partitions })
+  },
+
+  async history({ command, model, table, session, signal }, staged, options) {
+    const { basedOn } = options
+    await using view = basedOn < 0 ? undefined : await table.view(session, { version: basedOn, signal })
+    const columns = view?.snapshot.columns.map(({ name }) => name) ?? []
+    const query = historyQuery(model, {
+      current: view === undefined ? undefined : { relation: view.relation, columns },
+      state: goodQuery(model, staged),
+      windowStart: command.window.start,
+    })
+    return await table.overwrite(session, query, options)
+  },
+}
+
+function untouched(model: CheckedModel, version: number, outcome: 'unchanged' | 'superseded'): TaskOutcome {
+  return {
+    balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
+    output: { kind: 'table', table: model.name, version, outcome },
+  }
+}

@@ -1,0 +1,58 @@
+import type { Build } from '@cinelake/contracts'
+import { sha256 } from '@cinelake/core'
+import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
+import type { CheckedModel } from '@cinelake/pipeline'
+
+/** Table property: what the latest build was made of. The same again need not be built again. */
+const INPUTS_PROPERTY = 'cinelake.inputs'
+/** Table property: start of the latest window that was built, a UTC instant. */
+const WINDOW_PROPERTY = 'cinelake.window'
+
+export type BuildPlan =
+  /** There is nothing to do; the table's version stands for the result. */
+  | { readonly action: 'unchanged' | 'superseded'; readonly version: number }
+  | {
+      readonly action: 'build'
+      readonly txn: DeltaTxn
+      /** The version that the plan was made on, -1 where there is no table yet. */
+      readonly basedOn: number
+      readonly configuration: Readonly<Record<string, string>>
+    }
+
+/**
+ * Decides what a command means for the table as it is now. A command whose commit is in the table already is built again:
+ * its rows are counted once more and the commit finds that it is there.
+ */
+export function planBuild(command: Build, model: CheckedModel, snapshot: DeltaSnapshot | undefined): BuildPlan {
+  const txn = { appId: `${command.run}/${command.task}`, version: command.generation }
+  const digest = inputsDigest(command, model)
+  const latest = snapshot?.configuration[WINDOW_PROPERTY] ?? ''
+  const isCommitted = (snapshot?.txns.get(txn.appId) ?? 0) >= txn.version
+  if (snapshot !== undefined && !isCommitted) {
+    if (snapshot.configuration[INPUTS_PROPERTY] === digest) return { action: 'unchanged', version: snapshot.version }
+    if (goesForwardOnly(model) && command.window.start < latest) {
+      return { action: 'superseded', version: snapshot.version }
+    }
+  }
+  const window = command.window.start > latest ? command.window.start : latest
+  return {
+    action: 'build',
+    txn,
+    basedOn: snapshot?.version ?? -1,
+    configuration: { [INPUTS_PROPERTY]: digest, [WINDOW_PROPERTY]: window },
+  }
+}
+
+/** Whether an older window would put the table back to an older state. */
+function goesForwardOnly({ materialization }: CheckedModel): boolean {
+  return materialization === 'table' || materialization === 'history'
+}
+
+/** Everything that the result depends on. */
+function inputsDigest({ inputs, window }: Build, model: CheckedModel): string {
+  const versions = inputs
+    .map(({ table, version }) => `${table}@${version}`)
+    .toSorted((one, other) => (one < other ? -1 : 1))
+  // History writes the window into its rows, but only where a state has changed, which other inputs alone can do.
+  return sha256(JSON.stringify([{ ...model, description: '' }, versions, model.usesWindow ? window.start : null]))
+}

@@ -1,0 +1,110 @@
+import { isUtf8 } from 'node:buffer'
+import type { FileHandle } from 'node:fs/promises'
+import { LF, MAX_RECORD_BYTES, type CsvDialect } from './csv-dialect.ts'
+import { quotedField, splitFields } from './csv-fields.ts'
+import { RecordIndex } from './csv-index.ts'
+import type { RecordSink } from './csv-scan.ts'
+
+/** Bytes. What is kept of the text of a rejected row: more than people write in one, and bounded. */
+export const RAW_LIMIT_BYTES = 64 * 1024
+
+/** What the first field of a copy's record begins with when the record is not plain. */
+export const FLAGS = { loose: 'l', misshapen: 'x' } as const
+
+/**
+ * Writes the records of a file that other readers may take differently in a form that leaves no doubt: UTF-8, LF, no
+ * header, and a flag as the first field. The flag of a plain record is empty, and the record follows as it is; a loose
+ * one's is `l` and its raw text, and its fields follow quoted; a misshapen one's is `x` and its raw text, and its fields
+ * are empty. So the copy has a record for each of the source's, in their order.
+ */
+export class CopyWriter {
+  readonly index = new RecordIndex()
+  readonly #handle: FileHandle
+  readonly #dialect: CsvDialect
+  readonly #fieldCount: number
+  readonly #isDamaged: boolean
+  #buffer = Buffer.allocUnsafe(2 * 1024 * 1024)
+  #length = 0
+  #writtenBytes = 0
+  #recordCount = 0
+  /** The lines of the record before cannot be counted in the copy, for it was cut. */
+  #hasCut = false
+
+  /** @param isDamaged UTF-8 with bytes that are none: the records that hold them are misshapen */
+  constructor(handle: FileHandle, dialect: CsvDialect, fieldCount: number, isDamaged = false) {
+    this.#isDamaged = isDamaged
+    this.#handle = handle
+    this.#dialect = dialect
+    this.#fieldCount = fieldCount
+  }
+
+  readonly sink: RecordSink = (found, bytes, start, end, lineCount) => {
+    const shape = this.#isDamaged && !isUtf8(bytes.subarray(start, end)) ? 'misshapen' : found
+    this.#reserve(end - start + 2)
+    if (shape !== 'blank') this.#enter(lineCount)
+    const { delimiter } = this.#dialect
+    if (shape === 'plain') {
+      this.#buffer[this.#length++] = delimiter.charCodeAt(0)
+      this.#buffer.set(bytes.subarray(start, end), this.#length)
+      this.#length += end - start
+    } else if (shape !== 'blank') {
+      const record = bytes.subarray(start, end)
+      const loose = shape === 'loose' ? this.#loose(record) : undefined
+      this.#append(loose ?? this.#flag('misshapen', record) + delimiter.repeat(this.#fieldCount))
+      this.#hasCut = record.length > RAW_LIMIT_BYTES
+    }
+    this.#buffer[this.#length++] = LF
+  }
+
+  /** Writes away what has been gathered. */
+  async flush(): Promise<void> {
+    for (let at = 0; at < this.#length;) {
+      const { bytesWritten } = await this.#handle.write(this.#buffer, at, this.#length - at)
+      at += bytesWritten
+    }
+    this.#writtenBytes += this.#length
+    this.#length = 0
+  }
+
+  #enter(lineCount: number): void {
+    const offset = this.#writtenBytes + this.#length
+    if (this.#hasCut) this.index.add(this.#recordCount, offset, lineCount)
+    else this.index.visit(this.#recordCount, offset, lineCount)
+    this.#hasCut = false
+    this.#recordCount++
+  }
+
+  /** @returns undefined for one that would be too long when written so */
+  #loose(record: Uint8Array): string | undefined {
+    const { delimiter, quote } = this.#dialect
+    const fields = splitFields(record, this.#dialect).map((field) => quotedField(field, quote))
+    const text = [this.#flag('loose', record), ...fields].join(delimiter)
+    return Buffer.byteLength(text) < MAX_RECORD_BYTES ? text : undefined
+  }
+
+  #flag(shape: keyof typeof FLAGS, record: Uint8Array): string {
+    return quotedField(FLAGS[shape] + rawText(record), this.#dialect.quote)
+  }
+
+  #append(text: string): void {
+    const bytes = Buffer.from(text)
+    this.#reserve(bytes.length + 1)
+    bytes.copy(this.#buffer, this.#length)
+    this.#length += bytes.length
+  }
+
+  #reserve(more: number): void {
+    if (this.#length + more <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafe(2 * (this.#length + more))
+    this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#buffer = grown
+  }
+}
+
+/** The text of a record as it is kept with a reject: cut at a limit, and with a sign in place of NUL, which SQL text may not hold. */
+export function rawText(record: Uint8Array): string {
+  let end = Math.min(record.length, RAW_LIMIT_BYTES)
+  while (end < record.length && end > 0 && ((record[end] ?? 0) & 0xc0) === 0x80) end--
+  const text = Buffer.from(record.buffer, record.byteOffset, end).toString().replaceAll('\0', '␀')
+  return end < record.length ? `${text}…` : text
+}

@@ -1,0 +1,288 @@
+import {
+  CR,
+  LF,
+  MAX_RECORD_BYTES,
+  meaningsOf,
+  CARRIAGE_RETURN,
+  DELIMITER,
+  LINE_FEED,
+  NUL,
+  QUOTE,
+  TEXT,
+  SPACE,
+  type CsvDialect,
+} from './csv-dialect.ts'
+import type { RecordIndex } from './csv-index.ts'
+
+/**
+ * What a record is.
+ * `plain`: any reader takes it as we do. `loose`: its quoting is off but leaves no doubt (`37.8"N`, `1, "a",2`).
+ * `misshapen`: its fields cannot be told, or are not as many as they have to be. `blank`: an empty line, which is none.
+ */
+export type RecordShape = 'plain' | 'loose' | 'misshapen' | 'blank'
+
+/**
+ * Gets each record in order, without its line end. The bytes are good during the call only.
+ * @param lineCount physical lines before the record
+ */
+export type RecordSink = (shape: RecordShape, bytes: Uint8Array, start: number, end: number, lineCount: number) => void
+
+export type ScannerOptions = {
+  readonly dialect: CsvDialect
+  /** How many fields a record must have; absent while that is being found out. */
+  readonly fieldCount?: number
+  /** Physical lines before the first byte to be scanned. */
+  readonly lineCount?: number
+  readonly index?: RecordIndex
+  readonly sink?: RecordSink
+}
+
+/** The bytes under the scanner. */
+type Span = {
+  readonly bytes: Uint8Array
+  readonly to: number
+  /** Offset in the file of the byte at 0, for the index. */
+  readonly base: number
+  /** Nothing comes after `to`. */
+  readonly last: boolean
+}
+
+/** More bytes are needed. */
+const INCOMPLETE = -1
+/** Something follows a closing quote that must not. */
+const JUNK = -2
+
+/**
+ * Finds the records of a CSV file in its bytes (UTF-8 or another superset of ASCII), chunk by chunk.
+ *
+ * A record ends at LF, CRLF or a lone CR outside quotes. Faults stay where they are: where a quoted field is never
+ * closed, or something follows its closing quote, the record up to the end of the line in which that quote opened is
+ * misshapen and reading goes on with the next line. So a stray quote costs its line, not the rest of the file.
+ */
+export class RecordScanner {
+  /** Records, misshapen ones among them. */
+  recordCount = 0
+  looseCount = 0
+  misshapenCount = 0
+  /** Physical lines that have ended. */
+  lineCount: number
+  /** How records end. */
+  readonly ends = { lf: 0, crlf: 0, cr: 0 }
+  readonly #options: ScannerOptions
+  readonly #meanings: Uint8Array
+  readonly #quote: number
+  readonly #delimiter: number
+  /** In a record that was given up for its length: everything up to the next line end is passed over. */
+  #skipping = false
+  /** Line ends within the quotes of the record on the fast path. */
+  #linesInRecord = 0
+  /** Whether there was a space between the closing quote and the end of the field read last. */
+  #quotedLoosely = false
+
+  constructor(options: ScannerOptions) {
+    this.#options = options
+    this.#meanings = meaningsOf(options.dialect)
+    this.#quote = options.dialect.quote.charCodeAt(0)
+    this.#delimiter = options.dialect.delimiter.charCodeAt(0)
+    this.lineCount = options.lineCount ?? 0
+  }
+
+  /**
+   * Takes in the records that lie in `[from, to)`.
+   * @returns the offset of the first byte that was not taken in: the start of a record that is still incomplete
+   */
+  scan(bytes: Uint8Array, from: number, to: number, base: number, last: boolean): number {
+    const span = { bytes, to, base, last }
+    let start = from
+    if (this.#skipping) {
+      start = this.#skipLine(span, from)
+      if (start === INCOMPLETE) return to
+    }
+    for (;;) {
+      if (this.#options.sink === undefined) start = this.#plainRun(span, start)
+      if (start >= to) return start
+      const next = this.#record(span, start)
+      if (next === INCOMPLETE) return start
+      start = next
+    }
+  }
+
+  /**
+   * The fast path, for most bytes of most files: whole plain records.
+   * @returns the start of the first record that is not plain or not complete
+   */
+  #plainRun({ bytes, to, base }: Span, from: number): number {
+    const meanings = this.#meanings
+    const { fieldCount, index } = this.#options
+    let start = from
+    let delimiterCount = 0
+    for (let i = from; i < to; i++) {
+      while (i < to && meanings[bytes[i] ?? 0] === TEXT) i++
+      const meaning = meanings[bytes[i] ?? 0]
+      if (meaning === DELIMITER) {
+        delimiterCount++
+        continue
+      }
+      if (meaning === QUOTE && (i === start || bytes[i - 1] === this.#delimiter)) {
+        i = this.#plainQuoted(bytes, i + 1, to)
+        if (i < to) continue
+      }
+      if (i >= to || delimiterCount + 1 !== fieldCount) break
+      if (meaning === CARRIAGE_RETURN && i + 1 < to && bytes[i + 1] === LF) {
+        this.ends.crlf++
+        i++
+      } else if (meaning === LINE_FEED) this.ends.lf++
+      else break
+      if (index !== undefined) index.visit(this.recordCount, base + start, this.lineCount)
+      this.recordCount++
+      this.lineCount += 1 + this.#linesInRecord
+      this.#linesInRecord = 0
+      start = i + 1
+      delimiterCount = 0
+    }
+    this.#linesInRecord = 0
+    return start
+  }
+
+  /** @returns the offset of the closing quote of a field whose text starts at `from`; `to` when there is a doubt */
+  #plainQuoted(bytes: Uint8Array, from: number, to: number): number {
+    const quote = this.#quote
+    for (let i = from; i < to; i++) {
+      const byte = bytes[i]
+      if (byte === LF || (byte === CR && bytes[i + 1] !== LF)) this.#linesInRecord++
+      if (byte !== quote) continue
+      const after = bytes[i + 1]
+      if (i + 1 >= to) return to
+      if (after === this.#delimiter || after === LF || after === CR) return i
+      if (after !== quote) return to
+      i++
+    }
+    return to
+  }
+
+  /** @returns where the next record starts */
+  #record(span: Span, start: number): number {
+    const { bytes, to, last } = span
+    const meanings = this.#meanings
+    let shape: RecordShape = 'plain'
+    let fieldCount = 1
+    let hasQuotes = false
+    for (let i = start; ; i++) {
+      while (i < to && meanings[bytes[i] ?? 0] === TEXT) i++
+      if (i >= to) {
+        if (last) return this.#close(span, start, to, to, fieldCount, shape, hasQuotes)
+        return to - start < MAX_RECORD_BYTES ? INCOMPLETE : this.#giveUp(span, start, start)
+      }
+      const meaning = meanings[bytes[i] ?? 0]
+      if (meaning === DELIMITER) fieldCount++
+      else if (meaning === LINE_FEED) {
+        this.ends.lf++
+        return this.#close(span, start, i, i + 1, fieldCount, shape, hasQuotes)
+      } else if (meaning === CARRIAGE_RETURN) {
+        if (i + 1 >= to && !last) return INCOMPLETE
+        const isPair = i + 1 < to && bytes[i + 1] === LF
+        this.ends[isPair ? 'crlf' : 'cr']++
+        return this.#close(span, start, i, isPair ? i + 2 : i + 1, fieldCount, shape, hasQuotes)
+      } else if (meaning === NUL) shape = 'misshapen'
+      else if (this.#opensField(bytes, start, i)) {
+        const end = this.#quotedField(span, i + 1)
+        if (end < 0) {
+          if (end === INCOMPLETE && !last && to - start < MAX_RECORD_BYTES) return INCOMPLETE
+          return this.#giveUp(span, start, i)
+        }
+        if (shape === 'plain' && (this.#quotedLoosely || bytes[i - 1] === SPACE)) shape = 'loose'
+        hasQuotes = true
+        i = end - 1
+      } else if (bytes[i - 1] === SPACE) shape = 'misshapen'
+      // Within an unquoted field a quote is a character (`24" screen`), unless it opens after a space as quotes do.
+      else if (shape === 'plain') shape = 'loose'
+    }
+  }
+
+  /** Whether nothing but spaces lies between a quote and the start of its field. */
+  #opensField(bytes: Uint8Array, start: number, at: number): boolean {
+    let i = at
+    while (i > start && bytes[i - 1] === SPACE) i--
+    return i === start || bytes[i - 1] === this.#delimiter
+  }
+
+  /** @returns the offset of the delimiter or line end after a quoted field whose text starts at `from` */
+  #quotedField({ bytes, to, last }: Span, from: number): number {
+    const quote = this.#quote
+    let i = from
+    for (; ; i += 2) {
+      while (i < to && bytes[i] !== quote) i++
+      if (i >= to || (i + 1 === to && !last)) return INCOMPLETE
+      if (i + 1 === to || bytes[i + 1] !== quote) break
+    }
+    const close = ++i
+    while (i < to && bytes[i] === SPACE) i++
+    if (i >= to && !last) return INCOMPLETE
+    this.#quotedLoosely = i > close
+    return i >= to || bytes[i] === this.#delimiter || bytes[i] === LF || bytes[i] === CR ? i : JUNK
+  }
+
+  #close(
+    { bytes, base }: Span,
+    start: number,
+    end: number,
+    next: number,
+    fieldCount: number,
+    found: RecordShape,
+    hasQuotes: boolean,
+  ): number {
+    const { sink, index } = this.#options
+    const expected = this.#options.fieldCount ?? fieldCount
+    // An empty line of a file with one column is a record without a value.
+    const isBlank = start === end && this.#options.fieldCount !== 1
+    const shape = isBlank ? 'blank' : fieldCount === expected ? found : 'misshapen'
+    if (sink !== undefined) sink(shape, bytes, start, end, this.lineCount)
+    if (shape !== 'blank') {
+      if (index !== undefined) index.visit(this.recordCount, base + start, this.lineCount)
+      this.recordCount++
+      if (shape === 'loose') this.looseCount++
+      else if (shape === 'misshapen') this.misshapenCount++
+    }
+    if (hasQuotes) this.lineCount += countLines(bytes, start, end)
+    if (next > end) this.lineCount++
+    return next
+  }
+
+  /** Makes everything from `start` to the end of the line that holds `at` one misshapen record. */
+  #giveUp(span: Span, start: number, at: number): number {
+    const { bytes, to, last } = span
+    const end = lineEnd(bytes, at, to)
+    if (end + 1 < to || last) {
+      const next = end >= to ? to : bytes[end] === CR && bytes[end + 1] === LF ? end + 2 : end + 1
+      return this.#close(span, start, end, Math.min(next, to), 1, 'misshapen', true)
+    }
+    if (to - start < MAX_RECORD_BYTES) return INCOMPLETE
+    this.#skipping = true
+    return this.#close(span, start, to, to, 1, 'misshapen', true)
+  }
+
+  #skipLine({ bytes, to, last }: Span, from: number): number {
+    const end = lineEnd(bytes, from, to)
+    if (end >= to) return last ? to : INCOMPLETE
+    // A CR that is the last byte may have its LF in the next chunk, which then counts as a blank line: never a wrong record.
+    this.#skipping = false
+    this.lineCount++
+    return bytes[end] === CR && bytes[end + 1] === LF ? end + 2 : end + 1
+  }
+}
+
+function lineEnd(bytes: Uint8Array, from: number, to: number): number {
+  let i = from
+  while (i < to && bytes[i] !== LF && bytes[i] !== CR) i++
+  return i
+}
+
+/** Line ends (LF, CRLF, lone CR) in a range. */
+export function countLines(bytes: Uint8Array, start: number, end: number): number {
+  let count = 0
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]
+    if (byte === LF || (byte === CR && bytes[i + 1] !== LF)) count++
+  }
+  return count
+}

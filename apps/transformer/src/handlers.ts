@@ -1,0 +1,19 @@
+import type { TaskHandlers } from '@cinelake/bus'
+import type { Clock, Log } from '@cinelake/core'
+import type { SqlEngine } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
+import { createBuild } from './build-model.ts'
+import { createRefine } from './refine-dataset.ts'
+
+/** What the transformer works with. */
+export type TransformerDeps = {
+  readonly lake: Lake
+  readonly engine: SqlEngine
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The transformer's use cases by the kind of command. */
+export function createTransformerHandlers(deps: TransformerDeps): TaskHandlers {
+  return { refine: createRefine(deps), build: createBuild(deps) }
+}

@@ -1,0 +1,1 @@
+export { createTransformerHandlers, type TransformerDeps } from './handlers.ts'

@@ -1,0 +1,115 @@
+import type { QualityResult } from '@cinelake/contracts'
+import { balanceHolds, formatBalance, type Balance } from '@cinelake/core'
+import type { SqlSession } from '@cinelake/engine'
+import type { CheckedDataset } from '@cinelake/pipeline'
+import { stagedRelation } from './refine-dedupe-sql.ts'
+import type { DedupedRows } from './refine-dedupe.ts'
+import { BalanceBrokenError, RuleFailedError } from './refine-errors.ts'
+import { brokenWhen, firstRuleIn, RULES, rulesIn } from './refine-stage-sql.ts'
+import type { StagedFile } from './refine-stage.ts'
+import { askTableRules } from './table-rule.ts'
+
+export type RefineChecks = {
+  readonly balance: Balance
+  /** Rejected rows by the first rule that they break. */
+  readonly rejects: Readonly<Record<string, number>>
+  readonly quality: readonly QualityResult[]
+}
+
+type Deps = { readonly session: SqlSession; readonly signal: AbortSignal }
+type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedFile[]; readonly rows: DedupedRows }
+
+/**
+ * Counts what came of the landed rows and holds it against the contract, before anything is published.
+ * @throws {BalanceBrokenError} terminal: rows are unaccounted for
+ * @throws {RuleFailedError} terminal: a rule of severity `fail` is broken
+ */
+export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks> {
+  const { dataset, files, rows } = work
+  const balance: Balance = {
+    unit: 'rows',
+    in: sum(files.map(({ rowCount }) => rowCount)),
+    out: await numberOf(`SELECT count(*) FROM (${rows.query})`, deps),
+    rejected: sum(files.map(({ rejectedCount }) => rejectedCount)),
+    duplicates: rows.duplicateCount,
+  }
+  if (!balanceHolds(balance)) throw new BalanceBrokenError(dataset.name, formatBalance(balance))
+  const quality = [
+    ...fileQuality(files),
+    ...(await rowQuality(work, balance, deps)),
+    ...(await askTableRules(dataset.contract.tableRules, rows.query, deps)),
+  ]
+  const failed = quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
+  if (failed !== undefined) throw new RuleFailedError(dataset.name, failed, quality)
+  return { balance, rejects: await countRules(work, firstRuleIn(RULES), deps), quality }
+}
+
+/** What the files' headers have besides the contract, and what they lack of it. */
+function fileQuality(files: readonly StagedFile[]): QualityResult[] {
+  const about = (rule: string, pick: (file: StagedFile) => readonly string[], verb: string): QualityResult[] => {
+    const found = files.filter((file) => pick(file).length > 0)
+    const detail = found.map((file) => `${file.name} ${verb} ${pick(file).join(', ')}`).join('; ')
+    if (found.length === 0) return []
+    return [
+      { rule, severity: 'warn', checked: files.length, failed: found.length, detail: detail.slice(0, DETAIL_LENGTH) },
+    ]
+  }
+  return [
+    ...about('unknown_columns', ({ unknown }) => unknown, 'has besides the contract:'),
+    ...about('missing_columns', ({ missing }) => missing, 'lacks:'),
+  ]
+}
+
+/** Characters. Details travel in events. */
+const DETAIL_LENGTH = 1000
+
+/** The contract's row rules, broken or not, and what else rows were rejected for. */
+async function rowQuality({ dataset, files, rows }: Work, balance: Balance, deps: Deps): Promise<QualityResult[]> {
+  const counts = await countRules({ dataset, files, rows }, `unnest(${rulesIn(RULES)})`, deps)
+  const { rowRules } = dataset.contract
+  const warned = await countWarnings(dataset, files, deps)
+  const named = new Set(rowRules.map(({ name }) => name))
+  const own = Object.entries(counts).filter(([rule]) => !named.has(rule))
+  return [
+    ...own.map(([rule, failed]): QualityResult => ({ rule, severity: 'error', checked: balance.in, failed })),
+    ...rowRules.map(({ name, severity }): QualityResult => {
+      return { rule: name, severity, checked: balance.in, failed: (severity === 'warn' ? warned : counts)[name] ?? 0 }
+    }),
+  ]
+}
+
+async function countRules({ files }: Work, rule: string, { session, signal }: Deps): Promise<Record<string, number>> {
+  if (files.every(({ rejectedCount }) => rejectedCount === 0)) return {}
+  const found = await session.rows<{ rule: string; failed: number }>(
+    `SELECT rule, count(*) AS failed FROM (SELECT ${rule} AS rule FROM ${stagedRelation(files.map(({ path }) => path))} WHERE ${RULES} IS NOT NULL) GROUP BY rule ORDER BY failed DESC, rule`,
+    { signal },
+  )
+  return Object.fromEntries(found.map((row) => [row.rule, row.failed]))
+}
+
+/** Rows that break a rule of severity `warn` and are kept. */
+async function countWarnings(
+  { contract }: CheckedDataset,
+  files: readonly StagedFile[],
+  { session, signal }: Deps,
+): Promise<Record<string, number>> {
+  const rules = contract.rowRules.filter(({ severity }) => severity === 'warn')
+  if (rules.length === 0 || files.length === 0) return {}
+  const counts = rules.map(
+    ({ expression }, index) => `count(*) FILTER (WHERE ${brokenWhen(expression)}) AS rule_${index}`,
+  )
+  const [found = {}] = await session.rows<Record<string, number>>(
+    `SELECT ${counts.join(', ')} FROM ${stagedRelation(files.map(({ path }) => path))} WHERE ${RULES} IS NULL`,
+    { signal },
+  )
+  return Object.fromEntries(rules.map(({ name }, index) => [name, found[`rule_${index}`] ?? 0]))
+}
+
+async function numberOf(sql: string, { session, signal }: Deps): Promise<number> {
+  const [row = {}] = await session.rows<Record<string, number>>(sql, { signal })
+  return Object.values(row)[0] ?? 0
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

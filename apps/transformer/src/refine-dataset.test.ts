@@ -1,0 +1,509 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CancelledError } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { aColumn, aDataset, aRefinery, type Refinery } from './refinery.fixture.ts'
+
+const id = aColumn('id', { type: 'BIGINT', required: true })
+const score = aColumn('score', { type: 'DECIMAL(3,1)' })
+const updated = aColumn('updated', { type: 'DATE' })
+const scores = aDataset({ columns: [id, score], contract: { primaryKey: ['id'] } })
+
+/** Rows without the window that they came in. */
+const valuesOf = async (refinery: Refinery, table = 'orders') =>
+  (await refinery.rowsOf(table)).map(({ _window, ...row }) => row)
+
+describe('a landing', () => {
+  test('becomes typed rows that say in which window they landed', async () => {
+    await using refinery = await aRefinery()
+    const outcome = await refinery.refineFiles(scores, { files: { 'a.csv': 'id,score\n1,8.7\n2,\n' }, day: 2 })
+    expect(await refinery.rowsOf('orders')).toEqual([
+      { id: 1, score: '8.7', _window: '2026-03-02T00:00:00.000000Z' },
+      { id: 2, score: null, _window: '2026-03-02T00:00:00.000000Z' },
+    ])
+    expect(outcome).toMatchObject({
+      balance: { unit: 'rows', in: 2, out: 2, rejected: 0, duplicates: 0 },
+      output: { kind: 'table', table: 'orders', version: 0, outcome: 'committed' },
+    })
+    expect(await refinery.rowsOf('_rejects/orders')).toEqual([])
+  })
+
+  test('keeps each row that breaks a rule, with the rules, the line and its text', async () => {
+    await using refinery = await aRefinery()
+    const dataset = aDataset({
+      columns: [id, aColumn('name', { maxLength: 5 }), score],
+      contract: {
+        primaryKey: ['id'],
+        rowRules: [{ name: 'score_range', severity: 'error', expression: 'score <= 10' }],
+      },
+    })
+    const outcome = await refinery.refineFiles(dataset, {
+      files: { 'in/b.csv': 'id,name,score\n1,Amélie,x\n,ok,1\n3,"a\nb",11\n4,ok,1,\n5,"ok,1\n6,ok,6\n' },
+    })
+    expect(outcome.balance).toEqual({ unit: 'rows', in: 6, out: 1, rejected: 5, duplicates: 0 })
+    expect(outcome.rejects).toEqual({ 'maxLength(name)': 1, 'required(id)': 1, row_shape: 2, score_range: 1 })
+    const start = '2026-03-01T00:00:00.000000Z'
+    const shared = {
+      window_label: '2026-03-01',
+      window_start: start,
+      run: 'shop@2026-03-01',
+      task: 'refine orders',
+      file: 'in/b.csv',
+    }
+    expect(await refinery.rowsOf('_rejects/orders', 'line')).toEqual([
+      { ...shared, rule: 'maxLength(name)', rules: ['maxLength(name)', 'type(score)'], line: 2, raw: '1,Amélie,x' },
+      { ...shared, rule: 'required(id)', rules: ['required(id)'], line: 3, raw: ',ok,1' },
+      { ...shared, rule: 'score_range', rules: ['score_range'], line: 4, raw: '3,"a\nb",11' },
+      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 6, raw: '4,ok,1,' },
+      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 7, raw: '5,"ok,1' },
+    ])
+  })
+
+  test('says what its files have besides the contract and what they lack of it', async () => {
+    await using refinery = await aRefinery()
+    const outcome = await refinery.refineFiles(scores, {
+      files: { 'a.csv': 'id,extra\n1,x\n', 'b.csv': 'id,score\n2,1\n' },
+    })
+    expect(outcome.quality).toEqual([
+      {
+        rule: 'unknown_columns',
+        severity: 'warn',
+        checked: 2,
+        failed: 1,
+        detail: 'a.csv has besides the contract: extra',
+      },
+      { rule: 'missing_columns', severity: 'warn', checked: 2, failed: 1, detail: 'a.csv lacks: score' },
+    ])
+    expect(await valuesOf(refinery)).toEqual([
+      { id: 1, score: null },
+      { id: 2, score: '1.0' },
+    ])
+  })
+
+  test('of no files makes an empty table once, that models can read', async () => {
+    await using refinery = await aRefinery()
+    const first = await refinery.refineFiles(scores, { files: {} })
+    const second = await refinery.refineFiles(scores, { files: {}, day: 2 })
+    expect(first.output).toMatchObject({ version: 0, outcome: 'committed' })
+    expect(second.output).toMatchObject({ version: 0, outcome: 'unchanged' })
+    expect(await refinery.rowsOf('orders')).toEqual([])
+  })
+
+  test('is read whatever its name has in it', async () => {
+    await using refinery = await aRefinery()
+    const { balance } = await refinery.refineFiles(scores, {
+      files: { 'ord[1]*?.csv': 'id,score\n1,1\n', "it's.csv": 'id,score\n2,2\n' },
+    })
+    expect(balance).toMatchObject({ in: 2, out: 2 })
+  })
+})
+
+describe('rules', () => {
+  const ruled = (severity: 'warn' | 'error' | 'fail') =>
+    aDataset({ columns: [id, score], contract: { rowRules: [{ name: 'low', severity, expression: 'score < 5' }] } })
+  const files = { 'a.csv': 'id,score\n1,1\n2,9\n3,\n' }
+
+  test('warn: the row is kept and counted', async () => {
+    await using refinery = await aRefinery()
+    const outcome = await refinery.refineFiles(ruled('warn'), { files })
+    expect(outcome).toMatchObject({
+      balance: { out: 3, rejected: 0 },
+      quality: [{ rule: 'low', severity: 'warn', checked: 3, failed: 1 }],
+    })
+  })
+
+  test('error: the row is rejected; one of which the rule says nothing is not', async () => {
+    await using refinery = await aRefinery()
+    const outcome = await refinery.refineFiles(ruled('error'), { files })
+    expect(outcome).toMatchObject({
+      balance: { out: 2, rejected: 1 },
+      rejects: { low: 1 },
+      quality: [{ rule: 'low', severity: 'error', failed: 1 }],
+    })
+  })
+
+  test('fail: the task fails, and nothing is committed', async () => {
+    await using refinery = await aRefinery()
+    await expect(refinery.refineFiles(ruled('fail'), { files })).rejects.toMatchObject({
+      code: 'REFINE_RULE_FAILED',
+      retryable: false,
+      context: { dataset: 'orders', rule: 'low', failedCount: 1 },
+      quality: [{ rule: 'low', severity: 'fail', checked: 3, failed: 1 }],
+    })
+    expect(await refinery.rowsOf('orders')).toEqual([])
+    expect(await refinery.rowsOf('_rejects/orders')).toEqual([])
+  })
+
+  test.each([
+    ['warn', 3, 'committed'],
+    ['fail', 3, 'REFINE_RULE_FAILED'],
+    ['fail', 2, 'committed'],
+  ] as const)('about the table, %s, expecting %i rows: %s', async (severity, count, expected) => {
+    await using refinery = await aRefinery()
+    const rule = {
+      name: 'size',
+      severity,
+      query: 'SELECT count(*) FROM {table}',
+      expect: { operator: '=' as const, values: [count] },
+    }
+    const dataset = aDataset({ columns: [id, score], contract: { primaryKey: ['id'], tableRules: [rule] } })
+    const outcome = await refinery
+      .refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,1\n1,2\n2,x\n3,3\n' } })
+      .catch((error: { code: string }) => error)
+    expect('code' in outcome ? outcome.code : outcome.output).toEqual(
+      expected === 'committed' ? expect.objectContaining({ outcome: 'committed' }) : expected,
+    )
+    if ('quality' in outcome)
+      expect(outcome.quality).toContainEqual({
+        rule: 'size',
+        severity,
+        checked: 1,
+        failed: count === 2 ? 0 : 1,
+        detail: `expected = ${count}, got 2`,
+      })
+  })
+})
+
+describe('duplicates', () => {
+  const keyed = (duplicates: 'newest' | 'fill') =>
+    aDataset({ columns: [id, score, updated], contract: { primaryKey: ['id'] }, newestBy: ['updated'], duplicates })
+
+  test('of a key: the newest wins, then the one of the later file, then of the later line', async () => {
+    await using refinery = await aRefinery()
+    const outcome = await refinery.refineFiles(keyed('newest'), {
+      files: {
+        'b.csv': 'id,score,updated\n2,1,2026-01-01\n3,1,\n3,2,\n',
+        'a.csv': 'id,score,updated\n1,9,2026-01-02\n1,1,2026-01-01\n1,2,\n2,9,2026-01-01\n',
+      },
+    })
+    expect(outcome.balance).toEqual({ unit: 'rows', in: 7, out: 3, rejected: 0, duplicates: 4 })
+    expect(await valuesOf(refinery)).toEqual([
+      { id: 1, score: '9.0', updated: '2026-01-02' },
+      { id: 2, score: '1.0', updated: '2026-01-01' },
+      { id: 3, score: '2.0', updated: null },
+    ])
+  })
+
+  test('that are partial are filled up: a row that lacks a score does not replace one that has it', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(keyed('fill'), {
+      files: { 'a.csv': 'id,score,updated\n1,8.1,2026-01-01\n1,8.7,2026-01-02\n1,,2026-01-03\n' },
+    })
+    expect(await valuesOf(refinery)).toEqual([{ id: 1, score: '8.7', updated: '2026-01-03' }])
+  })
+
+  test('without a key are the rows that are the same all over', async () => {
+    await using refinery = await aRefinery()
+    const outcome = await refinery.refineFiles(aDataset({ columns: [id, score] }), {
+      files: { 'a.csv': 'id,score\n1,\n1,\n1,2\n1, 2.0 \n' },
+    })
+    expect(outcome.balance).toEqual({ unit: 'rows', in: 4, out: 2, rejected: 0, duplicates: 2 })
+  })
+
+  test('do not depend on the order of rows and files where the newest is certain', async () => {
+    await using refinery = await aRefinery()
+    const row = fc.record({ id: fc.integer({ min: 1, max: 4 }), score: fc.option(fc.integer({ min: 0, max: 9 })) })
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(row, { maxLength: 8 }),
+        fc.infiniteStream(fc.integer({ min: 0, max: 1000 })),
+        fc.constantFrom('newest', 'fill'),
+        async (rows, order, duplicates) => {
+          // Each row has a day of its own.
+          const lines = rows.map(
+            (values, index) => `${values.id},${values.score ?? ''},2026-01-${String(index + 1).padStart(2, '0')}`,
+          )
+          const shuffled = lines
+            .map((line) => ({ line, at: order.next().value ?? 0 }))
+            .toSorted((one, other) => one.at - other.at)
+          const split = (all: readonly string[]) =>
+            Object.fromEntries(
+              [0, 1].map((part) => [
+                `${part}.csv`,
+                ['id,score,updated', ...all.filter((_, index) => index % 2 === part)].join('\n'),
+              ]),
+            )
+          const tables = []
+          for (const all of [lines, shuffled.map(({ line }) => line)]) {
+            const dataset = { ...keyed(duplicates), name: `orders_${run++}` }
+            await refinery.refineFiles(dataset, { files: split(all) })
+            tables.push(await valuesOf(refinery, dataset.name))
+          }
+          expect(tables[1]).toEqual(tables[0])
+        },
+      ),
+      { numRuns: 15 },
+    )
+  })
+})
+
+describe('modes', () => {
+  const merged = aDataset({
+    columns: [id, score, updated],
+    mode: 'merge',
+    contract: { primaryKey: ['id'] },
+    newestBy: ['updated'],
+  })
+  const day = (number: number, content: string, dataset = merged) => ({
+    dataset,
+    landing: { day: number, files: { 'a.csv': `id,score,updated\n${content}` } },
+  })
+
+  test('snapshot: the landing is the table; a window before it changes nothing', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(scores, { day: 2, files: { 'a.csv': 'id,score\n1,1\n2,2\n' } })
+    const later = await refinery.refineFiles(scores, { day: 3, files: { 'a.csv': 'id,score\n2,5\n' } })
+    const earlier = await refinery.refineFiles(scores, { day: 1, files: { 'a.csv': 'id,score\n1,9\n' } })
+    expect(later.output).toMatchObject({ version: 1, outcome: 'committed' })
+    expect(earlier.output).toMatchObject({ version: 1, outcome: 'superseded' })
+    expect(await valuesOf(refinery)).toEqual([{ id: 2, score: '5.0' }])
+  })
+
+  test('the same files the next day leave the table as it is', async () => {
+    await using refinery = await aRefinery()
+    const files = { 'a.csv': 'id,score\n1,1\n' }
+    await refinery.refineFiles(scores, { day: 1, files })
+    const { output, balance } = await refinery.refineFiles(scores, { day: 2, files })
+    expect(output).toMatchObject({ version: 0, outcome: 'unchanged' })
+    expect(balance).toEqual({ unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 })
+  })
+
+  test.each([
+    [1, 2, 3],
+    [3, 1, 2],
+    [2, 3, 1],
+    [3, 2, 1],
+  ])('merge: windows in the order %i, %i, %i make the same table', async (...order) => {
+    await using refinery = await aRefinery()
+    const days = [
+      day(1, '1,1,2026-01-01\n2,1,2026-01-05\n'),
+      day(2, '1,2,2026-01-01\n2,2,2026-01-04\n3,2,\n'),
+      day(3, '3,3,\n1,3,2025-12-31\n'),
+    ]
+    for (const number of order) {
+      const { dataset, landing } = days[number - 1] ?? day(0, '')
+      await refinery.refineFiles(dataset, landing)
+    }
+    expect(await refinery.rowsOf('orders')).toEqual([
+      { id: 1, score: '2.0', updated: '2026-01-01', _window: '2026-03-02T00:00:00.000000Z' },
+      { id: 2, score: '1.0', updated: '2026-01-05', _window: '2026-03-01T00:00:00.000000Z' },
+      { id: 3, score: '3.0', updated: null, _window: '2026-03-03T00:00:00.000000Z' },
+    ])
+  })
+
+  test('merge: with fill the row that is there gives what the new one lacks', async () => {
+    await using refinery = await aRefinery()
+    const filled = { ...merged, duplicates: 'fill' as const }
+    for (const { dataset, landing } of [
+      day(1, '1,8.7,2026-01-01\n2,,2026-01-09\n', filled),
+      day(2, '1,,2026-01-02\n2,5,2026-01-08\n', filled),
+    ])
+      await refinery.refineFiles(dataset, landing)
+    expect(await valuesOf(refinery)).toEqual([
+      { id: 1, score: '8.7', updated: '2026-01-02' },
+      { id: 2, score: '5.0', updated: '2026-01-09' },
+    ])
+  })
+
+  test('append: a window that is run again takes the place of its own rows', async () => {
+    await using refinery = await aRefinery()
+    const appended = aDataset({ columns: [id], mode: 'append' })
+    await refinery.refineFiles(appended, { day: 1, files: { 'a.csv': 'id\n1\n2\n' } })
+    await refinery.refineFiles(appended, { day: 2, files: { 'a.csv': 'id\n1\n' } })
+    await refinery.refineFiles(appended, { day: 1, generation: 2, files: { 'a.csv': 'id\n7\n' } })
+    expect(await valuesOf(refinery)).toEqual([{ id: 1 }, { id: 7 }])
+  })
+
+  test('a column that the contract no longer has stays in the table', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(merged, day(1, '1,1,2026-01-01\n').landing)
+    const fewer = aDataset({ columns: [id, score], mode: 'merge', contract: { primaryKey: ['id'] } })
+    await refinery.refineFiles(fewer, { day: 2, files: { 'a.csv': 'id,score\n2,2\n' } })
+    expect(await valuesOf(refinery)).toEqual([
+      { id: 1, score: '1.0', updated: '2026-01-01' },
+      { id: 2, score: '2.0', updated: null },
+    ])
+  })
+
+  test('rejects are replaced with the window, and those of other windows stay', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(merged, day(1, 'x,1,\n').landing)
+    await refinery.refineFiles(merged, day(2, 'y,1,\n').landing)
+    await refinery.refineFiles(merged, { ...day(1, '1,1,\n').landing, generation: 2 })
+    expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'window_label, raw')).toEqual([
+      { window_label: '2026-03-02', raw: 'y,1,' },
+    ])
+  })
+})
+
+describe('a landed database table', () => {
+  async function parquet(refinery: Refinery, query: string): Promise<Uint8Array> {
+    await using session = await refinery.engine.session()
+    const file = join(refinery.directory, 'landed.parquet')
+    await session.run(`COPY (${query}) TO '${file}' (FORMAT parquet)`)
+    return await readFile(file)
+  }
+
+  test('that no dataset declares is taken as it is, under names that a table may have', async () => {
+    await using refinery = await aRefinery()
+    const content = await parquet(
+      refinery,
+      `SELECT 1 AS id, 'x' AS "First Name", TIMESTAMP '2026-01-01 10:00:00' AS "userId", 2::UTINYINT AS user_id`,
+    )
+    const columns = [
+      { name: 'id', type: 'INTEGER' },
+      { name: 'First Name', type: 'VARCHAR' },
+      { name: 'userId', type: 'TIMESTAMP' },
+      { name: 'user_id', type: 'UTINYINT' },
+    ]
+    const command = await refinery.land(undefined, {
+      files: { 'part-00000.parquet': content },
+      manifest: { format: 'parquet', columns, primaryKey: ['id'] },
+    })
+    const outcome = await refinery.refine(command)
+    expect(outcome.balance).toMatchObject({ in: 1, out: 1 })
+    expect(await valuesOf(refinery)).toEqual([
+      { id: 1, First_Name: 'x', userId: '2026-01-01T10:00:00.000000Z', user_id: 2 },
+    ])
+  })
+
+  test('that is declared is held against its contract; a rejected row is kept as JSON', async () => {
+    await using refinery = await aRefinery()
+    const content = await parquet(
+      refinery,
+      `SELECT * FROM (VALUES (1, 8.7::DOUBLE, 'n'), (2, 8.75, NULL), (NULL, 1, 'x')) AS t("ID", "Score", note)`,
+    )
+    const outcome = await refinery.refineFiles(scores, {
+      files: { 'part-00000.parquet': content },
+      manifest: { format: 'parquet', rowCount: 3 },
+    })
+    expect(outcome).toMatchObject({
+      balance: { in: 3, out: 1, rejected: 2 },
+      rejects: { 'type(score)': 1, 'required(id)': 1 },
+    })
+    expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'rule, file, line, raw')).toEqual([
+      { rule: 'required(id)', file: 'part-00000.parquet', line: null, raw: '{"ID":null,"Score":1.0,"note":"x"}' },
+      { rule: 'type(score)', file: 'part-00000.parquet', line: null, raw: '{"ID":2,"Score":8.75,"note":null}' },
+    ])
+  })
+
+  test('that holds other rows than were landed is a failed task', async () => {
+    await using refinery = await aRefinery()
+    const content = await parquet(refinery, 'SELECT 1 AS id, 1 AS score')
+    await expect(
+      refinery.refineFiles(scores, { files: { 'p.parquet': content }, manifest: { format: 'parquet', rowCount: 2 } }),
+    ).rejects.toMatchObject({ code: 'REFINE_RECORDS_LOST' })
+  })
+})
+
+describe('trouble', () => {
+  test('a file that cannot be read fails the task by name, and nothing is committed', async () => {
+    await using refinery = await aRefinery()
+    const broken = Buffer.concat([Buffer.from('id,score\n1,'), Buffer.of(0xff), Buffer.from('\n')])
+    const dataset = aDataset({ columns: [id, score], reading: { encoding: 'utf-8' } })
+    await expect(
+      refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,1\n', 'b.csv': broken } }),
+    ).rejects.toMatchObject({
+      code: 'REFINE_FILE_UNREADABLE',
+      retryable: false,
+      context: { file: 'b.csv', byte: 11 },
+    })
+    expect(await refinery.rowsOf('orders')).toEqual([])
+  })
+
+  test('a file that is not the one that was landed fails the task', async () => {
+    await using refinery = await aRefinery()
+    const command = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\n' } })
+    await refinery.lake.put('raw/files/shop/orders/2026-03-01.g1/a.csv', 'id,score\n')
+    await expect(refinery.refine(command)).rejects.toMatchObject({
+      code: 'REFINE_FILE_UNREADABLE',
+      context: { file: 'a.csv' },
+    })
+  })
+
+  test('a manifest that is not there is told', async () => {
+    await using refinery = await aRefinery()
+    const command = await refinery.land(scores, { files: {} })
+    await expect(refinery.refine({ ...command, manifest: 'raw/_landed/none.json' })).rejects.toMatchObject({
+      code: 'REFINE_INPUT_INVALID',
+    })
+    await expect(refinery.refine({ ...command, dataset: 'unknown' })).rejects.toMatchObject({
+      code: 'REFINE_INPUT_INVALID',
+    })
+  })
+
+  test('a worker that is told to stop commits nothing and may begin again', async () => {
+    await using refinery = await aRefinery()
+    const command = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\n' } })
+    await expect(refinery.refine(command, AbortSignal.abort())).rejects.toBeInstanceOf(CancelledError)
+    expect(await refinery.rowsOf('orders')).toEqual([])
+    expect((await refinery.refine(command)).output).toMatchObject({ outcome: 'committed' })
+  })
+
+  test.each([0, 1, 2])('a process that dies after %i commits is made good by the next attempt', async (commitCount) => {
+    let left = commitCount
+    const wrapLake = (lake: Lake): Lake => ({
+      ...lake,
+      async putIfAbsent(path, content, options) {
+        if (path.includes('_delta_log') && left-- === 0) throw new Error('the process dies here')
+        return await lake.putIfAbsent(path, content, options)
+      },
+    })
+    await using refinery = await aRefinery({ wrapLake })
+    await using untroubled = await aRefinery()
+    const landing = { files: { 'a.csv': 'id,score\n1,1\nx,1\n1,2\n2,3\n' } }
+    const command = await refinery.land(scores, landing)
+    const first = await refinery.refine(command).catch((error: Error) => error.message)
+    const second = await refinery.refine(command)
+    const expected = await untroubled.refineFiles(scores, landing)
+    if (commitCount < 2) expect(first).toContain('dies here')
+    expect({ ...second, output: undefined }).toEqual({ ...expected, output: undefined })
+    expect(second.output).toMatchObject({ version: 0, outcome: commitCount === 2 ? 'already-committed' : 'committed' })
+    for (const table of ['orders', '_rejects/orders'])
+      expect(await refinery.rowsOf(table)).toEqual(await untroubled.rowsOf(table))
+  })
+
+  test('two workers with the same command have the effect of one', async () => {
+    await using refinery = await aRefinery()
+    const command = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\nx,1\n' } })
+    const outcomes = await Promise.allSettled([refinery.refine(command), refinery.refine(command)])
+    expect(outcomes.some(({ status }) => status === 'fulfilled')).toBe(true)
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ retryable: true })
+    await refinery.refine(command)
+    expect(await refinery.rowsOf('orders')).toHaveLength(1)
+    expect(await refinery.rowsOf('_rejects/orders')).toHaveLength(1)
+  })
+})
+
+test('whatever lands, every record is accounted for, and the rejects hold their text', async () => {
+  await using refinery = await aRefinery()
+  const dirt = fc.string({
+    unit: fc.constantFrom('1', '2', '3', 'x', ',', '"', ' ', '.', '%', 'é', '\n', '\r\n', ';'),
+    maxLength: 50,
+  })
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(dirt, { minLength: 1, maxLength: 3 }), async (contents) => {
+      const dataset = { ...scores, name: `dirty_${run++}`, reading: { header: true, nulls: [], delimiter: ',' } }
+      const files = Object.fromEntries(contents.map((content, index) => [`${index}.csv`, `id,score\n${content}`]))
+      const { balance, rejects = {} } = await refinery.refineFiles(dataset, { files })
+      const kept = await refinery.rowsOf(`_rejects/${dataset.name}`)
+      const rows = await refinery.rowsOf(dataset.name)
+      expect(balance).toMatchObject({ out: rows.length, rejected: kept.length })
+      expect(balance.in).toBe(balance.out + balance.rejected + balance.duplicates)
+      expect(Object.values(rejects).reduce((sum, count) => sum + count, 0)).toBe(balance.rejected)
+      for (const { file, line, raw } of kept) {
+        const text = (files[String(file)] ?? '')
+          .split(/\r\n|\n|\r/)
+          .slice(Number(line) - 1)
+          .join('\n')
+        expect(text.startsWith(String(raw).replaceAll('\r\n', '\n'))).toBe(true)
+      }
+    }),
+    { numRuns: 40 },
+  )
+})

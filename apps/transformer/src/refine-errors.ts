@@ -1,0 +1,81 @@
+import type { WithQuality } from '@cinelake/bus'
+import type { QualityResult } from '@cinelake/contracts'
+import { TerminalError } from '@cinelake/core'
+
+/** Bytes that are no text, or a file that is not what was landed. */
+export class FileUnreadableError extends TerminalError {
+  readonly code = 'REFINE_FILE_UNREADABLE'
+  constructor(
+    file: string,
+    place: { readonly byte: number } | { readonly line: number },
+    expected: string,
+    actual: string,
+  ) {
+    const [[key, value] = ['byte', 0]] = Object.entries(place)
+    super(
+      `file cannot be read [file=${file} ${key}=${value}]: expected ${expected}, got ${actual}; have the file sent again, or declare how it is written under \`read\` in pipeline.yaml`,
+      { file, [key]: value },
+    )
+  }
+}
+
+/** A file whose header does not have the columns that the contract needs. Names columns, never what is in them. */
+export class HeaderMismatchError extends TerminalError {
+  readonly code = 'REFINE_HEADER_MISMATCH'
+  constructor(file: string, line: number, expected: string, actual: string) {
+    super(
+      `header does not fit the contract [file=${file} line=${line}]: expected ${expected}, got ${actual}; name the source's spellings under \`columns\` in pipeline.yaml, or have the file sent again`,
+      { file, line },
+    )
+  }
+}
+
+/** Rows broke a rule of severity `fail`, or the table as a whole did. */
+export class RuleFailedError extends TerminalError implements WithQuality {
+  readonly code = 'REFINE_RULE_FAILED'
+  readonly quality: readonly QualityResult[]
+
+  /** @param quality what all rules found, the failed one among them */
+  constructor(dataset: string, failed: QualityResult, quality: readonly QualityResult[]) {
+    const { rule, failed: failedCount, checked } = failed
+    const found = failed.detail ?? `expected every row to keep it, got ${failedCount} of ${checked} that do not`
+    super(
+      `rule of severity fail is broken [dataset=${dataset} rule=${rule} failed=${failedCount}]: ${found}; nothing was committed: correct the source, or the rule in the contract`,
+      { dataset, rule, failedCount },
+    )
+    this.quality = quality
+  }
+}
+
+/** Rows were lost or made on the way: a mistake of this program, and nothing was published. */
+export class BalanceBrokenError extends TerminalError {
+  readonly code = 'BALANCE_BROKEN'
+  constructor(dataset: string, detail: string) {
+    super(
+      `balance does not hold [dataset=${dataset}]: expected in = out + rejected + duplicates, got ${detail}; nothing was committed: report this with the file`,
+      { dataset },
+    )
+  }
+}
+
+/** The engine found other rows in a file than were counted there: a mistake of this program or of the engine. */
+export class RecordsLostError extends TerminalError {
+  readonly code = 'REFINE_RECORDS_LOST'
+  constructor(file: string, expected: number, actual: number) {
+    super(
+      `records got lost or made up while a file was read [file=${file}]: expected ${expected}, got ${actual}; nothing was committed: land the file again, and report it if this comes back`,
+      { file, expected, actual },
+    )
+  }
+}
+
+/** A command that its pipeline or its manifest does not bear out. */
+export class RefineInputError extends TerminalError {
+  readonly code = 'REFINE_INPUT_INVALID'
+  constructor(dataset: string, path: string, expected: string, actual: string) {
+    super(
+      `refine cannot start [dataset=${dataset} path=${path}]: expected ${expected}, got ${actual}; run the ingest task again`,
+      { dataset, path },
+    )
+  }
+}

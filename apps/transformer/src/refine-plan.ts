@@ -1,0 +1,81 @@
+import type { Manifest, Refine } from '@cinelake/contracts'
+import { sha256 } from '@cinelake/core'
+import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
+import type { CheckedDataset } from '@cinelake/pipeline'
+
+/** Table property: start of the latest window that the table holds. */
+export const WINDOW_PROPERTY = 'cinelake.window'
+/** Table property: digest of what the latest commit was made from. */
+export const LANDED_PROPERTY = 'cinelake.landed'
+
+/** How rows go into the table. `replace`: those of this window, which an earlier generation appended, are taken out first. */
+export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace'
+
+export type RefinePlan =
+  /** `unchanged`: the table was made from the same files, or nothing has landed. `superseded`: it holds a later window. */
+  | { readonly action: 'unchanged' | 'superseded'; readonly version: number }
+  | {
+      readonly action: 'refine'
+      readonly commit: RefineCommit
+      readonly txn: DeltaTxn
+      /** The version that the decision was taken on; absent where rows of any version can be added to. */
+      readonly basedOn?: number
+      readonly configuration: Readonly<Record<string, string>>
+    }
+
+/**
+ * Decides what becomes of a landing, before it is read. A command that is delivered again after its commit is planned
+ * like the first time: it is worked through for its balance, and the commit finds that it was done.
+ */
+export function planRefine(
+  command: Refine,
+  dataset: CheckedDataset,
+  manifest: Manifest,
+  table: DeltaSnapshot | undefined,
+): RefinePlan {
+  const txn = { appId: `${command.run}/${command.task}`, version: command.generation }
+  const committed = table?.txns.get(txn.appId)
+  const isRepeat = committed !== undefined && committed >= txn.version
+  const landed = digestOf(dataset, manifest)
+  if (table !== undefined && !isRepeat) {
+    const { version, configuration } = table
+    if (isEmpty(manifest)) return { action: 'unchanged', version }
+    if (dataset.mode === 'snapshot' && isLater(configuration[WINDOW_PROPERTY], command.window.start))
+      return { action: 'superseded', version }
+    if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed) return { action: 'unchanged', version }
+  }
+  const latest = table?.configuration[WINDOW_PROPERTY]
+  const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
+  // Into a table that is not there everything goes the same way; without rows it is made empty, so that models can read it.
+  const commit = table === undefined ? 'overwrite' : howToCommit(dataset, committed !== undefined && !isRepeat)
+  return {
+    action: 'refine',
+    commit,
+    txn,
+    ...(commit === 'merge' || commit === 'append' ? {} : { basedOn: table?.version ?? -1 }),
+    configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
+  }
+}
+
+function howToCommit({ mode }: CheckedDataset, hasEarlierGeneration: boolean): RefineCommit {
+  if (mode === 'append') return hasEarlierGeneration ? 'replace' : 'append'
+  return mode === 'snapshot' ? 'overwrite' : 'merge'
+}
+
+function isEmpty({ files, rowCount }: Manifest): boolean {
+  return files.length === 0 || rowCount === 0
+}
+
+function isLater(start: string | undefined, other: string): boolean {
+  return start !== undefined && Date.parse(start) > Date.parse(other)
+}
+
+/** Everything that a refine's rows depend on; of the files' names, which often hold a date, only their order. */
+function digestOf(dataset: CheckedDataset, { files, format }: Manifest): string {
+  return sha256(JSON.stringify([dataset, format, inOrderOfName(files).map((file) => file.sha256)]))
+}
+
+/** Files in the order in which later ones win. */
+export function inOrderOfName<File extends { readonly name: string }>(files: readonly File[]): File[] {
+  return files.toSorted((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
+}

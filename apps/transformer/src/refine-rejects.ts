@@ -1,0 +1,65 @@
+import { identifier, literal, type EngineColumn, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { ReadableCsv } from './csv-readable.ts'
+import { RecordLocator } from './csv-locate.ts'
+import { firstRuleIn, ORDINAL, RULES, rulesIn } from './refine-stage-sql.ts'
+
+/** The rejected rows of a task, gathered in the session; all text, `rules` as it was staged. */
+const REJECTED = 'cinelake_rejected'
+
+type Deps = { readonly engine: SqlEngine; readonly session: SqlSession; readonly signal: AbortSignal }
+
+export async function beginRejects({ session, signal }: Pick<Deps, 'session' | 'signal'>): Promise<void> {
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${REJECTED} (file VARCHAR, line VARCHAR, rules VARCHAR, raw VARCHAR)`,
+    { signal },
+  )
+}
+
+/** The rejected rows in the form that `writeRejects` takes. */
+export const REJECTS_QUERY = `SELECT ${firstRuleIn('rules')} AS rule, ${rulesIn('rules')} AS rules, file, CAST(line AS BIGINT) AS line, raw
+FROM ${REJECTED}`
+
+/** Finds the lines and the text of a file's rejected rows. @param staged the file as typed rows */
+export async function keepCsvRejects(
+  csv: ReadableCsv,
+  staged: string,
+  { engine, session, signal }: Deps,
+): Promise<void> {
+  // Another session: this one appends while that one reads.
+  await using reader = await engine.session()
+  const batches = reader.stream(`SELECT ordinal, rules FROM (${rejectedSql(staged)}) ORDER BY ordinal`, { signal })
+  await session.append(REJECTED, located(csv, batches as AsyncIterable<readonly Rejected[]>), { signal })
+}
+
+type Rejected = { readonly ordinal: number; readonly rules: string }
+
+async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Rejected[]>) {
+  await using locator = await RecordLocator.open(csv)
+  for await (const batch of batches) {
+    const records = await locator.locate(batch.map(({ ordinal }) => ordinal))
+    yield records.map(({ line, raw }, index) => [csv.name, String(line), batch[index]?.rules ?? '', raw])
+  }
+}
+
+type LandedTable = { readonly name: string; readonly file: string; readonly landed: readonly EngineColumn[] }
+
+/** Keeps the rejected rows of a landed table, each as JSON. */
+export async function keepParquetRejects(
+  { name, file, landed }: LandedTable,
+  staged: string,
+  { session, signal }: Deps,
+): Promise<void> {
+  const row = landed.map((column) => `${identifier(column.name)} := source.${identifier(column.name)}`).join(', ')
+  await session.run(
+    `INSERT INTO ${REJECTED}
+SELECT ${literal(name)}, NULL, rules, CAST(to_json(struct_pack(${row})) AS VARCHAR)
+FROM (${rejectedSql(staged)}) AS rejected
+JOIN read_parquet(${literal(file)}, file_row_number = true) AS source ON source.file_row_number = rejected.ordinal`,
+    { signal },
+  )
+}
+
+function rejectedSql(staged: string): string {
+  return `SELECT ${ORDINAL} AS ordinal, ${RULES} AS rules
+FROM read_parquet(${literal(staged)}, file_row_number = true) WHERE ${RULES} IS NOT NULL`
+}

@@ -1,0 +1,212 @@
+import type { FileReading } from '@cinelake/pipeline'
+import { isAscii, isUtf8 } from 'node:buffer'
+
+export type Encoding = NonNullable<FileReading['encoding']>
+
+/** What the first bytes of a file say about its encoding. */
+export type EncodingGuess = {
+  readonly encoding: Encoding
+  /** Bytes of the byte order mark, which is no text. */
+  readonly markLength: number
+  /** Nothing that comes later in the file can change it. */
+  readonly isCertain: boolean
+}
+
+const MARKS: readonly (readonly [Encoding, readonly number[]])[] = [
+  ['utf-8', [0xef, 0xbb, 0xbf]],
+  ['utf-16le', [0xff, 0xfe]],
+  ['utf-16be', [0xfe, 0xff]],
+]
+
+/**
+ * Looks for a byte order mark, then for the zeros that UTF-16 leaves between ASCII letters. UTF-8 is the guess otherwise;
+ * a byte that cannot be UTF-8 later on makes it windows-1252, in which every byte means something.
+ * @param declared wins over what is found; a mark of that encoding is still no text
+ */
+export function guessEncoding(head: Uint8Array, declared?: Encoding): EncodingGuess {
+  const mark = MARKS.find(([, bytes]) => bytes.every((byte, index) => head[index] === byte))
+  const markLength = mark?.[1].length ?? 0
+  if (declared !== undefined) {
+    return { encoding: declared, markLength: mark?.[0] === declared ? markLength : 0, isCertain: true }
+  }
+  if (mark !== undefined) return { encoding: mark[0], markLength, isCertain: true }
+  const wide = unmarkedUtf16(head)
+  return { encoding: wide ?? 'utf-8', markLength: 0, isCertain: wide !== undefined }
+}
+
+/** Share of zeros among the even or the odd bytes from which text is UTF-16: half of it ASCII, and none in other encodings. */
+const WIDE_SHARE = 0.5
+
+/** UTF-16 that begins with an ASCII letter, as headers do, and goes on like that. */
+function unmarkedUtf16(head: Uint8Array): Encoding | undefined {
+  const [first, second] = head
+  const encoding = second === 0 && first !== 0 ? 'utf-16le' : first === 0 && second !== 0 ? 'utf-16be' : undefined
+  if (encoding === undefined || head.length < 4) return undefined
+  let zeros = 0
+  for (let i = encoding === 'utf-16le' ? 1 : 0; i < head.length; i += 2) if (head[i] === 0) zeros++
+  return zeros / (head.length / 2) > WIDE_SHARE ? encoding : undefined
+}
+
+/** Checks that bytes which come in chunks are UTF-8; characters may lie across chunks. */
+export class Utf8Check {
+  /** Offset of the first byte that is not; undefined as long as there is none. */
+  invalidAt: number | undefined
+  /** Whether there were characters before it that only UTF-8 writes so: then the rest is meant as UTF-8 too. */
+  hasEvidence = false
+  #offset = 0
+  /** The first bytes of a character whose rest is in the next chunk. */
+  #begun: Uint8Array = new Uint8Array(0)
+
+  push(chunk: Uint8Array): void {
+    if (this.invalidAt !== undefined) return
+    const missing = this.#begun.length === 0 ? 0 : sequenceLength(this.#begun[0]) - this.#begun.length
+    if (missing >= chunk.length) return this.#checkWhole(Buffer.concat([this.#begun, chunk]))
+    // Only the few bytes around the seam are copied.
+    if (missing > 0) this.#check(Buffer.concat([this.#begun, chunk.subarray(0, missing)]))
+    this.#checkWhole(chunk.subarray(missing))
+  }
+
+  /** To be called after the last chunk: a character that is cut off is invalid. */
+  end(): void {
+    this.#check(this.#begun)
+  }
+
+  /** Checks all but a character at the end that may go on. */
+  #checkWhole(bytes: Uint8Array): void {
+    const whole = bytes.length - unfinishedLength(bytes)
+    this.#check(bytes.subarray(0, whole))
+    this.#begun = Uint8Array.from(bytes.subarray(whole))
+  }
+
+  #check(bytes: Uint8Array): void {
+    if (this.invalidAt !== undefined || bytes.length === 0) return
+    const valid = isUtf8(bytes) ? bytes.length : firstInvalidUtf8(bytes)
+    this.hasEvidence ||= !isAscii(bytes.subarray(0, valid))
+    if (valid < bytes.length) this.invalidAt = this.#offset + valid
+    this.#offset += bytes.length
+  }
+}
+
+function sequenceLength(lead: number | undefined): number {
+  if (lead === undefined || lead < 0xc2 || lead > 0xf4) return 1
+  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+}
+
+/** Bytes at the end that may be the beginning of a character. */
+function unfinishedLength(bytes: Uint8Array): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length++) {
+    const byte = bytes[bytes.length - length] ?? 0
+    if (byte < 0x80) return 0
+    if (byte >= 0xc0) return sequenceLength(byte) > length ? length : 0
+  }
+  return 0
+}
+
+function firstInvalidUtf8(bytes: Uint8Array): number {
+  let at = 0
+  while (at < bytes.length) {
+    const length = sequenceLength(bytes[at])
+    if (!isUtf8(bytes.subarray(at, at + length))) return at
+    at += length
+  }
+  return at
+}
+
+/** Turns chunks of one encoding into UTF-8. */
+export interface Transcoder {
+  /** @throws {InvalidBytes} with the offset */
+  push(chunk: Uint8Array): Uint8Array
+  end(): Uint8Array
+}
+
+/** A byte that does not belong to the encoding; for whoever knows the file to say so. */
+export class InvalidBytes extends Error {
+  readonly offset: number
+
+  constructor(offset: number) {
+    super(`invalid byte at offset ${offset}`)
+    this.offset = offset
+  }
+}
+
+/** @param offset of the first byte that will be pushed, for errors */
+export function createTranscoder(encoding: Encoding, offset = 0): Transcoder {
+  if (encoding === 'utf-8') return utf8(offset)
+  // The web's ISO-8859-1 is windows-1252; Node's `latin1` is the standard's.
+  if (encoding === 'iso-8859-1') return bytewise((chunk) => Buffer.from(chunk).toString('latin1'))
+  if (encoding === 'windows-1252') {
+    const decoder = new TextDecoder('windows-1252')
+    return bytewise((chunk) => decoder.decode(chunk))
+  }
+  return utf16(encoding, offset)
+}
+
+function utf8(offset: number): Transcoder {
+  const check = new Utf8Check()
+  const verify = () => {
+    if (check.invalidAt !== undefined) throw new InvalidBytes(offset + check.invalidAt)
+  }
+  return {
+    push(chunk) {
+      check.push(chunk)
+      verify()
+      return chunk
+    },
+    end() {
+      check.end()
+      verify()
+      return new Uint8Array(0)
+    },
+  }
+}
+
+function bytewise(decode: (chunk: Uint8Array) => string): Transcoder {
+  return { push: (chunk) => Buffer.from(decode(chunk)), end: () => new Uint8Array(0) }
+}
+
+function utf16(encoding: 'utf-16le' | 'utf-16be', start: number): Transcoder {
+  const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true })
+  let offset = start
+  let kept: Uint8Array = new Uint8Array(0)
+  /** Decodes whole characters only, so that an error's place is known. */
+  const decode = (bytes: Uint8Array): Uint8Array => {
+    try {
+      const text = Buffer.from(decoder.decode(bytes))
+      offset += bytes.length
+      return text
+    } catch {
+      throw new InvalidBytes(offset + firstInvalidUtf16(bytes, encoding === 'utf-16le' ? 1 : 0))
+    }
+  }
+  return {
+    push(chunk) {
+      const bytes = Buffer.concat([kept, chunk])
+      const even = bytes.length - (bytes.length % 2)
+      const isHigh = even >= 2 && unitKind(bytes, even - 2, encoding === 'utf-16le' ? 1 : 0) === 'high'
+      const whole = isHigh ? even - 2 : even
+      kept = bytes.subarray(whole)
+      return decode(bytes.subarray(0, whole))
+    },
+    end: () => decode(kept),
+  }
+}
+
+type UnitKind = 'high' | 'low' | 'other'
+
+/** @param upper place of the more significant byte within a unit */
+function unitKind(bytes: Uint8Array, at: number, upper: 0 | 1): UnitKind {
+  const byte = bytes[at + upper] ?? 0
+  if (byte >= 0xd8 && byte <= 0xdb) return 'high'
+  return byte >= 0xdc && byte <= 0xdf ? 'low' : 'other'
+}
+
+function firstInvalidUtf16(bytes: Uint8Array, upper: 0 | 1): number {
+  let at = 0
+  while (at + 1 < bytes.length) {
+    const kind = unitKind(bytes, at, upper)
+    const paired = kind === 'high' && at + 3 < bytes.length && unitKind(bytes, at + 2, upper) === 'low'
+    if (kind === 'low' || (kind === 'high' && !paired)) return at
+    at += paired ? 4 : 2
+  }
+  return at
+}
