@@ -1,0 +1,25 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { reportError } from '@cinelake/core'
+import { openCompany, type Company, type CompanyOptions } from './company.ts'
+import type { CompanyReply, CompanyRequest } from './company-messages.ts'
+
+/** The worker thread of `startSampleCompany`: the company's systems, away from the event loop of the platform. */
+let opening: Promise<Company> | undefined
+
+parentPort?.on('message', (request: CompanyRequest) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  void answer(request).then((reply) => parentPort?.postMessage(reply))
+})
+
+async function answer(request: CompanyRequest): Promise<CompanyReply> {
+  try {
+    opening ??= openCompany(workerData as CompanyOptions)
+    const company = await opening
+    if (request.kind === 'advance') await company.advanceTo(request.day)
+    if (request.kind === 'close') await company[Symbol.asyncDispose]()
+    const { cataloguePath, apiUrl, billingHost } = company
+    return { id: request.id, ok: true, cataloguePath, apiUrl, billingHost }
+  } catch (error) {
+    return { id: request.id, ok: false, error: reportError(error) }
+  }
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import { openBillingDatabase, BILLING_DATABASE, BILLING_USER } from './billing-database.ts'
+import { writeCatalogueDrop } from './catalogue-drop.ts'
+import { claimDirectory } from './claim-directory.ts'
+import { companySize, type CompanyKey } from './company-size.ts'
+import { createExclusive } from './exclusive.ts'
+import { startPostgresServer } from './postgres-server.ts'
+import { createUsersApi } from './users-api.ts'
+
+export type CompanyOptions = {
+  readonly directory: string
+  readonly scale: number
+  readonly seed: number
+  /** The API's port; the database has the one after it. 0: any free ports. */
+  readonly port: number
+  readonly token: string
+  readonly password: string
+}
+
+export interface Company extends AsyncDisposable {
+  readonly cataloguePath: string
+  readonly apiUrl: string
+  /** `host:port` */
+  readonly billingHost: string
+  /** Does nothing when the company is at this day, or after it, already. */
+  advanceTo(day: number): Promise<void>
+}
+
+/**
+ * Opens the three systems of the sample company at the latest day that its directory holds, the first one at least.
+ * A day is complete when the billing database has it: its files are written before, and written again when missing.
+ */
+export async function openCompany(options: CompanyOptions): Promise<Company> {
+  const company: CompanyKey = { seed: options.seed, size: companySize(options.scale) }
+  const cataloguePath = join(options.directory, 'catalogue')
+  await using opened = new AsyncDisposableStack()
+  opened.use(await claimDirectory(options.directory, options))
+  const exclusive = createExclusive()
+  const drops = writeCatalogueDrop(company, 0, cataloguePath)
+  const billing = opened.use(await openBillingDatabase(company, join(options.directory, 'billing')))
+  await drops
+  let today = await billing.day()
+  for (let day = 1; day <= today; day += 1) await writeCatalogueDrop(company, day, cataloguePath)
+
+  const server = opened.use(
+    await startPostgresServer({
+      database: billing.database,
+      exclusive,
+      port: options.port === 0 ? 0 : options.port + 1,
+      user: BILLING_USER,
+      password: options.password,
+      databaseName: BILLING_DATABASE,
+    }),
+  )
+  const api = createUsersApi({ company, token: options.token, day: () => today })
+  opened.defer(() => api.close())
+  const apiUrl = await api.listen({ host: '127.0.0.1', port: options.port })
+
+  const parts = opened.move()
+  return {
+    cataloguePath,
+    apiUrl,
+    billingHost: `127.0.0.1:${server.port}`,
+    async advanceTo(day) {
+      for (let next = today + 1; next <= day; next += 1) {
+        await writeCatalogueDrop(company, next, cataloguePath)
+        await billing.addDay(next, exclusive)
+        today = next
+      }
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  }
+}

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { ConfigError, TerminalError } from '@cinelake/core'
+import { dayOf, FIRST_DAY } from './company-days.ts'
+import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-messages.ts'
+
+export type SampleCompanyOptions = {
+  /** Where the company keeps its catalogue files and its database; made when missing, taken up again when there. */
+  readonly directory: string
+  /** 1: about 2,000 titles, 5,000 users and 200,000 viewings. */
+  readonly scale: number
+  /** Companies with the same seed and scale are the same, byte for byte. */
+  readonly seed: number
+  /** The API's port; the database has the one after it. Left out: any free ports. */
+  readonly port?: number
+}
+
+/** A streaming company to practise on: a folder of catalogue files, a REST API and a PostgreSQL database. */
+export interface SampleCompany extends AsyncDisposable {
+  /** What `pipelines/ott` needs to find it: OTT_CATALOGUE, OTT_CRM_URL, OTT_BILLING_HOST. */
+  readonly settings: Record<string, string>
+  /** CRM_TOKEN and BILLING_PASSWORD; others each time. */
+  readonly secrets: Record<string, string>
+  /**
+   * Lets the company live until the end of a day. Does nothing when it is there, or further, already.
+   * @param date `yyyy-mm-dd`, 2026-03-01 or later
+   */
+  advanceTo(date: string): Promise<void>
+}
+
+/** Something in the sample company's own thread went wrong. */
+export class SampleCompanyError extends TerminalError {
+  readonly code = 'SAMPLE_COMPANY_FAILED'
+  constructor(what: string, options?: ErrorOptions) {
+    super(`the sample company cannot go on: ${what}`, {}, options)
+  }
+}
+
+/**
+ * Starts the sample company in a thread of its own, at the day that its directory has reached, 2026-03-01 at first.
+ * It ends with the process. A process killed at any time leaves a directory that the next start goes on from.
+ *
+ * @throws {ConfigError} a scale, seed or date that cannot be
+ * @throws {SampleCompanyError} terminal: the directory cannot be used, is in use, or belongs to another seed or scale
+ */
+export async function startSampleCompany(options: SampleCompanyOptions): Promise<SampleCompany> {
+  check(options)
+  const secrets = { CRM_TOKEN: randomText(), BILLING_PASSWORD: randomText() }
+  const { directory, scale, seed, port = 0 } = options
+  const thread = startThread({
+    directory,
+    scale,
+    seed,
+    port,
+    token: secrets.CRM_TOKEN,
+    password: secrets.BILLING_PASSWORD,
+  })
+  const places = await thread.ask({ kind: 'open' }).catch(async (error: unknown) => {
+    await thread.end()
+    throw error
+  })
+  let open = true
+  return {
+    settings: {
+      OTT_CATALOGUE: places.cataloguePath,
+      OTT_CRM_URL: places.apiUrl,
+      OTT_BILLING_HOST: places.billingHost,
+    },
+    secrets,
+    async advanceTo(date) {
+      const day = dayOf(date)
+      if (day === undefined || day < 0) {
+        throw new ConfigError('the sample company cannot go there', [
+          `the date is ${date}: expected yyyy-mm-dd, ${FIRST_DAY} or later`,
+        ])
+      }
+      await thread.ask({ kind: 'advance', day })
+    },
+    async [Symbol.asyncDispose]() {
+      if (!open) return
+      open = false
+      try {
+        await thread.ask({ kind: 'close' })
+      } finally {
+        await thread.end()
+      }
+    },
+  }
+}
+
+type Ask = { kind: 'open' } | { kind: 'advance'; day: number } | { kind: 'close' }
+
+function startThread(workerData: object) {
+  // Beside this file: `.ts` in the sources, `.js` when built.
+  const script = import.meta.url.endsWith('.ts')
+    ? new URL('./company-worker.ts', import.meta.url)
+    : new URL('./company-worker.js', import.meta.url)
+  const worker = new Worker(script, { workerData })
+  const waiting = new Map<number, { resolve(places: CompanyPlaces): void; reject(error: Error): void }>()
+  let lastId = 0
+  let failure: Error | undefined
+
+  const fail = (error: Error) => {
+    failure ??= error
+    for (const asked of waiting.values()) asked.reject(failure)
+    waiting.clear()
+  }
+  worker.on('error', (error) =>
+    fail(new SampleCompanyError('its thread ended with an error; start again', { cause: error })),
+  )
+  worker.on('exit', () => fail(new SampleCompanyError('its thread has ended; start again')))
+  worker.on('message', (reply: CompanyReply) => {
+    const asked = waiting.get(reply.id)
+    waiting.delete(reply.id)
+    if (reply.ok) asked?.resolve(reply)
+    else asked?.reject(new SampleCompanyError(reply.error.message))
+  })
+  return {
+    ask(request: Ask): Promise<CompanyPlaces> {
+      if (failure !== undefined) return Promise.reject(failure)
+      lastId += 1
+      const message: CompanyRequest = { id: lastId, ...request }
+      const answer = new Promise<CompanyPlaces>((resolve, reject) => waiting.set(message.id, { resolve, reject }))
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      worker.postMessage(message)
+      return answer
+    },
+    async end(): Promise<void> {
+      if (failure !== undefined) return
+      const exited = once(worker, 'exit')
+      await worker.terminate()
+      await exited.catch(() => undefined)
+    },
+  }
+}
+
+function check({ scale, seed, port }: SampleCompanyOptions): void {
+  const problems: string[] = []
+  if (!(scale > 0 && scale <= 10_000)) problems.push(`scale is ${scale}: expected a number above 0, up to 10000`)
+  if (!Number.isSafeInteger(seed)) problems.push(`seed is ${seed}: expected a whole number`)
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65_535)) {
+    problems.push(`port is ${port}: expected 0 to 65534`)
+  }
+  if (problems.length > 0) throw new ConfigError('the sample company cannot be started', problems)
+}
+
+function randomText(): string {
+  return randomBytes(24).toString('base64url')
+}
