@@ -1,0 +1,132 @@
+import { CancelledError, shiftWindow, parseWindow, ConfigError, type Window } from '@cinelake/core'
+import type { CheckedPipeline } from '@cinelake/pipeline'
+import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
+import type { RunRecord } from '@cinelake/scheduler'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { AddCommand, CommandContext } from '../command.ts'
+import { lookFurther } from '../demo/look-further.ts'
+import { readQuestions } from '../demo/questions.ts'
+import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summary.ts'
+import { integer, positiveInteger, positiveNumber, withExamples, withJson, withState } from '../options.ts'
+import { formatDuration, toJson } from '../output/format-value.ts'
+import { createProgress, noProgress, type Progress } from '../output/progress.ts'
+import { openPlatform, type Platform } from '../platform.ts'
+import { usablePipeline } from '../read-folder.ts'
+import { runWindows } from '../run-windows.ts'
+import { platformConfig } from '../settings.ts'
+
+/** The shipped pipeline. */
+const PIPELINE = fileURLToPath(new URL('../../../../pipelines/ott', import.meta.url))
+
+type Options = {
+  readonly state: string
+  readonly scale: number
+  readonly seed: number
+  readonly days: number
+  readonly json?: true
+}
+
+/** `cinelake demo` */
+export const addDemo: AddCommand = (program, context) => {
+  const command = program
+    .command('demo')
+    .summary('run the shipped pipeline on a sample company')
+    .description(
+      'Makes a sample streaming company - catalogue files, a REST API and a billing database - and runs the shipped ' +
+        'pipeline on it: one full day, then the next with changed data. Ends with a summary. What is done already is not ' +
+        'done again, so a demo that was stopped goes on.',
+    )
+    .option('--scale <factor>', 'size of the company; 100 has a hundred times the rows of 1', positiveNumber, 1)
+    .option('--seed <number>', 'the same seed makes the same company', integer, 1)
+    .option('--days <count>', 'days to run', positiveInteger, 2)
+    .action(async (options: Options) => await demo(options, context))
+  withExamples(withJson(withState(command)), [
+    ['cinelake demo', 'two days, kept in .cinelake'],
+    ['cinelake demo --scale 10 --state /tmp/large', 'ten times as large, kept elsewhere'],
+  ])
+}
+
+async function demo(options: Options, context: CommandContext): Promise<void> {
+  const { terminal, signal, exitWith } = context
+  const begun = performance.now()
+  using progress = options.json === true ? noProgress : createProgress(terminal)
+  progress.say('The sample company opens …')
+  await using company = await startSampleCompany({
+    directory: path.join(options.state, 'company'),
+    scale: options.scale,
+    seed: options.seed,
+  })
+  const settings = { ...context.settings, ...company.settings, ...company.secrets }
+  // Its secrets are made when it opens, so they are nowhere but here.
+  const config = { ...platformConfig(settings, options.state), secrets: 'env:' }
+  const pipeline = await usablePipeline(PIPELINE, config, { config, settings })
+  const questions = await readQuestions(path.join(PIPELINE, 'summary.yaml'))
+  stopWhenAborted(signal)
+  await using platform = await openPlatform(config, settings, terminal)
+  const runs = await runDays(platform, company, pipeline, { ...options, progress, signal })
+  const answers: Answer[] = []
+  if (isAllWell(runs)) {
+    for (const { title, sql } of questions) answers.push({ title, ...(await platform.warehouse.query(sql)) })
+  }
+  progress[Symbol.dispose]()
+  if (!isAllWell(runs)) exitWith(1)
+  if (options.json === true) return terminal.print(`${toJson({ ok: isAllWell(runs), runs, answers })}\n`)
+  print(context, { runs, answers, pipeline, state: options.state, tookMs: performance.now() - begun })
+}
+
+type DaysOptions = { readonly days: number; readonly progress: Progress; readonly signal: AbortSignal }
+
+/** One day after the other, as they come: the company lives on in between. Stops at a day that failed. */
+async function runDays(
+  platform: Platform,
+  company: SampleCompany,
+  pipeline: CheckedPipeline,
+  { days, progress, signal }: DaysOptions,
+): Promise<RunRecord[]> {
+  const runs: RunRecord[] = []
+  for (const window of firstWindows(pipeline, days)) {
+    await company.advanceTo(window.label)
+    stopWhenAborted(signal)
+    runs.push(...(await runWindows(platform, pipeline, [window], { progress, signal })))
+    if (runs.at(-1)?.state !== 'succeeded') break
+  }
+  return runs
+}
+
+function firstWindows({ schedule }: CheckedPipeline, count: number): Window[] {
+  const first = parseWindow(schedule, schedule.start)
+  if (first === undefined) throw new ConfigError('the schedule cannot be used', [`start is ${schedule.start}`])
+  return Array.from({ length: count }, (_, index) => index).reduce<Window[]>(
+    (windows) => [...windows, windows.length === 0 ? first : shiftWindow(schedule, windows.at(-1) ?? first, 1)],
+    [],
+  )
+}
+
+function stopWhenAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new CancelledError('the demo', { cause: signal.reason })
+}
+
+type Done = {
+  readonly runs: readonly RunRecord[]
+  readonly answers: readonly Answer[]
+  readonly pipeline: CheckedPipeline
+  readonly state: string
+  readonly tookMs: number
+}
+
+function print(
+  { terminal: { print: write, paint } }: CommandContext,
+  { runs, answers, pipeline, state, tookMs }: Done,
+): void {
+  write(formatSummary(runs, answers, paint))
+  write(
+    `\n${paint('bold', 'Look further')}\n${lookFurther(pipeline, runs, state)
+      .map((line) => `  ${line}\n`)
+      .join('')}`,
+  )
+  const verdict = isAllWell(runs)
+    ? paint('green', 'Every balance holds.')
+    : paint('red', 'Not everything is accounted for: see what failed above.')
+  write(`\n${formatDays(runs, paint)}${verdict} ${formatDuration(tookMs)} in all.\n`)
+}

@@ -1,0 +1,52 @@
+import type { AddCommand, CommandContext } from '../command.ts'
+import { refinedTable, unknownTable } from '../lake-tables.ts'
+import { openExistingLake } from '../open-parts.ts'
+import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
+import { formatTable } from '../output/format-table.ts'
+import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
+import { platformConfig } from '../settings.ts'
+
+type Options = { readonly state: string; readonly limit: number; readonly json?: true }
+
+/** `cinelake history TABLE` */
+export const addHistory: AddCommand = (program, context) => {
+  const command = program
+    .command('history')
+    .summary('show the versions of a refined table')
+    .description('Shows the versions of a refined table, newest first, and the task that made each.')
+    .argument('<table>', 'a dataset or a model')
+    .option('--limit <versions>', 'versions to show', positiveInteger, 20)
+    .action(async (table: string, options: Options) => await history(table, options, context))
+  withExamples(withJson(withState(command)), [['cinelake history sales_by_day', 'who changed it, and when']])
+}
+
+async function history(name: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
+  await using lake = await openExistingLake(platformConfig(settings, options.state))
+  const table = refinedTable(lake, name)
+  if ((await table.snapshot()) === undefined) throw await unknownTable(lake, name)
+  const versions = await table.history({ limit: options.limit })
+  if (options.json === true) return terminal.print(`${toJson({ table: name, versions })}\n`)
+  terminal.print(
+    formatTable(
+      [
+        { title: 'version', align: 'right' },
+        { title: 'at' },
+        { title: 'operation' },
+        { title: 'rows added', align: 'right' },
+        { title: 'files added', align: 'right' },
+        { title: 'files removed', align: 'right' },
+        { title: 'by task' },
+      ],
+      versions.map((commit) => [
+        String(commit.version),
+        formatInstant(commit.at.toISOString()),
+        commit.operation,
+        formatCount(commit.addedRowCount),
+        formatCount(commit.addedFileCount),
+        formatCount(commit.removedFileCount),
+        commit.txn?.appId ?? '',
+      ]),
+      { paint: terminal.paint },
+    ),
+  )
+}

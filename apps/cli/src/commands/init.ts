@@ -1,0 +1,62 @@
+import { ConfigError } from '@cinelake/core'
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CALL, shellArgument } from '../call.ts'
+import type { AddCommand, CommandContext } from '../command.ts'
+import { withExamples, withJson } from '../options.ts'
+import { toJson } from '../output/format-value.ts'
+
+/** A small pipeline that runs as it is: files of orders to a table of sales by day. */
+const STARTER = fileURLToPath(new URL('../../starter', import.meta.url))
+/** The window that its sample files are of. */
+const SAMPLE_WINDOW = '2026-03-01'
+
+/** `cinelake init DIR` */
+export const addInit: AddCommand = (program, context) => {
+  const command = program
+    .command('init')
+    .summary('write a small pipeline that runs')
+    .description(
+      'Writes a small pipeline into a new folder: a CSV dataset, its contract and a model. It runs as it is.',
+    )
+    .argument('<dir>', 'a folder that is not there yet, or empty')
+    .action(async (folder: string, options: { readonly json?: true }) => await init(folder, options, context))
+  withExamples(withJson(command), [['cinelake init pipelines/mine', 'begin a pipeline of your own']])
+}
+
+async function init(folder: string, options: { readonly json?: true }, { terminal }: CommandContext): Promise<void> {
+  const target = path.resolve(folder)
+  const there = await readdir(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw new ConfigError('the pipeline cannot be written', [`${folder}: ${error.message}`], { cause: error })
+  })
+  if (there.length > 0) {
+    throw new ConfigError('the pipeline cannot be written', [
+      `${folder} holds ${there.length} entries: expected a new or empty folder`,
+    ])
+  }
+  await mkdir(target, { recursive: true })
+  await cp(STARTER, target, { recursive: true })
+  await setFolder(path.join(target, 'pipeline.yaml'), folder)
+  const files = (await readdir(target, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(target, path.join(entry.parentPath, entry.name)))
+    .sort()
+  if (options.json === true) return terminal.print(`${toJson({ folder: target, files, window: SAMPLE_WINDOW })}\n`)
+  terminal.print(`${files.map((file) => `  ${path.join(folder, file)}\n`).join('')}
+Now:
+  ${CALL} validate ${shellArgument(folder)}
+  ${CALL} run ${shellArgument(folder)} --window ${SAMPLE_WINDOW}
+  ${CALL} query "SELECT * FROM sales_by_day"
+`)
+}
+
+/** The starter's files lie beside it; paths in a pipeline are relative to where it is run. */
+async function setFolder(pipelineFile: string, folder: string): Promise<void> {
+  const text = await readFile(pipelineFile, 'utf8')
+  await writeFile(
+    pipelineFile,
+    text.replace('FOLDER', () => folder.replaceAll("'", "''")),
+  )
+}

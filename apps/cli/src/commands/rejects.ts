@@ -1,0 +1,111 @@
+import { literal, type SqlSession } from '@cinelake/engine'
+import type { AddCommand, CommandContext } from '../command.ts'
+import { refinedTable, rejectsTable, unknownTable } from '../lake-tables.ts'
+import { openEngine, openExistingLake } from '../open-parts.ts'
+import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
+import { plural } from '../output/describe-task.ts'
+import { formatTable } from '../output/format-table.ts'
+import { formatCell, formatCount, toJson } from '../output/format-value.ts'
+import { platformConfig } from '../settings.ts'
+
+type Options = {
+  readonly state: string
+  readonly limit: number
+  readonly window?: string
+  readonly rule?: string
+  readonly json?: true
+}
+type RuleCount = { readonly window_label: string; readonly rule: string; readonly count: number }
+type Reject = {
+  readonly window_label: string
+  readonly rule: string
+  readonly rules: readonly string[]
+  readonly file: string | null
+  readonly line: number | null
+  readonly raw: string | null
+}
+type Found = { readonly counts: readonly RuleCount[]; readonly rejects: readonly Reject[] }
+
+/** `cinelake rejects DATASET` */
+export const addRejects: AddCommand = (program, context) => {
+  const command = program
+    .command('rejects')
+    .summary('show the rows of a dataset that were kept out')
+    .description(
+      'Shows the rows of a dataset or a model that were kept out: how many by rule, then the rows themselves with the ' +
+        'file and line that each came from. Rows are shown as they were received, personal data included.',
+    )
+    .argument('<dataset>', 'a dataset or a model')
+    .option('--window <window>', 'only of this window')
+    .option('--rule <rule>', 'only those that broke this rule')
+    .option('--limit <rows>', 'rows to show', positiveInteger, 20)
+    .action(async (dataset: string, options: Options) => await rejects(dataset, options, context))
+  withExamples(withJson(withState(command)), [
+    ['cinelake rejects orders', 'what is wrong with the orders'],
+    ["cinelake rejects orders --rule 'type(amount)' --limit 5", 'five rows with an unreadable amount'],
+  ])
+}
+
+async function rejects(dataset: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
+  const config = platformConfig(settings, options.state)
+  await using lake = await openExistingLake(config)
+  await using engine = await openEngine(config)
+  await using session = await engine.session()
+  await using view = await rejectsTable(lake, dataset).view(session)
+  if (view === undefined && (await refinedTable(lake, dataset).snapshot()) === undefined) {
+    throw await unknownTable(lake, dataset)
+  }
+  const found = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)
+  if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
+  const { paint, print } = terminal
+  if (found.counts.length === 0) return print(`No row of ${dataset} was rejected${narrowed(options)}.\n`)
+  print(formatCounts(found.counts, paint))
+  const all = found.counts.reduce((sum, { count }) => sum + count, 0)
+  print(`\n${formatRejects(found.rejects, paint)}`)
+  if (found.rejects.length < all) {
+    print(
+      paint(
+        'dim',
+        `(${formatCount(found.rejects.length)} of ${plural(all, 'row')}; see --limit, --window and --rule)\n`,
+      ),
+    )
+  }
+}
+
+async function find(session: SqlSession, relation: string, { window, rule, limit }: Options): Promise<Found> {
+  const conditions = [
+    ...(window === undefined ? [] : [`window_label = ${literal(window)}`]),
+    ...(rule === undefined ? [] : [`list_contains(rules, ${literal(rule)})`]),
+  ]
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+  return {
+    counts: await session.rows<RuleCount>(
+      `SELECT window_label, rule, count(*) AS count FROM ${relation} ${where} GROUP BY ALL ORDER BY window_label, count DESC, rule`,
+    ),
+    rejects: await session.rows<Reject>(
+      `SELECT window_label, rule, rules, file, line, raw FROM ${relation} ${where} ORDER BY window_label DESC, rule, file, line, raw LIMIT ${limit}`,
+    ),
+  }
+}
+
+function formatCounts(counts: readonly RuleCount[], paint: CommandContext['terminal']['paint']): string {
+  return formatTable(
+    [{ title: 'window' }, { title: 'rule' }, { title: 'rows', align: 'right' }],
+    counts.map(({ window_label, rule, count }) => [window_label, rule, formatCount(count)]),
+    { paint },
+  )
+}
+
+function formatRejects(rows: readonly Reject[], paint: CommandContext['terminal']['paint']): string {
+  return rows
+    .map(({ window_label, rules, file, line, raw }) => {
+      const place = line === null ? (file ?? '') : `${file ?? ''}:${line}`
+      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}\n    ${formatCell('raw', raw)}\n`
+    })
+    .join('')
+}
+
+function narrowed({ window, rule }: Options): string {
+  const by = [...(window === undefined ? [] : [`in ${window}`]), ...(rule === undefined ? [] : [`by ${rule}`])]
+  return by.length === 0 ? '' : ` ${by.join(' ')}`
+}

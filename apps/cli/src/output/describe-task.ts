@@ -1,0 +1,56 @@
+import { balanceHolds, formatBalance, type Balance, type ErrorReport } from '@cinelake/core'
+import type { TaskOutput } from '@cinelake/contracts'
+import { formatBytes, formatCount } from './format-value.ts'
+
+/** What is told of a task: of the run's record, or of a change as it is heard. */
+export type TaskFacts = {
+  readonly state: string
+  readonly balance: Balance | null
+  readonly output: TaskOutput | null
+  readonly error: ErrorReport | null
+  readonly reason: string | null
+}
+
+/** What a task came to, in a few words: `1,980 rows, 20 rejected`, `3 files, 1.2 MB`, `already loaded`. */
+export function describeTask({ state, balance, output, error, reason }: TaskFacts): string {
+  if (state === 'retrying') return `${error?.code ?? 'failed'}; it is tried again`
+  if (state === 'failed') return error === null ? 'failed' : `${error.code}: ${error.message}`
+  if (state === 'skipped') return reason ?? 'skipped'
+  if (balance === null || output === null) return ''
+  if (!balanceHolds(balance)) return `the balance is broken: ${formatBalance(balance)}`
+  return [describeOutput(output, balance), ...describeLosses(balance)].join(', ')
+}
+
+function describeOutput(output: TaskOutput, balance: Balance): string {
+  if (output.kind === 'tables') return plural(output.tables.length, 'table')
+  if (output.kind === 'landed') {
+    if (output.fileCount === 0) return 'nothing new'
+    const count = output.rowCount === undefined ? plural(output.fileCount, 'file') : plural(output.rowCount, 'row')
+    return `${count}, ${formatBytes(output.sizeBytes)}`
+  }
+  const rows = plural(balance.out, 'row')
+  switch (output.outcome) {
+    case 'already-loaded':
+      return `${rows}, already loaded`
+    case 'changed':
+      return output.kind === 'loaded' ? `${rows}, ${formatCount(output.sentRowCount)} sent` : rows
+    // No row was counted: the table is as it was.
+    case 'unchanged':
+    case 'superseded':
+      return output.outcome
+    default:
+      return rows
+  }
+}
+
+function describeLosses({ rejected, duplicates }: Balance): string[] {
+  return [
+    ...(rejected === 0 ? [] : [`${formatCount(rejected)} rejected`]),
+    ...(duplicates === 0 ? [] : [plural(duplicates, 'duplicate')]),
+  ]
+}
+
+/** `1 row`, `2,000 rows` */
+export function plural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,114 @@
+import { CONTRACT_VERSION, type Event } from '@cinelake/contracts'
+import type { RunChange } from '@cinelake/scheduler'
+import { expect, test } from 'vitest'
+import { createProgress } from './progress.ts'
+import { createRegion } from './region.ts'
+import { plainPaint, type Terminal } from './terminal.ts'
+
+function aTerminal(isInteractive: boolean): Terminal & { readonly notes: string[] } {
+  const notes: string[] = []
+  return {
+    notes,
+    isInteractive,
+    print: () => {},
+    note: (text) => void notes.push(text),
+    columns: () => 60,
+    paint: plainPaint,
+  }
+}
+
+type Task = RunChange['tasks'][number]
+
+function aTask(fields: Partial<Task>): Task {
+  return {
+    planned: { name: 'refine titles', queue: 'transformer', needs: [], work: { kind: 'refine', dataset: 'titles' } },
+    position: 0,
+    state: 'succeeded',
+    generation: 1,
+    attempt: 1,
+    attemptLimit: 4,
+    since: null,
+    sentAt: null,
+    worker: null,
+    startedAt: null,
+    finishedAt: null,
+    dueAt: null,
+    durationMs: 1234,
+    error: null,
+    reason: null,
+    balance: { unit: 'rows', in: 2, out: 2, rejected: 0, duplicates: 0 },
+    output: { kind: 'table', table: 'titles', version: 0, outcome: 'committed' },
+    ...fields,
+  }
+}
+
+function aChange(...tasks: Task[]): RunChange {
+  const run = {
+    id: 'shop@2026-03-01',
+    pipeline: 'shop',
+    digest: '',
+    window: { start: '2026-03-01T00:00:00Z', end: '2026-03-02T00:00:00Z', label: '2026-03-01' },
+    state: 'running' as const,
+    after: null,
+    requestedAt: '',
+    startedAt: null,
+    finishedAt: null,
+    tasks: new Map(tasks.map((task) => [task.planned.name, task])),
+  }
+  return { run, tasks }
+}
+
+const header = {
+  contract: CONTRACT_VERSION,
+  id: 'a2a6ae9c-7a0f-4b3c-8f0f-3a8d1c3b5d10',
+  run: 'shop@2026-03-01',
+  task: 'refine titles',
+  generation: 1,
+  attempt: 1,
+  at: '2026-03-02T03:00:00Z',
+  worker: 'here:1',
+} as const
+const started: Event = { ...header, kind: 'task.started' }
+const progressed: Event = { ...header, kind: 'task.progressed', rowCount: 5000 }
+
+test('where nothing can be drawn again there is one plain line per finished task', () => {
+  const terminal = aTerminal(false)
+  using progress = createProgress(terminal)
+
+  progress.onEvent(started)
+  progress.onChange(aChange(aTask({ state: 'running' })))
+  progress.onChange(aChange(aTask({})))
+  progress.onChange(aChange(aTask({ state: 'skipped', reason: 'ingest failed', balance: null, output: null })))
+
+  expect(terminal.notes).toEqual([
+    '2026-03-01  ✓ refine titles                         1.2 s  2 rows\n',
+    '2026-03-01  - refine titles                                ingest failed\n',
+  ])
+})
+
+test('on a screen the tasks under way are drawn with rows and rate, and gone at the end', async () => {
+  const terminal = aTerminal(true)
+  let time = 0
+  const progress = createProgress(terminal, () => time)
+  progress.onEvent(started)
+  progress.onChange(aChange(aTask({ state: 'running' })))
+  time = 2000
+  progress.onEvent(progressed)
+
+  await expect.poll(() => terminal.notes.at(-1)).toMatch(/shop@2026-03-01 {2}0 of 1 tasks {2}2\.0 s\n. refine titles/)
+  expect(terminal.notes.at(-1)).toMatch(/2\.0 s {2}5,000 /)
+  progress[Symbol.dispose]()
+
+  expect(terminal.notes.at(-1)).toBe('\u001B[2A\u001B[0J')
+})
+
+test('what is printed goes above the lines that are drawn', () => {
+  const notes: string[] = []
+  const region = createRegion({ note: (text) => void notes.push(text) })
+
+  region.draw(['one', 'two'])
+  region.print('done')
+  region.draw([])
+
+  expect(notes).toEqual(['one\ntwo\n', '\u001B[2A\u001B[0Jdone\none\ntwo\n', '\u001B[2A\u001B[0J'])
+})

@@ -1,0 +1,99 @@
+import type { Event } from '@cinelake/contracts'
+import type { RunChange } from '@cinelake/scheduler'
+import { describeTask, plural } from './describe-task.ts'
+import { formatCount, formatDuration } from './format-value.ts'
+import { createRegion } from './region.ts'
+import type { Style, Terminal } from './terminal.ts'
+import { cut, padded } from './width.ts'
+
+/** Tells what is going on: a line per finished task, and on a screen, below them, what is being worked on. */
+export type Progress = Disposable & {
+  readonly onChange: (change: RunChange) => void
+  readonly onEvent: (event: Event) => void
+  /** A line between the others. */
+  readonly say: (text: string) => void
+}
+
+type Working = { readonly run: string; readonly task: string; readonly since: number; rowCount: number }
+
+const MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
+  succeeded: ['✓', 'green'],
+  failed: ['✗', 'red'],
+  skipped: ['-', 'dim'],
+  retrying: ['↻', 'yellow'],
+}
+const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
+/** Milliseconds between two drawings. */
+const FRAME_MS = 120
+const NAME_WIDTH = 34
+/** Tasks shown at once; there are seldom more. */
+const MAX_SHOWN = 8
+
+export const noProgress: Progress = { onChange() {}, onEvent() {}, say() {}, [Symbol.dispose]() {} }
+
+/** @param now milliseconds, for rates */
+export function createProgress(terminal: Terminal, now: () => number = () => performance.now()): Progress {
+  const { paint } = terminal
+  const region = terminal.isInteractive ? createRegion(terminal) : undefined
+  const working = new Map<string, Working>()
+  const counts = new Map<string, { done: number; all: number; since: number }>()
+  let frame = 0
+
+  const say = (text: string) => {
+    if (region === undefined) terminal.note(`${text}\n`)
+    else region.print(text)
+  }
+  const draw = () => {
+    frame += 1
+    region?.draw([...header(counts, now), ...[...working.values()].slice(0, MAX_SHOWN).map((task) => lineOf(task))])
+  }
+  const lineOf = ({ task, since, rowCount }: Working) => {
+    const elapsed = now() - since
+    const rate = rowCount === 0 || elapsed < 1000 ? '' : `  ${formatCount(Math.round((rowCount * 1000) / elapsed))}/s`
+    const rows = rowCount === 0 ? '' : `  ${plural(rowCount, 'row')}${rate}`
+    const text = `${SPINNER[frame % SPINNER.length]} ${padded(task, NAME_WIDTH, 'left')}  ${formatDuration(elapsed)}${rows}`
+    return paint('cyan', cut(text, terminal.columns() - 1))
+  }
+  const timer = region === undefined ? undefined : setInterval(draw, FRAME_MS)
+
+  return {
+    say,
+    onEvent(event) {
+      const key = `${event.run} ${event.task}`
+      if (event.kind === 'task.started')
+        working.set(key, { run: event.run, task: event.task, since: now(), rowCount: 0 })
+      const known = working.get(key)
+      if (event.kind === 'task.progressed' && known !== undefined) known.rowCount = event.rowCount ?? known.rowCount
+      if (event.kind === 'task.succeeded' || event.kind === 'task.failed') working.delete(key)
+    },
+    onChange({ run, tasks }) {
+      const done = [...run.tasks.values()].filter(
+        ({ state }) => MARKS[state] !== undefined && state !== 'retrying',
+      ).length
+      const since = counts.get(run.id)?.since ?? now()
+      if (done < run.tasks.size) counts.set(run.id, { done, all: run.tasks.size, since })
+      else counts.delete(run.id)
+      for (const task of tasks) {
+        const known = MARKS[task.state]
+        if (known === undefined) continue
+        const [mark, style] = known
+        const duration = task.durationMs === null || task.state === 'skipped' ? '' : formatDuration(task.durationMs)
+        const name = padded(task.planned.name, NAME_WIDTH, 'left')
+        say(`${run.window.label}  ${paint(style, mark)} ${name} ${padded(duration, 8, 'right')}  ${describeTask(task)}`)
+      }
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer)
+      region?.draw([])
+    },
+  }
+}
+
+function header(
+  counts: ReadonlyMap<string, { done: number; all: number; since: number }>,
+  now: () => number,
+): string[] {
+  return [...counts].map(
+    ([run, { done, all, since }]) => `${run}  ${done} of ${all} tasks  ${formatDuration(now() - since)}`,
+  )
+}

@@ -1,0 +1,43 @@
+/** Where a command writes to, and what that can show. */
+export type Terminal = {
+  /** The result of the command: standard output. */
+  readonly print: (text: string) => void
+  /** What is going on, and what went wrong: standard error. */
+  readonly note: (text: string) => void
+  /** Whether `note` reaches a screen on which lines can be drawn again. */
+  readonly isInteractive: boolean
+  /** Characters in a line of that screen. */
+  readonly columns: () => number
+  readonly paint: Paint
+}
+
+const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] } as const
+export type Style = keyof typeof CODES
+
+/** Puts a style around a text where colours are wanted; gives it back as it is elsewhere. */
+export type Paint = (style: Style, text: string) => string
+
+export const plainPaint: Paint = (_, text) => text
+
+export const colourPaint: Paint = (style, text) => {
+  const [on, off] = CODES[style]
+  return text === '' ? '' : `\u001B[${on}m${text}\u001B[${off}m`
+}
+
+type Stream = { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number }
+
+/**
+ * The terminal of this process. Colours only where both streams are a screen, and never against NO_COLOR.
+ * Source of the convention: no-color.org
+ */
+export function openTerminal(stdout: Stream, stderr: Stream, settings: Readonly<Record<string, string>>): Terminal {
+  const isScreen = stdout.isTTY === true && stderr.isTTY === true && settings['TERM'] !== 'dumb'
+  return {
+    print: (text) => void stdout.write(text),
+    note: (text) => void stderr.write(text),
+    isInteractive: stderr.isTTY === true && settings['TERM'] !== 'dumb',
+    // Some pseudo-terminals say 0.
+    columns: () => ((stderr.columns ?? 0) > 0 ? (stderr.columns ?? 80) : 80),
+    paint: isScreen && settings['NO_COLOR'] === undefined ? colourPaint : plainPaint,
+  }
+}

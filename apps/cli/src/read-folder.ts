@@ -1,0 +1,50 @@
+import { ConfigError } from '@cinelake/core'
+import { createSqlTyper, formatProblem, readPipeline, type CheckedPipeline, type Problem } from '@cinelake/pipeline'
+import type { Settings } from '@cinelake/service'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { openEngine, openSecrets } from './open-parts.ts'
+import type { PlatformConfig } from './settings.ts'
+
+/** What a folder's text is checked against besides itself: what this machine has. */
+export type Surroundings = { readonly config: PlatformConfig; readonly settings: Settings }
+
+export type FolderReading = {
+  /** Absent when there is an error among the problems. */
+  readonly pipeline?: CheckedPipeline
+  readonly problems: readonly Problem[]
+}
+
+/**
+ * A pipeline's folder as it is: the pipeline where it can be used, and every problem.
+ * @param surroundings checks that every setting and secret that the text names is there; left out, only the text counts
+ */
+export async function readFolder(
+  folder: string,
+  { engine }: Pick<PlatformConfig, 'engine'>,
+  surroundings?: Surroundings,
+): Promise<FolderReading> {
+  // The types of models are found by an engine over empty tables: nothing is kept, so nothing of the state is touched.
+  await using typing = await openEngine({ engine: { ...engine, scratchDirectory: path.join(tmpdir(), 'cinelake') } })
+  await using session = await typing.session()
+  const typer = createSqlTyper(session)
+  if (surroundings === undefined) return await readPipeline(path.resolve(folder), { typer })
+  const { config, settings } = surroundings
+  await using secrets = openSecrets(config, settings)
+  return await readPipeline(path.resolve(folder), { typer, settings, hasSecret: (name) => secrets.has(name) })
+}
+
+/**
+ * The pipeline of a folder, for those who need one that can be used.
+ * @throws {ConfigError} terminal: every error in the folder
+ */
+export async function usablePipeline(
+  folder: string,
+  config: Pick<PlatformConfig, 'engine'>,
+  surroundings?: Surroundings,
+): Promise<CheckedPipeline> {
+  const { pipeline, problems } = await readFolder(folder, config, surroundings)
+  if (pipeline !== undefined) return pipeline
+  const errors = problems.filter(({ severity }) => severity === 'error')
+  throw new ConfigError(`the pipeline in ${folder} cannot be used`, errors.map(formatProblem))
+}

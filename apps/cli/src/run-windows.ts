@@ -1,0 +1,71 @@
+import type { Queue } from '@cinelake/contracts'
+import { runIdOf, type Window } from '@cinelake/core'
+import { freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipeline'
+import type { RunRecord, Scheduler } from '@cinelake/scheduler'
+import type { Progress } from './output/progress.ts'
+import type { Platform } from './platform.ts'
+
+export type RunWindowsOptions = {
+  /** Runs windows that are done once more, whole. */
+  readonly again?: boolean
+  readonly progress: Progress
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs windows of a pipeline, oldest first, after whatever an earlier process left unfinished, and waits until all of it
+ * is finished.
+ * @returns the runs asked for, in order of their windows
+ * @throws {CancelledError} transient: told to stop; the next call goes on
+ */
+export async function runWindows(
+  platform: Platform,
+  pipeline: CheckedPipeline,
+  windows: readonly Window[],
+  { again = false, progress, signal }: RunWindowsOptions,
+): Promise<RunRecord[]> {
+  const { scheduler, bus } = platform
+  await giveUpOtherTexts(scheduler, pipeline, windows, again)
+  await platform.work(await queuesOf(scheduler, pipeline))
+  await using _listening = await bus.subscribe('progress', async (event) => progress.onEvent(event))
+  using _watching = scheduler.watch(progress.onChange)
+
+  const resumed = await scheduler.resume()
+  for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  const requested = await scheduler.requestRuns(pipeline, windows, { again })
+  for (const { runId, created } of requested) {
+    if (!created && !resumed.includes(runId)) progress.say(`${runId} is done already`)
+  }
+  for (const run of resumed) await scheduler.waitFor(run, { signal })
+  const records: RunRecord[] = []
+  for (const { runId } of requested) records.push(await scheduler.waitFor(runId, { signal }))
+  return records
+}
+
+/**
+ * A run that an earlier process left unfinished under another text of the pipeline cannot go on as it is. Nobody else
+ * works on it, so it is ended here; asked for again, it goes on under the text as it is now with what is not done.
+ */
+async function giveUpOtherTexts(
+  scheduler: Scheduler,
+  pipeline: CheckedPipeline,
+  windows: readonly Window[],
+  again: boolean,
+): Promise<void> {
+  const { digest } = freezePipeline(pipeline)
+  for (const window of windows) {
+    const run = await scheduler.run(runIdOf(pipeline.name, window))
+    if (run === undefined || run.finishedAt !== null) continue
+    if (run.digest !== digest || again) await scheduler.cancel(run.id)
+  }
+}
+
+/** The queues that this pipeline's tasks go to, and those of tasks that are still to be done from before. */
+async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
+  const queues = new Set<Queue>(planRun(pipeline).map(({ queue }) => queue))
+  for (const { id, finishedAt } of await scheduler.runs()) {
+    if (finishedAt !== null) continue
+    for (const { queue } of (await scheduler.run(id))?.tasks ?? []) queues.add(queue as Queue)
+  }
+  return queues
+}

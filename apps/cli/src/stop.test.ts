@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { aStarter, cinelake } from './testing.fixture.ts'
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
+const SALES = 'SELECT * FROM sales_by_day ORDER BY ordered_on'
+
+/** Runs the command line as a process of its own and sends it a signal when its n-th line appears. */
+async function interrupted(args: readonly string[], signal: NodeJS.Signals, line: number) {
+  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let notes = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    notes += text
+    if (notes.split('\n').length > line) child.kill(signal)
+  })
+  await once(child, 'close')
+  return { exitCode: child.exitCode, killedBy: child.signalCode, notes }
+}
+
+const isFinal = async (state: string) =>
+  expect(JSON.parse((await cinelake(['query', SALES, '--state', state, '--json'])).out)).toMatchObject({
+    rows: [
+      { ordered_on: '2026-03-01', orders: 3, sales: '1236.65' },
+      { ordered_on: '2026-03-02', orders: 2, sales: '100.00' },
+    ],
+  })
+
+test('Ctrl-C stops cleanly with 130, and the next start goes on', { timeout: 180_000 }, async () => {
+  await using given = await aStarter()
+  const args = ['run', given.folder, '--from', '2026-03-01', '--to', '2026-03-02', '--state', given.state]
+
+  const stopped = await interrupted(args, 'SIGINT', 1)
+  expect(stopped).toMatchObject({ exitCode: 130, killedBy: null })
+  expect(stopped.notes).toMatch(/Stopped\. The next start goes on from here\.\n$/)
+
+  const { exitCode, notes } = await cinelake(args)
+  expect({ exitCode, notes }).toMatchObject({
+    exitCode: 0,
+    notes: expect.stringMatching(/was not finished; it goes on/),
+  })
+  await isFinal(given.state)
+})
+
+test(
+  'killed at several points, the next start goes on and the tables come out the same',
+  { timeout: 180_000 },
+  async () => {
+    await using given = await aStarter()
+    const args = ['run', given.folder, '--from', '2026-03-01', '--to', '2026-03-02', '--state', given.state]
+
+    for (const line of [1, 2, 4]) {
+      expect(await interrupted(args, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
+    }
+
+    expect(await cinelake(args)).toMatchObject({ exitCode: 0 })
+    await isFinal(given.state)
+    const runs = JSON.parse((await cinelake(['status', '--state', given.state, '--json'])).out) as { runs: unknown[] }
+    expect(runs.runs).toMatchObject([{ state: 'succeeded' }, { state: 'succeeded' }])
+  },
+)
+
+test('a second process on one state directory is refused with the name of the first', async () => {
+  await using given = await aStarter()
+  const args = ['run', given.folder, '--window', '2026-03-01', '--state', given.state]
+  await cinelake(args)
+  const { openPgliteDatabase } = await import('@cinelake/warehouse/pglite')
+  await using _held = await openPgliteDatabase(`${given.state}/warehouse`)
+
+  const { exitCode, notes } = await cinelake(['tables', '--state', given.state])
+
+  expect(exitCode).toBe(2)
+  expect(notes).toContain(`got process ${process.pid} on`)
+})

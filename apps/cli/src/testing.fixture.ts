@@ -1,0 +1,34 @@
+import { temporaryDirectory } from '@cinelake/testkit'
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { plainPaint, type Terminal } from './output/terminal.ts'
+import { runCli } from './run-cli.ts'
+
+const STARTER = fileURLToPath(new URL('../starter', import.meta.url))
+
+export type Result = { readonly exitCode: number; readonly out: string; readonly notes: string }
+
+/** The command line as a person would use it, in this process, with what it printed. */
+export async function cinelake(args: readonly string[], settings: Record<string, string> = {}): Promise<Result> {
+  const printed = { out: '', notes: '' }
+  const terminal: Terminal = {
+    print: (text) => void (printed.out += text),
+    note: (text) => void (printed.notes += text),
+    isInteractive: false,
+    columns: () => 100,
+    paint: plainPaint,
+  }
+  const exitCode = await runCli(args, settings, terminal)
+  return { exitCode, ...printed }
+}
+
+/** A copy of the starter pipeline with a state directory beside it. */
+export async function aStarter(): Promise<AsyncDisposable & { readonly folder: string; readonly state: string }> {
+  const directory = await temporaryDirectory()
+  const folder = join(directory.path, 'starter')
+  await cp(STARTER, folder, { recursive: true })
+  const file = join(folder, 'pipeline.yaml')
+  await writeFile(file, (await readFile(file, 'utf8')).replace('FOLDER', folder))
+  return { folder, state: join(directory.path, 'state'), [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() }
+}

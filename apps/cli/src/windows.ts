@@ -1,0 +1,43 @@
+import { ConfigError, parseWindow, shiftWindow, windowAt, windowsBetween, type Window } from '@cinelake/core'
+import type { CheckedPipeline } from '@cinelake/pipeline'
+
+export type WindowChoice = { readonly window?: string; readonly from?: string; readonly to?: string }
+
+const EXAMPLES = { hour: '2026-03-01T05', day: '2026-03-01', month: '2026-03' } as const
+
+/**
+ * The windows that the options name: one, or those from one to another. Without any, the last one that is complete: the
+ * window before the one that it is now in the pipeline's time zone.
+ * @throws {ConfigError} terminal: every option that names no window
+ */
+export function chosenWindows(pipeline: CheckedPipeline, choice: WindowChoice, now: Date): Window[] {
+  const calendar = pipeline.schedule
+  const problems: string[] = []
+  const read = (option: string, text: string | undefined): Window | undefined => {
+    const window = text === undefined ? undefined : parseWindow(calendar, text)
+    if (text !== undefined && window === undefined) {
+      problems.push(
+        `--${option} is ${text}: expected ${article(calendar.every)} ${calendar.every} of the pipeline's time zone ` +
+          `${calendar.timeZone}, written as ${EXAMPLES[calendar.every]}`,
+      )
+    }
+    return window
+  }
+  if (choice.window !== undefined && (choice.from !== undefined || choice.to !== undefined)) {
+    problems.push('--window was given together with --from or --to: expected one or the other')
+  }
+  if (choice.to !== undefined && choice.from === undefined) problems.push('--to was given without --from')
+  const lastComplete = shiftWindow(calendar, windowAt(calendar, now), -1)
+  const one = read('window', choice.window)
+  const from = read('from', choice.from)
+  const to = read('to', choice.to) ?? lastComplete
+  if (from !== undefined && from.start > to.start) {
+    problems.push(`--from ${from.label} is after --to ${to.label}: expected the earlier window first`)
+  }
+  if (problems.length > 0) throw new ConfigError('the windows cannot be used', problems)
+  return from === undefined ? [one ?? lastComplete] : windowsBetween(calendar, from, to)
+}
+
+function article(noun: string): string {
+  return noun === 'hour' ? 'an' : 'a'
+}
