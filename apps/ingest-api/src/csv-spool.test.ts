@@ -51,6 +51,14 @@ test('a row of nothing is still a row', async () => {
   expect(await textOf([[{}, { a: 1 }, { b: '' }]])).toBe('a,b\n"",\n1,\n,""\n')
 })
 
+test('records with ever new fields end in an error, not in a full disk', async () => {
+  const pages = Array.from({ length: 3 }, (_, page) => [
+    { id: page, byUser: Object.fromEntries(Array.from({ length: 900 }, (__, user) => [`u${page}-${user}`, 1])) },
+  ])
+
+  await expect(spoolOf(pages)).rejects.toThrow(/expected at most 2000 fields in all records together, got more/)
+})
+
 test('whatever the records hold, another reader finds the same rows', async () => {
   const value = fc.oneof(
     fc.string({ unit: 'grapheme' }),

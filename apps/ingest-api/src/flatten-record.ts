@@ -3,6 +3,12 @@ import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json
 /** Objects within objects. Deeper ones are a mistake, or an attack on the stack. */
 const MAX_DEPTH = 64
 
+/**
+ * Columns. No database has wider tables (PostgreSQL 1,600, SQL Server 1,024: limits in their manuals), and every row gets a
+ * cell for each: an object whose names are identifiers would take time and disk by the square of its size.
+ */
+const MAX_COLUMNS = 2_000
+
 /** The columns of a dataset in the order in which they were first seen. */
 export type Columns = Map<string, number>
 
@@ -37,6 +43,11 @@ function fillCells(object: JsonObject, prefix: string, depth: number, row: Row):
 function setCell(column: string, cell: string | null, { columns, cells }: Row): void {
   const known = columns.get(column)
   const index = known ?? columns.size
+  if (index >= MAX_COLUMNS) {
+    throw new RecordProblem(
+      `expected at most ${MAX_COLUMNS} fields in all records together, got more: the names of one of its objects are values, such as identifiers`,
+    )
+  }
   if (known === undefined) columns.set(column, index)
   if (cells[index] !== undefined) {
     throw new RecordProblem(

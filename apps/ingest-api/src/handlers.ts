@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskHandlers } from '@cinelake/bus'
 import type { Ingest } from '@cinelake/contracts'
 import { CancelledError, type Clock, type Log } from '@cinelake/core'
-import { commitManifest, manifestOf, outcomeOf, readManifest, type Lake } from '@cinelake/lake'
+import { landOnce, type Lake } from '@cinelake/lake'
 import { loadPipeline, type CheckedPipeline, type RestDataset, type RestSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { CommandUnknownError } from './errors.ts'
@@ -25,29 +25,11 @@ export function createIngestApiHandlers(deps: IngestApiDeps): TaskHandlers {
   const ingestDataset = createIngestDataset({ maxBodyBytes: MAX_BODY_BYTES, random: Math.random, pause, ...deps })
 
   return {
-    async ingest(command, context) {
-      const path = manifestOf(command)
-      const options = { signal: context.signal }
-      const before = await readManifest(lake, path, options)
-      if (before !== undefined) {
-        log.info({ task: command.task, manifest: path }, 'landed already')
-        return outcomeOf(before, path)
-      }
-      const started = clock().getTime()
-      const place = datasetOf(await loadPipeline(lake, command.pipeline, options), command)
-      const landed = await ingestDataset(command, place, context)
-      const { run, task, generation, source, dataset, window } = command
-      const manifest = await commitManifest(
-        lake,
-        path,
-        { version: 1, run, task, generation, source, dataset, window, ...landed },
-        options,
-      )
-      const outcome = outcomeOf(manifest, path)
-      const { fileCount, sizeBytes, rowCount } = outcome.output
-      log.info({ task, fileCount, sizeBytes, rowCount, durationMs: clock().getTime() - started }, 'landed')
-      return outcome
-    },
+    ingest: (command, context) =>
+      landOnce({ lake, clock, log }, command, context, async () => {
+        const pipeline = await loadPipeline(lake, command.pipeline, { signal: context.signal })
+        return await ingestDataset(command, datasetOf(pipeline, command), context)
+      }),
   }
 }
 

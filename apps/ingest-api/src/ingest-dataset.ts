@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
 import type { Ingest, Manifest } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
-import { landObject, windowFolder, type Lake } from '@cinelake/lake'
+import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { createCredentials } from './credentials.ts'
@@ -26,7 +26,7 @@ export function createIngestDataset({ lake, fill, clock, log, random, pause, max
     command: Ingest,
     { source, dataset }: { readonly source: RestSource; readonly dataset: RestDataset },
     { signal, progress }: TaskContext,
-  ): Promise<Pick<Manifest, 'format' | 'files' | 'rowCount'>> => {
+  ): Promise<Landed> => {
     const address = await addressOf(source, dataset, command.window, fill)
     const { maxRetries, timeoutMs } = source
     const credentials = createCredentials(source, fill)

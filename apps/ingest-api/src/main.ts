@@ -20,7 +20,8 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
 
   const lake = use(await openLake())
   const secrets = use(guardSecrets(openSecrets()))
-  redactWith((text) => secrets.redact(text))
+  const redact = (text: string) => secrets.redact(text)
+  redactWith(redact)
   const fill = createFill({ settings, secrets })
   const bus = use(openBus()) // last in, first closed: the intake stops before the storage
 
@@ -32,6 +33,7 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
       handlers: createIngestApiHandlers({ lake, fill, clock: systemClock, log, maxBodyBytes: config.maxBodyBytes }),
       clock: systemClock,
       log,
+      redact,
       observe: taskMetrics(metrics),
       options: { concurrency: config.concurrency },
     }),

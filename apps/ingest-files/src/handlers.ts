@@ -2,13 +2,13 @@ import type { TaskContext, TaskHandlers } from '@cinelake/bus'
 import type { Discover, Ingest } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
-import { commitManifest, manifestOf, outcomeOf, readManifest, type Lake } from '@cinelake/lake'
+import { landOnce, type Lake, type Landed } from '@cinelake/lake'
 import { loadPipeline, type CheckedPipeline, type DatabaseSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { discoverTables } from './database/discover-tables.ts'
 import { createIngestTable } from './database/ingest-table.ts'
 import { CommandUnknownError } from './errors.ts'
-import { createIngestFileDrop, type Landed } from './files/ingest-file-drop.ts'
+import { createIngestFileDrop } from './files/ingest-file-drop.ts'
 
 export type IngestFilesDeps = {
   readonly lake: Lake
@@ -36,28 +36,10 @@ export function createIngestFilesHandlers(deps: IngestFilesDeps): TaskHandlers {
       }
     },
 
-    async ingest(command, context) {
-      const path = manifestOf(command)
-      const options = { signal: context.signal }
-      const before = await readManifest(lake, path, options)
-      if (before !== undefined) {
-        log.info({ task: command.task, manifest: path }, 'landed already')
-        return outcomeOf(before, path)
-      }
-      const started = clock().getTime()
-      const landed = await land(command, await loadPipeline(lake, command.pipeline, options), context)
-      const { run, task, generation, source, dataset, window } = command
-      const manifest = await commitManifest(
-        lake,
-        path,
-        { version: 1, run, task, generation, source, dataset, window, ...landed },
-        options,
-      )
-      const outcome = outcomeOf(manifest, path)
-      const { fileCount, sizeBytes, rowCount } = outcome.output
-      log.info({ task, fileCount, sizeBytes, rowCount, durationMs: clock().getTime() - started }, 'landed')
-      return outcome
-    },
+    ingest: (command, context) =>
+      landOnce({ lake, clock, log }, command, context, async () =>
+        land(command, await loadPipeline(lake, command.pipeline, { signal: context.signal }), context),
+      ),
   }
 }
 

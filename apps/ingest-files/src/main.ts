@@ -22,7 +22,8 @@ await runService('ingest-files', IngestFilesEnv, async ({ config, settings, log,
   const lake = use(await openLake())
   const engine = use(await createDuckDbEngine(config.engine))
   const secrets = use(guardSecrets(openSecrets()))
-  redactWith((text) => secrets.redact(text))
+  const redact = (text: string) => secrets.redact(text)
+  redactWith(redact)
   const fill = createFill({ settings, secrets })
   const bus = use(openBus()) // last in, first closed: the intake stops before the storage
 
@@ -34,6 +35,7 @@ await runService('ingest-files', IngestFilesEnv, async ({ config, settings, log,
       handlers: createIngestFilesHandlers({ lake, engine, fill, clock: systemClock, log }),
       clock: systemClock,
       log,
+      redact,
       observe: taskMetrics(metrics),
       options: { concurrency: config.concurrency },
     }),

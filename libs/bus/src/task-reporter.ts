@@ -43,7 +43,14 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
 
   const failed = async (error: unknown) => {
     const report = presentable(reportError(error), worker.redact)
-    await publish({ kind: 'task.failed', durationMs: durationMs(), error: report, quality: qualityOf(error) })
+    const body = { kind: 'task.failed', durationMs: durationMs(), error: report, quality: qualityOf(error) } as const
+    try {
+      await publish(body)
+    } catch (refusal) {
+      if (!(refusal instanceof TerminalError)) throw refusal
+      // Details that no broker takes must not keep the failure itself from being heard of: the run would wait for ever.
+      await publish({ ...body, error: { ...report, context: {} }, quality: [] })
+    }
     const facts = { code: report.code, error: report.message, retryable: report.retryable, durationMs: durationMs() }
     if (report.retryable) log.warn(report.code === UNEXPECTED ? { ...facts, err: error } : facts, 'task failed')
     else log.error(facts, 'task failed for good')

@@ -1,4 +1,4 @@
-import type { Command, Event } from '@cinelake/contracts'
+import type { Command, Event, QualityResult } from '@cinelake/contracts'
 import { silentLog, TerminalError, type Balance } from '@cinelake/core'
 import { fixedClock, until } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
@@ -13,9 +13,13 @@ function anOutcome(fields: Partial<TaskOutcome> = {}): TaskOutcome {
   return { balance: balanced, rejects: { 'type(price)': 2 }, output, ...fields }
 }
 
+function aFinding(rule: string): QualityResult {
+  return { rule, severity: 'fail', checked: 10, failed: 3, detail: 'x'.repeat(50) }
+}
+
 class RuleBroken extends TerminalError {
   readonly code = 'TEST_RULE_BROKEN'
-  readonly quality = [{ rule: 'price_positive', severity: 'fail', checked: 10, failed: 3 }]
+  readonly quality: readonly QualityResult[] = [{ rule: 'price_positive', severity: 'fail', checked: 10, failed: 3 }]
 }
 
 /** A worker over a bus in memory, and the events that it publishes. */
@@ -189,6 +193,30 @@ describe('a task that fails', () => {
 
     expect(worker.kinds()).toEqual(['task.started', 'task.failed'])
     expect(JSON.stringify(worker.events)).not.toContain('hunter2')
+  })
+
+  test.each([
+    [
+      'what its rules found is too much for any broker',
+      Array.from({ length: 5000 }, (_, at) => aFinding(`rule ${at}`)),
+      {},
+    ],
+    ['a fact of it has no form in a message', [], { limit: Infinity }],
+  ])('is heard of, though %s', async (_what, quality, context) => {
+    await using worker = await given({
+      load: async () => {
+        throw Object.assign(new RuleBroken('rule is broken', context), { quality })
+      },
+    })
+
+    await worker.send()
+    await worker.bus.idle()
+
+    expect(worker.events[1]).toMatchObject({
+      kind: 'task.failed',
+      error: { code: 'TEST_RULE_BROKEN', message: 'rule is broken', retryable: false },
+    })
+    expect(await worker.bus.deadLetters('loader')).toEqual([])
   })
 
   test('when its outcome is too large for any broker', async () => {

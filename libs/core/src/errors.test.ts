@@ -38,6 +38,27 @@ describe('an error as it is reported', () => {
     expect(reportError(undefined)).toMatchObject({ code: 'UNEXPECTED_ERROR' })
   })
 
+  test('names the failures of which it is made, when it has no words of its own', () => {
+    // What Node throws when a name has several addresses and none of them answers.
+    const away = new AggregateError([
+      new Error('connect ECONNREFUSED ::1:1'),
+      new Error('connect ECONNREFUSED 127.0.0.1:1'),
+    ])
+
+    expect(reportError(new FileBroken('cannot read', {}, { cause: away })).message).toBe(
+      'cannot read; caused by: connect ECONNREFUSED ::1:1, connect ECONNREFUSED 127.0.0.1:1',
+    )
+    expect(reportError(new RangeError()).message).toBe('RangeError')
+  })
+
+  test('can be reported whatever was thrown', () => {
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+
+    for (const thrown of [circle, 1n, Symbol('x'), null, () => {}])
+      expect(reportError(thrown)).toMatchObject({ code: 'UNEXPECTED_ERROR', message: expect.stringMatching(/./) })
+  })
+
   test('ends, though its causes go in a circle', () => {
     const one = new Error('one')
     const two = new Error('two', { cause: one })

@@ -80,10 +80,16 @@ function withCauses(thrown: unknown): string {
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text)
     cause = cause instanceof Error ? cause.cause : undefined
   }
-  return parts.join('; caused by: ')
+  return parts.join('; caused by: ') || nameOf(thrown)
 }
 
 function textOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(textOf).join(', ')
   if (thrown instanceof Error) return thrown.message
-  return typeof thrown === 'string' ? thrown : (JSON.stringify(thrown) ?? 'unknown')
+  // Not what is in it: nobody knows what that is, and this text travels.
+  return typeof thrown === 'string' ? thrown : nameOf(thrown)
+}
+
+function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : `a thrown ${thrown === null ? 'null' : typeof thrown}`
 }

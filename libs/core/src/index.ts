@@ -1,5 +1,6 @@
 export { balanceHolds, formatBalance, type Balance } from './balance.ts'
 export { systemClock, type Clock } from './clock.ts'
+export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {
   CancelledError,
   ConfigError,

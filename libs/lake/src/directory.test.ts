@@ -1,6 +1,6 @@
 import { temporaryDirectory, until } from '@cinelake/testkit'
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -98,6 +98,16 @@ describe('scratch space', () => {
     const names = await readdir(join(directory.path, '.scratch'))
     expect(names.filter((name) => name.endsWith('_old'))).toEqual([])
     expect(names).toContain('another-machine_1_1_busy')
+  })
+
+  test('that somebody tidied away while the lake was in use is made again', async () => {
+    await using directory = await temporaryDirectory()
+    await using lake = await createDirectoryLake(directory.path)
+    await rm(join(directory.path, '.scratch'), { recursive: true })
+
+    await lake.put('a', 'x')
+
+    expect(await lake.readText('a')).toBe('x')
   })
 
   test('is empty after every kind of write', async () => {

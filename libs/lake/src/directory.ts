@@ -87,21 +87,21 @@ function lakeIn(place: Place): Lake {
       call('put', path, options, async (file) => {
         // The cheap way out for the usual second caller; the link decides.
         if ((await objectAt(directory, path)) !== undefined) return 'exists'
-        const unfinished = scratch.file()
+        const unfinished = await scratch.file()
         await fillFile(unfinished, content)
         return placeIfAbsent(unfinished, file)
       }),
 
     put: (path, content, options) =>
       call('put', path, options, async (file) => {
-        const unfinished = scratch.file()
+        const unfinished = await scratch.file()
         await fillFile(unfinished, content)
         await placeReplacing(unfinished, file)
       }),
 
     write: (path, content, options) =>
       call('write', path, options, async (file) => {
-        const unfinished = scratch.file()
+        const unfinished = await scratch.file()
         const written = await fillFileFrom(unfinished, content, options?.signal)
         await placeReplacing(unfinished, file)
         return written
@@ -109,14 +109,14 @@ function lakeIn(place: Place): Lake {
 
     writeIfAbsent: (path, content, options) =>
       call('write', path, options, async (file) => {
-        const unfinished = scratch.file()
+        const unfinished = await scratch.file()
         const written = await fillFileFrom(unfinished, content, options?.signal)
         return { ...written, outcome: await placeIfAbsent(unfinished, file) }
       }),
 
     upload: (localFile, path, options) =>
       call('upload', path, options, async (file) => {
-        const unfinished = scratch.file()
+        const unfinished = await scratch.file()
         await takeFile(localFile, unfinished)
         await placeReplacing(unfinished, file)
       }),

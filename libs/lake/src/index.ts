@@ -1,13 +1,11 @@
 export { LakeObjectMissingError, LakeObjectTooLargeError, LakePathError, LakeUnavailableError } from './errors.ts'
 export type { CallOptions, Lake, LakeObject, LocalFile, Written } from './lake.ts'
 export {
-  commitManifest,
   LandingChangedError,
   landObject,
+  landOnce,
   ManifestCorruptError,
-  manifestOf,
-  outcomeOf,
-  readManifest,
   windowFolder,
+  type Landed,
   type LandingLake,
 } from './landing.ts'

@@ -1,5 +1,5 @@
 import { Manifest, manifestPath, type Ingest, type TaskOutput } from '@cinelake/contracts'
-import { taskFileName, TerminalError, TransientError, type Balance } from '@cinelake/core'
+import { taskFileName, TerminalError, TransientError, type Balance, type Clock, type Log } from '@cinelake/core'
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from './lake.ts'
 
@@ -94,6 +94,39 @@ export async function landObject(
   const own = `${path.slice(0, slash)}${sha256.slice(0, 16)}/${path.slice(slash)}`
   await lake.writeIfAbsent(own, expecting(sha256, path, content()), options)
   return { path: own, sizeBytes, sha256 }
+}
+
+/** What an ingest task found and landed; the rest of its manifest is the command's. */
+export type Landed = Pick<Manifest, 'format' | 'files' | 'rowCount' | 'columns' | 'primaryKey' | 'cursor'>
+
+/**
+ * Carries out an ingest command, once in effect: an attempt that comes after another had landed reports what that one
+ * landed.
+ * @param land lands the data; what it returns counts once the manifest says so
+ */
+export async function landOnce(
+  {
+    lake,
+    clock,
+    log,
+  }: { readonly lake: Pick<Lake, 'readText' | 'putIfAbsent'>; readonly clock: Clock; readonly log: Log },
+  command: Ingest,
+  { signal }: { readonly signal: AbortSignal },
+  land: () => Promise<Landed>,
+) {
+  const path = manifestOf(command)
+  const { run, task, generation, source, dataset, window } = command
+  const before = await readManifest(lake, path, { signal })
+  if (before !== undefined) {
+    log.info({ task, manifest: path }, 'landed already')
+    return outcomeOf(before, path)
+  }
+  const started = clock().getTime()
+  const landed = { version: 1, run, task, generation, source, dataset, window, ...(await land()) } as const
+  const outcome = outcomeOf(await commitManifest(lake, path, landed, { signal }), path)
+  const { fileCount, sizeBytes, rowCount } = outcome.output
+  log.info({ task, fileCount, sizeBytes, rowCount, durationMs: clock().getTime() - started }, 'landed')
+  return outcome
 }
 
 /** What an ingest task reports of its manifest: rows where they were counted, else files. */

@@ -10,7 +10,7 @@ const FOREIGN_LEFTOVER_MS = 7 * 24 * 3_600_000
 /** Room for unfinished files on the lake's own disk, so that finishing them is a rename. */
 export interface ScratchSpace extends AsyncDisposable {
   /** A path for one unfinished file. */
-  file(): string
+  file(): Promise<string>
   /** A new directory of its own. */
   directory(): Promise<AsyncDisposable & { readonly directory: string }>
 }
@@ -24,12 +24,16 @@ export async function openScratchSpace(base: string): Promise<ScratchSpace> {
   await removeLeftovers(base)
   const own = join(base, `${ownerName()}_${randomUUID()}`)
   await mkdir(own)
+  /** Somebody may have tidied the disk meanwhile: by hand, or another machine that took this one for gone. */
+  const makeAgain = async () => {
+    await mkdir(own, { recursive: true })
+    return own
+  }
   return {
-    file: () => join(own, randomUUID()),
+    file: async () => join(await makeAgain(), randomUUID()),
     async directory() {
-      const directory = join(own, randomUUID())
-      // Recursive: somebody may have tidied the disk by hand meanwhile.
-      await mkdir(directory, { recursive: true })
+      const directory = join(await makeAgain(), randomUUID())
+      await mkdir(directory)
       return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
     },
     [Symbol.asyncDispose]: () => rm(own, { recursive: true, force: true }),

@@ -38,6 +38,8 @@ function spellingsOf(value: string): string[] {
   return [
     value,
     encodeURIComponent(value),
+    // As forms and query parameters write it: another set of characters, and `+` for a blank.
+    new URLSearchParams({ '': value }).toString().slice(1),
     JSON.stringify(value).slice(1, -1),
     Buffer.from(value).toString('base64'),
     Buffer.from(value).toString('base64url'),

@@ -159,7 +159,20 @@ export class RowsLostError extends TransientError {
   }
 }
 
-/** The database refused a query for a reason of its own. */
+/** A query that this database cannot do over this data: a view whose expression fails, a column that is gone. */
+export class DatabaseQueryRefusedError extends TerminalError {
+  readonly code = 'DATABASE_QUERY_REFUSED'
+
+  constructor(place: DatabasePlace, doing: string, state: string, options?: ErrorOptions) {
+    super(
+      `database cannot do it [${at(place)} sqlstate=${state}]: could not ${doing}; run \`SELECT * FROM\` it in the database to see which value or expression it is, and correct that, or exclude it`,
+      { ...place, doing, sqlstate: state },
+      options,
+    )
+  }
+}
+
+/** The database failed at a query for a reason of its own. */
 export class DatabaseQueryError extends TransientError {
   readonly code = 'DATABASE_QUERY_FAILED'
 

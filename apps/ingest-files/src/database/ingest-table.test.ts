@@ -517,6 +517,21 @@ describe('what goes wrong with a database', () => {
     expect(await failing(`postgres://u:\${secret:PW}@${answering.host}/db`)).toMatchObject({ code, retryable })
   })
 
+  test('a view that cannot be computed over its rows is wrong for good, and no row is quoted', async () => {
+    const agent = await given(
+      "CREATE TABLE people (email text); INSERT INTO people VALUES ('ada@example.com'); CREATE VIEW ages AS SELECT email::int AS age FROM people",
+    )
+
+    const thrown: unknown = await copy(agent, 'ages').catch((error: unknown) => error)
+
+    expect(reportError(thrown)).toMatchObject({
+      code: 'DATABASE_QUERY_REFUSED',
+      retryable: false,
+      context: { sqlstate: '22P02' },
+    })
+    expect(JSON.stringify(reportError(thrown))).not.toContain('ada@example.com')
+  })
+
   test('a server that hangs up, and one that speaks something else', async () => {
     await using hangingUp = await startAnswering((socket) => void socket.destroy())
     await using http = await startAnswering((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))

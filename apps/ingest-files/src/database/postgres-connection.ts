@@ -32,9 +32,14 @@ export function connectPostgres(source: string, address: DatabaseAddress, signal
   })
   // A connection that breaks while nothing runs on it is told by the next statement; unheard, it would end the process.
   client.on('error', () => {})
-  const close = () => void client.end().catch(() => {})
+  const stopped = Promise.withResolvers<never>()
+  stopped.promise.catch(() => {})
+  const close = () => {
+    void client.end().catch(() => {})
+    stopped.reject(new Error('Connection terminated'))
+  }
   signal.addEventListener('abort', close, { once: true })
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: poolOfOne(client) }) })
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: poolOfOne(client, stopped.promise) }) })
   return {
     db,
     async [Symbol.asyncDispose]() {
@@ -44,13 +49,16 @@ export function connectPostgres(source: string, address: DatabaseAddress, signal
   }
 }
 
-/** A pool would hold a broken connection for one that may heal, and wait for it when it closes; one client is simply ended. */
-function poolOfOne(client: pg.Client): PostgresPool {
+/**
+ * A pool would hold a broken connection for one that may heal, and wait for it when it closes; one client is simply ended.
+ * @param stopped rejects when the client was ended from outside: one that is ended while it connects says nothing itself
+ */
+function poolOfOne(client: pg.Client, stopped: Promise<never>): PostgresPool {
   let connected: Promise<unknown> | undefined
   return {
     options: {},
     async connect() {
-      await (connected ??= client.connect())
+      await (connected ??= Promise.race([client.connect(), stopped]))
       return Object.assign(client, { release() {} })
     },
     end: async () => await client.end(),

@@ -4,6 +4,7 @@ import {
   DatabaseMissingError,
   DatabasePermissionError,
   DatabaseQueryError,
+  DatabaseQueryRefusedError,
   DatabaseTlsError,
   DatabaseUnavailableError,
   type DatabasePlace,
@@ -14,6 +15,12 @@ import {
  * shutting down or starting, cancelled by an operator or by a conflict. Source: postgresql.org/docs/current/errcodes-appendix.html
  */
 const PASSING = /^(?:08|53|57|58|40|55)/
+
+/** Data exceptions, broken constraints, and what functions raise. The server's text about them quotes values of rows. */
+const OF_ROWS = /^(?:22|23|P0)/
+
+/** What the query names is not there, or not supported: the same statement fails again. */
+const OF_THE_QUERY = /^(?:42|0A)/
 
 /** The driver's or the server's error as one of ours. Texts of the server about rows (`detail`) are not passed on. */
 export function translatePostgresError(
@@ -38,6 +45,8 @@ function fromServer(state: string, error: unknown, place: DatabasePlace, doing: 
   if (state.startsWith('28')) return new DatabaseLoginRefusedError(place, state, cause)
   if (state === '3D000') return new DatabaseMissingError(place, cause)
   if (state === '42501') return new DatabasePermissionError(place, doing, cause)
+  if (OF_ROWS.test(state)) return new DatabaseQueryRefusedError(place, doing, state)
+  if (OF_THE_QUERY.test(state)) return new DatabaseQueryRefusedError(place, doing, state, cause)
   if (PASSING.test(state)) return new DatabaseUnavailableError(place, state, cause)
   return new DatabaseQueryError(place, doing, state, cause)
 }

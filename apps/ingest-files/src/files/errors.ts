@@ -22,6 +22,20 @@ export class SourceFolderUnusableError extends TerminalError {
   }
 }
 
+/** The folder of a source on a disk or a share that fails or does not answer. */
+export class SourceFolderAwayError extends TransientError {
+  readonly code = 'FILES_FOLDER_AWAY'
+
+  constructor(source: string, folder: string, reason: string, options?: ErrorOptions) {
+    super(
+      `folder could not be listed [source=${source} folder=${folder} reason=${reason}]: expected all that is in it; ` +
+        'check the disk or the share that it is on',
+      { source, folder, reason },
+      options,
+    )
+  }
+}
+
 /** No file of the window. Transient: the drop may be late. */
 export class FilesMissingError extends TransientError {
   readonly code = 'FILES_MISSING'

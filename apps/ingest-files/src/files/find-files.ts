@@ -4,6 +4,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { FileForbiddenError, FileOutsideSourceError, SourceFolderUnusableError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
+import { codeOf, fileError, folderError } from './file-system-errors.ts'
 import type { GlobSegment } from './glob.ts'
 
 export type SourceFolder = { readonly source: string; readonly folder: string }
@@ -21,6 +22,9 @@ export type FoundFile = {
  * folder; `**` does not go through links. Only folders that the pattern leads to are opened.
  *
  * @throws {SourceFolderUnusableError} terminal
+ * @throws {SourceFolderAwayError} transient
+ * @throws {FileForbiddenError} terminal: what matches the pattern may not be looked at
+ * @throws {FileUnreadableError} transient
  * @throws {FileOutsideSourceError} terminal: a link that matches the pattern leads elsewhere
  */
 export async function findFiles(
@@ -80,7 +84,7 @@ async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegme
 async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Promise<void> {
   const file = await followInside(walk, name)
   if (file === undefined) return
-  const found = await stat(file).catch(() => undefined)
+  const found = await stat(file).catch((error: unknown) => undefinedWhenGone(error, walk, name))
   if (rest.length > 0) {
     if (found?.isDirectory() === true) await visit(walk, name, rest)
   } else if (found?.isFile() === true) {
@@ -93,9 +97,15 @@ async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Pro
 
 /** Undefined for what is gone by now, and for links that lead nowhere. */
 async function followInside(walk: Walk, name: string): Promise<string | undefined> {
-  const file = await realpath(join(walk.root, name)).catch(() => undefined)
+  const file = await realpath(join(walk.root, name)).catch((error: unknown) => undefinedWhenGone(error, walk, name))
   if (file === undefined || file.startsWith(walk.root.endsWith(sep) ? walk.root : `${walk.root}${sep}`)) return file
   throw new FileOutsideSourceError(walk.source, walk.folder, name)
+}
+
+/** Whatever else keeps a file from being looked at fails the task: half of a drop must not pass for all of it. */
+function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined {
+  const code = codeOf(error)
+  if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') throw fileError(error, walk.source, name)
 }
 
 async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
@@ -106,23 +116,4 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
     if (below !== '' && codeOf(error) === 'ENOENT') return []
     throw folderError(error, walk.source, join(walk.folder, below))
   }
-}
-
-function folderError(error: unknown, source: string, folder: string): unknown {
-  const code = codeOf(error)
-  if (code === undefined) return error
-  const [found, remedy] = FOLDER_PROBLEMS[code] ?? [`the error ${code}`, 'check the disk or the share that it is on']
-  return new SourceFolderUnusableError(source, folder, found, remedy, { cause: error })
-}
-
-/** What the codes of errno(3) mean for somebody who configured a folder. */
-const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
-  ENOENT: ['nothing of that name', "correct the source's `path`, or mount the disk that it is on"],
-  ENOTDIR: ['a path through a file', "correct the source's `path`"],
-  EACCES: ['a refusal', 'let the user that this agent runs as list the folder'],
-  EPERM: ['a refusal', 'let the user that this agent runs as list the folder'],
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -1,6 +1,6 @@
 import type { Ingest, Manifest } from '@cinelake/contracts'
 import type { Log } from '@cinelake/core'
-import { landObject, windowFolder, type Lake } from '@cinelake/lake'
+import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
 import type { TaskContext } from '@cinelake/bus'
 import type { Fill } from '@cinelake/secrets'
@@ -10,9 +10,6 @@ import { findFiles, type FoundFile } from './find-files.ts'
 import { readUnchanging } from './read-unchanging.ts'
 
 type Deps = { readonly lake: Lake; readonly fill: Fill; readonly log: Log }
-
-/** What an ingest task found and landed; the rest of its manifest is the command's. */
-export type Landed = Pick<Manifest, 'format' | 'files' | 'rowCount' | 'columns' | 'primaryKey' | 'cursor'>
 
 /** Copies the files of one window into raw, byte for byte. */
 export function createIngestFileDrop({ lake, fill, log }: Deps) {

@@ -1,7 +1,8 @@
 import { CancelledError } from '@cinelake/core'
 import { open, stat, type FileHandle } from 'node:fs/promises'
-import { FileChangedError, FileForbiddenError, FileUnreadableError } from './errors.ts'
-import { codeOf, type FoundFile } from './find-files.ts'
+import { FileChangedError } from './errors.ts'
+import { codeOf, fileError } from './file-system-errors.ts'
+import type { FoundFile } from './find-files.ts'
 
 /** Bytes read at once. As fast as larger blocks on a local disk, and small enough for many files at a time. */
 const BLOCK_BYTES = 256 * 1024
@@ -64,13 +65,7 @@ function identityOf(stats: { readonly ino: bigint; readonly size: bigint; readon
 }
 
 function readError(error: unknown, name: string, source: string): unknown {
-  const code = codeOf(error)
-  if (code === undefined || !(error instanceof Error) || !('syscall' in error)) return error
-  if (code === 'ENOENT') return new FileChangedError(source, name, 'it was removed')
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new FileForbiddenError(source, name, 'a refusal', 'let the user that this agent runs as read it', {
-      cause: error,
-    })
-  }
-  return new FileUnreadableError(source, name, code, { cause: error })
+  return codeOf(error) === 'ENOENT'
+    ? new FileChangedError(source, name, 'it was removed')
+    : fileError(error, source, name)
 }

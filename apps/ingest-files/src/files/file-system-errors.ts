@@ -1,0 +1,38 @@
+import { FileForbiddenError, FileUnreadableError, SourceFolderAwayError, SourceFolderUnusableError } from './errors.ts'
+
+/** What the codes of errno(3) mean for somebody who configured a folder: another try finds the same. */
+const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
+  ENOENT: ['nothing of that name', "correct the source's `path`, or mount the disk that it is on"],
+  ENOTDIR: ['a path through a file', "correct the source's `path`"],
+  EACCES: ['a refusal', 'let the user that this agent runs as list the folder'],
+  EPERM: ['a refusal', 'let the user that this agent runs as list the folder'],
+  ELOOP: ['a circle of links (ELOOP)', "correct the source's `path` or the links on its way"],
+  ENAMETOOLONG: ['a name that is too long', "correct the source's `path`"],
+}
+
+/** The code of a file system error, or undefined. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** Why a folder could not be listed. What the file system did not say comes back as it is. */
+export function folderError(error: unknown, source: string, folder: string): unknown {
+  const code = codeOf(error)
+  if (code === undefined) return error
+  const problem = FOLDER_PROBLEMS[code]
+  if (problem === undefined) return new SourceFolderAwayError(source, folder, code, { cause: error })
+  const [found, remedy] = problem
+  return new SourceFolderUnusableError(source, folder, found, remedy, { cause: error })
+}
+
+/** Why a file could not be looked at or read. What the file system did not say comes back as it is. */
+export function fileError(error: unknown, source: string, name: string): unknown {
+  const code = codeOf(error)
+  if (code === undefined || !(error instanceof Error) || !('syscall' in error)) return error
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new FileForbiddenError(source, name, 'a refusal', 'let the user that this agent runs as read it', {
+      cause: error,
+    })
+  }
+  return new FileUnreadableError(source, name, code, { cause: error })
+}
