@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -18,9 +18,9 @@ function runCi(commands: { readonly test: string; readonly check: string }) {
   }
   cpSync(SCRIPT, join(root, 'tree/.ci/run'))
   executable('bin/npx', `case "$3" in test) ${commands.test};; check) ${commands.check};; esac`)
-  // There already, so that nothing is installed.
-  const [, version = ''] = /deltalake==([\d.]+)/.exec(readFileSync(SCRIPT, 'utf8')) ?? []
-  executable(`cache/deltalake-${version}/bin/python`, 'exit 0')
+  // Whatever the script looks for is there already and does nothing, so that nothing is installed or fetched.
+  executable('bin/python3', 'if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi')
+  for (const name of ['java', 'dpkg-query', 'apt-get']) executable(`bin/${name}`, 'true')
   const { stdout, status } = spawnSync(join(root, 'tree/.ci/run'), {
     encoding: 'utf8',
     env: {

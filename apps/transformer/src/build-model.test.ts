@@ -227,6 +227,15 @@ describe('rejects and rules', () => {
   })
 })
 
+test('how `_reject` is spelled makes no difference: validate takes it for what it is in upper case as well', async () => {
+  const sql = "SELECT id, amount, CASE WHEN amount IS NULL THEN 'no_amount' END AS _Reject FROM orders"
+  await using place = await given(aModel({ sql }))
+
+  const outcome = await place.run({ day: 1, orders: orders([1, 10], [2, null]) })
+
+  expect(outcome).toMatchObject({ balance: { in: 2, out: 1, rejected: 1 }, rejects: { no_amount: 1 } })
+})
+
 describe('inputs', () => {
   test('the version that the command pins is read, whatever came after', async () => {
     await using place = await given(aModel())

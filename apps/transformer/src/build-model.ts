@@ -71,7 +71,7 @@ async function stage(
 ): Promise<{ staged: string; checks: BuildChecks }> {
   await using _inputs = await openInputs(command, model, { lake, clock, session, signal })
   const sql = bindWindow(model.sql, command.window)
-  const hasReject = (await session.describe(sql)).some(({ name }) => name === '_reject')
+  const hasReject = (await session.describe(sql)).some(({ name }) => name.toLowerCase() === '_reject')
   const query = checkedQuery(model, sql, hasReject)
   // LZ4: the file is read back at once and thrown away.
   await session.run(`COPY (${query}) TO ${literal(file)} (FORMAT parquet, COMPRESSION lz4)`, { signal })

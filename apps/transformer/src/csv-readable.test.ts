@@ -225,7 +225,7 @@ test('rows come back however they are written', async () => {
       const found = await readRows(encodings[encoding](content), width, declared)
       expect(found.rows).toEqual(rows)
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   )
 })
 
@@ -248,7 +248,7 @@ test('whatever a file holds, the engine finds the records that were counted, on 
           expect(raw.split(/\r\n|\n|\r/)[0]).toBe(physical[number - 1])
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 200 },
   )
 })
 

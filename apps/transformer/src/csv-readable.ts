@@ -147,9 +147,10 @@ async function copy(
 ): Promise<ReadableCsv> {
   const transcoder = () => (isDamaged ? asItIs : createTranscoder(guess.encoding, guess.markLength))
   const decode = async function* (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, isLast = true) {
-    const { push, end } = transcoder()
-    for await (const chunk of chunks) yield told(source, guess.encoding, () => push(chunk))
-    if (isLast) yield told(source, guess.encoding, end)
+    const { encoding } = guess
+    const decoder = transcoder()
+    for await (const chunk of chunks) yield told(source, encoding, () => decoder.push(chunk))
+    if (isLast) yield told(source, encoding, () => decoder.end())
   }
   const headText: Uint8Array[] = []
   for await (const text of decode([bytes.subarray(guess.markLength)], isWhole)) headText.push(text)

@@ -25,24 +25,32 @@ afterAll(async () => {
 const WRONG = Symbol('wrong')
 type Expected = Readonly<Record<string, EngineValue | typeof WRONG>>
 
-async function expectReading(
+type Reading = Partial<ColumnReading> & { readonly datasetNulls?: string[] }
+
+/** @returns for each text its value, or that it is not of the type */
+async function read(
   type: string,
-  reading: Partial<ColumnReading> & { readonly datasetNulls?: string[] },
-  expected: Expected,
-) {
-  const { datasetNulls = [], ...columnReading } = reading
-  const sql = readColumn({ type, reading: { from: ['x'], ...columnReading } }, 'x', datasetNulls)
-  const texts = Object.keys(expected).map((text, index) => `(${index}, ${literal(text)})`)
+  { datasetNulls = [], ...reading }: Reading,
+  texts: readonly string[],
+): Promise<Expected> {
+  const sql = readColumn({ type, reading: { from: ['x'], ...reading } }, 'x', datasetNulls)
+  const given = texts.map((text, index) => `(${index}, ${literal(text)})`)
   const rows = await session.rows<{ x: string; value: EngineValue; text: EngineValue }>(
-    `SELECT x, ${sql.value} AS value, ${sql.text} AS text FROM (VALUES ${texts.join(', ')}) AS given(i, x) ORDER BY i`,
+    `SELECT x, ${sql.value} AS value, ${sql.text} AS text FROM (VALUES ${given.join(', ')}) AS given(i, x) ORDER BY i`,
   )
-  const found = rows.map(({ x, value, text }) => [x, value === null && text !== null ? WRONG : value])
-  expect(Object.fromEntries(found)).toEqual(expected)
+  return Object.fromEntries(rows.map(({ x, value, text }) => [x, value === null && text !== null ? WRONG : value]))
+}
+
+function readings(rows: readonly (readonly [string, string, Reading, Expected])[]): void {
+  test.each(rows)('%s: %s', async (_, type, reading, expected) => {
+    expect(await read(type, reading, Object.keys(expected))).toEqual(expected)
+  })
 }
 
 describe('whole numbers', () => {
-  test('are read as people write them', async () => {
-    await expectReading(
+  readings([
+    [
+      'are read as people write them',
       'BIGINT',
       {},
       {
@@ -60,11 +68,9 @@ describe('whole numbers', () => {
         '': null,
         '  ': null,
       },
-    )
-  })
-
-  test('nothing is rounded or guessed', async () => {
-    await expectReading(
+    ],
+    [
+      'nothing is rounded or guessed',
       'BIGINT',
       {},
       {
@@ -80,22 +86,21 @@ describe('whole numbers', () => {
         true: WRONG,
         '٣': WRONG,
       },
-    )
-    await expectReading('INTEGER', {}, { '2147483647': 2_147_483_647, '2147483648': WRONG })
-  })
-
-  test('with any decimal sign a point between groups of three is a thousands separator', async () => {
-    await expectReading(
+    ],
+    ['nothing is rounded or guessed', 'INTEGER', {}, { '2147483647': 2_147_483_647, '2147483648': WRONG }],
+    [
+      'with any decimal sign a point between groups of three is a thousands separator',
       'BIGINT',
       { decimal: 'any' },
       { '1.234': 1234, '1,234': 1234, '1.234.567': 1_234_567, '1234,0': 1234, '1.5': WRONG },
-    )
-  })
+    ],
+  ])
 })
 
 describe('fractions', () => {
-  test('with a point', async () => {
-    await expectReading(
+  readings([
+    [
+      'with a point',
       'DECIMAL(10,2)',
       {},
       {
@@ -116,42 +121,40 @@ describe('fractions', () => {
         '123456789.00': WRONG,
         '-': WRONG,
       },
-    )
-  })
-
-  test('with a comma', async () => {
-    await expectReading(
+    ],
+    [
+      'with a comma',
       'DECIMAL(10,2)',
       { decimal: ',' },
       { '12,5': '12.50', '1.234,50': '1234.50', '1.234': '1234.00', '1 234,5': '1234.50', '7': '7.00', '12.5': WRONG },
-    )
-  })
-
-  test('with either, as a catalogue from many hands has them', async () => {
-    await expectReading(
+    ],
+    [
+      'with either, as a catalogue from many hands has them',
       'DECIMAL(6,3)',
       { decimal: 'any' },
       { '8.7': '8.700', '8,7': '8.700', '0,123': '0.123', '1.234': '1.234', '123,456': WRONG, '12,34': '12.340' },
-    )
-    await expectReading(
+    ],
+    [
+      'with either, as a catalogue from many hands has them',
       'DOUBLE',
       { decimal: 'any' },
       { '1,234': 1234, '1.234,5': 1234.5, '1,234.5': 1234.5, '1.234.567': 1_234_567, '1,2,3': WRONG },
-    )
-  })
-
-  test('with a percent sign where it is said what 100 % stands for', async () => {
-    await expectReading(
+    ],
+    [
+      'with a percent sign where it is said what 100 % stands for',
       'DECIMAL(3,1)',
       { decimal: 'any', percentOf: 10 },
       { '87%': '8.7', '87 %': '8.7', '87,5%': '8.8', '8.7': '8.7', '8,7': '8.7', '1000%': WRONG, '%': WRONG },
-    )
-    await expectReading('DOUBLE', { percentOf: 1 }, { '50%': 0.5, '0.5': 0.5 })
-    await expectReading('INTEGER', { percentOf: 200 }, { '50%': 100 })
-  })
-
-  test('as floating point, but finite', async () => {
-    await expectReading(
+    ],
+    [
+      'with a percent sign where it is said what 100 % stands for',
+      'DOUBLE',
+      { percentOf: 1 },
+      { '50%': 0.5, '0.5': 0.5 },
+    ],
+    ['with a percent sign where it is said what 100 % stands for', 'INTEGER', { percentOf: 200 }, { '50%': 100 }],
+    [
+      'as floating point, but finite',
       'DOUBLE',
       {},
       {
@@ -165,13 +168,14 @@ describe('fractions', () => {
         '1e400': WRONG,
         '1_0': WRONG,
       },
-    )
-  })
+    ],
+  ])
 })
 
 describe('dates', () => {
-  test('are ISO 8601 unless something else is said', async () => {
-    await expectReading(
+  readings([
+    [
+      'are ISO 8601 unless something else is said',
       'DATE',
       {},
       {
@@ -186,11 +190,9 @@ describe('dates', () => {
         '2020-01-05 10:00:00': WRONG,
         '12020-01-01': WRONG,
       },
-    )
-  })
-
-  test('may be written in several formats', async () => {
-    await expectReading(
+    ],
+    [
+      'may be written in several formats',
       'DATE',
       { formats: ['%Y-%m-%d', '%d/%m/%Y', '%B %d, %Y', '%d-%b-%y'] },
       {
@@ -208,26 +210,26 @@ describe('dates', () => {
         epoch: WRONG,
         infinity: WRONG,
       },
-    )
-  })
-
-  test('are tried in the order of the formats', async () => {
-    await expectReading(
+    ],
+    [
+      'are tried in the order of the formats',
       'DATE',
       { formats: ['%m/%d/%Y', '%d/%m/%Y', '%Y%m%d'] },
       { '3/4/2020': '2020-03-04', '25/12/2019': '2019-12-25', '20200105': '2020-01-05' },
-    )
-    await expectReading(
+    ],
+    [
+      'are tried in the order of the formats',
       'DATE',
       { formats: ['%Y-%d-%m', '%Y-%m-%d'] },
       { '2020-05-01': '2020-01-05', '2020-01-25': '2020-01-25' },
-    )
-  })
+    ],
+  ])
 })
 
 describe('instants', () => {
-  test('are ISO 8601, of UTC where there is no offset', async () => {
-    await expectReading(
+  readings([
+    [
+      'are ISO 8601, of UTC where there is no offset',
       'TIMESTAMP WITH TIME ZONE',
       {},
       {
@@ -244,14 +246,14 @@ describe('instants', () => {
         yesterday: WRONG,
         '2026-03-01T10:00:00 Europe/Berlin': WRONG,
       },
-    )
-  })
-
-  test('of one shape are read alike with and without blanks around them, and in the order of the formats', async () => {
-    const formats = ['%Y-%m-%d %H:%M:%S', '%d/%m/%Y %H:%M:%S', '%m/%d/%Y %H:%M:%S', '%B %d, %Y', '%d.%m.%y']
-    await expectReading(
+    ],
+    [
+      'of one shape are read alike with and without blanks around them, and in the order of the formats',
       'TIMESTAMP WITH TIME ZONE',
-      { formats, timeZone: 'Europe/Berlin' },
+      {
+        formats: ['%Y-%m-%d %H:%M:%S', '%d/%m/%Y %H:%M:%S', '%m/%d/%Y %H:%M:%S', '%B %d, %Y', '%d.%m.%y'],
+        timeZone: 'Europe/Berlin',
+      },
       {
         '2026-03-01 10:00:00': '2026-03-01T09:00:00.000000Z',
         ' 2026-03-01 10:00:00': '2026-03-01T09:00:00.000000Z',
@@ -263,16 +265,15 @@ describe('instants', () => {
         '31/31/2026 10:00:00': WRONG,
         '2026-03-01T10:00:00': WRONG,
       },
-    )
-    await expectReading(
+    ],
+    [
+      'of one shape are read alike with and without blanks around them, and in the order of the formats',
       'DATE',
       { formats: ['%d/%m/%Y', '%m/%d/%Y'] },
       { '03/04/2026': '2026-04-03', '03/14/2026': '2026-03-14', '31/31/2026': WRONG },
-    )
-  })
-
-  test('without an offset are of the declared zone', async () => {
-    await expectReading(
+    ],
+    [
+      'without an offset are of the declared zone',
       'TIMESTAMP WITH TIME ZONE',
       { timeZone: 'Europe/Berlin' },
       {
@@ -280,8 +281,9 @@ describe('instants', () => {
         '2026-07-01': '2026-06-30T22:00:00.000000Z',
         '2026-07-01T10:00+00:00': '2026-07-01T10:00:00.000000Z',
       },
-    )
-    await expectReading(
+    ],
+    [
+      'without an offset are of the declared zone',
       'TIMESTAMP WITH TIME ZONE',
       { timeZone: 'Europe/Berlin', formats: ['%d.%m.%Y %H:%M', '%Y-%m-%dT%H:%M:%S%z'] },
       {
@@ -289,22 +291,21 @@ describe('instants', () => {
         '2026-07-01T10:00:00+0000': '2026-07-01T10:00:00.000000Z',
         '32.07.2026 10:00': WRONG,
       },
-    )
-  })
-
-  test('times of day', async () => {
-    await expectReading(
+    ],
+    [
+      'times of day',
       'TIME',
       {},
       { '10:00': '10:00:00', '9:05:07': '09:05:07', '23:59:59.5': '23:59:59.5', '25:00': WRONG },
-    )
-    await expectReading('TIME', { formats: ['%I:%M %p'] }, { '09:30 PM': '21:30:00' })
-  })
+    ],
+    ['times of day', 'TIME', { formats: ['%I:%M %p'] }, { '09:30 PM': '21:30:00' }],
+  ])
 })
 
 describe('text', () => {
-  test('loses the blanks around it, and nothing else', async () => {
-    await expectReading(
+  readings([
+    [
+      'loses the blanks around it, and nothing else',
       'VARCHAR',
       {},
       {
@@ -317,41 +318,47 @@ describe('text', () => {
         'é ': 'é',
         '\u{1}': '\u{1}',
       },
-    )
-  })
-
-  test('null words count whatever their case, of the dataset and of the column', async () => {
-    await expectReading(
+    ],
+    [
+      'null words count whatever their case, of the dataset and of the column',
       'VARCHAR',
       { nulls: ['-'], datasetNulls: ['N/A'] },
       { 'N/A': null, 'n/a ': null, '-': null, 'N/A?': 'N/A?' },
-    )
-    await expectReading('BIGINT', { nulls: ['0'] }, { '0': null, '1': 1 })
-    await expectReading('BIGINT', { nulls: ['unknown'] }, { Unknown: null, '1': 1, known: WRONG })
-  })
-
-  test('the part that is meant is taken out', async () => {
-    await expectReading('INTEGER', { extract: String.raw`(\d+) min` }, { '90 min': 90, '2 Seasons': null })
-  })
-
-  test('values are replaced as a whole', async () => {
-    await expectReading(
+    ],
+    [
+      'null words count whatever their case, of the dataset and of the column',
+      'BIGINT',
+      { nulls: ['0'] },
+      { '0': null, '1': 1 },
+    ],
+    [
+      'null words count whatever their case, of the dataset and of the column',
+      'BIGINT',
+      { nulls: ['unknown'] },
+      { Unknown: null, '1': 1, known: WRONG },
+    ],
+    [
+      'the part that is meant is taken out',
+      'INTEGER',
+      { extract: String.raw`(\d+) min` },
+      { '90 min': 90, '2 Seasons': null },
+    ],
+    [
+      'values are replaced as a whole',
       'VARCHAR',
       { values: { Movie: 'MOVIE', 'TV Show': 'SHOW' } },
       { 'tv show': 'SHOW', ' Movie ': 'MOVIE', Movies: 'Movies' },
-    )
-    await expectReading('INTEGER', { values: { one: '1' } }, { ONE: 1, '2': 2 })
-  })
-
-  test('truth values', async () => {
-    await expectReading('BOOLEAN', {}, { true: true, FALSE: false, ' yes': true, n: false, '1': true, '2': WRONG })
-    await expectReading('BOOLEAN', { nulls: ['false'] }, { false: null, true: true })
-  })
+    ],
+    ['values are replaced as a whole', 'INTEGER', { values: { one: '1' } }, { ONE: 1, '2': 2 }],
+    ['truth values', 'BOOLEAN', {}, { true: true, FALSE: false, ' yes': true, n: false, '1': true, '2': WRONG }],
+    ['truth values', 'BOOLEAN', { nulls: ['false'] }, { false: null, true: true }],
+  ])
 })
 
 describe('lists', () => {
-  test('are read from what sources make of them', async () => {
-    await expectReading(
+  readings([
+    [
+      'are read from what sources make of them',
       'VARCHAR[]',
       {},
       {
@@ -372,17 +379,26 @@ describe('lists', () => {
         "['a' 'b']": WRONG,
         '["a",]x': WRONG,
       },
-    )
-  })
-
-  test('are split at declared separators only', async () => {
-    await expectReading('VARCHAR[]', { separators: ['/'] }, { 'a/b': ['a', 'b'], 'a, b': ['a, b'] })
-  })
-
-  test('hold values of their type', async () => {
-    await expectReading('INTEGER[]', { separators: ['/'] }, { '1/2': [1, 2], '[1, 2]': [1, 2], '1/x': WRONG })
-    await expectReading('VARCHAR[]', { values: { Dramas: 'Drama' } }, { 'dramas|Comedies': ['Drama', 'Comedies'] })
-  })
+    ],
+    [
+      'are split at declared separators only',
+      'VARCHAR[]',
+      { separators: ['/'] },
+      { 'a/b': ['a', 'b'], 'a, b': ['a, b'] },
+    ],
+    [
+      'hold values of their type',
+      'INTEGER[]',
+      { separators: ['/'] },
+      { '1/2': [1, 2], '[1, 2]': [1, 2], '1/x': WRONG },
+    ],
+    [
+      'hold values of their type',
+      'VARCHAR[]',
+      { values: { Dramas: 'Drama' } },
+      { 'dramas|Comedies': ['Drama', 'Comedies'] },
+    ],
+  ])
 })
 
 describe('landed types', () => {

@@ -11,7 +11,7 @@ export type Sql = string
 export type Straight = { readonly when: Sql; readonly value: Sql }
 
 /** Around a value no part of it: space, tab, line ends, no-break space. */
-const BLANKS = ' \t\n\r\u{a0}'
+const BLANKS = [' ', '\t', '\n', '\r', '\u{a0}']
 
 /** A text without the blanks around it; NULL when there is nothing else. */
 export function trimmed(text: Sql): Sql {
@@ -19,9 +19,9 @@ export function trimmed(text: Sql): Sql {
   const isTrim = [
     `${text} >= '!'`,
     `NOT starts_with(${text}, '\u{a0}')`,
-    ...[...BLANKS].map((blank) => `NOT ends_with(${text}, ${literal(blank)})`),
+    ...BLANKS.map((blank) => `NOT ends_with(${text}, ${literal(blank)})`),
   ]
-  return `CASE WHEN ${isTrim.join(' AND ')} THEN ${text} ELSE nullif(trim(${text}, ${literal(BLANKS)}), '') END`
+  return `CASE WHEN ${isTrim.join(' AND ')} THEN ${text} ELSE nullif(trim(${text}, ${literal(BLANKS.join(''))}), '') END`
 }
 
 /** What is left of a source's text after trimming, null words, extraction and replacement. */

@@ -28,30 +28,23 @@ export async function commitRows(rows: string, commit: Commit): Promise<CommitRe
     ...(basedOn === undefined ? {} : { basedOn }),
   }
   const query = withWindow(rows, commit)
-  switch (plan.commit) {
-    case 'overwrite':
-      return await table.overwrite(session, query, options)
-    case 'append':
-      return await table.append(session, withFormerColumns(query, commit), options)
-    case 'merge':
-      return await table.merge(session, withFormerColumns(query, commit), {
-        ...options,
-        key: dataset.contract.primaryKey,
-        resolve: mergeResolution(dataset),
-      })
-    case 'replace': {
-      await using view = await table.view(session, {
-        signal,
-        ...(basedOn === undefined || basedOn < 0 ? {} : { version: basedOn }),
-      })
-      const others = `SELECT * FROM ${view?.relation ?? ''} WHERE ${WINDOW_COLUMN} <> ${windowStart(commit.window)}`
-      return await table.overwrite(
-        session,
-        view === undefined ? query : `${others} UNION ALL BY NAME ${query}`,
-        options,
-      )
-    }
+  if (plan.commit === 'overwrite') return await table.overwrite(session, query, options)
+  if (plan.commit === 'append') return await table.append(session, withFormerColumns(query, commit), options)
+  if (plan.commit === 'merge') {
+    const key = dataset.contract.primaryKey
+    return await table.merge(session, withFormerColumns(query, commit), {
+      ...options,
+      key,
+      resolve: mergeResolution(dataset),
+    })
   }
+  await using view = await table.view(session, {
+    signal,
+    ...(basedOn === undefined || basedOn < 0 ? {} : { version: basedOn }),
+  })
+  if (view === undefined) return await table.overwrite(session, query, options)
+  const others = `SELECT * FROM ${view.relation} WHERE ${WINDOW_COLUMN} <> ${windowStart(commit.window)}`
+  return await table.overwrite(session, `${others} UNION ALL BY NAME ${query}`, options)
 }
 
 function withWindow(rows: string, { dataset, window }: Commit): string {

@@ -183,6 +183,24 @@ describeBroken(
       remedy: 'one whole number',
     },
     {
+      name: 'a rowsIn that depends on the clock',
+      change: model('/*\nrowsIn: SELECT count(*) FROM orders WHERE updated_at < now()\n*/\nSELECT user_id FROM orders'),
+      file: M,
+      at: 'rowsIn',
+      message: '`rowsIn`: `now` gives something else at each run',
+      remedy: '`:window_end`',
+    },
+    {
+      name: 'a rowsIn with a placeholder that stands for nothing',
+      change: model(
+        '/*\nrowsIn: SELECT count(*) FROM orders WHERE updated_at < :until\n*/\nSELECT user_id FROM orders',
+      ),
+      file: M,
+      at: 'rowsIn',
+      message: 'unknown placeholder `:until`',
+      remedy: '`:window_end`',
+    },
+    {
       name: 'a rule of an unknown column of a model',
       change: model("/*\nrules:\n  - { name: r, row: 'b > 0' }\n*/\nSELECT 1 AS a"),
       file: M,

@@ -112,6 +112,14 @@ describeBroken(
       remedy: '`${secret:NAME}`',
     },
     {
+      name: 'a token of digits in the text, which is not repeated',
+      change: edit(P, "token: '${secret:CRM_TOKEN}'", 'token: 12345'),
+      file: P,
+      at: 'auth:',
+      message: '`sources.crm.auth.token` is wrong: it is no text',
+      remedy: '${secret:NAME}',
+    },
+    {
       name: 'a token in the text',
       change: edit(P, "token: '${secret:CRM_TOKEN}'", 'token: abc'),
       file: P,

@@ -1,7 +1,8 @@
-import { asksForWindow } from '../bind-window.ts'
+import { asksForWindow, unknownPlaceholders } from '../bind-window.ts'
 import type { CheckedModel, Materialization } from '../checked/model.ts'
 import { suggest } from '../did-you-mean.ts'
 import type { Place, Problems } from '../problem.ts'
+import { forbiddenIn } from '../sql/lint.ts'
 import { parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import type { TypedColumn } from '../sql-typer.ts'
@@ -136,8 +137,14 @@ async function checkRowsIn(
   for (const { name, offset } of others) {
     problems.error(at(offset), `\`rowsIn\` reads \`${name}\`, which the model does not`, suggest(name, inputs))
   }
+  const forbidden = forbiddenIn(query, parsed)
+  for (const { offset, message, remedy } of forbidden) problems.error(at(offset), `\`rowsIn\`: ${message}`, remedy)
+  const unknown = unknownPlaceholders(query)
+  for (const { text, offset } of unknown)
+    problems.error(at(offset), `unknown placeholder \`${text}\``, 'expected `:window_start` or `:window_end`')
   const isKnown = inputs.every((name) => tables.usable(name) !== undefined)
-  if (others.length > 0 || tables.typer === undefined || !isKnown) return query
+  const isWrong = others.length + forbidden.length + unknown.length > 0
+  if (isWrong || tables.typer === undefined || !isKnown) return query
   const typed = await typeOf(tables.typer, { sql: query, at, names: [] }, problems)
   if (typed !== undefined && (typed.length !== 1 || !/^U?(?:BIG|HUGE)?INT(?:EGER)?$/.test(typed[0]?.type ?? ''))) {
     problems.error(

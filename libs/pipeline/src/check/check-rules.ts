@@ -1,10 +1,12 @@
 import type { RowRule, TableRule } from '../checked/dataset.ts'
 import { suggest } from '../did-you-mean.ts'
 import type { Place, Problems } from '../problem.ts'
-import { parseCondition, parseQuery } from '../sql/parse.ts'
+import { forbiddenIn } from '../sql/lint.ts'
+import { parseCondition, parseQuery, type ParsedQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import { quoteName } from '../sql/quote.ts'
 import { offsetInQuery, queryOver, ROWS } from '../sql/rule-query.ts'
+import { scanSql } from '../sql/scan.ts'
 import type { SqlTyper } from '../sql-typer.ts'
 import type { PlacedRule, PlacedRules } from '../text/quality.ts'
 import { typeOf } from './check-sql.ts'
@@ -48,6 +50,7 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
     )
     return
   }
+  const isForbidden = reportForbidden(name, expression, parsed, { at, problems })
   const unknown = parsed.columns.filter((column) => !has(columns, column.qualifier ?? column.name))
   for (const column of unknown) {
     if (context.broken.has(column.name)) continue
@@ -57,7 +60,7 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
       suggest(column.name, columns),
     )
   }
-  if (unknown.length > 0 || typer === undefined) return
+  if (unknown.length > 0 || isForbidden || typer === undefined) return
   const typed = await typeOf(
     typer,
     { sql: expression, at, before: 'SELECT (', after: `\n) AS verdict FROM ${quoteName(table)}`, names: columns },
@@ -98,7 +101,8 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
   if (parsed.tables.length === 0) {
     problems.error(at(0), `the rule \`${name}\` does not read the rows`, 'write `FROM {table}`')
   }
-  if (others.length > 0 || typer === undefined || context.broken.size > 0) return
+  const isForbidden = reportForbidden(name, queryOver(query), parsed, { at, problems })
+  if (others.length > 0 || isForbidden || typer === undefined || context.broken.size > 0) return
   const quoted = quoteName(context.table)
   const typed = await typeOf(
     typer,
@@ -118,6 +122,27 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
     `the rule \`${name}\` gives ${given}`,
     'write a query with one number, such as SELECT count(*) FROM {table} WHERE …',
   )
+}
+
+/** A rule says the same of the same rows, whenever it is asked. */
+function reportForbidden(
+  name: string,
+  sql: string,
+  parsed: ParsedQuery,
+  { at, problems }: { readonly at: (offset: number) => Place; readonly problems: Problems },
+): boolean {
+  const found = forbiddenIn(sql, parsed).map(({ offset, message }) => ({ offset, message }))
+  for (const { kind, text, offset } of scanSql(sql)) {
+    if (kind === 'placeholder') found.push({ offset, message: `\`${text}\` stands for nothing in a rule` })
+  }
+  for (const { offset, message } of found) {
+    problems.error(
+      at(offset),
+      `the rule \`${name}\` depends on more than its rows: ${message}`,
+      'compare with columns, or let a model say which rows are wrong (`_reject`), where `:window_end` is known',
+    )
+  }
+  return found.length > 0
 }
 
 const NUMBER = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/

@@ -176,6 +176,11 @@ export function lintSql(sql: string, parsed: ParsedQuery): Finding[] {
   return findings
 }
 
+/** What neither a model nor a rule may do: it would not come out the same again, or reads something besides its rows. */
+export function forbiddenIn(sql: string, parsed: ParsedQuery): Finding[] {
+  return lintSql(sql, parsed).filter(({ severity }) => severity === 'error')
+}
+
 function tokensOf(sql: string): Token[] {
   const pieces = [...scanSql(sql)].filter((piece) => piece.kind !== 'comment' && piece.text.trim() !== '')
   const textOf = (index: number) => (pieces[index]?.kind === 'code' ? (pieces[index]?.text ?? '') : '')

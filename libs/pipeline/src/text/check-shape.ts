@@ -52,6 +52,15 @@ function reportIssue(issue: z.core.$ZodIssue, above: YamlPath, text: YamlText, p
     problems.error(text.at(path), `${name} is missing`, `expected ${wanted(issue.expected)}`)
     return
   }
+  // Not shown: somebody may have written the secret itself.
+  if (path.at(-1) === 'token') {
+    problems.error(
+      text.at(path),
+      `${name} is wrong: it is no text`,
+      "write '${secret:NAME}' and keep it with the secrets",
+    )
+    return
+  }
   problems.error(text.at(path), `${name} is wrong: got ${shown(value)}`, remedyOf(issue, value))
 }
 
