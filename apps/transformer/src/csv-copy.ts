@@ -6,7 +6,7 @@ import { RecordIndex } from './csv-index.ts'
 import type { RecordSink } from './csv-scan.ts'
 
 /** Bytes. What is kept of the text of a rejected row: more than people write in one, and bounded. */
-export const RAW_LIMIT_BYTES = 64 * 1024
+const RAW_LIMIT_BYTES = 64 * 1024
 
 /** What the first field of a copy's record begins with when the record is not plain. */
 export const FLAGS = { loose: 'l', misshapen: 'x' } as const

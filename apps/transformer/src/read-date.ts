@@ -95,7 +95,7 @@ const DIGITS: Readonly<Record<string, number>> = { Y: 4, m: 2, d: 2, y: 2, H: 2,
  * A cheap question that every text of a format answers with yes: parsing costs twenty times as much, and most texts are
  * of one format. It also keeps out `epoch` and `infinity`, which the engine takes for dates whatever the format.
  */
-export function shapeOf(format: string, text: Sql): Sql {
+function shapeOf(format: string, text: Sql): Sql {
   const [, letter, literalAfter] = /^%-?([a-zA-Z])([^%\s])?/.exec(format) ?? []
   const width = letter === undefined ? undefined : DIGITS[letter]
   if (width === undefined) return `regexp_matches(${text}, '\\d')`

@@ -29,7 +29,7 @@ export function firstRuleIn(text: string): string {
 const SEPARATOR = 'chr(31)'
 
 /** Fields that are not as many as the header's, or quotes that leave open where they end. */
-export const ROW_SHAPE = 'row_shape'
+const ROW_SHAPE = 'row_shape'
 
 /** Rows of a source with an expression for each column of the contract. */
 export type StageSource = {
