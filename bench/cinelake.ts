@@ -7,11 +7,17 @@ import type { TaskHandlers, TaskOutcome } from '../libs/bus/src/index.ts'
 import { balanceHolds, parseWindow, runIdOf, silentLog, systemClock } from '../libs/core/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
 import { createDirectoryLake } from '../libs/lake/src/directory.ts'
-import { createSqlTyper, freezePipeline, loadPipeline, planRun, readPipeline, type PlannedTask } from '../libs/pipeline/src/index.ts'
+import {
+  createSqlTyper,
+  freezePipeline,
+  loadPipeline,
+  planRun,
+  readPipeline,
+  type PlannedTask,
+} from '../libs/pipeline/src/index.ts'
 import { createIngestFilesHandlers } from '../apps/ingest-files/src/index.ts'
 import { createTransformerHandlers } from '../apps/transformer/src/index.ts'
 import type { Contest } from './contest.ts'
-
 
 const ENGINE_BYTES: Readonly<Record<string, number>> = { '1GB': 1000 * 1000 * 1000, '256MB': 256 * 1000 * 1000 }
 
@@ -29,17 +35,31 @@ async function runService(contest: Contest, service: Service): Promise<number> {
   const { digest } = freezePipeline(pipeline)
   const window = parseWindow(pipeline.schedule, '2026-03-01')
   if (window === undefined) throw new Error('the bench pipeline has no window 2026-03-01')
-  const deps = { lake, engine, clock: systemClock, log: silentLog, fill: async (text: string) => text.replace('${BENCH_DATA}', data.directory) }
-  const handlers: TaskHandlers = service === 'transformer' ? createTransformerHandlers(deps) : createIngestFilesHandlers(deps)
+  const deps = {
+    lake,
+    engine,
+    clock: systemClock,
+    log: silentLog,
+    fill: async (text: string) => text.replace('${BENCH_DATA}', data.directory),
+  }
+  const handlers: TaskHandlers =
+    service === 'transformer' ? createTransformerHandlers(deps) : createIngestFilesHandlers(deps)
   const outputs = new Map<string, TaskOutcome>()
   let rowCount = 0
   for (const task of planRun(pipeline)) {
     if (task.queue !== service) continue
     if (refineOnly && task.name !== 'refine viewings') continue
-    const command = commandOf(task, outputs, { run: runIdOf(pipeline.name, window), window, pipeline: { name: pipeline.name, digest } })
+    const command = commandOf(task, outputs, {
+      run: runIdOf(pipeline.name, window),
+      window,
+      pipeline: { name: pipeline.name, digest },
+    })
     const begun = performance.now()
     const outcome = await carryOut(handlers, command)
-    if (contest.verbose === true) console.error(`    ${task.name}: ${Math.round(performance.now() - begun)} ms, peak ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`)
+    if (contest.verbose === true)
+      console.error(
+        `    ${task.name}: ${Math.round(performance.now() - begun)} ms, peak ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`,
+      )
     if (!balanceHolds(outcome.balance)) throw new Error(`${task.name}: the balance does not hold`)
     outputs.set(task.name, outcome)
     if (task.name === 'refine viewings') rowCount = outcome.balance.out
@@ -50,7 +70,10 @@ async function runService(contest: Contest, service: Service): Promise<number> {
 const REF = 'pipelines/bench/ref.json'
 
 /** The frozen pipeline: read from its folder the first time (as the scheduler does), only named after that (as to a worker). */
-async function pipelineRef(lake: Awaited<ReturnType<typeof createDirectoryLake>>, engine: Awaited<ReturnType<typeof createDuckDbEngine>>) {
+async function pipelineRef(
+  lake: Awaited<ReturnType<typeof createDirectoryLake>>,
+  engine: Awaited<ReturnType<typeof createDuckDbEngine>>,
+) {
   const known = await lake.readText(REF)
   if (known !== undefined) return JSON.parse(known) as { name: string; digest: string }
   const pipeline = await usable(engine)
@@ -63,14 +86,18 @@ async function pipelineRef(lake: Awaited<ReturnType<typeof createDirectoryLake>>
 
 async function usable(engine: Awaited<ReturnType<typeof createDuckDbEngine>>) {
   await using session = await engine.session()
-  const { pipeline, problems } = await readPipeline(join(import.meta.dirname, 'pipeline'), { typer: createSqlTyper(session) })
+  const { pipeline, problems } = await readPipeline(join(import.meta.dirname, 'pipeline'), {
+    typer: createSqlTyper(session),
+  })
   if (pipeline === undefined) throw new Error(problems.map(({ message }) => message).join('\n'))
   return pipeline
 }
 
 async function carryOut(handlers: TaskHandlers, command: Command): Promise<TaskOutcome> {
   const context = { signal: new AbortController().signal, progress() {} }
-  const handler = handlers[command.kind] as ((command: Command, given: typeof context) => Promise<TaskOutcome>) | undefined
+  const handler = handlers[command.kind] as
+    | ((command: Command, given: typeof context) => Promise<TaskOutcome>)
+    | undefined
   if (handler === undefined) throw new Error(`nobody carries out ${command.kind}`)
   return await handler(command, context)
 }
@@ -80,12 +107,14 @@ type RunFacts = Pick<Extract<Command, { kind: 'refine' }>, 'run' | 'window' | 'p
 function commandOf(task: PlannedTask, outputs: ReadonlyMap<string, TaskOutcome>, facts: RunFacts): Command {
   const header = { contract: 1 as const, id: randomUUID(), ...facts, task: task.name, generation: 1, attempt: 1 }
   const { work } = task
-  if (work.kind === 'ingest') return { kind: 'ingest', ...header, source: work.source, dataset: work.dataset, since: null }
+  if (work.kind === 'ingest')
+    return { kind: 'ingest', ...header, source: work.source, dataset: work.dataset, since: null }
   if (work.kind === 'refine') {
     const manifest = `raw/_landed/bench/${facts.window.label}/ingest-drops.${work.dataset}.json`
     return { kind: 'refine', ...header, dataset: work.dataset, manifest }
   }
-  if (work.kind === 'build') return { kind: 'build', ...header, model: work.model, inputs: work.inputs.map((name) => versionOf(name, outputs)) }
+  if (work.kind === 'build')
+    return { kind: 'build', ...header, model: work.model, inputs: work.inputs.map((name) => versionOf(name, outputs)) }
   throw new Error(`the bench has no ${work.kind}`)
 }
 

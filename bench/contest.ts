@@ -14,4 +14,9 @@ export type Contest = {
 }
 
 /** What a contestant's process reports: of the whole process, start-up included. */
-export type Measured = { readonly wallMs: number; readonly cpuMs: number; readonly peakMiB: number; readonly rowCount: number }
+export type Measured = {
+  readonly wallMs: number
+  readonly cpuMs: number
+  readonly peakMiB: number
+  readonly rowCount: number
+}

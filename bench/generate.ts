@@ -45,7 +45,7 @@ export async function generate(directory: string, rowCount: number): Promise<Ben
         FROM range(${rowCount}) r(n)
       )
     ) TO '${data.viewings}.part' (HEADER)`)
-  
+
   await rename(`${data.viewings}.part`, data.viewings)
   connection.closeSync()
   instance.closeSync()

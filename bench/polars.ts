@@ -30,7 +30,10 @@ export async function runPolars({ data, out }: Contest): Promise<number> {
     .or(pl.col('minutes').lt(0))
     .fillNull(false)
   typed.filter(bad).writeParquet(join(out, 'rejects.parquet'), { compression: 'zstd' })
-  const refined = typed.filter(bad.not()).sort('started_at').unique({ subset: ['viewing_id'], keep: 'last' })
+  const refined = typed
+    .filter(bad.not())
+    .sort('started_at')
+    .unique({ subset: ['viewing_id'], keep: 'last' })
   refined.writeParquet(join(out, 'viewings.parquet'), { compression: 'zstd' })
   return refined.height
 }

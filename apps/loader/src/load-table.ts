@@ -53,7 +53,7 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
 
     await using session = await engine.session()
     const { version, rowCount } = wanted
-    const options = { task: taskKey(command), version, rowCount, signal }
+    const options = { task: taskKey(command), version, rowCount, basedOn: loaded?.version ?? -1, signal }
     const work: Work = { session, delta, warehouse, table, version, options, progress }
     const outcome = (plan.kind === 'compare' ? await sendChanges(work, plan.since) : undefined) ?? (await sendAll(work))
     const { outcome: how, sentRowCount } = outcome

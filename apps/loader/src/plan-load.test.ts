@@ -23,6 +23,7 @@ describe('version 5 of 10 rows, of a table whose latest version is 7,', () => {
     ['is compared with the earlier version that is there', keyed, holds(3), { kind: 'compare', since: 3 }],
     ['is loaded whole over an earlier one without a key', keyless, holds(3, {}, keyless), { kind: 'replace' }],
     ['does not take a later version back', keyed, holds(6), { kind: 'superseded' }],
+    ['does not take a later version back, whatever its shape', keyed, holds(6, { shape: 'x' }), { kind: 'superseded' }],
     ['replaces a table of which the lake never had that version', keyed, holds(9), { kind: 'replace' }],
     ['replaces the same version with another number of rows', keyed, holds(5, { rowCount: 9 }), { kind: 'replace' }],
   ])('%s', (_, table, loaded, plan) => {

@@ -20,13 +20,14 @@ export function planLoad(
   latestVersion: number,
   loaded: LoadedTable | undefined,
 ): LoadPlan {
-  if (loaded === undefined || loaded.shape !== shapeOf(table)) return { kind: 'replace' }
-  if (loaded.version > latestVersion) return { kind: 'replace' }
+  if (loaded === undefined || loaded.version > latestVersion) return { kind: 'replace' }
+  // Whatever its shape: a command that comes late may carry an older text of the pipeline as well.
+  if (loaded.version > wanted.version) return { kind: 'superseded' }
+  if (loaded.shape !== shapeOf(table)) return { kind: 'replace' }
   if (loaded.version === wanted.version) {
     // The same version with other rows is of a table that was begun anew.
     return { kind: loaded.rowCount === wanted.rowCount ? 'already-loaded' : 'replace' }
   }
-  if (loaded.version > wanted.version) return { kind: 'superseded' }
   return table.primaryKey.length === 0 ? { kind: 'replace' } : { kind: 'compare', since: loaded.version }
 }
 

@@ -61,6 +61,8 @@ async function replace(
   const before = await loaded(pglite, table.name)
   const done = alreadyLoaded(before, table, options)
   if (done !== undefined) return done
+  const basedOn = options.basedOn ?? versionOf(before)
+  requireBase(location, table, basedOn, before)
   await using staging = await fillStaging(pglite, table, table.columns, rows, options)
   if (table.primaryKey.length > 0) await pglite.exec(postgres.addPrimaryKey(staging.name, table.primaryKey))
   const rowCount = await countRows(pglite, postgres.stagingTable(staging.name))
@@ -70,12 +72,7 @@ async function replace(
     const now = await loaded(tx, table.name)
     const done = alreadyLoaded(now, table, options)
     if (done !== undefined) return done
-    if (now?.version !== before?.version) {
-      throw new WarehouseUnavailableError(
-        location,
-        `another load of ${table.name} was faster [version=${now?.version}]`,
-      )
-    }
+    requireBase(location, table, basedOn, now)
     for (const statement of postgres.swap(staging.name, table.name)) await tx.exec(statement)
     await renamePrimaryKey(tx, table.name)
     await describeAndRecord(tx, table, options, rowCount)
@@ -170,6 +167,22 @@ function alreadyLoaded(
   // Another number of rows under the same version is another table of that name: the lake was begun anew.
   if (now.rowCount !== (options.rowCount ?? now.rowCount)) return undefined
   return { outcome: 'already-loaded', rowCount: now.rowCount, sentRowCount: 0 }
+}
+
+/** As `LoadOptions.basedOn` says it. */
+function versionOf(now: LoadedTable | undefined): number {
+  return now?.version ?? -1
+}
+
+/** A load that was decided on another version might take a later one back. */
+function requireBase(
+  location: string,
+  table: WarehouseTable,
+  basedOn: number,
+  now: LoadedTable | undefined,
+): void {
+  if (versionOf(now) === basedOn) return
+  throw new WarehouseUnavailableError(location, `another load of ${table.name} was faster [version=${now?.version}]`)
 }
 
 function isBase(now: LoadedTable | undefined, table: WarehouseTable, since: number): boolean {

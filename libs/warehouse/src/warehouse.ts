@@ -30,6 +30,11 @@ export type LoadOptions = {
    * `applyChanges` returns `stale`.
    */
   readonly rowCount?: number
+  /**
+   * The version that the table held when the caller decided to load, -1 where there was no table. When another load came
+   * in between, `replace` changes nothing and throws WarehouseUnavailableError, so that the decision is taken again.
+   */
+  readonly basedOn?: number
   readonly signal?: AbortSignal
 }
 

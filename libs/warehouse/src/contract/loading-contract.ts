@@ -53,6 +53,19 @@ export function loadingContract(open: OpenWarehouse): void {
     ])
   })
 
+  test('a load that was decided on an older version than is there now takes nothing back', async () => {
+    await using given = await open()
+    const { warehouse } = given
+    await warehouse.replace(titles, batches(manyTitles(2)), { task: 't1', version: 1, basedOn: -1 })
+    await warehouse.replace(titles, batches(manyTitles(6)), { task: 't6', version: 6, basedOn: 1 })
+
+    const late = warehouse.replace(titles, batches(manyTitles(5)), { task: 't5', version: 5, basedOn: 1 })
+
+    await expect(late).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE', retryable: true })
+    expect(await warehouse.loaded('titles')).toMatchObject({ version: 6 })
+    expect(await read(warehouse)).toEqual(manyTitles(6))
+  })
+
   test('an empty table and a table without a key can be loaded', async () => {
     await using given = await open()
     const { warehouse } = given
