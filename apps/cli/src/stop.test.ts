@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { aStarter, cinelake } from './testing.fixture.ts'
@@ -19,6 +21,18 @@ async function interrupted(args: readonly string[], signal: NodeJS.Signals, line
   return { exitCode: child.exitCode, killedBy: child.signalCode, notes }
 }
 
+/** Runs of days without a file as well, so that there is enough to do for a signal to come in the midst of it. */
+async function aLongRun() {
+  const given = await aStarter()
+  const file = join(given.folder, 'pipeline.yaml')
+  await writeFile(
+    file,
+    (await readFile(file, 'utf8')).replace(/^( *)mode: merge$/m, '$1mode: merge\n$1whenMissing: skip'),
+  )
+  const args = ['run', given.folder, '--from', '2026-03-01', '--to', '2026-03-08', '--state', given.state]
+  return { given, args }
+}
+
 const isFinal = async (state: string) =>
   expect(JSON.parse((await cinelake(['query', SALES, '--state', state, '--json'])).out)).toMatchObject({
     rows: [
@@ -28,8 +42,8 @@ const isFinal = async (state: string) =>
   })
 
 test('Ctrl-C stops cleanly with 130, and the next start goes on', { timeout: 180_000 }, async () => {
-  await using given = await aStarter()
-  const args = ['run', given.folder, '--from', '2026-03-01', '--to', '2026-03-02', '--state', given.state]
+  const { given, args } = await aLongRun()
+  await using _ = given
 
   const stopped = await interrupted(args, 'SIGINT', 1)
   expect(stopped).toMatchObject({ exitCode: 130, killedBy: null })
@@ -47,17 +61,17 @@ test(
   'killed at several points, the next start goes on and the tables come out the same',
   { timeout: 180_000 },
   async () => {
-    await using given = await aStarter()
-    const args = ['run', given.folder, '--from', '2026-03-01', '--to', '2026-03-02', '--state', given.state]
+    const { given, args } = await aLongRun()
+    await using _ = given
 
-    for (const line of [1, 2, 4]) {
+    for (const line of [1, 5, 8]) {
       expect(await interrupted(args, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
     }
 
     expect(await cinelake(args)).toMatchObject({ exitCode: 0 })
     await isFinal(given.state)
     const runs = JSON.parse((await cinelake(['status', '--state', given.state, '--json'])).out) as { runs: unknown[] }
-    expect(runs.runs).toMatchObject([{ state: 'succeeded' }, { state: 'succeeded' }])
+    expect(runs.runs).toMatchObject(Array.from({ length: 8 }, () => ({ state: 'succeeded' })))
   },
 )
 

@@ -7,6 +7,7 @@ import { loadPipeline, type CheckedPipeline, type DatabaseSource } from '@cinela
 import type { Fill } from '@cinelake/secrets'
 import { discoverTables } from './database/discover-tables.ts'
 import { createIngestTable } from './database/ingest-table.ts'
+import { sinceOf } from './database/since-of.ts'
 import { CommandUnknownError } from './errors.ts'
 import { createIngestFileDrop } from './files/ingest-file-drop.ts'
 
@@ -58,7 +59,11 @@ function createLand({ lake, engine, fill, log }: IngestFilesDeps) {
       const dataset = source.datasets.find(({ name }) => name === command.dataset)
       const table = dataset?.table ?? command.table
       if (table !== undefined)
-        return await ingestTable(command, { source, table, incremental: dataset?.incremental, timeZone }, context)
+        return await ingestTable(
+          { ...command, since: sinceOf(pipeline, command) },
+          { source, table, incremental: dataset?.incremental, timeZone },
+          context,
+        )
     }
     throw new CommandUnknownError(command, `${command.source}/${command.dataset}`)
   }

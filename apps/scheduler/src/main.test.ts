@@ -30,24 +30,28 @@ schema:
       - { name: id, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1 }
 `
 
-test('the service serves its API, stops when told, and knows its runs when it is back', async () => {
-  await using directory = await temporaryDirectory()
-  await writePipeline(directory.path, PIPELINE)
+test(
+  'the service serves its API, stops when told, and knows its runs when it is back',
+  { timeout: 120_000 },
+  async () => {
+    await using directory = await temporaryDirectory()
+    await writePipeline(directory.path, PIPELINE)
 
-  const first = await start(directory.path)
-  const asked = await fetch(`${first.url}/v1/runs`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ pipeline: 'mini', window: '2026-03-01' }),
-  })
-  expect([asked.status, await asked.json()]).toEqual([202, { runs: [{ runId: 'mini@2026-03-01', created: true }] }])
-  expect(await stop(first.child)).toBe(0)
+    await using first = await start(directory.path)
+    const asked = await fetch(`${first.url}/v1/runs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ pipeline: 'mini', window: '2026-03-01' }),
+    })
+    expect([asked.status, await asked.json()]).toEqual([202, { runs: [{ runId: 'mini@2026-03-01', created: true }] }])
+    expect(await stop(first.child)).toBe(0)
 
-  const second = await start(directory.path)
-  const { runs } = (await (await fetch(`${second.url}/v1/runs`)).json()) as { runs: { id: string; state: string }[] }
-  expect(runs.map(({ id, state }) => [id, state])).toEqual([['mini@2026-03-01', 'running']])
-  expect(await stop(second.child)).toBe(0)
-})
+    await using second = await start(directory.path)
+    const { runs } = (await (await fetch(`${second.url}/v1/runs`)).json()) as { runs: { id: string; state: string }[] }
+    expect(runs.map(({ id, state }) => [id, state])).toEqual([['mini@2026-03-01', 'running']])
+    expect(await stop(second.child)).toBe(0)
+  },
+)
 
 test('a pipeline that cannot be used is every problem with file and line, and exit code 78', async () => {
   await using directory = await temporaryDirectory()
@@ -76,14 +80,30 @@ function launch(cwd: string) {
   return { child, output: () => Buffer.concat(chunks).toString() }
 }
 
-async function start(cwd: string): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+/** Milliseconds. Making a database takes a few seconds, and more beside other tests. */
+const START_MS = 45_000
+
+async function start(cwd: string): Promise<AsyncDisposable & { readonly child: ChildProcess; readonly url: string }> {
   const { child, output } = launch(cwd)
   const url = () => /"url":"([^"]+)"/.exec(output())?.[1]
-  await until('the API is served', () => {
-    if (child.exitCode !== null) throw new Error(`the service ended: ${output()}`)
-    return url() !== undefined
-  })
-  return { child, url: url() ?? '' }
+  // A test that fails leaves no process behind.
+  const end = async () => {
+    if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')) await once(child, 'exit')
+  }
+  try {
+    await until(
+      'the API is served',
+      () => {
+        if (child.exitCode !== null) throw new Error(`the service ended: ${output()}`)
+        return url() !== undefined
+      },
+      START_MS,
+    )
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return { child, url: url() ?? '', [Symbol.asyncDispose]: end }
 }
 
 async function stop(child: ChildProcess): Promise<unknown> {

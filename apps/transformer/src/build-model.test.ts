@@ -85,6 +85,28 @@ describe('once in effect', () => {
     },
   )
 
+  test('a window that is built late does not put back what a later window knew', async () => {
+    const model = aModel({ materialization: 'partitions', partitionBy: ['id'], key: [], usesWindow: true })
+    await using place = await given(model)
+    const late = await place.command({ day: 1, orders: orders([1, 10]) })
+    await place.run({ day: 2, orders: orders([1, 11], [2, 20]) })
+
+    expect(outcomeOf(await place.build(late))).toBe('committed')
+    expect(await place.sales()).toEqual(['1 11', '2 20'])
+  })
+
+  test('rejects of a try that read older inputs are replaced by those of the one that commits', async () => {
+    const rowRules = [{ name: 'positive', severity: 'error' as const, expression: 'amount > 0' }]
+    await using place = await given(aModel({ rowRules, usesWindow: true, materialization: 'merge' }))
+    const late = await place.command({ day: 1, orders: orders([1, -1], [2, 20]) })
+    place.failNextCommitOf('refined/sales/')
+    await expect(place.build(late)).rejects.toThrow('killed')
+    await place.run({ day: 2, orders: orders([1, 11], [2, 20]) })
+
+    expect(await place.build(late)).toMatchObject({ balance: { in: 2, out: 2, rejected: 0 } })
+    expect(await place.rejects()).toEqual([])
+  })
+
   test('two workers with one command commit once', async () => {
     await using place = await given(aModel({ materialization: 'merge' }))
     await place.run({ day: 1, orders: orders([1, 10]) })
@@ -126,7 +148,7 @@ describe('once in effect', () => {
   })
 
   test('an older window does not put the table back', async () => {
-    await using place = await given(aModel())
+    await using place = await given(aModel({ usesWindow: true }))
     await place.run({ day: 2, orders: orders([1, 20]) })
 
     expect(outcomeOf(await place.run({ day: 1, orders: orders([1, 10]) }))).toBe('superseded')

@@ -7,6 +7,7 @@ import {
   type CommitOptions,
   type CommitResult,
   type DeltaPartition,
+  type DeltaSnapshot,
   type DeltaTable,
 } from '@cinelake/delta'
 import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
@@ -15,9 +16,10 @@ import { bindWindow, loadPipeline, type CheckedModel } from '@cinelake/pipeline'
 import { checkBuild, type BuildChecks } from './build-checks.ts'
 import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
-import { planBuild } from './build-plan.ts'
+import { isCommitted, planBuild } from './build-plan.ts'
 import { checkedQuery, emptiedPartitionsQuery, goodQuery, rejectedQuery } from './build-sql.ts'
 import { historyQuery } from './history-sql.ts'
+import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -38,12 +40,14 @@ type Work = {
  * between the two does both again, and the first finds that it is there.
  */
 export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'build'> {
-  return async (command, { signal, progress }) => {
-    const pipeline = await loadPipeline(lake, command.pipeline, { signal })
-    const model = pipeline.models.find(({ name }) => name === command.model)
-    if (model === undefined) throw new ModelUnknownError(pipeline.name, command.model)
+  return async (given, { signal, progress }) => {
+    const pipeline = await loadPipeline(lake, given.pipeline, { signal })
+    const model = pipeline.models.find(({ name }) => name === given.model)
+    if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
     const table = createDeltaTable({ lake, path: `refined/${model.name}`, clock })
-    const plan = planBuild(command, model, await table.snapshot({ signal }))
+    const snapshot = await table.snapshot({ signal })
+    const command = await withNewestInputs(given, snapshot, { lake, clock, signal })
+    const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
       return untouched(model, plan.version, plan.action)
@@ -54,13 +58,28 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const { staged, checks } = await stage(work, join(scratch.directory, 'result.parquet'), { lake, clock })
     progress({ rowCount: checks.balance.in })
     const rejects = { table: model.name, query: rejectedQuery(model, staged), rowCount: checks.balance.rejected }
-    await writeRejects(rejects, command, { lake, clock, session, signal })
+    // Rejects of a try that knew less are not those of this one.
+    const edition = command === given ? {} : { edition: pinsOf(command) }
+    await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
     const { txn, basedOn, configuration } = plan
     const options = { txn, basedOn, configuration, partitionBy: model.partitionBy, signal }
     const { version, outcome } = await COMMITS[model.materialization](work, staged, options)
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
     return { ...checks, output: { kind: 'table', table: model.name, version, outcome } }
   }
+}
+
+/** A command whose commit is in the table already is repeated as it is. */
+async function withNewestInputs(
+  command: Build,
+  snapshot: DeltaSnapshot | undefined,
+  { lake, clock, signal }: Pick<Deps, 'lake' | 'clock'> & Pick<Work, 'signal'>,
+): Promise<Build> {
+  if (snapshot !== undefined && isCommitted(command, snapshot)) return command
+  const inputs = await newestInputs(command.inputs, snapshot, async (name) => {
+    return (await createDeltaTable({ lake, path: `refined/${name}`, clock }).snapshot({ signal }))?.version
+  })
+  return inputs === command.inputs ? command : { ...command, inputs }
 }
 
 /** Computes the result and checks it. @returns the relation that holds it */

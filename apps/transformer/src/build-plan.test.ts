@@ -64,10 +64,14 @@ describe('an older window after a later one', () => {
   const late = aBuild({ run: 'late', inputs: [{ table: 'orders', version: 9 }] })
 
   test.each(['table', 'history'] as const)('is superseded for %s', (materialization) => {
-    const model = aModel({ materialization })
+    const model = aModel({ materialization, usesWindow: materialization === 'table' })
     const there = built(aBuild({ window: dayTwo }), model)
 
     expect(planBuild(late, model, there)).toEqual({ action: 'superseded', version: there.version })
+  })
+
+  test('is built for a table that depends on its inputs alone: what came late belongs into it', () => {
+    expect(planBuild(late, aModel(), built(aBuild({ window: dayTwo })))).toMatchObject({ action: 'build' })
   })
 
   test.each(['partitions', 'merge'] as const)(

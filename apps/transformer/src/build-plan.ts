@@ -2,6 +2,7 @@ import type { Build } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedModel } from '@cinelake/pipeline'
+import { pinsOf, PINS_PROPERTY } from './newest-inputs.ts'
 
 /** Table property: what the latest build was made of. The same again need not be built again. */
 const INPUTS_PROPERTY = 'cinelake.inputs'
@@ -27,8 +28,7 @@ export function planBuild(command: Build, model: CheckedModel, snapshot: DeltaSn
   const txn = { appId: `${command.run}/${command.task}`, version: command.generation }
   const digest = inputsDigest(command, model)
   const latest = snapshot?.configuration[WINDOW_PROPERTY] ?? ''
-  const isCommitted = (snapshot?.txns.get(txn.appId) ?? 0) >= txn.version
-  if (snapshot !== undefined && !isCommitted) {
+  if (snapshot !== undefined && !isCommitted(command, snapshot)) {
     if (snapshot.configuration[INPUTS_PROPERTY] === digest) return { action: 'unchanged', version: snapshot.version }
     if (goesForwardOnly(model) && command.window.start < latest) {
       return { action: 'superseded', version: snapshot.version }
@@ -39,13 +39,21 @@ export function planBuild(command: Build, model: CheckedModel, snapshot: DeltaSn
     action: 'build',
     txn,
     basedOn: snapshot?.version ?? -1,
-    configuration: { [INPUTS_PROPERTY]: digest, [WINDOW_PROPERTY]: window },
+    configuration: { [INPUTS_PROPERTY]: digest, [WINDOW_PROPERTY]: window, [PINS_PROPERTY]: pinsOf(command) },
   }
 }
 
-/** Whether an older window would put the table back to an older state. */
-function goesForwardOnly({ materialization }: CheckedModel): boolean {
-  return materialization === 'table' || materialization === 'history'
+/** Whether the command's commit is in the table. */
+export function isCommitted({ run, task, generation }: Build, { txns }: Pick<DeltaSnapshot, 'txns'>): boolean {
+  return (txns.get(`${run}/${task}`) ?? 0) >= generation
+}
+
+/**
+ * Whether an older window would put the table back to an older state. Where nothing but the inputs matters, what an older
+ * window brought into them belongs into the table as well; inputs never go back (`newest-inputs.ts`).
+ */
+function goesForwardOnly({ materialization, usesWindow }: CheckedModel): boolean {
+  return materialization === 'history' || (materialization === 'table' && usesWindow)
 }
 
 /** Everything that the result depends on. */

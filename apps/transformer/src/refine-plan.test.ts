@@ -141,4 +141,9 @@ describe('a command that comes again', () => {
     })
     expect(planRefine(aCommand(2, 1), append, aManifest(), aTable({ txns }))).toMatchObject({ commit: 'append' })
   })
+
+  test('of a later generation appends only if the earlier one, perhaps still at work, has not done so meanwhile', () => {
+    const append = { ...dataset, mode: 'append' as const }
+    expect(planRefine(aCommand(2, 2), append, aManifest(), aTable())).toMatchObject({ commit: 'append', basedOn: 7 })
+  })
 })

@@ -52,9 +52,14 @@ export function planRefine(
     action: 'refine',
     commit,
     txn,
-    ...(commit === 'merge' || commit === 'append' ? {} : { basedOn: table?.version ?? -1 }),
+    ...(isOrderFree(commit, txn) ? {} : { basedOn: table?.version ?? -1 }),
     configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
   }
+}
+
+/** An append of a later generation is decided on the earlier one not being there, which a hung worker may change. */
+function isOrderFree(commit: RefineCommit, { version }: DeltaTxn): boolean {
+  return commit === 'merge' || (commit === 'append' && version === 1)
 }
 
 function howToCommit({ mode }: CheckedDataset, hasEarlierGeneration: boolean): RefineCommit {

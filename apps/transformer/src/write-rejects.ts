@@ -9,6 +9,8 @@ export type RejectsOf = {
   readonly task: string
   readonly generation: number
   readonly window: Window
+  /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
+  readonly edition?: string
 }
 
 export type Rejects = {
@@ -30,7 +32,7 @@ type Deps = { readonly lake: Lake; readonly clock: Clock; readonly session: Parq
  */
 export async function writeRejects(
   rejects: Rejects,
-  { run, task, generation, window }: RejectsOf,
+  { run, task, generation, window, edition }: RejectsOf,
   { lake, clock, session, signal }: Deps,
 ): Promise<CommitResult | undefined> {
   const table = createDeltaTable({ lake, path: `refined/_rejects/${rejects.table}`, clock })
@@ -50,7 +52,7 @@ export async function writeRejects(
     CAST(raw AS VARCHAR) AS raw
   FROM (${rejects.query}\n) AS rejected`
   return await table.overwritePartitions(session, query, {
-    txn: { appId: `${run}/${task}`, version: generation },
+    txn: { appId: `${run}/${task}${edition === undefined ? '' : `/${edition}`}`, version: generation },
     partitionBy: ['window_label'],
     partitions: [{ window_label: window.label }],
     signal,

@@ -175,12 +175,7 @@ function versionOf(now: LoadedTable | undefined): number {
 }
 
 /** A load that was decided on another version might take a later one back. */
-function requireBase(
-  location: string,
-  table: WarehouseTable,
-  basedOn: number,
-  now: LoadedTable | undefined,
-): void {
+function requireBase(location: string, table: WarehouseTable, basedOn: number, now: LoadedTable | undefined): void {
   if (versionOf(now) === basedOn) return
   throw new WarehouseUnavailableError(location, `another load of ${table.name} was faster [version=${now?.version}]`)
 }
