@@ -13,9 +13,11 @@ const SALES = 'SELECT * FROM sales_by_day ORDER BY ordered_on'
 async function interrupted(args: readonly string[], signal: NodeJS.Signals, line: number) {
   const child = spawn(process.execPath, [...process.execArgv, MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
   let notes = ''
+  let isSent = false
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     notes += text
-    if (notes.split('\n').length > line) child.kill(signal)
+    // Once: a second Ctrl-C ends the process at once.
+    if (!isSent && notes.split('\n').length > line) isSent = child.kill(signal)
   })
   await once(child, 'close')
   return { exitCode: child.exitCode, killedBy: child.signalCode, notes }
