@@ -20,6 +20,7 @@ import { isCommitted, planBuild } from './build-plan.ts'
 import { checkedQuery, emptiedPartitionsQuery, goodQuery, rejectedQuery } from './build-sql.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
+import { stagedAs } from './staged-parquet.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -92,8 +93,7 @@ async function stage(
   const sql = bindWindow(model.sql, command.window)
   const hasReject = (await session.describe(sql)).some(({ name }) => name.toLowerCase() === '_reject')
   const query = checkedQuery(model, sql, hasReject)
-  // LZ4: the file is read back at once and thrown away.
-  await session.run(`COPY (${query}) TO ${literal(file)} (FORMAT parquet, COMPRESSION lz4)`, { signal })
+  await session.run(`COPY (${query}) TO ${literal(file)} (${stagedAs(model.columns)})`, { signal })
   const staged = `read_parquet(${literal(file)})`
   const rowsIn = model.rowsIn === undefined ? undefined : await countRowsIn(model.rowsIn, command, session, signal)
   const checks = await checkBuild(model, rowsIn, { session, staged, signal })

@@ -10,6 +10,7 @@ import { FileUnreadableError, HeaderMismatchError, RecordsLostError } from './re
 import { inOrderOfName } from './refine-plan.ts'
 import { keepCsvRejects, keepParquetRejects } from './refine-rejects.ts'
 import { stageRecords, type StagedCounts } from './refine-stage-csv.ts'
+import { stagedAs } from './staged-parquet.ts'
 import { csvSource, parquetSource, RULES, stageQuery, type StageSource } from './refine-stage-sql.ts'
 
 export type StageDeps = {
@@ -110,12 +111,6 @@ async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFil
   return { name: file.name, path: place.path, ...found, unknown: match.unknown, missing }
 }
 
-/**
- * How rows are staged: read back at once and thrown away. Small row groups keep what the engine holds of a file small;
- * a dictionary of few values costs a fifth less than the usual one, which is given up late.
- */
-const STAGED = 'FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 30720, DICTIONARY_SIZE_LIMIT 200'
-
 async function stage(
   source: StageSource,
   { dataset, index, path, deps }: Place,
@@ -124,9 +119,7 @@ async function stage(
   const { session } = deps
   const signal = stop === undefined ? deps.signal : AbortSignal.any([deps.signal, stop])
   const query = stageQuery(source, dataset.contract, index)
-  // Version 2 takes a third less room and time, but the engine (1.5.6) fails to write some lists of text in it.
-  const version = dataset.contract.columns.some(({ type }) => type.endsWith('[]')) ? 'v1' : 'v2'
-  await session.run(`COPY (${query}) TO ${literal(path)} (${STAGED}, PARQUET_VERSION ${version})`, { signal })
+  await session.run(`COPY (${query}) TO ${literal(path)} (${stagedAs(dataset.contract.columns)})`, { signal })
   const [counts] = await session.rows<StagedCounts>(
     `SELECT count(*) AS "rowCount", count(${RULES}) AS "rejectedCount" FROM read_parquet(${literal(path)})`,
     { signal },

@@ -2,6 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { once } from './delta.fixture.ts'
 import { aTableWithAHistory, python, type Expected, type Reading, type TableHistory } from './readers.fixture.ts'
 
+/**
+ * How a program ends: at once. Threads of pyarrow and delta-rs now and then abort the interpreter while it takes itself
+ * apart ("terminate called without an active exception", seen with 1.6.6 and 26.0.1), when all is done and printed.
+ */
+const END = `
+import os
+sys.stdout.flush()
+os._exit(0)
+`
+
 /** Prints the rows of some versions. Written for deltalake 1.x (delta-rs) with pyarrow. */
 const READ = `
 import json, sys
@@ -17,7 +27,7 @@ for version in map(int, sys.argv[2:]):
     rows = sorted((reading(row) for row in table.to_pyarrow_table().to_pylist()), key=lambda row: row['id'])
     out.append({'version': version, 'rows': rows})
 print(json.dumps(out))
-`
+${END}`
 
 /** Appends, deletes and makes a checkpoint, as another writer of the same table. */
 const WRITE = `
@@ -32,7 +42,7 @@ write_deltalake(table, rows, mode='append')
 table.delete("id >= 200 AND id < 205")
 table.create_checkpoint()
 print(json.dumps({'version': DeltaTable(sys.argv[1]).version()}))
-`
+${END}`
 
 const executable = process.env['CINELAKE_TEST_DELTALAKE_PYTHON'] ?? ''
 const reason =
