@@ -1,9 +1,8 @@
 import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
-import { Manifest, type Refine } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
-import type { Lake } from '@cinelake/lake'
+import { readManifest, type Lake } from '@cinelake/lake'
 import { loadPipeline } from '@cinelake/pipeline'
 import { checkRefined } from './refine-checks.ts'
 import { commitRows } from './refine-commit.ts'
@@ -26,7 +25,11 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
   return async (command, context) => {
     const { signal } = context
     const pipeline = await loadPipeline(lake, command.pipeline, { signal })
-    const manifest = await readManifest(lake, command, signal)
+    const manifest = await readManifest(lake, command.manifest, { signal })
+    if (manifest === undefined) {
+      const expected = 'the manifest of what landed'
+      throw new RefineInputError(command.dataset, command.manifest, expected, 'no such object in the lake')
+    }
     const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
     const table = createDeltaTable({ lake, path: `refined/${dataset.name}`, clock })
     const snapshot = await table.snapshot({ signal })
@@ -59,28 +62,6 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     })
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
     return { ...checks, output: { kind: 'table', table: dataset.name, version, outcome } }
-  }
-}
-
-async function readManifest(
-  lake: Pick<Lake, 'readText'>,
-  { dataset, manifest: path }: Refine,
-  signal: AbortSignal,
-): Promise<Manifest> {
-  const text = await lake.readText(path, { signal })
-  if (text === undefined)
-    throw new RefineInputError(dataset, path, 'the manifest of what landed', 'no such object in the lake')
-  const parsed = Manifest.safeParse(parseJson(text))
-  if (parsed.success) return parsed.data
-  const where = parsed.error.issues.map((issue) => issue.path.join('.') || 'the whole of it').join(', ')
-  throw new RefineInputError(dataset, path, 'a manifest of version 1', `a text that differs at ${where}`)
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 

@@ -5,6 +5,7 @@ export {
   landObject,
   landOnce,
   ManifestCorruptError,
+  readManifest,
   windowFolder,
   type Landed,
   type LandingLake,
