@@ -1,11 +1,11 @@
 import { runTaskWorker } from '@cinelake/bus'
 import { createMemoryBus } from '@cinelake/bus/memory'
-import { systemClock } from '@cinelake/core'
+import { openByScheme, systemClock } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
 import { createFill, guardSecrets } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { createFileSecrets } from '@cinelake/secrets/file'
-import { openByScheme, runService, taskMetrics, workerName } from '@cinelake/service'
+import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { IngestApiEnv } from './config.ts'
 import { createIngestApiHandlers } from './handlers.ts'
 

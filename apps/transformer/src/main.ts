@@ -1,9 +1,9 @@
 import { runTaskWorker } from '@cinelake/bus'
 import { createMemoryBus } from '@cinelake/bus/memory'
-import { systemClock } from '@cinelake/core'
+import { openByScheme, systemClock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { openByScheme, runService, taskMetrics, workerName } from '@cinelake/service'
+import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { TransformerEnv } from './config.ts'
 import { createTransformerHandlers } from './handlers.ts'
 

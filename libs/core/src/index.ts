@@ -14,6 +14,7 @@ export {
 } from './errors.ts'
 export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
+export { openByScheme, type Opener } from './open-by-scheme.ts'
 export {
   isTimeZone,
   parseWindow,

@@ -1,4 +1,4 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError } from './errors.ts'
 
 /**
  * Makes an adapter.
