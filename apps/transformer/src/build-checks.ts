@@ -1,9 +1,9 @@
 import type { QualityResult } from '@cinelake/contracts'
 import type { Balance } from '@cinelake/core'
-import type { ParquetSql } from '@cinelake/delta'
+import type { DeltaStage, ParquetSql } from '@cinelake/delta'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { BuildRuleFailedError } from './build-errors.ts'
-import { countsQuery, duplicateKeysQuery, goodQuery, rejectCountsQuery } from './build-sql.ts'
+import { duplicateKeysQuery, rejectCountsQuery, ruleCountsQuery } from './build-sql.ts'
 import { askTableRules } from './table-rule.ts'
 
 export type BuildChecks = {
@@ -15,8 +15,8 @@ export type BuildChecks = {
 
 type Deps = {
   readonly session: ParquetSql
-  /** The relation that holds what `checkedQuery` gave. */
-  readonly staged: string
+  /** What `checkedQuery` gave, the rejected rows aside. */
+  readonly staged: Pick<DeltaStage, 'relation' | 'aside' | 'rowCount' | 'asideRowCount'>
   readonly signal: AbortSignal
 }
 
@@ -30,32 +30,51 @@ export async function checkBuild(
   rowsIn: number | undefined,
   { session, staged, signal }: Deps,
 ): Promise<BuildChecks> {
-  const [counts = {}] = await session.rows<Record<string, number>>(countsQuery(model, staged), { signal })
-  const { total = 0, rejected = 0 } = counts
-  const rejects = await session.rows<{ rule: string; count: number }>(rejectCountsQuery(staged), { signal })
+  const { rowCount: out, asideRowCount: rejected } = staged
   const quality: QualityResult[] = [
-    ...model.rowRules.map(({ name, severity }, index) => {
-      return { rule: name, severity, checked: total, failed: counts[`rule_${index}`] ?? 0 }
-    }),
-    ...(model.key.length === 0 ? [] : [await checkKey(model, total, { session, staged, signal })]),
-    ...(await askTableRules(model.tableRules, goodQuery(model, staged), { session, signal })),
+    ...(await checkRows(model, { session, staged, signal })),
+    ...(model.key.length === 0 ? [] : [await checkKey(model, { session, staged, signal })]),
+    ...(await askTableRules(model.tableRules, `FROM ${staged.relation}`, { session, signal })),
   ]
   for (const { rule, severity, failed, detail } of quality) {
     if (severity !== 'fail' || failed === 0) continue
     throw new BuildRuleFailedError(model.name, rule, detail ?? `${failed.toLocaleString('en-US')} rows break it`)
   }
   return {
-    balance: { unit: 'rows', in: rowsIn ?? total, out: total - rejected, rejected, duplicates: 0 },
-    rejects: Object.fromEntries(rejects.map(({ rule, count }) => [rule, count])),
+    balance: { unit: 'rows', in: rowsIn ?? out + rejected, out, rejected, duplicates: 0 },
+    rejects: await countRejects({ session, staged, signal }),
     quality,
   }
 }
 
-async function checkKey(
-  model: CheckedModel,
-  checked: number,
-  { session, staged, signal }: Deps,
-): Promise<QualityResult> {
-  const [row] = await session.rows<{ count: number }>(duplicateKeysQuery(model, staged), { signal })
+/** A row that is rejected is not in the table, so that it cannot break a warning or make the task fail. */
+async function checkRows({ rowRules }: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
+  const { relation, aside, rowCount, asideRowCount } = staged
+  const count = async (rules: CheckedModel['rowRules'], of: string) => {
+    if (rules.length === 0) return []
+    const [counts = {}] = await session.rows<Record<string, number>>(ruleCountsQuery(rules, of), { signal })
+    return rules.map(({ name }, index) => [name, counts[`rule_${index}`] ?? 0] as const)
+  }
+  const rejecting = rowRules.filter(({ severity }) => severity === 'error')
+  const failed = new Map([
+    ...(asideRowCount === 0 ? [] : await count(rejecting, aside)),
+    ...(await count(
+      rowRules.filter(({ severity }) => severity !== 'error'),
+      relation,
+    )),
+  ])
+  const checked = rowCount + asideRowCount
+  return rowRules.map(({ name, severity }) => ({ rule: name, severity, checked, failed: failed.get(name) ?? 0 }))
+}
+
+async function countRejects({ session, staged, signal }: Deps): Promise<Record<string, number>> {
+  if (staged.asideRowCount === 0) return {}
+  const rows = await session.rows<{ rule: string; count: number }>(rejectCountsQuery(staged.aside), { signal })
+  return Object.fromEntries(rows.map(({ rule, count }) => [rule, count]))
+}
+
+async function checkKey(model: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult> {
+  const [row] = await session.rows<{ count: number }>(duplicateKeysQuery(model, staged.relation), { signal })
+  const checked = staged.rowCount + staged.asideRowCount
   return { rule: `unique(${model.key.join(', ')})`, severity: 'fail', checked, failed: row?.count ?? 0 }
 }

@@ -91,7 +91,7 @@ describe('once in effect', () => {
     const late = await place.command({ day: 1, orders: orders([1, 10]) })
     await place.run({ day: 2, orders: orders([1, 11], [2, 20]) })
 
-    expect(outcomeOf(await place.build(late))).toBe('committed')
+    expect(outcomeOf(await place.build(late))).toBe('unchanged')
     expect(await place.sales()).toEqual(['1 11', '2 20'])
   })
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Build } from '@cinelake/contracts'
 import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
@@ -8,19 +7,19 @@ import {
   type CommitResult,
   type DeltaPartition,
   type DeltaSnapshot,
+  type DeltaStage,
   type DeltaTable,
 } from '@cinelake/delta'
-import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { bindWindow, loadPipeline, type CheckedModel } from '@cinelake/pipeline'
 import { checkBuild, type BuildChecks } from './build-checks.ts'
 import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
 import { isCommitted, planBuild } from './build-plan.ts'
-import { checkedQuery, emptiedPartitionsQuery, goodQuery, rejectedQuery } from './build-sql.ts'
+import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
-import { stagedAs } from './staged-parquet.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -36,8 +35,8 @@ type Work = {
 
 /**
  * Runs one model's SELECT over pinned versions of its inputs and commits the result to its refined table, once per task
- * and generation. The result is computed once, into a scratch file: memory does not grow with it, and it is counted and
- * checked as a whole before anything of it is published. Rejects are committed before the table: a process that dies
+ * and generation. The result is computed once, into files in the layout of the table: memory does not grow with it, it is
+ * counted and checked as a whole before anything of it is published, and then nothing is written again. Rejects are committed before the table: a process that dies
  * between the two does both again, and the first finds that it is there.
  */
 export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'build'> {
@@ -54,11 +53,11 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
       return untouched(model, plan.version, plan.action)
     }
     await using session = await engine.session()
-    await using scratch = await lake.scratch()
     const work: Work = { command, model, table, session, signal }
-    const { staged, checks } = await stage(work, join(scratch.directory, 'result.parquet'), { lake, clock })
+    await using made = await make(work, { lake, clock })
+    const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
-    const rejects = { table: model.name, query: rejectedQuery(model, staged), rowCount: checks.balance.rejected }
+    const rejects = { table: model.name, query: rejectedQuery(model, staged.aside), rowCount: checks.balance.rejected }
     // Rejects of a try that knew less are not those of this one.
     const edition = command === given ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
@@ -83,22 +82,34 @@ async function withNewestInputs(
   return inputs === command.inputs ? command : { ...command, inputs }
 }
 
-/** Computes the result and checks it. @returns the relation that holds it */
-async function stage(
-  { command, model, session, signal }: Work,
-  file: string,
+type Made = AsyncDisposable & { readonly staged: DeltaStage; readonly checks: BuildChecks }
+
+/** Computes the result and checks it. */
+async function make(
+  { command, model, table, session, signal }: Work,
   { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
-): Promise<{ staged: string; checks: BuildChecks }> {
+): Promise<Made> {
   await using _inputs = await openInputs(command, model, { lake, clock, session, signal })
   const sql = bindWindow(model.sql, command.window)
   const hasReject = (await session.describe(sql)).some(({ name }) => name.toLowerCase() === '_reject')
-  const query = checkedQuery(model, sql, hasReject)
-  await session.run(`COPY (${query}) TO ${literal(file)} (${stagedAs(model.columns)})`, { signal })
-  const staged = `read_parquet(${literal(file)})`
+  await using opening = new AsyncDisposableStack()
+  const staged = opening.use(
+    await table.stage(session, checkedQuery(model, sql, hasReject), {
+      partitionBy: isTakenAsItIs(model) ? model.partitionBy : [],
+      ...(mayReject(model, hasReject) && { aside: ASIDE }),
+      signal,
+    }),
+  )
   const rowsIn = model.rowsIn === undefined ? undefined : await countRowsIn(model.rowsIn, command, session, signal)
   const checks = await checkBuild(model, rowsIn, { session, staged, signal })
   if (!balanceHolds(checks.balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(checks.balance))
-  return { staged, checks }
+  const owned = opening.move()
+  return { staged, checks, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+}
+
+/** Whether the rows of the result are those of the files that the commit adds. */
+function isTakenAsItIs({ materialization }: CheckedModel): boolean {
+  return materialization === 'table' || materialization === 'partitions'
 }
 
 async function countRowsIn(
@@ -113,20 +124,24 @@ async function countRowsIn(
 
 type Commit = (
   work: Work,
-  staged: string,
+  staged: DeltaStage,
   options: CommitOptions & { readonly basedOn: number },
 ) => Promise<CommitResult>
 
 const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
+  // A table that depends on the window has to note it, though its rows be the same.
   table: async ({ model, table, session }, staged, options) =>
-    await table.overwrite(session, goodQuery(model, staged), options),
+    await table.overwrite(session, staged, { ...options, unlessSame: !model.usesWindow }),
 
   merge: async ({ model, table, session }, staged, options) =>
-    await table.merge(session, goodQuery(model, staged), { ...options, key: model.key }),
+    await table.merge(session, `FROM ${staged.relation}`, { ...options, key: model.key }),
 
   async partitions({ model, table, session, signal }, staged, options) {
-    const partitions = await session.rows<DeltaPartition>(emptiedPartitionsQuery(model, staged), { signal })
-    return await table.overwritePartitions(session, goodQuery(model, staged), { ...options, partitions })
+    const partitions =
+      staged.asideRowCount === 0
+        ? []
+        : await session.rows<DeltaPartition>(emptiedPartitionsQuery(model, staged), { signal })
+    return await table.overwritePartitions(session, staged, { ...options, partitions, unlessSame: true })
   },
 
   async history({ command, model, table, session, signal }, staged, options) {
@@ -135,7 +150,7 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     const columns = view?.snapshot.columns.map(({ name }) => name) ?? []
     const query = historyQuery(model, {
       current: view === undefined ? undefined : { relation: view.relation, columns },
-      state: goodQuery(model, staged),
+      state: `FROM ${staged.relation}`,
       windowStart: command.window.start,
     })
     return await table.overwrite(session, query, options)

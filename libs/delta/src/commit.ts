@@ -28,7 +28,10 @@ export type Change = {
  * Works out the change to the newest version. Called again when another writer came first: it keeps the work that rests
  * on what is still so, and does the rest again. Every rule of concurrency is in that.
  */
-export type Operation = (state: LogState | undefined, files: DataFiles) => Promise<Change>
+export type Operation = (state: LogState | undefined, files: DataFiles) => Promise<Change | typeof UNCHANGED>
+
+/** What an operation says when the table holds already what it would bring. */
+export const UNCHANGED = 'unchanged'
 
 /** Commits an operation once, whatever the number of tries and deliveries. */
 export async function commit(
@@ -52,6 +55,8 @@ export async function commit(
       named = new Set()
       checkBase(place, state, options)
       const change = await operation(state, files)
+      if (change === UNCHANGED)
+        return { version: state?.version ?? -1, outcome: UNCHANGED, addedRowCount: 0, removedRowCount: 0 }
       const version = (state?.version ?? -1) + 1
       const removed = change.remove.map((add) => removalOf(add, place.clock().getTime()))
       named = undefined

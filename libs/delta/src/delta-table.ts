@@ -54,6 +54,14 @@ export type CommitOptions = {
   readonly signal?: AbortSignal
 }
 
+export type OverwriteOptions = CommitOptions & {
+  /**
+   * Leaves alone what holds just these rows already, in any order: the table, or a partition of it. When that is all,
+   * nothing is committed, properties included, and the outcome is `unchanged`. Only of staged rows.
+   */
+  readonly unlessSame?: boolean
+}
+
 /** The part of a table to replace: a value (as the log writes it) for some or all partition columns. */
 export type DeltaPartition = Readonly<Record<string, string | null>>
 
@@ -70,12 +78,37 @@ export type MergeOptions = CommitOptions & {
 
 export type CommitResult = {
   readonly version: number
-  readonly outcome: 'committed' | 'already-committed'
+  readonly outcome: 'committed' | 'already-committed' | 'unchanged'
   /** Rows in the files added by the commit. */
   readonly addedRowCount: number
   /** Rows in the files removed by the commit. */
   readonly removedRowCount: number
 }
+
+export type StageOptions = {
+  readonly partitionBy?: readonly string[]
+  /** Rows that are not for the table. */
+  readonly aside?: {
+    /** SQL condition over the query's columns. */
+    readonly when: string
+    /** Columns of the query that only these rows are for; no columns of the table. */
+    readonly columns: readonly string[]
+  }
+  readonly signal?: AbortSignal
+}
+
+/** Rows that were computed once, and can be looked at before a commit publishes them. Gone when disposed. */
+export interface DeltaStage extends AsyncDisposable {
+  /** The rows for the table, as something that SQL of the session can read until they are committed. */
+  readonly relation: string
+  /** The rows kept aside, with all columns of the query. */
+  readonly aside: string
+  readonly rowCount: number
+  readonly asideRowCount: number
+}
+
+/** A SELECT that the session can run, or rows that were staged for this table. */
+export type DeltaRows = string | DeltaStage
 
 /** A version of a table as a relation that SQL of the session can read. Files stay in place until it is disposed. */
 export interface DeltaView extends AsyncDisposable {
@@ -124,16 +157,21 @@ export interface DeltaTable {
     },
   ): Promise<DeltaView | undefined>
   append(session: ParquetSql, query: string, options: CommitOptions): Promise<CommitResult>
-  /** The query's rows become the table; columns may change. */
-  overwrite(session: ParquetSql, query: string, options: CommitOptions): Promise<CommitResult>
   /**
-   * The query's rows replace the partitions that they belong to; other partitions stay.
-   * @param options.partitions to replace as well, though the query may have no rows of them
+   * Runs a query once, into files in the layout of the table, so that its rows can be checked before they are published
+   * and are then not written again. A column that only rows kept aside have stays in the files, where no reader looks.
+   */
+  stage(session: ParquetSql, query: string, options?: StageOptions): Promise<DeltaStage>
+  /** The rows become the table; columns may change. */
+  overwrite(session: ParquetSql, rows: DeltaRows, options: OverwriteOptions): Promise<CommitResult>
+  /**
+   * The rows replace the partitions that they belong to; other partitions stay.
+   * @param options.partitions to replace as well, though there may be no rows of them
    */
   overwritePartitions(
     session: ParquetSql,
-    query: string,
-    options: CommitOptions & { readonly partitions?: readonly DeltaPartition[] },
+    rows: DeltaRows,
+    options: OverwriteOptions & { readonly partitions?: readonly DeltaPartition[] },
   ): Promise<CommitResult>
   /**
    * The query's rows replace those with the same key, or are added. Only files that hold one of the keys are rewritten.

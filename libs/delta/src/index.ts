@@ -5,12 +5,16 @@ export type {
   DeltaCommitInfo,
   DeltaFile,
   DeltaPartition,
+  DeltaRows,
   DeltaSnapshot,
+  DeltaStage,
   DeltaTable,
   DeltaTxn,
   DeltaView,
   MergeOptions,
+  OverwriteOptions,
   ParquetSql,
+  StageOptions,
 } from './delta-table.ts'
 export {
   DeltaConflictError,

@@ -6,12 +6,11 @@ import { DeltaMergeError, DeltaSchemaError } from './errors.ts'
 import type { LogState } from './log-state.ts'
 import { boundsQuery, comparable, listedValues, mayHold, valuesQuery, type KeyBounds } from './merge-bounds.ts'
 import { mergedRows, touchedFiles } from './merge-sql.ts'
-import type { QueryRows } from './overwrite.ts'
 import { readableShape, type TableShape } from './protocol.ts'
 import { identifier, identifiers } from './sql.ts'
 import type { DeltaField } from './types.ts'
 import { openFiles } from './view.ts'
-import { createWriter, planAddedRows, writableShape, type TablePlan } from './writes.ts'
+import { createWriter, planAddedRows, writableShape, type GivenRows, type TablePlan } from './writes.ts'
 
 const FILE_COLUMN = 'cinelake.file'
 
@@ -28,14 +27,14 @@ type Rewrite = { readonly basis: string; readonly add: readonly AddFile[]; reado
 export class Merge implements AsyncDisposable {
   readonly #place: TablePlace
   readonly #session: ParquetSql
-  readonly #rows: QueryRows
+  readonly #rows: GivenRows
   readonly #options: MergeOptions
   readonly #staged: string
   #isStaged = false
   readonly #sources = new Map<string, Source>()
   #rewrite: Rewrite | undefined
 
-  constructor(place: TablePlace, session: ParquetSql, rows: QueryRows, options: MergeOptions) {
+  constructor(place: TablePlace, session: ParquetSql, rows: GivenRows, options: MergeOptions) {
     this.#place = place
     this.#session = session
     this.#rows = rows

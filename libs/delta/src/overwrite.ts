@@ -1,26 +1,25 @@
 import type { AddFile } from './actions.ts'
-import type { Operation } from './commit.ts'
+import { UNCHANGED, type Operation } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
-import type { CommitOptions, DeltaPartition, ParquetSql } from './delta-table.ts'
+import type { CommitOptions, DeltaPartition, OverwriteOptions, ParquetSql } from './delta-table.ts'
 import { DeltaSchemaError } from './errors.ts'
-import { createWriteOnce, planAddedRows, planReplacedTable, writableShape } from './writes.ts'
-
-type Columns = Awaited<ReturnType<ParquetSql['describe']>>
-export type QueryRows = { readonly query: string; readonly columns: Columns }
+import type { LogState } from './log-state.ts'
+import { partitionKey, samePartitions } from './same-rows.ts'
+import { createWriteOnce, planAddedRows, planReplacedTable, writableShape, type GivenRows } from './writes.ts'
 
 /** Rows beside those that are there. What others commit meanwhile does not matter. */
 export function appendOperation(
   place: TablePlace,
   session: ParquetSql,
-  rows: QueryRows,
+  rows: GivenRows,
   options: CommitOptions,
 ): Operation {
-  const write = createWriteOnce(place, session, options)
+  const write = createWriteOnce(place, session, rows, options)
   return async (state, files) => {
-    const { columns, partitionBy, header } = planAddedRows(place, state, rows.columns, options)
-    const add = await write(files, { query: rows.query, columns, partitionBy })
-    const parameters = { mode: 'Append', partitionBy: JSON.stringify(partitionBy) }
-    return { operation: 'WRITE', parameters, blind: true, ...header, add, remove: [] }
+    const plan = planAddedRows(place, state, rows.columns, options)
+    const add = await write(files, plan)
+    const parameters = { mode: 'Append', partitionBy: JSON.stringify(plan.partitionBy) }
+    return { operation: 'WRITE', parameters, blind: true, ...plan.header, add, remove: [] }
   }
 }
 
@@ -28,45 +27,69 @@ export function appendOperation(
 export function overwriteOperation(
   place: TablePlace,
   session: ParquetSql,
-  rows: QueryRows,
-  options: CommitOptions,
+  rows: GivenRows,
+  options: OverwriteOptions,
 ): Operation {
-  const write = createWriteOnce(place, session, options)
+  const write = createWriteOnce(place, session, rows, options)
   return async (state, files) => {
-    const { columns, partitionBy, header } = planReplacedTable(place, state, rows.columns, options)
-    const add = await write(files, { query: rows.query, columns, partitionBy })
-    const parameters = { mode: 'Overwrite', partitionBy: JSON.stringify(partitionBy) }
-    return { operation: 'WRITE', parameters, blind: false, ...header, add, remove: [...(state?.files.values() ?? [])] }
+    const plan = planReplacedTable(place, state, rows.columns, options)
+    const before = [...(state?.files.values() ?? [])]
+    const isSame = await sameAsBefore(place, session, state, rows, options)
+    const isUnchanged = state !== undefined && before.every(isSame) && (rows.staged?.files.every(isSame) ?? false)
+    if (isUnchanged && (before.length > 0 || isSame({ partitionValues: {} }))) return UNCHANGED
+    const add = await write(files, plan)
+    const parameters = { mode: 'Overwrite', partitionBy: JSON.stringify(plan.partitionBy) }
+    return { operation: 'WRITE', parameters, blind: false, ...plan.header, add, remove: before }
   }
 }
 
-type PartitionOptions = CommitOptions & { readonly partitions?: readonly DeltaPartition[] }
+type PartitionOptions = OverwriteOptions & { readonly partitions?: readonly DeltaPartition[] }
 
 /** Rows in place of those of the same partitions. */
 export function overwritePartitionsOperation(
   place: TablePlace,
   session: ParquetSql,
-  rows: QueryRows,
+  rows: GivenRows,
   options: PartitionOptions,
 ): Operation {
-  const write = createWriteOnce(place, session, options)
+  const write = createWriteOnce(place, session, rows, options)
   return async (state, files) => {
     if (state !== undefined) writableShape(place, state, true)
-    const { columns, partitionBy, header } = planAddedRows(place, state, rows.columns, options)
+    const plan = planAddedRows(place, state, rows.columns, options)
     const named = options.partitions ?? []
-    checkPartitions(place, partitionBy, named)
-    const add = await write(files, { query: rows.query, columns, partitionBy })
-    const replaced = [...named, ...add.map((file) => file.partitionValues)]
-    const remove = [...(state?.files.values() ?? [])].filter((file) =>
-      replaced.some((partition) => isOf(file, partition)),
-    )
+    checkPartitions(place, plan.partitionBy, named)
+    const isSame = await sameAsBefore(place, session, state, rows, options)
+    const isChanged = (file: Pick<AddFile, 'partitionValues'>) => !isSame(file)
+    const filesOf = (partitions: readonly DeltaPartition[]) =>
+      [...(state?.files.values() ?? [])].filter((file) => partitions.some((partition) => isOf(file, partition)))
+    if (state !== undefined && rows.staged?.files.every(isSame) === true && filesOf(named).length === 0)
+      return UNCHANGED
+    const add = await write(files, plan, isChanged)
+    const remove = filesOf([...named, ...add.map((file) => file.partitionValues)])
     const parameters = {
       mode: 'Overwrite',
       partitionOverwriteMode: 'dynamic',
-      partitionBy: JSON.stringify(partitionBy),
+      partitionBy: JSON.stringify(plan.partitionBy),
     }
-    return { operation: 'WRITE', parameters, blind: false, ...header, add, remove }
+    return { operation: 'WRITE', parameters, blind: false, ...plan.header, add, remove }
   }
+}
+
+type IsSame = (file: Pick<AddFile, 'partitionValues'>) => boolean
+
+/** Which partitions need not be written. Where nobody asked for it, none is looked at. */
+async function sameAsBefore(
+  place: TablePlace,
+  session: ParquetSql,
+  state: LogState | undefined,
+  { staged }: GivenRows,
+  options: OverwriteOptions,
+): Promise<IsSame> {
+  if (options.unlessSame !== true || state === undefined) return () => false
+  // Taken rows are in the lake already: what is the same of them does not matter to a second try.
+  if (staged === undefined || staged.isTaken) return () => false
+  const same = await samePartitions(place, session, state, staged, options)
+  return ({ partitionValues }) => same.has(partitionKey(staged.partitionBy, partitionValues))
 }
 
 function isOf(file: AddFile, partition: DeltaPartition): boolean {

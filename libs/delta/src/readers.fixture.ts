@@ -39,11 +39,13 @@ export async function aTableWithAHistory(): Promise<TableHistory> {
   await table.append(session, rows(0, 30, 'first'), { ...once(), partitionBy: ['part'] })
   await table.append(session, `SELECT *, DATE '2026-03-01' + id AS day FROM (${rows(30, 40, 'second')})`, once())
   await table.merge(session, `SELECT *, NULL::DATE AS day FROM (${rows(25, 45, 'merged')})`, { ...once(), key: ['id'] })
-  await table.overwritePartitions(
+  // Its files have a column that the table has not.
+  await using staged = await table.stage(
     session,
-    `SELECT *, NULL::DATE AS day FROM (${rows(100, 110, 'again')}) WHERE part = 'a b'`,
-    once(),
+    `SELECT *, NULL::DATE AS day, CASE WHEN id = 103 THEN 'odd' END AS why FROM (${rows(100, 110, 'again')}) WHERE part = 'a b'`,
+    { partitionBy: ['part'], aside: { when: 'why IS NOT NULL', columns: ['why'] } },
   )
+  await table.overwritePartitions(session, staged, once())
   for (let i = 0; i < 9; i += 1)
     await table.append(session, `SELECT *, NULL::DATE AS day FROM (${rows(200 + i, 201 + i, 'more')})`, once())
   const versions: Expected[] = []

@@ -3,16 +3,18 @@ import { silentLog, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { commit, signalOf } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
-import type { DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
+import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
 import { DeltaVersionMissingError } from './errors.ts'
 import { readHistory } from './history.ts'
 import { readLog } from './log-reader.ts'
 import { Merge } from './merge.ts'
-import { appendOperation, overwriteOperation, overwritePartitionsOperation, type QueryRows } from './overwrite.ts'
+import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './overwrite.ts'
 import { readableShape } from './protocol.ts'
 import { fileOf, snapshotOf } from './snapshot.ts'
+import { stageRows, StagedRows } from './staged-rows.ts'
 import { vacuum } from './vacuum.ts'
 import { openFiles } from './view.ts'
+import type { GivenRows } from './writes.ts'
 
 type Deps = {
   readonly lake: Lake
@@ -28,7 +30,9 @@ type Deps = {
 /** Opens a Delta table, whether it exists yet or not. Holds nothing: each call reads the log anew. */
 export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps }: Deps): DeltaTable {
   const place: TablePlace = { ...deps, random, log }
-  const described = async (session: ParquetSql, query: string): Promise<QueryRows> => {
+  const described = async (session: ParquetSql, rows: DeltaRows): Promise<GivenRows> => {
+    if (rows instanceof StagedRows) return { query: `FROM ${rows.relation}`, columns: rows.columns, staged: rows }
+    const query = typeof rows === 'string' ? rows : `FROM ${rows.relation}`
     return { query, columns: await session.describe(query) }
   }
   return {
@@ -39,12 +43,13 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
       const rows = await described(session, query)
       return await commit(place, session, options, appendOperation(place, session, rows, options))
     },
-    async overwrite(session, query, options) {
-      const rows = await described(session, query)
+    stage: async (session, query, options = {}) => await stageRows(place, session, query, options),
+    async overwrite(session, given, options) {
+      const rows = await described(session, given)
       return await commit(place, session, options, overwriteOperation(place, session, rows, options))
     },
-    async overwritePartitions(session, query, options) {
-      const rows = await described(session, query)
+    async overwritePartitions(session, given, options) {
+      const rows = await described(session, given)
       return await commit(place, session, options, overwritePartitionsOperation(place, session, rows, options))
     },
     async merge(session, query, options: MergeOptions) {

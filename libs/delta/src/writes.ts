@@ -1,11 +1,13 @@
 import type { AddFile, MetaData } from './actions.ts'
 import { planMoreRows, planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
-import type { Change } from './commit.ts'
-import type { DataFiles, DataToWrite, TablePlace } from './data-files.ts'
+import { signalOf, type Change } from './commit.ts'
+import type { RowsToCopy } from './copy-rows.ts'
+import type { DataFiles, TablePlace } from './data-files.ts'
 import type { CommitOptions, ParquetSql } from './delta-table.ts'
 import { DeltaSchemaError } from './errors.ts'
 import type { LogState } from './log-state.ts'
 import { checkWritable, PROTOCOL, readableShape, schemaString, type TableShape } from './protocol.ts'
+import type { StagedRows } from './staged-rows.ts'
 import { statisticsOf } from './statistics.ts'
 import type { DeltaField } from './types.ts'
 
@@ -83,24 +85,39 @@ function headerOf(
   return { metaData: { ...metaData, schemaString: schema, partitionColumns: partitionBy, configuration } }
 }
 
-type Writer = (files: DataFiles, data: DataToWrite) => Promise<readonly AddFile[]>
+type Writer = (files: DataFiles, rows: RowsToCopy) => Promise<readonly AddFile[]>
 
 /** Writes data files and checks what their statistics say. @throws {DeltaSchemaError} */
 export function createWriter(place: TablePlace, session: ParquetSql, options: CommitOptions): Writer {
-  return async (files, data) => {
-    const added = await files.write(session, data, options.signal === undefined ? {} : { signal: options.signal })
-    checkNulls(place, data.columns.fields, added)
+  return async (files, rows) => {
+    const added = await files.write(session, rows, signalOf(options))
+    checkNulls(place, rows.columns.fields, added)
     return added
   }
 }
 
+/** A SELECT, or rows that are in files already. */
+export type GivenRows = { readonly query: string; readonly columns: QueryColumns; readonly staged?: StagedRows }
+
 /** Writes once per distinct set of columns: a second try after a conflict finds the files there. */
-export function createWriteOnce(place: TablePlace, session: ParquetSql, options: CommitOptions): Writer {
+export function createWriteOnce(place: TablePlace, session: ParquetSql, given: GivenRows, options: CommitOptions) {
   const write = createWriter(place, session, options)
   const done = new Map<string, readonly AddFile[]>()
-  return async (files, data) => {
-    const key = JSON.stringify([data.query, data.columns.select, data.partitionBy])
-    const added = done.get(key) ?? (await write(files, data))
+  return async (
+    files: DataFiles,
+    { columns, partitionBy }: Pick<TablePlan, 'columns' | 'partitionBy'>,
+    isWanted: (file: Pick<AddFile, 'partitionValues'>) => boolean = () => true,
+  ): Promise<readonly AddFile[]> => {
+    const wanted = given.staged?.files.map(isWanted)
+    const key = JSON.stringify([columns.select, partitionBy, wanted])
+    const before = done.get(key)
+    if (before !== undefined) return before
+    const ready = given.staged?.take(columns, partitionBy)
+    const added =
+      ready === undefined
+        ? await write(files, { query: given.query, columns, partitionBy })
+        : await files.bring(ready.filter(isWanted), { columns, partitionBy }, signalOf(options))
+    checkNulls(place, columns.fields, added)
     done.set(key, added)
     return added
   }

@@ -15,6 +15,8 @@ export type CompanyOptions = {
   readonly port: number
   readonly token: string
   readonly password: string
+  /** Whether the API is now and then too busy or away. */
+  readonly refuses: boolean
 }
 
 export interface Company extends AsyncDisposable {
@@ -52,7 +54,7 @@ export async function openCompany(options: CompanyOptions): Promise<Company> {
       databaseName: BILLING_DATABASE,
     }),
   )
-  const api = createUsersApi({ company, token: options.token, day: () => today })
+  const api = createUsersApi({ company, token: options.token, day: () => today, refuses: options.refuses })
   opened.defer(() => api.close())
   const apiUrl = await api.listen({ host: '127.0.0.1', port: options.port })
 

@@ -14,6 +14,8 @@ export type SampleCompanyOptions = {
   readonly seed: number
   /** The API's port; the database has the one after it. Left out: any free ports. */
   readonly port?: number
+  /** Whether its API is now and then too busy or away, as real ones are. Default: true. */
+  readonly refuses?: boolean
 }
 
 /** A streaming company to practise on: a folder of catalogue files, a REST API and a PostgreSQL database. */
@@ -47,12 +49,13 @@ export class SampleCompanyError extends TerminalError {
 export async function startSampleCompany(options: SampleCompanyOptions): Promise<SampleCompany> {
   check(options)
   const secrets = { CRM_TOKEN: randomText(), BILLING_PASSWORD: randomText() }
-  const { directory, scale, seed, port = 0 } = options
+  const { directory, scale, seed, port = 0, refuses = true } = options
   const thread = startThread({
     directory,
     scale,
     seed,
     port,
+    refuses,
     token: secrets.CRM_TOKEN,
     password: secrets.BILLING_PASSWORD,
   })

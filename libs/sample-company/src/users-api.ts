@@ -12,6 +12,8 @@ export type UsersApiOptions = {
   readonly token: string
   /** The day as of which users are shown. */
   readonly day: () => number
+  /** Whether it is now and then too busy or away, as real ones are. Default: true. */
+  readonly refuses?: boolean
 }
 
 type Page = { readonly number: number; readonly size: number }
@@ -21,7 +23,7 @@ type Page = { readonly number: number; readonly size: number }
  * Like real ones it needs a bearer token, gives pages with a link to the next, overlaps pages by one user, is now and
  * then too busy (429 with Retry-After) or away (503), and has a few records that are not as they should be.
  */
-export function createUsersApi({ company, token, day }: UsersApiOptions): FastifyInstance {
+export function createUsersApi({ company, token, day, refuses = true }: UsersApiOptions): FastifyInstance {
   const app = fastify()
   const refusals = createRefusals()
 
@@ -35,7 +37,7 @@ export function createUsersApi({ company, token, day }: UsersApiOptions): Fastif
     if (page === undefined) {
       return reply.code(400).send({ error: `page is 1 or more, per_page 1 to ${LARGEST_PAGE}` })
     }
-    const refusal = refusals.next(page.number)
+    const refusal = refuses ? refusals.next(page.number) : undefined
     if (refusal === 429) return reply.code(429).header('retry-after', '1').send({ error: 'too many requests' })
     if (refusal === 503) return reply.code(503).send({ error: 'try again' })
     return usersPage(company, day(), page)
