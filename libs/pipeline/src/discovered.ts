@@ -1,6 +1,6 @@
 import type { TableName } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
-import type { DatabaseSource } from './checked/source.ts'
+import type { DatabaseSource } from './checked/database-source.ts'
 
 /** Schemas that a table's refined name does not mention: the ones where a database puts tables by itself. */
 const DEFAULT_SCHEMAS: ReadonlySet<string> = new Set(['public', 'dbo'])

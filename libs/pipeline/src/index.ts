@@ -11,17 +11,10 @@ export {
 } from './checked/dataset.ts'
 export { CheckedModel, Materialization, ServedTable } from './checked/model.ts'
 export { CheckedPipeline, freezePipeline, frozenPipelinePath, RetryPolicy, Schedule } from './checked/pipeline.ts'
-export {
-  CheckedSource,
-  DatabaseDataset,
-  DatabaseSource,
-  FilesDataset,
-  FilesSource,
-  RestAuth,
-  RestDataset,
-  RestPagination,
-  RestSource,
-} from './checked/source.ts'
+export { DatabaseDataset, DatabaseSource } from './checked/database-source.ts'
+export { FilesDataset, FilesSource } from './checked/files-source.ts'
+export { RestAuth, RestDataset, RestPagination, RestSource } from './checked/rest-source.ts'
+export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
 export { isWanted, refinedNames } from './discovered.ts'
 export { loadPipeline, PipelineCorruptError, PipelineMissingError, type PipelineStore } from './load-pipeline.ts'

@@ -1,7 +1,8 @@
 import { WINDOW_LENGTHS } from '@cinelake/core'
 import { z } from 'zod'
 import { mapping } from './check-shape.ts'
-import { duration, plainName, SourceText, tableName } from './source-schema.ts'
+import { duration, plainName, tableName } from './schema-words.ts'
+import { SourceText } from './source-schema.ts'
 
 const text = z.string().min(1, 'expected a text that is not empty')
 

@@ -5,7 +5,7 @@ import type { Problems } from '../problem.ts'
 import { isNumber } from './column-rules.ts'
 import type { Contract, ContractColumn } from './read-contract.ts'
 import { groupCount, regexProblem } from './regex.ts'
-import type { ColumnDetailsText, ColumnReadingText } from './source-schema.ts'
+import type { ColumnDetailsText, ColumnReadingText } from './dataset-schema.ts'
 import { formatProblem } from './strftime.ts'
 import type { YamlPath, YamlText } from './yaml-text.ts'
 

@@ -1,0 +1,22 @@
+import { suggest } from '../did-you-mean.ts'
+import type { Problems } from '../problem.ts'
+import type { YamlPath, YamlText } from './yaml-text.ts'
+
+/** A source's place in the text, for what is wrong with it. */
+export type SourcePlace = { readonly text: YamlText; readonly path: YamlPath; readonly problems: Problems }
+
+/** Reports an address without a scheme, or with one that is not known. An address that a placeholder begins says nothing yet. */
+export function checkUrl(url: string, schemes: readonly string[], { text, path, problems }: SourcePlace): void {
+  if (url.startsWith('${')) return
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase()
+  if (scheme !== undefined && schemes.includes(scheme)) return
+  problems.error(
+    text.at(path),
+    scheme === undefined ? 'the address has no scheme' : `unknown scheme \`${scheme}:\``,
+    scheme === undefined
+      ? `expected it to begin with ${schemes.map((known) => `\`${known}://\``).join(' or ')}`
+      : suggest(scheme, schemes),
+  )
+}
+
+export const siteOf = ({ site }: { readonly site?: string | undefined }) => (site === undefined ? {} : { site })
