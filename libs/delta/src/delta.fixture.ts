@@ -23,10 +23,13 @@ export type Workbench = AsyncDisposable & {
   ): Promise<EngineRow[] | undefined>
 }
 
-export async function openWorkbench({ memoryBytes = 400_000_000 } = {}): Promise<Workbench> {
+const inDirectory = async (directory: string): Promise<Lake> => await createDirectoryLake(join(directory, 'lake'))
+
+/** @param openLake is given a directory of its own, removed in the end */
+export async function openWorkbench({ memoryBytes = 400_000_000, openLake = inDirectory } = {}): Promise<Workbench> {
   await using stack = new AsyncDisposableStack()
   const { path: directory } = stack.use(await temporaryDirectory())
-  const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
+  const lake = stack.use(await openLake(directory))
   const engine = stack.use(
     await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: join(directory, 'scratch') }),
   )

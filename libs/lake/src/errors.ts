@@ -35,6 +35,48 @@ export class LakeObjectTooLargeError extends TerminalError {
   }
 }
 
+/**
+ * Bytes that were read are not those that were written: damaged on their way, or in the storage. Another try may tell;
+ * if it stays, the object has to be made again.
+ */
+export class LakeObjectCorruptError extends TransientError {
+  readonly code = 'LAKE_OBJECT_CORRUPT'
+
+  constructor(path: string, expected: string, actual: string) {
+    super(
+      `lake object is corrupt [path=${path}]: expected ${expected}, got ${actual}; ` +
+        'the next attempt reads it again, and if that does not help, run the task again that makes it',
+      { path, expected, actual },
+    )
+  }
+}
+
+/** Local copies of lake objects take up all the room that they may. */
+export class LakeScratchFullError extends TransientError {
+  readonly code = 'LAKE_SCRATCH_FULL'
+
+  constructor(path: string, sizeBytes: number, limitBytes: number, waitedMs: number) {
+    super(
+      `no room for a local copy [path=${path}, sizeBytes=${sizeBytes}]: expected room within ${waitedMs} ms, got none, ` +
+        `as other copies of ${limitBytes} bytes in all are in use; raise CINELAKE_SCRATCH_MIB or lower the concurrency`,
+      { path, sizeBytes, limitBytes },
+    )
+  }
+}
+
+/** An object that is larger than all the room for local copies. */
+export class LakeScratchTooSmallError extends TerminalError {
+  readonly code = 'LAKE_SCRATCH_TOO_SMALL'
+
+  constructor(path: string, sizeBytes: number, limitBytes: number) {
+    super(
+      `lake object is larger than the room for local copies [path=${path}]: ` +
+        `expected at most ${limitBytes} bytes, got ${sizeBytes}; raise CINELAKE_SCRATCH_MIB`,
+      { path, sizeBytes, limitBytes },
+    )
+  }
+}
+
 /** The storage does not answer, is full, or may not be used. */
 export class LakeUnavailableError extends TransientError {
   readonly code = 'LAKE_UNAVAILABLE'

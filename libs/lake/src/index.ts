@@ -1,4 +1,12 @@
-export { LakeObjectMissingError, LakeObjectTooLargeError, LakePathError, LakeUnavailableError } from './errors.ts'
+export {
+  LakeObjectCorruptError,
+  LakeObjectMissingError,
+  LakeObjectTooLargeError,
+  LakePathError,
+  LakeScratchFullError,
+  LakeScratchTooSmallError,
+  LakeUnavailableError,
+} from './errors.ts'
 export type { CallOptions, Lake, LakeObject, LocalFile, Written } from './lake.ts'
 export {
   LandingChangedError,
@@ -10,3 +18,4 @@ export {
   type Landed,
   type LandingLake,
 } from './landing.ts'
+export { lakeEnv, lakeSettings, type LakeSettings } from './settings.ts'

@@ -166,6 +166,49 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       }
     })
 
+    test('names are kept as they are, whatever their characters mean elsewhere', async () => {
+      await using given = await open()
+      const { lake } = given
+      const names = [
+        'a b',
+        'c%20d',
+        'e%',
+        'f?g=1&h',
+        'i#j',
+        'k+l',
+        "m'n",
+        '"o"',
+        '[p]',
+        '{q}',
+        'r:s',
+        '*',
+        '日本',
+        'é',
+        '~=_',
+      ]
+      const paths = names.map((name) => `t/${name}/${name}`).sort()
+      for (const path of paths) await lake.put(path, path)
+
+      expect(await pathsOf(lake.list('t'))).toEqual(paths)
+      for (const path of paths) {
+        expect(await lake.readText(path)).toBe(path)
+        expect(await pathsOf(lake.list(path.split('/', 2).join('/')))).toEqual([path])
+        await using local = await lake.download(path)
+        expect(await readFile(local.file, 'utf8')).toBe(path)
+        expect(await lake.delete(path)).toBe(true)
+      }
+    })
+
+    test('of several who write at once one remains, whole', async () => {
+      await using given = await open()
+      const { lake } = given
+      const contents = ['a', 'b', 'c'].map((letter) => letter.repeat(300_000))
+
+      await Promise.all(contents.map((content) => lake.write('x', blocks(content, content))))
+
+      expect(contents.map((content) => content + content)).toContain(await lake.readText('x'))
+    })
+
     test('a local file is brought in and taken out again', async () => {
       await using given = await open()
       const { lake } = given

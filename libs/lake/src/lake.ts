@@ -30,8 +30,10 @@ export interface Lake extends AsyncDisposable {
   stat(path: string, options?: CallOptions): Promise<LakeObject | undefined>
 
   /**
-   * The bytes from `start` up to and without `end`; what lies beyond the object's end is empty.
+   * The bytes from `start` up to and without `end`; what lies beyond the object's end is empty. All are of one version: a
+   * large object that is replaced while it is read is the old one, or a LakeUnavailableError.
    * @throws {LakeObjectMissingError} terminal
+   * @throws {LakeObjectCorruptError} transient
    */
   read(
     path: string,
@@ -63,7 +65,12 @@ export interface Lake extends AsyncDisposable {
   /** Brings a local file into the lake, replacing what is there; the local file may be moved away. */
   upload(localFile: string, path: string, options?: CallOptions): Promise<void>
 
-  /** The object as a local file: in place where the lake is a directory, else copied into bounded scratch space. */
+  /**
+   * The object as a local file: in place where the lake is a directory, else copied into bounded scratch space.
+   * @throws {LakeObjectMissingError} terminal
+   * @throws {LakeScratchFullError} transient: all the room is taken by copies that are in use
+   * @throws {LakeScratchTooSmallError} terminal: it would not fit into all the room
+   */
   download(path: string, options?: CallOptions): Promise<LocalFile>
 
   /** A new local scratch directory for an engine to write into, on a disk from which `upload` is cheap. Removed on dispose. */

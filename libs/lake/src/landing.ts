@@ -97,7 +97,10 @@ export async function landObject(
 }
 
 /** What an ingest task found and landed; the rest of its manifest is the command's. */
-export type Landed = Pick<Manifest, 'format' | 'files' | 'rowCount' | 'columns' | 'primaryKey' | 'cursor'>
+export type Landed = Pick<
+  Manifest,
+  'format' | 'files' | 'rowCount' | 'leftOut' | 'late' | 'columns' | 'primaryKey' | 'cursor'
+>
 
 /**
  * Carries out an ingest command, once in effect: an attempt that comes after another had landed reports what that one

@@ -73,7 +73,8 @@ async function removingOnFailure<T>(file: string, run: () => Promise<T>): Promis
   }
 }
 
-async function* markingFailure(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Passes content on, with what it throws marked as its own. */
+export async function* markingFailure(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* content
   } catch (error) {

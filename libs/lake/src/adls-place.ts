@@ -1,0 +1,111 @@
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob'
+import type { DataLakeFileSystemClient } from '@azure/storage-file-datalake'
+import { codeOf, isMissing, statusOf } from './adls-errors.ts'
+import type { LakeObject } from './lake.ts'
+
+const MIB = 1024 * 1024
+
+/** How the lake uses the network and memory. */
+export type AdlsTuning = {
+  /** Bytes of the first blocks of an upload. Memory is this times the blocks in flight. */
+  readonly blockBytes: number
+  /** Blocks of one size; then the size doubles, so that 50,000 blocks are enough for 2.4 TiB. */
+  readonly blocksPerSize: number
+  /** Blocks and ranges in flight in the lake as a whole, besides one for each object that is read or written. */
+  readonly parallel: number
+  /** Bytes of one range of a download. Azure makes a checksum of at most 4 MiB. Source: learn.microsoft.com/…/get-blob */
+  readonly rangeBytes: number
+  /** Paths in one page of a listing. */
+  readonly pageSize: number
+  /** Tries of one call that fails in a way that passes: by the SDK, and by the lake for what the SDK does not retry. */
+  readonly maxTries: number
+  readonly retryDelayMs: number
+  readonly maxRetryDelayMs: number
+  /** Milliseconds for one small call, with all tries of the SDK. */
+  readonly callTimeoutMs: number
+  /** Milliseconds for a call that carries a block or a range: enough for lines of 0.6 Mbit/s. */
+  readonly transferTimeoutMs: number
+}
+
+export const DEFAULT_TUNING: AdlsTuning = {
+  blockBytes: 8 * MIB,
+  blocksPerSize: 10_000,
+  parallel: 4,
+  rangeBytes: 4 * MIB,
+  pageSize: 5000,
+  maxTries: 6,
+  retryDelayMs: 800,
+  maxRetryDelayMs: 20_000,
+  callTimeoutMs: 60_000,
+  transferTimeoutMs: 600_000,
+}
+
+/** Runs one call to Azure: see `adls-calls.ts`. */
+export type Call = <T>(signal: AbortSignal | undefined, call: (signal: AbortSignal) => Promise<T>) => Promise<T>
+
+/** A lake in Azure, as the parts of the adapter see it. */
+export type Place = {
+  readonly location: string
+  readonly call: Call
+  /** For calls that carry content. */
+  readonly transfer: Call
+  readonly tuning: AdlsTuning
+  /** Leave for one more block or range in flight; undefined when there is none now. */
+  readonly tryPermit: () => Disposable | undefined
+  readonly fileSystem: DataLakeFileSystemClient
+  /** Folder of the lake in the container, '' or ending in `/`. */
+  readonly root: string
+  readonly blob: (path: string) => BlockBlobClient
+}
+
+export function placeIn(parts: Omit<Place, 'blob' | 'tryPermit'> & { readonly container: ContainerClient }): Place {
+  const { container, ...rest } = parts
+  let free = rest.tuning.parallel
+  return {
+    ...rest,
+    blob: (path) => container.getBlockBlobClient(`${rest.root}${path}`),
+    tryPermit() {
+      if (free === 0) return undefined
+      free -= 1
+      return { [Symbol.dispose]: () => void (free += 1) }
+    },
+  }
+}
+
+/** An object with what tells its versions apart. */
+export type Version = LakeObject & {
+  readonly etag: string
+  /** Which write of this adapter made it; undefined for those of other programs. */
+  readonly writeId: string | undefined
+}
+
+/** The name, in an object's metadata, of the write that made it: by this a writer knows its own after a lost answer. */
+export const WRITE_ID = 'cinelakewrite'
+
+/** @returns undefined where there is nothing; `folder` where there is a folder */
+export async function look(
+  { blob, call }: Pick<Place, 'blob' | 'call'>,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Version | 'folder' | undefined> {
+  try {
+    const found = await call(signal, (abortSignal) => blob(path).getProperties({ abortSignal }))
+    if (isFolder(found.metadata)) return 'folder'
+    return {
+      path,
+      sizeBytes: found.contentLength ?? 0,
+      modifiedAt: found.lastModified ?? new Date(0),
+      etag: found.etag ?? '',
+      writeId: found.metadata?.[WRITE_ID],
+    }
+  } catch (error) {
+    // A path below an object has nothing, whatever Azure calls it.
+    if (isMissing(error) || (statusOf(error) === 409 && codeOf(error) === 'PathConflict')) return undefined
+    throw error
+  }
+}
+
+/** Azure shows a directory as an empty blob with this mark. Source: learn.microsoft.com/…/data-lake-storage-known-issues */
+export function isFolder(metadata: Record<string, string> | undefined): boolean {
+  return metadata?.['hdi_isfolder'] === 'true'
+}

@@ -1,0 +1,279 @@
+import type { TokenCredential } from '@azure/core-auth'
+import { AnonymousCredential, ContainerClient, newPipeline, StorageSharedKeyCredential } from '@azure/storage-blob'
+import { DataLakeFileSystemClient, newPipeline as newDataLakePipeline } from '@azure/storage-file-datalake'
+import { open, type FileHandle } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { readAddress, type AdlsAddress } from './adls-address.ts'
+import { createCall } from './adls-calls.ts'
+import { cancelled, isMissing, statusOf, translate } from './adls-errors.ts'
+import { listObjects } from './adls-listing.ts'
+import { DEFAULT_TUNING, look, placeIn, type AdlsTuning, type Place, type Version } from './adls-place.ts'
+import { openObject } from './adls-read.ts'
+import { putWhole, writeStream, type Target } from './adls-write.ts'
+import { LakeObjectMissingError, LakeObjectTooLargeError } from './errors.ts'
+import type { CallOptions, Lake, LocalFile } from './lake.ts'
+import { createLocalCopies, type LocalCopies } from './local-copies.ts'
+import { checkFolder, checkPath } from './path.ts'
+import { openScratchSpace, type ScratchSpace } from './scratch-space.ts'
+import { ContentFailure } from './unfinished-file.ts'
+
+/** Bytes. The promise of `Lake.readText`. */
+const MAX_TEXT_BYTES = 64 * 1024 * 1024
+
+/** Milliseconds that a download waits for room: longer than most queries use their files. */
+const WAIT_FOR_ROOM_MS = 60_000
+
+/** Bytes read at once from a local file. */
+const LOCAL_READ_BYTES = 1024 * 1024
+
+/** Tries to read an object that is replaced meanwhile: no writer replaces one all the time. */
+const MAX_READS = 5
+
+export type AdlsLakeOptions = {
+  /** `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net[/ROOT]` */
+  readonly url: string
+  readonly connectionString?: string
+  /** Shared access signature. */
+  readonly sas?: string
+  /** Asked only where there is neither a key nor a signature. */
+  readonly credential: () => Promise<TokenCredential>
+  /** Local room for copies of objects (bounded by `limitBytes`), and for scratch directories (which are not). */
+  readonly scratch: { readonly directory: string; readonly limitBytes: number; readonly waitMs?: number }
+  readonly tuning?: Partial<AdlsTuning>
+}
+
+/**
+ * A data lake in Azure Data Lake Storage Gen2. Objects are written through the Blob API of the account, where one request
+ * puts what is absent and blocks appear when their list is committed; folders are listed through the Data Lake API.
+ *
+ * @throws {ConfigError} terminal: the address or the connection string cannot be used
+ */
+export async function createAdlsLake(options: AdlsLakeOptions): Promise<Lake> {
+  const address = readAddress(options.url, options)
+  const tuning = { ...DEFAULT_TUNING, ...options.tuning }
+  const clients = clientsOf(address, await credentialOf(address, options.credential), tuning)
+  const { location, root } = address
+  const [call, transfer] = [createCall(tuning, tuning.callTimeoutMs), createCall(tuning, tuning.transferTimeoutMs)]
+  const place = placeIn({ ...clients, location, root, tuning, call, transfer })
+  const base = join(resolve(options.scratch.directory), 'lake')
+  try {
+    const scratch = await openScratchSpace(base)
+    const { limitBytes, waitMs = WAIT_FOR_ROOM_MS } = options.scratch
+    const newDirectory = async () => (await scratch.directory()).directory
+    return lakeAt(place, scratch, createLocalCopies({ limitBytes, waitMs, newDirectory }))
+  } catch (error) {
+    throw translate(error, { what: 'open', path: base, location })
+  }
+}
+
+type Credential = StorageSharedKeyCredential | AnonymousCredential | TokenCredential
+
+async function credentialOf(address: AdlsAddress, token: () => Promise<TokenCredential>): Promise<Credential> {
+  if (address.accountKey !== undefined) return new StorageSharedKeyCredential(address.account, address.accountKey)
+  return address.sas === undefined ? await token() : new AnonymousCredential()
+}
+
+function clientsOf(address: AdlsAddress, credential: Credential, tuning: AdlsTuning) {
+  const retryOptions = {
+    maxTries: tuning.maxTries,
+    retryDelayInMs: tuning.retryDelayMs,
+    maxRetryDelayInMs: tuning.maxRetryDelayMs,
+  }
+  const query = address.accountKey !== undefined || address.sas === undefined ? '' : `?${address.sas}`
+  return {
+    container: new ContainerClient(`${address.blobUrl}${query}`, newPipeline(credential, { retryOptions })),
+    fileSystem: new DataLakeFileSystemClient(
+      `${address.dfsUrl}${query}`,
+      newDataLakePipeline(credential, { retryOptions }),
+    ),
+  }
+}
+
+function lakeAt(place: Place, scratch: ScratchSpace, copies: LocalCopies): Lake {
+  const { location } = place
+
+  /** Checks the path and the signal first, and translates what Azure says. */
+  const call = async <T>(
+    what: string,
+    path: string,
+    options: CallOptions | undefined,
+    run: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> => {
+    checkPath(path)
+    const signal = options?.signal
+    if (signal?.aborted === true) throw cancelled(`${what} ${path}`, signal.reason)
+    try {
+      return await run(signal)
+    } catch (error) {
+      throw failureOf(error, { what, path, location }, signal)
+    }
+  }
+  const target = (path: string, ifAbsent: boolean, signal: AbortSignal | undefined): Target => ({
+    path,
+    ifAbsent,
+    signal,
+  })
+
+  return {
+    location,
+    stat: (path, options) =>
+      call('stat', path, options, async (signal) => {
+        const found = await look(place, path, signal)
+        return found === undefined || found === 'folder' ? undefined : objectOf(found)
+      }),
+
+    async *read(path, options = {}) {
+      const { start = 0, end = Infinity, signal } = options
+      const opened = await call('read', path, options, (signal) => openObject(place, { path, start, end, signal }))
+      if (opened === undefined) throw new LakeObjectMissingError(path, location)
+      try {
+        yield* opened.content
+      } catch (error) {
+        throw failureOf(error, { what: 'read', path, location }, signal)
+      }
+    },
+
+    readText: (path, options) =>
+      call('read', path, options, (signal) => ofOneVersion(() => readText(place, path, signal))),
+
+    putIfAbsent: (path, content, options) =>
+      call('put', path, options, (signal) => putWhole(place, target(path, true, signal), Buffer.from(content))),
+
+    put: (path, content, options) =>
+      call('put', path, options, async (signal) => {
+        await putWhole(place, target(path, false, signal), Buffer.from(content))
+      }),
+
+    write: (path, content, options) =>
+      call('write', path, options, async (signal) => {
+        const { sizeBytes, sha256 } = await writeStream(place, target(path, false, signal), content)
+        return { sizeBytes, sha256 }
+      }),
+
+    writeIfAbsent: (path, content, options) =>
+      call('write', path, options, (signal) => writeStream(place, target(path, true, signal), content)),
+
+    upload: (localFile, path, options) =>
+      call('upload', path, options, async (signal) => {
+        await using file = await openLocal(localFile)
+        const { size: sizeBytes } = await file.stat()
+        await writeStream(place, { ...target(path, false, signal), sizeBytes }, bytesOfLocal(file))
+      }),
+
+    download: (path, options) =>
+      call('download', path, options, (signal) => ofOneVersion(() => download(place, copies, path, signal))),
+
+    async scratch() {
+      try {
+        return await scratch.directory()
+      } catch (error) {
+        throw translate(error, { what: 'make a scratch directory', path: '', location })
+      }
+    },
+
+    async *list(folder, options = {}) {
+      const { signal, startAfter = '' } = options
+      checkFolder(folder)
+      if (signal?.aborted === true) throw cancelled(`list ${folder}`, signal.reason)
+      try {
+        yield* listObjects(place, folder, { startAfter, signal })
+      } catch (error) {
+        throw failureOf(error, { what: 'list', path: folder, location }, signal)
+      }
+    },
+
+    delete: (path, options) => call('delete', path, options, (signal) => remove(place, path, signal)),
+
+    async [Symbol.asyncDispose]() {
+      await copies[Symbol.asyncDispose]()
+      await scratch[Symbol.asyncDispose]()
+    },
+  }
+}
+
+type Doing = Parameters<typeof translate>[1]
+
+function failureOf(error: unknown, doing: Doing, signal: AbortSignal | undefined): unknown {
+  if (error instanceof ContentFailure) return error.cause
+  return signal?.aborted === true ? cancelled(`${doing.what} ${doing.path}`, error) : translate(error, doing)
+}
+
+function objectOf({ path, sizeBytes, modifiedAt }: Version) {
+  return { path, sizeBytes, modifiedAt }
+}
+
+/** Tries again what was replaced between two requests. */
+async function ofOneVersion<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await run()
+    } catch (error) {
+      if (statusOf(error) !== 412 || tries === MAX_READS) throw error
+    }
+  }
+}
+
+async function readText(place: Place, path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const opened = await openObject(place, { path, start: 0, end: Infinity, signal })
+  if (opened === undefined) return undefined
+  if (opened.sizeBytes > MAX_TEXT_BYTES) throw new LakeObjectTooLargeError(path, opened.sizeBytes, MAX_TEXT_BYTES)
+  const parts: Uint8Array[] = []
+  for await (const part of opened.content) parts.push(part)
+  return Buffer.concat(parts).toString()
+}
+
+/**
+ * What is there when the call begins is gone when it ends. A repeated request that finds nothing has been heard the first
+ * time, or another caller was quicker: the object is deleted in either case.
+ */
+async function remove({ blob, call }: Place, path: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const found = await look({ blob, call }, path, signal)
+  // Deleting by the name of a folder would delete the folder, were it empty.
+  if (found === undefined || found === 'folder') return false
+  await call(signal, (abortSignal) => blob(path).delete({ abortSignal })).catch((error: unknown) => {
+    if (!isMissing(error)) throw error
+  })
+  return true
+}
+
+async function download(
+  place: Place,
+  copies: LocalCopies,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<LocalFile> {
+  const found = await look(place, path, signal)
+  if (found === undefined || found === 'folder') throw new LakeObjectMissingError(path, place.location)
+  const { etag, sizeBytes } = found
+  const fillOnce = (file: string, unwanted: AbortSignal) => fill(place, found, file, unwanted)
+  return await copies.take({ key: `${etag} ${path}`, path, sizeBytes, fill: fillOnce }, signal)
+}
+
+async function fill(
+  place: Place,
+  { path, etag, sizeBytes }: Version,
+  file: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const opened = await openObject(place, { path, start: 0, end: sizeBytes, signal, etag })
+  if (opened === undefined) throw new LakeObjectMissingError(path, place.location)
+  await using handle = await open(file, 'wx')
+  for await (const bytes of opened.content) await handle.writeFile(bytes)
+}
+
+async function openLocal(localFile: string): Promise<FileHandle> {
+  try {
+    return await open(localFile, 'r')
+  } catch (error) {
+    throw new ContentFailure(undefined, { cause: error })
+  }
+}
+
+/** Through one buffer: whoever reads on has copied what was there. */
+async function* bytesOfLocal(file: FileHandle): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(LOCAL_READ_BYTES)
+  for (let bytesRead = -1; bytesRead !== 0;) {
+    ;({ bytesRead } = await file.read(buffer, 0, buffer.length, null))
+    yield buffer.subarray(0, bytesRead)
+  }
+}

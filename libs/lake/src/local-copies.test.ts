@@ -1,0 +1,136 @@
+import { temporaryDirectory, until } from '@cinelake/testkit'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLocalCopies, type Copy } from './local-copies.ts'
+
+let stack: AsyncDisposableStack
+let directory: string
+let filled: string[]
+beforeEach(async () => {
+  stack = new AsyncDisposableStack()
+  directory = stack.use(await temporaryDirectory()).path
+  filled = []
+})
+afterEach(() => stack.disposeAsync())
+
+const copiesOf = (limitBytes: number, waitMs = 60_000) =>
+  stack.use(createLocalCopies({ limitBytes, waitMs, newDirectory: () => mkdtemp(join(directory, 'copy-')) }))
+const aCopy = (key: string, sizeBytes: number, gate: Promise<unknown> = Promise.resolve()): Copy => ({
+  key,
+  path: `t/${key}`,
+  sizeBytes,
+  async fill(file, signal) {
+    filled.push(key)
+    await gate
+    signal.throwIfAborted()
+    await writeFile(file, 'x'.repeat(sizeBytes))
+  },
+})
+
+describe('local copies', () => {
+  test('that nobody uses make room, the least recently used first', async () => {
+    const copies = copiesOf(30)
+    for (const key of ['a', 'b', 'c', 'a']) await (await copies.take(aCopy(key, 10), undefined))[Symbol.asyncDispose]()
+
+    await using d = await copies.take(aCopy('d', 10), undefined)
+    await (await copies.take(aCopy('a', 10), undefined))[Symbol.asyncDispose]()
+    await (await copies.take(aCopy('b', 10), undefined))[Symbol.asyncDispose]()
+
+    expect(filled).toEqual(['a', 'b', 'c', 'd', 'b'])
+    expect(await readFile(d.file, 'utf8')).toBe('x'.repeat(10))
+    expect(await readdir(directory)).toHaveLength(3)
+  })
+
+  test('that are in use stay; who finds no room waits until one is given back', async () => {
+    const copies = copiesOf(20)
+    const [a, b] = [await copies.take(aCopy('a', 10), undefined), await copies.take(aCopy('b', 10), undefined)]
+    let isThere = false
+    const waiting = copies.take(aCopy('c', 10), undefined).then((copy) => {
+      isThere = true
+      return copy
+    })
+    await copies.take(aCopy('a', 10), undefined).then((again) => again[Symbol.asyncDispose]())
+    expect(isThere).toBe(false)
+
+    await b[Symbol.asyncDispose]()
+    await using c = await waiting
+
+    expect([existsSync(a.file), existsSync(b.file), existsSync(c.file)]).toEqual([true, false, true])
+    await a[Symbol.asyncDispose]()
+  })
+
+  test('that find no room in time are refused for now, with what to do', async () => {
+    const copies = copiesOf(15, 1)
+    await using _ = await copies.take(aCopy('a', 10), undefined)
+
+    await expect(copies.take(aCopy('b', 10), undefined)).rejects.toMatchObject({
+      code: 'LAKE_SCRATCH_FULL',
+      retryable: true,
+      message: expect.stringContaining('CINELAKE_SCRATCH_MIB'),
+    })
+    await using small = await copies.take(aCopy('c', 5), undefined)
+    expect(small.file).toContain('/c')
+  })
+
+  test('larger than all the room are refused for good', async () => {
+    await expect(copiesOf(5).take(aCopy('a', 6), undefined)).rejects.toMatchObject({
+      code: 'LAKE_SCRATCH_TOO_SMALL',
+      retryable: false,
+    })
+  })
+
+  test('that fail leave nothing, fail for all who wait, and are tried again by the next', async () => {
+    const copies = copiesOf(10)
+    const failing = { ...aCopy('a', 10), fill: () => Promise.reject(new Error('cut')) }
+
+    const results = await Promise.allSettled([copies.take(failing, undefined), copies.take(failing, undefined)])
+
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(await readdir(directory)).toEqual([])
+    await using again = await copies.take(aCopy('a', 10), undefined)
+    expect(existsSync(again.file)).toBe(true)
+  })
+
+  test('go on while one of those who wait for them still does, and stop with the last', async () => {
+    const copies = copiesOf(10)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const [one, other] = [new AbortController(), new AbortController()]
+    const waiting = [copies.take(aCopy('a', 10, promise), one.signal), copies.take(aCopy('a', 10), other.signal)]
+
+    one.abort(new Error('stopped'))
+    await expect(waiting[0]).rejects.toThrow('stopped')
+    resolve()
+    const copy = await waiting[1]
+
+    expect(filled).toEqual(['a'])
+    expect(existsSync(copy?.file ?? '')).toBe(true)
+    await copy?.[Symbol.asyncDispose]()
+
+    const never = Promise.withResolvers<void>()
+    const alone = new AbortController()
+    const last = copies.take(aCopy('b', 10, never.promise), alone.signal)
+    await until('it is being made', () => filled.includes('b'))
+    alone.abort(new Error('stopped'))
+    await expect(last).rejects.toThrow('stopped')
+    never.resolve()
+    await using next = await copies.take(aCopy('c', 10), undefined)
+    expect(existsSync(next.file)).toBe(true)
+  })
+
+  test('who stops waiting for room makes way for the next', async () => {
+    const copies = copiesOf(10)
+    const a = await copies.take(aCopy('a', 10), undefined)
+    const stop = new AbortController()
+    const first = copies.take(aCopy('b', 10), stop.signal)
+    const second = copies.take(aCopy('c', 10), undefined)
+
+    stop.abort(new Error('stopped'))
+    await expect(first).rejects.toThrow('stopped')
+    await a[Symbol.asyncDispose]()
+
+    await using c = await second
+    expect(existsSync(c.file)).toBe(true)
+  })
+})

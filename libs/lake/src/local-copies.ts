@@ -1,0 +1,194 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LakeScratchFullError, LakeScratchTooSmallError } from './errors.ts'
+import type { LocalFile } from './lake.ts'
+
+/** What is to be had as a local file. */
+export type Copy = {
+  /** Tells contents apart: path and version. */
+  readonly key: string
+  /** For messages. */
+  readonly path: string
+  readonly sizeBytes: number
+  /** Makes the copy. The signal is aborted when nobody wants it any more. */
+  readonly fill: (file: string, signal: AbortSignal) => Promise<void>
+}
+
+/** Local copies of lake objects, in bounded room. */
+export interface LocalCopies extends AsyncDisposable {
+  /**
+   * The copy with this key: made once however many ask for it, kept after its use while there is room.
+   * @throws {LakeScratchFullError} transient: no room within the time to wait
+   * @throws {LakeScratchTooSmallError} terminal
+   */
+  take(copy: Copy, signal: AbortSignal | undefined): Promise<LocalFile>
+}
+
+type Entry = {
+  readonly sizeBytes: number
+  readonly stop: AbortController
+  readonly ready: Promise<string>
+  isReady: boolean
+  users: number
+}
+
+/**
+ * @param newDirectory makes an empty directory on the scratch disk
+ * @param waitMs how long a copy may wait for others to be given back
+ */
+export function createLocalCopies({
+  limitBytes,
+  waitMs,
+  newDirectory,
+}: {
+  readonly limitBytes: number
+  readonly waitMs: number
+  readonly newDirectory: () => Promise<string>
+}): LocalCopies {
+  // Copies that nobody uses are in order of their last use: a map keeps the order of insertion.
+  const entries = new Map<string, Entry>()
+  const room = createRoom(limitBytes, waitMs, () => evictOldest(entries))
+
+  const make = async ({ path, sizeBytes, fill }: Copy, signal: AbortSignal): Promise<string> => {
+    await room.take(path, sizeBytes, signal)
+    let directory: string | undefined
+    try {
+      directory = await newDirectory()
+      const file = join(directory, path.slice(path.lastIndexOf('/') + 1))
+      await fill(file, signal)
+      return file
+    } catch (error) {
+      if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+      room.giveBack(sizeBytes)
+      throw error
+    }
+  }
+
+  /** Another copy may have come in its place meanwhile. */
+  const forget = (key: string, entry: Entry) => entries.get(key) === entry && entries.delete(key)
+
+  const enter = (copy: Copy): Entry => {
+    const found = entries.get(copy.key)
+    if (found !== undefined) return found
+    const stop = new AbortController()
+    const ready = make(copy, stop.signal)
+    const entry: Entry = { sizeBytes: copy.sizeBytes, stop, ready, isReady: false, users: 0 }
+    entries.set(copy.key, entry)
+    ready.then(
+      () => (entry.isReady = true),
+      () => forget(copy.key, entry),
+    )
+    return entry
+  }
+
+  const leave = (key: string, entry: Entry) => {
+    entry.users -= 1
+    if (entry.users > 0) return
+    if (!entry.isReady) {
+      entry.stop.abort()
+      forget(key, entry)
+    } else if (forget(key, entry)) {
+      entries.set(key, entry)
+      room.lookAgain()
+    }
+  }
+
+  return {
+    async take(copy, signal) {
+      const entry = enter(copy)
+      entry.users += 1
+      try {
+        const file = await untilAborted(entry.ready, signal)
+        let isHeld = true
+        return {
+          file,
+          async [Symbol.asyncDispose]() {
+            if (isHeld) leave(copy.key, entry)
+            isHeld = false
+          },
+        }
+      } catch (error) {
+        leave(copy.key, entry)
+        throw error
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      for (const { stop } of entries.values()) stop.abort()
+      await Promise.allSettled([...entries.values()].map(({ ready }) => ready))
+    },
+  }
+
+  /** @returns bytes that are free now; 0 when all copies are in use */
+  async function evictOldest(from: Map<string, Entry>): Promise<number> {
+    for (const [key, entry] of from) {
+      if (entry.users > 0 || !entry.isReady) continue
+      from.delete(key)
+      await rm(join(await entry.ready, '..'), { recursive: true, force: true })
+      return entry.sizeBytes
+    }
+    return 0
+  }
+}
+
+/** Room that is handed out in the order in which it was asked for. */
+function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<number>) {
+  let usedBytes = 0
+  let last: Promise<void> = Promise.resolve()
+  let wake = Promise.withResolvers<void>()
+  const lookAgain = () => {
+    wake.resolve()
+    wake = Promise.withResolvers<void>()
+  }
+
+  const takeInTurn = async (path: string, sizeBytes: number, signal: AbortSignal) => {
+    const deadline = performance.now() + waitMs
+    while (usedBytes + sizeBytes > limitBytes) {
+      signal.throwIfAborted()
+      const woken = wake.promise
+      const freed = await evict()
+      usedBytes -= freed
+      if (freed > 0) continue
+      const leftMs = deadline - performance.now()
+      if (leftMs <= 0) throw new LakeScratchFullError(path, sizeBytes, limitBytes, waitMs)
+      await wokenOrOver(woken, leftMs, signal)
+    }
+    usedBytes += sizeBytes
+  }
+
+  return {
+    async take(path: string, sizeBytes: number, signal: AbortSignal): Promise<void> {
+      if (sizeBytes > limitBytes) throw new LakeScratchTooSmallError(path, sizeBytes, limitBytes)
+      const turn = last.then(async () => await takeInTurn(path, sizeBytes, signal))
+      // The next one's turn comes whether or not this one got what it wanted.
+      last = turn.catch(() => {})
+      await turn
+    },
+    giveBack(sizeBytes: number) {
+      usedBytes -= sizeBytes
+      lookAgain()
+    },
+    lookAgain,
+  }
+}
+
+async function wokenOrOver(woken: Promise<void>, milliseconds: number, signal: AbortSignal): Promise<void> {
+  const over = Promise.withResolvers<void>()
+  const timer = setTimeout(over.resolve, milliseconds)
+  signal.addEventListener('abort', () => over.resolve(), { once: true })
+  await Promise.race([woken, over.promise])
+  clearTimeout(timer)
+}
+
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,34 @@
+import type { TokenCredential } from '@azure/core-auth'
+import { openByScheme, type Log } from '@cinelake/core'
+import type { Lake } from './lake.ts'
+import type { LakeSettings } from './settings.ts'
+
+/**
+ * Opens the lake that the settings name. Adapters are imported when they are needed: a start on one machine must not
+ * load the SDKs of Azure.
+ *
+ * @throws {ConfigError} terminal: the address or the connection string cannot be used
+ */
+export async function openLake(
+  settings: LakeSettings,
+  { credential, log }: { readonly credential: () => Promise<TokenCredential>; readonly log?: Log },
+): Promise<Lake> {
+  const openAdls = async (): Promise<Lake> => {
+    const { createAdlsLake } = await import('./adls.ts')
+    return await createAdlsLake({ ...settings, credential })
+  }
+  const lake = await openByScheme(
+    settings.url,
+    {
+      file: async (directory): Promise<Lake> => {
+        const { createDirectoryLake } = await import('./directory.ts')
+        return await createDirectoryLake(directory)
+      },
+      abfss: openAdls,
+      abfs: openAdls,
+    },
+    'CINELAKE_LAKE',
+  )
+  log?.debug({ lake: lake.location }, 'lake opened')
+  return lake
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+
+const MIB = 1024 * 1024
+
+/** The lake's part of the environment, for the settings of every program that opens one. */
+export const lakeEnv = {
+  CINELAKE_LAKE: z.string().default('file:.cinelake/lake'),
+  /** Secret: of the storage account, as the Azure portal shows it. Without it and a signature: the identity of the process. */
+  CINELAKE_LAKE_CONNECTION_STRING: z.string().min(1).optional(),
+  /** Secret: a shared access signature with the permissions racwdl. */
+  CINELAKE_LAKE_SAS: z.string().min(1).optional(),
+  CINELAKE_SCRATCH: z.string().default('.cinelake/scratch'),
+  /** MiB that local copies of objects of a remote lake may take. */
+  CINELAKE_SCRATCH_MIB: z.coerce.number().int().min(64).default(10_240),
+}
+
+type LakeEnv = z.output<z.ZodObject<typeof lakeEnv>>
+
+/** What is needed to open a lake. */
+export type LakeSettings = {
+  /** `file:DIRECTORY` or `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net[/ROOT]` */
+  readonly url: string
+  readonly connectionString?: string
+  readonly sas?: string
+  /** Room for local copies of a remote lake's objects. */
+  readonly scratch: { readonly directory: string; readonly limitBytes: number }
+}
+
+/** @param env as `lakeEnv` parsed it */
+export function lakeSettings(env: LakeEnv): LakeSettings {
+  const { CINELAKE_LAKE_CONNECTION_STRING: connectionString, CINELAKE_LAKE_SAS: sas } = env
+  return {
+    url: env.CINELAKE_LAKE,
+    ...(connectionString !== undefined && { connectionString }),
+    ...(sas !== undefined && { sas }),
+    scratch: { directory: env.CINELAKE_SCRATCH, limitBytes: env.CINELAKE_SCRATCH_MIB * MIB },
+  }
+}
