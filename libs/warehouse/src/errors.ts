@@ -13,6 +13,20 @@ export class WarehouseUnavailableError extends TransientError {
   }
 }
 
+/** The server does not let the service in, or cannot be trusted. Another try with the same settings cannot help. */
+export class WarehouseLoginError extends TerminalError {
+  readonly code = 'WAREHOUSE_LOGIN_REFUSED'
+
+  constructor(location: string, reason: string, options?: ErrorOptions) {
+    super(
+      `the warehouse cannot be logged in to [location=${location}]: ${reason}; check CINELAKE_WAREHOUSE (user, database, encryption) ` +
+        'and the password (in the address or CINELAKE_WAREHOUSE_PASSWORD) or the rights of the identity of the service',
+      { location, reason },
+      options,
+    )
+  }
+}
+
 /** The database refuses these rows or this table for good. Never says which row: values may be personal data. */
 export class WarehouseRefusedError extends TerminalError {
   readonly code = 'WAREHOUSE_REFUSED'

@@ -2,11 +2,13 @@ export { shapeOf } from './warehouse.ts'
 export {
   WarehouseDirectoryError,
   WarehouseInUseError,
+  WarehouseLoginError,
   WarehouseQueryError,
   WarehouseRefusedError,
   WarehouseUnavailableError,
 } from './errors.ts'
 export type { Database } from './database.ts'
+export { warehouseEnv, warehouseSettings, type AzureCredential, type WarehouseSettings } from './warehouse-settings.ts'
 export type {
   Changes,
   LoadedTable,

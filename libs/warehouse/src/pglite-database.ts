@@ -8,6 +8,7 @@ import { WarehouseDirectoryError, WarehouseInUseError } from './errors.ts'
 
 /** The embedded PostgreSQL of one process, with the handle that bulk loads need. */
 export interface PgliteDatabase<Schema> extends Database<Schema> {
+  readonly dialect: 'postgres'
   readonly pglite: PGlite
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from './pglite.ts'
+import { postgresObjectsContract } from './contract/postgres-objects-contract.ts'
 import { warehouseContract } from './warehouse-contract.ts'
 
 let directory: string
@@ -24,11 +25,17 @@ describe('with one database for all tests', () => {
     await database[Symbol.asyncDispose]()
   })
 
-  warehouseContract('pglite', async () => {
+  const open = async () => {
     await database.pglite.exec('DROP SCHEMA IF EXISTS mart CASCADE; DROP SCHEMA IF EXISTS loader CASCADE')
     const warehouse = await createPgliteWarehouse(database)
-    return { warehouse, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
-  })
+    return {
+      warehouse,
+      sql: async <Row>(statement: string) => (await database.pglite.exec(statement)).at(-1)?.rows as Row[],
+      [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose](),
+    }
+  }
+  warehouseContract('pglite', open)
+  postgresObjectsContract('pglite', open)
 
   const table = {
     name: 'films',
@@ -43,24 +50,6 @@ describe('with one database for all tests', () => {
     yield [{ id: 1, score: null }]
   }
 
-  test('a table carries its descriptions, its key and its NOT NULL into the database', async () => {
-    const warehouse = await createPgliteWarehouse(database)
-    await warehouse.replace(table, one(), { task: 't', version: 1 })
-    await warehouse.replace(table, one(), { task: 't', version: 2 })
-
-    const { rows } = await database.pglite.query(
-      `SELECT column_name, is_nullable, col_description('mart.films'::regclass, ordinal_position) AS comment,
-        obj_description('mart.films'::regclass) AS about,
-        (SELECT string_agg(conname, ',') FROM pg_constraint WHERE conrelid = 'mart.films'::regclass AND contype = 'p') AS key
-       FROM information_schema.columns WHERE table_schema = 'mart' AND table_name = 'films' ORDER BY ordinal_position`,
-    )
-    const about = { about: 'Films; "best" ones.', key: 'films_pkey' }
-    expect(rows).toEqual([
-      { column_name: 'id', is_nullable: 'NO', comment: "It's the key.", ...about },
-      { column_name: 'score', is_nullable: 'YES', comment: null, ...about },
-    ])
-  })
-
   test('no staging table is left behind, neither by a failure nor by a killed process', async () => {
     const warehouse = await createPgliteWarehouse(database)
     await database.pglite.exec('CREATE TABLE loader.staging_of_a_killed_process (id int)')
@@ -73,27 +62,6 @@ describe('with one database for all tests', () => {
 
     const { rows } = await database.pglite.query(`SELECT tablename FROM pg_tables WHERE schemaname = 'loader'`)
     expect(rows).toEqual([{ tablename: 'loaded_tables' }])
-  })
-
-  test('a table that other objects depend on is not replaced, and the message says what to do', async () => {
-    const warehouse = await createPgliteWarehouse(database)
-    await warehouse.replace(table, one(), { task: 't', version: 1 })
-    await database.pglite.exec('CREATE VIEW mart.best AS SELECT * FROM mart.films')
-
-    await expect(warehouse.replace(table, one(), { task: 't', version: 9 })).rejects.toThrow(/views/)
-    await database.pglite.exec('DROP VIEW mart.best')
-  })
-
-  test('names that the database would cut, and types that it does not know, are refused by name', async () => {
-    const warehouse = await createPgliteWarehouse(database)
-    const load = async (name: string, type: string) =>
-      await warehouse.replace({ name, columns: [{ name: 'a', type, required: false }], primaryKey: [] }, one(), {
-        task: 't',
-        version: 1,
-      })
-
-    await expect(load('x'.repeat(64), 'INTEGER')).rejects.toThrow(/64 bytes: expected at most 63/)
-    await expect(load('bits', 'BIT')).rejects.toThrow(/column a is BIT/)
   })
 
   test('a transaction of the scheduler and a load do not disturb one another', async () => {

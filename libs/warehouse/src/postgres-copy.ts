@@ -1,5 +1,6 @@
 import { WarehouseRefusedError } from './errors.ts'
 import { postgresType, type PostgresType } from './postgres-types.ts'
+import { toJson } from './to-json.ts'
 import type { WarehouseColumn, WarehouseRow, WarehouseValue } from './warehouse.ts'
 
 /** Turns rows into the lines of PostgreSQL's `COPY … FROM` (text format). */
@@ -44,20 +45,6 @@ const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '
 
 function escaped(text: string): string {
   return SPECIAL.test(text) ? text.replaceAll(/[\\\n\r\t]/g, (char) => ESCAPES[char] ?? char) : text
-}
-
-/** JSON with whole numbers of any size; bytes become hex, numbers that JSON has no word for become null. */
-function toJson(value: unknown): string {
-  if (value === null || value === undefined) return 'null'
-  if (typeof value === 'bigint') return String(value)
-  if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString('hex'))
-  if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`
-  if (typeof value === 'object') {
-    return `{${Object.entries(value)
-      .map(([key, item]) => `${JSON.stringify(key)}:${toJson(item)}`)
-      .join(',')}}`
-  }
-  return JSON.stringify(value) ?? 'null'
 }
 
 function nulCharacter(table: string, column: string): WarehouseRefusedError {

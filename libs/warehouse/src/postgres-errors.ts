@@ -20,6 +20,7 @@ const REMEDY = {
   key: 'make the key of the contract or model one that is unique, or drop duplicates in the model',
   required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
   dependent: 'drop the objects that depend on the table (views) and make them again afterwards',
+  reference: 'drop the foreign key, or make it one that follows (`ON DELETE SET NULL`)',
   permission: 'grant the service what it needs on the schemas mart and loader',
   other: 'see what the database says',
 }
@@ -34,6 +35,7 @@ const KNOWN: Readonly<Record<string, { readonly problem: string; readonly remedy
   '22P02': { problem: 'a value is not of its column’s type', remedy: REMEDY.value },
   '22P05': { problem: 'a text holds a character that the database cannot store', remedy: REMEDY.value },
   '23502': { problem: 'a column that must have a value has none', remedy: REMEDY.required },
+  '23503': { problem: 'a foreign key of another table refers to rows that are gone', remedy: REMEDY.reference },
   '23505': { problem: 'the primary key is not unique', remedy: REMEDY.key },
   '2BP01': { problem: 'other objects of the database depend on the table', remedy: REMEDY.dependent },
   '42501': { problem: 'the service has no permission for it', remedy: REMEDY.permission },
@@ -60,10 +62,14 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
   )
 }
 
+const TOO_LONG =
+  'the database stopped it, since it took longer than a query may: ask for fewer rows, or let a model compute it once a day'
+
 /** Says why a query that somebody typed failed, in the database's own words. `offset` is what stands before the query. */
 export function queryError(thrown: unknown, location: string, offset: number): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
+  if (fault.code === '57014') return new WarehouseQueryError(TOO_LONG, undefined, { cause: thrown })
   if (isTransient(fault)) return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
   const position = fault.position === undefined ? Number.NaN : Number(fault.position) - offset
   return new WarehouseQueryError(
@@ -87,6 +93,18 @@ function notAQuery({ code, message }: PostgresFault, position: number): string |
   return code === '42601' && position === 1
     ? `expected a query (SELECT, VALUES or WITH … SELECT), got something else: ${message}`
     : undefined
+}
+
+/** The error of a fault after which the same statement may work; undefined for every other. */
+export function transientError(thrown: unknown, location: string): WarehouseUnavailableError | undefined {
+  const fault = faultOf(thrown)
+  if (fault === undefined || !isTransient(fault)) return undefined
+  return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
+}
+
+/** What PostgreSQL calls the fault; undefined when it is not one of the database's. */
+export function sqlStateOf(thrown: unknown): string | undefined {
+  return faultOf(thrown)?.code
 }
 
 function isTransient({ code }: PostgresFault): boolean {

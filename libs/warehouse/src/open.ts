@@ -1,0 +1,38 @@
+import { openByScheme, type Log } from '@cinelake/core'
+import type { MssqlDatabase } from './mssql.ts'
+import type { PgliteDatabase } from './pglite.ts'
+import type { PostgresDatabase } from './postgres.ts'
+import type { Warehouse } from './warehouse.ts'
+import type { AzureCredential, WarehouseSettings } from './warehouse-settings.ts'
+
+/** A database by whichever adapter its address asked for. */
+export type AnyDatabase<Schema> = PgliteDatabase<Schema> | PostgresDatabase<Schema> | MssqlDatabase<Schema>
+
+/**
+ * Opens the SQL database that an address names; the adapter is chosen by its scheme.
+ * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ */
+export async function openDatabase<Schema>(
+  settings: WarehouseSettings,
+  deps: { readonly credential: AzureCredential; readonly log: Log },
+): Promise<AnyDatabase<Schema>> {
+  // Each adapter brings a driver of megabytes: who runs on one of them loads only that.
+  const open = openByScheme<() => Promise<AnyDatabase<Schema>>>(
+    settings.url,
+    {
+      pglite: (directory) => async () =>
+        await (await import('./pglite.ts')).openPgliteDatabase<Schema>(directory === '' ? undefined : directory),
+      postgres: () => async () => await (await import('./postgres.ts')).openPostgresDatabase<Schema>(settings, deps),
+      mssql: () => async () => await (await import('./mssql.ts')).openMssqlDatabase<Schema>(settings, deps),
+    },
+    'CINELAKE_WAREHOUSE',
+  )
+  return await open()
+}
+
+/** The warehouse in a database that `openDatabase` opened. The database stays the caller's to dispose, after the warehouse. */
+export async function createWarehouse<Schema>(database: AnyDatabase<Schema>): Promise<Warehouse> {
+  if (database.dialect === 'mssql') return await (await import('./mssql.ts')).createMssqlWarehouse(database)
+  if ('pglite' in database) return await (await import('./pglite.ts')).createPgliteWarehouse(database)
+  return await (await import('./postgres.ts')).createPostgresWarehouse(database)
+}

@@ -1,0 +1,58 @@
+import { CancelledError } from '@cinelake/core'
+import { loadError } from './postgres-errors.ts'
+import { changeTable, loaded, replaceTable } from './postgres-load.ts'
+import { SWAP_WAITS_MS } from './postgres-place.ts'
+import { queryReadOnly } from './postgres-query.ts'
+import type { PostgresSessions } from './postgres-session.ts'
+import * as postgres from './postgres-sql.ts'
+import type { Warehouse } from './warehouse.ts'
+
+/**
+ * The warehouse in any PostgreSQL. Rows are first copied into a table of their own that nobody reads; then one short
+ * transaction, or the end of the one that is open, puts them in place.
+ * @param swapWaitsMs as `SWAP_WAITS_MS`
+ */
+export async function warehouseIn(
+  sessions: PostgresSessions,
+  { swapWaitsMs = SWAP_WAITS_MS }: { readonly swapWaitsMs?: readonly number[] } = {},
+): Promise<Warehouse> {
+  const { location, queries } = sessions
+  const loading = { sessions, swapWaitsMs }
+
+  async function translated<Result>(
+    { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await work()
+    } catch (error) {
+      // Whatever broke when the work was stopped broke because of that.
+      if (signal?.aborted === true) throw new CancelledError(`the load of ${name}`, { cause: signal.reason })
+      throw loadError(error, { table: name, location })
+    }
+  }
+
+  await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
+  return {
+    location,
+    loaded: async (name) => await translated({ name }, async () => await loaded(queries, name)),
+    replace: async (table, rows, options) =>
+      await translated({ name: table.name, signal: options.signal }, async () =>
+        replaceTable(loading, table, rows, options),
+      ),
+    applyChanges: async (table, changes, options) =>
+      await translated({ name: table.name, signal: options.signal }, async () =>
+        changeTable(loading, table, changes, options),
+      ),
+    query: async (sql, options) => await queryReadOnly(sessions, sql, options),
+    tables: async () =>
+      await translated({ name: 'loader.loaded_tables' }, async () => await queries.query(postgres.LOADED_TABLES)),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one transaction. */
+async function setUp({ queries }: PostgresSessions): Promise<void> {
+  const [found] = await queries.query<{ ready: boolean }>(postgres.IS_SET_UP)
+  if (found?.ready !== true) await queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+}
