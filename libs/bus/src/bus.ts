@@ -21,6 +21,7 @@ export type Consumer = AsyncDisposable
 
 /** A message that was given up, as an operator sees it. */
 export type DeadLetter = {
+  /** Names it among the dead letters of its entity. */
   readonly id: string
   /** The error's stable code. */
   readonly reason: string
@@ -46,10 +47,20 @@ export interface MessageBus extends AsyncDisposable {
   consume(queue: Queue, handler: MessageHandler<Command>, options?: ConsumeOptions): Promise<Consumer>
   /** @param subscription a consumer group: each group gets every event, each event goes to one member of it */
   subscribe(subscription: string, handler: MessageHandler<Event>, options?: ConsumeOptions): Promise<Consumer>
-  /** The dead letters of a queue, or of a subscription of the events topic (`events/<subscription>`), oldest first. */
+  /**
+   * The dead letters of a queue, or of a subscription of the events topic (`events/<subscription>`), oldest first. Where
+   * there are very many, a broker shows only the oldest few thousand.
+   */
   deadLetters(entity: string): Promise<readonly DeadLetter[]>
-  /** Puts a dead letter back at the end of its queue with a delivery count of 0. False when it is not there. */
+  /**
+   * Puts a dead letter back at the end of its queue with a delivery count of 0. An event may be heard by the topic's
+   * other subscriptions once more, where a broker cannot put it back into one alone. False when it is not there.
+   */
   resend(entity: string, id: string): Promise<boolean>
   /** Removes a dead letter for good. False when it is not there. */
   discard(entity: string, id: string): Promise<boolean>
+  /** Sends again all that are there now. Returns how many there were. */
+  resendAll(entity: string): Promise<number>
+  /** Removes all that are there now. Returns how many there were. */
+  discardAll(entity: string): Promise<number>
 }

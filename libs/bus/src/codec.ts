@@ -1,8 +1,11 @@
 import { Command, Event } from '@cinelake/contracts'
 import { MessageInvalidError, MessageTooLargeError } from './errors.ts'
 
-/** Bytes of UTF-8. Service Bus Standard limit. Source: learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
-const MAX_MESSAGE_BYTES = 256 * 1024
+/**
+ * Bytes of UTF-8. Service Bus Standard takes 256 KiB with headers and properties; 4 KiB are left for those.
+ * Source: learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas
+ */
+export const MAX_MESSAGE_BYTES = 252 * 1024
 
 /** Makes messages into text and back; what comes out is a fact that code may rely on. */
 export type Codec<Message> = {

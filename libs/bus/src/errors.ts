@@ -46,3 +46,32 @@ export class LockLostError extends TransientError {
     )
   }
 }
+
+/** A queue, the topic or a subscription is not there. Somebody has to make it; then the same message goes through. */
+export class BusEntityMissingError extends TransientError {
+  readonly code = 'BUS_ENTITY_MISSING'
+
+  constructor(entity: string, doing: string, options?: ErrorOptions) {
+    super(
+      `message bus has no such entity [entity=${entity}]: could not ${doing}; make what is missing with \`cinelake bus create\`, ` +
+        'or check the name of the namespace and of the site',
+      { entity },
+      options,
+    )
+  }
+}
+
+/** The namespace does not let this identity do that. A role takes some minutes to come into force. */
+export class BusForbiddenError extends TransientError {
+  readonly code = 'BUS_FORBIDDEN'
+
+  /** @param role what the identity needs, as Azure calls it */
+  constructor(entity: string, doing: string, role: string, options?: ErrorOptions) {
+    super(
+      `message bus refused the identity or key [entity=${entity}]: could not ${doing}; give the identity the role ` +
+        `"${role}", or the key the right that goes with it, and wait some minutes for it to come into force`,
+      { entity, role },
+      options,
+    )
+  }
+}

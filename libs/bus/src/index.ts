@@ -1,6 +1,24 @@
 export type { Consumer, ConsumeOptions, DeadLetter, Delivery, MessageBus, MessageHandler } from './bus.ts'
+export {
+  busEntities,
+  ENTITY_PROPERTIES,
+  EVENTS_TOPIC,
+  isEntityName,
+  type BusEntities,
+  type EntityChoice,
+  type EntityProperties,
+} from './entities.ts'
+export { armTemplate, emulatorConfig } from './entity-formats.ts'
+export { busEnv, busSettings, type BusSettings } from './settings.ts'
 export { commandCodec, eventCodec, type Codec } from './codec.ts'
-export { BusUnavailableError, LockLostError, MessageInvalidError, MessageTooLargeError } from './errors.ts'
+export {
+  BusEntityMissingError,
+  BusForbiddenError,
+  BusUnavailableError,
+  LockLostError,
+  MessageInvalidError,
+  MessageTooLargeError,
+} from './errors.ts'
 export { BalanceBrokenError, CommandUnknownError } from './task-errors.ts'
 export type { WithQuality } from './task-reporter.ts'
 export {

@@ -2,20 +2,11 @@ import type { Clock } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import type { DeadLetter } from './bus.ts'
 import { LockLostError } from './errors.ts'
+import { tooOften, type Lease, type Reason } from './lease.ts'
 import type { Timers } from './timers.ts'
 
-/** Why a message is given back, for the description of a dead letter. */
-export type Reason = { readonly code: string; readonly message: string }
-
-/**
- * One message in the hands of one worker. Every method answers whether the lock still held; when it did not, nothing
- * was done.
- */
-export type Lease = {
-  readonly text: string
-  readonly deliveryCount: number
-  /** Aborted with a `LockLostError` when the lock runs out. */
-  readonly lost: AbortSignal
+/** A lease whose lock is in this process, so that all is known at once. */
+export type MemoryLease = Omit<Lease, 'complete' | 'giveBack' | 'deadLetter'> & {
   renew(): boolean
   complete(): boolean
   giveBack(reason: Reason): boolean
@@ -27,10 +18,13 @@ export type Entity = {
   readonly name: string
   accept(id: string, text: string): void
   /** The next message under a lock; waits for one. Undefined once `stop` is aborted. */
-  receive(stop: AbortSignal): Promise<Lease | undefined>
+  receive(stop: AbortSignal): Promise<MemoryLease | undefined>
   deadLetters(): readonly DeadLetter[]
   resend(id: string): boolean
   discard(id: string): boolean
+  /** The same with all dead letters. Returns how many there were. */
+  resendAll(): number
+  discardAll(): number
   /** Lets every lock run out now. Returns how many there were. */
   expireLocks(): number
   duplicateNext(): void
@@ -52,7 +46,7 @@ export type EntitySettings = {
 }
 
 type Stored = { readonly id: string; readonly text: string; readonly deliveryCount: number }
-type Waiter = (lease: Lease | undefined) => void
+type Waiter = (lease: MemoryLease | undefined) => void
 
 /**
  * A message is *delayed* (not visible yet) → *waiting* → *locked* → gone (completed), *waiting* again (given back, or the
@@ -90,13 +84,10 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
 
   const putBack = (message: Stored, reason: Reason) => {
     if (message.deliveryCount < maxDeliveryCount) return enqueue(message)
-    bury(message, {
-      code: 'DELIVERED_TOO_OFTEN',
-      message: `handed out ${message.deliveryCount} times without being settled; the last time: ${reason.code}: ${reason.message}`,
-    })
+    bury(message, tooOften(message.deliveryCount, reason))
   }
 
-  const lock = (message: Stored): Lease => {
+  const lock = (message: Stored): MemoryLease => {
     const token = randomUUID()
     const lost = new AbortController()
     /** Ends the lock; false when it had ended before. */
@@ -176,6 +167,17 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
       return text !== undefined
     },
     discard: (id) => unbury(id) !== undefined,
+    resendAll() {
+      const letters = dead
+      dead = []
+      for (const { letter, text } of letters) enqueue({ id: letter.id, text, deliveryCount: 0 })
+      return letters.length
+    },
+    discardAll() {
+      const { length } = dead
+      dead = []
+      return length
+    },
     expireLocks() {
       const held = [...locks.values()]
       for (const { expire } of held) expire()

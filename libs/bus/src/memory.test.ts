@@ -130,7 +130,7 @@ test('a subscription keeps what it was sent while nobody listened', async () => 
   await first[Symbol.asyncDispose]()
 
   await bus.publish(aStart('load a'))
-  await using _ = await bus.subscribe('scheduler', async ({ task }) => void seen.push(task))
+  await using _ = await bus.subscribe('scheduler', async (event) => void seen.push('task' in event ? event.task : ''))
   await bus.idle()
 
   expect(seen).toEqual(['load a'])

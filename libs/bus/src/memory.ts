@@ -122,6 +122,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
     deadLetters: async (entity) => entities.get(entity)?.deadLetters() ?? [],
     resend: async (entity, id) => entities.get(entity)?.resend(id) ?? false,
     discard: async (entity, id) => entities.get(entity)?.discard(id) ?? false,
+    resendAll: async (entity) => entities.get(entity)?.resendAll() ?? 0,
+    discardAll: async (entity) => entities.get(entity)?.discardAll() ?? 0,
     faults: {
       expireLocks: (entity) => entityOf(entity).expireLocks(),
       duplicateNext: (entity) => entityOf(entity).duplicateNext(),

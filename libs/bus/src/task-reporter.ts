@@ -1,4 +1,4 @@
-import { CONTRACT_VERSION, QualityResult, type Command, type Event } from '@cinelake/contracts'
+import { CONTRACT_VERSION, QualityResult, type Command, type TaskEvent } from '@cinelake/contracts'
 import { reportError, TerminalError, UNEXPECTED, type ErrorReport } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import type { TaskContext, TaskOutcome, TaskWorker } from './task-worker.ts'
@@ -20,8 +20,8 @@ export type TaskReporter = {
   failed(error: unknown): Promise<void>
 }
 
-type EventBody = Event extends infer Kind
-  ? Kind extends Event
+type EventBody = TaskEvent extends infer Kind
+  ? Kind extends TaskEvent
     ? Omit<Kind, keyof ReturnType<typeof headerOf>>
     : never
   : never

@@ -1,6 +1,6 @@
 import type { Command, Event, QualityResult } from '@cinelake/contracts'
 import { silentLog, TerminalError, type Balance } from '@cinelake/core'
-import { fixedClock, until } from '@cinelake/testkit'
+import { fixedClock, recordingLog, until } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { aLoad } from './bus-contract.ts'
 import { createMemoryBus, type MemoryBusOptions } from './memory.ts'
@@ -193,6 +193,22 @@ describe('a task that fails', () => {
 
     expect(worker.kinds()).toEqual(['task.started', 'task.failed'])
     expect(JSON.stringify(worker.events)).not.toContain('hunter2')
+  })
+
+  test('while it is being stopped leaves no secret with the broker', async () => {
+    const log = recordingLog()
+    const redact = (text: string) => text.replaceAll('hunter2', '[secret]')
+    const load = async () => {
+      worker.bus.faults.expireLocks('loader')
+      throw new Error('password hunter2 was refused')
+    }
+    await using worker = await given({ load }, { redact }, { log, maxDeliveryCount: 1 })
+
+    await worker.send()
+    await until('it is given up', async () => (await worker.bus.deadLetters('loader')).length === 1)
+
+    const letters = await worker.bus.deadLetters('loader')
+    expect(JSON.stringify([letters, log.lines])).not.toContain('hunter2')
   })
 
   test.each([

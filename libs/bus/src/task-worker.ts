@@ -1,5 +1,5 @@
-import type { Command, CommandKind, Event, QualityResult, Queue, TaskOutput } from '@cinelake/contracts'
-import { balanceHolds, CancelledError, type Balance, type Clock, type Log } from '@cinelake/core'
+import type { Command, CommandKind, QualityResult, Queue, TaskEvent, TaskOutput } from '@cinelake/contracts'
+import { balanceHolds, CancelledError, reportError, type Balance, type Clock, type Log } from '@cinelake/core'
 import type { ConsumeOptions, Consumer, MessageBus } from './bus.ts'
 import { BalanceBrokenError, CommandUnknownError } from './task-errors.ts'
 import { createTaskReporter } from './task-reporter.ts'
@@ -41,7 +41,7 @@ export type TaskWorker = {
   /** Takes secrets out of what an error says before it leaves the process. */
   readonly redact?: (text: string) => string
   /** Hears every event about a task once it is published: for metrics. */
-  readonly observe?: (event: Event) => void
+  readonly observe?: (event: TaskEvent) => void
   readonly options?: ConsumeOptions
 }
 
@@ -65,7 +65,8 @@ async function doTask(worker: TaskWorker, command: Command, signal: AbortSignal)
     outcome = await carryOut(worker.handlers, command, { signal, progress: reporter.progress })
   } catch (error) {
     // What fails while it is being stopped says nothing about the work.
-    if (signal.aborted) throw new CancelledError(command.task, { cause: error })
+    // A broker keeps what it is told about a command that was given back.
+    if (signal.aborted) throw new CancelledError(command.task, { cause: reportError(error, worker.redact).message })
     return reporter.failed(error)
   }
   await reporter.succeeded(outcome)
