@@ -59,6 +59,19 @@ describe('an error as it is reported', () => {
       expect(reportError(thrown)).toMatchObject({ code: 'UNEXPECTED_ERROR', message: expect.stringMatching(/./) })
   })
 
+  test('is without secrets where it leaves the process', () => {
+    const error = new FileBroken(
+      'no login as me:hunter2',
+      { url: 'x://me:hunter2@host', port: 1 },
+      { cause: 'hunter2!' },
+    )
+
+    expect(reportError(error, (text) => text.replaceAll('hunter2', '…'))).toMatchObject({
+      message: 'no login as me:…; caused by: …!',
+      context: { url: 'x://me:…@host', port: 1 },
+    })
+  })
+
   test('ends, though its causes go in a circle', () => {
     const one = new Error('one')
     const two = new Error('two', { cause: one })

@@ -57,17 +57,17 @@ export type ErrorReport = {
 /** An error that nobody raised on purpose is a bug: it is retried, since a crash may be bad luck, and then shown as it is. */
 export const UNEXPECTED = 'UNEXPECTED_ERROR'
 
-/** Makes what was thrown presentable; every cause that has a message is appended once. */
-export function reportError(thrown: unknown): ErrorReport {
-  if (thrown instanceof PipelineError) {
-    return {
-      code: thrown.code,
-      message: withCauses(thrown),
-      retryable: thrown.retryable,
-      context: thrown.context,
-    }
-  }
-  return { code: UNEXPECTED, message: withCauses(thrown), retryable: true, context: {} }
+/**
+ * Makes what was thrown presentable; every cause that has a message is appended once.
+ * @param redact takes secrets out of its texts, where they leave the process
+ */
+export function reportError(thrown: unknown, redact = (text: string) => text): ErrorReport {
+  const message = redact(withCauses(thrown))
+  if (!(thrown instanceof PipelineError)) return { code: UNEXPECTED, message, retryable: true, context: {} }
+  const context = Object.entries(thrown.context).map(
+    ([key, value]) => [key, typeof value === 'string' ? redact(value) : value] as const,
+  )
+  return { code: thrown.code, message, retryable: thrown.retryable, context: Object.fromEntries(context) }
 }
 
 /** Causes looked at: enough for any honest chain, and an end for one that goes in a circle. */

@@ -15,6 +15,7 @@ export {
 export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
+export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
 export {
   isTimeZone,
   parseWindow,

@@ -7,6 +7,7 @@ export type {
   SqlEngine,
   SqlSession,
 } from './engine.ts'
+export { engineEnv, engineSettings } from './engine-settings.ts'
 export {
   EngineBrokenError,
   EngineDiskFullError,

@@ -1,6 +1,7 @@
 import { SecretMissingError } from './errors.ts'
 import type { Settings } from './placeholders.ts'
 import { checkSecretName } from './secret-name.ts'
+import { withoutLineBreak } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Sets secrets apart from the settings that are no secrets. */
@@ -11,12 +12,12 @@ const PREFIX = 'CINELAKE_SECRET_'
  * for in the way they write it: `crm-token` as `CRM_TOKEN`. An empty value counts as none.
  */
 export function createEnvSecrets(settings: Settings): Secrets {
-  const find = (name: string) => placesOf(name).find((place) => (settings[place] ?? '') !== '')
+  const find = (name: string) => placesOf(name).find((place) => withoutLineBreak(settings[place] ?? '') !== '')
   return {
     async get(name) {
       checkSecretName(name)
-      const value = settings[find(name) ?? '']
-      if (value === undefined)
+      const value = withoutLineBreak(settings[find(name) ?? ''] ?? '')
+      if (value === '')
         throw new SecretMissingError(
           name,
           placesOf(name).map((place) => `the environment variable ${place}`),

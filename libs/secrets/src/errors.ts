@@ -1,5 +1,10 @@
 import { TerminalError, TransientError } from '@cinelake/core'
 
+/** Which secret an error is about, and where it was looked for: a file, a vault. */
+export type SecretPlace = { readonly secret: string; readonly place: string }
+
+const at = ({ secret, place }: SecretPlace) => `secret=${secret}, place=${place}`
+
 /** A secret that is looked up but was never put there. */
 export class SecretMissingError extends TerminalError {
   readonly code = 'SECRET_MISSING'
@@ -14,26 +19,52 @@ export class SecretMissingError extends TerminalError {
   }
 }
 
-/** A name that no store of secrets could have. */
+/** A name that a store of secrets could not have. */
 export class SecretNameError extends TerminalError {
   readonly code = 'SECRET_NAME_INVALID'
 
-  constructor(name: string) {
+  constructor(name: string, expected = 'letters, digits, `-`, `_` and `.`, beginning with a letter or digit') {
+    super(`secret name is not usable [secret=${JSON.stringify(name)}]: expected ${expected}; choose another name`, {
+      secret: name,
+    })
+  }
+}
+
+/** A secret that is there, and that whoever keeps it has taken out of use. */
+export class SecretUnusableError extends TerminalError {
+  readonly code = 'SECRET_UNUSABLE'
+
+  /** @param reason `disabled`, `expired at …` */
+  constructor(place: SecretPlace, reason: string, options?: ErrorOptions) {
     super(
-      `secret name is not usable [secret=${JSON.stringify(name)}]: expected letters, digits, \`-\`, \`_\` and \`.\`, beginning with a letter or digit`,
-      { secret: name },
+      `secret is not in use [${at(place)}]: expected one that is enabled and within its dates, got one that is ${reason}; put a new version of it there, or change its dates`,
+      { ...place, reason },
+      options,
     )
   }
 }
 
-/** The store of secrets does not answer or may not be read. */
+/** The store of secrets knows who asks and says no, or does not know who asks. */
+export class SecretsForbiddenError extends TerminalError {
+  readonly code = 'SECRETS_FORBIDDEN'
+
+  constructor(place: SecretPlace, reason: string, remedy: string, options?: ErrorOptions) {
+    super(
+      `secret may not be read [${at(place)}]: expected leave to read it, got ${reason}; ${remedy}`,
+      { ...place, reason },
+      options,
+    )
+  }
+}
+
+/** The store of secrets does not answer for now. */
 export class SecretsUnavailableError extends TransientError {
   readonly code = 'SECRETS_UNAVAILABLE'
 
-  constructor(name: string, place: string, reason: string, options?: ErrorOptions) {
+  constructor(place: SecretPlace, reason: string, remedy: string, options?: ErrorOptions) {
     super(
-      `secrets cannot be read [secret=${name}, place=${place}, reason=${reason}]: expected an answer, got ${reason}; check the mount and its permissions`,
-      { secret: name, place, reason },
+      `secret cannot be read [${at(place)}]: expected an answer, got ${reason}; ${remedy}`,
+      { ...place, reason },
       options,
     )
   }

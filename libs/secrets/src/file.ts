@@ -1,42 +1,43 @@
-import { access, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { SecretMissingError, SecretsUnavailableError } from './errors.ts'
+import { keyVaultName } from './key-vault-name.ts'
 import { checkSecretName } from './secret-name.ts'
+import { isThere, withoutLineBreak } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
 /**
- * Secrets mounted as files, one per secret, named as the secret (Kubernetes, the Secrets Store CSI driver). Read each time
- * they are asked for, since the files change when a secret is rotated. One line break at the end is not part of the value.
+ * Secrets mounted as files, one per secret, named as the secret or as Key Vault names it: the Secrets Store CSI driver
+ * calls the file of `CRM_TOKEN` `CRM-TOKEN` unless it is told otherwise. Read each time they are asked for, since the
+ * files change when a secret is rotated.
  *
- * @param directory the mount; need not exist yet
+ * @param directory the mount; need not exist yet. Mount it whole: a `subPath` stays as it was when the pod started
  */
 export function createFileSecrets(directory: string): Secrets {
   const base = resolve(directory)
-  return {
-    async get(name) {
-      checkSecretName(name)
-      const file = join(base, name)
-      try {
-        return (await readFile(file, 'utf8')).replace(/\r?\n$/, '')
-      } catch (error) {
-        throw translate(name, file, error)
-      }
-    },
-    async has(name) {
-      checkSecretName(name)
-      return access(join(base, name)).then(
-        () => true,
-        () => false,
-      )
-    },
-    async [Symbol.asyncDispose]() {},
+  const get: Secrets['get'] = async (name) => {
+    checkSecretName(name)
+    const files = [...new Set([name, keyVaultName(name)])].map((fileName) => join(base, fileName))
+    for (const file of files) {
+      const value = withoutLineBreak(await readIfThere(name, file))
+      if (value !== '') return value
+    }
+    throw new SecretMissingError(
+      name,
+      files.map((file) => `the file ${file}`),
+    )
   }
+  return { get, has: (name) => isThere(get(name)), async [Symbol.asyncDispose]() {} }
 }
 
-function translate(name: string, file: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  if (code === undefined) return error
-  if (code === 'ENOENT' || code === 'ENOTDIR')
-    return new SecretMissingError(name, [`the file ${file}`], { cause: error })
-  return new SecretsUnavailableError(name, file, code, { cause: error })
+async function readIfThere(secret: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
+    if (code === undefined) throw error
+    if (code === 'ENOENT' || code === 'ENOTDIR') return ''
+    const remedy = 'check the mount and its permissions'
+    throw new SecretsUnavailableError({ secret, place: file }, code, remedy, { cause: error })
+  }
 }

@@ -1,5 +1,13 @@
-export { PlaceholderError, SecretMissingError, SecretNameError, SecretsUnavailableError } from './errors.ts'
-export { guardSecrets, REDACTED, type GuardedSecrets } from './guard.ts'
+export {
+  PlaceholderError,
+  SecretMissingError,
+  SecretNameError,
+  SecretsForbiddenError,
+  SecretsUnavailableError,
+  SecretUnusableError,
+  type SecretPlace,
+} from './errors.ts'
+export { guardSecrets, type GuardedSecrets } from './guard.ts'
 export {
   createFill,
   placeholdersIn,
@@ -9,4 +17,5 @@ export {
   type Settings,
 } from './placeholders.ts'
 export { checkSecretName } from './secret-name.ts'
+export { secretsEnv, secretsSettings, type SecretsSettings } from './secrets-settings.ts'
 export type { Secrets } from './secrets.ts'

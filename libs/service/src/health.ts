@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts'
 
 export type Health = {
   readonly port: number
-  readonly isReady: () => boolean
+  readonly isReady: () => boolean | Promise<boolean>
   readonly metrics: Metrics
 }
 
@@ -16,8 +16,8 @@ export async function serveHealth({ port, isReady, metrics }: Health): Promise<A
   // Connections of probes must not hold up the stop.
   const server = fastify({ forceCloseConnections: true })
   server.get('/healthz', () => ({ status: 'ok' }))
-  server.get('/readyz', (_request, reply) => {
-    const ready = isReady()
+  server.get('/readyz', async (_request, reply) => {
+    const ready = await isReady()
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' })
   })
   server.get('/metrics', (_request, reply) => reply.type('text/plain; version=0.0.4').send(metrics.render()))

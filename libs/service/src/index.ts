@@ -1,6 +1,7 @@
 export { readEnv, readSettings, workerName, type Settings } from './environment.ts'
 export { createLog, LOG_LEVELS, type LogLevel, type LogOptions } from './log.ts'
 export { createMetrics, type Labels, type Metrics } from './metrics.ts'
+export { createRedaction, type Redaction } from './redaction.ts'
 export { runService, type ServiceContext } from './run-service.ts'
 export { listenForStop, type StopSignals } from './stop-signals.ts'
 export { taskMetrics } from './task-metrics.ts'

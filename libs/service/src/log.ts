@@ -1,4 +1,4 @@
-import type { Log } from '@cinelake/core'
+import { REDACTED, type Log } from '@cinelake/core'
 import { pino, type DestinationStream, type Logger } from 'pino'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -7,8 +7,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export type LogOptions = {
   readonly service: string
   readonly level?: LogLevel
-  /** Applied to every line as it is written: takes out the values of secrets, wherever they slipped in. */
-  readonly redact?: (line: string) => string
+  /** Takes out the values of secrets, wherever they slipped in. Every line goes through it as it is written. */
+  readonly redact?: (text: string) => string
   /** Where lines go; standard output unless told otherwise. */
   readonly destination?: DestinationStream
 }
@@ -24,8 +24,8 @@ export function createLog({ service, level = 'info', redact, destination }: LogO
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: SECRET_FACTS.flatMap((fact) => [fact, `*.${fact}`]), censor: '[secret]' },
-      ...(redact && { hooks: { streamWrite: redact } }),
+      redact: { paths: SECRET_FACTS.flatMap((fact) => [fact, `*.${fact}`]), censor: REDACTED },
+      ...(redact && { hooks: { streamWrite: (line: string) => redactLine(line, redact) } }),
     },
     // Synchronous: the last line before a crash is the one that matters.
     destination ?? pino.destination({ dest: 1, sync: true }),
@@ -41,4 +41,23 @@ function adapt(logger: Logger): Log {
     error: (facts, message) => logger.error(facts, message),
     child: (facts) => adapt(logger.child({ ...facts })),
   }
+}
+
+/** Facts of the chassis: what reads the log depends on them. */
+const FIXED_FACTS = new Set(['level', 'time'])
+
+/** Text by text where there is something to take out: a secret that is a number must not leave a line that is no JSON. */
+function redactLine(line: string, redact: (text: string) => string): string {
+  if (redact(line) === line) return line
+  const facts = Object.entries(JSON.parse(line) as Record<string, unknown>)
+  const clean = facts.map(([name, fact]) => [name, FIXED_FACTS.has(name) ? fact : redactValue(fact, redact)])
+  return `${JSON.stringify(Object.fromEntries(clean))}\n`
+}
+
+function redactValue(value: unknown, redact: (text: string) => string): unknown {
+  if (typeof value === 'string') return redact(value)
+  if (typeof value === 'number') return redact(String(value)) === String(value) ? value : REDACTED
+  if (Array.isArray(value)) return value.map((each) => redactValue(each, redact))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [redact(key), redactValue(each, redact)]))
 }

@@ -8,12 +8,12 @@ const Env = z
     DEMO_PORT: z.coerce.number().int(),
     DEMO_NAME: z.string(),
     DEMO_FAULT: z.enum(['start', 'config', 'dispose', 'crash', 'hang']).optional(),
-    DEMO_SECRET: z.string().default('nothing'),
+    DEMO_TEXT: z.string().default('nothing'),
+    DEMO_LEARNT: z.string().default('not learnt yet'),
   })
-  .transform((env) => ({ name: env.DEMO_NAME, fault: env.DEMO_FAULT, secret: env.DEMO_SECRET }))
+  .transform((env) => ({ name: env.DEMO_NAME, fault: env.DEMO_FAULT, text: env.DEMO_TEXT, learnt: env.DEMO_LEARNT }))
 
-await runService('demo', Env, async ({ config, log, metrics, use, redactWith }) => {
-  redactWith((line) => line.replaceAll(config.secret, '[secret]'))
+await runService('demo', Env, async ({ config, log, metrics, use, redact, redactWith }) => {
   const resource = (name: string) =>
     use({
       async [Symbol.asyncDispose]() {
@@ -22,12 +22,16 @@ await runService('demo', Env, async ({ config, log, metrics, use, redactWith }) 
         if (config.fault === 'hang') await new Promise((resolve) => setTimeout(resolve, 60_000))
       },
     })
-  if (config.fault === 'config') throw new ConfigError('the lake cannot be used', ['expected a folder'])
+  if (config.fault === 'config')
+    throw new ConfigError('the lake cannot be used', [`expected a folder, got ${config.text}`])
   resource('lake')
   resource('bus')
-  if (config.fault === 'start') throw new Error('no connection')
+  if (config.fault === 'start') throw new Error(`no connection to ${config.text}`)
+  log.child({ text: config.text }).debug({}, 'begins')
+  redactWith((text) => text.replaceAll(config.learnt, '[learnt]'))
   resource('intake')
   metrics.count('demo_things_total', 'Things.', { kind: 'a "b"' }, 2)
-  log.info({ password: 'hunter2', nested: { token: 'hunter2' }, url: `x://me:${config.secret}@host` }, 'opened')
-  if (config.fault === 'crash') setImmediate(() => void Promise.reject(new Error('a bug')))
+  const facts = { password: 'hunter2', nested: { token: 'hunter2' }, text: config.text, learnt: config.learnt }
+  log.info({ ...facts, number: Number(config.text), redacted: redact(`${config.text} ${config.learnt}`) }, 'opened')
+  if (config.fault === 'crash') setImmediate(() => void Promise.reject(new Error(`a bug with ${config.text}`)))
 })

@@ -127,7 +127,7 @@ describe('starting', () => {
       level: 'error',
       service: 'demo',
       code: 'UNEXPECTED_ERROR',
-      err: { message: 'no connection' },
+      err: { message: 'no connection to nothing' },
     })
   })
 })
@@ -136,19 +136,62 @@ test('a crash is logged like everything else and ends the process', async () => 
   await using service = start({ ...GOOD, DEMO_FAULT: 'crash' })
 
   expect((await service.ended).code).toBe(1)
-  expect(service.lines().at(-1)).toMatchObject({ level: 'error', msg: 'service crashed', err: { message: 'a bug' } })
+  expect(service.lines().at(-1)).toMatchObject({
+    level: 'error',
+    msg: 'service crashed',
+    err: { message: 'a bug with nothing' },
+  })
 })
 
-test('secrets are in no line, by name or by value', async () => {
-  await using service = start({ ...GOOD, DEMO_SECRET: 's3cret-value' })
-  await service.isReady()
+describe('secrets', () => {
+  test('are in no line, by name or by value', async () => {
+    await using service = start({
+      ...GOOD,
+      DEMO_PASSWORD: 's3cret-value',
+      DEMO_TEXT: 'x://me:s3cret-value@host',
+      DEMO_LEARNT: 'learnt-later',
+    })
+    await service.isReady()
 
-  expect(service.lines()[0]).toMatchObject({
-    password: '[secret]',
-    nested: { token: '[secret]' },
-    url: 'x://me:[secret]@host',
+    expect(service.lines()[0]).toMatchObject({
+      msg: 'opened',
+      password: '[secret]',
+      nested: { token: '[secret]' },
+      text: 'x://me:[secret]@host',
+      learnt: '[learnt]',
+      redacted: 'x://me:[secret]@host [learnt]',
+    })
+    expect(service.output.stdout).not.toMatch(/hunter2|s3cret-value|learnt-later/)
   })
-  expect(service.output.stdout).not.toMatch(/hunter2|s3cret-value/)
+
+  test('are taken out of lines of every level, from the first one on', async () => {
+    await using service = start({
+      ...GOOD,
+      CINELAKE_LOG_LEVEL: 'debug',
+      DEMO_BUS: 'Endpoint=sb://host;SharedAccessKey=s3cret-value=',
+      DEMO_TEXT: 's3cret-value=',
+    })
+    await service.isReady()
+
+    expect(service.lines()[0]).toMatchObject({ level: 'debug', msg: 'begins', text: '[secret]' })
+    expect(service.output.stdout).not.toContain('s3cret-value')
+  })
+
+  test('that are numbers leave lines that can be read', async () => {
+    await using service = start({ ...GOOD, DEMO_TOKEN: '12345', DEMO_TEXT: '12345' })
+    await service.isReady()
+
+    expect(service.lines()[0]).toMatchObject({ level: 'info', msg: 'opened', number: '[secret]' })
+    expect(service.lines()).toHaveLength(2)
+  })
+
+  test.each(['start', 'config', 'crash'] as const)('are in no word of what ends it: %s', async (fault) => {
+    await using service = start({ ...GOOD, DEMO_FAULT: fault, DEMO_TOKEN: 's3cret-value', DEMO_TEXT: 's3cret-value' })
+
+    expect((await service.ended).code).toBe(fault === 'config' ? 78 : 1)
+    expect(service.output.stdout + service.output.stderr).toContain('[secret]')
+    expect(service.output.stdout + service.output.stderr).not.toContain('s3cret-value')
+  })
 })
 
 describe('probes', () => {

@@ -4,6 +4,7 @@ import { readEnv, readSettings, type Settings } from './environment.ts'
 import { serveHealth } from './health.ts'
 import { createLog, LOG_LEVELS } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { createRedaction, type Redaction } from './redaction.ts'
 import { listenForStop } from './stop-signals.ts'
 
 /** EX_CONFIG. Source: sysexits.h */
@@ -20,11 +21,13 @@ export type ServiceContext<Config> = {
   readonly metrics: Metrics
   /** Keeps what has to be closed when the service stops; last in, first closed. Returns what it was given. */
   readonly use: <Resource extends AsyncDisposable | Disposable>(resource: Resource) => Resource
-  /** From now on, every line of the log passes through this. */
-  readonly redactWith: (redact: (text: string) => string) => void
+  /** Makes readiness depend on a check, once the service has started. One that fails, or takes too long, says no. */
+  readonly readyWhile: (check: () => Promise<boolean>) => void
   /** Aborted when the service has been told to stop. */
   readonly stopping: AbortSignal
-}
+  /** Stops as a signal would: for a program whose work has an end. */
+  readonly stop: (reason: string) => void
+} & /** The log redacts by itself. */ Redaction
 
 const ChassisEnv = z.object({
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -42,15 +45,27 @@ export async function runService<Config>(
   schema: z.ZodType<Config>,
   start: (context: ServiceContext<Config>) => Promise<void>,
 ): Promise<void> {
+  const settings = readSettings()
+  const redaction = createRedaction(settings)
   try {
-    const settings = readSettings()
     const { chassis, config } = readAll(schema, settings)
-    await runWith(name, chassis, (context) => start({ ...context, config, settings }))
+    await runWith(name, chassis, redaction, (context) => start({ ...context, config, settings }))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${name} cannot start: ${error.message}\n`)
+    process.stderr.write(`${name} cannot start: ${redaction.redact(error.message)}\n`)
     process.exitCode = EXIT_CONFIG
   }
+}
+
+/** Milliseconds. Kubernetes gives a probe one second unless told otherwise; what takes longer is as good as a no. */
+const READINESS_MS = 900
+
+async function inTime(check: () => Promise<boolean>): Promise<boolean> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<boolean>()
+  const timeout = setTimeout(() => resolve(false), READINESS_MS)
+  const answer = await Promise.race([check().catch(() => false), tooLate])
+  clearTimeout(timeout)
+  return answer
 }
 
 /** Both at once, so that one start tells every problem. */
@@ -77,25 +92,29 @@ type Chassis = z.infer<typeof ChassisEnv>
 async function runWith(
   name: string,
   chassis: Chassis,
+  redaction: Redaction,
   start: (context: Omit<ServiceContext<never>, 'config' | 'settings'>) => Promise<void>,
 ): Promise<void> {
-  let redact = (text: string) => text
   let isReady = false
-  const log = createLog({ service: name, level: chassis.CINELAKE_LOG_LEVEL, redact: (line) => redact(line) })
+  let check = async () => true
+  const log = createLog({ service: name, level: chassis.CINELAKE_LOG_LEVEL, redact: redaction.redact })
   const metrics = createMetrics(name)
   using stop = listenForStop()
-  logCrashes(log)
+  logCrashes(log, redaction.redact)
 
   try {
     await using resources = new AsyncDisposableStack()
     const port = chassis.CINELAKE_HEALTH_PORT
-    if (port > 0) resources.use(await serveHealth({ port, isReady: () => isReady, metrics }))
+    if (port > 0)
+      resources.use(await serveHealth({ port, isReady: async () => isReady && (await inTime(check)), metrics }))
     await start({
       log,
       metrics,
       use: (resource) => resources.use(resource),
-      redactWith: (next) => void (redact = next),
+      ...redaction,
+      readyWhile: (next) => void (check = next),
       stopping: stop.signal,
+      stop: stop.stop,
     })
     isReady = true
     log.info({}, 'service is ready')
@@ -111,7 +130,12 @@ async function runWith(
   setTimeout(() => process.exit(), LINGER_MS).unref()
 }
 
-/** A crash still ends the process; but an operator reads about it where everything else is. */
-function logCrashes(log: Log): void {
-  process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'service crashed'))
+/** A crash still ends the process; but an operator reads about it where everything else is, and nobody reads a secret. */
+function logCrashes(log: Log, redact: Redaction['redact']): void {
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'service crashed')
+    // For a service whose log is silent.
+    process.stderr.write(`${redact(error.stack ?? error.message)}\n`)
+    process.exit(1)
+  })
 }

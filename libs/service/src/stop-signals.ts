@@ -6,8 +6,8 @@ export type StopSignals = Disposable & {
   /** Aborted by the first SIGTERM or SIGINT, or by `stop`. */
   readonly signal: AbortSignal
   /** Resolves when `signal` is aborted; keeps the process alive until then. */
-  wait(): Promise<void>
-  stop(reason: string): void
+  readonly wait: () => Promise<void>
+  readonly stop: (reason: string) => void
 }
 
 /** Listens for signals: the first one asks for a graceful stop, a second one ends the process at once. */

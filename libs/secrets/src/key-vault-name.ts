@@ -1,0 +1,17 @@
+import { SecretNameError } from './errors.ts'
+import { checkSecretName } from './secret-name.ts'
+
+/** Characters. Source: learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates */
+const MAX_LENGTH = 127
+
+/**
+ * A secret's name as Key Vault can have it: letters, digits and `-`. `CRM_TOKEN` and `crm.token` are `CRM-TOKEN` and
+ * `crm-token` there; Key Vault does not tell small letters from capital ones.
+ * @throws {SecretNameError} terminal
+ */
+export function keyVaultName(name: string): string {
+  checkSecretName(name)
+  if (name.length > MAX_LENGTH)
+    throw new SecretNameError(name, `at most ${MAX_LENGTH} characters, as Key Vault wants it`)
+  return name.replaceAll(/[._]/g, '-')
+}

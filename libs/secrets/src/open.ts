@@ -1,0 +1,39 @@
+import type { TokenCredential } from '@azure/core-auth'
+import { ConfigError, openByScheme } from '@cinelake/core'
+import type { Settings } from './placeholders.ts'
+import type { Secrets } from './secrets.ts'
+import type { SecretsSettings } from './secrets-settings.ts'
+
+type OpenSecretsDeps = {
+  /** The environment, for secrets that are kept there. */
+  readonly settings: Settings
+  /** Who this process is to Azure; called when a secret is first looked up in a Key Vault. */
+  readonly credential: () => Promise<TokenCredential>
+}
+
+/**
+ * Opens the store of secrets that an address names; the adapter is chosen by its scheme.
+ * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ */
+export async function openSecrets(
+  { url }: SecretsSettings,
+  { settings, credential }: OpenSecretsDeps,
+): Promise<Secrets> {
+  // Loaded when it is chosen: an embedded start needs none of Azure's libraries.
+  const open = openByScheme<() => Promise<Secrets>>(
+    url,
+    {
+      env: () => async () => (await import('./env.ts')).createEnvSecrets(settings),
+      file: (directory) => async () => (await import('./file.ts')).createFileSecrets(required(directory)),
+      https: () => async () => (await import('./key-vault.ts')).createKeyVaultSecrets({ url, credential }),
+    },
+    'CINELAKE_SECRETS',
+  )
+  return await open()
+}
+
+/** `file:` alone would be the directory that the process happens to run in. */
+function required(directory: string): string {
+  if (directory !== '') return directory
+  throw new ConfigError('CINELAKE_SECRETS cannot be used', ['expected file:DIR, got no directory'])
+}

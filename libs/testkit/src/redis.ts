@@ -1,0 +1,51 @@
+import { startRedisContainer } from './redis-container.ts'
+import { findRedisProgram, startRedisProgram } from './redis-program.ts'
+
+/** A Redis server for tests; whose it is, `origin` says. */
+export interface RedisServer extends AsyncDisposable {
+  readonly origin: string
+  /** With its password. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  /** Stops and starts it. Undefined where the server is not the tests' own. */
+  readonly process: RedisProcess | undefined
+}
+
+export type RedisProcess = {
+  /** Ends it at once, as a crash does. Every write that it has answered is on disk. */
+  kill(): Promise<void>
+  /** Starts it again, with what it had or empty. */
+  start(data: 'kept' | 'lost'): Promise<void>
+}
+
+/** A server, or why there is none: to be said where the tests are skipped. */
+export type FoundRedis =
+  | { readonly server: RedisServer; readonly missing?: never }
+  | { readonly server?: never; readonly missing: string }
+
+/**
+ * A Redis to test against: the one that CINELAKE_TEST_REDIS names (a `redis://` address), or a new one of the program
+ * `redis-server` on this machine, or of a container.
+ */
+export async function findRedis(): Promise<FoundRedis> {
+  const address = process.env['CINELAKE_TEST_REDIS']
+  if (address !== undefined && address !== '') return { server: named(address) }
+  const program = findRedisProgram()
+  if (program !== undefined) return { server: await startRedisProgram(program) }
+  const container = await startRedisContainer()
+  if (!('missing' in container)) return { server: container }
+  return { missing: `needs CINELAKE_TEST_REDIS, or the program redis-server, or a container (${container.missing})` }
+}
+
+function named(url: string): RedisServer {
+  const { hostname, port } = new URL(url)
+  return {
+    origin: 'CINELAKE_TEST_REDIS',
+    url,
+    host: hostname,
+    port: port === '' ? 6379 : Number(port),
+    process: undefined,
+    async [Symbol.asyncDispose]() {},
+  }
+}
