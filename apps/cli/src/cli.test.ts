@@ -1,6 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aStarter, cinelake } from './testing.fixture.ts'
 
@@ -181,6 +182,10 @@ describe('bad usage ends in 2 and says what would be right', () => {
     [['query', 'SELECT 1', '--limit', 'x'], /whole number of 1 or more/],
     [['run', 'somewhere'], /there is no pipeline\.yaml/],
     [['demo', '--scale', '0'], /above 0/],
+    [['demo', '--seed', ''], /a whole number/],
+    [['tables', '--state', ''], /expected a directory/],
+    [['init', fileURLToPath(import.meta.url)], /cannot be written/],
+    [['init', join(fileURLToPath(import.meta.url), 'below')], /cannot be written/],
     [['validate', 'a', 'b'], /too many arguments/],
   ])('%j', async (args, message) => {
     expect(await cinelake(args)).toMatchObject({ exitCode: 2, notes: expect.stringMatching(message) })
@@ -199,6 +204,28 @@ describe('bad usage ends in 2 and says what would be right', () => {
     const { out } = await cinelake(['run', 'somewhere', '--json'])
 
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'CONFIG_INVALID' } })
+  })
+
+  test.each([
+    [['frobnicate', '--json'], /unknown command/],
+    [['tables', '--json', '--frob'], /unknown option/],
+    [['query', '--json'], /missing required argument/],
+  ])('so is the bad usage %j', async (args, message) => {
+    const { out, exitCode } = await cinelake(args)
+
+    expect(exitCode).toBe(2)
+    expect(JSON.parse(out)).toEqual({
+      error: { code: 'USAGE_INVALID', message: expect.stringMatching(message), context: {} },
+    })
+  })
+
+  test('no secret of the environment is in an error', async () => {
+    const settings = { STORE: 'postgres://me:hunter2@host/db' }
+
+    const { out, notes } = await cinelake(['history', 'orders', '--state', '/nowhere/hunter2', '--json'], settings)
+
+    expect(out + notes).toContain('/nowhere/[secret]')
+    expect(out + notes).not.toContain('hunter2')
   })
 })
 

@@ -1,18 +1,20 @@
 import { readSettings } from '@cinelake/service'
+import { openOutput } from './output/output-stream.ts'
 import { openTerminal } from './output/terminal.ts'
 import { runCli } from './run-cli.ts'
 
 /** Milliseconds that the process may go on for, should something still hold it. */
 const LINGER_MS = 2000
 
-// A reader that has seen enough (`| head`) closes the pipe; that is no error.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit()
-  })
-}
+let isUnwritten = false
+const notes = openOutput(process.stderr, () => {})
+const results = openOutput(process.stdout, ({ message }) => {
+  isUnwritten = true
+  process.exitCode = 1
+  notes.write(`cinelake: the result could not be written: ${message}\n`)
+})
 
 const settings = readSettings()
-process.exitCode = await runCli(process.argv.slice(2), settings, openTerminal(process.stdout, process.stderr, settings))
+const exitCode = await runCli(process.argv.slice(2), settings, openTerminal(results, notes, settings))
+process.exitCode = isUnwritten ? Math.max(1, exitCode) : exitCode
 setTimeout(() => process.exit(), LINGER_MS).unref()

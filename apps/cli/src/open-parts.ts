@@ -1,48 +1,45 @@
-import { createMemoryBus } from '@cinelake/bus/memory'
 import type { MessageBus } from '@cinelake/bus'
+import { openBus as openAnyBus } from '@cinelake/bus/open'
+import { ConfigError, silentLog, type Log } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { Lake } from '@cinelake/lake'
-import { createDirectoryLake } from '@cinelake/lake/directory'
+import { openLake as openAnyLake } from '@cinelake/lake/open'
 import type { OpsSchema, Timers } from '@cinelake/scheduler'
-import { createMemoryTimers } from '@cinelake/scheduler/memory-timers'
+import { openTimers as openAnyTimers } from '@cinelake/scheduler/open-timers'
 import { guardSecrets, type GuardedSecrets } from '@cinelake/secrets'
-import { createEnvSecrets } from '@cinelake/secrets/env'
-import { createFileSecrets } from '@cinelake/secrets/file'
+import { openSecrets as openAnySecrets } from '@cinelake/secrets/open'
 import { createLog, type Settings } from '@cinelake/service'
-import { ConfigError, openByScheme, silentLog, type Log } from '@cinelake/core'
-import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from '@cinelake/warehouse/pglite'
-import type { Warehouse } from '@cinelake/warehouse'
+import { azureCredential as credential } from '@cinelake/service/azure'
+import { openDatabase as openAnyDatabase, type AnyDatabase } from '@cinelake/warehouse/open'
 import { existsSync } from 'node:fs'
+import path from 'node:path'
 import type { Terminal } from './output/terminal.ts'
 import type { PlatformConfig } from './settings.ts'
 
-// Each part by the scheme of its address: the only place of the command line that names a technology.
+// The platform's parts as the configuration names them. A log that nobody reads is the default: what fails is told.
 
-export function openLake({ lake }: Pick<PlatformConfig, 'lake'>): Promise<Lake> {
-  return openByScheme(lake, { file: (root) => createDirectoryLake(root) }, 'CINELAKE_LAKE')
+export async function openLake({ lake }: Pick<PlatformConfig, 'lake'>): Promise<Lake> {
+  return await openAnyLake(lake, { credential })
 }
 
 export function openEngine({ engine }: Pick<PlatformConfig, 'engine'>): Promise<SqlEngine> {
   return createDuckDbEngine(engine)
 }
 
-export function openDatabase({ warehouse }: Pick<PlatformConfig, 'warehouse'>): Promise<PgliteDatabase<OpsSchema>> {
-  return openByScheme(
-    warehouse,
-    { pglite: (directory) => openPgliteDatabase<OpsSchema>(directory) },
-    'CINELAKE_WAREHOUSE',
-  )
+export async function openDatabase(
+  { warehouse }: Pick<PlatformConfig, 'warehouse'>,
+  log: Log = silentLog,
+): Promise<AnyDatabase<OpsSchema>> {
+  return await openAnyDatabase<OpsSchema>(warehouse, { credential, log })
 }
 
 /**
  * The database of a state directory for those who only look into it.
  * @throws {ConfigError} terminal: nothing was run there yet
  */
-export async function openExistingDatabase(
-  config: Pick<PlatformConfig, 'warehouse'>,
-): Promise<PgliteDatabase<OpsSchema>> {
-  requireThere(openByScheme(config.warehouse, { pglite: (directory) => directory }, 'CINELAKE_WAREHOUSE'))
+export async function openExistingDatabase(config: Pick<PlatformConfig, 'warehouse'>): Promise<AnyDatabase<OpsSchema>> {
+  requireThere(config.warehouse.url, 'pglite', 'PG_VERSION')
   return await openDatabase(config)
 }
 
@@ -51,38 +48,38 @@ export async function openExistingDatabase(
  * @throws {ConfigError} terminal: nothing was run there yet
  */
 export async function openExistingLake(config: Pick<PlatformConfig, 'lake'>): Promise<Lake> {
-  requireThere(openByScheme(config.lake, { file: (root) => root }, 'CINELAKE_LAKE'))
+  requireThere(config.lake.url, 'file', '.')
   return await openLake(config)
 }
 
-/** Looking makes nothing. */
-function requireThere(directory: string): void {
-  if (existsSync(directory)) return
+/**
+ * Looking makes nothing.
+ * @param scheme of the adapter that keeps all in a directory
+ * @param mark what is in that directory once there is something to look into
+ */
+function requireThere(url: string, scheme: string, mark: string): void {
+  const prefix = `${scheme}:`
+  if (!url.toLowerCase().startsWith(prefix)) return
+  const directory = url.slice(prefix.length).replace(/^\/\//, '')
+  if (existsSync(path.join(directory, mark))) return
   throw new ConfigError('there is nothing to look into yet', [
     `${directory}: expected a directory that a run made, got none; run a pipeline first, or name another place with --state`,
   ])
 }
 
-export function openWarehouse(database: PgliteDatabase<OpsSchema>): Promise<Warehouse> {
-  return createPgliteWarehouse(database)
+export async function openBus({ bus }: Pick<PlatformConfig, 'bus'>, log: Log): Promise<MessageBus> {
+  return await openAnyBus(bus, { credential, log })
 }
 
-export function openBus({ bus }: Pick<PlatformConfig, 'bus'>, log: Log): MessageBus {
-  return openByScheme(bus, { memory: () => createMemoryBus({ log }) }, 'CINELAKE_BUS')
+export async function openTimers({ queue }: Pick<PlatformConfig, 'queue'>, log: Log): Promise<Timers> {
+  return await openAnyTimers(queue, { log })
 }
 
-export function openTimers({ queue }: Pick<PlatformConfig, 'queue'>, log: Log): Timers {
-  return openByScheme(queue, { memory: () => createMemoryTimers({ log }) }, 'CINELAKE_QUEUE')
-}
-
-export function openSecrets({ secrets }: Pick<PlatformConfig, 'secrets'>, settings: Settings): GuardedSecrets {
-  return guardSecrets(
-    openByScheme(
-      secrets,
-      { env: () => createEnvSecrets(settings), file: (directory) => createFileSecrets(directory) },
-      'CINELAKE_SECRETS',
-    ),
-  )
+export async function openSecrets(
+  { secrets }: Pick<PlatformConfig, 'secrets'>,
+  settings: Settings,
+): Promise<GuardedSecrets> {
+  return guardSecrets(await openAnySecrets(secrets, { settings, credential }))
 }
 
 /** What the services have to say to an operator: nothing, unless CINELAKE_LOG_LEVEL asks for it; then beside the result. */

@@ -8,7 +8,7 @@ export function withJson(command: Command): Command {
 
 /** `--state`, the same everywhere. */
 export function withState(command: Command): Command {
-  return command.option('--state <dir>', 'where lake, warehouse and run history are kept', DEFAULT_STATE)
+  return command.option('--state <dir>', 'where lake, warehouse and run history are kept', directory, DEFAULT_STATE)
 }
 
 /** Examples below a command's help; each is typed as it stands. */
@@ -18,20 +18,31 @@ export function withExamples(command: Command, examples: readonly (readonly [lin
   return command.addHelpText('after', `\nExamples:\n${lines.join('')}`)
 }
 
+/** An empty one would be the directory that the command happens to be called in: mostly a variable that nobody set. */
+function directory(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('expected a directory')
+  return text
+}
+
 export function positiveInteger(text: string): number {
-  const value = Number(text)
+  const value = numberOf(text)
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number of 1 or more')
   return value
 }
 
 export function integer(text: string): number {
-  const value = Number(text)
+  const value = numberOf(text)
   if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('expected a whole number')
   return value
 }
 
 export function positiveNumber(text: string): number {
-  const value = Number(text)
+  const value = numberOf(text)
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('expected a number above 0')
   return value
+}
+
+/** JavaScript takes an empty text for 0. */
+function numberOf(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text)
 }

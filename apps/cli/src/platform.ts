@@ -6,19 +6,11 @@ import { createIngestFilesHandlers } from '@cinelake/ingest-files'
 import { createLoaderHandlers } from '@cinelake/loader'
 import { createScheduler, type Scheduler } from '@cinelake/scheduler'
 import { createFill } from '@cinelake/secrets'
-import { workerName, type Settings } from '@cinelake/service'
+import { createRedaction, workerName, type Settings } from '@cinelake/service'
 import { createTransformerHandlers } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
-import {
-  openBus,
-  openDatabase,
-  openEngine,
-  openLake,
-  openLog,
-  openSecrets,
-  openTimers,
-  openWarehouse,
-} from './open-parts.ts'
+import { createWarehouse } from '@cinelake/warehouse/open'
+import { openBus, openDatabase, openEngine, openLake, openLog, openSecrets, openTimers } from './open-parts.ts'
 import type { Terminal } from './output/terminal.ts'
 import type { PlatformConfig } from './settings.ts'
 
@@ -45,16 +37,17 @@ const CONCURRENCY: Readonly<Record<Service, number>> = {
  */
 export async function openPlatform(config: PlatformConfig, settings: Settings, terminal: Terminal): Promise<Platform> {
   await using opening = new AsyncDisposableStack()
-  const secrets = opening.use(openSecrets(config, settings))
-  const redact = (text: string) => secrets.redact(text)
+  const secrets = opening.use(await openSecrets(config, settings))
+  const { redact, redactWith } = createRedaction(settings)
+  redactWith(secrets.redact)
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
   const engine = opening.use(await openEngine(config))
-  const database = opening.use(await openDatabase(config))
-  const warehouse = opening.use(await openWarehouse(database))
-  const bus = opening.use(openBus(config, log))
-  const timers = opening.use(openTimers(config, log))
-  const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, log }))
+  const database = opening.use(await openDatabase(config, log))
+  const warehouse = opening.use(await createWarehouse(database))
+  const bus = opening.use(await openBus(config, log))
+  const timers = opening.use(await openTimers(config, log))
+  const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, log, redact }))
 
   const fill = createFill({ settings, secrets })
   const common = { lake, engine, fill, warehouse, clock: systemClock, log }

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './command.ts'
+import { addBus } from './commands/bus.ts'
+import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDemo } from './commands/demo.ts'
 import { addHistory } from './commands/history.ts'
 import { addInit } from './commands/init.ts'
@@ -34,10 +36,12 @@ export function createProgram(context: CommandContext): Command {
     'after',
     'Exit codes: 0 done, 1 a run failed or something is not possible now, 2 bad usage or configuration, 130 stopped.',
   )
-  const all = [addDemo, addInit, addValidate, addPlan, addRun, addStatus, addRejects, addQuery, addTables, addHistory]
-  for (const add of all) add(program, context)
+  const ofPipelines = [addDemo, addInit, addValidate, addPlan, addRun, addStatus]
+  const ofData = [addRejects, addQuery, addTables, addHistory]
+  for (const add of [...ofPipelines, ...ofData, addDeadLetters, addBus]) add(program, context)
   // Subcommands do not take this over by themselves.
-  for (const command of program.commands) command.copyInheritedSettings(program)
+  for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
+    command.copyInheritedSettings(program)
   return program
 }
 

@@ -30,7 +30,7 @@ export async function readFolder(
   const typer = createSqlTyper(session)
   if (surroundings === undefined) return await readPipeline(path.resolve(folder), { typer })
   const { config, settings } = surroundings
-  await using secrets = openSecrets(config, settings)
+  await using secrets = await openSecrets(config, settings)
   return await readPipeline(path.resolve(folder), { typer, settings, hasSecret: (name) => secrets.has(name) })
 }
 

@@ -1,10 +1,16 @@
-import { CancelledError, ConfigError, PipelineError, reportError } from '@cinelake/core'
-import { listenForStop, type Settings } from '@cinelake/service'
+import { CancelledError, ConfigError, PipelineError, reportError, type ErrorReport } from '@cinelake/core'
+import { createRedaction, listenForStop, type Settings } from '@cinelake/service'
 import { CommanderError } from 'commander'
 import type { ExitCode } from './command.ts'
 import type { Terminal } from './output/terminal.ts'
 import { toJson } from './output/format-value.ts'
 import { createProgram, isHelp } from './program.ts'
+
+/** Commands whose work is kept as far as it got. */
+const RESUMABLE = new Set(['run', 'demo'])
+
+/** What is wrong with a command line, as its error in JSON is called. */
+const USAGE_INVALID = 'USAGE_INVALID'
 
 /**
  * Runs one command line to its end.
@@ -27,22 +33,33 @@ export async function runCli(args: readonly string[], settings: Settings, termin
   } catch (error) {
     if (isHelp(error)) return 0
     if (stop.signal.aborted) {
-      terminal.note('Stopped. The next start goes on from here.\n')
+      terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start goes on from here.\n' : 'Stopped.\n')
       return 130
     }
-    report(error, args.includes('--json'), terminal)
+    report(error, { asJson: args.includes('--json'), terminal, redact: createRedaction(settings).redact })
     return exitCodeOf(error)
   }
   return exitCode
 }
 
-/** Commander has told of its own errors by now. */
-function report(error: unknown, asJson: boolean, { print, note, paint }: Terminal): void {
-  if (error instanceof CommanderError) return
-  const { code, message, context } = reportError(error)
+type ReportOptions = {
+  readonly asJson: boolean
+  readonly terminal: Terminal
+  readonly redact: (text: string) => string
+}
+
+function report(error: unknown, { asJson, terminal: { print, note, paint }, redact }: ReportOptions): void {
+  const { code, message, context } = describe(error, redact)
   if (asJson) print(`${toJson({ error: { code, message, context } })}\n`)
+  // Commander has told of its own errors by now.
+  if (error instanceof CommanderError) return
   note(`${paint('red', 'cinelake:')} ${message}\n`)
-  if (!(error instanceof PipelineError) && error instanceof Error) note(`${error.stack}\n`)
+  if (!(error instanceof PipelineError) && error instanceof Error) note(`${redact(error.stack ?? '')}\n`)
+}
+
+function describe(error: unknown, redact: (text: string) => string): Omit<ErrorReport, 'retryable'> {
+  if (!(error instanceof CommanderError)) return reportError(error, redact)
+  return { code: USAGE_INVALID, message: error.message.replace(/^error: /, ''), context: {} }
 }
 
 function exitCodeOf(error: unknown): ExitCode {

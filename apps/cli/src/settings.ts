@@ -1,34 +1,36 @@
+import { busEnv, busSettings, type BusSettings } from '@cinelake/bus'
+import { engineEnv, engineSettings, type EngineLimits } from '@cinelake/engine'
+import { lakeEnv, lakeSettings, type LakeSettings } from '@cinelake/lake'
+import { queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler'
+import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
 import type { Settings } from '@cinelake/service'
 import { readEnv, LOG_LEVELS } from '@cinelake/service'
-import { availableParallelism } from 'node:os'
+import { warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
 import path from 'node:path'
 import { z } from 'zod'
-
-const MIB = 1024 * 1024
 
 /** Where everything is kept when nothing else is said, below the directory that the command is called in. */
 export const DEFAULT_STATE = '.cinelake'
 
 const PlatformEnv = z.object({
-  CINELAKE_BUS: z.string().optional(),
-  CINELAKE_LAKE: z.string().optional(),
-  CINELAKE_WAREHOUSE: z.string().optional(),
-  CINELAKE_QUEUE: z.string().optional(),
-  CINELAKE_SECRETS: z.string().optional(),
-  CINELAKE_ENGINE_MEMORY_MIB: z.coerce.number().int().min(64).default(1024),
-  CINELAKE_ENGINE_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
+  ...busEnv,
+  ...lakeEnv,
+  ...warehouseEnv,
+  ...queueEnv,
+  ...secretsEnv,
+  ...engineEnv(1024),
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('silent'),
 })
 
 /** Addresses of the platform's parts, and what its engine may use. */
 export type PlatformConfig = {
   readonly stateDirectory: string
-  readonly bus: string
-  readonly lake: string
-  readonly warehouse: string
-  readonly queue: string
-  readonly secrets: string
-  readonly engine: { readonly memoryBytes: number; readonly threads: number; readonly scratchDirectory: string }
+  readonly bus: BusSettings
+  readonly lake: LakeSettings
+  readonly warehouse: WarehouseSettings
+  readonly queue: QueueSettings
+  readonly secrets: SecretsSettings
+  readonly engine: EngineLimits
   readonly logLevel: (typeof LOG_LEVELS)[number]
 }
 
@@ -37,20 +39,21 @@ export type PlatformConfig = {
  * @throws {ConfigError} terminal: every setting that is wrong
  */
 export function platformConfig(settings: Settings, stateDirectory = DEFAULT_STATE): PlatformConfig {
-  const env = readEnv(PlatformEnv, settings)
   const below = (name: string) => path.join(stateDirectory, name)
+  const embedded = {
+    CINELAKE_LAKE: `file:${below('lake')}`,
+    CINELAKE_WAREHOUSE: `pglite:${below('warehouse')}`,
+    CINELAKE_SCRATCH: below('scratch'),
+  }
+  const env = readEnv(PlatformEnv, { ...embedded, ...settings })
   return {
     stateDirectory,
-    bus: env.CINELAKE_BUS ?? 'memory:',
-    lake: env.CINELAKE_LAKE ?? `file:${below('lake')}`,
-    warehouse: env.CINELAKE_WAREHOUSE ?? `pglite:${below('warehouse')}`,
-    queue: env.CINELAKE_QUEUE ?? 'memory:',
-    secrets: env.CINELAKE_SECRETS ?? 'env:',
-    engine: {
-      memoryBytes: env.CINELAKE_ENGINE_MEMORY_MIB * MIB,
-      threads: env.CINELAKE_ENGINE_THREADS,
-      scratchDirectory: below('scratch'),
-    },
+    bus: busSettings(env),
+    lake: lakeSettings(env),
+    warehouse: warehouseSettings(env),
+    queue: queueSettings(env),
+    secrets: secretsSettings(env),
+    engine: engineSettings(env),
     logLevel: env.CINELAKE_LOG_LEVEL,
   }
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { aStarter, cinelake } from './testing.fixture.ts'
@@ -21,6 +22,16 @@ async function interrupted(args: readonly string[], signal: NodeJS.Signals, line
   })
   await once(child, 'close')
   return { exitCode: child.exitCode, killedBy: child.signalCode, notes }
+}
+
+/** Resolves with what a process has said when a line like this is in it. */
+async function lineOf(stream: Readable, pattern: RegExp): Promise<string> {
+  let said = ''
+  for await (const text of stream.iterator({ destroyOnReturn: false })) {
+    said += String(text)
+    if (pattern.test(said)) return said
+  }
+  throw new Error(`ended without a line like ${String(pattern)}: ${said}`)
 }
 
 /** Runs of days without a file as well, so that there is enough to do for a signal to come in the midst of it. */
@@ -76,6 +87,35 @@ test(
     expect(runs.runs).toMatchObject(Array.from({ length: 8 }, () => ({ state: 'succeeded' })))
   },
 )
+
+test('a second Ctrl-C ends it at once', async () => {
+  const { given, args } = await aLongRun()
+  await using _ = given
+  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = once(child, 'close')
+  await lineOf(child.stderr, / ✓ /)
+
+  child.kill('SIGINT')
+  child.kill('SIGTERM')
+
+  await ended
+  expect([130, 143]).toContain(child.exitCode)
+})
+
+test('a reader of its progress that goes away does not end the run', async () => {
+  await using given = await aStarter()
+  const args = ['run', given.folder, '--window', '2026-03-01', '--state', given.state]
+  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+
+  const ended = once(child, 'close')
+  await lineOf(child.stderr, / ✓ /)
+  child.stderr.destroy()
+
+  await ended
+  expect({ exitCode: child.exitCode, out }).toMatchObject({ exitCode: 0, out: expect.stringMatching(/succeeded/) })
+})
 
 test('a second process on one state directory is refused with the name of the first', async () => {
   await using given = await aStarter()

@@ -1,29 +1,23 @@
-import { availableParallelism } from 'node:os'
+import { busEnv, busSettings } from '@cinelake/bus'
+import { engineEnv, engineSettings } from '@cinelake/engine'
+import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
-
-const MIB = 1024 * 1024
 
 /** The loader's settings, as they come from the environment. Addresses choose adapters by their scheme. */
 export const LoaderEnv = z
   .object({
-    CINELAKE_BUS: z.string().default('memory:'),
-    CINELAKE_LAKE: z.string().default('file:.cinelake/lake'),
-    CINELAKE_WAREHOUSE: z.string().default('pglite:.cinelake/warehouse'),
-    /** MiB that the engine may hold in memory; beyond that it spills to the scratch directory. */
-    CINELAKE_ENGINE_MEMORY_MIB: z.coerce.number().int().min(64).default(512),
-    CINELAKE_ENGINE_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
-    CINELAKE_SCRATCH: z.string().default('.cinelake/scratch'),
+    ...busEnv,
+    ...engineEnv(512),
+    ...warehouseEnv,
+    ...lakeEnv,
     /** Tables loaded at once. */
     CINELAKE_LOADER_CONCURRENCY: z.coerce.number().int().min(1).default(2),
   })
   .transform((env) => ({
-    bus: env.CINELAKE_BUS,
-    lake: env.CINELAKE_LAKE,
-    warehouse: env.CINELAKE_WAREHOUSE,
-    engine: {
-      memoryBytes: env.CINELAKE_ENGINE_MEMORY_MIB * MIB,
-      threads: env.CINELAKE_ENGINE_THREADS,
-      scratchDirectory: env.CINELAKE_SCRATCH,
-    },
+    bus: busSettings(env),
+    lake: lakeSettings(env),
+    warehouse: warehouseSettings(env),
+    engine: engineSettings(env),
     concurrency: env.CINELAKE_LOADER_CONCURRENCY,
   }))

@@ -1,26 +1,19 @@
 import { runTaskWorker } from '@cinelake/bus'
-import { createMemoryBus } from '@cinelake/bus/memory'
-import { openByScheme, systemClock } from '@cinelake/core'
+import { openBus } from '@cinelake/bus/open'
+import { systemClock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
-import { createDirectoryLake } from '@cinelake/lake/directory'
+import { openLake } from '@cinelake/lake/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
-import { createPgliteWarehouse, openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { azureCredential as credential } from '@cinelake/service/azure'
+import { createWarehouse, openDatabase } from '@cinelake/warehouse/open'
 import { LoaderEnv } from './config.ts'
 import { createLoaderHandlers } from './handlers.ts'
 
-await runService('loader', LoaderEnv, async ({ config, log, metrics, use }) => {
-  const openLake = openByScheme(config.lake, { file: (root) => () => createDirectoryLake(root) }, 'CINELAKE_LAKE')
-  const openDatabase = openByScheme(
-    config.warehouse,
-    { pglite: (directory) => () => openPgliteDatabase(directory) },
-    'CINELAKE_WAREHOUSE',
-  )
-  const openBus = openByScheme(config.bus, { memory: () => () => createMemoryBus() }, 'CINELAKE_BUS')
-
-  const lake = use(await openLake())
+await runService('loader', LoaderEnv, async ({ config, log, metrics, use, redact }) => {
+  const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine(config.engine))
-  const warehouse = use(await createPgliteWarehouse(use(await openDatabase())))
-  const bus = use(openBus()) // last in, first closed: the intake stops before the storage
+  const warehouse = use(await createWarehouse(use(await openDatabase(config.warehouse, { credential, log }))))
+  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(
     await runTaskWorker({
@@ -30,6 +23,7 @@ await runService('loader', LoaderEnv, async ({ config, log, metrics, use }) => {
       handlers: createLoaderHandlers({ lake, engine, warehouse, clock: systemClock, log }),
       clock: systemClock,
       log,
+      redact,
       observe: taskMetrics(metrics),
       options: { concurrency: config.concurrency },
     }),

@@ -1,19 +1,17 @@
 import { runTaskWorker } from '@cinelake/bus'
-import { createMemoryBus } from '@cinelake/bus/memory'
-import { openByScheme, systemClock } from '@cinelake/core'
+import { openBus } from '@cinelake/bus/open'
+import { systemClock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
-import { createDirectoryLake } from '@cinelake/lake/directory'
+import { openLake } from '@cinelake/lake/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
+import { azureCredential as credential } from '@cinelake/service/azure'
 import { TransformerEnv } from './config.ts'
 import { createTransformerHandlers } from './handlers.ts'
 
-await runService('transformer', TransformerEnv, async ({ config, log, metrics, use }) => {
-  const openLake = openByScheme(config.lake, { file: (root) => () => createDirectoryLake(root) }, 'CINELAKE_LAKE')
-  const openBus = openByScheme(config.bus, { memory: () => () => createMemoryBus() }, 'CINELAKE_BUS')
-
-  const lake = use(await openLake())
+await runService('transformer', TransformerEnv, async ({ config, log, metrics, use, redact }) => {
+  const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine(config.engine))
-  const bus = use(openBus()) // last in, first closed: the intake stops before the storage
+  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(
     await runTaskWorker({
@@ -23,6 +21,7 @@ await runService('transformer', TransformerEnv, async ({ config, log, metrics, u
       handlers: createTransformerHandlers({ lake, engine, clock: systemClock, log }),
       clock: systemClock,
       log,
+      redact,
       observe: taskMetrics(metrics),
       options: { concurrency: config.concurrency },
     }),

@@ -59,7 +59,7 @@ async function demo(options: Options, context: CommandContext): Promise<void> {
   })
   const settings = { ...context.settings, ...company.settings, ...company.secrets }
   // Its secrets are made when it opens, so they are nowhere but here.
-  const config = { ...platformConfig(settings, options.state), secrets: 'env:' }
+  const config = { ...platformConfig(settings, options.state), secrets: { url: 'env:' } }
   const pipeline = await usablePipeline(PIPELINE, config, { config, settings })
   const questions = await readQuestions(path.join(PIPELINE, 'summary.yaml'))
   stopWhenAborted(signal)

@@ -27,18 +27,18 @@ export const addInit: AddCommand = (program, context) => {
 
 async function init(folder: string, options: { readonly json?: true }, { terminal }: CommandContext): Promise<void> {
   const target = path.resolve(folder)
-  const there = await readdir(target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
+  const refuse = (error: NodeJS.ErrnoException): never => {
     throw new ConfigError('the pipeline cannot be written', [`${folder}: ${error.message}`], { cause: error })
-  })
+  }
+  const there = await readdir(target).catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? [] : refuse(error),
+  )
   if (there.length > 0) {
     throw new ConfigError('the pipeline cannot be written', [
       `${folder} holds ${there.length} entries: expected a new or empty folder`,
     ])
   }
-  await mkdir(target, { recursive: true })
-  await cp(STARTER, target, { recursive: true })
-  await setFolder(path.join(target, 'pipeline.yaml'), folder)
+  await writeStarter(target, folder).catch(refuse)
   const files = (await readdir(target, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(target, path.join(entry.parentPath, entry.name)))
@@ -50,6 +50,12 @@ Now:
   ${CALL} run ${shellArgument(folder)} --window ${SAMPLE_WINDOW}
   ${CALL} query "SELECT * FROM sales_by_day"
 `)
+}
+
+async function writeStarter(target: string, folder: string): Promise<void> {
+  await mkdir(target, { recursive: true })
+  await cp(STARTER, target, { recursive: true })
+  await setFolder(path.join(target, 'pipeline.yaml'), folder)
 }
 
 /** The starter's files lie beside it; paths in a pipeline are relative to where it is run. */

@@ -1,5 +1,6 @@
 import type { AddCommand, CommandContext } from '../command.ts'
-import { openExistingDatabase, openWarehouse } from '../open-parts.ts'
+import { openExistingDatabase } from '../open-parts.ts'
+import { createWarehouse } from '@cinelake/warehouse/open'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { formatResult } from '../output/format-result.ts'
@@ -25,7 +26,7 @@ export const addQuery: AddCommand = (program, context) => {
 
 async function query(sql: string, options: Options, { terminal, settings, signal }: CommandContext): Promise<void> {
   await using database = await openExistingDatabase(platformConfig(settings, options.state))
-  await using warehouse = await openWarehouse(database)
+  await using warehouse = await createWarehouse(database)
   const result = await warehouse.query(sql, { limit: options.limit, signal })
   if (options.json === true) return terminal.print(`${toJson(result)}\n`)
   const { rows, truncated } = result

@@ -47,8 +47,8 @@ async function openHistory(
   const log = openLog(config, terminal, (line) => line)
   const database = opening.use(await openExistingDatabase(config))
   const lake = opening.use(await openLake(config))
-  const bus = opening.use(openBus(config, log))
-  const timers = opening.use(openTimers(config, log))
+  const bus = opening.use(await openBus(config, log))
+  const timers = opening.use(await openTimers(config, log))
   const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, clock: systemClock, log }))
   const owned = opening.move()
   return { scheduler, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }

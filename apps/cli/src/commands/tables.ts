@@ -1,5 +1,6 @@
 import type { AddCommand, CommandContext } from '../command.ts'
-import { openExistingDatabase, openWarehouse } from '../open-parts.ts'
+import { openExistingDatabase } from '../open-parts.ts'
+import { createWarehouse } from '@cinelake/warehouse/open'
 import { withExamples, withJson, withState } from '../options.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
@@ -19,7 +20,7 @@ export const addTables: AddCommand = (program, context) => {
 
 async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {
   await using database = await openExistingDatabase(platformConfig(settings, options.state))
-  await using warehouse = await openWarehouse(database)
+  await using warehouse = await createWarehouse(database)
   const loaded = await warehouse.tables()
   if (options.json === true) return terminal.print(`${toJson({ tables: loaded })}\n`)
   if (loaded.length === 0) return terminal.print('The mart has no tables yet.\n')

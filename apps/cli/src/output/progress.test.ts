@@ -1,18 +1,20 @@
 import { CONTRACT_VERSION, type Event } from '@cinelake/contracts'
 import type { RunChange } from '@cinelake/scheduler'
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { createProgress } from './progress.ts'
 import { createRegion } from './region.ts'
 import { plainPaint, type Terminal } from './terminal.ts'
 
-function aTerminal(isInteractive: boolean): Terminal & { readonly notes: string[] } {
+function aTerminal(isInteractive: boolean, columns = 60, rows = 24): Terminal & { readonly notes: string[] } {
   const notes: string[] = []
   return {
     notes,
     isInteractive,
     print: () => {},
     note: (text) => void notes.push(text),
-    columns: () => 60,
+    columns: () => columns,
+    rows: () => rows,
     paint: plainPaint,
   }
 }
@@ -100,6 +102,20 @@ test('on a screen the tasks under way are drawn with rows and rate, and gone at 
   progress[Symbol.dispose]()
 
   expect(terminal.notes.at(-1)).toBe('\u001B[2A\u001B[0J')
+})
+
+test('no line that is drawn again is wider than the screen, and all of them fit on it', async () => {
+  const terminal = aTerminal(true, 20, 5)
+  using progress = createProgress(terminal)
+  for (const task of ['refine a', 'refine b', 'refine c', 'refine d']) progress.onEvent({ ...started, task })
+  progress.onChange(aChange(aTask({ state: 'running' })))
+
+  await expect.poll(() => terminal.notes.at(-1)).toMatch(/refine/)
+  const drawn = stripVTControlCharacters(terminal.notes.at(-1) ?? '')
+    .trimEnd()
+    .split('\n')
+  expect(drawn).toHaveLength(3)
+  for (const line of drawn) expect(line.length).toBeLessThan(20)
 })
 
 test('what is printed goes above the lines that are drawn', () => {

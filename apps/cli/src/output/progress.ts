@@ -45,7 +45,10 @@ export function createProgress(terminal: Terminal, now: () => number = () => per
   }
   const draw = () => {
     frame += 1
-    region?.draw([...header(counts, now), ...[...working.values()].slice(0, MAX_SHOWN).map((task) => lineOf(task))])
+    const heads = header(counts, now).map((line) => cut(line, terminal.columns() - 1))
+    const tasks = [...working.values()].slice(0, MAX_SHOWN).map((task) => lineOf(task))
+    // What has left the screen at its top cannot be drawn again; a line is kept for what is printed.
+    region?.draw([...heads, ...tasks].slice(0, Math.max(1, (terminal.rows?.() ?? 24) - 2)))
   }
   const lineOf = ({ task, since, rowCount }: Working) => {
     const elapsed = now() - since
@@ -59,6 +62,7 @@ export function createProgress(terminal: Terminal, now: () => number = () => per
   return {
     say,
     onEvent(event) {
+      if (event.kind === 'agent.heartbeat') return
       const key = `${event.run} ${event.task}`
       if (event.kind === 'task.started')
         working.set(key, { run: event.run, task: event.task, since: now(), rowCount: 0 })

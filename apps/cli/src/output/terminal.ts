@@ -8,6 +8,8 @@ export type Terminal = {
   readonly isInteractive: boolean
   /** Characters in a line of that screen. */
   readonly columns: () => number
+  /** Lines of that screen; 24 where nobody says. */
+  readonly rows?: () => number
   readonly paint: Paint
 }
 
@@ -24,7 +26,12 @@ export const colourPaint: Paint = (style, text) => {
   return text === '' ? '' : `\u001B[${on}m${text}\u001B[${off}m`
 }
 
-type Stream = { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number }
+type Stream = {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly rows?: number
+}
 
 /**
  * The terminal of this process. Colours only where both streams are a screen, and never against NO_COLOR.
@@ -38,6 +45,7 @@ export function openTerminal(stdout: Stream, stderr: Stream, settings: Readonly<
     isInteractive: stderr.isTTY === true && settings['TERM'] !== 'dumb',
     // Some pseudo-terminals say 0.
     columns: () => ((stderr.columns ?? 0) > 0 ? (stderr.columns ?? 80) : 80),
+    rows: () => ((stderr.rows ?? 0) > 0 ? (stderr.rows ?? 24) : 24),
     paint: isScreen && settings['NO_COLOR'] === undefined ? colourPaint : plainPaint,
   }
 }
