@@ -13,3 +13,14 @@ export class OpsMigrationError extends TransientError {
     )
   }
 }
+
+/** SQLSTATE of PostgreSQL, error numbers of SQL Server (a constraint, an index). */
+const UNIQUE_VIOLATIONS: ReadonlySet<unknown> = new Set(['23505', 2627, 2601])
+
+/** Whether a row of that key was there already. */
+export function isUniqueViolation(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isUniqueViolation)
+  if (!(error instanceof Error)) return false
+  const { code, number } = error as { readonly code?: unknown; readonly number?: unknown }
+  return UNIQUE_VIOLATIONS.has(code) || UNIQUE_VIOLATIONS.has(number)
+}

@@ -1,7 +1,8 @@
-import { sql, type Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { OPS } from './ops-schema.ts'
 import { OpsMigrationError } from './ops-errors.ts'
+import { columnTypes } from './ops-types.ts'
 
 /**
  * Brings the `ops` schema to the newest version; does nothing where it is there already. Any number of replicas may
@@ -9,47 +10,43 @@ import { OpsMigrationError } from './ops-errors.ts'
  * @throws {OpsMigrationError} transient: a step failed and was undone; the schema is as before it
  */
 export async function migrateOps<Schema>(db: Kysely<Schema>): Promise<void> {
-  const migrator = new Migrator({
-    db,
-    provider: { getMigrations: async () => MIGRATIONS },
-    migrationTableSchema: OPS,
-  })
-  const { error, results } = await migrator.migrateToLatest()
+  const { error, results } = await opsMigrator(db).migrateToLatest()
   const failed = results?.find((result) => result.status === 'Error')
   if (error !== undefined) throw new OpsMigrationError(failed?.migrationName ?? 'none', { cause: error })
+}
+
+/** Knows which versions of the `ops` schema there are, and which of them a database has. */
+export function opsMigrator<Schema>(db: Kysely<Schema>): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS }, migrationTableSchema: OPS })
 }
 
 /** In order of name. Those that were released are never edited: a change is a new one. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001_run_history': { up: runHistory },
+  '0002_agents': { up: agents },
 }
-
-/** Type names that databases spell differently, in one place. Everything else below is standard SQL. */
-const instant = sql`timestamp(3) with time zone`
-/** Parts of keys. SQL Server indexes at most 900 bytes, hence no longer than the longest names that there are. */
-const runId = 'varchar(200)'
-const taskName = 'varchar(300)'
 
 async function runHistory(db: Kysely<unknown>): Promise<void> {
   const { schema } = db.withSchema(OPS)
+  const { instant, run, text, word } = columnTypes(db)
   await schema
     .createTable('pipelines')
-    .addColumn('name', 'varchar(100)', (column) => column.notNull())
-    .addColumn('digest', 'varchar(64)', (column) => column.notNull())
-    .addColumn('location', 'text', (column) => column.notNull())
+    .addColumn('name', word(100), (column) => column.notNull())
+    .addColumn('digest', word(64), (column) => column.notNull())
+    .addColumn('location', text, (column) => column.notNull())
     .addColumn('first_used_at', instant, (column) => column.notNull())
     .addPrimaryKeyConstraint('pipelines_key', ['name', 'digest'])
     .execute()
   await schema
     .createTable('runs')
-    .addColumn('id', runId, (column) => column.notNull())
-    .addColumn('pipeline', 'varchar(100)', (column) => column.notNull())
-    .addColumn('digest', 'varchar(64)', (column) => column.notNull())
-    .addColumn('window_label', 'varchar(40)', (column) => column.notNull())
+    .addColumn('id', run, (column) => column.notNull())
+    .addColumn('pipeline', word(100), (column) => column.notNull())
+    .addColumn('digest', word(64), (column) => column.notNull())
+    .addColumn('window_label', word(40), (column) => column.notNull())
     .addColumn('window_start', instant, (column) => column.notNull())
     .addColumn('window_end', instant, (column) => column.notNull())
-    .addColumn('state', 'varchar(20)', (column) => column.notNull())
-    .addColumn('after_run', runId)
+    .addColumn('state', word(20), (column) => column.notNull())
+    .addColumn('after_run', run)
     .addColumn('revision', 'integer', (column) => column.notNull())
     .addColumn('requested_at', instant, (column) => column.notNull())
     .addColumn('started_at', instant)
@@ -63,69 +60,88 @@ async function runHistory(db: Kysely<unknown>): Promise<void> {
 }
 
 async function createTasks(db: Kysely<unknown>): Promise<void> {
+  const { double, instant, run, task, text, word } = columnTypes(db)
   await db
     .withSchema(OPS)
     .schema.createTable('tasks')
-    .addColumn('run', runId, (column) => column.notNull())
-    .addColumn('task', taskName, (column) => column.notNull())
+    .addColumn('run', run, (column) => column.notNull())
+    .addColumn('task', task, (column) => column.notNull())
     .addColumn('position', 'integer', (column) => column.notNull())
-    .addColumn('planned', 'text', (column) => column.notNull())
-    .addColumn('state', 'varchar(20)', (column) => column.notNull())
+    .addColumn('planned', text, (column) => column.notNull())
+    .addColumn('state', word(20), (column) => column.notNull())
     .addColumn('generation', 'integer', (column) => column.notNull())
     .addColumn('attempt', 'integer', (column) => column.notNull())
     .addColumn('attempt_limit', 'integer', (column) => column.notNull())
     .addColumn('since', instant)
     .addColumn('sent_at', instant)
-    .addColumn('worker', 'text')
+    .addColumn('worker', text)
     .addColumn('started_at', instant)
     .addColumn('finished_at', instant)
     .addColumn('due_at', instant)
-    .addColumn('duration_ms', 'double precision')
-    .addColumn('balance_unit', 'varchar(10)')
+    .addColumn('duration_ms', double)
+    .addColumn('balance_unit', word(10))
     .addColumn('count_in', 'bigint')
     .addColumn('count_out', 'bigint')
     .addColumn('count_rejected', 'bigint')
     .addColumn('count_duplicates', 'bigint')
-    .addColumn('output', 'text')
-    .addColumn('error_code', 'varchar(100)')
-    .addColumn('error', 'text')
-    .addColumn('reason', 'text')
+    .addColumn('output', text)
+    .addColumn('error_code', word(100))
+    .addColumn('error', text)
+    .addColumn('reason', text)
     .addPrimaryKeyConstraint('tasks_key', ['run', 'task'])
     .execute()
 }
 
 async function createAttempts(db: Kysely<unknown>): Promise<void> {
   const { schema } = db.withSchema(OPS)
+  const { double, instant, run, task, text, word } = columnTypes(db)
   const history = (name: string) =>
     schema
       .createTable(name)
-      .addColumn('run', runId, (column) => column.notNull())
-      .addColumn('task', taskName, (column) => column.notNull())
+      .addColumn('run', run, (column) => column.notNull())
+      .addColumn('task', task, (column) => column.notNull())
       .addColumn('generation', 'integer', (column) => column.notNull())
       .addColumn('attempt', 'integer', (column) => column.notNull())
   await history('attempts')
-    .addColumn('outcome', 'varchar(20)', (column) => column.notNull())
-    .addColumn('worker', 'text')
+    .addColumn('outcome', word(20), (column) => column.notNull())
+    .addColumn('worker', text)
     .addColumn('started_at', instant)
     .addColumn('finished_at', instant, (column) => column.notNull())
-    .addColumn('duration_ms', 'double precision')
-    .addColumn('error_code', 'varchar(100)')
-    .addColumn('error_message', 'text')
+    .addColumn('duration_ms', double)
+    .addColumn('error_code', word(100))
+    .addColumn('error_message', text)
     .addPrimaryKeyConstraint('attempts_key', ['run', 'task', 'generation', 'attempt'])
     .execute()
   await history('quality_results')
     .addColumn('ordinal', 'integer', (column) => column.notNull())
-    .addColumn('rule', 'text', (column) => column.notNull())
-    .addColumn('severity', 'varchar(10)', (column) => column.notNull())
+    .addColumn('rule', text, (column) => column.notNull())
+    .addColumn('severity', word(10), (column) => column.notNull())
     .addColumn('checked', 'bigint', (column) => column.notNull())
     .addColumn('failed', 'bigint', (column) => column.notNull())
-    .addColumn('detail', 'text')
+    .addColumn('detail', text)
     .addPrimaryKeyConstraint('quality_results_key', ['run', 'task', 'generation', 'attempt', 'ordinal'])
     .execute()
   await history('reject_counts')
     .addColumn('ordinal', 'integer', (column) => column.notNull())
-    .addColumn('rule', 'text', (column) => column.notNull())
+    .addColumn('rule', text, (column) => column.notNull())
     .addColumn('row_count', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('reject_counts_key', ['run', 'task', 'generation', 'attempt', 'ordinal'])
+    .execute()
+}
+
+async function agents(db: Kysely<unknown>): Promise<void> {
+  const { instant, word } = columnTypes(db)
+  await db
+    .withSchema(OPS)
+    .schema.createTable('agents')
+    .addColumn('site', word(63), (column) => column.notNull())
+    .addColumn('node', word(200), (column) => column.notNull())
+    .addColumn('version', word(100), (column) => column.notNull())
+    .addColumn('free_disk_bytes', 'bigint', (column) => column.notNull())
+    .addColumn('running_tasks', 'integer', (column) => column.notNull())
+    .addColumn('state', word(20), (column) => column.notNull())
+    .addColumn('said_at', instant, (column) => column.notNull())
+    .addColumn('heard_at', instant, (column) => column.notNull())
+    .addPrimaryKeyConstraint('agents_key', ['site', 'node'])
     .execute()
 }

@@ -105,6 +105,21 @@ export type RejectCountsTable = {
   row_count: Count
 }
 
+/** The latest heartbeat of each on-prem agent. */
+export type AgentsTable = {
+  /** Empty for agents of sources without a site. */
+  site: string
+  node: string
+  version: string
+  free_disk_bytes: Count
+  running_tasks: number
+  state: 'working' | 'outside-hours'
+  /** By the agent's clock. */
+  said_at: Date
+  /** By the scheduler's clock. */
+  heard_at: Date
+}
+
 /** The `ops` schema as Kysely sees it: `db.withSchema(OPS)`. Instants are `Date`s. */
 export type OpsSchema = {
   pipelines: PipelinesTable
@@ -113,6 +128,7 @@ export type OpsSchema = {
   attempts: AttemptsTable
   quality_results: QualityResultsTable
   reject_counts: RejectCountsTable
+  agents: AgentsTable
 }
 
 export type RunRow = Selectable<RunsTable>

@@ -1,6 +1,7 @@
 import type { Database } from '@cinelake/warehouse'
 import type { Kysely, Transaction } from 'kysely'
 import type { Decision, TryRecord } from './decision.ts'
+import { isUniqueViolation } from './ops-errors.ts'
 import { historyRows, runFromRows, taskToRow } from './ops-rows.ts'
 import { OPS, type OpsSchema, type RunRow } from './ops-schema.ts'
 import type { Run, RunState, Task } from './run-state.ts'
@@ -22,12 +23,21 @@ export function createOpsStore(database: Database<OpsSchema>) {
       return row?.revision === revision
     },
 
-    async stateOf(id: string): Promise<RunState | undefined> {
-      return (await db.selectFrom('runs').select('state').where('id', '=', id).executeTakeFirst())?.state
-    },
+    stateOf: (id: string): Promise<RunState | undefined> => stateOf(db, id),
 
     /** Notes a new run with its tasks. False when there is one of this id already. */
-    create: (run: Run) => db.transaction().execute((transaction) => create(transaction, run)),
+    async create(run: Run): Promise<boolean> {
+      const isThere = async () => (await stateOf(db, run.id)) !== undefined
+      if (await isThere()) return false
+      try {
+        await db.transaction().execute((transaction) => create(transaction, run))
+        return true
+      } catch (error) {
+        // Another replica may have been faster.
+        if (isUniqueViolation(error) && (await isThere())) return false
+        throw error
+      }
+    },
 
     /** Notes which text a run is made under, the first time that it is used. */
     async rememberPipeline(name: string, digest: string, location: string, at: Date): Promise<void> {
@@ -39,11 +49,12 @@ export function createOpsStore(database: Database<OpsSchema>) {
         .execute()
       if (known.length > 0) return
       const row = { name, digest, location, first_used_at: at }
-      await db
-        .insertInto('pipelines')
-        .values(row)
-        .onConflict((conflict) => conflict.doNothing())
-        .execute()
+      try {
+        await db.insertInto('pipelines').values(row).execute()
+      } catch (error) {
+        // Another replica has noted the same.
+        if (!isUniqueViolation(error)) throw error
+      }
     },
 
     /**
@@ -55,37 +66,41 @@ export function createOpsStore(database: Database<OpsSchema>) {
 
     /** Takes commands out of the outbox. */
     async markSent(run: string, tasks: readonly Task[], at: Date): Promise<void> {
-      if (tasks.length === 0) return
-      await db
-        .updateTable('tasks')
-        .set({ sent_at: at })
-        .where('run', '=', run)
-        .where('state', '=', 'queued')
-        // Of this try only: another replica may have queued the next one, whose command is not sent yet.
-        .where((is) =>
-          is.or(
-            tasks.map((task) =>
-              is.and({ task: task.planned.name, generation: task.generation, attempt: task.attempt }),
+      for (const some of chunks(tasks, MAX_PARAMETERS / 4)) {
+        await db
+          .updateTable('tasks')
+          .set({ sent_at: at })
+          .where('run', '=', run)
+          .where('state', '=', 'queued')
+          // Of this try only: another replica may have queued the next one, whose command is not sent yet.
+          .where((is) =>
+            is.or(
+              some.map((task) =>
+                is.and({ task: task.planned.name, generation: task.generation, attempt: task.attempt }),
+              ),
             ),
-          ),
-        )
-        .execute()
+          )
+          .execute()
+      }
     },
 
     /** Where the last succeeded window before `start` ended, by task. */
     async since(pipeline: string, start: string, tasks: readonly string[]): Promise<ReadonlyMap<string, string>> {
-      if (tasks.length === 0) return new Map()
-      const rows = await db
-        .selectFrom('tasks')
-        .innerJoin('runs', 'runs.id', 'tasks.run')
-        .select((is) => ['tasks.task', is.fn.max('runs.window_end').as('end')])
-        .where('runs.pipeline', '=', pipeline)
-        .where('runs.window_start', '<', new Date(start))
-        .where('tasks.state', '=', 'succeeded')
-        .where('tasks.task', 'in', tasks)
-        .groupBy('tasks.task')
-        .execute()
-      return new Map(rows.map(({ task, end }) => [task, end.toISOString().replace('.000Z', 'Z')]))
+      const ends = new Map<string, string>()
+      for (const some of chunks(tasks, MAX_PARAMETERS / 2)) {
+        const rows = await db
+          .selectFrom('tasks')
+          .innerJoin('runs', 'runs.id', 'tasks.run')
+          .select((is) => ['tasks.task', is.fn.max('runs.window_end').as('end')])
+          .where('runs.pipeline', '=', pipeline)
+          .where('runs.window_start', '<', new Date(start))
+          .where('tasks.state', '=', 'succeeded')
+          .where('tasks.task', 'in', some)
+          .groupBy('tasks.task')
+          .execute()
+        for (const { task, end } of rows) ends.set(task, end.toISOString().replace('.000Z', 'Z'))
+      }
+      return ends
     },
 
     /** Runs that are not finished, oldest window first. */
@@ -110,32 +125,27 @@ async function load(db: Ops, id: string): Promise<Stored | undefined> {
   return { run: runFromRows(row, tasks), revision: row.revision }
 }
 
-async function create(db: Transaction<OpsSchema>, run: Run): Promise<boolean> {
-  const rows = await db
-    .insertInto('runs')
-    .values({
-      ...runColumns(run),
-      id: run.id,
-      pipeline: run.pipeline,
-      window_label: run.window.label,
-      window_start: new Date(run.window.start),
-      window_end: new Date(run.window.end),
-      revision: 0,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  if (rows.numInsertedOrUpdatedRows !== 1n) return false
+async function stateOf(db: Ops, id: string): Promise<RunState | undefined> {
+  return (await db.selectFrom('runs').select('state').where('id', '=', id).executeTakeFirst())?.state
+}
+
+async function create(db: Transaction<OpsSchema>, run: Run): Promise<void> {
+  const row = {
+    ...runColumns(run),
+    id: run.id,
+    pipeline: run.pipeline,
+    window_label: run.window.label,
+    window_start: new Date(run.window.start),
+    window_end: new Date(run.window.end),
+    revision: 0,
+  }
+  await db.insertInto('runs').values(row).execute()
   await insertTasks(db, run.id, [...run.tasks.values()])
-  return true
 }
 
 async function insertTasks(db: Transaction<OpsSchema>, run: string, tasks: readonly Task[]): Promise<void> {
-  for (const some of chunks(tasks)) {
-    await db
-      .insertInto('tasks')
-      .values(some.map((task) => taskToRow(run, task)))
-      .execute()
-  }
+  const rows = tasks.map((task) => taskToRow(run, task))
+  for (const some of rowChunks(rows)) await db.insertInto('tasks').values(some).execute()
 }
 
 async function commit(db: Transaction<OpsSchema>, before: Stored, decision: Decision): Promise<number | undefined> {
@@ -150,7 +160,7 @@ async function commit(db: Transaction<OpsSchema>, before: Stored, decision: Deci
   if (taken.numUpdatedRows === 0n) return undefined
 
   const gone = [...removed, ...changes.map((task) => task.planned.name).filter((name) => before.run.tasks.has(name))]
-  for (const names of chunks(gone)) {
+  for (const names of chunks(gone, MAX_PARAMETERS / 2)) {
     await db.deleteFrom('tasks').where('run', '=', run.id).where('task', 'in', names).execute()
   }
   await insertTasks(db, run.id, changes)
@@ -171,8 +181,8 @@ async function keep(db: Transaction<OpsSchema>, run: string, record: TryRecord):
     }
   }
   await db.insertInto('attempts').values(attempt).execute()
-  if (quality.length > 0) await db.insertInto('quality_results').values(quality).execute()
-  if (rejects.length > 0) await db.insertInto('reject_counts').values(rejects).execute()
+  for (const some of rowChunks(quality)) await db.insertInto('quality_results').values(some).execute()
+  for (const some of rowChunks(rejects)) await db.insertInto('reject_counts').values(some).execute()
 }
 
 function runColumns(run: Run) {
@@ -186,10 +196,19 @@ function runColumns(run: Run) {
   }
 }
 
-/** Rows per statement: PostgreSQL takes 65,535 parameters in one. */
-const CHUNK = 500
+/**
+ * In one statement. SQL Server takes 2,100, two of which the driver uses; PostgreSQL 65,535.
+ * Source: learn.microsoft.com/sql/sql-server/maximum-capacity-specifications-for-sql-server
+ */
+const MAX_PARAMETERS = 2000
 
-function chunks<Item>(items: readonly Item[]): Item[][] {
-  const count = Math.ceil(items.length / CHUNK)
-  return Array.from({ length: count }, (_, index) => items.slice(index * CHUNK, (index + 1) * CHUNK))
+/** Rows in pieces that one INSERT can hold. All have the same columns. */
+function rowChunks<Row extends object>(rows: readonly Row[]): Row[][] {
+  return chunks(rows, MAX_PARAMETERS / Object.keys(rows[0] ?? { none: 0 }).length)
+}
+
+function chunks<Item>(items: readonly Item[], size: number): Item[][] {
+  const length = Math.floor(size)
+  const count = Math.ceil(items.length / length)
+  return Array.from({ length: count }, (_, index) => items.slice(index * length, (index + 1) * length))
 }

@@ -88,7 +88,8 @@ async function readRuns(
   db: Kysely<OpsSchema>,
   { limit, pipeline }: { readonly limit: number; readonly pipeline?: string },
 ): Promise<RunSummary[]> {
-  const all = db.selectFrom('runs').selectAll().orderBy('window_start', 'desc').orderBy('id').limit(limit)
+  // `LIMIT` is not known to SQL Server, this is to both.
+  const all = db.selectFrom('runs').selectAll().orderBy('window_start', 'desc').orderBy('id').offset(0).fetch(limit)
   const rows = await (pipeline === undefined ? all : all.where('pipeline', '=', pipeline)).execute()
   if (rows.length === 0) return []
   const counts = await db

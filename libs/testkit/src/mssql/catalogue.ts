@@ -1,0 +1,30 @@
+/** Functions and views of SQL Server that Cinelake and its query builder ask, on PostgreSQL's own catalogue. */
+export const CATALOGUE = `
+CREATE SCHEMA sys;
+CREATE FUNCTION quotename(name text) RETURNS text LANGUAGE sql IMMUTABLE AS
+  $$ SELECT '[' || replace(name, ']', ']]') || ']' $$;
+CREATE FUNCTION object_id(name text, kind text) RETURNS int LANGUAGE sql STABLE AS $$
+  SELECT c.oid::int FROM regexp_matches(name, '^\\[(.*)\\]\\.\\[(.*)\\]$') AS part
+  JOIN pg_namespace n ON n.nspname = replace(part[1], ']]', ']')
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = replace(part[2], ']]', ']') AND c.relkind = 'r' $$;
+CREATE FUNCTION schema_id(name text) RETURNS int LANGUAGE sql STABLE AS
+  $$ SELECT oid::int FROM pg_namespace WHERE nspname = name $$;
+CREATE FUNCTION user_id(name text) RETURNS int LANGUAGE sql STABLE AS
+  $$ SELECT oid::int FROM pg_roles WHERE rolname = name $$;
+CREATE FUNCTION concatenated(one text, other text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT one || other $$;
+CREATE OPERATOR + (LEFTARG = text, RIGHTARG = text, FUNCTION = concatenated);
+CREATE VIEW sys.schemas AS SELECT nspname::text AS name, oid::int AS schema_id FROM pg_namespace;
+CREATE VIEW sys.tables AS SELECT relname::text AS name, oid::int AS object_id, relnamespace::int AS schema_id, 'U '::text AS type
+  FROM pg_class WHERE relkind = 'r' AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^(pg_|information_schema)');
+CREATE VIEW sys.views AS SELECT relname::text AS name, oid::int AS object_id, relnamespace::int AS schema_id, 'V '::text AS type
+  FROM pg_class WHERE relkind = 'v' AND relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^(pg_|information_schema|sys)');
+CREATE VIEW sys.types AS SELECT typname::text AS name, oid::int AS user_type_id, typnamespace::int AS schema_id, true AS is_nullable FROM pg_type;
+CREATE VIEW sys.columns AS SELECT attrelid::int AS object_id, attname::text AS name, attnum::int AS column_id, atttypid::int AS user_type_id,
+  0 AS default_object_id, 'NOT_APPLICABLE'::text AS generated_always_type_desc, false AS is_computed, false AS is_identity,
+  NOT attnotnull AS is_nullable, false AS is_rowguidcol FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped;
+CREATE VIEW sys.extended_properties AS SELECT d.objoid::int AS major_id, d.objsubid::int AS minor_id, 'MS_Description'::text AS name,
+  d.description AS value FROM pg_description d WHERE d.classoid = 'pg_class'::regclass;
+CREATE VIEW sys.key_constraints AS SELECT conname::text AS name, conrelid::int AS parent_object_id FROM pg_constraint WHERE contype = 'p';
+GRANT USAGE ON SCHEMA sys TO PUBLIC;
+GRANT SELECT ON ALL TABLES IN SCHEMA sys TO PUBLIC;
+`

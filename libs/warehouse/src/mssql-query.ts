@@ -1,0 +1,151 @@
+import { CancelledError, ConfigError } from '@cinelake/core'
+import { WarehouseQueryError } from './errors.ts'
+import { connectionError, queryError } from './mssql-errors.ts'
+import { faultOf } from './mssql-faults.ts'
+import type { MssqlPool } from './mssql-pool.ts'
+import { findWrite } from './mssql-query-guard.ts'
+import { readRow, resultSet, type DescribedColumn, type ResultRow } from './mssql-query-values.ts'
+import type { MssqlSession } from './mssql-session.ts'
+import * as mssql from './mssql-sql.ts'
+import { isJsonType } from './mssql-types.ts'
+import type { Warehouse } from './warehouse.ts'
+
+/** Rows, when the caller names no limit. */
+const DEFAULT_LIMIT = 1000
+/** An analyst's query that takes longer had better be a model. */
+const QUERY_TIMEOUT_MS = 10 * 60_000
+
+type QueryOptions = { readonly limit?: number; readonly signal?: AbortSignal }
+
+/**
+ * Runs one query as a user who may read the mart and nothing else, in a transaction that is rolled back. Its default
+ * schema is the mart, so tables need no schema in front.
+ */
+export async function queryReadOnly(
+  pool: MssqlPool,
+  sql: string,
+  options: QueryOptions = {},
+): ReturnType<Warehouse['query']> {
+  const { limit = DEFAULT_LIMIT, signal } = options
+  const refused = findWrite(sql)
+  if (refused !== undefined) throw new WarehouseQueryError(refused.problem, refused.position)
+  try {
+    signal?.throwIfAborted()
+    return await pool.use(async (session) => {
+      try {
+        await requireReader(session)
+        await session.begin()
+        const result = await fetchRows(session, sql, limit, signal)
+        await session.rollback()
+        return result
+      } catch (error) {
+        // What the connection was in the middle of, and as whom, is not worth finding out.
+        session.discard()
+        throw error
+      }
+    })
+  } catch (error) {
+    if (signal?.aborted === true) throw new CancelledError('the query', { cause: signal.reason })
+    throw queryError(error, pool.location, sql)
+  }
+}
+
+/** "User, group, or role already exists in the current database": not everyone may see it. */
+const USER_EXISTS = 15023
+
+/** @throws {ConfigError} terminal: there is no such user, and the service may not make one */
+async function requireReader(session: MssqlSession): Promise<void> {
+  const { rows } = await session.run<{ id: number | null }>(`SELECT USER_ID(N'${mssql.READER}') AS [id]`)
+  if (rows[0]?.id != null) return
+  try {
+    for (const statement of mssql.SET_UP_READER) await session.run(statement)
+  } catch (error) {
+    if (faultOf(error)?.number === USER_EXISTS) return
+    if (connectionError(error, '') !== error) throw error
+    throw new ConfigError(
+      'queries cannot be answered',
+      [
+        `expected the database user ${mssql.READER}, got none; an owner of the database runs: ${mssql.SET_UP_READER.join('; ')}`,
+      ],
+      { cause: error },
+    )
+  }
+}
+
+async function fetchRows(
+  session: MssqlSession,
+  sql: string,
+  limit: number,
+  signal: AbortSignal | undefined,
+): ReturnType<Warehouse['query']> {
+  const options = { timeoutMs: QUERY_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) }
+  const columns = await describeResult(session, sql)
+  const names = distinct(columns.map(({ name }) => name ?? 'column'))
+  const { rows } = await session.run<ResultRow>(asReader(execute(columns, limit)), [sql], options)
+  return {
+    columns: names,
+    rows: rows.slice(0, limit).map((row) => {
+      const values = readRow(columns, row)
+      return Object.fromEntries(names.map((name, index) => [name, values[index] ?? null]))
+    }),
+    truncated: rows.length > limit,
+  }
+}
+
+/** Within one statement for the server, which ends the part of the reader with it. */
+function asReader(statement: string): string {
+  return `EXECUTE AS USER = N'${mssql.READER}'; ${statement}; REVERT`
+}
+
+/** One row more than wanted tells whether there are more. More than one result would be an error. */
+function execute(columns: readonly DescribedColumn[], limit: number): string {
+  return `SET ROWCOUNT ${limit + 1}; EXEC sys.sp_executesql @1 WITH RESULT SETS ((${resultSet(columns)}))`
+}
+
+/** Says which columns come, from which tables. Nothing runs. */
+const DESCRIBE = `EXEC sys.sp_describe_first_result_set @tsql = @1, @params = NULL, @browse_information_mode = 1`
+
+type Description = {
+  readonly is_hidden: boolean
+  readonly name: string | null
+  readonly system_type_name: string
+  readonly source_schema: string | null
+  readonly source_table: string | null
+  readonly source_column: string | null
+}
+
+async function describeResult(session: MssqlSession, sql: string): Promise<DescribedColumn[]> {
+  const { rows } = await session.run<Description>(asReader(DESCRIBE), [sql])
+  // Keys that the query does not name are described as well.
+  const shown = rows.filter(({ is_hidden }) => !is_hidden)
+  if (shown.length === 0) throw new WarehouseQueryError('expected a query, got a statement without a result', undefined)
+  const isJson = shown.some(isOfMart) ? await jsonColumns(session) : () => false
+  return shown.map((column) => ({ name: column.name, type: column.system_type_name, isJson: isJson(column) }))
+}
+
+function isOfMart({ source_schema, system_type_name }: Description): boolean {
+  return source_schema === mssql.MART && system_type_name === 'nvarchar(max)'
+}
+
+/** SQL Server before 2025 has no type for lists and objects: the shape that a table was loaded with tells. */
+async function jsonColumns(session: MssqlSession): Promise<(column: Description) => boolean> {
+  const { rows } = await session.run<{ name: string; shape: string }>(mssql.LOADED_TABLES)
+  const known = new Set(
+    rows.flatMap(({ name, shape }) => {
+      const [columns] = JSON.parse(shape) as [[name: string, type: string][]]
+      return columns.filter(([, type]) => isJsonType(type)).map(([column]) => JSON.stringify([name, column]))
+    }),
+  )
+  return (column) => isOfMart(column) && known.has(JSON.stringify([column.source_table, column.source_column]))
+}
+
+/** `id, id` → `id, id_2`: a row is an object. */
+function distinct(names: readonly string[]): string[] {
+  const taken = new Set<string>()
+  return names.map((name) => {
+    let free = name
+    for (let count = 2; taken.has(free); count += 1) free = `${name}_${count}`
+    taken.add(free)
+    return free
+  })
+}

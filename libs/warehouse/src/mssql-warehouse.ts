@@ -1,0 +1,87 @@
+import { CancelledError } from '@cinelake/core'
+import { connectionError, loadError } from './mssql-errors.ts'
+import { changeTable, loaded, replaceTable } from './mssql-load.ts'
+import { releaseLock, requireLock } from './mssql-locks.ts'
+import type { MssqlPool } from './mssql-pool.ts'
+import { queryReadOnly } from './mssql-query.ts'
+import type { MssqlSession } from './mssql-session.ts'
+import * as mssql from './mssql-sql.ts'
+import { dropLeftStaging } from './mssql-staging.ts'
+import type { LoadOptions, Warehouse, WarehouseTable } from './warehouse.ts'
+
+const SET_UP_LOCK = 'cinelake set-up'
+const SET_UP_PATIENCE_MS = 60_000
+
+/**
+ * The warehouse in SQL Server or Azure SQL. Rows are first loaded into a table of their own; then one short transaction
+ * puts it in place, so that readers see the old rows or the new ones and wait for neither.
+ *
+ * The database stays the caller's: disposing the warehouse does not close it.
+ */
+export async function createMssqlWarehouse({ pool }: { readonly pool: MssqlPool }): Promise<Warehouse> {
+  const { location } = pool
+  const general = async <Result>(work: (session: MssqlSession) => Promise<Result>) =>
+    await translated(
+      (error) => connectionError(error, location),
+      async () => await pool.use(work),
+    )
+  const loading = async <Result>(table: WarehouseTable, { signal }: LoadOptions, work: () => Promise<Result>) =>
+    await translated((error) => {
+      if (signal?.aborted === true) return new CancelledError(`the load of ${table.name}`, { cause: signal.reason })
+      return loadError(error, { table: table.name, location })
+    }, work)
+  await general(async (session) => await setUp(session, location))
+
+  return {
+    location,
+    loaded: async (table) => await general(async (session) => await loaded(session, table)),
+    replace: async (table, rows, options) =>
+      await loading(table, options, async () => await replaceTable(pool, table, rows, options)),
+    applyChanges: async (table, changes, options) =>
+      await loading(table, options, async () => await changeTable(pool, table, changes, options)),
+    query: async (sql, options) => await queryReadOnly(pool, sql, options),
+    tables: async () => await general(loadedTables),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** Replicas may start at once. */
+async function setUp(session: MssqlSession, location: string): Promise<void> {
+  try {
+    await requireLock(session, location, SET_UP_LOCK, 'Session', SET_UP_PATIENCE_MS)
+    for (const statement of mssql.SET_UP) await session.run(statement)
+    await dropLeftStaging(session)
+    await releaseLock(session, SET_UP_LOCK)
+  } catch (error) {
+    session.discard()
+    throw error
+  }
+}
+
+type LoadedRow = {
+  readonly name: string
+  readonly version: string
+  readonly row_count: string
+  readonly loaded_at: Date
+}
+
+async function loadedTables(session: MssqlSession): ReturnType<Warehouse['tables']> {
+  const { rows } = await session.run<LoadedRow>(mssql.LOADED_TABLES)
+  return rows.map(({ name, version, row_count, loaded_at }) => ({
+    name,
+    version: Number(version),
+    rowCount: Number(row_count),
+    loadedAt: loaded_at.toISOString(),
+  }))
+}
+
+async function translated<Result>(
+  translate: (error: unknown) => unknown,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    throw translate(error)
+  }
+}
