@@ -1,8 +1,8 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { OPS } from './ops-schema.ts'
 import { OpsMigrationError } from './ops-errors.ts'
-import { columnTypes } from './ops-types.ts'
+import { columnTypes, isMssql, MAX_TASK_NAME } from './ops-types.ts'
 
 /**
  * Brings the `ops` schema to the newest version; does nothing where it is there already. Any number of replicas may
@@ -24,6 +24,7 @@ export function opsMigrator<Schema>(db: Kysely<Schema>): Migrator {
 const MIGRATIONS: Record<string, Migration> = {
   '0001_run_history': { up: runHistory },
   '0002_agents': { up: agents },
+  '0003_long_task_names': { up: longTaskNames },
 }
 
 async function runHistory(db: Kysely<unknown>): Promise<void> {
@@ -144,4 +145,16 @@ async function agents(db: Kysely<unknown>): Promise<void> {
     .addColumn('heard_at', instant, (column) => column.notNull())
     .addPrimaryKeyConstraint('agents_key', ['site', 'node'])
     .execute()
+}
+
+async function longTaskNames(db: Kysely<unknown>): Promise<void> {
+  // There they have been as long from the beginning; a column of a key could not be changed.
+  if (isMssql(db)) return
+  const { schema } = db.withSchema(OPS)
+  for (const table of ['tasks', 'attempts', 'quality_results', 'reject_counts']) {
+    await schema
+      .alterTable(table)
+      .alterColumn('task', (column) => column.setDataType(sql.raw(`varchar(${MAX_TASK_NAME})`)))
+      .execute()
+  }
 }

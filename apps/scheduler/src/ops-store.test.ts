@@ -4,6 +4,7 @@ import { begin, eventsOf, newRun, NOON, worldOf, type MadeUpDay } from '../test/
 import { decide } from './decide.ts'
 import { migrateOps } from './ops-migrations.ts'
 import { createOpsStore, type OpsStore } from './ops-store.ts'
+import { MAX_TASK_NAME } from './ops-types.ts'
 import { createRunRecords } from './run-records.ts'
 import type { Run } from './run-state.ts'
 import { prepareSchema } from './schema-version.ts'
@@ -44,6 +45,23 @@ for (const { name, open } of found.databases)
       expect(await it.store.load(run.id)).toEqual({ run, revision: 0 })
       expect(await it.store.stateOf(run.id)).toBe(run.state)
       expect(await it.store.load(run.id.toUpperCase())).toBeUndefined()
+    })
+
+    test('names as long as they can be are kept whole, with all that is noted of their tries', async () => {
+      await using it = await given()
+      const pipeline = 'p'.repeat(63)
+      const label = 'w'.repeat(40)
+      const named = renamed(planned(day(2)), (name) => name.padEnd(MAX_TASK_NAME, '🎬'))
+      const run: Run = { ...named, id: `${pipeline}@${label}`, pipeline, window: { ...named.window, label } }
+      await it.store.create(run)
+
+      await it.database.db
+        .withSchema('ops')
+        .insertInto('quality_results')
+        .values([...run.tasks.keys()].map((task) => ({ ...aResult, run: run.id, task })))
+        .execute()
+
+      expect(await it.store.load(run.id)).toEqual({ run, revision: 0 })
     })
 
     test('of replicas that note one run at once, one does', async () => {
@@ -113,6 +131,26 @@ for (const { name, open } of found.databases)
       expect(runs[0]?.taskCounts).toMatchObject({ waiting: 1 })
     })
   })
+
+const aResult = {
+  generation: 1,
+  attempt: 1,
+  ordinal: 0,
+  rule: 'id is never empty',
+  severity: 'warn',
+  checked: 1,
+  failed: 0,
+  detail: null,
+} as const
+
+/** The same run with other names for its tasks. */
+function renamed(run: Run, rename: (name: string) => string): Run {
+  const tasks = [...run.tasks.values()].map((task) => {
+    const { planned } = task
+    return { ...task, planned: { ...planned, name: rename(planned.name), needs: planned.needs.map(rename) } }
+  })
+  return { ...run, tasks: new Map(tasks.map((task) => [task.planned.name, task])) }
+}
 
 /** Tasks that need only the first one. */
 function day(count: number): MadeUpDay {

@@ -16,11 +16,18 @@ export type ColumnTypes = {
   readonly word: (length: number) => ColumnType
 }
 
+/**
+ * Characters of a task's name. The longest is `refine SOURCE_SCHEMA_TABLE_HASH`, of a table that no dataset declares:
+ * 7 + 63 + 1 + 128 + 1 + 128 + 9 = 337. A name of SQL Server has 128 (`sysname`), one of PostgreSQL 63, one of a pipeline 63.
+ */
+export const MAX_TASK_NAME = 340
+
 const POSTGRES: ColumnTypes = {
   instant: sql`timestamp(3) with time zone`,
   text: sql`text`,
   double: sql`double precision`,
   run: sql`varchar(200)`,
+  // As it was at first: a later step makes it as long as it must be.
   task: sql`varchar(300)`,
   word: (length) => sql.raw(`varchar(${length})`),
 }
@@ -33,12 +40,16 @@ const MSSQL: ColumnTypes = {
   instant: sql`datetime2(3)`,
   text: nvarchar('max'),
   double: sql`float(53)`,
-  // A key has at most 900 bytes: 2 × (144 + 300) and three numbers of 4. A run is `pipeline@window`, 100 + 1 + 40 characters.
-  run: nvarchar(144),
-  task: nvarchar(300),
+  // A key has at most 900 bytes: 2 × (104 + 340) and three numbers of 4. A run is `pipeline@window`, 63 + 1 + 40 characters.
+  run: nvarchar(104),
+  task: nvarchar(MAX_TASK_NAME),
   word: nvarchar,
 }
 
 export function columnTypes<Schema>(db: Kysely<Schema>): ColumnTypes {
-  return db.getExecutor().adapter instanceof MssqlAdapter ? MSSQL : POSTGRES
+  return isMssql(db) ? MSSQL : POSTGRES
+}
+
+export function isMssql<Schema>(db: Kysely<Schema>): boolean {
+  return db.getExecutor().adapter instanceof MssqlAdapter
 }

@@ -4,7 +4,7 @@ import type { Database } from './database.ts'
 import { parseMssqlAddress } from './mssql-address.ts'
 import { createMssqlDialect } from './mssql-dialect.ts'
 import { connectionError } from './mssql-errors.ts'
-import { createMssqlPool, type MssqlPool } from './mssql-pool.ts'
+import { openMssqlPool, type MssqlPool } from './mssql-pool.ts'
 import type { AzureCredential, WarehouseSettings } from './warehouse-settings.ts'
 
 /** A SQL Server or Azure SQL database, with the connections that bulk loads need. */
@@ -24,12 +24,11 @@ export async function openMssqlDatabase<Schema>(
 ): Promise<MssqlDatabase<Schema>> {
   const address = parseMssqlAddress(settings)
   await using opening = new AsyncDisposableStack()
-  const pool = opening.use(createMssqlPool(address, deps))
-  try {
-    await pool.use(async (session) => await session.run('SELECT 1 AS [one]'))
-  } catch (error) {
-    throw connectionError(error, address.location)
-  }
+  const pool = opening.use(
+    await openMssqlPool(address, deps).catch((error: unknown) => {
+      throw connectionError(error, address.location)
+    }),
+  )
   const db = new Kysely<Schema>({ dialect: createMssqlDialect(pool) })
   const owned = opening.move()
   return {

@@ -1,8 +1,9 @@
-import { TransientError, type Log } from '@cinelake/core'
-import { Pool, TimeoutError } from 'tarn'
-import { Connection, type ConnectionConfiguration } from 'tedious'
+import { PipelineError, type Log } from '@cinelake/core'
+import mssql from 'mssql'
+import type { Connection } from 'tedious'
 import { WarehouseUnavailableError } from './errors.ts'
 import type { MssqlAddress } from './mssql-address.ts'
+import { tellErrorNumbers, tokenOf } from './mssql-login.ts'
 import { createMssqlSession, type MssqlSession } from './mssql-session.ts'
 import type { AzureCredential } from './warehouse-settings.ts'
 
@@ -15,44 +16,69 @@ export interface MssqlPool extends AsyncDisposable {
   use<Result>(work: (session: MssqlSession) => Promise<Result>): Promise<Result>
 }
 
+export type PoolLimits = { readonly connections: number; readonly acquireTimeoutMs: number }
+
 /** Connections of one process. Azure SQL's smallest databases take 30 sessions at once. Source: learn.microsoft.com/azure/azure-sql/database/resource-limits-dtu-single-databases */
-const MAX_CONNECTIONS = 8
+const LIMITS: PoolLimits = { connections: 8, acquireTimeoutMs: 60_000 }
 const CONNECT_TIMEOUT_MS = 30_000
-const ACQUIRE_TIMEOUT_MS = 60_000
 /** Azure closes connections that were idle for 30 minutes. */
 const IDLE_TIMEOUT_MS = 5 * 60_000
-/** What a token for Azure SQL is asked for. Source: learn.microsoft.com/azure/azure-sql/database/authentication-aad-overview */
-const TOKEN_SCOPE = 'https://database.windows.net/.default'
 
-export function createMssqlPool(
+declare module 'mssql' {
+  /** What its types leave out. Source: the documentation in mssql/lib/base/connection-pool.js */
+  interface ConnectionPool {
+    acquire(requester: object): Promise<Connection>
+    release(connection: Connection): this
+  }
+}
+
+/**
+ * The pool of `mssql`, whose connections are those of `tedious`. What runs on them is sent by `tedious` as well: the bulk
+ * load of `mssql` wants all rows in memory and loses digits, and a request of it cannot be bound to a connection that a
+ * lock is held by.
+ *
+ * Logs in once to see whether the server lets anybody in; that connection is not kept. Errors are the driver's own.
+ * @throws {WarehouseUnavailableError} transient: Entra has no token for now
+ */
+export async function openMssqlPool(
   address: MssqlAddress,
   { credential, log }: { readonly credential: AzureCredential; readonly log: Log },
-): MssqlPool {
-  const pool = new Pool<MssqlSession>({
-    create: async () => await connect(address, credential, log),
-    destroy: (session) => session.connection.close(),
-    validate: (session) => session.usable,
-    min: 0,
-    max: MAX_CONNECTIONS,
-    acquireTimeoutMillis: ACQUIRE_TIMEOUT_MS,
-    createTimeoutMillis: CONNECT_TIMEOUT_MS * 2,
-    idleTimeoutMillis: IDLE_TIMEOUT_MS,
-    // Without it the pool would try a wrong password for a minute.
-    propagateCreateError: true,
+  limits: PoolLimits = LIMITS,
+): Promise<MssqlPool> {
+  const { location } = address
+  const pool = new mssql.ConnectionPool({
+    ...configuration(address, credential, limits),
+    beforeConnect: (connection) => {
+      tellErrorNumbers(connection)
+      connection.on('error', (error: Error) => {
+        log.warn({ location, reason: error.message }, 'a connection to the warehouse was lost')
+      })
+    },
   })
+  // Each is thrown to who waits for a connection, or is logged above; without a listener it would end the process.
+  pool.on('error', () => {})
+  await pool.connect().catch((error: unknown) => {
+    throw unwrapped(error, location)
+  })
+
+  const sessions = new WeakMap<Connection, MssqlSession>()
+  const sessionOf = (connection: Connection) => {
+    const session = sessions.get(connection) ?? createMssqlSession(connection)
+    sessions.set(connection, session)
+    return session
+  }
   const acquire = async () => {
     try {
-      return await pool.acquire().promise
+      return sessionOf(await pool.acquire(pool))
     } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error
-      throw new WarehouseUnavailableError(address.location, 'all connections are in use', { cause: error })
+      throw unwrapped(error, location)
     }
   }
-  const release = (session: MssqlSession) => {
-    pool.release(session)
+  const release = ({ connection }: MssqlSession) => {
+    pool.release(connection)
   }
   return {
-    location: address.location,
+    location,
     acquire,
     release,
     async use(work) {
@@ -64,37 +90,25 @@ export function createMssqlPool(
       }
     },
     async [Symbol.asyncDispose]() {
-      await pool.destroy()
+      await pool.close()
     },
   }
 }
 
-async function connect(address: MssqlAddress, credential: AzureCredential, log: Log): Promise<MssqlSession> {
-  const connection = new Connection(await configuration(address, credential))
-  connection.on('error', (error: Error) => {
-    log.warn({ location: address.location, reason: error.message }, 'a connection to the warehouse was lost')
-  })
-  // The driver's error has only the words of a refused login; whether to try again is a matter of its number.
-  let number: number | undefined
-  connection.on('errorMessage', (message) => {
-    number ??= message.number
-  })
-  await new Promise<void>((resolve, reject) => {
-    connection.connect((error) => (error == null ? resolve() : reject(Object.assign(error, { number }))))
-  })
-  return createMssqlSession(connection)
-}
-
-async function configuration(address: MssqlAddress, credential: AzureCredential): Promise<ConnectionConfiguration> {
+function configuration(address: MssqlAddress, credential: AzureCredential, limits: PoolLimits): mssql.config {
   return {
     server: address.server,
+    port: address.port,
+    database: address.database,
     authentication:
       address.login === undefined
-        ? { type: 'azure-active-directory-access-token', options: { token: await token(address, credential) } }
+        ? // Asked for each new connection, while it logs in. What the server says the token is to be for does not count.
+          {
+            type: 'token-credential',
+            options: { credential: { getToken: async () => await tokenOf(address, credential) } },
+          }
         : { type: 'default', options: address.login },
     options: {
-      port: address.port,
-      database: address.database,
       encrypt: address.encrypt,
       trustServerCertificate: address.trustServerCertificate,
       appName: 'cinelake',
@@ -105,17 +119,30 @@ async function configuration(address: MssqlAddress, credential: AzureCredential)
       // Retried by who asked for the work, who also knows when to stop.
       maxRetriesOnTransientErrors: 0,
     },
+    // A lost connection is noticed by its socket; a query to find out would be one more way for each piece of work.
+    validateConnection: 'socket',
+    pool: {
+      min: 0,
+      max: limits.connections,
+      acquireTimeoutMillis: limits.acquireTimeoutMs,
+      createTimeoutMillis: CONNECT_TIMEOUT_MS * 2,
+      idleTimeoutMillis: IDLE_TIMEOUT_MS,
+      // Without it the pool would try a wrong password for a minute.
+      propagateCreateError: true,
+    },
   }
 }
 
-/** A new connection gets a token that is new enough: the credential keeps it and renews it before it ends. */
-async function token({ location }: MssqlAddress, credential: AzureCredential): Promise<string> {
-  try {
-    const access = await (await credential()).getToken(TOKEN_SCOPE)
-    if (access !== null) return access.token
-  } catch (error) {
-    if (error instanceof TransientError) throw error
-    throw new WarehouseUnavailableError(location, 'Entra gave no token for the database', { cause: error })
-  }
-  throw new WarehouseUnavailableError(location, 'the credential has no token for the database')
+/** How `mssql` begins what it says when the time for a connection is over; the error has no code and no name. */
+const NONE_FREE = 'Failed to acquire a connection from the pool'
+
+/** Takes off what `mssql` and `tedious` put around an error: what is left is the driver's own, or Cinelake's. */
+function unwrapped(thrown: unknown, location: string): unknown {
+  const cause = thrown instanceof mssql.MSSQLError ? (thrown.originalError ?? thrown) : thrown
+  const own: unknown =
+    cause instanceof AggregateError ? cause.errors.find((one) => one instanceof PipelineError) : undefined
+  if (own !== undefined) return own
+  return cause instanceof Error && cause.message.startsWith(NONE_FREE)
+    ? new WarehouseUnavailableError(location, 'all connections are in use', { cause })
+    : cause
 }

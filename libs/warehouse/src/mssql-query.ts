@@ -1,4 +1,5 @@
 import { CancelledError, ConfigError } from '@cinelake/core'
+import { distinct } from './distinct.ts'
 import { WarehouseQueryError } from './errors.ts'
 import { connectionError, queryError } from './mssql-errors.ts'
 import { faultOf } from './mssql-faults.ts'
@@ -137,15 +138,4 @@ async function jsonColumns(session: MssqlSession): Promise<(column: Description)
     }),
   )
   return (column) => isOfMart(column) && known.has(JSON.stringify([column.source_table, column.source_column]))
-}
-
-/** `id, id` → `id, id_2`: a row is an object. */
-function distinct(names: readonly string[]): string[] {
-  const taken = new Set<string>()
-  return names.map((name) => {
-    let free = name
-    for (let count = 2; taken.has(free); count += 1) free = `${name}_${count}`
-    taken.add(free)
-    return free
-  })
 }

@@ -1,4 +1,5 @@
 import { CancelledError } from '@cinelake/core'
+import { distinct } from './distinct.ts'
 import { queryError } from './postgres-errors.ts'
 import type { PostgresSessions } from './postgres-session.ts'
 import type { Warehouse, WarehouseRow, WarehouseValue } from './warehouse.ts'
@@ -32,17 +33,6 @@ export async function queryReadOnly(
     if (signal?.aborted === true) throw new CancelledError('the query', { cause: signal.reason })
     throw queryError(error, sessions.location, CURSOR.length)
   }
-}
-
-/** `id, id` → `id, id_2`: a row is an object. */
-function distinct(names: readonly string[]): string[] {
-  const taken = new Set<string>()
-  return names.map((name) => {
-    let free = name
-    for (let count = 2; taken.has(free); count += 1) free = `${name}_${count}`
-    taken.add(free)
-    return free
-  })
 }
 
 function toRow(columns: readonly string[], values: readonly WarehouseValue[]): WarehouseRow {

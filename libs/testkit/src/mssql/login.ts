@@ -25,7 +25,7 @@ export function readLogin(message: Buffer): Login {
     userName: part(PLACE.userName).toString('utf16le'),
     password: password.toString('utf16le'),
     database: part(PLACE.database).toString('utf16le'),
-    token: (message.readUInt8(27) & HAS_EXTENSION) === 0 ? undefined : readToken(message),
+    token: readToken(message),
   }
 }
 
@@ -34,14 +34,36 @@ function swapped(byte: number): number {
   return ((byte >> 4) | (byte << 4)) & 0xff
 }
 
+/** Whether a client has a token, and waits to be told what it is to be for. */
+export function hasTokenLater(message: Buffer): boolean {
+  const federated = readFederated(message)
+  return federated !== undefined && libraryOf(federated) === LIBRARY.entra
+}
+
+/** The token that a client sends by itself. Source: MS-TDS 2.2.6.3 (FEDAUTH) */
+export function readLaterToken(message: Buffer): string {
+  return message.toString('utf16le', 8, 8 + message.readUInt32LE(4))
+}
+
+/** How a client comes by its token. Source: MS-TDS 2.2.6.4 (FEDAUTH feature) */
+const LIBRARY = { token: 0x01, entra: 0x02 }
+
+function libraryOf(federated: Buffer): number {
+  return federated.readUInt8(0) >> 1
+}
+
 function readToken(message: Buffer): string | undefined {
+  const federated = readFederated(message)
+  if (federated === undefined || libraryOf(federated) !== LIBRARY.token) return undefined
+  return federated.toString('utf16le', 5, 5 + federated.readUInt32LE(1))
+}
+
+function readFederated(message: Buffer): Buffer | undefined {
+  if ((message.readUInt8(27) & HAS_EXTENSION) === 0) return undefined
   let at = message.readUInt32LE(message.readUInt16LE(PLACE.extension))
   while (at < message.length && message.readUInt8(at) !== END) {
     const [feature, length] = [message.readUInt8(at), message.readUInt32LE(at + 1)]
-    if (feature === FEDERATED) {
-      const units = message.readUInt32LE(at + 6)
-      return message.toString('utf16le', at + 10, at + 10 + units)
-    }
+    if (feature === FEDERATED) return message.subarray(at + 5, at + 5 + length)
     at += 5 + length
   }
   return undefined

@@ -7,6 +7,7 @@ export const MESSAGE = {
   result: 0x04,
   attention: 0x06,
   bulk: 0x07,
+  token: 0x08,
   transaction: 0x0e,
   login: 0x10,
   prelogin: 0x12,

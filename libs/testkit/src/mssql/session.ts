@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { ApplicationLocks } from './applocks.ts'
 import type { Answer, EmbeddedDatabase } from './database.ts'
 import { SqlServerError, toSqlServer } from './faults.ts'
-import { preloginAnswer, readLogin, type Login } from './login.ts'
+import { hasTokenLater, preloginAnswer, readLaterToken, readLogin, type Login } from './login.ts'
 import { MESSAGE, packets, readMessages, type Message } from './packets.ts'
 import { readBatch, readBulk, readProcedure, readTransactionRequest, type Statement } from './requests.ts'
 import { NOTHING, runStatement } from './statements.ts'
@@ -32,6 +32,9 @@ export async function serveSession(stream: Duplex, shared: Shared): Promise<void
   }
 }
 
+/** Where a token is to be had, and what for: another thing than a database, for clients that would believe it. */
+const ENTRA = { issuer: 'https://entra.example/tenant', resource: 'https://elsewhere.example/' }
+
 class Session {
   readonly #stream: Duplex
   readonly #shared: Shared
@@ -40,6 +43,7 @@ class Session {
   #transaction: { readonly id: bigint; readonly endTurn: () => void } | undefined
   #transactions = 0n
   #bulkInto: string | undefined
+  #login: Login | undefined
 
   constructor(stream: Duplex, shared: Shared) {
     this.#stream = stream
@@ -72,7 +76,11 @@ class Session {
       case MESSAGE.prelogin:
         return preloginAnswer()
       case MESSAGE.login:
-        return this.#logIn(readLogin(payload))
+        this.#login = readLogin(payload)
+        return hasTokenLater(payload) ? tokens.askForToken(ENTRA) : this.#logIn(this.#login)
+      case MESSAGE.token:
+        if (this.#login === undefined) throw new Error('a token without a login')
+        return this.#logIn({ ...this.#login, token: readLaterToken(payload) })
       case MESSAGE.attention:
         this.#cancelled = Promise.withResolvers()
         return tokens.done('batch', { cancelled: true })

@@ -57,6 +57,19 @@ export function loginAck(): Buffer {
   return withLength(0xad, Buffer.concat([u8(1, 0x74, 0, 0, 4), shortText('Loopback TDS endpoint'), u8(16, 0, 0, 0)]))
 }
 
+/** Asks for a token of Entra. Source: MS-TDS 2.2.7.12 (FEDAUTHINFO) */
+export function askForToken({ issuer, resource }: { readonly issuer: string; readonly resource: string }): Buffer {
+  const values = [issuer, resource].map((text) => Buffer.from(text, 'utf16le'))
+  let offset = 4 + values.length * 9
+  const heads = values.map((value, index) => {
+    const head = Buffer.concat([u8(index + 1), u32(value.length), u32(offset)])
+    offset += value.length
+    return head
+  })
+  const body = Buffer.concat([u32(values.length), ...heads, ...values])
+  return Buffer.concat([u8(0xee), u32(body.length), body])
+}
+
 /** The token of Entra was taken. */
 export function tokenAck(): Buffer {
   return Buffer.concat([u8(0xae, 0x02), u32(0), u8(0xff)])

@@ -120,7 +120,9 @@ export function loadingContract(open: OpenWarehouse): void {
 
     await warehouse.replace(table, batches([full, empty]), { task: 't', version: 0 })
 
-    const { rows } = await warehouse.query(`SELECT * FROM "All ""kinds""" ORDER BY CASE WHEN small IS NULL THEN 1 ELSE 0 END`)
+    const { rows } = await warehouse.query(
+      `SELECT * FROM "All ""kinds""" ORDER BY CASE WHEN small IS NULL THEN 1 ELSE 0 END`,
+    )
     expect(rows).toEqual([full, empty])
   })
 }
