@@ -87,6 +87,7 @@ describe('imports', () => {
 
   test.each([
     ['apps/loader/src/main.ts', "import { x } from '@cinelake/lake/directory'"],
+    ['apps/loader/src/migrate.ts', "import { x } from '@cinelake/lake/directory'"],
     ['apps/loader/src/load.test.ts', "import { x } from '@cinelake/lake/directory'"],
     ['apps/loader/src/load.fixture.ts', "import { x } from '@cinelake/bus/memory'"],
     ['apps/cli/src/open.ts', "import { x } from '@cinelake/lake/directory'"],

@@ -10,7 +10,8 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   contracts: ['core'],
   port: ['core', 'contracts'],
   service: ['core', 'contracts'],
-  sample: ['core'],
+  // Its program stands on the chassis of the services.
+  sample: ['core', 'service'],
   app: ['core', 'contracts', 'port', 'service'],
   testkit: ['core', 'contracts'],
 }
@@ -118,9 +119,9 @@ function problemOfRelative(specifier: string, source: Source, owner: Package | u
   return `imports ${target} by path; import the package that it belongs to`
 }
 
-/** Adapters are named where everything is put together, and where that is tested. */
+/** Adapters are named where everything is put together, for a service or a job of it, and where that is tested. */
 function mayNameAdapters(path: string): boolean {
-  return isForTests(path) || path.endsWith('/src/main.ts') || path.startsWith('apps/cli/')
+  return isForTests(path) || /\/src\/(main|migrate)\.ts$/.test(path) || path.startsWith('apps/cli/')
 }
 
 function isForTests(path: string): boolean {

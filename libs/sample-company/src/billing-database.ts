@@ -109,7 +109,7 @@ async function changePlans(transaction: Transaction, company: CompanyKey, day: n
   for (const { customer, row } of planChanges(company, day)) {
     await transaction.query(
       `UPDATE subscriptions SET status = 'ended', ended_on = $1 WHERE customer_id = $2 AND ended_on IS NULL`,
-      [dateOf(day), customer],
+      [dateOf(company, day), customer],
     )
     started.push(row)
   }

@@ -37,7 +37,10 @@ export function* planChanges(
   for (let index = 0; index < userCountOn(company.size, day - 1); index += 1) {
     if (userChangeOn(company, index, day)?.what !== 'plan') continue
     const plan = userOn(company, index, day).plan.code
-    yield { customer: index + 1, row: [subscriptionId(index, day), index + 1, plan, 'active', dateOf(day), null] }
+    yield {
+      customer: index + 1,
+      row: [subscriptionId(index, day), index + 1, plan, 'active', dateOf(company, day), null],
+    }
   }
 }
 
@@ -57,7 +60,7 @@ export function* deviceRows(company: CompanyKey, day: number): Generator<Row> {
  * month. The first day brings the months before it as well. One in 50 fails, one in 200 is paid back.
  */
 export function* paymentRows(company: CompanyKey, day: number): Generator<Row> {
-  const today = dateOf(day)
+  const today = dateOf(company, day)
   for (let index = 0; index < userCountOn(company.size, day); index += 1) {
     const dayOfMonth = 1 + (index % 28)
     if (day > 0 && Number(today.slice(8)) !== dayOfMonth) continue

@@ -20,7 +20,7 @@ const CHUNK_LENGTH = 256 * 1024
  */
 export async function writeCatalogueDrop(company: CompanyKey, day: number, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const stamp = dateOf(day).replaceAll('-', '')
+  const stamp = dateOf(company, day).replaceAll('-', '')
   for (const feed of FEEDS) {
     const file = join(folder, `titles_${stamp}_${feed.name}.csv`)
     await writeOnce(file, encodeText(inChunks(titleRecords(company, day, feed)), feed.encoding))

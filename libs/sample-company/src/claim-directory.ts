@@ -1,7 +1,17 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lockDirectory, type DirectoryHolder } from '@cinelake/core'
+import { FIRST_DAY } from './company-days.ts'
 import { DirectoryInUseError, OtherCompanyError } from './directory-errors.ts'
+
+/** What `company.json` says; made when the company is, and kept. */
+type Card = { readonly scale: number; readonly seed: number; readonly firstDay?: string }
+
+/** A directory that is held for one company, until it is disposed. */
+export interface Claim extends AsyncDisposable {
+  /** `yyyy-mm-dd`: that of the company that is there already, or the one asked for. */
+  readonly firstDay: string
+}
 
 /**
  * Takes a directory for one company in one process: two companies would mix their rows, and two processes would break
@@ -9,18 +19,26 @@ import { DirectoryInUseError, OtherCompanyError } from './directory-errors.ts'
  * @throws {OtherCompanyError} terminal: another seed or scale is there
  * @throws {DirectoryInUseError} terminal: names the process that has it
  */
-export async function claimDirectory(
-  directory: string,
-  company: { scale: number; seed: number },
-): Promise<AsyncDisposable> {
+export async function claimDirectory(directory: string, company: Card): Promise<Claim> {
   await mkdir(directory, { recursive: true })
   const card = join(directory, 'company.json')
-  const mine = JSON.stringify({ scale: company.scale, seed: company.seed })
   const there = await readFile(card, 'utf8').catch(() => '')
-  if (there !== '' && there !== mine) throw new OtherCompanyError(directory, there, mine)
+  const old = there === '' ? undefined : (JSON.parse(there) as Card)
+  if (old !== undefined && describe(old) !== describe(company)) {
+    throw new OtherCompanyError(directory, describe(old), describe(company))
+  }
   await using claimed = new AsyncDisposableStack()
   const inUse = ({ holder, lockFile }: DirectoryHolder) => new DirectoryInUseError(directory, holder, lockFile)
   claimed.use(await lockDirectory(join(directory, 'company'), inUse))
-  await writeFile(card, mine)
-  return claimed.move()
+  const { firstDay = FIRST_DAY } = old ?? company
+  if (old === undefined) {
+    await writeFile(`${card}.part`, JSON.stringify({ scale: company.scale, seed: company.seed, firstDay }))
+    await rename(`${card}.part`, card)
+  }
+  const owned = claimed.move()
+  return { firstDay, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function describe({ scale, seed }: Card): string {
+  return JSON.stringify({ scale, seed })
 }

@@ -7,6 +7,8 @@ export type CompanyRequest =
   | { readonly id: number; readonly kind: 'close' }
 
 export type CompanyPlaces = {
+  /** The date of day 0. */
+  readonly firstDay: string
   readonly cataloguePath: string
   readonly apiUrl: string
   readonly billingHost: string

@@ -9,9 +9,15 @@ export type CompanySize = {
   readonly viewingCountPerDay: number
 }
 
-export type CompanyKey = { readonly seed: number; readonly size: CompanySize }
+/** Everything that a company's data follows from. */
+export type CompanyKey = {
+  readonly seed: number
+  readonly size: CompanySize
+  /** The date of day 0, `yyyy-mm-dd`; left out, 2026-03-01. Another date moves all others along. */
+  readonly firstDay?: string
+}
 
-/** Days of viewings before the end of the first day: 1 February to 1 March 2026. */
+/** Days of viewings before the end of the first day: 1 February to 1 March 2026 for a company that begins on 1 March. */
 export const HISTORY_DAY_COUNT = 29
 
 /** @param scale 1 is 2,000 titles, 5,000 users and about 200,000 viewings; fractions make small companies for tests */

@@ -17,8 +17,8 @@ async function answer(request: CompanyRequest): Promise<CompanyReply> {
     const company = await opening
     if (request.kind === 'advance') await company.advanceTo(request.day)
     if (request.kind === 'close') await company[Symbol.asyncDispose]()
-    const { cataloguePath, apiUrl, billingHost } = company
-    return { id: request.id, ok: true, cataloguePath, apiUrl, billingHost }
+    const { firstDay, cataloguePath, apiUrl, billingHost } = company
+    return { id: request.id, ok: true, firstDay, cataloguePath, apiUrl, billingHost }
   } catch (error) {
     return { id: request.id, ok: false, error: reportError(error) }
   }

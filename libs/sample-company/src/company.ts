@@ -11,6 +11,10 @@ export type CompanyOptions = {
   readonly directory: string
   readonly scale: number
   readonly seed: number
+  /** Of a company that is made now, `yyyy-mm-dd`; one that is there keeps its own. */
+  readonly firstDay?: string
+  /** The address that the API and the database listen on. */
+  readonly host: string
   /** The API's port; the database has the one after it. 0: any free ports. */
   readonly port: number
   readonly token: string
@@ -20,6 +24,8 @@ export type CompanyOptions = {
 }
 
 export interface Company extends AsyncDisposable {
+  /** The date of day 0. */
+  readonly firstDay: string
   readonly cataloguePath: string
   readonly apiUrl: string
   /** `host:port` */
@@ -33,10 +39,10 @@ export interface Company extends AsyncDisposable {
  * A day is complete when the billing database has it: its files are written before, and written again when missing.
  */
 export async function openCompany(options: CompanyOptions): Promise<Company> {
-  const company: CompanyKey = { seed: options.seed, size: companySize(options.scale) }
   const cataloguePath = join(options.directory, 'catalogue')
   await using opened = new AsyncDisposableStack()
-  opened.use(await claimDirectory(options.directory, options))
+  const { firstDay } = opened.use(await claimDirectory(options.directory, options))
+  const company: CompanyKey = { seed: options.seed, size: companySize(options.scale), firstDay }
   const exclusive = createExclusive()
   const drops = writeCatalogueDrop(company, 0, cataloguePath)
   const billing = opened.use(await openBillingDatabase(company, join(options.directory, 'billing')))
@@ -48,6 +54,7 @@ export async function openCompany(options: CompanyOptions): Promise<Company> {
     await startPostgresServer({
       database: billing.database,
       exclusive,
+      host: options.host,
       port: options.port === 0 ? 0 : options.port + 1,
       user: BILLING_USER,
       password: options.password,
@@ -56,13 +63,14 @@ export async function openCompany(options: CompanyOptions): Promise<Company> {
   )
   const api = createUsersApi({ company, token: options.token, day: () => today, refuses: options.refuses })
   opened.defer(() => api.close())
-  const apiUrl = await api.listen({ host: '127.0.0.1', port: options.port })
+  const apiUrl = await api.listen({ host: options.host, port: options.port })
 
   const parts = opened.move()
   return {
+    firstDay,
     cataloguePath,
     apiUrl,
-    billingHost: `127.0.0.1:${server.port}`,
+    billingHost: `${options.host}:${server.port}`,
     async advanceTo(day) {
       for (let next = today + 1; next <= day; next += 1) {
         await writeCatalogueDrop(company, next, cataloguePath)

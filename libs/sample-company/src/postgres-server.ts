@@ -9,6 +9,8 @@ export type PostgresServerOptions = {
   readonly database: PGlite
   /** Held by a connection from its first message until the backend is idle again. */
   readonly exclusive: Exclusive
+  /** The address to listen on; left out, the loopback interface. */
+  readonly host?: string
   /** 0 for any free port. */
   readonly port: number
   readonly user: string
@@ -21,7 +23,7 @@ export interface PostgresServer extends AsyncDisposable {
 }
 
 /**
- * Serves an embedded database to any number of PostgreSQL clients on the loopback interface, with a password.
+ * Serves an embedded database to any number of PostgreSQL clients, with a password.
  * The database has one session, so a client has it to itself for a transaction (or a statement outside of one): clients
  * that work at once wait for each other as they would for a lock. Session settings are shared.
  */
@@ -34,7 +36,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     socket.on('error', () => {})
     void converse(socket, options).catch(() => socket.destroy())
   })
-  server.listen(options.port, '127.0.0.1')
+  server.listen(options.port, options.host ?? '127.0.0.1')
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,

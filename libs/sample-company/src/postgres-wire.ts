@@ -57,7 +57,7 @@ export class MessageBuffer {
   }
 }
 
-/** Asks the client for its password as it is; the server listens on the loopback interface only. */
+/** Asks the client for its password as it is; the server listens where only this machine or its containers come. */
 export function passwordRequest(): Buffer {
   return message('R', int32(3))
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { ConfigError, TerminalError } from '@cinelake/core'
-import { dayOf, FIRST_DAY } from './company-days.ts'
+import { dayOf } from './company-days.ts'
 import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-messages.ts'
 
 export type SampleCompanyOptions = {
@@ -16,17 +16,28 @@ export type SampleCompanyOptions = {
   readonly port?: number
   /** Whether its API is now and then too busy or away, as real ones are. Default: true. */
   readonly refuses?: boolean
+  /** The address that the API and the database listen on; left out, the loopback interface. */
+  readonly host?: string
+  /** `yyyy-mm-dd`: the first day of a company that is made now; left out, 2026-03-01. One that is there keeps its own. */
+  readonly firstDay?: string
+  /** What clients have to show; left out, others each time. */
+  readonly secrets?: SampleSecrets
 }
+
+/** The API's bearer token and the database's password. */
+export type SampleSecrets = { readonly CRM_TOKEN: string; readonly BILLING_PASSWORD: string }
 
 /** A streaming company to practise on: a folder of catalogue files, a REST API and a PostgreSQL database. */
 export interface SampleCompany extends AsyncDisposable {
   /** What `pipelines/ott` needs to find it: OTT_CATALOGUE, OTT_CRM_URL, OTT_BILLING_HOST. */
   readonly settings: Record<string, string>
-  /** CRM_TOKEN and BILLING_PASSWORD; others each time. */
+  /** CRM_TOKEN and BILLING_PASSWORD. */
   readonly secrets: Record<string, string>
+  /** `yyyy-mm-dd` */
+  readonly firstDay: string
   /**
    * Lets the company live until the end of a day. Does nothing when it is there, or further, already.
-   * @param date `yyyy-mm-dd`, 2026-03-01 or later
+   * @param date `yyyy-mm-dd`, the first day or later
    */
   advanceTo(date: string): Promise<void>
 }
@@ -40,7 +51,7 @@ export class SampleCompanyError extends TerminalError {
 }
 
 /**
- * Starts the sample company in a thread of its own, at the day that its directory has reached, 2026-03-01 at first.
+ * Starts the sample company in a thread of its own, at the day that its directory has reached, the first one at first.
  * It ends with the process. A process killed at any time leaves a directory that the next start goes on from.
  *
  * @throws {ConfigError} a scale, seed or date that cannot be
@@ -48,12 +59,14 @@ export class SampleCompanyError extends TerminalError {
  */
 export async function startSampleCompany(options: SampleCompanyOptions): Promise<SampleCompany> {
   check(options)
-  const secrets = { CRM_TOKEN: randomText(), BILLING_PASSWORD: randomText() }
-  const { directory, scale, seed, port = 0, refuses = true } = options
+  const { directory, scale, seed, firstDay, host = '127.0.0.1', port = 0, refuses = true } = options
+  const secrets = { ...(options.secrets ?? { CRM_TOKEN: randomText(), BILLING_PASSWORD: randomText() }) }
   const thread = startThread({
     directory,
     scale,
     seed,
+    ...(firstDay === undefined ? {} : { firstDay }),
+    host,
     port,
     refuses,
     token: secrets.CRM_TOKEN,
@@ -71,11 +84,12 @@ export async function startSampleCompany(options: SampleCompanyOptions): Promise
       OTT_BILLING_HOST: places.billingHost,
     },
     secrets,
+    firstDay: places.firstDay,
     async advanceTo(date) {
-      const day = dayOf(date)
+      const day = dayOf(places, date)
       if (day === undefined || day < 0) {
         throw new ConfigError('the sample company cannot go there', [
-          `the date is ${date}: expected yyyy-mm-dd, ${FIRST_DAY} or later`,
+          `the date is ${date}: expected yyyy-mm-dd, ${places.firstDay} or later`,
         ])
       }
       await thread.ask({ kind: 'advance', day })
@@ -138,12 +152,15 @@ function startThread(workerData: object) {
   }
 }
 
-function check({ scale, seed, port }: SampleCompanyOptions): void {
+function check({ scale, seed, port, firstDay }: SampleCompanyOptions): void {
   const problems: string[] = []
   if (!(scale > 0 && scale <= 10_000)) problems.push(`scale is ${scale}: expected a number above 0, up to 10000`)
   if (!Number.isSafeInteger(seed)) problems.push(`seed is ${seed}: expected a whole number`)
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65_535)) {
     problems.push(`port is ${port}: expected 0 to 65534`)
+  }
+  if (firstDay !== undefined && dayOf({}, firstDay) === undefined) {
+    problems.push(`first day is ${firstDay}: expected yyyy-mm-dd`)
   }
   if (problems.length > 0) throw new ConfigError('the sample company cannot be started', problems)
 }

@@ -1,5 +1,5 @@
-import type { CompanyKey } from './company-size.ts'
-import { dateOf, isoDate, isoInstant, windowOfDay } from './company-days.ts'
+import { HISTORY_DAY_COUNT, type CompanyKey } from './company-size.ts'
+import { dayStart, isoDate, isoInstant, windowOfDay } from './company-days.ts'
 import { randomOf, type Random } from './random.ts'
 import {
   COUNTRIES,
@@ -45,7 +45,8 @@ export function titleOn(company: CompanyKey, index: number, day: number): Title 
   const random = randomOf(company.seed, 'title', index)
   const text = randomOf(company.seed, 'titleText', index)
   const born = bornOn(company, index)
-  const addedAt = born > 0 ? Date.parse(dateOf(born)) : Date.parse('2026-01-31') - random.int(3_650) * 86_400_000
+  const addedAt =
+    born > 0 ? dayStart(company, born) : dayStart(company, -HISTORY_DAY_COUNT) - random.int(3_650) * 86_400_000
   const traits = {
     id: titleId(index),
     name: titleName(text),
@@ -93,14 +94,14 @@ function reception(company: CompanyKey, index: number, born: number, day: number
   let scoreTenths = Math.round(SCORE_MEAN_TENTHS + SCORE_DEVIATION_TENTHS * random.normal())
   let voteCount = Math.round(Math.exp(8.5 + 1.8 * random.normal()))
   let viewCount = voteCount * (3 + random.int(20))
-  let updatedAt = Date.parse(windowOfDay(born).start) + random.int(3 * 3_600) * 1_000
+  let updatedAt = Date.parse(windowOfDay(company, born).start) + random.int(3 * 3_600) * 1_000
   for (let changed = 1; changed <= day; changed += 1) {
     if (!titleChangesOn(company, index, changed)) continue
     const change = randomOf(company.seed, 'titleChange', index, changed)
     scoreTenths += change.int(7) - 3
     voteCount += Math.ceil(voteCount * change.real() * 0.05)
     viewCount += Math.ceil(viewCount * change.real() * 0.05)
-    updatedAt = Date.parse(windowOfDay(changed).start) + change.int(3 * 3_600) * 1_000
+    updatedAt = Date.parse(windowOfDay(company, changed).start) + change.int(3 * 3_600) * 1_000
   }
   return {
     scoreTenths: Math.min(98, Math.max(10, scoreTenths)),

@@ -54,7 +54,7 @@ function usersPage(company: CompanyKey, day: number, { number, size }: Page) {
   for (let index = first; index < Math.min(total, number * size); index += 1) data.push(userRecord(company, index, day))
   return {
     data,
-    meta: { as_of: dateOf(day), page: number, per_page: size, total },
+    meta: { as_of: dateOf(company, day), page: number, per_page: size, total },
     links: { next: number < pageCount ? `/v1/users?page=${number + 1}&per_page=${size}` : null },
   }
 }

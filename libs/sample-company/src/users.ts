@@ -1,5 +1,5 @@
 import { HISTORY_DAY_COUNT, type CompanyKey } from './company-size.ts'
-import { isoDate, isoInstant, windowOfDay } from './company-days.ts'
+import { dayStart, isoDate, isoInstant, windowOfDay } from './company-days.ts'
 import { randomOf } from './random.ts'
 import { COUNTRIES, GENRES, GIVEN_NAMES, SURNAME_ENDS, SURNAME_STARTS } from './words.ts'
 
@@ -43,7 +43,7 @@ export function userOn(company: CompanyKey, index: number, day: number): User {
   for (let changed = 1; changed <= day; changed += 1) {
     const change = userChangeOn(company, index, changed)
     if (change === undefined) continue
-    updatedAt = Date.parse(windowOfDay(changed).start) + change.second * 1_000
+    updatedAt = Date.parse(windowOfDay(company, changed).start) + change.second * 1_000
     if (change.what === 'plan') plan = (plan + 1 + change.by) % PLANS.length
     else if (change.what === 'email') email = `${given}.${surname}.${index + 1}@post${changed}.example`.toLowerCase()
     else country = COUNTRIES[(COUNTRIES.indexOf(country as 'DE') + 1 + change.by) % COUNTRIES.length] ?? country
@@ -98,10 +98,10 @@ function signUpDay({ size }: CompanyKey, index: number): number {
   return index < size.userCount ? 0 : 1 + Math.floor((index - size.userCount) / size.newUserCount)
 }
 
-/** Milliseconds. Users of the first day signed up within three years before February 2026. */
+/** Milliseconds. Users of the first day signed up within the three years before the history of viewings. */
 function signUpTime(company: CompanyKey, index: number): number {
   const random = randomOf(company.seed, 'user', index, 1)
   const day = signUpDay(company, index)
-  if (day > 0) return Date.parse(windowOfDay(day).start) + random.int(20 * 3_600) * 1_000
-  return Date.parse('2026-02-01T00:00:00Z') - (1 + random.int(3 * 365 * 86_400)) * 1_000
+  if (day > 0) return Date.parse(windowOfDay(company, day).start) + random.int(20 * 3_600) * 1_000
+  return dayStart(company, 1 - HISTORY_DAY_COUNT) - (1 + random.int(3 * 365 * 86_400)) * 1_000
 }

@@ -16,7 +16,7 @@ export type Viewing = {
   readonly minutesWatched: string
 }
 
-/** The first day of viewings: 1 February 2026. */
+/** The first day of viewings: 1 February 2026 for a company that begins on 1 March. */
 export const FIRST_VIEWING_DAY = 1 - HISTORY_DAY_COUNT
 
 /**
@@ -26,7 +26,7 @@ export const FIRST_VIEWING_DAY = 1 - HISTORY_DAY_COUNT
  */
 export function* viewingsOn(company: CompanyKey, titles: TasteIndex, day: number): Generator<Viewing> {
   const perDay = company.size.viewingCountPerDay
-  const window = windowOfDay(day)
+  const window = windowOfDay(company, day)
   const start = Date.parse(window.start)
   const lengthMs = Date.parse(window.end) - start
   for (let place = 0; place < perDay; place += 1) {
