@@ -1,0 +1,273 @@
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { busEntities } from '../libs/bus/src/index.ts'
+import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
+import { createSqlTyper, freezePipeline, readPipeline } from '../libs/pipeline/src/index.ts'
+import { temporaryDirectory } from '../libs/testkit/src/index.ts'
+import { clusterProblems, scalingProblems } from './k8s/cluster-rules.ts'
+import { envOf, ofKind, workloadsOf, type Manifest } from './k8s/manifests.ts'
+import { mountPipelines, sizeProblems } from './k8s/pipeline-text.ts'
+import { podProblems } from './k8s/pod-rules.ts'
+import { findRenderer, render, ROOT } from './k8s/render.ts'
+import { schemaProblems } from './k8s/schemas.ts'
+import { looksSecret, secretProblems } from './k8s/secret-rules.ts'
+import { settingProblems } from './k8s/settings.ts'
+
+/** Of the one definition that all brokers are set up by. */
+const QUEUES = busEntities().queues
+const renderer = findRenderer(process.env['CINELAKE_TEST_KUSTOMIZE'])
+const WHY_NOT = renderer === undefined ? ' (skipped: neither kubectl nor kustomize is on this machine)' : ''
+const rendered = (folder: string) => (renderer === undefined ? [] : render(renderer, folder))
+
+/** Everything that may be wrong with manifests, but for the schemas. */
+function problemsOf(manifests: readonly Manifest[]): string[] {
+  const rules = [podProblems, clusterProblems, secretProblems, settingProblems, sizeProblems]
+  return rules.flatMap((rule) => rule(manifests))
+}
+
+describe.skipIf(renderer === undefined).each(['k8s/overlays/aks', 'k8s/overlays/local'])(`%s${WHY_NOT}`, (overlay) => {
+  let manifests: Manifest[]
+  beforeAll(() => void (manifests = rendered(overlay)))
+
+  test('keeps the schemas of Kubernetes and KEDA', async () => {
+    expect(await schemaProblems(manifests)).toEqual([])
+  })
+
+  test('keeps the rules of this platform', () => {
+    expect(problemsOf(manifests)).toEqual([])
+  })
+
+  test('runs every service', () => {
+    expect(workloadsOf(manifests).map(({ name }) => name)).toEqual(
+      expect.arrayContaining([...QUEUES, 'scheduler', 'migrate']),
+    )
+  })
+
+  test('gives the services that read sources a value for every placeholder of the pipeline', () => {
+    const text = readFileSync(join(ROOT, 'pipelines/ott/pipeline.yaml'), 'utf8')
+    const names = [...text.matchAll(/\$\{([A-Z_]+)(?::-[^}]*)?\}/g)].map(([, name = '']) => name)
+    const settings = ofKind(manifests, 'ConfigMap').find(({ metadata }) =>
+      metadata.name.startsWith('pipeline-settings'),
+    )
+
+    expect(Object.keys(settings?.data ?? {})).toEqual(expect.arrayContaining(names))
+  })
+
+  test('gives the scheduler the text of the pipeline as it is in the repository', async () => {
+    await using directory = await temporaryDirectory()
+    mountPipelines(manifests, directory.path)
+
+    expect(await digestOf(join(directory.path, 'pipelines/ott'))).toBe(await digestOf(join(ROOT, 'pipelines/ott')))
+  })
+})
+
+async function digestOf(folder: string): Promise<string> {
+  await using scratch = await temporaryDirectory()
+  await using engine = await createDuckDbEngine({ memoryBytes: 2 ** 27, threads: 1, scratchDirectory: scratch.path })
+  await using session = await engine.session()
+  const { pipeline, problems } = await readPipeline(folder, { typer: createSqlTyper(session) })
+  if (pipeline === undefined)
+    throw new Error(`${folder} cannot be read: ${problems.map(({ message }) => message).join()}`)
+  return freezePipeline(pipeline).digest
+}
+
+describe.skipIf(renderer === undefined)(`on AKS${WHY_NOT}`, () => {
+  test('every queue of the platform scales its worker by its length, and nothing else scales', () => {
+    expect(scalingProblems(rendered('k8s/overlays/aks'), QUEUES)).toEqual([])
+  })
+
+  test('scratch space is sized in one place, also on a disk of its own', async () => {
+    await using directory = await temporaryDirectory()
+    const overlay = anOverlay(directory.path, {
+      resources: ['k8s/base'],
+      components: ['k8s/components/scratch', 'k8s/components/scratch-on-disk'],
+      config: {
+        ...sizes('ingest-api', 2048),
+        ...sizes('ingest-files', 4096),
+        ...sizes('loader', 6144),
+        ...sizes('transformer', 400_000),
+      },
+    })
+    const manifests = rendered(overlay)
+
+    const transformer = workloadsOf(manifests).find(({ name }) => name === 'transformer')
+    const volume = transformer?.pod.volumes?.find(({ name }) => name === 'scratch')
+    expect(volume?.emptyDir).toBeUndefined()
+    expect(volume?.ephemeral?.volumeClaimTemplate?.spec.resources?.requests).toEqual({ storage: '400000Mi' })
+    expect(workloadsOf(manifests).map((each) => envOf(each, 'CINELAKE_SCRATCH_MIB'))).toContain('200000')
+    expect(podProblems(manifests).filter((problem) => /scratch/i.test(problem))).toEqual([])
+    expect(await schemaProblems(manifests)).toEqual([])
+  })
+})
+
+/** @param scratchMiB of the volume */
+function sizes(service: string, scratchMiB: number): Record<string, string> {
+  return { [`${service}ScratchMiB`]: String(scratchMiB), [`${service}CopiesMiB`]: String(scratchMiB / 2) }
+}
+
+/** An overlay outside of the repository, as an installation may keep its own. */
+function anOverlay(
+  root: string,
+  parts: {
+    readonly resources: string[]
+    readonly components: string[]
+    readonly config: Readonly<Record<string, string>>
+  },
+): string {
+  const folder = join(root, 'overlay')
+  mkdirSync(folder)
+  const paths = (names: string[]) => names.map((name) => relative(folder, join(ROOT, name)))
+  const annotations = { 'config.kubernetes.io/local-config': 'true' }
+  const azure = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'azure', annotations }, data: parts.config }
+  const kustomization = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: [...paths(parts.resources), 'azure.yaml'],
+    components: paths(parts.components),
+  }
+  writeFileSync(join(folder, 'azure.yaml'), JSON.stringify(azure))
+  writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
+  return folder
+}
+
+/** Manifests with one mistake in them, and what has to be said about it. */
+const MISTAKES: readonly (readonly [what: string, edit: (manifest: string) => string, said: string])[] = [
+  ['a field that does not exist', replace('"livenessProbe"', '"livenesProbe"'), '\'"livenesProbe"\' does not exist'],
+  [
+    'an amount of memory that is none',
+    replace('"memory":"3584Mi"', '"memory":"3584Mb"'),
+    'must match format "quantity"',
+  ],
+  [
+    'a port that is a text',
+    replace('"containerPort":9090', '"containerPort":"9090"'),
+    "Type 'string' is not assignable",
+  ],
+  [
+    'too little memory for the engine',
+    replace('"memory":"3584Mi"', '"memory":"2Gi"'),
+    'Deployment/transformer: expected a memory limit of 3420Mi or more',
+  ],
+  [
+    'a heap that leaves no room for the engine',
+    replace('--max-old-space-size=256', '--max-old-space-size=1024'),
+    'bound the heap',
+  ],
+  ['more threads than cores', replace('"value":"2"}', '"value":"8"}'), 'CINELAKE_ENGINE_THREADS'],
+  [
+    'an image without a version',
+    replace('/loader:0.1.0', '/loader'),
+    'Deployment/loader: expected an image with a version',
+  ],
+  [
+    'the newest image, whatever it is',
+    replace('/loader:0.1.0', '/loader:latest'),
+    'Deployment/loader: expected an image with a version',
+  ],
+  [
+    'a probe on another path',
+    replace('"path":"/healthz"', '"path":"/health"'),
+    'expected livenessProbe to ask /healthz',
+  ],
+  ['root', replace('"runAsNonRoot":true', '"runAsNonRoot":false'), 'expected runAsNonRoot'],
+  [
+    'a root file system that can be written',
+    replace('"readOnlyRootFilesystem":true', '"readOnlyRootFilesystem":false'),
+    'expected a read-only root',
+  ],
+  ['capabilities', replace('"drop":["ALL"]', '"drop":[]'), 'expected all capabilities dropped'],
+  [
+    'too little time to stop',
+    replace('"terminationGracePeriodSeconds":120', '"terminationGracePeriodSeconds":30'),
+    'expected a grace period of more than',
+  ],
+  [
+    'a scratch volume of another size',
+    replace('"sizeLimit":"20480Mi"', '"sizeLimit":"1024Mi"'),
+    'expected a scratch volume of 2 x CINELAKE_SCRATCH_MIB (10240) or more, got 1024 MiB',
+  ],
+  [
+    'a setting that nobody reads',
+    replace('CINELAKE_TRANSFORMER_CONCURRENCY', 'CINELAKE_TRANSFORMER_PARALLEL'),
+    'got CINELAKE_TRANSFORMER_PARALLEL',
+  ],
+  ['an address that nobody reads', replace('"CINELAKE_LAKE":', '"CINELAKE_LAEK":'), 'got CINELAKE_LAEK'],
+  [
+    'a selector that means nothing',
+    replace('"matchLabels":{"app.kubernetes.io/name":"loader"}', '"matchLabels":{"app.kubernetes.io/name":"laoder"}'),
+    'Deployment/loader: expected its selector to mean its own pods',
+  ],
+  [
+    'a ConfigMap that is not there',
+    replace('"configMapRef":{"name":"cinelake-', '"configMapRef":{"name":"x-'),
+    'expected ConfigMap/x-',
+  ],
+  [
+    'a Secret that nobody makes',
+    replace('"key":"redis-key","name":"scheduler"', '"key":"other","name":"scheduler"'),
+    'expected a SecretProviderClass that makes Secret/scheduler with other',
+  ],
+  [
+    'a queue without a ScaledObject',
+    replace('"queueName":"loader"', '"queueName":"lodaer"'),
+    'queue loader: expected a ScaledObject',
+  ],
+  [
+    'a policy for all ports',
+    replace('"ports":[{"port":10000', '"prots":[{"port":10000'),
+    'NetworkPolicy/timers: expected ports',
+  ],
+  [
+    'a way to the metadata service',
+    replace('"except":["169.254.0.0/16"]', '"except":[]'),
+    'metadata service of the node',
+  ],
+  [
+    'no default',
+    replace('"policyTypes":["Ingress","Egress"]', '"policyTypes":["Ingress"]'),
+    'expected a NetworkPolicy that closes every pod',
+  ],
+  [
+    'a namespace where anything may run',
+    replace('"pod-security.kubernetes.io/enforce":"restricted"', '"pod-security.kubernetes.io/enforce":"baseline"'),
+    'Namespace/cinelake',
+  ],
+  [
+    'a password in an address',
+    replace('mssql://cinelake-sql', 'mssql://sa:Passw0rd@cinelake-sql'),
+    'expected no secret, got one in CINELAKE_WAREHOUSE',
+  ],
+  [
+    'a password in a setting',
+    replace('CINELAKE_TRANSFORMER_CONCURRENCY', 'CINELAKE_QUEUE_PASSWORD'),
+    'expected no secret, got one in CINELAKE_QUEUE_PASSWORD',
+  ],
+  ['a Secret', replace('"kind":"PodDisruptionBudget"', '"kind":"Secret"'), 'expected no Secret in manifests'],
+]
+
+function replace(from: string, to: string): (manifest: string) => string {
+  return (text) => text.replaceAll(from, to)
+}
+
+describe.skipIf(renderer === undefined)(`mistakes in manifests are found${WHY_NOT}`, () => {
+  let text: string
+  beforeAll(() => void (text = JSON.stringify(rendered('k8s/overlays/aks'))))
+
+  test.each(MISTAKES)('%s', async (_what, edit, said) => {
+    const edited = edit(text)
+    expect(edited).not.toBe(text)
+
+    const manifests = JSON.parse(edited) as Manifest[]
+    const problems = [...problemsOf(manifests), ...scalingProblems(manifests, QUEUES)]
+    if (!problems.some((problem) => problem.includes(said))) problems.push(...(await schemaProblems(manifests)))
+    expect(problems.join('\n')).toContain(said)
+  })
+})
+
+test('no secret stands in the files that are deployed', () => {
+  const files = globSync('{k8s,deploy}/**/*.{yaml,env,service,example,md}', { cwd: ROOT })
+  expect(files.length).toBeGreaterThan(20)
+
+  expect(files.filter((file) => looksSecret(readFileSync(join(ROOT, file), 'utf8')))).toEqual([])
+})
