@@ -1,7 +1,9 @@
+import { sql, type Kysely } from 'kysely'
 import { createDeltaTable } from '../libs/delta/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
 import { createDirectoryLake } from '../libs/lake/src/directory.ts'
-import { createPgliteWarehouse, openPgliteDatabase } from '../libs/warehouse/src/pglite.ts'
+import type { Lake } from '../libs/lake/src/index.ts'
+import { openPgliteDatabase } from '../libs/warehouse/src/pglite.ts'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
@@ -16,29 +18,37 @@ export type StateContent = {
   readonly balances: Readonly<Record<string, string>>
 }
 
-/** What a state directory holds for its readers, in a form that can be compared. */
+/** What a state directory of the embedded platform holds for its readers, in a form that can be compared. */
 export async function contentOf(state: string): Promise<StateContent> {
-  const refined = await refinedContent(path.join(state, 'lake'))
+  await using lake = await createDirectoryLake(path.join(state, 'lake'))
   await using database = await openPgliteDatabase<unknown>(path.join(state, 'warehouse'))
-  await using warehouse = await createPgliteWarehouse(database)
+  return await contentIn(lake, database.db)
+}
+
+/** The same of a platform's lake and its PostgreSQL, whichever they are. */
+export async function contentIn<Schema>(lake: Lake, db: Kysely<Schema>): Promise<StateContent> {
+  const refined = await refinedContent(lake)
+  const tables = await sql<{
+    name: string
+  }>`SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'mart' ORDER BY 1`.execute(db)
   const mart: Record<string, Content> = {}
-  for (const { name } of await warehouse.tables()) {
-    const text = `SELECT count(*)::int AS rows, coalesce(md5(string_agg(t::text, chr(10) ORDER BY t::text)), '') AS digest FROM mart."${name}" t`
-    const { rows } = await database.pglite.query<Content>(text)
+  for (const { name } of tables.rows) {
+    const table = sql.id('mart', name)
+    const { rows } = await sql<Content>`
+      SELECT count(*)::int AS rows, coalesce(md5(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C")), '') AS digest
+      FROM ${table} t`.execute(db)
     mart[name] = rows[0] ?? { rows: 0, digest: '' }
   }
-  const { rows } = await database.pglite.query<{ task: string; balance: string }>(
-    `SELECT run || ' ' || task AS task,
-            concat_ws(' ', state, balance_unit, count_in, count_out, count_rejected, count_duplicates) AS balance
-     FROM ops.tasks ORDER BY 1`,
-  )
+  const { rows } = await sql<{ task: string; balance: string }>`
+    SELECT run || ' ' || task AS task,
+           concat_ws(' ', state, balance_unit, count_in, count_out, count_rejected, count_duplicates) AS balance
+    FROM ops.tasks ORDER BY 1`.execute(db)
   return { refined, mart, balances: Object.fromEntries(rows.map(({ task, balance }) => [task, balance])) }
 }
 
 const FIRST_COMMIT = '/_delta_log/00000000000000000000.json'
 
-async function refinedContent(root: string): Promise<Record<string, Content>> {
-  await using lake = await createDirectoryLake(root)
+async function refinedContent(lake: Lake): Promise<Record<string, Content>> {
   await using engine = await createDuckDbEngine({
     memoryBytes: 512 * 1024 * 1024,
     threads: 2,

@@ -20,7 +20,9 @@ function runCi(commands: { readonly test: string; readonly check: string }) {
   executable('bin/npx', `case "$3" in test) ${commands.test};; check) ${commands.check};; esac`)
   // Whatever the script looks for is there already and does nothing, so that nothing is installed or fetched.
   executable('bin/python3', 'if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi')
-  for (const name of ['java', 'dpkg-query', 'apt-get']) executable(`bin/${name}`, 'true')
+  for (const name of ['java', 'dpkg-query', 'apt-get', 'kubectl']) executable(`bin/${name}`, 'true')
+  // Nor are containers started.
+  executable('bin/docker', 'exit 1')
   const { stdout, status } = spawnSync(join(root, 'tree/.ci/run'), {
     encoding: 'utf8',
     env: {
@@ -35,17 +37,17 @@ function runCi(commands: { readonly test: string; readonly check: string }) {
 const summary = (text: string) => `echo '${text}'`
 
 test.each([
-  ['all is well', summary('12 passed, 0 failed, 3 skipped'), 'true', '12 passed, 0 failed, 3 skipped', 0],
-  ['tests fail', `${summary('11 passed, 1 failed, 0 skipped')}; exit 1`, 'true', '11 passed, 1 failed, 0 skipped', 1],
-  ['a check fails', summary('12 passed, 0 failed, 0 skipped'), 'exit 2', '12 passed, 1 failed, 0 skipped', 1],
+  ['all is well', summary('12 passed, 0 failed, 3 skipped'), 'true', '12 passed, 0 failed, 4 skipped', 0],
+  ['tests fail', `${summary('11 passed, 1 failed, 0 skipped')}; exit 1`, 'true', '11 passed, 1 failed, 1 skipped', 1],
+  ['a check fails', summary('12 passed, 0 failed, 0 skipped'), 'exit 2', '12 passed, 1 failed, 1 skipped', 1],
   [
     'tests break off',
     `${summary('4 passed, 0 failed, 0 skipped')}; exit 137`,
     'true',
-    '4 passed, 1 failed, 0 skipped',
+    '4 passed, 1 failed, 1 skipped',
     1,
   ],
-  ['nothing was tested', 'true', 'true', '0 passed, 1 failed, 0 skipped', 1],
+  ['nothing was tested', 'true', 'true', '0 passed, 1 failed, 1 skipped', 1],
 ])('the last line and the exit code tell when %s', (_what, tests, check, lastLine, status) => {
   expect(runCi({ test: tests, check })).toEqual({ lastLine, status })
 })
