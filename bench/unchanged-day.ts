@@ -21,9 +21,14 @@ const silent: Terminal = { print() {}, note() {}, isInteractive: false, columns:
 export async function measureUnchangedDay(directory: string): Promise<number> {
   await rm(directory, { recursive: true, force: true })
   // Its API's `Retry-After` would be a second of every day, which no code can save.
-  await using company = await startSampleCompany({ directory: join(directory, 'company'), scale: 1, seed: 1, refuses: false })
+  await using company = await startSampleCompany({
+    directory: join(directory, 'company'),
+    scale: 1,
+    seed: 1,
+    refuses: false,
+  })
   const settings = { ...company.settings, ...company.secrets }
-  const config = { ...platformConfig(settings, join(directory, 'state')), secrets: 'env:' }
+  const config = { ...platformConfig(settings, join(directory, 'state')), secrets: { url: 'env:' } }
   const pipeline = withoutFiles(await usablePipeline(OTT, config, { config, settings }))
   await using platform = await openPlatform(config, settings, silent)
   const run = async (label: string) => {

@@ -20,6 +20,8 @@ export type CarryOutDeps = {
   readonly clock: Clock
   readonly log: Log
   readonly newId: () => string
+  /** Takes secrets out of what is kept in the history. */
+  readonly redact?: ((text: string) => string) | undefined
   /** Lets something follow from what was found out here; not waited for. */
   readonly follow: (runId: string, inputs: readonly Input[]) => void
   readonly told: (change: RunChange) => void
@@ -57,7 +59,7 @@ export function createCarryOut(deps: CarryOutDeps): CarryOut {
   const arm = async (run: Run, tasks: readonly Task[]): Promise<void> => {
     for (const task of tasks) {
       const key = `task ${run.id} ${task.planned.name}`
-      if (task.dueAt === null) await deps.timers.clear(key)
+      if (task.dueAt === null) await deps.timers.clear('task', key)
       else await deps.timers.set(key, new Date(task.dueAt), { kind: 'task', run: run.id, ...tryOf(task) })
     }
   }
@@ -91,7 +93,7 @@ async function sendOne(deps: CarryOutDeps, run: Run, task: Task): Promise<boolea
     deps.log.debug(facts, 'command sent')
     return true
   } catch (error) {
-    const report = reportError(error)
+    const report = reportError(error, deps.redact)
     if (error instanceof PipelineError && !error.retryable) {
       deps.log.error({ ...facts, error: report }, 'command cannot be sent; the task fails')
       deps.follow(run.id, [{ kind: 'refused', ...tryOf(task), error: report }])

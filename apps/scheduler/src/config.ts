@@ -1,4 +1,10 @@
+import { busEnv, busSettings } from '@cinelake/bus'
+import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
+import { queueEnv, queueSettings } from './queue-settings.ts'
+import { FIRST_WINDOWS } from './schedule.ts'
+import { MIGRATE } from './schema-version.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const MINUTE = 60_000
@@ -6,10 +12,12 @@ const MINUTE = 60_000
 /** The scheduler's settings, as they come from the environment. Addresses choose adapters by their scheme. */
 export const SchedulerEnv = z
   .object({
-    CINELAKE_BUS: z.string().default('memory:'),
-    CINELAKE_LAKE: z.string().default('file:.cinelake/lake'),
-    CINELAKE_WAREHOUSE: z.string().default('pglite:.cinelake/warehouse'),
-    CINELAKE_QUEUE: z.string().default('memory:'),
+    ...busEnv,
+    ...lakeEnv,
+    ...warehouseEnv,
+    ...queueEnv,
+    /** `check` where several replicas start on one database, which a job has migrated before. */
+    CINELAKE_MIGRATE: z.enum(MIGRATE).optional(),
     /** Folder with a folder for each pipeline. */
     CINELAKE_PIPELINES: z.string().default('pipelines'),
     /** The API asks nobody who they are: without a proxy that does, only this machine may call it. */
@@ -20,13 +28,15 @@ export const SchedulerEnv = z
     CINELAKE_SCHEDULER_SWEEP_SECONDS: z.coerce.number().positive().default(30),
     /** `off`: windows run only when somebody asks for them. */
     CINELAKE_SCHEDULER_SCHEDULE: z.enum(['on', 'off']).default('on'),
-    CINELAKE_SCRATCH: z.string().default('.cinelake/scratch'),
+    /** Which window a pipeline begins with that never ran: its schedule's `start`, or the latest that is due. */
+    CINELAKE_SCHEDULER_BEGIN: z.enum(FIRST_WINDOWS).default('start'),
   })
   .transform((env) => ({
-    bus: env.CINELAKE_BUS,
-    lake: env.CINELAKE_LAKE,
-    warehouse: env.CINELAKE_WAREHOUSE,
-    queue: env.CINELAKE_QUEUE,
+    bus: busSettings(env),
+    lake: lakeSettings(env),
+    warehouse: warehouseSettings(env),
+    migrate: env.CINELAKE_MIGRATE ?? (env.CINELAKE_WAREHOUSE.startsWith('pglite:') ? 'auto' : 'check'),
+    queue: queueSettings(env),
     pipelines: env.CINELAKE_PIPELINES,
     api: { host: env.CINELAKE_API_HOST, port: env.CINELAKE_API_PORT },
     patience: {
@@ -35,6 +45,7 @@ export const SchedulerEnv = z
     },
     sweepMs: env.CINELAKE_SCHEDULER_SWEEP_SECONDS * 1000,
     followsSchedule: env.CINELAKE_SCHEDULER_SCHEDULE === 'on',
+    first: env.CINELAKE_SCHEDULER_BEGIN,
     // Only types of queries over empty tables are asked of it.
     engine: { memoryBytes: 128 * 1024 * 1024, threads: 1, scratchDirectory: env.CINELAKE_SCRATCH },
   }))

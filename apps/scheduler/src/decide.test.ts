@@ -1,4 +1,6 @@
+import { expandDiscovered, type DatabaseSource } from '@cinelake/pipeline'
 import { describe, expect, test } from 'vitest'
+import { aPipeline } from '../test/given.ts'
 import {
   begin,
   DIGEST,
@@ -12,6 +14,7 @@ import {
 } from '../test/simulated-day.ts'
 import { decide } from './decide.ts'
 import type { Input, World } from './decision.ts'
+import { MAX_TASK_NAME } from './ops-types.ts'
 import type { Run, Task } from './run-state.ts'
 
 const aDay = (verdicts: Verdict[] = [], maxAttempts = 4): MadeUpDay => ({
@@ -179,3 +182,33 @@ test('a task that needs what is not part of the run is skipped, and the run ends
 function newTaskOf(day: MadeUpDay): Task {
   return first(decide(newRun(), begin(day), worldOf(day)).run)
 }
+
+test('a discovery of a table whose name no task can have fails for good, and says what to do', () => {
+  const day = aDay()
+  const name = 'n'.repeat(MAX_TASK_NAME + 1)
+  const world = worldOf(day)
+  const rules: World['rules'] = (digest) => ({
+    ...world.rules(digest),
+    expand: (source) => [{ name, queue: 'ingest-files', needs: [], work: { kind: 'discover', source } }],
+  })
+  const { run } = decide(newRun(), begin(day), world)
+
+  const decided = decide(run, eventsOf(day, first(run)), { ...world, rules })
+
+  expect(first(decided.run)).toMatchObject({ state: 'failed', error: { code: 'TABLE_NAME_TOO_LONG' } })
+  expect(first(decided.run).error?.message).toMatch(/at most 340 characters, got 341 .*tables\.exclude/)
+  expect([...decided.run.tasks.keys()]).toEqual(['task-0', 'task-1'])
+})
+
+test('the longest names that pipelines and databases allow are names that tasks can have', () => {
+  const [source, schema, table] = ['s'.repeat(63), 'c'.repeat(128), 't'.repeat(128)]
+  const [, database] = aPipeline().sources
+  // Two tables of which only their case differs get names that are told apart by a hash.
+  const tables = [table, table.toUpperCase()].map((name) => ({ schema, name }))
+  const pipeline = aPipeline({ sources: [{ ...(database as DatabaseSource), name: source, include: ['*'] }] })
+
+  const lengths = expandDiscovered(pipeline, source, tables).map(({ name }) => name.length)
+
+  expect(Math.max(...lengths)).toBe(337)
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(MAX_TASK_NAME)
+})

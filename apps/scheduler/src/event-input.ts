@@ -1,8 +1,8 @@
-import type { Event } from '@cinelake/contracts'
+import type { TaskEvent } from '@cinelake/contracts'
 import type { TaskInput } from './decision.ts'
 
 /** What an event means to the run that it is about. */
-export function inputOf(event: Event): TaskInput {
+export function inputOf(event: TaskEvent): TaskInput {
   const { task, generation, attempt, at, worker } = event
   const about = { task, generation, attempt }
   switch (event.kind) {

@@ -1,46 +1,68 @@
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
-import { dueWindows, nextDueAt } from './schedule.ts'
+import { startBeat } from './beat.ts'
+import { dueWindows, nextDueAt, type FirstWindow } from './schedule.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Timers } from './timers.ts'
 
 export type FollowScheduleDeps = {
   readonly scheduler: Pick<Scheduler, 'requestRuns' | 'windows'>
-  readonly timers: Pick<Timers, 'set' | 'consume'>
+  readonly timers: Pick<Timers, 'repeat' | 'clear' | 'consume'>
   readonly pipelines: readonly CheckedPipeline[]
+  /** Which window a pipeline begins with that never ran. */
+  readonly first: FirstWindow
+  /** Milliseconds between looks for windows whose alarm did not go off. */
+  readonly lookMs: number
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Milliseconds until a pipeline whose windows could not be asked for is looked at again. */
-const AGAIN_MS = 60_000
-
 /**
  * Asks for each window of the pipelines when it is due, beginning with those that were missed. Several schedulers may
  * follow the same schedule: asking twice gives the same run.
+ *
+ * An alarm repeats for each pipeline. Where alarms are lost, each scheduler notices by itself that a window is due, and
+ * sets the alarm anew.
  */
 export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDisposable> {
-  const consumer = await deps.timers.consume('schedule', () => askForDue(deps))
-  await askForDue(deps)
-  return consumer
-}
+  const { timers, pipelines, clock, log, lookMs } = deps
+  await using starting = new AsyncDisposableStack()
+  const lookAt = new Map<string, number>()
 
-async function askForDue(deps: FollowScheduleDeps): Promise<void> {
-  const { scheduler, timers, pipelines, clock, log } = deps
-  const next: number[] = []
-  for (const pipeline of pipelines) {
+  const ask = async (pipeline: CheckedPipeline) => {
     const now = clock()
-    next.push(nextDueAt(pipeline.schedule, now).getTime())
-    try {
-      const due = dueWindows(pipeline.schedule, await scheduler.windows(pipeline.name), now)
-      if (due.length === 0) continue
-      await scheduler.requestRuns(pipeline, due)
-      log.info({ pipeline: pipeline.name, from: due[0]?.label, to: due.at(-1)?.label }, 'windows are due')
-    } catch (error) {
+    await askForDue(deps, pipeline, now)
+    lookAt.set(pipeline.name, nextDueAt(pipeline.schedule, now).getTime() + lookMs)
+    await timers.repeat(pipeline.name, pipeline.schedule, { kind: 'schedule', pipeline: pipeline.name })
+  }
+  const look = async () => {
+    for (const pipeline of pipelines) {
+      if (clock().getTime() < (lookAt.get(pipeline.name) ?? 0)) continue
       // One pipeline does not hold up the others.
-      log.warn({ pipeline: pipeline.name, error: reportError(error) }, 'windows that are due could not be asked for')
-      next.push(now.getTime() + AGAIN_MS)
+      await ask(pipeline).catch((error: unknown) => {
+        log.warn({ pipeline: pipeline.name, error: reportError(error) }, 'windows that are due could not be asked for')
+      })
     }
   }
-  if (next.length > 0) await timers.set('schedule', new Date(Math.min(...next)), { kind: 'schedule' })
+
+  starting.use(
+    await timers.consume('schedule', async ({ pipeline: name }) => {
+      const pipeline = pipelines.find((each) => each.name === name)
+      if (pipeline !== undefined) return await ask(pipeline)
+      // Set by a scheduler that had it; one that still has it sets the alarm anew.
+      log.info({ pipeline: name }, 'alarm for a pipeline that is not here was removed')
+      await timers.clear('schedule', name)
+    }),
+  )
+  await look()
+  starting.use(startBeat('look for due windows', lookMs, look, log))
+  return starting.move()
+}
+
+async function askForDue(deps: FollowScheduleDeps, pipeline: CheckedPipeline, now: Date): Promise<void> {
+  const { scheduler, first, log } = deps
+  const due = dueWindows(pipeline.schedule, await scheduler.windows(pipeline.name), now, first)
+  if (due.length === 0) return
+  await scheduler.requestRuns(pipeline, due)
+  log.info({ pipeline: pipeline.name, from: due[0]?.label, to: due.at(-1)?.label }, 'windows are due')
 }

@@ -106,12 +106,14 @@ test('a trouble that passes says when to come back; a bug says nothing but to th
     readonly code = 'TEST_AWAY'
   }
   await using it = await givenApi()
-  let error: Error = new Away('the database is away', {})
+  let error: Error = new Away('the database is away', {}, { cause: 'hunter2' })
   const scheduler = { ...it.scheduler, runs: () => Promise.reject(error) }
-  const api = createHttpApi({ scheduler, pipelines: [], log: it.log })
+  const redact = (text: string) => text.replaceAll('hunter2', '[secret]')
+  const api = createHttpApi({ scheduler, pipelines: [], log: it.log, redact })
 
   const away = await api.inject({ method: 'GET', url: '/v1/runs' })
   expect([away.statusCode, away.headers['retry-after'], away.json().code]).toEqual([503, '5', 'TEST_AWAY'])
+  expect(away.body).toContain('[secret]')
 
   error = new Error('cannot read properties of undefined')
   const bug = await api.inject({ method: 'GET', url: '/v1/runs' })

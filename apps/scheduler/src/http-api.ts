@@ -33,15 +33,17 @@ const RunsQuery = z.object({
 const RunParams = z.object({ id: z.string() })
 
 export type HttpApiDeps = {
-  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'run' | 'runs' | 'cancel'>
+  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'run' | 'runs' | 'cancel' | 'agents'>
   readonly pipelines: readonly CheckedPipeline[]
   readonly log: Log
+  /** Takes secrets out of what clients are told. */
+  readonly redact?: (text: string) => string
 }
 
 /** The scheduler's HTTP API. Errors are `{ code, message }`. */
-export function createHttpApi({ scheduler, pipelines, log }: HttpApiDeps): FastifyInstance {
+export function createHttpApi({ scheduler, pipelines, log, redact }: HttpApiDeps): FastifyInstance {
   const api = fastify({ forceCloseConnections: true })
-  api.setErrorHandler((error, _request, reply) => answerError(reply, error, log))
+  api.setErrorHandler((error, _request, reply) => answerError(reply, error, { log, redact }))
   api.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
       code: 'ROUTE_MISSING',
@@ -75,6 +77,7 @@ export function createHttpApi({ scheduler, pipelines, log }: HttpApiDeps): Fasti
     const { id } = parse(RunParams, request.params)
     return reply.code(202).send({ runId: id, cancelled: await scheduler.cancel(id) })
   })
+  api.get('/v1/agents', async () => ({ agents: await scheduler.agents() }))
   api.get('/v1/pipelines', async () => ({
     pipelines: pipelines.map((pipeline) => {
       const { name, description, schedule } = pipeline

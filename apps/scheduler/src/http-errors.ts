@@ -24,9 +24,13 @@ const STATUS: Readonly<Record<string, number>> = {
 const RETRY_AFTER = '5'
 
 /** Answers with an error: by its code where it is known, 503 where a retry can help, 500 without details for a bug. */
-export function answerError(reply: FastifyReply, error: unknown, log: Log): FastifyReply {
+export function answerError(
+  reply: FastifyReply,
+  error: unknown,
+  { log, redact }: { readonly log: Log; readonly redact?: ((text: string) => string) | undefined },
+): FastifyReply {
   if (error instanceof PipelineError) {
-    const { code, message } = reportError(error)
+    const { code, message } = reportError(error, redact)
     if (error.retryable) {
       log.warn({ code, err: error }, 'request failed for now')
       return reply.code(503).header('retry-after', RETRY_AFTER).send({ code, message })

@@ -1,3 +1,4 @@
+export type { AgentRecord } from './agents.ts'
 export type { RunChange } from './carry-out.ts'
 export type { Patience } from './decision.ts'
 export { OPS, type OpsSchema } from './ops-schema.ts'
@@ -7,4 +8,6 @@ export { RUN_STATES, TASK_STATES, type RunState, type TaskState } from './run-st
 export { createScheduler, type Scheduler, type SchedulerDeps } from './scheduler.ts'
 export { OpsMigrationError } from './ops-errors.ts'
 export { PipelineUnknownError, RunMissingError, RunUnderWayError, WindowUnknownError } from './scheduler-errors.ts'
+export { queueEnv, queueSettings, type QueueSettings } from './queue-settings.ts'
+export { OpsSchemaNewError, OpsSchemaOldError, type Migrate } from './schema-version.ts'
 export type { Alarm, AlarmHandler, AlarmKind, AlarmOf, Timers } from './timers.ts'

@@ -1,39 +1,40 @@
-import { createMemoryBus } from '@cinelake/bus/memory'
-import { openByScheme, systemClock } from '@cinelake/core'
+import { openBus } from '@cinelake/bus/open'
+import { systemClock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
-import { createDirectoryLake } from '@cinelake/lake/directory'
+import { openLake } from '@cinelake/lake/open'
+import { publishPipeline } from '@cinelake/pipeline'
 import { runService } from '@cinelake/service'
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { azureCredential } from '@cinelake/service/azure'
+import { openDatabase } from '@cinelake/warehouse/open'
+import { sql } from 'kysely'
 import { SchedulerEnv } from './config.ts'
 import { followSchedule } from './follow-schedule.ts'
 import { serveHttpApi } from './http-server.ts'
-import { createMemoryTimers } from './memory-timers.ts'
+import { openTimers } from './open-timers.ts'
 import type { OpsSchema } from './ops-schema.ts'
 import { readPipelines } from './read-pipelines.ts'
 import { createScheduler } from './scheduler.ts'
 
-await runService('scheduler', SchedulerEnv, async ({ config, log, use }) => {
-  const openLake = openByScheme(config.lake, { file: (root) => () => createDirectoryLake(root) }, 'CINELAKE_LAKE')
-  const openDatabase = openByScheme(
-    config.warehouse,
-    { pglite: (directory) => () => openPgliteDatabase<OpsSchema>(directory) },
-    'CINELAKE_WAREHOUSE',
-  )
-  const openTimers = openByScheme(config.queue, { memory: () => () => createMemoryTimers({ log }) }, 'CINELAKE_QUEUE')
-  const openBus = openByScheme(config.bus, { memory: () => () => createMemoryBus({ log }) }, 'CINELAKE_BUS')
+await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, readyWhile }) => {
+  const azure = { credential: azureCredential, log }
   const pipelines = await readPipelinesOf(config)
 
-  const lake = use(await openLake())
-  const database = use(await openDatabase())
-  const bus = use(openBus())
-  const timers = use(openTimers())
-  const { patience, sweepMs } = config
-  const scheduler = use(await createScheduler({ bus, lake, database, timers, log, patience, sweepMs }))
+  const timers = use(await openTimers(config.queue, { log }))
+  const lake = use(await openLake(config.lake, azure))
+  for (const pipeline of pipelines) await publishPipeline(lake, pipeline)
+  const database = use(await openDatabase<OpsSchema>(config.warehouse, azure))
+  const bus = use(await openBus(config.bus, azure))
+  const { patience, sweepMs, migrate, first } = config
+  const scheduler = use(await createScheduler({ bus, lake, database, timers, log, patience, sweepMs, migrate }))
 
   // Only a bus in memory forgets; others still have what they were given, and the sweep sends what they were not.
-  if (config.bus.startsWith('memory:')) await scheduler.resume()
-  if (config.followsSchedule) use(await followSchedule({ scheduler, timers, pipelines, clock: systemClock, log }))
-  use(await serveHttpApi({ scheduler, pipelines, log }, config.api))
+  if (config.bus.url.startsWith('memory:')) await scheduler.resume()
+  if (config.followsSchedule) {
+    const clock = systemClock
+    use(await followSchedule({ scheduler, timers, pipelines, first, lookMs: sweepMs, clock, log }))
+  }
+  use(await serveHttpApi({ scheduler, pipelines, log, redact }, config.api))
+  readyWhile(async () => (await sql`SELECT 1`.execute(database.db)).rows.length === 1)
 })
 
 async function readPipelinesOf({ pipelines, engine }: SchedulerEnv) {

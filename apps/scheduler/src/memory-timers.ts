@@ -1,5 +1,6 @@
 import { reportError, silentLog, systemClock, type Clock, type Log } from '@cinelake/core'
-import type { Alarm, AlarmHandler, AlarmKind, Timers } from './timers.ts'
+import { nextDueAt } from './schedule.ts'
+import { againAfterMs, type Alarm, type AlarmHandler, type AlarmKind, type Rhythm, type Timers } from './timers.ts'
 
 export type MemoryTimersOptions = { readonly clock?: Clock; readonly log?: Log }
 
@@ -10,10 +11,16 @@ export interface MemoryTimers extends Timers {
 
 /** Milliseconds. The longest delay that `setTimeout` takes: 2³¹ - 1; a longer one would go off at once. */
 const MAX_DELAY_MS = 2_147_483_647
-/** Milliseconds until an alarm goes off again whose handler failed. */
-const AGAIN_MS = 1000
 
-type Pending = { readonly at: Date; readonly alarm: Alarm; readonly timeout: NodeJS.Timeout }
+type Entry = {
+  readonly key: string
+  readonly at: Date
+  readonly alarm: Alarm
+  readonly rhythm?: Rhythm
+  /** How often its handler failed in a row. */
+  readonly failures?: number
+}
+type Pending = Entry & { readonly timeout: NodeJS.Timeout }
 type AnyHandler = (alarm: Alarm) => Promise<void>
 
 /** Alarms of a single process, gone when it ends. */
@@ -23,47 +30,51 @@ export function createMemoryTimers({ clock = systemClock, log = silentLog }: Mem
   const underWay = new Set<Promise<void>>()
   let isClosed = false
 
-  const remove = (key: string) => {
-    clearTimeout(pending.get(key)?.timeout)
-    pending.delete(key)
+  const remove = (slot: string) => {
+    clearTimeout(pending.get(slot)?.timeout)
+    pending.delete(slot)
   }
 
-  const set = (key: string, at: Date, alarm: Alarm) => {
+  const put = (entry: Entry) => {
     if (isClosed) return
-    remove(key)
-    const delayMs = Math.min(MAX_DELAY_MS, Math.max(0, at.getTime() - clock().getTime()))
-    pending.set(key, { at, alarm, timeout: setTimeout(() => void fire(key), delayMs) })
+    const slot = slotOf(entry.alarm.kind, entry.key, entry.rhythm !== undefined)
+    remove(slot)
+    const delayMs = Math.min(MAX_DELAY_MS, Math.max(0, entry.at.getTime() - clock().getTime()))
+    pending.set(slot, { ...entry, timeout: setTimeout(() => void fire(slot), delayMs) })
   }
 
-  const fire = async (key: string): Promise<void> => {
-    const entry = pending.get(key)
+  const fire = async (slot: string): Promise<void> => {
+    const entry = pending.get(slot)
     if (entry === undefined) return
-    const { at, alarm } = entry
     // A timeout may go off a little early, or be only a part of a long delay.
-    if (clock() < at) return set(key, at, alarm)
-    const handler = handlers.get(alarm.kind)
+    if (clock() < entry.at) return put(entry)
+    const handler = handlers.get(entry.alarm.kind)
     if (handler === undefined) return
-    remove(key)
-    const work = handler(alarm).catch((error: unknown) => {
-      log.warn({ key, error: reportError(error) }, 'alarm was not handled; it goes off again')
-      if (!pending.has(key)) set(key, new Date(clock().getTime() + AGAIN_MS), alarm)
-    })
+    remove(slot)
+    if (entry.rhythm !== undefined) put({ ...entry, at: nextDueAt(entry.rhythm, clock()) })
+    const work = handler(entry.alarm).catch((error: unknown) => again(entry, error))
     underWay.add(work)
     await work
     underWay.delete(work)
   }
 
+  const again = ({ key, alarm, failures = 0 }: Entry, error: unknown) => {
+    log.warn({ key, error: reportError(error) }, 'alarm was not handled; it goes off again')
+    if (pending.has(slotOf(alarm.kind, key, false))) return
+    const at = new Date(clock().getTime() + againAfterMs(failures + 1))
+    put({ key, at, alarm, failures: failures + 1 })
+  }
+
   return {
-    async set(key, at, alarm) {
-      set(key, at, alarm)
-    },
-    async clear(key) {
-      remove(key)
+    set: async (key, at, alarm) => put({ key, at, alarm }),
+    repeat: async (key, rhythm, alarm) => put({ key, at: nextDueAt(rhythm, clock()), alarm, rhythm }),
+    async clear(kind, key) {
+      for (const isRepeated of [false, true]) remove(slotOf(kind, key, isRepeated))
     },
     async consume<Kind extends AlarmKind>(kind: Kind, handler: AlarmHandler<Kind>) {
       handlers.set(kind, handler as AnyHandler)
       // Those that went off while nobody listened.
-      for (const [key, { at, alarm }] of pending) if (alarm.kind === kind && at <= clock()) void fire(key)
+      for (const [slot, { at, alarm }] of pending) if (alarm.kind === kind && at <= clock()) void fire(slot)
       return {
         async [Symbol.asyncDispose]() {
           handlers.delete(kind)
@@ -73,12 +84,16 @@ export function createMemoryTimers({ clock = systemClock, log = silentLog }: Mem
     },
     async fireDue() {
       const due = [...pending].filter(([, { at }]) => at <= clock())
-      await Promise.all(due.map(([key]) => fire(key)))
+      await Promise.all(due.map(([slot]) => fire(slot)))
     },
     async [Symbol.asyncDispose]() {
       isClosed = true
-      for (const key of pending.keys()) remove(key)
+      for (const slot of pending.keys()) remove(slot)
       await Promise.all(underWay)
     },
   }
+}
+
+function slotOf(kind: AlarmKind, key: string, isRepeated: boolean): string {
+  return `${kind} ${isRepeated ? 'again' : 'once'} ${key}`
 }

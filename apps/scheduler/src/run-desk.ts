@@ -105,8 +105,13 @@ async function apply(
   }
 }
 
+/** Runs kept at most. One that another replica finishes would never leave otherwise. */
+const KEPT_LIMIT = 32
+
 function keep(kept: Map<string, Stored>, stored: Stored): void {
   if (!isRunFinished(stored.run)) kept.set(stored.run.id, stored)
+  const [oldest] = kept.keys()
+  if (kept.size > KEPT_LIMIT && oldest !== undefined) kept.delete(oldest)
 }
 
 async function worldOf(deps: RunDeskDeps, run: Run, inputs: readonly Input[]): Promise<World> {

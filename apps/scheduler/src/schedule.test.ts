@@ -1,5 +1,5 @@
-import { windowsBetween } from '@cinelake/core'
-import { fixedClock, recordingLog } from '@cinelake/testkit'
+import { windowsBetween, type Clock } from '@cinelake/core'
+import { fixedClock, recordingLog, until } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { aPipeline } from '../test/given.ts'
@@ -48,7 +48,7 @@ test('between now and the next due instant nothing becomes due, and at it someth
     fc.property(schedule, instant, (rule, now) => {
       const start = { hour: '2026-10-18T00', day: '2026-10-01', month: '2026-06' }[rule.every]
       const due = (at: Date) => dueWindows({ ...rule, start }, new Set(), at)
-      const next = nextDueAt({ ...rule, start }, now)
+      const next = nextDueAt(rule, now)
 
       expect(next.getTime()).toBeGreaterThan(now.getTime())
       expect(due(new Date(next.getTime() - 1))).toEqual(due(now))
@@ -62,18 +62,27 @@ test('between now and the next due instant nothing becomes due, and at it someth
   )
 })
 
+describe('a pipeline that is to begin with the latest window', () => {
+  const latest = (now: string, known: string[] = []) =>
+    dueWindows(daily, new Set(known), new Date(now), 'latest').map(({ label }) => label)
+
+  test('begins with the newest that is due, whatever its schedule starts with', () => {
+    expect(latest('2027-01-01T12:00:00Z')).toEqual(['2026-12-31'])
+    expect(latest('2026-03-01T12:00:00Z')).toEqual([])
+  })
+
+  test('goes on from the newest that was asked for, with those that were missed', () => {
+    expect(latest('2026-04-03T12:00:00Z', ['2026-03-28', '2026-03-31'])).toEqual(['2026-04-01', '2026-04-02'])
+    expect(latest('2026-04-03T12:00:00Z', ['2026-04-02'])).toEqual([])
+  })
+})
+
 describe('following a schedule', () => {
   test('catches up at the start, then asks for each window when it is due', async () => {
     const clock = fixedClock('2026-03-03T12:00:00Z')
     await using timers = createMemoryTimers({ clock })
     const { asked, scheduler } = aSchedulerThatListens()
-    await using following = await followSchedule({
-      scheduler,
-      timers,
-      pipelines: [aPipeline()],
-      clock,
-      log: recordingLog(),
-    })
+    await using following = await followSchedule({ ...schedule(clock), scheduler, timers })
     expect(asked).toEqual(['2026-03-01', '2026-03-02'])
 
     clock.advance(12 * HOUR - 1)
@@ -102,23 +111,62 @@ describe('following a schedule', () => {
     const pipelines = [aPipeline({ name: 'ill' }), aPipeline()]
     const log = recordingLog()
     await using following = await followSchedule({
+      ...schedule(clock),
       scheduler: { ...scheduler, requestRuns },
       timers,
       pipelines,
-      clock,
+      lookMs: 10,
       log,
     })
     expect(asked).toEqual(['2026-03-01'])
 
     isDown = false
-    clock.advance(60_000)
-    await timers.fireDue()
+    await until('it is asked for', () => asked.length === 2)
 
     expect(asked).toEqual(['2026-03-01', '2026-03-01'])
     expect(log.lines.map(({ level }) => level)).toContain('warn')
     expect(following).toBeDefined()
   })
+
+  test('asks for a window whose alarm was lost', async () => {
+    const clock = fixedClock('2026-03-02T00:00:00Z')
+    await using timers = createMemoryTimers({ clock })
+    const { asked, scheduler } = aSchedulerThatListens()
+    await using following = await followSchedule({ ...schedule(clock), scheduler, timers, lookMs: 10 })
+    await timers.clear('schedule', 'shop')
+
+    clock.advance(24 * HOUR + 10)
+    await until('it is asked for', () => asked.includes('2026-03-02'))
+
+    // And the alarm is set anew.
+    clock.advance(24 * HOUR - 10)
+    await timers.fireDue()
+    expect(asked).toEqual(['2026-03-01', '2026-03-02', '2026-03-03'])
+    expect(following).toBeDefined()
+  })
+
+  test('an alarm for a pipeline that is not there any more does nothing, and does not come again', async () => {
+    const clock = fixedClock('2026-03-02T00:00:00Z')
+    await using timers = createMemoryTimers({ clock })
+    const { asked, scheduler } = aSchedulerThatListens()
+    const log = recordingLog()
+    await using following = await followSchedule({ ...schedule(clock), scheduler, timers, log })
+    await timers.repeat('gone', aPipeline().schedule, { kind: 'schedule', pipeline: 'gone' })
+    for (let day = 0; day < 2; day += 1) {
+      clock.advance(24 * HOUR)
+      await timers.fireDue()
+    }
+
+    expect(asked).toEqual(['2026-03-01', '2026-03-02', '2026-03-03'])
+    expect(log.lines.filter(({ facts }) => facts['pipeline'] === 'gone')).toHaveLength(1)
+    expect(following).toBeDefined()
+  })
 })
+
+/** One daily pipeline, whose lost alarms nobody looks for. */
+function schedule(clock: Clock) {
+  return { pipelines: [aPipeline()], first: 'start', lookMs: HOUR, clock, log: recordingLog() } as const
+}
 
 function aSchedulerThatListens() {
   const asked: string[] = []

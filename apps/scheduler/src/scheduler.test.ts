@@ -389,6 +389,18 @@ describe('messages', () => {
     expect(task?.error?.message).toContain('the broker gave the command up after 2 deliveries')
   })
 
+  test('an event that the broker gave up on counts all the same', async () => {
+    await using it = await given(database, { sweepMs: 20, bus: { maxDeliveryCount: 1 } })
+    // Another replica, which cannot write anything down.
+    const broken = await it.bus.subscribe('scheduler', () => Promise.reject(away()), { concurrency: 64 })
+
+    const record = await runDay(it.scheduler)
+
+    expect(record.state).toBe('succeeded')
+    expect(record.tasks.every(({ attempt }) => attempt === 1)).toBe(true)
+    await broken[Symbol.asyncDispose]()
+  })
+
   test('a worker that falls silent fails its try, and a queue that nobody serves fails its tasks: every run ends', async () => {
     await using it = await given(database, { workers: false, patience: { queuedMs: 50, silentMs: 50 }, sweepMs: 20 })
 

@@ -1,5 +1,4 @@
 import type { MessageBus } from '@cinelake/bus'
-import type { Event } from '@cinelake/contracts'
 import { silentLog, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
@@ -7,11 +6,11 @@ import type { Database } from '@cinelake/warehouse'
 import { randomUUID } from 'node:crypto'
 import { createCarryOut, type RunChange } from './carry-out.ts'
 import type { Patience } from './decision.ts'
-import { inputOf } from './event-input.ts'
-import { migrateOps } from './ops-migrations.ts'
 import type { OpsSchema } from './ops-schema.ts'
 import { createOpsStore } from './ops-store.ts'
+import { createAgents, type AgentRecord } from './agents.ts'
 import { createBackground } from './background.ts'
+import { startIntake } from './intake.ts'
 import {
   requestRun,
   requestRuns,
@@ -26,11 +25,11 @@ import { createRunRecords, type RunRecord, type RunSummary } from './run-records
 import { isRunFinished } from './run-state.ts'
 import { createRunWaiting } from './run-waiting.ts'
 import { RunMissingError } from './scheduler-errors.ts'
-import { sweep } from './sweep.ts'
+import { prepareSchema, type Migrate } from './schema-version.ts'
 import type { Timers } from './timers.ts'
 
 export type SchedulerDeps = {
-  readonly bus: Pick<MessageBus, 'send' | 'subscribe' | 'deadLetters'>
+  readonly bus: Pick<MessageBus, 'send' | 'subscribe' | 'deadLetters' | 'discard'>
   readonly lake: Pick<Lake, 'putIfAbsent' | 'readText'>
   readonly database: Database<OpsSchema>
   readonly timers: Timers
@@ -38,9 +37,13 @@ export type SchedulerDeps = {
   /** In [0, 1). Spreads retries. */
   readonly random?: () => number
   readonly log?: Log
+  /** Takes secrets out of errors of its own before they are kept. */
+  readonly redact?: (text: string) => string
   readonly patience?: Patience
   /** Milliseconds between looks for what another replica left behind. */
   readonly sweepMs?: number
+  /** What to do when the `ops` schema is not up to date; `auto` when not said. */
+  readonly migrate?: Migrate
 }
 
 /** Plans runs, has their tasks done, and keeps their history. Any number of them may work on one database. */
@@ -66,6 +69,8 @@ export interface Scheduler extends AsyncDisposable {
   run(runId: string): Promise<RunRecord | undefined>
   /** The newest windows first. */
   runs(options?: { readonly limit?: number; readonly pipeline?: string }): Promise<RunSummary[]>
+  /** The on-prem agents that were heard of, by site and node. */
+  agents(): Promise<AgentRecord[]>
   /** Labels of the windows that were asked for, however they ended. */
   windows(pipeline: string): Promise<ReadonlySet<string>>
   /**
@@ -83,18 +88,18 @@ const PATIENCE: Patience = { queuedMs: 12 * 3_600_000, silentMs: 3_600_000 }
 const SWEEP_MS = 30_000
 /** Runs shown when nobody says how many. */
 const RUN_LIMIT = 50
-/** Events worked on at once. Those of one run are decided together, whatever this is. */
-const EVENT_CONCURRENCY = 64
 
 /**
- * Starts a scheduler: brings the `ops` schema up to date and takes events from then on.
+ * Starts a scheduler: brings the `ops` schema up to date, or checks that it is, and takes events from then on.
  * @throws {OpsMigrationError} transient
+ * @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
  */
 export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
-  await migrateOps(deps.database.db)
+  await prepareSchema(deps.database.db, deps.migrate ?? 'auto')
   const parts = assemble(deps)
   const { store, records, desk, carryOut, beginning, waiting, listeners } = parts
-  const intake = await startIntake(deps, parts)
+  const { bus, timers, sweepMs = SWEEP_MS } = deps
+  const intake = await startIntake({ ...parts, bus, timers, sweepMs, begin: beginning.begin })
 
   return {
     requestRun: (pipeline, window, options) => requestRun(parts.request, pipeline, window, options),
@@ -117,6 +122,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     },
     run: (runId) => records.run(runId),
     runs: (options) => records.runs({ limit: RUN_LIMIT, ...options }),
+    agents: () => parts.agents.list(),
     windows: (pipeline) => records.windows(pipeline),
     async cancel(runId) {
       const state = await store.stateOf(runId)
@@ -135,8 +141,6 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
   }
 }
 
-type Parts = ReturnType<typeof assemble>
-
 function assemble(deps: SchedulerDeps) {
   const { bus, lake, database, timers } = deps
   const { clock = systemClock, random = Math.random, log = silentLog, patience = PATIENCE } = deps
@@ -152,6 +156,7 @@ function assemble(deps: SchedulerDeps) {
     clock,
     log,
     newId: randomUUID,
+    redact: deps.redact,
     follow: (runId, inputs) => background.run('what follows from a command', () => desk.submit(runId, inputs)),
     told(change) {
       for (const listener of listeners) listener(change)
@@ -180,37 +185,11 @@ function assemble(deps: SchedulerDeps) {
     log,
     patience,
     records: createRunRecords(database),
+    agents: createAgents(database),
     request: { lake, store, desk, begin: beginning.begin, clock },
     async settled() {
       await desk.idle()
       await background.idle()
     },
   }
-}
-
-/** Takes what comes from outside: events, alarms, and the time to sweep. */
-async function startIntake(deps: SchedulerDeps, parts: Parts): Promise<AsyncDisposableStack> {
-  const { bus, timers, sweepMs = SWEEP_MS } = deps
-  const { desk, carryOut, beginning, store, clock, log, patience } = parts
-  await using starting = new AsyncDisposableStack()
-
-  starting.use(
-    await timers.consume('task', async ({ run, task, generation, attempt }) => {
-      await desk.submit(run, [{ kind: 'due', task, generation, attempt }])
-    }),
-  )
-  const nextSweep = () => timers.set('sweep', new Date(clock().getTime() + sweepMs), { kind: 'sweep' })
-  starting.use(
-    await timers.consume('sweep', async () => {
-      await sweep({ bus, store, desk, carryOut, begin: beginning.begin, patience, graceMs: sweepMs, clock, log })
-      await nextSweep()
-    }),
-  )
-  await nextSweep()
-  const onEvent = async (event: Event) => {
-    const run = await desk.submit(event.run, [inputOf(event)])
-    if (run === undefined) log.warn({ run: event.run, task: event.task }, 'event of a run that is not in the history')
-  }
-  starting.use(await bus.subscribe('scheduler', onEvent, { concurrency: EVENT_CONCURRENCY }))
-  return starting.move()
 }

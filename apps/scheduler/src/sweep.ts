@@ -1,38 +1,75 @@
 import type { MessageBus } from '@cinelake/bus'
-import { Command } from '@cinelake/contracts'
+import { Command, Event } from '@cinelake/contracts'
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import { tryOf, type CarryOut } from './carry-out.ts'
 import type { Patience, TaskInput } from './decision.ts'
+import { inputOf } from './event-input.ts'
 import type { OpsStore } from './ops-store.ts'
 import type { RunDesk } from './run-desk.ts'
-import { isUnsent } from './run-state.ts'
+import { isUnsent, type Task } from './run-state.ts'
+
+/** The subscription of the events topic that all schedulers share, and where its dead letters are. */
+export const SUBSCRIPTION = 'scheduler'
+export const EVENTS = `events/${SUBSCRIPTION}`
 
 export type SweepDeps = {
-  readonly bus: Pick<MessageBus, 'deadLetters'>
+  readonly bus: Pick<MessageBus, 'deadLetters' | 'discard'>
   readonly store: Pick<OpsStore, 'load' | 'unfinished'>
   readonly desk: RunDesk
-  readonly carryOut: Pick<CarryOut, 'send'>
+  readonly carryOut: Pick<CarryOut, 'send' | 'arm'>
   readonly begin: (runId: string) => Promise<void>
   readonly patience: Patience
-  /** Milliseconds. What is older than this was left behind: whoever should have done it is gone. */
+  /** Milliseconds from one sweep to the next. What is older than this was left behind: whoever had it is gone. */
   readonly graceMs: number
   readonly clock: Clock
   readonly log: Log
 }
 
 /**
- * Finds what was left behind: commands that a replica noted but did not send, alarms that went with it, runs whose turn
- * has come, and commands that the broker gave up on. Doing it twice, or in several replicas at once, does no harm.
+ * Finds what was left behind: commands that a replica noted but did not send, alarms that were lost, runs whose turn
+ * has come, commands that the broker gave up on, and events that it gave up on while the database was away. Doing it
+ * twice, or in several replicas at once, does no harm.
  */
 export async function sweep(deps: SweepDeps): Promise<void> {
+  const unfinished = await deps.store.unfinished()
+  if (unfinished.length > 0) await attempt(deps, { entity: EVENTS }, () => takeUpEvents(deps))
   const given: GivenUp = { queues: new Set(), byRun: new Map() }
-  for (const { id, state } of await deps.store.unfinished()) {
-    try {
-      if (state === 'waiting') await deps.begin(id)
-      else await sweepRun(deps, id, given)
-    } catch (error) {
-      deps.log.warn({ run: id, error: reportError(error) }, 'run was not swept; the next sweep tries again')
+  for (const { id, state } of unfinished) {
+    await attempt(deps, { run: id }, () => (state === 'waiting' ? deps.begin(id) : sweepRun(deps, id, given)))
+  }
+}
+
+/** One thing that cannot be swept does not hold up the others. */
+async function attempt(
+  { log }: SweepDeps,
+  facts: Readonly<Record<string, string>>,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    log.warn({ ...facts, error: reportError(error) }, 'was not swept; the next sweep tries again')
+  }
+}
+
+/** What a worker reported counts, however often it could not be written down. */
+async function takeUpEvents(deps: SweepDeps): Promise<void> {
+  const { bus, desk, log } = deps
+  for (const { id, reason, body } of await bus.deadLetters(EVENTS)) {
+    const event = Event.safeParse(body).data
+    // What cannot be read is for people to look at.
+    if (event === undefined) continue
+    if (event.kind === 'agent.heartbeat') {
+      // The next one says more.
+      await attempt(deps, { worker: event.worker }, async () => void (await bus.discard(EVENTS, id)))
+      continue
     }
+    const facts = { run: event.run, task: event.task }
+    await attempt(deps, facts, async () => {
+      await desk.submit(event.run, [inputOf(event)])
+      await bus.discard(EVENTS, id)
+      log.info({ ...facts, reason }, 'event was taken up again')
+    })
   }
 }
 
@@ -49,12 +86,24 @@ async function sweepRun(deps: SweepDeps, id: string, given: GivenUp): Promise<vo
   const tasks = [...run.tasks.values()]
   const unsent = tasks.filter((task) => isUnsent(task) && isLeft(task.dueAt, deps.patience.queuedMs))
   if (unsent.length > 0) await deps.carryOut.send(run, unsent)
+  await deps.carryOut.arm(run, soonDue(tasks, now, deps.graceMs))
 
   const open = tasks.filter(({ state }) => state === 'queued' || state === 'running')
   for (const queue of new Set(open.map((task) => task.planned.queue))) await readDeadLetters(deps, queue, given)
   const due = tasks.filter((task) => isLeft(task.dueAt, 0)).map((task) => ({ kind: 'due', ...tryOf(task) }) as const)
   const inputs = [...due, ...(given.byRun.get(id) ?? [])]
   if (inputs.length > 0) await deps.desk.submit(id, inputs)
+}
+
+/**
+ * Those whose alarm is set once more, in case it was lost: what is due before the sweep after the next one. So an alarm
+ * that was lost is late only if it was due soon, and few are set twice.
+ */
+function soonDue(tasks: readonly Task[], now: number, graceMs: number): Task[] {
+  return tasks.filter(({ dueAt }) => {
+    const dueInMs = dueAt === null ? -1 : Date.parse(dueAt) - now
+    return dueInMs > 0 && dueInMs <= 2 * graceMs
+  })
 }
 
 async function readDeadLetters({ bus }: SweepDeps, queue: string, given: GivenUp): Promise<void> {

@@ -1,5 +1,7 @@
 import type { CommandKind, TaskOutput } from '@cinelake/contracts'
 import { formatBalance, TerminalError, TransientError, type Balance, type PipelineError } from '@cinelake/core'
+import type { PlannedTask } from '@cinelake/pipeline'
+import { MAX_TASK_NAME } from './ops-types.ts'
 import type { Task } from './run-state.ts'
 
 /** A task's rows do not add up: something was lost or counted twice, so nothing that needs the task may be done. */
@@ -73,6 +75,20 @@ export class TaskInputMissingError extends TerminalError {
   }
 }
 
+/** A discovered table has a name that no task can be named after. */
+class TableNameTooLongError extends TerminalError {
+  readonly code = 'TABLE_NAME_TOO_LONG'
+
+  constructor(task: Task, named: string) {
+    const name = task.planned.name
+    super(
+      `the name of a discovered table is too long [task=${name}]: expected a task's name of at most ${MAX_TASK_NAME} characters, got ${named.length} (${named}); ` +
+        "leave the table out with the source's `tables.exclude`, or declare it as a dataset with a short name",
+      { task: name, named, length: named.length },
+    )
+  }
+}
+
 export function silenceError(task: Task): PipelineError {
   return task.state === 'running' ? new TaskSilentError(task) : new TaskNotTakenError(task)
 }
@@ -85,6 +101,12 @@ export function outputError(task: Task, output: TaskOutput): PipelineError | und
   if (output.kind !== 'table') return undefined
   const table = work.kind === 'refine' ? work.dataset : work.kind === 'build' ? work.model : output.table
   return output.table === table ? undefined : new UnexpectedOutputError(task, `table ${table}`, `table ${output.table}`)
+}
+
+/** What is wrong with the tasks that a discovery adds; undefined when the run history can hold them all. */
+export function discoveryError(task: Task, added: readonly PlannedTask[]): PipelineError | undefined {
+  const tooLong = added.find(({ name }) => name.length > MAX_TASK_NAME)
+  return tooLong === undefined ? undefined : new TableNameTooLongError(task, tooLong.name)
 }
 
 const OUTPUT_OF: Readonly<Record<CommandKind, TaskOutput['kind']>> = {

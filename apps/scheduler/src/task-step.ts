@@ -1,9 +1,9 @@
-import type { TableName } from '@cinelake/contracts'
+import type { TaskOutput } from '@cinelake/contracts'
 import { balanceHolds, reportError, type ErrorReport } from '@cinelake/core'
-import type { RetryPolicy } from '@cinelake/pipeline'
+import type { PlannedTask, RetryPolicy } from '@cinelake/pipeline'
 import type { FailedInput, StartedInput, SucceededInput, TaskInput, TryRecord, World } from './decision.ts'
 import { isTaskFinished, newTask, withTask, type Run, type Task } from './run-state.ts'
-import { BalanceBrokenError, outputError, silenceError } from './task-errors.ts'
+import { BalanceBrokenError, discoveryError, outputError, silenceError } from './task-errors.ts'
 
 /** What an input does to the task that it is about; nothing when it is late, a duplicate, or about an unknown task. */
 export function stepTask(run: Run, input: TaskInput, world: World, records: TryRecord[]): Run {
@@ -70,7 +70,8 @@ function isNearlyDue(task: Task, { now, patience }: World): boolean {
 }
 
 function succeeded(run: Run, task: Task, input: SucceededInput, world: World, records: TryRecord[]): Run {
-  const wrong = whatIsWrong(task, input)
+  const added = discovered(run, task, input.output, world)
+  const wrong = whatIsWrong(task, input, added)
   if (wrong !== undefined) {
     return withTask(run, failed(task, { ...input, error: wrong }, world.rules(run.digest).retry, world, records))
   }
@@ -96,22 +97,27 @@ function succeeded(run: Run, task: Task, input: SucceededInput, world: World, re
     rejects,
     late: isLate(task, attempt),
   })
-  const after = withTask(run, done)
-  return input.output.kind === 'tables' ? expand(after, done, input.output.tables, world) : after
+  return withAdded(withTask(run, done), done, added, world)
 }
 
-function whatIsWrong(task: Task, input: SucceededInput): ErrorReport | undefined {
+function whatIsWrong(task: Task, input: SucceededInput, added: readonly PlannedTask[]): ErrorReport | undefined {
   if (!balanceHolds(input.balance)) return reportError(new BalanceBrokenError(task, input.balance))
-  const error = outputError(task, input.output)
+  const error = outputError(task, input.output) ?? discoveryError(task, added)
   return error === undefined ? undefined : reportError(error)
 }
 
-/** Adds a task for each table found. Those that are there already stay as they are. */
-function expand(run: Run, discover: Task, tables: readonly TableName[], world: World): Run {
-  if (discover.planned.work.kind !== 'discover') return run
-  const { retry, expand } = world.rules(run.digest)
+/** The tasks for the tables that a discovery found; none for other tasks. */
+function discovered(run: Run, { planned }: Task, output: TaskOutput, world: World): readonly PlannedTask[] {
+  if (planned.work.kind !== 'discover' || output.kind !== 'tables') return []
+  return world.rules(run.digest).expand(planned.work.source, output.tables)
+}
+
+/** Adds tasks that a discovery found. Those that are there already stay as they are. */
+function withAdded(run: Run, discover: Task, added: readonly PlannedTask[], world: World): Run {
+  if (added.length === 0) return run
+  const { retry } = world.rules(run.digest)
   const all = new Map(run.tasks)
-  for (const planned of expand(discover.planned.work.source, tables)) {
+  for (const planned of added) {
     if (!all.has(planned.name)) all.set(planned.name, newTask(planned, all.size, discover.generation, retry))
   }
   return { ...run, tasks: all }

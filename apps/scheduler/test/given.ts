@@ -1,5 +1,5 @@
-import { runTaskWorker, type TaskHandlers, type TaskOutcome } from '@cinelake/bus'
-import { createMemoryBus, type MemoryBus, type MemoryBusOptions } from '@cinelake/bus/memory'
+import { runTaskWorker, type MessageBus, type TaskHandlers, type TaskOutcome } from '@cinelake/bus'
+import { createMemoryBus, type MemoryBusOptions } from '@cinelake/bus/memory'
 import { manifestPath, type Command, type CommandKind, type Queue } from '@cinelake/contracts'
 import { silentLog, systemClock, taskFileName, type Window } from '@cinelake/core'
 import type { CheckedModel, CheckedPipeline } from '@cinelake/pipeline'
@@ -130,7 +130,7 @@ export function statesOf(record: { readonly tasks: readonly { readonly name: str
   return Object.fromEntries(record.tasks.map(({ name, state }) => [name, state]))
 }
 
-function aLake() {
+export function aLake() {
   const objects = new Map<string, string>()
   return {
     objects,
@@ -145,7 +145,11 @@ function aLake() {
 
 const QUEUES: readonly Queue[] = ['ingest-files', 'ingest-api', 'transformer', 'loader']
 
-async function startFakeWorkers(bus: MemoryBus, done: Command[], options: GivenOptions): Promise<AsyncDisposable> {
+export async function startFakeWorkers(
+  bus: MessageBus,
+  done: Command[],
+  options: GivenOptions,
+): Promise<AsyncDisposable> {
   const stack = new AsyncDisposableStack()
   for (const queue of QUEUES) {
     const handler = async (command: Command): Promise<TaskOutcome> => {

@@ -14,13 +14,15 @@ export {
   type Service,
 } from './commands.ts'
 export {
+  AgentHeartbeat,
   BalanceSchema,
   Event,
   QualityResult,
+  TaskEvent,
   TaskFailed,
   TaskOutput,
   TaskProgressed,
   TaskStarted,
   TaskSucceeded,
 } from './events.ts'
-export { LandedFile, Manifest, manifestPath } from './manifest.ts'
+export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest, manifestPath } from './manifest.ts'

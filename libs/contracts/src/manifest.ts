@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { QualityResult } from './events.ts'
 import { WindowSchema } from './header.ts'
 
 export const LandedFile = z.object({
@@ -11,8 +12,46 @@ export const LandedFile = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Known where the ingest made the file itself. */
   rowCount: z.int().min(0).optional(),
+  /** Files as received that are packed: found out from their first bytes. */
+  compression: z.enum(['gzip', 'zip']).optional(),
+  /** Files as received: when it was last written to, where it was taken from. */
+  modifiedAt: z.iso.datetime().optional(),
+  /** The label of the window that a late file belongs to, when that is not the manifest's. */
+  lateFor: z.string().optional(),
 })
 export type LandedFile = z.infer<typeof LandedFile>
+
+/** A file that was found for a window and is not among its landed ones. */
+export const LeftOutFile = z.object({
+  name: z.string().min(1),
+  /** `landed-before`: the same bytes are among the files of another window, or of this one under another name. */
+  reason: z.enum(['landed-before', 'empty', 'forbidden', 'unstable']),
+  /** Where the same bytes are known to be in the lake: their digest. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+})
+export type LeftOutFile = z.infer<typeof LeftOutFile>
+
+/** How far an incremental dataset was read. `since` is null where everything up to `until` was. */
+export const LandedCursor = z.union([
+  /** A column of times: rows in `[since, until)`. */
+  z.object({ column: z.string(), since: z.iso.datetime().nullable(), until: z.iso.datetime() }),
+  /** A column of numbers, or a `rowversion`, in decimal digits: rows in `(since, until]`. `until` is null where there were none yet. */
+  z.object({
+    kind: z.literal('number'),
+    column: z.string(),
+    since: z.string().nullable(),
+    until: z.string().nullable(),
+  }),
+  /** Versions of SQL Server's Change Tracking: what was written or deleted in `(since, until]`, or the whole table as of `until`. */
+  z.object({ kind: z.literal('changes'), since: z.string().nullable(), until: z.string() }),
+])
+export type LandedCursor = z.infer<typeof LandedCursor>
+
+/** The column of a landing of changes that is true in rows which stand for a deleted one: of those only the key is known. */
+export const DELETED_COLUMN = '_deleted'
 
 /**
  * What an ingest task landed: `raw/_landed/<pipeline>/<window>/<task>.json`. It is put if absent, last: the data is there
@@ -29,11 +68,19 @@ export const Manifest = z.object({
   format: z.enum(['csv', 'parquet']),
   files: z.array(LandedFile),
   rowCount: z.int().min(0).optional(),
+  /** REST sources: records that were read more than once, of which one landed. */
+  duplicateCount: z.int().min(0).optional(),
+  /** What the landing found out about the data: fields that the contract does not know, and the like. */
+  quality: z.array(QualityResult).optional(),
+  /** Files sources: what was found for the window and left out, as its dataset allows. */
+  leftOut: z.array(LeftOutFile).optional(),
+  /** Files sources: what came after the window that it belongs to had been ingested, and waits for that to be run again. */
+  late: z.array(z.object({ name: z.string().min(1), window: z.string().min(1) })).optional(),
   /** Database tables: columns in order, with the types of the Parquet files, and the primary key. */
   columns: z.array(z.object({ name: z.string(), type: z.string() })).optional(),
   primaryKey: z.array(z.string()).optional(),
-  /** Incremental datasets: the interval of the cursor that was read. */
-  cursor: z.object({ column: z.string(), since: z.iso.datetime().nullable(), until: z.iso.datetime() }).optional(),
+  /** Incremental datasets: what was read. */
+  cursor: LandedCursor.optional(),
 })
 export type Manifest = z.infer<typeof Manifest>
 

@@ -45,6 +45,19 @@ const events = [
     output: { kind: 'tables', tables: [] },
   },
   { ...event, kind: 'task.failed', durationMs: 1, error, quality: [] },
+  {
+    contract: CONTRACT_VERSION,
+    id: randomUUID(),
+    kind: 'agent.heartbeat',
+    at: '2026-03-02T03:00:00Z',
+    worker: 'host:1',
+    site: 'hq',
+    node: 'one',
+    version: '0.1.0',
+    freeDiskBytes: 1,
+    runningTasks: 0,
+    state: 'working',
+  },
 ]
 
 const contracts: readonly (readonly [string, Contract, Record<string, unknown>[]])[] = [
