@@ -61,6 +61,22 @@ export class BusEntityMissingError extends TransientError {
   }
 }
 
+/** Nobody could be signed in, so that the broker was not even asked. What gives identities may be away, or not set up. */
+export class BusIdentityError extends TransientError {
+  readonly code = 'BUS_NO_IDENTITY'
+
+  /** @param reason the name of what the sign-in came to */
+  constructor(doing: string, reason: string, options?: ErrorOptions) {
+    super(
+      `message bus needs an identity [reason=${reason}]: could not ${doing}, as nobody could be signed in; give this process a ` +
+        'workload identity or managed identity on Azure, AZURE_TENANT_ID with AZURE_CLIENT_ID and a secret or certificate ' +
+        'elsewhere, or set CINELAKE_BUS_CONNECTION_STRING',
+      { reason },
+      options,
+    )
+  }
+}
+
 /** The namespace does not let this identity do that. A role takes some minutes to come into force. */
 export class BusForbiddenError extends TransientError {
   readonly code = 'BUS_FORBIDDEN'

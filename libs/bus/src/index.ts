@@ -14,6 +14,7 @@ export { commandCodec, eventCodec, type Codec } from './codec.ts'
 export {
   BusEntityMissingError,
   BusForbiddenError,
+  BusIdentityError,
   BusUnavailableError,
   LockLostError,
   MessageInvalidError,

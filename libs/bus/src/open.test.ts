@@ -1,10 +1,11 @@
 import type { TokenCredential } from '@azure/core-auth'
 import { silentLog } from '@cinelake/core'
-import { selfSignedCertificate, until } from '@cinelake/testkit'
+import { recordingLog, selfSignedCertificate, until } from '@cinelake/testkit'
 import { startServiceBusBroker } from '@cinelake/testkit/service-bus'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { aLoad } from './bus-contract.ts'
@@ -67,6 +68,18 @@ describe('the settings', () => {
         code: 'CONFIG_INVALID',
         message: expect.not.stringContaining('hunter2') as string,
       })
+    },
+  )
+
+  test.each(['Endpoint=nonsense;SharedAccessKey=hunter2', 'SharedAccessKeyName=x;SharedAccessKey=hunter2', 'hunter2'])(
+    'with the connection string %j make no entities, and do not show it',
+    async (CINELAKE_BUS_CONNECTION_STRING) => {
+      const settings = settingsOf({ CINELAKE_BUS: 'sb://x', CINELAKE_BUS_CONNECTION_STRING })
+
+      const refused: unknown = await createBusEntities(settings, busEntities(), deps).catch((error: unknown) => error)
+
+      expect(refused).toMatchObject({ code: 'CONFIG_INVALID' })
+      expect(inspect(refused, { depth: Infinity })).not.toContain('hunter2')
     },
   )
 
@@ -136,5 +149,31 @@ describe('over WebSockets', () => {
     await until('it came', () => seen.length === 1)
 
     expect(proxy.tunnels).toEqual(isThroughProxy ? [`localhost:${broker.webSocketPort}`] : [])
+  })
+
+  test('an identity that nobody could be signed in as is told, with what to do', async () => {
+    const webSocketCertificate = selfSignedCertificate()
+    await using broker = await startServiceBusBroker({ config: emulatorConfig(busEntities()), webSocketCertificate })
+    const nobody = Object.assign(new Error('no managed identity endpoint found'), {
+      name: 'CredentialUnavailableError',
+    })
+    const { certificate: ca } = webSocketCertificate
+    const log = recordingLog()
+    await using bus = createServiceBus({
+      entrance: {
+        host: `localhost:${broker.webSocketPort}`,
+        credential: { getToken: () => Promise.reject(nobody) },
+      },
+      webSockets: { ...createWebSockets(), webSocketConstructorOptions: { ca } },
+      retry: QUICK,
+      log,
+    })
+    const problem = { code: 'BUS_NO_IDENTITY', retryable: true }
+
+    await expect(bus.send('loader', aLoad())).rejects.toMatchObject(problem)
+    await using _ = await bus.consume('loader', async () => {})
+    await until('it was said', () =>
+      log.lines.some(({ level, facts }) => level === 'error' && facts['code'] === problem.code),
+    )
   })
 })

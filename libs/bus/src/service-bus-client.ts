@@ -1,6 +1,17 @@
-import { RetryMode, ServiceBusClient, type RetryOptions, type ServiceBusClientOptions } from '@azure/service-bus'
+import {
+  RetryMode,
+  ServiceBusAdministrationClient,
+  ServiceBusClient,
+  type RetryOptions,
+  type ServiceBusAdministrationClientOptions,
+  type ServiceBusClientOptions,
+} from '@azure/service-bus'
 import type { TokenCredential } from '@azure/core-auth'
 import { ConfigError } from '@cinelake/core'
+import { waitAtMost } from './wait-at-most.ts'
+
+/** Milliseconds that the broker may take to answer that something is closed. */
+const CLOSE_MS = 5000
 
 /** Where a namespace is and how it is entered. */
 export type ServiceBusEntrance =
@@ -40,8 +51,26 @@ export function createClient(
     ...(webSockets === undefined ? {} : { webSocketOptions: webSockets }),
   }
   if ('host' in entrance) return new ServiceBusClient(entrance.host, entrance.credential, options)
+  const { connectionString } = entrance
+  return opened(() => new ServiceBusClient(connectionString, options))
+}
+
+/**
+ * Manages the entities of a namespace over HTTPS. Nothing is sent before it is used.
+ * @throws {ConfigError} terminal: a connection string without what has to be in it
+ */
+export function createAdministrationClient(
+  entrance: ServiceBusEntrance,
+  options: ServiceBusAdministrationClientOptions,
+): ServiceBusAdministrationClient {
+  if ('host' in entrance) return new ServiceBusAdministrationClient(entrance.host, entrance.credential, options)
+  const { connectionString } = entrance
+  return opened(() => new ServiceBusAdministrationClient(connectionString, options))
+}
+
+function opened<Client>(open: () => Client): Client {
   try {
-    return new ServiceBusClient(entrance.connectionString, options)
+    return open()
   } catch (error) {
     // Not its words as such: nobody promises that they leave out the key.
     throw new ConfigError(
@@ -52,4 +81,12 @@ export function createClient(
       { cause: new Error(error instanceof Error ? error.name : 'unknown') },
     )
   }
+}
+
+/**
+ * Closes a link, or all of a connection, and goes on without the broker's answer when that does not come: a connection
+ * that is lost while a link is being closed leaves the client library waiting for ever (rhea-promise 3.0.3, link.js).
+ */
+export async function closeInTime(open: { close(): Promise<void> }): Promise<void> {
+  await waitAtMost(CLOSE_MS, open.close())
 }

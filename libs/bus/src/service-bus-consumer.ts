@@ -2,6 +2,7 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/servi
 import { CancelledError, reportError, type PipelineError } from '@cinelake/core'
 import type { Consumer } from './bus.ts'
 import { tooOften, workOn, type Lease, type LeaseWork, type Reason } from './lease.ts'
+import { closeInTime } from './service-bus-client.ts'
 import { isLockLost, translateBusError, type Attempt } from './service-bus-errors.ts'
 import { keepLock, type KeptLock } from './service-bus-lock.ts'
 import { deadLetterOptions, textOf } from './service-bus-message.ts'
@@ -67,9 +68,9 @@ export function startServiceBusConsumer<Message>(settings: ServiceBusConsumerSet
   return {
     async [Symbol.asyncDispose]() {
       stop.abort()
-      await subscription.close()
+      await closeInTime(subscription)
       while (running.size > 0) await Promise.all(running)
-      await receiver.close()
+      await closeInTime(receiver)
     },
   }
 }

@@ -9,6 +9,7 @@ import Long from 'long'
 import type { DeadLetter } from './bus.ts'
 import { BusUnavailableError } from './errors.ts'
 import { receiverOf, targetOf } from './service-bus-address.ts'
+import { closeInTime } from './service-bus-client.ts'
 import { translateBusError } from './service-bus-errors.ts'
 import { deadLetterOf, idOf, messageAgain } from './service-bus-message.ts'
 import { createSettlementGate } from './settlement-gate.ts'
@@ -45,7 +46,7 @@ export function createDeadLetterDesk(client: ServiceBusClient, log: Log): DeadLe
     } catch (error) {
       throw translateBusError(error, { entity, doing: `${doing} dead letters of ${entity}`, role: 'receive' })
     } finally {
-      await receiver.close()
+      await closeInTime(receiver)
     }
   }
 
@@ -64,7 +65,7 @@ export function createDeadLetterDesk(client: ServiceBusClient, log: Log): DeadLe
         log.info({ entity, letter: idOf(letter), reason: letter.deadLetterReason }, `dead letter: ${fate}`)
       }
     } finally {
-      await sender.close()
+      await closeInTime(sender)
     }
   }
 

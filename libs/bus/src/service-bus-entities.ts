@@ -1,7 +1,7 @@
-import { ServiceBusAdministrationClient, type ServiceBusAdministrationClientOptions } from '@azure/service-bus'
+import type { ServiceBusAdministrationClientOptions } from '@azure/service-bus'
 import type { BusEntities, EntityProperties } from './entities.ts'
 import { iso8601 } from './entity-formats.ts'
-import type { ServiceBusEntrance } from './service-bus-client.ts'
+import { createAdministrationClient, type ServiceBusEntrance } from './service-bus-client.ts'
 import { translateBusError } from './service-bus-errors.ts'
 
 /** What was done about one entity. */
@@ -33,16 +33,14 @@ type Desk<T extends Known> = {
  * Messages and entities that are not ours stay as they are. Needs the right to manage the namespace, and HTTPS: the
  * emulator reads its `Config.json` instead.
  * @throws {BusForbiddenError} transient: names the role that is missing
+ * @throws {ConfigError} terminal: a connection string without what has to be in it
  */
 export async function createEntities(
   entrance: ServiceBusEntrance,
   { queues, topic, subscriptions, properties }: BusEntities,
   options: ServiceBusAdministrationClientOptions = {},
 ): Promise<EntityOutcome[]> {
-  const client =
-    'host' in entrance
-      ? new ServiceBusAdministrationClient(entrance.host, entrance.credential, options)
-      : new ServiceBusAdministrationClient(entrance.connectionString, options)
+  const client = createAdministrationClient(entrance, options)
   const wanted = knownOf(properties)
   const { defaultMessageTimeToLive = '' } = wanted
   const outcomes: EntityOutcome[] = []

@@ -1,6 +1,12 @@
 import { PipelineError } from '@cinelake/core'
 import { MAX_MESSAGE_BYTES } from './codec.ts'
-import { BusEntityMissingError, BusForbiddenError, BusUnavailableError, MessageTooLargeError } from './errors.ts'
+import {
+  BusEntityMissingError,
+  BusForbiddenError,
+  BusIdentityError,
+  BusUnavailableError,
+  MessageTooLargeError,
+} from './errors.ts'
 
 /** What was tried, for the words of an error. */
 export type Attempt = {
@@ -22,7 +28,7 @@ const ROLES = {
 
 /**
  * Makes an error of the client library one of ours; the only place that knows its codes. Those of AMQP come first, those of
- * the administration client end in `Error`.
+ * the administration client end in `…Error`; the names of `@azure/identity`, which is loaded only where a token is needed.
  */
 export function translateBusError(error: unknown, { entity, doing, role, sizeBytes = 0 }: Attempt): PipelineError {
   if (error instanceof PipelineError) return error
@@ -36,6 +42,11 @@ export function translateBusError(error: unknown, { entity, doing, role, sizeByt
       return new BusForbiddenError(entity, doing, ROLES[role], { cause: withoutRequest(error) })
     case 'MessageSizeExceeded':
       return new MessageTooLargeError(entity, sizeBytes, MAX_MESSAGE_BYTES)
+    case 'CredentialUnavailableError':
+    case 'AuthenticationRequiredError':
+    case 'AuthenticationError':
+    case 'AggregateAuthenticationError':
+      return new BusIdentityError(doing, code, { cause: withoutRequest(error) })
     default:
       return new BusUnavailableError(doing, code, { cause: withoutRequest(error) })
   }
@@ -54,7 +65,7 @@ function codeOf(error: unknown): string {
   if ('code' in last && typeof last.code === 'string') return last.code
   if (last.name === 'AbortError' || last.name === 'TimeoutError') return 'ServiceTimeout'
   // A refused token comes as a plain error with the words of the answer. Source: CbsClient of @azure/core-amqp
-  return /InvalidSignature|401|nauthorized/.test(last.message) ? 'UnauthorizedAccess' : last.name
+  return /InvalidSignature|\b401\b|nauthorized/.test(last.message) ? 'UnauthorizedAccess' : last.name
 }
 
 /** An error with its words alone: those of HTTP carry the request, and with it the signature that lets it in. */

@@ -88,7 +88,8 @@ export function messageAgain(letter: ServiceBusReceivedMessage): ServiceBusMessa
   const left = ['DeadLetterReason', 'DeadLetterErrorDescription', DELIVERY_COUNT, DEAD_LETTERED_AT]
   const properties = Object.entries(letter.applicationProperties ?? {}).filter(([name]) => !left.includes(name))
   return {
-    body: letter.body as unknown,
+    // As bytes: the client library would write any other body down as JSON once more.
+    body: Buffer.from(textOf(letter)),
     messageId: randomUUID(),
     ...(letter.contentType === undefined ? {} : { contentType: letter.contentType }),
     ...(letter.correlationId === undefined ? {} : { correlationId: letter.correlationId }),

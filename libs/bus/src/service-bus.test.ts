@@ -2,6 +2,7 @@ import { ServiceBusClient } from '@azure/service-bus'
 import type { Event } from '@cinelake/contracts'
 import { silentLog, systemClock, TerminalError } from '@cinelake/core'
 import { recordingLog, until } from '@cinelake/testkit'
+import { startProxy } from '@cinelake/testkit/proxy'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -379,6 +380,48 @@ describe('stopping', () => {
     expect(seen).toHaveLength(5)
   })
 
+  test('while the connection is lost still settles what was under way, once', async () => {
+    await using given = await givenBroker()
+    const bus = given.bus()
+    const held = heldHandler()
+    const consumer = await bus.consume('loader', held.handler, { concurrency: 3 })
+    for (const name of ['a', 'b', 'c']) await bus.send('loader', aLoad(name))
+    await until('three have begun', () => held.log.length === 3)
+
+    const stopped = consumer[Symbol.asyncDispose]()
+    given.broker().faults.dropConnections()
+    held.letGo()
+    await stopped
+
+    expect(given.broker().messageCount('loader')).toBe(0)
+    expect(held.log.filter((line) => line.startsWith('begun'))).toEqual(['begun 1', 'begun 1', 'begun 1'])
+    expect(await bus.deadLetters('loader')).toEqual([])
+  })
+
+  test('does not wait for ever for a broker that is lost before it has answered', async () => {
+    await using given = await givenBroker()
+    await using proxy = await startProxy({ port: given.broker().port })
+    const connectionString = given.broker().connectionString.replace(/:\d+;/, `:${proxy.port};`)
+    await using bus = createServiceBus({ entrance: { connectionString }, retry: QUICK })
+    const held = heldHandler()
+    const consumer = await bus.consume('loader', held.handler, { concurrency: 2 })
+    await bus.send('loader', aLoad())
+    await until('it has begun', () => held.log.length === 1)
+    proxy.delay(400)
+
+    const stopped = consumer[Symbol.asyncDispose]()
+    // By then the client library has waited for an answer as long as it does (200 ms), and is closing the link.
+    const before = proxy.passed.toServer
+    await until('the broker is told to stop', () => proxy.passed.toServer > before)
+    proxy.cut()
+    proxy.restore()
+    held.letGo()
+    await stopped
+
+    expect(given.broker().messageCount('loader')).toBe(0)
+    expect(held.log).toEqual(['begun 1', expect.stringContaining('ended 1')])
+  })
+
   test('a bus that is closed lets its handlers tell how they ended', async () => {
     await using given = await givenBroker()
     const [bus, other] = [given.bus(), given.bus()]
@@ -427,6 +470,27 @@ describe('dead letters', () => {
     expect(await bus.deadLetters('loader')).toEqual(others)
     expect(await bus.resend('loader', wanted.id)).toBe(false)
     expect(await bus.discard('loader', '123456789')).toBe(false)
+  })
+
+  test('whose words other programs sent as a text are sent again as they were', async () => {
+    await using given = await givenBroker()
+    const bus = given.bus()
+    await using opening = new AsyncDisposableStack()
+    const client = new ServiceBusClient(given.broker().connectionString)
+    opening.defer(() => client.close())
+    const command = aLoad()
+    const foreign = { bodyType: 'value' as const, body: JSON.stringify(command) }
+    await client.createSender('loader').sendMessages(foreign)
+    const refusing = await bus.consume('loader', async () => Promise.reject(new Refused('refused', {})))
+    await until('it is dead', async () => (await bus.deadLetters('loader')).length === 1)
+    await refusing[Symbol.asyncDispose]()
+    const seen: unknown[] = []
+
+    expect(await bus.resendAll('loader')).toBe(1)
+    await using _ = await bus.consume('loader', async (again) => void seen.push(again))
+    await until('it came', () => seen.length === 1 || given.broker().messageCount('loader') === 0)
+
+    expect(seen).toEqual([command])
   })
 
   test('that fail again while all are sent again are not sent again for ever', async () => {

@@ -7,11 +7,12 @@ import { commandCodec, eventCodec, type Codec } from './codec.ts'
 import { ENTITY_PROPERTIES, EVENTS_TOPIC } from './entities.ts'
 import { BusUnavailableError } from './errors.ts'
 import { entityOfSubscription, receiverOf } from './service-bus-address.ts'
-import { createClient, type ServiceBusEntrance, type WebSockets } from './service-bus-client.ts'
+import { closeInTime, createClient, type ServiceBusEntrance, type WebSockets } from './service-bus-client.ts'
 import { startServiceBusConsumer } from './service-bus-consumer.ts'
 import { createDeadLetterDesk } from './service-bus-dead-letters.ts'
 import { translateBusError } from './service-bus-errors.ts'
 import { messageOf } from './service-bus-message.ts'
+import { waitAtMost } from './wait-at-most.ts'
 
 export { createEntities, type EntityOutcome } from './service-bus-entities.ts'
 
@@ -106,20 +107,20 @@ export function createServiceBus(options: ServiceBusOptions): MessageBus {
       // Handlers under way may still tell how they ended.
       await Promise.all([...consumers].map((consumer) => consumer[Symbol.asyncDispose]()))
       isClosed = true
-      await client.close()
+      await closeInTime(client)
     },
   }
 }
 
-/** What a person has to mend before the entity can be consumed. A broker that is away now is no such thing. */
+/**
+ * What a person has to mend before the entity can be consumed. A broker that is away now is no such thing; nor is a
+ * sign-in that fails, which an agent without a network cannot tell from one that was never set up.
+ */
 async function problemOf(entity: string, check: () => Promise<unknown>): Promise<PipelineError | undefined> {
   const checked = check().then(
     () => undefined,
     (error: unknown) => translateBusError(error, { entity, doing: `receive from ${entity}`, role: 'receive' }),
   )
-  const late = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => late.resolve(undefined), CHECK_MS)
-  const problem = await Promise.race([checked, late.promise])
-  clearTimeout(timer)
-  return problem?.code === 'BUS_UNAVAILABLE' ? undefined : problem
+  const problem = await waitAtMost(CHECK_MS, checked)
+  return problem?.code === 'BUS_UNAVAILABLE' || problem?.code === 'BUS_NO_IDENTITY' ? undefined : problem
 }

@@ -40,6 +40,9 @@ export const DEFAULT_TUNING: AdlsTuning = {
   transferTimeoutMs: 600_000,
 }
 
+/** Resolves when so many bytes may leave this machine. Rejects when the signal is aborted. */
+export type Throttle = (bytes: number, signal?: AbortSignal) => Promise<void>
+
 /** Runs one call to Azure: see `adls-calls.ts`. */
 export type Call = <T>(signal: AbortSignal | undefined, call: (signal: AbortSignal) => Promise<T>) => Promise<T>
 
@@ -56,6 +59,8 @@ export type Place = {
   /** Folder of the lake in the container, '' or ending in `/`. */
   readonly root: string
   readonly blob: (path: string) => BlockBlobClient
+  /** Holds up what is sent; undefined where the line is ours alone. */
+  readonly throttle?: Throttle | undefined
 }
 
 export function placeIn(parts: Omit<Place, 'blob' | 'tryPermit'> & { readonly container: ContainerClient }): Place {

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { blockId, blockSizeAt, cutIntoBlocks, MAX_BLOCKS, md5Of, type Cut } from './adls-blocks.ts'
 import { codeOf, isMissing, isTaken } from './adls-errors.ts'
+import { pacedBody } from './adls-pace.ts'
 import { look, WRITE_ID, type Place } from './adls-place.ts'
 import { LakePathError, LakeUnavailableError } from './errors.ts'
 import type { Written } from './lake.ts'
@@ -126,7 +127,10 @@ function createStaging({ place, path, signal }: Writing) {
   const stage = async ({ bytes }: Cut, id: string, md5: Buffer) => {
     try {
       await place.transfer(stopped, (abortSignal) =>
-        place.blob(path).stageBlock(id, bytes, bytes.byteLength, { transactionalContentMD5: md5, abortSignal }),
+        place.blob(path).stageBlock(id, pacedBody(bytes, place.throttle), bytes.byteLength, {
+          transactionalContentMD5: md5,
+          abortSignal,
+        }),
       )
     } catch (error) {
       failure ??= { error }
@@ -194,7 +198,11 @@ async function putBytes(writing: Writing, bytes: Buffer, md5: Buffer): Promise<O
     await place.transfer(signal, (abortSignal) =>
       place
         .blob(path)
-        .upload(bytes, bytes.byteLength, { ...markOf(writing), transactionalContentMD5: md5, abortSignal }),
+        .upload(pacedBody(bytes, place.throttle), bytes.byteLength, {
+          ...markOf(writing),
+          transactionalContentMD5: md5,
+          abortSignal,
+        }),
     )
     return 'created'
   } catch (error) {

@@ -7,7 +7,15 @@ import { readAddress, type AdlsAddress } from './adls-address.ts'
 import { createCall } from './adls-calls.ts'
 import { cancelled, isMissing, statusOf, translate } from './adls-errors.ts'
 import { listObjects } from './adls-listing.ts'
-import { DEFAULT_TUNING, look, placeIn, type AdlsTuning, type Place, type Version } from './adls-place.ts'
+import {
+  DEFAULT_TUNING,
+  look,
+  placeIn,
+  type AdlsTuning,
+  type Place,
+  type Throttle,
+  type Version,
+} from './adls-place.ts'
 import { openObject } from './adls-read.ts'
 import { putWhole, writeStream, type Target } from './adls-write.ts'
 import { LakeObjectMissingError, LakeObjectTooLargeError } from './errors.ts'
@@ -40,6 +48,8 @@ export type AdlsLakeOptions = {
   /** Local room for copies of objects (bounded by `limitBytes`), and for scratch directories (which are not). */
   readonly scratch: { readonly directory: string; readonly limitBytes: number; readonly waitMs?: number }
   readonly tuning?: Partial<AdlsTuning>
+  /** Holds up what is uploaded. */
+  readonly throttle?: Throttle
 }
 
 /**
@@ -54,7 +64,7 @@ export async function createAdlsLake(options: AdlsLakeOptions): Promise<Lake> {
   const clients = clientsOf(address, await credentialOf(address, options.credential), tuning)
   const { location, root } = address
   const [call, transfer] = [createCall(tuning, tuning.callTimeoutMs), createCall(tuning, tuning.transferTimeoutMs)]
-  const place = placeIn({ ...clients, location, root, tuning, call, transfer })
+  const place = placeIn({ ...clients, location, root, tuning, call, transfer, throttle: options.throttle })
   const base = join(resolve(options.scratch.directory), 'lake')
   try {
     const scratch = await openScratchSpace(base)

@@ -13,6 +13,7 @@ export {
   landObject,
   landOnce,
   ManifestCorruptError,
+  manifestOf,
   readManifest,
   windowFolder,
   type Landed,

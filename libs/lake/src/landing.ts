@@ -1,4 +1,4 @@
-import { Manifest, manifestPath, type Ingest, type TaskOutput } from '@cinelake/contracts'
+import { Manifest, manifestPath, type Ingest, type QualityResult, type TaskOutput } from '@cinelake/contracts'
 import { taskFileName, TerminalError, TransientError, type Balance, type Clock, type Log } from '@cinelake/core'
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from './lake.ts'
@@ -99,7 +99,16 @@ export async function landObject(
 /** What an ingest task found and landed; the rest of its manifest is the command's. */
 export type Landed = Pick<
   Manifest,
-  'format' | 'files' | 'rowCount' | 'leftOut' | 'late' | 'columns' | 'primaryKey' | 'cursor'
+  | 'format'
+  | 'files'
+  | 'rowCount'
+  | 'duplicateCount'
+  | 'quality'
+  | 'leftOut'
+  | 'late'
+  | 'columns'
+  | 'primaryKey'
+  | 'cursor'
 >
 
 /**
@@ -132,15 +141,28 @@ export async function landOnce(
   return outcome
 }
 
+/** What an ingest task reports of its landing. */
+export type LandingOutcome = {
+  readonly balance: Balance
+  readonly output: Extract<TaskOutput, { kind: 'landed' }>
+  /** Files left out by reason, where there are any. */
+  readonly rejects?: Readonly<Record<string, number>>
+  readonly quality?: readonly QualityResult[]
+}
+
 /** What an ingest task reports of its manifest: rows where they were counted, else files. */
-export function outcomeOf(
-  manifest: Manifest,
-  path: string,
-): { readonly balance: Balance; readonly output: Extract<TaskOutput, { kind: 'landed' }> } {
-  const { files, rowCount } = manifest
+export function outcomeOf(manifest: Manifest, path: string): LandingOutcome {
+  const { files, rowCount, duplicateCount = 0, leftOut = [], late = [], quality = [] } = manifest
   const count = rowCount ?? files.length
+  const landedBefore = leftOut.filter(({ reason }) => reason === 'landed-before').length
+  const duplicates = duplicateCount + landedBefore
+  const rejected = leftOut.length - landedBefore
+  const unit = rowCount === undefined ? 'files' : 'rows'
+  const findings = [...quality, ...(rejected + late.length === 0 ? [] : findingsOf(manifest))]
   return {
-    balance: { unit: rowCount === undefined ? 'files' : 'rows', in: count, out: count, rejected: 0, duplicates: 0 },
+    balance: { unit, in: count + rejected + duplicates, out: count, rejected, duplicates },
+    ...(rejected === 0 ? {} : { rejects: rejectsOf(manifest) }),
+    ...(findings.length === 0 ? {} : { quality: findings }),
     output: {
       kind: 'landed',
       manifest: path,
@@ -149,6 +171,39 @@ export function outcomeOf(
       ...(rowCount === undefined ? {} : { rowCount }),
     },
   }
+}
+
+/** Names that an event repeats; all of them are in the manifest. */
+const NAMED = 5
+
+function rejectsOf({ leftOut = [] }: Manifest): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { reason } of leftOut) {
+    if (reason !== 'landed-before') counts[`file_${reason}`] = (counts[`file_${reason}`] ?? 0) + 1
+  }
+  return counts
+}
+
+/** What is not as it should be with the files of a landing, for people. */
+function findingsOf(manifest: Manifest): QualityResult[] {
+  const { files, leftOut = [], late = [] } = manifest
+  const checked = files.length + leftOut.length + late.length
+  const left = Object.entries(rejectsOf(manifest)).map(([rule, failed]) => {
+    const names = leftOut.filter(({ reason }) => `file_${reason}` === rule).map(({ name }) => name)
+    const detail = `left out, as the dataset allows: ${someOf(names)}`
+    return { rule, severity: 'warn' as const, checked, failed, detail }
+  })
+  if (late.length === 0) return left
+  const windows = [...new Set(late.map(({ window }) => window))].sort()
+  const detail =
+    `came after their window had been ingested: ${someOf(late.map(({ name }) => name))}; ` +
+    `run again with --again: ${windows.join(', ')}`
+  return [...left, { rule: 'file_late', severity: 'warn', checked, failed: late.length, detail }]
+}
+
+function someOf(names: readonly string[]): string {
+  const some = names.slice(0, NAMED).join(', ')
+  return names.length > NAMED ? `${some} and ${names.length - NAMED} more` : some
 }
 
 /** Passes bytes on and fails before the end when they are others than expected, so that they never become visible. */

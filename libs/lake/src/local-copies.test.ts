@@ -1,7 +1,7 @@
 import { temporaryDirectory, until } from '@cinelake/testkit'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLocalCopies, type Copy } from './local-copies.ts'
 
@@ -117,6 +117,69 @@ describe('local copies', () => {
     never.resolve()
     await using next = await copies.take(aCopy('c', 10), undefined)
     expect(existsSync(next.file)).toBe(true)
+  })
+
+  test('that are finished although nobody wants them any more give their room back', async () => {
+    const copies = copiesOf(10, 1)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const stop = new AbortController()
+    const deaf: Copy = {
+      ...aCopy('a', 10),
+      async fill(file) {
+        filled.push('a')
+        await promise
+        await writeFile(file, 'x')
+      },
+    }
+    const unwanted = copies.take(deaf, stop.signal)
+    await until('it is being made', () => filled.includes('a'))
+
+    stop.abort(new Error('stopped'))
+    await expect(unwanted).rejects.toThrow('stopped')
+    resolve()
+
+    await until('its file is gone', async () => (await readdir(directory)).length === 0)
+    await using next = await copies.take(aCopy('b', 10), undefined)
+    expect(existsSync(next.file)).toBe(true)
+  })
+
+  test.each([
+    ['removed', (file: string) => rm(dirname(file), { recursive: true })],
+    ['cut short', (file: string) => truncate(file, 3)],
+  ])('that somebody has %s while nobody used them are made again', async (_what, spoil) => {
+    const copies = copiesOf(10, 1)
+    const before = await copies.take(aCopy('a', 10), undefined)
+    await before[Symbol.asyncDispose]()
+    await spoil(before.file)
+
+    const [one, other] = await Promise.all([
+      copies.take(aCopy('a', 10), undefined),
+      copies.take(aCopy('a', 10), undefined),
+    ])
+
+    expect(filled).toEqual(['a', 'a'])
+    expect(await readFile(one.file, 'utf8')).toBe('x'.repeat(10))
+    expect(other.file).toBe(one.file)
+    expect(await readdir(directory)).toHaveLength(1)
+    for (const copy of [one, other]) await copy[Symbol.asyncDispose]()
+    await using next = await copies.take(aCopy('b', 10), undefined)
+    expect(existsSync(next.file)).toBe(true)
+  })
+
+  test('under way that nobody wants any more have ended when the copies are disposed', async () => {
+    const copies = copiesOf(10)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const stop = new AbortController()
+    const unwanted = copies.take(aCopy('a', 10, promise), stop.signal)
+    await until('it is being made', () => filled.includes('a'))
+    stop.abort(new Error('stopped'))
+    await expect(unwanted).rejects.toThrow('stopped')
+
+    const disposed = copies[Symbol.asyncDispose]()
+    resolve()
+    await disposed
+
+    expect(await readdir(directory)).toEqual([])
   })
 
   test('who stops waiting for room makes way for the next', async () => {

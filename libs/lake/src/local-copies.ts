@@ -1,5 +1,5 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { LakeScratchFullError, LakeScratchTooSmallError } from './errors.ts'
 import type { LocalFile } from './lake.ts'
 
@@ -47,6 +47,7 @@ export function createLocalCopies({
 }): LocalCopies {
   // Copies that nobody uses are in order of their last use: a map keeps the order of insertion.
   const entries = new Map<string, Entry>()
+  const underWay = new Set<Promise<unknown>>()
   const room = createRoom(limitBytes, waitMs, () => evictOldest(entries))
 
   const make = async ({ path, sizeBytes, fill }: Copy, signal: AbortSignal): Promise<string> => {
@@ -67,6 +68,24 @@ export function createLocalCopies({
   /** Another copy may have come in its place meanwhile. */
   const forget = (key: string, entry: Entry) => entries.get(key) === entry && entries.delete(key)
 
+  const settle = async (copy: Copy, entry: Entry) => {
+    const file = await entry.ready.catch(() => undefined)
+    if (file === undefined) forget(copy.key, entry)
+    else if (!entry.stop.signal.aborted) entry.isReady = true
+    // Finished although the last who wanted it has gone: nobody else will ever remove it.
+    else await removeCopy(file).then(() => room.giveBack(copy.sizeBytes), ignoreLeftover)
+  }
+
+  /** Somebody may have tidied the disk while nobody used a copy: then it is forgotten, and made again. */
+  const checkUnused = async (key: string) => {
+    const entry = entries.get(key)
+    if (entry === undefined || !entry.isReady || entry.users > 0) return
+    const file = await entry.ready
+    if ((await sizeOf(file)) === entry.sizeBytes || entry.users > 0 || !forget(key, entry)) return
+    await removeCopy(file)
+    room.giveBack(entry.sizeBytes)
+  }
+
   const enter = (copy: Copy): Entry => {
     const found = entries.get(copy.key)
     if (found !== undefined) return found
@@ -74,10 +93,8 @@ export function createLocalCopies({
     const ready = make(copy, stop.signal)
     const entry: Entry = { sizeBytes: copy.sizeBytes, stop, ready, isReady: false, users: 0 }
     entries.set(copy.key, entry)
-    ready.then(
-      () => (entry.isReady = true),
-      () => forget(copy.key, entry),
-    )
+    const settled = settle(copy, entry).finally(() => underWay.delete(settled))
+    underWay.add(settled)
     return entry
   }
 
@@ -95,6 +112,7 @@ export function createLocalCopies({
 
   return {
     async take(copy, signal) {
+      await checkUnused(copy.key)
       const entry = enter(copy)
       entry.users += 1
       try {
@@ -115,7 +133,7 @@ export function createLocalCopies({
 
     async [Symbol.asyncDispose]() {
       for (const { stop } of entries.values()) stop.abort()
-      await Promise.allSettled([...entries.values()].map(({ ready }) => ready))
+      await Promise.all(underWay)
     },
   }
 
@@ -124,12 +142,28 @@ export function createLocalCopies({
     for (const [key, entry] of from) {
       if (entry.users > 0 || !entry.isReady) continue
       from.delete(key)
-      await rm(join(await entry.ready, '..'), { recursive: true, force: true })
+      await removeCopy(await entry.ready)
       return entry.sizeBytes
     }
     return 0
   }
 }
+
+/** A copy has a directory of its own. */
+async function removeCopy(file: string): Promise<void> {
+  await rm(dirname(file), { recursive: true, force: true })
+}
+
+/** Bytes; undefined where the file is not there. */
+async function sizeOf(file: string): Promise<number | undefined> {
+  return await stat(file).then(
+    ({ size }) => size,
+    () => undefined,
+  )
+}
+
+/** What cannot be removed takes up its room until the scratch space as a whole is removed. */
+function ignoreLeftover(): void {}
 
 /** Room that is handed out in the order in which it was asked for. */
 function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<number>) {
@@ -141,8 +175,7 @@ function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<num
     wake = Promise.withResolvers<void>()
   }
 
-  const takeInTurn = async (path: string, sizeBytes: number, signal: AbortSignal) => {
-    const deadline = performance.now() + waitMs
+  const takeInTurn = async (path: string, sizeBytes: number, deadline: number, signal: AbortSignal) => {
     while (usedBytes + sizeBytes > limitBytes) {
       signal.throwIfAborted()
       const woken = wake.promise
@@ -159,7 +192,9 @@ function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<num
   return {
     async take(path: string, sizeBytes: number, signal: AbortSignal): Promise<void> {
       if (sizeBytes > limitBytes) throw new LakeScratchTooSmallError(path, sizeBytes, limitBytes)
-      const turn = last.then(async () => await takeInTurn(path, sizeBytes, signal))
+      // The wait begins here: who stands behind others waits no longer than they do.
+      const deadline = performance.now() + waitMs
+      const turn = last.then(async () => await takeInTurn(path, sizeBytes, deadline, signal))
       // The next one's turn comes whether or not this one got what it wanted.
       last = turn.catch(() => {})
       await turn
@@ -173,11 +208,14 @@ function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<num
 }
 
 async function wokenOrOver(woken: Promise<void>, milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
   const over = Promise.withResolvers<void>()
-  const timer = setTimeout(over.resolve, milliseconds)
-  signal.addEventListener('abort', () => over.resolve(), { once: true })
+  const end = () => over.resolve()
+  const timer = setTimeout(end, milliseconds)
+  signal.addEventListener('abort', end, { once: true })
   await Promise.race([woken, over.promise])
   clearTimeout(timer)
+  signal.removeEventListener('abort', end)
 }
 
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -3,19 +3,23 @@ import { openByScheme, type Log } from '@cinelake/core'
 import type { Lake } from './lake.ts'
 import type { LakeSettings } from './settings.ts'
 
+export type OpenLakeDeps = {
+  readonly credential: () => Promise<TokenCredential>
+  readonly log?: Log
+  /** Holds up what is sent over the network; a lake in a directory is not behind one. */
+  readonly throttle?: (bytes: number, signal?: AbortSignal) => Promise<void>
+}
+
 /**
  * Opens the lake that the settings name. Adapters are imported when they are needed: a start on one machine must not
  * load the SDKs of Azure.
  *
  * @throws {ConfigError} terminal: the address or the connection string cannot be used
  */
-export async function openLake(
-  settings: LakeSettings,
-  { credential, log }: { readonly credential: () => Promise<TokenCredential>; readonly log?: Log },
-): Promise<Lake> {
+export async function openLake(settings: LakeSettings, { credential, log, throttle }: OpenLakeDeps): Promise<Lake> {
   const openAdls = async (): Promise<Lake> => {
     const { createAdlsLake } = await import('./adls.ts')
-    return await createAdlsLake({ ...settings, credential })
+    return await createAdlsLake({ ...settings, credential, ...(throttle && { throttle }) })
   }
   const lake = await openByScheme(
     settings.url,
