@@ -1,35 +1,69 @@
-import { availableParallelism } from 'node:os'
+import { busEnv, busSettings } from '@cinelake/bus'
+import { engineEnv, engineSettings } from '@cinelake/engine'
+import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { secretsEnv, secretsSettings } from '@cinelake/secrets'
+import { hostname } from 'node:os'
 import { z } from 'zod'
+import { readWorkingHours, type WorkingHours } from './agent/working-hours.ts'
 
 const MIB = 1024 * 1024
+
+/**
+ * MiB a second. The blocks in flight of one agent, 64 MiB with eight files at a time, have to get through within the ten
+ * minutes that the lake waits for one.
+ */
+const SLOWEST_LINE = 0.25
 
 /** The agent's settings, as they come from the environment. Addresses choose adapters by their scheme. */
 export const IngestFilesEnv = z
   .object({
-    CINELAKE_BUS: z.string().default('memory:'),
-    CINELAKE_LAKE: z.string().default('file:.cinelake/lake'),
-    CINELAKE_SECRETS: z.string().default('env:'),
+    ...busEnv,
+    ...engineEnv(512),
+    ...secretsEnv,
+    ...lakeEnv,
     /** The site that this agent stands at; the nodes of a site share its queue. Without it the queue of sources without a site. */
     CINELAKE_SITE: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and `-`')
       .optional(),
-    /** MiB that the engine may hold in memory; beyond that it spills to the scratch directory. */
-    CINELAKE_ENGINE_MEMORY_MIB: z.coerce.number().int().min(64).default(512),
-    CINELAKE_ENGINE_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
-    CINELAKE_SCRATCH: z.string().default('.cinelake/scratch'),
     /** Files sources, tables and listings worked on at once. */
     CINELAKE_INGEST_FILES_CONCURRENCY: z.coerce.number().int().min(1).default(4),
+    /** The name of this node among those of its site. */
+    CINELAKE_AGENT_NODE: z.string().max(200).default(hostname()),
+    /** MiB a second that this node uploads at most, all its tasks together. Without it: as fast as the line is. */
+    CINELAKE_AGENT_MIB_PER_SECOND: z.coerce.number().min(SLOWEST_LINE).optional(),
+    /** Times of the day in which work is taken: `22:00-06:00`, several with commas between them. Without it: always. */
+    CINELAKE_AGENT_HOURS: z.string().optional(),
+    /** The zone of these times; the machine's own without it. */
+    CINELAKE_AGENT_TIME_ZONE: z.string().default(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+    /** Seconds between two signs of life. */
+    CINELAKE_AGENT_HEARTBEAT_SECONDS: z.coerce.number().int().min(1).max(3600).default(60),
   })
-  .transform((env) => ({
-    bus: env.CINELAKE_BUS,
-    lake: env.CINELAKE_LAKE,
-    secrets: env.CINELAKE_SECRETS,
+  .transform((env, context) => ({
+    bus: busSettings(env),
+    lake: lakeSettings(env),
+    secrets: secretsSettings(env),
     queue: env.CINELAKE_SITE === undefined ? ('ingest-files' as const) : (`ingest-files.${env.CINELAKE_SITE}` as const),
-    engine: {
-      memoryBytes: env.CINELAKE_ENGINE_MEMORY_MIB * MIB,
-      threads: env.CINELAKE_ENGINE_THREADS,
-      scratchDirectory: env.CINELAKE_SCRATCH,
-    },
+    engine: engineSettings(env),
     concurrency: env.CINELAKE_INGEST_FILES_CONCURRENCY,
+    site: env.CINELAKE_SITE ?? '',
+    node: env.CINELAKE_AGENT_NODE,
+    bytesPerSecond:
+      env.CINELAKE_AGENT_MIB_PER_SECOND === undefined ? undefined : env.CINELAKE_AGENT_MIB_PER_SECOND * MIB,
+    hours: hoursOf(env, (message) =>
+      context.issues.push({ code: 'custom', path: ['CINELAKE_AGENT_HOURS'], message, input: env.CINELAKE_AGENT_HOURS }),
+    ),
+    heartbeatMs: env.CINELAKE_AGENT_HEARTBEAT_SECONDS * 1000,
   }))
+export type IngestFilesConfig = z.output<typeof IngestFilesEnv>
+
+function hoursOf(
+  env: { readonly CINELAKE_AGENT_HOURS?: string | undefined; readonly CINELAKE_AGENT_TIME_ZONE: string },
+  complain: (problem: string) => void,
+): WorkingHours | undefined {
+  if (env.CINELAKE_AGENT_HOURS === undefined) return undefined
+  const hours = readWorkingHours(env.CINELAKE_AGENT_HOURS, env.CINELAKE_AGENT_TIME_ZONE)
+  if (!('problem' in hours)) return hours
+  complain(hours.problem)
+  return undefined
+}

@@ -1,15 +1,15 @@
 import type { TaskContext, TaskHandlers } from '@cinelake/bus'
-import type { Discover, Ingest } from '@cinelake/contracts'
+import type { Ingest, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
-import { landOnce, type Lake, type Landed } from '@cinelake/lake'
+import { landOnce, manifestOf, readManifest, type Lake, type Landed } from '@cinelake/lake'
 import { loadPipeline, type CheckedPipeline, type DatabaseSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import { discoverTables } from './database/discover-tables.ts'
-import { createIngestTable } from './database/ingest-table.ts'
-import { sinceOf } from './database/since-of.ts'
+import type { AzureCredential } from '@cinelake/warehouse'
+import { createDatabaseTasks, type DatabaseTasks } from './database/database-tasks.ts'
 import { CommandUnknownError } from './errors.ts'
-import { createIngestFileDrop } from './files/ingest-file-drop.ts'
+import { createClearLanded } from './files/clear-landed.ts'
+import { createIngestFileDrop, type FilesPlace } from './files/ingest-file-drop.ts'
 
 export type IngestFilesDeps = {
   readonly lake: Lake
@@ -18,59 +18,70 @@ export type IngestFilesDeps = {
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
+  /** For databases of Azure that are opened without a password. */
+  readonly credential?: AzureCredential
 }
 
 /** The work of the on-prem agent: lands files and tables in raw, and lists the tables of a database. */
 export function createIngestFilesHandlers(deps: IngestFilesDeps): TaskHandlers {
-  const { lake, fill, clock, log } = deps
-  const land = createLand(deps)
+  const { lake, clock, log } = deps
+  const databases = createDatabaseTasks(deps)
+  const land = createLand(deps, databases)
+  const clear = createClear(deps)
 
   return {
-    async discover(command, { signal }) {
-      const source = databaseOf(await loadPipeline(lake, command.pipeline, { signal }), command)
-      const tables = await discoverTables(source, { fill, signal })
-      log.info({ task: command.task, source: source.name, tableCount: tables.length }, 'tables discovered')
-      const count = tables.length
-      return {
-        balance: { unit: 'rows', in: count, out: count, rejected: 0, duplicates: 0 },
-        output: { kind: 'tables', tables },
-      }
+    async discover(command, context) {
+      const pipeline = await loadPipeline(lake, command.pipeline, { signal: context.signal })
+      return await databases.discover(command, pipeline, context)
     },
 
-    ingest: (command, context) =>
-      landOnce({ lake, clock, log }, command, context, async () =>
-        land(command, await loadPipeline(lake, command.pipeline, { signal: context.signal }), context),
-      ),
+    async ingest(command, context) {
+      const pipeline = await loadPipeline(lake, command.pipeline, { signal: context.signal })
+      const outcome = await landOnce({ lake, clock, log }, command, context, () => land(command, pipeline, context))
+      if (databaseOf(pipeline, command) !== undefined) await databases.clear(command, context)
+      const { quality = [] } = outcome
+      return { ...outcome, quality: [...quality, ...(await clear(command, pipeline, context))] }
+    },
   }
 }
 
-function createLand({ lake, engine, fill, log }: IngestFilesDeps) {
-  const ingestFileDrop = createIngestFileDrop({ lake, fill, log })
-  const ingestTable = createIngestTable({ lake, engine, fill })
+function createLand({ lake, fill, clock, log }: IngestFilesDeps, databases: DatabaseTasks) {
+  const ingestFileDrop = createIngestFileDrop({ lake, fill, clock, log })
 
   return async (command: Ingest, pipeline: CheckedPipeline, context: TaskContext): Promise<Landed> => {
-    const { timeZone } = pipeline.schedule
-    const source = pipeline.sources.find(({ name }) => name === command.source)
-    if (source?.type === 'files') {
-      const dataset = source.datasets.find(({ name }) => name === command.dataset)
-      if (dataset !== undefined) return await ingestFileDrop(command, { source, dataset, timeZone }, context)
-    }
-    if (source?.type === 'database') {
-      const dataset = source.datasets.find(({ name }) => name === command.dataset)
-      const table = dataset?.table ?? command.table
-      if (table !== undefined)
-        return await ingestTable(
-          { ...command, since: sinceOf(pipeline, command) },
-          { source, table, incremental: dataset?.incremental, timeZone },
-          context,
-        )
-    }
+    const files = filesPlaceOf(pipeline, command)
+    if (files !== undefined) return await ingestFileDrop(command, files, context)
+    const source = databaseOf(pipeline, command)
+    if (source !== undefined) return await databases.ingest(command, { source, pipeline }, context)
     throw new CommandUnknownError(command, `${command.source}/${command.dataset}`)
   }
 }
 
-function databaseOf(pipeline: CheckedPipeline, command: Discover): DatabaseSource {
+/** Moves files away that have landed: also those of an attempt that died before it could. */
+function createClear({ lake, fill, log }: IngestFilesDeps) {
+  const clearLanded = createClearLanded({ fill, log })
+  return async (command: Ingest, pipeline: CheckedPipeline, { signal }: TaskContext): Promise<QualityResult[]> => {
+    const place = filesPlaceOf(pipeline, command)
+    if (place === undefined || (place.dataset.afterLanding ?? 'leave') === 'leave') return []
+    const manifest = await readManifest(lake, manifestOf(command), { signal })
+    if (manifest === undefined) return []
+    const failed = await clearLanded(command, place, manifest, signal)
+    if (failed.length === 0) return []
+    const detail = `landed, and could not be moved away or deleted: ${failed.slice(0, 5).join(', ')}; give the agent the right to`
+    return [
+      { rule: 'file_not_cleared', severity: 'warn', checked: manifest.files.length, failed: failed.length, detail },
+    ]
+  }
+}
+
+function filesPlaceOf(pipeline: CheckedPipeline, command: Ingest): FilesPlace | undefined {
   const source = pipeline.sources.find(({ name }) => name === command.source)
-  if (source?.type !== 'database') throw new CommandUnknownError(command, command.source)
-  return source
+  if (source?.type !== 'files') return undefined
+  const dataset = source.datasets.find(({ name }) => name === command.dataset)
+  return dataset && { source, dataset, calendar: pipeline.schedule }
+}
+
+function databaseOf(pipeline: CheckedPipeline, command: Ingest): DatabaseSource | undefined {
+  const source = pipeline.sources.find(({ name }) => name === command.source)
+  return source?.type === 'database' ? source : undefined
 }

@@ -8,7 +8,7 @@ import { parseWindow, taskFileName, type WindowLength } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, type CheckedPipeline, type CheckedSource } from '@cinelake/pipeline'
+import { freezePipeline, type CheckedPipeline, type CheckedSource, type FilesDataset } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
@@ -58,8 +58,8 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
       const ingest = handlers.ingest as TaskHandler<'ingest'>
       return await ingest(command, context(signal, progress))
     },
-    async discover(source: string, signal?: AbortSignal) {
-      const header = aCommandHeader({ pipeline, task: `discover ${source}`, window: windowOf('2026-03-01') })
+    async discover(source: string, signal?: AbortSignal, label = '2026-03-01') {
+      const header = aCommandHeader({ pipeline, task: `discover ${source}`, window: windowOf(label) })
       const discover = handlers.discover as TaskHandler<'discover'>
       return await discover({ ...header, kind: 'discover', source } satisfies Discover, context(signal))
     },
@@ -103,9 +103,9 @@ async function freeze(lake: Lake, fields: Pick<CheckedPipeline, 'sources' | 'sch
 }
 
 /** A files source with one dataset `titles`. */
-export function aFilesSource(fields: { path: string; files?: string; whenMissing?: 'fail' | 'skip' }): CheckedSource {
-  const { path, files = 'titles_{yyyy}{MM}{dd}*.csv', whenMissing = 'fail' } = fields
-  return { type: 'files', name: 'catalogue', path, datasets: [{ name: 'titles', files, whenMissing }] }
+export function aFilesSource(fields: Partial<FilesDataset> & { path: string }): CheckedSource {
+  const { path, files = 'titles_{yyyy}{MM}{dd}*.csv', whenMissing = 'fail', ...rules } = fields
+  return { type: 'files', name: 'catalogue', path, datasets: [{ ...rules, name: 'titles', files, whenMissing }] }
 }
 
 /** Writes files below a folder; names may hold folders. */

@@ -1,43 +1,45 @@
 import { runTaskWorker } from '@cinelake/bus'
-import { createMemoryBus } from '@cinelake/bus/memory'
-import { openByScheme, systemClock } from '@cinelake/core'
+import { openBus } from '@cinelake/bus/open'
+import { systemClock as clock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
-import { createDirectoryLake } from '@cinelake/lake/directory'
+import { openLake } from '@cinelake/lake/open'
 import { createFill, guardSecrets } from '@cinelake/secrets'
-import { createEnvSecrets } from '@cinelake/secrets/env'
-import { createFileSecrets } from '@cinelake/secrets/file'
+import { openSecrets } from '@cinelake/secrets/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
+import { azureCredential as credential } from '@cinelake/service/azure'
+import { mkdir } from 'node:fs/promises'
+import { startHeartbeat } from './agent/heartbeat.ts'
+import { keepRunning } from './agent/running-tasks.ts'
+import { startShifts } from './agent/shifts.ts'
+import { createThrottle } from './agent/token-bucket.ts'
+import { agentVersion } from './agent/version.ts'
 import { IngestFilesEnv } from './config.ts'
 import { createIngestFilesHandlers } from './handlers.ts'
 
-await runService('ingest-files', IngestFilesEnv, async ({ config, settings, log, metrics, use, redactWith }) => {
-  const openLake = openByScheme(config.lake, { file: (root) => () => createDirectoryLake(root) }, 'CINELAKE_LAKE')
-  const openSecrets = openByScheme(
-    config.secrets,
-    { env: () => () => createEnvSecrets(settings), file: (directory) => () => createFileSecrets(directory) },
-    'CINELAKE_SECRETS',
-  )
-  const openBus = openByScheme(config.bus, { memory: () => () => createMemoryBus() }, 'CINELAKE_BUS')
+await runService(
+  'ingest-files',
+  IngestFilesEnv,
+  async ({ config, settings, log, metrics, use, redact, redactWith, stopping }) => {
+    const { queue, concurrency, bytesPerSecond, hours, site, node, heartbeatMs: everyMs } = config
+    const throttle = bytesPerSecond === undefined ? {} : { throttle: createThrottle(bytesPerSecond) }
+    const lake = use(await openLake(config.lake, { credential, log, ...throttle }))
+    const engine = use(await createDuckDbEngine(config.engine))
+    const secrets = use(guardSecrets(await openSecrets(config.secrets, { settings, credential })))
+    redactWith(secrets.redact)
+    const fill = createFill({ settings, secrets })
+    const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
-  const lake = use(await openLake())
-  const engine = use(await createDuckDbEngine(config.engine))
-  const secrets = use(guardSecrets(openSecrets()))
-  const redact = (text: string) => secrets.redact(text)
-  redactWith(redact)
-  const fill = createFill({ settings, secrets })
-  const bus = use(openBus()) // last in, first closed: the intake stops before the storage
+    const worker = workerName()
+    const tasks = keepRunning(createIngestFilesHandlers({ lake, engine, fill, credential, clock, log }), stopping)
+    const options = { concurrency }
+    const work = { bus, queue, worker, handlers: tasks.handlers, clock, log, redact, options }
+    const observe = taskMetrics(metrics)
+    const shifts = use(await startShifts({ hours, begin: () => runTaskWorker({ ...work, observe }), clock, log }))
 
-  use(
-    await runTaskWorker({
-      bus,
-      queue: config.queue,
-      worker: workerName(),
-      handlers: createIngestFilesHandlers({ lake, engine, fill, clock: systemClock, log }),
-      clock: systemClock,
-      log,
-      redact,
-      observe: taskMetrics(metrics),
-      options: { concurrency: config.concurrency },
-    }),
-  )
-})
+    const { directory } = config.lake.scratch
+    await mkdir(directory, { recursive: true })
+    const about = { worker, site, node, version: await agentVersion(), directory }
+    const agent = { ...about, runningTasks: tasks.count, state: shifts.state }
+    use(startHeartbeat(agent, { bus, clock, log, everyMs }))
+  },
+)

@@ -26,10 +26,12 @@ type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedF
  */
 export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks> {
   const { dataset, files, rows } = work
+  // A row that says that another is gone comes out as that one's absence.
+  const deletedCount = sum(files.map(({ deleted }) => deleted?.rowCount ?? 0))
   const balance: Balance = {
     unit: 'rows',
-    in: sum(files.map(({ rowCount }) => rowCount)),
-    out: await numberOf(`SELECT count(*) FROM (${rows.query})`, deps),
+    in: sum(files.map(({ rowCount }) => rowCount)) + deletedCount,
+    out: (await numberOf(`SELECT count(*) FROM (${rows.query})`, deps)) + deletedCount,
     rejected: sum(files.map(({ rejectedCount }) => rejectedCount)),
     duplicates: rows.duplicateCount,
   }

@@ -7,6 +7,7 @@ import { loadPipeline } from '@cinelake/pipeline'
 import { checkRefined } from './refine-checks.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
+import { removeDeleted } from './refine-deletions.ts'
 import { RefineInputError } from './refine-errors.ts'
 import { planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
@@ -51,6 +52,7 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       session,
       signal,
     })
+    await removeDeleted(files, { plan, dataset, table, snapshot, session, signal })
     const { version, outcome } = await commitRows(rows.query, {
       plan,
       dataset,

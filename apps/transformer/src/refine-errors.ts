@@ -19,6 +19,18 @@ export class FileUnreadableError extends TerminalError {
   }
 }
 
+/** A packed file that cannot be unpacked. */
+export class PackedFileError extends TerminalError {
+  readonly code = 'REFINE_FILE_NOT_UNPACKED'
+  constructor(file: string, expected: string, actual: string, options?: ErrorOptions) {
+    super(
+      `packed file cannot be unpacked [file=${file}]: expected ${expected}, got ${actual}; have the file sent again`,
+      { file },
+      options,
+    )
+  }
+}
+
 /** A file whose header does not have the columns that the contract needs. Names columns, never what is in them. */
 export class HeaderMismatchError extends TerminalError {
   readonly code = 'REFINE_HEADER_MISMATCH'
@@ -76,6 +88,17 @@ export class RefineInputError extends TerminalError {
     super(
       `refine cannot start [dataset=${dataset} path=${path}]: expected ${expected}, got ${actual}; run the ingest task again`,
       { dataset, path },
+    )
+  }
+}
+
+/** Changes of a window before one that is in the table already: a row that is gone by now would come back. */
+export class ChangesLateError extends TerminalError {
+  readonly code = 'REFINE_CHANGES_LATE'
+  constructor(table: string, window: string) {
+    super(
+      `changes come too late [table=${table} window=${window}]: expected those of each window before those of the next, got the table with a later window; run the latest window again from its ingest, which copies the whole table`,
+      { table, window },
     )
   }
 }

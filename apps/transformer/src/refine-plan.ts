@@ -2,6 +2,8 @@ import type { Manifest, Refine } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
+import { hasDeletions } from './refine-deletions.ts'
+import { ChangesLateError } from './refine-errors.ts'
 
 /** Table property: start of the latest window that the table holds. */
 export const WINDOW_PROPERTY = 'cinelake.window'
@@ -39,15 +41,21 @@ export function planRefine(
   const landed = digestOf(dataset, manifest)
   if (table !== undefined && !isRepeat) {
     const { version, configuration } = table
-    if (isEmpty(manifest)) return { action: 'unchanged', version }
-    if (dataset.mode === 'snapshot' && isLater(configuration[WINDOW_PROPERTY], command.window.start))
+    const isWhole = isWholeTable(manifest)
+    if (isEmpty(manifest) && !isWhole) return { action: 'unchanged', version }
+    if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
+      throw new ChangesLateError(dataset.name, command.window.label)
+    if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
       return { action: 'superseded', version }
     if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed) return { action: 'unchanged', version }
   }
   const latest = table?.configuration[WINDOW_PROPERTY]
   const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
   // Into a table that is not there everything goes the same way; without rows it is made empty, so that models can read it.
-  const commit = table === undefined ? 'overwrite' : howToCommit(dataset, committed !== undefined && !isRepeat)
+  const commit =
+    table === undefined || isWholeTable(manifest)
+      ? 'overwrite'
+      : howToCommit(dataset, committed !== undefined && !isRepeat)
   return {
     action: 'refine',
     commit,
@@ -65,6 +73,11 @@ function isOrderFree(commit: RefineCommit, { version }: DeltaTxn): boolean {
 function howToCommit({ mode }: CheckedDataset, hasEarlierGeneration: boolean): RefineCommit {
   if (mode === 'append') return hasEarlierGeneration ? 'replace' : 'append'
   return mode === 'snapshot' ? 'overwrite' : 'merge'
+}
+
+/** Where changes could not be told the whole table landed: what is not in it is gone. */
+function isWholeTable({ cursor }: Manifest): boolean {
+  return cursor !== undefined && 'kind' in cursor && cursor.kind === 'changes' && cursor.since === null
 }
 
 function isEmpty({ files, rowCount }: Manifest): boolean {

@@ -55,6 +55,7 @@ export function parquetSource(
   landed: readonly { readonly name: string; readonly type: string }[],
   places: readonly (number | undefined)[],
   { contract, reading }: CheckedDataset,
+  where = '',
 ): StageSource {
   const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${fieldColumn(place)}`)
   const columns = contract.columns.map((column, index) => {
@@ -63,7 +64,10 @@ export function parquetSource(
     if (place === undefined || type === undefined) return absent(column)
     return readLanded(column, fieldColumn(place), type, reading.nulls)
   })
-  return { relation: `(SELECT ${fields.join(', ')} FROM read_parquet(${literal(file)}))`, columns }
+  return {
+    relation: `(SELECT ${fields.join(', ')} FROM read_parquet(${literal(file)})${where === '' ? '' : ` WHERE ${where}`})`,
+    columns,
+  }
 }
 
 function absent({ type }: CheckedColumn): ColumnSql {

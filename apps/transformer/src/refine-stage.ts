@@ -1,16 +1,18 @@
 import { rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LandedFile, Manifest } from '@cinelake/contracts'
+import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
 import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { matchColumns } from './csv-head.ts'
 import type { CsvSource } from './csv-readable.ts'
+import { hasDeletions, REMAINING, stageDeletions } from './refine-deletions.ts'
 import { FileUnreadableError, HeaderMismatchError, RecordsLostError } from './refine-errors.ts'
 import { inOrderOfName } from './refine-plan.ts'
 import { keepCsvRejects, keepParquetRejects } from './refine-rejects.ts'
 import { stageRecords, type StagedCounts } from './refine-stage-csv.ts'
 import { stagedAs } from './staged-parquet.ts'
+import { unpack, type UnpackedFile } from './unpack-file.ts'
 import { csvSource, parquetSource, RULES, stageQuery, type StageSource } from './refine-stage-sql.ts'
 
 export type StageDeps = {
@@ -31,6 +33,8 @@ export type StagedFile = {
   readonly path: string
   readonly rowCount: number
   readonly rejectedCount: number
+  /** Of a landing of changes: the keys of rows that are gone, which are not among the rows. */
+  readonly deleted?: { readonly path: string; readonly rowCount: number }
   /** Names in the header that are no column of the contract. */
   readonly unknown: readonly string[]
   /** Columns of the contract that the file does not have. */
@@ -45,8 +49,13 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   const files = inOrderOfName(manifest.files)
   const staged: StagedFile[] = []
   for (const [index, file] of files.entries()) {
-    const place: Place = { file, index, dataset, deps, path: join(deps.directory, `staged-${index}.parquet`) }
-    staged.push(await (manifest.format === 'csv' ? stageCsv(place) : stageParquet(place, manifest)))
+    // A packed file may hold several.
+    const next = (): Place => {
+      const number = staged.length
+      return { file, index: number, dataset, deps, path: join(deps.directory, `staged-${number}.parquet`) }
+    }
+    if (manifest.format === 'csv') for await (const each of stageLanded(next)) staged.push(each)
+    else staged.push(await stageParquet(next(), manifest))
     deps.progress({
       rowCount: staged.reduce((sum, { rowCount }) => sum + rowCount, 0),
       sizeBytes: files.slice(0, index + 1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -63,14 +72,23 @@ type Place = {
   readonly path: string
 }
 
-async function stageCsv(place: Place): Promise<StagedFile> {
-  const { file, index, dataset, deps } = place
-  await using local = await deps.lake.download(file.path, { signal: deps.signal })
+/** @param next says where each file that is found in a landed one goes */
+async function* stageLanded(next: () => Place): AsyncGenerator<StagedFile> {
+  const { file, deps } = next()
+  const { signal, directory } = deps
+  await using local = await deps.lake.download(file.path, { signal })
   await checkSize(local.file, file)
+  for await (const unpacked of unpack({ landed: file, file: local.file, directory, signal })) {
+    yield await stageCsv(unpacked, next())
+  }
+}
+
+async function stageCsv(unpacked: UnpackedFile, place: Place): Promise<StagedFile> {
+  const { index, dataset, deps } = place
   const copyTo = join(deps.directory, `copy-${index}.csv`)
   const source: CsvSource = {
-    name: file.name,
-    file: await withoutGlob(local.file, join(deps.directory, `link-${index}.csv`)),
+    name: unpacked.name,
+    file: await withoutGlob(unpacked.file, join(deps.directory, `link-${index}.csv`)),
     columns: dataset.contract.columns,
     reading: dataset.reading,
     copyTo,
@@ -85,7 +103,14 @@ async function stageCsv(place: Place): Promise<StagedFile> {
   const missing = dataset.contract.columns
     .filter((_, column) => csv.places[column] === undefined)
     .map(({ name }) => name)
-  return { name: file.name, path: place.path, rowCount: csv.recordCount, rejectedCount, unknown: csv.unknown, missing }
+  return {
+    name: unpacked.name,
+    path: place.path,
+    rowCount: csv.recordCount,
+    rejectedCount,
+    unknown: csv.unknown,
+    missing,
+  }
 }
 
 async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFile> {
@@ -93,22 +118,27 @@ async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFil
   await using local = await deps.lake.download(file.path, { signal: deps.signal })
   await checkSize(local.file, file)
   const landed = await deps.session.describe(`SELECT * FROM read_parquet(${literal(local.file)})`)
-  const match = matchColumns(
-    landed.map(({ name }) => name),
-    dataset.contract.columns,
-  )
+  const isOfChanges = hasDeletions(manifest)
+  const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
+  const match = matchColumns(names, dataset.contract.columns)
   if (match.problems.length > 0) {
     throw new HeaderMismatchError(file.name, 1, `the columns of the contract`, match.problems.join('; '))
   }
-  const found = await stage(parquetSource(local.file, landed, match.places, dataset), place)
+  const sourceOf = (where?: string) => parquetSource(local.file, landed, match.places, dataset, where)
+  const found = await stage(sourceOf(isOfChanges ? REMAINING : undefined), place)
+  const gone = sourceOf(DELETED_COLUMN)
+  const deleted = isOfChanges
+    ? await stageDeletions(local.file, gone, { ...place, relation: gone.relation })
+    : undefined
   const landedCount = file.rowCount ?? (manifest.files.length === 1 ? manifest.rowCount : undefined)
-  if (landedCount !== undefined && landedCount !== found.rowCount)
-    throw new RecordsLostError(file.name, landedCount, found.rowCount)
+  const foundCount = found.rowCount + (deleted?.rowCount ?? 0)
+  if (landedCount !== undefined && landedCount !== foundCount)
+    throw new RecordsLostError(file.name, landedCount, foundCount)
   if (found.rejectedCount > 0) await keepParquetRejects({ name: file.name, file: local.file, landed }, place.path, deps)
   const missing = dataset.contract.columns
     .filter((_, column) => match.places[column] === undefined)
     .map(({ name }) => name)
-  return { name: file.name, path: place.path, ...found, unknown: match.unknown, missing }
+  return { name: file.name, path: place.path, ...found, ...(deleted && { deleted }), unknown: match.unknown, missing }
 }
 
 async function stage(

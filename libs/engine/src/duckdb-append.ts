@@ -18,6 +18,8 @@ export async function appendText(
   step: Step,
 ): Promise<number> {
   const appender = await step(async () => await connection.createAppender(table))
+  // Used again for all rows: a chunk's memory goes back only when JavaScript's collector comes by.
+  const chunk = DuckDBDataChunk.create(Array.from({ length: appender.columnCount }, () => VARCHAR))
   let rowCount = 0
   let pending: Row[] = []
   try {
@@ -26,10 +28,10 @@ export async function appendText(
       while (pending.length >= CHUNK_ROW_COUNT) {
         const full = pending.slice(0, CHUNK_ROW_COUNT)
         pending = pending.slice(CHUNK_ROW_COUNT)
-        rowCount += await step(() => appendChunk(appender, full))
+        rowCount += await step(() => appendChunk(appender, chunk, full))
       }
     }
-    if (pending.length > 0) rowCount += await step(() => appendChunk(appender, pending))
+    if (pending.length > 0) rowCount += await step(() => appendChunk(appender, chunk, pending))
     await step(() => appender.flushSync())
     return rowCount
   } finally {
@@ -39,15 +41,13 @@ export async function appendText(
   }
 }
 
-function appendChunk(appender: DuckDBAppender, rows: readonly Row[]): number {
-  const columnCount = appender.columnCount
+function appendChunk(appender: DuckDBAppender, chunk: DuckDBDataChunk, rows: readonly Row[]): number {
+  const { columnCount } = appender
   const ragged = rows.find((row) => row.length !== columnCount)
   if (ragged !== undefined)
     throw new Error(`a row to append has ${ragged.length} values, the table ${columnCount} columns`)
-  const chunk = DuckDBDataChunk.create(
-    Array.from({ length: columnCount }, () => VARCHAR),
-    rows.length,
-  )
+  chunk.reset()
+  chunk.rowCount = rows.length
   chunk.setColumns(Array.from({ length: columnCount }, (_, column) => rows.map((row) => row[column] ?? null)))
   appender.appendDataChunk(chunk)
   return rows.length

@@ -1,7 +1,6 @@
-import { systemClock } from '@cinelake/core'
-import { createScheduler, RunMissingError, type Scheduler } from '@cinelake/scheduler'
+import { RunMissingError } from '@cinelake/scheduler'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { openBus, openExistingDatabase, openLake, openLog, openTimers } from '../open-parts.ts'
+import { openHistory } from '../open-history.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { formatRun, formatRuns } from '../output/run-tables.ts'
@@ -25,7 +24,7 @@ export const addStatus: AddCommand = (program, context) => {
 }
 
 async function status(runId: string | undefined, options: Options, { terminal, settings }: CommandContext) {
-  await using history = await openHistory(options, { terminal, settings })
+  await using history = await openHistory(platformConfig(settings, options.state), { terminal })
   const isJson = options.json === true
   if (runId !== undefined) {
     const run = await history.scheduler.run(runId)
@@ -35,21 +34,4 @@ async function status(runId: string | undefined, options: Options, { terminal, s
   const runs = await history.scheduler.runs({ limit: options.limit })
   if (isJson) return terminal.print(`${toJson({ runs })}\n`)
   terminal.print(runs.length === 0 ? 'There are no runs yet.\n' : formatRuns(runs, terminal.paint))
-}
-
-/** The run history, with nothing that works on it. */
-async function openHistory(
-  { state }: Options,
-  { terminal, settings }: Pick<CommandContext, 'terminal' | 'settings'>,
-): Promise<AsyncDisposable & { readonly scheduler: Scheduler }> {
-  await using opening = new AsyncDisposableStack()
-  const config = platformConfig(settings, state)
-  const log = openLog(config, terminal, (line) => line)
-  const database = opening.use(await openExistingDatabase(config))
-  const lake = opening.use(await openLake(config))
-  const bus = opening.use(await openBus(config, log))
-  const timers = opening.use(await openTimers(config, log))
-  const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, clock: systemClock, log }))
-  const owned = opening.move()
-  return { scheduler, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
 }

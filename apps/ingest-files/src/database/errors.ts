@@ -13,7 +13,7 @@ export class DatabaseAddressError extends TerminalError {
 
   constructor(source: string, problem: string) {
     super(
-      `address of the database is not usable [source=${source}]: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, got ${problem}; correct the source's \`url\` or the settings that it names`,
+      `address of the database is not usable [source=${source}]: expected postgres:// or mssql://USER:PASSWORD@HOST:PORT/DATABASE, got ${problem}; correct the source's \`url\` or the settings that it names`,
       { source, problem },
     )
   }
@@ -63,7 +63,7 @@ export class DatabaseTlsError extends TerminalError {
 
   constructor(place: DatabasePlace, reason: string, options?: ErrorOptions) {
     super(
-      `no encrypted connection to the database [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; install the company's certificate authority (NODE_EXTRA_CA_CERTS), or say \`sslmode=disable\` where the network is trusted`,
+      `no encrypted connection to the database [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; install the company's certificate authority (NODE_EXTRA_CA_CERTS), or say \`sslmode=disable\` (SQL Server: \`encrypt=false\`) where the network is trusted`,
       { ...place, reason },
       options,
     )
@@ -155,6 +155,30 @@ export class RowsLostError extends TransientError {
     super(
       `rows were lost on the way [${at(place)} table=${named(table)}]: expected ${expected} rows in the file, got ${actual}; the next attempt reads the table again`,
       { ...place, table: named(table), expected, actual },
+    )
+  }
+}
+
+/** A row arrived with other values than the database sent. */
+export class RowChangedError extends TransientError {
+  readonly code = 'DATABASE_ROW_CHANGED'
+
+  constructor(place: DatabasePlace, table: TableName) {
+    super(
+      `a row changed on the way [${at(place)} table=${named(table)}]: expected the digest that the database made of it, got another; the next attempt reads the table again`,
+      { ...place, table: named(table) },
+    )
+  }
+}
+
+/** A file holds other values than were read. */
+export class FileDiffersError extends TransientError {
+  readonly code = 'DATABASE_FILE_DIFFERS'
+
+  constructor(place: DatabasePlace, table: TableName, count: number) {
+    super(
+      `a file does not hold what was read [${at(place)} table=${named(table)} rows=${count}]: expected the same values, got others in ${count} rows; the next attempt reads the table again`,
+      { ...place, table: named(table), count },
     )
   }
 }

@@ -1,52 +1,208 @@
 import type { TaskContext } from '@cinelake/bus'
-import type { Ingest, TableName } from '@cinelake/contracts'
+import { DELETED_COLUMN, type Ingest, type LandedFile, type TableName } from '@cinelake/contracts'
 import type { SqlEngine } from '@cinelake/engine'
 import { windowFolder, type Lake, type Landed } from '@cinelake/lake'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { CheckedPipeline, DatabaseDataset, DatabaseSource, TableSplit } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
+import type { AzureCredential } from '@cinelake/warehouse'
+import type { ConnectionSlots } from './connection-slots.ts'
+import { DatabaseUnavailableError, RowsLostError } from './errors.ts'
+import { landRanges } from './land-ranges.ts'
 import { landRows } from './land-rows.ts'
-import type { CursorRange } from './source-database.ts'
-import { withDatabase } from './with-database.ts'
+import { openLandingState } from './landing-state.ts'
+import { planReading, type Reading } from './plan-reading.ts'
+import type { KeyRange, Snapshot, SourceDatabase, SourceTable } from './source-database.ts'
+import { withAnother, withDatabase } from './with-database.ts'
 
-type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly fill: Fill }
+type Deps = {
+  readonly lake: Lake
+  readonly engine: SqlEngine
+  readonly fill: Fill
+  readonly slots: ConnectionSlots
+  readonly credential?: AzureCredential | undefined
+}
 type Place = {
+  readonly pipeline: CheckedPipeline
   readonly source: DatabaseSource
   readonly table: TableName
-  /** The column that tells new rows; without it the whole table is copied. */
-  readonly incremental: { readonly column: string } | undefined
-  readonly timeZone: string
+  /** Undefined for tables that are not declared. */
+  readonly dataset: DatabaseDataset | undefined
+}
+type Work = Place & {
+  readonly deps: Deps
+  readonly command: Ingest
+  readonly database: SourceDatabase
+  readonly snapshot: Snapshot
+  readonly described: SourceTable
+  readonly reading: Reading
+  readonly context: TaskContext
 }
 
 /** Copies a table, or what is new in it, into raw as typed Parquet. */
-export function createIngestTable({ lake, engine, fill }: Deps) {
-  return async (command: Ingest, place: Place, { signal, progress }: TaskContext): Promise<Landed> => {
-    const range = rangeOf(command, place)
-    return await withDatabase(place.source, { fill, signal }, async (database) => {
-      const table = await database.describe(place.table)
-      const parts = await landRows({ lake, engine }, database.read(table, range), {
-        table,
-        place: database.place,
-        folder: `raw/database/${command.source}/${folderName(place.table)}/${windowFolder(command)}`,
-        signal,
-        progress,
-      })
-      const rowCount = parts.reduce((sum, part) => sum + (part.rowCount ?? 0), 0)
-      return {
-        format: 'parquet',
-        // A whole table that is empty is news; no new rows are none.
-        files: range !== undefined && rowCount === 0 ? [] : parts,
-        rowCount,
-        columns: table.columns.map(({ name, type }) => ({ name, type })),
-        primaryKey: [...table.primaryKey],
-        ...(range && { cursor: { column: range.column, since: range.since, until: range.until } }),
-      }
+export function createIngestTable(deps: Deps) {
+  return async (command: Ingest, place: Place, context: TaskContext): Promise<Landed> => {
+    const { lake } = deps
+    const { signal } = context
+    return await withDatabase(place.source, { ...deps, signal }, async (database) => {
+      const described = await database.describe(place.table)
+      await using snapshot = await database.snapshot()
+      const at = database.place
+      const { pipeline, dataset } = place
+      const reading = await planReading(dataset, { lake, snapshot, table: described, at, pipeline, command, signal })
+      const work = { ...place, deps, command, database, snapshot, described, reading, context }
+      return landedOf(work, reading.isEmpty === true ? [] : await landTable(work))
     })
   }
 }
 
-function rangeOf({ since, window }: Ingest, { incremental, timeZone }: Place): CursorRange | undefined {
-  if (incremental === undefined) return undefined
-  return { column: incremental.column, since, until: window.end, timeZone }
+function landedOf({ described, reading }: Work, parts: readonly LandedFile[]): Landed {
+  const rowCount = rowsIn(parts)
+  const isPart = reading.range !== undefined || reading.isEmpty === true
+  return {
+    format: 'parquet',
+    // A whole table that is empty is news; no new rows are none.
+    files: isPart && rowCount === 0 ? [] : withoutEmpty(parts),
+    rowCount,
+    columns: landedColumns(described, reading).map(({ name, type }) => ({ name, type })),
+    primaryKey: [...described.primaryKey],
+    ...(reading.cursor && { cursor: reading.cursor }),
+  }
+}
+
+async function landTable(work: Work): Promise<LandedFile[]> {
+  const { source, dataset, described, database, snapshot, reading } = work
+  const plan = await planRanges(dataset?.split ?? source.split, work)
+  const parts = plan === undefined ? await landWhole(work) : await landInRanges(work, plan)
+  if (verificationOf(work) !== undefined) {
+    const counted = await snapshot.count(described, { range: reading.range })
+    if (counted !== rowsIn(parts)) throw new RowsLostError(database.place, described.table, counted, rowsIn(parts))
+  }
+  return parts
+}
+
+async function landWhole(work: Work): Promise<LandedFile[]> {
+  const { context, snapshot } = work
+  return await land(work, snapshot, { signal: context.signal, progress: context.progress })
+}
+
+type Ranges = { readonly column: string; readonly split: TableSplit; readonly shared: string | undefined }
+
+/** Undefined for a table that is read in one go. */
+async function planRanges(
+  split: TableSplit | undefined,
+  { described, snapshot, reading }: Work,
+): Promise<Ranges | undefined> {
+  const column = split?.column ?? described.primaryKey[0]
+  if (split === undefined || column === undefined || reading.range?.kind === 'changes') return undefined
+  if ((await snapshot.estimate(described)) < split.minRows) return undefined
+  return { column, split, shared: await snapshot.share() }
+}
+
+async function landInRanges(work: Work, { column, split, shared }: Ranges): Promise<LandedFile[]> {
+  const { deps, source, command, snapshot, described, reading, context } = work
+  const { signal, progress } = context
+  const { columns, table } = described
+  const what = [table, columns.map(({ name, sourceType, type }) => [name, sourceType, type]), reading, column, split]
+  const find = async () => await snapshot.boundaries(described, column, split.ranges)
+  const state = split.resume ? openLandingState(deps.lake, command, what, { signal }) : undefined
+  const boundaries = await (state === undefined ? find() : state.boundaries(find))
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  const done = createTally(progress)
+  // Connections that do not see the same moment make a table of several: only where that is taken anyway.
+  const mayHelp = shared !== undefined || split.resume
+  return await landRanges(
+    { column, boundaries, state },
+    {
+      snapshot,
+      stop,
+      land: async (connection, keys, range) =>
+        await land(work, connection, { signal: both, progress: (rows) => done(range, rows), keys, range }),
+      help: async (help) => {
+        if (mayHelp) await helpOut(source, { ...deps, signal: both }, shared, help)
+      },
+    },
+  )
+}
+
+/** A connection more that cannot be had is no reason to fail. */
+async function helpOut(
+  source: DatabaseSource,
+  deps: Deps & { readonly signal: AbortSignal },
+  shared: string | undefined,
+  work: (snapshot: Snapshot) => Promise<void>,
+): Promise<void> {
+  let isOpen = false
+  try {
+    await withAnother(source, deps, async (database) => {
+      await using snapshot = await database.snapshot({ shared })
+      isOpen = true
+      await work(snapshot)
+    })
+  } catch (error) {
+    if (isOpen || !(error instanceof DatabaseUnavailableError)) throw error
+  }
+}
+
+type Part = {
+  readonly signal: AbortSignal
+  readonly progress: TaskContext['progress']
+  readonly keys?: KeyRange
+  readonly range?: number
+}
+
+async function land(work: Work, snapshot: Snapshot, { signal, progress, keys, range }: Part): Promise<LandedFile[]> {
+  const { deps, command, table, described, database, reading } = work
+  const isCompared = verificationOf(work) === 'checksum'
+  const selection = { range: reading.range, keys, digests: isCompared }
+  return await landRows(deps, snapshot.rows(described, selection), {
+    table: { ...described, columns: landedColumns(described, reading) },
+    place: database.place,
+    folder: `raw/database/${command.source}/${folderName(table)}/${windowFolder(command)}`,
+    compare: isCompared,
+    signal,
+    progress,
+    ...(range === undefined ? {} : { range }),
+  })
+}
+
+const DELETED = {
+  name: DELETED_COLUMN,
+  sourceType: 'bit',
+  type: 'BOOLEAN',
+  fromText: (text: string) => `CAST(${text} AS BOOLEAN)`,
+}
+
+/** Changes say of each row whether it is gone. */
+function landedColumns({ columns }: SourceTable, { range }: Reading): SourceTable['columns'] {
+  return range?.kind === 'changes' ? [...columns, DELETED] : columns
+}
+
+function verificationOf({ source, dataset }: Work) {
+  return dataset?.verify ?? source.verify
+}
+
+/** Ranges without rows have a file each, which says nothing beside the others. One is left. */
+function withoutEmpty(parts: readonly LandedFile[]): LandedFile[] {
+  const full = parts.filter(({ rowCount }) => rowCount !== 0)
+  return full.length > 0 ? full : parts.slice(0, 1)
+}
+
+/** Adds up what is done in several ranges. */
+function createTally(progress: TaskContext['progress']) {
+  const ranges = new Map<number, { readonly rowCount?: number; readonly sizeBytes?: number }>()
+  return (range: number, done: { readonly rowCount?: number; readonly sizeBytes?: number }) => {
+    ranges.set(range, done)
+    const all = [...ranges.values()]
+    progress({
+      rowCount: all.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0),
+      sizeBytes: all.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
+    })
+  }
+}
+
+function rowsIn(parts: readonly LandedFile[]): number {
+  return parts.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0)
 }
 
 /** A table's name as one name in the lake. Two names never become the same. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { LandedFile, TableName } from '@cinelake/contracts'
 import { identifier, literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import { landObject, type Lake } from '@cinelake/lake'
-import { RowsLostError, ValueUnfitError, type DatabasePlace } from './errors.ts'
+import { FileDiffersError, RowsLostError, ValueUnfitError, type DatabasePlace } from './errors.ts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 
 /** Rows per Parquet file: what the engine holds at a time, and what a reader can take in parallel. */
@@ -13,12 +13,17 @@ const ROWS_PER_PART = 1_000_000
 const CHARACTERS_PER_PART = 256 * 1024 * 1024
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine }
+type Limits = { readonly rows: number; readonly characters: number }
 type Target = {
   readonly table: SourceTable
   readonly place: DatabasePlace
   /** Lake path of the folder that the parts go into. */
   readonly folder: string
-  readonly limits?: { readonly rows: number; readonly characters: number }
+  /** Of a part of the table: goes into the names of its files, so that these are in order. */
+  readonly range?: number
+  /** Compares the files with what was read, value by value. */
+  readonly compare?: boolean
+  readonly limits?: Limits
   readonly signal: AbortSignal
   readonly progress: (done: { rowCount: number; sizeBytes: number }) => void
 }
@@ -39,25 +44,60 @@ export async function landRows(
   await using session = await engine.session()
   await using scratch = await lake.scratch()
   const parts: LandedFile[] = []
-  let held = { rows: 0, characters: 0 }
-  const landPart = async () => {
-    const file = join(scratch.directory, `part-${String(parts.length).padStart(5, '0')}.parquet`)
-    parts.push(await landFile(lake, session, file, held.rows, target))
-    held = { rows: 0, characters: 0 }
-    await emptyBuffer(session, table)
+  const landPart = async (rowCount: number) => {
+    const number = [...(target.range === undefined ? [] : [target.range]), parts.length]
+    const name = ['part', ...number.map((each) => String(each).padStart(5, '0'))].join('-')
+    const file = join(scratch.directory, `${name}.parquet`)
+    parts.push(await landFile(lake, session, file, rowCount, target))
   }
-  await emptyBuffer(session, table)
-  for await (const batch of rows) {
-    held.rows += await session.append(BUFFER, one(batch), { signal })
-    held.characters += charactersOf(batch)
-    if (held.rows >= limits.rows || held.characters >= limits.characters) await landPart()
+  const batches = rows[Symbol.asyncIterator]()
+  const report = (held: number) =>
     target.progress({
-      rowCount: held.rows + parts.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0),
+      rowCount: held + parts.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0),
       sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     })
+  try {
+    for (let isLast = false; !isLast;) {
+      await emptyBuffer(session, table)
+      const part = new PartOfRows(batches, limits, report)
+      const rowCount = await session.append(BUFFER, part.batches(), { signal })
+      isLast = part.isLast
+      if (rowCount > 0 || parts.length === 0) await landPart(rowCount)
+    }
+  } finally {
+    await batches.return?.(undefined)
   }
-  if (held.rows > 0 || parts.length === 0) await landPart()
   return parts
+}
+
+/** The batches that go into one file: as many as it takes. */
+class PartOfRows {
+  readonly #source: AsyncIterator<readonly SourceRow[]>
+  readonly #limits: Limits
+  readonly #report: (rowCount: number) => void
+  /** Whether there are no rows after these. */
+  isLast = false
+
+  constructor(source: AsyncIterator<readonly SourceRow[]>, limits: Limits, report: (rowCount: number) => void) {
+    this.#source = source
+    this.#limits = limits
+    this.#report = report
+  }
+
+  async *batches(): AsyncGenerator<readonly SourceRow[]> {
+    let [rows, characters] = [0, 0]
+    while (rows < this.#limits.rows && characters < this.#limits.characters) {
+      const next = await this.#source.next()
+      if (next.done === true) {
+        this.isLast = true
+        return
+      }
+      yield next.value
+      rows += next.value.length
+      characters += charactersOf(next.value)
+      this.#report(rows)
+    }
+  }
 }
 
 const BUFFER = 'read_rows'
@@ -81,6 +121,7 @@ async function landFile(
     signal,
   })
   if (Number(found?.n) !== rowCount) throw new RowsLostError(place, table.table, rowCount, Number(found?.n))
+  if (target.compare === true) await compareFile(session, file, target)
   const name = file.slice(file.lastIndexOf('part-'))
   const landed = await landObject(lake, `${folder}/${name}`, () => createReadStream(file), { signal })
   await rm(file)
@@ -88,14 +129,25 @@ async function landFile(
 }
 
 async function writeParquet(session: SqlSession, file: string, { table, place, signal }: Target): Promise<void> {
-  const values = table.columns.map(({ name, fromText }, index) => `${fromText(`c${index}`)} AS ${identifier(name)}`)
-  const copy = `COPY (SELECT ${values.join(', ')} FROM ${BUFFER}) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd)`
+  const copy = `COPY (${typedRows(table)}) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd)`
   try {
     await session.run(copy, { signal })
   } catch (error) {
     // The engine says that a value does not convert, not of which column: ask it, now that it matters.
     throw (await findUnfit(session, table, place, signal)) ?? error
   }
+}
+
+/** What was read, as it lands. */
+function typedRows({ columns }: SourceTable): string {
+  const values = columns.map(({ name, fromText }, index) => `${fromText(`c${index}`)} AS ${identifier(name)}`)
+  return `SELECT ${values.join(', ')} FROM ${BUFFER}`
+}
+
+async function compareFile(session: SqlSession, file: string, { table, place, signal }: Target): Promise<void> {
+  const differing = `SELECT count(*) AS n FROM (${typedRows(table)} EXCEPT ALL SELECT * FROM read_parquet(${literal(file)}))`
+  const [found] = await session.rows<{ n: number }>(differing, { signal })
+  if (Number(found?.n) > 0) throw new FileDiffersError(place, table.table, Number(found?.n))
 }
 
 async function findUnfit(
@@ -117,10 +169,6 @@ function charactersOf(batch: readonly SourceRow[]): number {
   let characters = 0
   for (const row of batch) for (const value of row) characters += value?.length ?? 0
   return characters
-}
-
-async function* one<T>(value: T): AsyncGenerator<T> {
-  yield value
 }
 
 function nameOf({ schema, name }: TableName): string {

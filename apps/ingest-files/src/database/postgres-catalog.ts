@@ -20,24 +20,38 @@ export type CatalogTable = {
   readonly id: string
   /** `pg_class.relkind`: r table, p partitioned table, v view, m materialized view, f foreign table */
   readonly kind: string
+  /** About how many rows the planner takes it to have; 0 for views. */
+  readonly estimate: string
 }
 
-/** Tables with rows of their own: not the partitions of another, not views, not the system's. */
-export async function listTables(db: QueryExecutorProvider): Promise<TableName[]> {
+/** Tables with rows of their own, and views where asked: not the partitions of another, not the system's. */
+export async function listTables(
+  db: QueryExecutorProvider,
+  { views }: { readonly views: boolean },
+): Promise<TableName[]> {
+  const kinds = views ? ['r', 'p', 'v', 'm'] : ['r', 'p']
   const { rows } = await sql<TableName>`
     SELECT n.nspname AS schema, c.relname AS name
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+    WHERE c.relkind IN (${sql.join(kinds)}) AND NOT c.relispartition AND c.relpersistence <> 't'
       AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`.execute(db)
   return rows
 }
 
+/** For tables that were never analyzed. */
+const GUESSED_ROW_BYTES = 100
+
 /** Undefined where there is no table or view of this name. */
 export async function findTable(db: QueryExecutorProvider, table: TableName): Promise<CatalogTable | undefined> {
   const { rows } = await sql<CatalogTable>`
-    SELECT c.oid AS id, c.relkind AS kind
+    SELECT c.oid AS id, c.relkind AS kind,
+      (SELECT coalesce(sum(CASE WHEN leaf.reltuples >= 0 THEN leaf.reltuples
+                                ELSE pg_catalog.pg_relation_size(leaf.oid) / ${sql.lit(GUESSED_ROW_BYTES)} END), 0)::bigint
+       FROM pg_catalog.pg_class leaf
+       WHERE leaf.relkind IN ('r', 'm')
+         AND (leaf.oid = c.oid OR leaf.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) AS estimate
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = ${table.schema} AND c.relname = ${table.name} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`.execute(

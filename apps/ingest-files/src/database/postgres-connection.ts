@@ -3,6 +3,8 @@ import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import type { DatabaseAddress } from './database-address.ts'
 import { DatabaseAddressError } from './errors.ts'
+import { answeredWithin, RowBatches } from './row-batches.ts'
+import type { SourceRow } from './source-database.ts'
 
 /** Milliseconds. A server that needs longer to say hello is taken for away. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -10,14 +12,23 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** PostgreSQL's port. Source: iana.org/assignments/service-names-port-numbers */
 const DEFAULT_PORT = 5432
 
-export type PostgresConnection = AsyncDisposable & { readonly db: Kysely<unknown> }
+export type PostgresConnection = AsyncDisposable & {
+  readonly db: Kysely<unknown>
+  /** The rows of a query as they come, within the transaction that `db` is in. Leaving early ends the connection. */
+  stream(query: string): AsyncIterable<readonly SourceRow[]>
+}
 
 /**
  * One connection, made when it is first needed. Values come as the text that the server wrote.
+ * @param timeoutMs the longest that the server may take for the next piece of an answer
  * @param signal closes the connection at once, whatever runs on it
  * @throws {DatabaseAddressError} terminal: a parameter of the address means nothing
  */
-export function connectPostgres(source: string, address: DatabaseAddress, signal: AbortSignal): PostgresConnection {
+export function connectPostgres(
+  source: string,
+  address: DatabaseAddress,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): PostgresConnection {
   const client = new pg.Client({
     host: address.host,
     port: address.port ?? DEFAULT_PORT,
@@ -28,7 +39,7 @@ export function connectPostgres(source: string, address: DatabaseAddress, signal
     application_name: 'cinelake',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
-    types: { getTypeParser: () => (text: unknown) => text },
+    types: TEXT,
   })
   // A connection that breaks while nothing runs on it is told by the next statement; unheard, it would end the process.
   client.on('error', () => {})
@@ -39,13 +50,15 @@ export function connectPostgres(source: string, address: DatabaseAddress, signal
     stopped.reject(new Error('Connection terminated'))
   }
   signal.addEventListener('abort', close, { once: true })
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: poolOfOne(client, stopped.promise) }) })
+  const abandon = () => void client.connection.stream.destroy()
+  const pool = poolOfOne(client, stopped.promise, async (ask) => await answeredWithin(timeoutMs, abandon, ask))
   return {
-    db,
+    db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }),
+    stream: (query) => streamRows(client, query, { timeoutMs, abandon }),
     async [Symbol.asyncDispose]() {
       signal.removeEventListener('abort', close)
       // A server that says nothing would be waited for until the connection times out.
-      await (signal.aborted ? Promise.race([db.destroy(), stopped.promise]).catch(() => {}) : db.destroy())
+      await Promise.race([client.end(), stopped.promise]).catch(() => {})
     },
   }
 }
@@ -54,16 +67,47 @@ export function connectPostgres(source: string, address: DatabaseAddress, signal
  * A pool would hold a broken connection for one that may heal, and wait for it when it closes; one client is simply ended.
  * @param stopped rejects when the client was ended from outside: one that is ended while it connects says nothing itself
  */
-function poolOfOne(client: pg.Client, stopped: Promise<never>): PostgresPool {
+function poolOfOne(
+  client: pg.Client,
+  stopped: Promise<never>,
+  answered: <T>(ask: () => Promise<T>) => Promise<T>,
+): PostgresPool {
   let connected: Promise<unknown> | undefined
+  const query = (async (text: string, values: unknown[]) =>
+    await answered(async () => await client.query(text, values))) as typeof client.query
   return {
     options: {},
     async connect() {
       await (connected ??= Promise.race([client.connect(), stopped]))
-      return Object.assign(client, { release() {} })
+      return { query, release() {} }
     },
     end: async () => await client.end(),
   }
+}
+
+/** Whatever the type, the text that the server wrote. */
+const TEXT = { getTypeParser: () => (text: unknown) => text }
+
+function streamRows(
+  client: pg.Client,
+  text: string,
+  { timeoutMs, abandon }: { readonly timeoutMs: number; readonly abandon: () => void },
+): AsyncIterable<readonly SourceRow[]> {
+  const { stream } = client.connection
+  const rows = new RowBatches({
+    pause: () => void stream.pause(),
+    resume: () => void stream.resume(),
+    abandon,
+    timeoutMs,
+    received: () => ('bytesRead' in stream && typeof stream.bytesRead === 'number' ? stream.bytesRead : 0),
+  })
+  const asked = { text, rowMode: 'array', types: TEXT }
+  const query = new pg.Query<(string | null)[]>(asked)
+  query.on('row', (row) => rows.push(row))
+  query.on('error', (error) => rows.end(error))
+  query.on('end', () => rows.end())
+  client.query(query)
+  return rows.batches()
 }
 
 /** `sslmode` as in PostgreSQL's own addresses; whatever encrypts also checks the server's certificate. */

@@ -21,7 +21,7 @@ export type Landing = {
 }
 
 /** Digits that the engine's decimals can hold. Source: duckdb.org/docs/stable/sql/data_types/numeric */
-const MAX_DECIMAL_DIGITS = 38
+export const MAX_DECIMAL_DIGITS = 38
 
 /** A rule for one value. `sendAs`: PostgreSQL's type to cast to before sending; without it the text is the type's own. */
 type Rule = { readonly type: string; readonly sendAs?: string; readonly fromText: (text: string) => string }

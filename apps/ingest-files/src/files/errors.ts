@@ -76,6 +76,46 @@ export class FileForbiddenError extends TerminalError {
   }
 }
 
+/** A file that another program keeps to itself: on Windows and on shares while it is written. */
+export class FileLockedError extends TransientError {
+  readonly code = 'FILES_FILE_LOCKED'
+
+  constructor(source: string, name: string, reason: string, options?: ErrorOptions) {
+    super(
+      `file is locked [source=${source} name=${name} reason=${reason}]: expected no other program to hold it; ` +
+        'the next attempt reads it; if it stays so, end the program that has it open',
+      { source, name, reason },
+      options,
+    )
+  }
+}
+
+/** A file that is not complete yet, as far as one can tell. */
+export class FileUnstableError extends TransientError {
+  readonly code = 'FILES_FILE_UNSTABLE'
+
+  constructor(source: string, name: string, expected: string, found: string) {
+    super(
+      `file is not complete yet [source=${source} name=${name}]: expected ${expected}, got ${found}; ` +
+        'the next attempt looks again; say `onProblem: { unstable: skip }` to go on without it',
+      { source, name },
+    )
+  }
+}
+
+/** A file without a byte. Transient: whoever made it may be about to fill it. */
+export class FileEmptyError extends TransientError {
+  readonly code = 'FILES_FILE_EMPTY'
+
+  constructor(source: string, name: string) {
+    super(
+      `file is empty [source=${source} name=${name}]: expected content, got 0 bytes; have it written again, ` +
+        'or say `onProblem: { empty: land }` or `skip`',
+      { source, name },
+    )
+  }
+}
+
 /** A file that could not be read to its end: a disk or a share that fails. */
 export class FileUnreadableError extends TransientError {
   readonly code = 'FILES_FILE_UNREADABLE'

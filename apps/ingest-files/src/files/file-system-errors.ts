@@ -1,4 +1,10 @@
-import { FileForbiddenError, FileUnreadableError, SourceFolderAwayError, SourceFolderUnusableError } from './errors.ts'
+import {
+  FileForbiddenError,
+  FileLockedError,
+  FileUnreadableError,
+  SourceFolderAwayError,
+  SourceFolderUnusableError,
+} from './errors.ts'
 
 /** What the codes of errno(3) mean for somebody who configured a folder: another try finds the same. */
 const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
@@ -9,6 +15,9 @@ const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: 
   ELOOP: ['a circle of links (ELOOP)', "correct the source's `path` or the links on its way"],
   ENAMETOOLONG: ['a name that is too long', "correct the source's `path`"],
 }
+
+/** What Windows, shares and running programs say about a file that somebody else has open. */
+const LOCKED: ReadonlySet<string> = new Set(['EBUSY', 'ETXTBSY', 'EAGAIN'])
 
 /** The code of a file system error, or undefined. */
 export function codeOf(error: unknown): string | undefined {
@@ -34,5 +43,6 @@ export function fileError(error: unknown, source: string, name: string): unknown
       cause: error,
     })
   }
+  if (LOCKED.has(code)) return new FileLockedError(source, name, code, { cause: error })
   return new FileUnreadableError(source, name, code, { cause: error })
 }

@@ -1,11 +1,12 @@
 import { CancelledError } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { join } from 'node:path'
 import { FileForbiddenError, FileOutsideSourceError, SourceFolderUnusableError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
 import { codeOf, fileError, folderError } from './file-system-errors.ts'
 import type { GlobSegment } from './glob.ts'
+import { isBelow } from './local-paths.ts'
 
 export type SourceFolder = { readonly source: string; readonly folder: string }
 
@@ -15,6 +16,19 @@ export type FoundFile = {
   readonly name: string
   /** Where it really is, with every link followed: a path below the folder as well. */
   readonly file: string
+  readonly sizeBytes: number
+  /** Milliseconds since 1970: when it was last written to, by whoever wrote it; copies may keep that of the original. */
+  readonly modifiedMs: number
+  /** Milliseconds since 1970: when it last got a name, content or rights on this disk. */
+  readonly changedMs: number
+}
+
+export type FindOptions = {
+  readonly signal?: AbortSignal
+  /** A folder within that belongs to somebody else, with every link followed: nothing in it is looked at. */
+  readonly except?: string | undefined
+  /** Takes note of what matches and may not be looked at. Without it, that is an error. */
+  readonly onForbidden?: ((name: string) => void) | undefined
 }
 
 /**
@@ -30,9 +44,9 @@ export type FoundFile = {
 export async function findFiles(
   place: SourceFolder,
   pattern: FilePattern,
-  options: { readonly signal?: AbortSignal } = {},
+  { signal, except, onForbidden }: FindOptions = {},
 ): Promise<FoundFile[]> {
-  const walk: Walk = { ...place, root: await openFolder(place), found: new Map(), signal: options.signal }
+  const walk: Walk = { ...place, root: await openFolder(place), found: new Map(), signal, except, onForbidden }
   await visit(walk, '', pattern.segments)
   // In order of code units: the same on every machine and in every locale.
   return [...walk.found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -42,7 +56,7 @@ type Walk = SourceFolder & {
   readonly root: string
   readonly found: Map<string, FoundFile>
   readonly signal: AbortSignal | undefined
-}
+} & Pick<FindOptions, 'except' | 'onForbidden'>
 
 async function openFolder({ source, folder }: SourceFolder): Promise<string> {
   try {
@@ -83,7 +97,7 @@ async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegme
 /** A name that fits so far: a file when the pattern ends here, a folder to go into when it does not. */
 async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Promise<void> {
   const file = await followInside(walk, name)
-  if (file === undefined) return
+  if (file === undefined || (walk.except !== undefined && isBelow(walk.except, file))) return
   const found = await stat(file).catch((error: unknown) => undefinedWhenGone(error, walk, name))
   if (rest.length > 0) {
     if (found?.isDirectory() === true) await visit(walk, name, rest)
@@ -91,21 +105,26 @@ async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Pro
     if (name.includes('\uFFFD')) {
       throw new FileForbiddenError(walk.source, name, 'a name that is not UTF-8', 'rename the file')
     }
-    walk.found.set(name, { name, file })
+    const { size: sizeBytes, mtimeMs: modifiedMs, ctimeMs: changedMs } = found
+    walk.found.set(name, { name, file, sizeBytes, modifiedMs, changedMs })
   }
 }
 
 /** Undefined for what is gone by now, and for links that lead nowhere. */
 async function followInside(walk: Walk, name: string): Promise<string | undefined> {
   const file = await realpath(join(walk.root, name)).catch((error: unknown) => undefinedWhenGone(error, walk, name))
-  if (file === undefined || file.startsWith(walk.root.endsWith(sep) ? walk.root : `${walk.root}${sep}`)) return file
+  if (file === undefined || isBelow(walk.root, file)) return file
   throw new FileOutsideSourceError(walk.source, walk.folder, name)
 }
 
 /** Whatever else keeps a file from being looked at fails the task: half of a drop must not pass for all of it. */
 function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined {
   const code = codeOf(error)
-  if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') throw fileError(error, walk.source, name)
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined
+  const translated = fileError(error, walk.source, name)
+  if (walk.onForbidden === undefined || !(translated instanceof FileForbiddenError)) throw translated
+  walk.onForbidden(name)
+  return undefined
 }
 
 async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
@@ -114,6 +133,10 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
   } catch (error) {
     // A folder that was removed meanwhile has no files any more; the source's own folder must be there.
     if (below !== '' && codeOf(error) === 'ENOENT') return []
+    if (below !== '' && walk.onForbidden !== undefined && ['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) {
+      walk.onForbidden(below)
+      return []
+    }
     throw folderError(error, walk.source, join(walk.folder, below))
   }
 }

@@ -17,7 +17,10 @@ type Options = { readonly source: string; readonly signal?: AbortSignal }
  * @throws {FileUnreadableError} transient
  * @throws {FileChangedError} transient
  */
-export async function* readUnchanging({ name, file }: FoundFile, options: Options): AsyncGenerator<Uint8Array> {
+export async function* readUnchanging(
+  { name, file }: Pick<FoundFile, 'name' | 'file'>,
+  options: Options,
+): AsyncGenerator<Uint8Array> {
   try {
     yield* readBlocks(name, file, options)
   } catch (error) {

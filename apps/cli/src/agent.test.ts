@@ -1,0 +1,62 @@
+import { temporaryDirectory } from '@cinelake/testkit'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { aStarter, cinelake } from './testing.fixture.ts'
+
+let stack: AsyncDisposableStack
+let settings: Record<string, string>
+let directory: string
+beforeEach(async () => {
+  stack = new AsyncDisposableStack()
+  directory = stack.use(await temporaryDirectory()).path
+  settings = { CINELAKE_LAKE: `file:${join(directory, 'lake')}`, CINELAKE_SCRATCH: join(directory, 'scratch') }
+})
+afterEach(() => stack.disposeAsync())
+
+describe('cinelake agent check', () => {
+  test('says what is fine, and ends with 0', async () => {
+    const { folder } = stack.use(await aStarter())
+
+    const { exitCode, out } = await cinelake(['agent', 'check', '--pipeline', folder], settings)
+
+    expect(out).toMatch(/✓ version: agent \d+\.\d+\.\d+, Node 24/)
+    expect(out).toContain('✓ lake: file:')
+    expect(out).toMatch(/✓ folder shop\/orders: .* may be read; 2 files like/)
+    expect(out).toContain('This machine can be an agent.')
+    expect(exitCode).toBe(0)
+  })
+
+  test('says what to mend, and ends with 1; for machines as JSON', async () => {
+    const { folder } = stack.use(await aStarter())
+    const file = join(folder, 'pipeline.yaml')
+    await writeFile(file, (await readFile(file, 'utf8')).replace(/^( *path:).*$/m, '$1 /nowhere'))
+
+    const { exitCode, out } = await cinelake(['agent', 'check', '--pipeline', folder, '--json'], settings)
+
+    const said = JSON.parse(out) as { ok: boolean; findings: { check: string; outcome: string }[] }
+    expect(said.ok).toBe(false)
+    expect(said.findings.filter(({ outcome }) => outcome === 'problem')).toEqual([
+      expect.objectContaining({ check: 'folder shop/orders', detail: expect.stringContaining('/nowhere') }),
+    ])
+    expect(exitCode).toBe(1)
+  })
+
+  test('settings that cannot be used are told before anything is done', async () => {
+    const { exitCode, notes } = await cinelake(['agent', 'check'], { ...settings, CINELAKE_AGENT_HOURS: 'nights' })
+
+    expect(notes).toContain('CINELAKE_AGENT_HOURS')
+    expect(exitCode).toBe(2)
+  })
+})
+
+test('cinelake agents shows nothing where no agent was heard of', async () => {
+  const { folder, state } = stack.use(await aStarter())
+  await cinelake(['run', folder, '--state', state, '--window', '2026-03-01'])
+
+  const plain = await cinelake(['agents', '--state', state])
+  const json = await cinelake(['agent', 'list', '--state', state, '--json'])
+
+  expect(plain.out).toBe('No agent has been heard of yet.\n')
+  expect(JSON.parse(json.out)).toEqual({ agents: [] })
+})

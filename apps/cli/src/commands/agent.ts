@@ -1,0 +1,131 @@
+import { openBus } from '@cinelake/bus/open'
+import { silentLog, systemClock } from '@cinelake/core'
+import { checkAgent, IngestFilesEnv, type Finding } from '@cinelake/ingest-files'
+import { openLake } from '@cinelake/lake/open'
+import type { AgentRecord } from '@cinelake/scheduler'
+import { createFill } from '@cinelake/secrets'
+import { createRedaction, readEnv, workerName } from '@cinelake/service'
+import { azureCredential as credential } from '@cinelake/service/azure'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command.ts'
+import { openSecrets } from '../open-parts.ts'
+import { withExamples, withJson, withState } from '../options.ts'
+import { formatTable } from '../output/format-table.ts'
+import { formatBytes, formatInstant, toJson } from '../output/format-value.ts'
+import { usablePipeline } from '../read-folder.ts'
+import { openHistory } from '../open-history.ts'
+import { platformConfig } from '../settings.ts'
+import type { Style } from '../output/terminal.ts'
+
+type CheckOptions = { readonly pipeline?: string; readonly json?: true }
+type ListOptions = { readonly state: string; readonly json?: true }
+
+/** `cinelake agent check`, `cinelake agent list` (also `cinelake agents`) */
+export function addAgent(program: Command, context: CommandContext): void {
+  const group = program
+    .command('agent')
+    .alias('agents')
+    .summary('the on-prem agents: which there are, and whether a site has what it needs')
+    .description('The agents that land files and databases of a site.')
+  addList(group, context)
+  addCheck(group, context)
+}
+
+function addCheck(group: Command, context: CommandContext): void {
+  const command = group
+    .command('check')
+    .summary('check everything that this machine needs to be an agent')
+    .description(
+      'Checks with the settings of this machine what an agent needs: version, disk, proxy, certificates, its queue, the ' +
+        "lake, the clock, and with --pipeline the folders and databases of its site's sources. Says what is fine and what " +
+        'to mend; changes nothing. Exit code 1 when there is something to mend.',
+    )
+    .option('--pipeline <dir>', "the pipeline's folder: its sources of this site are checked as well")
+    .action(async (options: CheckOptions) => await check(options, context))
+  withExamples(withJson(command), [
+    ['cinelake agent check', 'bus, lake and machine'],
+    ['cinelake agent check --pipeline pipelines/mine', 'folders and databases, too'],
+  ])
+}
+
+const MARKS: Readonly<Record<Finding['outcome'], readonly [mark: string, style: Style]>> = {
+  fine: ['✓', 'green'],
+  problem: ['✗', 'red'],
+  skipped: ['-', 'dim'],
+}
+
+async function check(options: CheckOptions, { terminal, settings, signal, exitWith }: CommandContext): Promise<void> {
+  const config = readEnv(IngestFilesEnv, settings)
+  const redaction = createRedaction(settings)
+  await using secrets = await openSecrets(config, settings)
+  redaction.redactWith(secrets.redact)
+  const pipeline = options.pipeline === undefined ? undefined : await usablePipeline(options.pipeline, config)
+  const isJson = options.json === true
+  const findings: Finding[] = []
+  const checks = checkAgent({
+    config,
+    settings,
+    openBus: () => openBus(config.bus, { credential, log: silentLog }),
+    openLake: () => openLake(config.lake, { credential }),
+    fill: createFill({ settings, secrets }),
+    credential,
+    pipeline,
+    worker: workerName(),
+    clock: systemClock,
+    redact: redaction.redact,
+    signal,
+  })
+  for await (const finding of checks) {
+    findings.push(finding)
+    const [mark, style] = MARKS[finding.outcome]
+    if (!isJson) terminal.print(`${terminal.paint(style, mark)} ${finding.check}: ${finding.detail}\n`)
+  }
+  const problems = findings.filter(({ outcome }) => outcome === 'problem').length
+  if (problems > 0) exitWith(1)
+  if (isJson) return terminal.print(`${toJson({ ok: problems === 0, findings })}\n`)
+  terminal.print(problems === 0 ? '\nThis machine can be an agent.\n' : `\n${problems} to mend.\n`)
+}
+
+function addList(group: Command, context: CommandContext): void {
+  const command = group
+    .command('list', { isDefault: true })
+    .summary('show the agents by their latest heartbeat')
+    .description('Shows the agents that the scheduler has heard of, each with its latest heartbeat.')
+    .action(async (options: ListOptions) => await list(options, context))
+  withExamples(withJson(withState(command)), [['cinelake agents', 'all of them']])
+}
+
+async function list(options: ListOptions, { terminal, settings, clock }: CommandContext): Promise<void> {
+  await using history = await openHistory(platformConfig(settings, options.state), { terminal })
+  const agents = await history.scheduler.agents()
+  if (options.json === true) return terminal.print(`${toJson({ agents })}\n`)
+  if (agents.length === 0) return terminal.print('No agent has been heard of yet.\n')
+  const titles = ['site', 'node', 'version', 'state', 'free disk', 'tasks', 'clock', 'heard']
+  terminal.print(
+    formatTable(
+      titles.map((title) => ({ title })),
+      agents.map((agent) => rowOf(agent, clock())),
+      { paint: terminal.paint },
+    ),
+  )
+}
+
+/** Milliseconds after which an agent that beats once a minute is taken for gone. */
+const SILENT_MS = 5 * 60_000
+/** Milliseconds that a clock may be off without being told: messages take their time. */
+const TOLD_SKEW_MS = 30_000
+
+function rowOf(agent: AgentRecord, now: Date): string[] {
+  const isSilent = now.getTime() - Date.parse(agent.heardAt) > SILENT_MS
+  const skew = Math.round(agent.clockAheadMs / 1000)
+  return [
+    agent.site === '' ? '-' : agent.site,
+    agent.node,
+    agent.version,
+    isSilent ? 'silent' : agent.state,
+    formatBytes(agent.freeDiskBytes),
+    String(agent.runningTasks),
+    Math.abs(agent.clockAheadMs) < TOLD_SKEW_MS ? 'fine' : `${skew > 0 ? '+' : ''}${skew} s`,
+    formatInstant(agent.heardAt),
+  ]
+}

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { LandedFile, type Ingest } from '@cinelake/contracts'
+import { sha256, taskFileName } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { z } from 'zod'
+
+/** The ranges of a table that landed so far: what a task that is done again need not read again. */
+export interface LandingState {
+  /** The values between ranges: those that were found first, whoever found them. */
+  boundaries(find: () => Promise<readonly string[]>): Promise<readonly string[]>
+  /** The files of a range that landed already. Undefined where it did not, or where they are not there as they were. */
+  landed(range: number): Promise<LandedFile[] | undefined>
+  /** @returns the files that count for this range: another attempt's, when that was first */
+  keep(range: number, files: readonly LandedFile[]): Promise<readonly LandedFile[]>
+}
+
+/** Where a task keeps what it landed before it has landed everything. */
+function folderOf({ pipeline, window, task, generation }: Ingest): string {
+  const suffix = generation === 1 ? '' : `.g${generation}`
+  return `raw/_landing/${pipeline.name}/${window.label}/${taskFileName(task)}${suffix}`
+}
+
+const Boundaries = z.object({ boundaries: z.array(z.string()) })
+const Range = z.object({ files: z.array(LandedFile) })
+
+/**
+ * @param what everything that the files depend on besides the rows: columns, types, which rows, how they are split. A
+ * table that changed meanwhile begins anew.
+ */
+export function openLandingState(
+  lake: Lake,
+  command: Ingest,
+  what: unknown,
+  { signal }: { readonly signal: AbortSignal },
+): LandingState {
+  const folder = `${folderOf(command)}/${sha256(JSON.stringify(what)).slice(0, 16)}`
+  const pathOf = (range: number) => `${folder}/range-${String(range).padStart(5, '0')}.json`
+  const read = async <T>(path: string, schema: z.ZodType<T>) => parsed(await lake.readText(path, { signal }), schema)
+  const landed = async (range: number) => {
+    const kept = await read(pathOf(range), Range)
+    return kept !== undefined && (await areThere(lake, kept.files, signal)) ? kept.files : undefined
+  }
+  return {
+    async boundaries(find) {
+      const path = `${folder}/ranges.json`
+      const before = await read(path, Boundaries)
+      if (before !== undefined) return before.boundaries
+      const found = { boundaries: [...(await find())] }
+      await lake.putIfAbsent(path, JSON.stringify(found), { signal })
+      return (await read(path, Boundaries))?.boundaries ?? found.boundaries
+    },
+    landed,
+    async keep(range, files) {
+      const text = JSON.stringify({ files })
+      if ((await lake.putIfAbsent(pathOf(range), text, { signal })) === 'created') return files
+      const first = await landed(range)
+      if (first !== undefined) return first
+      await lake.put(pathOf(range), text, { signal })
+      return files
+    },
+  }
+}
+
+/** Takes away what a task kept while it was under way. */
+export async function clearLandingState(
+  lake: Pick<Lake, 'list' | 'delete'>,
+  command: Ingest,
+  options: { readonly signal: AbortSignal },
+): Promise<void> {
+  const paths: string[] = []
+  for await (const { path } of lake.list(folderOf(command), options)) paths.push(path)
+  for (const path of paths) await lake.delete(path, options)
+}
+
+function parsed<T>(text: string | undefined, schema: z.ZodType<T>): T | undefined {
+  if (text === undefined) return undefined
+  try {
+    return schema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
+/** Trusted after a look at every byte: a file that was lost or damaged is read from the database again. */
+async function areThere(lake: Lake, files: readonly LandedFile[], signal: AbortSignal): Promise<boolean> {
+  for (const { path, sizeBytes, sha256: digest } of files) {
+    if ((await lake.stat(path, { signal }))?.sizeBytes !== sizeBytes) return false
+    const hash = createHash('sha256')
+    for await (const block of lake.read(path, { signal })) hash.update(block)
+    if (hash.digest('hex') !== digest) return false
+  }
+  return true
+}

@@ -1,0 +1,69 @@
+import { TableName, type Discover, type QualityResult } from '@cinelake/contracts'
+import type { Lake } from '@cinelake/lake'
+import { isWanted, type DatabaseSource } from '@cinelake/pipeline'
+import { z } from 'zod'
+
+/** As many names as a person reads. */
+const NAMED = 20
+
+/**
+ * Compares what was discovered with the window before, and keeps it for the window after.
+ * @returns what to report; nothing the first time
+ */
+export async function findMissedTables(
+  command: Discover,
+  source: DatabaseSource,
+  tables: readonly TableName[],
+  { lake, signal }: { readonly lake: Pick<Lake, 'list' | 'put' | 'readText'>; readonly signal: AbortSignal },
+): Promise<QualityResult[]> {
+  const before = (await tablesBefore(command, lake, signal)).filter((table) => isWanted(source, table))
+  await lake.put(pathOf(command), JSON.stringify({ tables }), { signal })
+  const names = new Set(tables.map(nameOf))
+  const gone = before.filter((table) => !names.has(nameOf(table)))
+  return before.length === 0 ? [] : [stillThere(before.length, gone)]
+}
+
+function stillThere(checked: number, gone: readonly TableName[]): QualityResult {
+  const named = gone.slice(0, NAMED).map(nameOf).join(', ')
+  const more = gone.length > NAMED ? ` and ${gone.length - NAMED} more` : ''
+  return {
+    rule: 'tables_still_there',
+    severity: 'warn',
+    checked,
+    failed: gone.length,
+    detail:
+      gone.length === 0
+        ? `all ${checked} tables of the window before are there`
+        : `expected the ${checked} tables of the window before, gone are ${named}${more}; what was copied of them stays as it is`,
+  }
+}
+
+/** What was found last: in the latest window before this one. */
+async function tablesBefore(
+  command: Discover,
+  lake: Pick<Lake, 'list' | 'readText'>,
+  signal: AbortSignal,
+): Promise<readonly TableName[]> {
+  const own = pathOf(command)
+  let latest: string | undefined
+  for await (const { path } of lake.list(folderOf(command), { signal })) {
+    // In order of name, which is that of time.
+    if (path < own) latest = path
+  }
+  const text = latest === undefined ? undefined : await lake.readText(latest, { signal })
+  return text === undefined ? [] : (Found.safeParse(jsonOf(text)).data?.tables ?? [])
+}
+
+const Found = z.object({ tables: z.array(TableName) })
+
+const folderOf = ({ pipeline, source }: Discover) => `raw/_discovered/${pipeline.name}/${source}`
+const pathOf = (command: Discover) => `${folderOf(command)}/${command.window.label}.json`
+const nameOf = ({ schema, name }: TableName) => `${schema}.${name}`
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

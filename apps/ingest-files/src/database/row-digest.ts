@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import { RowChangedError, type DatabasePlace } from './errors.ts'
+import type { SourceRow, SourceTable } from './source-database.ts'
+
+/** How the database writes text when it makes a digest of it. */
+export type DigestEncoding = 'utf8' | 'utf16le'
+
+/**
+ * The digest of a row: SHA-256 in lower-case hex of its values one after the other, each as the number of its bytes, a
+ * colon and its bytes; `~` for NULL. The database makes the same of what it sends.
+ */
+export function rowDigest(row: SourceRow, encoding: DigestEncoding): string {
+  const parts = row.map((value) => (value === null ? '~' : `${Buffer.byteLength(value, encoding)}:${value}`))
+  return createHash('sha256')
+    .update(Buffer.from(parts.join(''), encoding))
+    .digest('hex')
+}
+
+/**
+ * Compares rows with the digests that the database sent as their last values, and takes these off.
+ * @throws {RowChangedError} transient
+ */
+export async function* withoutDigests(
+  batches: AsyncIterable<readonly SourceRow[]>,
+  encoding: DigestEncoding,
+  about: { readonly place: DatabasePlace; readonly table: SourceTable },
+): AsyncGenerator<readonly SourceRow[]> {
+  for await (const batch of batches) {
+    yield batch.map((row) => {
+      const values = row.slice(0, -1)
+      if (rowDigest(values, encoding) !== row.at(-1)) throw new RowChangedError(about.place, about.table.table)
+      return values
+    })
+  }
+}

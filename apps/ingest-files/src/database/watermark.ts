@@ -1,0 +1,36 @@
+import { CursorUnusableError, type DatabasePlace } from './errors.ts'
+import type { SourceTable } from './source-database.ts'
+
+/**
+ * By what new rows are told, judged by what the columns land as.
+ * @throws {CursorUnusableError} terminal: a column is not there, or neither a time nor a number
+ */
+export function watermarkOf(place: DatabasePlace, table: SourceTable, columns: readonly string[]): 'time' | 'number' {
+  const kinds = columns.map((name) => {
+    const column = table.columns.find((one) => one.name === name)
+    const unusable = (problem: string) => new CursorUnusableError(place, table.table, name, problem)
+    if (column === undefined) throw unusable('expected a column of the table, got no such column')
+    if (column.type === 'DATE' || column.type === 'TIMESTAMP WITH TIME ZONE') return 'time'
+    if (/^(?:INTEGER|BIGINT|DECIMAL)/.test(column.type)) return 'number'
+    throw unusable(`expected a date, a timestamp or a number, got ${column.sourceType}`)
+  })
+  if (kinds.length > 1 && kinds.includes('number')) {
+    throw new CursorUnusableError(
+      place,
+      table.table,
+      columns.join(', '),
+      'expected one number, or several times, got several columns with a number among them',
+    )
+  }
+  return kinds[0] ?? 'time'
+}
+
+/** Rows that no range would ever hold. */
+export function rowsWithoutValue(
+  place: DatabasePlace,
+  { table }: SourceTable,
+  columns: readonly string[],
+): CursorUnusableError {
+  const problem = 'expected a value in every row, got rows without one, which would never be copied'
+  return new CursorUnusableError(place, table, columns.join(', '), problem)
+}

@@ -1,0 +1,77 @@
+import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
+import { taskFileName } from '@cinelake/core'
+import { readManifest, type Lake } from '@cinelake/lake'
+import { z } from 'zod'
+
+/**
+ * Which window lands some bytes: `raw/_landed/<pipeline>/_files/<source>.<dataset>/<sha256>.json`, put if absent before
+ * the manifest that names them. A claim holds as long as its window has not landed without the file; then the next one
+ * claims it with `<sha256>.2.json`, and so on: the last claim counts.
+ */
+const Claim = z.object({ version: z.literal(1), window: z.string(), task: z.string(), name: z.string() })
+type Claim = z.infer<typeof Claim>
+
+/** Who has some bytes. `elsewhere`: another window; `landed` when its manifest is there, else it will land them. */
+export type Holder = { readonly holder: 'nobody' | 'this' } | { readonly holder: 'elsewhere'; readonly landed: boolean }
+
+type Options = { readonly signal?: AbortSignal }
+
+/** The claims of one dataset, as one window's ingest sees them. */
+export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list'>, command: Ingest) {
+  const { pipeline, window, task, source, dataset } = command
+  const folder = `raw/_landed/${pipeline.name}/_files/${source}.${dataset}`
+  const pathOf = (sha256: string, number: number) => `${folder}/${sha256}${number === 1 ? '' : `.${number}`}.json`
+
+  /** The number after the last claim, and who holds that. */
+  const look = async (sha256: string, options: Options): Promise<Holder & { readonly next: number }> => {
+    let last: Claim | undefined
+    let next = 1
+    for (;;) {
+      const text = await lake.readText(pathOf(sha256, next), options)
+      if (text === undefined) break
+      last = Claim.parse(JSON.parse(text))
+      next += 1
+    }
+    if (last === undefined) return { holder: 'nobody', next }
+    if (last.window === window.label) return { holder: 'this', next }
+    const manifest = await newestManifest(lake, { pipeline: pipeline.name, window: last.window, task }, options)
+    if (manifest === undefined) return { holder: 'elsewhere', landed: false, next }
+    const landed = manifest.files.some((file) => file.sha256 === sha256)
+    return landed ? { holder: 'elsewhere', landed, next } : { holder: 'nobody', next }
+  }
+
+  return {
+    look: async (sha256: string, options: Options = {}): Promise<Holder> => await look(sha256, options),
+
+    /** Claims bytes for this window. @returns who has them now: `this`, or another that was faster */
+    async claim(sha256: string, name: string, options: Options = {}): Promise<Holder> {
+      for (;;) {
+        const found = await look(sha256, options)
+        if (found.holder !== 'nobody') return found
+        const claim: Claim = { version: 1, window: window.label, task, name }
+        if ((await lake.putIfAbsent(pathOf(sha256, found.next), JSON.stringify(claim), options)) === 'created')
+          return { holder: 'this' }
+      }
+    },
+  }
+}
+export type Claims = ReturnType<typeof createClaims>
+
+/** The manifest of a task's latest generation in a window. */
+export async function newestManifest(
+  lake: Pick<Lake, 'readText' | 'list'>,
+  about: { readonly pipeline: string; readonly window: string; readonly task: string },
+  options: Options = {},
+): Promise<Manifest | undefined> {
+  const file = taskFileName(about.task)
+  const pathOf = (generation: number) => manifestPath(about.pipeline, about.window, file, generation)
+  const prefix = pathOf(1).slice(0, -'.json'.length)
+  let newest = 0
+  for await (const { path } of lake.list(prefix.slice(0, prefix.lastIndexOf('/')), options)) {
+    if (!path.startsWith(prefix)) continue
+    const [, generation] = /^(?:\.g(\d+))?\.json$/.exec(path.slice(prefix.length)) ?? [undefined, undefined]
+    if (path === pathOf(1)) newest = Math.max(newest, 1)
+    else if (generation !== undefined) newest = Math.max(newest, Number(generation))
+  }
+  return newest === 0 ? undefined : await readManifest(lake, pathOf(newest), options)
+}

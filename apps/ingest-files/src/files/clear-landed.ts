@@ -1,0 +1,121 @@
+import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
+import { CancelledError, type Log } from '@cinelake/core'
+import type { Fill } from '@cinelake/secrets'
+import { copyFile, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fileError, codeOf } from './file-system-errors.ts'
+import type { FilesPlace } from './ingest-file-drop.ts'
+import { digestOfFile } from './land-file.ts'
+import { archiveFolder, fileBelow, isOwnMarker, markerOf } from './local-paths.ts'
+
+type Deps = { readonly fill: Fill; readonly log: Log }
+
+/**
+ * Moves away or deletes what has landed, as the dataset says. Only what a manifest says is in the lake, and only bytes
+ * that are still those: a file that was written to since is left where it is. May be called again after a crash, and by
+ * two agents at once.
+ * @returns names of the files that could not be cleared
+ */
+export function createClearLanded({ fill, log }: Deps) {
+  return async (
+    command: Ingest,
+    { source, dataset }: Pick<FilesPlace, 'source' | 'dataset'>,
+    { files, leftOut = [] }: Manifest,
+    signal: AbortSignal,
+  ): Promise<string[]> => {
+    const { afterLanding = 'leave', marker } = dataset
+    if (afterLanding === 'leave') return []
+    const folder = await fill(source.path)
+    const archive =
+      typeof afterLanding === 'object' ? archiveFolder(folder, await fill(afterLanding.archive)) : undefined
+    const failed: string[] = []
+    for (const landed of [...files, ...leftOut.flatMap(knownElsewhere)]) {
+      if (signal.aborted) throw new CancelledError('clearing what has landed')
+      try {
+        await clear(landed, { source: source.name, folder, archive, marker, log, signal })
+      } catch (error) {
+        if (signal.aborted) throw new CancelledError('clearing what has landed', { cause: error })
+        failed.push(landed.name)
+        const reason = codeOf(error) ?? 'unknown'
+        log.warn({ task: command.task, name: landed.name, reason }, 'file has landed and could not be cleared')
+      }
+    }
+    return failed
+  }
+}
+
+type Cleared = Pick<LandedFile, 'name' | 'sha256'> & Partial<Pick<LandedFile, 'sizeBytes' | 'modifiedAt'>>
+
+/** A digest is there only where the bytes are known to have landed. */
+function knownElsewhere({ name, sha256 }: LeftOutFile): Cleared[] {
+  return sha256 === undefined ? [] : [{ name, sha256 }]
+}
+
+type Place = {
+  readonly source: string
+  readonly folder: string
+  /** Undefined: deleted. */
+  readonly archive: string | undefined
+  readonly marker: string | undefined
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+async function clear(landed: Cleared, place: Place): Promise<void> {
+  const { folder, archive, marker, log } = place
+  const { name, sha256 } = landed
+  const file = fileBelow(folder, name)
+  if (!(await isStill(landed, file, place))) {
+    const isGone = (await stat(file).catch(() => undefined)) === undefined
+    if (!isGone) log.warn({ name }, 'file was written to after it had landed, and stays where it is')
+    return
+  }
+  const own = marker !== undefined && isOwnMarker(marker) ? markerOf(name, marker) : undefined
+  if (archive === undefined) await rm(file, { force: true })
+  else await moveTo(file, fileBelow(archive, name), sha256)
+  if (own === undefined) return
+  if (archive === undefined) await rm(fileBelow(folder, own), { force: true })
+  else await moveTo(fileBelow(folder, own), fileBelow(archive, own), sha256)
+}
+
+/** Whether the bytes of a file are those that landed. Size and time say so; where they do not, all of it is read. */
+async function isStill({ name, sha256, sizeBytes, modifiedAt }: Cleared, file: string, place: Place): Promise<boolean> {
+  const found = await stat(file).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw fileError(error, place.source, name)
+  })
+  if (found === undefined) return false
+  if (sizeBytes !== undefined && found.size !== sizeBytes) return false
+  if (sizeBytes !== undefined && found.mtime.toISOString() === modifiedAt) return true
+  return (await digestOfFile({ name, file }, place)) === sha256
+}
+
+/** Never over another file: one of that name that is there already stays, and this one is called by its digest as well. */
+async function moveTo(file: string, target: string, sha256: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true })
+  const isTaken = (await stat(target).catch(() => undefined)) !== undefined
+  const to = isTaken ? `${target}.${sha256.slice(0, 16)}` : target
+  try {
+    await rename(file, to)
+  } catch (error) {
+    // Another agent has moved it.
+    if (codeOf(error) === 'ENOENT') return
+    if (codeOf(error) !== 'EXDEV') throw error
+    await copyAcross(file, to)
+  }
+}
+
+/** To another disk. The copy has its name when it is whole. */
+async function copyAcross(file: string, target: string): Promise<void> {
+  const unfinished = `${target}.unfinished-${process.pid}`
+  try {
+    await copyFile(file, unfinished)
+    await using handle = await open(unfinished, 'r+')
+    await handle.sync()
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
+  await rename(unfinished, target)
+  await rm(file, { force: true })
+}

@@ -1,0 +1,428 @@
+import { chmod, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { sha256 } from '@cinelake/core'
+import { temporaryDirectory } from '@cinelake/testkit'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { aFilesSource, drop, givenAgent, type Agent } from '../ingest-files.fixture.ts'
+
+const TASK = 'ingest catalogue/titles'
+/** Later than any file of a test could have been made, by the agent's fixed clock's day or not. */
+const at = (day: string) => new Date(`${day}T12:00:00Z`)
+
+let stack: AsyncDisposableStack
+let folder: string
+beforeEach(async () => {
+  stack = new AsyncDisposableStack()
+  folder = stack.use(await temporaryDirectory()).path
+})
+afterEach(() => stack.disposeAsync())
+
+async function given(rules: Partial<Parameters<typeof aFilesSource>[0]> = {}): Promise<Agent> {
+  return stack.use(await givenAgent({ sources: [aFilesSource({ path: folder, ...rules })] }))
+}
+const landedNames = async (agent: Agent, label: string, generation = 1) =>
+  (await agent.manifest(TASK, { label, generation }))?.files.map(({ name }) => name)
+
+/** Runs as somebody whom permissions apply to; the tests may run as root. */
+async function withoutPrivileges<T>(run: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return await run()
+  process.seteuid?.(65_534)
+  try {
+    return await run()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
+
+describe('a file that is not as it should be', () => {
+  const GOOD = 'titles_20260301_good.csv'
+  const BAD = 'titles_20260301_bad.csv'
+  const problems = {
+    empty: { rules: {}, make: () => drop(folder, { [BAD]: '' }), reason: 'empty', code: 'FILES_FILE_EMPTY' },
+    'without its marker': {
+      rules: { marker: '{name}.done' },
+      make: () => drop(folder, { [BAD]: 'x', [`${GOOD}.done`]: '' }),
+      reason: 'unstable',
+      code: 'FILES_FILE_UNSTABLE',
+    },
+    'still being written': {
+      rules: { restMs: 150 },
+      make: async () => {
+        await drop(folder, { [BAD]: 'x' })
+        const writing = setInterval(() => void writeFile(join(folder, BAD), 'x', { flag: 'a' }).catch(() => {}), 5)
+        stack.defer(() => clearInterval(writing))
+      },
+      reason: 'unstable',
+      code: 'FILES_FILE_UNSTABLE',
+    },
+  } as const
+
+  for (const [what, { rules, make, reason, code }] of Object.entries(problems)) {
+    const kind = reason === 'empty' ? 'empty' : 'unstable'
+
+    test(`${what}: fails, is tried again, and lands nothing, where that is asked for`, async () => {
+      await drop(folder, { [GOOD]: 'x' })
+      await make()
+      const agent = await given({ ...rules, onProblem: { [kind]: 'fail' } })
+
+      await expect(agent.ingest()).rejects.toMatchObject({
+        code,
+        retryable: true,
+        message: expect.stringContaining(`name=${BAD}`),
+      })
+      expect(await agent.manifest(TASK)).toBeUndefined()
+    })
+
+    test(`${what}: is skipped and reported, where that is asked for`, async () => {
+      await drop(folder, { [GOOD]: 'x' })
+      await make()
+      const agent = await given({ ...rules, onProblem: { [kind]: 'skip' } })
+
+      expect(await agent.ingest()).toMatchObject({
+        balance: { unit: 'files', in: 2, out: 1, rejected: 1, duplicates: 0 },
+        rejects: { [`file_${reason}`]: 1 },
+        quality: [{ rule: `file_${reason}`, severity: 'warn', failed: 1, detail: expect.stringContaining(BAD) }],
+      })
+      expect(await agent.manifest(TASK)).toMatchObject({ files: [{ name: GOOD }], leftOut: [{ name: BAD, reason }] })
+    })
+  }
+
+  test('forbidden: is skipped and reported, or fails the task', async () => {
+    const outer = stack.use(await temporaryDirectory()).path
+    await chmod(outer, 0o755)
+    folder = join(outer, 'drop')
+    await drop(folder, { [GOOD]: 'x', [BAD]: 'x' })
+    await chmod(join(folder, BAD), 0o000)
+    const skipping = await given({ onProblem: { forbidden: 'skip' } })
+    const failing = await given()
+    for (const agent of [skipping, failing]) await chmodAll(agent.directory)
+
+    expect(await withoutPrivileges(() => skipping.ingest())).toMatchObject({
+      balance: { in: 2, out: 1, rejected: 1 },
+      quality: [{ rule: 'file_forbidden', detail: expect.stringContaining(BAD) }],
+    })
+    await expect(withoutPrivileges(() => failing.ingest())).rejects.toMatchObject({ code: 'FILES_FILE_FORBIDDEN' })
+  })
+
+  test('a drop of which all was skipped has come: it is no missing one', async () => {
+    await drop(folder, { [BAD]: '' })
+    const agent = await given({ onProblem: { empty: 'skip' } })
+
+    expect(await agent.ingest()).toMatchObject({ balance: { in: 1, out: 0, rejected: 1 }, output: { fileCount: 0 } })
+  })
+
+  test('a file whose marker is there lands, the marker does not, whatever the pattern', async () => {
+    await drop(folder, { 'a.csv': 'x', 'a.csv.done': '', 'b.csv': 'y', 'b.ok': '' })
+
+    const byName = await given({ files: '*', marker: '{name}.done', onProblem: { unstable: 'skip' } })
+    await byName.ingest()
+    expect((await byName.manifest(TASK))?.files.map(({ name }) => name)).toEqual(['a.csv'])
+
+    const byStem = await given({ files: '*.csv', marker: '{stem}.ok', onProblem: { unstable: 'skip' } })
+    await byStem.ingest()
+    expect(await landedNames(byStem, '2026-03-01')).toEqual(['b.csv'])
+  })
+
+  test('a file that came to rest lands', async () => {
+    await drop(folder, { [GOOD]: 'x' })
+    const agent = await given({ restMs: 50 })
+
+    expect(await agent.ingest()).toMatchObject({ output: { fileCount: 1 } })
+  })
+})
+
+describe('the window of a file', () => {
+  test('is that of its last write, where that is asked for', async () => {
+    await drop(folder, { 'a.csv': '1', 'b.csv': '2' })
+    await utimes(join(folder, 'a.csv'), at('2026-03-01'), at('2026-03-01'))
+    await utimes(join(folder, 'b.csv'), at('2026-03-02'), at('2026-03-02'))
+    const agent = await given({ files: '*.csv', windowFrom: 'modified' })
+
+    await agent.ingest({ label: '2026-03-01' })
+    await agent.ingest({ label: '2026-03-02' })
+
+    expect(await landedNames(agent, '2026-03-01')).toEqual(['a.csv'])
+    expect(await landedNames(agent, '2026-03-02')).toEqual(['b.csv'])
+  })
+
+  test('is that in which it came into the folder, whatever time it brought along', async () => {
+    await drop(folder, { 'a.csv': '1' })
+    await utimes(join(folder, 'a.csv'), at('2020-01-01'), at('2020-01-01'))
+    // In the time zone of the pipeline.
+    const today = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Berlin' }).format(
+      (await stat(join(folder, 'a.csv'))).ctime,
+    )
+    const agent = await given({ files: '*.csv', windowFrom: 'arrival', whenMissing: 'skip' })
+
+    await agent.ingest({ label: today })
+    await agent.ingest({ label: '2020-01-01' })
+
+    expect(await landedNames(agent, today)).toEqual(['a.csv'])
+    expect(await landedNames(agent, '2020-01-01')).toEqual([])
+  })
+})
+
+describe('a late file', () => {
+  test('is reported with its window, until that is run again', async () => {
+    await drop(folder, { 'titles_20260301.csv': 'x', 'titles_20260302.csv': 'y' })
+    const agent = await given()
+    await agent.ingest({ label: '2026-03-01' })
+    await drop(folder, { 'titles_20260301_late.csv': 'z' })
+
+    expect(await agent.ingest({ label: '2026-03-02' })).toMatchObject({
+      balance: { in: 1, out: 1 },
+      quality: [
+        { rule: 'file_late', failed: 1, detail: expect.stringMatching(/titles_20260301_late.csv.*2026-03-01$/) },
+      ],
+    })
+    await agent.ingest({ label: '2026-03-01', generation: 2 })
+    await drop(folder, { 'titles_20260303.csv': 'y' })
+
+    expect((await agent.ingest({ label: '2026-03-03' })).quality).toEqual([])
+    expect(await landedNames(agent, '2026-03-01', 2)).toEqual(['titles_20260301.csv', 'titles_20260301_late.csv'])
+  })
+
+  test('is also a new version of one that landed; one that was only touched is none', async () => {
+    await drop(folder, { 'titles_20260301.csv': 'x', 'titles_20260301b.csv': 'same', 'titles_20260302.csv': 'y' })
+    const agent = await given()
+    await agent.ingest({ label: '2026-03-01' })
+    await drop(folder, { 'titles_20260301.csv': 'X' })
+    await utimes(join(folder, 'titles_20260301.csv'), at('2026-03-02'), at('2026-03-02'))
+    await utimes(join(folder, 'titles_20260301b.csv'), at('2026-03-02'), at('2026-03-02'))
+
+    await agent.ingest({ label: '2026-03-02' })
+
+    expect((await agent.manifest(TASK, { label: '2026-03-02' }))?.late).toEqual([
+      { name: 'titles_20260301.csv', window: '2026-03-01' },
+    ])
+  })
+
+  test('of a window that was not ingested is not late: its own run takes it', async () => {
+    await drop(folder, { 'titles_20260301.csv': 'x', 'titles_20260302.csv': 'y' })
+    const agent = await given()
+
+    expect((await agent.ingest({ label: '2026-03-02' })).quality).toEqual([])
+  })
+
+  test('lands once with the current window, where that is asked for', async () => {
+    await drop(folder, { 'titles_20260301.csv': 'x', 'titles_20260302.csv': 'y' })
+    const agent = await given({ once: true, late: 'include' })
+    await agent.ingest({ label: '2026-03-01' })
+    await drop(folder, { 'titles_20260301_late.csv': 'z', 'titles_20260303.csv': 'w' })
+
+    const second = await agent.ingest({ label: '2026-03-02' })
+    const third = await agent.ingest({ label: '2026-03-03' })
+
+    expect(second).toMatchObject({ balance: { in: 2, out: 2 }, quality: [] })
+    expect((await agent.manifest(TASK, { label: '2026-03-02' }))?.files).toMatchObject([
+      { name: 'titles_20260302.csv' },
+      {
+        name: 'titles_20260301_late.csv',
+        lateFor: '2026-03-01',
+        path: 'raw/files/catalogue/titles/2026-03-02/late-2026-03-01/titles_20260301_late.csv',
+      },
+    ])
+    expect(third).toMatchObject({ balance: { in: 1, out: 1, duplicates: 0 } })
+  })
+})
+
+describe('each file once', () => {
+  const rules = { files: '*.csv', once: true, whenMissing: 'skip' } as const
+
+  test('bytes that landed in one window are not landed in another, whatever they are called', async () => {
+    await drop(folder, { 'a.csv': 'one' })
+    const agent = await given(rules)
+    await agent.ingest({ label: '2026-03-01' })
+    await rename(join(folder, 'a.csv'), join(folder, 'renamed.csv'))
+    await drop(folder, { 'b.csv': 'two', 'copy of b.csv': 'two' })
+
+    expect(await agent.ingest({ label: '2026-03-02' })).toMatchObject({
+      balance: { in: 3, out: 1, rejected: 0, duplicates: 2 },
+    })
+    expect(await landedNames(agent, '2026-03-02')).toEqual(['b.csv'])
+  })
+
+  test('a file that changes under its name is a new version, and lands', async () => {
+    await drop(folder, { 'a.csv': 'one' })
+    const agent = await given(rules)
+    await agent.ingest({ label: '2026-03-01' })
+    await drop(folder, { 'a.csv': 'two' })
+
+    await agent.ingest({ label: '2026-03-02' })
+
+    const [file] = (await agent.manifest(TASK, { label: '2026-03-02' }))?.files ?? []
+    expect(agent.landedBytes(file?.path ?? '').toString()).toBe('two')
+  })
+
+  test('nothing new is a drop that is missing', async () => {
+    await drop(folder, { 'a.csv': 'one' })
+    const agent = await given({ ...rules, whenMissing: 'fail' })
+    await agent.ingest({ label: '2026-03-01' })
+
+    await expect(agent.ingest({ label: '2026-03-02' })).rejects.toMatchObject({ code: 'FILES_MISSING' })
+  })
+
+  test('a window that is run again lands what it had', async () => {
+    await drop(folder, { 'a.csv': 'one' })
+    const agent = await given(rules)
+    await agent.ingest({ label: '2026-03-01' })
+
+    await agent.ingest({ label: '2026-03-01', generation: 2 })
+
+    expect(await landedNames(agent, '2026-03-01', 2)).toEqual(['a.csv'])
+  })
+
+  test('what a window claimed before it died is its own; another leaves it alone, until that one landed without it', async () => {
+    await drop(folder, { 'a.csv': 'one' })
+    const agent = await given(rules)
+    const claim = { version: 1, window: '2026-03-01', task: TASK, name: 'a.csv' }
+    await agent.lake.put(`raw/_landed/shop/_files/catalogue.titles/${sha256('one')}.json`, JSON.stringify(claim))
+
+    expect(await agent.ingest({ label: '2026-03-02' })).toMatchObject({ balance: { in: 1, out: 0, duplicates: 1 } })
+    await rm(join(folder, 'a.csv'))
+    await agent.ingest({ label: '2026-03-01' })
+    await drop(folder, { 'a.csv': 'one' })
+    expect(await agent.ingest({ label: '2026-03-03' })).toMatchObject({ balance: { in: 1, out: 1 } })
+    expect(await agent.ingest({ label: '2026-03-04' })).toMatchObject({ balance: { in: 1, out: 0, duplicates: 1 } })
+  })
+
+  test('windows at once, in any order, with files that come meanwhile: each content is in one manifest', async () => {
+    const step = fc.record({
+      files: fc.dictionary(fc.constantFrom('a.csv', 'b.csv', 'c.csv'), fc.constantFrom('one', 'two', 'three')),
+      windows: fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 3 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 4 }), async (steps) => {
+        await using own = await temporaryDirectory()
+        await using agent = await givenAgent({ sources: [aFilesSource({ ...rules, path: own.path })] })
+        const dropped = new Set<string>()
+        for (const { files, windows } of steps) {
+          await drop(own.path, files)
+          for (const content of Object.values(files)) dropped.add(sha256(content))
+          await Promise.all(windows.map((day) => agent.ingest({ label: `2026-03-0${day}` })))
+        }
+        await agent.ingest({ label: '2026-03-09' })
+
+        const landed: string[] = []
+        for (let day = 1; day <= 9; day++) {
+          const manifest = await agent.manifest(TASK, { label: `2026-03-0${day}` })
+          landed.push(...(manifest?.files.map((file) => file.sha256) ?? []))
+        }
+        expect(new Set(landed).size).toBe(landed.length)
+        // Overwritten before anybody looked, a content may never have been seen; what is there at the end has landed.
+        for (const name of await readdir(own.path))
+          expect(landed).toContain(sha256(await readFile(join(own.path, name))))
+        for (const each of landed) expect(dropped).toContain(each)
+      }),
+      { numRuns: 12 },
+    )
+  })
+})
+
+describe('after landing', () => {
+  const FILE = 'titles_20260301.csv'
+
+  test('files are deleted, with their markers, once the manifest is there', async () => {
+    await drop(folder, { [FILE]: 'x', [`${FILE}.done`]: '', 'titles_20260302.csv': 'tomorrow' })
+    const agent = await given({ afterLanding: 'delete', marker: '{name}.done' })
+
+    await agent.ingest()
+
+    expect(await readdir(folder)).toEqual(['titles_20260302.csv'])
+  })
+
+  test('files are archived, and never over another file; the archive is no source', async () => {
+    await drop(folder, { [`sub/${FILE}`]: 'x', [`done/sub/${FILE}`]: 'older' })
+    const agent = await given({ files: '**/titles_{yyyy}{MM}{dd}.csv', afterLanding: { archive: 'done' } })
+
+    expect(await agent.ingest()).toMatchObject({ output: { fileCount: 1 } })
+
+    expect((await readdir(join(folder, 'done/sub'))).sort()).toEqual([FILE, `${FILE}.${sha256('x').slice(0, 16)}`])
+    expect(await readFile(join(folder, 'done/sub', FILE), 'utf8')).toBe('older')
+  })
+
+  test('an attempt that died after the manifest is made up for by the next one', async () => {
+    await drop(folder, { [FILE]: 'x' })
+    const agent = await given({ afterLanding: 'delete' })
+    await agent.ingest()
+    // As if it had died before it could delete.
+    await drop(folder, { [FILE]: 'x' })
+
+    await agent.ingest({ attempt: 2 })
+
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('a file that was written to since it landed stays', async () => {
+    await drop(folder, { [FILE]: 'x' })
+    const agent = await given({ afterLanding: 'delete' })
+    await agent.ingest()
+    await drop(folder, { [FILE]: 'y' })
+
+    await agent.ingest({ attempt: 2 })
+
+    expect(await readFile(join(folder, FILE), 'utf8')).toBe('y')
+  })
+
+  test('nothing is cleared of a drop that fails', async () => {
+    await drop(folder, { [FILE]: 'x', 'titles_20260301b.csv': '' })
+    const agent = await given({ afterLanding: 'delete', onProblem: { empty: 'fail' } })
+
+    await expect(agent.ingest()).rejects.toMatchObject({ code: 'FILES_FILE_EMPTY' })
+
+    expect(await readdir(folder)).toHaveLength(2)
+  })
+
+  test('a copy of what landed before is cleared as well', async () => {
+    await drop(folder, { 'a.csv': 'x' })
+    const agent = await given({ files: '*.csv', once: true, afterLanding: 'delete', whenMissing: 'skip' })
+    await agent.ingest({ label: '2026-03-01' })
+    await drop(folder, { 'b.csv': 'x' })
+
+    await agent.ingest({ label: '2026-03-02' })
+
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('what cannot be moved is reported, and has landed', async () => {
+    await drop(folder, { [FILE]: 'x', done: 'a file where the archive should be' })
+    const agent = await given({ afterLanding: { archive: 'done' } })
+
+    expect(await agent.ingest()).toMatchObject({
+      output: { fileCount: 1 },
+      quality: [{ rule: 'file_not_cleared', failed: 1, detail: expect.stringContaining(FILE) }],
+    })
+  })
+
+  test('a window that is run again keeps what it has landed and moved away', async () => {
+    await drop(folder, { [FILE]: 'x' })
+    const agent = await given({ afterLanding: 'delete' })
+    await agent.ingest()
+    await drop(folder, { 'titles_20260301_late.csv': 'y' })
+
+    await agent.ingest({ generation: 2 })
+
+    expect(await landedNames(agent, '2026-03-01', 2)).toEqual([FILE, 'titles_20260301_late.csv'])
+  })
+})
+
+test('what is packed lands as it is, and the manifest says so, whatever the name', async () => {
+  await drop(folder, { 'a.csv': gzipSync('id\n1\n'), 'b.csv': 'id\n1\n', 'c.csv': Buffer.from('PK\x03\x04…') })
+  const agent = await given({ files: '*.csv' })
+
+  await agent.ingest()
+
+  const files = (await agent.manifest(TASK))?.files ?? []
+  expect(files.map(({ compression }) => compression)).toEqual(['gzip', undefined, 'zip'])
+  expect(agent.landedBytes(files[0]?.path ?? '').equals(gzipSync('id\n1\n'))).toBe(true)
+})
+
+/** For those who come without privileges. */
+async function chmodAll(directory: string): Promise<void> {
+  await chmod(directory, 0o777)
+  for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
+    if (entry.isDirectory()) await chmod(join(entry.parentPath, entry.name), 0o777)
+  }
+}

@@ -1,0 +1,105 @@
+import type { Ingest, LandedFile, LeftOutFile } from '@cinelake/contracts'
+import { landObject, windowFolder, type Lake } from '@cinelake/lake'
+import type { FilesDataset } from '@cinelake/pipeline'
+import { createHash } from 'node:crypto'
+import type { Claims } from './claims.ts'
+import { compressionOf, type Compression } from './compression.ts'
+import { FileChangedError, FileForbiddenError, FileLockedError } from './errors.ts'
+import type { FoundFile } from './find-files.ts'
+import { modifiedAt } from './late-files.ts'
+import { readUnchanging } from './read-unchanging.ts'
+
+/** A file to be landed, with the window that it is late for. */
+export type WantedFile = FoundFile & { readonly lateFor?: string }
+
+/** What became of a file. `dropped`: a late one that another window has landed by now. */
+export type Fate =
+  | { readonly kind: 'landed'; readonly file: LandedFile }
+  | { readonly kind: 'left-out'; readonly file: LeftOutFile }
+  | { readonly kind: 'dropped' }
+
+type Place = {
+  readonly lake: Lake
+  readonly command: Ingest
+  readonly dataset: FilesDataset
+  /** Where bytes land once; undefined: every window lands its own. */
+  readonly claims: Claims | undefined
+  readonly signal: AbortSignal
+}
+
+/** Copies one file into raw, byte for byte, unless its dataset says that it is to be left out. */
+export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
+  try {
+    const held = await heldElsewhere(file, place)
+    return held ?? { kind: 'landed', file: await copy(file, place) }
+  } catch (error) {
+    const reason = reasonToLeaveOut(error, place.dataset)
+    if (reason === undefined) throw error
+    return { kind: 'left-out', file: { name: file.name, reason } }
+  }
+}
+
+async function heldElsewhere(file: WantedFile, { claims, command, signal }: Place): Promise<Fate | undefined> {
+  if (claims === undefined) return undefined
+  const sha256 = await digestOfFile(file, { source: command.source, signal })
+  return fateOfHeld(file, sha256, await claims.look(sha256, { signal }))
+}
+
+/** What becomes of a file whose bytes another window has. */
+export function fateOfHeld(
+  file: { readonly name: string; readonly lateFor?: string | undefined },
+  sha256: string,
+  found: Awaited<ReturnType<Claims['look']>>,
+): Fate | undefined {
+  if (found.holder !== 'elsewhere') return undefined
+  if (file.lateFor !== undefined) return { kind: 'dropped' }
+  const known = found.landed ? { sha256 } : {}
+  return { kind: 'left-out', file: { name: file.name, reason: 'landed-before', ...known } }
+}
+
+async function copy(file: WantedFile, { lake, command, signal }: Place): Promise<LandedFile> {
+  const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
+  const path = `raw/files/${command.source}/${command.dataset}/${windowFolder(command)}/${below}${file.name}`
+  let compression: Compression | undefined
+  const content = () =>
+    seeingFirst(readUnchanging(file, { source: command.source, signal }), (first) => {
+      compression = compressionOf(first)
+    })
+  const landed = await landObject(lake, path, content, { signal })
+  return {
+    path: landed.path,
+    name: file.name,
+    sizeBytes: landed.sizeBytes,
+    sha256: landed.sha256,
+    ...(compression === undefined ? {} : { compression }),
+    modifiedAt: modifiedAt(file),
+    ...(file.lateFor === undefined ? {} : { lateFor: file.lateFor }),
+  }
+}
+
+async function* seeingFirst(
+  blocks: AsyncIterable<Uint8Array>,
+  see: (first: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  let isFirst = true
+  for await (const block of blocks) {
+    if (isFirst) see(block)
+    isFirst = false
+    yield block
+  }
+}
+
+export async function digestOfFile(
+  file: Pick<FoundFile, 'name' | 'file'>,
+  options: { readonly source: string; readonly signal?: AbortSignal },
+): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const block of readUnchanging(file, options)) hash.update(block)
+  return hash.digest('hex')
+}
+
+function reasonToLeaveOut(error: unknown, { onProblem = {} }: FilesDataset): LeftOutFile['reason'] | undefined {
+  if (error instanceof FileForbiddenError) return onProblem.forbidden === 'skip' ? 'forbidden' : undefined
+  const isUnstable = error instanceof FileChangedError || error instanceof FileLockedError
+  return isUnstable && onProblem.unstable === 'skip' ? 'unstable' : undefined
+}

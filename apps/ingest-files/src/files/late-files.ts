@@ -1,0 +1,44 @@
+import type { Manifest } from '@cinelake/contracts'
+import type { FoundFile } from './find-files.ts'
+
+/** A file that came after its window had been ingested. */
+export type LateFile = { readonly file: FoundFile; readonly window: string }
+
+type Look = {
+  /** What the window's latest ingest landed; undefined where it was not ingested yet. */
+  readonly manifestOf: (window: string) => Promise<Manifest | undefined>
+  readonly digestOf: (file: FoundFile) => Promise<string>
+}
+
+/**
+ * Which files of earlier windows their ingests did not have: new ones, and new versions of old ones. What belongs to a
+ * window that has not been ingested is not late: that window's own run takes it.
+ */
+export async function findLate(
+  earlier: ReadonlyMap<string, readonly FoundFile[]>,
+  { manifestOf, digestOf }: Look,
+): Promise<LateFile[]> {
+  const late: LateFile[] = []
+  for (const [window, files] of [...earlier].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    const manifest = await manifestOf(window)
+    if (manifest === undefined) continue
+    for (const file of files) if (await isNew(file, manifest, digestOf)) late.push({ file, window })
+  }
+  return late
+}
+
+async function isNew(file: FoundFile, manifest: Manifest, digestOf: Look['digestOf']): Promise<boolean> {
+  const left = manifest.leftOut?.find(({ name }) => name === file.name)
+  if (left !== undefined) return left.reason === 'unstable' || (left.reason === 'empty' && file.sizeBytes > 0)
+  const landed = manifest.files.find(({ name }) => name === file.name)
+  if (landed === undefined) return true
+  if (landed.sizeBytes !== file.sizeBytes) return true
+  // Manifests of earlier releases do not say when a file was written.
+  if (landed.modifiedAt === undefined || landed.modifiedAt === modifiedAt(file)) return false
+  return landed.sha256 !== (await digestOf(file))
+}
+
+/** When a file was written to, as a manifest says it. */
+export function modifiedAt({ modifiedMs }: Pick<FoundFile, 'modifiedMs'>): string {
+  return new Date(modifiedMs).toISOString()
+}

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { aColumn, aDataset, aRefinery } from './refinery.fixture.ts'
+
+const dataset = aDataset({
+  mode: 'merge',
+  columns: [aColumn('id', { type: 'INTEGER', required: true }), aColumn('v', { required: true })],
+  contract: { primaryKey: ['id'] },
+})
+type Refinery = Awaited<ReturnType<typeof aRefinery>>
+type Change = readonly [id: number, v: string | null, isGone?: boolean]
+
+async function refine(
+  refinery: Refinery,
+  day: number,
+  since: string | null,
+  changes: readonly Change[],
+  generation = 1,
+) {
+  await using session = await refinery.engine.session()
+  const file = join(refinery.directory, `landed-${day}-${generation}.parquet`)
+  const rows = changes.map(([id, v, isGone = false]) => `(${id}, ${v === null ? 'NULL' : `'${v}'`}, ${isGone})`)
+  const select = since === null ? 'id, v' : 'id, v, _deleted'
+  const values = rows.length === 0 ? "(0, '', false)" : rows.join(', ')
+  await session.run(
+    `COPY (SELECT ${select} FROM (VALUES ${values}) t(id, v, _deleted) WHERE ${rows.length > 0}) TO '${file}' (FORMAT parquet)`,
+  )
+  const command = await refinery.land(dataset, {
+    files: { [`part-${day}.parquet`]: await readFile(file) },
+    day,
+    generation,
+    manifest: { format: 'parquet', rowCount: rows.length, cursor: { kind: 'changes', since, until: String(day) } },
+  })
+  return await refinery.refine(command)
+}
+const rowsOf = async (refinery: Refinery) => await refinery.rowsOf('orders', 'id', 'id, v')
+
+test('rows that are gone are taken out, those that were written are merged, and all are accounted for', async () => {
+  await using refinery = await aRefinery()
+  await refine(refinery, 1, null, [
+    [1, 'a'],
+    [2, 'b'],
+    [3, 'c'],
+  ])
+
+  const outcome = await refine(refinery, 2, '1', [
+    [2, 'B'],
+    [4, 'd'],
+    [1, null, true],
+    [9, null, true],
+  ])
+
+  expect(outcome.balance).toEqual({ unit: 'rows', in: 4, out: 4, rejected: 0, duplicates: 0 })
+  expect(outcome.quality?.filter(({ failed }) => failed > 0)).toEqual([])
+  expect(await rowsOf(refinery)).toEqual([
+    { id: 2, v: 'B' },
+    { id: 3, v: 'c' },
+    { id: 4, v: 'd' },
+  ])
+})
+
+test('a row that breaks a rule is rejected as it landed, though rows that are gone come with it', async () => {
+  await using refinery = await aRefinery()
+  await refine(refinery, 1, null, [
+    [1, 'a'],
+    [2, 'b'],
+  ])
+
+  const outcome = await refine(refinery, 2, '1', [
+    [3, null],
+    [4, 'd'],
+    [1, null, true],
+  ])
+
+  expect(outcome.balance).toMatchObject({ in: 3, out: 2, rejected: 1 })
+  expect(await rowsOf(refinery)).toEqual([
+    { id: 2, v: 'b' },
+    { id: 4, v: 'd' },
+  ])
+})
+
+test('a window whose rows are all gone, and one done twice', async () => {
+  await using refinery = await aRefinery()
+  await refine(refinery, 1, null, [
+    [1, 'a'],
+    [2, 'b'],
+  ])
+  await refine(refinery, 2, '1', [[1, null, true]])
+  await refine(refinery, 2, '1', [[1, null, true]])
+
+  expect(await rowsOf(refinery)).toEqual([{ id: 2, v: 'b' }])
+})
+
+test('where the whole table landed again, what is not in it is gone: also when nothing is in it', async () => {
+  await using refinery = await aRefinery()
+  await refine(refinery, 1, null, [
+    [1, 'a'],
+    [2, 'b'],
+  ])
+  await refine(refinery, 2, null, [[2, 'b']])
+  expect(await rowsOf(refinery)).toEqual([{ id: 2, v: 'b' }])
+
+  await refine(refinery, 3, null, [])
+  expect(await rowsOf(refinery)).toEqual([])
+})
+
+test('changes of a window before one that is in the table are refused: a row that is gone would come back', async () => {
+  await using refinery = await aRefinery()
+  await refine(refinery, 1, null, [[1, 'a']])
+  await refine(refinery, 3, '2', [[1, null, true]])
+
+  await expect(refine(refinery, 2, '1', [[1, 'b']])).rejects.toMatchObject({
+    code: 'REFINE_CHANGES_LATE',
+    retryable: false,
+  })
+  expect(await refine(refinery, 2, null, [[1, 'b']], 2)).toMatchObject({ output: { outcome: 'superseded' } })
+  expect(await rowsOf(refinery)).toEqual([])
+})

@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { DELETED_COLUMN, type Manifest } from '@cinelake/contracts'
+import type { DeltaSnapshot, DeltaTable } from '@cinelake/delta'
+import { identifier, identifiers, literal, type SqlSession } from '@cinelake/engine'
+import type { CheckedDataset } from '@cinelake/pipeline'
+import type { RefinePlan } from './refine-plan.ts'
+import type { StagedFile, StageDeps } from './refine-stage.ts'
+import type { StageSource } from './refine-stage-sql.ts'
+
+/** Whether a landing says of each row if it is gone. Those that are come last in each file. */
+export function hasDeletions({ cursor }: Manifest): boolean {
+  return cursor !== undefined && 'kind' in cursor && cursor.kind === 'changes' && cursor.since !== null
+}
+
+/** The rows of a landed file that are there: as many as come before those that are gone. */
+export const REMAINING = `${identifier(DELETED_COLUMN)} IS NOT TRUE`
+
+/** The keys of the rows of a landed file that are gone, typed as in the table, as a local file. */
+export async function stageDeletions(
+  local: string,
+  { columns }: StageSource,
+  {
+    dataset,
+    relation,
+    index,
+    deps,
+  }: {
+    readonly dataset: CheckedDataset
+    /** All rows of the file. */
+    readonly relation: string
+    readonly index: number
+    readonly deps: Pick<StageDeps, 'session' | 'directory' | 'signal'>
+  },
+): Promise<NonNullable<StagedFile['deleted']>> {
+  const keys = dataset.contract.columns.flatMap(({ name }, place) =>
+    dataset.contract.primaryKey.includes(name) ? [`${columns[place]?.value ?? 'NULL'} AS ${identifier(name)}`] : [],
+  )
+  const path = join(deps.directory, `deleted-${index}.parquet`)
+  await deps.session.run(`COPY (SELECT ${keys.join(', ')} FROM ${relation}) TO ${literal(path)} (FORMAT parquet)`, {
+    signal: deps.signal,
+  })
+  const [found] = await deps.session.rows<{ n: number }>(
+    `SELECT count(*) AS n FROM read_parquet(${literal(local)}) WHERE ${identifier(DELETED_COLUMN)}`,
+    { signal: deps.signal },
+  )
+  return { path, rowCount: Number(found?.n) }
+}
+
+type Removal = {
+  readonly plan: Extract<RefinePlan, { action: 'refine' }>
+  readonly dataset: CheckedDataset
+  readonly table: DeltaTable
+  readonly snapshot: DeltaSnapshot | undefined
+  readonly session: SqlSession
+  readonly signal: AbortSignal
+}
+
+/**
+ * Takes the rows that are gone out of the table, in a commit before the one of the rows that were written: who sees the
+ * latter's properties sees a table without them. A window with deletions rewrites the table.
+ */
+export async function removeDeleted(files: readonly StagedFile[], removal: Removal): Promise<void> {
+  const { plan, dataset, table, snapshot, session, signal } = removal
+  const paths = files.flatMap(({ deleted }) => (deleted !== undefined && deleted.rowCount > 0 ? [deleted.path] : []))
+  if (snapshot === undefined || paths.length === 0) return
+  await using view = await table.view(session, { signal, version: snapshot.version })
+  if (view === undefined) return
+  const key = identifiers(dataset.contract.primaryKey)
+  const gone = `(SELECT DISTINCT ${key} FROM read_parquet([${paths.map(literal).join(', ')}]))`
+  await table.overwrite(session, `SELECT old.* FROM ${view.relation} AS old ANTI JOIN ${gone} AS gone USING (${key})`, {
+    txn: { appId: `${plan.txn.appId}/deletions`, version: plan.txn.version },
+    partitionBy: dataset.partitionBy,
+    basedOn: snapshot.version,
+    signal,
+  })
+}

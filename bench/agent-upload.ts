@@ -1,0 +1,133 @@
+import { landObject } from '../libs/lake/src/index.ts'
+import { createAdlsLake } from '../libs/lake/src/adls.ts'
+import { readUnchanging } from '../apps/ingest-files/src/files/read-unchanging.ts'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+// Uploads a file as the agent does - read unchanging, hashed twice, every block checked - and as barely as it can be
+// done: blocks of the same size, as many at a time, straight from the file, without a checksum. Both to the loopback
+// endpoint, which runs in a process of its own; each in a process of its own as well, in turns.
+// node --conditions=@cinelake/source bench/agent-upload.ts [MiB] [rounds]
+
+/** The SDK of the lake's own adapter: the bench need not install it again. */
+const require = createRequire(new URL('../libs/lake/package.json', import.meta.url))
+const { BlockBlobClient, StorageSharedKeyCredential } = require('@azure/storage-blob') as Sdk
+type Sdk = {
+  readonly BlockBlobClient: new (
+    url: string,
+    credential: object,
+  ) => {
+    stageBlock(id: string, body: Buffer, bytes: number): Promise<unknown>
+    commitBlockList(ids: readonly string[]): Promise<unknown>
+  }
+  readonly StorageSharedKeyCredential: new (account: string, key: string) => object
+}
+
+const MIB = 1024 * 1024
+const BLOCK_BYTES = 8 * MIB
+const IN_FLIGHT = 5
+const ACCOUNT = 'devstoreaccount1'
+// The well-known key of Azure's emulators.
+const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
+
+const [first = '1024', second = '5', ...rest] = process.argv.slice(2)
+if (first === 'agent' || first === 'bare') await uploadOnce(first, Number(second), rest[0] ?? '', rest[1] ?? '')
+else await compare(Number(first), Number(second))
+
+async function compare(sizeMib: number, rounds: number): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'cinelake-bench-'))
+  await mkdir(join(directory, 'account'))
+  const program = join(import.meta.dirname, '../libs/testkit/src/adls/main.ts')
+  const endpoint = spawn(process.execPath, ['--conditions=@cinelake/source', program], {
+    env: { ...process.env, PORT: '0', ADLS_DIRECTORY: join(directory, 'account') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  try {
+    const [line] = await once(endpoint.stdout, 'data')
+    const port = /on port (\d+)/.exec(String(line))?.[1] ?? ''
+    const file = join(directory, 'large')
+    await makeFile(file, sizeMib)
+    const found: Record<'agent' | 'bare', { rate: number; peakMib: number }[]> = { agent: [], bare: [] }
+    for (let round = 0; round < rounds; round++) {
+      for (const kind of ['bare', 'agent'] as const) {
+        const { seconds, peakMib } = await inProcess(kind, port, file, directory)
+        found[kind].push({ rate: sizeMib / seconds, peakMib })
+      }
+    }
+    for (const kind of ['bare', 'agent'] as const) {
+      const peak = Math.max(...found[kind].map(({ peakMib }) => peakMib))
+      console.log(
+        `${kind}: ${medianOf(found[kind]).toFixed(0)} MiB/s (median of ${rounds}), peak RSS ${peak.toFixed(0)} MiB`,
+      )
+    }
+    console.log(`ratio: ${(medianOf(found.agent) / medianOf(found.bare)).toFixed(2)}`)
+  } finally {
+    endpoint.kill()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function medianOf(found: readonly { readonly rate: number }[]): number {
+  return found.map(({ rate }) => rate).sort((one, other) => one - other)[Math.floor(found.length / 2)] ?? 0
+}
+
+async function inProcess(kind: string, port: string, file: string, directory: string) {
+  const flags = ['--conditions=@cinelake/source', import.meta.filename, kind, port, file, directory]
+  const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const said: Buffer[] = []
+  child.stdout.on('data', (piece: Buffer) => said.push(piece))
+  const [code] = await once(child, 'close')
+  if (code !== 0) throw new Error(`${kind} ended with ${code}`)
+  return JSON.parse(Buffer.concat(said).toString()) as { seconds: number; peakMib: number }
+}
+
+async function uploadOnce(kind: 'agent' | 'bare', port: number, file: string, directory: string): Promise<void> {
+  const path = `raw/${kind}-${process.pid}`
+  const lake = await createAdlsLake({
+    url: `abfs://lake@${ACCOUNT}.127.0.0.1:${port}`,
+    connectionString: `AccountName=${ACCOUNT};AccountKey=${KEY}`,
+    credential: () => Promise.reject(new Error('not needed')),
+    scratch: { directory: join(directory, `scratch-${kind}`), limitBytes: 100 * MIB },
+  })
+  const started = performance.now()
+  if (kind === 'agent') await landObject(lake, path, () => readUnchanging({ name: 'large', file }, { source: 'bench' }))
+  else await uploadBarely(`http://127.0.0.1:${port}/${ACCOUNT}/lake/${path}`, file)
+  const seconds = (performance.now() - started) / 1000
+  const peakMib = process.resourceUsage().maxRSS / 1024
+  await lake.delete(path)
+  await lake[Symbol.asyncDispose]()
+  process.stdout.write(JSON.stringify({ seconds, peakMib }))
+}
+
+async function uploadBarely(url: string, file: string): Promise<void> {
+  const client = new BlockBlobClient(url, new StorageSharedKeyCredential(ACCOUNT, KEY))
+  await using handle = await open(file, 'r')
+  const { size } = await handle.stat()
+  const ids = Array.from({ length: Math.ceil(size / BLOCK_BYTES) }, (_, number) =>
+    Buffer.from(String(number).padStart(24, '0')).toString('base64'),
+  )
+  let next = 0
+  const send = async () => {
+    const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    for (let number = next++; number < ids.length; number = next++) {
+      const { bytesRead } = await handle.read(buffer, 0, BLOCK_BYTES, number * BLOCK_BYTES)
+      await client.stageBlock(ids[number] ?? '', buffer.subarray(0, bytesRead), bytesRead)
+    }
+  }
+  await Promise.all(Array.from({ length: IN_FLIGHT }, send))
+  await client.commitBlockList(ids)
+}
+
+async function makeFile(file: string, sizeMib: number): Promise<void> {
+  await using handle = await open(file, 'wx')
+  const block = Buffer.alloc(MIB)
+  for (let number = 0; number < sizeMib; number += 1) {
+    block.fill(createHash('sha256').update(String(number)).digest())
+    await handle.writeFile(block)
+  }
+}
