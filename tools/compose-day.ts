@@ -22,6 +22,8 @@ const EXIT_STOPPED = 143
 const WINDOWS = ['2026-03-01', '2026-03-02'] as const
 /** Milliseconds for one run, disturbances included. */
 const PATIENCE_MS = 10 * 60_000
+/** Milliseconds in which some task of a run has to move: thrice the time until a killed worker's command is taken up again. */
+const STILL_MS = 3 * 60_000
 
 const { values } = parseArgs({
   options: {
@@ -90,7 +92,16 @@ function runWindow(stack: Stack): (window: string) => Promise<void> {
 }
 
 async function untilOver(stack: Stack, window: string): Promise<void> {
-  await until(`the run of ${window} is over`, async () => isOver(await stack.look(window)))
+  let before = ''
+  let movedAt = performance.now()
+  await until(`the run of ${window} is over`, async () => {
+    const run = await stack.look(window)
+    const now = JSON.stringify(run.tasks.map(({ name, state }) => [name, state]))
+    if (now !== before) movedAt = performance.now()
+    before = now
+    if (performance.now() - movedAt > STILL_MS) throw new Error(`${window} stands still: ${now}`)
+    return isOver(run)
+  })
   const { state, tasks } = await stack.look(window)
   if (state === 'succeeded') return
   const left = tasks.filter((task) => task.state !== 'succeeded')

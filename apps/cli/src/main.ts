@@ -1,5 +1,6 @@
 import { readSettings } from '@cinelake/service'
 import { openOutput } from './output/output-stream.ts'
+import { openQuestions } from './output/questions.ts'
 import { openTerminal } from './output/terminal.ts'
 import { runCli } from './run-cli.ts'
 
@@ -15,6 +16,9 @@ const results = openOutput(process.stdout, ({ message }) => {
 })
 
 const settings = readSettings()
-const exitCode = await runCli(process.argv.slice(2), settings, openTerminal(results, notes, settings))
+const exitCode = await runCli(process.argv.slice(2), settings, {
+  ...openTerminal(results, notes, settings),
+  ask: openQuestions(process.stdin, process.stderr),
+})
 process.exitCode = isUnwritten ? Math.max(1, exitCode) : exitCode
 setTimeout(() => process.exit(), LINGER_MS).unref()

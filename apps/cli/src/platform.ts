@@ -1,12 +1,13 @@
 import { runTaskWorker, type Consumer, type MessageBus, type TaskHandlers } from '@cinelake/bus'
 import type { Queue, Service } from '@cinelake/contracts'
-import { systemClock } from '@cinelake/core'
+import { createRedactor, systemClock } from '@cinelake/core'
 import { createIngestApiHandlers } from '@cinelake/ingest-api'
 import { createIngestFilesHandlers } from '@cinelake/ingest-files'
 import { createLoaderHandlers } from '@cinelake/loader'
 import { createScheduler, type Scheduler } from '@cinelake/scheduler'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, workerName, type Settings } from '@cinelake/service'
+import { azureCredential } from '@cinelake/service/azure'
 import { createTransformerHandlers } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
 import { createWarehouse } from '@cinelake/warehouse/open'
@@ -40,6 +41,8 @@ export async function openPlatform(config: PlatformConfig, settings: Settings, t
   const secrets = opening.use(await openSecrets(config, settings))
   const { redact, redactWith } = createRedaction(settings)
   redactWith(secrets.redact)
+  const issued = createRedactor() // tokens, which no store of secrets knows
+  redactWith(issued.redact)
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
   const engine = opening.use(await openEngine(config))
@@ -52,7 +55,7 @@ export async function openPlatform(config: PlatformConfig, settings: Settings, t
   const fill = createFill({ settings, secrets })
   const common = { lake, engine, fill, warehouse, clock: systemClock, log }
   const handlers: Readonly<Record<Service, TaskHandlers>> = {
-    'ingest-api': createIngestApiHandlers(common),
+    'ingest-api': createIngestApiHandlers({ ...common, azure: azureCredential, hide: issued.add }),
     'ingest-files': createIngestFilesHandlers(common),
     transformer: createTransformerHandlers(common),
     loader: createLoaderHandlers(common),

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import type { CommandContext } from './command.ts'
+import { addAgent } from './commands/agent.ts'
+import { addAdd } from './commands/add.ts'
 import { addBus } from './commands/bus.ts'
 import { addDeadLetters } from './commands/dead-letters.ts'
 import { addDemo } from './commands/demo.ts'
@@ -11,6 +13,7 @@ import { addRejects } from './commands/rejects.ts'
 import { addRun } from './commands/run.ts'
 import { addStatus } from './commands/status.ts'
 import { addTables } from './commands/tables.ts'
+import { addTry } from './commands/try.ts'
 import { addValidate } from './commands/validate.ts'
 import { withExamples } from './options.ts'
 
@@ -36,9 +39,9 @@ export function createProgram(context: CommandContext): Command {
     'after',
     'Exit codes: 0 done, 1 a run failed or something is not possible now, 2 bad usage or configuration, 130 stopped.',
   )
-  const ofPipelines = [addDemo, addInit, addValidate, addPlan, addRun, addStatus]
+  const ofPipelines = [addDemo, addInit, addAdd, addTry, addValidate, addPlan, addRun, addStatus]
   const ofData = [addRejects, addQuery, addTables, addHistory]
-  for (const add of [...ofPipelines, ...ofData, addDeadLetters, addBus]) add(program, context)
+  for (const add of [...ofPipelines, ...ofData, addDeadLetters, addBus, addAgent]) add(program, context)
   // Subcommands do not take this over by themselves.
   for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
     command.copyInheritedSettings(program)

@@ -10,7 +10,11 @@ const STARTER = fileURLToPath(new URL('../starter', import.meta.url))
 export type Result = { readonly exitCode: number; readonly out: string; readonly notes: string }
 
 /** The command line as a person would use it, in this process, with what it printed. */
-export async function cinelake(args: readonly string[], settings: Record<string, string> = {}): Promise<Result> {
+export async function cinelake(
+  args: readonly string[],
+  settings: Record<string, string> = {},
+  ask?: (question: string) => Promise<string>,
+): Promise<Result> {
   const printed = { out: '', notes: '' }
   const terminal: Terminal = {
     print: (text) => void (printed.out += text),
@@ -18,6 +22,7 @@ export async function cinelake(args: readonly string[], settings: Record<string,
     isInteractive: false,
     columns: () => 100,
     paint: plainPaint,
+    ask,
   }
   const exitCode = await runCli(args, settings, terminal)
   return { exitCode, ...printed }

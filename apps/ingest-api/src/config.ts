@@ -1,3 +1,6 @@
+import { busEnv, busSettings } from '@cinelake/bus'
+import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { secretsEnv, secretsSettings } from '@cinelake/secrets'
 import { z } from 'zod'
 
 const MIB = 1024 * 1024
@@ -5,18 +8,22 @@ const MIB = 1024 * 1024
 /** The service's settings, as they come from the environment. Addresses choose adapters by their scheme. */
 export const IngestApiEnv = z
   .object({
-    CINELAKE_BUS: z.string().default('memory:'),
-    CINELAKE_LAKE: z.string().default('file:.cinelake/lake'),
-    CINELAKE_SECRETS: z.string().default('env:'),
+    ...busEnv,
+    ...secretsEnv,
+    ...lakeEnv,
     /** MiB that one page of an API may have, unpacked. */
     CINELAKE_REST_MAX_BODY_MIB: z.coerce.number().int().min(1).max(1024).default(64),
     /** Datasets read at once. */
     CINELAKE_INGEST_API_CONCURRENCY: z.coerce.number().int().min(1).default(4),
+    /** Where pushes are taken; without a port they are not. Keys and bodies are for the service alone: TLS ends before it. */
+    CINELAKE_PUSH_HOST: z.string().default('127.0.0.1'),
+    CINELAKE_PUSH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   })
   .transform((env) => ({
-    bus: env.CINELAKE_BUS,
-    lake: env.CINELAKE_LAKE,
-    secrets: env.CINELAKE_SECRETS,
+    bus: busSettings(env),
+    lake: lakeSettings(env),
+    secrets: secretsSettings(env),
     maxBodyBytes: env.CINELAKE_REST_MAX_BODY_MIB * MIB,
     concurrency: env.CINELAKE_INGEST_API_CONCURRENCY,
+    push: env.CINELAKE_PUSH_PORT === undefined ? undefined : { host: env.CINELAKE_PUSH_HOST, port: env.CINELAKE_PUSH_PORT },
   }))

@@ -141,14 +141,15 @@ export class RestTlsError extends TerminalError {
   }
 }
 
-/** A body that is not JSON, or not all of it. The body itself is not shown. */
+/** A body that is not what it should be, or not all of it. The body itself is not shown. */
 export class RestBodyError extends TerminalError {
   readonly code = 'REST_BODY_INVALID'
 
-  constructor(place: RequestPlace, got: string) {
+  constructor(place: RequestPlace, got: string, { format = 'json', ...options }: ErrorOptions & { format?: string } = {}) {
     super(
-      `API's answer cannot be read [${at(place)}]: expected JSON, got ${got}; open the address to see what it says: often it is a login or an error page`,
+      `API's answer cannot be read [${at(place)}]: expected ${format.toUpperCase()}, got ${got}; open the address to see what it says: often it is a login or an error page`,
       { ...place, got },
+      options,
     )
   }
 }

@@ -6,7 +6,11 @@ import { landOnce, type Lake } from '@cinelake/lake'
 import { loadPipeline, type CheckedPipeline, type RestDataset, type RestSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { CommandUnknownError } from './errors.ts'
-import { createIngestDataset, type IngestDatasetDeps } from './ingest-dataset.ts'
+import { createTokenCache } from './auth/token-cache.ts'
+import { createIngestDataset, landingFolder, type IngestDatasetDeps } from './landing/ingest-dataset.ts'
+import { removeLanding } from './landing/landed-pages.ts'
+import { createLandPushed } from './push/land-pushed.ts'
+import { createSourceLimiters } from './requests/source-limiters.ts'
 
 /** Bytes. Far more than a page has, far less than a worker's memory. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -17,19 +21,27 @@ export type IngestApiDeps = {
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
-} & Partial<Pick<IngestDatasetDeps, 'maxBodyBytes' | 'random' | 'pause'>>
+} & Partial<Pick<IngestDatasetDeps, 'maxBodyBytes' | 'random' | 'pause' | 'azure' | 'hide' | 'lookup'>>
 
-/** The work of the service that lands REST APIs in raw. */
+/** The work of the service that lands REST APIs, and what was pushed, in raw. */
 export function createIngestApiHandlers(deps: IngestApiDeps): TaskHandlers {
   const { lake, clock, log } = deps
-  const ingestDataset = createIngestDataset({ maxBodyBytes: MAX_BODY_BYTES, random: Math.random, pause, ...deps })
+  const wait = { clock, pause: deps.pause ?? pause }
+  const shared = { tokens: createTokenCache(clock), limiterOf: createSourceLimiters(wait) }
+  const own = { maxBodyBytes: MAX_BODY_BYTES, random: Math.random, pause, ...shared }
+  const ingestDataset = createIngestDataset({ ...own, ...deps })
+  const landPushed = createLandPushed(deps)
 
   return {
-    ingest: (command, context) =>
-      landOnce({ lake, clock, log }, command, context, async () => {
+    async ingest(command, context) {
+      const outcome = await landOnce({ lake, clock, log }, command, context, async () => {
         const pipeline = await loadPipeline(lake, command.pipeline, { signal: context.signal })
-        return await ingestDataset(command, datasetOf(pipeline, command), context)
-      }),
+        if (isPushed(pipeline, command)) return await landPushed(command, context)
+        return await ingestDataset(command, { pipeline, ...datasetOf(pipeline, command) }, context)
+      })
+      await removeLanding({ lake, log, folder: landingFolder(command) }, context.signal)
+      return outcome
+    },
   }
 }
 
@@ -38,6 +50,11 @@ function datasetOf(pipeline: CheckedPipeline, command: Ingest): { source: RestSo
   const dataset = source?.type === 'rest' ? source.datasets.find(({ name }) => name === command.dataset) : undefined
   if (source?.type !== 'rest' || dataset === undefined) throw new CommandUnknownError(command)
   return { source, dataset }
+}
+
+function isPushed(pipeline: CheckedPipeline, command: Ingest): boolean {
+  const source = pipeline.sources.find(({ name }) => name === command.source)
+  return source?.type === 'push' && source.datasets.some(({ name }) => name === command.dataset)
 }
 
 async function pause(waitMs: number, signal: AbortSignal): Promise<void> {

@@ -7,10 +7,11 @@ import type { TaskHandler } from '@cinelake/bus'
 import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
 import { parseWindow, taskFileName } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, type CheckedPipeline, type RestDataset, type RestSource } from '@cinelake/pipeline'
+import { freezePipeline, RestSource, type CheckedPipeline, type RestDataset } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'
 import type { Secrets } from '@cinelake/secrets'
 import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
+import type { z } from 'zod'
 import { createIngestApiHandlers, type IngestApiDeps } from './handlers.ts'
 
 type Given = {
@@ -18,10 +19,18 @@ type Given = {
   readonly settings?: Record<string, string>
   /** What a secret is at each look-up, `refresh` or not. */
   readonly secrets?: (name: string, refresh: boolean) => string
-} & Pick<IngestApiDeps, 'maxBodyBytes'>
+  /** Contracts of datasets. */
+  readonly datasets?: CheckedPipeline['datasets']
+} & Partial<Pick<IngestApiDeps, 'maxBodyBytes' | 'lookup' | 'pause' | 'clock'>>
 
 /** The service with a lake and a pipeline of one source. It never really waits: its waits are written down. */
-export async function givenService({ source, settings = {}, secrets = () => 'secret', ...limits }: Given) {
+export async function givenService({
+  source,
+  settings = {},
+  secrets = () => 'secret',
+  datasets = [],
+  ...limits
+}: Given) {
   const stack = new AsyncDisposableStack()
   const { path: directory } = stack.use(await temporaryDirectory())
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
@@ -45,7 +54,7 @@ export async function givenService({ source, settings = {}, secrets = () => 'sec
     schedule: { every: 'day', timeZone: 'Europe/Berlin', start: '2026-03-01', delayMs: 0 },
     retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
     sources: [source],
-    datasets: [],
+    datasets,
     models: [],
     serve: [],
   }
@@ -56,6 +65,8 @@ export async function givenService({ source, settings = {}, secrets = () => 'sec
 
   return {
     lake,
+    /** Where the lake's files are. */
+    directory: join(directory, 'lake'),
     log,
     waits,
     async ingest(fields: Partial<Ingest> = {}, signal = new AbortController().signal) {
@@ -88,12 +99,17 @@ function secretsFrom(lookUp: (name: string, refresh: boolean) => string): Secret
   }
 }
 
+type SourceFields = Partial<Omit<z.input<typeof RestSource>, 'datasets'>>
+type DatasetFields = Partial<Omit<z.input<typeof RestDataset>, 'name'>>
+/** Fields of a source, and of its one dataset. */
+export type RestFields = SourceFields & Omit<DatasetFields, keyof SourceFields> & { readonly dataset?: DatasetFields }
+
 /** A REST source `crm` with one dataset `users`. */
-export function aRestSource(
-  fields: Partial<Omit<RestSource, 'datasets'>> & Partial<Omit<RestDataset, 'name'>>,
-): RestSource {
-  const { path = '/v1/users', query = {}, records = '$.data', pagination = { type: 'none' }, ...source } = fields
-  return {
+export function aRestSource({ dataset = {}, ...fields }: RestFields): RestSource {
+  const isOfSource = ([name]: [string, unknown]) => Object.hasOwn(RestSource.shape, name)
+  const given = Object.entries(fields)
+  const ofDataset = { ...Object.fromEntries(given.filter((field) => !isOfSource(field))), ...dataset }
+  return RestSource.parse({
     type: 'rest',
     name: 'crm',
     baseUrl: 'http://127.0.0.1:1',
@@ -101,9 +117,11 @@ export function aRestSource(
     auth: { type: 'none' },
     maxRetries: 3,
     timeoutMs: 5_000,
-    ...source,
-    datasets: [{ name: 'users', path, query, records, pagination }],
-  }
+    ...Object.fromEntries(given.filter(isOfSource)),
+    datasets: [
+      { name: 'users', path: '/v1/users', query: {}, records: '$.data', pagination: { type: 'none' }, ...ofDataset },
+    ],
+  })
 }
 
 export type Server = AsyncDisposable & { readonly url: string; readonly requests: string[] }

@@ -1,36 +1,40 @@
 import { runTaskWorker } from '@cinelake/bus'
-import { createMemoryBus } from '@cinelake/bus/memory'
-import { openByScheme, systemClock } from '@cinelake/core'
-import { createDirectoryLake } from '@cinelake/lake/directory'
+import { openBus } from '@cinelake/bus/open'
+import { createRedactor, systemClock } from '@cinelake/core'
+import { openLake } from '@cinelake/lake/open'
 import { createFill, guardSecrets } from '@cinelake/secrets'
-import { createEnvSecrets } from '@cinelake/secrets/env'
-import { createFileSecrets } from '@cinelake/secrets/file'
+import { openSecrets } from '@cinelake/secrets/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
+import { azureCredential as credential } from '@cinelake/service/azure'
 import { IngestApiEnv } from './config.ts'
 import { createIngestApiHandlers } from './handlers.ts'
+import { servePush } from './push/serve-push.ts'
 
-await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, metrics, use, redactWith }) => {
-  const openLake = openByScheme(config.lake, { file: (root) => () => createDirectoryLake(root) }, 'CINELAKE_LAKE')
-  const openSecrets = openByScheme(
-    config.secrets,
-    { env: () => () => createEnvSecrets(settings), file: (directory) => () => createFileSecrets(directory) },
-    'CINELAKE_SECRETS',
-  )
-  const openBus = openByScheme(config.bus, { memory: () => () => createMemoryBus() }, 'CINELAKE_BUS')
-
-  const lake = use(await openLake())
-  const secrets = use(guardSecrets(openSecrets()))
-  const redact = (text: string) => secrets.redact(text)
-  redactWith(redact)
+await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, metrics, use, redact, redactWith }) => {
+  const lake = use(await openLake(config.lake, { credential, log }))
+  const secrets = use(guardSecrets(await openSecrets(config.secrets, { settings, credential })))
+  redactWith(secrets.redact)
+  const issued = createRedactor() // tokens, which no store of secrets knows
+  redactWith(issued.redact)
   const fill = createFill({ settings, secrets })
-  const bus = use(openBus()) // last in, first closed: the intake stops before the storage
+  const { push } = config
+  if (push !== undefined) use(await servePush({ lake, fill, clock: systemClock, log, redact }, push))
+  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(
     await runTaskWorker({
       bus,
       queue: 'ingest-api',
       worker: workerName(),
-      handlers: createIngestApiHandlers({ lake, fill, clock: systemClock, log, maxBodyBytes: config.maxBodyBytes }),
+      handlers: createIngestApiHandlers({
+        lake,
+        fill,
+        clock: systemClock,
+        log,
+        maxBodyBytes: config.maxBodyBytes,
+        azure: credential,
+        hide: issued.add,
+      }),
       clock: systemClock,
       log,
       redact,

@@ -1,5 +1,7 @@
 import { TransientError } from '@cinelake/core'
-import { recordingLog } from '@cinelake/testkit'
+import { recordingLog, until } from '@cinelake/testkit'
+import { CONTRACT_VERSION } from '@cinelake/contracts'
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { aPipeline, emptied, given, openDatabase } from '../test/given.ts'
 import { createHttpApi } from './http-api.ts'
@@ -35,6 +37,25 @@ test('a run is asked for, looked at with its tasks, and listed', async () => {
   expect((await it.get('/v1/runs?limit=1&pipeline=shop')).json().runs).toMatchObject([
     { id: 'shop@2026-03-01', taskCounts: { succeeded: run.tasks.length } },
   ])
+})
+
+test('an agent that was heard of is listed, and is no run', async () => {
+  await using it = await givenApi()
+  const about = { worker: 'host:1', site: 'hq', node: 'one', version: '0.1.0', freeDiskBytes: 5, runningTasks: 1 }
+
+  await it.bus.publish({
+    kind: 'agent.heartbeat',
+    contract: CONTRACT_VERSION,
+    id: randomUUID(),
+    at: '2026-03-02T03:00:00Z',
+    state: 'working',
+    ...about,
+  })
+  await until('it was noted', async () => (await it.scheduler.agents()).length === 1)
+
+  const { worker: _worker, ...shown } = about
+  expect((await it.get('/v1/agents')).json().agents).toMatchObject([{ ...shown, heardAt: expect.any(String) }])
+  expect((await it.get('/v1/runs')).json().runs).toEqual([])
 })
 
 test('several windows are asked for at once', async () => {

@@ -36,8 +36,8 @@ type Work = {
 /**
  * Runs one model's SELECT over pinned versions of its inputs and commits the result to its refined table, once per task
  * and generation. The result is computed once, into files in the layout of the table: memory does not grow with it, it is
- * counted and checked as a whole before anything of it is published, and then nothing is written again. Rejects are committed before the table: a process that dies
- * between the two does both again, and the first finds that it is there.
+ * counted and checked as a whole before anything of it is published, and then nothing is written again. Rejects are committed
+ * before the table: a process that dies between the two does both again, and the first finds that it is there.
  */
 export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'build'> {
   return async (given, { signal, progress }) => {

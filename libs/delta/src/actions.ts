@@ -117,7 +117,7 @@ function addOf(fields: Fields, object: JsonObject): AddFile {
   const tags = fields.map('tags')
   return {
     path: fields.text('path'),
-    partitionValues: fields.map('partitionValues'),
+    partitionValues: partitionValuesOf(fields),
     size: fields.number('size'),
     modificationTime: fields.number('modificationTime'),
     dataChange: fields.boolean('dataChange', true),
@@ -132,7 +132,7 @@ function removeOf(fields: Fields): RemoveFile {
     path: fields.text('path'),
     deletionTimestamp: fields.optionalNumber('deletionTimestamp') ?? 0,
     dataChange: fields.boolean('dataChange', true),
-    partitionValues: fields.map('partitionValues'),
+    partitionValues: partitionValuesOf(fields),
     ...defined({ size: fields.optionalNumber('size'), stats: fields.optionalText('stats') }),
   }
 }
@@ -143,6 +143,12 @@ function txnOf(fields: Fields): Txn {
     version: fields.number('version'),
     ...defined({ lastUpdated: fields.optionalNumber('lastUpdated') }),
   }
+}
+
+/** Some writers spell null as an empty text, which is no value of any partition. Source: PROTOCOL.md#partition-value-serialization */
+function partitionValuesOf(fields: Fields): Record<string, string | null> {
+  const entries = Object.entries(fields.map('partitionValues'))
+  return Object.fromEntries(entries.map(([name, value]) => [name, value === '' ? null : value]))
 }
 
 function textsOnly(map: Record<string, string | null>): Record<string, string> {

@@ -76,7 +76,7 @@ export function planMoreRows(
 }
 
 /** @throws {DeltaSchemaError} a column to partition by that is not there or of a type that paths cannot carry */
-function checkPartitioning(table: string, fields: readonly DeltaField[], partitionBy: readonly string[]): void {
+export function checkPartitioning(table: string, fields: readonly DeltaField[], partitionBy: readonly string[]): void {
   const problems: string[] = []
   for (const name of partitionBy) {
     const type = fields.find((field) => field.name === name)?.type

@@ -23,6 +23,11 @@ function escaped(text: string): string {
   return encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
+/** Whether DuckDB takes a text in a folder's name for null; `NULL` it does in any case. Source: duckdb, hive_partitioning.cpp */
+function readsAsNull(value: string | null): boolean {
+  return value === NULL_PARTITION || value?.toUpperCase() === 'NULL'
+}
+
 /**
  * Whether a reader of Hive partitions finds just these values in a file's path, so that it can prune by them.
  * @param file absolute local path
@@ -42,6 +47,6 @@ export function pathSaysPartition(
   }
   return partitionBy.every((name) => {
     const value = values[name] ?? null
-    return value !== NULL_PARTITION && found.get(name) === (value === null ? NULL_PARTITION : escaped(value))
+    return !readsAsNull(value) && found.get(name) === (value === null ? NULL_PARTITION : escaped(value))
   })
 }

@@ -9,6 +9,7 @@ import { relationOf } from './relation.ts'
 import { identifier, identifiers } from './sql.ts'
 import type { StagedRows } from './staged-rows.ts'
 import { statisticsOf } from './statistics.ts'
+import type { DeltaField } from './types.ts'
 import { openFiles } from './view.ts'
 
 type PartitionValues = AddFile['partitionValues']
@@ -20,7 +21,7 @@ export function partitionKey(partitionBy: readonly string[], values: PartitionVa
 
 /**
  * The partitions of staged rows that hold just what the table has in them already, whatever the order of the rows. Only
- * partitions of which both have the same number of rows are read.
+ * partitions of which both have the same number of rows are read. Where neither has any row, it is the one of no values.
  */
 export async function samePartitions(
   place: TablePlace,
@@ -36,7 +37,7 @@ export async function samePartitions(
 
   const known = countRows(partitionBy, [...state.files.values()], (add) => statisticsOf(add).rowCount ?? NaN)
   const given = countRows(partitionBy, staged.files, ({ count }) => count)
-  if (partitionBy.length === 0 && staged.rowCount === 0) return new Set(known.size === 0 ? [WHOLE] : [])
+  if (staged.rowCount === 0) return new Set(known.size === 0 ? [partitionKey(partitionBy, {})] : [])
   const equal = new Set([...given].filter(([key, count]) => known.get(key) === count).map(([key]) => key))
   if (equal.size === 0) return equal
 
@@ -53,20 +54,31 @@ export async function samePartitions(
   return new Set(rows.map((row) => partitionKey(partitionBy, row)))
 }
 
-/** SQL: the values of the partitions, as texts, whose rows are the same in two relations. A hash is compared and not kept. */
+/**
+ * SQL: the values of the partitions, as texts, whose rows are the same in two relations. A hash is compared and not kept.
+ * Hashed twice, since DuckDB joins the hashes of a row's columns by exclusive or: in a sum of such, values that change places
+ * between two rows could cancel out.
+ */
 function equalPartitions({ fields, partitionBy }: StagedRows, before: string, after: string): string {
-  const values = fields.map(({ name }) => name).filter((name) => !partitionBy.includes(name))
+  const values = fields.filter(({ name }) => !partitionBy.includes(name)).flatMap(hashable)
   const partition = partitionBy.map((name) => `CAST(${identifier(name)} AS VARCHAR) AS ${identifier(name)}, `).join('')
   const groups = partitionBy.length === 0 ? '' : ` GROUP BY ${identifiers(partitionBy)}`
   const digested = (relation: string) =>
-    `(SELECT ${partition}sum(hash(${identifiers(values)})) AS "cinelake.digest" FROM ${relation}${groups})`
+    `(SELECT ${partition}sum(hash(hash(${values.join(', ')}))) AS "cinelake.digest" FROM ${relation}${groups})`
   const same = [...partitionBy, 'cinelake.digest'].map(
     (name) => `before.${identifier(name)} IS NOT DISTINCT FROM after.${identifier(name)}`,
   )
   return `SELECT before.* FROM ${digested(before)} AS before JOIN ${digested(after)} AS after ON ${same.join(' AND ')}`
 }
 
-const WHOLE = partitionKey([], {})
+/** What tells a column's values apart by their hash. DuckDB's own takes some for the same that are not. */
+function hashable({ name, type }: DeltaField): string[] {
+  const column = identifier(name)
+  // No list, an empty one and one of null; and lists of two columns, whose members could be cut apart elsewhere.
+  if (typeof type !== 'string') return [`to_json(${column})`]
+  // Zero, and the zero below it.
+  return type === 'float' || type === 'double' ? [column, `signbit(${column})`] : [column]
+}
 
 function countRows<File extends { readonly partitionValues: PartitionValues }>(
   partitionBy: readonly string[],

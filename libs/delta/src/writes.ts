@@ -1,5 +1,5 @@
 import type { AddFile, MetaData } from './actions.ts'
-import { planMoreRows, planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
+import { checkPartitioning, planMoreRows, planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
 import { signalOf, type Change } from './commit.ts'
 import type { RowsToCopy } from './copy-rows.ts'
 import type { DataFiles, TablePlace } from './data-files.ts'
@@ -31,6 +31,8 @@ export const planAddedRows: Plan = (place, state, query, options) => {
       `partition columns: expected (${partitionBy.join(', ')}), got (${options.partitionBy.join(', ')}); overwrite the table to partition it anew`,
     ])
   }
+  // Of other types, another writer's spelling of a value need not be ours: rows of one partition would become two.
+  checkPartitioning(place.path, shape.fields, partitionBy)
   const columns = planMoreRows(place.path, shape.fields, query)
   return { columns, partitionBy, header: headerOf(shape, columns.fields, partitionBy, options) }
 }

@@ -10,7 +10,7 @@ describeBroken(
       file: P,
       at: '',
       message: 'there is no pipeline.yaml',
-      remedy: '`pnpm cinelake init DIR`',
+      remedy: '`cinelake init DIR`',
     },
     {
       name: 'a missing contract',
@@ -183,6 +183,27 @@ describeBroken(
       at: 'newestBy:',
       message: '`newestBy` names the unknown column `updatedat_`',
       remedy: 'did you mean `updated_at`?',
+    },
+    ...[
+      ['overlap: 2h', '`overlap` reads rows twice', 'mode: merge'],
+      ['changeTracking: true', 'PostgreSQL has no Change Tracking', '`incremental`'],
+      ['changeTracking: true', '`changeTracking` and `incremental` both tell new rows', 'leave one of them out'],
+      ['changeTracking: true', '`mode: append` cannot apply', 'say `mode: merge`'],
+    ].map(([key = '', message = '', remedy = '']) => ({
+      name: `${key} on appended rows of PostgreSQL: ${message}`,
+      change: edit(P, 'mode: append }', `mode: append, ${key} }`),
+      file: P,
+      at: `${key.split(':')[0]}:`,
+      message,
+      remedy,
+    })),
+    {
+      name: 'an overlap of nothing',
+      change: edit(P, 'incremental: paid_at, mode: append }', 'mode: append, overlap: 10 }'),
+      file: P,
+      at: 'overlap:',
+      message: '`overlap` says nothing without `incremental`',
+      remedy: 'name the column',
     },
     {
       name: 'partitions by a list',

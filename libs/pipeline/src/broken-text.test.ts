@@ -28,6 +28,14 @@ describeBroken(
       message: 'Map keys must be unique',
       remedy: 'give each key once',
     },
+    {
+      name: 'a file that is no text',
+      change: (files) => ({ ...files, [P]: 'not\u007f a pipeline '.repeat(500) }),
+      file: P,
+      at: '',
+      message: `got the text '${'not  a pipeline '.repeat(3)}not  a pipel…'`,
+      remedy: 'expected a mapping',
+    },
     // shape
     {
       name: 'an unknown key',

@@ -11,17 +11,29 @@ export {
 } from './checked/dataset.ts'
 export { CheckedModel, Materialization, ServedTable } from './checked/model.ts'
 export { CheckedPipeline, freezePipeline, frozenPipelinePath, RetryPolicy, Schedule } from './checked/pipeline.ts'
-export { DatabaseDataset, DatabaseSource } from './checked/database-source.ts'
+export {
+  DatabaseDataset,
+  DatabaseSource,
+  TableIncrement,
+  TableSplit,
+  TableVerification,
+} from './checked/database-source.ts'
 export { FilesDataset, FilesSource } from './checked/files-source.ts'
-export { RestAuth, RestDataset, RestPagination, RestSource } from './checked/rest-source.ts'
+export { PushDataset, PushSource, PushTokens } from './checked/push-source.ts'
+export { RestAuth } from './checked/rest-auth.ts'
+export { RestEnd, RestPagination } from './checked/rest-pagination.ts'
+export { DriftPolicy, Flatten } from './checked/rest-landing.ts'
+export { StatusAction, StatusActions } from './checked/rest-limits.ts'
+export { RestDataset, RestSource } from './checked/rest-source.ts'
 export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
 export { isWanted, refinedNames } from './discovered.ts'
+export { currentPipelines, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
 export { loadPipeline, PipelineCorruptError, PipelineMissingError, type PipelineStore } from './load-pipeline.ts'
 export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
 export { formatProblem, pipelineError, type Problem } from './problem.ts'
 export { readPipeline } from './read-folder.ts'
 export type { ReadOptions, ReadResult } from './read-pipeline.ts'
-export type { PipelineFolder } from './folder.ts'
+export { openFolder, type PipelineFolder } from './folder.ts'
 export { createSqlTyper, type SqlTyper, type TypedColumn, type TypingSession } from './sql-typer.ts'
 export { pipelineJsonSchema } from './text/pipeline-schema.ts'

@@ -65,7 +65,18 @@ function aPipeline(change: Partial<CheckedPipeline> = {}): CheckedPipeline {
         auth: { type: 'none' },
         maxRetries: 0,
         timeoutMs: 1,
-        datasets: [{ name: 'users', path: '/', query: {}, records: '$', pagination: { type: 'none' } }],
+        datasets: [
+          {
+            name: 'users',
+            path: '/',
+            method: 'GET',
+            query: {},
+            bodyFormat: 'json',
+            format: 'auto',
+            records: '$',
+            pagination: { type: 'none' },
+          },
+        ],
       },
       database,
     ],
@@ -103,6 +114,19 @@ describe('the plan of a run', () => {
     )
 
     expect(tasks.map(({ queue }) => queue)).toEqual(['ingest-files.berlin', 'ingest-files.berlin', 'transformer'])
+  })
+
+  test('an incremental dataset of a REST source says so', () => {
+    const plan = planRun(aPipeline())
+    const rest = aPipeline().sources.map((source) =>
+      source.type === 'rest'
+        ? { ...source, datasets: source.datasets.map((one) => ({ ...one, incremental: { overlapMs: 0 } })) }
+        : source,
+    )
+    const incremental = planRun(aPipeline({ sources: rest }))
+
+    expect(plan.find(({ name }) => name === 'ingest crm/users')?.work).toMatchObject({ incremental: false })
+    expect(incremental.find(({ name }) => name === 'ingest crm/users')?.work).toMatchObject({ incremental: true })
   })
 
   test('an incremental table says so, and which table it is', () => {

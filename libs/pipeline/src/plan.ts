@@ -1,5 +1,7 @@
 import type { Queue, TableName } from '@cinelake/contracts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
+import type { FilesDataset } from './checked/files-source.ts'
+import type { RestDataset } from './checked/rest-source.ts'
 import type { CheckedSource } from './checked/source.ts'
 import { isWanted, refinedNames } from './discovered.ts'
 
@@ -86,18 +88,46 @@ function discoverTask(source: CheckedSource): PlannedTask {
 function ingestTasks(source: CheckedSource): PlannedTask[] {
   const header = (dataset: string) => ({ name: ingestName(source.name, dataset), queue: queueOf(source) })
   const work = (dataset: string) => ({ kind: 'ingest', source: source.name, dataset }) as const
-  if (source.type !== 'database') {
+  if (source.type === 'push') {
     return source.datasets.map(({ name }) => ({
       ...header(name),
       needs: [],
       work: { ...work(name), incremental: false },
     }))
   }
-  return source.datasets.map(({ name, table, incremental }) => ({
+  if (source.type !== 'database') {
+    return parentsFirst(source.datasets).map((dataset) => ({
+      ...header(dataset.name),
+      needs: parentsOf(dataset).map((parent) => ingestName(source.name, parent)),
+      work: { ...work(dataset.name), incremental: 'incremental' in dataset && dataset.incremental !== undefined },
+    }))
+  }
+  return source.datasets.map(({ name, table, incremental, changeTracking }) => ({
     ...header(name),
     needs: [discoverName(source.name)],
-    work: { ...work(name), table, incremental: incremental !== undefined },
+    work: { ...work(name), table, incremental: incremental !== undefined || changeTracking === true },
   }))
+}
+
+/** The datasets of the same source whose rows an ingest starts from. */
+function parentsOf(dataset: FilesDataset | RestDataset): string[] {
+  const parent = 'parent' in dataset ? dataset.parent : undefined
+  const exploded = 'explodedFrom' in dataset ? dataset.explodedFrom : undefined
+  return [parent, exploded].flatMap((from) => (from === undefined ? [] : [from.dataset]))
+}
+
+/** In the order of the text, but each after those that it starts from. */
+function parentsFirst(datasets: readonly (FilesDataset | RestDataset)[]): (FilesDataset | RestDataset)[] {
+  const ordered = new Set<FilesDataset | RestDataset>()
+  const add = (dataset: FilesDataset | RestDataset, above: readonly string[]) => {
+    for (const parent of datasets) {
+      const isParent = parentsOf(dataset).includes(parent.name) && !above.includes(parent.name)
+      if (isParent && !ordered.has(parent)) add(parent, [...above, dataset.name])
+    }
+    ordered.add(dataset)
+  }
+  for (const dataset of datasets) add(dataset, [])
+  return [...ordered]
 }
 
 function refineTask(dataset: string, ingest: string): PlannedTask {
@@ -112,9 +142,9 @@ function tableMakers(pipeline: CheckedPipeline): ReadonlyMap<string, readonly st
   ])
 }
 
-/** An agent with a site has its own queue; REST sources are read from the cloud. */
+/** An agent with a site has its own queue; REST sources and what is pushed are read from the cloud. */
 function queueOf(source: CheckedSource): Queue {
-  if (source.type === 'rest') return 'ingest-api'
+  if (source.type === 'rest' || source.type === 'push') return 'ingest-api'
   return source.site === undefined ? 'ingest-files' : `ingest-files.${source.site}`
 }
 

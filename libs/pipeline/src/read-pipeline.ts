@@ -46,7 +46,7 @@ async function check(
     problems.error(
       { file: PIPELINE_FILE, line: 1, column: 1 },
       'there is no pipeline.yaml',
-      'name a folder that has one, or make one with `pnpm cinelake init DIR`',
+      'name a folder that has one, or make one with `cinelake init DIR`',
     )
     return undefined
   }

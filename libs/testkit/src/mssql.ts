@@ -6,6 +6,7 @@ export {
   PASSWORD,
   startMssqlEndpoint,
   USER,
+  type AnswerStatement,
   type BeforeStatement,
   type Login,
   type MssqlEndpoint,

@@ -87,6 +87,18 @@ describe('SDK protocol tests against the loopback endpoint: a load', () => {
     expect(await read(it.warehouse)).toEqual(manyTitles(3))
   })
 
+  test('of changes has the table for itself before it changes the first row, and waits for readers as a swap does', async () => {
+    await using it = await given()
+    const { seen } = fail(/TABLOCKX/, 1222, 3)
+    const changes = { upserts: batches([title(2), title(3)]), deletes: batches([title(1)]), since: 1 }
+
+    expect(await it.warehouse.applyChanges(titles, changes, load)).toMatchObject({ outcome: 'changed', rowCount: 2 })
+
+    const steps = seen.flatMap((sql) => /TABLOCKX|^(?:DELETE|UPDATE|INSERT INTO)(?=.* \[mart\])/s.exec(sql) ?? [])
+    expect(steps).toEqual(['TABLOCKX', 'TABLOCKX', 'TABLOCKX', 'TABLOCKX', 'DELETE', 'UPDATE', 'INSERT INTO'])
+    expect(await read(it.warehouse)).toEqual([title(2), title(3)])
+  })
+
   test('whose connection breaks while rows are sent is to be tried again, and the next try finishes it', async () => {
     await using it = await given()
     async function* interrupted(): WarehouseRows {

@@ -62,15 +62,17 @@ export async function changeTable(
     await using upserts = await fillStaging(on, table, { columns: table.columns, rows: changes.upserts }, options)
     await session.run(mssql.addPrimaryKey(upserts.name, table.primaryKey))
     stopWhenAborted(table, options)
-    return await publish(session, pool, table, async (now): Promise<LoadOutcome | 'stale'> => {
+    const apply = async (now: LoadedTable | undefined): Promise<LoadOutcome | 'stale'> => {
       if (!isBase(now, table, changes.since)) return 'stale'
+      await session.run(mssql.keepReadersOut(table))
       await session.run(mssql.deleteStaged(deletes.name, table))
       for (const statement of mssql.applyStaged(upserts.name, table)) await session.run(statement)
       const rowCount = await countRows(session, mssql.martTable(table.name))
       if (rowCount !== (options.rowCount ?? rowCount)) return 'stale'
       await record(session, table, options, rowCount)
       return { outcome: 'changed', rowCount, sentRowCount: deletes.sent + upserts.sent }
-    })
+    }
+    return await patiently(async () => await publish(session, pool, table, apply))
   })
 }
 
@@ -129,16 +131,16 @@ async function publish<Result extends LoadOutcome | 'stale'>(
   }
 }
 
-/** Tries of a swap, each of which waits some seconds for readers: those that come between two tries are let in. */
+/** Tries of a swap or of changes, each of which waits some seconds for readers: those that come between two tries are let in. */
 const SWAP_TRIES = 24
 /** "Lock request time out period exceeded", and the loser of a deadlock. */
 const IN_THE_WAY = [1222, 1205]
 
 /** The rows are loaded already: a reader that takes minutes is no reason to send them again. */
-async function patiently<Result>(swap: () => Promise<Result>): Promise<Result> {
+async function patiently<Result>(publishing: () => Promise<Result>): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await swap()
+      return await publishing()
     } catch (error) {
       if (tries >= SWAP_TRIES || !IN_THE_WAY.includes(faultOf(error)?.number ?? 0)) throw error
     }

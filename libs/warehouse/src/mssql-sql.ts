@@ -117,7 +117,7 @@ export function describe(staging: string, table: WarehouseTable): string[] {
   ].flat()
 }
 
-/** Milliseconds for which a swap waits for readers: those that come after it wait behind it. */
+/** Milliseconds for which a swap, or changes, wait for readers: those that come after it wait behind it. */
 const SWAP_PATIENCE_MS = 5000
 
 /**
@@ -132,7 +132,20 @@ export function swap(staging: string, table: WarehouseTable): string[] {
     `ALTER SCHEMA ${quoted(MART)} TRANSFER OBJECT::${stagingTable(staging)}`,
     ...(table.primaryKey.length > 0 ? [rename(`${staging}_pk`, keyName)] : []),
     rename(staging, text(table.name)),
-  ].map((statement) => `SET LOCK_TIMEOUT ${SWAP_PATIENCE_MS}; SET DEADLOCK_PRIORITY LOW; ${statement}`)
+  ].map(patient)
+}
+
+function patient(statement: string): string {
+  return `SET LOCK_TIMEOUT ${SWAP_PATIENCE_MS}; SET DEADLOCK_PRIORITY LOW; ${statement}`
+}
+
+/**
+ * Has the table for the changes alone until the transaction ends. A reader that waits for writers (without
+ * READ_COMMITTED_SNAPSHOT) would else read the first rows before the changes and the others after them; with it, no reader is
+ * held up. Source: learn.microsoft.com/sql/t-sql/queries/hints-transact-sql-table (TABLOCKX, HOLDLOCK)
+ */
+export function keepReadersOut(table: WarehouseTable): string {
+  return patient(`SELECT TOP (1) 1 AS [held] FROM ${martTable(table.name)} WITH (TABLOCKX, HOLDLOCK)`)
 }
 
 /** Removes the rows whose key is in the staging table. */

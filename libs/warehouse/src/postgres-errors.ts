@@ -14,6 +14,8 @@ type PostgresFault = {
 
 /** Classes of SQLSTATE after which the same statement may work. Source: PostgreSQL's appendix A, "Error Codes". */
 const TRANSIENT_CLASSES = new Set(['08', '40', '53', '55', '57', '58'])
+/** Single ones: a session or transaction that the server ended because it took too long. Another connection may do better. */
+const TRANSIENT_STATES = new Set(['25P03', '25P04'])
 
 const REMEDY = {
   value: "make the contract's or the model's column type wide enough, or reject such rows by a rule",
@@ -109,7 +111,7 @@ export function sqlStateOf(thrown: unknown): string | undefined {
 
 function isTransient({ code }: PostgresFault): boolean {
   // 55006 and 57014 (object in use, cancelled) are in these classes as well.
-  return TRANSIENT_CLASSES.has(code.slice(0, 2))
+  return TRANSIENT_CLASSES.has(code.slice(0, 2)) || TRANSIENT_STATES.has(code)
 }
 
 function faultOf(thrown: unknown): PostgresFault | undefined {

@@ -11,6 +11,8 @@ export type Terminal = {
   /** Lines of that screen; 24 where nobody says. */
   readonly rows?: () => number
   readonly paint: Paint
+  /** Asks whoever sits at it; absent where nobody does. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined
 }
 
 const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] } as const

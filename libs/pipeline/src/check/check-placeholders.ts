@@ -10,10 +10,27 @@ export type Known = {
   readonly hasSecret?: ((name: string) => boolean | Promise<boolean>) | undefined
 }
 
-/** Texts in which placeholders are filled, as paths below `sources.<name>`; `*` is any name. */
-const FILLED = ['path', 'url', 'baseUrl', 'headers.*', 'auth.token', 'datasets.*.path', 'datasets.*.query.*'].map(
-  (path) => path.split('.'),
-)
+/** Texts in which placeholders are filled, as paths below `sources.<name>`; `*` is any name, `**` any names. */
+const FILLED = [
+  'path',
+  'url',
+  'baseUrl',
+  'headers.*',
+  'auth.*',
+  'auth.parameters.*',
+  'tls.*',
+  'auth.claims.*',
+  'auth.keys.*',
+  'auth.entra.*',
+  'datasets.*.path',
+  'datasets.*.afterLanding.archive',
+  'datasets.*.query.*',
+  'datasets.*.body.**',
+  'datasets.*.pagination.values.*',
+].map((path) => path.split('.'))
+
+/** Choices, in which nothing is filled. */
+const CHOICES = new Set(['type', 'grant', 'clientAuth', 'as', 'algorithm', 'lifetime', 'header', 'parameter'])
 
 /** Checks every `${…}` of the text: its form, that it is filled where it stands, and that there is a value for it. */
 export async function checkPlaceholders(text: YamlText, known: Known, problems: Problems): Promise<void> {
@@ -26,7 +43,7 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
         problems.error(
           text.at(path),
           `\`${value}\` has a placeholder, but none is filled here`,
-          'write the value itself; placeholders are for path, url, baseUrl, headers, token and query',
+          'write the value itself; placeholders are for path, url, baseUrl, headers, auth, query and body',
         )
       continue
     }
@@ -74,5 +91,9 @@ function* stringsIn(value: unknown, path: YamlPath): Generator<{ readonly path: 
 }
 
 function matches(form: readonly string[], path: YamlPath): boolean {
-  return form.length === path.length && form.every((step, index) => step === '*' || step === path[index])
+  if (form[0] === 'auth' && form.length === 2 && CHOICES.has(String(path.at(-1)))) return false
+  const isDeep = form.at(-1) === '**'
+  const steps = isDeep ? form.slice(0, -1) : form
+  if (isDeep ? path.length <= steps.length : path.length !== steps.length) return false
+  return steps.every((step, index) => step === '*' || step === path[index])
 }

@@ -1,38 +1,39 @@
 import { z } from 'zod'
+import { RestAuth } from './rest-auth.ts'
+import { datasetLanding } from './rest-landing.ts'
+import { datasetLimits, sourceLimits } from './rest-limits.ts'
+import { RestPagination } from './rest-pagination.ts'
 import { template } from './template.ts'
-
-export const RestAuth = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('none') }),
-  z.object({ type: z.literal('bearer'), token: template }),
-])
-export type RestAuth = z.infer<typeof RestAuth>
-
-export const RestPagination = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('none') }),
-  /** `?page=1`, `?page=2` …, until a page has no records. */
-  z.object({
-    type: z.literal('page'),
-    parameter: z.string(),
-    first: z.int(),
-    sizeParameter: z.string().optional(),
-    size: z.int().positive().optional(),
-  }),
-  /** The body holds the address of the next page, absolute or relative; absent or null on the last. */
-  z.object({ type: z.literal('nextLink'), path: z.string() }),
-  /** The body holds a cursor for the next request; absent, null or empty on the last. */
-  z.object({ type: z.literal('cursor'), path: z.string(), parameter: z.string() }),
-])
-export type RestPagination = z.infer<typeof RestPagination>
 
 export const RestDataset = z.object({
   name: z.string(),
   /** Path below the base URL. */
   path: template,
-  /** Query parameters; `{window.start}` and `{window.end}` stand for the window's instants. */
+  method: z.enum(['GET', 'POST']).default('GET'),
+  /** Query parameters, with placeholders of the window. */
   query: z.record(z.string(), template),
-  /** Where the records are in the body: `$` for the body itself, `$.data.items` for a field. */
+  /** What a POST sends: any JSON, whose texts may hold placeholders. */
+  body: z.json().optional(),
+  bodyFormat: z.enum(['json', 'form']).default('json'),
+  /** How answers are written. `auto` goes by their content type. */
+  format: z.enum(['auto', 'json', 'ndjson', 'csv', 'xml']).default('auto'),
+  /** Of CSV answers; found out where it is absent. */
+  delimiter: z.string().optional(),
+  /** Where the records are in the body: `$` for the body itself, `$.data.items` for a field, or any JSONPath (RFC 9535). */
   records: z.string(),
+  /** The values of an object are the records; its names go into this column. */
+  recordKey: z.string().optional(),
   pagination: RestPagination,
+  /** `{since}` is where the last window that succeeded ended. */
+  incremental: z
+    .object({
+      /** What `{since}` is the first time; without it the parameters that ask for it are left out. */
+      start: z.iso.datetime().optional(),
+      overlapMs: z.int().min(0),
+    })
+    .optional(),
+  ...datasetLimits,
+  ...datasetLanding,
 })
 export type RestDataset = z.infer<typeof RestDataset>
 
@@ -45,6 +46,7 @@ export const RestSource = z.object({
   /** Retries of one request within an attempt: 429, 5xx and dropped connections; Retry-After is honoured. */
   maxRetries: z.int().min(0),
   timeoutMs: z.int().positive(),
+  ...sourceLimits,
   datasets: z.array(RestDataset),
 })
 export type RestSource = z.infer<typeof RestSource>

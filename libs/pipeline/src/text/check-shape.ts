@@ -53,7 +53,7 @@ function reportIssue(issue: z.core.$ZodIssue, above: YamlPath, text: YamlText, p
     return
   }
   // Not shown: somebody may have written the secret itself.
-  if (path.at(-1) === 'token') {
+  if (SECRETS.has(String(path.at(-1)))) {
     problems.error(
       text.at(path),
       `${name} is wrong: it is no text`,
@@ -63,6 +63,9 @@ function reportIssue(issue: z.core.$ZodIssue, above: YamlPath, text: YamlText, p
   }
   problems.error(text.at(path), `${name} is wrong: got ${shown(value)}`, remedyOf(issue, value))
 }
+
+/** Keys whose values nobody gets to see. */
+const SECRETS = new Set(['token', 'password', 'key', 'clientSecret', 'refreshToken'])
 
 /** Of the shapes that a value may have, the one that it tried to have. */
 function reportUnion(issue: z.core.$ZodIssueInvalidUnion, path: YamlPath, text: YamlText, problems: Problems): void {
@@ -124,8 +127,17 @@ function shown(value: unknown): string {
   if (value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'
-  if (typeof value === 'string') return `the text '${value}'`
+  if (typeof value === 'string') return `the text '${onOneLine(value)}'`
   return typeof value === 'number' ? `the number \`${value}\`` : `\`${JSON.stringify(value)}\``
+}
+
+/** Characters of a value that are shown: enough to find it. */
+const MAX_SHOWN = 60
+
+/** The beginning of a text, without what a terminal would act on: the file may be anything. */
+function onOneLine(text: string): string {
+  const start = text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`
+  return start.replaceAll(/\p{Cc}+/gu, ' ').toWellFormed()
 }
 
 const inside = (path: YamlPath) => (path.length === 0 ? '' : ` in \`${path.join('.')}\``)

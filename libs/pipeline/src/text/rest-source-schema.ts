@@ -1,37 +1,47 @@
 import { z } from 'zod'
 import { mapping } from './check-shape.ts'
 import { commonDataset, nulls } from './dataset-schema.ts'
-import { duration, tableName, text } from './schema-words.ts'
+import { restAuth } from './rest-auth-schema.ts'
+import { restDatasetLimits, restLimits } from './rest-limits-schema.ts'
+import { restLanding } from './rest-landing-schema.ts'
+import { restPagination } from './rest-pagination-schema.ts'
+import { duration, oneCharacter, tableName, text } from './schema-words.ts'
 
-const pagination = z.discriminatedUnion('type', [
-  mapping({ type: z.literal('none') }),
-  mapping({
-    type: z.literal('page'),
-    parameter: text.describe("Query parameter that carries the page's number."),
-    first: z.int().optional().describe('Number of the first page. Default: 1.'),
-    sizeParameter: text.optional().describe("Query parameter that carries the page's size."),
-    size: z.int().positive('expected a number above 0').optional(),
-  }),
-  mapping({
-    type: z.literal('nextLink'),
-    path: text.describe("Where the next page's address is in the body: `$.links.next`."),
-  }),
-  mapping({
-    type: z.literal('cursor'),
-    path: text.describe('Where the cursor is in the body: `$.next`.'),
-    parameter: text.describe('Query parameter that carries the cursor.'),
-  }),
-])
+const incremental = mapping({
+  start: text
+    .optional()
+    .describe('What `{since}` is the first time: a date or an instant. Default: no `{since}` is sent.'),
+  overlap: duration.optional().describe('How far `{since}` goes back behind the last window that succeeded.'),
+})
 
 const restDataset = mapping({
-  path: text.describe('Path below the base URL.'),
+  path: text
+    .optional()
+    .describe('Path below the base URL. `{users.id}` stands for a column of another dataset, row by row.'),
+  method: z.enum(['GET', 'POST']).optional().describe('Default: `GET`; `POST` where there is a `body`.'),
   query: z
     .record(text, z.union([z.string(), z.number(), z.boolean()]).transform(String))
     .optional()
     .describe("Query parameters; `{window.start}` and `{window.end}` stand for the window's instants."),
-  records: text.optional().describe('Where the records are in the body. Default: `$`, the body itself.'),
-  pagination: pagination.optional().describe('How one gets to the next page. Default: there is one.'),
+  body: z.record(text, z.json()).optional().describe('What a POST sends. Its texts may hold placeholders.'),
+  bodyFormat: z.enum(['json', 'form']).optional().describe('How it is written. Default: `json`.'),
+  format: z
+    .enum(['auto', 'json', 'ndjson', 'csv', 'xml'])
+    .optional()
+    .describe('How answers are written. Default: `auto`, by their content type.'),
+  delimiter: oneCharacter.optional().describe('Of CSV answers. Default: found out.'),
+  records: text.optional().describe('Where the records are in the body: any JSONPath. Default: `$`, the body itself.'),
+  recordKey: text
+    .optional()
+    .describe('`records` is an object whose values are the records; its names go into this column.'),
+  pagination: restPagination.optional().describe('How one gets to the next page. Default: there is one.'),
+  incremental: z
+    .union([z.literal(true), incremental])
+    .optional()
+    .describe('Requests have `{since}`: where the last window that succeeded ended.'),
   read: mapping({ nulls }).optional(),
+  ...restDatasetLimits,
+  ...restLanding,
   ...commonDataset,
 })
 
@@ -40,14 +50,10 @@ export const restSource = mapping({
   type: z.literal('rest'),
   baseUrl: text,
   headers: z.record(text, z.string()).optional(),
-  auth: z
-    .discriminatedUnion('type', [
-      mapping({ type: z.literal('none') }),
-      mapping({ type: z.literal('bearer'), token: text.describe('`${secret:NAME}`') }),
-    ])
-    .optional(),
+  auth: restAuth.optional(),
   maxRetries: z.int().min(0, 'expected 0 or more').optional().describe('Retries of one request. Default: 5.'),
   timeout: duration.optional().describe('Of one request. Default: `30s`.'),
+  ...restLimits,
   datasets: z.record(tableName, restDataset),
 })
 

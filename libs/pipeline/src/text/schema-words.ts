@@ -19,6 +19,11 @@ export const duration = z
   .string()
   .regex(/^\d+(ms|s|m|h|d)$/, 'expected a number and a unit (`ms`, `s`, `m`, `h`, `d`), such as `90s` or `3h`')
 
+/** An amount of bytes. */
+export const size = z
+  .string()
+  .regex(/^\d+(KB|MB|GB|KiB|MiB|GiB)$/, 'expected a number and a unit (`KB`, `MB`, `GB`, `MiB` …), such as `10MB`')
+
 export const word = z.union([z.string(), z.int()]).transform(String)
 export const words = z.array(word)
 export const text = z.string().min(1, 'expected a text that is not empty')

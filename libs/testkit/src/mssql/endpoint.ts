@@ -3,14 +3,18 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { selfSignedCertificate } from '../self-signed-certificate.ts'
 import { ApplicationLocks } from './applocks.ts'
-import { EmbeddedDatabase } from './database.ts'
+import { EmbeddedDatabase, type Answer } from './database.ts'
 import type { Login } from './login.ts'
 import { serveSession } from './session.ts'
+import type { TdsValue } from './values.ts'
 
 export type { Login } from './login.ts'
 
 /** Asked before each statement: an error number is what the statement ends in; a promise holds it. */
 export type BeforeStatement = (sql: string) => number | undefined | Promise<number | undefined>
+
+/** Asked before each statement as well: what it gives is the statement's answer, and nothing is run. */
+export type AnswerStatement = (sql: string, parameters: readonly TdsValue[]) => Answer | undefined
 
 /** A server that speaks the protocol of SQL Server, and as much of its language as Cinelake does. */
 export interface MssqlEndpoint extends AsyncDisposable {
@@ -24,6 +28,8 @@ export interface MssqlEndpoint extends AsyncDisposable {
   readonly logins: readonly Login[]
   /** Statements and their faults: set by tests. */
   before: BeforeStatement
+  /** Answers in the words of a database that the endpoint does not have: set by tests. */
+  answer: AnswerStatement
   /** The number of the error that every login ends in: set by tests. */
   loginFault: number | undefined
   /** Makes the database empty again. */
@@ -40,7 +46,7 @@ export type EndpointOptions = {
 export const USER = 'cinelake'
 export const PASSWORD = 'te:st p@ss'
 
-type State = { before: BeforeStatement; loginFault: number | undefined }
+type State = { before: BeforeStatement; answer: AnswerStatement; loginFault: number | undefined }
 
 const LOGIN_FAILED = 18_456
 
@@ -59,12 +65,13 @@ export async function startMssqlEndpoint({
   const locks = new ApplicationLocks()
   const logins: Login[] = []
   const sockets = new Set<Socket>()
-  const state: State = { before: () => undefined, loginFault: undefined }
+  const state: State = { before: () => undefined, answer: () => undefined, loginFault: undefined }
   const shared = {
     database,
     locks,
     keepsRows,
     before: (sql: string) => state.before(sql),
+    answer: (sql: string, parameters: readonly TdsValue[]) => state.answer(sql, parameters),
     loginFault: (login: Login) => {
       logins.push(login)
       const mayLogIn = login.token !== undefined || (login.userName === USER && login.password === PASSWORD)
@@ -99,6 +106,12 @@ export async function startMssqlEndpoint({
     set before(before) {
       state.before = before
     },
+    get answer() {
+      return state.answer
+    },
+    set answer(answer) {
+      state.answer = answer
+    },
     get loginFault() {
       return state.loginFault
     },
@@ -106,7 +119,7 @@ export async function startMssqlEndpoint({
       state.loginFault = number
     },
     async reset() {
-      Object.assign(state, { before: () => undefined, loginFault: undefined })
+      Object.assign(state, { before: () => undefined, answer: () => undefined, loginFault: undefined })
       const endTurn = await database.takeTurn()
       await database.exec(EMPTY).finally(endTurn)
     },

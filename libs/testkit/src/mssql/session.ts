@@ -18,6 +18,8 @@ export type Shared = {
   readonly loginFault: (login: Login) => number | undefined
   /** Asked before each statement: an error number is what the statement ends in; a promise holds it. */
   readonly before: (sql: string) => number | undefined | Promise<number | undefined>
+  /** What it gives is a statement's answer. */
+  readonly answer: (sql: string, parameters: readonly TdsValue[]) => Answer | undefined
   /** False: bulk rows are taken and thrown away, so that a client can be measured. */
   readonly keepsRows: boolean
 }
@@ -125,6 +127,8 @@ class Session {
   async #statement(sql: string, parameters: readonly TdsValue[]): Promise<Answer> {
     const number = await this.#shared.before(sql)
     if (number !== undefined) throw new SqlServerError(number, `An error that the test wants (${number}).`)
+    const given = this.#shared.answer(sql, parameters)
+    if (given !== undefined) return given
     const scope = { ...this.#shared, session: this }
     // A wait for a lock must not keep others from the database.
     if (this.#transaction !== undefined || /sp_(get|release)applock/.test(sql)) {

@@ -32,7 +32,7 @@ const WORDS: Readonly<Record<string, (size?: string) => string>> = {
   sysutcdatetime: () => `(clock_timestamp() AT TIME ZONE 'UTC')`,
 }
 
-/** `UPDATE t … FROM a AS t INNER JOIN b AS s ON …` and the like: PostgreSQL names the changed table once, and joins by WHERE. */
+/** `UPDATE t … FROM a AS t INNER JOIN b AS s ON …` and the like: PostgreSQL names the changed table once, and joins by WHERE; it locks by a statement. */
 function joinedChanges(sql: string): string {
   return sql
     .replace(
@@ -44,6 +44,7 @@ function joinedChanges(sql: string): string {
       /^DELETE t FROM (\S.*?) AS t INNER JOIN (\S.*?) AS s ON (.+)$/s,
       (_, target: string, source: string, on: string) => `DELETE FROM ${target} AS t USING ${source} AS s WHERE ${on}`,
     )
+    .replace(/^SELECT TOP .* FROM (\[.*\]) WITH \(TABLOCKX, HOLDLOCK\)$/s, 'LOCK TABLE $1')
 }
 
 /** A name as PostgreSQL quotes it. */

@@ -1,0 +1,177 @@
+import { temporaryDirectory } from '@cinelake/testkit'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { cinelake } from './testing.fixture.ts'
+
+const PIPELINE = `# Made by hand.
+pipeline: mine
+schedule: { every: day, timeZone: UTC, start: 2026-03-01 } # from March on
+
+# What there is.
+sources:
+  shop:
+    type: files
+    path: /srv/shop # the share
+    datasets: {}
+
+serve: []
+`
+
+async function givenPipeline(text = PIPELINE) {
+  const directory = await temporaryDirectory()
+  const file = join(directory.path, 'pipeline.yaml')
+  await writeFile(file, text)
+  return {
+    folder: directory.path,
+    text: async () => await readFile(file, 'utf8'),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  }
+}
+
+/** Every line of the text before, in order, but for those that had to be changed. */
+function expectKept(after: string, except: readonly string[] = []): void {
+  const lines = PIPELINE.split('\n').filter((line) => line !== '' && !except.includes(line))
+  const rest = after.split('\n')
+  const kept = lines.filter((line) => rest.splice(0, rest.indexOf(line) + 1).includes(line))
+  expect(kept).toEqual(lines)
+}
+
+const ADDED: readonly (readonly [kind: string, flags: string[], expected: string])[] = [
+  [
+    'files',
+    [
+      '--source',
+      'erp',
+      '--path',
+      '/srv/erp',
+      '--dataset',
+      'orders',
+      '--files',
+      'o_{yyyy}-{MM}-{dd}.csv',
+      '--mode',
+      'merge',
+    ],
+    '  erp:\n    type: files\n    path: /srv/erp\n    datasets:\n      orders:\n        files: o_{yyyy}-{MM}-{dd}.csv\n        mode: merge\n',
+  ],
+  [
+    'rest',
+    [
+      '--source',
+      'crm',
+      '--base-url',
+      'https://crm.example.org',
+      '--auth',
+      'bearer',
+      '--secret',
+      'CRM',
+      '--dataset',
+      'users',
+      '--path',
+      '/users',
+    ],
+    '  crm:\n    type: rest\n    baseUrl: https://crm.example.org\n    auth:\n      type: bearer\n      token: ${secret:CRM}\n    datasets:\n      users:\n        path: /users\n        pagination:\n          type: auto\n',
+  ],
+  [
+    'database',
+    [
+      '--source',
+      'db',
+      '--url',
+      'postgres://reader@db:5432/erp',
+      '--secret',
+      'DB',
+      '--dataset',
+      'customers',
+      '--table',
+      'public.customers',
+    ],
+    '  db:\n    type: database\n    url: postgres://reader:${secret:DB}@db:5432/erp\n    datasets:\n      customers:\n        table: public.customers\n',
+  ],
+  [
+    'push',
+    ['--source', 'web', '--secret', 'WEB', '--dataset', 'clicks'],
+    '  web:\n    type: push\n    auth:\n      keys:\n        - ${secret:WEB}\n    datasets:\n      clicks:\n        mode: append\n',
+  ],
+]
+
+test.each(ADDED)(
+  'a source of type %s is written behind the others, and all else stays',
+  async (kind, flags, expected) => {
+    await using pipeline = await givenPipeline()
+
+    const { exitCode, out } = await cinelake(['add', kind, pipeline.folder, ...flags])
+
+    expect([exitCode, out]).toEqual([0, expect.stringContaining('cinelake try')])
+    const text = await pipeline.text()
+    expect(text).toContain(expected)
+    expectKept(text)
+  },
+)
+
+test('at a terminal what no flag says is asked, and asked again when it cannot be', async () => {
+  await using pipeline = await givenPipeline()
+  const asked: string[] = []
+  const answers = [
+    'crm',
+    'https://crm.example.org',
+    'magic',
+    'apiKey',
+    'CRM_KEY',
+    '',
+    'users',
+    '/users',
+    '$.data',
+    '',
+    '',
+  ]
+  const ask = async (question: string) => {
+    asked.push(question)
+    return answers.shift() ?? ''
+  }
+
+  const { exitCode, notes } = await cinelake(['add', 'rest', pipeline.folder], {}, ask)
+
+  expect([exitCode, answers]).toEqual([0, []])
+  expect(notes).toContain('expected one of none, bearer, basic, apiKey')
+  expect(asked[0]).toBe('What is the source called?: ')
+  expect(await pipeline.text()).toContain('    auth:\n      type: apiKey\n      key: ${secret:CRM_KEY}\n')
+})
+
+test('a source that is there gets one more dataset', async () => {
+  await using pipeline = await givenPipeline()
+
+  const flags = ['--source', 'shop', '--dataset', 'orders', '--files', '*.csv']
+  const first = await cinelake(['add', 'files', pipeline.folder, ...flags])
+  const again = await cinelake(['add', 'files', pipeline.folder, ...flags])
+  const other = await cinelake(['add', 'push', pipeline.folder, '--source', 'shop', '--secret', 'S', '--dataset', 'x'])
+
+  expect([first.exitCode, again.exitCode, other.exitCode]).toEqual([0, 2, 2])
+  expect(again.notes).toContain('the dataset is there already')
+  expectKept(await pipeline.text(), ['    datasets: {}'])
+})
+
+test('without a terminal, all answers that are missing are told, and nothing is written', async () => {
+  await using pipeline = await givenPipeline()
+
+  const { exitCode, notes } = await cinelake(['add', 'database', pipeline.folder])
+
+  expect(exitCode).toBe(2)
+  for (const flag of ['--source', '--url', '--dataset', '--table']) expect(notes).toContain(flag)
+  expect(notes).not.toContain('--site')
+  expect(await pipeline.text()).toBe(PIPELINE)
+})
+
+test('what the pipeline cannot use is not written', async () => {
+  await using pipeline = await givenPipeline()
+
+  const { exitCode, notes } = await cinelake([
+    ...['add', 'database', pipeline.folder, '--source', 'db', '--dataset', 'x'],
+    ...['--url', 'oracle://h/db', '--table', 'customers'],
+  ])
+
+  expect(exitCode).toBe(2)
+  expect(notes).toContain('unknown scheme `oracle:`')
+  expect(notes).toContain("the table 'customers' has no schema")
+  expect(await pipeline.text()).toBe(PIPELINE)
+})

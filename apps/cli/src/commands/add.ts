@@ -1,0 +1,137 @@
+import { ConfigError } from '@cinelake/core'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { isMap, type Document } from 'yaml'
+import { collectAnswers } from '../add/collect-answers.ts'
+import { KINDS, QUESTIONS, type Answers, type Kind, type Question } from '../add/questions.ts'
+import { sourceText } from '../add/source-text.ts'
+import { CALL, shellArgument } from '../call.ts'
+import type { AddCommand, CommandContext } from '../command.ts'
+import { withExamples, withJson } from '../options.ts'
+import { toJson } from '../output/format-value.ts'
+import { platformConfig } from '../settings.ts'
+import { openText, PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import { newErrors } from './try.ts'
+
+const ABOUT: Readonly<Record<Kind, string>> = {
+  rest: 'a REST API',
+  files: 'a folder of files',
+  database: 'a table of a database',
+  push: 'a dataset that others push to',
+}
+
+/** `cinelake add rest|files|database|push [DIR]` */
+export const addAdd: AddCommand = (program, context) => {
+  const group = program
+    .command('add')
+    .summary('add a source to a pipeline')
+    .description(
+      'Asks what has to be known of a source and writes it into pipeline.yaml, whose comments and order stay. Every answer ' +
+        'is also a flag: with all of them nothing is asked. A source that is there already gets one more dataset.',
+    )
+  for (const kind of KINDS) addKind(group, kind, context)
+}
+
+function addKind(group: Command, kind: Kind, context: CommandContext): void {
+  const command = group
+    .command(kind)
+    .summary(`add ${ABOUT[kind]}`)
+    .description(`Adds ${ABOUT[kind]} to a pipeline.`)
+    .argument('[dir]', "the pipeline's folder", '.')
+  for (const { flag, value, ask, choices, default: usual } of QUESTIONS[kind]) {
+    const notes = [
+      ...(choices === undefined ? [] : [choices.join(', ')]),
+      ...(usual === undefined ? [] : [`usually ${usual}`]),
+    ]
+    command.option(`--${flag} ${value}`, notes.length === 0 ? ask : `${ask} (${notes.join('; ')})`)
+  }
+  command.action(
+    async (folder: string, options: Record<string, unknown>) => await addSource(kind, folder, options, context),
+  )
+  withExamples(withJson(command), [[`cinelake add ${kind} pipelines/mine`, 'ask for all of it']])
+}
+
+async function addSource(
+  kind: Kind,
+  folder: string,
+  options: Record<string, unknown>,
+  context: CommandContext,
+): Promise<void> {
+  const { terminal, settings } = context
+  const config = platformConfig(settings)
+  const { document, text } = await openText(folder)
+  const flags = flagsOf(options, QUESTIONS[kind])
+  const asking = { ask: terminal.ask, note: terminal.note }
+  // Where nobody can be asked, all that is missing is told at once.
+  const atFirst =
+    flags['source'] === undefined && terminal.ask === undefined ? QUESTIONS[kind] : QUESTIONS[kind].slice(0, 1)
+  const first = await collectAnswers(atFirst, flags, asking)
+  const isThere = sourceIsThere(document, kind, first['source'] ?? '')
+  const others = QUESTIONS[kind].slice(1).filter(({ ofSource }) => !(isThere && ofSource === true))
+  const answers = { ...first, ...(await collectAnswers(others, flags, asking)) }
+  const { source = '', dataset = '' } = answers
+  put(document, kind, answers, isThere)
+  const written = textOf(document, text)
+  const before = await problemsIn(withFiles(folder, {}), config)
+  const problems = newErrors(await problemsIn(withFiles(folder, { [PIPELINE_FILE]: written }), config), before)
+  const contract = problems.filter((problem) => isMissingContract(problem, dataset))
+  const wrong = problems.filter((problem) => !contract.includes(problem))
+  if (wrong.length > 0) throw new ConfigError('the source does not fit into the pipeline; nothing was written', wrong)
+  const file = path.join(folder, PIPELINE_FILE)
+  await writeFile(file, written)
+  if (options['json'] === true)
+    return terminal.print(`${toJson({ file, source, dataset, contractMissing: contract.length > 0 })}\n`)
+  terminal.print(
+    `${terminal.paint('green', '✓')} ${file}: ${source}/${dataset}\n\n${nextOf(kind, `${source}/${dataset}`, folder)}`,
+  )
+}
+
+function flagsOf(options: Record<string, unknown>, questions: readonly Question[]): Answers {
+  const named = (flag: string) => flag.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+  return Object.fromEntries(
+    questions.flatMap(({ flag }) => {
+      const value = options[named(flag)]
+      return typeof value === 'string' ? [[flag, value]] : []
+    }),
+  )
+}
+
+/** @throws {ConfigError} terminal: it is there, and of another type */
+function sourceIsThere(document: Document, kind: Kind, source: string): boolean {
+  const there = document.getIn(['sources', source])
+  if (there === undefined || there === null) return false
+  const type = isMap(there) ? there.get('type') : undefined
+  if (type === kind) return true
+  throw new ConfigError('the source is there already', [
+    `${source}: expected one of type ${kind}, got ${String(type)}; give it another name`,
+  ])
+}
+
+/** @throws {ConfigError} terminal: the dataset is there */
+function put(document: Document, kind: Kind, answers: Answers, isThere: boolean): void {
+  const { source = '', dataset = '' } = answers
+  const text = sourceText(kind, answers)
+  const place = ['sources', source, 'datasets', dataset]
+  if (document.hasIn(place)) {
+    throw new ConfigError('the dataset is there already', [`${source}/${dataset}: expected a new name`])
+  }
+  if (!isMap(document.get('sources'))) document.set('sources', document.createNode({}))
+  if (!isThere)
+    document.setIn(['sources', source], document.createNode({ ...text.source, datasets: { [dataset]: text.dataset } }))
+  else document.setIn(place, document.createNode(text.dataset))
+}
+
+/** What a new dataset always lacks; `try` drafts it. */
+function isMissingContract(problem: string, dataset: string): boolean {
+  return problem.includes(`of dataset \`${dataset}\` is missing`)
+}
+
+function nextOf(kind: Kind, name: string, folder: string): string {
+  const target = `${shellArgument(name)} ${shellArgument(folder)}`
+  const before =
+    kind === 'push'
+      ? 'When something was pushed, look at it and draft its contract'
+      : 'Look at its first rows and draft its contract'
+  return `${before}:\n  ${CALL} try ${target}\n  ${CALL} try ${target} --write\n`
+}

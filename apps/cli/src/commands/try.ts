@@ -1,0 +1,145 @@
+import { ConfigError } from '@cinelake/core'
+import type { Problem } from '@cinelake/pipeline'
+import { formatProblem } from '@cinelake/pipeline'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { Document } from 'yaml'
+import { CALL, shellArgument } from '../call.ts'
+import type { AddCommand, CommandContext } from '../command.ts'
+import { openEngine } from '../open-parts.ts'
+import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
+import { toJson } from '../output/format-value.ts'
+import { platformConfig, type PlatformConfig } from '../settings.ts'
+import { draftOf, type Draft } from '../try/draft.ts'
+import { columnReadings, contractText, withDraft } from '../try/draft-text.ts'
+import { openText, PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import { readSample } from '../try/read-sample.ts'
+import { readTarget, type Target } from '../try/read-target.ts'
+import type { Sample } from '../try/sample.ts'
+import { showDraft } from '../try/show-draft.ts'
+import { verifyDraft } from '../try/verify-draft.ts'
+
+type Options = {
+  readonly state: string
+  readonly rows: number
+  readonly window?: string
+  readonly write?: true
+  readonly force?: true
+  readonly showValues?: true
+  readonly json?: true
+}
+
+/** `cinelake try SOURCE/DATASET [DIR]` */
+export const addTry: AddCommand = (program, context) => {
+  const command = program
+    .command('try')
+    .summary('look at the first rows of a dataset and draft its contract')
+    .description(
+      'Reads the first rows of a dataset: the newest file, the first pages of an API, the first rows of a table, or what was ' +
+        'pushed last. Shows how they are written, the types of the columns, what seems to be the key and what seems to be ' +
+        'personal data, and a draft of the contract. Nothing is landed. No value of the source is shown without --show-values.',
+    )
+    .argument('<source/dataset>', 'the dataset, as it stands in pipeline.yaml')
+    .argument('[dir]', "the pipeline's folder", '.')
+    .option('--rows <count>', 'rows to look at', positiveInteger, 100)
+    .option('--window <window>', 'APIs: the window to ask for; the last complete one unless told otherwise')
+    .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
+    .option('--force', 'save it even if there is a contract already')
+    .option('--show-values', 'show some values of each column, personal data included')
+    .action(async (name: string, folder: string, options: Options) => await tryDataset(name, folder, options, context))
+  withExamples(withJson(withState(command)), [
+    ['cinelake try shop/orders pipelines/mine', 'what is there'],
+    ['cinelake try shop/orders pipelines/mine --write', 'the contract as a file'],
+  ])
+}
+
+async function tryDataset(name: string, folder: string, options: Options, context: CommandContext): Promise<void> {
+  const { terminal, settings, signal, clock } = context
+  const config = platformConfig(settings, options.state)
+  const { document, text: textBefore } = await openText(folder)
+  const target = await readTarget(folder, document, name)
+  if (options.write === true) refuseToReplace(folder, target, options)
+  const { rows: limit, window } = options
+  const sample = await readSample(target, { config, settings, limit, window, now: clock(), signal })
+  const draft = await verified(draftOf(sample), sample, config)
+  const about = { pipeline: target.pipeline.name, dataset: target.dataset }
+  const showValues = options.showValues === true
+  const text = contractText(about.pipeline, about.dataset, draft, { showValues })
+  const written =
+    options.write === true ? await write(folder, { target, document, textBefore, draft, sample, config }) : []
+  const next = nextOf(name, folder, options)
+  if (options.json === true) {
+    const columns = draft.columns.map(({ values, ...column }) => (showValues ? { ...column, values } : column))
+    return terminal.print(
+      `${toJson({ facts: sample.facts, columns, contract: text, columnsText: columnReadings(draft), written })}\n`,
+    )
+  }
+  const { paint, print } = terminal
+  print(`${showDraft(sample, draft, { paint, showValues })}\n`)
+  print(written.length === 0 ? text : written.map((file) => `${paint('green', '✓')} ${file}\n`).join(''))
+  print(`\n${next}`)
+}
+
+function refuseToReplace(folder: string, { contract }: Target, { force }: Options): void {
+  const file = path.join(folder, contract)
+  if (force === true || !existsSync(file)) return
+  throw new ConfigError('the contract is there already', [`${file}: expected none; --force replaces it`])
+}
+
+async function verified(draft: Draft, sample: Sample, config: PlatformConfig): Promise<Draft> {
+  await using engine = await openEngine({
+    engine: { ...config.engine, scratchDirectory: path.join(tmpdir(), 'cinelake') },
+  })
+  await using session = await engine.session()
+  return await verifyDraft(draft, sample, session)
+}
+
+type Writing = {
+  readonly target: Target
+  readonly document: Document
+  readonly textBefore: string
+  readonly draft: Draft
+  readonly sample: Sample
+  readonly config: PlatformConfig
+}
+
+/** Writes what `validate` finds nothing wrong with, or nothing. @returns the files */
+async function write(
+  folder: string,
+  { target, document, textBefore, draft, sample, config }: Writing,
+): Promise<string[]> {
+  const { contract, source, dataset, pipeline } = target
+  const before = document.toJS() as unknown
+  const problemsBefore = await problemsIn(withFiles(folder, {}), config)
+  withDraft(document, { source: source.name, dataset }, draft, sample.pagination)
+  const isChanged = !isDeepStrictEqual(document.toJS(), before)
+  const files = {
+    [contract]: contractText(pipeline.name, dataset, draft),
+    ...(isChanged ? { [PIPELINE_FILE]: textOf(document, textBefore) } : {}),
+  }
+  const problems = newErrors(await problemsIn(withFiles(folder, files), config), problemsBefore)
+  if (problems.length > 0)
+    throw new ConfigError('the draft does not fit into the pipeline; nothing was written', problems)
+  for (const [file, text] of Object.entries(files)) {
+    const place = path.join(folder, file)
+    await mkdir(path.dirname(place), { recursive: true })
+    await writeFile(place, text)
+  }
+  return Object.keys(files).map((file) => path.join(folder, file))
+}
+
+/** Errors that a change brings; those that were there are for somebody else. */
+export function newErrors(after: readonly Problem[], before: readonly Problem[]): string[] {
+  const known = new Set(before.map(({ message }) => message))
+  return after.filter(({ severity, message }) => severity === 'error' && !known.has(message)).map(formatProblem)
+}
+
+function nextOf(name: string, folder: string, { write: isWritten }: Options): string {
+  const call = `${CALL} `
+  return isWritten === true
+    ? `Now read the contract, and then:\n  ${call}validate ${shellArgument(folder)}\n  ${call}run ${shellArgument(folder)}\n`
+    : `Save it:\n  ${call}try ${shellArgument(name)} ${shellArgument(folder)} --write\n`
+}

@@ -1,0 +1,153 @@
+import { Document, isMap, isScalar, type YAMLMap } from 'yaml'
+import { plain, type Draft, type DraftColumn } from './draft.ts'
+
+/** What stands in for values that are not to be shown. */
+const HIDDEN = '…'
+
+/**
+ * A draft as a contract of the Open Data Contract Standard.
+ * @param showValues values of the source may stand in it; a draft that is only printed has them hidden
+ */
+export function contractText(
+  pipeline: string,
+  dataset: string,
+  { columns }: Draft,
+  { showValues = true } = {},
+): string {
+  const keys = columns.filter(({ isKey }) => isKey)
+  const document = new Document({
+    apiVersion: 'v3.1.0',
+    kind: 'DataContract',
+    id: `urn:cinelake:${pipeline}:${dataset}`,
+    version: '0.1.0',
+    status: 'draft',
+    name: dataset,
+    schema: [
+      {
+        name: dataset,
+        logicalType: 'object',
+        properties: columns.map((column) => propertyOf(column, keys.indexOf(column) + 1, keys.length, showValues)),
+      },
+    ],
+  })
+  document.commentBefore = ` A draft by \`cinelake try\`, made of a few rows. Those who know the data should read it: types, what is
+ required, the key, and above all what is personal data and what is not.`
+  flowSmallMaps(document)
+  return document.toString({ lineWidth: 110 })
+}
+
+function propertyOf(column: DraftColumn, position: number, keyCount: number, showValues: boolean): object {
+  const { name, isRequired, isKey, personal, values, minimum } = column
+  const quality = [
+    ...(values === undefined ? [] : [rule(`${name}_known`, { validValues: showValues ? values : [HIDDEN] })]),
+    ...(minimum === undefined ? [] : [rule(`${name}_not_negative`, { min: minimum })]),
+  ]
+  return {
+    name,
+    ...typeOf(column.inferred.type),
+    ...(isRequired ? { required: true } : {}),
+    ...(isKey ? { primaryKey: true, ...(keyCount > 1 ? { primaryKeyPosition: position } : {}) } : {}),
+    ...(personal === undefined ? {} : { classification: 'personal' }),
+    ...(quality.length === 0 ? {} : { quality }),
+  }
+}
+
+/** A rule that a few rows suggest must not cost rows: it warns. */
+function rule(name: string, args: object): object {
+  return { name, type: 'library', metric: 'invalidValues', arguments: args, mustBe: 0, severity: 'warn' }
+}
+
+const LOGICAL: Readonly<Record<string, string>> = {
+  VARCHAR: 'string',
+  BIGINT: 'integer',
+  DOUBLE: 'number',
+  BOOLEAN: 'boolean',
+  DATE: 'date',
+  TIME: 'time',
+  'TIMESTAMP WITH TIME ZONE': 'timestamp',
+}
+
+function typeOf(type: string): object {
+  if (type === 'VARCHAR[]') return { logicalType: 'array', items: { logicalType: 'string' } }
+  if (type === 'INTEGER') return { logicalType: 'integer', physicalType: 'INTEGER' }
+  return type.startsWith('DECIMAL')
+    ? { logicalType: 'number', physicalType: type }
+    : { logicalType: LOGICAL[type] ?? 'string' }
+}
+
+/** Columns on a line of their own, as people write them. */
+function flowSmallMaps(document: Document): void {
+  const properties = document.getIn(['schema', 0, 'properties'])
+  if (typeof properties !== 'object' || properties === null || !('items' in properties)) return
+  for (const property of properties.items as YAMLMap[]) {
+    const quality = property.get('quality')
+    if (quality === undefined) property.flow = true
+    else if (typeof quality === 'object' && quality !== null && 'items' in quality) {
+      for (const each of quality.items as YAMLMap[]) each.flow = true
+    }
+  }
+}
+
+/** How the contract's columns are read, for those that are not read by themselves: `columns` of the dataset. */
+export function columnReadings({ columns }: Draft): Readonly<Record<string, string | object>> {
+  return Object.fromEntries(
+    columns.flatMap(({ name, from, inferred: { formats, decimal, nulls, separators } }) => {
+      const reading = {
+        ...(plain(from) === plain(name) ? {} : { from }),
+        ...(formats === undefined ? {} : { formats }),
+        ...(decimal === undefined ? {} : { decimal }),
+        ...(separators === undefined ? {} : { separators }),
+        ...(nulls === undefined ? {} : { nulls }),
+      }
+      const keys = Object.keys(reading)
+      if (keys.length === 0) return []
+      return [[name, keys.length === 1 && 'from' in reading ? from : reading] as const]
+    }),
+  )
+}
+
+/**
+ * Puts what a draft needs into pipeline.yaml, and keeps all that is there: comments, order, and what somebody wrote about a
+ * column already. Personal columns are kept from analysts until somebody decides otherwise.
+ */
+export function withDraft(
+  document: Document,
+  { source, dataset }: { source: string; dataset: string },
+  draft: Draft,
+  pagination?: object,
+): void {
+  const place = ['sources', source, 'datasets', dataset]
+  const written = document.getIn([...place, 'columns'])
+  for (const [name, reading] of Object.entries(columnReadings(draft))) {
+    const isThere =
+      isMap(written) && written.items.some(({ key }) => plain(String(isScalar(key) ? key.value : key)) === plain(name))
+    if (!isThere) document.setIn([...place, 'columns', name], flowNode(document, reading))
+  }
+  if (pagination !== undefined && document.getIn([...place, 'pagination']) === undefined) {
+    document.setIn([...place, 'pagination'], flowNode(document, pagination))
+  }
+  keepPersonalBack(document, dataset, draft)
+}
+
+function flowNode(document: Document, value: unknown) {
+  return document.createNode(value, { flow: true })
+}
+
+function keepPersonalBack(document: Document, dataset: string, { columns }: Draft): void {
+  const personal = columns.filter((column) => column.personal !== undefined).map(({ name }) => name)
+  const serve = document.get('serve')
+  if (personal.length === 0 || typeof serve !== 'object' || serve === null || !('items' in serve)) return
+  for (const [index, item] of (serve.items as unknown[]).entries()) {
+    if (isScalar(item) && item.value === dataset) {
+      document.setIn(['serve', index], flowNode(document, { table: dataset, exclude: personal }))
+    } else if (isMap(item) && item.get('table') === dataset) {
+      const known = document.getIn(['serve', index, 'exclude'])
+      const before =
+        typeof known === 'object' && known !== null && 'toJSON' in known
+          ? (known as { toJSON(): string[] }).toJSON()
+          : []
+      const missing = personal.filter((name) => !before.includes(name))
+      if (missing.length > 0) document.setIn(['serve', index, 'exclude'], flowNode(document, [...before, ...missing]))
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { ConfigError } from '@cinelake/core'
+import { createSqlTyper, openFolder, readPipeline, type PipelineFolder, type Problem } from '@cinelake/pipeline'
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { isMap, parseDocument, type Document } from 'yaml'
+import { openEngine } from '../open-parts.ts'
+import type { PlatformConfig } from '../settings.ts'
+
+export const PIPELINE_FILE = 'pipeline.yaml'
+
+/**
+ * The text of a pipeline.yaml as a document that keeps its comments.
+ * @throws {ConfigError} terminal: there is none, or it is no YAML
+ */
+export async function openText(folder: string): Promise<{ readonly document: Document; readonly text: string }> {
+  const file = path.join(folder, PIPELINE_FILE)
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const problem = `${file}: ${error.message}; name a folder that has one, or make one with \`cinelake init DIR\``
+    throw new ConfigError('there is no pipeline', [problem], { cause: error })
+  })
+  const document = parseDocument(text)
+  if (document.errors.length === 0 && isMap(document.contents)) return { document, text }
+  const problems = document.errors.map(({ message }) => `${file}: ${message}`)
+  throw new ConfigError('the pipeline cannot be read', problems.length > 0 ? problems : [`${file}: expected a mapping`])
+}
+
+/**
+ * How such a document is written. Lines in which nothing was changed stay as they were, also where the writer would put
+ * blanks elsewhere.
+ * @param before the text that it was read from
+ */
+export function textOf(document: Document, before = ''): string {
+  const text = document.toString({ lineWidth: 0, flowCollectionPadding: true })
+  const waiting = new Map<string, string[]>()
+  for (const line of before.split('\n'))
+    waiting.set(withoutBlanks(line), [...(waiting.get(withoutBlanks(line)) ?? []), line])
+  const kept = text.split('\n').map((line) => waiting.get(withoutBlanks(line))?.shift() ?? line)
+  // Blanks may be part of a text.
+  const isSame = isDeepStrictEqual(parseDocument(kept.join('\n')).toJS(), document.toJS())
+  return isSame ? kept.join('\n') : text
+}
+
+const withoutBlanks = (line: string) => line.replaceAll(/ *([[\]{},]) */g, '$1').trimEnd()
+
+/** A pipeline's folder in which some files are other than on the disk. */
+export function withFiles(folder: string, files: Readonly<Record<string, string>>): PipelineFolder {
+  const there = openFolder(path.resolve(folder))
+  return {
+    read: async (file) => files[file] ?? (await there.read(file)),
+    async list(below) {
+      const own = Object.keys(files).flatMap((file) =>
+        path.posix.dirname(file) === below ? [path.posix.basename(file)] : [],
+      )
+      return [...new Set([...(await there.list(below)), ...own])].sort()
+    },
+  }
+}
+
+/** Checks a folder as `validate` does. */
+export async function problemsIn(
+  folder: PipelineFolder,
+  config: Pick<PlatformConfig, 'engine'>,
+): Promise<readonly Problem[]> {
+  const engine = { ...config.engine, scratchDirectory: path.join(tmpdir(), 'cinelake') }
+  await using typing = await openEngine({ engine })
+  await using session = await typing.session()
+  return (await readPipeline(folder, { typer: createSqlTyper(session) })).problems
+}

@@ -1,0 +1,118 @@
+import { inferDates } from './infer-dates.ts'
+
+/** What a column's texts are, in the engine's words, and what has to be said so that they are read like that. */
+export type Inferred = {
+  readonly type: string
+  readonly formats?: readonly string[]
+  readonly decimal?: ','
+  readonly nulls?: readonly string[]
+  readonly separators?: readonly string[]
+  /** For people. */
+  readonly note?: string
+}
+
+const NULL_WORDS = new Set([
+  'null',
+  'n/a',
+  'na',
+  'nan',
+  'none',
+  'nil',
+  '-',
+  '--',
+  '?',
+  String.raw`\n`,
+  '#n/a',
+  'unknown',
+])
+/** Digits that BIGINT surely holds. */
+const BIGINT_DIGITS = 18
+/** Digits that a DECIMAL has unless more are needed. */
+const USUAL_PRECISION = 18
+const MAX_PRECISION = 38
+/** Digits behind the point beyond which a number is a measurement, not an amount. */
+const MAX_SCALE = 10
+
+/** Finds the narrowest type that all of a column's texts have. */
+export function inferColumn(texts: readonly string[]): Inferred {
+  const present = texts.filter((text) => !NULL_WORDS.has(text.toLowerCase()))
+  // Words that may be values as well are none where something else than text is written.
+  const inferred = present.length === 0 ? { type: 'VARCHAR' } : typeOf(present)
+  if (present.length === texts.length) return inferred
+  if (inferred.type === 'VARCHAR') return typeOf(texts)
+  return { ...inferred, nulls: [...new Set(texts.filter((text) => NULL_WORDS.has(text.toLowerCase())))] }
+}
+
+function typeOf(texts: readonly string[]): Inferred {
+  const isAll = (pattern: RegExp) => texts.every((text) => pattern.test(text))
+  if (isAll(/^(?:true|false|yes|no|t|f|y|n)$/i)) return { type: 'BOOLEAN' }
+  if (isAll(/^[+-]?(?:0|[1-9]\d*)$/)) return wholeNumber(texts)
+  if (isAll(/^[+-]?(?:\d+\.?\d*|\.\d+)$/) && !texts.some(hasLeadingZero)) return decimal(texts, '.')
+  if (isAll(/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?$/i) && !texts.some(hasLeadingZero)) return { type: 'DOUBLE' }
+  if (isAll(/^[+-]?\d{1,3}(?:,\d{3})*(?:\.\d+)?$/) && texts.some((text) => /,\d{3}(?:\.|,|$)/.test(text)))
+    return decimal(texts, '.')
+  if (isAll(/^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?$/) && texts.some((text) => text.includes(','))) {
+    return { ...decimal(texts, ','), decimal: ',' }
+  }
+  return temporal(texts) ?? list(texts) ?? { type: 'VARCHAR' }
+}
+
+/** `007` is a code, not a number. */
+const hasLeadingZero = (text: string) => /^[+-]?0\d/.test(text)
+
+function wholeNumber(texts: readonly string[]): Inferred {
+  const digits = Math.max(...texts.map((text) => text.replace(/^[+-]/, '').length))
+  if (digits <= BIGINT_DIGITS) return { type: 'BIGINT' }
+  return digits <= MAX_PRECISION ? { type: `DECIMAL(${MAX_PRECISION},0)` } : { type: 'VARCHAR' }
+}
+
+function decimal(texts: readonly string[], sign: '.' | ','): Inferred {
+  const parts = texts.map((text) =>
+    text
+      .replace(/^[+-]/, '')
+      .replaceAll(sign === '.' ? ',' : '.', '')
+      .split(sign),
+  )
+  const whole = Math.max(...parts.map(([before = '']) => before.length))
+  const scale = Math.max(...parts.map(([, after = '']) => after.length))
+  if (scale === 0) return wholeNumber(parts.map(([before = '']) => before))
+  if (scale > MAX_SCALE || whole + scale > MAX_PRECISION) return { type: 'DOUBLE' }
+  return { type: `DECIMAL(${whole + scale <= USUAL_PRECISION ? USUAL_PRECISION : MAX_PRECISION},${scale})` }
+}
+
+function temporal(texts: readonly string[]): Inferred | undefined {
+  if (texts.every((text) => /^(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?$/.test(text)))
+    return { type: 'TIME' }
+  for (const type of ['DATE', 'TIMESTAMP WITH TIME ZONE'] as const) {
+    const dates = inferDates(texts, type)
+    if (dates === undefined) continue
+    const { formats, isAmbiguous } = dates
+    const isLocal = type !== 'DATE' && texts.some((text) => !/(?:Z|UTC|[+-]\d{2}:?(?:\d{2})?)$/.test(text))
+    const notes = [
+      ...(isAmbiguous ? ['the first number may be the month as well: check it'] : []),
+      ...(isLocal ? ['without an offset: taken for UTC, unless `timeZone` says otherwise'] : []),
+    ]
+    return {
+      type,
+      ...(formats === undefined ? {} : { formats }),
+      ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
+    }
+  }
+  return undefined
+}
+
+/** Texts that have to be there before repeated words make a list of them. */
+const MIN_LISTS = 10
+
+function list(texts: readonly string[]): Inferred | undefined {
+  if (texts.every((text) => /^\[.*\]$/s.test(text) && !text.includes('{'))) return { type: 'VARCHAR[]' }
+  for (const separator of ['|', ';', ',']) {
+    const parted = texts.filter((text) => text.includes(separator))
+    if (parted.length < texts.length / 4 || texts.length < MIN_LISTS) continue
+    const items = texts.flatMap((text) => text.split(separator).map((item) => item.trim()))
+    const isWordy = items.every((item) => item.length > 0 && item.length <= 40 && item.split(/\s+/).length <= 4)
+    // What a list holds comes back in others; the words of a sentence, or names in two parts, do not.
+    if (isWordy && new Set(items).size <= items.length / 3) return { type: 'VARCHAR[]', separators: [separator] }
+  }
+  return undefined
+}

@@ -1,0 +1,87 @@
+import { ConfigError } from '@cinelake/core'
+import { readPipeline, type CheckedPipeline, type CheckedSource } from '@cinelake/pipeline'
+import { isMap, isScalar, parseDocument, stringify, type Document } from 'yaml'
+import { PIPELINE_FILE, textOf, withFiles } from './folder-text.ts'
+
+/** A dataset to be tried, with no more of its pipeline than is needed for that. */
+export type Target = {
+  readonly pipeline: CheckedPipeline
+  readonly source: CheckedSource
+  readonly dataset: string
+  /** The contract's file, relative to the folder. */
+  readonly contract: string
+}
+
+/** Says nothing about the data: what it is like is still to be found out. */
+const STUB = 'contract.stub.yaml'
+
+/** Keys of a dataset that are about its contract's columns. */
+const ABOUT_COLUMNS = ['columns', 'newestBy', 'partitionBy', 'duplicates', 'contract', 'drift']
+
+/**
+ * Reads one dataset of a pipeline whose contract need not be there yet, and whose other parts need not be right.
+ * @param name `<source>/<dataset>`
+ * @throws {ConfigError} terminal: there is no such dataset, or its text is wrong
+ */
+export async function readTarget(folder: string, document: Document, name: string): Promise<Target> {
+  const [source = '', dataset = '', ...rest] = name.split('/')
+  const known = datasetsOf(document)
+  if (rest.length > 0 || !known.includes(`${source}/${dataset}`)) {
+    const problem = `${name}: expected a source and a dataset of ${folder}/${PIPELINE_FILE}, one of ${known.join(', ') || 'none'}`
+    throw new ConfigError('there is no such dataset', [problem])
+  }
+  const said = document.getIn(['sources', source, 'datasets', dataset, 'contract'])
+  const contract = typeof said === 'string' ? said : `contracts/${dataset}.yaml`
+  let problems: string[] = []
+  // Some ways of reading go with one mode only.
+  for (const mode of ['append', 'merge']) {
+    const files = { [PIPELINE_FILE]: alone(document, source, dataset, mode), [STUB]: stubOf(dataset) }
+    const read = await readPipeline(withFiles(folder, files))
+    const found = read.pipeline?.sources[0]
+    if (read.pipeline !== undefined && found !== undefined)
+      return { pipeline: read.pipeline, source: found, dataset, contract }
+    problems = read.problems
+      .filter(({ severity }) => severity === 'error')
+      .map(({ message, remedy }) => `${message}; ${remedy}`)
+  }
+  throw new ConfigError(`the dataset ${name} cannot be used`, problems)
+}
+
+/** `<source>/<dataset>` of all that are declared. */
+function datasetsOf(document: Document): string[] {
+  return keysOf(document, ['sources']).flatMap((source) =>
+    keysOf(document, ['sources', source, 'datasets']).map((dataset) => `${source}/${dataset}`),
+  )
+}
+
+function keysOf(document: Document, place: readonly string[]): string[] {
+  const node = document.getIn(place)
+  return isMap(node) ? node.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : []
+}
+
+/** The pipeline's text with this dataset alone. */
+function alone(document: Document, source: string, dataset: string, mode: string): string {
+  const copy = parseDocument(textOf(document))
+  for (const key of ['models', 'serve']) copy.delete(key)
+  for (const other of keysOf(copy, ['sources'])) if (other !== source) copy.deleteIn(['sources', other])
+  for (const other of keysOf(copy, ['sources', source, 'datasets'])) {
+    if (other !== dataset) copy.deleteIn(['sources', source, 'datasets', other])
+  }
+  const place = ['sources', source, 'datasets', dataset]
+  for (const key of ABOUT_COLUMNS) copy.deleteIn([...place, key])
+  copy.setIn([...place, 'contract'], STUB)
+  copy.setIn([...place, 'mode'], mode)
+  if (mode === 'merge') copy.setIn([...place, 'newestBy'], ['id'])
+  return textOf(copy)
+}
+
+function stubOf(dataset: string): string {
+  return stringify({
+    apiVersion: 'v3.1.0',
+    kind: 'DataContract',
+    id: 'stub',
+    version: '0',
+    status: 'draft',
+    schema: [{ name: dataset, properties: [{ name: 'id', logicalType: 'string', primaryKey: true }] }],
+  })
+}

@@ -1,0 +1,44 @@
+import { identifier, type SqlSession } from '@cinelake/engine'
+import { readColumn } from '@cinelake/transformer'
+import type { Draft, DraftColumn } from './draft.ts'
+import type { Sample } from './sample.ts'
+
+/**
+ * Reads the sample as it is read when it is refined. A column of which not every text is of the type that was found is
+ * text: what cannot be read must not cost rows.
+ */
+export async function verifyDraft(draft: Draft, sample: Sample, session: SqlSession): Promise<Draft> {
+  const names = sample.columns.map((_, index) => identifier(`c${index}`))
+  await session.run(`CREATE OR REPLACE TEMP TABLE tried (${names.map((name) => `${name} VARCHAR`).join(', ')})`)
+  await session.append('tried', one(sample.rows))
+  const columns: DraftColumn[] = []
+  for (const column of draft.columns) {
+    const index = sample.columns.findIndex(({ name, type }) => name === column.from && type === undefined)
+    const isReadable = index < 0 || (await unreadCount(column, names[index] ?? '', session)) === 0
+    columns.push(
+      isReadable
+        ? column
+        : { ...column, inferred: { type: 'VARCHAR', note: 'not every text is of one type' }, minimum: undefined },
+    )
+  }
+  return { ...draft, columns }
+}
+
+async function unreadCount({ inferred, from }: DraftColumn, raw: string, session: SqlSession): Promise<number> {
+  const { type, formats, decimal, nulls, separators } = inferred
+  const reading = {
+    from: [from],
+    ...(formats === undefined ? {} : { formats: [...formats] }),
+    ...(decimal === undefined ? {} : { decimal }),
+    ...(nulls === undefined ? {} : { nulls: [...nulls] }),
+    ...(separators === undefined ? {} : { separators: [...separators] }),
+  }
+  const { value, text } = readColumn({ type, reading }, raw, [])
+  const query = `SELECT count(*) AS n FROM tried WHERE (${text}) IS NOT NULL AND (${value}) IS NULL`
+  const [found] = await session.rows<{ n: number | bigint }>(query)
+  return Number(found?.n ?? 0)
+}
+
+async function* one<T>(value: T): AsyncGenerator<T> {
+  yield value
+}

@@ -1,0 +1,32 @@
+import { TerminalError } from '@cinelake/core'
+
+/** A key that cannot sign. Never shows it. */
+export class RestKeyError extends TerminalError {
+  readonly code = 'REST_KEY_INVALID'
+
+  constructor(source: string, algorithm: string, got: string) {
+    super(
+      `key cannot sign [source=${source} algorithm=${algorithm}]: expected ${KEYS[algorithm] ?? 'a key'}, got ${got}; put the right one in the place of secrets`,
+      { source, algorithm, got },
+    )
+  }
+}
+
+const KEYS: Readonly<Record<string, string>> = {
+  RS256: 'a private RSA key as PEM',
+  ES256: 'a private key of the curve P-256 as PEM',
+  HS256: 'a secret that is not empty',
+}
+
+/** The token endpoint, or Azure, said no. What it said is not shown: it may repeat what was sent. */
+export class RestTokenRefusedError extends TerminalError {
+  readonly code = 'REST_TOKEN_REFUSED'
+
+  constructor(source: string, from: string, got: string, options?: ErrorOptions) {
+    super(
+      `no token for the API [source=${source} from=${from}]: expected a token, got ${got}; correct the source's \`auth\` (client, scope, audience) or the secrets that it names`,
+      { source, from, got },
+      options,
+    )
+  }
+}

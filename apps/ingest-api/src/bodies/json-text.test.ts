@@ -1,0 +1,189 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sharedData } from '@cinelake/testkit'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { csvRow } from '../landing/csv-text.ts'
+import { createColumns } from '../landing/columns.ts'
+import { flattenRecord } from '../landing/flatten-record.ts'
+import { RecordProblem } from '../landing/record-problem.ts'
+import { parseJsonPath, valueAt } from './json-path.ts'
+import { describeSyntaxError, parseJson, type JsonObject } from './json-text.ts'
+import { actionFor, backoffMs, retryAfterMs } from '../requests/retry-rules.ts'
+
+const cellsOf = (text: string) => {
+  const columns = createColumns({ known: undefined, drift: 'evolve' })
+  const cells = flattenRecord(parseJson(text) as JsonObject, columns)
+  return Object.fromEntries(columns.names.map((name, index) => [name, cells[index]]))
+}
+
+describe('numbers', () => {
+  test.each([
+    '9007199254740993',
+    '-9223372036854775808',
+    '123456789012345678901234567890',
+    '0.1',
+    '1.10',
+    '1.0',
+    '-0',
+    '-0.0',
+    '1e3',
+    '1E+400',
+    '0.1234567890123456789012345',
+    '42',
+    '999999999999999',
+    '0',
+  ])('%s stays as it is written, in a cell and within an array', (number) => {
+    expect(cellsOf(`{"a":${number},"b":[${number},{"c":${number}}],"d":{"e":${number}}}`)).toEqual({
+      a: number,
+      b: `[${number},{"c":${number}}]`,
+      'd.e': number,
+    })
+  })
+
+  test('any JSON keeps every number, also where the quick way is taken', () => {
+    const number = fc.oneof(
+      fc.integer().map(String),
+      fc.bigInt().map(String),
+      fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => JSON.stringify(n)),
+      fc.tuple(fc.integer(), fc.nat()).map(([a, b]) => `${a}.${b}`),
+    )
+    fc.assert(
+      fc.property(fc.array(fc.tuple(number, fc.string()), { minLength: 1 }), (items) => {
+        const text = `{${items.map(([n, key], i) => `${JSON.stringify(`k${i}${key.replaceAll('.', '')}`)}:${n}`).join(',')}}`
+        expect(Object.values(cellsOf(text))).toEqual(items.map(([n]) => n))
+      }),
+    )
+  })
+})
+
+describe('a record as a row', () => {
+  test.each([
+    ['{"id":1,"name":"Ada","ok":true,"none":null}', { id: '1', name: 'Ada', ok: 'true', none: null }],
+    ['{"a":{"b":{"c":1}},"d":2}', { 'a.b.c': '1', d: '2' }],
+    ['{"tags":["a","b"],"empty":[],"object":{}}', { tags: '["a","b"]', empty: '[]', object: '{}' }],
+    ['{"__proto__":1,"constructor":2}', { constructor: '2', ['__proto__']: '1' }],
+    ['{"text":"12","blank":""}', { text: '12', blank: '' }],
+  ])('%s', (text, cells) => {
+    expect(new Map(Object.entries(cellsOf(text)))).toEqual(new Map(Object.entries(cells)))
+  })
+
+  test('columns keep the order in which they were first seen, and a record has none of those that come later', () => {
+    const columns = createColumns({ known: undefined, drift: 'evolve' })
+
+    const rows = ['{"b":1}', '{"a":2,"b":3}', '{"c":{"d":4}}'].map((text) =>
+      flattenRecord(parseJson(text) as JsonObject, columns),
+    )
+
+    expect(columns.names).toEqual(['b', 'a', 'c.d'])
+    expect(rows).toEqual([['1'], ['3', '2'], [null, null, '4']])
+  })
+
+  test('two fields that would become one column, and objects without end, are problems', () => {
+    expect(() => cellsOf('{"a.b":1,"a":{"b":2}}')).toThrow(RecordProblem)
+    expect(() => cellsOf('{"a":'.repeat(100) + '1' + '}'.repeat(100))).toThrow('at most 64 objects')
+    expect(() => cellsOf(`{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`)).toThrow(/sensible depth|call stack/i)
+  })
+})
+
+test.each([
+  [['a', null, ''], 'a,,""'],
+  [['a,b', 'say "x"', 'two\nlines', 'cr\r'], '"a,b","say ""x""","two\nlines","cr\r"'],
+  [[' padded ', 'ü😀'], '" padded ",ü😀'],
+  [[null], '""'],
+  [[], '""'],
+  [['\ud83d'], '\ufffd'],
+])('%j is the CSV row %s', (values, row) => {
+  expect(csvRow(values)).toBe(row)
+})
+
+describe('paths into a body', () => {
+  const body = parseJson('{"data":{"items":[{"id":1}]},"@odata.nextLink":"x","a.b":[[2]]}')
+  test.each([
+    ['$.data.items[0].id', 1],
+    ["$['@odata.nextLink']", 'x'],
+    ['$["a.b"][0][0]', 2],
+    ['$.data.items[7].id', undefined],
+    ['$.data.constructor', undefined],
+    ['$.nothing.here', undefined],
+  ])('%s leads to %j', (path, value) => {
+    expect(valueAt(body, parseJsonPath(path))).toEqual(value)
+  })
+
+  test.each(['data', '$.', '$..a', '$[*]', '$.a[', '$a'])('%s is refused', (path) => {
+    expect(() => parseJsonPath(path)).toThrow('path into the body is not usable')
+  })
+})
+
+describe('repeating a request', () => {
+  const now = new Date('2026-03-02T03:00:00Z')
+  test.each([
+    ['3', 3000],
+    [' 120 ', 120_000],
+    ['Mon, 02 Mar 2026 03:00:10 GMT', 10_000],
+    ['Monday, 02-Mar-26 03:00:10 GMT', 10_000],
+    ['Mon, 02 Mar 2026 02:00:00 GMT', 0],
+    ['-1', undefined],
+    ['1.5', undefined],
+    ['soon', undefined],
+    ['', undefined],
+    [null, undefined],
+  ])('Retry-After: %s means %s ms', (header, waitMs) => {
+    expect(retryAfterMs(header, now)).toBe(waitMs)
+  })
+
+  test('waits longer each time, spread over half of the span, up to half a minute', () => {
+    expect([0, 1, 2, 3].map((retry) => backoffMs(retry, 0))).toEqual([250, 500, 1000, 2000])
+    expect(backoffMs(0, 0.999)).toBe(500)
+    expect(backoffMs(50, 0.999)).toBeLessThanOrEqual(30_000)
+  })
+
+  test('is for what may pass', () => {
+    expect([408, 425, 429, 500, 502, 503, 504].map((status) => actionFor(status, {}))).toEqual(Array(7).fill('retry'))
+    expect([200, 400, 401, 403, 404].map((status) => actionFor(status, {}))).toEqual([
+      'accept',
+      'fail',
+      'refresh',
+      'fail',
+      'fail',
+    ])
+  })
+
+  test('is for what the text says, the status before its group', () => {
+    const actions = { 404: 'ignore', '4xx': 'retry', 503: 'fail' } as const
+    expect([404, 409, 503, 500].map((status) => actionFor(status, actions))).toEqual([
+      'ignore',
+      'retry',
+      'fail',
+      'retry',
+    ])
+  })
+})
+
+const suite = sharedData('malformed_json_JSONTestSuite')
+describe.skipIf(suite === undefined)('JSONTestSuite (needs the shared data)', () => {
+  const folder = join(suite ?? '', 'test_parsing')
+  const files = suite === undefined ? [] : readdirSync(folder)
+  const read = (name: string) =>
+    parseJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(join(folder, name))))
+
+  const outcomeOf = (name: string) => {
+    try {
+      return read(name) === undefined ? 'nothing' : 'read'
+    } catch (error) {
+      return describeSyntaxError(error, readFileSync(join(folder, name)).length)
+    }
+  }
+
+  test('every text that is JSON is read', () => {
+    for (const name of files.filter((file) => file.startsWith('y_'))) {
+      expect({ name, outcome: outcomeOf(name) }).toEqual({ name, outcome: 'read' })
+    }
+  })
+
+  test('every text that is not is refused, in words that quote nothing of it', () => {
+    for (const name of files.filter((file) => file.startsWith('n_'))) {
+      expect(outcomeOf(name)).toMatch(/^(nothing|a text that (ends|is something else).{0,60})$/)
+    }
+  })
+})

@@ -1,0 +1,57 @@
+/** A number as the server wrote it, where JavaScript's own number would be another or be written otherwise. */
+export type ExactNumber = { readonly rawJSON: string }
+
+export type JsonValue = null | boolean | number | string | ExactNumber | JsonArray | JsonObject
+export type JsonArray = readonly JsonValue[]
+export type JsonObject = { readonly [name: string]: JsonValue }
+
+/** The part of ECMAScript 2026 (JSON.parse source text access) that Node 24 has and TypeScript's library does not yet know. */
+type JsonWithSource = {
+  parse(
+    text: string,
+    reviver: (name: string, value: unknown, context: { readonly source?: string }) => unknown,
+  ): unknown
+  rawJSON(text: string): ExactNumber
+  isRawJSON(value: unknown): value is ExactNumber
+}
+const json = JSON as unknown as JsonWithSource
+
+/**
+ * Whether a text may hold a number that JavaScript would write otherwise, where a value may stand: a minus zero, an
+ * exponent, a fraction that ends in zero or begins with six of them, or more than fifteen digits, which is what a double
+ * keeps of any number. A text within the text may look like one; that costs time, never exactness.
+ */
+const UNCOMMON_NUMBER =
+  /(?:"\s*:|[[,]|^)\s*-?(?:(?<=-)0(?![.\d])|\d{16}|\d+(?:\.\d+)?[eE]|\d+\.\d*0(?!\d)|0\.0{6}|(?=[\d.]{17})\d+\.)/
+
+/**
+ * Reads JSON without changing a number: integers of any size and decimals of any length keep the text that they came as.
+ * @throws {SyntaxError} whose message may quote the text
+ */
+export function parseJson(text: string): JsonValue {
+  const parsed: unknown = UNCOMMON_NUMBER.test(text) ? json.parse(text, keepNumber) : JSON.parse(text)
+  return parsed as JsonValue
+}
+
+export function isExactNumber(value: JsonValue): value is ExactNumber {
+  return json.isRawJSON(value)
+}
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !json.isRawJSON(value)
+}
+
+function keepNumber(_name: string, value: unknown, { source }: { readonly source?: string }): unknown {
+  return typeof value !== 'number' || source === undefined || source === String(value) ? value : json.rawJSON(source)
+}
+
+/** What is wrong with a text that is not JSON, without a word of it. */
+export function describeSyntaxError(error: unknown, length: number): string {
+  const message = error instanceof Error ? error.message : ''
+  if (length === 0) return 'nothing'
+  if (/Unexpected end|Unterminated/.test(message)) return `a text that ends in the middle, after ${length} characters`
+  const [, position] = /at position (\d+)/.exec(message) ?? []
+  return position === undefined
+    ? 'a text that is something else'
+    : `a text that is something else from character ${position} on`
+}

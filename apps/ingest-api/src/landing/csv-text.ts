@@ -1,0 +1,16 @@
+/** What RFC 4180 asks to be quoted, and blanks at the ends, which readers take away. */
+const NEEDS_QUOTES = /[",\r\n]|^\s|\s$/
+
+/** A value as a cell of a CSV row. Nothing is not the same as an empty text, which is quoted. */
+function csvCell(value: string | null | undefined): string {
+  if (value === null || value === undefined) return ''
+  return value === '' || NEEDS_QUOTES.test(value) ? `"${value.replaceAll('"', '""')}"` : value
+}
+
+/** A row without its line end. Never an empty line, which readers take for no row. */
+export function csvRow(values: readonly (string | null | undefined)[]): string {
+  let row = csvCell(values[0])
+  for (let index = 1; index < values.length; index += 1) row += `,${csvCell(values[index])}`
+  // A lone surrogate has no form in UTF-8; it becomes the character that stands for what cannot be shown.
+  return row === '' ? '""' : row.toWellFormed()
+}

@@ -1,0 +1,41 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+import type { QualityResult } from '@cinelake/contracts'
+
+/** Records that are not as the contract says, where the dataset wants none of that. */
+export class SchemaDriftError extends TerminalError {
+  readonly code = 'REST_SCHEMA_DRIFT'
+  readonly quality: readonly QualityResult[]
+
+  constructor(source: string, dataset: string, quality: readonly QualityResult[]) {
+    const problems = quality.map(({ rule, detail = '' }) => `${rule}: ${detail}`).join('; ')
+    super(
+      `records are not as the contract says [source=${source} dataset=${dataset}]: expected its fields, got others (${problems}); bring the contract up to date, or say \`drift: evolve\`, \`rescue\` or \`ignore\``,
+      { source, dataset },
+    )
+    this.quality = quality
+  }
+}
+
+/** Another worker reads the same pages, and is ahead. */
+export class LandingTakenError extends TransientError {
+  readonly code = 'REST_LANDING_TAKEN'
+
+  constructor(path: string) {
+    super(
+      `another worker lands the same pages [path=${path}]: expected to be the only one, got its pages; the next attempt goes on after them`,
+      { path },
+    )
+  }
+}
+
+/** What a dataset starts from has not landed. */
+export class ParentMissingError extends TerminalError {
+  readonly code = 'REST_PARENT_MISSING'
+
+  constructor(dataset: string, parent: string, problem: string) {
+    super(
+      `rows to start from are missing [dataset=${dataset} parent=${parent}]: expected them in its landed file, got ${problem}; run \`ingest\` of \`${parent}\` first, or correct the name`,
+      { dataset, parent, problem },
+    )
+  }
+}

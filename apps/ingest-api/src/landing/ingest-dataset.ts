@@ -1,0 +1,100 @@
+import type { TaskContext } from '@cinelake/bus'
+import type { Ingest } from '@cinelake/contracts'
+import { PipelineError, sha256, taskFileName, TerminalError, type Clock } from '@cinelake/core'
+import { windowFolder, type Lake, type Landed } from '@cinelake/lake'
+import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
+import { openTaskRequests, type RequestsDeps } from '../requests/task-requests.ts'
+import { cursorOf, requestTimes } from '../requests/request-times.ts'
+import { LandingTakenError } from './errors.ts'
+import { landFiles } from './land-files.ts'
+import { landedPages, removeLanding, type LandingPlace, type PageObject } from './landed-pages.ts'
+import { parentFor, recordPages } from './record-pages.ts'
+import { contractOf, rowRulesOf } from './row-rules.ts'
+import { spoolPages } from './spool-pages.ts'
+
+export type IngestDatasetDeps = RequestsDeps & { readonly lake: Lake; readonly clock: Clock }
+
+/** What an ingest command is about, looked up in its pipeline. */
+export type IngestTarget = {
+  readonly pipeline: CheckedPipeline
+  readonly source: RestSource
+  readonly dataset: RestDataset
+}
+
+/** Times that one attempt goes on after another worker's pages, or begins anew because its own are of no use. */
+const MAX_RESTARTS = 5
+
+/** What says of the pages read so far that they will never be a whole: the way through them was wrong. */
+const WRONG_WAY = new Set(['REST_PAGE_LOOP', 'REST_PAGES_INCOMPLETE', 'REST_TOO_MANY_PAGES'])
+
+/**
+ * Reads all pages of a dataset and lands them as one CSV file. Pages come into the lake one by one, so that an attempt goes
+ * on where the one before it stopped.
+ */
+export function createIngestDataset(deps: IngestDatasetDeps) {
+  return async (command: Ingest, target: IngestTarget, context: TaskContext): Promise<Landed> => {
+    for (let restart = 0; ; restart += 1) {
+      const attempt = { pagesRead: 0, pagesBefore: 0 }
+      try {
+        return await ingest(deps, command, target, context, attempt)
+      } catch (error) {
+        const isTaken = error instanceof LandingTakenError
+        // A cursor that is not valid any more, a page that is gone: the way on from what was read leads nowhere.
+        const isStale = error instanceof TerminalError && attempt.pagesBefore > 0 && attempt.pagesRead === 0
+        const isWrong = error instanceof PipelineError && WRONG_WAY.has(error.code)
+        if (isStale || isWrong) await removeLanding({ ...deps, folder: landingFolder(command) }, context.signal)
+        if (!(isTaken || isStale) || restart >= MAX_RESTARTS) throw error
+        deps.log.info({ task: command.task, reason: error.code }, 'reading begins anew')
+      }
+    }
+  }
+}
+
+/** Where the pages of a task are until its manifest is there. */
+export function landingFolder(command: Ingest): string {
+  return `raw/_landing/${command.pipeline.name}/${windowFolder(command)}/${taskFileName(command.task)}`
+}
+
+async function ingest(
+  deps: IngestDatasetDeps,
+  command: Ingest,
+  { pipeline, source, dataset }: IngestTarget,
+  { signal, progress }: TaskContext,
+  attempt: { pagesRead: number; pagesBefore: number },
+): Promise<Landed> {
+  const { lake, fill, clock, log } = deps
+  const parent = await parentFor(lake, command, dataset, signal)
+  const of = sha256(
+    JSON.stringify([
+      command.pipeline.digest,
+      command.source,
+      command.dataset,
+      command.window,
+      command.generation,
+      command.since,
+      parent,
+    ]),
+  )
+  const place: LandingPlace = { lake, folder: landingFolder(command), of, clock, log, signal }
+  // What is made of another dataset's rows is made anew faster than it is kept.
+  const landed: PageObject[] = dataset.explodedFrom === undefined ? await landedPages(place) : []
+  const before = landed.at(-1)?.head
+  attempt.pagesBefore = before?.last ?? 0
+
+  await using requests = await openTaskRequests(deps, { pipeline: pipeline.name, source, dataset, signal })
+  const times = requestTimes(pipeline, command, dataset.incremental)
+  const from = before?.state.next
+  const task = { lake, fill, command, source, dataset, times, requests, signal }
+  const pages = before !== undefined && from === null ? undefined : recordPages(task, parent, from)
+  const contract = contractOf(pipeline, source, dataset)
+  const rules = rowRulesOf(source, dataset, contract)
+
+  await using scratch = await lake.scratch()
+  const spooled = { directory: scratch.directory, rules, contract, place, landed, source, dataset }
+  await using spool = await spoolPages(spooled, pages, (done) => {
+    attempt.pagesRead += 1
+    progress(done)
+  })
+  const files = await landFiles(lake, spool, { command, source, dataset, contract, rules, signal })
+  return { ...files, ...cursorOf(dataset, times) }
+}

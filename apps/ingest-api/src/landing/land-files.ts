@@ -1,0 +1,46 @@
+import type { Ingest } from '@cinelake/contracts'
+import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
+import type { CheckedColumn, RestDataset, RestSource } from '@cinelake/pipeline'
+import type { CsvSpool, RowRules } from './csv-spool.ts'
+import { driftOf } from './drift.ts'
+import { SchemaDriftError } from './errors.ts'
+import { withoutFormulas } from './guard-formulas.ts'
+
+export type FilesTask = {
+  readonly command: Ingest
+  readonly source: RestSource
+  readonly dataset: RestDataset
+  readonly contract: readonly CheckedColumn[] | undefined
+  readonly rules: RowRules
+  readonly signal: AbortSignal
+}
+
+/**
+ * Lands the rows of a spool as one CSV file, each key once.
+ * @throws {SchemaDriftError} terminal
+ */
+export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): Promise<Landed> {
+  const { command, source, dataset, contract, rules, signal } = task
+  const quality = driftOf(contract, spool.columns, spool.rowCount, rules.drift)
+  if (quality.some(({ severity }) => severity === 'fail'))
+    throw new SchemaDriftError(source.name, dataset.name, quality)
+  const superseded = rules.key.length === 0 ? undefined : await spool.superseded()
+  const duplicateCount = superseded?.count ?? 0
+  const rowCount = spool.rowCount - duplicateCount
+  const findings = {
+    rowCount,
+    ...(duplicateCount === 0 ? {} : { duplicateCount }),
+    ...(quality.length === 0 ? {} : { quality }),
+  }
+  // Without a record there is nothing to say about columns either, so no file.
+  if (rowCount === 0) return { format: 'csv', files: [], ...findings }
+  const name = windowFolder(command)
+  const folder = `raw/api/${source.name}/${dataset.name}`
+  const content = () => spool.content(superseded)
+  const landed = await landObject(lake, `${folder}/${name}.csv`, content, { signal })
+  if (dataset.guardFormulas === true) {
+    const beside = landed.path.replace(/\.csv$/, '.guarded.csv')
+    await lake.writeIfAbsent(beside, withoutFormulas(content()), { signal })
+  }
+  return { format: 'csv', files: [{ ...landed, name: `${dataset.name}/${name}.csv`, rowCount }], ...findings }
+}

@@ -1,0 +1,83 @@
+import type { Clock, Log } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { readHead, type PageHead } from './page-object.ts'
+
+/** Milliseconds. A table of which one half is a day older than the other is nothing that an API ever showed. */
+const MAX_AGE_MS = 24 * 3_600_000
+
+export type LandingPlace = {
+  readonly lake: Lake
+  /** `raw/_landing/<pipeline>/<window>/<task>` */
+  readonly folder: string
+  /** What the pages are of: pages of anything else are not gone on from. */
+  readonly of: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+/** An object with pages that can be gone on from. */
+export type PageObject = { readonly path: string; readonly head: PageHead }
+
+/** Lake path of the object that begins with a page. `m`: several objects merged into one. */
+export function pagePath(folder: string, kind: 'p' | 'm', first: number): string {
+  return `${folder}/${kind}-${String(first).padStart(8, '0')}`
+}
+
+/**
+ * The pages that an attempt before this one had landed, in order: those that are whole, of the same task, and follow on
+ * each other. Whatever else is there is removed, so that it is in nobody's way.
+ */
+export async function landedPages(place: LandingPlace): Promise<PageObject[]> {
+  const { lake, folder, signal, log } = place
+  const paths: string[] = []
+  for await (const { path } of lake.list(folder, { signal })) paths.push(path)
+  const pages = await chain(new Set(paths), place)
+  const used = new Set(pages.map(({ path }) => path))
+  for (const path of paths) if (!used.has(path)) await lake.delete(path, { signal })
+  const last = pages.at(-1)?.head
+  if (last !== undefined) log.info({ pageCount: last.last, rowCount: last.state.rowCount }, 'reading goes on')
+  else if (paths.length > 0) log.info({ folder }, 'what was read before is of no use and is read again')
+  return pages
+}
+
+async function chain(paths: ReadonlySet<string>, { lake, folder, of, clock, signal }: LandingPlace) {
+  const pages: PageObject[] = []
+  let link = ''
+  for (let next = 1; ;) {
+    const found = await firstValid(['m', 'p'] as const, async (kind) => {
+      const path = pagePath(folder, kind, next)
+      const head = paths.has(path) ? await readHead(lake, path, signal) : undefined
+      return head?.of === of && head.first === next && head.after === link ? { path, head } : undefined
+    })
+    if (found === undefined) break
+    pages.push(found)
+    link = found.head.link
+    next = found.head.last + 1
+  }
+  const at = pages.at(-1)?.head.at
+  return at !== undefined && clock().getTime() - Date.parse(at) <= MAX_AGE_MS ? pages : []
+}
+
+async function firstValid<Kind, Found>(
+  kinds: readonly Kind[],
+  look: (kind: Kind) => Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  for (const kind of kinds) {
+    const found = await look(kind)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** Removes what was kept to go on from. Best effort: what stays is in nobody's way. */
+export async function removeLanding(
+  { lake, folder, log }: Pick<LandingPlace, 'lake' | 'folder' | 'log'>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const { path } of lake.list(folder, { signal })) await lake.delete(path, { signal })
+  } catch (error) {
+    log.warn({ folder, err: error }, 'pages that are not needed any more could not be removed')
+  }
+}

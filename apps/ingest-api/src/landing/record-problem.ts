@@ -1,0 +1,2 @@
+/** Why a record cannot be a row, in words without values. */
+export class RecordProblem extends Error {}

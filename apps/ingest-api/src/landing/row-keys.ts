@@ -1,0 +1,103 @@
+import { hash } from 'node:crypto'
+
+/** Bytes that stand for a row's key: half of a SHA-256. Two keys that share them will not be met. */
+const KEY_BYTES = 16
+
+const NO_KEY = Buffer.alloc(KEY_BYTES)
+
+/** What stands for a row's key; zeros where a part of the key is missing, which is no key at all. */
+export function keyOf(cells: readonly (string | null | undefined)[], places: readonly number[]): Buffer {
+  const parts = places.map((place) => cells[place])
+  if (parts.some((part) => part === null || part === undefined)) return NO_KEY
+  return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, KEY_BYTES)
+}
+
+/** Keys that are compared in one pass: with them goes 84 MB of memory, whatever the number of rows. */
+const KEYS_PER_PASS = 2_000_000
+
+export type SupersededRows = { readonly count: number; readonly has: (row: number) => boolean }
+
+/**
+ * The rows whose key comes again later. Many keys are compared in several passes, each of which looks at its own share.
+ * @param keys gives the keys of all rows in order, from the start each time it is called
+ */
+export async function supersededRows(
+  keys: () => AsyncIterable<Uint8Array>,
+  rowCount: number,
+  perPass = KEYS_PER_PASS,
+): Promise<SupersededRows> {
+  const isOld = new Uint8Array(Math.ceil(rowCount / 8))
+  const passes = Math.max(1, Math.ceil(rowCount / perPass))
+  let count = 0
+  for (let pass = 0; pass < passes; pass += 1) {
+    const table = createTable(Math.ceil(rowCount / passes))
+    let row = 0
+    for await (const block of wholeKeys(keys())) {
+      for (let at = 0; at < block.length; at += KEY_BYTES, row += 1) {
+        if (block.readUInt32LE(at + 12) % passes !== pass) continue
+        const before = table.put(block, at, row)
+        if (before === undefined) continue
+        isOld[before >>> 3] = (isOld[before >>> 3] ?? 0) | (1 << (before & 7))
+        count += 1
+      }
+    }
+  }
+  return { count, has: (row) => ((isOld[row >>> 3] ?? 0) & (1 << (row & 7))) !== 0 }
+}
+
+async function* wholeKeys(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0)
+  for await (const block of bytes) {
+    const all =
+      rest.length === 0 ? Buffer.from(block.buffer, block.byteOffset, block.byteLength) : Buffer.concat([rest, block])
+    const end = all.length - (all.length % KEY_BYTES)
+    yield all.subarray(0, end)
+    rest = all.subarray(end)
+  }
+}
+
+/** A hash table of keys and the last row that had each, in flat memory. Grows, since shares are never quite even. */
+function createTable(expected: number) {
+  let slots = 1 << Math.ceil(Math.log2(Math.max(16, expected * 1.5)))
+  let words = new Uint32Array(slots * 5)
+  let used = 0
+  const find = (a: number, b: number, c: number, d: number) => {
+    for (let slot = (a ^ b) & (slots - 1); ; slot = (slot + 1) & (slots - 1)) {
+      const at = slot * 5
+      // A row is kept as its number plus one: zero is an empty slot.
+      if (words[at + 4] === 0) return at
+      if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d) return at
+    }
+  }
+  const set = (a: number, b: number, c: number, d: number, row: number) => {
+    const at = find(a >>> 0, b >>> 0, c >>> 0, d >>> 0)
+    const before = words[at + 4] ?? 0
+    words.set([a, b, c, d, row + 1], at)
+    if (before === 0) used += 1
+    return before === 0 ? undefined : before - 1
+  }
+  const grow = () => {
+    const old = words
+    slots *= 2
+    used = 0
+    words = new Uint32Array(slots * 5)
+    for (let at = 0; at < old.length; at += 5) {
+      const [a = 0, b = 0, c = 0, d = 0, row = 0] = old.subarray(at, at + 5)
+      if (row !== 0) set(a, b, c, d, row - 1)
+    }
+  }
+  return {
+    /** @returns the row that had the key before; undefined for a key that is new, and for no key */
+    put(keys: Buffer, at: number, row: number): number | undefined {
+      const [a, b, c, d] = [0, 4, 8, 12].map((offset) => keys.readUInt32LE(at + offset)) as [
+        number,
+        number,
+        number,
+        number,
+      ]
+      if (a === 0 && b === 0 && c === 0 && d === 0) return undefined
+      if (used * 4 > slots * 3) grow()
+      return set(a, b, c, d, row)
+    },
+  }
+}

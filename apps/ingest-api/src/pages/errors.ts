@@ -1,0 +1,41 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+import type { RequestPlace } from '../errors.ts'
+
+const at = ({ source, dataset, address, page }: RequestPlace) =>
+  `source=${source} dataset=${dataset} page=${page} address=${address}`
+
+/** More pages than the pipeline expects. */
+export class RestTooManyPagesError extends TerminalError {
+  readonly code = 'REST_TOO_MANY_PAGES'
+
+  constructor(place: RequestPlace, maxPages: number) {
+    super(
+      `API has more pages than were expected [${at(place)}]: expected at most ${maxPages}, got one more; raise the pagination's \`maxPages\`, ask for larger pages, or say \`atMaxPages: stop\` where the rest is not needed`,
+      { ...place, maxPages },
+    )
+  }
+}
+
+/** Pages that ended before all was there that the server said to have. */
+export class RestPagesIncompleteError extends TransientError {
+  readonly code = 'REST_PAGES_INCOMPLETE'
+
+  constructor(place: RequestPlace, expected: number, actual: number) {
+    super(
+      `API's pages end too early [${at(place)}]: expected the ${expected} records that it counts, got ${actual}; the next attempt reads them again; if it stays so, the API hides what is far behind: read it in parts, by \`query\``,
+      { ...place, expected, actual },
+    )
+  }
+}
+
+/** An answer that says that there is more, in no way that `auto` knows. */
+export class RestPaginationUnknownError extends TerminalError {
+  readonly code = 'REST_PAGINATION_UNKNOWN'
+
+  constructor(place: RequestPlace, hint: string) {
+    super(
+      `API's pagination is not recognised [${at(place)}]: expected one of the common ways to a next page, got none, while ${hint}; write the dataset's \`pagination\` out`,
+      { ...place, hint },
+    )
+  }
+}

@@ -1,0 +1,113 @@
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { describe, expect, test } from 'vitest'
+import { startHttp } from '../ingest-api.fixture.ts'
+import { givenPush, KEY, send } from './push.fixture.ts'
+
+describe('a key', () => {
+  test('that is none of the source, or for no source, opens nothing and says no more', async () => {
+    await using given = await givenPush()
+    const { url } = await given.replica()
+
+    const refused = [
+      await send(url, '[]', { key: 'another' }),
+      await send(url, '[]', { key: null }),
+      await send(url, '[]', { key: null, headers: { authorization: `Bearer ${KEY}` } }),
+    ]
+    const unknown = await fetch(`${url}/v1/datasets/nothing/events`, { method: 'POST', headers: { 'x-api-key': KEY } })
+    const dataset = await fetch(`${url}/v1/datasets/web/other`, { method: 'POST', headers: { 'x-api-key': KEY } })
+
+    expect(refused.map(({ status, answer }) => [status, answer.code])).toEqual(
+      refused.map(() => [401, 'PUSH_UNAUTHORIZED']),
+    )
+    expect([unknown.status, await unknown.json()]).toEqual([401, refused[0]?.answer])
+    expect([dataset.status, await dataset.json()]).toMatchObject([404, { code: 'PUSH_DATASET_MISSING' }])
+    expect(JSON.stringify(given.log.lines)).not.toContain(KEY)
+  })
+
+  test('may be changed: both open while both are there, and a new one is looked up', async () => {
+    let first = 'old'
+    await using given = await givenPush({
+      source: { keys: ['${secret:ONE}', '${secret:TWO}'] },
+      secrets: (name, refresh) => (name === 'TWO' ? 'two' : refresh ? first : 'old'),
+    })
+    const { url } = await given.replica()
+
+    const before = [await send(url, '[]', { key: 'old' }), await send(url, '[]', { key: 'two' })]
+    first = 'new'
+    const after = await send(url, '[]', { key: 'new' })
+
+    expect([...before, after].map(({ status }) => status)).toEqual([202, 202, 202])
+  })
+})
+
+describe('a token', () => {
+  const NOW = Date.parse('2026-03-02T10:00:00Z') / 1000
+  const AUDIENCE = 'api://cinelake'
+
+  async function givenIssuer() {
+    const mine = await generateKeyPair('RS256')
+    const other = await generateKeyPair('RS256')
+    const jwk = { ...(await exportJWK(mine.publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }
+    const stack = new AsyncDisposableStack()
+    let status = 200
+    const server = stack.use(
+      await startHttp((_, response) => response.writeHead(status).end(JSON.stringify({ keys: [jwk] }))),
+    )
+    const issuer = `${server.url}/tenant/v2.0`
+    const tokens = {
+      issuers: [issuer],
+      audience: AUDIENCE,
+      jwks: `${server.url}/keys`,
+      roles: ['Data.Push'],
+      clients: [],
+    }
+    const given = stack.use(await givenPush({ source: { keys: [], tokens } }))
+    const { url } = await given.replica()
+    return {
+      given,
+      goAway: () => void (status = 500),
+      async push(payload: Readonly<Record<string, unknown>> = {}, key = mine.privateKey) {
+        const claims = { iss: issuer, aud: AUDIENCE, exp: NOW + 3600, roles: ['Data.Push'], ...payload }
+        const token = await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k1' }).sign(key)
+        return await send(url, '[]', { key: null, headers: { authorization: `Bearer ${token}` } })
+      },
+      pushText: async (token: string) =>
+        await send(url, '[]', { key: null, headers: { authorization: `Bearer ${token}` } }),
+      other: other.privateKey,
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    }
+  }
+
+  test('of the issuer, for the audience, with the role, opens; any other does not', async () => {
+    await using issuer = await givenIssuer()
+
+    const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{}').toString('base64url')}.`
+    const answers = {
+      right: await issuer.push(),
+      expired: await issuer.push({ exp: NOW - 120 }),
+      early: await issuer.push({ nbf: NOW + 3600 }),
+      elsewhere: await issuer.push({ aud: 'api://other' }),
+      stranger: await issuer.push({ iss: 'https://example.org/' }),
+      forged: await issuer.push({}, issuer.other),
+      unsigned: await issuer.pushText(unsigned),
+      nonsense: await issuer.pushText('nonsense'),
+      endless: await issuer.push({ exp: undefined }),
+      role: await issuer.push({ roles: ['Data.Read'] }),
+      none: await issuer.push({ roles: 'Data.Push' }),
+    }
+
+    const statuses = Object.fromEntries(Object.entries(answers).map(([name, { status }]) => [name, status]))
+    const { right, role, none, ...others } = statuses
+    expect({ right, role, none }).toEqual({ right: 202, role: 403, none: 403 })
+    expect(Object.values(others)).toEqual(Object.values(others).map(() => 401))
+  })
+
+  test('that cannot be checked now may be sent again', async () => {
+    await using issuer = await givenIssuer()
+    issuer.goAway()
+
+    const { status, headers } = await issuer.push()
+
+    expect([status, headers.get('retry-after')]).toEqual([503, '5'])
+  })
+})

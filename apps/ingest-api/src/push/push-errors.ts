@@ -1,0 +1,162 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+
+/** Where a push was meant to go. */
+export type PushPlace = { readonly source: string; readonly dataset: string }
+
+const at = ({ source, dataset }: PushPlace) => `source=${source} dataset=${dataset}`
+
+/** Neither key nor token opens the source. The same for a source that there is not: who may not push learns no names. */
+export class PushUnauthorizedError extends TerminalError {
+  readonly code = 'PUSH_UNAUTHORIZED'
+
+  constructor() {
+    super(
+      'push is refused: expected a key of the source as `X-API-Key`, or a token that it takes as `Authorization: Bearer …`, got neither; ask those who run the platform for one, and check the name of the source',
+      {},
+    )
+  }
+}
+
+/** A valid token of somebody who may not push. */
+export class PushForbiddenError extends TerminalError {
+  readonly code = 'PUSH_FORBIDDEN'
+
+  constructor(source: string, lacks: string) {
+    super(`push is refused [source=${source}]: expected a token with ${lacks}, got one without; have it assigned`, {
+      source,
+      lacks,
+    })
+  }
+}
+
+/** The keys that tokens are signed with cannot be had now. */
+export class PushKeysAwayError extends TransientError {
+  readonly code = 'PUSH_KEYS_AWAY'
+
+  constructor(source: string, options?: ErrorOptions) {
+    super(
+      `token cannot be checked now [source=${source}]: expected the issuer to give the keys that it signs with, got no usable answer; send it again`,
+      { source },
+      options,
+    )
+  }
+}
+
+export class PushDatasetMissingError extends TerminalError {
+  readonly code = 'PUSH_DATASET_MISSING'
+
+  constructor(place: PushPlace) {
+    super(`push has no place [${at(place)}]: expected a dataset of the source, got another name; correct the address`, {
+      ...place,
+    })
+  }
+}
+
+export class PushMissingError extends TerminalError {
+  readonly code = 'PUSH_MISSING'
+
+  constructor(place: PushPlace, id: string) {
+    super(`push is not known [${at(place)} id=${id}]: expected an id that a push was answered with, got another`, {
+      ...place,
+      id,
+    })
+  }
+}
+
+/** A header that says something that is not understood. */
+export class PushHeaderError extends TerminalError {
+  readonly code = 'PUSH_HEADER_INVALID'
+
+  constructor(header: string, expected: string) {
+    super(`push is refused [header=${header}]: expected ${expected}, got something else; correct the header`, {
+      header,
+    })
+  }
+}
+
+export class PushTypeError extends TerminalError {
+  readonly code = 'PUSH_TYPE_UNKNOWN'
+
+  constructor(header: string, expected: string) {
+    super(
+      `push is refused [header=${header}]: expected ${expected}, got something else; send it in one of these forms`,
+      {
+        header,
+      },
+    )
+  }
+}
+
+/** A body that is not what it is said to be. Says where, never what. */
+export class PushBodyError extends TerminalError {
+  readonly code = 'PUSH_BODY_INVALID'
+
+  /** @param where `record 17`, `line 5`, `the body` */
+  constructor(where: string, expected: string, got: string) {
+    super(`push is refused [where=${where}]: expected ${expected}, got ${got}; nothing of it has landed`, { where })
+  }
+}
+
+export class PushTooLargeError extends TerminalError {
+  readonly code = 'PUSH_TOO_LARGE'
+
+  constructor(what: string, limitBytes: number) {
+    super(
+      `push is too large: expected ${what} of at most ${limitBytes} bytes, got more; nothing of it has landed; send it in parts, each with a key of its own`,
+      { what, limitBytes },
+    )
+  }
+}
+
+/** One key for two bodies. */
+export class PushKeyReusedError extends TerminalError {
+  readonly code = 'PUSH_KEY_REUSED'
+
+  constructor(place: PushPlace) {
+    super(
+      `idempotency key is taken [${at(place)}]: expected the same body as the push before it with this key, got another; send it with a key of its own`,
+      { ...place },
+    )
+  }
+}
+
+/** Too many at once, or in a time. */
+export class PushLimitedError extends TransientError {
+  readonly code = 'PUSH_LIMITED'
+  readonly waitSeconds: number
+
+  constructor(source: string, waitMs: number) {
+    const waitSeconds = Math.max(1, Math.ceil(waitMs / 1000))
+    super(`too many pushes [source=${source}]: expected fewer; send it again in ${waitSeconds} s`, {
+      source,
+      waitSeconds,
+    })
+    this.waitSeconds = waitSeconds
+  }
+}
+
+/** The connection ended before the body did. Nobody is there to read it; it is for the log. */
+export class PushCutError extends TransientError {
+  readonly code = 'PUSH_CUT'
+
+  constructor(options?: ErrorOptions) {
+    super(
+      'push ended before its body did: expected the rest, got the end of the connection; nothing of it has landed',
+      {},
+      options,
+    )
+  }
+}
+
+/** What is in the lake about a push is not what this program puts there. */
+export class PushRecordCorruptError extends TerminalError {
+  readonly code = 'PUSH_RECORD_CORRUPT'
+
+  constructor(path: string, options?: ErrorOptions) {
+    super(
+      `what the lake says of a push is corrupt [path=${path}]: expected what a push leaves there, got something else; restore the object`,
+      { path },
+      options,
+    )
+  }
+}

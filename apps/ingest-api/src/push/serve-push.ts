@@ -1,0 +1,33 @@
+import { ConfigError } from '@cinelake/core'
+import { createPushApi, type PushApiDeps } from './push-api.ts'
+
+/** Milliseconds that pushes under way get to end when the service stops. What is given up is sent again by its sender. */
+const GRACE_MS = 20_000
+
+/**
+ * Serves the push API until it is disposed.
+ * @throws {ConfigError} terminal: the address cannot be used
+ */
+export async function servePush(
+  deps: Omit<PushApiDeps, 'signal'>,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const stop = new AbortController()
+  const api = createPushApi({ ...deps, signal: stop.signal })
+  try {
+    const url = await api.listen({ host, port })
+    deps.log.info({ url }, 'push API is served')
+    return {
+      url,
+      async [Symbol.asyncDispose]() {
+        const timer = setTimeout(() => stop.abort(), GRACE_MS)
+        await api.close()
+        clearTimeout(timer)
+      },
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const problem = `expected a free port, got ${reason}; set CINELAKE_PUSH_HOST and CINELAKE_PUSH_PORT`
+    throw new ConfigError(`the push API cannot be served on ${host}:${port}`, [problem], { cause: error })
+  }
+}

@@ -1,0 +1,94 @@
+import { parseWindow, shiftWindow, windowAt, type Calendar, type Window } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import type { Schedule } from '@cinelake/pipeline'
+import type { PushPlace } from './push-errors.ts'
+import { closedPath, closingPath, Closed, readRecordText, Receipt, receiptPath, receiptsFolder } from './push-layout.ts'
+
+type Store = Pick<Lake, 'stat' | 'readText' | 'putIfAbsent' | 'list'>
+type Options = { readonly signal?: AbortSignal }
+
+/*
+ * Which window a push belongs to is decided without anybody waiting for anybody:
+ *
+ * - To close a window is to put `_closing`, then to list the receipts, then to put the list as `_closed` if absent. Whoever
+ *   needs a closed window may do so; the first list counts for all, for ever.
+ * - To commit a push is to put its receipt into its window, then to look for `_closing`. Where there is none, every list is
+ *   still to be made and will have the receipt. Where there is one, the list says: either the push is on it, or it goes on
+ *   to the next window, where the same is done.
+ *
+ * All who commit one push (the same key at two replicas, or again after a crash) go through the same windows and find the
+ * same answer.
+ */
+
+/** The window in which a push that came at an instant belongs first: none before the pipeline's first. */
+export function firstWindow(schedule: Schedule, receivedAt: Date): Window {
+  const calendar: Calendar = schedule
+  const window = windowAt(calendar, receivedAt)
+  const start = parseWindow(calendar, schedule.start)
+  return start !== undefined && start.start > window.start ? start : window
+}
+
+/**
+ * Makes a push count.
+ * @returns its window
+ */
+export async function commitReceipt(
+  lake: Store,
+  place: PushPlace,
+  schedule: Schedule,
+  receipt: Receipt,
+  options?: Options,
+): Promise<Window> {
+  const text = JSON.stringify(receipt)
+  for (let window = firstWindow(schedule, new Date(receipt.receivedAt)); ; window = shiftWindow(schedule, window, 1)) {
+    // A window that is closed gets no receipts that nobody will count.
+    if (!(await isClosing(lake, place, window.label, options))) {
+      await lake.putIfAbsent(receiptPath(place, window.label, receipt.id), text, options)
+      if (!(await isClosing(lake, place, window.label, options))) return window
+    }
+    const { ids } = await closeWindow(lake, place, window.label, options)
+    if (ids.includes(receipt.id)) return window
+  }
+}
+
+/** Closes a window, unless it is closed. @returns the pushes that are in it for good */
+export async function closeWindow(lake: Store, place: PushPlace, label: string, options?: Options): Promise<Closed> {
+  const path = closedPath(place, label)
+  const known = await lake.readText(path, options)
+  if (known !== undefined) return readRecordText(Closed, known, path)
+  await lake.putIfAbsent(closingPath(place, label), '{}', options)
+  const ids: string[] = []
+  for await (const { path: receipt } of lake.list(receiptsFolder(place, label), options)) {
+    ids.push(receipt.slice(receipt.lastIndexOf('/') + 1, -'.json'.length))
+  }
+  const closed: Closed = { version: 1, ids }
+  if ((await lake.putIfAbsent(path, JSON.stringify(closed), options)) === 'created') return closed
+  const first = await lake.readText(path, options)
+  return first === undefined ? closed : readRecordText(Closed, first, path)
+}
+
+/**
+ * The receipt of a push with its window.
+ * @param from when the push began
+ * @returns undefined for one that never counted
+ */
+export async function findReceipt(
+  lake: Store,
+  { place, schedule, id, from, now }: { place: PushPlace; schedule: Schedule; id: string; from: Date; now: Date },
+  options?: Options,
+): Promise<{ readonly receipt: Receipt; readonly window: Window; readonly isClosed: boolean } | undefined> {
+  const last = windowAt(schedule, now)
+  for (let window = firstWindow(schedule, from); ; window = shiftWindow(schedule, window, 1)) {
+    const path = receiptPath(place, window.label, id)
+    const isClosed = await isClosing(lake, place, window.label, options)
+    const isListed = !isClosed || (await closeWindow(lake, place, window.label, options)).ids.includes(id)
+    const text = isListed ? await lake.readText(path, options) : undefined
+    if (text !== undefined) return { receipt: readRecordText(Receipt, text, path), window, isClosed }
+    // Windows that are open have no pushes yet that another window does not know of.
+    if (!isClosed && window.start >= last.start) return undefined
+  }
+}
+
+async function isClosing(lake: Store, place: PushPlace, label: string, options?: Options): Promise<boolean> {
+  return (await lake.stat(closingPath(place, label), options)) !== undefined
+}

@@ -1,0 +1,105 @@
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import { RestAddressPrivateError } from './errors.ts'
+
+/** What is not of the public internet. Source: IANA's special-purpose address registries (RFC 6890 and its updates) */
+const PRIVATE: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
+  ['0.0.0.0', 8, 'ipv4'],
+  ['10.0.0.0', 8, 'ipv4'],
+  ['100.64.0.0', 10, 'ipv4'],
+  ['127.0.0.0', 8, 'ipv4'],
+  ['169.254.0.0', 16, 'ipv4'],
+  ['172.16.0.0', 12, 'ipv4'],
+  ['192.0.0.0', 24, 'ipv4'],
+  ['192.168.0.0', 16, 'ipv4'],
+  ['198.18.0.0', 15, 'ipv4'],
+  ['224.0.0.0', 3, 'ipv4'],
+  // Among them `::`, `::1` and IPv4 in the old way; 6to4, Teredo and NAT64 lead to any IPv4 address.
+  ['::', 96, 'ipv6'],
+  ['64:ff9b::', 96, 'ipv6'],
+  ['64:ff9b:1::', 48, 'ipv6'],
+  ['100::', 64, 'ipv6'],
+  ['2001::', 32, 'ipv6'],
+  ['2002::', 16, 'ipv6'],
+  ['fc00::', 7, 'ipv6'],
+  ['fe80::', 9, 'ipv6'],
+  ['ff00::', 8, 'ipv6'],
+]
+
+const blocked = new BlockList()
+for (const [net, prefix, family] of PRIVATE) blocked.addSubnet(net, prefix, family)
+
+/** Whether an IP address is of this machine, of a company's own network, or of none. */
+export function isPrivateAddress(address: string): boolean {
+  const mapped = mappedIPv4(address)
+  if (mapped !== undefined) return blocked.check(mapped, 'ipv4')
+  return blocked.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** IPv4 within IPv6 (`::ffff:7f00:1`), as a URL writes it. */
+function mappedIPv4(address: string): string | undefined {
+  if (isIP(address) !== 6) return undefined
+  const host = new URL(`http://[${address.replace(/%.*$/, '')}]`).hostname
+  const [, high, low] = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(host) ?? []
+  if (high === undefined || low === undefined) return undefined
+  const number = Number.parseInt(high, 16) * 65_536 + Number.parseInt(low, 16)
+  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff).join('.')
+}
+
+/** Keeps requests away from addresses that a server, or a name server, talks them into. */
+export type AddressGuard = {
+  /**
+   * Checks an address before it is asked for. What it names literally as this machine or as a private address passes only
+   * at an origin that the pipeline's text names itself.
+   * @throws {RestAddressPrivateError} terminal
+   */
+  check(url: URL, trustedOrigin: string | undefined): void
+  /** Finds a name's addresses for the one connection that is then made to them: there is no second look-up to differ. */
+  readonly lookup: LookupFunction
+}
+
+export type Lookup = (
+  hostname: string,
+  options: { readonly all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+/** @param allowed hosts whose addresses may be private */
+export function createAddressGuard(allowed: readonly string[], lookup: Lookup = systemLookup): AddressGuard {
+  const names = new Set(allowed.map((host) => plainHost(host)))
+  return {
+    check(url, trustedOrigin) {
+      const host = plainHost(url.hostname)
+      if (names.has(host) || url.origin === trustedOrigin) return
+      if (isThisMachine(host)) throw new RestAddressPrivateError(host, 'a name of this machine')
+      if (isIP(host) !== 0 && isPrivateAddress(host)) throw new RestAddressPrivateError(host, 'a private address')
+    },
+    lookup(hostname, options, callback) {
+      lookup(hostname, { ...options, all: true }, (error, found) => {
+        const [first] = found ?? []
+        if (error !== null || first === undefined) return callback(error ?? notFound(hostname), '', 0)
+        const host = plainHost(hostname)
+        // That this machine's own name stands in the text was checked before.
+        const isExpected = names.has(host) || (isThisMachine(host) && found.every(({ address }) => isLoopback(address)))
+        if (!isExpected && found.some(({ address }) => isPrivateAddress(address))) {
+          return callback(new RestAddressPrivateError(host, 'a name that leads to a private address'), '', 0)
+        }
+        return options.all === true ? callback(null, found) : callback(null, first.address, first.family)
+      })
+    },
+  }
+}
+
+function plainHost(host: string): string {
+  return host
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+    .toLowerCase()
+}
+
+const isThisMachine = (host: string) => host === 'localhost' || host.endsWith('.localhost')
+const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
+
+function notFound(hostname: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`no address for ${hostname}`), { code: 'ENOTFOUND' })
+}

@@ -1,0 +1,43 @@
+import { TerminalError, TransientError } from '@cinelake/core'
+import type { RequestPlace } from '../errors.ts'
+
+const at = ({ source, dataset, address, page }: RequestPlace) =>
+  `source=${source} dataset=${dataset} page=${page} address=${address}`
+
+/** An address on this machine or on the company's own network that the pipeline's text does not name. */
+export class RestAddressPrivateError extends TerminalError {
+  readonly code = 'REST_ADDRESS_PRIVATE'
+
+  /** @param how it came to be asked for: in words */
+  constructor(host: string, how: string) {
+    super(
+      `address is not of the public internet [host=${host}]: expected one that is, got ${how}; where that is meant, name the host in the source's \`allowPrivate\``,
+      { host, how },
+    )
+  }
+}
+
+/** All the repetitions that a task has were needed. */
+export class RestRetriesSpentError extends TransientError {
+  readonly code = 'REST_RETRIES_SPENT'
+
+  constructor(place: RequestPlace, reason: string, budget: number) {
+    super(
+      `API fails too often [${at(place)} retries=${budget}]: expected fewer failures in one task, got another (${reason}); the next attempt goes on from here; if it stays so, ask the API's operator, or raise \`retryBudget\``,
+      { ...place, reason, retries: budget },
+    )
+  }
+}
+
+/** Certificates of the text that are none, or not to be had. */
+export class RestCertificateError extends TerminalError {
+  readonly code = 'REST_CERTIFICATE_INVALID'
+
+  constructor(source: string, problem: string, options?: ErrorOptions) {
+    super(
+      `certificates of the source cannot be used [source=${source}]: expected PEM (-----BEGIN CERTIFICATE-----), got ${problem}; correct the source's \`tls\``,
+      { source, problem },
+      options,
+    )
+  }
+}

@@ -1,0 +1,106 @@
+import type { Clock } from '@cinelake/core'
+import type { RestSource } from '@cinelake/pipeline'
+
+export type LimiterDeps = {
+  readonly clock: Clock
+  readonly pause: (waitMs: number, signal: AbortSignal) => Promise<void>
+}
+
+/** The turns that all requests of a source take. */
+export type Limiter = {
+  /** Waits for a turn; dispose it when the answer is in. */
+  turn(signal: AbortSignal): Promise<Disposable>
+  /** Nobody asks before so many milliseconds have passed: the server wants it so. The next turn is the one that waits. */
+  rest(waitMs: number): void
+  /** Milliseconds until somebody may ask again. */
+  readonly restMs: number
+}
+
+/**
+ * Holds several limits at once. In any span as long as a period no more requests begin than it allows: not even around the
+ * end of a period, where a bucket that fills up would let twice as many through.
+ */
+export function createLimiter(
+  { limits = [], concurrency = Infinity }: Pick<RestSource, 'limits' | 'concurrency'>,
+  { clock, pause }: LimiterDeps,
+): Limiter {
+  const windows = limits.map(({ requests, periodMs }) => ({ periodMs, begun: createRing(requests) }))
+  const places = createPlaces(concurrency)
+  let restUntil = -Infinity
+  const restMs = () => Math.max(0, restUntil - clock().getTime())
+  return {
+    async turn(signal) {
+      const place = await places.take(signal)
+      try {
+        const now = clock().getTime()
+        const begin = Math.max(now, restUntil, ...windows.map(({ begun, periodMs }) => begun.oldest() + periodMs))
+        // Taken before the wait, so that those who come meanwhile line up behind it.
+        for (const { begun } of windows) begun.add(begin)
+        const rest = restUntil
+        if (begin > now) await pause(begin - now, signal)
+        if (restUntil === rest) restUntil = -Infinity
+        return place
+      } catch (error) {
+        place[Symbol.dispose]()
+        throw error
+      }
+    },
+    rest: (waitMs) => void (restUntil = Math.max(restUntil, clock().getTime() + waitMs)),
+    get restMs() {
+      return restMs()
+    },
+  }
+}
+
+/** The times of the last so many requests. */
+function createRing(size: number) {
+  const times: number[] = []
+  let next = 0
+  return {
+    /** When the request began that has to lie a period back; -Infinity while there were fewer. */
+    oldest: () => times[next] ?? -Infinity,
+    add(time: number) {
+      times[next] = time
+      next = (next + 1) % size
+    },
+  }
+}
+
+/** First come, first served. */
+function createPlaces(count: number) {
+  const waiting = new Set<() => void>()
+  let taken = 0
+  const release = () => {
+    const [first] = waiting
+    if (first === undefined) taken -= 1
+    else {
+      waiting.delete(first)
+      first()
+    }
+  }
+  return {
+    async take(signal: AbortSignal): Promise<Disposable> {
+      signal.throwIfAborted()
+      if (taken >= count) await turnOf(waiting, signal)
+      else taken += 1
+      let isHeld = true
+      return {
+        [Symbol.dispose]() {
+          if (isHeld) release()
+          isHeld = false
+        },
+      }
+    },
+  }
+}
+
+async function turnOf(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const leave = () => {
+    waiting.delete(resolve)
+    reject(signal.reason)
+  }
+  waiting.add(resolve)
+  signal.addEventListener('abort', leave, { once: true })
+  await promise.finally(() => signal.removeEventListener('abort', leave))
+}

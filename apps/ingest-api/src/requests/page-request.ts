@@ -1,0 +1,18 @@
+/** What is sent along with a POST. */
+export type RequestBody = { readonly contentType: string; readonly text: string }
+
+/** A request for one page, without anything that says who asks. */
+export type PageRequest = {
+  readonly url: URL
+  readonly method: 'GET' | 'POST'
+  /** Made anew for each try, since secrets within it may have been looked up again. */
+  readonly body?: (() => RequestBody) | undefined
+}
+
+/** A request as it is sent: with credentials, and with secrets as they are now. */
+export type SignedRequest = {
+  readonly url: URL
+  readonly method: 'GET' | 'POST'
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: RequestBody | undefined
+}

@@ -1,0 +1,123 @@
+import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import { RestAddressError } from '../errors.ts'
+import { withSecretsOf } from './refreshed-address.ts'
+import { fillTimes, type RequestTimes } from './window-text.ts'
+
+/** The address of a dataset without any page, and the secrets in it. */
+export type DatasetAddress = {
+  readonly first: URL
+  /** Every secret that was put in, as it is written there. */
+  readonly secrets: readonly string[]
+  /** The address of a page, made of `first` or told by the server, with the secrets as they were last looked up. */
+  readonly current: (url: URL) => URL
+  /** The same with the names of secrets in their places, to be kept; and back. */
+  readonly hide: (url: URL) => string
+  readonly reveal: (hidden: string) => URL
+  /** Looks the secrets up again. False when there are none, so that nothing would change. */
+  readonly refresh: () => Promise<boolean>
+}
+
+/**
+ * Fills and joins the parts of a dataset's address.
+ * @throws {RestAddressError} terminal
+ */
+export async function addressOf(
+  source: RestSource,
+  dataset: RestDataset,
+  times: RequestTimes,
+  fill: Fill,
+): Promise<DatasetAddress> {
+  const secrets: string[] = []
+  const look = (refresh: boolean) => fillAddress({ source, dataset, times, secrets, refresh }, fill)
+  const first = await look(false)
+  const named = await fillAddress(withSecretNames({ source, dataset, times, secrets: [], refresh: false }), fill)
+  const former: URL[] = []
+  let latest = first
+  const key = source.auth.type === 'apiKey' && source.auth.in === 'query' ? source.auth.name : undefined
+  return {
+    first,
+    secrets,
+    current: (url) => former.reduce((page, from) => withSecretsOf(latest, page, from), url),
+    hide(url) {
+      const hidden = [...former, latest].reduce((page, from) => withSecretsOf(named, page, from), url)
+      // Servers write links that repeat the key; the credentials put it in again.
+      if (key !== undefined && hidden.searchParams.has(key)) hidden.searchParams.delete(key)
+      return hidden.href
+    },
+    reveal: (hidden) => withSecretsOf(latest, new URL(hidden), named),
+    async refresh() {
+      const templates = [source.baseUrl, dataset.path, ...Object.values(dataset.query)]
+      if (!templates.some((template) => template.includes('${secret:'))) return false
+      const again = await look(true)
+      former.push(latest)
+      latest = again
+      return true
+    },
+  }
+}
+
+type Parts = {
+  readonly source: Pick<RestSource, 'name' | 'baseUrl'>
+  readonly dataset: Pick<RestDataset, 'path' | 'query'>
+  readonly times: RequestTimes
+  /** Gets every secret that is put in, as it is written there. */
+  readonly secrets: string[]
+  readonly refresh: boolean
+}
+
+async function fillAddress({ source, dataset, times, secrets, refresh }: Parts, fill: Fill): Promise<URL> {
+  const remember = (write: (value: string) => string) => (value: string) => {
+    secrets.push(value, encodeURIComponent(value), encodeURI(value))
+    return write(value)
+  }
+  const encoded = { refresh, encodeSecret: remember(encodeURIComponent) }
+  const url = parseBase(source.name, (await fill(source.baseUrl, encoded)).trim())
+  const [path = '', query = ''] = splitOnce(await fill(fillTimes(dataset.path, times) ?? '', encoded), '?')
+  if (path !== '') url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`
+  for (const [name, value] of new URLSearchParams(query)) url.searchParams.append(name, value)
+  const plain = { refresh, encodeSecret: remember((value) => value) }
+  for (const [name, template] of Object.entries(dataset.query)) {
+    const filled = fillTimes(template, times)
+    if (filled !== undefined) url.searchParams.append(name, await fill(filled, plain))
+  }
+  return url
+}
+
+/** The same parts with each secret's name for its value, in letters that stay as they are in an address. */
+function withSecretNames({ source, dataset, ...rest }: Parts): Parts {
+  const named = (template: string) => template.replaceAll(/\$\{secret:([^}]*)\}/g, 'secret.$1')
+  const query = Object.entries(dataset.query).map(([name, template]) => [name, named(template)] as const)
+  return {
+    ...rest,
+    source: { name: source.name, baseUrl: named(source.baseUrl) },
+    dataset: { path: named(dataset.path), query: Object.fromEntries(query) },
+  }
+}
+
+function parseBase(source: string, text: string): URL {
+  const url = URL.parse(text)
+  if (url === null) throw new RestAddressError(source, 'a text that is no address')
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw new RestAddressError(source, `the scheme ${url.protocol}`)
+  if (url.username !== '' || url.password !== '') {
+    throw new RestAddressError(source, 'one with user and password in it (say `auth` instead)')
+  }
+  url.hash = ''
+  return url
+}
+
+/**
+ * An address without user, secrets, and values that a server gave (cursors and signatures may be as good as a password).
+ * @param harmless parameters whose values may be shown
+ */
+export function showAddress(url: URL, harmless: ReadonlySet<string>, secrets: readonly string[]): string {
+  const parameters = [...url.searchParams].map(([name, value]) => `${name}=${harmless.has(name) ? value : '…'}`)
+  const text = `${url.origin}${url.pathname}${parameters.length === 0 ? '' : `?${parameters.join('&')}`}`
+  return secrets.filter((secret) => secret !== '').reduce((shown, secret) => shown.replaceAll(secret, '…'), text)
+}
+
+function splitOnce(text: string, separator: string): string[] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)]
+}

@@ -1,0 +1,160 @@
+import { CancelledError, PipelineError, type Clock, type Log } from '@cinelake/core'
+import type { StatusActions } from '@cinelake/pipeline'
+import type { Credentials } from '../auth/credentials.ts'
+import {
+  RestRateLimitedError,
+  RestRefusedError,
+  RestTlsError,
+  RestUnauthorizedError,
+  RestUnavailableError,
+  type RequestPlace,
+} from '../errors.ts'
+import { RestRetriesSpentError } from './errors.ts'
+import type { Limiter } from './limiter.ts'
+import type { PageRequest, SignedRequest } from './page-request.ts'
+import { usedUpMs } from './rate-headers.ts'
+import { actionFor, backoffMs, retryAfterMs } from './retry-rules.ts'
+import { sendRequest, type Answer } from './send-request.ts'
+import type { Transport } from './transport.ts'
+
+/** Milliseconds. A worker that waits longer holds up others; a later attempt does not. */
+const LONGEST_WAIT_MS = 120_000
+
+/** How the requests of one task are made. */
+export type Requests = {
+  readonly credentials: Credentials
+  readonly transport: Transport
+  /** The turns of all requests of the source. */
+  readonly limiter: Limiter
+  /** The origin that the pipeline's text names. */
+  readonly trustedOrigin: string
+  readonly statuses: StatusActions
+  /** Repetitions of one request. */
+  readonly maxRetries: number
+  /** Repetitions that all requests of the task have left. */
+  readonly retries: { readonly budget: number; spent: number }
+  /** For one try, from the first byte sent to the last received. */
+  readonly timeoutMs: number
+  readonly maxBodyBytes: number
+  readonly clock: Clock
+  /** In [0, 1). */
+  readonly random: () => number
+  /** Resolves after so many milliseconds; rejects when the signal is aborted. */
+  readonly pause: (waitMs: number, signal: AbortSignal) => Promise<void>
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+/** A try that may be repeated: why it failed, and how long the server asks to wait. */
+type Failure = { readonly reason: string; readonly waitMs?: number | undefined; readonly cause?: unknown }
+
+/** What stands for an answer that is to be ignored: nothing. */
+const NOTHING = { status: 204, body: new Uint8Array() }
+
+/**
+ * Gets one page, as HTTP wants it: what is "not now" is asked for again after a while, what is "no" is not. A refused
+ * credential is looked up once more, in case that it was changed. The pipeline's text may say otherwise by status.
+ * @returns an answer to be read; status 204 and no body for one that is ignored
+ */
+export async function requestPage(request: PageRequest, place: RequestPlace, requests: Requests): Promise<Answer> {
+  let isRefreshed = false
+  for (let retry = 0; ;) {
+    const signed = await requests.credentials.sign(request)
+    const result = await tryRequest(signed, place, requests)
+    if ('status' in result) {
+      const action = usedUp(result, requests) === undefined ? actionFor(result.status, requests.statuses) : 'retry'
+      if (action === 'accept') return result
+      if (action === 'ignore') return { ...result, ...NOTHING }
+      if (action === 'fail') throw new RestRefusedError(place, result.status)
+      if (action === 'refresh') {
+        await refresh(signed, result, isRefreshed, place, requests)
+        isRefreshed = true
+        continue
+      }
+    }
+    await waitToRepeat('status' in result ? failureOf(result, requests) : result, retry, place, requests)
+    retry += 1
+  }
+}
+
+/** Some servers say "forbidden" when they mean "too often": then they say as well how long to wait. */
+function usedUp({ status, headers }: Answer, { clock }: Requests): number | undefined {
+  return status === 403 || status === 429 ? usedUpMs(headers, clock()) : undefined
+}
+
+async function refresh(
+  signed: SignedRequest,
+  { status }: Answer,
+  isRefreshed: boolean,
+  place: RequestPlace,
+  { credentials, log }: Requests,
+): Promise<void> {
+  if (isRefreshed || !(await credentials.refresh(signed))) {
+    throw status === 401 ? new RestUnauthorizedError(place) : new RestRefusedError(place, status)
+  }
+  log.info({ ...place, status }, 'credentials were refused and are looked up again')
+}
+
+async function tryRequest(request: SignedRequest, place: RequestPlace, requests: Requests): Promise<Answer | Failure> {
+  const { signal, timeoutMs, limiter, clock } = requests
+  if (limiter.restMs > LONGEST_WAIT_MS) throw new RestRateLimitedError(place, limiter.restMs)
+  using _turn = await limiter.turn(signal).catch((error: unknown) => {
+    throw error instanceof PipelineError ? error : new CancelledError(`asking for ${place.address}`, { cause: error })
+  })
+  const timeout = AbortSignal.timeout(timeoutMs)
+  try {
+    const answer = await sendRequest(request, { ...requests, place, signal: AbortSignal.any([signal, timeout]) })
+    const isUsedUp = answer.status >= 200 && answer.status < 300 ? usedUpMs(answer.headers, clock()) : undefined
+    if (isUsedUp !== undefined) limiter.rest(isUsedUp)
+    return answer
+  } catch (error) {
+    if (error instanceof PipelineError) throw error
+    if (signal.aborted) throw new CancelledError(`asking for ${place.address}`, { cause: error })
+    if (timeout.aborted) return { reason: `nothing within ${timeoutMs} ms` }
+    return networkFailure(error, place)
+  }
+}
+
+/** What happened is in the error's code, or in that of its causes. */
+function networkFailure(error: unknown, place: RequestPlace): Failure {
+  for (const each of causesOf(error)) if (each instanceof PipelineError) throw each
+  const code = [...causesOf(error)].map(codeOf).find((found) => found !== undefined)
+  if (code === undefined) throw error
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/.test(code)) throw new RestTlsError(place, code, { cause: error })
+  return { reason: code, cause: error }
+}
+
+function* causesOf(error: unknown): Generator<Error> {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
+    yield at
+    // A connection that was tried to several addresses.
+    if (at instanceof AggregateError) for (const each of at.errors) if (each instanceof Error) yield each
+  }
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function failureOf(answer: Answer, requests: Requests): Failure {
+  const asked = retryAfterMs(answer.headers.get('retry-after'), requests.clock())
+  return { reason: `status ${answer.status}`, waitMs: asked ?? usedUp(answer, requests) }
+}
+
+async function waitToRepeat(
+  { reason, waitMs, cause }: Failure,
+  retry: number,
+  place: RequestPlace,
+  { maxRetries, retries, limiter, random, pause, log, signal }: Requests,
+): Promise<void> {
+  if (retry >= maxRetries) throw new RestUnavailableError(place, reason, retry + 1, { cause })
+  if (waitMs !== undefined && waitMs > LONGEST_WAIT_MS) throw new RestRateLimitedError(place, waitMs)
+  if (retries.spent >= retries.budget) throw new RestRetriesSpentError(place, reason, retries.budget)
+  retries.spent += 1
+  // The server knows best when it is ready; a little more keeps those it told the same from coming at once.
+  const wait = waitMs === undefined ? backoffMs(retry, random()) : waitMs + Math.round(random() * 250)
+  log.info({ ...place, reason, waitMs: wait, retry: retry + 1 }, 'request is repeated')
+  // What the server asks for holds for all who ask it.
+  if (waitMs !== undefined) limiter.rest(wait)
+  else await pause(wait, signal)
+}

@@ -1,0 +1,135 @@
+import { request as send, type Dispatcher } from 'undici'
+import type { SignedRequest } from './page-request.ts'
+import { RestBodyTooLargeError, RestRedirectError, type RequestPlace } from '../errors.ts'
+import type { Transport } from './transport.ts'
+import { ACCEPTED_ENCODINGS, unpack } from './unpack.ts'
+
+/** Redirects followed for one request. Browsers allow 20; more than a few are a circle. */
+const MAX_REDIRECTS = 5
+
+/** Statuses that send a GET elsewhere. Source: RFC 9110, 15.4 */
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+export type Answer = {
+  readonly status: number
+  /** Where it came from, after redirects. */
+  readonly url: URL
+  readonly headers: Headers
+  /** Unpacked. Read only for statuses that mean success. */
+  readonly body: Uint8Array
+}
+
+export type SendOptions = {
+  readonly signal: AbortSignal
+  readonly maxBodyBytes: number
+  readonly place: RequestPlace
+  readonly transport: Transport
+  /** The origin that the pipeline's text names: it may be on the company's own network. */
+  readonly trustedOrigin?: string | undefined
+}
+
+/**
+ * Sends one request and reads the answer whole. Redirects are followed; the source's headers, which may be credentials, go
+ * along only as long as the server stays the same.
+ *
+ * @throws {RestAddressPrivateError} terminal
+ * @throws {RestRedirectError} terminal
+ * @throws {RestBodyTooLargeError} terminal
+ * @throws what undici throws when the server cannot be reached or hangs up: errors with a `code`
+ */
+export async function sendRequest(request: SignedRequest, options: SendOptions): Promise<Answer> {
+  let { url, method, body } = request
+  const visited = new Set<string>()
+  for (;;) {
+    visited.add(url.href)
+    options.transport.guard.check(url, options.trustedOrigin)
+    const response = await sendOnce({ ...request, url, method, body }, url.origin === request.url.origin, options)
+    if (!REDIRECTS.has(response.statusCode)) return await readAnswer(response, url, options)
+    await response.body.dump()
+    // These ask for a GET instead, as browsers do it. Source: RFC 9110, 15.4
+    if (response.statusCode <= 303) [method, body] = ['GET', undefined]
+    url = redirected(response, url, options.place)
+    if (visited.has(url.href)) throw new RestRedirectError(options.place, 'redirects in a circle')
+    if (visited.size > MAX_REDIRECTS) throw new RestRedirectError(options.place, `more than ${MAX_REDIRECTS} redirects`)
+  }
+}
+
+type Response = Dispatcher.ResponseData
+
+async function sendOnce(
+  { url, method, headers, body }: SignedRequest,
+  isSameServer: boolean,
+  { transport, signal }: SendOptions,
+): Promise<Response> {
+  return await send(url, {
+    method,
+    headers: {
+      accept: 'application/json',
+      'accept-encoding': ACCEPTED_ENCODINGS,
+      'user-agent': 'cinelake',
+      ...(body === undefined ? {} : { 'content-type': body.contentType }),
+      ...(isSameServer ? lowerCased(headers) : {}),
+    },
+    body: body?.text ?? null,
+    dispatcher: transport.dispatcher,
+    headersTimeout: transport.headersTimeoutMs,
+    bodyTimeout: transport.bodyTimeoutMs,
+    signal,
+  })
+}
+
+/** A source's own `Accept` takes the place of this client's, however it is spelled. */
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+function redirected({ statusCode, headers }: Response, from: URL, place: RequestPlace): URL {
+  const location = String(headers['location'] ?? '')
+  const url = URL.parse(location, from.href)
+  if (url === null || location === '') {
+    throw new RestRedirectError(place, `a redirect (${statusCode}) that does not say where to`)
+  }
+  if (url.protocol !== 'https:' && (url.protocol !== 'http:' || from.protocol === 'https:')) {
+    throw new RestRedirectError(place, 'a redirect away from https')
+  }
+  return url
+}
+
+async function readAnswer(response: Response, url: URL, options: SendOptions): Promise<Answer> {
+  const status = response.statusCode
+  const headers = headersOf(response)
+  if (status >= 200 && status < 300) return { status, url, headers, body: await readBody(response, headers, options) }
+  // Error pages are not shown: they may repeat what was sent.
+  await response.body.dump()
+  return { status, url, headers, body: new Uint8Array() }
+}
+
+function headersOf({ headers }: Response): Headers {
+  const all = new Headers()
+  for (const [name, value] of Object.entries(headers)) {
+    for (const each of Array.isArray(value) ? value : [value ?? '']) all.append(name, each)
+  }
+  return all
+}
+
+/** The limit is on what comes in and on what is unpacked, so that a small packed answer cannot fill the memory either. */
+async function readBody(
+  { body }: Response,
+  headers: Headers,
+  { maxBodyBytes, place }: SendOptions,
+): Promise<Uint8Array> {
+  const blocks: Uint8Array[] = []
+  let sizeBytes = 0
+  for await (const block of body as AsyncIterable<Buffer>) {
+    sizeBytes += block.byteLength
+    // Leaving the loop cancels the rest.
+    if (sizeBytes > maxBodyBytes) throw new RestBodyTooLargeError(place, maxBodyBytes)
+    blocks.push(block)
+  }
+  try {
+    return await unpack(Buffer.concat(blocks), headers.get('content-encoding'), maxBodyBytes)
+  } catch (error) {
+    if (error instanceof RangeError) throw new RestBodyTooLargeError(place, maxBodyBytes)
+    throw error
+  }
+}

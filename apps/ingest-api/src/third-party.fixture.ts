@@ -1,0 +1,58 @@
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import type { RequestListener } from 'node:http'
+import { formatProblem, readPipeline, type RestSource } from '@cinelake/pipeline'
+
+const require = createRequire(import.meta.url)
+
+/** What these tests need of json-server 0.17, which has no types. */
+type JsonServer = {
+  create(): RequestListener & { use(...handlers: unknown[]): void }
+  defaults(options: { logger: boolean }): unknown
+  router(data: object): unknown
+}
+
+/** json-server 0.17: pages by `_page`, a Link header and X-Total-Count; arrays at the root. */
+export function jsonServer(data: object): RequestListener {
+  const library = require('json-server') as JsonServer
+  const app = library.create()
+  app.use(library.defaults({ logger: false }), library.router(data))
+  return app
+}
+
+/** json-server 1: pages as `{ next: 2, pages: 9, items: 208, data: […] }`; beyond the last page, the last page again. */
+export async function jsonServerOne(data: object): Promise<RequestListener> {
+  // Its package has no types, and names no module for others.
+  const module = pathToFileURL(require.resolve('json-server-next/lib/app.js')).href
+  const { createApp } = (await import(module)) as {
+    readonly createApp: (db: object, options: object) => { readonly handler: RequestListener }
+  }
+  const app = createApp({ data, write: async () => {} }, { logger: false })
+  return (request, response) => app.handler(request, response)
+}
+
+const CONTRACT = `apiVersion: v3.1.0
+kind: DataContract
+id: users
+version: 1.0.0
+status: active
+schema:
+  - { name: users, properties: [{ name: id, logicalType: integer, primaryKey: true }] }
+`
+
+/** A source as somebody writes it: the text of `sources.crm`, with a dataset `users`. */
+export async function sourceFromText(text: string): Promise<RestSource> {
+  const files: Readonly<Record<string, string>> = {
+    'pipeline.yaml': `pipeline: shop\nschedule: { every: day, start: 2026-03-01 }\nsources:\n  crm:\n${text.replaceAll(/^/gm, '    ')}\n`,
+    'contracts/users.yaml': CONTRACT,
+  }
+  const folder = {
+    read: async (file: string) => files[file],
+    list: async (path: string) =>
+      Object.keys(files).flatMap((file) => (file.startsWith(`${path}/`) ? [file.slice(path.length + 1)] : [])),
+  }
+  const { pipeline, problems } = await readPipeline(folder)
+  const source = pipeline?.sources[0]
+  if (source?.type !== 'rest') throw new Error(problems.map(formatProblem).join('\n'))
+  return source
+}

@@ -1,0 +1,75 @@
+import { open, stat } from 'node:fs/promises'
+import type { FileReading } from '@cinelake/pipeline'
+import { splitFields } from './csv-fields.ts'
+import { NO_DELIMITER } from './csv-dialect.ts'
+import { readHead } from './csv-head.ts'
+import { RecordScanner } from './csv-scan.ts'
+import { createTranscoder, guessEncoding, Utf8Check, type Encoding } from './text-encoding.ts'
+
+/** Bytes of the beginning that are looked at. */
+const SAMPLE_BYTES = 4 * 1024 * 1024
+
+/** The first rows of a CSV file, and how it is written. */
+export type CsvSample = {
+  readonly encoding: Encoding
+  /** Undefined for a file with one column. */
+  readonly delimiter: string | undefined
+  /** The names in the first record; `column_1` … for a file that has none. */
+  readonly names: readonly string[]
+  /** Null for a cell without text. */
+  readonly rows: readonly (readonly (string | null)[])[]
+  /** Records that are no rows: their cells cannot be told, or are not as many as there have to be. */
+  readonly misshapenCount: number
+  /** Whether these are all rows of the file. */
+  readonly isAll: boolean
+}
+
+/**
+ * Reads the first rows of a CSV file as it is read when it is refined, but without a contract.
+ * @returns undefined for a file without a record
+ */
+export async function sampleCsv(file: string, reading: FileReading, limit: number): Promise<CsvSample | undefined> {
+  const { bytes, isWhole, encoding } = await firstText(file, reading.encoding)
+  // The contract's columns are not known: every record is like the first.
+  const head = readHead(bytes, isWhole, [], { ...reading, header: true })
+  if (head === undefined) return undefined
+  const { dialect, fieldCount } = head
+  const rows: (string | null)[][] = []
+  let count = 0
+  const scanner = new RecordScanner({
+    dialect,
+    fieldCount,
+    sink: (shape, record, start, end) => {
+      if (shape === 'blank' || shape === 'misshapen') return
+      if (count++ < limit)
+        rows.push(splitFields(record.subarray(start, end), dialect).map((cell) => (cell === '' ? null : cell)))
+    },
+  })
+  const from = reading.header ? head.headerLength : 0
+  scanner.scan(bytes.subarray(from), 0, bytes.length - from, 0, isWhole)
+  const delimiter = dialect.delimiter === NO_DELIMITER ? undefined : dialect.delimiter
+  return {
+    encoding,
+    delimiter,
+    names: reading.header ? head.names : head.names.map((_, index) => `column_${index + 1}`),
+    rows,
+    misshapenCount: scanner.misshapenCount,
+    isAll: isWhole && count <= limit,
+  }
+}
+
+/** The beginning of a file in UTF-8, without byte order mark. */
+async function firstText(file: string, declared: Encoding | undefined) {
+  await using handle = await open(file, 'r')
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0)
+  const bytes = buffer.subarray(0, bytesRead)
+  const isWhole = (await stat(file)).size === bytesRead
+  const guess = guessEncoding(bytes, declared)
+  const check = new Utf8Check()
+  if (guess.encoding === 'utf-8') check.push(bytes)
+  const isWestern = check.invalidAt !== undefined && !guess.isCertain && !check.hasEvidence
+  const encoding = isWestern ? 'windows-1252' : guess.encoding
+  const content = bytes.subarray(guess.markLength)
+  if (encoding === 'utf-8') return { bytes: content, isWhole, encoding }
+  return { bytes: createTranscoder(encoding).push(content), isWhole, encoding }
+}

@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest'
+import { GOOD, textFolder } from './fixtures/text-folder.fixture.ts'
+import { formatProblem } from './problem.ts'
+import { readPipeline } from './read-pipeline.ts'
+
+const AUTH = "{ type: bearer, token: '${secret:CRM_TOKEN}' }"
+const USERS =
+  "{ path: /v1/users, records: $.data, pagination: { type: nextLink, path: $.links.next }, query: { since: '{window.start}' } }"
+
+/** The REST source of the good pipeline, alone. */
+const PIPELINE = `pipeline: shop
+schedule: { every: day, start: 2026-03-01 }
+sources:
+  crm:
+    type: rest
+    baseUrl: https://crm.example
+    auth: ${AUTH}
+    datasets:
+      users: ${USERS}
+`
+
+async function read(from: string, to: string) {
+  const files = {
+    'pipeline.yaml': PIPELINE.replace(from, () => to),
+    'contracts/users.yaml': GOOD['contracts/users.yaml'] ?? '',
+  }
+  const { pipeline, problems } = await readPipeline(textFolder(files))
+  return { source: pipeline?.sources[0], problems: problems.map(formatProblem) }
+}
+const errorsOf = async (from: string, to: string) =>
+  (await read(from, to)).problems.filter((problem) => problem.startsWith('pipeline.yaml')).join('\n')
+
+describe('auth of a REST source', () => {
+  test.each([
+    ['{ type: basic, username: u, password: hunter2 }', 'the password stands in the text'],
+    ['{ type: apiKey, key: hunter2 }', 'the key stands in the text'],
+    ["{ type: apiKey, key: '${secret:K}', header: X, parameter: y }", 'both into a header and into a query parameter'],
+    ["{ type: oauth2, tokenUrl: 'https://x', clientId: c }", '`clientCredentials` without `clientSecret`'],
+    [
+      "{ type: oauth2, tokenUrl: 'https://x', clientId: c, clientSecret: hunter2 }",
+      'the client secret stands in the text',
+    ],
+    ["{ type: oauth2, tokenUrl: 'https://x', grant: refreshToken }", '`refreshToken` without `refreshToken`'],
+    ["{ type: oauth2, tokenUrl: 'ftp://x', clientId: c, clientSecret: '${secret:S}' }", 'unknown scheme `ftp:`'],
+    [
+      "{ type: oauth2, tokenUrl: 'https://x', clientId: c, clientSecret: '${secret:S}', parameters: { password: hunter2 } }",
+      'the password stands in the text',
+    ],
+    ["{ type: jwt, key: '${secret:K}', as: grant }", 'the assertion is exchanged nowhere'],
+    ['{ type: jwt, key: 7 }', 'wrong: it is no text'],
+    ['{ type: oauth, tokenUrl: x }', 'did you mean `oauth2`?'],
+  ])('%s is told to be wrong, without the secret', async (auth, problem) => {
+    const errors = await errorsOf(AUTH, auth)
+
+    expect(errors).toContain(problem)
+    expect(errors).not.toContain('hunter2')
+  })
+})
+
+describe('what a REST dataset asks for', () => {
+  test.each([
+    ['{ path: /u, body: { a: 1 }, method: GET }', 'a GET has no body'],
+    ['{ path: /u, bodyFormat: form, body: { a: { b: 1 } } }', 'the field `a` of a form is no text'],
+    ["{ path: /u, body: { a: ['{window.begin}'] } }", 'unknown part `{window.begin}` in the body'],
+    ["{ path: '/u/{window.day}' }", 'unknown part `{window.day}` in the path'],
+    ["{ path: /u, query: { a: '{since}' } }", '`{since}` stands for nothing'],
+    ['{ path: /u, incremental: true, mode: merge }', 'no request asks for `{since}`'],
+    [
+      "{ path: '/u/{since}', incremental: true, mode: merge }",
+      'the path has `{since}`, and the first time there is none',
+    ],
+    [
+      "{ path: /u, query: { a: '{since}' }, incremental: { start: soon }, mode: merge }",
+      "'soon' is neither a date nor an instant",
+    ],
+    ["{ path: /u, query: { a: '{since}' }, incremental: true }", '`users` is incremental and replaces its table'],
+    ["{ path: /u, records: '$.a[' }", "'$.a[' is no path into a JSON body"],
+    ['{ path: /u, pagination: { type: page } }', 'nothing says where the value goes'],
+    ['{ path: /u, pagination: { type: page, parameter: p, bodyField: $.p } }', 'both into the query and into the body'],
+    ['{ path: /u, pagination: { type: page, bodyField: $.p } }', '`bodyField` needs a request with a body'],
+    ['{ path: /u, pagination: { type: page, parameter: p, end: { shortPage: true } } }', 'a short page cannot be told'],
+    ["{ path: /u, pagination: { type: page, parameter: p, end: { total: '$..t' } } }", 'may lead to several places'],
+    ['{ path: /u, pagination: { type: cursor, parameter: p } }', 'the cursor is to be found in one place'],
+    ['{ path: /u, pagination: { type: range, parameter: p, from: 1 } }', 'the values are not told'],
+    ['{ path: /u, pagination: { type: range, parameter: p, from: 1, to: 5, step: -1 } }', 'the values are not told'],
+    ['{ path: /u, pagination: { type: pages } }', 'did you mean `page`?'],
+  ])('%s is told to be wrong', async (dataset, problem) => {
+    expect(await errorsOf(USERS, dataset)).toContain(problem)
+  })
+
+  test.each([
+    ['{ path: /u }', { method: 'GET', format: 'auto', records: '$', pagination: { type: 'none' } }],
+    ["{ path: /u, body: { query: 'query { users { id } }' } }", { method: 'POST', bodyFormat: 'json' }],
+    [
+      "{ path: /u, query: { a: '{since:unix}', b: '{until:utc yyyy-MM-dd}' }, incremental: { start: 2020-01-01, overlap: 1h }, mode: merge }",
+      { incremental: { start: '2020-01-01T00:00:00Z', overlapMs: 3_600_000 } },
+    ],
+    [
+      '{ path: /u, pagination: { type: page, parameter: p } }',
+      { pagination: { first: 1, end: { emptyPage: true, shortPage: false }, atMaxPages: 'fail' } },
+    ],
+    [
+      '{ path: /u, pagination: { type: range, parameter: p, from: 0, to: 10, step: 5 } }',
+      { pagination: { values: [0, 5, 10] } },
+    ],
+    [
+      "{ path: /u, pagination: { type: cursor, path: '$.data[-1].id', parameter: p, end: { value: { path: $.more, is: false } } } }",
+      { pagination: { end: { emptyPage: false, when: { path: '$.more', is: false } } } },
+    ],
+  ])('%s is right', async (text, dataset) => {
+    const { source, problems } = await read(USERS, text)
+
+    expect(problems.filter((problem) => problem.startsWith('pipeline.yaml'))).toEqual([])
+    expect(source).toMatchObject({ datasets: [dataset] })
+  })
+})

@@ -1,0 +1,119 @@
+import type { RestEnd, RestPagination } from '../checked/rest-pagination.ts'
+import { checkJsonPath } from './json-path.ts'
+import type { RestEndText, RestPaginationText } from './rest-pagination-schema.ts'
+import type { SourcePlace } from './source-place.ts'
+
+/** Numbers that a row of values may have; more are a mistake. */
+const MAX_VALUES = 100_000
+
+/** Checks how one gets to the next page, and puts in defaults. */
+export function readRestPagination(
+  pagination: RestPaginationText | undefined,
+  isPost: boolean,
+  place: SourcePlace,
+): RestPagination {
+  if (pagination === undefined || pagination.type === 'none') return { type: 'none' }
+  const common = readCommon(pagination, place)
+  checkSpot(pagination, isPost, place)
+  switch (pagination.type) {
+    case 'page':
+      return { ...pagination, first: pagination.first ?? 1, ...common }
+    case 'offset':
+      return { ...pagination, first: pagination.first ?? 0, ...common }
+    case 'linkHeader':
+      return { ...pagination, rel: pagination.rel ?? 'next', ...common }
+    case 'cursor':
+      return readCursor(pagination, common, place)
+    case 'range':
+      return readRange(pagination, common, place)
+    case 'nextLink':
+      checkJsonPath(pagination.path, { single: true }, at(place, 'path'))
+      return { ...pagination, ...common }
+    default:
+      return { ...pagination, ...common }
+  }
+}
+
+type Of<Type extends RestPaginationText['type']> = Extract<RestPaginationText, { type: Type }>
+type Common = Pick<Extract<RestPagination, { type: 'auto' }>, 'end' | 'atMaxPages' | 'samePage'>
+
+const at = (place: SourcePlace, ...steps: string[]): SourcePlace => ({ ...place, path: [...place.path, ...steps] })
+
+function readCommon(pagination: Exclude<RestPaginationText, { type: 'none' }>, place: SourcePlace): Common {
+  const { type, end = {}, atMaxPages = 'fail', samePage = 'fail' } = pagination
+  const isCounting = type === 'page' || type === 'offset'
+  if (end.shortPage === true && !('size' in pagination && pagination.size !== undefined)) {
+    problem(place, 'end', 'a short page cannot be told: no size is asked for', 'add `size`, or leave `shortPage` out')
+  }
+  for (const key of ['total', 'totalPages', 'missing'] as const) {
+    const path = end[key]
+    if (path !== undefined) checkJsonPath(path, { single: true }, at(place, 'end', key))
+  }
+  if (end.value !== undefined) checkJsonPath(end.value.path, { single: true }, at(place, 'end', 'value', 'path'))
+  if (end.missing !== undefined && end.value !== undefined) {
+    problem(place, 'end', 'both `missing` and `value` say which page is the last', 'leave one of them out')
+  }
+  return {
+    end: { emptyPage: end.emptyPage ?? isCounting, shortPage: end.shortPage ?? false, ...endValues(end) },
+    atMaxPages,
+    samePage,
+  }
+}
+
+function endValues({ total, totalPages, missing, value }: RestEndText): Partial<RestEnd> {
+  const when = missing === undefined ? value : { path: missing }
+  return {
+    ...(total === undefined ? {} : { total }),
+    ...(totalPages === undefined ? {} : { totalPages }),
+    ...(when === undefined ? {} : { when }),
+  }
+}
+
+/** Exactly one place for what changes from page to page, and one that the request has. */
+function checkSpot(pagination: RestPaginationText, isPost: boolean, place: SourcePlace): void {
+  if (!('parameter' in pagination) && !('bodyField' in pagination)) {
+    if (['page', 'offset', 'cursor', 'range'].includes(pagination.type)) {
+      problem(place, undefined, 'nothing says where the value goes', 'add `parameter`, or `bodyField` for a POST')
+    }
+    return
+  }
+  if (pagination.parameter !== undefined && pagination.bodyField !== undefined) {
+    problem(place, undefined, 'the value goes both into the query and into the body', 'say `parameter` or `bodyField`')
+  }
+  for (const key of ['bodyField', 'sizeBodyField'] as const) {
+    const path = key in pagination ? pagination[key as 'bodyField'] : undefined
+    if (path === undefined) continue
+    checkJsonPath(path, { single: true }, at(place, key))
+    if (!isPost) problem(place, key, `\`${key}\` needs a request with a body`, 'add `method: POST`')
+  }
+}
+
+function readCursor(pagination: Of<'cursor'>, common: Common, place: SourcePlace): RestPagination {
+  if ((pagination.path === undefined) === (pagination.header === undefined)) {
+    problem(place, undefined, 'the cursor is to be found in one place', 'say either `path` (body) or `header`')
+  }
+  if (pagination.path !== undefined) checkJsonPath(pagination.path, { single: true }, at(place, 'path'))
+  return { ...pagination, ...common }
+}
+
+function readRange(pagination: Of<'range'>, common: Common, place: SourcePlace): RestPagination {
+  const { values, from, to, step = 1, ...rest } = pagination
+  if (values !== undefined && from === undefined && to === undefined) return { ...rest, values, ...common }
+  if (values !== undefined || from === undefined || to === undefined || step === 0 || (to - from) / step < 0) {
+    problem(
+      place,
+      undefined,
+      'the values are not told',
+      'say `values`, or `from` and `to` with a `step` that leads there',
+    )
+    return { ...rest, values: values ?? [], ...common }
+  }
+  const count = Math.floor((to - from) / step) + 1
+  if (count > MAX_VALUES) problem(place, 'to', `${count} values`, `expected at most ${MAX_VALUES}`)
+  const numbers = Array.from({ length: Math.min(count, MAX_VALUES) }, (_, index) => from + index * step)
+  return { ...rest, values: numbers, ...common }
+}
+
+function problem({ text, path, problems }: SourcePlace, key: string | undefined, what: string, remedy: string): void {
+  problems.error(text.at(key === undefined ? path : [...path, key]), what, remedy)
+}
