@@ -80,7 +80,8 @@ RUN sh docker/deploy-app.sh testkit /out/testkit && sh docker/deploy-app.sh samp
 
 FROM base AS dev
 LABEL org.opencontainers.image.title="cinelake dev"
-COPY docker/healthcheck.ts /app/
+# The broker's entities, for where none are mounted.
+COPY docker/healthcheck.ts docker/servicebus-emulator.json /app/
 COPY --from=dev-apps /out /app
 # Volumes mounted here belong to the user that writes them.
 COPY --from=dev-apps --chown=1000:1000 /data /data
