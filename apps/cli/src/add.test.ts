@@ -166,8 +166,17 @@ test('what the pipeline cannot use is not written', async () => {
   await using pipeline = await givenPipeline()
 
   const { exitCode, notes } = await cinelake([
-    ...['add', 'database', pipeline.folder, '--source', 'db', '--dataset', 'x'],
-    ...['--url', 'oracle://h/db', '--table', 'customers'],
+    'add',
+    'database',
+    pipeline.folder,
+    '--source',
+    'db',
+    '--dataset',
+    'x',
+    '--url',
+    'oracle://h/db',
+    '--table',
+    'customers',
   ])
 
   expect(exitCode).toBe(2)

@@ -25,5 +25,6 @@ export const IngestApiEnv = z
     secrets: secretsSettings(env),
     maxBodyBytes: env.CINELAKE_REST_MAX_BODY_MIB * MIB,
     concurrency: env.CINELAKE_INGEST_API_CONCURRENCY,
-    push: env.CINELAKE_PUSH_PORT === undefined ? undefined : { host: env.CINELAKE_PUSH_HOST, port: env.CINELAKE_PUSH_PORT },
+    push:
+      env.CINELAKE_PUSH_PORT === undefined ? undefined : { host: env.CINELAKE_PUSH_HOST, port: env.CINELAKE_PUSH_PORT },
   }))

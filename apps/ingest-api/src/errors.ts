@@ -145,7 +145,11 @@ export class RestTlsError extends TerminalError {
 export class RestBodyError extends TerminalError {
   readonly code = 'REST_BODY_INVALID'
 
-  constructor(place: RequestPlace, got: string, { format = 'json', ...options }: ErrorOptions & { format?: string } = {}) {
+  constructor(
+    place: RequestPlace,
+    got: string,
+    { format = 'json', ...options }: ErrorOptions & { format?: string } = {},
+  ) {
     super(
       `API's answer cannot be read [${at(place)}]: expected ${format.toUpperCase()}, got ${got}; open the address to see what it says: often it is a login or an error page`,
       { ...place, got },

@@ -6,7 +6,7 @@ import { ownColumns } from './history-sql.ts'
 const REJECT = '_reject'
 
 /** The names of the error rules that a row breaks, the model's own `_reject` first; of rows that are rejected only. */
-export const BROKEN = '_broken'
+const BROKEN = '_broken'
 
 /** Whether rows of the model's result may be rejected. */
 export function mayReject({ rowRules }: Pick<CheckedModel, 'rowRules'>, hasReject: boolean): boolean {

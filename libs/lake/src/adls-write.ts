@@ -196,13 +196,11 @@ async function putBytes(writing: Writing, bytes: Buffer, md5: Buffer): Promise<O
   const { place, path, signal } = writing
   try {
     await place.transfer(signal, (abortSignal) =>
-      place
-        .blob(path)
-        .upload(pacedBody(bytes, place.throttle), bytes.byteLength, {
-          ...markOf(writing),
-          transactionalContentMD5: md5,
-          abortSignal,
-        }),
+      place.blob(path).upload(pacedBody(bytes, place.throttle), bytes.byteLength, {
+        ...markOf(writing),
+        transactionalContentMD5: md5,
+        abortSignal,
+      }),
     )
     return 'created'
   } catch (error) {

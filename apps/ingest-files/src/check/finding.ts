@@ -12,7 +12,7 @@ export type Finding = {
 }
 
 /** Something that a site needs answers nothing. */
-export class CheckTimeoutError extends TransientError {
+class CheckTimeoutError extends TransientError {
   readonly code = 'AGENT_CHECK_TIMEOUT'
 
   constructor(check: string, timeoutMs: number) {

@@ -4,7 +4,7 @@ import { template } from './template.ts'
 const allowed = z.enum(['fail', 'skip'])
 
 /** What becomes of a file that is not as it should be. */
-export const FileProblems = z.object({
+const FileProblems = z.object({
   /** It may not be read. Default: `fail`. */
   forbidden: allowed.optional(),
   /** It has no bytes. Default: `land`. */

@@ -24,7 +24,7 @@ export const size = z
   .string()
   .regex(/^\d+(KB|MB|GB|KiB|MiB|GiB)$/, 'expected a number and a unit (`KB`, `MB`, `GB`, `MiB` …), such as `10MB`')
 
-export const word = z.union([z.string(), z.int()]).transform(String)
+const word = z.union([z.string(), z.int()]).transform(String)
 export const words = z.array(word)
 export const text = z.string().min(1, 'expected a text that is not empty')
 export const oneCharacter = z.string().regex(/^[\t -~]$/, 'expected one character of ASCII')
