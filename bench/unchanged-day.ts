@@ -14,9 +14,9 @@ const OTT = join(import.meta.dirname, '../pipelines/ott')
 const silent: Terminal = { print() {}, note() {}, isInteractive: false, columns: () => 80, paint: plainPaint }
 
 /**
- * The fixed cost of a day: the shipped pipeline on the sample company, and then the day after, on which the sources hold
- * what they held the day before and no file came.
- * @returns milliseconds from the request of that second run to its end, all services and the database in this process
+ * The fixed cost of a day: the shipped pipeline on the sample company, and then the two days after, on which the sources
+ * hold what they held before and no file came.
+ * @returns milliseconds from the request of such a run to its end, all services and the database in this process
  */
 export async function measureUnchangedDay(directory: string): Promise<number> {
   await rm(directory, { recursive: true, force: true })
@@ -44,7 +44,8 @@ export async function measureUnchangedDay(directory: string): Promise<number> {
   }
   await company.advanceTo('2026-03-01')
   await run('2026-03-01')
-  return await run('2026-03-02')
+  // The best of two, as elsewhere: in the first, much of the code runs for the first time. Services go on for weeks.
+  return Math.min(await run('2026-03-02'), await run('2026-03-03'))
 }
 
 /** The pipeline as it is, but for a day without a drop being as good as any other. */

@@ -20,7 +20,7 @@ const STATEMENTS_AT_ONCE = 3
 export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngine> {
   const scratchDirectory = await makeScratch(limits.scratchDirectory)
   const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: `${Math.floor(limits.memoryBytes)}B`,
+    memory_limit: `${Math.floor(limits.memoryBytes * COUNTED_SHARE)}B`,
     threads: String(limits.threads),
     temp_directory: scratchDirectory,
     preserve_insertion_order: 'true',
@@ -52,6 +52,9 @@ export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngin
     },
   }
 }
+
+/** Part of the limit that DuckDB is told: buffers of its CSV and Parquet readers and writers come on top, uncounted. Source: measured, `bench/` */
+const COUNTED_SHARE = 0.9
 
 /** A directory of its own: DuckDB names its files the same in every process. */
 async function makeScratch(parent: string): Promise<string> {
