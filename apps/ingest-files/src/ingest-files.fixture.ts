@@ -29,7 +29,7 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
   const engine = stack.use(
     await createDuckDbEngine({
-      memoryBytes: 256 * 1024 * 1024,
+      memoryBytes: 512 * 1024 * 1024,
       threads: 2,
       scratchDirectory: join(directory, 'scratch'),
     }),

@@ -57,7 +57,7 @@ describe.skipIf(server === undefined)(`a connection to Redis${because}`, () => {
 
   test.skipIf(server?.process === undefined)('warns of a Redis that forgets when it is full', async () => {
     const log = recordingLog()
-    const first = connectRedis({ url: server!.url, prefix: 'test' }, log)
+    const first = connectRedis({ url: server!.url, prefix: 'test' }, recordingLog())
     await first.working.config('SET', 'maxmemory-policy', 'allkeys-lru')
     first.disconnect()
 

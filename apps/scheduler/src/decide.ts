@@ -40,6 +40,8 @@ function step(run: Run, input: Input, world: World, records: TryRecord[]): Run {
 
 function sendAgain(task: Task, world: World): Task {
   if (task.state !== 'queued' && task.state !== 'running') return task
+  // What was never sent stays as old as it is: replicas that come and die again would keep it from the sweep for ever.
+  if (isUnsent(task)) return { ...task }
   return {
     ...task,
     state: 'queued',

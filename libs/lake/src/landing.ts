@@ -134,7 +134,14 @@ export async function landOnce(
     return outcomeOf(before, path)
   }
   const started = clock().getTime()
-  const landed = { version: 1, run, task, generation, source, dataset, window, ...(await land()) } as const
+  const found = await land().catch(async (error: unknown) => {
+    // Another attempt that was faster takes away what it no longer needs, which this one may have stumbled over.
+    const other = await readManifest(lake, path, { signal })
+    if (other === undefined) throw error
+    return outcomeOf(other, path)
+  })
+  if ('balance' in found) return found
+  const landed = { version: 1, run, task, generation, source, dataset, window, ...found } as const
   const outcome = outcomeOf(await commitManifest(lake, path, landed, { signal }), path)
   const { fileCount, sizeBytes, rowCount } = outcome.output
   log.info({ task, fileCount, sizeBytes, rowCount, durationMs: clock().getTime() - started }, 'landed')

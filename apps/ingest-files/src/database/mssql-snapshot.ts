@@ -1,4 +1,5 @@
 import { sql, type ControlledTransaction } from 'kysely'
+import type { DatabaseCall, TranslateError } from './database-calls.ts'
 import { CursorUnusableError, type DatabasePlace } from './errors.ts'
 import type { MssqlConnection } from './mssql-connection.ts'
 import {
@@ -20,8 +21,8 @@ const SAMPLE_ROWS = 100_000
 type Parts = {
   readonly connection: MssqlConnection
   readonly place: DatabasePlace
-  readonly call: <T>(doing: string, run: () => Promise<T>) => Promise<T>
-  readonly translate: (error: unknown, doing: string) => unknown
+  readonly call: DatabaseCall
+  readonly translate: TranslateError
   readonly describe: (table: SourceTable) => Promise<MssqlTable>
 }
 

@@ -3,6 +3,7 @@ import type { AzureCredential } from '@cinelake/warehouse'
 import type { Kysely } from 'kysely'
 import { checkColumns } from './check-columns.ts'
 import type { DatabaseAddress } from './database-address.ts'
+import { createDatabaseCall, placeOf, type TranslateError } from './database-calls.ts'
 import { TableMissingError, type DatabasePlace } from './errors.ts'
 import { findTable, listColumns, listPrimaryKey, listTables, type CatalogColumn } from './mssql-catalog.ts'
 import { connectMssql } from './mssql-connection.ts'
@@ -21,23 +22,12 @@ export function openMssql(options: {
   readonly credential?: AzureCredential | undefined
 }): SourceDatabase {
   const { source, address, signal } = options
-  const place = {
-    source,
-    server: address.port === undefined ? address.host : `${address.host}:${address.port}`,
-    database: address.database,
-  }
+  const place = placeOf(source, address)
   const connection = connectMssql(source, address, options)
   const { db } = connection
 
-  const translate = (error: unknown, doing: string) => translateMssqlError(error, place, doing, signal)
-  const call = async <T>(doing: string, run: () => Promise<T>): Promise<T> => {
-    try {
-      signal.throwIfAborted()
-      return await run()
-    } catch (error) {
-      throw translate(error, doing)
-    }
-  }
+  const translate: TranslateError = (error, doing) => translateMssqlError(error, place, doing, signal)
+  const call = createDatabaseCall(translate, signal)
   const describe = async (table: TableName) =>
     await call(`look at ${table.schema}.${table.name}`, async () => await describeTable(db, place, table))
   const parts = {

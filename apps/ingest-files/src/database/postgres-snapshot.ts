@@ -1,4 +1,5 @@
 import { sql, type ControlledTransaction, type RawBuilder } from 'kysely'
+import type { DatabaseCall, TranslateError } from './database-calls.ts'
 import { CursorUnusableError, type DatabasePlace } from './errors.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import { fromOf, selectOf, whereOf, type PostgresTable } from './postgres-select.ts'
@@ -13,8 +14,8 @@ type Parts = {
   readonly connection: PostgresConnection
   readonly place: DatabasePlace
   /** Runs a step, with the driver's errors translated. */
-  readonly call: <T>(doing: string, run: () => Promise<T>) => Promise<T>
-  readonly translate: (error: unknown, doing: string) => unknown
+  readonly call: DatabaseCall
+  readonly translate: TranslateError
   readonly describe: (table: SourceTable) => Promise<PostgresTable>
 }
 

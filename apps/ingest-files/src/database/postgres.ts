@@ -2,6 +2,7 @@ import type { TableName } from '@cinelake/contracts'
 import type { Kysely } from 'kysely'
 import { checkColumns } from './check-columns.ts'
 import type { DatabaseAddress } from './database-address.ts'
+import { createDatabaseCall, placeOf, type TranslateError } from './database-calls.ts'
 import { TableMissingError, type DatabasePlace } from './errors.ts'
 import { findTable, listColumns, listPrimaryKey, listTables, type CatalogColumn } from './postgres-catalog.ts'
 import { connectPostgres } from './postgres-connection.ts'
@@ -19,23 +20,12 @@ export function openPostgres(options: {
   readonly signal: AbortSignal
 }): SourceDatabase {
   const { source, address, timeoutMs, signal } = options
-  const place = {
-    source,
-    server: address.port === undefined ? address.host : `${address.host}:${address.port}`,
-    database: address.database,
-  }
+  const place = placeOf(source, address)
   const connection = connectPostgres(source, address, { timeoutMs, signal })
   const { db } = connection
 
-  const translate = (error: unknown, doing: string) => translatePostgresError(error, place, doing, signal)
-  const call = async <T>(doing: string, run: () => Promise<T>): Promise<T> => {
-    try {
-      signal.throwIfAborted()
-      return await run()
-    } catch (error) {
-      throw translate(error, doing)
-    }
-  }
+  const translate: TranslateError = (error, doing) => translatePostgresError(error, place, doing, signal)
+  const call = createDatabaseCall(translate, signal)
   const describe = async (table: TableName) =>
     await call(`look at ${table.schema}.${table.name}`, async () => await describeTable(db, place, table))
   const parts = {
@@ -54,6 +44,7 @@ export function openPostgres(options: {
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
   }
 }
+
 /** Also one that another connection described. */
 function isDescribed(table: SourceTable): table is PostgresTable {
   return 'kind' in table && 'estimate' in table
