@@ -56,6 +56,18 @@ describe('a Delta table in Azure', () => {
     expect((await bench.table(table.path).snapshot())?.version).toBe(11)
   })
 
+  test('of many partitions is one scan, whose partitions are told apart by the names of their folders', async () => {
+    const table = bench.table(aPath())
+    const days = `SELECT DATE '2026-01-01' + i::INTEGER AS day, i AS n FROM range(60) t(i)`
+    await table.append(bench.session, days, { ...once(), partitionBy: ['day'] })
+
+    await using view = await table.view(bench.session)
+    const relation = view?.relation ?? ''
+
+    expect(relation.match(/read_parquet\(/g)).toHaveLength(1)
+    expect(await bench.session.rows(`SELECT n FROM ${relation} WHERE day = DATE '2026-02-01'`)).toEqual([{ n: 31 }])
+  })
+
   test('takes each append of many writers at once exactly once', async () => {
     const path = aPath()
     const writers = await Promise.all(Array.from({ length: 5 }, async () => await bench.newSession()))

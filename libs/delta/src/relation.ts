@@ -22,13 +22,19 @@ export type RelationShape = {
 export function relationOf(files: readonly ReadableFile[], shape: RelationShape): string {
   if (files.length === 0) return `(${noRows(shape)})`
   const { partitionBy } = shape
-  if (files.every((file) => pathSaysPartition(file.local, partitionBy, file.partitionValues)))
-    return `(${scan(files, shape)})`
-  // Paths that do not speak for themselves: the log's values are put beside the rows of each partition.
-  const groups = Map.groupBy(files, (file) =>
+  const { spoken = [], silent = [] } = Object.groupBy(files, (file) =>
+    pathSaysPartition(file.local, partitionBy, file.partitionValues) ? 'spoken' : 'silent',
+  )
+  const groups = Map.groupBy(silent, (file) =>
     JSON.stringify(partitionBy.map((name) => file.partitionValues[name] ?? null)),
   )
-  return `(${[...groups.values()].map((group) => scan(group, shape, group[0]?.partitionValues)).join(' UNION ALL ')})`
+  const scans = [
+    // One scan for all of them: each scan of a union takes memory of its own, even over a few rows.
+    ...(spoken.length > 0 ? [scan(spoken, shape)] : []),
+    // Paths that do not speak for themselves: the log's values are put beside the rows of each partition.
+    ...[...groups.values()].map((group) => scan(group, shape, group[0]?.partitionValues)),
+  ]
+  return `(${scans.join(' UNION ALL ')})`
 }
 
 type PartitionValues = ReadableFile['partitionValues']

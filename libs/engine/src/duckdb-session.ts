@@ -6,7 +6,7 @@ import { asGiven, computing, describing, takeEndMark, withEndMark, type Sql } fr
 import { rowsOfChunk } from './duckdb-values.ts'
 import type { EngineColumn, EngineRow, EngineValue, QueryOptions, SqlSession } from './engine.ts'
 import { EngineStreamCutError, SqlInvalidError } from './errors.ts'
-import { literal } from './sql-text.ts'
+import { identifier, literal } from './sql-text.ts'
 import { Turns } from './turns.ts'
 
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
@@ -85,6 +85,7 @@ export class DuckDbSession implements SqlSession {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
     await this.#turns.run(async () => {
+      await dropTemporary(this.#deps.connection)
       this.#deps.connection.disconnectSync()
       this.#deps.onClose()
     })
@@ -139,6 +140,22 @@ export class DuckDbSession implements SqlSession {
       clearInterval(timer)
       signal.removeEventListener('abort', interrupt)
     }
+  }
+}
+
+/**
+ * Frees what a session made for itself. Leaving it to the end of the connection keeps it until the garbage collector
+ * finds the last result that was streamed from it, which in a process with little garbage is never.
+ */
+async function dropTemporary(connection: DuckDBConnection): Promise<void> {
+  try {
+    const made = await rowsOf(
+      await connection.run(`SELECT 'VIEW' AS kind, view_name AS name FROM duckdb_views() WHERE temporary AND NOT internal
+        UNION ALL SELECT 'TABLE' AS kind, table_name AS name FROM duckdb_tables() WHERE temporary`),
+    )
+    for (const { kind, name } of made) await connection.run(`DROP ${textOf(kind)} temp.${identifier(textOf(name))}`)
+  } catch {
+    // A connection that cannot even do this is broken, and what failed on it before has been told.
   }
 }
 

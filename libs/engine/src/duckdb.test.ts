@@ -419,3 +419,25 @@ test('beyond its memory the engine spills into a directory of its own, gone when
   expect(existsSync(scratchDirectory)).toBe(true)
   expect(readdirSync(scratchDirectory)).toEqual([])
 })
+
+test.each([
+  ['read to its end', Number.POSITIVE_INFINITY],
+  ['left unread', 1],
+])('what a session made for itself is gone when it closes, with a stream of it %s', async (_, batchCount) => {
+  const before = await tableBytes()
+  const own = await engine.session()
+  await own.run('CREATE TEMP TABLE "a ""table""" AS SELECT i, md5(i::VARCHAR) AS hash FROM range(100000) t(i)')
+  await own.run('CREATE TEMP VIEW "a view" AS FROM "a ""table"""')
+  const batches = own.stream('FROM "a view"')
+  for (let read = 0; read < batchCount && (await batches.next()).done !== true; read += 1);
+
+  await own[Symbol.asyncDispose]()
+
+  expect(await tableBytes()).toBe(before)
+})
+
+/** Bytes that tables without a file hold in the whole engine. */
+async function tableBytes(): Promise<number> {
+  const sql = `SELECT sum(memory_usage_bytes)::DOUBLE AS bytes FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'`
+  return (await session.rows<{ bytes: number }>(sql))[0]?.bytes ?? Number.NaN
+}

@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LakeScratchFullError, LakeScratchTooSmallError } from './errors.ts'
 import type { LocalFile } from './lake.ts'
@@ -24,10 +24,13 @@ export interface LocalCopies extends AsyncDisposable {
   take(copy: Copy, signal: AbortSignal | undefined): Promise<LocalFile>
 }
 
+/** A copy, and the directory that it has to itself. */
+type Made = { readonly file: string; readonly directory: string }
+
 type Entry = {
   readonly sizeBytes: number
   readonly stop: AbortController
-  readonly ready: Promise<string>
+  readonly ready: Promise<Made>
   isReady: boolean
   users: number
 }
@@ -50,14 +53,16 @@ export function createLocalCopies({
   const underWay = new Set<Promise<unknown>>()
   const room = createRoom(limitBytes, waitMs, () => evictOldest(entries))
 
-  const make = async ({ path, sizeBytes, fill }: Copy, signal: AbortSignal): Promise<string> => {
+  const make = async ({ path, sizeBytes, fill }: Copy, signal: AbortSignal): Promise<Made> => {
     await room.take(path, sizeBytes, signal)
     let directory: string | undefined
     try {
       directory = await newDirectory()
-      const file = join(directory, path.slice(path.lastIndexOf('/') + 1))
+      // Under its whole path: the engine reads the values of partitions from it.
+      const file = join(directory, path)
+      await mkdir(dirname(file), { recursive: true })
       await fill(file, signal)
-      return file
+      return { file, directory }
     } catch (error) {
       if (directory !== undefined) await rm(directory, { recursive: true, force: true })
       room.giveBack(sizeBytes)
@@ -69,20 +74,20 @@ export function createLocalCopies({
   const forget = (key: string, entry: Entry) => entries.get(key) === entry && entries.delete(key)
 
   const settle = async (copy: Copy, entry: Entry) => {
-    const file = await entry.ready.catch(() => undefined)
-    if (file === undefined) forget(copy.key, entry)
+    const made = await entry.ready.catch(() => undefined)
+    if (made === undefined) forget(copy.key, entry)
     else if (!entry.stop.signal.aborted) entry.isReady = true
     // Finished although the last who wanted it has gone: nobody else will ever remove it.
-    else await removeCopy(file).then(() => room.giveBack(copy.sizeBytes), ignoreLeftover)
+    else await removeCopy(made).then(() => room.giveBack(copy.sizeBytes), ignoreLeftover)
   }
 
   /** Somebody may have tidied the disk while nobody used a copy: then it is forgotten, and made again. */
   const checkUnused = async (key: string) => {
     const entry = entries.get(key)
     if (entry === undefined || !entry.isReady || entry.users > 0) return
-    const file = await entry.ready
-    if ((await sizeOf(file)) === entry.sizeBytes || entry.users > 0 || !forget(key, entry)) return
-    await removeCopy(file)
+    const made = await entry.ready
+    if ((await sizeOf(made.file)) === entry.sizeBytes || entry.users > 0 || !forget(key, entry)) return
+    await removeCopy(made)
     room.giveBack(entry.sizeBytes)
   }
 
@@ -116,7 +121,7 @@ export function createLocalCopies({
       const entry = enter(copy)
       entry.users += 1
       try {
-        const file = await untilAborted(entry.ready, signal)
+        const { file } = await untilAborted(entry.ready, signal)
         let isHeld = true
         return {
           file,
@@ -149,9 +154,8 @@ export function createLocalCopies({
   }
 }
 
-/** A copy has a directory of its own. */
-async function removeCopy(file: string): Promise<void> {
-  await rm(dirname(file), { recursive: true, force: true })
+async function removeCopy({ directory }: Made): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
 }
 
 /** Bytes; undefined where the file is not there. */
