@@ -38,6 +38,29 @@ const failure: Input = {
   quality: [],
 }
 
+describe('going on with a run', () => {
+  const day = aDay()
+  const world = worldOf(day)
+  const unsent = decide(newRun(), [...begin(day)], world).run
+  const sentAt = NOON.toISOString()
+
+  test('sends a command that is under way again, and waits for it anew', () => {
+    const sent = { ...unsent, tasks: new Map(unsent.tasks).set('task-0', { ...first(unsent), sentAt }) }
+
+    const { run, commands } = decide(sent, [{ kind: 'resume' }], after(5000, world))
+
+    expect(commands).toEqual([first(run)])
+    expect(Date.parse(first(run).dueAt ?? '') - Date.parse(first(sent).dueAt ?? '')).toBe(5000)
+  })
+
+  test('leaves a command that was never sent as old as it is, so that the sweep finds it however often that is said', () => {
+    const { run, commands } = decide(unsent, [{ kind: 'resume' }], after(5000, world))
+
+    expect(commands).toEqual([first(unsent)])
+    expect(first(run).dueAt).toBe(first(unsent).dueAt)
+  })
+})
+
 describe('the wait before another try', () => {
   test.each([
     { attempt: 1, random: 0, waitMs: 1000 },

@@ -28,7 +28,7 @@ export type MemoryBusFaults = {
   duplicateNext(entity: string): void
   /** The next message becomes visible later than those after it. */
   delayNext(entity: string, delayMs: number): void
-  /** The next calls of `send` or `publish` fail, with the message not taken. */
+  /** The next calls of `send` or `publish` fail, with the message not taken. Saying it again before they came adds none. */
   refuseNext(times?: number): void
   /** Stores a body as it is, whatever it says. */
   inject(entity: string, body: string): void
@@ -128,7 +128,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
       expireLocks: (entity) => entityOf(entity).expireLocks(),
       duplicateNext: (entity) => entityOf(entity).duplicateNext(),
       delayNext: (entity, delayMs) => entityOf(entity).delayNext(delayMs),
-      refuseNext: (times = 1) => void (refusals += times),
+      refuseNext: (times = 1) => void (refusals = Math.max(refusals, times)),
       inject: (entity, body) => entityOf(entity).accept(randomUUID(), body),
     },
     idle: () => (openCount() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
