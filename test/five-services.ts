@@ -28,8 +28,8 @@ export type FiveServices = AsyncDisposable & {
   readonly bus: MessageBus
   readonly lake: Lake
   readonly database: AnyDatabase<unknown>
-  /** All of a service's processes that run, oldest first. */
-  processesOf(name: ServiceName): readonly ServiceProcess[]
+  /** The process of a service that was started last. */
+  latestOf(name: ServiceName): ServiceProcess
   /** Starts one more and waits until it is ready. */
   start(name: ServiceName): Promise<ServiceProcess>
   /** Asks the scheduler for a window. @returns the run's id */
@@ -39,9 +39,8 @@ export type FiveServices = AsyncDisposable & {
 
 export type RunProgress = {
   readonly state: string
-  /** Tasks that succeeded, of how many. */
-  readonly done: number
-  readonly all: number
+  /** Services that are at a task of the run; the scheduler is until the run is over. */
+  readonly busy: ReadonlySet<string>
   /** `TASK: CODE message` of those that failed. */
   readonly problems: readonly string[]
 }
@@ -121,7 +120,11 @@ export async function startFiveServices({ directory, postgres, redis, scale, see
     bus,
     lake,
     database,
-    processesOf: (name) => processes.filter((each) => each.name === name),
+    latestOf(name) {
+      const latest = processes.findLast((each) => each.name === name)
+      if (latest === undefined) throw new Error(`${name} was never started`)
+      return latest
+    },
     start,
     async request(window) {
       const body = JSON.stringify({ pipeline: 'ott', window })
@@ -131,11 +134,12 @@ export async function startFiveServices({ directory, postgres, redis, scale, see
     async progressOf(runId) {
       const run = await ask(`${api}/runs/${encodeURIComponent(runId)}`)
       const { state, tasks } = run as Pick<RunRecord, 'state' | 'tasks'>
-      const done = tasks.filter((task) => task.state === 'succeeded').length
+      const atWork = tasks.filter((task) => task.state === 'running').map(({ queue }) => queue)
+      const busy = new Set(state === 'running' ? ['scheduler', ...atWork] : [])
       const problems = tasks.flatMap(({ name, error }) =>
         error === null ? [] : `${name}: ${error.code} ${error.message}`,
       )
-      return { state, done, all: tasks.length, problems }
+      return { state, busy, problems }
     },
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }

@@ -41,15 +41,14 @@ describe.skipIf(missing !== undefined)(`five services, each a process of its own
       await using services = await start()
 
       await runDay(services, '2026-03-01', async (name) => {
-        const [victim] = services.processesOf(name)
-        await victim?.kill()
+        await services.latestOf(name).kill()
         await services.start(name)
       })
+      // As Kubernetes does: the new one first, then the old one is told to stop.
+      const old = new Map(ALL.map((name) => [name, services.latestOf(name)]))
+      await Promise.all(ALL.filter((name) => name !== 'scheduler').map((name) => services.start(name)))
       await runDay(services, '2026-03-02', async (name) => {
-        // As Kubernetes does: the new one first, then the old one is told to stop.
-        const old = services.processesOf(name).at(-1)
-        if (name !== 'scheduler') await services.start(name)
-        expect(await old?.stop()).toBe(0)
+        expect(await old.get(name)?.stop()).toBe(0)
         if (name === 'scheduler') await services.start(name)
       })
 
@@ -72,25 +71,25 @@ describe.skipIf(missing !== undefined)(`five services, each a process of its own
   }
 })
 
-/** Runs a window, and disturbs each service once when the next fifth of the tasks is done. */
+/** Runs a window, and disturbs each service once while it is at work in that run. */
 async function runDay(services: FiveServices, window: string, disturb: (name: ServiceName) => Promise<void>) {
   await services.company.advanceTo(window)
   const run = await services.request(window)
-  for (const [index, name] of ALL.entries()) {
+  const isOver = (state: string) => !['waiting', 'running'].includes(state)
+  const disturbed: Promise<void>[] = []
+  for (const name of ALL) {
     await until(
-      `${name} has its turn`,
+      `${name} is at work`,
       async () => {
-        const { state, done, all } = await services.progressOf(run)
-        return state !== 'running' || done >= (all * index) / ALL.length
+        const { state, busy } = await services.progressOf(run)
+        if (isOver(state)) throw new Error(`the run of ${window} was over before ${name} had its turn`)
+        return busy.has(name)
       },
       PATIENCE_MS / 4,
     )
-    await disturb(name)
+    disturbed.push(disturb(name))
   }
-  await until(
-    'the run is done',
-    async () => !['waiting', 'running'].includes((await services.progressOf(run)).state),
-    PATIENCE_MS / 2,
-  )
+  await Promise.all(disturbed)
+  await until('the run is done', async () => isOver((await services.progressOf(run)).state), PATIENCE_MS / 2)
   expect(await services.progressOf(run)).toMatchObject({ state: 'succeeded', problems: [] })
 }
