@@ -1,12 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sha256 } from '@cinelake/core'
+import { sha256, silentLog, systemClock } from '@cinelake/core'
 import { aCommandHeader, temporaryDirectory } from '@cinelake/testkit'
 import type { Ingest, Manifest } from '@cinelake/contracts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createDirectoryLake } from './directory.ts'
 import type { Lake } from './lake.ts'
-import { commitManifest, landObject, manifestOf, outcomeOf, readManifest, windowFolder } from './landing.ts'
+import {
+  commitManifest,
+  landObject,
+  landOnce,
+  manifestOf,
+  outcomeOf,
+  readManifest,
+  windowFolder,
+  type Landed,
+} from './landing.ts'
 
 let stack: AsyncDisposableStack
 let lake: Lake
@@ -82,6 +91,35 @@ describe('the manifest', () => {
       balance: { unit: 'rows', in: 7, out: 7 },
       output: { rowCount: 7 },
     })
+  })
+})
+
+describe('an ingest', () => {
+  const file = { path: 'raw/x', name: 'x', sizeBytes: 5, sha256: sha256('') }
+  const landed: Landed = { format: 'csv', files: [file], rowCount: 7 }
+  const { signal } = new AbortController()
+  const ingest = async (land: () => Promise<Landed>) =>
+    await landOnce({ lake, clock: systemClock, log: silentLog }, command, { signal }, land)
+
+  test('lands once: a second attempt reports what the first landed, and lands nothing', async () => {
+    const first = await ingest(() => Promise.resolve(landed))
+
+    expect(await ingest(() => Promise.reject(new Error('not needed')))).toEqual(first)
+    expect(first).toMatchObject({ balance: { in: 7, out: 7 }, output: { manifest: manifestOf(command) } })
+  })
+
+  test('of two at once, the slower reports what the faster landed, though it stumbled over what that cleared away', async () => {
+    const slower = ingest(async () => {
+      await ingest(() => Promise.resolve(landed))
+      throw new Error('the page that was landed so far is not there')
+    })
+
+    expect(await slower).toMatchObject({ balance: { in: 7, out: 7 }, output: { fileCount: 1 } })
+  })
+
+  test('that fails, with nobody else about, fails', async () => {
+    await expect(ingest(() => Promise.reject(new Error('the server is away')))).rejects.toThrow('the server is away')
+    expect(await readManifest(lake, manifestOf(command))).toBeUndefined()
   })
 })
 
