@@ -16,6 +16,7 @@ export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
+export { Turns } from './turns.ts'
 export {
   isTimeZone,
   parseWindow,

@@ -1,9 +1,7 @@
-import type { CallOptions, LocalFile } from '@cinelake/lake'
+import type { CallOptions } from '@cinelake/lake'
 import type { AddFile } from './actions.ts'
 import { columnsDigest } from './columns.ts'
-import { concurrently } from './concurrently.ts'
 import { COLUMNS_TAG, type TablePlace } from './data-files.ts'
-import { READS_AT_ONCE } from './log-reader.ts'
 import type { LogState } from './log-state.ts'
 import type { TableShape } from './protocol.ts'
 import { relationOf, type ReadableFile } from './relation.ts'
@@ -26,14 +24,15 @@ type Wanted = {
 /** Brings files to this machine (or finds them there) and words the relation over them. */
 export async function openFiles(place: TablePlace, wanted: Wanted, options: CallOptions): Promise<OpenFiles> {
   const { state, shape, files, fileColumn } = wanted
+  const paths = files.map((add) => `${place.path}/${relativePath(place.path, add, state.version)}`)
   await using opened = new AsyncDisposableStack()
+  const local = opened.use(await place.lake.downloadAll(paths, options))
   const digest = columnsDigest(shape.fields)
   const byLocalFile = new Map<string, AddFile>()
-  const readable = await concurrently(files, READS_AT_ONCE, async (add): Promise<ReadableFile> => {
-    const path = `${place.path}/${relativePath(place.path, add, state.version)}`
-    const local: LocalFile = opened.use(await place.lake.download(path, options))
-    byLocalFile.set(local.file, add)
-    return { local: local.file, partitionValues: add.partitionValues, uniform: add.tags?.[COLUMNS_TAG] === digest }
+  const readable = files.map((add, index): ReadableFile => {
+    const file = local.files[index] ?? ''
+    byLocalFile.set(file, add)
+    return { local: file, partitionValues: add.partitionValues, uniform: add.tags?.[COLUMNS_TAG] === digest }
   })
   const { partitionColumns: partitionBy } = shape.metaData
   const relation = relationOf(readable, {

@@ -2,6 +2,10 @@ import { DuckDBDataChunk, VARCHAR, type DuckDBAppender, type DuckDBConnection } 
 
 /** Rows. DuckDB's vector size: one chunk. Source: duckdb.org/docs/stable/internals/vector */
 const CHUNK_ROW_COUNT = 2048
+/** Characters. Rows that are wide go in chunks of fewer: a chunk is copied several times before it is in the table. */
+const CHUNK_CHARACTERS = 2 * 1024 * 1024
+/** Characters that the appender may hold for itself, where the memory limit does not count them, before they go into the table. */
+const HELD_CHARACTERS = 8 * 1024 * 1024
 
 type Row = readonly (string | null)[]
 /** Runs one step under the session's turn, with its signal and its translation of errors. */
@@ -20,18 +24,26 @@ export async function appendText(
   const appender = await step(async () => await connection.createAppender(table))
   // Used again for all rows: a chunk's memory goes back only when JavaScript's collector comes by.
   const chunk = DuckDBDataChunk.create(Array.from({ length: appender.columnCount }, () => VARCHAR))
-  let rowCount = 0
+  let [rowCount, pendingCharacters, held] = [0, 0, 0]
   let pending: Row[] = []
+  const send = async () => {
+    const full = pending
+    held += pendingCharacters
+    ;[pending, pendingCharacters] = [[], 0]
+    rowCount += await step(() => appendChunk(appender, chunk, full))
+    if (held < HELD_CHARACTERS) return
+    held = 0
+    await step(() => appender.flushSync())
+  }
   try {
     for await (const batch of rows) {
-      pending = pending.length === 0 ? [...batch] : [...pending, ...batch]
-      while (pending.length >= CHUNK_ROW_COUNT) {
-        const full = pending.slice(0, CHUNK_ROW_COUNT)
-        pending = pending.slice(CHUNK_ROW_COUNT)
-        rowCount += await step(() => appendChunk(appender, chunk, full))
+      for (const row of batch) {
+        pending.push(row)
+        for (const value of row) pendingCharacters += value?.length ?? 0
+        if (pending.length === CHUNK_ROW_COUNT || pendingCharacters >= CHUNK_CHARACTERS) await send()
       }
     }
-    if (pending.length > 0) rowCount += await step(() => appendChunk(appender, chunk, pending))
+    if (pending.length > 0) await send()
     await step(() => appender.flushSync())
     return rowCount
   } finally {

@@ -1,4 +1,4 @@
-import { CancelledError, PipelineError } from '@cinelake/core'
+import { CancelledError, PipelineError, Turns } from '@cinelake/core'
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { appendText } from './duckdb-append.ts'
 import { isInterrupt, translateError } from './duckdb-errors.ts'
@@ -7,7 +7,6 @@ import { rowsOfChunk } from './duckdb-values.ts'
 import type { EngineColumn, EngineRow, EngineValue, QueryOptions, SqlSession } from './engine.ts'
 import { EngineStreamCutError, SqlInvalidError } from './errors.ts'
 import { identifier, literal } from './sql-text.ts'
-import { Turns } from './turns.ts'
 
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
 const INTERRUPT_EVERY_MS = 10

@@ -428,8 +428,8 @@ test.each([
   const own = await engine.session()
   await own.run('CREATE TEMP TABLE "a ""table""" AS SELECT i, md5(i::VARCHAR) AS hash FROM range(100000) t(i)')
   await own.run('CREATE TEMP VIEW "a view" AS FROM "a ""table"""')
-  const batches = own.stream('FROM "a view"')
-  for (let read = 0; read < batchCount && (await batches.next()).done !== true; read += 1);
+  let read = 0
+  for await (const _ of own.stream('FROM "a view"')) if ((read += 1) === batchCount) break
 
   await own[Symbol.asyncDispose]()
 

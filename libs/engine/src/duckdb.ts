@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Turns } from '@cinelake/core'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { DuckDbSession } from './duckdb-session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from './engine.ts'
 import { EngineFileError } from './errors.ts'
-import { Turns } from './turns.ts'
 
 /**
  * Statements. Each takes one of Node's four threads for files and native work while it runs; the one left over keeps the

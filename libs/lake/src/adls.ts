@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/core-auth'
 import { AnonymousCredential, ContainerClient, newPipeline, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { DataLakeFileSystemClient, newPipeline as newDataLakePipeline } from '@azure/storage-file-datalake'
+import { Turns } from '@cinelake/core'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { readAddress, type AdlsAddress } from './adls-address.ts'
@@ -19,8 +20,8 @@ import {
 import { openObject } from './adls-read.ts'
 import { putWhole, writeStream, type Target } from './adls-write.ts'
 import { LakeObjectMissingError, LakeObjectTooLargeError } from './errors.ts'
-import type { CallOptions, Lake, LocalFile } from './lake.ts'
-import { createLocalCopies, type LocalCopies } from './local-copies.ts'
+import type { CallOptions, Lake, LocalFiles } from './lake.ts'
+import { createLocalCopies, type Copy, type LocalCopies } from './local-copies.ts'
 import { checkFolder, checkPath } from './path.ts'
 import { openScratchSpace, type ScratchSpace } from './scratch-space.ts'
 import { ContentFailure } from './unfinished-file.ts'
@@ -28,6 +29,8 @@ import { ContentFailure } from './unfinished-file.ts'
 /** Bytes. The promise of `Lake.readText`. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024
 
+/** Objects looked at together before their download. */
+const LOOKS_AT_ONCE = 16
 /** Milliseconds that a download waits for room: longer than most queries use their files. */
 const WAIT_FOR_ROOM_MS = 60_000
 
@@ -118,6 +121,17 @@ function lakeAt(place: Place, scratch: ScratchSpace, copies: LocalCopies): Lake 
       throw failureOf(error, { what, path, location }, signal)
     }
   }
+  const downloadAll = async (paths: readonly string[], options: CallOptions = {}): Promise<LocalFiles> => {
+    const looks = new Turns(LOOKS_AT_ONCE)
+    const copyOf = (path: string) =>
+      looks.run(() => call('download', path, options, (signal) => copyAt(place, path, signal)))
+    const take = async () => await copies.take(await Promise.all(paths.map(copyOf)), options.signal)
+    try {
+      return await ofOneVersion(take)
+    } catch (error) {
+      throw failureOf(error, { what: 'download', path: paths[0] ?? '', location }, options.signal)
+    }
+  }
   const target = (path: string, ifAbsent: boolean, signal: AbortSignal | undefined): Target => ({
     path,
     ifAbsent,
@@ -170,8 +184,12 @@ function lakeAt(place: Place, scratch: ScratchSpace, copies: LocalCopies): Lake 
         await writeStream(place, { ...target(path, false, signal), sizeBytes }, bytesOfLocal(file))
       }),
 
-    download: (path, options) =>
-      call('download', path, options, (signal) => ofOneVersion(() => download(place, copies, path, signal))),
+    async download(path, options) {
+      const held = await downloadAll([path], options)
+      return { file: held.files[0] ?? '', [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() }
+    },
+
+    downloadAll,
 
     async scratch() {
       try {
@@ -246,17 +264,13 @@ async function remove({ blob, call }: Place, path: string, signal: AbortSignal |
   return true
 }
 
-async function download(
-  place: Place,
-  copies: LocalCopies,
-  path: string,
-  signal: AbortSignal | undefined,
-): Promise<LocalFile> {
+/** The copy that the object at a path would make. */
+async function copyAt(place: Place, path: string, signal: AbortSignal | undefined): Promise<Copy> {
   const found = await look(place, path, signal)
   if (found === undefined || found === 'folder') throw new LakeObjectMissingError(path, place.location)
   const { etag, sizeBytes } = found
   const fillOnce = (file: string, unwanted: AbortSignal) => fill(place, found, file, unwanted)
-  return await copies.take({ key: `${etag} ${path}`, path, sizeBytes, fill: fillOnce }, signal)
+  return { key: `${etag} ${path}`, path, sizeBytes, fill: fillOnce }
 }
 
 async function fill(

@@ -58,6 +58,13 @@ function lakeIn(place: Place): Lake {
     }
   }
 
+  const fileAt = (path: string, options?: CallOptions) =>
+    call('download', path, options, async (file) => {
+      if ((await objectAt(directory, path)) === undefined) throw new LakeObjectMissingError(path, location)
+      return file
+    })
+  const nothingHeld = { async [Symbol.asyncDispose]() {} }
+
   return {
     location,
     stat: (path, options) => call('stat', path, options, () => objectAt(directory, path)),
@@ -121,11 +128,13 @@ function lakeIn(place: Place): Lake {
         await placeReplacing(unfinished, file)
       }),
 
-    download: (path, options) =>
-      call('download', path, options, async (file) => {
-        if ((await objectAt(directory, path)) === undefined) throw new LakeObjectMissingError(path, location)
-        return { file, async [Symbol.asyncDispose]() {} }
-      }),
+    download: async (path, options) => ({ file: await fileAt(path, options), ...nothingHeld }),
+
+    async downloadAll(paths, options) {
+      const files: string[] = []
+      for (const path of paths) files.push(await fileAt(path, options))
+      return { files, ...nothingHeld }
+    },
 
     async scratch() {
       try {

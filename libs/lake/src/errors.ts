@@ -64,15 +64,16 @@ export class LakeScratchFullError extends TransientError {
   }
 }
 
-/** An object that is larger than all the room for local copies. */
+/** Objects that are needed at once, and are larger than all the room for local copies. */
 export class LakeScratchTooSmallError extends TerminalError {
   readonly code = 'LAKE_SCRATCH_TOO_SMALL'
 
-  constructor(path: string, sizeBytes: number, limitBytes: number) {
+  /** @param path the largest of them */
+  constructor(path: string, objectCount: number, sizeBytes: number, limitBytes: number) {
     super(
-      `lake object is larger than the room for local copies [path=${path}]: ` +
+      `lake objects do not fit into the room for local copies [largest=${path} objectCount=${objectCount}]: ` +
         `expected at most ${limitBytes} bytes, got ${sizeBytes}; raise CINELAKE_SCRATCH_MIB`,
-      { path, sizeBytes, limitBytes },
+      { path, objectCount, sizeBytes, limitBytes },
     )
   }
 }

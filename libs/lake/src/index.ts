@@ -7,7 +7,7 @@ export {
   LakeScratchTooSmallError,
   LakeUnavailableError,
 } from './errors.ts'
-export type { CallOptions, Lake, LakeObject, LocalFile, Written } from './lake.ts'
+export type { CallOptions, Lake, LakeObject, LocalFile, LocalFiles, Written } from './lake.ts'
 export {
   LandingChangedError,
   landObject,

@@ -221,6 +221,27 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       expect(await readFile(local.file, 'utf8')).toBe('bytes')
     })
 
+    test('several objects are had at once, in the order in which they were asked for', async () => {
+      await using given = await open()
+      const { lake } = given
+      for (const path of ['t/day=2/part', 't/day=1/part']) await lake.put(path, path)
+
+      await using local = await lake.downloadAll(['t/day=2/part', 't/day=1/part', 't/day=2/part'])
+      await using none = await lake.downloadAll([])
+
+      expect(await Promise.all(local.files.map((file) => readFile(file, 'utf8')))).toEqual([
+        't/day=2/part',
+        't/day=1/part',
+        't/day=2/part',
+      ])
+      expect(local.files[0]).toMatch(/t\/day=2\/part$/)
+      expect(none.files).toEqual([])
+      await expect(lake.downloadAll(['t/day=1/part', 't/day=3/part'])).rejects.toMatchObject({
+        code: 'LAKE_OBJECT_MISSING',
+        context: { path: 't/day=3/part' },
+      })
+    })
+
     test('a file from elsewhere replaces what is there', async () => {
       await using given = await open()
       const { lake } = given

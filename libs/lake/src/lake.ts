@@ -16,6 +16,12 @@ export interface LocalFile extends AsyncDisposable {
   readonly file: string
 }
 
+/** Several of them. */
+export interface LocalFiles extends AsyncDisposable {
+  /** In the order in which they were asked for. */
+  readonly files: readonly string[]
+}
+
 /**
  * The files of the data lake. Every write becomes visible in one step; nothing half-written is ever read.
  * Paths use `/`, have no empty, `.` or `..` segments; anything else is a `LakePathError`.
@@ -66,12 +72,20 @@ export interface Lake extends AsyncDisposable {
   upload(localFile: string, path: string, options?: CallOptions): Promise<void>
 
   /**
-   * The object as a local file: in place where the lake is a directory, else copied into bounded scratch space.
-   * @throws {LakeObjectMissingError} terminal
-   * @throws {LakeScratchFullError} transient: all the room is taken by copies that are in use
-   * @throws {LakeScratchTooSmallError} terminal: it would not fit into all the room
+   * The object as a local file: in place where the lake is a directory, else copied into bounded scratch space. The
+   * local path ends with the object's.
+   * @throws see `downloadAll`
    */
   download(path: string, options?: CallOptions): Promise<LocalFile>
+
+  /**
+   * The same with all objects that are needed at once: all of them or none. Who asked for them one by one would hold some
+   * and wait for room for the others, perhaps for somebody who does the same.
+   * @throws {LakeObjectMissingError} terminal
+   * @throws {LakeScratchFullError} transient: all the room is taken by copies that are in use
+   * @throws {LakeScratchTooSmallError} terminal: they would not fit into all the room
+   */
+  downloadAll(paths: readonly string[], options?: CallOptions): Promise<LocalFiles>
 
   /** A new local scratch directory for an engine to write into, on a disk from which `upload` is cheap. Removed on dispose. */
   scratch(): Promise<AsyncDisposable & { readonly directory: string }>

@@ -1,7 +1,8 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Turns } from '@cinelake/core'
 import { LakeScratchFullError, LakeScratchTooSmallError } from './errors.ts'
-import type { LocalFile } from './lake.ts'
+import type { LocalFiles } from './lake.ts'
 
 /** What is to be had as a local file. */
 export type Copy = {
@@ -17,12 +18,16 @@ export type Copy = {
 /** Local copies of lake objects, in bounded room. */
 export interface LocalCopies extends AsyncDisposable {
   /**
-   * The copy with this key: made once however many ask for it, kept after its use while there is room.
+   * The copies with these keys, all of them or none: each made once however many ask for it, and kept after its use
+   * while there is room.
    * @throws {LakeScratchFullError} transient: no room within the time to wait
    * @throws {LakeScratchTooSmallError} terminal
    */
-  take(copy: Copy, signal: AbortSignal | undefined): Promise<LocalFile>
+  take(copies: readonly Copy[], signal: AbortSignal | undefined): Promise<LocalFiles>
 }
+
+/** Copies filled at once. */
+const FILLS_AT_ONCE = 16
 
 /** A copy, and the directory that it has to itself. */
 type Made = { readonly file: string; readonly directory: string }
@@ -51,6 +56,7 @@ export function createLocalCopies({
   // Copies that nobody uses are in order of their last use: a map keeps the order of insertion.
   const entries = new Map<string, Entry>()
   const underWay = new Set<Promise<unknown>>()
+  const fills = new Turns(FILLS_AT_ONCE)
   const room = createRoom(limitBytes, waitMs, () => evictOldest(entries))
 
   const make = async ({ path, sizeBytes, fill }: Copy, signal: AbortSignal): Promise<Made> => {
@@ -61,7 +67,10 @@ export function createLocalCopies({
       // Under its whole path: the engine reads the values of partitions from it.
       const file = join(directory, path)
       await mkdir(dirname(file), { recursive: true })
-      await fill(file, signal)
+      await fills.run(async () => {
+        signal.throwIfAborted()
+        await fill(file, signal)
+      })
       return { file, directory }
     } catch (error) {
       if (directory !== undefined) await rm(directory, { recursive: true, force: true })
@@ -115,23 +124,40 @@ export function createLocalCopies({
     }
   }
 
-  return {
-    async take(copy, signal) {
-      await checkUnused(copy.key)
+  /**
+   * In one turn: room is handed out in the order in which it was asked for, so two that want much never hold half of it
+   * each and wait for the other half.
+   */
+  const takeTogether = (copies: readonly Copy[]) => {
+    const held = new Map<string, Entry>()
+    for (const copy of copies) {
       const entry = enter(copy)
       entry.users += 1
+      held.set(copy.key, entry)
+    }
+    let isHeld = true
+    return {
+      entries: held,
+      leave() {
+        if (isHeld) for (const [key, entry] of held) leave(key, entry)
+        isHeld = false
+      },
+    }
+  }
+
+  return {
+    async take(copies, signal) {
+      const wanted = new Map(copies.map((copy) => [copy.key, copy]))
+      checkRoom([...wanted.values()], limitBytes)
+      for (const key of wanted.keys()) await checkUnused(key)
+      signal?.throwIfAborted()
+      const taken = takeTogether([...wanted.values()])
       try {
-        const { file } = await untilAborted(entry.ready, signal)
-        let isHeld = true
-        return {
-          file,
-          async [Symbol.asyncDispose]() {
-            if (isHeld) leave(copy.key, entry)
-            isHeld = false
-          },
-        }
+        await untilAborted(Promise.all([...taken.entries.values()].map(({ ready }) => ready)), signal)
+        const made = copies.map(async ({ key }) => (await taken.entries.get(key)?.ready)?.file ?? '')
+        return { files: await Promise.all(made), [Symbol.asyncDispose]: async () => taken.leave() }
       } catch (error) {
-        leave(copy.key, entry)
+        taken.leave()
         throw error
       }
     },
@@ -166,6 +192,15 @@ async function sizeOf(file: string): Promise<number | undefined> {
   )
 }
 
+/** Said before anybody waits: what does not fit into all the room never will. */
+function checkRoom(copies: readonly Copy[], limitBytes: number): void {
+  const sizeBytes = copies.reduce((sum, copy) => sum + copy.sizeBytes, 0)
+  const largest = copies.toSorted((a, b) => b.sizeBytes - a.sizeBytes)[0]
+  if (largest !== undefined && sizeBytes > limitBytes) {
+    throw new LakeScratchTooSmallError(largest.path, copies.length, sizeBytes, limitBytes)
+  }
+}
+
 /** What cannot be removed takes up its room until the scratch space as a whole is removed. */
 function ignoreLeftover(): void {}
 
@@ -195,7 +230,6 @@ function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<num
 
   return {
     async take(path: string, sizeBytes: number, signal: AbortSignal): Promise<void> {
-      if (sizeBytes > limitBytes) throw new LakeScratchTooSmallError(path, sizeBytes, limitBytes)
       // The wait begins here: who stands behind others waits no longer than they do.
       const deadline = performance.now() + waitMs
       const turn = last.then(async () => await takeInTurn(path, sizeBytes, deadline, signal))
@@ -224,7 +258,6 @@ async function wokenOrOver(woken: Promise<void>, milliseconds: number, signal: A
 
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work
-  signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
