@@ -381,9 +381,9 @@ describe('errors', () => {
       memoryBytes: 60 * MIB,
       threads: 2,
       scratchDirectory: join(directory, 'full'),
+      spillBytes: MIB,
     })
     await using own = await small.session()
-    await own.run("SET max_temp_directory_size = '1MB'")
 
     const error = await failureOf(
       own.run(
@@ -393,6 +393,7 @@ describe('errors', () => {
 
     expect(error).toBeInstanceOf(EngineDiskFullError)
     expect((error as Error).message).toContain(join(directory, 'full'))
+    expect((error as Error).message).toContain('CINELAKE_SCRATCH_MIB')
   })
 
   test('a scratch directory that cannot be made is named', async () => {

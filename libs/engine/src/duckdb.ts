@@ -30,6 +30,8 @@ export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngin
   const first = await instance.connect()
   // Errors as JSON carry their kind and position; nothing has to be read out of sentences.
   await first.run("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL errors_as_json = true")
+  // Not among the options above: there, what comes with the directory overrides it.
+  if (limits.spillBytes !== undefined) await first.run(`SET GLOBAL max_temp_directory_size = '${limits.spillBytes}B'`)
   const sessions = new Set<SqlSession>()
   const statements = new Turns(STATEMENTS_AT_ONCE)
   return {

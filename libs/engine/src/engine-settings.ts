@@ -14,6 +14,8 @@ export const engineEnv = (memoryMib: number) => ({
   CINELAKE_ENGINE_THREADS: z.coerce.number().int().min(1).default(availableParallelism()),
   /** Where the engine spills to, and where files are kept that are on their way to the lake or from it. */
   CINELAKE_SCRATCH: z.string().default('.cinelake/scratch'),
+  /** MiB that the engine may spill. Local copies of lake objects may take as much again; see `@cinelake/lake`. */
+  CINELAKE_SCRATCH_MIB: z.coerce.number().int().min(64).default(10_240),
 })
 
 type EngineEnv = z.output<z.ZodObject<ReturnType<typeof engineEnv>>>
@@ -24,5 +26,6 @@ export function engineSettings(env: EngineEnv): EngineLimits {
     memoryBytes: env.CINELAKE_ENGINE_MEMORY_MIB * MIB,
     threads: env.CINELAKE_ENGINE_THREADS,
     scratchDirectory: env.CINELAKE_SCRATCH,
+    spillBytes: env.CINELAKE_SCRATCH_MIB * MIB,
   }
 }

@@ -61,4 +61,6 @@ export type EngineLimits = {
   readonly threads: number
   /** Where it spills to; made when missing. */
   readonly scratchDirectory: string
+  /** Bytes that it may spill; where nothing is said, nine tenths of what is free on the disk. */
+  readonly spillBytes?: number
 }

@@ -51,7 +51,7 @@ export class EngineDiskFullError extends TransientError {
 
   constructor(directory: string, said: string) {
     super(
-      `the engine's scratch disk is full [directory=${directory}]: ${said}; free space there or use a larger disk`,
+      `the engine's scratch space is full [directory=${directory}]: ${said}; free space there, use a larger disk or raise CINELAKE_SCRATCH_MIB`,
       { directory },
     )
   }
