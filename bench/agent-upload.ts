@@ -9,8 +9,8 @@ import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-// Uploads a file as the agent does - read unchanging, hashed twice, every block checked - and as barely as it can be
-// done: blocks of the same size, as many at a time, straight from the file, without a checksum. Both to the loopback
+// Uploads a file as the agent does - read unchanging, hashed, every block checked - and as barely as it can be done:
+// blocks of 8 MiB, five at a time, straight from the file, without a checksum. Both to the loopback
 // endpoint, which runs in a process of its own; each in a process of its own as well, in turns.
 // node --conditions=@cinelake/source bench/agent-upload.ts [MiB] [rounds]
 
@@ -35,6 +35,10 @@ const ACCOUNT = 'devstoreaccount1'
 // The well-known key of Azure's emulators.
 const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
 
+type Kind = 'agent' | 'bare'
+/** Of the client alone: that of the endpoint is the same for both. */
+type Measured = { readonly seconds: number; readonly cpuSeconds: number; readonly peakMib: number }
+
 const [first = '1024', second = '5', ...rest] = process.argv.slice(2)
 if (first === 'agent' || first === 'bare') await uploadOnce(first, Number(second), rest[0] ?? '', rest[1] ?? '')
 else await compare(Number(first), Number(second))
@@ -52,28 +56,27 @@ async function compare(sizeMib: number, rounds: number): Promise<void> {
     const port = /on port (\d+)/.exec(String(line))?.[1] ?? ''
     const file = join(directory, 'large')
     await makeFile(file, sizeMib)
-    const found: Record<'agent' | 'bare', { rate: number; peakMib: number }[]> = { agent: [], bare: [] }
+    const found: Record<Kind, Measured[]> = { agent: [], bare: [] }
     for (let round = 0; round < rounds; round++) {
-      for (const kind of ['bare', 'agent'] as const) {
-        const { seconds, peakMib } = await inProcess(kind, port, file, directory)
-        found[kind].push({ rate: sizeMib / seconds, peakMib })
-      }
+      for (const kind of ['bare', 'agent'] as const) found[kind].push(await inProcess(kind, port, file, directory))
     }
+    const median = (kind: Kind, what: keyof Measured) => medianOf(found[kind].map((measured) => measured[what]))
     for (const kind of ['bare', 'agent'] as const) {
       const peak = Math.max(...found[kind].map(({ peakMib }) => peakMib))
       console.log(
-        `${kind}: ${medianOf(found[kind]).toFixed(0)} MiB/s (median of ${rounds}), peak RSS ${peak.toFixed(0)} MiB`,
+        `${kind}: ${(sizeMib / median(kind, 'seconds')).toFixed(0)} MiB/s, ${median(kind, 'cpuSeconds').toFixed(2)} s of CPU ` +
+          `(medians of ${rounds}), peak RSS ${peak.toFixed(0)} MiB`,
       )
     }
-    console.log(`ratio: ${(medianOf(found.agent) / medianOf(found.bare)).toFixed(2)}`)
+    console.log(`ratio: ${(median('bare', 'seconds') / median('agent', 'seconds')).toFixed(2)}`)
   } finally {
     endpoint.kill()
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-function medianOf(found: readonly { readonly rate: number }[]): number {
-  return found.map(({ rate }) => rate).sort((one, other) => one - other)[Math.floor(found.length / 2)] ?? 0
+function medianOf(numbers: readonly number[]): number {
+  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0
 }
 
 async function inProcess(kind: string, port: string, file: string, directory: string) {
@@ -83,7 +86,7 @@ async function inProcess(kind: string, port: string, file: string, directory: st
   child.stdout.on('data', (piece: Buffer) => said.push(piece))
   const [code] = await once(child, 'close')
   if (code !== 0) throw new Error(`${kind} ended with ${code}`)
-  return JSON.parse(Buffer.concat(said).toString()) as { seconds: number; peakMib: number }
+  return JSON.parse(Buffer.concat(said).toString()) as Measured
 }
 
 async function uploadOnce(kind: 'agent' | 'bare', port: number, file: string, directory: string): Promise<void> {
@@ -94,14 +97,15 @@ async function uploadOnce(kind: 'agent' | 'bare', port: number, file: string, di
     credential: () => Promise.reject(new Error('not needed')),
     scratch: { directory: join(directory, `scratch-${kind}`), limitBytes: 100 * MIB },
   })
-  const started = performance.now()
+  const [started, cpuBefore] = [performance.now(), process.cpuUsage()]
   if (kind === 'agent') await landObject(lake, path, () => readUnchanging({ name: 'large', file }, { source: 'bench' }))
   else await uploadBarely(`http://127.0.0.1:${port}/${ACCOUNT}/lake/${path}`, file)
   const seconds = (performance.now() - started) / 1000
+  const { user, system } = process.cpuUsage(cpuBefore)
   const peakMib = process.resourceUsage().maxRSS / 1024
   await lake.delete(path)
   await lake[Symbol.asyncDispose]()
-  process.stdout.write(JSON.stringify({ seconds, peakMib }))
+  process.stdout.write(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakMib }))
 }
 
 async function uploadBarely(url: string, file: string): Promise<void> {

@@ -9,7 +9,7 @@ import { readWorkingHours, type WorkingHours } from './agent/working-hours.ts'
 const MIB = 1024 * 1024
 
 /**
- * MiB a second. The blocks in flight of one agent, 64 MiB with eight files at a time, have to get through within the ten
+ * MiB a second. The blocks in flight of one agent, 48 MiB with eight files at a time, have to get through within the ten
  * minutes that the lake waits for one.
  */
 const SLOWEST_LINE = 0.25

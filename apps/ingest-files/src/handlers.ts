@@ -20,6 +20,10 @@ export type IngestFilesDeps = {
   readonly log: Log
   /** For databases of Azure that are opened without a password. */
   readonly credential?: AzureCredential
+  /** Ends what outlives a task: the moment of a database that is held for its tables. */
+  readonly stopping?: AbortSignal
+  /** Milliseconds between two looks whether it is still needed. */
+  readonly lookEveryMs?: number
 }
 
 /** The work of the on-prem agent: lands files and tables in raw, and lists the tables of a database. */

@@ -14,6 +14,7 @@ import { createEnvSecrets } from '@cinelake/secrets/env'
 import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
 import { createIngestFilesHandlers } from './handlers.ts'
 
+type Fields = Partial<Ingest> & { readonly label?: string }
 type Given = {
   readonly sources: readonly CheckedSource[]
   readonly every?: WindowLength
@@ -36,7 +37,10 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
   )
   const log = recordingLog()
   const fill = createFill({ settings, secrets: createEnvSecrets(settings) })
-  const handlers = createIngestFilesHandlers({ lake, engine, fill, clock: fixedClock(), log })
+  const stopping = new AbortController()
+  stack.defer(() => stopping.abort())
+  const held = { stopping: stopping.signal, lookEveryMs: 20 }
+  const handlers = createIngestFilesHandlers({ lake, engine, fill, clock: fixedClock(), log, ...held })
   const pipeline = await freeze(lake, {
     sources: [...sources],
     schedule: { every, timeZone, start: '2026-03-01', delayMs: 0 },
@@ -46,6 +50,7 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
     if (window === undefined) throw new Error(`no window ${label}`)
     return window
   }
+  const command = (fields: Fields = {}) => anIngest(pipeline, windowOf(fields.label ?? '2026-03-01'), fields)
   const context = (signal = new AbortController().signal, progress = () => {}) => ({ signal, progress })
 
   return {
@@ -53,10 +58,10 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
     lake,
     log,
     session: () => engine.session(),
-    async ingest(fields: Partial<Ingest> & { label?: string } = {}, signal?: AbortSignal, progress?: () => void) {
-      const command = anIngest(pipeline, windowOf(fields.label ?? '2026-03-01'), fields)
+    command,
+    async ingest(fields: Fields = {}, signal?: AbortSignal, progress?: () => void) {
       const ingest = handlers.ingest as TaskHandler<'ingest'>
-      return await ingest(command, context(signal, progress))
+      return await ingest(command(fields), context(signal, progress))
     },
     async discover(source: string, signal?: AbortSignal, label = '2026-03-01') {
       const header = aCommandHeader({ pipeline, task: `discover ${source}`, window: windowOf(label) })

@@ -30,7 +30,8 @@ await runService(
     const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
     const worker = workerName()
-    const tasks = keepRunning(createIngestFilesHandlers({ lake, engine, fill, credential, clock, log }), stopping)
+    const handlers = createIngestFilesHandlers({ lake, engine, fill, credential, clock, log, stopping })
+    const tasks = keepRunning(handlers, stopping)
     const options = { concurrency }
     const work = { bus, queue, worker, handlers: tasks.handlers, clock, log, redact, options }
     const observe = taskMetrics(metrics)

@@ -11,9 +11,14 @@ type Delays = Pick<AdlsTuning, 'retryDelayMs' | 'maxRetryDelayMs'>
  * takes for a stop that somebody asked for) and a server that does not answer at all.
  *
  * @param timeoutMs for one call with all tries of the SDK
+ * @param passes which errors another try may mend
  * @throws {CancelledError} the signal was aborted
  */
-export function createCall(tuning: Delays & Pick<AdlsTuning, 'maxTries'>, timeoutMs: number): Call {
+export function createCall(
+  tuning: Delays & Pick<AdlsTuning, 'maxTries'>,
+  timeoutMs: number,
+  passes: (error: unknown) => boolean = isLeftBySdk,
+): Call {
   return async (signal, call) => {
     for (let tries = 1; ; tries += 1) {
       if (isAborted(signal)) throw cancelled('a call to the lake', signal?.reason)
@@ -22,7 +27,7 @@ export function createCall(tuning: Delays & Pick<AdlsTuning, 'maxTries'>, timeou
         return await call(limit.signal)
       } catch (error) {
         if (isAborted(signal)) throw cancelled('a call to the lake', error)
-        if (tries >= tuning.maxTries || !(limit.isOver() || isWorthAnotherTry(error))) throw error
+        if (tries >= tuning.maxTries || !(limit.isOver() || passes(error))) throw error
         await pause(delayBefore(error, tries, tuning), undefined, signal === undefined ? {} : { signal }).catch(
           (reason: unknown) => {
             throw cancelled('a call to the lake', reason)
@@ -47,12 +52,19 @@ function timeLimit(milliseconds: number, signal: AbortSignal | undefined) {
   }
 }
 
-function isWorthAnotherTry(error: unknown): boolean {
+function isLeftBySdk(error: unknown): boolean {
   if (error instanceof DamagedAnswer || error instanceof CutAnswer) return true
   if (error instanceof Error && error.name === 'AbortError') return true
   if (statusOf(error) === 429) return true
   const code = codeOf(error)
   return code === 'Md5Mismatch' || code === 'Crc64Mismatch' || code === RestError.PARSE_ERROR
+}
+
+/** For calls that the SDK does not try again: also what it would have. */
+export function isPassing(error: unknown): boolean {
+  if (isLeftBySdk(error)) return true
+  const status = statusOf(error)
+  return error instanceof RestError && (status === undefined || status === 408 || status >= 500)
 }
 
 /** Exponential, unless the server says how long. */

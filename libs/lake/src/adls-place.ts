@@ -1,14 +1,20 @@
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob'
 import type { DataLakeFileSystemClient } from '@azure/storage-file-datalake'
 import { codeOf, isMissing, statusOf } from './adls-errors.ts'
+import type { Hashing } from './hashing.ts'
 import type { LakeObject } from './lake.ts'
 
 const MIB = 1024 * 1024
 
 /** How the lake uses the network and memory. */
 export type AdlsTuning = {
-  /** Bytes of the first blocks of an upload. Memory is this times the blocks in flight. */
+  /** Bytes of the first blocks of an upload. Azure counts each 4 MiB of a write as one operation: smaller ones cost more. */
   readonly blockBytes: number
+  /**
+   * Bytes of one object that are on their way at once, unless a single block is larger: what a line that is cut costs at
+   * most. Small blocks within it keep a line busy while answers are awaited.
+   */
+  readonly windowBytes: number
   /** Blocks of one size; then the size doubles, so that 50,000 blocks are enough for 2.4 TiB. */
   readonly blocksPerSize: number
   /** Blocks and ranges in flight in the lake as a whole, besides one for each object that is read or written. */
@@ -28,8 +34,9 @@ export type AdlsTuning = {
 }
 
 export const DEFAULT_TUNING: AdlsTuning = {
-  blockBytes: 8 * MIB,
-  blocksPerSize: 10_000,
+  blockBytes: 4 * MIB,
+  windowBytes: 8 * MIB,
+  blocksPerSize: 8000,
   parallel: 4,
   rangeBytes: 4 * MIB,
   pageSize: 5000,
@@ -52,6 +59,8 @@ export type Place = {
   readonly call: Call
   /** For calls that carry content. */
   readonly transfer: Call
+  /** For calls of `blobOnce` that carry content: tries again after all that passes. */
+  readonly transferOnce: Call
   readonly tuning: AdlsTuning
   /** Leave for one more block or range in flight; undefined when there is none now. */
   readonly tryPermit: () => Disposable | undefined
@@ -59,16 +68,22 @@ export type Place = {
   /** Folder of the lake in the container, '' or ending in `/`. */
   readonly root: string
   readonly blob: (path: string) => BlockBlobClient
+  /** Whose SDK tries nothing again. */
+  readonly blobOnce: (path: string) => BlockBlobClient
+  readonly hashing: Hashing
   /** Holds up what is sent; undefined where the line is ours alone. */
   readonly throttle?: Throttle | undefined
 }
 
-export function placeIn(parts: Omit<Place, 'blob' | 'tryPermit'> & { readonly container: ContainerClient }): Place {
-  const { container, ...rest } = parts
+type Containers = { readonly container: ContainerClient; readonly containerOnce: ContainerClient }
+
+export function placeIn(parts: Omit<Place, 'blob' | 'blobOnce' | 'tryPermit'> & Containers): Place {
+  const { container, containerOnce, ...rest } = parts
   let free = rest.tuning.parallel
   return {
     ...rest,
     blob: (path) => container.getBlockBlobClient(`${rest.root}${path}`),
+    blobOnce: (path) => containerOnce.getBlockBlobClient(`${rest.root}${path}`),
     tryPermit() {
       if (free === 0) return undefined
       free -= 1
@@ -87,6 +102,9 @@ export type Version = LakeObject & {
 /** The name, in an object's metadata, of the write that made it: by this a writer knows its own after a lost answer. */
 export const WRITE_ID = 'cinelakewrite'
 
+/** The name, in an object's metadata, of the SHA-256 of its bytes, lowercase hex. */
+export const SHA256 = 'cinelakesha256'
+
 /** @returns undefined where there is nothing; `folder` where there is a folder */
 export async function look(
   { blob, call }: Pick<Place, 'blob' | 'call'>,
@@ -96,10 +114,12 @@ export async function look(
   try {
     const found = await call(signal, (abortSignal) => blob(path).getProperties({ abortSignal }))
     if (isFolder(found.metadata)) return 'folder'
+    const sha256 = found.metadata?.[SHA256]
     return {
       path,
       sizeBytes: found.contentLength ?? 0,
       modifiedAt: found.lastModified ?? new Date(0),
+      ...(sha256 !== undefined && { sha256 }),
       etag: found.etag ?? '',
       writeId: found.metadata?.[WRITE_ID],
     }

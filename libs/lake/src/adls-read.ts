@@ -1,8 +1,9 @@
+import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { md5Of } from './adls-blocks.ts'
 import { CutAnswer, DamagedAnswer, isMissing, statusOf } from './adls-errors.ts'
-import { isFolder, look, type Place } from './adls-place.ts'
+import { isFolder, look, SHA256, type Place } from './adls-place.ts'
 import { LakeObjectCorruptError } from './errors.ts'
 
 /** What is wanted of an object. */
@@ -25,11 +26,14 @@ export type OpenObject = {
   readonly content: AsyncGenerator<Uint8Array>
 }
 
+/** What the whole object has to have. */
+type Digest = { readonly algorithm: 'sha256' | 'md5'; readonly hex: string }
+
 type Range = {
   readonly bytes: Buffer
   readonly sizeBytes: number
   readonly etag: string
-  readonly wholeMd5: Uint8Array | undefined
+  readonly whole: Digest | undefined
 }
 
 /** Fetches the first range of an object. @returns undefined where there is none */
@@ -47,7 +51,8 @@ export async function openObject(place: Place, wanted: Wanted): Promise<OpenObje
 async function* contentOf(place: Place, wanted: Wanted, first: Range): AsyncGenerator<Uint8Array> {
   const { path, start, signal } = wanted
   const end = Math.min(wanted.end, first.sizeBytes)
-  const whole = start === 0 && end === first.sizeBytes && first.wholeMd5 !== undefined ? createHash('md5') : undefined
+  const isWhole = start === 0 && end === first.sizeBytes
+  const whole = isWhole && first.whole !== undefined ? createHash(first.whole.algorithm) : undefined
   const stop = new AbortController()
   const stopped = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
   const ahead: { readonly range: Promise<Buffer>; readonly permit: Disposable | undefined }[] = []
@@ -78,7 +83,7 @@ async function* contentOf(place: Place, wanted: Wanted, first: Range): AsyncGene
       using _ = next?.permit
       bytes = await next?.range
     }
-    checkWhole(path, whole?.digest(), first.wholeMd5)
+    checkWhole(path, whole?.digest('hex'), first.whole)
   } finally {
     stop.abort()
     for (const { permit } of ahead) permit?.[Symbol.dispose]()
@@ -104,7 +109,7 @@ async function fetchRange(place: Place, wanted: Wanted): Promise<Range | 'beyond
         throw new DamagedAnswer(`bytes ${start} and following are not those of their checksum`)
       }
       const sizeBytes = Number(/\/(\d+)$/.exec(answer.contentRange ?? '')?.[1])
-      return { bytes, sizeBytes, etag: answer.etag ?? '', wholeMd5: answer.blobContentMD5 }
+      return { bytes, sizeBytes, etag: answer.etag ?? '', whole: wholeOf(answer) }
     })
   } catch (error) {
     if (statusOf(error) === 416) return 'beyond'
@@ -136,9 +141,17 @@ function bytesOfVersion(range: Range | 'beyond' | undefined, path: string): Buff
   return range.bytes
 }
 
-function checkWhole(path: string, actual: Buffer | undefined, expected: Uint8Array | undefined): void {
-  if (actual === undefined || expected === undefined || actual.equals(expected)) return
-  throw new LakeObjectCorruptError(path, `MD5 ${Buffer.from(expected).toString('hex')}`, actual.toString('hex'))
+/** That of whoever made it: this adapter leaves a SHA-256, or has Azure make an MD5 of what was one request. */
+function wholeOf({ metadata, blobContentMD5 }: BlobDownloadResponseParsed): Digest | undefined {
+  const sha256 = metadata?.[SHA256]
+  if (sha256 !== undefined) return { algorithm: 'sha256', hex: sha256 }
+  if (blobContentMD5 === undefined) return undefined
+  return { algorithm: 'md5', hex: Buffer.from(blobContentMD5).toString('hex') }
+}
+
+function checkWhole(path: string, actual: string | undefined, expected: Digest | undefined): void {
+  if (actual === undefined || expected === undefined || actual === expected.hex) return
+  throw new LakeObjectCorruptError(path, `${expected.algorithm.toUpperCase()} ${expected.hex}`, actual)
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -1,11 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { blockId, blockSizeAt, cutIntoBlocks, MAX_BLOCKS, md5Of, type Cut } from './adls-blocks.ts'
-import { codeOf, isMissing, isTaken } from './adls-errors.ts'
+import { codeOf, isTaken } from './adls-errors.ts'
+import { createStaging, lookBefore, type Before } from './adls-staging.ts'
 import { pacedBody } from './adls-pace.ts'
-import { look, WRITE_ID, type Place } from './adls-place.ts'
+import { look, SHA256, WRITE_ID, type Place } from './adls-place.ts'
 import { LakePathError, LakeUnavailableError } from './errors.ts'
+import type { ContentHash, HashedBlock } from './hashing.ts'
 import type { Written } from './lake.ts'
 import { markingFailure } from './unfinished-file.ts'
+
+/** Blocks of one object whose digests are computed while others are on their way: as many as may be answered at once. */
+const HASHED_AHEAD = 2
 
 export type Outcome = 'created' | 'exists'
 
@@ -23,7 +28,7 @@ type Writing = Target & { readonly place: Place; readonly writeId: string }
 
 /** One request that makes an object of at most one block, or replaces one. */
 export async function putWhole(place: Place, target: Target, bytes: Buffer): Promise<Outcome> {
-  return await putBytes({ ...target, place, writeId: randomUUID() }, bytes, md5Of(bytes))
+  return await putBytes({ ...target, place, writeId: randomUUID() }, bytes, sha256Of(bytes))
 }
 
 /**
@@ -37,40 +42,59 @@ export async function writeStream(
   content: AsyncIterable<Uint8Array>,
 ): Promise<Written & { readonly outcome: Outcome }> {
   const writing: Writing = { ...target, place, writeId: randomUUID() }
-  const whole = { md5: createHash('md5'), sha256: createHash('sha256'), sizeBytes: 0 }
-  const outcome = await sendContent(writing, content, (bytes) => {
-    whole.md5.update(bytes)
-    whole.sha256.update(bytes)
-    whole.sizeBytes += bytes.byteLength
-    return whole.md5
-  })
-  return { sizeBytes: whole.sizeBytes, sha256: whole.sha256.digest('hex'), outcome }
+  const { signal, sizeBytes: known = Infinity } = target
+  const buffers = createBuffers()
+  const sizeAt = (number: number) => Math.min(blockSizeAt(number, place.tuning), Math.max(known, 1))
+  await using sender = createSender(writing, buffers.giveBack)
+  let hash: ContentHash | undefined
+  const ahead: { readonly cut: Cut; readonly hashed: Promise<HashedBlock> }[] = []
+  const sendFirst = async () => {
+    const first = ahead.shift()
+    if (first !== undefined) await sender.send(first.cut, await first.hashed)
+  }
+  let sizeBytes = 0
+  try {
+    for await (const cut of cutIntoBlocks(markingFailure(content), sizeAt, buffers.take)) {
+      signal?.throwIfAborted()
+      if (cut.isLast && cut.number === 0) return await putOnly(writing, cut.bytes)
+      sizeBytes += cut.bytes.byteLength
+      hash ??= place.hashing.content()
+      const hashed = hash.add(cut.buffer, cut.bytes.byteLength)
+      // What fails is found when its turn comes, if it comes.
+      hashed.catch(() => {})
+      ahead.push({ cut, hashed })
+      // While the digests of these blocks are computed, those before go out.
+      if (ahead.length > HASHED_AHEAD) await sendFirst()
+    }
+    if (hash === undefined) throw new Error('content ended without a last block')
+    while (ahead.length > 0) await sendFirst()
+    const sha256 = await hash.end()
+    return { sizeBytes, sha256, outcome: await sender.commit(sha256) }
+  } finally {
+    hash?.[Symbol.dispose]()
+  }
 }
 
-type Digest = { digest(): Buffer }
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
 
-async function sendContent(
-  writing: Writing,
-  content: AsyncIterable<Uint8Array>,
-  account: (bytes: Buffer) => Digest,
-): Promise<Outcome> {
-  const { place, signal, sizeBytes = Infinity } = writing
+async function putOnly(writing: Writing, bytes: Buffer): Promise<Written & { readonly outcome: Outcome }> {
+  const sha256 = sha256Of(bytes)
+  return { sizeBytes: bytes.byteLength, sha256, outcome: await putBytes(writing, bytes, sha256) }
+}
+
+/** Buffers that are used again. */
+function createBuffers() {
   const free: Buffer[] = []
-  const sizeAt = (number: number) => Math.min(blockSizeAt(number, place.tuning), Math.max(sizeBytes, 1))
-  const buffer = (bytes: number) => {
-    const found = free.pop()
-    // Blocks grow, rarely: then the small buffers are let go.
-    return found !== undefined && found.length >= bytes ? found : Buffer.allocUnsafeSlow(bytes)
+  return {
+    take: (bytes: number): Buffer => {
+      const found = free.pop()
+      // Blocks grow, rarely: then the small buffers are let go.
+      return found !== undefined && found.length >= bytes ? found : Buffer.allocUnsafeSlow(bytes)
+    },
+    giveBack: (buffer: Buffer) => void free.push(buffer),
   }
-  await using sender = createSender(writing, (returned) => free.push(returned))
-  for await (const cut of cutIntoBlocks(markingFailure(content), sizeAt, buffer)) {
-    signal?.throwIfAborted()
-    const md5 = account(cut.bytes)
-    if (cut.isLast && cut.number === 0) return await putBytes(writing, cut.bytes, md5.digest())
-    await sender.send(cut)
-    if (cut.isLast) return await sender.commit(md5.digest())
-  }
-  throw new Error('content ended without a last block')
 }
 
 /** Sends the blocks of one object. */
@@ -81,109 +105,37 @@ function createSender(writing: Writing, giveBack: (buffer: Buffer) => void) {
   const staging = createStaging(writing)
 
   return {
-    async send(cut: Cut) {
-      if (cut.number >= MAX_BLOCKS) throw new LakePathError(path, `expected at most ${MAX_BLOCKS} blocks of content`)
+    async send({ number, offset }: Cut, block: HashedBlock) {
+      if (number >= MAX_BLOCKS) throw new LakePathError(path, `expected at most ${MAX_BLOCKS} blocks of content`)
       before ??= await lookBefore(place, path, signal)
-      const md5 = md5Of(cut.bytes)
-      const id = blockId(cut.offset, md5)
+      const id = blockId(offset, block.md5)
       ids.push(id)
       // What is there stays: the rest is only counted.
       const isNeeded = !before.blocks.has(id) && !(ifAbsent && before.etag !== undefined)
-      if (isNeeded) await staging.start(cut, id, md5, giveBack)
-      else giveBack(cut.buffer)
+      if (isNeeded) await staging.start(id, block, giveBack)
+      else giveBack(block.buffer)
     },
 
-    async commit(md5: Buffer): Promise<Outcome> {
+    async commit(sha256: string): Promise<Outcome> {
       await staging.end()
       if (ifAbsent && before?.etag !== undefined) return await outcomeWhenTaken(writing)
-      return await commitBlocks(writing, ids, md5, before?.etag)
+      return await commitBlocks(writing, ids, sha256, before?.etag)
     },
 
     [Symbol.asyncDispose]: async () => await staging[Symbol.asyncDispose](),
   }
 }
 
-/** Blocks on their way: one of this object at any time, and more while the lake has leave for them. */
-function createStaging({ place, path, signal }: Writing) {
-  const stop = new AbortController()
-  const stopped = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
-  const inFlight = new Set<Promise<void>>()
-  let failure: { readonly error: unknown } | undefined
-  let ownIsFree = true
-
-  const takeOwn = (): Disposable | undefined => {
-    if (!ownIsFree) return undefined
-    ownIsFree = false
-    return { [Symbol.dispose]: () => void (ownIsFree = true) }
-  }
-  const leave = async (): Promise<Disposable> => {
-    for (;;) {
-      if (failure !== undefined) throw failure.error
-      const permit = takeOwn() ?? place.tryPermit()
-      if (permit !== undefined) return permit
-      await Promise.race(inFlight)
-    }
-  }
-  const stage = async ({ bytes }: Cut, id: string, md5: Buffer) => {
-    try {
-      await place.transfer(stopped, (abortSignal) =>
-        place.blob(path).stageBlock(id, pacedBody(bytes, place.throttle), bytes.byteLength, {
-          transactionalContentMD5: md5,
-          abortSignal,
-        }),
-      )
-    } catch (error) {
-      failure ??= { error }
-    }
-  }
-
-  return {
-    /** Resolves when the block is on its way; a block that fails is found by the next call. */
-    async start(cut: Cut, id: string, md5: Buffer, giveBack: (buffer: Buffer) => void): Promise<void> {
-      const permit = await leave()
-      const sending = stage(cut, id, md5).finally(() => {
-        permit[Symbol.dispose]()
-        inFlight.delete(sending)
-        giveBack(cut.buffer)
-      })
-      inFlight.add(sending)
-    },
-    async end(): Promise<void> {
-      await Promise.all(inFlight)
-      if (failure !== undefined) throw failure.error
-    },
-    async [Symbol.asyncDispose]() {
-      // After a failure of one block, those that arrive all the same need not be sent by the next attempt.
-      if (failure === undefined) stop.abort()
-      await Promise.all(inFlight)
-    },
-  }
-}
-
-/** What was at a path before anything was sent there. */
-type Before = { readonly etag: string | undefined; readonly blocks: ReadonlySet<string> }
-
-async function lookBefore({ call, blob }: Place, path: string, signal: AbortSignal | undefined): Promise<Before> {
-  try {
-    const found = await call(signal, (abortSignal) => blob(path).getBlockList('uncommitted', { abortSignal }))
-    return { etag: found.etag, blocks: new Set(found.uncommittedBlocks?.map(({ name }) => name)) }
-  } catch (error) {
-    if (isMissing(error)) return { etag: undefined, blocks: new Set() }
-    throw error
-  }
-}
-
 async function commitBlocks(
   writing: Writing,
   ids: string[],
-  blobContentMD5: Buffer,
+  sha256: string,
   etagBefore: string | undefined,
 ): Promise<Outcome> {
   const { place, path, signal } = writing
   try {
-    await place.transfer(signal, (abortSignal) =>
-      place.blob(path).commitBlockList(ids, { ...markOf(writing), blobHTTPHeaders: { blobContentMD5 }, abortSignal }),
-    )
+    const options = markOf(writing, sha256)
+    await place.transfer(signal, (abortSignal) => place.blob(path).commitBlockList(ids, { ...options, abortSignal }))
     return 'created'
   } catch (error) {
     if (writing.ifAbsent && isTaken(error)) return await outcomeWhenTaken(writing)
@@ -192,13 +144,13 @@ async function commitBlocks(
   }
 }
 
-async function putBytes(writing: Writing, bytes: Buffer, md5: Buffer): Promise<Outcome> {
+async function putBytes(writing: Writing, bytes: Buffer, sha256: string): Promise<Outcome> {
   const { place, path, signal } = writing
   try {
     await place.transfer(signal, (abortSignal) =>
       place.blob(path).upload(pacedBody(bytes, place.throttle), bytes.byteLength, {
-        ...markOf(writing),
-        transactionalContentMD5: md5,
+        ...markOf(writing, sha256),
+        transactionalContentMD5: md5Of(bytes),
         abortSignal,
       }),
     )
@@ -209,8 +161,8 @@ async function putBytes(writing: Writing, bytes: Buffer, md5: Buffer): Promise<O
   }
 }
 
-function markOf({ writeId, ifAbsent }: Writing) {
-  return { metadata: { [WRITE_ID]: writeId }, conditions: ifAbsent ? { ifNoneMatch: '*' } : {} }
+function markOf({ writeId, ifAbsent }: Writing, sha256: string) {
+  return { metadata: { [WRITE_ID]: writeId, [SHA256]: sha256 }, conditions: ifAbsent ? { ifNoneMatch: '*' } : {} }
 }
 
 /** Something is there: perhaps by this very write, whose answer was lost on its way. */

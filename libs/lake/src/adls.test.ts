@@ -1,11 +1,13 @@
 import { until } from '@cinelake/testkit'
 import { startAdlsEndpoint, type Fault, type Mishap, type SeenRequest, type Target } from '@cinelake/testkit/adls'
+import { BlockBlobClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { createHash } from 'node:crypto'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { MIB, openAdlsBench, SMALL, urlOf, type AdlsBench } from './adls.fixture.ts'
 import type { Lake, LakeObject } from './lake.ts'
+import { landObject } from './landing.ts'
 
 let bench: AdlsBench
 let lake: Lake
@@ -114,6 +116,39 @@ describe('a large write', () => {
     expect(await lake.readText('x')).toBe(content)
   })
 
+  test('that has landed before is not fetched to see that it is the same', async () => {
+    const land = async () => await landObject(lake, 'raw/x', () => streamOf(text))
+    const first = await land()
+    bench.requests.length = 0
+
+    expect(await land()).toEqual(first)
+
+    expect(bench.requests.filter(({ method, query }) => method === 'GET' && !query.has('comp'))).toEqual([])
+    expect(blocksIn(bench.requests)).toEqual([])
+    expect((await landObject(lake, 'raw/x', () => streamOf('other'))).path).toMatch(/^raw\/[0-9a-f]{16}\/x$/)
+  })
+
+  test('that no longer has the bytes that it was made of is told to be corrupt', async () => {
+    await lake.write('raw/x', streamOf(text))
+    const { account, url } = bench.endpoint
+    const credential = new StorageSharedKeyCredential(account.name, account.key)
+    const other = new BlockBlobClient(`${url}/lake/raw/x`, credential)
+    const { metadata = {} } = await other.getProperties()
+    await other.upload('x'.repeat(10), 10, { metadata })
+
+    await expect(readAll('raw/x')).rejects.toMatchObject({ code: 'LAKE_OBJECT_CORRUPT' })
+  })
+
+  test('asks for blocks whose answer was lost, and does not send them again', async () => {
+    const lost = befall(isBlock, { kind: 'lose-answer' }, 4)
+
+    await lake.write('raw/x', streamOf(text))
+
+    expect(lost.happened).toBe(4)
+    expect(blocksIn(bench.requests)).toHaveLength(11)
+    expect(await readAll('raw/x')).toBe(text)
+  })
+
   test('whose connection is cut sends no more than one block again for each cut', async () => {
     const big = await bench.open({ tuning: { ...SMALL, blockBytes: 100_000, rangeBytes: MIB } })
     const content = textOfSize(1_000_000)
@@ -199,14 +234,14 @@ describe('a large write', () => {
 
   test('that another overtakes counts as done before it', async () => {
     const rival = async function* () {
-      yield* streamOf(textOfSize(3000, 'mine'))
+      yield* streamOf(textOfSize(6000, 'mine'))
       await lake.write('x', streamOf(textOfSize(4000, 'theirs')))
       yield* streamOf(textOfSize(1500, 'more'))
     }
 
     const written = await lake.write('x', rival())
 
-    expect(written.sizeBytes).toBe(4500)
+    expect(written.sizeBytes).toBe(7500)
     expect(await readAll('x')).toBe(textOfSize(4000, 'theirs'))
   })
 
@@ -238,8 +273,8 @@ describe('a large write', () => {
     resolve()
     await writing
 
-    // Three blocks on their way, one that waits, and the piece that shows that there is more.
-    expect(takenMeanwhile).toBeLessThanOrEqual(4 * 1000 + 333)
+    // Three blocks on their way, one that waits, two with their digests, and the piece that shows that there is more.
+    expect(takenMeanwhile).toBeLessThanOrEqual(6 * 1000 + 333)
     expect(await readAll('x')).toBe(text)
   })
 

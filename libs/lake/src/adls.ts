@@ -1,11 +1,17 @@
 import type { TokenCredential } from '@azure/core-auth'
-import { AnonymousCredential, ContainerClient, newPipeline, StorageSharedKeyCredential } from '@azure/storage-blob'
+import {
+  AnonymousCredential,
+  ContainerClient,
+  newPipeline,
+  StorageSharedKeyCredential,
+  type Pipeline,
+} from '@azure/storage-blob'
 import { DataLakeFileSystemClient, newPipeline as newDataLakePipeline } from '@azure/storage-file-datalake'
 import { Turns } from '@cinelake/core'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { readAddress, type AdlsAddress } from './adls-address.ts'
-import { createCall } from './adls-calls.ts'
+import { createCall, isPassing } from './adls-calls.ts'
 import { cancelled, isMissing, statusOf, translate } from './adls-errors.ts'
 import { listObjects } from './adls-listing.ts'
 import {
@@ -20,7 +26,8 @@ import {
 import { openObject } from './adls-read.ts'
 import { putWhole, writeStream, type Target } from './adls-write.ts'
 import { LakeObjectMissingError, LakeObjectTooLargeError } from './errors.ts'
-import type { CallOptions, Lake, LocalFiles } from './lake.ts'
+import { createHashing } from './hashing.ts'
+import type { CallOptions, Lake, LakeObject, LocalFiles } from './lake.ts'
 import { createLocalCopies, type Copy, type LocalCopies } from './local-copies.ts'
 import { checkFolder, checkPath } from './path.ts'
 import { openScratchSpace, type ScratchSpace } from './scratch-space.ts'
@@ -67,7 +74,9 @@ export async function createAdlsLake(options: AdlsLakeOptions): Promise<Lake> {
   const clients = clientsOf(address, await credentialOf(address, options.credential), tuning)
   const { location, root } = address
   const [call, transfer] = [createCall(tuning, tuning.callTimeoutMs), createCall(tuning, tuning.transferTimeoutMs)]
-  const place = placeIn({ ...clients, location, root, tuning, call, transfer, throttle: options.throttle })
+  const transferOnce = createCall(tuning, tuning.transferTimeoutMs, isPassing)
+  const calls = { call, transfer, transferOnce, throttle: options.throttle }
+  const place = placeIn({ ...clients, ...calls, location, root, tuning, hashing: createHashing() })
   const base = join(resolve(options.scratch.directory), 'lake')
   try {
     const scratch = await openScratchSpace(base)
@@ -93,8 +102,10 @@ function clientsOf(address: AdlsAddress, credential: Credential, tuning: AdlsTun
     maxRetryDelayInMs: tuning.maxRetryDelayMs,
   }
   const query = address.accountKey !== undefined || address.sas === undefined ? '' : `?${address.sas}`
+  const containerOf = (pipeline: Pipeline) => new ContainerClient(`${address.blobUrl}${query}`, pipeline)
   return {
-    container: new ContainerClient(`${address.blobUrl}${query}`, newPipeline(credential, { retryOptions })),
+    container: containerOf(newPipeline(credential, { retryOptions })),
+    containerOnce: containerOf(newPipeline(credential, { retryOptions: { maxTries: 1 } })),
     fileSystem: new DataLakeFileSystemClient(
       `${address.dfsUrl}${query}`,
       newDataLakePipeline(credential, { retryOptions }),
@@ -213,6 +224,7 @@ function lakeAt(place: Place, scratch: ScratchSpace, copies: LocalCopies): Lake 
     delete: (path, options) => call('delete', path, options, (signal) => remove(place, path, signal)),
 
     async [Symbol.asyncDispose]() {
+      await place.hashing[Symbol.asyncDispose]()
       await copies[Symbol.asyncDispose]()
       await scratch[Symbol.asyncDispose]()
     },
@@ -226,8 +238,8 @@ function failureOf(error: unknown, doing: Doing, signal: AbortSignal | undefined
   return signal?.aborted === true ? cancelled(`${doing.what} ${doing.path}`, error) : translate(error, doing)
 }
 
-function objectOf({ path, sizeBytes, modifiedAt }: Version) {
-  return { path, sizeBytes, modifiedAt }
+function objectOf({ etag: _etag, writeId: _writeId, ...object }: Version): LakeObject {
+  return object
 }
 
 /** Tries again what was replaced between two requests. */

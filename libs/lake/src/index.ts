@@ -1,3 +1,4 @@
+export { cursorBefore } from './cursor-before.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,

@@ -4,6 +4,8 @@ export type LakeObject = {
   readonly path: string
   readonly sizeBytes: number
   readonly modifiedAt: Date
+  /** Lowercase hex. Only of `stat`, where the lake keeps it with the object and it need not be read to know it. */
+  readonly sha256?: string
 }
 
 export type CallOptions = { readonly signal?: AbortSignal }

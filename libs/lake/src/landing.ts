@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from './lake.ts'
 
 /** What is needed of a lake to land something in it. */
-export type LandingLake = Pick<Lake, 'read' | 'readText' | 'putIfAbsent' | 'writeIfAbsent'>
+export type LandingLake = Pick<Lake, 'read' | 'readText' | 'stat' | 'putIfAbsent' | 'writeIfAbsent'>
 
 /** A manifest in the lake that is not what an ingest task puts there. */
 export class ManifestCorruptError extends TerminalError {
@@ -108,6 +108,8 @@ export type Landed = Pick<
   | 'late'
   | 'columns'
   | 'primaryKey'
+  | 'fields'
+  | 'snapshot'
   | 'cursor'
 >
 
@@ -227,7 +229,10 @@ async function* expecting(
   if (hash.digest('hex') !== sha256) throw new LandingChangedError(path)
 }
 
-async function digestOf(lake: Pick<Lake, 'read'>, path: string, options?: CallOptions): Promise<string> {
+/** What an earlier attempt landed is not fetched again over the line where the lake knows its digest. */
+async function digestOf(lake: Pick<Lake, 'read' | 'stat'>, path: string, options?: CallOptions): Promise<string> {
+  const known = (await lake.stat(path, options))?.sha256
+  if (known !== undefined) return known
   const hash = createHash('sha256')
   for await (const block of lake.read(path, options)) hash.update(block)
   return hash.digest('hex')

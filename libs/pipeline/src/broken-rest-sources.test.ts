@@ -61,6 +61,13 @@ describe('what a REST dataset asks for', () => {
   test.each([
     ['{ path: /u, body: { a: 1 }, method: GET }', 'a GET has no body'],
     ['{ path: /u, bodyFormat: form, body: { a: { b: 1 } } }', 'the field `a` of a form is no text'],
+    ['{ path: /u, query: { api_key: hunter2 } }', 'the query parameter `api_key` has its secret in the text'],
+    ["{ path: '/u?access_token=hunter2' }", 'the query parameter `access_token` has its secret in the text'],
+    ['{ path: /u, body: { login: { password: hunter2 } } }', 'the field `password` of the body has its secret'],
+    [
+      '{ path: /u, pagination: { type: page, parameter: p, sizeParameter: n } }',
+      '`sizeParameter` has no size to carry',
+    ],
     ["{ path: /u, body: { a: ['{window.begin}'] } }", 'unknown part `{window.begin}` in the body'],
     ["{ path: '/u/{window.day}' }", 'unknown part `{window.day}` in the path'],
     ["{ path: /u, query: { a: '{since}' } }", '`{since}` stands for nothing'],
@@ -74,9 +81,36 @@ describe('what a REST dataset asks for', () => {
       "'soon' is neither a date nor an instant",
     ],
     ["{ path: /u, query: { a: '{since}' }, incremental: true }", '`users` is incremental and replaces its table'],
+    ['{ path: /u, incremental: { cursor: { path: $.t } }, mode: merge }', 'nothing says where the value goes'],
+    [
+      '{ path: /u, incremental: { cursor: { path: $.t, link: true, parameter: p } }, mode: merge }',
+      'goes to another place as well',
+    ],
+    [
+      "{ path: /u, query: { a: '{since}' }, incremental: { cursor: { path: $.t, parameter: p } }, mode: merge }",
+      'both a time and a cursor',
+    ],
+    [
+      '{ path: /u, incremental: { overlap: 1h, cursor: { path: $.t, parameter: p } }, mode: merge }',
+      'both a time and a cursor',
+    ],
+    ['{ path: /u, incremental: { cursor: { path: $.t, parameter: p } }, mode: append }', 'would count its rows twice'],
+    ['{ path: /u, incremental: { cursor: { path: $.t, parameter: p } } }', 'is incremental and replaces its table'],
+    ["{ path: '/u/{o.id}', incremental: { cursor: { path: $.t, parameter: p } }, mode: merge }", 'each parent would'],
+    [
+      '{ path: /u, pagination: { type: range, parameter: r, from: 1, to: 2 }, incremental: { cursor: { path: $.t, parameter: p } }, mode: merge }',
+      'each value would have',
+    ],
+    [
+      '{ path: /u, pagination: { type: auto, atMaxPages: stop }, incremental: { cursor: { path: $.t, parameter: p } }, mode: merge }',
+      'may never be read',
+    ],
     ["{ path: /u, records: '$.a[' }", "'$.a[' is no path into a JSON body"],
     ['{ path: /u, pagination: { type: page } }', 'nothing says where the value goes'],
-    ['{ path: /u, pagination: { type: page, parameter: p, bodyField: $.p } }', 'both into the query and into the body'],
+    ['{ path: /u, pagination: { type: page, parameter: p, bodyField: $.p } }', 'the value goes to several places'],
+    ['{ path: /u, pagination: { type: page, parameter: p, requestHeader: X-P } }', 'the value goes to several places'],
+    ["{ path: /u, pagination: { type: page, requestHeader: 'X P' } }", "'X P' is no name of a header"],
+    ['{ path: /u, pagination: { type: page, requestHeader: Authorization } }', 'has a meaning of its own'],
     ['{ path: /u, pagination: { type: page, bodyField: $.p } }', '`bodyField` needs a request with a body'],
     ['{ path: /u, pagination: { type: page, parameter: p, end: { shortPage: true } } }', 'a short page cannot be told'],
     ["{ path: /u, pagination: { type: page, parameter: p, end: { total: '$..t' } } }", 'may lead to several places'],
@@ -85,7 +119,10 @@ describe('what a REST dataset asks for', () => {
     ['{ path: /u, pagination: { type: range, parameter: p, from: 1, to: 5, step: -1 } }', 'the values are not told'],
     ['{ path: /u, pagination: { type: pages } }', 'did you mean `page`?'],
   ])('%s is told to be wrong', async (dataset, problem) => {
-    expect(await errorsOf(USERS, dataset)).toContain(problem)
+    const errors = await errorsOf(USERS, dataset)
+
+    expect(errors).toContain(problem)
+    expect(errors).not.toContain('hunter2')
   })
 
   test.each([
@@ -94,6 +131,10 @@ describe('what a REST dataset asks for', () => {
     [
       "{ path: /u, query: { a: '{since:unix}', b: '{until:utc yyyy-MM-dd}' }, incremental: { start: 2020-01-01, overlap: 1h }, mode: merge }",
       { incremental: { start: '2020-01-01T00:00:00Z', overlapMs: 3_600_000 } },
+    ],
+    [
+      '{ path: /u, incremental: { cursor: { path: "$[\'@odata.deltaLink\']", link: true } }, mode: merge }',
+      { incremental: { overlapMs: 0, cursor: { path: "$['@odata.deltaLink']", link: true } } },
     ],
     [
       '{ path: /u, pagination: { type: page, parameter: p } }',

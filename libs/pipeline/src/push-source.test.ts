@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { textFolder } from './fixtures/text-folder.fixture.ts'
 import { planRun } from './plan.ts'
 import { formatProblem } from './problem.ts'
-import { readPipeline } from './read-pipeline.ts'
+import { readPipeline, type ReadOptions } from './read-pipeline.ts'
 
 const CONTRACT = `apiVersion: v3.1.0
 kind: DataContract
@@ -13,7 +13,7 @@ schema:
   - { name: clicks, properties: [{ name: id, logicalType: integer }] }
 `
 
-async function read(source: string) {
+async function read(source: string, options: ReadOptions = {}) {
   const text = `pipeline: shop
 schedule: { every: day, start: 2026-03-01 }
 sources:
@@ -23,7 +23,7 @@ ${source.replaceAll(/^/gm, '    ')}
     datasets:
       clicks: { mode: append }
 `
-  return await readPipeline(textFolder({ 'pipeline.yaml': text, 'contracts/clicks.yaml': CONTRACT }))
+  return await readPipeline(textFolder({ 'pipeline.yaml': text, 'contracts/clicks.yaml': CONTRACT }), options)
 }
 
 test('a push source has keys, tokens and limits, and is ingested in the cloud', async () => {
@@ -82,4 +82,16 @@ test.each([
   expect(pipeline).toBeUndefined()
   expect(problems.map(formatProblem).join('\n')).toContain(`pipeline.yaml:${line}:`)
   expect(problems.map(formatProblem).join('\n')).toContain(message)
+})
+
+test('a key or a setting that is not there is a warning: only those who take pushes need it', async () => {
+  const entra = "entra: { tenant: '${TENANT}', audience: 'api://x', roles: [a] }"
+  const surroundings = { hasSecret: () => false, settings: {} }
+  const { pipeline, problems } = await read(`auth: { keys: ['\${secret:WEB_KEY}'], ${entra} }`, surroundings)
+
+  expect(pipeline?.name).toBe('shop')
+  expect(problems.map(({ severity, line, message }) => [severity, line, message])).toEqual([
+    ['warning', 6, 'the secret `WEB_KEY` is missing'],
+    ['warning', 6, 'the setting `TENANT` is missing'],
+  ])
 })

@@ -4,13 +4,13 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 export type SelfSigned = { readonly key: string; readonly certificate: string }
 
 /**
- * A certificate for servers of tests on this machine: `localhost` and 127.0.0.1. Node signs, but makes no certificates;
+ * A certificate for servers of tests on this machine: a name, `localhost` unless told, and 127.0.0.1. Node signs, but makes no certificates;
  * the few structures of X.509 that one needs are written here, so that no test needs `openssl`. Source: RFC 5280
  */
-export function selfSignedCertificate(): SelfSigned {
+export function selfSignedCertificate(dnsName = 'localhost'): SelfSigned {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = sequence(oid(ECDSA_WITH_SHA256))
-  const name = sequence(set(sequence(oid(COMMON_NAME), der(TAG.utf8String, Buffer.from('localhost')))))
+  const name = sequence(set(sequence(oid(COMMON_NAME), der(TAG.utf8String, Buffer.from(dnsName)))))
   const content = sequence(
     der(TAG.context(0), integer(VERSION_3)),
     integer(SERIAL),
@@ -19,7 +19,7 @@ export function selfSignedCertificate(): SelfSigned {
     sequence(utcTime('200101000000Z'), utcTime('491231235959Z')),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
-    der(TAG.context(3), extensions()),
+    der(TAG.context(3), extensions(dnsName)),
   )
   const signature = sign('sha256', content, privateKey)
   const certificate = sequence(content, algorithm, der(TAG.bitString, Buffer.from([0]), signature))
@@ -52,8 +52,8 @@ const TAG = {
   ipAddress: 0x87,
 } as const
 
-function extensions(): Buffer {
-  const names = sequence(der(TAG.dnsName, Buffer.from('localhost')), der(TAG.ipAddress, LOOPBACK))
+function extensions(dnsName: string): Buffer {
+  const names = sequence(der(TAG.dnsName, Buffer.from(dnsName)), der(TAG.ipAddress, LOOPBACK))
   const isAuthority = sequence(der(TAG.boolean, Buffer.from([0xff])))
   return sequence(
     sequence(oid(SUBJECT_ALTERNATIVE_NAME), der(TAG.octetString, names)),

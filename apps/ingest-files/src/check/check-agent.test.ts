@@ -124,6 +124,15 @@ describe('what is to be mended', () => {
     })
   })
 
+  test('a bus that cannot be opened; the rest is looked at all the same', async () => {
+    const openBus = () => Promise.reject(new Away('the connection string names no endpoint', {}))
+
+    const findings = await findingsOf({ openBus })
+
+    expect(findings.get('bus')).toEqual({ outcome: 'problem', detail: 'the connection string names no endpoint' })
+    expect(findings.get('lake')).toMatchObject({ outcome: 'fine' })
+  })
+
   test('a lake that may not be written to; the clock then cannot be told', async () => {
     const openLake = async (): Promise<Lake> => {
       throw new Away('lake is unavailable: give the role', {})

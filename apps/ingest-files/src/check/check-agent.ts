@@ -56,7 +56,16 @@ async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator
     yield { check: 'bus', outcome: 'skipped', detail: 'CINELAKE_BUS is memory: all is in one process' }
     return
   }
-  await using bus = await openBus()
+  const opened: { bus?: MessageBus } = {}
+  const opening = await find('bus', options, async () => {
+    opened.bus = await openBus()
+    return 'opened'
+  })
+  if (opened.bus === undefined) {
+    yield opening
+    return
+  }
+  await using bus = opened.bus
   yield await find('bus: commands', options, () => checkReceiving(bus, config.queue))
   yield await find('bus: events', options, async () => {
     const { directory } = config.lake.scratch

@@ -146,6 +146,32 @@ describe.skipIf(server === undefined)(
         }
       })
 
+      test('by two attempts at once, while the table changes: both say the same, and each row is there once', async () => {
+        await db.query(MANY)
+        const agent = await given({ datasets: [dataset(inRanges(8))], maxConnections: 3 })
+        let written: Promise<unknown> | undefined
+        const write = () => void (written ??= db.query('UPDATE rows SET v = upper(v) WHERE id % 2 = 0'))
+
+        const outcomes = await Promise.all([copy(agent, {}, undefined, write), copy(agent, { attempt: 2 })])
+
+        await written
+        expect(outcomes[1]?.output).toEqual(outcomes[0]?.output)
+        expect((await landed(agent)).map(({ id }) => id)).toEqual(Array.from({ length: 20_000 }, (_, i) => i + 1))
+      })
+
+      test('need a column that is there', async () => {
+        await db.query(MANY)
+        const agent = await given({
+          datasets: [dataset({ split: { ranges: 3, column: 'ID', minRows: 0, resume: true } })],
+        })
+
+        await expect(copy(agent)).rejects.toMatchObject({
+          code: 'DATABASE_SPLIT_UNUSABLE',
+          retryable: false,
+          message: expect.stringContaining('split.column=ID'),
+        })
+      })
+
       test('are not made of tables that the database takes for small', async () => {
         await db.query(MANY)
         const agent = await given({ split: { ranges: 4, minRows: 1_000_000, resume: true } })
@@ -197,6 +223,15 @@ describe.skipIf(server === undefined)(
         expect(await copy(agent)).toMatchObject({ output: { fileCount: 0 } })
         await db.query('INSERT INTO rows VALUES (-5)')
         expect(await copy(agent, second)).toMatchObject({ balance: { out: 1 } })
+      })
+
+      test('by a number that has become none (NaN) is a clear error, the first time and later', async () => {
+        await db.query('CREATE TABLE rows (no numeric(9,2) NOT NULL); INSERT INTO rows VALUES (1)')
+        const agent = await given(incremental())
+        await copy(agent)
+        await db.query("INSERT INTO rows VALUES ('NaN')")
+
+        await expect(copy(agent, second)).rejects.toMatchObject({ code: 'DATABASE_CURSOR_UNUSABLE', retryable: false })
       })
 
       test('by one of two times, with an overlap', async () => {

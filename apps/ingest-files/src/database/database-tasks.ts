@@ -9,6 +9,7 @@ import type { AzureCredential } from '@cinelake/warehouse'
 import { CommandUnknownError } from '../errors.ts'
 import { ConnectionSlots } from './connection-slots.ts'
 import { discoverTables } from './discover-tables.ts'
+import { HeldSnapshots } from './held-snapshot.ts'
 import { createIngestTable } from './ingest-table.ts'
 import { clearLandingState } from './landing-state.ts'
 import { findMissedTables } from './missed-tables.ts'
@@ -19,6 +20,10 @@ type Deps = {
   readonly fill: Fill
   readonly log: Log
   readonly credential?: AzureCredential | undefined
+  /** Ends what this agent holds for tasks of others. */
+  readonly stopping?: AbortSignal | undefined
+  /** Milliseconds between two looks whether it is still needed. */
+  readonly lookEveryMs?: number | undefined
 }
 
 export interface DatabaseTasks {
@@ -31,14 +36,19 @@ export interface DatabaseTasks {
 export type DatabasePlace = { readonly source: DatabaseSource; readonly pipeline: CheckedPipeline }
 
 /** The work of the agent over databases: lists their tables, and copies them. */
-export function createDatabaseTasks({ lake, engine, fill, log, credential }: Deps): DatabaseTasks {
+export function createDatabaseTasks(deps: Deps): DatabaseTasks {
+  const { lake, engine, fill, log, credential } = deps
   const slots = new ConnectionSlots()
+  const held = new HeldSnapshots(deps)
   const ingestTable = createIngestTable({ lake, engine, fill, slots, credential })
   return {
     async discover(command, pipeline, { signal }) {
       const source = pipeline.sources.find(({ name }) => name === command.source)
       if (source?.type !== 'database') throw new CommandUnknownError(command, command.source)
-      const tables = await discoverTables(source, { fill, slots, credential, signal })
+      const tables =
+        source.snapshot === undefined
+          ? await discoverTables(source, { fill, slots, credential, signal })
+          : await held.hold(command, pipeline, source, { signal })
       const quality = await findMissedTables(command, source, tables, { lake, signal })
       const count = tables.length
       log.info({ task: command.task, source: source.name, tableCount: count }, 'tables discovered')

@@ -130,6 +130,33 @@ export class CursorUnusableError extends TerminalError {
   }
 }
 
+/** A moment that was to be shared, and cannot be seen any more. */
+export class SnapshotUnfitError extends TransientError {
+  readonly code = 'DATABASE_SNAPSHOT_UNFIT'
+  readonly reason: string
+
+  constructor(place: DatabasePlace, reason: string, options?: ErrorOptions) {
+    super(
+      `moment of the database cannot be seen any more [${at(place)}]: expected one that lasts, but ${reason}; the next attempt reads as of a moment of its own`,
+      { ...place, reason },
+      options,
+    )
+    this.reason = reason
+  }
+}
+
+/** A column by which a table cannot be parted. */
+export class SplitUnusableError extends TerminalError {
+  readonly code = 'DATABASE_SPLIT_UNUSABLE'
+
+  constructor(place: DatabasePlace, table: TableName, column: string) {
+    super(
+      `table cannot be read in ranges [${at(place)} table=${named(table)} split.column=${column}]: expected a column of the table, got no such column; correct \`split.column\` (names are compared exactly), or leave it out for the first column of the primary key`,
+      { ...place, table: named(table), column },
+    )
+  }
+}
+
 /** Values that the database can hold and the landed type cannot. The values themselves are not told. */
 export class ValueUnfitError extends TerminalError {
   readonly code = 'DATABASE_VALUE_UNFIT'

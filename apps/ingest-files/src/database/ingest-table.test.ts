@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CancelledError, reportError, sha256 } from '@cinelake/core'
 import type { DatabaseDataset, DatabaseSource } from '@cinelake/pipeline'
-import { sharedData } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { givenAgent, type Agent } from '../ingest-files.fixture.ts'
@@ -607,44 +605,3 @@ describe('what goes wrong with a database', () => {
     expect(await agent.pathsInRaw()).toEqual([])
   })
 })
-
-const chinook = sharedData('tsql_chinook')
-test.skipIf(chinook === undefined)(
-  'Chinook is copied whole, every table with every row (needs the shared data)',
-  async () => {
-    const folder = chinook ?? ''
-    const script = (await readFile(join(folder, 'Chinook_PostgreSql.sql'), 'utf8')).replace(
-      /^(?:DROP|CREATE) DATABASE.*$|^\\c .*$/gm,
-      '',
-    )
-    const expected = Object.entries(
-      JSON.parse(await readFile(join(folder, 'expected_row_counts.json'), 'utf8')) as Record<string, number>,
-    )
-    const snake = (name: string) => name.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase()
-    const agent = await given(script)
-
-    const { output } = await agent.discover('billing')
-    const tables = output.kind === 'tables' ? output.tables : []
-    const outcomes = await Promise.all(
-      tables.map(async ({ name }) => [name, (await copy(agent, name)).balance.out] as const),
-    )
-
-    expect(Object.fromEntries(outcomes)).toEqual(
-      Object.fromEntries(expected.map(([name, count]) => [snake(name), count])),
-    )
-    const track = await manifestOf(agent, 'track')
-    expect(track?.primaryKey).toEqual(['track_id'])
-    expect(track?.columns).toContainEqual({ name: 'unit_price', type: 'DECIMAL(10,2)' })
-    const { rows: sums } = await server.db.query<{ ms: string; price: string; titles: string }>(
-      'SELECT sum(milliseconds)::text AS ms, sum(unit_price)::text AS price, md5(string_agg(name, $1 ORDER BY track_id)) AS titles FROM track',
-      ['|'],
-    )
-    await using session = await agent.session()
-    const file = join(agent.directory, 'lake', track?.files[0]?.path ?? '')
-    expect(
-      await session.rows(
-        `SELECT sum(milliseconds)::VARCHAR AS ms, sum(unit_price)::VARCHAR AS price, md5(string_agg(name, '|' ORDER BY track_id)) AS titles FROM read_parquet('${file}')`,
-      ),
-    ).toEqual(sums)
-  },
-)

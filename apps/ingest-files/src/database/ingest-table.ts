@@ -1,17 +1,19 @@
 import type { TaskContext } from '@cinelake/bus'
 import { DELETED_COLUMN, type Ingest, type LandedFile, type TableName } from '@cinelake/contracts'
+import { PipelineError } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import { windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { CheckedPipeline, DatabaseDataset, DatabaseSource, TableSplit } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/warehouse'
 import type { ConnectionSlots } from './connection-slots.ts'
-import { DatabaseUnavailableError, RowsLostError } from './errors.ts'
+import { RowsLostError, SplitUnusableError } from './errors.ts'
 import { landRanges } from './land-ranges.ts'
 import { landRows } from './land-rows.ts'
 import { openLandingState } from './landing-state.ts'
+import { openMoment, type Moment } from './shared-moment.ts'
 import { planReading, type Reading } from './plan-reading.ts'
-import type { KeyRange, Snapshot, SourceDatabase, SourceTable } from './source-database.ts'
+import type { KeyRange, Snapshot, SnapshotOptions, SourceDatabase, SourceTable } from './source-database.ts'
 import { withAnother, withDatabase } from './with-database.ts'
 
 type Deps = {
@@ -33,6 +35,7 @@ type Work = Place & {
   readonly command: Ingest
   readonly database: SourceDatabase
   readonly snapshot: Snapshot
+  readonly moment: Moment
   readonly described: SourceTable
   readonly reading: Reading
   readonly context: TaskContext
@@ -45,17 +48,19 @@ export function createIngestTable(deps: Deps) {
     const { signal } = context
     return await withDatabase(place.source, { ...deps, signal }, async (database) => {
       const described = await database.describe(place.table)
-      await using snapshot = await database.snapshot()
+      const moment = await openMoment({ database, table: described, source: place.source }, { lake, command, signal })
+      await using snapshot = moment.snapshot
       const at = database.place
       const { pipeline, dataset } = place
       const reading = await planReading(dataset, { lake, snapshot, table: described, at, pipeline, command, signal })
-      const work = { ...place, deps, command, database, snapshot, described, reading, context }
-      return landedOf(work, reading.isEmpty === true ? [] : await landTable(work))
+      const work = { ...place, deps, command, database, snapshot, moment, described, reading, context }
+      return landedOf(work, reading.isEmpty === true ? { files: [] } : await landTable(work))
     })
   }
 }
 
-function landedOf({ described, reading }: Work, parts: readonly LandedFile[]): Landed {
+function landedOf({ described, reading, moment }: Work, { files: parts, isMixed = false }: Parts): Landed {
+  const { shared, quality } = moment
   const rowCount = rowsIn(parts)
   const isPart = reading.range !== undefined || reading.isEmpty === true
   return {
@@ -65,17 +70,23 @@ function landedOf({ described, reading }: Work, parts: readonly LandedFile[]): L
     rowCount,
     columns: landedColumns(described, reading).map(({ name, type }) => ({ name, type })),
     primaryKey: [...described.primaryKey],
+    ...(quality && { quality: [...quality] }),
+    ...(shared !== undefined && !isMixed && { snapshot: shared }),
     ...(reading.cursor && { cursor: reading.cursor }),
   }
 }
 
-async function landTable(work: Work): Promise<LandedFile[]> {
+/** `isMixed`: ranges of other attempts are among them, which are of another moment. */
+type Parts = { readonly files: readonly LandedFile[]; readonly isMixed?: boolean }
+
+async function landTable(work: Work): Promise<Parts> {
   const { source, dataset, described, database, snapshot, reading } = work
   const plan = await planRanges(dataset?.split ?? source.split, work)
-  const parts = plan === undefined ? await landWhole(work) : await landInRanges(work, plan)
+  const parts = plan === undefined ? { files: await landWhole(work) } : await landInRanges(work, plan)
   if (verificationOf(work) !== undefined) {
     const counted = await snapshot.count(described, { range: reading.range })
-    if (counted !== rowsIn(parts)) throw new RowsLostError(database.place, described.table, counted, rowsIn(parts))
+    const found = rowsIn(parts.files)
+    if (counted !== found) throw new RowsLostError(database.place, described.table, counted, found)
   }
   return parts
 }
@@ -90,28 +101,33 @@ type Ranges = { readonly column: string; readonly split: TableSplit; readonly sh
 /** Undefined for a table that is read in one go. */
 async function planRanges(
   split: TableSplit | undefined,
-  { described, snapshot, reading }: Work,
+  { described, database, snapshot, reading }: Work,
 ): Promise<Ranges | undefined> {
   const column = split?.column ?? described.primaryKey[0]
+  if (split?.column !== undefined && !described.columns.some(({ name }) => name === split.column)) {
+    throw new SplitUnusableError(database.place, described.table, split.column)
+  }
   if (split === undefined || column === undefined || reading.range?.kind === 'changes') return undefined
   if ((await snapshot.estimate(described)) < split.minRows) return undefined
   return { column, split, shared: await snapshot.share() }
 }
 
-async function landInRanges(work: Work, { column, split, shared }: Ranges): Promise<LandedFile[]> {
+async function landInRanges(work: Work, { column, split, shared }: Ranges): Promise<Parts> {
   const { deps, source, command, snapshot, described, reading, context } = work
   const { signal, progress } = context
   const { columns, table } = described
   const what = [table, columns.map(({ name, sourceType, type }) => [name, sourceType, type]), reading, column, split]
   const find = async () => await snapshot.boundaries(described, column, split.ranges)
-  const state = split.resume ? openLandingState(deps.lake, command, what, { signal }) : undefined
+  const state = split.resume
+    ? openLandingState(deps.lake, command, what, { signal, snapshot: work.moment.shared })
+    : undefined
   const boundaries = await (state === undefined ? find() : state.boundaries(find))
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   const done = createTally(progress)
   // Connections that do not see the same moment make a table of several: only where that is taken anyway.
   const mayHelp = shared !== undefined || split.resume
-  return await landRanges(
+  const files = await landRanges(
     { column, boundaries, state },
     {
       snapshot,
@@ -119,28 +135,29 @@ async function landInRanges(work: Work, { column, split, shared }: Ranges): Prom
       land: async (connection, keys, range) =>
         await land(work, connection, { signal: both, progress: (rows) => done(range, rows), keys, range }),
       help: async (help) => {
-        if (mayHelp) await helpOut(source, { ...deps, signal: both }, shared, help)
+        if (mayHelp) await helpOut(source, { ...deps, signal: both }, { shared, table: described }, help)
       },
     },
   )
+  return { files, isMixed: state?.hasOthers() ?? false }
 }
 
 /** A connection more that cannot be had is no reason to fail. */
 async function helpOut(
   source: DatabaseSource,
   deps: Deps & { readonly signal: AbortSignal },
-  shared: string | undefined,
+  seen: SnapshotOptions,
   work: (snapshot: Snapshot) => Promise<void>,
 ): Promise<void> {
   let isOpen = false
   try {
     await withAnother(source, deps, async (database) => {
-      await using snapshot = await database.snapshot({ shared })
+      await using snapshot = await database.snapshot(seen)
       isOpen = true
       await work(snapshot)
     })
   } catch (error) {
-    if (isOpen || !(error instanceof DatabaseUnavailableError)) throw error
+    if (isOpen || !(error instanceof PipelineError)) throw error
   }
 }
 

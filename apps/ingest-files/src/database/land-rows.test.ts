@@ -6,6 +6,7 @@ import { createDirectoryLake } from '@cinelake/lake/directory'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
 import { landRows } from './land-rows.ts'
+import type { PartLimits } from './part-of-rows.ts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 
 const table: SourceTable = {
@@ -21,15 +22,16 @@ async function* batches(count: number, size: number): AsyncGenerator<SourceRow[]
     yield Array.from({ length: Math.min(size, count - from) }, (_, i) => [String(from + i), 'x'.repeat(10)])
   }
 }
-async function given(limits: { rows: number; characters: number }) {
+async function given(limits?: PartLimits, memoryBytes = 1e8) {
   const stack = new AsyncDisposableStack()
   const { path: directory } = stack.use(await temporaryDirectory())
   const lake = stack.use(await createDirectoryLake(directory))
   const engine = stack.use(
-    await createDuckDbEngine({ memoryBytes: 1e8, threads: 2, scratchDirectory: join(directory, '.scratch', 'e') }),
+    await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: join(directory, '.scratch', 'e') }),
   )
   const place = { source: 'billing', server: 'db', database: 'd' }
-  const target = { table, place, folder: 'raw/t', limits, signal: new AbortController().signal, progress: () => {} }
+  const { signal } = new AbortController()
+  const target = { table, place, folder: 'raw/t', ...(limits && { limits }), signal, progress: () => {} }
   return {
     directory,
     land: (rows: AsyncIterable<readonly SourceRow[]>) => landRows({ lake, engine }, rows, target),
@@ -39,8 +41,13 @@ async function given(limits: { rows: number; characters: number }) {
 }
 
 test.each([
-  ['rows', { rows: 1000, characters: 1e9 }, [1000, 1000, 500]],
-  ['characters', { rows: 1e9, characters: 10_000 }, [800, 800, 800, 100]],
+  ['rows', { rows: 1050, characters: 1e9, vectorCharacters: 1e9 }, [1050, 1050, 400]],
+  ['characters', { rows: 1e9, characters: 10_000, vectorCharacters: 1e9 }, [778, 731, 715, 276]],
+  [
+    'characters in what the engine works on at a time',
+    { rows: 1e9, characters: 1e9, vectorCharacters: 28_000 },
+    [2500],
+  ],
 ])('a large table becomes several files, none beyond so many %s, in order', async (_, limits, counts) => {
   await using lake = await given(limits)
 
@@ -56,7 +63,7 @@ test.each([
 })
 
 test('a source that fails between two files leaves no scratch behind', async () => {
-  await using lake = await given({ rows: 1000, characters: 1e9 })
+  await using lake = await given({ rows: 1000, characters: 1e9, vectorCharacters: 1e9 })
   const failing = async function* () {
     yield* batches(1500, 500)
     throw new Error('cut')
@@ -66,4 +73,27 @@ test('a source that fails between two files leaves no scratch behind', async () 
 
   const scratch = await readdir(join(lake.directory, '.scratch'), { recursive: true })
   expect(scratch.filter((name) => name.endsWith('.parquet'))).toEqual([])
+})
+
+test('where a file ends depends on the rows alone, not on how they came', async () => {
+  await using lake = await given({ rows: 1000, characters: 12_000, vectorCharacters: 1e9 })
+
+  const [one, other] = [await lake.land(batches(2500, 1)), await lake.land(batches(2500, 999))]
+
+  expect(one.length).toBeGreaterThan(2)
+  expect(other).toEqual(one)
+})
+
+test('rows of a megabyte land within an engine that has little memory', async () => {
+  await using lake = await given(undefined, 128 * 1024 * 1024)
+  const wide = async function* () {
+    for (let id = 0; id < 200; id += 1) {
+      const piece = `${id * 7919} `
+      yield [[String(id), piece.repeat(1_000_000 / piece.length)]]
+    }
+  }
+
+  const parts = await lake.land(wide())
+
+  expect(parts.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0)).toBe(200)
 })

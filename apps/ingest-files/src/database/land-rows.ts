@@ -5,15 +5,10 @@ import type { LandedFile, TableName } from '@cinelake/contracts'
 import { identifier, literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import { landObject, type Lake } from '@cinelake/lake'
 import { FileDiffersError, RowsLostError, ValueUnfitError, type DatabasePlace } from './errors.ts'
+import { LIMITS, PartOfRows, RowSource, type PartLimits } from './part-of-rows.ts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 
-/** Rows per Parquet file: what the engine holds at a time, and what a reader can take in parallel. */
-const ROWS_PER_PART = 1_000_000
-/** Characters per Parquet file, for wide rows. */
-const CHARACTERS_PER_PART = 256 * 1024 * 1024
-
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine }
-type Limits = { readonly rows: number; readonly characters: number }
 type Target = {
   readonly table: SourceTable
   readonly place: DatabasePlace
@@ -23,7 +18,7 @@ type Target = {
   readonly range?: number
   /** Compares the files with what was read, value by value. */
   readonly compare?: boolean
-  readonly limits?: Limits
+  readonly limits?: PartLimits
   readonly signal: AbortSignal
   readonly progress: (done: { rowCount: number; sizeBytes: number }) => void
 }
@@ -40,64 +35,33 @@ export async function landRows(
   rows: AsyncIterable<readonly SourceRow[]>,
   target: Target,
 ): Promise<LandedFile[]> {
-  const { table, signal, limits = { rows: ROWS_PER_PART, characters: CHARACTERS_PER_PART } } = target
+  const { table, signal, limits = LIMITS } = target
   await using session = await engine.session()
   await using scratch = await lake.scratch()
   const parts: LandedFile[] = []
-  const landPart = async (rowCount: number) => {
+  const landPart = async (part: PartOfRows) => {
     const number = [...(target.range === undefined ? [] : [target.range]), parts.length]
     const name = ['part', ...number.map((each) => String(each).padStart(5, '0'))].join('-')
     const file = join(scratch.directory, `${name}.parquet`)
-    parts.push(await landFile(lake, session, file, rowCount, target))
+    parts.push(await landFile(lake, session, file, part, target))
   }
-  const batches = rows[Symbol.asyncIterator]()
+  const source = new RowSource(rows)
   const report = (held: number) =>
     target.progress({
       rowCount: held + parts.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0),
       sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     })
   try {
-    for (let isLast = false; !isLast;) {
+    do {
       await emptyBuffer(session, table)
-      const part = new PartOfRows(batches, limits, report)
-      const rowCount = await session.append(BUFFER, part.batches(), { signal })
-      isLast = part.isLast
-      if (rowCount > 0 || parts.length === 0) await landPart(rowCount)
-    }
+      const part = new PartOfRows(source, limits, report)
+      await session.append(BUFFER, part.batches(), { signal })
+      if (part.rowCount > 0 || parts.length === 0) await landPart(part)
+    } while (!source.isAtEnd)
   } finally {
-    await batches.return?.(undefined)
+    await source.close()
   }
   return parts
-}
-
-/** The batches that go into one file: as many as it takes. */
-class PartOfRows {
-  readonly #source: AsyncIterator<readonly SourceRow[]>
-  readonly #limits: Limits
-  readonly #report: (rowCount: number) => void
-  /** Whether there are no rows after these. */
-  isLast = false
-
-  constructor(source: AsyncIterator<readonly SourceRow[]>, limits: Limits, report: (rowCount: number) => void) {
-    this.#source = source
-    this.#limits = limits
-    this.#report = report
-  }
-
-  async *batches(): AsyncGenerator<readonly SourceRow[]> {
-    let [rows, characters] = [0, 0]
-    while (rows < this.#limits.rows && characters < this.#limits.characters) {
-      const next = await this.#source.next()
-      if (next.done === true) {
-        this.isLast = true
-        return
-      }
-      yield next.value
-      rows += next.value.length
-      characters += charactersOf(next.value)
-      this.#report(rows)
-    }
-  }
 }
 
 const BUFFER = 'read_rows'
@@ -112,11 +76,11 @@ async function landFile(
   lake: Lake,
   session: SqlSession,
   file: string,
-  rowCount: number,
+  { rowCount, rowsPerGroup }: PartOfRows,
   target: Target,
 ): Promise<LandedFile> {
   const { table, place, folder, signal } = target
-  await writeParquet(session, file, target)
+  await writeParquet(session, file, rowsPerGroup, target)
   const [found] = await session.rows<{ n: number }>(`SELECT count(*) AS n FROM read_parquet(${literal(file)})`, {
     signal,
   })
@@ -128,8 +92,13 @@ async function landFile(
   return { ...landed, name: `${nameOf(table.table)}/${name}`, rowCount }
 }
 
-async function writeParquet(session: SqlSession, file: string, { table, place, signal }: Target): Promise<void> {
-  const copy = `COPY (${typedRows(table)}) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd)`
+async function writeParquet(
+  session: SqlSession,
+  file: string,
+  rowsPerGroup: number,
+  { table, place, signal }: Target,
+): Promise<void> {
+  const copy = `COPY (${typedRows(table)}) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowsPerGroup})`
   try {
     await session.run(copy, { signal })
   } catch (error) {
@@ -163,12 +132,6 @@ async function findUnfit(
     if (Number(found?.n) > 0) return new ValueUnfitError(place, table.table, column, Number(found?.n))
   }
   return undefined
-}
-
-function charactersOf(batch: readonly SourceRow[]): number {
-  let characters = 0
-  for (const row of batch) for (const value of row) characters += value?.length ?? 0
-  return characters
 }
 
 function nameOf({ schema, name }: TableName): string {

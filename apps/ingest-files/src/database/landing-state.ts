@@ -12,6 +12,8 @@ export interface LandingState {
   landed(range: number): Promise<LandedFile[] | undefined>
   /** @returns the files that count for this range: another attempt's, when that was first */
   keep(range: number, files: readonly LandedFile[]): Promise<readonly LandedFile[]>
+  /** Whether ranges that count are of another moment than this attempt's. */
+  hasOthers(): boolean
 }
 
 /** Where a task keeps what it landed before it has landed everything. */
@@ -21,9 +23,10 @@ function folderOf({ pipeline, window, task, generation }: Ingest): string {
 }
 
 const Boundaries = z.object({ boundaries: z.array(z.string()) })
-const Range = z.object({ files: z.array(LandedFile) })
+const Range = z.object({ files: z.array(LandedFile), snapshot: z.string().optional() })
 
 /**
+ * @param snapshot the moment as of which this attempt reads, where it shares that with the other tables of its source
  * @param what everything that the files depend on besides the rows: columns, types, which rows, how they are split. A
  * table that changed meanwhile begins anew.
  */
@@ -31,14 +34,17 @@ export function openLandingState(
   lake: Lake,
   command: Ingest,
   what: unknown,
-  { signal }: { readonly signal: AbortSignal },
+  { signal, snapshot }: { readonly signal: AbortSignal; readonly snapshot?: string | undefined },
 ): LandingState {
   const folder = `${folderOf(command)}/${sha256(JSON.stringify(what)).slice(0, 16)}`
   const pathOf = (range: number) => `${folder}/range-${String(range).padStart(5, '0')}.json`
   const read = async <T>(path: string, schema: z.ZodType<T>) => parsed(await lake.readText(path, { signal }), schema)
+  let hasOthers = false
   const landed = async (range: number) => {
     const kept = await read(pathOf(range), Range)
-    return kept !== undefined && (await areThere(lake, kept.files, signal)) ? kept.files : undefined
+    if (kept === undefined || !(await areThere(lake, kept.files, signal))) return undefined
+    hasOthers ||= kept.snapshot !== snapshot
+    return kept.files
   }
   return {
     async boundaries(find) {
@@ -50,8 +56,9 @@ export function openLandingState(
       return (await read(path, Boundaries))?.boundaries ?? found.boundaries
     },
     landed,
+    hasOthers: () => hasOthers,
     async keep(range, files) {
-      const text = JSON.stringify({ files })
+      const text = JSON.stringify({ files, snapshot })
       if ((await lake.putIfAbsent(pathOf(range), text, { signal })) === 'created') return files
       const first = await landed(range)
       if (first !== undefined) return first

@@ -13,7 +13,7 @@ import {
 } from './mssql-select.ts'
 import { withoutDigests } from './row-digest.ts'
 import type { Snapshot, SourceTable } from './source-database.ts'
-import { rowsWithoutValue, watermarkOf } from './watermark.ts'
+import { checkWatermark } from './watermark.ts'
 
 /** Rows of a sample by which ranges are found out. */
 const SAMPLE_ROWS = 100_000
@@ -53,16 +53,10 @@ export async function openSnapshot({ connection, place, call, translate, describ
     },
     async checkRange(table, columns) {
       const known = await describe(table)
-      const kind = watermarkOf(place, known, columns)
-      const isNullable = (name: string) => known.columns.find((column) => column.name === name)?.nullable === true
-      if (!columns.every(isNullable)) return kind
       const missing = columns.map((name) => `${bracketed(name)} IS NULL`).join(' AND ')
-      const found = await query(
-        `look at ${nameOf(table)}`,
-        `SELECT TOP (1) 1 AS n FROM ${quotedTable(known)} WHERE ${missing}`,
-      )
-      if (found.length > 0) throw rowsWithoutValue(place, known, columns)
-      return kind
+      const text = `SELECT TOP (1) 1 AS n FROM ${quotedTable(known)} WHERE ${missing}`
+      const hasRowsWithout = async () => (await query(`look at ${nameOf(table)}`, text)).length > 0
+      return await checkWatermark(place, known, columns, hasRowsWithout)
     },
     async highest(table, column) {
       const known = await describe(table)

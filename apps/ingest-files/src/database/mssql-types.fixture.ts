@@ -167,6 +167,22 @@ export const TYPE_CASES: readonly TypeCase[] = [
     ],
   },
   { declared: 'varchar(10)', catalog: ['varchar', 10, 0, 0], type: 'VARCHAR', values: [["'ab '", 'ab ', 'ab ']] },
+  {
+    // Of code page 1252, whatever the database's is.
+    declared: 'varchar(12) COLLATE Latin1_General_CI_AS',
+    catalog: ['varchar', 12, 0, 0],
+    type: 'VARCHAR',
+    values: [
+      ["N'€ŸÀ'", '€ŸÀ', '€ŸÀ'],
+      ['CONVERT(varchar(12), 0x8100)', '\u0081\0', '\u0081\0'],
+    ],
+  },
+  {
+    declared: 'varchar(12) COLLATE Latin1_General_100_CI_AS_SC_UTF8',
+    catalog: ['varchar', 12, 0, 0],
+    type: 'VARCHAR',
+    values: [["N'😀Ω€é'", '😀Ω€é', '😀Ω€é']],
+  },
   { declared: 'nchar(3)', catalog: ['nchar', 6, 0, 0], type: 'VARCHAR', values: [["N'é'", 'é', 'é']] },
   {
     declared: 'nvarchar(max)',
@@ -176,6 +192,9 @@ export const TYPE_CASES: readonly TypeCase[] = [
       ["N'ä \"q\",' + NCHAR(10) + N'x'", 'ä "q",\nx', 'ä "q",\nx'],
       ['NCHAR(0xD83D) + NCHAR(0xDE00)', '😀', '😀'],
       ["N'a' + NCHAR(0xD800) + N'b'", 'a\uD800b', 'a\uFFFDb'],
+      ["N'a' + NCHAR(0xDC00)", 'a\uDC00', 'a\uFFFD'],
+      ["NCHAR(0) + N'a' + NCHAR(0)", '\0a\0', '\0a\0'],
+      ["N'e' + NCHAR(0x0301)", 'e\u0301', 'e\u0301'],
     ],
   },
   { declared: 'text', catalog: ['text', 16, 0, 0], type: 'VARCHAR', values: [["'old'", 'old', 'old']] },

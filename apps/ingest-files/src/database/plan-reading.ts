@@ -1,6 +1,5 @@
-import { manifestPath, type Ingest, type LandedCursor, type Manifest } from '@cinelake/contracts'
-import { taskFileName, windowAt } from '@cinelake/core'
-import { readManifest, type Lake } from '@cinelake/lake'
+import type { Ingest, LandedCursor } from '@cinelake/contracts'
+import { cursorBefore, type Lake } from '@cinelake/lake'
 import type { CheckedPipeline, DatabaseDataset, TableIncrement } from '@cinelake/pipeline'
 import { CursorUnusableError, type DatabasePlace } from './errors.ts'
 import { sinceOf } from './since-of.ts'
@@ -50,9 +49,12 @@ async function numbers({ column, overlapBy = 0 }: TableIncrement, place: Place):
     const problem = 'expected `mode: merge`, since a window that is done again reads rows again, got `mode: append`'
     throw new CursorUnusableError(at, table.table, column, problem)
   }
-  const before = await cursorBefore(place)
+  const before = await readBefore(place)
   const last = before !== undefined && 'kind' in before && before.kind === 'number' ? before.until : null
   const until = await snapshot.highest(table, column)
+  if (until !== null && !/^-?\d+(?:\.\d+)?$/.test(until)) {
+    throw new CursorUnusableError(at, table.table, column, 'expected numbers alone, got a highest value that is none')
+  }
   // Numbers that were given out once and begin anew: what came since cannot be told from what was there.
   const since = last === null || until === null || isBelow(until, last) ? null : lowered(last, overlapBy)
   const cursor = { kind: 'number', column, since, until } as const
@@ -62,28 +64,15 @@ async function numbers({ column, overlapBy = 0 }: TableIncrement, place: Place):
 async function changes(place: Place): Promise<Reading> {
   const { current, oldest } = await place.snapshot.changeVersions(place.table)
   // A deliberate re-run begins anew.
-  const before = place.command.generation > 1 ? undefined : await cursorBefore(place)
+  const before = place.command.generation > 1 ? undefined : await readBefore(place)
   const since = before !== undefined && 'kind' in before && before.kind === 'changes' ? before.until : null
   const isKnown = since !== null && !isBelow(since, oldest) && !isBelow(current, since)
   const cursor = { kind: 'changes', since: isKnown ? since : null, until: current } as const
   return isKnown ? { range: { kind: 'changes', since }, cursor } : { cursor }
 }
 
-/** How far the last window that succeeded was read. Undefined the first time, or where its manifest is gone. */
-async function cursorBefore({ lake, pipeline, command, signal }: Place): Promise<Manifest['cursor']> {
-  if (command.since === null) return undefined
-  const { label } = windowAt(pipeline.schedule, new Date(Date.parse(command.since) - 1))
-  const first = manifestPath(pipeline.name, label, taskFileName(command.task), 1).replace(/\.json$/, '')
-  const generations: number[] = []
-  for await (const { path } of lake.list(first.slice(0, first.lastIndexOf('/')), { signal })) {
-    const suffix = path.startsWith(first) ? path.slice(first.length) : ''
-    const found = /^(?:\.g(\d+))?\.json$/.exec(suffix)
-    if (found !== null) generations.push(Number(found[1] ?? 1))
-  }
-  if (generations.length === 0) return undefined
-  const path = manifestPath(pipeline.name, label, taskFileName(command.task), Math.max(...generations))
-  return (await readManifest(lake, path, { signal }))?.cursor
-}
+const readBefore = async ({ lake, pipeline, command, signal }: Place) =>
+  await cursorBefore(lake, command, pipeline.schedule, { signal })
 
 /** Numbers in decimal digits, of any length. */
 function isBelow(one: string, other: string): boolean {

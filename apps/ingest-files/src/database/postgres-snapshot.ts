@@ -1,11 +1,12 @@
-import { sql, type ControlledTransaction, type RawBuilder } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import type { DatabaseCall, TranslateError } from './database-calls.ts'
 import { CursorUnusableError, type DatabasePlace } from './errors.ts'
+import { beginSnapshot, EXPORTED } from './postgres-begin.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import { fromOf, selectOf, whereOf, type PostgresTable } from './postgres-select.ts'
 import { withoutDigests } from './row-digest.ts'
-import type { Snapshot, SourceTable } from './source-database.ts'
-import { rowsWithoutValue, watermarkOf } from './watermark.ts'
+import type { Snapshot, SnapshotOptions, SourceTable } from './source-database.ts'
+import { checkWatermark } from './watermark.ts'
 
 /** Rows of a sample by which ranges are found out. */
 const SAMPLE_ROWS = 100_000
@@ -20,14 +21,16 @@ type Parts = {
 }
 
 /** A transaction that sees the database as of one moment and writes nothing. */
-export async function openSnapshot(parts: Parts, shared: string | undefined): Promise<Snapshot> {
+export async function openSnapshot(parts: Parts, options: SnapshotOptions = {}): Promise<Snapshot> {
   const { connection, place, call, translate, describe } = parts
-  const trx = await call('begin to read', async () => await beginSnapshot(connection, shared))
+  const table = options.table && (await describe(options.table))
+  const doing = table === undefined ? 'begin to read' : `read ${nameOf(table)}`
+  const trx = await call(doing, async () => await beginSnapshot(connection.db, place, { ...options, table }))
   const one = async <Row>(doing: string, query: RawBuilder<Row>) =>
     await call(doing, async () => (await query.execute(trx)).rows[0])
 
   return {
-    share: async () => (await one('share what is seen', sql<{ id: string }>`SELECT pg_export_snapshot() AS id`))?.id,
+    share: async () => (await one('share what is seen', sql<{ id: string }>`SELECT ${EXPORTED} AS id`))?.id,
     async *rows(table, selection = {}) {
       const doing = `read ${nameOf(table)}`
       const known = await describe(table)
@@ -45,14 +48,11 @@ export async function openSnapshot(parts: Parts, shared: string | undefined): Pr
     },
     async checkRange(table, columns) {
       const known = await describe(table)
-      const kind = watermarkOf(place, known, columns)
-      const isNullable = (name: string) => known.columns.find((column) => column.name === name)?.nullable === true
-      if (!columns.every(isNullable)) return kind
       const missing = columns.map((name) => sql`${sql.id(name)} IS NULL`)
       const query = sql<{ found: string }>`
         SELECT EXISTS (SELECT FROM ${fromOf(known)} WHERE ${sql.join(missing, sql` AND `)}) AS found`
-      if ((await one(`look at ${nameOf(table)}`, query))?.found === 't') throw rowsWithoutValue(place, known, columns)
-      return kind
+      const hasRowsWithout = async () => (await one(`look at ${nameOf(table)}`, query))?.found === 't'
+      return await checkWatermark(place, known, columns, hasRowsWithout)
     },
     async highest(table, column) {
       const known = await describe(table)
@@ -96,45 +96,6 @@ function boundariesOf(table: PostgresTable, column: string, ranges: number): Raw
   return sql<{ bound: string }>`
     SELECT bound FROM (SELECT DISTINCT unnest(${found}) AS bound FROM ${fromOf(table)}${sample}) AS bounds
     WHERE bound IS NOT NULL ORDER BY bound`
-}
-
-/**
- * A transaction that sees the database as of one moment and writes nothing, with every setting that changes how values
- * are written or which rows are seen. Settings end with the transaction, so that a connection shared behind a proxy stays
- * as it was.
- */
-async function beginSnapshot(
-  { db }: PostgresConnection,
-  shared: string | undefined,
-): Promise<ControlledTransaction<unknown>> {
-  const trx = await db.startTransaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute()
-  try {
-    if (shared !== undefined) await sql`SET TRANSACTION SNAPSHOT ${sql.lit(shared)}`.execute(trx)
-    const settings = Object.entries(SETTINGS).map(([name, value]) => sql`set_config(${name}, ${value}, true)`)
-    await sql`SELECT ${sql.join(settings)}`.execute(trx)
-    return trx
-  } catch (error) {
-    await trx
-      .rollback()
-      .execute()
-      .catch(() => {})
-    throw error
-  }
-}
-
-const SETTINGS: Readonly<Record<string, string>> = {
-  timezone: 'UTC',
-  datestyle: 'ISO, YMD',
-  intervalstyle: 'iso_8601',
-  bytea_output: 'hex',
-  extra_float_digits: '3',
-  search_path: 'pg_catalog',
-  // Rows that this user may not see are an error, not a smaller table.
-  row_security: 'off',
-  // A table without a key is read from its beginning, in the order in which it lies, each time.
-  synchronize_seqscans: 'off',
-  statement_timeout: '0',
-  idle_in_transaction_session_timeout: '0',
 }
 
 const nameOf = ({ table }: SourceTable) => `${table.schema}.${table.name}`

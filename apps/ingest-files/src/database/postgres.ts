@@ -40,7 +40,7 @@ export function openPostgres(options: {
     place,
     tables: (wanted) => call('list the tables', () => listTables(db, wanted)),
     describe,
-    snapshot: ({ shared } = {}) => openSnapshot(parts, shared),
+    snapshot: (options) => openSnapshot(parts, options),
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
   }
 }

@@ -93,6 +93,13 @@ export interface Snapshot extends AsyncDisposable {
   boundaries(table: SourceTable, column: string, ranges: number): Promise<readonly string[]>
 }
 
+export type SnapshotOptions = {
+  /** Of another connection's snapshot, to see the same moment. */
+  readonly shared?: string | undefined
+  /** That is to be read: it stays as it is, as far as the database can see to that. */
+  readonly table?: SourceTable | undefined
+}
+
 /**
  * A database that tables are copied from. Never written to. One statement at a time.
  *
@@ -105,8 +112,8 @@ export interface SourceDatabase extends AsyncDisposable {
   tables(options: { readonly views: boolean }): Promise<TableName[]>
   /** @throws {TableMissingError} terminal @throws {TableUnusableError} terminal */
   describe(table: TableName): Promise<SourceTable>
-  /** @param shared of another connection's snapshot, to see the same moment */
-  snapshot(options?: { readonly shared?: string | undefined }): Promise<Snapshot>
+  /** @throws {SnapshotUnfitError} transient: the moment of another connection cannot be seen any more */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>
 }
 
 export type OpenDatabase = (options: {

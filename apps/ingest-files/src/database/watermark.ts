@@ -5,7 +5,7 @@ import type { SourceTable } from './source-database.ts'
  * By what new rows are told, judged by what the columns land as.
  * @throws {CursorUnusableError} terminal: a column is not there, or neither a time nor a number
  */
-export function watermarkOf(place: DatabasePlace, table: SourceTable, columns: readonly string[]): 'time' | 'number' {
+function watermarkOf(place: DatabasePlace, table: SourceTable, columns: readonly string[]): 'time' | 'number' {
   const kinds = columns.map((name) => {
     const column = table.columns.find((one) => one.name === name)
     const unusable = (problem: string) => new CursorUnusableError(place, table.table, name, problem)
@@ -25,12 +25,22 @@ export function watermarkOf(place: DatabasePlace, table: SourceTable, columns: r
   return kinds[0] ?? 'time'
 }
 
-/** Rows that no range would ever hold. */
-export function rowsWithoutValue(
+type Nullable = { readonly name: string; readonly nullable: boolean }
+
+/**
+ * The same, with a look into the table: rows without a value would be in no range, ever.
+ * @param hasRowsWithout whether there are rows that have none in any of the columns; asked where there may be
+ * @throws {CursorUnusableError} terminal
+ */
+export async function checkWatermark(
   place: DatabasePlace,
-  { table }: SourceTable,
+  table: Omit<SourceTable, 'columns'> & { readonly columns: readonly (SourceTable['columns'][number] & Nullable)[] },
   columns: readonly string[],
-): CursorUnusableError {
+  hasRowsWithout: () => Promise<boolean>,
+): Promise<'time' | 'number'> {
+  const kind = watermarkOf(place, table, columns)
+  const isNullable = (name: string) => table.columns.find((column) => column.name === name)?.nullable === true
+  if (!columns.every(isNullable) || !(await hasRowsWithout())) return kind
   const problem = 'expected a value in every row, got rows without one, which would never be copied'
-  return new CursorUnusableError(place, table, columns.join(', '), problem)
+  throw new CursorUnusableError(place, table.table, columns.join(', '), problem)
 }

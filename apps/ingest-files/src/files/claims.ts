@@ -2,6 +2,7 @@ import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
 import { taskFileName } from '@cinelake/core'
 import { readManifest, type Lake } from '@cinelake/lake'
 import { z } from 'zod'
+import { ClaimCorruptError } from './errors.ts'
 
 /**
  * Which window lands some bytes: `raw/_landed/<pipeline>/_files/<source>.<dataset>/<sha256>.json`, put if absent before
@@ -29,7 +30,7 @@ export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list
     for (;;) {
       const text = await lake.readText(pathOf(sha256, next), options)
       if (text === undefined) break
-      last = Claim.parse(JSON.parse(text))
+      last = readClaim(text, pathOf(sha256, next))
       next += 1
     }
     if (last === undefined) return { holder: 'nobody', next }
@@ -56,6 +57,14 @@ export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list
   }
 }
 export type Claims = ReturnType<typeof createClaims>
+
+function readClaim(text: string, path: string): Claim {
+  try {
+    return Claim.parse(JSON.parse(text))
+  } catch (error) {
+    throw new ClaimCorruptError(path, { cause: error })
+  }
+}
 
 /** The manifest of a task's latest generation in a window. */
 export async function newestManifest(

@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { fileError, codeOf } from './file-system-errors.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
 import { digestOfFile } from './land-file.ts'
+import { modifiedAt as modifiedAtOf } from './late-files.ts'
 import { archiveFolder, fileBelow, isOwnMarker, markerOf } from './local-paths.ts'
 
 type Deps = { readonly fill: Fill; readonly log: Log }
@@ -86,7 +87,7 @@ async function isStill({ name, sha256, sizeBytes, modifiedAt }: Cleared, file: s
   })
   if (found === undefined) return false
   if (sizeBytes !== undefined && found.size !== sizeBytes) return false
-  if (sizeBytes !== undefined && found.mtime.toISOString() === modifiedAt) return true
+  if (sizeBytes !== undefined && modifiedAtOf({ modifiedMs: found.mtimeMs }) === modifiedAt) return true
   return (await digestOfFile({ name, file }, place)) === sha256
 }
 

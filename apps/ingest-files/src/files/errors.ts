@@ -130,6 +130,20 @@ export class FileUnreadableError extends TransientError {
   }
 }
 
+/** A claim in the lake that is not what an agent puts there. */
+export class ClaimCorruptError extends TerminalError {
+  readonly code = 'FILES_CLAIM_CORRUPT'
+
+  constructor(path: string, options?: ErrorOptions) {
+    super(
+      `claim of a file is corrupt [path=${path}]: expected a claim of version 1, got something else; ` +
+        'delete it and run the window again: the file then counts as never landed, unless its window has it',
+      { path },
+      options,
+    )
+  }
+}
+
 /** A file that somebody wrote to, replaced or removed while it was being read. */
 export class FileChangedError extends TransientError {
   readonly code = 'FILES_FILE_CHANGED'

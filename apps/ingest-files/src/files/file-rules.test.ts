@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { chmod, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -38,6 +39,18 @@ async function withoutPrivileges<T>(run: () => Promise<T>): Promise<T> {
 
 describe('a file that is not as it should be', () => {
   const GOOD = 'titles_20260301_good.csv'
+
+  test.each([
+    ['fails the task', undefined, { code: 'FILES_FILE_CHANGED' }],
+    ['is left out where the dataset says so', 'skip' as const, { rejects: { file_unstable: 1 } }],
+  ])('one that is written to after it was found at rest, while others land, %s', async (_what, unstable, outcome) => {
+    const second = 'titles_20260301_second.csv'
+    await drop(folder, { [GOOD]: 'x', [second]: 'y' })
+    const agent = await given({ restMs: 5, ...(unstable && { onProblem: { unstable } }) })
+    const write = () => writeFileSync(join(folder, second), 'half of what is to c')
+
+    expect(await agent.ingest({}, undefined, write).catch((error: unknown) => error)).toMatchObject(outcome)
+  })
   const BAD = 'titles_20260301_bad.csv'
   const problems = {
     empty: { rules: {}, make: () => drop(folder, { [BAD]: '' }), reason: 'empty', code: 'FILES_FILE_EMPTY' },
@@ -364,6 +377,21 @@ describe('after landing', () => {
     await agent.ingest({ attempt: 2 })
 
     expect(await readFile(join(folder, FILE), 'utf8')).toBe('y')
+  })
+
+  test('a file whose size and time are those that landed is not read again', async () => {
+    await drop(folder, { [FILE]: 'x' })
+    // Most file systems keep more than milliseconds.
+    await utimes(join(folder, FILE), 1000.1237, 1000.1237)
+    const agent = await given({ afterLanding: 'delete' })
+    await agent.ingest()
+    await drop(folder, { [FILE]: 'y' })
+    await utimes(join(folder, FILE), 1000.1237, 1000.1237)
+
+    await agent.ingest({ attempt: 2 })
+
+    // Were it read, it would be found to be another, and stay.
+    expect(await readdir(folder)).toEqual([])
   })
 
   test('nothing is cleared of a drop that fails', async () => {

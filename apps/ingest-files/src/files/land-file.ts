@@ -57,12 +57,14 @@ export function fateOfHeld(
   return { kind: 'left-out', file: { name: file.name, reason: 'landed-before', ...known } }
 }
 
-async function copy(file: WantedFile, { lake, command, signal }: Place): Promise<LandedFile> {
+async function copy(file: WantedFile, { lake, command, dataset, signal }: Place): Promise<LandedFile> {
   const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
   const path = `raw/files/${command.source}/${command.dataset}/${windowFolder(command)}/${below}${file.name}`
   let compression: Compression | undefined
+  // What was at rest when it was looked at may have been written to while other files landed.
+  const found = dataset.restMs === undefined || dataset.restMs === 0 ? undefined : file
   const content = () =>
-    seeingFirst(readUnchanging(file, { source: command.source, signal }), (first) => {
+    seeingFirst(readUnchanging(file, { source: command.source, signal, found }), (first) => {
       compression = compressionOf(first)
     })
   const landed = await landObject(lake, path, content, { signal })

@@ -4,14 +4,20 @@ import { FileChangedError } from './errors.ts'
 import { codeOf, fileError } from './file-system-errors.ts'
 import type { FoundFile } from './find-files.ts'
 
-/** Bytes read at once. As fast as larger blocks on a local disk, and small enough for many files at a time. */
-const BLOCK_BYTES = 256 * 1024
+/** Bytes read at once: on a share each read is a question and an answer. */
+const BLOCK_BYTES = 1024 * 1024
 
-type Options = { readonly source: string; readonly signal?: AbortSignal }
+type Options = {
+  readonly source: string
+  readonly signal?: AbortSignal
+  /** What was known of the file: one that is other by now has changed. */
+  readonly found?: Pick<FoundFile, 'sizeBytes' | 'modifiedMs'> | undefined
+}
 
 /**
  * The bytes of a file, which must stay as it is until the last one has been read: when somebody writes to it, replaces
- * or removes it meanwhile, the stream fails instead of ending, so that nobody takes half a file for a whole one.
+ * or removes it meanwhile, the stream fails instead of ending, so that nobody takes half a file for a whole one. Each piece
+ * stands until the next one is asked for.
  *
  * @throws {FileForbiddenError} terminal
  * @throws {FileUnreadableError} transient
@@ -28,14 +34,20 @@ export async function* readUnchanging(
   }
 }
 
-async function* readBlocks(name: string, file: string, { source, signal }: Options): AsyncGenerator<Uint8Array> {
+async function* readBlocks(name: string, file: string, options: Options): AsyncGenerator<Uint8Array> {
+  const { source, signal, found } = options
   await using handle = await open(file, 'r')
   const before = await handle.stat({ bigint: true })
+  if (found !== undefined) {
+    const { size, mtimeMs } = await handle.stat()
+    if (size !== found.sizeBytes || mtimeMs !== found.modifiedMs)
+      throw new FileChangedError(source, name, 'it was written to since it was found')
+  }
+  const buffer = Buffer.allocUnsafeSlow(Number(before.size < BLOCK_BYTES ? before.size + 1n : BLOCK_BYTES))
   let sizeBytes = 0n
   for (;;) {
     if (signal?.aborted === true) throw new CancelledError(`reading ${name}`)
-    // A block of its own each time: the reader may keep it.
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(BLOCK_BYTES), 0, BLOCK_BYTES)
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length)
     sizeBytes += BigInt(bytesRead)
     // A file that somebody keeps writing to is not chased to an end that never comes.
     if (bytesRead === 0 || sizeBytes > before.size) break

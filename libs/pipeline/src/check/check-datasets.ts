@@ -74,7 +74,8 @@ async function contractOf(
   problems.error(
     at,
     `the contract '${file}' of dataset \`${dataset}\` is missing`,
-    closest === undefined ? 'write it, or name another file with `contract`' : `did you mean \`${closest}\`?`,
+    `have \`cinelake try ${path[1]}/${dataset} DIR --write\` draft it from the data, or name another file with \`contract\`` +
+      (closest === undefined ? '' : `; did you mean \`${closest}\`?`),
   )
   return undefined
 }

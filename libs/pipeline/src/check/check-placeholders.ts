@@ -54,10 +54,12 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
         'expected ${NAME}, ${NAME:-default} or ${secret:NAME}',
       )
     }
+    // Only those who take pushes need what says who may push; a run goes without.
+    const report = isAboutPushing(text.value, path) ? problems.warning.bind(problems) : problems.error.bind(problems)
     for (const placeholder of found) {
       if (placeholder.secret) {
         if (known.hasSecret === undefined || (await known.hasSecret(placeholder.name))) continue
-        problems.error(
+        report(
           text.at(path),
           `the secret \`${placeholder.name}\` is missing`,
           'add it where CINELAKE_SECRETS points, or correct its name',
@@ -69,7 +71,7 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
       ) {
         const closest = closestName(placeholder.name, Object.keys(known.settings))
         const instead = closest === undefined ? '' : `; did you mean \`${closest}\`?`
-        problems.error(
+        report(
           text.at(path),
           `the setting \`${placeholder.name}\` is missing`,
           `set the environment variable ${placeholder.name}, or give a default: \`\${${placeholder.name}:-…}\`${instead}`,
@@ -78,6 +80,14 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
     }
   }
 }
+
+function isAboutPushing(pipeline: unknown, [, source = '', key]: YamlPath): boolean {
+  const sources = fieldOf(pipeline, 'sources')
+  return key === 'auth' && fieldOf(fieldOf(sources, String(source)), 'type') === 'push'
+}
+
+const fieldOf = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
 
 /** Regular expressions, words and descriptions may hold anything. */
 const isFreeText = (path: YamlPath) =>

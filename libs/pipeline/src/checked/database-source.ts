@@ -66,6 +66,8 @@ export const DatabaseSource = z.object({
   maxConnections: z.int().min(1).optional(),
   /** The longest that the database may take for the next piece of an answer. */
   timeoutMs: z.int().min(1).optional(),
+  /** All tables of a run are read as of one moment, which one agent holds for so long. */
+  snapshot: z.object({ keepForMs: z.int().min(1) }).optional(),
   /** For tables without a `split` of their own. */
   split: TableSplit.optional(),
   /** For tables without a `verify` of their own. */

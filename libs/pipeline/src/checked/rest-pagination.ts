@@ -29,8 +29,12 @@ const common = {
 /** Where pages are counted, an empty one is the last unless something else is said. */
 const counting = { ...common, end: RestEnd.default({ emptyPage: true, shortPage: false }) }
 
-/** Where a page's number, offset or cursor goes: one of the two. */
-const spot = { parameter: z.string().optional(), bodyField: z.string().optional() }
+/** Where a value of a request goes: one of the three. */
+export const spot = {
+  parameter: z.string().optional(),
+  bodyField: z.string().optional(),
+  requestHeader: z.string().optional(),
+}
 const size = {
   sizeParameter: z.string().optional(),
   sizeBodyField: z.string().optional(),

@@ -2,8 +2,18 @@ import { z } from 'zod'
 import { RestAuth } from './rest-auth.ts'
 import { datasetLanding } from './rest-landing.ts'
 import { datasetLimits, sourceLimits } from './rest-limits.ts'
-import { RestPagination } from './rest-pagination.ts'
+import { RestPagination, spot } from './rest-pagination.ts'
 import { template } from './template.ts'
+
+/** What the last page of a window says for the first request of the next one (`@odata.deltaLink`, `nextSyncToken`). */
+export const RestCursor = z.object({
+  /** Where it is in the body of the last page. */
+  path: z.string(),
+  /** It is the address of that request; else it goes to one of the spots. */
+  link: z.boolean().default(false),
+  ...spot,
+})
+export type RestCursor = z.infer<typeof RestCursor>
 
 export const RestDataset = z.object({
   name: z.string(),
@@ -30,6 +40,8 @@ export const RestDataset = z.object({
       /** What `{since}` is the first time; without it the parameters that ask for it are left out. */
       start: z.iso.datetime().optional(),
       overlapMs: z.int().min(0),
+      /** In place of `{since}`. */
+      cursor: RestCursor.optional(),
     })
     .optional(),
   ...datasetLimits,

@@ -69,6 +69,13 @@ export const databaseSource = mapping({
   timeout: duration
     .optional()
     .describe('The longest that the database may take for the next piece of an answer. Default: `10m`.'),
+  snapshot: mapping({
+    keepFor: duration
+      .optional()
+      .describe('The longest that the moment is held, on a connection of its own. Default: `1h`.'),
+  })
+    .optional()
+    .describe('PostgreSQL: all tables of a run are read as of one moment. Default: each table as of its own.'),
   split: mapping({ ranges: splitRanges, minRows: splitMinRows, resume: splitResume })
     .optional()
     .describe('Reads every table that is large enough, and has a key for it, in ranges.'),

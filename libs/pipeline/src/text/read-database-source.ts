@@ -6,13 +6,17 @@ import { checkUrl, siteOf, type SourcePlace } from './source-place.ts'
 /** Rows. Below that a table is read before its ranges are found out. */
 const SPLIT_MIN_ROWS = 1_000_000
 
+/** Long enough for most databases, and not so long that what writers leave behind piles up. */
+const SNAPSHOT_KEEP_FOR = '1h'
+
 export function readDatabaseSource(name: string, source: DatabaseSourceText, place: SourcePlace): DatabaseSource {
   checkAddress(source.url, place)
   const datasets = Object.entries(source.datasets ?? {}).map(([dataset, details]) =>
     readDataset(dataset, details, source.url, { ...place, path: [...place.path, 'datasets', dataset] }),
   )
   checkPatterns(source, place)
-  const { maxConnections, timeout, split, verify } = source
+  checkSnapshot(source, place)
+  const { maxConnections, timeout, snapshot, split, verify } = source
   return {
     type: 'database',
     name,
@@ -23,6 +27,7 @@ export function readDatabaseSource(name: string, source: DatabaseSourceText, pla
     ...(source.tables?.views === true ? { views: true } : {}),
     ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) }),
+    ...(snapshot === undefined ? {} : { snapshot: { keepForMs: durationMs(snapshot.keepFor ?? SNAPSHOT_KEEP_FOR) } }),
     ...(split === undefined ? {} : { split: splitOf(split) }),
     ...(verify === undefined ? {} : { verify }),
     datasets,
@@ -31,7 +36,7 @@ export function readDatabaseSource(name: string, source: DatabaseSourceText, pla
 
 function checkAddress(url: string, { text, path, problems }: SourcePlace): void {
   checkUrl(url, DATABASE_SCHEMES, { text, path: [...path, 'url'], problems })
-  const password = /^[a-z]+:\/\/[^/@:]*:(.+)@/i.exec(url)?.[1]
+  const password = /^[a-z]+:\/\/(?:\$\{[^}]*\}|[^/@:$]|\$(?!\{))*:(.+)@/i.exec(url)?.[1]
   if (password !== undefined && !/^\$\{secret:[^}]*\}$/.test(password)) {
     problems.error(
       text.at([...path, 'url']),
@@ -39,6 +44,15 @@ function checkAddress(url: string, { text, path, problems }: SourcePlace): void 
       'write `${secret:NAME}` in its place and keep it with the secrets',
     )
   }
+}
+
+function checkSnapshot({ url, snapshot }: DatabaseSourceText, { text, path, problems }: SourcePlace): void {
+  if (snapshot === undefined || !url.startsWith('mssql')) return
+  problems.error(
+    text.at([...path, 'snapshot']),
+    'connections to SQL Server cannot see the moment of another one',
+    'leave `snapshot` out, and name a database snapshot (CREATE DATABASE … AS SNAPSHOT OF …) in `url` where all tables have to be of one moment',
+  )
 }
 
 function checkPatterns(source: DatabaseSourceText, { text, path, problems }: SourcePlace): void {

@@ -1,6 +1,7 @@
 import type { RestDataset } from '../checked/rest-source.ts'
 import { durationMs } from './duration.ts'
 import { checkJsonPath } from './json-path.ts'
+import { readRestCursor } from './read-rest-cursor.ts'
 import { readRestPagination } from './read-rest-pagination.ts'
 import { withoutParentFields } from './read-rest-landing.ts'
 import { asksForSince, checkWindowPlaceholders } from './rest-placeholders.ts'
@@ -13,6 +14,7 @@ export function readRestDataset(name: string, rest: RestDatasetText, place: Sour
   const method = rest.method ?? (body === undefined ? 'GET' : 'POST')
   checkJsonPath(records, { single: false }, at(place, 'records'))
   checkRequest(rest, method, place)
+  checkSecrets(rest, place)
   const incremental = readIncremental(rest, place)
   return {
     name,
@@ -62,10 +64,34 @@ function checkRequest(
   }
 }
 
-function readIncremental(
-  { incremental, query, body, path = '' }: RestDatasetText,
-  place: SourcePlace,
-): RestDataset['incremental'] {
+/** Names that carry nothing but a secret. Cursors are called tokens as well. */
+const SECRET_NAME =
+  /^(?:(?:x-)?api[_-]?key|(?:access|auth|bearer)[_-]?token|client[_-]?secret|secret|password|passwd)$/i
+
+/** Reports secrets in what people share. */
+function checkSecrets({ query = {}, body = {}, path = '' }: RestDatasetText, place: SourcePlace): void {
+  const { text, problems } = place
+  const report = (steps: readonly (string | number)[], what: string) =>
+    problems.error(
+      text.at([...place.path, ...steps]),
+      `${what} has its secret in the text`,
+      "write '${secret:NAME}' in its place and keep it with the secrets",
+    )
+  const isSecret = (name: unknown, value: string) =>
+    typeof name === 'string' && SECRET_NAME.test(name) && value !== '' && !value.includes('${')
+  for (const [name, value] of Object.entries(query)) {
+    if (isSecret(name, value)) report(['query', name], `the query parameter \`${name}\``)
+  }
+  for (const [name, value] of new URLSearchParams(path.split('?')[1] ?? '')) {
+    if (isSecret(name, value)) report(['path'], `the query parameter \`${name}\``)
+  }
+  for (const { value, path: steps } of textsIn(body, [])) {
+    if (isSecret(steps.at(-1), value)) report(['body', ...steps], `the field \`${steps.at(-1)}\` of the body`)
+  }
+}
+
+function readIncremental(rest: RestDatasetText, place: SourcePlace): RestDataset['incremental'] {
+  const { incremental, query, body, path = '' } = rest
   const { text, problems } = place
   const texts = [...Object.values(query ?? {}), ...[...textsIn(body ?? {}, [])].map(({ value }) => value), path]
   const isAsked = texts.some(asksForSince)
@@ -73,14 +99,15 @@ function readIncremental(
     if (isAsked) problems.error(text.at(place.path), '`{since}` stands for nothing', 'add `incremental: true`')
     return undefined
   }
-  if (!isAsked) {
+  if (!isAsked && (incremental === true || incremental.cursor === undefined)) {
     problems.error(
       text.at([...place.path, 'incremental']),
       'no request asks for `{since}`',
       "put it where the API wants it: `query: { updated_after: '{since}' }`",
     )
   }
-  const { start, overlap } = incremental === true ? {} : incremental
+  const { start, overlap, cursor } = incremental === true ? {} : incremental
+  if (cursor !== undefined) return { overlapMs: 0, cursor: readRestCursor(rest, cursor, isAsked, place) }
   const instant = start === undefined ? undefined : instantOf(start)
   if (start !== undefined && instant === undefined) {
     problems.error(

@@ -14,7 +14,11 @@ export function readRestPagination(
 ): RestPagination {
   if (pagination === undefined || pagination.type === 'none') return { type: 'none' }
   const common = readCommon(pagination, place)
-  checkSpot(pagination, isPost, place)
+  const { type } = pagination
+  if (type === 'page' || type === 'offset' || type === 'cursor' || type === 'range') {
+    checkSpot(pagination, isPost, place)
+  }
+  if (type === 'page' || type === 'offset') checkSize(pagination, isPost, place)
   switch (pagination.type) {
     case 'page':
       return { ...pagination, first: pagination.first ?? 1, ...common }
@@ -69,23 +73,49 @@ function endValues({ total, totalPages, missing, value }: RestEndText): Partial<
   }
 }
 
-/** Exactly one place for what changes from page to page, and one that the request has. */
-function checkSpot(pagination: RestPaginationText, isPost: boolean, place: SourcePlace): void {
-  if (!('parameter' in pagination) && !('bodyField' in pagination)) {
-    if (['page', 'offset', 'cursor', 'range'].includes(pagination.type)) {
-      problem(place, undefined, 'nothing says where the value goes', 'add `parameter`, or `bodyField` for a POST')
-    }
-    return
+type SpotText = { parameter?: string | undefined; bodyField?: string | undefined; requestHeader?: string | undefined }
+
+/** Names that HTTP allows for a header. Source: RFC 9110, 5.1 and 5.6.2 */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** Headers that say who asks, or how the request is to be read. */
+const OWN_HEADERS =
+  /^(?:authorization|proxy-.*|cookie|host|connection|content-.*|transfer-encoding|expect|upgrade|te)$/i
+
+/** Exactly one place for a value that a request carries, and one that the request has. */
+export function checkSpot(spot: SpotText, isPost: boolean, place: SourcePlace): void {
+  const { parameter, bodyField, requestHeader } = spot
+  const count = [parameter, bodyField, requestHeader].filter((one) => one !== undefined).length
+  if (count === 0) {
+    const remedy = 'add `parameter`, `requestHeader`, or `bodyField` for a POST'
+    problem(place, undefined, 'nothing says where the value goes', remedy)
   }
-  if (pagination.parameter !== undefined && pagination.bodyField !== undefined) {
-    problem(place, undefined, 'the value goes both into the query and into the body', 'say `parameter` or `bodyField`')
+  if (count > 1) {
+    const remedy = 'say one of `parameter`, `requestHeader` and `bodyField`'
+    problem(place, undefined, 'the value goes to several places', remedy)
   }
-  for (const key of ['bodyField', 'sizeBodyField'] as const) {
-    const path = key in pagination ? pagination[key as 'bodyField'] : undefined
-    if (path === undefined) continue
-    checkJsonPath(path, { single: true }, at(place, key))
-    if (!isPost) problem(place, key, `\`${key}\` needs a request with a body`, 'add `method: POST`')
+  if (bodyField !== undefined) checkBodyField('bodyField', bodyField, isPost, place)
+  if (requestHeader === undefined) return
+  if (!HEADER_NAME.test(requestHeader)) {
+    problem(place, 'requestHeader', `'${requestHeader}' is no name of a header`, 'expected one such as `X-Cursor`')
+  } else if (OWN_HEADERS.test(requestHeader)) {
+    problem(place, 'requestHeader', `\`${requestHeader}\` has a meaning of its own`, 'expected one of the API')
   }
+}
+
+function checkBodyField(key: string, path: string, isPost: boolean, place: SourcePlace): void {
+  checkJsonPath(path, { single: true }, at(place, key))
+  if (!isPost) problem(place, key, `\`${key}\` needs a request with a body`, 'add `method: POST`')
+}
+
+/** What goes into each request besides: the page's size. */
+function checkSize(pagination: Of<'page'> | Of<'offset'>, isPost: boolean, place: SourcePlace): void {
+  for (const key of ['sizeParameter', 'sizeBodyField'] as const) {
+    if (pagination[key] === undefined || pagination.size !== undefined) continue
+    problem(place, key, `\`${key}\` has no size to carry`, 'add `size`')
+  }
+  const { sizeBodyField } = pagination
+  if (sizeBodyField !== undefined) checkBodyField('sizeBodyField', sizeBodyField, isPost, place)
 }
 
 function readCursor(pagination: Of<'cursor'>, common: Common, place: SourcePlace): RestPagination {

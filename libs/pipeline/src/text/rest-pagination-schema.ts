@@ -25,9 +25,10 @@ const common = {
     .optional()
     .describe('A page that is byte for byte one that was read: `fail` (default) takes it for a circle.'),
 }
-const spot = (what: string) => ({
+export const spot = (what: string) => ({
   parameter: text.optional().describe(`Query parameter that carries ${what}.`),
   bodyField: text.optional().describe(`Path in the body of a POST that carries ${what}: \`$.paging.next\`.`),
+  requestHeader: text.optional().describe(`Header of the request that carries ${what}.`),
 })
 const size = {
   sizeParameter: text.optional().describe("Query parameter that carries the page's size."),

@@ -4,7 +4,7 @@ import { commonDataset, nulls } from './dataset-schema.ts'
 import { restAuth } from './rest-auth-schema.ts'
 import { restDatasetLimits, restLimits } from './rest-limits-schema.ts'
 import { restLanding } from './rest-landing-schema.ts'
-import { restPagination } from './rest-pagination-schema.ts'
+import { restPagination, spot } from './rest-pagination-schema.ts'
 import { duration, oneCharacter, tableName, text } from './schema-words.ts'
 
 const incremental = mapping({
@@ -12,6 +12,13 @@ const incremental = mapping({
     .optional()
     .describe('What `{since}` is the first time: a date or an instant. Default: no `{since}` is sent.'),
   overlap: duration.optional().describe('How far `{since}` goes back behind the last window that succeeded.'),
+  cursor: mapping({
+    path: text.describe("Where it is in the body of the last page: `$.nextSyncToken`, `$['@odata.deltaLink']`."),
+    link: z.boolean().optional().describe("It is the address of the next window's first request."),
+    ...spot('it in the next window'),
+  })
+    .optional()
+    .describe('What the server tells at the end, and wants to be told the next time, in place of `{since}`.'),
 })
 
 const restDataset = mapping({

@@ -1,0 +1,28 @@
+import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
+import { taskFileName, windowAt, type Calendar } from '@cinelake/core'
+import { readManifest } from './landing.ts'
+import type { CallOptions, Lake } from './lake.ts'
+
+/**
+ * How far the last window that succeeded was read, of its newest generation: the same for every attempt at a window.
+ * Undefined the first time, or where its manifest is gone.
+ */
+export async function cursorBefore(
+  lake: Pick<Lake, 'list' | 'readText'>,
+  { pipeline, task, since }: Pick<Ingest, 'pipeline' | 'task' | 'since'>,
+  schedule: Calendar,
+  options?: CallOptions,
+): Promise<Manifest['cursor']> {
+  if (since === null) return undefined
+  const { label } = windowAt(schedule, new Date(Date.parse(since) - 1))
+  const first = manifestPath(pipeline.name, label, taskFileName(task), 1).replace(/\.json$/, '')
+  const generations: number[] = []
+  for await (const { path } of lake.list(first.slice(0, first.lastIndexOf('/')), options)) {
+    const suffix = path.startsWith(first) ? path.slice(first.length) : ''
+    const found = /^(?:\.g(\d+))?\.json$/.exec(suffix)
+    if (found !== null) generations.push(Number(found[1] ?? 1))
+  }
+  if (generations.length === 0) return undefined
+  const path = manifestPath(pipeline.name, label, taskFileName(task), Math.max(...generations))
+  return (await readManifest(lake, path, options))?.cursor
+}
