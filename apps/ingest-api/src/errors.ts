@@ -134,7 +134,7 @@ export class RestTlsError extends TerminalError {
 
   constructor(place: RequestPlace, reason: string, options?: ErrorOptions) {
     super(
-      `no trusted connection to the API [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; install the company's certificate authority (NODE_EXTRA_CA_CERTS)`,
+      `no trusted connection to the API [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; name the company's certificate authority in the source's \`tls\`, or install it (NODE_EXTRA_CA_CERTS)`,
       { ...place, reason },
       options,
     )

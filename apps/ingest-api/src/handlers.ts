@@ -21,7 +21,7 @@ export type IngestApiDeps = {
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
-} & Partial<Pick<IngestDatasetDeps, 'maxBodyBytes' | 'random' | 'pause' | 'azure' | 'hide' | 'lookup'>>
+} & Partial<Pick<IngestDatasetDeps, 'maxBodyBytes' | 'random' | 'pause' | 'azure' | 'hide' | 'lookup' | 'proxy'>>
 
 /** The work of the service that lands REST APIs, and what was pushed, in raw. */
 export function createIngestApiHandlers(deps: IngestApiDeps): TaskHandlers {

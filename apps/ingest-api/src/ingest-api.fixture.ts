@@ -21,7 +21,7 @@ type Given = {
   readonly secrets?: (name: string, refresh: boolean) => string
   /** Contracts of datasets. */
   readonly datasets?: CheckedPipeline['datasets']
-} & Partial<Pick<IngestApiDeps, 'maxBodyBytes' | 'lookup' | 'pause' | 'clock'>>
+} & Partial<Pick<IngestApiDeps, 'maxBodyBytes' | 'lookup' | 'proxy' | 'pause' | 'clock'>>
 
 /** The service with a lake and a pipeline of one source. It never really waits: its waits are written down. */
 export async function givenService({

@@ -9,6 +9,7 @@ import { azureCredential as credential } from '@cinelake/service/azure'
 import { IngestApiEnv } from './config.ts'
 import { createIngestApiHandlers } from './handlers.ts'
 import { servePush } from './push/serve-push.ts'
+import { proxyFrom } from './requests/proxy.ts'
 
 await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, metrics, use, redact, redactWith }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
@@ -17,8 +18,9 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
   const issued = createRedactor() // tokens, which no store of secrets knows
   redactWith(issued.redact)
   const fill = createFill({ settings, secrets })
+  const proxy = proxyFrom(settings)
   const { push } = config
-  if (push !== undefined) use(await servePush({ lake, fill, clock: systemClock, log, redact }, push))
+  if (push !== undefined) use(await servePush({ lake, fill, clock: systemClock, log, redact, proxy }, push))
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(
@@ -34,6 +36,7 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
         maxBodyBytes: config.maxBodyBytes,
         azure: credential,
         hide: issued.add,
+        proxy,
       }),
       clock: systemClock,
       log,

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { RequestListener } from 'node:http'
+import { getMswHandler } from 'fakerest'
 import { formatProblem, readPipeline, type RestSource } from '@cinelake/pipeline'
 
 const require = createRequire(import.meta.url)
@@ -29,6 +30,18 @@ export async function jsonServerOne(data: object): Promise<RequestListener> {
   }
   const app = createApp({ data, write: async () => {} }, { logger: false })
   return (request, response) => app.handler(request, response)
+}
+
+/** FakeRest: ranges of records as `range=[0,9]`, with status 206 and a Content-Range header that counts all. */
+export function fakeRest(data: Record<string, { id: number }[]>): RequestListener {
+  const baseUrl = 'http://fakerest.example'
+  const handle = getMswHandler({ baseUrl, data, loggingEnabled: false })
+  return (request, response) => {
+    void (async () => {
+      const answer = await handle({ request: new Request(`${baseUrl}${request.url ?? ''}`) })
+      response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text())
+    })()
+  }
 }
 
 const CONTRACT = `apiVersion: v3.1.0

@@ -5,7 +5,7 @@ import { reportError } from '@cinelake/core'
 import { sharedData } from '@cinelake/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { givenService, startHttp } from './ingest-api.fixture.ts'
-import { jsonServer, jsonServerOne, sourceFromText } from './third-party.fixture.ts'
+import { fakeRest, jsonServer, jsonServerOne, sourceFromText } from './third-party.fixture.ts'
 
 let stack: AsyncDisposableStack
 beforeEach(() => void (stack = new AsyncDisposableStack()))
@@ -71,6 +71,41 @@ describe('servers that nobody here wrote, with configuration only', () => {
 
     expect(idsOf(service.csv())).toEqual(upTo(95))
     expect(server.requests).toHaveLength(10)
+  })
+
+  const ranges = ['[0,29]', '[30,59]', '[60,89]', '[90,119]', '[120,149]', '[150,179]']
+  test.each([
+    ['a row of ranges', `pagination: { type: range, parameter: range, values: ${JSON.stringify(ranges)} }`, 6],
+    [
+      'a row of ranges, until one is empty',
+      `pagination: { type: range, parameter: range, values: ${JSON.stringify(ranges)}, end: { emptyPage: true } }`,
+      5,
+    ],
+    ['all at once, which is recognised as all', 'pagination: { type: auto }', 1],
+  ])('FakeRest by %s', async (_, dataset, requests) => {
+    const { service, server } = await given(
+      fakeRest({ users: users() }),
+      () => `datasets:\n  users:\n    path: /users\n    ${dataset}`,
+    )
+
+    expect(await service.ingest()).toMatchObject({ balance: { in: 95, out: 95 } })
+
+    expect(idsOf(service.csv())).toEqual(upTo(95))
+    expect(server.requests).toHaveLength(requests)
+  })
+
+  test('FakeRest says in a header that a range is not all: `auto` does not stop there as if it were', async () => {
+    const { service } = await given(
+      fakeRest({ users: users() }),
+      () => "datasets:\n  users:\n    path: /users\n    query: { range: '[0,29]' }\n    pagination: { type: auto }",
+    )
+
+    const failure = await service.ingest().then(() => undefined, reportError)
+
+    expect(failure).toMatchObject({
+      code: 'REST_PAGINATION_UNKNOWN',
+      message: expect.stringContaining('Content-Range'),
+    })
   })
 
   test('json-server 1 gives its last page for ever: a circle, where nothing says which page is the last', async () => {

@@ -194,6 +194,35 @@ describe('OAuth 2.0', () => {
     expect(JSON.stringify(failure)).not.toContain('s3cret')
   })
 
+  test('a client secret that was changed is looked up once more when the token endpoint refuses the old one', async () => {
+    const { read, seen } = await given(credentials({ clientAuth: 'body' }), anything, {
+      token: (one) => (one.body.includes('client_secret=new') ? {} : { status: 401 }),
+      secrets: (_, refresh) => (refresh ? 'new' : 'old'),
+    })
+
+    expect((await read()).records).toEqual([{ id: 1 }])
+    expect(tokensOf(seen).map((one) => formOf(one)['client_secret'])).toEqual(['old', 'new'])
+  })
+
+  test('a refresh token that the endpoint refuses may be one that was replaced: the message says so', async () => {
+    const { read } = await given(
+      (tokenUrl) => ({
+        type: 'oauth2',
+        grant: 'refreshToken',
+        clientAuth: 'basic',
+        tokenUrl,
+        refreshToken: '${secret:R}',
+      }),
+      anything,
+      { token: () => ({ status: 400 }) },
+    )
+
+    const failure = await failureOf(read())
+
+    expect(failure).toMatchObject({ code: 'REST_TOKEN_REFUSED', retryable: false })
+    expect(failure.message).toContain('gives a new refresh token each time')
+  })
+
   test('a refresh token, and the one that takes its place', async () => {
     const { read, seen, log, hidden } = await given(
       (tokenUrl) => ({

@@ -3,7 +3,8 @@ import type { RestAuth, RestSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { RestHeaderError } from '../errors.ts'
 import type { DatasetRequest } from '../requests/dataset-request.ts'
-import type { PageRequest, SignedRequest } from '../requests/page-request.ts'
+import { isHeaderValue, type PageRequest, type SignedRequest } from '../requests/page-request.ts'
+import { RestKeyError, RestTokenRefusedError } from './errors.ts'
 import { fillAuth } from './fill-auth.ts'
 import { obtainToken, type TokenAuth, type TokenDeps } from './obtain-token.ts'
 import type { TokenCache } from './token-cache.ts'
@@ -45,8 +46,18 @@ export function createCredentials(
   let round = 0
   let refreshing: Promise<boolean> | undefined
 
-  const obtain = (refresh: boolean) => async () =>
-    await obtainToken(await fillAuth(tokenAuth as TokenAuth, fill, refresh), tokenDeps)
+  const obtain = (refresh: boolean) => async () => {
+    const filled = await fillAuth(tokenAuth as TokenAuth, fill, refresh)
+    try {
+      return await obtainToken(filled, tokenDeps)
+    } catch (error) {
+      if (refresh || !(error instanceof RestTokenRefusedError || error instanceof RestKeyError)) throw error
+      // Secrets are held for a while: they may have been changed meanwhile.
+      const again = await fillAuth(tokenAuth as TokenAuth, fill, true)
+      if (JSON.stringify(again) === JSON.stringify(filled)) throw error
+      return await obtainToken(again, tokenDeps)
+    }
+  }
 
   const lookAgain = async (token: string | undefined): Promise<boolean> => {
     const isTargetNew = await target.refresh()
@@ -58,15 +69,16 @@ export function createCredentials(
     return isTargetNew || hasSecrets || token !== undefined
   }
   return {
-    async sign({ url, method, body }) {
+    async sign({ url, method, headers: own = {}, body }) {
       const signature = await (held ??= signatureOf(source, fill, false))
       const current = round
       const token =
         tokenAuth === undefined ? undefined : (await tokens.get(name, obtain(false), tokenDeps.signal)).value
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
       const signed: SignedRequest = {
         url: withParameter(target.current(url), signature.parameter),
         method,
-        headers: token === undefined ? signature.headers : { ...signature.headers, authorization: `Bearer ${token}` },
+        headers: { ...without(signature.headers, own), ...checked(own, source.name), ...authorization },
         body: body?.(),
       }
       signedIn.set(signed, { round: current, token })
@@ -92,11 +104,24 @@ async function signatureOf(source: RestSource, fill: Fill, refresh: boolean): Pr
     for (const other of Object.keys(headers)) if (other.toLowerCase() === name.toLowerCase()) delete headers[other]
     headers[name] = value.trim()
   }
+  return { ...proof, headers: checked(headers, source.name) }
+}
+
+type HeaderFields = Readonly<Record<string, string>>
+
+/** @throws {RestHeaderError} terminal: a value that HTTP does not allow */
+function checked(headers: HeaderFields, source: string): HeaderFields {
   for (const [name, value] of Object.entries(headers)) {
-    // What HTTP allows in a field value. Source: RFC 9110, 5.5
-    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) throw new RestHeaderError(source.name, name)
+    if (!isHeaderValue(value)) throw new RestHeaderError(source, name)
   }
-  return { ...proof, headers }
+  return headers
+}
+
+/** The fields that the others do not have, however they are spelled. */
+function without(headers: HeaderFields, others: HeaderFields): HeaderFields {
+  const names = new Set(Object.keys(others).map((name) => name.toLowerCase()))
+  if (names.size === 0) return headers
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.has(name.toLowerCase())))
 }
 
 const isToken = (auth: RestAuth) => auth.type === 'oauth2' || auth.type === 'jwt' || auth.type === 'azure'

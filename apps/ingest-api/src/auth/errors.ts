@@ -22,9 +22,18 @@ const KEYS: Readonly<Record<string, string>> = {
 export class RestTokenRefusedError extends TerminalError {
   readonly code = 'REST_TOKEN_REFUSED'
 
-  constructor(source: string, from: string, got: string, options?: ErrorOptions) {
+  constructor(
+    source: string,
+    from: string,
+    got: string,
+    { grant, ...options }: ErrorOptions & { readonly grant?: string } = {},
+  ) {
+    const remedy =
+      grant === 'refreshToken'
+        ? 'put a refresh token that is valid in the place of secrets; a server that gives a new refresh token each time and then refuses the old one is nothing that can be kept up with over restarts and several workers: ask its operator for one that stays, or use another `grant`'
+        : "correct the source's `auth` (client, scope, audience) or the secrets that it names"
     super(
-      `no token for the API [source=${source} from=${from}]: expected a token, got ${got}; correct the source's \`auth\` (client, scope, audience) or the secrets that it names`,
+      `no token for the API [source=${source} from=${from}]: expected a token, got ${got}; ${remedy}`,
       { source, from, got },
       options,
     )

@@ -53,7 +53,7 @@ export async function obtainToken(auth: TokenAuth, deps: TokenDeps): Promise<Tok
     return tokenIn(await exchange(auth.tokenUrl, assertionRequest(auth, source, clock), deps), deps)
   const refreshToken =
     auth.refreshToken === undefined ? undefined : (deps.rotated.get(auth.refreshToken) ?? auth.refreshToken)
-  const answer = await exchange(auth.tokenUrl, oauthRequest({ ...auth, refreshToken }), deps)
+  const answer = await exchange(auth.tokenUrl, oauthRequest({ ...auth, refreshToken }), deps, auth.grant)
   if (auth.grant === 'refreshToken') keepRotated(auth.refreshToken ?? '', answer, deps)
   return tokenIn(answer, deps)
 }
@@ -75,7 +75,12 @@ async function azureToken(scope: string, { source, azure, hide, signal }: TokenD
 
 type Exchanged = { readonly body: JsonObject; readonly from: string }
 
-async function exchange(tokenUrl: string, { form, headers }: TokenRequest, deps: TokenDeps): Promise<Exchanged> {
+async function exchange(
+  tokenUrl: string,
+  { form, headers }: TokenRequest,
+  deps: TokenDeps,
+  grant?: string,
+): Promise<Exchanged> {
   const { source, dataset } = deps
   const url = URL.parse(tokenUrl)
   if (url === null || !/^https?:$/.test(url.protocol)) throw new RestAddressError(source, 'a `tokenUrl` that is none')
@@ -88,7 +93,8 @@ async function exchange(tokenUrl: string, { form, headers }: TokenRequest, deps:
     return { body: bodyOf(answer, source, from), from }
   } catch (error) {
     if (!(error instanceof RestRefusedError || error instanceof RestUnauthorizedError)) throw error
-    throw new RestTokenRefusedError(source, from, `status ${String(error.context['status'])}`, { cause: error })
+    const of = grant === undefined ? {} : { grant }
+    throw new RestTokenRefusedError(source, from, `status ${String(error.context['status'])}`, { ...of, cause: error })
   }
 }
 
@@ -123,6 +129,6 @@ function keepRotated(told: string, { body, from }: Exchanged, { source, rotated,
   rotated.set(told, next)
   log.warn(
     { source, from },
-    'the server gave a new refresh token, which only this process knows: if it takes the old one no more, put a lasting one in the place of secrets',
+    'the server gave a new refresh token, which only this process knows, since secrets are read and never written: if it takes the old one no more, the next start and every other worker are refused; ask for a refresh token that stays',
   )
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { csvRow } from '../landing/csv-text.ts'
 import { createColumns } from '../landing/columns.ts'
-import { flattenRecord } from '../landing/flatten-record.ts'
+import { createFlattener } from '../landing/flatten-record.ts'
 import { RecordProblem } from '../landing/record-problem.ts'
 import { parseJsonPath, valueAt } from './json-path.ts'
 import { describeSyntaxError, parseJson, type JsonObject } from './json-text.ts'
@@ -13,7 +13,7 @@ import { actionFor, backoffMs, retryAfterMs } from '../requests/retry-rules.ts'
 
 const cellsOf = (text: string) => {
   const columns = createColumns({ known: undefined, drift: 'evolve' })
-  const cells = flattenRecord(parseJson(text) as JsonObject, columns)
+  const cells = createFlattener(columns)(parseJson(text) as JsonObject)
   return Object.fromEntries(columns.names.map((name, index) => [name, cells[index]]))
 }
 
@@ -55,6 +55,27 @@ describe('numbers', () => {
       }),
     )
   })
+
+  test('wherever blanks are, and a number alone', () => {
+    for (const number of ['-0', '1.10', '1e3', '12345678901234567', '0.0000001', '-1.5E-7']) {
+      for (const text of [
+        `{"a" : ${number} }`,
+        `{"a":\n\t${number}\r\n}`,
+        `[ ${number} , ${number}]`,
+        number,
+        ` ${number}\n`,
+      ]) {
+        expect(JSON.stringify(parseJson(text))).toBe(text.replaceAll(/\s/g, ''))
+      }
+    }
+  })
+
+  test.each(['it costs 9.90, or 1e3; 12', '4111111111111111', '[1.10, 2.20 ]', '":1.10,"', '2026-03-01T00:00:00.000Z'])(
+    'the text %j, which looks like one, stays a text',
+    (text) => {
+      expect(cellsOf(JSON.stringify({ text, n: 1.5 }))).toEqual({ text, n: '1.5' })
+    },
+  )
 })
 
 describe('a record as a row', () => {
@@ -71,12 +92,11 @@ describe('a record as a row', () => {
   test('columns keep the order in which they were first seen, and a record has none of those that come later', () => {
     const columns = createColumns({ known: undefined, drift: 'evolve' })
 
-    const rows = ['{"b":1}', '{"a":2,"b":3}', '{"c":{"d":4}}'].map((text) =>
-      flattenRecord(parseJson(text) as JsonObject, columns),
-    )
+    const cells = createFlattener(columns)
+    const rows = ['{"b":1}', '{"a":2,"b":3}', '{"c":{"d":4}}'].map((text) => cells(parseJson(text) as JsonObject))
 
     expect(columns.names).toEqual(['b', 'a', 'c.d'])
-    expect(rows).toEqual([['1'], ['3', '2'], [null, null, '4']])
+    expect(rows).toEqual([['1'], ['3', '2'], [undefined, undefined, '4']])
   })
 
   test('two fields that would become one column, and objects without end, are problems', () => {

@@ -17,19 +17,24 @@ type JsonWithSource = {
 const json = JSON as unknown as JsonWithSource
 
 /**
- * Whether a text may hold a number that JavaScript would write otherwise, where a value may stand: a minus zero, an
- * exponent, a fraction that ends in zero or begins with six of them, or more than fifteen digits, which is what a double
- * keeps of any number. A text within the text may look like one; that costs time, never exactness.
+ * Finds a number that JavaScript would write otherwise: a minus zero, a fraction that ends in zero, an exponent, a number
+ * below a millionth, or more than fifteen digits, which is what a double keeps of any number. It looks at what ends as
+ * numbers do, then back to where it began: few places in a text are both. A text within the text may look like one; that
+ * costs time, never exactness.
  */
 const UNCOMMON_NUMBER =
-  /(?:"\s*:|[[,]|^)\s*-?(?:(?<=-)0(?![.\d])|\d{16}|\d+(?:\.\d+)?[eE]|\d+\.\d*0(?!\d)|0\.0{6}|(?=[\d.]{17})\d+\.)/
+  /\d[\s,\]}](?<=(?:-0|\.\d*0|\d[eE][-+]?\d+|\d{16}|[\d.]{17}|0\.0{6}\d*)[^])(?<=(?:"\s*:|[[,])\s*[-+.\deE]+[^])/
+
+/** A text that is a number, and nothing after which one could be found. */
+const LONE_NUMBER = /^\s*[-\d]/
 
 /**
  * Reads JSON without changing a number: integers of any size and decimals of any length keep the text that they came as.
  * @throws {SyntaxError} whose message may quote the text
  */
 export function parseJson(text: string): JsonValue {
-  const parsed: unknown = UNCOMMON_NUMBER.test(text) ? json.parse(text, keepNumber) : JSON.parse(text)
+  const isPlain = !UNCOMMON_NUMBER.test(text) && !LONE_NUMBER.test(text)
+  const parsed: unknown = isPlain ? JSON.parse(text) : json.parse(text, keepNumber)
   return parsed as JsonValue
 }
 

@@ -42,6 +42,8 @@ export async function* readChildPages(
   { concurrency, from, read, signal }: ChildPagesOptions,
 ): AsyncGenerator<ChildPage> {
   using stop = abortedAtEnd()
+  // Their file is read from until the last of them is asked about.
+  await using _ = { [Symbol.asyncDispose]: async () => void (await parents.return(undefined)) }
   const both = AbortSignal.any([signal, stop.signal])
   const running: Running[] = []
   let number = 0

@@ -7,7 +7,7 @@ import { RecordProblem } from './record-problem.ts'
  */
 const MAX_COLUMNS = 2_000
 
-/** The column that holds what the contract does not know, as JSON. */
+/** The column that holds what is not known, as JSON. */
 export const RESCUED = '_rescued'
 
 /** Kinds of JSON values, as bits. */
@@ -29,7 +29,7 @@ export type Column = {
 export type ColumnState = readonly [name: string, index: number, kinds: number, recordCount: number]
 
 export type ColumnRules = {
-  /** The names that the contract knows, plain; undefined where there is no contract. */
+  /** The names that are expected, plain; undefined where nothing is: all are known then. */
   readonly known: ReadonlySet<string> | undefined
   readonly drift: DriftPolicy
 }
@@ -68,7 +68,7 @@ export function createColumns({ known, drift }: ColumnRules, before: readonly Co
       if (seen !== undefined) return seen
       if (all.size >= MAX_COLUMNS) {
         throw new RecordProblem(
-          `expected at most ${MAX_COLUMNS} fields in all records together, got more: the names of one of its objects are values, such as identifiers`,
+          `expected at most ${MAX_COLUMNS} fields in all records together, got more: the names in one of their objects are values, such as identifiers; keep that object as \`json\` (\`flatten\`)`,
         )
       }
       const isKnown = knows(name)

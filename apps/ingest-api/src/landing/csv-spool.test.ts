@@ -48,7 +48,23 @@ test('rows that came before a column was known get an empty cell for it', async 
 
 test('a row of nothing is still a row', async () => {
   expect(await textOf([[{ a: null }, {}]])).toBe('a\n""\n""\n')
-  expect(await textOf([[{}, { a: 1 }, { b: '' }]])).toBe('a,b\n"",\n1,\n,""\n')
+  expect(await textOf([[{}, {}]])).toBe('""\n""\n""\n')
+})
+
+test('a row of nothing has no value in any column that comes later', async () => {
+  expect(await textOf([[{}, { a: 1 }, { b: '' }]])).toBe('a,b\n,\n1,\n,""\n')
+  expect(await textOf([[{ a: null }], [{ a: '' }], [{ b: 2 }]])).toBe('a,b\n,\n"",\n,2\n')
+})
+
+test('what is known of the rows so far stays as it was when others come', async () => {
+  await using spool = await spoolOf([[{ a: 1 }]])
+  const { state } = spool
+
+  await spool.add([{ a: 1, b: 2 }], (error) => {
+    throw error
+  })
+
+  expect(state).toEqual({ rowCount: 1, columns: [['a', 0, 2, 1]], widths: [{ fromRow: 0, width: 1 }] })
 })
 
 test('records with ever new fields end in an error, not in a full disk', async () => {

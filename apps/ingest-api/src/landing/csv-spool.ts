@@ -3,8 +3,8 @@ import { open } from 'node:fs/promises'
 import type { JsonObject } from '../bodies/json-text.ts'
 import { RowsLostError } from '../errors.ts'
 import { createColumns, type ColumnRules, type Columns, type ColumnState } from './columns.ts'
-import { csvRow } from './csv-text.ts'
-import { flattenRecord, type FlattenRules } from './flatten-record.ts'
+import { csvCells, csvRow } from './csv-text.ts'
+import { createFlattener, type FlattenRules } from './flatten-record.ts'
 import { keyOf, supersededRows, type SupersededRows } from './row-keys.ts'
 import { createRowScanner } from './row-scanner.ts'
 
@@ -68,6 +68,7 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS, before?: Sp
   const keyFile = `${file}.keys`
   const keyHandle = await open(keyFile, 'wx')
   const columns = createColumns(rules, before?.columns)
+  const cellsOf = createFlattener(columns, rules.flatten)
   const widths: Width[] = [...(before?.widths ?? [])]
   let rowCount = before?.rowCount ?? 0
   const append = async ({ rows, keys }: SpooledRows) => {
@@ -80,15 +81,15 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS, before?: Sp
     },
     columns,
     get state() {
-      return { rowCount, columns: columns.state(), widths }
+      return { rowCount, columns: columns.state(), widths: [...widths] }
     },
     async add(records, onProblem, first) {
       let text = ''
       const keys: Buffer[] = []
       for (const [index, record] of records.entries()) {
         try {
-          const cells = flattenRecord(record, columns, rules.flatten, first)
-          text += `${csvRow(cells)}\n`
+          const cells = cellsOf(record, first)
+          text += `${csvCells(cells)}\n`
           if (rules.key.length > 0) keys.push(keyOf(cells, placesOf(rules.key, columns)))
         } catch (error) {
           onProblem(error, index)
@@ -122,7 +123,7 @@ function placesOf(key: readonly string[], { all }: Columns): number[] {
 async function* bytesOf(file: string, { start, end } = { start: 0, end: Infinity }): AsyncGenerator<Uint8Array> {
   if (end <= start) return
   // A stream's end is the last byte, not the one after it.
-  for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: 256 * 1024 }))
+  for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: 1024 * 1024 }))
     yield block as Buffer
 }
 

@@ -7,10 +7,18 @@ function csvCell(value: string | null | undefined): string {
   return value === '' || NEEDS_QUOTES.test(value) ? `"${value.replaceAll('"', '""')}"` : value
 }
 
-/** A row without its line end. Never an empty line, which readers take for no row. */
-export function csvRow(values: readonly (string | null | undefined)[]): string {
+/** Cells with commas between them; an empty text for one cell without a value, and for none. */
+export function csvCells(values: readonly (string | null | undefined)[]): string {
   let row = csvCell(values[0])
   for (let index = 1; index < values.length; index += 1) row += `,${csvCell(values[index])}`
   // A lone surrogate has no form in UTF-8; it becomes the character that stands for what cannot be shown.
-  return row === '' ? '""' : row.toWellFormed()
+  return row.toWellFormed()
+}
+
+/** What stands for a row of one cell without a value: readers take an empty line for no row. */
+export const EMPTY_ROW = '""'
+
+/** A row without its line end. */
+export function csvRow(values: readonly (string | null | undefined)[]): string {
+  return csvCells(values) || EMPTY_ROW
 }

@@ -1,15 +1,21 @@
 import { TerminalError, TransientError } from '@cinelake/core'
 import type { QualityResult } from '@cinelake/contracts'
+import type { Expected } from './expected-fields.ts'
 
-/** Records that are not as the contract says, where the dataset wants none of that. */
+const REMEDIES = {
+  contract: 'bring the contract up to date',
+  'landing before': 'give the dataset a contract with the fields as they are now',
+}
+
+/** Records that are not as the contract says, or as they were the last time, where the dataset wants none of that. */
 export class SchemaDriftError extends TerminalError {
   readonly code = 'REST_SCHEMA_DRIFT'
   readonly quality: readonly QualityResult[]
 
-  constructor(source: string, dataset: string, quality: readonly QualityResult[]) {
+  constructor(source: string, dataset: string, by: Expected['by'], quality: readonly QualityResult[]) {
     const problems = quality.map(({ rule, detail = '' }) => `${rule}: ${detail}`).join('; ')
     super(
-      `records are not as the contract says [source=${source} dataset=${dataset}]: expected its fields, got others (${problems}); bring the contract up to date, or say \`drift: evolve\`, \`rescue\` or \`ignore\``,
+      `records are not as they should be [source=${source} dataset=${dataset}]: expected the fields of the ${by}, got others (${problems}); ${REMEDIES[by]}, or say \`drift: evolve\`, \`rescue\` or \`ignore\``,
       { source, dataset },
     )
     this.quality = quality
@@ -36,6 +42,18 @@ export class ParentMissingError extends TerminalError {
     super(
       `rows to start from are missing [dataset=${dataset} parent=${parent}]: expected them in its landed file, got ${problem}; run \`ingest\` of \`${parent}\` first, or correct the name`,
       { dataset, parent, problem },
+    )
+  }
+}
+
+/** Items of a list that would overwrite what says whose they are. */
+export class ExplodeClashError extends TerminalError {
+  readonly code = 'REST_EXPLODE_CLASH'
+
+  constructor(dataset: string, parent: string, column: string) {
+    super(
+      `items of a list cannot be rows [dataset=${dataset} parent=${parent}]: expected ${column} to be the column that tells whose they are and where they were, got a field of that name in an item; take the list out of \`explode\`, or call the parent otherwise`,
+      { dataset, parent, column },
     )
   }
 }

@@ -1,6 +1,6 @@
 import type { Flatten } from '@cinelake/pipeline'
 import { isExactNumber, isObject, type JsonObject, type JsonValue } from '../bodies/json-text.ts'
-import { KIND, RESCUED, type Columns } from './columns.ts'
+import { KIND, RESCUED, type Column, type Columns } from './columns.ts'
 import { RecordProblem } from './record-problem.ts'
 
 /** Objects within objects. Deeper ones are a mistake, or an attack on the stack. */
@@ -8,6 +8,21 @@ const MAX_DEPTH = 64
 
 /** How objects are written, by field; `*` for all others. */
 export type FlattenRules = Readonly<Record<string, Flatten>>
+
+/** Cells by the place of their column; there is none for a column that the row does not have. */
+export type Cells = readonly (string | null | undefined)[]
+
+/** A field at its place within records. What was found out about it once is not found out again for each record. */
+type Field = {
+  readonly key: string
+  /** Its own name after those of the objects that it is in; empty for the record itself. */
+  readonly name: string
+  readonly isJson: boolean
+  readonly fields: Map<string, Field>
+  /** Its fields as the object before had them in order: the next one mostly has the same. */
+  readonly order: Field[]
+  column: Column | undefined
+}
 
 type Row = {
   readonly columns: Columns
@@ -17,56 +32,77 @@ type Row = {
 }
 
 /**
- * A record as the cells of a row. Objects within it are flattened, their names joined by dots, unless the rules say that
- * they are JSON; arrays are JSON text; numbers are as they came; null and absent fields are null. Columns that are new are
- * added to `columns`.
- * @param first cells of columns that the record itself does not have
- * @throws {RecordProblem}
+ * Makes records the cells of rows. Objects within a record are flattened, their names joined by dots, unless the rules say
+ * that they are JSON; arrays are JSON text; numbers are as they came; null fields are null. Columns that are new are added
+ * to `columns`.
+ * @returns a function of a record, and of cells of columns that the record itself does not have
+ * @throws {RecordProblem} from that function
  */
-export function flattenRecord(
-  record: JsonObject,
-  columns: Columns,
-  flatten: FlattenRules = {},
-  first: JsonObject = {},
-): (string | null)[] {
-  const row: Row = { columns, flatten, cells: [], rescued: undefined }
-  fillCells(first, '', 0, row)
-  fillCells(record, '', 0, row)
-  if (row.rescued !== undefined) setCell(RESCUED, jsonText(row.rescued), KIND.object, row)
-  const { cells } = row
-  for (let index = 0; index < columns.width; index += 1) cells[index] ??= null
-  return cells as (string | null)[]
-}
-
-function fillCells(object: JsonObject, prefix: string, depth: number, row: Row): void {
-  if (depth > MAX_DEPTH) throw new RecordProblem(`expected at most ${MAX_DEPTH} objects within each other, got more`)
-  for (const name of Object.keys(object)) {
-    const value = object[name] ?? null
-    const column = prefix === '' ? name : `${prefix}.${name}`
-    if (typeof value !== 'object') setCell(column, String(value), kindOf(value), row, value)
-    else if (value === null) setCell(column, null, 0, row, value)
-    else if (isExactNumber(value)) setCell(column, value.rawJSON, KIND.number, row, value)
-    else if (isFlattened(value, column, row)) fillCells(value, column, depth + 1, row)
-    else setCell(column, jsonText(value), Array.isArray(value) ? KIND.array : KIND.object, row, value)
+export function createFlattener(columns: Columns, flatten: FlattenRules = {}) {
+  const ofRecord = newField('', '', false)
+  const ofFirst = newField('', '', false)
+  return (record: JsonObject, first?: JsonObject): Cells => {
+    const row: Row = { columns, flatten, cells: Array(columns.width), rescued: undefined }
+    if (first !== undefined) fillCells(first, ofFirst, 0, row)
+    fillCells(record, ofRecord, 0, row)
+    if (row.rescued !== undefined) setCell(columns.of(RESCUED), jsonText(row.rescued), KIND.object, row)
+    return row.cells
   }
 }
 
-function isFlattened(value: JsonValue, column: string, { flatten }: Row): value is JsonObject {
-  return isObject(value) && Object.keys(value).length > 0 && (flatten[column] ?? flatten['*']) !== 'json'
+function newField(key: string, name: string, isJson: boolean): Field {
+  return { key, name, isJson, fields: new Map(), order: [], column: undefined }
 }
 
-function setCell(name: string, cell: string | null, kind: number, row: Row, value: JsonValue = cell): void {
-  const column = row.columns.of(name)
+function fillCells(object: JsonObject, parent: Field, depth: number, row: Row): void {
+  if (depth > MAX_DEPTH) throw new RecordProblem(`expected at most ${MAX_DEPTH} objects within each other, got more`)
+  let place = 0
+  for (const key of Object.keys(object)) {
+    const expected = parent.order[place]
+    const field = expected?.key === key ? expected : fieldOf(parent, key, place, row)
+    const value = object[key] ?? null
+    if (isFlattened(value, field)) fillCells(value, field, depth + 1, row)
+    else setValue(field, value, row)
+    place += 1
+  }
+}
+
+function fieldOf(parent: Field, key: string, place: number, { flatten }: Row): Field {
+  let field = parent.fields.get(key)
+  if (field === undefined) {
+    const name = parent.name === '' ? key : `${parent.name}.${key}`
+    field = newField(key, name, (flatten[name] ?? flatten['*']) === 'json')
+    parent.fields.set(key, field)
+  }
+  parent.order[place] = field
+  return field
+}
+
+function isFlattened(value: JsonValue, { isJson }: Field): value is JsonObject {
+  return typeof value === 'object' && !isJson && isObject(value) && Object.keys(value).length > 0
+}
+
+function setValue(field: Field, value: JsonValue, row: Row): void {
+  const column = (field.column ??= row.columns.of(field.name))
+  if (typeof value === 'string') setCell(column, value, KIND.text, row, value)
+  else if (typeof value === 'number') setCell(column, String(value), KIND.number, row, value)
+  else if (typeof value === 'boolean') setCell(column, String(value), KIND.boolean, row, value)
+  else if (value === null) setCell(column, null, 0, row, value)
+  else if (isExactNumber(value)) setCell(column, value.rawJSON, KIND.number, row, value)
+  else setCell(column, jsonText(value), Array.isArray(value) ? KIND.array : KIND.object, row, value)
+}
+
+function setCell(column: Column, cell: string | null, kind: number, row: Row, value: JsonValue = cell): void {
   column.kinds |= kind
   column.recordCount += 1
   if (column.index < 0) {
     // Nothing is lost by leaving out a field without a value.
-    if (column.index === -2 && value !== null) (row.rescued ??= newObject())[name] = value
+    if (column.index === -2 && value !== null) (row.rescued ??= newObject())[column.name] = value
     return
   }
   if (row.cells[column.index] !== undefined) {
     throw new RecordProblem(
-      `expected each field once, got two that both become the column ${name} when objects are flattened`,
+      `expected each field once, got two that both become the column ${column.name} when objects are flattened`,
     )
   }
   row.cells[column.index] = cell
@@ -74,10 +110,6 @@ function setCell(name: string, cell: string | null, kind: number, row: Row, valu
 
 /** Without a prototype, so that a field may be called `__proto__`. */
 const newObject = () => Object.create(null) as Record<string, JsonValue>
-
-function kindOf(value: string | number | boolean): number {
-  return typeof value === 'string' ? KIND.text : typeof value === 'number' ? KIND.number : KIND.boolean
-}
 
 function jsonText(value: JsonValue): string {
   try {

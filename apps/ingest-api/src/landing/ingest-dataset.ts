@@ -1,15 +1,16 @@
 import type { TaskContext } from '@cinelake/bus'
 import type { Ingest } from '@cinelake/contracts'
 import { PipelineError, sha256, taskFileName, TerminalError, type Clock } from '@cinelake/core'
-import { windowFolder, type Lake, type Landed } from '@cinelake/lake'
+import { cursorBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
 import { openTaskRequests, type RequestsDeps } from '../requests/task-requests.ts'
 import { cursorOf, requestTimes } from '../requests/request-times.ts'
+import { RestRefusedError } from '../errors.ts'
 import { LandingTakenError } from './errors.ts'
 import { landFiles } from './land-files.ts'
 import { landedPages, removeLanding, type LandingPlace, type PageObject } from './landed-pages.ts'
 import { parentFor, recordPages } from './record-pages.ts'
-import { contractOf, rowRulesOf } from './row-rules.ts'
+import { heldAgainst, rowRulesOf } from './row-rules.ts'
 import { spoolPages } from './spool-pages.ts'
 
 export type IngestDatasetDeps = RequestsDeps & { readonly lake: Lake; readonly clock: Clock }
@@ -33,8 +34,9 @@ const WRONG_WAY = new Set(['REST_PAGE_LOOP', 'REST_PAGES_INCOMPLETE', 'REST_TOO_
  */
 export function createIngestDataset(deps: IngestDatasetDeps) {
   return async (command: Ingest, target: IngestTarget, context: TaskContext): Promise<Landed> => {
+    let cursor = await cursorFrom(deps, command, target, context.signal)
     for (let restart = 0; ; restart += 1) {
-      const attempt = { pagesRead: 0, pagesBefore: 0 }
+      const attempt = { pagesRead: 0, pagesBefore: 0, cursor }
       try {
         return await ingest(deps, command, target, context, attempt)
       } catch (error) {
@@ -42,6 +44,16 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
         // A cursor that is not valid any more, a page that is gone: the way on from what was read leads nowhere.
         const isStale = error instanceof TerminalError && attempt.pagesBefore > 0 && attempt.pagesRead === 0
         const isWrong = error instanceof PipelineError && WRONG_WAY.has(error.code)
+        // The API knows what it told once no more (410): what is there now is read whole.
+        const isGone = error instanceof RestRefusedError && error.context['status'] === 410
+        if (isGone && cursor !== undefined && attempt.pagesRead + attempt.pagesBefore === 0) {
+          deps.log.warn(
+            { task: command.task, reason: error.code },
+            'cursor of the window before has run out; all is read',
+          )
+          cursor = undefined
+          continue
+        }
         if (isStale || isWrong) await removeLanding({ ...deps, folder: landingFolder(command) }, context.signal)
         if (!(isTaken || isStale) || restart >= MAX_RESTARTS) throw error
         deps.log.info({ task: command.task, reason: error.code }, 'reading begins anew')
@@ -50,51 +62,69 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
   }
 }
 
+/** What the API told at the end of the last window. A re-run on purpose begins anew. */
+async function cursorFrom(
+  { lake }: IngestDatasetDeps,
+  command: Ingest,
+  { pipeline, dataset }: IngestTarget,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (dataset.incremental?.cursor === undefined || command.generation > 1) return undefined
+  const before = await cursorBefore(lake, command, pipeline.schedule, { signal })
+  return before !== undefined && 'kind' in before && before.kind === 'token' ? (before.until ?? undefined) : undefined
+}
+
+type Attempt = { pagesRead: number; pagesBefore: number; readonly cursor: string | undefined }
+
 /** Where the pages of a task are until its manifest is there. */
 export function landingFolder(command: Ingest): string {
   return `raw/_landing/${command.pipeline.name}/${windowFolder(command)}/${taskFileName(command.task)}`
 }
 
+/** What pages are of: those of anything else are not gone on from. */
+function digestOf(
+  { pipeline, source, dataset, window, generation, since }: Ingest,
+  others: readonly unknown[],
+): string {
+  return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, ...others]))
+}
+
 async function ingest(
   deps: IngestDatasetDeps,
   command: Ingest,
-  { pipeline, source, dataset }: IngestTarget,
+  target: IngestTarget,
   { signal, progress }: TaskContext,
-  attempt: { pagesRead: number; pagesBefore: number },
+  attempt: Attempt,
 ): Promise<Landed> {
   const { lake, fill, clock, log } = deps
+  const { pipeline, source, dataset } = target
   const parent = await parentFor(lake, command, dataset, signal)
-  const of = sha256(
-    JSON.stringify([
-      command.pipeline.digest,
-      command.source,
-      command.dataset,
-      command.window,
-      command.generation,
-      command.since,
-      parent,
-    ]),
-  )
+  const held = await heldAgainst(lake, command, target, signal)
+  const of = digestOf(command, [parent, attempt.cursor, held.fieldsBefore])
   const place: LandingPlace = { lake, folder: landingFolder(command), of, clock, log, signal }
   // What is made of another dataset's rows is made anew faster than it is kept.
   const landed: PageObject[] = dataset.explodedFrom === undefined ? await landedPages(place) : []
   const before = landed.at(-1)?.head
   attempt.pagesBefore = before?.last ?? 0
 
-  await using requests = await openTaskRequests(deps, { pipeline: pipeline.name, source, dataset, signal })
-  const times = requestTimes(pipeline, command, dataset.incremental)
+  // For the page that is asked for ahead, where the ones before end in an error.
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  await using requests = await openTaskRequests(deps, { pipeline: pipeline.name, source, dataset, signal: either })
+  const times = { ...requestTimes(pipeline, command, dataset.incremental), cursor: attempt.cursor }
   const from = before?.state.next
-  const task = { lake, fill, command, source, dataset, times, requests, signal }
+  const task = { lake, fill, command, source, dataset, times, requests, signal: either }
   const pages = before !== undefined && from === null ? undefined : recordPages(task, parent, from)
-  const contract = contractOf(pipeline, source, dataset)
-  const rules = rowRulesOf(source, dataset, contract)
+  const rules = rowRulesOf(source, dataset, held.expected)
 
   await using scratch = await lake.scratch()
-  const spooled = { directory: scratch.directory, rules, contract, place, landed, source, dataset }
-  await using spool = await spoolPages(spooled, pages, (done) => {
+  const spooled = { directory: scratch.directory, rules, expected: held.expected, place, landed, source, dataset, stop }
+  let kept = before?.state.cursor
+  await using spool = await spoolPages(spooled, pages, (done, page) => {
     attempt.pagesRead += 1
+    kept = page.cursor
     progress(done)
   })
-  const files = await landFiles(lake, spool, { command, source, dataset, contract, rules, signal })
-  return { ...files, ...cursorOf(dataset, times) }
+  const files = await landFiles(lake, spool, { command, source, dataset, ...held, rules, signal })
+  return { ...files, ...cursorOf(dataset, times, kept) }
 }

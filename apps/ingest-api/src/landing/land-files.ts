@@ -1,16 +1,20 @@
-import type { Ingest } from '@cinelake/contracts'
+import type { Ingest, LandedField, QualityResult } from '@cinelake/contracts'
 import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
-import type { CheckedColumn, RestDataset, RestSource } from '@cinelake/pipeline'
+import type { RestDataset, RestSource } from '@cinelake/pipeline'
 import type { CsvSpool, RowRules } from './csv-spool.ts'
 import { driftOf } from './drift.ts'
 import { SchemaDriftError } from './errors.ts'
+import type { Expected } from './expected-fields.ts'
+import { landedFields } from './fields-before.ts'
 import { withoutFormulas } from './guard-formulas.ts'
 
 export type FilesTask = {
   readonly command: Ingest
   readonly source: RestSource
   readonly dataset: RestDataset
-  readonly contract: readonly CheckedColumn[] | undefined
+  readonly expected: Expected | undefined
+  /** Of the landing before, where that is what is expected. */
+  readonly fieldsBefore: readonly LandedField[] | undefined
   readonly rules: RowRules
   readonly signal: AbortSignal
 }
@@ -20,17 +24,19 @@ export type FilesTask = {
  * @throws {SchemaDriftError} terminal
  */
 export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): Promise<Landed> {
-  const { command, source, dataset, contract, rules, signal } = task
-  const quality = driftOf(contract, spool.columns, spool.rowCount, rules.drift)
-  if (quality.some(({ severity }) => severity === 'fail'))
-    throw new SchemaDriftError(source.name, dataset.name, quality)
+  const { command, source, dataset, expected, fieldsBefore, rules, signal } = task
+  const drift = driftOf(expected, spool.columns, spool.rowCount, rules.drift)
+  if (expected !== undefined && drift.some(({ severity }) => severity === 'fail'))
+    throw new SchemaDriftError(source.name, dataset.name, expected.by, drift)
   const superseded = rules.key.length === 0 ? undefined : await spool.superseded()
+  const quality = [...drift, ...keyless(spool.rowCount, superseded?.keylessCount ?? 0, rules.key)]
   const duplicateCount = superseded?.count ?? 0
   const rowCount = spool.rowCount - duplicateCount
   const findings = {
     rowCount,
     ...(duplicateCount === 0 ? {} : { duplicateCount }),
     ...(quality.length === 0 ? {} : { quality }),
+    fields: landedFields(spool.columns, fieldsBefore),
   }
   // Without a record there is nothing to say about columns either, so no file.
   if (rowCount === 0) return { format: 'csv', files: [], ...findings }
@@ -43,4 +49,12 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
     await lake.writeIfAbsent(beside, withoutFormulas(content()), { signal })
   }
   return { format: 'csv', files: [{ ...landed, name: `${dataset.name}/${name}.csv`, rowCount }], ...findings }
+}
+
+/** Rows that nothing tells apart: what was read twice of them landed twice. */
+function keyless(checked: number, failed: number, key: readonly string[]): QualityResult[] {
+  if (failed === 0) return []
+  return [
+    { rule: 'key_missing', severity: 'warn', checked, failed, detail: `rows without a value of ${key.join(', ')}` },
+  ]
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { CsvSpool, SpooledRows } from './csv-spool.ts'
 import { LandingTakenError } from './errors.ts'
 import { pagePath, type LandingPlace, type PageObject } from './landed-pages.ts'
-import { headText, linkOf, type LandingState, type PageHead } from './page-object.ts'
+import { FORMAT, headText, linkOf, type LandingState, type PageHead } from './page-object.ts'
 
 /** Pages and bytes that may be read before the pages before them are in the lake. */
 const MAX_WAITING_PAGES = 16
@@ -91,8 +91,8 @@ function createWriter(
     const after = last?.link ?? ''
     const link = linkOf(after, sha256, state)
     const size = { rowsBytes: rows.length, keysBytes: keys.length }
-    const head = {
-      format: 1 as const,
+    const head: PageHead = {
+      format: FORMAT,
       of,
       at: clock().toISOString(),
       first,

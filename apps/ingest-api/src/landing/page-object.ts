@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Lake } from '@cinelake/lake'
+import { LakeObjectMissingError, type Lake } from '@cinelake/lake'
 import { z } from 'zod'
 import type { SpooledRows } from './csv-spool.ts'
 
 /** Raised when what is kept changes its form: pages of another one are asked for again. */
-const FORMAT = 1
+export const FORMAT = 2
 
 /** Digits of the header's length at the beginning of an object, and a line feed. */
 const PREFIX = 11
@@ -20,6 +20,8 @@ export const LandingState = z.object({
   sizeBytes: count,
   /** Where to go on; null when all pages are here. */
   next: z.unknown(),
+  /** With the last page: where the next window begins. */
+  cursor: z.string().optional(),
 })
 export type LandingState = z.infer<typeof LandingState>
 
@@ -54,12 +56,21 @@ export function headText(head: Omit<PageHead, 'format'>): Buffer {
   return Buffer.concat([Buffer.from(`${String(text.length).padStart(PREFIX - 1, '0')}\n`), text])
 }
 
-/** @returns undefined where there is no object, or where it is anything but whole and right */
+/** @returns undefined where there is no object (any more), or where it is anything but whole and right */
 export async function readHead(
   lake: Pick<Lake, 'read'>,
   path: string,
   signal: AbortSignal,
 ): Promise<PageHead | undefined> {
+  try {
+    return await headOf(lake, path, signal)
+  } catch (error) {
+    if (error instanceof LakeObjectMissingError) return undefined
+    throw error
+  }
+}
+
+async function headOf(lake: Pick<Lake, 'read'>, path: string, signal: AbortSignal): Promise<PageHead | undefined> {
   const prefix = (await bytesOf(lake, path, 0, PREFIX, signal)).toString('latin1')
   if (!/^\d{10}\n$/.test(prefix)) return undefined
   const text = await bytesOf(lake, path, PREFIX, PREFIX + Number(prefix), signal)

@@ -13,6 +13,7 @@ import { datasetRequest } from '../requests/dataset-request.ts'
 import type { TaskRequests } from '../requests/task-requests.ts'
 import type { RequestTimes } from '../requests/window-text.ts'
 import { ParentMissingError } from './errors.ts'
+import { withoutClash } from './explode-clash.ts'
 
 /** A page of records on its way into a file. */
 export type LandingPage = {
@@ -23,6 +24,8 @@ export type LandingPage = {
   readonly first?: JsonObject
   /** What to go on from after this page, as JSON; null after the last. */
   readonly next: unknown
+  /** With the last page: where the next window begins. */
+  readonly cursor?: string | undefined
 }
 
 export type PagesTask = {
@@ -115,7 +118,8 @@ async function* explodedPages(
   const { explodedFrom } = dataset
   if (explodedFrom === undefined) return
   const names = { dataset: dataset.name, parent: explodedFrom.dataset }
-  const rows = parentRows(lake, parent, [...explodedFrom.key, explodedFrom.field], names, signal)
+  const found = parentRows(lake, parent, [...explodedFrom.key, explodedFrom.field], names, signal)
+  const rows = withoutClash(found, names, explodedFrom.key)
   let number = 0
   for await (const records of explodeRows(rows, dataset)) {
     number += 1

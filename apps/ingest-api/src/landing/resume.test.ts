@@ -186,6 +186,27 @@ describe('what was read before', () => {
     expect(new Set(service.csv().split('\n')).size).toBe(1 + 4 * 3 + 1)
   })
 
+  test('is read again from where an object is that another worker takes away meanwhile', async () => {
+    let isDown = true
+    const { service } = await given(paged((page) => page === 4 && isDown))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    const [first = ''] = await pathsBelow(service, LANDING)
+    const { lake } = service
+    const read = lake.read.bind(lake)
+    let reads = 0
+    lake.read = async function* (path, options) {
+      // After the object was looked at, and before its rows are read.
+      if (path === first && (reads += 1) === 4) await lake.delete(path)
+      yield* read(path, options)
+    }
+
+    isDown = false
+    await service.ingest({ attempt: 2 })
+
+    expect(reads).toBe(4)
+    expect(service.csv().split('\n')).toHaveLength(1 + 4 * 3 + 1)
+  })
+
   test('leads nowhere any more, as a cursor that has run out: all is read again', async () => {
     let isDown = true
     const { server, service } = await given((request, response) => {

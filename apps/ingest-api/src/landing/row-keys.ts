@@ -15,7 +15,12 @@ export function keyOf(cells: readonly (string | null | undefined)[], places: rea
 /** Keys that are compared in one pass: with them goes 84 MB of memory, whatever the number of rows. */
 const KEYS_PER_PASS = 2_000_000
 
-export type SupersededRows = { readonly count: number; readonly has: (row: number) => boolean }
+export type SupersededRows = {
+  readonly count: number
+  readonly has: (row: number) => boolean
+  /** Rows without a key, which are none of them. */
+  readonly keylessCount: number
+}
 
 /**
  * The rows whose key comes again later. Many keys are compared in several passes, each of which looks at its own share.
@@ -29,6 +34,7 @@ export async function supersededRows(
   const isOld = new Uint8Array(Math.ceil(rowCount / 8))
   const passes = Math.max(1, Math.ceil(rowCount / perPass))
   let count = 0
+  let keylessCount = 0
   for (let pass = 0; pass < passes; pass += 1) {
     const table = createTable(Math.ceil(rowCount / passes))
     let row = 0
@@ -36,13 +42,14 @@ export async function supersededRows(
       for (let at = 0; at < block.length; at += KEY_BYTES, row += 1) {
         if (block.readUInt32LE(at + 12) % passes !== pass) continue
         const before = table.put(block, at, row)
-        if (before === undefined) continue
+        if (before === 'no key') keylessCount += 1
+        if (typeof before !== 'number') continue
         isOld[before >>> 3] = (isOld[before >>> 3] ?? 0) | (1 << (before & 7))
         count += 1
       }
     }
   }
-  return { count, has: (row) => ((isOld[row >>> 3] ?? 0) & (1 << (row & 7))) !== 0 }
+  return { count, keylessCount, has: (row) => ((isOld[row >>> 3] ?? 0) & (1 << (row & 7))) !== 0 }
 }
 
 async function* wholeKeys(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
@@ -87,15 +94,15 @@ function createTable(expected: number) {
     }
   }
   return {
-    /** @returns the row that had the key before; undefined for a key that is new, and for no key */
-    put(keys: Buffer, at: number, row: number): number | undefined {
+    /** @returns the row that had the key before; undefined for a key that is new */
+    put(keys: Buffer, at: number, row: number): number | 'no key' | undefined {
       const [a, b, c, d] = [0, 4, 8, 12].map((offset) => keys.readUInt32LE(at + offset)) as [
         number,
         number,
         number,
         number,
       ]
-      if (a === 0 && b === 0 && c === 0 && d === 0) return undefined
+      if (a === 0 && b === 0 && c === 0 && d === 0) return 'no key'
       if (used * 4 > slots * 3) grow()
       return set(a, b, c, d, row)
     },

@@ -164,6 +164,27 @@ describe('fields that the contract does not know', () => {
   })
 })
 
+test('a page that is not wanted any more is not waited for', { timeout: 4_000 }, async () => {
+  let asked = 0
+  const silent: RequestListener = (_, response) =>
+    (asked += 1) === 1 ? void response.end('{"data":[{"id":1,"extra":1}]}') : undefined
+  const service = await given(silent, { drift: 'fail', timeoutMs: 60_000 }, [column('id', 'BIGINT')])
+
+  await expect(service.ingest()).rejects.toThrow('extra')
+
+  expect(asked).toBeLessThanOrEqual(2)
+})
+
+test('rows without a key are told', async () => {
+  const service = await given(paged('[{"id":1},{"id":null},{"no":2}]'), { key: ['id'] })
+
+  const { quality } = await service.ingest()
+
+  expect(quality).toEqual([
+    { rule: 'key_missing', severity: 'warn', checked: 3, failed: 2, detail: 'rows without a value of id' },
+  ])
+})
+
 test.each([
   [{ '*': 'json' } as const, 'id,home\n1,"{""geo"":{""lat"":50.90}}"\n'],
   [{ home: 'json' } as const, 'id,home\n1,"{""geo"":{""lat"":50.90}}"\n'],

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
-import type { CheckedColumn, RestDataset, RestSource } from '@cinelake/pipeline'
+import { LakeObjectMissingError } from '@cinelake/lake'
+import type { RestDataset, RestSource } from '@cinelake/pipeline'
 import { RestRecordError } from '../errors.ts'
 import { openCsvSpool, type CsvSpool, type RowRules } from './csv-spool.ts'
 import { driftOf } from './drift.ts'
-import { SchemaDriftError } from './errors.ts'
+import { LandingTakenError, SchemaDriftError } from './errors.ts'
+import type { Expected } from './expected-fields.ts'
 import type { LandingPlace, PageObject } from './landed-pages.ts'
 import { createPageLog } from './page-log.ts'
 import { readSpooled } from './page-object.ts'
@@ -13,12 +15,14 @@ import { RecordProblem } from './record-problem.ts'
 export type SpoolTask = {
   readonly directory: string
   readonly rules: RowRules
-  readonly contract: readonly CheckedColumn[] | undefined
+  readonly expected: Expected | undefined
   readonly place: LandingPlace
   /** Pages that an attempt before had landed. */
   readonly landed: readonly PageObject[]
   readonly source: RestSource
   readonly dataset: RestDataset
+  /** Ends the request that is under way, once its page is not wanted any more. */
+  readonly stop: AbortController
 }
 
 /**
@@ -30,23 +34,22 @@ export type SpoolTask = {
 export async function spoolPages(
   task: SpoolTask,
   pages: AsyncGenerator<LandingPage> | undefined,
-  onPage: (done: { readonly rowCount: number; readonly sizeBytes: number }) => void,
+  onPage: (done: { readonly rowCount: number; readonly sizeBytes: number }, page: LandingPage) => void,
 ): Promise<CsvSpool> {
   const { place, landed, rules, dataset } = task
   const before = landed.at(-1)?.head.state
   const spool = await openCsvSpool(join(task.directory, 'rows.csv'), rules, before)
   const log = dataset.explodedFrom === undefined ? createPageLog(place, spool, landed) : undefined
   try {
-    for (const { path, head } of landed) {
-      for await (const rows of readSpooled(place.lake, path, head, place.signal)) await spool.addSpooled(rows)
-    }
+    for (const object of landed) await addLanded(spool, object, place)
     let sizeBytes = before?.sizeBytes ?? 0
-    for await (const page of oneAhead(pages)) {
+    for await (const page of oneAhead(pages, task.stop)) {
       const rows = await addPage(spool, page)
       sizeBytes += page.sizeBytes
       stopAtDrift(task, spool)
-      await log?.append({ ...rows, state: { ...spool.state, sizeBytes, next: page.next } })
-      onPage({ rowCount: spool.rowCount, sizeBytes })
+      const cursor = page.cursor === undefined ? {} : { cursor: page.cursor }
+      await log?.append({ ...rows, state: { ...spool.state, sizeBytes, next: page.next, ...cursor } })
+      onPage({ rowCount: spool.rowCount, sizeBytes }, page)
     }
     await log?.drain()
     return spool
@@ -55,6 +58,15 @@ export async function spoolPages(
     await log?.drain().catch(() => {})
     await spool[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+async function addLanded(spool: CsvSpool, { path, head }: PageObject, { lake, signal }: LandingPlace): Promise<void> {
+  try {
+    for await (const rows of readSpooled(lake, path, head, signal)) await spool.addSpooled(rows)
+  } catch (error) {
+    // It was there a moment ago: whoever took it away has put another in its place, or is done.
+    throw error instanceof LakeObjectMissingError ? new LandingTakenError(path) : error
   }
 }
 
@@ -68,17 +80,17 @@ async function addPage(spool: CsvSpool, page: LandingPage) {
   )
 }
 
-/** Where the contract is all that is wanted, the first page that is otherwise is the last one that is asked for. */
-function stopAtDrift({ rules, contract, source, dataset }: SpoolTask, spool: CsvSpool): void {
-  if (rules.drift !== 'fail') return
-  const broken = driftOf(contract, spool.columns, spool.rowCount, 'fail').filter(
+/** Where what is expected is all that is wanted, the first page that is otherwise is the last one that is asked for. */
+function stopAtDrift({ rules, expected, source, dataset }: SpoolTask, spool: CsvSpool): void {
+  if (rules.drift !== 'fail' || expected === undefined) return
+  const broken = driftOf(expected, spool.columns, spool.rowCount, 'fail').filter(
     ({ severity, rule }) => severity === 'fail' && rule !== 'schema_missing_fields',
   )
-  if (broken.length > 0) throw new SchemaDriftError(source.name, dataset.name, broken)
+  if (broken.length > 0) throw new SchemaDriftError(source.name, dataset.name, expected.by, broken)
 }
 
 /** Asks for the next page while rows are made of one. */
-async function* oneAhead<Page>(pages: AsyncGenerator<Page> | undefined): AsyncGenerator<Page> {
+async function* oneAhead<Page>(pages: AsyncGenerator<Page> | undefined, stop: AbortController): AsyncGenerator<Page> {
   if (pages === undefined) return
   let next = pages.next()
   try {
@@ -91,6 +103,7 @@ async function* oneAhead<Page>(pages: AsyncGenerator<Page> | undefined): AsyncGe
       yield value
     }
   } finally {
+    stop.abort()
     await pages.return(undefined)
   }
 }

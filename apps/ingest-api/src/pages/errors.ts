@@ -28,6 +28,18 @@ export class RestPagesIncompleteError extends TransientError {
   }
 }
 
+/** A last page without what the next window is to begin with. */
+export class RestCursorMissingError extends TerminalError {
+  readonly code = 'REST_CURSOR_MISSING'
+
+  constructor(place: RequestPlace, path: string) {
+    super(
+      `last page does not say where the next window begins [${at(place)} path=${path}]: expected a cursor, got nothing, so that everything would be read each time; correct the \`path\` of \`incremental.cursor\`, or the pagination that took this page for the last`,
+      { ...place, path },
+    )
+  }
+}
+
 /** An answer that says that there is more, in no way that `auto` knows. */
 export class RestPaginationUnknownError extends TerminalError {
   readonly code = 'REST_PAGINATION_UNKNOWN'

@@ -6,11 +6,13 @@ import { endingOf, isAbsent, type Ending } from './last-page.ts'
 import { linkOf } from './link-header.ts'
 import type { PagePosition } from './page-position.ts'
 import type { ReadPage } from './read-page.ts'
+import { isHeaderValue } from '../requests/page-request.ts'
 
 /** What makes the request for one page another than the dataset's. */
 export type PageParts = {
   readonly query: readonly (readonly [name: string, value: string])[]
   readonly body: readonly (readonly [path: JsonPath, value: JsonValue])[]
+  readonly headers: readonly (readonly [name: string, value: string])[]
   /** An address that takes the place of the dataset's. */
   readonly link?: string | undefined
 }
@@ -25,7 +27,7 @@ export function partsOf(
   position: PagePosition,
   values: readonly (string | number | boolean)[],
 ): PageParts {
-  const nothing = { query: [], body: [] }
+  const nothing = { query: [], body: [], headers: [] }
   switch (pagination.type) {
     case 'page':
       return withSize(pagination, put(pagination, pagination.first + position.number - 1))
@@ -40,19 +42,25 @@ export function partsOf(
   }
 }
 
-type Spot = { readonly parameter?: string | undefined; readonly bodyField?: string | undefined }
+type Spot = {
+  readonly parameter?: string | undefined
+  readonly bodyField?: string | undefined
+  readonly requestHeader?: string | undefined
+}
 
-function put({ parameter, bodyField }: Spot, value: string | number | boolean): PageParts {
+/** The parts that carry a value to where it goes. */
+export function put({ parameter, bodyField, requestHeader }: Spot, value: string | number | boolean): PageParts {
   return {
     query: parameter === undefined ? [] : [[parameter, String(value)]],
     body: bodyField === undefined ? [] : [[parseJsonPath(bodyField), value]],
+    headers: requestHeader === undefined ? [] : [[requestHeader, String(value)]],
   }
 }
 
 function withSize({ sizeParameter, sizeBodyField, size }: Of<'page'> | Of<'offset'>, parts: PageParts): PageParts {
   if (size === undefined) return parts
   const sized = put({ parameter: sizeParameter, bodyField: sizeBodyField }, size)
-  return { query: [...parts.query, ...sized.query], body: [...parts.body, ...sized.body] }
+  return { ...parts, query: [...parts.query, ...sized.query], body: [...parts.body, ...sized.body] }
 }
 
 export type NextContext = {
@@ -127,7 +135,11 @@ function withCursor(
   if (cursor === true || (typeof cursor === 'object' && !isExactNumber(cursor))) {
     throw new RestNextPageError(place, from, 'something other than a text or a number')
   }
-  return { ...next, cursor: typeof cursor === 'object' ? cursor.rawJSON : cursor }
+  const value = typeof cursor === 'object' ? cursor.rawJSON : cursor
+  if (pagination.requestHeader !== undefined && !isHeaderValue(String(value))) {
+    throw new RestNextPageError(place, from, 'a text that no header can carry')
+  }
+  return { ...next, cursor: value }
 }
 
 /** No way on is the end, unless the same answer says that there is more. */

@@ -212,6 +212,36 @@ const CASES: readonly Case[] = [
     },
     requests: 3,
   },
+  {
+    name: 'cursor in a header of the answer, sent back in one of the request, over one of the source',
+    answer: (seen) => {
+      const at = Number(seen.headers['x-from'] ?? 0)
+      return { ...data(slice(at)), headers: at + 3 < 7 ? { 'x-next': String(at + 3) } : {} }
+    },
+    fields: {
+      headers: { 'X-FROM': '0' },
+      pagination: { type: 'cursor', header: 'X-Next', requestHeader: 'X-From' },
+    },
+    requests: 3,
+  },
+  {
+    name: 'page number in a header',
+    answer: (seen) => data(slice((Number(seen.headers['x-page']) - 1) * 3)),
+    fields: { pagination: { type: 'page', requestHeader: 'X-Page', first: 1 } },
+    requests: 4,
+  },
+  {
+    name: 'offset in a header',
+    answer: (seen) => data(slice(Number(seen.headers['x-offset']))),
+    fields: { pagination: { type: 'offset', requestHeader: 'X-Offset' } },
+    requests: 4,
+  },
+  {
+    name: 'values in a header',
+    answer: (seen) => data(slice((Number(seen.headers['x-day']) - 1) * 3)),
+    fields: { pagination: { type: 'range', requestHeader: 'X-Day', values: [1, 2, 3] } },
+    requests: 3,
+  },
 ]
 
 describe('all records are read, each once, with pages by', () => {
@@ -257,6 +287,16 @@ describe('pages that would never end, or end too early', () => {
     ['a page number that the server ignores', () => data([{ id: 1 }]), { pagination: page }],
     ['pages that begin again', (seen) => data([{ id: number(seen, 'page', 1) % 3 }]), { pagination: page }],
     [
+      'a page number that the server ignores, while each answer says when it was made',
+      () => data([{ id: 1 }, { id: 2 }], { took: (id += 1) }),
+      { pagination: page },
+    ],
+    [
+      'the last page for ever, each time with another number of the request',
+      (seen) => data([{ id: Math.min(2, number(seen, 'page', 1)) }], { request: (id += 1) }),
+      { pagination: page },
+    ],
+    [
       'a constant has_more',
       (seen) => ({ ...byPage(seen), body: { data: [{ id: Math.min(3, number(seen, 'page', 1)) }], has_more: true } }),
       { pagination: { ...page, end: { emptyPage: false, shortPage: false, when: { path: '$.has_more', is: false } } } },
@@ -267,6 +307,16 @@ describe('pages that would never end, or end too early', () => {
 
     expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGE_LOOP', retryable: false })
     expect(seen.length).toBeLessThanOrEqual(5)
+  })
+
+  test('pages that begin and end alike, and differ between, are no circle', async () => {
+    const { read } = await given(
+      (seen) =>
+        data(number(seen, 'page', 1) < 6 ? [{ v: 0 }, { v: number(seen, 'page', 1) }, { v: 0 }] : [], { took: id }),
+      { pagination: page },
+    )
+
+    expect((await read()).records).toHaveLength(15)
   })
 
   test('the same page twice is let be where the pipeline says so', async () => {
@@ -288,6 +338,18 @@ describe('pages that would never end, or end too early', () => {
     expect((await enough.read()).records).toEqual(ALL)
   })
 
+  test('empty pages that always lead on are an error as well', async () => {
+    const next = (at: number) => (at < 200 ? { next: `/v1/users?c=${at + 1}` } : {})
+    const { read, seen } = await given((one) => data([], next(number(one, 'c', 0))), {
+      pagination: { type: 'nextLink', path: '$.next', maxPages: 20 },
+    })
+
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_TOO_MANY_PAGES',
+    })
+    expect(seen).toHaveLength(21)
+  })
+
   test('pages that end before the count of the server is reached are an error', async () => {
     const end = { emptyPage: true, shortPage: false, total: '$.total' }
     const { read } = await given((seen) => byPage(seen, { total: 8 }), { pagination: { ...page, end } })
@@ -297,6 +359,14 @@ describe('pages that would never end, or end too early', () => {
       retryable: true,
       context: { expected: 8, actual: 7 },
     })
+  })
+
+  test('a cursor that no header can carry is refused', async () => {
+    const { read } = await given(() => fresh({ next: 'a\r\nX: y' }), {
+      pagination: { type: 'cursor', path: '$.next', requestHeader: 'X-Cursor' },
+    })
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_NEXT_PAGE_INVALID', retryable: false })
   })
 
   test.each([

@@ -6,6 +6,7 @@ import type { RequestPlace } from '../errors.ts'
 import type { DatasetRequest } from '../requests/dataset-request.ts'
 import { requestPage, type Requests } from '../requests/request-page.ts'
 import { RestPagesIncompleteError, RestPaginationUnknownError, RestTooManyPagesError } from './errors.ts'
+import { keptCursor } from './kept-cursor.ts'
 import { countAt } from './last-page.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { FIRST_PAGE, type PagePosition } from './page-position.ts'
@@ -22,6 +23,8 @@ export type RecordPage = {
   readonly sizeBytes: number
   /** Where to go on from after this page; undefined after the last. */
   readonly next: PagePosition | undefined
+  /** Where the next window begins, on the last page. */
+  readonly cursor?: string | undefined
 }
 
 /**
@@ -53,13 +56,12 @@ export async function* readPages(
     const answer = await requestPage(request, place, requests)
     const body = await readBody(answer, dataset, place, requests.maxBodyBytes)
     const records = recordsIn(body, dataset, place)
-    guard.answered(answer.body, records.length, place)
+    guard.answered(answer.body, records, place)
     const { status, headers, url } = answer
     const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length }
 
     const pagination = position.recognised ?? known(dataset, page, request.url, place, requests)
     const limit = limitOf(pagination)
-    if (position.number > limit.maxPages && records.length > 0) throw new RestTooManyPagesError(place, limit.maxPages)
     const { takeLink } = target
     const standing = dataset.pagination.type === 'auto' ? { ...position, recognised: pagination } : position
     let next = positionAfter(pagination as KnownPagination, standing, page, {
@@ -68,9 +70,14 @@ export async function* readPages(
       takeLink,
     })
     total = totalOf(pagination, page, place) ?? total
+    const isLast = next === undefined
+    // One page more may be asked for to learn that there is nothing more.
+    const isMore = records.length > 0 || !isLast
+    if (isMore && position.number > limit.maxPages) throw new RestTooManyPagesError(place, limit.maxPages)
     if (next === undefined) checkTotal(total, position.recordCount + records.length, place)
     else if (limit.stops && next.number > limit.maxPages) next = undefined
-    yield { place, records, sizeBytes: answer.body.byteLength, next }
+    const cursor = isLast ? keptCursor(dataset.incremental?.cursor, page, { place, takeLink }) : undefined
+    yield { place, records, sizeBytes: answer.body.byteLength, next, cursor }
     position = next
   }
 }

@@ -139,6 +139,25 @@ describe('`auto` recognises', () => {
   })
 
   test.each([
+    [{ 'x-total-count': '100' }],
+    [{ 'content-range': 'items 0-6/100' }],
+    [{ 'content-range': '0-6/*', 'x-total-pages': '4' }],
+  ])('no way on, while %o says that there is more: an error as well', async (headers) => {
+    const { read } = await given(() => ({ ...data(ALL), headers }), auto)
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGINATION_UNKNOWN', retryable: false })
+  })
+
+  test.each([[{ 'x-total-count': '7' }], [{ 'content-range': 'items 0-6/7' }], [{ 'x-total-pages': '1' }]])(
+    'one page, where %o says that it is all',
+    async (headers) => {
+      const { read } = await given(() => ({ ...data(ALL), headers }), auto)
+
+      expect((await read()).records).toEqual(ALL)
+    },
+  )
+
+  test.each([
     ['has_more', { has_more: true }],
     ['a total', { total: 100 }],
   ])('no way on, while %s says that there is more: an error, not half of the data', async (_, more) => {

@@ -87,7 +87,28 @@ export function recognise(page: ReadPage, url: URL, limits: Limits & { readonly 
   if (total !== undefined && Number(total.value) > page.recordCount) {
     return { unknown: `${total.text} says that there are more records than the page has` }
   }
+  const header = moreByHeader(page)
+  if (header !== undefined) return { unknown: header }
   return { pagination: { type: 'none' }, because: 'nothing in the first answer leads on' }
+}
+
+/** Headers that count all records, or all pages; and a `Content-Range` of records: `items 0-24/319`. */
+function moreByHeader({ headers, recordCount }: ReadPage): string | undefined {
+  const [, range] = /\/(\d{1,15})$/.exec(headers.get('content-range')?.trim() ?? '') ?? []
+  const records = { ...namedIn(headers, RECORD_COUNTS), ...(range === undefined ? {} : { 'Content-Range': range }) }
+  for (const [name, count] of Object.entries(records)) {
+    if (Number(count) > recordCount) return `the ${name} header says that there are more records than the page has`
+  }
+  const [pages] = Object.entries(namedIn(headers, PAGE_COUNT_HEADERS)).filter(([, count]) => Number(count) > 1)
+  return pages === undefined ? undefined : `the ${pages[0]} header says that there are more pages`
+}
+
+const RECORD_COUNTS = ['X-Total-Count', 'X-Total', 'X-WP-Total', 'Total-Count']
+const PAGE_COUNT_HEADERS = ['X-Total-Pages', 'X-WP-TotalPages', 'X-Page-Count']
+
+function namedIn(headers: Headers, names: readonly string[]): Record<string, string> {
+  const there = names.map((name) => [name, headers.get(name)?.trim() ?? ''] as const)
+  return Object.fromEntries(there.filter(([, value]) => /^\d{1,15}$/.test(value)))
 }
 
 const DEFAULTS = { atMaxPages: 'fail', samePage: 'fail' } as const

@@ -1,6 +1,10 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
+import type { PushSource } from '@cinelake/pipeline'
+import { startConnectProxy } from '@cinelake/testkit/connect-proxy'
 import { startHttp } from '../ingest-api.fixture.ts'
+import { proxyFrom } from '../requests/proxy.ts'
+import { createAuthenticate } from './authenticate.ts'
 import { givenPush, KEY, send } from './push.fixture.ts'
 
 describe('a key', () => {
@@ -100,6 +104,28 @@ describe('a token', () => {
     const { right, role, none, ...others } = statuses
     expect({ right, role, none }).toEqual({ right: 202, role: 403, none: 403 })
     expect(Object.values(others)).toEqual(Object.values(others).map(() => 401))
+  })
+
+  test("is checked with keys that come through the company's proxy", async () => {
+    const { publicKey, privateKey } = await generateKeyPair('RS256')
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }
+    await using server = await startHttp((_, response) => response.end(JSON.stringify({ keys: [jwk] })))
+    await using proxy = await startConnectProxy({ resolve: () => '127.0.0.1' })
+    const issuer = server.url.replace('127.0.0.1', 'issuer.example.test')
+    const tokens = { issuers: [issuer], audience: AUDIENCE, jwks: `${issuer}/keys`, roles: [], clients: ['me'] }
+    const source = { type: 'push', name: 'web', keys: [], tokens } as unknown as PushSource
+    const claims = { iss: issuer, aud: AUDIENCE, exp: NOW + 3600, azp: 'me' }
+    const token = await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k1' }).sign(privateKey)
+    const clock = () => new Date(NOW * 1000)
+    const authenticate = createAuthenticate({
+      fill: async (text) => text,
+      clock,
+      proxy: proxyFrom({ HTTP_PROXY: proxy.url }),
+    })
+
+    await authenticate(source, { apiKey: undefined, authorization: `Bearer ${token}` })
+
+    expect(proxy.forwarded).toEqual([`${issuer}/keys`])
   })
 
   test('that cannot be checked now may be sent again', async () => {

@@ -2,7 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@cinelake/core'
 import type { PushSource, PushTokens } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
+import type { Proxy } from '../requests/proxy.ts'
+import { fetchThrough } from './fetch-keys.ts'
 import { PushForbiddenError, PushKeysAwayError, PushUnauthorizedError } from './push-errors.ts'
 
 /** What a client says about itself. */
@@ -18,7 +20,16 @@ const CLOCK_TOLERANCE_S = 60
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 
 /** Finds out whether somebody may push to a source. */
-export function createAuthenticate({ fill, clock }: { readonly fill: Fill; readonly clock: Clock }) {
+export function createAuthenticate({
+  fill,
+  clock,
+  proxy,
+}: {
+  readonly fill: Fill
+  readonly clock: Clock
+  readonly proxy?: Proxy | undefined
+}) {
+  const remote = proxy === undefined ? {} : { [customFetch]: fetchThrough(proxy) }
   const lookedAt = new Map<string, number>()
   const issuers = new Map<string, ReturnType<typeof createRemoteJWKSet>>()
 
@@ -47,7 +58,7 @@ export function createAuthenticate({ fill, clock }: { readonly fill: Fill; reado
 
   async function checkToken(source: string, tokens: PushTokens, token: string): Promise<void> {
     const jwks = await fill(tokens.jwks)
-    const keys = issuers.get(jwks) ?? createRemoteJWKSet(new URL(jwks))
+    const keys = issuers.get(jwks) ?? createRemoteJWKSet(new URL(jwks), remote)
     issuers.set(jwks, keys)
     const expected = {
       issuer: await Promise.all(tokens.issuers.map((issuer) => fill(issuer))),

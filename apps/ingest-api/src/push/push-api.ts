@@ -4,6 +4,7 @@ import type { Lake } from '@cinelake/lake'
 import type { Fill } from '@cinelake/secrets'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
+import type { Proxy } from '../requests/proxy.ts'
 import { createAdmission } from './admission.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { bodyForm } from './body-form.ts'
@@ -28,6 +29,8 @@ export type PushApiDeps = {
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
+  /** The way to the keys of issuers. */
+  readonly proxy?: Proxy | undefined
   /** Takes secrets out of what clients are told. */
   readonly redact?: (text: string) => string
   /** Aborted when pushes under way have to be given up. */

@@ -1,5 +1,6 @@
 import type { RestDataset, RestSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
+import { withKept } from '../pages/kept-cursor.ts'
 import type { NextContext, PageParts } from '../pages/pagination.ts'
 import type { PageRequest } from './page-request.ts'
 import { addressOf, showAddress } from './request-address.ts'
@@ -36,10 +37,12 @@ export async function datasetRequest(
   const plain = plainParameters(dataset)
   return {
     origin: address.first.origin,
-    requestFor(parts) {
+    requestFor(pageParts) {
+      const parts = withKept(dataset.incremental?.cursor, times.cursor, pageParts)
       const url = parts.link === undefined ? new URL(address.first) : address.reveal(parts.link)
       for (const [name, value] of parts.query) url.searchParams.set(name, value)
-      return { url, method: dataset.method, body: body === undefined ? undefined : () => body.write(parts) }
+      const headers = parts.headers.length === 0 ? undefined : Object.fromEntries(parts.headers)
+      return { url, method: dataset.method, headers, body: body === undefined ? undefined : () => body.write(parts) }
     },
     show(url, parts) {
       const counting = parts.query.filter(([, value]) => /^-?\d{1,9}$/.test(value)).map(([name]) => name)

@@ -29,6 +29,23 @@ export class RestRetriesSpentError extends TransientError {
   }
 }
 
+/** The company's proxy does not let a request through. */
+export class RestProxyRefusedError extends TerminalError {
+  readonly code = 'REST_PROXY_REFUSED'
+
+  constructor(place: RequestPlace, status: number, options?: ErrorOptions) {
+    const remedy =
+      status === 407
+        ? 'write user and password into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT'
+        : "ask the proxy's operator to let it through, or name the host in NO_PROXY where it can be reached without"
+    super(
+      `proxy refuses the way to the API [${at(place)} status=${status}]: expected a way, got ${status}; ${remedy}`,
+      { ...place, status },
+      options,
+    )
+  }
+}
+
 /** Certificates of the text that are none, or not to be had. */
 export class RestCertificateError extends TerminalError {
   readonly code = 'REST_CERTIFICATE_INVALID'

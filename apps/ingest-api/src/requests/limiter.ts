@@ -8,9 +8,12 @@ export type LimiterDeps = {
 
 /** The turns that all requests of a source take. */
 export type Limiter = {
-  /** Waits for a turn; dispose it when the answer is in. */
-  turn(signal: AbortSignal): Promise<Disposable>
-  /** Nobody asks before so many milliseconds have passed: the server wants it so. The next turn is the one that waits. */
+  /**
+   * Waits for a turn; dispose it when the answer is in.
+   * @param beforeWait throws where the wait, which may have become longer meanwhile, is too long
+   */
+  turn(signal: AbortSignal, beforeWait?: () => void): Promise<Disposable>
+  /** Nobody asks before so many milliseconds have passed: the server wants it so. Turns are what waits. */
   rest(waitMs: number): void
   /** Milliseconds until somebody may ask again. */
   readonly restMs: number
@@ -29,16 +32,20 @@ export function createLimiter(
   let restUntil = -Infinity
   const restMs = () => Math.max(0, restUntil - clock().getTime())
   return {
-    async turn(signal) {
+    async turn(signal, beforeWait = () => {}) {
       const place = await places.take(signal)
       try {
-        const now = clock().getTime()
-        const begin = Math.max(now, restUntil, ...windows.map(({ begun, periodMs }) => begun.oldest() + periodMs))
-        // Taken before the wait, so that those who come meanwhile line up behind it.
-        for (const { begun } of windows) begun.add(begin)
-        const rest = restUntil
-        if (begin > now) await pause(begin - now, signal)
-        if (restUntil === rest) restUntil = -Infinity
+        for (let now = clock().getTime(); ;) {
+          beforeWait()
+          const begin = Math.max(now, restUntil, ...windows.map(({ begun, periodMs }) => begun.oldest() + periodMs))
+          // Taken before the wait, so that those who come meanwhile line up behind it.
+          for (const { begun } of windows) begun.add(begin)
+          if (begin > now) await pause(begin - now, signal)
+          if (restUntil <= begin) break
+          // The server asked for a rest meanwhile: whoever waited lines up anew behind it.
+          now = begin
+        }
+        restUntil = -Infinity
         return place
       } catch (error) {
         place[Symbol.dispose]()

@@ -116,6 +116,67 @@ test('who is told to stop while waiting for a turn leaves the line', async () =>
   ;(await third)[Symbol.dispose]()
 })
 
+/** A clock that goes on to the end of the shortest wait. */
+function sleepingClock() {
+  let now = 0
+  const sleepers: { readonly at: number; readonly wake: () => void }[] = []
+  return {
+    clock: () => new Date(now),
+    pause: async (waitMs: number) => {
+      await new Promise<void>((wake) => sleepers.push({ at: now + waitMs, wake }))
+    },
+    async passes() {
+      for (;;) {
+        await new Promise((resolve) => setImmediate(resolve))
+        const next = sleepers.sort((one, other) => one.at - other.at).shift()
+        if (next === undefined) return
+        now = next.at
+        next.wake()
+      }
+    },
+  }
+}
+
+describe('a pause that the server asks for', () => {
+  test('holds also for those who wait for their turn already, and so do the limits after it', async () => {
+    const time = sleepingClock()
+    const limiter = createLimiter({ limits: [{ requests: 1, periodMs: 1000 }] }, time)
+    const begun: number[] = []
+    const ask = async () => {
+      using _turn = await limiter.turn(go)
+      begun.push(time.clock().getTime())
+    }
+    await ask()
+    const asked = [ask(), ask(), ask()]
+    await Promise.resolve()
+
+    limiter.rest(30_000)
+    await time.passes()
+    await Promise.all(asked)
+
+    expect(begun[1]).toBeGreaterThanOrEqual(30_000)
+    for (const [index, at] of begun.slice(1).entries()) expect(at - (begun[index] ?? 0)).toBeGreaterThanOrEqual(1000)
+  })
+
+  test('that is longer than somebody in the line waits has him leave it', async () => {
+    const time = sleepingClock()
+    const limiter = createLimiter({ concurrency: 1 }, time)
+    const first = await limiter.turn(go)
+    const second = limiter.turn(go, () => {
+      if (limiter.restMs > 60_000) throw new Error('too long')
+    })
+    const third = limiter.turn(go)
+
+    limiter.rest(3_600_000)
+    first[Symbol.dispose]()
+
+    await expect(second).rejects.toThrow('too long')
+    await time.passes()
+    await third
+    expect(time.clock().getTime()).toBe(3_600_000)
+  })
+})
+
 describe('what a server says about its limit', () => {
   const now = new Date('2026-03-02T03:00:00Z')
   const epoch = now.getTime() / 1000

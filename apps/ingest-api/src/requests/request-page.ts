@@ -9,7 +9,7 @@ import {
   RestUnavailableError,
   type RequestPlace,
 } from '../errors.ts'
-import { RestRetriesSpentError } from './errors.ts'
+import { RestProxyRefusedError, RestRetriesSpentError } from './errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { PageRequest, SignedRequest } from './page-request.ts'
 import { usedUpMs } from './rate-headers.ts'
@@ -97,8 +97,10 @@ async function refresh(
 
 async function tryRequest(request: SignedRequest, place: RequestPlace, requests: Requests): Promise<Answer | Failure> {
   const { signal, timeoutMs, limiter, clock } = requests
-  if (limiter.restMs > LONGEST_WAIT_MS) throw new RestRateLimitedError(place, limiter.restMs)
-  using _turn = await limiter.turn(signal).catch((error: unknown) => {
+  const beforeWait = () => {
+    if (limiter.restMs > LONGEST_WAIT_MS) throw new RestRateLimitedError(place, limiter.restMs)
+  }
+  using _turn = await limiter.turn(signal, beforeWait).catch((error: unknown) => {
     throw error instanceof PipelineError ? error : new CancelledError(`asking for ${place.address}`, { cause: error })
   })
   const timeout = AbortSignal.timeout(timeoutMs)
@@ -118,10 +120,22 @@ async function tryRequest(request: SignedRequest, place: RequestPlace, requests:
 /** What happened is in the error's code, or in that of its causes. */
 function networkFailure(error: unknown, place: RequestPlace): Failure {
   for (const each of causesOf(error)) if (each instanceof PipelineError) throw each
+  const proxyStatus = [...causesOf(error)].map(proxyStatusOf).find((found) => found !== undefined)
+  if (proxyStatus !== undefined) {
+    if (actionFor(proxyStatus, {}) !== 'retry') throw new RestProxyRefusedError(place, proxyStatus, { cause: error })
+    return { reason: `status ${proxyStatus} of the proxy`, cause: error }
+  }
   const code = [...causesOf(error)].map(codeOf).find((found) => found !== undefined)
   if (code === undefined) throw error
   if (/CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/.test(code)) throw new RestTlsError(place, code, { cause: error })
   return { reason: code, cause: error }
+}
+
+/** The status by which a proxy refused; undici has it in its words only. */
+function proxyStatusOf({ message }: Error): number | undefined {
+  const [, tunnel, open] = /^Proxy response \((\d{3})\)|^Proxy Authentication Required \((\d{3})\)/.exec(message) ?? []
+  const status = tunnel ?? open
+  return status === undefined ? undefined : Number(status)
 }
 
 function* causesOf(error: unknown): Generator<Error> {

@@ -27,12 +27,18 @@ export function requestTimes(
   return { window, since: since === null ? start : earlier(since, incremental.overlapMs), timeZone }
 }
 
-/** The interval that an incremental dataset was asked for, for its manifest. */
+/**
+ * The interval that an incremental dataset was asked for, for its manifest.
+ * @param kept what the last page told for the next window
+ */
 export function cursorOf(
   { incremental }: Pick<RestDataset, 'incremental'>,
-  { since, window }: RequestTimes,
+  { since, window, cursor }: RequestTimes,
+  kept: string | undefined,
 ): Pick<Landed, 'cursor'> {
-  return incremental === undefined ? {} : { cursor: { column: 'since', since, until: window.end } }
+  if (incremental === undefined) return {}
+  if (incremental.cursor === undefined) return { cursor: { column: 'since', since, until: window.end } }
+  return { cursor: { kind: 'token', since: cursor ?? null, until: kept ?? cursor ?? null } }
 }
 
 function earlier(instant: string, byMs: number): string {

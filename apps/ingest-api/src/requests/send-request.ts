@@ -29,8 +29,8 @@ export type SendOptions = {
 }
 
 /**
- * Sends one request and reads the answer whole. Redirects are followed; the source's headers, which may be credentials, go
- * along only as long as the server stays the same.
+ * Sends one request and reads the answer whole. Redirects are followed; the source's headers and the body, which may be
+ * credentials, go along only as long as the server stays the same.
  *
  * @throws {RestAddressPrivateError} terminal
  * @throws {RestRedirectError} terminal
@@ -49,6 +49,9 @@ export async function sendRequest(request: SignedRequest, options: SendOptions):
     // These ask for a GET instead, as browsers do it. Source: RFC 9110, 15.4
     if (response.statusCode <= 303) [method, body] = ['GET', undefined]
     url = redirected(response, url, options.place)
+    if (body !== undefined && url.origin !== request.url.origin) {
+      throw new RestRedirectError(options.place, `a redirect (${response.statusCode}) to another server (${url.host})`)
+    }
     if (visited.has(url.href)) throw new RestRedirectError(options.place, 'redirects in a circle')
     if (visited.size > MAX_REDIRECTS) throw new RestRedirectError(options.place, `more than ${MAX_REDIRECTS} redirects`)
   }
@@ -61,7 +64,11 @@ async function sendOnce(
   isSameServer: boolean,
   { transport, signal }: SendOptions,
 ): Promise<Response> {
-  return await send(url, {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  signal.throwIfAborted()
+  signal.addEventListener('abort', abort, { once: true })
+  const response = send(url, {
     method,
     headers: {
       accept: 'application/json',
@@ -76,6 +83,9 @@ async function sendOnce(
     bodyTimeout: transport.bodyTimeoutMs,
     signal,
   })
+  // undici hears of the signal only once there is a connection.
+  response.catch(() => {})
+  return await Promise.race([response, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 /** A source's own `Accept` takes the place of this client's, however it is spelled. */

@@ -7,6 +7,7 @@ import type { TokenCache } from '../auth/token-cache.ts'
 import type { Lookup } from './address-guard.ts'
 import type { DatasetRequest } from './dataset-request.ts'
 import type { Limiter } from './limiter.ts'
+import type { Proxy } from './proxy.ts'
 import { requestPage, type Requests } from './request-page.ts'
 import { DEFAULT_RETRY_BUDGET } from './retry-rules.ts'
 import { openTransport } from './transport.ts'
@@ -24,6 +25,7 @@ export type RequestsDeps = Pick<Requests, 'random' | 'pause' | 'maxBodyBytes'> &
   readonly hide?: ((secret: string) => void) | undefined
   /** How names become addresses; the system's way unless a test says otherwise. */
   readonly lookup?: Lookup | undefined
+  readonly proxy?: Proxy | undefined
 }
 
 export type RequestsTask = {
@@ -42,7 +44,7 @@ export interface TaskRequests extends AsyncDisposable {
 export async function openTaskRequests(deps: RequestsDeps, task: RequestsTask): Promise<TaskRequests> {
   const { pipeline, source, dataset, signal } = task
   const { fill, tokens, clock, log, hide = () => {} } = deps
-  const transport = await openTransport(source, fill, deps.lookup)
+  const transport = await openTransport(source, fill, deps)
   const { maxResponseBytes = source.maxResponseBytes ?? Infinity } = dataset
   const common = {
     transport,

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { getCACertificates } from 'node:tls'
-import { Agent, type Dispatcher } from 'undici'
+import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
 import type { RestSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { createAddressGuard, type AddressGuard, type Lookup } from './address-guard.ts'
 import { RestCertificateError } from './errors.ts'
+import type { Proxy } from './proxy.ts'
 
 /** Milliseconds until there is a connection. Two lost packets of a handshake are waited for. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -20,19 +21,27 @@ export interface Transport extends AsyncDisposable {
 /**
  * Node's own `fetch` takes no certificates and no way of looking names up, and a dispatcher only of the very undici that
  * it was built with; hence the package.
+ *
+ * What goes through a proxy is looked up by the proxy: the guard then sees addresses that stand as such, and no names.
  * @throws {RestCertificateError} terminal
  */
-export async function openTransport(source: RestSource, fill: Fill, lookup?: Lookup): Promise<Transport> {
+export async function openTransport(
+  source: RestSource,
+  fill: Fill,
+  { lookup, proxy }: { readonly lookup?: Lookup | undefined; readonly proxy?: Proxy | undefined } = {},
+): Promise<Transport> {
   const { timeoutMs, connectTimeoutMs = Math.min(timeoutMs, CONNECT_TIMEOUT_MS) } = source
   const guard = createAddressGuard(source.allowPrivate ?? [], lookup)
   const ca = await certificatesOf(source, fill)
-  const agent = new Agent({
+  const trust = { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) }
+  const options = {
     connections: source.concurrency ?? null,
     // One request after the other on a connection: an answer that never ends holds up nobody else.
     pipelining: 1,
     allowH2: false,
-    connect: { timeout: connectTimeoutMs, lookup: guard.lookup, ...(ca === undefined ? {} : { ca }) },
-  })
+    connect: { ...trust, lookup: guard.lookup },
+  }
+  const agent = proxy === undefined ? new Agent(options) : throughProxy(proxy, options, trust)
   return {
     dispatcher: agent,
     guard,
@@ -40,6 +49,20 @@ export async function openTransport(source: RestSource, fill: Fill, lookup?: Loo
     bodyTimeoutMs: source.bodyTimeoutMs ?? timeoutMs,
     [Symbol.asyncDispose]: () => agent.destroy(),
   }
+}
+
+/** The proxy itself is where the company says, which may well be a private address. */
+function throughProxy({ http, https, except }: Proxy, options: Agent.Options, trust: { readonly timeout: number }) {
+  const tls = { ...trust, allowH2: false }
+  const proxies = { httpProxy: http, httpsProxy: https, noProxy: except }
+  return new EnvHttpProxyAgent({
+    ...options,
+    ...proxies,
+    requestTls: tls,
+    proxyTls: tls,
+    // A proxy that takes the connection and then is silent would be waited for much longer.
+    clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: trust.timeout }),
+  })
 }
 
 /** The machine's certificates and the source's own; undefined where the machine's alone are meant. */

@@ -5,6 +5,8 @@ export type RequestTimes = {
   readonly window: Window
   /** Where an incremental request begins; null the first time. */
   readonly since: string | null
+  /** What the API told at the end of the last window that succeeded, where it is asked with that instead. */
+  readonly cursor?: string | undefined
   /** The zone of dates; the schedule's. */
   readonly timeZone: string
 }

@@ -14,6 +14,7 @@ import { RestPaginationUnknownError } from '../pages/errors.ts'
 import { readPages } from '../pages/read-pages.ts'
 import { datasetRequest } from '../requests/dataset-request.ts'
 import { createLimiter } from '../requests/limiter.ts'
+import type { Proxy } from '../requests/proxy.ts'
 import { requestTimes } from '../requests/request-times.ts'
 import { openTaskRequests } from '../requests/task-requests.ts'
 
@@ -27,6 +28,7 @@ export type FirstPagesDeps = {
   readonly clock: Clock
   readonly log: Log
   readonly azure?: AzureIdentity | undefined
+  readonly proxy?: Proxy | undefined
   /** Scratch, in which the rows are put. */
   readonly directory: string
   readonly limit: number
@@ -74,11 +76,11 @@ export async function firstPages(
 async function read(
   pipeline: CheckedPipeline,
   { source, dataset, window }: { readonly source: RestSource; readonly dataset: RestDataset; readonly window: Window },
-  { fill, clock, log, azure, directory, limit, signal }: FirstPagesDeps,
+  { fill, clock, log, azure, proxy, directory, limit, signal }: FirstPagesDeps,
 ): Promise<FirstPages> {
   const command = { source: source.name, dataset: dataset.name, since: null, window }
   const target = await datasetRequest(source, dataset, requestTimes(pipeline, command, dataset.incremental), fill)
-  const common = { fill, clock, log, azure, random: Math.random, pause, maxBodyBytes: MAX_BODY_BYTES }
+  const common = { fill, clock, log, azure, proxy, random: Math.random, pause, maxBodyBytes: MAX_BODY_BYTES }
   const tokens = createTokenCache(clock)
   const limiterOf = () => createLimiter(source, { clock, pause })
   await using requests = await openTaskRequests(
