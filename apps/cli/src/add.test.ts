@@ -1,7 +1,8 @@
 import { temporaryDirectory } from '@cinelake/testkit'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { cinelake } from './testing.fixture.ts'
 
 const PIPELINE = `# Made by hand.
@@ -183,4 +184,58 @@ test('what the pipeline cannot use is not written', async () => {
   expect(notes).toContain('unknown scheme `oracle:`')
   expect(notes).toContain("the table 'customers' has no schema")
   expect(await pipeline.text()).toBe(PIPELINE)
+})
+
+test('what is added to nothing stands on lines of its own', async () => {
+  await using pipeline = await givenPipeline(
+    PIPELINE.replace(/shop:[^]*?\n\n/, '').replace('sources:\n  ', 'sources: {}\n'),
+  )
+  const flags = ['--source', 'erp', '--path', '/srv', '--dataset', 'orders', '--files', '*.csv']
+
+  expect(await cinelake(['add', 'files', pipeline.folder, ...flags])).toMatchObject({ exitCode: 0 })
+
+  expect(await pipeline.text()).toContain(
+    'sources:\n  erp:\n    type: files\n    path: /srv\n    datasets:\n      orders:\n        files: "*.csv"\n',
+  )
+})
+
+test('in a folder without a pipeline one is begun, which validates but for the contract', async () => {
+  await using directory = await temporaryDirectory()
+  const folder = join(directory.path, '2 Über-Mine')
+  const flags = ['--source', 'erp', '--path', '/srv', '--dataset', 'orders', '--files', '*.csv']
+
+  const refused = await cinelake(['add', 'files', folder, ...flags.slice(0, -1), '/srv/*.csv'])
+  const wasMade = existsSync(folder)
+  const { exitCode, out } = await cinelake(['add', 'files', folder, ...flags])
+  const { out: found } = await cinelake(['validate', folder])
+
+  expect([refused.exitCode, wasMade, exitCode]).toEqual([2, false, 0])
+  expect(out).toContain('in a new pipeline')
+  const text = await readFile(join(folder, 'pipeline.yaml'), 'utf8')
+  expect(text).toMatch(/^pipeline: u_ber_mine\nschedule: \{ every: day, timeZone: UTC, start: \d{4}-\d{2}-\d{2} \}$/m)
+  expect(found).toContain('1 error')
+  expect(found).toContain('cinelake try erp/orders DIR --write')
+})
+
+describe('an incremental table', () => {
+  const flags = ['--source', 'db', '--url', 'postgres://db/erp', '--dataset', 'x', '--table', 'public.x']
+
+  test('is merged unless somebody says otherwise', async () => {
+    await using pipeline = await givenPipeline()
+
+    const added = await cinelake(['add', 'database', pipeline.folder, ...flags, '--incremental', 'updated_at'])
+
+    expect(added.exitCode).toBe(0)
+    expect(await pipeline.text()).toContain('        incremental: updated_at\n        mode: merge\n')
+  })
+
+  test('is no snapshot', async () => {
+    await using pipeline = await givenPipeline()
+
+    const all = [...flags, '--incremental', 'updated_at', '--mode', 'snapshot']
+    const { exitCode, notes } = await cinelake(['add', 'database', pipeline.folder, ...all])
+
+    expect([exitCode, notes]).toEqual([2, expect.stringContaining('only the last window would be left')])
+    expect(await pipeline.text()).toBe(PIPELINE)
+  })
 })

@@ -56,7 +56,10 @@ describe('the starter pipeline, from the first day to the questions', () => {
   test('run again, the day is done already', async () => {
     const { exitCode, notes } = await cinelake(['run', given.folder, ...day1, ...state()])
 
-    expect({ exitCode, notes }).toEqual({ exitCode: 0, notes: 'starter@2026-03-01 is done already\n' })
+    expect({ exitCode, notes }).toEqual({
+      exitCode: 0,
+      notes: 'starter@2026-03-01 is done already; --again runs it once more\n',
+    })
   })
 
   test('the second day corrects an order of the first', async () => {

@@ -1,13 +1,13 @@
 import { runTaskWorker, type Consumer, type MessageBus, type TaskHandlers } from '@cinelake/bus'
 import type { Queue, Service } from '@cinelake/contracts'
 import { createRedactor, systemClock } from '@cinelake/core'
-import { createIngestApiHandlers } from '@cinelake/ingest-api'
+import { createIngestApiHandlers, proxyFrom } from '@cinelake/ingest-api'
 import { createIngestFilesHandlers } from '@cinelake/ingest-files'
 import { createLoaderHandlers } from '@cinelake/loader'
 import { createScheduler, type Scheduler } from '@cinelake/scheduler'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, workerName, type Settings } from '@cinelake/service'
-import { azureCredential } from '@cinelake/service/azure'
+import { azureCredential, type AzureCredential } from '@cinelake/service/azure'
 import { createTransformerHandlers } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
 import { createWarehouse } from '@cinelake/warehouse/open'
@@ -35,8 +35,14 @@ const CONCURRENCY: Readonly<Record<Service, number>> = {
 /**
  * Opens the platform: the parts that the configuration names, the handlers of all services over them, and a scheduler.
  * @param settings for the placeholders of pipelines, and for secrets that are kept in the environment
+ * @param credential who the sources of Azure are asked as
  */
-export async function openPlatform(config: PlatformConfig, settings: Settings, terminal: Terminal): Promise<Platform> {
+export async function openPlatform(
+  config: PlatformConfig,
+  settings: Settings,
+  terminal: Terminal,
+  credential: AzureCredential = azureCredential,
+): Promise<Platform> {
   await using opening = new AsyncDisposableStack()
   const secrets = opening.use(await openSecrets(config, settings))
   const { redact, redactWith } = createRedaction(settings)
@@ -54,9 +60,16 @@ export async function openPlatform(config: PlatformConfig, settings: Settings, t
 
   const fill = createFill({ settings, secrets })
   const common = { lake, engine, fill, warehouse, clock: systemClock, log }
+  const stopping = new AbortController()
+  opening.defer(() => stopping.abort())
   const handlers: Readonly<Record<Service, TaskHandlers>> = {
-    'ingest-api': createIngestApiHandlers({ ...common, azure: azureCredential, hide: issued.add }),
-    'ingest-files': createIngestFilesHandlers(common),
+    'ingest-api': createIngestApiHandlers({
+      ...common,
+      azure: credential,
+      hide: issued.add,
+      proxy: proxyFrom(settings),
+    }),
+    'ingest-files': createIngestFilesHandlers({ ...common, credential, stopping: stopping.signal }),
     transformer: createTransformerHandlers(common),
     loader: createLoaderHandlers(common),
   }

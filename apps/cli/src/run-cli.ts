@@ -32,7 +32,7 @@ export async function runCli(args: readonly string[], settings: Settings, termin
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {
     if (isHelp(error)) return 0
-    if (stop.signal.aborted) {
+    if (stop.signal.aborted || error instanceof CancelledError) {
       terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start goes on from here.\n' : 'Stopped.\n')
       return 130
     }
@@ -64,6 +64,5 @@ function describe(error: unknown, redact: (text: string) => string): Omit<ErrorR
 
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError || error instanceof ConfigError) return 2
-  if (error instanceof CancelledError) return 130
   return error instanceof PipelineError && !error.retryable ? 2 : 1
 }

@@ -8,6 +8,8 @@ import type { Platform } from './platform.ts'
 export type RunWindowsOptions = {
   /** Runs windows that are done once more, whole. */
   readonly again?: boolean
+  /** How they are, said behind those that are not. */
+  readonly onceMore?: string
   readonly progress: Progress
   readonly signal: AbortSignal
 }
@@ -22,7 +24,7 @@ export async function runWindows(
   platform: Platform,
   pipeline: CheckedPipeline,
   windows: readonly Window[],
-  { again = false, progress, signal }: RunWindowsOptions,
+  { again = false, onceMore = '', progress, signal }: RunWindowsOptions,
 ): Promise<RunRecord[]> {
   const { scheduler, bus } = platform
   await giveUpOtherTexts(scheduler, pipeline, windows, again)
@@ -34,7 +36,7 @@ export async function runWindows(
   for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
   const requested = await scheduler.requestRuns(pipeline, windows, { again })
   for (const { runId, created } of requested) {
-    if (!created && !resumed.includes(runId)) progress.say(`${runId} is done already`)
+    if (!created && !resumed.includes(runId)) progress.say(`${runId} is done already${onceMore}`)
   }
   for (const run of resumed) await scheduler.waitFor(run, { signal })
   const records: RunRecord[] = []

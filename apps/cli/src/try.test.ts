@@ -1,47 +1,10 @@
-import { createServer } from 'node:http'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { readFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { servePush } from '@cinelake/ingest-api'
-import { createDirectoryLake } from '@cinelake/lake/directory'
-import { publishPipeline, readPipeline } from '@cinelake/pipeline'
-import { createFill } from '@cinelake/secrets'
-import { recordingLog, sharedData, temporaryDirectory } from '@cinelake/testkit'
+import { sharedData } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { cinelake } from './testing.fixture.ts'
-
-type Files = Readonly<Record<string, string | Uint8Array>>
-
-async function givenFolder(sources: string, files: Files = {}, rest = '') {
-  const directory = await temporaryDirectory()
-  const folder = join(directory.path, 'pipeline')
-  await mkdir(join(directory.path, 'drop'), { recursive: true })
-  await mkdir(folder)
-  const head = '# By hand.\npipeline: mine\nschedule: { every: day, timeZone: UTC, start: 2026-03-01 }\nsources:\n'
-  await writeFile(
-    join(folder, 'pipeline.yaml'),
-    `${head}${sources.replaceAll('DROP', join(directory.path, 'drop'))}${rest}`,
-  )
-  for (const [name, content] of Object.entries(files)) await writeFile(join(directory.path, 'drop', name), content)
-  const state = join(directory.path, 'state')
-  return {
-    folder,
-    state,
-    try: async (name: string, ...options: string[]) =>
-      await cinelake(['try', name, folder, '--state', state, ...options]),
-    validate: async () => await cinelake(['validate', folder]),
-    run: async () => await cinelake(['run', folder, '--window', '2026-03-01', '--state', state], { WEB_KEY: 'key' }),
-    text: async (file: string) => await readFile(join(folder, file), 'utf8'),
-    contract: async (name: string) =>
-      parse(await readFile(join(folder, 'contracts', `${name}.yaml`), 'utf8')) as {
-        schema: { properties: Record<string, unknown>[] }[]
-      },
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
-  }
-}
+import { aStarter, cinelake } from './testing.fixture.ts'
+import { givenFolder } from './try.fixture.ts'
 
 const FILES =
   "  shop:\n    type: files\n    path: DROP\n    datasets:\n      orders: { files: 'orders*' } # every day\n"
@@ -61,7 +24,7 @@ describe('files', () => {
     await using given = await givenFolder(
       FILES,
       { 'orders.csv': Buffer.from(CUSTOMERS.replaceAll('text', 'tëxt'), 'latin1') },
-      'serve: [orders]\n',
+      { rest: 'serve: [orders]\n' },
     )
 
     const looked = await given.try('shop/orders')
@@ -115,6 +78,19 @@ describe('files', () => {
     expect(run.notes).not.toContain('rejected')
   })
 
+  test('what is to be done next is said, with the window that was looked at and what analysts may see', async () => {
+    await using given = await givenFolder(FILES.replace('orders*', 'orders_{yyyy}-{MM}-{dd}.csv'), {
+      'orders_2026-03-01.csv': 'id,email\n1,a@example.org\n',
+    })
+
+    const looked = await given.try('shop/orders', '--rows', '7')
+    const written = await given.try('shop/orders', '--write')
+
+    expect(looked.out).toContain(`try shop/orders ${given.folder} --rows 7 --write\n`)
+    expect(written.out).toContain(`run ${given.folder} --window 2026-03-01\n`)
+    expect(written.out).toContain('  - { table: orders, exclude: [email] }\n')
+  })
+
   test('that are packed are unpacked, and the newest of several is looked at', async () => {
     await using given = await givenFolder(FILES.replace('orders*', 'orders_{yyyy}-{MM}-{dd}.csv.gz'), {
       'orders_2026-03-01.csv.gz': gzipSync('id\n1\n'),
@@ -166,85 +142,16 @@ describe('files', () => {
   )
 })
 
-test('an API is asked for its first pages, and its pagination is found out', async () => {
-  const users = Array.from({ length: 250 }, (_, id) => ({
-    id,
-    firstName: `A${id}`,
-    address: { city: 'Łódź' },
-    born: '1990-01-01',
-  }))
-  const asked: string[] = []
-  const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '', 'http://x')
-    asked.push(url.search)
-    const page = Number(url.searchParams.get('page') ?? 1)
-    const body = { data: users.slice((page - 1) * 50, page * 50), page, total_pages: 5 }
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  await using given = await givenFolder(
-    `  crm:\n    type: rest\n    baseUrl: ${url}\n    allowPrivate: [127.0.0.1]\n    datasets:\n      users: { path: /users, records: $.data }\n`,
-  )
+test('a dataset that is added to a pipeline with models is tried, written and run with the others', async () => {
+  await using starter = await aStarter()
+  await using given = await givenFolder(FILES, { 'invoices_2026-03-01.csv': 'id;total\n1;2,50\n' })
+  const { folder, state } = starter
+  const flags = ['--source', 'erp', '--path', join(given.folder, '..', 'drop'), '--dataset', 'invoices']
 
-  const written = await given.try('crm/users', '--write')
-  const askedToTry = asked.length
-  const validated = await given.validate()
-  const run = await given.run()
-  server.close()
+  const added = await cinelake(['add', 'files', folder, ...flags, '--files', 'invoices_{yyyy}-{MM}-{dd}.csv'])
+  const written = await cinelake(['try', 'erp/invoices', folder, '--write'])
+  const run = await cinelake(['run', folder, '--state', state, '--window', '2026-03-01'])
 
-  expect([written.exitCode, askedToTry]).toEqual([0, 2])
-  expect(written.out).toContain('page, recognised')
-  expect([validated.exitCode, run.exitCode]).toEqual([0, 0])
-  expect(run.notes).toContain('250 rows')
-  const text = await given.text('pipeline.yaml')
-  expect(parse(text)).toMatchObject({
-    sources: {
-      crm: { datasets: { users: { pagination: { type: 'auto' }, columns: { address_city: 'address.city' } } } },
-    },
-  })
-  const { properties } = (await given.contract('users')).schema[0] ?? { properties: [] }
-  expect(properties.map(({ name, classification }) => [name, classification])).toEqual([
-    ['id', undefined],
-    ['first_name', 'personal'],
-    ['address_city', undefined],
-    ['born', undefined],
-  ])
-})
-
-test('what was pushed last is looked at', async () => {
-  await using given = await givenFolder(
-    '  web:\n    type: push\n    auth: { keys: ["${secret:WEB_KEY}"] }\n    datasets:\n      clicks: { mode: append }\n',
-  )
-  const none = await given.try('web/clicks')
-  await using lake = await createDirectoryLake(join(given.state, 'lake'))
-  const contract =
-    'apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: "1"\nstatus: draft\nschema:\n  - { name: clicks, properties: [{ name: id, logicalType: integer }] }\n'
-  await mkdir(join(given.folder, 'contracts'))
-  await writeFile(join(given.folder, 'contracts', 'clicks.yaml'), contract)
-  const { pipeline } = await readPipeline(given.folder)
-  if (pipeline === undefined) throw new Error('no pipeline')
-  await publishPipeline(lake, pipeline)
-  const secrets = { get: async () => 'key', has: async () => true, async [Symbol.asyncDispose]() {} }
-  const clock = () => new Date('2026-03-01T10:00:00Z')
-  const deps = { lake, fill: createFill({ settings: {}, secrets }), clock, log: recordingLog() }
-  await using api = await servePush(deps, { host: '127.0.0.1', port: 0 })
-  const push = async (body: string) =>
-    await fetch(`${api.url}/v1/datasets/web/clicks`, {
-      method: 'POST',
-      body,
-      headers: { 'x-api-key': 'key', 'content-type': 'application/x-ndjson' },
-    })
-
-  await push('{"id":1,"at":"2026-03-01T09:00:00Z","ip":"10.0.0.1"}\n')
-  const written = await given.try('web/clicks', '--write', '--force')
-  const run = await given.run()
-
-  expect([none.exitCode, written.exitCode, (await given.validate()).exitCode, run.exitCode]).toEqual([2, 0, 0, 0])
-  const { properties } = (await given.contract('clicks')).schema[0] ?? { properties: [] }
-  expect(properties.map(({ name, logicalType, classification }) => [name, logicalType, classification])).toEqual([
-    ['id', 'integer', undefined],
-    ['at', 'timestamp', undefined],
-    ['ip', 'string', 'personal'],
-  ])
+  expect([added.exitCode, written.exitCode, written.notes]).toEqual([0, 0, ''])
+  expect([run.exitCode, run.notes]).toEqual([0, expect.stringContaining('load sales_by_day')])
 })

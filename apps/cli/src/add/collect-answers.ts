@@ -1,5 +1,5 @@
 import { ConfigError } from '@cinelake/core'
-import { problemOf, type Answers, type Question } from './questions.ts'
+import { problemOf, usualOf, type Answers, type Question } from './questions.ts'
 
 type Ask = (question: string) => Promise<string>
 
@@ -21,18 +21,23 @@ export async function collectAnswers(
     const said = flags[flag]
     const problem = said === undefined ? undefined : problemOf(question, said)
     if (problem !== undefined) problems.push(`--${flag} is ${said}: ${problem}`)
-    answers[flag] = said ?? (ask === undefined ? question.default : await answerOf(question, ask, note))
+    const usual = usualOf(question, answers)
+    answers[flag] = said ?? (ask === undefined ? usual : await answerOf(question, usual, { ask, note }))
     if (answers[flag] === undefined && question.optional !== true) problems.push(`--${flag}: ${question.ask}`)
   }
   if (problems.length > 0) throw new ConfigError('the source cannot be added without these answers', problems)
   return answers
 }
 
-async function answerOf(question: Question, ask: Ask, note: (text: string) => void): Promise<string | undefined> {
-  const usual = question.default === undefined ? '' : ` [${question.default}]`
+async function answerOf(
+  question: Question,
+  usual: string | undefined,
+  { ask, note }: { readonly ask: Ask; readonly note: (text: string) => void },
+): Promise<string | undefined> {
+  const shown = usual === undefined ? '' : ` [${usual}]`
   for (;;) {
-    const answer = (await ask(`${question.ask}${usual}: `)).trim()
-    if (answer === '' && (question.default !== undefined || question.optional === true)) return question.default
+    const answer = (await ask(`${question.ask}${shown}: `)).trim()
+    if (answer === '' && (usual !== undefined || question.optional === true)) return usual
     const problem = answer === '' ? 'expected an answer' : problemOf(question, answer)
     if (problem === undefined) return answer
     note(`  ${problem}\n`)

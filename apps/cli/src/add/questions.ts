@@ -5,7 +5,7 @@ export type Question = {
   readonly value: string
   readonly ask: string
   /** Taken where nothing is answered. Without one it has to be. */
-  readonly default?: string
+  readonly default?: string | ((answers: Answers) => string)
   /** May stay without an answer. */
   readonly optional?: true
   readonly choices?: readonly string[]
@@ -19,15 +19,22 @@ export type Answers = Readonly<Record<string, string | undefined>>
 export const KINDS = ['rest', 'files', 'database', 'push'] as const
 export type Kind = (typeof KINDS)[number]
 
-const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
+/** What is taken where a question is not answered. */
+export function usualOf({ default: usual }: Question, answers: Answers): string | undefined {
+  return typeof usual === 'function' ? usual(answers) : usual
+}
+
+/** As pipelines may have them. */
+const NAMES: Readonly<Record<string, readonly [form: RegExp, expected: string]>> = {
+  source: [/^[A-Za-z][A-Za-z0-9_-]*$/, 'letters, digits, `_` and `-`, beginning with a letter'],
+  dataset: [/^[A-Za-z][A-Za-z0-9_]*$/, 'letters, digits and `_`, beginning with a letter'],
+}
 
 /** What is wrong with an answer; undefined for nothing. */
 export function problemOf({ flag, choices }: Question, answer: string): string | undefined {
   if (choices !== undefined && !choices.includes(answer)) return `expected one of ${choices.join(', ')}`
-  if ((flag === 'source' || flag === 'dataset') && !NAME.test(answer)) {
-    return 'expected letters, digits and `_`, beginning with a letter'
-  }
-  return undefined
+  const [form, expected] = NAMES[flag] ?? []
+  return form === undefined || form.test(answer) ? undefined : `expected ${expected}`
 }
 
 const source: Question = { flag: 'source', value: '<name>', ask: 'What is the source called?' }
@@ -36,7 +43,7 @@ const dataset: Question = {
   value: '<name>',
   ask: 'What is the dataset called? It is the name of the table',
 }
-const mode = (usual: string): Question => ({
+const mode = (usual: string | ((answers: Answers) => string)): Question => ({
   flag: 'mode',
   value: '<mode>',
   ask: "What are a window's rows? snapshot: the whole table; merge: new and changed rows; append: new rows",
@@ -137,7 +144,7 @@ export const QUESTIONS: Readonly<Record<Kind, readonly Question[]>> = {
       ask: 'Which column says when a row was written? Nothing to copy the whole table',
       optional: true,
     },
-    mode('snapshot'),
+    mode(({ incremental }) => (incremental === undefined ? 'snapshot' : 'merge')),
   ],
   push: [
     source,

@@ -1,8 +1,10 @@
 import { ConfigError } from '@cinelake/core'
-import { writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { isMap, type Document } from 'yaml'
+import { openOrBegin } from '../add/begin-pipeline.ts'
 import { collectAnswers } from '../add/collect-answers.ts'
 import { KINDS, QUESTIONS, type Answers, type Kind, type Question } from '../add/questions.ts'
 import { sourceText } from '../add/source-text.ts'
@@ -10,8 +12,9 @@ import { CALL, shellArgument } from '../call.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { withExamples, withJson } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
-import { platformConfig } from '../settings.ts'
-import { openText, PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import { platformConfig, type PlatformConfig } from '../settings.ts'
+import { PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import { stubOf } from '../try/read-target.ts'
 import { newErrors } from './try.ts'
 
 const ABOUT: Readonly<Record<Kind, string>> = {
@@ -28,7 +31,8 @@ export const addAdd: AddCommand = (program, context) => {
     .summary('add a source to a pipeline')
     .description(
       'Asks what has to be known of a source and writes it into pipeline.yaml, whose comments and order stay. Every answer ' +
-        'is also a flag: with all of them nothing is asked. A source that is there already gets one more dataset.',
+        'is also a flag: with all of them nothing is asked. A source that is there already gets one more dataset. In a ' +
+        'folder without a pipeline one is begun.',
     )
   for (const kind of KINDS) addKind(group, kind, context)
 }
@@ -42,7 +46,7 @@ function addKind(group: Command, kind: Kind, context: CommandContext): void {
   for (const { flag, value, ask, choices, default: usual } of QUESTIONS[kind]) {
     const notes = [
       ...(choices === undefined ? [] : [choices.join(', ')]),
-      ...(usual === undefined ? [] : [`usually ${usual}`]),
+      ...(typeof usual === 'string' ? [`usually ${usual}`] : []),
     ]
     command.option(`--${flag} ${value}`, notes.length === 0 ? ask : `${ask} (${notes.join('; ')})`)
   }
@@ -58,9 +62,35 @@ async function addSource(
   options: Record<string, unknown>,
   context: CommandContext,
 ): Promise<void> {
-  const { terminal, settings } = context
-  const config = platformConfig(settings)
-  const { document, text } = await openText(folder)
+  const { terminal, settings, clock } = context
+  const { paint, print } = terminal
+  const { document, text, isNew } = await openOrBegin(folder, clock())
+  const { answers, isThere } = await answersOf(kind, document, options, context)
+  const { source = '', dataset = '' } = answers
+  put(document, kind, answers, isThere)
+  const written = textOf(document, text)
+  const isDrafted = existsSync(path.join(folder, contractOf(dataset)))
+  const problems = await problemsOf(folder, { written, text, dataset, isDrafted }, platformConfig(settings))
+  if (problems.length > 0)
+    throw new ConfigError('the source does not fit into the pipeline; nothing was written', problems)
+  const file = path.join(folder, PIPELINE_FILE)
+  await mkdir(folder, { recursive: true })
+  await writeFile(file, written)
+  if (options['json'] === true)
+    return print(`${toJson({ file, source, dataset, pipelineBegun: isNew, contractMissing: !isDrafted })}\n`)
+  const begun = isNew ? ', in a new pipeline: look at its name and schedule' : ''
+  print(
+    `${paint('green', '✓')} ${file}: ${source}/${dataset}${begun}\n\n${nextOf(kind, `${source}/${dataset}`, folder)}`,
+  )
+}
+
+/** What was said and asked; of a source that is there, only what its next dataset needs. */
+async function answersOf(
+  kind: Kind,
+  document: Document,
+  options: Record<string, unknown>,
+  { terminal }: CommandContext,
+): Promise<{ readonly answers: Answers; readonly isThere: boolean }> {
   const flags = flagsOf(options, QUESTIONS[kind])
   const asking = { ask: terminal.ask, note: terminal.note }
   // Where nobody can be asked, all that is missing is told at once.
@@ -69,23 +99,28 @@ async function addSource(
   const first = await collectAnswers(atFirst, flags, asking)
   const isThere = sourceIsThere(document, kind, first['source'] ?? '')
   const others = QUESTIONS[kind].slice(1).filter(({ ofSource }) => !(isThere && ofSource === true))
-  const answers = { ...first, ...(await collectAnswers(others, flags, asking)) }
-  const { source = '', dataset = '' } = answers
-  put(document, kind, answers, isThere)
-  const written = textOf(document, text)
-  const before = await problemsIn(withFiles(folder, {}), config)
-  const problems = newErrors(await problemsIn(withFiles(folder, { [PIPELINE_FILE]: written }), config), before)
-  const contract = problems.filter((problem) => isMissingContract(problem, dataset))
-  const wrong = problems.filter((problem) => !contract.includes(problem))
-  if (wrong.length > 0) throw new ConfigError('the source does not fit into the pipeline; nothing was written', wrong)
-  const file = path.join(folder, PIPELINE_FILE)
-  await writeFile(file, written)
-  if (options['json'] === true)
-    return terminal.print(`${toJson({ file, source, dataset, contractMissing: contract.length > 0 })}\n`)
-  terminal.print(
-    `${terminal.paint('green', '✓')} ${file}: ${source}/${dataset}\n\n${nextOf(kind, `${source}/${dataset}`, folder)}`,
-  )
+  return { answers: { ...first, ...(await collectAnswers(others, flags, asking)) }, isThere }
 }
+
+type Change = {
+  readonly written: string
+  readonly text: string
+  readonly dataset: string
+  readonly isDrafted: boolean
+}
+
+/** What is wrong after the change and was not before. A contract that is still to be drafted is nothing wrong. */
+async function problemsOf(
+  folder: string,
+  { written, text, dataset, isDrafted }: Change,
+  config: PlatformConfig,
+): Promise<string[]> {
+  const stub = isDrafted ? {} : { [contractOf(dataset)]: stubOf(dataset) }
+  const before = await problemsIn(withFiles(folder, { [PIPELINE_FILE]: text }), config)
+  return newErrors(await problemsIn(withFiles(folder, { [PIPELINE_FILE]: written, ...stub }), config), before)
+}
+
+const contractOf = (dataset: string) => `contracts/${dataset}.yaml`
 
 function flagsOf(options: Record<string, unknown>, questions: readonly Question[]): Answers {
   const named = (flag: string) => flag.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
@@ -108,6 +143,11 @@ function sourceIsThere(document: Document, kind: Kind, source: string): boolean 
   ])
 }
 
+/** `{}` is how nothing is written; what comes into it would stand on one line with all that comes later. */
+function onLinesOfTheirOwn(node: unknown): void {
+  if (isMap(node) && node.items.length === 0) node.flow = false
+}
+
 /** @throws {ConfigError} terminal: the dataset is there */
 function put(document: Document, kind: Kind, answers: Answers, isThere: boolean): void {
   const { source = '', dataset = '' } = answers
@@ -117,21 +157,18 @@ function put(document: Document, kind: Kind, answers: Answers, isThere: boolean)
     throw new ConfigError('the dataset is there already', [`${source}/${dataset}: expected a new name`])
   }
   if (!isMap(document.get('sources'))) document.set('sources', document.createNode({}))
+  for (const mapping of [['sources'], ['sources', source, 'datasets']]) onLinesOfTheirOwn(document.getIn(mapping))
   if (!isThere)
     document.setIn(['sources', source], document.createNode({ ...text.source, datasets: { [dataset]: text.dataset } }))
   else document.setIn(place, document.createNode(text.dataset))
 }
 
-/** What a new dataset always lacks; `try` drafts it. */
-function isMissingContract(problem: string, dataset: string): boolean {
-  return problem.includes(`of dataset \`${dataset}\` is missing`)
-}
-
 function nextOf(kind: Kind, name: string, folder: string): string {
   const target = `${shellArgument(name)} ${shellArgument(folder)}`
-  const before =
-    kind === 'push'
-      ? 'When something was pushed, look at it and draft its contract'
-      : 'Look at its first rows and draft its contract'
-  return `${before}:\n  ${CALL} try ${target}\n  ${CALL} try ${target} --write\n`
+  if (kind === 'push') {
+    const contract = path.join(folder, contractOf(name.slice(name.indexOf('/') + 1)))
+    return `Pushes are taken as soon as there is a contract: write ${contract} with the columns that you know.
+When something was pushed, look at it and draft the whole contract:\n  ${CALL} try ${target}\n  ${CALL} try ${target} --write --force\n`
+  }
+  return `Look at its first rows and draft its contract:\n  ${CALL} try ${target}\n  ${CALL} try ${target} --write\n`
 }

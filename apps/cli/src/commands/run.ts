@@ -41,7 +41,12 @@ async function run(folder: string, options: Options, { terminal, settings, signa
   await using platform = await openPlatform(config, settings, terminal)
   using progress = options.json === true ? noProgress : createProgress(terminal)
   const again = options.again === true
-  const runs = await runWindows(platform, pipeline, windows, { again, progress, signal })
+  const runs = await runWindows(platform, pipeline, windows, {
+    again,
+    onceMore: '; --again runs it once more',
+    progress,
+    signal,
+  })
   progress[Symbol.dispose]()
   if (options.json === true) terminal.print(`${toJson({ runs })}\n`)
   else {

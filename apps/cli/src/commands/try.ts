@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Document } from 'yaml'
-import { CALL, shellArgument } from '../call.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { openEngine } from '../open-parts.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
@@ -16,6 +15,7 @@ import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { draftOf, type Draft } from '../try/draft.ts'
 import { columnReadings, contractText, withDraft } from '../try/draft-text.ts'
 import { openText, PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import { afterWriting, howToSave } from '../try/next-steps.ts'
 import { readSample } from '../try/read-sample.ts'
 import { readTarget, type Target } from '../try/read-target.ts'
 import type { Sample } from '../try/sample.ts'
@@ -32,6 +32,9 @@ type Options = {
   readonly json?: true
 }
 
+/** Rows that are looked at unless somebody says otherwise. */
+const USUAL_ROWS = 100
+
 /** `cinelake try SOURCE/DATASET [DIR]` */
 export const addTry: AddCommand = (program, context) => {
   const command = program
@@ -44,7 +47,7 @@ export const addTry: AddCommand = (program, context) => {
     )
     .argument('<source/dataset>', 'the dataset, as it stands in pipeline.yaml')
     .argument('[dir]', "the pipeline's folder", '.')
-    .option('--rows <count>', 'rows to look at', positiveInteger, 100)
+    .option('--rows <count>', 'rows to look at', positiveInteger, USUAL_ROWS)
     .option('--window <window>', 'APIs: the window to ask for; the last complete one unless told otherwise')
     .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
     .option('--force', 'save it even if there is a contract already')
@@ -64,13 +67,16 @@ async function tryDataset(name: string, folder: string, options: Options, contex
   if (options.write === true) refuseToReplace(folder, target, options)
   const { rows: limit, window } = options
   const sample = await readSample(target, { config, settings, limit, window, now: clock(), signal })
-  const draft = await verified(draftOf(sample), sample, config)
+  const draft = await verified(draftOf(sample, target.dataset), sample, config)
   const about = { pipeline: target.pipeline.name, dataset: target.dataset }
   const showValues = options.showValues === true
   const text = contractText(about.pipeline, about.dataset, draft, { showValues })
   const written =
     options.write === true ? await write(folder, { target, document, textBefore, draft, sample, config }) : []
-  const next = nextOf(name, folder, options)
+  const next =
+    options.write === true
+      ? afterWriting({ folder, dataset: target.dataset }, { document, draft, sample })
+      : howToSave({ name, folder, options: repeated(options) })
   if (options.json === true) {
     const columns = draft.columns.map(({ values, ...column }) => (showValues ? { ...column, values } : column))
     return terminal.print(
@@ -137,9 +143,11 @@ export function newErrors(after: readonly Problem[], before: readonly Problem[])
   return after.filter(({ severity, message }) => severity === 'error' && !known.has(message)).map(formatProblem)
 }
 
-function nextOf(name: string, folder: string, { write: isWritten }: Options): string {
-  const call = `${CALL} `
-  return isWritten === true
-    ? `Now read the contract, and then:\n  ${call}validate ${shellArgument(folder)}\n  ${call}run ${shellArgument(folder)}\n`
-    : `Save it:\n  ${call}try ${shellArgument(name)} ${shellArgument(folder)} --write\n`
+/** What a second look has to be told as well, to see the same. */
+function repeated({ rows, window, force }: Options): string[] {
+  return [
+    ...(rows === USUAL_ROWS ? [] : ['--rows', String(rows)]),
+    ...(window === undefined ? [] : ['--window', window]),
+    ...(force === true ? ['--force'] : []),
+  ]
 }

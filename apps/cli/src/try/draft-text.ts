@@ -33,7 +33,7 @@ export function contractText(
   document.commentBefore = ` A draft by \`cinelake try\`, made of a few rows. Those who know the data should read it: types, what is
  required, the key, and above all what is personal data and what is not.`
   flowSmallMaps(document)
-  return document.toString({ lineWidth: 110 })
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true })
 }
 
 function propertyOf(column: DraftColumn, position: number, keyCount: number, showValues: boolean): object {

@@ -1,6 +1,8 @@
 import { guessPersonal } from './guess-personal.ts'
 import { inferColumn, type Inferred } from './infer-column.ts'
-import { textsOf, type Sample } from './sample.ts'
+import { withKey } from './guess-key.ts'
+import { isCode, isCoordinate, isKeyName } from './name-meaning.ts'
+import { textsOf, type Sample, type SampleColumn } from './sample.ts'
 
 /** A column as the draft has it. */
 export type DraftColumn = {
@@ -11,6 +13,7 @@ export type DraftColumn = {
   readonly inferred: Inferred
   readonly emptyCount: number
   readonly distinctCount: number
+  /** There is a value in every row that there is. */
   readonly isRequired: boolean
   readonly isKey: boolean
   /** Every value is there once, and there is one in every row. */
@@ -31,51 +34,63 @@ export type Draft = {
 
 /** Characters. The longest name of a column. */
 const MAX_NAME = 63
-/** Values that a column may have to be one of few. */
+/** Values that a column may have to be one of few. One alone says nothing. */
+const MIN_VALUES = 2
 const MAX_VALUES = 12
 /** Rows from which it can be said that values are few. */
 const MIN_ROWS = 20
 
-/** What a sample says about a dataset's columns. */
-export function draftOf(sample: Sample): Draft {
+/**
+ * What a sample says about a dataset's columns.
+ * @param dataset its name, which may say whom or what the rows are about
+ */
+export function draftOf(sample: Sample, dataset: string): Draft {
   const leftOut: (readonly [string, string])[] = []
   const names = new Set<string>()
-  const columns = sample.columns.flatMap(({ name: from, type }, index) => {
-    const name = contractName(from, index)
+  const columns = sample.columns.flatMap((column, index) => {
+    const name = contractName(column.name, index)
     const twin = plain(name)
     if (names.has(twin)) {
-      leftOut.push([from, 'another column has the same name but for case, spaces, `-` and `_`'])
+      leftOut.push([column.name, 'another column has the same name but for case, spaces, `-` and `_`'])
       return []
     }
     names.add(twin)
-    return [draftColumn(sample, { index, from, name, type })]
+    return [draftColumn(sample, { index, column, name, dataset })]
   })
-  return { columns: withKey(columns, sample.primaryKey), leftOut }
+  return { columns: withKey(columns, sample, dataset), leftOut }
 }
 
-type Place = { readonly index: number; readonly from: string; readonly name: string; readonly type: string | undefined }
+type Place = {
+  readonly index: number
+  readonly column: SampleColumn
+  readonly name: string
+  readonly dataset: string
+}
 
-function draftColumn(sample: Sample, { index, from, name, type }: Place): DraftColumn {
+function draftColumn(sample: Sample, { index, column, name, dataset }: Place): DraftColumn {
+  const { name: from, type } = column
   const texts = textsOf(sample, index)
-  const inferred = type === undefined ? inferColumn(texts) : { type: landedType(type) }
+  const inferred = type === undefined ? fitting(name, inferColumn(texts)) : landed(column, type)
   const nulls = new Set(inferred.nulls)
   const present = texts.filter((text) => !nulls.has(text))
   const distinctCount = new Set(present).size
   const emptyCount = sample.rows.length - present.length
-  const personal = guessPersonal(name, present)
+  const personal = inferred.type === 'BOOLEAN' ? undefined : guessPersonal({ name, dataset }, present)
   const isComplete = emptyCount === 0 && sample.rows.length > 0
+  const isText = type === undefined || type === 'VARCHAR'
   return {
     name,
     from,
     inferred,
     emptyCount,
     distinctCount,
-    isRequired: isComplete,
+    // A row that was not looked at may lack it: that must not cost the row.
+    isRequired: isComplete && sample.isAll,
     isKey: false,
     isUnique: isComplete && distinctCount === sample.rows.length,
     personal,
-    values: personal === undefined ? valuesOf(present, inferred) : undefined,
-    minimum: minimumOf(present, inferred),
+    values: personal === undefined && isText ? valuesOf(present, inferred) : undefined,
+    minimum: isKeyName(name) || isCoordinate(name) ? undefined : minimumOf(present, inferred),
   }
 }
 
@@ -94,6 +109,24 @@ function contractName(from: string, index: number): string {
 /** As names of columns are compared. */
 export const plain = (name: string) => name.toLowerCase().replaceAll(/[\s_-]/g, '')
 
+/** What a name says goes before what the digits look like: in another row there may be zeros in front, or more digits. */
+function fitting(name: string, inferred: Inferred): Inferred {
+  if (isCode(name) && /^(?:BIGINT|DECIMAL|DOUBLE)/.test(inferred.type)) return withoutNumber(inferred)
+  return isCoordinate(name) && inferred.type.startsWith('DECIMAL') ? { ...inferred, type: 'DOUBLE' } : inferred
+}
+
+function withoutNumber({ nulls }: Inferred): Inferred {
+  return { type: 'VARCHAR', ...(nulls === undefined ? {} : { nulls }), note: 'digits, but no number' }
+}
+
+/** Types of databases that are a time of no zone. */
+const LOCAL_TIME = /^(?:timestamp(?:\(\d\))?(?: without time zone)?|(?:small)?datetime2?(?:\(\d\))?)$/i
+
+function landed({ sourceType = '' }: SampleColumn, type: string): Inferred {
+  const note = LOCAL_TIME.test(sourceType) ? { note: 'without an offset: taken for UTC' } : {}
+  return { type: landedType(type), ...note }
+}
+
 /** A type in which a table lands as one that a contract may have. */
 function landedType(type: string): string {
   if (/^(?:BOOLEAN|DATE|TIME|DOUBLE|BIGINT|INTEGER|DECIMAL\(\d+,\d+\)|VARCHAR(?:\[\])?)$/.test(type)) return type
@@ -106,7 +139,11 @@ function landedType(type: string): string {
 function valuesOf(texts: readonly string[], { type }: Inferred): readonly string[] | undefined {
   const values = new Set(texts)
   const isFew =
-    type === 'VARCHAR' && texts.length >= MIN_ROWS && values.size <= MAX_VALUES && values.size * 4 <= texts.length
+    type === 'VARCHAR' &&
+    texts.length >= MIN_ROWS &&
+    values.size >= MIN_VALUES &&
+    values.size <= MAX_VALUES &&
+    values.size * 4 <= texts.length
   const isShort = [...values].every((value) => value.length <= 40)
   return isFew && isShort ? [...values].sort() : undefined
 }
@@ -116,16 +153,3 @@ function minimumOf(texts: readonly string[], { type, decimal }: Inferred): numbe
   if (decimal !== undefined || texts.length === 0 || !/^(?:BIGINT|INTEGER|DOUBLE|DECIMAL)/.test(type)) return undefined
   return texts.some((text) => text.startsWith('-')) ? undefined : 0
 }
-
-/** The source's own key, else the first unique column that is called like one. */
-function withKey(columns: readonly DraftColumn[], known: readonly string[] = []): DraftColumn[] {
-  const keys = new Set(known)
-  const guess = known.length > 0 ? undefined : columns.find((column) => column.isUnique && isKeyName(column.name))
-  return columns.map((column) =>
-    keys.has(column.from) || column === guess
-      ? { ...column, isKey: true, isRequired: true, minimum: undefined }
-      : column,
-  )
-}
-
-const isKeyName = (name: string) => /^(?:id|.*_id|uuid|guid|key|.*_key|code|no|.*_no|number|nr|.*_nr)$/.test(name)

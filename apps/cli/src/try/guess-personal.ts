@@ -1,6 +1,18 @@
-/** Names of columns that hold personal data, in a few languages, compared without case and separators. */
-const NAMES =
-  /^(?:(?:first|last|full|middle|maiden|sur|given|family|customer|user|contact|holder|display|birth)_?names?|e_?mails?(?:_?address)?|.*_e_?mail|.*_?phone(?:_?(?:no|number))?|mobile(?:_?(?:no|number))?|tel(?:ephone)?|fax|address(?:_?line)?_?\d?|street(?:_?(?:name|address|no|number))?|.*_address|zip(?:_?code)?|post(?:al)?_?code|.*birth.*|dob|geburtsdatum|vorname|nachname|strasse|ssn|social_?security.*|tax_?id|passport.*|iban|.*_iban|credit_?card.*|card_?(?:no|number)|ip(?:_?address)?|.*_ip|gender|sex|nationality|religion|salary|latitude|longitude|password.*|username|nick_?name)$/i
+/** Names of columns that hold personal data, in a few languages; whatever words stand before them. */
+const NAMES = new RegExp(
+  `^(?:.*_)?(?:${[
+    '(?:first|last|full|middle|maiden|sur|given|family|customer|user|contact|holder|display|birth|nick)_?names?',
+    'vorname|nachname|kunde|kundenname|prenom|nombre|apellidos?|username|initials',
+    'e_?mails?(?:_?address)?|(?:tele)?phone(?:_?(?:no|number))?|mobile(?:_?(?:no|number))?|tel|telefon(?:nummer)?|handy|fax',
+    'address(?:_?line)?_?\\d?|adresse|anschrift|street(?:_?(?:name|address|no|number))?|strasse|straße|hausnummer',
+    'zip(?:_?code)?|post(?:al)?_?code|plz|lat|lng|lon|latitude|longitude',
+    '.*birth.*|dob|geburtsdatum|geburtstag|gender|sex|geschlecht|nationality|religion|salary|gehalt',
+    'ssn|social_?security.*|tax_?id|passport.*|iban|credit_?card.*|card_?(?:no|number)|ip(?:_?address)?|password.*',
+  ].join('|')})$`,
+)
+/** Tables of people, in which a `name` is somebody's. */
+const PEOPLE =
+  /(?:^|_)(?:customers?|clients?|users?|people|persons?|employees?|staff|contacts?|members?|patients?|students?|teachers?|drivers?|authors?|subscribers?|guests?|kunden?|mitarbeiter|personen)$/
 
 const E_MAIL = /^[^@\s]+@[^@\s]+\.[^@\s]+$/
 const PHONE = /^(?:\+|00)\d[\d ()./-]{6,18}\d$|^\(?\d{3}\)?[ -]\d{3}[ -]\d{4}(?: ?x\d+)?$/
@@ -12,15 +24,17 @@ const ENOUGH = 0.5
 
 /**
  * Why a column seems to hold personal data; undefined where it does not. A guess: somebody who knows the data has to look.
- * @param name as the contract calls it
+ * @param place the column and its dataset, as the contract calls them
  */
-export function guessPersonal(name: string, texts: readonly string[]): string | undefined {
+export function guessPersonal(
+  { name, dataset }: { readonly name: string; readonly dataset: string },
+  texts: readonly string[],
+): string | undefined {
   const shareOf = (pattern: RegExp) => texts.filter((text) => pattern.test(text)).length / Math.max(1, texts.length)
   if (shareOf(E_MAIL) >= ENOUGH) return 'e-mail addresses'
   if (shareOf(IBAN) >= ENOUGH) return 'account numbers'
   if (shareOf(PHONE) >= ENOUGH) return 'telephone numbers'
   if (shareOf(IP) >= ENOUGH) return 'addresses of machines'
-  // `customer.address.city` → its own name and the one above it.
-  const last = name.replace(/^.*?((?:address|bank|birth|company|hair)_)?([^_]*(?:_[^_]*)?)$/, '$1$2')
-  return NAMES.test(name) || NAMES.test(last) ? 'its name' : undefined
+  if (name === 'name' && PEOPLE.test(dataset.toLowerCase())) return 'its name'
+  return NAMES.test(name) ? 'its name' : undefined
 }

@@ -54,7 +54,7 @@ function typeOf(texts: readonly string[]): Inferred {
   if (isAll(/^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?$/) && texts.some((text) => text.includes(','))) {
     return { ...decimal(texts, ','), decimal: ',' }
   }
-  return temporal(texts) ?? list(texts) ?? { type: 'VARCHAR' }
+  return temporal(texts) ?? list(texts) ?? { type: 'VARCHAR', ...(isAll(/^[[{].*[\]}]$/s) ? { note: 'JSON' } : {}) }
 }
 
 /** `007` is a code, not a number. */
@@ -77,7 +77,9 @@ function decimal(texts: readonly string[], sign: '.' | ','): Inferred {
   const scale = Math.max(...parts.map(([, after = '']) => after.length))
   if (scale === 0) return wholeNumber(parts.map(([before = '']) => before))
   if (scale > MAX_SCALE || whole + scale > MAX_PRECISION) return { type: 'DOUBLE' }
-  return { type: `DECIMAL(${whole + scale <= USUAL_PRECISION ? USUAL_PRECISION : MAX_PRECISION},${scale})` }
+  // Amounts have two digits or four, also where these rows need fewer: a row with more than the type has is a reject.
+  const places = Math.min(scale + (scale % 2), MAX_PRECISION - whole)
+  return { type: `DECIMAL(${whole + places <= USUAL_PRECISION ? USUAL_PRECISION : MAX_PRECISION},${places})` }
 }
 
 function temporal(texts: readonly string[]): Inferred | undefined {

@@ -1,7 +1,8 @@
 import { ConfigError } from '@cinelake/core'
-import { readPipeline, type CheckedPipeline, type CheckedSource } from '@cinelake/pipeline'
-import { isMap, isScalar, parseDocument, stringify, type Document } from 'yaml'
-import { PIPELINE_FILE, textOf, withFiles } from './folder-text.ts'
+import { readPipeline, type CheckedPipeline, type CheckedSource, type PipelineFolder } from '@cinelake/pipeline'
+import { parseDocument, stringify, type Document } from 'yaml'
+import { keysOf, withoutOthers } from './ancestors.ts'
+import { PIPELINE_FILE, textOf } from './folder-text.ts'
 
 /** A dataset to be tried, with no more of its pipeline than is needed for that. */
 export type Target = {
@@ -36,7 +37,7 @@ export async function readTarget(folder: string, document: Document, name: strin
   // Some ways of reading go with one mode only.
   for (const mode of ['append', 'merge']) {
     const files = { [PIPELINE_FILE]: alone(document, source, dataset, mode), [STUB]: stubOf(dataset) }
-    const read = await readPipeline(withFiles(folder, files))
+    const read = await readPipeline(onlyFiles(files))
     const found = read.pipeline?.sources[0]
     if (read.pipeline !== undefined && found !== undefined)
       return { pipeline: read.pipeline, source: found, dataset, contract }
@@ -47,6 +48,11 @@ export async function readTarget(folder: string, document: Document, name: strin
   throw new ConfigError(`the dataset ${name} cannot be used`, problems)
 }
 
+/** Models and other contracts are left out: they may need what is not there. */
+function onlyFiles(files: Readonly<Record<string, string>>): PipelineFolder {
+  return { read: async (file) => files[file], list: async () => [] }
+}
+
 /** `<source>/<dataset>` of all that are declared. */
 function datasetsOf(document: Document): string[] {
   return keysOf(document, ['sources']).flatMap((source) =>
@@ -54,28 +60,23 @@ function datasetsOf(document: Document): string[] {
   )
 }
 
-function keysOf(document: Document, place: readonly string[]): string[] {
-  const node = document.getIn(place)
-  return isMap(node) ? node.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : []
-}
-
-/** The pipeline's text with this dataset alone. */
+/** The pipeline's text with this dataset, and those whose rows it is made of, alone. */
 function alone(document: Document, source: string, dataset: string, mode: string): string {
   const copy = parseDocument(textOf(document))
   for (const key of ['models', 'serve']) copy.delete(key)
   for (const other of keysOf(copy, ['sources'])) if (other !== source) copy.deleteIn(['sources', other])
-  for (const other of keysOf(copy, ['sources', source, 'datasets'])) {
-    if (other !== dataset) copy.deleteIn(['sources', source, 'datasets', other])
+  for (const kept of withoutOthers(copy, source, dataset)) {
+    const place = ['sources', source, 'datasets', kept]
+    for (const key of ABOUT_COLUMNS) copy.deleteIn([...place, key])
+    copy.setIn([...place, 'contract'], STUB)
+    copy.setIn([...place, 'mode'], mode)
+    if (mode === 'merge') copy.setIn([...place, 'newestBy'], ['id'])
   }
-  const place = ['sources', source, 'datasets', dataset]
-  for (const key of ABOUT_COLUMNS) copy.deleteIn([...place, key])
-  copy.setIn([...place, 'contract'], STUB)
-  copy.setIn([...place, 'mode'], mode)
-  if (mode === 'merge') copy.setIn([...place, 'newestBy'], ['id'])
   return textOf(copy)
 }
 
-function stubOf(dataset: string): string {
+/** A contract that says nothing, for those who look at the text around it. */
+export function stubOf(dataset: string): string {
   return stringify({
     apiVersion: 'v3.1.0',
     kind: 'DataContract',

@@ -8,6 +8,8 @@ export type Sample = {
   readonly isAll: boolean
   /** Columns in key order, where the source knows. */
   readonly primaryKey?: readonly string[]
+  /** The label of a window that such rows are of, where that is known. */
+  readonly window?: string
   /** How to get to the next page, where that was found out. */
   readonly pagination?: object
 }
@@ -17,6 +19,8 @@ export type SampleColumn = {
   readonly name: string
   /** The engine's type, where the source has types. */
   readonly type?: string
+  /** The same in the source's own words. */
+  readonly sourceType?: string
 }
 
 /** A column's texts that are not empty. */
@@ -25,4 +29,13 @@ export function textsOf({ rows }: Pick<Sample, 'rows'>, column: number): string[
     const text = row[column]?.trim() ?? ''
     return text === '' ? [] : [text]
   })
+}
+
+/** Records with names of their own as columns and rows; a record need not have all of the names. */
+export function rowsOf(records: readonly ReadonlyMap<string, string | null>[]): Pick<Sample, 'columns' | 'rows'> {
+  const names = [...new Set(records.flatMap((record) => [...record.keys()]))]
+  return {
+    columns: names.map((name) => ({ name })),
+    rows: records.map((record) => names.map((name) => record.get(name) ?? null)),
+  }
 }

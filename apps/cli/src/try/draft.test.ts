@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import { draftOf } from './draft.ts'
+import type { Sample } from './sample.ts'
+
+/** Rows of these columns, each made by its number. */
+function sampleOf(
+  columns: Readonly<Record<string, (row: number) => string | null>>,
+  fields: Partial<Sample> = {},
+): Sample {
+  const rows = Array.from({ length: 40 }, (_, row) => Object.values(columns).map((cell) => cell(row)))
+  return { facts: [], columns: Object.keys(columns).map((name) => ({ name })), rows, isAll: true, ...fields }
+}
+
+function typesOf(columns: Readonly<Record<string, (row: number) => string | null>>, dataset = 'things') {
+  return Object.fromEntries(
+    draftOf(sampleOf(columns), dataset).columns.map(({ name, inferred }) => [name, inferred.type]),
+  )
+}
+
+const personal = (dataset: string, ...names: string[]) =>
+  draftOf(
+    sampleOf(Object.fromEntries(names.map((name) => [name, (row: number) => `x${row}`]))),
+    dataset,
+  ).columns.flatMap(({ name, personal: why }) => (why === undefined ? [] : [name]))
+
+const keyOf = (sample: Sample, dataset: string) =>
+  draftOf(sample, dataset).columns.flatMap(({ name, isKey }) => (isKey ? [name] : []))
+
+const count = (row: number) => String(row + 1)
+
+describe('types', () => {
+  test('codes of digits are text, and coordinates are no amounts', () => {
+    expect(
+      typesOf({
+        zip: (row) => String(10_000 + row),
+        'address.postalCode': count,
+        phone: (row) => String(4_930_123_456 + row),
+        lat: (row) => `52.${row % 10}`,
+        quantity: count,
+      }),
+    ).toEqual({
+      zip: 'VARCHAR',
+      address_postal_code: 'VARCHAR',
+      phone: 'VARCHAR',
+      lat: 'DOUBLE',
+      quantity: 'BIGINT',
+    })
+  })
+
+  test('amounts have two digits or four behind the point, also where the rows at hand have fewer', () => {
+    expect(
+      typesOf({
+        one: (row) => `${row}.5`,
+        three: (row) => `${row}.125`,
+        wide: (row) => `${'9'.repeat(37)}.${row % 10}`,
+      }),
+    ).toEqual({ one: 'DECIMAL(18,2)', three: 'DECIMAL(18,4)', wide: 'DECIMAL(38,1)' })
+  })
+})
+
+test('a column is required where all rows were looked at, and not because the first ones have it', () => {
+  const columns = { id: count, note: (row: number) => `n${row}` }
+  const requiredOf = (isAll: boolean) =>
+    draftOf(sampleOf(columns, { isAll }), 'x').columns.flatMap(({ name, isRequired }) => (isRequired ? [name] : []))
+
+  expect(requiredOf(true)).toEqual(['id', 'note'])
+  expect(requiredOf(false)).toEqual(['id'])
+})
+
+describe('the key', () => {
+  test('is the column that is called so, before those that lead to other tables', () => {
+    const columns = { customer_id: count, order_no: count, amount: count }
+
+    expect(keyOf(sampleOf({ ...columns, id: count }), 'orders')).toEqual(['id'])
+    expect(keyOf(sampleOf(columns), 'orders')).toEqual(['order_no'])
+    expect(keyOf(sampleOf({ sku: (row) => `A-${row}`, name: (row) => `n${row}` }), 'products')).toEqual(['sku'])
+  })
+
+  test('is not guessed from a column of another table, unless all rows are there', () => {
+    const columns = { customer_id: count, at: (row: number) => `2026-03-01T10:${10 + row}:00Z` }
+
+    expect(keyOf(sampleOf(columns, { isAll: false }), 'visits')).toEqual([])
+    expect(keyOf(sampleOf(columns), 'visits')).toEqual(['customer_id'])
+  })
+
+  test('that was guessed from some of the rows is to be checked', () => {
+    const noteOf = (isAll: boolean) => draftOf(sampleOf({ id: count }, { isAll }), 'x').columns[0]?.inferred.note
+
+    expect([noteOf(false), noteOf(true)]).toEqual(['unique in these rows: check it', undefined])
+  })
+})
+
+describe('personal data', () => {
+  test('is guessed from names, whatever stands before them', () => {
+    expect(
+      personal(
+        'things',
+        'address.street',
+        'homeAddressZip',
+        'contact_phone_number',
+        'Vorname',
+        'geo_lat',
+        'billing_iban',
+      ),
+    ).toEqual(['address_street', 'home_address_zip', 'contact_phone_number', 'vorname', 'geo_lat', 'billing_iban'])
+    expect(personal('things', 'name', 'product_name', 'city', 'status', 'zipped', 'platform')).toEqual([])
+  })
+
+  test('is the name in a table of people, and no other name', () => {
+    expect(personal('customers', 'name')).toEqual(['name'])
+    expect(personal('crm_users', 'name')).toEqual(['name'])
+    expect(personal('products', 'name')).toEqual([])
+  })
+
+  test('is not a flag', () => {
+    const flag = (row: number) => (row % 2 === 0 ? 'true' : 'false')
+
+    expect(draftOf(sampleOf({ is_mobile: flag }), 'x').columns[0]?.personal).toBeUndefined()
+  })
+})
+
+test('rules are given for values that say something', () => {
+  const { columns } = draftOf(
+    sampleOf({
+      one: () => 'same',
+      two: (row) => ['a', 'b'][row % 2] ?? null,
+      owner_id: count,
+      longitude: (row) => `13.${row}`,
+      amount: (row) => `${row}.99`,
+    }),
+    'x',
+  )
+
+  expect(columns.flatMap(({ name, values, minimum }) => ((values ?? minimum) === undefined ? [] : [name]))).toEqual([
+    'two',
+    'amount',
+  ])
+})

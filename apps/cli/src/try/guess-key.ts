@@ -1,0 +1,39 @@
+import type { DraftColumn } from './draft.ts'
+import { isKeyName, isKeyWord, singularOf } from './name-meaning.ts'
+import type { Sample } from './sample.ts'
+
+/**
+ * Marks the source's own key, or else the column that seems to be it: a wrong one would cost rows, which count as
+ * duplicates, so that a column which may as well lead to another table is none.
+ */
+export function withKey(
+  columns: readonly DraftColumn[],
+  { primaryKey: known = [], isAll }: Pick<Sample, 'primaryKey' | 'isAll'>,
+  dataset: string,
+): DraftColumn[] {
+  const keys = new Set(known)
+  const guess = known.length > 0 ? undefined : guessedKey(columns, { dataset, isAll })
+  const note = isAll ? {} : { note: 'unique in these rows: check it' }
+  return columns.map((column) => {
+    const asKey = { ...column, isKey: true, isRequired: true, minimum: undefined }
+    if (keys.has(column.from)) return asKey
+    return column === guess ? { ...asKey, inferred: { ...column.inferred, ...note } } : column
+  })
+}
+
+function guessedKey(
+  columns: readonly DraftColumn[],
+  { dataset, isAll }: { readonly dataset: string; readonly isAll: boolean },
+): DraftColumn | undefined {
+  const unique = columns.filter(
+    ({ isUnique, inferred: { type } }) => isUnique && !/^(?:DOUBLE|BOOLEAN)|\[\]$/.test(type),
+  )
+  const own = singularOf(dataset)
+  const [first] = columns
+  return (
+    unique.find(({ name }) => name === 'id') ??
+    unique.find(({ name }) => isKeyName(name) && name.startsWith(`${own}_`)) ??
+    unique.find(({ name }) => isKeyWord(name)) ??
+    unique.find((column) => isAll && column === first && isKeyName(column.name))
+  )
+}
