@@ -121,6 +121,14 @@ describe.each(SERVERS)('a table of $name', ({ isMissing, open }) => {
         ['one', 'string'],
       ])
       expect(properties.flatMap(({ name, primaryKey }) => (primaryKey === true ? [name] : []))).toEqual(['customer_no'])
+      // NOT NULL; but a text may be there and empty, which counts as no value.
+      expect(properties.flatMap(({ name, required }) => (required === true ? [name] : []))).toEqual([
+        'customer_no',
+        'balance',
+        'active',
+        'created',
+        'updated',
+      ])
       expect(parse(await text('pipeline.yaml'))).toMatchObject({
         serve: [{ table: 'accounts', exclude: ['first_name', 'email', 'birth_date', 'zip', 'lng'] }],
       })

@@ -28,6 +28,30 @@ const keyOf = (sample: Sample, dataset: string) =>
 
 const count = (row: number) => String(row + 1)
 
+describe('required', () => {
+  const requiredOf = (fields: Partial<Sample>) => {
+    const sample = sampleOf({ amount: count, listed: count, named: count, at: count, free: count }, fields)
+    const types = ['DECIMAL(12,2)', 'VARCHAR[]', 'VARCHAR', 'DATE', 'INTEGER']
+    const columns = sample.columns.map(({ name }, index) => ({
+      name,
+      type: types[index] ?? '',
+      isNeverNull: name !== 'free',
+    }))
+    return draftOf({ ...sample, columns, primaryKey: [] }, 'things').columns.flatMap(({ name, isRequired }) =>
+      isRequired ? [name] : [],
+    )
+  }
+
+  test('is what the database requires, but for what may be there and empty', () => {
+    expect(requiredOf({ isAll: false })).toEqual(['amount', 'at'])
+    expect(requiredOf({ isAll: false, rows: [] })).toEqual(['amount', 'at'])
+  })
+
+  test('is also what all rows have, where all were looked at', () => {
+    expect(requiredOf({ isAll: true })).toEqual(['amount', 'listed', 'named', 'at', 'free'])
+  })
+})
+
 describe('types', () => {
   test('codes of digits are text, and coordinates are no amounts', () => {
     expect(

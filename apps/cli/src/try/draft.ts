@@ -13,7 +13,7 @@ export type DraftColumn = {
   readonly inferred: Inferred
   readonly emptyCount: number
   readonly distinctCount: number
-  /** There is a value in every row that there is. */
+  /** There is a value in every row that there is: all were looked at, or the source sees to it. */
   readonly isRequired: boolean
   readonly isKey: boolean
   /** Every value is there once, and there is one in every row. */
@@ -85,7 +85,7 @@ function draftColumn(sample: Sample, { index, column, name, dataset }: Place): D
     emptyCount,
     distinctCount,
     // A row that was not looked at may lack it: that must not cost the row.
-    isRequired: isComplete && sample.isAll,
+    isRequired: (isComplete && sample.isAll) || isSurelyThere(column, inferred),
     isKey: false,
     isUnique: isComplete && distinctCount === sample.rows.length,
     personal,
@@ -117,6 +117,11 @@ function fitting(name: string, inferred: Inferred): Inferred {
 
 function withoutNumber({ nulls }: Inferred): Inferred {
   return { type: 'VARCHAR', ...(nulls === undefined ? {} : { nulls }), note: 'digits, but no number' }
+}
+
+/** A text that is not NULL may be empty, and so may a list: where rows are refined, that counts as no value. */
+function isSurelyThere({ isNeverNull = false }: SampleColumn, { type }: Inferred): boolean {
+  return isNeverNull && type !== 'VARCHAR' && !type.endsWith('[]')
 }
 
 /** Types of databases that are a time of no zone. */

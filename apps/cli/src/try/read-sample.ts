@@ -71,7 +71,12 @@ async function ofTable({ target, fill, limit, signal }: Reading): Promise<Sample
   const { table, rows, isAll } = await firstRows(source, dataset.table, deps)
   return {
     facts: [['table', `${dataset.table.schema}.${dataset.table.name}, ${formatCount(table.columns.length)} columns`]],
-    columns: table.columns.map(({ name, type, sourceType }) => ({ name, type, sourceType })),
+    columns: table.columns.map(({ name, type, sourceType, nullable }) => ({
+      name,
+      type,
+      sourceType,
+      isNeverNull: !nullable,
+    })),
     rows,
     isAll,
     primaryKey: table.primaryKey,

@@ -21,6 +21,8 @@ export type SampleColumn = {
   readonly type?: string
   /** The same in the source's own words. */
   readonly sourceType?: string
+  /** Whether the source lets no row be without a value. */
+  readonly isNeverNull?: boolean
 }
 
 /** A column's texts that are not empty. */

@@ -2,11 +2,11 @@ import type { CheckedPipeline, CheckedSource, DatabaseSource, FilesDataset, File
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/warehouse'
 import { access, constants, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { discoverTables } from '../database/discover-tables.ts'
+import { dirname, resolve } from 'node:path'
 import { parseFilePattern } from '../files/file-pattern.ts'
 import { findFiles } from '../files/find-files.ts'
 import { archiveFolder } from '../files/local-paths.ts'
+import { checkDatabase } from './check-database.ts'
 import type { Finding } from './finding.ts'
 
 type Found = string | Omit<Finding, 'check'>
@@ -28,7 +28,7 @@ function isOfSite(source: CheckedSource, site: string): source is FilesSource | 
 
 function checksOf(source: FilesSource | DatabaseSource, deps: Filling): SourceCheck[] {
   if (source.type === 'database') {
-    return [{ name: `database ${source.name}`, run: (signal) => checkDatabase(source, deps, signal) }]
+    return [{ name: `database ${source.name}`, run: (signal) => checkDatabase(source, { ...deps, signal }) }]
   }
   return source.datasets.map((dataset) => ({
     name: `folder ${source.name}/${dataset.name}`,
@@ -36,18 +36,14 @@ function checksOf(source: FilesSource | DatabaseSource, deps: Filling): SourceCh
   }))
 }
 
-async function checkDatabase(source: DatabaseSource, deps: Filling, signal: AbortSignal): Promise<Found> {
-  const tables = await discoverTables(source, { ...deps, signal })
-  return `answers; ${tables.length} tables to copy are to be seen`
-}
-
 async function checkFolder(
   source: FilesSource,
   dataset: FilesDataset,
   { fill, signal }: { readonly fill: Fill; readonly signal: AbortSignal },
 ): Promise<Found> {
-  const folder = await fill(source.path)
-  const found = await findFiles({ source: source.name, folder }, parseFilePattern(dataset.files), { signal })
+  const path = await fill(source.path)
+  const folder = resolve(path)
+  const found = await findFiles({ source: source.name, folder: path }, parseFilePattern(dataset.files), { signal })
   for (const { file } of found.slice(-1)) await access(file, constants.R_OK)
   const { afterLanding = 'leave' } = dataset
   const count = `${folder} may be read; ${found.length} files like ${dataset.files} are there`

@@ -23,9 +23,16 @@ export async function fillAddress(
   template: string,
   options: { readonly refresh: boolean },
 ): Promise<string> {
-  const isWhole = /^\$\{[^{}]*\}$/.test(template.trim())
+  const isWhole = isPlaceholder(template)
   const filled = await fill(template, isWhole ? options : { ...options, encodeSecret: encodeURIComponent })
   return filled.trim()
+}
+
+const isPlaceholder = (template: string) => /^\$\{[^{}]*\}$/.test(template.trim())
+
+/** Whether the address is kept as a secret with all that is in it. */
+export function isSecretAsWhole(template: string): boolean {
+  return isPlaceholder(template) && hasSecret(template)
 }
 
 /** Whether looking the secrets up again could give another address. */
@@ -38,6 +45,7 @@ export function parseAddress(source: string, text: string): DatabaseAddress {
   const url = URL.parse(text)
   if (url === null) throw new DatabaseAddressError(source, 'a text that is no address')
   if (url.hostname === '') throw new DatabaseAddressError(source, 'an address without a host')
+  if (url.port === '0') throw new DatabaseAddressError(source, 'the port 0')
   const database = decode(source, url.pathname.replace(/^\//, ''))
   if (database === '') throw new DatabaseAddressError(source, 'an address without a database')
   return {

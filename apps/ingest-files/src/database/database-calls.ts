@@ -4,6 +4,9 @@ import type { DatabasePlace } from './errors.ts'
 /** Says what an error of a driver means. @param doing what was being done: `list the tables` */
 export type TranslateError = (error: unknown, doing: string) => unknown
 
+/** `remedy`: what to do when the server refuses who signs in. */
+export type TranslateOptions = { readonly signal: AbortSignal; readonly remedy: string }
+
 /** Runs a call to the database; what it throws is translated once, here. */
 export type DatabaseCall = <Result>(doing: string, run: () => Promise<Result>) => Promise<Result>
 

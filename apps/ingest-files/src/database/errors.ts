@@ -32,14 +32,30 @@ export class DatabaseUnavailableError extends TransientError {
   }
 }
 
-/** User and password, or the client's address, were refused. */
+/** User and password, an identity, or the client's address, were refused. */
 export class DatabaseLoginRefusedError extends TerminalError {
   readonly code = 'DATABASE_LOGIN_REFUSED'
 
-  constructor(place: DatabasePlace, reason: string, options?: ErrorOptions) {
+  /** @param remedy which setting or secret to give or to correct */
+  constructor(place: DatabasePlace, reason: string, remedy: string, options?: ErrorOptions) {
     super(
-      `database refused the login [${at(place)} reason=${reason}]: expected user and password to be right, also after the secret was looked up again; correct the secret or the user in the source's \`url\``,
+      `database refused the login [${at(place)} reason=${reason}]: expected it to let this user in, got a refusal; ${remedy}`,
       { ...place, reason },
+      options,
+    )
+  }
+}
+
+/** Neither a user in the address, nor a token of Entra to sign in with. Transient: who gives tokens may be away. */
+export class DatabaseIdentityMissingError extends TransientError {
+  readonly code = 'DATABASE_IDENTITY_MISSING'
+
+  /** @param giving how a user and a password are given */
+  constructor(place: DatabasePlace, giving: string, options?: ErrorOptions) {
+    super(
+      `nobody to sign in to the database as [${at(place)}]: expected a user in the source's \`url\`, or a token of Entra for this machine's identity, got neither; ${giving}, ` +
+        'or give this machine an identity of Azure (a managed identity, AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or `az login`)',
+      { ...place },
       options,
     )
   }

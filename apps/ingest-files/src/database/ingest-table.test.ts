@@ -583,6 +583,7 @@ describe('what goes wrong with a database', () => {
     ['no address ${secret:PW}', 'a text that is no address'],
     ['postgres://u:${secret:PW}@host', 'an address without a database'],
     ['postgres://u:p@ss%@host/db', 'escapes nothing'],
+    ['mssql://u:${secret:PW}@host:0/db', 'the port 0'],
     ['postgres://u:${secret:PW}@host/db?sslmode=prefer', 'another sslmode'],
     ['postgres://u:${secret:PW}@host/db?options=x', 'the parameter options'],
   ])('the address %s is refused: %s', async (url, problem) => {

@@ -7,13 +7,14 @@ import type { CheckedPipeline, DatabaseDataset, DatabaseSource, TableSplit } fro
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/warehouse'
 import type { ConnectionSlots } from './connection-slots.ts'
-import { RowsLostError, SplitUnusableError } from './errors.ts'
+import { RowsLostError } from './errors.ts'
 import { landRanges } from './land-ranges.ts'
 import { landRows } from './land-rows.ts'
 import { openLandingState } from './landing-state.ts'
 import { openMoment, type Moment } from './shared-moment.ts'
 import { planReading, type Reading } from './plan-reading.ts'
 import type { KeyRange, Snapshot, SnapshotOptions, SourceDatabase, SourceTable } from './source-database.ts'
+import { splitColumn } from './split-column.ts'
 import { withAnother, withDatabase } from './with-database.ts'
 
 type Deps = {
@@ -103,10 +104,7 @@ async function planRanges(
   split: TableSplit | undefined,
   { described, database, snapshot, reading }: Work,
 ): Promise<Ranges | undefined> {
-  const column = split?.column ?? described.primaryKey[0]
-  if (split?.column !== undefined && !described.columns.some(({ name }) => name === split.column)) {
-    throw new SplitUnusableError(database.place, described.table, split.column)
-  }
+  const column = splitColumn(database.place, described, split)
   if (split === undefined || column === undefined || reading.range?.kind === 'changes') return undefined
   if ((await snapshot.estimate(described)) < split.minRows) return undefined
   return { column, split, shared: await snapshot.share() }
@@ -187,6 +185,7 @@ const DELETED = {
   name: DELETED_COLUMN,
   sourceType: 'bit',
   type: 'BOOLEAN',
+  nullable: false,
   fromText: (text: string) => `CAST(${text} AS BOOLEAN)`,
 }
 

@@ -12,8 +12,14 @@ import type { SourceRow, SourceTable } from './source-database.ts'
 const table: SourceTable = {
   table: { schema: 'public', name: 't' },
   columns: [
-    { name: 'id', sourceType: 'integer', type: 'INTEGER', fromText: (text) => `CAST(${text} AS INTEGER)` },
-    { name: 'v', sourceType: 'text', type: 'VARCHAR', fromText: (text) => text },
+    {
+      name: 'id',
+      sourceType: 'integer',
+      type: 'INTEGER',
+      nullable: false,
+      fromText: (text) => `CAST(${text} AS INTEGER)`,
+    },
+    { name: 'v', sourceType: 'text', type: 'VARCHAR', nullable: true, fromText: (text) => text },
   ],
   primaryKey: ['id'],
 }

@@ -11,8 +11,10 @@ import {
 } from 'kysely'
 import { Connection, ISOLATION_LEVEL, Request, TYPES, type ConnectionConfiguration } from 'tedious'
 import type { DatabaseAddress } from './database-address.ts'
-import { DatabaseAddressError } from './errors.ts'
+import { placeOf } from './database-calls.ts'
+import { DatabaseAddressError, DatabaseIdentityMissingError } from './errors.ts'
 import { RowBatches } from './row-batches.ts'
+import { givingUser } from './sign-in.ts'
 import type { SourceRow } from './source-database.ts'
 
 /** Milliseconds. A server that needs longer to say hello is taken for away. */
@@ -47,7 +49,7 @@ export function connectMssql(source: string, address: DatabaseAddress, limits: L
   const close = () => open?.close()
   const connect = async () =>
     await (opening ??= (async () => {
-      open = new Connection({ ...options, authentication: await authenticationOf(source, address, limits.credential) })
+      open = new Connection({ ...options, authentication: await authenticationOf(source, address, limits) })
       signal.throwIfAborted()
       await established(open)
       return open
@@ -200,12 +202,18 @@ function optionsOf(source: string, address: DatabaseAddress): ConnectionConfigur
 
 async function authenticationOf(
   source: string,
-  { user, password }: DatabaseAddress,
-  credential: AzureCredential | undefined,
+  address: DatabaseAddress,
+  { credential, signal }: Limits,
 ): Promise<NonNullable<ConnectionConfiguration['authentication']>> {
+  const { user, password, scheme } = address
   if (user !== undefined) return { type: 'default', options: { userName: user, password: password ?? '' } }
-  if (credential === undefined) throw new DatabaseAddressError(source, 'an address without a user')
-  const token = await (await credential()).getToken(TOKEN_SCOPE)
-  if (token === null) throw new DatabaseAddressError(source, 'an address without a user, and no token of Entra for it')
-  return { type: 'azure-active-directory-access-token', options: { token: token.token } }
+  const missing = (options?: ErrorOptions) =>
+    new DatabaseIdentityMissingError(placeOf(source, address), givingUser(scheme), options)
+  try {
+    const token = await (await credential?.())?.getToken(TOKEN_SCOPE, { abortSignal: signal })
+    if (token == null) throw missing()
+    return { type: 'azure-active-directory-access-token', options: { token: token.token } }
+  } catch (error) {
+    throw signal.aborted || error instanceof DatabaseIdentityMissingError ? error : missing({ cause: error })
+  }
 }

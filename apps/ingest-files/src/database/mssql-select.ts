@@ -12,7 +12,6 @@ import { wallTime } from './wall-time.ts'
 
 export type MssqlColumn = SourceColumn & {
   readonly toText: Landing['toText']
-  readonly nullable: boolean
   /** As `CONVERT` takes it. */
   readonly mssqlType: string
 }

@@ -11,22 +11,26 @@ import { translateMssqlError } from './mssql-errors.ts'
 import type { MssqlColumn, MssqlTable } from './mssql-select.ts'
 import { openSnapshot } from './mssql-snapshot.ts'
 import { mssqlLandingOf } from './mssql-types.ts'
+import { signInRemedy } from './sign-in.ts'
 import type { SourceDatabase, SourceTable } from './source-database.ts'
 
 /** A database of SQL Server 2016 or newer, or of Azure SQL. */
 export function openMssql(options: {
   readonly source: string
   readonly address: DatabaseAddress
+  /** As it stands in the pipeline's text. */
+  readonly template?: string | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
   readonly credential?: AzureCredential | undefined
 }): SourceDatabase {
-  const { source, address, signal } = options
+  const { source, address, template = '', signal } = options
   const place = placeOf(source, address)
   const connection = connectMssql(source, address, options)
   const { db } = connection
 
-  const translate: TranslateError = (error, doing) => translateMssqlError(error, place, doing, signal)
+  const remedy = signInRemedy(template, address)
+  const translate: TranslateError = (error, doing) => translateMssqlError(error, place, doing, { signal, remedy })
   const call = createDatabaseCall(translate, signal)
   const describe = async (table: TableName) =>
     await call(`look at ${table.schema}.${table.name}`, async () => await describeTable(db, place, table))

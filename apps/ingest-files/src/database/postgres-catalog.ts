@@ -60,13 +60,19 @@ export async function findTable(db: QueryExecutorProvider, table: TableName): Pr
   return rows[0]
 }
 
-/** The columns in order, with domains followed to what they are made of. */
+/**
+ * The columns in order, with domains followed to what they are made of. A NOT NULL that was not validated (PostgreSQL 18)
+ * says nothing of the rows that are there.
+ */
 export async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<CatalogColumn[]> {
   const { rows } = await sql<CatalogColumn>`
     WITH RECURSIVE followed AS (
       SELECT a.attnum, a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared,
              a.atttypid AS type_id, a.atttypmod AS modifier, a.attndims::int AS dimensions,
-             a.attnotnull AS not_null
+             a.attnotnull AND NOT EXISTS (
+               SELECT FROM pg_catalog.pg_constraint n WHERE n.conrelid = a.attrelid
+                 AND n.contype = 'n' AND NOT n.convalidated AND a.attnum = ANY (n.conkey)
+             ) AS not_null
       FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = ${tableId}::oid AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL

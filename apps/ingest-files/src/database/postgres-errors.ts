@@ -1,4 +1,5 @@
 import { CancelledError, PipelineError } from '@cinelake/core'
+import type { TranslateOptions } from './database-calls.ts'
 import {
   DatabaseLoginRefusedError,
   DatabaseMissingError,
@@ -27,22 +28,27 @@ export function translatePostgresError(
   error: unknown,
   place: DatabasePlace,
   doing: string,
-  signal: AbortSignal,
+  { signal, remedy }: TranslateOptions,
 ): unknown {
   if (error instanceof PipelineError) return error
   if (signal.aborted) return new CancelledError(doing, { cause: error })
   const { code, message } =
     error instanceof Error ? { code: codeOf(error), message: error.message } : { code: undefined, message: '' }
-  if (code === undefined) return withoutCode(error, message, place)
+  if (code === undefined) return withoutCode(error, message, place, remedy)
   // A code of five letters is the server's; the others are Node's.
   return /^[0-9A-Z]{5}$/.test(code) && isFromServer(error)
-    ? fromServer(code, error, place, doing)
+    ? fromServer(code, error, place, { doing, remedy })
     : fromNetwork(code, error, place)
 }
 
-function fromServer(state: string, error: unknown, place: DatabasePlace, doing: string): Error {
+function fromServer(
+  state: string,
+  error: unknown,
+  place: DatabasePlace,
+  { doing, remedy }: { readonly doing: string; readonly remedy: string },
+): Error {
   const cause = { cause: error }
-  if (state.startsWith('28')) return new DatabaseLoginRefusedError(place, state, cause)
+  if (state.startsWith('28')) return new DatabaseLoginRefusedError(place, state, remedy, cause)
   if (state === '3D000') return new DatabaseMissingError(place, cause)
   if (state === '42501') return new DatabasePermissionError(place, doing, cause)
   if (OF_ROWS.test(state)) return new DatabaseQueryRefusedError(place, doing, state)
@@ -59,7 +65,7 @@ function fromNetwork(code: string, error: unknown, place: DatabasePlace): Error 
 }
 
 /** The driver's own errors have no code. */
-function withoutCode(error: unknown, message: string, place: DatabasePlace): unknown {
+function withoutCode(error: unknown, message: string, place: DatabasePlace, remedy: string): unknown {
   if (/does not support SSL|SSL connection/i.test(message)) {
     return new DatabaseTlsError(place, 'the server offers none', { cause: error })
   }
@@ -67,7 +73,7 @@ function withoutCode(error: unknown, message: string, place: DatabasePlace): unk
     return new DatabaseUnavailableError(place, 'connection lost', { cause: error })
   }
   if (/SASL|password/i.test(message))
-    return new DatabaseLoginRefusedError(place, 'no usable password', { cause: error })
+    return new DatabaseLoginRefusedError(place, 'no usable password', remedy, { cause: error })
   return error
 }
 

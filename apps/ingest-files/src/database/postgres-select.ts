@@ -11,7 +11,7 @@ import type {
   TimeRange,
 } from './source-database.ts'
 
-export type PostgresColumn = SourceColumn & { readonly toText: Landing['toText']; readonly nullable: boolean }
+export type PostgresColumn = SourceColumn & { readonly toText: Landing['toText'] }
 export type PostgresTable = Omit<SourceTable, 'columns'> & {
   readonly columns: readonly PostgresColumn[]
   /** `pg_class.relkind` */

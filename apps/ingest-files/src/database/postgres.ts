@@ -10,21 +10,25 @@ import { translatePostgresError } from './postgres-errors.ts'
 import type { PostgresColumn, PostgresTable } from './postgres-select.ts'
 import { openSnapshot } from './postgres-snapshot.ts'
 import { landingOf } from './postgres-types.ts'
+import { signInRemedy } from './sign-in.ts'
 import type { SourceDatabase, SourceTable } from './source-database.ts'
 
 /** A PostgreSQL database, or one that speaks its protocol and has its catalog. */
 export function openPostgres(options: {
   readonly source: string
   readonly address: DatabaseAddress
+  /** As it stands in the pipeline's text. */
+  readonly template?: string | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }): SourceDatabase {
-  const { source, address, timeoutMs, signal } = options
+  const { source, address, template = '', timeoutMs, signal } = options
   const place = placeOf(source, address)
   const connection = connectPostgres(source, address, { timeoutMs, signal })
   const { db } = connection
 
-  const translate: TranslateError = (error, doing) => translatePostgresError(error, place, doing, signal)
+  const remedy = signInRemedy(template, address)
+  const translate: TranslateError = (error, doing) => translatePostgresError(error, place, doing, { signal, remedy })
   const call = createDatabaseCall(translate, signal)
   const describe = async (table: TableName) =>
     await call(`look at ${table.schema}.${table.name}`, async () => await describeTable(db, place, table))

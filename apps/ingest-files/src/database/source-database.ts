@@ -9,6 +9,8 @@ export type SourceColumn = {
   readonly sourceType: string
   /** The engine's type in which it lands: `DECIMAL(10,2)`. */
   readonly type: string
+  /** False: the database lets no row be without a value. */
+  readonly nullable: boolean
   /** The engine's SQL that makes a value of `type` out of a text column, given as an SQL expression. */
   readonly fromText: (text: string) => string
 }
@@ -120,6 +122,8 @@ export type OpenDatabase = (options: {
   readonly source: string
   /** With every placeholder filled in. */
   readonly url: string
+  /** As it stands in the pipeline's text, to say what of it is to be corrected. */
+  readonly template?: string | undefined
   /** Milliseconds. The longest that the database may take for the next piece of an answer. */
   readonly timeoutMs: number
   /** For databases of Azure that are opened without a password. */

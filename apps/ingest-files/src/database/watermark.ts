@@ -5,7 +5,7 @@ import type { SourceTable } from './source-database.ts'
  * By what new rows are told, judged by what the columns land as.
  * @throws {CursorUnusableError} terminal: a column is not there, or neither a time nor a number
  */
-function watermarkOf(place: DatabasePlace, table: SourceTable, columns: readonly string[]): 'time' | 'number' {
+export function watermarkOf(place: DatabasePlace, table: SourceTable, columns: readonly string[]): 'time' | 'number' {
   const kinds = columns.map((name) => {
     const column = table.columns.find((one) => one.name === name)
     const unusable = (problem: string) => new CursorUnusableError(place, table.table, name, problem)
@@ -25,8 +25,6 @@ function watermarkOf(place: DatabasePlace, table: SourceTable, columns: readonly
   return kinds[0] ?? 'time'
 }
 
-type Nullable = { readonly name: string; readonly nullable: boolean }
-
 /**
  * The same, with a look into the table: rows without a value would be in no range, ever.
  * @param hasRowsWithout whether there are rows that have none in any of the columns; asked where there may be
@@ -34,7 +32,7 @@ type Nullable = { readonly name: string; readonly nullable: boolean }
  */
 export async function checkWatermark(
   place: DatabasePlace,
-  table: Omit<SourceTable, 'columns'> & { readonly columns: readonly (SourceTable['columns'][number] & Nullable)[] },
+  table: SourceTable,
   columns: readonly string[],
   hasRowsWithout: () => Promise<boolean>,
 ): Promise<'time' | 'number'> {

@@ -50,7 +50,14 @@ async function openFor<T>(
   const attempt = async (refresh: boolean) => {
     const url = await fillAddress(fill, source.url, { refresh })
     const timeoutMs = source.timeoutMs ?? TIMEOUT_MS
-    await using database = openDatabase({ source: source.name, url, timeoutMs, signal, credential })
+    await using database = openDatabase({
+      source: source.name,
+      url,
+      template: source.url,
+      timeoutMs,
+      signal,
+      credential,
+    })
     return await work(database)
   }
   try {

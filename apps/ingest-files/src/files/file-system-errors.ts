@@ -1,3 +1,4 @@
+import { isAbsolute, resolve } from 'node:path'
 import {
   FileForbiddenError,
   FileLockedError,
@@ -29,9 +30,20 @@ export function folderError(error: unknown, source: string, folder: string): unk
   const code = codeOf(error)
   if (code === undefined) return error
   const problem = FOLDER_PROBLEMS[code]
-  if (problem === undefined) return new SourceFolderAwayError(source, folder, code, { cause: error })
+  if (problem === undefined) return new SourceFolderAwayError(source, resolve(folder), code, { cause: error })
   const [found, remedy] = problem
-  return new SourceFolderUnusableError(source, folder, found, remedy, { cause: error })
+  return unusableFolder(source, folder, [found, remedy], { cause: error })
+}
+
+/** Says where a folder was looked for, as an absolute path: a relative one is another for each program. */
+export function unusableFolder(
+  source: string,
+  folder: string,
+  [found, remedy]: readonly [found: string, remedy: string],
+  options?: ErrorOptions,
+): SourceFolderUnusableError {
+  const how = isAbsolute(folder) ? '' : ` (\`${folder}\` is relative to where this program was started)`
+  return new SourceFolderUnusableError(source, resolve(folder), `${found}${how}`, remedy, options)
 }
 
 /** Why a file could not be looked at or read. What the file system did not say comes back as it is. */

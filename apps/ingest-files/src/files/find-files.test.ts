@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { drop } from '../ingest-files.fixture.ts'
@@ -58,6 +58,28 @@ describe('a folder that cannot be listed', () => {
       retryable,
       message: expect.stringMatching(words),
       context: { source: 'catalogue', folder: '/drops' },
+    })
+  })
+
+  test('whose path is relative is shown as the absolute one, and told what it is relative to', async () => {
+    const finding = findFiles({ source: 'catalogue', folder: 'no/such' }, parseFilePattern('*.csv'))
+
+    await expect(finding).rejects.toMatchObject({
+      message: expect.stringContaining(
+        `folder=${resolve('no/such')}]: expected a folder that this agent may list, got nothing of that name (\`no/such\` is relative to where this program was started)`,
+      ),
+      context: { folder: resolve('no/such') },
+    })
+  })
+
+  test('since it is a file is shown as absolute, too', async () => {
+    await using directory = await temporaryDirectory()
+    await drop(directory.path, { file: 'x' })
+    const folder = relative(process.cwd(), join(directory.path, 'file'))
+
+    await expect(findFiles({ source: 'catalogue', folder }, parseFilePattern('*.csv'))).rejects.toMatchObject({
+      code: 'FILES_FOLDER_UNUSABLE',
+      context: { folder: join(directory.path, 'file') },
     })
   })
 })

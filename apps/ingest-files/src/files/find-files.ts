@@ -2,9 +2,9 @@ import { CancelledError } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FileForbiddenError, FileOutsideSourceError, SourceFolderUnusableError } from './errors.ts'
+import { FileForbiddenError, FileOutsideSourceError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
-import { codeOf, fileError, folderError } from './file-system-errors.ts'
+import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
 import type { GlobSegment } from './glob.ts'
 import { isBelow } from './local-paths.ts'
 
@@ -65,7 +65,7 @@ async function openFolder({ source, folder }: SourceFolder): Promise<string> {
   } catch (error) {
     throw folderError(error, source, folder)
   }
-  throw new SourceFolderUnusableError(source, folder, 'a file', 'name the folder that the file is in')
+  throw unusableFolder(source, folder, ['a file', 'name the folder that the file is in'])
 }
 
 async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]): Promise<void> {

@@ -5,6 +5,7 @@ import type { Lake, Landed } from '@cinelake/lake'
 import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { chooseFiles, type ChosenFiles } from './choose-files.ts'
 import { createClaims, newestManifest, type Claims } from './claims.ts'
 import { FileEmptyError, FilesMissingError, FileUnstableError } from './errors.ts'
@@ -191,7 +192,7 @@ function reportMissing({ source, dataset, folder, command, log }: Drop): void {
   const about = {
     source: source.name,
     dataset: dataset.name,
-    folder,
+    folder: resolve(folder),
     files: dataset.files,
     window: command.window.label,
   }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { compressionOf, type Compression } from '../files/compression.ts'
@@ -43,7 +44,7 @@ export async function firstFile(
   }
   const newest = data.filter(({ sizeBytes }) => sizeBytes > 0).sort((one, other) => timeOf(other) - timeOf(one))[0]
   if (newest === undefined) {
-    const about = { source: source.name, dataset: dataset.name, folder, files: pattern.text }
+    const about = { source: source.name, dataset: dataset.name, folder: resolve(folder), files: pattern.text }
     throw new FilesMissingError({ ...about, window: 'any' })
   }
   const { name, file, sizeBytes } = newest

@@ -1,0 +1,38 @@
+import { placeholdersIn } from '@cinelake/secrets'
+import { isSecretAsWhole, type DatabaseAddress } from './database-address.ts'
+
+/** How a user and a password are given, and where the password goes. */
+export const givingUser = (scheme: string) =>
+  `write \`${scheme === 'mssql' ? 'mssql' : 'postgres'}://USER:\${secret:NAME}@HOST/DATABASE\` and keep the password as the secret NAME where this machine has its secrets (CINELAKE_SECRETS; with \`env:\` in the setting CINELAKE_SECRET_NAME)`
+
+/**
+ * What to do when a server refuses who signs in: which setting or secret to give or to correct. Nothing that was filled in
+ * is in it.
+ * @param template the address as it stands in the pipeline's text
+ */
+export function signInRemedy(
+  template: string,
+  { scheme, user, password }: Pick<DatabaseAddress, 'scheme' | 'user' | 'password'>,
+): string {
+  const placeholders = placeholdersIn(template)
+  const secrets = placeholders.flatMap((one) => (one.kind === 'secret' ? [one.name] : []))
+  const settings = placeholders.flatMap((one) => (one.kind === 'setting' ? [one.name] : []))
+  const where = isSecretAsWhole(template) ? `the address in the secret ${secrets.join()}` : "the source's `url`"
+  if (user === undefined && scheme === 'mssql') {
+    return `make this machine's identity a user of the database (CREATE USER [NAME] FROM EXTERNAL PROVIDER), or name another in ${where}: ${givingUser(scheme)}`
+  }
+  if (user === undefined || password === undefined) {
+    return `${where} has no ${user === undefined ? 'user' : 'password'}: ${givingUser(scheme)}`
+  }
+  if (isSecretAsWhole(template)) return `check user and password of ${where}, which was looked up again`
+  if (secrets.length > 0) {
+    const again = secrets.length > 1 ? 'which were looked up again' : 'which was looked up again'
+    return `check the user in ${where} and the ${named('secret', secrets)}, ${again}`
+  }
+  const also = settings.length > 0 ? ` and the ${named('setting', settings)}` : ''
+  return `check user and password in ${where}${also}`
+}
+
+function named(what: string, names: readonly string[]): string {
+  return `${what}${names.length > 1 ? 's' : ''} ${names.join(', ')}`
+}
