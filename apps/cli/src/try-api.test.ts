@@ -69,7 +69,7 @@ describe('a dataset that is made of the rows of another', () => {
       ],
       tags: ['x', 'y'],
     },
-    { id: 8, orders: [{ no: 3, sum: 2 }] },
+    { id: 8, orders: [{ no: 3, sum: 2 }], note: '[called] Jane Doe' },
   ]
 
   async function given(datasets: string) {
@@ -131,6 +131,17 @@ describe('a dataset that is made of the rows of another', () => {
     expect([validated.exitCode, run.exitCode]).toEqual([0, 0])
     expect(run.notes).toMatch(/refine user_orders .*3 rows\n/)
     expect(run.notes).not.toContain('rejected')
+  })
+
+  test('by a field that is no list: is told, without a word of what is in it', async () => {
+    await using pipeline = await given(
+      '      users: { path: /users, key: [id], explode: { note: user_notes } }\n      user_notes: {}\n',
+    )
+
+    const { exitCode, notes, out } = await pipeline.try('crm/user_notes')
+
+    expect([exitCode, notes]).toEqual([2, expect.stringContaining('lists in the field note of users')])
+    expect(notes + out).not.toMatch(/Jane|called/)
   })
 
   test('is told when there is no row to look at', async () => {

@@ -129,7 +129,7 @@ describe('a lock', () => {
   })
 
   test('that is lost stops the handler, another one goes on, and the late end is no error', async () => {
-    await using given = await givenBroker({ lockMs: 400 })
+    await using given = await givenBroker({ lockMs: 3000 })
     const log = recordingLog()
     const bus = given.bus({ log })
     const held = heldHandler()

@@ -25,12 +25,4 @@ export {
   TaskStarted,
   TaskSucceeded,
 } from './events.ts'
-export {
-  DELETED_COLUMN,
-  LandedCursor,
-  LandedField,
-  LandedFile,
-  LeftOutFile,
-  Manifest,
-  manifestPath,
-} from './manifest.ts'
+export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest, manifestPath } from './manifest.ts'

@@ -52,16 +52,6 @@ export const LandedCursor = z.union([
 ])
 export type LandedCursor = z.infer<typeof LandedCursor>
 
-/** A field of the records of a landing, by which a later one tells what is new, missing or of another kind. */
-export const LandedField = z.object({
-  name: z.string(),
-  /** All kinds of values that it had so far; none where it was always null. */
-  kinds: z.array(z.enum(['text', 'number', 'boolean', 'array', 'object'])),
-  /** No record of this landing had it; those of one before had. */
-  isMissing: z.literal(true).optional(),
-})
-export type LandedField = z.infer<typeof LandedField>
-
 /** The column of a landing of changes that is true in rows which stand for a deleted one: of those only the key is known. */
 export const DELETED_COLUMN = '_deleted'
 
@@ -91,8 +81,6 @@ export const Manifest = z.object({
   /** Database tables: columns in order, with the types of the Parquet files, and the primary key. */
   columns: z.array(z.object({ name: z.string(), type: z.string() })).optional(),
   primaryKey: z.array(z.string()).optional(),
-  /** REST datasets: the fields of this landing's records; without a contract those of the landings before as well. */
-  fields: z.array(LandedField).optional(),
   /** Database tables: the moment as of which they were read, where all tables of the source share one. */
   snapshot: z.string().optional(),
   /** Incremental datasets: what was read. */

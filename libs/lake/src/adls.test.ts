@@ -520,6 +520,18 @@ describe('a download', () => {
     expect([damaged.happened, await readFile(copy.file, 'utf8')]).toEqual([1, textOfSize(5000)])
   })
 
+  test('that fails for good names the object, of all that were asked for at once', async () => {
+    await lake.put('t/one', 'one')
+    await lake.put('t/two', 'two')
+    const isTwo = (request: Target) => isGet(request) && request.path.endsWith('two')
+    befall(isTwo, { kind: 'refuse', status: 403, code: 'AuthorizationPermissionMismatch' }, 100)
+
+    await expect(lake.downloadAll(['t/one', 't/two'])).rejects.toMatchObject({
+      code: 'LAKE_UNAVAILABLE',
+      message: expect.stringContaining('download t/two'),
+    })
+  })
+
   test('waits for room within the bound, and never takes more', async () => {
     const directory = join(bench.directory, 'bounded')
     const bounded = await bench.open({ scratch: { directory, limitBytes: 10_000 } })

@@ -1,17 +1,10 @@
 import type { TokenCredential } from '@azure/core-auth'
-import {
-  AnonymousCredential,
-  ContainerClient,
-  newPipeline,
-  StorageSharedKeyCredential,
-  type Pipeline,
-} from '@azure/storage-blob'
-import { DataLakeFileSystemClient, newPipeline as newDataLakePipeline } from '@azure/storage-file-datalake'
 import { Turns } from '@cinelake/core'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { readAddress, type AdlsAddress } from './adls-address.ts'
+import { readAddress } from './adls-address.ts'
 import { createCall, isPassing } from './adls-calls.ts'
+import { clientsOf, credentialOf } from './adls-clients.ts'
 import { cancelled, isMissing, statusOf, translate } from './adls-errors.ts'
 import { listObjects } from './adls-listing.ts'
 import {
@@ -85,31 +78,6 @@ export async function createAdlsLake(options: AdlsLakeOptions): Promise<Lake> {
     return lakeAt(place, scratch, createLocalCopies({ limitBytes, waitMs, newDirectory }))
   } catch (error) {
     throw translate(error, { what: 'open', path: base, location })
-  }
-}
-
-type Credential = StorageSharedKeyCredential | AnonymousCredential | TokenCredential
-
-async function credentialOf(address: AdlsAddress, token: () => Promise<TokenCredential>): Promise<Credential> {
-  if (address.accountKey !== undefined) return new StorageSharedKeyCredential(address.account, address.accountKey)
-  return address.sas === undefined ? await token() : new AnonymousCredential()
-}
-
-function clientsOf(address: AdlsAddress, credential: Credential, tuning: AdlsTuning) {
-  const retryOptions = {
-    maxTries: tuning.maxTries,
-    retryDelayInMs: tuning.retryDelayMs,
-    maxRetryDelayInMs: tuning.maxRetryDelayMs,
-  }
-  const query = address.accountKey !== undefined || address.sas === undefined ? '' : `?${address.sas}`
-  const containerOf = (pipeline: Pipeline) => new ContainerClient(`${address.blobUrl}${query}`, pipeline)
-  return {
-    container: containerOf(newPipeline(credential, { retryOptions })),
-    containerOnce: containerOf(newPipeline(credential, { retryOptions: { maxTries: 1 } })),
-    fileSystem: new DataLakeFileSystemClient(
-      `${address.dfsUrl}${query}`,
-      newDataLakePipeline(credential, { retryOptions }),
-    ),
   }
 }
 
@@ -281,7 +249,15 @@ async function copyAt(place: Place, path: string, signal: AbortSignal | undefine
   const found = await look(place, path, signal)
   if (found === undefined || found === 'folder') throw new LakeObjectMissingError(path, place.location)
   const { etag, sizeBytes } = found
-  const fillOnce = (file: string, unwanted: AbortSignal) => fill(place, found, file, unwanted)
+  const fillOnce = async (file: string, unwanted: AbortSignal) => {
+    try {
+      await fill(place, found, file, unwanted)
+    } catch (error) {
+      // What was replaced meanwhile is looked at again.
+      if (statusOf(error) === 412) throw error
+      throw failureOf(error, { what: 'download', path, location: place.location }, unwanted)
+    }
+  }
   return { key: `${etag} ${path}`, path, sizeBytes, fill: fillOnce }
 }
 

@@ -108,7 +108,6 @@ export type Landed = Pick<
   | 'late'
   | 'columns'
   | 'primaryKey'
-  | 'fields'
   | 'snapshot'
   | 'cursor'
 >

@@ -57,6 +57,17 @@ describe('auth of a REST source', () => {
   })
 })
 
+test.each(['https://u:hunter2@crm.example', "'https://${USER}:${secret:PW}@crm.example/v1'", 'https://u@crm.example'])(
+  'the address %s is told to have a user in it, without the password',
+  async (url) => {
+    const errors = await errorsOf('https://crm.example', url)
+
+    expect(errors).toContain('the address has user and password in it')
+    expect(errors).toContain('`auth: { type: basic')
+    expect(errors).not.toContain('hunter2')
+  },
+)
+
 describe('what a REST dataset asks for', () => {
   test.each([
     ['{ path: /u, body: { a: 1 }, method: GET }', 'a GET has no body'],

@@ -1,3 +1,4 @@
+import { ConfigError } from '@cinelake/core'
 import type { Flatten } from '@cinelake/pipeline'
 import { rowsOf, type Sample } from './sample.ts'
 
@@ -15,14 +16,17 @@ type Explosion = {
   readonly limit: number
 }
 
-/** The items of a list in rows, as rows. Only types are made of them: a number may lose digits that nobody looks at. */
+/**
+ * The items of a list in rows, as rows. Only types are made of them: a number may lose digits that nobody looks at.
+ * @throws {ConfigError} terminal: what begins like a list is none
+ */
 export function explodedRows(
   owners: Sample,
   { dataset, field, key, flatten, limit }: Explosion,
 ): Pick<Sample, 'columns' | 'rows' | 'isAll' | 'primaryKey'> {
   const placeOf = (name: string) => owners.columns.findIndex((column) => column.name === name)
   const records = owners.rows.flatMap((row) =>
-    itemsIn(row[placeOf(field)] ?? '').map((item, index) => {
+    itemsIn(row[placeOf(field)] ?? '', `lists in the field ${field} of ${dataset}`).map((item, index) => {
       const first = key.map((name) => [`${dataset}.${name}`, row[placeOf(name)] ?? null] as const)
       return new Map([
         ...first,
@@ -38,11 +42,17 @@ export function explodedRows(
   }
 }
 
-function itemsIn(cell: string): readonly unknown[] {
+function itemsIn(cell: string, expected: string): readonly unknown[] {
   if (cell === '') return []
   if (!/^\s*[[{]/.test(cell)) return [cell]
-  const value: unknown = JSON.parse(cell)
-  return Array.isArray(value) ? value : [value]
+  try {
+    const value: unknown = JSON.parse(cell)
+    return Array.isArray(value) ? value : [value]
+  } catch {
+    // The error quotes the text, which nobody is to see.
+    const problem = `expected ${expected}, got a text that begins like one and is none; take it out of \`explode\``
+    throw new ConfigError('the list cannot be taken apart', [problem])
+  }
 }
 
 function cellsOf(

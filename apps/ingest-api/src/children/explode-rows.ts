@@ -1,6 +1,6 @@
 import type { RestDataset } from '@cinelake/pipeline'
 import { isObject, parseJson, type JsonObject, type JsonValue } from '../bodies/json-text.ts'
-import { ParentMissingError } from '../landing/errors.ts'
+import { ExplodeClashError, ParentMissingError } from '../landing/errors.ts'
 
 /** Rows of the parent whose items make one page. */
 const ROWS_PER_PAGE = 500
@@ -15,6 +15,8 @@ export const VALUE = 'value'
  * The items of a list in a parent's rows as records, with the parent's key and their place in the list. An empty list and
  * none have no items; a value that is no list is one item.
  * @param rows the parent's key columns, then the list
+ * @throws {ExplodeClashError} terminal: an item has a field called like one of the columns that say whose it is and where
+ * in its list it was, and would take that column's place
  */
 export async function* explodeRows(
   rows: AsyncIterable<readonly (string | null)[]>,
@@ -32,7 +34,11 @@ export async function* explodeRows(
       cell,
       () => new ParentMissingError(name, dataset, `no list in ${field}`),
     ).entries()) {
-      page.push({ ...owner, [POSITION]: index + 1, ...(isObject(item) ? item : { [VALUE]: item }) })
+      const whose = { ...owner, [POSITION]: index + 1 }
+      const own = isObject(item) ? item : { [VALUE]: item }
+      const clash = Object.keys(whose).find((column) => Object.hasOwn(own, column))
+      if (clash !== undefined) throw new ExplodeClashError(name, dataset, clash)
+      page.push({ ...whose, ...own })
     }
     rowCount += 1
     if (rowCount % ROWS_PER_PAGE !== 0) continue

@@ -1,7 +1,7 @@
 import type { QualityResult } from '@cinelake/contracts'
 import type { DriftPolicy } from '@cinelake/pipeline'
 import { KIND, plainName, type Column, type Columns } from './columns.ts'
-import type { Expected, ExpectedField } from './expected-fields.ts'
+import type { ExpectedField } from './expected-fields.ts'
 
 /** Names that a finding repeats. */
 const NAMED = 20
@@ -11,10 +11,10 @@ const KIND_NAMES = Object.entries(KIND)
 /**
  * What the records have otherwise than is expected of them, as quality results: fields that are not known, fields that no
  * record had, fields of another kind. Names only.
- * @param expected undefined where there is nothing to compare with: no contract, and no landing before
+ * @param expected undefined where there is nothing to compare with: no contract
  */
 export function driftOf(
-  expected: Expected | undefined,
+  expected: readonly ExpectedField[] | undefined,
   columns: Columns,
   recordCount: number,
   drift: DriftPolicy,
@@ -23,14 +23,13 @@ export function driftOf(
   const seen = [...columns.all.values()]
   const severity = drift === 'fail' ? 'fail' : 'warn'
   return [
-    ...newFields(expected, seen, recordCount, severity, drift),
-    ...missingFields(expected.fields, seen, drift),
-    ...retypedFields(expected.fields, seen, recordCount, severity),
+    ...newFields(seen, recordCount, severity, drift),
+    ...missingFields(expected, seen, drift),
+    ...retypedFields(expected, seen, recordCount, severity),
   ]
 }
 
 function newFields(
-  { by }: Expected,
   seen: readonly Column[],
   checked: number,
   severity: 'warn' | 'fail',
@@ -39,8 +38,7 @@ function newFields(
   const fields = seen.filter(({ isKnown }) => !isKnown)
   if (fields.length === 0) return []
   const failed = Math.min(checked, Math.max(...fields.map(({ recordCount }) => recordCount)))
-  const unknown = by === 'contract' ? 'that the contract does not know' : 'that the landing before did not have'
-  const detail = `fields ${unknown} (${drift}): ${namesOf(fields.map(({ name }) => name))}`
+  const detail = `fields that the contract does not know (${drift}): ${namesOf(fields.map(({ name }) => name))}`
   return [{ rule: 'schema_new_fields', severity, checked, failed, detail }]
 }
 
@@ -50,9 +48,7 @@ function missingFields(
   drift: DriftPolicy,
 ): QualityResult[] {
   const present = new Set(seen.map(({ name }) => plainName(name)))
-  const missing = expected.filter(
-    ({ spellings, mayBeMissing }) => !mayBeMissing && !spellings.some((name) => present.has(plainName(name))),
-  )
+  const missing = expected.filter(({ spellings }) => !spellings.some((name) => present.has(plainName(name))))
   if (missing.length === 0) return []
   // An optional field that nobody has today is no broken contract.
   const severity = drift === 'fail' && missing.some(({ isRequired }) => isRequired) ? 'fail' : 'warn'

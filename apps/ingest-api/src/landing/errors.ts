@@ -1,21 +1,15 @@
 import { TerminalError, TransientError } from '@cinelake/core'
 import type { QualityResult } from '@cinelake/contracts'
-import type { Expected } from './expected-fields.ts'
 
-const REMEDIES = {
-  contract: 'bring the contract up to date',
-  'landing before': 'give the dataset a contract with the fields as they are now',
-}
-
-/** Records that are not as the contract says, or as they were the last time, where the dataset wants none of that. */
+/** Records that are not as the contract says, where the dataset wants none of that. */
 export class SchemaDriftError extends TerminalError {
   readonly code = 'REST_SCHEMA_DRIFT'
   readonly quality: readonly QualityResult[]
 
-  constructor(source: string, dataset: string, by: Expected['by'], quality: readonly QualityResult[]) {
+  constructor(source: string, dataset: string, quality: readonly QualityResult[]) {
     const problems = quality.map(({ rule, detail = '' }) => `${rule}: ${detail}`).join('; ')
     super(
-      `records are not as they should be [source=${source} dataset=${dataset}]: expected the fields of the ${by}, got others (${problems}); ${REMEDIES[by]}, or say \`drift: evolve\`, \`rescue\` or \`ignore\``,
+      `records are not as they should be [source=${source} dataset=${dataset}]: expected the fields of the contract, got others (${problems}); bring the contract up to date, or say \`drift: evolve\`, \`rescue\` or \`ignore\``,
       { source, dataset },
     )
     this.quality = quality

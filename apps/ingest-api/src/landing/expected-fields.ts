@@ -1,4 +1,3 @@
-import type { LandedField } from '@cinelake/contracts'
 import type { CheckedColumn } from '@cinelake/pipeline'
 import { KIND } from './columns.ts'
 
@@ -12,36 +11,17 @@ export type ExpectedField = {
   /** The same in words. */
   readonly type: string
   readonly isRequired: boolean
-  /** It is not told that no record has it: that was told before. */
-  readonly mayBeMissing: boolean
 }
 
-/** What the records of a dataset are held against: its contract, or what it had when it landed last. */
-export type Expected = { readonly by: 'contract' | 'landing before'; readonly fields: readonly ExpectedField[] }
-
-export function expectedByContract(columns: readonly CheckedColumn[]): Expected {
-  const fields = columns.map(({ name, type, required, reading }) => ({
+/** What a contract expects of records. */
+export function expectedFields(columns: readonly CheckedColumn[]): ExpectedField[] {
+  return columns.map(({ name, type, required, reading }) => ({
     name,
     spellings: reading.from,
     kinds: kindsFor(type),
     type,
     isRequired: required,
-    mayBeMissing: false,
   }))
-  return { by: 'contract', fields }
-}
-
-export function expectedByLanding(before: readonly LandedField[]): Expected {
-  const fields = before.map(({ name, kinds, isMissing = false }) => ({
-    name,
-    spellings: [name],
-    // Of a field that was always null nothing is known yet.
-    kinds: kinds.length === 0 ? ANY : kinds.reduce((bits, kind) => bits | KIND[kind], 0),
-    type: kinds.join(' or '),
-    isRequired: false,
-    mayBeMissing: isMissing,
-  }))
-  return { by: 'landing before', fields }
 }
 
 const ANY = Object.values(KIND).reduce((bits, bit) => bits | bit, 0)

@@ -3,14 +3,15 @@ import type { Ingest } from '@cinelake/contracts'
 import { PipelineError, sha256, taskFileName, TerminalError, type Clock } from '@cinelake/core'
 import { cursorBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
+import { RestKeptElsewhereError } from '../requests/errors.ts'
 import { openTaskRequests, type RequestsDeps } from '../requests/task-requests.ts'
 import { cursorOf, requestTimes } from '../requests/request-times.ts'
 import { RestRefusedError } from '../errors.ts'
 import { LandingTakenError } from './errors.ts'
 import { landFiles } from './land-files.ts'
-import { landedPages, removeLanding, type LandingPlace, type PageObject } from './landed-pages.ts'
+import { isBegun, landedPages, removeLanding, type LandingPlace, type PageObject } from './landed-pages.ts'
 import { parentFor, recordPages } from './record-pages.ts'
-import { heldAgainst, rowRulesOf } from './row-rules.ts'
+import { expectedOf, rowRulesOf } from './row-rules.ts'
 import { spoolPages } from './spool-pages.ts'
 
 export type IngestDatasetDeps = RequestsDeps & { readonly lake: Lake; readonly clock: Clock }
@@ -44,12 +45,10 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
         // A cursor that is not valid any more, a page that is gone: the way on from what was read leads nowhere.
         const isStale = error instanceof TerminalError && attempt.pagesBefore > 0 && attempt.pagesRead === 0
         const isWrong = error instanceof PipelineError && WRONG_WAY.has(error.code)
-        // The API knows what it told once no more (410): what is there now is read whole.
-        const isGone = error instanceof RestRefusedError && error.context['status'] === 410
-        if (isGone && cursor !== undefined && attempt.pagesRead + attempt.pagesBefore === 0) {
+        if (isCursorUseless(error) && cursor !== undefined && attempt.pagesRead + attempt.pagesBefore === 0) {
           deps.log.warn(
             { task: command.task, reason: error.code },
-            'cursor of the window before has run out; all is read',
+            'cursor of the window before is of no use any more; all is read',
           )
           cursor = undefined
           continue
@@ -60,6 +59,12 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
       }
     }
   }
+}
+
+/** The API knows what it told once no more (410), or it was another server that told it. */
+function isCursorUseless(error: unknown): error is PipelineError {
+  if (error instanceof RestKeptElsewhereError) return true
+  return error instanceof RestRefusedError && error.context['status'] === 410
 }
 
 /** What the API told at the end of the last window. A re-run on purpose begins anew. */
@@ -74,7 +79,7 @@ async function cursorFrom(
   return before !== undefined && 'kind' in before && before.kind === 'token' ? (before.until ?? undefined) : undefined
 }
 
-type Attempt = { pagesRead: number; pagesBefore: number; readonly cursor: string | undefined }
+type Attempt = { pagesRead: number; pagesBefore: number; cursor: string | undefined }
 
 /** Where the pages of a task are until its manifest is there. */
 export function landingFolder(command: Ingest): string {
@@ -89,6 +94,29 @@ function digestOf(
   return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, ...others]))
 }
 
+/** What an attempt starts from, and the pages of one before that it goes on after. */
+async function beginningOf(
+  { lake, clock, log }: IngestDatasetDeps,
+  command: Ingest,
+  target: IngestTarget,
+  attempt: Attempt,
+  signal: AbortSignal,
+) {
+  const { dataset } = target
+  const parent = await parentFor(lake, command, dataset, signal)
+  const folder = landingFolder(command)
+  const placeFor = (cursor: string | undefined): LandingPlace => {
+    const of = digestOf(command, [parent, cursor])
+    return { lake, folder, of, clock, log, signal }
+  }
+  // One before may have found the cursor to be of no use, and read all in its place.
+  if (attempt.cursor !== undefined && (await isBegun(placeFor(undefined)))) attempt.cursor = undefined
+  const place = placeFor(attempt.cursor)
+  // What is made of another dataset's rows is made anew faster than it is kept.
+  const landed: PageObject[] = dataset.explodedFrom === undefined ? await landedPages(place) : []
+  return { parent, place, landed }
+}
+
 async function ingest(
   deps: IngestDatasetDeps,
   command: Ingest,
@@ -96,14 +124,9 @@ async function ingest(
   { signal, progress }: TaskContext,
   attempt: Attempt,
 ): Promise<Landed> {
-  const { lake, fill, clock, log } = deps
+  const { lake, fill } = deps
   const { pipeline, source, dataset } = target
-  const parent = await parentFor(lake, command, dataset, signal)
-  const held = await heldAgainst(lake, command, target, signal)
-  const of = digestOf(command, [parent, attempt.cursor, held.fieldsBefore])
-  const place: LandingPlace = { lake, folder: landingFolder(command), of, clock, log, signal }
-  // What is made of another dataset's rows is made anew faster than it is kept.
-  const landed: PageObject[] = dataset.explodedFrom === undefined ? await landedPages(place) : []
+  const { parent, place, landed } = await beginningOf(deps, command, target, attempt, signal)
   const before = landed.at(-1)?.head
   attempt.pagesBefore = before?.last ?? 0
 
@@ -115,16 +138,17 @@ async function ingest(
   const from = before?.state.next
   const task = { lake, fill, command, source, dataset, times, requests, signal: either }
   const pages = before !== undefined && from === null ? undefined : recordPages(task, parent, from)
-  const rules = rowRulesOf(source, dataset, held.expected)
+  const expected = expectedOf(pipeline, source, dataset)
+  const rules = rowRulesOf(source, dataset, expected)
 
   await using scratch = await lake.scratch()
-  const spooled = { directory: scratch.directory, rules, expected: held.expected, place, landed, source, dataset, stop }
+  const spooled = { directory: scratch.directory, rules, expected, place, landed, source, dataset, stop }
   let kept = before?.state.cursor
   await using spool = await spoolPages(spooled, pages, (done, page) => {
     attempt.pagesRead += 1
     kept = page.cursor
     progress(done)
   })
-  const files = await landFiles(lake, spool, { command, source, dataset, ...held, rules, signal })
+  const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, signal })
   return { ...files, ...cursorOf(dataset, times, kept) }
 }

@@ -192,7 +192,83 @@ describe('a cursor that the last page of a window tells', () => {
     expect(service.csv('raw/api/crm/users/2026-03-02.csv')).toBe('id\n21\n22\n')
     expect((await manifestOf('2026-03-02'))?.cursor).toEqual({ kind: 'token', since: null, until: 'day-2' })
     expect(seen).toHaveLength(5)
-    expect(JSON.stringify(service.log.lines)).toContain('has run out')
+    expect(JSON.stringify(service.log.lines)).toContain('is of no use any more')
+  })
+
+  test('that has run out, while all is read in its place: the next attempt goes on with that', async () => {
+    const state = { day: 1, fails: false }
+    const { service, seen, codeOf, manifestOf } = await given((one) => {
+      if (one.query.has('syncToken')) return { status: 410 }
+      return state.fails && one.query.has('pageToken') ? { status: 500 } : calendarApi(state)(one)
+    }, calendarFields)
+    await service.ingest({ window: FIRST })
+    Object.assign(state, { day: 2, fails: true })
+    expect(await codeOf(service.ingest(SECOND))).toBe('REST_UNAVAILABLE')
+    const before = seen.length
+    state.fails = false
+
+    expect(await codeOf(service.ingest(SECOND))).toBe('landed')
+
+    expect(seen.slice(before).map(({ query }) => Object.fromEntries(query))).toEqual([{ pageToken: 'p2' }])
+    expect(service.csv('raw/api/crm/users/2026-03-02.csv')).toBe('id\n21\n22\n')
+    expect((await manifestOf('2026-03-02'))?.cursor).toEqual({ kind: 'token', since: null, until: 'day-2' })
+  })
+
+  test('is an address on a server that is not the one of `baseUrl` any more: all is read, and the other one not asked', async () => {
+    const asked: string[] = []
+    const serverAt = async (name: string) => {
+      let url = ''
+      const server = stack.use(
+        await startHttp(({ url: path }, response) => {
+          asked.push(`${name} ${path}`)
+          response.end(JSON.stringify({ data: [{ id: name }], delta: `${url}/users?from=${name}` }))
+        }),
+      )
+      url = server.url
+      return url
+    }
+    const settings = { API: await serverAt('old') }
+    const source = aRestSource({
+      baseUrl: '${API}',
+      allowPrivate: ['127.0.0.1'],
+      headers: { Authorization: 'Bearer ${secret:TOKEN}' },
+      dataset: { incremental: { overlapMs: 0, cursor: { path: '$.delta', link: true } } },
+    })
+    const service = stack.use(await givenService({ source, settings }))
+    await service.ingest({ window: FIRST })
+    settings.API = await serverAt('new')
+
+    await service.ingest(SECOND)
+    await service.ingest(THIRD)
+
+    expect(asked).toEqual(['old /v1/users', 'new /v1/users', 'new /users?from=new'])
+  })
+
+  test('was a text when the pipeline said so, and is an address now: all is read', async () => {
+    const { service, seen, manifestOf } = await given(
+      (one, url) => ({ body: { data: [{ id: 1 }], nextSyncToken: `${url}${one.path}?at=2` } }),
+      { dataset: { incremental: incremental({ link: true }) } },
+    )
+    const { run, task, source, dataset } = { run: 'r', task: 'ingest crm/users', source: 'crm', dataset: 'users' }
+    const cursor = { kind: 'token', since: null, until: 'day-1' }
+    const before = {
+      version: 1,
+      run,
+      task,
+      generation: 1,
+      source,
+      dataset,
+      window: FIRST,
+      format: 'csv',
+      files: [],
+      cursor,
+    }
+    await service.lake.putIfAbsent(manifestPath('shop', FIRST.label, taskFileName(task), 1), JSON.stringify(before))
+
+    await service.ingest(SECOND)
+
+    expect(seen.map(({ query }) => Object.fromEntries(query))).toEqual([{}])
+    expect((await manifestOf('2026-03-02'))?.cursor).toMatchObject({ since: null })
   })
 
   test.each([

@@ -1,20 +1,17 @@
-import type { Ingest, LandedField, QualityResult } from '@cinelake/contracts'
+import type { Ingest, QualityResult } from '@cinelake/contracts'
 import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '@cinelake/pipeline'
 import type { CsvSpool, RowRules } from './csv-spool.ts'
 import { driftOf } from './drift.ts'
 import { SchemaDriftError } from './errors.ts'
-import type { Expected } from './expected-fields.ts'
-import { landedFields } from './fields-before.ts'
+import type { ExpectedField } from './expected-fields.ts'
 import { withoutFormulas } from './guard-formulas.ts'
 
 export type FilesTask = {
   readonly command: Ingest
   readonly source: RestSource
   readonly dataset: RestDataset
-  readonly expected: Expected | undefined
-  /** Of the landing before, where that is what is expected. */
-  readonly fieldsBefore: readonly LandedField[] | undefined
+  readonly expected: readonly ExpectedField[] | undefined
   readonly rules: RowRules
   readonly signal: AbortSignal
 }
@@ -24,10 +21,9 @@ export type FilesTask = {
  * @throws {SchemaDriftError} terminal
  */
 export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): Promise<Landed> {
-  const { command, source, dataset, expected, fieldsBefore, rules, signal } = task
+  const { command, source, dataset, expected, rules, signal } = task
   const drift = driftOf(expected, spool.columns, spool.rowCount, rules.drift)
-  if (expected !== undefined && drift.some(({ severity }) => severity === 'fail'))
-    throw new SchemaDriftError(source.name, dataset.name, expected.by, drift)
+  if (drift.some(({ severity }) => severity === 'fail')) throw new SchemaDriftError(source.name, dataset.name, drift)
   const superseded = rules.key.length === 0 ? undefined : await spool.superseded()
   const quality = [...drift, ...keyless(spool.rowCount, superseded?.keylessCount ?? 0, rules.key)]
   const duplicateCount = superseded?.count ?? 0
@@ -36,7 +32,6 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
     rowCount,
     ...(duplicateCount === 0 ? {} : { duplicateCount }),
     ...(quality.length === 0 ? {} : { quality }),
-    fields: landedFields(spool.columns, fieldsBefore),
   }
   // Without a record there is nothing to say about columns either, so no file.
   if (rowCount === 0) return { format: 'csv', files: [], ...findings }

@@ -41,6 +41,15 @@ export async function landedPages(place: LandingPlace): Promise<PageObject[]> {
   return pages
 }
 
+/** Whether the first of the pages is there. */
+export async function isBegun({ lake, folder, of, signal }: LandingPlace): Promise<boolean> {
+  const first = await firstValid(['m', 'p'] as const, async (kind) => {
+    const head = await readHead(lake, pagePath(folder, kind, 1), signal)
+    return head?.of === of ? head : undefined
+  })
+  return first !== undefined
+}
+
 async function chain(paths: ReadonlySet<string>, { lake, folder, of, clock, signal }: LandingPlace) {
   const pages: PageObject[] = []
   let link = ''

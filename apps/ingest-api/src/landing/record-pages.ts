@@ -13,7 +13,6 @@ import { datasetRequest } from '../requests/dataset-request.ts'
 import type { TaskRequests } from '../requests/task-requests.ts'
 import type { RequestTimes } from '../requests/window-text.ts'
 import { ParentMissingError } from './errors.ts'
-import { withoutClash } from './explode-clash.ts'
 
 /** A page of records on its way into a file. */
 export type LandingPage = {
@@ -118,8 +117,7 @@ async function* explodedPages(
   const { explodedFrom } = dataset
   if (explodedFrom === undefined) return
   const names = { dataset: dataset.name, parent: explodedFrom.dataset }
-  const found = parentRows(lake, parent, [...explodedFrom.key, explodedFrom.field], names, signal)
-  const rows = withoutClash(found, names, explodedFrom.key)
+  const rows = parentRows(lake, parent, [...explodedFrom.key, explodedFrom.field], names, signal)
   let number = 0
   for await (const records of explodeRows(rows, dataset)) {
     number += 1

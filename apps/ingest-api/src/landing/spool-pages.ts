@@ -5,7 +5,7 @@ import { RestRecordError } from '../errors.ts'
 import { openCsvSpool, type CsvSpool, type RowRules } from './csv-spool.ts'
 import { driftOf } from './drift.ts'
 import { LandingTakenError, SchemaDriftError } from './errors.ts'
-import type { Expected } from './expected-fields.ts'
+import type { ExpectedField } from './expected-fields.ts'
 import type { LandingPlace, PageObject } from './landed-pages.ts'
 import { createPageLog } from './page-log.ts'
 import { readSpooled } from './page-object.ts'
@@ -15,7 +15,7 @@ import { RecordProblem } from './record-problem.ts'
 export type SpoolTask = {
   readonly directory: string
   readonly rules: RowRules
-  readonly expected: Expected | undefined
+  readonly expected: readonly ExpectedField[] | undefined
   readonly place: LandingPlace
   /** Pages that an attempt before had landed. */
   readonly landed: readonly PageObject[]
@@ -82,11 +82,11 @@ async function addPage(spool: CsvSpool, page: LandingPage) {
 
 /** Where what is expected is all that is wanted, the first page that is otherwise is the last one that is asked for. */
 function stopAtDrift({ rules, expected, source, dataset }: SpoolTask, spool: CsvSpool): void {
-  if (rules.drift !== 'fail' || expected === undefined) return
+  if (rules.drift !== 'fail') return
   const broken = driftOf(expected, spool.columns, spool.rowCount, 'fail').filter(
     ({ severity, rule }) => severity === 'fail' && rule !== 'schema_missing_fields',
   )
-  if (broken.length > 0) throw new SchemaDriftError(source.name, dataset.name, expected.by, broken)
+  if (broken.length > 0) throw new SchemaDriftError(source.name, dataset.name, broken)
 }
 
 /** Asks for the next page while rows are made of one. */

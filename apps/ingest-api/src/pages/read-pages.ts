@@ -44,23 +44,14 @@ export async function* readPages(
   const guard = createLoopGuard(dataset.pagination)
   let total: number | undefined
   for (let position: PagePosition | undefined = from; position !== undefined;) {
-    const parts = partsOf(position.recognised ?? dataset.pagination, position, target.values)
-    const request = target.requestFor(parts)
-    const place: RequestPlace = {
+    const { url, place, records, page, sizeBytes } = await askFor(position, {
       source,
-      dataset: dataset.name,
-      address: target.show(request.url, parts),
-      page: position.number,
-    }
-    guard.asking(request, place)
-    const answer = await requestPage(request, place, requests)
-    const body = await readBody(answer, dataset, place, requests.maxBodyBytes)
-    const records = recordsIn(body, dataset, place)
-    guard.answered(answer.body, records, place)
-    const { status, headers, url } = answer
-    const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length }
-
-    const pagination = position.recognised ?? known(dataset, page, request.url, place, requests)
+      dataset,
+      target,
+      requests,
+      guard,
+    })
+    const pagination = position.recognised ?? known(dataset, page, url, place, requests)
     const limit = limitOf(pagination)
     const { takeLink } = target
     const standing = dataset.pagination.type === 'auto' ? { ...position, recognised: pagination } : position
@@ -77,9 +68,37 @@ export async function* readPages(
     if (next === undefined) checkTotal(total, position.recordCount + records.length, place)
     else if (limit.stops && next.number > limit.maxPages) next = undefined
     const cursor = isLast ? keptCursor(dataset.incremental?.cursor, page, { place, takeLink }) : undefined
-    yield { place, records, sizeBytes: answer.body.byteLength, next, cursor }
+    yield { place, records, sizeBytes, next, cursor }
     position = next
   }
+}
+
+type Asking = {
+  readonly source: string
+  readonly dataset: RestDataset
+  readonly target: DatasetRequest
+  readonly requests: Requests
+  readonly guard: ReturnType<typeof createLoopGuard>
+}
+
+/** The page at a position, and the address that it was asked for at. */
+async function askFor(position: PagePosition, { source, dataset, target, requests, guard }: Asking) {
+  const parts = partsOf(position.recognised ?? dataset.pagination, position, target.values)
+  const request = target.requestFor(parts)
+  const place: RequestPlace = {
+    source,
+    dataset: dataset.name,
+    address: target.show(request.url, parts),
+    page: position.number,
+  }
+  guard.asking(request, place)
+  const answer = await requestPage(request, place, requests)
+  const body = await readBody(answer, dataset, place, requests.maxBodyBytes)
+  const records = recordsIn(body, dataset, place)
+  guard.answered(answer.body, records, place)
+  const { status, headers, url } = answer
+  const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length }
+  return { url: request.url, place, records, page, sizeBytes: answer.body.byteLength }
 }
 
 type Pagination = RestDataset['pagination']

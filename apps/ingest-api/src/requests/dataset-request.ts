@@ -2,8 +2,9 @@ import type { RestDataset, RestSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { withKept } from '../pages/kept-cursor.ts'
 import type { NextContext, PageParts } from '../pages/pagination.ts'
+import { RestKeptElsewhereError } from './errors.ts'
 import type { PageRequest } from './page-request.ts'
-import { addressOf, showAddress } from './request-address.ts'
+import { addressOf, showAddress, type DatasetAddress } from './request-address.ts'
 import { bodyOf } from './request-body.ts'
 import { fillTimes, type RequestTimes } from './window-text.ts'
 
@@ -39,7 +40,7 @@ export async function datasetRequest(
     origin: address.first.origin,
     requestFor(pageParts) {
       const parts = withKept(dataset.incremental?.cursor, times.cursor, pageParts)
-      const url = parts.link === undefined ? new URL(address.first) : address.reveal(parts.link)
+      const url = parts.link === undefined ? new URL(address.first) : revealed(parts.link, address, { source, dataset })
       for (const [name, value] of parts.query) url.searchParams.set(name, value)
       const headers = parts.headers.length === 0 ? undefined : Object.fromEntries(parts.headers)
       return { url, method: dataset.method, headers, body: body === undefined ? undefined : () => body.write(parts) }
@@ -56,6 +57,17 @@ export async function datasetRequest(
       return isNew.includes(true)
     },
   }
+}
+
+/** @throws {RestKeptElsewhereError} terminal */
+function revealed(
+  link: string,
+  { first, current, reveal }: DatasetAddress,
+  { source, dataset }: { readonly source: RestSource; readonly dataset: RestDataset },
+): URL {
+  const url = URL.canParse(link) ? reveal(link) : undefined
+  if (url?.origin === current(first).origin) return url
+  throw new RestKeptElsewhereError(source.name, dataset.name, url?.host ?? 'none')
 }
 
 function takeLink(told: URL, first: URL, hide: (url: URL) => string): ReturnType<NextContext['takeLink']> {

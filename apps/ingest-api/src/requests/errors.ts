@@ -17,6 +17,18 @@ export class RestAddressPrivateError extends TerminalError {
   }
 }
 
+/** What was kept is no address on the server that is asked now: the credentials are not for another one. */
+export class RestKeptElsewhereError extends TerminalError {
+  readonly code = 'REST_KEPT_ELSEWHERE'
+
+  constructor(source: string, dataset: string, host: string) {
+    super(
+      `kept address cannot be asked [source=${source} dataset=${dataset} host=${host}]: expected one on the server of \`baseUrl\`, got another one, or a text that is none; run the window again with \`--again\`, which reads all`,
+      { source, dataset, host },
+    )
+  }
+}
+
 /** All the repetitions that a task has were needed. */
 export class RestRetriesSpentError extends TransientError {
   readonly code = 'REST_RETRIES_SPENT'

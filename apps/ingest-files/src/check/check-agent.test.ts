@@ -1,3 +1,4 @@
+import type { MessageBus } from '@cinelake/bus'
 import { createMemoryBus } from '@cinelake/bus/memory'
 import { systemClock, TransientError, type Clock } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
@@ -5,7 +6,7 @@ import { createDirectoryLake } from '@cinelake/lake/directory'
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
-import { selfSignedCertificate, temporaryDirectory } from '@cinelake/testkit'
+import { selfSignedCertificate, temporaryDirectory, until } from '@cinelake/testkit'
 import { startConnectProxy } from '@cinelake/testkit/connect-proxy'
 import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -132,6 +133,18 @@ describe('what is to be mended', () => {
 
     expect(findings.get('bus')).toEqual({ outcome: 'problem', detail: 'the connection string names no endpoint' })
     expect(findings.get('lake')).toMatchObject({ outcome: 'fine' })
+  })
+
+  test('a bus that opens when nobody waits for it any more is closed', async () => {
+    const late = Promise.withResolvers<MessageBus>()
+    let isClosed = false
+    const bus = { ...createMemoryBus(), [Symbol.asyncDispose]: async () => void (isClosed = true) }
+
+    const findings = await findingsOf({ openBus: async () => await late.promise, timeoutMs: 50 })
+    late.resolve(bus)
+
+    expect(findings.get('bus')).toMatchObject({ outcome: 'problem', detail: expect.stringContaining('no answer') })
+    await until('it is closed', () => isClosed)
   })
 
   test('a lake that may not be written to; the clock then cannot be told', async () => {

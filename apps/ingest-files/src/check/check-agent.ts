@@ -57,8 +57,11 @@ async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator
     return
   }
   const opened: { bus?: MessageBus } = {}
-  const opening = await find('bus', options, async () => {
-    opened.bus = await openBus()
+  const opening = await find('bus', options, async (signal) => {
+    const bus = await openBus()
+    // Nobody waits for it any more.
+    if (signal.aborted) await bus[Symbol.asyncDispose]()
+    else opened.bus = bus
     return 'opened'
   })
   if (opened.bus === undefined) {

@@ -11,7 +11,7 @@ import { RowsLostError } from './errors.ts'
 import { landRanges } from './land-ranges.ts'
 import { landRows } from './land-rows.ts'
 import { openLandingState } from './landing-state.ts'
-import { openMoment, type Moment } from './shared-moment.ts'
+import { mixed, openMoment, type Moment } from './shared-moment.ts'
 import { planReading, type Reading } from './plan-reading.ts'
 import type { KeyRange, Snapshot, SnapshotOptions, SourceDatabase, SourceTable } from './source-database.ts'
 import { splitColumn } from './split-column.ts'
@@ -61,7 +61,7 @@ export function createIngestTable(deps: Deps) {
 }
 
 function landedOf({ described, reading, moment }: Work, { files: parts, isMixed = false }: Parts): Landed {
-  const { shared, quality } = moment
+  const { shared, quality } = isMixed ? mixed(moment) : moment
   const rowCount = rowsIn(parts)
   const isPart = reading.range !== undefined || reading.isEmpty === true
   return {
@@ -72,7 +72,7 @@ function landedOf({ described, reading, moment }: Work, { files: parts, isMixed 
     columns: landedColumns(described, reading).map(({ name, type }) => ({ name, type })),
     primaryKey: [...described.primaryKey],
     ...(quality && { quality: [...quality] }),
-    ...(shared !== undefined && !isMixed && { snapshot: shared }),
+    ...(shared !== undefined && { snapshot: shared }),
     ...(reading.cursor && { cursor: reading.cursor }),
   }
 }

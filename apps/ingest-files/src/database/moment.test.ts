@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { CancelledError } from '@cinelake/core'
 import type { DatabaseSource } from '@cinelake/pipeline'
 import { until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
@@ -30,14 +31,10 @@ async function given(source: Partial<DatabaseSource> = {}): Promise<Agent> {
   const tables = { include: ['public.*'], exclude: [], datasets: [] }
   return stack.use(await givenAgent({ sources: [{ type: 'database', name: 'billing', url, ...tables, ...source }] }))
 }
-const copy = async (agent: Agent, name: string, fields: Parameters<Agent['ingest']>[0] = {}) =>
-  await agent.ingest({
-    source: 'billing',
-    dataset: `public.${name}`,
-    table: { schema: 'public', name },
-    task: `ingest ${name}`,
-    ...fields,
-  })
+const copy = async (agent: Agent, name: string, fields: Parameters<Agent['ingest']>[0] = {}, signal?: AbortSignal) => {
+  const about = { source: 'billing', dataset: `public.${name}`, table: { schema: 'public', name } }
+  return await agent.ingest({ ...about, task: `ingest ${name}`, ...fields }, signal)
+}
 async function idsOf(agent: Agent, name: string): Promise<unknown[]> {
   const files = (await agent.manifest(`ingest ${name}`))?.files ?? []
   await using session = await agent.session()
@@ -78,8 +75,8 @@ describe.skipIf(server === undefined)(
         'CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)'
       const MORE = 'INSERT INTO a VALUES (2); INSERT INTO b VALUES (2)'
       const shared = { snapshot: { keepForMs: 60_000 } }
-      const take = async (agent: Agent, name: string, fields = {}) =>
-        await copy(agent, name, { task: `ingest billing/public.${name}`, ...fields })
+      const take = async (agent: Agent, name: string, fields = {}, signal?: AbortSignal) =>
+        await copy(agent, name, { task: `ingest billing/public.${name}`, ...fields }, signal)
       const manifestOf = async (agent: Agent, name: string) => await agent.manifest(`ingest billing/public.${name}`)
       const holders = async (db: pg.Client) =>
         (
@@ -156,6 +153,50 @@ describe.skipIf(server === undefined)(
         expect(outcome).toMatchObject({ balance: { out: 2 } })
         expect(outcome.quality).toEqual(moment(1, detail))
         expect((await manifestOf(agent, 'a'))?.snapshot).toBeUndefined()
+      })
+
+      test('a table of which another attempt read ranges as of another moment is told to be of several', async () => {
+        const db = await client()
+        await db.query(`${TABLES}; INSERT INTO a SELECT generate_series(2, 100000); ANALYZE a`)
+        const split = { ranges: 16, minRows: 1000, resume: true }
+        const agent = await given({ ...shared, split, maxConnections: 1 })
+        await agent.discover('billing')
+        const stop = new AbortController()
+        const cut = take(agent, 'a', {}, stop.signal)
+        cut.catch(() => {})
+        await until('a range landed', async () => (await agent.pathsInRaw()).some((path) => /range-\d/.test(path)))
+        stop.abort()
+        await expect(cut).rejects.toBeInstanceOf(CancelledError)
+        await agent.discover('billing')
+
+        const outcome = await take(agent, 'a', { attempt: 2 })
+
+        expect(outcome).toMatchObject({ balance: { out: 100_000 } })
+        expect(outcome.quality).toEqual(moment(1, 'ranges of it'))
+        expect((await manifestOf(agent, 'a'))?.snapshot).toBeUndefined()
+      })
+
+      test('a table that is being filled anew is waited for, and then is of a moment of its own', async () => {
+        const [db, writer] = [await client(), await client()]
+        await db.query(`${TABLES}; ANALYZE a`)
+        const agent = await given(shared)
+        await agent.discover('billing')
+        await writer.query('BEGIN; TRUNCATE a; INSERT INTO a VALUES (1), (2)')
+        const waiters = async (other: string) => {
+          const sql = 'SELECT virtualtransaction AS id FROM pg_locks WHERE NOT granted AND virtualtransaction <> $1'
+          return (await db.query<{ id: string }>(sql, [other])).rows.map(({ id }) => id)
+        }
+
+        const taking = take(agent, 'a')
+        taking.catch(() => {})
+        let first = ''
+        await until('it waits to see the moment', async () => ([first = ''] = await waiters('')).length > 0)
+        await until('it waits for the table itself', async () => (await waiters(first)).length > 0, 20_000)
+        await writer.query('COMMIT')
+
+        const outcome = await taking
+        expect(outcome).toMatchObject({ balance: { out: 2 } })
+        expect(outcome.quality).toEqual(moment(1, 'somebody keeps public.a locked'))
       })
 
       test('it is held no longer than is allowed', async () => {

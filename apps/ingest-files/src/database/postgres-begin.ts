@@ -1,8 +1,9 @@
 import { sql, type ControlledTransaction, type Kysely } from 'kysely'
 import { SnapshotUnfitError, type DatabasePlace } from './errors.ts'
+import { codeOf } from './postgres-errors.ts'
 import { fromOf, type PostgresTable } from './postgres-select.ts'
 
-/** Milliseconds. Who would share another's moment does not wait for long: there is always the other to do the work. */
+/** Milliseconds. Who would share another's moment does not wait for long: the other does the work, or takes the table as of now. */
 const SHARED_LOCK_MS = 10_000
 /** Times that a materialized view may be refreshed in the instant between two statements. */
 const ATTEMPTS = 3
@@ -14,7 +15,7 @@ type Options = { readonly shared?: string | undefined; readonly table: PostgresT
  *
  * A table that is emptied or written anew as a whole (TRUNCATE, REFRESH, some ALTER TABLE) is empty for who sees an earlier
  * moment: PostgreSQL keeps no versions of that. So the table is locked against it first, and the moment comes after.
- * @throws {SnapshotUnfitError} transient: the shared moment has passed, or the table was written anew since
+ * @throws {SnapshotUnfitError} transient: the shared moment has passed, or the table was written anew since, or is locked
  */
 export async function beginSnapshot(
   db: Kysely<unknown>,
@@ -33,7 +34,7 @@ export async function beginSnapshot(
       if (!isLocked) await sql`SELECT FROM ${fromOf(table)} LIMIT 0`.execute(trx)
       if (!(await isWrittenAnew(trx))) return trx
       if (shared !== undefined || attempt === ATTEMPTS) {
-        throw new SnapshotUnfitError(place, `${table.table.schema}.${table.table.name} was written anew since`)
+        throw new SnapshotUnfitError(place, `${nameOf(table)} was written anew since`)
       }
       await trx.rollback().execute()
     } catch (error) {
@@ -41,10 +42,14 @@ export async function beginSnapshot(
         .rollback()
         .execute()
         .catch(() => {})
-      throw error
+      const isKept = shared !== undefined && table !== undefined && codeOf(error) === LOCKED
+      throw isKept ? new SnapshotUnfitError(place, `somebody keeps ${nameOf(table)} locked`, { cause: error }) : error
     }
   }
 }
+
+/** SQLSTATE of a lock that was not to be had in time. */
+const LOCKED = '55P03'
 
 /** SQLSTATEs that say that there is no such snapshot: no such name, no such file, its transaction has ended. */
 const GONE: ReadonlySet<unknown> = new Set(['22023', '42704', '55000'])
@@ -61,12 +66,13 @@ async function share(trx: ControlledTransaction<unknown>, place: DatabasePlace, 
   try {
     await sql`SET TRANSACTION SNAPSHOT ${sql.lit(name)}`.execute(trx)
   } catch (error) {
-    const state = error instanceof Error && 'code' in error ? error.code : undefined
-    throw GONE.has(state) ? new SnapshotUnfitError(place, 'it has ended', { cause: error }) : error
+    throw GONE.has(codeOf(error)) ? new SnapshotUnfitError(place, 'it has ended', { cause: error }) : error
   }
   const found = await sql<{ seen: string }>`SELECT pg_catalog.txid_current_snapshot() AS seen`.execute(trx)
   if (found.rows[0]?.seen !== seen) throw new SnapshotUnfitError(place, 'it has ended')
 }
+
+const nameOf = ({ table }: PostgresTable) => `${table.schema}.${table.name}`
 
 /**
  * Keeps a table, its partitions, and what a view reads from being emptied or dropped, and takes no snapshot. Writers are not

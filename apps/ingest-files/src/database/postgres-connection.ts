@@ -9,6 +9,13 @@ import type { SourceRow } from './source-database.ts'
 /** Milliseconds. A server that needs longer to say hello is taken for away. */
 const CONNECT_TIMEOUT_MS = 10_000
 
+/**
+ * Milliseconds. A connection that is idle while it holds a moment, or waits for a long sort, is to be kept by whatever is on
+ * the way: Azure forgets one after four minutes, and the server would then keep the transaction for hours.
+ * Source: learn.microsoft.com/…/load-balancer-tcp-reset
+ */
+const KEEP_ALIVE_MS = 30_000
+
 /** PostgreSQL's port. Source: iana.org/assignments/service-names-port-numbers */
 const DEFAULT_PORT = 5432
 
@@ -39,6 +46,7 @@ export function connectPostgres(
     application_name: 'cinelake',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     types: TEXT,
   })
   // A connection that breaks while nothing runs on it is told by the next statement; unheard, it would end the process.

@@ -32,9 +32,8 @@ export function translatePostgresError(
 ): unknown {
   if (error instanceof PipelineError) return error
   if (signal.aborted) return new CancelledError(doing, { cause: error })
-  const { code, message } =
-    error instanceof Error ? { code: codeOf(error), message: error.message } : { code: undefined, message: '' }
-  if (code === undefined) return withoutCode(error, message, place, remedy)
+  const code = codeOf(error)
+  if (code === undefined) return withoutCode(error, error instanceof Error ? error.message : '', place, remedy)
   // A code of five letters is the server's; the others are Node's.
   return /^[0-9A-Z]{5}$/.test(code) && isFromServer(error)
     ? fromServer(code, error, place, { doing, remedy })
@@ -81,6 +80,7 @@ function isFromServer(error: unknown): boolean {
   return error instanceof Error && 'severity' in error
 }
 
-function codeOf(error: Error): string | undefined {
-  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+/** SQLSTATE, or Node's code of the network. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

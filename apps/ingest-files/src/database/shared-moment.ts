@@ -50,7 +50,10 @@ export async function openMoment(
 ): Promise<Moment> {
   if (source.snapshot === undefined) return { snapshot: await database.snapshot({ table }) }
   const shared = await publishedMoment(command, lake, signal)
-  const own = async (reason: string) => ({ snapshot: await database.snapshot({ table }), quality: [finding(reason)] })
+  const own = async (reason: string) => ({
+    snapshot: await database.snapshot({ table }),
+    quality: [finding(`${reason}: it is of a later one`)],
+  })
   if (shared === undefined) return await own('none is held')
   try {
     return { snapshot: await database.snapshot({ table, shared }), shared, quality: [finding()] }
@@ -58,6 +61,13 @@ export async function openMoment(
     if (!(error instanceof SnapshotUnfitError)) throw error
     return await own(error.reason)
   }
+}
+
+/** The moment as of which a table was read of which some ranges are another attempt's, which had another moment. */
+export function mixed(moment: Moment): Moment {
+  if (moment.shared === undefined) return moment
+  const quality = [finding('ranges of it were read by an attempt that had another moment')]
+  return { snapshot: moment.snapshot, quality }
 }
 
 async function publishedMoment(
@@ -78,6 +88,6 @@ function finding(reason?: string): QualityResult {
   const detail =
     reason === undefined
       ? 'the table is of the same moment as the other tables of its source'
-      : `expected the table to be of the same moment as the other tables of its source, but ${reason}: it is of a later one`
+      : `expected the table to be of the same moment as the other tables of its source, but ${reason}`
   return { rule: 'same_moment', severity: 'warn', checked: 1, failed: reason === undefined ? 0 : 1, detail }
 }

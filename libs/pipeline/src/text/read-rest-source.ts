@@ -14,6 +14,7 @@ const DEFAULT_TIMEOUT_MS = 30_000
 export function readRestSource(name: string, source: RestSourceText, place: SourcePlace): RestSource {
   const at = (...steps: string[]): SourcePlace => ({ ...place, path: [...place.path, ...steps] })
   checkUrl(source.baseUrl, ['https', 'http'], at('baseUrl'))
+  checkNoUser(source.baseUrl, at('baseUrl'))
   checkHeaders(source.headers ?? {}, at('headers'))
   return {
     type: 'rest',
@@ -30,6 +31,16 @@ export function readRestSource(name: string, source: RestSourceText, place: Sour
       ...readRestLanding(dataset, rest, source.datasets, at('datasets', dataset)),
     })),
   }
+}
+
+/** What asks refuses such an address, and a password would stand in what people share. */
+function checkNoUser(baseUrl: string, { text, path, problems }: SourcePlace): void {
+  if (!/^[a-z]+:\/\/[^/?#]*@/i.test(baseUrl)) return
+  problems.error(
+    text.at(path),
+    'the address has user and password in it',
+    "take them out and say `auth: { type: basic, username: …, password: '${secret:NAME}' }`",
+  )
 }
 
 function checkHeaders(headers: Readonly<Record<string, string>>, { text, path, problems }: SourcePlace): void {

@@ -16,7 +16,7 @@ export const restLanding = {
       'Objects within records: `dots` (columns `address.city`) or `json`; for all, or by field. Default: `dots`.',
     ),
   drift: DriftPolicy.optional().describe(
-    'Fields that the contract does not know, or without one the last landing: `evolve` (columns of their own), `ignore`, `rescue` (into `_rescued`), `fail`. Default: `evolve`.',
+    'Fields that the contract does not know: `evolve` (columns of their own), `ignore`, `rescue` (into `_rescued`), `fail`. Default: `evolve`.',
   ),
   explode: z
     .record(text, tableName)
