@@ -27,6 +27,8 @@ export function csvRelation(csv: ForeseenCsv): string {
     `new_line = ${csv.lineEnd === '\n' ? String.raw`'\n'` : String.raw`'\r\n'`}`,
     "nullstr = ''",
     `columns = {${columns.join(', ')}}`,
+    // The same as for Parquet: see `landed-parquet.ts`.
+    'hive_partitioning = false',
   ]
   return `read_csv(${literal(csv.file)}, ${options.join(', ')})`
 }

@@ -401,6 +401,18 @@ describe('a landed database table', () => {
     ])
   })
 
+  test.each(['parquet', 'csv'] as const)(
+    'in a folder that is named like a column and a value, as %s, keeps its own',
+    async (format) => {
+      await using refinery = await aRefinery()
+      const content = format === 'csv' ? 'id,score\n1,2.5\n' : await parquet(refinery, 'SELECT 1 AS id, 2.5 AS score')
+      await refinery.refineFiles(scores, { files: { [`id=7/score=9/x.${format}`]: content }, manifest: { format } })
+
+      expect(await refinery.rowsOf('orders', 'id', 'id, score::VARCHAR AS score')).toMatchObject([{ score: '2.5' }])
+      expect((await refinery.rowsOf('orders', 'id', 'id::VARCHAR AS id'))[0]).toEqual({ id: '1' })
+    },
+  )
+
   test('that holds other rows than were landed is a failed task', async () => {
     await using refinery = await aRefinery()
     const content = await parquet(refinery, 'SELECT 1 AS id, 1 AS score')

@@ -3,6 +3,7 @@ import { DELETED_COLUMN, type Manifest } from '@cinelake/contracts'
 import type { DeltaSnapshot, DeltaTable } from '@cinelake/delta'
 import { identifier, identifiers, literal, type SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
+import { landedParquet } from './landed-parquet.ts'
 import type { RefinePlan } from './refine-plan.ts'
 import type { StagedFile, StageDeps } from './refine-stage.ts'
 import type { StageSource } from './refine-stage-sql.ts'
@@ -40,7 +41,7 @@ export async function stageDeletions(
     signal: deps.signal,
   })
   const [found] = await deps.session.rows<{ n: number }>(
-    `SELECT count(*) AS n FROM read_parquet(${literal(local)}) WHERE ${identifier(DELETED_COLUMN)}`,
+    `SELECT count(*) AS n FROM ${landedParquet(local)} WHERE ${identifier(DELETED_COLUMN)}`,
     { signal: deps.signal },
   )
   return { path, rowCount: Number(found?.n) }

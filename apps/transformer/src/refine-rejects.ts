@@ -1,4 +1,5 @@
 import { identifier, literal, type EngineColumn, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import { landedParquet } from './landed-parquet.ts'
 import type { ReadableCsv } from './csv-readable.ts'
 import { RecordLocator } from './csv-locate.ts'
 import { firstRuleIn, ORDINAL, RULES, rulesIn } from './refine-stage-sql.ts'
@@ -54,7 +55,7 @@ export async function keepParquetRejects(
     `INSERT INTO ${REJECTED}
 SELECT ${literal(name)}, NULL, rules, CAST(to_json(struct_pack(${row})) AS VARCHAR)
 FROM (${rejectedSql(staged)}) AS rejected
-JOIN read_parquet(${literal(file)}, file_row_number = true) AS source ON source.file_row_number = rejected.ordinal`,
+JOIN ${landedParquet(file, 'file_row_number = true')} AS source ON source.file_row_number = rejected.ordinal`,
     { signal },
   )
 }

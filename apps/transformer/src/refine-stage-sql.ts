@@ -1,5 +1,6 @@
 import { identifier, literal } from '@cinelake/engine'
 import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/pipeline'
+import { landedParquet } from './landed-parquet.ts'
 import { FLAGS } from './csv-copy.ts'
 import type { ForeseenCsv } from './csv-readable.ts'
 import { csvRelation, fieldColumn, FLAG_COLUMN } from './csv-relation.ts'
@@ -65,7 +66,7 @@ export function parquetSource(
     return readLanded(column, fieldColumn(place), type, reading.nulls)
   })
   return {
-    relation: `(SELECT ${fields.join(', ')} FROM read_parquet(${literal(file)})${where === '' ? '' : ` WHERE ${where}`})`,
+    relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
     columns,
   }
 }

@@ -4,6 +4,7 @@ import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contra
 import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedDataset } from '@cinelake/pipeline'
+import { landedParquet } from './landed-parquet.ts'
 import { matchColumns } from './csv-head.ts'
 import type { CsvSource } from './csv-readable.ts'
 import { hasDeletions, REMAINING, stageDeletions } from './refine-deletions.ts'
@@ -117,7 +118,7 @@ async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFil
   const { file, dataset, deps } = place
   await using local = await deps.lake.download(file.path, { signal: deps.signal })
   await checkSize(local.file, file)
-  const landed = await deps.session.describe(`SELECT * FROM read_parquet(${literal(local.file)})`)
+  const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(local.file)}`)
   const isOfChanges = hasDeletions(manifest)
   const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
   const match = matchColumns(names, dataset.contract.columns)
