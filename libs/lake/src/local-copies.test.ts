@@ -126,7 +126,7 @@ describe('local copies', () => {
   })
 
   test('that are finished although nobody wants them any more give their room back', async () => {
-    const copies = copiesOf(10, 1)
+    const copies = copiesOf(10)
     const { promise, resolve } = Promise.withResolvers<void>()
     const stop = new AbortController()
     const deaf: Copy = {
@@ -153,7 +153,7 @@ describe('local copies', () => {
     ['removed', (file: string) => rm(dirname(file), { recursive: true })],
     ['cut short', (file: string) => truncate(file, 3)],
   ])('that somebody has %s while nobody used them are made again', async (_what, spoil) => {
-    const copies = copiesOf(10, 1)
+    const copies = copiesOf(10)
     const before = await take(copies, aCopy('a', 10), undefined)
     await before[Symbol.asyncDispose]()
     await spoil(before.file)
@@ -226,7 +226,7 @@ describe('local copies', () => {
   })
 
   test('of which one cannot be made are given back', async () => {
-    const copies = copiesOf(20, 1)
+    const copies = copiesOf(20)
     const failing = { ...aCopy('b', 10), fill: () => Promise.reject(new Error('cut')) }
 
     await expect(copies.take([aCopy('a', 10), failing], undefined)).rejects.toThrow('cut')
