@@ -13,6 +13,7 @@ import { addRejects } from './commands/rejects.ts'
 import { addRun } from './commands/run.ts'
 import { addStatus } from './commands/status.ts'
 import { addTables } from './commands/tables.ts'
+import { addTest } from './commands/test.ts'
 import { addTry } from './commands/try.ts'
 import { addValidate } from './commands/validate.ts'
 import { withExamples } from './options.ts'
@@ -39,7 +40,7 @@ export function createProgram(context: CommandContext): Command {
     'after',
     'Exit codes: 0 done, 1 a run failed or something is not possible now, 2 bad usage or configuration, 130 stopped.',
   )
-  const ofPipelines = [addDemo, addInit, addAdd, addTry, addValidate, addPlan, addRun, addStatus]
+  const ofPipelines = [addDemo, addInit, addAdd, addTry, addValidate, addTest, addPlan, addRun, addStatus]
   const ofData = [addRejects, addQuery, addTables, addHistory]
   for (const add of [...ofPipelines, ...ofData, addDeadLetters, addBus, addAgent]) add(program, context)
   // Subcommands do not take this over by themselves.
