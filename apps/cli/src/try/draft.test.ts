@@ -82,6 +82,39 @@ describe('types', () => {
   })
 })
 
+describe('a few texts that are written unlike the others', () => {
+  const amounts = (row: number) => (row === 7 ? 'abc' : row % 2 === 0 ? `1.${100 + row},90` : '12,50')
+
+  test('are mistakes: the type is that of the others, and how many do not fit is said', () => {
+    const [column] = draftOf(sampleOf({ amount: amounts }), 'orders').columns
+    expect(column?.inferred).toMatchObject({
+      type: 'DECIMAL(18,2)',
+      decimal: ',',
+      misfitCount: 1,
+      note: '1 of 40 values does not fit: a reject',
+    })
+    expect(typesOf({ on: (row) => (row === 3 ? 'soon' : `2026-03-${10 + (row % 20)}`) })).toEqual({ on: 'DATE' })
+  })
+
+  test('are none where they are many', () => {
+    expect(typesOf({ mixed: (row) => (row % 5 === 0 ? `word ${row}` : count(row)) })).toEqual({ mixed: 'VARCHAR' })
+  })
+})
+
+describe('lists', () => {
+  test('are words that come back, not numbers with a decimal comma, and not JSON', () => {
+    const json = (row: number) => JSON.stringify({ city: ['Bonn', 'Köln'][row % 2], tags: ['a', 'b'] })
+    expect(
+      typesOf({
+        genres: (row) => ['Drama, Crime', 'Crime', 'Drama, War'][row % 3] ?? null,
+        broken: (row) => ['1,5', '2,5', 'x,5', 'y,5'][row % 4] ?? null,
+        profile: json,
+      }),
+    ).toEqual({ genres: 'VARCHAR[]', broken: 'VARCHAR', profile: 'VARCHAR' })
+    expect(draftOf(sampleOf({ profile: json }), 'x').columns[0]?.inferred.note).toMatch(/^JSON/)
+  })
+})
+
 test('a column is required where all rows were looked at, and not because the first ones have it', () => {
   const columns = { id: count, note: (row: number) => `n${row}` }
   const requiredOf = (isAll: boolean) =>
@@ -134,6 +167,16 @@ describe('personal data', () => {
     expect(personal('customers', 'name')).toEqual(['name'])
     expect(personal('crm_users', 'name')).toEqual(['name'])
     expect(personal('products', 'name')).toEqual([])
+  })
+
+  test('is found within JSON, by name and by value', () => {
+    const profile = (row: number) =>
+      JSON.stringify({ address: { city: 'Bonn', zip: `531${row}` }, contact: [{ way: `u${row}@example.org` }] })
+    expect(draftOf(sampleOf({ profile }), 'things').columns[0]?.personal).toBe(
+      'profile.address.zip, profile.contact.way in it',
+    )
+    const harmless = (row: number) => JSON.stringify({ width: row })
+    expect(draftOf(sampleOf({ size: harmless }), 'things').columns[0]?.personal).toBeUndefined()
   })
 
   test('is not a flag', () => {

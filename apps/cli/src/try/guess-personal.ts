@@ -31,10 +31,50 @@ export function guessPersonal(
   texts: readonly string[],
 ): string | undefined {
   const shareOf = (pattern: RegExp) => texts.filter((text) => pattern.test(text)).length / Math.max(1, texts.length)
+  const inside = personalFields({ name, dataset }, texts)
+  if (inside.length > 0) return `${inside.join(', ')} in it`
   if (shareOf(E_MAIL) >= ENOUGH) return 'e-mail addresses'
   if (shareOf(IBAN) >= ENOUGH) return 'account numbers'
   if (shareOf(PHONE) >= ENOUGH) return 'telephone numbers'
   if (shareOf(IP) >= ENOUGH) return 'addresses of machines'
   if (name === 'name' && PEOPLE.test(dataset.toLowerCase())) return 'its name'
   return NAMES.test(name) ? 'its name' : undefined
+}
+
+/** Fields named in a reason: enough to see that it is one. */
+const MAX_FIELDS = 3
+
+/** Fields of JSON texts that seem to be personal: what a column holds is no less so for being wrapped up. */
+function personalFields(
+  place: { readonly name: string; readonly dataset: string },
+  texts: readonly string[],
+): string[] {
+  const values = new Map<string, string[]>()
+  for (const text of texts) if (/^[[{]/.test(text)) collectFields(parsed(text), place.name, values)
+  const found = [...values].filter(([path, those]) => {
+    const name = path.slice(path.lastIndexOf('.') + 1).toLowerCase()
+    return guessPersonal({ name, dataset: place.name }, those) !== undefined
+  })
+  return found.slice(0, MAX_FIELDS).map(([path]) => path)
+}
+
+/** Adds the scalars below a value, by path: `profile.address.zip`. */
+function collectFields(value: unknown, path: string, values: Map<string, string[]>): void {
+  if (Array.isArray(value)) {
+    for (const item of value) collectFields(item, path, values)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, inner] of Object.entries(value)) collectFields(inner, `${path}.${name}`, values)
+  } else if (value !== null && path.includes('.')) {
+    const those = values.get(path) ?? []
+    those.push(typeof value === 'string' ? value : JSON.stringify(value))
+    values.set(path, those)
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
 }

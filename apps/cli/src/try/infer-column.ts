@@ -7,6 +7,8 @@ export type Inferred = {
   readonly decimal?: ','
   readonly nulls?: readonly string[]
   readonly separators?: readonly string[]
+  /** Texts that are not of the type: rows that would be rejected. */
+  readonly misfitCount?: number
   /** For people. */
   readonly note?: string
 }
@@ -37,11 +39,44 @@ const MAX_SCALE = 10
 export function inferColumn(texts: readonly string[]): Inferred {
   const present = texts.filter((text) => !NULL_WORDS.has(text.toLowerCase()))
   // Words that may be values as well are none where something else than text is written.
-  const inferred = present.length === 0 ? { type: 'VARCHAR' } : typeOf(present)
+  const inferred = present.length === 0 ? { type: 'VARCHAR' } : robustTypeOf(present)
   if (present.length === texts.length) return inferred
-  if (inferred.type === 'VARCHAR') return typeOf(texts)
+  if (inferred.type === 'VARCHAR') return robustTypeOf(texts)
   return { ...inferred, nulls: [...new Set(texts.filter((text) => NULL_WORDS.has(text.toLowerCase())))] }
 }
+
+/** Texts from which a few that do not fit are mistakes, and not a sign that the column is text. */
+const MIN_ROBUST = 10
+/** Share of the texts that may not fit. */
+const MAX_MISFITS = 0.1
+/** Forms that may be left out: text is written in as many forms as there are rows. */
+const MAX_ODD_FORMS = 5
+
+/**
+ * The type of all texts, or else that of nearly all: a few that are written unlike the others are mistakes in the data, which
+ * are to be rejected one by one when the dataset is refined. The texts that are written most rarely are left out first.
+ */
+function robustTypeOf(texts: readonly string[]): Inferred {
+  const inferred = typeOf(texts)
+  if (inferred.type !== 'VARCHAR' || inferred.note !== undefined || texts.length < MIN_ROBUST) return inferred
+  const byForm = Map.groupBy(texts, formOf)
+  let left = texts
+  const rarestFirst = [...byForm].sort(([, one], [, other]) => one.length - other.length)
+  for (const [form, those] of rarestFirst.slice(0, MAX_ODD_FORMS)) {
+    if (texts.length - left.length + those.length > texts.length * MAX_MISFITS) break
+    left = left.filter((text) => formOf(text) !== form)
+    const found = typeOf(left)
+    const misfitCount = texts.length - left.length
+    const isOne = misfitCount === 1
+    if (found.type === 'VARCHAR' || found.type.endsWith('[]')) continue
+    const note = `${misfitCount} of ${texts.length} values ${isOne ? 'does' : 'do'} not fit: ${isOne ? 'a reject' : 'rejects'}`
+    return { ...found, misfitCount, note: found.note === undefined ? note : `${found.note}; ${note}` }
+  }
+  return inferred
+}
+
+/** How a text is written: `1.999,90` and `12.500,00` are alike, `abc` is not. */
+const formOf = (text: string) => text.replaceAll(/\d+/g, '9').replaceAll(/\p{L}+/gu, 'a')
 
 function typeOf(texts: readonly string[]): Inferred {
   const isAll = (pattern: RegExp) => texts.every((text) => pattern.test(text))
@@ -54,7 +89,10 @@ function typeOf(texts: readonly string[]): Inferred {
   if (isAll(/^[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?$/) && texts.some((text) => text.includes(','))) {
     return { ...decimal(texts, ','), decimal: ',' }
   }
-  return temporal(texts) ?? list(texts) ?? { type: 'VARCHAR', ...(isAll(/^[[{].*[\]}]$/s) ? { note: 'JSON' } : {}) }
+  const other = temporal(texts) ?? bracketed(texts)
+  if (other !== undefined) return other
+  if (isAll(/^[[{].*[\]}]$/s)) return { type: 'VARCHAR', note: 'JSON: models take it apart with json_extract_string' }
+  return separated(texts) ?? { type: 'VARCHAR' }
 }
 
 /** `007` is a code, not a number. */
@@ -106,13 +144,20 @@ function temporal(texts: readonly string[]): Inferred | undefined {
 /** Texts that have to be there before repeated words make a list of them. */
 const MIN_LISTS = 10
 
-function list(texts: readonly string[]): Inferred | undefined {
-  if (texts.every((text) => /^\[.*\]$/s.test(text) && !text.includes('{'))) return { type: 'VARCHAR[]' }
+function bracketed(texts: readonly string[]): Inferred | undefined {
+  return texts.every((text) => /^\[.*\]$/s.test(text) && !text.includes('{')) ? { type: 'VARCHAR[]' } : undefined
+}
+
+function separated(texts: readonly string[]): Inferred | undefined {
   for (const separator of ['|', ';', ',']) {
     const parted = texts.filter((text) => text.includes(separator))
     if (parted.length < texts.length / 4 || texts.length < MIN_LISTS) continue
     const items = texts.flatMap((text) => text.split(separator).map((item) => item.trim()))
-    const isWordy = items.every((item) => item.length > 0 && item.length <= 40 && item.split(/\s+/).length <= 4)
+    // A comma between digits belongs to a number, and brackets to something that is more than a list.
+    const isPlain = (item: string) => !/[[\]{}"]/.test(item) && (separator !== ',' || /\p{L}/u.test(item))
+    const isWordy = items.every(
+      (item) => item.length > 0 && item.length <= 40 && item.split(/\s+/).length <= 4 && isPlain(item),
+    )
     // What a list holds comes back in others; the words of a sentence, or names in two parts, do not.
     if (isWordy && new Set(items).size <= items.length / 3) return { type: 'VARCHAR[]', separators: [separator] }
   }

@@ -55,7 +55,10 @@ export function inferDates(
   const formats: string[] = []
   let isAmbiguous = false
   for (let rest = texts; rest.length > 0;) {
-    const fitting = known.map((format) => ({ format, left: rest.filter((text) => !patternOf(format).test(text)) }))
+    const fitting = known.map((format) => {
+      const pattern = patternOf(format)
+      return { format, left: rest.filter((text) => !pattern.test(text)) }
+    })
     const best = fitting.reduce((one, other) => (other.left.length < one.left.length ? other : one))
     if (best.left.length === rest.length || formats.length === MAX_FORMATS) return undefined
     isAmbiguous ||= fitting.some(

@@ -4,8 +4,8 @@ import type { Draft, DraftColumn } from './draft.ts'
 import type { Sample } from './sample.ts'
 
 /**
- * Reads the sample as it is read when it is refined. A column of which not every text is of the type that was found is
- * text: what cannot be read must not cost rows.
+ * Reads the sample as it is read when it is refined. A column of which more texts cannot be read than
+ * the draft says is text: what cannot be read must not cost rows.
  */
 export async function verifyDraft(draft: Draft, sample: Sample, session: SqlSession): Promise<Draft> {
   const names = sample.columns.map((_, index) => identifier(`c${index}`))
@@ -14,7 +14,8 @@ export async function verifyDraft(draft: Draft, sample: Sample, session: SqlSess
   const columns: DraftColumn[] = []
   for (const column of draft.columns) {
     const index = sample.columns.findIndex(({ name, type }) => name === column.from && type === undefined)
-    const isReadable = index < 0 || (await unreadCount(column, names[index] ?? '', session)) === 0
+    const allowed = column.inferred.misfitCount ?? 0
+    const isReadable = index < 0 || (await unreadCount(column, names[index] ?? '', session)) <= allowed
     columns.push(
       isReadable
         ? column
