@@ -61,7 +61,7 @@ beforeEach(async (context) => {
   const directory = await temporaryDirectory()
   lake = await createDirectoryLake(directory.path)
   await lake.putIfAbsent(frozen.path, frozen.text)
-  orders = createDeltaTable({ lake, path: 'refined/orders', clock: systemClock })
+  orders = createDeltaTable({ lake, path: 'refined/shop/orders', clock: systemClock })
   context.onTestFinished(async () => {
     await lake[Symbol.asyncDispose]()
     await directory[Symbol.asyncDispose]()
@@ -165,7 +165,7 @@ test('where most rows changed, all are sent', async () => {
 })
 
 test('a table without a key is always sent whole', async () => {
-  const keyless = createDeltaTable({ lake, path: 'refined/keyless', clock: systemClock })
+  const keyless = createDeltaTable({ lake, path: 'refined/shop/keyless', clock: systemClock })
   await load(await write('overwrite', numbered(0, 10), keyless), 'keyless')
   const version = await write('append', numbered(0, 1), keyless)
 
@@ -194,7 +194,7 @@ test('a lake that was begun anew is loaded whole, whatever the numbers of its ve
   await lake[Symbol.asyncDispose]()
   lake = await createDirectoryLake(other.path)
   await lake.putIfAbsent(frozen.path, frozen.text)
-  orders = createDeltaTable({ lake, path: 'refined/orders', clock: systemClock })
+  orders = createDeltaTable({ lake, path: 'refined/shop/orders', clock: systemClock })
 
   const version = await write('overwrite', numbered(50, 53))
 
@@ -206,7 +206,7 @@ test('where the files of the loaded version are vacuumed away, all rows are sent
   await load(await write('overwrite', numbered(0, 100)))
   const version = await write('overwrite', numbered(1, 100))
   const later = () => new Date(Date.now() + 3_600_000)
-  const removed = await createDeltaTable({ lake, path: 'refined/orders', clock: later }).vacuum({ retentionMs: 1 })
+  const removed = await createDeltaTable({ lake, path: 'refined/shop/orders', clock: later }).vacuum({ retentionMs: 1 })
   expect(removed).not.toEqual([])
 
   expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', sentRowCount: 99 } })

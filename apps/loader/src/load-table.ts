@@ -1,7 +1,7 @@
 import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Load } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
-import { createDeltaTable, type DeltaTable } from '@cinelake/delta'
+import { createDeltaTable, locateTable, type DeltaTable } from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline } from '@cinelake/pipeline'
@@ -33,8 +33,9 @@ type Work = {
 /** Copies one version of a refined table into its SQL table, once whatever the number of deliveries. */
 export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): TaskHandler<'load'> {
   return async (command, { signal, progress }) => {
-    const table = servedTable(await loadPipeline(lake, command.pipeline, { signal }), command)
-    const path = `refined/${command.table}`
+    const pipeline = await loadPipeline(lake, command.pipeline, { signal })
+    const table = servedTable(pipeline, command)
+    const path = await locateTable(lake, pipeline.name, command.table, { signal })
     const delta = createDeltaTable({ lake, path, clock })
     const latest = await delta.snapshot({ signal })
     if (latest === undefined) throw new RefinedTableMissingError(command.table, path)
