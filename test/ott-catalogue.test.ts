@@ -113,7 +113,7 @@ async function given() {
       return await refine({ ...common, kind: 'refine', task: 'refine titles', dataset: 'titles', manifest }, context)
     },
     async titles() {
-      await using view = await createDeltaTable({ lake, path: 'refined/titles', clock }).view(session)
+      await using view = await createDeltaTable({ lake, path: 'refined/ott/titles', clock }).view(session)
       return await session.rows<ReturnType<typeof truth>>(
         `SELECT * EXCLUDE (updated_at, _window) REPLACE (lower(language) AS language, replace(replace(synopsis, chr(13), ''), chr(10), ' ') AS synopsis)
          FROM ${view?.relation ?? ''} AS titles ORDER BY title_id`,

@@ -360,7 +360,7 @@ async function given() {
   const build = createBuild({ lake, engine, clock, log: silentLog })
   const session = stack.use(await engine.session())
   const versions = new Map<string, number>()
-  const table = (name: string) => createDeltaTable({ lake, path: `refined/${name}`, clock })
+  const table = (name: string) => createDeltaTable({ lake, path: `refined/ott/${name}`, clock })
 
   /** Rows as `refine` leaves them. */
   const refine = async (name: string, rows: readonly Row[], window: Window): Promise<void> => {

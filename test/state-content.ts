@@ -13,6 +13,7 @@ type Content = { readonly rows: number; readonly digest: string }
 export type StateContent = {
   /** Refined tables and rejects, by lake path. */
   readonly refined: Readonly<Record<string, Content>>
+  /** By name, those of other schemas than `mart` by schema and name. */
   readonly mart: Readonly<Record<string, Content>>
   /** `<run> <task>`: its balance as text. */
   readonly balances: Readonly<Record<string, string>>
@@ -28,16 +29,16 @@ export async function contentOf(state: string): Promise<StateContent> {
 /** The same of a platform's lake and its PostgreSQL, whichever they are. */
 export async function contentIn<Schema>(lake: Lake, db: Kysely<Schema>): Promise<StateContent> {
   const refined = await refinedContent(lake)
-  const tables = await sql<{
-    name: string
-  }>`SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'mart' ORDER BY 1`.execute(db)
+  const tables = await sql<{ schema: string; name: string }>`
+    SELECT table_schema AS schema, table_name AS name FROM information_schema.tables
+    WHERE table_schema NOT IN ('ops', 'loader', 'information_schema', 'pg_catalog') ORDER BY 1, 2`.execute(db)
   const mart: Record<string, Content> = {}
-  for (const { name } of tables.rows) {
-    const table = sql.id('mart', name)
+  for (const { schema, name } of tables.rows) {
+    const table = sql.id(schema, name)
     const { rows } = await sql<Content>`
       SELECT count(*)::int AS rows, coalesce(md5(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C")), '') AS digest
       FROM ${table} t`.execute(db)
-    mart[name] = rows[0] ?? { rows: 0, digest: '' }
+    mart[schema === 'mart' ? name : `${schema}.${name}`] = rows[0] ?? { rows: 0, digest: '' }
   }
   const { rows } = await sql<{ task: string; balance: string }>`
     SELECT run || ' ' || task AS task,

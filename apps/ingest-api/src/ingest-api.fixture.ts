@@ -85,7 +85,7 @@ export async function givenService({
       const text = await lake.readText(manifestPath('shop', window.label, taskFileName('ingest crm/users'), 1))
       return text === undefined ? undefined : (JSON.parse(text) as Manifest)
     },
-    csv: (path = 'raw/api/crm/users/2026-03-01.csv') => readFileSync(join(directory, 'lake', path), 'utf8'),
+    csv: (path = 'raw/shop/api/crm/users/2026-03-01.csv') => readFileSync(join(directory, 'lake', path), 'utf8'),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

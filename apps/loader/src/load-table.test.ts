@@ -56,12 +56,12 @@ beforeAll(async () => {
 afterAll(async () => await stack.disposeAsync())
 
 beforeEach(async (context) => {
-  await database.pglite.exec('DROP SCHEMA IF EXISTS mart CASCADE; DROP SCHEMA IF EXISTS loader CASCADE')
+  await database.pglite.exec('DROP SCHEMA IF EXISTS mart, loader, shop, sales CASCADE')
   warehouse = await createPgliteWarehouse(database)
   const directory = await temporaryDirectory()
   lake = await createDirectoryLake(directory.path)
   await lake.putIfAbsent(frozen.path, frozen.text)
-  orders = createDeltaTable({ lake, path: 'refined/orders', clock: systemClock })
+  orders = createDeltaTable({ lake, path: 'refined/shop/orders', clock: systemClock })
   context.onTestFinished(async () => {
     await lake[Symbol.asyncDispose]()
     await directory[Symbol.asyncDispose]()
@@ -143,7 +143,7 @@ test('a table written anew with the same rows sends none of them', async () => {
   const version = await write('overwrite', numbered(0, 1000))
 
   expect(await load(version)).toMatchObject({ output: { outcome: 'changed', sentRowCount: 0 } })
-  expect(await warehouse.loaded('shop_orders')).toMatchObject({ version })
+  expect(await warehouse.loaded({ schema: 'shop', name: 'shop_orders' })).toMatchObject({ version })
 })
 
 test('several versions are caught up on at once', async () => {
@@ -165,7 +165,7 @@ test('where most rows changed, all are sent', async () => {
 })
 
 test('a table without a key is always sent whole', async () => {
-  const keyless = createDeltaTable({ lake, path: 'refined/keyless', clock: systemClock })
+  const keyless = createDeltaTable({ lake, path: 'refined/shop/keyless', clock: systemClock })
   await load(await write('overwrite', numbered(0, 10), keyless), 'keyless')
   const version = await write('append', numbered(0, 1), keyless)
 
@@ -194,7 +194,7 @@ test('a lake that was begun anew is loaded whole, whatever the numbers of its ve
   await lake[Symbol.asyncDispose]()
   lake = await createDirectoryLake(other.path)
   await lake.putIfAbsent(frozen.path, frozen.text)
-  orders = createDeltaTable({ lake, path: 'refined/orders', clock: systemClock })
+  orders = createDeltaTable({ lake, path: 'refined/shop/orders', clock: systemClock })
 
   const version = await write('overwrite', numbered(50, 53))
 
@@ -206,7 +206,7 @@ test('where the files of the loaded version are vacuumed away, all rows are sent
   await load(await write('overwrite', numbered(0, 100)))
   const version = await write('overwrite', numbered(1, 100))
   const later = () => new Date(Date.now() + 3_600_000)
-  const removed = await createDeltaTable({ lake, path: 'refined/orders', clock: later }).vacuum({ retentionMs: 1 })
+  const removed = await createDeltaTable({ lake, path: 'refined/shop/orders', clock: later }).vacuum({ retentionMs: 1 })
   expect(removed).not.toEqual([])
 
   expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', sentRowCount: 99 } })
@@ -242,8 +242,8 @@ test('the table carries what the contract says about its columns', async () => {
 
   const { rows } = await database.pglite.query(
     `SELECT column_name, data_type, character_maximum_length AS length, is_nullable,
-      col_description('mart.shop_orders'::regclass, ordinal_position) AS comment
-     FROM information_schema.columns WHERE table_schema = 'mart' AND column_name IN ('id', 'name') ORDER BY 1`,
+      col_description('shop.shop_orders'::regclass, ordinal_position) AS comment
+     FROM information_schema.columns WHERE table_schema = 'shop' AND column_name IN ('id', 'name') ORDER BY 1`,
   )
   expect(rows).toEqual([
     { column_name: 'id', data_type: 'bigint', length: null, is_nullable: 'NO', comment: null },
@@ -255,6 +255,90 @@ test('the table carries what the contract says about its columns', async () => {
       comment: 'What it is called.',
     },
   ])
+})
+
+describe('whose a table of the mart is', () => {
+  /** A load by another pipeline, or by a text of this one that names a schema. */
+  const loadAs = async (name: string, version: number, schema?: string) => {
+    const text = freezePipeline({ ...pipeline, name, ...(schema === undefined ? {} : { schema }) })
+    await lake.putIfAbsent(text.path, text.text)
+    const header = command(version)
+    const given = { ...header, run: `${name}@2026-03-01`, pipeline: { name, digest: text.digest } }
+    return await createLoad({ lake, engine, warehouse, clock: systemClock, log: silentLog })(given, work)
+  }
+  const ordersOf = (path: string) => createDeltaTable({ lake, path, clock: systemClock })
+  const byPipeline = async (table: DeltaTable, name: string, query: string) => {
+    await using session = await engine.session()
+    const { txn } = txnOf(name)
+    return (await table.append(session, query, { txn })).version
+  }
+  const txnOf = (name: string) => ({ txn: { ...txn().txn, appId: `${name}@2026-03-01/refine orders ${commits}` } })
+  const count = async (table: string) => (await warehouse.query(`SELECT id FROM ${table}`)).rows.length
+
+  test('two pipelines serve tables of one name, each in its own schema', async () => {
+    await load(await write('overwrite', numbered(0, 3)))
+    await loadAs('sales', await byPipeline(ordersOf('refined/sales/orders'), 'sales', numbered(0, 5)))
+
+    expect([await count('shop.shop_orders'), await count('sales.shop_orders')]).toEqual([3, 5])
+    expect(await warehouse.tables()).toMatchObject([
+      { schema: 'sales', name: 'shop_orders', pipeline: 'sales' },
+      { schema: 'shop', name: 'shop_orders', pipeline: 'shop' },
+    ])
+  })
+
+  test('in one schema the second is refused, by name and with what to do, and nothing is changed', async () => {
+    await load(await write('overwrite', numbered(0, 3)))
+    const version = await byPipeline(ordersOf('refined/sales/orders'), 'sales', numbered(0, 3))
+
+    const refused = loadAs('sales', version, 'shop')
+
+    await expect(refused).rejects.toMatchObject({ code: 'WAREHOUSE_TABLE_TAKEN', retryable: false })
+    await expect(refused).rejects.toThrow(
+      /table=shop\.shop_orders, pipeline=sales.*got one of pipeline shop.*`as` under `serve`.*`schema` in pipeline\.yaml/,
+    )
+    expect(await warehouse.tables()).toMatchObject([{ schema: 'shop', pipeline: 'shop', version: 0 }])
+  })
+
+  test('a pipeline that has tables in mart from before goes on there, with new tables as well', async () => {
+    await loadAs('shop', await write('overwrite', numbered(0, 3)), 'mart')
+    const keyless = createDeltaTable({ lake, path: 'refined/shop/keyless', clock: systemClock })
+
+    await load(await write('overwrite', numbered(0, 4)))
+    await load(await write('append', numbered(0, 2), keyless), 'keyless')
+
+    expect([await count('mart.shop_orders'), await count('mart.keyless')]).toEqual([4, 2])
+    expect(await warehouse.schemas()).toEqual(['mart'])
+  })
+
+  test('what is left in another schema is told', async () => {
+    await loadAs('shop', await write('overwrite', numbered(0, 3)), 'mart')
+
+    const { quality } = await loadAs('shop', await write('overwrite', numbered(0, 4)), 'sales')
+
+    expect(quality).toMatchObject([{ rule: 'left_in_schema', severity: 'warn', failed: 1 }])
+    expect(quality?.[0]?.detail).toMatch(/^mart\.shop_orders is loaded no more/)
+    expect([await count('mart.shop_orders'), await count('sales.shop_orders')]).toEqual([3, 4])
+  })
+
+  test('a table that two pipelines had made together is loaded by the one that owns it, not by the other', async () => {
+    const shared = ordersOf('refined/orders')
+    await byPipeline(shared, 'shop', numbered(0, 3))
+    const version = await byPipeline(shared, 'sales', numbered(3, 5))
+    // The loader of before: whoever came last.
+    const rows = async function* () {
+      yield [{ id: 1, name: 'x', tags: null, at: null }]
+    }
+    const table = { name: 'shop_orders', columns, primaryKey: ['id'] }
+    await warehouse.replace(table, rows(), { task: 'sales@2026-03-01/load orders/1', version })
+    await warehouse.replace({ ...table, name: 'other' }, rows(), { task: 'shop@2026-03-01/load other/1', version: 0 })
+
+    expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', version } })
+    expect(await load(version)).toMatchObject({ output: { outcome: 'already-loaded' } })
+    const own = await byPipeline(ordersOf('refined/sales/orders'), 'sales', numbered(0, 1))
+    await loadAs('sales', own)
+
+    expect([await count('mart.shop_orders'), await count('sales.shop_orders')]).toEqual([5, 1])
+  })
 })
 
 describe('what cannot be loaded', () => {
@@ -273,7 +357,7 @@ describe('what cannot be loaded', () => {
     await expect(load(version)).rejects.toThrow(/column name/)
     await expect(load(version)).rejects.not.toThrow(/secret/)
     expect(await mart()).toHaveLength(3)
-    expect(await warehouse.loaded('shop_orders')).toMatchObject({ version: version - 1 })
+    expect(await warehouse.loaded({ schema: 'shop', name: 'shop_orders' })).toMatchObject({ version: version - 1 })
   })
 
   test('anything after the service was told to stop: the old rows stay', async () => {

@@ -1,15 +1,23 @@
 import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
-import type { Load } from '@cinelake/contracts'
+import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
-import { createDeltaTable, type DeltaTable } from '@cinelake/delta'
+import { createDeltaTable, locateTable, type DeltaSnapshot, type DeltaTable } from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline } from '@cinelake/pipeline'
-import type { LoadOptions, LoadOutcome, Warehouse, WarehouseRows, WarehouseTable } from '@cinelake/warehouse'
+import {
+  requireOwner,
+  type ListedTable,
+  type LoadOptions,
+  type LoadOutcome,
+  type Warehouse,
+  type WarehouseRows,
+  type WarehouseTable,
+} from '@cinelake/warehouse'
 import { DELETES, selectSql, UPSERTS } from './changes-sql.ts'
 import { findChanges } from './find-changes.ts'
-import { isCheaperToChange, planLoad } from './plan-load.ts'
-import { RefinedTableMissingError, servedTable } from './served-table.ts'
+import { isCheaperToChange, planLoad, type LoadPlan } from './plan-load.ts'
+import { RefinedTableMissingError, schemaFor, servedTable } from './served-table.ts'
 
 export type LoadDeps = {
   readonly lake: Lake
@@ -33,27 +41,36 @@ type Work = {
 /** Copies one version of a refined table into its SQL table, once whatever the number of deliveries. */
 export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): TaskHandler<'load'> {
   return async (command, { signal, progress }) => {
-    const table = servedTable(await loadPipeline(lake, command.pipeline, { signal }), command)
-    const path = `refined/${command.table}`
+    const pipeline = await loadPipeline(lake, command.pipeline, { signal })
+    const inMart = await warehouse.tables()
+    const table = servedTable(pipeline, command, schemaFor(pipeline, inMart))
+    const quality = leftBehind(table, pipeline.name, inMart)
+    const path = await locateTable(lake, pipeline.name, command.table, { signal })
     const delta = createDeltaTable({ lake, path, clock })
     const latest = await delta.snapshot({ signal })
     if (latest === undefined) throw new RefinedTableMissingError(command.table, path)
     const wanted = await delta.snapshot({ version: command.version, signal })
     if (wanted === undefined) throw new RefinedTableMissingError(command.table, path)
-    const loaded = await warehouse.loaded(table.name)
+    const loaded = await warehouse.loaded(table)
 
-    const plan = planLoad(table, wanted, latest.version, loaded)
+    const other = loaded?.pipeline !== undefined && wroteInto(latest, loaded.pipeline) ? loaded.pipeline : undefined
+    requireOwner(table, pipeline.name, loaded, other)
+    const isOwn = loaded?.pipeline === undefined || loaded.pipeline === pipeline.name
+    const plan: LoadPlan = isOwn ? planLoad(table, wanted, latest.version, loaded) : { kind: 'replace' }
     if (loaded !== undefined && (plan.kind === 'already-loaded' || plan.kind === 'superseded')) {
       return outcomeOf(command, loaded.version, loaded.rowCount, {
         outcome: 'already-loaded',
         rowCount: loaded.rowCount,
         sentRowCount: 0,
+        quality,
       })
     }
 
     await using session = await engine.session()
     const { version, rowCount } = wanted
-    const options = { task: taskKey(command), version, rowCount, basedOn: loaded?.version ?? -1, signal }
+    const basedOn = loaded?.version ?? -1
+    const takeOver = other === undefined ? {} : { takesOverFrom: other }
+    const options = { task: taskKey(command), version, rowCount, basedOn, ...takeOver, signal }
     const work: Work = { session, delta, warehouse, table, version, options, progress }
     const outcome = (plan.kind === 'compare' ? await sendChanges(work, plan.since) : undefined) ?? (await sendAll(work))
     const { outcome: how, sentRowCount } = outcome
@@ -61,7 +78,7 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
       { run: command.run, task: command.task, table: table.name, version, rowCount, sentRowCount, how },
       'table loaded',
     )
-    return outcomeOf(command, version, rowCount, outcome)
+    return outcomeOf(command, version, rowCount, { ...outcome, quality })
   }
 }
 
@@ -106,11 +123,38 @@ async function* stream(
   }
 }
 
-function outcomeOf(command: Load, version: number, rowsIn: number, done: LoadOutcome): TaskOutcome {
+type Done = LoadOutcome & { readonly quality: readonly QualityResult[] }
+
+function outcomeOf(command: Load, version: number, rowsIn: number, done: Done): TaskOutcome {
   return {
+    ...(done.quality.length === 0 ? {} : { quality: done.quality }),
     balance: { unit: 'rows', in: rowsIn, out: done.rowCount, rejected: 0, duplicates: 0 },
     output: { kind: 'loaded', table: command.table, version, outcome: done.outcome, sentRowCount: done.sentRowCount },
   }
+}
+
+/**
+ * Whether another pipeline has rows in this refined table, from before pipelines had tables of their own: what that one
+ * loaded of it is this pipeline's.
+ */
+function wroteInto({ txns }: DeltaSnapshot, pipeline: string): boolean {
+  return [...txns.keys()].some((appId) => appId.startsWith(`${pipeline}@`))
+}
+
+/** Warns of a table that analysts may still read, though no load comes there any more: the schema was changed. */
+function leftBehind(
+  { schema, name }: WarehouseTable & { readonly schema: string },
+  pipeline: string,
+  inMart: readonly ListedTable[],
+): QualityResult[] {
+  const left = inMart.filter((table) => table.pipeline === pipeline && table.name === name && table.schema !== schema)
+  return left.map((table) => ({
+    rule: 'left_in_schema',
+    severity: 'warn',
+    checked: 1,
+    failed: 1,
+    detail: `${table.schema}.${name} is loaded no more, since the pipeline's tables go to the schema ${schema}: drop it when nobody reads it`,
+  }))
 }
 
 function taskKey({ run, task, generation }: Load): string {

@@ -1,7 +1,7 @@
 import type { Load } from '@cinelake/contracts'
 import { TerminalError } from '@cinelake/core'
-import type { CheckedPipeline } from '@cinelake/pipeline'
-import type { WarehouseTable } from '@cinelake/warehouse'
+import { defaultSchema, type CheckedPipeline } from '@cinelake/pipeline'
+import { MART, type ListedTable, type WarehouseTable } from '@cinelake/warehouse'
 
 /** A command names a table that its pipeline does not serve. */
 export class TableNotServedError extends TerminalError {
@@ -29,11 +29,30 @@ export class RefinedTableMissingError extends TerminalError {
   }
 }
 
+/**
+ * The schema of a pipeline's tables. A pipeline whose text names none, and that has tables in `mart` from before pipelines
+ * had schemas of their own, goes on there: analysts know them by that name.
+ */
+export function schemaFor(
+  { name, schema }: Pick<CheckedPipeline, 'name' | 'schema'>,
+  loaded: readonly Pick<ListedTable, 'schema' | 'pipeline'>[],
+): string {
+  if (schema !== undefined) return schema
+  const usual = defaultSchema(name)
+  const has = new Set(loaded.filter(({ pipeline }) => pipeline === name).map((table) => table.schema))
+  return has.has(MART) && !has.has(usual) ? MART : usual
+}
+
 /** The mart table that a refined table becomes, by its pipeline. @throws {TableNotServedError} terminal */
-export function servedTable(pipeline: CheckedPipeline, command: Pick<Load, 'table'>): WarehouseTable {
+export function servedTable(
+  pipeline: CheckedPipeline,
+  command: Pick<Load, 'table'>,
+  schema: string,
+): WarehouseTable & { readonly schema: string } {
   const served = pipeline.serve.find(({ table }) => table === command.table)
   if (served === undefined) throw new TableNotServedError(command.table, pipeline.name)
   return {
+    schema,
     name: served.as,
     columns: served.columns.map(({ name, type, maxLength, required, description }) => ({
       name,

@@ -1,6 +1,6 @@
 import type { Build } from '@cinelake/contracts'
 import type { Clock } from '@cinelake/core'
-import { createDeltaTable, type ParquetSql } from '@cinelake/delta'
+import { createDeltaTable, locateTable, type ParquetSql } from '@cinelake/delta'
 import { identifier } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedModel } from '@cinelake/pipeline'
@@ -22,7 +22,8 @@ export async function openInputs(
   for (const name of model.inputs) {
     const version = command.inputs.find((input) => input.table === name)?.version
     if (version === undefined) throw new BuildInputMissingError(model.name, name, null)
-    const table = createDeltaTable({ lake, path: `refined/${name}`, clock })
+    const path = await locateTable(lake, command.pipeline.name, name, { signal })
+    const table = createDeltaTable({ lake, path, clock })
     const view = await table.view(session, { version, signal })
     if (view === undefined) throw new BuildInputMissingError(model.name, name, version)
     opened.use(view)

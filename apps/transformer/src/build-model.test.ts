@@ -99,7 +99,7 @@ describe('once in effect', () => {
     const rowRules = [{ name: 'positive', severity: 'error' as const, expression: 'amount > 0' }]
     await using place = await given(aModel({ rowRules, usesWindow: true, materialization: 'merge' }))
     const late = await place.command({ day: 1, orders: orders([1, -1], [2, 20]) })
-    place.failNextCommitOf('refined/sales/')
+    place.failNextCommitOf('refined/shop/sales/')
     await expect(place.build(late)).rejects.toThrow('killed')
     await place.run({ day: 2, orders: orders([1, 11], [2, 20]) })
 
@@ -128,7 +128,7 @@ describe('once in effect', () => {
     await using whole = await given(model)
     const expected = await whole.run({ day: 1, orders: orders([1, 10], [2, -1]) })
     await using place = await given(model)
-    place.failNextCommitOf('refined/sales/')
+    place.failNextCommitOf('refined/shop/sales/')
     await expect(place.run({ day: 1, orders: orders([1, 10], [2, -1]) })).rejects.toThrow('killed')
     expect(await place.rejects()).toHaveLength(1)
 
@@ -353,7 +353,7 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
   )
   const context: TaskContext = { signal: AbortSignal.timeout(60_000), progress() {} }
   const build = createBuild({ lake, engine, clock, log: silentLog })
-  const table = (name: string) => createDeltaTable({ lake: disk, path: `refined/${name}`, clock })
+  const table = (name: string) => createDeltaTable({ lake: disk, path: `refined/shop/${name}`, clock })
   let last: Build | undefined
 
   const command = async ({ day, orders: query, generation = 1 }: Day): Promise<Build> => {

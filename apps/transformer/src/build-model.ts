@@ -3,6 +3,7 @@ import type { Build } from '@cinelake/contracts'
 import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
 import {
   createDeltaTable,
+  locateTable,
   type CommitOptions,
   type CommitResult,
   type DeltaPartition,
@@ -20,6 +21,7 @@ import { isCommitted, planBuild } from './build-plan.ts'
 import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
+import { warnOfTakenTable } from './taken-table.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -44,7 +46,8 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const pipeline = await loadPipeline(lake, given.pipeline, { signal })
     const model = pipeline.models.find(({ name }) => name === given.model)
     if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
-    const table = createDeltaTable({ lake, path: `refined/${model.name}`, clock })
+    const path = await locateTable(lake, pipeline.name, model.name, { signal })
+    const table = createDeltaTable({ lake, path, clock })
     const snapshot = await table.snapshot({ signal })
     const command = await withNewestInputs(given, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
@@ -52,6 +55,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
       return untouched(model, plan.version, plan.action)
     }
+    const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: model.name }, snapshot, signal)
     await using session = await engine.session()
     const work: Work = { command, model, table, session, signal }
     await using made = await make(work, { lake, clock })
@@ -65,7 +69,8 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const options = { txn, basedOn, configuration, partitionBy: model.partitionBy, signal }
     const { version, outcome } = await COMMITS[model.materialization](work, staged, options)
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
-    return { ...checks, output: { kind: 'table', table: model.name, version, outcome } }
+    const quality = [...checks.quality, ...taken]
+    return { ...checks, quality, output: { kind: 'table', table: model.name, version, outcome } }
   }
 }
 
@@ -77,7 +82,8 @@ async function withNewestInputs(
 ): Promise<Build> {
   if (snapshot !== undefined && isCommitted(command, snapshot)) return command
   const inputs = await newestInputs(command.inputs, snapshot, async (name) => {
-    return (await createDeltaTable({ lake, path: `refined/${name}`, clock }).snapshot({ signal }))?.version
+    const path = await locateTable(lake, command.pipeline.name, name, { signal })
+    return (await createDeltaTable({ lake, path, clock }).snapshot({ signal }))?.version
   })
   return inputs === command.inputs ? command : { ...command, inputs }
 }

@@ -440,7 +440,7 @@ describe('trouble', () => {
   test('a file that is not the one that was landed fails the task', async () => {
     await using refinery = await aRefinery()
     const command = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\n' } })
-    await refinery.lake.put('raw/files/shop/orders/2026-03-01.g1/a.csv', 'id,score\n')
+    await refinery.lake.put('raw/shop/files/shop/orders/2026-03-01.g1/a.csv', 'id,score\n')
     await expect(refinery.refine(command)).rejects.toMatchObject({
       code: 'REFINE_FILE_UNREADABLE',
       context: { file: 'a.csv' },

@@ -1,6 +1,6 @@
 import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
-import { createDeltaTable } from '@cinelake/delta'
+import { createDeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
 import { readManifest, type Lake } from '@cinelake/lake'
 import { loadPipeline } from '@cinelake/pipeline'
@@ -13,6 +13,7 @@ import { planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
+import { warnOfTakenTable } from './taken-table.ts'
 import { writeRejects } from './write-rejects.ts'
 
 export type RefineDeps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -32,13 +33,15 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       throw new RefineInputError(command.dataset, command.manifest, expected, 'no such object in the lake')
     }
     const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
-    const table = createDeltaTable({ lake, path: `refined/${dataset.name}`, clock })
+    const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
+    const table = createDeltaTable({ lake, path, clock })
     const snapshot = await table.snapshot({ signal })
     const plan = planRefine(command, dataset, manifest, snapshot)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
       return untouched(dataset.name, plan.version, plan.action)
     }
+    const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: dataset.name }, snapshot, signal)
     await using session = await engine.session()
     await using scratch = await lake.scratch()
     const deps = { lake, engine, session, directory: scratch.directory, signal, progress: context.progress }
@@ -63,7 +66,8 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       signal,
     })
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
-    return { ...checks, output: { kind: 'table', table: dataset.name, version, outcome } }
+    const quality = [...checks.quality, ...taken]
+    return { ...checks, quality, output: { kind: 'table', table: dataset.name, version, outcome } }
   }
 }
 

@@ -96,7 +96,7 @@ export async function aRefinery(
     await lake.putIfAbsent(frozen.path, frozen.text)
     const landed = await Promise.all(
       Object.entries(files).map(([file, content]) =>
-        landFile(lake, `raw/files/shop/${name}/${window.label}.g${generation}/${file}`, file, content),
+        landFile(lake, `raw/shop/files/shop/${name}/${window.label}.g${generation}/${file}`, file, content),
       ),
     )
     const task = `ingest shop/${name}`
@@ -132,7 +132,7 @@ export async function aRefinery(
   /** The rows of a table in the lake, `[]` where there is none. */
   const rowsOf = async (table: string, orderBy = 'ALL', columns = '*'): Promise<EngineRow[]> => {
     await using session = await engine.session()
-    await using view = await createDeltaTable({ lake, path: `refined/${table}`, clock }).view(session)
+    await using view = await createDeltaTable({ lake, path: `refined/shop/${table}`, clock }).view(session)
     if (view === undefined) return []
     return await session.rows(`SELECT ${columns} FROM ${view.relation} ORDER BY ${orderBy}`)
   }

@@ -103,7 +103,8 @@ describe('packed files', () => {
     await refinePacked({ 'a.csv.gz': bytes }, 'gzip')
 
     const hash = createHash('sha256')
-    for await (const block of refinery.lake.read('raw/files/shop/orders/2026-03-01.g1/a.csv.gz')) hash.update(block)
+    for await (const block of refinery.lake.read('raw/shop/files/shop/orders/2026-03-01.g1/a.csv.gz'))
+      hash.update(block)
     expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'))
   })
 })

@@ -1,10 +1,11 @@
-import { createDeltaTable, type CommitResult, type ParquetSql } from '@cinelake/delta'
+import { createDeltaTable, locateRejects, type CommitResult, type ParquetSql } from '@cinelake/delta'
 import type { Clock, Window } from '@cinelake/core'
 import { literal } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 
 /** Which task's rejects they are: the part of a command that says so. */
 export type RejectsOf = {
+  readonly pipeline: { readonly name: string }
   readonly run: string
   readonly task: string
   readonly generation: number
@@ -27,15 +28,16 @@ export type Rejects = {
 type Deps = { readonly lake: Lake; readonly clock: Clock; readonly session: ParquetSql; readonly signal: AbortSignal }
 
 /**
- * Keeps the rows that a task rejected in `refined/_rejects/<table>`, in place of those that the same window had before.
+ * Keeps the rows that a task rejected in a table of rejects, in place of those that the same window had before.
  * Commits once per task and generation. Nothing is written where there is nothing to keep and nothing to replace.
  */
 export async function writeRejects(
   rejects: Rejects,
-  { run, task, generation, window, edition }: RejectsOf,
+  { pipeline, run, task, generation, window, edition }: RejectsOf,
   { lake, clock, session, signal }: Deps,
 ): Promise<CommitResult | undefined> {
-  const table = createDeltaTable({ lake, path: `refined/_rejects/${rejects.table}`, clock })
+  const path = await locateRejects(lake, pipeline.name, rejects.table, { signal })
+  const table = createDeltaTable({ lake, path, clock })
   if (rejects.rowCount === 0) {
     const snapshot = await table.snapshot({ signal })
     if (snapshot?.files.some((file) => file.partitionValues['window_label'] === window.label) !== true) return undefined

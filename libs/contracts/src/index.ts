@@ -25,4 +25,20 @@ export {
   TaskStarted,
   TaskSucceeded,
 } from './events.ts'
-export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest, manifestPath } from './manifest.ts'
+export {
+  discoveredFolder,
+  formerPushFolder,
+  formerRefinedPath,
+  formerRejectsPath,
+  landedFilesFolder,
+  landedFolder,
+  landingPath,
+  manifestPath,
+  probePath,
+  rawFolder,
+  refinedPath,
+  rejectsPath,
+  sharedSnapshotPath,
+  type RawKind,
+} from './layout.ts'
+export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest } from './manifest.ts'

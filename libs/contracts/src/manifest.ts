@@ -87,9 +87,3 @@ export const Manifest = z.object({
   cursor: LandedCursor.optional(),
 })
 export type Manifest = z.infer<typeof Manifest>
-
-/** Lake path of a task's manifest. `taskFile` is `taskFileName(task)`; a re-run of a finished window has its own. */
-export function manifestPath(pipeline: string, windowLabel: string, taskFile: string, generation: number): string {
-  const suffix = generation === 1 ? '' : `.g${generation}`
-  return `raw/_landed/${pipeline}/${windowLabel}/${taskFile}${suffix}.json`
-}

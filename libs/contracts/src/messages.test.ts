@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Command } from './commands.ts'
 import { Event } from './events.ts'
 import { CONTRACT_VERSION } from './header.ts'
-import { manifestPath } from './manifest.ts'
+import { manifestPath } from './layout.ts'
 
 const digest = '0'.repeat(64)
 const task = {

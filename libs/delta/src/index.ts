@@ -25,4 +25,5 @@ export {
   DeltaUnsupportedError,
   DeltaVersionMissingError,
 } from './errors.ts'
+export { locateRejects, locateTable, tableTakenByOther } from './locate.ts'
 export { createDeltaTable } from './table.ts'

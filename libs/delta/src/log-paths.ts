@@ -1,8 +1,11 @@
 /** Digits of a version in a file name. Source: PROTOCOL.md#delta-log-entries */
 const VERSION_DIGITS = 20
 
+/** The folder of a table in which its log is. */
+export const LOG_FOLDER = '_delta_log'
+
 export function logFolder(table: string): string {
-  return `${table}/_delta_log`
+  return `${table}/${LOG_FOLDER}`
 }
 
 export function commitPath(table: string, version: number): string {

@@ -1,7 +1,7 @@
 import type { CallOptions } from '@cinelake/lake'
 import { concurrently } from './concurrently.ts'
 import type { TablePlace } from './data-files.ts'
-import { decodePath } from './log-paths.ts'
+import { decodePath, LOG_FOLDER } from './log-paths.ts'
 import { listCommits, readCommit, readLog, READS_AT_ONCE } from './log-reader.ts'
 import type { LogState } from './log-state.ts'
 import { readableShape } from './protocol.ts'
@@ -20,11 +20,15 @@ export async function vacuum(place: TablePlace, options: VacuumOptions): Promise
   readableShape(place.path, state)
   const before = place.clock().getTime() - options.retentionMs
   const needed = await neededPaths(place, state, before, signal)
-  const unneeded: string[] = []
+  const candidates: string[] = []
+  const otherTables = new Set<string>()
   for await (const { path, modifiedAt } of place.lake.list(place.path, signal)) {
     const name = path.slice(place.path.length + 1)
-    if (!isHidden(name) && !needed.has(name) && modifiedAt.getTime() < before) unneeded.push(path)
+    const log = name.indexOf(`/${LOG_FOLDER}/`)
+    if (log > 0) otherTables.add(name.slice(0, log + 1))
+    if (!isHidden(name) && !needed.has(name) && modifiedAt.getTime() < before) candidates.push(name)
   }
+  const unneeded = candidates.filter((name) => !isWithin(otherTables, name)).map((name) => `${place.path}/${name}`)
   if (options.dryRun !== true) {
     await concurrently(unneeded, READS_AT_ONCE, async (path) => await place.lake.delete(path, signal))
   }
@@ -56,6 +60,14 @@ async function neededPaths(
 /** A path that does not decode is no file of ours to delete; it stays under its own name. */
 function decoded(path: string): string {
   return decodePath(path) ?? path
+}
+
+/** A folder below a table may hold tables of its own: those of a pipeline that is called like this table. */
+function isWithin(folders: ReadonlySet<string>, name: string): boolean {
+  for (let slash = name.indexOf('/'); slash >= 0; slash = name.indexOf('/', slash + 1)) {
+    if (folders.has(name.slice(0, slash + 1))) return true
+  }
+  return false
 }
 
 /** The log, and what other tools keep beside the data; partition folders may begin with an underscore. */

@@ -53,6 +53,22 @@ describeBroken(
       message: 'unknown key `serves`',
       remedy: 'did you mean `serve`?',
     },
+    ...['ops', 'loader', 'dbo', 'information_schema', 'pg_shop', 'db_owner'].map((schema) => ({
+      name: `the reserved schema ${schema}`,
+      change: edit(P, 'serve:', `schema: ${schema}\nserve:`),
+      file: P,
+      at: schema,
+      message: `got the text '${schema}'`,
+      remedy: 'expected a name that neither the platform nor a database has for itself',
+    })),
+    ...['Shop', 'my-shop', '1st', 'x'.repeat(64)].map((schema) => ({
+      name: `the schema ${schema}`,
+      change: edit(P, 'serve:', `schema: '${schema}'\nserve:`),
+      file: P,
+      at: `'${schema}'`,
+      message: `got the text`,
+      remedy: schema.length > 63 ? 'expected at most 63 characters' : 'expected small letters, digits and `_`',
+    })),
     {
       name: 'an unknown key that is like no other',
       change: edit(P, 'delay: 3h', 'cron: x'),

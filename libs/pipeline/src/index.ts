@@ -32,6 +32,7 @@ export { currentPipelines, publishPipeline, type CurrentPipelines } from './curr
 export { loadPipeline, PipelineCorruptError, PipelineMissingError, type PipelineStore } from './load-pipeline.ts'
 export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
 export { suggest } from './did-you-mean.ts'
+export { defaultSchema } from './mart-schema.ts'
 export { formatProblem, pipelineError, type Problem } from './problem.ts'
 export { readPipeline } from './read-folder.ts'
 export type { ReadOptions, ReadResult } from './read-pipeline.ts'

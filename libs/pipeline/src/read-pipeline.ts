@@ -63,11 +63,13 @@ async function check(
   const serve = checkServe(parts, { text, datasets, models, tables, problems })
   if (problems.hasErrors || (options.typer === undefined && (await hasModels(parts, folder)))) return undefined
   const description = parts.description === undefined ? {} : { description: parts.description }
+  const schema = parts.schema === undefined ? {} : { schema: parts.schema }
   // Parsed once more, which puts every key in the schema's order: the same pipeline always has the same digest.
   return CheckedPipeline.parse({
     format: 1,
     name: parts.pipeline,
     ...description,
+    ...schema,
     schedule,
     retry,
     sources,

@@ -40,6 +40,23 @@ export class WarehouseRefusedError extends TerminalError {
   }
 }
 
+/** Another pipeline has a table of this name in this schema, or a person made one: it is not overwritten. */
+export class WarehouseTableTakenError extends TerminalError {
+  readonly code = 'WAREHOUSE_TABLE_TAKEN'
+
+  /** @param owner undefined: no pipeline made it */
+  constructor(table: string, pipeline: string, owner: string | undefined) {
+    const found = owner === undefined ? 'one that no pipeline made' : `one of pipeline ${owner}`
+    const unlessUsed = owner === undefined ? 'rename or drop that table' : `drop it, if ${owner} is not run any more`
+    super(
+      `the table is not this pipeline's [table=${table}, pipeline=${pipeline}]: expected a table of pipeline ${pipeline} or none, ` +
+        `got ${found}; nothing was changed; serve it under another name (\`as\` under \`serve\`) or in another schema ` +
+        `(\`schema\` in pipeline.yaml), or ${unlessUsed}`,
+      { table, pipeline, ...(owner === undefined ? {} : { owner }) },
+    )
+  }
+}
+
 /** A query that an analyst typed does not run, or is not one that reads. */
 export class WarehouseQueryError extends TerminalError {
   readonly code = 'WAREHOUSE_QUERY_INVALID'

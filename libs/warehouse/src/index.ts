@@ -1,10 +1,12 @@
-export { shapeOf } from './warehouse.ts'
+export { requireOwner } from './load-decision.ts'
+export { MART, shapeOf } from './warehouse.ts'
 export {
   WarehouseDirectoryError,
   WarehouseInUseError,
   WarehouseLoginError,
   WarehouseQueryError,
   WarehouseRefusedError,
+  WarehouseTableTakenError,
   WarehouseUnavailableError,
 } from './errors.ts'
 export type { Database } from './database.ts'
@@ -12,9 +14,11 @@ export { faultOf as mssqlFaultOf, isTransient as isTransientMssqlFault, type Mss
 export { warehouseEnv, warehouseSettings, type AzureCredential, type WarehouseSettings } from './warehouse-settings.ts'
 export type {
   Changes,
+  ListedTable,
   LoadedTable,
   LoadOptions,
   LoadOutcome,
+  TablePlace,
   Warehouse,
   WarehouseColumn,
   WarehouseRow,

@@ -1,6 +1,47 @@
 import { CancelledError } from '@cinelake/core'
-import { WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
-import { shapeOf, type LoadedTable, type LoadOptions, type LoadOutcome, type WarehouseTable } from './warehouse.ts'
+import { WarehouseRefusedError, WarehouseTableTakenError, WarehouseUnavailableError } from './errors.ts'
+import {
+  pipelineOf,
+  qualifiedName,
+  shapeOf,
+  type LoadedTable,
+  type LoadOptions,
+  type LoadOutcome,
+  type TablePlace,
+  type WarehouseTable,
+} from './warehouse.ts'
+
+/**
+ * A table is the pipeline's that loaded it last.
+ * @param pipeline who wants to load it; undefined where its task key names none
+ * @throws {WarehouseTableTakenError} terminal: it is another pipeline's
+ */
+export function requireOwner(
+  table: TablePlace,
+  pipeline: string | undefined,
+  now: LoadedTable | undefined,
+  takesOverFrom?: string,
+): void {
+  if (pipeline === undefined || now?.pipeline === undefined) return
+  if (now.pipeline === pipeline || now.pipeline === takesOverFrom) return
+  throw new WarehouseTableTakenError(qualifiedName(table), pipeline, now.pipeline)
+}
+
+/**
+ * What is known of a table before it is loaded.
+ * @throws {WarehouseTableTakenError} terminal: it is another pipeline's, or a person's
+ */
+export function requireFree(
+  table: WarehouseTable,
+  { task, takesOverFrom }: LoadOptions,
+  { now, exists }: { readonly now: LoadedTable | undefined; readonly exists: boolean },
+): void {
+  const pipeline = pipelineOf(task)
+  if (now === undefined && exists) {
+    throw new WarehouseTableTakenError(qualifiedName(table), pipeline ?? task, undefined)
+  }
+  requireOwner(table, pipeline, now, takesOverFrom)
+}
 
 /** The outcome when the table holds what is wanted; undefined when there is something to load. */
 export function alreadyLoaded(
@@ -9,6 +50,8 @@ export function alreadyLoaded(
   options: LoadOptions,
 ): LoadOutcome | undefined {
   if (now === undefined || now.version !== options.version || now.shape !== shapeOf(table)) return undefined
+  // The same version of another pipeline's table is another table.
+  if (now.pipeline !== pipelineOf(options.task)) return undefined
   // Another number of rows under the same version is another table of that name: the lake was begun anew.
   if (now.rowCount !== (options.rowCount ?? now.rowCount)) return undefined
   return { outcome: 'already-loaded', rowCount: now.rowCount, sentRowCount: 0 }

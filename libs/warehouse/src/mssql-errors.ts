@@ -9,7 +9,7 @@ const REMEDY = {
   required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
   dependent:
     'drop the objects that are bound to the table (views WITH SCHEMABINDING, foreign keys) and make them again afterwards',
-  permission: 'grant the service what it needs on the schemas mart and loader',
+  permission: "grant the service what it needs on the schemas mart and loader, and on the pipeline's own",
   size: 'give the database more room, or serve less',
   other: 'see what the database says',
 }

@@ -1,4 +1,12 @@
-import { alreadyLoaded, isBase, requireBase, requireCount, stopWhenAborted, versionOf } from './load-decision.ts'
+import {
+  alreadyLoaded,
+  isBase,
+  requireBase,
+  requireCount,
+  requireFree,
+  stopWhenAborted,
+  versionOf,
+} from './load-decision.ts'
 import { faultOf } from './mssql-faults.ts'
 import { releaseLock, requireLock } from './mssql-locks.ts'
 import type { MssqlPool } from './mssql-pool.ts'
@@ -6,10 +14,14 @@ import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { fillStaging } from './mssql-staging.ts'
 import {
+  pipelineOf,
+  recordName,
+  schemaOf,
   shapeOf,
   type LoadedTable,
   type LoadOptions,
   type LoadOutcome,
+  type TablePlace,
   type Warehouse,
   type WarehouseRows,
   type WarehouseTable,
@@ -34,7 +46,7 @@ export async function replaceTable(
     stopWhenAborted(table, options)
     return await patiently(
       async () =>
-        await publish(session, pool, table, async (now) => {
+        await publish(session, pool, table, options, async (now) => {
           const done = alreadyLoaded(now, table, options)
           if (done !== undefined) return done
           requireBase(pool.location, table, basedOn, now)
@@ -67,20 +79,49 @@ export async function changeTable(
       await session.run(mssql.keepReadersOut(table))
       await session.run(mssql.deleteStaged(deletes.name, table))
       for (const statement of mssql.applyStaged(upserts.name, table)) await session.run(statement)
-      const rowCount = await countRows(session, mssql.martTable(table.name))
+      const rowCount = await countRows(session, mssql.martTable(table))
       if (rowCount !== (options.rowCount ?? rowCount)) return 'stale'
       await record(session, table, options, rowCount)
       return { outcome: 'changed', rowCount, sentRowCount: deletes.sent + upserts.sent }
     }
-    return await patiently(async () => await publish(session, pool, table, apply))
+    return await patiently(async () => await publish(session, pool, table, options, apply))
   })
 }
 
-export async function loaded(session: MssqlSession, table: string): Promise<LoadedTable | undefined> {
-  type Row = { readonly version: string; readonly shape: string; readonly row_count: string }
-  const { rows } = await session.run<Row>(mssql.LOADED, [table])
+export async function loaded(session: MssqlSession, table: TablePlace): Promise<LoadedTable | undefined> {
+  type Row = { readonly version: string; readonly shape: string; readonly task: string; readonly row_count: string }
+  const { rows } = await session.run<Row>(mssql.LOADED, [recordName(table), mssql.martTable(table)])
   const [row] = rows
-  return row && { version: Number(row.version), shape: row.shape, rowCount: Number(row.row_count) }
+  if (row === undefined) return undefined
+  const pipeline = pipelineOf(row.task)
+  return {
+    version: Number(row.version),
+    shape: row.shape,
+    rowCount: Number(row.row_count),
+    ...(pipeline === undefined ? {} : { pipeline }),
+  }
+}
+
+/** What is loaded of a table that may be loaded. @throws {WarehouseTableTakenError} terminal */
+async function loadedFree(
+  session: MssqlSession,
+  table: WarehouseTable,
+  options: LoadOptions,
+): Promise<LoadedTable | undefined> {
+  const now = await loaded(session, table)
+  const { rows } = await session.run<{ id: number | null }>(mssql.EXISTS, [mssql.martTable(table)])
+  requireFree(table, options, { now, exists: rows[0]?.id != null })
+  return now
+}
+
+/** Makes the schema of a table where there is none: who may read `mart` may read it as well. */
+async function addSchema(session: MssqlSession, table: WarehouseTable): Promise<void> {
+  const schema = schemaOf(table)
+  const { rows } = await session.run<{ id: number | null }>(mssql.HAS_SCHEMA, [schema])
+  if (rows[0]?.id != null) return
+  await session.run(mssql.addSchema(schema))
+  const readers = await session.run<{ name: string }>(mssql.READERS)
+  for (const { name } of readers.rows) await session.run(mssql.grantSelect(schema, name))
 }
 
 /**
@@ -95,9 +136,11 @@ async function load<Result>(
 ): Promise<Result> {
   return await pool.use(async (session) => {
     try {
-      const lock = `cinelake load ${table.name}@${options.version}`
+      const lock = `cinelake load ${recordName(table)}@${options.version}`
       await requireLock(session, pool.location, lock, 'Session', LOAD_PATIENCE_MS)
-      const result = await work(session, await loaded(session, table.name))
+      const before = await loadedFree(session, table, options)
+      await addSchema(session, table)
+      const result = await work(session, before)
       await releaseLock(session, lock)
       return result
     } catch (error) {
@@ -117,12 +160,13 @@ async function publish<Result extends LoadOutcome | 'stale'>(
   session: MssqlSession,
   { location }: MssqlPool,
   table: WarehouseTable,
+  options: LoadOptions,
   work: (now: LoadedTable | undefined) => Promise<Result>,
 ): Promise<Result> {
   await session.begin()
   try {
-    await requireLock(session, location, `cinelake publish ${table.name}`, 'Transaction', PUBLISH_PATIENCE_MS)
-    const outcome = await work(await loaded(session, table.name))
+    await requireLock(session, location, `cinelake publish ${recordName(table)}`, 'Transaction', PUBLISH_PATIENCE_MS)
+    const outcome = await work(await loadedFree(session, table, options))
     await (outcome === 'stale' ? session.rollback() : session.commit())
     return outcome
   } catch (error) {
@@ -153,7 +197,7 @@ async function countRows(session: MssqlSession, table: string): Promise<number> 
 }
 
 async function record(session: MssqlSession, table: WarehouseTable, options: LoadOptions, rowCount: number) {
-  const values = [table.name, options.version, shapeOf(table), options.task, rowCount]
+  const values = [recordName(table), options.version, shapeOf(table), options.task, rowCount]
   const { rowCount: updated } = await session.run(mssql.RECORD_LOADED.update, values)
   if (updated === 0) await session.run(mssql.RECORD_LOADED.insert, values)
 }

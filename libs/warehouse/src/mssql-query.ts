@@ -9,7 +9,7 @@ import { readRow, resultSet, type DescribedColumn, type ResultRow } from './mssq
 import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { isJsonType } from './mssql-types.ts'
-import type { Warehouse } from './warehouse.ts'
+import { martFirst, placeOf, type Warehouse } from './warehouse.ts'
 
 /** Rows, when the caller names no limit. */
 const DEFAULT_LIMIT = 1000
@@ -58,16 +58,16 @@ const USER_EXISTS = 15023
 async function requireReader(session: MssqlSession): Promise<void> {
   const { rows } = await session.run<{ id: number | null }>(`SELECT USER_ID(N'${mssql.READER}') AS [id]`)
   if (rows[0]?.id != null) return
+  const { rows: loaded } = await session.run<{ name: string }>(mssql.LOADED_TABLES)
+  const statements = mssql.setUpReader(martFirst(loaded.map(({ name }) => placeOf(name).schema)))
   try {
-    for (const statement of mssql.SET_UP_READER) await session.run(statement)
+    for (const statement of statements) await session.run(statement)
   } catch (error) {
     if (faultOf(error)?.number === USER_EXISTS) return
     if (connectionError(error, '') !== error) throw error
     throw new ConfigError(
       'queries cannot be answered',
-      [
-        `expected the database user ${mssql.READER}, got none; an owner of the database runs: ${mssql.SET_UP_READER.join('; ')}`,
-      ],
+      [`expected the database user ${mssql.READER}, got none; an owner of the database runs: ${statements.join('; ')}`],
       { cause: error },
     )
   }
@@ -120,12 +120,12 @@ async function describeResult(session: MssqlSession, sql: string): Promise<Descr
   // Keys that the query does not name are described as well.
   const shown = rows.filter(({ is_hidden }) => !is_hidden)
   if (shown.length === 0) throw new WarehouseQueryError('expected a query, got a statement without a result', undefined)
-  const isJson = shown.some(isOfMart) ? await jsonColumns(session) : () => false
+  const isJson = shown.some(isLongText) ? await jsonColumns(session) : () => false
   return shown.map((column) => ({ name: column.name, type: column.system_type_name, isJson: isJson(column) }))
 }
 
-function isOfMart({ source_schema, system_type_name }: Description): boolean {
-  return source_schema === mssql.MART && system_type_name === 'nvarchar(max)'
+function isLongText({ source_table, system_type_name }: Description): boolean {
+  return source_table !== null && system_type_name === 'nvarchar(max)'
 }
 
 /** SQL Server before 2025 has no type for lists and objects: the shape that a table was loaded with tells. */
@@ -134,8 +134,10 @@ async function jsonColumns(session: MssqlSession): Promise<(column: Description)
   const known = new Set(
     rows.flatMap(({ name, shape }) => {
       const [columns] = JSON.parse(shape) as [[name: string, type: string][]]
-      return columns.filter(([, type]) => isJsonType(type)).map(([column]) => JSON.stringify([name, column]))
+      const { schema, name: table } = placeOf(name)
+      return columns.filter(([, type]) => isJsonType(type)).map(([column]) => JSON.stringify([schema, table, column]))
     }),
   )
-  return (column) => isOfMart(column) && known.has(JSON.stringify([column.source_table, column.source_column]))
+  return (column) =>
+    isLongText(column) && known.has(JSON.stringify([column.source_schema, column.source_table, column.source_column]))
 }

@@ -1,9 +1,7 @@
 import { WarehouseRefusedError } from './errors.ts'
 import { mssqlType, type MssqlType } from './mssql-types.ts'
-import type { WarehouseColumn, WarehouseTable } from './warehouse.ts'
+import { MART, schemaOf, type TablePlace, type WarehouseColumn, type WarehouseTable } from './warehouse.ts'
 
-/** What analysts read. */
-export const MART = 'mart'
 /** The loader's own: what is loaded, and tables that are still being filled. */
 const LOADER = 'loader'
 /** Whoever queries through the service is this user, who may read the mart and nothing else. */
@@ -22,8 +20,9 @@ function text(value: string): string {
   return `N'${value.replaceAll("'", "''")}'`
 }
 
-export function martTable(name: string): string {
-  return `${quoted(MART)}.${quoted(name)}`
+/** A table of the mart as SQL. */
+export function martTable(table: TablePlace): string {
+  return `${quoted(schemaOf(table))}.${quoted(table.name)}`
 }
 
 export function stagingTable(name: string): string {
@@ -45,24 +44,49 @@ export const SET_UP: readonly string[] = [
 )`,
 ]
 
-/** Makes the user that queries run as. Its default schema lets queries name the mart's tables without one. */
-export const SET_UP_READER: readonly string[] = [
-  `IF USER_ID(N'${READER}') IS NULL CREATE USER [${READER}] WITHOUT LOGIN WITH DEFAULT_SCHEMA = [${MART}]`,
-  `GRANT SELECT ON SCHEMA::[${MART}] TO [${READER}]`,
-]
+/**
+ * Makes the user that queries run as. Its default schema lets queries name the tables of `mart` without one.
+ * @param schemas besides `mart`
+ */
+export function setUpReader(schemas: readonly string[]): string[] {
+  return [
+    `IF USER_ID(N'${READER}') IS NULL CREATE USER [${READER}] WITHOUT LOGIN WITH DEFAULT_SCHEMA = [${MART}]`,
+    ...[MART, ...schemas.filter((schema) => schema !== MART)].map((schema) => grantSelect(schema, READER)),
+  ]
+}
+
+/** Lets a user, or a role, read what is in a schema and what comes there. */
+export function grantSelect(schema: string, principal: string): string {
+  return `GRANT SELECT ON SCHEMA::${quoted(schema)} TO ${quoted(principal)}`
+}
+
+/** Who may read the schema `mart`. */
+export const READERS = `SELECT USER_NAME(p.[grantee_principal_id]) AS [name] FROM sys.database_permissions AS p WHERE p.[class] = 3 AND p.[major_id] = SCHEMA_ID(N'${MART}') AND p.[permission_name] = N'SELECT' AND p.[state] IN (N'G', N'W')`
+
+/** Whether a schema (`@1`) is there. */
+export const HAS_SCHEMA = 'SELECT SCHEMA_ID(@1) AS [id]'
+
+export function addSchema(schema: string): string {
+  return `IF SCHEMA_ID(${text(schema)}) IS NULL EXEC(${text(`CREATE SCHEMA ${quoted(schema)}`)})`
+}
 
 /** Tables that are being filled, or were when a process was killed. */
 export const STAGING_TABLES = `SELECT t.[name] AS [name] FROM sys.tables AS t WHERE t.[schema_id] = SCHEMA_ID(N'${LOADER}') AND t.[name] LIKE N'staging[_]%'`
 
-/** A table that was dropped by hand is not loaded, whatever the bookkeeping says. */
-const LOADED_FROM = `FROM ${LOADED_TABLES_TABLE} AS l WHERE OBJECT_ID(N'[${MART}].' + QUOTENAME(l.[table_name]), N'U') IS NOT NULL`
+/**
+ * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: `@1` is
+ * the record, `@2` the table as SQL.
+ */
+export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count] FROM ${LOADED_TABLES_TABLE} AS l WHERE l.[table_name] = @1 AND OBJECT_ID(@2, N'U') IS NOT NULL`
 
-/** `@1` is the name. */
-export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[row_count] AS [row_count] ${LOADED_FROM} AND l.[table_name] = @1`
+/** Whether a table (`@1`, as SQL), or anything else of its name, is there. */
+export const EXISTS = 'SELECT OBJECT_ID(@1) AS [id]'
 
-export const LOADED_TABLES = `SELECT l.[table_name] AS [name], l.[version] AS [version], l.[shape] AS [shape], l.[row_count] AS [row_count], l.[loaded_at] AS [loaded_at] ${LOADED_FROM} ORDER BY l.[table_name]`
+export const LOADED_TABLES = `SELECT l.[table_name] AS [name], l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count], l.[loaded_at] AS [loaded_at]
+FROM sys.tables AS t INNER JOIN sys.schemas AS s ON s.[schema_id] = t.[schema_id] INNER JOIN ${LOADED_TABLES_TABLE} AS l
+  ON l.[table_name] = (CASE s.[name] WHEN N'${MART}' THEN t.[name] ELSE s.[name] + N'.' + t.[name] END) COLLATE DATABASE_DEFAULT`
 
-/** Parameters of both: table, version, shape, task, row count. The second is for a table that the first did not find. */
+/** Parameters of both: `recordName`, version, shape, task, row count. The second is for a table that the first did not find. */
 export const RECORD_LOADED = {
   update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
   insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [loaded_at]) VALUES (@1, @2, @3, @4, @5, SYSUTCDATETIME())`,
@@ -126,10 +150,12 @@ const SWAP_PATIENCE_MS = 5000
  */
 export function swap(staging: string, table: WarehouseTable): string[] {
   const keyName = text(`${table.name.slice(0, MAX_IDENTIFIER - 3)}_pk`)
-  const rename = (from: string, to: string) => `EXEC sys.sp_rename ${text(martTable(from))}, ${to}, N'OBJECT'`
+  const schema = schemaOf(table)
+  const rename = (from: string, to: string) =>
+    `EXEC sys.sp_rename ${text(martTable({ schema, name: from }))}, ${to}, N'OBJECT'`
   return [
-    `IF OBJECT_ID(${text(martTable(table.name))}, N'U') IS NOT NULL DROP TABLE ${martTable(table.name)}`,
-    `ALTER SCHEMA ${quoted(MART)} TRANSFER OBJECT::${stagingTable(staging)}`,
+    `IF OBJECT_ID(${text(martTable(table))}, N'U') IS NOT NULL DROP TABLE ${martTable(table)}`,
+    `ALTER SCHEMA ${quoted(schema)} TRANSFER OBJECT::${stagingTable(staging)}`,
     ...(table.primaryKey.length > 0 ? [rename(`${staging}_pk`, keyName)] : []),
     rename(staging, text(table.name)),
   ].map(patient)
@@ -145,12 +171,12 @@ function patient(statement: string): string {
  * held up. Source: learn.microsoft.com/sql/t-sql/queries/hints-transact-sql-table (TABLOCKX, HOLDLOCK)
  */
 export function keepReadersOut(table: WarehouseTable): string {
-  return patient(`SELECT TOP (1) 1 AS [held] FROM ${martTable(table.name)} WITH (TABLOCKX, HOLDLOCK)`)
+  return patient(`SELECT TOP (1) 1 AS [held] FROM ${martTable(table)} WITH (TABLOCKX, HOLDLOCK)`)
 }
 
 /** Removes the rows whose key is in the staging table. */
 export function deleteStaged(staging: string, table: WarehouseTable): string {
-  return `DELETE t FROM ${martTable(table.name)} AS t INNER JOIN ${stagingTable(staging)} AS s ON ${sameKey(table)}`
+  return `DELETE t FROM ${martTable(table)} AS t INNER JOIN ${stagingTable(staging)} AS s ON ${sameKey(table)}`
 }
 
 /**
@@ -162,10 +188,10 @@ export function applyStaged(staging: string, table: WarehouseTable): string[] {
   const others = table.columns.filter(({ name }) => !table.primaryKey.includes(name)).map(({ name }) => quoted(name))
   const update =
     `UPDATE t SET ${others.map((name) => `t.${name} = s.${name}`).join(', ')} ` +
-    `FROM ${martTable(table.name)} AS t INNER JOIN ${stagingTable(staging)} AS s ON ${sameKey(table)}`
+    `FROM ${martTable(table)} AS t INNER JOIN ${stagingTable(staging)} AS s ON ${sameKey(table)}`
   const insert =
-    `INSERT INTO ${martTable(table.name)} (${names.join(', ')}) SELECT ${names.map((name) => `s.${name}`).join(', ')} ` +
-    `FROM ${stagingTable(staging)} AS s WHERE NOT EXISTS (SELECT 1 FROM ${martTable(table.name)} AS t WHERE ${sameKey(table)})`
+    `INSERT INTO ${martTable(table)} (${names.join(', ')}) SELECT ${names.map((name) => `s.${name}`).join(', ')} ` +
+    `FROM ${stagingTable(staging)} AS s WHERE NOT EXISTS (SELECT 1 FROM ${martTable(table)} AS t WHERE ${sameKey(table)})`
   return others.length === 0 ? [insert] : [update, insert]
 }
 

@@ -7,7 +7,7 @@ import { queryReadOnly } from './mssql-query.ts'
 import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { dropLeftStaging } from './mssql-staging.ts'
-import type { LoadOptions, Warehouse, WarehouseTable } from './warehouse.ts'
+import { listed, martFirst, type LoadOptions, type Warehouse, type WarehouseTable } from './warehouse.ts'
 
 const SET_UP_LOCK = 'cinelake set-up'
 const SET_UP_PATIENCE_MS = 60_000
@@ -41,6 +41,7 @@ export async function createMssqlWarehouse({ pool }: { readonly pool: MssqlPool 
       await loading(table, options, async () => await changeTable(pool, table, changes, options)),
     query: async (sql, options) => await queryReadOnly(pool, sql, options),
     tables: async () => await general(loadedTables),
+    schemas: async () => martFirst((await general(loadedTables)).map(({ schema }) => schema)),
     async [Symbol.asyncDispose]() {},
   }
 }
@@ -60,6 +61,7 @@ async function setUp(session: MssqlSession, location: string): Promise<void> {
 
 type LoadedRow = {
   readonly name: string
+  readonly task: string
   readonly version: string
   readonly row_count: string
   readonly loaded_at: Date
@@ -67,12 +69,15 @@ type LoadedRow = {
 
 async function loadedTables(session: MssqlSession): ReturnType<Warehouse['tables']> {
   const { rows } = await session.run<LoadedRow>(mssql.LOADED_TABLES)
-  return rows.map(({ name, version, row_count, loaded_at }) => ({
-    name,
-    version: Number(version),
-    rowCount: Number(row_count),
-    loadedAt: loaded_at.toISOString(),
-  }))
+  return listed(
+    rows.map(({ name, task, version, row_count, loaded_at }) => ({
+      record: name,
+      task,
+      version: Number(version),
+      rowCount: Number(row_count),
+      loadedAt: loaded_at.toISOString(),
+    })),
+  )
 }
 
 async function translated<Result>(

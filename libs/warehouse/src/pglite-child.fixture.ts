@@ -10,7 +10,7 @@ async function* rows(version: number) {
   yield Array.from({ length: 2000 + version }, (_, id) => ({ id, version }))
 }
 
-const first = ((await warehouse.loaded('numbers'))?.version ?? -1) + 1
+const first = ((await warehouse.loaded({ name: 'numbers' }))?.version ?? -1) + 1
 for (let version = first; ; version += 1) {
   await warehouse.replace(table, rows(version), { task: 't', version })
   process.send?.(version)

@@ -1,7 +1,7 @@
 import { types, type PGlite, type Transaction } from '@electric-sql/pglite'
 import { randomUUID } from 'node:crypto'
 import type { PgliteDatabase } from './pglite-database.ts'
-import { LOADER, MART, quoted } from './postgres-sql.ts'
+import { LOADER, LOADED_TABLES, quoted, searchPath, type LoadedRow } from './postgres-sql.ts'
 import type { PostgresSessions, Queries } from './postgres-session.ts'
 import type { WarehouseValue } from './warehouse.ts'
 
@@ -32,7 +32,7 @@ export function pgliteSessions({
     location,
     pieceCharacters: PIECE_CHARACTERS,
     queries: queriesOf(pglite),
-    async load(work) {
+    async load(_schema, work) {
       const stagings: string[] = []
       try {
         return await work({
@@ -53,7 +53,8 @@ export function pgliteSessions({
     },
     read: async (work) =>
       await pglite.transaction(async (transaction) => {
-        await transaction.exec(`SET TRANSACTION READ ONLY; SET LOCAL search_path = ${MART}, pg_catalog`)
+        const { rows } = await transaction.query<LoadedRow>(LOADED_TABLES)
+        await transaction.exec(`SET TRANSACTION READ ONLY; SET LOCAL search_path = ${searchPath(rows)}`)
         const result = await work({ run: async (sql) => await run(transaction, sql) })
         await transaction.rollback()
         return result

@@ -26,7 +26,7 @@ describe('with one database for all tests', () => {
   })
 
   const open = async () => {
-    await database.pglite.exec('DROP SCHEMA IF EXISTS mart CASCADE; DROP SCHEMA IF EXISTS loader CASCADE')
+    await database.pglite.exec('DROP SCHEMA IF EXISTS mart, loader, shop, common CASCADE')
     const warehouse = await createPgliteWarehouse(database)
     return {
       warehouse,
@@ -82,7 +82,7 @@ describe('with one database for all tests', () => {
     ])
 
     expect([run.status, load.status]).toEqual(['rejected', 'fulfilled'])
-    expect(await warehouse.loaded('films')).toMatchObject({ version: 20 })
+    expect(await warehouse.loaded({ name: 'films' })).toMatchObject({ version: 20 })
   })
 })
 
@@ -124,7 +124,7 @@ describe('the database directory', () => {
 
       await using database = await openPgliteDatabase(killed)
       const warehouse = await createPgliteWarehouse(database)
-      const now = await warehouse.loaded('numbers')
+      const now = await warehouse.loaded({ name: 'numbers' })
       expect(now?.version).toBeGreaterThanOrEqual(lastReported)
       const { rows } = await warehouse.query(
         'SELECT count(*) AS rows, count(DISTINCT version) AS kinds, min(version) AS version FROM numbers',

@@ -5,7 +5,7 @@ import { SWAP_WAITS_MS } from './postgres-place.ts'
 import { queryReadOnly } from './postgres-query.ts'
 import type { PostgresSessions } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
-import type { Warehouse } from './warehouse.ts'
+import { listed, martFirst, placeOf, type Warehouse } from './warehouse.ts'
 
 /**
  * The warehouse in any PostgreSQL. Rows are first copied into a table of their own that nobody reads; then one short
@@ -32,10 +32,15 @@ export async function warehouseIn(
     }
   }
 
+  const rows = async () =>
+    await translated(
+      { name: 'loader.loaded_tables' },
+      async () => await queries.query<postgres.LoadedRow>(postgres.LOADED_TABLES),
+    )
   await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
   return {
     location,
-    loaded: async (name) => await translated({ name }, async () => await loaded(queries, name)),
+    loaded: async (table) => await translated(table, async () => await loaded(queries, table)),
     replace: async (table, rows, options) =>
       await translated({ name: table.name, signal: options.signal }, async () =>
         replaceTable(loading, table, rows, options),
@@ -45,8 +50,8 @@ export async function warehouseIn(
         changeTable(loading, table, changes, options),
       ),
     query: async (sql, options) => await queryReadOnly(sessions, sql, options),
-    tables: async () =>
-      await translated({ name: 'loader.loaded_tables' }, async () => await queries.query(postgres.LOADED_TABLES)),
+    tables: async () => listed(await rows()),
+    schemas: async () => martFirst((await rows()).map(({ record }) => placeOf(record).schema)),
     async [Symbol.asyncDispose]() {},
   }
 }

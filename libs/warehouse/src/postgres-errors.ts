@@ -23,7 +23,7 @@ const REMEDY = {
   required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
   dependent: 'drop the objects that depend on the table (views) and make them again afterwards',
   reference: 'drop the foreign key, or make it one that follows (`ON DELETE SET NULL`)',
-  permission: 'grant the service what it needs on the schemas mart and loader',
+  permission: "grant the service what it needs on the schemas mart and loader, and on the pipeline's own",
   other: 'see what the database says',
 }
 

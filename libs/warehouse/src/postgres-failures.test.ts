@@ -39,7 +39,7 @@ async function* many(during: () => unknown = () => {}): WarehouseRows {
 }
 
 async function expectVersionOne({ warehouse, sql }: Opened): Promise<void> {
-  expect(await warehouse.loaded('titles')).toMatchObject({ version: 1, rowCount: 2 })
+  expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 1, rowCount: 2 })
   expect(await read(warehouse)).toEqual(manyTitles(2))
   expect(await tablesIn(sql)).toEqual(['titles'])
 }
@@ -72,7 +72,7 @@ describe.skipIf(server === undefined)(`when a PostgreSQL server or the way to it
 
     await expect(far.replace(titles, many(), { task: 't', version: 2 })).rejects.toMatchObject(unavailable)
 
-    await until('the server has done it', async () => (await warehouse.loaded('titles'))?.version === 2)
+    await until('the server has done it', async () => (await warehouse.loaded({ name: 'titles' }))?.version === 2)
     expect(await far.replace(titles, many(), { task: 't', version: 2 })).toEqual({
       outcome: 'already-loaded',
       rowCount: 60_000,
@@ -88,7 +88,7 @@ describe.skipIf(server === undefined)(`when a PostgreSQL server or the way to it
 
     await expect(far.applyChanges(titles, changes(), { task: 't', version: 2 })).rejects.toMatchObject(unavailable)
 
-    await until('the server has done it', async () => (await warehouse.loaded('titles'))?.version === 2)
+    await until('the server has done it', async () => (await warehouse.loaded({ name: 'titles' }))?.version === 2)
     expect(await far.applyChanges(titles, changes(), { task: 't', version: 2 })).toMatchObject({
       outcome: 'already-loaded',
       rowCount: 5,
@@ -122,12 +122,12 @@ describe.skipIf(server === undefined)(`when a PostgreSQL server or the way to it
     const { far, proxy } = all
     proxy.refuse()
 
-    await expect(far.loaded('titles')).rejects.toMatchObject(unavailable)
+    await expect(far.loaded({ name: 'titles' })).rejects.toMatchObject(unavailable)
     await expect(far.replace(titles, many(), { task: 't', version: 2 })).rejects.toMatchObject(unavailable)
     await expect(far.query('SELECT 1')).rejects.toMatchObject(unavailable)
 
     proxy.restore()
-    expect(await far.loaded('titles')).toMatchObject({ version: 1 })
+    expect(await far.loaded({ name: 'titles' })).toMatchObject({ version: 1 })
   })
 
   test.skipIf(server?.crash === undefined)(
@@ -146,7 +146,7 @@ describe.skipIf(server === undefined)(`when a PostgreSQL server or the way to it
       await until(
         'it is there again',
         async () =>
-          await warehouse.loaded('titles').then(
+          await warehouse.loaded({ name: 'titles' }).then(
             () => true,
             () => false,
           ),
@@ -204,7 +204,7 @@ describe.skipIf(server === undefined)(`when a PostgreSQL server or the way to it
       { task: 't', version: 2 },
     )
 
-    expect(await warehouse.loaded('titles')).toMatchObject({ version: 2 })
+    expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 2 })
   })
 
   test('two services that start at once on an empty database both find it set up', async () => {

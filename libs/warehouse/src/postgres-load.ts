@@ -1,14 +1,26 @@
-import { alreadyLoaded, isBase, requireBase, requireCount, stopWhenAborted, versionOf } from './load-decision.ts'
+import {
+  alreadyLoaded,
+  isBase,
+  requireBase,
+  requireCount,
+  requireFree,
+  stopWhenAborted,
+  versionOf,
+} from './load-decision.ts'
 import { placeStaged } from './postgres-place.ts'
 import * as place from './postgres-place-sql.ts'
 import type { LoadSession, PostgresSessions, Queries } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
 import { fillStaging } from './postgres-staging.ts'
 import {
+  pipelineOf,
+  recordName,
+  schemaOf,
   shapeOf,
   type LoadedTable,
   type LoadOptions,
   type LoadOutcome,
+  type TablePlace,
   type Warehouse,
   type WarehouseRows,
   type WarehouseTable,
@@ -24,27 +36,32 @@ export async function replaceTable(
   options: LoadOptions,
 ): Promise<LoadOutcome> {
   const { location, pieceCharacters } = sessions
-  return await sessions.load(async (session) => {
-    const before = await beginLoad(session, table, options)
-    const done = alreadyLoaded(before, table, options)
-    if (done !== undefined) return done
-    const basedOn = options.basedOn ?? versionOf(before)
-    requireBase(location, table, basedOn, before)
-    const staged = await fillStaging(session, table, table.columns, rows, { ...options, pieceCharacters })
-    requireCount(table, options.rowCount ?? staged.sent, staged.rowCount)
-    await finishStaged(session, table, staged)
-    stopWhenAborted(table, options)
-    return await session.publish(async (transaction) => {
-      const now = await beginPublish(transaction, table)
-      const done = alreadyLoaded(now, table, options)
+  await addSchema(sessions, table)
+  return await sessions.load(
+    schemaOf(table),
+    async (session) => {
+      const before = await beginLoad(session, table, options)
+      const done = alreadyLoaded(before, table, options)
       if (done !== undefined) return done
-      requireBase(location, table, basedOn, now)
-      await record(transaction, table, options, staged.rowCount)
-      const isSameShape = now?.shape === shapeOf(table)
-      await placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
-      return { outcome: 'replaced', rowCount: staged.rowCount, sentRowCount: staged.sent }
-    })
-  }, options.signal)
+      const basedOn = options.basedOn ?? versionOf(before)
+      requireBase(location, table, basedOn, before)
+      const staged = await fillStaging(session, table, table.columns, rows, { ...options, pieceCharacters })
+      requireCount(table, options.rowCount ?? staged.sent, staged.rowCount)
+      await finishStaged(session, table, staged)
+      stopWhenAborted(table, options)
+      return await session.publish(async (transaction) => {
+        const now = await beginPublish(transaction, table, options)
+        const done = alreadyLoaded(now, table, options)
+        if (done !== undefined) return done
+        requireBase(location, table, basedOn, now)
+        await record(transaction, table, options, staged.rowCount)
+        const isSameShape = now?.shape === shapeOf(table)
+        await placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
+        return { outcome: 'replaced', rowCount: staged.rowCount, sentRowCount: staged.sent }
+      })
+    },
+    options.signal,
+  )
 }
 
 export async function changeTable(
@@ -54,51 +71,75 @@ export async function changeTable(
   options: LoadOptions,
 ): Promise<LoadOutcome | 'stale'> {
   const { pieceCharacters } = sessions
-  const outcome = await sessions.load(async (session) => {
-    const before = await beginLoad(session, table, options)
-    const done = alreadyLoaded(before, table, options)
-    if (done !== undefined) return done
-    if (!isBase(before, table, changes.since) || table.primaryKey.length === 0) return 'stale'
-    const key = table.columns.filter(({ name }) => table.primaryKey.includes(name))
-    const deletes = await fillStaging(session, table, key, changes.deletes, { ...options, pieceCharacters })
-    const upserts = await fillStaging(session, table, table.columns, changes.upserts, { ...options, pieceCharacters })
-    await session.exec(place.addPrimaryKey(upserts, table.primaryKey))
-    stopWhenAborted(table, options)
-    return await session.publish(async (transaction): Promise<LoadOutcome | 'stale'> => {
-      if (!isBase(await beginPublish(transaction, table), table, changes.since)) return 'stale'
-      await transaction.exec('SAVEPOINT changes')
-      await transaction.exec(place.deleteStaged(deletes, table))
-      await transaction.exec(place.mergeStaged(upserts, table))
-      const [counted] = await transaction.query<{ count: number }>(place.countRows(table))
-      const rowCount = counted?.count ?? 0
-      if (rowCount !== (options.rowCount ?? rowCount)) {
-        await transaction.exec('ROLLBACK TO SAVEPOINT changes')
-        return 'stale'
-      }
-      await transaction.exec(postgres.comments(postgres.martTable(table.name), table))
-      await record(transaction, table, options, rowCount)
-      return { outcome: 'changed', rowCount, sentRowCount: deletes.sent + upserts.sent }
-    })
-  }, options.signal)
-  if (outcome !== 'stale' && outcome.outcome === 'changed') await sessions.tidy(postgres.martTable(table.name))
+  const outcome = await sessions.load(
+    schemaOf(table),
+    async (session) => {
+      const before = await beginLoad(session, table, options)
+      const done = alreadyLoaded(before, table, options)
+      if (done !== undefined) return done
+      if (!isBase(before, table, changes.since) || table.primaryKey.length === 0) return 'stale'
+      const key = table.columns.filter(({ name }) => table.primaryKey.includes(name))
+      const deletes = await fillStaging(session, table, key, changes.deletes, { ...options, pieceCharacters })
+      const upserts = await fillStaging(session, table, table.columns, changes.upserts, { ...options, pieceCharacters })
+      await session.exec(place.addPrimaryKey(upserts, table.primaryKey))
+      stopWhenAborted(table, options)
+      return await session.publish(async (transaction): Promise<LoadOutcome | 'stale'> => {
+        if (!isBase(await beginPublish(transaction, table, options), table, changes.since)) return 'stale'
+        await transaction.exec('SAVEPOINT changes')
+        await transaction.exec(place.deleteStaged(deletes, table))
+        await transaction.exec(place.mergeStaged(upserts, table))
+        const [counted] = await transaction.query<{ count: number }>(place.countRows(table))
+        const rowCount = counted?.count ?? 0
+        if (rowCount !== (options.rowCount ?? rowCount)) {
+          await transaction.exec('ROLLBACK TO SAVEPOINT changes')
+          return 'stale'
+        }
+        await transaction.exec(postgres.comments(postgres.martTable(table), table))
+        await record(transaction, table, options, rowCount)
+        return { outcome: 'changed', rowCount, sentRowCount: deletes.sent + upserts.sent }
+      })
+    },
+    options.signal,
+  )
+  if (outcome !== 'stale' && outcome.outcome === 'changed') await sessions.tidy(postgres.martTable(table))
   return outcome
 }
 
-export async function loaded(queries: Queries, table: string): Promise<LoadedTable | undefined> {
-  const [found] = await queries.query<LoadedTable>(postgres.LOADED, [table])
-  return found
+export async function loaded(queries: Queries, table: TablePlace): Promise<LoadedTable | undefined> {
+  return (await look(queries, table)).now
+}
+
+type Found = Omit<LoadedTable, 'pipeline'> & { readonly exists: boolean; readonly task: string | null }
+
+async function look(queries: Queries, table: TablePlace) {
+  const [found] = await queries.query<Found>(postgres.LOADED, [postgres.martTable(table), recordName(table)])
+  if (found === undefined || found.task === null) return { exists: found?.exists === true, now: undefined }
+  const { exists, version, shape, rowCount, task } = found
+  const pipeline = pipelineOf(task)
+  return { exists, now: { version, shape, rowCount, ...(pipeline === undefined ? {} : { pipeline }) } }
+}
+
+/** Made before the load begins, whose transaction would keep other loads from it. */
+async function addSchema({ queries }: PostgresSessions, table: WarehouseTable): Promise<void> {
+  const schema = schemaOf(table)
+  const [found] = await queries.query<{ ready: boolean }>(postgres.HAS_SCHEMA, [schema])
+  if (found?.ready !== true) await queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.addSchema(schema)}`)
 }
 
 /** Of two loads of one version at once the second waits for the first, and then finds everything done. */
-async function beginLoad(session: LoadSession, table: WarehouseTable, { version }: LoadOptions) {
-  await session.query(postgres.LOCK, [`cinelake load ${table.name}@${version}`])
-  return await loaded(session, table.name)
+async function beginLoad(session: LoadSession, table: WarehouseTable, options: LoadOptions) {
+  await session.query(postgres.LOCK, [`cinelake load ${recordName(table)}@${options.version}`])
+  const found = await look(session, table)
+  requireFree(table, options, found)
+  return found.now
 }
 
 /** One load at a time decides what becomes of a table. */
-async function beginPublish(transaction: Queries, table: WarehouseTable) {
-  await transaction.query(postgres.LOCK, [`cinelake publish ${table.name}`])
-  return await loaded(transaction, table.name)
+async function beginPublish(transaction: Queries, table: WarehouseTable, options: LoadOptions) {
+  await transaction.query(postgres.LOCK, [`cinelake publish ${recordName(table)}`])
+  const found = await look(transaction, table)
+  requireFree(table, options, found)
+  return found.now
 }
 
 /** All that takes time is done while nobody sees the table. Statistics stay with it: its first readers get good plans. */
@@ -109,5 +150,6 @@ async function finishStaged(session: LoadSession, table: WarehouseTable, staged:
 }
 
 async function record(transaction: Queries, table: WarehouseTable, options: LoadOptions, rowCount: number) {
-  await transaction.query(postgres.RECORD_LOADED, [table.name, options.version, shapeOf(table), options.task, rowCount])
+  const values = [recordName(table), options.version, shapeOf(table), options.task, rowCount]
+  await transaction.query(postgres.RECORD_LOADED, values)
 }

@@ -149,6 +149,28 @@ describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason
     }
   })
 
+  test('who may read mart may read the tables of a schema that is added, and nobody else', async () => {
+    await using all = await openWarehouse(server!)
+    const [analyst, other] = ['analyst', 'other'].map((name) => `${name}_${randomBytes(6).toString('hex')}`)
+    await all.sql(`CREATE ROLE ${analyst}; CREATE ROLE ${other}`)
+    await all.sql(`GRANT USAGE ON SCHEMA mart TO ${analyst} WITH GRANT OPTION`)
+    await all.sql(`ALTER DEFAULT PRIVILEGES IN SCHEMA mart GRANT SELECT ON TABLES TO ${analyst}`)
+
+    for (const version of [1, 2]) {
+      const table = { ...titles, schema: 'shop' }
+      await all.warehouse.replace(table, batches(manyTitles(2)), { task: 't', version })
+    }
+
+    const rights = async (role: string | undefined) =>
+      await all.sql(
+        `SELECT has_schema_privilege('${role}', 'shop', 'USAGE') AS schema, has_table_privilege('${role}', 'shop.titles', 'SELECT') AS "table",
+           has_table_privilege('${role}', 'shop.titles', 'DELETE') AS "delete"`,
+      )
+    expect(await rights(analyst)).toEqual([{ schema: true, table: true, delete: false }])
+    expect(await rights(other)).toEqual([{ schema: false, table: false, delete: false }])
+    for (const role of [analyst, other]) await all.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
+  })
+
   test('an idle connection that the server ends is replaced, and an operator can read of it', async () => {
     await using database = await server!.createDatabase()
     const log = recordingLog()

@@ -1,5 +1,5 @@
-import { MART, martTable, primaryKeyName, quoted } from './postgres-sql.ts'
-import type { WarehouseTable } from './warehouse.ts'
+import { martTable, primaryKeyName, quoted } from './postgres-sql.ts'
+import { schemaOf, type WarehouseTable } from './warehouse.ts'
 
 /** A filled table that nobody reads yet. */
 export type StagedTable = {
@@ -15,11 +15,12 @@ export function addPrimaryKey(staged: StagedTable, key: readonly string[]): stri
 
 /** Puts the filled table where the old one is. */
 export function swap(staged: StagedTable, table: WarehouseTable): string {
-  const moved = `${MART}.${quoted(staged.name)}`
-  const key = `${MART}.${quoted(keyOf(staged))}`
+  const schema = quoted(schemaOf(table))
+  const moved = `${schema}.${quoted(staged.name)}`
+  const key = `${schema}.${quoted(keyOf(staged))}`
   return [
-    `DROP TABLE IF EXISTS ${martTable(table.name)}`,
-    ...(staged.schema === MART ? [] : [`ALTER TABLE ${staged.sql} SET SCHEMA ${MART}`]),
+    `DROP TABLE IF EXISTS ${martTable(table)}`,
+    ...(staged.schema === schemaOf(table) ? [] : [`ALTER TABLE ${staged.sql} SET SCHEMA ${schema}`]),
     `ALTER TABLE ${moved} RENAME TO ${quoted(table.name)}`,
     ...(table.primaryKey.length === 0 ? [] : [`ALTER INDEX ${key} RENAME TO ${quoted(primaryKeyName(table.name))}`]),
   ].join('; ')
@@ -27,7 +28,7 @@ export function swap(staged: StagedTable, table: WarehouseTable): string {
 
 /** Removes the rows of the table that are not among the staged ones just as they are. */
 export function deleteOthers(staged: StagedTable, table: WarehouseTable): string {
-  const target = martTable(table.name)
+  const target = martTable(table)
   if (table.primaryKey.length === 0) return `DELETE FROM ${target}`
   // `*=` compares as the bytes are: 0 and -0 differ, and every type can be compared.
   const row = (alias: string) =>
@@ -38,7 +39,7 @@ export function deleteOthers(staged: StagedTable, table: WarehouseTable): string
 
 /** Adds the staged rows that `deleteOthers` has not left in the table. */
 export function insertMissing(staged: StagedTable, table: WarehouseTable): string {
-  const target = martTable(table.name)
+  const target = martTable(table)
   const columns = table.columns.map(({ name }) => quoted(name))
   const missing =
     table.primaryKey.length === 0 ? '' : ` WHERE NOT EXISTS (SELECT FROM ${target} t WHERE ${sameKey(table)})`
@@ -48,7 +49,7 @@ export function insertMissing(staged: StagedTable, table: WarehouseTable): strin
 
 /** Removes the rows whose key is among the staged ones. */
 export function deleteStaged(staged: StagedTable, table: WarehouseTable): string {
-  return `DELETE FROM ${martTable(table.name)} t USING ${staged.sql} s WHERE ${sameKey(table)}`
+  return `DELETE FROM ${martTable(table)} t USING ${staged.sql} s WHERE ${sameKey(table)}`
 }
 
 /** Replaces rows by key and adds those that are new. */
@@ -61,13 +62,13 @@ export function mergeStaged(staged: StagedTable, table: WarehouseTable): string 
       ? 'DO NOTHING'
       : `DO UPDATE SET ${others.map((name) => `${quoted(name)} = excluded.${quoted(name)}`).join(', ')}`
   return (
-    `INSERT INTO ${martTable(table.name)} (${list}) SELECT ${list} FROM ${staged.sql} ` +
+    `INSERT INTO ${martTable(table)} (${list}) SELECT ${list} FROM ${staged.sql} ` +
     `ON CONFLICT (${table.primaryKey.map(quoted).join(', ')}) ${action}`
   )
 }
 
 export function countRows(table: WarehouseTable): string {
-  return `SELECT count(*)::float8 AS count FROM ${martTable(table.name)}`
+  return `SELECT count(*)::float8 AS count FROM ${martTable(table)}`
 }
 
 /**

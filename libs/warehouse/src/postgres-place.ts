@@ -34,7 +34,7 @@ export type Placing = {
  */
 export async function placeStaged(queries: Queries, placing: Placing): Promise<void> {
   const { table, isSameShape, location } = placing
-  const upon = await queries.query<{ what: string }>(place.BUILT_UPON, [martTable(table.name)])
+  const upon = await queries.query<{ what: string }>(place.BUILT_UPON, [martTable(table)])
   if (upon.length === 0) {
     if (await swap(queries, placing)) return
     if (!isSameShape)
@@ -53,7 +53,7 @@ export async function placeStaged(queries: Queries, placing: Placing): Promise<v
 
 /** @returns false when somebody read the old table at every try */
 async function swap(queries: Queries, { table, staged, swapWaitsMs }: Placing): Promise<boolean> {
-  const [old, fresh] = [martTable(table.name), staged.sql]
+  const [old, fresh] = [martTable(table), staged.sql]
   const [exists] = await queries.query<{ oid: unknown }>('SELECT to_regclass($1)::oid AS oid', [old])
   if (exists?.oid !== null) {
     const now = await queries.query<place.Grant>(place.GRANTS, [fresh])

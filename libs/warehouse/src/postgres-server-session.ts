@@ -5,7 +5,7 @@ import { onConnection } from './postgres-connection.ts'
 import { copyIn } from './postgres-copy-in.ts'
 import { closeClient, type PostgresConnections } from './postgres-database.ts'
 import type { LoadSession, PostgresSessions, Queries, QueryResult, ReadSession } from './postgres-session.ts'
-import { MART, quoted } from './postgres-sql.ts'
+import { LOADED_TABLES, quoted, searchPath, type LoadedRow } from './postgres-sql.ts'
 import { QUERY_TYPES } from './postgres-values.ts'
 import type { WarehouseValue } from './warehouse.ts'
 
@@ -25,7 +25,7 @@ export function serverSessions(connections: PostgresConnections, queryTimeoutMs:
     location,
     pieceCharacters: PIECE_CHARACTERS,
     queries: queriesOnPool(connections),
-    load: async (work, signal) => await load(connections, work, signal),
+    load: async (schema, work, signal) => await load(connections, schema, work, signal),
     read: async (work, signal) => await read(connections, queryTimeoutMs, work, signal),
     // The server's autovacuum does it.
     async tidy() {},
@@ -34,6 +34,7 @@ export function serverSessions(connections: PostgresConnections, queryTimeoutMs:
 
 async function load<Result>(
   connections: PostgresConnections,
+  schema: string,
   work: (session: LoadSession) => Promise<Result>,
   signal: AbortSignal | undefined,
 ): Promise<Result> {
@@ -47,8 +48,8 @@ async function load<Result>(
     await queries.exec('BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0')
     const result = await work({
       ...queries,
-      // In the mart itself: what its default privileges give to analysts they have from the first load on.
-      stagingSchema: MART,
+      // In the table's own schema: what its default privileges give to analysts they have from the first load on.
+      stagingSchema: schema,
       newStaging() {
         const name = `staging_${randomUUID().replaceAll('-', '')}`
         stagings.push(name)
@@ -58,7 +59,9 @@ async function load<Result>(
       publish: async (publish) => await publish(queries),
     })
     if (stagings.length > 0)
-      await queries.exec(`DROP TABLE IF EXISTS ${stagings.map((name) => `${MART}.${quoted(name)}`).join(', ')}`)
+      await queries.exec(
+        `DROP TABLE IF EXISTS ${stagings.map((name) => `${quoted(schema)}.${quoted(name)}`).join(', ')}`,
+      )
     // From here on it may be done, whatever is heard of it.
     stop.ignore()
     const { command } = await onConnection(location, async () => await client.query('COMMIT'))
@@ -101,9 +104,9 @@ async function read<Result>(
   const stop = listenForStop(connections, client, signal)
   try {
     return await onConnection(location, async () => {
-      await client.query(
-        `BEGIN READ ONLY; SET LOCAL search_path = ${MART}, pg_catalog; SET LOCAL statement_timeout = ${timeoutMs}`,
-      )
+      await client.query('BEGIN READ ONLY')
+      const { rows } = await client.query<LoadedRow>(LOADED_TABLES)
+      await client.query(`SET LOCAL search_path = ${searchPath(rows)}; SET LOCAL statement_timeout = ${timeoutMs}`)
       return await work({ run: async (sql) => await run(client, sql) })
     })
   } finally {

@@ -34,8 +34,11 @@ export interface PostgresSessions {
   /** Characters of COPY text that are sent at once. */
   readonly pieceCharacters: number
   readonly queries: Queries
-  /** Runs a load on a connection of its own where there are several; a stop ends the statement that is under way. */
-  load<Result>(work: (session: LoadSession) => Promise<Result>, signal?: AbortSignal): Promise<Result>
+  /**
+   * Runs a load on a connection of its own where there are several; a stop ends the statement that is under way.
+   * @param schema where the loaded table will be
+   */
+  load<Result>(schema: string, work: (session: LoadSession) => Promise<Result>, signal?: AbortSignal): Promise<Result>
   /** Runs queries in a transaction that cannot write and leaves nothing behind. */
   read<Result>(work: (session: ReadSession) => Promise<Result>, signal?: AbortSignal): Promise<Result>
   /** Called after rows of a table were replaced one by one. */

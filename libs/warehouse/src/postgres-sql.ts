@@ -1,10 +1,8 @@
 import { sha256 } from '@cinelake/core'
 import { WarehouseRefusedError } from './errors.ts'
 import { postgresType } from './postgres-types.ts'
-import type { WarehouseTable } from './warehouse.ts'
+import { MART, martFirst, placeOf, schemaOf, type TablePlace, type WarehouseTable } from './warehouse.ts'
 
-/** What analysts read. */
-export const MART = 'mart'
 /** The loader's own: what is loaded. */
 export const LOADER = 'loader'
 
@@ -18,8 +16,9 @@ function text(value: string): string {
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }
 
-export function martTable(name: string): string {
-  return `${MART}.${quoted(name)}`
+/** A table of the mart as SQL. */
+export function martTable(table: TablePlace): string {
+  return `${quoted(schemaOf(table))}.${quoted(table.name)}`
 }
 
 /** Whether all of it is there already: who may only write in the schemas could not run `SET_UP`. */
@@ -29,6 +28,41 @@ export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND to_r
 export const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
 
 export const LOCK_SET_UP = LOCK.replace('$1', `'cinelake warehouse set up'`)
+
+/** Whether a schema (`$1`) is there. */
+export const HAS_SCHEMA = 'SELECT to_regnamespace(quote_ident($1)) IS NOT NULL AS ready'
+
+/** Makes a schema of the mart with the rights that others have on `mart`, and will have on tables that come there. */
+export function addSchema(schema: string): string {
+  return `
+CREATE SCHEMA IF NOT EXISTS ${quoted(schema)};
+DO $rights$
+DECLARE
+  wanted text := ${text(schema)};
+  found record;
+  me oid := (SELECT oid FROM pg_roles WHERE rolname = current_user);
+BEGIN
+  FOR found IN
+    SELECT a.privilege_type AS privilege, a.is_grantable AS grantable,
+      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+    FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
+    WHERE n.nspname = '${MART}' AND a.privilege_type = 'USAGE' AND a.grantee NOT IN (n.nspowner, me)
+  LOOP
+    EXECUTE format('GRANT %s ON SCHEMA %I TO %s', found.privilege, wanted, found.grantee)
+      || CASE WHEN found.grantable THEN ' WITH GRANT OPTION' ELSE '' END;
+  END LOOP;
+  FOR found IN
+    SELECT a.privilege_type AS privilege, a.is_grantable AS grantable,
+      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+    FROM pg_default_acl d JOIN pg_namespace n ON n.oid = d.defaclnamespace CROSS JOIN LATERAL aclexplode(d.defaclacl) a
+    WHERE n.nspname = '${MART}' AND d.defaclobjtype = 'r' AND d.defaclrole = me AND a.grantee <> me
+  LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT %s ON TABLES TO %s', wanted, found.privilege, found.grantee)
+      || CASE WHEN found.grantable THEN ' WITH GRANT OPTION' ELSE '' END;
+  END LOOP;
+END
+$rights$`
+}
 
 /** Makes the two schemas and the bookkeeping; does nothing where they are. */
 export const SET_UP = `
@@ -44,19 +78,37 @@ CREATE TABLE IF NOT EXISTS ${LOADER}.loaded_tables (
 );
 COMMENT ON TABLE ${LOADER}.loaded_tables IS 'Which version of each refined table its mart table holds. Kept by the loader, in the same transaction as the rows.'`
 
-/** A table that was dropped by hand is not loaded, whatever the bookkeeping says. `$1` is the name. */
+/**
+ * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: \`$1\` is
+ * the table as SQL, \`$2\` its record.
+ */
 export const LOADED = `
-SELECT l.version::float8 AS version, l.shape, l.row_count::float8 AS "rowCount"
-FROM ${LOADER}.loaded_tables l JOIN pg_tables t ON t.schemaname = '${MART}' AND t.tablename = l.table_name
-WHERE l.table_name = $1`
+SELECT to_regclass($1) IS NOT NULL AS "exists", l.version::float8 AS version, l.shape, l.task, l.row_count::float8 AS "rowCount"
+FROM (SELECT) AS one LEFT JOIN ${LOADER}.loaded_tables l ON l.table_name = $2
+  AND EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p'))`
 
 export const LOADED_TABLES = `
-SELECT l.table_name AS name, l.version::float8 AS version, l.row_count::float8 AS "rowCount",
+SELECT l.table_name AS record, l.task, l.version::float8 AS version, l.row_count::float8 AS "rowCount",
   to_char(l.loaded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "loadedAt"
-FROM ${LOADER}.loaded_tables l JOIN pg_tables t ON t.schemaname = '${MART}' AND t.tablename = l.table_name
-ORDER BY l.table_name`
+FROM ${LOADER}.loaded_tables l
+JOIN pg_tables t ON t.schemaname || '.' || t.tablename
+  = CASE strpos(l.table_name, '.') WHEN 0 THEN '${MART}.' || l.table_name ELSE l.table_name END`
 
-/** Parameters: table, version, shape, task, row count. */
+export type LoadedRow = {
+  readonly record: string
+  readonly task: string
+  readonly version: number
+  readonly rowCount: number
+  readonly loadedAt: string
+}
+
+/** Where queries look for tables without a schema: in the schemas that have loaded ones, `mart` first. */
+export function searchPath(loaded: readonly LoadedRow[]): string {
+  const schemas = martFirst([MART, ...loaded.map(({ record }) => placeOf(record).schema)])
+  return [...schemas.map(quoted), 'pg_catalog'].join(', ')
+}
+
+/** Parameters: `recordName`, version, shape, task, row count. */
 export const RECORD_LOADED = `
 INSERT INTO ${LOADER}.loaded_tables (table_name, version, shape, task, row_count, loaded_at)
 VALUES ($1, $2, $3, $4, $5, clock_timestamp())

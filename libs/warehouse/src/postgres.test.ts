@@ -22,7 +22,7 @@ describe.skipIf(server === undefined)(`a PostgreSQL server${reason}`, () => {
 
   const open = async () => {
     const { database, sql } = opened
-    await sql('DROP SCHEMA mart CASCADE; DROP SCHEMA loader CASCADE')
+    await sql('DROP SCHEMA IF EXISTS mart, loader, shop, common CASCADE')
     const warehouse = await createPostgresWarehouse(database)
     return { warehouse, sql, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
   }

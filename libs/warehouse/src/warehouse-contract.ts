@@ -4,6 +4,7 @@ import { failureContract } from './contract/failures-contract.ts'
 import type { OpenWarehouse } from './contract/given.fixture.ts'
 import { loadingContract } from './contract/loading-contract.ts'
 import { queryContract } from './contract/queries-contract.ts'
+import { schemasContract } from './contract/schemas-contract.ts'
 
 /** What every adapter of the warehouse does alike. */
 export function warehouseContract(name: string, open: OpenWarehouse): void {
@@ -12,5 +13,6 @@ export function warehouseContract(name: string, open: OpenWarehouse): void {
     changesContract(open)
     failureContract(open)
     queryContract(open)
+    schemasContract(open)
   })
 }

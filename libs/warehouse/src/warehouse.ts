@@ -7,9 +7,14 @@ export type WarehouseColumn = {
   readonly description?: string
 }
 
-export type WarehouseTable = {
-  /** Name in the mart schema. */
+/** Where a table is: a name may be there once in each schema. */
+export type TablePlace = {
+  /** One of the schemas that analysts read. Default: `mart`. */
+  readonly schema?: string
   readonly name: string
+}
+
+export type WarehouseTable = TablePlace & {
   readonly columns: readonly WarehouseColumn[]
   readonly primaryKey: readonly string[]
   readonly description?: string
@@ -21,8 +26,10 @@ export type WarehouseRow = Readonly<Record<string, WarehouseValue>>
 export type WarehouseRows = AsyncIterable<readonly WarehouseRow[]>
 
 export type LoadOptions = {
-  /** Idempotency key: run + task + generation. */
+  /** Idempotency key: run + task + generation, `<pipeline>@<window>/…`: the table is that pipeline's from then on. */
   readonly task: string
+  /** A pipeline besides the task's own that the table may belong to until now. */
+  readonly takesOverFrom?: string
   /** The Delta version that the rows are of. */
   readonly version: number
   /**
@@ -47,7 +54,13 @@ export type LoadOutcome = {
 }
 
 /** What a table of the mart was loaded with last. */
-export type LoadedTable = { readonly version: number; readonly shape: string; readonly rowCount: number }
+export type LoadedTable = {
+  readonly version: number
+  readonly shape: string
+  readonly rowCount: number
+  /** The pipeline that loaded it; undefined where its task key names none. */
+  readonly pipeline?: string
+}
 
 export type Changes = {
   /** Rows that are new or differ, by primary key. */
@@ -59,16 +72,17 @@ export type Changes = {
 }
 
 /**
- * The SQL database that analysts read (`mart` schema). Readers see the old rows or the new ones, never a mixture, and a
+ * The SQL database that analysts read: the schema `mart`, or one for each pipeline. Readers see the old rows or the new ones, never a mixture, and a
  * version that is loaded already is not loaded again.
  *
  * @throws {WarehouseUnavailableError} transient: connection, deadlock, timeout
  * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, a permission is missing
+ * @throws {WarehouseTableTakenError} terminal: the table is another pipeline's, or no pipeline made it; nothing is changed
  */
 export interface Warehouse extends AsyncDisposable {
   readonly location: string
   /** The version last loaded and the shape it was loaded with; undefined when there is no such table. */
-  loaded(table: string): Promise<LoadedTable | undefined>
+  loaded(table: TablePlace): Promise<LoadedTable | undefined>
   replace(table: WarehouseTable, rows: WarehouseRows, options: LoadOptions): Promise<LoadOutcome>
   applyChanges(table: WarehouseTable, changes: Changes, options: LoadOptions): Promise<LoadOutcome | 'stale'>
   /**
@@ -84,12 +98,79 @@ export interface Warehouse extends AsyncDisposable {
     readonly rows: readonly WarehouseRow[]
     readonly truncated: boolean
   }>
-  tables(): Promise<
-    readonly { readonly name: string; readonly rowCount: number; readonly version: number; readonly loadedAt: string }[]
-  >
+  /** All that is loaded, by schema and name. */
+  tables(): Promise<readonly ListedTable[]>
+  /** The schemas that have loaded tables: `mart` first, the others by name. */
+  schemas(): Promise<readonly string[]>
+}
+
+export type ListedTable = {
+  readonly schema: string
+  readonly name: string
+  /** As in `LoadedTable`. */
+  readonly pipeline?: string
+  readonly rowCount: number
+  readonly version: number
+  /** ISO 8601 UTC. */
+  readonly loadedAt: string
+}
+
+/** The schema of tables that name none. */
+export const MART = 'mart'
+
+export function schemaOf({ schema = MART }: TablePlace): string {
+  return schema
+}
+
+/**
+ * The name by which a table is recorded and locked: loaders of before know tables of `mart` alone, by their names. No name
+ * has a dot in it.
+ */
+export function recordName(table: TablePlace): string {
+  return schemaOf(table) === MART ? table.name : `${schemaOf(table)}.${table.name}`
+}
+
+/** The opposite of `recordName`. */
+export function placeOf(recorded: string): Required<TablePlace> {
+  const dot = recorded.indexOf('.')
+  return dot < 0 ? { schema: MART, name: recorded } : { schema: recorded.slice(0, dot), name: recorded.slice(dot + 1) }
+}
+
+/** The table as people write it: `mart.orders`. */
+export function qualifiedName(table: TablePlace): string {
+  return `${schemaOf(table)}.${table.name}`
+}
+
+/** The pipeline that a task key begins with. */
+export function pipelineOf(task: string): string | undefined {
+  const at = task.indexOf('@')
+  return at <= 0 ? undefined : task.slice(0, at)
+}
+
+/** In the order of `schemas()`. */
+export function martFirst(schemas: Iterable<string>): string[] {
+  const sorted = [...new Set(schemas)].sort()
+  return sorted.includes(MART) ? [MART, ...sorted.filter((schema) => schema !== MART)] : sorted
 }
 
 /** The text by which a loaded table's shape is compared with the one wanted: a change means DDL, hence a full replace. */
 export function shapeOf(table: WarehouseTable): string {
   return JSON.stringify([table.columns.map(({ name, type, required }) => [name, type, required]), table.primaryKey])
+}
+
+/** Records of loaded tables as `tables()` gives them. */
+export function listed(
+  rows: readonly (Pick<ListedTable, 'rowCount' | 'version' | 'loadedAt'> & {
+    readonly record: string
+    readonly task: string
+  })[],
+): ListedTable[] {
+  const tables = rows.map(({ record, task, rowCount, version, loadedAt }) => {
+    const pipeline = pipelineOf(task)
+    return { ...placeOf(record), ...(pipeline === undefined ? {} : { pipeline }), rowCount, version, loadedAt }
+  })
+  const order = martFirst(tables.map(({ schema }) => schema))
+  return tables.sort(
+    (one, other) => order.indexOf(one.schema) - order.indexOf(other.schema) || (one.name < other.name ? -1 : 1),
+  )
 }

@@ -1,5 +1,5 @@
 import type { AddCommand, CommandContext } from '../command.ts'
-import { refinedTable, unknownTable } from '../lake-tables.ts'
+import { findTable, refinedTable } from '../lake-tables.ts'
 import { openExistingLake } from '../open-parts.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { formatTable } from '../output/format-table.ts'
@@ -14,7 +14,7 @@ export const addHistory: AddCommand = (program, context) => {
     .command('history')
     .summary('show the versions of a refined table')
     .description('Shows the versions of a refined table, newest first, and the task that made each.')
-    .argument('<table>', 'a dataset or a model')
+    .argument('<table>', 'a dataset or a model; `pipeline.table` where several pipelines have one of that name')
     .option('--limit <versions>', 'versions to show', positiveInteger, 20)
     .action(async (table: string, options: Options) => await history(table, options, context))
   withExamples(withJson(withState(command)), [['cinelake history sales_by_day', 'who changed it, and when']])
@@ -22,8 +22,7 @@ export const addHistory: AddCommand = (program, context) => {
 
 async function history(name: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
   await using lake = await openExistingLake(platformConfig(settings, options.state))
-  const table = refinedTable(lake, name)
-  if ((await table.snapshot()) === undefined) throw await unknownTable(lake, name)
+  const table = await refinedTable(lake, await findTable(lake, name))
   const versions = await table.history({ limit: options.limit })
   if (options.json === true) return terminal.print(`${toJson({ table: name, versions })}\n`)
   terminal.print(

@@ -1,6 +1,6 @@
 import { literal, type SqlSession } from '@cinelake/engine'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { refinedTable, rejectsTable, unknownTable } from '../lake-tables.ts'
+import { findTable, rejectsTable } from '../lake-tables.ts'
 import { openEngine, openExistingLake } from '../open-parts.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
@@ -35,7 +35,7 @@ export const addRejects: AddCommand = (program, context) => {
       'Shows the rows of a dataset or a model that were kept out: how many by rule, then the rows themselves with the ' +
         'file and line that each came from. Rows are shown as they were received, personal data included.',
     )
-    .argument('<dataset>', 'a dataset or a model')
+    .argument('<dataset>', 'a dataset or a model; `pipeline.name` where several pipelines have one of that name')
     .option('--window <window>', 'only of this window')
     .option('--rule <rule>', 'only those that broke this rule')
     .option('--limit <rows>', 'rows to show', positiveInteger, 20)
@@ -51,10 +51,8 @@ async function rejects(dataset: string, options: Options, { terminal, settings }
   await using lake = await openExistingLake(config)
   await using engine = await openEngine(config)
   await using session = await engine.session()
-  await using view = await rejectsTable(lake, dataset).view(session)
-  if (view === undefined && (await refinedTable(lake, dataset).snapshot()) === undefined) {
-    throw await unknownTable(lake, dataset)
-  }
+  const table = await rejectsTable(lake, await findTable(lake, dataset))
+  await using view = await table.view(session)
   const found = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)
   if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
   const { paint, print } = terminal

@@ -53,7 +53,7 @@ async function ofFiles({ target, fill, directory, limit, signal }: Reading): Pro
 
 async function ofPushes({ config, target, directory, limit, signal }: Reading): Promise<Sample> {
   await using lake = await openExistingLake(config)
-  const place = { source: target.source.name, dataset: target.dataset }
+  const place = { pipeline: target.pipeline.name, source: target.source.name, dataset: target.dataset }
   const { file, receipt } = await lastPushed(lake, place, { directory, limit, signal })
   const { format, rowCount, receivedAt } = receipt
   const facts = [['pushed', `${formatCount(rowCount)} rows in ${format} at ${receivedAt}`]] as const

@@ -10,7 +10,7 @@ beforeEach(() => void (stack = new AsyncDisposableStack()))
 afterEach(() => stack.disposeAsync())
 
 const devices = { task: 'ingest crm/devices', dataset: 'devices' }
-const DEVICES = 'raw/api/crm/devices/2026-03-01.csv'
+const DEVICES = 'raw/shop/api/crm/devices/2026-03-01.csv'
 
 type Fields = Partial<RestSource['datasets'][number]>
 

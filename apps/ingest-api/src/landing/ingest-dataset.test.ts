@@ -75,7 +75,12 @@ describe('a dataset', () => {
       format: 'csv',
       rowCount: 3,
       files: [
-        { path: 'raw/api/crm/users/2026-03-01.csv', name: 'users/2026-03-01.csv', sha256: sha256(csv), rowCount: 3 },
+        {
+          path: 'raw/shop/api/crm/users/2026-03-01.csv',
+          name: 'users/2026-03-01.csv',
+          sha256: sha256(csv),
+          rowCount: 3,
+        },
       ],
     })
     expect(server.requests).toEqual(['/v1/users?page=1', '/v1/users?page=2', '/v1/users?page=3'])

@@ -1,5 +1,5 @@
 import type { TaskContext } from '@cinelake/bus'
-import type { Ingest } from '@cinelake/contracts'
+import { landingPath, type Ingest } from '@cinelake/contracts'
 import { PipelineError, sha256, taskFileName, TerminalError, type Clock } from '@cinelake/core'
 import { cursorBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
@@ -83,7 +83,7 @@ type Attempt = { pagesRead: number; pagesBefore: number; cursor: string | undefi
 
 /** Where the pages of a task are until its manifest is there. */
 export function landingFolder(command: Ingest): string {
-  return `raw/_landing/${command.pipeline.name}/${windowFolder(command)}/${taskFileName(command.task)}`
+  return landingPath(command.pipeline.name, windowFolder(command), taskFileName(command.task))
 }
 
 /** What pages are of: those of anything else are not gone on from. */

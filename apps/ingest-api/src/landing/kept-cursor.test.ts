@@ -142,7 +142,7 @@ describe('a cursor that the last page of a window tells', () => {
     expect(await codeOf(service.ingest(SECOND))).toBe('landed')
 
     expect(new Set(seen.slice(2).map(({ query }) => query.get('syncToken')))).toEqual(new Set(['day-1']))
-    expect(service.csv('raw/api/crm/users/2026-03-02.csv')).toBe('id\n21\n32\n')
+    expect(service.csv('raw/shop/api/crm/users/2026-03-02.csv')).toBe('id\n21\n32\n')
   })
 
   test('is not lost by a crash between the last page and the landing', async () => {
@@ -189,7 +189,7 @@ describe('a cursor that the last page of a window tells', () => {
 
     await service.ingest(SECOND)
 
-    expect(service.csv('raw/api/crm/users/2026-03-02.csv')).toBe('id\n21\n22\n')
+    expect(service.csv('raw/shop/api/crm/users/2026-03-02.csv')).toBe('id\n21\n22\n')
     expect((await manifestOf('2026-03-02'))?.cursor).toEqual({ kind: 'token', since: null, until: 'day-2' })
     expect(seen).toHaveLength(5)
     expect(JSON.stringify(service.log.lines)).toContain('is of no use any more')
@@ -210,7 +210,7 @@ describe('a cursor that the last page of a window tells', () => {
     expect(await codeOf(service.ingest(SECOND))).toBe('landed')
 
     expect(seen.slice(before).map(({ query }) => Object.fromEntries(query))).toEqual([{ pageToken: 'p2' }])
-    expect(service.csv('raw/api/crm/users/2026-03-02.csv')).toBe('id\n21\n22\n')
+    expect(service.csv('raw/shop/api/crm/users/2026-03-02.csv')).toBe('id\n21\n22\n')
     expect((await manifestOf('2026-03-02'))?.cursor).toEqual({ kind: 'token', since: null, until: 'day-2' })
   })
 

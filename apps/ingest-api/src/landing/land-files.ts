@@ -1,4 +1,4 @@
-import type { Ingest, QualityResult } from '@cinelake/contracts'
+import { rawFolder, type Ingest, type QualityResult } from '@cinelake/contracts'
 import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '@cinelake/pipeline'
 import type { CsvSpool, RowRules } from './csv-spool.ts'
@@ -36,7 +36,7 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
   // Without a record there is nothing to say about columns either, so no file.
   if (rowCount === 0) return { format: 'csv', files: [], ...findings }
   const name = windowFolder(command)
-  const folder = `raw/api/${source.name}/${dataset.name}`
+  const folder = rawFolder(command.pipeline.name, 'api', source.name, dataset.name)
   const content = () => spool.content(superseded)
   const landed = await landObject(lake, `${folder}/${name}.csv`, content, { signal })
   if (dataset.guardFormulas === true) {

@@ -102,7 +102,7 @@ test('a reader killed at any pages goes on with the page that was under way, and
   const whole = stack.use(await givenService({ source: aRestSource({ baseUrl: server.url, ...byPage }) }))
   directory = whole.directory
   await whole.ingest()
-  const file = readFileSync(join(given.directory, 'raw/api/crm/users/2026-03-01.csv'), 'utf8')
+  const file = readFileSync(join(given.directory, 'raw/shop/api/crm/users/2026-03-01.csv'), 'utf8')
   expect(file).toBe(whole.csv())
   expect(existsSync(join(given.directory, LANDING)) ? readdirSync(join(given.directory, LANDING)) : []).toEqual([])
 })
@@ -232,7 +232,7 @@ describe('what was read before', () => {
     const { lake } = service
     const landing = lake.writeIfAbsent.bind(lake)
     lake.writeIfAbsent = async (path, ...rest) => {
-      if (path.startsWith('raw/api/')) throw new Error('killed')
+      if (path.startsWith('raw/shop/api/')) throw new Error('killed')
       return await landing(path, ...rest)
     }
     await expect(service.ingest({}, controller.signal)).rejects.toThrow('killed')

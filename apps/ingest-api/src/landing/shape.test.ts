@@ -206,8 +206,10 @@ test('a file for spreadsheets is beside the exact one where it is asked for, and
   await service.ingest()
 
   expect(service.csv()).toBe('id,t,u,v,w\n-5,=1+1,@x,-1.5e3,"+ü\n""q"""\n')
-  expect(service.csv('raw/api/crm/users/2026-03-01.guarded.csv')).toBe(`id,t,u,v,w\n-5,'=1+1,'@x,-1.5e3,"'+ü\n""q"""\n`)
-  expect((await service.manifest())?.files.map(({ path }) => path)).toEqual(['raw/api/crm/users/2026-03-01.csv'])
+  expect(service.csv('raw/shop/api/crm/users/2026-03-01.guarded.csv')).toBe(
+    `id,t,u,v,w\n-5,'=1+1,'@x,-1.5e3,"'+ü\n""q"""\n`,
+  )
+  expect((await service.manifest())?.files.map(({ path }) => path)).toEqual(['raw/shop/api/crm/users/2026-03-01.csv'])
 })
 
 async function* inBlocks(text: string, size: number): AsyncGenerator<Uint8Array> {

@@ -8,8 +8,9 @@ import { RecordProblem } from '../landing/record-problem.ts'
 import type { JsonObject } from '../bodies/json-text.ts'
 import { createRecordCheck } from './create-body-check.ts'
 import { parseRecord } from './parse-record.ts'
-import { PushBodyError, type PushPlace } from './push-errors.ts'
-import { datasetFolder, readRecordText, Receipt, receiptPath } from './push-layout.ts'
+import { PushBodyError } from './push-errors.ts'
+import { locatePushes } from './locate-pushes.ts'
+import { readRecordText, Receipt, receiptPath, type PushFolder } from './push-layout.ts'
 import { closeWindow } from './window-receipts.ts'
 
 /** Receipts read at once. They are small and many. */
@@ -23,7 +24,8 @@ type File = Manifest['files'][number]
  */
 export function createLandPushed({ lake }: { readonly lake: Lake }) {
   return async (command: Ingest, { signal, progress }: TaskContext): Promise<Landed> => {
-    const place = { source: command.source, dataset: command.dataset }
+    const folder = await locatePushes(lake, command.pipeline.name, command, { signal })
+    const place = { source: command.source, dataset: command.dataset, folder }
     const { ids } = await closeWindow(lake, place, command.window.label, { signal })
     const receipts = await readReceipts(lake, place, command.window.label, ids, signal)
     const files: File[] = []
@@ -41,7 +43,7 @@ export function createLandPushed({ lake }: { readonly lake: Lake }) {
 
 async function readReceipts(
   lake: Lake,
-  place: PushPlace,
+  place: PushFolder,
   label: string,
   ids: readonly string[],
   signal: AbortSignal,
@@ -72,7 +74,7 @@ function inGroups(receipts: readonly Receipt[]): Receipt[][] {
 
 type GroupContext = {
   readonly command: Ingest
-  readonly place: PushPlace
+  readonly place: PushFolder & { readonly dataset: string }
   /** From 0: the how-manieth file of the landing. */
   readonly part: number
   readonly signal: AbortSignal
@@ -103,7 +105,7 @@ async function landRecords(lake: Lake, group: readonly Receipt[], context: Group
   const expected = group.reduce((sum, { rowCount }) => sum + rowCount, 0)
   if (spool.rowCount !== expected) throw new RowsLostError(expected, spool.rowCount)
   const name = `part-${String(part).padStart(5, '0')}.csv`
-  const path = `${datasetFolder(place)}/${windowFolder(command)}/_rows/${name}`
+  const path = `${place.folder}/${windowFolder(command)}/_rows/${name}`
   const landed = await landObject(lake, path, () => spool.content(), { signal })
   return { ...landed, name: `${place.dataset}/${windowFolder(command)}/${name}`, rowCount: spool.rowCount }
 }

@@ -17,7 +17,9 @@ import {
   PushMissingError,
   PushTooLargeError,
   PushUnauthorizedError,
+  type PushPlace,
 } from './push-errors.ts'
+import { locatePushes } from './locate-pushes.ts'
 import { beginOf } from './push-layout.ts'
 import { IdempotencyKey, PushParams, StatusParams, type PushAnswer, type PushStatus } from './push-schemas.ts'
 import { createPushTargets, type PushTarget } from './push-targets.ts'
@@ -49,6 +51,7 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
   const admission = createAdmission(clock)
   const receivePush = createReceivePush(deps)
   const targetOf = createTargetOf(deps)
+  const folderOf = createFolderOf(deps)
   const api = fastify({
     connectionTimeout: SILENT_MS,
     forceCloseConnections: 'idle',
@@ -76,7 +79,8 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
     }
     const { schedule } = pipeline
     const upload = { stream: request.raw, isPacked: form.isPacked, maxBytes: source.maxBodyBytes }
-    const push = { place: params, schedule, idempotencyKey: keyOf(request), form, upload }
+    const place = { ...params, folder: await folderOf(pipeline.name, params) }
+    const push = { place, schedule, idempotencyKey: keyOf(request), form, upload }
     const received = await receivePush(push, signal)
     const statusUrl = `/v1/datasets/${params.source}/${params.dataset}/pushes/${received.receipt.id}`
     const answer: PushAnswer = { ...answerOf(params, received), statusUrl }
@@ -84,16 +88,17 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
   })
 
   api.get('/v1/datasets/:source/:dataset/pushes/:id', async (request): Promise<PushStatus> => {
-    const { id, ...place } = StatusParams.parse(request.params)
-    const { pipeline } = await targetOf(request, place)
+    const { id, ...params } = StatusParams.parse(request.params)
+    const { pipeline } = await targetOf(request, params)
+    const place = { ...params, folder: await folderOf(pipeline.name, params) }
     const from = beginOf(id)
     const { schedule } = pipeline
     const found = from && (await findReceipt(lake, { place, schedule, id, from, now: clock() }, { signal }))
-    if (found === undefined) throw new PushMissingError(place, id)
+    if (found === undefined) throw new PushMissingError(params, id)
     const task = taskFileName(`ingest ${place.source}/${place.dataset}`)
     const manifest = await lake.stat(manifestPath(pipeline.name, found.window.label, task, 1), { signal })
     const state = manifest === undefined ? (found.isClosed ? 'closed' : 'received') : 'landed'
-    return { ...answerOf(place, found), state }
+    return { ...answerOf(params, found), state }
   })
 
   const document = openApi()
@@ -103,6 +108,18 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
   )
   api.get('/docs/openapi.json', async () => document)
   return api
+}
+
+/** Where a dataset's pushes are: looked up once, since it stays so. */
+function createFolderOf({ lake, signal }: PushApiDeps) {
+  const known = new Map<string, Promise<string>>()
+  return async (pipeline: string, { source, dataset }: PushPlace): Promise<string> => {
+    const key = `${pipeline}/${source}/${dataset}`
+    const folder = known.get(key) ?? locatePushes(lake, pipeline, { source, dataset }, { signal })
+    known.set(key, folder)
+    folder.catch(() => known.delete(key))
+    return await folder
+  }
 }
 
 /** Finds what a push is for, and that it may come. */

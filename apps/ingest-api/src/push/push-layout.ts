@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { PushRecordCorruptError, type PushPlace } from './push-errors.ts'
+import { PushRecordCorruptError } from './push-errors.ts'
 import { FORMATS, type PushFormat } from './body-form.ts'
 
 /** What the lake says of a push: put last, so that it is there when the body is. */
@@ -23,21 +23,23 @@ export type Receipt = z.infer<typeof Receipt>
 export const Closed = z.object({ version: z.literal(1), ids: z.array(z.string()) })
 export type Closed = z.infer<typeof Closed>
 
-/** The folder of a dataset's pushes. */
-export const datasetFolder = ({ source, dataset }: PushPlace) => `raw/push/${source}/${dataset}`
-const windowFolder = (place: PushPlace, label: string) => `${datasetFolder(place)}/${label}`
+/** The folder of a dataset's pushes, as `locatePushes` finds it. */
+export type PushFolder = { readonly folder: string }
 
-export const bodyPath = (place: PushPlace, label: string, id: string, format: PushFormat) =>
+const windowFolder = ({ folder }: PushFolder, label: string) => `${folder}/${label}`
+
+export const bodyPath = (place: PushFolder, label: string, id: string, format: PushFormat) =>
   `${windowFolder(place, label)}/${id}.${format}`
-export const receiptsFolder = (place: PushPlace, label: string) => `${windowFolder(place, label)}/_received`
-export const receiptPath = (place: PushPlace, label: string, id: string) => `${receiptsFolder(place, label)}/${id}.json`
+export const receiptsFolder = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_received`
+export const receiptPath = (place: PushFolder, label: string, id: string) =>
+  `${receiptsFolder(place, label)}/${id}.json`
 /** Put before the pushes of a window are counted: one whose receipt comes later may not be among them. */
-export const closingPath = (place: PushPlace, label: string) => `${windowFolder(place, label)}/_closing.json`
-export const closedPath = (place: PushPlace, label: string) => `${windowFolder(place, label)}/_closed.json`
+export const closingPath = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_closing.json`
+export const closedPath = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_closed.json`
 
 /** Where the receipt is kept that a key stands for. A key may be anything, hence its digest. */
-export function keyPath(place: PushPlace, key: string): string {
-  return `${datasetFolder(place)}/_keys/${createHash('sha256').update(key).digest('hex')}.json`
+export function keyPath(place: PushFolder, key: string): string {
+  return `${place.folder}/_keys/${createHash('sha256').update(key).digest('hex')}.json`
 }
 
 /** An id begins with the instant that its push began at, so that ids sort by time and lead to their window. */

@@ -94,10 +94,10 @@ export async function givenPush({ source = {}, secrets = () => KEY, start = '202
       }
       throw new Error('no manifest')
     },
-    /** Every object of the dataset in the lake. */
+    /** Every object of the dataset in the lake besides the note of where it is. */
     async objects(): Promise<string[]> {
       const paths: string[] = []
-      for await (const { path } of lake.list('raw/push')) paths.push(path)
+      for await (const { path } of lake.list('raw/shop/push')) if (!path.endsWith('/_place.json')) paths.push(path)
       return paths
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -21,7 +21,7 @@ describe('a push', () => {
     const after = await (await fetch(url + answer.statusUrl, { headers: { 'x-api-key': KEY } })).json()
 
     expect({ status, ...answer }).toMatchObject({ status: 202, rowCount: 2, window: { label: '2026-03-02' } })
-    expect(answer.path).toMatch(/^raw\/push\/web\/events\/2026-03-02\/20260302T100000000Z-[0-9a-f]{16}\.json$/)
+    expect(answer.path).toMatch(/^raw\/shop\/push\/web\/events\/2026-03-02\/20260302T100000000Z-[0-9a-f]{16}\.json$/)
     expect([before, after]).toMatchObject([{ state: 'received' }, { state: 'landed', window: { label: '2026-03-02' } }])
     const manifest = await given.manifest('2026-03-02')
     expect(manifest).toMatchObject({ format: 'csv', rowCount: 2, files: [{ rowCount: 2 }] })

@@ -5,14 +5,14 @@ import type { Schedule } from '@cinelake/pipeline'
 import type { BodyForm } from './body-form.ts'
 import { createBodyCheck } from './create-body-check.ts'
 import { PushKeyReusedError, type PushPlace } from './push-errors.ts'
-import { bodyPath, keyPath, newPushId, readRecordText, Receipt } from './push-layout.ts'
+import { bodyPath, keyPath, newPushId, readRecordText, Receipt, type PushFolder } from './push-layout.ts'
 import { readUpload, type Upload, type UploadDigest } from './read-upload.ts'
 import { commitReceipt, firstWindow } from './window-receipts.ts'
 
 type Deps = { readonly lake: Lake; readonly clock: Clock; readonly log: Log }
 
 export type Push = {
-  readonly place: PushPlace
+  readonly place: PushPlace & PushFolder
   readonly schedule: Schedule
   /** What tells a push that is sent again from a new one. */
   readonly idempotencyKey: string | undefined

@@ -1,8 +1,16 @@
 import { parseWindow, shiftWindow, windowAt, type Calendar, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import type { Schedule } from '@cinelake/pipeline'
-import type { PushPlace } from './push-errors.ts'
-import { closedPath, closingPath, Closed, readRecordText, Receipt, receiptPath, receiptsFolder } from './push-layout.ts'
+import {
+  closedPath,
+  closingPath,
+  Closed,
+  readRecordText,
+  Receipt,
+  receiptPath,
+  receiptsFolder,
+  type PushFolder,
+} from './push-layout.ts'
 
 type Store = Pick<Lake, 'stat' | 'readText' | 'putIfAbsent' | 'list'>
 type Options = { readonly signal?: AbortSignal }
@@ -34,7 +42,7 @@ export function firstWindow(schedule: Schedule, receivedAt: Date): Window {
  */
 export async function commitReceipt(
   lake: Store,
-  place: PushPlace,
+  place: PushFolder,
   schedule: Schedule,
   receipt: Receipt,
   options?: Options,
@@ -52,7 +60,7 @@ export async function commitReceipt(
 }
 
 /** Closes a window, unless it is closed. @returns the pushes that are in it for good */
-export async function closeWindow(lake: Store, place: PushPlace, label: string, options?: Options): Promise<Closed> {
+export async function closeWindow(lake: Store, place: PushFolder, label: string, options?: Options): Promise<Closed> {
   const path = closedPath(place, label)
   const known = await lake.readText(path, options)
   if (known !== undefined) return readRecordText(Closed, known, path)
@@ -74,7 +82,7 @@ export async function closeWindow(lake: Store, place: PushPlace, label: string, 
  */
 export async function findReceipt(
   lake: Store,
-  { place, schedule, id, from, now }: { place: PushPlace; schedule: Schedule; id: string; from: Date; now: Date },
+  { place, schedule, id, from, now }: { place: PushFolder; schedule: Schedule; id: string; from: Date; now: Date },
   options?: Options,
 ): Promise<{ readonly receipt: Receipt; readonly window: Window; readonly isClosed: boolean } | undefined> {
   const last = windowAt(schedule, now)
@@ -89,6 +97,6 @@ export async function findReceipt(
   }
 }
 
-async function isClosing(lake: Store, place: PushPlace, label: string, options?: Options): Promise<boolean> {
+async function isClosing(lake: Store, place: PushFolder, label: string, options?: Options): Promise<boolean> {
   return (await lake.stat(closingPath(place, label), options)) !== undefined
 }

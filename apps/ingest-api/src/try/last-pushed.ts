@@ -6,7 +6,8 @@ import type { Lake } from '@cinelake/lake'
 import { openCsvSpool } from '../landing/csv-spool.ts'
 import { recordsOf } from '../push/land-pushed.ts'
 import type { PushPlace } from '../push/push-errors.ts'
-import { datasetFolder, readRecordText, Receipt } from '../push/push-layout.ts'
+import { findPushes } from '../push/locate-pushes.ts'
+import { readRecordText, Receipt } from '../push/push-layout.ts'
 
 /** Bytes of a push in CSV that are looked at. */
 const HEAD_BYTES = 4 * 1024 * 1024
@@ -23,10 +24,10 @@ export type LastPushed = {
  */
 export async function lastPushed(
   lake: Lake,
-  place: PushPlace,
+  place: PushPlace & { readonly pipeline: string },
   { directory, limit, signal }: { readonly directory: string; readonly limit: number; readonly signal: AbortSignal },
 ): Promise<LastPushed> {
-  const receipt = await lastReceipt(lake, place, signal)
+  const receipt = await lastReceipt(lake, await findPushes(lake, place.pipeline, place, { signal }), signal)
   if (receipt === undefined) {
     const problem = `${place.source}/${place.dataset}: expected a push, got none so far; push something, or name the service's lake with CINELAKE_LAKE`
     throw new ConfigError('there is nothing to look at yet', [problem])
@@ -47,10 +48,10 @@ export async function lastPushed(
   return { file, receipt }
 }
 
-async function lastReceipt(lake: Lake, place: PushPlace, signal: AbortSignal): Promise<Receipt | undefined> {
+async function lastReceipt(lake: Lake, folder: string, signal: AbortSignal): Promise<Receipt | undefined> {
   let last: string | undefined
   const idOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
-  for await (const { path } of lake.list(datasetFolder(place), { signal })) {
+  for await (const { path } of lake.list(folder, { signal })) {
     if (path.includes('/_received/') && (last === undefined || idOf(path) > idOf(last))) last = path
   }
   return last === undefined ? undefined : readRecordText(Receipt, (await lake.readText(last, { signal })) ?? '', last)

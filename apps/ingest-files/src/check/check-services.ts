@@ -1,5 +1,5 @@
 import type { MessageBus } from '@cinelake/bus'
-import type { Queue } from '@cinelake/contracts'
+import { probePath, type Queue } from '@cinelake/contracts'
 import type { Clock } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { randomUUID } from 'node:crypto'
@@ -26,7 +26,7 @@ export async function checkLake(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<{ readonly access: string; readonly clock: Omit<Finding, 'check'> }> {
-  const path = `raw/_landed/_probe/${randomUUID()}.json`
+  const path = probePath(randomUUID())
   const content = JSON.stringify({ probe: path })
   const before = clock().getTime()
   await lake.putIfAbsent(path, content, { signal })

@@ -1,5 +1,5 @@
 import type { Discover, TableName } from '@cinelake/contracts'
-import { manifestPath } from '@cinelake/contracts'
+import { landedFolder, manifestPath } from '@cinelake/contracts'
 import { taskFileName, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { expandDiscovered, planRun, type CheckedPipeline, type DatabaseSource } from '@cinelake/pipeline'
@@ -105,7 +105,7 @@ export class HeldSnapshots {
       if (await pause(Math.min(left, lookEveryMs), signal)) return 'the agent ends, or looks for tables again'
       try {
         const missing = new Set(manifests)
-        for await (const { path } of lake.list(`raw/_landed/${pipeline.name}/${window.label}`, { signal }))
+        for await (const { path } of lake.list(landedFolder(pipeline.name, window.label), { signal }))
           missing.delete(path)
         if (missing.size === 0) return 'all tables have landed'
         failed = 0

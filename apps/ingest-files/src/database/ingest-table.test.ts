@@ -212,7 +212,7 @@ describe('a table', () => {
     expect(manifest).toMatchObject({ format: 'parquet', rowCount: 25_000, primaryKey: ['no', 'customer'] })
     expect(manifest?.files).toMatchObject([
       {
-        path: 'raw/database/billing/public.payments/2026-03-01/part-00000.parquet',
+        path: 'raw/shop/database/billing/public.payments/2026-03-01/part-00000.parquet',
         name: 'public.payments/part-00000.parquet',
         rowCount: 25_000,
       },
@@ -259,7 +259,7 @@ describe('a table', () => {
 
     const manifest = await agent.manifest('ingest odd')
     expect(manifest?.files[0]?.path).toBe(
-      'raw/database/billing/Sales%2FEU.Order "Details"/2026-03-01/part-00000.parquet',
+      'raw/shop/database/billing/Sales%2FEU.Order "Details"/2026-03-01/part-00000.parquet',
     )
     expect(manifest?.columns?.map(({ name }) => name)).toEqual(['Übung', 'select', 'a.b', '__proto__', '1'])
     expect(manifest?.primaryKey).toEqual(['Übung'])

@@ -1,5 +1,5 @@
 import type { TaskContext } from '@cinelake/bus'
-import { DELETED_COLUMN, type Ingest, type LandedFile, type TableName } from '@cinelake/contracts'
+import { DELETED_COLUMN, rawFolder, type Ingest, type LandedFile, type TableName } from '@cinelake/contracts'
 import { PipelineError } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import { windowFolder, type Lake, type Landed } from '@cinelake/lake'
@@ -173,7 +173,7 @@ async function land(work: Work, snapshot: Snapshot, { signal, progress, keys, ra
   return await landRows(deps, snapshot.rows(described, selection), {
     table: { ...described, columns: landedColumns(described, reading) },
     place: database.place,
-    folder: `raw/database/${command.source}/${folderName(table)}/${windowFolder(command)}`,
+    folder: `${rawFolder(command.pipeline.name, 'database', command.source, folderName(table))}/${windowFolder(command)}`,
     compare: isCompared,
     signal,
     progress,

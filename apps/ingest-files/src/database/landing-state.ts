@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { LandedFile, type Ingest } from '@cinelake/contracts'
+import { LandedFile, landingPath, type Ingest } from '@cinelake/contracts'
 import { sha256, taskFileName } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { z } from 'zod'
@@ -19,7 +19,7 @@ export interface LandingState {
 /** Where a task keeps what it landed before it has landed everything. */
 function folderOf({ pipeline, window, task, generation }: Ingest): string {
   const suffix = generation === 1 ? '' : `.g${generation}`
-  return `raw/_landing/${pipeline.name}/${window.label}/${taskFileName(task)}${suffix}`
+  return landingPath(pipeline.name, window.label, `${taskFileName(task)}${suffix}`)
 }
 
 const Boundaries = z.object({ boundaries: z.array(z.string()) })

@@ -1,4 +1,4 @@
-import { TableName, type Discover, type QualityResult } from '@cinelake/contracts'
+import { discoveredFolder, TableName, type Discover, type QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
 import { isWanted, type DatabaseSource } from '@cinelake/pipeline'
 import { z } from 'zod'
@@ -56,7 +56,7 @@ async function tablesBefore(
 
 const Found = z.object({ tables: z.array(TableName) })
 
-const folderOf = ({ pipeline, source }: Discover) => `raw/_discovered/${pipeline.name}/${source}`
+const folderOf = ({ pipeline, source }: Discover) => discoveredFolder(pipeline.name, source)
 const pathOf = (command: Discover) => `${folderOf(command)}/${command.window.label}.json`
 const nameOf = ({ schema, name }: TableName) => `${schema}.${name}`
 

@@ -114,7 +114,7 @@ describe('SDK protocol tests against the loopback endpoint', () => {
     )
     const manifest = await agent.manifest('ingest erp/orders')
     expect(manifest?.primaryKey).toEqual(['Order ID'])
-    expect(manifest?.files[0]?.path).toBe('raw/database/erp/dbo.Order Details/2026-03-01/part-00000.parquet')
+    expect(manifest?.files[0]?.path).toBe('raw/shop/database/erp/dbo.Order Details/2026-03-01/part-00000.parquet')
   })
 
   test.each(TYPE_CASES)('$declared lands as $type, its edge values exact', async ({ catalog, type, values }) => {

@@ -1,4 +1,4 @@
-import type { Discover, Ingest, QualityResult } from '@cinelake/contracts'
+import { sharedSnapshotPath, type Discover, type Ingest, type QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
 import type { DatabaseSource } from '@cinelake/pipeline'
 import { z } from 'zod'
@@ -23,7 +23,7 @@ function pathOf({
   source,
   generation,
 }: Pick<Discover, 'pipeline' | 'window' | 'source' | 'generation'>) {
-  return `raw/_discovered/${pipeline.name}/_moments/${source}/${window.label}${generation === 1 ? '' : `.g${generation}`}.json`
+  return sharedSnapshotPath(pipeline.name, source, window.label, generation)
 }
 
 /** Tells the tables of a run their moment. A later one takes its place: the tables that are left had better have that. */

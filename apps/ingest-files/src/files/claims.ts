@@ -1,4 +1,4 @@
-import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
+import { landedFilesFolder, manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
 import { taskFileName } from '@cinelake/core'
 import { readManifest, type Lake } from '@cinelake/lake'
 import { z } from 'zod'
@@ -20,7 +20,7 @@ type Options = { readonly signal?: AbortSignal }
 /** The claims of one dataset, as one window's ingest sees them. */
 export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list'>, command: Ingest) {
   const { pipeline, window, task, source, dataset } = command
-  const folder = `raw/_landed/${pipeline.name}/_files/${source}.${dataset}`
+  const folder = landedFilesFolder(pipeline.name, source, dataset)
   const pathOf = (sha256: string, number: number) => `${folder}/${sha256}${number === 1 ? '' : `.${number}`}.json`
 
   /** The number after the last claim, and who holds that. */

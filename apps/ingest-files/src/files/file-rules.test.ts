@@ -234,7 +234,7 @@ describe('a late file', () => {
       {
         name: 'titles_20260301_late.csv',
         lateFor: '2026-03-01',
-        path: 'raw/files/catalogue/titles/2026-03-02/late-2026-03-01/titles_20260301_late.csv',
+        path: 'raw/shop/files/catalogue/titles/2026-03-02/late-2026-03-01/titles_20260301_late.csv',
       },
     ])
     expect(third).toMatchObject({ balance: { in: 1, out: 1, duplicates: 0 } })

@@ -43,19 +43,19 @@ describe('the files of a window', () => {
     const manifest = await agent.manifest('ingest catalogue/titles')
     expect(manifest?.files).toMatchObject([
       {
-        path: 'raw/files/catalogue/titles/2026-03-01/titles_20260301 (Nachtrag) – été.csv',
+        path: 'raw/shop/files/catalogue/titles/2026-03-01/titles_20260301 (Nachtrag) – été.csv',
         name: 'titles_20260301 (Nachtrag) – été.csv',
         sizeBytes: 7,
         sha256: sha256('id\r\n1\r\n'),
       },
       {
-        path: 'raw/files/catalogue/titles/2026-03-01/titles_20260301.csv',
+        path: 'raw/shop/files/catalogue/titles/2026-03-01/titles_20260301.csv',
         name: 'titles_20260301.csv',
         sizeBytes: 1_000_000,
         sha256: sha256(bytes),
       },
     ])
-    expect(agent.landedBytes('raw/files/catalogue/titles/2026-03-01/titles_20260301.csv').equals(bytes)).toBe(true)
+    expect(agent.landedBytes('raw/shop/files/catalogue/titles/2026-03-01/titles_20260301.csv').equals(bytes)).toBe(true)
   })
 
   test('are found in folders below, whose names may hold the time', async () => {
@@ -81,8 +81,8 @@ describe('the files of a window', () => {
     await agent.ingest({ label: '2026-03-02' })
 
     expect((await agent.pathsInRaw()).filter((path) => path.endsWith('.csv'))).toEqual([
-      'raw/files/catalogue/titles/2026-03-01/titles.csv',
-      'raw/files/catalogue/titles/2026-03-02/titles.csv',
+      'raw/shop/files/catalogue/titles/2026-03-01/titles.csv',
+      'raw/shop/files/catalogue/titles/2026-03-02/titles.csv',
     ])
   })
 
@@ -124,7 +124,7 @@ describe('the same task again', () => {
     const again = await agent.ingest({ attempt: 2 })
 
     expect(again).toEqual(first)
-    expect(agent.landedBytes('raw/files/catalogue/titles/2026-03-01/titles_20260301.csv').toString()).toBe('first')
+    expect(agent.landedBytes('raw/shop/files/catalogue/titles/2026-03-01/titles_20260301.csv').toString()).toBe('first')
     expect(await agent.pathsInRaw()).toHaveLength(2)
   })
 
@@ -163,7 +163,7 @@ describe('the same task again', () => {
   test('after a crash between files and manifest the next attempt lands the same', async () => {
     await drop(folder, { 'titles_20260301.csv': 'x' })
     const agent = await given()
-    const path = 'raw/files/catalogue/titles/2026-03-01/titles_20260301.csv'
+    const path = 'raw/shop/files/catalogue/titles/2026-03-01/titles_20260301.csv'
     await landObject(agent.lake, path, () => createReadStream(join(folder, 'titles_20260301.csv')))
 
     await agent.ingest()
@@ -180,8 +180,8 @@ describe('the same task again', () => {
     await agent.ingest({ generation: 2 })
 
     const manifest = await agent.manifest('ingest catalogue/titles', { generation: 2 })
-    expect(manifest?.files[0]?.path).toBe('raw/files/catalogue/titles/2026-03-01.g2/titles_20260301.csv')
-    expect(agent.landedBytes('raw/files/catalogue/titles/2026-03-01/titles_20260301.csv').toString()).toBe('first')
+    expect(manifest?.files[0]?.path).toBe('raw/shop/files/catalogue/titles/2026-03-01.g2/titles_20260301.csv')
+    expect(agent.landedBytes('raw/shop/files/catalogue/titles/2026-03-01/titles_20260301.csv').toString()).toBe('first')
   })
 })
 

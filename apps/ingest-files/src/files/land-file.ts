@@ -1,4 +1,4 @@
-import type { Ingest, LandedFile, LeftOutFile } from '@cinelake/contracts'
+import { rawFolder, type Ingest, type LandedFile, type LeftOutFile } from '@cinelake/contracts'
 import { landObject, windowFolder, type Lake } from '@cinelake/lake'
 import type { FilesDataset } from '@cinelake/pipeline'
 import { createHash } from 'node:crypto'
@@ -59,7 +59,8 @@ export function fateOfHeld(
 
 async function copy(file: WantedFile, { lake, command, dataset, signal }: Place): Promise<LandedFile> {
   const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
-  const path = `raw/files/${command.source}/${command.dataset}/${windowFolder(command)}/${below}${file.name}`
+  const folder = rawFolder(command.pipeline.name, 'files', command.source, command.dataset)
+  const path = `${folder}/${windowFolder(command)}/${below}${file.name}`
   let compression: Compression | undefined
   // What was at rest when it was looked at may have been written to while other files landed.
   const found = dataset.restMs === undefined || dataset.restMs === 0 ? undefined : file

@@ -31,6 +31,8 @@ export const CheckedPipeline = z.object({
   format: z.literal(1),
   name: z.string(),
   description: z.string().optional(),
+  /** The schema of its tables in the mart. Absent: `defaultSchema`, or `mart` where it has tables there from before. */
+  schema: z.string().optional(),
   schedule: Schedule,
   retry: RetryPolicy,
   sources: z.array(CheckedSource),

@@ -1,7 +1,7 @@
 import { WINDOW_LENGTHS } from '@cinelake/core'
 import { z } from 'zod'
 import { mapping } from './check-shape.ts'
-import { duration, plainName, tableName } from './schema-words.ts'
+import { duration, martSchema, plainName, tableName } from './schema-words.ts'
 import { SourceText } from './source-schema.ts'
 
 const text = z.string().min(1, 'expected a text that is not empty')
@@ -16,6 +16,9 @@ const servedTable = mapping({
 export const PipelineText = mapping({
   pipeline: plainName.describe("The pipeline's name."),
   description: z.string().optional(),
+  schema: martSchema
+    .optional()
+    .describe("The schema of its tables in the mart. Default: the pipeline's name in small letters."),
   schedule: mapping({
     every: z.enum(WINDOW_LENGTHS).describe('How long a window is.'),
     timeZone: text.optional().describe('IANA name. Default: `UTC`.'),

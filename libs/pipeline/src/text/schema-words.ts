@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isReservedSchema, SCHEMA_NAME } from '../mart-schema.ts'
 
 /** Characters. PostgreSQL cuts longer names off. Source: postgresql.org/docs/current/sql-syntax-lexical.html */
 const MAX_NAME_LENGTH = 63
@@ -14,6 +15,16 @@ export const plainName = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'expected letters, digits, `_` and `-`, beginning with a letter')
   .max(MAX_NAME_LENGTH, `expected at most ${MAX_NAME_LENGTH} characters`)
+
+/** A schema in the mart. */
+export const martSchema = z
+  .string()
+  .regex(SCHEMA_NAME, 'expected small letters, digits and `_`, beginning with a letter')
+  .max(MAX_NAME_LENGTH, `expected at most ${MAX_NAME_LENGTH} characters`)
+  .refine(
+    (schema) => !isReservedSchema(schema),
+    'expected a name that neither the platform nor a database has for itself (ops, loader, public, dbo, sys, guest, information_schema, pg_…, db_…)',
+  )
 
 export const duration = z
   .string()

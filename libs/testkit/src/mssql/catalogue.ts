@@ -7,6 +7,10 @@ CREATE FUNCTION object_id(name text, kind text) RETURNS int LANGUAGE sql STABLE 
   SELECT c.oid::int FROM regexp_matches(name, '^\\[(.*)\\]\\.\\[(.*)\\]$') AS part
   JOIN pg_namespace n ON n.nspname = replace(part[1], ']]', ']')
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = replace(part[2], ']]', ']') AND c.relkind = 'r' $$;
+CREATE FUNCTION object_id(name text) RETURNS int LANGUAGE sql STABLE AS $$
+  SELECT c.oid::int FROM regexp_matches(name, '^\\[(.*)\\]\\.\\[(.*)\\]$') AS part
+  JOIN pg_namespace n ON n.nspname = replace(part[1], ']]', ']')
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = replace(part[2], ']]', ']') AND c.relkind IN ('r', 'v') $$;
 CREATE FUNCTION schema_id(name text) RETURNS int LANGUAGE sql STABLE AS
   $$ SELECT oid::int FROM pg_namespace WHERE nspname = name $$;
 CREATE FUNCTION user_id(name text) RETURNS int LANGUAGE sql STABLE AS
@@ -24,6 +28,11 @@ CREATE VIEW sys.columns AS SELECT attrelid::int AS object_id, attname::text AS n
   NOT attnotnull AS is_nullable, false AS is_rowguidcol FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped;
 CREATE VIEW sys.extended_properties AS SELECT d.objoid::int AS major_id, d.objsubid::int AS minor_id, 'MS_Description'::text AS name,
   d.description AS value FROM pg_description d WHERE d.classoid = 'pg_class'::regclass;
+CREATE FUNCTION user_name(id int) RETURNS text LANGUAGE sql STABLE AS
+  $$ SELECT rolname::text FROM pg_roles WHERE oid = id::oid $$;
+CREATE VIEW sys.database_permissions AS SELECT 3 AS class, n.oid::int AS major_id, a.grantee::int AS grantee_principal_id,
+  'SELECT'::text AS permission_name, 'G'::text AS state
+  FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a WHERE a.privilege_type = 'USAGE' AND a.grantee <> n.nspowner;
 CREATE VIEW sys.key_constraints AS SELECT conname::text AS name, conrelid::int AS parent_object_id FROM pg_constraint WHERE contype = 'p';
 GRANT USAGE ON SCHEMA sys TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA sys TO PUBLIC;

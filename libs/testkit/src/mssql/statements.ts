@@ -137,9 +137,15 @@ async function asUser(
   const { rows } = await scope.database.query(`SELECT 1 FROM pg_roles WHERE rolname = $1`, [user])
   if (rows.length === 0) throw new SqlServerError(15517, `Cannot execute as the database principal "${user}".`)
   // Rights on a schema are rights on what comes into it later.
-  await scope.database.exec(
-    `GRANT SELECT ON ALL TABLES IN SCHEMA mart TO ${role}; SET LOCAL search_path = mart, public; SET LOCAL ROLE ${role}`,
+  const schemas = await scope.database.query(
+    `SELECT quote_ident(nspname) FROM pg_namespace
+     WHERE has_schema_privilege($1, oid, 'USAGE') AND nspname !~ '^(pg_|information_schema$|sys$|public$)'`,
+    [user],
   )
+  for (const [schema] of schemas.rows) {
+    await scope.database.exec(`GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role}`)
+  }
+  await scope.database.exec(`SET LOCAL search_path = mart, public; SET LOCAL ROLE ${role}`)
   const answer = await runStatement(scope, statement, parameters)
   await scope.database.exec('RESET ROLE; SET LOCAL search_path = public')
   return answer

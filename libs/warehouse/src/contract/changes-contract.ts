@@ -19,7 +19,7 @@ export function changesContract(open: OpenWarehouse): void {
 
     expect(outcome).toEqual({ outcome: 'changed', rowCount: 3, sentRowCount: 4 })
     expect(await read(warehouse)).toEqual([changed, title(3), title(9)])
-    expect(await warehouse.loaded('titles')).toMatchObject({ version: 5, rowCount: 3 })
+    expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 5, rowCount: 3 })
   })
 
   test('applying the changes to one version twice changes nothing', async () => {
@@ -49,7 +49,7 @@ export function changesContract(open: OpenWarehouse): void {
     expect(await warehouse.applyChanges(table, changes, { task: 't2', version: 2, ...count })).toBe('stale')
 
     expect(await read(warehouse)).toEqual(manyTitles(2))
-    expect(await warehouse.loaded('titles')).toMatchObject({ version: 1 })
+    expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 1 })
   })
 
   test('changes to a table that is not there are stale', async () => {

@@ -29,7 +29,7 @@ export function failureContract(open: OpenWarehouse): void {
     })
     await expect(load).rejects.not.toHaveProperty('message', expect.stringContaining('secret'))
     expect(await read(warehouse)).toEqual(manyTitles(2))
-    expect(await warehouse.loaded('titles')).toMatchObject({ version: 1 })
+    expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 1 })
   })
 
   test('a source of rows that breaks off leaves the old table, for a replace and for changes', async () => {
@@ -65,7 +65,7 @@ export function failureContract(open: OpenWarehouse): void {
     expect(await read(warehouse)).toEqual(manyTitles(2))
 
     await warehouse.replace(titles, batches(manyTitles(1000)), { task: 't2', version: 2, rowCount: 1000 })
-    expect(await warehouse.loaded('titles')).toMatchObject({ version: 2, rowCount: 1000 })
+    expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 2, rowCount: 1000 })
   })
 
   test('readers see the old rows until the new ones are all there', async () => {
@@ -119,6 +119,6 @@ export function failureContract(open: OpenWarehouse): void {
     const slow = warehouse.replace(titles, overtaken(), { task: 'slow', version: 1 })
 
     await expect(slow).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE', retryable: true })
-    expect(await warehouse.loaded('titles')).toMatchObject({ version: 2, rowCount: 3 })
+    expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 2, rowCount: 3 })
   })
 }

@@ -7,7 +7,7 @@ export function loadingContract(open: OpenWarehouse): void {
   test('a table that was never loaded is not there', async () => {
     await using given = await open()
 
-    expect(await given.warehouse.loaded('titles')).toBeUndefined()
+    expect(await given.warehouse.loaded({ name: 'titles' })).toBeUndefined()
     expect(await given.warehouse.tables()).toEqual([])
   })
 
@@ -23,7 +23,7 @@ export function loadingContract(open: OpenWarehouse): void {
 
     expect(outcome).toEqual({ outcome: 'replaced', rowCount: 5, sentRowCount: 5 })
     expect(await read(warehouse)).toEqual(manyTitles(5))
-    expect(await warehouse.loaded('titles')).toEqual({ version: 3, shape: shapeOf(titles), rowCount: 5 })
+    expect(await warehouse.loaded({ name: 'titles' })).toEqual({ version: 3, shape: shapeOf(titles), rowCount: 5 })
     expect(await warehouse.tables()).toMatchObject([{ name: 'titles', rowCount: 5, version: 3 }])
   })
 
@@ -62,7 +62,7 @@ export function loadingContract(open: OpenWarehouse): void {
     const late = warehouse.replace(titles, batches(manyTitles(5)), { task: 't5', version: 5, basedOn: 1 })
 
     await expect(late).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE', retryable: true })
-    expect(await warehouse.loaded('titles')).toMatchObject({ version: 6 })
+    expect(await warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 6 })
     expect(await read(warehouse)).toEqual(manyTitles(6))
   })
 

@@ -124,7 +124,7 @@ export function postgresObjectsContract(name: string, open: OpenPostgresWarehous
         code: 'WAREHOUSE_REFUSED',
         message: expect.stringMatching(/foreign key of another table/),
       })
-      expect(await given.warehouse.loaded('titles')).toMatchObject({ version: 2, rowCount: 2 })
+      expect(await given.warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 2, rowCount: 2 })
     })
 
     test('who may read a table may read the new one, and nobody else', async () => {
@@ -145,6 +145,17 @@ export function postgresObjectsContract(name: string, open: OpenPostgresWarehous
       expect(await rights(analyst)).toEqual([{ all: true, score: true }])
       expect(await rights(intern)).toEqual([{ all: false, score: true }])
       expect(await rights(former)).toEqual([{ all: false, score: false }])
+    })
+
+    test.each(['TABLE', 'VIEW'])('a %s of this name that no load made is not overwritten', async (kind) => {
+      await using given = await open()
+      await given.sql(`CREATE ${kind} mart.titles AS SELECT 1 AS mine`)
+
+      await expect(load(given, 1)).rejects.toMatchObject({ code: 'WAREHOUSE_TABLE_TAKEN', retryable: false })
+
+      expect(await given.sql('SELECT mine FROM mart.titles')).toEqual([{ mine: 1 }])
+      await given.sql(`DROP ${kind} mart.titles`)
+      expect(await load(given, 1)).toMatchObject({ outcome: 'replaced' })
     })
 
     test('names that the database would cut, and types that it does not know, are refused by name', async () => {
