@@ -69,7 +69,14 @@ export const Build = z.object({
 export type Build = z.infer<typeof Build>
 
 /** Copies one version of a refined table into its SQL table. */
-export const Load = z.object({ kind: z.literal('load'), ...commandHeader, ...TableVersion.shape })
+export const Load = z.object({
+  kind: z.literal('load'),
+  ...commandHeader,
+  table: z.string().min(1),
+  version,
+  /** Not `id`: that is the message's. */
+  tableId: tableId.optional(),
+})
 export type Load = z.infer<typeof Load>
 
 export const Command = z.discriminatedUnion('kind', [Discover, Ingest, Refine, Build, Load])

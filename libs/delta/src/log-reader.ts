@@ -51,7 +51,7 @@ export async function readLog(lake: Lake, table: string, options: ReadOptions = 
 
 /** Marks that the first commit of a table is about to be made. */
 export async function beginLog(lake: Lake, table: string, options: CallOptions): Promise<void> {
-  await lake.putIfAbsent(begunPath(table), '', options)
+  await lake.put(begunPath(table), '', options)
 }
 
 /** The first commit is made, or has left no files. A mark that stays does no harm. */
