@@ -449,7 +449,7 @@ describe('trouble', () => {
       code: 'RAW_DAMAGED',
       retryable: false,
       context: { dataset: 'orders', file },
-      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01 --again`'),
+      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01`'),
     })
     expect(await refinery.rowsOf('orders')).toEqual([])
   })
@@ -460,7 +460,7 @@ describe('trouble', () => {
     await refinery.lake.delete('raw/files/shop/orders/2026-03-01.g1/a.csv')
     await expect(refinery.refine(command)).rejects.toMatchObject({
       code: 'RAW_LOST',
-      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01 --again`'),
+      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01`'),
     })
   })
 
@@ -469,7 +469,7 @@ describe('trouble', () => {
     const command = await refinery.land(scores, { files: {} })
     await expect(refinery.refine({ ...command, manifest: 'raw/_landed/none.json' })).rejects.toMatchObject({
       code: 'RAW_LOST',
-      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01 --again`'),
+      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01`'),
     })
     await expect(refinery.refine({ ...command, dataset: 'unknown' })).rejects.toMatchObject({
       code: 'REFINE_INPUT_INVALID',

@@ -81,9 +81,9 @@ export class RecordsLostError extends TerminalError {
   }
 }
 
-/** The command that lands a window once more, from its source, and does what follows from it. */
+/** What lands a window once more: a run that is asked for again redoes an ingest whose landing a task found to be gone. */
 function landingAgain(window: string): string {
-  return `land the window again from its source: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline)`
+  return `run the window again, which lands it again from its source: \`cinelake run DIR --window ${window}\` (DIR is the folder of the pipeline)`
 }
 
 /** What is known to have landed is no longer in raw. */
