@@ -49,16 +49,16 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     const delta = createDeltaTable({ lake, path, clock })
     const latest = await delta.snapshot({ signal })
     if (latest === undefined) throw new RefinedTableMissingError(command.table, path)
-    const wanted = await delta.snapshot({ version: command.version, signal })
+    const wanted = await delta.snapshot({ version: command.version, id: command.tableId, signal })
     if (wanted === undefined) throw new RefinedTableMissingError(command.table, path)
     const loaded = await warehouse.loaded(table)
 
     const other = loaded?.pipeline !== undefined && wroteInto(latest, loaded.pipeline) ? loaded.pipeline : undefined
     requireOwner(table, pipeline.name, loaded, other)
     const isOwn = loaded?.pipeline === undefined || loaded.pipeline === pipeline.name
-    const plan: LoadPlan = isOwn ? planLoad(table, wanted, latest.version, loaded) : { kind: 'replace' }
+    const plan: LoadPlan = isOwn ? planLoad(table, wanted, { ...latest, path }, loaded) : { kind: 'replace' }
     if (loaded !== undefined && (plan.kind === 'already-loaded' || plan.kind === 'superseded')) {
-      return outcomeOf(command, loaded.version, loaded.rowCount, {
+      return outcomeOf(command, { version: loaded.version, id: loaded.tableId ?? undefined }, loaded.rowCount, {
         outcome: 'already-loaded',
         rowCount: loaded.rowCount,
         sentRowCount: 0,
@@ -67,10 +67,10 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     }
 
     await using session = await engine.session()
-    const { version, rowCount } = wanted
+    const { version, id, rowCount } = wanted
     const basedOn = loaded?.version ?? -1
     const takeOver = other === undefined ? {} : { takesOverFrom: other }
-    const options = { task: taskKey(command), version, rowCount, basedOn, ...takeOver, signal }
+    const options = { task: taskKey(command), version, tableId: id, rowCount, basedOn, ...takeOver, signal }
     const work: Work = { session, delta, warehouse, table, version, options, progress }
     const outcome = (plan.kind === 'compare' ? await sendChanges(work, plan.since) : undefined) ?? (await sendAll(work))
     const { outcome: how, sentRowCount } = outcome
@@ -78,7 +78,7 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
       { run: command.run, task: command.task, table: table.name, version, rowCount, sentRowCount, how },
       'table loaded',
     )
-    return outcomeOf(command, version, rowCount, { ...outcome, quality })
+    return outcomeOf(command, wanted, rowCount, { ...outcome, quality })
   }
 }
 
@@ -125,11 +125,23 @@ async function* stream(
 
 type Done = LoadOutcome & { readonly quality: readonly QualityResult[] }
 
-function outcomeOf(command: Load, version: number, rowsIn: number, done: Done): TaskOutcome {
+function outcomeOf(
+  command: Load,
+  { version, id }: { readonly version: number; readonly id?: string | undefined },
+  rowsIn: number,
+  done: Done,
+): TaskOutcome {
   return {
     ...(done.quality.length === 0 ? {} : { quality: done.quality }),
     balance: { unit: 'rows', in: rowsIn, out: done.rowCount, rejected: 0, duplicates: 0 },
-    output: { kind: 'loaded', table: command.table, version, outcome: done.outcome, sentRowCount: done.sentRowCount },
+    output: {
+      kind: 'loaded',
+      table: command.table,
+      version,
+      ...(id !== undefined && { id }),
+      outcome: done.outcome,
+      sentRowCount: done.sentRowCount,
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { TaskHandler } from '@cinelake/bus'
 import type { Build } from '@cinelake/contracts'
 import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
 import {
@@ -22,6 +22,7 @@ import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery }
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { warnOfTakenTable } from './taken-table.ts'
+import { readTarget, tableOutput, untouched } from './target-table.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -48,12 +49,12 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
     const path = await locateTable(lake, pipeline.name, model.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const snapshot = await table.snapshot({ signal })
+    const { snapshot, life } = await readTarget(table, given, signal)
     const command = await withNewestInputs(given, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
-      return untouched(model, plan.version, plan.action)
+      return untouched(model.name, plan.snapshot, plan.action, command)
     }
     const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: model.name }, snapshot, signal)
     await using session = await engine.session()
@@ -66,11 +67,12 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const edition = command === given ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
     const { txn, basedOn, configuration } = plan
-    const options = { txn, basedOn, configuration, partitionBy: model.partitionBy, signal }
-    const { version, outcome } = await COMMITS[model.materialization](work, staged, options)
+    const options = { txn, basedOn, ...life, configuration, partitionBy: model.partitionBy, signal }
+    const done = await COMMITS[model.materialization](work, staged, options)
+    const { version, outcome } = done
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
     const quality = [...checks.quality, ...taken]
-    return { ...checks, quality, output: { kind: 'table', table: model.name, version, outcome } }
+    return { ...checks, quality, output: tableOutput(model.name, done, command) }
   }
 }
 
@@ -83,7 +85,7 @@ async function withNewestInputs(
   if (snapshot !== undefined && isCommitted(command, snapshot)) return command
   const inputs = await newestInputs(command.inputs, snapshot, async (name) => {
     const path = await locateTable(lake, command.pipeline.name, name, { signal })
-    return (await createDeltaTable({ lake, path, clock }).snapshot({ signal }))?.version
+    return await createDeltaTable({ lake, path, clock }).snapshot({ signal })
   })
   return inputs === command.inputs ? command : { ...command, inputs }
 }
@@ -161,11 +163,4 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     })
     return await table.overwrite(session, query, options)
   },
-}
-
-function untouched(model: CheckedModel, version: number, outcome: 'unchanged' | 'superseded'): TaskOutcome {
-  return {
-    balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
-    output: { kind: 'table', table: model.name, version, outcome },
-  }
 }

@@ -1,4 +1,4 @@
-import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { TaskHandler } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
@@ -8,12 +8,13 @@ import { checkRefined } from './refine-checks.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
-import { RefineInputError } from './refine-errors.ts'
+import { LandingLostError } from './refine-errors.ts'
 import { planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
 import { warnOfTakenTable } from './taken-table.ts'
+import { readTarget, tableOutput, untouched } from './target-table.ts'
 import { writeRejects } from './write-rejects.ts'
 
 export type RefineDeps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -29,22 +30,22 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     const pipeline = await loadPipeline(lake, command.pipeline, { signal })
     const manifest = await readManifest(lake, command.manifest, { signal })
     if (manifest === undefined) {
-      const expected = 'the manifest of what landed'
-      throw new RefineInputError(command.dataset, command.manifest, expected, 'no such object in the lake')
+      throw new LandingLostError(command.dataset, command.window.label, command.manifest, 'the manifest of what landed')
     }
     const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
     const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const snapshot = await table.snapshot({ signal })
+    const { snapshot, life } = await readTarget(table, command, signal)
     const plan = planRefine(command, dataset, manifest, snapshot)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
-      return untouched(dataset.name, plan.version, plan.action)
+      return untouched(dataset.name, plan.snapshot, plan.action, command)
     }
     const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: dataset.name }, snapshot, signal)
     await using session = await engine.session()
     await using scratch = await lake.scratch()
-    const deps = { lake, engine, session, directory: scratch.directory, signal, progress: context.progress }
+    const { window } = command
+    const deps = { lake, engine, session, window, directory: scratch.directory, signal, progress: context.progress }
     await beginRejects(deps)
     const files = await stageFiles(manifest, dataset, deps)
     const rows = await dedupe(files, dataset, deps)
@@ -56,24 +57,19 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       signal,
     })
     await removeDeleted(files, { plan, dataset, table, snapshot, session, signal })
-    const { version, outcome } = await commitRows(rows.query, {
+    const done = await commitRows(rows.query, {
       plan,
       dataset,
       window: command.window,
       table,
       snapshot,
+      life,
       session,
       signal,
     })
+    const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
     const quality = [...checks.quality, ...taken]
-    return { ...checks, quality, output: { kind: 'table', table: dataset.name, version, outcome } }
-  }
-}
-
-function untouched(table: string, version: number, outcome: 'unchanged' | 'superseded'): TaskOutcome {
-  return {
-    balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
-    output: { kind: 'table', table, version, outcome },
+    return { ...checks, quality, output: tableOutput(dataset.name, done, command) }
   }
 }

@@ -4,6 +4,7 @@ import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { hasDeletions } from './refine-deletions.ts'
 import { ChangesLateError } from './refine-errors.ts'
+import { txnOf } from './target-table.ts'
 
 /** Table property: start of the latest window that the table holds. */
 export const WINDOW_PROPERTY = 'cinelake.window'
@@ -15,7 +16,7 @@ export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace'
 
 export type RefinePlan =
   /** `unchanged`: the table was made from the same files, or nothing has landed. `superseded`: it holds a later window. */
-  | { readonly action: 'unchanged' | 'superseded'; readonly version: number }
+  | { readonly action: 'unchanged' | 'superseded'; readonly snapshot: DeltaSnapshot }
   | {
       readonly action: 'refine'
       readonly commit: RefineCommit
@@ -35,19 +36,20 @@ export function planRefine(
   manifest: Manifest,
   table: DeltaSnapshot | undefined,
 ): RefinePlan {
-  const txn = { appId: `${command.run}/${command.task}`, version: command.generation }
+  const txn = txnOf(command)
   const committed = table?.txns.get(txn.appId)
   const isRepeat = committed !== undefined && committed >= txn.version
   const landed = digestOf(dataset, manifest)
   if (table !== undefined && !isRepeat) {
-    const { version, configuration } = table
+    const { configuration } = table
     const isWhole = isWholeTable(manifest)
-    if (isEmpty(manifest) && !isWhole) return { action: 'unchanged', version }
+    if (isEmpty(manifest) && !isWhole) return { action: 'unchanged', snapshot: table }
     if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
       throw new ChangesLateError(dataset.name, command.window.label)
     if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
-      return { action: 'superseded', version }
-    if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed) return { action: 'unchanged', version }
+      return { action: 'superseded', snapshot: table }
+    if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed)
+      return { action: 'unchanged', snapshot: table }
   }
   const latest = table?.configuration[WINDOW_PROPERTY]
   const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start

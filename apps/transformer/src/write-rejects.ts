@@ -1,4 +1,12 @@
-import { createDeltaTable, locateRejects, type CommitResult, type ParquetSql } from '@cinelake/delta'
+import {
+  createDeltaTable,
+  DeltaCorruptError,
+  locateRejects,
+  type CommitResult,
+  type DeltaSnapshot,
+  type DeltaTable,
+  type ParquetSql,
+} from '@cinelake/delta'
 import type { Clock, Window } from '@cinelake/core'
 import { literal } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
@@ -10,6 +18,8 @@ export type RejectsOf = {
   readonly task: string
   readonly generation: number
   readonly window: Window
+  /** The task begins its table anew: rejects that cannot be read are begun again with it. */
+  readonly restart?: boolean | undefined
   /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
   readonly edition?: string
 }
@@ -33,14 +43,14 @@ type Deps = { readonly lake: Lake; readonly clock: Clock; readonly session: Parq
  */
 export async function writeRejects(
   rejects: Rejects,
-  { pipeline, run, task, generation, window, edition }: RejectsOf,
+  { pipeline, run, task, generation, window, edition, restart }: RejectsOf,
   { lake, clock, session, signal }: Deps,
 ): Promise<CommitResult | undefined> {
   const path = await locateRejects(lake, pipeline.name, rejects.table, { signal })
   const table = createDeltaTable({ lake, path, clock })
-  if (rejects.rowCount === 0) {
-    const snapshot = await table.snapshot({ signal })
-    if (snapshot?.files.some((file) => file.partitionValues['window_label'] === window.label) !== true) return undefined
+  const before = await readRejects(table, restart, signal)
+  if (rejects.rowCount === 0 && before !== 'damaged') {
+    if (before?.files.some((file) => file.partitionValues['window_label'] === window.label) !== true) return undefined
   }
   const query = `SELECT
     ${literal(window.label)} AS window_label,
@@ -57,6 +67,20 @@ export async function writeRejects(
     txn: { appId: `${run}/${task}${edition === undefined ? '' : `/${edition}`}`, version: generation },
     partitionBy: ['window_label'],
     partitions: [{ window_label: window.label }],
+    ...(before === 'damaged' && { restart: {} }),
     signal,
   })
+}
+
+async function readRejects(
+  table: DeltaTable,
+  restart: boolean | undefined,
+  signal: AbortSignal,
+): Promise<DeltaSnapshot | 'damaged' | undefined> {
+  try {
+    return await table.snapshot({ signal })
+  } catch (error) {
+    if (restart === true && error instanceof DeltaCorruptError) return 'damaged'
+    throw error
+  }
 }

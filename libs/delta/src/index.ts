@@ -19,11 +19,15 @@ export type {
 export {
   DeltaConflictError,
   DeltaCorruptError,
+  DeltaFileDamagedError,
   DeltaMergeError,
   DeltaPartitionError,
   DeltaSchemaError,
   DeltaUnsupportedError,
   DeltaVersionMissingError,
+  TableLostError,
+  TableReplacedError,
 } from './errors.ts'
 export { locateRejects, locateTable, tableTakenByOther } from './locate.ts'
+export { isBegunBy, requireKnown, type KnownState } from './table-life.ts'
 export { createDeltaTable } from './table.ts'

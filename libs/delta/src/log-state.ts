@@ -20,9 +20,12 @@ export type Commit = { readonly version: number; readonly actions: readonly Acti
 export function replay(base: LogState | undefined, commits: readonly Commit[]): LogState {
   const files = new Map(base?.files)
   const removed = new Map(base?.removed)
-  const txns = new Map(base?.txns)
+  let txns = new Map(base?.txns)
   let { protocol, metaData } = base ?? {}
   for (const { actions } of commits) {
+    // With another id the table begins a new life: what was committed to the one before is not in it.
+    const begun = actions.find((action) => action.metaData !== undefined)?.metaData
+    if (metaData !== undefined && begun !== undefined && begun.id !== metaData.id) txns = new Map()
     // A commit may remove and add one path; of the two the addition counts.
     for (const { remove } of actions) {
       if (remove === undefined) continue

@@ -7,7 +7,7 @@ import type { Commit, LogState } from './log-state.ts'
 import { statisticsOf } from './statistics.ts'
 
 type PastCommit = {
-  readonly result: Omit<CommitResult, 'outcome'>
+  readonly result: Omit<CommitResult, 'outcome' | 'id'>
   /** Files that the commit added, as the log writes them; undefined where the log does not say. */
   readonly paths: ReadonlySet<string> | undefined
 }

@@ -4,9 +4,10 @@ import type { Lake } from '@cinelake/lake'
 import { commit, signalOf } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
 import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
-import { DeltaVersionMissingError } from './errors.ts'
+import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
 import { readHistory } from './history.ts'
 import { readLog } from './log-reader.ts'
+import type { LogState } from './log-state.ts'
 import { Merge } from './merge.ts'
 import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './overwrite.ts'
 import { readableShape } from './protocol.ts'
@@ -62,11 +63,28 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
   }
 }
 
-type ReadOptions = { readonly version?: number; readonly signal?: AbortSignal }
+type ReadOptions = { readonly version?: number; readonly id?: string | undefined; readonly signal?: AbortSignal }
 
 async function readSnapshot(place: TablePlace, options: ReadOptions): Promise<DeltaSnapshot | undefined> {
-  const state = await readLog(place.lake, place.path, options)
-  return state === undefined ? undefined : snapshotOf(place.path, state, readableShape(place.path, state))
+  const state = await readLife(place, options)
+  if (state === undefined) return undefined
+  return snapshotOf(place.path, state, readableShape(place.path, state))
+}
+
+/**
+ * The log of the table that is meant.
+ * @throws {TableReplacedError} terminal: another table has that version
+ * @throws {TableLostError} terminal: the version is known to have been made, and none has it
+ */
+async function readLife(place: TablePlace, options: ReadOptions): Promise<LogState | undefined> {
+  const { id } = options
+  const state = await readLog(place.lake, place.path, options).catch((error: unknown) => {
+    if (id === undefined || !(error instanceof DeltaVersionMissingError)) throw error
+    throw new TableLostError(place.path, options.version ?? 0, error.got)
+  })
+  const found = state?.metaData?.id
+  if (state === undefined || id === undefined || found === undefined || found === id) return state
+  throw new TableReplacedError(place.path, { version: state.version, id }, found)
 }
 
 type ViewOptions = Parameters<DeltaTable['view']>[1] & {}
@@ -75,7 +93,7 @@ async function openView(
   place: TablePlace,
   { keep = () => true, ...options }: ViewOptions,
 ): Promise<DeltaView | undefined> {
-  const state = await readLog(place.lake, place.path, options)
+  const state = await readLife(place, options)
   if (state === undefined) return undefined
   const shape = readableShape(place.path, state)
   const snapshot = snapshotOf(place.path, state, shape)

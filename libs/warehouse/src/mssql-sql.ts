@@ -42,6 +42,7 @@ export const SET_UP: readonly string[] = [
   [row_count] bigint NOT NULL,
   [loaded_at] datetime2(3) NOT NULL
 )`,
+  `IF COL_LENGTH(N'${LOADED_TABLES_TABLE}', N'table_id') IS NULL ALTER TABLE ${LOADED_TABLES_TABLE} ADD [table_id] nvarchar(200) NULL`,
 ]
 
 /**
@@ -77,7 +78,7 @@ export const STAGING_TABLES = `SELECT t.[name] AS [name] FROM sys.tables AS t WH
  * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: `@1` is
  * the record, `@2` the table as SQL.
  */
-export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count] FROM ${LOADED_TABLES_TABLE} AS l WHERE l.[table_name] = @1 AND OBJECT_ID(@2, N'U') IS NOT NULL`
+export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count], l.[table_id] AS [table_id] FROM ${LOADED_TABLES_TABLE} AS l WHERE l.[table_name] = @1 AND OBJECT_ID(@2, N'U') IS NOT NULL`
 
 /** Whether a table (`@1`, as SQL), or anything else of its name, is there. */
 export const EXISTS = 'SELECT OBJECT_ID(@1) AS [id]'
@@ -86,10 +87,10 @@ export const LOADED_TABLES = `SELECT l.[table_name] AS [name], l.[version] AS [v
 FROM sys.tables AS t INNER JOIN sys.schemas AS s ON s.[schema_id] = t.[schema_id] INNER JOIN ${LOADED_TABLES_TABLE} AS l
   ON l.[table_name] = (CASE s.[name] WHEN N'${MART}' THEN t.[name] ELSE s.[name] + N'.' + t.[name] END) COLLATE DATABASE_DEFAULT`
 
-/** Parameters of both: `recordName`, version, shape, task, row count. The second is for a table that the first did not find. */
+/** Parameters of both: `recordName`, version, shape, task, row count, id of the Delta table. The second is for a table that the first did not find. */
 export const RECORD_LOADED = {
-  update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
-  insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [loaded_at]) VALUES (@1, @2, @3, @4, @5, SYSUTCDATETIME())`,
+  update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [table_id] = @6, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
+  insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [table_id], [loaded_at]) VALUES (@1, @2, @3, @4, @5, @6, SYSUTCDATETIME())`,
 }
 
 /** A column of a staging table with its type. */

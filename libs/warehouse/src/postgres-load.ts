@@ -77,14 +77,14 @@ export async function changeTable(
       const before = await beginLoad(session, table, options)
       const done = alreadyLoaded(before, table, options)
       if (done !== undefined) return done
-      if (!isBase(before, table, changes.since) || table.primaryKey.length === 0) return 'stale'
+      if (!isBase(before, table, changes.since, options) || table.primaryKey.length === 0) return 'stale'
       const key = table.columns.filter(({ name }) => table.primaryKey.includes(name))
       const deletes = await fillStaging(session, table, key, changes.deletes, { ...options, pieceCharacters })
       const upserts = await fillStaging(session, table, table.columns, changes.upserts, { ...options, pieceCharacters })
       await session.exec(place.addPrimaryKey(upserts, table.primaryKey))
       stopWhenAborted(table, options)
       return await session.publish(async (transaction): Promise<LoadOutcome | 'stale'> => {
-        if (!isBase(await beginPublish(transaction, table, options), table, changes.since)) return 'stale'
+        if (!isBase(await beginPublish(transaction, table, options), table, changes.since, options)) return 'stale'
         await transaction.exec('SAVEPOINT changes')
         await transaction.exec(place.deleteStaged(deletes, table))
         await transaction.exec(place.mergeStaged(upserts, table))
@@ -114,9 +114,9 @@ type Found = Omit<LoadedTable, 'pipeline'> & { readonly exists: boolean; readonl
 async function look(queries: Queries, table: TablePlace) {
   const [found] = await queries.query<Found>(postgres.LOADED, [postgres.martTable(table), recordName(table)])
   if (found === undefined || found.task === null) return { exists: found?.exists === true, now: undefined }
-  const { exists, version, shape, rowCount, task } = found
+  const { exists, version, shape, rowCount, tableId, task } = found
   const pipeline = pipelineOf(task)
-  return { exists, now: { version, shape, rowCount, ...(pipeline === undefined ? {} : { pipeline }) } }
+  return { exists, now: { version, shape, rowCount, tableId, ...(pipeline === undefined ? {} : { pipeline }) } }
 }
 
 /** Made before the load begins, whose transaction would keep other loads from it. */
@@ -150,6 +150,7 @@ async function finishStaged(session: LoadSession, table: WarehouseTable, staged:
 }
 
 async function record(transaction: Queries, table: WarehouseTable, options: LoadOptions, rowCount: number) {
-  const values = [recordName(table), options.version, shapeOf(table), options.task, rowCount]
+  const { version, task, tableId = null } = options
+  const values = [recordName(table), version, shapeOf(table), task, rowCount, tableId]
   await transaction.query(postgres.RECORD_LOADED, values)
 }

@@ -22,7 +22,9 @@ export function martTable(table: TablePlace): string {
 }
 
 /** Whether all of it is there already: who may only write in the schemas could not run `SET_UP`. */
-export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND to_regclass('${LOADER}.loaded_tables') IS NOT NULL AS ready`
+export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND EXISTS (
+  SELECT FROM pg_attribute WHERE attrelid = to_regclass('${LOADER}.loaded_tables') AND attname = 'table_id'
+) AS ready`
 
 /** Waits until nobody else has the lock of this name, and has it until the transaction ends. */
 export const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
@@ -76,6 +78,7 @@ CREATE TABLE IF NOT EXISTS ${LOADER}.loaded_tables (
   row_count bigint NOT NULL,
   loaded_at timestamptz NOT NULL
 );
+ALTER TABLE ${LOADER}.loaded_tables ADD COLUMN IF NOT EXISTS table_id text;
 COMMENT ON TABLE ${LOADER}.loaded_tables IS 'Which version of each refined table its mart table holds. Kept by the loader, in the same transaction as the rows.'`
 
 /**
@@ -83,7 +86,7 @@ COMMENT ON TABLE ${LOADER}.loaded_tables IS 'Which version of each refined table
  * the table as SQL, \`$2\` its record.
  */
 export const LOADED = `
-SELECT to_regclass($1) IS NOT NULL AS "exists", l.version::float8 AS version, l.shape, l.task, l.row_count::float8 AS "rowCount"
+SELECT to_regclass($1) IS NOT NULL AS "exists", l.version::float8 AS version, l.shape, l.task, l.row_count::float8 AS "rowCount", l.table_id AS "tableId"
 FROM (SELECT) AS one LEFT JOIN ${LOADER}.loaded_tables l ON l.table_name = $2
   AND EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p'))`
 
@@ -108,12 +111,12 @@ export function searchPath(loaded: readonly LoadedRow[]): string {
   return [...schemas.map(quoted), 'pg_catalog'].join(', ')
 }
 
-/** Parameters: `recordName`, version, shape, task, row count. */
+/** Parameters: `recordName`, version, shape, task, row count, id of the Delta table. */
 export const RECORD_LOADED = `
-INSERT INTO ${LOADER}.loaded_tables (table_name, version, shape, task, row_count, loaded_at)
-VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+INSERT INTO ${LOADER}.loaded_tables (table_name, version, shape, task, row_count, table_id, loaded_at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
 ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, shape = excluded.shape, task = excluded.task,
-  row_count = excluded.row_count, loaded_at = excluded.loaded_at`
+  row_count = excluded.row_count, table_id = excluded.table_id, loaded_at = excluded.loaded_at`
 
 /**
  * @param target where, as SQL

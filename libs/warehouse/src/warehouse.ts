@@ -32,6 +32,8 @@ export type LoadOptions = {
   readonly takesOverFrom?: string
   /** The Delta version that the rows are of. */
   readonly version: number
+  /** The identity of the Delta table that it is a version of. */
+  readonly tableId?: string
   /**
    * How many rows the table holds afterwards. When another number comes out nothing is published: `replace` refuses,
    * `applyChanges` returns `stale`.
@@ -60,6 +62,8 @@ export type LoadedTable = {
   readonly rowCount: number
   /** The pipeline that loaded it; undefined where its task key names none. */
   readonly pipeline?: string
+  /** The identity of the Delta table; null for one that was loaded before identities were noted. */
+  readonly tableId: string | null
 }
 
 export type Changes = {
