@@ -11,6 +11,7 @@ export type {
   DeltaTable,
   DeltaTxn,
   DeltaView,
+  Evolution,
   MergeOptions,
   OverwriteOptions,
   ParquetSql,
@@ -25,4 +26,5 @@ export {
   DeltaUnsupportedError,
   DeltaVersionMissingError,
 } from './errors.ts'
+export { reshaped } from './evolve-columns.ts'
 export { createDeltaTable } from './table.ts'
