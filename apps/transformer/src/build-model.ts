@@ -3,6 +3,7 @@ import type { Build } from '@cinelake/contracts'
 import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
 import {
   createDeltaTable,
+  reshaped,
   type CommitOptions,
   type CommitResult,
   type DeltaPartition,
@@ -12,12 +13,13 @@ import {
 } from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { bindWindow, loadPipeline, type CheckedModel } from '@cinelake/pipeline'
+import { bindWindow, loadPipeline, tableOfModel, type CheckedModel } from '@cinelake/pipeline'
 import { checkBuild, type BuildChecks } from './build-checks.ts'
 import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
 import { isCommitted, planBuild } from './build-plan.ts'
 import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
+import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { writeRejects } from './write-rejects.ts'
@@ -29,6 +31,8 @@ type Work = {
   readonly command: Build
   readonly model: CheckedModel
   readonly table: DeltaTable
+  /** What the table takes on of a model that has changed. */
+  readonly takenOn: TakenOn
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -53,7 +57,9 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
       return untouched(model, plan.version, plan.action)
     }
     await using session = await engine.session()
-    const work: Work = { command, model, table, session, signal }
+    const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
+    const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
+    const work: Work = { command, model, table, takenOn, session, signal }
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
@@ -61,8 +67,10 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     // Rejects of a try that knew less are not those of this one.
     const edition = command === given ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
-    const { txn, basedOn, configuration } = plan
-    const options = { txn, basedOn, configuration, partitionBy: model.partitionBy, signal }
+    const { txn, basedOn } = plan
+    const { evolve } = takenOn
+    const configuration = { ...plan.configuration, ...takenOn.configuration }
+    const options = { txn, basedOn, configuration, evolve, partitionBy: model.partitionBy, signal }
     const { version, outcome } = await COMMITS[model.materialization](work, staged, options)
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
     return { ...checks, output: { kind: 'table', table: model.name, version, outcome } }
@@ -144,12 +152,18 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     return await table.overwritePartitions(session, staged, { ...options, partitions, unlessSame: true })
   },
 
-  async history({ command, model, table, session, signal }, staged, options) {
+  async history({ command, model, table, takenOn, session, signal }, staged, options) {
     const { basedOn } = options
     await using view = basedOn < 0 ? undefined : await table.view(session, { version: basedOn, signal })
-    const columns = view?.snapshot.columns.map(({ name }) => name) ?? []
+    const { columns } = tableOfModel(model)
     const query = historyQuery(model, {
-      current: view === undefined ? undefined : { relation: view.relation, columns },
+      current:
+        view === undefined
+          ? undefined
+          : {
+              relation: reshaped(view.relation, view.snapshot.columns, columns, takenOn.evolve),
+              columns: columns.map(({ name }) => name),
+            },
       state: `FROM ${staged.relation}`,
       windowStart: command.window.start,
     })

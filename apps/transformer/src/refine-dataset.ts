@@ -3,13 +3,14 @@ import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
 import { readManifest, type Lake } from '@cinelake/lake'
-import { loadPipeline } from '@cinelake/pipeline'
+import { loadPipeline, tableOfDataset } from '@cinelake/pipeline'
+import { takeOn } from './evolve-table.ts'
 import { checkRefined } from './refine-checks.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
 import { RefineInputError } from './refine-errors.ts'
-import { planRefine } from './refine-plan.ts'
+import { isCommitted, planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
@@ -34,12 +35,17 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
     const table = createDeltaTable({ lake, path: `refined/${dataset.name}`, clock })
     const snapshot = await table.snapshot({ signal })
-    const plan = planRefine(command, dataset, manifest, snapshot)
+    await using session = await engine.session()
+    const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
+    // A table of a database that no dataset declares has no contract in which a word could be said.
+    const wanted = { ...tableOfDataset(dataset), ...(isDeclared ? {} : { isDerived: true }) }
+    const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
+    const takenOn = await takeOn(wanted, isRepeat ? undefined : snapshot, { table, session, signal })
+    const plan = planRefine(command, dataset, manifest, snapshot, takenOn)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
       return untouched(dataset.name, plan.version, plan.action)
     }
-    await using session = await engine.session()
     await using scratch = await lake.scratch()
     const deps = { lake, engine, session, directory: scratch.directory, signal, progress: context.progress }
     await beginRejects(deps)
@@ -52,13 +58,13 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       session,
       signal,
     })
-    await removeDeleted(files, { plan, dataset, table, snapshot, session, signal })
+    await removeDeleted(files, { plan, dataset, table, snapshot, takenOn, session, signal })
     const { version, outcome } = await commitRows(rows.query, {
       plan,
       dataset,
       window: command.window,
       table,
-      snapshot,
+      takenOn,
       session,
       signal,
     })

@@ -28,6 +28,18 @@ export { RestCursor, RestDataset, RestSource } from './checked/rest-source.ts'
 export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
 export { isWanted, refinedNames } from './discovered.ts'
+export {
+  CONTRACT_PROPERTY,
+  contractChanges,
+  doubtsSql,
+  tableOfDataset,
+  tableOfModel,
+  writtenBy,
+  type ChangeKind,
+  type ContractChange,
+  type TableThere,
+  type WantedTable,
+} from './contract-changes.ts'
 export { currentPipelines, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
 export { loadPipeline, PipelineCorruptError, PipelineMissingError, type PipelineStore } from './load-pipeline.ts'
 export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
