@@ -35,10 +35,11 @@ export function servedTable(pipeline: CheckedPipeline, command: Pick<Load, 'tabl
   if (served === undefined) throw new TableNotServedError(command.table, pipeline.name)
   return {
     name: served.as,
-    columns: served.columns.map(({ name, type, maxLength, required, description }) => ({
+    columns: served.columns.map(({ name, type, maxLength, required, renamedFrom, description }) => ({
       name,
       type: type === 'VARCHAR' && maxLength !== undefined ? `VARCHAR(${maxLength})` : type,
       required,
+      ...(renamedFrom === undefined ? {} : { renamedFrom }),
       ...(description === undefined ? {} : { description }),
     })),
     primaryKey: served.primaryKey,

@@ -25,6 +25,7 @@ CREATE VIEW sys.columns AS SELECT attrelid::int AS object_id, attname::text AS n
 CREATE VIEW sys.extended_properties AS SELECT d.objoid::int AS major_id, d.objsubid::int AS minor_id, 'MS_Description'::text AS name,
   d.description AS value FROM pg_description d WHERE d.classoid = 'pg_class'::regclass;
 CREATE VIEW sys.key_constraints AS SELECT conname::text AS name, conrelid::int AS parent_object_id FROM pg_constraint WHERE contype = 'p';
+CREATE VIEW sys.sql_expression_dependencies AS SELECT 0 AS referencing_id, 0 AS referenced_id WHERE false;
 GRANT USAGE ON SCHEMA sys TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA sys TO PUBLIC;
 `
