@@ -226,19 +226,23 @@ describe('a changed contract that would lose something is refused: by column, wi
     [
       'a value that is required',
       { columns: [id, aColumn('amount', { type: 'DECIMAL(10,2)', required: true }), state] },
-      /column amount \(optional → required\): 1 of 3 rows have no value/,
+      /column amount \(optional → required\): the value is missing in 1 of 3 rows/,
     ],
     [
       'a new column that is required',
       { columns: [id, amount, state, aColumn('at', { required: true })] },
-      /column at: the column is required, and 3 rows that are there have none/,
+      /column at: it is required, and would be missing in 3 rows/,
     ],
     [
       'a key that tells rows apart no longer',
       { primaryKey: ['state'] },
-      /key \(id\) → \(state\): 3 rows are what was left/,
+      /key \(id\) → \(state\): rows that the new key tells apart .*; 3 rows left/,
     ],
-    ['a key of more columns', { primaryKey: ['id', 'state'] }, /key \(id\) → \(id, state\): 3 rows are what was left/],
+    [
+      'a key of more columns',
+      { primaryKey: ['id', 'state'] },
+      /key \(id\) → \(id, state\): rows that the new key tells apart .*; 3 rows left/,
+    ],
   ])('%s', async (_, change, message) => {
     await using refinery = await withTwoDays()
 
@@ -257,7 +261,7 @@ describe('a changed contract that would lose something is refused: by column, wi
 
     const error = await failureOf(refinery.refineFiles(changed, { ...third, day: 4 }))
 
-    expect(error.message).toMatch(/key \(id, state\) → \(id\): 2 of 4 rows share their key with another/)
+    expect(error.message).toMatch(/key \(id, state\) → \(id\): the key is there more than once in 2 of 4 rows/)
   })
 
   test('a table that each landing replaces is refused a column that is gone, and nothing else', async () => {

@@ -4,7 +4,7 @@ import type { SqlSession } from '@cinelake/engine'
 import {
   CONTRACT_PROPERTY,
   contractChanges,
-  doubtsSql,
+  countDoubts,
   writtenBy,
   type ContractChange,
   type WantedTable,
@@ -56,8 +56,7 @@ export async function takeOn(
   const changes = await contractChanges(wanted, snapshot, async (doubts) => {
     await using view = await table.view(session, { version: snapshot.version, signal })
     if (view === undefined) return doubts.map(() => undefined)
-    const [row = {}] = await session.rows<Record<string, number | string>>(doubtsSql(doubts, view.relation), { signal })
-    return doubts.map((_, index) => Number(row[`doubt_${index}`]))
+    return await countDoubts(doubts, view.relation, async (sql) => await session.rows(sql, { signal }))
   })
   const lossy = changes.filter(({ lossless }) => !lossless)
   if (lossy.length > 0) throw new ContractChangeError(wanted.name, lossy)

@@ -29,7 +29,7 @@ type WantedColumn = {
 }
 
 /** What is there: a version of a table. */
-export type TableThere = {
+type TableThere = {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
   readonly partitionBy: readonly string[]
   readonly rowCount: number
@@ -37,7 +37,7 @@ export type TableThere = {
   readonly configuration: Readonly<Record<string, string>>
 }
 
-export type ChangeKind =
+type ChangeKind =
   | 'added'
   | 'widened'
   | 'renamed'
@@ -73,7 +73,7 @@ type OpenChange = Pick<ContractChange, 'kind' | 'column' | 'from' | 'to'> & {
   readonly words: (rows: Rows) => Pick<ContractChange, 'consequence'> & { readonly remedy?: string }
 }
 
-export type Doubt = { readonly when: string; readonly ifNewest?: boolean } | { readonly duplicates: readonly string[] }
+type Doubt = { readonly when: string; readonly ifNewest?: boolean } | { readonly duplicates: readonly string[] }
 
 /** @param doubtful rows that would lose something; undefined when they were not counted */
 type Rows = { readonly all: number; readonly doubtful: number | undefined }
@@ -141,7 +141,7 @@ function readWritten({ configuration }: TableThere): Written | undefined {
 }
 
 /** How many rows meet a condition, by its index; how many share a key. Undefined for what cannot be counted. */
-export type CountRows = (doubts: readonly Doubt[]) => Promise<readonly (number | undefined)[]>
+type CountRows = (doubts: readonly Doubt[]) => Promise<readonly (number | undefined)[]>
 
 /**
  * Compares a contract with its table: every change, each with its consequence for the rows that are there.
@@ -152,21 +152,47 @@ export async function contractChanges(
   there: TableThere,
   count: CountRows,
 ): Promise<readonly ContractChange[]> {
-  const open = compare(wanted, there)
+  const open = compare(wanted, there).flatMap((change) => {
+    if (!isReplaced(change, wanted)) return change
+    return change.isAssumed === true ? [] : replaced(change, wanted)
+  })
   const doubts = open.flatMap(({ doubt }) => doubt ?? [])
   const counts = doubts.length === 0 || there.rowCount === 0 ? [] : await count(doubts)
   return open.flatMap(({ doubt, isAssumed, words, ...change }) => {
     const counted = doubt === undefined || there.rowCount === 0 ? 0 : counts[doubts.indexOf(doubt)]
-    const isReplaced = wanted.keeps === 'nothing' && (change.kind !== 'dropped' || wanted.isDerived)
-    const lossless = counted === 0 || isReplaced
+    const lossless = counted === 0
     if (isAssumed === true && (lossless || counted === undefined)) return []
     const { consequence, remedy } = words({ all: there.rowCount, doubtful: counted })
     return [{ ...change, lossless, consequence, ...(lossless || remedy === undefined ? {} : { remedy }) }]
   })
 }
 
-/** SQL of one row: for the doubt with index i a count `doubt_i`. @param relation the table's rows */
-export function doubtsSql(doubts: readonly Doubt[], relation: string): string {
+/** Where no row stays as it is, only a column that goes could be missed: unless it can be made again from what is there. */
+function isReplaced({ kind }: OpenChange, { keeps, isDerived }: WantedTable): boolean {
+  return keeps === 'nothing' && (kind !== 'dropped' || isDerived)
+}
+
+function replaced({ kind, column, from, to }: OpenChange, { isDerived }: WantedTable): OpenChange {
+  const how = isDerived ? 'the next run makes' : 'the next landing replaces'
+  return { kind, column, from, to, words: ({ all }) => ({ consequence: `${how} all rows, ${all} as it is` }) }
+}
+
+/**
+ * Counts the rows that would lose something, in one query.
+ * @param relation the table's rows, as SQL
+ * @param rows runs a query
+ */
+export async function countDoubts(
+  doubts: readonly Doubt[],
+  relation: string,
+  rows: (sql: string) => Promise<readonly Readonly<Record<string, number | string>>[]>,
+): Promise<number[]> {
+  const [row = {}] = await rows(doubtsSql(doubts, relation))
+  return doubts.map((_, index) => Number(row[`doubt_${index}`]))
+}
+
+/** SQL of one row: for the doubt with index i a count `doubt_i`. */
+function doubtsSql(doubts: readonly Doubt[], relation: string): string {
   const counts = doubts.map((doubt, index) => {
     if ('when' in doubt) {
       const count = (where: string) => `(SELECT count(*) FROM ${relation} AS t WHERE ${where})`
@@ -227,13 +253,13 @@ function addedColumn(column: WantedColumn, wanted: WantedTable): OpenChange {
   if (!column.required || wanted.keeps === 'nothing')
     return {
       ...change,
-      words: ({ all }) => ({ consequence: `the column is empty in the ${rowsOf(all)} that are there` }),
+      words: ({ all }) => ({ consequence: `empty in ${rowsOf(all)}` }),
     }
   return {
     ...change,
     doubt: { when: 'true' },
     words: ({ all }) => ({
-      consequence: `the column is required, and ${rowsOf(all)} that are there have none`,
+      consequence: `it is required, and would be missing in ${rowsOf(all)}`,
       remedy: `leave \`required\` out; or ${rebuildOf(wanted)}`,
     }),
   }
@@ -257,7 +283,7 @@ function renamedColumn(
       consequence:
         rows.doubtful === 0
           ? `the table has both columns: rows without a value in \`${own.name}\` take that of \`${former.name}\``
-          : `the table has both columns, and ${ofRows(rows)} have another value in each`,
+          : `the table has both columns, with different values in ${ofRows(rows)}`,
       remedy: `take \`renamedFrom\` out, and say \`dropped: [${former.name}]\` if \`${own.name}\` is right`,
     }),
   }
@@ -279,11 +305,11 @@ function typeChanges(
       {
         ...change,
         kind: 'widened',
-        words: ({ all }) => ({ consequence: `${rowsOf(all)} are written again with the wider type` }),
+        words: ({ all }) => ({ consequence: `rewrites ${rowsOf(all)} with the wider type` }),
       },
     ]
   const value = quoted(there.name)
-  const isNarrowed = isLossless(to, from) || (isNumber(from) && isNumber(to))
+  const isNarrowed = from !== 'VARCHAR' && (isLossless(to, from) || (isNumber(from) && isNumber(to)))
   return [
     {
       ...change,
@@ -292,7 +318,7 @@ function typeChanges(
       words: (rows) => ({
         consequence:
           rows.doubtful === 0
-            ? `every value of the ${rowsOf(rows.all)} that are there is the same in the new type`
+            ? `every value of ${rowsOf(rows.all)} is the same in the new type`
             : `the value of ${ofRows(rows)} does not fit or would not be the same`,
         remedy: `keep ${from}; or ${rebuildOf(wanted)}`,
       }),
@@ -321,8 +347,8 @@ function ruleChanges(
       words: (rows) => ({
         consequence:
           rows.doubtful === 0
-            ? `all of the ${rowsOf(rows.all)} that are there have a value`
-            : `${ofRows(rows)} have no value`,
+            ? `no value is missing in ${rowsOf(rows.all)}`
+            : `the value is missing in ${ofRows(rows)}`,
         remedy: `leave \`required\` out; or ${rebuildOf(wanted)}, and rows without a value become rejects`,
       }),
     })
@@ -341,13 +367,11 @@ function ruleChanges(
       doubt: { when: `length(CAST(${value} AS VARCHAR)) > ${is}` },
       words: (rows) => ({
         consequence:
-          rows.doubtful === 0
-            ? `no text of the ${rowsOf(rows.all)} that are there is longer`
-            : `the text of ${ofRows(rows)} is longer`,
+          rows.doubtful === 0 ? `no text of ${rowsOf(rows.all)} is longer` : `the text of ${ofRows(rows)} is longer`,
         remedy: `allow longer texts; or ${rebuildOf(wanted)}, and rows with longer texts become rejects`,
       }),
     })
-  } else if (was !== undefined && (is === undefined || is > was)) {
+  } else if (was !== undefined && storedAs(column.type) === 'VARCHAR' && (is === undefined || is > was)) {
     const to = is === undefined ? 'VARCHAR' : `VARCHAR(${is})`
     const words = () => ({ consequence: 'longer texts are let in from now on' })
     changes.push({ kind: 'widened', column: column.name, from: `VARCHAR(${was})`, to, words })
@@ -377,7 +401,6 @@ function goneColumn(
       doubt: { when: `${quoted(name)} IS NOT NULL`, ifNewest: isAssumed },
       words: (rows) => {
         if (rows.doubtful === 0) return { consequence: 'the column goes; it has no values' }
-        if (wanted.isDerived) return { consequence: `the column goes with the values of ${rowsOf(rows.doubtful)}` }
         const renamed = `say which column it is now (\`renamedFrom: ${name}\` there)`
         return {
           consequence: `removes the column with the values of ${ofRows(rows)}`,
@@ -417,8 +440,8 @@ function keyChanges(
         words: (rows) => ({
           consequence:
             rows.doubtful === 0
-              ? `the ${rowsOf(rows.all)} that are there have a key each`
-              : `${ofRows(rows)} share their key with another`,
+              ? `no key of ${rowsOf(rows.all)} is there twice`
+              : `the key is there more than once in ${ofRows(rows)}`,
           remedy: `keep the key; or ${rebuildOf(wanted)}`,
         }),
       },
@@ -428,7 +451,7 @@ function keyChanges(
       ...change,
       doubt: { when: 'true' },
       words: ({ all }) => ({
-        consequence: `${rowsOf(all)} are what was left of those with one (${written.key.join(', ')}): others that the new key tells apart were replaced`,
+        consequence: `rows that the new key tells apart have replaced one another by the old one; ${rowsOf(all)} left`,
         remedy: `keep the key; or ${rebuildOf(wanted)}`,
       }),
     },
@@ -443,6 +466,6 @@ function partitionChanges(
   const now = wanted.partitionBy.map((name) => formerNames.get(name) ?? name)
   if (now.join('\n') === there.partitionBy.join('\n')) return []
   const [from, to] = [there.partitionBy.join(', '), wanted.partitionBy.join(', ')]
-  const words = ({ all }: Rows) => ({ consequence: `${rowsOf(all)} are written again in the new partitions` })
+  const words = ({ all }: Rows) => ({ consequence: `rewrites ${rowsOf(all)} in the new partitions` })
   return [{ kind: 'partitionChanged', column: to, from, to, words }]
 }

@@ -31,13 +31,11 @@ export { isWanted, refinedNames } from './discovered.ts'
 export {
   CONTRACT_PROPERTY,
   contractChanges,
-  doubtsSql,
+  countDoubts,
   tableOfDataset,
   tableOfModel,
   writtenBy,
-  type ChangeKind,
   type ContractChange,
-  type TableThere,
   type WantedTable,
 } from './contract-changes.ts'
 export { currentPipelines, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
