@@ -33,6 +33,8 @@ type Work = {
   readonly table: DeltaTable
   /** What the table takes on of a model that has changed. */
   readonly takenOn: TakenOn
+  /** Whether the command's commit is in the table: its rows are counted, and the commit is found. */
+  readonly isRepeat: boolean
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -59,7 +61,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     await using session = await engine.session()
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
-    const work: Work = { command, model, table, takenOn, session, signal }
+    const work: Work = { command, model, table, takenOn, isRepeat, session, signal }
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
@@ -152,9 +154,9 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     return await table.overwritePartitions(session, staged, { ...options, partitions, unlessSame: true })
   },
 
-  async history({ command, model, table, takenOn, session, signal }, staged, options) {
+  async history({ command, model, table, takenOn, isRepeat, session, signal }, staged, options) {
     const { basedOn } = options
-    await using view = basedOn < 0 ? undefined : await table.view(session, { version: basedOn, signal })
+    await using view = basedOn < 0 || isRepeat ? undefined : await table.view(session, { version: basedOn, signal })
     const { columns } = tableOfModel(model)
     const query = historyQuery(model, {
       current:

@@ -1,6 +1,7 @@
 import { createDeltaTable } from '@cinelake/delta'
-import type { CheckedColumn, CheckedDataset } from '@cinelake/pipeline'
+import { tableOfDataset, type CheckedColumn, type CheckedDataset } from '@cinelake/pipeline'
 import { describe, expect, test } from 'vitest'
+import { takeOn } from './evolve-table.ts'
 import { aColumn, aDataset, aRefinery, dayWindow, type Refinery } from './refinery.fixture.ts'
 
 type Change = {
@@ -301,6 +302,53 @@ test('a table of before, which has kept a column that a contract dropped long ag
   ])
   const fewer = await failureOf(refinery.refineFiles(orders({ columns: [id] }), { ...third, day: 5 }))
   expect(fewer.message).toMatch(/column amount: removes the column with the values of 4 of 4 rows/)
+})
+
+test('of two windows that bring a new contract at once, one is tried again, and both are there', async () => {
+  await using refinery = await withTwoDays()
+  const changed = orders({ columns: [id, aColumn('amount'), aColumn('status', { renamedFrom: ['state'] })] })
+  const late = (day: number) => ({ day, files: { 'a.csv': `id,amount,status\n${day + 1},1,late\n` } })
+  const commands = [await refinery.land(changed, late(3)), await refinery.land(changed, late(4))]
+
+  const first = await Promise.allSettled(commands.map(async (command) => await refinery.refine(command)))
+  const failed = first.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as object] : []))
+  for (const command of commands) await refinery.refine(command)
+
+  expect(failed).toEqual(failed.map(() => expect.objectContaining({ code: 'DELTA_CONFLICT', retryable: true })))
+  expect(await rowsOf(refinery, 'id, status')).toEqual([
+    { id: 1, status: 'new' },
+    { id: 2, status: 'paid' },
+    { id: 3, status: 'new' },
+    { id: 4, status: 'late' },
+    { id: 5, status: 'late' },
+  ])
+})
+
+test('a column that is empty when it is looked at is not dropped with the values that come meanwhile', async () => {
+  const note = aColumn('note')
+  const stateless = orders({ columns: [id, amount] })
+  await using refinery = await aRefinery()
+  await refinery.refineFiles(orders({ columns: [id, amount, note] }), {
+    day: 1,
+    files: { 'a.csv': 'id,amount,note\n1,1,\n' },
+  })
+  const table = createDeltaTable({ ...refinery, path: 'refined/orders' })
+  await using session = await refinery.engine.session()
+  const wanted = tableOfDataset(stateless)
+  const takenOn = await takeOn(wanted, await table.snapshot(), { table, session, signal: AbortSignal.timeout(60_000) })
+  expect(takenOn).toMatchObject({ isChanged: true, basedOn: 0, evolve: { dropped: ['note'] } })
+
+  const meanwhile = `SELECT 2::INTEGER AS id, 1::DECIMAL(10,2) AS amount, 'x' AS note, TIMESTAMPTZ '2026-03-02' AS _window`
+  await table.append(session, meanwhile, { txn: { appId: 'other', version: 1 } })
+  const { basedOn, evolve } = takenOn
+  const late = table.append(session, meanwhile.replace("'x' AS note, ", ''), {
+    txn: { appId: 'late', version: 1 },
+    evolve,
+    ...(basedOn === undefined ? {} : { basedOn }),
+  })
+
+  await expect(late).rejects.toMatchObject({ code: 'DELTA_CONFLICT', retryable: true })
+  expect(await rowsOf(refinery, 'note')).toEqual([{ note: 'x' }, { note: null }])
 })
 
 test('a command that is delivered again after a later text has changed the table finds that it is done', async () => {

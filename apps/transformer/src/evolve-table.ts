@@ -11,7 +11,7 @@ import {
 } from '@cinelake/pipeline'
 
 /** Rows that are there would lose something to a changed contract, which has to be said in so many words. */
-export class ContractChangeError extends TerminalError {
+class ContractChangeError extends TerminalError {
   readonly code = 'CONTRACT_CHANGE_LOSSY'
 
   constructor(table: string, lossy: readonly ContractChange[]) {
@@ -33,6 +33,8 @@ function describe({ kind, column, from, to, consequence, remedy }: ContractChang
 export type TakenOn = {
   /** Whether there is anything to take on. */
   readonly isChanged: boolean
+  /** The version whose rows it was decided on: others may hold what would be lost. Absent where there is nothing to take on. */
+  readonly basedOn?: number
   readonly evolve: Evolution
   /** Columns of a contract of before that stay in the table, empty in new rows. */
   readonly former: readonly DeltaColumn[]
@@ -68,7 +70,9 @@ export async function takeOn(
     wanted,
     former.map(({ name }) => name),
   )
-  return { isChanged: changes.length > 0, evolve, former, configuration: { [CONTRACT_PROPERTY]: written } }
+  const configuration = { [CONTRACT_PROPERTY]: written }
+  if (changes.length === 0) return { isChanged: false, evolve, former, configuration }
+  return { isChanged: true, basedOn: snapshot.version, evolve, former, configuration }
 }
 
 function evolutionOf(changes: readonly ContractChange[]): Evolution {

@@ -20,8 +20,9 @@ type Commit = {
 /** Publishes the task's rows. @param rows a query for them: the contract's columns */
 export async function commitRows(rows: string, commit: Commit): Promise<CommitResult> {
   const { plan, dataset, table, session, signal, takenOn } = commit
-  const { txn, basedOn } = plan
+  const { txn } = plan
   const { evolve } = takenOn
+  const basedOn = plan.basedOn ?? (takenOn.isChanged ? takenOn.basedOn : undefined)
   const options = {
     txn,
     configuration: { ...plan.configuration, ...takenOn.configuration },

@@ -58,13 +58,15 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       session,
       signal,
     })
-    await removeDeleted(files, { plan, dataset, table, snapshot, takenOn, session, signal })
+    const removal = { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal }
+    const removed = await removeDeleted(files, removal)
     const { version, outcome } = await commitRows(rows.query, {
       plan,
       dataset,
       window: command.window,
       table,
-      takenOn,
+      // The rows that are gone were taken out of the version that was looked at.
+      takenOn: removed?.outcome === 'committed' ? { ...takenOn, basedOn: removed.version } : takenOn,
       session,
       signal,
     })

@@ -245,7 +245,7 @@ const rowsOf = (count: number | undefined) =>
 const ofRows = ({ all, doubtful }: Rows) =>
   doubtful === undefined ? `of ${all} rows (not counted)` : `${doubtful} of ${rowsOf(all)}`
 const rebuildOf = ({ name }: WantedTable) =>
-  `\`cinelake rebuild DIR ${name}\` makes the table again from raw, where the files are read by the contract as it is now`
+  `\`cinelake rebuild DIR ${name}\` makes the table again, window by window, by the text as it is now`
 
 function addedColumn(column: WantedColumn, wanted: WantedTable): OpenChange {
   const { name, type } = column
