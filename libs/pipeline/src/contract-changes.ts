@@ -37,7 +37,7 @@ type TableThere = {
   readonly configuration: Readonly<Record<string, string>>
 }
 
-type ChangeKind =
+export type ChangeKind =
   | 'added'
   | 'widened'
   | 'renamed'

@@ -1,5 +1,6 @@
 import { planRun } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
+import { againstAsJson, changesAgainst, formatAgainst } from '../against.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
 import { withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
@@ -7,12 +8,13 @@ import { formatTable } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { usableFolder } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
-import { chosenWindows } from '../windows.ts'
+import { allWindows, chosenWindows } from '../windows.ts'
 
 type Options = {
   readonly window?: string
   readonly state: string
   readonly offline?: true
+  readonly against?: string
   readonly json?: true
 }
 
@@ -29,9 +31,11 @@ export const addPlan: AddCommand = (program, context) => {
     .argument('<dir>', "the pipeline's folder")
     .option('--window <window>', 'the window; the last complete one unless told otherwise')
     .option('--offline', 'look at no lake')
+    .option('--against <commit>', 'instead: what the text changes against that of a commit, as Markdown')
     .action(async (folder: string, options: Options) => await plan(folder, options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake plan pipelines/mine --window 2026-03-01', 'the tasks of that day'],
+    ['cinelake plan pipelines/mine --against main', 'what a branch changes'],
   ])
 }
 
@@ -42,6 +46,13 @@ async function plan(
 ): Promise<void> {
   const config = platformConfig(settings, options.state)
   const { pipeline, places } = await usableFolder(folder, config)
+  if (options.against !== undefined) {
+    const effects = await changesAgainst(folder, pipeline, options.against, config)
+    const windows =
+      options.window === undefined ? allWindows(pipeline, clock()) : chosenWindows(pipeline, options, clock())
+    const compared = { pipeline, revision: options.against, effects, windows }
+    return terminal.print(options.json === true ? `${toJson(againstAsJson(compared))}\n` : formatAgainst(compared))
+  }
   const [window] = chosenWindows(pipeline, options, clock())
   const tasks = planRun(pipeline)
   const changed =
