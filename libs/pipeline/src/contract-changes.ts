@@ -332,17 +332,17 @@ function ruleChanges(
   written: Written | undefined,
   wanted: WantedTable,
 ): OpenChange[] {
+  // A table of before does not say what was required of it: what it was written by may be what is asked now.
+  if (written === undefined) return []
   const value = quoted(there.name)
-  const before = written?.columns[column.name] ?? written?.columns[there.name]
+  const before = written.columns[column.name] ?? written.columns[there.name]
   const changes: OpenChange[] = []
-  // The key of a row that is there has values, whatever the table says.
   if (column.required && before?.required !== true) {
     changes.push({
       kind: 'required',
       column: column.name,
-      from: before === undefined ? null : 'optional',
+      from: 'optional',
       to: 'required',
-      isAssumed: before === undefined,
       doubt: { when: `${value} IS NULL` },
       words: (rows) => ({
         consequence:
@@ -361,9 +361,8 @@ function ruleChanges(
     changes.push({
       kind: 'narrowed',
       column: column.name,
-      from: before === undefined ? null : was === undefined ? 'VARCHAR' : `VARCHAR(${was})`,
+      from: was === undefined ? 'VARCHAR' : `VARCHAR(${was})`,
       to: `VARCHAR(${is})`,
-      isAssumed: before === undefined,
       doubt: { when: `length(CAST(${value} AS VARCHAR)) > ${is}` },
       words: (rows) => ({
         consequence:
