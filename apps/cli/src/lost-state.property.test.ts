@@ -82,7 +82,7 @@ test(
         const deps = { lake, engine, warehouse, clock: systemClock, log: silentLog }
         const handlers = { ...createTransformerHandlers(deps), ...createLoaderHandlers(deps) }
         const context = { signal: new AbortController().signal, progress() {} }
-        const [table, backup] = [join(root, 'refined/starter/orders'), join(root, 'backup')]
+        const [table, backup] = [join(root, 'refined/shop/orders'), join(root, 'backup')]
 
         // What the run history knows, and what was made in it, row by row.
         let known: KnownVersion | undefined

@@ -1,5 +1,12 @@
 import { ConfigError } from '@cinelake/core'
-import { createSqlTyper, formatProblem, readPipeline, type CheckedPipeline, type Problem } from '@cinelake/pipeline'
+import {
+  createSqlTyper,
+  formatProblem,
+  readPipeline,
+  type CheckedPipeline,
+  type Problem,
+  type ReadResult,
+} from '@cinelake/pipeline'
 import type { Settings } from '@cinelake/service'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -13,6 +20,8 @@ export type FolderReading = {
   /** Absent when there is an error among the problems. */
   readonly pipeline?: CheckedPipeline
   readonly problems: readonly Problem[]
+  /** Where tables and their columns are written. */
+  readonly places: ReadResult['places']
 }
 
 /**
@@ -43,8 +52,17 @@ export async function usablePipeline(
   config: Pick<PlatformConfig, 'engine'>,
   surroundings?: Surroundings,
 ): Promise<CheckedPipeline> {
-  const { pipeline, problems } = await readFolder(folder, config, surroundings)
-  if (pipeline !== undefined) return pipeline
+  return (await usableFolder(folder, config, surroundings)).pipeline
+}
+
+/** The same, with where its tables are written. @throws {ConfigError} terminal: every error in the folder */
+export async function usableFolder(
+  folder: string,
+  config: Pick<PlatformConfig, 'engine'>,
+  surroundings?: Surroundings,
+): Promise<{ readonly pipeline: CheckedPipeline; readonly places: ReadResult['places'] }> {
+  const { pipeline, problems, places } = await readFolder(folder, config, surroundings)
+  if (pipeline !== undefined) return { pipeline, places }
   const errors = problems.filter(({ severity }) => severity === 'error')
   throw new ConfigError(`the pipeline in ${folder} cannot be used`, errors.map(formatProblem))
 }

@@ -38,6 +38,13 @@ export function chosenWindows(pipeline: CheckedPipeline, choice: WindowChoice, n
   return from === undefined ? [one ?? lastComplete] : windowsBetween(calendar, from, to)
 }
 
+/** From the first window of the schedule to the last one that is complete. */
+export function allWindows({ schedule }: CheckedPipeline, now: Date): Window[] {
+  const first = parseWindow(schedule, schedule.start)
+  const last = shiftWindow(schedule, windowAt(schedule, now), -1)
+  return first === undefined || first.start > last.start ? [] : windowsBetween(schedule, first, last)
+}
+
 function article(noun: string): string {
   return noun === 'hour' ? 'an' : 'a'
 }

@@ -54,10 +54,11 @@ export function servedTable(
   return {
     schema,
     name: served.as,
-    columns: served.columns.map(({ name, type, maxLength, required, description }) => ({
+    columns: served.columns.map(({ name, type, maxLength, required, renamedFrom, description }) => ({
       name,
       type: type === 'VARCHAR' && maxLength !== undefined ? `VARCHAR(${maxLength})` : type,
       required,
+      ...(renamedFrom === undefined ? {} : { renamedFrom }),
       ...(description === undefined ? {} : { description }),
     })),
     primaryKey: served.primaryKey,

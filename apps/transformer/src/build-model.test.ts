@@ -72,6 +72,63 @@ describe('materializations', () => {
   })
 })
 
+describe('a changed SELECT', () => {
+  const wider = [
+    { name: 'id', type: 'BIGINT' },
+    { name: 'total', type: 'DECIMAL(12,2)' },
+  ]
+  const sql = 'SELECT id, amount AS total FROM orders'
+  const renamed = { columns: wider, sql, renamedFrom: { total: ['amount'] } }
+
+  test.each(['merge', 'partitions', 'history'] as const)(
+    '%s: takes its rows along under new names and types',
+    async (materialization) => {
+      const model = aModel({
+        materialization,
+        ...(materialization === 'partitions' && { partitionBy: ['id'], key: [] }),
+      })
+      await using place = await given(model)
+      await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+      await place.become({ ...model, ...renamed })
+
+      await place.run({ day: 2, orders: orders([1, 10], [2, 25]) })
+
+      const current = materialization === 'history' ? " || ' ' || is_current" : ''
+      expect(await place.sales(`id || ' ' || total${current}`)).toEqual(
+        materialization === 'history' ? ['1 10.00 true', '2 20.00 false', '2 25.00 true'] : ['1 10.00', '2 25.00'],
+      )
+    },
+  )
+
+  test('is refused where it would lose a column of rows that stay, and takes what a word says', async () => {
+    const model = aModel({ materialization: 'merge' })
+    await using place = await given(model)
+    await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+    const fewer = { ...model, columns: [{ name: 'id', type: 'INTEGER' }], sql: 'SELECT id FROM orders' }
+    await place.become(fewer)
+
+    await expect(place.run({ day: 2, orders: orders([3, 1]) })).rejects.toMatchObject({
+      code: 'CONTRACT_CHANGE_LOSSY',
+      message: expect.stringMatching(/column amount: removes the column with the values of 2 of 2 rows/),
+    })
+    await place.become({ ...fewer, dropped: ['amount'] })
+    await place.run({ day: 2, orders: orders([3, 1]), generation: 2 })
+
+    expect(await place.sales('id')).toEqual(['1', '2', '3'])
+  })
+
+  test('table: makes the result again as a whole', async () => {
+    const model = aModel()
+    await using place = await given(model)
+    await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+    await place.become({ ...model, columns: [{ name: 'id', type: 'INTEGER' }], sql: 'SELECT id FROM orders' })
+
+    await place.run({ day: 2, orders: orders([3, 1]) })
+
+    expect(await place.sales('id')).toEqual(['3'])
+  })
+})
+
 describe('once in effect', () => {
   test.each(['table', 'partitions', 'merge', 'history'] as const)(
     '%s: a command that is delivered again commits nothing and tells the same',
@@ -399,18 +456,23 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
   )
   const session = stack.use(await engine.session())
   const clock = fixedClock()
-  const pipeline: CheckedPipeline = {
+  const pipelineOf = (changed: CheckedModel): CheckedPipeline => ({
     format: 1,
     name: 'shop',
     schedule: { every: 'day', timeZone: 'UTC', start: '2026-03-01', delayMs: 0 },
     retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
     sources: [],
     datasets: [],
-    models: [model],
+    models: [changed],
     serve: [],
+  })
+  let digest = ''
+  const become = async (changed: CheckedModel): Promise<void> => {
+    const frozen = freezePipeline(pipelineOf(changed))
+    await disk.putIfAbsent(frozen.path, frozen.text)
+    digest = frozen.digest
   }
-  const { path, text, digest } = freezePipeline(pipeline)
-  await disk.putIfAbsent(path, text)
+  await become(model)
   let refusing: string | undefined
   const lake = refusingOnce(
     disk,
@@ -444,6 +506,8 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
   return {
     directory: directory.path,
     command,
+    /** The text of the model changes. */
+    become,
     build: (given: Build) => build(given, context),
     async run(day: Day) {
       last = await command(day)
@@ -459,7 +523,7 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
     },
     exists: async (name: string) => (await table(name).snapshot()) !== undefined,
     async sales(columns = "id || ' ' || amount") {
-      const order = model.materialization === 'history' ? 'id, valid_from' : 'id, amount'
+      const order = model.materialization === 'history' ? 'id, valid_from' : 'ALL'
       return (await rows<{ line: unknown }>('sales', `${columns} AS line`, order)).map(({ line }) => String(line))
     },
     rejects: () => rows<Record<string, unknown>>('_rejects/sales', '*', 'window_label, raw'),

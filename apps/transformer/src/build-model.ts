@@ -4,6 +4,7 @@ import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/cor
 import {
   createDeltaTable,
   locateTable,
+  reshaped,
   type CommitOptions,
   type CommitResult,
   type DeltaPartition,
@@ -13,12 +14,13 @@ import {
 } from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { bindWindow, loadPipeline, type CheckedModel } from '@cinelake/pipeline'
+import { bindWindow, loadPipeline, tableOfModel, type CheckedModel } from '@cinelake/pipeline'
 import { checkBuild, type BuildChecks } from './build-checks.ts'
 import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
 import { isCommitted, planBuild } from './build-plan.ts'
 import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
+import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { warnOfTakenTable } from './taken-table.ts'
@@ -32,6 +34,10 @@ type Work = {
   readonly command: Build
   readonly model: CheckedModel
   readonly table: DeltaTable
+  /** What the table takes on of a model that has changed. */
+  readonly takenOn: TakenOn
+  /** Whether the command's commit is in the table: its rows are counted, and the commit is found. */
+  readonly isRepeat: boolean
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -58,7 +64,9 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     }
     const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: model.name }, snapshot, signal)
     await using session = await engine.session()
-    const work: Work = { command, model, table, session, signal }
+    const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
+    const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
+    const work: Work = { command, model, table, takenOn, isRepeat, session, signal }
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
@@ -66,8 +74,10 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     // Rejects of a try that knew less are not those of this one.
     const edition = command === given ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
-    const { txn, basedOn, configuration } = plan
-    const options = { txn, basedOn, ...life, configuration, partitionBy: model.partitionBy, signal }
+    const { txn, basedOn } = plan
+    const { evolve } = takenOn
+    const configuration = { ...plan.configuration, ...takenOn.configuration }
+    const options = { txn, basedOn, ...life, configuration, evolve, partitionBy: model.partitionBy, signal }
     const done = await COMMITS[model.materialization](work, staged, options)
     const { version, outcome } = done
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
@@ -152,12 +162,18 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     return await table.overwritePartitions(session, staged, { ...options, partitions, unlessSame: true })
   },
 
-  async history({ command, model, table, session, signal }, staged, options) {
+  async history({ command, model, table, takenOn, isRepeat, session, signal }, staged, options) {
     const { basedOn } = options
-    await using view = basedOn < 0 ? undefined : await table.view(session, { version: basedOn, signal })
-    const columns = view?.snapshot.columns.map(({ name }) => name) ?? []
+    await using view = basedOn < 0 || isRepeat ? undefined : await table.view(session, { version: basedOn, signal })
+    const { columns } = tableOfModel(model)
     const query = historyQuery(model, {
-      current: view === undefined ? undefined : { relation: view.relation, columns },
+      current:
+        view === undefined
+          ? undefined
+          : {
+              relation: reshaped(view.relation, view.snapshot.columns, columns, takenOn.evolve),
+              columns: columns.map(({ name }) => name),
+            },
       state: `FROM ${staged.relation}`,
       windowStart: command.window.start,
     })

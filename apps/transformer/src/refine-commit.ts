@@ -1,7 +1,8 @@
 import type { Window } from '@cinelake/core'
-import type { CommitResult, DeltaSnapshot, DeltaTable } from '@cinelake/delta'
+import { reshaped, type CommitResult, type DeltaTable } from '@cinelake/delta'
 import { identifier, identifiers, literal, type SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
+import type { TakenOn } from './evolve-table.ts'
 import { mergeResolution, WINDOW_COLUMN } from './refine-merge-sql.ts'
 import type { RefinePlan } from './refine-plan.ts'
 import type { TargetTable } from './target-table.ts'
@@ -11,8 +12,8 @@ type Commit = {
   readonly dataset: CheckedDataset
   readonly window: Window
   readonly table: DeltaTable
-  /** The table as it was when the plan was made. */
-  readonly snapshot: DeltaSnapshot | undefined
+  /** What the table takes on of a contract that has changed. */
+  readonly takenOn: TakenOn
   readonly life: TargetTable['life']
   readonly session: SqlSession
   readonly signal: AbortSignal
@@ -20,12 +21,15 @@ type Commit = {
 
 /** Publishes the task's rows. @param rows a query for them: the contract's columns */
 export async function commitRows(rows: string, commit: Commit): Promise<CommitResult> {
-  const { plan, dataset, table, life, session, signal } = commit
-  const { txn, basedOn, configuration } = plan
+  const { plan, dataset, table, life, session, signal, takenOn } = commit
+  const { txn } = plan
+  const { evolve } = takenOn
+  const basedOn = plan.basedOn ?? (takenOn.isChanged ? takenOn.basedOn : undefined)
   const options = {
     txn,
     ...life,
-    configuration,
+    configuration: { ...plan.configuration, ...takenOn.configuration },
+    evolve,
     partitionBy: dataset.partitionBy,
     signal,
     ...(basedOn === undefined ? {} : { basedOn }),
@@ -46,7 +50,9 @@ export async function commitRows(rows: string, commit: Commit): Promise<CommitRe
     ...(basedOn === undefined || basedOn < 0 ? {} : { version: basedOn }),
   })
   if (view === undefined) return await table.overwrite(session, query, options)
-  const others = `SELECT * FROM ${view.relation} WHERE ${WINDOW_COLUMN} <> ${windowStart(commit.window)}`
+  const target = [...(await session.describe(query)), ...takenOn.former]
+  const before = reshaped(view.relation, view.snapshot.columns, target, evolve)
+  const others = `SELECT * FROM ${before} AS before WHERE ${WINDOW_COLUMN} <> ${windowStart(commit.window)}`
   return await table.overwrite(session, `${others} UNION ALL BY NAME ${query}`, options)
 }
 
@@ -59,10 +65,8 @@ function windowStart({ start }: Window): string {
   return `TIMESTAMPTZ ${literal(start)}`
 }
 
-/** Columns that the table has from an earlier contract stay in it, empty in new rows. */
-function withFormerColumns(query: string, { snapshot, dataset }: Commit): string {
-  const known = new Set([...dataset.contract.columns.map(({ name }) => name), '_window'])
-  const former = (snapshot?.columns ?? []).filter(({ name }) => !known.has(name))
+/** Columns that the table has kept of a contract of before are empty in new rows. */
+function withFormerColumns(query: string, { takenOn: { former } }: Commit): string {
   if (former.length === 0) return query
   return `SELECT *, ${former.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${identifier(name)}`).join(', ')} FROM (${query})`
 }

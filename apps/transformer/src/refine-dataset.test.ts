@@ -328,17 +328,6 @@ describe('modes', () => {
     expect(await valuesOf(refinery)).toEqual([{ id: 1 }, { id: 7 }])
   })
 
-  test('a column that the contract no longer has stays in the table', async () => {
-    await using refinery = await aRefinery()
-    await refinery.refineFiles(merged, day(1, '1,1,2026-01-01\n').landing)
-    const fewer = aDataset({ columns: [id, score], mode: 'merge', contract: { primaryKey: ['id'] } })
-    await refinery.refineFiles(fewer, { day: 2, files: { 'a.csv': 'id,score\n2,2\n' } })
-    expect(await valuesOf(refinery)).toEqual([
-      { id: 1, score: '1.0', updated: '2026-01-01' },
-      { id: 2, score: '2.0', updated: null },
-    ])
-  })
-
   test('rejects are replaced with the window, and those of other windows stay', async () => {
     await using refinery = await aRefinery()
     await refinery.refineFiles(merged, day(1, 'x,1,\n').landing)

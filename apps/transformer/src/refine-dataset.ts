@@ -3,13 +3,14 @@ import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
 import { readManifest, type Lake } from '@cinelake/lake'
-import { loadPipeline } from '@cinelake/pipeline'
+import { loadPipeline, tableOfDataset } from '@cinelake/pipeline'
+import { takeOn } from './evolve-table.ts'
 import { checkRefined } from './refine-checks.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
 import { LandingLostError } from './refine-errors.ts'
-import { planRefine } from './refine-plan.ts'
+import { isCommitted, planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
@@ -36,13 +37,18 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
     const { snapshot, life } = await readTarget(table, command, signal)
-    const plan = planRefine(command, dataset, manifest, snapshot)
+    await using session = await engine.session()
+    const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
+    // A table of a database that no dataset declares has no contract in which a word could be said.
+    const wanted = { ...tableOfDataset(dataset), ...(isDeclared ? {} : { isDerived: true }) }
+    const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
+    const takenOn = await takeOn(wanted, isRepeat ? undefined : snapshot, { table, session, signal })
+    const plan = planRefine(command, dataset, manifest, snapshot, takenOn)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
       return untouched(dataset.name, plan.snapshot, plan.action, command)
     }
     const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: dataset.name }, snapshot, signal)
-    await using session = await engine.session()
     await using scratch = await lake.scratch()
     const { window } = command
     const deps = { lake, engine, session, window, directory: scratch.directory, signal, progress: context.progress }
@@ -56,14 +62,16 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       session,
       signal,
     })
-    await removeDeleted(files, { plan, dataset, table, snapshot, session, signal })
+    const removal = { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal }
+    const removed = await removeDeleted(files, removal)
     const done = await commitRows(rows.query, {
       plan,
       dataset,
       window: command.window,
       table,
-      snapshot,
       life,
+      // The rows that are gone were taken out of the version that was looked at.
+      takenOn: removed?.outcome === 'committed' ? { ...takenOn, basedOn: removed.version } : takenOn,
       session,
       signal,
     })

@@ -17,6 +17,7 @@ async function refine(
   since: string | null,
   changes: readonly Change[],
   generation = 1,
+  contract = dataset,
 ) {
   await using session = await refinery.engine.session()
   const file = join(refinery.directory, `landed-${day}-${generation}.parquet`)
@@ -26,7 +27,7 @@ async function refine(
   await session.run(
     `COPY (SELECT ${select} FROM (VALUES ${values}) t(id, v, _deleted) WHERE ${rows.length > 0}) TO '${file}' (FORMAT parquet)`,
   )
-  const command = await refinery.land(dataset, {
+  const command = await refinery.land(contract, {
     files: { [`part-${day}.parquet`]: await readFile(file) },
     day,
     generation,
@@ -57,6 +58,40 @@ test('rows that are gone are taken out, those that were written are merged, and 
     { id: 2, v: 'B' },
     { id: 3, v: 'c' },
     { id: 4, v: 'd' },
+  ])
+})
+
+test('rows that are gone are found by a key that has another name and type since', async () => {
+  await using refinery = await aRefinery()
+  await refine(refinery, 1, null, [
+    [1, 'a'],
+    [2, 'b'],
+    [3, 'c'],
+  ])
+  const key = aColumn('number', {
+    type: 'BIGINT',
+    required: true,
+    renamedFrom: ['id'],
+    reading: { from: ['number', 'id'] },
+  })
+  const renamed = aDataset({
+    mode: 'merge',
+    columns: [key, aColumn('v', { required: true })],
+    contract: { primaryKey: ['number'] },
+  })
+
+  const changes: readonly Change[] = [
+    [2, 'B'],
+    [4, 'd'],
+    [1, null, true],
+  ]
+  await refine(refinery, 2, '1', changes, 1, renamed)
+  await refine(refinery, 2, '1', changes, 1, renamed)
+
+  expect(await refinery.rowsOf('orders', 'ALL', 'number, v, typeof(number) AS type')).toEqual([
+    { number: 2, v: 'B', type: 'BIGINT' },
+    { number: 3, v: 'c', type: 'BIGINT' },
+    { number: 4, v: 'd', type: 'BIGINT' },
   ])
 })
 

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { DELETED_COLUMN, type Manifest } from '@cinelake/contracts'
-import type { DeltaSnapshot, DeltaTable } from '@cinelake/delta'
+import { reshaped, type CommitResult, type DeltaSnapshot, type DeltaTable } from '@cinelake/delta'
 import { identifier, identifiers, literal, type SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
+import type { TakenOn } from './evolve-table.ts'
 import { landedParquet } from './landed-parquet.ts'
 import type { RefinePlan } from './refine-plan.ts'
 import type { StagedFile, StageDeps } from './refine-stage.ts'
@@ -52,6 +53,9 @@ type Removal = {
   readonly dataset: CheckedDataset
   readonly table: DeltaTable
   readonly snapshot: DeltaSnapshot | undefined
+  readonly takenOn: TakenOn
+  /** Whether the command's rows are in the table: then those that are gone are not. */
+  readonly isRepeat: boolean
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -59,17 +63,21 @@ type Removal = {
 /**
  * Takes the rows that are gone out of the table, in a commit before the one of the rows that were written: who sees the
  * latter's properties sees a table without them. A window with deletions rewrites the table.
+ * @returns the commit; undefined where no row is gone
  */
-export async function removeDeleted(files: readonly StagedFile[], removal: Removal): Promise<void> {
-  const { plan, dataset, table, snapshot, session, signal } = removal
+export async function removeDeleted(files: readonly StagedFile[], removal: Removal): Promise<CommitResult | undefined> {
+  const { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal } = removal
   const paths = files.flatMap(({ deleted }) => (deleted !== undefined && deleted.rowCount > 0 ? [deleted.path] : []))
-  if (snapshot === undefined || paths.length === 0) return
+  if (snapshot === undefined || isRepeat || paths.length === 0) return undefined
   await using view = await table.view(session, { signal, version: snapshot.version })
-  if (view === undefined) return
+  if (view === undefined) return undefined
   const key = identifiers(dataset.contract.primaryKey)
   const gone = `(SELECT DISTINCT ${key} FROM read_parquet([${paths.map(literal).join(', ')}]))`
-  await table.overwrite(session, `SELECT old.* FROM ${view.relation} AS old ANTI JOIN ${gone} AS gone USING (${key})`, {
+  const target = [...dataset.contract.columns, { name: '_window', type: 'TIMESTAMP WITH TIME ZONE' }, ...takenOn.former]
+  const before = reshaped(view.relation, snapshot.columns, target, takenOn.evolve)
+  return await table.overwrite(session, `SELECT old.* FROM ${before} AS old ANTI JOIN ${gone} AS gone USING (${key})`, {
     txn: { appId: `${plan.txn.appId}/deletions`, version: plan.txn.version },
+    configuration: takenOn.configuration,
     partitionBy: dataset.partitionBy,
     basedOn: snapshot.version,
     signal,

@@ -35,15 +35,18 @@ export function planRefine(
   dataset: CheckedDataset,
   manifest: Manifest,
   table: DeltaSnapshot | undefined,
+  contract: { readonly isChanged: boolean } = { isChanged: false },
 ): RefinePlan {
   const txn = txnOf(command)
   const committed = table?.txns.get(txn.appId)
-  const isRepeat = committed !== undefined && committed >= txn.version
+  const isRepeat = table !== undefined && isCommitted(command, table)
   const landed = digestOf(dataset, manifest)
   if (table !== undefined && !isRepeat) {
     const { configuration } = table
     const isWhole = isWholeTable(manifest)
-    if (isEmpty(manifest) && !isWhole) return { action: 'unchanged', snapshot: table }
+    // Models read the table by its contract as it is now: a table that adds rows takes it on, though there be none.
+    const isTakenOn = contract.isChanged && dataset.mode !== 'snapshot'
+    if (isEmpty(manifest) && !isWhole && !isTakenOn) return { action: 'unchanged', snapshot: table }
     if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
       throw new ChangesLateError(dataset.name, command.window.label)
     if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
@@ -65,6 +68,11 @@ export function planRefine(
     ...(isOrderFree(commit, txn) ? {} : { basedOn: table?.version ?? -1 }),
     configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
   }
+}
+
+/** Whether the command's commit is in the table. */
+export function isCommitted({ run, task, generation }: Refine, { txns }: Pick<DeltaSnapshot, 'txns'>): boolean {
+  return (txns.get(`${run}/${task}`) ?? -Infinity) >= generation
 }
 
 /** An append of a later generation is decided on the earlier one not being there, which a hung worker may change. */

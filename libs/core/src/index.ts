@@ -1,4 +1,5 @@
 export { balanceHolds, formatBalance, type Balance } from './balance.ts'
+export { fitsSql, isLossless, isNumber } from './column-types.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {

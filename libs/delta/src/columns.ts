@@ -2,9 +2,9 @@ import { sha256 } from '@cinelake/core'
 import { deltaTypeOf, NoDeltaType } from './engine-types.ts'
 import { DeltaSchemaError } from './errors.ts'
 import { identifier } from './sql.ts'
-import { engineTypeOf, fitsInto, type DeltaField, type DeltaType } from './types.ts'
+import { engineTypeOf, type DeltaField, type DeltaType } from './types.ts'
 
-type QueryColumn = { readonly name: string; readonly type: string }
+export type QueryColumn = { readonly name: string; readonly type: string }
 
 /** What a table's columns are after a write, and how a query's columns become them. */
 export type ColumnPlan = {
@@ -42,39 +42,6 @@ export function planNewColumns(
   return plan
 }
 
-/**
- * The columns of a table after rows of a query are added: new ones come last and are null in older rows.
- * @throws {DeltaSchemaError} names every problem
- */
-export function planMoreRows(
-  table: string,
-  existing: readonly DeltaField[],
-  query: readonly QueryColumn[],
-): ColumnPlan {
-  const problems = namingProblems(query)
-  const given = new Map(query.map((column) => [column.name, column.type]))
-  for (const field of existing) {
-    const engineType = given.get(field.name)
-    const type = engineType === undefined ? undefined : deltaTypeOf(engineType)
-    const expected = engineTypeOf(field.type) ?? ''
-    if (type === undefined)
-      problems.push(`column ${field.name}: expected ${expected}, got no such column; select it or NULL`)
-    else if (type instanceof NoDeltaType) problems.push(typeProblem(field.name, type))
-    else if (!fitsInto(type, field.type))
-      problems.push(`column ${field.name}: expected ${expected}, got ${engineType}; cast it`)
-  }
-  const known = new Map(existing.map((field) => [field.name.toLowerCase(), field.name]))
-  const added: QueryColumn[] = []
-  for (const column of query) {
-    const namesake = known.get(column.name.toLowerCase())
-    if (namesake === undefined) added.push(column)
-    else if (namesake !== column.name) problems.push(`column ${column.name}: expected it spelled ${namesake}`)
-  }
-  if (problems.length > 0) throw new DeltaSchemaError(table, problems)
-  const more = added.length === 0 ? [] : planNewColumns(table, added, []).fields
-  return finish(table, query, [...existing, ...more], problems)
-}
-
 /** @throws {DeltaSchemaError} a column to partition by that is not there or of a type that paths cannot carry */
 export function checkPartitioning(table: string, fields: readonly DeltaField[], partitionBy: readonly string[]): void {
   const problems: string[] = []
@@ -105,7 +72,7 @@ function signatureOf(fields: readonly DeltaField[]): string {
   return fields.map((field) => `${identifier(field.name)} ${engineTypeOf(field.type)}`).join(', ')
 }
 
-function finish(
+export function finish(
   table: string,
   query: readonly QueryColumn[],
   fields: readonly DeltaField[],
@@ -123,7 +90,7 @@ function selected(name: string, type: DeltaType, engineType: string | undefined)
   return target === engineType ? column : `CAST(${column} AS ${target}) AS ${column}`
 }
 
-function namingProblems(query: readonly QueryColumn[]): string[] {
+export function namingProblems(query: readonly QueryColumn[]): string[] {
   const seen = new Set<string>()
   const twice = new Set<string>()
   for (const { name } of query) {
@@ -134,6 +101,6 @@ function namingProblems(query: readonly QueryColumn[]): string[] {
   return [...twice].map((name) => `column ${name}: expected one of this name in any case, got more; rename one with AS`)
 }
 
-function typeProblem(name: string, { type, remedy }: NoDeltaType): string {
+export function typeProblem(name: string, { type, remedy }: NoDeltaType): string {
   return `column ${name}: expected a type that a Delta table has, got ${type}; cast it to ${remedy}`
 }

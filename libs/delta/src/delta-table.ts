@@ -60,7 +60,25 @@ export type CommitOptions = {
    * delivered again, the commit finds that it was made.
    */
   readonly restart?: { /** Of the life before, where the caller knows it. */ readonly formerId?: string | undefined }
+  /** What becomes of columns that are there and differ from those of the rows that are written. Not of an overwrite. */
+  readonly evolve?: Evolution
   readonly signal?: AbortSignal
+}
+
+/**
+ * How a table takes on the columns of the rows that are written to it. What this changes about rows that are there is
+ * done by writing them again, in the same commit: any reader of Delta tables can read the result, and older versions keep
+ * their columns. A type that holds all values of the table's one needs no word here.
+ */
+export type Evolution = {
+  /** By a column's name, the names that it had before. Their values become the column's, the first that has one. */
+  readonly renamed?: Readonly<Record<string, readonly string[]>>
+  /** Columns that go, with their values. */
+  readonly dropped?: readonly string[]
+  /** Columns that take on the type of the rows though it does not hold every value. A value that does not fit fails the write. */
+  readonly retyped?: readonly string[]
+  /** Whether the table may take on the partition columns of the write. */
+  readonly partitions?: boolean
 }
 
 export type OverwriteOptions = CommitOptions & {
@@ -145,8 +163,9 @@ export type DeltaCommitInfo = {
  * `query` is any SELECT that the session can run; it may read the session's temporary tables.
  *
  * Columns are matched by name. An append, a merge or a replaced partition may bring new columns (null in older rows); it
- * may not lack a column, and a type has to fit into the table's without loss. Names and types are those of the Delta
- * protocol: see the README for what other types become.
+ * may not lack a column, and a type has to fit into the table's without loss, or the table's into it: then the rows that are
+ * there are written again with the wider type, in the same commit. `CommitOptions.evolve` says more. Names and types are
+ * those of the Delta protocol: see the README for what other types become.
  *
  * @throws {DeltaConflictError} transient: another writer changed what this commit was based on, or too many write at once
  * @throws {DeltaSchemaError} terminal: the query's columns are not the table's, or have no form in a Delta table

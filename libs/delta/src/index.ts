@@ -11,6 +11,7 @@ export type {
   DeltaTable,
   DeltaTxn,
   DeltaView,
+  Evolution,
   MergeOptions,
   OverwriteOptions,
   ParquetSql,
@@ -28,6 +29,7 @@ export {
   TableLostError,
   TableReplacedError,
 } from './errors.ts'
+export { reshaped } from './evolve-columns.ts'
 export { locateRejects, locateTable, tableTakenByOther } from './locate.ts'
 export { isBegunBy, requireKnown, type KnownState } from './table-life.ts'
 export { createDeltaTable } from './table.ts'

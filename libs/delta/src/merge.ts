@@ -6,10 +6,11 @@ import { DeltaMergeError, DeltaSchemaError } from './errors.ts'
 import type { LogState } from './log-state.ts'
 import { boundsQuery, comparable, listedValues, mayHold, valuesQuery, type KeyBounds } from './merge-bounds.ts'
 import { mergedRows, touchedFiles } from './merge-sql.ts'
-import { readableShape, type TableShape } from './protocol.ts'
+import { readableShape } from './protocol.ts'
+import { createRewriter, openReshaped } from './rewrite.ts'
 import { identifier, identifiers } from './sql.ts'
 import type { DeltaField } from './types.ts'
-import { openFiles } from './view.ts'
+import { openFiles, type OpenFiles } from './view.ts'
 import { createWriter, planAddedRows, writableShape, type GivenRows, type TablePlan } from './writes.ts'
 
 const FILE_COLUMN = 'cinelake.file'
@@ -30,6 +31,7 @@ export class Merge implements AsyncDisposable {
   readonly #rows: GivenRows
   readonly #options: MergeOptions
   readonly #staged: string
+  readonly #rewriteOthers: ReturnType<typeof createRewriter>
   #isStaged = false
   readonly #sources = new Map<string, Source>()
   #rewrite: Rewrite | undefined
@@ -39,6 +41,7 @@ export class Merge implements AsyncDisposable {
     this.#session = session
     this.#rows = rows
     this.#options = options
+    this.#rewriteOthers = createRewriter(place, session, options)
     this.#staged = `temp.${identifier(`cinelake_merge_${place.random()}`)}`
   }
 
@@ -46,8 +49,11 @@ export class Merge implements AsyncDisposable {
     const { key } = this.#options
     const plan = planAddedRows(this.#place, state, this.#rows.columns, this.#options)
     const source = await this.#source(plan)
-    const candidates = [...(state?.files.values() ?? [])].filter((add) => mayHold(add, source.key, source.bounds))
-    const basis = JSON.stringify([plan.columns.select, plan.partitionBy, candidates.map((add) => add.path).sort()])
+    // A file that is written again in any case need not be told from those that cannot hold a key.
+    const candidates = [...(state?.files.values() ?? [])].filter(
+      (add) => plan.reshape !== undefined || mayHold(add, source.key, source.bounds),
+    )
+    const basis = JSON.stringify([plan.columns, plan.partitionBy, candidates.map((add) => add.path).sort()])
     // Files that others committed or removed meanwhile matter only if they may hold a key.
     if (this.#rewrite?.basis !== basis)
       this.#rewrite = { basis, ...(await this.#merge(state, plan, source, candidates, files)) }
@@ -82,26 +88,36 @@ export class Merge implements AsyncDisposable {
         remove: [],
       }
     }
-    // With the columns of after the merge: older files give null for those that they lack.
-    const shape = { ...readableShape(this.#place.path, state), fields: columns.fields }
-    const remove = await this.#touched(state, shape, source, candidates)
-    if (remove.length > 0) writableShape(this.#place, state, true)
-    await using old = await openFiles(this.#place, { state, shape, files: remove }, signalOf(this.#options))
+    const touched = await this.#touched(state, plan, source, candidates)
+    if (touched.length > 0) writableShape(this.#place, state, true)
+    await using old = await this.#open(state, plan, { files: touched })
     const names = columns.fields.map((field) => field.name)
     const query = mergedRows({ ...this.#sides(source), old: old.relation, columns: names }, this.#options.resolve)
-    return { add: await write(files, { query, columns: asTheyAre(plan), partitionBy }), remove }
+    const add = await write(files, { query, columns: asTheyAre(plan), partitionBy })
+    const { reshape } = plan
+    if (reshape === undefined) return { add, remove: touched }
+    const others = candidates.filter((file) => !touched.includes(file))
+    return {
+      add: [...(await this.#rewriteOthers(state, { ...plan, reshape }, { files: others }, files)), ...add],
+      remove: candidates,
+    }
   }
 
-  async #touched(
+  /** Files with the columns of after the merge: older ones give null for those that they lack. */
+  async #open(
     state: LogState,
-    shape: TableShape,
-    source: Source,
-    candidates: readonly AddFile[],
-  ): Promise<AddFile[]> {
-    const signal = signalOf(this.#options)
-    await using old = await openFiles(this.#place, { state, shape, files: candidates, fileColumn: FILE_COLUMN }, signal)
+    { columns, reshape }: TablePlan,
+    wanted: { readonly files: readonly AddFile[]; readonly fileColumn?: string },
+  ): Promise<OpenFiles> {
+    if (reshape !== undefined) return await openReshaped(this.#place, state, reshape, wanted, this.#options)
+    const shape = { ...readableShape(this.#place.path, state), fields: columns.fields }
+    return await openFiles(this.#place, { state, shape, ...wanted }, signalOf(this.#options))
+  }
+
+  async #touched(state: LogState, plan: TablePlan, source: Source, candidates: readonly AddFile[]): Promise<AddFile[]> {
+    await using old = await this.#open(state, plan, { files: candidates, fileColumn: FILE_COLUMN })
     const sql = touchedFiles({ ...this.#sides(source), old: old.relation, columns: [] }, FILE_COLUMN)
-    const rows = await this.#session.rows<{ file: string }>(sql, signal)
+    const rows = await this.#session.rows<{ file: string }>(sql, signalOf(this.#options))
     const touched = new Set(rows.map((row) => old.byLocalFile.get(row.file)))
     return candidates.filter((add) => touched.has(add))
   }

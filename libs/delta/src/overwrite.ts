@@ -4,10 +4,14 @@ import type { TablePlace } from './data-files.ts'
 import type { CommitOptions, DeltaPartition, OverwriteOptions, ParquetSql } from './delta-table.ts'
 import { DeltaSchemaError } from './errors.ts'
 import type { LogState } from './log-state.ts'
+import { createRewriter } from './rewrite.ts'
 import { partitionKey, samePartitions } from './same-rows.ts'
 import { createWriteOnce, planAddedRows, planReplacedTable, writableShape, type GivenRows } from './writes.ts'
 
-/** Rows beside those that are there. What others commit meanwhile does not matter. */
+/**
+ * Rows beside those that are there. What others commit meanwhile does not matter, except to rows that are written again to
+ * take on other columns.
+ */
 export function appendOperation(
   place: TablePlace,
   session: ParquetSql,
@@ -15,11 +19,16 @@ export function appendOperation(
   options: CommitOptions,
 ): Operation {
   const write = createWriteOnce(place, session, rows, options)
+  const rewrite = createRewriter(place, session, options)
   return async (state, files) => {
-    const plan = planAddedRows(place, state, rows.columns, options)
+    const { reshape, ...plan } = planAddedRows(place, state, rows.columns, options)
     const add = await write(files, plan)
     const parameters = { mode: 'Append', partitionBy: JSON.stringify(plan.partitionBy) }
-    return { operation: 'WRITE', parameters, blind: true, ...plan.header, add, remove: [] }
+    const change = { operation: 'WRITE', parameters, ...plan.header }
+    if (state === undefined || reshape === undefined) return { ...change, blind: true, add, remove: [] }
+    const before = [...state.files.values()]
+    const again = await rewrite(state, { ...plan, reshape }, { files: before }, files)
+    return { ...change, blind: false, add: [...again, ...add], remove: before }
   }
 }
 
@@ -53,25 +62,30 @@ export function overwritePartitionsOperation(
   options: PartitionOptions,
 ): Operation {
   const write = createWriteOnce(place, session, rows, options)
+  const rewrite = createRewriter(place, session, options)
   return async (state, files) => {
     if (state !== undefined) writableShape(place, state, true)
-    const plan = planAddedRows(place, state, rows.columns, options)
+    const { reshape, ...plan } = planAddedRows(place, state, rows.columns, options)
     const named = options.partitions ?? []
     checkPartitions(place, plan.partitionBy, named)
     const isSame = await sameAsBefore(place, session, state, rows, options)
     const isChanged = (file: Pick<AddFile, 'partitionValues'>) => !isSame(file)
     const filesOf = (partitions: readonly DeltaPartition[]) =>
       [...(state?.files.values() ?? [])].filter((file) => partitions.some((partition) => isOf(file, partition)))
-    if (state !== undefined && rows.staged?.files.every(isSame) === true && filesOf(named).length === 0)
-      return UNCHANGED
+    const isSettled = reshape === undefined && filesOf(named).length === 0
+    if (state !== undefined && rows.staged?.files.every(isSame) === true && isSettled) return UNCHANGED
     const add = await write(files, plan, isChanged)
-    const remove = filesOf([...named, ...add.map((file) => file.partitionValues)])
+    const replaced = [...named, ...add.map((file) => file.partitionValues)]
     const parameters = {
       mode: 'Overwrite',
       partitionOverwriteMode: 'dynamic',
       partitionBy: JSON.stringify(plan.partitionBy),
     }
-    return { operation: 'WRITE', parameters, blind: false, ...plan.header, add, remove }
+    const change = { operation: 'WRITE', parameters, blind: false, ...plan.header }
+    if (state === undefined || reshape === undefined) return { ...change, add, remove: filesOf(replaced) }
+    const before = [...state.files.values()]
+    const others = await rewrite(state, { ...plan, reshape }, { files: before, except: replaced }, files)
+    return { ...change, add: [...others, ...add], remove: before }
   }
 }
 

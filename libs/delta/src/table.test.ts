@@ -113,15 +113,15 @@ describe('appending', () => {
 
     await table.append(bench.session, 'SELECT 2::TINYINT AS a, 2.5::FLOAT AS b, 2::DECIMAL(4,1) AS c', once())
     const error = await failureOf(
-      table.append(bench.session, "SELECT 'x' AS a, 1.5::DOUBLE AS B, 1::DECIMAL(12,4) AS c", once()),
+      table.append(bench.session, 'SELECT 0.5 AS a, 1.5::DOUBLE AS B, 1::DECIMAL(12,5) AS c', once()),
     )
 
     expect(await bench.rows(table)).toHaveLength(2)
     expect(error).toBeInstanceOf(DeltaSchemaError)
     expect((error as DeltaSchemaError).problems).toEqual([
-      'column a: expected BIGINT, got VARCHAR; cast it',
+      'column a: expected BIGINT, got DECIMAL(2,1); cast it',
       'column b: expected DOUBLE, got no such column; select it or NULL',
-      'column c: expected DECIMAL(10,2), got DECIMAL(12,4); cast it',
+      'column c: expected DECIMAL(10,2), got DECIMAL(12,5); cast it',
       'column B: expected it spelled b',
     ])
   })

@@ -1,3 +1,5 @@
+import { isLossless } from '@cinelake/core'
+
 /** A type as the Delta log writes it. Source: github.com/delta-io/delta/blob/master/PROTOCOL.md#schema-serialization-format */
 export type DeltaType = string | DeltaArray | DeltaStruct | DeltaMap
 type DeltaArray = { readonly type: 'array'; readonly elementType: DeltaType; readonly containsNull: boolean }
@@ -51,21 +53,8 @@ function suffixed(type: string | undefined, suffix: string, prefix = ''): string
   return type === undefined ? undefined : `${prefix}${type}${suffix}`
 }
 
-/** Integer types, each of which holds all values of those before it. */
-const INTEGERS = ['byte', 'short', 'integer', 'long']
-
-/** Whether every value of one type is a value of another. */
+/** Whether every value of one type is a value of another, and comes back the same. */
 export function fitsInto(from: DeltaType, into: DeltaType): boolean {
-  if (engineTypeOf(from) === engineTypeOf(into)) return true
-  if (typeof from !== 'string' || typeof into !== 'string') return false
-  if (INTEGERS.includes(from) && INTEGERS.includes(into)) return INTEGERS.indexOf(from) <= INTEGERS.indexOf(into)
-  if (from === 'float' && into === 'double') return true
-  const [small, large] = [decimalOf(from), decimalOf(into)]
-  if (small === undefined || large === undefined) return false
-  return small.scale <= large.scale && small.precision - small.scale <= large.precision - large.scale
-}
-
-function decimalOf(type: string): { precision: number; scale: number } | undefined {
-  const match = /^decimal\((\d+), ?(\d+)\)$/.exec(type)
-  return match === null ? undefined : { precision: Number(match[1]), scale: Number(match[2]) }
+  const [before, after] = [engineTypeOf(from), engineTypeOf(into)]
+  return before !== undefined && after !== undefined && isLossless(before, after)
 }

@@ -1,13 +1,16 @@
 import type { AddFile, MetaData } from './actions.ts'
-import { checkPartitioning, planMoreRows, planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
+import { checkPartitioning, planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
 import { signalOf, type Change } from './commit.ts'
 import type { RowsToCopy } from './copy-rows.ts'
 import type { DataFiles, TablePlace } from './data-files.ts'
 import type { CommitOptions, ParquetSql } from './delta-table.ts'
 import { DeltaSchemaError } from './errors.ts'
+import { planMoreRows } from './evolve-columns.ts'
 import type { LogState } from './log-state.ts'
 import { checkWritable, PROTOCOL, readableShape, schemaString, type TableShape } from './protocol.ts'
+import type { Reshape } from './rewrite.ts'
 import type { StagedRows } from './staged-rows.ts'
+import { identifiers } from './sql.ts'
 import { statisticsOf } from './statistics.ts'
 import type { DeltaField } from './types.ts'
 
@@ -16,25 +19,33 @@ export type TablePlan = {
   readonly columns: ColumnPlan
   readonly partitionBy: readonly string[]
   readonly header: Pick<Change, 'protocol' | 'metaData'>
+  /** What has to be done to the rows that are there; undefined where they can stay in their files. */
+  readonly reshape?: Reshape
 }
 
 type QueryColumns = Awaited<ReturnType<ParquetSql['describe']>>
 type Plan = (place: TablePlace, state: LogState | undefined, query: QueryColumns, options: CommitOptions) => TablePlan
 
-/** The table's columns stay, and new ones may come. @throws {DeltaSchemaError} */
+/** The table's columns stay, or become what the write makes of them, and new ones may come. @throws {DeltaSchemaError} */
 export const planAddedRows: Plan = (place, state, query, options) => {
   if (state === undefined) return planNewTable(place, query, options)
   const shape = writableShape(place, state, false)
-  const partitionBy = shape.metaData.partitionColumns
-  if (options.partitionBy !== undefined && options.partitionBy.join('\n') !== partitionBy.join('\n')) {
+  const { columns, renamed, reshape } = planMoreRows(place.path, shape.fields, query, options.evolve)
+  const before = shape.metaData.partitionColumns.map((name) => renamed.get(name) ?? name)
+  const partitionBy = options.partitionBy ?? before
+  const isSameLayout = partitionBy.join('\n') === before.join('\n')
+  if (!isSameLayout && options.evolve?.partitions !== true) {
     throw new DeltaSchemaError(place.path, [
-      `partition columns: expected (${partitionBy.join(', ')}), got (${options.partitionBy.join(', ')}); overwrite the table to partition it anew`,
+      `partition columns: expected (${before.join(', ')}), got (${partitionBy.join(', ')}); overwrite the table to partition it again`,
     ])
   }
   // Of other types, another writer's spelling of a value need not be ours: rows of one partition would become two.
-  checkPartitioning(place.path, shape.fields, partitionBy)
-  const columns = planMoreRows(place.path, shape.fields, query)
-  return { columns, partitionBy, header: headerOf(shape, columns.fields, partitionBy, options) }
+  checkPartitioning(place.path, columns.fields, partitionBy)
+  const header = headerOf(shape, columns.fields, partitionBy, options)
+  if (reshape === undefined && isSameLayout) return { columns, partitionBy, header }
+  writableShape(place, state, true)
+  const select = reshape ?? identifiers(columns.fields.map(({ name }) => name))
+  return { columns, partitionBy, header, reshape: { before: shape, select } }
 }
 
 /** The query's columns become the table's. @throws {DeltaSchemaError} */

@@ -28,6 +28,16 @@ export { RestCursor, RestDataset, RestSource } from './checked/rest-source.ts'
 export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
 export { isWanted, refinedNames } from './discovered.ts'
+export {
+  CONTRACT_PROPERTY,
+  contractChanges,
+  countDoubts,
+  tableOfDataset,
+  tableOfModel,
+  writtenBy,
+  type ContractChange,
+  type WantedTable,
+} from './contract-changes.ts'
 export { currentPipelines, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
 export {
   loadPipeline,
@@ -44,4 +54,5 @@ export { readPipeline } from './read-folder.ts'
 export type { ReadOptions, ReadResult } from './read-pipeline.ts'
 export { openFolder, type PipelineFolder } from './folder.ts'
 export { createSqlTyper, type SqlTyper, type TypedColumn, type TypingSession } from './sql-typer.ts'
+export { textChanges, type TableEffect } from './text-changes.ts'
 export { pipelineJsonSchema } from './text/pipeline-schema.ts'

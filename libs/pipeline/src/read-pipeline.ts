@@ -3,7 +3,7 @@ import { checkDatasets } from './check/check-datasets.ts'
 import { checkModels } from './check/check-models.ts'
 import { checkPlaceholders, type Known } from './check/check-placeholders.ts'
 import { checkServe } from './check/check-serve.ts'
-import { Tables } from './check/tables.ts'
+import { Tables, type TablePlaces } from './check/tables.ts'
 import { CheckedPipeline, type RetryPolicy, type Schedule } from './checked/pipeline.ts'
 import { openFolder, type PipelineFolder } from './folder.ts'
 import { Problems, type Problem } from './problem.ts'
@@ -23,6 +23,8 @@ export type ReadResult = {
   readonly pipeline?: CheckedPipeline
   /** Everything that was found, by file and line. */
   readonly problems: Problem[]
+  /** Where tables and their columns are written, by the table's name. */
+  readonly places: ReadonlyMap<string, TablePlaces>
 }
 
 const PIPELINE_FILE = 'pipeline.yaml'
@@ -31,15 +33,16 @@ const PIPELINE_FILE = 'pipeline.yaml'
 export async function readPipeline(folder: string | PipelineFolder, options: ReadOptions = {}): Promise<ReadResult> {
   const files = typeof folder === 'string' ? openFolder(folder) : folder
   const problems = new Problems()
-  const pipeline = await check(files, options, problems)
-  const sorted = problems.sorted()
-  return pipeline === undefined || problems.hasErrors ? { problems: sorted } : { pipeline, problems: sorted }
+  const tables = new Tables(options.typer, problems)
+  const pipeline = await check(files, options, { problems, tables })
+  const read = { problems: problems.sorted(), places: tables.places }
+  return pipeline === undefined || problems.hasErrors ? read : { pipeline, ...read }
 }
 
 async function check(
   folder: PipelineFolder,
   options: ReadOptions,
-  problems: Problems,
+  { problems, tables }: { readonly problems: Problems; readonly tables: Tables },
 ): Promise<CheckedPipeline | undefined> {
   const content = await folder.read(PIPELINE_FILE)
   if (content === undefined) {
@@ -56,7 +59,6 @@ async function check(
   if (parts === undefined) return undefined
   const schedule = readSchedule(parts, text, problems)
   const retry = readRetry(parts, text, problems)
-  const tables = new Tables(options.typer, problems)
   claimUnusable(text, parts, tables)
   const { sources, datasets } = await checkDatasets(parts, { text, folder, tables, problems })
   const models = await checkModels(parts, { text, folder, tables, sources, problems })

@@ -76,6 +76,52 @@ describe('SDK protocol tests against the loopback endpoint: a load', () => {
     })
   })
 
+  describe('of other columns than those of the table that is there', () => {
+    const narrower = { ...titles, columns: titles.columns.slice(0, 2) }
+    const aView = () => {
+      endpoint.answer = (sql) => {
+        if (sql.startsWith('EXEC sys.sp_refreshview')) return { columns: [], rows: [], rowCount: 0 }
+        if (!sql.includes('sys.sql_expression_dependencies')) return undefined
+        return { columns: [{ name: 'name', type: 'nvarchar' }], rows: [["[mart].[o'best]"]], rowCount: 1 }
+      }
+    }
+
+    test('has the views that read it take on the new ones, once the table is there', async () => {
+      await using it = await given()
+      aView()
+      const { seen } = fail(/never/, 0)
+
+      await it.warehouse.replace(narrower, batches(manyTitles(3)), load)
+
+      const steps = seen.flatMap((sql) => /ALTER SCHEMA|sp_refreshview .*|^COMMIT|^UPDATE \[loader\]/.exec(sql) ?? [])
+      expect(steps.slice(0, 3)).toEqual(['ALTER SCHEMA', "sp_refreshview N'[mart].[o''best]'", 'UPDATE [loader]'])
+    })
+
+    test('is refused for good by the name of a view that reads a column that is to go, and nothing has changed', async () => {
+      await using it = await given()
+      aView()
+      fail(/sp_refreshview/, 207)
+
+      await expect(it.warehouse.replace(narrower, batches(manyTitles(3)), load)).rejects.toMatchObject({
+        code: 'WAREHOUSE_REFUSED',
+        message: expect.stringMatching(
+          /the view \[mart\]\.\[o'best\] reads one that is to go; the table is as it was before; drop the view/,
+        ),
+      })
+      expect(await read(it.warehouse)).toEqual(manyTitles(2))
+      expect(await it.warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 1 })
+    })
+
+    test('asks for no views where the columns are those of before', async () => {
+      await using it = await given()
+      const { seen } = fail(/never/, 0)
+
+      await it.warehouse.replace(titles, batches(manyTitles(3)), load)
+
+      expect(seen.filter((sql) => sql.includes('sys.sql_expression_dependencies'))).toEqual([])
+    })
+  })
+
   test('whose swap has to wait for readers tries the swap again, and does not send the rows again', async () => {
     await using it = await given()
     const { seen } = fail(/DROP TABLE \[mart\]/, 1222, 3)

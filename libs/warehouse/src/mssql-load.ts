@@ -13,6 +13,7 @@ import type { MssqlPool } from './mssql-pool.ts'
 import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { fillStaging } from './mssql-staging.ts'
+import { refreshViews, viewsUpon } from './mssql-views.ts'
 import {
   pipelineOf,
   recordName,
@@ -50,7 +51,10 @@ export async function replaceTable(
           const done = alreadyLoaded(now, table, options)
           if (done !== undefined) return done
           requireBase(pool.location, table, basedOn, now)
+          const isReshaped = now !== undefined && now.shape !== shapeOf(table)
+          const views = isReshaped ? await viewsUpon(session, mssql.martTable(table)) : []
           for (const statement of mssql.swap(staging.name, table)) await session.run(statement)
+          await refreshViews(session, table, views)
           await record(session, table, options, rowCount)
           return { outcome: 'replaced', rowCount, sentRowCount: staging.sent }
         }),

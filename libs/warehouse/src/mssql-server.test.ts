@@ -43,6 +43,29 @@ describe.skipIf(server === undefined)(`a SQL Server${reason}`, () => {
     expect(described).toEqual([titles.description, 'The key.', 'From 0 to 10.'].map((about) => ({ about })))
   })
 
+  test('a view takes on other columns of its table, and one that reads a column that is to go ends the load', async () => {
+    await using it = await open()
+    await it.warehouse.replace(titles, batches(manyTitles(2)), { task: 't1', version: 1 })
+    await it.sql(`EXEC(N'CREATE VIEW [mart].[all_of_it] AS SELECT * FROM [mart].[titles]')`)
+    const columnsOf = async () =>
+      await it.sql(`SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(N'mart.all_of_it') ORDER BY column_id`)
+    const narrower = { ...titles, columns: titles.columns.slice(0, 2) }
+
+    await it.warehouse.replace(narrower, batches(manyTitles(3)), { task: 't2', version: 2 })
+    expect(await columnsOf()).toEqual([{ name: 'title_id' }, { name: 'Name of it' }])
+
+    await it.sql(`EXEC(N'CREATE VIEW [mart].[names] AS SELECT [Name of it] FROM [mart].[titles]')`)
+    const narrowest = { ...titles, columns: titles.columns.slice(0, 1) }
+    await expect(
+      it.warehouse.replace(narrowest, batches(manyTitles(4)), { task: 't3', version: 3 }),
+    ).rejects.toMatchObject({
+      code: 'WAREHOUSE_REFUSED',
+      message: expect.stringMatching(/the view \[mart\]\.\[names\] reads one that is to go/),
+    })
+    expect(await columnsOf()).toHaveLength(2)
+    expect(await it.warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 2 })
+  })
+
   test('a reader whose query takes long does not stop the load, and sees the old rows', async () => {
     await using it = await open()
     await it.warehouse.replace(titles, batches(manyTitles(2)), { task: 't1', version: 1 })

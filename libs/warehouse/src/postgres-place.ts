@@ -3,6 +3,7 @@ import { WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
 import { sqlStateOf } from './postgres-errors.ts'
 import * as place from './postgres-place-sql.ts'
 import type { Queries } from './postgres-session.ts'
+import { reshapeInPlace } from './postgres-reshape.ts'
 import { martTable } from './postgres-sql.ts'
 import type { WarehouseTable } from './warehouse.ts'
 
@@ -27,9 +28,10 @@ export type Placing = {
  *
  * The staged table takes the old one's place and its grants. That is quick, but it is another table: views that others
  * made, foreign keys, indexes, policies belong to the old one. Where there are such, and where somebody reads the old
- * table all the time, the rows are replaced within the table instead: slower, but in nobody's way.
+ * table all the time, the rows are replaced within the table instead: slower, but in nobody's way. Other columns are then
+ * given to the table by `ALTER TABLE`, and what others built upon it stays.
  *
- * @throws {WarehouseRefusedError} terminal: others have built upon a table that is to get other columns
+ * @throws {WarehouseRefusedError} terminal: others have built upon what is to go, or to get another type or key
  * @throws {WarehouseUnavailableError} transient: a table that is to get other columns is being read all the time
  */
 export async function placeStaged(queries: Queries, placing: Placing): Promise<void> {
@@ -37,18 +39,34 @@ export async function placeStaged(queries: Queries, placing: Placing): Promise<v
   const upon = await queries.query<{ what: string }>(place.BUILT_UPON, [martTable(table)])
   if (upon.length === 0) {
     if (await swap(queries, placing)) return
-    if (!isSameShape)
-      throw new WarehouseUnavailableError(
-        location,
-        `${table.name} is to get other columns, for which nobody may read it for a moment, but it is read all the time`,
-      )
-  } else if (!isSameShape) {
-    throw builtUpon(
-      table,
-      upon.map(({ what }) => what),
-    )
+    if (!isSameShape) throw isReadAllTheTime(location, table)
   }
+  const after = isSameShape ? [] : await reshape(queries, placing, upon)
   await replaceRows(queries, placing)
+  for (const statement of after) await queries.exec(statement)
+}
+
+/** @returns what is left to do once the rows are replaced */
+async function reshape(
+  queries: Queries,
+  { table, staged, location, swapWaitsMs }: Placing,
+  upon: readonly { readonly what: string }[],
+): Promise<readonly string[]> {
+  const target = martTable(table)
+  const reshaped = await reshapeInPlace(queries, { target, staged: staged.sql, table, waitsMs: swapWaitsMs })
+  if (reshaped.outcome === 'done') return reshaped.after
+  if (reshaped.outcome === 'busy') throw isReadAllTheTime(location, table)
+  throw builtUpon(
+    table,
+    upon.map(({ what }) => what),
+  )
+}
+
+function isReadAllTheTime(location: string, table: WarehouseTable): WarehouseUnavailableError {
+  return new WarehouseUnavailableError(
+    location,
+    `${table.name} is to get other columns, for which nobody may read it for a moment, but it is read all the time`,
+  )
 }
 
 /** @returns false when somebody read the old table at every try */

@@ -4,6 +4,8 @@ export type WarehouseColumn = {
   /** `BOOLEAN`, `INTEGER`, `BIGINT`, `DOUBLE`, `DECIMAL(p,s)`, `VARCHAR`, `VARCHAR(n)`, `DATE`, `TIME`, `TIMESTAMP WITH TIME ZONE`, `BLOB`, or any of them with `[]` (stored as JSON text). */
   readonly type: string
   readonly required: boolean
+  /** Names that the column had before, the latest first. */
+  readonly renamedFrom?: readonly string[]
   readonly description?: string
 }
 

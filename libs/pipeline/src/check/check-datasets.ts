@@ -36,6 +36,7 @@ export async function checkDatasets(
       if (contract === undefined) continue
       const checked = checkDataset({ source: name, dataset, details, contract }, place)
       datasets.push(checked)
+      tables.placed(dataset, contract.places.list, contract.places.columns)
       const known = await tables.add(tableOf(checked), contract.brokenColumns.size === 0)
       const columns = contract.columns.map((column) => column.name)
       await checkRules(contract.rules, {
@@ -141,6 +142,7 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
       ...(contract.description === undefined ? {} : { description: contract.description }),
       columns,
       primaryKey: [...contract.primaryKey],
+      ...(contract.dropped.length === 0 ? {} : { dropped: [...contract.dropped] }),
       rowRules: contract.rules.rows.map(({ rule }) => rule),
       tableRules: contract.rules.tables.map(({ rule }) => rule),
     },

@@ -7,10 +7,11 @@ import { parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import type { TypedColumn } from '../sql-typer.ts'
 import type { Model } from '../text/read-model.ts'
+import { checkEvolution } from '../text/read-evolution.ts'
 import { checkRules } from './check-rules.ts'
 import { typeOf } from './check-sql.ts'
 import { personalColumns, type RefinedTable } from './personal.ts'
-import { asTable, HISTORY_COLUMNS, storedColumns } from './stored-columns.ts'
+import { asTable, HISTORY_COLUMNS, placesOf, storedColumns } from './stored-columns.ts'
 import type { Tables } from './tables.ts'
 
 /** What a model reads. */
@@ -47,6 +48,17 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   checkHeaderColumns(model, columns, problems)
   const personal = personalColumns(model.sql, usable, typed)
   checkAnonymous(model, personal, columns, problems)
+  const renamedFrom = Object.fromEntries(
+    Object.entries(header.renamedFrom ?? {}).map(([name, formers]) => [name, [formers].flat()]),
+  )
+  checkEvolution({
+    columns: asTable(columns, materializationOf(model)).map(({ name }) => name),
+    renamedFrom,
+    dropped: header.dropped ?? [],
+    placeOf: (name) => model.headerText.at(name === undefined ? ['dropped'] : ['renamedFrom', name]),
+    problems,
+  })
+  tables.placed(model.name, model.at(0), placesOf(model, columns))
   for (const name of header.anonymous ?? []) personal.delete(name.toLowerCase())
   const known = await tables.add(
     {
@@ -74,6 +86,8 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
     key: header.key ?? [],
     partitionBy: header.partitionBy ?? [],
     ...(rowsIn === undefined ? {} : { rowsIn }),
+    ...(header.renamedFrom === undefined ? {} : { renamedFrom }),
+    ...(header.dropped === undefined ? {} : { dropped: header.dropped }),
     columns: columns.map((column) => {
       const description = header.columns?.[column.name]
       return { ...column, ...(description === undefined ? {} : { description }) }
@@ -174,6 +188,14 @@ function checkHeaderColumns({ header, headerText }: Model, columns: readonly Typ
           'name a column with one value',
         )
     }
+  }
+  for (const name of Object.keys(header.renamedFrom ?? {})) {
+    if (!names.includes(name))
+      problems.error(
+        headerText.atKey(['renamedFrom', name]),
+        `\`renamedFrom\` names \`${name}\`, which the SELECT does not give`,
+        suggest(name, names),
+      )
   }
   const described = asTable(columns, header.materialization ?? 'table').map(({ name }) => name)
   for (const name of Object.keys(header.columns ?? {})) {

@@ -112,11 +112,12 @@ function shapeOf(table: string, { datasets, models, tables }: ServeContext): Sha
   const dataset = datasets.find(({ name }) => name === table)
   if (dataset !== undefined) {
     const { columns, primaryKey, description } = dataset.contract
-    const served = columns.map(({ name, type, maxLength, required, description: about }) => ({
+    const served = columns.map(({ name, type, maxLength, required, renamedFrom, description: about }) => ({
       name,
       type,
       ...(maxLength === undefined ? {} : { maxLength }),
       required,
+      ...(renamedFrom === undefined ? {} : { renamedFrom }),
       ...(about === undefined ? {} : { description: about }),
     }))
     return { columns: served, primaryKey, ...(description === undefined ? {} : { description }) }
@@ -137,6 +138,7 @@ function shapeOf(table: string, { datasets, models, tables }: ServeContext): Sha
         name,
         type,
         required: primaryKey.includes(name) || (history && name === 'is_current'),
+        ...(model.renamedFrom?.[name] === undefined ? {} : { renamedFrom: model.renamedFrom[name] }),
         ...(description === undefined ? {} : { description }),
       }
     })

@@ -88,6 +88,11 @@ function faultOf(
   }
 }
 
+/** Where each column of the result gets its name. */
+export function placesOf(model: Model, columns: readonly TypedColumn[]): ReadonlyMap<string, Place> {
+  return new Map(columns.map(({ name }) => [name, placeOf(name, model)]))
+}
+
 /** Where a column of the result gets its name; the beginning of the SELECT when it is nowhere given one. */
 function placeOf(name: string, model: Model): Place {
   const pieces = [...scanSql(model.sql)].filter((piece) => piece.kind !== 'comment' && piece.text.trim() !== '')

@@ -5,9 +5,14 @@ import type { RefinedTable } from './personal.ts'
 /** What every refined dataset has besides its contract's columns: the start of the window in which the row landed. */
 export const WINDOW_COLUMN = { name: '_window', type: 'TIMESTAMP WITH TIME ZONE' } as const
 
+/** Where a table's columns are written: each, and all of them. */
+export type TablePlaces = { readonly place: Place; readonly columns: ReadonlyMap<string, Place> }
+
 /** The refined tables of a pipeline, as they become known. Names are compared without case, as SQL does. */
 export class Tables {
   readonly typer: SqlTyper | undefined
+  /** Where tables and their columns are written, by the table's name. */
+  readonly places = new Map<string, TablePlaces>()
   readonly #problems: Problems
   readonly #claimed = new Map<string, { readonly name: string; readonly place: Place }>()
   readonly #usable = new Map<string, RefinedTable>()
@@ -31,6 +36,11 @@ export class Tables {
     }
     this.#claimed.set(name.toLowerCase(), { name, place })
     return true
+  }
+
+  /** Notes where a table's columns are written. */
+  placed(table: string, place: Place, columns: ReadonlyMap<string, Place>): void {
+    this.places.set(table, { place, columns })
   }
 
   /** Makes a table's columns known. @returns whether queries over it can be typed */

@@ -60,6 +60,8 @@ export const CheckedColumn = z.object({
   required: z.boolean(),
   /** Personal data, and where the contract lets it go besides raw. */
   personal: z.object({ allowedIn: z.array(z.enum(['refined', 'mart'])) }).optional(),
+  /** Names that the column had before, the latest first: values that the table has under one of them are the column's. */
+  renamedFrom: z.array(z.string()).optional(),
   description: z.string().optional(),
   reading: ColumnReading,
 })
@@ -85,6 +87,8 @@ export const CheckedContract = z.object({
   columns: z.array(CheckedColumn).min(1),
   /** Columns in order; empty when rows have no identity (then only exact duplicates are duplicates). */
   primaryKey: z.array(z.string()),
+  /** Columns that the table may have from a contract of before, and is to lose with their values. */
+  dropped: z.array(z.string()).optional(),
   rowRules: z.array(RowRule),
   tableRules: z.array(TableRule),
 })

@@ -31,6 +31,10 @@ export const CheckedModel = z.object({
   rowsIn: z.string().optional(),
   /** The result's columns, without `_reject`, with the types that the table has: the result is cast to them. */
   columns: z.array(z.object({ name: z.string(), type: z.string(), description: z.string().optional() })),
+  /** By a column's name, the names that it had before: what the table has under one of them is the column's. */
+  renamedFrom: z.record(z.string(), z.array(z.string())).optional(),
+  /** Columns that the table may have from a SELECT of before, and is to lose with their values. */
+  dropped: z.array(z.string()).optional(),
   rowRules: z.array(RowRule),
   tableRules: z.array(TableRule),
 })
@@ -49,6 +53,7 @@ export const ServedTable = z.object({
       type: z.string(),
       maxLength: z.int().optional(),
       required: z.boolean(),
+      renamedFrom: z.array(z.string()).optional(),
       description: z.string().optional(),
     }),
   ),

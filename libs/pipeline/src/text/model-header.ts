@@ -30,6 +30,11 @@ export const ModelHeader = mapping({
   partitionBy: z.array(text).optional(),
   rowsIn: text.optional().describe('A query that says how many rows the SELECT accounts for.'),
   columns: z.record(text, z.string()).optional().describe('Descriptions of columns.'),
+  renamedFrom: z
+    .record(text, z.union([text, z.array(text).min(1, 'expected at least one name')]))
+    .optional()
+    .describe('Names that a column had before, by its name: `{ status: state }`.'),
+  dropped: z.array(text).optional().describe('Columns that the table had and is to lose with their values.'),
   rules: z.array(rule).optional(),
   anonymous: z
     .array(text)

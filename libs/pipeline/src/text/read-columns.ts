@@ -29,14 +29,14 @@ export function readColumns(
     const details =
       given === undefined ? {} : typeof given === 'string' || Array.isArray(given) ? { from: given } : given
     checkDetails(column, details, { ...place, path: [...place.path, column.name] })
-    return { ...column, reading: readingOf(column.name, details, { physicalName, timeZone }) }
+    return { ...column, reading: readingOf(column, details, { physicalName, timeZone }) }
   })
   reportSharedNames(checked, place)
   return checked
 }
 
 function readingOf(
-  name: string,
+  { name, renamedFrom = [] }: Pick<ContractColumn, 'name' | 'renamedFrom'>,
   details: ColumnDetailsText,
   contract: Pick<ContractColumn, 'physicalName' | 'timeZone'>,
 ): ColumnReading {
@@ -45,6 +45,8 @@ function readingOf(
     ...(typeof from === 'string' ? [from] : from),
     ...(contract.physicalName === undefined ? [] : [contract.physicalName]),
     name,
+    // Files of before may name it so, and a source that nobody has asked does so still: unless `from` says otherwise.
+    ...(details.from === undefined ? renamedFrom : []),
   ]
   const seen = new Set<string>()
   // The contract's own name is always understood, after those that were preferred to it.

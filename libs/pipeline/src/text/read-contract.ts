@@ -1,13 +1,14 @@
 import { isTimeZone } from '@cinelake/core'
 import type { CheckedColumn } from '../checked/dataset.ts'
 import { closestName, suggest } from '../did-you-mean.ts'
-import type { Problems } from '../problem.ts'
+import type { Place, Problems } from '../problem.ts'
 import { checkShape } from './check-shape.ts'
 import { columnType } from './column-type.ts'
 import { CONTRACT_FALLBACK, ContractText, type PropertyText, type SchemaObjectText } from './contract-schema.ts'
 import { optionRules } from './column-rules.ts'
 import { primaryKeyOf } from './primary-key.ts'
 import { qualityRule, type PlacedRules } from './quality.ts'
+import { checkEvolution, readDropped, readRenamedFrom } from './read-evolution.ts'
 import { uniqueRuleNames } from './rule-names.ts'
 import { readYaml, type YamlPath, type YamlText } from './yaml-text.ts'
 
@@ -29,6 +30,10 @@ export type Contract = {
   /** Names of columns that are there but cannot be used: they are not reported as unknown as well. */
   readonly brokenColumns: ReadonlySet<string>
   readonly primaryKey: readonly string[]
+  /** Columns that the table had and is to lose. */
+  readonly dropped: readonly string[]
+  /** Where each column is written, and the list of them. */
+  readonly places: { readonly columns: ReadonlyMap<string, Place>; readonly list: Place }
   readonly rules: PlacedRules
 }
 
@@ -81,6 +86,16 @@ export function readContract(file: string, content: string, dataset: string, pro
     )
   }
   uniqueRuleNames(rules, problems)
+  const dropped = readDropped(object.customProperties ?? [], { text, path: objectPath, problems })
+  const places = new Map(columns.map(({ column, at }) => [column.name, text.at([...context.path, at])] as const))
+  const list = text.at(objectPath)
+  checkEvolution({
+    columns: properties.names,
+    renamedFrom: Object.fromEntries(columns.map(({ column }) => [column.name, column.renamedFrom ?? []])),
+    dropped,
+    placeOf: (name) => (name === undefined ? list : (places.get(name) ?? list)),
+    problems,
+  })
   return {
     file,
     id: contract.id,
@@ -92,6 +107,8 @@ export function readContract(file: string, content: string, dataset: string, pro
     })),
     brokenColumns: new Set(properties.names.filter((name) => !names.includes(name))),
     primaryKey: primaryKey.filter((name) => names.includes(name)),
+    dropped,
+    places: { columns: places, list },
     rules,
   }
 }
@@ -122,6 +139,7 @@ function readColumn(property: PropertyText, at: number, { text, problems, path }
   const here = [...path, at]
   const reading = columnType(property)
   const personal = readPersonal(property, here, text, problems)
+  const renamedFrom = readRenamedFrom(property.name, property.customProperties ?? [], { text, path: here, problems })
   const timeZone = property.logicalTypeOptions?.defaultTimezone
   if (timeZone !== undefined && !isTimeZone(timeZone)) {
     problems.error(
@@ -146,6 +164,7 @@ function readColumn(property: PropertyText, at: number, { text, problems, path }
     ...reading,
     required: property.required ?? false,
     ...(personal === undefined ? {} : { personal }),
+    ...(renamedFrom.length === 0 ? {} : { renamedFrom: [...renamedFrom] }),
     ...(property.description === undefined ? {} : { description: property.description }),
     physicalName: property.physicalName,
     timeZone,

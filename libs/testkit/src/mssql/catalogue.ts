@@ -37,6 +37,7 @@ CREATE VIEW sys.database_permissions AS SELECT 3 AS class, n.oid::int AS major_i
   'SELECT'::text AS permission_name, 'G'::text AS state
   FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a WHERE a.privilege_type = 'USAGE' AND a.grantee <> n.nspowner;
 CREATE VIEW sys.key_constraints AS SELECT conname::text AS name, conrelid::int AS parent_object_id FROM pg_constraint WHERE contype = 'p';
+CREATE VIEW sys.sql_expression_dependencies AS SELECT 0 AS referencing_id, 0 AS referenced_id WHERE false;
 GRANT USAGE ON SCHEMA sys TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA sys TO PUBLIC;
 `

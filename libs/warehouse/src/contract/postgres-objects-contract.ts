@@ -110,6 +110,62 @@ export function postgresObjectsContract(name: string, open: OpenPostgresWarehous
       expect(await load(given, 2, manyTitles(3), narrower)).toMatchObject({ outcome: 'replaced' })
     })
 
+    test('a view and its grants go on over new columns, wider types and columns that are renamed', async () => {
+      await using given = await open()
+      await using roles = await someRoles(given)
+      const [analyst] = roles.names
+      await load(given, 1)
+      await given.sql('CREATE VIEW mart.best AS SELECT title_id, "Name of it", genres FROM mart.titles')
+      await given.sql(`GRANT SELECT ON mart.titles, mart.best TO ${analyst}`)
+      const columns = titles.columns.map((column) => {
+        if (column.name === 'Name of it') return { ...column, name: 'title', renamedFrom: ['name', 'Name of it'] }
+        return column.name === 'score' ? { ...column, type: 'DECIMAL(6,3)' } : column
+      })
+      const changed = { ...titles, columns: [...columns, { name: 'country', type: 'VARCHAR', required: true }] }
+      const row = (id: number) => {
+        const { 'Name of it': _, ...others } = title(id, { score: '7.125' })
+        return { ...others, title: `Title ${id}!`, country: 'DE' }
+      }
+
+      const outcome = await given.warehouse.replace(changed, batches([row(1), row(2)]), { task: 't', version: 2 })
+
+      expect(outcome).toMatchObject({ outcome: 'replaced', rowCount: 2 })
+      expect(await given.sql('SELECT title_id, "Name of it" AS name FROM mart.best ORDER BY 1')).toEqual([
+        { title_id: 1, name: 'Title 1!' },
+        { title_id: 2, name: 'Title 2!' },
+      ])
+      expect(await given.sql('SELECT title, score, country FROM mart.titles ORDER BY title_id LIMIT 1')).toEqual([
+        { title: 'Title 1!', score: '7.125', country: 'DE' },
+      ])
+      const rights = `SELECT has_table_privilege('${analyst}', 'mart.titles', 'SELECT') AS own, has_table_privilege('${analyst}', 'mart.best', 'SELECT') AS view`
+      expect(await given.sql(rights)).toEqual([{ own: true, view: true }])
+      const [country] = await given.sql(
+        `SELECT is_nullable AS nullable FROM information_schema.columns WHERE table_schema = 'mart' AND table_name = 'titles' AND column_name = 'country'`,
+      )
+      expect(country).toEqual({ nullable: 'NO' })
+      // And then it is a table like any other.
+      expect(await given.warehouse.replace(changed, batches([row(3)]), { task: 't', version: 3 })).toMatchObject({
+        rowCount: 1,
+      })
+      expect(await given.sql('SELECT count(*)::int AS n FROM mart.best')).toEqual([{ n: 1 }])
+    })
+
+    test('a column that a view shows does not get another type behind its back', async () => {
+      await using given = await open()
+      await load(given, 1)
+      await given.sql('CREATE VIEW mart.best AS SELECT title_id, score FROM mart.titles')
+      const columns = titles.columns.map((column) =>
+        column.name === 'score' ? { ...column, type: 'DECIMAL(5,1)' } : column,
+      )
+
+      await expect(load(given, 2, manyTitles(3), { ...titles, columns })).rejects.toMatchObject({
+        code: 'WAREHOUSE_REFUSED',
+        message: expect.stringMatching(/view mart\.best; the table is as it was before/),
+      })
+      expect(await given.sql('SELECT * FROM mart.best ORDER BY 1 LIMIT 1')).toEqual([{ title_id: 1, score: '7.5' }])
+      expect(await given.warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 1 })
+    })
+
     test('a foreign key that others made holds; rows that it needs cannot go', async () => {
       await using given = await open()
       await load(given, 1)
