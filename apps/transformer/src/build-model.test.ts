@@ -329,7 +329,12 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
   const directory = stack.use(await temporaryDirectory())
   const disk = stack.use(await createDirectoryLake(`${directory.path}/lake`))
   const engine = stack.use(
-    await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: `${directory.path}/scratch` }),
+    await createDuckDbEngine({
+      memoryBytes,
+      threads: 2,
+      scratchDirectory: `${directory.path}/scratch`,
+      directories: [directory.path],
+    }),
   )
   const session = stack.use(await engine.session())
   const clock = fixedClock()

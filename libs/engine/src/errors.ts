@@ -1,4 +1,5 @@
 import { TerminalError, TransientError } from '@cinelake/core'
+import type { SqlRefusal } from './engine.ts'
 
 /** Where in a SQL text something is, counted from 1. */
 export type SqlPosition = { readonly line: number; readonly column: number }
@@ -13,6 +14,16 @@ export class SqlInvalidError extends TerminalError {
     const where = position === undefined ? '' : ` [line=${position.line} column=${position.column}]`
     super(`SQL is not valid${where}: ${said}`, position === undefined ? {} : { ...position })
     this.position = position
+  }
+}
+
+/** SQL of a pipeline that reads something besides its inputs, or does not come out the same again. Terminal. */
+export class SqlRefusedError extends TerminalError {
+  readonly code = 'ENGINE_SQL_REFUSED'
+
+  constructor(what: string, { message, remedy, position }: Pick<SqlRefusal, 'message' | 'remedy' | 'position'>) {
+    const where = position === undefined ? '' : ` line=${position.line} column=${position.column}`
+    super(`SQL of the pipeline is refused [in=${what}${where}]: ${message}; ${remedy}`, { in: what, ...position })
   }
 }
 

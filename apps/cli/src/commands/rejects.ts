@@ -49,7 +49,7 @@ export const addRejects: AddCommand = (program, context) => {
 async function rejects(dataset: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
   const config = platformConfig(settings, options.state)
   await using lake = await openExistingLake(config)
-  await using engine = await openEngine(config)
+  await using engine = await openEngine(config, lake)
   await using session = await engine.session()
   await using view = await rejectsTable(lake, dataset).view(session)
   if (view === undefined && (await refinedTable(lake, dataset).snapshot()) === undefined) {
