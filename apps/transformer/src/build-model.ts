@@ -20,6 +20,7 @@ import { isCommitted, planBuild } from './build-plan.ts'
 import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
+import { checkModelSql } from './own-sql.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -89,6 +90,7 @@ async function make(
   { command, model, table, session, signal }: Work,
   { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<Made> {
+  await checkModelSql(session, model, command.window)
   await using _inputs = await openInputs(command, model, { lake, clock, session, signal })
   const sql = bindWindow(model.sql, command.window)
   const hasReject = (await session.describe(sql)).some(({ name }) => name.toLowerCase() === '_reject')

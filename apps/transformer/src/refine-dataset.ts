@@ -5,6 +5,7 @@ import type { SqlEngine } from '@cinelake/engine'
 import { readManifest, type Lake } from '@cinelake/lake'
 import { loadPipeline } from '@cinelake/pipeline'
 import { checkRefined } from './refine-checks.ts'
+import { checkRuleSql } from './own-sql.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
@@ -40,6 +41,7 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       return untouched(dataset.name, plan.version, plan.action)
     }
     await using session = await engine.session()
+    await checkRuleSql(session, dataset.contract)
     await using scratch = await lake.scratch()
     const deps = { lake, engine, session, directory: scratch.directory, signal, progress: context.progress }
     await beginRejects(deps)

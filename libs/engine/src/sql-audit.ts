@@ -167,11 +167,18 @@ function checkCall(name: string, node: Node, allowed: ReadonlySet<string>, { not
       remedy: 'say why a row is wrong in a column `_reject`, or write a rule',
       offset,
     })
-  } else if (!allowed.has(name) && !(allowed === ALLOWED_FUNCTIONS && isOperator(name))) {
+  } else if (OUTSIDE.test(name)) {
     note({
       name,
-      message: `\`${name}\` is none of the functions that compute from their arguments alone`,
+      message: `\`${name}\` reads something besides the inputs`,
       remedy: 'a model reads datasets and models by name; make what it needs a dataset of a source',
+      offset,
+    })
+  } else if (!allowed.has(name)) {
+    note({
+      name,
+      message: `\`${name}\` is none of the functions that SQL of a pipeline may call`,
+      remedy: 'use functions that compute from their arguments alone; docs/pipeline.md says which',
       offset,
       choices: allowed,
     })
@@ -183,7 +190,9 @@ function isAgeOfNow(name: string, node: Node): boolean {
   return name === 'age' && Array.isArray(node['children']) && node['children'].length < 2
 }
 
-const isOperator = (name: string) => !/[a-z_]/i.test(name)
+/** Names that say that files, other databases, settings or the engine itself are read; for the message alone. */
+const OUTSIDE =
+  /^(?:read_\w+|\w+_scan|glob|sniff_csv|parquet_\w+|getenv|query|query_table|json_execute_serialized_sql|from_substrait\w*|duckdb_\w+|pragma_\w+|pg_\w+|icu_calendar_names|current_setting|getvariable|which_secret|sql_auto_complete|\w+_(?:query|attach))$/
 
 function checkColumn(node: Node, { note }: Scope): void {
   const names = node['column_names']
