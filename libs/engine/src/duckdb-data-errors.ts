@@ -49,11 +49,11 @@ const FORMS: readonly Form[] = [
   ),
   form(
     "^Type (?<from>TYPE) with value .* can't be cast (?:because the value is out of range for|to) the destination type (?<to>TYPE)(?: when casting from source column [^'\"]*)?$",
-    ({ from, to }) => `a ${from} does not fit into ${to}`,
+    ({ from, to }) => `a value of type ${from} does not fit into ${to}`,
   ),
   form(
     '^Could not cast value .* (?:from (?<from>TYPE) )?to (?<to>TYPE)',
-    ({ from, to }) => `a ${from ?? 'value'} does not fit into ${to}`,
+    ({ from, to }) => `a value${from === undefined ? '' : ` of type ${from}`} does not fit into ${to}`,
   ),
   form('^Casting value .* to type (?<to>TYPE) failed', ({ to }) => `a value does not fit into ${to}`),
   form(
@@ -62,9 +62,12 @@ const FORMS: readonly Form[] = [
   ),
   form(
     '^Overflow in (?<what>addition|subtraction|multiplication|division|negation) of (?<type>TYPE)',
-    ({ what, type }) => `a ${what} goes beyond ${type}`,
+    ({ what, type }) => `the result of ${what} does not fit into ${type}`,
   ),
-  form('^Overflow in (?<what>addition|subtraction|multiplication)', ({ what }) => `a ${what} goes beyond its type`),
+  form(
+    '^Overflow in (?<what>addition|subtraction|multiplication)',
+    ({ what }) => `the result of ${what} does not fit into its type`,
+  ),
   fixed('^invalid date field format', 'a text is no date; expected YYYY-MM-DD'),
   fixed('^date field value out of range', 'a text is no date that exists; expected YYYY-MM-DD'),
   fixed('^invalid timestamp field format', 'a text is no timestamp; expected YYYY-MM-DD HH:MM:SS[.US][±HH[:MM]]'),
@@ -77,6 +80,7 @@ const FORMS: readonly Form[] = [
     '^(?:Date|Time|Timestamp|Epoch seconds|Value|Interval value)(?: value)? (?:is )?out of range',
     'a value is out of range',
   ),
+  fixed('^Cannot change configuration option', 'the configuration of the engine is locked'),
   fixed('^Malformed JSON', 'a text is no JSON'),
   fixed('^Failed to cast value', 'a value of a JSON document is of another type'),
   fixed(

@@ -58,10 +58,15 @@ export async function translateError(
   if (ABOUT_THE_TEXT.has(kind) && (await isAboutText(original.message)))
     return new SqlInvalidError(message.trim().replaceAll(/\s*\n\s*/g, ' '), where)
   if (kind === '') return original
+  if (kind === 'Permission') return new SqlInvalidError(CLOSED, where)
   const call = offset === undefined || offset < 0 ? undefined : callAt(sql.given, offset)
   const said = withoutData(message, sql.given)
   return new SqlFailedError(kind, call === undefined ? said : `${said}, at \`${call}\``, where)
 }
+
+/** A path may come from a row. */
+const CLOSED =
+  'it reaches for what is closed to it: files outside of the folders of the engine, extensions or the configuration'
 
 /** Whether DuckDB stopped because it was told to. */
 export function isInterrupt(thrown: unknown): boolean {
@@ -93,7 +98,7 @@ function parseJson(text: string): Record<string, unknown> | undefined {
 
 /** Files of a partition have its values in their paths: they may be personal, and errors travel. */
 function aboutFiles(message: string): string {
-  return firstLine(message).replaceAll(/([^/\\"'\s=]+)=[^/\\"']*(?=[/\\])/g, '$1=…')
+  return firstLine(message).replaceAll(/([^/\\"'\s=]+)=[^/\\"']*/g, '$1=…')
 }
 
 function firstLine(message: string): string {

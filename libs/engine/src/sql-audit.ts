@@ -18,10 +18,17 @@ type Node = Readonly<Record<string, unknown>>
 const RELATIONS: ReadonlySet<unknown> = new Set(['SUBQUERY', 'JOIN', 'EXPRESSION_LIST', 'PIVOT', 'EMPTY'])
 
 /** Kinds of expressions that are looked through. Functions are looked at by name; others are refused. */
-const EXPRESSIONS: ReadonlySet<unknown> = new Set([
-  ...['BETWEEN', 'CASE', 'CAST', 'COLLATE', 'COLUMN_REF', 'COMPARISON', 'CONJUNCTION', 'CONSTANT', 'FUNCTION'],
-  ...['LAMBDA', 'LAMBDA_REF', 'OPERATOR', 'POSITIONAL_REFERENCE', 'STAR', 'SUBQUERY', 'WINDOW'],
-])
+const EXPRESSIONS: ReadonlySet<unknown> = new Set(
+  ['BETWEEN', 'CASE', 'CAST', 'COLLATE', 'COLUMN_REF', 'COMPARISON', 'CONJUNCTION', 'CONSTANT', 'FUNCTION'].concat(
+    'LAMBDA',
+    'LAMBDA_REF',
+    'OPERATOR',
+    'POSITIONAL_REFERENCE',
+    'STAR',
+    'SUBQUERY',
+    'WINDOW',
+  ),
+)
 
 /** Kinds of queries. */
 const QUERIES: ReadonlySet<unknown> = new Set(['SELECT_NODE', 'SET_OPERATION_NODE', 'RECURSIVE_CTE_NODE', 'CTE_NODE'])
