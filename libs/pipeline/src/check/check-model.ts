@@ -2,6 +2,7 @@ import { asksForWindow, unknownPlaceholders } from '../bind-window.ts'
 import type { CheckedModel, Materialization } from '../checked/model.ts'
 import { suggest } from '../did-you-mean.ts'
 import type { Place, Problems } from '../problem.ts'
+import { ROWS } from '../sql/lineage.ts'
 import { parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import type { TypedColumn } from '../sql-typer.ts'
@@ -51,6 +52,9 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   const personal = personalColumns(model.sql, usable, typed)
   checkAnonymous(model, personal, columns, problems)
   for (const name of header.anonymous ?? []) personal.delete(name.toLowerCase())
+  // Where every column is harmless, the number of rows is.
+  if (header.anonymous !== undefined && columns.every(({ name }) => !personal.has(name.toLowerCase())))
+    personal.delete(ROWS)
   const isAdded = await tables.add(
     {
       name: model.name,
