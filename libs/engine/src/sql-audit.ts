@@ -185,7 +185,7 @@ function checkCall(name: string, node: Node, allowed: ReadonlySet<string>, { not
     note({
       name,
       message: `\`${name}\` is none of the functions that SQL of a pipeline may call`,
-      remedy: 'use functions that compute from their arguments alone; docs/pipeline.md says which',
+      remedy: 'use functions that compute from their arguments alone',
       offset,
       choices: allowed,
     })
