@@ -12,8 +12,25 @@ const GENERATORS: ReadonlySet<string> = new Set([
 ])
 
 const COMPARISONS: ReadonlySet<string> = new Set([
-  ...['lt', 'lte', 'gt', 'gte', 'eq', 'neq', 'between', 'like', 'ilike', 'similar_to', 'regexp_like', 'in', 'glob'],
-  ...['null_safe_eq', 'null_safe_neq', 'is_distinct_from', 'is_not_distinct_from', 'starts_with', 'contains'],
+  'lt',
+  'lte',
+  'gt',
+  'gte',
+  'eq',
+  'neq',
+  'between',
+  'like',
+  'ilike',
+  'similar_to',
+  'regexp_like',
+  'in',
+  'glob',
+  'null_safe_eq',
+  'null_safe_neq',
+  'is_distinct_from',
+  'is_not_distinct_from',
+  'starts_with',
+  'contains',
 ])
 const EQUALITIES: ReadonlySet<string> = new Set([
   'eq',
@@ -130,7 +147,7 @@ function comparesRows(kind: string, node: Node): boolean {
 }
 
 /** Functions that stand in the place of a table: `range(1, n)`. */
-function* tableCallsIn(from: unknown): Generator<unknown> {
+function* tableCallsIn(from: unknown): Generator {
   if (!isNode(from)) return
   const items = Array.isArray(from['expressions']) ? (from['expressions'] as unknown[]) : [from['this']]
   for (const item of items) {
