@@ -30,7 +30,12 @@ async function runService(contest: Contest, service: Service): Promise<number> {
   const memoryBytes = ENGINE_BYTES[memory]
   if (memoryBytes === undefined) throw new Error(`no bytes are known for a memory limit of ${memory}`)
   await using lake = await createDirectoryLake(join(out, 'lake'))
-  await using engine = await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: join(out, 'scratch') })
+  await using engine = await createDuckDbEngine({
+    memoryBytes,
+    threads: 2,
+    scratchDirectory: join(out, 'scratch'),
+    directories: lake.localDirectories,
+  })
   const pipeline = await loadPipeline(lake, await pipelineRef(lake, engine))
   const { digest } = freezePipeline(pipeline)
   const window = parseWindow(pipeline.schedule, '2026-03-01')

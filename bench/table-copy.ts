@@ -68,7 +68,12 @@ async function ours(url: string): Promise<number> {
   try {
     await using lake = await createDirectoryLake(join(directory, 'lake'))
     const scratchDirectory = join(directory, 'scratch')
-    await using engine = await createDuckDbEngine({ memoryBytes: 128 * MIB, threads: 2, scratchDirectory })
+    await using engine = await createDuckDbEngine({
+      memoryBytes: 128 * MIB,
+      threads: 2,
+      scratchDirectory,
+      directories: [directory],
+    })
     const { signal } = new AbortController()
     await using database = openDatabase({ source: 'bench', url, timeoutMs: 60_000, signal })
     const table = await database.describe({ schema: 'public', name: 'viewings' })

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cinelake } from '../apps/cli/src/testing.fixture.ts'
@@ -66,7 +67,12 @@ describe.skipIf(data === undefined)(
 
 /** The best score of each type and year, from the file itself and by nothing but the engine. */
 async function topScores(file: string, scratchDirectory: string): Promise<{ line: string }[]> {
-  await using engine = await createDuckDbEngine({ memoryBytes: 256e6, threads: 1, scratchDirectory })
+  await using engine = await createDuckDbEngine({
+    memoryBytes: 256e6,
+    threads: 1,
+    scratchDirectory,
+    directories: [dirname(file)],
+  })
   await using session = await engine.session()
   return await session.rows<{ line: string }>(`
     SELECT concat_ws(',', type, release_year, max(CAST(imdb_score AS DECIMAL(3,1)))) AS line

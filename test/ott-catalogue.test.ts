@@ -68,7 +68,12 @@ async function given() {
   const directory = stack.use(await temporaryDirectory())
   const lake = stack.use(await createDirectoryLake(`${directory.path}/lake`))
   const engine = stack.use(
-    await createDuckDbEngine({ memoryBytes: 512e6, threads: 2, scratchDirectory: `${directory.path}/scratch` }),
+    await createDuckDbEngine({
+      memoryBytes: 512e6,
+      threads: 2,
+      scratchDirectory: `${directory.path}/scratch`,
+      directories: [directory.path],
+    }),
   )
   const { pipeline, problems } = await readPipeline(fileURLToPath(new URL('../pipelines/ott', import.meta.url)), {
     typer: createSqlTyper(stack.use(await engine.session())),

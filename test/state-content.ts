@@ -54,6 +54,7 @@ async function refinedContent(lake: Lake): Promise<Record<string, Content>> {
     memoryBytes: 512 * 1024 * 1024,
     threads: 2,
     scratchDirectory: path.join(tmpdir(), 'cinelake'),
+    directories: lake.localDirectories,
   })
   await using session = await engine.session()
   const contents: Record<string, Content> = {}

@@ -23,8 +23,12 @@ export async function openLake({ lake }: Pick<PlatformConfig, 'lake'>): Promise<
   return await openAnyLake(lake, { credential })
 }
 
-export function openEngine({ engine }: Pick<PlatformConfig, 'engine'>): Promise<SqlEngine> {
-  return createDuckDbEngine(engine)
+/** @param lake whose files it reads and writes, if any */
+export function openEngine(
+  { engine }: Pick<PlatformConfig, 'engine'>,
+  lake?: Pick<Lake, 'localDirectories'>,
+): Promise<SqlEngine> {
+  return createDuckDbEngine({ ...engine, directories: lake?.localDirectories ?? [] })
 }
 
 export async function openDatabase(

@@ -51,7 +51,7 @@ export async function openPlatform(
   redactWith(issued.redact)
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
-  const engine = opening.use(await openEngine(config))
+  const engine = opening.use(await openEngine(config, lake))
   const database = opening.use(await openDatabase(config, log))
   const warehouse = opening.use(await createWarehouse(database))
   const bus = opening.use(await openBus(config, log))

@@ -33,6 +33,7 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
       memoryBytes: 512 * 1024 * 1024,
       threads: 2,
       scratchDirectory: join(directory, 'scratch'),
+      directories: [directory],
     }),
   )
   const log = recordingLog()

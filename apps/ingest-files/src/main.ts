@@ -23,7 +23,7 @@ await runService(
     const { queue, concurrency, bytesPerSecond, hours, site, node, heartbeatMs: everyMs } = config
     const throttle = bytesPerSecond === undefined ? {} : { throttle: createThrottle(bytesPerSecond) }
     const lake = use(await openLake(config.lake, { credential, log, ...throttle }))
-    const engine = use(await createDuckDbEngine(config.engine))
+    const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
     const secrets = use(guardSecrets(await openSecrets(config.secrets, { settings, credential })))
     redactWith(secrets.redact)
     const fill = createFill({ settings, secrets })

@@ -13,6 +13,7 @@ import type { Warehouse } from '@cinelake/warehouse'
 import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from '@cinelake/warehouse/pglite'
 import * as fc from 'fast-check'
 import { cp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createLoaderHandlers } from './handlers.ts'
@@ -50,7 +51,12 @@ let commits = 0
 
 beforeAll(async () => {
   const directory = stack.use(await temporaryDirectory()).path
-  const limits = { memoryBytes: 256 * 1024 * 1024, threads: 2, scratchDirectory: join(directory, 'scratch') }
+  const limits = {
+    memoryBytes: 256 * 1024 * 1024,
+    threads: 2,
+    scratchDirectory: join(directory, 'scratch'),
+    directories: [tmpdir()], // each test has a lake of its own there
+  }
   engine = stack.use(await createDuckDbEngine(limits))
   database = stack.use(await openPgliteDatabase(join(directory, 'warehouse')))
 })

@@ -11,7 +11,7 @@ import { createLoaderHandlers } from './handlers.ts'
 
 await runService('loader', LoaderEnv, async ({ config, log, metrics, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
-  const engine = use(await createDuckDbEngine(config.engine))
+  const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
   const warehouse = use(await createWarehouse(use(await openDatabase(config.warehouse, { credential, log }))))
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 

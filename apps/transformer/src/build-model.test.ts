@@ -129,6 +129,43 @@ describe('a changed SELECT', () => {
   })
 })
 
+describe('a model that reads something besides its inputs is not run, whatever checked it before', () => {
+  test.each<[string, Partial<CheckedModel>]>([
+    ['a file', { sql: `SELECT 1 AS id, 2 AS amount FROM "read_text"('/etc/hostname')` }],
+    ['a file of the lake', { sql: `SELECT 1 AS id, 2 AS amount FROM "glob"('**')` }],
+    ['a log', { sql: `SELECT 1 AS id, 2 AS amount FROM enable_logging('QueryLog')` }],
+    ['a table that is no input', { sql: 'SELECT 1 AS id, 2 AS amount FROM duckdb_settings' }],
+    ['chance', { sql: 'SELECT id, ("random"() * 10)::INTEGER AS amount FROM orders' }],
+    ['a row for a message', { sql: 'SELECT id, error(amount::VARCHAR)::VARCHAR::INTEGER AS amount FROM orders' }],
+    ['a file, for its number of rows', { rowsIn: `SELECT count(*) FROM main."READ_TEXT"('/etc/hostname')` }],
+    [
+      'the clock, in a rule',
+      { rowRules: [{ name: 'r', severity: 'error', expression: '"now"() > TIMESTAMPTZ \'2020-01-01\'' }] },
+    ],
+    [
+      'a file, in a rule',
+      {
+        tableRules: [
+          {
+            name: 'r',
+            severity: 'fail',
+            query: "SELECT count(*) FROM {table}, '/etc/hostname'",
+            expect: { operator: '>', values: [0] },
+          },
+        ],
+      },
+    ],
+  ])('%s', async (_, fields) => {
+    await using place = await given(aModel(fields))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      code: 'ENGINE_SQL_REFUSED',
+      retryable: false,
+    })
+    expect(await place.exists('sales')).toBe(false)
+  })
+})
+
 describe('once in effect', () => {
   test.each(['table', 'partitions', 'merge', 'history'] as const)(
     '%s: a command that is delivered again commits nothing and tells the same',
@@ -452,7 +489,12 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
   const directory = stack.use(await temporaryDirectory())
   const disk = stack.use(await createDirectoryLake(`${directory.path}/lake`))
   const engine = stack.use(
-    await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: `${directory.path}/scratch` }),
+    await createDuckDbEngine({
+      memoryBytes,
+      threads: 2,
+      scratchDirectory: `${directory.path}/scratch`,
+      directories: [directory.path],
+    }),
   )
   const session = stack.use(await engine.session())
   const clock = fixedClock()

@@ -23,6 +23,7 @@ import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery }
 import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
+import { checkModelSql } from './own-sql.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { readTarget, tableOutput, untouched } from './target-table.ts'
 import { writeRejects } from './write-rejects.ts'
@@ -107,6 +108,7 @@ async function make(
   { command, model, table, session, signal }: Work,
   { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<Made> {
+  await checkModelSql(session, model, command.window)
   await using _inputs = await openInputs(command, model, { lake, clock, session, signal })
   const sql = bindWindow(model.sql, command.window)
   const hasReject = (await session.describe(sql)).some(({ name }) => name.toLowerCase() === '_reject')

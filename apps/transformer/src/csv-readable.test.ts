@@ -22,6 +22,7 @@ beforeAll(async () => {
     memoryBytes: 256 * 1024 * 1024,
     threads: 2,
     scratchDirectory: join(directory.path, 'scratch'),
+    directories: [directory.path],
   })
   session = await engine.session()
 })

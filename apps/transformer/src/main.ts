@@ -10,7 +10,7 @@ import { createTransformerHandlers } from './handlers.ts'
 
 await runService('transformer', TransformerEnv, async ({ config, log, metrics, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
-  const engine = use(await createDuckDbEngine(config.engine))
+  const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(

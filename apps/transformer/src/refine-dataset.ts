@@ -6,6 +6,7 @@ import { readManifest, type Lake } from '@cinelake/lake'
 import { loadPipeline, tableOfDataset } from '@cinelake/pipeline'
 import { takeOn } from './evolve-table.ts'
 import { checkRefined } from './refine-checks.ts'
+import { checkRuleSql } from './own-sql.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
@@ -49,6 +50,7 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       return untouched(dataset.name, plan.snapshot, plan.action, command)
     }
     const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: dataset.name }, snapshot, signal)
+    await checkRuleSql(session, dataset.contract)
     await using scratch = await lake.scratch()
     const { window } = command
     const deps = { lake, engine, session, window, directory: scratch.directory, signal, progress: context.progress }

@@ -71,6 +71,7 @@ export async function aRefinery(
     memoryBytes: options.memoryBytes ?? 256 * MIB,
     threads: 2,
     scratchDirectory: `${directory.path}/scratch`,
+    directories: [directory.path],
   })
   const clock = fixedClock()
   const place = { lake, engine, clock, log: silentLog }

@@ -31,7 +31,12 @@ export async function openWorkbench({ memoryBytes = 400_000_000, openLake = inDi
   const { path: directory } = stack.use(await temporaryDirectory())
   const lake = stack.use(await openLake(directory))
   const engine = stack.use(
-    await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: join(directory, 'scratch') }),
+    await createDuckDbEngine({
+      memoryBytes,
+      threads: 2,
+      scratchDirectory: join(directory, 'scratch'),
+      directories: [directory],
+    }),
   )
   const session = await engine.session()
   const clock = fixedClock(new Date().toISOString())

@@ -1,4 +1,5 @@
 import { reasonOf } from '@cinelake/core'
+import { callAt, withoutData } from './duckdb-data-errors.ts'
 import type { Sql } from './duckdb-sql.ts'
 import {
   EngineBrokenError,
@@ -42,21 +43,32 @@ const BROKEN = new Set(['INTERNAL', 'Internal', 'FATAL', 'Fatal'])
 
 /**
  * DuckDB's error as one of ours. Without `cause`: DuckDB's own text says nothing more, and may quote values of rows.
+ * @param isAboutText whether the message comes before any row is looked at, so that it cannot speak of one
  */
-export function translateError(thrown: unknown, sql: Sql, scratchDirectory: string): Error {
+export async function translateError(
+  thrown: unknown,
+  sql: Sql,
+  scratchDirectory: string,
+  isAboutText: (message: string) => Promise<boolean>,
+): Promise<Error> {
   const original = thrown instanceof Error ? thrown : new Error(reasonOf(thrown))
   const { kind, message, position } = parseError(original.message)
   if (/no space left|max_temp_directory_size|failed to offload/i.test(message)) {
-    return new EngineDiskFullError(scratchDirectory, firstLine(message))
+    return new EngineDiskFullError(scratchDirectory, aboutFiles(message))
   }
   if (isOfDamage(kind, message)) return new EngineFileDamagedError(firstLine(message))
   if (kind === 'Out of Memory') return new EngineOutOfMemoryError(firstLine(message))
-  if (kind === 'IO') return new EngineFileError(firstLine(message))
-  if (BROKEN.has(kind)) return new EngineBrokenError(firstLine(withoutValues(message)))
-  const where = position === undefined ? undefined : positionIn(sql.given, position - sql.start)
-  if (ABOUT_THE_TEXT.has(kind)) return new SqlInvalidError(message.trim().replaceAll(/\s*\n\s*/g, ' '), where)
+  if (kind === 'IO') return new EngineFileError(aboutFiles(message))
+  if (BROKEN.has(kind)) return new EngineBrokenError(`${kind} error of DuckDB`)
+  const offset = position === undefined ? undefined : position - sql.start
+  const where = offset === undefined ? undefined : positionIn(sql.given, offset)
+  if (ABOUT_THE_TEXT.has(kind) && (await isAboutText(original.message)))
+    return new SqlInvalidError(message.trim().replaceAll(/\s*\n\s*/g, ' '), where)
   if (kind === '') return original
-  return new SqlFailedError(kind, firstLine(withoutValues(message)), where)
+  if (kind === 'Permission') return new SqlInvalidError(CLOSED, where)
+  const call = offset === undefined || offset < 0 ? undefined : callAt(sql.given, offset)
+  const said = withoutData(message, sql.given)
+  return new SqlFailedError(kind, call === undefined ? said : `${said}, at \`${call}\``, where)
 }
 
 /** `Invalid` is what readers of Parquet end with where they did not foresee the bytes; SQL alone never does. */
@@ -64,6 +76,9 @@ function isOfDamage(kind: string, message: string): boolean {
   if (kind === 'Invalid') return true
   return (kind === 'IO' || kind === 'Invalid Input' || kind === 'Serialization') && DAMAGED.test(message)
 }
+/** A path may come from a row. */
+const CLOSED =
+  'it reaches for what is closed to it: files outside of the folders of the engine, extensions or the configuration'
 
 /** Whether DuckDB stopped because it was told to. */
 export function isInterrupt(thrown: unknown): boolean {
@@ -73,6 +88,7 @@ export function isInterrupt(thrown: unknown): boolean {
 function parseError(text: string): DuckDbError {
   const json = text.indexOf('{"exception_type"')
   const parsed = json < 0 ? undefined : parseJson(text.slice(json))
+  if (json >= 0 && parsed === undefined) return { kind: 'Unknown', message: '' }
   if (parsed !== undefined) {
     const position = Number(parsed['position'] ?? Number.NaN)
     const { exception_type: kind, exception_message: message } = parsed
@@ -92,18 +108,17 @@ function parseJson(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Quoted text and numbers are values of rows: they may be personal, and errors travel. */
-function withoutValues(message: string): string {
-  return firstLine(message)
-    .replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, '…')
-    .replaceAll(/(?<![\w.])-?\d[\d.,:-]*/g, '…')
+/** Files of a partition have its values in their paths: they may be personal, and errors travel. */
+function aboutFiles(message: string): string {
+  return firstLine(message).replaceAll(/([^/\\"'\s=]+)=[^/\\"']*/g, '$1=…')
 }
 
 function firstLine(message: string): string {
   return message.trimStart().split('\n', 1)[0]?.trim() ?? ''
 }
 
-function positionIn(sql: string, offset: number): SqlPosition | undefined {
+/** The place of an offset in bytes. */
+export function positionIn(sql: string, offset: number): SqlPosition | undefined {
   const bytes = Buffer.from(sql)
   if (offset < 0 || offset > bytes.length) return undefined
   const before = bytes.subarray(0, offset).toString().split('\n')

@@ -1,11 +1,20 @@
 import { CancelledError, PipelineError, Turns } from '@cinelake/core'
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { appendText } from './duckdb-append.ts'
-import { isInterrupt, translateError } from './duckdb-errors.ts'
-import { asGiven, computing, describing, takeEndMark, withEndMark, type Sql } from './duckdb-sql.ts'
+import { isInterrupt, positionIn, translateError } from './duckdb-errors.ts'
+import { asCondition, asGiven, computing, describing, takeEndMark, withEndMark, type Sql } from './duckdb-sql.ts'
 import { rowsOfChunk } from './duckdb-values.ts'
-import type { EngineColumn, EngineRow, EngineValue, QueryOptions, SqlSession } from './engine.ts'
+import type {
+  AuditOptions,
+  EngineColumn,
+  EngineRow,
+  EngineValue,
+  QueryOptions,
+  SqlRefusal,
+  SqlSession,
+} from './engine.ts'
 import { EngineStreamCutError, SqlInvalidError } from './errors.ts'
+import { complaintOf, isCondition, notOneSelect, objectionsTo } from './sql-audit.ts'
 import { identifier, literal } from './sql-text.ts'
 
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
@@ -71,13 +80,29 @@ export class DuckDbSession implements SqlSession {
     return rows.map(({ column_name: name, column_type: type }) => ({ name: textOf(name), type: textOf(type) }))
   }
 
+  async audit(sql: string, { tables, as = 'query' }: AuditOptions): Promise<readonly SqlRefusal[]> {
+    const parsed = as === 'query' ? asGiven(sql) : asCondition(sql)
+    const [row] = await this.rows<{ tree: string }>(
+      `SELECT json_serialize_sql(${literal(parsed.text)})::VARCHAR AS tree`,
+    )
+    const tree: unknown = JSON.parse(row?.tree ?? '{}')
+    const said = complaintOf(tree)
+    const found = said === undefined ? objectionsTo(tree, tables) : [notOneSelect(said)]
+    if (as === 'condition' && found.length === 0 && !isCondition(tree))
+      found.push(notOneSelect('expected one condition'))
+    return found.map(({ offset, ...objection }) => ({
+      ...objection,
+      position: offset === undefined ? undefined : positionIn(sql, offset - parsed.start),
+    }))
+  }
+
   async append(
     table: string,
     rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
     options: QueryOptions = {},
   ): Promise<number> {
     return await appendText(this.#deps.connection, table, rows, async (step) => {
-      return await this.#statement(asGiven(`append to ${table}`), options, async () => step())
+      return await this.#statement({ ...asGiven(`append to ${table}`), isCall: true }, options, async () => step())
     })
   }
 
@@ -134,7 +159,9 @@ export class DuckDbSession implements SqlSession {
     } catch (error) {
       if (signal.aborted && isInterrupt(error)) throw stopped(signal.reason)
       if (error instanceof PipelineError) throw error
-      throw translateError(error, sql, scratchDirectory)
+      throw await translateError(error, sql, scratchDirectory, async (message) => {
+        return sql.isCall === true || (await failsUnrun(connection, sql.text, message))
+      })
     } finally {
       clearInterval(timer)
       signal.removeEventListener('abort', interrupt)
@@ -166,6 +193,23 @@ async function rowsOf(result: DuckDBResult): Promise<EngineRow[]> {
 
 function textOf(value: EngineValue | undefined): string {
   return typeof value === 'string' ? value : ''
+}
+
+/** Whether a statement fails with just these words when it is only prepared, so that no row can be in them. */
+async function failsUnrun(connection: DuckDBConnection, text: string, message: string): Promise<boolean> {
+  try {
+    const statements = await connection.extractStatements(text)
+    for (let index = 0; index < statements.count; index++) {
+      try {
+        ;(await statements.prepare(index)).destroySync()
+      } catch (error) {
+        if (error instanceof Error && error.message === message) return true
+      }
+    }
+    return false
+  } catch {
+    return true // It does not even parse.
+  }
 }
 
 /** The first words of a statement: names, not values. */

@@ -1,7 +1,13 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api'
 
 /** SQL as it is run. `given` is the caller's part of it, from byte `start` on: errors speak of that. */
-export type Sql = { readonly text: string; readonly given: string; readonly start: number }
+export type Sql = {
+  readonly text: string
+  readonly given: string
+  readonly start: number
+  /** It stands for a call of the engine's own API, whose errors are about the call. */
+  readonly isCall?: boolean
+}
 
 export function asGiven(sql: string): Sql {
   return { text: sql, given: sql, start: 0 }
@@ -9,6 +15,11 @@ export function asGiven(sql: string): Sql {
 
 export function describing(query: string): Sql {
   return wrapped('DESCRIBE ', query, '')
+}
+
+/** A condition over columns as a query. The end is on a line of its own: a comment may stand last in it. */
+export function asCondition(condition: string): Sql {
+  return wrapped('SELECT (', condition, '\n)')
 }
 
 /**

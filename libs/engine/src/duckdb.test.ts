@@ -26,6 +26,7 @@ beforeAll(async () => {
     memoryBytes: 200 * MIB,
     threads: 2,
     scratchDirectory: join(directory, 'scratch'),
+    directories: [directory],
   })
   session = await engine.session()
 })
@@ -362,7 +363,7 @@ describe('errors', () => {
   })
 
   test('a file that is not there is transient and named', async () => {
-    const error = await failureOf(session.rows("SELECT * FROM read_parquet('/nowhere/x.parquet')"))
+    const error = await failureOf(session.rows(`SELECT * FROM read_parquet('${directory}/nowhere/x.parquet')`))
 
     expect(error).toBeInstanceOf(EngineFileError)
     expect((error as Error).message).toContain('/nowhere/x.parquet')

@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { Turns, reasonOf } from '@cinelake/core'
-import { DuckDBInstance } from '@duckdb/node-api'
+import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { DuckDbSession } from './duckdb-session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from './engine.ts'
 import { EngineFileError } from './errors.ts'
+import { literal } from './sql-text.ts'
 
 /**
  * Statements. Each takes one of Node's four threads for files and native work while it runs; the one left over keeps the
@@ -14,7 +15,7 @@ const STATEMENTS_AT_ONCE = 3
 
 /**
  * An in-memory DuckDB: one per process, since its limits are the process's. Deterministic where order is relied on
- * (insertion order is kept), in UTC, and without a way to fetch extensions by itself.
+ * (insertion order is kept), in UTC, and locked: SQL reaches its folders and nothing else, no extensions, no settings.
  * @throws {EngineFileError} transient: the scratch directory cannot be made
  */
 export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngine> {
@@ -32,6 +33,7 @@ export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngin
   await first.run("SET GLOBAL TimeZone = 'UTC'; SET GLOBAL errors_as_json = true")
   // Not among the options above: there, what comes with the directory overrides it.
   if (limits.spillBytes !== undefined) await first.run(`SET GLOBAL max_temp_directory_size = '${limits.spillBytes}B'`)
+  await lock(first, [scratchDirectory, limits.scratchDirectory, ...(limits.directories ?? [])])
   const sessions = new Set<SqlSession>()
   const statements = new Turns(STATEMENTS_AT_ONCE)
   return {
@@ -53,6 +55,23 @@ export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngin
       await rm(scratchDirectory, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * Closes the engine to everything outside of some folders, for all its connections and for good. Links are followed
+ * before a path is looked at, so that folders are named by where they really are as well.
+ */
+async function lock(connection: DuckDBConnection, directories: readonly string[]): Promise<void> {
+  const places = await Promise.all(
+    directories.map(async (directory) => [resolve(directory), await realpath(directory).catch(() => undefined)]),
+  )
+  const allowed = [...new Set(places.flat())].filter((place) => place !== undefined).map(literal)
+  await connection.run(`
+    SET GLOBAL allow_community_extensions = false;
+    SET GLOBAL allow_persistent_secrets = false;
+    SET GLOBAL allowed_directories = [${allowed.join(', ')}];
+    SET GLOBAL enable_external_access = false;
+    SET GLOBAL lock_configuration = true`)
 }
 
 /** Part of the limit that DuckDB is told: buffers of its CSV and Parquet readers and writers come on top, uncounted. Source: measured, `bench/` */

@@ -1,3 +1,5 @@
+import type { SqlPosition } from './errors.ts'
+
 /** A column of a query's result. */
 export type EngineColumn = {
   readonly name: string
@@ -19,6 +21,24 @@ export type EngineValue =
   | readonly EngineValue[]
   | { readonly [key: string]: EngineValue }
 export type EngineRow = Readonly<Record<string, EngineValue>>
+
+export type AuditOptions = {
+  /** Names of the tables that the query may read. */
+  readonly tables: readonly string[]
+  /** Default: `query`. */
+  readonly as?: 'query' | 'condition'
+}
+
+/** Something that SQL of a pipeline must not do. */
+export type SqlRefusal = {
+  /** Of the function, the table or the clause. */
+  readonly name: string
+  readonly message: string
+  readonly remedy: string
+  readonly position: SqlPosition | undefined
+  /** Names that may have been meant. */
+  readonly choices?: Iterable<string>
+}
 
 export type QueryOptions = { readonly signal?: AbortSignal }
 
@@ -42,6 +62,11 @@ export interface SqlSession extends AsyncDisposable {
   stream(sql: string, options?: QueryOptions): AsyncIterable<readonly EngineRow[]>
   /** The columns of a query, without running it. @throws {SqlInvalidError} terminal: with position and the engine's own words */
   describe(query: string): Promise<EngineColumn[]>
+  /**
+   * What keeps a text from being SQL of a pipeline: one SELECT (or one condition) that reads nothing but the given tables
+   * and comes out the same at any time. Nothing of it is run. Empty: it may be run.
+   */
+  audit(sql: string, options: AuditOptions): Promise<readonly SqlRefusal[]>
   /** Appends rows of text (null for NULL) to a table whose columns are all VARCHAR. What came before an error stays. @returns rows */
   append(
     table: string,
@@ -61,6 +86,11 @@ export type EngineLimits = {
   readonly threads: number
   /** Where it spills to; made when missing. */
   readonly scratchDirectory: string
+  /**
+   * Folders, with all in them, that SQL may read and write besides the scratch directory. Everything else on the machine
+   * and the network is out of reach, whatever the SQL. Default: none.
+   */
+  readonly directories?: readonly string[]
   /** Bytes that it may spill; where nothing is said, nine tenths of what is free on the disk. */
   readonly spillBytes?: number
 }

@@ -1,4 +1,5 @@
 import { TerminalError, TransientError } from '@cinelake/core'
+import type { SqlRefusal } from './engine.ts'
 
 /** Where in a SQL text something is, counted from 1. */
 export type SqlPosition = { readonly line: number; readonly column: number }
@@ -16,7 +17,17 @@ export class SqlInvalidError extends TerminalError {
   }
 }
 
-/** SQL that runs but not over this data: a value that does not convert, an overflow, a broken key. Terminal. */
+/** SQL of a pipeline that reads something besides its inputs, or does not come out the same again. Terminal. */
+export class SqlRefusedError extends TerminalError {
+  readonly code = 'ENGINE_SQL_REFUSED'
+
+  constructor(what: string, { message, remedy, position }: Pick<SqlRefusal, 'message' | 'remedy' | 'position'>) {
+    const where = position === undefined ? '' : ` line=${position.line} column=${position.column}`
+    super(`SQL of the pipeline is refused [in=${what}${where}]: ${message}; ${remedy}`, { in: what, ...position })
+  }
+}
+
+/** SQL that runs but not over this data: a value that does not convert, an overflow, a broken key, a damaged file. Terminal. */
 export class SqlFailedError extends TerminalError {
   readonly code = 'ENGINE_SQL_FAILED'
   readonly position: SqlPosition | undefined

@@ -1,10 +1,12 @@
 export type {
+  AuditOptions,
   EngineColumn,
   EngineLimits,
   EngineRow,
   EngineValue,
   QueryOptions,
   SqlEngine,
+  SqlRefusal,
   SqlSession,
 } from './engine.ts'
 export { engineEnv, engineSettings } from './engine-settings.ts'
@@ -17,6 +19,8 @@ export {
   EngineStreamCutError,
   SqlFailedError,
   SqlInvalidError,
+  SqlRefusedError,
   type SqlPosition,
 } from './errors.ts'
+export { refuseForeignSql } from './refuse-sql.ts'
 export { identifier, identifiers, literal } from './sql-text.ts'

@@ -75,13 +75,17 @@ export async function createAdlsLake(options: AdlsLakeOptions): Promise<Lake> {
     const scratch = await openScratchSpace(base)
     const { limitBytes, waitMs = WAIT_FOR_ROOM_MS } = options.scratch
     const newDirectory = async () => (await scratch.directory()).directory
-    return lakeAt(place, scratch, createLocalCopies({ limitBytes, waitMs, newDirectory }))
+    return lakeAt(place, { base, scratch }, createLocalCopies({ limitBytes, waitMs, newDirectory }))
   } catch (error) {
     throw translate(error, { what: 'open', path: base, location })
   }
 }
 
-function lakeAt(place: Place, scratch: ScratchSpace, copies: LocalCopies): Lake {
+function lakeAt(
+  place: Place,
+  { base, scratch }: { readonly base: string; readonly scratch: ScratchSpace },
+  copies: LocalCopies,
+): Lake {
   const { location } = place
 
   /** Checks the path and the signal first, and translates what Azure says. */
@@ -119,6 +123,7 @@ function lakeAt(place: Place, scratch: ScratchSpace, copies: LocalCopies): Lake 
 
   return {
     location,
+    localDirectories: [base],
     stat: (path, options) =>
       call('stat', path, options, async (signal) => {
         const found = await look(place, path, signal)

@@ -70,6 +70,7 @@ function lakeIn(place: Place): Lake {
 
   return {
     location,
+    localDirectories: [directory],
     stat: (path, options) => call('stat', path, options, () => objectAt(directory, path)),
 
     async *read(path, options = {}) {

@@ -34,6 +34,12 @@ export interface Lake extends AsyncDisposable {
   /** Where it is, without credentials, for logs and for people. */
   readonly location: string
 
+  /**
+   * Folders of this machine, by absolute path, in which `download` and `scratch` have their files: an engine that reads
+   * these reads and writes nowhere else.
+   */
+  readonly localDirectories: readonly string[]
+
   /** @returns undefined where there is no object */
   stat(path: string, options?: CallOptions): Promise<LakeObject | undefined>
 

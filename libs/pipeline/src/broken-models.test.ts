@@ -1,4 +1,4 @@
-import { describeBroken, model, M } from './fixtures/broken.fixture.ts'
+import { describeBroken, type Broken, model, M } from './fixtures/broken.fixture.ts'
 
 describeBroken(
   'models',
@@ -287,6 +287,44 @@ describeBroken(
       at: 'SELECT',
       message: '`read_csv` reads something besides the inputs',
       remedy: 'a dataset of a source',
+    },
+    ...[
+      ['"read_text"(\'/etc/passwd\')', '`read_text` reads something besides the inputs'],
+      ['main . /* */ "READ_TEXT" (\'/etc/passwd\')', '`read_text` reads something besides the inputs'],
+      ["glob('/etc/*')", '`glob` reads something besides the inputs'],
+      ["enable_logging('QueryLog', storage => 'file')", '`enable_logging` is none of the functions'],
+      ["query('SELECT 1')", '`query` reads something besides the inputs'],
+    ].map(([call = '', message = '']): Broken => ({
+      name: `rows of ${call}`,
+      change: model(`SELECT 1 AS c\nFROM ${call}`),
+      file: M,
+      at: 'FROM',
+      message,
+      remedy: '',
+    })),
+    {
+      name: 'a row for a message',
+      change: model('SELECT count(error(order_id)) AS c\nFROM orders'),
+      file: M,
+      at: 'SELECT',
+      message: '`error` puts what it is given into messages',
+      remedy: '`_reject`',
+    },
+    {
+      name: 'chance in quotes',
+      change: model('SELECT order_id, "random"() AS r\nFROM orders'),
+      file: M,
+      at: 'SELECT',
+      message: '`random` gives something else at each run',
+      remedy: ':window_start',
+    },
+    {
+      name: 'a function that was misspelled',
+      change: model('SELECT uper(order_id) AS c\nFROM orders'),
+      file: M,
+      at: 'SELECT',
+      message: '`uper` is none of the functions',
+      remedy: 'did you mean `upper`?',
     },
     {
       name: 'a model that depends on the time',

@@ -47,7 +47,7 @@ describe('auth of a REST source', () => {
       'the password stands in the text',
     ],
     ["{ type: jwt, key: '${secret:K}', as: grant }", 'the assertion is exchanged nowhere'],
-    ['{ type: jwt, key: 7 }', 'wrong: it is no text'],
+    ['{ type: jwt, key: 7 }', '`sources.crm.auth.key` is wrong: got a number'],
     ['{ type: oauth, tokenUrl: x }', 'did you mean `oauth2`?'],
   ])('%s is told to be wrong, without the secret', async (auth, problem) => {
     const errors = await errorsOf(AUTH, auth)

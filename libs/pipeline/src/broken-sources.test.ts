@@ -109,14 +109,14 @@ describeBroken(
       file: P,
       at: 'url: postgres',
       message: 'the password is not kept as a secret',
-      remedy: '`${secret:NAME}`',
+      remedy: "'${secret:NAME}'",
     },
     {
       name: 'a token of digits in the text, which is not repeated',
       change: edit(P, "token: '${secret:CRM_TOKEN}'", 'token: 12345'),
       file: P,
       at: 'auth:',
-      message: '`sources.crm.auth.token` is wrong: it is no text',
+      message: '`sources.crm.auth.token` is wrong: got a number',
       remedy: '${secret:NAME}',
     },
     {

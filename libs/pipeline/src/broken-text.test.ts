@@ -33,7 +33,7 @@ describeBroken(
       change: (files) => ({ ...files, [P]: 'not\u007f a pipeline '.repeat(500) }),
       file: P,
       at: '',
-      message: `got the text '${'not  a pipeline '.repeat(3)}not  a pipel…'`,
+      message: 'the file is wrong: got a text',
       remedy: 'expected a mapping',
     },
     // shape
@@ -172,7 +172,7 @@ describeBroken(
       change: edit(P, 'orders_{yyyy}', '${PREFIX}_{yyyy}'),
       file: P,
       at: "files: '${PREFIX}",
-      message: 'none is filled here',
+      message: 'the placeholder `${PREFIX}` stands where none is filled',
       remedy: 'write the value itself',
     },
     {

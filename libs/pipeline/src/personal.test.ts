@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { personalColumns, type RefinedTable } from './check/personal.ts'
 import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
 import { openTypers } from './fixtures/typer.fixture.ts'
+import { ROWS } from './sql/lineage.ts'
 import { readPipeline } from './read-pipeline.ts'
 
 const types = (columns: Record<string, string>) => Object.entries(columns).map(([name, type]) => ({ name, type }))
@@ -48,6 +49,53 @@ describe('which columns of a result are personal', () => {
     ['SELECT u FROM users AS u', ['u']],
     ['SELECT md5(CAST(users AS VARCHAR)) AS h FROM users', ['h']],
     ['SELECT country, count(email) AS n, count(DISTINCT email) AS d FROM users GROUP BY country', []],
+    ["SELECT country, count(CASE WHEN email LIKE 'a%' THEN 1 END) AS n FROM users GROUP BY country", ['n']],
+    ["SELECT country, count(*) FILTER (WHERE email LIKE 'a%') AS n FROM users GROUP BY country", ['n']],
+    [
+      "SELECT count_if(email LIKE 'a%') AS n, count(nullif(email, 'a')) AS m, count(DISTINCT ascii(email)) AS d FROM users",
+      ['n', 'm', 'd'],
+    ],
+    [
+      "SELECT country, count(u) AS n FROM (SELECT country, CASE WHEN email > 'm' THEN 1 END AS u FROM users) GROUP BY country",
+      ['n'],
+    ],
+    ['SELECT country, count(u.e) AS n FROM (SELECT country, email AS e FROM users) AS u GROUP BY country', []],
+    ['SELECT country, count(CASE WHEN country IS NOT NULL THEN 1 END) AS n FROM users GROUP BY country', []],
+    [
+      'SELECT id, count(DISTINCT u) AS c FROM (SELECT id, unnest(range(ascii(email)::BIGINT)) AS u FROM users) GROUP BY id',
+      ['id', 'c'],
+    ],
+    ['SELECT id, count(*) AS c FROM users, unnest(range(ascii(email))) AS x(u) GROUP BY id', ['id', 'c']],
+    [
+      'SELECT id, "count"(*) AS c FROM users, LATERAL (SELECT unnest(string_split(email, \'a\'))) GROUP BY id',
+      ['id', 'c'],
+    ],
+    ['SELECT id, count(*) AS c FROM users, range(300) AS x(n) WHERE n < ascii(email) GROUP BY id', ['id', 'c']],
+    [
+      'SELECT u.id, count(*) AS c FROM users AS u JOIN titles AS t ON t.id <= length(u.email) GROUP BY u.id',
+      ['id', 'c'],
+    ],
+    ['SELECT u.id, t.id AS c FROM users AS u JOIN titles AS t ON t.id = ascii(u.email)', ['id', 'c']],
+    [
+      'WITH r AS (SELECT id, unnest(range(ascii(email))) AS n FROM users), s AS (SELECT id FROM r) SELECT id, count(*) AS c FROM s GROUP BY id',
+      ['id', 'c'],
+    ],
+    [
+      'WITH n AS (SELECT id, ascii(email) AS a FROM users) SELECT id, sum(1) AS c FROM n, range(200) AS x(k) WHERE k < a GROUP BY id',
+      ['id', 'c'],
+    ],
+    [
+      'WITH RECURSIVE r AS (SELECT id, ascii(email) AS n FROM users UNION ALL SELECT id, n - 1 FROM r WHERE n > 0) SELECT id, count(*) AS c FROM r GROUP BY id',
+      ['id', 'c'],
+    ],
+    ['SELECT count(*) AS c FROM (SELECT 1 FROM range(300) LIMIT (SELECT ascii(email) FROM users WHERE id = 1))', ['c']],
+    [
+      "SELECT id, len(range(ascii(email))) AS l, instr(email, 'a') AS i, levenshtein(email, country) AS d FROM users",
+      ['l', 'i', 'd'],
+    ],
+    ['SELECT id, row_number() OVER (ORDER BY email) AS r, count(*) OVER (PARTITION BY country) AS n FROM users', ['r']],
+    ["SELECT country, count(*) AS adults FROM users WHERE born < DATE '2000-01-01' GROUP BY country", []],
+    ['SELECT tag, count(DISTINCT id) AS n FROM users, unnest(tags) AS x(tag) GROUP BY tag', []],
     ['SELECT min(email) AS m, max_by(id, email) AS x FROM users', ['m', 'x']],
     ['SELECT title FROM titles UNION ALL SELECT email FROM users', ['title']],
     ['SELECT email AS a FROM users EXCEPT SELECT title FROM titles', ['a']],
@@ -98,7 +146,7 @@ describe('which columns of a result are personal', () => {
       types({ id: 'BIGINT', de: 'VARCHAR' }),
     )
 
-    expect([...found.keys()]).toEqual(['id', 'de'])
+    expect([...found.keys()].filter((name) => name !== ROWS)).toEqual(['id', 'de'])
   })
 })
 
@@ -118,6 +166,20 @@ describe('personal data and models', () => {
       '`reach` would carry personal data to the mart: `born`, from users.birth_date',
       '`reach` would carry personal data to the mart: `how`, from users.email',
     ])
+  })
+
+  test('rows that were made of it are counted in no later model, whatever is joined to them', async () => {
+    const multiplied = {
+      ...withText(GOOD, 'pipeline.yaml', '- sales\n', '- sales\n  - letters\n'),
+      'models/spread.sql': 'SELECT user_id, unnest(range(ascii(email))) AS n FROM users',
+      'models/letters.sql':
+        'SELECT o.order_id, count(*) AS c FROM orders AS o JOIN spread AS s ON s.user_id = o.user_id GROUP BY o.order_id',
+    }
+    const found = await problemsOf(multiplied)
+
+    expect(found.map(({ message }) => message)).toContain(
+      '`letters` would carry personal data to the mart: `c`, from users.email',
+    )
   })
 
   test('what the contract lets go to the mart may go there', async () => {

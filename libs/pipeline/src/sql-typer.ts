@@ -8,13 +8,28 @@ export type TypedColumn = { readonly name: string; readonly type: string }
  */
 export interface SqlTyper {
   createTable(name: string, columns: readonly TypedColumn[]): Promise<void>
+  /** What keeps a text from being SQL of a pipeline over these tables. */
+  audit(sql: string, options: SqlAudit): Promise<readonly SqlRefusal[]>
   /** @throws an error with a `position` ({ line, column } from 1) when the query is wrong; others are passed on */
   describe(query: string): Promise<readonly TypedColumn[]>
+}
+
+export type SqlAudit = { readonly tables: readonly string[]; readonly as?: 'query' | 'condition' }
+
+/** Something that SQL of a pipeline must not do, by the engine's own parser. */
+export type SqlRefusal = {
+  readonly name: string
+  readonly message: string
+  readonly remedy: string
+  readonly position: { readonly line: number; readonly column: number } | undefined
+  /** Names that may have been meant. */
+  readonly choices?: Iterable<string>
 }
 
 /** What is needed of an engine's session: `SqlSession` fits. */
 export type TypingSession = {
   run(sql: string): Promise<void>
+  audit(sql: string, options: SqlAudit): Promise<readonly SqlRefusal[]>
   describe(query: string): Promise<readonly TypedColumn[]>
 }
 
@@ -24,6 +39,9 @@ export function createSqlTyper(session: TypingSession): SqlTyper {
     async createTable(name, columns) {
       const list = columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')
       await session.run(`CREATE TEMP TABLE ${quoteName(name)} (${list})`)
+    },
+    async audit(sql, options) {
+      return await session.audit(sql, options)
     },
     async describe(query) {
       return await session.describe(query)

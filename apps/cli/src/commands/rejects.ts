@@ -49,7 +49,7 @@ export const addRejects: AddCommand = (program, context) => {
 async function rejects(dataset: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
   const config = platformConfig(settings, options.state)
   await using lake = await openExistingLake(config)
-  await using engine = await openEngine(config)
+  await using engine = await openEngine(config, lake)
   await using session = await engine.session()
   const table = await rejectsTable(lake, await findTable(lake, dataset))
   await using view = await table.view(session)

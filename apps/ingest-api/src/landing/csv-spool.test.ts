@@ -18,7 +18,12 @@ beforeAll(async () => {
   stack = new AsyncDisposableStack()
   directory = stack.use(await temporaryDirectory()).path
   engine = stack.use(
-    await createDuckDbEngine({ memoryBytes: 128 * 1024 * 1024, threads: 1, scratchDirectory: join(directory, 's') }),
+    await createDuckDbEngine({
+      memoryBytes: 128 * 1024 * 1024,
+      threads: 1,
+      scratchDirectory: join(directory, 's'),
+      directories: [directory],
+    }),
   )
 })
 afterAll(() => stack.disposeAsync())

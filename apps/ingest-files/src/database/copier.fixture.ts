@@ -13,7 +13,12 @@ const [directory = '', command = '{}'] = process.argv.slice(2)
 const MIB = 1024 * 1024
 await using lake = await createDirectoryLake(join(directory, 'lake'))
 const scratchDirectory = join(directory, 'scratch')
-await using engine = await createDuckDbEngine({ memoryBytes: 256 * MIB, threads: 2, scratchDirectory })
+await using engine = await createDuckDbEngine({
+  memoryBytes: 256 * MIB,
+  threads: 2,
+  scratchDirectory,
+  directories: [directory],
+})
 const fill = createFill({ settings: {}, secrets: createEnvSecrets({}) })
 const handlers = createIngestFilesHandlers({ lake, engine, fill, clock: systemClock, log: silentLog })
 const ingest = handlers.ingest as TaskHandler<'ingest'>

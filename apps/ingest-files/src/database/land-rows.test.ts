@@ -33,7 +33,12 @@ async function given(limits?: PartLimits, memoryBytes = 1e8) {
   const { path: directory } = stack.use(await temporaryDirectory())
   const lake = stack.use(await createDirectoryLake(directory))
   const engine = stack.use(
-    await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: join(directory, '.scratch', 'e') }),
+    await createDuckDbEngine({
+      memoryBytes,
+      threads: 2,
+      scratchDirectory: join(directory, '.scratch', 'e'),
+      directories: [directory],
+    }),
   )
   const place = { source: 'billing', server: 'db', database: 'd' }
   const { signal } = new AbortController()

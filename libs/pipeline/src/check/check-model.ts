@@ -2,14 +2,14 @@ import { asksForWindow, unknownPlaceholders } from '../bind-window.ts'
 import type { CheckedModel, Materialization } from '../checked/model.ts'
 import { suggest } from '../did-you-mean.ts'
 import type { Place, Problems } from '../problem.ts'
-import { forbiddenIn } from '../sql/lint.ts'
+import { ROWS } from '../sql/lineage.ts'
 import { parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import type { TypedColumn } from '../sql-typer.ts'
 import type { Model } from '../text/read-model.ts'
 import { checkEvolution } from '../text/read-evolution.ts'
 import { checkRules } from './check-rules.ts'
-import { typeOf } from './check-sql.ts'
+import { refusalsOf, typeOf } from './check-sql.ts'
 import { personalColumns, type RefinedTable } from './personal.ts'
 import { asTable, HISTORY_COLUMNS, placesOf, storedColumns } from './stored-columns.ts'
 import type { Tables } from './tables.ts'
@@ -36,8 +36,12 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   checkHeader(model, problems)
   const rowsIn =
     header.rowsIn === undefined ? undefined : await checkRowsIn(model, inputs.names, header.rowsIn, context)
-  if (model.parsed === undefined || !inputs.areAll || usable.length < read.length) return undefined
-  if (tables.typer === undefined) return undefined
+  if (model.parsed === undefined || tables.typer === undefined) return undefined
+  // Tables that are not inputs have been reported where they stand.
+  const known = [...inputs.names, ...model.parsed.tables.map(({ name }) => name)]
+  const refused = await refusalsOf(tables.typer, { sql: model.sql, tables: known })
+  for (const { offset, message, remedy } of refused) problems.error(model.at(offset), message, remedy)
+  if (refused.length > 0 || !inputs.areAll || usable.length < read.length) return undefined
   const typed = await typeOf(
     tables.typer,
     { sql: model.sql, at: (offset) => model.at(offset), names: namesOf(usable) },
@@ -60,7 +64,10 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   })
   tables.placed(model.name, model.at(0), placesOf(model, columns))
   for (const name of header.anonymous ?? []) personal.delete(name.toLowerCase())
-  const known = await tables.add(
+  // Where every column is harmless, the number of rows is.
+  if (header.anonymous !== undefined && columns.every(({ name }) => !personal.has(name.toLowerCase())))
+    personal.delete(ROWS)
+  const isAdded = await tables.add(
     {
       name: model.name,
       columns: asTable(columns, materializationOf(model)),
@@ -73,7 +80,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
     table: model.name,
     columns: columns.map(({ name }) => name),
     broken: new Set(),
-    typer: known ? tables.typer : undefined,
+    typer: isAdded ? tables.typer : undefined,
     problems,
   })
   return {
@@ -151,7 +158,8 @@ async function checkRowsIn(
   for (const { name, offset } of others) {
     problems.error(at(offset), `\`rowsIn\` reads \`${name}\`, which the model does not`, suggest(name, inputs))
   }
-  const forbidden = forbiddenIn(query, parsed)
+  const isRead = [...inputs, ...others.map(({ name }) => name)]
+  const forbidden = tables.typer === undefined ? [] : await refusalsOf(tables.typer, { sql: query, tables: isRead })
   for (const { offset, message, remedy } of forbidden) problems.error(at(offset), `\`rowsIn\`: ${message}`, remedy)
   const unknown = unknownPlaceholders(query)
   for (const { text, offset } of unknown)

@@ -2,7 +2,7 @@ import type { CheckedModel } from '../checked/model.ts'
 import { suggest } from '../did-you-mean.ts'
 import type { PipelineFolder } from '../folder.ts'
 import type { Problems } from '../problem.ts'
-import { lintSql, readsOutside } from '../sql/lint.ts'
+import { lintSql } from '../sql/lint.ts'
 import type { DatabaseSource } from '../checked/database-source.ts'
 import type { CheckedSource } from '../checked/source.ts'
 import { readModel, type Model } from '../text/read-model.ts'
@@ -70,10 +70,10 @@ async function readModels(path: string, { text, folder, tables, problems }: Mode
 function inputsOf(model: Model, context: ModelsContext): Inputs {
   const { tables, problems } = context
   if (model.parsed === undefined) return { names: [], areAll: false }
-  for (const { severity, offset, message, remedy } of lintSql(model.sql, model.parsed))
-    problems[severity](model.at(offset), message, remedy)
+  for (const { offset, message, remedy } of lintSql(model.sql, model.parsed))
+    problems.warning(model.at(offset), message, remedy)
   const inputs = new Set<string>()
-  let areAll = !readsOutside(model.sql)
+  let areAll = true
   for (const table of model.parsed.tables) {
     const known = tables.nameOf(table.name)
     const at = model.at(table.offset)

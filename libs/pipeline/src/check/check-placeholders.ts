@@ -1,6 +1,8 @@
 import type { Problems } from '../problem.ts'
 import { closestName } from '../did-you-mean.ts'
-import { placeholdersOf } from '../text/placeholders.ts'
+import { PipelineText } from '../text/pipeline-schema.ts'
+import { placeholdersOf, type Placeholder } from '../text/placeholders.ts'
+import { sensitivityOf } from '../text/secrets.ts'
 import type { YamlPath, YamlText } from '../text/yaml-text.ts'
 
 export type Known = {
@@ -42,7 +44,7 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
       if (first !== undefined)
         problems.error(
           text.at(path),
-          `\`${value}\` has a placeholder, but none is filled here`,
+          `the placeholder \`${formOf(first)}\` stands where none is filled`,
           'write the value itself; placeholders are for path, url, baseUrl, headers, auth, query and body',
         )
       continue
@@ -50,7 +52,9 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
     for (const form of malformed) {
       problems.error(
         text.at(path),
-        `\`${form}\` is no placeholder`,
+        sensitivityOf(PipelineText, path).hidden
+          ? 'what begins with `${` is no placeholder'
+          : `\`${form}\` is no placeholder`,
         'expected ${NAME}, ${NAME:-default} or ${secret:NAME}',
       )
     }
@@ -80,6 +84,9 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
     }
   }
 }
+
+/** A placeholder as it is written, without its default. */
+const formOf = ({ name, secret }: Placeholder) => `\${${secret ? 'secret:' : ''}${name}}`
 
 function isAboutPushing(pipeline: unknown, [, source = '', key]: YamlPath): boolean {
   const sources = fieldOf(pipeline, 'sources')

@@ -1,15 +1,14 @@
 import type { RowRule, TableRule } from '../checked/dataset.ts'
 import { suggest } from '../did-you-mean.ts'
 import type { Place, Problems } from '../problem.ts'
-import { forbiddenIn } from '../sql/lint.ts'
-import { parseCondition, parseQuery, type ParsedQuery } from '../sql/parse.ts'
+import { parseCondition, parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import { quoteName } from '../sql/quote.ts'
 import { offsetInQuery, queryOver, ROWS } from '../sql/rule-query.ts'
 import { scanSql } from '../sql/scan.ts'
-import type { SqlTyper } from '../sql-typer.ts'
+import type { SqlAudit, SqlTyper } from '../sql-typer.ts'
 import type { PlacedRule, PlacedRules } from '../text/quality.ts'
-import { typeOf } from './check-sql.ts'
+import { refusalsOf, typeOf } from './check-sql.ts'
 
 export type RuleContext = {
   /** The table whose rows are checked; the typer knows it when there is a typer. */
@@ -50,7 +49,7 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
     )
     return
   }
-  const isForbidden = reportForbidden(name, expression, parsed, { at, problems })
+  const isForbidden = await reportForbidden(name, { sql: expression, tables: [], as: 'condition' }, { at, context })
   const unknown = parsed.columns.filter((column) => !has(columns, column.qualifier ?? column.name))
   for (const column of unknown) {
     if (context.broken.has(column.name)) continue
@@ -101,7 +100,8 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
   if (parsed.tables.length === 0) {
     problems.error(at(0), `the rule \`${name}\` does not read the rows`, 'write `FROM {table}`')
   }
-  const isForbidden = reportForbidden(name, queryOver(query), parsed, { at, problems })
+  const read = parsed.tables.map((table) => table.name)
+  const isForbidden = await reportForbidden(name, { sql: queryOver(query), tables: read }, { at, context })
   if (others.length > 0 || isForbidden || typer === undefined || context.broken.size > 0) return
   const quoted = quoteName(context.table)
   const typed = await typeOf(
@@ -125,14 +125,15 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
 }
 
 /** A rule says the same of the same rows, whenever it is asked. */
-function reportForbidden(
+async function reportForbidden(
   name: string,
-  sql: string,
-  parsed: ParsedQuery,
-  { at, problems }: { readonly at: (offset: number) => Place; readonly problems: Problems },
-): boolean {
-  const found = forbiddenIn(sql, parsed).map(({ offset, message }) => ({ offset, message }))
-  for (const { kind, text, offset } of scanSql(sql)) {
+  query: SqlAudit & { readonly sql: string },
+  { at, context }: { readonly at: (offset: number) => Place; readonly context: RuleContext },
+): Promise<boolean> {
+  const { typer, problems } = context
+  const refused = typer === undefined ? [] : await refusalsOf(typer, query)
+  const found = refused.map(({ offset, message }) => ({ offset, message }))
+  for (const { kind, text, offset } of scanSql(query.sql)) {
     if (kind === 'placeholder') found.push({ offset, message: `\`${text}\` stands for nothing in a rule` })
   }
   for (const { offset, message } of found) {

@@ -2,7 +2,7 @@ import { bindWindow, unboundOffset } from '../bind-window.ts'
 import { closestName, suggest } from '../did-you-mean.ts'
 import type { Place, Problems } from '../problem.ts'
 import { offsetAt } from '../sql/position.ts'
-import { describeOrComplain, type SqlComplaint, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
+import { describeOrComplain, type SqlAudit, type SqlComplaint, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
 
 /** A window to type queries with. Any would do: types do not depend on it. */
 const SOME_WINDOW = { start: '2000-01-01T00:00:00Z', end: '2000-01-02T00:00:00Z' }
@@ -17,6 +17,28 @@ export type SqlToType = {
   /** Names that a misspelled one may have meant. */
   readonly names: readonly string[]
 }
+
+/**
+ * What a query or condition does besides computing over its tables, each with its place in the text. The engine's parser
+ * tells, so that it does not matter how a name is written.
+ */
+export async function refusalsOf(
+  typer: SqlTyper,
+  { sql, ...options }: SqlAudit & { readonly sql: string },
+): Promise<readonly Refusal[]> {
+  const bound = bindWindow(sql, SOME_WINDOW)
+  const refused = await typer.audit(bound, options)
+  return refused.map(({ name, message, remedy, position, choices }) => {
+    const closest = choices === undefined ? undefined : closestName(name, choices)
+    return {
+      offset: position === undefined ? 0 : unboundOffset(sql, SOME_WINDOW, offsetAt(bound, position)),
+      message,
+      remedy: closest === undefined ? remedy : `did you mean \`${closest}\`?`,
+    }
+  })
+}
+
+export type Refusal = { readonly offset: number; readonly message: string; readonly remedy: string }
 
 /** The columns of a query by the engine's judgement; what it objects to is reported at its place. */
 export async function typeOf(

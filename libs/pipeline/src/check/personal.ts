@@ -1,6 +1,6 @@
 import type { CheckedColumn } from '../checked/dataset.ts'
 import { compare } from '../problem.ts'
-import { lineageOf, type Origin } from '../sql/lineage.ts'
+import { lineageOf, ROWS, type Origin } from '../sql/lineage.ts'
 import type { TypedColumn } from '../sql-typer.ts'
 
 /** Personal data in a column of a refined table. */
@@ -14,7 +14,7 @@ export type Personal = {
 export type RefinedTable = {
   readonly name: string
   readonly columns: readonly TypedColumn[]
-  /** By lower-case column name. */
+  /** By lower-case column name; under `ROWS` what the number of its rows tells of. */
   readonly personal: ReadonlyMap<string, Personal>
   /** What the columns mean, by name. */
   readonly descriptions: Readonly<Record<string, string>>
@@ -33,7 +33,9 @@ export function personalColumns(
   if (inputs.every((input) => input.personal.size === 0)) return found
   const lineage =
     lineageOf(sql, inputs, columns) ??
-    new Map<string, undefined>(columns.map(({ name }) => [name.toLowerCase(), undefined]))
+    new Map<string, undefined>(
+      [...columns.map(({ name }) => name.toLowerCase()), ROWS].map((name) => [name, undefined]),
+    )
   for (const [name, origins] of lineage) {
     const personal =
       origins === undefined ? everything(inputs) : origins.flatMap((origin) => personalOf(origin, inputs))

@@ -1,5 +1,6 @@
 import { analyzeQuery, Dialect, generate, parse } from '@polyglot-sql/sdk'
 import type { TypedColumn } from '../sql-typer.ts'
+import { columnsBehind, rowOriginsOf, tablesIn } from './row-origins.ts'
 import { withoutCounts } from './without-counts.ts'
 
 /** A column that a result's column is made of. */
@@ -9,15 +10,18 @@ export type Origin = {
   readonly column: string
 }
 
-/** What a result's columns are made of, by lower-case name. Undefined where that cannot be told. */
+/** The name under which a result says what decides how many rows there are of a row. */
+export const ROWS = '(rows)'
+
+/** What a result's columns are made of, by lower-case name, and its rows as `ROWS`. Undefined where that cannot be told. */
 export type Lineage = ReadonlyMap<string, readonly Origin[] | undefined>
 
 type Table = { readonly name: string; readonly columns: readonly TypedColumn[] }
 
 /**
  * Follows each column of a query's result to the tables it comes from: through common table expressions, subqueries,
- * stars and set operations. What only decides which rows there are (WHERE, JOIN) is no origin, and neither is what is
- * only counted.
+ * stars and set operations. What only decides whether a row is there (WHERE) is no origin, and neither is a column that is
+ * only counted; what decides how many rows are made of one is an origin of every column.
  * @param columns the result's columns by the engine's judgement
  * @returns undefined when the query cannot be followed at all
  */
@@ -26,19 +30,21 @@ export function lineageOf(sql: string, tables: readonly Table[], columns: readon
   const text = withoutCounts(sql)
   const steps = stepsOf(text)
   // One step at a time: followed as a whole, each use of an expression is followed anew, which takes for ever.
-  if (steps === undefined) return lineageOfStep(text, tables, names)
+  if (steps === undefined) return withRows(lineageOfStep(text, tables, names), text, tables)
   const known = new Map<string, Table>(tables.map((table) => [table.name.toLowerCase(), table]))
   const followed = new Map<string, Lineage>()
   for (const { name, body, columnNames } of steps.expressions) {
-    const lineage = lineageOfStep(body, [...known.values()], columnNames)
+    const lineage = withRows(lineageOfStep(body, [...known.values()], columnNames), body, [...known.values()])
     if (lineage === undefined) return undefined
     followed.set(name.toLowerCase(), throughSteps(lineage, followed))
     known.set(name.toLowerCase(), {
       name,
-      columns: [...lineage.keys()].map((column) => ({ name: column, type: 'VARCHAR' })),
+      columns: [...lineage.keys()]
+        .filter((column) => column !== ROWS)
+        .map((column) => ({ name: column, type: 'VARCHAR' })),
     })
   }
-  const last = lineageOfStep(steps.body, [...known.values()], names)
+  const last = withRows(lineageOfStep(steps.body, [...known.values()], names), steps.body, [...known.values()])
   return last === undefined ? undefined : throughSteps(last, followed)
 }
 
@@ -74,6 +80,34 @@ function stepsOf(sql: string): { readonly expressions: readonly Step[]; readonly
 function textOf(tree: unknown): string | undefined {
   const generated = generate([tree], Dialect.DuckDB)
   return generated.success ? generated.sql?.[0] : undefined
+}
+
+/** How many rows there are of a row shows in every column of them: what that depends on is an origin of all. */
+function withRows(lineage: Lineage | undefined, sql: string, tables: readonly Table[]): Lineage | undefined {
+  if (lineage === undefined) return undefined
+  const holders = (column: string) =>
+    tables.filter(({ columns }) => columns.some(({ name }) => name.toLowerCase() === column.toLowerCase()))
+  const read = tablesIn(sql)
+  const inherited = tables
+    .filter(({ name }) => read.has(name.toLowerCase()))
+    .map(({ name }): Origin => ({ table: name, column: ROWS }))
+  const isKnown = (column: string) => holders(column).length > 0
+  const originsOf = (column: string): Origin[] => {
+    const held = holders(column)
+    return held.length === 0 ? [{ table: undefined, column }] : held.map(({ name }) => ({ table: name, column }))
+  }
+  const own = rowOriginsOf(sql, isKnown)?.flatMap(originsOf)
+  const behind = columnsBehind(sql, isKnown)
+  const placed = ({ table, column }: Origin): Origin[] =>
+    table === undefined ? behind(column).flatMap(originsOf) : [{ table, column }]
+  const origins = own === undefined ? undefined : [...own, ...inherited]
+  const columns = [...lineage].map(([name, found]) => {
+    return [
+      name,
+      found === undefined || origins === undefined ? undefined : [...found.flatMap(placed), ...origins],
+    ] as const
+  })
+  return new Map([...columns, [ROWS, origins]])
 }
 
 /** Puts what a step's inputs are made of in the place of those that are steps themselves. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { suggest } from '../did-you-mean.ts'
 import type { Problems } from '../problem.ts'
 import { salvage, valueAt } from './salvage.ts'
+import { sensitivityOf, type Sensitivity } from './secrets.ts'
 import type { YamlPath, YamlText } from './yaml-text.ts'
 
 /** A mapping that knows its keys: an unknown one is reported with the one that was probably meant. */
@@ -28,53 +29,81 @@ export function checkShape<Schema extends z.ZodType>(
   if (text.value === undefined) return undefined
   const parsed = schema.safeParse(text.value)
   if (parsed.success) return parsed.data
-  for (const issue of parsed.error.issues) reportIssue(issue, [], text, problems)
+  for (const issue of parsed.error.issues) reportIssue(issue, [], { schema, text, problems })
   return salvage(schema, text.value, fallback)
 }
 
-function reportIssue(issue: z.core.$ZodIssue, above: YamlPath, text: YamlText, problems: Problems): void {
+type Report = { readonly schema: z.core.$ZodType; readonly text: YamlText; readonly problems: Problems }
+
+function reportIssue(issue: z.core.$ZodIssue, above: YamlPath, report: Report): void {
+  const { text, problems } = report
   const path = [...above, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))]
-  if (issue.code === 'unrecognized_keys') {
-    const remedies = issue.message.split('\n')
-    issue.keys.forEach((key, index) => {
-      problems.error(
-        text.atKey([...path, key]),
-        `unknown key \`${key}\`${inside(path)}`,
-        remedies[index] ?? 'remove it',
-      )
-    })
-    return
-  }
-  if (issue.code === 'invalid_union') return reportUnion(issue, path, text, problems)
-  const name = path.length === 0 ? text.what : `\`${path.join('.')}\``
+  if (issue.code === 'unrecognized_keys') return reportKeys(issue, path, report)
+  if (issue.code === 'invalid_union') return reportUnion(issue, path, report)
   const value = valueAt(text.value, path)
   if (value === undefined && issue.code === 'invalid_type') {
-    problems.error(text.at(path), `${name} is missing`, `expected ${wanted(issue.expected)}`)
+    problems.error(text.at(path), `${nameOf(path, report)} is missing`, `expected ${wanted(issue.expected)}`)
     return
   }
-  // Not shown: somebody may have written the secret itself.
-  if (SECRETS.has(String(path.at(-1)))) {
-    problems.error(
-      text.at(path),
-      `${name} is wrong: it is no text`,
-      "write '${secret:NAME}' and keep it with the secrets",
-    )
-    return
-  }
-  problems.error(text.at(path), `${name} is wrong: got ${shown(value)}`, remedyOf(issue, value))
+  wrong(path, value, remedyOf(issue, value), report)
 }
 
-/** Keys whose values nobody gets to see. */
-const SECRETS = new Set(['token', 'password', 'key', 'clientSecret', 'refreshToken'])
+/** A key that the mapping does not know may be a secret that stands where a key does. */
+function reportKeys(issue: z.core.$ZodIssueUnrecognizedKeys, path: YamlPath, { schema, text, problems }: Report): void {
+  const remedies = issue.message.split('\n')
+  const { hidden } = sensitivityOf(schema, path)
+  issue.keys.forEach((key, index) => {
+    const at = text.atKey([...path, key])
+    const remedy = remedies[index] ?? 'remove it'
+    const isKey =
+      remedy.startsWith('did you mean') || (IS_KEY.test(key) && valueAt(text.value, [...path, key]) !== null)
+    const what = hidden && !isKey ? 'unknown key' : `unknown key \`${key}\``
+    problems.error(at, `${what}${inside(path)}`, remedy)
+  })
+}
+
+/** What keys look like; secrets mostly have digits or signs. */
+const IS_KEY = /^[A-Za-z][A-Za-z_-]{0,39}$/
+
+/** Reports a value that does not fit. What is, or may hold, a secret is not shown: it may stand there in the wrong form. */
+function wrong(
+  path: YamlPath,
+  value: unknown,
+  remedy: string,
+  report: Report,
+  { hidden, secrecy }: Sensitivity = sensitivityOf(report.schema, path),
+): void {
+  const { text, problems } = report
+  const got = hidden ? kindOf(value) : shown(value)
+  // Said the first: quotes around a secret would keep it in the text.
+  const instead =
+    secrecy === 'always'
+      ? AS_SECRET
+      : hidden
+        ? `${remedy.replace(/: put it in quotes, [\s\S]*$/, '')}; ${KEPT}`
+        : remedy
+  problems.error(text.at(path), `${nameOf(path, report)} is wrong: got ${got}`, instead)
+}
+
+/** What is done with a secret that stands in the text. */
+export const AS_SECRET = "write '${secret:NAME}' in its place and keep it with the secrets"
+const KEPT = "a secret is written as '${secret:NAME}' and kept with the secrets"
+
+function nameOf(path: YamlPath, { schema, text }: Report): string {
+  return path.length === 0 ? text.what : `\`${sensitivityOf(schema, path).shown.join('.')}\``
+}
 
 /** Of the shapes that a value may have, the one that it tried to have. */
-function reportUnion(issue: z.core.$ZodIssueInvalidUnion, path: YamlPath, text: YamlText, problems: Problems): void {
+function reportUnion(issue: z.core.$ZodIssueInvalidUnion, path: YamlPath, report: Report): void {
+  const { text, problems } = report
   const value = valueAt(text.value, path)
   if ('options' in issue && issue.options !== undefined) {
-    const where = value === undefined ? text.atKey(path.slice(0, -1)) : text.at(path)
-    const what =
-      value === undefined ? `\`${path.join('.')}\` is missing` : `\`${path.join('.')}\` is wrong: got ${shown(value)}`
-    problems.error(where, what, suggest(String(value), issue.options.map(String)))
+    const remedy = suggest(String(value), issue.options.map(String))
+    const isWord = remedy.startsWith('did you mean') || (typeof value === 'string' && IS_KEY.test(value))
+    const place = isWord ? path : path.slice(0, -1)
+    // What is like none of the words may have slipped in from a field beside it.
+    if (value !== undefined) return wrong(path, value, remedy, report, sensitivityOf(report.schema, place))
+    problems.error(text.atKey(path.slice(0, -1)), `${nameOf(path, report)} is missing`, remedy)
     return
   }
   const tried = issue.errors.filter(
@@ -82,18 +111,12 @@ function reportUnion(issue: z.core.$ZodIssueInvalidUnion, path: YamlPath, text: 
   )
   const best = tried[0]
   if (best === undefined || tried.length > 1) {
-    const name = path.length === 0 ? text.what : `\`${path.join('.')}\``
     const expected = issue.errors.flatMap((errors) =>
       errors.flatMap((error) => (error.code === 'invalid_type' ? [wanted(error.expected)] : [])),
     )
-    problems.error(
-      text.at(path),
-      `${name} is wrong: got ${shown(value)}`,
-      `expected ${[...new Set(expected)].join(' or ')}`,
-    )
-    return
+    return wrong(path, value, `expected ${[...new Set(expected)].join(' or ')}`, report)
   }
-  for (const error of best) reportIssue(error, path, text, problems)
+  for (const error of best) reportIssue(error, path, report)
 }
 
 function remedyOf(issue: z.core.$ZodIssue, value: unknown): string {
@@ -123,12 +146,18 @@ const WANTED: Readonly<Record<string, string>> = {
 const wanted = (type: string) => WANTED[type] ?? type
 
 function shown(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (value === null) return 'nothing'
+  if (typeof value === 'string') return `the text '${onOneLine(value)}'`
+  if (typeof value === 'number') return `the number \`${value}\``
+  return typeof value === 'boolean' ? `\`${value}\`` : kindOf(value)
+}
+
+/** What a value is, without the value. */
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'
-  if (typeof value === 'string') return `the text '${onOneLine(value)}'`
-  return typeof value === 'number' ? `the number \`${value}\`` : `\`${JSON.stringify(value)}\``
+  if (typeof value === 'string') return 'a text'
+  return typeof value === 'number' ? 'a number' : '`true` or `false`'
 }
 
 /** Characters of a value that are shown: enough to find it. */

@@ -3,6 +3,7 @@ import { TableVerification } from '../checked/database-source.ts'
 import { mapping } from './check-shape.ts'
 import { commonDataset, site } from './dataset-schema.ts'
 import { duration, tableName, text } from './schema-words.ts'
+import { mayBeSecret } from './secrets.ts'
 
 /** Ranges of one table. More connections than this hurt the database more than they help. */
 const MAX_RANGES = 256
@@ -59,7 +60,7 @@ const databaseDataset = mapping({
 /** A source of type `database` as it stands in `pipeline.yaml`. */
 export const databaseSource = mapping({
   type: z.literal('database'),
-  url: text.describe('`postgres://user:${secret:NAME}@host/database`, or `mssql://…`'),
+  url: mayBeSecret(text).describe('`postgres://user:${secret:NAME}@host/database`, or `mssql://…`'),
   site,
   maxConnections: z
     .int()

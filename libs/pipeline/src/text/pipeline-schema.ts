@@ -47,6 +47,14 @@ export type PipelineText = z.infer<typeof PipelineText>
 export function pipelineJsonSchema(): object {
   return {
     title: 'Cinelake pipeline.yaml',
-    ...z.toJSONSchema(PipelineText, { target: 'draft-7', io: 'input' }),
+    ...z.toJSONSchema(PipelineText, {
+      target: 'draft-7',
+      io: 'input',
+      override: ({ jsonSchema }) => {
+        // The standard's own word for what is written and never shown.
+        if (jsonSchema['secret'] === 'always') jsonSchema.writeOnly = true
+        delete jsonSchema['secret']
+      },
+    }),
   }
 }

@@ -2,14 +2,17 @@ import { z } from 'zod'
 import { mapping } from './check-shape.ts'
 import { commonDataset, nulls } from './dataset-schema.ts'
 import { duration, size, tableName, text } from './schema-words.ts'
+import { mayBeSecret, secretText } from './secrets.ts'
 
 const entra = mapping({
   tenant: text.describe('The directory whose tokens are taken.'),
   audience: text.describe('What a token has to be for: `api://APPLICATION`, or the application ID.'),
   roles: z.array(text).min(1).optional().describe('Application roles of which a token has to have one.'),
   clients: z.array(text).min(1).optional().describe('Application IDs of the clients that may push.'),
-  issuer: text.optional().describe("Issuer of the tokens. Default: the tenant's."),
-  jwks: text.optional().describe("Address of the keys that tokens are signed with. Default: the tenant's."),
+  issuer: mayBeSecret(text).optional().describe("Issuer of the tokens. Default: the tenant's."),
+  jwks: mayBeSecret(text)
+    .optional()
+    .describe("Address of the keys that tokens are signed with. Default: the tenant's."),
 })
 
 const pushDataset = mapping({
@@ -22,7 +25,7 @@ export const pushSource = mapping({
   type: z.literal('push'),
   auth: mapping({
     keys: z
-      .array(text)
+      .array(secretText)
       .min(1)
       .optional()
       .describe('API keys, each as `${secret:NAME}`; any of them opens, so that one can be changed after the other.'),

@@ -1,5 +1,6 @@
 import type { DatabaseDataset, DatabaseSource, TableIncrement, TableSplit } from '../checked/database-source.ts'
 import type { DatabaseDatasetText, DatabaseSourceText } from './database-source-schema.ts'
+import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
 import { checkUrl, siteOf, type SourcePlace } from './source-place.ts'
 
@@ -38,11 +39,7 @@ function checkAddress(url: string, { text, path, problems }: SourcePlace): void 
   checkUrl(url, DATABASE_SCHEMES, { text, path: [...path, 'url'], problems })
   const password = /^[a-z]+:\/\/(?:\$\{[^}]*\}|[^/@:$]|\$(?!\{))*:(.+)@/i.exec(url)?.[1]
   if (password !== undefined && !/^\$\{secret:[^}]*\}$/.test(password)) {
-    problems.error(
-      text.at([...path, 'url']),
-      'the password is not kept as a secret',
-      'write `${secret:NAME}` in its place and keep it with the secrets',
-    )
+    problems.error(text.at([...path, 'url']), 'the password is not kept as a secret', AS_SECRET)
   }
 }
 

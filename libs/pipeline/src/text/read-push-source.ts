@@ -1,4 +1,5 @@
 import type { PushSource, PushTokens } from '../checked/push-source.ts'
+import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
 import type { PushSourceText } from './push-source-schema.ts'
 import { sizeBytes } from './size.ts'
@@ -20,11 +21,7 @@ export function readPushSource(name: string, source: PushSourceText, place: Sour
   }
   for (const [index, key] of keys.entries()) {
     if (/^\$\{secret:[^}]*\}$/.test(key)) continue
-    problems.error(
-      text.at([...path, 'auth', 'keys', index]),
-      'the key is not kept as a secret',
-      'write `${secret:NAME}` in its place and keep it with the secrets',
-    )
+    problems.error(text.at([...path, 'auth', 'keys', index]), 'the key is not kept as a secret', AS_SECRET)
   }
   const tokens = entra === undefined ? {} : { tokens: readTokens(entra, place) }
   return {

@@ -1,19 +1,19 @@
 import type { RestAuth } from '../checked/rest-auth.ts'
+import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
-import type { RestAuthText } from './rest-auth-schema.ts'
+import { restAuth, type RestAuthText } from './rest-auth-schema.ts'
+import { sensitivityOf } from './secrets.ts'
 import { checkUrl, type SourcePlace } from './source-place.ts'
 
 /** Five minutes: some endpoints refuse more than ten. Source: docs.github.com, "Generating a JSON Web Token" */
 const DEFAULT_LIFETIME_MS = 300_000
 
-/** What must not stand in a text that people share. */
-const SECRETS = ['token', 'password', 'key', 'clientSecret', 'refreshToken']
-
 /** Checks how a source is told who asks, and puts in defaults. */
 export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace): RestAuth {
   if (auth === undefined) return { type: 'none' }
   for (const [key, value] of Object.entries(auth)) {
-    if (SECRETS.includes(key) && typeof value === 'string' && !value.includes('${')) secretInText(key, place)
+    const { secrecy } = sensitivityOf(restAuth, [key])
+    if (secrecy === 'always' && typeof value === 'string' && !value.includes('${')) secretInText(key, place)
     if (key === 'parameters' && typeof value === 'object') checkParameters(value, place)
   }
   if ('tokenUrl' in auth && auth.tokenUrl !== undefined) {
@@ -32,11 +32,7 @@ export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace)
 }
 
 function secretInText(key: string, { text, path, problems }: SourcePlace): void {
-  problems.error(
-    text.at([...path, key]),
-    `the ${WORDS[key] ?? key} stands in the text`,
-    "write '${secret:NAME}' in its place and keep it with the secrets",
-  )
+  problems.error(text.at([...path, key]), `the ${WORDS[key] ?? key} stands in the text`, AS_SECRET)
 }
 
 const WORDS: Readonly<Record<string, string>> = { clientSecret: 'client secret', refreshToken: 'refresh token' }

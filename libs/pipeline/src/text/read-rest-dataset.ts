@@ -1,4 +1,5 @@
 import type { RestDataset } from '../checked/rest-source.ts'
+import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
 import { checkJsonPath } from './json-path.ts'
 import { readRestCursor } from './read-rest-cursor.ts'
@@ -72,11 +73,7 @@ const SECRET_NAME =
 function checkSecrets({ query = {}, body = {}, path = '' }: RestDatasetText, place: SourcePlace): void {
   const { text, problems } = place
   const report = (steps: readonly (string | number)[], what: string) =>
-    problems.error(
-      text.at([...place.path, ...steps]),
-      `${what} has its secret in the text`,
-      "write '${secret:NAME}' in its place and keep it with the secrets",
-    )
+    problems.error(text.at([...place.path, ...steps]), `${what} has its secret in the text`, AS_SECRET)
   const isSecret = (name: unknown, value: string) =>
     typeof name === 'string' && SECRET_NAME.test(name) && value !== '' && !value.includes('${')
   for (const [name, value] of Object.entries(query)) {

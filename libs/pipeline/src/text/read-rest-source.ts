@@ -1,4 +1,5 @@
 import type { RestSource } from '../checked/rest-source.ts'
+import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
 import { readRestAuth } from './read-rest-auth.ts'
 import { readRestDataset } from './read-rest-dataset.ts'
@@ -46,10 +47,6 @@ function checkNoUser(baseUrl: string, { text, path, problems }: SourcePlace): vo
 function checkHeaders(headers: Readonly<Record<string, string>>, { text, path, problems }: SourcePlace): void {
   for (const [header, value] of Object.entries(headers)) {
     if (!/^(authorization|cookie|.*(api-?key|token|secret).*)$/i.test(header) || value.includes('${')) continue
-    problems.error(
-      text.at([...path, header]),
-      `the header \`${header}\` has its secret in the text`,
-      "write '${secret:NAME}' in its place and keep it with the secrets",
-    )
+    problems.error(text.at([...path, header]), `the header \`${header}\` has its secret in the text`, AS_SECRET)
   }
 }

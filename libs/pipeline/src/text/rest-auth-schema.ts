@@ -1,21 +1,22 @@
 import { z } from 'zod'
 import { mapping } from './check-shape.ts'
 import { duration, text } from './schema-words.ts'
+import { mayBeSecret, secretText as secret } from './secrets.ts'
 
-const secret = text.describe('`${secret:NAME}`')
+const fields = z.record(text, mayBeSecret(z.string())).optional()
 
 const tokenRequest = {
-  tokenUrl: text.describe('Address that gives tokens.'),
+  tokenUrl: mayBeSecret(text).describe('Address that gives tokens.'),
   scope: text.optional(),
   audience: text.optional(),
-  parameters: z.record(text, z.string()).optional().describe('Further fields of the token request.'),
+  parameters: fields.describe('Further fields of the token request.'),
 }
 
 /** How a source is told who asks, as it stands in `pipeline.yaml`. */
 export const restAuth = z.discriminatedUnion('type', [
   mapping({ type: z.literal('none') }),
   mapping({ type: z.literal('bearer'), token: secret }),
-  mapping({ type: z.literal('basic'), username: text, password: secret }),
+  mapping({ type: z.literal('basic'), username: mayBeSecret(text), password: secret }),
   mapping({
     type: z.literal('apiKey'),
     key: secret,
@@ -41,12 +42,12 @@ export const restAuth = z.discriminatedUnion('type', [
       .optional()
       .describe('What the assertion is used as. Default: `grant`; without `tokenUrl`, `token`.'),
     algorithm: z.enum(['RS256', 'ES256', 'HS256']).optional().describe('Default: `RS256`.'),
-    key: text.describe('`${secret:NAME}`: a private key (PEM), or the shared secret for HS256.'),
+    key: secret.describe('`${secret:NAME}`: a private key (PEM), or the shared secret for HS256.'),
     keyId: text.optional(),
     issuer: text.optional(),
     subject: text.optional().describe('Default: `issuer`.'),
     lifetime: duration.optional().describe('How long an assertion is valid. Default: `5m`.'),
-    claims: z.record(text, z.string()).optional().describe('Further claims.'),
+    claims: fields.describe('Further claims.'),
     ...tokenRequest,
     tokenUrl: tokenRequest.tokenUrl.optional(),
     clientId: text.optional(),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { StatusAction } from '../checked/rest-limits.ts'
 import { mapping } from './check-shape.ts'
 import { duration, size, text } from './schema-words.ts'
+import { mayBeSecret } from './secrets.ts'
 
 const count = z.int().positive('expected a number above 0')
 
@@ -39,7 +40,9 @@ export const restLimits = {
     .optional()
     .describe("Hosts that may be on the company's own network, by name or address: `[erp.example.local]`."),
   tls: mapping({
-    ca: text.optional().describe('Certificates in PEM form that are trusted besides: `${secret:COMPANY_CA}`.'),
+    ca: mayBeSecret(text)
+      .optional()
+      .describe('Certificates in PEM form that are trusted besides: `${secret:COMPANY_CA}`.'),
     caFile: text.optional().describe('A file with them, on the machine of the service.'),
   }).optional(),
 }

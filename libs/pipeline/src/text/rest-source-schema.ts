@@ -6,6 +6,7 @@ import { restDatasetLimits, restLimits } from './rest-limits-schema.ts'
 import { restLanding } from './rest-landing-schema.ts'
 import { restPagination, spot } from './rest-pagination-schema.ts'
 import { duration, oneCharacter, tableName, text } from './schema-words.ts'
+import { mayBeSecret } from './secrets.ts'
 
 const incremental = mapping({
   start: text
@@ -22,15 +23,18 @@ const incremental = mapping({
 })
 
 const restDataset = mapping({
-  path: text
+  path: mayBeSecret(text)
     .optional()
     .describe('Path below the base URL. `{users.id}` stands for a column of another dataset, row by row.'),
   method: z.enum(['GET', 'POST']).optional().describe('Default: `GET`; `POST` where there is a `body`.'),
   query: z
-    .record(text, z.union([z.string(), z.number(), z.boolean()]).transform(String))
+    .record(text, mayBeSecret(z.union([z.string(), z.number(), z.boolean()]).transform(String)))
     .optional()
     .describe("Query parameters; `{window.start}` and `{window.end}` stand for the window's instants."),
-  body: z.record(text, z.json()).optional().describe('What a POST sends. Its texts may hold placeholders.'),
+  body: z
+    .record(text, mayBeSecret(z.json()))
+    .optional()
+    .describe('What a POST sends. Its texts may hold placeholders.'),
   bodyFormat: z.enum(['json', 'form']).optional().describe('How it is written. Default: `json`.'),
   format: z
     .enum(['auto', 'json', 'ndjson', 'csv', 'xml'])
@@ -55,8 +59,8 @@ const restDataset = mapping({
 /** A source of type `rest` as it stands in `pipeline.yaml`. */
 export const restSource = mapping({
   type: z.literal('rest'),
-  baseUrl: text,
-  headers: z.record(text, z.string()).optional(),
+  baseUrl: mayBeSecret(text),
+  headers: z.record(text, mayBeSecret(z.string())).optional(),
   auth: restAuth.optional(),
   maxRetries: z.int().min(0, 'expected 0 or more').optional().describe('Retries of one request. Default: 5.'),
   timeout: duration.optional().describe('Of one request. Default: `30s`.'),

@@ -35,8 +35,7 @@ export function readYaml(file: string, text: string, problems: Problems, origin:
   for (const error of [...document.errors, ...document.warnings]) {
     const place = placeAt(error.pos[0])
     // What comes after it on the same line is mostly what it led to.
-    if (!seen.has(place.line))
-      problems.error(place, `YAML cannot be read: ${plainMessage(error.message)}`, yamlRemedy(error))
+    if (!seen.has(place.line)) problems.error(place, `YAML cannot be read: ${plainMessage(error)}`, yamlRemedy(error))
     seen.add(place.line)
   }
   const root = document.contents
@@ -114,7 +113,8 @@ function valueOf(read: () => unknown, problems: Problems, place: Place): unknown
   } catch (error) {
     problems.error(
       place,
-      `YAML cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      // The library's words name keys and aliases, and either may be a secret in the wrong place.
+      `YAML cannot be read: ${error instanceof TypeError ? 'an alias stands for what it is in' : 'its aliases cannot be resolved'}`,
       'write the values out instead of using aliases (`*name`)',
     )
     return undefined
@@ -127,8 +127,27 @@ function blockIndent(text: string, start: number): number {
   return /^[^\S\n]*(?=\S)/m.exec(text.slice(afterHeader))?.[0].length ?? 0
 }
 
-const plainMessage = (message: string) =>
-  message.replace(/\s+at line \d+, column \d+:?[\s\S]*$/, '').replace(/[.:]$/, '')
+/** The library's words, where they quote nothing of the text: it may be a secret that YAML took for an alias or a tag. */
+function plainMessage({ code, message }: { readonly code: string; readonly message: string }): string {
+  const plain = message.replace(/\s+at line \d+, column \d+:?[\s\S]*$/, '').replace(/[.:]$/, '')
+  // Of these the library has many, some of which end with what it found.
+  if (code === 'UNEXPECTED_TOKEN') return QUOTES_NOTHING.test(plain) ? plain : 'unexpected text'
+  return YAML_MESSAGES[code] ?? plain
+}
+
+const QUOTES_NOTHING =
+  /^Unexpected (?:[,?:-]|[\w-]+ token|empty item|[\w-]+ at node end)(?: in (?:flow|block)[\w -]*| in collection)?$/
+
+const YAML_MESSAGES: Readonly<Record<string, string>> = {
+  BAD_ALIAS: 'an alias (`*name`) without its anchor, or a wrong one',
+  BAD_COLLECTION_TYPE: 'a tag (`!name`) of another kind of value',
+  BAD_DIRECTIVE: 'an unknown directive (`%…`)',
+  BAD_DQ_ESCAPE: 'an unknown escape sequence (`\\…`) in double quotes',
+  BAD_SCALAR_START: 'a text that begins with a sign of YAML',
+  DUPLICATE_KEY: 'Map keys must be unique',
+  MISSING_ANCHOR: 'an anchor without a name',
+  TAG_RESOLVE_FAILED: 'an unknown tag (`!name`)',
+}
 
 function yamlRemedy({ code, message }: { readonly code: string; readonly message: string }): string {
   if (/end with an? [\]}]/.test(message)) return 'close the bracket that was opened before'
@@ -140,5 +159,6 @@ const YAML_REMEDIES: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'indent with spaces',
   MULTILINE_IMPLICIT_KEY: 'put the text in quotes, or close the quote or bracket that was opened before',
   MISSING_CHAR: 'close the quote or bracket',
+  TAG_RESOLVE_FAILED: 'put the text in quotes',
   BAD_ALIAS: 'put the text in quotes, or define the anchor (`&name`) before it is used',
 }
