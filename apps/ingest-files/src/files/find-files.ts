@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { FileForbiddenError, FileOutsideSourceError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
 import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
-import type { GlobSegment } from './glob.ts'
+import { ANY_NAME, type GlobSegment } from './glob.ts'
 import { isBelow } from './local-paths.ts'
 
 export type SourceFolder = { readonly source: string; readonly folder: string }
@@ -76,9 +76,8 @@ async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]
     await visitAnyDepth(walk, below, rest)
     return
   }
-  const expression = new RegExp(`^${segment.expression}$`, 'u')
   for (const entry of await entriesOf(walk, below)) {
-    if (!expression.test(entry.name)) continue
+    if (!segment.takes(entry.name)) continue
     const name = below === '' ? entry.name : `${below}/${entry.name}`
     await step(walk, name, rest)
   }
@@ -86,8 +85,7 @@ async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]
 
 /** `**`: what follows may begin here, or in any folder below. At the end it means every file below. */
 async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegment[]): Promise<void> {
-  const anyName: GlobSegment = { expression: String.raw`(?!\.)[^/]+`, parts: [] }
-  await visit(walk, below, rest.length === 0 ? [anyName] : rest)
+  await visit(walk, below, rest.length === 0 ? [ANY_NAME] : rest)
   for (const entry of await entriesOf(walk, below)) {
     if (!entry.isDirectory() || entry.name.startsWith('.')) continue
     await visitAnyDepth(walk, below === '' ? entry.name : `${below}/${entry.name}`, rest)
