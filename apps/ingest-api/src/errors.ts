@@ -64,6 +64,18 @@ export class JsonPathError extends TerminalError {
   }
 }
 
+/** A path that would be looked for without end in a body of this size. */
+export class JsonPathCostError extends TerminalError {
+  readonly code = 'REST_PATH_TOO_COSTLY'
+
+  constructor(path: string, got: string) {
+    super(
+      `path into the body takes too much work [path=${path}]: expected work in proportion to the body, got ${got}; name the steps of the path instead of \`..\`, and let filters look at their own item (\`@\`) alone`,
+      { path },
+    )
+  }
+}
+
 /** The server did not give the page within all tries of this attempt. */
 export class RestUnavailableError extends TransientError {
   readonly code = 'REST_UNAVAILABLE'

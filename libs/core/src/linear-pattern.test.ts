@@ -33,6 +33,7 @@ const cases = fc.letrec<{ node: Case }>((tie) => ({
       pattern: { kind: 'group' as const, of: pattern },
       expression: `(${expression})`,
     })),
+    fc.constant({ pattern: { kind: 'start' as const }, expression: '(?:^)' }),
     fc.constant({
       pattern: { kind: 'not-before' as const, test: (next: string) => next === 'a' },
       expression: '(?!a)',

@@ -11,7 +11,9 @@ export type Pattern =
   | { readonly kind: 'repeat'; readonly of: Pattern; readonly min: number; readonly max: number }
   /** What it takes is given back. */
   | { readonly kind: 'group'; readonly of: Pattern }
-  /** Takes nothing; the next character is not one of these. */
+  /** Takes nothing; nothing stands before. */
+  | { readonly kind: 'start' }
+  /** Takes nothing; the next character, if there is one, is none of these. */
   | { readonly kind: 'not-before'; readonly test: (char: string) => boolean }
 
 /** A text as it stands. */
@@ -43,6 +45,7 @@ type Op =
   | { readonly op: 'char' | 'not-before'; readonly test: (char: string) => boolean }
   | { readonly op: 'split'; first: number; second: number }
   | { readonly op: 'save'; readonly slot: number }
+  | { readonly op: 'start' }
   | { readonly op: 'end' }
 
 /**
@@ -69,6 +72,7 @@ export function compilePattern(pattern: Pattern): Matcher {
   }
   const compile = (part: Pattern): void => {
     if (part.kind === 'char' || part.kind === 'not-before') emit({ op: part.kind, test: part.test })
+    else if (part.kind === 'start') emit({ op: 'start' })
     else if (part.kind === 'sequence') for (const each of part.of) compile(each)
     else if (part.kind === 'alternatives') compileAlternatives(part.of)
     else if (part.kind === 'group') {
@@ -128,6 +132,8 @@ function run(ops: readonly Op[], groupCount: number, text: string, onStep: () =>
         const own = [...saved]
         own[op.slot] = place
         open.push({ at: at + 1, saved: own })
+      } else if (op.op === 'start') {
+        if (place === 0) open.push({ at: at + 1, saved })
       } else if (op.op === 'not-before') {
         const next = chars[place]
         if (next === undefined || !op.test(next)) open.push({ at: at + 1, saved })
