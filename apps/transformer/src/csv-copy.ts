@@ -1,9 +1,14 @@
+import {
+  type CsvDialect,
+  LF,
+  MAX_RECORD_BYTES,
+  quotedField,
+  RecordIndex,
+  type RecordSink,
+  splitFields,
+} from '@cinelake/csv'
 import { isUtf8 } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
-import { LF, MAX_RECORD_BYTES, type CsvDialect } from './csv-dialect.ts'
-import { quotedField, splitFields } from './csv-fields.ts'
-import { RecordIndex } from './csv-index.ts'
-import type { RecordSink } from './csv-scan.ts'
 
 /** Bytes. What is kept of the text of a rejected row: more than people write in one, and bounded. */
 const RAW_LIMIT_BYTES = 64 * 1024

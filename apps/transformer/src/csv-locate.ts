@@ -1,8 +1,7 @@
+import { countLines, RecordScanner, splitFields } from '@cinelake/csv'
 import { open, type FileHandle } from 'node:fs/promises'
 import { FLAGS, rawText } from './csv-copy.ts'
-import { splitFields } from './csv-fields.ts'
 import type { ReadableCsv } from './csv-readable.ts'
-import { countLines, RecordScanner } from './csv-scan.ts'
 
 /** A record of a file as people find it there. */
 export type LocatedRecord = {

@@ -1,11 +1,17 @@
+import {
+  HEAD_BYTES,
+  CR,
+  type CsvDialect,
+  type CsvHead,
+  LF,
+  readHead,
+  RecordIndex,
+  RecordScanner,
+  scanChunks,
+} from '@cinelake/csv'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
-import { scanChunks } from './csv-chunks.ts'
 import { CopyWriter } from './csv-copy.ts'
-import { CR, LF, type CsvDialect } from './csv-dialect.ts'
-import { readHead, type CsvHead } from './csv-head.ts'
-import { RecordIndex } from './csv-index.ts'
-import { RecordScanner } from './csv-scan.ts'
 import { FileUnreadableError, HeaderMismatchError } from './refine-errors.ts'
 import { readChunks } from './text-chunks.ts'
 import {
@@ -58,9 +64,6 @@ export type CsvSource = {
   readonly mustCopy?: boolean
   readonly signal?: AbortSignal
 }
-
-/** Bytes of the beginning that are looked at for the encoding, the delimiter and the header. */
-const HEAD_BYTES = 256 * 1024
 
 /**
  * Checks a CSV file from its first to its last byte, and makes it readable where it is not written as usual.

@@ -1,3 +1,4 @@
+import { matchColumns } from '@cinelake/csv'
 import { rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
@@ -5,7 +6,6 @@ import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { landedParquet } from './landed-parquet.ts'
-import { matchColumns } from './csv-head.ts'
 import type { CsvSource } from './csv-readable.ts'
 import { hasDeletions, REMAINING, stageDeletions } from './refine-deletions.ts'
 import { FileUnreadableError, HeaderMismatchError, RecordsLostError } from './refine-errors.ts'
@@ -91,7 +91,8 @@ async function stageCsv(unpacked: UnpackedFile, place: Place): Promise<StagedFil
     name: unpacked.name,
     file: await withoutGlob(unpacked.file, join(deps.directory, `link-${index}.csv`)),
     columns: dataset.contract.columns,
-    reading: dataset.reading,
+    reading:
+      place.file.delimiter === undefined ? dataset.reading : { ...dataset.reading, delimiter: place.file.delimiter },
     copyTo,
     signal: deps.signal,
   }
