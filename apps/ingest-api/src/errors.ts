@@ -198,11 +198,17 @@ export class RestRecordError extends TerminalError {
   readonly code = 'REST_RECORD_INVALID'
 
   /** @param position of the record in its page, from 1 */
-  constructor(place: RequestPlace, position: number, problem: string) {
-    super(
-      `record cannot be a row [${at(place)} record=${position}]: ${problem}; correct the dataset's \`records\`, or ask the API's operator`,
-      { ...place, record: position, problem },
-    )
+  constructor(
+    place: RequestPlace,
+    position: number,
+    problem: string,
+    remedy = "correct the dataset's `records`, or ask the API's operator",
+  ) {
+    super(`record cannot be a row [${at(place)} record=${position}]: ${problem}; ${remedy}`, {
+      ...place,
+      record: position,
+      problem,
+    })
   }
 }
 

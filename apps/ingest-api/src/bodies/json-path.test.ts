@@ -86,21 +86,12 @@ describe('a regular expression of a filter', () => {
     expect(stepsFor(1000)).toBeLessThan(12 * stepsFor(100))
   })
 
-  test.each([
-    'a{2',
-    'a**',
-    '(a',
-    'a)',
-    '[a',
-    '[b-a]',
-    '\\d',
-    '(?=a)',
-    '\\1',
-    'a{3,2}',
-    '((a{999}){999}){999}',
-  ])('%s is none', (text) => {
-    expect(compileIRegexp(text, false)).toBeUndefined()
-  })
+  test.each(['a{2', 'a**', '(a', 'a)', '[a', '[b-a]', '\\d', '(?=a)', '\\1', 'a{3,2}', '((a{999}){999}){999}'])(
+    '%s is none',
+    (text) => {
+      expect(compileIRegexp(text, false)).toBeUndefined()
+    },
+  )
 
   test('of thousands of groups within each other is none', () => {
     expect(compileIRegexp(`${'('.repeat(5000)}a${')'.repeat(5000)}`, false)).toBeUndefined()
