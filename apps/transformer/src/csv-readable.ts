@@ -32,6 +32,8 @@ export type ReadableCsv = {
   readonly file: string
   /** A copy has a flag as its first field and no header. */
   readonly isCopy: boolean
+  /** Of a copy of several files: after the flag comes the number of the file that the record is of. */
+  readonly isBatch?: boolean
   readonly hasHeader: boolean
   readonly dialect: CsvDialect
   readonly lineEnd: '\n' | '\r\n'
@@ -43,10 +45,12 @@ export type ReadableCsv = {
   readonly encoding: Encoding
   readonly recordCount: number
   readonly index: RecordIndex
+  /** Of a batch, the name of the file that a record is of. */
+  readonly nameAt?: (ordinal: number) => string
 }
 
 /** What the engine has to know to read a file. */
-export type ForeseenCsv = Omit<ReadableCsv, 'recordCount' | 'index'>
+export type ForeseenCsv = Omit<ReadableCsv, 'recordCount' | 'index' | 'nameAt'>
 
 /** Bytes from which a file is worth reading before it is checked. */
 const LARGE_BYTES = 32 * 1024 * 1024
@@ -92,6 +96,46 @@ export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
     throw unreadable(source, 'utf-8', check.invalidAt)
   }
   return await copy(source, guess, bytes, isWhole, check.invalidAt !== undefined)
+}
+
+/** A file of which all bytes are at hand. */
+export type WholeCsv = {
+  readonly head: CsvHead
+  /** In UTF-8 without byte order mark, the header among it. */
+  readonly text: Uint8Array
+  /** UTF-8 with bytes that are none. */
+  readonly isDamaged: boolean
+}
+
+/**
+ * Reads a CSV file of which all bytes are at hand, by the same rules.
+ * @throws as `makeReadable` does
+ */
+export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array): WholeCsv {
+  const guess = guessEncoding(bytes, source.reading.encoding)
+  const content = bytes.subarray(guess.markLength)
+  if (guess.encoding !== 'utf-8') return whole(source, transcoded(source, guess.encoding, guess.markLength, content))
+  const check = new Utf8Check()
+  check.push(bytes)
+  check.end()
+  if (check.invalidAt === undefined) return whole(source, content)
+  if (!guess.isCertain && !check.hasEvidence) return whole(source, transcoded(source, 'windows-1252', 0, content))
+  if (source.reading.encoding === 'utf-8') throw unreadable(source, 'utf-8', check.invalidAt)
+  return whole(source, content, true)
+}
+
+function whole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, text: Uint8Array, isDamaged = false): WholeCsv {
+  return { head: headOf(source, text, true), text, isDamaged }
+}
+
+function transcoded(
+  source: Pick<CsvSource, 'name'>,
+  encoding: Encoding,
+  offset: number,
+  bytes: Uint8Array,
+): Uint8Array {
+  const decoder = createTranscoder(encoding, offset)
+  return told(source, encoding, () => Buffer.concat([decoder.push(bytes), decoder.end()]))
 }
 
 /**
@@ -160,7 +204,7 @@ async function copy(
   const head = headOf(source, Buffer.concat(headText), isWhole)
   const { dialect, fieldCount } = head
   await using handle = await open(source.copyTo, 'w')
-  const writer = new CopyWriter(handle, dialect, fieldCount, isDamaged)
+  const writer = new CopyWriter(handle, dialect, fieldCount, { isDamaged })
   const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, sink: writer.sink })
   const chunks = readChunks(source.file, { start: guess.markLength, ...(source.signal && { signal: source.signal }) })
   await scanChunks(withoutFirst(head.headerLength, decode(chunks)), scanner, {
@@ -191,7 +235,7 @@ function uniformEnd(header: Buffer, ends: RecordScanner['ends']): ReadableCsv['l
 const asItIs: Transcoder = { push: (chunk) => chunk, end: () => new Uint8Array(0) }
 
 /** Says of which file a byte is invalid. */
-function told(source: CsvSource, encoding: Encoding, decode: () => Uint8Array): Uint8Array {
+function told(source: Pick<CsvSource, 'name'>, encoding: Encoding, decode: () => Uint8Array): Uint8Array {
   try {
     return decode()
   } catch (error) {
@@ -204,7 +248,7 @@ function described(source: CsvSource, head: CsvHead) {
   return { name: source.name, dialect, fieldCount, places, unknown }
 }
 
-function headOf(source: CsvSource, bytes: Uint8Array, isWhole: boolean): CsvHead {
+function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array, isWhole: boolean): CsvHead {
   const head = readHead(bytes, isWhole, source.columns, source.reading)
   const expected = source.columns.filter(({ required }) => required).map(({ name }) => `\`${name}\``)
   const wanted = `a header with ${expected.length === 0 ? "the contract's columns" : expected.join(', ')}`
@@ -242,6 +286,6 @@ async function firstBytes(file: string): Promise<{ readonly bytes: Buffer; reado
   return { bytes: buffer.subarray(0, bytesRead), isWhole: (await stat(file)).size === bytesRead }
 }
 
-function unreadable(source: CsvSource, encoding: Encoding, byte: number): FileUnreadableError {
+function unreadable(source: Pick<CsvSource, 'name'>, encoding: Encoding, byte: number): FileUnreadableError {
   return new FileUnreadableError(source.name, { byte }, `text in ${encoding}`, 'a byte that is none')
 }

@@ -3,7 +3,7 @@ import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/p
 import { landedParquet } from './landed-parquet.ts'
 import { FLAGS } from './csv-copy.ts'
 import type { ForeseenCsv } from './csv-readable.ts'
-import { csvRelation, fieldColumn, FLAG_COLUMN } from './csv-relation.ts'
+import { csvRelation, fieldColumn, FILE_COLUMN, FLAG_COLUMN } from './csv-relation.ts'
 import { readColumn, type ColumnSql } from './read-column.ts'
 import { readLanded } from './read-landed.ts'
 
@@ -38,6 +38,8 @@ export type StageSource = {
   readonly columns: readonly ColumnSql[]
   /** A condition on rows of which nothing but their raw text is known. */
   readonly misshapen?: string
+  /** The number of the file that a row is of, where they are not all of one. */
+  readonly file?: string
 }
 
 /** The rows of a CSV file. A column that it lacks is NULL. */
@@ -47,7 +49,8 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls)
   })
   const misshapen = csv.isCopy ? { misshapen: `starts_with(${FLAG_COLUMN}, ${literal(FLAGS.misshapen)})` } : {}
-  return { relation: csvRelation(csv), columns, ...misshapen }
+  const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
+  return { relation: csvRelation(csv), columns, ...misshapen, ...file }
 }
 
 /** The rows of a landed Parquet file. */
@@ -80,13 +83,13 @@ function absent({ type }: CheckedColumn): ColumnSql {
  * broken. Nothing is left out, so that ordinals stay those of the file.
  */
 export function stageQuery(
-  { relation, columns, misshapen }: StageSource,
+  { relation, columns, misshapen, file: fileColumn }: StageSource,
   contract: CheckedContract,
   file: number,
 ): string {
   const names = contract.columns.map(({ name }) => identifier(name))
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
-  return `SELECT CAST(${file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${brokenRules(columns, contract, misshapen)} AS ${RULES}
+  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${brokenRules(columns, contract, misshapen)} AS ${RULES}
 FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
 }
 

@@ -1,12 +1,14 @@
-import { matchColumns } from '@cinelake/csv'
-import { rm, stat, symlink } from 'node:fs/promises'
+import { readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
 import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import type { CheckedDataset } from '@cinelake/pipeline'
+import { CancelledError } from '@cinelake/core'
+import { matchColumns } from '@cinelake/csv'
+import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
+import { CsvBatches, SMALL_BYTES, type CsvBatch } from './csv-batch.ts'
 import { landedParquet } from './landed-parquet.ts'
-import type { CsvSource } from './csv-readable.ts'
+import { readWhole, type CsvSource, type ReadableCsv } from './csv-readable.ts'
 import { hasDeletions, REMAINING, stageDeletions } from './refine-deletions.ts'
 import { FileUnreadableError, HeaderMismatchError, RecordsLostError } from './refine-errors.ts'
 import { inOrderOfName } from './refine-plan.ts'
@@ -17,7 +19,7 @@ import { unpack, type UnpackedFile } from './unpack-file.ts'
 import { csvSource, parquetSource, RULES, stageQuery, type StageSource } from './refine-stage-sql.ts'
 
 export type StageDeps = {
-  readonly lake: Pick<Lake, 'download'>
+  readonly lake: Pick<Lake, 'download' | 'downloadAll'>
   readonly engine: SqlEngine
   readonly session: SqlSession
   /** Scratch. */
@@ -26,10 +28,10 @@ export type StageDeps = {
   readonly progress: (done: { rowCount?: number; sizeBytes?: number }) => void
 }
 
-/** A landed file as typed rows. */
+/** Landed files as typed rows: one, or several small ones of the same columns. */
 export type StagedFile = {
   /** As received. */
-  readonly name: string
+  readonly names: readonly string[]
   /** Parquet, local. */
   readonly path: string
   readonly rowCount: number
@@ -48,51 +50,122 @@ export type StagedFile = {
  */
 export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, deps: StageDeps): Promise<StagedFile[]> {
   const files = inOrderOfName(manifest.files)
+  const done = { rowCount: 0, sizeBytes: 0 }
   const staged: StagedFile[] = []
-  for (const [index, file] of files.entries()) {
-    // A packed file may hold several.
-    const next = (): Place => {
-      const number = staged.length
-      return { file, index: number, dataset, deps, path: join(deps.directory, `staged-${number}.parquet`) }
-    }
-    if (manifest.format === 'csv') for await (const each of stageLanded(next)) staged.push(each)
-    else staged.push(await stageParquet(next(), manifest))
-    deps.progress({
-      rowCount: staged.reduce((sum, { rowCount }) => sum + rowCount, 0),
-      sizeBytes: files.slice(0, index + 1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    })
+  const keep = (some: readonly StagedFile[], sizeBytes: number) => {
+    staged.push(...some)
+    done.rowCount += some.reduce((sum, { rowCount }) => sum + rowCount, 0)
+    done.sizeBytes += sizeBytes
+    deps.progress({ ...done })
   }
+  let count = 0
+  const nextPlace = (): Place => {
+    const index = count++
+    return { index, dataset, deps, path: join(deps.directory, `staged-${index}.parquet`) }
+  }
+  if (manifest.format !== 'csv') {
+    for (const file of files) keep([await stageParquet(file, nextPlace(), manifest)], file.sizeBytes)
+    return staged
+  }
+  await using batches = new CsvBatches(deps.directory)
+  const stageBatches = async (complete: readonly CsvBatch[]) => {
+    const found: StagedFile[] = []
+    for (const batch of complete) found.push(await stageBatch(batch, nextPlace()))
+    return found
+  }
+  // A file that is alone is read where it is.
+  const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
+  for (const group of inGroups(files)) {
+    for await (const { unpacked, file } of unpackedFiles(group, deps)) {
+      const whole = isAlone ? undefined : await wholeIfSmall(unpacked)
+      if (whole === undefined) keep([await stageCsv(unpacked, file, nextPlace())], 0)
+      else {
+        const reading = readingOf(dataset, file)
+        const { name } = unpacked
+        const csv = readWhole({ name, columns: dataset.contract.columns, reading }, whole)
+        keep(await stageBatches(await batches.add({ ...csv, name, number: count++ })), 0)
+      }
+    }
+    keep(
+      [],
+      group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    )
+  }
+  keep(await stageBatches(await batches.end()), 0)
   return staged
 }
 
 type Place = {
-  readonly file: LandedFile
+  /** The number that the rows get: those of files that come later are newer. */
   readonly index: number
   readonly dataset: CheckedDataset
   readonly deps: StageDeps
   readonly path: string
 }
 
-/** @param next says where each file that is found in a landed one goes */
-async function* stageLanded(next: () => Place): AsyncGenerator<StagedFile> {
-  const { file, deps } = next()
-  const { signal, directory } = deps
-  await using local = await deps.lake.download(file.path, { signal })
-  await checkSize(local.file, file)
-  for await (const unpacked of unpack({ landed: file, file: local.file, directory, signal })) {
-    yield await stageCsv(unpacked, next())
+/** Files that are brought here together. */
+const GROUP_FILES = 64
+
+/** Large files one by one, small ones many at a time: each is a question to the lake. */
+function inGroups(files: readonly LandedFile[]): LandedFile[][] {
+  const groups: LandedFile[][] = []
+  let areSmall = false
+  for (const file of files) {
+    const isSmall = file.sizeBytes <= SMALL_BYTES
+    const last = groups.at(-1)
+    if (last !== undefined && isSmall && areSmall && last.length < GROUP_FILES) last.push(file)
+    else groups.push([file])
+    areSmall = isSmall
+  }
+  return groups
+}
+
+type Unpacked = { readonly unpacked: UnpackedFile; readonly file: LandedFile }
+
+/** What is in landed files, one after the other, each there until the next one is asked for. */
+async function* unpackedFiles(group: readonly LandedFile[], deps: StageDeps): AsyncGenerator<Unpacked> {
+  const { lake, signal, directory } = deps
+  await using locals = await lake.downloadAll(
+    group.map(({ path }) => path),
+    { signal },
+  )
+  await Promise.all(group.map(async (file, index) => await checkSize(locals.files[index] ?? '', file)))
+  for (const [index, file] of group.entries()) {
+    if (signal.aborted) throw new CancelledError(`refining ${file.name}`, { cause: signal.reason })
+    const local = locals.files[index] ?? ''
+    for await (const unpacked of unpack({ landed: file, file: local, directory, signal })) yield { unpacked, file }
   }
 }
 
-async function stageCsv(unpacked: UnpackedFile, place: Place): Promise<StagedFile> {
+async function wholeIfSmall({ file }: UnpackedFile): Promise<Buffer | undefined> {
+  return (await stat(file)).size <= SMALL_BYTES ? await readFile(file) : undefined
+}
+
+function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): FileReading {
+  return delimiter === undefined ? reading : { ...reading, delimiter }
+}
+
+async function stageBatch({ csv, names }: CsvBatch, place: Place): Promise<StagedFile> {
+  const { dataset, deps, path } = place
+  const { rowCount, rejectedCount } = await stage(csvSource(csv, dataset), place)
+  if (rowCount !== csv.recordCount) throw new RecordsLostError(csv.name, csv.recordCount, rowCount)
+  if (rejectedCount > 0) await keepCsvRejects(csv, path, deps)
+  await rm(csv.file, { force: true })
+  return { names, path, rowCount, rejectedCount, unknown: csv.unknown, missing: missingOf(csv, dataset) }
+}
+
+function missingOf({ places }: Pick<ReadableCsv, 'places'>, { contract }: CheckedDataset): string[] {
+  return contract.columns.filter((_, column) => places[column] === undefined).map(({ name }) => name)
+}
+
+async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place): Promise<StagedFile> {
   const { index, dataset, deps } = place
   const copyTo = join(deps.directory, `copy-${index}.csv`)
   const source: CsvSource = {
     name: unpacked.name,
     file: await withoutGlob(unpacked.file, join(deps.directory, `link-${index}.csv`)),
     columns: dataset.contract.columns,
-    reading:
-      place.file.delimiter === undefined ? dataset.reading : { ...dataset.reading, delimiter: place.file.delimiter },
+    reading: readingOf(dataset, file),
     copyTo,
     signal: deps.signal,
   }
@@ -102,21 +175,18 @@ async function stageCsv(unpacked: UnpackedFile, place: Place): Promise<StagedFil
   )
   if (rejectedCount > 0) await keepCsvRejects(csv, place.path, deps)
   await rm(copyTo, { force: true })
-  const missing = dataset.contract.columns
-    .filter((_, column) => csv.places[column] === undefined)
-    .map(({ name }) => name)
   return {
-    name: unpacked.name,
+    names: [unpacked.name],
     path: place.path,
     rowCount: csv.recordCount,
     rejectedCount,
     unknown: csv.unknown,
-    missing,
+    missing: missingOf(csv, dataset),
   }
 }
 
-async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFile> {
-  const { file, dataset, deps } = place
+async function stageParquet(file: LandedFile, place: Place, manifest: Manifest): Promise<StagedFile> {
+  const { dataset, deps } = place
   await using local = await deps.lake.download(file.path, { signal: deps.signal })
   await checkSize(local.file, file)
   const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(local.file)}`)
@@ -140,7 +210,14 @@ async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFil
   const missing = dataset.contract.columns
     .filter((_, column) => match.places[column] === undefined)
     .map(({ name }) => name)
-  return { name: file.name, path: place.path, ...found, ...(deleted && { deleted }), unknown: match.unknown, missing }
+  return {
+    names: [file.name],
+    path: place.path,
+    ...found,
+    ...(deleted && { deleted }),
+    unknown: match.unknown,
+    missing,
+  }
 }
 
 async function stage(
