@@ -12,6 +12,41 @@ export async function sync(fileOrDirectory: string): Promise<void> {
   }
 }
 
+/** The syncs of a directory that have begun, and the one that begins when that is over. */
+const syncs = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>()
+
+/**
+ * Forces a directory's entries to the disk. Of several callers at once those whose entries were made before a sync begins
+ * share it: a sync costs the same for one entry and for a hundred.
+ */
+async function syncTogether(directory: string): Promise<void> {
+  const under = syncs.get(directory)
+  if (under === undefined) {
+    const running = sync(directory)
+    syncs.set(directory, { running, next: undefined })
+    await ending(directory, running)
+    return
+  }
+  // The one that is running may have begun before this caller's entry was made.
+  under.next ??= under.running
+    .catch(() => {})
+    .then(async () => {
+      const running = sync(directory)
+      syncs.set(directory, { running, next: undefined })
+      await ending(directory, running)
+    })
+  await under.next
+}
+
+async function ending(directory: string, running: Promise<void>): Promise<void> {
+  try {
+    await running
+  } finally {
+    const last = syncs.get(directory)
+    if (last?.running === running && last.next === undefined) syncs.delete(directory)
+  }
+}
+
 /** Moves a finished file to its place, replacing what is there; others see the old bytes or the new ones. */
 export async function placeReplacing(finished: string, target: string): Promise<void> {
   try {
@@ -21,7 +56,7 @@ export async function placeReplacing(finished: string, target: string): Promise<
     await rm(finished, { force: true })
     throw error
   }
-  await sync(dirname(target))
+  await syncTogether(dirname(target))
 }
 
 /** Moves a finished file to its place unless there is one: of any number of callers exactly one gets `created`. */
@@ -35,7 +70,7 @@ export async function placeIfAbsent(finished: string, target: string): Promise<'
   } finally {
     await rm(finished, { force: true })
   }
-  await sync(dirname(target))
+  await syncTogether(dirname(target))
   return 'created'
 }
 

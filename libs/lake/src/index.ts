@@ -20,4 +20,5 @@ export {
   type Landed,
   type LandingLake,
 } from './landing.ts'
+export { pathProblem } from './path.ts'
 export { lakeEnv, lakeSettings, type LakeSettings } from './settings.ts'

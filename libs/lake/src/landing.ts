@@ -226,8 +226,14 @@ function unusableFinding({ rowCount = 0 }: Manifest, files: readonly LeftOutFile
   return { rule: 'file_unusable', severity: 'error', checked: rowCount + failed, failed, detail }
 }
 
+/** Names come from others: what would move a terminal's cursor is written out. */
+function shown(name: string): string {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return name.replaceAll(/[\p{Cc}\u{2028}\u{2029}]/gu, escaped)
+}
+
 function someOf(names: readonly string[]): string {
-  const some = names.slice(0, NAMED).join(', ')
+  const some = names.slice(0, NAMED).map(shown).join(', ')
   return names.length > NAMED ? `${some} and ${names.length - NAMED} more` : some
 }
 

@@ -4,6 +4,7 @@ import type { Fill } from '@cinelake/secrets'
 import { copyFile, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileError, codeOf } from './file-system-errors.ts'
+import { atOnce } from './at-once.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
 import { digestOfFile } from './land-file.ts'
 import { modifiedAt as modifiedAtOf } from './late-files.ts'
@@ -30,7 +31,7 @@ export function createClearLanded({ fill, log }: Deps) {
     const archive =
       typeof afterLanding === 'object' ? archiveFolder(folder, await fill(afterLanding.archive)) : undefined
     const failed: string[] = []
-    for (const landed of [...files, ...leftOut.flatMap(knownElsewhere)]) {
+    await atOnce([...files, ...leftOut.flatMap(knownElsewhere)], async (landed) => {
       if (signal.aborted) throw new CancelledError('clearing what has landed')
       try {
         await clear(landed, { source: source.name, folder, archive, marker, log, signal })
@@ -40,7 +41,7 @@ export function createClearLanded({ fill, log }: Deps) {
         const reason = codeOf(error) ?? 'unknown'
         log.warn({ task: command.task, name: landed.name, reason }, 'file has landed and could not be cleared')
       }
-    }
+    })
     return failed
   }
 }
