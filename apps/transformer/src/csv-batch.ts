@@ -90,6 +90,7 @@ class OpenBatch implements AsyncDisposable {
   readonly #first: SmallCsv
   readonly #writer: CopyWriter
   readonly #names: string[] = []
+  #hasNul = false
   /** Of each file the ordinal of its first record. */
   readonly #starts: number[] = []
 
@@ -112,6 +113,7 @@ class OpenBatch implements AsyncDisposable {
   async add({ name, number, head, text, isDamaged }: SmallCsv): Promise<void> {
     const { dialect, fieldCount, headerLength, headerLineCount: lineCount } = head
     this.#names.push(name)
+    this.#hasNul ||= text.includes(0)
     this.#starts.push(this.#writer.recordCount)
     this.#writer.beginFile(number, lineCount, isDamaged)
     const scanner = new RecordScanner({ dialect, fieldCount, lineCount, sink: this.#writer.sink })
@@ -135,6 +137,7 @@ class OpenBatch implements AsyncDisposable {
       places,
       unknown,
       encoding: 'utf-8',
+      hasNul: this.#hasNul,
       recordCount: this.#writer.recordCount,
       index: this.#writer.index,
       nameAt: (ordinal) => this.#names[lastAtMost(this.#starts, ordinal)] ?? this.#first.name,

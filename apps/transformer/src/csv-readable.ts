@@ -43,6 +43,8 @@ export type ReadableCsv = {
   /** Names in the header that are no column of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
+  /** There is NUL in its text. */
+  readonly hasNul?: boolean
   readonly recordCount: number
   readonly index: RecordIndex
   /** Of a batch, the name of the file that a record is of. */
@@ -152,9 +154,11 @@ async function checkInPlace(
   const { dialect, fieldCount } = head
   const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, index })
   let offset = start
+  let hasNul = false
   const chunks = tapped(
     readChunks(source.file, { start, ...(source.signal && { signal: source.signal }) }),
     (chunk) => {
+      hasNul ||= chunk.includes(0)
       check.push(chunk.subarray(Math.min(chunk.length, Math.max(0, bytes.length - offset))))
       offset += chunk.length
     },
@@ -164,7 +168,7 @@ async function checkInPlace(
   const lineEnd = uniformEnd(bytes.subarray(0, start), scanner.ends)
   const isPlain = scanner.misshapenCount === 0 && scanner.looseCount === 0
   if (check.invalidAt !== undefined || head.isUnusual || lineEnd === undefined || !isPlain) return undefined
-  return { ...inPlaceAs(source, head, lineEnd), recordCount: scanner.recordCount, index }
+  return { ...inPlaceAs(source, head, lineEnd), hasNul, recordCount: scanner.recordCount, index }
 }
 
 /** A file without a header has shown no line end so far. */
@@ -207,7 +211,9 @@ async function copy(
   const writer = new CopyWriter(handle, dialect, fieldCount, { isDamaged })
   const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, sink: writer.sink })
   const chunks = readChunks(source.file, { start: guess.markLength, ...(source.signal && { signal: source.signal }) })
-  await scanChunks(withoutFirst(head.headerLength, decode(chunks)), scanner, {
+  let hasNul = false
+  const text = tapped(decode(chunks), (chunk) => void (hasNul ||= chunk.includes(0)))
+  await scanChunks(withoutFirst(head.headerLength, text), scanner, {
     base: 0,
     afterChunk: async () => await writer.flush(),
   })
@@ -218,6 +224,7 @@ async function copy(
     hasHeader: false,
     lineEnd: '\n',
     encoding: guess.encoding,
+    hasNul,
     recordCount: scanner.recordCount,
     index: writer.index,
   }
