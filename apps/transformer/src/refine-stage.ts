@@ -16,14 +16,18 @@ import { keepCsvRejects, keepParquetRejects } from './refine-rejects.ts'
 import { stageRecords, type StagedCounts } from './refine-stage-csv.ts'
 import { stagedAs } from './staged-parquet.ts'
 import { unpack, type UnpackedFile } from './unpack-file.ts'
+import type { UnpackLimits } from './unpack-settings.ts'
 import { csvSource, parquetSource, RULES, stageQuery, type StageSource } from './refine-stage-sql.ts'
 
 export type StageDeps = {
   readonly lake: Pick<Lake, 'download' | 'downloadAll'>
   readonly engine: SqlEngine
   readonly session: SqlSession
-  /** Scratch. */
+  /** Scratch, for typed rows: where from it is cheap to bring them into the lake. */
   readonly directory: string
+  /** Scratch, for what is unpacked and for copies of text. */
+  readonly textDirectory: string
+  readonly limits: UnpackLimits
   readonly signal: AbortSignal
   readonly progress: (done: { rowCount?: number; sizeBytes?: number }) => void
 }
@@ -67,7 +71,7 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
     for (const file of files) keep([await stageParquet(file, nextPlace(), manifest)], file.sizeBytes)
     return staged
   }
-  await using batches = new CsvBatches(deps.directory)
+  await using batches = new CsvBatches(deps.textDirectory)
   const stageBatches = async (complete: readonly CsvBatch[]) => {
     const found: StagedFile[] = []
     for (const batch of complete) found.push(await stageBatch(batch, nextPlace()))
@@ -124,7 +128,7 @@ type Unpacked = { readonly unpacked: UnpackedFile; readonly file: LandedFile }
 
 /** What is in landed files, one after the other, each there until the next one is asked for. */
 async function* unpackedFiles(group: readonly LandedFile[], deps: StageDeps): AsyncGenerator<Unpacked> {
-  const { lake, signal, directory } = deps
+  const { lake, signal, textDirectory: directory, limits } = deps
   await using locals = await lake.downloadAll(
     group.map(({ path }) => path),
     { signal },
@@ -133,7 +137,8 @@ async function* unpackedFiles(group: readonly LandedFile[], deps: StageDeps): As
   for (const [index, file] of group.entries()) {
     if (signal.aborted) throw new CancelledError(`refining ${file.name}`, { cause: signal.reason })
     const local = locals.files[index] ?? ''
-    for await (const unpacked of unpack({ landed: file, file: local, directory, signal })) yield { unpacked, file }
+    for await (const unpacked of unpack({ landed: file, file: local, directory, limits, signal }))
+      yield { unpacked, file }
   }
 }
 
@@ -160,10 +165,10 @@ function missingOf({ places }: Pick<ReadableCsv, 'places'>, { contract }: Checke
 
 async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place): Promise<StagedFile> {
   const { index, dataset, deps } = place
-  const copyTo = join(deps.directory, `copy-${index}.csv`)
+  const copyTo = join(deps.textDirectory, `copy-${index}.csv`)
   const source: CsvSource = {
     name: unpacked.name,
-    file: await withoutGlob(unpacked.file, join(deps.directory, `link-${index}.csv`)),
+    file: await withoutGlob(unpacked.file, join(deps.textDirectory, `link-${index}.csv`)),
     columns: dataset.contract.columns,
     reading: readingOf(dataset, file),
     copyTo,

@@ -21,4 +21,5 @@ export {
   type LandingLake,
 } from './landing.ts'
 export { pathProblem } from './path.ts'
+export { openScratchSpace, type ScratchSpace } from './scratch-space.ts'
 export { lakeEnv, lakeSettings, type LakeSettings } from './settings.ts'
