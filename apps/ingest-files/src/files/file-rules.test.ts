@@ -425,6 +425,17 @@ describe('after landing', () => {
     expect(await readFile(join(folder, 'done/sub', FILE), 'utf8')).toBe('older')
   })
 
+  test('a link in the archive that leads elsewhere is not followed: the file stays, and that is told', async () => {
+    const elsewhere = stack.use(await temporaryDirectory()).path
+    await drop(folder, { 'in/titles_20260301.csv': 'x', 'done/keep.txt': 'y' })
+    await symlink(elsewhere, join(folder, 'done', 'in'))
+    const agent = await given({ files: 'in/titles_{yyyy}{MM}{dd}.csv', afterLanding: { archive: 'done' } })
+
+    expect(await agent.ingest()).toMatchObject({ quality: [{ rule: 'file_not_cleared', failed: 1 }] })
+    expect(await readdir(elsewhere)).toEqual([])
+    expect(await readFile(join(folder, 'in/titles_20260301.csv'), 'utf8')).toBe('x')
+  })
+
   test('an attempt that died after the manifest is made up for by the next one', async () => {
     await drop(folder, { [FILE]: 'x' })
     const agent = await given({ afterLanding: 'delete' })
