@@ -12,38 +12,34 @@ export async function sync(fileOrDirectory: string): Promise<void> {
   }
 }
 
-/** The syncs of a directory that have begun, and the one that begins when that is over. */
-const syncs = new Map<string, { running: Promise<void>; next: Promise<void> | undefined }>()
+/** Of each directory that is being synced the sync that is running, and the one that begins when that is over. */
+const syncs = new Map<string, { readonly running: Promise<void>; next?: Promise<void> }>()
 
 /**
  * Forces a directory's entries to the disk. Of several callers at once those whose entries were made before a sync begins
  * share it: a sync costs the same for one entry and for a hundred.
  */
 async function syncTogether(directory: string): Promise<void> {
-  const under = syncs.get(directory)
-  if (under === undefined) {
-    const running = sync(directory)
-    syncs.set(directory, { running, next: undefined })
-    await ending(directory, running)
-    return
-  }
+  const known = syncs.get(directory)
+  if (known === undefined) return await beginSync(directory)
   // The one that is running may have begun before this caller's entry was made.
-  under.next ??= under.running
-    .catch(() => {})
-    .then(async () => {
-      const running = sync(directory)
-      syncs.set(directory, { running, next: undefined })
-      await ending(directory, running)
-    })
-  await under.next
+  known.next ??= afterThat(known.running, directory)
+  await known.next
 }
 
-async function ending(directory: string, running: Promise<void>): Promise<void> {
+async function afterThat(running: Promise<void>, directory: string): Promise<void> {
+  await running.catch(() => {})
+  await beginSync(directory)
+}
+
+async function beginSync(directory: string): Promise<void> {
+  const own = { running: sync(directory) }
+  syncs.set(directory, own)
   try {
-    await running
+    await own.running
   } finally {
-    const last = syncs.get(directory)
-    if (last?.running === running && last.next === undefined) syncs.delete(directory)
+    // One that waits for this one puts itself there when it begins.
+    if (syncs.get(directory) === own && !('next' in own)) syncs.delete(directory)
   }
 }
 

@@ -36,7 +36,7 @@ describe('a path of any kind', () => {
     ],
     ['goes through more levels than there can be', '$..zip', deep(100_000)],
   ])('that %s is refused, and not looked for without end', (_, path, value) => {
-    expect(() => selectIn(value as JsonValue, path)).toThrow(
+    expect(() => selectIn(value, path)).toThrow(
       expect.objectContaining({ code: 'REST_PATH_TOO_COSTLY', retryable: false }),
     )
   })
