@@ -1,4 +1,4 @@
-import { readSettings } from '@cinelake/service'
+import { endProcess, readSettings } from '@cinelake/service'
 import { openOutput } from './output/output-stream.ts'
 import { openQuestions } from './output/questions.ts'
 import { openTerminal } from './output/terminal.ts'
@@ -21,4 +21,4 @@ const exitCode = await runCli(process.argv.slice(2), settings, {
   ask: openQuestions(process.stdin, process.stderr),
 })
 process.exitCode = isUnwritten ? Math.max(1, exitCode) : exitCode
-setTimeout(() => process.exit(), LINGER_MS).unref()
+setTimeout(() => endProcess(), LINGER_MS).unref()

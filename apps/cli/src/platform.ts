@@ -5,6 +5,7 @@ import { createIngestApiHandlers, proxyFrom } from '@cinelake/ingest-api'
 import { createIngestFilesHandlers } from '@cinelake/ingest-files'
 import { createLoaderHandlers } from '@cinelake/loader'
 import { createScheduler, type Scheduler } from '@cinelake/scheduler'
+import { openScratchSpace } from '@cinelake/lake'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, workerName, type Settings } from '@cinelake/service'
 import { azureCredential, type AzureCredential } from '@cinelake/service/azure'
@@ -12,6 +13,7 @@ import { createTransformerHandlers } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
 import { createWarehouse } from '@cinelake/warehouse/open'
 import { openBus, openDatabase, openEngine, openLake, openLog, openSecrets, openTimers } from './open-parts.ts'
+import path from 'node:path'
 import type { Terminal } from './output/terminal.ts'
 import type { PlatformConfig } from './settings.ts'
 
@@ -52,6 +54,7 @@ export async function openPlatform(
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
   const engine = opening.use(await openEngine(config, lake))
+  const scratch = opening.use(await openScratchSpace(path.join(config.engine.scratchDirectory, 'transformer')))
   const database = opening.use(await openDatabase(config, log))
   const warehouse = opening.use(await createWarehouse(database))
   const bus = opening.use(await openBus(config, log))
@@ -70,7 +73,7 @@ export async function openPlatform(
       proxy: proxyFrom(settings),
     }),
     'ingest-files': createIngestFilesHandlers({ ...common, credential, stopping: stopping.signal }),
-    transformer: createTransformerHandlers(common),
+    transformer: createTransformerHandlers({ ...common, scratch, limits: config.unpacking }),
     loader: createLoaderHandlers(common),
   }
   const consumers: Consumer[] = []

@@ -6,6 +6,7 @@ import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/sec
 import type { Settings } from '@cinelake/service'
 import { readEnv, LOG_LEVELS } from '@cinelake/service'
 import { warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
+import { unpackEnv, unpackLimits, type UnpackLimits } from '@cinelake/transformer'
 import path from 'node:path'
 import { z } from 'zod'
 
@@ -19,6 +20,7 @@ const PlatformEnv = z.object({
   ...queueEnv,
   ...secretsEnv,
   ...engineEnv(1024),
+  ...unpackEnv,
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('silent'),
 })
 
@@ -31,6 +33,7 @@ export type PlatformConfig = {
   readonly queue: QueueSettings
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
+  readonly unpacking: UnpackLimits
   readonly logLevel: (typeof LOG_LEVELS)[number]
 }
 
@@ -54,6 +57,7 @@ export function platformConfig(settings: Settings, stateDirectory = DEFAULT_STAT
     queue: queueSettings(env),
     secrets: secretsSettings(env),
     engine: engineSettings(env),
+    unpacking: unpackLimits(env),
     logLevel: env.CINELAKE_LOG_LEVEL,
   }
 }

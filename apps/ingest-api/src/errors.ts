@@ -64,6 +64,18 @@ export class JsonPathError extends TerminalError {
   }
 }
 
+/** A path that would be looked for without end in a body of this size. */
+export class JsonPathCostError extends TerminalError {
+  readonly code = 'REST_PATH_TOO_COSTLY'
+
+  constructor(path: string, got: string) {
+    super(
+      `path into the body takes too much work [path=${path}]: expected work in proportion to the body, got ${got}; name the steps of the path instead of \`..\`, and let filters look at their own item (\`@\`) alone`,
+      { path },
+    )
+  }
+}
+
 /** The server did not give the page within all tries of this attempt. */
 export class RestUnavailableError extends TransientError {
   readonly code = 'REST_UNAVAILABLE'
@@ -186,11 +198,17 @@ export class RestRecordError extends TerminalError {
   readonly code = 'REST_RECORD_INVALID'
 
   /** @param position of the record in its page, from 1 */
-  constructor(place: RequestPlace, position: number, problem: string) {
-    super(
-      `record cannot be a row [${at(place)} record=${position}]: ${problem}; correct the dataset's \`records\`, or ask the API's operator`,
-      { ...place, record: position, problem },
-    )
+  constructor(
+    place: RequestPlace,
+    position: number,
+    problem: string,
+    remedy = "correct the dataset's `records`, or ask the API's operator",
+  ) {
+    super(`record cannot be a row [${at(place)} record=${position}]: ${problem}; ${remedy}`, {
+      ...place,
+      record: position,
+      problem,
+    })
   }
 }
 

@@ -36,7 +36,7 @@ export function createIngestApiHandlers(deps: IngestApiDeps): TaskHandlers {
     async ingest(command, context) {
       const outcome = await landOnce({ lake, clock, log }, command, context, async () => {
         const pipeline = await loadPipeline(lake, command.pipeline, { signal: context.signal })
-        if (isPushed(pipeline, command)) return await landPushed(command, context)
+        if (isPushed(pipeline, command)) return await landPushed(command, pipeline, context)
         return await ingestDataset(command, { pipeline, ...datasetOf(pipeline, command) }, context)
       })
       await removeLanding({ lake, log, folder: landingFolder(command) }, context.signal)

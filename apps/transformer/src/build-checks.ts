@@ -3,7 +3,7 @@ import type { Balance } from '@cinelake/core'
 import type { DeltaStage, ParquetSql } from '@cinelake/delta'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { BuildRuleFailedError } from './build-errors.ts'
-import { duplicateKeysQuery, rejectCountsQuery, ruleCountsQuery } from './build-sql.ts'
+import { duplicateKeysQuery, nulCountsQuery, rejectCountsQuery, ruleCountsQuery } from './build-sql.ts'
 import { askTableRules } from './table-rule.ts'
 
 export type BuildChecks = {
@@ -33,6 +33,7 @@ export async function checkBuild(
   const { rowCount: out, asideRowCount: rejected } = staged
   const quality: QualityResult[] = [
     ...(await checkRows(model, { session, staged, signal })),
+    ...(await checkText(model, { session, staged, signal })),
     ...(model.key.length === 0 ? [] : [await checkKey(model, { session, staged, signal })]),
     ...(await askTableRules(model.tableRules, `FROM ${staged.relation}`, { session, signal })),
   ]
@@ -65,6 +66,19 @@ async function checkRows({ rowRules }: CheckedModel, { session, staged, signal }
   ])
   const checked = rowCount + asideRowCount
   return rowRules.map(({ name, severity }) => ({ rule: name, severity, checked, failed: failed.get(name) ?? 0 }))
+}
+
+/** Text that no database takes, in a model that does not reject rows; else such a row is rejected. */
+async function checkText(model: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
+  const { columns, query } = nulCountsQuery(model, staged.relation)
+  if (columns.length === 0) return []
+  const [counts = {}] = await session.rows<Record<string, number>>(query, { signal })
+  return columns.flatMap((name, index): QualityResult[] => {
+    const failed = counts[`column_${index}`] ?? 0
+    if (failed === 0) return []
+    const detail = `expected text without NUL (\`chr(0)\`) in ${name}, got ${failed} rows with it: take it out in the model, such as with \`replace(…, chr(0), '')\``
+    return [{ rule: `type(${name})`, severity: 'fail', checked: staged.rowCount, failed, detail }]
+  })
 }
 
 async function countRejects({ session, staged, signal }: Deps): Promise<Record<string, number>> {

@@ -166,6 +166,34 @@ describe('a model that reads something besides its inputs is not run, whatever c
   })
 })
 
+describe('text with NUL, which no database takes,', () => {
+  const columns = [
+    { name: 'id', type: 'INTEGER' },
+    { name: 'amount', type: 'INTEGER' },
+    { name: 'label', type: 'VARCHAR' },
+  ]
+  const sql = "SELECT id, amount, CASE WHEN id = 2 THEN 'a' || chr(0) ELSE 'b' END AS label FROM orders"
+
+  test('rejects its row where the model rejects rows', async () => {
+    const rule = { name: 'positive', severity: 'error' as const, expression: 'id > 0' }
+    await using place = await given(aModel({ columns, sql, rowRules: [rule] }))
+
+    const outcome = await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })
+
+    expect(outcome).toMatchObject({ balance: { in: 2, out: 1, rejected: 1 }, rejects: { 'type(label)': 1 } })
+    expect(await place.sales('label')).toEqual(['b'])
+  })
+
+  test('fails a model that rejects none, which names the column and keeps the table', async () => {
+    await using place = await given(aModel({ columns, sql }))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10], [2, 20]) })).rejects.toMatchObject({
+      code: 'BUILD_RULE_FAILED',
+      message: expect.stringMatching(/model=sales rule=type\(label\).*NUL.*in label, got 1 rows/),
+    })
+  })
+})
+
 describe('once in effect', () => {
   test.each(['table', 'partitions', 'merge', 'history'] as const)(
     '%s: a command that is delivered again commits nothing and tells the same',

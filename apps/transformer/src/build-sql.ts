@@ -1,6 +1,7 @@
 import { identifier, identifiers, literal } from '@cinelake/engine'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { ownColumns } from './history-sql.ts'
+import { hasNul, isTextual } from './text-nul.ts'
 
 /** The column in which a model says why a row is rejected; not part of its table. */
 const REJECT = '_reject'
@@ -25,12 +26,15 @@ export function checkedQuery(model: CheckedModel, boundSql: string, hasReject: b
   return `SELECT ${columns.join(', ')} FROM (${boundSql}\n) AS result`
 }
 
-function brokenRules({ rowRules }: CheckedModel, hasReject: boolean): string {
+function brokenRules(model: CheckedModel, hasReject: boolean): string {
   const own = hasReject ? [`CAST(${identifier(REJECT)} AS VARCHAR)`] : []
-  const rules = rowRules
+  const rules = model.rowRules
     .filter(({ severity }) => severity === 'error')
     .map(({ name, expression }) => `CASE WHEN ${isBroken(expression)} THEN ${literal(name)} END`)
-  const names = [...own, ...rules]
+  const nul = textColumns(model).map(
+    ({ name, type }) => `CASE WHEN ${hasNul(identifier(name), type)} THEN ${literal(`type(${name})`)} END`,
+  )
+  const names = [...own, ...nul, ...rules]
   // All are asked together first: of a good row that is all, and most rows are good.
   const isGood = names.map((name) => `${name} IS NULL`).join(' AND ')
   return `CASE WHEN NOT (${isGood}) THEN CAST(list_filter([${names.join(', ')}], lambda rule: rule IS NOT NULL) AS VARCHAR[]) END`
@@ -61,6 +65,19 @@ export function ruleCountsQuery(rules: readonly RowRule[], relation: string): st
 }
 
 type RowRule = CheckedModel['rowRules'][number]
+
+function textColumns(model: CheckedModel) {
+  return ownColumns(model).filter(({ type }) => isTextual(type))
+}
+
+/** One row: for the text column with index i `column_i`, the rows of a relation in which it has NUL. */
+export function nulCountsQuery(model: CheckedModel, relation: string): { columns: string[]; query: string } {
+  const columns = textColumns(model)
+  const counts = columns.map(
+    ({ name, type }, index) => `count(*) FILTER (WHERE ${hasNul(identifier(name), type)}) AS column_${index}`,
+  )
+  return { columns: columns.map(({ name }) => name), query: `SELECT ${counts.join(', ')} FROM ${relation}` }
+}
 
 /** How often each first broken rule rejected a row. */
 export function rejectCountsQuery(aside: string): string {

@@ -2,6 +2,7 @@ import { busEnv, busSettings } from '@cinelake/bus'
 import { engineEnv, engineSettings } from '@cinelake/engine'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { z } from 'zod'
+import { unpackEnv, unpackLimits } from './unpack-settings.ts'
 
 /** The transformer's settings, as they come from the environment. Addresses choose adapters by their scheme. */
 export const TransformerEnv = z
@@ -9,6 +10,7 @@ export const TransformerEnv = z
     ...busEnv,
     ...engineEnv(1024),
     ...lakeEnv,
+    ...unpackEnv,
     /** Datasets and models worked on at once; they share the engine's memory and threads. */
     CINELAKE_TRANSFORMER_CONCURRENCY: z.coerce.number().int().min(1).default(2),
   })
@@ -16,5 +18,6 @@ export const TransformerEnv = z
     bus: busSettings(env),
     lake: lakeSettings(env),
     engine: engineSettings(env),
+    unpacking: unpackLimits(env),
     concurrency: env.CINELAKE_TRANSFORMER_CONCURRENCY,
   }))

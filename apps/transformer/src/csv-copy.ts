@@ -1,15 +1,27 @@
+import {
+  type CsvDialect,
+  LF,
+  MAX_RECORD_BYTES,
+  quotedField,
+  RecordIndex,
+  type RecordSink,
+  splitFields,
+} from '@cinelake/csv'
 import { isUtf8 } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
-import { LF, MAX_RECORD_BYTES, type CsvDialect } from './csv-dialect.ts'
-import { quotedField, splitFields } from './csv-fields.ts'
-import { RecordIndex } from './csv-index.ts'
-import type { RecordSink } from './csv-scan.ts'
 
 /** Bytes. What is kept of the text of a rejected row: more than people write in one, and bounded. */
 const RAW_LIMIT_BYTES = 64 * 1024
 
 /** What the first field of a copy's record begins with when the record is not plain. */
 export const FLAGS = { loose: 'l', misshapen: 'x' } as const
+
+export type CopyOptions = {
+  /** UTF-8 with bytes that are none: the records that hold them are misshapen. */
+  readonly isDamaged?: boolean
+  /** Of several files: after the flag comes the number of the file that the record is of. */
+  readonly isBatch?: boolean
+}
 
 /**
  * Writes the records of a file that other readers may take differently in a form that leaves no doubt: UTF-8, LF, no
@@ -18,39 +30,70 @@ export const FLAGS = { loose: 'l', misshapen: 'x' } as const
  * are empty. So the copy has a record for each of the source's, in their order.
  */
 export class CopyWriter {
-  readonly index = new RecordIndex()
+  readonly index: RecordIndex
   readonly #handle: FileHandle
   readonly #dialect: CsvDialect
   readonly #fieldCount: number
-  readonly #isDamaged: boolean
-  #buffer = Buffer.allocUnsafe(2 * 1024 * 1024)
+  #isDamaged: boolean
+  /** Of a batch, the number of the file that a record is of, between delimiters: what follows the flag. */
+  #fileField: string
+  #buffer: Buffer
   #length = 0
   #writtenBytes = 0
   #recordCount = 0
   /** The lines of the record before cannot be counted in the copy, for it was cut. */
   #hasCut = false
 
-  /** @param isDamaged UTF-8 with bytes that are none: the records that hold them are misshapen */
-  constructor(handle: FileHandle, dialect: CsvDialect, fieldCount: number, isDamaged = false) {
+  constructor(handle: FileHandle, dialect: CsvDialect, fieldCount: number, options: CopyOptions = {}) {
+    const { isDamaged = false, isBatch = false } = options
     this.#isDamaged = isDamaged
     this.#handle = handle
     this.#dialect = dialect
     this.#fieldCount = fieldCount
+    this.#fileField = dialect.delimiter
+    this.index = new RecordIndex(isBatch ? 'sparse' : 'thinning')
+    this.#buffer = Buffer.allocUnsafe(isBatch ? 64 * 1024 : 2 * 1024 * 1024)
+  }
+
+  /** Bytes of the copy so far. */
+  get sizeBytes(): number {
+    return this.#writtenBytes + this.#length
+  }
+
+  /** Bytes that wait to be written away. */
+  get pendingBytes(): number {
+    return this.#length
+  }
+
+  get recordCount(): number {
+    return this.#recordCount
+  }
+
+  /**
+   * Of a batch: what follows is of another file.
+   * @param number that its records get
+   * @param lineCount physical lines before its first record
+   */
+  beginFile(number: number, lineCount: number, isDamaged: boolean): void {
+    const { delimiter } = this.#dialect
+    this.#fileField = `${delimiter}${number}${delimiter}`
+    this.#isDamaged = isDamaged
+    this.#hasCut = false
+    this.index.add(this.#recordCount, this.sizeBytes, lineCount)
   }
 
   readonly sink: RecordSink = (found, bytes, start, end, lineCount) => {
     const shape = this.#isDamaged && !isUtf8(bytes.subarray(start, end)) ? 'misshapen' : found
-    this.#reserve(end - start + 2)
+    this.#reserve(end - start + this.#fileField.length + 1)
     if (shape !== 'blank') this.#enter(lineCount)
-    const { delimiter } = this.#dialect
     if (shape === 'plain') {
-      this.#buffer[this.#length++] = delimiter.charCodeAt(0)
+      this.#length += this.#buffer.write(this.#fileField, this.#length, 'latin1')
       this.#buffer.set(bytes.subarray(start, end), this.#length)
       this.#length += end - start
     } else if (shape !== 'blank') {
       const record = bytes.subarray(start, end)
       const loose = shape === 'loose' ? this.#loose(record) : undefined
-      this.#append(loose ?? this.#flag('misshapen', record) + delimiter.repeat(this.#fieldCount))
+      this.#append(loose ?? this.#misshapen(record))
       this.#hasCut = record.length > RAW_LIMIT_BYTES
     }
     this.#buffer[this.#length++] = LF
@@ -67,7 +110,7 @@ export class CopyWriter {
   }
 
   #enter(lineCount: number): void {
-    const offset = this.#writtenBytes + this.#length
+    const offset = this.sizeBytes
     if (this.#hasCut) this.index.add(this.#recordCount, offset, lineCount)
     else this.index.visit(this.#recordCount, offset, lineCount)
     this.#hasCut = false
@@ -78,8 +121,12 @@ export class CopyWriter {
   #loose(record: Uint8Array): string | undefined {
     const { delimiter, quote } = this.#dialect
     const fields = splitFields(record, this.#dialect).map((field) => quotedField(field, quote))
-    const text = [this.#flag('loose', record), ...fields].join(delimiter)
+    const text = this.#flag('loose', record) + this.#fileField + fields.join(delimiter)
     return Buffer.byteLength(text) < MAX_RECORD_BYTES ? text : undefined
+  }
+
+  #misshapen(record: Uint8Array): string {
+    return this.#flag('misshapen', record) + this.#fileField + this.#dialect.delimiter.repeat(this.#fieldCount - 1)
   }
 
   #flag(shape: keyof typeof FLAGS, record: Uint8Array): string {

@@ -1,8 +1,7 @@
+import { countLines, RecordScanner, splitFields } from '@cinelake/csv'
 import { open, type FileHandle } from 'node:fs/promises'
 import { FLAGS, rawText } from './csv-copy.ts'
-import { splitFields } from './csv-fields.ts'
 import type { ReadableCsv } from './csv-readable.ts'
-import { countLines, RecordScanner } from './csv-scan.ts'
 
 /** A record of a file as people find it there. */
 export type LocatedRecord = {
@@ -49,20 +48,20 @@ export class RecordLocator implements AsyncDisposable {
 
   /** Finds a record and those that are wanted in the same stretch. */
   async #locateFrom(first: number, ordinals: readonly number[], located: LocatedRecord[]): Promise<void> {
-    const { isCopy, dialect, fieldCount, index } = this.#csv
+    const { isCopy, isBatch = false, dialect, fieldCount, index } = this.#csv
     const { from, to } = index.placesAround(first)
     let { ordinal } = from
     /** By how much the lines of a copy run ahead of the file's: a record that is not plain has its text there twice. */
     let surplus = 0
     const scanner = new RecordScanner({
       dialect,
-      fieldCount: fieldCount + (isCopy ? 1 : 0),
+      fieldCount: fieldCount + (isCopy ? 1 : 0) + (isBatch ? 1 : 0),
       lineCount: from.lineCount,
       sink: (shape, bytes, start, end, lineCount) => {
         if (shape === 'blank') return
         const flag = isCopy ? flagOf(bytes.subarray(start, end), this.#csv) : undefined
         if (ordinal++ === ordinals[located.length]) {
-          const raw = flag?.toString() ?? rawText(bytes.subarray(isCopy ? start + 1 : start, end))
+          const raw = flag?.toString() ?? rawText(withoutFields(bytes.subarray(start, end), this.#csv))
           located.push({ ordinal: ordinal - 1, line: lineCount - surplus + 1, raw })
         }
         if (flag !== undefined) surplus += countLines(bytes, start, end) - countLines(flag, 0, flag.length)
@@ -83,6 +82,12 @@ export class RecordLocator implements AsyncDisposable {
     }
     return this.#buffer.subarray(0, read)
   }
+}
+
+/** A plain record without the fields that the copy has before those of the file. */
+function withoutFields(record: Uint8Array, { isCopy, isBatch = false, dialect }: ReadableCsv): Uint8Array {
+  if (!isCopy) return record
+  return record.subarray(isBatch ? record.indexOf(dialect.delimiter.charCodeAt(0), 1) + 1 : 1)
 }
 
 /** The raw text of a copy's record that is not plain. */

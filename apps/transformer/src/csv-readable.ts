@@ -1,11 +1,17 @@
+import {
+  HEAD_BYTES,
+  CR,
+  type CsvDialect,
+  type CsvHead,
+  LF,
+  readHead,
+  RecordIndex,
+  RecordScanner,
+  scanChunks,
+} from '@cinelake/csv'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
-import { scanChunks } from './csv-chunks.ts'
 import { CopyWriter } from './csv-copy.ts'
-import { CR, LF, type CsvDialect } from './csv-dialect.ts'
-import { readHead, type CsvHead } from './csv-head.ts'
-import { RecordIndex } from './csv-index.ts'
-import { RecordScanner } from './csv-scan.ts'
 import { FileUnreadableError, HeaderMismatchError } from './refine-errors.ts'
 import { readChunks } from './text-chunks.ts'
 import {
@@ -26,6 +32,8 @@ export type ReadableCsv = {
   readonly file: string
   /** A copy has a flag as its first field and no header. */
   readonly isCopy: boolean
+  /** Of a copy of several files: after the flag comes the number of the file that the record is of. */
+  readonly isBatch?: boolean
   readonly hasHeader: boolean
   readonly dialect: CsvDialect
   readonly lineEnd: '\n' | '\r\n'
@@ -35,12 +43,16 @@ export type ReadableCsv = {
   /** Names in the header that are no column of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
+  /** There is NUL in its text. */
+  readonly hasNul?: boolean
   readonly recordCount: number
   readonly index: RecordIndex
+  /** Of a batch, the name of the file that a record is of. */
+  readonly nameAt?: (ordinal: number) => string
 }
 
 /** What the engine has to know to read a file. */
-export type ForeseenCsv = Omit<ReadableCsv, 'recordCount' | 'index'>
+export type ForeseenCsv = Omit<ReadableCsv, 'recordCount' | 'index' | 'nameAt'>
 
 /** Bytes from which a file is worth reading before it is checked. */
 const LARGE_BYTES = 32 * 1024 * 1024
@@ -58,9 +70,6 @@ export type CsvSource = {
   readonly mustCopy?: boolean
   readonly signal?: AbortSignal
 }
-
-/** Bytes of the beginning that are looked at for the encoding, the delimiter and the header. */
-const HEAD_BYTES = 256 * 1024
 
 /**
  * Checks a CSV file from its first to its last byte, and makes it readable where it is not written as usual.
@@ -91,6 +100,46 @@ export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
   return await copy(source, guess, bytes, isWhole, check.invalidAt !== undefined)
 }
 
+/** A file of which all bytes are at hand. */
+export type WholeCsv = {
+  readonly head: CsvHead
+  /** In UTF-8 without byte order mark, the header among it. */
+  readonly text: Uint8Array
+  /** UTF-8 with bytes that are none. */
+  readonly isDamaged: boolean
+}
+
+/**
+ * Reads a CSV file of which all bytes are at hand, by the same rules.
+ * @throws as `makeReadable` does
+ */
+export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array): WholeCsv {
+  const guess = guessEncoding(bytes, source.reading.encoding)
+  const content = bytes.subarray(guess.markLength)
+  if (guess.encoding !== 'utf-8') return whole(source, transcoded(source, guess.encoding, guess.markLength, content))
+  const check = new Utf8Check()
+  check.push(bytes)
+  check.end()
+  if (check.invalidAt === undefined) return whole(source, content)
+  if (!guess.isCertain && !check.hasEvidence) return whole(source, transcoded(source, 'windows-1252', 0, content))
+  if (source.reading.encoding === 'utf-8') throw unreadable(source, 'utf-8', check.invalidAt)
+  return whole(source, content, true)
+}
+
+function whole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, text: Uint8Array, isDamaged = false): WholeCsv {
+  return { head: headOf(source, text, true), text, isDamaged }
+}
+
+function transcoded(
+  source: Pick<CsvSource, 'name'>,
+  encoding: Encoding,
+  offset: number,
+  bytes: Uint8Array,
+): Uint8Array {
+  const decoder = createTranscoder(encoding, offset)
+  return told(source, encoding, () => Buffer.concat([decoder.push(bytes), decoder.end()]))
+}
+
 /**
  * @param bytes the first of the file, which have been checked
  * @param start of the first record
@@ -105,9 +154,11 @@ async function checkInPlace(
   const { dialect, fieldCount } = head
   const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, index })
   let offset = start
+  let hasNul = false
   const chunks = tapped(
     readChunks(source.file, { start, ...(source.signal && { signal: source.signal }) }),
     (chunk) => {
+      hasNul ||= chunk.includes(0)
       check.push(chunk.subarray(Math.min(chunk.length, Math.max(0, bytes.length - offset))))
       offset += chunk.length
     },
@@ -117,7 +168,7 @@ async function checkInPlace(
   const lineEnd = uniformEnd(bytes.subarray(0, start), scanner.ends)
   const isPlain = scanner.misshapenCount === 0 && scanner.looseCount === 0
   if (check.invalidAt !== undefined || head.isUnusual || lineEnd === undefined || !isPlain) return undefined
-  return { ...inPlaceAs(source, head, lineEnd), recordCount: scanner.recordCount, index }
+  return { ...inPlaceAs(source, head, lineEnd), hasNul, recordCount: scanner.recordCount, index }
 }
 
 /** A file without a header has shown no line end so far. */
@@ -157,10 +208,12 @@ async function copy(
   const head = headOf(source, Buffer.concat(headText), isWhole)
   const { dialect, fieldCount } = head
   await using handle = await open(source.copyTo, 'w')
-  const writer = new CopyWriter(handle, dialect, fieldCount, isDamaged)
+  const writer = new CopyWriter(handle, dialect, fieldCount, { isDamaged })
   const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, sink: writer.sink })
   const chunks = readChunks(source.file, { start: guess.markLength, ...(source.signal && { signal: source.signal }) })
-  await scanChunks(withoutFirst(head.headerLength, decode(chunks)), scanner, {
+  let hasNul = false
+  const text = tapped(decode(chunks), (chunk) => void (hasNul ||= chunk.includes(0)))
+  await scanChunks(withoutFirst(head.headerLength, text), scanner, {
     base: 0,
     afterChunk: async () => await writer.flush(),
   })
@@ -171,6 +224,7 @@ async function copy(
     hasHeader: false,
     lineEnd: '\n',
     encoding: guess.encoding,
+    hasNul,
     recordCount: scanner.recordCount,
     index: writer.index,
   }
@@ -188,7 +242,7 @@ function uniformEnd(header: Buffer, ends: RecordScanner['ends']): ReadableCsv['l
 const asItIs: Transcoder = { push: (chunk) => chunk, end: () => new Uint8Array(0) }
 
 /** Says of which file a byte is invalid. */
-function told(source: CsvSource, encoding: Encoding, decode: () => Uint8Array): Uint8Array {
+function told(source: Pick<CsvSource, 'name'>, encoding: Encoding, decode: () => Uint8Array): Uint8Array {
   try {
     return decode()
   } catch (error) {
@@ -201,7 +255,7 @@ function described(source: CsvSource, head: CsvHead) {
   return { name: source.name, dialect, fieldCount, places, unknown }
 }
 
-function headOf(source: CsvSource, bytes: Uint8Array, isWhole: boolean): CsvHead {
+function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array, isWhole: boolean): CsvHead {
   const head = readHead(bytes, isWhole, source.columns, source.reading)
   const expected = source.columns.filter(({ required }) => required).map(({ name }) => `\`${name}\``)
   const wanted = `a header with ${expected.length === 0 ? "the contract's columns" : expected.join(', ')}`
@@ -239,6 +293,6 @@ async function firstBytes(file: string): Promise<{ readonly bytes: Buffer; reado
   return { bytes: buffer.subarray(0, bytesRead), isWhole: (await stat(file)).size === bytesRead }
 }
 
-function unreadable(source: CsvSource, encoding: Encoding, byte: number): FileUnreadableError {
+function unreadable(source: Pick<CsvSource, 'name'>, encoding: Encoding, byte: number): FileUnreadableError {
   return new FileUnreadableError(source.name, { byte }, `text in ${encoding}`, 'a byte that is none')
 }

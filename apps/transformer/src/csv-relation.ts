@@ -4,6 +4,9 @@ import type { ForeseenCsv } from './csv-readable.ts'
 /** The flag of a copy's records, as a column. */
 export const FLAG_COLUMN = '_flag'
 
+/** The number of the file that a record of a batch is of, as a column. */
+export const FILE_COLUMN = '_file'
+
 /** The text of a field, as a column. */
 export function fieldColumn(place: number): string {
   return `_field${place}`
@@ -15,7 +18,9 @@ export function fieldColumn(place: number): string {
  */
 export function csvRelation(csv: ForeseenCsv): string {
   const fields = Array.from({ length: csv.fieldCount }, (_, place) => fieldColumn(place))
-  const columns = [...(csv.isCopy ? [FLAG_COLUMN] : []), ...fields].map((name) => `${literal(name)}: 'VARCHAR'`)
+  const columns = [...(csv.isCopy ? [FLAG_COLUMN] : []), ...(csv.isBatch === true ? [FILE_COLUMN] : []), ...fields].map(
+    (name) => `${literal(name)}: 'VARCHAR'`,
+  )
   const options = [
     'auto_detect = false',
     // `strict_mode` is left at its default, true: named together with CRLF and a header (1.5.6), it makes the file empty.

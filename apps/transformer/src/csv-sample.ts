@@ -1,9 +1,6 @@
+import { NO_DELIMITER, readHead, RecordScanner, splitFields } from '@cinelake/csv'
 import { open, stat } from 'node:fs/promises'
 import type { FileReading } from '@cinelake/pipeline'
-import { splitFields } from './csv-fields.ts'
-import { NO_DELIMITER } from './csv-dialect.ts'
-import { readHead } from './csv-head.ts'
-import { RecordScanner } from './csv-scan.ts'
 import { createTranscoder, guessEncoding, Utf8Check, type Encoding } from './text-encoding.ts'
 
 /** Bytes of the beginning that are looked at. */

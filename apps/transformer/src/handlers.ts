@@ -3,7 +3,7 @@ import type { Clock, Log } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { createBuild } from './build-model.ts'
-import { createRefine } from './refine-dataset.ts'
+import { createRefine, type RefineDeps } from './refine-dataset.ts'
 
 /** What the transformer works with. */
 export type TransformerDeps = {
@@ -11,7 +11,7 @@ export type TransformerDeps = {
   readonly engine: SqlEngine
   readonly clock: Clock
   readonly log: Log
-}
+} & Partial<Pick<RefineDeps, 'scratch' | 'limits'>>
 
 /** The transformer's use cases by the kind of command. */
 export function createTransformerHandlers(deps: TransformerDeps): TaskHandlers {

@@ -1,4 +1,5 @@
 export { sampleCsv, type CsvSample } from './csv-sample.ts'
+export { unpackEnv, unpackLimits, type UnpackLimits } from './unpack-settings.ts'
 export { createTransformerHandlers, type TransformerDeps } from './handlers.ts'
 export { readColumn, type ColumnSql } from './read-column.ts'
 export { unpack } from './unpack-file.ts'

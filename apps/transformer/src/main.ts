@@ -2,15 +2,18 @@ import { runTaskWorker } from '@cinelake/bus'
 import { openBus } from '@cinelake/bus/open'
 import { systemClock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
+import { openScratchSpace } from '@cinelake/lake'
 import { openLake } from '@cinelake/lake/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
+import { join } from 'node:path'
 import { TransformerEnv } from './config.ts'
 import { createTransformerHandlers } from './handlers.ts'
 
 await runService('transformer', TransformerEnv, async ({ config, log, metrics, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
+  const scratch = use(await openScratchSpace(join(config.engine.scratchDirectory, 'transformer')))
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(
@@ -18,7 +21,7 @@ await runService('transformer', TransformerEnv, async ({ config, log, metrics, u
       bus,
       queue: 'transformer',
       worker: workerName(),
-      handlers: createTransformerHandlers({ lake, engine, clock: systemClock, log }),
+      handlers: createTransformerHandlers({ lake, engine, clock: systemClock, log, scratch, limits: config.unpacking }),
       clock: systemClock,
       log,
       redact,

@@ -50,17 +50,22 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
 function fileQuality(files: readonly StagedFile[]): QualityResult[] {
   const about = (rule: string, pick: (file: StagedFile) => readonly string[], verb: string): QualityResult[] => {
     const found = files.filter((file) => pick(file).length > 0)
-    const detail = found.map((file) => `${file.name} ${verb} ${pick(file).join(', ')}`).join('; ')
-    if (found.length === 0) return []
-    return [
-      { rule, severity: 'warn', checked: files.length, failed: found.length, detail: detail.slice(0, DETAIL_LENGTH) },
-    ]
+    const failed = sum(found.map(({ names }) => names.length))
+    if (failed === 0) return []
+    const told = found.flatMap((file) =>
+      file.names.slice(0, NAMED).map((name) => `${name} ${verb} ${pick(file).join(', ')}`),
+    )
+    const detail = told.join('; ').slice(0, DETAIL_LENGTH)
+    return [{ rule, severity: 'warn', checked: sum(files.map(({ names }) => names.length)), failed, detail }]
   }
   return [
     ...about('unknown_columns', ({ unknown }) => unknown, 'has besides the contract:'),
     ...about('missing_columns', ({ missing }) => missing, 'lacks:'),
   ]
 }
+
+/** Files of one kind that a detail names. */
+const NAMED = 20
 
 /** Characters. Details travel in events. */
 const DETAIL_LENGTH = 1000

@@ -2,7 +2,7 @@ import type { TaskHandler } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
-import { readManifest, type Lake } from '@cinelake/lake'
+import { readManifest, type Lake, type ScratchSpace } from '@cinelake/lake'
 import { loadPipeline, tableOfDataset } from '@cinelake/pipeline'
 import { takeOn } from './evolve-table.ts'
 import { checkRefined } from './refine-checks.ts'
@@ -17,16 +17,25 @@ import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { readTarget, tableOutput, untouched } from './target-table.ts'
+import { DEFAULT_LIMITS, type UnpackLimits } from './unpack-settings.ts'
 import { writeRejects } from './write-rejects.ts'
 
-export type RefineDeps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
+export type RefineDeps = {
+  readonly lake: Lake
+  readonly engine: SqlEngine
+  readonly clock: Clock
+  readonly log: Log
+  /** Where files are unpacked and put into other forms. Default: with the lake's unfinished files. */
+  readonly scratch?: Pick<ScratchSpace, 'directory'>
+  readonly limits?: UnpackLimits
+}
 
 /**
  * Makes a landing into a typed, checked, deduplicated Delta table, once in effect however often it is called. Every row
  * of the landed files is accounted for before anything is committed; then the rejects are, then the table. A process
  * that dies in between does all of it again, and what was committed is found to be there.
  */
-export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHandler<'refine'> {
+export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps): TaskHandler<'refine'> {
   return async (command, context) => {
     const { signal } = context
     const pipeline = await loadPipeline(lake, command.pipeline, { signal })
@@ -53,7 +62,10 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     await checkRuleSql(session, dataset.contract)
     await using scratch = await lake.scratch()
     const { window } = command
-    const deps = { lake, engine, session, window, directory: scratch.directory, signal, progress: context.progress }
+    await using texts = await (room.scratch?.directory() ?? lake.scratch())
+    const { limits = DEFAULT_LIMITS } = room
+    const places = { directory: scratch.directory, textDirectory: texts.directory, limits }
+    const deps = { lake, engine, session, window, ...places, signal, progress: context.progress }
     await beginRejects(deps)
     const files = await stageFiles(manifest, dataset, deps)
     const rows = await dedupe(files, dataset, deps)

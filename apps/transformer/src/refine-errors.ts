@@ -31,6 +31,17 @@ export class PackedFileError extends TerminalError {
   }
 }
 
+/** A packed file of which more comes out than may. */
+export class UnpackedTooLargeError extends TerminalError {
+  readonly code = 'REFINE_FILE_UNPACKED_TOO_LARGE'
+  constructor(file: string, packedBytes: number, unpackedBytes: number, limitBytes: number) {
+    super(
+      `packed file is too large when it is unpacked [file=${file} packedBytes=${packedBytes} unpackedBytes=${unpackedBytes}]: expected at most ${limitBytes} bytes, got more; have it sent in parts, or raise CINELAKE_MAX_UNPACKED_BYTES of the transformer`,
+      { file, packedBytes, unpackedBytes, limitBytes },
+    )
+  }
+}
+
 /** A file whose header does not have the columns that the contract needs. Names columns, never what is in them. */
 export class HeaderMismatchError extends TerminalError {
   readonly code = 'REFINE_HEADER_MISMATCH'

@@ -38,7 +38,12 @@ async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Reject
   await using locator = await RecordLocator.open(csv)
   for await (const batch of batches) {
     const records = await locator.locate(batch.map(({ ordinal }) => ordinal))
-    yield records.map(({ line, raw }, index) => [csv.name, String(line), batch[index]?.rules ?? '', raw])
+    yield records.map(({ ordinal, line, raw }, index) => [
+      csv.nameAt?.(ordinal) ?? csv.name,
+      String(line),
+      batch[index]?.rules ?? '',
+      raw,
+    ])
   }
 }
 

@@ -30,7 +30,9 @@ export async function stageRecords(
     if (rowCount !== csv.recordCount) throw new RecordsLostError(source.name, csv.recordCount, rowCount)
     return { csv, rejectedCount }
   }
-  const found = (await early.result()) ?? (await unlessFaulty(stage(csv)))
+  // What it was begun with says nothing of NUL.
+  if (csv.hasNul === true) await early.stop()
+  const found = (csv.hasNul === true ? undefined : await early.result()) ?? (await unlessFaulty(stage(csv)))
   if (found?.rowCount === csv.recordCount) return { csv, rejectedCount: found.rejectedCount }
   return await stageRecords({ ...source, mustCopy: true }, stage)
 }

@@ -3,9 +3,10 @@ import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/p
 import { landedParquet } from './landed-parquet.ts'
 import { FLAGS } from './csv-copy.ts'
 import type { ForeseenCsv } from './csv-readable.ts'
-import { csvRelation, fieldColumn, FLAG_COLUMN } from './csv-relation.ts'
+import { csvRelation, fieldColumn, FILE_COLUMN, FLAG_COLUMN } from './csv-relation.ts'
 import { readColumn, type ColumnSql } from './read-column.ts'
 import { readLanded } from './read-landed.ts'
+import { hasNul, isTextual } from './text-nul.ts'
 
 /** The landed file that a row came from, by its place in the manifest's files in order of name. */
 export const FILE = identifier('cinelake.file')
@@ -38,6 +39,10 @@ export type StageSource = {
   readonly columns: readonly ColumnSql[]
   /** A condition on rows of which nothing but their raw text is known. */
   readonly misshapen?: string
+  /** There is NUL in the source: text that holds it is of no column's type. */
+  readonly hasNul?: boolean
+  /** The number of the file that a row is of, where they are not all of one. */
+  readonly file?: string
 }
 
 /** The rows of a CSV file. A column that it lacks is NULL. */
@@ -47,7 +52,8 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls)
   })
   const misshapen = csv.isCopy ? { misshapen: `starts_with(${FLAG_COLUMN}, ${literal(FLAGS.misshapen)})` } : {}
-  return { relation: csvRelation(csv), columns, ...misshapen }
+  const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
+  return { relation: csvRelation(csv), columns, hasNul: csv.hasNul === true, ...misshapen, ...file }
 }
 
 /** The rows of a landed Parquet file. */
@@ -68,6 +74,8 @@ export function parquetSource(
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
     columns,
+    // It cannot be told without reading all of it.
+    hasNul: true,
   }
 }
 
@@ -80,22 +88,29 @@ function absent({ type }: CheckedColumn): ColumnSql {
  * broken. Nothing is left out, so that ordinals stay those of the file.
  */
 export function stageQuery(
-  { relation, columns, misshapen }: StageSource,
+  { relation, columns, misshapen, hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
   contract: CheckedContract,
   file: number,
 ): string {
   const names = contract.columns.map(({ name }) => identifier(name))
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
-  return `SELECT CAST(${file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${brokenRules(columns, contract, misshapen)} AS ${RULES}
+  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${brokenRules({ columns, contract, misshapen, mayHaveNul })} AS ${RULES}
 FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
+}
+
+type Rules = {
+  readonly columns: readonly ColumnSql[]
+  readonly contract: CheckedContract
+  readonly misshapen: string | undefined
+  readonly mayHaveNul: boolean
 }
 
 type Broken = { readonly rule: string; readonly when: string }
 
 /** All conditions are asked together first: of a good row that is all, and most rows are good. */
-function brokenRules(columns: readonly ColumnSql[], contract: CheckedContract, misshapen: string | undefined): string {
+function brokenRules({ columns, contract, misshapen, mayHaveNul }: Rules): string {
   const rules = [
-    ...contract.columns.flatMap((column, index) => columnRules(column, columns[index])),
+    ...contract.columns.flatMap((column, index) => columnRules(column, columns[index], mayHaveNul)),
     ...rowRules(contract),
   ]
   const list = rules.map(({ rule, when }) => `CASE WHEN ${when} THEN ${literal(rule)} END`)
@@ -107,13 +122,20 @@ function brokenRules(columns: readonly ColumnSql[], contract: CheckedContract, m
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
 }
 
-function columnRules({ name, type, required, maxLength }: CheckedColumn, sql: ColumnSql | undefined): Broken[] {
+function columnRules(
+  { name, type, required, maxLength }: CheckedColumn,
+  sql: ColumnSql | undefined,
+  mayHaveNul: boolean,
+): Broken[] {
   const value = identifier(name)
   const text = sql?.text ?? 'NULL'
   const rules: Broken[] = []
-  // Only a text that gave no value is looked at twice.
-  if (type !== 'VARCHAR')
-    rules.push({ rule: `type(${name})`, when: `CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END` })
+  const untyped = [
+    // Only a text that gave no value is looked at twice.
+    ...(type === 'VARCHAR' ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
+    ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
+  ]
+  if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR ') })
   if (required) {
     const when =
       type === 'VARCHAR' ? `${value} IS NULL` : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`

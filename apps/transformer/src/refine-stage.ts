@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { rm, stat, symlink } from 'node:fs/promises'
+import { readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
 import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
-import type { Window } from '@cinelake/core'
-import { LakeObjectMissingError, type Lake, type LocalFile } from '@cinelake/lake'
-import type { CheckedDataset } from '@cinelake/pipeline'
+import { CancelledError, type Window } from '@cinelake/core'
+import { matchColumns } from '@cinelake/csv'
+import { LakeObjectMissingError, type Lake, type LocalFiles } from '@cinelake/lake'
+import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
+import { CsvBatches, SMALL_BYTES, type CsvBatch } from './csv-batch.ts'
 import { landedParquet } from './landed-parquet.ts'
-import { matchColumns } from './csv-head.ts'
-import type { CsvSource } from './csv-readable.ts'
+import { readWhole, type CsvSource, type ReadableCsv } from './csv-readable.ts'
 import { hasDeletions, REMAINING, stageDeletions } from './refine-deletions.ts'
 import { HeaderMismatchError, LandingDamagedError, LandingLostError, RecordsLostError } from './refine-errors.ts'
 import { inOrderOfName } from './refine-plan.ts'
@@ -17,23 +18,27 @@ import { keepCsvRejects, keepParquetRejects } from './refine-rejects.ts'
 import { stageRecords, type StagedCounts } from './refine-stage-csv.ts'
 import { stagedAs } from './staged-parquet.ts'
 import { unpack, type UnpackedFile } from './unpack-file.ts'
+import type { UnpackLimits } from './unpack-settings.ts'
 import { csvSource, parquetSource, RULES, stageQuery, type StageSource } from './refine-stage-sql.ts'
 
 export type StageDeps = {
-  readonly lake: Pick<Lake, 'download'>
+  readonly lake: Pick<Lake, 'download' | 'downloadAll'>
   readonly window: Window
   readonly engine: SqlEngine
   readonly session: SqlSession
-  /** Scratch. */
+  /** Scratch, for typed rows: where from it is cheap to bring them into the lake. */
   readonly directory: string
+  /** Scratch, for what is unpacked and for copies of text. */
+  readonly textDirectory: string
+  readonly limits: UnpackLimits
   readonly signal: AbortSignal
   readonly progress: (done: { rowCount?: number; sizeBytes?: number }) => void
 }
 
-/** A landed file as typed rows. */
+/** Landed files as typed rows: one, or several small ones of the same columns. */
 export type StagedFile = {
   /** As received. */
-  readonly name: string
+  readonly names: readonly string[]
   /** Parquet, local. */
   readonly path: string
   readonly rowCount: number
@@ -52,20 +57,48 @@ export type StagedFile = {
  */
 export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, deps: StageDeps): Promise<StagedFile[]> {
   const files = inOrderOfName(manifest.files)
+  const done = { rowCount: 0, sizeBytes: 0 }
   const staged: StagedFile[] = []
-  for (const [index, file] of files.entries()) {
-    // A packed file may hold several.
-    const next = (): Place => {
-      const number = staged.length
-      return { file, index: number, dataset, deps, path: join(deps.directory, `staged-${number}.parquet`) }
-    }
-    if (manifest.format === 'csv') for await (const each of stageLanded(next)) staged.push(each)
-    else staged.push(await stageParquet(next(), manifest))
-    deps.progress({
-      rowCount: staged.reduce((sum, { rowCount }) => sum + rowCount, 0),
-      sizeBytes: files.slice(0, index + 1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    })
+  const keep = (some: readonly StagedFile[], sizeBytes: number) => {
+    staged.push(...some)
+    done.rowCount += some.reduce((sum, { rowCount }) => sum + rowCount, 0)
+    done.sizeBytes += sizeBytes
+    deps.progress({ ...done })
   }
+  let count = 0
+  const nextPlace = (): Place => {
+    const index = count++
+    return { index, dataset, deps, path: join(deps.directory, `staged-${index}.parquet`) }
+  }
+  if (manifest.format !== 'csv') {
+    for (const file of files) keep([await stageParquet(file, nextPlace(), manifest)], file.sizeBytes)
+    return staged
+  }
+  await using batches = new CsvBatches(deps.textDirectory)
+  const stageBatches = async (complete: readonly CsvBatch[]) => {
+    const found: StagedFile[] = []
+    for (const batch of complete) found.push(await stageBatch(batch, nextPlace()))
+    return found
+  }
+  // A file that is alone is read where it is.
+  const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
+  for (const group of inGroups(files)) {
+    for await (const { unpacked, file } of unpackedFiles(group, dataset, deps)) {
+      const whole = isAlone ? undefined : await wholeIfSmall(unpacked)
+      if (whole === undefined) keep([await stageCsv(unpacked, file, nextPlace())], 0)
+      else {
+        const reading = readingOf(dataset, file)
+        const { name } = unpacked
+        const csv = readWhole({ name, columns: dataset.contract.columns, reading }, whole)
+        keep(await stageBatches(await batches.add({ ...csv, name, number: count++ })), 0)
+      }
+    }
+    keep(
+      [],
+      group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    )
+  }
+  keep(await stageBatches(await batches.end()), 0)
   return staged
 }
 
@@ -73,32 +106,77 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
 const DIGEST_BLOCK_BYTES = 1024 * 1024
 
 type Place = {
-  readonly file: LandedFile
+  /** The number that the rows get: those of files that come later are newer. */
   readonly index: number
   readonly dataset: CheckedDataset
   readonly deps: StageDeps
   readonly path: string
 }
 
-/** @param next says where each file that is found in a landed one goes */
-async function* stageLanded(next: () => Place): AsyncGenerator<StagedFile> {
-  const place = next()
-  const { file, deps } = place
-  const { signal, directory } = deps
-  await using local = await landedFile(place)
-  for await (const unpacked of unpack({ landed: file, file: local.file, directory, signal })) {
-    yield await stageCsv(unpacked, next())
+/** Files that are brought here together. */
+const GROUP_FILES = 64
+
+/** Large files one by one, small ones many at a time: each is a question to the lake. */
+function inGroups(files: readonly LandedFile[]): LandedFile[][] {
+  const groups: LandedFile[][] = []
+  let areSmall = false
+  for (const file of files) {
+    const isSmall = file.sizeBytes <= SMALL_BYTES
+    const last = groups.at(-1)
+    if (last !== undefined && isSmall && areSmall && last.length < GROUP_FILES) last.push(file)
+    else groups.push([file])
+    areSmall = isSmall
+  }
+  return groups
+}
+
+type Unpacked = { readonly unpacked: UnpackedFile; readonly file: LandedFile }
+
+/** What is in landed files, one after the other, each there until the next one is asked for. */
+async function* unpackedFiles(
+  group: readonly LandedFile[],
+  dataset: CheckedDataset,
+  deps: StageDeps,
+): AsyncGenerator<Unpacked> {
+  const { signal, textDirectory: directory, limits } = deps
+  await using locals = await landedFiles(group, dataset, deps)
+  for (const [index, file] of group.entries()) {
+    if (signal.aborted) throw new CancelledError(`refining ${file.name}`, { cause: signal.reason })
+    const local = locals.files[index] ?? ''
+    for await (const unpacked of unpack({ landed: file, file: local, directory, limits, signal }))
+      yield { unpacked, file }
   }
 }
 
-async function stageCsv(unpacked: UnpackedFile, place: Place): Promise<StagedFile> {
+async function wholeIfSmall({ file }: UnpackedFile): Promise<Buffer | undefined> {
+  return (await stat(file)).size <= SMALL_BYTES ? await readFile(file) : undefined
+}
+
+function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): FileReading {
+  return delimiter === undefined ? reading : { ...reading, delimiter }
+}
+
+async function stageBatch({ csv, names }: CsvBatch, place: Place): Promise<StagedFile> {
+  const { dataset, deps, path } = place
+  const { rowCount, rejectedCount } = await stage(csvSource(csv, dataset), place)
+  if (rowCount !== csv.recordCount) throw new RecordsLostError(csv.name, csv.recordCount, rowCount)
+  if (rejectedCount > 0) await keepCsvRejects(csv, path, deps)
+  await rm(csv.file, { force: true })
+  return { names, path, rowCount, rejectedCount, unknown: csv.unknown, missing: missingOf(csv, dataset) }
+}
+
+function missingOf({ places }: Pick<ReadableCsv, 'places'>, { contract }: CheckedDataset): string[] {
+  return contract.columns.filter((_, column) => places[column] === undefined).map(({ name }) => name)
+}
+
+async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place): Promise<StagedFile> {
   const { index, dataset, deps } = place
-  const copyTo = join(deps.directory, `copy-${index}.csv`)
+  const copyTo = join(deps.textDirectory, `copy-${index}.csv`)
   const source: CsvSource = {
     name: unpacked.name,
-    file: await withoutGlob(unpacked.file, join(deps.directory, `link-${index}.csv`)),
+    file: await withoutGlob(unpacked.file, join(deps.textDirectory, `link-${index}.csv`)),
     columns: dataset.contract.columns,
-    reading: dataset.reading,
+    reading: readingOf(dataset, file),
     copyTo,
     signal: deps.signal,
   }
@@ -108,22 +186,20 @@ async function stageCsv(unpacked: UnpackedFile, place: Place): Promise<StagedFil
   )
   if (rejectedCount > 0) await keepCsvRejects(csv, place.path, deps)
   await rm(copyTo, { force: true })
-  const missing = dataset.contract.columns
-    .filter((_, column) => csv.places[column] === undefined)
-    .map(({ name }) => name)
   return {
-    name: unpacked.name,
+    names: [unpacked.name],
     path: place.path,
     rowCount: csv.recordCount,
     rejectedCount,
     unknown: csv.unknown,
-    missing,
+    missing: missingOf(csv, dataset),
   }
 }
 
-async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFile> {
-  const { file, dataset, deps } = place
-  await using local = await landedFile(place)
+async function stageParquet(file: LandedFile, place: Place, manifest: Manifest): Promise<StagedFile> {
+  const { dataset, deps } = place
+  await using locals = await landedFiles([file], dataset, deps)
+  const local = { file: locals.files[0] ?? '' }
   const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(local.file)}`)
   const isOfChanges = hasDeletions(manifest)
   const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
@@ -145,7 +221,14 @@ async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFil
   const missing = dataset.contract.columns
     .filter((_, column) => match.places[column] === undefined)
     .map(({ name }) => name)
-  return { name: file.name, path: place.path, ...found, ...(deleted && { deleted }), unknown: match.unknown, missing }
+  return {
+    names: [file.name],
+    path: place.path,
+    ...found,
+    ...(deleted && { deleted }),
+    unknown: match.unknown,
+    missing,
+  }
 }
 
 async function stage(
@@ -165,26 +248,34 @@ async function stage(
 }
 
 /**
- * A landed file on this machine, with the bytes that were landed.
+ * Landed files on this machine, with the bytes that were landed.
  * @throws {LandingLostError} terminal @throws {LandingDamagedError} terminal
  */
-async function landedFile({ file, dataset, deps }: Place): Promise<LocalFile> {
-  const { lake, window, signal } = deps
+async function landedFiles(
+  files: readonly LandedFile[],
+  dataset: CheckedDataset,
+  { lake, window, signal }: StageDeps,
+): Promise<LocalFiles> {
+  const paths = files.map(({ path }) => path)
   await using opening = new AsyncDisposableStack()
-  const local = opening.use(
-    await lake.download(file.path, { signal }).catch((error: unknown) => {
+  const locals = opening.use(
+    await lake.downloadAll(paths, { signal }).catch((error: unknown) => {
       if (!(error instanceof LakeObjectMissingError)) throw error
-      throw new LandingLostError(dataset.name, window.label, file.path, 'a file that the manifest names')
+      const lost = paths.find((path) => path === error.context['path']) ?? paths.join(', ')
+      throw new LandingLostError(dataset.name, window.label, lost, 'a file that the manifest names')
     }),
   )
-  const { size } = await stat(local.file)
-  const damaged = (expected: string, actual: string) =>
-    new LandingDamagedError(dataset.name, window.label, file.path, expected, actual)
-  if (size !== file.sizeBytes) throw damaged(`${file.sizeBytes} bytes`, `${size}`)
-  const sha256 = await digestOf(local.file, signal)
-  if (sha256 !== file.sha256) throw damaged(`sha256 ${file.sha256}`, sha256)
+  const damaged = ({ path }: LandedFile, expected: string, actual: string) =>
+    new LandingDamagedError(dataset.name, window.label, path, expected, actual)
+  const check = async (file: LandedFile, local: string) => {
+    const { size } = await stat(local)
+    if (size !== file.sizeBytes) throw damaged(file, `${file.sizeBytes} bytes`, `${size}`)
+    const sha256 = await digestOf(local, signal)
+    if (sha256 !== file.sha256) throw damaged(file, `sha256 ${file.sha256}`, sha256)
+  }
+  await Promise.all(files.map(async (file, index) => await check(file, locals.files[index] ?? '')))
   opening.move()
-  return local
+  return locals
 }
 
 async function digestOf(file: string, signal: AbortSignal): Promise<string> {

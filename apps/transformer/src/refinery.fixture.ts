@@ -6,9 +6,10 @@ import { createDeltaTable } from '@cinelake/delta'
 import type { EngineRow } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import type { Lake } from '@cinelake/lake'
+import { openScratchSpace, type Lake } from '@cinelake/lake'
 import { freezePipeline, type CheckedColumn, type CheckedDataset, type CheckedPipeline } from '@cinelake/pipeline'
 import { aCommandHeader, fixedClock, temporaryDirectory } from '@cinelake/testkit'
+import type { UnpackLimits } from './unpack-settings.ts'
 import { createRefine } from './refine-dataset.ts'
 
 const MIB = 1024 * 1024
@@ -63,7 +64,11 @@ export type Landing = {
 
 /** A lake and an engine of their own with the refine use case over them. */
 export async function aRefinery(
-  options: { readonly wrapLake?: (lake: Lake) => Lake; readonly memoryBytes?: number } = {},
+  options: {
+    readonly wrapLake?: (lake: Lake) => Lake
+    readonly memoryBytes?: number
+    readonly limits?: UnpackLimits
+  } = {},
 ) {
   const directory = await temporaryDirectory()
   const lake = await createDirectoryLake(`${directory.path}/lake`)
@@ -74,7 +79,10 @@ export async function aRefinery(
     directories: [directory.path],
   })
   const clock = fixedClock()
-  const place = { lake, engine, clock, log: silentLog }
+  // With limits comes scratch of its own.
+  const texts = options.limits && (await openScratchSpace(`${directory.path}/texts`))
+  const room = texts === undefined || options.limits === undefined ? {} : { scratch: texts, limits: options.limits }
+  const place = { lake, engine, clock, log: silentLog, ...room }
 
   /** Lands files and makes the command that asks for their refinement. */
   const land = async (dataset: CheckedDataset | undefined, landing: Landing): Promise<Refine> => {
@@ -148,6 +156,7 @@ export async function aRefinery(
       return await refine(await land(dataset, landing))
     },
     async [Symbol.asyncDispose]() {
+      await texts?.[Symbol.asyncDispose]()
       await engine[Symbol.asyncDispose]()
       await lake[Symbol.asyncDispose]()
       await directory[Symbol.asyncDispose]()

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { deflateRawSync, gzipSync, crc32 } from 'node:zlib'
+import { until } from '@cinelake/testkit'
 import { beforeEach, afterEach, describe, expect, test } from 'vitest'
 import { aColumn, aDataset, aRefinery, type Refinery } from './refinery.fixture.ts'
 
@@ -43,13 +46,85 @@ function zipOf(members: Readonly<Record<string, string>>, damage?: (content: Buf
   return Buffer.concat([...locals, central, Buffer.from('PK\x05\x06'), end])
 }
 
-async function refinePacked(files: Readonly<Record<string, Buffer>>, compression: 'gzip' | 'zip') {
-  const command = await refinery.land(dataset, { files })
-  const manifest = JSON.parse((await refinery.lake.readText(command.manifest)) ?? '')
+async function refinePacked(files: Readonly<Record<string, Buffer>>, compression: 'gzip' | 'zip', place = refinery) {
+  const command = await place.land(dataset, { files })
+  const manifest = JSON.parse((await place.lake.readText(command.manifest)) ?? '')
   const packed = manifest.files.map((file: object) => ({ ...file, compression }))
-  await refinery.lake.put(command.manifest, JSON.stringify({ ...manifest, files: packed }))
-  return await refinery.refine(command)
+  await place.lake.put(command.manifest, JSON.stringify({ ...manifest, files: packed }))
+  return await place.refine(command)
 }
+
+describe('what may be unpacked', () => {
+  const limited = { limits: { maxUnpackedBytes: 100_000 } }
+  const bomb = (bytes: number) => Buffer.from(`id,note\n1,${'a'.repeat(bytes)}\n`)
+
+  test.each([
+    ['a gzip file', 'gzip' as const, () => gzipSync(bomb(50_000_000))],
+    ['a gzip file of many members', 'gzip' as const, () => Buffer.concat(Array(200).fill(gzipSync(bomb(1000))))],
+    ['a zip archive', 'zip' as const, () => zipOf({ 'a.csv': bomb(50_000_000).toString() })],
+    [
+      'an archive that says less than is in it',
+      'zip' as const,
+      () => zipOf({ 'a.csv': bomb(50_000_000).toString() }, (sizes) => sizes.writeUInt32LE(1000, 8)),
+    ],
+    [
+      'an archive of many members',
+      'zip' as const,
+      () => zipOf(Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`${n}.csv`, bomb(1000).toString()]))),
+    ],
+  ])('is bounded: %s', async (_, compression, make) => {
+    await using bounded = await aRefinery(limited)
+
+    const refining = refinePacked({ 'drop.packed': make() }, compression, bounded)
+
+    await expect(refining).rejects.toMatchObject({
+      code: expect.stringMatching(/^REFINE_FILE_(?:UNPACKED_TOO_LARGE|NOT_UNPACKED)$/),
+      retryable: false,
+      message: expect.stringContaining('file=drop.packed'),
+    })
+    const [own = ''] = await readdir(join(bounded.directory, 'texts'))
+    expect(await readdir(join(bounded.directory, 'texts', own))).toEqual([])
+  })
+
+  test('is told with what came in, what came out, the limit and its setting', async () => {
+    await using bounded = await aRefinery(limited)
+    const packed = gzipSync(bomb(5_000_000))
+
+    await expect(refinePacked({ 'a.gz': packed }, 'gzip', bounded)).rejects.toThrow(
+      new RegExp(
+        `file=a.gz packedBytes=${packed.length} unpackedBytes=[1-9]\\d{5}\\d?\\]: expected at most 100000 bytes.*CINELAKE_MAX_UNPACKED_BYTES`,
+      ),
+    )
+  })
+
+  test('is unpacked in scratch, and not on the disk of the lake', async () => {
+    await using bounded = await aRefinery({ limits: { maxUnpackedBytes: 100_000_000 } })
+    const rows = Array.from({ length: 100_000 }, (_, n) => `${n},note\n`).join('')
+    const packed = gzipSync(`id,note\n${rows}`)
+    let places: string[] = []
+    const refining = refinePacked({ 'a.gz': packed }, 'gzip', bounded)
+
+    await until('it is unpacked', async () => {
+      const found = await readdir(bounded.directory, { recursive: true }).catch(() => [])
+      places = found.filter((path) => path.endsWith('unpacked.csv'))
+      return places.length > 0
+    })
+
+    expect(places.every((path) => path.startsWith('texts'))).toBe(true)
+    expect(await refining).toMatchObject({ balance: { in: 100_000 } })
+  })
+
+  test('may have members of any name, which lead nowhere', async () => {
+    const members = {
+      '../../up.csv': 'id,note\n1,a\n',
+      '/etc/at.csv': 'id,note\n2,b\nx,c\n',
+      'back\\slash\n.csv': 'id\n3\n',
+    }
+
+    expect(await refinePacked({ 'a.zip': zipOf(members) }, 'zip')).toMatchObject({ balance: { in: 4, out: 3 } })
+    expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'file')).toEqual([{ file: 'a.zip//etc/at.csv' }])
+  })
+})
 
 describe('packed files', () => {
   test('a gzip file is read, also one of several members', async () => {

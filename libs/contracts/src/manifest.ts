@@ -16,6 +16,8 @@ export const LandedFile = z.object({
   compression: z.enum(['gzip', 'zip']).optional(),
   /** Files as received: when it was last written to, where it was taken from. */
   modifiedAt: z.iso.datetime().optional(),
+  /** Known where the ingest made the file itself, or looked at all of it. */
+  delimiter: z.string().length(1).optional(),
   /** The label of the window that a late file belongs to, when that is not the manifest's. */
   lateFor: z.string().optional(),
 })
@@ -24,8 +26,15 @@ export type LandedFile = z.infer<typeof LandedFile>
 /** A file that was found for a window and is not among its landed ones. */
 export const LeftOutFile = z.object({
   name: z.string().min(1),
-  /** `landed-before`: the same bytes are among the files of another window, or of this one under another name. */
-  reason: z.enum(['landed-before', 'empty', 'forbidden', 'unstable']),
+  /**
+   * `landed-before`: the same bytes are among the files of another window, or of this one under another name. `misnamed`:
+   * no object of the lake can be called so. `unusable`: a push that cannot become rows; its bytes stay where they are.
+   */
+  reason: z.enum(['landed-before', 'empty', 'forbidden', 'unstable', 'misnamed', 'unusable']),
+  /** What is wrong with it, in words that repeat nothing of its content. */
+  problem: z.string().optional(),
+  /** How many rows that are, where they were counted. */
+  rowCount: z.int().min(0).optional(),
   /** Where the same bytes are known to be in the lake: their digest. */
   sha256: z
     .string()

@@ -15,6 +15,7 @@ export {
   type ErrorReport,
 } from './errors.ts'
 export { runIdOf, sha256, taskFileName } from './ids.ts'
+export { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern } from './linear-pattern.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'

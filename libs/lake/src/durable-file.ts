@@ -12,6 +12,37 @@ export async function sync(fileOrDirectory: string): Promise<void> {
   }
 }
 
+/** Of each directory that is being synced the sync that is running, and the one that begins when that is over. */
+const syncs = new Map<string, { readonly running: Promise<void>; next?: Promise<void> }>()
+
+/**
+ * Forces a directory's entries to the disk. Of several callers at once those whose entries were made before a sync begins
+ * share it: a sync costs the same for one entry and for a hundred.
+ */
+async function syncTogether(directory: string): Promise<void> {
+  const known = syncs.get(directory)
+  if (known === undefined) return await beginSync(directory)
+  // The one that is running may have begun before this caller's entry was made.
+  known.next ??= afterThat(known.running, directory)
+  await known.next
+}
+
+async function afterThat(running: Promise<void>, directory: string): Promise<void> {
+  await running.catch(() => {})
+  await beginSync(directory)
+}
+
+async function beginSync(directory: string): Promise<void> {
+  const own = { running: sync(directory) }
+  syncs.set(directory, own)
+  try {
+    await own.running
+  } finally {
+    // One that waits for this one puts itself there when it begins.
+    if (syncs.get(directory) === own && !('next' in own)) syncs.delete(directory)
+  }
+}
+
 /** Moves a finished file to its place, replacing what is there; others see the old bytes or the new ones. */
 export async function placeReplacing(finished: string, target: string): Promise<void> {
   try {
@@ -21,7 +52,7 @@ export async function placeReplacing(finished: string, target: string): Promise<
     await rm(finished, { force: true })
     throw error
   }
-  await sync(dirname(target))
+  await syncTogether(dirname(target))
 }
 
 /** Moves a finished file to its place unless there is one: of any number of callers exactly one gets `created`. */
@@ -35,7 +66,7 @@ export async function placeIfAbsent(finished: string, target: string): Promise<'
   } finally {
     await rm(finished, { force: true })
   }
-  await sync(dirname(target))
+  await syncTogether(dirname(target))
   return 'created'
 }
 

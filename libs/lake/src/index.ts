@@ -20,4 +20,6 @@ export {
   type Landed,
   type LandingLake,
 } from './landing.ts'
+export { pathProblem } from './path.ts'
+export { openScratchSpace, type ScratchSpace } from './scratch-space.ts'
 export { lakeEnv, lakeSettings, type LakeSettings } from './settings.ts'

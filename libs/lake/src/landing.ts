@@ -1,4 +1,11 @@
-import { Manifest, manifestPath, type Ingest, type QualityResult, type TaskOutput } from '@cinelake/contracts'
+import {
+  Manifest,
+  manifestPath,
+  type Ingest,
+  type LeftOutFile,
+  type QualityResult,
+  type TaskOutput,
+} from '@cinelake/contracts'
 import { taskFileName, TerminalError, TransientError, type Balance, type Clock, type Log } from '@cinelake/core'
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from './lake.ts'
@@ -164,9 +171,10 @@ export type LandingOutcome = {
 export function outcomeOf(manifest: Manifest, path: string): LandingOutcome {
   const { files, rowCount, duplicateCount = 0, leftOut = [], late = [], quality = [] } = manifest
   const count = rowCount ?? files.length
-  const landedBefore = leftOut.filter(({ reason }) => reason === 'landed-before').length
+  const countOf = (some: readonly LeftOutFile[]) => some.reduce((sum, each) => sum + (each.rowCount ?? 1), 0)
+  const landedBefore = countOf(leftOut.filter(({ reason }) => reason === 'landed-before'))
   const duplicates = duplicateCount + landedBefore
-  const rejected = leftOut.length - landedBefore
+  const rejected = countOf(leftOut) - landedBefore
   const unit = rowCount === undefined ? 'files' : 'rows'
   const findings = [...quality, ...(rejected + late.length === 0 ? [] : findingsOf(manifest))]
   return {
@@ -188,8 +196,8 @@ const NAMED = 5
 
 function rejectsOf({ leftOut = [] }: Manifest): Record<string, number> {
   const counts: Record<string, number> = {}
-  for (const { reason } of leftOut) {
-    if (reason !== 'landed-before') counts[`file_${reason}`] = (counts[`file_${reason}`] ?? 0) + 1
+  for (const { reason, rowCount = 1 } of leftOut) {
+    if (reason !== 'landed-before') counts[`file_${reason}`] = (counts[`file_${reason}`] ?? 0) + rowCount
   }
   return counts
 }
@@ -199,7 +207,9 @@ function findingsOf(manifest: Manifest): QualityResult[] {
   const { files, leftOut = [], late = [] } = manifest
   const checked = files.length + leftOut.length + late.length
   const left = Object.entries(rejectsOf(manifest)).map(([rule, failed]) => {
-    const names = leftOut.filter(({ reason }) => `file_${reason}` === rule).map(({ name }) => name)
+    const files = leftOut.filter(({ reason }) => `file_${reason}` === rule)
+    if (rule === 'file_unusable') return unusableFinding(manifest, files)
+    const names = files.map(({ name, problem }) => (problem === undefined ? name : `${name} (${problem})`))
     const detail = `left out, as the dataset allows: ${someOf(names)}`
     return { rule, severity: 'warn' as const, checked, failed, detail }
   })
@@ -211,8 +221,21 @@ function findingsOf(manifest: Manifest): QualityResult[] {
   return [...left, { rule: 'file_late', severity: 'warn', checked, failed: late.length, detail }]
 }
 
+/** Pushes that were taken before they were checked as they are now: they are kept, and their rows count as rejected. */
+function unusableFinding({ rowCount = 0 }: Manifest, files: readonly LeftOutFile[]): QualityResult {
+  const failed = files.reduce((sum, file) => sum + (file.rowCount ?? 1), 0)
+  const detail = `set aside, and kept in the lake as received: ${someOf(files.map(({ name, problem }) => `${name} (${problem})`))}; have them sent again as they should be`
+  return { rule: 'file_unusable', severity: 'error', checked: rowCount + failed, failed, detail }
+}
+
+/** Names come from others: what would move a terminal's cursor is written out. */
+function shown(name: string): string {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return name.replaceAll(/[\p{Cc}\u{2028}\u{2029}]/gu, escaped)
+}
+
 function someOf(names: readonly string[]): string {
-  const some = names.slice(0, NAMED).join(', ')
+  const some = names.slice(0, NAMED).map(shown).join(', ')
   return names.length > NAMED ? `${some} and ${names.length - NAMED} more` : some
 }
 

@@ -11,7 +11,7 @@ const MAX_PATH_BYTES = 1024
  * @throws {LakePathError}
  */
 export function checkPath(path: string): void {
-  const problem = problemOf(path)
+  const problem = pathProblem(path)
   if (problem !== undefined) throw new LakePathError(path, problem)
 }
 
@@ -20,7 +20,8 @@ export function checkFolder(folder: string): void {
   if (folder !== '') checkPath(folder)
 }
 
-function problemOf(path: string): string | undefined {
+/** Why no object can have a path, in words; undefined where one can. */
+export function pathProblem(path: string): string | undefined {
   if (path === '') return 'expected a path, got an empty text'
   if (path.startsWith('/')) return 'expected a path without a leading slash'
   if (/[\p{Cc}\\]/u.test(path)) return 'expected no control characters and no backslashes'

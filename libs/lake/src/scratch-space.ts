@@ -7,7 +7,9 @@ import { codeOf } from './directory-errors.ts'
 /** Milliseconds after which what another machine left behind is taken for abandoned; no task works that long. */
 const FOREIGN_LEFTOVER_MS = 7 * 24 * 3_600_000
 
-/** Room for unfinished files on the lake's own disk, so that finishing them is a rename. */
+/**
+ * Room for files that are not finished, or not for long: of a lake on its own disk, so that finishing them is a rename.
+ */
 export interface ScratchSpace extends AsyncDisposable {
   /** A path for one unfinished file. */
   file(): Promise<string>

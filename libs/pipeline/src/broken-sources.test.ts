@@ -29,6 +29,22 @@ describeBroken(
       remedy: 'relative to the folder',
     },
     {
+      name: 'a contract on a drive',
+      change: edit(P, 'mode: append }', "mode: append, contract: 'C:x.yaml' }"),
+      file: P,
+      at: 'payments: {',
+      message: 'outside of the pipeline',
+      remedy: 'relative to the folder',
+    },
+    {
+      name: 'models outside of the folder',
+      change: edit(P, 'serve:', 'models: { path: ../sql }\nserve:'),
+      file: P,
+      at: 'models: { path',
+      message: "the folder '../sql' is outside of the pipeline",
+      remedy: 'relative to the folder',
+    },
+    {
       name: 'a dataset and a model with one name',
       change: (files) => ({ ...files, 'models/Orders.sql': 'SELECT 1 AS a' }),
       file: 'models/Orders.sql',

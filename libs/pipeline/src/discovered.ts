@@ -1,5 +1,5 @@
 import type { TableName } from '@cinelake/contracts'
-import { sha256 } from '@cinelake/core'
+import { compilePattern, repeat, sequence, sha256, type Pattern } from '@cinelake/core'
 import type { DatabaseSource } from './checked/database-source.ts'
 
 /** Schemas that a table's refined name does not mention: the ones where a database puts tables by itself. */
@@ -8,7 +8,7 @@ const DEFAULT_SCHEMAS: ReadonlySet<string> = new Set(['public', 'dbo'])
 /** Whether a discovered table is one of those that the source copies: `include` says so and `exclude` does not. */
 export function isWanted(source: Pick<DatabaseSource, 'include' | 'exclude'>, table: TableName): boolean {
   const name = `${table.schema}.${table.name}`
-  const matches = (pattern: string) => tablePattern(pattern).test(name)
+  const matches = (pattern: string) => compilePattern(tablePattern(pattern)).match(name) !== undefined
   return source.include.some(matches) && !source.exclude.some(matches)
 }
 
@@ -34,10 +34,15 @@ function plainName(text: string): string {
   return text.toLowerCase().replace(/[^\p{L}\p{N}_]/gu, '_')
 }
 
-function tablePattern(pattern: string): RegExp {
-  const source = pattern
-    .split('*')
-    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
-    .join('.*')
-  return new RegExp(`^${source}$`, 'iu')
+/** `*` stands for any text; case does not matter. */
+function tablePattern(pattern: string): Pattern {
+  const any = repeat({ kind: 'char', test: () => true })
+  return sequence(
+    ...pattern.split('*').flatMap((text, index) => [...(index > 0 ? [any] : []), ...Array.from(text, caseless)]),
+  )
+}
+
+function caseless(own: string): Pattern {
+  const expression = new RegExp(`^${own.replace(/[.*+?^${}()|[\]\\/]/, String.raw`\$&`)}$`, 'isu')
+  return { kind: 'char', test: (char) => char === own || expression.test(char) }
 }

@@ -31,6 +31,14 @@ const faults: readonly Broken[] = [
     message: `the marker '${marker}' is no name of another file`,
     remedy: NAME_OF_A_FILE,
   })),
+  ...['../done', 'done/../..', 'C:done', '/done/../up'].map((archive): Broken => ({
+    name: `an archive '${archive}'`,
+    change: adding(`afterLanding: { archive: '${archive}' }`),
+    file: P,
+    at: `'${archive}'`,
+    message: `the archive '${archive}' is no folder below the source's \`path\``,
+    remedy: 'expected a folder below it',
+  })),
   {
     name: 'late files that would land with every window',
     change: adding('late: include'),

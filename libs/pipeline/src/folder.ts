@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compare } from './problem.ts'
 
@@ -14,7 +14,10 @@ export interface PipelineFolder {
 export function openFolder(root: string): PipelineFolder {
   return {
     async read(file) {
-      return await unlessMissing(readFile(join(root, file), 'utf8'))
+      const path = join(root, file)
+      // Opening a named pipe waits for who writes to it, and a device may have no end.
+      const found = await unlessMissing(stat(path))
+      return found?.isFile() === true ? await unlessMissing(readFile(path, 'utf8')) : undefined
     },
     async list(folder) {
       return [...((await unlessMissing(readdir(join(root, folder)))) ?? [])].sort(compare)

@@ -1,7 +1,7 @@
 import { SecretMissingError } from './errors.ts'
 import type { Settings } from './placeholders.ts'
 import { checkSecretName } from './secret-name.ts'
-import { withoutLineBreak } from './secret-value.ts'
+import { secretIn } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Sets secrets apart from the settings that are no secrets. */
@@ -9,14 +9,14 @@ const PREFIX = 'CINELAKE_SECRET_'
 
 /**
  * Secrets from the environment: `CINELAKE_SECRET_<NAME>`, or the name as it is. A name that shells refuse is also looked
- * for in the way they write it: `crm-token` as `CRM_TOKEN`. An empty value counts as none.
+ * for in the way they write it: `crm-token` as `CRM_TOKEN`. An empty or blank value counts as none.
  */
 export function createEnvSecrets(settings: Settings): Secrets {
-  const find = (name: string) => placesOf(name).find((place) => withoutLineBreak(settings[place] ?? '') !== '')
+  const find = (name: string) => placesOf(name).find((place) => secretIn(settings[place] ?? '') !== '')
   return {
     async get(name) {
       checkSecretName(name)
-      const value = withoutLineBreak(settings[find(name) ?? ''] ?? '')
+      const value = secretIn(settings[find(name) ?? ''] ?? '')
       if (value === '')
         throw new SecretMissingError(
           name,

@@ -1,10 +1,13 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { SecretMissingError, SecretsUnavailableError } from './errors.ts'
 import { keyVaultName } from './key-vault-name.ts'
 import { checkSecretName } from './secret-name.ts'
-import { isThere, withoutLineBreak } from './secret-value.ts'
+import { isThere, secretIn } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
+
+/** Bytes. The longest secret of a Key Vault has 25 KB; what is longer is a mistake in the mount. */
+const MAX_BYTES = 1024 * 1024
 
 /**
  * Secrets mounted as files, one per secret, named as the secret or as Key Vault names it: the Secrets Store CSI driver
@@ -19,7 +22,7 @@ export function createFileSecrets(directory: string): Secrets {
     checkSecretName(name)
     const files = [...new Set([name, keyVaultName(name)])].map((fileName) => join(base, fileName))
     for (const file of files) {
-      const value = withoutLineBreak(await readIfThere(name, file))
+      const value = secretIn(await readIfThere(name, file))
       if (value !== '') return value
     }
     throw new SecretMissingError(
@@ -31,13 +34,19 @@ export function createFileSecrets(directory: string): Secrets {
 }
 
 async function readIfThere(secret: string, file: string): Promise<string> {
+  const unavailable = (reason: string, options?: ErrorOptions) =>
+    new SecretsUnavailableError({ secret, place: file }, reason, 'check the mount and its permissions', options)
   try {
+    // Opening a named pipe waits for who writes to it, and a device may have no end.
+    const found = await stat(file)
+    if (!found.isFile() && !found.isDirectory()) throw unavailable('a pipe, a socket or a device')
+    if (found.size > MAX_BYTES) throw unavailable(`a file of ${found.size} bytes`)
     return await readFile(file, 'utf8')
   } catch (error) {
+    if (error instanceof SecretsUnavailableError) throw error
     const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
     if (code === undefined) throw error
     if (code === 'ENOENT' || code === 'ENOTDIR') return ''
-    const remedy = 'check the mount and its permissions'
-    throw new SecretsUnavailableError({ secret, place: file }, code, remedy, { cause: error })
+    throw unavailable(code, { cause: error })
   }
 }

@@ -17,5 +17,6 @@ export {
   type Settings,
 } from './placeholders.ts'
 export { checkSecretName } from './secret-name.ts'
+export { isBlank } from './secret-value.ts'
 export { secretsEnv, secretsSettings, type SecretsSettings } from './secrets-settings.ts'
 export type { Secrets } from './secrets.ts'

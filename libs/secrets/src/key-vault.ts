@@ -4,7 +4,7 @@ import { ConfigError, systemClock, type Clock } from '@cinelake/core'
 import { SecretMissingError, SecretUnusableError } from './errors.ts'
 import { translateKeyVaultError, type KeyVaultPlace } from './key-vault-errors.ts'
 import { keyVaultName } from './key-vault-name.ts'
-import { isThere, withoutLineBreak } from './secret-value.ts'
+import { isThere, secretIn } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
 /**
@@ -96,7 +96,7 @@ function heldOf(
   if (notBefore !== undefined && notBefore > now) {
     throw new SecretUnusableError(place, `not valid before ${notBefore.toISOString()}`)
   }
-  const clean = withoutLineBreak(value)
+  const clean = secretIn(value)
   if (clean === '') throw new SecretMissingError(secret, [place.place])
   return { value: clean, untilMs: Math.min(now.getTime() + HOLD_MS, expiresOn?.getTime() ?? Infinity) }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createEnvSecrets } from './env.ts'
+import { isBlank } from './secret-value.ts'
 import { createFill, placeholdersIn, type Settings } from './placeholders.ts'
 
 function fillWith(settings: Settings) {
@@ -8,7 +9,13 @@ function fillWith(settings: Settings) {
 }
 
 describe('filling a text', () => {
-  const settings = { HOST: 'db.example', EMPTY: '', CINELAKE_SECRET_PASSWORD: 'p@ss/word', WEIRD: '${HOST} $& $1' }
+  const settings = {
+    HOST: 'db.example',
+    EMPTY: '',
+    BLANK: ' \t\u{a0}\n',
+    CINELAKE_SECRET_PASSWORD: 'p@ss/word',
+    WEIRD: '${HOST} $& $1',
+  }
 
   test.each([
     ['plain text', 'plain text'],
@@ -16,6 +23,7 @@ describe('filling a text', () => {
     ['a ${HOST} b ${HOST}', 'a db.example b db.example'],
     ['${MISSING:-default}', 'default'],
     ['${EMPTY:-default}', 'default'],
+    ['${BLANK:-default}', 'default'],
     ['${HOST:-default}', 'db.example'],
     ['${MISSING:-}', ''],
     ['${MISSING:-/a/b:c-d e}', '/a/b:c-d e'],
@@ -82,9 +90,20 @@ test('what a text needs can be told without filling it', () => {
   ])
 })
 
+test.each(['', ' ', '\n', '\u{2003}', '\0'])(
+  'a setting or a secret of nothing but blanks (%j) is missing',
+  async (blank) => {
+    const fill = fillWith({ A: blank, CINELAKE_SECRET_B: blank })
+
+    await expect(fill('${A}')).rejects.toMatchObject({ code: 'PLACEHOLDER_UNFILLED' })
+    await expect(fill('${secret:B}')).rejects.toMatchObject({ code: 'SECRET_MISSING' })
+  },
+)
+
 test('values are put in as they are, whatever they hold', async () => {
+  const seen = fc.string({ minLength: 1 }).filter((text) => !isBlank(text))
   await fc.assert(
-    fc.asyncProperty(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), async (a, b) => {
+    fc.asyncProperty(seen, seen, async (a, b) => {
       expect(await fillWith({ A: a, CINELAKE_SECRET_B: b })('<${A}|${secret:B}|${A}>')).toBe(`<${a}|${b}|${a}>`)
     }),
   )

@@ -1,4 +1,5 @@
 import { PlaceholderError } from './errors.ts'
+import { isBlank } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Settings by name, as they came from the environment. */
@@ -25,7 +26,7 @@ export type Placeholder =
   | {
       readonly kind: 'setting'
       readonly name: string
-      /** Stands in when the setting is absent or empty. */ readonly fallback?: string
+      /** Stands in when the setting is absent or blank. */ readonly fallback?: string
     }
   | { readonly kind: 'secret'; readonly name: string }
   | { readonly kind: 'malformed'; readonly text: string }
@@ -67,7 +68,7 @@ function parse(text: string): Placeholder {
 function settingOf(placeholder: Placeholder, settings: Settings): string | undefined {
   if (placeholder.kind !== 'setting') return undefined
   const value = settings[placeholder.name] ?? ''
-  return value === '' ? placeholder.fallback : value
+  return isBlank(value) ? placeholder.fallback : value
 }
 
 function problemOf(placeholder: Placeholder, settings: Settings): string[] {

@@ -2,6 +2,22 @@ import { describe, expect, test } from 'vitest'
 import { guardSecrets } from './guard.ts'
 import type { Secrets } from './secrets.ts'
 
+/** What cannot be seen: white space of any script, marks of byte order, control and zero-width characters. */
+export const BLANKS = [
+  ' ',
+  '\n',
+  '\r\n',
+  ' \t \n\n',
+  '\u{a0}',
+  '\u{2003}\u{3000}',
+  '\u{feff}',
+  '\u{200b}',
+  '\u{ad}\u{2060}',
+  '\u{85}',
+  '\u{3164}',
+  '\u{0}\u{0}',
+]
+
 /** A store, and the side on which secrets are put into it. */
 export type SecretsUnderTest = AsyncDisposable & {
   readonly secrets: Secrets
@@ -59,6 +75,15 @@ export function secretsContract(
         retryable: false,
         message: expect.stringContaining(secret),
       })
+    })
+
+    test.each(BLANKS)('a secret of nothing but blanks (%j) is not there', async (blank) => {
+      await using given = await open()
+      const secret = nameOf('BLANK')
+      await given.put(secret, blank)
+
+      expect(await given.secrets.has(secret)).toBe(false)
+      await expect(given.secrets.get(secret)).rejects.toMatchObject({ code: 'SECRET_MISSING' })
     })
 
     test.each(['', '..', '../x', 'a/b', '.hidden', 'a b', 'a\0', 'a?b', 'a%2fb'])(

@@ -1,4 +1,5 @@
 import { temporaryDirectory } from '@cinelake/testkit'
+import { execFileSync } from 'node:child_process'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -107,6 +108,16 @@ describe('secrets from files', () => {
       retryable: true,
       message: expect.stringContaining('EISDIR'),
     })
+  })
+})
+
+test('a pipe in the place of a file is told at once, and not waited for', async () => {
+  await using directory = await temporaryDirectory()
+  execFileSync('mkfifo', [join(directory.path, 'token')])
+
+  await expect(createFileSecrets(directory.path).get('token')).rejects.toMatchObject({
+    code: 'SECRETS_UNAVAILABLE',
+    message: expect.stringContaining('a pipe'),
   })
 })
 

@@ -1,7 +1,7 @@
 /** Where secrets are looked up by name. Values are fetched late, held briefly and never logged. */
 export interface Secrets extends AsyncDisposable {
   /**
-   * The value, without a line break at its end. An empty one counts as none.
+   * The value, without a line break at its end. An empty or blank one counts as none.
    * @throws {SecretMissingError} terminal: names the secret and where it was looked for, never a value
    * @throws {SecretUnusableError} terminal: it is there, and taken out of use
    * @throws {SecretsForbiddenError} terminal: this process may not read it

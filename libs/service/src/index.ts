@@ -1,3 +1,4 @@
+export { endProcess } from './end-process.ts'
 export { readEnv, readSettings, workerName, type Settings } from './environment.ts'
 export { createLog, LOG_LEVELS, type LogLevel, type LogOptions } from './log.ts'
 export { createMetrics, type Labels, type Metrics } from './metrics.ts'

@@ -5,6 +5,7 @@ import { serveHealth } from './health.ts'
 import { createLog, LOG_LEVELS } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createRedaction, type Redaction } from './redaction.ts'
+import { endProcess } from './end-process.ts'
 import { listenForStop } from './stop-signals.ts'
 
 /** EX_CONFIG. Source: sysexits.h */
@@ -127,7 +128,7 @@ async function runWith(
     process.exitCode = 1
   }
   log.info({}, 'service stopped')
-  setTimeout(() => process.exit(), LINGER_MS).unref()
+  setTimeout(() => endProcess(), LINGER_MS).unref()
 }
 
 /** A crash still ends the process; but an operator reads about it where everything else is, and nobody reads a secret. */

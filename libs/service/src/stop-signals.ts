@@ -1,3 +1,5 @@
+import { endProcess } from './end-process.ts'
+
 /** Exit codes of a process that a signal ended: 128 + the signal's number. Source: the shell's convention, signal(7) */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -14,7 +16,7 @@ export type StopSignals = Disposable & {
 export function listenForStop(): StopSignals {
   const controller = new AbortController()
   const onSignal = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? EXIT_CODES.SIGINT : EXIT_CODES.SIGTERM)
+    if (controller.signal.aborted) endProcess(name === 'SIGINT' ? EXIT_CODES.SIGINT : EXIT_CODES.SIGTERM)
     controller.abort(name)
   }
   process.on('SIGTERM', onSignal)

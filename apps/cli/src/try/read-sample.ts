@@ -31,7 +31,7 @@ export async function readSample(
   return type === 'rest' ? await ofApi(reading) : await ofPushes(reading)
 }
 
-async function ofFiles({ target, fill, directory, limit, signal }: Reading): Promise<Sample> {
+async function ofFiles({ config, target, fill, directory, limit, signal }: Reading): Promise<Sample> {
   const { source, pipeline } = target
   const dataset = source.type === 'files' ? source.datasets.find(({ name: own }) => own === target.dataset) : undefined
   if (source.type !== 'files' || dataset === undefined) throw new RangeError('expected a dataset of files')
@@ -41,10 +41,10 @@ async function ofFiles({ target, fill, directory, limit, signal }: Reading): Pro
     ['files', `${formatCount(fileCount)} match, of any window`],
     ['read', `${name}, ${formatBytes(sizeBytes)}${compression === undefined ? '' : `, ${compression}`}`],
   ] as const
-  const landed = { name, ...(compression === undefined ? {} : { compression }) }
+  const landed = { name, sizeBytes, ...(compression === undefined ? {} : { compression }) }
   const isNamed = dataset.windowFrom === undefined || dataset.windowFrom === 'name'
   const window = isNamed ? windowOfName(dataset.files, name, pipeline.schedule) : undefined
-  for await (const unpacked of unpack({ landed, file, directory, signal })) {
+  for await (const unpacked of unpack({ landed, file, directory, limits: config.unpacking, signal })) {
     const sample = await ofCsv(unpacked.file, { target, limit, facts })
     return { ...sample, ...(window === undefined ? {} : { window }) }
   }

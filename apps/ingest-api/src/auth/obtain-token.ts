@@ -104,7 +104,7 @@ function bodyOf(answer: Answer, source: string, from: string): JsonObject {
     body = parseJson(new TextDecoder().decode(answer.body))
   } catch (error) {
     // Without cause: the parser quotes what it read.
-    if (!(error instanceof SyntaxError)) throw error
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
   }
   if (isObject(body)) return body
   throw new RestTokenRefusedError(source, from, 'an answer that is no JSON object')

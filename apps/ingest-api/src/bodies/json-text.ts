@@ -54,6 +54,7 @@ function keepNumber(_name: string, value: unknown, { source }: { readonly source
 export function describeSyntaxError(error: unknown, length: number): string {
   const message = error instanceof Error ? error.message : ''
   if (length === 0) return 'nothing'
+  if (error instanceof RangeError) return 'lists and objects within each other that are too many to be read'
   if (/Unexpected end|Unterminated/.test(message)) return `a text that ends in the middle, after ${length} characters`
   const [, position] = /at position (\d+)/.exec(message) ?? []
   return position === undefined

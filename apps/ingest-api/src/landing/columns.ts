@@ -1,11 +1,12 @@
 import type { DriftPolicy } from '@cinelake/pipeline'
+import { plainName } from '@cinelake/csv'
 import { RecordProblem } from './record-problem.ts'
 
 /**
  * Columns. No database has wider tables (PostgreSQL 1,600, SQL Server 1,024: limits in their manuals), and every row gets a
  * cell for each: an object whose names are identifiers would take time and disk by the square of its size.
  */
-const MAX_COLUMNS = 2_000
+export const MAX_COLUMNS = 2_000
 
 /** The column that holds what is not known, as JSON. */
 export const RESCUED = '_rescued'
@@ -68,7 +69,9 @@ export function createColumns({ known, drift }: ColumnRules, before: readonly Co
       if (seen !== undefined) return seen
       if (all.size >= MAX_COLUMNS) {
         throw new RecordProblem(
-          `expected at most ${MAX_COLUMNS} fields in all records together, got more: the names in one of their objects are values, such as identifiers; keep that object as \`json\` (\`flatten\`)`,
+          `at most ${MAX_COLUMNS} fields in all records together`,
+          'more: the names in one of their objects are values, such as identifiers',
+          'keep that object as `json` (`flatten`)',
         )
       }
       const isKnown = knows(name)
@@ -78,9 +81,4 @@ export function createColumns({ known, drift }: ColumnRules, before: readonly Co
     },
     state: () => [...all.values()].map(({ name, index, kinds, recordCount }) => [name, index, kinds, recordCount]),
   }
-}
-
-/** Names are compared as the contract's are: without case, blanks, `-` and `_`. */
-export function plainName(name: string): string {
-  return name.toLowerCase().replaceAll(/[\s_-]/g, '')
 }

@@ -1,6 +1,7 @@
 import type { QualityResult } from '@cinelake/contracts'
 import type { DriftPolicy } from '@cinelake/pipeline'
-import { KIND, plainName, type Column, type Columns } from './columns.ts'
+import { plainName } from '@cinelake/csv'
+import { KIND, type Column, type Columns } from './columns.ts'
 import type { ExpectedField } from './expected-fields.ts'
 
 /** Names that a finding repeats. */

@@ -6,6 +6,9 @@ import { RecordProblem } from './record-problem.ts'
 /** Objects within objects. Deeper ones are a mistake, or an attack on the stack. */
 const MAX_DEPTH = 64
 
+/** Lists and objects within each other in a cell of JSON: what reads it later goes into them one by one, on its stack. */
+const MAX_LEVELS = 500
+
 /** How objects are written, by field; `*` for all others. */
 export type FlattenRules = Readonly<Record<string, Flatten>>
 
@@ -55,7 +58,7 @@ function newField(key: string, name: string, isJson: boolean): Field {
 }
 
 function fillCells(object: JsonObject, parent: Field, depth: number, row: Row): void {
-  if (depth > MAX_DEPTH) throw new RecordProblem(`expected at most ${MAX_DEPTH} objects within each other, got more`)
+  if (depth > MAX_DEPTH) throw new RecordProblem(`at most ${MAX_DEPTH} objects within each other`, 'more')
   let place = 0
   for (const key of Object.keys(object)) {
     const expected = parent.order[place]
@@ -102,7 +105,9 @@ function setCell(column: Column, cell: string | null, kind: number, row: Row, va
   }
   if (row.cells[column.index] !== undefined) {
     throw new RecordProblem(
-      `expected each field once, got two that both become the column ${column.name} when objects are flattened`,
+      'each field once',
+      `two that both become the column ${column.name} when objects are flattened`,
+      `keep the object before the last dot of ${column.name} as \`json\` (\`flatten\`)`,
     )
   }
   row.cells[column.index] = cell
@@ -111,11 +116,23 @@ function setCell(column: Column, cell: string | null, kind: number, row: Row, va
 /** Without a prototype, so that a field may be called `__proto__`. */
 const newObject = () => Object.create(null) as Record<string, JsonValue>
 
+/** How many lists and objects of a JSON text are within each other at most. */
+function levelsOf(text: string): number {
+  let levels = 0
+  let most = 0
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{]|[\]}]/g)) {
+    if (token === '[' || token === '{') most = Math.max(most, (levels += 1))
+    else if (token === ']' || token === '}') levels -= 1
+  }
+  return most
+}
+
 function jsonText(value: JsonValue): string {
   try {
-    return JSON.stringify(value)
+    const text = JSON.stringify(value)
+    if (text.length <= 2 * MAX_LEVELS || levelsOf(text) <= MAX_LEVELS) return text
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    throw new RecordProblem('expected arrays of a sensible depth, got more than can be handled')
   }
+  throw new RecordProblem(`arrays of a sensible depth, at most ${MAX_LEVELS}`, 'more')
 }

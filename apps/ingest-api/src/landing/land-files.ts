@@ -43,7 +43,11 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
     const beside = landed.path.replace(/\.csv$/, '.guarded.csv')
     await lake.writeIfAbsent(beside, withoutFormulas(content()), { signal })
   }
-  return { format: 'csv', files: [{ ...landed, name: `${dataset.name}/${name}.csv`, rowCount }], ...findings }
+  return {
+    format: 'csv',
+    files: [{ ...landed, name: `${dataset.name}/${name}.csv`, rowCount, delimiter: ',' }],
+    ...findings,
+  }
 }
 
 /** Rows that nothing tells apart: what was read twice of them landed twice. */

@@ -1,5 +1,5 @@
 import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
-import { plainName } from './columns.ts'
+import { plainName } from '@cinelake/csv'
 import { expectedFields, type ExpectedField } from './expected-fields.ts'
 import type { RowRules } from './csv-spool.ts'
 import { POSITION, VALUE } from '../children/explode-rows.ts'

@@ -74,7 +74,9 @@ async function addPage(spool: CsvSpool, page: LandingPage) {
   return await spool.add(
     page.records,
     (error, index) => {
-      throw error instanceof RecordProblem ? new RestRecordError(page.place, index + 1, error.message) : error
+      throw error instanceof RecordProblem
+        ? new RestRecordError(page.place, index + 1, error.message, error.remedy)
+        : error
     },
     page.first,
   )

@@ -1,4 +1,4 @@
-import { MarkSkipper, RecordBytes, type BodyCheck, type OnRecord } from './body-check.ts'
+import { MarkSkipper, RecordBytes, type BodyReader, type OnRecord } from './body-check.ts'
 import { utf8Of } from './parse-record.ts'
 import { PushBodyError } from './push-errors.ts'
 
@@ -22,7 +22,7 @@ const EXPECTED: Readonly<Record<Exclude<State, 'in-record'>, string>> = {
 }
 
 /** Finds the objects of an array in JSON. That each of them is JSON is for `onRecord` to say. */
-export function createArrayCheck(onRecord: OnRecord): BodyCheck {
+export function createArrayCheck(onRecord: OnRecord): BodyReader {
   const mark = new MarkSkipper()
   const record = new RecordBytes()
   let state: State = 'before-array'

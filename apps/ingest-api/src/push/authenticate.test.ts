@@ -1,11 +1,13 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
 import type { PushSource } from '@cinelake/pipeline'
+import { SecretMissingError, SecretsUnavailableError } from '@cinelake/secrets'
 import { startConnectProxy } from '@cinelake/testkit/connect-proxy'
+import { recordingLog } from '@cinelake/testkit'
 import { startHttp } from '../ingest-api.fixture.ts'
 import { proxyFrom } from '../requests/proxy.ts'
 import { createAuthenticate } from './authenticate.ts'
-import { givenPush, KEY, send } from './push.fixture.ts'
+import { givenPush, KEY, send, type Pushed } from './push.fixture.ts'
 
 describe('a key', () => {
   test('that is none of the source, or for no source, opens nothing and says no more', async () => {
@@ -44,11 +46,51 @@ describe('a key', () => {
   })
 })
 
+describe('of several keys', () => {
+  const given = async (values: Readonly<Record<string, string | Error>>) =>
+    await givenPush({
+      source: { keys: ['${secret:WEB_KEY}', '${secret:WEB_KEY_NEXT}', '${WEB_KEY_OLD:-}'] },
+      secrets: (name) => {
+        const value = values[name]
+        if (typeof value === 'string') return value
+        throw value ?? new SecretMissingError(name, ['a test'])
+      },
+    })
+  const statuses = async (pushed: Pushed, keys: readonly string[]) => {
+    const { url } = await pushed.replica()
+    const sent: number[] = []
+    for (const key of keys) sent.push((await send(url, '[]', { key })).status)
+    return sent
+  }
+
+  test('those that exist open, and one that is missing or blank opens nothing', async () => {
+    await using one = await given({ WEB_KEY: 'first' })
+    await using other = await given({ WEB_KEY_NEXT: 'second', WEB_KEY: ' ' })
+
+    expect(await statuses(one, ['first', '', ' ', 'second'])).toEqual([202, 401, 401, 401])
+    expect(await statuses(other, ['second', '', 'first'])).toEqual([202, 401, 401])
+    expect(JSON.stringify(one.log.lines)).toContain('WEB_KEY_NEXT')
+  })
+
+  test('without any that exists nothing opens, the empty key least of all', async () => {
+    await using none = await given({})
+
+    expect(await statuses(none, ['', 'any'])).toEqual([401, 500])
+  })
+
+  test('one that cannot be looked up now keeps the others from nothing, and is no reason to say that a key is wrong', async () => {
+    const away = new SecretsUnavailableError({ secret: 'WEB_KEY_NEXT', place: 'a vault' }, '503', 'wait')
+    await using pushed = await given({ WEB_KEY: 'first', WEB_KEY_NEXT: away })
+
+    expect(await statuses(pushed, ['first', 'second'])).toEqual([202, 503])
+  })
+})
+
 describe('a token', () => {
   const NOW = Date.parse('2026-03-02T10:00:00Z') / 1000
   const AUDIENCE = 'api://cinelake'
 
-  async function givenIssuer() {
+  async function givenIssuer({ audience = AUDIENCE } = {}) {
     const mine = await generateKeyPair('RS256')
     const other = await generateKeyPair('RS256')
     const jwk = { ...(await exportJWK(mine.publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }
@@ -60,7 +102,7 @@ describe('a token', () => {
     const issuer = `${server.url}/tenant/v2.0`
     const tokens = {
       issuers: [issuer],
-      audience: AUDIENCE,
+      audience,
       jwks: `${server.url}/keys`,
       roles: ['Data.Push'],
       clients: [],
@@ -120,12 +162,19 @@ describe('a token', () => {
     const authenticate = createAuthenticate({
       fill: async (text) => text,
       clock,
+      log: recordingLog(),
       proxy: proxyFrom({ HTTP_PROXY: proxy.url }),
     })
 
     await authenticate(source, { apiKey: undefined, authorization: `Bearer ${token}` })
 
     expect(proxy.forwarded).toEqual([`${issuer}/keys`])
+  })
+
+  test('opens nothing where the audience is blank: it may be meant for any other service', async () => {
+    await using issuer = await givenIssuer({ audience: '${AUDIENCE:-}' })
+
+    expect((await issuer.push()).status).toBe(401)
   })
 
   test('that cannot be checked now may be sent again', async () => {

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Clock } from '@cinelake/core'
+import type { Clock, Log } from '@cinelake/core'
 import type { PushSource, PushTokens } from '@cinelake/pipeline'
-import type { Fill } from '@cinelake/secrets'
+import { isBlank, PlaceholderError, SecretMissingError, SecretUnusableError, type Fill } from '@cinelake/secrets'
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
 import type { Proxy } from '../requests/proxy.ts'
 import { fetchThrough } from './fetch-keys.ts'
@@ -19,14 +19,16 @@ const CLOCK_TOLERANCE_S = 60
 /** Signatures that only the issuer can make. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 
-/** Finds out whether somebody may push to a source. */
+/** Finds out whether a client may push to a source. */
 export function createAuthenticate({
   fill,
   clock,
+  log,
   proxy,
 }: {
   readonly fill: Fill
   readonly clock: Clock
+  readonly log: Log
   readonly proxy?: Proxy | undefined
 }) {
   const remote = proxy === undefined ? {} : { [customFetch]: fetchThrough(proxy) }
@@ -41,12 +43,19 @@ export function createAuthenticate({
   return async (source: PushSource, { apiKey, authorization }: Credentials): Promise<void> => {
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
     if (token !== undefined && source.tokens !== undefined) await checkToken(source.name, source.tokens, token)
-    else if (apiKey === undefined || !(await isKey(source, apiKey))) throw new PushUnauthorizedError()
+    else if (apiKey === undefined || isBlank(apiKey) || !(await isKey(source, apiKey)))
+      throw new PushUnauthorizedError()
   }
 
   async function isKey({ name, keys }: PushSource, given: string): Promise<boolean> {
-    const fits = async (refresh: boolean) =>
-      isOneOf(given, await Promise.all(keys.map((key) => fill(key, { refresh }))))
+    const fits = async (refresh: boolean) => {
+      const found = await keysThatExist(keys, (key) => fill(key, { refresh }))
+      if (isOneOf(given, found.keys)) return true
+      // The key that was given may be the one that could not be looked up.
+      if (found.error !== undefined) throw found.error
+      if (refresh && found.missing.length > 0) log.warn({ source: name, missing: found.missing }, 'keys are missing')
+      return false
+    }
     if (keys.length === 0) return false
     if (await fits(false)) return true
     // It may be one that was changed meanwhile.
@@ -57,12 +66,15 @@ export function createAuthenticate({
   }
 
   async function checkToken(source: string, tokens: PushTokens, token: string): Promise<void> {
+    const audience = await fill(tokens.audience)
+    // Without an audience a token for any other service would do.
+    if (isBlank(audience)) throw new PushUnauthorizedError()
     const jwks = await fill(tokens.jwks)
     const keys = issuers.get(jwks) ?? createRemoteJWKSet(new URL(jwks), remote)
     issuers.set(jwks, keys)
     const expected = {
       issuer: await Promise.all(tokens.issuers.map((issuer) => fill(issuer))),
-      audience: await fill(tokens.audience),
+      audience,
       algorithms: ALGORITHMS,
       clockTolerance: CLOCK_TOLERANCE_S,
       currentDate: clock(),
@@ -77,6 +89,35 @@ export function createAuthenticate({
     )
     checkRights(source, tokens, payload)
   }
+}
+
+type FoundKeys = {
+  readonly keys: readonly string[]
+  /** Where the others are, without their values: some are missing, or none is there and this is why. */
+  readonly missing: readonly string[]
+  readonly error: unknown
+}
+
+/** A key that is not there, or blank, opens nothing and keeps none of the others from opening. */
+async function keysThatExist(templates: readonly string[], fill: (key: string) => Promise<string>): Promise<FoundKeys> {
+  const filled = await Promise.allSettled(templates.map(fill))
+  const keys = filled
+    .flatMap((each) => (each.status === 'fulfilled' ? [each.value.trim()] : []))
+    .filter((key) => !isBlank(key))
+  const errors = filled.flatMap((each): unknown[] => (each.status === 'rejected' ? [each.reason] : []))
+  const absent = errors.filter(isAbsent)
+  const other = errors.find((error) => !isAbsent(error))
+  return {
+    keys,
+    missing: absent.map(({ message }) => message),
+    error: other ?? (keys.length === 0 ? absent[0] : undefined),
+  }
+}
+
+function isAbsent(error: unknown): error is Error {
+  return (
+    error instanceof SecretMissingError || error instanceof SecretUnusableError || error instanceof PlaceholderError
+  )
 }
 
 /** What is not about the token is about getting the keys. */
@@ -102,7 +143,7 @@ function checkRights(source: string, { roles, clients }: PushTokens, payload: JW
 function isOneOf(given: string, keys: readonly string[]): boolean {
   const digest = digestOf(given)
   let fits = false
-  for (const key of keys) fits = timingSafeEqual(digest, digestOf(key.trim())) || fits
+  for (const key of keys) fits = timingSafeEqual(digest, digestOf(key)) || fits
   return fits
 }
 

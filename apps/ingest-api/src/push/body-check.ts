@@ -1,21 +1,31 @@
+import { MAX_RECORD_BYTES } from '@cinelake/csv'
 import { PushTooLargeError } from './push-errors.ts'
 
 /**
- * Bytes. The longest record: no more of a body is held in memory at a time. Of CSV it is also the longest that is read later.
- */
-export const MAX_RECORD_BYTES = 2_000_000
-
-/**
- * Looks at a body as it passes by.
+ * Looks at a body as it passes by. No more of it than one record is held in memory at a time.
  * @throws {PushBodyError} terminal: says where, never what
  * @throws {PushTooLargeError} terminal: a record
  */
-export interface BodyCheck {
+export interface BodyReader {
   /** Records so far. */
   readonly rowCount: number
   push(chunk: Uint8Array): void
   /** To be called when all have come. */
   end(): void
+}
+
+/** Looks at whether a body can be landed, and finds out what its rows are like. */
+export interface BodyCheck extends BodyReader {
+  /** Of the rows, once all have come. */
+  readonly shape: RowShape
+}
+
+/** What is known of the rows of a push besides themselves. */
+export type RowShape = {
+  /** Names of the columns in order. */
+  readonly columns: readonly string[]
+  /** In the file that they land in. */
+  readonly delimiter: string
 }
 
 /**

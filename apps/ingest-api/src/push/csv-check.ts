@@ -1,120 +1,141 @@
-import { MAX_RECORD_BYTES, MarkSkipper, type BodyCheck } from './body-check.ts'
+import {
+  ChunkScanner,
+  countLines,
+  HEAD_BYTES,
+  MAX_RECORD_BYTES,
+  readHead,
+  RecordScanner,
+  splitFields,
+  type CsvHead,
+  type RecordSink,
+} from '@cinelake/csv'
+import { isObject, parseJson } from '../bodies/json-text.ts'
+import { MarkSkipper, type BodyCheck } from './body-check.ts'
+import type { ContractColumns } from './create-body-check.ts'
+import { headerProblem } from './header-problem.ts'
 import { PushBodyError, PushTooLargeError } from './push-errors.ts'
 
-const QUOTE = 0x22
-const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
-/** In order of preference. */
-const DELIMITERS = [0x2c, 0x3b, 0x09, 0x7c]
+const NO_HEADER = 'a first row with the names of the columns'
 
 /**
- * Counts the rows of a CSV body and the cells in each: RFC 4180 with any line end, and any of the usual delimiters, which
- * is the one that the first row has most of. Empty lines are none.
+ * Looks at a CSV body as it is read when it is refined: the delimiter is the one under which the first row names the most
+ * columns of the contract, and every row has as many cells as the first.
  */
-export function createCsvCheck(): BodyCheck {
+export function createCsvCheck(contract: ContractColumns): BodyCheck {
   const mark = new MarkSkipper()
   const decoder = new TextDecoder('utf-8', { fatal: true })
-  const rows = new RowCounter()
+  const first: Uint8Array[] = []
+  let firstBytes = 0
+  let rows: Rows | undefined
+  /** The lines of what has been seen, for what is wrong between records. */
+  let line = 1
+
   const decode = (bytes: Uint8Array, stream: boolean) => {
     try {
       decoder.decode(bytes, { stream })
     } catch {
-      throw new PushBodyError(rows.where, 'UTF-8', 'bytes that are something else')
+      throw new PushBodyError(`line ${line}`, 'UTF-8', 'bytes that are something else')
     }
+    const nul = bytes.indexOf(0)
+    if (nul >= 0) throw new PushBodyError(`line ${line + countLines(bytes, 0, nul)}`, 'text', 'a byte that is none')
+  }
+  const begin = (isWhole: boolean) => {
+    const bytes = Buffer.concat(first)
+    const head = readHead(bytes, isWhole, contract ?? [], { header: true })
+    if (head === undefined) {
+      if (isWhole) throw new PushBodyError('the body', NO_HEADER, 'nothing')
+      throw new PushTooLargeError('a first row', HEAD_BYTES)
+    }
+    checkHead(head, bytes, contract)
+    rows = new Rows(head, () => `line ${line}`)
+    rows.push(bytes.subarray(head.headerLength))
   }
   return {
     get rowCount() {
-      return Math.max(0, rows.count - 1)
+      return rows?.count ?? 0
+    },
+    get shape() {
+      return { columns: rows?.head.names ?? [], delimiter: rows?.head.dialect.delimiter ?? ',' }
     },
     push(chunk) {
+      decode(chunk, true)
+      line += countLines(chunk, 0, chunk.length)
       const bytes = mark.skip(chunk)
-      rows.scan(bytes)
-      decode(bytes, true)
+      if (rows !== undefined) return rows.push(bytes)
+      // A copy: the chunk may be written over when its turn is over.
+      first.push(Uint8Array.from(bytes))
+      firstBytes += bytes.length
+      if (firstBytes >= HEAD_BYTES) begin(false)
     },
     end() {
-      rows.end()
       decode(new Uint8Array(0), false)
-      if (rows.count === 0) throw new PushBodyError('the body', 'a first row with the names of the columns', 'nothing')
+      if (rows === undefined) begin(true)
+      rows?.end()
     },
   }
 }
 
-type Place = 'start-of-cell' | 'plain' | 'quoted' | 'behind-quote'
+function checkHead(head: CsvHead, bytes: Uint8Array, contract: ContractColumns): void {
+  const where = `line ${Math.max(1, head.headerLineCount)}`
+  const header = Buffer.from(bytes.subarray(0, head.headerLength)).toString()
+  if (isJson(header)) throw new PushBodyError(where, NO_HEADER, 'a record in JSON: send it as application/x-ndjson')
+  const problem = headerProblem(head.names, contract)
+  if (problem !== undefined) throw new PushBodyError(where, problem.expected, problem.got)
+}
 
-class RowCounter {
-  /** The first row, which names the columns, among them. */
-  count = 0
-  #line = 1
-  #place: Place = 'start-of-cell'
-  #length = 0
-  #wasReturn = false
-  /** Of each delimiter in the row, as long as it is the first. */
-  #found = DELIMITERS.map(() => 0)
-  #delimiter: number | undefined
-  #cells = 1
-  #width = 0
+function isJson(text: string): boolean {
+  if (!/^\s*[{[]/.test(text)) return false
+  try {
+    const value = parseJson(text)
+    return isObject(value) || Array.isArray(value)
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return false
+    throw error
+  }
+}
 
-  get where(): string {
-    return `line ${this.#line}`
+/** The rows behind the header. */
+class Rows {
+  readonly head: CsvHead
+  readonly #scanner: RecordScanner
+  readonly #chunks: ChunkScanner
+  readonly #lastLine: () => string
+  #isEnding = false
+
+  /** @param lastLine of what has been seen, for people */
+  constructor(head: CsvHead, lastLine: () => string) {
+    this.#lastLine = lastLine
+    const { dialect, fieldCount, headerLineCount, headerLength } = head
+    this.head = head
+    this.#scanner = new RecordScanner({ dialect, fieldCount, lineCount: headerLineCount, sink: this.#see })
+    this.#chunks = new ChunkScanner(this.#scanner, headerLength)
   }
 
-  scan(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#step(byte)
+  get count(): number {
+    return this.#scanner.recordCount
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#chunks.push(bytes)
   }
 
   end(): void {
-    if (this.#place === 'quoted') throw new PushBodyError(this.where, 'the end of a quoted cell', 'the end of the body')
-    if (this.#length > 0) this.#endRow()
+    this.#isEnding = true
+    this.#chunks.end()
   }
 
-  #step(byte: number): void {
-    const isLineEnd = byte === LINE_FEED || byte === CARRIAGE_RETURN
-    if (isLineEnd && !(byte === LINE_FEED && this.#wasReturn)) {
-      if (this.#place !== 'quoted' && this.#length > 0) this.#endRow()
-      this.#line++
-    }
-    this.#wasReturn = byte === CARRIAGE_RETURN
-    if (isLineEnd && this.#place !== 'quoted') return
-    if (++this.#length > MAX_RECORD_BYTES) throw new PushTooLargeError(`records (${this.where})`, MAX_RECORD_BYTES)
-    if (byte === 0) throw new PushBodyError(this.where, 'text', 'a byte that is none')
-    this.#place = this.#after(byte)
-  }
-
-  #after(byte: number): Place {
-    if (this.#place === 'quoted') return byte === QUOTE ? 'behind-quote' : 'quoted'
-    if (this.#isDelimiter(byte)) return 'start-of-cell'
-    if (this.#place === 'behind-quote') {
-      if (byte === QUOTE) return 'quoted'
-      // Which delimiter it is, is not known before the first row ends.
-      if (this.#delimiter === undefined) return 'plain'
-      throw new PushBodyError(this.where, 'a delimiter behind a quoted cell', 'something else')
-    }
-    return byte === QUOTE && this.#place === 'start-of-cell' ? 'quoted' : 'plain'
-  }
-
-  #isDelimiter(byte: number): boolean {
-    if (this.#delimiter !== undefined) {
-      if (byte !== this.#delimiter) return false
-      this.#cells++
-      return true
-    }
-    const index = DELIMITERS.indexOf(byte)
-    if (index < 0) return false
-    this.#found[index] = (this.#found[index] ?? 0) + 1
-    return true
-  }
-
-  #endRow(): void {
-    if (this.#delimiter === undefined) {
-      const most = Math.max(...this.#found)
-      this.#delimiter = DELIMITERS[this.#found.indexOf(most)] ?? 0x2c
-      this.#width = most + 1
-    } else if (this.#cells !== this.#width) {
-      throw new PushBodyError(this.where, `${this.#width} cells, as the first row has`, `${this.#cells}`)
-    }
-    this.count++
-    this.#cells = 1
-    this.#length = 0
-    this.#place = 'start-of-cell'
+  readonly #see: RecordSink = (shape, bytes, start, end, lineCount) => {
+    const where = `line ${lineCount + 1}`
+    if (end - start >= MAX_RECORD_BYTES) throw new PushTooLargeError(`records (${where})`, MAX_RECORD_BYTES)
+    if (shape !== 'misshapen') return
+    const { dialect, fieldCount } = this.head
+    const record = bytes.subarray(start, end)
+    const quotes = record.filter((byte) => byte === dialect.quote.charCodeAt(0)).length
+    if (quotes % 2 === 1 && this.#isEnding)
+      throw new PushBodyError(this.#lastLine(), 'the end of a quoted cell', 'the end of the body')
+    const found = splitFields(record, dialect).length
+    if (quotes === 0 || found !== fieldCount)
+      throw new PushBodyError(where, `${fieldCount} cells, as the first row has`, `${found}`)
+    throw new PushBodyError(where, 'a delimiter behind a quoted cell', 'something else')
   }
 }

@@ -1,11 +1,11 @@
-import { MarkSkipper, RecordBytes, type BodyCheck, type OnRecord } from './body-check.ts'
+import { MarkSkipper, RecordBytes, type BodyReader, type OnRecord } from './body-check.ts'
 import { utf8Of } from './parse-record.ts'
 import { PushBodyError } from './push-errors.ts'
 
 const LINE_FEED = 0x0a
 
 /** Finds the lines of a body. Empty ones are none; that the others are JSON is for `onRecord` to say. */
-export function createLinesCheck(onRecord: OnRecord): BodyCheck {
+export function createLinesCheck(onRecord: OnRecord): BodyReader {
   const mark = new MarkSkipper()
   const record = new RecordBytes()
   let rowCount = 0

@@ -22,7 +22,7 @@ import {
 import { locatePushes } from './locate-pushes.ts'
 import { beginOf } from './push-layout.ts'
 import { IdempotencyKey, PushParams, StatusParams, type PushAnswer, type PushStatus } from './push-schemas.ts'
-import { createPushTargets, type PushTarget } from './push-targets.ts'
+import { contractOf, createPushTargets, type PushTarget } from './push-targets.ts'
 import { createReceivePush, type Received } from './receive-push.ts'
 import { findReceipt } from './window-receipts.ts'
 
@@ -79,8 +79,9 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
     }
     const { schedule } = pipeline
     const upload = { stream: request.raw, isPacked: form.isPacked, maxBytes: source.maxBodyBytes }
+    const contract = contractOf(pipeline, params)
     const place = { ...params, folder: await folderOf(pipeline.name, params) }
-    const push = { place, schedule, idempotencyKey: keyOf(request), form, upload }
+    const push = { place, schedule, idempotencyKey: keyOf(request), form, contract, upload }
     const received = await receivePush(push, signal)
     const statusUrl = `/v1/datasets/${params.source}/${params.dataset}/pushes/${received.receipt.id}`
     const answer: PushAnswer = { ...answerOf(params, received), statusUrl }

@@ -90,21 +90,27 @@ export class PushTypeError extends TerminalError {
 /** A body that is not what it is said to be. Says where, never what. */
 export class PushBodyError extends TerminalError {
   readonly code = 'PUSH_BODY_INVALID'
+  /** What is wrong, without what became of it. */
+  readonly fault: string
 
   /** @param where `record 17`, `line 5`, `the body` */
   constructor(where: string, expected: string, got: string) {
     super(`push is refused [where=${where}]: expected ${expected}, got ${got}; nothing of it has landed`, { where })
+    this.fault = `${where}: expected ${expected}, got ${got}`
   }
 }
 
 export class PushTooLargeError extends TerminalError {
   readonly code = 'PUSH_TOO_LARGE'
+  /** What is wrong, without what became of it. */
+  readonly fault: string
 
   constructor(what: string, limitBytes: number) {
     super(
       `push is too large: expected ${what} of at most ${limitBytes} bytes, got more; nothing of it has landed; send it in parts, each with a key of its own`,
       { what, limitBytes },
     )
+    this.fault = `expected ${what} of at most ${limitBytes} bytes, got more`
   }
 }
 

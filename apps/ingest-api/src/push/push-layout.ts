@@ -16,6 +16,10 @@ export const Receipt = z.object({
   sizeBytes: z.int().min(0),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   rowCount: z.int().min(0),
+  /** Names of the columns that its rows have, which were checked; absent where an earlier release took it. */
+  columns: z.array(z.string()).optional(),
+  /** Of a body in CSV, as it was checked. */
+  delimiter: z.string().length(1).optional(),
 })
 export type Receipt = z.infer<typeof Receipt>
 

@@ -1,9 +1,16 @@
+import type { ContractColumns } from './create-body-check.ts'
+import type { PushPlace } from './push-errors.ts'
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { currentPipelines, type CheckedPipeline, type PushSource } from '@cinelake/pipeline'
 
 /** Milliseconds for which the pipelines that were read last hold. */
 const HOLD_MS = 10_000
+
+/** What the rows of a dataset's pushes are read by. */
+export function contractOf({ datasets }: CheckedPipeline, { source, dataset }: PushPlace): ContractColumns {
+  return datasets.find((each) => each.source === source && each.sourceDataset === dataset)?.contract.columns
+}
 
 /** A push source with the pipeline that it is of. */
 export type PushTarget = { readonly pipeline: CheckedPipeline; readonly source: PushSource }

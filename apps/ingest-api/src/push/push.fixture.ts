@@ -3,7 +3,13 @@ import type { TaskHandler } from '@cinelake/bus'
 import type { Manifest } from '@cinelake/contracts'
 import { parseWindow } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, publishPipeline, type CheckedPipeline, type PushSource } from '@cinelake/pipeline'
+import {
+  freezePipeline,
+  publishPipeline,
+  type CheckedDataset,
+  type CheckedPipeline,
+  type PushSource,
+} from '@cinelake/pipeline'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { aCommandHeader, recordingLog, temporaryDirectory, until } from '@cinelake/testkit'
 import { createIngestApiHandlers } from '../handlers.ts'
@@ -15,10 +21,17 @@ type Given = {
   readonly source?: Partial<PushSource>
   readonly secrets?: (name: string, refresh: boolean) => string
   readonly start?: string
+  /** Columns of the contract that the dataset `events` is refined by; without them there is none. */
+  readonly columns?: readonly CheckedDataset['contract']['columns'][number][]
+}
+
+/** A column of text for tests. */
+export function aColumn(name: string, { required = false, from = [name] } = {}) {
+  return { name, type: 'VARCHAR', required, reading: { from } }
 }
 
 /** A lake with a pipeline of one push source `web` with one dataset `events`, and a clock that stands. */
-export async function givenPush({ source = {}, secrets = () => KEY, start = '2026-03-01' }: Given = {}) {
+export async function givenPush({ source = {}, secrets = () => KEY, start = '2026-03-01', columns = [] }: Given = {}) {
   const stack = new AsyncDisposableStack()
   const { path: directory } = stack.use(await temporaryDirectory())
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
@@ -44,7 +57,7 @@ export async function givenPush({ source = {}, secrets = () => KEY, start = '202
     schedule: { ...calendar, start, delayMs: 0 },
     retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
     sources: [web],
-    datasets: [],
+    datasets: columns.length === 0 ? [] : [refinedBy(columns)],
     models: [],
     serve: [],
   }
@@ -103,6 +116,14 @@ export async function givenPush({ source = {}, secrets = () => KEY, start = '202
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
+
+function refinedBy(columns: NonNullable<Given['columns']>): CheckedDataset {
+  const contract = { id: 'events', version: '1', columns: [...columns], primaryKey: [], rowRules: [], tableRules: [] }
+  const reading = { header: true, nulls: [] }
+  const of = { name: 'events', source: 'web', sourceDataset: 'events', contract, reading }
+  return { ...of, mode: 'append', newestBy: [], duplicates: 'newest', partitionBy: [] }
+}
+
 export type Pushed = Awaited<ReturnType<typeof givenPush>>
 
 function secretsFrom(lookUp: (name: string, refresh: boolean) => string): Secrets {

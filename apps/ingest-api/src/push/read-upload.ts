@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import type { BodyCheck } from './body-check.ts'
+import type { BodyCheck, RowShape } from './body-check.ts'
 import { PushBodyError, PushCutError, PushTooLargeError } from './push-errors.ts'
 
 /** A body on its way in. */
@@ -13,7 +13,12 @@ export type Upload = {
   readonly maxBytes: number
 }
 
-export type UploadDigest = { readonly sizeBytes: number; readonly sha256: string; readonly rowCount: number }
+export type UploadDigest = {
+  readonly sizeBytes: number
+  readonly sha256: string
+  readonly rowCount: number
+  readonly shape: RowShape
+}
 
 /**
  * The bytes of a body as its sender pushes them and its reader takes them, unpacked and checked as they pass.
@@ -37,7 +42,7 @@ export async function* readUpload(
     yield chunk
   }
   check.end()
-  found({ sizeBytes, sha256: hash.digest('hex'), rowCount: check.rowCount })
+  found({ sizeBytes, sha256: hash.digest('hex'), rowCount: check.rowCount, shape: check.shape })
 }
 
 async function* received(stream: Readable): AsyncGenerator<Uint8Array> {

@@ -3,7 +3,7 @@ import type { Clock, Log, Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import type { Schedule } from '@cinelake/pipeline'
 import type { BodyForm } from './body-form.ts'
-import { createBodyCheck } from './create-body-check.ts'
+import { createBodyCheck, type ContractColumns } from './create-body-check.ts'
 import { PushKeyReusedError, type PushPlace } from './push-errors.ts'
 import { bodyPath, keyPath, newPushId, readRecordText, Receipt, type PushFolder } from './push-layout.ts'
 import { readUpload, type Upload, type UploadDigest } from './read-upload.ts'
@@ -17,6 +17,8 @@ export type Push = {
   /** What tells a push that is sent again from a new one. */
   readonly idempotencyKey: string | undefined
   readonly form: BodyForm
+  /** What its rows are held against. */
+  readonly contract: ContractColumns
   readonly upload: Upload
 }
 
@@ -54,7 +56,7 @@ export function createReceivePush({ lake, clock, log }: Deps) {
     const now = clock()
     const id = newPushId(now, randomUUID())
     const body = bodyPath(place, firstWindow(schedule, now).label, id, form.format)
-    const digest = await store(push, body, signal)
+    const { shape, ...digest } = await store(push, body, signal)
     const receipt: Receipt = {
       version: 1,
       id,
@@ -62,6 +64,8 @@ export function createReceivePush({ lake, clock, log }: Deps) {
       format: form.format,
       path: body,
       ...digest,
+      columns: [...shape.columns],
+      ...(form.format === 'csv' && { delimiter: shape.delimiter }),
     }
     if (path === undefined) return receipt
     if ((await lake.putIfAbsent(path, JSON.stringify(receipt), { signal })) === 'created') return receipt
@@ -79,7 +83,7 @@ export function createReceivePush({ lake, clock, log }: Deps) {
     let digest: UploadDigest | undefined
     let failure: unknown
     const content = keepingFailure(
-      readUpload(push.upload, createBodyCheck(push.form.format), (found) => (digest = found)),
+      readUpload(push.upload, createBodyCheck(push.form.format, push.contract), (found) => (digest = found)),
       (error) => (failure = error),
     )
     try {
@@ -92,14 +96,14 @@ export function createReceivePush({ lake, clock, log }: Deps) {
   }
 }
 
-async function digestOf({ upload, form }: Push): Promise<UploadDigest> {
+async function digestOf({ upload, form, contract }: Push): Promise<UploadDigest> {
   let digest: UploadDigest | undefined
-  for await (const _ of readUpload(upload, createBodyCheck(form.format), (found) => (digest = found)));
+  for await (const _ of readUpload(upload, createBodyCheck(form.format, contract), (found) => (digest = found)));
   if (digest === undefined) throw new Error('the body was not read to its end')
   return digest
 }
 
-function isSame(receipt: Receipt, digest: UploadDigest, { format }: BodyForm): boolean {
+function isSame(receipt: Receipt, digest: Pick<UploadDigest, 'sha256'>, { format }: BodyForm): boolean {
   return receipt.sha256 === digest.sha256 && receipt.format === format
 }
 

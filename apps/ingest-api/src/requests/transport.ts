@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { getCACertificates } from 'node:tls'
 import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
 import type { RestSource } from '@cinelake/pipeline'
@@ -79,8 +79,11 @@ async function certificatesOf({ name, tls = {} }: RestSource, fill: Fill): Promi
 
 async function readCertificates(source: string, file: string): Promise<string> {
   try {
+    // Opening a named pipe waits for who writes to it, and a device may have no end.
+    if (!(await stat(file)).isFile()) throw new RestCertificateError(source, `something that is no file at ${file}`)
     return await readFile(file, 'utf8')
   } catch (error) {
+    if (error instanceof RestCertificateError) throw error
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'no file'
     throw new RestCertificateError(source, `${code} at ${file}`, { cause: error })
   }

@@ -100,7 +100,9 @@ async function read(
     recognised ??= page.next?.recognised
     const wanted = page.records.slice(0, limit - spool.rowCount)
     await spool.add(wanted, (error, index) => {
-      throw error instanceof RecordProblem ? new RestRecordError(page.place, index + 1, error.message) : error
+      throw error instanceof RecordProblem
+        ? new RestRecordError(page.place, index + 1, error.message, error.remedy)
+        : error
     })
     hasMore = page.next !== undefined || wanted.length < page.records.length
     if ((spool.rowCount >= limit && pageCount > 1) || pageCount >= MAX_PAGES || page.next === undefined) break

@@ -42,7 +42,9 @@ export function chooseFiles(found: readonly FoundFile[], rules: Rules): ChosenFi
     if (at === 'every' || (start <= at && at < end)) wanted.push(file)
     else if (at < start && at >= start - lateForMs) {
       const { label } = windowAt(calendar, new Date(at))
-      earlier.set(label, [...(earlier.get(label) ?? []), file])
+      const known = earlier.get(label)
+      if (known === undefined) earlier.set(label, [file])
+      else known.push(file)
     }
   }
   return { wanted, earlier, impossible, isTimeless }

@@ -23,8 +23,12 @@ export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list
   const folder = landedFilesFolder(pipeline.name, source, dataset)
   const pathOf = (sha256: string, number: number) => `${folder}/${sha256}${number === 1 ? '' : `.${number}`}.json`
 
-  /** The number after the last claim, and who holds that. */
-  const look = async (sha256: string, options: Options): Promise<Holder & { readonly next: number }> => {
+  /** The number after the last claim, and who holds that. @param landedIn the digests that a window has landed */
+  const look = async (
+    sha256: string,
+    landedIn: ReturnType<typeof createLandedIn>,
+    options: Options,
+  ): Promise<Holder & { readonly next: number }> => {
     let last: Claim | undefined
     let next = 1
     for (;;) {
@@ -35,19 +39,34 @@ export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list
     }
     if (last === undefined) return { holder: 'nobody', next }
     if (last.window === window.label) return { holder: 'this', next }
-    const manifest = await newestManifest(lake, { pipeline: pipeline.name, window: last.window, task }, options)
-    if (manifest === undefined) return { holder: 'elsewhere', landed: false, next }
-    const landed = manifest.files.some((file) => file.sha256 === sha256)
+    const digests = await landedIn(last.window, options)
+    if (digests === undefined) return { holder: 'elsewhere', landed: false, next }
+    const landed = digests.has(sha256)
     return landed ? { holder: 'elsewhere', landed, next } : { holder: 'nobody', next }
   }
 
+  /** A manifest is read once for all files that it may name; once more for the claims, which come last. */
+  const createLandedIn = () => {
+    const known = new Map<string, Promise<ReadonlySet<string> | undefined>>()
+    return async (label: string, options: Options) => {
+      const found = known.get(label) ?? digestsOf(label, options)
+      known.set(label, found)
+      return await found
+    }
+  }
+  const digestsOf = async (label: string, options: Options) => {
+    const manifest = await newestManifest(lake, { pipeline: pipeline.name, window: label, task }, options)
+    return manifest && new Set(manifest.files.map((file) => file.sha256))
+  }
+  const [landedBefore, landedByNow] = [createLandedIn(), createLandedIn()]
+
   return {
-    look: async (sha256: string, options: Options = {}): Promise<Holder> => await look(sha256, options),
+    look: async (sha256: string, options: Options = {}): Promise<Holder> => await look(sha256, landedBefore, options),
 
     /** Claims bytes for this window. @returns who has them now: `this`, or another that was faster */
     async claim(sha256: string, name: string, options: Options = {}): Promise<Holder> {
       for (;;) {
-        const found = await look(sha256, options)
+        const found = await look(sha256, landedByNow, options)
         if (found.holder !== 'nobody') return found
         const claim: Claim = { version: 1, window: window.label, task, name }
         if ((await lake.putIfAbsent(pathOf(sha256, found.next), JSON.stringify(claim), options)) === 'created')

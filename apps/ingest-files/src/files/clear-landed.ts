@@ -1,13 +1,15 @@
 import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
 import { CancelledError, type Log } from '@cinelake/core'
 import type { Fill } from '@cinelake/secrets'
-import { copyFile, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { FileOutsideSourceError } from './errors.ts'
 import { fileError, codeOf } from './file-system-errors.ts'
+import { atOnce } from './at-once.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
 import { digestOfFile } from './land-file.ts'
 import { modifiedAt as modifiedAtOf } from './late-files.ts'
-import { archiveFolder, fileBelow, isOwnMarker, markerOf } from './local-paths.ts'
+import { archiveFolder, fileBelow, isBelow, isOwnMarker, markerOf } from './local-paths.ts'
 
 type Deps = { readonly fill: Fill; readonly log: Log }
 
@@ -30,7 +32,7 @@ export function createClearLanded({ fill, log }: Deps) {
     const archive =
       typeof afterLanding === 'object' ? archiveFolder(folder, await fill(afterLanding.archive)) : undefined
     const failed: string[] = []
-    for (const landed of [...files, ...leftOut.flatMap(knownElsewhere)]) {
+    await atOnce([...files, ...leftOut.flatMap(knownElsewhere)], async (landed) => {
       if (signal.aborted) throw new CancelledError('clearing what has landed')
       try {
         await clear(landed, { source: source.name, folder, archive, marker, log, signal })
@@ -40,7 +42,7 @@ export function createClearLanded({ fill, log }: Deps) {
         const reason = codeOf(error) ?? 'unknown'
         log.warn({ task: command.task, name: landed.name, reason }, 'file has landed and could not be cleared')
       }
-    }
+    })
     return failed
   }
 }
@@ -66,6 +68,7 @@ async function clear(landed: Cleared, place: Place): Promise<void> {
   const { folder, archive, marker, log } = place
   const { name, sha256 } = landed
   const file = fileBelow(folder, name)
+  await checkBelow(folder, file, { source: place.source, folder, name })
   if (!(await isStill(landed, file, place))) {
     const isGone = (await stat(file).catch(() => undefined)) === undefined
     if (!isGone) log.warn({ name }, 'file was written to after it had landed, and stays where it is')
@@ -73,10 +76,28 @@ async function clear(landed: Cleared, place: Place): Promise<void> {
   }
   const own = marker !== undefined && isOwnMarker(marker) ? markerOf(name, marker) : undefined
   if (archive === undefined) await rm(file, { force: true })
-  else await moveTo(file, fileBelow(archive, name), sha256)
+  else await moveTo(file, fileBelow(archive, name), { archive, sha256, about: { source: place.source, folder, name } })
   if (own === undefined) return
   if (archive === undefined) await rm(fileBelow(folder, own), { force: true })
-  else await moveTo(fileBelow(folder, own), fileBelow(archive, own), sha256)
+  else {
+    const about = { source: place.source, folder, name: own }
+    await moveTo(fileBelow(folder, own), fileBelow(archive, own), { archive, sha256, about })
+  }
+}
+
+type About = { readonly source: string; readonly folder: string; readonly name: string }
+
+/**
+ * Whoever may put files into a folder may put links there as well: what is moved or deleted has to be in it, and what is
+ * archived in the archive.
+ * @throws {FileOutsideSourceError} terminal
+ */
+async function checkBelow(folder: string, file: string, { source, name }: About): Promise<void> {
+  const [root, parent] = await Promise.all(
+    [folder, dirname(file)].map(async (path) => await realpath(path).catch(() => path)),
+  )
+  if (root === undefined || parent === undefined || parent === root || isBelow(root, parent)) return
+  throw new FileOutsideSourceError(source, folder, name)
 }
 
 /** Whether the bytes of a file are those that landed. Size and time say so; where they do not, all of it is read. */
@@ -92,8 +113,13 @@ async function isStill({ name, sha256, sizeBytes, modifiedAt }: Cleared, file: s
 }
 
 /** Never over another file: one of that name that is there already stays, and this one is called by its digest as well. */
-async function moveTo(file: string, target: string, sha256: string): Promise<void> {
+async function moveTo(
+  file: string,
+  target: string,
+  { archive, sha256, about }: { readonly archive: string; readonly sha256: string; readonly about: About },
+): Promise<void> {
   await mkdir(dirname(target), { recursive: true })
+  await checkBelow(archive, target, about)
   const isTaken = (await stat(target).catch(() => undefined)) !== undefined
   const to = isTaken ? `${target}.${sha256.slice(0, 16)}` : target
   try {

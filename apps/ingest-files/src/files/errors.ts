@@ -63,7 +63,7 @@ export class FileOutsideSourceError extends TerminalError {
   }
 }
 
-/** A file that may not be read, or whose name cannot be written down. */
+/** A file that may not be read. */
 export class FileForbiddenError extends TerminalError {
   readonly code = 'FILES_FILE_FORBIDDEN'
 
@@ -73,6 +73,26 @@ export class FileForbiddenError extends TerminalError {
       { source, name },
       options,
     )
+  }
+}
+
+/** A file that nothing in the lake can be called like. */
+export class FileMisnamedError extends TerminalError {
+  readonly code = 'FILES_FILE_MISNAMED'
+  /** As it is on the disk. */
+  readonly file: string
+  /** What is wrong with it, and what to do. */
+  readonly problem: string
+
+  constructor(source: string, name: string, problem: string) {
+    const shown = JSON.stringify(name)
+    super(
+      `file has a name that cannot be landed [source=${source} name=${shown}]: ${problem}; rename it, ` +
+        'or say `onProblem: { misnamed: skip }` to go on without it',
+      { source, name: shown },
+    )
+    this.file = name
+    this.problem = `${problem}; rename it`
   }
 }
 

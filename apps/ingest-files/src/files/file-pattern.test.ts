@@ -1,7 +1,40 @@
-import { parseWindow } from '@cinelake/core'
+import { compilePattern, parseWindow } from '@cinelake/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { belongsTo, parseFilePattern } from './file-pattern.ts'
+import { parseGlob, pathPattern } from './glob.ts'
+
+/** What a glob without time parts takes, by trying everything. */
+function isTaken(glob: string, name: string): boolean {
+  const steps = glob.split('/')
+  const folders = name.split('/')
+  const follow = (at: number, from: number): boolean => {
+    const step = steps[at]
+    if (step === undefined) return from === folders.length
+    const folder = folders[from]
+    if (folder === undefined) return false
+    const isVisible = folder !== '' && !folder.startsWith('.')
+    const isLast = at === steps.length - 1
+    if (step === '**' && isLast) return isVisible && (from === folders.length - 1 || follow(at, from + 1))
+    if (step === '**') return follow(at + 1, from) || (isVisible && from < folders.length - 1 && follow(at, from + 1))
+    return !(/^[*?[]/.test(step) && folder.startsWith('.')) && takes(step, folder) && follow(at + 1, from + 1)
+  }
+  return follow(0, 0)
+}
+
+function takes(step: string, folder: string): boolean {
+  if (step === '') return folder === ''
+  const [token = ''] = /^(?:\*|\[[^\]]+\]|\{[^}]+\}|.)/.exec(step) ?? []
+  const rest = step.slice(token.length)
+  const [first] = folder
+  if (token === '*') return takes(rest, folder) || (first !== undefined && takes(step, folder.slice(1)))
+  if (token.startsWith('{'))
+    return ['a', 'b.'].some((text) => folder.startsWith(text) && takes(rest, folder.slice(text.length)))
+  const isOne =
+    token === '?' ||
+    (token === '[ab]' ? 'ab'.includes(first ?? '-') : token === '[!a]' ? first !== 'a' : first === token)
+  return first !== undefined && isOne && takes(rest, folder.slice(1))
+}
 
 const BERLIN = 'Europe/Berlin'
 const day = (label: string) => parseWindow({ every: 'day', timeZone: BERLIN }, label)!
@@ -76,6 +109,32 @@ describe('a name and a pattern', () => {
     ['t[z-a].csv', 'ranges from low to high'],
   ])('the pattern %j is refused: %s', (pattern, problem) => {
     expect(() => parseFilePattern(pattern)).toThrow(problem)
+  })
+
+  test('any glob takes the names that a naive reading of it takes', () => {
+    const letters = fc.constantFrom('a', 'b', '.', '/', '_')
+    const tokens = fc.constantFrom('*', '?', 'a', 'b', '.', '/', '_', '[ab]', '[!a]', '{a,b.}', '**/')
+    fc.assert(
+      fc.property(fc.array(tokens, { maxLength: 7 }), fc.string({ unit: letters, maxLength: 8 }), (glob, name) => {
+        const pattern = glob.join('')
+        fc.pre(pattern.split('/').every((step) => !['', '.', '..'].includes(step)))
+        expect(parseFilePattern(pattern).judge(name, 'UTC').kind === 'timeless').toBe(isTaken(pattern, name))
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  test('a pattern of many wildcards is compared with a long name in no more steps than both are long together', () => {
+    const segments = parseGlob(`${'*a'.repeat(8)}b.csv`)
+    const matcher = compilePattern(pathPattern(segments))
+    const stepsFor = (length: number) => {
+      let steps = 0
+      matcher.match('a'.repeat(length), () => (steps += 1))
+      return steps
+    }
+
+    expect(stepsFor(200)).toBeLessThan(200 * 60)
+    expect(stepsFor(2000)).toBeLessThan(11 * stepsFor(200))
   })
 
   test('every day is in exactly one window, in every zone and over clock changes', () => {

@@ -1,6 +1,6 @@
-import { parseWindow, type Window, type WindowLength } from '@cinelake/core'
+import { compilePattern, parseWindow, type Window, type WindowLength } from '@cinelake/core'
 import { FilePatternInvalidError } from './errors.ts'
-import { parseGlob, type GlobSegment, type TimePart } from './glob.ts'
+import { parseGlob, pathPattern, type GlobSegment, type TimePart } from './glob.ts'
 
 /** What a file's name says about where it belongs. */
 export type NameVerdict =
@@ -36,7 +36,7 @@ const PRECISIONS: readonly { readonly parts: readonly TimePart[]; readonly every
 export function parseFilePattern(text: string): FilePattern {
   const segments = parseGlob(text)
   const parts = segments.flatMap((segment) => (segment === 'any-depth' ? [] : segment.parts))
-  const whole = wholeExpression(text, segments)
+  const whole = compilePattern(pathPattern(segments))
   const precision = PRECISIONS.find(
     (known) => known.parts.length === new Set(parts).size && known.parts.every((part) => parts.includes(part)),
   )
@@ -50,10 +50,10 @@ export function parseFilePattern(text: string): FilePattern {
     text,
     segments,
     judge(name, timeZone) {
-      const match = whole.exec(name)
-      if (match === null) return { kind: 'other' }
+      const found = whole.match(name)
+      if (found === undefined) return { kind: 'other' }
       if (precision === undefined) return { kind: 'timeless' }
-      return timeOf(match.slice(1), parts, { every: precision.every, timeZone })
+      return timeOf(found, parts, { every: precision.every, timeZone })
     },
   }
 }
@@ -64,26 +64,6 @@ export function belongsTo(verdict: NameVerdict, window: Pick<Window, 'start' | '
   if (verdict.kind !== 'timed') return false
   const start = Date.parse(verdict.start)
   return Date.parse(window.start) <= start && start < Date.parse(window.end)
-}
-
-function wholeExpression(text: string, segments: readonly GlobSegment[]): RegExp {
-  try {
-    return new RegExp(`^${expressionOf(segments)}$`, 'u')
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    throw new FilePatternInvalidError(text, 'expected ranges from low to high in brackets, such as [a-z]')
-  }
-}
-
-function expressionOf(segments: readonly GlobSegment[]): string {
-  return segments
-    .map((segment, index) => {
-      const isLast = index === segments.length - 1
-      if (segment === 'any-depth')
-        return isLast ? String.raw`(?:(?!\.)[^/]+/)*(?!\.)[^/]+` : String.raw`(?:(?!\.)[^/]+/)*`
-      return isLast ? segment.expression : `${segment.expression}/`
-    })
-    .join('')
 }
 
 function timeOf(

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { chmod, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { sha256 } from '@cinelake/core'
@@ -101,6 +102,74 @@ describe('a file that is not as it should be', () => {
       expect(await agent.manifest(TASK)).toMatchObject({ files: [{ name: GOOD }], leftOut: [{ name: BAD, reason }] })
     })
   }
+
+  const misnamed = [
+    'titles_20260301_new\nline.csv',
+    'titles_20260301_back\\slash.csv',
+    'titles_20260301_\u{1b}[31m.csv',
+    `titles_20260301_${'x'.repeat(235)}.csv`.slice(0, 255),
+    'titles_20260301.',
+    Buffer.from('titles_20260301_\xe9.csv', 'latin1'),
+  ]
+
+  test('misnamed: is told with what to do, and the others land', async () => {
+    await drop(folder, { [GOOD]: 'x' })
+    for (const name of misnamed) writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name)]), 'y')
+    // As long as a name may be, and longer as a path than the lake's may.
+    const deep = Array.from({ length: 5 }, () => 'd'.repeat(200)).join('/')
+    await drop(folder, { [`${deep}/titles_20260301.csv`]: 'z' })
+    const agent = await given({ files: '**/titles_{yyyy}{MM}{dd}*' })
+
+    const outcome = await agent.ingest()
+
+    const leftOut = (await agent.manifest(TASK))?.leftOut ?? []
+    expect(leftOut.map(({ reason }) => reason)).toEqual(leftOut.map(() => 'misnamed'))
+    expect(leftOut.map(({ name }) => name).toSorted()).toEqual(
+      [
+        ...misnamed.filter((name) => !String(name).includes('xxx')).map(String),
+        `${deep}/titles_20260301.csv`,
+      ].toSorted(),
+    )
+    expect(leftOut.every(({ problem }) => problem?.endsWith('; rename it'))).toBe(true)
+    expect(outcome).toMatchObject({ balance: { in: 8, out: 2, rejected: 6 }, rejects: { file_misnamed: 6 } })
+    const [finding] = outcome.quality ?? []
+    expect(finding).toMatchObject({ rule: 'file_misnamed', severity: 'warn', failed: 6 })
+    expect(finding?.detail).toMatch(/^[^\p{Cc}]*rename it[^\p{Cc}]*$/u)
+  })
+
+  test('misnamed: fails the task where that is asked for', async () => {
+    await drop(folder, { [GOOD]: 'x' })
+    writeFileSync(join(folder, 'titles_20260301_new\nline.csv'), 'y')
+    const agent = await given({ onProblem: { misnamed: 'fail' } })
+
+    await expect(agent.ingest()).rejects.toMatchObject({
+      code: 'FILES_FILE_MISNAMED',
+      retryable: false,
+      message: expect.stringMatching(/name="titles_20260301_new\\nline\.csv".*rename it/),
+    })
+  })
+
+  test('a pipe, a socket or a folder with the name of a file is passed over, and a pipe is told', async () => {
+    await drop(folder, { [GOOD]: 'x', 'titles_20260301_folder.csv/other.txt': 'y' })
+    execFileSync('mkfifo', [join(folder, 'titles_20260301_pipe.csv')])
+    const agent = await given()
+
+    await agent.ingest()
+
+    expect(await landedNames(agent, '2026-03-01')).toEqual([GOOD])
+    expect(JSON.stringify(agent.log.lines)).toContain('titles_20260301_pipe.csv')
+  })
+
+  test('a link that leads out of the folder is left out as one that may not be read, where that is asked for', async () => {
+    const elsewhere = stack.use(await temporaryDirectory()).path
+    await drop(elsewhere, { secret: 'x' })
+    await drop(folder, { [GOOD]: 'x' })
+    await symlink(join(elsewhere, 'secret'), join(folder, BAD))
+    const agent = await given({ onProblem: { forbidden: 'skip' } })
+
+    expect(await agent.ingest()).toMatchObject({ rejects: { file_forbidden: 1 } })
+    expect(await landedNames(agent, '2026-03-01')).toEqual([GOOD])
+  })
 
   test('forbidden: is skipped and reported, or fails the task', async () => {
     const outer = stack.use(await temporaryDirectory()).path
@@ -354,6 +423,17 @@ describe('after landing', () => {
 
     expect((await readdir(join(folder, 'done/sub'))).sort()).toEqual([FILE, `${FILE}.${sha256('x').slice(0, 16)}`])
     expect(await readFile(join(folder, 'done/sub', FILE), 'utf8')).toBe('older')
+  })
+
+  test('a link in the archive that leads elsewhere is not followed: the file stays, and that is told', async () => {
+    const elsewhere = stack.use(await temporaryDirectory()).path
+    await drop(folder, { 'in/titles_20260301.csv': 'x', 'done/keep.txt': 'y' })
+    await symlink(elsewhere, join(folder, 'done', 'in'))
+    const agent = await given({ files: 'in/titles_{yyyy}{MM}{dd}.csv', afterLanding: { archive: 'done' } })
+
+    expect(await agent.ingest()).toMatchObject({ quality: [{ rule: 'file_not_cleared', failed: 1 }] })
+    expect(await readdir(elsewhere)).toEqual([])
+    expect(await readFile(join(folder, 'in/titles_20260301.csv'), 'utf8')).toBe('x')
   })
 
   test('an attempt that died after the manifest is made up for by the next one', async () => {

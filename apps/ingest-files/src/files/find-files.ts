@@ -2,10 +2,12 @@ import { CancelledError } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FileForbiddenError, FileOutsideSourceError } from './errors.ts'
+import { answered } from './answered.ts'
+import { atOnce } from './at-once.ts'
+import { FileForbiddenError, FileMisnamedError, FileOutsideSourceError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
 import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
-import type { GlobSegment } from './glob.ts'
+import { ANY_NAME, type GlobSegment } from './glob.ts'
 import { isBelow } from './local-paths.ts'
 
 export type SourceFolder = { readonly source: string; readonly folder: string }
@@ -29,6 +31,10 @@ export type FindOptions = {
   readonly except?: string | undefined
   /** Takes note of what matches and may not be looked at. Without it, that is an error. */
   readonly onForbidden?: ((name: string) => void) | undefined
+  /** Takes note of what matches and cannot be landed under its name. Without it, that is an error. */
+  readonly onMisnamed?: ((error: FileMisnamedError) => void) | undefined
+  /** Takes note of what matches and is neither a file nor a folder: a pipe, a socket, a device. */
+  readonly onNoFile?: ((name: string) => void) | undefined
 }
 
 /**
@@ -39,14 +45,15 @@ export type FindOptions = {
  * @throws {SourceFolderAwayError} transient
  * @throws {FileForbiddenError} terminal: what matches the pattern may not be looked at
  * @throws {FileUnreadableError} transient
+ * @throws {FileMisnamedError} terminal: the bytes of a name that matches are no text
  * @throws {FileOutsideSourceError} terminal: a link that matches the pattern leads elsewhere
  */
 export async function findFiles(
   place: SourceFolder,
   pattern: FilePattern,
-  { signal, except, onForbidden }: FindOptions = {},
+  options: FindOptions = {},
 ): Promise<FoundFile[]> {
-  const walk: Walk = { ...place, root: await openFolder(place), found: new Map(), signal, except, onForbidden }
+  const walk: Walk = { ...place, ...options, root: await openFolder(place, options), found: new Map() }
   await visit(walk, '', pattern.segments)
   // In order of code units: the same on every machine and in every locale.
   return [...walk.found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -55,13 +62,12 @@ export async function findFiles(
 type Walk = SourceFolder & {
   readonly root: string
   readonly found: Map<string, FoundFile>
-  readonly signal: AbortSignal | undefined
-} & Pick<FindOptions, 'except' | 'onForbidden'>
+} & FindOptions
 
-async function openFolder({ source, folder }: SourceFolder): Promise<string> {
+async function openFolder({ source, folder }: SourceFolder, options: FindOptions): Promise<string> {
   try {
-    const root = await realpath(folder)
-    if ((await stat(root)).isDirectory()) return root
+    const root = await answered(realpath(folder), options)
+    if ((await answered(stat(root), options)).isDirectory()) return root
   } catch (error) {
     throw folderError(error, source, folder)
   }
@@ -76,18 +82,16 @@ async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]
     await visitAnyDepth(walk, below, rest)
     return
   }
-  const expression = new RegExp(`^${segment.expression}$`, 'u')
-  for (const entry of await entriesOf(walk, below)) {
-    if (!expression.test(entry.name)) continue
-    const name = below === '' ? entry.name : `${below}/${entry.name}`
-    await step(walk, name, rest)
-  }
+  const entries = (await entriesOf(walk, below)).filter(({ name }) => segment.takes(name))
+  const names = entries.map((entry) => (below === '' ? entry.name : `${below}/${entry.name}`))
+  if (rest.length === 0) await atOnce(names, async (name) => await step(walk, name, rest))
+  // One folder after the other: what is in them may be many as well.
+  else for (const name of names) await step(walk, name, rest)
 }
 
 /** `**`: what follows may begin here, or in any folder below. At the end it means every file below. */
 async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegment[]): Promise<void> {
-  const anyName: GlobSegment = { expression: String.raw`(?!\.)[^/]+`, parts: [] }
-  await visit(walk, below, rest.length === 0 ? [anyName] : rest)
+  await visit(walk, below, rest.length === 0 ? [ANY_NAME] : rest)
   for (const entry of await entriesOf(walk, below)) {
     if (!entry.isDirectory() || entry.name.startsWith('.')) continue
     await visitAnyDepth(walk, below === '' ? entry.name : `${below}/${entry.name}`, rest)
@@ -96,25 +100,38 @@ async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegme
 
 /** A name that fits so far: a file when the pattern ends here, a folder to go into when it does not. */
 async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Promise<void> {
+  if (walk.signal?.aborted === true) throw new CancelledError(`listing ${walk.folder}`)
+  // Its bytes stand for no text, so that it cannot even be opened.
+  if (name.includes('\uFFFD')) {
+    tellMisnamed(walk, name)
+    return
+  }
   const file = await followInside(walk, name)
   if (file === undefined || (walk.except !== undefined && isBelow(walk.except, file))) return
-  const found = await stat(file).catch((error: unknown) => undefinedWhenGone(error, walk, name))
+  const found = await answered(stat(file), walk).catch((error: unknown) => undefinedWhenGone(error, walk, name))
   if (rest.length > 0) {
     if (found?.isDirectory() === true) await visit(walk, name, rest)
   } else if (found?.isFile() === true) {
-    if (name.includes('\uFFFD')) {
-      throw new FileForbiddenError(walk.source, name, 'a name that is not UTF-8', 'rename the file')
-    }
     const { size: sizeBytes, mtimeMs: modifiedMs, ctimeMs: changedMs } = found
     walk.found.set(name, { name, file, sizeBytes, modifiedMs, changedMs })
-  }
+  } else if (found !== undefined && !found.isDirectory()) walk.onNoFile?.(name)
+}
+
+function tellMisnamed({ source, onMisnamed }: Walk, name: string): void {
+  const error = new FileMisnamedError(source, name, 'expected a name in UTF-8, got other bytes')
+  if (onMisnamed === undefined) throw error
+  onMisnamed(error)
 }
 
 /** Undefined for what is gone by now, and for links that lead nowhere. */
 async function followInside(walk: Walk, name: string): Promise<string | undefined> {
-  const file = await realpath(join(walk.root, name)).catch((error: unknown) => undefinedWhenGone(error, walk, name))
+  const file = await answered(realpath(join(walk.root, name)), walk).catch((error: unknown) =>
+    undefinedWhenGone(error, walk, name),
+  )
   if (file === undefined || isBelow(walk.root, file)) return file
-  throw new FileOutsideSourceError(walk.source, walk.folder, name)
+  if (walk.onForbidden === undefined) throw new FileOutsideSourceError(walk.source, walk.folder, name)
+  walk.onForbidden(name)
+  return undefined
 }
 
 /** Whatever else keeps a file from being looked at fails the task: half of a drop must not pass for all of it. */
@@ -129,7 +146,7 @@ function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined 
 
 async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
   try {
-    return await readdir(join(walk.root, below), { withFileTypes: true })
+    return await answered(readdir(join(walk.root, below), { withFileTypes: true }), walk)
   } catch (error) {
     // A folder that was removed meanwhile has no files any more; the source's own folder must be there.
     if (below !== '' && codeOf(error) === 'ENOENT') return []

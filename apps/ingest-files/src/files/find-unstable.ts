@@ -1,6 +1,8 @@
 import { CancelledError } from '@cinelake/core'
 import { stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
+import { answered } from './answered.ts'
+import { atOnce } from './at-once.ts'
 import type { FoundFile } from './find-files.ts'
 import { fileBelow, markerOf } from './local-paths.ts'
 
@@ -27,14 +29,17 @@ export async function findUnstable(
 ): Promise<ReadonlyMap<string, Unstable>> {
   const unstable = new Map<string, Unstable>()
   if (marker !== undefined) {
-    for (const { name } of files) {
+    await atOnce(files, async ({ name }) => {
       const beside = markerOf(name, marker)
-      const isThere = await stat(fileBelow(folder, beside)).then(
+      const isThere = await answered(stat(fileBelow(folder, beside)), { signal }).then(
         () => true,
-        () => false,
+        (error: unknown) => {
+          if (error instanceof CancelledError) throw error
+          return false
+        },
       )
       if (!isThere) unstable.set(name, { expected: `the marker ${beside} beside it`, found: 'none' })
-    }
+    })
   }
   if (restMs === undefined || restMs === 0) return unstable
   const young = files.filter((file) => !unstable.has(file.name) && !isAtRest(file, now(), restMs))
@@ -56,7 +61,7 @@ function isAtRest({ modifiedMs, changedMs }: FoundFile, now: number, restMs: num
 }
 
 async function changeOf({ file, sizeBytes, modifiedMs }: FoundFile): Promise<string | undefined> {
-  const found = await stat(file).catch(() => undefined)
+  const found = await answered(stat(file)).catch(() => undefined)
   if (found === undefined) return 'a file that is gone'
   if (found.size !== sizeBytes) return `a size that went from ${sizeBytes} to ${found.size} bytes`
   return found.mtimeMs === modifiedMs ? undefined : 'a file that was written to'

@@ -1,15 +1,33 @@
+import { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern } from '@cinelake/core'
 import { FilePatternInvalidError } from './errors.ts'
 
 /** The parts of a business time that a name may hold, with the number of digits of each. */
 export const TIME_PARTS = { yyyy: 4, MM: 2, dd: 2, HH: 2 } as const
 export type TimePart = keyof typeof TIME_PARTS
 
-/** One step of a pattern's way through folders: `**` for any number of folders, else an expression for one name. */
-export type GlobSegment = 'any-depth' | { readonly expression: string; readonly parts: readonly TimePart[] }
+/** One step of a pattern's way through folders: `**` for any number of folders, else a pattern for one name. */
+export type GlobSegment =
+  | 'any-depth'
+  | {
+      readonly pattern: Pattern
+      readonly parts: readonly TimePart[]
+      /** Whether this step takes a name of a folder or a file. */
+      readonly takes: (name: string) => boolean
+    }
+
+const isSlash = (char: string) => char === '/'
+const isDot = (char: string) => char === '.'
+
+const NO_DOT: Pattern = { kind: 'not-before', test: isDot }
+const ANY_CHAR: Pattern = { kind: 'char', test: (char) => !isSlash(char) }
+const DIGIT: Pattern = { kind: 'char', test: (char) => char >= '0' && char <= '9' }
+
+/** Any name but those that begin with a dot. */
+export const ANY_NAME: GlobSegment = segmentOf(sequence(NO_DOT, repeat(ANY_CHAR, 1)), [])
 
 /**
- * A glob as one regular expression per folder: `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `**`, and time parts, each a group.
- * As in a shell, no wildcard stands for a dot at the beginning of a name.
+ * A glob as one pattern per folder: `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `**`, and time parts, each a group. As in a
+ * shell, no wildcard stands for a dot at the beginning of a name.
  * @throws {FilePatternInvalidError} terminal
  */
 export function parseGlob(pattern: string): GlobSegment[] {
@@ -28,45 +46,74 @@ export function parseGlob(pattern: string): GlobSegment[] {
   })
 }
 
-function parseSegment(segment: string, pattern: string): { expression: string; parts: TimePart[] } {
-  const parts: TimePart[] = []
-  let expression = /^[*?[]/.test(segment) ? String.raw`(?!\.)` : ''
-  for (let at = 0; at < segment.length;) {
-    const rest = segment.slice(at)
-    const [text, length] = parseToken(rest, pattern, parts)
-    expression += text
-    at += length
-  }
-  return { expression, parts }
+/** A whole glob as one pattern of paths. */
+export function pathPattern(segments: readonly GlobSegment[]): Pattern {
+  const anyFolder = sequence(NO_DOT, repeat(ANY_CHAR, 1), exactly('/'))
+  return sequence(
+    ...segments.flatMap((segment, index): Pattern[] => {
+      const isLast = index === segments.length - 1
+      if (segment === 'any-depth') return [repeat(anyFolder), ...(isLast ? [NO_DOT, repeat(ANY_CHAR, 1)] : [])]
+      return isLast ? [segment.pattern] : [segment.pattern, exactly('/')]
+    }),
+  )
 }
 
-/** The expression for what a text begins with, and how much of the text that is. */
-function parseToken(rest: string, pattern: string, parts: TimePart[]): [expression: string, length: number] {
-  if (rest.startsWith('*')) return ['[^/]*', 1]
-  if (rest.startsWith('?')) return ['[^/]', 1]
+function segmentOf(pattern: Pattern, parts: readonly TimePart[]): GlobSegment {
+  let matcher: Matcher | undefined
+  return { pattern, parts, takes: (name) => (matcher ??= compilePattern(pattern)).match(name) !== undefined }
+}
+
+function parseSegment(segment: string, pattern: string): GlobSegment {
+  const parts: TimePart[] = []
+  const tokens: Pattern[] = /^[*?[]/.test(segment) ? [NO_DOT] : []
+  for (let at = 0; at < segment.length;) {
+    const [token, length] = parseToken(segment.slice(at), pattern, parts)
+    tokens.push(token)
+    at += length
+  }
+  return segmentOf(sequence(...tokens), parts)
+}
+
+/** The pattern for what a text begins with, and how much of the text that is. */
+function parseToken(rest: string, pattern: string, parts: TimePart[]): [token: Pattern, length: number] {
+  if (rest.startsWith('*')) return [repeat(ANY_CHAR), 1]
+  if (rest.startsWith('?')) return [ANY_CHAR, 1]
   if (rest.startsWith('[')) return parseClass(rest, pattern)
   if (rest.startsWith('{')) return parseBraces(rest, pattern, parts)
   const [char = ''] = rest
-  return [escapeExpression(char), char.length]
+  return [exactly(char), char.length]
 }
 
-function parseClass(rest: string, pattern: string): [string, number] {
+function parseClass(rest: string, pattern: string): [Pattern, number] {
   const [whole, not, chars] = /^\[(!?)([^\]]+)\]/.exec(rest) ?? []
   if (whole === undefined || chars === undefined) {
     throw new FilePatternInvalidError(pattern, 'expected `]` after `[`; write `[[]` for a bracket itself')
   }
-  const escaped = chars.replaceAll(/[\\\]^[]/g, String.raw`\$&`)
-  return [not === '!' ? `[^/${escaped}]` : `(?!/)[${escaped}]`, whole.length]
+  const isOneOf = classTest(chars, pattern)
+  const isNot = not === '!'
+  return [{ kind: 'char', test: (char) => !isSlash(char) && isOneOf(char) !== isNot }, whole.length]
 }
 
-function parseBraces(rest: string, pattern: string, parts: TimePart[]): [string, number] {
+/** Of one character at a time, so that there is nothing to go back over. */
+function classTest(chars: string, pattern: string): (char: string) => boolean {
+  try {
+    const expression = new RegExp(`^[${chars.replaceAll(/[\\\]^[]/g, String.raw`\$&`)}]$`, 'u')
+    return (char) => expression.test(char)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new FilePatternInvalidError(pattern, 'expected ranges from low to high in brackets, such as [a-z]')
+  }
+}
+
+function parseBraces(rest: string, pattern: string, parts: TimePart[]): [Pattern, number] {
   const [whole, inside] = /^\{([^{}]*)\}/.exec(rest) ?? []
   if (whole === undefined || inside === undefined) {
     throw new FilePatternInvalidError(pattern, 'expected `}` after `{`; braces do not nest')
   }
   if (isTimePart(inside)) {
     parts.push(inside)
-    return [String.raw`(\d{${TIME_PARTS[inside]}})`, whole.length]
+    const digits = TIME_PARTS[inside]
+    return [{ kind: 'group', of: repeat(DIGIT, digits, digits) }, whole.length]
   }
   if (!inside.includes(',')) {
     const known = Object.keys(TIME_PARTS)
@@ -77,13 +124,9 @@ function parseBraces(rest: string, pattern: string, parts: TimePart[]): [string,
       `expected one of ${known} or alternatives such as {csv,txt}, got ${whole}`,
     )
   }
-  return [`(?:${inside.split(',').map(escapeExpression).join('|')})`, whole.length]
+  return [{ kind: 'alternatives', of: inside.split(',').map(exactly) }, whole.length]
 }
 
 function isTimePart(text: string): text is TimePart {
   return Object.hasOwn(TIME_PARTS, text)
-}
-
-function escapeExpression(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
 }

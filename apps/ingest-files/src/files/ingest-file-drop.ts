@@ -6,13 +6,14 @@ import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { atOnce } from './at-once.ts'
 import { chooseFiles, type ChosenFiles } from './choose-files.ts'
 import { createClaims, newestManifest, type Claims } from './claims.ts'
 import { FileEmptyError, FilesMissingError, FileUnstableError } from './errors.ts'
 import { parseFilePattern } from './file-pattern.ts'
 import { findFiles, type FoundFile } from './find-files.ts'
 import { findUnstable } from './find-unstable.ts'
-import { digestOfFile, fateOfHeld, landFile, type WantedFile } from './land-file.ts'
+import { digestOfFile, fateOfHeld, landFile, type Fate, type WantedFile } from './land-file.ts'
 import { findLate, type LateFile } from './late-files.ts'
 import { archiveFolder, isMarker } from './local-paths.ts'
 
@@ -35,11 +36,10 @@ export function createIngestFileDrop(deps: Deps) {
   return async (command: Ingest, place: FilesPlace, context: TaskContext): Promise<Landed> => {
     const folder = await deps.fill(place.source.path)
     const drop: Drop = { ...deps, ...place, ...context, command, folder }
-    const forbidden = new Set<string>()
-    const chosen = await look(drop, forbidden)
+    const leftOut: LeftOutFile[] = []
+    const chosen = await look(drop, leftOut)
     const claims = place.dataset.once === true ? createClaims(deps.lake, command) : undefined
     const late = await lateOf(drop, chosen, claims)
-    const leftOut: LeftOutFile[] = [...forbidden].map((name) => ({ name, reason: 'forbidden' }))
     const included = place.dataset.late === 'include' ? late : []
     const complete = await withoutFaulty(drop, [...chosen.wanted, ...included.map(asWanted)], leftOut)
     const landed = await landAll(drop, { claims, complete, leftOut })
@@ -55,13 +55,25 @@ export function createIngestFileDrop(deps: Deps) {
   }
 }
 
-async function look(drop: Drop, forbidden: Set<string>): Promise<ChosenFiles> {
+/** @param leftOut gets what cannot be looked at, where the dataset goes on without it */
+async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
   const { source, dataset, folder, command, calendar, signal, log } = drop
   const pattern = parseFilePattern(dataset.files)
   const found = await findFiles({ source: source.name, folder }, pattern, {
     signal,
     except: await archiveOf(drop),
-    onForbidden: dataset.onProblem?.forbidden === 'skip' ? (name) => void forbidden.add(name) : undefined,
+    onForbidden:
+      dataset.onProblem?.forbidden === 'skip'
+        ? (name) => {
+            if (!leftOut.some((file) => file.name === name)) leftOut.push({ name, reason: 'forbidden' })
+          }
+        : undefined,
+    onMisnamed:
+      dataset.onProblem?.misnamed === 'fail'
+        ? undefined
+        : ({ file, problem }) => void leftOut.push({ name: file, reason: 'misnamed', problem }),
+    onNoFile: (name) =>
+      log.warn({ source: source.name, dataset: dataset.name, name }, 'skipped, as it is a pipe, a socket or a device'),
   })
   const { marker, windowFrom = 'name', lateForMs = LATE_FOR_MS } = dataset
   const data = marker === undefined ? found : found.filter(({ name }) => !isMarker(name, marker))
@@ -136,18 +148,44 @@ async function landAll(drop: Drop, { claims, complete, leftOut }: Work): Promise
   const landed: LandedFile[] = []
   const seen = new Set<string>()
   let sizeBytes = 0
-  for (const file of complete) {
+  const land = async (file: WantedFile) => {
     const fate = await landFile(file, { lake, command, dataset, claims, signal })
+    if (fate.kind === 'landed') progress({ sizeBytes: (sizeBytes += fate.file.sizeBytes) })
+    return fate
+  }
+  const fates: Fate[] = []
+  for (const group of inGroups(complete)) {
+    fates.push(...(await atOnce(group, land, group.length < MANY_FILES ? 1 : undefined)))
+  }
+  for (const fate of fates) {
     if (fate.kind === 'left-out') leftOut.push(fate.file)
     if (fate.kind !== 'landed') continue
     const { sha256, name } = fate.file
     if (claims !== undefined && seen.has(sha256)) leftOut.push({ name, reason: 'landed-before', sha256 })
     else landed.push(fate.file)
     seen.add(sha256)
-    sizeBytes += fate.file.sizeBytes
-    progress({ sizeBytes })
   }
   return claims === undefined ? landed : await claimAll(claims, landed, leftOut, signal)
+}
+
+/** Bytes up to which a file takes longer to begin and to end than to copy. */
+const SMALL_BYTES = 1024 * 1024
+
+/** Files from which on landing several at once saves time that is worth having several open. */
+const MANY_FILES = 8
+
+/** Large files one by one: each fills the line, and has blocks of its own in memory. */
+function inGroups(files: readonly WantedFile[]): WantedFile[][] {
+  const groups: WantedFile[][] = []
+  let areSmall = false
+  for (const file of files) {
+    const isSmall = file.sizeBytes <= SMALL_BYTES
+    const last = groups.at(-1)
+    if (last !== undefined && isSmall && areSmall) last.push(file)
+    else groups.push([file])
+    areSmall = isSmall
+  }
+  return groups
 }
 
 /** Last, so that bytes are claimed by a window that is as good as landed. Another may have been faster. */
@@ -158,8 +196,10 @@ async function claimAll(
   signal: AbortSignal,
 ): Promise<LandedFile[]> {
   const own: LandedFile[] = []
-  for (const file of landed) {
-    const fate = fateOfHeld(file, file.sha256, await claims.claim(file.sha256, file.name, { signal }))
+  const held = await atOnce(landed, async ({ sha256, name }) => await claims.claim(sha256, name, { signal }))
+  for (const [index, file] of landed.entries()) {
+    const holder = held[index]
+    const fate = holder && fateOfHeld(file, file.sha256, holder)
     if (fate === undefined) own.push(file)
     else if (fate.kind === 'left-out') leftOut.push(fate.file)
   }

@@ -1,10 +1,10 @@
 import { rawFolder, type Ingest, type LandedFile, type LeftOutFile } from '@cinelake/contracts'
-import { landObject, windowFolder, type Lake } from '@cinelake/lake'
+import { landObject, pathProblem, windowFolder, type Lake } from '@cinelake/lake'
 import type { FilesDataset } from '@cinelake/pipeline'
 import { createHash } from 'node:crypto'
 import type { Claims } from './claims.ts'
 import { compressionOf, type Compression } from './compression.ts'
-import { FileChangedError, FileForbiddenError, FileLockedError } from './errors.ts'
+import { FileChangedError, FileForbiddenError, FileLockedError, FileMisnamedError } from './errors.ts'
 import type { FoundFile } from './find-files.ts'
 import { modifiedAt } from './late-files.ts'
 import { readUnchanging } from './read-unchanging.ts'
@@ -35,7 +35,8 @@ export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
   } catch (error) {
     const reason = reasonToLeaveOut(error, place.dataset)
     if (reason === undefined) throw error
-    return { kind: 'left-out', file: { name: file.name, reason } }
+    const problem = error instanceof FileMisnamedError ? { problem: error.problem } : {}
+    return { kind: 'left-out', file: { name: file.name, reason, ...problem } }
   }
 }
 
@@ -61,6 +62,7 @@ async function copy(file: WantedFile, { lake, command, dataset, signal }: Place)
   const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
   const folder = rawFolder(command.pipeline.name, 'files', command.source, command.dataset)
   const path = `${folder}/${windowFolder(command)}/${below}${file.name}`
+  checkName(file, path, command.source)
   let compression: Compression | undefined
   // What was at rest when it was looked at may have been written to while other files landed.
   const found = dataset.restMs === undefined || dataset.restMs === 0 ? undefined : file
@@ -78,6 +80,20 @@ async function copy(file: WantedFile, { lake, command, dataset, signal }: Place)
     modifiedAt: modifiedAt(file),
     ...(file.lateFor === undefined ? {} : { lateFor: file.lateFor }),
   }
+}
+
+/**
+ * Names come from others. What the lake refuses, and what storage services change without a word, is told here.
+ * @throws {FileMisnamedError} terminal
+ */
+function checkName({ name }: WantedFile, path: string, source: string): void {
+  // Bytes that are not the first of their name get a folder called by a part of their digest.
+  const slash = path.lastIndexOf('/') + 1
+  const longest = `${path.slice(0, slash)}${'0'.repeat(16)}/${path.slice(slash)}`
+  const problem =
+    pathProblem(longest) ??
+    (name.split('/').some((step) => step.endsWith('.')) ? 'expected no name that ends with a dot' : undefined)
+  if (problem !== undefined) throw new FileMisnamedError(source, name, problem)
 }
 
 async function* seeingFirst(
@@ -102,6 +118,7 @@ export async function digestOfFile(
 }
 
 function reasonToLeaveOut(error: unknown, { onProblem = {} }: FilesDataset): LeftOutFile['reason'] | undefined {
+  if (error instanceof FileMisnamedError) return onProblem.misnamed === 'fail' ? undefined : 'misnamed'
   if (error instanceof FileForbiddenError) return onProblem.forbidden === 'skip' ? 'forbidden' : undefined
   const isUnstable = error instanceof FileChangedError || error instanceof FileLockedError
   return isUnstable && onProblem.unstable === 'skip' ? 'unstable' : undefined

@@ -22,15 +22,26 @@ export async function findLate(
   for (const [window, files] of [...earlier].sort(([one], [other]) => (one < other ? -1 : 1))) {
     const manifest = await manifestOf(window)
     if (manifest === undefined) continue
-    for (const file of files) if (await isNew(file, manifest, digestOf)) late.push({ file, window })
+    const known = namesOf(manifest)
+    for (const file of files) if (await isNew(file, known, digestOf)) late.push({ file, window })
   }
   return late
 }
 
-async function isNew(file: FoundFile, manifest: Manifest, digestOf: Look['digestOf']): Promise<boolean> {
-  const left = manifest.leftOut?.find(({ name }) => name === file.name)
+type Known = ReturnType<typeof namesOf>
+
+function namesOf({ files, leftOut = [] }: Manifest) {
+  return {
+    // Of several of a name the first one counts, as a search would find it.
+    landed: new Map(files.toReversed().map((file) => [file.name, file])),
+    leftOut: new Map(leftOut.toReversed().map((file) => [file.name, file])),
+  }
+}
+
+async function isNew(file: FoundFile, known: Known, digestOf: Look['digestOf']): Promise<boolean> {
+  const left = known.leftOut.get(file.name)
   if (left !== undefined) return left.reason === 'unstable' || (left.reason === 'empty' && file.sizeBytes > 0)
-  const landed = manifest.files.find(({ name }) => name === file.name)
+  const landed = known.landed.get(file.name)
   if (landed === undefined) return true
   if (landed.sizeBytes !== file.sizeBytes) return true
   // Manifests of earlier releases do not say when a file was written.

@@ -1,3 +1,4 @@
+import { compilePattern, exactly, repeat, sequence } from '@cinelake/core'
 import path from 'node:path'
 
 // Paths of this machine, by the rules of its system. Tests pass those of another.
@@ -32,11 +33,11 @@ export function markerOf(name: string, marker: string): string {
 
 /** Whether a name is that of a marker and of no data. @param name with `/` */
 export function isMarker(name: string, marker: string): boolean {
-  const expression = marker
+  const some = repeat({ kind: 'char', test: () => true }, 1)
+  const parts = marker
     .split(/\{(?:name|stem)\}/)
-    .map((text) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
-    .join('.+')
-  return new RegExp(`^${expression}$`, 'u').test(name.slice(name.lastIndexOf('/') + 1))
+    .flatMap((text, index) => [...(index > 0 ? [some] : []), exactly(text)])
+  return compilePattern(sequence(...parts)).match(name.slice(name.lastIndexOf('/') + 1)) !== undefined
 }
 
 /** Whether a marker is of one file alone, and goes where that goes. */

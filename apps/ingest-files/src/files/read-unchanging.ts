@@ -1,8 +1,13 @@
 import { CancelledError } from '@cinelake/core'
+import { constants } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
+import { answered } from './answered.ts'
 import { FileChangedError } from './errors.ts'
 import { codeOf, fileError } from './file-system-errors.ts'
 import type { FoundFile } from './find-files.ts'
+
+/** Opening a named pipe would wait for who writes to it; Windows has no such flag, and no such pipes in folders. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 /** Bytes read at once: on a share each read is a question and an answer. */
 const BLOCK_BYTES = 1024 * 1024
@@ -36,10 +41,15 @@ export async function* readUnchanging(
 
 async function* readBlocks(name: string, file: string, options: Options): AsyncGenerator<Uint8Array> {
   const { source, signal, found } = options
-  await using handle = await open(file, 'r')
-  const before = await handle.stat({ bigint: true })
+  const handle = await answered(open(file, OPEN_FLAGS), { signal, late: closeLate })
+  // One that hangs would not be closed either.
+  await using _closing = {
+    [Symbol.asyncDispose]: async () => await answered(handle.close(), { signal }).catch(() => {}),
+  }
+  const before = await answered(handle.stat({ bigint: true }), { signal })
+  if (!before.isFile()) throw new FileChangedError(source, name, 'it became something other than a file')
   if (found !== undefined) {
-    const { size, mtimeMs } = await handle.stat()
+    const { size, mtimeMs } = await answered(handle.stat(), { signal })
     if (size !== found.sizeBytes || mtimeMs !== found.modifiedMs)
       throw new FileChangedError(source, name, 'it was written to since it was found')
   }
@@ -47,7 +57,7 @@ async function* readBlocks(name: string, file: string, options: Options): AsyncG
   let sizeBytes = 0n
   for (;;) {
     if (signal?.aborted === true) throw new CancelledError(`reading ${name}`)
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length)
+    const { bytesRead } = await answered(handle.read(buffer, 0, buffer.length), { signal })
     sizeBytes += BigInt(bytesRead)
     // A file that somebody keeps writing to is not chased to an end that never comes.
     if (bytesRead === 0 || sizeBytes > before.size) break
@@ -55,6 +65,10 @@ async function* readBlocks(name: string, file: string, options: Options): AsyncG
   }
   const change = await changeOf(handle, file, identityOf(before), sizeBytes)
   if (change !== undefined) throw new FileChangedError(source, name, change)
+}
+
+function closeLate(handle: FileHandle): void {
+  handle.close().catch(() => {})
 }
 
 type Identity = { readonly inode: bigint; readonly sizeBytes: bigint; readonly modifiedNs: bigint }
@@ -66,11 +80,11 @@ async function changeOf(
   before: Identity,
   readBytes: bigint,
 ): Promise<string | undefined> {
-  const after = identityOf(await handle.stat({ bigint: true }))
+  const after = identityOf(await answered(handle.stat({ bigint: true })))
   if (after.sizeBytes !== before.sizeBytes) return `its size went from ${before.sizeBytes} to ${after.sizeBytes} bytes`
   if (after.modifiedNs !== before.modifiedNs) return 'it was written to'
   if (readBytes !== before.sizeBytes) return `${readBytes} of its ${before.sizeBytes} bytes could be read`
-  const named = await stat(file, { bigint: true }).catch(() => undefined)
+  const named = await answered(stat(file, { bigint: true })).catch(() => undefined)
   if (named === undefined) return 'it was removed'
   return named.ino === before.inode ? undefined : 'it was replaced'
 }

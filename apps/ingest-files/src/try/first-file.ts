@@ -32,7 +32,8 @@ export async function firstFile(
 ): Promise<FirstFile> {
   const folder = await fill(source.path)
   const pattern = parseFilePattern(dataset.files)
-  const found = await findFiles({ source: source.name, folder }, pattern, { signal })
+  // What is landed is said by the task; here any file that can be will do.
+  const found = await findFiles({ source: source.name, folder }, pattern, { signal, onMisnamed: () => {} })
   const { marker } = dataset
   const data = found.filter(({ name }) => {
     const { kind } = pattern.judge(name, timeZone)

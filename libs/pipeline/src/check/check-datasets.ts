@@ -1,3 +1,4 @@
+import { staysBelow } from '../text/relative-path.ts'
 import type { CheckedDataset, FileReading } from '../checked/dataset.ts'
 import type { CheckedSource } from '../checked/source.ts'
 import { closestName, suggest } from '../did-you-mean.ts'
@@ -59,7 +60,7 @@ async function contractOf(
 ): Promise<Contract | undefined> {
   const file = details.contract ?? `contracts/${dataset}.yaml`
   const at = details.contract === undefined ? text.atKey(path) : text.at([...path, 'contract'])
-  if (file.startsWith('/') || file.split(/[/\\]/).includes('..')) {
+  if (!staysBelow(file)) {
     problems.error(
       at,
       `the contract '${file}' is outside of the pipeline's folder`,

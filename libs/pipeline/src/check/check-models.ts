@@ -1,3 +1,4 @@
+import { staysBelow } from '../text/relative-path.ts'
 import type { CheckedModel } from '../checked/model.ts'
 import { suggest } from '../did-you-mean.ts'
 import type { PipelineFolder } from '../folder.ts'
@@ -38,6 +39,14 @@ export async function checkModels(pipeline: PipelineText, context: ModelsContext
 }
 
 async function readModels(path: string, { text, folder, tables, problems }: ModelsContext): Promise<Model[]> {
+  if (!staysBelow(path)) {
+    problems.error(
+      text.at(['models', 'path']),
+      `the folder '${path}' is outside of the pipeline's folder`,
+      'write it relative to the folder, such as `models`',
+    )
+    return []
+  }
   const names = await folder.list(path)
   const files = names.filter((name) => name.endsWith('.sql'))
   if (names.length === 0 && text.value !== undefined && path !== 'models') {

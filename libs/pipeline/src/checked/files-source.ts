@@ -7,6 +7,8 @@ const allowed = z.enum(['fail', 'skip'])
 const FileProblems = z.object({
   /** It may not be read. Default: `fail`. */
   forbidden: allowed.optional(),
+  /** No object of the lake can be called so. Default: `skip`. */
+  misnamed: allowed.optional(),
   /** It has no bytes. Default: `land`. */
   empty: z.enum(['land', 'fail', 'skip']).optional(),
   /** It is still being written, has no marker yet, or is locked. Default: `fail`, which is tried again. */

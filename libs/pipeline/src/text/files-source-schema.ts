@@ -37,6 +37,9 @@ const filesDataset = mapping({
   onProblem: mapping({
     missing: skipOrFail.optional().describe('No file came for the window. Default: `fail`.'),
     forbidden: skipOrFail.optional().describe('A file may not be read. Default: `fail`.'),
+    misnamed: skipOrFail
+      .optional()
+      .describe('A file has a name that nothing in the lake can have, such as one with a line break. Default: `skip`.'),
     empty: z.enum(['land', 'skip', 'fail']).optional().describe('A file has no bytes. Default: `land`.'),
     unstable: skipOrFail
       .optional()

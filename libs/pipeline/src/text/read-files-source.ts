@@ -2,6 +2,7 @@ import type { FilesDataset, FilesSource } from '../checked/files-source.ts'
 import { durationMs } from './duration.ts'
 import { filePatternProblems } from './file-pattern.ts'
 import type { FilesDatasetText, FilesSourceText } from './files-source-schema.ts'
+import { isAbsolutePath, staysBelow } from './relative-path.ts'
 import { siteOf, type SourcePlace } from './source-place.ts'
 
 export function readFilesSource(name: string, source: FilesSourceText, place: SourcePlace): FilesSource {
@@ -19,6 +20,7 @@ function readDataset(name: string, details: FilesDatasetText, place: SourcePlace
   checkMarker(details, place)
   checkOnce(details, place)
   checkLate(details, place)
+  checkArchive(details, place)
   const { missing, ...onProblem } = details.onProblem ?? {}
   const { windowFrom, once, stable, marker, late, lateFor, afterLanding } = details
   return {
@@ -54,6 +56,19 @@ function checkMarker({ marker }: FilesDatasetText, { text, path, problems }: Sou
     text.at([...path, 'marker']),
     `the marker '${marker}' is no name of another file`,
     'expected a name without folders, in which `{name}` and `{stem}` (without its last ending) stand for the file, such as `{name}.done`',
+  )
+}
+
+/** `..` and a drive without a folder depend on where the source's folder, or this program, happens to be. */
+function checkArchive({ afterLanding }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
+  if (typeof afterLanding !== 'object') return
+  const { archive } = afterLanding
+  const isPlaced = isAbsolutePath(archive) && !archive.split(/[/\\]/).includes('..')
+  if (isPlaced || staysBelow(archive)) return
+  problems.error(
+    text.at([...path, 'afterLanding', 'archive']),
+    `the archive '${archive}' is no folder below the source's \`path\``,
+    'expected a folder below it, such as `done`, or an absolute one',
   )
 }
 

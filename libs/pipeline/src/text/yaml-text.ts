@@ -1,4 +1,4 @@
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Node } from 'yaml'
 import type { Place, Problems } from '../problem.ts'
 
 export type YamlPath = readonly (string | number)[]
@@ -26,13 +26,17 @@ const WHOLE_FILE: Origin = { line: 1, column: 1, what: 'the file' }
 /** Reads YAML 1.2 and reports every error of syntax, duplicate keys included. */
 export function readYaml(file: string, text: string, problems: Problems, origin: Origin = WHOLE_FILE): YamlText {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
+  // The library compares each key with all others of its mapping.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
     return { file, line: line + origin.line - 1, column: line === 1 ? col + origin.column - 1 : col }
   }
   const seen = new Set<number>()
-  for (const error of [...document.errors, ...document.warnings]) {
+  const errors = [...document.errors, ...duplicateKeys(document.contents)].sort(
+    (one, other) => one.pos[0] - other.pos[0],
+  )
+  for (const error of [...errors, ...document.warnings]) {
     const place = placeAt(error.pos[0])
     // What comes after it on the same line is mostly what it led to.
     if (!seen.has(place.line)) problems.error(place, `YAML cannot be read: ${plainMessage(error)}`, yamlRemedy(error))
@@ -45,7 +49,7 @@ export function readYaml(file: string, text: string, problems: Problems, origin:
     file,
     what: origin.what,
     value:
-      document.errors.length > 0
+      errors.length > 0
         ? undefined
         : valueOf(() => document.toJS({ maxAliasCount: 100 }) as unknown, problems, startOf(undefined)),
     at: (path) => startOf(find(path).value),
@@ -65,6 +69,31 @@ export function readYaml(file: string, text: string, problems: Problems, origin:
       return oneLine ? { file, line: start.line, column: start.column + quote + column - 1 } : start
     },
   }
+}
+
+/** What is wrong with a text, in the library's terms. */
+type Fault = { readonly code: string; readonly message: string; readonly pos: readonly [number, ...number[]] }
+
+function duplicateKeys(root: unknown): Fault[] {
+  const found: Fault[] = []
+  if (!isNode(root)) return found
+  try {
+    visit(root, {
+      Map(_, { items }) {
+        const seen = new Set<unknown>()
+        for (const { key } of items) {
+          if (!isScalar(key)) continue
+          if (seen.has(key.value))
+            found.push({ code: 'DUPLICATE_KEY', message: 'Map keys must be unique', pos: [key.range?.[0] ?? 0] })
+          seen.add(key.value)
+        }
+      },
+    })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    found.push({ code: 'RESOURCE_EXHAUSTION', message: error.message, pos: [0] })
+  }
+  return found
 }
 
 function nodeAt(
@@ -129,6 +158,7 @@ function blockIndent(text: string, start: number): number {
 
 /** The library's words, where they quote nothing of the text: it may be a secret that YAML took for an alias or a tag. */
 function plainMessage({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (isTooDeep(message)) return 'its values are nested too deep'
   const plain = message.replace(/\s+at line \d+, column \d+:?[\s\S]*$/, '').replace(/[.:]$/, '')
   // Of these the library has many, some of which end with what it found.
   if (code === 'UNEXPECTED_TOKEN') return QUOTES_NOTHING.test(plain) ? plain : 'unexpected text'
@@ -149,7 +179,10 @@ const YAML_MESSAGES: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'an unknown tag (`!name`)',
 }
 
+const isTooDeep = (message: string) => /call stack|stack overflow/i.test(message)
+
 function yamlRemedy({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (isTooDeep(message)) return 'write it with fewer lists and mappings within each other'
   if (/end with an? [\]}]/.test(message)) return 'close the bracket that was opened before'
   return YAML_REMEDIES[code] ?? 'check the indentation, and put texts with `: `, ` #`, `{`, `[`, `*` or `&` in quotes'
 }

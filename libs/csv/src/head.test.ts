@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { matchColumns, readHead } from './csv-head.ts'
-import { aColumn } from './refinery.fixture.ts'
+import { matchColumns, readHead, type CsvColumn } from './head.ts'
+
+const aColumn = (
+  name: string,
+  { required = false, reading }: { required?: boolean; reading: CsvColumn['reading'] },
+) => ({
+  name,
+  required,
+  reading,
+})
 
 const columns = [
   aColumn('title_id', { required: true, reading: { from: ['show_id', 'id'] } }),

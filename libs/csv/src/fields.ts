@@ -1,4 +1,4 @@
-import { SPACE, type CsvDialect } from './csv-dialect.ts'
+import { SPACE, type CsvDialect } from './dialect.ts'
 
 /**
  * The fields of one record as text, quotes taken off. Spaces around a quoted field are no part of it.

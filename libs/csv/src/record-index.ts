@@ -16,9 +16,16 @@ export type RecordPlace = {
 
 /** The places of every n-th record, so that a record is found without reading the file from its start. */
 export class RecordIndex {
+  readonly #limit: number
   #entries = new Float64Array(3 * 1024)
   #count = 0
-  #stride = FIRST_STRIDE
+  #stride: number
+
+  /** `sparse`: keeps all that is added, and nothing of what is only visited, but for the first record. */
+  constructor(kind: 'thinning' | 'sparse' = 'thinning') {
+    this.#limit = kind === 'sparse' ? Infinity : MAX_ENTRIES
+    this.#stride = kind === 'sparse' ? Infinity : FIRST_STRIDE
+  }
 
   /** To be called for each record in order; keeps what it needs. */
   visit(ordinal: number, offset: number, lineCount: number): void {
@@ -26,7 +33,7 @@ export class RecordIndex {
   }
 
   add(ordinal: number, offset: number, lineCount: number): void {
-    if (this.#count === MAX_ENTRIES) this.#thin()
+    if (this.#count === this.#limit) this.#thin()
     const at = 3 * this.#count
     if (at === this.#entries.length) {
       const grown = new Float64Array(2 * at)

@@ -11,8 +11,8 @@ import {
   TEXT,
   SPACE,
   type CsvDialect,
-} from './csv-dialect.ts'
-import type { RecordIndex } from './csv-index.ts'
+} from './dialect.ts'
+import type { RecordIndex } from './record-index.ts'
 
 /**
  * What a record is.

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_RECORD_BYTES } from './csv-dialect.ts'
-import { splitFields } from './csv-fields.ts'
-import { RecordIndex } from './csv-index.ts'
-import { RecordScanner, type RecordShape } from './csv-scan.ts'
+import { MAX_RECORD_BYTES } from './dialect.ts'
+import { splitFields } from './fields.ts'
+import { RecordIndex } from './record-index.ts'
+import { RecordScanner, type RecordShape } from './scan.ts'
 
 const dialect = { delimiter: ',', quote: '"' }
 

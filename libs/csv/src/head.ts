@@ -1,7 +1,20 @@
-import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
-import { DELIMITERS, NO_DELIMITER, type CsvDialect } from './csv-dialect.ts'
-import { splitFields } from './csv-fields.ts'
-import { RecordScanner, type RecordShape } from './csv-scan.ts'
+import { DELIMITERS, NO_DELIMITER, type CsvDialect } from './dialect.ts'
+import { splitFields } from './fields.ts'
+import { RecordScanner, type RecordShape } from './scan.ts'
+
+/** What is known of a column of a contract: how sources may spell it, in order of preference. */
+export type CsvColumn = {
+  readonly name: string
+  readonly required: boolean
+  readonly reading: { readonly from: readonly string[] }
+}
+
+/** What is declared of a file; the rest is found out. */
+export type CsvDeclaration = {
+  readonly delimiter?: string | undefined
+  readonly quote?: string | undefined
+  readonly header: boolean
+}
 
 /** Where a contract's columns are in the records of a file. */
 export type ColumnPlaces = {
@@ -27,6 +40,9 @@ export type CsvHead = ColumnPlaces & {
   readonly isUnusual: boolean
 }
 
+/** Bytes of the beginning of a file that are looked at; its header has to end within them. */
+export const HEAD_BYTES = 256 * 1024
+
 /** Records that are looked at to find the delimiter of a file without a header. */
 const SAMPLE = 100
 
@@ -40,8 +56,8 @@ const SAMPLE = 100
 export function readHead(
   bytes: Uint8Array,
   isWhole: boolean,
-  columns: readonly CheckedColumn[],
-  reading: Pick<FileReading, 'delimiter' | 'quote' | 'header'>,
+  columns: readonly CsvColumn[],
+  reading: CsvDeclaration,
 ): CsvHead | undefined {
   const delimiters = reading.delimiter === undefined ? DELIMITERS : [reading.delimiter]
   const heads = delimiters.flatMap((delimiter) => {
@@ -58,7 +74,7 @@ type Scored = { readonly head: CsvHead; readonly score: number }
 type Sample = {
   readonly bytes: Uint8Array
   readonly isWhole: boolean
-  readonly columns: readonly CheckedColumn[]
+  readonly columns: readonly CsvColumn[]
   readonly dialect: CsvDialect
 }
 
@@ -112,7 +128,7 @@ function withoutHeader({ bytes, isWhole, columns, dialect }: Sample): Scored[] {
 }
 
 /** Finds a contract's columns among the names in a header; one that is written just so before others of its spelling. */
-export function matchColumns(header: readonly string[], columns: readonly CheckedColumn[]): ColumnPlaces {
+export function matchColumns(header: readonly string[], columns: readonly CsvColumn[]): ColumnPlaces {
   const names = header.map((name) => name.trim())
   const plain = names.map(plainName)
   const problems: string[] = []
@@ -144,6 +160,6 @@ function placesOf(name: string, names: readonly string[]): number[] {
 }
 
 /** As names are compared: without case, spaces, `-` and `_`. */
-function plainName(name: string): string {
+export function plainName(name: string): string {
   return name.toLowerCase().replaceAll(/[\s_-]/g, '')
 }
