@@ -1,6 +1,6 @@
 import type { KnownVersion, TaskOutput } from '@cinelake/contracts'
-import type { Kysely, Transaction } from 'kysely'
-import type { OpsSchema } from './ops-schema.ts'
+import type { Kysely, Selectable, Transaction } from 'kysely'
+import type { KnownTablesTable, OpsSchema } from './ops-schema.ts'
 import type { Task } from './run-state.ts'
 
 type TableOutput = Extract<TaskOutput, { kind: 'table' }>
@@ -17,6 +17,51 @@ export async function readKnown(
   pipeline: string,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, KnownVersion>> {
+  const rows = await rowsOf(db, pipeline, names)
+  return new Map([...rows].map(([name, row]) => [name, knownFrom(row)]))
+}
+
+/**
+ * Notes what tasks have made, in the transaction that says that they did. A task makes a table at a time: of many, most
+ * are new, and those are noted together.
+ */
+export async function noteTables(
+  db: Transaction<OpsSchema>,
+  pipeline: string,
+  made: readonly Made[],
+  inChunks: <Item>(items: readonly Item[], parametersOfEach: number) => Item[][],
+): Promise<void> {
+  for (const some of inChunks(made, 1)) {
+    const rows = await rowsOf(
+      db,
+      pipeline,
+      some.map(({ output }) => output.table),
+    )
+    const fresh = new Map(some.filter(({ output }) => !rows.has(output.table)).map((one) => [one.output.table, one]))
+    for (const { output } of some) {
+      // Another transaction may note something meanwhile: then it is looked at again.
+      for (let row = rows.get(output.table); row !== undefined && !(await replace(db, pipeline, row, output));)
+        row = (await rowsOf(db, pipeline, [output.table])).get(output.table)
+    }
+    const values = [...fresh.values()].map(({ output, at }) => ({
+      pipeline,
+      name: output.table,
+      table_id: output.id ?? null,
+      version: output.version,
+      noted_at: at,
+    }))
+    for (const chunk of inChunks(values, 5)) await db.insertInto('known_tables').values(chunk).execute()
+  }
+}
+
+type Made = { readonly output: TableOutput; readonly at: Date }
+type KnownRow = Selectable<Pick<KnownTablesTable, 'name' | 'table_id' | 'version'>>
+
+async function rowsOf(
+  db: Kysely<OpsSchema>,
+  pipeline: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, KnownRow>> {
   if (names.length === 0) return new Map()
   const rows = await db
     .selectFrom('known_tables')
@@ -24,39 +69,23 @@ export async function readKnown(
     .where('pipeline', '=', pipeline)
     .where('name', 'in', names)
     .execute()
-  return new Map(rows.map(({ name, ...row }) => [name, knownFrom(row)]))
+  return new Map(rows.map((row) => [row.name, row]))
 }
 
-/** Notes what tasks have made, in the transaction that says that they did. */
-export async function noteTables(db: Transaction<OpsSchema>, pipeline: string, made: readonly Made[]): Promise<void> {
-  for (const one of made) while (!(await note(db, pipeline, one)));
-}
-
-type Made = { readonly output: TableOutput; readonly at: Date }
-
-/** @returns false when another transaction noted something meanwhile: look again */
-async function note(db: Transaction<OpsSchema>, pipeline: string, { output, at }: Made): Promise<boolean> {
-  const key = { pipeline, name: output.table }
-  const row = await db
-    .selectFrom('known_tables')
-    .select(['table_id', 'version'])
-    .where((is) => is.and(key))
-    .executeTakeFirst()
-  const before = row === undefined ? undefined : knownFrom(row)
+/** @returns false when the row is no longer what it was */
+async function replace(
+  db: Transaction<OpsSchema>,
+  pipeline: string,
+  row: KnownRow,
+  output: TableOutput,
+): Promise<boolean> {
+  const before = knownFrom(row)
   const after = newest(before, output)
   if (after === before) return true
-  const values = { table_id: after.id ?? null, version: after.version, noted_at: at }
-  if (row === undefined) {
-    await db
-      .insertInto('known_tables')
-      .values({ ...key, ...values })
-      .execute()
-    return true
-  }
   const { numUpdatedRows } = await db
     .updateTable('known_tables')
-    .set(values)
-    .where((is) => is.and({ ...key, version: Number(row.version) }))
+    .set({ table_id: after.id ?? null, version: after.version })
+    .where((is) => is.and({ pipeline, name: row.name, version: Number(row.version) }))
     .where('table_id', row.table_id === null ? 'is' : '=', row.table_id)
     .executeTakeFirst()
   return numUpdatedRows > 0n
@@ -75,12 +104,6 @@ export function newest(before: KnownVersion | undefined, output: TableOutput): K
   return before.id === undefined && id !== undefined ? { ...before, id } : before
 }
 
-function knownFrom({
-  table_id: id,
-  version,
-}: {
-  readonly table_id: string | null
-  readonly version: number | string | bigint
-}): KnownVersion {
+function knownFrom({ table_id: id, version }: KnownRow): KnownVersion {
   return { version: Number(version), ...(id === null ? {} : { id }) }
 }

@@ -172,7 +172,7 @@ async function knownTables(db: Kysely<unknown>): Promise<void> {
     .addColumn('noted_at', instant, (column) => column.notNull())
     .addPrimaryKeyConstraint('known_tables_key', ['pipeline', 'name'])
     .execute()
-  await noteHistory(db.withSchema(OPS) as Kysely<OpsSchema>)
+  await noteHistory(db.withSchema(OPS))
 }
 
 /**

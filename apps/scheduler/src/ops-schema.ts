@@ -127,6 +127,7 @@ export type KnownTablesTable = {
   /** Delta's table id; null for what was made before ids were noted. */
   table_id: string | null
   version: Count
+  /** When the table was first heard of. */
   noted_at: Date
 }
 

@@ -173,7 +173,9 @@ async function commit(db: Transaction<OpsSchema>, before: Stored, decision: Deci
   }
   await insertTasks(db, run.id, changes)
   for (const record of records) await keep(db, run.id, record)
-  await noteTables(db, run.pipeline, made(before.run, changes))
+  await noteTables(db, run.pipeline, made(before.run, changes), (items, each) =>
+    chunks(items, MAX_PARAMETERS / 2 / each),
+  )
   return revision
 }
 

@@ -30,14 +30,11 @@ const failureOf = async (work: Promise<unknown>): Promise<Error & { code?: strin
     (error: unknown) => error as Error,
   )
 
-/** An error says what is damaged, of which table, and how to get it back. */
-function expectWayBack(error: Error, table: string, file: string) {
+/** What an error lacks that says what is damaged, of which table, and how to get it back. */
+function lackingIn({ message }: Error, table: string, file: string): string[] {
   const name = table.replace('refined/', '')
-  expect(error.message).toContain('damaged')
-  expect(error.message).toContain(`table=${name} `)
-  expect(error.message).toContain(file)
-  expect(error.message).toContain(`cinelake rebuild DIR ${name}`)
-  expect(error.message).not.toMatch(/TRY_CAST/i)
+  const wanted = ['damaged', `table=${name} `, file, `cinelake rebuild DIR ${name}`]
+  return [...wanted.filter((part) => !message.includes(part)), ...(message.match(/TRY_CAST/gi) ?? [])]
 }
 
 /** The same file with a byte changed that is no part of its frame. */
@@ -63,7 +60,7 @@ describe('a damaged data file', () => {
     const error = await failureOf(bench.rows(table))
 
     expect(error.code).toBe('DELTA_FILE_DAMAGED')
-    expectWayBack(error, table.path, `${table.path}/${file}`)
+    expect(lackingIn(error, table.path, `${table.path}/${file}`)).toEqual([])
   })
 
   test('is noticed by a merge, which commits nothing', async () => {
@@ -114,7 +111,7 @@ describe('a damaged log', () => {
     for (const work of [table.snapshot(), table.append(bench.session, `SELECT 1 AS id, 'x' AS text`, once())]) {
       const error = await failureOf(work)
       expect(error.code).toBe('DELTA_LOG_CORRUPT')
-      expectWayBack(error, table.path, file)
+      expect(lackingIn(error, table.path, file)).toEqual([])
     }
   })
 
@@ -123,7 +120,7 @@ describe('a damaged log', () => {
     await rm(local(`${table.path}/_delta_log`), { recursive: true })
 
     for (const work of [table.snapshot(), table.append(bench.session, 'SELECT 1 AS id', once())]) {
-      expectWayBack(await failureOf(work), table.path, `${table.path}/_delta_log`)
+      expect(lackingIn(await failureOf(work), table.path, `${table.path}/_delta_log`)).toEqual([])
     }
   })
 
@@ -145,7 +142,7 @@ describe('a damaged log', () => {
     for (const version of [8, 9, 10, 11]) await rm(local(logFile(table.path, version, 'json')))
     await rm(local(logFile(table.path, 10, 'checkpoint.parquet')))
 
-    expectWayBack(await failureOf(table.snapshot()), table.path, '_last_checkpoint')
+    expect(lackingIn(await failureOf(table.snapshot()), table.path, '_last_checkpoint')).toEqual([])
   })
 
   test.each([
@@ -168,7 +165,7 @@ describe('a damaged log', () => {
     await changeByte(local(file))
     await rm(local(logFile(table.path, 4, 'json')))
 
-    expectWayBack(await failureOf(table.snapshot()), table.path, file)
+    expect(lackingIn(await failureOf(table.snapshot()), table.path, file)).toEqual([])
   })
 })
 

@@ -111,14 +111,19 @@ function requireNewest(table: string, listed: readonly Listed[], hint: Hint | un
 /** A log that is gone leaves data files behind; so does a first writer that died, but with its mark. */
 async function noTable(lake: Lake, table: string, options: ReadOptions): Promise<LogState | undefined> {
   const signal = signalOf(options)
-  if ((await lake.stat(begunPath(table), signal)) !== undefined) return missing(table, options.version)
-  for await (const { path } of lake.list(table, signal)) {
-    if (!path.endsWith('.parquet')) continue
-    // The first commit may have come since the log was listed.
-    if ((await lake.stat(commitPath(table, 0), signal)) !== undefined) return await readLog(lake, table, options)
-    throw new DeltaCorruptError(logFolder(table), `the log of the data files beside it (${path})`, 'none')
+  const orphan = await firstDataFile(lake, table, signal)
+  if (orphan === undefined) return missing(table, options.version)
+  // Looked at after the data files: the first commit may have come since the log was listed.
+  for await (const { path } of lake.list(logFolder(table), signal)) {
+    if (path === begunPath(table)) return missing(table, options.version)
+    if (parseLogFile(path) !== undefined) return await readLog(lake, table, options)
   }
-  return missing(table, options.version)
+  throw new DeltaCorruptError(logFolder(table), `the log of the data files beside it (${orphan})`, 'none')
+}
+
+async function firstDataFile(lake: Lake, table: string, options: CallOptions): Promise<string | undefined> {
+  for await (const { path } of lake.list(table, options)) if (path.endsWith('.parquet')) return path
+  return undefined
 }
 
 function undefinedWhenDamaged(error: unknown): undefined {

@@ -54,10 +54,10 @@ describe('what is known of a table', () => {
   test('is kept where the table has reached it', async () => {
     const snapshot = await snapshotOf(await aTable(3))
     for (const version of [0, 1, 2]) {
-      requireKnown('refined/x', snapshot, { version })
-      requireKnown('refined/x', snapshot, { version, id: snapshot.id })
+      expect(() => requireKnown('refined/x', snapshot, { version })).not.toThrow()
+      expect(() => requireKnown('refined/x', snapshot, { version, id: snapshot.id })).not.toThrow()
     }
-    requireKnown('refined/x', undefined, undefined)
+    expect(() => requireKnown('refined/x', undefined, undefined)).not.toThrow()
   })
 
   test('is not met by no table, an older state or another table', async () => {
@@ -142,12 +142,11 @@ describe('beginning a new life', () => {
   ])('comes from a table with %s as well', async (_, damage) => {
     const table = await aTable(12)
     await damage(table)
-    if (_ !== 'nothing') {
-      // A pointer and a checkpoint must not save it.
-      await rm(join(logOf(table), '_last_checkpoint'), { force: true })
-      await rm(join(logOf(table), `${'10'.padStart(20, '0')}.checkpoint.parquet`), { force: true })
-      await expect(table.snapshot()).rejects.toMatchObject({ code: 'DELTA_LOG_CORRUPT' })
-    }
+    // A pointer and a checkpoint must not save it.
+    await rm(join(logOf(table), '_last_checkpoint'), { force: true })
+    await rm(join(logOf(table), `${'10'.padStart(20, '0')}.checkpoint.parquet`), { force: true })
+    const told = await table.snapshot().catch(({ code }: { code: unknown }) => code)
+    expect(told).toBe(_ === 'nothing' ? undefined : 'DELTA_LOG_CORRUPT')
 
     const options = { ...once('rebuild', 2), restart: { formerId: 'known' } }
     const result = await table.append(bench.session, 'SELECT 42 AS id', options)

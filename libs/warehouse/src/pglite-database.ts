@@ -94,10 +94,11 @@ function fileSystemError(directory: string, thrown: unknown): Error | undefined 
   const named = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined
   const numbered = 'errno' in thrown && typeof thrown.errno === 'number' ? WASI_ERRORS[thrown.errno] : undefined
   const code = named ?? numbered ?? ''
+  const cause = thrown instanceof Error ? { cause: thrown } : {}
   if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left/i.test(reasonOf(thrown))) {
-    return new WarehouseDiskFullError(directory, { cause: thrown })
+    return new WarehouseDiskFullError(directory, cause)
   }
-  return OF_THE_DISK.has(code) ? new WarehouseDirectoryUnusableError(directory, code, { cause: thrown }) : undefined
+  return OF_THE_DISK.has(code) ? new WarehouseDirectoryUnusableError(directory, code, cause) : undefined
 }
 
 /** A database gets its name when it is whole: a process killed while it makes one leaves nothing that looks like one. */

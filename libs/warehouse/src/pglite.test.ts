@@ -88,15 +88,18 @@ describe('with one database for all tests', () => {
   })
 })
 
-/** A file system of this size, or why there is none: only root may mount one. */
-async function smallDisk(mebibytes: number): Promise<(AsyncDisposable & { readonly path: string }) | string> {
+/** A file system of this size. Skips the test, saying why, where none can be mounted: only root may. */
+async function smallDisk(
+  mebibytes: number,
+  skip: (reason: string) => never,
+): Promise<AsyncDisposable & { readonly path: string }> {
   const mountPoint = await mkdtemp(path.join(tmpdir(), 'cinelake-small-'))
   const run = promisify(execFile)
   try {
     await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', mountPoint])
   } catch (error) {
     await rm(mountPoint, { recursive: true })
-    return `no small file system can be mounted here: ${reasonOf(error).split('\n', 1)[0]}`
+    return skip(`no small file system can be mounted here: ${reasonOf(error).split('\n', 1)[0]}`)
   }
   return {
     path: mountPoint,
@@ -109,9 +112,7 @@ async function smallDisk(mebibytes: number): Promise<(AsyncDisposable & { readon
 }
 
 test.for([5, 33])('a disk of %i MiB is told to be full, by its directory', async (mebibytes, { skip }) => {
-  const disk = await smallDisk(mebibytes)
-  if (typeof disk === 'string') return skip(disk)
-  await using _ = disk
+  await using disk = await smallDisk(mebibytes, skip)
   const place = path.join(disk.path, 'warehouse')
 
   const opening = openPgliteDatabase(place)
