@@ -8,6 +8,8 @@ export type TypedColumn = { readonly name: string; readonly type: string }
  */
 export interface SqlTyper {
   createTable(name: string, columns: readonly TypedColumn[]): Promise<void>
+  /** Takes away all tables that were made so far. */
+  dropTables(): Promise<void>
   /** @throws an error with a `position` ({ line, column } from 1) when the query is wrong; others are passed on */
   describe(query: string): Promise<readonly TypedColumn[]>
 }
@@ -20,10 +22,15 @@ export type TypingSession = {
 
 /** A typer of a session of its own: the tables that it makes stay there. */
 export function createSqlTyper(session: TypingSession): SqlTyper {
+  const made: string[] = []
   return {
     async createTable(name, columns) {
+      made.push(name)
       const list = columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')
       await session.run(`CREATE TEMP TABLE ${quoteName(name)} (${list})`)
+    },
+    async dropTables() {
+      for (const name of made.splice(0)) await session.run(`DROP TABLE IF EXISTS ${quoteName(name)}`)
     },
     async describe(query) {
       return await session.describe(query)

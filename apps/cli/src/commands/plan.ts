@@ -1,4 +1,4 @@
-import { planRun } from '@cinelake/pipeline'
+import { planRun, type PlannedTask } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { withExamples, withJson } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
@@ -36,8 +36,13 @@ async function plan(folder: string, options: Options, { terminal, settings, cloc
   print(
     formatTable(
       [{ title: 'task' }, { title: 'queue' }, { title: 'needs', maxWidth: 90 }],
-      tasks.map(({ name, queue, needs }) => [name, queue, needs.join(', ')]),
+      tasks.map(({ name, queue, needs, work }) => [name, queue, [...needs, ...usesOf(work)].join(', ')]),
       { paint },
     ),
   )
+}
+
+/** Tables of other pipelines: no task of this run makes them. */
+function usesOf(work: PlannedTask['work']): string[] {
+  return work.kind === 'build' ? (work.uses ?? []).map((table) => `${table} as it is then`) : []
 }
