@@ -9,7 +9,7 @@ export interface PipelineFolder {
   /** Names in a folder, in order; none when there is no such folder. */
   list(folder: string): Promise<string[]>
   /** Another pipeline's folder, by its path from here. Undefined where none can be read from here. */
-  other?(path: string): PipelineFolder
+  readonly other?: (path: string) => PipelineFolder
 }
 
 /** A pipeline's folder on the disk. */
