@@ -15,11 +15,11 @@ type Task = { readonly name: string; readonly state: string; readonly balance: u
 export async function contentOf(cli: Cli, windows: readonly string[]): Promise<Content> {
   const json = async <T>(args: readonly string[]) => JSON.parse(await cli([...args, '--json'])) as T
   const mart: Record<string, string> = {}
-  const { tables } = await json<{ tables: { name: string }[] }>(['tables'])
-  for (const { name } of tables) {
-    const sql = `SELECT count(*) AS n, md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C"), '')) AS digest FROM "${name}" t`
+  const { tables } = await json<{ tables: { schema: string; name: string }[] }>(['tables'])
+  for (const { schema, name } of tables) {
+    const sql = `SELECT count(*) AS n, md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C"), '')) AS digest FROM "${schema}"."${name}" t`
     const { rows } = await json<{ rows: unknown[] }>(['query', sql])
-    mart[name] = JSON.stringify(rows[0])
+    mart[`${schema}.${name}`] = JSON.stringify(rows[0])
   }
   const tasks: Record<string, string> = {}
   for (const window of windows) {

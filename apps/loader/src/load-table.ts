@@ -1,11 +1,12 @@
 import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
-import { createDeltaTable, locateTable, type DeltaSnapshot, type DeltaTable } from '@cinelake/delta'
+import { createDeltaTable, locateTable, tableTakenByOther, type DeltaTable } from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { loadPipeline } from '@cinelake/pipeline'
+import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import {
+  MART,
   requireOwner,
   type ListedTable,
   type LoadOptions,
@@ -40,11 +41,12 @@ type Work = {
 
 /** Copies one version of a refined table into its SQL table, once whatever the number of deliveries. */
 export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): TaskHandler<'load'> {
+  const ownTables = createOwnTables(lake)
   return async (command, { signal, progress }) => {
     const pipeline = await loadPipeline(lake, command.pipeline, { signal })
-    const inMart = await warehouse.tables()
-    const table = servedTable(pipeline, command, schemaFor(pipeline, inMart))
-    const quality = leftBehind(table, pipeline.name, inMart)
+    const own = await ownTables(pipeline, await warehouse.tables(), signal)
+    const table = servedTable(pipeline, command, schemaFor(pipeline, own))
+    const quality = leftBehind(table, own)
     const path = await locateTable(lake, pipeline.name, command.table, { signal })
     const delta = createDeltaTable({ lake, path, clock })
     const latest = await delta.snapshot({ signal })
@@ -53,8 +55,9 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     if (wanted === undefined) throw new RefinedTableMissingError(command.table, path)
     const loaded = await warehouse.loaded(table)
 
-    const other = loaded?.pipeline !== undefined && wroteInto(latest, loaded.pipeline) ? loaded.pipeline : undefined
-    requireOwner(table, pipeline.name, loaded, other)
+    // Differs from the pipeline where another one loaded the table before.
+    const loadedBy = own.find(({ schema, name }) => schema === table.schema && name === table.name)?.pipeline
+    requireOwner(table, pipeline.name, loaded, loadedBy)
     const isOwn = loaded?.pipeline === undefined || loaded.pipeline === pipeline.name
     const plan: LoadPlan = isOwn ? planLoad(table, wanted, { ...latest, path }, loaded) : { kind: 'replace' }
     if (loaded !== undefined && (plan.kind === 'already-loaded' || plan.kind === 'superseded')) {
@@ -69,7 +72,7 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     await using session = await engine.session()
     const { version, id, rowCount } = wanted
     const basedOn = loaded?.version ?? -1
-    const takeOver = other === undefined ? {} : { takesOverFrom: other }
+    const takeOver = loadedBy === undefined ? {} : { takesOverFrom: loadedBy }
     const options = { task: taskKey(command), version, tableId: id, rowCount, basedOn, ...takeOver, signal }
     const work: Work = { session, delta, warehouse, table, version, options, progress }
     const outcome = (plan.kind === 'compare' ? await sendChanges(work, plan.since) : undefined) ?? (await sendAll(work))
@@ -146,20 +149,38 @@ function outcomeOf(
 }
 
 /**
- * Whether another pipeline has rows in this refined table, from before pipelines had tables of their own: what that one
- * loaded of it is this pipeline's.
+ * The tables of the mart that are a pipeline's: those that it loaded. Of a refined table that several pipelines wrote into,
+ * before each had tables of its own, what any of them loaded into `mart` is the owner's.
  */
-function wroteInto({ txns }: DeltaSnapshot, pipeline: string): boolean {
-  return [...txns.keys()].some((appId) => appId.startsWith(`${pipeline}@`))
+function createOwnTables(lake: Lake) {
+  // Whose a table of before is never changes.
+  const known = new Map<string, Promise<string | undefined>>()
+  const ownerOf = async (loadedBy: string, table: string, signal: AbortSignal) => {
+    const key = `${loadedBy}/${table}`
+    const found = known.get(key) ?? tableTakenByOther(lake, loadedBy, table, { signal }).then((taken) => taken?.owner)
+    known.set(key, found)
+    found.catch(() => known.delete(key))
+    return (await found) ?? loadedBy
+  }
+  return async ({ name, serve }: CheckedPipeline, loaded: readonly ListedTable[], signal: AbortSignal) => {
+    const own: ListedTable[] = []
+    for (const inMart of loaded) {
+      const { schema, pipeline } = inMart
+      const table = serve.find(({ as }) => as === inMart.name)?.table
+      if (pipeline === undefined || (pipeline !== name && table === undefined)) continue
+      const owner = schema === MART ? await ownerOf(pipeline, table ?? inMart.name, signal) : pipeline
+      if (owner === name) own.push(inMart)
+    }
+    return own
+  }
 }
 
 /** Warns of a table that analysts may still read, though no load comes there any more: the schema was changed. */
 function leftBehind(
   { schema, name }: WarehouseTable & { readonly schema: string },
-  pipeline: string,
-  inMart: readonly ListedTable[],
+  own: readonly ListedTable[],
 ): QualityResult[] {
-  const left = inMart.filter((table) => table.pipeline === pipeline && table.name === name && table.schema !== schema)
+  const left = own.filter((table) => table.name === name && table.schema !== schema)
   return left.map((table) => ({
     rule: 'left_in_schema',
     severity: 'warn',

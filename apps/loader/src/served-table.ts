@@ -32,14 +32,15 @@ export class RefinedTableMissingError extends TerminalError {
 /**
  * The schema of a pipeline's tables. A pipeline whose text names none, and that has tables in `mart` from before pipelines
  * had schemas of their own, goes on there: analysts know them by that name.
+ * @param loaded the pipeline's own tables
  */
 export function schemaFor(
   { name, schema }: Pick<CheckedPipeline, 'name' | 'schema'>,
-  loaded: readonly Pick<ListedTable, 'schema' | 'pipeline'>[],
+  loaded: readonly Pick<ListedTable, 'schema'>[],
 ): string {
   if (schema !== undefined) return schema
   const usual = defaultSchema(name)
-  const has = new Set(loaded.filter(({ pipeline }) => pipeline === name).map((table) => table.schema))
+  const has = new Set(loaded.map((table) => table.schema))
   return has.has(MART) && !has.has(usual) ? MART : usual
 }
 

@@ -1,4 +1,4 @@
-import { TerminalError } from '@cinelake/core'
+import { TerminalError, TransientError } from '@cinelake/core'
 
 /** The pipeline has no model of the name that a command gives. */
 export class ModelUnknownError extends TerminalError {
@@ -18,6 +18,18 @@ export class BuildInputMissingError extends TerminalError {
     super(
       `a model's input is not in the lake [model=${model} table=${table} version=${version ?? 'none given'}]: expected the table that the plan made before it; run the window again from the task that makes it`,
       { model, table, version },
+    )
+  }
+}
+
+/** A table of another pipeline that a model uses was not made yet. The other pipeline may be about to. */
+export class UsedTableMissingError extends TransientError {
+  readonly code = 'BUILD_USED_TABLE_MISSING'
+  constructor(model: string, table: string) {
+    const [pipeline = '', name = ''] = table.split('.')
+    super(
+      `a table of another pipeline is not there yet [model=${model} table=${table}]: expected the pipeline ${pipeline} to have made ${name}, got none; run ${pipeline} first, then this window again`,
+      { model, table, pipeline },
     )
   }
 }

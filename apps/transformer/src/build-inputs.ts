@@ -1,10 +1,11 @@
 import type { Build } from '@cinelake/contracts'
 import type { Clock } from '@cinelake/core'
-import { createDeltaTable, locateTable, type ParquetSql } from '@cinelake/delta'
+import { createDeltaTable, type ParquetSql } from '@cinelake/delta'
 import { identifier } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { BuildInputMissingError } from './build-errors.ts'
+import { locateInput } from './used-tables.ts'
 
 type Deps = { readonly lake: Lake; readonly clock: Clock; readonly session: ParquetSql; readonly signal: AbortSignal }
 
@@ -24,7 +25,7 @@ export async function openInputs(
     const pinned = command.inputs.find((input) => input.table === name)
     if (pinned === undefined) throw new BuildInputMissingError(model.name, name, null)
     const { version, id } = pinned
-    const path = await locateTable(lake, command.pipeline.name, name, { signal })
+    const path = await locateInput(lake, command.pipeline.name, name, { signal })
     const table = createDeltaTable({ lake, path, clock })
     const view = await table.view(session, { version, id, signal })
     if (view === undefined) throw new BuildInputMissingError(model.name, name, version)

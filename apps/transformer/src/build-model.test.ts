@@ -495,6 +495,48 @@ describe('inputs', () => {
   })
 })
 
+describe('tables of another pipeline', () => {
+  const model = aModel({ sql: 'SELECT id, amount FROM "ott.rates" AS rates', inputs: ['ott.rates'] })
+
+  test('are read in their newest version, which further attempts and models of the window read as well', async () => {
+    await using place = await given(model)
+    await place.writeOther('refined/ott/rates', orders([1, 10]))
+    const command = await place.command({ day: 1, orders: 'none' })
+    place.failNextCommitOf('refined/shop/sales/')
+    await expect(place.build(command)).rejects.toThrow('killed')
+    await place.writeOther('refined/ott/rates', orders([1, 11]))
+
+    expect(outcomeOf(await place.build(command))).toBe('committed')
+    expect(await place.sales()).toEqual(['1 10'])
+    expect(outcomeOf(await place.build({ ...command, generation: 2 }))).toBe('committed')
+    expect(await place.sales()).toEqual(['1 11'])
+    expect(outcomeOf(await place.build(command))).toBe('already-committed')
+    expect(outcomeOf(await place.build(await place.command({ day: 2, orders: 'none' })))).toBe('unchanged')
+  })
+
+  test('are found where they were before pipelines had folders of their own', async () => {
+    await using place = await given(model)
+    await place.writeOther('refined/rates', orders([3, 30]))
+
+    await place.run({ day: 1, orders: 'none' })
+
+    expect(await place.sales()).toEqual(['3 30'])
+  })
+
+  test('are waited for where they are not there yet', async () => {
+    await using place = await given(model)
+    const command = await place.command({ day: 1, orders: 'none' })
+
+    await expect(place.build(command)).rejects.toMatchObject({
+      code: 'BUILD_USED_TABLE_MISSING',
+      retryable: true,
+      message: expect.stringMatching(/expected the pipeline ott to have made rates.*run ott first/),
+    })
+    await place.writeOther('refined/ott/rates', orders([1, 10]))
+    expect(outcomeOf(await place.build(command))).toBe('committed')
+  })
+})
+
 function orders(...rows: readonly (readonly [number, number | null])[]): string {
   const values = rows.map(([id, amount]) => `(${id}, ${amount ?? 'NULL'})`)
   const list = values.length === 0 ? '(NULL, NULL)' : values.join(', ')
@@ -567,6 +609,12 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
     const header = aCommandHeader({ run: `shop@${label}`, task: `build ${model.name}`, generation, window })
     return { ...header, pipeline: { name: 'shop', digest }, kind: 'build', model: model.name, inputs }
   }
+  let written = 0
+  const writeOther = async (path: string, query: string): Promise<void> => {
+    written += 1
+    const txn = { appId: `ott@2026-03-01/build rates ${written}`, version: 1 }
+    await createDeltaTable({ lake: disk, path, clock }).overwrite(session, query, { txn })
+  }
   const rows = async <Row>(name: string, columns: string, order: string): Promise<Row[]> => {
     await using view = await table(name).view(session)
     return view === undefined
@@ -578,6 +626,8 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
     command,
     /** The text of the model changes. */
     become,
+    /** Another pipeline's table. */
+    writeOther,
     build: (given: Build) => build(given, context),
     async run(day: Day) {
       last = await command(day)

@@ -26,6 +26,7 @@ import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { checkModelSql } from './own-sql.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { readTarget, tableOutput, untouched } from './target-table.ts'
+import { locateInput, withUsedTables } from './used-tables.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -57,7 +58,8 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const path = await locateTable(lake, pipeline.name, model.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
     const { snapshot, life } = await readTarget(table, given, signal)
-    const command = await withNewestInputs(given, snapshot, { lake, clock, signal })
+    const asked = await withUsedTables(given, model, { lake, clock, signal })
+    const command = await withNewestInputs(asked, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
@@ -73,7 +75,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     progress({ rowCount: checks.balance.in })
     const rejects = { table: model.name, query: rejectedQuery(model, staged.aside), rowCount: checks.balance.rejected }
     // Rejects of a try that knew less are not those of this one.
-    const edition = command === given ? {} : { edition: pinsOf(command) }
+    const edition = command === asked ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
     const { txn, basedOn } = plan
     const { evolve } = takenOn
@@ -95,7 +97,7 @@ async function withNewestInputs(
 ): Promise<Build> {
   if (snapshot !== undefined && isCommitted(command, snapshot)) return command
   const inputs = await newestInputs(command.inputs, snapshot, async (name) => {
-    const path = await locateTable(lake, command.pipeline.name, name, { signal })
+    const path = await locateInput(lake, command.pipeline.name, name, { signal })
     return await createDeltaTable({ lake, path, clock }).snapshot({ signal })
   })
   return inputs === command.inputs ? command : { ...command, inputs }

@@ -17,6 +17,6 @@ export async function warnOfTakenTable(
   if (taken === undefined) return []
   const detail =
     `${taken.path} is the table of pipeline ${taken.owner}, into which ${pipeline} wrote as well: ${table} begins here ` +
-    `without those rows; make it from raw with: cinelake rebuild ${table}`
+    `without those rows; to have them, rebuild it from raw: cinelake rebuild DIR ${table}, with the folder of ${pipeline}`
   return [{ rule: 'table_of_its_own', severity: 'warn', checked: 1, failed: 1, detail }]
 }

@@ -40,6 +40,7 @@ export {
   refinedPath,
   rejectsPath,
   sharedSnapshotPath,
+  usedVersionPath,
   type RawKind,
 } from './layout.ts'
 export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest } from './manifest.ts'

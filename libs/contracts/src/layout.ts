@@ -76,6 +76,11 @@ export function rejectsPath(pipeline: string, table: string): string {
   return `${REFINED}/${pipeline}/${REJECTS}/${table}`
 }
 
+/** Which version of another pipeline's table the builds of a window read; a re-run of the window decides for itself. */
+export function usedVersionPath(pipeline: string, windowLabel: string, table: string, generation: number): string {
+  return `${REFINED}/${pipeline}/_uses/${windowLabel}/${table}${suffixOf(generation)}.json`
+}
+
 export function formerRefinedPath(table: string): string {
   return `${REFINED}/${table}`
 }

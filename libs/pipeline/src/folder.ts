@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { compare } from './problem.ts'
 
 /** The text files of a pipeline. Paths are relative to its folder, with `/`. */
@@ -8,6 +8,8 @@ export interface PipelineFolder {
   read(file: string): Promise<string | undefined>
   /** Names in a folder, in order; none when there is no such folder. */
   list(folder: string): Promise<string[]>
+  /** Another pipeline's folder, by its path from here. Undefined where none can be read from here. */
+  readonly other?: (path: string) => PipelineFolder
 }
 
 /** A pipeline's folder on the disk. */
@@ -22,6 +24,7 @@ export function openFolder(root: string): PipelineFolder {
     async list(folder) {
       return [...((await unlessMissing(readdir(join(root, folder)))) ?? [])].sort(compare)
     },
+    other: (path) => openFolder(resolve(root, path)),
   }
 }
 

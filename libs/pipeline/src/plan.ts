@@ -1,4 +1,5 @@
 import type { Queue, TableName } from '@cinelake/contracts'
+import type { CheckedModel } from './checked/model.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import type { FilesDataset } from './checked/files-source.ts'
 import type { RestDataset } from './checked/rest-source.ts'
@@ -22,7 +23,13 @@ export type PlannedTask = {
         readonly incremental: boolean
       }
     | { readonly kind: 'refine'; readonly dataset: string }
-    | { readonly kind: 'build'; readonly model: string; readonly inputs: readonly string[] }
+    | {
+        readonly kind: 'build'
+        readonly model: string
+        readonly inputs: readonly string[]
+        /** Tables of other pipelines that it reads besides, each in the version that is the newest when it is built first. */
+        readonly uses?: readonly string[]
+      }
     | { readonly kind: 'load'; readonly table: string }
 }
 
@@ -38,7 +45,7 @@ export function planRun(pipeline: CheckedPipeline): PlannedTask[] {
       name: buildName(model.name),
       queue: 'transformer',
       needs: model.inputs.flatMap(made),
-      work: { kind: 'build', model: model.name, inputs: model.inputs },
+      work: buildOf(model, new Set(pipeline.uses)),
     })),
     ...pipeline.serve.map((served): PlannedTask => ({
       name: `load ${served.table}`,
@@ -74,6 +81,12 @@ export function expandDiscovered(
     }
     return [ingest, refineTask(names[index] ?? dataset, ingest.name)]
   })
+}
+
+function buildOf({ name, inputs }: CheckedModel, used: ReadonlySet<string>): PlannedTask['work'] {
+  const uses = inputs.filter((input) => used.has(input))
+  const own = inputs.filter((input) => !used.has(input))
+  return { kind: 'build', model: name, inputs: own, ...(uses.length === 0 ? {} : { uses }) }
 }
 
 function discoverTask(source: CheckedSource): PlannedTask {

@@ -3,6 +3,7 @@ import { checkDatasets } from './check/check-datasets.ts'
 import { checkModels } from './check/check-models.ts'
 import { checkPlaceholders, type Known } from './check/check-placeholders.ts'
 import { checkServe } from './check/check-serve.ts'
+import { checkUses, type OtherPipeline } from './check/check-uses.ts'
 import { Tables, type TablePlaces } from './check/tables.ts'
 import { CheckedPipeline, type RetryPolicy, type Schedule } from './checked/pipeline.ts'
 import { openFolder, type PipelineFolder } from './folder.ts'
@@ -33,17 +34,22 @@ const PIPELINE_FILE = 'pipeline.yaml'
 export async function readPipeline(folder: string | PipelineFolder, options: ReadOptions = {}): Promise<ReadResult> {
   const files = typeof folder === 'string' ? openFolder(folder) : folder
   const problems = new Problems()
-  const tables = new Tables(options.typer, problems)
-  const pipeline = await check(files, options, { problems, tables })
+  const { pipeline, tables } = await check(files, options, problems, [])
   const read = { problems: problems.sorted(), places: tables.places }
   return pipeline === undefined || problems.hasErrors ? read : { pipeline, ...read }
 }
 
+/** What is read before the rest is: as far as other pipelines that use its tables have to know it. */
+type Read = { readonly pipeline?: CheckedPipeline; readonly name?: string; readonly tables: Tables }
+
+/** @param readers the pipelines that use this one, from the outermost on */
 async function check(
   folder: PipelineFolder,
   options: ReadOptions,
-  { problems, tables }: { readonly problems: Problems; readonly tables: Tables },
-): Promise<CheckedPipeline | undefined> {
+  problems: Problems,
+  readers: readonly string[],
+): Promise<Read> {
+  const tables = new Tables(options.typer, problems)
   const content = await folder.read(PIPELINE_FILE)
   if (content === undefined) {
     problems.error(
@@ -51,34 +57,71 @@ async function check(
       'there is no pipeline.yaml',
       'name a folder that has one, or make one with `cinelake init DIR`',
     )
-    return undefined
+    return { tables }
   }
   const text = readYaml(PIPELINE_FILE, content, problems)
   await checkPlaceholders(text, options, problems)
   const parts = checkShape(PipelineText, text, problems, FALLBACK)
-  if (parts === undefined) return undefined
+  if (parts === undefined) return { tables }
+  const name = parts.pipeline
   const schedule = readSchedule(parts, text, problems)
   const retry = readRetry(parts, text, problems)
+  // First, as what it makes in the typer is dropped again.
+  const uses = await checkUses(parts, {
+    text,
+    folder,
+    tables,
+    problems,
+    readers: [...readers, name],
+    readOther: async (other) => await readOther(other, options, [...readers, name]),
+  })
   claimUnusable(text, parts, tables)
   const { sources, datasets } = await checkDatasets(parts, { text, folder, tables, problems })
   const models = await checkModels(parts, { text, folder, tables, sources, problems })
   const serve = checkServe(parts, { text, datasets, models, tables, problems })
-  if (problems.hasErrors || (options.typer === undefined && (await hasModels(parts, folder)))) return undefined
+  warnOfUnread(uses, models, text, problems)
+  if (problems.hasErrors || (options.typer === undefined && (await hasModels(parts, folder)))) return { name, tables }
   const description = parts.description === undefined ? {} : { description: parts.description }
   const schema = parts.schema === undefined ? {} : { schema: parts.schema }
   // Parsed once more, which puts every key in the schema's order: the same pipeline always has the same digest.
-  return CheckedPipeline.parse({
+  const pipeline = CheckedPipeline.parse({
     format: 1,
-    name: parts.pipeline,
+    name,
     ...description,
     ...schema,
     schedule,
     retry,
     sources,
     datasets,
+    ...(uses.length === 0 ? {} : { uses }),
     models,
     serve,
   })
+  return { pipeline, name, tables }
+}
+
+/** Reads the text of a pipeline whose tables are used. What this machine has for it does not matter here. */
+async function readOther(
+  folder: PipelineFolder,
+  { typer }: ReadOptions,
+  readers: readonly string[],
+): Promise<OtherPipeline> {
+  const problems = new Problems()
+  const { name = '', tables } = await check(folder, { typer }, problems, readers)
+  return { name, tables, problems: problems.sorted() }
+}
+
+function warnOfUnread(
+  uses: readonly string[],
+  models: readonly CheckedPipeline['models'][number][],
+  text: YamlText,
+  problems: Problems,
+): void {
+  const read = new Set(models.flatMap(({ inputs }) => inputs))
+  const unread = problems.hasErrors ? [] : uses.filter((name) => !read.has(name))
+  for (const name of unread) {
+    problems.warning(text.at(['uses']), `no model reads \`${name}\``, 'remove it from `uses`')
+  }
 }
 
 /** What stands in for keys of the top that are wrong, so that the rest can still be looked at. */

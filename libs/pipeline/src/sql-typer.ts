@@ -10,6 +10,8 @@ export interface SqlTyper {
   createTable(name: string, columns: readonly TypedColumn[]): Promise<void>
   /** What keeps a text from being SQL of a pipeline over these tables. */
   audit(sql: string, options: SqlAudit): Promise<readonly SqlRefusal[]>
+  /** Takes away all tables that were made so far. */
+  dropTables(): Promise<void>
   /** @throws an error with a `position` ({ line, column } from 1) when the query is wrong; others are passed on */
   describe(query: string): Promise<readonly TypedColumn[]>
 }
@@ -35,13 +37,18 @@ export type TypingSession = {
 
 /** A typer of a session of its own: the tables that it makes stay there. */
 export function createSqlTyper(session: TypingSession): SqlTyper {
+  const made: string[] = []
   return {
     async createTable(name, columns) {
+      made.push(name)
       const list = columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')
       await session.run(`CREATE TEMP TABLE ${quoteName(name)} (${list})`)
     },
     async audit(sql, options) {
       return await session.audit(sql, options)
+    },
+    async dropTables() {
+      for (const name of made.splice(0)) await session.run(`DROP TABLE IF EXISTS ${quoteName(name)}`)
     },
     async describe(query) {
       return await session.describe(query)

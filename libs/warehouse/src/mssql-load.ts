@@ -126,13 +126,17 @@ async function loadedFree(
 }
 
 /** Makes the schema of a table where there is none: who may read `mart` may read it as well. */
-async function addSchema(session: MssqlSession, table: WarehouseTable): Promise<void> {
+async function addSchema(session: MssqlSession, location: string, table: WarehouseTable): Promise<void> {
   const schema = schemaOf(table)
   const { rows } = await session.run<{ id: number | null }>(mssql.HAS_SCHEMA, [schema])
   if (rows[0]?.id != null) return
+  // The first loads of a pipeline may come at once.
+  const lock = `cinelake schema ${schema}`
+  await requireLock(session, location, lock, 'Session', PUBLISH_PATIENCE_MS)
   await session.run(mssql.addSchema(schema))
   const readers = await session.run<{ name: string }>(mssql.READERS)
   for (const { name } of readers.rows) await session.run(mssql.grantSelect(schema, name))
+  await releaseLock(session, lock)
 }
 
 /**
@@ -150,7 +154,7 @@ async function load<Result>(
       const lock = `cinelake load ${recordName(table)}@${options.version}`
       await requireLock(session, pool.location, lock, 'Session', LOAD_PATIENCE_MS)
       const before = await loadedFree(session, table, options)
-      await addSchema(session, table)
+      await addSchema(session, pool.location, table)
       const result = await work(session, before)
       await releaseLock(session, lock)
       return result

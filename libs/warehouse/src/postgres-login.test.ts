@@ -135,6 +135,15 @@ describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason
     })
     await all.sql(`GRANT USAGE, CREATE ON SCHEMA mart TO ${loader.name}`)
     expect(await load()).toMatchObject({ outcome: 'replaced' })
+
+    const inShop = async () =>
+      await warehouse.replace({ ...titles, schema: 'shop' }, batches(manyTitles(2)), { task: 't', version: 1 })
+    await expect(inShop()).rejects.toMatchObject({
+      code: 'WAREHOUSE_REFUSED',
+      message: expect.stringMatching(/no permission.*and on the pipeline's own/),
+    })
+    await all.sql(`CREATE SCHEMA shop; GRANT USAGE, CREATE ON SCHEMA shop TO ${loader.name}`)
+    expect(await inShop()).toMatchObject({ outcome: 'replaced' })
   })
 
   test('what the mart gives by default to analysts they have from the first load on', async () => {

@@ -1,4 +1,4 @@
-import { planRun } from '@cinelake/pipeline'
+import { planRun, type PlannedTask } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { againstAsJson, changesAgainst, formatAgainst } from '../against.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
@@ -67,10 +67,15 @@ async function plan(
   print(
     formatTable(
       [{ title: 'task' }, { title: 'queue' }, { title: 'needs', maxWidth: 90 }],
-      tasks.map(({ name, queue, needs }) => [name, queue, needs.join(', ')]),
+      tasks.map(({ name, queue, needs, work }) => [name, queue, [...needs, ...usesOf(work)].join(', ')]),
       { paint },
     ),
   )
   const changes = formatChanges(changed, paint)
   if (changes !== '') print(`\n${changes}`)
+}
+
+/** Tables of other pipelines: no task of this run makes them. */
+function usesOf(work: PlannedTask['work']): string[] {
+  return work.kind === 'build' ? (work.uses ?? []).map((table) => `${table} as it is then`) : []
 }

@@ -55,6 +55,7 @@ export function withFiles(folder: string, files: Readonly<Record<string, string>
       )
       return [...new Set([...(await there.list(below)), ...own])].sort()
     },
+    ...(there.other === undefined ? {} : { other: there.other }),
   }
 }
 

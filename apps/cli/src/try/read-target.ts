@@ -63,7 +63,7 @@ function datasetsOf(document: Document): string[] {
 /** The pipeline's text with this dataset, and those whose rows it is made of, alone. */
 function alone(document: Document, source: string, dataset: string, mode: string): string {
   const copy = parseDocument(textOf(document))
-  for (const key of ['models', 'serve']) copy.delete(key)
+  for (const key of ['models', 'serve', 'uses']) copy.delete(key)
   for (const other of keysOf(copy, ['sources'])) if (other !== source) copy.deleteIn(['sources', other])
   for (const kept of withoutOthers(copy, source, dataset)) {
     const place = ['sources', source, 'datasets', kept]

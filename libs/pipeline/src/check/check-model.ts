@@ -153,7 +153,8 @@ async function checkRowsIn(
     return undefined
   }
   const others = parsed.tables.filter(
-    (table) => table.qualifier !== undefined || !inputs.includes(tables.nameOf(table.name) ?? ''),
+    (table) =>
+      table.qualifier !== undefined || !inputs.includes(tables.usedName(table.name) ?? tables.nameOf(table.name) ?? ''),
   )
   for (const { name, offset } of others) {
     problems.error(at(offset), `\`rowsIn\` reads \`${name}\`, which the model does not`, suggest(name, inputs))

@@ -8,6 +8,8 @@ import type { DatabaseSource } from '../checked/database-source.ts'
 import type { CheckedSource } from '../checked/source.ts'
 import { readModel, type Model } from '../text/read-model.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
+import { parseQuery, type SqlTable } from '../sql/parse.ts'
+import { rewriteUsedTables } from '../sql/used-tables.ts'
 import { tableName } from '../text/schema-words.ts'
 import type { YamlText } from '../text/yaml-text.ts'
 import { checkModel, type Inputs } from './check-model.ts'
@@ -24,7 +26,8 @@ export type ModelsContext = {
 
 /** Reads the models, finds their inputs and their order, and checks them one after another. */
 export async function checkModels(pipeline: PipelineText, context: ModelsContext): Promise<CheckedModel[]> {
-  const models = await readModels(pipeline.models?.path ?? 'models', context)
+  const written = await readModels(pipeline.models?.path ?? 'models', context)
+  const models = written.map((model) => withUsedTables(model, context.tables))
   const inputs = new Map(models.map((model) => [model.name, inputsOf(model, context)] as const))
   const { order, circles } = orderByNeeds(new Map([...inputs].map(([name, found]) => [name, found.names])))
   for (const circle of circles) reportCircle(circle, models, context)
@@ -84,26 +87,66 @@ function inputsOf(model: Model, context: ModelsContext): Inputs {
   const inputs = new Set<string>()
   let areAll = true
   for (const table of model.parsed.tables) {
-    const known = tables.nameOf(table.name)
-    const at = model.at(table.offset)
-    if (known === undefined || table.qualifier !== undefined) areAll = false
-    if (table.qualifier !== undefined) {
-      problems.error(
-        at,
-        `\`${table.qualifier}.${table.name}\` is a table of some schema`,
-        known === undefined
-          ? `models read datasets and models by their bare names: ${suggest(table.name, tables.names)}`
-          : `models read datasets and models by their bare names: write \`${known}\``,
-      )
-    } else if (known !== undefined) inputs.add(known)
-    else
-      problems.error(
-        at,
-        `unknown table \`${table.name}\``,
-        undeclared(table.name, context) ?? suggest(table.name, tables.names, 'declare a dataset first'),
-      )
+    const known = table.qualifier === undefined ? tables.usedName(table.name) : undefined
+    if (known !== undefined) inputs.add(known)
+    else areAll = noteOwn(table, { model, inputs, context }) && areAll
   }
   return { names: [...inputs].sort(), areAll }
+}
+
+/** Notes a dataset or a model as an input. @returns whether it is one */
+function noteOwn(
+  { name, qualifier, offset }: SqlTable,
+  { model, inputs, context }: { readonly model: Model; readonly inputs: Set<string>; readonly context: ModelsContext },
+): boolean {
+  const { tables, problems } = context
+  const known = tables.nameOf(name)
+  const at = model.at(offset)
+  if (qualifier !== undefined) {
+    problems.error(
+      at,
+      `\`${qualifier}.${name}\` is a table of some schema, or of a pipeline that \`uses\` does not name`,
+      known === undefined
+        ? `to read a table of the pipeline \`${qualifier}\`, add \`uses: [${qualifier}.${name}]\` to pipeline.yaml; the pipeline's own tables are read by their bare names: ${suggest(name, tables.names)}`
+        : `models read datasets and models by their bare names: write \`${known}\`; to read that of the pipeline \`${qualifier}\`, add \`uses: [${qualifier}.${name}]\` to pipeline.yaml`,
+    )
+    return false
+  }
+  if (known !== undefined) {
+    inputs.add(known)
+    return true
+  }
+  const inOther = tables.usedNames.find((used) => used.toLowerCase().endsWith(`.${name.toLowerCase()}`))
+  problems.error(
+    at,
+    `unknown table \`${name}\``,
+    inOther === undefined
+      ? (undeclared(name, context) ?? suggest(name, tables.names, 'declare a dataset first'))
+      : `tables of other pipelines are read with the pipeline's name: write \`${inOther}\``,
+  )
+  return false
+}
+
+/** The model with the tables of other pipelines under the names by which a build offers them. */
+function withUsedTables(model: Model, tables: Tables): Model {
+  const nameOf = (qualifier: string, name: string) => tables.usedName(`${qualifier}.${name}`)
+  const rewritten = model.parsed === undefined ? undefined : rewriteUsedTables(model.sql, model.parsed, nameOf)
+  const { rowsIn } = model.header
+  const parsedRowsIn = rowsIn === undefined ? undefined : parseQuery(rowsIn)
+  const rewrittenRowsIn =
+    rowsIn === undefined || parsedRowsIn === undefined || 'message' in parsedRowsIn
+      ? undefined
+      : rewriteUsedTables(rowsIn, parsedRowsIn, nameOf)
+  const header = rewrittenRowsIn === undefined ? model.header : { ...model.header, rowsIn: rewrittenRowsIn.sql }
+  if (rewritten === undefined) return { ...model, header }
+  const parsed = parseQuery(rewritten.sql)
+  return {
+    ...model,
+    header,
+    sql: rewritten.sql,
+    parsed: 'message' in parsed ? undefined : parsed,
+    at: (offset) => model.at(rewritten.before(offset)),
+  }
 }
 
 /** A table that is copied because a pattern says so has no contract, hence no columns that a model could be checked by. */

@@ -16,6 +16,7 @@ export class Tables {
   readonly #problems: Problems
   readonly #claimed = new Map<string, { readonly name: string; readonly place: Place }>()
   readonly #usable = new Map<string, RefinedTable>()
+  readonly #used = new Map<string, string>()
 
   constructor(typer: SqlTyper | undefined, problems: Problems) {
     this.typer = typer
@@ -49,6 +50,24 @@ export class Tables {
     this.#usable.set(table.name.toLowerCase(), table)
     await this.typer?.createTable(table.name, table.columns)
     return true
+  }
+
+  /**
+   * Makes a table of another pipeline known, under `pipeline.table`.
+   * @param table undefined where its columns are not known
+   */
+  async use(name: string, table: RefinedTable | undefined): Promise<void> {
+    this.#used.set(name.toLowerCase(), name)
+    if (table !== undefined) await this.add(table, true)
+  }
+
+  /** The name as `pipeline.table` of a table of another pipeline that this one uses. */
+  usedName(name: string): string | undefined {
+    return this.#used.get(name.toLowerCase())
+  }
+
+  get usedNames(): string[] {
+    return [...this.#used.values()]
   }
 
   /** A table whose columns are known. */

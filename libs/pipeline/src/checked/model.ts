@@ -21,7 +21,7 @@ export const CheckedModel = z.object({
    * is not part of the table: a row in which it is not NULL is rejected, for the rule that it names.
    */
   sql: z.string(),
-  /** Datasets and models that it reads, found by parsing. */
+  /** Datasets and models that it reads, found by parsing; those of other pipelines as `pipeline.table`, which is their name in the SQL. */
   inputs: z.array(z.string()),
   usesWindow: z.boolean(),
   materialization: Materialization,

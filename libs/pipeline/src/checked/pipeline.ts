@@ -37,6 +37,8 @@ export const CheckedPipeline = z.object({
   retry: RetryPolicy,
   sources: z.array(CheckedSource),
   datasets: z.array(CheckedDataset),
+  /** Tables of other pipelines that models read, as `pipeline.table`. */
+  uses: z.array(z.string()).optional(),
   /** In dependency order. */
   models: z.array(CheckedModel),
   serve: z.array(ServedTable),

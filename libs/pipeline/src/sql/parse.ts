@@ -4,12 +4,20 @@ import { codeUnits } from './position.ts'
 /** A name in SQL, with its offset in the text in UTF-16 code units. */
 export type SqlName = { readonly name: string; readonly qualifier: string | undefined; readonly offset: number }
 
+/** A table where a query reads it. */
+export type SqlTable = SqlName & {
+  /** Where its name ends. */
+  readonly end: number
+  /** Whether the query gives it another name. */
+  readonly hasAlias: boolean
+}
+
 export type SqlSyntaxError = { readonly message: string; readonly offset: number }
 
 /** What a query's text says by itself. */
 export type ParsedQuery = {
   /** Tables that it reads, each time that it names one; common table expressions are none. */
-  readonly tables: readonly SqlName[]
+  readonly tables: readonly SqlTable[]
   /** Columns that it names; parameters of lambdas are none. */
   readonly columns: readonly SqlName[]
   /** Where an ascending ORDER BY leaves open where NULLs go. */
@@ -45,7 +53,11 @@ export function parseCondition(condition: string): ParsedQuery | SqlSyntaxError 
   const parsed = parseQuery(`${BEFORE}${condition}\n)`)
   if ('message' in parsed) return { ...parsed, offset: Math.max(0, parsed.offset - BEFORE.length) }
   const columns = parsed.columns.map((column) => ({ ...column, offset: column.offset - BEFORE.length }))
-  const tables = parsed.tables.map((table) => ({ ...table, offset: table.offset - BEFORE.length }))
+  const tables = parsed.tables.map((table) => ({
+    ...table,
+    offset: table.offset - BEFORE.length,
+    end: table.end - BEFORE.length,
+  }))
   return { ...parsed, columns, tables }
 }
 
@@ -55,7 +67,7 @@ type Node = Readonly<Record<string, unknown>>
 type Scope = { readonly tables: ReadonlySet<string>; readonly parameters: ReadonlySet<string> }
 type Found = {
   readonly sql: string
-  readonly tables: SqlName[]
+  readonly tables: SqlTable[]
   readonly columns: SqlName[]
   readonly topAggregates: string[]
   openNullOrder: boolean
@@ -116,12 +128,16 @@ function scopeInside(node: Node, scope: Scope, found: Found): Scope {
 
 function noteTable(table: Node, scope: Scope, found: Found): void {
   const name = nameOf(table['name'])
-  const qualifier = isNode(table['schema']) ? nameOf(table['schema']) : undefined
+  // `catalog.schema.table` is a table of nothing that a model may read.
+  const parts = [table['catalog'], table['schema']].filter(isNode)
+  const qualifier = parts.length === 0 ? undefined : parts.map(nameOf).join('.')
   if (qualifier === undefined && scope.tables.has(name.toLowerCase())) return
   found.tables.push({
     name,
     qualifier,
-    offset: offsetOf(qualifier === undefined ? table['name'] : table['schema'], found.sql),
+    offset: spanOf(parts[0] ?? table['name'], found.sql).start,
+    end: spanOf(table['name'], found.sql).end,
+    hasAlias: isNode(table['alias']),
   })
 }
 
@@ -129,7 +145,7 @@ function noteColumn(column: Node, scope: Scope, found: Found): void {
   const name = nameOf(column['name'])
   const qualifier = isNode(column['table']) ? nameOf(column['table']) : undefined
   if (scope.parameters.has((qualifier ?? name).toLowerCase())) return
-  found.columns.push({ name, qualifier, offset: offsetOf(column['name'], found.sql) })
+  found.columns.push({ name, qualifier, offset: spanOf(column['name'], found.sql).start })
 }
 
 function noteClauses(node: Node, found: Found): void {
@@ -149,9 +165,10 @@ function nameOf(identifier: unknown): string {
 
 const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
 
-function offsetOf(identifier: unknown, sql: string): number {
+function spanOf(identifier: unknown, sql: string): { readonly start: number; readonly end: number } {
   const span = isNode(identifier) ? identifier['span'] : undefined
-  return isNode(span) && typeof span['start'] === 'number' ? codeUnits(sql, span['start']) : 0
+  const at = (offset: unknown) => (typeof offset === 'number' ? codeUnits(sql, offset) : 0)
+  return isNode(span) ? { start: at(span['start']), end: at(span['end']) } : { start: 0, end: 0 }
 }
 
 function isNode(value: unknown): value is Node {

@@ -1,7 +1,7 @@
 import { WINDOW_LENGTHS } from '@cinelake/core'
 import { z } from 'zod'
 import { mapping } from './check-shape.ts'
-import { duration, martSchema, plainName, tableName } from './schema-words.ts'
+import { duration, martSchema, plainName, tableName, usedTable } from './schema-words.ts'
 import { SourceText } from './source-schema.ts'
 
 const text = z.string().min(1, 'expected a text that is not empty')
@@ -35,6 +35,20 @@ export const PipelineText = mapping({
     maxBackoff: duration.optional().describe('Default: `1m`.'),
   }).optional(),
   sources: z.record(plainName, SourceText).describe('The systems that data comes from.'),
+  uses: z
+    .array(
+      z.union([
+        usedTable,
+        mapping({
+          table: usedTable.describe('`pipeline.table`.'),
+          from: text
+            .optional()
+            .describe("The other pipeline's folder, relative to this one. Default: `../<pipeline>`."),
+        }),
+      ]),
+    )
+    .optional()
+    .describe('Tables of other pipelines that models read.'),
   models: mapping({ path: text.optional().describe('Folder of the models. Default: `models`.') }).optional(),
   serve: z
     .array(z.union([text, servedTable]))

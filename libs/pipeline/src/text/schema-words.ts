@@ -26,6 +26,14 @@ export const martSchema = z
     'expected a name that neither the platform nor a database has for itself (ops, loader, public, dbo, sys, guest, information_schema, pg_…, db_…)',
   )
 
+/** A table of another pipeline: `ott.dim_title`. */
+export const usedTable = z
+  .string()
+  .regex(
+    /^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z][A-Za-z0-9_]*$/,
+    'expected a pipeline and its table with a point between them, such as `ott.dim_title`',
+  )
+
 export const duration = z
   .string()
   .regex(/^\d+(ms|s|m|h|d)$/, 'expected a number and a unit (`ms`, `s`, `m`, `h`, `d`), such as `90s` or `3h`')

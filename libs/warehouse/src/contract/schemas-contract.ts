@@ -35,6 +35,19 @@ export function schemasContract(open: OpenWarehouse): void {
     ])
   })
 
+  test('the first tables of a schema may come at once', async () => {
+    await using given = await open()
+    const names = ['a', 'b', 'c']
+
+    await Promise.all(
+      names.map((name) =>
+        given.warehouse.replace({ ...inShop, name }, batches(manyTitles(2)), { task: task('shop'), version: 1 }),
+      ),
+    )
+
+    expect(await given.warehouse.tables()).toMatchObject(names.map((name) => ({ schema: 'shop', name, rowCount: 2 })))
+  })
+
   test('lists in a table of any schema come back as lists', async () => {
     await using given = await open()
 

@@ -1,0 +1,44 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { parseQuery } from './parse.ts'
+import { rewriteUsedTables } from './used-tables.ts'
+
+const rewrite = (sql: string) => {
+  const parsed = parseQuery(sql)
+  if ('message' in parsed) throw new Error(parsed.message)
+  return rewriteUsedTables(sql, parsed, (qualifier, name) =>
+    qualifier.toLowerCase() === 'ott' ? `ott.${name.toLowerCase()}` : undefined,
+  )
+}
+
+test.each([
+  ['SELECT 1 FROM ott.a', 'SELECT 1 FROM "ott.a" AS "a"'],
+  ['SELECT 1 FROM ott.A x, "ott" . "b" AS y', 'SELECT 1 FROM "ott.a" x, "ott.b" AS y'],
+  ['SELECT (SELECT max(n) FROM ott.a) FROM orders', 'SELECT (SELECT max(n) FROM "ott.a" AS "a") FROM orders'],
+  ['WITH a AS (SELECT * FROM ott.a) SELECT * FROM a', 'WITH a AS (SELECT * FROM "ott.a" AS "a") SELECT * FROM a'],
+  ["SELECT 'ott.a' AS t -- ott.a\nFROM ott.a", `SELECT 'ott.a' AS t -- ott.a\nFROM "ott.a" AS "a"`],
+])('%s', (sql, expected) => {
+  expect(rewrite(sql)?.sql).toBe(expected)
+})
+
+test.each(['SELECT 1 FROM orders', 'SELECT ott.a FROM orders AS ott', 'SELECT 1 FROM x.a', 'SELECT 1 FROM lake.ott.a'])(
+  '%s stays as it is',
+  (sql) => {
+    expect(rewrite(sql)).toBeUndefined()
+  },
+)
+
+test('what is not the name of a table has the place that it had', () => {
+  const table = fc.constantFrom('ott.films', 'ott.t AS x', 'orders', '"ott".b', "(SELECT 'é🎬' AS text FROM ott.c)")
+  fc.assert(
+    fc.property(fc.array(table, { minLength: 1, maxLength: 6 }), (tables) => {
+      const sql = `SELECT 'ü🎬', 1 FROM ${tables.join(' , ')} WHERE 2 = 2`
+      const rewritten = rewrite(sql)
+      if (rewritten === undefined) return
+      for (const word of ['SELECT', "'ü🎬'", 'FROM', ',', 'WHERE', '= 2']) {
+        expect(rewritten.before(rewritten.sql.lastIndexOf(word))).toBe(sql.lastIndexOf(word))
+      }
+      expect(rewritten.before(rewritten.sql.length)).toBe(sql.length)
+    }),
+  )
+})
