@@ -14,10 +14,12 @@ export {
 } from './errors.ts'
 export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
+export { makeDirectory } from './make-directory.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
 export { Turns } from './turns.ts'
 export {
+  countWindows,
   isTimeZone,
   parseWindow,
   shiftWindow,

@@ -1,7 +1,7 @@
-import { lockDirectory, type DirectoryHolder } from '@cinelake/core'
+import { lockDirectory, makeDirectory, type DirectoryHolder } from '@cinelake/core'
 import { PGlite } from '@electric-sql/pglite'
 import { Kysely, PGliteDialect } from 'kysely'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Database } from './database.ts'
 import { WarehouseDirectoryError, WarehouseInUseError } from './errors.ts'
@@ -26,7 +26,7 @@ const SHARED_BUFFERS = '32MB'
 export async function openPgliteDatabase<Schema>(directory?: string): Promise<PgliteDatabase<Schema>> {
   await using opening = new AsyncDisposableStack()
   if (directory !== undefined) {
-    await mkdir(path.dirname(path.resolve(directory)), { recursive: true })
+    await makeDirectory(path.dirname(path.resolve(directory)))
     const inUse = ({ holder, lockFile }: DirectoryHolder) => new WarehouseInUseError(directory, holder, lockFile)
     opening.use(await lockDirectory(directory, inUse))
   }

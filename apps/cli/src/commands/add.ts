@@ -1,6 +1,6 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, makeDirectory } from '@cinelake/core'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { isMap, type Document } from 'yaml'
@@ -74,7 +74,7 @@ async function addSource(
   if (problems.length > 0)
     throw new ConfigError('the source does not fit into the pipeline; nothing was written', problems)
   const file = path.join(folder, PIPELINE_FILE)
-  await mkdir(folder, { recursive: true })
+  await makeDirectory(folder)
   await writeFile(file, written)
   if (options['json'] === true)
     return print(`${toJson({ file, source, dataset, pipelineBegun: isNew, contractMissing: !isDrafted })}\n`)

@@ -1,5 +1,5 @@
-import { ConfigError } from '@cinelake/core'
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { ConfigError, makeDirectory } from '@cinelake/core'
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CALL, shellArgument } from '../call.ts'
@@ -53,7 +53,7 @@ Now:
 }
 
 async function writeStarter(target: string, folder: string): Promise<void> {
-  await mkdir(target, { recursive: true })
+  await makeDirectory(target)
   await cp(STARTER, target, { recursive: true })
   await setFolder(path.join(target, 'pipeline.yaml'), folder)
 }

@@ -1,8 +1,8 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, makeDirectory } from '@cinelake/core'
 import type { Problem } from '@cinelake/pipeline'
 import { formatProblem } from '@cinelake/pipeline'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -131,7 +131,7 @@ async function write(
     throw new ConfigError('the draft does not fit into the pipeline; nothing was written', problems)
   for (const [file, text] of Object.entries(files)) {
     const place = path.join(folder, file)
-    await mkdir(path.dirname(place), { recursive: true })
+    await makeDirectory(path.dirname(place))
     await writeFile(place, text)
   }
   return Object.keys(files).map((file) => path.join(folder, file))

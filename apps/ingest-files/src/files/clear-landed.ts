@@ -1,7 +1,7 @@
 import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
-import { CancelledError, type Log } from '@cinelake/core'
+import { CancelledError, makeDirectory, type Log } from '@cinelake/core'
 import type { Fill } from '@cinelake/secrets'
-import { copyFile, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileError, codeOf } from './file-system-errors.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
@@ -93,7 +93,7 @@ async function isStill({ name, sha256, sizeBytes, modifiedAt }: Cleared, file: s
 
 /** Never over another file: one of that name that is there already stays, and this one is called by its digest as well. */
 async function moveTo(file: string, target: string, sha256: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true })
+  await makeDirectory(dirname(target))
   const isTaken = (await stat(target).catch(() => undefined)) !== undefined
   const to = isTaken ? `${target}.${sha256.slice(0, 16)}` : target
   try {
