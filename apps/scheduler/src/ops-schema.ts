@@ -120,6 +120,20 @@ export type AgentsTable = {
   heard_at: Date
 }
 
+/** The folder that the runs of a pipeline come from, where all services are in one process. */
+export type PipelineOriginsTable = {
+  pipeline: string
+  folder: string
+  noted_at: Date
+}
+
+/** Whose run history it is: one row. */
+export type OwnerTable = {
+  id: number
+  kind: 'deployed' | 'embedded'
+  since: Date
+}
+
 /** The `ops` schema as Kysely sees it: `db.withSchema(OPS)`. Instants are `Date`s. */
 export type OpsSchema = {
   pipelines: PipelinesTable
@@ -129,6 +143,8 @@ export type OpsSchema = {
   quality_results: QualityResultsTable
   reject_counts: RejectCountsTable
   agents: AgentsTable
+  pipeline_origins: PipelineOriginsTable
+  owner: OwnerTable
 }
 
 export type RunRow = Selectable<RunsTable>
