@@ -42,9 +42,10 @@ test('a database without a user is asked as the one that the platform is to Azur
     asked += 1
     return Promise.reject(new Error('nobody is signed in'))
   }
-  await using platform = await openPlatform(config, {}, silent, credential)
+  await using platform = await openPlatform(config, {}, silent, { credential })
 
   const [run] = await runWindows(platform, pipeline, chosenWindows(pipeline, { window: '2026-03-01' }, new Date()), {
+    origin: { folder },
     progress: noProgress,
     signal: new AbortController().signal,
   })

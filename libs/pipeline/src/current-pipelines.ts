@@ -16,6 +16,8 @@ type CurrentStore = PipelineStore & {
 /** Lake path of what says which text of a pipeline is the current one. */
 const pointerPath = (name: string) => `pipelines/${name}/current.json`
 
+const nameIn = (path: string) => /^pipelines\/([^/]+)\/current\.json$/.exec(path)?.[1]
+
 const Pointer = z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) })
 
 /**
@@ -26,6 +28,18 @@ export async function publishPipeline(lake: PublishStore, pipeline: CheckedPipel
   const { path, text, digest } = freezePipeline(pipeline)
   await lake.putIfAbsent(path, text)
   await lake.put(pointerPath(pipeline.name), JSON.stringify({ digest }))
+}
+
+/** The name of any pipeline that was published; undefined when none was. */
+export async function publishedPipeline(
+  lake: Pick<CurrentStore, 'list'>,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<string | undefined> {
+  for await (const { path } of lake.list('pipelines', options)) {
+    const name = nameIn(path)
+    if (name !== undefined) return name
+  }
+  return undefined
 }
 
 export type CurrentPipelines = {
@@ -42,7 +56,7 @@ export async function currentPipelines(
   const pipelines: CheckedPipeline[] = []
   const unreadable: { name: string; error: unknown }[] = []
   for await (const { path } of lake.list('pipelines', options)) {
-    const name = /^pipelines\/([^/]+)\/current\.json$/.exec(path)?.[1]
+    const name = nameIn(path)
     if (name === undefined) continue
     try {
       const text = await lake.readText(path, options)

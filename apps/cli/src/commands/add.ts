@@ -10,7 +10,7 @@ import { KINDS, QUESTIONS, type Answers, type Kind, type Question } from '../add
 import { sourceText } from '../add/source-text.ts'
 import { CALL, shellArgument } from '../call.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { withExamples, withJson } from '../options.ts'
+import { pipelineFolder, withExamples, withJson } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
@@ -42,7 +42,7 @@ function addKind(group: Command, kind: Kind, context: CommandContext): void {
     .command(kind)
     .summary(`add ${ABOUT[kind]}`)
     .description(`Adds ${ABOUT[kind]} to a pipeline.`)
-    .argument('[dir]', "the pipeline's folder", '.')
+    .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
   for (const { flag, value, ask, choices, default: usual } of QUESTIONS[kind]) {
     const notes = [
       ...(choices === undefined ? [] : [choices.join(', ')]),

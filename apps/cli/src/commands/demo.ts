@@ -3,7 +3,6 @@ import type { CheckedPipeline } from '@cinelake/pipeline'
 import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
 import type { RunRecord } from '@cinelake/scheduler'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { lookFurther } from '../demo/look-further.ts'
 import { readQuestions } from '../demo/questions.ts'
@@ -11,16 +10,14 @@ import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summa
 import { integer, positiveInteger, positiveNumber, withExamples, withJson, withState } from '../options.ts'
 import { formatDuration, toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'
-import { openPlatform, type Platform } from '../platform.ts'
+import { openPlatform, requireDirectory, requireOwnPlatform, type Platform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { runWindows } from '../run-windows.ts'
-import { platformConfig } from '../settings.ts'
-
-/** The shipped pipeline. */
-const PIPELINE = fileURLToPath(new URL('../../../../pipelines/ott', import.meta.url))
+import { DEFAULT_STATE, platformConfig } from '../settings.ts'
+import { SHIPPED_PIPELINE } from '../shipped-pipeline.ts'
 
 type Options = {
-  readonly state: string
+  readonly state?: string
   readonly scale: number
   readonly seed: number
   readonly days: number
@@ -50,18 +47,21 @@ export const addDemo: AddCommand = (program, context) => {
 async function demo(options: Options, context: CommandContext): Promise<void> {
   const { terminal, signal, exitWith } = context
   const begun = performance.now()
+  const { state = DEFAULT_STATE } = options
+  requireOwnPlatform(platformConfig(context.settings, options.state))
+  await requireDirectory(state)
   using progress = options.json === true ? noProgress : createProgress(terminal)
   progress.say('The sample company opens …')
   await using company = await startSampleCompany({
-    directory: path.join(options.state, 'company'),
+    directory: path.join(state, 'company'),
     scale: options.scale,
     seed: options.seed,
   })
   const settings = { ...context.settings, ...company.settings, ...company.secrets }
   // Its secrets are made when it opens, so they are nowhere but here.
   const config = { ...platformConfig(settings, options.state), secrets: { url: 'env:' } }
-  const pipeline = await usablePipeline(PIPELINE, config, { config, settings })
-  const questions = await readQuestions(path.join(PIPELINE, 'summary.yaml'))
+  const pipeline = await usablePipeline(SHIPPED_PIPELINE, config, { config, settings })
+  const questions = await readQuestions(path.join(SHIPPED_PIPELINE, 'summary.yaml'))
   stopWhenAborted(signal)
   await using platform = await openPlatform(config, settings, terminal)
   const runs = await runDays(platform, company, pipeline, { ...options, progress, signal })
@@ -72,7 +72,7 @@ async function demo(options: Options, context: CommandContext): Promise<void> {
   progress[Symbol.dispose]()
   if (!isAllWell(runs)) exitWith(1)
   if (options.json === true) return terminal.print(`${toJson({ ok: isAllWell(runs), runs, answers })}\n`)
-  print(context, { runs, answers, pipeline, state: options.state, tookMs: performance.now() - begun })
+  print(context, { runs, answers, pipeline, state, tookMs: performance.now() - begun })
 }
 
 type DaysOptions = { readonly days: number; readonly progress: Progress; readonly signal: AbortSignal }
@@ -88,7 +88,9 @@ async function runDays(
   for (const window of firstWindows(pipeline, days)) {
     await company.advanceTo(window.label)
     stopWhenAborted(signal)
-    runs.push(...(await runWindows(platform, pipeline, [window], { progress, signal })))
+    runs.push(
+      ...(await runWindows(platform, pipeline, [window], { origin: { folder: SHIPPED_PIPELINE }, progress, signal })),
+    )
     if (runs.at(-1)?.state !== 'succeeded') break
   }
   return runs

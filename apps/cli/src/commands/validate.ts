@@ -1,6 +1,6 @@
 import { formatProblem } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { withExamples, withJson } from '../options.ts'
+import { pipelineFolder, withExamples, withJson } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
 import { toJson } from '../output/format-value.ts'
 import { readFolder } from '../read-folder.ts'
@@ -16,7 +16,7 @@ export const addValidate: AddCommand = (program, context) => {
         'with file, line and what would be right. No data is touched and nothing is run. Settings and secrets that the ' +
         'text names and this machine does not have are warnings here; a run needs them.',
     )
-    .argument('<dir>', "the pipeline's folder")
+    .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .action(async (folder: string, options: { readonly json?: true }) => await validate(folder, options, context))
   withExamples(withJson(command), [['cinelake validate pipelines/mine', 'check it']])
 }

@@ -320,7 +320,7 @@ describe('a push is refused, and nothing of it lands,', () => {
     await using given = await givenPush()
     const { url } = await given.replica()
     const { port, hostname } = new URL(url)
-    const head = `POST /v1/datasets/web/events HTTP/1.1\r\nHost: x\r\nX-API-Key: ${KEY}\r\nContent-Type: application/x-ndjson\r\n`
+    const head = `POST /v1/datasets/web/events HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\nContent-Type: application/x-ndjson\r\n`
 
     let count = 0
     for (const [framing, part] of [
