@@ -2,7 +2,7 @@ import { openByScheme, type Log } from '@cinelake/core'
 import type { MssqlDatabase } from './mssql.ts'
 import type { PgliteDatabase } from './pglite.ts'
 import type { PostgresDatabase } from './postgres.ts'
-import type { Warehouse } from './warehouse.ts'
+import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 import type { AzureCredential, WarehouseSettings } from './warehouse-settings.ts'
 
 /** A database by whichever adapter its address asked for. */
@@ -31,8 +31,11 @@ export async function openDatabase<Schema>(
 }
 
 /** The warehouse in a database that `openDatabase` opened. The database stays the caller's to dispose, after the warehouse. */
-export async function createWarehouse<Schema>(database: AnyDatabase<Schema>): Promise<Warehouse> {
-  if (database.dialect === 'mssql') return await (await import('./mssql.ts')).createMssqlWarehouse(database)
-  if ('pglite' in database) return await (await import('./pglite.ts')).createPgliteWarehouse(database)
-  return await (await import('./postgres.ts')).createPostgresWarehouse(database)
+export async function createWarehouse<Schema>(
+  database: AnyDatabase<Schema>,
+  options: WarehouseOptions = {},
+): Promise<Warehouse> {
+  if (database.dialect === 'mssql') return await (await import('./mssql.ts')).createMssqlWarehouse(database, options)
+  if ('pglite' in database) return await (await import('./pglite.ts')).createPgliteWarehouse(database, options)
+  return await (await import('./postgres.ts')).createPostgresWarehouse(database, options)
 }

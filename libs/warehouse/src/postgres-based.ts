@@ -5,7 +5,7 @@ import { SWAP_WAITS_MS } from './postgres-place.ts'
 import { queryReadOnly } from './postgres-query.ts'
 import type { PostgresSessions } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
-import type { Warehouse } from './warehouse.ts'
+import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 
 /**
  * The warehouse in any PostgreSQL. Rows are first copied into a table of their own that nobody reads; then one short
@@ -14,7 +14,10 @@ import type { Warehouse } from './warehouse.ts'
  */
 export async function warehouseIn(
   sessions: PostgresSessions,
-  { swapWaitsMs = SWAP_WAITS_MS }: { readonly swapWaitsMs?: readonly number[] } = {},
+  {
+    swapWaitsMs = SWAP_WAITS_MS,
+    isReadOnly = false,
+  }: WarehouseOptions & { readonly swapWaitsMs?: readonly number[] } = {},
 ): Promise<Warehouse> {
   const { location, queries } = sessions
   const loading = { sessions, swapWaitsMs }
@@ -32,7 +35,7 @@ export async function warehouseIn(
     }
   }
 
-  await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
+  if (!isReadOnly) await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
   return {
     location,
     loaded: async (name) => await translated({ name }, async () => await loaded(queries, name)),
@@ -46,13 +49,19 @@ export async function warehouseIn(
       ),
     query: async (sql, options) => await queryReadOnly(sessions, sql, options),
     tables: async () =>
-      await translated({ name: 'loader.loaded_tables' }, async () => await queries.query(postgres.LOADED_TABLES)),
+      await translated({ name: 'loader.loaded_tables' }, async () =>
+        (await isSetUp(sessions)) ? await queries.query(postgres.LOADED_TABLES) : [],
+      ),
     async [Symbol.asyncDispose]() {},
   }
 }
 
 /** Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one transaction. */
-async function setUp({ queries }: PostgresSessions): Promise<void> {
+async function setUp(sessions: PostgresSessions): Promise<void> {
+  if (!(await isSetUp(sessions))) await sessions.queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+}
+
+async function isSetUp({ queries }: PostgresSessions): Promise<boolean> {
   const [found] = await queries.query<{ ready: boolean }>(postgres.IS_SET_UP)
-  if (found?.ready !== true) await queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+  return found?.ready === true
 }
