@@ -1,6 +1,7 @@
 import { ConfigError, systemClock } from '@cinelake/core'
 import { createDeltaTable, type DeltaTable } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
+import { closestName } from '@cinelake/pipeline'
 
 const REFINED = 'refined'
 const REJECTS = 'refined/_rejects'
@@ -19,7 +20,9 @@ export function rejectsTable(lake: Lake, dataset: string): DeltaTable {
 export async function unknownTable(lake: Lake, name: string): Promise<ConfigError> {
   const known = await refinedTables(lake)
   const expected = known.length === 0 ? 'a table, but there are none yet' : `one of ${known.join(', ')}`
-  return new ConfigError('there is no such table', [`table ${name} in ${lake.location}: expected ${expected}`])
+  const meant = closestName(name, known)
+  const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`
+  return new ConfigError('there is no such table', [`table ${name} in ${lake.location}: expected ${expected}${hint}`])
 }
 
 async function refinedTables(lake: Lake): Promise<string[]> {
