@@ -6,7 +6,7 @@ import type { Scheduler } from './scheduler.ts'
 import type { Timers } from './timers.ts'
 
 export type FollowScheduleDeps = {
-  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'windows'>
+  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'windows' | 'runs'>
   readonly timers: Pick<Timers, 'repeat' | 'clear' | 'consume'>
   readonly pipelines: readonly CheckedPipeline[]
   /** Which window a pipeline begins with that never ran. */
@@ -19,8 +19,11 @@ export type FollowScheduleDeps = {
   readonly stopping?: AbortSignal
 }
 
-/** Windows of a pipeline that one look asks for; the next one goes on. They run one after the other, so none waits for it. */
-const WINDOWS_AT_ONCE = 100
+/**
+ * Runs of a pipeline that may wait. They run one after the other, so none waits longer for being asked for later, and a
+ * schedule that begins long ago does not fill the run history at once.
+ */
+const WAITING_AT_MOST = 100
 
 /**
  * Asks for each window of the pipelines when it is due, beginning with those that were missed. Several schedulers may
@@ -68,10 +71,13 @@ export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDis
 /** @returns whether there are no more of them */
 async function askForDue(deps: FollowScheduleDeps, pipeline: CheckedPipeline, now: Date): Promise<boolean> {
   const { scheduler, first, log, stopping } = deps
-  const known = await scheduler.windows(pipeline.name)
-  const due = dueWindows(pipeline.schedule, known, now, first, WINDOWS_AT_ONCE)
+  const { name, schedule } = pipeline
+  const waiting = await scheduler.runs({ pipeline: name, state: 'waiting', limit: WAITING_AT_MOST })
+  const limit = WAITING_AT_MOST - waiting.length
+  if (limit <= 0) return false
+  const due = dueWindows(schedule, await scheduler.windows(name), now, first, limit)
   if (due.length === 0) return true
   await scheduler.requestRuns(pipeline, due, stopping === undefined ? {} : { signal: stopping })
-  log.info({ pipeline: pipeline.name, from: due[0]?.label, to: due.at(-1)?.label }, 'windows are due')
-  return due.length < WINDOWS_AT_ONCE
+  log.info({ pipeline: name, from: due[0]?.label, to: due.at(-1)?.label }, 'windows are due')
+  return due.length < limit
 }

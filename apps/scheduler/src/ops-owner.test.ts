@@ -28,7 +28,7 @@ describe('a process with all services in it', () => {
     await using it = await given(database, { workers: false })
     await it.start({ owner: 'embedded', adopt: true, database })
 
-    await refuseDeployed(database)
+    await expect(refuseDeployed(database)).resolves.toBeUndefined()
   })
 
   test('is refused the run history of a deployed scheduler, before anything is migrated, sent or taken', async () => {
@@ -59,7 +59,7 @@ describe('a process with all services in it', () => {
     await using own = await openPgliteDatabase<OpsSchema>(`${directory.path}/warehouse`)
     await prepareSchema(own.db, 'auto')
 
-    await refuseDeployed(own)
+    await expect(refuseDeployed(own)).resolves.toBeUndefined()
   })
 })
 

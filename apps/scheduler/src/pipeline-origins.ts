@@ -23,7 +23,7 @@ export type PipelineOrigins = {
    * @param moved the folder is the one that has the name, in another place now
    * @throws {PipelineOriginError} terminal: another folder has the name
    */
-  claim(pipeline: string, folder: string, options?: { readonly moved?: boolean }): Promise<void>
+  readonly claim: (pipeline: string, folder: string, options?: { readonly moved?: boolean }) => Promise<void>
 }
 
 /** Which folder the runs of a pipeline come from. Deployed schedulers do not note it: replicas may have it elsewhere. */

@@ -151,6 +151,21 @@ describe('however long ago a schedule starts', () => {
   })
 })
 
+test('no more are asked for while so many wait already, and more when they have run', async () => {
+  const clock = fixedClock('2027-03-01T00:00:00Z')
+  await using timers = createMemoryTimers({ clock })
+  let waiting = 98
+  const { asked, scheduler } = aSchedulerThatListens(() => waiting)
+  await using following = await followSchedule({ ...schedule(clock), scheduler, timers, lookMs: 5 })
+  expect(asked).toEqual(['2026-03-01', '2026-03-02'])
+
+  waiting = 97
+  await until('three more are asked for', () => asked.length >= 5)
+
+  expect([...asked].sort()).toEqual(asked)
+  expect(following).toBeDefined()
+})
+
 describe('following a schedule', () => {
   test('catches up at the start, then asks for each window when it is due', async () => {
     const clock = fixedClock('2026-03-03T12:00:00Z')
@@ -242,12 +257,14 @@ function schedule(clock: Clock) {
   return { pipelines: [aPipeline()], first: 'start', lookMs: HOUR, clock, log: recordingLog() } as const
 }
 
-function aSchedulerThatListens() {
+/** @param waiting how many runs it has that did not begin */
+function aSchedulerThatListens(waiting = () => 0) {
   const asked: string[] = []
   const known = new Map<string, Set<string>>()
   return {
     asked,
     scheduler: {
+      runs: async () => Array.from({ length: waiting() }, (_, index) => ({ id: `shop@${index}` })) as never[],
       windows: async (pipeline: string) => known.get(pipeline) ?? new Set<string>(),
       async requestRuns({ name }: { readonly name: string }, windows: readonly { readonly label: string }[]) {
         asked.push(...windows.map(({ label }) => label))

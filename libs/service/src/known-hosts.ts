@@ -64,7 +64,7 @@ function hostOf(text: string): string {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
 /** Characters of a header that an error repeats. */
