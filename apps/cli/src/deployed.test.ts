@@ -65,7 +65,7 @@ async function aPlatform({ owner = 'deployed' as const, publishes = true } = {})
   const settings = {
     CINELAKE_BUS: 'sb://loopback',
     CINELAKE_BUS_CONNECTION_STRING: broker.connectionString,
-    // Nothing listens there: whoever opened the platform's timers would be told.
+    // Nothing listens there: opening the platform's timers would fail.
     CINELAKE_QUEUE: 'redis://127.0.0.1:1',
     CINELAKE_WAREHOUSE: `pglite:${warehouse}`,
     CINELAKE_LAKE: `file:${lakeRoot}`,

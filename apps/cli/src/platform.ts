@@ -25,7 +25,7 @@ class LakeDeployedError extends TerminalError {
 
   constructor(location: string, pipeline: string) {
     super(
-      `the lake belongs to a deployed platform [lake=${location} pipeline=${pipeline}]: expected one that runs of this machine made, since they write the same places; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset CINELAKE_LAKE to run it here`,
+      `the lake belongs to a deployed platform [lake=${location} pipeline=${pipeline}]: expected a lake of this machine's runs, since they write the same places; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset CINELAKE_LAKE to run it here`,
       { lake: location, pipeline },
     )
   }

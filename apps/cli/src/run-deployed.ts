@@ -153,7 +153,7 @@ type Follow = {
   readonly isTold: () => boolean
 }
 
-/** Tells of what changed between two looks at a run; of one that was done before it was asked for, nothing. */
+/** Tells what changed between two looks at a run; nothing of a run that was done before it was asked for. */
 function createFollow(runId: string, progress: Progress, isNew: boolean): Follow {
   const seen = new Map<string, string>()
   let isTold = isNew

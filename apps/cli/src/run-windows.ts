@@ -40,7 +40,7 @@ export async function runWindows(
 
   const resumed = await scheduler.resume()
   for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
-  const requested = await scheduler.requestRuns(pipeline, windows, { again })
+  const requested = await scheduler.requestRuns(pipeline, windows, { again, signal })
   for (const { runId, created } of requested) {
     if (!created && !resumed.includes(runId)) progress.say(`${runId} is done already${onceMore}`)
   }

@@ -35,7 +35,7 @@ describe('windows that cannot be run', () => {
     expect((await cinelake(run)).out).toContain('starter@2020-01-01')
   }, 60_000)
 
-  test('a window that nobody named is told, with why', async () => {
+  test('a window that was not named is told, with why', async () => {
     await using given = await aStarter()
     const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10)
 
@@ -77,6 +77,13 @@ describe('after a day of the starter pipeline', () => {
       })
     },
   )
+
+  test.each(['2026-03', '2026-03-01T05'])('rejects of %s, where windows are days, is bad usage', async (window) => {
+    expect(await called('rejects', 'orders', '--window', window)).toMatchObject({
+      exitCode: 2,
+      notes: expect.stringContaining('expected a day written as 2026-03-01'),
+    })
+  })
 
   test('rejects of a rule that is none tells which there are, and which was meant', async () => {
     const { exitCode, notes } = await called('rejects', 'orders', '--rule', 'amount_is_positiv')

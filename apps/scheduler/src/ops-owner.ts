@@ -16,8 +16,8 @@ export class OpsDeployedError extends TerminalError {
 
   constructor(location: string) {
     super(
-      `the run history belongs to a deployed scheduler [database=${location}]: expected one that runs of this machine made, since they go on with ` +
-        'whatever is unfinished; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset ' +
+      `the run history belongs to a deployed scheduler [database=${location}]: expected the history of this machine's runs, since a run goes on ` +
+        'with whatever is unfinished; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset ' +
         'CINELAKE_WAREHOUSE and CINELAKE_LAKE to run it here',
       { database: location },
     )
@@ -30,8 +30,8 @@ export class OpsOwnerUnknownError extends TerminalError {
 
   constructor(location: string) {
     super(
-      `the run history does not say whose it is [database=${location}]: expected one that runs of this machine made, got one that an earlier ` +
-        'version, or the `migrate` program, made; if a scheduler is deployed on it, set CINELAKE_API to its address; if ' +
+      `the run history does not say whose it is [database=${location}]: expected the history of this machine's runs, got one made by an ` +
+        'earlier version or the `migrate` program; if a scheduler is deployed on it, set CINELAKE_API to its address; if ' +
         'there is none, say so once with --adopt',
       { database: location },
     )

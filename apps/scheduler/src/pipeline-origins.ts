@@ -20,7 +20,7 @@ export type PipelineOrigins = {
   /**
    * Takes the name of a pipeline for a folder: the first that runs it has it.
    * @param folder stable: its real path
-   * @param moved the folder is the one that has the name, in another place now
+   * @param moved the folder that has the name was moved here
    * @throws {PipelineOriginError} terminal: another folder has the name
    */
   readonly claim: (pipeline: string, folder: string, options?: { readonly moved?: boolean }) => Promise<void>

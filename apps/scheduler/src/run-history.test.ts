@@ -33,7 +33,7 @@ test('where there is none this is told, and none is made', async () => {
   expect(await schemas()).toEqual([])
 })
 
-test('one that was not migrated to this version is told, and not migrated', async () => {
+test('a history that was not migrated to this version is told, and not migrated', async () => {
   await using _ = await given(database)
   await sql`DELETE FROM ops.kysely_migration WHERE name = '0004_pipeline_origin'`.execute(database.db)
   await sql`DROP TABLE ops.owner, ops.pipeline_origins`.execute(database.db)
@@ -47,7 +47,7 @@ test('one that was not migrated to this version is told, and not migrated', asyn
   expect(await steps()).toEqual(before)
 })
 
-test('one of a newer version is told', async () => {
+test('a history of a newer version is told', async () => {
   await using _ = await given(database)
   await sql`INSERT INTO ops.kysely_migration (name, timestamp) VALUES ('9999_of_tomorrow', '2099-01-01')`.execute(
     database.db,

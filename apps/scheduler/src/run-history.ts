@@ -5,7 +5,7 @@ import { OPS, type OpsSchema } from './ops-schema.ts'
 import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 import { requireReadable } from './schema-version.ts'
 
-/** Runs shown when nobody says how many. */
+/** Runs shown when no number is given. */
 export const RUN_LIMIT = 50
 
 /** The database refuses to show the run history. */

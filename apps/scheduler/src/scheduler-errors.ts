@@ -78,7 +78,7 @@ export class WindowNotOverError extends TerminalError {
 
   constructor(pipeline: string, { label, end }: Window, isBegun: boolean) {
     super(
-      `the window ${isBegun ? 'is not over yet' : 'has not begun yet'} [pipeline=${pipeline} window=${label}]: expected one that ended by now, got one that ends at ${end}; ask for an earlier one, or force it (\`--force\`, or "force": true)`,
+      `the window ${isBegun ? 'is not over yet' : 'has not begun yet'} [pipeline=${pipeline} window=${label}]: expected its end to be in the past, got ${end}; ask for an earlier one, or force it (\`--force\`, or "force": true)`,
       { pipeline, window: label, end },
     )
   }

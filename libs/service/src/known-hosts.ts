@@ -20,7 +20,6 @@ export const knownHostsEnv = {
 /** A request came by a name that is not this server's, or from a page of another site. */
 export class HostUnknownError extends TerminalError {
   readonly code = 'HOST_UNKNOWN'
-  readonly statusCode = 421
 
   constructor(host: string) {
     super(
@@ -38,8 +37,8 @@ export type KnownHosts = {
 }
 
 /**
- * Refuses requests that a page in somebody's browser sends by a name of its own (DNS rebinding), which would else be
- * taken for requests of this machine. An IP address is no name that could be turned to another machine.
+ * Refuses requests that a web page sends by a name of its own (DNS rebinding), which would else be taken for requests of
+ * this machine. An IP address is no name that could be turned to another machine.
  *
  * A server that is open to other machines without `names` cannot know all that it is called there; it then refuses only
  * what browsers mark as sent by a page.

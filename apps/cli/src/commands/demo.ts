@@ -1,7 +1,7 @@
 import { CancelledError, shiftWindow, parseWindow, ConfigError, type Window } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
-import type { RunRecord } from '@cinelake/scheduler'
+import { PipelineOriginError, type RunRecord } from '@cinelake/scheduler'
 import path from 'node:path'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { lookFurther } from '../demo/look-further.ts'
@@ -21,6 +21,7 @@ type Options = {
   readonly scale: number
   readonly seed: number
   readonly days: number
+  readonly adopt?: true
   readonly json?: true
 }
 
@@ -37,6 +38,7 @@ export const addDemo: AddCommand = (program, context) => {
     .option('--scale <factor>', 'size of the company; 100 has a hundred times the rows of 1', positiveNumber, 1)
     .option('--seed <number>', 'the same seed makes the same company', integer, 1)
     .option('--days <count>', 'days to run', positiveInteger, 2)
+    .option('--adopt', 'take over a run history on a database server that an earlier version made')
     .action(async (options: Options) => await demo(options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake demo', 'two days, kept in .cinelake'],
@@ -63,8 +65,8 @@ async function demo(options: Options, context: CommandContext): Promise<void> {
   const pipeline = await usablePipeline(SHIPPED_PIPELINE, config, { config, settings })
   const questions = await readQuestions(path.join(SHIPPED_PIPELINE, 'summary.yaml'))
   stopWhenAborted(signal)
-  await using platform = await openPlatform(config, settings, terminal)
-  const runs = await runDays(platform, company, pipeline, { ...options, progress, signal })
+  await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
+  const runs = await runDays(platform, company, pipeline, { ...options, progress, signal }).catch(nameTaken)
   const answers: Answer[] = []
   if (isAllWell(runs)) {
     for (const { title, sql } of questions) answers.push({ title, ...(await platform.warehouse.query(sql)) })
@@ -73,6 +75,17 @@ async function demo(options: Options, context: CommandContext): Promise<void> {
   if (!isAllWell(runs)) exitWith(1)
   if (options.json === true) return terminal.print(`${toJson({ ok: isAllWell(runs), runs, answers })}\n`)
   print(context, { runs, answers, pipeline, state, tookMs: performance.now() - begun })
+}
+
+/** A demo cannot be told that its folder was moved, and its pipeline has the name that it has. */
+function nameTaken(error: unknown): never {
+  if (!(error instanceof PipelineOriginError)) throw error
+  const { pipeline, known } = error.context
+  throw new ConfigError(
+    'the demo cannot run where another pipeline of its name has run',
+    [`${String(known)}: expected no other pipeline called ${String(pipeline)}; name another place with --state DIR`],
+    { cause: error },
+  )
 }
 
 type DaysOptions = { readonly days: number; readonly progress: Progress; readonly signal: AbortSignal }

@@ -1,4 +1,4 @@
-import { ConfigError, parseWindow, WINDOW_LENGTHS } from '@cinelake/core'
+import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength } from '@cinelake/core'
 import { literal, type SqlSession } from '@cinelake/engine'
 import { closestName } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
@@ -59,6 +59,7 @@ async function rejects(dataset: string, options: Options, { terminal, settings }
   if (view === undefined && (await refinedTable(lake, dataset).snapshot()) === undefined) {
     throw await unknownTable(lake, dataset)
   }
+  if (view !== undefined) await requireSameLength(session, view.relation, options.window)
   if (view !== undefined) await requireRule(session, view.relation, { dataset, rule: options.rule })
   const found = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)
   if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
@@ -84,6 +85,22 @@ function requireWindow(text: string | undefined): void {
   throw new ConfigError('the window cannot be used', [
     `--window is ${text}: expected a day written as ${EXAMPLES.day}, a month as ${EXAMPLES.month} or an hour as ${EXAMPLES.hour}`,
   ])
+}
+
+/** @throws {ConfigError} terminal: a month where the windows are days, of which no row can be */
+async function requireSameLength(session: SqlSession, relation: string, window: string | undefined): Promise<void> {
+  const [known] = await session.rows<{ window_label: string }>(`SELECT window_label FROM ${relation} LIMIT 1`)
+  if (window === undefined || known === undefined) return
+  const every = lengthOf(known.window_label)
+  if (lengthOf(window) === every) return
+  throw new ConfigError('the window cannot be used', [
+    `--window is ${window}: expected ${every === 'hour' ? 'an' : 'a'} ${every} written as ${EXAMPLES[every]}`,
+  ])
+}
+
+function lengthOf(label: string): WindowLength {
+  if (label.includes('T')) return 'hour'
+  return label.length === EXAMPLES.month.length ? 'month' : 'day'
 }
 
 /** @throws {ConfigError} terminal: rows were rejected, and none by this rule in any window */
