@@ -14,7 +14,7 @@ import { createRedaction, workerName, type Settings } from '@cinelake/service'
 import { azureCredential, type AzureCredential } from '@cinelake/service/azure'
 import { createTransformerHandlers } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
-import { createWarehouse } from '@cinelake/warehouse/open'
+import { createWarehouse, takeDatabase } from '@cinelake/warehouse/open'
 import { openDatabase, openEngine, openLake, openLog, openSecrets } from './open-parts.ts'
 import type { Terminal } from './output/terminal.ts'
 import { deployedSettings, type PlatformConfig } from './settings.ts'
@@ -84,6 +84,7 @@ export async function openPlatform(
   const lake = opening.use(await openLake(config))
   await refuseDeployedLake(lake)
   const database = opening.use(await openDatabase(config, log))
+  opening.use(await takeDatabase(database))
   const bus = opening.use(createMemoryBus({ log }))
   const timers = opening.use(createMemoryTimers({ log }))
   const ownership = { owner: 'embedded', adopt } as const

@@ -30,6 +30,17 @@ export async function openDatabase<Schema>(
   return await open()
 }
 
+/**
+ * Takes a database for one process that has all services in it, until it is disposed: two of them would go on with each
+ * other's runs. An embedded database is one process's anyway.
+ * @throws {WarehouseTakenError} transient: another process has it
+ */
+export async function takeDatabase<Schema>(database: AnyDatabase<Schema>): Promise<AsyncDisposable> {
+  if ('pglite' in database) return { async [Symbol.asyncDispose]() {} }
+  const { takeMssql, takePostgres } = await import('./take-database.ts')
+  return database.dialect === 'mssql' ? await takeMssql(database) : await takePostgres(database)
+}
+
 /** The warehouse in a database that `openDatabase` opened. The database stays the caller's to dispose, after the warehouse. */
 export async function createWarehouse<Schema>(
   database: AnyDatabase<Schema>,
