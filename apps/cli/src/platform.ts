@@ -82,7 +82,7 @@ export async function openPlatform(
   redactWith(issued.redact)
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
-  await refuseDeployedLake(lake)
+  if (!config.isOwnLake) await refuseDeployedLake(lake)
   const database = opening.use(await openDatabase(config, log))
   opening.use(await takeDatabase(database))
   const bus = opening.use(createMemoryBus({ log }))
@@ -163,7 +163,10 @@ export async function requireDirectory(directory: string): Promise<void> {
   }
 }
 
-/** A scheduler that is deployed publishes its pipelines when it starts; runs of one machine never do. */
+/**
+ * A scheduler that is deployed publishes its pipelines when it starts; runs of one machine never do. In a
+ * state directory that may be left from a trial, and its run history says whose it is.
+ */
 async function refuseDeployedLake(lake: Lake): Promise<void> {
   const published = await publishedPipeline(lake)
   if (published !== undefined) throw new LakeDeployedError(lake.location, published)

@@ -39,6 +39,8 @@ export type PlatformConfig = {
   readonly stateDirectory: string
   readonly bus: BusSettings
   readonly lake: LakeSettings
+  /** Whether the lake is in the state directory, and no address of another one is set. */
+  readonly isOwnLake: boolean
   readonly warehouse: WarehouseSettings
   readonly queue: QueueSettings
   readonly secrets: SecretsSettings
@@ -75,6 +77,7 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
     stateDirectory,
     bus: busSettings(env),
     lake: lakeSettings(env),
+    isOwnLake: env.CINELAKE_LAKE === embedded.CINELAKE_LAKE,
     warehouse: warehouseSettings(env),
     queue: queueSettings(env),
     secrets: secretsSettings(env),

@@ -18,15 +18,15 @@ class WarehouseTakenError extends TransientError {
 const LOCK = 'cinelake runs of one process'
 
 /** @returns held until it is disposed, or the connection ends @throws {WarehouseTakenError} transient */
-export async function takePostgres({ acquire, location }: PostgresConnections): Promise<AsyncDisposable> {
-  const client = await acquire()
+export async function takePostgres(database: PostgresConnections): Promise<AsyncDisposable> {
+  const client = await database.acquire()
   const { rows } = await client.query<{ held: boolean }>(
     'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS held',
     [LOCK],
   )
   if (rows[0]?.held !== true) {
     client.release()
-    throw new WarehouseTakenError(location)
+    throw new WarehouseTakenError(database.location)
   }
   // The lock is the connection's, and ends with it.
   return { [Symbol.asyncDispose]: async () => client.release(true) }
