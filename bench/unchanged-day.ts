@@ -36,6 +36,7 @@ export async function measureUnchangedDay(directory: string): Promise<number> {
     if (window === undefined) throw new Error(`no window ${label}`)
     const begun = performance.now()
     const [record] = await runWindows(platform, pipeline, [window], {
+      origin: { folder: OTT },
       progress: noProgress,
       signal: new AbortController().signal,
     })

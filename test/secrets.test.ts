@@ -89,7 +89,11 @@ async function openQuietly(company: SampleCompany, told: string[]) {
   }
   return {
     async run() {
-      const [run] = await runWindows(platform, pipeline, [window], { progress, signal: new AbortController().signal })
+      const [run] = await runWindows(platform, pipeline, [window], {
+        origin: { folder: OTT },
+        progress,
+        signal: new AbortController().signal,
+      })
       if (run === undefined) throw new Error('no run')
       keep(JSON.stringify(run))
       return run

@@ -1,6 +1,6 @@
 import { temporaryDirectory } from '@cinelake/testkit'
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { cinelake } from './testing.fixture.ts'
@@ -237,5 +237,38 @@ describe('an incremental table', () => {
 
     expect([exitCode, notes]).toEqual([2, expect.stringContaining('only the last window would be left')])
     expect(await pipeline.text()).toBe(PIPELINE)
+  })
+})
+
+describe('a folder of files', () => {
+  const flags = (place: string) => ['--source', 'shop', '--path', place, '--dataset', 'orders']
+
+  test('begins the schedule of a new pipeline with its oldest file', async () => {
+    await using directory = await temporaryDirectory()
+    const [drop, folder] = [join(directory.path, 'drop'), join(directory.path, 'mine')]
+    await mkdir(drop)
+    for (const name of ['orders_20260407.csv', 'orders_20260401.csv', 'orders_20261301.csv', 'older_20200101.csv'])
+      await writeFile(join(drop, name), 'id\n1\n')
+
+    const { out } = await cinelake(['add', 'files', folder, ...flags(drop), '--files', 'orders_{yyyy}{MM}{dd}.csv'])
+
+    expect(out).toContain('in a new pipeline mine, which starts with its oldest file, 2026-04-01')
+    expect(await readFile(join(folder, 'pipeline.yaml'), 'utf8')).toContain('start: 2026-04-01')
+  })
+
+  test('that is not there is warned of, and taken', async () => {
+    await using directory = await temporaryDirectory()
+    const answers = ['shop', join(directory.path, 'nowhere'), '', 'orders', 'orders.csv', '']
+
+    const { exitCode, notes } = await cinelake(
+      ['add', 'files', join(directory.path, 'mine')],
+      {},
+      async () => answers.shift() ?? '',
+    )
+
+    expect({ exitCode, notes }).toMatchObject({
+      exitCode: 0,
+      notes: expect.stringContaining(`there is no folder ${join(directory.path, 'nowhere')} here`),
+    })
   })
 })

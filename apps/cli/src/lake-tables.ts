@@ -1,6 +1,7 @@
 import { ConfigError, systemClock } from '@cinelake/core'
 import { createDeltaTable, locateRejects, locateTable, type DeltaTable } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
+import { closestName } from '@cinelake/pipeline'
 
 /** A table of the lake with the pipeline that it is of. */
 export type LakeTable = { readonly pipeline: string; readonly table: string }
@@ -59,5 +60,7 @@ async function unknownTable(lake: Lake, name: string, pipelines: readonly string
     known.push(pipeline === undefined || pipelines.length === 1 ? table : `${pipeline}.${table}`)
   }
   const expected = known.length === 0 ? 'a table, but there are none yet' : `one of ${known.join(', ')}`
-  return new ConfigError('there is no such table', [`table ${name} in ${lake.location}: expected ${expected}`])
+  const meant = closestName(name, known)
+  const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`
+  return new ConfigError('there is no such table', [`table ${name} in ${lake.location}: expected ${expected}${hint}`])
 }

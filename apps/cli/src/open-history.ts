@@ -1,21 +1,22 @@
-import { systemClock } from '@cinelake/core'
-import { createScheduler, type Scheduler } from '@cinelake/scheduler'
-import { openBus, openExistingDatabase, openLake, openLog, openTimers } from './open-parts.ts'
-import type { Terminal } from './output/terminal.ts'
+import { openRunHistory, type RunHistory } from '@cinelake/scheduler'
+import { openExistingDatabase } from './open-parts.ts'
+import { createSchedulerClient } from './scheduler-client.ts'
 import type { PlatformConfig } from './settings.ts'
 
-/** The run history, with nothing that works on it. */
+/**
+ * The run history for those who look: of the scheduler that `CINELAKE_API` names, else as it is in the database. Nothing is
+ * opened that could take anything from a platform: neither its bus nor its timers.
+ */
 export async function openHistory(
-  config: PlatformConfig,
-  { terminal }: { readonly terminal: Terminal },
-): Promise<AsyncDisposable & { readonly scheduler: Scheduler }> {
+  config: Pick<PlatformConfig, 'api' | 'warehouse'>,
+  signal: AbortSignal,
+): Promise<AsyncDisposable & RunHistory> {
+  if (config.api !== undefined) {
+    return { ...createSchedulerClient(config.api, signal), [Symbol.asyncDispose]: async () => {} }
+  }
   await using opening = new AsyncDisposableStack()
-  const log = openLog(config, terminal, (line) => line)
   const database = opening.use(await openExistingDatabase(config))
-  const lake = opening.use(await openLake(config))
-  const bus = opening.use(await openBus(config, log))
-  const timers = opening.use(await openTimers(config, log))
-  const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, clock: systemClock, log }))
+  const history = await openRunHistory(database)
   const owned = opening.move()
-  return { scheduler, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+  return { ...history, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
 }

@@ -5,8 +5,7 @@ import type { SqlEngine } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { Lake } from '@cinelake/lake'
 import { openLake as openAnyLake } from '@cinelake/lake/open'
-import type { OpsSchema, Timers } from '@cinelake/scheduler'
-import { openTimers as openAnyTimers } from '@cinelake/scheduler/open-timers'
+import type { OpsSchema } from '@cinelake/scheduler'
 import { guardSecrets, type GuardedSecrets } from '@cinelake/secrets'
 import { openSecrets as openAnySecrets } from '@cinelake/secrets/open'
 import { createLog, type Settings } from '@cinelake/service'
@@ -73,10 +72,6 @@ function requireThere(url: string, scheme: string, mark: string): void {
 
 export async function openBus({ bus }: Pick<PlatformConfig, 'bus'>, log: Log): Promise<MessageBus> {
   return await openAnyBus(bus, { credential, log })
-}
-
-export async function openTimers({ queue }: Pick<PlatformConfig, 'queue'>, log: Log): Promise<Timers> {
-  return await openAnyTimers(queue, { log })
 }
 
 export async function openSecrets(

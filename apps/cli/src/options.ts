@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander'
+import path from 'node:path'
 import { DEFAULT_STATE } from './settings.ts'
 
 /** `--json`, the same everywhere. */
@@ -6,10 +7,18 @@ export function withJson(command: Command): Command {
   return command.option('--json', 'print the result as JSON, for machines')
 }
 
-/** `--state`, the same everywhere. */
+/** `--state`, the same everywhere. Without it, the directory is the usual one, unless settings name other places. */
 export function withState(command: Command): Command {
-  return command.option('--state <dir>', 'where lake, warehouse and run history are kept', directory, DEFAULT_STATE)
+  const about = `where lake, warehouse and run history are kept (default: "${DEFAULT_STATE}")`
+  return command.option('--state <dir>', about, directory)
 }
+
+/** The folder of a pipeline that an argument names, by its file as well. */
+export function pipelineFolder(text: string): string {
+  return path.basename(text) === PIPELINE_FILE ? path.dirname(text) : text
+}
+
+const PIPELINE_FILE = 'pipeline.yaml'
 
 /** Examples below a command's help; each is typed as it stands. */
 export function withExamples(command: Command, examples: readonly (readonly [line: string, what: string])[]): Command {

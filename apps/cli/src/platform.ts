@@ -1,23 +1,43 @@
+import { createMemoryBus } from '@cinelake/bus/memory'
 import { runTaskWorker, type Consumer, type MessageBus, type TaskHandlers } from '@cinelake/bus'
 import type { Queue, Service } from '@cinelake/contracts'
-import { createRedactor, systemClock } from '@cinelake/core'
+import { ConfigError, createRedactor, makeDirectory, systemClock, TerminalError } from '@cinelake/core'
 import { createIngestApiHandlers, proxyFrom } from '@cinelake/ingest-api'
 import { createIngestFilesHandlers } from '@cinelake/ingest-files'
 import { createLoaderHandlers } from '@cinelake/loader'
+import type { Lake } from '@cinelake/lake'
+import { publishedPipeline } from '@cinelake/pipeline'
 import { createScheduler, type Scheduler } from '@cinelake/scheduler'
 import { openScratchSpace } from '@cinelake/lake'
+import { createMemoryTimers } from '@cinelake/scheduler/memory-timers'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, workerName, type Settings } from '@cinelake/service'
 import { azureCredential, type AzureCredential } from '@cinelake/service/azure'
 import { createTransformerHandlers } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
-import { createWarehouse } from '@cinelake/warehouse/open'
-import { openBus, openDatabase, openEngine, openLake, openLog, openSecrets, openTimers } from './open-parts.ts'
+import { createWarehouse, takeDatabase } from '@cinelake/warehouse/open'
 import path from 'node:path'
+import { openDatabase, openEngine, openLake, openLog, openSecrets } from './open-parts.ts'
 import type { Terminal } from './output/terminal.ts'
-import type { PlatformConfig } from './settings.ts'
+import { deployedSettings, type PlatformConfig } from './settings.ts'
 
-/** The five services in one process. Disposing stops them: what is under way is given up and done again the next time. */
+/** A process with all services in it was given the lake of a deployed platform. */
+class LakeDeployedError extends TerminalError {
+  readonly code = 'LAKE_DEPLOYED'
+
+  constructor(location: string, pipeline: string) {
+    super(
+      `the lake belongs to a deployed platform [lake=${location} pipeline=${pipeline}]: expected a lake of this machine's runs, since they write the same places; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset CINELAKE_LAKE to run it here`,
+      { lake: location, pipeline },
+    )
+  }
+}
+
+/**
+ * The five services in one process, with a bus and timers of their own: whatever broker the settings name is a deployed
+ * platform's, whose messages are not for this process. Disposing stops them: what is under way is given up and done again
+ * the next time.
+ */
 export interface Platform extends AsyncDisposable {
   readonly scheduler: Scheduler
   readonly bus: Pick<MessageBus, 'subscribe'>
@@ -34,17 +54,28 @@ const CONCURRENCY: Readonly<Record<Service, number>> = {
   loader: 2,
 }
 
+export type PlatformOptions = {
+  /** Who the sources of Azure are asked as. */
+  readonly credential?: AzureCredential
+  /** Takes the run history of a database server whose owner was never noted. */
+  readonly adopt?: boolean
+}
+
 /**
  * Opens the platform: the parts that the configuration names, the handlers of all services over them, and a scheduler.
  * @param settings for the placeholders of pipelines, and for secrets that are kept in the environment
- * @param credential who the sources of Azure are asked as
+ * @throws {ConfigError} terminal: the settings name a broker, or the scheduler of a deployed platform
+ * @throws {LakeDeployedError} terminal @throws {OpsDeployedError} terminal @throws {OpsOwnerUnknownError} terminal: before
+ *   anything of a deployed platform was touched
  */
 export async function openPlatform(
   config: PlatformConfig,
   settings: Settings,
   terminal: Terminal,
-  credential: AzureCredential = azureCredential,
+  { credential = azureCredential, adopt = false }: PlatformOptions = {},
 ): Promise<Platform> {
+  requireOwnPlatform(config)
+  await requireDirectory(config.stateDirectory)
   await using opening = new AsyncDisposableStack()
   const secrets = opening.use(await openSecrets(config, settings))
   const { redact, redactWith } = createRedaction(settings)
@@ -53,13 +84,16 @@ export async function openPlatform(
   redactWith(issued.redact)
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
+  if (!config.isOwnLake) await refuseDeployedLake(lake)
+  const database = opening.use(await openDatabase(config, log))
+  opening.use(await takeDatabase(database))
+  const bus = opening.use(createMemoryBus({ log }))
+  const timers = opening.use(createMemoryTimers({ log }))
+  const ownership = { owner: 'embedded', adopt } as const
+  const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, log, redact, ...ownership }))
   const engine = opening.use(await openEngine(config, lake))
   const scratch = opening.use(await openScratchSpace(path.join(config.engine.scratchDirectory, 'transformer')))
-  const database = opening.use(await openDatabase(config, log))
   const warehouse = opening.use(await createWarehouse(database))
-  const bus = opening.use(await openBus(config, log))
-  const timers = opening.use(await openTimers(config, log))
-  const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, log, redact }))
 
   const fill = createFill({ settings, secrets })
   const common = { lake, engine, fill, warehouse, clock: systemClock, log }
@@ -96,6 +130,49 @@ export async function openPlatform(
     work: async (queues) => void (await Promise.all([...queues].map(start))),
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }
+}
+
+/**
+ * The queues and runs of a deployed platform are for its own services: a process with all services in it has no part in
+ * them, and is not started by the settings of one.
+ * @throws {ConfigError} terminal
+ */
+export function requireOwnPlatform({ api, bus, queue }: Pick<PlatformConfig, 'api' | 'bus' | 'queue'>): void {
+  const named = deployedSettings({
+    CINELAKE_BUS: bus.url,
+    CINELAKE_QUEUE: queue.url,
+    ...(api === undefined ? {} : { CINELAKE_API: api.url }),
+  })
+  if (named.length === 0) return
+  const byScheduler =
+    api === undefined ? 'set CINELAKE_API to the address of its scheduler, which then runs the pipeline; ' : ''
+  throw new ConfigError('the settings are those of a deployed platform', [
+    `${named.join(' and ')}: expected none, since all services are in this process and the messages of a broker are not for them; ` +
+      `${byScheduler}to work on this machine alone, give --state DIR or unset ${named.join(' and ')}`,
+  ])
+}
+
+/** @throws {ConfigError} terminal: the state directory cannot be made */
+export async function requireDirectory(directory: string): Promise<void> {
+  try {
+    await makeDirectory(directory)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ConfigError(
+      'the state directory cannot be used',
+      [`${directory}: expected a directory that can be made, got ${reason}; name another one with --state`],
+      { cause: error },
+    )
+  }
+}
+
+/**
+ * A scheduler that is deployed publishes its pipelines when it starts; runs of one machine never do. In a
+ * state directory that may be left from a trial, and its run history says whose it is.
+ */
+async function refuseDeployedLake(lake: Lake): Promise<void> {
+  const published = await publishedPipeline(lake)
+  if (published !== undefined) throw new LakeDeployedError(lake.location, published)
 }
 
 /** The queue of a site's agent is worked on by the same handlers as that of sources without a site. */

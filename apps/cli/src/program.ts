@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander'
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
 import type { CommandContext } from './command.ts'
 import { addAgent } from './commands/agent.ts'
 import { addAdd } from './commands/add.ts'
@@ -23,6 +25,7 @@ export function createProgram(context: CommandContext): Command {
   const { terminal } = context
   const program = new Command('cinelake')
     .description('Files, databases and APIs to a Delta lake to SQL, every day: the whole platform in one process.')
+    .version(version(), '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({
       writeOut: terminal.print,
@@ -49,7 +52,13 @@ export function createProgram(context: CommandContext): Command {
   return program
 }
 
-/** Asking for help is no mistake. */
+const Package = z.object({ version: z.string() })
+
+function version(): string {
+  return Package.parse(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))).version
+}
+
+/** Asking for help, or for the version, is no mistake. */
 export function isHelp(error: unknown): boolean {
   return error instanceof CommanderError && error.exitCode === 0
 }

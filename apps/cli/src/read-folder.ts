@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { openEngine, openSecrets } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
+import { isShipped } from './shipped-pipeline.ts'
 
 /** What a folder's text is checked against besides itself: what this machine has. */
 export type Surroundings = { readonly config: PlatformConfig; readonly settings: Settings }
@@ -64,5 +65,7 @@ export async function usableFolder(
   const { pipeline, problems, places } = await readFolder(folder, config, surroundings)
   if (pipeline !== undefined) return { pipeline, places }
   const errors = problems.filter(({ severity }) => severity === 'error')
-  throw new ConfigError(`the pipeline in ${folder} cannot be used`, errors.map(formatProblem))
+  const isOfDemo = surroundings !== undefined && (await isShipped(folder))
+  const demo = isOfDemo ? ['`cinelake demo` runs this pipeline, with a sample company that has all of it'] : []
+  throw new ConfigError(`the pipeline in ${folder} cannot be used`, [...errors.map(formatProblem), ...demo])
 }

@@ -5,6 +5,7 @@ import type { ExitCode } from './command.ts'
 import type { Terminal } from './output/terminal.ts'
 import { toJson } from './output/format-value.ts'
 import { createProgram, isHelp } from './program.ts'
+import { WaitingStoppedError } from './run-deployed.ts'
 
 /** Commands whose work is kept as far as it got. */
 const RESUMABLE = new Set(['run', 'demo'])
@@ -32,6 +33,10 @@ export async function runCli(args: readonly string[], settings: Settings, termin
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {
     if (isHelp(error)) return 0
+    if (error instanceof WaitingStoppedError) {
+      terminal.note(`${error.message}\n`)
+      return 130
+    }
     if (stop.signal.aborted || error instanceof CancelledError) {
       terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start goes on from here.\n' : 'Stopped.\n')
       return 130

@@ -4,12 +4,15 @@ import { freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipelin
 import type { RunRecord, Scheduler } from '@cinelake/scheduler'
 import type { Progress } from './output/progress.ts'
 import type { Platform } from './platform.ts'
+import { originOf } from './shipped-pipeline.ts'
 
 export type RunWindowsOptions = {
   /** Runs windows that are done once more, whole. */
   readonly again?: boolean
   /** How they are, said behind those that are not. */
   readonly onceMore?: string
+  /** Where the pipeline's text is: the folder that has its name in the run history. */
+  readonly origin: { readonly folder: string; readonly moved?: boolean }
   readonly progress: Progress
   readonly signal: AbortSignal
 }
@@ -17,6 +20,7 @@ export type RunWindowsOptions = {
 /**
  * Runs windows of a pipeline, oldest first, after whatever an earlier process left unfinished, and waits until all of it
  * is finished.
+ * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
  * @returns the runs asked for, in order of their windows
  * @throws {CancelledError} transient: told to stop; the next call goes on
  */
@@ -24,9 +28,11 @@ export async function runWindows(
   platform: Platform,
   pipeline: CheckedPipeline,
   windows: readonly Window[],
-  { again = false, onceMore = '', progress, signal }: RunWindowsOptions,
+  { again = false, onceMore = '', origin, progress, signal }: RunWindowsOptions,
 ): Promise<RunRecord[]> {
   const { scheduler, bus } = platform
+  const { folder, moved = false } = origin
+  await scheduler.claim(pipeline.name, await originOf(folder), { moved })
   await giveUpOtherTexts(scheduler, pipeline, windows, again)
   await scheduler.keepText(pipeline)
   await platform.work(await queuesOf(scheduler, pipeline))
@@ -35,7 +41,7 @@ export async function runWindows(
 
   const resumed = await scheduler.resume()
   for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
-  const requested = await scheduler.requestRuns(pipeline, windows, { again })
+  const requested = await scheduler.requestRuns(pipeline, windows, { again, signal })
   for (const { runId, created } of requested) {
     if (!created && !resumed.includes(runId)) progress.say(`${runId} is done already${onceMore}`)
   }

@@ -1,16 +1,30 @@
 import { ConfigError, parseWindow, shiftWindow, windowAt, windowsBetween, type Window } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
+import { MAX_WINDOWS, runnableWindows } from '@cinelake/scheduler'
 
-export type WindowChoice = { readonly window?: string; readonly from?: string; readonly to?: string }
+export type WindowChoice = {
+  readonly window?: string
+  readonly from?: string
+  readonly to?: string
+  /** Also windows that are not over, or before the first of the schedule. */
+  readonly force?: true
+}
 
-const EXAMPLES = { hour: '2026-03-01T05', day: '2026-03-01', month: '2026-03' } as const
+export const EXAMPLES = { hour: '2026-03-01T05', day: '2026-03-01', month: '2026-03' } as const
 
 /**
  * The windows that the options name: one, or those from one to another. Without any, the last one that is complete: the
  * window before the one that it is now in the pipeline's time zone.
+ * @param limit windows at most
  * @throws {ConfigError} terminal: every option that names no window
+ * @throws {TerminalError} a window that cannot be run, or more than may be run at once
  */
-export function chosenWindows(pipeline: CheckedPipeline, choice: WindowChoice, now: Date): Window[] {
+export function chosenWindows(
+  pipeline: CheckedPipeline,
+  choice: WindowChoice,
+  now: Date,
+  limit = MAX_WINDOWS,
+): Window[] {
   const calendar = pipeline.schedule
   const problems: string[] = []
   const read = (option: string, text: string | undefined): Window | undefined => {
@@ -31,11 +45,19 @@ export function chosenWindows(pipeline: CheckedPipeline, choice: WindowChoice, n
   const one = read('window', choice.window)
   const from = read('from', choice.from)
   const to = read('to', choice.to) ?? lastComplete
-  if (from !== undefined && from.start > to.start) {
+  if (from !== undefined && Date.parse(from.start) > Date.parse(to.start)) {
     problems.push(`--from ${from.label} is after --to ${to.label}: expected the earlier window first`)
   }
   if (problems.length > 0) throw new ConfigError('the windows cannot be used', problems)
-  return from === undefined ? [one ?? lastComplete] : windowsBetween(calendar, from, to)
+  const range = from === undefined ? { from: one ?? lastComplete, to: one ?? lastComplete } : { from, to }
+  return runnableWindows(pipeline, range, { now, limit, force: choice.force === true })
+}
+
+/** Why these windows were chosen; undefined when the options say it. */
+export function whyChosen({ window, from }: WindowChoice, windows: readonly Window[]): string | undefined {
+  const [first] = windows
+  if (window !== undefined || from !== undefined || first === undefined) return undefined
+  return `${first.label} is the last window that is complete; --window takes another`
 }
 
 /** From the first window of the schedule to the last one that is complete. */

@@ -1,6 +1,7 @@
 import { busEnv, busSettings } from '@cinelake/bus'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { secretsEnv, secretsSettings } from '@cinelake/secrets'
+import { knownHostsEnv } from '@cinelake/service'
 import { z } from 'zod'
 
 const MIB = 1024 * 1024
@@ -11,6 +12,7 @@ export const IngestApiEnv = z
     ...busEnv,
     ...secretsEnv,
     ...lakeEnv,
+    ...knownHostsEnv,
     /** MiB that one page of an API may have, unpacked. */
     CINELAKE_REST_MAX_BODY_MIB: z.coerce.number().int().min(1).max(1024).default(64),
     /** Datasets read at once. */
@@ -26,5 +28,7 @@ export const IngestApiEnv = z
     maxBodyBytes: env.CINELAKE_REST_MAX_BODY_MIB * MIB,
     concurrency: env.CINELAKE_INGEST_API_CONCURRENCY,
     push:
-      env.CINELAKE_PUSH_PORT === undefined ? undefined : { host: env.CINELAKE_PUSH_HOST, port: env.CINELAKE_PUSH_PORT },
+      env.CINELAKE_PUSH_PORT === undefined
+        ? undefined
+        : { host: env.CINELAKE_PUSH_HOST, port: env.CINELAKE_PUSH_PORT, names: env.CINELAKE_HTTP_HOSTS },
   }))

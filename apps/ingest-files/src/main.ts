@@ -1,13 +1,12 @@
 import { runTaskWorker } from '@cinelake/bus'
 import { openBus } from '@cinelake/bus/open'
-import { systemClock as clock } from '@cinelake/core'
+import { makeDirectory, systemClock as clock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import { openLake } from '@cinelake/lake/open'
 import { createFill, guardSecrets } from '@cinelake/secrets'
 import { openSecrets } from '@cinelake/secrets/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
-import { mkdir } from 'node:fs/promises'
 import { startHeartbeat } from './agent/heartbeat.ts'
 import { keepRunning } from './agent/running-tasks.ts'
 import { startShifts } from './agent/shifts.ts'
@@ -38,7 +37,7 @@ await runService(
     const shifts = use(await startShifts({ hours, begin: () => runTaskWorker({ ...work, observe }), clock, log }))
 
     const { directory } = config.lake.scratch
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
     const about = { worker, site, node, version: await agentVersion(), directory }
     const agent = { ...about, runningTasks: tasks.count, state: shifts.state }
     use(startHeartbeat(agent, { bus, clock, log, everyMs }))

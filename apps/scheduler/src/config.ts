@@ -1,9 +1,11 @@
 import { busEnv, busSettings } from '@cinelake/bus'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { knownHostsEnv } from '@cinelake/service'
 import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
 import { queueEnv, queueSettings } from './queue-settings.ts'
 import { FIRST_WINDOWS } from './schedule.ts'
+import { MAX_WINDOWS } from './runnable-windows.ts'
 import { MIGRATE } from './schema-version.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
@@ -16,6 +18,7 @@ export const SchedulerEnv = z
     ...lakeEnv,
     ...warehouseEnv,
     ...queueEnv,
+    ...knownHostsEnv,
     /** `check` where several replicas start on one database, which a job has migrated before. */
     CINELAKE_MIGRATE: z.enum(MIGRATE).optional(),
     /** Folder with a folder for each pipeline. */
@@ -23,6 +26,8 @@ export const SchedulerEnv = z
     /** The API asks nobody who they are: without a proxy that does, only this machine may call it. */
     CINELAKE_API_HOST: z.string().default('127.0.0.1'),
     CINELAKE_API_PORT: port.default(8080),
+    /** Windows that one request may ask for. */
+    CINELAKE_MAX_WINDOWS: z.coerce.number().int().min(1).max(100_000).default(MAX_WINDOWS),
     CINELAKE_SCHEDULER_QUEUED_MINUTES: z.coerce.number().positive().default(720),
     CINELAKE_SCHEDULER_SILENT_MINUTES: z.coerce.number().positive().default(60),
     CINELAKE_SCHEDULER_SWEEP_SECONDS: z.coerce.number().positive().default(30),
@@ -38,7 +43,8 @@ export const SchedulerEnv = z
     migrate: env.CINELAKE_MIGRATE ?? (env.CINELAKE_WAREHOUSE.startsWith('pglite:') ? 'auto' : 'check'),
     queue: queueSettings(env),
     pipelines: env.CINELAKE_PIPELINES,
-    api: { host: env.CINELAKE_API_HOST, port: env.CINELAKE_API_PORT },
+    api: { host: env.CINELAKE_API_HOST, port: env.CINELAKE_API_PORT, names: env.CINELAKE_HTTP_HOSTS },
+    maxWindows: env.CINELAKE_MAX_WINDOWS,
     patience: {
       queuedMs: env.CINELAKE_SCHEDULER_QUEUED_MINUTES * MINUTE,
       silentMs: env.CINELAKE_SCHEDULER_SILENT_MINUTES * MINUTE,

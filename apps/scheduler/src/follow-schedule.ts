@@ -6,7 +6,7 @@ import type { Scheduler } from './scheduler.ts'
 import type { Timers } from './timers.ts'
 
 export type FollowScheduleDeps = {
-  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'windows'>
+  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'windows' | 'runs'>
   readonly timers: Pick<Timers, 'repeat' | 'clear' | 'consume'>
   readonly pipelines: readonly CheckedPipeline[]
   /** Which window a pipeline begins with that never ran. */
@@ -15,7 +15,15 @@ export type FollowScheduleDeps = {
   readonly lookMs: number
   readonly clock: Clock
   readonly log: Log
+  /** Aborted when the service stops: what was not asked for by then is due at the next start. */
+  readonly stopping?: AbortSignal
 }
+
+/**
+ * Runs of a pipeline that may wait. They run one after the other, so none waits longer for being asked for later, and a
+ * schedule that begins long ago does not fill the run history at once.
+ */
+const WAITING_AT_MOST = 100
 
 /**
  * Asks for each window of the pipelines when it is due, beginning with those that were missed. Several schedulers may
@@ -31,12 +39,13 @@ export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDis
 
   const ask = async (pipeline: CheckedPipeline) => {
     const now = clock()
-    await askForDue(deps, pipeline, now)
-    lookAt.set(pipeline.name, nextDueAt(pipeline.schedule, now).getTime() + lookMs)
+    const isAll = await askForDue(deps, pipeline, now)
+    lookAt.set(pipeline.name, isAll ? nextDueAt(pipeline.schedule, now).getTime() + lookMs : now.getTime())
     await timers.repeat(pipeline.name, pipeline.schedule, { kind: 'schedule', pipeline: pipeline.name })
   }
   const look = async () => {
     for (const pipeline of pipelines) {
+      if (deps.stopping?.aborted === true) return
       if (clock().getTime() < (lookAt.get(pipeline.name) ?? 0)) continue
       // One pipeline does not hold up the others.
       await ask(pipeline).catch((error: unknown) => {
@@ -59,10 +68,16 @@ export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDis
   return starting.move()
 }
 
-async function askForDue(deps: FollowScheduleDeps, pipeline: CheckedPipeline, now: Date): Promise<void> {
-  const { scheduler, first, log } = deps
-  const due = dueWindows(pipeline.schedule, await scheduler.windows(pipeline.name), now, first)
-  if (due.length === 0) return
-  await scheduler.requestRuns(pipeline, due)
-  log.info({ pipeline: pipeline.name, from: due[0]?.label, to: due.at(-1)?.label }, 'windows are due')
+/** @returns whether there are no more of them */
+async function askForDue(deps: FollowScheduleDeps, pipeline: CheckedPipeline, now: Date): Promise<boolean> {
+  const { scheduler, first, log, stopping } = deps
+  const { name, schedule } = pipeline
+  const waiting = await scheduler.runs({ pipeline: name, state: 'waiting', limit: WAITING_AT_MOST })
+  const limit = WAITING_AT_MOST - waiting.length
+  if (limit <= 0) return false
+  const due = dueWindows(schedule, await scheduler.windows(name), now, first, limit)
+  if (due.length === 0) return true
+  await scheduler.requestRuns(pipeline, due, stopping === undefined ? {} : { signal: stopping })
+  log.info({ pipeline: name, from: due[0]?.label, to: due.at(-1)?.label }, 'windows are due')
+  return due.length < limit
 }

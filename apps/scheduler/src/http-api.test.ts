@@ -2,7 +2,7 @@ import { TransientError } from '@cinelake/core'
 import { recordingLog, until } from '@cinelake/testkit'
 import { CONTRACT_VERSION } from '@cinelake/contracts'
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { aPipeline, emptied, given, openDatabase } from '../test/given.ts'
 import { createHttpApi } from './http-api.ts'
 
@@ -10,10 +10,13 @@ const database = await openDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(() => emptied(database))
 
+const LOCAL = { host: '127.0.0.1' } as const
+const NOW = new Date('2026-04-01T12:00:00Z')
+
 async function givenApi() {
   const it = await given(database)
   const log = recordingLog()
-  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log })
+  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log, known: LOCAL, clock: () => NOW })
   const post = (url: string, payload?: object) =>
     api.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }) })
   const get = (url: string) => api.inject({ method: 'GET', url })
@@ -111,9 +114,123 @@ test('what is not there is a 404', async () => {
   expect((await it.get('/v2/runs')).json()).toMatchObject({ code: 'ROUTE_MISSING' })
 })
 
+describe('a request for windows', () => {
+  test.each([
+    ['a range of thousands of years', { from: '2026-03-01', to: '9999-01-01' }, 'WINDOW_NOT_OVER'],
+    ['the same, forced', { from: '2026-03-01', to: '9999-01-01', force: true }, 'WINDOWS_TOO_MANY'],
+    ['a range that goes back thousands of years', { from: '0001-01-01', to: '2026-03-01' }, 'WINDOW_BEFORE_START'],
+    ['one window more than there may be', { from: '2000-01-01', to: '2002-09-27', force: true }, 'WINDOWS_TOO_MANY'],
+    ['a range that ends before it begins', { from: '2026-03-02', to: '2026-03-01' }, 'WINDOWS_REVERSED'],
+    ['a window that is not over', { window: '2026-04-01' }, 'WINDOW_NOT_OVER'],
+    ['a window that has not begun', { window: '2099-01-01' }, 'WINDOW_NOT_OVER'],
+    ['a window before the schedule begins', { window: '2026-02-28' }, 'WINDOW_BEFORE_START'],
+  ])('for %s is refused at once, and makes no run', async (_, asked, code) => {
+    await using it = await givenApi()
+    const begun = performance.now()
+
+    const answer = await it.post('/v1/runs', { pipeline: 'shop', ...asked })
+
+    expect([answer.statusCode, answer.json().code]).toEqual([400, code])
+    expect(performance.now() - begun).toBeLessThan(2000)
+    expect(await it.scheduler.runs()).toEqual([])
+  })
+
+  test('that is forced takes windows that are not over, and those before the schedule', async () => {
+    await using it = await givenApi()
+
+    for (const window of ['2026-04-01', '2026-02-28']) {
+      expect((await it.post('/v1/runs', { pipeline: 'shop', window, force: true })).statusCode).toBe(202)
+    }
+  })
+
+  test('for many is ended when the server stops, and what was not asked for is not there', async () => {
+    await using it = await given(database, { workers: false })
+    const stopping = new AbortController()
+    const log = recordingLog()
+    const { scheduler } = it
+    const common = { pipelines: [aPipeline()], log, known: LOCAL, clock: () => NOW, stopping: stopping.signal }
+    const api = createHttpApi({ ...common, scheduler })
+    const payload = { pipeline: 'shop', from: '2026-03-01', to: '2026-03-31' }
+    const asking = async () => await api.inject({ method: 'POST', url: '/v1/runs', payload })
+    using _ = scheduler.watch(() => stopping.abort())
+
+    expect((await asking()).statusCode).toBe(503)
+    expect((await scheduler.runs()).length).toBeLessThan(31)
+  })
+})
+
+describe('a request by a name', () => {
+  const called = async (host: string, names: readonly string[] = [], bound = '127.0.0.1', more: object = {}) => {
+    await emptied(database)
+    await using it = await given(database)
+    const api = createHttpApi({
+      scheduler: it.scheduler,
+      pipelines: [aPipeline()],
+      log: recordingLog(),
+      known: { host: bound, names },
+      clock: () => NOW,
+    })
+    const payload = { pipeline: 'shop', window: '2026-03-01' }
+    const answer = await api.inject({ method: 'POST', url: '/v1/runs', headers: { host, ...more }, payload })
+    return [answer.statusCode, (await it.scheduler.runs()).length]
+  }
+
+  test.each(['localhost:8080', '127.0.0.1:8080', '[::1]:8080', 'LOCALHOST', '10.0.0.7'])(
+    '%s is taken',
+    async (host) => {
+      expect(await called(host)).toEqual([202, 1])
+    },
+  )
+
+  test.each(['evil.example', 'evil.example:8080', 'localhost.evil.example', '127.0.0.1.evil.example', 'scheduler'])(
+    '%s, which is not its own, is refused and makes no run',
+    async (host) => {
+      expect(await called(host)).toEqual([421, 0])
+    },
+  )
+
+  test('that the settings know is taken, wherever it listens', async () => {
+    expect(await called('scheduler:80', ['scheduler'])).toEqual([202, 1])
+    expect(await called('scheduler:80', ['scheduler'], '0.0.0.0')).toEqual([202, 1])
+    expect(await called('evil.example', ['scheduler'], '0.0.0.0')).toEqual([421, 0])
+  })
+
+  test('of a server open to others is refused where a page of another site sends it', async () => {
+    expect(await called('cinelake.example', [], '0.0.0.0')).toEqual([202, 1])
+    expect(await called('evil.example', [], '0.0.0.0', { origin: 'http://evil.example' })).toEqual([421, 0])
+    expect(await called('localhost', [], '0.0.0.0', { origin: 'null' })).toEqual([421, 0])
+  })
+})
+
+test.each([
+  ['larger than any request', { pipeline: 'shop', window: 'x'.repeat(300_000) }, 413],
+  ['nested a hundred thousand deep', `{"pipeline":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 400],
+])('a body that is %s is refused, and others are answered meanwhile', async (_, payload, status) => {
+  await using it = await givenApi()
+  const headers = { 'content-type': 'application/json' }
+
+  const [huge, other] = await Promise.all([
+    it.api.inject({ method: 'POST', url: '/v1/runs', payload, headers }),
+    it.get('/v1/pipelines'),
+  ])
+
+  expect([huge.statusCode, other.statusCode]).toEqual([status, 200])
+  expect(huge.body.length).toBeLessThan(2000)
+})
+
+test('runs are listed by state', async () => {
+  await using it = await givenApi()
+  await it.post('/v1/runs', { pipeline: 'shop', window: '2026-03-01' })
+  await it.scheduler.waitFor('shop@2026-03-01')
+
+  expect((await it.get('/v1/runs?state=failed')).json()).toEqual({ runs: [] })
+  expect((await it.get('/v1/runs?state=succeeded')).json().runs).toHaveLength(1)
+  expect((await it.get('/v1/runs?state=broken')).statusCode).toBe(400)
+})
+
 test('a run under way that is asked for again is a conflict', async () => {
   await using it = await given(database, { workers: false })
-  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log: recordingLog() })
+  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log: recordingLog(), known: LOCAL })
   const payload = { pipeline: 'shop', window: '2026-03-01' }
   await api.inject({ method: 'POST', url: '/v1/runs', payload })
 
@@ -130,7 +247,7 @@ test('a trouble that passes says when to come back; a bug says nothing but to th
   let error: Error = new Away('the database is away', {}, { cause: 'hunter2' })
   const scheduler = { ...it.scheduler, runs: () => Promise.reject(error) }
   const redact = (text: string) => text.replaceAll('hunter2', '[secret]')
-  const api = createHttpApi({ scheduler, pipelines: [], log: it.log, redact })
+  const api = createHttpApi({ scheduler, pipelines: [], log: it.log, redact, known: LOCAL })
 
   const away = await api.inject({ method: 'GET', url: '/v1/runs' })
   expect([away.statusCode, away.headers['retry-after'], away.json().code]).toEqual([503, '5', 'TEST_AWAY'])

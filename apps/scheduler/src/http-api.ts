@@ -1,8 +1,11 @@
-import { parseWindow, windowsBetween, type Log, type Window } from '@cinelake/core'
+import { parseWindow, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
 import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { refuseUnknownHosts, type KnownHosts } from '@cinelake/service'
 import { fastify, type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { answerError, RequestInvalidError } from './http-errors.ts'
+import { RUN_STATES } from './run-state.ts'
+import { MAX_WINDOWS, runnableWindows, type WindowBounds } from './runnable-windows.ts'
 import type { Scheduler } from './scheduler.ts'
 import { PipelineUnknownError, RunMissingError, WindowUnknownError } from './scheduler-errors.ts'
 
@@ -15,6 +18,8 @@ const RunRequest = z
     from: z.string().optional(),
     to: z.string().optional(),
     again: z.boolean().default(false),
+    /** Also windows that are not over, or before the first of the schedule. */
+    force: z.boolean().default(false),
     /** Windows at a time. */
     concurrency: z.int().min(1).max(50).default(1),
   })
@@ -29,6 +34,7 @@ const RunRequest = z
 const RunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(50),
   pipeline: z.string().optional(),
+  state: z.enum(RUN_STATES).optional(),
 })
 const RunParams = z.object({ id: z.string() })
 
@@ -38,11 +44,40 @@ export type HttpApiDeps = {
   readonly log: Log
   /** Takes secrets out of what clients are told. */
   readonly redact?: (text: string) => string
+  /** What the server is called. */
+  readonly known: KnownHosts
+  /** Windows that one request may ask for. */
+  readonly maxWindows?: number
+  /** Aborted when the server stops: a request for many windows ends early, and is sent again by its sender. */
+  readonly stopping?: AbortSignal
+  readonly clock?: Clock
 }
 
+/** Bytes. Far more than a request needs; what is read of one is kept in memory. */
+const BODY_LIMIT = 256 * 1024
+/** Milliseconds for a request to arrive whole. */
+const REQUEST_TIMEOUT_MS = 30_000
+/** Characters. The longest name of a run has 104, percent-encoded up to three times as many. */
+const MAX_ID_LENGTH = 320
+
 /** The scheduler's HTTP API. Errors are `{ code, message }`. */
-export function createHttpApi({ scheduler, pipelines, log, redact }: HttpApiDeps): FastifyInstance {
-  const api = fastify({ forceCloseConnections: true })
+export function createHttpApi({
+  scheduler,
+  pipelines,
+  log,
+  redact,
+  known,
+  maxWindows = MAX_WINDOWS,
+  stopping,
+  clock = systemClock,
+}: HttpApiDeps): FastifyInstance {
+  const api = fastify({
+    forceCloseConnections: true,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MAX_ID_LENGTH },
+  })
+  refuseUnknownHosts(api, known)
   api.setErrorHandler((error, _request, reply) => answerError(reply, error, { log, redact }))
   api.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
@@ -59,13 +94,16 @@ export function createHttpApi({ scheduler, pipelines, log, redact }: HttpApiDeps
         asked.pipeline,
         pipelines.map(({ name }) => name),
       )
-    const { again, concurrency } = asked
-    const runs = await scheduler.requestRuns(pipeline, windowsOf(pipeline, asked), { again, concurrency })
+    const { again, concurrency, force } = asked
+    const windows = windowsOf(pipeline, asked, { now: clock(), limit: maxWindows, force })
+    const signal = stopping === undefined ? {} : { signal: stopping }
+    const runs = await scheduler.requestRuns(pipeline, windows, { again, concurrency, ...signal })
     return reply.code(202).send({ runs })
   })
   api.get('/v1/runs', async (request) => {
-    const { limit, pipeline } = parse(RunsQuery, request.query)
-    return { runs: await scheduler.runs({ limit, ...(pipeline === undefined ? {} : { pipeline }) }) }
+    const { limit, pipeline, state } = parse(RunsQuery, request.query)
+    const narrowed = { ...(pipeline === undefined ? {} : { pipeline }), ...(state === undefined ? {} : { state }) }
+    return { runs: await scheduler.runs({ limit, ...narrowed }) }
   })
   api.get('/v1/runs/:id', async (request) => {
     const { id } = parse(RunParams, request.params)
@@ -93,12 +131,17 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   return parsed.data
 }
 
-function windowsOf({ name, schedule }: CheckedPipeline, { window, from, to }: z.infer<typeof RunRequest>): Window[] {
+function windowsOf(
+  pipeline: CheckedPipeline,
+  { window, from, to }: z.infer<typeof RunRequest>,
+  bounds: WindowBounds,
+): Window[] {
+  const { name, schedule } = pipeline
   const read = (text: string): Window => {
     const window = parseWindow(schedule, text)
     if (window === undefined) throw new WindowUnknownError(name, text, schedule.every)
     return window
   }
-  if (window !== undefined) return [read(window)]
-  return windowsBetween(schedule, read(from ?? ''), read(to ?? ''))
+  const range = { from: read(window ?? from ?? ''), to: read(window ?? to ?? '') }
+  return runnableWindows(pipeline, range, bounds)
 }

@@ -16,9 +16,14 @@ export class RequestInvalidError extends TerminalError {
 const STATUS: Readonly<Record<string, number>> = {
   REQUEST_INVALID: 400,
   WINDOW_UNKNOWN: 400,
+  WINDOWS_TOO_MANY: 400,
+  WINDOWS_REVERSED: 400,
+  WINDOW_NOT_OVER: 400,
+  WINDOW_BEFORE_START: 400,
   PIPELINE_UNKNOWN: 404,
   RUN_MISSING: 404,
   RUN_UNDER_WAY: 409,
+  HOST_UNKNOWN: 421,
 }
 /** Seconds. */
 const RETRY_AFTER = '5'

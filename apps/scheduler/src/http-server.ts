@@ -1,4 +1,5 @@
 import { ConfigError, reasonOf } from '@cinelake/core'
+import type { KnownHosts } from '@cinelake/service'
 import { createHttpApi, type HttpApiDeps } from './http-api.ts'
 
 /**
@@ -6,14 +7,21 @@ import { createHttpApi, type HttpApiDeps } from './http-api.ts'
  * @throws {ConfigError} the address cannot be used
  */
 export async function serveHttpApi(
-  deps: HttpApiDeps,
-  { host, port }: { readonly host: string; readonly port: number },
+  deps: Omit<HttpApiDeps, 'known' | 'stopping'>,
+  { host, port, names = [] }: KnownHosts & { readonly port: number },
 ): Promise<AsyncDisposable & { readonly url: string }> {
-  const api = createHttpApi(deps)
+  const stop = new AbortController()
+  const api = createHttpApi({ ...deps, known: { host, names }, stopping: stop.signal })
   try {
     const url = await api.listen({ host, port })
     deps.log.info({ url }, 'API is served')
-    return { url, [Symbol.asyncDispose]: () => api.close() }
+    return {
+      url,
+      async [Symbol.asyncDispose]() {
+        stop.abort()
+        await api.close()
+      },
+    }
   } catch (error) {
     const reason = reasonOf(error)
     const problem = `expected a free port, got ${reason}; set CINELAKE_API_HOST and CINELAKE_API_PORT`

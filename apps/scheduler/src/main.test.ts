@@ -25,6 +25,36 @@ test(
   },
 )
 
+test(
+  'a schedule that starts thousands of years ago keeps it from nothing, and SIGTERM ends it',
+  { timeout: 120_000 },
+  async () => {
+    await using directory = await temporaryDirectory()
+    await writePipeline(
+      directory.path,
+      MINI.replace('every: day, start: 2026-03-01', 'every: hour, start: 0001-01-01T00'),
+    )
+
+    await using service = await start(directory.path, {
+      CINELAKE_SCHEDULER_SCHEDULE: 'on',
+      CINELAKE_SCHEDULER_SWEEP_SECONDS: '0.05',
+    })
+    const post = async (body: object) =>
+      await fetch(`${service.url}/v1/runs`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ pipeline: 'mini', ...body }),
+      })
+    const tooMany = await post({ from: '0001-01-01T00', to: '2026-03-01T00' })
+    const future = await post({ from: '2026-03-01T00', to: '9999-01-01T00' })
+    const { runs } = (await (await fetch(`${service.url}/v1/runs?limit=1000`)).json()) as { runs: object[] }
+
+    expect([tooMany.status, future.status]).toEqual([400, 400])
+    expect(runs.length).toBeGreaterThan(0)
+    expect(await stop(service.child)).toBe(0)
+  },
+)
+
 test('a pipeline that cannot be used is every problem with file and line, and exit code 78', async () => {
   await using directory = await temporaryDirectory()
   await writePipeline(directory.path, MINI.replace('datasets', 'datsets').replace('every: day', 'every: dya'))

@@ -15,7 +15,7 @@ import type { OpsSchema } from './ops-schema.ts'
 import { readPipelines } from './read-pipelines.ts'
 import { createScheduler } from './scheduler.ts'
 
-await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, readyWhile }) => {
+await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, readyWhile, stopping }) => {
   const azure = { credential: azureCredential, log }
   const pipelines = await readPipelinesOf(config)
 
@@ -24,16 +24,18 @@ await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, r
   for (const pipeline of pipelines) await publishPipeline(lake, pipeline)
   const database = use(await openDatabase<OpsSchema>(config.warehouse, azure))
   const bus = use(await openBus(config.bus, azure))
-  const { patience, sweepMs, migrate, first } = config
-  const scheduler = use(await createScheduler({ bus, lake, database, timers, log, patience, sweepMs, migrate }))
+  const { patience, sweepMs, migrate, first, maxWindows } = config
+  const scheduler = use(
+    await createScheduler({ bus, lake, database, timers, log, patience, sweepMs, migrate, owner: 'deployed' }),
+  )
 
   // Only a bus in memory forgets; others still have what they were given, and the sweep sends what they were not.
   if (config.bus.url.startsWith('memory:')) await scheduler.resume()
   if (config.followsSchedule) {
     const clock = systemClock
-    use(await followSchedule({ scheduler, timers, pipelines, first, lookMs: sweepMs, clock, log }))
+    use(await followSchedule({ scheduler, timers, pipelines, first, lookMs: sweepMs, clock, log, stopping }))
   }
-  use(await serveHttpApi({ scheduler, pipelines, log, redact }, config.api))
+  use(await serveHttpApi({ scheduler, pipelines, log, redact, maxWindows }, config.api))
   readyWhile(async () => (await sql`SELECT 1`.execute(database.db)).rows.length === 1)
 })
 

@@ -25,6 +25,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0001_run_history': { up: runHistory },
   '0002_agents': { up: agents },
   '0003_long_task_names': { up: longTaskNames },
+  '0004_pipeline_origin': { up: pipelineOrigin },
   '0006_known_tables': { up: knownTables },
 }
 
@@ -158,6 +159,25 @@ async function longTaskNames(db: Kysely<unknown>): Promise<void> {
       .alterColumn('task', (column) => column.setDataType(sql.raw(`varchar(${MAX_TASK_NAME})`)))
       .execute()
   }
+}
+
+async function pipelineOrigin(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db.withSchema(OPS)
+  const { instant, text, word } = columnTypes(db)
+  await schema
+    .createTable('pipeline_origins')
+    .addColumn('pipeline', word(100), (column) => column.notNull())
+    .addColumn('folder', text, (column) => column.notNull())
+    .addColumn('noted_at', instant, (column) => column.notNull())
+    .addPrimaryKeyConstraint('pipeline_origins_key', ['pipeline'])
+    .execute()
+  await schema
+    .createTable('owner')
+    .addColumn('id', 'integer', (column) => column.notNull())
+    .addColumn('kind', word(20), (column) => column.notNull())
+    .addColumn('since', instant, (column) => column.notNull())
+    .addPrimaryKeyConstraint('owner_key', ['id'])
+    .execute()
 }
 
 async function knownTables(db: Kysely<unknown>): Promise<void> {

@@ -131,6 +131,20 @@ export type KnownTablesTable = {
   noted_at: Date
 }
 
+/** The folder that the runs of a pipeline come from, where all services are in one process. */
+export type PipelineOriginsTable = {
+  pipeline: string
+  folder: string
+  noted_at: Date
+}
+
+/** Whose run history it is: one row. */
+export type OwnerTable = {
+  id: number
+  kind: 'deployed' | 'embedded'
+  since: Date
+}
+
 /** The `ops` schema as Kysely sees it: `db.withSchema(OPS)`. Instants are `Date`s. */
 export type OpsSchema = {
   pipelines: PipelinesTable
@@ -141,6 +155,8 @@ export type OpsSchema = {
   reject_counts: RejectCountsTable
   agents: AgentsTable
   known_tables: KnownTablesTable
+  pipeline_origins: PipelineOriginsTable
+  owner: OwnerTable
 }
 
 export type RunRow = Selectable<RunsTable>

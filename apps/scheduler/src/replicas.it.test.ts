@@ -90,7 +90,7 @@ describe.skipIf(missing.length > 0)(`several schedulers over one PostgreSQL, one
         created.push(...requested.flatMap(({ runId, created: isNew }) => (isNew ? [runId] : [])))
         return requested
       }
-      const followed = { windows: (name: string) => scheduler.windows(name), requestRuns }
+      const followed = { ...scheduler, requestRuns }
       const settings = { pipelines: [aPipeline()], first: 'start', lookMs: 50, clock, log: recordingLog() } as const
       following.use(await followSchedule({ ...settings, scheduler: followed, timers }))
     }

@@ -1,4 +1,4 @@
-import { runIdOf, type Clock, type Window } from '@cinelake/core'
+import { CancelledError, runIdOf, type Clock, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { expandDiscovered, planRun, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import type { PipelineRules, PlanInput } from './decision.ts'
@@ -18,6 +18,8 @@ export type RequestOptions = {
 export type BackfillOptions = Pick<RequestOptions, 'again'> & {
   /** Runs at a time; 1 when not said. */
   readonly concurrency?: number
+  /** Windows that were not asked for when it is aborted are left out, with an error. */
+  readonly signal?: AbortSignal
 }
 
 export type Requested = {
@@ -73,7 +75,7 @@ export async function requestRuns(
   deps: RequestDeps,
   pipeline: CheckedPipeline,
   windows: readonly Window[],
-  { again = false, concurrency = 1 }: BackfillOptions = {},
+  { again = false, concurrency = 1, signal }: BackfillOptions = {},
 ): Promise<Requested[]> {
   const oldestFirst = [...windows].sort((one, other) => Date.parse(one.start) - Date.parse(other.start))
   const first = oldestFirst[0]
@@ -83,6 +85,7 @@ export async function requestRuns(
 
   const requested: Requested[] = []
   for (const window of oldestFirst) {
+    if (signal?.aborted === true) throw new CancelledError('asking for runs', { cause: signal.reason })
     const after = requested.at(-concurrency)?.runId
     const waitFor = requested.length < concurrency ? before : after
     requested.push(

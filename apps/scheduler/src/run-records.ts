@@ -3,7 +3,7 @@ import type { Database } from '@cinelake/warehouse'
 import type { Kysely } from 'kysely'
 import { runFromRows } from './ops-rows.ts'
 import { OPS, type OpsSchema } from './ops-schema.ts'
-import { TASK_STATES, type Run, type Task, type TaskState } from './run-state.ts'
+import { TASK_STATES, type Run, type RunState, type Task, type TaskState } from './run-state.ts'
 
 /** A task of a run, for people. Instants are ISO 8601 UTC, durations milliseconds. */
 export type TaskRecord = Pick<
@@ -42,13 +42,23 @@ export type RunSummary = Omit<Run, 'tasks'> & {
 /** A run with its tasks, in the order of the plan. */
 export type RunRecord = RunSummary & { readonly tasks: readonly TaskRecord[] }
 
+export type RunsOptions = {
+  readonly limit?: number
+  readonly pipeline?: string
+  readonly state?: RunState
+}
+
 /** The run history as people read it. */
 export function createRunRecords(database: Database<OpsSchema>) {
   const db = database.db.withSchema(OPS)
   return {
     run: (id: string) => readRun(db, id),
     /** The newest windows first. */
-    runs: (options: { readonly limit: number; readonly pipeline?: string }) => readRuns(db, options),
+    runs: (options: RunsOptions & { readonly limit: number }) => readRuns(db, options),
+    async pipelines(): Promise<string[]> {
+      const rows = await db.selectFrom('runs').select('pipeline').distinct().orderBy('pipeline').execute()
+      return rows.map(({ pipeline }) => pipeline)
+    },
     async windows(pipeline: string): Promise<ReadonlySet<string>> {
       const rows = await db.selectFrom('runs').select('window_label').where('pipeline', '=', pipeline).execute()
       return new Set(rows.map((row) => row.window_label))
@@ -86,11 +96,12 @@ async function readRun(db: Kysely<OpsSchema>, id: string): Promise<RunRecord | u
 
 async function readRuns(
   db: Kysely<OpsSchema>,
-  { limit, pipeline }: { readonly limit: number; readonly pipeline?: string },
+  { limit, pipeline, state }: RunsOptions & { readonly limit: number },
 ): Promise<RunSummary[]> {
   // `LIMIT` is not known to SQL Server, this is to both.
   const all = db.selectFrom('runs').selectAll().orderBy('window_start', 'desc').orderBy('id').offset(0).fetch(limit)
-  const rows = await (pipeline === undefined ? all : all.where('pipeline', '=', pipeline)).execute()
+  const ofPipeline = pipeline === undefined ? all : all.where('pipeline', '=', pipeline)
+  const rows = await (state === undefined ? ofPipeline : ofPipeline.where('state', '=', state)).execute()
   if (rows.length === 0) return []
   const counts = await db
     .selectFrom('tasks')

@@ -77,6 +77,95 @@ describe('a pipeline that is to begin with the latest window', () => {
   })
 })
 
+describe('however long ago a schedule starts', () => {
+  const ancient = { every: 'hour', timeZone: 'UTC', start: '0001-01-01T00', delayMs: 0 } as const
+  const now = new Date('2026-03-03T12:00:00Z')
+
+  test('no more are due at once than the limit', () => {
+    const begun = performance.now()
+
+    expect(dueWindows(ancient, new Set(), now, 'start', 3).map(({ label }) => label)).toEqual([
+      '0001-01-01T00+00:00',
+      '0001-01-01T01+00:00',
+      '0001-01-01T02+00:00',
+    ])
+    expect(dueWindows(ancient, new Set(['2026-03-03T09+00:00']), now, 'latest', 3)).toHaveLength(2)
+    expect(dueWindows(ancient, new Set(), now, 'latest', 3)).toHaveLength(1)
+
+    expect(performance.now() - begun).toBeLessThan(1000)
+  })
+
+  test('part by part the same windows are due as all at once', () => {
+    const schedule = fc.record({
+      every: fc.constantFrom('hour', 'day', 'month'),
+      timeZone: fc.constantFrom('UTC', 'Europe/Berlin', 'America/Sao_Paulo'),
+    })
+    fc.assert(
+      fc.property(
+        schedule,
+        fc.constantFrom('start', 'latest'),
+        fc.integer({ min: 1, max: 20 }),
+        fc.array(fc.nat({ max: 60 })),
+        (rule, first, limit, asked) => {
+          const start = { hour: '2026-10-24T12', day: '2026-10-01', month: '2022-06' }[rule.every]
+          const daily = { ...rule, start, delayMs: 0 }
+          const until = new Date('2026-10-26T12:00:00Z')
+          const all = dueWindows(daily, new Set(), until)
+          const known = new Set(asked.flatMap((index) => all[index]?.label ?? []))
+          const whole = dueWindows(daily, known, until, first).map(({ label }) => label)
+
+          const parts: string[] = []
+          for (;;) {
+            const part = dueWindows(daily, new Set([...known, ...parts]), until, first, limit)
+            if (part.length === 0) break
+            parts.push(...part.map(({ label }) => label))
+          }
+
+          expect(parts).toEqual(whole)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  test('what one look leaves over the next ones ask for, in order, and a stop ends it', async () => {
+    const clock = fixedClock('2027-03-01T00:00:00Z')
+    await using timers = createMemoryTimers({ clock })
+    const { asked, scheduler } = aSchedulerThatListens()
+    const stopping = new AbortController()
+    await using following = await followSchedule({
+      ...schedule(clock),
+      scheduler,
+      timers,
+      lookMs: 5,
+      stopping: stopping.signal,
+    })
+    expect(asked).toHaveLength(100)
+
+    await until('the year was caught up on', () => asked.length === 365)
+
+    expect(asked.at(-1)).toBe('2027-02-28')
+    expect([...asked].sort()).toEqual(asked)
+    stopping.abort()
+    expect(following).toBeDefined()
+  })
+})
+
+test('no more are asked for while so many wait already, and more when they have run', async () => {
+  const clock = fixedClock('2027-03-01T00:00:00Z')
+  await using timers = createMemoryTimers({ clock })
+  let waiting = 98
+  const { asked, scheduler } = aSchedulerThatListens(() => waiting)
+  await using following = await followSchedule({ ...schedule(clock), scheduler, timers, lookMs: 5 })
+  expect(asked).toEqual(['2026-03-01', '2026-03-02'])
+
+  waiting = 97
+  await until('three more are asked for', () => asked.length >= 5)
+
+  expect([...asked].sort()).toEqual(asked)
+  expect(following).toBeDefined()
+})
+
 describe('following a schedule', () => {
   test('catches up at the start, then asks for each window when it is due', async () => {
     const clock = fixedClock('2026-03-03T12:00:00Z')
@@ -168,12 +257,14 @@ function schedule(clock: Clock) {
   return { pipelines: [aPipeline()], first: 'start', lookMs: HOUR, clock, log: recordingLog() } as const
 }
 
-function aSchedulerThatListens() {
+/** @param waiting how many runs it has that did not begin */
+function aSchedulerThatListens(waiting = () => 0) {
   const asked: string[] = []
   const known = new Map<string, Set<string>>()
   return {
     asked,
     scheduler: {
+      runs: async () => Array.from({ length: waiting() }, (_, index) => ({ id: `shop@${index}` })) as never[],
       windows: async (pipeline: string) => known.get(pipeline) ?? new Set<string>(),
       async requestRuns({ name }: { readonly name: string }, windows: readonly { readonly label: string }[]) {
         asked.push(...windows.map(({ label }) => label))

@@ -1,4 +1,4 @@
-import { TerminalError } from '@cinelake/core'
+import { TerminalError, type Window } from '@cinelake/core'
 
 /** A run that nobody asked for. */
 export class RunMissingError extends TerminalError {
@@ -44,6 +44,54 @@ export class WindowUnknownError extends TerminalError {
     super(
       `the text names no window [pipeline=${pipeline} window=${text}]: expected ${EXAMPLES[every] ?? every}; write it so`,
       { pipeline, window: text },
+    )
+  }
+}
+
+/** The windows that were asked for are more than may be asked for at once. */
+export class WindowsTooManyError extends TerminalError {
+  readonly code = 'WINDOWS_TOO_MANY'
+
+  constructor(pipeline: string, from: string, to: string, limit: number) {
+    super(
+      `the range has too many windows [pipeline=${pipeline} from=${from} to=${to}]: expected at most ${limit}; ask for it in several parts, or raise CINELAKE_MAX_WINDOWS`,
+      { pipeline, from, to, limit },
+    )
+  }
+}
+
+/** The end of a range comes before its beginning. */
+export class WindowsReversedError extends TerminalError {
+  readonly code = 'WINDOWS_REVERSED'
+
+  constructor(pipeline: string, from: string, to: string) {
+    super(
+      `the range ends before it begins [pipeline=${pipeline} from=${from} to=${to}]: expected the earlier window first; swap them`,
+      { pipeline, from, to },
+    )
+  }
+}
+
+/** A window whose data cannot be complete. */
+export class WindowNotOverError extends TerminalError {
+  readonly code = 'WINDOW_NOT_OVER'
+
+  constructor(pipeline: string, { label, end }: Window, isBegun: boolean) {
+    super(
+      `the window ${isBegun ? 'is not over yet' : 'has not begun yet'} [pipeline=${pipeline} window=${label}]: expected its end to be in the past, got ${end}; ask for an earlier one, or force it (\`--force\`, or "force": true)`,
+      { pipeline, window: label, end },
+    )
+  }
+}
+
+/** A window before the first one of the pipeline's schedule. */
+export class WindowBeforeStartError extends TerminalError {
+  readonly code = 'WINDOW_BEFORE_START'
+
+  constructor(pipeline: string, window: string, start: string) {
+    super(
+      `the window is before the first one of the schedule [pipeline=${pipeline} window=${window}]: expected ${start} or later; set schedule.start in pipeline.yaml earlier, or force it (\`--force\`, or "force": true)`,
+      { pipeline, window, start },
     )
   }
 }

@@ -9,6 +9,9 @@ import type { Patience } from './decision.ts'
 import type { OpsSchema } from './ops-schema.ts'
 import { createOpsStore } from './ops-store.ts'
 import { createAgents, type AgentRecord } from './agents.ts'
+import { noteOwner, refuseDeployed, type Owner } from './ops-owner.ts'
+import { createPipelineOrigins, type PipelineOrigins } from './pipeline-origins.ts'
+import { RUN_LIMIT } from './run-history.ts'
 import { createBackground } from './background.ts'
 import { startIntake } from './intake.ts'
 import {
@@ -21,7 +24,7 @@ import {
 } from './request-run.ts'
 import { createRunBeginning } from './run-beginning.ts'
 import { createRunDesk } from './run-desk.ts'
-import { createRunRecords, type RunRecord, type RunSummary } from './run-records.ts'
+import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 import { isRunFinished } from './run-state.ts'
 import { createRunWaiting } from './run-waiting.ts'
 import { RunMissingError } from './scheduler-errors.ts'
@@ -44,10 +47,14 @@ export type SchedulerDeps = {
   readonly sweepMs?: number
   /** What to do when the `ops` schema is not up to date; `auto` when not said. */
   readonly migrate?: Migrate
+  /** Whose run history it is; left out, nothing is checked or noted. */
+  readonly owner?: Owner
+  /** `embedded`: takes a run history whose owner was never noted. */
+  readonly adopt?: boolean
 }
 
 /** Plans runs, has their tasks done, and keeps their history. Any number of them may work on one database. */
-export interface Scheduler extends AsyncDisposable {
+export interface Scheduler extends AsyncDisposable, PipelineOrigins {
   /**
    * Asks for a window of a pipeline. Asking twice gives the same run; a run that failed goes on with what is not done.
    * @throws {RunUnderWayError} terminal: it is under way, and asked for again or with another text
@@ -70,7 +77,7 @@ export interface Scheduler extends AsyncDisposable {
   waitFor(runId: string, options?: { readonly signal?: AbortSignal }): Promise<RunRecord>
   run(runId: string): Promise<RunRecord | undefined>
   /** The newest windows first. */
-  runs(options?: { readonly limit?: number; readonly pipeline?: string }): Promise<RunSummary[]>
+  runs(options?: RunsOptions): Promise<RunSummary[]>
   /** The on-prem agents that were heard of, by site and node. */
   agents(): Promise<AgentRecord[]>
   /** Labels of the windows that were asked for, however they ended. */
@@ -88,16 +95,18 @@ export interface Scheduler extends AsyncDisposable {
 /** A cold queue of the night and a hung worker: long enough for both to be noticed and mended without a failed run. */
 const PATIENCE: Patience = { queuedMs: 12 * 3_600_000, silentMs: 3_600_000 }
 const SWEEP_MS = 30_000
-/** Runs shown when nobody says how many. */
-const RUN_LIMIT = 50
 
 /**
  * Starts a scheduler: brings the `ops` schema up to date, or checks that it is, and takes events from then on.
  * @throws {OpsMigrationError} transient
  * @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
+ * @throws {OpsDeployedError} terminal @throws {OpsOwnerUnknownError} terminal: owner `embedded` only
  */
 export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
-  await prepareSchema(deps.database.db, deps.migrate ?? 'auto')
+  const { database, owner, adopt = false, clock = systemClock } = deps
+  if (owner === 'embedded') await refuseDeployed(database, { adopt })
+  await prepareSchema(database.db, deps.migrate ?? 'auto')
+  if (owner !== undefined) await noteOwner(database, owner, clock())
   const parts = assemble(deps)
   const { store, records, desk, carryOut, beginning, waiting, listeners } = parts
   const { bus, timers, sweepMs = SWEEP_MS } = deps
@@ -127,6 +136,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     runs: (options) => records.runs({ limit: RUN_LIMIT, ...options }),
     agents: () => parts.agents.list(),
     windows: (pipeline) => records.windows(pipeline),
+    claim: createPipelineOrigins(database, clock).claim,
     async cancel(runId) {
       const state = await store.stateOf(runId)
       if (state === undefined) throw new RunMissingError(runId)

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { makeDirectory } from './make-directory.ts'
 
 /** Who holds a lock. Kept in the lock file as JSON. */
 type Holder = {
@@ -30,7 +31,7 @@ export async function lockDirectory(
   inUse: (found: DirectoryHolder) => Error,
 ): Promise<AsyncDisposable> {
   const lockFile = `${path.resolve(directory)}.lock`
-  await mkdir(path.dirname(lockFile), { recursive: true })
+  await makeDirectory(path.dirname(lockFile))
   const mine = JSON.stringify(await thisProcess())
   while (!(await createWhole(lockFile, mine))) {
     const found = await readFile(lockFile, 'utf8').catch(() => undefined)

@@ -17,10 +17,12 @@ export {
 export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern } from './linear-pattern.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
+export { makeDirectory } from './make-directory.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
 export { Turns } from './turns.ts'
 export {
+  countWindows,
   isTimeZone,
   parseWindow,
   shiftWindow,

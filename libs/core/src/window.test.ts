@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  countWindows,
   isTimeZone,
   parseWindow,
   shiftWindow,
@@ -209,6 +210,59 @@ describe('windows as people write them', () => {
     const calendar: Calendar = { every: 'day', timeZone: 'UTC' }
 
     expect(windowsBetween(calendar, day('UTC', '2026-03-02'), day('UTC', '2026-03-01'))).toEqual([])
+  })
+})
+
+describe('how many windows a range has', () => {
+  /** Step by step, to any length. */
+  function counted(calendar: Calendar, from: Window, to: Window): number {
+    let count = 0
+    for (let at = from; Date.parse(at.start) <= Date.parse(to.start); at = shiftWindow(calendar, at, 1)) count += 1
+    return count
+  }
+
+  test('is what counting them gives, up to the limit', () => {
+    fc.assert(
+      fc.property(
+        moments,
+        fc.integer({ min: -3, max: 60 }),
+        fc.integer({ min: 0, max: 50 }),
+        ([calendar, instant], steps, limit) => {
+          const from = windowAt(calendar, instant)
+          const to = shiftWindow(calendar, from, steps)
+
+          const exact = counted(calendar, from, to)
+          expect(countWindows(calendar, from, to, limit)).toBe(Math.min(exact, limit + 1))
+          expect(windowsBetween(calendar, from, to)).toHaveLength(exact)
+        },
+      ),
+    )
+  })
+
+  test('no window is longer than the shortcut for long ranges takes it to be', () => {
+    fc.assert(
+      fc.property(moments, fc.integer({ min: 1, max: 40 }), ([calendar, instant], steps) => {
+        const from = windowAt(calendar, instant)
+
+        // With a limit of the exact count, the shortcut must never say that there are more.
+        expect(countWindows(calendar, from, shiftWindow(calendar, from, steps), steps + 1)).toBe(steps + 1)
+      }),
+    )
+  })
+
+  test.each([
+    ['hour', '2026-01-01T00', '9999-12-31T23'],
+    ['day', '0001-01-01', '9999-12-31'],
+    ['month', '0001-01', '9999-12'],
+  ] as const)('a range of thousands of years is told in no time (%s)', (every, first, last) => {
+    const calendar: Calendar = { every, timeZone: 'Europe/Berlin' }
+    const [from, to] = [parseWindow(calendar, first), parseWindow(calendar, last)]
+    if (from === undefined || to === undefined) throw new Error('no window')
+    const begun = performance.now()
+
+    expect(countWindows(calendar, from, to, 1000)).toBe(1001)
+
+    expect(performance.now() - begun).toBeLessThan(1000)
   })
 })
 

@@ -33,11 +33,37 @@ export function shiftWindow(calendar: Calendar, window: Window, by: number): Win
   return shifted
 }
 
-/** The windows that start in `[from, to]`, oldest first. Both are labels as people write them; see `parseWindow`. */
+/** The windows that start in `[from, to]`, oldest first. Where a range comes from outside, `countWindows` comes first. */
 export function windowsBetween(calendar: Calendar, from: Window, to: Window): Window[] {
   const windows: Window[] = []
-  for (let window = from; window.start <= to.start; window = shiftWindow(calendar, window, 1)) windows.push(window)
+  for (let window = from; isUpTo(window, to); window = shiftWindow(calendar, window, 1)) windows.push(window)
   return windows
+}
+
+/** Milliseconds. No window is longer: a month has 31 days, a day whose clock is put back across it at most two. */
+const LONGEST_MS: Readonly<Record<WindowLength, number>> = {
+  hour: 3_600_000,
+  day: 2 * 86_400_000,
+  month: 32 * 86_400_000,
+}
+
+/**
+ * How many windows start in `[from, to]`, counted no further than a limit, so that a range of thousands of years costs
+ * no more than a short one.
+ * @returns the count, or `limit + 1` when there are more than `limit`
+ */
+export function countWindows(calendar: Calendar, from: Window, to: Window, limit: number): number {
+  const between = Date.parse(to.start) - Date.parse(from.start)
+  if (between < 0) return 0
+  if (Math.ceil(between / LONGEST_MS[calendar.every]) > limit) return limit + 1
+  let count = 0
+  for (let window = from; isUpTo(window, to) && count <= limit; window = shiftWindow(calendar, window, 1)) count += 1
+  return count
+}
+
+/** Instants, not their texts: beyond the year 9999 a text begins with `+`. */
+function isUpTo(window: Window, last: Window): boolean {
+  return Date.parse(window.start) <= Date.parse(last.start)
 }
 
 /**

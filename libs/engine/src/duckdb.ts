@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { Turns, reasonOf } from '@cinelake/core'
+import { makeDirectory, Turns, reasonOf } from '@cinelake/core'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { DuckDbSession } from './duckdb-session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from './engine.ts'
@@ -80,7 +80,7 @@ const COUNTED_SHARE = 0.9
 /** A directory of its own: DuckDB names its files the same in every process. */
 async function makeScratch(parent: string): Promise<string> {
   try {
-    await mkdir(parent, { recursive: true })
+    await makeDirectory(parent)
     return await mkdtemp(join(parent, 'engine-'))
   } catch (error) {
     throw new EngineFileError(reasonOf(error))

@@ -1,6 +1,6 @@
-import { CancelledError, Turns } from '@cinelake/core'
+import { CancelledError, makeDirectory, Turns } from '@cinelake/core'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { open, readFile, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isMissing, translate } from './directory-errors.ts'
 import { listObjects, objectAt } from './directory-listing.ts'
@@ -30,7 +30,7 @@ export async function createDirectoryLake(root: string): Promise<Lake> {
   const directory = resolve(root)
   const location = `file:${directory}`
   try {
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
     return lakeIn({ directory, location, scratch: await openScratchSpace(join(directory, SCRATCH)) })
   } catch (error) {
     throw translate(error, { what: 'open', path: directory, location })

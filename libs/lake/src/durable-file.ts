@@ -1,4 +1,5 @@
-import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { makeDirectory } from '@cinelake/core'
+import { link, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf } from './directory-errors.ts'
 
@@ -73,7 +74,7 @@ export async function placeIfAbsent(finished: string, target: string): Promise<'
 /** Makes the folders of a path, and makes sure that they, too, survive a power cut. */
 async function makeParent(target: string): Promise<void> {
   const parent = dirname(target)
-  const first = await mkdir(parent, { recursive: true })
+  const first = await makeDirectory(parent)
   if (first === undefined) return
   const top = dirname(first)
   for (let directory = dirname(parent); directory.length >= top.length; directory = dirname(directory)) {

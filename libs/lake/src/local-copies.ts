@@ -1,6 +1,6 @@
-import { mkdir, rm, stat } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Turns } from '@cinelake/core'
+import { makeDirectory, Turns } from '@cinelake/core'
 import { LakeScratchFullError, LakeScratchTooSmallError } from './errors.ts'
 import type { LocalFiles } from './lake.ts'
 
@@ -66,7 +66,7 @@ export function createLocalCopies({
       directory = await newDirectory()
       // Under its whole path: the engine reads the values of partitions from it.
       const file = join(directory, path)
-      await mkdir(dirname(file), { recursive: true })
+      await makeDirectory(dirname(file))
       await fills.run(async () => {
         signal.throwIfAborted()
         await fill(file, signal)

@@ -1,3 +1,4 @@
+import { makeDirectory } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
@@ -22,13 +23,13 @@ export interface ScratchSpace extends AsyncDisposable {
  * Space is owned by machine, process id and start of the process: a restarted container has the same process id again.
  */
 export async function openScratchSpace(base: string): Promise<ScratchSpace> {
-  await mkdir(base, { recursive: true })
+  await makeDirectory(base)
   await removeLeftovers(base)
   const own = join(base, `${ownerName()}_${randomUUID()}`)
   await mkdir(own)
   /** Somebody may have tidied the disk meanwhile: by hand, or another machine that took this one for gone. */
   const makeAgain = async () => {
-    await mkdir(own, { recursive: true })
+    await makeDirectory(own)
     return own
   }
   return {

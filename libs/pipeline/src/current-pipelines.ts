@@ -13,6 +13,8 @@ type CurrentStore = PipelineStore & {
 /** Lake path of what says which text of a pipeline is the current one. */
 const pointerPath = (name: string) => `pipelines/${name}/current.json`
 
+const nameIn = (path: string) => /^pipelines\/([^/]+)\/current\.json$/.exec(path)?.[1]
+
 const Pointer = z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) })
 
 /**
@@ -22,6 +24,18 @@ const Pointer = z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) })
 export async function publishPipeline(lake: PublishStore, pipeline: CheckedPipeline): Promise<void> {
   const { digest } = await storePipeline(lake, pipeline)
   await lake.put(pointerPath(pipeline.name), JSON.stringify({ digest }))
+}
+
+/** The name of any pipeline that was published; undefined when none was. */
+export async function publishedPipeline(
+  lake: Pick<CurrentStore, 'list'>,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<string | undefined> {
+  for await (const { path } of lake.list('pipelines', options)) {
+    const name = nameIn(path)
+    if (name !== undefined) return name
+  }
+  return undefined
 }
 
 export type CurrentPipelines = {
@@ -38,7 +52,7 @@ export async function currentPipelines(
   const pipelines: CheckedPipeline[] = []
   const unreadable: { name: string; error: unknown }[] = []
   for await (const { path } of lake.list('pipelines', options)) {
-    const name = /^pipelines\/([^/]+)\/current\.json$/.exec(path)?.[1]
+    const name = nameIn(path)
     if (name === undefined) continue
     try {
       const text = await lake.readText(path, options)

@@ -27,6 +27,7 @@ export { StatusAction, StatusActions } from './checked/rest-limits.ts'
 export { RestCursor, RestDataset, RestSource } from './checked/rest-source.ts'
 export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
+export { closestName, suggest } from './did-you-mean.ts'
 export { isWanted, refinedNames } from './discovered.ts'
 export {
   CONTRACT_PROPERTY,
@@ -38,7 +39,7 @@ export {
   type ContractChange,
   type WantedTable,
 } from './contract-changes.ts'
-export { currentPipelines, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
+export { currentPipelines, publishedPipeline, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
 export {
   loadPipeline,
   PipelineCorruptError,
@@ -47,7 +48,6 @@ export {
   type PipelineStore,
 } from './load-pipeline.ts'
 export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
-export { suggest } from './did-you-mean.ts'
 export { defaultSchema } from './mart-schema.ts'
 export { formatProblem, pipelineError, type Problem } from './problem.ts'
 export { readPipeline } from './read-folder.ts'

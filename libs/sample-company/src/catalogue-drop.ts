@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, rename, stat } from 'node:fs/promises'
+import { rename, stat } from 'node:fs/promises'
+import { makeDirectory } from '@cinelake/core'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -19,7 +20,7 @@ const CHUNK_LENGTH = 256 * 1024
  * or corrected. Each file appears complete or not at all, and is left alone when it is there already.
  */
 export async function writeCatalogueDrop(company: CompanyKey, day: number, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  await makeDirectory(folder)
   const stamp = dateOf(company, day).replaceAll('-', '')
   for (const feed of FEEDS) {
     const file = join(folder, `titles_${stamp}_${feed.name}.csv`)

@@ -1,6 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { lockDirectory, type DirectoryHolder } from '@cinelake/core'
+import { lockDirectory, makeDirectory, type DirectoryHolder } from '@cinelake/core'
 import { FIRST_DAY } from './company-days.ts'
 import { DirectoryInUseError, OtherCompanyError } from './directory-errors.ts'
 
@@ -20,7 +20,7 @@ export interface Claim extends AsyncDisposable {
  * @throws {DirectoryInUseError} terminal: names the process that has it
  */
 export async function claimDirectory(directory: string, company: Card): Promise<Claim> {
-  await mkdir(directory, { recursive: true })
+  await makeDirectory(directory)
   const card = join(directory, 'company.json')
   const there = await readFile(card, 'utf8').catch(() => '')
   const old = there === '' ? undefined : (JSON.parse(there) as Card)

@@ -31,6 +31,9 @@ export function stagingTable(name: string): string {
 
 const LOADED_TABLES_TABLE = `${quoted(LOADER)}.[loaded_tables]`
 
+/** The bookkeeping's id: null where nothing was set up. */
+export const LOADED_TABLES_ID = `SELECT OBJECT_ID(N'${LOADED_TABLES_TABLE}', N'U') AS [id]`
+
 /** Makes the two schemas and the bookkeeping; each does nothing where it is done. */
 export const SET_UP: readonly string[] = [
   ...[MART, LOADER].map((schema) => `IF SCHEMA_ID(N'${schema}') IS NULL EXEC(N'CREATE SCHEMA [${schema}]')`),

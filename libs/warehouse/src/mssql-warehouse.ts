@@ -7,7 +7,14 @@ import { queryReadOnly } from './mssql-query.ts'
 import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { dropLeftStaging } from './mssql-staging.ts'
-import { listed, martFirst, type LoadOptions, type Warehouse, type WarehouseTable } from './warehouse.ts'
+import {
+  listed,
+  martFirst,
+  type LoadOptions,
+  type Warehouse,
+  type WarehouseOptions,
+  type WarehouseTable,
+} from './warehouse.ts'
 
 const SET_UP_LOCK = 'cinelake set-up'
 const SET_UP_PATIENCE_MS = 60_000
@@ -18,7 +25,10 @@ const SET_UP_PATIENCE_MS = 60_000
  *
  * The database stays the caller's: disposing the warehouse does not close it.
  */
-export async function createMssqlWarehouse({ pool }: { readonly pool: MssqlPool }): Promise<Warehouse> {
+export async function createMssqlWarehouse(
+  { pool }: { readonly pool: MssqlPool },
+  { isReadOnly = false }: WarehouseOptions = {},
+): Promise<Warehouse> {
   const { location } = pool
   const general = async <Result>(work: (session: MssqlSession) => Promise<Result>) =>
     await translated(
@@ -30,7 +40,7 @@ export async function createMssqlWarehouse({ pool }: { readonly pool: MssqlPool 
       if (signal?.aborted === true) return new CancelledError(`the load of ${table.name}`, { cause: signal.reason })
       return loadError(error, { table: table.name, location })
     }, work)
-  await general(async (session) => await setUp(session, location))
+  if (!isReadOnly) await general(async (session) => await setUp(session, location))
 
   return {
     location,
@@ -68,6 +78,8 @@ type LoadedRow = {
 }
 
 async function loadedTables(session: MssqlSession): ReturnType<Warehouse['tables']> {
+  const { rows: found } = await session.run<{ id: number | null }>(mssql.LOADED_TABLES_ID)
+  if (found[0]?.id == null) return []
   const { rows } = await session.run<LoadedRow>(mssql.LOADED_TABLES)
   return listed(
     rows.map(({ name, task, version, row_count, loaded_at }) => ({

@@ -2,7 +2,7 @@ import { openByScheme, type Log } from '@cinelake/core'
 import type { MssqlDatabase } from './mssql.ts'
 import type { PgliteDatabase } from './pglite.ts'
 import type { PostgresDatabase } from './postgres.ts'
-import type { Warehouse } from './warehouse.ts'
+import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 import type { AzureCredential, WarehouseSettings } from './warehouse-settings.ts'
 
 /** A database by whichever adapter its address asked for. */
@@ -30,9 +30,23 @@ export async function openDatabase<Schema>(
   return await open()
 }
 
+/**
+ * Takes a database for one process that has all services in it, until it is disposed: two of them would go on with each
+ * other's runs. An embedded database is one process's anyway.
+ * @throws {WarehouseTakenError} transient: another process has it
+ */
+export async function takeDatabase<Schema>(database: AnyDatabase<Schema>): Promise<AsyncDisposable> {
+  if ('pglite' in database) return { async [Symbol.asyncDispose]() {} }
+  const { takeMssql, takePostgres } = await import('./take-database.ts')
+  return database.dialect === 'mssql' ? await takeMssql(database) : await takePostgres(database)
+}
+
 /** The warehouse in a database that `openDatabase` opened. The database stays the caller's to dispose, after the warehouse. */
-export async function createWarehouse<Schema>(database: AnyDatabase<Schema>): Promise<Warehouse> {
-  if (database.dialect === 'mssql') return await (await import('./mssql.ts')).createMssqlWarehouse(database)
-  if ('pglite' in database) return await (await import('./pglite.ts')).createPgliteWarehouse(database)
-  return await (await import('./postgres.ts')).createPostgresWarehouse(database)
+export async function createWarehouse<Schema>(
+  database: AnyDatabase<Schema>,
+  options: WarehouseOptions = {},
+): Promise<Warehouse> {
+  if (database.dialect === 'mssql') return await (await import('./mssql.ts')).createMssqlWarehouse(database, options)
+  if ('pglite' in database) return await (await import('./pglite.ts')).createPgliteWarehouse(database, options)
+  return await (await import('./postgres.ts')).createPostgresWarehouse(database, options)
 }

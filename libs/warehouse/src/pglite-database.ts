@@ -1,7 +1,7 @@
-import { lockDirectory, reasonOf, type DirectoryHolder } from '@cinelake/core'
+import { lockDirectory, makeDirectory, reasonOf, type DirectoryHolder } from '@cinelake/core'
 import { PGlite } from '@electric-sql/pglite'
 import { Kysely, PGliteDialect } from 'kysely'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Database } from './database.ts'
 import {
@@ -66,7 +66,7 @@ async function open(directory: string | undefined): Promise<PGlite> {
 async function lock(directory: string): Promise<AsyncDisposable> {
   const inUse = ({ holder, lockFile }: DirectoryHolder) => new WarehouseInUseError(directory, holder, lockFile)
   try {
-    await mkdir(path.dirname(path.resolve(directory)), { recursive: true })
+    await makeDirectory(path.dirname(path.resolve(directory)))
     return await lockDirectory(directory, inUse)
   } catch (error) {
     throw fileSystemError(directory, error) ?? error

@@ -1,12 +1,13 @@
 import type { PgliteDatabase } from './pglite-database.ts'
 import { pgliteSessions, removeLeftovers } from './pglite-session.ts'
 import { warehouseIn } from './postgres-based.ts'
-import type { Warehouse } from './warehouse.ts'
+import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 
 /** The embedded warehouse. The database stays the caller's: disposing the warehouse does not close it. */
 export async function createPgliteWarehouse(
   database: Pick<PgliteDatabase<unknown>, 'pglite' | 'location'>,
+  options: WarehouseOptions = {},
 ): Promise<Warehouse> {
-  await removeLeftovers(database.pglite)
-  return await warehouseIn(pgliteSessions(database))
+  if (options.isReadOnly !== true) await removeLeftovers(database.pglite)
+  return await warehouseIn(pgliteSessions(database), options)
 }

@@ -5,7 +5,7 @@ import { SWAP_WAITS_MS } from './postgres-place.ts'
 import { queryReadOnly } from './postgres-query.ts'
 import type { PostgresSessions } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
-import { listed, martFirst, placeOf, type Warehouse } from './warehouse.ts'
+import { listed, martFirst, placeOf, type Warehouse, type WarehouseOptions } from './warehouse.ts'
 
 /**
  * The warehouse in any PostgreSQL. Rows are first copied into a table of their own that nobody reads; then one short
@@ -14,7 +14,10 @@ import { listed, martFirst, placeOf, type Warehouse } from './warehouse.ts'
  */
 export async function warehouseIn(
   sessions: PostgresSessions,
-  { swapWaitsMs = SWAP_WAITS_MS }: { readonly swapWaitsMs?: readonly number[] } = {},
+  {
+    swapWaitsMs = SWAP_WAITS_MS,
+    isReadOnly = false,
+  }: WarehouseOptions & { readonly swapWaitsMs?: readonly number[] } = {},
 ): Promise<Warehouse> {
   const { location, queries } = sessions
   const loading = { sessions, swapWaitsMs }
@@ -33,11 +36,10 @@ export async function warehouseIn(
   }
 
   const rows = async () =>
-    await translated(
-      { name: 'loader.loaded_tables' },
-      async () => await queries.query<postgres.LoadedRow>(postgres.LOADED_TABLES),
+    await translated({ name: 'loader.loaded_tables' }, async () =>
+      (await isSetUp(sessions)) ? await queries.query<postgres.LoadedRow>(postgres.LOADED_TABLES) : [],
     )
-  await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
+  if (!isReadOnly) await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
   return {
     location,
     loaded: async (table) => await translated(table, async () => await loaded(queries, table)),
@@ -57,7 +59,11 @@ export async function warehouseIn(
 }
 
 /** Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one transaction. */
-async function setUp({ queries }: PostgresSessions): Promise<void> {
+async function setUp(sessions: PostgresSessions): Promise<void> {
+  if (!(await isSetUp(sessions))) await sessions.queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+}
+
+async function isSetUp({ queries }: PostgresSessions): Promise<boolean> {
   const [found] = await queries.query<{ ready: boolean }>(postgres.IS_SET_UP)
-  if (found?.ready !== true) await queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+  return found?.ready === true
 }

@@ -1,7 +1,7 @@
 import { warehouseIn } from './postgres-based.ts'
 import type { PostgresConnections } from './postgres-database.ts'
 import { serverSessions } from './postgres-server-session.ts'
-import type { Warehouse } from './warehouse.ts'
+import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 
 /** Milliseconds that a query of an analyst may take. */
 const QUERY_TIMEOUT_MS = 5 * 60_000
@@ -9,7 +9,7 @@ const QUERY_TIMEOUT_MS = 5 * 60_000
 /** The warehouse on a PostgreSQL server. The database stays the caller's: disposing the warehouse does not close it. */
 export async function createPostgresWarehouse(
   database: PostgresConnections,
-  options: {
+  options: WarehouseOptions & {
     readonly queryTimeoutMs?: number
     /** As `SWAP_WAITS_MS`. */
     readonly swapWaitsMs?: readonly number[]

@@ -159,6 +159,11 @@ export function martFirst(schemas: Iterable<string>): string[] {
   return sorted.includes(MART) ? [MART, ...sorted.filter((schema) => schema !== MART)] : sorted
 }
 
+export type WarehouseOptions = {
+  /** For those who only look: nothing is made that is missing, and nothing that a process left behind is removed. */
+  readonly isReadOnly?: boolean
+}
+
 /** The text by which a loaded table's shape is compared with the one wanted: a change means DDL, hence a full replace. */
 export function shapeOf(table: WarehouseTable): string {
   return JSON.stringify([table.columns.map(({ name, type, required }) => [name, type, required]), table.primaryKey])

@@ -18,7 +18,7 @@ export async function openOrBegin(
   if (existsSync(path.join(folder, PIPELINE_FILE))) return { ...(await openText(folder)), isNew: false }
   const start = new Date(now.getTime() - DAY_MS).toISOString().slice(0, 10)
   const text = `# Every key is explained in docs/pipeline.md.
-pipeline: ${nameOf(path.basename(path.resolve(folder)))}
+pipeline: ${pipelineNameOf(folder)}
 schedule: { every: day, timeZone: UTC, start: ${start} }
 
 sources: {}
@@ -30,8 +30,9 @@ serve: []
 }
 
 /** A folder's name as one that a pipeline may have. */
-function nameOf(folder: string): string {
-  const plain = folder
+export function pipelineNameOf(folder: string): string {
+  const plain = path
+    .basename(path.resolve(folder))
     .normalize('NFKD')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '_')

@@ -23,6 +23,8 @@ export async function collectAnswers(
     if (problem !== undefined) problems.push(`--${flag} is ${said}: ${problem}`)
     const usual = usualOf(question, answers)
     answers[flag] = said ?? (ask === undefined ? usual : await answerOf(question, usual, { ask, note }))
+    const warning = answers[flag] === undefined ? undefined : question.warn?.(answers[flag])
+    if (warning !== undefined) note(`  ${warning}\n`)
     if (answers[flag] === undefined && question.optional !== true) problems.push(`--${flag}: ${question.ask}`)
   }
   if (problems.length > 0) throw new ConfigError('the source cannot be added without these answers', problems)

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+
 /** One thing that has to be known of a source. */
 export type Question = {
   /** The flag that answers it: `base-url`. */
@@ -9,6 +11,8 @@ export type Question = {
   /** May stay without an answer. */
   readonly optional?: true
   readonly choices?: readonly string[]
+  /** What to mind about an answer that may be right all the same; undefined for nothing. */
+  readonly warn?: (answer: string) => string | undefined
   /** Of the source; not asked when a dataset is added to one that is there. */
   readonly ofSource?: true
   /** Whether it is asked at all, given the answers so far. */
@@ -66,7 +70,16 @@ const isAuth =
 export const QUESTIONS: Readonly<Record<Kind, readonly Question[]>> = {
   files: [
     source,
-    { flag: 'path', value: '<dir>', ask: "In which folder of the agent's machine do the files come?", ofSource: true },
+    {
+      flag: 'path',
+      value: '<dir>',
+      ask: "In which folder of the agent's machine do the files come?",
+      warn: (folder) =>
+        folder.includes('${') || existsSync(folder)
+          ? undefined
+          : `there is no folder ${folder} here; it has to be there where the agent runs`,
+      ofSource: true,
+    },
     site,
     dataset,
     {

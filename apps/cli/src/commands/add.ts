@@ -1,16 +1,17 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, makeDirectory, PipelineError } from '@cinelake/core'
+import { oldestFile } from '@cinelake/ingest-files'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { isMap, type Document } from 'yaml'
-import { openOrBegin } from '../add/begin-pipeline.ts'
+import { openOrBegin, pipelineNameOf } from '../add/begin-pipeline.ts'
 import { collectAnswers } from '../add/collect-answers.ts'
 import { KINDS, QUESTIONS, type Answers, type Kind, type Question } from '../add/questions.ts'
 import { sourceText } from '../add/source-text.ts'
 import { CALL, shellArgument } from '../call.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { withExamples, withJson } from '../options.ts'
+import { pipelineFolder, withExamples, withJson } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
@@ -42,7 +43,7 @@ function addKind(group: Command, kind: Kind, context: CommandContext): void {
     .command(kind)
     .summary(`add ${ABOUT[kind]}`)
     .description(`Adds ${ABOUT[kind]} to a pipeline.`)
-    .argument('[dir]', "the pipeline's folder", '.')
+    .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
   for (const { flag, value, ask, choices, default: usual } of QUESTIONS[kind]) {
     const notes = [
       ...(choices === undefined ? [] : [choices.join(', ')]),
@@ -68,20 +69,36 @@ async function addSource(
   const { answers, isThere } = await answersOf(kind, document, options, context)
   const { source = '', dataset = '' } = answers
   put(document, kind, answers, isThere)
+  const start = kind === 'files' && isNew ? await startOf(answers, context) : undefined
+  if (start !== undefined) document.setIn(['schedule', 'start'], start)
   const written = textOf(document, text)
   const isDrafted = existsSync(path.join(folder, contractOf(dataset)))
   const problems = await problemsOf(folder, { written, text, dataset, isDrafted }, platformConfig(settings))
   if (problems.length > 0)
     throw new ConfigError('the source does not fit into the pipeline; nothing was written', problems)
   const file = path.join(folder, PIPELINE_FILE)
-  await mkdir(folder, { recursive: true })
+  await makeDirectory(folder)
   await writeFile(file, written)
   if (options['json'] === true)
     return print(`${toJson({ file, source, dataset, pipelineBegun: isNew, contractMissing: !isDrafted })}\n`)
-  const begun = isNew ? ', in a new pipeline: look at its name and schedule' : ''
+  const since = start === undefined ? '' : `, which starts with its oldest file, ${start}`
+  const begun = isNew ? `, in a new pipeline ${pipelineNameOf(folder)}${since}: look at its name and schedule` : ''
   print(
     `${paint('green', '✓')} ${file}: ${source}/${dataset}${begun}\n\n${nextOf(kind, `${source}/${dataset}`, folder)}`,
   )
+}
+
+/** The day of the oldest file that fits, where the folder is on this machine: its days are caught up from there. */
+async function startOf({ source = '', path: place = '', files = '' }: Answers, { signal }: CommandContext) {
+  if (place.includes('${') || !existsSync(place)) return undefined
+  try {
+    const oldest = await oldestFile(place, files, { source, timeZone: 'UTC', signal })
+    return oldest?.toISOString().slice(0, 10)
+  } catch (error) {
+    // What is wrong with the pattern the checks of the pipeline say; a folder that cannot be read here may be elsewhere.
+    if (error instanceof PipelineError && !signal.aborted) return undefined
+    throw error
+  }
 }
 
 /** What was said and asked; of a source that is there, only what its next dataset needs. */

@@ -9,7 +9,7 @@ import { azureCredential as credential } from '@cinelake/service/azure'
 import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { openSecrets } from '../open-parts.ts'
-import { withExamples, withJson, withState } from '../options.ts'
+import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatBytes, formatInstant, toJson } from '../output/format-value.ts'
 import { usablePipeline } from '../read-folder.ts'
@@ -18,7 +18,7 @@ import { platformConfig } from '../settings.ts'
 import type { Style } from '../output/terminal.ts'
 
 type CheckOptions = { readonly pipeline?: string; readonly json?: true }
-type ListOptions = { readonly state: string; readonly json?: true }
+type ListOptions = { readonly state?: string; readonly json?: true }
 
 /** `cinelake agent check`, `cinelake agent list` (also `cinelake agents`) */
 export function addAgent(program: Command, context: CommandContext): void {
@@ -40,7 +40,7 @@ function addCheck(group: Command, context: CommandContext): void {
         "lake, the clock, and with --pipeline the folders and databases of its site's sources. Says what is fine and what " +
         'to mend; changes nothing. Exit code 1 when there is something to mend.',
     )
-    .option('--pipeline <dir>', "the pipeline's folder: its sources of this site are checked as well")
+    .option('--pipeline <dir>', "the pipeline's folder: its sources of this site are checked as well", pipelineFolder)
     .action(async (options: CheckOptions) => await check(options, context))
   withExamples(withJson(command), [
     ['cinelake agent check', 'bus, lake and machine'],
@@ -95,9 +95,9 @@ function addList(group: Command, context: CommandContext): void {
   withExamples(withJson(withState(command)), [['cinelake agents', 'all of them']])
 }
 
-async function list(options: ListOptions, { terminal, settings, clock }: CommandContext): Promise<void> {
-  await using history = await openHistory(platformConfig(settings, options.state), { terminal })
-  const agents = await history.scheduler.agents()
+async function list(options: ListOptions, { terminal, settings, signal, clock }: CommandContext): Promise<void> {
+  await using history = await openHistory(platformConfig(settings, options.state), signal)
+  const agents = await history.agents()
   if (options.json === true) return terminal.print(`${toJson({ agents })}\n`)
   if (agents.length === 0) return terminal.print('No agent has been heard of yet.\n')
   const titles = ['site', 'node', 'version', 'state', 'free disk', 'tasks', 'clock', 'heard']

@@ -1,9 +1,8 @@
 import { CancelledError, shiftWindow, parseWindow, ConfigError, type Window } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
-import type { RunRecord } from '@cinelake/scheduler'
+import { PipelineOriginError, type RunRecord } from '@cinelake/scheduler'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { lookFurther } from '../demo/look-further.ts'
 import { readQuestions } from '../demo/questions.ts'
@@ -11,19 +10,18 @@ import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summa
 import { integer, positiveInteger, positiveNumber, withExamples, withJson, withState } from '../options.ts'
 import { formatDuration, toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'
-import { openPlatform, type Platform } from '../platform.ts'
+import { openPlatform, requireDirectory, requireOwnPlatform, type Platform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { runWindows } from '../run-windows.ts'
-import { platformConfig } from '../settings.ts'
-
-/** The shipped pipeline. */
-const PIPELINE = fileURLToPath(new URL('../../../../pipelines/ott', import.meta.url))
+import { DEFAULT_STATE, platformConfig } from '../settings.ts'
+import { SHIPPED_PIPELINE } from '../shipped-pipeline.ts'
 
 type Options = {
-  readonly state: string
+  readonly state?: string
   readonly scale: number
   readonly seed: number
   readonly days: number
+  readonly adopt?: true
   readonly json?: true
 }
 
@@ -40,6 +38,7 @@ export const addDemo: AddCommand = (program, context) => {
     .option('--scale <factor>', 'size of the company; 100 has a hundred times the rows of 1', positiveNumber, 1)
     .option('--seed <number>', 'the same seed makes the same company', integer, 1)
     .option('--days <count>', 'days to run', positiveInteger, 2)
+    .option('--adopt', 'take over a run history on a database server that an earlier version made')
     .action(async (options: Options) => await demo(options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake demo', 'two days, kept in .cinelake'],
@@ -50,21 +49,24 @@ export const addDemo: AddCommand = (program, context) => {
 async function demo(options: Options, context: CommandContext): Promise<void> {
   const { terminal, signal, exitWith } = context
   const begun = performance.now()
+  const { state = DEFAULT_STATE } = options
+  requireOwnPlatform(platformConfig(context.settings, options.state))
+  await requireDirectory(state)
   using progress = options.json === true ? noProgress : createProgress(terminal)
   progress.say('The sample company opens …')
   await using company = await startSampleCompany({
-    directory: path.join(options.state, 'company'),
+    directory: path.join(state, 'company'),
     scale: options.scale,
     seed: options.seed,
   })
   const settings = { ...context.settings, ...company.settings, ...company.secrets }
   // Its secrets are made when it opens, so they are nowhere but here.
   const config = { ...platformConfig(settings, options.state), secrets: { url: 'env:' } }
-  const pipeline = await usablePipeline(PIPELINE, config, { config, settings })
-  const questions = await readQuestions(path.join(PIPELINE, 'summary.yaml'))
+  const pipeline = await usablePipeline(SHIPPED_PIPELINE, config, { config, settings })
+  const questions = await readQuestions(path.join(SHIPPED_PIPELINE, 'summary.yaml'))
   stopWhenAborted(signal)
-  await using platform = await openPlatform(config, settings, terminal)
-  const runs = await runDays(platform, company, pipeline, { ...options, progress, signal })
+  await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
+  const runs = await runDays(platform, company, pipeline, { ...options, progress, signal }).catch(nameTaken)
   const answers: Answer[] = []
   if (isAllWell(runs)) {
     for (const { title, sql } of questions) answers.push({ title, ...(await platform.warehouse.query(sql)) })
@@ -72,7 +74,18 @@ async function demo(options: Options, context: CommandContext): Promise<void> {
   progress[Symbol.dispose]()
   if (!isAllWell(runs)) exitWith(1)
   if (options.json === true) return terminal.print(`${toJson({ ok: isAllWell(runs), runs, answers })}\n`)
-  print(context, { runs, answers, pipeline, state: options.state, tookMs: performance.now() - begun })
+  print(context, { runs, answers, pipeline, state, tookMs: performance.now() - begun })
+}
+
+/** A demo cannot be told that its folder was moved, and its pipeline has the name that it has. */
+function nameTaken(error: unknown): never {
+  if (!(error instanceof PipelineOriginError)) throw error
+  const { pipeline, known } = error.context
+  throw new ConfigError(
+    'the demo cannot run where another pipeline of its name has run',
+    [`${String(known)}: expected no other pipeline called ${String(pipeline)}; name another place with --state DIR`],
+    { cause: error },
+  )
 }
 
 type DaysOptions = { readonly days: number; readonly progress: Progress; readonly signal: AbortSignal }
@@ -88,7 +101,9 @@ async function runDays(
   for (const window of firstWindows(pipeline, days)) {
     await company.advanceTo(window.label)
     stopWhenAborted(signal)
-    runs.push(...(await runWindows(platform, pipeline, [window], { progress, signal })))
+    runs.push(
+      ...(await runWindows(platform, pipeline, [window], { origin: { folder: SHIPPED_PIPELINE }, progress, signal })),
+    )
     if (runs.at(-1)?.state !== 'succeeded') break
   }
   return runs

@@ -6,7 +6,7 @@ import { formatTable } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state: string; readonly limit: number; readonly json?: true }
+type Options = { readonly state?: string; readonly limit: number; readonly json?: true }
 
 /** `cinelake history TABLE` */
 export const addHistory: AddCommand = (program, context) => {

@@ -1,10 +1,11 @@
-import { ConfigError } from '@cinelake/core'
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { ConfigError, makeDirectory } from '@cinelake/core'
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CALL, shellArgument } from '../call.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { withExamples, withJson } from '../options.ts'
+import { pipelineNameOf } from '../add/begin-pipeline.ts'
+import { pipelineFolder, withExamples, withJson } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 
 /** A small pipeline that runs as it is: files of orders to a table of sales by day. */
@@ -18,9 +19,10 @@ export const addInit: AddCommand = (program, context) => {
     .command('init')
     .summary('write a small pipeline that runs')
     .description(
-      'Writes a small pipeline into a new folder: a CSV dataset, its contract and a model. It runs as it is.',
+      'Writes a small pipeline into a new folder, called like the folder: a CSV dataset, its contract and a model. It runs ' +
+        'as it is.',
     )
-    .argument('<dir>', 'a folder that is not there yet, or empty')
+    .argument('<dir>', 'a folder that is not there yet, or empty', pipelineFolder)
     .action(async (folder: string, options: { readonly json?: true }) => await init(folder, options, context))
   withExamples(withJson(command), [['cinelake init pipelines/mine', 'begin a pipeline of your own']])
 }
@@ -38,31 +40,33 @@ async function init(folder: string, options: { readonly json?: true }, { termina
       `${folder} holds ${there.length} entries: expected a new or empty folder`,
     ])
   }
-  await writeStarter(target, folder).catch(refuse)
+  const pipeline = pipelineNameOf(folder)
+  await writeStarter(target, folder, pipeline).catch(refuse)
   const files = (await readdir(target, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(target, path.join(entry.parentPath, entry.name)))
     .sort()
-  if (options.json === true) return terminal.print(`${toJson({ folder: target, files, window: SAMPLE_WINDOW })}\n`)
+  if (options.json === true)
+    return terminal.print(`${toJson({ folder: target, pipeline, files, window: SAMPLE_WINDOW })}\n`)
   terminal.print(`${files.map((file) => `  ${path.join(folder, file)}\n`).join('')}
-Now:
+The pipeline is called ${pipeline}. Now:
   ${CALL} validate ${shellArgument(folder)}
   ${CALL} run ${shellArgument(folder)} --window ${SAMPLE_WINDOW}
   ${CALL} query "SELECT * FROM sales_by_day"
 `)
 }
 
-async function writeStarter(target: string, folder: string): Promise<void> {
-  await mkdir(target, { recursive: true })
+async function writeStarter(target: string, folder: string, pipeline: string): Promise<void> {
+  await makeDirectory(target)
   await cp(STARTER, target, { recursive: true })
-  await setFolder(path.join(target, 'pipeline.yaml'), folder)
+  await fillIn(path.join(target, 'pipeline.yaml'), folder, pipeline)
 }
 
-/** The starter's files lie beside it; paths in a pipeline are relative to where it is run. */
-async function setFolder(pipelineFile: string, folder: string): Promise<void> {
+/** The starter's files lie beside it; paths in a pipeline are relative to where it is run. Two folders are two pipelines. */
+async function fillIn(pipelineFile: string, folder: string, pipeline: string): Promise<void> {
   const text = await readFile(pipelineFile, 'utf8')
   await writeFile(
     pipelineFile,
-    text.replace('FOLDER', () => folder.replaceAll("'", "''")),
+    text.replace(/^pipeline: starter$/m, `pipeline: ${pipeline}`).replace('FOLDER', () => folder.replaceAll("'", "''")),
   )
 }

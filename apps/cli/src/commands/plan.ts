@@ -2,16 +2,17 @@ import { planRun, type PlannedTask } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { againstAsJson, changesAgainst, formatAgainst } from '../against.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
-import { withExamples, withJson, withState } from '../options.ts'
+import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { usableFolder } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
-import { allWindows, chosenWindows } from '../windows.ts'
+import { allWindows, chosenWindows, whyChosen } from '../windows.ts'
 
 type Options = {
   readonly window?: string
+  readonly force?: true
   readonly state: string
   readonly offline?: true
   readonly against?: string
@@ -28,10 +29,11 @@ export const addPlan: AddCommand = (program, context) => {
         'Nothing is run. Tables that a database has and no dataset declares are found when the run discovers them.\n\n' +
         'Below them stands what the text changes about the tables that are there, where there is a lake to look into.',
     )
-    .argument('<dir>', "the pipeline's folder")
+    .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .option('--window <window>', 'the window; the last complete one unless told otherwise')
     .option('--offline', 'look at no lake')
     .option('--against <commit>', 'instead: what the text changes against that of a commit, as Markdown')
+    .option('--force', 'also a window that is not over, or before the first of the schedule')
     .action(async (folder: string, options: Options) => await plan(folder, options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake plan pipelines/mine --window 2026-03-01', 'the tasks of that day'],
@@ -46,14 +48,15 @@ async function plan(
 ): Promise<void> {
   const config = platformConfig(settings, options.state)
   const { pipeline, places } = await usableFolder(folder, config)
+  const chosen = () => chosenWindows(pipeline, options, clock(), config.maxWindows)
   if (options.against !== undefined) {
     const effects = await changesAgainst(folder, pipeline, options.against, config)
-    const windows =
-      options.window === undefined ? allWindows(pipeline, clock()) : chosenWindows(pipeline, options, clock())
+    const windows = options.window === undefined ? allWindows(pipeline, clock()) : chosen()
     const compared = { pipeline, revision: options.against, effects, windows }
     return terminal.print(options.json === true ? `${toJson(againstAsJson(compared))}\n` : formatAgainst(compared))
   }
-  const [window] = chosenWindows(pipeline, options, clock())
+  const windows = chosen()
+  const [window] = windows
   const tasks = planRun(pipeline)
   const changed =
     options.offline === true ? { changes: [] } : await changedTables(pipeline, places, { config, settings, signal })
@@ -63,6 +66,8 @@ async function plan(
   }
   const { paint, print } = terminal
   const interval = `${formatInstant(window?.start ?? null)} to ${formatInstant(window?.end ?? null)}`
+  const why = whyChosen(options, windows)
+  if (why !== undefined) terminal.note(`${why}\n`)
   print(`${paint('bold', `${pipeline.name}@${window?.label}`)}  ${interval}  ${plural(tasks.length, 'task')}\n\n`)
   print(
     formatTable(

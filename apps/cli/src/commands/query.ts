@@ -7,7 +7,7 @@ import { formatResult } from '../output/format-result.ts'
 import { plural } from '../output/describe-task.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state: string; readonly limit: number; readonly json?: true }
+type Options = { readonly state?: string; readonly limit: number; readonly json?: true }
 
 /** `cinelake query "SQL"` */
 export const addQuery: AddCommand = (program, context) => {
@@ -26,7 +26,7 @@ export const addQuery: AddCommand = (program, context) => {
 
 async function query(sql: string, options: Options, { terminal, settings, signal }: CommandContext): Promise<void> {
   await using database = await openExistingDatabase(platformConfig(settings, options.state))
-  await using warehouse = await createWarehouse(database)
+  await using warehouse = await createWarehouse(database, { isReadOnly: true })
   const result = await warehouse.query(sql, { limit: options.limit, signal })
   if (options.json === true) return terminal.print(`${toJson(result)}\n`)
   const { rows, truncated } = result

@@ -1,4 +1,6 @@
+import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength } from '@cinelake/core'
 import { literal, type SqlSession } from '@cinelake/engine'
+import { closestName } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { findTable, rejectsTable } from '../lake-tables.ts'
 import { openEngine, openExistingLake } from '../open-parts.ts'
@@ -7,9 +9,10 @@ import { plural } from '../output/describe-task.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
+import { EXAMPLES } from '../windows.ts'
 
 type Options = {
-  readonly state: string
+  readonly state?: string
   readonly limit: number
   readonly window?: string
   readonly rule?: string
@@ -47,12 +50,15 @@ export const addRejects: AddCommand = (program, context) => {
 }
 
 async function rejects(dataset: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
+  requireWindow(options.window)
   const config = platformConfig(settings, options.state)
   await using lake = await openExistingLake(config)
   await using engine = await openEngine(config, lake)
   await using session = await engine.session()
   const table = await rejectsTable(lake, await findTable(lake, dataset))
   await using view = await table.view(session)
+  if (view !== undefined) await requireSameLength(session, view.relation, options.window)
+  if (view !== undefined) await requireRule(session, view.relation, { dataset, rule: options.rule })
   const found = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)
   if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
   const { paint, print } = terminal
@@ -70,9 +76,53 @@ async function rejects(dataset: string, options: Options, { terminal, settings }
   }
 }
 
+/** @throws {ConfigError} terminal: a text that is a window of no pipeline, which would read as one without rejects */
+function requireWindow(text: string | undefined): void {
+  if (text === undefined) return
+  if (WINDOW_LENGTHS.some((every) => parseWindow({ every, timeZone: 'UTC' }, text) !== undefined)) return
+  throw new ConfigError('the window cannot be used', [
+    `--window is ${text}: expected a day written as ${EXAMPLES.day}, a month as ${EXAMPLES.month} or an hour as ${EXAMPLES.hour}`,
+  ])
+}
+
+/** @throws {ConfigError} terminal: a month where the windows are days, of which no row can be */
+async function requireSameLength(session: SqlSession, relation: string, window: string | undefined): Promise<void> {
+  const [known] = await session.rows<{ window_label: string }>(`SELECT window_label FROM ${relation} LIMIT 1`)
+  if (window === undefined || known === undefined) return
+  const every = lengthOf(known.window_label)
+  if (lengthOf(window) === every) return
+  throw new ConfigError('the window cannot be used', [
+    `--window is ${window}: expected ${every === 'hour' ? 'an' : 'a'} ${every} written as ${EXAMPLES[every]}`,
+  ])
+}
+
+function lengthOf(label: string): WindowLength {
+  if (label.includes('T')) return 'hour'
+  return label.length === EXAMPLES.month.length ? 'month' : 'day'
+}
+
+/** @throws {ConfigError} terminal: rows were rejected, and none by this rule in any window */
+async function requireRule(
+  session: SqlSession,
+  relation: string,
+  { dataset, rule }: { readonly dataset: string; readonly rule: string | undefined },
+): Promise<void> {
+  if (rule === undefined) return
+  const rows = await session.rows<{ rule: string }>(
+    `SELECT DISTINCT unnest(rules) AS rule FROM ${relation} ORDER BY rule`,
+  )
+  const known = rows.map((row) => row.rule)
+  if (known.length === 0 || known.includes(rule)) return
+  const meant = closestName(rule, known)
+  const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`
+  throw new ConfigError(`no row of ${dataset} was ever rejected by the rule`, [
+    `--rule is ${rule}: expected one of ${known.join(', ')}${hint}`,
+  ])
+}
+
 async function find(session: SqlSession, relation: string, { window, rule, limit }: Options): Promise<Found> {
   const conditions = [
-    ...(window === undefined ? [] : [`window_label = ${literal(window)}`]),
+    ...(window === undefined ? [] : [ofWindow(window)]),
     ...(rule === undefined ? [] : [`list_contains(rules, ${literal(rule)})`]),
   ]
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
@@ -84,6 +134,12 @@ async function find(session: SqlSession, relation: string, { window, rule, limit
       `SELECT window_label, rule, rules, file, line, raw FROM ${relation} ${where} ORDER BY window_label DESC, rule, file, line, raw LIMIT ${limit}`,
     ),
   }
+}
+
+/** An hour may be named without its offset. */
+function ofWindow(window: string): string {
+  const isBareHour = /T\d{2}$/.test(window)
+  return isBareHour ? `starts_with(window_label, ${literal(window)})` : `window_label = ${literal(window)}`
 }
 
 function formatCounts(counts: readonly RuleCount[], paint: CommandContext['terminal']['paint']): string {

@@ -1,15 +1,26 @@
+import { ConfigError, type Window } from '@cinelake/core'
+import type { CheckedPipeline } from '@cinelake/pipeline'
+import type { RunRecord } from '@cinelake/scheduler'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { withExamples, withJson, withState } from '../options.ts'
+import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
-import { createProgress, noProgress } from '../output/progress.ts'
+import { createProgress, noProgress, type Progress } from '../output/progress.ts'
 import { formatRun, formatRuns } from '../output/run-tables.ts'
-import { openPlatform } from '../platform.ts'
+import { openPlatform, requireOwnPlatform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
+import { runDeployed } from '../run-deployed.ts'
 import { runWindows } from '../run-windows.ts'
-import { platformConfig } from '../settings.ts'
-import { chosenWindows, type WindowChoice } from '../windows.ts'
+import { createSchedulerClient } from '../scheduler-client.ts'
+import { platformConfig, type PlatformConfig } from '../settings.ts'
+import { chosenWindows, whyChosen, type WindowChoice } from '../windows.ts'
 
-type Options = WindowChoice & { readonly state: string; readonly again?: true; readonly json?: true }
+type Options = WindowChoice & {
+  readonly state?: string
+  readonly again?: true
+  readonly moved?: true
+  readonly adopt?: true
+  readonly json?: true
+}
 
 /** `cinelake run DIR` */
 export const addRun: AddCommand = (program, context) => {
@@ -17,15 +28,19 @@ export const addRun: AddCommand = (program, context) => {
     .command('run')
     .summary('run a pipeline for one or more windows')
     .description(
-      'Runs a pipeline for one or more windows, with all services in this process.\n\n' +
+      'Runs a pipeline for one or more windows, with all services in this process. With CINELAKE_API, the scheduler of a ' +
+        'deployed platform runs it, and this process waits for it.\n\n' +
         'Without --window or --from, the last window that is complete. A window that was run already is not run again ' +
         '(see --again); one that failed, or was stopped by Ctrl-C or a crash, goes on with what is not done.',
     )
-    .argument('<dir>', "the pipeline's folder")
+    .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .option('--window <window>', 'the window: 2026-03-01 for a day, 2026-03 for a month, 2026-03-01T05 for an hour')
     .option('--from <window>', 'the first of several windows')
     .option('--to <window>', 'the last of them; the last complete one unless told otherwise')
     .option('--again', 'run windows that are done once more, whole')
+    .option('--force', 'also windows that are not over, or before the first of the schedule')
+    .option('--moved', "the pipeline's folder was moved: its runs and tables are those of the folder before")
+    .option('--adopt', 'take over a run history on a database server that an earlier version made')
     .action(async (folder: string, options: Options) => await run(folder, options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake run pipelines/mine --window 2026-03-01', 'one day'],
@@ -34,19 +49,18 @@ export const addRun: AddCommand = (program, context) => {
   ])
 }
 
-async function run(folder: string, options: Options, { terminal, settings, signal, clock, exitWith }: CommandContext) {
+async function run(folder: string, options: Options, context: CommandContext) {
+  const { terminal, settings, clock, exitWith } = context
   const config = platformConfig(settings, options.state)
-  const pipeline = await usablePipeline(folder, config, { config, settings })
-  const windows = chosenWindows(pipeline, options, clock())
-  await using platform = await openPlatform(config, settings, terminal)
+  requirePlace(config, options)
+  // Settings and secrets are wanted where the work is done.
+  const surroundings = config.api === undefined ? { config, settings } : undefined
+  const pipeline = await usablePipeline(folder, config, surroundings)
+  const windows = chosenWindows(pipeline, options, clock(), config.maxWindows)
   using progress = options.json === true ? noProgress : createProgress(terminal)
-  const again = options.again === true
-  const runs = await runWindows(platform, pipeline, windows, {
-    again,
-    onceMore: '; --again runs it once more',
-    progress,
-    signal,
-  })
+  const why = whyChosen(options, windows)
+  if (why !== undefined) progress.say(why)
+  const runs = await runAt(config, { folder, pipeline, windows, options, progress }, context)
   progress[Symbol.dispose]()
   if (options.json === true) terminal.print(`${toJson({ runs })}\n`)
   else {
@@ -56,4 +70,48 @@ async function run(folder: string, options: Options, { terminal, settings, signa
     terminal.print(`\n${formatRuns(runs, terminal.paint)}`)
   }
   if (runs.some(({ state }) => state !== 'succeeded')) exitWith(1)
+}
+
+/**
+ * Which platform runs it has to be clear before anything is done: the queues of a deployed one are not for this process.
+ * @throws {ConfigError} terminal
+ */
+function requirePlace(config: PlatformConfig, { moved, adopt }: Options): void {
+  if (config.api !== undefined) {
+    const given = [...(moved === true ? ['--moved'] : []), ...(adopt === true ? ['--adopt'] : [])]
+    if (given.length === 0) return
+    throw new ConfigError('the options cannot be used', [
+      `${given.join(' and ')}: expected neither where CINELAKE_API has the scheduler run the pipeline; they are for runs of this machine`,
+    ])
+  }
+  requireOwnPlatform(config)
+}
+
+type Asked = {
+  readonly folder: string
+  readonly pipeline: CheckedPipeline
+  readonly windows: readonly Window[]
+  readonly options: Options
+  readonly progress: Progress
+}
+
+/** By the scheduler that the settings name, or here. */
+async function runAt(
+  config: PlatformConfig,
+  { folder, pipeline, windows, options, progress }: Asked,
+  { terminal, settings, signal }: CommandContext,
+): Promise<readonly RunRecord[]> {
+  const again = options.again === true
+  if (config.api !== undefined) {
+    const client = createSchedulerClient(config.api, signal)
+    return await runDeployed(client, pipeline, windows, { again, force: options.force === true, progress, signal })
+  }
+  await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
+  return await runWindows(platform, pipeline, windows, {
+    again,
+    onceMore: '; --again runs it once more',
+    origin: { folder, moved: options.moved === true },
+    progress,
+    signal,
+  })
 }

@@ -1,4 +1,7 @@
-import { RunMissingError } from '@cinelake/scheduler'
+import { suggest } from '@cinelake/pipeline'
+import { ConfigError } from '@cinelake/core'
+import { RunMissingError, type RunHistory } from '@cinelake/scheduler'
+import { Option } from 'commander'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { openHistory } from '../open-history.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
@@ -6,32 +9,77 @@ import { toJson } from '../output/format-value.ts'
 import { formatRun, formatRuns } from '../output/run-tables.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state: string; readonly limit: number; readonly json?: true }
+type Options = {
+  readonly state?: string
+  readonly limit: number
+  readonly pipeline?: string
+  readonly failed?: true
+  readonly json?: true
+}
 
 /** `cinelake status [RUN]` */
 export const addStatus: AddCommand = (program, context) => {
   const command = program
     .command('status')
     .summary('show the runs, or the tasks of one run')
-    .description('Shows the newest runs, or one run with its tasks, their results and what went wrong.')
-    .argument('[run]', 'PIPELINE@WINDOW, as the list of runs names it')
+    .description(
+      'Shows the newest runs, those of one pipeline, or one run with its tasks, their results and what went wrong. Only ' +
+        'looks: at the scheduler that CINELAKE_API names, else into the database.',
+    )
+    .argument('[run]', 'PIPELINE@WINDOW, as the list of runs names it, or PIPELINE')
     .option('--limit <count>', 'runs to show', positiveInteger, 20)
+    .addOption(new Option('--pipeline <name>', 'only runs of this pipeline'))
+    .option('--failed', 'only runs that failed')
     .action(async (run: string | undefined, options: Options) => await status(run, options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake status', 'the newest runs'],
+    ['cinelake status starter --failed', 'those of a pipeline that failed'],
     ['cinelake status starter@2026-03-01', 'the tasks of one run'],
   ])
 }
 
-async function status(runId: string | undefined, options: Options, { terminal, settings }: CommandContext) {
-  await using history = await openHistory(platformConfig(settings, options.state), { terminal })
+async function status(asked: string | undefined, options: Options, { terminal, settings, signal }: CommandContext) {
+  const pipeline = pipelineOf(asked, options)
+  await using history = await openHistory(platformConfig(settings, options.state), signal)
   const isJson = options.json === true
-  if (runId !== undefined) {
-    const run = await history.scheduler.run(runId)
-    if (run === undefined) throw new RunMissingError(runId)
+  if (asked !== undefined && pipeline !== asked) {
+    const run = await history.run(asked)
+    if (run === undefined) throw new RunMissingError(asked)
     return terminal.print(isJson ? `${toJson(run)}\n` : formatRun(run, terminal.paint))
   }
-  const runs = await history.scheduler.runs({ limit: options.limit })
+  const narrowed = {
+    ...(pipeline === undefined ? {} : { pipeline }),
+    ...(options.failed === true ? { state: 'failed' as const } : {}),
+  }
+  const runs = await history.runs({ limit: options.limit, ...narrowed })
+  if (runs.length === 0 && pipeline !== undefined) await requirePipeline(history, pipeline)
   if (isJson) return terminal.print(`${toJson({ runs })}\n`)
-  terminal.print(runs.length === 0 ? 'There are no runs yet.\n' : formatRuns(runs, terminal.paint))
+  terminal.print(runs.length === 0 ? `${noRuns(pipeline, options)}\n` : formatRuns(runs, terminal.paint))
+}
+
+/** A run has a window behind its `@`; a pipeline has none. */
+function pipelineOf(asked: string | undefined, { pipeline, failed }: Options): string | undefined {
+  if (asked === undefined) return pipeline
+  if (asked.includes('@')) {
+    if (pipeline === undefined && failed === undefined) return undefined
+    throw new ConfigError('the runs cannot be narrowed', [
+      `${asked} is one run: expected --pipeline and --failed without it`,
+    ])
+  }
+  if (pipeline === undefined || pipeline === asked) return asked
+  throw new ConfigError('the runs cannot be narrowed', [`expected one pipeline, got ${asked} and ${pipeline}`])
+}
+
+/** @throws {ConfigError} terminal: no run of such a pipeline is there, in any state */
+async function requirePipeline(history: RunHistory, pipeline: string): Promise<void> {
+  const known = await history.pipelines()
+  if (known.includes(pipeline)) return
+  throw new ConfigError('there is no such pipeline', [
+    `${pipeline}: ${suggest(pipeline, known, 'there are no runs yet')}`,
+  ])
+}
+
+function noRuns(pipeline: string | undefined, { failed }: Options): string {
+  const of = pipeline === undefined ? '' : ` of ${pipeline}`
+  return failed === true ? `No run${of} has failed.` : `There are no runs${of} yet.`
 }

@@ -6,7 +6,7 @@ import { formatTable } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state: string; readonly json?: true }
+type Options = { readonly state?: string; readonly json?: true }
 
 /** `cinelake tables` */
 export const addTables: AddCommand = (program, context) => {
@@ -20,7 +20,7 @@ export const addTables: AddCommand = (program, context) => {
 
 async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {
   await using database = await openExistingDatabase(platformConfig(settings, options.state))
-  await using warehouse = await createWarehouse(database)
+  await using warehouse = await createWarehouse(database, { isReadOnly: true })
   const loaded = await warehouse.tables()
   if (options.json === true) return terminal.print(`${toJson({ tables: loaded })}\n`)
   if (loaded.length === 0) return terminal.print('The mart has no tables yet.\n')

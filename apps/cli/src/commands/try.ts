@@ -1,15 +1,15 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, makeDirectory } from '@cinelake/core'
 import type { Problem } from '@cinelake/pipeline'
 import { formatProblem } from '@cinelake/pipeline'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Document } from 'yaml'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { openEngine } from '../open-parts.ts'
-import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
+import { pipelineFolder, positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { draftOf, type Draft } from '../try/draft.ts'
@@ -23,7 +23,7 @@ import { showDraft } from '../try/show-draft.ts'
 import { verifyDraft } from '../try/verify-draft.ts'
 
 type Options = {
-  readonly state: string
+  readonly state?: string
   readonly rows: number
   readonly window?: string
   readonly write?: true
@@ -46,7 +46,7 @@ export const addTry: AddCommand = (program, context) => {
         'personal data, and a draft of the contract. Nothing is landed. No value of the source is shown without --show-values.',
     )
     .argument('<source/dataset>', 'the dataset, as it stands in pipeline.yaml')
-    .argument('[dir]', "the pipeline's folder", '.')
+    .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
     .option('--rows <count>', 'rows to look at', positiveInteger, USUAL_ROWS)
     .option('--window <window>', 'APIs: the window to ask for; the last complete one unless told otherwise')
     .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
@@ -131,7 +131,7 @@ async function write(
     throw new ConfigError('the draft does not fit into the pipeline; nothing was written', problems)
   for (const [file, text] of Object.entries(files)) {
     const place = path.join(folder, file)
-    await mkdir(path.dirname(place), { recursive: true })
+    await makeDirectory(path.dirname(place))
     await writeFile(place, text)
   }
   return Object.keys(files).map((file) => path.join(folder, file))

@@ -1,7 +1,7 @@
 import { formatProblem } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
-import { withExamples, withJson, withState } from '../options.ts'
+import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
 import { toJson } from '../output/format-value.ts'
 import { readFolder } from '../read-folder.ts'
@@ -22,7 +22,7 @@ export const addValidate: AddCommand = (program, context) => {
         'compared with the tables that are there, which are only read: each change with what it does to their rows. What ' +
         'would lose something is an error, since a run refuses it.',
     )
-    .argument('<dir>', "the pipeline's folder")
+    .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .option('--offline', 'check the text alone, and look at no lake')
     .action(async (folder: string, options: Options) => await validate(folder, options, context))
   withExamples(withJson(withState(command)), [['cinelake validate pipelines/mine', 'check it']])

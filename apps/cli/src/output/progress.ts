@@ -1,14 +1,27 @@
 import type { Event } from '@cinelake/contracts'
-import type { RunChange } from '@cinelake/scheduler'
-import { describeTask, plural } from './describe-task.ts'
+import { describeTask, plural, type TaskFacts } from './describe-task.ts'
 import { formatCount, formatDuration } from './format-value.ts'
 import { createRegion } from './region.ts'
 import type { Style, Terminal } from './terminal.ts'
 import { cut, padded } from './width.ts'
 
+/** What changed in a run, of which so much is told. */
+export type ProgressChange = {
+  readonly run: {
+    readonly id: string
+    readonly window: { readonly label: string }
+    readonly tasks: ReadonlyMap<string, { readonly state: string }>
+  }
+  /** Tasks that are new or not what they were. */
+  readonly tasks: readonly (TaskFacts & {
+    readonly durationMs: number | null
+    readonly planned: { readonly name: string }
+  })[]
+}
+
 /** Tells what is going on: a line per finished task, and on a screen, below them, what is being worked on. */
 export type Progress = Disposable & {
-  readonly onChange: (change: RunChange) => void
+  readonly onChange: (change: ProgressChange) => void
   readonly onEvent: (event: Event) => void
   /** A line between the others. */
   readonly say: (text: string) => void

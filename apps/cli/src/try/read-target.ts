@@ -1,5 +1,11 @@
 import { ConfigError } from '@cinelake/core'
-import { readPipeline, type CheckedPipeline, type CheckedSource, type PipelineFolder } from '@cinelake/pipeline'
+import {
+  closestName,
+  readPipeline,
+  type CheckedPipeline,
+  type CheckedSource,
+  type PipelineFolder,
+} from '@cinelake/pipeline'
 import { parseDocument, stringify, type Document } from 'yaml'
 import { keysOf, withoutOthers } from './ancestors.ts'
 import { PIPELINE_FILE, textOf } from './folder-text.ts'
@@ -29,7 +35,9 @@ export async function readTarget(folder: string, document: Document, name: strin
   const known = datasetsOf(document)
   if (rest.length > 0 || !known.includes(`${source}/${dataset}`)) {
     const problem = `${name}: expected a source and a dataset of ${folder}/${PIPELINE_FILE}, one of ${known.join(', ') || 'none'}`
-    throw new ConfigError('there is no such dataset', [problem])
+    const meant = closestName(name, known) ?? known.find((each) => each.endsWith(`/${name}`))
+    const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`
+    throw new ConfigError('there is no such dataset', [`${problem}${hint}`])
   }
   const said = document.getIn(['sources', source, 'datasets', dataset, 'contract'])
   const contract = typeof said === 'string' ? said : `contracts/${dataset}.yaml`

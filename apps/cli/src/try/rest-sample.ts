@@ -21,7 +21,7 @@ type RestReading = Reading & { readonly source: RestSource; readonly asked: Wind
 export async function ofApi(reading: Reading): Promise<Sample> {
   const { target, window, now } = reading
   const { source, pipeline } = target
-  const [asked] = chosenWindows(pipeline, window === undefined ? {} : { window }, now)
+  const [asked] = chosenWindows(pipeline, { force: true, ...(window === undefined ? {} : { window }) }, now)
   if (source.type !== 'rest' || asked === undefined) throw new RangeError('expected an API')
   const sample = await ofDataset(target.dataset, { ...reading, source, asked })
   return { ...sample, ...(window === undefined ? {} : { window: asked.label }) }

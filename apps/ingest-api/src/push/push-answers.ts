@@ -14,6 +14,7 @@ const STATUS: Readonly<Record<string, number>> = {
   PUSH_KEY_REUSED: 409,
   PUSH_TOO_LARGE: 413,
   PUSH_TYPE_UNKNOWN: 415,
+  HOST_UNKNOWN: 421,
   PUSH_LIMITED: 429,
 }
 

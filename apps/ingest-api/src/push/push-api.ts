@@ -2,6 +2,7 @@ import { manifestPath } from '@cinelake/contracts'
 import { taskFileName, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import type { Fill } from '@cinelake/secrets'
+import { refuseUnknownHosts, type KnownHosts } from '@cinelake/service'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
 import type { Proxy } from '../requests/proxy.ts'
@@ -35,6 +36,8 @@ export type PushApiDeps = {
   readonly proxy?: Proxy | undefined
   /** Takes secrets out of what clients are told. */
   readonly redact?: (text: string) => string
+  /** What the server is called. */
+  readonly known: KnownHosts
   /** Aborted when pushes under way have to be given up. */
   readonly signal: AbortSignal
 }
@@ -57,6 +60,7 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
     forceCloseConnections: 'idle',
     bodyLimit: Number.MAX_SAFE_INTEGER,
   })
+  refuseUnknownHosts(api, deps.known)
   // Bodies are read as they come, by us.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('*', (_request, _payload, done) => done(null))

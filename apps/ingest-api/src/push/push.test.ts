@@ -1,11 +1,27 @@
 import { connect } from 'node:net'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { until } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { KEY, givenPush, send } from './push.fixture.ts'
 
 const bodiesOf = (objects: readonly string[]) => objects.filter((path) => !path.includes('/_'))
+
+test('what comes by a name that is not the server’s own is refused, whatever it asks for', async () => {
+  await using given = await givenPush()
+  const { url } = await given.replica()
+  const { port } = new URL(url)
+
+  const answers: string[] = []
+  for (const path of ['/docs', '/v1/datasets/web/events']) {
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`)
+    answers.push(await text(socket))
+  }
+
+  for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 421 [\s\S]*HOST_UNKNOWN/)
+})
 
 describe('a push', () => {
   test('of an array lands with the window in which it came, exact to the digit', async () => {
@@ -304,7 +320,7 @@ describe('a push is refused, and nothing of it lands,', () => {
     await using given = await givenPush()
     const { url } = await given.replica()
     const { port, hostname } = new URL(url)
-    const head = `POST /v1/datasets/web/events HTTP/1.1\r\nHost: x\r\nX-API-Key: ${KEY}\r\nContent-Type: application/x-ndjson\r\n`
+    const head = `POST /v1/datasets/web/events HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${KEY}\r\nContent-Type: application/x-ndjson\r\n`
 
     let count = 0
     for (const [framing, part] of [

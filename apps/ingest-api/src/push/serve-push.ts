@@ -1,4 +1,5 @@
 import { ConfigError, reasonOf } from '@cinelake/core'
+import type { KnownHosts } from '@cinelake/service'
 import { createPushApi, type PushApiDeps } from './push-api.ts'
 
 /** Milliseconds that pushes under way get to end when the service stops. What is given up is sent again by its sender. */
@@ -9,11 +10,11 @@ const GRACE_MS = 20_000
  * @throws {ConfigError} terminal: the address cannot be used
  */
 export async function servePush(
-  deps: Omit<PushApiDeps, 'signal'>,
-  { host, port }: { readonly host: string; readonly port: number },
+  deps: Omit<PushApiDeps, 'signal' | 'known'>,
+  { host, port, names = [] }: KnownHosts & { readonly port: number },
 ): Promise<AsyncDisposable & { readonly url: string }> {
   const stop = new AbortController()
-  const api = createPushApi({ ...deps, signal: stop.signal })
+  const api = createPushApi({ ...deps, known: { host, names }, signal: stop.signal })
   try {
     const url = await api.listen({ host, port })
     deps.log.info({ url }, 'push API is served')

@@ -1,10 +1,9 @@
 import type { MessageBus } from '@cinelake/bus'
-import type { Clock } from '@cinelake/core'
+import { makeDirectory, type Clock } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/warehouse'
-import { mkdir } from 'node:fs/promises'
 import { agentVersion } from '../agent/version.ts'
 import type { IngestFilesConfig } from '../config.ts'
 import { checkCertificates, checkDisk, checkProxy, checkVersion } from './check-machine.ts'
@@ -72,7 +71,7 @@ async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator
   yield await find('bus: commands', options, () => checkReceiving(bus, config.queue))
   yield await find('bus: events', options, async () => {
     const { directory } = config.lake.scratch
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
     const { site, node } = config
     const about = { worker, site, node, version: await agentVersion(), directory }
     return await checkSending(bus, { ...about, runningTasks: () => 0, state: () => 'working' }, clock)

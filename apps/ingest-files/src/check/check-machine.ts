@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { makeDirectory } from '@cinelake/core'
+import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { freeBytes } from '../agent/heartbeat.ts'
@@ -23,7 +24,7 @@ export function checkVersion(version: string): Found {
 }
 
 export async function checkDisk(directory: string): Promise<Found> {
-  await mkdir(directory, { recursive: true })
+  await makeDirectory(directory)
   const free = await freeBytes(directory)
   const found = `${(free / GIB).toFixed(1)} GiB free at ${directory}`
   if (free >= LEAST_FREE_BYTES) return found

@@ -1,7 +1,7 @@
 import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
-import { CancelledError, type Log } from '@cinelake/core'
+import { CancelledError, makeDirectory, type Log } from '@cinelake/core'
 import type { Fill } from '@cinelake/secrets'
-import { copyFile, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FileOutsideSourceError } from './errors.ts'
 import { fileError, codeOf } from './file-system-errors.ts'
@@ -118,7 +118,7 @@ async function moveTo(
   target: string,
   { archive, sha256, about }: { readonly archive: string; readonly sha256: string; readonly about: About },
 ): Promise<void> {
-  await mkdir(dirname(target), { recursive: true })
+  await makeDirectory(dirname(target))
   await checkBelow(archive, target, about)
   const isTaken = (await stat(target).catch(() => undefined)) !== undefined
   const to = isTaken ? `${target}.${sha256.slice(0, 16)}` : target

@@ -1,0 +1,172 @@
+import { CancelledError, PipelineError, TerminalError, type Window } from '@cinelake/core'
+import { freezePipeline, suggest, type CheckedPipeline } from '@cinelake/pipeline'
+import type { RunRecord, TaskRecord } from '@cinelake/scheduler'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Progress } from './output/progress.ts'
+import type { SchedulerClient } from './scheduler-client.ts'
+
+/** The scheduler was not given the pipeline of the folder. */
+class PipelineNotDeployedError extends TerminalError {
+  readonly code = 'PIPELINE_UNKNOWN'
+
+  constructor(url: string, pipeline: string, known: readonly string[]) {
+    super(
+      `the scheduler does not have the pipeline [pipeline=${pipeline} url=${url}]: ${suggest(pipeline, known, 'it has none')}; deploy the folder below what CINELAKE_PIPELINES names there`,
+      { pipeline, url },
+    )
+  }
+}
+
+/** The scheduler has another text of the pipeline than the folder. */
+class PipelineTextDiffersError extends TerminalError {
+  readonly code = 'PIPELINE_TEXT_DIFFERS'
+
+  constructor(url: string, pipeline: string, here: string, there: string) {
+    super(
+      `the scheduler has another text of the pipeline than this folder [pipeline=${pipeline} url=${url}]: expected ${shortened(here)}, got ${shortened(there)}; deploy this folder, or name one with the text that is deployed`,
+      { pipeline, url, here, there },
+    )
+  }
+}
+
+const shortened = (digest: string) => digest.slice(0, 12)
+
+/** Told to stop while the scheduler works: its runs go on. */
+export class WaitingStoppedError extends CancelledError {
+  constructor(url: string, runs: readonly string[]) {
+    super('waiting for the scheduler')
+    const example = runs[0] === undefined ? 'cinelake status' : `cinelake status ${runs[0]}`
+    this.message =
+      runs.length === 0
+        ? `Stopped. Whether the scheduler at ${url} took the request is not known; \`${example}\` shows it.`
+        : `Stopped waiting. The runs go on at ${url}; \`${example}\` shows them.`
+  }
+}
+
+export type RunDeployedOptions = {
+  readonly again: boolean
+  readonly force: boolean
+  readonly progress: Progress
+  readonly signal: AbortSignal
+  /** Milliseconds between two looks at a run. */
+  readonly pollMs?: number
+}
+
+/** Milliseconds. A run takes minutes; the API is one of few callers'. */
+const POLL_MS = 1000
+/** Milliseconds without an answer after which waiting is given up: longer than a new version takes to be there. */
+const AWAY_MS = 5 * 60_000
+
+/**
+ * Has a deployed scheduler run windows of a pipeline, and waits until they are finished.
+ * @returns the runs, in order of their windows
+ * @throws {WaitingStoppedError} told to stop: the runs go on
+ */
+export async function runDeployed(
+  client: SchedulerClient,
+  pipeline: CheckedPipeline,
+  windows: readonly Window[],
+  { again, force, progress, signal, pollMs = POLL_MS }: RunDeployedOptions,
+): Promise<RunRecord[]> {
+  const [first, last] = [windows[0], windows.at(-1)]
+  if (first === undefined || last === undefined) return []
+  const asked: string[] = []
+  try {
+    await requireSameText(client, pipeline)
+    const range = first === last ? { window: first.label } : { from: first.label, to: last.label }
+    const options = { ...(again ? { again } : {}), ...(force ? { force } : {}) }
+    const requested = await client.requestRuns({ pipeline: pipeline.name, ...range, ...options })
+    asked.push(...requested.map(({ runId }) => runId))
+    progress.say(`${asked.length === 1 ? `${asked[0]} runs` : `${asked.length} runs go on`} at ${client.url}`)
+    const records: RunRecord[] = []
+    for (const { runId, created } of requested) {
+      const follow = createFollow(runId, progress, created)
+      records.push(await untilFinished(client, runId, { follow, progress, signal, pollMs }))
+      if (!follow.isTold()) progress.say(`${runId} is done already; --again runs it once more`)
+    }
+    return records
+  } catch (error) {
+    if (signal.aborted) throw new WaitingStoppedError(client.url, asked)
+    throw error
+  }
+}
+
+async function requireSameText(client: SchedulerClient, pipeline: CheckedPipeline): Promise<void> {
+  const { digest } = freezePipeline(pipeline)
+  const known = await client.texts()
+  const there = known.find(({ name }) => name === pipeline.name)
+  if (there === undefined) {
+    throw new PipelineNotDeployedError(
+      client.url,
+      pipeline.name,
+      known.map(({ name }) => name),
+    )
+  }
+  if (there.digest !== digest) throw new PipelineTextDiffersError(client.url, pipeline.name, digest, there.digest)
+}
+
+type Waiting = Pick<RunDeployedOptions, 'progress' | 'signal'> & {
+  readonly follow: Follow
+  readonly pollMs: number
+}
+
+async function untilFinished(
+  client: SchedulerClient,
+  runId: string,
+  { follow, progress, signal, pollMs }: Waiting,
+): Promise<RunRecord> {
+  let silentSince: number | undefined
+  for (;;) {
+    try {
+      const record = await client.run(runId)
+      silentSince = undefined
+      if (record === undefined) throw new RunGoneError(client.url, runId)
+      follow.look(record)
+      if (isFinished(record)) return record
+    } catch (error) {
+      if (signal.aborted || !(error instanceof PipelineError) || !error.retryable) throw error
+      if (silentSince === undefined) progress.say(`${error.message.split(':')[0] ?? ''}; it is asked again`)
+      silentSince ??= performance.now()
+      if (performance.now() - silentSince > AWAY_MS) throw error
+    }
+    await pause(pollMs, undefined, { signal })
+  }
+}
+
+/** A run that was asked for is not in the history any more. */
+class RunGoneError extends TerminalError {
+  readonly code = 'RUN_MISSING'
+
+  constructor(url: string, run: string) {
+    super(
+      `the run is not there any more [run=${run} url=${url}]: expected the run that was just asked for, got none; check that CINELAKE_API names one platform, then ask again`,
+      { run, url },
+    )
+  }
+}
+
+const isFinished = ({ state }: RunRecord) => state !== 'waiting' && state !== 'running'
+
+type Follow = {
+  readonly look: (record: RunRecord) => void
+  /** Whether there was anything to do. */
+  readonly isTold: () => boolean
+}
+
+/** Tells what changed between two looks at a run; nothing of a run that was done before it was asked for. */
+function createFollow(runId: string, progress: Progress, isNew: boolean): Follow {
+  const seen = new Map<string, string>()
+  let isTold = isNew
+  const look = (record: RunRecord) => {
+    isTold ||= !isFinished(record)
+    if (!isTold) return
+    const changed = record.tasks.filter((task) => seen.get(task.name) !== keyOf(task))
+    for (const task of changed) seen.set(task.name, keyOf(task))
+    const named = (task: TaskRecord) => ({ ...task, planned: { name: task.name } })
+    const tasks = new Map(record.tasks.map((task) => [task.name, named(task)]))
+    progress.onChange({ run: { id: runId, window: record.window, tasks }, tasks: changed.map(named) })
+  }
+  return { look, isTold: () => isTold }
+}
+
+const keyOf = ({ state, generation, attempt }: TaskRecord) => `${generation}/${attempt}/${state}`

@@ -1,0 +1,170 @@
+import { PipelineError, TerminalError, TransientError } from '@cinelake/core'
+import type { AgentRecord, Requested, RunHistory, RunRecord, RunsOptions, RunSummary } from '@cinelake/scheduler'
+import { z } from 'zod'
+import type { SchedulerAddress } from './settings.ts'
+
+/** The scheduler, or what is before it, does not answer. */
+class SchedulerAwayError extends TransientError {
+  readonly code = 'SCHEDULER_UNAVAILABLE'
+
+  constructor(url: string, reason: string, options?: ErrorOptions) {
+    super(
+      `the scheduler does not answer [url=${url}]: ${reason}; check CINELAKE_API, and that the scheduler runs, and try again`,
+      { url, reason },
+      options,
+    )
+  }
+}
+
+/** The caller is not let in. */
+class SchedulerLoginError extends TerminalError {
+  readonly code = 'SCHEDULER_UNAUTHORIZED'
+
+  constructor(url: string, status: number) {
+    super(
+      `the scheduler, or the proxy before it, does not let this call in [url=${url} status=${status}]: expected a token that it takes; set CINELAKE_API_TOKEN to one, or CINELAKE_API to an address that you may call (\`kubectl port-forward\`)`,
+      { url, status },
+    )
+  }
+}
+
+/** Something answers, which is not the scheduler's API. */
+class NotTheSchedulerError extends TerminalError {
+  readonly code = 'SCHEDULER_ADDRESS_WRONG'
+
+  constructor(url: string, found: string) {
+    super(
+      `the address is not that of a scheduler's API [url=${url}]: expected its answer, got ${found}; check CINELAKE_API: scheme, host, port and path`,
+      { url },
+    )
+  }
+}
+
+/** The scheduler refused a request, in words of its own. */
+class SchedulerRefusedError extends TerminalError {
+  readonly code: string
+
+  constructor(code: string, message: string, status: number) {
+    super(message, { status })
+    this.code = code
+  }
+}
+
+/** What a request for runs says. */
+export type RunRequest = { readonly pipeline: string; readonly again?: true; readonly force?: true } & (
+  | { readonly window: string }
+  | { readonly from: string; readonly to: string }
+)
+
+/** A deployed scheduler as its HTTP API shows it. */
+export type SchedulerClient = RunHistory & {
+  readonly url: string
+  requestRuns(request: RunRequest): Promise<readonly Requested[]>
+  /** The pipelines that it was given, with the digest of their text. */
+  texts(): Promise<readonly { readonly name: string; readonly digest: string }[]>
+}
+
+/** Milliseconds for an answer. A request for very many windows takes its time. */
+const TIMEOUT_MS = 120_000
+/** Bytes of an answer that is no JSON of the scheduler's are not looked at. */
+const Refusal = z.object({ code: z.string(), message: z.string() })
+
+// Of what an answer holds, that is checked which decides what is done; the rest is shown.
+const Run = z.looseObject({ id: z.string(), state: z.string(), digest: z.string(), finishedAt: z.string().nullable() })
+const Tasks = z.array(z.looseObject({ name: z.string(), state: z.string() }))
+const Runs = z.object({ runs: z.array(z.looseObject({ ...Run.shape, taskCounts: z.looseObject({}) })) })
+const OneRun = z.looseObject({ ...Run.shape, window: z.looseObject({ label: z.string() }), tasks: Tasks })
+const Made = z.object({ runs: z.array(z.object({ runId: z.string(), created: z.boolean() })) })
+const Agents = z.object({ agents: z.array(z.looseObject({ site: z.string(), node: z.string() })) })
+const Texts = z.object({ pipelines: z.array(z.object({ name: z.string(), digest: z.string() })) })
+
+/**
+ * Asks a deployed scheduler.
+ * @param signal ends the requests under way
+ */
+export function createSchedulerClient({ url, token }: SchedulerAddress, signal: AbortSignal): SchedulerClient {
+  const ask = async <Answer>(schema: z.ZodType<Answer>, path: string, body?: object): Promise<Answer> => {
+    const headers = {
+      accept: 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+    try {
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+      // A page to log in at is no answer.
+      const response = await fetch(`${url}${path}`, { ...sent, headers, redirect: 'manual', signal: timeout })
+      return answerOf(schema, url, response.status, await response.text())
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof PipelineError) throw error
+      throw new SchedulerAwayError(url, reasonOf(error), { cause: error })
+    }
+  }
+  return {
+    url,
+    async requestRuns(request) {
+      return (await ask(Made, '/v1/runs', request)).runs
+    },
+    async texts() {
+      return (await ask(Texts, '/v1/pipelines')).pipelines
+    },
+    async run(runId) {
+      try {
+        return (await ask(OneRun, `/v1/runs/${encodeURIComponent(runId)}`)) as unknown as RunRecord
+      } catch (error) {
+        if (error instanceof SchedulerRefusedError && error.code === 'RUN_MISSING') return undefined
+        throw error
+      }
+    },
+    async runs(options = {}) {
+      const { runs } = await ask(Runs, `/v1/runs?${queryOf(options)}`)
+      // A scheduler of an earlier version does not narrow by state.
+      const wanted = runs.filter(({ state }) => options.state === undefined || state === options.state)
+      return wanted as unknown as RunSummary[]
+    },
+    async pipelines() {
+      return (await ask(Texts, '/v1/pipelines')).pipelines.map(({ name }) => name)
+    },
+    async agents() {
+      return (await ask(Agents, '/v1/agents')).agents as unknown as AgentRecord[]
+    },
+  }
+}
+
+function queryOf({ limit, pipeline, state }: RunsOptions): string {
+  const given = Object.entries({ limit: limit?.toString(), pipeline, state })
+  return new URLSearchParams(given.filter((pair): pair is [string, string] => pair[1] !== undefined)).toString()
+}
+
+function answerOf<Answer>(schema: z.ZodType<Answer>, url: string, status: number, text: string): Answer {
+  if (status === 401 || status === 403 || status === 407 || (status >= 300 && status < 400))
+    throw new SchedulerLoginError(url, status)
+  const body = jsonOf(text)
+  if (status >= 200 && status < 300) {
+    const parsed = schema.safeParse(body)
+    if (parsed.success) return parsed.data
+    throw new NotTheSchedulerError(url, body === undefined ? 'no JSON' : 'other JSON')
+  }
+  const refusal = Refusal.safeParse(body).data
+  if (status === 429 || status >= 500) throw new SchedulerAwayError(url, refusal?.message ?? `status ${status}`)
+  if (refusal === undefined || refusal.code === 'ROUTE_MISSING') throw new NotTheSchedulerError(url, `status ${status}`)
+  throw new SchedulerRefusedError(refusal.code, refusal.message, status)
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** What the runtime has to say is in the cause: `fetch failed` says nothing. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'the call failed'
+  if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1000} s`
+  const { cause } = error
+  const inner = cause instanceof AggregateError && cause.message === '' ? (cause.errors[0] as unknown) : cause
+  return inner instanceof Error && inner.message !== '' ? inner.message : error.message
+}

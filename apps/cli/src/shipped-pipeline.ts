@@ -1,0 +1,22 @@
+import { realpath } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+/** The pipeline that comes with Cinelake, which `cinelake demo` runs. */
+export const SHIPPED_PIPELINE = fileURLToPath(new URL('../../../pipelines/ott', import.meta.url))
+
+/** How its folder is called in run histories: an installation of another version has it elsewhere. */
+const SHIPPED_ORIGIN = 'the pipeline that comes with Cinelake'
+
+/** The name by which the run history knows a pipeline's folder: the same however the folder is named on the command line. */
+export async function originOf(folder: string): Promise<string> {
+  const place = await realpath(folder)
+  return place === (await shippedPlace()) ? SHIPPED_ORIGIN : place
+}
+
+export async function isShipped(folder: string): Promise<boolean> {
+  return (await realpath(folder).catch(() => undefined)) === (await shippedPlace())
+}
+
+async function shippedPlace(): Promise<string | undefined> {
+  return await realpath(SHIPPED_PIPELINE).catch(() => undefined)
+}

@@ -1,0 +1,58 @@
+import { PipelineError, TerminalError } from '@cinelake/core'
+import type { Database } from '@cinelake/warehouse'
+import { createAgents, type AgentRecord } from './agents.ts'
+import { OPS, type OpsSchema } from './ops-schema.ts'
+import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
+import { requireReadable } from './schema-version.ts'
+
+/** Runs shown when no number is given. */
+export const RUN_LIMIT = 50
+
+/** The database refuses to show the run history. */
+export class OpsUnreadableError extends TerminalError {
+  readonly code = 'OPS_NOT_READABLE'
+
+  constructor(location: string, options: ErrorOptions) {
+    super(
+      `the run history cannot be read [database=${location}]: expected a user who may SELECT in the schema ${OPS}, got a refusal of the database; have that right granted, or ask the scheduler: set CINELAKE_API to its address`,
+      { database: location },
+      options,
+    )
+  }
+}
+
+/** The run history for those who only look. */
+export type RunHistory = {
+  run(runId: string): Promise<RunRecord | undefined>
+  /** The newest windows first. */
+  runs(options?: RunsOptions): Promise<readonly RunSummary[]>
+  /** Names of the pipelines that have runs. */
+  pipelines(): Promise<readonly string[]>
+  /** The on-prem agents that were heard of, by site and node. */
+  agents(): Promise<readonly AgentRecord[]>
+}
+
+/**
+ * The run history as it is in a database: nothing is migrated, sent, taken or swept, so it can be looked at while a
+ * scheduler works on it.
+ * @throws {OpsMissingError} terminal @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
+ * @throws {OpsUnreadableError} terminal, now or from any of its functions
+ */
+export async function openRunHistory(database: Database<OpsSchema>): Promise<RunHistory> {
+  const looking = async <Result>(look: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await look()
+    } catch (error) {
+      if (error instanceof PipelineError) throw error
+      throw new OpsUnreadableError(database.location, { cause: error })
+    }
+  }
+  await looking(async () => await requireReadable(database))
+  const records = createRunRecords(database)
+  return {
+    run: async (runId) => await looking(async () => await records.run(runId)),
+    runs: async (options) => await looking(async () => await records.runs({ limit: RUN_LIMIT, ...options })),
+    pipelines: async () => await looking(async () => await records.pipelines()),
+    agents: async () => await looking(async () => await createAgents(database).list()),
+  }
+}

@@ -1,0 +1,72 @@
+import { TerminalError } from '@cinelake/core'
+import type { FastifyInstance } from 'fastify'
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+/** The setting of the names that servers are called by, for the schema of a service's environment. */
+export const knownHostsEnv = {
+  /** Names, with commas between: `scheduler,cinelake.example.com`. */
+  CINELAKE_HTTP_HOSTS: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim().toLowerCase())
+        .filter(Boolean),
+    ),
+}
+
+/** A request came by a name that is not this server's, or from a page of another site. */
+export class HostUnknownError extends TerminalError {
+  readonly code = 'HOST_UNKNOWN'
+
+  constructor(host: string) {
+    super(
+      `the server is not known by this name [host=${host}]: expected localhost, an IP address or a name that CINELAKE_HTTP_HOSTS has; call it by one of them, or add the name there`,
+      { host },
+    )
+  }
+}
+
+export type KnownHosts = {
+  /** The address that the server listens on. */
+  readonly host: string
+  /** What it is called besides, in lower case. */
+  readonly names?: readonly string[]
+}
+
+/**
+ * Refuses requests that a web page sends by a name of its own (DNS rebinding), which would else be taken for requests of
+ * this machine. An IP address is no name that could be turned to another machine.
+ *
+ * A server that is open to other machines without `names` cannot know all that it is called there; it then refuses only
+ * what browsers mark as sent by a page.
+ */
+export function refuseUnknownHosts(server: FastifyInstance, { host, names = [] }: KnownHosts): void {
+  const known = new Set([...names, host.toLowerCase(), 'localhost'])
+  const isKnown = (name: string) => known.has(name) || isIP(name) !== 0 || name.endsWith('.localhost')
+  const isStrict = names.length > 0 || isLoopback(host)
+  server.addHook('onRequest', async (request) => {
+    const { host: called, origin } = request.headers
+    // Programs send no Origin; browsers do, with everything that changes something.
+    if (origin !== undefined && !isKnown(hostOf(origin.replace(/^[a-z][a-z0-9+.-]*:\/\//i, ''))))
+      throw new HostUnknownError(shown(origin))
+    if (isStrict && !isKnown(hostOf(called ?? ''))) throw new HostUnknownError(shown(called ?? ''))
+  })
+}
+
+/** The name without its port; of `[::1]:80` what is within the brackets. */
+function hostOf(text: string): string {
+  const bare = /^\[([^\]]*)\](?::\d*)?$/.exec(text)?.[1] ?? /^([^:]*)(?::\d*)?$/.exec(text)?.[1] ?? ''
+  return bare.toLowerCase().replace(/\.$/, '')
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+/** Characters of a header that an error repeats. */
+const SHOWN = 100
+
+const shown = (text: string) => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)
