@@ -154,6 +154,18 @@ export class PushCutError extends TransientError {
   }
 }
 
+/** A body that comes so slowly that it only keeps its place. */
+export class PushTooSlowError extends TransientError {
+  readonly code = 'PUSH_TOO_SLOW'
+
+  constructor(bytesPerSecond: number) {
+    super(
+      `push comes too slowly: expected at least ${bytesPerSecond} bytes a second on average, got less; nothing of it has landed; send it again, in parts if the line is slow`,
+      { bytesPerSecond },
+    )
+  }
+}
+
 /** What is in the lake about a push is not what this program puts there. */
 export class PushRecordCorruptError extends TerminalError {
   readonly code = 'PUSH_RECORD_CORRUPT'

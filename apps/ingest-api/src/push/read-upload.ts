@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { BodyCheck, RowShape } from './body-check.ts'
-import { PushBodyError, PushCutError, PushTooLargeError } from './push-errors.ts'
+import { PushBodyError, PushCutError, PushTooLargeError, PushTooSlowError } from './push-errors.ts'
 
 /** A body on its way in. */
 export type Upload = {
@@ -11,7 +11,13 @@ export type Upload = {
   readonly isPacked: boolean
   /** Bytes, of the wire and unpacked. */
   readonly maxBytes: number
+  readonly pace?: Pace
 }
+
+/** How slowly a body may come: a connection on which something comes now and then is not silent, and would never end. */
+type Pace = { /** Before it is looked at. */ readonly afterMs: number; readonly bytesPerSecond: number }
+
+const SLOWEST: Pace = { afterMs: 300_000, bytesPerSecond: 1024 }
 
 export type UploadDigest = {
   readonly sizeBytes: number
@@ -26,6 +32,7 @@ export type UploadDigest = {
  * @throws {PushBodyError} terminal
  * @throws {PushTooLargeError} terminal
  * @throws {PushCutError} transient
+ * @throws {PushTooSlowError} transient
  */
 export async function* readUpload(
   upload: Upload,
@@ -34,7 +41,7 @@ export async function* readUpload(
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   let sizeBytes = 0
-  const wire = limited(received(upload.stream), upload.maxBytes)
+  const wire = limited(received(upload.stream, upload.pace ?? SLOWEST), upload.maxBytes)
   for await (const chunk of upload.isPacked ? limited(unpacked(wire), upload.maxBytes) : wire) {
     sizeBytes += chunk.length
     hash.update(chunk)
@@ -45,11 +52,18 @@ export async function* readUpload(
   found({ sizeBytes, sha256: hash.digest('hex'), rowCount: check.rowCount, shape: check.shape })
 }
 
-async function* received(stream: Readable): AsyncGenerator<Uint8Array> {
+async function* received(stream: Readable, { afterMs, bytesPerSecond }: Pace): AsyncGenerator<Uint8Array> {
+  const begun = performance.now()
+  let sizeBytes = 0
   try {
-    for await (const chunk of stream.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array
+    for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      sizeBytes += chunk.length
+      const tookMs = performance.now() - begun
+      if (tookMs > afterMs && sizeBytes * 1000 < bytesPerSecond * tookMs) throw new PushTooSlowError(bytesPerSecond)
+      yield chunk
+    }
   } catch (error) {
-    throw new PushCutError({ cause: error })
+    throw error instanceof PushTooSlowError ? error : new PushCutError({ cause: error })
   }
   // A connection that ends in the middle is not always an error of the stream.
   if (stream.readableAborted || ('complete' in stream && stream.complete === false)) throw new PushCutError()
