@@ -67,7 +67,7 @@ export class CheckpointWriter {
    */
   async writeIfDue(state: LogState, options: CallOptions): Promise<void> {
     if (state.version - Math.max(state.checkpointVersion, 0) < INTERVAL) return
-    await this.#write(state, options).catch((error: unknown) => {
+    await this.write(state, options).catch((error: unknown) => {
       const { path, log } = this.#place
       log.warn(
         { table: path, version: state.version, err: error },
@@ -76,7 +76,7 @@ export class CheckpointWriter {
     })
   }
 
-  async #write(state: LogState, options: CallOptions): Promise<void> {
+  async write(state: LogState, options: CallOptions): Promise<void> {
     const { lake, path, clock } = this.#place
     const actions = actionsOf(state, clock().getTime() - TOMBSTONE_MS)
     await using scratch = await lake.scratch()

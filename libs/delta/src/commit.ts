@@ -39,9 +39,10 @@ export async function commit(
   session: ParquetSql,
   options: CommitOptions,
   operation: Operation,
+  read: typeof readLog = readLog,
 ): Promise<CommitResult> {
   const files = new DataFiles(place)
-  let state = await readLog(place.lake, place.path, signalOf(options))
+  let state = await read(place.lake, place.path, signalOf(options))
   // The files that the log names; undefined while that is not known, and then none is deleted.
   let named: ReadonlySet<string> | undefined
   try {
@@ -165,7 +166,10 @@ async function checkpointIfDue(
     ...change.add.map((add) => ({ add })),
   ]
   const state = replay(before, [{ version, actions }])
-  await new CheckpointWriter(place, session).writeIfDue(state, signalOf(options))
+  const writer = new CheckpointWriter(place, session)
+  // Readers begin with it: the log before it cannot be read.
+  if (state.isDamaged === true) await writer.write(state, signalOf(options))
+  else await writer.writeIfDue(state, signalOf(options))
 }
 
 function rowsIn(files: readonly AddFile[]): number {

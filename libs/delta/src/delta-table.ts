@@ -62,6 +62,8 @@ export type OverwriteOptions = CommitOptions & {
   readonly unlessSame?: boolean
 }
 
+export type RestartOptions = Omit<CommitOptions, 'basedOn'>
+
 /** The part of a table to replace: a value (as the log writes it) for some or all partition columns. */
 export type DeltaPartition = Readonly<Record<string, string | null>>
 
@@ -164,6 +166,12 @@ export interface DeltaTable {
   stage(session: ParquetSql, query: string, options?: StageOptions): Promise<DeltaStage>
   /** The rows become the table; columns may change. */
   overwrite(session: ParquetSql, rows: DeltaRows, options: OverwriteOptions): Promise<CommitResult>
+  /**
+   * The rows become the table, which begins a new life: it gets a new id, and columns, partitions and properties of its
+   * own. What was there need not be readable: a log that is damaged begins again with this commit. Versions go on
+   * counting, so that none stands for two things.
+   */
+  restart(session: ParquetSql, rows: DeltaRows, options: RestartOptions): Promise<CommitResult>
   /**
    * The rows replace the partitions that they belong to; other partitions stay.
    * @param options.partitions to replace as well, though there may be no rows of them

@@ -38,6 +38,25 @@ export async function readLog(lake: Lake, table: string, options: ReadOptions = 
   return state
 }
 
+/**
+ * What is known of a table that is to be replaced: its log as it is, or, where that is damaged, only which version it
+ * ends with. What a damaged log says about files and properties is lost.
+ */
+export async function readLogOrItsEnd(
+  lake: Lake,
+  table: string,
+  options: CallOptions = {},
+): Promise<LogState | undefined> {
+  try {
+    return await readLog(lake, table, options)
+  } catch (error) {
+    if (!(error instanceof DeltaCorruptError)) throw error
+    const listed = await listLog(lake, table, options, undefined)
+    const version = Math.max(...listed.map(({ file }) => file.version))
+    return { ...replay(undefined, []), version, isDamaged: true }
+  }
+}
+
 /** Takes up the commits that came since a state was read: one request where there is none. */
 export async function catchUp(lake: Lake, table: string, state: LogState, options: CallOptions): Promise<LogState> {
   const commits: Commit[] = []

@@ -12,6 +12,8 @@ export type LogState = {
   readonly txns: ReadonlyMap<string, number>
   /** The version of the newest checkpoint that was read; -1 for none. */
   readonly checkpointVersion: number
+  /** Whether the log before this version cannot be read; then nothing but the version is known. */
+  readonly isDamaged?: boolean
 }
 
 export type Commit = { readonly version: number; readonly actions: readonly Action[] }
@@ -40,5 +42,14 @@ export function replay(base: LogState | undefined, commits: readonly Commit[]): 
     }
   }
   const version = commits.at(-1)?.version ?? base?.version ?? -1
-  return { version, protocol, metaData, files, removed, txns, checkpointVersion: base?.checkpointVersion ?? -1 }
+  return {
+    version,
+    protocol,
+    metaData,
+    files,
+    removed,
+    txns,
+    checkpointVersion: base?.checkpointVersion ?? -1,
+    ...(base?.isDamaged === true && { isDamaged: true }),
+  }
 }

@@ -260,6 +260,66 @@ describe('overwriting', () => {
   })
 })
 
+describe('restarting', () => {
+  const idOf = async (path: string, version: number) =>
+    /"metaData":\{"id":"([^"]+)"/.exec(await commitText(path, version))?.[1]
+
+  test('makes another table of it: id, columns, partitions and properties are its own, versions go on', async () => {
+    const table = aTable()
+    await table.overwrite(bench.session, "SELECT 1 AS id, 'a' AS name", {
+      ...once(),
+      partitionBy: ['name'],
+      configuration: { 'cinelake.window': 'later' },
+    })
+
+    const restarted = await table.restart(bench.session, "SELECT 'x' AS id", {
+      ...once('again', 2),
+      configuration: { 'cinelake.landed': 'files' },
+    })
+
+    expect(restarted).toMatchObject({ version: 1, outcome: 'committed', addedRowCount: 1, removedRowCount: 1 })
+    expect(await table.snapshot()).toMatchObject({
+      columns: [{ name: 'id', type: 'VARCHAR' }],
+      partitionBy: [],
+      configuration: { 'cinelake.landed': 'files' },
+    })
+    expect((await table.snapshot())?.configuration).not.toHaveProperty('cinelake.window')
+    expect(await idOf(table.path, 1)).not.toBe(await idOf(table.path, 0))
+    expect(await bench.rows(table, { version: 0 })).toEqual([{ id: 1, name: 'a' }])
+    expect(await table.restart(bench.session, "SELECT 'y' AS id", once('again', 2))).toMatchObject({
+      version: 1,
+      outcome: 'already-committed',
+    })
+  })
+
+  test.each([
+    ['a gap', async (log: string) => await rm(join(log, `${'1'.padStart(20, '0')}.json`))],
+    [
+      'a last commit that is cut off',
+      async (log: string) => await writeFile(join(log, `${'2'.padStart(20, '0')}.json`), '{"add":{'),
+    ],
+  ])('begins a table again whose log has %s, and it is read and written from then on', async (_what, damage) => {
+    const table = aTable()
+    for (const id of [1, 2, 3]) await table.append(bench.session, `SELECT ${id} AS id`, once())
+    await damage(join(bench.directory, 'lake', table.path, '_delta_log'))
+    await expect(table.snapshot()).rejects.toBeInstanceOf(DeltaCorruptError)
+
+    expect(await table.restart(bench.session, 'SELECT 7 AS id', once())).toMatchObject({ version: 3 })
+    await table.append(bench.session, 'SELECT 8 AS id', once())
+
+    expect(await bench.rows(table)).toEqual([{ id: 7 }, { id: 8 }])
+    expect(await table.snapshot()).toMatchObject({ version: 4, rowCount: 2 })
+  })
+
+  test('where there is no table makes one', async () => {
+    const table = aTable()
+
+    await table.restart(bench.session, 'SELECT 1 AS id', once())
+
+    expect(await bench.rows(table)).toEqual([{ id: 1 }])
+  })
+})
+
 describe('partitions', () => {
   const days = (...values: (string | null)[]) =>
     `SELECT CAST(day AS VARCHAR) AS day, id::INTEGER AS id FROM (VALUES ${values.map((value, id) => `(${value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`}, ${id})`).join(', ')}) t(day, id)`

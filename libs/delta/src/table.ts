@@ -6,9 +6,9 @@ import type { TablePlace } from './data-files.ts'
 import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
 import { DeltaVersionMissingError } from './errors.ts'
 import { readHistory } from './history.ts'
-import { readLog } from './log-reader.ts'
+import { readLog, readLogOrItsEnd } from './log-reader.ts'
 import { Merge } from './merge.ts'
-import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './overwrite.ts'
+import { appendOperation, overwriteOperation, overwritePartitionsOperation, restartOperation } from './overwrite.ts'
 import { readableShape } from './protocol.ts'
 import { fileOf, snapshotOf } from './snapshot.ts'
 import { stageRows, StagedRows } from './staged-rows.ts'
@@ -47,6 +47,10 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
     async overwrite(session, given, options) {
       const rows = await described(session, given)
       return await commit(place, session, options, overwriteOperation(place, session, rows, options))
+    },
+    async restart(session, given, options) {
+      const rows = await described(session, given)
+      return await commit(place, session, options, restartOperation(place, session, rows, options), readLogOrItsEnd)
     },
     async overwritePartitions(session, given, options) {
       const rows = await described(session, given)
