@@ -16,10 +16,11 @@ import { bindWindow, loadPipeline, type CheckedModel } from '@cinelake/pipeline'
 import { checkBuild, type BuildChecks } from './build-checks.ts'
 import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
-import { isCommitted, planBuild } from './build-plan.ts'
+import { planBuild } from './build-plan.ts'
 import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
-import { historyQuery } from './history-sql.ts'
+import { historyQuery, type HistoryTables } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
+import { isCommitted, tableBefore } from './restart.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -45,7 +46,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const model = pipeline.models.find(({ name }) => name === given.model)
     if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
     const table = createDeltaTable({ lake, path: `refined/${model.name}`, clock })
-    const snapshot = await table.snapshot({ signal })
+    const snapshot = await tableBefore(table, given, signal)
     const command = await withNewestInputs(given, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
@@ -63,7 +64,8 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
     const { txn, basedOn, configuration } = plan
     const options = { txn, basedOn, configuration, partitionBy: model.partitionBy, signal }
-    const { version, outcome } = await COMMITS[model.materialization](work, staged, options)
+    const commit = command.restart === true && snapshot === undefined ? restart : COMMITS[model.materialization]
+    const { version, outcome } = await commit(work, staged, options)
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
     return { ...checks, output: { kind: 'table', table: model.name, version, outcome } }
   }
@@ -144,17 +146,25 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     return await table.overwritePartitions(session, staged, { ...options, partitions, unlessSame: true })
   },
 
-  async history({ command, model, table, session, signal }, staged, options) {
+  async history(work, staged, options) {
+    const { table, session, signal } = work
     const { basedOn } = options
     await using view = basedOn < 0 ? undefined : await table.view(session, { version: basedOn, signal })
     const columns = view?.snapshot.columns.map(({ name }) => name) ?? []
-    const query = historyQuery(model, {
-      current: view === undefined ? undefined : { relation: view.relation, columns },
-      state: `FROM ${staged.relation}`,
-      windowStart: command.window.start,
-    })
-    return await table.overwrite(session, query, options)
+    const current = view === undefined ? undefined : { relation: view.relation, columns }
+    return await table.overwrite(session, historyOf(work, staged, current), options)
   },
+}
+
+/** The result becomes the table, which begins a new life: what is there is not read. */
+const restart: Commit = async (work, staged, { basedOn: _, ...options }) => {
+  const { model, table, session } = work
+  const rows = model.materialization === 'history' ? historyOf(work, staged, undefined) : staged
+  return await table.restart(session, rows, options)
+}
+
+function historyOf({ command, model }: Work, staged: DeltaStage, current: HistoryTables['current']): string {
+  return historyQuery(model, { current, state: `FROM ${staged.relation}`, windowStart: command.window.start })
 }
 
 function untouched(model: CheckedModel, version: number, outcome: 'unchanged' | 'superseded'): TaskOutcome {

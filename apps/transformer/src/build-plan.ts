@@ -3,6 +3,7 @@ import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { pinsOf, PINS_PROPERTY } from './newest-inputs.ts'
+import { isCommitted } from './restart.ts'
 
 /** Table property: what the latest build was made of. The same again need not be built again. */
 const INPUTS_PROPERTY = 'cinelake.inputs'
@@ -41,11 +42,6 @@ export function planBuild(command: Build, model: CheckedModel, snapshot: DeltaSn
     basedOn: snapshot?.version ?? -1,
     configuration: { [INPUTS_PROPERTY]: digest, [WINDOW_PROPERTY]: window, [PINS_PROPERTY]: pinsOf(command) },
   }
-}
-
-/** Whether the command's commit is in the table. */
-export function isCommitted({ run, task, generation }: Build, { txns }: Pick<DeltaSnapshot, 'txns'>): boolean {
-  return (txns.get(`${run}/${task}`) ?? 0) >= generation
 }
 
 /**

@@ -28,6 +28,7 @@ export async function commitRows(rows: string, commit: Commit): Promise<CommitRe
     ...(basedOn === undefined ? {} : { basedOn }),
   }
   const query = withWindow(rows, commit)
+  if (plan.commit === 'restart') return await table.restart(session, query, options)
   if (plan.commit === 'overwrite') return await table.overwrite(session, query, options)
   if (plan.commit === 'append') return await table.append(session, withFormerColumns(query, commit), options)
   if (plan.commit === 'merge') {

@@ -11,8 +11,10 @@ import { removeDeleted } from './refine-deletions.ts'
 import { RefineInputError } from './refine-errors.ts'
 import { planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
+import { checkKeysAreNew } from './refine-repeated-keys.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
+import { isCommitted, tableBefore } from './restart.ts'
 import { writeRejects } from './write-rejects.ts'
 
 export type RefineDeps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -29,11 +31,17 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     const manifest = await readManifest(lake, command.manifest, { signal })
     if (manifest === undefined) {
       const expected = 'the manifest of what landed'
-      throw new RefineInputError(command.dataset, command.manifest, expected, 'no such object in the lake')
+      throw new RefineInputError(
+        command.dataset,
+        command.manifest,
+        expected,
+        'no such object in the lake',
+        command.window.label,
+      )
     }
     const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
     const table = createDeltaTable({ lake, path: `refined/${dataset.name}`, clock })
-    const snapshot = await table.snapshot({ signal })
+    const snapshot = await tableBefore(table, command, signal)
     const plan = planRefine(command, dataset, manifest, snapshot)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
@@ -46,6 +54,11 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     const files = await stageFiles(manifest, dataset, deps)
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps)
+    if (snapshot === undefined || !isCommitted(command, snapshot))
+      await checkKeysAreNew(
+        { command, pipeline, dataset, manifest, files, rows },
+        { lake, table, snapshot, session, signal },
+      )
     await writeRejects({ table: dataset.name, query: REJECTS_QUERY, rowCount: checks.balance.rejected }, command, {
       lake,
       clock,

@@ -3,6 +3,8 @@ import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { hasDeletions } from './refine-deletions.ts'
+import { isCommitted } from './restart.ts'
+import { takesEachKeyOnce } from './refine-repeated-keys.ts'
 import { ChangesLateError } from './refine-errors.ts'
 
 /** Table property: start of the latest window that the table holds. */
@@ -10,8 +12,11 @@ export const WINDOW_PROPERTY = 'cinelake.window'
 /** Table property: digest of what the latest commit was made from. */
 export const LANDED_PROPERTY = 'cinelake.landed'
 
-/** How rows go into the table. `replace`: those of this window, which an earlier generation appended, are taken out first. */
-export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace'
+/**
+ * How rows go into the table. `replace`: those of this window, which an earlier generation appended, are taken out first.
+ * `restart`: they become the table, which begins a new life.
+ */
+export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace' | 'restart'
 
 export type RefinePlan =
   /** `unchanged`: the table was made from the same files, or nothing has landed. `superseded`: it holds a later window. */
@@ -37,7 +42,7 @@ export function planRefine(
 ): RefinePlan {
   const txn = { appId: `${command.run}/${command.task}`, version: command.generation }
   const committed = table?.txns.get(txn.appId)
-  const isRepeat = committed !== undefined && committed >= txn.version
+  const isRepeat = table !== undefined && isCommitted(command, table)
   const landed = digestOf(dataset, manifest)
   if (table !== undefined && !isRepeat) {
     const { version, configuration } = table
@@ -52,27 +57,50 @@ export function planRefine(
   const latest = table?.configuration[WINDOW_PROPERTY]
   const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
   // Into a table that is not there everything goes the same way; without rows it is made empty, so that models can read it.
-  const commit =
-    table === undefined || isWholeTable(manifest)
-      ? 'overwrite'
-      : howToCommit(dataset, committed !== undefined && !isRepeat)
+  const commit = howToCommit(command, dataset, manifest, {
+    table,
+    hasEarlierGeneration: committed !== undefined && !isRepeat,
+  })
   return {
     action: 'refine',
     commit,
     txn,
-    ...(isOrderFree(commit, txn) ? {} : { basedOn: table?.version ?? -1 }),
+    ...(isOrderFree(commit, dataset, txn) ? {} : { basedOn: table?.version ?? -1 }),
     configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
   }
 }
 
-/** An append of a later generation is decided on the earlier one not being there, which a hung worker may change. */
-function isOrderFree(commit: RefineCommit, { version }: DeltaTxn): boolean {
-  return commit === 'merge' || (commit === 'append' && version === 1)
+/**
+ * An append of a later generation is decided on the earlier one not being there, which a hung worker may change, and one
+ * of keys on none of them being there.
+ */
+function isOrderFree(commit: RefineCommit, dataset: CheckedDataset, { version }: DeltaTxn): boolean {
+  if (commit === 'append') return version === 1 && !takesEachKeyOnce(dataset)
+  return commit === 'merge' || commit === 'restart'
 }
 
-function howToCommit({ mode }: CheckedDataset, hasEarlierGeneration: boolean): RefineCommit {
-  if (mode === 'append') return hasEarlierGeneration ? 'replace' : 'append'
-  return mode === 'snapshot' ? 'overwrite' : 'merge'
+function howToCommit(
+  { restart, window }: Refine,
+  dataset: CheckedDataset,
+  manifest: Manifest,
+  {
+    table,
+    hasEarlierGeneration,
+  }: { readonly table: DeltaSnapshot | undefined; readonly hasEarlierGeneration: boolean },
+): RefineCommit {
+  if (table === undefined) return restart === true ? 'restart' : 'overwrite'
+  if (isWholeTable(manifest) || dataset.mode === 'snapshot') return 'overwrite'
+  if (dataset.mode === 'merge') return 'merge'
+  return hasEarlierGeneration && mayHaveRowsOf(table, window.start) ? 'replace' : 'append'
+}
+
+/** Whether an earlier generation of a window may have appended rows. By statistics: a new life of a table has none of before. */
+function mayHaveRowsOf({ files }: DeltaSnapshot, start: string): boolean {
+  const at = Date.parse(start)
+  return files.some(({ rowCount, min, max }) => {
+    const [first, last] = [Date.parse(String(min['_window'])), Date.parse(String(max['_window']))]
+    return rowCount > 0 && !(first > at) && !(last < at)
+  })
 }
 
 /** Where changes could not be told the whole table landed: what is not in it is gone. */

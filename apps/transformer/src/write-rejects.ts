@@ -1,4 +1,11 @@
-import { createDeltaTable, type CommitResult, type ParquetSql } from '@cinelake/delta'
+import {
+  createDeltaTable,
+  DeltaCorruptError,
+  type CommitResult,
+  type DeltaSnapshot,
+  type DeltaTable,
+  type ParquetSql,
+} from '@cinelake/delta'
 import type { Clock, Window } from '@cinelake/core'
 import { literal } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
@@ -11,6 +18,8 @@ export type RejectsOf = {
   readonly window: Window
   /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
   readonly edition?: string
+  /** The task begins its table again: rejects that cannot be read any more begin again with it. */
+  readonly restart?: boolean | undefined
 }
 
 export type Rejects = {
@@ -32,12 +41,12 @@ type Deps = { readonly lake: Lake; readonly clock: Clock; readonly session: Parq
  */
 export async function writeRejects(
   rejects: Rejects,
-  { run, task, generation, window, edition }: RejectsOf,
+  { run, task, generation, window, edition, restart }: RejectsOf,
   { lake, clock, session, signal }: Deps,
 ): Promise<CommitResult | undefined> {
   const table = createDeltaTable({ lake, path: `refined/_rejects/${rejects.table}`, clock })
-  if (rejects.rowCount === 0) {
-    const snapshot = await table.snapshot({ signal })
+  const snapshot = await readable(table, restart === true, signal)
+  if (rejects.rowCount === 0 && snapshot !== 'damaged') {
     if (snapshot?.files.some((file) => file.partitionValues['window_label'] === window.label) !== true) return undefined
   }
   const query = `SELECT
@@ -51,10 +60,28 @@ export async function writeRejects(
     CAST(line AS BIGINT) AS line,
     CAST(raw AS VARCHAR) AS raw
   FROM (${rejects.query}\n) AS rejected`
-  return await table.overwritePartitions(session, query, {
+  const options = {
     txn: { appId: `${run}/${task}${edition === undefined ? '' : `/${edition}`}`, version: generation },
     partitionBy: ['window_label'],
-    partitions: [{ window_label: window.label }],
     signal,
+  }
+  if (snapshot === 'damaged') return await table.restart(session, query, options)
+  return await table.overwritePartitions(session, query, {
+    ...options,
+    partitions: [{ window_label: window.label }],
   })
+}
+
+/** @throws {DeltaCorruptError} terminal: the table is damaged and is not to begin again */
+async function readable(
+  table: DeltaTable,
+  mayBeDamaged: boolean,
+  signal: AbortSignal,
+): Promise<DeltaSnapshot | 'damaged' | undefined> {
+  try {
+    return await table.snapshot({ signal })
+  } catch (error) {
+    if (mayBeDamaged && error instanceof DeltaCorruptError) return 'damaged'
+    throw error
+  }
 }

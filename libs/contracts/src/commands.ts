@@ -32,6 +32,8 @@ export const Refine = z.object({
   dataset: z.string().min(1),
   /** The manifest that the ingest task wrote, a lake path. */
   manifest: z.string().min(1),
+  /** The table begins a new life with this window: a new id, and whatever was there is replaced. */
+  restart: z.boolean().optional(),
 })
 export type Refine = z.infer<typeof Refine>
 
@@ -45,6 +47,8 @@ export const Build = z.object({
   ...commandHeader,
   model: z.string().min(1),
   inputs: z.array(TableVersion),
+  /** The table begins a new life with this window: a new id, and whatever was there is replaced. */
+  restart: z.boolean().optional(),
 })
 export type Build = z.infer<typeof Build>
 

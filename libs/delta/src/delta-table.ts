@@ -149,11 +149,15 @@ export interface DeltaTable {
   readonly path: string
   /** @returns undefined where there is no table @throws {DeltaVersionMissingError} terminal */
   snapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<DeltaSnapshot | undefined>
-  /** @param keep leaves out files that cannot matter, by partition values and statistics */
+  /**
+   * @param keep leaves out files that cannot matter, by partition values and statistics
+   * @param matching leaves out files that, by the same, hold none of the keys of a relation with the columns `key`
+   */
   view(
     session: ParquetSql,
     options?: {
       readonly version?: number
+      readonly matching?: { readonly relation: string; readonly key: readonly string[] }
       readonly keep?: (file: DeltaFile) => boolean
       readonly signal?: AbortSignal
     },
