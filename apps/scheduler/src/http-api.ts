@@ -3,6 +3,7 @@ import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import { fastify, type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { answerError, RequestInvalidError } from './http-errors.ts'
+import type { RedoAsked } from './redo-plan.ts'
 import type { Scheduler } from './scheduler.ts'
 import { PipelineUnknownError, RunMissingError, WindowUnknownError } from './scheduler-errors.ts'
 
@@ -15,9 +16,22 @@ const RunRequest = z
     from: z.string().optional(),
     to: z.string().optional(),
     again: z.boolean().default(false),
+    /** Of windows that were run: only what depends on text that changed since … */
+    changed: z.boolean().default(false),
+    /** … or only these tasks, as `orders+` … */
+    select: z.array(z.string().min(1)).min(1).optional(),
+    /** … or all but what reads the sources. */
+    fromRaw: z.boolean().default(false),
     /** Windows at a time. */
     concurrency: z.int().min(1).max(50).default(1),
   })
+  .refine(
+    ({ again, changed, select, fromRaw }) =>
+      [again, changed, select !== undefined, fromRaw].filter(Boolean).length <= 1,
+    {
+      message: 'expected at most one of `again`, `changed`, `select` and `fromRaw`',
+    },
+  )
   .refine(
     ({ window, from, to }) =>
       window === undefined ? from !== undefined && to !== undefined : from === undefined && to === undefined,
@@ -26,6 +40,19 @@ const RunRequest = z
     },
   )
 
+const RebuildRequest = z
+  .strictObject({
+    pipeline: z.string().min(1),
+    /** By their names in the lake or in the mart. */
+    tables: z.array(z.string().min(1)).min(1),
+    /** Some windows only, both ends included; without them all that have landed. */
+    from: z.string().optional(),
+    to: z.string().optional(),
+  })
+  .refine(({ from, to }) => (from === undefined) === (to === undefined), {
+    message: 'expected both `from` and `to`, or neither',
+  })
+
 const RunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(50),
   pipeline: z.string().optional(),
@@ -33,7 +60,7 @@ const RunsQuery = z.object({
 const RunParams = z.object({ id: z.string() })
 
 export type HttpApiDeps = {
-  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'run' | 'runs' | 'cancel' | 'agents'>
+  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'requestRedo' | 'run' | 'runs' | 'cancel' | 'agents'>
   readonly pipelines: readonly CheckedPipeline[]
   readonly log: Log
   /** Takes secrets out of what clients are told. */
@@ -51,16 +78,30 @@ export function createHttpApi({ scheduler, pipelines, log, redact }: HttpApiDeps
     }),
   )
 
+  const pipelineNamed = (name: string): CheckedPipeline => {
+    const pipeline = pipelines.find((each) => each.name === name)
+    if (pipeline !== undefined) return pipeline
+    const known = pipelines.map((each) => each.name)
+    throw new PipelineUnknownError(name, known)
+  }
+
   api.post('/v1/runs', async (request, reply) => {
     const asked = parse(RunRequest, request.body)
-    const pipeline = pipelines.find(({ name }) => name === asked.pipeline)
-    if (pipeline === undefined)
-      throw new PipelineUnknownError(
-        asked.pipeline,
-        pipelines.map(({ name }) => name),
-      )
+    const pipeline = pipelineNamed(asked.pipeline)
     const { again, concurrency } = asked
-    const runs = await scheduler.requestRuns(pipeline, windowsOf(pipeline, asked), { again, concurrency })
+    const windows = windowsOf(pipeline, asked)
+    const redo = redoOf(asked)
+    const runs =
+      redo === undefined
+        ? await scheduler.requestRuns(pipeline, windows, { again, concurrency })
+        : await scheduler.requestRedo(pipeline, redo, windows, { concurrency })
+    return reply.code(202).send({ runs })
+  })
+  api.post('/v1/rebuilds', async (request, reply) => {
+    const asked = parse(RebuildRequest, request.body)
+    const pipeline = pipelineNamed(asked.pipeline)
+    const windows = asked.from === undefined ? undefined : windowsOf(pipeline, asked)
+    const runs = await scheduler.requestRedo(pipeline, { kind: 'rebuild', tables: asked.tables }, windows)
     return reply.code(202).send({ runs })
   })
   api.get('/v1/runs', async (request) => {
@@ -93,7 +134,20 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   return parsed.data
 }
 
-function windowsOf({ name, schedule }: CheckedPipeline, { window, from, to }: z.infer<typeof RunRequest>): Window[] {
+/** Which tasks of windows that were run are asked for; undefined where it is for windows as they are. */
+function redoOf({ changed, select, fromRaw }: z.infer<typeof RunRequest>): RedoAsked | undefined {
+  if (changed) return { kind: 'changed' }
+  if (fromRaw) return { kind: 'from-raw' }
+  return select === undefined ? undefined : { kind: 'select', names: select }
+}
+
+type WindowsAsked = {
+  readonly window?: string | undefined
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+}
+
+function windowsOf({ name, schedule }: CheckedPipeline, { window, from, to }: WindowsAsked): Window[] {
   const read = (text: string): Window => {
     const window = parseWindow(schedule, text)
     if (window === undefined) throw new WindowUnknownError(name, text, schedule.every)

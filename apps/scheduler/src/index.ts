@@ -2,12 +2,19 @@ export type { AgentRecord } from './agents.ts'
 export type { RunChange } from './carry-out.ts'
 export type { Patience } from './decision.ts'
 export { OPS, type OpsSchema } from './ops-schema.ts'
+export type { RedoAsked, RedoPlan, RedoTask, RedoWindow } from './redo-plan.ts'
 export type { BackfillOptions, Requested } from './request-run.ts'
 export type { RunRecord, RunSummary, TaskRecord } from './run-records.ts'
 export { RUN_STATES, TASK_STATES, type RunState, type TaskState } from './run-state.ts'
 export { createScheduler, type Scheduler, type SchedulerDeps } from './scheduler.ts'
 export { OpsMigrationError } from './ops-errors.ts'
-export { PipelineUnknownError, RunMissingError, RunUnderWayError, WindowUnknownError } from './scheduler-errors.ts'
+export {
+  PipelineUnknownError,
+  RedoRefusedError,
+  RunMissingError,
+  RunUnderWayError,
+  WindowUnknownError,
+} from './scheduler-errors.ts'
 export { queueEnv, queueSettings, type QueueSettings } from './queue-settings.ts'
 export { OpsSchemaNewError, OpsSchemaOldError, type Migrate } from './schema-version.ts'
 export type { Alarm, AlarmHandler, AlarmKind, AlarmOf, Timers } from './timers.ts'

@@ -25,6 +25,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0001_run_history': { up: runHistory },
   '0002_agents': { up: agents },
   '0003_long_task_names': { up: longTaskNames },
+  '0007_redo': { up: redo },
 }
 
 async function runHistory(db: Kysely<unknown>): Promise<void> {
@@ -157,4 +158,13 @@ async function longTaskNames(db: Kysely<unknown>): Promise<void> {
       .alterColumn('task', (column) => column.setDataType(sql.raw(`varchar(${MAX_TASK_NAME})`)))
       .execute()
   }
+}
+
+async function redo(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db.withSchema(OPS)
+  const { text, word } = columnTypes(db)
+  // One column a statement: databases differ in how several are written.
+  await schema.alterTable('tasks').addColumn('digest', word(64)).execute()
+  await schema.alterTable('tasks').addColumn('restart', 'integer').execute()
+  await schema.alterTable('runs').addColumn('redo', text).execute()
 }

@@ -103,6 +103,37 @@ export function createOpsStore(database: Database<OpsSchema>) {
       return ends
     },
 
+    /** All runs of a pipeline with their tasks, oldest window first. */
+    async history(pipeline: string): Promise<Run[]> {
+      const rows = await db
+        .selectFrom('runs')
+        .selectAll()
+        .where('pipeline', '=', pipeline)
+        .orderBy('window_start')
+        .execute()
+      const tasks = await db
+        .selectFrom('tasks')
+        .innerJoin('runs', 'runs.id', 'tasks.run')
+        .selectAll('tasks')
+        .where('runs.pipeline', '=', pipeline)
+        .execute()
+      const byRun = Map.groupBy(tasks, ({ run }) => run)
+      return rows.map((row) => runFromRows(row, byRun.get(row.id) ?? []))
+    },
+
+    /** Which tasks of a pipeline's runs have succeeded at any time, each as `<run> <task>`. */
+    async everDone(pipeline: string): Promise<ReadonlySet<string>> {
+      const rows = await db
+        .selectFrom('attempts')
+        .innerJoin('runs', 'runs.id', 'attempts.run')
+        .select(['attempts.run', 'attempts.task'])
+        .distinct()
+        .where('runs.pipeline', '=', pipeline)
+        .where('attempts.outcome', '=', 'succeeded')
+        .execute()
+      return new Set(rows.map(({ run, task }) => `${run} ${task}`))
+    },
+
     /** Runs that are not finished, oldest window first. */
     async unfinished(pipeline?: string): Promise<Pick<RunRow, 'id' | 'state' | 'after_run' | 'window_start'>[]> {
       const all = db
@@ -188,6 +219,7 @@ async function keep(db: Transaction<OpsSchema>, run: string, record: TryRecord):
 function runColumns(run: Run) {
   return {
     digest: run.digest,
+    redo: run.redo === null ? null : JSON.stringify(run.redo),
     state: run.state,
     after_run: run.after,
     requested_at: new Date(run.requestedAt),

@@ -19,6 +19,8 @@ import {
   type Requested,
   type RequestOptions,
 } from './request-run.ts'
+import type { RedoAsked, RedoPlan } from './redo-plan.ts'
+import { describeRedo, requestRedo, type RedoOptions } from './request-redo.ts'
 import { createRunBeginning } from './run-beginning.ts'
 import { createRunDesk } from './run-desk.ts'
 import { createRunRecords, type RunRecord, type RunSummary } from './run-records.ts'
@@ -58,6 +60,22 @@ export interface Scheduler extends AsyncDisposable {
    * the windows before them; one that fails does not hold up the next.
    */
   requestRuns(pipeline: CheckedPipeline, windows: readonly Window[], options?: BackfillOptions): Promise<Requested[]>
+  /**
+   * What doing tasks of windows again would mean: which, and why. Changes nothing.
+   * @param windows undefined for all that were run; for a rebuild only
+   */
+  planRedo(pipeline: CheckedPipeline, asked: RedoAsked, windows?: readonly Window[]): Promise<RedoPlan>
+  /**
+   * Has tasks of windows that were run done again from what has landed, oldest window first; asked again before that is
+   * complete, it goes on.
+   * @throws {RedoRefusedError} terminal @throws {RunUnderWayError} terminal
+   */
+  requestRedo(
+    pipeline: CheckedPipeline,
+    asked: RedoAsked,
+    windows?: readonly Window[],
+    options?: RedoOptions,
+  ): Promise<Requested[]>
   /**
    * Goes on with what a process that is gone left unfinished: every command under way is sent again. For the start of a
    * process whose bus forgot what it was given; where the bus remembers, the sweep does what is needed.
@@ -104,6 +122,8 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
   return {
     requestRun: (pipeline, window, options) => requestRun(parts.request, pipeline, window, options),
     requestRuns: (pipeline, windows, options) => requestRuns(parts.request, pipeline, windows, options),
+    planRedo: (pipeline, asked, windows) => describeRedo(parts.request, pipeline, asked, windows),
+    requestRedo: (pipeline, asked, windows, options) => requestRedo(parts.request, pipeline, asked, windows, options),
     async resume() {
       const ids: string[] = []
       for (const { id, state } of await store.unfinished()) {

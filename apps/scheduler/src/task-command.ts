@@ -33,18 +33,21 @@ export function commandFor(run: Run, task: Task, id: string): Command {
         since: task.since,
       }
     case 'refine':
-      return { kind: 'refine', ...header, dataset: work.dataset, manifest: manifestOf(run, task) }
+      return { kind: 'refine', ...header, dataset: work.dataset, manifest: manifestOf(run, task), ...restartOf(task) }
     case 'build':
       return {
         kind: 'build',
         ...header,
         model: work.model,
         inputs: work.inputs.map((table) => versionOf(run, task, table)),
+        ...restartOf(task),
       }
     default:
       return { kind: 'load', ...header, ...versionOf(run, task, work.table) }
   }
 }
+
+const restartOf = ({ restart }: Task) => (restart ? { restart } : {})
 
 function manifestOf(run: Run, task: Task): string {
   for (const output of outputsFor(run, task)) if (output.kind === 'landed') return output.manifest

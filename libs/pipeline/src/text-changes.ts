@@ -1,0 +1,89 @@
+import type { CheckedDataset } from './checked/dataset.ts'
+import type { CheckedModel } from './checked/model.ts'
+import type { CheckedPipeline } from './checked/pipeline.ts'
+import type { PlannedTask } from './plan.ts'
+
+/**
+ * The places of a pipeline's folder in which the text that a task depends on differs between two readings of it:
+ * `models/sales_by_city.sql`, `contracts/orders.yaml`, `pipeline.yaml (sources.shop.datasets.orders)`. Only the task's
+ * own text: what it depends on through the tasks that it needs is theirs. Descriptions make no difference to data.
+ * @returns none where the task does the same under both
+ */
+export function changedPlaces(before: CheckedPipeline, after: CheckedPipeline, { work }: PlannedTask): string[] {
+  const earlier = textOf(before, work)
+  const differs = (part: TextPart) => {
+    const same = earlier.find(({ place }) => place === part.place)
+    return same === undefined || canonical(same.content) !== canonical(part.content)
+  }
+  return textOf(after, work)
+    .filter(differs)
+    .map(({ place }) => place)
+}
+
+/**
+ * Whether a task's text is only what follows from other text: the columns of a served table from its contract or model.
+ * Where a task that it needs has changed, that is the change to tell of.
+ */
+export function followsFromOthers({ work }: PlannedTask): boolean {
+  return work.kind === 'load'
+}
+
+type TextPart = { readonly place: string; readonly content: unknown }
+
+function textOf(pipeline: CheckedPipeline, work: PlannedTask['work']): TextPart[] {
+  switch (work.kind) {
+    case 'discover':
+      return sourceText(pipeline, work.source)
+    case 'ingest':
+      return [...sourceText(pipeline, work.source), ...landingText(pipeline, work.source, work.dataset)]
+    case 'refine':
+      return pipeline.datasets.filter(({ name }) => name === work.dataset).flatMap(datasetText)
+    case 'build':
+      return pipeline.models.filter(({ name }) => name === work.model).map(modelText)
+    default:
+      return pipeline.serve
+        .filter(({ table }) => table === work.table)
+        .map((served) => ({ place: `pipeline.yaml (serve.${served.table})`, content: served }))
+  }
+}
+
+function sourceText({ sources }: CheckedPipeline, name: string): TextPart[] {
+  return sources
+    .filter((source) => source.name === name)
+    .map(({ datasets: _, ...source }) => ({ place: `pipeline.yaml (sources.${name})`, content: source }))
+}
+
+/** How a dataset is landed. Of an undeclared table there is no text. */
+function landingText({ sources }: CheckedPipeline, name: string, dataset: string): TextPart[] {
+  const source = sources.find((candidate) => candidate.name === name)
+  return (source?.datasets ?? [])
+    .filter((candidate) => candidate.name === dataset)
+    .map((content) => ({ place: datasetPlace(name, dataset), content }))
+}
+
+function datasetText({ contract, source, sourceDataset, ...mapping }: CheckedDataset): TextPart[] {
+  const { id: _id, version: _version, file = `contracts/${mapping.name}.yaml`, columns, ...terms } = contract
+  return [
+    { place: file, content: { ...terms, columns: columns.map(({ reading: _, ...column }) => column) } },
+    {
+      place: datasetPlace(source, sourceDataset),
+      content: { ...mapping, columns: columns.map(({ name, reading }) => ({ name, reading })) },
+    },
+  ]
+}
+
+/** The types of a model's columns follow from its SQL and its inputs. */
+function modelText({ name, file = `models/${name}.sql`, columns: _, ...model }: CheckedModel): TextPart {
+  return { place: file, content: model }
+}
+
+const datasetPlace = (source: string, dataset: string) => `pipeline.yaml (sources.${source}.datasets.${dataset})`
+
+/** The same text for the same content, whatever the order of keys; without descriptions. */
+function canonical(content: unknown): string {
+  return JSON.stringify(content, (_key, value: unknown) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    const entries = Object.entries(value).filter(([key]) => key !== 'description')
+    return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)))
+  })
+}
