@@ -7,7 +7,7 @@ import { toJson } from './output/format-value.ts'
 import { createProgram, isHelp } from './program.ts'
 
 /** Commands whose work is kept as far as it got. */
-const RESUMABLE = new Set(['run', 'demo'])
+const RESUMABLE = new Set(['run', 'rebuild', 'demo'])
 
 /** What is wrong with a command line, as its error in JSON is called. */
 const USAGE_INVALID = 'USAGE_INVALID'

@@ -2,14 +2,15 @@ import type { Queue } from '@cinelake/contracts'
 import { runIdOf, type Window } from '@cinelake/core'
 import { freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipeline'
 import type { RunRecord, Scheduler } from '@cinelake/scheduler'
+import { describeChanges } from './output/redo-tables.ts'
 import type { Progress } from './output/progress.ts'
 import type { Platform } from './platform.ts'
 
 export type RunWindowsOptions = {
   /** Runs windows that are done once more, whole. */
   readonly again?: boolean
-  /** How they are, said behind those that are not. */
-  readonly onceMore?: string
+  /** Says of windows that are not run again what would, and whether the pipeline's text has changed since. */
+  readonly tellsChanges?: boolean
   readonly progress: Progress
   readonly signal: AbortSignal
 }
@@ -24,7 +25,7 @@ export async function runWindows(
   platform: Platform,
   pipeline: CheckedPipeline,
   windows: readonly Window[],
-  { again = false, onceMore = '', progress, signal }: RunWindowsOptions,
+  { again = false, tellsChanges = false, progress, signal }: RunWindowsOptions,
 ): Promise<RunRecord[]> {
   const { scheduler, bus } = platform
   await giveUpOtherTexts(scheduler, pipeline, windows, again)
@@ -34,9 +35,14 @@ export async function runWindows(
 
   const resumed = await scheduler.resume()
   for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  const before = tellsChanges && !again ? await scheduler.planRedo(pipeline, { kind: 'changed' }, windows) : undefined
   const requested = await scheduler.requestRuns(pipeline, windows, { again })
   for (const { runId, created } of requested) {
-    if (!created && !resumed.includes(runId)) progress.say(`${runId} is done already${onceMore}`)
+    const window = before?.windows.find((one) => one.runId === runId)
+    if (!created && !resumed.includes(runId))
+      progress.say(`${runId} is done already${window === undefined ? '' : `; ${describeChanges(window)}`}`)
+    else if (window !== undefined && window.changed.length > 0)
+      progress.say(`${runId} goes on with what is not done; ${describeChanges(window)}`)
   }
   for (const run of resumed) await scheduler.waitFor(run, { signal })
   const records: RunRecord[] = []
@@ -63,7 +69,7 @@ async function giveUpOtherTexts(
 }
 
 /** The queues that this pipeline's tasks go to, and those of tasks that are still to be done from before. */
-async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
+export async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
   const queues = new Set<Queue>(planRun(pipeline).map(({ queue }) => queue))
   for (const { id, finishedAt } of await scheduler.runs()) {
     if (finishedAt !== null) continue

@@ -121,6 +121,18 @@ export function createOpsStore(database: Database<OpsSchema>) {
       return rows.map((row) => runFromRows(row, byRun.get(row.id) ?? []))
     },
 
+    /** Pipelines of which a run has one of these tasks, each with the text of its newest such run. */
+    async makersOf(tasks: readonly string[]): Promise<{ readonly name: string; readonly digest: string }[]> {
+      const rows = await db
+        .selectFrom('tasks')
+        .innerJoin('runs', 'runs.id', 'tasks.run')
+        .select(['runs.pipeline', 'runs.digest', 'runs.window_start'])
+        .where('tasks.task', 'in', [...tasks])
+        .orderBy('runs.window_start')
+        .execute()
+      return [...new Map(rows.map(({ pipeline, digest }) => [pipeline, { name: pipeline, digest }])).values()]
+    },
+
     /** Which tasks of a pipeline's runs have succeeded at any time, each as `<run> <task>`. */
     async everDone(pipeline: string): Promise<ReadonlySet<string>> {
       const rows = await db

@@ -114,7 +114,7 @@ describe('what depends on a change', () => {
       after: changing('order_totals', { sql: 'SELECT 1 AS id FROM orders' }),
     })
 
-    expect(plan.changed).toEqual(['models/order_totals.sql'])
+    expect(plan.windows[0]?.changed).toEqual(['models/order_totals.sql'])
     expect(doneIn(plan)).toEqual(['build order_totals', 'build customer_totals', 'load customer_totals'])
     expect(reasonOf(plan, 'build order_totals')).toBe('models/order_totals.sql changed')
     expect(reasonOf(plan, 'build customer_totals')).toBe('depends on build order_totals')
@@ -125,7 +125,7 @@ describe('what depends on a change', () => {
   test('of a contract are what is refined by it and all below; nothing is landed or discovered', () => {
     const plan = planned({ asked: { kind: 'changed' }, after: withRule() })
 
-    expect(plan.changed).toEqual(['contracts/orders.yaml'])
+    expect(plan.windows[0]?.changed).toEqual(['contracts/orders.yaml'])
     expect(doneIn(plan)).toEqual([
       'refine orders',
       'build order_totals',
@@ -138,7 +138,7 @@ describe('what depends on a change', () => {
     const pipeline = aPipeline()
     const after = changing('order_totals', { description: 'Totals.' }, { ...pipeline, description: 'Shop.' })
 
-    expect(planned({ asked: { kind: 'changed' }, after })).toMatchObject({ changed: [], needsSource: [] })
+    expect(planned({ asked: { kind: 'changed' }, after }).windows[0]).toMatchObject({ changed: [], needsSource: [] })
   })
 
   test('of what is read from a source is told, with what reads it again', () => {
@@ -153,7 +153,7 @@ describe('what depends on a change', () => {
     )
     const plan = planned({ asked: { kind: 'changed' }, after: { ...pipeline, sources } })
 
-    expect(plan).toMatchObject({
+    expect(plan.windows[0]).toMatchObject({
       changed: ['pipeline.yaml (sources.drops.datasets.orders)'],
       needsSource: ['drops/orders'],
     })
@@ -166,7 +166,7 @@ describe('what depends on a change', () => {
     const serve = pipeline.serve.map((served) => ({ ...served, as: 'totals' }))
     const plan = planned({ asked: { kind: 'changed' }, after: { ...pipeline, serve } })
 
-    expect(plan.changed).toEqual(['pipeline.yaml (serve.customer_totals)'])
+    expect(plan.windows[0]?.changed).toEqual(['pipeline.yaml (serve.customer_totals)'])
     expect(doneIn(plan)).toEqual(['load customer_totals'])
   })
 
@@ -179,7 +179,7 @@ describe('what depends on a change', () => {
     }
     const plan = planned({ asked: { kind: 'changed' }, after, states: { 1: { 'load customer_totals': 'failed' } } })
 
-    expect(plan.changed).toEqual(['models/extra.sql'])
+    expect(plan.windows[0]).toMatchObject({ changed: [], added: ['models/extra.sql'] })
     expect(doneIn(plan)).toEqual(['build extra', 'load customer_totals'])
   })
 
@@ -300,6 +300,20 @@ describe('a rebuild', () => {
 
     expect(doneIn(plan, 1)).toEqual(['build customer_totals', 'load customer_totals'])
     expect(restartsIn(plan)).toEqual(['2026-03-01 build customer_totals'])
+  })
+
+  test('of no table in particular is one of all that were made', () => {
+    const plan = planned({ asked: { kind: 'rebuild', tables: [] }, days: [], of: [1] })
+
+    expect(doneIn(plan).filter((name) => /^(refine|build)/.test(name))).toEqual([
+      'refine orders',
+      'refine customers',
+      'refine payments',
+      'build order_totals',
+      'build customer_totals',
+      'refine billing_plans',
+    ])
+    expect(restartsIn(plan)).toHaveLength(6)
   })
 
   test('of windows of which rows are in the table and the raw is not is refused, naming them', () => {

@@ -20,7 +20,7 @@ export type RedoAsked =
   | { readonly kind: 'from-raw' }
   /** Those that selectors name: see `selectTasks`. */
   | { readonly kind: 'select'; readonly names: readonly string[] }
-  /** Those that make these tables, in every window that has landed, and what depends on them. */
+  /** Those that make these tables (none named: all that were ever made), in every window that has landed, and what depends on them. */
   | { readonly kind: 'rebuild'; readonly tables: readonly string[] }
 
 export type RedoTask = {
@@ -37,16 +37,18 @@ export type RedoWindow = {
   /** Whether it was never run, so that all of it is to be done. */
   readonly isNew: boolean
   readonly tasks: readonly RedoTask[]
+  /** Places in the text that changed since its tasks were done, in their order: `models/sales.sql`. Of a request for what changed. */
+  readonly changed: readonly string[]
+  /** Places of tasks that the pipeline did not have then. */
+  readonly added: readonly string[]
+  /** Selectors of what would have to be read from its source again for the text to take effect: `shop/orders`. */
+  readonly needsSource: readonly string[]
 }
 
 /** What a request would do, and why. */
 export type RedoPlan = {
   /** Oldest first. */
   readonly windows: readonly RedoWindow[]
-  /** Places in the text that changed since the windows were done, in the order of the tasks: `models/sales.sql`. */
-  readonly changed: readonly string[]
-  /** Selectors of what would have to be read from its source again for the text to take effect: `shop/orders`. */
-  readonly needsSource: readonly string[]
   /** Whether each window has to be complete before the next one begins: a table begins again with the first of them. */
   readonly isOrdered: boolean
   /** What to know of tables of which only some windows are done again. */
@@ -73,7 +75,8 @@ export type RedoInput = {
  * again with the first one where what it holds depends on what it held before; so it comes out as if it had never been
  * made otherwise. Of other tables the windows are applied onto what is there. No I/O.
  */
-export function planRedo(input: RedoInput): RedoPlan {
+export function planRedo(given: RedoInput): RedoPlan {
+  const input = withTables(given)
   const { asked } = input
   const chosen = windowsOf(input)
   const drafts = chosen.map((window) => draftOf(input, window))
@@ -84,12 +87,18 @@ export function planRedo(input: RedoInput): RedoPlan {
   if (isOrdered) for (const draft of drafts) withholdLoads(draft, drafts, restarts)
   return {
     windows: drafts.map((draft) => windowOf(input.pipeline.name, draft, restarts)),
-    changed: [...new Set(drafts.flatMap(({ changed }) => changed))],
-    needsSource: [...new Set(drafts.flatMap(({ needsSource }) => needsSource))],
     isOrdered,
     notes: notesOf(input, drafts, restarts),
     problems,
   }
+}
+
+function withTables(input: RedoInput): RedoInput {
+  const { pipeline, asked, runs } = input
+  if (asked.kind !== 'rebuild' || asked.tables.length > 0) return input
+  const makers = [...runs.values()].flatMap((run) => plannedIn(pipeline, run))
+  const made = makers.filter(({ name }) => wasEverDone(input, name)).flatMap((task) => tableOf(task) ?? [])
+  return { ...input, asked: { ...asked, tables: unique(made) } }
 }
 
 /** What is decided of one window, on the way. */
@@ -102,6 +111,7 @@ type Draft = {
   /** Why others are kept, where that has to be told. */
   readonly kept: Map<string, string>
   readonly changed: string[]
+  readonly added: string[]
   readonly needsSource: string[]
   readonly problems: string[]
 }
@@ -125,6 +135,7 @@ function draftOf(input: RedoInput, window: Window): Draft {
     chosen: new Map(),
     kept: new Map(),
     changed: [],
+    added: [],
     needsSource: [],
     problems: [],
   }
@@ -185,7 +196,7 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
     const before = run.tasks.get(task.name)
     if (before?.state !== 'succeeded') {
       own.set(task.name, before === undefined ? 'new in the pipeline' : 'not done yet')
-      if (before === undefined) draft.changed.push(placeOfNew(input.pipeline, task))
+      if (before === undefined) draft.added.push(placeOfNew(input.pipeline, task))
       continue
     }
     const places = placesChanged(input, task, before, run)
@@ -343,8 +354,18 @@ function windowOf(pipeline: string, draft: Draft, restarts: ReadonlyMap<string, 
       ? []
       : [{ name, action: 'keep', reason: kept.get(name) ?? keptReason(before), restart: false }]
   })
-  return { window, runId: runIdOf(pipeline, window), isNew: run === undefined, tasks }
+  return {
+    window,
+    runId: runIdOf(pipeline, window),
+    isNew: run === undefined,
+    tasks,
+    changed: unique(draft.changed),
+    added: unique(draft.added),
+    needsSource: unique(draft.needsSource),
+  }
 }
+
+const unique = (texts: readonly string[]) => [...new Set(texts)]
 
 function keptReason({ state, planned: { work } }: Task): string {
   if (state !== 'succeeded') return `${state}, not asked for`

@@ -55,7 +55,7 @@ describe('tasks done again', () => {
     expect(await it.scheduler.requestRedo(changed(), { kind: 'changed' }, [DAY])).toEqual([
       { runId: 'shop@2026-03-01', created: false },
     ])
-    expect((await it.scheduler.planRedo(aPipeline(), { kind: 'changed' }, [DAY])).changed).toEqual([
+    expect((await it.scheduler.planRedo(aPipeline(), { kind: 'changed' }, [DAY])).windows[0]?.changed).toEqual([
       'contracts/orders.yaml',
     ])
     expect(it.done).toEqual([])
@@ -75,7 +75,7 @@ describe('tasks done again', () => {
 
     const plan = await it.scheduler.planRedo(changed(), { kind: 'changed' }, [DAY])
 
-    expect(plan.changed).toEqual(['contracts/orders.yaml'])
+    expect(plan.windows[0]?.changed).toEqual(['contracts/orders.yaml'])
   })
 
   test('of a run under way are refused', async () => {

@@ -8,10 +8,14 @@ import {
   planRun,
   type CheckedPipeline,
 } from '@cinelake/pipeline'
-import type { OpsStore } from './ops-store.ts'
+import type { Database } from '@cinelake/warehouse'
+import type { OpsSchema } from './ops-schema.ts'
+import { createOpsStore, type OpsStore } from './ops-store.ts'
 import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
 import { requestRun, type Requested, type RequestDeps } from './request-run.ts'
 import { isRedone, isRunFinished, type Redo, type Run } from './run-state.ts'
+import { prepareSchema, type Migrate } from './schema-version.ts'
+import type { Scheduler } from './scheduler.ts'
 import { RedoRefusedError, RunUnderWayError } from './scheduler-errors.ts'
 
 export type RedoDeps = RequestDeps & {
@@ -19,14 +23,44 @@ export type RedoDeps = RequestDeps & {
   readonly store: RequestDeps['store'] & Pick<OpsStore, 'history' | 'everDone'>
 }
 
+/**
+ * Works out what doing tasks again would mean, for those who only look.
+ * @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
+ */
+export async function openRedoPlanner(deps: {
+  readonly lake: Pick<Lake, 'readText'>
+  readonly database: Database<OpsSchema>
+  readonly migrate: Migrate
+}): Promise<Pick<Scheduler, 'planRedo'>> {
+  await prepareSchema(deps.database.db, deps.migrate)
+  const parts = { lake: deps.lake, store: createOpsStore(deps.database) }
+  return {
+    planRedo: (pipeline, asked, windows) => describeRedo(parts, pipeline, asked, windows),
+  }
+}
+
+/** The pipelines that make a table, each under the text of its newest run. */
+export async function pipelinesWith(
+  { lake, store }: { readonly lake: Pick<Lake, 'readText'>; readonly store: Pick<OpsStore, 'makersOf'> },
+  table: string,
+): Promise<CheckedPipeline[]> {
+  const made = await store.makersOf([`refine ${table}`, `build ${table}`])
+  return await Promise.all(made.map((ref) => loadPipeline(lake, ref)))
+}
+
 export type RedoOptions = {
   /** Windows at a time, where they do not depend on each other; 1 when not said. */
   readonly concurrency?: number
 }
 
+type Looking = {
+  readonly lake: Pick<Lake, 'readText'>
+  readonly store: Pick<OpsStore, 'history' | 'everDone'>
+}
+
 /** What doing tasks again would mean. Changes nothing. @param windows undefined for all; for a rebuild only */
 export async function describeRedo(
-  deps: Pick<RedoDeps, 'lake' | 'store'>,
+  deps: Looking,
   pipeline: CheckedPipeline,
   asked: RedoAsked,
   windows: readonly Window[] | undefined,
@@ -82,7 +116,7 @@ export async function requestRedo(
 type Prepared = { readonly plan: RedoPlan; readonly runs: ReadonlyMap<string, Run> }
 
 async function preparedRedo(
-  { lake, store }: Pick<RedoDeps, 'lake' | 'store'>,
+  { lake, store }: Looking,
   pipeline: CheckedPipeline,
   given: RedoAsked,
   windows: readonly Window[] | undefined,
@@ -100,8 +134,7 @@ async function preparedRedo(
   const runs = new Map(history.map((run) => [run.window.label, run]))
   const plan = planRedo({
     pipeline,
-    asked:
-      given.kind === 'rebuild' ? { ...given, tables: given.tables.map((name) => tableNamed(pipeline, name)) } : given,
+    asked: given.kind === 'rebuild' ? { ...given, tables: tablesOf(pipeline, given.tables, done) } : given,
     windows,
     runs,
     everDone: (run, task) => done.has(`${run} ${task}`),
@@ -110,10 +143,15 @@ async function preparedRedo(
   return { plan, runs }
 }
 
-/** People know a table by its name in the mart. */
-function tableNamed({ serve, datasets, models }: CheckedPipeline, name: string): string {
-  const isMade = [...datasets, ...models].some((table) => table.name === name)
-  return isMade ? name : (serve.find(({ as }) => as === name)?.table ?? name)
+/** The tables that a rebuild names. People know a table by its name in the mart. */
+function tablesOf(
+  { serve, datasets, models }: CheckedPipeline,
+  names: readonly string[],
+  done: ReadonlySet<string>,
+): string[] {
+  const made = new Set([...done].flatMap((key) => / (?:refine|build) (.+)$/.exec(key)?.[1] ?? []))
+  const known = new Set([...made, ...[...datasets, ...models].map(({ name }) => name)])
+  return names.map((name) => (known.has(name) ? name : (serve.find(({ as }) => as === name)?.table ?? name)))
 }
 
 /** A text of before; undefined where the lake does not have it any more, or another version of the program wrote it. */

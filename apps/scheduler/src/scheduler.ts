@@ -20,7 +20,7 @@ import {
   type RequestOptions,
 } from './request-run.ts'
 import type { RedoAsked, RedoPlan } from './redo-plan.ts'
-import { describeRedo, requestRedo, type RedoOptions } from './request-redo.ts'
+import { describeRedo, pipelinesWith, requestRedo, type RedoOptions } from './request-redo.ts'
 import { createRunBeginning } from './run-beginning.ts'
 import { createRunDesk } from './run-desk.ts'
 import { createRunRecords, type RunRecord, type RunSummary } from './run-records.ts'
@@ -65,6 +65,8 @@ export interface Scheduler extends AsyncDisposable {
    * @param windows undefined for all that were run; for a rebuild only
    */
   planRedo(pipeline: CheckedPipeline, asked: RedoAsked, windows?: readonly Window[]): Promise<RedoPlan>
+  /** The pipelines that make a table, each under the text of its newest run. */
+  pipelinesWith(table: string): Promise<CheckedPipeline[]>
   /**
    * Has tasks of windows that were run done again from what has landed, oldest window first; asked again before that is
    * complete, it goes on.
@@ -123,6 +125,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     requestRun: (pipeline, window, options) => requestRun(parts.request, pipeline, window, options),
     requestRuns: (pipeline, windows, options) => requestRuns(parts.request, pipeline, windows, options),
     planRedo: (pipeline, asked, windows) => describeRedo(parts.request, pipeline, asked, windows),
+    pipelinesWith: (table) => pipelinesWith(parts.request, table),
     requestRedo: (pipeline, asked, windows, options) => requestRedo(parts.request, pipeline, asked, windows, options),
     async resume() {
       const ids: string[] = []

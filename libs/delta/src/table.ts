@@ -4,7 +4,7 @@ import type { Lake } from '@cinelake/lake'
 import { commit, signalOf } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
 import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
-import { DeltaVersionMissingError } from './errors.ts'
+import { DeltaCorruptError, DeltaVersionMissingError } from './errors.ts'
 import type { AddFile } from './actions.ts'
 import { readHistory } from './history.ts'
 import { readLog, readLogOrItsEnd } from './log-reader.ts'
@@ -109,7 +109,8 @@ async function matcherOf(
 async function changedFiles(place: TablePlace, from: number, to: number): ReturnType<DeltaTable['changedFiles']> {
   const newer = await readSnapshot(place, { version: to })
   const older = await readSnapshot(place, { version: from }).catch((error: unknown) => {
-    if (error instanceof DeltaVersionMissingError) return undefined
+    // The log before a table began again may be damaged.
+    if (error instanceof DeltaVersionMissingError || error instanceof DeltaCorruptError) return undefined
     throw error
   })
   if (older === undefined || newer === undefined) return undefined

@@ -5,11 +5,13 @@ import { createProgress, noProgress } from '../output/progress.ts'
 import { formatRun, formatRuns } from '../output/run-tables.ts'
 import { openPlatform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
+import { listed, redoAsked, SELECTORS, type RedoOptions } from '../redo-options.ts'
+import { runAgain } from '../run-again.ts'
 import { runWindows } from '../run-windows.ts'
 import { platformConfig } from '../settings.ts'
 import { chosenWindows, type WindowChoice } from '../windows.ts'
 
-type Options = WindowChoice & { readonly state: string; readonly again?: true; readonly json?: true }
+type Options = WindowChoice & RedoOptions & { readonly state: string; readonly json?: true }
 
 /** `cinelake run DIR` */
 export const addRun: AddCommand = (program, context) => {
@@ -26,27 +28,31 @@ export const addRun: AddCommand = (program, context) => {
     .option('--from <window>', 'the first of several windows')
     .option('--to <window>', 'the last of them; the last complete one unless told otherwise')
     .option('--again', 'run windows that are done once more, whole')
+    .option('--changed', 'of windows that were run, redo what depends on text that changed since, from what has landed')
+    .option('--select <name>', `of windows that were run, redo only this: ${SELECTORS}`, listed)
+    .option('--from-raw', 'of windows that were run, redo everything but what reads the sources')
     .action(async (folder: string, options: Options) => await run(folder, options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake run pipelines/mine --window 2026-03-01', 'one day'],
     ['cinelake run pipelines/mine --from 2026-03-01 --to 2026-03-07', 'a week, oldest day first'],
     ['cinelake run pipelines/mine --window 2026-03-01 --again', 'the day once more'],
+    ['cinelake run pipelines/mine --window 2026-03-01 --changed', 'what depends on a changed model or contract'],
+    ['cinelake run pipelines/mine --window 2026-03-01 --select orders+', 'a table and all that is made of it'],
   ])
 }
 
 async function run(folder: string, options: Options, { terminal, settings, signal, clock, exitWith }: CommandContext) {
+  const redo = redoAsked(options)
   const config = platformConfig(settings, options.state)
   const pipeline = await usablePipeline(folder, config, { config, settings })
   const windows = chosenWindows(pipeline, options, clock())
   await using platform = await openPlatform(config, settings, terminal)
   using progress = options.json === true ? noProgress : createProgress(terminal)
   const again = options.again === true
-  const runs = await runWindows(platform, pipeline, windows, {
-    again,
-    onceMore: '; --again runs it once more',
-    progress,
-    signal,
-  })
+  const runs =
+    redo === undefined
+      ? await runWindows(platform, pipeline, windows, { again, tellsChanges: true, progress, signal })
+      : await runAgain(platform, pipeline, redo, windows, { progress, signal })
   progress[Symbol.dispose]()
   if (options.json === true) terminal.print(`${toJson({ runs })}\n`)
   else {
