@@ -123,13 +123,15 @@ describe('rebuild', () => {
     const rebuilt = await cinelake(['rebuild', 'orders', '--state', given.state])
 
     expect(rebuilt).toMatchObject({ exitCode: 0 })
-    expect(doneIn(rebuilt.notes)).toEqual([
+    expect(doneIn(rebuilt.notes).slice(0, 3)).toEqual([
       '2026-03-01 refine orders',
       '2026-03-01 build sales_by_day',
       '2026-03-02 refine orders',
+    ])
+    expect(doneIn(rebuilt.notes).slice(3).toSorted()).toEqual([
       '2026-03-02 build sales_by_day',
-      '2026-03-02 load sales_by_day',
       '2026-03-02 load orders',
+      '2026-03-02 load sales_by_day',
     ])
     expect([await rows(given, ORDERS), await rows(given, SALES)]).toEqual(before)
   })

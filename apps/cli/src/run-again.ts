@@ -27,19 +27,19 @@ export async function runAgain(
   await using _listening = await bus.subscribe('progress', async (event) => progress.onEvent(event))
   using _watching = scheduler.watch(progress.onChange)
 
-  const finish = async () => {
-    const resumed = await scheduler.resume()
-    for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  const resumed = await scheduler.resume()
+  for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  const finishResumed = async () => {
     for (const run of resumed) await scheduler.waitFor(run, { signal })
   }
   for (const note of (await scheduler.planRedo(pipeline, asked, windows)).notes) progress.say(`note: ${note}`)
   const requested = await scheduler.requestRedo(pipeline, asked, windows).catch(async (error: unknown) => {
     // Nobody else works here: what an earlier process left unfinished is in the way until it is done.
     if (!(error instanceof RunUnderWayError)) throw error
-    await finish()
+    await finishResumed()
     return await scheduler.requestRedo(pipeline, asked, windows)
   })
-  await finish()
+  await finishResumed()
   const records = await recordsOf(scheduler, requested, signal)
   for (const { id, state } of records) {
     const isIdle = requested.some(({ runId, created }) => runId === id && !created)

@@ -304,7 +304,12 @@ describe('restarting', () => {
     await damage(join(bench.directory, 'lake', table.path, '_delta_log'))
     await expect(table.snapshot()).rejects.toBeInstanceOf(DeltaCorruptError)
 
-    expect(await table.restart(bench.session, 'SELECT 7 AS id', once())).toMatchObject({ version: 3 })
+    const task = once('restarting')
+    expect(await table.restart(bench.session, 'SELECT 7 AS id', task)).toMatchObject({ version: 3 })
+    expect(await table.append(bench.session, 'SELECT 7 AS id', task)).toMatchObject({
+      version: 3,
+      outcome: 'already-committed',
+    })
     await table.append(bench.session, 'SELECT 8 AS id', once())
 
     expect(await bench.rows(table)).toEqual([{ id: 7 }, { id: 8 }])
