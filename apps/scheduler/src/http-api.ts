@@ -43,8 +43,8 @@ const RunRequest = z
 const RebuildRequest = z
   .strictObject({
     pipeline: z.string().min(1),
-    /** By their names in the lake or in the mart. */
-    tables: z.array(z.string().min(1)).min(1),
+    /** By their names in the lake or in the mart; none for all that were ever made. */
+    tables: z.array(z.string().min(1)),
     /** Some windows only, both ends included; without them all that have landed. */
     from: z.string().optional(),
     to: z.string().optional(),

@@ -374,7 +374,7 @@ function keptReason({ state, planned: { work } }: Task): string {
 
 /** Tables of which only some windows are done again, and what stays in them. */
 function notesOf(input: RedoInput, drafts: readonly Draft[], restarts: ReadonlyMap<string, string>): string[] {
-  const { pipeline, runs, everDone } = input
+  const { pipeline, asked, runs, everDone } = input
   const planned = new Map(drafts.flatMap(({ planned: tasks }) => tasks.map((task) => [task.name, task] as const)))
   return [...planned.values()].flatMap((task) => {
     const table = tableOf(task)
@@ -388,7 +388,8 @@ function notesOf(input: RedoInput, drafts: readonly Draft[], restarts: ReadonlyM
       if (later.length === 0) return []
       return [`${table} is of a later window, ${later.at(-1)?.window.label}, and is not put back to an older one`]
     }
-    if (!accumulates(pipeline, task)) return []
+    // What is only selected was mostly landed again; its text need not have changed.
+    if (!accumulates(pipeline, task) || asked.kind === 'select') return []
     const count = `${others.length} other window${others.length === 1 ? '' : 's'}`
     return [
       `${table} keeps what ${count} brought as they were; \`cinelake rebuild DIR ${table}\` applies all of them again`,
