@@ -226,44 +226,52 @@ async function withEngine(work: (engine: SqlEngine) => Promise<void>): Promise<v
   await work(engine)
 }
 
-test('what is redone after a change of the text is what that text makes of the same raw from the beginning', async () => {
-  await withEngine(async (engine) => {
-    await fc.assert(
-      fc.asyncProperty(days, text, text, async (drops, before, after) => {
-        const windows = drops.map((_, index) => windowOf(index + 1))
-        await using changed = await openWorld(engine)
-        await using fresh = await openWorld(engine)
-        await dropFiles(changed.folder, drops)
+test(
+  'what is redone after a change of the text is what that text makes of the same raw from the beginning',
+  async () => {
+    await withEngine(async (engine) => {
+      await fc.assert(
+        fc.asyncProperty(days, text, text, async (drops, before, after) => {
+          const windows = drops.map((_, index) => windowOf(index + 1))
+          await using changed = await openWorld(engine)
+          await using fresh = await openWorld(engine)
+          await dropFiles(changed.folder, drops)
 
-        await changed.run(aPipeline(changed.folder, before), windows)
-        await changed.redo(aPipeline(changed.folder, after), { kind: 'changed' }, windows)
-        await fresh.run(aPipeline(changed.folder, after), windows)
+          await changed.run(aPipeline(changed.folder, before), windows)
+          await changed.redo(aPipeline(changed.folder, after), { kind: 'changed' }, windows)
+          await fresh.run(aPipeline(changed.folder, after), windows)
 
-        expect(await changed.tables()).toEqual(await fresh.tables())
-      }),
-      { numRuns, endOnFailure: true },
-    )
-  })
-}, 600_000)
+          expect(await changed.tables()).toEqual(await fresh.tables())
+        }),
+        { numRuns, endOnFailure: true },
+      )
+    })
+  },
+  TIMEOUT_MS,
+)
 
-test('a table that is rebuilt from raw, and what depends on it, are as they were', async () => {
-  await withEngine(async (engine) => {
-    await fc.assert(
-      fc.asyncProperty(days, text, fc.array(table, { minLength: 1, maxLength: 2 }), async (drops, wording, names) => {
-        await using world = await openWorld(engine)
-        await dropFiles(world.folder, drops)
-        const pipeline = aPipeline(world.folder, wording)
-        await world.run(
-          pipeline,
-          drops.map((_, index) => windowOf(index + 1)),
-        )
-        const before = await world.tables()
+test(
+  'a table that is rebuilt from raw, and what depends on it, are as they were',
+  async () => {
+    await withEngine(async (engine) => {
+      await fc.assert(
+        fc.asyncProperty(days, text, fc.array(table, { minLength: 1, maxLength: 2 }), async (drops, wording, names) => {
+          await using world = await openWorld(engine)
+          await dropFiles(world.folder, drops)
+          const pipeline = aPipeline(world.folder, wording)
+          await world.run(
+            pipeline,
+            drops.map((_, index) => windowOf(index + 1)),
+          )
+          const before = await world.tables()
 
-        await world.redo(pipeline, { kind: 'rebuild', tables: names })
+          await world.redo(pipeline, { kind: 'rebuild', tables: names })
 
-        expect(await world.tables()).toEqual(before)
-      }),
-      { numRuns, endOnFailure: true },
-    )
-  })
-}, 600_000)
+          expect(await world.tables()).toEqual(before)
+        }),
+        { numRuns, endOnFailure: true },
+      )
+    })
+  },
+  TIMEOUT_MS,
+)

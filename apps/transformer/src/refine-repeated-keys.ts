@@ -108,7 +108,7 @@ FROM read_parquet(${literal(path)}, file_row_number = true) AS staged JOIN ${fir
 WHERE staged.${RULES} IS NULL ORDER BY ordinal LIMIT 1`,
       { signal },
     )
-    if (place !== undefined) return { ...shown, file: name, row: Number(place.ordinal) + 1 }
+    if (place !== undefined) return { ...shown, file: name, row: place.ordinal + 1 }
   }
   return { ...shown, file: '', row: 0 }
 }

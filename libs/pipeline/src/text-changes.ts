@@ -50,7 +50,7 @@ function textOf(pipeline: CheckedPipeline, work: PlannedTask['work']): TextPart[
 function sourceText({ sources }: CheckedPipeline, name: string): TextPart[] {
   return sources
     .filter((source) => source.name === name)
-    .map(({ datasets: _, ...source }) => ({ place: `pipeline.yaml (sources.${name})`, content: source }))
+    .map(({ datasets: _datasets, ...source }) => ({ place: `pipeline.yaml (sources.${name})`, content: source }))
 }
 
 /** How a dataset is landed. Of an undeclared table there is no text. */
@@ -64,7 +64,7 @@ function landingText({ sources }: CheckedPipeline, name: string, dataset: string
 function datasetText({ contract, source, sourceDataset, ...mapping }: CheckedDataset): TextPart[] {
   const { id: _id, version: _version, file = `contracts/${mapping.name}.yaml`, columns, ...terms } = contract
   return [
-    { place: file, content: { ...terms, columns: columns.map(({ reading: _, ...column }) => column) } },
+    { place: file, content: { ...terms, columns: columns.map(({ reading: _reading, ...column }) => column) } },
     {
       place: datasetPlace(source, sourceDataset),
       content: { ...mapping, columns: columns.map(({ name, reading }) => ({ name, reading })) },
@@ -73,7 +73,7 @@ function datasetText({ contract, source, sourceDataset, ...mapping }: CheckedDat
 }
 
 /** The types of a model's columns follow from its SQL and its inputs. */
-function modelText({ name, file = `models/${name}.sql`, columns: _, ...model }: CheckedModel): TextPart {
+function modelText({ name, file = `models/${name}.sql`, columns: _columns, ...model }: CheckedModel): TextPart {
   return { place: file, content: model }
 }
 

@@ -11,7 +11,7 @@ import { formatRun, formatRuns } from '../output/run-tables.ts'
 import { openPlatform, type Platform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { runAgain } from '../run-again.ts'
-import { platformConfig, type PlatformConfig } from '../settings.ts'
+import { platformConfig } from '../settings.ts'
 import { chosenWindows } from '../windows.ts'
 
 type Options = {

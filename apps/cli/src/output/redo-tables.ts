@@ -7,14 +7,16 @@ import type { Paint } from './terminal.ts'
 const MAX_PLACES = 6
 
 /** What changed in the text since a window was done, and what makes it take effect. */
-export function describeChanges({ changed, added, needsSource }: RedoWindow): string {
+export function describeChanges({ changed, added, needsSource, tasks }: RedoWindow): string {
   const places = [...changed, ...added]
   if (places.length === 0) return '--again runs it once more'
   const more = places.length > MAX_PLACES ? ` and ${places.length - MAX_PLACES} more` : ''
   const since = `the pipeline has changed since: ${places.slice(0, MAX_PLACES).join(', ')}${more}`
   const sources = needsSource.map((selector) => `--select '${selector}+'`).join(' ')
-  const isOfSourcesOnly = places.every((place) => /^pipeline\.yaml \(sources\./.test(place)) && needsSource.length > 0
-  if (isOfSourcesOnly) return `${since}; ${sources} reads it from the source again, --again all of it`
+  // What is only landed in another way has nothing to be redone from what has landed.
+  if (!tasks.some(({ action }) => action === 'do')) {
+    return `${since}; ${sources} reads it from the source again, --again all of it`
+  }
   const alsoSources = sources === '' ? '' : `; what is read from a source needs ${sources}`
   return `${since}; --changed redoes what depends on it, --again all of it${alsoSources}`
 }
