@@ -29,6 +29,7 @@ export async function runWindows(
 ): Promise<RunRecord[]> {
   const { scheduler, bus } = platform
   await giveUpOtherTexts(scheduler, pipeline, windows, again)
+  await scheduler.keepText(pipeline)
   await platform.work(await queuesOf(scheduler, pipeline))
   await using _listening = await bus.subscribe('progress', async (event) => progress.onEvent(event))
   using _watching = scheduler.watch(progress.onChange)

@@ -1,13 +1,12 @@
-import type { DeltaTable } from '@cinelake/delta'
+import { DeltaFileDamagedError, type DeltaTable } from '@cinelake/delta'
 import type { SqlSession } from '@cinelake/engine'
-import { LakeObjectMissingError } from '@cinelake/lake'
 import type { WarehouseTable } from '@cinelake/warehouse'
 import { compareSql, COUNT_CHANGES } from './changes-sql.ts'
 
 /**
  * Compares two versions of a refined table by reading only the files in which they differ. What it finds is in the
  * session's temporary tables `UPSERTS` and `DELETES`.
- * @returns rows that changed; undefined where the older version is no longer whole, after a vacuum or a log clean-up
+ * @returns rows that changed; undefined where the older version is no longer whole, after a vacuum, a log clean-up or damage
  */
 export async function findChanges(
   session: SqlSession,
@@ -30,7 +29,7 @@ export async function findChanges(
     if (before === undefined || after === undefined) return undefined
     await session.run(compareSql(table, before.relation, after.relation), { signal })
   } catch (error) {
-    if (error instanceof LakeObjectMissingError) return undefined
+    if (error instanceof DeltaFileDamagedError) return undefined
     throw error
   }
   const [counted] = await session.rows<{ count: number }>(COUNT_CHANGES, { signal })

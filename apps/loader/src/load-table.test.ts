@@ -12,6 +12,7 @@ import { aCommandHeader, temporaryDirectory, until } from '@cinelake/testkit'
 import type { Warehouse } from '@cinelake/warehouse'
 import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from '@cinelake/warehouse/pglite'
 import * as fc from 'fast-check'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createLoaderHandlers } from './handlers.ts'
@@ -95,6 +96,9 @@ function command(version: number, table = 'orders'): CommandOf<'load'> {
 const load = async (version: number, table = 'orders', context = work) =>
   await createLoad({ lake, engine, warehouse, clock: systemClock, log: silentLog })(command(version, table), context)
 
+/** `file:/…` */
+const folderOf = ({ location }: Lake) => location.slice('file:'.length)
+
 const mart = async () => (await warehouse.query('SELECT * FROM shop_orders ORDER BY id', { limit: 100_000 })).rows
 
 async function refined(version: number): Promise<unknown[]> {
@@ -110,7 +114,14 @@ test('the first load copies everything, a second load of the same version does n
 
   expect(await load(version)).toEqual({
     balance: { unit: 'rows', in: 5000, out: 5000, rejected: 0, duplicates: 0 },
-    output: { kind: 'loaded', table: 'orders', version, outcome: 'replaced', sentRowCount: 5000 },
+    output: {
+      kind: 'loaded',
+      table: 'orders',
+      version,
+      id: (await orders.snapshot())?.id,
+      outcome: 'replaced',
+      sentRowCount: 5000,
+    },
   })
   expect(await mart()).toEqual(await refined(version))
   expect(await load(version)).toMatchObject({
@@ -200,6 +211,51 @@ test('a lake that was begun anew is loaded whole, whatever the numbers of its ve
 
   expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', version: 0 } })
   expect(await mart()).toEqual(await refined(version))
+})
+
+test('a table that began a new life is loaded whole, also where version and number of rows are the same', async () => {
+  await load(await write('overwrite', numbered(0, 10)))
+  await rm(join(folderOf(lake), 'refined'), { recursive: true })
+
+  const version = await write('overwrite', numbered(50, 60))
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'replaced', version: 0 } })
+  expect(await mart()).toEqual(await refined(version))
+})
+
+test('an older copy put back in the lake does not take the mart back: it is told', async () => {
+  const folder = join(folderOf(lake), 'refined')
+  const first = await write('overwrite', numbered(0, 10))
+  await cp(folder, `${folder}_older`, { recursive: true })
+  await load(await write('append', numbered(10, 12)))
+  await rm(folder, { recursive: true })
+  await cp(`${folder}_older`, folder, { recursive: true })
+
+  await expect(load(first)).rejects.toMatchObject({ code: 'TABLE_LOST', retryable: false })
+  expect(await mart()).toHaveLength(12)
+})
+
+test('a version that is pinned of another table is not loaded', async () => {
+  const version = await write('overwrite', numbered(0, 10))
+  const late = { ...command(version), tableId: 'of another' }
+
+  await expect(
+    createLoad({ lake, engine, warehouse, clock: systemClock, log: silentLog })(late, work),
+  ).rejects.toMatchObject({ code: 'TABLE_REPLACED' })
+})
+
+test('a table that was loaded before identities were noted gets its own with the next load', async () => {
+  const first = await write('overwrite', numbered(0, 10))
+  await load(first)
+  await database.pglite.exec('ALTER TABLE loader.loaded_tables DROP COLUMN table_id')
+  warehouse = await createPgliteWarehouse(database)
+  expect(await warehouse.loaded('shop_orders')).toMatchObject({ version: first, tableId: null })
+  expect(await load(first)).toMatchObject({ output: { outcome: 'already-loaded' } })
+
+  const version = await write('append', numbered(10, 11))
+
+  expect(await load(version)).toMatchObject({ output: { outcome: 'changed', sentRowCount: 1 } })
+  expect(await warehouse.loaded('shop_orders')).toMatchObject({ version, tableId: (await orders.snapshot())?.id })
 })
 
 test('where the files of the loaded version are vacuumed away, all rows are sent', async () => {

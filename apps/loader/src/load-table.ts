@@ -38,13 +38,13 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     const delta = createDeltaTable({ lake, path, clock })
     const latest = await delta.snapshot({ signal })
     if (latest === undefined) throw new RefinedTableMissingError(command.table, path)
-    const wanted = await delta.snapshot({ version: command.version, signal })
+    const wanted = await delta.snapshot({ version: command.version, id: command.tableId, signal })
     if (wanted === undefined) throw new RefinedTableMissingError(command.table, path)
     const loaded = await warehouse.loaded(table.name)
 
-    const plan = planLoad(table, wanted, latest.version, loaded)
+    const plan = planLoad(table, wanted, { ...latest, path }, loaded)
     if (loaded !== undefined && (plan.kind === 'already-loaded' || plan.kind === 'superseded')) {
-      return outcomeOf(command, loaded.version, loaded.rowCount, {
+      return outcomeOf(command, { version: loaded.version, id: loaded.tableId ?? undefined }, loaded.rowCount, {
         outcome: 'already-loaded',
         rowCount: loaded.rowCount,
         sentRowCount: 0,
@@ -52,8 +52,8 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     }
 
     await using session = await engine.session()
-    const { version, rowCount } = wanted
-    const options = { task: taskKey(command), version, rowCount, basedOn: loaded?.version ?? -1, signal }
+    const { version, id, rowCount } = wanted
+    const options = { task: taskKey(command), version, tableId: id, rowCount, basedOn: loaded?.version ?? -1, signal }
     const work: Work = { session, delta, warehouse, table, version, options, progress }
     const outcome = (plan.kind === 'compare' ? await sendChanges(work, plan.since) : undefined) ?? (await sendAll(work))
     const { outcome: how, sentRowCount } = outcome
@@ -61,7 +61,7 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
       { run: command.run, task: command.task, table: table.name, version, rowCount, sentRowCount, how },
       'table loaded',
     )
-    return outcomeOf(command, version, rowCount, outcome)
+    return outcomeOf(command, wanted, rowCount, outcome)
   }
 }
 
@@ -106,10 +106,22 @@ async function* stream(
   }
 }
 
-function outcomeOf(command: Load, version: number, rowsIn: number, done: LoadOutcome): TaskOutcome {
+function outcomeOf(
+  command: Load,
+  { version, id }: { readonly version: number; readonly id?: string | undefined },
+  rowsIn: number,
+  done: LoadOutcome,
+): TaskOutcome {
   return {
     balance: { unit: 'rows', in: rowsIn, out: done.rowCount, rejected: 0, duplicates: 0 },
-    output: { kind: 'loaded', table: command.table, version, outcome: done.outcome, sentRowCount: done.sentRowCount },
+    output: {
+      kind: 'loaded',
+      table: command.table,
+      version,
+      ...(id !== undefined && { id }),
+      outcome: done.outcome,
+      sentRowCount: done.sentRowCount,
+    },
   }
 }
 

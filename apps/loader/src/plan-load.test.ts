@@ -12,7 +12,23 @@ const holds = (version: number, more: Partial<LoadedTable> = {}, table = keyed):
   version,
   shape: shapeOf(table),
   rowCount: 10,
+  tableId: 'now',
   ...more,
+})
+
+const LATEST = { path: 'refined/orders', version: 7, id: 'now' }
+
+test('a version of this very table that the lake no longer has is not taken back in silence', () => {
+  expect(() => planLoad(keyed, { version: 5, id: 'now', rowCount: 10 }, LATEST, holds(9))).toThrow(
+    /expected version 9 .* got version 7 .*cinelake rebuild DIR orders/,
+  )
+})
+
+test('a version of a life that is over does not replace one of the life that is there now', () => {
+  const late = { version: 8, id: 'before', rowCount: 10 }
+
+  expect(planLoad(keyed, late, LATEST, holds(2))).toEqual({ kind: 'superseded' })
+  expect(planLoad(keyed, late, LATEST, holds(2, { tableId: 'long before' }))).toEqual({ kind: 'replace' })
 })
 
 describe('version 5 of 10 rows, of a table whose latest version is 7,', () => {
@@ -24,10 +40,19 @@ describe('version 5 of 10 rows, of a table whose latest version is 7,', () => {
     ['is loaded whole over an earlier one without a key', keyless, holds(3, {}, keyless), { kind: 'replace' }],
     ['does not take a later version back', keyed, holds(6), { kind: 'superseded' }],
     ['does not take a later version back, whatever its shape', keyed, holds(6, { shape: 'x' }), { kind: 'superseded' }],
-    ['replaces a table of which the lake never had that version', keyed, holds(9), { kind: 'replace' }],
+    ['replaces a later version of a table of before ids', keyed, holds(9, { tableId: null }), { kind: 'replace' }],
+    ['replaces a later version of another life', keyed, holds(9, { tableId: 'before' }), { kind: 'replace' }],
+    ['replaces the same version of another life', keyed, holds(5, { tableId: 'before' }), { kind: 'replace' }],
+    ['replaces an earlier version of another life', keyed, holds(3, { tableId: 'before' }), { kind: 'replace' }],
+    [
+      'is compared with an earlier one of before ids',
+      keyed,
+      holds(3, { tableId: null }),
+      { kind: 'compare', since: 3 },
+    ],
     ['replaces the same version with another number of rows', keyed, holds(5, { rowCount: 9 }), { kind: 'replace' }],
   ])('%s', (_, table, loaded, plan) => {
-    expect(planLoad(table, { version: 5, rowCount: 10 }, 7, loaded)).toEqual(plan)
+    expect(planLoad(table, { version: 5, id: 'now', rowCount: 10 }, LATEST, loaded)).toEqual(plan)
   })
 })
 

@@ -23,7 +23,7 @@ export class RefinedTableMissingError extends TerminalError {
   constructor(table: string, path: string) {
     super(
       `the refined table is not there [table=${table}, path=${path}]: expected a Delta table, got none; ` +
-        'run the task again that makes it',
+        `rebuild the table from raw: \`cinelake rebuild DIR ${table}\` (DIR is the folder of its pipeline)`,
       { table, path },
     )
   }

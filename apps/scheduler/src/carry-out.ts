@@ -1,6 +1,7 @@
 import type { MessageBus } from '@cinelake/bus'
 import { PipelineError, reportError, type Clock, type Log } from '@cinelake/core'
 import type { Decision, Input, Try } from './decision.ts'
+import { tableWrittenBy } from './known-tables.ts'
 import type { OpsStore } from './ops-store.ts'
 import { isRunFinished, isUnsent, type Run, type Task } from './run-state.ts'
 import { commandFor } from './task-command.ts'
@@ -15,7 +16,7 @@ export type RunChange = {
 
 export type CarryOutDeps = {
   readonly bus: Pick<MessageBus, 'send'>
-  readonly store: Pick<OpsStore, 'markSent'>
+  readonly store: Pick<OpsStore, 'markSent' | 'known'>
   readonly timers: Pick<Timers, 'set' | 'clear'>
   readonly clock: Clock
   readonly log: Log
@@ -39,7 +40,9 @@ export type CarryOut = {
 export function createCarryOut(deps: CarryOutDeps): CarryOut {
   const send = async (run: Run, tasks: readonly Task[]): Promise<Run> => {
     const unsent = tasks.filter(isUnsent)
-    const answers = await Promise.all(unsent.map((task) => sendOne(deps, run, task)))
+    const known = await knownBefore(deps, run, unsent)
+    if (known === undefined) return run
+    const answers = await Promise.all(unsent.map((task) => sendOne(deps, run, task, known)))
     const sent = unsent.filter((_, index) => answers[index])
     if (sent.length === 0) return run
     const at = deps.clock()
@@ -85,11 +88,24 @@ export function tryOf(task: Task): Try {
   return { task: task.planned.name, generation: task.generation, attempt: task.attempt }
 }
 
+type Known = Awaited<ReturnType<OpsStore['known']>>
+
+/** What is known of the tables that tasks write; undefined where it cannot be found out now. */
+async function knownBefore({ store, log }: CarryOutDeps, run: Run, tasks: readonly Task[]): Promise<Known | undefined> {
+  const names = tasks.flatMap((task) => tableWrittenBy(task) ?? [])
+  try {
+    return names.length === 0 ? new Map() : await store.known(run.pipeline, names)
+  } catch (error) {
+    log.warn({ run: run.id, error: reportError(error) }, 'commands were not sent; they stay in the outbox')
+    return undefined
+  }
+}
+
 /** @returns whether the bus has it */
-async function sendOne(deps: CarryOutDeps, run: Run, task: Task): Promise<boolean> {
+async function sendOne(deps: CarryOutDeps, run: Run, task: Task, known: Known): Promise<boolean> {
   const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
   try {
-    await deps.bus.send(task.planned.queue, commandFor(run, task, deps.newId()))
+    await deps.bus.send(task.planned.queue, commandFor(run, task, deps.newId(), known.get(tableWrittenBy(task) ?? '')))
     deps.log.debug(facts, 'command sent')
     return true
   } catch (error) {

@@ -1,4 +1,4 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, reasonOf } from '@cinelake/core'
 import { createHttpApi, type HttpApiDeps } from './http-api.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function serveHttpApi(
     deps.log.info({ url }, 'API is served')
     return { url, [Symbol.asyncDispose]: () => api.close() }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     const problem = `expected a free port, got ${reason}; set CINELAKE_API_HOST and CINELAKE_API_PORT`
     throw new ConfigError(`the API cannot be served on ${host}:${port}`, [problem], { cause: error })
   }

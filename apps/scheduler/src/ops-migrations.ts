@@ -1,6 +1,6 @@
-import { sql, type Kysely } from 'kysely'
+import { sql, type Insertable, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
-import { OPS } from './ops-schema.ts'
+import { OPS, type KnownTablesTable, type OpsSchema } from './ops-schema.ts'
 import { OpsMigrationError } from './ops-errors.ts'
 import { columnTypes, isMssql, MAX_TASK_NAME } from './ops-types.ts'
 
@@ -25,6 +25,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0001_run_history': { up: runHistory },
   '0002_agents': { up: agents },
   '0003_long_task_names': { up: longTaskNames },
+  '0006_known_tables': { up: knownTables },
   '0007_redo': { up: redo },
 }
 
@@ -158,6 +159,43 @@ async function longTaskNames(db: Kysely<unknown>): Promise<void> {
       .alterColumn('task', (column) => column.setDataType(sql.raw(`varchar(${MAX_TASK_NAME})`)))
       .execute()
   }
+}
+
+async function knownTables(db: Kysely<unknown>): Promise<void> {
+  const { instant, word } = columnTypes(db)
+  await db
+    .withSchema(OPS)
+    .schema.createTable('known_tables')
+    .addColumn('pipeline', word(100), (column) => column.notNull())
+    .addColumn('name', word(MAX_TASK_NAME), (column) => column.notNull())
+    .addColumn('table_id', word(100))
+    .addColumn('version', 'bigint', (column) => column.notNull())
+    .addColumn('noted_at', instant, (column) => column.notNull())
+    .addPrimaryKeyConstraint('known_tables_key', ['pipeline', 'name'])
+    .execute()
+  await noteHistory(db.withSchema(OPS))
+}
+
+/**
+ * What the history of before says: of each table the version of the task that finished last. Not the highest: a lake that
+ * was begun again since then would be taken for a loss.
+ */
+async function noteHistory(db: Kysely<OpsSchema>): Promise<void> {
+  const tasks = await db
+    .selectFrom('tasks')
+    .innerJoin('runs', 'runs.id', 'tasks.run')
+    .select(['runs.pipeline', 'tasks.output', 'tasks.finished_at'])
+    .where('tasks.state', '=', 'succeeded')
+    .where('tasks.output', 'like', '%"kind":"table"%')
+    .orderBy('tasks.finished_at')
+    .execute()
+  const known = new Map<string, Insertable<KnownTablesTable>>()
+  for (const { pipeline, output, finished_at } of tasks) {
+    const { table: name, version } = JSON.parse(output ?? '{}') as { table: string; version: number }
+    const row = { pipeline, name, table_id: null, version, noted_at: finished_at ?? new Date(0) }
+    known.set(JSON.stringify([pipeline, name]), row)
+  }
+  for (const row of known.values()) await db.insertInto('known_tables').values(row).execute()
 }
 
 async function redo(db: Kysely<unknown>): Promise<void> {

@@ -126,6 +126,16 @@ export type AgentsTable = {
   heard_at: Date
 }
 
+/** The newest version that the tasks of a pipeline are known to have made of each table that they write. */
+export type KnownTablesTable = {
+  pipeline: string
+  name: string
+  /** Delta's table id; null for what was made before ids were noted. */
+  table_id: string | null
+  version: Count
+  noted_at: Date
+}
+
 /** The `ops` schema as Kysely sees it: `db.withSchema(OPS)`. Instants are `Date`s. */
 export type OpsSchema = {
   pipelines: PipelinesTable
@@ -135,6 +145,7 @@ export type OpsSchema = {
   quality_results: QualityResultsTable
   reject_counts: RejectCountsTable
   agents: AgentsTable
+  known_tables: KnownTablesTable
 }
 
 export type RunRow = Selectable<RunsTable>

@@ -1,6 +1,8 @@
+import type { KnownVersion } from '@cinelake/contracts'
 import type { Database } from '@cinelake/warehouse'
 import type { Kysely, Transaction } from 'kysely'
 import type { Decision, TryRecord } from './decision.ts'
+import { noteTables, readKnown } from './known-tables.ts'
 import { isUniqueViolation } from './ops-errors.ts'
 import { historyRows, runFromRows, taskToRow } from './ops-rows.ts'
 import { OPS, type OpsSchema, type RunRow } from './ops-schema.ts'
@@ -146,6 +148,12 @@ export function createOpsStore(database: Database<OpsSchema>) {
       return new Set(rows.map(({ run, task }) => `${run} ${task}`))
     },
 
+    /** The newest version that is known of tables of a pipeline, by name. */
+    async known(pipeline: string, names: readonly string[]): Promise<ReadonlyMap<string, KnownVersion>> {
+      const found = chunks(names, MAX_PARAMETERS / 2).map(async (some) => await readKnown(db, pipeline, some))
+      return new Map((await Promise.all(found)).flatMap((some) => [...some]))
+    },
+
     /** Runs that are not finished, oldest window first. */
     async unfinished(pipeline?: string): Promise<Pick<RunRow, 'id' | 'state' | 'after_run' | 'window_start'>[]> {
       const all = db
@@ -208,7 +216,16 @@ async function commit(db: Transaction<OpsSchema>, before: Stored, decision: Deci
   }
   await insertTasks(db, run.id, changes)
   for (const record of records) await keep(db, run.id, record)
+  await noteTables(db, run.pipeline, made(before.run, changes))
   return revision
+}
+
+/** The tables that tasks report to have made which had not before. */
+function made(before: Run, changes: readonly Task[]) {
+  return changes.flatMap(({ planned, state, output, finishedAt }) => {
+    if (state !== 'succeeded' || output?.kind !== 'table' || finishedAt === null) return []
+    return before.tasks.get(planned.name)?.output === output ? [] : [{ output, at: new Date(finishedAt) }]
+  })
 }
 
 async function keep(db: Transaction<OpsSchema>, run: string, record: TryRecord): Promise<void> {

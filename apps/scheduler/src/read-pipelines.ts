@@ -1,4 +1,4 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, reasonOf } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import { createSqlTyper, formatProblem, readPipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import { readdir } from 'node:fs/promises'
@@ -36,7 +36,7 @@ async function foldersIn(root: string): Promise<string[]> {
     const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
     return names.sort()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     throw new ConfigError(`the pipelines in ${root} cannot be read`, [reason], { cause: error })
   }
 }

@@ -1,6 +1,6 @@
 import { runIdOf, type Clock, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { expandDiscovered, freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipeline'
+import { expandDiscovered, planRun, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import type { PipelineRules, PlanInput } from './decision.ts'
 import type { OpsStore } from './ops-store.ts'
 import type { RunDesk } from './run-desk.ts'
@@ -27,7 +27,7 @@ export type Requested = {
 }
 
 export type RequestDeps = {
-  readonly lake: Pick<Lake, 'putIfAbsent'>
+  readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
   readonly store: Pick<OpsStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
   readonly desk: RunDesk
   /** Lets a run begin if nothing is in its way. */
@@ -45,8 +45,7 @@ export async function requestRun(
   window: Window,
   { again = false, after }: RequestOptions = {},
 ): Promise<Requested> {
-  const { text, digest, path } = freezePipeline(pipeline)
-  await lake.putIfAbsent(path, text)
+  const { digest, path } = await storePipeline(lake, pipeline)
   await store.rememberPipeline(pipeline.name, digest, path, clock())
 
   const plan = { kind: 'plan', digest, planned: planRun(pipeline), after: after ?? null } as const

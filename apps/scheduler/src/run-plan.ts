@@ -5,7 +5,7 @@ import { isRunFinished, newTask, type Run, type Task } from './run-state.ts'
 /**
  * Gives a run the tasks that a request asks for. It then waits to begin. A run under way is left as it is.
  *
- * - `rest`: what succeeded stays done; everything else goes, with new tries. Under another text of the pipeline, a task
+ * - `rest`: what succeeded stays done, unless what it landed is gone; everything else goes, with new tries. Under another text of the pipeline, a task
  *   that was tried before gets a new generation, since its writes may differ from those of the tries before.
  * - `again`: the whole window, into a new generation; discovered tables are discovered anew.
  * - `redo`: the tasks that are named, into a new generation; the others keep their results, or the lack of them.
@@ -79,13 +79,16 @@ function keptUnder({ digest }: Run, task: Task): Task {
 
 function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string, Task> {
   const otherText = input.digest !== run.digest
+  const lost = lostLandings(run)
   const tasks = new Map<string, Task>()
   for (const planned of [...input.planned, ...discovered(run, input.planned, rules)]) {
     const before = run.tasks.get(planned.name)
     const task =
       before === undefined
         ? newTask(planned, 0, 1, rules.retry)
-        : goAgain(keptUnder(run, before), planned, otherText, rules)
+        : lost.has(planned.name)
+          ? landAgain(before, planned, rules)
+          : goAgain(keptUnder(run, before), planned, otherText, rules)
     const position = tasks.size
     tasks.set(planned.name, task.position === position ? task : { ...task, position })
   }
@@ -101,6 +104,26 @@ function discovered(run: Run, planned: readonly PlannedTask[], rules: PipelineRu
     return rules.expand(work.source, output.tables)
   })
   return found.filter((task) => !known.has(task.name))
+}
+
+/** What tasks fail with that find what an ingest landed to be gone or damaged. */
+const LANDING_LOST = new Set(['RAW_LOST', 'RAW_DAMAGED', 'LAKE_MANIFEST_CORRUPT'])
+
+/** Ingest tasks whose landing is no longer what they reported, though they succeeded. */
+function lostLandings(run: Run): ReadonlySet<string> {
+  const lost = new Set<string>()
+  for (const { planned, error, state } of run.tasks.values()) {
+    if (state !== 'failed' || !LANDING_LOST.has(error?.code ?? '')) continue
+    for (const name of [planned.name, ...planned.needs]) {
+      if (run.tasks.get(name)?.planned.work.kind === 'ingest') lost.add(name)
+    }
+  }
+  return lost
+}
+
+/** Under a generation of its own: what is left of the landing before is not in the way. */
+function landAgain(before: Task, planned: PlannedTask, { retry }: PipelineRules): Task {
+  return { ...newTask(planned, before.position, before.generation + 1, retry), since: before.since }
 }
 
 function goAgain(before: Task, planned: PlannedTask, otherText: boolean, { retry }: PipelineRules): Task {

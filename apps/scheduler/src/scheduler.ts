@@ -1,7 +1,7 @@
 import type { MessageBus } from '@cinelake/bus'
 import { silentLog, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { loadPipeline, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import type { Database } from '@cinelake/warehouse'
 import { randomUUID } from 'node:crypto'
 import { createCarryOut, type RunChange } from './carry-out.ts'
@@ -32,7 +32,7 @@ import type { Timers } from './timers.ts'
 
 export type SchedulerDeps = {
   readonly bus: Pick<MessageBus, 'send' | 'subscribe' | 'deadLetters' | 'discard'>
-  readonly lake: Pick<Lake, 'putIfAbsent' | 'readText'>
+  readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
   readonly database: Database<OpsSchema>
   readonly timers: Timers
   readonly clock?: Clock
@@ -60,6 +60,8 @@ export interface Scheduler extends AsyncDisposable {
    * the windows before them; one that fails does not hold up the next.
    */
   requestRuns(pipeline: CheckedPipeline, windows: readonly Window[], options?: BackfillOptions): Promise<Requested[]>
+  /** Puts a pipeline's text where workers find it, should it be gone: for runs under it that go on. */
+  keepText(pipeline: CheckedPipeline): Promise<void>
   /**
    * What doing tasks of windows again would mean: which, and why. Changes nothing.
    * @param windows undefined for all that were run; for a rebuild only
@@ -127,6 +129,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     planRedo: (pipeline, asked, windows) => describeRedo(parts.request, pipeline, asked, windows),
     pipelinesWith: (table) => pipelinesWith(parts.request, table),
     requestRedo: (pipeline, asked, windows, options) => requestRedo(parts.request, pipeline, asked, windows, options),
+    keepText: async (pipeline) => void (await storePipeline(deps.lake, pipeline)),
     async resume() {
       const ids: string[] = []
       for (const { id, state } of await store.unfinished()) {

@@ -1,4 +1,10 @@
-import { CONTRACT_VERSION, type Command, type TableVersion, type TaskOutput } from '@cinelake/contracts'
+import {
+  CONTRACT_VERSION,
+  type Command,
+  type KnownVersion,
+  type TableVersion,
+  type TaskOutput,
+} from '@cinelake/contracts'
 import type { Run, Task } from './run-state.ts'
 import { TaskInputMissingError } from './task-errors.ts'
 
@@ -6,8 +12,9 @@ import { TaskInputMissingError } from './task-errors.ts'
  * The command that has a queued task done. Everything that it names is there already: what the task needs has succeeded.
  * @throws {TaskInputMissingError} terminal: the plan does not give the task what it asks for
  * @param id a new one for every message, also for the same try sent again
+ * @param expected what is known of the table that the task writes
  */
-export function commandFor(run: Run, task: Task, id: string): Command {
+export function commandFor(run: Run, task: Task, id: string, expected?: KnownVersion): Command {
   const { name, work } = task.planned
   const header = {
     contract: CONTRACT_VERSION,
@@ -19,6 +26,7 @@ export function commandFor(run: Run, task: Task, id: string): Command {
     pipeline: { name: run.pipeline, digest: run.digest },
     window: run.window,
   } as const
+  const known = expected === undefined ? {} : { expected }
 
   switch (work.kind) {
     case 'discover':
@@ -33,17 +41,27 @@ export function commandFor(run: Run, task: Task, id: string): Command {
         since: task.since,
       }
     case 'refine':
-      return { kind: 'refine', ...header, dataset: work.dataset, manifest: manifestOf(run, task), ...restartOf(task) }
+      return {
+        kind: 'refine',
+        ...header,
+        dataset: work.dataset,
+        manifest: manifestOf(run, task),
+        ...known,
+        ...restartOf(task),
+      }
     case 'build':
       return {
         kind: 'build',
         ...header,
         model: work.model,
         inputs: work.inputs.map((table) => versionOf(run, task, table)),
+        ...known,
         ...restartOf(task),
       }
-    default:
-      return { kind: 'load', ...header, ...versionOf(run, task, work.table) }
+    default: {
+      const { table, version, id: tableId } = versionOf(run, task, work.table)
+      return { kind: 'load', ...header, table, version, ...(tableId === undefined ? {} : { tableId }) }
+    }
   }
 }
 
@@ -56,7 +74,9 @@ function manifestOf(run: Run, task: Task): string {
 
 function versionOf(run: Run, task: Task, table: string): TableVersion {
   for (const output of outputsFor(run, task)) {
-    if (output.kind === 'table' && output.table === table) return { table, version: output.version }
+    if (output.kind !== 'table' || output.table !== table) continue
+    const { version, id } = output
+    return { table, version, ...(id === undefined ? {} : { id }) }
   }
   throw new TaskInputMissingError(task, `a version of ${table}`)
 }

@@ -139,6 +139,7 @@ export function aLake() {
       objects.set(path, content.toString())
       return 'created' as const
     },
+    put: async (path: string, content: string | Uint8Array) => void objects.set(path, content.toString()),
     readText: async (path: string) => objects.get(path),
   }
 }

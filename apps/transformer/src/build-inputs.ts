@@ -11,7 +11,8 @@ type Deps = { readonly lake: Lake; readonly clock: Clock; readonly session: Parq
 /**
  * Offers each table that a model reads to the session under its name, in the version that the command pins.
  * The files stay in place until what is returned is disposed.
- * @throws {BuildInputMissingError} terminal: the command names no version, or there is no such table
+ * @throws {BuildInputMissingError} terminal: the command names no version
+ * @throws {TableLostError} terminal: there is no such version @throws {TableReplacedError} terminal: it is of another table
  */
 export async function openInputs(
   command: Build,
@@ -20,10 +21,11 @@ export async function openInputs(
 ): Promise<AsyncDisposable> {
   await using opened = new AsyncDisposableStack()
   for (const name of model.inputs) {
-    const version = command.inputs.find((input) => input.table === name)?.version
-    if (version === undefined) throw new BuildInputMissingError(model.name, name, null)
+    const pinned = command.inputs.find((input) => input.table === name)
+    if (pinned === undefined) throw new BuildInputMissingError(model.name, name, null)
+    const { version, id } = pinned
     const table = createDeltaTable({ lake, path: `refined/${name}`, clock })
-    const view = await table.view(session, { version, signal })
+    const view = await table.view(session, { version, id, signal })
     if (view === undefined) throw new BuildInputMissingError(model.name, name, version)
     opened.use(view)
     await session.run(`CREATE TEMP VIEW ${identifier(name)} AS SELECT * FROM ${view.relation} AS input`, { signal })

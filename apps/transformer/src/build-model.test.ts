@@ -7,6 +7,8 @@ import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
 import { freezePipeline, type CheckedModel, type CheckedPipeline } from '@cinelake/pipeline'
 import { aCommandHeader, fixedClock, temporaryDirectory } from '@cinelake/testkit'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { aModel } from './a-model.fixture.ts'
 import { createBuild } from './build-model.ts'
@@ -159,7 +161,8 @@ describe('once in effect', () => {
     await expect(place.run({ day: 1, orders: orders([1, 10], [2, -1]) })).rejects.toThrow('killed')
     expect(await place.rejects()).toHaveLength(1)
 
-    expect(await place.redeliver()).toEqual(expected)
+    const repeated = await place.redeliver()
+    expect(repeated).toEqual({ ...expected, output: { ...expected.output, id: expect.any(String) } })
     expect(await place.sales()).toEqual(await whole.sales())
     expect(await place.rejects()).toEqual(await whole.rejects())
   })
@@ -180,6 +183,61 @@ describe('once in effect', () => {
 
     expect(outcomeOf(await place.run({ day: 1, orders: orders([1, 10]) }))).toBe('superseded')
     expect(await place.sales()).toEqual(['1 20'])
+  })
+})
+
+describe('what is known of the table', () => {
+  const gone = async (place: Place) => await rm(join(place.directory, 'lake/refined/sales'), { recursive: true })
+
+  test.each(['table', 'merge', 'partitions', 'history'] as const)(
+    '%s: gone, it is not made anew',
+    async (materialization) => {
+      const partitionBy = materialization === 'partitions' ? ['id'] : []
+      await using place = await given(aModel({ materialization, partitionBy, usesWindow: true }))
+      const { output } = await place.run({ day: 1, orders: orders([1, 10]) })
+      const next = { ...(await place.command({ day: 2, orders: orders([2, 20]) })), expected: expectedAfter(output) }
+      await gone(place)
+
+      await expect(place.build(next)).rejects.toMatchObject({
+        code: 'TABLE_LOST',
+        retryable: false,
+        message: expect.stringMatching(/table=sales .*version 0 .*got no table.*`cinelake rebuild DIR sales`/),
+      })
+      expect(await place.exists('sales')).toBe(false)
+
+      const { output: rebuilt } = await place.build({ ...next, restart: true, generation: 2 })
+      expect(rebuilt).toMatchObject({ version: 0, began: true, outcome: 'committed' })
+      expect(await place.sales()).toEqual(['2 20'])
+    },
+  )
+
+  test('an input that began a new life is built from again, though its version has the same number', async () => {
+    await using place = await given(aModel())
+    const first = await place.command({ day: 1, orders: orders([1, 10]) })
+    await place.build(first)
+    await rm(join(place.directory, 'lake/refined/orders'), { recursive: true })
+    const next = await place.command({ day: 2, orders: orders([1, 11]) })
+    expect(next.inputs).toMatchObject([{ version: 0 }])
+
+    expect(outcomeOf(await place.build(next))).toBe('committed')
+    expect(await place.sales()).toEqual(['1 11'])
+    // What comes late and pins the life before is made from the one that took its place.
+    expect(outcomeOf(await place.build({ ...first, run: 'late' }))).toBe('unchanged')
+    await rm(join(place.directory, 'lake/refined/sales'), { recursive: true })
+    await expect(place.build({ ...first, run: 'late' })).rejects.toMatchObject({ code: 'TABLE_REPLACED' })
+  })
+
+  test('a restart that is delivered again changes nothing', async () => {
+    await using place = await given(aModel({ materialization: 'merge' }))
+    await place.run({ day: 1, orders: orders([1, 10]) })
+    const command = { ...(await place.command({ day: 2, orders: orders([2, 20]) })), restart: true }
+    const first = await place.build(command)
+    await place.run({ day: 3, orders: orders([3, 30]) })
+
+    const again = await place.build(command)
+
+    expect(again.output).toEqual({ ...first.output, outcome: 'already-committed' })
+    expect(await place.sales()).toEqual(['2 20', '3 30'])
   })
 })
 
@@ -310,6 +368,7 @@ describe('inputs', () => {
   test.each([
     ['a table that the command does not name', [], 'BUILD_INPUT_MISSING'],
     ['a table that is not there', [{ table: 'orders', version: 0 }], 'DELTA_VERSION_MISSING'],
+    ['a table that is gone', [{ table: 'orders', version: 0, id: 'known' }], 'TABLE_LOST'],
   ])('%s fails the task by name', async (_, inputs, code) => {
     await using place = await given(aModel())
     const command = { ...(await place.command({ day: 1, orders: 'none' })), inputs }
@@ -345,6 +404,13 @@ function orders(...rows: readonly (readonly [number, number | null])[]): string 
   const values = rows.map(([id, amount]) => `(${id}, ${amount ?? 'NULL'})`)
   const list = values.length === 0 ? '(NULL, NULL)' : values.join(', ')
   return `SELECT CAST(id AS INTEGER) AS id, CAST(amount AS INTEGER) AS amount FROM (VALUES ${list}) AS v(id, amount) WHERE id IS NOT NULL`
+}
+
+type Place = Awaited<ReturnType<typeof given>>
+
+/** What the run history knows after an output. */
+function expectedAfter(output: TaskOutcome['output']) {
+  return output.kind === 'table' ? { version: output.version, id: output.id } : undefined
 }
 
 function outcomeOf({ output }: TaskOutcome): string {
@@ -389,7 +455,8 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
     const inputs = []
     if (query !== 'none') {
       const txn = { appId: `orders ${day} ${generation}`, version: 1 }
-      inputs.push({ table: 'orders', version: (await table('orders').overwrite(session, query, { txn })).version })
+      const { version, id } = await table('orders').overwrite(session, query, { txn })
+      inputs.push({ table: 'orders', version, id })
     }
     const window = { start: `${label}T00:00:00Z`, end: `${next}T00:00:00Z`, label }
     const header = aCommandHeader({ run: `shop@${label}`, task: `build ${model.name}`, generation, window })
@@ -402,6 +469,7 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
       : await session.rows<Row>(`SELECT ${columns} FROM ${view.relation} AS t ORDER BY ${order}`)
   }
   return {
+    directory: directory.path,
     command,
     build: (given: Build) => build(given, context),
     async run(day: Day) {

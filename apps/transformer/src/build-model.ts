@@ -1,4 +1,4 @@
-import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { TaskHandler } from '@cinelake/bus'
 import type { Build } from '@cinelake/contracts'
 import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
 import {
@@ -18,9 +18,9 @@ import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
 import { planBuild } from './build-plan.ts'
 import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
-import { historyQuery, type HistoryTables } from './history-sql.ts'
+import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
-import { isCommitted, tableBefore } from './restart.ts'
+import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { writeRejects } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -46,12 +46,12 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const model = pipeline.models.find(({ name }) => name === given.model)
     if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
     const table = createDeltaTable({ lake, path: `refined/${model.name}`, clock })
-    const snapshot = await tableBefore(table, given, signal)
+    const { snapshot, life } = await readTarget(table, given, signal)
     const command = await withNewestInputs(given, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
-      return untouched(model, plan.version, plan.action)
+      return untouched(model.name, plan.snapshot, plan.action, command)
     }
     await using session = await engine.session()
     const work: Work = { command, model, table, session, signal }
@@ -63,11 +63,11 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const edition = command === given ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
     const { txn, basedOn, configuration } = plan
-    const options = { txn, basedOn, configuration, partitionBy: model.partitionBy, signal }
-    const commit = command.restart === true && snapshot === undefined ? restart : COMMITS[model.materialization]
-    const { version, outcome } = await commit(work, staged, options)
+    const options = { txn, basedOn, ...life, configuration, partitionBy: model.partitionBy, signal }
+    const done = await COMMITS[model.materialization](work, staged, options)
+    const { version, outcome } = done
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
-    return { ...checks, output: { kind: 'table', table: model.name, version, outcome } }
+    return { ...checks, output: tableOutput(model.name, done, command) }
   }
 }
 
@@ -79,7 +79,7 @@ async function withNewestInputs(
 ): Promise<Build> {
   if (snapshot !== undefined && isCommitted(command, snapshot)) return command
   const inputs = await newestInputs(command.inputs, snapshot, async (name) => {
-    return (await createDeltaTable({ lake, path: `refined/${name}`, clock }).snapshot({ signal }))?.version
+    return await createDeltaTable({ lake, path: `refined/${name}`, clock }).snapshot({ signal })
   })
   return inputs === command.inputs ? command : { ...command, inputs }
 }
@@ -146,30 +146,15 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     return await table.overwritePartitions(session, staged, { ...options, partitions, unlessSame: true })
   },
 
-  async history(work, staged, options) {
-    const { table, session, signal } = work
+  async history({ command, model, table, session, signal }, staged, options) {
     const { basedOn } = options
     await using view = basedOn < 0 ? undefined : await table.view(session, { version: basedOn, signal })
     const columns = view?.snapshot.columns.map(({ name }) => name) ?? []
-    const current = view === undefined ? undefined : { relation: view.relation, columns }
-    return await table.overwrite(session, historyOf(work, staged, current), options)
+    const query = historyQuery(model, {
+      current: view === undefined ? undefined : { relation: view.relation, columns },
+      state: `FROM ${staged.relation}`,
+      windowStart: command.window.start,
+    })
+    return await table.overwrite(session, query, options)
   },
-}
-
-/** The result becomes the table, which begins a new life: what is there is not read. */
-const restart: Commit = async (work, staged, { basedOn: _, ...options }) => {
-  const { model, table, session } = work
-  const rows = model.materialization === 'history' ? historyOf(work, staged, undefined) : staged
-  return await table.restart(session, rows, options)
-}
-
-function historyOf({ command, model }: Work, staged: DeltaStage, current: HistoryTables['current']): string {
-  return historyQuery(model, { current, state: `FROM ${staged.relation}`, windowStart: command.window.start })
-}
-
-function untouched(model: CheckedModel, version: number, outcome: 'unchanged' | 'superseded'): TaskOutcome {
-  return {
-    balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
-    output: { kind: 'table', table: model.name, version, outcome },
-  }
 }

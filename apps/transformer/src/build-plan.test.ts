@@ -24,7 +24,7 @@ test('the same inputs again are left alone', () => {
 
   expect(planBuild(aBuild({ run: 'shop@2026-03-02', window: dayTwo }), aModel(), there)).toEqual({
     action: 'unchanged',
-    version: there.version,
+    snapshot: there,
   })
 })
 
@@ -38,6 +38,20 @@ test.each([
   ['another key', aBuild({ run: 'next' }), aModel({ key: ['id', 'amount'] })],
 ])('%s is built', (_, command, model) => {
   expect(planBuild(command, model, built(aBuild())).action).toBe('build')
+})
+
+test('the same version of an input that began a new life is built', () => {
+  const pinned = (id?: string) => aBuild({ run: 'next', inputs: [{ table: 'orders', version: 7, ...(id && { id }) }] })
+
+  expect(planBuild(pinned('b'), aModel(), built(pinned('a'))).action).toBe('build')
+  expect(planBuild(pinned('a'), aModel(), built(pinned('a'))).action).toBe('unchanged')
+})
+
+test('a table that was built before inputs had identities need not be built again for them', () => {
+  const { 'cinelake.pinnedIds': _, ...configuration } = built(aBuild()).configuration
+  const pinned = aBuild({ run: 'next', inputs: [{ table: 'orders', version: 7, id: 'a' }] })
+
+  expect(planBuild(pinned, aModel(), { ...built(aBuild()), configuration }).action).toBe('unchanged')
 })
 
 test('another description is not', () => {
@@ -67,7 +81,7 @@ describe('an older window after a later one', () => {
     const model = aModel({ materialization, usesWindow: materialization === 'table' })
     const there = built(aBuild({ window: dayTwo }), model)
 
-    expect(planBuild(late, model, there)).toEqual({ action: 'superseded', version: there.version })
+    expect(planBuild(late, model, there)).toEqual({ action: 'superseded', snapshot: there })
   })
 
   test('is built for a table that depends on its inputs alone: what came late belongs into it', () => {
@@ -101,5 +115,14 @@ function aBuild(fields: Partial<Build> = {}): Build {
 function built(command: Build, model = aModel()): DeltaSnapshot {
   const plan = planBuild(command, model, undefined)
   const configuration = plan.action === 'build' ? plan.configuration : {}
-  return { version: 3, columns: [], partitionBy: [], files: [], rowCount: 0, txns: new Map(), configuration }
+  return {
+    version: 3,
+    id: 'sales',
+    columns: [],
+    partitionBy: [],
+    files: [],
+    rowCount: 0,
+    txns: new Map(),
+    configuration,
+  }
 }

@@ -4,6 +4,7 @@ import { identifier, identifiers, literal, type SqlSession } from '@cinelake/eng
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { mergeResolution, WINDOW_COLUMN } from './refine-merge-sql.ts'
 import type { RefinePlan } from './refine-plan.ts'
+import type { TargetTable } from './target-table.ts'
 
 type Commit = {
   readonly plan: Extract<RefinePlan, { action: 'refine' }>
@@ -12,23 +13,24 @@ type Commit = {
   readonly table: DeltaTable
   /** The table as it was when the plan was made. */
   readonly snapshot: DeltaSnapshot | undefined
+  readonly life: TargetTable['life']
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
 
 /** Publishes the task's rows. @param rows a query for them: the contract's columns */
 export async function commitRows(rows: string, commit: Commit): Promise<CommitResult> {
-  const { plan, dataset, table, session, signal } = commit
+  const { plan, dataset, table, life, session, signal } = commit
   const { txn, basedOn, configuration } = plan
   const options = {
     txn,
+    ...life,
     configuration,
     partitionBy: dataset.partitionBy,
     signal,
     ...(basedOn === undefined ? {} : { basedOn }),
   }
   const query = withWindow(rows, commit)
-  if (plan.commit === 'restart') return await table.restart(session, query, options)
   if (plan.commit === 'overwrite') return await table.overwrite(session, query, options)
   if (plan.commit === 'append') return await table.append(session, withFormerColumns(query, commit), options)
   if (plan.commit === 'merge') {

@@ -1,5 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { cp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { TaskOutcome } from '@cinelake/bus'
+import type { KnownVersion } from '@cinelake/contracts'
 import { CancelledError } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import fc from 'fast-check'
@@ -14,6 +16,12 @@ const scores = aDataset({ columns: [id, score], contract: { primaryKey: ['id'] }
 /** Rows without the window that they came in. */
 const valuesOf = async (refinery: Refinery, table = 'orders') =>
   (await refinery.rowsOf(table)).map(({ _window, ...row }) => row)
+
+/** What the run history knows after an output. */
+function knownAfter(output: TaskOutcome['output']): KnownVersion {
+  if (output.kind !== 'table') throw new Error(`expected a table, got ${output.kind}`)
+  return { version: output.version, id: output.id }
+}
 
 describe('a landing', () => {
   test('becomes typed rows that say in which window they landed', async () => {
@@ -437,13 +445,30 @@ describe('trouble', () => {
     expect(await refinery.rowsOf('orders')).toEqual([])
   })
 
-  test('a file that is not the one that was landed fails the task', async () => {
+  test.each([
+    ['shorter', 'id,score\n'],
+    ['other bytes of the same length', 'id,score\n1,2\n'],
+  ])('a landed file that is %s now is told to be damaged, with the way back', async (_, content) => {
     await using refinery = await aRefinery()
     const command = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\n' } })
-    await refinery.lake.put('raw/files/shop/orders/2026-03-01.g1/a.csv', 'id,score\n')
+    const file = 'raw/files/shop/orders/2026-03-01.g1/a.csv'
+    await refinery.lake.put(file, content)
     await expect(refinery.refine(command)).rejects.toMatchObject({
-      code: 'REFINE_FILE_UNREADABLE',
-      context: { file: 'a.csv' },
+      code: 'RAW_DAMAGED',
+      retryable: false,
+      context: { dataset: 'orders', file },
+      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01`'),
+    })
+    expect(await refinery.rowsOf('orders')).toEqual([])
+  })
+
+  test('a landed file that is gone is told, with the way back', async () => {
+    await using refinery = await aRefinery()
+    const command = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\n' } })
+    await refinery.lake.delete('raw/files/shop/orders/2026-03-01.g1/a.csv')
+    await expect(refinery.refine(command)).rejects.toMatchObject({
+      code: 'RAW_LOST',
+      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01`'),
     })
   })
 
@@ -451,11 +476,62 @@ describe('trouble', () => {
     await using refinery = await aRefinery()
     const command = await refinery.land(scores, { files: {} })
     await expect(refinery.refine({ ...command, manifest: 'raw/_landed/none.json' })).rejects.toMatchObject({
-      code: 'REFINE_INPUT_INVALID',
+      code: 'RAW_LOST',
+      message: expect.stringContaining('`cinelake run DIR --window 2026-03-01`'),
     })
     await expect(refinery.refine({ ...command, dataset: 'unknown' })).rejects.toMatchObject({
       code: 'REFINE_INPUT_INVALID',
     })
+  })
+
+  test.each(['snapshot', 'merge', 'append'] as const)('%s: a table that is gone is not made anew', async (mode) => {
+    await using refinery = await aRefinery()
+    const dataset = aDataset({ columns: [id, score], mode, contract: { primaryKey: ['id'] } })
+    const table = `${refinery.directory}/lake/refined/orders`
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,1\n' }, day: 1 })
+    await cp(table, `${refinery.directory}/older`, { recursive: true })
+    const { output } = await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n2,2\n' }, day: 2 })
+    const known = knownAfter(output)
+    const next = {
+      ...(await refinery.land(dataset, { files: { 'a.csv': 'id,score\n3,3\n' }, day: 3 })),
+      expected: known,
+    }
+    const told = async (code: string, found: RegExp) =>
+      await expect(refinery.refine(next)).rejects.toMatchObject({
+        code,
+        retryable: false,
+        message: expect.stringMatching(new RegExp(`${found.source}.*cinelake rebuild DIR orders`)),
+      })
+
+    await rm(`${table}/_delta_log`, { recursive: true })
+    await told('DELTA_LOG_CORRUPT', /data files beside it/)
+    await rm(table, { recursive: true })
+    await told('TABLE_LOST', /got no table/)
+    await cp(`${refinery.directory}/older`, table, { recursive: true })
+    await told('TABLE_LOST', /got version 0 as the latest/)
+    await rm(table, { recursive: true })
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n9,9\n' }, day: 9 })
+    await told('TABLE_REPLACED', /got a table with id/)
+
+    const restarted = await refinery.refine({ ...next, restart: true, generation: 2 })
+    expect(restarted.output).toMatchObject({ outcome: 'committed', began: true })
+    expect(await refinery.rowsOf('orders', 'id', 'id')).toEqual([{ id: 3 }])
+    const later = await refinery.land(dataset, { files: { 'a.csv': 'id,score\n4,4\n' }, day: 10 })
+    await refinery.refine({ ...later, expected: knownAfter(restarted.output) })
+  })
+
+  test('a restart begins rejects that cannot be read again with their table', async () => {
+    await using refinery = await aRefinery()
+    const landing = { files: { 'a.csv': 'id,score\n1,1\nx,2\n' } }
+    const command = await refinery.land(scores, landing)
+    await refinery.refine(command)
+    await rm(`${refinery.directory}/lake/refined/_rejects/orders/_delta_log`, { recursive: true })
+    const again = await refinery.land(scores, { files: { 'a.csv': 'id,score\n3,1\ny,2\n' }, generation: 2 })
+    await expect(refinery.refine(again)).rejects.toMatchObject({ code: 'DELTA_LOG_CORRUPT' })
+
+    await refinery.refine({ ...again, restart: true })
+
+    expect(await refinery.rowsOf('_rejects/orders')).toHaveLength(1)
   })
 
   test('a worker that is told to stop commits nothing and may begin again', async () => {

@@ -1,4 +1,4 @@
-import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { TaskHandler } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
@@ -8,13 +8,13 @@ import { checkRefined } from './refine-checks.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
-import { RefineInputError } from './refine-errors.ts'
+import { LandingLostError } from './refine-errors.ts'
 import { planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { checkKeysAreNew } from './refine-repeated-keys.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
-import { isCommitted, tableBefore } from './restart.ts'
+import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { writeRejects } from './write-rejects.ts'
 
 export type RefineDeps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
@@ -30,35 +30,28 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
     const pipeline = await loadPipeline(lake, command.pipeline, { signal })
     const manifest = await readManifest(lake, command.manifest, { signal })
     if (manifest === undefined) {
-      const expected = 'the manifest of what landed'
-      throw new RefineInputError(
-        command.dataset,
-        command.manifest,
-        expected,
-        'no such object in the lake',
-        command.window.label,
-      )
+      throw new LandingLostError(command.dataset, command.window.label, command.manifest, 'the manifest of what landed')
     }
     const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
     const table = createDeltaTable({ lake, path: `refined/${dataset.name}`, clock })
-    const snapshot = await tableBefore(table, command, signal)
+    const { snapshot, life } = await readTarget(table, command, signal)
     const plan = planRefine(command, dataset, manifest, snapshot)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
-      return untouched(dataset.name, plan.version, plan.action)
+      return untouched(dataset.name, plan.snapshot, plan.action, command)
     }
     await using session = await engine.session()
     await using scratch = await lake.scratch()
-    const deps = { lake, engine, session, directory: scratch.directory, signal, progress: context.progress }
+    const { window } = command
+    const deps = { lake, engine, session, window, directory: scratch.directory, signal, progress: context.progress }
     await beginRejects(deps)
     const files = await stageFiles(manifest, dataset, deps)
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps)
-    if (snapshot === undefined || !isCommitted(command, snapshot))
-      await checkKeysAreNew(
-        { command, pipeline, dataset, manifest, files, rows },
-        { lake, table, snapshot, session, signal },
-      )
+    if (snapshot === undefined || !isCommitted(command, snapshot)) {
+      const work = { command, pipeline, dataset, manifest, files, rows }
+      await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
+    }
     await writeRejects({ table: dataset.name, query: REJECTS_QUERY, rowCount: checks.balance.rejected }, command, {
       lake,
       clock,
@@ -66,23 +59,18 @@ export function createRefine({ lake, engine, clock, log }: RefineDeps): TaskHand
       signal,
     })
     await removeDeleted(files, { plan, dataset, table, snapshot, session, signal })
-    const { version, outcome } = await commitRows(rows.query, {
+    const done = await commitRows(rows.query, {
       plan,
       dataset,
       window: command.window,
       table,
       snapshot,
+      life,
       session,
       signal,
     })
+    const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
-    return { ...checks, output: { kind: 'table', table: dataset.name, version, outcome } }
-  }
-}
-
-function untouched(table: string, version: number, outcome: 'unchanged' | 'superseded'): TaskOutcome {
-  return {
-    balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
-    output: { kind: 'table', table, version, outcome },
+    return { ...checks, output: tableOutput(dataset.name, done, command) }
   }
 }

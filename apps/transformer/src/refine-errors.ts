@@ -109,6 +109,35 @@ export class KeyRepeatedError extends TerminalError {
   }
 }
 
+/** What lands a window once more: a run that is asked for again redoes an ingest whose landing a task found to be gone. */
+function landingAgain(window: string): string {
+  return `run the window again, which lands it again from its source: \`cinelake run DIR --window ${window}\` (DIR is the folder of the pipeline)`
+}
+
+/** What is known to have landed is no longer in raw. */
+export class LandingLostError extends TerminalError {
+  readonly code = 'RAW_LOST'
+  /** @param path in the lake */
+  constructor(dataset: string, window: string, path: string, what: string) {
+    super(
+      `what landed is gone [dataset=${dataset} window=${window} file=${path}]: expected ${what}, got no such object in the lake; put it back from a copy, or ${landingAgain(window)}`,
+      { dataset, window, file: path },
+    )
+  }
+}
+
+/** A file in raw whose bytes are not those that landed. */
+export class LandingDamagedError extends TerminalError {
+  readonly code = 'RAW_DAMAGED'
+  /** @param path in the lake */
+  constructor(dataset: string, window: string, path: string, expected: string, actual: string) {
+    super(
+      `a landed file is damaged [dataset=${dataset} window=${window} file=${path}]: expected ${expected}, got ${actual}; nothing was committed: put the file back from a copy, or ${landingAgain(window)}`,
+      { dataset, window, file: path, expected, actual },
+    )
+  }
+}
+
 /** A command that its pipeline or its manifest does not bear out. */
 export class RefineInputError extends TerminalError {
   readonly code = 'REFINE_INPUT_INVALID'

@@ -32,6 +32,7 @@ const aManifest = (fields: Partial<Manifest> = {}): Manifest => ({
 })
 const aTable = (fields: Partial<DeltaSnapshot> = {}): DeltaSnapshot => ({
   version: 7,
+  id: 'orders',
   columns: [],
   partitionBy: [],
   files: [],
@@ -77,14 +78,10 @@ describe('what becomes of a landing', () => {
   })
 
   test('nothing is done where nothing landed, but a table that is not there is made', () => {
-    expect(planRefine(aCommand(), dataset, aManifest({ files: [] }), aTable())).toEqual({
-      action: 'unchanged',
-      version: 7,
-    })
-    expect(planRefine(aCommand(), dataset, aManifest({ rowCount: 0 }), aTable())).toEqual({
-      action: 'unchanged',
-      version: 7,
-    })
+    const table = aTable()
+    for (const manifest of [aManifest({ files: [] }), aManifest({ rowCount: 0 })]) {
+      expect(planRefine(aCommand(), dataset, manifest, table)).toEqual({ action: 'unchanged', snapshot: table })
+    }
     expect(planRefine(aCommand(), { ...dataset, mode: 'merge' }, aManifest({ files: [] }), undefined)).toMatchObject({
       action: 'refine',
       commit: 'overwrite',
@@ -94,7 +91,7 @@ describe('what becomes of a landing', () => {
   test('the same files again change nothing, under whatever name', () => {
     const table = aTable({ configuration: { [LANDED_PROPERTY]: landedBy(aManifest()) } })
     const renamed = aManifest({ files: [aFile('a', 'orders_20260302.csv')] })
-    expect(planRefine(aCommand(), dataset, renamed, table)).toEqual({ action: 'unchanged', version: 7 })
+    expect(planRefine(aCommand(), dataset, renamed, table)).toEqual({ action: 'unchanged', snapshot: table })
     expect(planRefine(aCommand(), dataset, aManifest({ files: [aFile('b')] }), table)).toMatchObject({
       action: 'refine',
     })
@@ -117,7 +114,7 @@ describe('what becomes of a landing', () => {
 
   test('an older snapshot never replaces a later one', () => {
     const table = aTable({ configuration: { [WINDOW_PROPERTY]: dayWindow(3).start } })
-    expect(planRefine(aCommand(2), dataset, aManifest(), table)).toEqual({ action: 'superseded', version: 7 })
+    expect(planRefine(aCommand(2), dataset, aManifest(), table)).toEqual({ action: 'superseded', snapshot: table })
     expect(planRefine(aCommand(3), dataset, aManifest(), table)).toMatchObject({ action: 'refine' })
   })
 

@@ -3,24 +3,21 @@ import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { hasDeletions } from './refine-deletions.ts'
-import { isCommitted } from './restart.ts'
 import { takesEachKeyOnce } from './refine-repeated-keys.ts'
 import { ChangesLateError } from './refine-errors.ts'
+import { isCommitted, txnOf } from './target-table.ts'
 
 /** Table property: start of the latest window that the table holds. */
 export const WINDOW_PROPERTY = 'cinelake.window'
 /** Table property: digest of what the latest commit was made from. */
 export const LANDED_PROPERTY = 'cinelake.landed'
 
-/**
- * How rows go into the table. `replace`: those of this window, which an earlier generation appended, are taken out first.
- * `restart`: they become the table, which begins a new life.
- */
-export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace' | 'restart'
+/** How rows go into the table. `replace`: those of this window, which an earlier generation appended, are taken out first. */
+export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace'
 
 export type RefinePlan =
   /** `unchanged`: the table was made from the same files, or nothing has landed. `superseded`: it holds a later window. */
-  | { readonly action: 'unchanged' | 'superseded'; readonly version: number }
+  | { readonly action: 'unchanged' | 'superseded'; readonly snapshot: DeltaSnapshot }
   | {
       readonly action: 'refine'
       readonly commit: RefineCommit
@@ -40,19 +37,20 @@ export function planRefine(
   manifest: Manifest,
   table: DeltaSnapshot | undefined,
 ): RefinePlan {
-  const txn = { appId: `${command.run}/${command.task}`, version: command.generation }
+  const txn = txnOf(command)
   const committed = table?.txns.get(txn.appId)
   const isRepeat = table !== undefined && isCommitted(command, table)
   const landed = digestOf(dataset, manifest)
   if (table !== undefined && !isRepeat) {
-    const { version, configuration } = table
+    const { configuration } = table
     const isWhole = isWholeTable(manifest)
-    if (isEmpty(manifest) && !isWhole) return { action: 'unchanged', version }
+    if (isEmpty(manifest) && !isWhole) return { action: 'unchanged', snapshot: table }
     if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
       throw new ChangesLateError(dataset.name, command.window.label)
     if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
-      return { action: 'superseded', version }
-    if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed) return { action: 'unchanged', version }
+      return { action: 'superseded', snapshot: table }
+    if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed)
+      return { action: 'unchanged', snapshot: table }
   }
   const latest = table?.configuration[WINDOW_PROPERTY]
   const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
@@ -76,11 +74,11 @@ export function planRefine(
  */
 function isOrderFree(commit: RefineCommit, dataset: CheckedDataset, { version }: DeltaTxn): boolean {
   if (commit === 'append') return version === 1 && !takesEachKeyOnce(dataset)
-  return commit === 'merge' || commit === 'restart'
+  return commit === 'merge'
 }
 
 function howToCommit(
-  { restart, window }: Refine,
+  { window }: Refine,
   dataset: CheckedDataset,
   manifest: Manifest,
   {
@@ -88,8 +86,7 @@ function howToCommit(
     hasEarlierGeneration,
   }: { readonly table: DeltaSnapshot | undefined; readonly hasEarlierGeneration: boolean },
 ): RefineCommit {
-  if (table === undefined) return restart === true ? 'restart' : 'overwrite'
-  if (isWholeTable(manifest) || dataset.mode === 'snapshot') return 'overwrite'
+  if (table === undefined || isWholeTable(manifest) || dataset.mode === 'snapshot') return 'overwrite'
   if (dataset.mode === 'merge') return 'merge'
   return hasEarlierGeneration && mayHaveRowsOf(table, window.start) ? 'replace' : 'append'
 }

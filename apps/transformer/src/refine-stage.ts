@@ -1,14 +1,17 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
 import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
-import type { Lake } from '@cinelake/lake'
+import type { Window } from '@cinelake/core'
+import { LakeObjectMissingError, type Lake, type LocalFile } from '@cinelake/lake'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { landedParquet } from './landed-parquet.ts'
 import { matchColumns } from './csv-head.ts'
 import type { CsvSource } from './csv-readable.ts'
 import { hasDeletions, REMAINING, stageDeletions } from './refine-deletions.ts'
-import { FileUnreadableError, HeaderMismatchError, RecordsLostError } from './refine-errors.ts'
+import { HeaderMismatchError, LandingDamagedError, LandingLostError, RecordsLostError } from './refine-errors.ts'
 import { inOrderOfName } from './refine-plan.ts'
 import { keepCsvRejects, keepParquetRejects } from './refine-rejects.ts'
 import { stageRecords, type StagedCounts } from './refine-stage-csv.ts'
@@ -18,6 +21,7 @@ import { csvSource, parquetSource, RULES, stageQuery, type StageSource } from '.
 
 export type StageDeps = {
   readonly lake: Pick<Lake, 'download'>
+  readonly window: Window
   readonly engine: SqlEngine
   readonly session: SqlSession
   /** Scratch. */
@@ -65,6 +69,9 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   return staged
 }
 
+/** Bytes read at once for a digest. */
+const DIGEST_BLOCK_BYTES = 1024 * 1024
+
 type Place = {
   readonly file: LandedFile
   readonly index: number
@@ -75,10 +82,10 @@ type Place = {
 
 /** @param next says where each file that is found in a landed one goes */
 async function* stageLanded(next: () => Place): AsyncGenerator<StagedFile> {
-  const { file, deps } = next()
+  const place = next()
+  const { file, deps } = place
   const { signal, directory } = deps
-  await using local = await deps.lake.download(file.path, { signal })
-  await checkSize(local.file, file)
+  await using local = await landedFile(place)
   for await (const unpacked of unpack({ landed: file, file: local.file, directory, signal })) {
     yield await stageCsv(unpacked, next())
   }
@@ -116,8 +123,7 @@ async function stageCsv(unpacked: UnpackedFile, place: Place): Promise<StagedFil
 
 async function stageParquet(place: Place, manifest: Manifest): Promise<StagedFile> {
   const { file, dataset, deps } = place
-  await using local = await deps.lake.download(file.path, { signal: deps.signal })
-  await checkSize(local.file, file)
+  await using local = await landedFile(place)
   const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(local.file)}`)
   const isOfChanges = hasDeletions(manifest)
   const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
@@ -158,17 +164,33 @@ async function stage(
   return counts ?? { rowCount: 0, rejectedCount: 0 }
 }
 
-/** @throws {FileUnreadableError} terminal: not the bytes that were landed */
-async function checkSize(local: string, file: LandedFile): Promise<void> {
-  const { size } = await stat(local)
-  if (size !== file.sizeBytes) {
-    throw new FileUnreadableError(
-      file.name,
-      { byte: Math.min(size, file.sizeBytes) },
-      `the ${file.sizeBytes} bytes that were landed`,
-      `${size} bytes`,
-    )
-  }
+/**
+ * A landed file on this machine, with the bytes that were landed.
+ * @throws {LandingLostError} terminal @throws {LandingDamagedError} terminal
+ */
+async function landedFile({ file, dataset, deps }: Place): Promise<LocalFile> {
+  const { lake, window, signal } = deps
+  await using opening = new AsyncDisposableStack()
+  const local = opening.use(
+    await lake.download(file.path, { signal }).catch((error: unknown) => {
+      if (!(error instanceof LakeObjectMissingError)) throw error
+      throw new LandingLostError(dataset.name, window.label, file.path, 'a file that the manifest names')
+    }),
+  )
+  const { size } = await stat(local.file)
+  const damaged = (expected: string, actual: string) =>
+    new LandingDamagedError(dataset.name, window.label, file.path, expected, actual)
+  if (size !== file.sizeBytes) throw damaged(`${file.sizeBytes} bytes`, `${size}`)
+  const sha256 = await digestOf(local.file, signal)
+  if (sha256 !== file.sha256) throw damaged(`sha256 ${file.sha256}`, sha256)
+  opening.move()
+  return local
+}
+
+async function digestOf(file: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const block of createReadStream(file, { highWaterMark: DIGEST_BLOCK_BYTES, signal })) hash.update(block)
+  return hash.digest('hex')
 }
 
 /** The engine takes `*`, `?` and `[` in a path for a pattern. */

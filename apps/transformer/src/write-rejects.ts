@@ -16,10 +16,10 @@ export type RejectsOf = {
   readonly task: string
   readonly generation: number
   readonly window: Window
+  /** The task begins its table anew: rejects that cannot be read are begun again with it. */
+  readonly restart?: boolean | undefined
   /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
   readonly edition?: string
-  /** The task begins its table again: rejects that cannot be read any more begin again with it. */
-  readonly restart?: boolean | undefined
 }
 
 export type Rejects = {
@@ -45,9 +45,9 @@ export async function writeRejects(
   { lake, clock, session, signal }: Deps,
 ): Promise<CommitResult | undefined> {
   const table = createDeltaTable({ lake, path: `refined/_rejects/${rejects.table}`, clock })
-  const snapshot = await readable(table, restart === true, signal)
-  if (rejects.rowCount === 0 && snapshot !== 'damaged') {
-    if (snapshot?.files.some((file) => file.partitionValues['window_label'] === window.label) !== true) return undefined
+  const before = await readRejects(table, restart, signal)
+  if (rejects.rowCount === 0 && before !== 'damaged') {
+    if (before?.files.some((file) => file.partitionValues['window_label'] === window.label) !== true) return undefined
   }
   const query = `SELECT
     ${literal(window.label)} AS window_label,
@@ -60,28 +60,24 @@ export async function writeRejects(
     CAST(line AS BIGINT) AS line,
     CAST(raw AS VARCHAR) AS raw
   FROM (${rejects.query}\n) AS rejected`
-  const options = {
+  return await table.overwritePartitions(session, query, {
     txn: { appId: `${run}/${task}${edition === undefined ? '' : `/${edition}`}`, version: generation },
     partitionBy: ['window_label'],
-    signal,
-  }
-  if (snapshot === 'damaged') return await table.restart(session, query, options)
-  return await table.overwritePartitions(session, query, {
-    ...options,
     partitions: [{ window_label: window.label }],
+    ...(before === 'damaged' && { restart: {} }),
+    signal,
   })
 }
 
-/** @throws {DeltaCorruptError} terminal: the table is damaged and is not to begin again */
-async function readable(
+async function readRejects(
   table: DeltaTable,
-  mayBeDamaged: boolean,
+  restart: boolean | undefined,
   signal: AbortSignal,
 ): Promise<DeltaSnapshot | 'damaged' | undefined> {
   try {
     return await table.snapshot({ signal })
   } catch (error) {
-    if (mayBeDamaged && error instanceof DeltaCorruptError) return 'damaged'
+    if (restart === true && error instanceof DeltaCorruptError) return 'damaged'
     throw error
   }
 }

@@ -24,6 +24,24 @@ export const Ingest = z.object({
 })
 export type Ingest = z.infer<typeof Ingest>
 
+const version = z.int().min(0)
+/** Delta's table id. Versions count within the life that it names: the same number under another id is another state. */
+const tableId = z.string().min(1)
+
+/**
+ * What the sender knows of a table that is to be written: its newest version, and, where that is known, its id. An
+ * older state in the lake, another table or none is a loss, not a beginning.
+ */
+export const KnownVersion = z.object({ version, id: tableId.optional() })
+export type KnownVersion = z.infer<typeof KnownVersion>
+
+const writesTable = {
+  /** Absent where nothing is known of the table. */
+  expected: KnownVersion.optional(),
+  /** The table begins a new life, with a new id, whatever is there: its history is lost, damaged or no longer wanted. */
+  restart: z.boolean().optional(),
+}
+
 /** Makes raw into a typed, checked, deduplicated Delta table. */
 export const Refine = z.object({
   kind: z.literal('refine'),
@@ -32,13 +50,12 @@ export const Refine = z.object({
   dataset: z.string().min(1),
   /** The manifest that the ingest task wrote, a lake path. */
   manifest: z.string().min(1),
-  /** The table begins a new life with this window: a new id, and whatever was there is replaced. */
-  restart: z.boolean().optional(),
+  ...writesTable,
 })
 export type Refine = z.infer<typeof Refine>
 
 /** One version of a refined table. Pinned, so that an attempt reads what the attempt before it read. */
-export const TableVersion = z.object({ table: z.string().min(1), version: z.int().min(0) })
+export const TableVersion = z.object({ table: z.string().min(1), version, id: tableId.optional() })
 export type TableVersion = z.infer<typeof TableVersion>
 
 /** Runs one model's SELECT over pinned versions of its inputs. */
@@ -47,13 +64,19 @@ export const Build = z.object({
   ...commandHeader,
   model: z.string().min(1),
   inputs: z.array(TableVersion),
-  /** The table begins a new life with this window: a new id, and whatever was there is replaced. */
-  restart: z.boolean().optional(),
+  ...writesTable,
 })
 export type Build = z.infer<typeof Build>
 
 /** Copies one version of a refined table into its SQL table. */
-export const Load = z.object({ kind: z.literal('load'), ...commandHeader, ...TableVersion.shape })
+export const Load = z.object({
+  kind: z.literal('load'),
+  ...commandHeader,
+  table: z.string().min(1),
+  version,
+  /** Not `id`: that is the message's. */
+  tableId: tableId.optional(),
+})
 export type Load = z.infer<typeof Load>
 
 export const Command = z.discriminatedUnion('kind', [Discover, Ingest, Refine, Build, Load])

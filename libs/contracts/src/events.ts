@@ -42,6 +42,10 @@ export const TaskOutput = z.discriminatedUnion('kind', [
     table: z.string(),
     /** The Delta version that now holds the result. */
     version: count,
+    /** Delta's table id; absent in events of workers of the version before. */
+    id: z.string().min(1).optional(),
+    /** Whether the task began a new life of the table (`restart`): what was known of it before no longer counts. */
+    began: z.boolean().optional(),
     /** `unchanged`: the inputs were those of the version that is there already; `superseded`: a later window is in the table. */
     outcome: z.enum(['committed', 'already-committed', 'unchanged', 'superseded']),
   }),
@@ -49,6 +53,7 @@ export const TaskOutput = z.discriminatedUnion('kind', [
     kind: z.literal('loaded'),
     table: z.string(),
     version: count,
+    id: z.string().min(1).optional(),
     outcome: z.enum(['replaced', 'changed', 'already-loaded']),
     /** Rows sent to the database: all of them, or only those that changed. */
     sentRowCount: count,

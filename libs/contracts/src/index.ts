@@ -4,6 +4,7 @@ export {
   Command,
   Discover,
   Ingest,
+  KnownVersion,
   Load,
   QUEUES,
   Refine,

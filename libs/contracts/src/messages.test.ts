@@ -31,6 +31,23 @@ const commands = [
   { ...command, kind: 'refine', dataset: 'users', manifest: 'raw/_landed/x.json' },
   { ...command, kind: 'build', model: 'best', inputs: [{ table: 'users', version: 0 }] },
   { ...command, kind: 'load', table: 'best', version: 7 },
+  // With what the version before did not say.
+  {
+    ...command,
+    kind: 'refine',
+    dataset: 'users',
+    manifest: 'm.json',
+    expected: { version: 3, id: 'a' },
+    restart: true,
+  },
+  {
+    ...command,
+    kind: 'build',
+    model: 'best',
+    inputs: [{ table: 'users', version: 0, id: 'a' }],
+    expected: { version: 3 },
+  },
+  { ...command, kind: 'load', table: 'best', version: 7, tableId: 'a' },
 ]
 const events = [
   { ...event, kind: 'task.started' },
@@ -43,6 +60,15 @@ const events = [
     rejects: {},
     quality: [],
     output: { kind: 'tables', tables: [] },
+  },
+  {
+    ...event,
+    kind: 'task.succeeded',
+    durationMs: 1.5,
+    balance,
+    rejects: {},
+    quality: [],
+    output: { kind: 'table', table: 'users', version: 3, id: 'a', began: true, outcome: 'committed' },
   },
   { ...event, kind: 'task.failed', durationMs: 1, error, quality: [] },
   {

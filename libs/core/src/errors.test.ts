@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CancelledError, ConfigError, reportError, TerminalError } from './errors.ts'
+import { CancelledError, ConfigError, reasonOf, reportError, TerminalError } from './errors.ts'
 
 class FileBroken extends TerminalError {
   readonly code = 'TEST_FILE_BROKEN'
@@ -49,6 +49,16 @@ describe('an error as it is reported', () => {
       'cannot read; caused by: connect ECONNREFUSED ::1:1, connect ECONNREFUSED 127.0.0.1:1',
     )
     expect(reportError(new RangeError()).message).toBe('RangeError')
+  })
+
+  test('says of a thrown object what it is called, and nothing else of it', () => {
+    expect(reasonOf({ name: 'ErrnoError', errno: 51, secret: 'x' })).toBe('a thrown object (ErrnoError, errno 51)')
+    expect(reasonOf({})).toBe('a thrown object')
+    expect([reasonOf('a text'), reasonOf(new Error('a message')), reasonOf(null)]).toEqual([
+      'a text',
+      'a message',
+      'a thrown null',
+    ])
   })
 
   test('can be reported whatever was thrown', () => {

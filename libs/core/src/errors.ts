@@ -83,6 +83,12 @@ function withCauses(thrown: unknown): string {
   return parts.join('; caused by: ') || nameOf(thrown)
 }
 
+/** What was thrown, in words: libraries throw texts and objects as well, of which `String` makes `[object Object]`. */
+export function reasonOf(thrown: unknown): string {
+  const text = textOf(thrown)
+  return text === '' ? nameOf(thrown) : text
+}
+
 function textOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(textOf).join(', ')
   if (thrown instanceof Error) return thrown.message
@@ -91,5 +97,10 @@ function textOf(thrown: unknown): string {
 }
 
 function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : `a thrown ${thrown === null ? 'null' : typeof thrown}`
+  if (thrown instanceof Error) return thrown.name
+  if (typeof thrown !== 'object' || thrown === null) return `a thrown ${thrown === null ? 'null' : typeof thrown}`
+  const [name, number] = ['name' in thrown ? thrown.name : '', 'errno' in thrown ? thrown.errno : '']
+  const facts = [typeof name === 'string' ? name : '', typeof number === 'number' ? `errno ${number}` : '']
+  const known = facts.filter((fact) => fact !== '').join(', ')
+  return `a thrown object${known === '' ? '' : ` (${known})`}`
 }

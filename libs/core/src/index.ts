@@ -5,6 +5,7 @@ export {
   CancelledError,
   ConfigError,
   PipelineError,
+  reasonOf,
   reportError,
   TerminalError,
   TransientError,

@@ -1,3 +1,4 @@
+import { CHECKSUM_TAG, checksumOf } from './checksum.ts'
 import { DeltaCorruptError } from './errors.ts'
 import { Fields, isObject, type JsonObject } from './json.ts'
 
@@ -66,7 +67,20 @@ export function parseCommit(text: string, file: string): Action[] {
     const place = `${file}:${index + 1}`
     actions.push(parseAction(parseJson(line, place), place))
   }
+  if (actions.length === 0) throw new DeltaCorruptError(file, 'the actions of a commit', 'an empty file')
+  const [first] = actions
+  const written = first?.commitInfo?.[CHECKSUM_TAG]
+  if (typeof written === 'string') {
+    const found = checksumOf(text.slice(text.indexOf('\n') + 1))
+    if (found !== written) throw new DeltaCorruptError(file, `actions with the checksum ${written}`, found)
+  }
   return actions
+}
+
+/** The text of a commit. What comes first, the `commitInfo`, has the checksum of the lines after it; other writers lack it. */
+export function commitText(commitInfo: JsonObject, actions: readonly object[]): string {
+  const rest = actions.map((action) => `${JSON.stringify(action)}\n`).join('')
+  return `${JSON.stringify({ commitInfo: { ...commitInfo, [CHECKSUM_TAG]: checksumOf(rest) } })}\n${rest}`
 }
 
 /** Actions that are not known are left out: the protocol version says whether that is allowed. */

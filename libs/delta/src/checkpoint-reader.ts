@@ -3,6 +3,7 @@ import { PipelineError } from '@cinelake/core'
 import type { CallOptions, Lake } from '@cinelake/lake'
 import { parquetMetadata, parquetReadObjects, type Compressors } from 'hyparquet'
 import { parseAction, type Action } from './actions.ts'
+import { checksumOf } from './checksum.ts'
 import { DeltaCorruptError } from './errors.ts'
 
 /** The columns of a checkpoint that carry what `Action` has. */
@@ -18,13 +19,22 @@ const COMPRESSORS: Compressors = {
 /**
  * Reads one Parquet file of a checkpoint, of this or any other writer. Needs no engine: a snapshot is asked for where
  * there is no session.
+ * @param checksum of the file's bytes, where it is known
  * @throws {DeltaCorruptError} the file is damaged
  */
-export async function readCheckpointFile(lake: Lake, path: string, options: CallOptions): Promise<Action[]> {
+export async function readCheckpointFile(
+  lake: Lake,
+  path: string,
+  checksum: string | undefined,
+  options: CallOptions,
+): Promise<Action[]> {
   const blocks: Uint8Array[] = []
   for await (const block of lake.read(path, options)) blocks.push(block)
+  const bytes = new Uint8Array(Buffer.concat(blocks))
+  const found = checksum === undefined ? undefined : checksumOf(bytes)
+  if (found !== checksum) throw new DeltaCorruptError(path, `a file with the checksum ${checksum}`, `${found}`)
   try {
-    const file = new Uint8Array(Buffer.concat(blocks)).buffer
+    const file = bytes.buffer
     const metadata = parquetMetadata(file)
     const present = new Set(metadata.schema.map((element) => element.name))
     const columns = COLUMNS.filter((column) => present.has(column))

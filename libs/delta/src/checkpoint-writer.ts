@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { CallOptions } from '@cinelake/lake'
 import type { Action } from './actions.ts'
+import { CHECKSUM_TAG, checksumOfFile } from './checksum.ts'
 import type { TablePlace } from './data-files.ts'
 import type { ParquetSql } from './delta-table.ts'
 import { checkpointPath, lastCheckpointPath } from './log-paths.ts'
@@ -67,7 +68,7 @@ export class CheckpointWriter {
    */
   async writeIfDue(state: LogState, options: CallOptions): Promise<void> {
     if (state.version - Math.max(state.checkpointVersion, 0) < INTERVAL) return
-    await this.write(state, options).catch((error: unknown) => {
+    await this.#write(state, options).catch((error: unknown) => {
       const { path, log } = this.#place
       log.warn(
         { table: path, version: state.version, err: error },
@@ -76,15 +77,17 @@ export class CheckpointWriter {
     })
   }
 
-  async write(state: LogState, options: CallOptions): Promise<void> {
+  async #write(state: LogState, options: CallOptions): Promise<void> {
     const { lake, path, clock } = this.#place
     const actions = actionsOf(state, clock().getTime() - TOMBSTONE_MS)
     await using scratch = await lake.scratch()
     const [json, parquet] = [join(scratch.directory, 'actions.json'), join(scratch.directory, 'checkpoint.parquet')]
     const longest = await writeLines(json, actions)
     await this.#session.run(copyOf(json, parquet, longest), options)
+    const checksum = await checksumOfFile(parquet)
     await lake.upload(parquet, checkpointPath(path, state.version), options)
-    await lake.put(lastCheckpointPath(path), JSON.stringify({ version: state.version, size: actions.length }), options)
+    const pointer = { version: state.version, size: actions.length, tags: { [CHECKSUM_TAG]: checksum } }
+    await lake.put(lastCheckpointPath(path), JSON.stringify(pointer), options)
   }
 }
 

@@ -1,13 +1,14 @@
-import type { AddFile, MetaData, Protocol, RemoveFile } from './actions.ts'
+import { commitText, type AddFile, type MetaData, type Protocol, type RemoveFile } from './actions.ts'
 import { CheckpointWriter } from './checkpoint-writer.ts'
 import { DataFiles, type TablePlace } from './data-files.ts'
 import type { CommitOptions, CommitResult, ParquetSql } from './delta-table.ts'
-import { DeltaConflictError } from './errors.ts'
+import { DeltaConflictError, DeltaCorruptError } from './errors.ts'
 import { commitPath } from './log-paths.ts'
-import { catchUp, readLog } from './log-reader.ts'
+import { beginLog, catchUp, endBeginning, readLog, removeLog } from './log-reader.ts'
 import { replay, type LogState } from './log-state.ts'
 import { findTxn } from './past-commit.ts'
 import { statisticsOf } from './statistics.ts'
+import { formerIdsOf, isBegunBy, lifeProperties } from './table-life.ts'
 
 /** Tries. Each means that somebody else committed meanwhile, so some writer always gets on. */
 const MAX_TRIES = 200
@@ -39,64 +40,119 @@ export async function commit(
   session: ParquetSql,
   options: CommitOptions,
   operation: Operation,
-  read: typeof readLog = readLog,
 ): Promise<CommitResult> {
   const files = new DataFiles(place)
-  let state = await read(place.lake, place.path, signalOf(options))
+  let found = await readBefore(place, options)
+  let isFirst = false
   // The files that the log names; undefined while that is not known, and then none is deleted.
   let named: ReadonlySet<string> | undefined
   try {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      if (state !== undefined && isApplied(state, options)) {
-        const found = await findTxn(place, state, options)
+      const { state } = found
+      const isRestart = options.restart !== undefined && !isBegun(state, options)
+      if (state !== undefined && !isRestart && isApplied(state, options)) {
+        const past = await findTxn(place, state, options)
         // Perhaps it is this very commit, whose answer was lost on its way: then its files are in use.
-        named = found.paths
-        return { ...found.result, outcome: 'already-committed' }
+        named = past.paths
+        return { ...past.result, id: idOf(state), outcome: 'already-committed' }
       }
       named = new Set()
-      checkBase(place, state, options)
-      const change = await operation(state, files)
-      if (change === UNCHANGED)
-        return { version: state?.version ?? -1, outcome: UNCHANGED, addedRowCount: 0, removedRowCount: 0 }
+      if (!isRestart) checkBase(place, state, options)
+      if (state === undefined && !found.isDamaged) {
+        isFirst = true
+        await beginLog(place.lake, place.path, signalOf(options))
+      }
+      const planned = await operation(isRestart ? undefined : state, files)
+      if (planned === UNCHANGED) {
+        return {
+          version: state?.version ?? -1,
+          id: idOf(state),
+          outcome: UNCHANGED,
+          addedRowCount: 0,
+          removedRowCount: 0,
+        }
+      }
+      const change = isRestart ? inPlaceOf(state, planned, options) : planned
       const version = (state?.version ?? -1) + 1
       const removed = change.remove.map((add) => removalOf(add, place.clock().getTime()))
+      if (found.isDamaged) await removeLog(place.lake, place.path, signalOf(options))
       named = undefined
       if ((await put(place, options, change, removed, version)) === 'created') {
         named = new Set(change.add.map((add) => add.path))
-        await checkpointIfDue(place, session, state, { change, removed, version, options })
+        const after = await checkpointIfDue(place, session, state, { change, removed, version, options })
         return {
           version,
+          id: idOf(after),
           outcome: 'committed',
           addedRowCount: rowsIn(change.add),
           removedRowCount: rowsIn(change.remove),
         }
       }
-      state = await afterConflict(place, state, options)
+      found = await afterConflict(place, state, options)
     }
   } finally {
-    if (named !== undefined) await files.discardExcept(named)
+    if (named !== undefined) {
+      await files.discardExcept(named)
+      if (isFirst) await endBeginning(place.lake, place.path)
+    }
   }
   throw new DeltaConflictError(place.path, `to be first within ${MAX_TRIES} tries`, 'other writers each time')
+}
+
+/** What a commit comes after. `isDamaged`: a log that cannot be read, of which nothing is to stay. */
+type Before = { readonly state: LogState | undefined; readonly isDamaged: boolean }
+
+async function readBefore(place: TablePlace, options: CommitOptions): Promise<Before> {
+  try {
+    return { state: await readLog(place.lake, place.path, signalOf(options)), isDamaged: false }
+  } catch (error) {
+    if (options.restart === undefined || !(error instanceof DeltaCorruptError)) throw error
+    return { state: undefined, isDamaged: true }
+  }
+}
+
+function idOf(state: LogState | undefined): string {
+  return state?.metaData?.id ?? ''
+}
+
+function isBegun(state: LogState | undefined, { txn }: CommitOptions): boolean {
+  return state?.metaData !== undefined && isBegunBy(state.metaData, txn)
+}
+
+/** The change that makes a new table, as one that begins a new life in place of what is there. */
+function inPlaceOf(state: LogState | undefined, change: Change, { txn, restart }: CommitOptions): Change {
+  const { metaData } = change
+  if (metaData === undefined) return change
+  const before = state?.metaData
+  const former = [...formerIdsOf(before?.configuration ?? {}), before?.id, restart?.formerId]
+  const life = lifeProperties(
+    txn,
+    former.filter((id) => id !== undefined),
+  )
+  return {
+    ...change,
+    metaData: { ...metaData, configuration: { ...metaData.configuration, ...life } },
+    remove: [...(state?.files.values() ?? [])],
+  }
 }
 
 function isApplied(state: LogState, { txn }: CommitOptions): boolean {
   return (state.txns.get(txn.appId) ?? -Infinity) >= txn.version
 }
 
-function checkBase(place: TablePlace, state: LogState | undefined, { basedOn }: CommitOptions): void {
+function checkBase(place: TablePlace, state: LogState | undefined, { basedOn, basedOnId }: CommitOptions): void {
+  if (basedOnId !== undefined && basedOnId !== idOf(state)) {
+    throw new DeltaConflictError(place.path, `the table with id ${basedOnId}`, `one with id ${idOf(state)}`)
+  }
   const latest = state?.version ?? -1
   if (basedOn !== undefined && basedOn !== latest) {
     throw new DeltaConflictError(place.path, `version ${basedOn} to be the latest`, `version ${latest}`)
   }
 }
 
-async function afterConflict(
-  place: TablePlace,
-  state: LogState | undefined,
-  options: CommitOptions,
-): Promise<LogState | undefined> {
-  if (state === undefined) return await readLog(place.lake, place.path, signalOf(options))
-  return await catchUp(place.lake, place.path, state, signalOf(options))
+async function afterConflict(place: TablePlace, state: LogState | undefined, options: CommitOptions): Promise<Before> {
+  if (state === undefined) return await readBefore(place, options)
+  return { state: await catchUp(place.lake, place.path, state, signalOf(options)), isDamaged: false }
 }
 
 async function put(
@@ -106,17 +162,17 @@ async function put(
   removed: readonly RemoveFile[],
   version: number,
 ): Promise<'created' | 'exists'> {
-  const lines = linesOf(place, options, change, removed, version).map((line) => JSON.stringify(line))
-  return await place.lake.putIfAbsent(commitPath(place.path, version), `${lines.join('\n')}\n`, signalOf(options))
+  const text = textOf(place, options, change, removed, version)
+  return await place.lake.putIfAbsent(commitPath(place.path, version), text, signalOf(options))
 }
 
-function linesOf(
+function textOf(
   place: TablePlace,
   { txn }: CommitOptions,
   change: Change,
   removed: readonly RemoveFile[],
   version: number,
-): object[] {
+): string {
   const timestamp = place.clock().getTime()
   const commitInfo = {
     timestamp,
@@ -132,14 +188,13 @@ function linesOf(
     engineInfo: 'cinelake',
     txnId: place.random(),
   }
-  return [
-    { commitInfo },
+  return commitText(commitInfo, [
     ...(change.protocol === undefined ? [] : [{ protocol: change.protocol }]),
     ...(change.metaData === undefined ? [] : [{ metaData: change.metaData }]),
     { txn: { ...txn, lastUpdated: timestamp } },
     ...removed.map((remove) => ({ remove: { ...remove, extendedFileMetadata: true } })),
     ...change.add.map((add) => ({ add })),
-  ]
+  ])
 }
 
 function removalOf(add: AddFile, deletionTimestamp: number): RemoveFile {
@@ -149,12 +204,13 @@ function removalOf(add: AddFile, deletionTimestamp: number): RemoveFile {
 
 type Done = { change: Change; removed: readonly RemoveFile[]; version: number; options: CommitOptions }
 
+/** @returns the state that the commit made */
 async function checkpointIfDue(
   place: TablePlace,
   session: ParquetSql,
   before: LogState | undefined,
   done: Done,
-): Promise<void> {
+): Promise<LogState> {
   const { change, removed, version, options } = done
   const actions = [
     {
@@ -166,10 +222,8 @@ async function checkpointIfDue(
     ...change.add.map((add) => ({ add })),
   ]
   const state = replay(before, [{ version, actions }])
-  const writer = new CheckpointWriter(place, session)
-  // Readers begin with it: the log before it cannot be read.
-  if (state.isDamaged === true) await writer.write(state, signalOf(options))
-  else await writer.writeIfDue(state, signalOf(options))
+  await new CheckpointWriter(place, session).writeIfDue(state, signalOf(options))
+  return state
 }
 
 function rowsIn(files: readonly AddFile[]): number {

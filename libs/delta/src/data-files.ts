@@ -1,6 +1,7 @@
 import type { CallOptions, Lake } from '@cinelake/lake'
 import type { Clock, Log } from '@cinelake/core'
 import type { AddFile } from './actions.ts'
+import { CHECKSUM_TAG, checksumOfFile } from './checksum.ts'
 import { columnsDigest } from './columns.ts'
 import { concurrently } from './concurrently.ts'
 import { checkPartitionValues, copyRows, type LocalDataFile, type RowsToCopy } from './copy-rows.ts'
@@ -72,6 +73,7 @@ export class DataFiles {
     const logPath = encodePath(name)
     // Noted first: an upload that fails half-way may have left something.
     this.#uploaded.set(logPath, `${path}/${name}`)
+    const checksum = await checksumOfFile(file.filename)
     await lake.upload(file.filename, `${path}/${name}`, options)
     return {
       path: logPath,
@@ -80,7 +82,7 @@ export class DataFiles {
       modificationTime: clock().getTime(),
       dataChange: true,
       stats: statsOf(file, layout.columns.fields),
-      tags: { [COLUMNS_TAG]: columnsDigest(layout.columns.fields) },
+      tags: { [COLUMNS_TAG]: columnsDigest(layout.columns.fields), [CHECKSUM_TAG]: checksum },
     }
   }
 }

@@ -31,6 +31,8 @@ export type DeltaFile = {
 /** One version of a table, as its log describes it. */
 export type DeltaSnapshot = {
   readonly version: number
+  /** The table's identity, `metaData.id`: versions are only comparable under one. */
+  readonly id: string
   readonly columns: readonly DeltaColumn[]
   readonly partitionBy: readonly string[]
   readonly files: readonly DeltaFile[]
@@ -51,6 +53,13 @@ export type CommitOptions = {
    * is a `DeltaConflictError`, so that the decision is taken again. Default: whatever is latest.
    */
   readonly basedOn?: number
+  /** The id that the table had then; another table in its place is a `DeltaConflictError` as well. */
+  readonly basedOnId?: string | undefined
+  /**
+   * Begins a new life of the table: with a new id, and with nothing of what is there, which may be damaged. Happens once:
+   * delivered again, the commit finds that it was made.
+   */
+  readonly restart?: { /** Of the life before, where the caller knows it. */ readonly formerId?: string | undefined }
   readonly signal?: AbortSignal
 }
 
@@ -61,8 +70,6 @@ export type OverwriteOptions = CommitOptions & {
    */
   readonly unlessSame?: boolean
 }
-
-export type RestartOptions = Omit<CommitOptions, 'basedOn'>
 
 /** The part of a table to replace: a value (as the log writes it) for some or all partition columns. */
 export type DeltaPartition = Readonly<Record<string, string | null>>
@@ -80,6 +87,8 @@ export type MergeOptions = CommitOptions & {
 
 export type CommitResult = {
   readonly version: number
+  /** The table's id. */
+  readonly id: string
   readonly outcome: 'committed' | 'already-committed' | 'unchanged'
   /** Rows in the files added by the commit. */
   readonly addedRowCount: number
@@ -143,20 +152,32 @@ export type DeltaCommitInfo = {
  * @throws {DeltaSchemaError} terminal: the query's columns are not the table's, or have no form in a Delta table
  * @throws {DeltaPartitionError} terminal: a partition column holds empty text, which a Delta table cannot tell from null
  * @throws {DeltaUnsupportedError} terminal: the table needs features of the protocol that are not supported
- * @throws {DeltaCorruptError} terminal: the log has a gap or does not parse; names file and line
+ * @throws {DeltaCorruptError} terminal: the log has a gap, does not parse or is gone; names file and line
+ * @throws {DeltaFileDamagedError} terminal: a data file is gone, or not as it was written
  */
 export interface DeltaTable {
   readonly path: string
-  /** @returns undefined where there is no table @throws {DeltaVersionMissingError} terminal */
-  snapshot(options?: { readonly version?: number; readonly signal?: AbortSignal }): Promise<DeltaSnapshot | undefined>
   /**
-   * @param keep leaves out files that cannot matter, by partition values and statistics
-   * @param matching leaves out files that, by the same, hold none of the keys of a relation with the columns `key`
+   * @param options.id the identity that the version is meant of
+   * @returns undefined where there is no table, and no version of it is asked for
+   * @throws {DeltaVersionMissingError} terminal
+   * @throws {TableReplacedError} terminal: the version is one of another table
+   */
+  snapshot(options?: {
+    readonly version?: number
+    readonly id?: string | undefined
+    readonly signal?: AbortSignal
+  }): Promise<DeltaSnapshot | undefined>
+  /**
+   * As `snapshot`.
+   * @param options.keep leaves out files that cannot matter, by partition values and statistics
+   * @param options.matching leaves out files that, by the same, hold none of the keys of a relation with the columns `key`
    */
   view(
     session: ParquetSql,
     options?: {
       readonly version?: number
+      readonly id?: string | undefined
       readonly matching?: { readonly relation: string; readonly key: readonly string[] }
       readonly keep?: (file: DeltaFile) => boolean
       readonly signal?: AbortSignal
@@ -170,12 +191,6 @@ export interface DeltaTable {
   stage(session: ParquetSql, query: string, options?: StageOptions): Promise<DeltaStage>
   /** The rows become the table; columns may change. */
   overwrite(session: ParquetSql, rows: DeltaRows, options: OverwriteOptions): Promise<CommitResult>
-  /**
-   * The rows become the table, which begins a new life: it gets a new id, and columns, partitions and properties of its
-   * own. What was there need not be readable: a log that is damaged begins again with this commit. Versions go on
-   * counting, so that none stands for two things.
-   */
-  restart(session: ParquetSql, rows: DeltaRows, options: RestartOptions): Promise<CommitResult>
   /**
    * The rows replace the partitions that they belong to; other partitions stay.
    * @param options.partitions to replace as well, though there may be no rows of them

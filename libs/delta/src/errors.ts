@@ -48,16 +48,65 @@ export class DeltaMergeError extends TerminalError {
   }
 }
 
+/** The command that makes a table from raw again: the way back from whatever was lost or damaged of it. */
+function rebuilding(table: string): string {
+  return `rebuild the table from raw: \`cinelake rebuild DIR ${nameOf(table)}\` (DIR is the folder of its pipeline)`
+}
+
+/** `refined/titles` → `titles` */
+function nameOf(table: string): string {
+  return table.slice(table.lastIndexOf('/') + 1)
+}
+
 /** The log cannot be trusted: something is missing or damaged. */
 export class DeltaCorruptError extends TerminalError {
   readonly code = 'DELTA_LOG_CORRUPT'
 
   /** @param place lake path of the file, and the line where it is known */
   constructor(place: string, expected: string, got: string, options?: ErrorOptions) {
+    const [table = place] = place.split('/_delta_log', 1)
     super(
-      `Delta log is damaged [file=${place}]: expected ${expected}, got ${got}; restore the file, or rebuild the table from raw`,
-      { file: place },
+      `Delta log is damaged [table=${nameOf(table)} file=${place}]: expected ${expected}, got ${got}; restore it from a copy, or ${rebuilding(table)}`,
+      { table, file: place },
       options,
+    )
+  }
+}
+
+/** A data file that the log names is not there, or not as it was written. */
+export class DeltaFileDamagedError extends TerminalError {
+  readonly code = 'DELTA_FILE_DAMAGED'
+
+  /** @param file lake path */
+  constructor(table: string, file: string, expected: string, got: string, options?: ErrorOptions) {
+    super(
+      `data file of a Delta table is damaged [table=${nameOf(table)} file=${file}]: expected ${expected}, got ${got}; restore the file from a copy, or ${rebuilding(table)}`,
+      { table, file },
+      options,
+    )
+  }
+}
+
+/** A state of a table that is known to have been is there no longer: the table is gone, or an older copy took its place. */
+export class TableLostError extends TerminalError {
+  readonly code = 'TABLE_LOST'
+
+  constructor(table: string, known: number, got: string) {
+    super(
+      `a table has lost what it held [table=${nameOf(table)} path=${table}]: expected version ${known} or a later one, which is known to have been made, got ${got}; nothing was written: restore the folder from a copy that is not older, or ${rebuilding(table)}`,
+      { table, version: known },
+    )
+  }
+}
+
+/** A table of another identity stands where one that is known was: its versions say nothing about that one's. */
+export class TableReplacedError extends TerminalError {
+  readonly code = 'TABLE_REPLACED'
+
+  constructor(table: string, known: { readonly version: number; readonly id: string }, gotId: string) {
+    super(
+      `another table is in the place of the one that is known [table=${nameOf(table)} path=${table}]: expected version ${known.version} of the table with id ${known.id}, got a table with id ${gotId}; nothing was written: put the right folder back, or ${rebuilding(table)}`,
+      { table, version: known.version, id: known.id, gotId },
     )
   }
 }
@@ -65,12 +114,15 @@ export class DeltaCorruptError extends TerminalError {
 /** A version that the table does not have, or no longer. */
 export class DeltaVersionMissingError extends TerminalError {
   readonly code = 'DELTA_VERSION_MISSING'
+  /** What is there instead, in words. */
+  readonly got: string
 
   constructor(table: string, version: number, got: string) {
-    super(`version of a Delta table is not there [table=${table} version=${version}]: ${got}; name another version`, {
-      table,
-      version,
-    })
+    super(
+      `version of a Delta table is not there [table=${table} version=${version}]: ${got}; name another version, or, where this one is known to have been made, ${rebuilding(table)}`,
+      { table, version },
+    )
+    this.got = got
   }
 }
 

@@ -19,10 +19,14 @@ export type {
 export {
   DeltaConflictError,
   DeltaCorruptError,
+  DeltaFileDamagedError,
   DeltaMergeError,
   DeltaPartitionError,
   DeltaSchemaError,
   DeltaUnsupportedError,
   DeltaVersionMissingError,
+  TableLostError,
+  TableReplacedError,
 } from './errors.ts'
+export { isBegunBy, requireKnown, type KnownState } from './table-life.ts'
 export { createDeltaTable } from './table.ts'

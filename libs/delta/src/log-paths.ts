@@ -18,6 +18,14 @@ export function lastCheckpointPath(table: string): string {
   return `${logFolder(table)}/_last_checkpoint`
 }
 
+/**
+ * There while the first commit of a table is being made: data files without it and without a log are not leftovers of
+ * a first writer that died, but of a log that is gone.
+ */
+export function begunPath(table: string): string {
+  return `${logFolder(table)}/_begun`
+}
+
 /** Listing after this path gives the version's own files and all later ones. */
 export function beforeVersion(table: string, version: number): string {
   return `${logFolder(table)}/${padded(version)}`

@@ -12,8 +12,6 @@ export type LogState = {
   readonly txns: ReadonlyMap<string, number>
   /** The version of the newest checkpoint that was read; -1 for none. */
   readonly checkpointVersion: number
-  /** Whether the log before this version cannot be read; then nothing but the version is known. */
-  readonly isDamaged?: boolean
 }
 
 export type Commit = { readonly version: number; readonly actions: readonly Action[] }
@@ -22,9 +20,12 @@ export type Commit = { readonly version: number; readonly actions: readonly Acti
 export function replay(base: LogState | undefined, commits: readonly Commit[]): LogState {
   const files = new Map(base?.files)
   const removed = new Map(base?.removed)
-  const txns = new Map(base?.txns)
+  let txns = new Map(base?.txns)
   let { protocol, metaData } = base ?? {}
   for (const { actions } of commits) {
+    // With another id the table begins a new life: what was committed to the one before is not in it.
+    const begun = actions.find((action) => action.metaData !== undefined)?.metaData
+    if (metaData !== undefined && begun !== undefined && begun.id !== metaData.id) txns = new Map()
     // A commit may remove and add one path; of the two the addition counts.
     for (const { remove } of actions) {
       if (remove === undefined) continue
@@ -42,14 +43,5 @@ export function replay(base: LogState | undefined, commits: readonly Commit[]): 
     }
   }
   const version = commits.at(-1)?.version ?? base?.version ?? -1
-  return {
-    version,
-    protocol,
-    metaData,
-    files,
-    removed,
-    txns,
-    checkpointVersion: base?.checkpointVersion ?? -1,
-    ...(base?.isDamaged === true && { isDamaged: true }),
-  }
+  return { version, protocol, metaData, files, removed, txns, checkpointVersion: base?.checkpointVersion ?? -1 }
 }

@@ -1,18 +1,11 @@
 import type { AddFile } from './actions.ts'
 import { UNCHANGED, type Operation } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
-import type { CommitOptions, DeltaPartition, OverwriteOptions, ParquetSql, RestartOptions } from './delta-table.ts'
+import type { CommitOptions, DeltaPartition, OverwriteOptions, ParquetSql } from './delta-table.ts'
 import { DeltaSchemaError } from './errors.ts'
 import type { LogState } from './log-state.ts'
 import { partitionKey, samePartitions } from './same-rows.ts'
-import {
-  createWriteOnce,
-  planAddedRows,
-  planNewTable,
-  planReplacedTable,
-  writableShape,
-  type GivenRows,
-} from './writes.ts'
+import { createWriteOnce, planAddedRows, planReplacedTable, writableShape, type GivenRows } from './writes.ts'
 
 /** Rows beside those that are there. What others commit meanwhile does not matter. */
 export function appendOperation(
@@ -47,23 +40,6 @@ export function overwriteOperation(
     const add = await write(files, plan)
     const parameters = { mode: 'Overwrite', partitionBy: JSON.stringify(plan.partitionBy) }
     return { operation: 'WRITE', parameters, blind: false, ...plan.header, add, remove: before }
-  }
-}
-
-/** Rows in place of all, as a table of its own: nothing of the one before is looked at, which may be unreadable. */
-export function restartOperation(
-  place: TablePlace,
-  session: ParquetSql,
-  rows: GivenRows,
-  options: RestartOptions,
-): Operation {
-  const write = createWriteOnce(place, session, rows, options)
-  return async (state, files) => {
-    const plan = planNewTable(place, undefined, rows.columns, options)
-    const add = await write(files, plan)
-    const parameters = { mode: 'Overwrite', partitionBy: JSON.stringify(plan.partitionBy) }
-    const remove = [...(state?.files.values() ?? [])]
-    return { operation: 'WRITE', parameters, blind: false, ...plan.header, add, remove }
   }
 }
 

@@ -2,13 +2,12 @@ import type { Action } from './actions.ts'
 import { concurrently } from './concurrently.ts'
 import type { TablePlace } from './data-files.ts'
 import type { CommitOptions, CommitResult } from './delta-table.ts'
-import { DeltaCorruptError } from './errors.ts'
 import { readCommit, READS_AT_ONCE } from './log-reader.ts'
 import type { Commit, LogState } from './log-state.ts'
 import { statisticsOf } from './statistics.ts'
 
 type PastCommit = {
-  readonly result: Omit<CommitResult, 'outcome'>
+  readonly result: Omit<CommitResult, 'outcome' | 'id'>
   /** Files that the commit added, as the log writes them; undefined where the log does not say. */
   readonly paths: ReadonlySet<string> | undefined
 }
@@ -24,11 +23,7 @@ export async function findTxn(
   for (let newest = state.version; newest >= 0; newest -= READS_AT_ONCE) {
     const versions = Array.from({ length: Math.min(READS_AT_ONCE, newest + 1) }, (_, index) => newest - index)
     const commits = await concurrently(versions, READS_AT_ONCE, async (version) => {
-      return await readCommit(lake, path, version, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-        // What a table began again over may be damaged.
-        if (error instanceof DeltaCorruptError) return undefined
-        throw error
-      })
+      return await readCommit(lake, path, version, signal === undefined ? {} : { signal })
     })
     const found = commits.find((commit) => commit?.actions.some(isIt) === true)
     if (found !== undefined) return summaryOf(found)

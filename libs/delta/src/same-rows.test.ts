@@ -41,7 +41,7 @@ describe('rows that are there already', () => {
 
     const done = await table.overwrite(bench.session, staged, { ...once(), unlessSame: true })
 
-    expect(done).toEqual({ version: 0, outcome: 'unchanged', addedRowCount: 0, removedRowCount: 0 })
+    expect(done).toMatchObject({ version: 0, outcome: 'unchanged', addedRowCount: 0, removedRowCount: 0 })
   })
 
   test.each([

@@ -12,6 +12,7 @@ export function snapshotOf(table: string, state: LogState, shape: TableShape): D
   const files = [...state.files.values()].map((add) => fileOf(table, add, state.version))
   return {
     version: state.version,
+    id: shape.metaData.id,
     columns: shape.fields.map(({ name, type, nullable }) => ({ name, type: engineTypeOf(type) ?? '', nullable })),
     partitionBy: shape.metaData.partitionColumns,
     files,

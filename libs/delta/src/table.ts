@@ -4,12 +4,13 @@ import type { Lake } from '@cinelake/lake'
 import { commit, signalOf } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
 import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
-import { DeltaCorruptError, DeltaVersionMissingError } from './errors.ts'
+import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
 import type { AddFile } from './actions.ts'
 import { readHistory } from './history.ts'
-import { readLog, readLogOrItsEnd } from './log-reader.ts'
+import { readLog } from './log-reader.ts'
+import type { LogState } from './log-state.ts'
 import { Merge } from './merge.ts'
-import { appendOperation, overwriteOperation, overwritePartitionsOperation, restartOperation } from './overwrite.ts'
+import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './overwrite.ts'
 import { mayHold, readBounds } from './merge-bounds.ts'
 import { readableShape, type TableShape } from './protocol.ts'
 import { fileOf, snapshotOf } from './snapshot.ts'
@@ -50,10 +51,6 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
       const rows = await described(session, given)
       return await commit(place, session, options, overwriteOperation(place, session, rows, options))
     },
-    async restart(session, given, options) {
-      const rows = await described(session, given)
-      return await commit(place, session, options, restartOperation(place, session, rows, options), readLogOrItsEnd)
-    },
     async overwritePartitions(session, given, options) {
       const rows = await described(session, given)
       return await commit(place, session, options, overwritePartitionsOperation(place, session, rows, options))
@@ -68,11 +65,28 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
   }
 }
 
-type ReadOptions = { readonly version?: number; readonly signal?: AbortSignal }
+type ReadOptions = { readonly version?: number; readonly id?: string | undefined; readonly signal?: AbortSignal }
 
 async function readSnapshot(place: TablePlace, options: ReadOptions): Promise<DeltaSnapshot | undefined> {
-  const state = await readLog(place.lake, place.path, options)
-  return state === undefined ? undefined : snapshotOf(place.path, state, readableShape(place.path, state))
+  const state = await readLife(place, options)
+  if (state === undefined) return undefined
+  return snapshotOf(place.path, state, readableShape(place.path, state))
+}
+
+/**
+ * The log of the table that is meant.
+ * @throws {TableReplacedError} terminal: another table has that version
+ * @throws {TableLostError} terminal: the version is known to have been made, and none has it
+ */
+async function readLife(place: TablePlace, options: ReadOptions): Promise<LogState | undefined> {
+  const { id } = options
+  const state = await readLog(place.lake, place.path, options).catch((error: unknown) => {
+    if (id === undefined || !(error instanceof DeltaVersionMissingError)) throw error
+    throw new TableLostError(place.path, options.version ?? 0, error.got)
+  })
+  const found = state?.metaData?.id
+  if (state === undefined || id === undefined || found === undefined || found === id) return state
+  throw new TableReplacedError(place.path, { version: state.version, id }, found)
 }
 
 type ViewOptions = Parameters<DeltaTable['view']>[1] & {}
@@ -82,11 +96,11 @@ async function openView(
   session: ParquetSql,
   { keep = () => true, matching, ...options }: ViewOptions,
 ): Promise<DeltaView | undefined> {
-  const state = await readLog(place.lake, place.path, options)
+  const state = await readLife(place, options)
   if (state === undefined) return undefined
   const shape = readableShape(place.path, state)
   const snapshot = snapshotOf(place.path, state, shape)
-  const matches = matching === undefined ? () => true : await matcherOf(session, shape, matching, options)
+  const matches = matching === undefined ? () => true : await matcherOf(session, shape, matching, signalOf(options))
   const files = [...state.files.values()].filter((add) => matches(add) && keep(fileOf(place.path, add, state.version)))
   const opened = await openFiles(place, { state, shape, files }, signalOf(options))
   return { relation: opened.relation, snapshot, [Symbol.asyncDispose]: async () => await opened[Symbol.asyncDispose]() }
@@ -97,11 +111,10 @@ async function matcherOf(
   session: ParquetSql,
   { fields, metaData }: TableShape,
   { relation, key }: NonNullable<ViewOptions['matching']>,
-  options: ReadOptions,
+  options: { readonly signal?: AbortSignal },
 ): Promise<(add: AddFile) => boolean> {
   const known = key.flatMap((name) => fields.find((field) => field.name === name) ?? [])
-  const keys = { relation, key: known, partitionBy: metaData.partitionColumns }
-  const bounds = await readBounds(session, keys, signalOf(options))
+  const bounds = await readBounds(session, { relation, key: known, partitionBy: metaData.partitionColumns }, options)
   return (add) => mayHold(add, known, bounds)
 }
 
@@ -109,8 +122,7 @@ async function matcherOf(
 async function changedFiles(place: TablePlace, from: number, to: number): ReturnType<DeltaTable['changedFiles']> {
   const newer = await readSnapshot(place, { version: to })
   const older = await readSnapshot(place, { version: from }).catch((error: unknown) => {
-    // The log before a table began again may be damaged.
-    if (error instanceof DeltaVersionMissingError || error instanceof DeltaCorruptError) return undefined
+    if (error instanceof DeltaVersionMissingError) return undefined
     throw error
   })
   if (older === undefined || newer === undefined) return undefined

@@ -1,7 +1,9 @@
-import type { CallOptions } from '@cinelake/lake'
+import { LakeObjectMissingError, type CallOptions } from '@cinelake/lake'
 import type { AddFile } from './actions.ts'
 import { columnsDigest } from './columns.ts'
+import { checkFiles } from './check-files.ts'
 import { COLUMNS_TAG, type TablePlace } from './data-files.ts'
+import { DeltaFileDamagedError } from './errors.ts'
 import type { LogState } from './log-state.ts'
 import type { TableShape } from './protocol.ts'
 import { relationOf, type ReadableFile } from './relation.ts'
@@ -21,12 +23,32 @@ type Wanted = {
   readonly fileColumn?: string
 }
 
+async function download({ lake, path: table }: TablePlace, paths: readonly string[], options: CallOptions) {
+  try {
+    return await lake.downloadAll(paths, options)
+  } catch (error) {
+    if (!(error instanceof LakeObjectMissingError)) throw error
+    const path = String(error.context['path'])
+    throw new DeltaFileDamagedError(
+      table,
+      path,
+      'a file that the log names',
+      'none (an old version may have lost it to a vacuum)',
+      { cause: error },
+    )
+  }
+}
+
 /** Brings files to this machine (or finds them there) and words the relation over them. */
 export async function openFiles(place: TablePlace, wanted: Wanted, options: CallOptions): Promise<OpenFiles> {
   const { state, shape, files, fileColumn } = wanted
   const paths = files.map((add) => `${place.path}/${relativePath(place.path, add, state.version)}`)
   await using opened = new AsyncDisposableStack()
-  const local = opened.use(await place.lake.downloadAll(paths, options))
+  const local = opened.use(await download(place, paths, options))
+  await checkFiles(
+    place,
+    files.map((add, index) => ({ add, path: paths[index] ?? '', local: local.files[index] ?? '' })),
+  )
   const digest = columnsDigest(shape.fields)
   const byLocalFile = new Map<string, AddFile>()
   const readable = files.map((add, index): ReadableFile => {

@@ -23,7 +23,7 @@ type Plan = (place: TablePlace, state: LogState | undefined, query: QueryColumns
 
 /** The table's columns stay, and new ones may come. @throws {DeltaSchemaError} */
 export const planAddedRows: Plan = (place, state, query, options) => {
-  if (state === undefined) return planNewTable(place, undefined, query, options)
+  if (state === undefined) return planNewTable(place, query, options)
   const shape = writableShape(place, state, false)
   const partitionBy = shape.metaData.partitionColumns
   if (options.partitionBy !== undefined && options.partitionBy.join('\n') !== partitionBy.join('\n')) {
@@ -39,7 +39,7 @@ export const planAddedRows: Plan = (place, state, query, options) => {
 
 /** The query's columns become the table's. @throws {DeltaSchemaError} */
 export const planReplacedTable: Plan = (place, state, query, options) => {
-  if (state === undefined) return planNewTable(place, undefined, query, options)
+  if (state === undefined) return planNewTable(place, query, options)
   const shape = writableShape(place, state, true)
   const partitionBy = options.partitionBy ?? shape.metaData.partitionColumns
   const columns = planNewColumns(place.path, query, partitionBy)
@@ -52,8 +52,7 @@ export const planReplacedTable: Plan = (place, state, query, options) => {
   return { columns: { ...columns, fields }, partitionBy, header: headerOf(shape, fields, partitionBy, options) }
 }
 
-/** A table of the query's columns, with an id of its own. */
-export const planNewTable: Plan = (place, _state, query, options) => {
+function planNewTable(place: TablePlace, query: QueryColumns, options: CommitOptions): TablePlan {
   const partitionBy = options.partitionBy ?? []
   const columns = planNewColumns(place.path, query, partitionBy)
   const metaData: MetaData = {

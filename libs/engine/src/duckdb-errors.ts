@@ -1,7 +1,9 @@
+import { reasonOf } from '@cinelake/core'
 import type { Sql } from './duckdb-sql.ts'
 import {
   EngineBrokenError,
   EngineDiskFullError,
+  EngineFileDamagedError,
   EngineFileError,
   EngineOutOfMemoryError,
   SqlFailedError,
@@ -31,6 +33,10 @@ const ABOUT_THE_TEXT = new Set([
   'Extension Autoloading',
 ])
 
+/** What DuckDB says of Parquet files that were cut off or changed; these words name files and lengths, never values. */
+const DAMAGED =
+  /no magic bytes|too small to be a parquet|parquet file.*(corrupt|invalid|truncated)|(corrupt|invalid|truncated).*parquet|TProtocolException|decompression fail|(zstd|snappy|gzip|brotli|lz4)\b.*(fail|corrupt|invalid)|out of buffer|file is (corrupt|truncated)/i
+
 /** Kinds after which the database accepts no more work. */
 const BROKEN = new Set(['INTERNAL', 'Internal', 'FATAL', 'Fatal'])
 
@@ -38,11 +44,12 @@ const BROKEN = new Set(['INTERNAL', 'Internal', 'FATAL', 'Fatal'])
  * DuckDB's error as one of ours. Without `cause`: DuckDB's own text says nothing more, and may quote values of rows.
  */
 export function translateError(thrown: unknown, sql: Sql, scratchDirectory: string): Error {
-  const original = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const original = thrown instanceof Error ? thrown : new Error(reasonOf(thrown))
   const { kind, message, position } = parseError(original.message)
   if (/no space left|max_temp_directory_size|failed to offload/i.test(message)) {
     return new EngineDiskFullError(scratchDirectory, firstLine(message))
   }
+  if (isOfDamage(kind, message)) return new EngineFileDamagedError(firstLine(message))
   if (kind === 'Out of Memory') return new EngineOutOfMemoryError(firstLine(message))
   if (kind === 'IO') return new EngineFileError(firstLine(message))
   if (BROKEN.has(kind)) return new EngineBrokenError(firstLine(withoutValues(message)))
@@ -50,6 +57,12 @@ export function translateError(thrown: unknown, sql: Sql, scratchDirectory: stri
   if (ABOUT_THE_TEXT.has(kind)) return new SqlInvalidError(message.trim().replaceAll(/\s*\n\s*/g, ' '), where)
   if (kind === '') return original
   return new SqlFailedError(kind, firstLine(withoutValues(message)), where)
+}
+
+/** `Invalid` is what readers of Parquet end with where they did not foresee the bytes; SQL alone never does. */
+function isOfDamage(kind: string, message: string): boolean {
+  if (kind === 'Invalid') return true
+  return (kind === 'IO' || kind === 'Invalid Input' || kind === 'Serialization') && DAMAGED.test(message)
 }
 
 /** Whether DuckDB stopped because it was told to. */

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Turns } from '@cinelake/core'
+import { Turns, reasonOf } from '@cinelake/core'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { DuckDbSession } from './duckdb-session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from './engine.ts'
@@ -64,6 +64,6 @@ async function makeScratch(parent: string): Promise<string> {
     await mkdir(parent, { recursive: true })
     return await mkdtemp(join(parent, 'engine-'))
   } catch (error) {
-    throw new EngineFileError(error instanceof Error ? error.message : String(error))
+    throw new EngineFileError(reasonOf(error))
   }
 }

@@ -16,7 +16,7 @@ export class SqlInvalidError extends TerminalError {
   }
 }
 
-/** SQL that runs but not over this data: a value that does not convert, an overflow, a broken key, a damaged file. Terminal. */
+/** SQL that runs but not over this data: a value that does not convert, an overflow, a broken key. Terminal. */
 export class SqlFailedError extends TerminalError {
   readonly code = 'ENGINE_SQL_FAILED'
   readonly position: SqlPosition | undefined
@@ -63,6 +63,18 @@ export class EngineFileError extends TransientError {
 
   constructor(said: string) {
     super(`the engine could not use a file: ${said}; check that it is there and that this process may use it`, {})
+  }
+}
+
+/** A file whose bytes are not those of its format: it was cut off or changed. Terminal: reading it again changes nothing. */
+export class EngineFileDamagedError extends TerminalError {
+  readonly code = 'ENGINE_FILE_DAMAGED'
+
+  constructor(said: string) {
+    super(
+      `a file that the engine reads is damaged: ${said}; put it back from a copy, or make it again: a table of the lake with \`cinelake rebuild DIR TABLE\`, a landed file by running its window again`,
+      {},
+    )
   }
 }
 

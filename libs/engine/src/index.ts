@@ -11,6 +11,7 @@ export { engineEnv, engineSettings } from './engine-settings.ts'
 export {
   EngineBrokenError,
   EngineDiskFullError,
+  EngineFileDamagedError,
   EngineFileError,
   EngineOutOfMemoryError,
   EngineStreamCutError,

@@ -16,7 +16,7 @@ export class LakeObjectMissingError extends TerminalError {
   constructor(path: string, location: string, options?: ErrorOptions) {
     super(
       `lake object is missing [path=${path}, lake=${location}]: expected an object, got none; ` +
-        'it was deleted or never landed, so run the task again that makes it',
+        'it was deleted or never landed: put it back from a copy, or run the window again that made it (`cinelake run DIR --window WINDOW --again`)',
       { path, lake: location },
       options,
     )

@@ -11,9 +11,11 @@ export class ManifestCorruptError extends TerminalError {
   readonly code = 'LAKE_MANIFEST_CORRUPT'
 
   constructor(path: string, problem: string) {
+    // raw/_landed/<pipeline>/<window>/<task>.json
+    const window = path.split('/')[3] ?? 'WINDOW'
     super(
-      `manifest is corrupt [path=${path}]: expected a manifest of version 1, got ${problem}; ` +
-        'delete it and run the ingest task again',
+      `manifest is damaged [path=${path}]: expected a manifest of version 1, got ${problem}; ` +
+        `put it back from a copy, or land the window again from its source: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline)`,
       { path, problem },
     )
   }

@@ -1,12 +1,9 @@
 import { z } from 'zod'
-import { freezePipeline, type CheckedPipeline } from './checked/pipeline.ts'
-import { loadPipeline, type PipelineStore } from './load-pipeline.ts'
+import type { CheckedPipeline } from './checked/pipeline.ts'
+import { loadPipeline, storePipeline, type PipelineStore } from './load-pipeline.ts'
 
 /** What is needed of a lake to put pipelines there. */
-type PublishStore = {
-  putIfAbsent(path: string, content: string): Promise<unknown>
-  put(path: string, content: string): Promise<unknown>
-}
+type PublishStore = Parameters<typeof storePipeline>[0]
 
 /** What is needed of a lake to find them. */
 type CurrentStore = PipelineStore & {
@@ -23,8 +20,7 @@ const Pointer = z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) })
  * text counts.
  */
 export async function publishPipeline(lake: PublishStore, pipeline: CheckedPipeline): Promise<void> {
-  const { path, text, digest } = freezePipeline(pipeline)
-  await lake.putIfAbsent(path, text)
+  const { digest } = await storePipeline(lake, pipeline)
   await lake.put(pointerPath(pipeline.name), JSON.stringify({ digest }))
 }
 

@@ -29,7 +29,13 @@ export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
 export { isWanted, refinedNames } from './discovered.ts'
 export { currentPipelines, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
-export { loadPipeline, PipelineCorruptError, PipelineMissingError, type PipelineStore } from './load-pipeline.ts'
+export {
+  loadPipeline,
+  PipelineCorruptError,
+  PipelineMissingError,
+  storePipeline,
+  type PipelineStore,
+} from './load-pipeline.ts'
 export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
 export { formatProblem, pipelineError, type Problem } from './problem.ts'
 export { readPipeline } from './read-folder.ts'

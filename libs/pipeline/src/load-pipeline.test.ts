@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { CheckedPipeline, freezePipeline } from './checked/pipeline.ts'
-import { loadPipeline } from './load-pipeline.ts'
+import { loadPipeline, storePipeline } from './load-pipeline.ts'
 
 const pipeline = CheckedPipeline.parse({
   format: 1,
@@ -51,6 +51,29 @@ describe('the pipeline that a command names', () => {
         retryable: false,
       })
     }
+  })
+
+  test('is put in place of one that was damaged, and left alone where it is whole', async () => {
+    const objects: Record<string, string> = { [path]: text.slice(0, -1) }
+    const written: string[] = []
+    const lake = {
+      ...aLake(objects),
+      async putIfAbsent(name: string, content: string) {
+        if (objects[name] !== undefined) return 'exists' as const
+        objects[name] = content
+        return 'created' as const
+      },
+      async put(name: string, content: string) {
+        written.push(name)
+        objects[name] = content
+      },
+    }
+
+    expect(await storePipeline(lake, pipeline)).toEqual({ digest: ref.digest, path })
+    await storePipeline(lake, pipeline)
+
+    expect(await loadPipeline(lake, ref)).toEqual(pipeline)
+    expect(written).toEqual([path])
   })
 
   test('is corrupt when another version of the program wrote it', async () => {

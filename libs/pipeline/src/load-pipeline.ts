@@ -1,6 +1,6 @@
 import type { PipelineRef } from '@cinelake/contracts'
 import { sha256, TerminalError } from '@cinelake/core'
-import { CheckedPipeline, frozenPipelinePath } from './checked/pipeline.ts'
+import { CheckedPipeline, freezePipeline, frozenPipelinePath } from './checked/pipeline.ts'
 
 /** What is needed of a lake. */
 export type PipelineStore = {
@@ -11,7 +11,7 @@ export class PipelineMissingError extends TerminalError {
   readonly code = 'PIPELINE_MISSING'
   constructor(path: string) {
     super(
-      `pipeline is not in the lake [path=${path}]: expected the text that the scheduler puts there before it sends commands, got nothing; point this service at the scheduler's lake (CINELAKE_LAKE) or start the run again`,
+      `pipeline is not in the lake [path=${path}]: expected the text that the scheduler puts there before it sends commands, got nothing; ask for the run again, which puts it there again (\`cinelake run DIR --window WINDOW\`), or point this service at the scheduler's lake (CINELAKE_LAKE)`,
       { path },
     )
   }
@@ -21,7 +21,7 @@ export class PipelineCorruptError extends TerminalError {
   readonly code = 'PIPELINE_CORRUPT'
   constructor(path: string, expected: string, actual: string, options?: ErrorOptions) {
     super(
-      `pipeline in the lake is corrupt [path=${path}]: expected ${expected}, got ${actual}; delete the object and start the run again, which writes it anew`,
+      `the pipeline's text in the lake is damaged [path=${path}]: expected ${expected}, got ${actual}; ask for the run again, which writes it again: \`cinelake run DIR --window WINDOW\``,
       { path, expected, actual },
       options,
     )
@@ -35,6 +35,23 @@ const CACHE_SIZE = 8
  * Pipelines read so far, by digest. They never change, and are forgotten with the lake that they came from.
  */
 const cached = new WeakMap<PipelineStore, Map<string, CheckedPipeline>>()
+
+/**
+ * Puts a pipeline's text where services find it, in place of one that was damaged since.
+ * @returns the text's digest and lake path
+ */
+export async function storePipeline(
+  lake: PipelineStore & {
+    putIfAbsent(path: string, content: string): Promise<'created' | 'exists'>
+    put(path: string, content: string): Promise<unknown>
+  },
+  pipeline: CheckedPipeline,
+): Promise<{ readonly digest: string; readonly path: string }> {
+  const { path, text, digest } = freezePipeline(pipeline)
+  const isThere = (await lake.putIfAbsent(path, text)) === 'exists'
+  if (isThere && (await lake.readText(path)) !== text) await lake.put(path, text)
+  return { digest, path }
+}
 
 /**
  * The pipeline that a command names.

@@ -1,4 +1,4 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, reasonOf } from '@cinelake/core'
 import { fastify } from 'fastify'
 import type { Metrics } from './metrics.ts'
 
@@ -24,7 +24,7 @@ export async function serveHealth({ port, isReady, metrics }: Health): Promise<A
   try {
     await server.listen({ port, host: '0.0.0.0' })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     throw new ConfigError('CINELAKE_HEALTH_PORT cannot be used', [`expected a free port, got ${reason}`], {
       cause: error,
     })

@@ -66,6 +66,34 @@ export class WarehouseInUseError extends TerminalError {
   }
 }
 
+/** There is no room for the embedded database. What it holds is whole; another try helps once there is room. */
+export class WarehouseDiskFullError extends TransientError {
+  readonly code = 'WAREHOUSE_DISK_FULL'
+
+  constructor(directory: string, options?: ErrorOptions) {
+    super(
+      `the disk of the embedded database is full [directory=${directory}]: no space left on device; ` +
+        'make room there, or use another state directory: nothing is lost, and the next start goes on',
+      { directory },
+      options,
+    )
+  }
+}
+
+/** The disk or its permissions keep the embedded database from being opened: nothing is wrong with what it holds. */
+export class WarehouseDirectoryUnusableError extends TransientError {
+  readonly code = 'WAREHOUSE_DIRECTORY_UNUSABLE'
+
+  constructor(directory: string, reason: string, options?: ErrorOptions) {
+    super(
+      `the directory of the embedded database cannot be used [directory=${directory}]: ${reason}; ` +
+        'check its disk and who may read and write there',
+      { directory, reason },
+      options,
+    )
+  }
+}
+
 /** The directory holds something that is not a usable database. */
 export class WarehouseDirectoryError extends TerminalError {
   readonly code = 'WAREHOUSE_DIRECTORY_INVALID'

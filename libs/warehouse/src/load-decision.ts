@@ -9,9 +9,15 @@ export function alreadyLoaded(
   options: LoadOptions,
 ): LoadOutcome | undefined {
   if (now === undefined || now.version !== options.version || now.shape !== shapeOf(table)) return undefined
-  // Another number of rows under the same version is another table of that name: the lake was begun anew.
+  if (!isSameTable(now, options)) return undefined
+  // Another number of rows under the same version is another table of that name: it was begun again.
   if (now.rowCount !== (options.rowCount ?? now.rowCount)) return undefined
   return { outcome: 'already-loaded', rowCount: now.rowCount, sentRowCount: 0 }
+}
+
+/** Whether versions can be compared: those of two identities say nothing about one another. */
+function isSameTable({ tableId }: LoadedTable, options: Pick<LoadOptions, 'tableId'>): boolean {
+  return tableId === null || options.tableId === undefined || tableId === options.tableId
 }
 
 /** As `LoadOptions.basedOn` says it. */
@@ -34,8 +40,13 @@ export function requireBase(
 }
 
 /** Whether changes relative to a version can be applied to what the table holds. */
-export function isBase(now: LoadedTable | undefined, table: WarehouseTable, since: number): boolean {
-  return now !== undefined && now.version === since && now.shape === shapeOf(table)
+export function isBase(
+  now: LoadedTable | undefined,
+  table: WarehouseTable,
+  since: number,
+  options: Pick<LoadOptions, 'tableId'>,
+): boolean {
+  return now !== undefined && now.version === since && now.shape === shapeOf(table) && isSameTable(now, options)
 }
 
 /** @throws {WarehouseRefusedError} terminal: rows came too many or were lost on the way */

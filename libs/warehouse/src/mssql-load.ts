@@ -55,7 +55,7 @@ export async function changeTable(
   return await load(pool, table, options, async (session, before) => {
     const done = alreadyLoaded(before, table, options)
     if (done !== undefined) return done
-    if (!isBase(before, table, changes.since) || table.primaryKey.length === 0) return 'stale'
+    if (!isBase(before, table, changes.since, options) || table.primaryKey.length === 0) return 'stale'
     const key = table.columns.filter(({ name }) => table.primaryKey.includes(name))
     const on = { session, pool }
     await using deletes = await fillStaging(on, table, { columns: key, rows: changes.deletes }, options)
@@ -63,7 +63,7 @@ export async function changeTable(
     await session.run(mssql.addPrimaryKey(upserts.name, table.primaryKey))
     stopWhenAborted(table, options)
     const apply = async (now: LoadedTable | undefined): Promise<LoadOutcome | 'stale'> => {
-      if (!isBase(now, table, changes.since)) return 'stale'
+      if (!isBase(now, table, changes.since, options)) return 'stale'
       await session.run(mssql.keepReadersOut(table))
       await session.run(mssql.deleteStaged(deletes.name, table))
       for (const statement of mssql.applyStaged(upserts.name, table)) await session.run(statement)
@@ -77,10 +77,22 @@ export async function changeTable(
 }
 
 export async function loaded(session: MssqlSession, table: string): Promise<LoadedTable | undefined> {
-  type Row = { readonly version: string; readonly shape: string; readonly row_count: string }
+  type Row = {
+    readonly version: string
+    readonly shape: string
+    readonly row_count: string
+    readonly table_id: string | null
+  }
   const { rows } = await session.run<Row>(mssql.LOADED, [table])
   const [row] = rows
-  return row && { version: Number(row.version), shape: row.shape, rowCount: Number(row.row_count) }
+  return (
+    row && {
+      version: Number(row.version),
+      shape: row.shape,
+      rowCount: Number(row.row_count),
+      tableId: row.table_id,
+    }
+  )
 }
 
 /**
@@ -153,7 +165,7 @@ async function countRows(session: MssqlSession, table: string): Promise<number> 
 }
 
 async function record(session: MssqlSession, table: WarehouseTable, options: LoadOptions, rowCount: number) {
-  const values = [table.name, options.version, shapeOf(table), options.task, rowCount]
+  const values = [table.name, options.version, shapeOf(table), options.task, rowCount, options.tableId ?? null]
   const { rowCount: updated } = await session.run(mssql.RECORD_LOADED.update, values)
   if (updated === 0) await session.run(mssql.RECORD_LOADED.insert, values)
 }

@@ -43,6 +43,7 @@ export const SET_UP: readonly string[] = [
   [row_count] bigint NOT NULL,
   [loaded_at] datetime2(3) NOT NULL
 )`,
+  `IF COL_LENGTH(N'${LOADED_TABLES_TABLE}', N'table_id') IS NULL ALTER TABLE ${LOADED_TABLES_TABLE} ADD [table_id] nvarchar(200) NULL`,
 ]
 
 /** Makes the user that queries run as. Its default schema lets queries name the mart's tables without one. */
@@ -58,14 +59,14 @@ export const STAGING_TABLES = `SELECT t.[name] AS [name] FROM sys.tables AS t WH
 const LOADED_FROM = `FROM ${LOADED_TABLES_TABLE} AS l WHERE OBJECT_ID(N'[${MART}].' + QUOTENAME(l.[table_name]), N'U') IS NOT NULL`
 
 /** `@1` is the name. */
-export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[row_count] AS [row_count] ${LOADED_FROM} AND l.[table_name] = @1`
+export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[row_count] AS [row_count], l.[table_id] AS [table_id] ${LOADED_FROM} AND l.[table_name] = @1`
 
 export const LOADED_TABLES = `SELECT l.[table_name] AS [name], l.[version] AS [version], l.[shape] AS [shape], l.[row_count] AS [row_count], l.[loaded_at] AS [loaded_at] ${LOADED_FROM} ORDER BY l.[table_name]`
 
-/** Parameters of both: table, version, shape, task, row count. The second is for a table that the first did not find. */
+/** Parameters of both: table, version, shape, task, row count, id of the Delta table. The second is for a table that the first did not find. */
 export const RECORD_LOADED = {
-  update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
-  insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [loaded_at]) VALUES (@1, @2, @3, @4, @5, SYSUTCDATETIME())`,
+  update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [table_id] = @6, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
+  insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [table_id], [loaded_at]) VALUES (@1, @2, @3, @4, @5, @6, SYSUTCDATETIME())`,
 }
 
 /** A column of a staging table with its type. */

@@ -1,8 +1,10 @@
-import { fork } from 'node:child_process'
+import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
+import { reasonOf } from '@cinelake/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from './pglite.ts'
 import { postgresObjectsContract } from './contract/postgres-objects-contract.ts'
@@ -84,6 +86,44 @@ describe('with one database for all tests', () => {
     expect([run.status, load.status]).toEqual(['rejected', 'fulfilled'])
     expect(await warehouse.loaded('films')).toMatchObject({ version: 20 })
   })
+})
+
+/** A file system of this size. Skips the test, saying why, where none can be mounted: only root may. */
+async function smallDisk(
+  mebibytes: number,
+  skip: (reason: string) => never,
+): Promise<AsyncDisposable & { readonly path: string }> {
+  const mountPoint = await mkdtemp(path.join(tmpdir(), 'cinelake-small-'))
+  const run = promisify(execFile)
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', mountPoint])
+  } catch (error) {
+    await rm(mountPoint, { recursive: true })
+    return skip(`no small file system can be mounted here: ${reasonOf(error).split('\n', 1)[0]}`)
+  }
+  return {
+    path: mountPoint,
+    async [Symbol.asyncDispose]() {
+      // Lazily: the embedded database keeps files open that it could not fill.
+      await run('umount', ['--lazy', mountPoint])
+      await rm(mountPoint, { recursive: true })
+    },
+  }
+}
+
+test.for([5, 33])('a disk of %i MiB is told to be full, by its directory', async (mebibytes, { skip }) => {
+  await using disk = await smallDisk(mebibytes, skip)
+  const place = path.join(disk.path, 'warehouse')
+
+  const opening = openPgliteDatabase(place)
+
+  await expect(opening).rejects.toMatchObject({
+    code: 'WAREHOUSE_DISK_FULL',
+    retryable: true,
+    message: expect.stringMatching(new RegExp(`directory=${place}.*no space left on device`)),
+  })
+  await expect(opening).rejects.not.toThrow(/object Object|move the directory away/)
+  expect(await readdir(disk.path)).toEqual([])
 })
 
 describe('the database directory', () => {

@@ -1,4 +1,4 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, reasonOf } from '@cinelake/core'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import type { WarehouseSettings } from './warehouse-settings.ts'
@@ -74,7 +74,7 @@ function readCertificate(file: string | undefined): string | Error | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
+    return error instanceof Error ? error : new Error(reasonOf(error))
   }
 }
 

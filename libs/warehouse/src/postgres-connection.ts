@@ -1,4 +1,4 @@
-import { ConfigError, PipelineError } from '@cinelake/core'
+import { ConfigError, PipelineError, reasonOf } from '@cinelake/core'
 import { isIP } from 'node:net'
 import pg from 'pg'
 import { WarehouseLoginError, WarehouseUnavailableError } from './errors.ts'
@@ -77,7 +77,7 @@ export async function onConnection<Result>(location: string, work: () => Promise
     return await work()
   } catch (error) {
     if (error instanceof pg.DatabaseError || error instanceof PipelineError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     throw new WarehouseUnavailableError(location, reason, { cause: error })
   }
 }

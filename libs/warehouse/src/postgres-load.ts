@@ -58,14 +58,14 @@ export async function changeTable(
     const before = await beginLoad(session, table, options)
     const done = alreadyLoaded(before, table, options)
     if (done !== undefined) return done
-    if (!isBase(before, table, changes.since) || table.primaryKey.length === 0) return 'stale'
+    if (!isBase(before, table, changes.since, options) || table.primaryKey.length === 0) return 'stale'
     const key = table.columns.filter(({ name }) => table.primaryKey.includes(name))
     const deletes = await fillStaging(session, table, key, changes.deletes, { ...options, pieceCharacters })
     const upserts = await fillStaging(session, table, table.columns, changes.upserts, { ...options, pieceCharacters })
     await session.exec(place.addPrimaryKey(upserts, table.primaryKey))
     stopWhenAborted(table, options)
     return await session.publish(async (transaction): Promise<LoadOutcome | 'stale'> => {
-      if (!isBase(await beginPublish(transaction, table), table, changes.since)) return 'stale'
+      if (!isBase(await beginPublish(transaction, table), table, changes.since, options)) return 'stale'
       await transaction.exec('SAVEPOINT changes')
       await transaction.exec(place.deleteStaged(deletes, table))
       await transaction.exec(place.mergeStaged(upserts, table))
@@ -109,5 +109,6 @@ async function finishStaged(session: LoadSession, table: WarehouseTable, staged:
 }
 
 async function record(transaction: Queries, table: WarehouseTable, options: LoadOptions, rowCount: number) {
-  await transaction.query(postgres.RECORD_LOADED, [table.name, options.version, shapeOf(table), options.task, rowCount])
+  const { version, task, tableId = null } = options
+  await transaction.query(postgres.RECORD_LOADED, [table.name, version, shapeOf(table), task, rowCount, tableId])
 }

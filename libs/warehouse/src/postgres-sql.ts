@@ -23,7 +23,9 @@ export function martTable(name: string): string {
 }
 
 /** Whether all of it is there already: who may only write in the schemas could not run `SET_UP`. */
-export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND to_regclass('${LOADER}.loaded_tables') IS NOT NULL AS ready`
+export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND EXISTS (
+  SELECT FROM pg_attribute WHERE attrelid = to_regclass('${LOADER}.loaded_tables') AND attname = 'table_id'
+) AS ready`
 
 /** Waits until nobody else has the lock of this name, and has it until the transaction ends. */
 export const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
@@ -42,11 +44,12 @@ CREATE TABLE IF NOT EXISTS ${LOADER}.loaded_tables (
   row_count bigint NOT NULL,
   loaded_at timestamptz NOT NULL
 );
+ALTER TABLE ${LOADER}.loaded_tables ADD COLUMN IF NOT EXISTS table_id text;
 COMMENT ON TABLE ${LOADER}.loaded_tables IS 'Which version of each refined table its mart table holds. Kept by the loader, in the same transaction as the rows.'`
 
 /** A table that was dropped by hand is not loaded, whatever the bookkeeping says. `$1` is the name. */
 export const LOADED = `
-SELECT l.version::float8 AS version, l.shape, l.row_count::float8 AS "rowCount"
+SELECT l.version::float8 AS version, l.shape, l.row_count::float8 AS "rowCount", l.table_id AS "tableId"
 FROM ${LOADER}.loaded_tables l JOIN pg_tables t ON t.schemaname = '${MART}' AND t.tablename = l.table_name
 WHERE l.table_name = $1`
 
@@ -56,12 +59,12 @@ SELECT l.table_name AS name, l.version::float8 AS version, l.row_count::float8 A
 FROM ${LOADER}.loaded_tables l JOIN pg_tables t ON t.schemaname = '${MART}' AND t.tablename = l.table_name
 ORDER BY l.table_name`
 
-/** Parameters: table, version, shape, task, row count. */
+/** Parameters: table, version, shape, task, row count, id of the Delta table. */
 export const RECORD_LOADED = `
-INSERT INTO ${LOADER}.loaded_tables (table_name, version, shape, task, row_count, loaded_at)
-VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+INSERT INTO ${LOADER}.loaded_tables (table_name, version, shape, task, row_count, table_id, loaded_at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
 ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, shape = excluded.shape, task = excluded.task,
-  row_count = excluded.row_count, loaded_at = excluded.loaded_at`
+  row_count = excluded.row_count, table_id = excluded.table_id, loaded_at = excluded.loaded_at`
 
 /**
  * @param target where, as SQL

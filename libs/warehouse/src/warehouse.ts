@@ -25,6 +25,8 @@ export type LoadOptions = {
   readonly task: string
   /** The Delta version that the rows are of. */
   readonly version: number
+  /** The identity of the Delta table that it is a version of. */
+  readonly tableId?: string
   /**
    * How many rows the table holds afterwards. When another number comes out nothing is published: `replace` refuses,
    * `applyChanges` returns `stale`.
@@ -47,7 +49,13 @@ export type LoadOutcome = {
 }
 
 /** What a table of the mart was loaded with last. */
-export type LoadedTable = { readonly version: number; readonly shape: string; readonly rowCount: number }
+export type LoadedTable = {
+  readonly version: number
+  readonly shape: string
+  readonly rowCount: number
+  /** The identity of the Delta table; null for one that was loaded before identities were noted. */
+  readonly tableId: string | null
+}
 
 export type Changes = {
   /** Rows that are new or differ, by primary key. */

@@ -1,4 +1,4 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, reasonOf } from '@cinelake/core'
 import { createPushApi, type PushApiDeps } from './push-api.ts'
 
 /** Milliseconds that pushes under way get to end when the service stops. What is given up is sent again by its sender. */
@@ -26,7 +26,7 @@ export async function servePush(
       },
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     const problem = `expected a free port, got ${reason}; set CINELAKE_PUSH_HOST and CINELAKE_PUSH_PORT`
     throw new ConfigError(`the push API cannot be served on ${host}:${port}`, [problem], { cause: error })
   }

@@ -1,3 +1,4 @@
+import { reasonOf } from '@cinelake/core'
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Discover, Ingest } from '@cinelake/contracts'
 import type { Log } from '@cinelake/core'
@@ -70,7 +71,7 @@ export function createDatabaseTasks(deps: Deps): DatabaseTasks {
       try {
         await clearLandingState(lake, command, { signal })
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = reasonOf(error)
         log.warn({ task: command.task, reason }, 'what was kept while landing could not be taken away')
       }
     },

@@ -7,6 +7,9 @@ CREATE FUNCTION object_id(name text, kind text) RETURNS int LANGUAGE sql STABLE 
   SELECT c.oid::int FROM regexp_matches(name, '^\\[(.*)\\]\\.\\[(.*)\\]$') AS part
   JOIN pg_namespace n ON n.nspname = replace(part[1], ']]', ']')
   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = replace(part[2], ']]', ']') AND c.relkind = 'r' $$;
+CREATE FUNCTION col_length(name text, wanted text) RETURNS int LANGUAGE sql STABLE AS $$
+  SELECT a.attlen::int FROM pg_attribute a
+  WHERE a.attrelid = object_id(name, 'U') AND a.attname = wanted AND NOT a.attisdropped $$;
 CREATE FUNCTION schema_id(name text) RETURNS int LANGUAGE sql STABLE AS
   $$ SELECT oid::int FROM pg_namespace WHERE nspname = name $$;
 CREATE FUNCTION user_id(name text) RETURNS int LANGUAGE sql STABLE AS

@@ -18,13 +18,37 @@ export function loadingContract(open: OpenWarehouse): void {
     const outcome = await warehouse.replace(titles, batches(manyTitles(5)), {
       task: 'r#t#1',
       version: 3,
+      tableId: 'a-table',
       rowCount: 5,
     })
 
     expect(outcome).toEqual({ outcome: 'replaced', rowCount: 5, sentRowCount: 5 })
     expect(await read(warehouse)).toEqual(manyTitles(5))
-    expect(await warehouse.loaded('titles')).toEqual({ version: 3, shape: shapeOf(titles), rowCount: 5 })
+    expect(await warehouse.loaded('titles')).toEqual({
+      version: 3,
+      shape: shapeOf(titles),
+      rowCount: 5,
+      tableId: 'a-table',
+    })
     expect(await warehouse.tables()).toMatchObject([{ name: 'titles', rowCount: 5, version: 3 }])
+  })
+
+  test('the same version of another table is loaded again', async () => {
+    await using given = await open()
+    const { warehouse } = given
+    await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1, tableId: 'one' })
+
+    const outcome = await warehouse.replace(titles, batches([title(8), title(9)]), {
+      task: 't',
+      version: 1,
+      tableId: 'other',
+    })
+
+    expect(outcome).toMatchObject({ outcome: 'replaced' })
+    expect(await read(warehouse)).toEqual([title(8), title(9)])
+    expect(await warehouse.loaded('titles')).toMatchObject({ version: 1, tableId: 'other' })
+    const changes = { upserts: batches([title(7)]), deletes: batches([]), since: 1 }
+    expect(await warehouse.applyChanges(titles, changes, { task: 't', version: 2, tableId: 'one' })).toBe('stale')
   })
 
   test('replacing a table twice with one version changes nothing', async () => {

@@ -1,0 +1,173 @@
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { describe, expect, test } from 'vitest'
+import { aStarter, cinelake } from './testing.fixture.ts'
+
+const [FIRST, SECOND] = ['2026-03-01', '2026-03-02']
+const FINAL = [
+  { ordered_on: '2026-03-01', orders: 3, sales: '1236.65' },
+  { ordered_on: '2026-03-02', orders: 2, sales: '100.00' },
+]
+
+/** A starter whose first window has run. */
+async function afterFirst() {
+  const starter = await aStarter()
+  const lake = join(starter.state, 'lake')
+  const run = async (window: string, ...more: string[]) =>
+    await cinelake(['run', starter.folder, '--window', window, '--state', starter.state, ...more])
+  expect((await run(FIRST)).exitCode).toBe(0)
+  const mart = async (table: string) =>
+    JSON.parse((await cinelake(['query', `SELECT * FROM ${table} ORDER BY 1`, '--state', starter.state, '--json'])).out)
+      .rows as unknown[]
+  return { ...starter, lake, run, mart, [Symbol.asyncDispose]: () => starter[Symbol.asyncDispose]() }
+}
+type Place = Awaited<ReturnType<typeof afterFirst>>
+
+/** The folder of a refined table. */
+const folderOf = (place: Place, table: string) => join(place.lake, 'refined', table)
+
+describe('state that is gone', { timeout: 120_000 }, () => {
+  test.each([
+    [
+      'a refined table',
+      async (place: Place) => await rm(folderOf(place, 'orders'), { recursive: true }),
+      /TABLE_LOST|lost/,
+    ],
+    [
+      'the log of a refined table',
+      async (place: Place) => await rm(join(folderOf(place, 'orders'), '_delta_log'), { recursive: true }),
+      /damaged/,
+    ],
+    ['all refined tables', async (place: Place) => await rm(join(place.lake, 'refined'), { recursive: true }), /lost/],
+  ])('%s: the next window is red, names the way back and leaves the mart as it is', async (_, lose, told) => {
+    await using place = await afterFirst()
+    const before = [await place.mart('orders'), await place.mart('sales_by_day')]
+    await lose(place)
+
+    const { exitCode, out } = await place.run(SECOND)
+
+    expect(exitCode).toBe(1)
+    expect(out).toMatch(told)
+    expect(out).toContain('cinelake rebuild DIR orders')
+    expect([await place.mart('orders'), await place.mart('sales_by_day')]).toEqual(before)
+  })
+
+  test('an older copy in place of a table is told, whatever is asked for', async () => {
+    await using place = await afterFirst()
+    await cp(folderOf(place, 'orders'), join(place.state, 'backup'), { recursive: true })
+    await place.run(SECOND)
+    const before = await place.mart('orders')
+    await rm(folderOf(place, 'orders'), { recursive: true })
+    await cp(join(place.state, 'backup'), folderOf(place, 'orders'), { recursive: true })
+
+    for (const window of [SECOND, FIRST]) {
+      const { exitCode, out } = await place.run(window, '--again')
+      expect(exitCode).toBe(1)
+      expect(out).toMatch(/expected version 1 .*cinelake rebuild DIR orders/)
+    }
+    expect(await place.mart('orders')).toEqual(before)
+  })
+
+  test('two tables whose folders changed places are told apart', async () => {
+    await using place = await afterFirst()
+    const before = await place.mart('sales_by_day')
+    await rename(folderOf(place, 'orders'), join(place.state, 'aside'))
+    await rename(folderOf(place, 'sales_by_day'), folderOf(place, 'orders'))
+    await rename(join(place.state, 'aside'), folderOf(place, 'sales_by_day'))
+
+    const { exitCode, out } = await place.run(SECOND)
+
+    expect(exitCode).toBe(1)
+    expect(out).toMatch(/another table is in the place .*table=orders .*cinelake rebuild DIR orders/)
+    expect(await place.mart('sales_by_day')).toEqual(before)
+  })
+
+  test('what landed: the run that is asked for again lands it again', async () => {
+    await using starter = await aStarter()
+    const run = async () => await cinelake(['run', starter.folder, '--window', FIRST, '--state', starter.state])
+    const file = join(starter.folder, 'orders', `orders_${FIRST}.csv`)
+    const text = await readFile(file, 'utf8')
+    await writeFile(file, 'nothing,known\n1,2\n')
+    expect((await run()).out).toMatch(/header does not fit/)
+    await writeFile(file, text)
+    await rm(join(starter.state, 'lake'), { recursive: true })
+
+    const first = await run()
+    expect(first).toMatchObject({ exitCode: 1 })
+    expect(first.out).toMatch(/what landed is gone .*`cinelake run DIR --window 2026-03-01`/)
+    expect(await run()).toMatchObject({ exitCode: 0 })
+  })
+
+  test('the embedded database: nothing counts twice, and the mart is made again from the lake', async () => {
+    await using place = await afterFirst()
+    await place.run(SECOND)
+    const before = [await place.mart('orders'), await place.mart('sales_by_day')]
+    await rm(join(place.state, 'warehouse'), { recursive: true })
+
+    for (const window of [FIRST, SECOND]) expect(await place.run(window)).toMatchObject({ exitCode: 0 })
+
+    expect([await place.mart('orders'), await place.mart('sales_by_day')]).toEqual(before)
+    expect(before[1]).toEqual(FINAL)
+  })
+
+  test('the mart alone: it is loaded whole', async () => {
+    await using place = await afterFirst()
+    {
+      await using database = await openPgliteDatabase(join(place.state, 'warehouse'))
+      await database.pglite.exec('DROP SCHEMA mart CASCADE')
+    }
+
+    expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
+    expect(await place.mart('sales_by_day')).toEqual(FINAL)
+  })
+
+  test.each([
+    ['gone', async (file: string) => await rm(file)],
+    ['garbled', async (file: string) => await writeFile(file, '{"format":1')],
+  ])('the text of the pipeline in the lake, %s, is put there again', async (_, damage) => {
+    await using place = await afterFirst()
+    const folder = join(place.lake, 'pipelines', 'starter')
+    for (const name of await readdir(folder)) await damage(join(folder, name))
+
+    expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
+    expect(await place.mart('sales_by_day')).toEqual(FINAL)
+  })
+})
+
+describe('state that is damaged', { timeout: 120_000 }, () => {
+  test('a data file with one changed byte: red, with table, file and way back', async () => {
+    await using place = await afterFirst()
+    const folder = folderOf(place, 'orders')
+    const name = (await readdir(folder)).find((each) => each.endsWith('.parquet')) ?? ''
+    const bytes = await readFile(join(folder, name))
+    bytes[Math.floor(bytes.length / 3)] = (bytes[Math.floor(bytes.length / 3)] ?? 0) ^ 1
+    await writeFile(join(folder, name), bytes)
+
+    const { exitCode, out } = await place.run(SECOND)
+
+    expect(exitCode).toBe(1)
+    expect(out).toContain(`table=orders file=refined/orders/${name}`)
+    expect(out).toMatch(/damaged .*cinelake rebuild DIR orders/)
+    expect(out).not.toMatch(/TRY_CAST/)
+  })
+
+  test('a manifest that is no JSON: red, with file and a way back that works', async () => {
+    await using place = await afterFirst()
+    const manifest = join(place.lake, 'raw/_landed/starter', FIRST, 'ingest-shop.orders.json')
+    await writeFile(manifest, 'x')
+    {
+      // Its window is to be refined again, as after a failure.
+      await using database = await openPgliteDatabase(join(place.state, 'warehouse'))
+      await database.pglite.exec(
+        `UPDATE ops.tasks SET state = 'failed', output = NULL WHERE task <> 'ingest shop/orders'; UPDATE ops.runs SET state = 'failed'`,
+      )
+    }
+
+    const { exitCode, out } = await place.run(FIRST)
+    expect(exitCode).toBe(1)
+    expect(out).toMatch(/manifest is damaged .*ingest-shop.orders.json.*cinelake run DIR --window 2026-03-01 --again/)
+
+    expect(await place.run(FIRST, '--again')).toMatchObject({ exitCode: 0 })
+  })
+})

@@ -1,0 +1,96 @@
+import type { TaskOutput } from '@cinelake/contracts'
+import { sql } from 'kysely'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { aPipeline, DAY, emptied, given, NEXT_DAY, openDatabase, runDay } from '../test/given.ts'
+import { newest } from './known-tables.ts'
+import { createOpsStore } from './ops-store.ts'
+
+const database = await openDatabase()
+afterAll(() => database[Symbol.asyncDispose]())
+beforeEach(() => emptied(database))
+
+type TableOutput = Extract<TaskOutput, { kind: 'table' }>
+const made = (version: number, more: Partial<TableOutput> = {}): TableOutput => ({
+  kind: 'table',
+  table: 'orders',
+  version,
+  outcome: 'committed',
+  ...more,
+})
+
+describe('what is known of a table after a task', () => {
+  test.each([
+    ['the first thing', undefined, made(0, { id: 'a' }), { version: 0, id: 'a' }],
+    ['a later version', { version: 3, id: 'a' }, made(5, { id: 'a' }), { version: 5, id: 'a' }],
+    ['not an earlier one, which came late', { version: 3, id: 'a' }, made(1, { id: 'a' }), { version: 3, id: 'a' }],
+    ['the id of what was known without', { version: 3 }, made(3, { id: 'a' }), { version: 3, id: 'a' }],
+    ['a version of a worker that tells no id', { version: 3, id: 'a' }, made(4), { version: 4, id: 'a' }],
+    ['the life that it began', { version: 9, id: 'a' }, made(0, { id: 'b', began: true }), { version: 0, id: 'b' }],
+    [
+      'the life that it began over one without an id',
+      { version: 9 },
+      made(0, { id: 'b', began: true }),
+      { version: 0, id: 'b' },
+    ],
+    ['that life once, told twice', { version: 4, id: 'b' }, made(0, { id: 'b', began: true }), { version: 4, id: 'b' }],
+    ['nothing of a life that is over', { version: 0, id: 'b' }, made(9, { id: 'a' }), { version: 0, id: 'b' }],
+  ])('%s', (_, before, output, after) => {
+    expect(newest(before, output)).toEqual(after)
+  })
+})
+
+test('every command that writes a table says what is known of it, over all runs of the pipeline', async () => {
+  let version = 3
+  await using it = await given(database, {
+    behave: ({ kind, task }) =>
+      kind === 'refine' && task === 'refine orders'
+        ? { output: made(version++, { id: 'orders-1' }) }
+        : kind === 'build' && task === 'build order_totals'
+          ? { output: made(7, { table: 'order_totals' }) }
+          : {},
+  })
+  await runDay(it.scheduler)
+  await runDay(it.scheduler, aPipeline(), NEXT_DAY)
+
+  const of = (task: string) => it.done.filter((command) => command.task === task)
+  expect(of('refine orders').map((command) => 'expected' in command && command.expected)).toEqual([
+    false,
+    { version: 3, id: 'orders-1' },
+  ])
+  expect(of('build order_totals').map((command) => 'expected' in command && command.expected)).toEqual([
+    false,
+    { version: 7 },
+  ])
+  expect(of('build order_totals')[0]).toMatchObject({ inputs: [{ table: 'orders', version: 3, id: 'orders-1' }] })
+})
+
+test('a load pins the identity of what it copies', async () => {
+  await using it = await given(database, {
+    behave: ({ task }) =>
+      task === 'build customer_totals' ? { output: made(5, { table: 'customer_totals', id: 'totals-1' }) } : {},
+  })
+  await runDay(it.scheduler)
+
+  expect(it.done.find(({ kind }) => kind === 'load')).toMatchObject({ version: 5, tableId: 'totals-1' })
+})
+
+test('a history of before is protected as well: of each table the version that was made last is known', async () => {
+  {
+    await using it = await given(database, {
+      behave: ({ task, run }) => (task === 'refine orders' ? { output: made(run.endsWith(DAY.label) ? 8 : 2) } : {}),
+    })
+    await runDay(it.scheduler)
+    await runDay(it.scheduler, aPipeline(), NEXT_DAY)
+  }
+  await sql`DROP TABLE ops.known_tables`.execute(database.db)
+  await sql`DELETE FROM ops.kysely_migration WHERE name = '0006_known_tables'`.execute(database.db)
+
+  await using _migrated = await given(database)
+
+  expect(await createOpsStore(database).known('shop', ['orders', 'customers', 'unknown'])).toEqual(
+    new Map([
+      ['orders', { version: 2 }],
+      ['customers', { version: 3 }],
+    ]),
+  )
+})

@@ -1,0 +1,23 @@
+import { createReadStream } from 'node:fs'
+import { crc32 } from 'node:zlib'
+
+/** The tag under which a checksum is kept: in `add.tags` that of a data file, in `_last_checkpoint` that of a checkpoint. */
+export const CHECKSUM_TAG = 'cinelake.crc32'
+
+/** Bytes read at once. */
+const BLOCK_BYTES = 1024 * 1024
+
+/** CRC-32 of bytes or of a text in UTF-8, lowercase hex. Finds damage, at the speed of memory; no proof against forgery. */
+export function checksumOf(content: string | Uint8Array): string {
+  return hex(crc32(content))
+}
+
+export async function checksumOfFile(file: string): Promise<string> {
+  let sum = 0
+  for await (const block of createReadStream(file, { highWaterMark: BLOCK_BYTES })) sum = crc32(block as Buffer, sum)
+  return hex(sum)
+}
+
+function hex(sum: number): string {
+  return sum.toString(16).padStart(8, '0')
+}
