@@ -30,7 +30,7 @@ async function ran(): Promise<Given> {
   return given
 }
 
-describe('a text that changed after its window was done', () => {
+describe('a text that changed after its window was done', { timeout: 300_000 }, () => {
   test('is told by name, and --changed redoes what depends on it, sources untouched', async () => {
     await using given = await ran()
     await edit(given, 'models/sales_by_day.sql', /count\(\*\)/, 'count(*) + 100')
@@ -78,7 +78,7 @@ describe('a text that changed after its window was done', () => {
   })
 })
 
-describe('tasks that are named', () => {
+describe('tasks that are named', { timeout: 300_000 }, () => {
   test('are done with what depends on them, and nothing else', async () => {
     await using given = await ran()
 
@@ -99,7 +99,7 @@ describe('tasks that are named', () => {
   })
 })
 
-describe('rebuild', () => {
+describe('rebuild', { timeout: 300_000 }, () => {
   const ORDERS = 'SELECT * FROM orders ORDER BY 1'
   const SALES = 'SELECT * FROM sales_by_day ORDER BY 1'
 

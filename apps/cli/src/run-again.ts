@@ -34,7 +34,7 @@ export async function runAgain(
   }
   for (const note of (await scheduler.planRedo(pipeline, asked, windows)).notes) progress.say(`note: ${note}`)
   const requested = await scheduler.requestRedo(pipeline, asked, windows).catch(async (error: unknown) => {
-    // Nobody else works here: what an earlier process left unfinished is in the way until it is done.
+    // No other process works here: what an earlier process left unfinished is in the way until it is done.
     if (!(error instanceof RunUnderWayError)) throw error
     await finishResumed()
     return await scheduler.requestRedo(pipeline, asked, windows)

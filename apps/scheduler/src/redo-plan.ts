@@ -454,7 +454,7 @@ function partProblem(
   if (later.length === 0) return undefined
   const newest = later.toSorted((one, other) => (one.start < other.start ? -1 : 1)).at(-1)?.label
   if (model?.materialization === 'merge') {
-    return `of the rows with one key it has the one that was merged last, and an older window would come after ${newest}; rebuild up to ${newest}, or ${whole}`
+    return `of the rows with one key it has the last merged, and an older window would come after ${newest}; rebuild up to ${newest}, or ${whole}`
   }
   if (isOfLatestWindow(pipeline, task)) {
     return `it is what ${newest} makes of it, whatever older windows hold; rebuild up to ${newest}, or ${whole}`

@@ -25,7 +25,7 @@ export function describeChanges({ changed, added, needsSource, tasks }: RedoWind
 export function formatRedo({ windows, notes, problems, isOrdered }: RedoPlan, paint: Paint): string {
   const single = windows.length === 1
   const blocks = windows.map((window) => formatWindow(window, single, paint))
-  const order = isOrdered ? ['One window after the other, and it stops at one that fails.\n'] : []
+  const order = isOrdered ? ['One window after the other; a window that fails stops it.\n'] : []
   const told = notes.map((note) => `Note: ${note}.\n`)
   const wrong = problems.map((problem) => `${paint('red', 'Not possible:')} ${problem}\n`)
   return [...blocks, ...order, ...told, ...wrong].join('\n')
