@@ -234,9 +234,9 @@ describe('bad usage ends in 2 and says what would be right', () => {
 
 test.each([
   [[]],
-  ...['demo', 'init', 'validate', 'plan', 'run', 'status', 'rejects', 'query', 'tables', 'history'].map((name) => [
-    [name],
-  ]),
+  ...['demo', 'init', 'validate', 'plan', 'run', 'rebuild', 'status', 'rejects', 'query', 'tables', 'history'].map(
+    (name) => [[name]],
+  ),
 ])('help of %j has examples and ends in 0', async (args) => {
   const { exitCode, out } = await cinelake([...args, '--help'])
 

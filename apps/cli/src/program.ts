@@ -11,6 +11,7 @@ import { addHistory } from './commands/history.ts'
 import { addInit } from './commands/init.ts'
 import { addPlan } from './commands/plan.ts'
 import { addQuery } from './commands/query.ts'
+import { addRebuild } from './commands/rebuild.ts'
 import { addRejects } from './commands/rejects.ts'
 import { addRun } from './commands/run.ts'
 import { addStatus } from './commands/status.ts'
@@ -43,7 +44,7 @@ export function createProgram(context: CommandContext): Command {
     'after',
     'Exit codes: 0 done, 1 a run failed or something is not possible now, 2 bad usage or configuration, 130 stopped.',
   )
-  const ofPipelines = [addDemo, addInit, addAdd, addTry, addValidate, addTest, addPlan, addRun, addStatus]
+  const ofPipelines = [addDemo, addInit, addAdd, addTry, addValidate, addTest, addPlan, addRun, addRebuild, addStatus]
   const ofData = [addRejects, addQuery, addTables, addHistory]
   for (const add of [...ofPipelines, ...ofData, addDeadLetters, addBus, addAgent]) add(program, context)
   // Subcommands do not take this over by themselves.

@@ -8,7 +8,7 @@ import { createProgram, isHelp } from './program.ts'
 import { WaitingStoppedError } from './run-deployed.ts'
 
 /** Commands whose work is kept as far as it got. */
-const RESUMABLE = new Set(['run', 'demo'])
+const RESUMABLE = new Set(['run', 'rebuild', 'demo'])
 
 /** What is wrong with a command line, as its error in JSON is called. */
 const USAGE_INVALID = 'USAGE_INVALID'

@@ -1,9 +1,9 @@
 import { CancelledError, PipelineError, TerminalError, type Window } from '@cinelake/core'
 import { freezePipeline, suggest, type CheckedPipeline } from '@cinelake/pipeline'
-import type { RunRecord, TaskRecord } from '@cinelake/scheduler'
+import type { RedoAsked, Requested, RunRecord, TaskRecord } from '@cinelake/scheduler'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Progress } from './output/progress.ts'
-import type { SchedulerClient } from './scheduler-client.ts'
+import type { RunRequest, SchedulerClient } from './scheduler-client.ts'
 
 /** The scheduler was not given the pipeline of the folder. */
 class PipelineNotDeployedError extends TerminalError {
@@ -43,9 +43,16 @@ export class WaitingStoppedError extends CancelledError {
   }
 }
 
-export type RunDeployedOptions = {
+export type RunDeployedRequest = {
+  /** In order; undefined for all that have landed, for a rebuild only. */
+  readonly windows: readonly Window[] | undefined
   readonly again: boolean
   readonly force: boolean
+  /** Which tasks of windows that were run go again; undefined for windows as they are. */
+  readonly redo: RedoAsked | undefined
+}
+
+export type RunDeployedOptions = {
   readonly progress: Progress
   readonly signal: AbortSignal
   /** Milliseconds between two looks at a run. */
@@ -65,30 +72,52 @@ const AWAY_MS = 5 * 60_000
 export async function runDeployed(
   client: SchedulerClient,
   pipeline: CheckedPipeline,
-  windows: readonly Window[],
-  { again, force, progress, signal, pollMs = POLL_MS }: RunDeployedOptions,
+  request: RunDeployedRequest,
+  { progress, signal, pollMs = POLL_MS }: RunDeployedOptions,
 ): Promise<RunRecord[]> {
-  const [first, last] = [windows[0], windows.at(-1)]
-  if (first === undefined || last === undefined) return []
   const asked: string[] = []
   try {
     await requireSameText(client, pipeline)
-    const range = first === last ? { window: first.label } : { from: first.label, to: last.label }
-    const options = { ...(again ? { again } : {}), ...(force ? { force } : {}) }
-    const requested = await client.requestRuns({ pipeline: pipeline.name, ...range, ...options })
+    const requested = await ask(client, pipeline.name, request)
     asked.push(...requested.map(({ runId }) => runId))
     progress.say(`${asked.length === 1 ? `${asked[0]} runs` : `${asked.length} runs go on`} at ${client.url}`)
     const records: RunRecord[] = []
     for (const { runId, created } of requested) {
       const follow = createFollow(runId, progress, created)
       records.push(await untilFinished(client, runId, { follow, progress, signal, pollMs }))
-      if (!follow.isTold()) progress.say(`${runId} is done already; --again runs it once more`)
+      if (!follow.isTold()) progress.say(doneAlready(runId, request))
     }
     return records
   } catch (error) {
     if (signal.aborted) throw new WaitingStoppedError(client.url, asked)
     throw error
   }
+}
+
+async function ask(
+  client: SchedulerClient,
+  pipeline: string,
+  { windows, again, force, redo }: RunDeployedRequest,
+): Promise<readonly Requested[]> {
+  const [first, last] = [windows?.[0], windows?.at(-1)]
+  if (redo?.kind === 'rebuild') {
+    const range = first === undefined || last === undefined ? {} : { from: first.label, to: last.label }
+    return await client.requestRebuild({ pipeline, tables: redo.tables, ...range })
+  }
+  if (first === undefined || last === undefined) return []
+  const range = first === last ? { window: first.label } : { from: first.label, to: last.label }
+  const options = { ...(again ? { again } : {}), ...(force ? { force } : {}) }
+  return await client.requestRuns({ pipeline, ...range, ...options, ...redoFields(redo) })
+}
+
+function redoFields(redo: RedoAsked | undefined): Pick<RunRequest, 'changed' | 'select' | 'fromRaw'> {
+  if (redo?.kind === 'changed') return { changed: true }
+  if (redo?.kind === 'from-raw') return { fromRaw: true }
+  return redo?.kind === 'select' ? { select: redo.names } : {}
+}
+
+function doneAlready(runId: string, { redo }: RunDeployedRequest): string {
+  return redo === undefined ? `${runId} is done already; --again runs it once more` : `${runId}: nothing to redo`
 }
 
 async function requireSameText(client: SchedulerClient, pipeline: CheckedPipeline): Promise<void> {

@@ -2,17 +2,21 @@ import type { Queue } from '@cinelake/contracts'
 import { runIdOf, type Window } from '@cinelake/core'
 import { freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipeline'
 import type { RunRecord, Scheduler } from '@cinelake/scheduler'
+import { describeChanges } from './output/redo-tables.ts'
 import type { Progress } from './output/progress.ts'
 import type { Platform } from './platform.ts'
 import { originOf } from './shipped-pipeline.ts'
 
+/** The folder that a pipeline's text is in, and whether it was another one before. */
+export type Origin = { readonly folder: string; readonly moved?: boolean }
+
 export type RunWindowsOptions = {
   /** Runs windows that are done once more, whole. */
   readonly again?: boolean
-  /** How they are, said behind those that are not. */
-  readonly onceMore?: string
+  /** Says of windows that are not run again what would, and whether the pipeline's text has changed since. */
+  readonly tellsChanges?: boolean
   /** Where the pipeline's text is: the folder that has its name in the run history. */
-  readonly origin: { readonly folder: string; readonly moved?: boolean }
+  readonly origin: Origin
   readonly progress: Progress
   readonly signal: AbortSignal
 }
@@ -28,11 +32,10 @@ export async function runWindows(
   platform: Platform,
   pipeline: CheckedPipeline,
   windows: readonly Window[],
-  { again = false, onceMore = '', origin, progress, signal }: RunWindowsOptions,
+  { again = false, tellsChanges = false, origin, progress, signal }: RunWindowsOptions,
 ): Promise<RunRecord[]> {
   const { scheduler, bus } = platform
-  const { folder, moved = false } = origin
-  await scheduler.claim(pipeline.name, await originOf(folder), { moved })
+  await claimName(scheduler, pipeline, origin)
   await giveUpOtherTexts(scheduler, pipeline, windows, again)
   await scheduler.keepText(pipeline)
   await platform.work(await queuesOf(scheduler, pipeline))
@@ -41,14 +44,28 @@ export async function runWindows(
 
   const resumed = await scheduler.resume()
   for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  const before = tellsChanges && !again ? await scheduler.planRedo(pipeline, { kind: 'changed' }, windows) : undefined
   const requested = await scheduler.requestRuns(pipeline, windows, { again, signal })
   for (const { runId, created } of requested) {
-    if (!created && !resumed.includes(runId)) progress.say(`${runId} is done already${onceMore}`)
+    const window = before?.windows.find((one) => one.runId === runId)
+    if (!created && !resumed.includes(runId))
+      progress.say(`${runId} is done already${window === undefined ? '' : `; ${describeChanges(window)}`}`)
+    else if (window !== undefined && window.changed.length > 0)
+      progress.say(`${runId} goes on with what is not done; ${describeChanges(window)}`)
   }
   for (const run of resumed) await scheduler.waitFor(run, { signal })
   const records: RunRecord[] = []
   for (const { runId } of requested) records.push(await scheduler.waitFor(runId, { signal }))
   return records
+}
+
+/** @throws {PipelineOriginError} terminal: another folder has the pipeline's name */
+export async function claimName(
+  scheduler: Scheduler,
+  { name }: CheckedPipeline,
+  { folder, moved = false }: Origin,
+): Promise<void> {
+  await scheduler.claim(name, await originOf(folder), { moved })
 }
 
 /**
@@ -70,7 +87,7 @@ async function giveUpOtherTexts(
 }
 
 /** The queues that this pipeline's tasks go to, and those of tasks that are still to be done from before. */
-async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
+export async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
   const queues = new Set<Queue>(planRun(pipeline).map(({ queue }) => queue))
   for (const { id, finishedAt } of await scheduler.runs()) {
     if (finishedAt !== null) continue

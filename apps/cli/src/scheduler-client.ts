@@ -51,15 +51,28 @@ class SchedulerRefusedError extends TerminalError {
 }
 
 /** What a request for runs says. */
-export type RunRequest = { readonly pipeline: string; readonly again?: true; readonly force?: true } & (
-  | { readonly window: string }
-  | { readonly from: string; readonly to: string }
-)
+export type RunRequest = {
+  readonly pipeline: string
+  readonly again?: true
+  readonly force?: true
+  readonly changed?: true
+  readonly select?: readonly string[]
+  readonly fromRaw?: true
+} & ({ readonly window: string } | { readonly from: string; readonly to: string })
+
+/** What a request for tables to be made again says; without windows, of all that have landed. */
+export type RebuildRequest = {
+  readonly pipeline: string
+  readonly tables: readonly string[]
+  readonly from?: string
+  readonly to?: string
+}
 
 /** A deployed scheduler as its HTTP API shows it. */
 export type SchedulerClient = RunHistory & {
   readonly url: string
   requestRuns(request: RunRequest): Promise<readonly Requested[]>
+  requestRebuild(request: RebuildRequest): Promise<readonly Requested[]>
   /** The pipelines that it was given, with the digest of their text. */
   texts(): Promise<readonly { readonly name: string; readonly digest: string }[]>
 }
@@ -105,6 +118,9 @@ export function createSchedulerClient({ url, token }: SchedulerAddress, signal: 
     url,
     async requestRuns(request) {
       return (await ask(Made, '/v1/runs', request)).runs
+    },
+    async requestRebuild(request) {
+      return (await ask(Made, '/v1/rebuilds', request)).runs
     },
     async texts() {
       return (await ask(Texts, '/v1/pipelines')).pipelines

@@ -88,6 +88,29 @@ test(
   },
 )
 
+test(
+  'a rebuild that is killed goes on when it is asked for again, and the tables come out the same',
+  { timeout: 300_000 },
+  async () => {
+    const { given, args } = await aLongRun()
+    await using _ = given
+    await cinelake(args)
+    const rebuild = ['rebuild', given.folder, 'orders', '--state', given.state]
+
+    for (const line of [2, 4])
+      expect(await interrupted(rebuild, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
+    const { exitCode, notes } = await cinelake(rebuild)
+
+    expect({ exitCode, notes }).toMatchObject({
+      exitCode: 0,
+      notes: expect.stringMatching(/was not finished; it goes on/),
+    })
+    // The first window was done, and is not begun again.
+    expect(notes).not.toMatch(/^2026-03-01 {2}✓ refine orders/m)
+    await isFinal(given.state)
+  },
+)
+
 test('a second Ctrl-C ends it at once', async () => {
   const { given, args } = await aLongRun()
   await using _ = given

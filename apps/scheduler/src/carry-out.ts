@@ -10,7 +10,7 @@ import type { Timers } from './timers.ts'
 /** What happened to a run, told after it is durable. */
 export type RunChange = {
   readonly run: Run
-  /** Tasks that are new or not what they were. */
+  /** Tasks that are new, or in another state or try than they were. */
   readonly tasks: readonly Task[]
 }
 
@@ -129,5 +129,10 @@ function report({ log, told }: CarryOutDeps, before: Run, run: Run, tasks: reado
     else log.debug({ ...facts, state: task.state }, 'task moved')
   }
   if (isRunFinished(run) && !isRunFinished(before)) log.info({ run: run.id, state: run.state }, 'run finished')
-  told({ run, tasks })
+  told({ run, tasks: tasks.filter((task) => hasMoved(task, before.tasks.get(task.planned.name))) })
+}
+
+/** A task that is kept may only be noted in another way: at another place of the plan. */
+function hasMoved(task: Task, before: Task | undefined): boolean {
+  return task.state !== before?.state || task.attempt !== before.attempt || task.generation !== before.generation
 }

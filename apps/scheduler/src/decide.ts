@@ -32,7 +32,7 @@ function step(run: Run, input: Input, world: World, records: TryRecord[]): Run {
     case 'resume':
       return run.state === 'running' ? mapTasks(run, (task) => sendAgain(task, world)) : run
     case 'cancel':
-      return isRunFinished(run) ? run : cancel(run, world)
+      return isRunFinished(run) ? run : cancel(run, input.reason ?? 'the run was cancelled', world)
     default:
       return run.state === 'running' ? stepTask(run, input, world, records) : run
   }
@@ -52,8 +52,8 @@ function sendAgain(task: Task, world: World): Task {
   }
 }
 
-function cancel(run: Run, { now }: World): Run {
-  const rest = mapTasks(run, (task) => (isTaskFinished(task) ? task : skip(task, 'the run was cancelled', now)))
+function cancel(run: Run, reason: string, { now }: World): Run {
+  const rest = mapTasks(run, (task) => (isTaskFinished(task) ? task : skip(task, reason, now)))
   return { ...rest, state: 'cancelled', finishedAt: now.toISOString() }
 }
 

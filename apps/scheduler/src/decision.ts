@@ -1,7 +1,7 @@
 import type { QualityResult, TableName, TaskFailed, TaskStarted, TaskSucceeded } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
 import type { PlannedTask, RetryPolicy } from '@cinelake/pipeline'
-import type { Run, Task } from './run-state.ts'
+import type { Redo, Run, Task } from './run-state.ts'
 
 /** Which try of which task an input is about. */
 export type Try = { readonly task: string; readonly generation: number; readonly attempt: number }
@@ -9,8 +9,12 @@ export type Try = { readonly task: string; readonly generation: number; readonly
 /** The tasks that a request asks for. */
 export type PlanInput = {
   readonly kind: 'plan'
-  /** `rest`: what is not done yet. `again`: all of them, into a new generation. */
-  readonly mode: 'rest' | 'again'
+  /** `rest`: what is not done yet. `again`: all of them, into a new generation. `redo`: some of them, likewise. */
+  readonly mode: 'rest' | 'again' | 'redo'
+  /** `redo`: the request, with the names of the tasks that go. */
+  readonly redo?: Redo
+  /** `redo`: names of those whose table begins a new life. */
+  readonly restart?: ReadonlySet<string>
   readonly digest: string
   readonly planned: readonly PlannedTask[]
   readonly after: string | null
@@ -43,7 +47,7 @@ export type Input =
   | TaskInput
   /** The bus may have lost what it was given: every command under way is sent again. */
   | { readonly kind: 'resume' }
-  | { readonly kind: 'cancel' }
+  | { readonly kind: 'cancel'; readonly reason?: string }
 
 /** How long nothing may be heard of a task. Milliseconds. */
 export type Patience = {

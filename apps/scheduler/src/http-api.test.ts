@@ -42,6 +42,37 @@ test('a run is asked for, looked at with its tasks, and listed', async () => {
   ])
 })
 
+test('part of a window that was run is asked for again, and a table is rebuilt', async () => {
+  await using it = await givenApi()
+  await it.post('/v1/runs', { pipeline: 'shop', window: '2026-03-01' })
+  await it.scheduler.waitFor('shop@2026-03-01')
+  const done = async (url: string, payload: object) => {
+    it.done.length = 0
+    const asked = await it.post(url, { pipeline: 'shop', ...payload })
+    expect(asked.statusCode).toBe(202)
+    await it.scheduler.waitFor('shop@2026-03-01')
+    return it.done.map(({ task }) => task)
+  }
+  const window = '2026-03-01'
+
+  expect(await done('/v1/runs', { window, select: ['customer_totals+'] })).toEqual([
+    'build customer_totals',
+    'load customer_totals',
+  ])
+  expect(await done('/v1/runs', { window, changed: true })).toEqual([])
+  expect((await done('/v1/runs', { window, fromRaw: true })).some((task) => task.startsWith('ingest'))).toBe(false)
+  expect(await done('/v1/rebuilds', { tables: ['order_totals'] })).toEqual([
+    'build order_totals',
+    'build customer_totals',
+    'load customer_totals',
+  ])
+  const refused = await it.post('/v1/rebuilds', { pipeline: 'shop', tables: ['order_total'] })
+  expect([refused.statusCode, refused.json()]).toEqual([
+    422,
+    { code: 'REDO_REFUSED', message: expect.stringMatching(/did you mean `order_totals`/) },
+  ])
+})
+
 test('an agent that was heard of is listed, and is no run', async () => {
   await using it = await givenApi()
   const about = { worker: 'host:1', site: 'hq', node: 'one', version: '0.1.0', freeDiskBytes: 5, runningTasks: 1 }

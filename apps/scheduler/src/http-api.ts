@@ -4,6 +4,7 @@ import { refuseUnknownHosts, type KnownHosts } from '@cinelake/service'
 import { fastify, type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { answerError, RequestInvalidError } from './http-errors.ts'
+import type { RedoAsked } from './redo-plan.ts'
 import { RUN_STATES } from './run-state.ts'
 import { MAX_WINDOWS, runnableWindows, type WindowBounds } from './runnable-windows.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -20,9 +21,22 @@ const RunRequest = z
     again: z.boolean().default(false),
     /** Also windows that are not over, or before the first of the schedule. */
     force: z.boolean().default(false),
+    /** Of windows that were run: only what depends on text that changed since … */
+    changed: z.boolean().default(false),
+    /** … or only these tasks, as `orders+` … */
+    select: z.array(z.string().min(1)).min(1).optional(),
+    /** … or all but what reads the sources. */
+    fromRaw: z.boolean().default(false),
     /** Windows at a time. */
     concurrency: z.int().min(1).max(50).default(1),
   })
+  .refine(
+    ({ again, changed, select, fromRaw }) =>
+      [again, changed, select !== undefined, fromRaw].filter(Boolean).length <= 1,
+    {
+      message: 'expected at most one of `again`, `changed`, `select` and `fromRaw`',
+    },
+  )
   .refine(
     ({ window, from, to }) =>
       window === undefined ? from !== undefined && to !== undefined : from === undefined && to === undefined,
@@ -30,6 +44,19 @@ const RunRequest = z
       message: 'expected either `window`, or both `from` and `to`',
     },
   )
+
+const RebuildRequest = z
+  .strictObject({
+    pipeline: z.string().min(1),
+    /** By their names in the lake or in the mart; none for all that were ever made. */
+    tables: z.array(z.string().min(1)),
+    /** Some windows only, both ends included; without them all that have landed. */
+    from: z.string().optional(),
+    to: z.string().optional(),
+  })
+  .refine(({ from, to }) => (from === undefined) === (to === undefined), {
+    message: 'expected both `from` and `to`, or neither',
+  })
 
 const RunsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(50),
@@ -39,7 +66,7 @@ const RunsQuery = z.object({
 const RunParams = z.object({ id: z.string() })
 
 export type HttpApiDeps = {
-  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'run' | 'runs' | 'cancel' | 'agents'>
+  readonly scheduler: Pick<Scheduler, 'requestRuns' | 'requestRedo' | 'run' | 'runs' | 'cancel' | 'agents'>
   readonly pipelines: readonly CheckedPipeline[]
   readonly log: Log
   /** Takes secrets out of what clients are told. */
@@ -86,18 +113,32 @@ export function createHttpApi({
     }),
   )
 
+  const untilStopped = stopping === undefined ? {} : { signal: stopping }
+  const pipelineNamed = (name: string): CheckedPipeline => {
+    const pipeline = pipelines.find((each) => each.name === name)
+    if (pipeline !== undefined) return pipeline
+    const known = pipelines.map((each) => each.name)
+    throw new PipelineUnknownError(name, known)
+  }
+
   api.post('/v1/runs', async (request, reply) => {
     const asked = parse(RunRequest, request.body)
-    const pipeline = pipelines.find(({ name }) => name === asked.pipeline)
-    if (pipeline === undefined)
-      throw new PipelineUnknownError(
-        asked.pipeline,
-        pipelines.map(({ name }) => name),
-      )
+    const pipeline = pipelineNamed(asked.pipeline)
     const { again, concurrency, force } = asked
     const windows = windowsOf(pipeline, asked, { now: clock(), limit: maxWindows, force })
-    const signal = stopping === undefined ? {} : { signal: stopping }
-    const runs = await scheduler.requestRuns(pipeline, windows, { again, concurrency, ...signal })
+    const redo = redoOf(asked)
+    const runs =
+      redo === undefined
+        ? await scheduler.requestRuns(pipeline, windows, { again, concurrency, ...untilStopped })
+        : await scheduler.requestRedo(pipeline, redo, windows, { concurrency })
+    return reply.code(202).send({ runs })
+  })
+  api.post('/v1/rebuilds', async (request, reply) => {
+    const asked = parse(RebuildRequest, request.body)
+    const pipeline = pipelineNamed(asked.pipeline)
+    const bounds = { now: clock(), limit: maxWindows, force: false }
+    const windows = asked.from === undefined ? undefined : windowsOf(pipeline, asked, bounds)
+    const runs = await scheduler.requestRedo(pipeline, { kind: 'rebuild', tables: asked.tables }, windows)
     return reply.code(202).send({ runs })
   })
   api.get('/v1/runs', async (request) => {
@@ -131,11 +172,20 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   return parsed.data
 }
 
-function windowsOf(
-  pipeline: CheckedPipeline,
-  { window, from, to }: z.infer<typeof RunRequest>,
-  bounds: WindowBounds,
-): Window[] {
+/** Which tasks of windows that were run are asked for; undefined where it is for windows as they are. */
+function redoOf({ changed, select, fromRaw }: z.infer<typeof RunRequest>): RedoAsked | undefined {
+  if (changed) return { kind: 'changed' }
+  if (fromRaw) return { kind: 'from-raw' }
+  return select === undefined ? undefined : { kind: 'select', names: select }
+}
+
+type WindowsAsked = {
+  readonly window?: string | undefined
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+}
+
+function windowsOf(pipeline: CheckedPipeline, { window, from, to }: WindowsAsked, bounds: WindowBounds): Window[] {
   const { name, schedule } = pipeline
   const read = (text: string): Window => {
     const window = parseWindow(schedule, text)

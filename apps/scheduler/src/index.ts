@@ -4,6 +4,8 @@ export type { Patience } from './decision.ts'
 export { OPS, type OpsSchema } from './ops-schema.ts'
 export { OpsDeployedError, OpsOwnerUnknownError, type Owner } from './ops-owner.ts'
 export { PipelineOriginError } from './pipeline-origins.ts'
+export type { RedoAsked, RedoPlan, RedoTask, RedoWindow } from './redo-plan.ts'
+export { openRedoPlanner } from './request-redo.ts'
 export type { BackfillOptions, Requested } from './request-run.ts'
 export { openRunHistory, OpsUnreadableError, type RunHistory } from './run-history.ts'
 export type { RunRecord, RunsOptions, RunSummary, TaskRecord } from './run-records.ts'
@@ -11,7 +13,13 @@ export { RUN_STATES, TASK_STATES, type RunState, type TaskState } from './run-st
 export { createScheduler, type Scheduler, type SchedulerDeps } from './scheduler.ts'
 export { OpsMigrationError } from './ops-errors.ts'
 export { MAX_WINDOWS, runnableWindows } from './runnable-windows.ts'
-export { PipelineUnknownError, RunMissingError, RunUnderWayError, WindowUnknownError } from './scheduler-errors.ts'
+export {
+  PipelineUnknownError,
+  RedoRefusedError,
+  RunMissingError,
+  RunUnderWayError,
+  WindowUnknownError,
+} from './scheduler-errors.ts'
 export { queueEnv, queueSettings, type QueueSettings } from './queue-settings.ts'
 export { OpsMissingError, OpsSchemaNewError, OpsSchemaOldError, type Migrate } from './schema-version.ts'
 export type { Alarm, AlarmHandler, AlarmKind, AlarmOf, Timers } from './timers.ts'

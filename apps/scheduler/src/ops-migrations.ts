@@ -27,6 +27,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003_long_task_names': { up: longTaskNames },
   '0004_pipeline_origin': { up: pipelineOrigin },
   '0006_known_tables': { up: knownTables },
+  '0007_redo': { up: redo },
 }
 
 async function runHistory(db: Kysely<unknown>): Promise<void> {
@@ -215,4 +216,13 @@ async function noteHistory(db: Kysely<OpsSchema>): Promise<void> {
     known.set(JSON.stringify([pipeline, name]), row)
   }
   for (const row of known.values()) await db.insertInto('known_tables').values(row).execute()
+}
+
+async function redo(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db.withSchema(OPS)
+  const { text, word } = columnTypes(db)
+  // One column a statement: databases differ in how several are written.
+  await schema.alterTable('tasks').addColumn('digest', word(64)).execute()
+  await schema.alterTable('tasks').addColumn('restart', 'integer').execute()
+  await schema.alterTable('runs').addColumn('redo', text).execute()
 }

@@ -3,7 +3,7 @@ import type { Balance, ErrorReport } from '@cinelake/core'
 import type { PlannedTask } from '@cinelake/pipeline'
 import type { TryRecord } from './decision.ts'
 import type { NewTaskRow, RunRow, TaskRow } from './ops-schema.ts'
-import type { Run, Task } from './run-state.ts'
+import type { Redo, Run, Task } from './run-state.ts'
 
 /** Reads a run as it stands in SQL. */
 export function runFromRows(row: RunRow, tasks: readonly TaskRow[]): Run {
@@ -18,6 +18,7 @@ export function runFromRows(row: RunRow, tasks: readonly TaskRow[]): Run {
     requestedAt: row.requested_at.toISOString(),
     startedAt: text(row.started_at),
     finishedAt: text(row.finished_at),
+    redo: row.redo === null ? null : (JSON.parse(row.redo) as Redo),
     tasks: new Map(inOrder.map((task) => [task.planned.name, task])),
   }
 }
@@ -41,6 +42,8 @@ function taskFromRow(row: TaskRow): Task {
     output: row.output === null ? null : TaskOutput.parse(JSON.parse(row.output)),
     error: row.error === null ? null : (JSON.parse(row.error) as ErrorReport),
     reason: row.reason,
+    digest: row.digest,
+    restart: row.restart === 1,
   }
 }
 
@@ -70,6 +73,8 @@ export function taskToRow(run: string, task: Task): NewTaskRow {
     error_code: task.error?.code ?? null,
     error: task.error === null ? null : JSON.stringify(task.error),
     reason: task.reason,
+    digest: task.digest,
+    restart: task.restart ? 1 : null,
   }
 }
 

@@ -31,6 +31,8 @@ export type RunsTable = {
   requested_at: Date
   started_at: Date | null
   finished_at: Date | null
+  /** JSON of `Redo`. */
+  redo: string | null
 }
 
 export type TasksTable = {
@@ -63,6 +65,10 @@ export type TasksTable = {
   error: string | null
   /** Why it was skipped. */
   reason: string | null
+  /** Of the pipeline's text that it succeeded under. */
+  digest: string | null
+  /** 1: its table begins a new life with it. */
+  restart: number | null
 }
 
 export type AttemptsTable = {

@@ -105,6 +105,49 @@ export function createOpsStore(database: Database<OpsSchema>) {
       return ends
     },
 
+    /** All runs of a pipeline with their tasks, oldest window first. */
+    async history(pipeline: string): Promise<Run[]> {
+      const rows = await db
+        .selectFrom('runs')
+        .selectAll()
+        .where('pipeline', '=', pipeline)
+        .orderBy('window_start')
+        .execute()
+      const tasks = await db
+        .selectFrom('tasks')
+        .innerJoin('runs', 'runs.id', 'tasks.run')
+        .selectAll('tasks')
+        .where('runs.pipeline', '=', pipeline)
+        .execute()
+      const byRun = Map.groupBy(tasks, ({ run }) => run)
+      return rows.map((row) => runFromRows(row, byRun.get(row.id) ?? []))
+    },
+
+    /** Pipelines of which a run has one of these tasks, each with the text of its newest such run. */
+    async makersOf(tasks: readonly string[]): Promise<{ readonly name: string; readonly digest: string }[]> {
+      const rows = await db
+        .selectFrom('tasks')
+        .innerJoin('runs', 'runs.id', 'tasks.run')
+        .select(['runs.pipeline', 'runs.digest', 'runs.window_start'])
+        .where('tasks.task', 'in', [...tasks])
+        .orderBy('runs.window_start')
+        .execute()
+      return [...new Map(rows.map(({ pipeline, digest }) => [pipeline, { name: pipeline, digest }])).values()]
+    },
+
+    /** Which tasks of a pipeline's runs have succeeded at any time, each as `<run> <task>`. */
+    async everDone(pipeline: string): Promise<ReadonlySet<string>> {
+      const rows = await db
+        .selectFrom('attempts')
+        .innerJoin('runs', 'runs.id', 'attempts.run')
+        .select(['attempts.run', 'attempts.task'])
+        .distinct()
+        .where('runs.pipeline', '=', pipeline)
+        .where('attempts.outcome', '=', 'succeeded')
+        .execute()
+      return new Set(rows.map(({ run, task }) => `${run} ${task}`))
+    },
+
     /** The newest version that is known of tables of a pipeline, by name. */
     async known(pipeline: string, names: readonly string[]): Promise<ReadonlyMap<string, KnownVersion>> {
       const found = chunks(names, MAX_PARAMETERS / 2).map(async (some) => await readKnown(db, pipeline, some))
@@ -207,6 +250,7 @@ async function keep(db: Transaction<OpsSchema>, run: string, record: TryRecord):
 function runColumns(run: Run) {
   return {
     digest: run.digest,
+    redo: run.redo === null ? null : JSON.stringify(run.redo),
     state: run.state,
     after_run: run.after,
     requested_at: new Date(run.requestedAt),

@@ -117,6 +117,7 @@ function newRun(pipeline: string, digest: string, window: Window, now: Date): Ru
     requestedAt: now.toISOString(),
     startedAt: null,
     finishedAt: null,
+    redo: null,
     tasks: new Map(),
   }
 }

@@ -1,7 +1,7 @@
 import { reportError, type Log } from '@cinelake/core'
 import type { OpsStore } from './ops-store.ts'
 import type { RunDesk } from './run-desk.ts'
-import { isRunFinished, type Run } from './run-state.ts'
+import { isRedone, isRunFinished, type Run } from './run-state.ts'
 
 export type RunBeginning = {
   /** Lets a waiting run begin if nothing is in its way. Harmless at any time. */
@@ -11,7 +11,7 @@ export type RunBeginning = {
 }
 
 export function createRunBeginning(deps: {
-  readonly store: Pick<OpsStore, 'load' | 'stateOf' | 'since' | 'unfinished'>
+  readonly store: Pick<OpsStore, 'load' | 'since' | 'unfinished'>
   readonly desk: RunDesk
   readonly log: Log
 }): RunBeginning {
@@ -21,8 +21,12 @@ export function createRunBeginning(deps: {
     const run = (await store.load(runId))?.run
     if (run?.state !== 'waiting') return
     if (run.after !== null) {
-      const state = await store.stateOf(run.after)
-      if (state !== undefined && !isRunFinished({ state })) return
+      const before = (await store.load(run.after))?.run
+      if (before !== undefined && !isRunFinished(before)) return
+      if (before !== undefined && isHeldBy(run, before)) {
+        const reason = `needs ${before.id}, in which the same tasks were not done`
+        return void (await desk.submit(runId, [{ kind: 'cancel', reason }]))
+      }
     }
     const since = await store.since(run.pipeline, run.window.start, incrementalTasks(run))
     await desk.submit(runId, [{ kind: 'begin', since }])
@@ -43,6 +47,11 @@ export function createRunBeginning(deps: {
       }
     },
   }
+}
+
+/** A table that begins again with one window cannot go on with the next before that is done: it would lack what it holds. */
+function isHeldBy({ redo }: Run, before: Run): boolean {
+  return redo?.isOrdered === true && before.redo?.id === redo.id && !isRedone(before)
 }
 
 function incrementalTasks(run: Run): string[] {

@@ -8,13 +8,15 @@ import { isRunFinished, newTask, type Run, type Task } from './run-state.ts'
  * - `rest`: what succeeded stays done, unless what it landed is gone; everything else goes, with new tries. Under another text of the pipeline, a task
  *   that was tried before gets a new generation, since its writes may differ from those of the tries before.
  * - `again`: the whole window, into a new generation; discovered tables are discovered anew.
+ * - `redo`: the tasks that are named, into a new generation; the others keep their results, or the lack of them.
  */
 export function replan(run: Run, input: PlanInput, rules: PipelineRules, now: Date): Run {
   if (!isRunFinished(run) && run.tasks.size > 0) return run
 
-  const tasks = input.mode === 'again' ? allAgain(run, input, rules) : unfinishedAgain(run, input, rules)
+  const tasks = TASKS[input.mode](run, input, rules)
   return {
     ...run,
+    redo: input.mode === 'rest' ? run.redo : (input.redo ?? null),
     digest: input.digest,
     state: 'waiting',
     after: input.after,
@@ -36,15 +38,43 @@ export function withSince(run: Run, since: ReadonlyMap<string, string>): Run {
   return { ...run, tasks: new Map(tasks) }
 }
 
+const TASKS = { rest: unfinishedAgain, again: allAgain, redo: someAgain }
+
+/** A generation above any that was: tasks of one request have one, whatever theirs were. */
+function nextGeneration({ tasks }: Run): number {
+  return Math.max(0, ...[...tasks.values()].map((task) => task.generation)) + 1
+}
+
 function allAgain(run: Run, { planned }: PlanInput, { retry }: PipelineRules): Map<string, Task> {
-  // One generation for all, above any that was: a table may be discovered again that failed in a higher one.
-  const generation = Math.max(0, ...[...run.tasks.values()].map((task) => task.generation)) + 1
+  // One for all: a table may be discovered again that failed in a higher one.
+  const generation = nextGeneration(run)
   return new Map(
     planned.map((task, position) => {
       const fresh = newTask(task, position, generation, retry)
       return [task.name, { ...fresh, since: run.tasks.get(task.name)?.since ?? null }]
     }),
   )
+}
+
+function someAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string, Task> {
+  const generation = nextGeneration(run)
+  const chosen = new Set(input.redo?.tasks)
+  const tasks = new Map<string, Task>()
+  for (const planned of [...input.planned, ...discovered(run, input.planned, rules)]) {
+    const before = run.tasks.get(planned.name)
+    const position = tasks.size
+    if (chosen.has(planned.name)) {
+      const fresh = newTask(planned, position, before === undefined ? 1 : generation, rules.retry)
+      const restart = input.restart?.has(planned.name) === true
+      tasks.set(planned.name, { ...fresh, since: before?.since ?? null, restart })
+    } else if (before !== undefined) tasks.set(planned.name, keptUnder(run, { ...before, planned, position }))
+  }
+  return tasks
+}
+
+/** A result that is kept was made under the text that the run had, unless it says otherwise. */
+function keptUnder({ digest }: Run, task: Task): Task {
+  return task.state === 'succeeded' && task.digest === null ? { ...task, digest } : task
 }
 
 function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string, Task> {
@@ -58,7 +88,7 @@ function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<
         ? newTask(planned, 0, 1, rules.retry)
         : lost.has(planned.name)
           ? landAgain(before, planned, rules)
-          : goAgain(before, planned, otherText, rules)
+          : goAgain(keptUnder(run, before), planned, otherText, rules)
     const position = tasks.size
     tasks.set(planned.name, task.position === position ? task : { ...task, position })
   }
@@ -98,7 +128,8 @@ function landAgain(before: Task, planned: PlannedTask, { retry }: PipelineRules)
 
 function goAgain(before: Task, planned: PlannedTask, otherText: boolean, { retry }: PipelineRules): Task {
   if (before.state === 'succeeded') return otherText ? { ...before, planned } : before
-  const fresh = { ...newTask(planned, before.position, before.generation, retry), since: before.since }
+  const { since, restart } = before
+  const fresh = { ...newTask(planned, before.position, before.generation, retry), since, restart }
   if (otherText && before.attempt > 0) return { ...fresh, generation: before.generation + 1 }
   return { ...fresh, attempt: before.attempt, attemptLimit: before.attempt + retry.maxAttempts }
 }

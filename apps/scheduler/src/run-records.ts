@@ -20,6 +20,7 @@ export type TaskRecord = Pick<
   | 'output'
   | 'error'
   | 'reason'
+  | 'digest'
 > & {
   readonly name: string
   readonly kind: Task['planned']['work']['kind']
@@ -33,7 +34,7 @@ export type TaskRecord = Pick<
   readonly quality: readonly QualityResult[]
 }
 
-export type RunSummary = Omit<Run, 'tasks'> & {
+export type RunSummary = Omit<Run, 'tasks' | 'redo'> & {
   readonly durationMs: number | null
   /** Tasks by state; states without tasks are 0. */
   readonly taskCounts: Readonly<Record<TaskState, number>>
@@ -119,7 +120,7 @@ async function readRuns(
 
 type StateCount = { readonly state: TaskState; readonly count: number | string | bigint }
 
-function summaryOf({ tasks: _tasks, ...run }: Run, counts: readonly StateCount[]): RunSummary {
+function summaryOf({ tasks: _tasks, redo: _redo, ...run }: Run, counts: readonly StateCount[]): RunSummary {
   const taskCounts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>
   for (const { state, count } of counts) taskCounts[state] += Number(count)
   const { startedAt, finishedAt } = run
@@ -129,7 +130,7 @@ function summaryOf({ tasks: _tasks, ...run }: Run, counts: readonly StateCount[]
 
 function recordOf(task: Task): Omit<TaskRecord, 'rejects' | 'quality'> {
   const { planned, state, generation, attempt, since, worker, startedAt, finishedAt, durationMs } = task
-  const { balance, output, error, reason } = task
+  const { balance, output, error, reason, digest } = task
   return {
     name: planned.name,
     kind: planned.work.kind,
@@ -148,6 +149,7 @@ function recordOf(task: Task): Omit<TaskRecord, 'rejects' | 'quality'> {
     output,
     error,
     reason,
+    digest,
   }
 }
 

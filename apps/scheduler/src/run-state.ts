@@ -60,6 +60,24 @@ export type Task = {
   readonly error: ErrorReport | null
   /** Why it was skipped. */
   readonly reason: string | null
+  /** Digest of the pipeline's text that it succeeded under; null before that, and in a history that did not note it: then the run's. */
+  readonly digest: string | null
+  /** Whether its table begins a new life with it. Kept until it succeeds, by whichever request. */
+  readonly restart: boolean
+}
+
+/** The request by which tasks of several windows are done again together. */
+export type Redo = {
+  /** The same in all windows of one request. */
+  readonly id: string
+  /** The same for the same request under the same text, asked at any time. */
+  readonly of: string
+  /** Label of its first window. */
+  readonly first: string
+  /** Whether each window has to be complete before the next one begins. */
+  readonly isOrdered: boolean
+  /** Names of the tasks that go again in this window. */
+  readonly tasks: readonly string[]
 }
 
 export type Run = {
@@ -73,6 +91,8 @@ export type Run = {
   readonly requestedAt: string
   readonly startedAt: string | null
   readonly finishedAt: string | null
+  /** By which the last tasks went again; null for a window that was asked for as a whole. */
+  readonly redo: Redo | null
   /** In order of position. */
   readonly tasks: ReadonlyMap<string, Task>
 }
@@ -102,6 +122,11 @@ export function mapTasks(run: Run, change: (task: Task) => Task): Run {
   return [...tasks].some(([name, task]) => run.tasks.get(name) !== task) ? { ...run, tasks } : run
 }
 
+/** Whether all that a request to do tasks again asked for in a window is done. */
+export function isRedone({ redo, tasks }: Pick<Run, 'redo' | 'tasks'>): boolean {
+  return redo === null || redo.tasks.every((name) => tasks.get(name)?.state === 'succeeded')
+}
+
 /** A task that nothing has happened to yet. */
 export function newTask(planned: PlannedTask, position: number, generation: number, retry: RetryPolicy): Task {
   return {
@@ -122,5 +147,7 @@ export function newTask(planned: PlannedTask, position: number, generation: numb
     output: null,
     error: null,
     reason: null,
+    digest: null,
+    restart: false,
   }
 }

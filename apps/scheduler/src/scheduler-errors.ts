@@ -24,6 +24,15 @@ export class RunUnderWayError extends TerminalError {
   }
 }
 
+/** Tasks cannot be done again as it was asked for. */
+export class RedoRefusedError extends TerminalError {
+  readonly code = 'REDO_REFUSED'
+
+  constructor(pipeline: string, problems: readonly string[]) {
+    super(`tasks cannot be done again so [pipeline=${pipeline}]: ${problems.join('; ')}`, { pipeline })
+  }
+}
+
 /** A pipeline that the scheduler was not given. */
 export class PipelineUnknownError extends TerminalError {
   readonly code = 'PIPELINE_UNKNOWN'

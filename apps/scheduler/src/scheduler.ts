@@ -22,6 +22,8 @@ import {
   type Requested,
   type RequestOptions,
 } from './request-run.ts'
+import type { RedoAsked, RedoPlan } from './redo-plan.ts'
+import { describeRedo, pipelinesWith, requestRedo, type RedoOptions } from './request-redo.ts'
 import { createRunBeginning } from './run-beginning.ts'
 import { createRunDesk } from './run-desk.ts'
 import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
@@ -67,6 +69,24 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins {
   requestRuns(pipeline: CheckedPipeline, windows: readonly Window[], options?: BackfillOptions): Promise<Requested[]>
   /** Puts a pipeline's text where workers find it, should it be gone: for runs under it that go on. */
   keepText(pipeline: CheckedPipeline): Promise<void>
+  /**
+   * What doing tasks of windows again would mean: which, and why. Changes nothing.
+   * @param windows undefined for all that were run; for a rebuild only
+   */
+  planRedo(pipeline: CheckedPipeline, asked: RedoAsked, windows?: readonly Window[]): Promise<RedoPlan>
+  /** The pipelines that make a table, each under the text of its newest run. */
+  pipelinesWith(table: string): Promise<CheckedPipeline[]>
+  /**
+   * Has tasks of windows that were run done again from what has landed, oldest window first; asked again before that is
+   * complete, it goes on.
+   * @throws {RedoRefusedError} terminal @throws {RunUnderWayError} terminal
+   */
+  requestRedo(
+    pipeline: CheckedPipeline,
+    asked: RedoAsked,
+    windows?: readonly Window[],
+    options?: RedoOptions,
+  ): Promise<Requested[]>
   /**
    * Goes on with what a process that is gone left unfinished: every command under way is sent again. For the start of a
    * process whose bus forgot what it was given; where the bus remembers, the sweep does what is needed.
@@ -115,6 +135,9 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
   return {
     requestRun: (pipeline, window, options) => requestRun(parts.request, pipeline, window, options),
     requestRuns: (pipeline, windows, options) => requestRuns(parts.request, pipeline, windows, options),
+    planRedo: (pipeline, asked, windows) => describeRedo(parts.request, pipeline, asked, windows),
+    pipelinesWith: (table) => pipelinesWith(parts.request, table),
+    requestRedo: (pipeline, asked, windows, options) => requestRedo(parts.request, pipeline, asked, windows, options),
     keepText: async (pipeline) => void (await storePipeline(deps.lake, pipeline)),
     async resume() {
       const ids: string[] = []

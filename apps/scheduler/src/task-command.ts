@@ -41,7 +41,14 @@ export function commandFor(run: Run, task: Task, id: string, expected?: KnownVer
         since: task.since,
       }
     case 'refine':
-      return { kind: 'refine', ...header, dataset: work.dataset, manifest: manifestOf(run, task), ...known }
+      return {
+        kind: 'refine',
+        ...header,
+        dataset: work.dataset,
+        manifest: manifestOf(run, task),
+        ...known,
+        ...restartOf(task),
+      }
     case 'build':
       return {
         kind: 'build',
@@ -49,6 +56,7 @@ export function commandFor(run: Run, task: Task, id: string, expected?: KnownVer
         model: work.model,
         inputs: work.inputs.map((table) => versionOf(run, task, table)),
         ...known,
+        ...restartOf(task),
       }
     default: {
       const { table, version, id: tableId } = versionOf(run, task, work.table)
@@ -56,6 +64,8 @@ export function commandFor(run: Run, task: Task, id: string, expected?: KnownVer
     }
   }
 }
+
+const restartOf = ({ restart }: Task) => (restart ? { restart } : {})
 
 function manifestOf(run: Run, task: Task): string {
   for (const output of outputsFor(run, task)) if (output.kind === 'landed') return output.manifest

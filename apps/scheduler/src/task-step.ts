@@ -88,6 +88,7 @@ function succeeded(run: Run, task: Task, input: SucceededInput, world: World, re
     balance: input.balance,
     output: input.output,
     error: null,
+    digest: run.digest,
   }
   const { attempt, quality, rejects } = input
   records.push({

@@ -59,6 +59,7 @@ export function newRun(): Run {
     requestedAt: NOON.toISOString(),
     startedAt: null,
     finishedAt: null,
+    redo: null,
     tasks: new Map(),
   }
 }

@@ -194,6 +194,33 @@ describe('text with NUL, which no database takes,', () => {
   })
 })
 
+describe('a table that begins again', () => {
+  test.each(['table', 'partitions', 'merge', 'history'] as const)(
+    '%s: has the result of the window alone, of the inputs that it pins, and goes on from there',
+    async (materialization) => {
+      const partitionBy = materialization === 'partitions' ? ['id'] : []
+      await using place = await given(aModel({ materialization, partitionBy, usesWindow: true }))
+      const first = await place.command({ day: 1, orders: orders([1, 10], [2, 20]) })
+      await place.build(first)
+      await place.run({ day: 2, orders: orders([3, 30]) })
+
+      const again = { ...first, generation: 2, restart: true }
+      expect((await place.build(again)).output).toMatchObject({ outcome: 'committed', version: 2 })
+      expect(await place.sales()).toEqual(['1 10', '2 20'])
+      await place.run({ day: 2, orders: orders([2, 25]), generation: 2 })
+      expect((await place.build(again)).output).toMatchObject({ outcome: 'already-committed', version: 2 })
+
+      const after = {
+        table: ['2 25'],
+        partitions: ['1 10', '2 25'],
+        merge: ['1 10', '2 25'],
+        history: ['1 10', '2 20', '2 25'],
+      }
+      expect(await place.sales()).toEqual(after[materialization])
+    },
+  )
+})
+
 describe('once in effect', () => {
   test.each(['table', 'partitions', 'merge', 'history'] as const)(
     '%s: a command that is delivered again commits nothing and tells the same',

@@ -3,7 +3,7 @@ import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { pinnedIdsOf, PINNED_IDS_PROPERTY, pinsOf, PINS_PROPERTY } from './newest-inputs.ts'
-import { txnOf } from './target-table.ts'
+import { isCommitted, txnOf } from './target-table.ts'
 
 /** Table property: what the latest build was made of. The same again need not be built again. */
 const INPUTS_PROPERTY = 'cinelake.inputs'
@@ -45,12 +45,6 @@ export function planBuild(command: Build, model: CheckedModel, snapshot: DeltaSn
       [PINNED_IDS_PROPERTY]: pinnedIdsOf(command),
     },
   }
-}
-
-/** Whether the command's commit is in the table. */
-export function isCommitted(command: Build, { txns }: Pick<DeltaSnapshot, 'txns'>): boolean {
-  const { appId, version } = txnOf(command)
-  return (txns.get(appId) ?? 0) >= version
 }
 
 function wasMadeOf({ configuration }: DeltaSnapshot, command: Build, model: CheckedModel): boolean {

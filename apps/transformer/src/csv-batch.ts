@@ -31,7 +31,12 @@ export type CsvBatch = {
   readonly csv: ReadableCsv
   /** Of the files, in order. */
   readonly names: readonly string[]
+  /** @param ordinal of a record of the batch, from 0 */
+  readonly placeOf: (ordinal: number) => RowPlace
 }
+
+/** Where a row is: its file as received, and which of the file's records it is, from 1. */
+export type RowPlace = { readonly file: string; readonly row: number }
 
 /**
  * Puts small files together, those that are written alike and have the same columns: the engine reads some megabytes at
@@ -142,7 +147,11 @@ class OpenBatch implements AsyncDisposable {
       index: this.#writer.index,
       nameAt: (ordinal) => this.#names[lastAtMost(this.#starts, ordinal)] ?? this.#first.name,
     }
-    return { csv, names: this.#names }
+    const placeOf = (ordinal: number): RowPlace => {
+      const number = lastAtMost(this.#starts, ordinal)
+      return { file: csv.nameAt?.(ordinal) ?? csv.name, row: ordinal - (this.#starts[number] ?? 0) + 1 }
+    }
+    return { csv, names: this.#names, placeOf }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -595,3 +595,130 @@ test('whatever lands, every record is accounted for, and the rejects hold their 
     { numRuns: 25 },
   )
 })
+
+describe('a key that is appended once more', () => {
+  const events = aDataset({
+    columns: [id, aColumn('kind')],
+    contract: { primaryKey: ['id'] },
+    mode: 'append',
+    name: 'events',
+    sourceDataset: 'events',
+  })
+  const failure = async (work: Promise<unknown>) =>
+    await work.then(
+      () => undefined,
+      (error: unknown) => error as { readonly code: string; readonly message: string },
+    )
+
+  test('fails the task before anything is committed, with an example, both windows and files, and the way back', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(events, { day: 7, files: { 'events_07.csv': 'id,kind\n1,a\n2,b\n' } })
+    const failed = await failure(
+      refinery.refineFiles(events, { day: 8, files: { 'events_08.csv': 'id,kind\n3,c\n2,b\n1,a\n' } }),
+    )
+
+    expect(failed).toMatchObject({ code: 'REFINE_KEY_REPEATED' })
+    expect(failed?.message).toMatch(
+      /count=2 file=events_08\.csv row=3\]: .* got id=1 in events_08\.csv and before in window 2026-03-07 \(events_07\.csv\)/,
+    )
+    expect(failed?.message).toContain('cinelake run DIR --window 2026-03-08 --select shop/events+')
+    expect(await valuesOf(refinery, 'events')).toHaveLength(2)
+  })
+
+  test('is fine once the window landed again without it, and so are the windows after it', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(events, { day: 7, files: { 'a.csv': 'id,kind\n1,a\n' } })
+    await failure(refinery.refineFiles(events, { day: 8, files: { 'a.csv': 'id,kind\n1,a\n' } }))
+    await refinery.refineFiles(events, { day: 9, files: { 'a.csv': 'id,kind\n9,z\n' } })
+    await refinery.refineFiles(events, { day: 8, generation: 2, files: { 'a.csv': 'id,kind\n8,y\n' } })
+
+    expect((await valuesOf(refinery, 'events')).map((row) => row['id'])).toEqual([1, 8, 9])
+  })
+
+  test('of a window that lands again is no other row', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(events, { day: 7, files: { 'a.csv': 'id,kind\n1,a\n' } })
+    await refinery.refineFiles(events, { day: 7, generation: 2, files: { 'a.csv': 'id,kind\n1,b\n2,c\n' } })
+
+    expect(await valuesOf(refinery, 'events')).toEqual([
+      { id: 1, kind: 'b' },
+      { id: 2, kind: 'c' },
+    ])
+  })
+
+  test('that is personal data is not told: file and row are', async () => {
+    await using refinery = await aRefinery()
+    const people = {
+      ...events,
+      contract: {
+        ...events.contract,
+        primaryKey: ['email'],
+        columns: [aColumn('email', { required: true, personal: { allowedIn: ['refined'] } })],
+      },
+    }
+    await refinery.refineFiles(people, { day: 1, files: { 'a.csv': 'email\nann@example.org\n' } })
+    const failed = await failure(
+      refinery.refineFiles(people, { day: 2, files: { 'b.csv': 'email\nbob@example.org\nann@example.org\n' } }),
+    )
+
+    expect(failed?.message).toMatch(/file=b\.csv row=2\]/)
+    expect(failed?.message).not.toContain('ann@')
+  })
+
+  test('that another window commits meanwhile is seen: the commit is based on what was looked at', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(events, { day: 1, files: { 'a.csv': 'id,kind\n1,a\n' } })
+    const commands = await Promise.all(
+      [2, 3].map((day) => refinery.land(events, { day, files: { 'a.csv': 'id,kind\n5,a\n' } })),
+    )
+    const outcomes = await Promise.allSettled(commands.map((command) => refinery.refine(command)))
+
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect((await valuesOf(refinery, 'events')).map((row) => row['id'])).toEqual([1, 5])
+  })
+})
+
+describe('a table that begins again', () => {
+  test.each(['merge', 'append', 'snapshot'] as const)(
+    '%s: has the rows of the window alone, under the new text',
+    async (mode) => {
+      await using refinery = await aRefinery()
+      const before = aDataset({ columns: [id, score], contract: { primaryKey: ['id'] }, mode })
+      await refinery.refineFiles(before, { day: 1, files: { 'a.csv': 'id,score\n1,8.7\n' } })
+      await refinery.refineFiles(before, { day: 2, files: { 'a.csv': 'id,score\n2,1.0\n' } })
+      const after = { ...before, contract: { ...before.contract, columns: [id, aColumn('score')] } }
+      const command = await refinery.land(after, { day: 1, generation: 2, files: { 'a.csv': 'id,score\n1,8.7\n' } })
+
+      const outcome = await refinery.refine({ ...command, restart: true })
+      await refinery.refineFiles(after, { day: 2, generation: 2, files: { 'a.csv': 'id,score\n2,1.0\n' } })
+      const repeated = await refinery.refine({ ...command, restart: true })
+
+      expect(outcome.output).toMatchObject({ outcome: 'committed', version: 2 })
+      expect(repeated.output).toMatchObject({ outcome: 'already-committed', version: 2 })
+      const rows =
+        mode === 'snapshot'
+          ? [{ id: 2, score: '1.0' }]
+          : [
+              { id: 1, score: '8.7' },
+              { id: 2, score: '1.0' },
+            ]
+      expect(await valuesOf(refinery)).toEqual(rows)
+    },
+  )
+
+  test('need not be readable, nor its rejects', async () => {
+    await using refinery = await aRefinery()
+    const merged = { ...scores, mode: 'merge' as const }
+    const landing = { day: 1, files: { 'a.csv': 'id,score\n1,8.7\nx,1\n' } }
+    await refinery.refineFiles(merged, landing)
+    for (const table of ['refined/orders', 'refined/_rejects/orders']) {
+      await refinery.lake.put(`${table}/_delta_log/00000000000000000000.json`, '{"add":{')
+    }
+    const command = await refinery.land(merged, { ...landing, generation: 2 })
+
+    await refinery.refine({ ...command, restart: true })
+
+    expect(await valuesOf(refinery)).toEqual([{ id: 1, score: '8.7' }])
+    expect(await refinery.rowsOf('_rejects/orders')).toHaveLength(1)
+  })
+})

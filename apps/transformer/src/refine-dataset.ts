@@ -11,12 +11,13 @@ import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
 import { LandingLostError } from './refine-errors.ts'
-import { isCommitted, planRefine } from './refine-plan.ts'
+import { planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
+import { checkKeysAreNew } from './refine-repeated-keys.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
 import { warnOfTakenTable } from './taken-table.ts'
-import { readTarget, tableOutput, untouched } from './target-table.ts'
+import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { DEFAULT_LIMITS, type UnpackLimits } from './unpack-settings.ts'
 import { writeRejects } from './write-rejects.ts'
 
@@ -70,6 +71,10 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const files = await stageFiles(manifest, dataset, deps)
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps)
+    if (snapshot === undefined || !isCommitted(command, snapshot)) {
+      const work = { command, pipeline, dataset, manifest, files, rows }
+      await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
+    }
     await writeRejects({ table: dataset.name, query: REJECTS_QUERY, rowCount: checks.balance.rejected }, command, {
       lake,
       clock,

@@ -1,6 +1,7 @@
 import type { WithQuality } from '@cinelake/bus'
 import type { QualityResult } from '@cinelake/contracts'
 import { TerminalError } from '@cinelake/core'
+import type { CheckedDataset } from '@cinelake/pipeline'
 
 /** Bytes that are no text, or a file that is not what was landed. */
 export class FileUnreadableError extends TerminalError {
@@ -92,6 +93,33 @@ export class RecordsLostError extends TerminalError {
   }
 }
 
+/** Rows of a window that are to be appended have keys that another window has brought already. */
+export class KeyRepeatedError extends TerminalError {
+  readonly code = 'REFINE_KEY_REPEATED'
+  constructor(repeated: {
+    readonly dataset: Pick<CheckedDataset, 'name' | 'source' | 'sourceDataset' | 'contract'>
+    readonly keyCount: number
+    readonly window: string
+    /** Absent where the key is personal data. */
+    readonly key?: string
+    readonly file: string
+    readonly row: number
+    readonly before: { readonly window: string; readonly files: readonly string[] }
+  }) {
+    const { dataset, keyCount, window, key, file, row, before } = repeated
+    const columns = dataset.contract.primaryKey.join(', ')
+    const shown = before.files.slice(0, 3)
+    const from = shown.length === 0 ? '' : ` (${shown.join(', ')}${before.files.length > shown.length ? ', …' : ''})`
+    super(
+      `rows to append have keys that are there already [dataset=${dataset.name} key=${columns} count=${keyCount} file=${file} row=${row}]: ` +
+        `expected each key once with \`mode: append\`, got ${key ?? 'one'} in ${file} and before in window ${before.window}${from}; ` +
+        `nothing was committed: correct the file and run \`cinelake run DIR --window ${window} --select ${dataset.source}/${dataset.sourceDataset}+\`, ` +
+        'or use `mode: merge` if rows come again',
+      { dataset: dataset.name, keyCount, window, file, row, before: before.window },
+    )
+  }
+}
+
 /** What lands a window once more: a run that is asked for again redoes an ingest whose landing a task found to be gone. */
 function landingAgain(window: string): string {
   return `run the window again, which lands it again from its source: \`cinelake run DIR --window ${window}\` (DIR is the folder of the pipeline)`
@@ -124,9 +152,10 @@ export class LandingDamagedError extends TerminalError {
 /** A command that its pipeline or its manifest does not bear out. */
 export class RefineInputError extends TerminalError {
   readonly code = 'REFINE_INPUT_INVALID'
-  constructor(dataset: string, path: string, expected: string, actual: string) {
+  constructor(dataset: string, path: string, expected: string, actual: string, window: string) {
     super(
-      `refine cannot start [dataset=${dataset} path=${path}]: expected ${expected}, got ${actual}; run the ingest task again`,
+      `refine cannot start [dataset=${dataset} path=${path}]: expected ${expected}, got ${actual}; ` +
+        `land it again: \`cinelake run DIR --window ${window} --select +${dataset}+\``,
       { dataset, path },
     )
   }
@@ -137,7 +166,7 @@ export class ChangesLateError extends TerminalError {
   readonly code = 'REFINE_CHANGES_LATE'
   constructor(table: string, window: string) {
     super(
-      `changes come too late [table=${table} window=${window}]: expected those of each window before those of the next, got the table with a later window; run the latest window again from its ingest, which copies the whole table`,
+      `changes come too late [table=${table} window=${window}]: expected those of each window before those of the next, got the table with a later window; \`cinelake rebuild DIR ${table}\` applies all windows in order`,
       { table, window },
     )
   }

@@ -41,6 +41,14 @@ const aTable = (fields: Partial<DeltaSnapshot> = {}): DeltaSnapshot => ({
   configuration: {},
   ...fields,
 })
+const rowsOf = (day: number) => ({
+  path: `${day}.parquet`,
+  partitionValues: {},
+  sizeBytes: 1,
+  rowCount: 1,
+  min: { _window: dayWindow(day).start },
+  max: { _window: dayWindow(day).start },
+})
 const landedBy = (manifest: Manifest, of = dataset) => {
   const plan = planRefine(aCommand(), of, manifest, undefined)
   return plan.action === 'refine' ? (plan.configuration[LANDED_PROPERTY] ?? '') : ''
@@ -132,11 +140,17 @@ describe('a command that comes again', () => {
 
   test('of a later generation takes the place of what the earlier one appended', () => {
     const append = { ...dataset, mode: 'append' as const }
-    expect(planRefine(aCommand(2, 2), append, aManifest(), aTable({ txns }))).toMatchObject({
+    expect(planRefine(aCommand(2, 2), append, aManifest(), aTable({ txns, files: [rowsOf(2)] }))).toMatchObject({
       commit: 'replace',
       basedOn: 7,
     })
     expect(planRefine(aCommand(2, 1), append, aManifest(), aTable({ txns }))).toMatchObject({ commit: 'append' })
+  })
+
+  test('of a later generation appends to a table that began again since, which has no rows of the window', () => {
+    const append = { ...dataset, mode: 'append' as const }
+    const table = aTable({ txns, files: [rowsOf(1), rowsOf(3)] })
+    expect(planRefine(aCommand(2, 2), append, aManifest(), table)).toMatchObject({ commit: 'append', basedOn: 7 })
   })
 
   test('of a later generation appends only if the earlier one, perhaps still at work, has not done so meanwhile', () => {

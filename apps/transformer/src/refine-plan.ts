@@ -3,8 +3,9 @@ import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { hasDeletions } from './refine-deletions.ts'
+import { takesEachKeyOnce } from './refine-repeated-keys.ts'
 import { ChangesLateError } from './refine-errors.ts'
-import { txnOf } from './target-table.ts'
+import { isCommitted, txnOf } from './target-table.ts'
 
 /** Table property: start of the latest window that the table holds. */
 export const WINDOW_PROPERTY = 'cinelake.window'
@@ -57,32 +58,49 @@ export function planRefine(
   const latest = table?.configuration[WINDOW_PROPERTY]
   const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
   // Into a table that is not there everything goes the same way; without rows it is made empty, so that models can read it.
-  const commit =
-    table === undefined || isWholeTable(manifest)
-      ? 'overwrite'
-      : howToCommit(dataset, committed !== undefined && !isRepeat)
+  const commit = howToCommit(command, dataset, manifest, {
+    table,
+    hasEarlierGeneration: committed !== undefined && !isRepeat,
+  })
   return {
     action: 'refine',
     commit,
     txn,
-    ...(isOrderFree(commit, txn) ? {} : { basedOn: table?.version ?? -1 }),
+    ...(isOrderFree(commit, dataset, txn) ? {} : { basedOn: table?.version ?? -1 }),
     configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
   }
 }
 
-/** Whether the command's commit is in the table. */
-export function isCommitted({ run, task, generation }: Refine, { txns }: Pick<DeltaSnapshot, 'txns'>): boolean {
-  return (txns.get(`${run}/${task}`) ?? -Infinity) >= generation
+/**
+ * An append of a later generation is decided on the earlier one not being there, which a hung worker may change, and one
+ * of keys on none of them being there.
+ */
+function isOrderFree(commit: RefineCommit, dataset: CheckedDataset, { version }: DeltaTxn): boolean {
+  if (commit === 'append') return version === 1 && !takesEachKeyOnce(dataset)
+  return commit === 'merge'
 }
 
-/** An append of a later generation is decided on the earlier one not being there, which a hung worker may change. */
-function isOrderFree(commit: RefineCommit, { version }: DeltaTxn): boolean {
-  return commit === 'merge' || (commit === 'append' && version === 1)
+function howToCommit(
+  { window }: Refine,
+  dataset: CheckedDataset,
+  manifest: Manifest,
+  {
+    table,
+    hasEarlierGeneration,
+  }: { readonly table: DeltaSnapshot | undefined; readonly hasEarlierGeneration: boolean },
+): RefineCommit {
+  if (table === undefined || isWholeTable(manifest) || dataset.mode === 'snapshot') return 'overwrite'
+  if (dataset.mode === 'merge') return 'merge'
+  return hasEarlierGeneration && mayHaveRowsOf(table, window.start) ? 'replace' : 'append'
 }
 
-function howToCommit({ mode }: CheckedDataset, hasEarlierGeneration: boolean): RefineCommit {
-  if (mode === 'append') return hasEarlierGeneration ? 'replace' : 'append'
-  return mode === 'snapshot' ? 'overwrite' : 'merge'
+/** Whether an earlier generation of a window may have appended rows. By statistics: a new life of a table has none of before. */
+function mayHaveRowsOf({ files }: DeltaSnapshot, start: string): boolean {
+  const at = Date.parse(start)
+  return files.some(({ rowCount, min, max }) => {
+    const [first, last] = [Date.parse(String(min['_window'])), Date.parse(String(max['_window']))]
+    return rowCount > 0 && !(first > at) && !(last < at)
+  })
 }
 
 /** Where changes could not be told the whole table landed: what is not in it is gone. */

@@ -8,7 +8,7 @@ import { CancelledError, type Window } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
 import { LakeObjectMissingError, type Lake, type LocalFiles } from '@cinelake/lake'
 import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
-import { CsvBatches, SMALL_BYTES, type CsvBatch } from './csv-batch.ts'
+import { CsvBatches, SMALL_BYTES, type CsvBatch, type RowPlace } from './csv-batch.ts'
 import { landedParquet } from './landed-parquet.ts'
 import { readWhole, type CsvSource, type ReadableCsv } from './csv-readable.ts'
 import { hasDeletions, REMAINING, stageDeletions } from './refine-deletions.ts'
@@ -49,6 +49,13 @@ export type StagedFile = {
   readonly unknown: readonly string[]
   /** Columns of the contract that the file does not have. */
   readonly missing: readonly string[]
+  /** @param ordinal of a row, from 0 */
+  readonly placeOf: (ordinal: number) => RowPlace
+}
+
+/** The places of the rows of one file. */
+function inFile(file: string): StagedFile['placeOf'] {
+  return (ordinal) => ({ file, row: ordinal + 1 })
 }
 
 /**
@@ -156,13 +163,13 @@ function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): File
   return delimiter === undefined ? reading : { ...reading, delimiter }
 }
 
-async function stageBatch({ csv, names }: CsvBatch, place: Place): Promise<StagedFile> {
+async function stageBatch({ csv, names, placeOf }: CsvBatch, place: Place): Promise<StagedFile> {
   const { dataset, deps, path } = place
   const { rowCount, rejectedCount } = await stage(csvSource(csv, dataset), place)
   if (rowCount !== csv.recordCount) throw new RecordsLostError(csv.name, csv.recordCount, rowCount)
   if (rejectedCount > 0) await keepCsvRejects(csv, path, deps)
   await rm(csv.file, { force: true })
-  return { names, path, rowCount, rejectedCount, unknown: csv.unknown, missing: missingOf(csv, dataset) }
+  return { names, placeOf, path, rowCount, rejectedCount, unknown: csv.unknown, missing: missingOf(csv, dataset) }
 }
 
 function missingOf({ places }: Pick<ReadableCsv, 'places'>, { contract }: CheckedDataset): string[] {
@@ -188,6 +195,7 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
   await rm(copyTo, { force: true })
   return {
     names: [unpacked.name],
+    placeOf: inFile(unpacked.name),
     path: place.path,
     rowCount: csv.recordCount,
     rejectedCount,
@@ -223,6 +231,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
     .map(({ name }) => name)
   return {
     names: [file.name],
+    placeOf: inFile(file.name),
     path: place.path,
     ...found,
     ...(deleted && { deleted }),

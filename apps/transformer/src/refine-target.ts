@@ -38,6 +38,7 @@ export function targetOf(pipeline: CheckedPipeline, name: string, manifest: Mani
       path,
       `a dataset of the pipeline or a landed table`,
       `manifest of ${manifest.source}/${manifest.dataset} without columns`,
+      manifest.window.label,
     )
   }
   const names = plainNames(manifest.columns.map((column) => column.name))

@@ -45,6 +45,12 @@ export function txnOf({ run, task, generation }: Refine | Build): DeltaTxn {
   return { appId: `${run}/${task}`, version: generation }
 }
 
+/** Whether the command's commit is in the table. */
+export function isCommitted(command: Refine | Build, { txns }: Pick<DeltaSnapshot, 'txns'>): boolean {
+  const { appId, version } = txnOf(command)
+  return (txns.get(appId) ?? 0) >= version
+}
+
 /** A log that is damaged is what a restart is there for. */
 function undefinedWhenDamaged(error: unknown): undefined {
   if (error instanceof DeltaCorruptError) return undefined

@@ -187,12 +187,17 @@ export interface DeltaTable {
     readonly id?: string | undefined
     readonly signal?: AbortSignal
   }): Promise<DeltaSnapshot | undefined>
-  /** As `snapshot`. @param keep leaves out files that cannot matter, by partition values and statistics */
+  /**
+   * As `snapshot`.
+   * @param options.keep leaves out files that cannot matter, by partition values and statistics
+   * @param options.matching leaves out files that, by the same, hold none of the keys of a relation with the columns `key`
+   */
   view(
     session: ParquetSql,
     options?: {
       readonly version?: number
       readonly id?: string | undefined
+      readonly matching?: { readonly relation: string; readonly key: readonly string[] }
       readonly keep?: (file: DeltaFile) => boolean
       readonly signal?: AbortSignal
     },

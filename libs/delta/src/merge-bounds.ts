@@ -1,4 +1,5 @@
 import type { AddFile } from './actions.ts'
+import type { ParquetSql } from './delta-table.ts'
 import { identifier } from './sql.ts'
 import { statisticsOf } from './statistics.ts'
 import type { DeltaField } from './types.ts'
@@ -14,7 +15,7 @@ export type KeyBounds = {
 }
 
 /** Numbers for numbers and instants (milliseconds), bytes for text and dates. */
-export type Comparable = number | Buffer
+type Comparable = number | Buffer
 
 /** More values of a partition column than this are not looked up one by one. */
 const MAX_LISTED_VALUES = 10_000
@@ -26,7 +27,7 @@ function boundText(field: DeltaField, bound: string): string {
 }
 
 /** SQL: one row with `nulls_N`, `min_N` and `max_N` of the Nth column. */
-export function boundsQuery(source: string, fields: readonly DeltaField[]): string {
+function boundsQuery(source: string, fields: readonly DeltaField[]): string {
   const columns = fields.flatMap((field, index) => {
     const column = identifier(field.name)
     return [
@@ -39,12 +40,12 @@ export function boundsQuery(source: string, fields: readonly DeltaField[]): stri
 }
 
 /** SQL: the distinct values of a partition column, as its folders name them. */
-export function valuesQuery(source: string, name: string): string {
+function valuesQuery(source: string, name: string): string {
   return `SELECT DISTINCT ${identifier(name)}::VARCHAR AS value FROM ${source} LIMIT ${MAX_LISTED_VALUES + 1}`
 }
 
 /** @returns undefined where there are too many to list */
-export function listedValues(rows: readonly { readonly value: string | null }[]): ReadonlySet<string> | undefined {
+function listedValues(rows: readonly { readonly value: string | null }[]): ReadonlySet<string> | undefined {
   return rows.length > MAX_LISTED_VALUES ? undefined : new Set(rows.flatMap(({ value }) => value ?? []))
 }
 
@@ -52,15 +53,38 @@ export function listedValues(rows: readonly { readonly value: string | null }[])
  * Rounding to a double keeps the order of numbers, so what does not overlap after it did not before.
  * @param value as `boundsQuery` or as a file's statistics give it
  */
-export function comparable(
-  field: DeltaField,
-  value: string | number | boolean | null | undefined,
-): Comparable | undefined {
+function comparable(field: DeltaField, value: string | number | boolean | null | undefined): Comparable | undefined {
   if (value === null || value === undefined || typeof field.type !== 'string') return undefined
   if (field.type === 'string' || field.type === 'date') return Buffer.from(String(value))
   const isInstant = field.type === 'timestamp' && typeof value === 'string' && value.includes('T')
   const number = isInstant ? Math.floor(Date.parse(value)) : Number(value)
   return Number.isFinite(number) ? number : undefined
+}
+
+type Keys = {
+  /** Something that SQL can read the keys from. */
+  readonly relation: string
+  readonly key: readonly DeltaField[]
+  readonly partitionBy: readonly string[]
+}
+
+/** The bounds of some keys, column by column. */
+export async function readBounds(
+  session: ParquetSql,
+  { relation, key, partitionBy }: Keys,
+  { signal }: { readonly signal?: AbortSignal },
+): Promise<KeyBounds[]> {
+  const options = signal === undefined ? {} : { signal }
+  const [row = {}] = await session.rows<Record<string, string | number | null>>(boundsQuery(relation, key), options)
+  const bounds: KeyBounds[] = []
+  for (const [index, field] of key.entries()) {
+    const values = partitionBy.includes(field.name)
+      ? listedValues(await session.rows<{ value: string | null }>(valuesQuery(relation, field.name), options))
+      : undefined
+    const [min, max] = [comparable(field, row[`min_${index}`]), comparable(field, row[`max_${index}`])]
+    bounds.push({ name: field.name, hasNull: Number(row[`nulls_${index}`] ?? 0) > 0, values, min, max })
+  }
+  return bounds
 }
 
 /** Whether a file may hold a row with one of the keys: what is not known may. */

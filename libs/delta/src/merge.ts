@@ -4,7 +4,7 @@ import type { DataFiles, TablePlace } from './data-files.ts'
 import type { MergeOptions, ParquetSql } from './delta-table.ts'
 import { DeltaMergeError, DeltaSchemaError } from './errors.ts'
 import type { LogState } from './log-state.ts'
-import { boundsQuery, comparable, listedValues, mayHold, valuesQuery, type KeyBounds } from './merge-bounds.ts'
+import { mayHold, readBounds, type KeyBounds } from './merge-bounds.ts'
 import { mergedRows, touchedFiles } from './merge-sql.ts'
 import { readableShape } from './protocol.ts'
 import { createRewriter, openReshaped } from './rewrite.ts'
@@ -134,7 +134,11 @@ export class Merge implements AsyncDisposable {
     if (!this.#isStaged) await this.#stage()
     const relation = `(SELECT ${columns.select} FROM ${this.#staged})`
     await this.#checkUnique(relation)
-    const source = { relation, key, bounds: await this.#bounds(relation, key, partitionBy) }
+    const source = {
+      relation,
+      key,
+      bounds: await readBounds(this.#session, { relation, key, partitionBy }, this.#options),
+    }
     this.#sources.set(columns.select, source)
     return source
   }
@@ -160,23 +164,6 @@ export class Merge implements AsyncDisposable {
     const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM ${relation} GROUP BY ${identifiers(key)} HAVING count(*) > 1)`
     const [row] = await this.#session.rows<{ n: number }>(sql, signalOf(this.#options))
     if (row !== undefined && row.n > 0) throw new DeltaMergeError(this.#place.path, key, row.n)
-  }
-
-  async #bounds(relation: string, key: readonly DeltaField[], partitionBy: readonly string[]): Promise<KeyBounds[]> {
-    const signal = signalOf(this.#options)
-    const [row = {}] = await this.#session.rows<Record<string, string | number | null>>(
-      boundsQuery(relation, key),
-      signal,
-    )
-    const bounds: KeyBounds[] = []
-    for (const [index, field] of key.entries()) {
-      const values = partitionBy.includes(field.name)
-        ? listedValues(await this.#session.rows<{ value: string | null }>(valuesQuery(relation, field.name), signal))
-        : undefined
-      const [min, max] = [comparable(field, row[`min_${index}`]), comparable(field, row[`max_${index}`])]
-      bounds.push({ name: field.name, hasNull: Number(row[`nulls_${index}`] ?? 0) > 0, values, min, max })
-    }
-    return bounds
   }
 }
 

@@ -5,12 +5,14 @@ import { commit, signalOf } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
 import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
 import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
+import type { AddFile } from './actions.ts'
 import { readHistory } from './history.ts'
 import { readLog } from './log-reader.ts'
 import type { LogState } from './log-state.ts'
 import { Merge } from './merge.ts'
 import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './overwrite.ts'
-import { readableShape } from './protocol.ts'
+import { mayHold, readBounds } from './merge-bounds.ts'
+import { readableShape, type TableShape } from './protocol.ts'
 import { fileOf, snapshotOf } from './snapshot.ts'
 import { stageRows, StagedRows } from './staged-rows.ts'
 import { vacuum } from './vacuum.ts'
@@ -39,7 +41,7 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
   return {
     path: place.path,
     snapshot: async (options = {}) => await readSnapshot(place, options),
-    view: async (session, options = {}) => await openView(place, options),
+    view: async (session, options = {}) => await openView(place, session, options),
     async append(session, query, options) {
       const rows = await described(session, query)
       return await commit(place, session, options, appendOperation(place, session, rows, options))
@@ -91,15 +93,29 @@ type ViewOptions = Parameters<DeltaTable['view']>[1] & {}
 
 async function openView(
   place: TablePlace,
-  { keep = () => true, ...options }: ViewOptions,
+  session: ParquetSql,
+  { keep = () => true, matching, ...options }: ViewOptions,
 ): Promise<DeltaView | undefined> {
   const state = await readLife(place, options)
   if (state === undefined) return undefined
   const shape = readableShape(place.path, state)
   const snapshot = snapshotOf(place.path, state, shape)
-  const files = [...state.files.values()].filter((add) => keep(fileOf(place.path, add, state.version)))
+  const matches = matching === undefined ? () => true : await matcherOf(session, shape, matching, signalOf(options))
+  const files = [...state.files.values()].filter((add) => matches(add) && keep(fileOf(place.path, add, state.version)))
   const opened = await openFiles(place, { state, shape, files }, signalOf(options))
   return { relation: opened.relation, snapshot, [Symbol.asyncDispose]: async () => await opened[Symbol.asyncDispose]() }
+}
+
+/** Which files may hold one of the keys. */
+async function matcherOf(
+  session: ParquetSql,
+  { fields, metaData }: TableShape,
+  { relation, key }: NonNullable<ViewOptions['matching']>,
+  options: { readonly signal?: AbortSignal },
+): Promise<(add: AddFile) => boolean> {
+  const known = key.flatMap((name) => fields.find((field) => field.name === name) ?? [])
+  const bounds = await readBounds(session, { relation, key: known, partitionBy: metaData.partitionColumns }, options)
+  return (add) => mayHold(add, known, bounds)
 }
 
 /** By the two versions' files, so that what came and went in between does not show. */

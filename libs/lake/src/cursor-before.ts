@@ -15,7 +15,16 @@ export async function cursorBefore(
 ): Promise<Manifest['cursor']> {
   if (since === null) return undefined
   const { label } = windowAt(schedule, new Date(Date.parse(since) - 1))
-  const first = manifestPath(pipeline.name, label, taskFileName(task), 1).replace(/\.json$/, '')
+  return (await newestManifest(lake, { pipeline: pipeline.name, label, task }, options))?.cursor
+}
+
+/** What an ingest task landed in a window, of its newest generation. Undefined where nothing did. */
+export async function newestManifest(
+  lake: Pick<Lake, 'list' | 'readText'>,
+  { pipeline, label, task }: { readonly pipeline: string; readonly label: string; readonly task: string },
+  options?: CallOptions,
+): Promise<Manifest | undefined> {
+  const first = manifestPath(pipeline, label, taskFileName(task), 1).replace(/\.json$/, '')
   const generations: number[] = []
   for await (const { path } of lake.list(first.slice(0, first.lastIndexOf('/')), options)) {
     const suffix = path.startsWith(first) ? path.slice(first.length) : ''
@@ -23,6 +32,6 @@ export async function cursorBefore(
     if (found !== null) generations.push(Number(found[1] ?? 1))
   }
   if (generations.length === 0) return undefined
-  const path = manifestPath(pipeline.name, label, taskFileName(task), Math.max(...generations))
-  return (await readManifest(lake, path, options))?.cursor
+  const path = manifestPath(pipeline, label, taskFileName(task), Math.max(...generations))
+  return await readManifest(lake, path, options)
 }

@@ -1,4 +1,4 @@
-export { cursorBefore } from './cursor-before.ts'
+export { cursorBefore, newestManifest } from './cursor-before.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,

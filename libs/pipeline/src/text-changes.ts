@@ -1,130 +1,89 @@
+import type { CheckedDataset } from './checked/dataset.ts'
+import type { CheckedModel } from './checked/model.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
-import {
-  CONTRACT_PROPERTY,
-  contractChanges,
-  tableOfDataset,
-  tableOfModel,
-  writtenBy,
-  type ChangeKind,
-  type WantedTable,
-} from './contract-changes.ts'
-
-/** What a change means to those who read the table. */
-type Effect =
-  /** A query that ran may fail or give something else, or rows that are there could lose something. */
-  | 'breaking'
-  /** Queries go on as they are. */
-  | 'additive'
-  | 'unchanged'
-
-type ColumnEffect = {
-  readonly column: string
-  readonly effect: Effect
-  /** `widened`, `renamed`, …; undefined where nothing has changed. */
-  readonly kind?: ChangeKind
-  readonly from?: string | null
-  readonly to?: string | null
-}
-
-/** How a table of one text differs from that of another. */
-export type TableEffect = {
-  readonly table: string
-  readonly state: 'new' | 'gone' | 'changed' | 'unchanged'
-  readonly columns: readonly ColumnEffect[]
-  /** Whether its values may become others though its columns do not: another SELECT, reading or rule. */
-  readonly hasOtherValues: boolean
-  /** Models that are made from it, whatever their number in between, in the order in which they are built. */
-  readonly models: readonly string[]
-  /** Names in the mart of the table and of these models. */
-  readonly served: readonly string[]
-}
-
-const ADDITIVE: ReadonlySet<ChangeKind> = new Set(['added', 'widened', 'partitionChanged'])
+import type { PlannedTask } from './plan.ts'
 
 /**
- * Compares two texts of a pipeline, table by table and column by column. No data is looked at: what its rows would decide
- * counts as breaking.
+ * The places of a pipeline's folder in which the text that a task depends on differs between two readings of it:
+ * `models/sales_by_city.sql`, `contracts/orders.yaml`, `pipeline.yaml (sources.shop.datasets.orders)`. Only the task's
+ * own text: what it depends on through the tasks that it needs is theirs. Descriptions make no difference to data.
+ * @returns none where the task does the same under both
  */
-export async function textChanges(before: CheckedPipeline | undefined, after: CheckedPipeline): Promise<TableEffect[]> {
-  const [old, now] = [tablesOf(before), tablesOf(after)]
-  const effects: TableEffect[] = []
-  for (const [name, { table, text }] of now) {
-    const former = old.get(name)
-    const reached = reachedFrom(name, after)
-    if (former === undefined) {
-      const columns = table.columns.map(({ name: column, type }) => added(column, type))
-      effects.push({ table: name, state: 'new', columns, hasOtherValues: false, ...reached })
-      continue
-    }
-    const columns = await columnEffects(former.table, table)
-    const hasOtherValues = former.text !== text
-    const isChanged = hasOtherValues || columns.some(({ effect }) => effect !== 'unchanged')
-    effects.push({ table: name, state: isChanged ? 'changed' : 'unchanged', columns, hasOtherValues, ...reached })
+export function changedPlaces(before: CheckedPipeline, after: CheckedPipeline, { work }: PlannedTask): string[] {
+  const earlier = textOf(before, work)
+  const differs = (part: TextPart) => {
+    const same = earlier.find(({ place }) => place === part.place)
+    return same === undefined || canonical(same.content) !== canonical(part.content)
   }
-  for (const [name, { table }] of old) {
-    if (now.has(name) || before === undefined) continue
-    const columns = table.columns.map(({ name: column, type }) => gone(column, type))
-    effects.push({ table: name, state: 'gone', columns, hasOtherValues: false, ...reachedFrom(name, before) })
+  return textOf(after, work)
+    .filter(differs)
+    .map(({ place }) => place)
+}
+
+/**
+ * Whether a task's text is only what follows from other text: the columns of a served table from its contract or model.
+ * Where a task that it needs has changed, that is the change to tell of.
+ */
+export function followsFromOthers({ work }: PlannedTask): boolean {
+  return work.kind === 'load'
+}
+
+type TextPart = { readonly place: string; readonly content: unknown }
+
+function textOf(pipeline: CheckedPipeline, work: PlannedTask['work']): TextPart[] {
+  switch (work.kind) {
+    case 'discover':
+      return sourceText(pipeline, work.source)
+    case 'ingest':
+      return [...sourceText(pipeline, work.source), ...landingText(pipeline, work.source, work.dataset)]
+    case 'refine':
+      return pipeline.datasets.filter(({ name }) => name === work.dataset).flatMap(datasetText)
+    case 'build':
+      return pipeline.models.filter(({ name }) => name === work.model).map(modelText)
+    default:
+      return pipeline.serve
+        .filter(({ table }) => table === work.table)
+        .map((served) => ({ place: `pipeline.yaml (serve.${served.table})`, content: served }))
   }
-  return effects
 }
 
-function added(column: string, to: string): ColumnEffect {
-  return { column, effect: 'additive', kind: 'added', from: null, to }
+function sourceText({ sources }: CheckedPipeline, name: string): TextPart[] {
+  return sources
+    .filter((source) => source.name === name)
+    .map(({ datasets: _datasets, ...source }) => ({ place: `pipeline.yaml (sources.${name})`, content: source }))
 }
 
-function gone(column: string, from: string): ColumnEffect {
-  return { column, effect: 'breaking', kind: 'dropped', from, to: null }
+/** How a dataset is landed. Of an undeclared table there is no text. */
+function landingText({ sources }: CheckedPipeline, name: string, dataset: string): TextPart[] {
+  const source = sources.find((candidate) => candidate.name === name)
+  return (source?.datasets ?? [])
+    .filter((candidate) => candidate.name === dataset)
+    .map((content) => ({ place: datasetPlace(name, dataset), content }))
 }
 
-type Known = { readonly table: WantedTable; readonly text: string }
-
-/** Tables by name, each with all that decides over its values besides names and types of columns. */
-function tablesOf(pipeline: CheckedPipeline | undefined): Map<string, Known> {
-  const datasets = (pipeline?.datasets ?? []).map((dataset): [string, Known] => {
-    const { contract, ...others } = dataset
-    // A column's own names are told as such.
-    const readings = contract.columns.map(({ name, renamedFrom = [], reading }) => {
-      return { ...reading, from: reading.from.filter((one) => one !== name && !renamedFrom.includes(one)) }
-    })
-    const text = JSON.stringify([{ ...others, partitionBy: [] }, readings, contract.rowRules, contract.tableRules])
-    return [dataset.name, { table: tableOfDataset(dataset), text }]
-  })
-  const models = (pipeline?.models ?? []).map((model): [string, Known] => {
-    const { sql, inputs, materialization, rowRules, tableRules } = model
-    return [
-      model.name,
-      { table: tableOfModel(model), text: JSON.stringify([sql, inputs, materialization, rowRules, tableRules]) },
-    ]
-  })
-  return new Map([...datasets, ...models])
-}
-
-async function columnEffects(before: WantedTable, after: WantedTable): Promise<ColumnEffect[]> {
-  const there = {
-    columns: before.columns,
-    partitionBy: before.partitionBy,
-    rowCount: 1,
-    configuration: { [CONTRACT_PROPERTY]: writtenBy(before, []) },
-  }
-  // Readers of a table meet its columns, whether or not its rows are made again.
-  const asRead = { ...after, keeps: 'rows', isDerived: false } as const
-  const changes = await contractChanges(asRead, there, async (doubts) => doubts.map(() => undefined))
-  const changed = new Set(changes.map(({ column }) => column))
-  const same = after.columns.filter(({ name }) => !changed.has(name))
+function datasetText({ contract, source, sourceDataset, ...mapping }: CheckedDataset): TextPart[] {
+  const { id: _id, version: _version, file = `contracts/${mapping.name}.yaml`, columns, ...terms } = contract
   return [
-    ...changes.map(({ kind, column, from, to, lossless }): ColumnEffect => {
-      const isAdditive = lossless && ADDITIVE.has(kind)
-      return { column, effect: isAdditive ? 'additive' : 'breaking', kind, from, to }
-    }),
-    ...same.map(({ name }): ColumnEffect => ({ column: name, effect: 'unchanged' })),
+    { place: file, content: { ...terms, columns: columns.map(({ reading: _reading, ...column }) => column) } },
+    {
+      place: datasetPlace(source, sourceDataset),
+      content: { ...mapping, columns: columns.map(({ name, reading }) => ({ name, reading })) },
+    },
   ]
 }
 
-function reachedFrom(table: string, { models, serve }: CheckedPipeline): Pick<TableEffect, 'models' | 'served'> {
-  const reached = new Set([table])
-  // They are in the order of their dependencies.
-  for (const { name, inputs } of models) if (inputs.some((input) => reached.has(input))) reached.add(name)
-  const served = serve.filter((entry) => reached.has(entry.table)).map(({ as }) => as)
-  return { models: models.map(({ name }) => name).filter((name) => name !== table && reached.has(name)), served }
+/** The types of a model's columns follow from its SQL and its inputs. */
+function modelText({ name, file = `models/${name}.sql`, columns: _columns, ...model }: CheckedModel): TextPart {
+  return { place: file, content: model }
+}
+
+const datasetPlace = (source: string, dataset: string) => `pipeline.yaml (sources.${source}.datasets.${dataset})`
+
+/** The same text for the same content, whatever the order of keys; without descriptions. */
+function canonical(content: unknown): string {
+  return JSON.stringify(content, (_key, value: unknown) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    const entries = Object.entries(value).filter(([key]) => key !== 'description')
+    return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)))
+  })
 }

@@ -1,23 +1,28 @@
-import { planRun, type PlannedTask } from '@cinelake/pipeline'
+import { ConfigError } from '@cinelake/core'
+import { planRun, type CheckedPipeline, type PlannedTask } from '@cinelake/pipeline'
+import { openRedoPlanner, type RedoAsked } from '@cinelake/scheduler'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { againstAsJson, changesAgainst, formatAgainst } from '../against.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
+import { openExistingDatabase, openLake } from '../open-parts.ts'
 import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
+import { formatRedo } from '../output/redo-tables.ts'
 import { usableFolder } from '../read-folder.ts'
-import { platformConfig } from '../settings.ts'
-import { allWindows, chosenWindows, whyChosen } from '../windows.ts'
+import { listed, redoAsked, SELECTORS, type RedoOptions } from '../redo-options.ts'
+import { platformConfig, type PlatformConfig } from '../settings.ts'
+import { allWindows, chosenWindows, whyChosen, type WindowChoice } from '../windows.ts'
 
-type Options = {
-  readonly window?: string
-  readonly force?: true
-  readonly state: string
-  readonly offline?: true
-  readonly against?: string
-  readonly json?: true
-}
+type Options = WindowChoice &
+  Omit<RedoOptions, 'again'> & {
+    readonly rebuild?: readonly string[]
+    readonly state?: string
+    readonly offline?: true
+    readonly against?: string
+    readonly json?: true
+  }
 
 /** `cinelake plan DIR` */
 export const addPlan: AddCommand = (program, context) => {
@@ -27,10 +32,17 @@ export const addPlan: AddCommand = (program, context) => {
     .description(
       'Shows what a run of the pipeline would do: its tasks in an order in which each comes after what it needs. ' +
         'Nothing is run. Tables that a database has and no dataset declares are found when the run discovers them.\n\n' +
-        'Below them stands what the text changes about the tables that are there, where there is a lake to look into.',
+        'Below them stands what the text changes about the tables that are there, where there is a lake to look into. ' +
+        'With --changed, --select, --from-raw or --rebuild, which tasks of windows that were run would be done again, and why.',
     )
     .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .option('--window <window>', 'the window; the last complete one unless told otherwise')
+    .option('--from <window>', 'the first of several windows')
+    .option('--to <window>', 'the last of them; the last complete one unless told otherwise')
+    .option('--changed', 'what `run --changed` would do')
+    .option('--select <name>', `what \`run --select\` would do: ${SELECTORS}`, listed)
+    .option('--from-raw', 'what `run --from-raw` would do')
+    .option('--rebuild <table>', 'what `rebuild` of this table would do', listed)
     .option('--offline', 'look at no lake')
     .option('--against <commit>', 'instead: what the text changes against that of a commit, as Markdown')
     .option('--force', 'also a window that is not over, or before the first of the schedule')
@@ -38,16 +50,17 @@ export const addPlan: AddCommand = (program, context) => {
   withExamples(withJson(withState(command)), [
     ['cinelake plan pipelines/mine --window 2026-03-01', 'the tasks of that day'],
     ['cinelake plan pipelines/mine --against main', 'what a branch changes'],
+    ['cinelake plan pipelines/mine --window 2026-03-01 --changed', 'what a changed text would have redone'],
+    ['cinelake plan pipelines/mine --rebuild orders', 'what making a table again would do'],
   ])
 }
 
-async function plan(
-  folder: string,
-  options: Options,
-  { terminal, settings, clock, signal, exitWith }: CommandContext,
-): Promise<void> {
+async function plan(folder: string, options: Options, context: CommandContext): Promise<void> {
+  const { terminal, settings, clock, signal, exitWith } = context
+  const asked = askedOf(options)
   const config = platformConfig(settings, options.state)
   const { pipeline, places } = await usableFolder(folder, config)
+  if (asked !== undefined) return await planAgain(pipeline, asked, { config, options, context })
   const chosen = () => chosenWindows(pipeline, options, clock(), config.maxWindows)
   if (options.against !== undefined) {
     const effects = await changesAgainst(folder, pipeline, options.against, config)
@@ -83,4 +96,40 @@ async function plan(
 /** Tables of other pipelines: no task of this run makes them. */
 function usesOf(work: PlannedTask['work']): string[] {
   return work.kind === 'build' ? (work.uses ?? []).map((table) => `${table} as it is then`) : []
+}
+
+/** @throws {ConfigError} terminal */
+function askedOf({ rebuild, ...options }: Options): RedoAsked | undefined {
+  const redo = redoAsked(options)
+  if (rebuild === undefined) return redo
+  if (redo !== undefined || options.window !== undefined) {
+    throw new ConfigError('the options cannot be used', [
+      '--rebuild: expected it alone, or with --from and --to: it takes all windows that have landed',
+    ])
+  }
+  return { kind: 'rebuild', tables: rebuild }
+}
+
+/** What would be done again, by the run history. */
+async function planAgain(
+  pipeline: CheckedPipeline,
+  asked: RedoAsked,
+  {
+    config,
+    options,
+    context,
+  }: { readonly config: PlatformConfig; readonly options: Options; readonly context: CommandContext },
+): Promise<void> {
+  const { terminal, clock, exitWith } = context
+  const isWhole = asked.kind === 'rebuild' && options.from === undefined && options.to === undefined
+  const windows = isWhole ? undefined : chosenWindows(pipeline, options, clock())
+  await using database = await openExistingDatabase(config)
+  await using lake = await openLake(config)
+  const redo = await (await openRedoPlanner({ lake, database })).planRedo(pipeline, asked, windows)
+  terminal.print(
+    options.json === true
+      ? `${toJson({ pipeline: pipeline.name, asked, ...redo })}\n`
+      : formatRedo(redo, terminal.paint),
+  )
+  if (redo.problems.length > 0) exitWith(2)
 }

@@ -8,19 +8,21 @@ import { createProgress, noProgress, type Progress } from '../output/progress.ts
 import { formatRun, formatRuns } from '../output/run-tables.ts'
 import { openPlatform, requireOwnPlatform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
+import { listed, redoAsked, SELECTORS, type RedoOptions } from '../redo-options.ts'
+import { runAgain } from '../run-again.ts'
 import { runDeployed } from '../run-deployed.ts'
 import { runWindows } from '../run-windows.ts'
 import { createSchedulerClient } from '../scheduler-client.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { chosenWindows, whyChosen, type WindowChoice } from '../windows.ts'
 
-type Options = WindowChoice & {
-  readonly state?: string
-  readonly again?: true
-  readonly moved?: true
-  readonly adopt?: true
-  readonly json?: true
-}
+type Options = WindowChoice &
+  RedoOptions & {
+    readonly state?: string
+    readonly moved?: true
+    readonly adopt?: true
+    readonly json?: true
+  }
 
 /** `cinelake run DIR` */
 export const addRun: AddCommand = (program, context) => {
@@ -38,6 +40,9 @@ export const addRun: AddCommand = (program, context) => {
     .option('--from <window>', 'the first of several windows')
     .option('--to <window>', 'the last of them; the last complete one unless told otherwise')
     .option('--again', 'run windows that are done once more, whole')
+    .option('--changed', 'of windows that were run, redo what depends on text that changed since, from what has landed')
+    .option('--select <name>', `of windows that were run, redo only this: ${SELECTORS}`, listed)
+    .option('--from-raw', 'of windows that were run, redo everything but what reads the sources')
     .option('--force', 'also windows that are not over, or before the first of the schedule')
     .option('--moved', "the pipeline's folder was moved: its runs and tables are those of the folder before")
     .option('--adopt', 'take over a run history on a database server that an earlier version made')
@@ -46,11 +51,14 @@ export const addRun: AddCommand = (program, context) => {
     ['cinelake run pipelines/mine --window 2026-03-01', 'one day'],
     ['cinelake run pipelines/mine --from 2026-03-01 --to 2026-03-07', 'a week, oldest day first'],
     ['cinelake run pipelines/mine --window 2026-03-01 --again', 'the day once more'],
+    ['cinelake run pipelines/mine --window 2026-03-01 --changed', 'what depends on a changed model or contract'],
+    ['cinelake run pipelines/mine --window 2026-03-01 --select orders+', 'a table and all that is made of it'],
   ])
 }
 
 async function run(folder: string, options: Options, context: CommandContext) {
   const { terminal, settings, clock, exitWith } = context
+  redoAsked(options)
   const config = platformConfig(settings, options.state)
   requirePlace(config, options)
   // Settings and secrets are wanted where the work is done.
@@ -102,16 +110,14 @@ async function runAt(
   { terminal, settings, signal }: CommandContext,
 ): Promise<readonly RunRecord[]> {
   const again = options.again === true
+  const redo = redoAsked(options)
   if (config.api !== undefined) {
     const client = createSchedulerClient(config.api, signal)
-    return await runDeployed(client, pipeline, windows, { again, force: options.force === true, progress, signal })
+    const force = options.force === true
+    return await runDeployed(client, pipeline, { windows, again, force, redo }, { progress, signal })
   }
   await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
-  return await runWindows(platform, pipeline, windows, {
-    again,
-    onceMore: '; --again runs it once more',
-    origin: { folder, moved: options.moved === true },
-    progress,
-    signal,
-  })
+  const origin = { folder, moved: options.moved === true }
+  if (redo !== undefined) return await runAgain(platform, pipeline, redo, windows, { origin, progress, signal })
+  return await runWindows(platform, pipeline, windows, { again, tellsChanges: true, origin, progress, signal })
 }

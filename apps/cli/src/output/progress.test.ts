@@ -38,6 +38,8 @@ function aTask(fields: Partial<Task>): Task {
     durationMs: 1234,
     error: null,
     reason: null,
+    digest: null,
+    restart: false,
     balance: { unit: 'rows', in: 2, out: 2, rejected: 0, duplicates: 0 },
     output: { kind: 'table', table: 'titles', version: 0, outcome: 'committed' },
     ...fields,
@@ -55,6 +57,7 @@ function aChange(...tasks: Task[]): RunChange {
     requestedAt: '',
     startedAt: null,
     finishedAt: null,
+    redo: null,
     tasks: new Map(tasks.map((task) => [task.planned.name, task])),
   }
   return { run, tasks }

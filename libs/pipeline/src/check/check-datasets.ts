@@ -140,6 +140,7 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
     contract: {
       id: contract.id,
       version: contract.version,
+      ...(contract.file === `contracts/${dataset}.yaml` ? {} : { file: contract.file }),
       ...(contract.description === undefined ? {} : { description: contract.description }),
       columns,
       primaryKey: [...contract.primaryKey],

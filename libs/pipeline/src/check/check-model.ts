@@ -85,6 +85,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   })
   return {
     name: model.name,
+    ...(model.file === `models/${model.name}.sql` ? {} : { file: model.file }),
     ...(header.description === undefined ? {} : { description: header.description }),
     sql: model.sql,
     inputs: [...inputs.names],

@@ -83,6 +83,8 @@ export const CheckedContract = z.object({
   /** ODCS id and version, for the docs and the run history. */
   id: z.string(),
   version: z.string(),
+  /** Where it is in the folder, when that is not `contracts/<dataset>.yaml`. */
+  file: z.string().optional(),
   description: z.string().optional(),
   columns: z.array(CheckedColumn).min(1),
   /** Columns in order; empty when rows have no identity (then only exact duplicates are duplicates). */

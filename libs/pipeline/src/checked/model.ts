@@ -15,6 +15,8 @@ export type Materialization = z.infer<typeof Materialization>
 
 export const CheckedModel = z.object({
   name: z.string(),
+  /** Where it is in the folder, when that is not `models/<name>.sql`. */
+  file: z.string().optional(),
   description: z.string().optional(),
   /**
    * One SELECT. `:window_start` and `:window_end` stand for the window's instants. A column `_reject`, when there is one,

@@ -26,7 +26,13 @@ export function schemasContract(open: OpenWarehouse): void {
     expect(await ids('mart')).toEqual([1, 2])
     expect(await ids('shop')).toEqual([2, 3, 9])
     const shape = shapeOf(titles)
-    expect(await warehouse.loaded(titles)).toEqual({ version: 7, shape, rowCount: 2, tableId: null, pipeline: 'starter' })
+    expect(await warehouse.loaded(titles)).toEqual({
+      version: 7,
+      shape,
+      rowCount: 2,
+      tableId: null,
+      pipeline: 'starter',
+    })
     expect(await warehouse.loaded(inShop)).toEqual({ version: 8, shape, rowCount: 3, tableId: null, pipeline: 'shop' })
     expect(await warehouse.schemas()).toEqual(['mart', 'shop'])
     expect(await warehouse.tables()).toMatchObject([

@@ -1,0 +1,46 @@
+import type { RedoPlan, RedoWindow } from '@cinelake/scheduler'
+import { plural } from './describe-task.ts'
+import { formatTable } from './format-table.ts'
+import type { Paint } from './terminal.ts'
+
+/** Places in the text that are told one by one. */
+const MAX_PLACES = 6
+
+/** What changed in the text since a window was done, and what makes it take effect. */
+export function describeChanges({ changed, added, needsSource, tasks }: RedoWindow): string {
+  const places = [...changed, ...added]
+  if (places.length === 0) return '--again runs it once more'
+  const more = places.length > MAX_PLACES ? ` and ${places.length - MAX_PLACES} more` : ''
+  const since = `the pipeline has changed since: ${places.slice(0, MAX_PLACES).join(', ')}${more}`
+  const sources = needsSource.map((selector) => `--select '${selector}+'`).join(' ')
+  // What is only landed in another way has nothing to be redone from what has landed.
+  if (!tasks.some(({ action }) => action === 'do')) {
+    return `${since}; ${sources} reads it from the source again, --again all of it`
+  }
+  const alsoSources = sources === '' ? '' : `; what is read from a source needs ${sources}`
+  return `${since}; --changed redoes what depends on it, --again all of it${alsoSources}`
+}
+
+/** What would be done again, window by window, and why. */
+export function formatRedo({ windows, notes, problems, isOrdered }: RedoPlan, paint: Paint): string {
+  const single = windows.length === 1
+  const blocks = windows.map((window) => formatWindow(window, single, paint))
+  const order = isOrdered ? ['One window after the other; a window that fails stops it.\n'] : []
+  const told = notes.map((note) => `Note: ${note}.\n`)
+  const wrong = problems.map((problem) => `${paint('red', 'Not possible:')} ${problem}\n`)
+  return [...blocks, ...order, ...told, ...wrong].join('\n')
+}
+
+function formatWindow({ runId, tasks }: RedoWindow, isWhole: boolean, paint: Paint): string {
+  const count = tasks.filter(({ action }) => action === 'do').length
+  const head = `${paint('bold', runId)}  ${count === 0 ? 'nothing to do' : plural(count, 'task')}\n`
+  // Of many windows what stays as it is would hide what does not.
+  const shown = isWhole ? tasks : tasks.filter(({ action }) => action === 'do')
+  if (shown.length === 0) return head
+  const rows = shown.map(({ name, action, reason, restart }) => [
+    name,
+    action === 'do' ? paint('cyan', restart ? 'do, its table begins again' : 'do') : paint('dim', action),
+    reason,
+  ])
+  return `${head}\n${formatTable([{ title: 'task' }, { title: '' }, { title: 'why', maxWidth: 100 }], rows, { paint })}`
+}

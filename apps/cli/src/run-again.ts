@@ -1,0 +1,106 @@
+import type { Window } from '@cinelake/core'
+import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { RunUnderWayError, type RedoAsked, type Requested, type RunRecord, type Scheduler } from '@cinelake/scheduler'
+import type { Progress } from './output/progress.ts'
+import type { Platform } from './platform.ts'
+import { claimName, queuesOf, type Origin } from './run-windows.ts'
+
+type Options = {
+  /** The folder of the pipeline's text; undefined where it is that of the newest run. */
+  readonly origin: Origin | undefined
+  readonly progress: Progress
+  readonly signal: AbortSignal
+}
+
+/**
+ * Has tasks of windows that were run done again from what has landed, and waits until that is finished.
+ * @param windows undefined for all; for a rebuild only
+ * @returns the runs that were asked for, oldest window first
+ * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
+ * @throws {RedoRefusedError} terminal: it is not possible, with every reason
+ * @throws {CancelledError} transient: told to stop; the same call goes on
+ */
+export async function runAgain(
+  platform: Platform,
+  pipeline: CheckedPipeline,
+  asked: RedoAsked,
+  windows: readonly Window[] | undefined,
+  { origin, progress, signal }: Options,
+): Promise<RunRecord[]> {
+  const { scheduler, bus } = platform
+  if (origin !== undefined) await claimName(scheduler, pipeline, origin)
+  await endOtherTexts(scheduler, pipeline)
+  await platform.work(await queuesOf(scheduler, pipeline))
+  await using _listening = await bus.subscribe('progress', async (event) => progress.onEvent(event))
+  using _watching = scheduler.watch(progress.onChange)
+
+  const resumed = await scheduler.resume()
+  for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  const finishResumed = async () => {
+    for (const run of resumed) await scheduler.waitFor(run, { signal })
+  }
+  for (const note of (await scheduler.planRedo(pipeline, asked, windows)).notes) progress.say(`note: ${note}`)
+  const requested = await scheduler.requestRedo(pipeline, asked, windows).catch(async (error: unknown) => {
+    // No other process works here: what an earlier process left unfinished is in the way until it is done.
+    if (!(error instanceof RunUnderWayError)) throw error
+    await finishResumed()
+    return await scheduler.requestRedo(pipeline, asked, windows)
+  })
+  await finishResumed()
+  const records = await recordsOf(scheduler, requested, signal)
+  for (const { id, state } of records) {
+    const isIdle = requested.some(({ runId, created }) => runId === id && !created)
+    if (isIdle && asked.kind === 'changed' && state === 'succeeded') progress.say(`${id}: nothing to redo`)
+  }
+  if (!(await finishLoads(scheduler, pipeline, records))) return records
+  return await recordsOf(scheduler, requested, signal)
+}
+
+async function recordsOf(
+  scheduler: Scheduler,
+  requested: readonly Requested[],
+  signal: AbortSignal,
+): Promise<RunRecord[]> {
+  const records: RunRecord[] = []
+  for (const { runId } of requested) records.push(await scheduler.waitFor(runId, { signal }))
+  return records
+}
+
+/**
+ * A table that began again was loaded with its last window. Windows before it whose load had failed until then have
+ * nothing more to bring; asked for, they find that it is loaded.
+ * @returns whether there were any
+ */
+async function finishLoads(
+  scheduler: Scheduler,
+  pipeline: CheckedPipeline,
+  records: readonly RunRecord[],
+): Promise<boolean> {
+  const loaded = new Set(
+    (records.at(-1)?.tasks ?? []).filter(({ state }) => state === 'succeeded').map(({ name }) => name),
+  )
+  let isAny = false
+  for (const { window, tasks } of records.slice(0, -1)) {
+    const open = tasks.filter(({ state }) => state !== 'succeeded')
+    const isDone = (name: string) => tasks.some((task) => task.name === name && task.state === 'succeeded')
+    const ready = open.filter(({ kind, name, needs }) => kind === 'load' && loaded.has(name) && needs.every(isDone))
+    if (ready.length === 0) continue
+    isAny = true
+    await scheduler.requestRedo(pipeline, { kind: 'select', names: ready.map(({ name }) => name) }, [window])
+  }
+  return isAny
+}
+
+/**
+ * A run that an earlier process left unfinished under another text of the pipeline is ended: what of it is still to be
+ * done is done under the text as it is.
+ */
+async function endOtherTexts(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<void> {
+  const { digest } = freezePipeline(pipeline)
+  for (const run of await scheduler.runs({ pipeline: pipeline.name, limit: MAX_UNFINISHED })) {
+    if (run.finishedAt === null && run.digest !== digest) await scheduler.cancel(run.id)
+  }
+}
+
+/** Runs looked at, newest window first: more were never left unfinished by one process. */
+const MAX_UNFINISHED = 1000

@@ -1,0 +1,130 @@
+import type { CheckedPipeline } from './checked/pipeline.ts'
+import {
+  CONTRACT_PROPERTY,
+  contractChanges,
+  tableOfDataset,
+  tableOfModel,
+  writtenBy,
+  type ChangeKind,
+  type WantedTable,
+} from './contract-changes.ts'
+
+/** What a change means to those who read the table. */
+type Effect =
+  /** A query that ran may fail or give something else, or rows that are there could lose something. */
+  | 'breaking'
+  /** Queries go on as they are. */
+  | 'additive'
+  | 'unchanged'
+
+type ColumnEffect = {
+  readonly column: string
+  readonly effect: Effect
+  /** `widened`, `renamed`, …; undefined where nothing has changed. */
+  readonly kind?: ChangeKind
+  readonly from?: string | null
+  readonly to?: string | null
+}
+
+/** How a table of one text differs from that of another. */
+export type TableEffect = {
+  readonly table: string
+  readonly state: 'new' | 'gone' | 'changed' | 'unchanged'
+  readonly columns: readonly ColumnEffect[]
+  /** Whether its values may become others though its columns do not: another SELECT, reading or rule. */
+  readonly hasOtherValues: boolean
+  /** Models that are made from it, whatever their number in between, in the order in which they are built. */
+  readonly models: readonly string[]
+  /** Names in the mart of the table and of these models. */
+  readonly served: readonly string[]
+}
+
+const ADDITIVE: ReadonlySet<ChangeKind> = new Set(['added', 'widened', 'partitionChanged'])
+
+/**
+ * Compares two texts of a pipeline, table by table and column by column. No data is looked at: what its rows would decide
+ * counts as breaking.
+ */
+export async function textChanges(before: CheckedPipeline | undefined, after: CheckedPipeline): Promise<TableEffect[]> {
+  const [old, now] = [tablesOf(before), tablesOf(after)]
+  const effects: TableEffect[] = []
+  for (const [name, { table, text }] of now) {
+    const former = old.get(name)
+    const reached = reachedFrom(name, after)
+    if (former === undefined) {
+      const columns = table.columns.map(({ name: column, type }) => added(column, type))
+      effects.push({ table: name, state: 'new', columns, hasOtherValues: false, ...reached })
+      continue
+    }
+    const columns = await columnEffects(former.table, table)
+    const hasOtherValues = former.text !== text
+    const isChanged = hasOtherValues || columns.some(({ effect }) => effect !== 'unchanged')
+    effects.push({ table: name, state: isChanged ? 'changed' : 'unchanged', columns, hasOtherValues, ...reached })
+  }
+  for (const [name, { table }] of old) {
+    if (now.has(name) || before === undefined) continue
+    const columns = table.columns.map(({ name: column, type }) => gone(column, type))
+    effects.push({ table: name, state: 'gone', columns, hasOtherValues: false, ...reachedFrom(name, before) })
+  }
+  return effects
+}
+
+function added(column: string, to: string): ColumnEffect {
+  return { column, effect: 'additive', kind: 'added', from: null, to }
+}
+
+function gone(column: string, from: string): ColumnEffect {
+  return { column, effect: 'breaking', kind: 'dropped', from, to: null }
+}
+
+type Known = { readonly table: WantedTable; readonly text: string }
+
+/** Tables by name, each with all that decides over its values besides names and types of columns. */
+function tablesOf(pipeline: CheckedPipeline | undefined): Map<string, Known> {
+  const datasets = (pipeline?.datasets ?? []).map((dataset): [string, Known] => {
+    const { contract, ...others } = dataset
+    // A column's own names are told as such.
+    const readings = contract.columns.map(({ name, renamedFrom = [], reading }) => {
+      return { ...reading, from: reading.from.filter((one) => one !== name && !renamedFrom.includes(one)) }
+    })
+    const text = JSON.stringify([{ ...others, partitionBy: [] }, readings, contract.rowRules, contract.tableRules])
+    return [dataset.name, { table: tableOfDataset(dataset), text }]
+  })
+  const models = (pipeline?.models ?? []).map((model): [string, Known] => {
+    const { sql, inputs, materialization, rowRules, tableRules } = model
+    return [
+      model.name,
+      { table: tableOfModel(model), text: JSON.stringify([sql, inputs, materialization, rowRules, tableRules]) },
+    ]
+  })
+  return new Map([...datasets, ...models])
+}
+
+async function columnEffects(before: WantedTable, after: WantedTable): Promise<ColumnEffect[]> {
+  const there = {
+    columns: before.columns,
+    partitionBy: before.partitionBy,
+    rowCount: 1,
+    configuration: { [CONTRACT_PROPERTY]: writtenBy(before, []) },
+  }
+  // Readers of a table meet its columns, whether or not its rows are made again.
+  const asRead = { ...after, keeps: 'rows', isDerived: false } as const
+  const changes = await contractChanges(asRead, there, async (doubts) => doubts.map(() => undefined))
+  const changed = new Set(changes.map(({ column }) => column))
+  const same = after.columns.filter(({ name }) => !changed.has(name))
+  return [
+    ...changes.map(({ kind, column, from, to, lossless }): ColumnEffect => {
+      const isAdditive = lossless && ADDITIVE.has(kind)
+      return { column, effect: isAdditive ? 'additive' : 'breaking', kind, from, to }
+    }),
+    ...same.map(({ name }): ColumnEffect => ({ column: name, effect: 'unchanged' })),
+  ]
+}
+
+function reachedFrom(table: string, { models, serve }: CheckedPipeline): Pick<TableEffect, 'models' | 'served'> {
+  const reached = new Set([table])
+  // They are in the order of their dependencies.
+  for (const { name, inputs } of models) if (inputs.some((input) => reached.has(input))) reached.add(name)
+  const served = serve.filter((entry) => reached.has(entry.table)).map(({ as }) => as)
+  return { models: models.map(({ name }) => name).filter((name) => name !== table && reached.has(name)), served }
+}
