@@ -255,13 +255,19 @@ test('a table that was loaded before identities were noted gets its own with the
   await load(first)
   await database.pglite.exec('ALTER TABLE loader.loaded_tables DROP COLUMN table_id')
   warehouse = await createPgliteWarehouse(database)
-  expect(await warehouse.loaded({ schema: 'shop', name: 'shop_orders' })).toMatchObject({ version: first, tableId: null })
+  expect(await warehouse.loaded({ schema: 'shop', name: 'shop_orders' })).toMatchObject({
+    version: first,
+    tableId: null,
+  })
   expect(await load(first)).toMatchObject({ output: { outcome: 'already-loaded' } })
 
   const version = await write('append', numbered(10, 11))
 
   expect(await load(version)).toMatchObject({ output: { outcome: 'changed', sentRowCount: 1 } })
-  expect(await warehouse.loaded({ schema: 'shop', name: 'shop_orders' })).toMatchObject({ version, tableId: (await orders.snapshot())?.id })
+  expect(await warehouse.loaded({ schema: 'shop', name: 'shop_orders' })).toMatchObject({
+    version,
+    tableId: (await orders.snapshot())?.id,
+  })
 })
 
 test('where the files of the loaded version are vacuumed away, all rows are sent', async () => {
