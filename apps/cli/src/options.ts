@@ -1,6 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import path from 'node:path'
-import { DEFAULT_STATE } from './settings.ts'
+
+/** Where everything is kept when nothing else is said, below the directory that the command is called in. */
+export const DEFAULT_STATE = '.cinelake'
 
 /** `--json`, the same everywhere. */
 export function withJson(command: Command): Command {

@@ -1,11 +1,11 @@
 import { CancelledError, ConfigError, PipelineError, reportError, type ErrorReport } from '@cinelake/core'
 import { createRedaction, listenForStop, type Settings } from '@cinelake/service'
 import { CommanderError } from 'commander'
-import type { ExitCode } from './command.ts'
+import type { CommandContext, ExitCode } from './command.ts'
 import type { Terminal } from './output/terminal.ts'
 import { toJson } from './output/format-value.ts'
 import { createProgram, isHelp } from './program.ts'
-import { WaitingStoppedError } from './run-deployed.ts'
+import { WaitingStoppedError } from './waiting-stopped.ts'
 
 /** Commands whose work is kept as far as it got. */
 const RESUMABLE = new Set(['run', 'rebuild', 'demo'])
@@ -20,7 +20,7 @@ const USAGE_INVALID = 'USAGE_INVALID'
 export async function runCli(args: readonly string[], settings: Settings, terminal: Terminal): Promise<ExitCode> {
   using stop = listenForStop()
   let exitCode: ExitCode = 0
-  const program = createProgram({
+  const context: CommandContext = {
     terminal,
     settings,
     signal: stop.signal,
@@ -28,8 +28,9 @@ export async function runCli(args: readonly string[], settings: Settings, termin
     exitWith: (code) => {
       exitCode = code
     },
-  })
+  }
   try {
+    const program = await createProgram(args, context)
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {
     if (isHelp(error)) return 0

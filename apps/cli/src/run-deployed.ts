@@ -1,9 +1,10 @@
-import { CancelledError, PipelineError, TerminalError, type Window } from '@cinelake/core'
+import { PipelineError, TerminalError, type Window } from '@cinelake/core'
 import { freezePipeline, suggest, type CheckedPipeline } from '@cinelake/pipeline'
 import type { RedoAsked, Requested, RunRecord, TaskRecord } from '@cinelake/scheduler'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Progress } from './output/progress.ts'
 import type { RunRequest, SchedulerClient } from './scheduler-client.ts'
+import { WaitingStoppedError } from './waiting-stopped.ts'
 
 /** The scheduler was not given the pipeline of the folder. */
 class PipelineNotDeployedError extends TerminalError {
@@ -30,18 +31,6 @@ class PipelineTextDiffersError extends TerminalError {
 }
 
 const shortened = (digest: string) => digest.slice(0, 12)
-
-/** Told to stop while the scheduler works: its runs go on. */
-export class WaitingStoppedError extends CancelledError {
-  constructor(url: string, runs: readonly string[]) {
-    super('waiting for the scheduler')
-    const example = runs[0] === undefined ? 'cinelake status' : `cinelake status ${runs[0]}`
-    this.message =
-      runs.length === 0
-        ? `Stopped. Whether the scheduler at ${url} took the request is not known; \`${example}\` shows it.`
-        : `Stopped waiting. The runs go on at ${url}; \`${example}\` shows them.`
-  }
-}
 
 export type RunDeployedRequest = {
   /** In order; undefined for all that have landed, for a rebuild only. */

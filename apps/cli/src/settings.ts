@@ -9,9 +9,7 @@ import { warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinela
 import { unpackEnv, unpackLimits, type UnpackLimits } from '@cinelake/transformer'
 import path from 'node:path'
 import { z } from 'zod'
-
-/** Where everything is kept when nothing else is said, below the directory that the command is called in. */
-export const DEFAULT_STATE = '.cinelake'
+import { DEFAULT_STATE } from './options.ts'
 
 const apiEnv = {
   /** Address of a deployed scheduler's API: `http://localhost:8080`. */

@@ -1,5 +1,4 @@
 import { ConfigError, reasonOf } from '@cinelake/core'
-import { fastify } from 'fastify'
 import type { Metrics } from './metrics.ts'
 
 export type Health = {
@@ -14,6 +13,8 @@ export type Health = {
  */
 export async function serveHealth({ port, isReady, metrics }: Health): Promise<AsyncDisposable> {
   // Connections of probes must not hold up the stop.
+  // Loaded where a service starts: the command line, which stands on this package too, serves nothing.
+  const { fastify } = await import('fastify')
   const server = fastify({ forceCloseConnections: true })
   server.get('/healthz', () => ({ status: 'ok' }))
   server.get('/readyz', async (_request, reply) => {

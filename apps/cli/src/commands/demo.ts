@@ -7,13 +7,21 @@ import type { AddCommand, CommandContext } from '../command.ts'
 import { lookFurther } from '../demo/look-further.ts'
 import { readQuestions } from '../demo/questions.ts'
 import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summary.ts'
-import { integer, positiveInteger, positiveNumber, withExamples, withJson, withState } from '../options.ts'
+import {
+  DEFAULT_STATE,
+  integer,
+  positiveInteger,
+  positiveNumber,
+  withExamples,
+  withJson,
+  withState,
+} from '../options.ts'
 import { formatDuration, toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'
 import { openPlatform, requireDirectory, requireOwnPlatform, type Platform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { runWindows } from '../run-windows.ts'
-import { DEFAULT_STATE, platformConfig } from '../settings.ts'
+import { platformConfig } from '../settings.ts'
 import { SHIPPED_PIPELINE } from '../shipped-pipeline.ts'
 
 type Options = {

@@ -1,7 +1,7 @@
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import type { RunRecord } from '@cinelake/scheduler'
 import { CALL, shellArgument } from '../call.ts'
-import { DEFAULT_STATE } from '../settings.ts'
+import { DEFAULT_STATE } from '../options.ts'
 
 /** Commands that go on from a demo, each as it is typed. */
 export function lookFurther(pipeline: CheckedPipeline, runs: readonly RunRecord[], state: string): string[] {

@@ -1,0 +1,13 @@
+import { CancelledError } from '@cinelake/core'
+
+/** Told to stop while the scheduler works: its runs go on. */
+export class WaitingStoppedError extends CancelledError {
+  constructor(url: string, runs: readonly string[]) {
+    super('waiting for the scheduler')
+    const example = runs[0] === undefined ? 'cinelake status' : `cinelake status ${runs[0]}`
+    this.message =
+      runs.length === 0
+        ? `Stopped. Whether the scheduler at ${url} took the request is not known; \`${example}\` shows it.`
+        : `Stopped waiting. The runs go on at ${url}; \`${example}\` shows them.`
+  }
+}
