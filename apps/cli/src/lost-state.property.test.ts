@@ -66,14 +66,15 @@ test(
   },
   async () => {
     await using directory = await temporaryDirectory()
-    const limits = { memoryBytes: 256e6, threads: 1, scratchDirectory: join(directory.path, 'scratch') }
+    const scratchDirectory = join(directory.path, 'scratch')
+    const limits = { memoryBytes: 256e6, threads: 1, scratchDirectory, directories: [directory.path] }
     await using engine = await createDuckDbEngine(limits)
     await using database = await openPgliteDatabase()
     let count = 0
 
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom(...STEPS), { minLength: 3, maxLength: 10 }), async (steps) => {
-        await database.pglite.exec('DROP SCHEMA IF EXISTS mart CASCADE; DROP SCHEMA IF EXISTS loader CASCADE')
+        await database.pglite.exec('DROP SCHEMA IF EXISTS shop CASCADE; DROP SCHEMA IF EXISTS loader CASCADE')
         const root = join(directory.path, `lake-${(count += 1)}`)
         await using lake = await createDirectoryLake(root)
         await using warehouse = await createPgliteWarehouse(database)

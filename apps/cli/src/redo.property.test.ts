@@ -15,6 +15,7 @@ import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { temporaryDirectory } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { mkdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
@@ -205,7 +206,7 @@ async function openWorld(engine: SqlEngine) {
       await using session = await engine.session()
       const found: Record<string, unknown> = {}
       for (const name of TABLES) {
-        const delta = createDeltaTable({ lake, path: `refined/${name}`, clock: systemClock })
+        const delta = createDeltaTable({ lake, path: `refined/shop/${name}`, clock: systemClock })
         await using view = await delta.view(session)
         found[name] = view === undefined ? undefined : await session.rows(`SELECT * FROM ${view.relation} ORDER BY ALL`)
       }
@@ -222,7 +223,13 @@ const TIMEOUT_MS = numRuns * 180_000
 async function withEngine(work: (engine: SqlEngine) => Promise<void>): Promise<void> {
   await using directory = await temporaryDirectory()
   const memoryBytes = 256 * 1024 * 1024
-  await using engine = await createDuckDbEngine({ memoryBytes, threads: 2, scratchDirectory: directory.path })
+  await using engine = await createDuckDbEngine({
+    memoryBytes,
+    threads: 2,
+    scratchDirectory: directory.path,
+    // The worlds' lakes are there, each in a folder of its own.
+    directories: [tmpdir()],
+  })
   await work(engine)
 }
 

@@ -169,7 +169,7 @@ describe('a changed contract that loses nothing is taken on by the next window, 
 
     await refinery.refineFiles(orders({ fields: { partitionBy: ['state'] } }), third)
 
-    const table = createDeltaTable({ ...refinery, path: 'refined/orders' })
+    const table = createDeltaTable({ ...refinery, path: 'refined/shop/orders' })
     expect((await table.snapshot())?.partitionBy).toEqual(['state'])
     expect(await rowsOf(refinery)).toHaveLength(4)
   })
@@ -283,7 +283,7 @@ describe('a changed contract that would lose something is refused: by column, wi
 
 test('a table of before, which has kept a column that a contract dropped long ago, goes on with it', async () => {
   await using refinery = await aRefinery()
-  const table = createDeltaTable({ ...refinery, path: 'refined/orders' })
+  const table = createDeltaTable({ ...refinery, path: 'refined/shop/orders' })
   await using session = await refinery.engine.session()
   const row = (number: number, day: number, value: string) =>
     `SELECT ${number}::INTEGER AS id, 1::DECIMAL(10,2) AS amount, ${value} AS state, TIMESTAMPTZ '${dayWindow(day).start}' AS _window`
@@ -332,7 +332,7 @@ test('a column that is empty when it is looked at is not dropped with the values
     day: 1,
     files: { 'a.csv': 'id,amount,note\n1,1,\n' },
   })
-  const table = createDeltaTable({ ...refinery, path: 'refined/orders' })
+  const table = createDeltaTable({ ...refinery, path: 'refined/shop/orders' })
   await using session = await refinery.engine.session()
   const wanted = tableOfDataset(stateless)
   const takenOn = await takeOn(wanted, await table.snapshot(), { table, session, signal: AbortSignal.timeout(60_000) })

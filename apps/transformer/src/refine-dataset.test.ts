@@ -711,7 +711,7 @@ describe('a table that begins again', () => {
     const merged = { ...scores, mode: 'merge' as const }
     const landing = { day: 1, files: { 'a.csv': 'id,score\n1,8.7\nx,1\n' } }
     await refinery.refineFiles(merged, landing)
-    for (const table of ['refined/orders', 'refined/_rejects/orders']) {
+    for (const table of ['refined/shop/orders', 'refined/shop/_rejects/orders']) {
       await refinery.lake.put(`${table}/_delta_log/00000000000000000000.json`, '{"add":{')
     }
     const command = await refinery.land(merged, { ...landing, generation: 2 })
