@@ -1,5 +1,6 @@
 export { balanceHolds, formatBalance, type Balance } from './balance.ts'
 export { systemClock, type Clock } from './clock.ts'
+export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {
   CancelledError,
@@ -15,6 +16,19 @@ export {
 export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
+export { PostgresClient } from './postgres-client.ts'
+export {
+  cString,
+  errorResponse,
+  int16,
+  int32,
+  MessageBuffer,
+  queryMessage,
+  statusAtEnd,
+  wireMessage,
+  type WireError,
+  type WireMessage,
+} from './postgres-wire.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
 export { Turns } from './turns.ts'
 export {

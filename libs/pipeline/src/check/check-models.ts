@@ -1,5 +1,5 @@
 import type { CheckedModel } from '../checked/model.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
 import type { Problems } from '../problem.ts'
 import { lintSql, readsOutside } from '../sql/lint.ts'

@@ -1,5 +1,5 @@
 import type { Problems } from '../problem.ts'
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '@cinelake/core'
 import { placeholdersOf } from '../text/placeholders.ts'
 import type { YamlPath, YamlText } from '../text/yaml-text.ts'
 

@@ -1,5 +1,5 @@
 import type { RowRule, TableRule } from '../checked/dataset.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { Place, Problems } from '../problem.ts'
 import { forbiddenIn } from '../sql/lint.ts'
 import { parseCondition, parseQuery, type ParsedQuery } from '../sql/parse.ts'

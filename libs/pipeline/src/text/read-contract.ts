@@ -1,6 +1,6 @@
 import { isTimeZone } from '@cinelake/core'
 import type { CheckedColumn } from '../checked/dataset.ts'
-import { closestName, suggest } from '../did-you-mean.ts'
+import { closestName, suggest } from '@cinelake/core'
 import type { Problems } from '../problem.ts'
 import { checkShape } from './check-shape.ts'
 import { columnType } from './column-type.ts'
