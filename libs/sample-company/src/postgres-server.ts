@@ -84,7 +84,9 @@ function createBackend(client: PostgresClient, { database, exclusive }: Postgres
     async take(bytes: Uint8Array): Promise<void> {
       end ??= await exclusive.enter()
       let sent: Promise<void> = Promise.resolve()
-      await exchange(bytes, (output) => (sent = client.send(output)))
+      await exchange(bytes, (output) => {
+        sent = client.send(output)
+      })
       await sent
       if (status !== 'I') return
       end()

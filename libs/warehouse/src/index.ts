@@ -1,4 +1,4 @@
-export { shapeOf } from './warehouse.ts'
+export { QUERY_TIMEOUT_MS, shapeOf } from './warehouse.ts'
 export {
   WarehouseDirectoryError,
   WarehouseInUseError,
@@ -15,6 +15,9 @@ export type {
   LoadedTable,
   LoadOptions,
   LoadOutcome,
+  MartTable,
+  QueryBatch,
+  QueryOptions,
   Warehouse,
   WarehouseColumn,
   WarehouseRow,

@@ -3,7 +3,7 @@ import { connectionError, loadError } from './mssql-errors.ts'
 import { changeTable, loaded, replaceTable } from './mssql-load.ts'
 import { releaseLock, requireLock } from './mssql-locks.ts'
 import type { MssqlPool } from './mssql-pool.ts'
-import { queryReadOnly } from './mssql-query.ts'
+import { queryReadOnly, readAll } from './mssql-query.ts'
 import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { dropLeftStaging } from './mssql-staging.ts'
@@ -40,6 +40,7 @@ export async function createMssqlWarehouse({ pool }: { readonly pool: MssqlPool 
     applyChanges: async (table, changes, options) =>
       await loading(table, options, async () => await changeTable(pool, table, changes, options)),
     query: async (sql, options) => await queryReadOnly(pool, sql, options),
+    readAll: async (sql, take, options) => await readAll(pool, sql, take, options),
     tables: async () => await general(loadedTables),
     async [Symbol.asyncDispose]() {},
   }

@@ -1,5 +1,6 @@
 import type { PgliteDatabase } from './pglite-database.ts'
 import { pgliteSessions, removeLeftovers } from './pglite-session.ts'
+import { requireReader } from './postgres-reader.ts'
 import { warehouseIn } from './postgres-based.ts'
 import type { Warehouse } from './warehouse.ts'
 
@@ -8,5 +9,9 @@ export async function createPgliteWarehouse(
   database: Pick<PgliteDatabase<unknown>, 'pglite' | 'location'>,
 ): Promise<Warehouse> {
   await removeLeftovers(database.pglite)
-  return await warehouseIn(pgliteSessions(database))
+  const sessions = pgliteSessions(database)
+  const warehouse = await warehouseIn(sessions)
+  // Other processes that read beside this one cannot make it.
+  await requireReader(sessions)
+  return warehouse
 }

@@ -2,7 +2,7 @@ import { CancelledError } from '@cinelake/core'
 import { loadError } from './postgres-errors.ts'
 import { changeTable, loaded, replaceTable } from './postgres-load.ts'
 import { SWAP_WAITS_MS } from './postgres-place.ts'
-import { queryReadOnly } from './postgres-query.ts'
+import { queryReadOnly, readAll } from './postgres-query.ts'
 import type { PostgresSessions } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
 import type { Warehouse } from './warehouse.ts'
@@ -45,6 +45,7 @@ export async function warehouseIn(
         changeTable(loading, table, changes, options),
       ),
     query: async (sql, options) => await queryReadOnly(sessions, sql, options),
+    readAll: async (sql, take, options) => await readAll(sessions, sql, take, options),
     tables: async () =>
       await translated({ name: 'loader.loaded_tables' }, async () => await queries.query(postgres.LOADED_TABLES)),
     async [Symbol.asyncDispose]() {},

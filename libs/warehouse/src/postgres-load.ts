@@ -3,6 +3,7 @@ import { placeStaged } from './postgres-place.ts'
 import * as place from './postgres-place-sql.ts'
 import type { LoadSession, PostgresSessions, Queries } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
+import { grantNewTable } from './postgres-reader.ts'
 import { fillStaging } from './postgres-staging.ts'
 import {
   shapeOf,
@@ -42,6 +43,7 @@ export async function replaceTable(
       await record(transaction, table, options, staged.rowCount)
       const isSameShape = now?.shape === shapeOf(table)
       await placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
+      await grantNewTable(transaction, postgres.martTable(table.name))
       return { outcome: 'replaced', rowCount: staged.rowCount, sentRowCount: staged.sent }
     })
   }, options.signal)

@@ -58,6 +58,31 @@ export type Changes = {
   readonly since: number
 }
 
+/** Milliseconds that a query of an analyst may take, where nothing is said. What takes longer had better be a model. */
+export const QUERY_TIMEOUT_MS = 5 * 60_000
+
+export type QueryOptions = {
+  /** Milliseconds that the query may take. Default: five minutes. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** Rows of a query, values in the order of the columns. */
+export type QueryBatch = {
+  /** With the database's own name of each type. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly rows: readonly (readonly WarehouseValue[])[]
+}
+
+/** A table of the mart that was loaded. */
+export type MartTable = {
+  readonly name: string
+  readonly rowCount: number
+  /** Of the refined table that it holds. */
+  readonly version: number
+  readonly loadedAt: string
+}
+
 /**
  * The SQL database that analysts read (`mart` schema). Readers see the old rows or the new ones, never a mixture, and a
  * version that is loaded already is not loaded again.
@@ -72,21 +97,23 @@ export interface Warehouse extends AsyncDisposable {
   replace(table: WarehouseTable, rows: WarehouseRows, options: LoadOptions): Promise<LoadOutcome>
   applyChanges(table: WarehouseTable, changes: Changes, options: LoadOptions): Promise<LoadOutcome | 'stale'>
   /**
-   * Runs one read-only query, at most `limit` rows (default 1,000). Anything that writes is refused. Instants come as
-   * ISO 8601 UTC, dates as `yyyy-mm-dd`, decimals as strings, lists and objects as they are.
+   * Runs one read-only query, at most `limit` rows (default 1,000), as a role that may read the mart and nothing else.
+   * Anything that writes is refused. Instants come as ISO 8601 UTC, dates as `yyyy-mm-dd`, decimals as strings, lists and
+   * objects as they are.
    * @throws {WarehouseQueryError} terminal: the query does not run; has the database's own words and the position
+   * @throws {ConfigError} terminal: that role is not there, and the service may not make it
    */
   query(
     sql: string,
-    options?: { readonly limit?: number; readonly signal?: AbortSignal },
+    options?: QueryOptions & { readonly limit?: number },
   ): Promise<{
     readonly columns: readonly string[]
     readonly rows: readonly WarehouseRow[]
     readonly truncated: boolean
   }>
-  tables(): Promise<
-    readonly { readonly name: string; readonly rowCount: number; readonly version: number; readonly loadedAt: string }[]
-  >
+  /** As `query`, but all rows: batch by batch, at least one, at the taker's pace. */
+  readAll(sql: string, take: (batch: QueryBatch) => Promise<void>, options?: QueryOptions): Promise<void>
+  tables(): Promise<readonly MartTable[]>
 }
 
 /** The text by which a loaded table's shape is compared with the one wanted: a change means DDL, hence a full replace. */
