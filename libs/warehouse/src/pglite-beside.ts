@@ -1,6 +1,5 @@
 import {
   cString,
-  errorResponse,
   int32,
   MessageBuffer,
   PostgresClient,
@@ -37,7 +36,7 @@ const DATABASE = 'cinelake'
 const LONGEST_SOCKET_PATH = 100
 /** Milliseconds that a client may hold its transaction open without a statement, or leave an answer unread: others wait. */
 const IDLE_TIMEOUT_MS = 10_000
-/** Milliseconds that statements under way are given when the process is about to close the database. */
+/** Milliseconds that those who read are given when the process is about to close the database. */
 const DRAIN_TIMEOUT_MS = 5000
 /** Milliseconds for a process of this machine to answer. */
 const CONNECT_TIMEOUT_MS = 5000
@@ -77,8 +76,9 @@ export async function serveBeside(
     const client = new PostgresClient(socket)
     sockets.set(socket, client)
     socket.once('close', () => sockets.delete(socket))
-    const conversation = converse(client, { database, accounts, onLeave, working }).catch(() => socket.destroy())
-    void conversation
+    const conversation = converse(client, { database, accounts, onLeave }).catch(() => void socket.destroy())
+    working.add(conversation)
+    void conversation.then(() => working.delete(conversation))
   })
   // One that a killed process left behind.
   if (process.platform !== 'win32') await rm(address, { force: true })
@@ -95,13 +95,15 @@ export async function serveBeside(
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
       server.close()
-      await Promise.race([Promise.allSettled(working), pause(DRAIN_TIMEOUT_MS, undefined, { ref: false })])
+      const stopWaiting = new AbortController()
+      const late = pause(DRAIN_TIMEOUT_MS, undefined, { signal: stopWaiting.signal }).catch(() => {})
+      await Promise.race([Promise.all(working), late])
+      stopWaiting.abort()
       for (const [socket, client] of sockets) {
         client.refuse({ code: '57P01', message: 'the process that has the database closes it' })
         socket.destroySoon()
       }
-      await Promise.race([closed, pause(DRAIN_TIMEOUT_MS, undefined, { ref: false })])
-      for (const socket of sockets.keys()) socket.destroy()
+      await closed
       await rm(key, { force: true })
     },
   }
@@ -117,10 +119,9 @@ type Conversation = {
   readonly database: ExclusiveSessions
   readonly accounts: ReadonlyMap<string, string>
   readonly onLeave: (() => void) | undefined
-  readonly working: Set<Promise<void>>
 }
 
-async function converse(client: PostgresClient, { database, accounts, onLeave, working }: Conversation): Promise<void> {
+async function converse(client: PostgresClient, { database, accounts, onLeave }: Conversation): Promise<void> {
   const startup = await client.logIn(accounts, DATABASE)
   if (startup === undefined) return
   if (startup.parameters.get('user') === LEAVING) {
@@ -131,19 +132,12 @@ async function converse(client: PostgresClient, { database, accounts, onLeave, w
   }
   await client.send(GREETING)
   for (let unit = await nextUnit(client); unit !== undefined; unit = await nextUnit(client)) {
-    const turn = database.exclusive(async (session) => await takeTurn(client, session, unit ?? []), client.gone)
-    const settled = turn.then(
-      () => {},
-      () => {},
-    )
-    working.add(settled)
+    const first = unit
     try {
-      await turn
+      await database.exclusive(async (session) => await takeTurn(client, session, first), client.gone)
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      return client.refuse({ code: '57014', message })
-    } finally {
-      working.delete(settled)
+      return client.refuse({ code: '57P01', message })
     }
   }
   client.end()
@@ -232,6 +226,9 @@ export async function connectBeside<Schema>(
       // Not where it goes: see the stream.
       host: 'localhost',
       stream: () => new SocketTo(place.socket),
+      // The database has one session. The connection is kept: while it is there, the other process does not leave.
+      max: 1,
+      idleTimeoutMillis: 0,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     },
     {
@@ -382,9 +379,4 @@ async function keyOf({ socket, key }: Place): Promise<string | undefined> {
   } catch {
     return undefined
   }
-}
-
-/** The answer to what could not be done, as the protocol has it: an error, and that the session is ready. */
-export function failureAnswer(code: string, message: string): Buffer {
-  return Buffer.concat([errorResponse('ERROR', { code, message }), wireMessage('Z', Buffer.from('I'))])
 }

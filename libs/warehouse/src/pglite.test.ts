@@ -6,6 +6,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from './pglite.ts'
 import { postgresObjectsContract } from './contract/postgres-objects-contract.ts'
+import { postgresReaderContract } from './contract/postgres-reader-contract.ts'
 import { warehouseContract } from './warehouse-contract.ts'
 
 let directory: string
@@ -36,6 +37,7 @@ describe('with one database for all tests', () => {
   }
   warehouseContract('pglite', open)
   postgresObjectsContract('pglite', open)
+  postgresReaderContract('pglite', open)
 
   const table = {
     name: 'films',

@@ -50,7 +50,7 @@ export async function openPostgresDatabase<Schema>(
 
 /** Connections as a configuration of the driver makes them. */
 export function openPostgresConnections<Schema>(
-  config: pg.ClientConfig,
+  config: pg.PoolConfig,
   {
     location,
     log,
@@ -58,8 +58,8 @@ export function openPostgresConnections<Schema>(
   }: { readonly location: string; readonly log: Log; readonly cancel: PostgresConnections['cancel'] },
 ): PostgresDatabase<Schema> {
   const pool = new pg.Pool({
-    ...config,
     max: POOL_SIZE,
+    ...config,
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, which its types do not say
     onConnect: async (client) =>
       void (await client.query(`${SESSION_SETTINGS}; SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`)),

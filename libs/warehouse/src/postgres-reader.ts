@@ -95,7 +95,7 @@ export async function requireReader({ queries, location }: PostgresSessions): Pr
     if (sqlStateOf(error) === '25006' && state.function) return
     if (!['42501', '25006', '0LP01'].includes(sqlStateOf(error) ?? '')) throw error
     throw refused(location, `expected the role ${READER} with the right to read the mart, got a service that may not make it`, [
-      ...administratorSteps(schemas, state.service),
+      ...administratorSteps(schemas, state),
     ], error)
   }
 }
@@ -138,9 +138,9 @@ function missingSteps(state: Found): string[] {
 /** Roles belong to the server, not to a database: two services may make it at once. */
 const CREATE_ROLE = `DO $do$ BEGIN CREATE ROLE ${READER} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $do$`
 
-function administratorSteps(schemas: readonly string[], service: string): string[] {
+function administratorSteps(schemas: readonly string[], { role, service }: Found): string[] {
   return [
-    `CREATE ROLE ${READER} NOLOGIN`,
+    ...(role ? [] : [`CREATE ROLE ${READER} NOLOGIN`]),
     `GRANT ${READER} TO ${quoted(service)}`,
     `GRANT USAGE ON SCHEMA ${schemas.map(quoted).join(', ')} TO ${READER}`,
     `GRANT SELECT ON ALL TABLES IN SCHEMA ${schemas.map(quoted).join(', ')} TO ${READER}`,

@@ -107,6 +107,7 @@ async function read<Result>(
   const stop = listenForStop(connections, client, signal)
   try {
     return await onConnection(location, async () => {
+      signal.throwIfAborted()
       await client.query(
         `BEGIN READ ONLY; SET LOCAL search_path = ${searchPath}; SET LOCAL statement_timeout = ${timeoutMs}`,
       )
