@@ -15,6 +15,7 @@ export type {
   LoadedTable,
   LoadOptions,
   LoadOutcome,
+  MartDescription,
   MartTable,
   QueryBatch,
   QueryOptions,

@@ -39,7 +39,7 @@ export async function readAll(
     const columns = described.map(({ type }, index) => ({ name: names[index] ?? '', type }))
     const handOver = async (rows: readonly ResultRow[]) =>
       await take({ columns, rows: rows.map((row) => readRow(described, row)) })
-    const { rows } = await session.run<ResultRow>(asReader(execute(described, 0)), [sql], { ...given, take: handOver })
+    const { rows } = await session.run<ResultRow>(asReader(execute(described, ALL_ROWS)), [sql], { ...given, take: handOver })
     await handOver(rows)
   })
 }
@@ -122,7 +122,10 @@ function asReader(statement: string): string {
   return `EXECUTE AS USER = N'${mssql.READER}'; ${statement}; REVERT`
 }
 
-/** More than one result would be an error. @param rowLimit 0 for all rows */
+/** More rows than a result has. */
+const ALL_ROWS = 2 ** 31 - 1
+
+/** More than one result would be an error. */
 function execute(columns: readonly DescribedColumn[], rowLimit: number): string {
   return `SET ROWCOUNT ${rowLimit}; EXEC sys.sp_executesql @1 WITH RESULT SETS ((${resultSet(columns)}))`
 }

@@ -42,6 +42,7 @@ export async function createMssqlWarehouse({ pool }: { readonly pool: MssqlPool 
     query: async (sql, options) => await queryReadOnly(pool, sql, options),
     readAll: async (sql, take, options) => await readAll(pool, sql, take, options),
     tables: async () => await general(loadedTables),
+    describe: async () => await general(describedTables),
     async [Symbol.asyncDispose]() {},
   }
 }
@@ -74,6 +75,26 @@ async function loadedTables(session: MssqlSession): ReturnType<Warehouse['tables
     rowCount: Number(row_count),
     loadedAt: loaded_at.toISOString(),
   }))
+}
+
+/** By the shapes that tables were loaded with: their types are those of contracts. */
+async function describedTables(session: MssqlSession): ReturnType<Warehouse['describe']> {
+  const { rows } = await session.run<{ name: string; shape: string }>(mssql.LOADED_TABLES)
+  return rows.map(({ name, shape }) => {
+    const [columns, key] = JSON.parse(shape) as [[name: string, type: string, required: boolean][], string[]]
+    return {
+      schema: mssql.MART,
+      name,
+      description: undefined,
+      columns: columns.map(([column, type, required]) => ({
+        name: column,
+        type,
+        required,
+        isKey: key.includes(column),
+        description: undefined,
+      })),
+    }
+  })
 }
 
 async function translated<Result>(

@@ -56,6 +56,17 @@ SELECT l.table_name AS name, l.version::float8 AS version, l.row_count::float8 A
 FROM ${LOADER}.loaded_tables l JOIN pg_tables t ON t.schemaname = '${MART}' AND t.tablename = l.table_name
 ORDER BY l.table_name`
 
+/** Columns of the tables and views in the schemas `$1`. */
+export const DESCRIBE = `
+SELECT n.nspname AS schema, c.relname AS "table", obj_description(c.oid, 'pg_class') AS about, a.attname AS "column",
+  format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS required,
+  coalesce(a.attnum = ANY (k.conkey), false) AS is_key, col_description(c.oid, a.attnum) AS comment
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT LIKE 'staging\\_%'
+ORDER BY n.nspname, c.relname, a.attnum`
+
 /** Parameters: table, version, shape, task, row count. */
 export const RECORD_LOADED = `
 INSERT INTO ${LOADER}.loaded_tables (table_name, version, shape, task, row_count, loaded_at)

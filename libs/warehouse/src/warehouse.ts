@@ -83,6 +83,21 @@ export type MartTable = {
   readonly loadedAt: string
 }
 
+/** A table or view of the mart, as the database knows it. */
+export type MartDescription = {
+  readonly schema: string
+  readonly name: string
+  readonly description: string | undefined
+  readonly columns: readonly {
+    readonly name: string
+    /** The database's own name. */
+    readonly type: string
+    readonly required: boolean
+    readonly isKey: boolean
+    readonly description: string | undefined
+  }[]
+}
+
 /**
  * The SQL database that analysts read (`mart` schema). Readers see the old rows or the new ones, never a mixture, and a
  * version that is loaded already is not loaded again.
@@ -114,6 +129,8 @@ export interface Warehouse extends AsyncDisposable {
   /** As `query`, but all rows: batch by batch, at least one, at the taker's pace. */
   readAll(sql: string, take: (batch: QueryBatch) => Promise<void>, options?: QueryOptions): Promise<void>
   tables(): Promise<readonly MartTable[]>
+  /** Tables and views that analysts can read, with their columns in order. */
+  describe(): Promise<readonly MartDescription[]>
 }
 
 /** The text by which a loaded table's shape is compared with the one wanted: a change means DDL, hence a full replace. */

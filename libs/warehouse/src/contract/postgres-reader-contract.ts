@@ -69,6 +69,20 @@ export function postgresReaderContract(name: string, open: OpenPostgres): void {
       })
     })
 
+    test('tables and views are described as their contracts describe them', async () => {
+      await using all = await given()
+
+      const [described] = await all.warehouse.describe()
+      expect(described).toMatchObject({ description: titles.description })
+      expect(described?.columns[2]).toEqual({
+        name: 'score',
+        type: 'numeric(3,1)',
+        required: false,
+        isKey: false,
+        description: 'From 0 to 10.',
+      })
+    })
+
     test('all rows come in batches, and the taker that fails ends the query', async () => {
       await using all = await given()
       const sizes: number[] = []
