@@ -1,5 +1,6 @@
 export { balanceHolds, formatBalance, type Balance } from './balance.ts'
 export { systemClock, type Clock } from './clock.ts'
+export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {

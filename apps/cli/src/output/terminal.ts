@@ -8,6 +8,8 @@ export type Terminal = {
   readonly isInteractive: boolean
   /** Characters in a line of that screen. */
   readonly columns: () => number
+  /** Characters in a line of the screen that `print` reaches; absent where it reaches none. */
+  readonly width?: (() => number) | undefined
   /** Lines of that screen; 24 where nobody says. */
   readonly rows?: () => number
   readonly paint: Paint
@@ -48,6 +50,7 @@ export function openTerminal(stdout: Stream, stderr: Stream, settings: Readonly<
     // Some pseudo-terminals say 0.
     columns: () => ((stderr.columns ?? 0) > 0 ? (stderr.columns ?? 80) : 80),
     rows: () => ((stderr.rows ?? 0) > 0 ? (stderr.rows ?? 24) : 24),
+    width: stdout.isTTY === true ? () => ((stdout.columns ?? 0) > 0 ? (stdout.columns ?? 80) : 80) : undefined,
     paint: isScreen && settings['NO_COLOR'] === undefined ? colourPaint : plainPaint,
   }
 }
