@@ -22,12 +22,22 @@ export async function unknownTable(lake: Lake, name: string): Promise<ConfigErro
   return new ConfigError('there is no such table', [`table ${name} in ${lake.location}: expected ${expected}`])
 }
 
-async function refinedTables(lake: Lake): Promise<string[]> {
+/** The names of the refined tables. */
+export async function refinedTables(lake: Lake): Promise<string[]> {
   const names: string[] = []
   for await (const { path } of lake.list(REFINED)) {
     if (path.endsWith(FIRST_COMMIT) && !path.startsWith(`${REJECTS}/`)) {
       names.push(path.slice(REFINED.length + 1, -FIRST_COMMIT.length))
     }
+  }
+  return names
+}
+
+/** The datasets and models that rows were rejected of. */
+export async function rejectsTables(lake: Lake): Promise<string[]> {
+  const names: string[] = []
+  for await (const { path } of lake.list(REJECTS)) {
+    if (path.endsWith(FIRST_COMMIT)) names.push(path.slice(REJECTS.length + 1, -FIRST_COMMIT.length))
   }
   return names
 }

@@ -39,8 +39,13 @@ export async function openDatabase(
  * @throws {ConfigError} terminal: nothing was run there yet
  */
 export async function openExistingDatabase(config: Pick<PlatformConfig, 'warehouse'>): Promise<AnyDatabase<OpsSchema>> {
-  requireThere(config.warehouse.url, 'pglite', 'PG_VERSION')
+  requireDatabase(config)
   return await openDatabaseToRead<OpsSchema>(config.warehouse, { credential, log: silentLog })
+}
+
+/** @throws {ConfigError} terminal: nothing was run there yet */
+export function requireDatabase({ warehouse }: Pick<PlatformConfig, 'warehouse'>): void {
+  requireThere(warehouse.url, 'pglite', 'PG_VERSION')
 }
 
 /**

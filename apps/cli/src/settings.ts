@@ -5,7 +5,7 @@ import { queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler
 import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
 import type { Settings } from '@cinelake/service'
 import { readEnv, LOG_LEVELS } from '@cinelake/service'
-import { warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
+import { QUERY_TIMEOUT_MS, warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
 import path from 'node:path'
 import { z } from 'zod'
 
@@ -19,6 +19,11 @@ const PlatformEnv = z.object({
   ...queueEnv,
   ...secretsEnv,
   ...engineEnv(1024),
+  CINELAKE_QUERY_TIMEOUT_S: z.coerce
+    .number()
+    .positive()
+    .max(86_400)
+    .default(QUERY_TIMEOUT_MS / 1000),
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('silent'),
 })
 
@@ -31,6 +36,8 @@ export type PlatformConfig = {
   readonly queue: QueueSettings
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
+  /** What a query may take, where the command does not say. */
+  readonly queryTimeoutMs: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
 }
 
@@ -54,6 +61,7 @@ export function platformConfig(settings: Settings, stateDirectory = DEFAULT_STAT
     queue: queueSettings(env),
     secrets: secretsSettings(env),
     engine: engineSettings(env),
+    queryTimeoutMs: env.CINELAKE_QUERY_TIMEOUT_S * 1000,
     logLevel: env.CINELAKE_LOG_LEVEL,
   }
 }

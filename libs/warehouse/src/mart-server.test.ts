@@ -7,7 +7,14 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, titles } from './contract/given.fixture.ts'
-import { createPgliteWarehouse, MART_DATABASE, MART_USER, openPgliteDatabase, startMartServer, type MartServer } from './pglite.ts'
+import {
+  createPgliteWarehouse,
+  MART_DATABASE,
+  MART_USER,
+  openPgliteDatabase,
+  startMartServer,
+  type MartServer,
+} from './pglite.ts'
 
 const PASSWORD = 'a-password'
 const ENDLESS = 'SELECT count(*) FROM generate_series(1, 1000000000) a, generate_series(1, 1000000000) b'
@@ -21,7 +28,14 @@ beforeAll(async () => {
   await using database = await openPgliteDatabase(directory)
   const warehouse = await createPgliteWarehouse(database)
   await warehouse.replace(titles, batches(manyTitles(5000)), { task: 't', version: 1 })
-  server = await startMartServer({ directory, host: '127.0.0.1', port: 0, password: PASSWORD, timeoutMs: 60_000, idleTimeoutMs: 1500 })
+  server = await startMartServer({
+    directory,
+    host: '127.0.0.1',
+    port: 0,
+    password: PASSWORD,
+    timeoutMs: 60_000,
+    idleTimeoutMs: 1500,
+  })
 })
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
@@ -46,7 +60,11 @@ describe('the mart, served to tools', () => {
       clients.map(async (client, index) => {
         await client.query(`SET application_name = 'tool ${index}'`)
         for (let round = 0; round < 5; round += 1) {
-          const named = await client.query({ name: 'same', text: `SELECT ${index}::int + $1::int AS sum`, values: [round] })
+          const named = await client.query({
+            name: 'same',
+            text: `SELECT ${index}::int + $1::int AS sum`,
+            values: [round],
+          })
           expect(named.rows).toEqual([{ sum: index + round }])
           expect((await client.query('SHOW application_name')).rows).toEqual([{ application_name: `tool ${index}` }])
           expect(await count(client)).toBe(5000)
@@ -156,9 +174,18 @@ describe('the mart, served to tools', () => {
     busy.connection.stream.destroy()
     expect(await count(other)).toBe(5000)
 
-    await using hasty = await startMartServer({ directory, host: '127.0.0.1', port: 0, password: PASSWORD, timeoutMs: 800 })
+    await using hasty = await startMartServer({
+      directory,
+      host: '127.0.0.1',
+      port: 0,
+      password: PASSWORD,
+      timeoutMs: 800,
+    })
     await using short = await aClient({ port: hasty.port })
-    await expect(short.query(ENDLESS)).rejects.toMatchObject({ code: '57014', message: expect.stringContaining('0.8 s') })
+    await expect(short.query(ENDLESS)).rejects.toMatchObject({
+      code: '57014',
+      message: expect.stringContaining('0.8 s'),
+    })
     expect(await count(other)).toBe(5000)
   })
 
@@ -219,8 +246,12 @@ describe.skipIf(!hasPsql)(`the mart and psql${reason}`, () => {
   test('shows tables, their columns and rows', async () => {
     expect((await psql('-c', '\\dt')).stdout).toContain('mart|titles|table')
     expect((await psql('-c', '\\d titles')).stdout).toContain('score|numeric(3,1)')
-    expect((await psql('-v', 'FETCH_COUNT=1000', '-c', 'SELECT title_id FROM titles')).stdout.trim().split('\n')).toHaveLength(5000)
-    await expect(psql('-c', 'DROP TABLE titles')).rejects.toMatchObject({ stderr: expect.stringContaining('read only') })
+    expect(
+      (await psql('-v', 'FETCH_COUNT=1000', '-c', 'SELECT title_id FROM titles')).stdout.trim().split('\n'),
+    ).toHaveLength(5000)
+    await expect(psql('-c', 'DROP TABLE titles')).rejects.toMatchObject({
+      stderr: expect.stringContaining('read only'),
+    })
   })
 })
 

@@ -388,7 +388,11 @@ function messagesOf(answer: Buffer): WireMessage[] {
   const buffer = new MessageBuffer()
   buffer.add(answer)
   const messages: WireMessage[] = []
-  for (let message = buffer.nextMessage(answer.length); message !== undefined; message = buffer.nextMessage(answer.length)) {
+  for (
+    let message = buffer.nextMessage(answer.length);
+    message !== undefined;
+    message = buffer.nextMessage(answer.length)
+  ) {
     if (message.type === 'E') throw new Fault(message.bytes)
     messages.push(message)
   }

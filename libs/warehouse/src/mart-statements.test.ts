@@ -57,12 +57,7 @@ test('resetting the session’s authorization resets nothing', () => {
 test('a text is cut at its semicolons, not at those within texts, names, comments and dollar quotes', () => {
   expect(
     splitStatements(`SELECT ';' ; SELECT ";" -- ;\n; SELECT /* ; /* ; */ ; */ 1; SELECT $a$ ; $$ ; $a$, e'\\';' ;; `),
-  ).toEqual([
-    `SELECT ';' `,
-    ` SELECT ";" -- ;\n`,
-    ' SELECT /* ; /* ; */ ; */ 1',
-    ` SELECT $a$ ; $$ ; $a$, e'\\';' `,
-  ])
+  ).toEqual([`SELECT ';' `, ` SELECT ";" -- ;\n`, ' SELECT /* ; /* ; */ ; */ 1', ` SELECT $a$ ; $$ ; $a$, e'\\';' `])
 })
 
 test('any texts are cut apart again', () => {

@@ -39,7 +39,10 @@ export async function readAll(
     const columns = described.map(({ type }, index) => ({ name: names[index] ?? '', type }))
     const handOver = async (rows: readonly ResultRow[]) =>
       await take({ columns, rows: rows.map((row) => readRow(described, row)) })
-    const { rows } = await session.run<ResultRow>(asReader(execute(described, ALL_ROWS)), [sql], { ...given, take: handOver })
+    const { rows } = await session.run<ResultRow>(asReader(execute(described, ALL_ROWS)), [sql], {
+      ...given,
+      take: handOver,
+    })
     await handOver(rows)
   })
 }

@@ -68,7 +68,9 @@ describe('reading the embedded database beside who works on it', () => {
 
     const { rows } = await sql`SELECT id FROM ops.runs`.execute(reader.database.db)
     expect(rows).toEqual([{ id: 1 }])
-    await expect(sql`INSERT INTO ops.runs VALUES (2)`.execute(reader.database.db)).rejects.toMatchObject({ code: '25006' })
+    await expect(sql`INSERT INTO ops.runs VALUES (2)`.execute(reader.database.db)).rejects.toMatchObject({
+      code: '25006',
+    })
     await expect(load(reader.warehouse, 5, 2)).rejects.toMatchObject({ code: 'WAREHOUSE_REFUSED' })
     // Settings of a reader are not left on the session of the one that works.
     await database.pglite.exec('INSERT INTO ops.runs VALUES (3)')
@@ -83,7 +85,9 @@ describe('reading the embedded database beside who works on it', () => {
     const stop = new AbortController()
 
     const failures = [
-      expect(reader.warehouse.query(ENDLESS, { signal: stop.signal })).rejects.toMatchObject({ code: 'WORK_CANCELLED' }),
+      expect(reader.warehouse.query(ENDLESS, { signal: stop.signal })).rejects.toMatchObject({
+        code: 'WORK_CANCELLED',
+      }),
       expect(warehouse.query(ENDLESS, { timeoutMs: 2000 })).rejects.toMatchObject({ code: 'WAREHOUSE_QUERY_INVALID' }),
     ]
     const loading = load(warehouse, 20, 2)
@@ -117,13 +121,17 @@ describe('reading the embedded database beside who works on it', () => {
     await once(child, 'message')
     {
       await using reader = await aReader()
-      expect((await reader.warehouse.query('SELECT count(DISTINCT version) AS kinds FROM numbers')).rows).toEqual([{ kinds: 1 }])
+      expect((await reader.warehouse.query('SELECT count(DISTINCT version) AS kinds FROM numbers')).rows).toEqual([
+        { kinds: 1 },
+      ])
     }
     child.kill('SIGKILL')
     await once(child, 'close')
 
     await using reader = await aReader()
-    expect((await reader.warehouse.query('SELECT count(DISTINCT version) AS kinds FROM numbers')).rows).toEqual([{ kinds: 1 }])
+    expect((await reader.warehouse.query('SELECT count(DISTINCT version) AS kinds FROM numbers')).rows).toEqual([
+      { kinds: 1 },
+    ])
   })
 })
 

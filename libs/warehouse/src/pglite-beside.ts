@@ -50,7 +50,10 @@ function placeOf(directory: string): Place {
   if (process.platform === 'win32') return { socket: `\\\\.\\pipe\\${name}`, key }
   const socket = `${target}.sock`
   // A path that is too long for a socket gets a short one; that it is ours is looked at before anything is said.
-  return { socket: Buffer.byteLength(socket) <= LONGEST_SOCKET_PATH ? socket : path.join(tmpdir(), `${name}.sock`), key }
+  return {
+    socket: Buffer.byteLength(socket) <= LONGEST_SOCKET_PATH ? socket : path.join(tmpdir(), `${name}.sock`),
+    key,
+  }
 }
 
 export type Beside = AsyncDisposable
@@ -144,7 +147,11 @@ async function converse(client: PostgresClient, { database, accounts, onLeave }:
 }
 
 /** From a client's first message to the end of its transaction. */
-async function takeTurn(client: PostgresClient, session: EmbeddedSession, first: readonly WireMessage[]): Promise<void> {
+async function takeTurn(
+  client: PostgresClient,
+  session: EmbeddedSession,
+  first: readonly WireMessage[],
+): Promise<void> {
   await session.exec('SET default_transaction_read_only = on')
   try {
     for (let unit: readonly WireMessage[] | undefined = first; unit !== undefined; unit = await nextUnitSoon(client)) {
@@ -357,7 +364,8 @@ async function logInBeside(place: Place, user: string, password: string) {
         }
         answer.push(message.bytes)
         if (message.type === 'Z') return Buffer.concat(answer)
-        if (message.type === 'E' && message.body.toString('latin1').includes('FATAL')) throw new WireRefusal(message.body)
+        if (message.type === 'E' && message.body.toString('latin1').includes('FATAL'))
+          throw new WireRefusal(message.body)
       }
     },
     destroy: () => void socket.destroy(),

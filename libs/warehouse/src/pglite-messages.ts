@@ -28,6 +28,11 @@ export type EmbeddedReply =
   /** The database is open. */
   | { readonly id: 0; readonly ok: true; readonly value: undefined }
   | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly message: string; readonly fields: Readonly<Record<string, string>> }
+  | {
+      readonly id: number
+      readonly ok: false
+      readonly message: string
+      readonly fields: Readonly<Record<string, string>>
+    }
 
 export type EmbeddedOpening = { readonly directory: string | undefined }

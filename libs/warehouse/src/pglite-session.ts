@@ -96,6 +96,7 @@ function readSession(session: EmbeddedSession): ReadSession {
       const { rows, fields } = await session.query<WarehouseValue[]>(sql, [], { rowMode: 'array', timesAsText: true })
       return { columns: fields.map(({ name }) => name), rows }
     },
-    describe: async (sql) => (await session.describe(sql)).map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })),
+    describe: async (sql) =>
+      (await session.describe(sql)).map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })),
   }
 }

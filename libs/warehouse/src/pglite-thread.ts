@@ -19,7 +19,11 @@ export type EmbeddedQueryOptions = {
 
 /** The one session of the database, for whoever has it for the moment. */
 export interface EmbeddedSession {
-  query<Row = unknown>(sql: string, values?: readonly unknown[], options?: EmbeddedQueryOptions): Promise<EmbeddedResult<Row>>
+  query<Row = unknown>(
+    sql: string,
+    values?: readonly unknown[],
+    options?: EmbeddedQueryOptions,
+  ): Promise<EmbeddedResult<Row>>
   exec(sql: string): Promise<EmbeddedResult[]>
   /** Messages of the PostgreSQL protocol; what the database answers to them. */
   raw(bytes: Uint8Array): Promise<Buffer>
@@ -65,10 +69,7 @@ export class EmbeddedPostgres implements ExclusiveSessions {
     return new EmbeddedPostgres(directory, await startThread(directory))
   }
 
-  async exclusive<Result>(
-    work: (session: EmbeddedSession) => Promise<Result>,
-    signal?: AbortSignal,
-  ): Promise<Result> {
+  async exclusive<Result>(work: (session: EmbeddedSession) => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     return await this.#turns.run(async () => {
       signal?.throwIfAborted()
       if (this.closed) throw new Error('the embedded database is closed')

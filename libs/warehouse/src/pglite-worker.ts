@@ -1,7 +1,13 @@
 import { PGlite, types } from '@electric-sql/pglite'
 import { rename, rm, stat } from 'node:fs/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { EmbeddedCall, EmbeddedOpening, EmbeddedReply, EmbeddedRequest, EmbeddedResult } from './pglite-messages.ts'
+import type {
+  EmbeddedCall,
+  EmbeddedOpening,
+  EmbeddedReply,
+  EmbeddedRequest,
+  EmbeddedResult,
+} from './pglite-messages.ts'
 
 // The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process goes on meanwhile, and so that a
 // statement that has to end can be ended by ending the thread.

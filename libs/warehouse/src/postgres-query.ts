@@ -5,7 +5,13 @@ import { queryError } from './postgres-errors.ts'
 import { asReader, martSchemas, requireReader, searchPathOf } from './postgres-reader.ts'
 import type { PostgresSessions, ReadSession } from './postgres-session.ts'
 import { quoted } from './postgres-sql.ts'
-import { QUERY_TIMEOUT_MS, type QueryOptions, type Warehouse, type WarehouseRow, type WarehouseValue } from './warehouse.ts'
+import {
+  QUERY_TIMEOUT_MS,
+  type QueryOptions,
+  type Warehouse,
+  type WarehouseRow,
+  type WarehouseValue,
+} from './warehouse.ts'
 
 /** Rows, when the caller names no limit. */
 const DEFAULT_LIMIT = 1000

@@ -94,9 +94,12 @@ export async function requireReader({ queries, location }: PostgresSessions): Pr
     // Over a connection that only reads, another process sees to it.
     if (sqlStateOf(error) === '25006' && state.function) return
     if (!['42501', '25006', '0LP01'].includes(sqlStateOf(error) ?? '')) throw error
-    throw refused(location, `expected the role ${READER} with the right to read the mart, got a service that may not make it`, [
-      ...administratorSteps(schemas, state),
-    ], error)
+    throw refused(
+      location,
+      `expected the role ${READER} with the right to read the mart, got a service that may not make it`,
+      [...administratorSteps(schemas, state)],
+      error,
+    )
   }
 }
 

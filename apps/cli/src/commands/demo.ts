@@ -116,10 +116,7 @@ type Done = {
   readonly tookMs: number
 }
 
-function print(
-  { terminal }: CommandContext,
-  { runs, answers, pipeline, state, tookMs }: Done,
-): void {
+function print({ terminal }: CommandContext, { runs, answers, pipeline, state, tookMs }: Done): void {
   const { print: write, paint } = terminal
   write(formatSummary(runs, answers, layoutOf(terminal)))
   write(

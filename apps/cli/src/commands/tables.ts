@@ -1,9 +1,8 @@
 import type { AddCommand, CommandContext } from '../command.ts'
-import { openExistingDatabase } from '../open-parts.ts'
-import { createWarehouse } from '@cinelake/warehouse/open'
 import { withExamples, withJson, withState } from '../options.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
+import { readWarehouse } from '../read-warehouse.ts'
 import { platformConfig } from '../settings.ts'
 
 type Options = { readonly state: string; readonly json?: true }
@@ -15,13 +14,18 @@ export const addTables: AddCommand = (program, context) => {
     .summary('list the tables of the mart')
     .description('Lists the tables that analysts get, with their rows and the version of the refined table they hold.')
     .action(async (options: Options) => await tables(options, context))
-  withExamples(withJson(withState(command)), [['cinelake tables', 'what there is to query']])
+  withExamples(withJson(withState(command)), [
+    ['cinelake tables', 'what there is to query'],
+    ['cinelake describe orders', 'the columns of one'],
+  ])
 }
 
-async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {
-  await using database = await openExistingDatabase(platformConfig(settings, options.state))
-  await using warehouse = await createWarehouse(database)
-  const loaded = await warehouse.tables()
+/** Also what `query "SHOW TABLES"` shows. */
+export async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {
+  const loaded = await readWarehouse(platformConfig(settings, options.state), async (warehouse) => {
+    const descriptions = new Map((await warehouse.describe()).map(({ name, description }) => [name, description]))
+    return (await warehouse.tables()).map((table) => ({ ...table, description: descriptions.get(table.name) ?? null }))
+  })
   if (options.json === true) return terminal.print(`${toJson({ tables: loaded })}\n`)
   if (loaded.length === 0) return terminal.print('The mart has no tables yet.\n')
   terminal.print(
@@ -31,14 +35,21 @@ async function tables(options: Options, { terminal, settings }: CommandContext):
         { title: 'rows', align: 'right' },
         { title: 'version', align: 'right' },
         { title: 'loaded at' },
+        { title: 'description' },
       ],
-      loaded.map(({ name, rowCount, version, loadedAt }) => [
+      loaded.map(({ name, rowCount, version, loadedAt, description }) => [
         name,
         formatCount(rowCount),
         String(version),
         formatInstant(loadedAt),
+        firstSentence(description ?? ''),
       ]),
-      { paint: terminal.paint },
+      layoutOf(terminal),
     ),
   )
+}
+
+/** `describe` shows the rest. */
+function firstSentence(text: string): string {
+  return /^[\s\S]*?[.:;](?=\s|$)/.exec(text.trim())?.[0].replaceAll(/\s+/g, ' ') ?? text.trim().replaceAll(/\s+/g, ' ')
 }

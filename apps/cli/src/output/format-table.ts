@@ -19,7 +19,10 @@ export type TableOptions = {
 }
 
 /** How tables are laid out on a terminal. */
-export function layoutOf({ paint, width }: Pick<Terminal, 'paint' | 'width'>): { readonly paint: Paint; readonly width: number } {
+export function layoutOf({ paint, width }: Pick<Terminal, 'paint' | 'width'>): {
+  readonly paint: Paint
+  readonly width: number
+} {
   return { paint, width: width?.() ?? Infinity }
 }
 

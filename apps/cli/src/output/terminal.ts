@@ -2,6 +2,8 @@
 export type Terminal = {
   /** The result of the command: standard output. */
   readonly print: (text: string) => void
+  /** Part of a long result, at the pace of its reader. False when the reader has gone. */
+  readonly printAll?: (text: string) => Promise<boolean>
   /** What is going on, and what went wrong: standard error. */
   readonly note: (text: string) => void
   /** Whether `note` reaches a screen on which lines can be drawn again. */
@@ -32,6 +34,7 @@ export const colourPaint: Paint = (style, text) => {
 
 type Stream = {
   write(text: string): unknown
+  writeAll?(text: string): Promise<boolean>
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
@@ -45,6 +48,7 @@ export function openTerminal(stdout: Stream, stderr: Stream, settings: Readonly<
   const isScreen = stdout.isTTY === true && stderr.isTTY === true && settings['TERM'] !== 'dumb'
   return {
     print: (text) => void stdout.write(text),
+    printAll: async (text) => (await stdout.writeAll?.(text)) ?? (stdout.write(text), true),
     note: (text) => void stderr.write(text),
     isInteractive: stderr.isTTY === true && settings['TERM'] !== 'dumb',
     // Some pseudo-terminals say 0.

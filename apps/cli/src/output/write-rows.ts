@@ -7,7 +7,7 @@ import path from 'node:path'
 import { toJson } from './format-value.ts'
 import { XlsxWriter, type XlsxCell } from './xlsx.ts'
 
-export const ROW_FORMATS = ['csv', 'parquet', 'xlsx', 'json'] as const
+export const ROW_FORMATS = ['csv', 'parquet', 'xlsx', 'jsonl'] as const
 export type RowFormat = (typeof ROW_FORMATS)[number]
 
 /** Hands over all rows of a query, batch by batch, at least one. */
@@ -88,12 +88,16 @@ async function writeText(draft: string, source: RowSource, { format, guardFormul
   return rowCount
 }
 
-/** A batch as CSV (RFC 4180, with the columns' names in front) or as JSON, an object in a line for each row. */
+/** A batch as CSV (RFC 4180, with the columns' names in front) or as JSON lines, an object for each row. */
 export function textOf(
   { columns, rows }: QueryBatch,
-  { format, guardFormulas, isFirst }: { readonly format: RowFormat; readonly guardFormulas: boolean; readonly isFirst: boolean },
+  {
+    format,
+    guardFormulas,
+    isFirst,
+  }: { readonly format: RowFormat; readonly guardFormulas: boolean; readonly isFirst: boolean },
 ): string {
-  if (format === 'json') {
+  if (format === 'jsonl') {
     return rows
       .map((row) => `${toJson(Object.fromEntries(columns.map(({ name }, index) => [name, row[index] ?? null])), 0)}\n`)
       .join('')
@@ -119,7 +123,8 @@ function xlsxCell(value: Value, type: string): XlsxCell {
   if (value === null) return { kind: 'empty' }
   if (typeof value === 'boolean') return { kind: 'boolean', value }
   const text = plainText(value) ?? ''
-  if (typeof value === 'number' || typeof value === 'bigint' || /^(?:numeric|decimal)/i.test(type)) return { kind: 'number', text }
+  if (typeof value === 'number' || typeof value === 'bigint' || /^(?:numeric|decimal)/i.test(type))
+    return { kind: 'number', text }
   if (/^date$/i.test(type)) return { kind: 'date', text }
   return /^(?:timestamp|datetime)/i.test(type) ? { kind: 'instant', text } : { kind: 'text', text }
 }
@@ -141,7 +146,11 @@ const DECIMAL = /^(?:numeric|decimal)/i
 /** Digits of the engine's decimals. */
 const MAX_DIGITS = 38
 
-async function writeParquet(draft: string, source: RowSource, { openEngine, scratchDirectory }: WriteOptions): Promise<number> {
+async function writeParquet(
+  draft: string,
+  source: RowSource,
+  { openEngine, scratchDirectory }: WriteOptions,
+): Promise<number> {
   await using engine = await openEngine()
   await using session = await engine.session()
   let columns: QueryBatch['columns'] = []
@@ -167,7 +176,9 @@ async function writeParquet(draft: string, source: RowSource, { openEngine, scra
   }
   const made = path.join(scratchDirectory, `${randomBytes(6).toString('hex')}.parquet`)
   try {
-    await session.run(`COPY (SELECT ${selected.join(', ')} FROM result) TO ${literal(path.resolve(made))} (FORMAT parquet)`)
+    await session.run(
+      `COPY (SELECT ${selected.join(', ')} FROM result) TO ${literal(path.resolve(made))} (FORMAT parquet)`,
+    )
     await copyFile(made, draft)
   } finally {
     await rm(made, { force: true })
@@ -176,7 +187,10 @@ async function writeParquet(draft: string, source: RowSource, { openEngine, scra
 }
 
 /** The smallest decimal that holds all values of a column; none where they are too many digits, or no numbers. */
-async function decimalType(session: Awaited<ReturnType<SqlEngine['session']>>, column: string): Promise<string | undefined> {
+async function decimalType(
+  session: Awaited<ReturnType<SqlEngine['session']>>,
+  column: string,
+): Promise<string | undefined> {
   const digits = (part: number) => `coalesce(max(length(split_part(ltrim(${column}, '-'), '.', ${part}))), 0)::INTEGER`
   const [found] = await session.rows<{ whole: number; fraction: number; odd: number }>(
     `SELECT ${digits(1)} AS whole, ${digits(2)} AS fraction, count(*) FILTER (NOT regexp_full_match(${column}, '-?[0-9]+([.][0-9]+)?'))::INTEGER AS odd FROM result`,

@@ -122,13 +122,18 @@ function columnLetters(index: number): string {
 }
 
 function isExact(text: string): boolean {
-  const digits = text.replace(/[eE].*$/, '').replaceAll(/\D/g, '').replace(/^0+/, '')
+  const digits = text
+    .replace(/[eE].*$/, '')
+    .replaceAll(/\D/g, '')
+    .replace(/^0+/, '')
   return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && digits.length <= EXACT_DIGITS
 }
 
 /** Days since 1899-12-30, from 1900-03-01 on: before, a spreadsheet counts a day that there was not. */
 function serialOf(text: string): number | undefined {
-  const milliseconds = Date.parse(text.length === 10 ? `${text}T00:00:00Z` : /Z$|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`)
+  const milliseconds = Date.parse(
+    text.length === 10 ? `${text}T00:00:00Z` : /Z$|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`,
+  )
   const serial = milliseconds / 86_400_000 + 25_569
   return serial >= 61 && serial < 2_958_466 ? serial : undefined
 }
@@ -160,7 +165,9 @@ function parts(sheets: readonly number[]): readonly (readonly [name: string, tex
   const overrides = sheets.map(
     (sheet) => `<Override PartName="/xl/worksheets/sheet${sheet}.xml" ContentType="${TYPE}.worksheet+xml"/>`,
   )
-  const named = sheets.map((sheet) => `<sheet name="Rows${sheet === 1 ? '' : ` ${sheet}`}" sheetId="${sheet}" r:id="rId${sheet}"/>`)
+  const named = sheets.map(
+    (sheet) => `<sheet name="Rows${sheet === 1 ? '' : ` ${sheet}`}" sheetId="${sheet}" r:id="rId${sheet}"/>`,
+  )
   const related = sheets.map(
     (sheet) => `<Relationship Id="rId${sheet}" Type="${RELATIONS}/worksheet" Target="worksheets/sheet${sheet}.xml"/>`,
   )
