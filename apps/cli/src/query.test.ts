@@ -20,8 +20,7 @@ beforeAll(async () => {
   files = await temporaryDirectory()
   for (const window of ['2026-03-01', '2026-03-02']) {
     const { exitCode, notes } = await cinelake(['run', starter.folder, '--window', window, '--state', starter.state])
-    expect(notes).toContain('load orders')
-    expect(exitCode).toBe(0)
+    if (exitCode !== 0) throw new Error(notes)
   }
 })
 afterAll(async () => {
@@ -288,7 +287,7 @@ async function unzipped(file: string, name: string): Promise<string> {
     ]
     if (bytes.toString('utf8', at + 46, at + 46 + nameLength) === name) {
       const content = inflateRawSync(bytes.subarray(start + 30 + nameLength, start + 30 + nameLength + compressed))
-      expect(crc32(content)).toBe(bytes.readUInt32LE(at + 16))
+      if (crc32(content) !== bytes.readUInt32LE(at + 16)) throw new Error(`${name} is damaged`)
       return content.toString()
     }
     at += 46 + nameLength

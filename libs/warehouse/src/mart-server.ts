@@ -160,7 +160,11 @@ function martSessions(directory: string): ExclusiveSessions & AsyncDisposable {
     clearTimeout(closing)
     if (users > 0 || own === undefined) return
     if (isLeaving) closed = close()
-    else closing = setTimeout(() => (closed = close()), KEEP_OPEN_MS).unref()
+    else {
+      closing = setTimeout(() => {
+        closed = close()
+      }, KEEP_OPEN_MS).unref()
+    }
   }
   const leave = () => {
     isLeaving = true

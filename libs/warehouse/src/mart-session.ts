@@ -278,7 +278,7 @@ export class MartSession {
         throw refusal(statement.word)
       case 'empty':
         return wireMessage('I')
-      case 'query':
+      default:
         throw new Error('a query goes to the database')
     }
   }

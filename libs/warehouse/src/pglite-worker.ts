@@ -68,7 +68,7 @@ async function run(pglite: PGlite, call: EmbeddedCall): Promise<unknown> {
     }
     case 'describe':
       return (await pglite.describeQuery(call.sql)).resultFields.map(({ name, dataTypeID }) => ({ name, dataTypeID }))
-    case 'close':
+    default:
       return await pglite.close()
   }
 }

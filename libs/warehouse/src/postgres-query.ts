@@ -82,7 +82,7 @@ type Prepared = {
   readonly statement: string
 }
 
-type TypeName = { readonly id: number; readonly name: string; readonly is_pseudo: boolean }
+type TypeName = { readonly name: string; readonly isPseudo: boolean }
 
 /** What the query gives, and the statement that gives it with the reader's rights. */
 async function prepare(session: ReadSession, sql: string, rowLimit: number | undefined): Promise<Prepared> {
@@ -91,7 +91,7 @@ async function prepare(session: ReadSession, sql: string, rowLimit: number | und
   const types = await typeNames(session, new Set(fields.map(({ typeId }) => typeId)))
   const names = distinct(fields.map(({ name }) => name))
   const columns = fields.map(({ typeId }, index) => {
-    const { name = 'text', is_pseudo: isPseudo = false } = types.get(typeId) ?? {}
+    const { name = 'text', isPseudo = false } = types.get(typeId) ?? {}
     return { name: names[index] ?? '', type: isPseudo ? 'text' : name, isPseudo }
   })
   const declared = columns.map(({ type }, index) => `${placeholder(index)} ${type}`).join(', ')
@@ -119,7 +119,7 @@ async function typeNames(session: ReadSession, ids: ReadonlySet<number>): Promis
   return new Map(
     rows.map(([id, name, isPseudo]) => [
       Number(id),
-      { id: Number(id), name: String(name), is_pseudo: isPseudo === true },
+      { name: typeof name === 'string' ? name : 'text', isPseudo: isPseudo === true },
     ]),
   )
 }

@@ -99,7 +99,7 @@ export class XlsxWriter {
         if (serial === undefined) return this.#text(place, cell.text, index)
         return `<c r="${place}" s="${cell.kind === 'date' ? 1 : 2}"><v>${serial}</v></c>`
       }
-      case 'text':
+      default:
         return this.#text(place, cell.text, index)
     }
   }

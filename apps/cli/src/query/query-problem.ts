@@ -84,7 +84,7 @@ const AFTER = 30
 /** The line of a place, and a caret under it. @param position characters from 1 */
 export function pointTo(sql: string, position: number): string[] {
   // Databases count characters, JavaScript counts some of them twice.
-  const characters = [...sql]
+  const characters = Array.from(sql)
   const at = Math.min(position, characters.length + 1) - 1
   const start = characters.lastIndexOf('\n', at - 1) + 1
   const next = characters.indexOf('\n', at)
