@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { EmbeddedCall, EmbeddedOpening, EmbeddedReply, EmbeddedResult } from './pglite-messages.ts'
 
 /** What the database said of a statement that failed: SQLSTATE as `code`, and the other fields of its message. */
-export class EmbeddedFault extends Error {
+class EmbeddedFault extends Error {
   constructor(message: string, fields: Readonly<Record<string, string>>, options?: ErrorOptions) {
     super(message, options)
     this.name = 'EmbeddedFault'

@@ -157,11 +157,11 @@ test('a table that is wider than the screen is wrapped between words, numbers an
 
   expect(text).toBe(
     [
-      'task             rows  what became of',
-      '                       it',
-      'refine        200,013  rows were read,',
-      'watch_history          some of them',
-      '                       rejected',
+      'task               rows  what became of',
+      '                         it',
+      'refine          200,013  rows were read,',
+      'watch_history            some of them',
+      '                         rejected',
       '',
     ].join('\n'),
   )

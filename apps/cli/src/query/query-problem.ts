@@ -82,7 +82,7 @@ const BEFORE = 50
 const AFTER = 30
 
 /** The line of a place, and a caret under it. @param position characters from 1 */
-export function pointTo(sql: string, position: number): string[] {
+function pointTo(sql: string, position: number): string[] {
   // Databases count characters, JavaScript counts some of them twice.
   const characters = Array.from(sql)
   const at = Math.min(position, characters.length + 1) - 1
