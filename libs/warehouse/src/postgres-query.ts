@@ -1,6 +1,7 @@
 import { CancelledError } from '@cinelake/core'
 import { distinct } from './distinct.ts'
 import { WarehouseQueryError } from './errors.ts'
+import { refuseAmbiguous } from './postgres-ambiguity.ts'
 import { queryError } from './postgres-errors.ts'
 import { asReader, martSchemas, requireReader, searchPathOf } from './postgres-reader.ts'
 import type { PostgresSessions, ReadSession } from './postgres-session.ts'
@@ -88,6 +89,7 @@ type TypeName = { readonly name: string; readonly isPseudo: boolean }
 async function prepare(session: ReadSession, sql: string, rowLimit: number | undefined): Promise<Prepared> {
   const fields = await session.describe(sql)
   if (fields.length === 0) throw WarehouseQueryError.notAQuery()
+  await refuseAmbiguous(session, sql, await martSchemas())
   const types = await typeNames(session, new Set(fields.map(({ typeId }) => typeId)))
   const names = distinct(fields.map(({ name }) => name))
   const columns = fields.map(({ typeId }, index) => {

@@ -1,7 +1,7 @@
 import { ConfigError } from '@cinelake/core'
 import { sqlStateOf } from './postgres-errors.ts'
 import type { PostgresSessions, Queries } from './postgres-session.ts'
-import { LOADER, LOCK_SET_UP, MART, quoted } from './postgres-sql.ts'
+import { LOADER, LOCK_SET_UP, MART, quoted, text } from './postgres-sql.ts'
 
 /**
  * Whoever queries through the service does so as this role, which may read the schemas of the mart and nothing else. A
@@ -30,7 +30,7 @@ export function searchPathOf(schemas: readonly string[]): string {
  * @param columns names and types of the result, as SQL
  */
 export function asReader(sql: string, columns: string, rowLimit: number | undefined): string {
-  return `SELECT * FROM ${QUERY_MART}(${literal(sql)}, ${rowLimit ?? 'NULL'}) AS result(${columns})`
+  return `SELECT * FROM ${QUERY_MART}(${text(sql)}, ${rowLimit ?? 'NULL'}) AS result(${columns})`
 }
 
 const DEFINITION = `CREATE OR REPLACE FUNCTION ${QUERY_MART}(query text, row_limit bigint) RETURNS SETOF record
@@ -157,8 +157,4 @@ function refused(location: string, problem: string, steps: readonly string[], ca
     [`${location}: ${problem}; an administrator of the database runs: ${steps.join('; ')}`],
     { cause },
   )
-}
-
-function literal(value: string): string {
-  return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }

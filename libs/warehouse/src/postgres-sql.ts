@@ -14,7 +14,7 @@ export function quoted(name: string): string {
 }
 
 /** A text as a literal. */
-function text(value: string): string {
+export function text(value: string): string {
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }
 

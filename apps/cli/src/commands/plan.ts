@@ -2,7 +2,7 @@ import { planRun } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { withExamples, withJson } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
@@ -37,7 +37,7 @@ async function plan(folder: string, options: Options, { terminal, settings, cloc
     formatTable(
       [{ title: 'task' }, { title: 'queue' }, { title: 'needs', maxWidth: 90 }],
       tasks.map(({ name, queue, needs }) => [name, queue, needs.join(', ')]),
-      { paint },
+      layoutOf(terminal),
     ),
   )
 }
