@@ -4,6 +4,7 @@ import { addAgent } from './commands/agent.ts'
 import { addAdd } from './commands/add.ts'
 import { addBus } from './commands/bus.ts'
 import { addDeadLetters } from './commands/dead-letters.ts'
+import { addDescribe } from './commands/describe.ts'
 import { addDemo } from './commands/demo.ts'
 import { addHistory } from './commands/history.ts'
 import { addInit } from './commands/init.ts'
@@ -11,6 +12,7 @@ import { addPlan } from './commands/plan.ts'
 import { addQuery } from './commands/query.ts'
 import { addRejects } from './commands/rejects.ts'
 import { addRun } from './commands/run.ts'
+import { addServe } from './commands/serve.ts'
 import { addStatus } from './commands/status.ts'
 import { addTables } from './commands/tables.ts'
 import { addTest } from './commands/test.ts'
@@ -41,7 +43,7 @@ export function createProgram(context: CommandContext): Command {
     'Exit codes: 0 done, 1 a run failed or something is not possible now, 2 bad usage or configuration, 130 stopped.',
   )
   const ofPipelines = [addDemo, addInit, addAdd, addTry, addValidate, addTest, addPlan, addRun, addStatus]
-  const ofData = [addRejects, addQuery, addTables, addHistory]
+  const ofData = [addRejects, addQuery, addTables, addDescribe, addServe, addHistory]
   for (const add of [...ofPipelines, ...ofData, addDeadLetters, addBus, addAgent]) add(program, context)
   // Subcommands do not take this over by themselves.
   for (const command of program.commands.flatMap((each) => [each, ...each.commands]))

@@ -5,8 +5,8 @@ import { queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler
 import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
 import type { Settings } from '@cinelake/service'
 import { readEnv, LOG_LEVELS } from '@cinelake/service'
-import { warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
 import { unpackEnv, unpackLimits, type UnpackLimits } from '@cinelake/transformer'
+import { QUERY_TIMEOUT_MS, warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
 import path from 'node:path'
 import { z } from 'zod'
 
@@ -21,6 +21,11 @@ const PlatformEnv = z.object({
   ...secretsEnv,
   ...engineEnv(1024),
   ...unpackEnv,
+  CINELAKE_QUERY_TIMEOUT_S: z.coerce
+    .number()
+    .positive()
+    .max(86_400)
+    .default(QUERY_TIMEOUT_MS / 1000),
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('silent'),
 })
 
@@ -34,6 +39,8 @@ export type PlatformConfig = {
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
   readonly unpacking: UnpackLimits
+  /** What a query may take, where the command does not say. */
+  readonly queryTimeoutMs: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
 }
 
@@ -58,6 +65,7 @@ export function platformConfig(settings: Settings, stateDirectory = DEFAULT_STAT
     secrets: secretsSettings(env),
     engine: engineSettings(env),
     unpacking: unpackLimits(env),
+    queryTimeoutMs: env.CINELAKE_QUERY_TIMEOUT_S * 1000,
     logLevel: env.CINELAKE_LOG_LEVEL,
   }
 }

@@ -46,7 +46,7 @@ export function txnOf({ run, task, generation }: Refine | Build): DeltaTxn {
 }
 
 /** A log that is damaged is what a restart is there for. */
-export function undefinedWhenDamaged(error: unknown): undefined {
+function undefinedWhenDamaged(error: unknown): undefined {
   if (error instanceof DeltaCorruptError) return undefined
   throw error
 }

@@ -47,7 +47,6 @@ export {
   type PipelineStore,
 } from './load-pipeline.ts'
 export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
-export { suggest } from './did-you-mean.ts'
 export { defaultSchema } from './mart-schema.ts'
 export { formatProblem, pipelineError, type Problem } from './problem.ts'
 export { readPipeline } from './read-folder.ts'

@@ -30,6 +30,26 @@ export async function openDatabase<Schema>(
   return await open()
 }
 
+/**
+ * Opens the SQL database that an address names for a command that only looks into it. The embedded one is read beside the process
+ * that works on it, where there is one.
+ * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ */
+export async function openDatabaseToRead<Schema>(
+  settings: WarehouseSettings,
+  deps: { readonly credential: AzureCredential; readonly log: Log },
+): Promise<AnyDatabase<Schema>> {
+  const directory = embeddedDirectory(settings)
+  if (directory === undefined) return await openDatabase(settings, deps)
+  return await (await import('./pglite.ts')).openPgliteReader<Schema>(directory, deps.log)
+}
+
+/** The directory of the embedded database, where the address names one. */
+export function embeddedDirectory({ url }: WarehouseSettings): string | undefined {
+  const [, directory] = /^pglite:(?:\/\/)?(.+)$/i.exec(url) ?? []
+  return directory
+}
+
 /** The warehouse in a database that `openDatabase` opened. The database stays the caller's to dispose, after the warehouse. */
 export async function createWarehouse<Schema>(database: AnyDatabase<Schema>): Promise<Warehouse> {
   if (database.dialect === 'mssql') return await (await import('./mssql.ts')).createMssqlWarehouse(database)

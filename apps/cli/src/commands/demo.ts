@@ -9,6 +9,7 @@ import { lookFurther } from '../demo/look-further.ts'
 import { readQuestions } from '../demo/questions.ts'
 import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summary.ts'
 import { integer, positiveInteger, positiveNumber, withExamples, withJson, withState } from '../options.ts'
+import { layoutOf } from '../output/format-table.ts'
 import { formatDuration, toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'
 import { openPlatform, type Platform } from '../platform.ts'
@@ -115,11 +116,9 @@ type Done = {
   readonly tookMs: number
 }
 
-function print(
-  { terminal: { print: write, paint } }: CommandContext,
-  { runs, answers, pipeline, state, tookMs }: Done,
-): void {
-  write(formatSummary(runs, answers, paint))
+function print({ terminal }: CommandContext, { runs, answers, pipeline, state, tookMs }: Done): void {
+  const { print: write, paint } = terminal
+  write(formatSummary(runs, answers, layoutOf(terminal)))
   write(
     `\n${paint('bold', 'Look further')}\n${lookFurther(pipeline, runs, state)
       .map((line) => `  ${line}\n`)

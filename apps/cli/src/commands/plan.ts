@@ -4,7 +4,7 @@ import { againstAsJson, changesAgainst, formatAgainst } from '../against.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
 import { withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { usableFolder } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
@@ -68,7 +68,7 @@ async function plan(
     formatTable(
       [{ title: 'task' }, { title: 'queue' }, { title: 'needs', maxWidth: 90 }],
       tasks.map(({ name, queue, needs }) => [name, queue, needs.join(', ')]),
-      { paint },
+      layoutOf(terminal),
     ),
   )
   const changes = formatChanges(changed, paint)

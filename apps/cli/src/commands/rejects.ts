@@ -4,7 +4,7 @@ import { findTable, rejectsTable } from '../lake-tables.ts'
 import { openEngine, openExistingLake } from '../open-parts.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
@@ -57,7 +57,7 @@ async function rejects(dataset: string, options: Options, { terminal, settings }
   if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
   const { paint, print } = terminal
   if (found.counts.length === 0) return print(`No row of ${dataset} was rejected${narrowed(options)}.\n`)
-  print(formatCounts(found.counts, paint))
+  print(formatCounts(found.counts, layoutOf(terminal)))
   const all = found.counts.reduce((sum, { count }) => sum + count, 0)
   print(`\n${formatRejects(found.rejects, paint)}`)
   if (found.rejects.length < all) {
@@ -86,11 +86,11 @@ async function find(session: SqlSession, relation: string, { window, rule, limit
   }
 }
 
-function formatCounts(counts: readonly RuleCount[], paint: CommandContext['terminal']['paint']): string {
+function formatCounts(counts: readonly RuleCount[], layout: ReturnType<typeof layoutOf>): string {
   return formatTable(
     [{ title: 'window' }, { title: 'rule' }, { title: 'rows', align: 'right' }],
     counts.map(({ window_label, rule, count }) => [window_label, rule, formatCount(count)]),
-    { paint },
+    layout,
   )
 }
 

@@ -29,9 +29,9 @@ async function status(runId: string | undefined, options: Options, { terminal, s
   if (runId !== undefined) {
     const run = await history.scheduler.run(runId)
     if (run === undefined) throw new RunMissingError(runId)
-    return terminal.print(isJson ? `${toJson(run)}\n` : formatRun(run, terminal.paint))
+    return terminal.print(isJson ? `${toJson(run)}\n` : formatRun(run, terminal.paint, terminal.width?.()))
   }
   const runs = await history.scheduler.runs({ limit: options.limit })
   if (isJson) return terminal.print(`${toJson({ runs })}\n`)
-  terminal.print(runs.length === 0 ? 'There are no runs yet.\n' : formatRuns(runs, terminal.paint))
+  terminal.print(runs.length === 0 ? 'There are no runs yet.\n' : formatRuns(runs, terminal.paint, terminal.width?.()))
 }
