@@ -1,7 +1,7 @@
-import { ConfigError, systemClock } from '@cinelake/core'
+import { formerRefinedPath, formerRejectsPath } from '@cinelake/contracts'
+import { ConfigError, systemClock, closestName } from '@cinelake/core'
 import { createDeltaTable, locateRejects, locateTable, type DeltaTable } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
-import { closestName } from '@cinelake/pipeline'
 
 /** A table of the lake with the pipeline that it is of. */
 export type LakeTable = { readonly pipeline: string; readonly table: string }
@@ -49,16 +49,58 @@ async function pipelinesIn(lake: Lake): Promise<string[]> {
   return [...names].sort()
 }
 
+/** The folder of rejects among those of pipelines, whose names begin with a letter. */
+const REJECTS = '_rejects'
+
 /** The first entry of a Delta table's log: where it is, there is a table. */
-const FIRST_COMMIT = /^refined\/(?:([^/]+)\/)?([^/]+)\/_delta_log\/0{20}\.json$/
+const REFINED_COMMIT = /^refined\/(?:([^/]+)\/)?([^/]+)\/_delta_log\/0{20}\.json$/
+const REJECTS_COMMIT = /^refined\/(?:([^/]+)\/)?_rejects\/([^/]+)\/_delta_log\/0{20}\.json$/
+
+/** The refined tables of all pipelines. */
+export async function refinedTables(lake: Lake): Promise<LakeTable[]> {
+  const found = await matches(lake, REFINED_COMMIT)
+  const tables = found.filter(({ pipeline }) => pipeline !== REJECTS)
+  const isOf = async (pipeline: string, table: string) =>
+    (await locateTable(lake, pipeline, table)) === formerRefinedPath(table)
+  return await withOwners(lake, tables, isOf)
+}
+
+/** The datasets and models that rows were rejected of. */
+export async function rejectsTables(lake: Lake): Promise<LakeTable[]> {
+  const isOf = async (pipeline: string, table: string) =>
+    (await locateRejects(lake, pipeline, table)) === formerRejectsPath(table)
+  return await withOwners(lake, await matches(lake, REJECTS_COMMIT), isOf)
+}
+
+type Match = { readonly pipeline: string | undefined; readonly table: string }
+
+async function matches(lake: Lake, pattern: RegExp): Promise<Match[]> {
+  const found: Match[] = []
+  for await (const { path } of lake.list('refined')) {
+    const [, pipeline, table] = pattern.exec(path) ?? []
+    if (table !== undefined) found.push({ pipeline, table })
+  }
+  return found
+}
+
+/** A table that is in no pipeline's folder is of before: its log tells whose it is. */
+async function withOwners(
+  lake: Lake,
+  found: readonly Match[],
+  isOf: (pipeline: string, table: string) => Promise<boolean>,
+): Promise<LakeTable[]> {
+  const pipelines = await pipelinesIn(lake)
+  const tables: LakeTable[] = []
+  for (const { pipeline, table } of found) {
+    if (pipeline !== undefined) tables.push({ pipeline, table })
+    else for (const each of pipelines) if (await isOf(each, table)) tables.push({ pipeline: each, table })
+  }
+  return tables
+}
 
 async function unknownTable(lake: Lake, name: string, pipelines: readonly string[]): Promise<ConfigError> {
-  const known: string[] = []
-  for await (const { path } of lake.list('refined')) {
-    const [, pipeline, table] = FIRST_COMMIT.exec(path) ?? []
-    if (table === undefined || pipeline === '_rejects') continue
-    known.push(pipeline === undefined || pipelines.length === 1 ? table : `${pipeline}.${table}`)
-  }
+  const tables = await refinedTables(lake)
+  const known = tables.map(({ pipeline, table }) => (pipelines.length === 1 ? table : `${pipeline}.${table}`))
   const expected = known.length === 0 ? 'a table, but there are none yet' : `one of ${known.join(', ')}`
   const meant = closestName(name, known)
   const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`

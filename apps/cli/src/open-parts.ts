@@ -10,7 +10,7 @@ import { guardSecrets, type GuardedSecrets } from '@cinelake/secrets'
 import { openSecrets as openAnySecrets } from '@cinelake/secrets/open'
 import { createLog, type Settings } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
-import { openDatabase as openAnyDatabase, type AnyDatabase } from '@cinelake/warehouse/open'
+import { openDatabase as openAnyDatabase, openDatabaseToRead, type AnyDatabase } from '@cinelake/warehouse/open'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Terminal } from './output/terminal.ts'
@@ -42,8 +42,13 @@ export async function openDatabase(
  * @throws {ConfigError} terminal: nothing was run there yet
  */
 export async function openExistingDatabase(config: Pick<PlatformConfig, 'warehouse'>): Promise<AnyDatabase<OpsSchema>> {
-  requireThere(config.warehouse.url, 'pglite', 'PG_VERSION')
-  return await openDatabase(config)
+  requireDatabase(config)
+  return await openDatabaseToRead<OpsSchema>(config.warehouse, { credential, log: silentLog })
+}
+
+/** @throws {ConfigError} terminal: nothing was run there yet */
+export function requireDatabase({ warehouse }: Pick<PlatformConfig, 'warehouse'>): void {
+  requireThere(warehouse.url, 'pglite', 'PG_VERSION')
 }
 
 /**

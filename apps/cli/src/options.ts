@@ -53,6 +53,13 @@ export function positiveNumber(text: string): number {
   return value
 }
 
+export function port(text: string): number {
+  const value = numberOf(text)
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError('expected a port, or 0 for any')
+  return value
+}
+
 /** JavaScript takes an empty text for 0. */
 function numberOf(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text)

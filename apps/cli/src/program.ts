@@ -82,6 +82,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/tables.ts')).addTables,
   },
   {
+    name: 'describe',
+    summary: 'show the columns of a table of the mart',
+    load: async () => (await import('./commands/describe.ts')).addDescribe,
+  },
+  {
+    name: 'serve',
+    summary: 'serve the mart to psql, DBeaver, Power BI and other tools',
+    load: async () => (await import('./commands/serve.ts')).addServe,
+  },
+  {
     name: 'history',
     summary: 'show the versions of a refined table',
     load: async () => (await import('./commands/history.ts')).addHistory,

@@ -1,5 +1,5 @@
-import { PipelineError, TerminalError, type Window } from '@cinelake/core'
-import { freezePipeline, suggest, type CheckedPipeline } from '@cinelake/pipeline'
+import { PipelineError, TerminalError, type Window, suggest } from '@cinelake/core'
+import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import type { RedoAsked, Requested, RunRecord, TaskRecord } from '@cinelake/scheduler'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Progress } from './output/progress.ts'

@@ -5,8 +5,8 @@ import { MAX_WINDOWS, queueEnv, queueSettings, type QueueSettings } from '@cinel
 import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
 import type { Settings } from '@cinelake/service'
 import { readEnv, LOG_LEVELS } from '@cinelake/service'
-import { warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
 import { unpackEnv, unpackLimits, type UnpackLimits } from '@cinelake/transformer'
+import { QUERY_TIMEOUT_MS, warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
 import path from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_STATE } from './options.ts'
@@ -31,6 +31,11 @@ const PlatformEnv = z.object({
   ...unpackEnv,
   /** Windows that one command may run. */
   CINELAKE_MAX_WINDOWS: z.coerce.number().int().min(1).max(100_000).default(MAX_WINDOWS),
+  CINELAKE_QUERY_TIMEOUT_S: z.coerce
+    .number()
+    .positive()
+    .max(86_400)
+    .default(QUERY_TIMEOUT_MS / 1000),
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('silent'),
 })
 
@@ -46,6 +51,8 @@ export type PlatformConfig = {
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
   readonly unpacking: UnpackLimits
+  /** What a query may take, where the command does not say. */
+  readonly queryTimeoutMs: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
   /** The scheduler that was deployed. */
   readonly api?: SchedulerAddress
@@ -84,6 +91,7 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
     secrets: secretsSettings(env),
     engine: engineSettings(env),
     unpacking: unpackLimits(env),
+    queryTimeoutMs: env.CINELAKE_QUERY_TIMEOUT_S * 1000,
     logLevel: env.CINELAKE_LOG_LEVEL,
     maxWindows: env.CINELAKE_MAX_WINDOWS,
     ...(env.CINELAKE_API === undefined ? {} : { api: addressOf(env.CINELAKE_API, env.CINELAKE_API_TOKEN) }),

@@ -140,15 +140,16 @@ test('a reader of its progress that goes away does not end the run', async () =>
   expect({ exitCode: child.exitCode, out }).toMatchObject({ exitCode: 0, out: expect.stringMatching(/succeeded/) })
 })
 
-test('a second process on one state directory is refused with the name of the first', async () => {
+test('a second process that works on one state directory is refused with the name of the first; one that looks is not', async () => {
   await using given = await aStarter()
   const args = ['run', given.folder, '--window', '2026-03-01', '--state', given.state]
   await cinelake(args)
   const { openPgliteDatabase } = await import('@cinelake/warehouse/pglite')
   await using _held = await openPgliteDatabase(`${given.state}/warehouse`)
 
-  const { exitCode, notes } = await cinelake(['tables', '--state', given.state])
+  const { exitCode, notes } = await cinelake(args)
 
-  expect(exitCode).toBe(2)
+  expect(exitCode).toBe(1)
   expect(notes).toContain(`got process ${process.pid} on`)
+  expect(await cinelake(['tables', '--state', given.state])).toMatchObject({ exitCode: 0 })
 })

@@ -1,6 +1,8 @@
 export { balanceHolds, formatBalance, type Balance } from './balance.ts'
 export { fitsSql, isLossless, isNumber } from './column-types.ts'
 export { systemClock, type Clock } from './clock.ts'
+export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'
+export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {
   CancelledError,
@@ -19,6 +21,19 @@ export { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern }
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { makeDirectory } from './make-directory.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
+export { PostgresClient } from './postgres-client.ts'
+export {
+  cString,
+  errorResponse,
+  int16,
+  int32,
+  MessageBuffer,
+  queryMessage,
+  statusAtEnd,
+  wireMessage,
+  type WireError,
+  type WireMessage,
+} from './postgres-wire.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
 export { Turns } from './turns.ts'
 export {

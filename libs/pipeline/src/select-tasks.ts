@@ -1,5 +1,5 @@
 import type { CheckedPipeline } from './checked/pipeline.ts'
-import { suggest } from './did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { PlannedTask } from './plan.ts'
 
 export type TaskSelection = {

@@ -56,22 +56,52 @@ export class WarehouseTableTakenError extends TerminalError {
     )
   }
 }
+/** What names a query could have meant. */
+export type UnknownName = { readonly kind: 'table' | 'column'; readonly name: string }
 
 /** A query that an analyst typed does not run, or is not one that reads. */
 export class WarehouseQueryError extends TerminalError {
   readonly code = 'WAREHOUSE_QUERY_INVALID'
+  /** Why, without the place. */
+  readonly problem: string
+  /** Characters from 1. */
+  readonly position: number | undefined
+  /** The name that the database does not know. */
+  readonly unknown: UnknownName | undefined
 
-  constructor(problem: string, position: number | undefined, options?: ErrorOptions) {
+  constructor(
+    problem: string,
+    position: number | undefined,
+    { unknown, ...options }: ErrorOptions & { readonly unknown?: UnknownName | undefined } = {},
+  ) {
     super(
       `the query does not run${position === undefined ? '' : ` [position=${position}]`}: ${problem}`,
       position === undefined ? {} : { position },
       options,
     )
+    this.problem = problem
+    this.position = position
+    this.unknown = unknown
+  }
+
+  static notAQuery(): WarehouseQueryError {
+    return new WarehouseQueryError(
+      'expected a query (SELECT, VALUES or WITH … SELECT), got a statement without a result',
+      undefined,
+    )
+  }
+
+  static tooLong(timeoutMs: number, options?: ErrorOptions): WarehouseQueryError {
+    return new WarehouseQueryError(
+      `it was stopped, since it took longer than a query may (${timeoutMs / 1000} s): ask for fewer rows, allow more time, or let a model compute it once a day`,
+      undefined,
+      options,
+    )
   }
 }
 
-/** Another process works on the database's directory; two at once would destroy it. */
-export class WarehouseInUseError extends TerminalError {
+/** Another process works on the database's directory; two at once would destroy it. Later it may have ended. */
+export class WarehouseInUseError extends TransientError {
   readonly code = 'WAREHOUSE_IN_USE'
 
   constructor(directory: string, holder: string, lockFile: string) {

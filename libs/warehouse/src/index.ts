@@ -1,5 +1,5 @@
 export { requireOwner } from './load-decision.ts'
-export { MART, shapeOf } from './warehouse.ts'
+export { MART, QUERY_TIMEOUT_MS, shapeOf } from './warehouse.ts'
 export {
   WarehouseDirectoryError,
   WarehouseInUseError,
@@ -18,6 +18,9 @@ export type {
   LoadedTable,
   LoadOptions,
   LoadOutcome,
+  MartDescription,
+  QueryBatch,
+  QueryOptions,
   TablePlace,
   Warehouse,
   WarehouseColumn,

@@ -1,4 +1,10 @@
-import { WarehouseLoginError, WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
+import {
+  WarehouseLoginError,
+  WarehouseQueryError,
+  WarehouseRefusedError,
+  WarehouseUnavailableError,
+  type UnknownName,
+} from './errors.ts'
 import { faultOf, isTransient, type MssqlFault } from './mssql-faults.ts'
 
 type Words = { readonly problem: string; readonly remedy: string }
@@ -91,7 +97,14 @@ export function queryError(thrown: unknown, location: string, sql: string): unkn
   const general = connectionError(thrown, location)
   const fault = faultOf(general)
   if (fault === undefined) return general
-  return new WarehouseQueryError(fault.message, positionOf(fault, sql), { cause: thrown })
+  return new WarehouseQueryError(fault.message, positionOf(fault, sql), { cause: thrown, unknown: unknownName(fault) })
+}
+
+/** "Invalid column name" and "Invalid object name". Source: `sys.messages` */
+function unknownName({ number, message }: MssqlFault): UnknownName | undefined {
+  const name = /'([^']+)'/.exec(message)?.[1]
+  if (name === undefined || (number !== 207 && number !== 208)) return undefined
+  return { kind: number === 207 ? 'column' : 'table', name }
 }
 
 /** The server names a line, and what it stumbled over in quotes: the first place from there on where that stands. */

@@ -9,14 +9,10 @@ import { readRow, resultSet, type DescribedColumn, type ResultRow } from './mssq
 import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { isJsonType } from './mssql-types.ts'
-import { martFirst, placeOf, type Warehouse } from './warehouse.ts'
+import { martFirst, placeOf, QUERY_TIMEOUT_MS, type QueryOptions, type Warehouse } from './warehouse.ts'
 
 /** Rows, when the caller names no limit. */
 const DEFAULT_LIMIT = 1000
-/** An analyst's query that takes longer had better be a model. */
-const QUERY_TIMEOUT_MS = 10 * 60_000
-
-type QueryOptions = { readonly limit?: number; readonly signal?: AbortSignal }
 
 /**
  * Runs one query as a user who may read the mart and nothing else, in a transaction that is rolled back. Its default
@@ -25,9 +21,40 @@ type QueryOptions = { readonly limit?: number; readonly signal?: AbortSignal }
 export async function queryReadOnly(
   pool: MssqlPool,
   sql: string,
-  options: QueryOptions = {},
+  { limit = DEFAULT_LIMIT, ...options }: QueryOptions & { readonly limit?: number } = {},
 ): ReturnType<Warehouse['query']> {
-  const { limit = DEFAULT_LIMIT, signal } = options
+  return await reading(pool, sql, options, async (session, given) => await fetchRows(session, sql, limit, given))
+}
+
+/** All rows of one query, in batches. */
+export async function readAll(
+  pool: MssqlPool,
+  sql: string,
+  take: Parameters<Warehouse['readAll']>[1],
+  options: QueryOptions = {},
+): Promise<void> {
+  await reading(pool, sql, options, async (session, given) => {
+    const described = await describeResult(session, sql)
+    const names = distinct(described.map(({ name }) => name ?? 'column'))
+    const columns = described.map(({ type }, index) => ({ name: names[index] ?? '', type }))
+    const handOver = async (rows: readonly ResultRow[]) =>
+      await take({ columns, rows: rows.map((row) => readRow(described, row)) })
+    const { rows } = await session.run<ResultRow>(asReader(execute(described, ALL_ROWS)), [sql], {
+      ...given,
+      take: handOver,
+    })
+    await handOver(rows)
+  })
+}
+
+type Limits = { readonly timeoutMs: number; readonly signal?: AbortSignal }
+
+async function reading<Result>(
+  pool: MssqlPool,
+  sql: string,
+  { signal, timeoutMs = QUERY_TIMEOUT_MS }: QueryOptions,
+  work: (session: MssqlSession, limits: Limits) => Promise<Result>,
+): Promise<Result> {
   const refused = findWrite(sql)
   if (refused !== undefined) throw new WarehouseQueryError(refused.problem, refused.position)
   try {
@@ -36,7 +63,7 @@ export async function queryReadOnly(
       try {
         await requireReader(session)
         await session.begin()
-        const result = await fetchRows(session, sql, limit, signal)
+        const result = await work(session, { timeoutMs, ...(signal === undefined ? {} : { signal }) })
         await session.rollback()
         return result
       } catch (error) {
@@ -47,6 +74,7 @@ export async function queryReadOnly(
     })
   } catch (error) {
     if (signal?.aborted === true) throw new CancelledError('the query', { cause: signal.reason })
+    if (faultOf(error)?.code === 'ETIMEOUT') throw WarehouseQueryError.tooLong(timeoutMs, { cause: error })
     throw queryError(error, pool.location, sql)
   }
 }
@@ -77,12 +105,11 @@ async function fetchRows(
   session: MssqlSession,
   sql: string,
   limit: number,
-  signal: AbortSignal | undefined,
+  limits: Limits,
 ): ReturnType<Warehouse['query']> {
-  const options = { timeoutMs: QUERY_TIMEOUT_MS, ...(signal === undefined ? {} : { signal }) }
   const columns = await describeResult(session, sql)
   const names = distinct(columns.map(({ name }) => name ?? 'column'))
-  const { rows } = await session.run<ResultRow>(asReader(execute(columns, limit)), [sql], options)
+  const { rows } = await session.run<ResultRow>(asReader(execute(columns, limit + 1)), [sql], limits)
   return {
     columns: names,
     rows: rows.slice(0, limit).map((row) => {
@@ -98,9 +125,12 @@ function asReader(statement: string): string {
   return `EXECUTE AS USER = N'${mssql.READER}'; ${statement}; REVERT`
 }
 
-/** One row more than wanted tells whether there are more. More than one result would be an error. */
-function execute(columns: readonly DescribedColumn[], limit: number): string {
-  return `SET ROWCOUNT ${limit + 1}; EXEC sys.sp_executesql @1 WITH RESULT SETS ((${resultSet(columns)}))`
+/** More rows than a result has. */
+const ALL_ROWS = 2 ** 31 - 1
+
+/** More than one result would be an error. */
+function execute(columns: readonly DescribedColumn[], rowLimit: number): string {
+  return `SET ROWCOUNT ${rowLimit}; EXEC sys.sp_executesql @1 WITH RESULT SETS ((${resultSet(columns)}))`
 }
 
 /** Says which columns come, from which tables. Nothing runs. */

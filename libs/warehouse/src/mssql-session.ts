@@ -9,7 +9,9 @@ export type MssqlResult<Row> = {
   readonly rowCount: number
 }
 
-export type StatementOptions = {
+export type StatementOptions<Row = unknown> = {
+  /** Takes the rows in batches, at its own pace; the last of them are the result's. */
+  readonly take?: (rows: readonly Row[]) => Promise<void>
   /** Milliseconds; 0 waits for as long as the connection lives. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
@@ -17,6 +19,9 @@ export type StatementOptions = {
 
 /** Long enough for the statements of a load over a large table; a server that is gone is noticed by TCP keep-alive. */
 const STATEMENT_TIMEOUT_MS = 30 * 60_000
+
+/** Rows that are handed over at once, where all are wanted. */
+const BATCH_ROWS = 2000
 
 /** One connection, which does one thing at a time. Errors are the driver's own. */
 export interface MssqlSession {
@@ -26,7 +31,7 @@ export interface MssqlSession {
   run<Row = unknown>(
     statement: string,
     parameters?: readonly MssqlParameter[],
-    options?: StatementOptions,
+    options?: StatementOptions<Row>,
   ): Promise<MssqlResult<Row>>
   begin(isolationLevel?: number): Promise<void>
   commit(): Promise<void>
@@ -93,13 +98,14 @@ async function run<Row>(
   connection: Connection,
   statement: string,
   parameters: readonly MssqlParameter[],
-  { timeoutMs = STATEMENT_TIMEOUT_MS, signal }: StatementOptions,
+  { timeoutMs = STATEMENT_TIMEOUT_MS, signal, take }: StatementOptions<Row>,
 ): Promise<MssqlResult<Row>> {
   signal?.throwIfAborted()
   const cancel = () => connection.cancel()
+  let failure: { readonly error: unknown } | undefined
   try {
     return await new Promise((resolve, reject) => {
-      const rows: Row[] = []
+      let rows: Row[] = []
       const request = new Request(statement, (error, rowCount) => {
         if (error == null) resolve({ rows, rowCount: rowCount ?? 0 })
         else reject(error)
@@ -107,6 +113,18 @@ async function run<Row>(
       parameters.forEach((value, index) => addParameter(request, String(index + 1), value))
       request.on('row', (cells: readonly Cell[]) => {
         rows.push(Object.fromEntries(cells.map(({ metadata, value }) => [metadata.colName, value])) as Row)
+        if (take === undefined || rows.length < BATCH_ROWS) return
+        const batch = rows
+        rows = []
+        request.pause()
+        take(batch).then(
+          () => request.resume(),
+          (error: unknown) => {
+            failure = { error }
+            request.resume()
+            cancel()
+          },
+        )
       })
       request.setTimeout(timeoutMs)
       signal?.addEventListener('abort', cancel, { once: true })
@@ -114,7 +132,8 @@ async function run<Row>(
     })
   } catch (error) {
     signal?.throwIfAborted()
-    throw error
+    // What befell the taker of the rows is not the database's fault.
+    throw failure === undefined ? error : failure.error
   } finally {
     signal?.removeEventListener('abort', cancel)
   }

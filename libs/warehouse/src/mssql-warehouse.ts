@@ -3,13 +3,15 @@ import { connectionError, loadError } from './mssql-errors.ts'
 import { changeTable, loaded, replaceTable } from './mssql-load.ts'
 import { releaseLock, requireLock } from './mssql-locks.ts'
 import type { MssqlPool } from './mssql-pool.ts'
-import { queryReadOnly } from './mssql-query.ts'
+import { queryReadOnly, readAll } from './mssql-query.ts'
 import type { MssqlSession } from './mssql-session.ts'
 import * as mssql from './mssql-sql.ts'
 import { dropLeftStaging } from './mssql-staging.ts'
 import {
+  inOrder,
   listed,
   martFirst,
+  placeOf,
   type LoadOptions,
   type Warehouse,
   type WarehouseOptions,
@@ -50,8 +52,10 @@ export async function createMssqlWarehouse(
     applyChanges: async (table, changes, options) =>
       await loading(table, options, async () => await changeTable(pool, table, changes, options)),
     query: async (sql, options) => await queryReadOnly(pool, sql, options),
+    readAll: async (sql, take, options) => await readAll(pool, sql, take, options),
     tables: async () => await general(loadedTables),
     schemas: async () => martFirst((await general(loadedTables)).map(({ schema }) => schema)),
+    describe: async () => await general(describedTables),
     async [Symbol.asyncDispose]() {},
   }
 }
@@ -90,6 +94,26 @@ async function loadedTables(session: MssqlSession): ReturnType<Warehouse['tables
       loadedAt: loaded_at.toISOString(),
     })),
   )
+}
+
+/** By the shapes that tables were loaded with: their types are those of contracts. */
+async function describedTables(session: MssqlSession): ReturnType<Warehouse['describe']> {
+  const { rows } = await session.run<{ name: string; shape: string }>(mssql.LOADED_TABLES)
+  const described = rows.map(({ name, shape }) => {
+    const [columns, key] = JSON.parse(shape) as [[name: string, type: string, required: boolean][], string[]]
+    return {
+      ...placeOf(name),
+      description: undefined,
+      columns: columns.map(([column, type, required]) => ({
+        name: column,
+        type,
+        required,
+        isKey: key.includes(column),
+        description: undefined,
+      })),
+    }
+  })
+  return inOrder(described)
 }
 
 async function translated<Result>(

@@ -31,6 +31,26 @@ export async function openDatabase<Schema>(
 }
 
 /**
+ * Opens the SQL database that an address names for a command that only looks into it. The embedded one is read beside the process
+ * that works on it, where there is one.
+ * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ */
+export async function openDatabaseToRead<Schema>(
+  settings: WarehouseSettings,
+  deps: { readonly credential: AzureCredential; readonly log: Log },
+): Promise<AnyDatabase<Schema>> {
+  const directory = embeddedDirectory(settings)
+  if (directory === undefined) return await openDatabase(settings, deps)
+  return await (await import('./pglite.ts')).openPgliteReader<Schema>(directory, deps.log)
+}
+
+/** The directory of the embedded database, where the address names one. */
+export function embeddedDirectory({ url }: WarehouseSettings): string | undefined {
+  const [, directory] = /^pglite:(?:\/\/)?(.+)$/i.exec(url) ?? []
+  return directory
+}
+
+/**
  * Takes a database for one process that has all services in it, until it is disposed: two of them would go on with each
  * other's runs. An embedded database is one process's anyway.
  * @throws {WarehouseTakenError} transient: another process has it

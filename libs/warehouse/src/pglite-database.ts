@@ -1,46 +1,75 @@
-import { lockDirectory, makeDirectory, reasonOf, type DirectoryHolder } from '@cinelake/core'
-import { PGlite } from '@electric-sql/pglite'
+import { lockDirectory, makeDirectory, PipelineError, reasonOf, type DirectoryHolder } from '@cinelake/core'
 import { Kysely, PGliteDialect } from 'kysely'
-import { rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Database } from './database.ts'
-import {
-  WarehouseDirectoryError,
-  WarehouseDirectoryUnusableError,
-  WarehouseDiskFullError,
-  WarehouseInUseError,
-} from './errors.ts'
+import { WarehouseDirectoryError, WarehouseInUseError } from './errors.ts'
+import { askToLeave, serveBeside, type Beside } from './pglite-beside.ts'
+import { fileSystemError } from './pglite-disk.ts'
+import { EmbeddedPostgres } from './pglite-thread.ts'
 
 /** The embedded PostgreSQL of one process, with the handle that bulk loads need. */
 export interface PgliteDatabase<Schema> extends Database<Schema> {
   readonly dialect: 'postgres'
-  readonly pglite: PGlite
+  readonly pglite: EmbeddedPostgres
 }
 
-/** PGlite's own default takes 160 MiB at once; for one connection and a mart that is mostly read through this is enough. */
-const SHARED_BUFFERS = '32MB'
+/** Milliseconds that a process that only reads is given to leave the directory to one that works on it. */
+const LEAVE_TIMEOUT_MS = 20_000
+const LEAVE_INTERVAL_MS = 50
 
 /**
  * Opens the embedded PostgreSQL in a directory, making it when there is none. What was committed is there again after
- * the process was killed. One process at a time: a second one is refused.
+ * the process was killed. One process at a time works on it: a second one is refused. Others may read beside this one,
+ * through `connectBeside`; one that has it open only to read is asked to leave.
  *
  * @param directory without one, a database in memory that is gone when it is disposed (slower; for tests and trials)
- * @throws {WarehouseInUseError} terminal: another process has the directory open
+ * @throws {WarehouseInUseError} transient: another process works on the directory
  * @throws {WarehouseDiskFullError} transient @throws {WarehouseDirectoryUnusableError} transient
  * @throws {WarehouseDirectoryError} terminal: what is in the directory cannot be opened as a database
  */
 export async function openPgliteDatabase<Schema>(directory?: string): Promise<PgliteDatabase<Schema>> {
-  await using opening = new AsyncDisposableStack()
-  if (directory !== undefined) {
-    opening.use(await lock(directory))
+  if (directory === undefined) return await openLocked(undefined, new AsyncDisposableStack())
+  const giveUpAt = performance.now() + LEAVE_TIMEOUT_MS
+  for (;;) {
+    try {
+      return await openHere(directory)
+    } catch (error) {
+      if (!(error instanceof WarehouseInUseError) || performance.now() > giveUpAt) throw error
+      if (!(await askToLeave(directory))) throw error
+      await pause(LEAVE_INTERVAL_MS)
+    }
   }
+}
+
+/**
+ * Opens the directory if no other process has it, and serves others that read meanwhile.
+ * @param onLeave a process wants to work on it; without, it is told that this one does
+ * @throws {WarehouseInUseError} transient @throws {WarehouseDirectoryError} terminal
+ * @throws {WarehouseDiskFullError} transient @throws {WarehouseDirectoryUnusableError} transient
+ */
+export async function openHere<Schema>(directory: string, onLeave?: () => void): Promise<PgliteDatabase<Schema>> {
+  const opening = new AsyncDisposableStack()
+  try {
+    opening.use(await lock(directory))
+    return await openLocked(directory, opening, onLeave)
+  } catch (error) {
+    await opening.disposeAsync()
+    throw error
+  }
+}
+
+async function openLocked<Schema>(
+  directory: string | undefined,
+  owned: AsyncDisposableStack,
+  onLeave?: () => void,
+): Promise<PgliteDatabase<Schema>> {
   const pglite = await open(directory)
-  opening.defer(() => pglite.close())
-  await pglite.exec(`SET TIME ZONE 'UTC'`)
-  const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) })
-  const owned = opening.move()
+  owned.defer(() => pglite.close())
+  const beside: Beside | undefined = directory === undefined ? undefined : await serveBeside(directory, pglite, onLeave)
+  if (beside !== undefined) owned.use(beside)
   return {
-    db,
+    db: new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) }),
     pglite,
     dialect: 'postgres',
     location: directory === undefined ? 'pglite:' : `pglite:${directory}`,
@@ -50,16 +79,13 @@ export async function openPgliteDatabase<Schema>(directory?: string): Promise<Pg
   }
 }
 
-async function open(directory: string | undefined): Promise<PGlite> {
-  if (directory === undefined) return await start()
-  const target = path.resolve(directory)
+async function open(directory: string | undefined): Promise<EmbeddedPostgres> {
+  if (directory === undefined) return await EmbeddedPostgres.open(undefined)
   try {
-    const found = await stat(target).catch(() => undefined)
-    if (found === undefined) await initialize(target)
-    else if (!found.isDirectory()) throw new Error('it is a file, not a directory')
-    return await start(target)
+    return await EmbeddedPostgres.open(path.resolve(directory))
   } catch (error) {
-    throw fileSystemError(directory, error) ?? new WarehouseDirectoryError(directory, reasonOf(error), { cause: error })
+    if (error instanceof PipelineError) throw error
+    throw new WarehouseDirectoryError(directory, reasonOf(error), { cause: error })
   }
 }
 
@@ -71,54 +97,4 @@ async function lock(directory: string): Promise<AsyncDisposable> {
   } catch (error) {
     throw fileSystemError(directory, error) ?? error
   }
-}
-
-/** Numbers of errors in WebAssembly, where PGlite runs. Source: github.com/WebAssembly/WASI, `errno` of snapshot preview 1 */
-const WASI_ERRORS: Readonly<Record<number, string>> = {
-  2: 'EACCES',
-  19: 'EDQUOT',
-  29: 'EIO',
-  33: 'EMFILE',
-  51: 'ENOSPC',
-  63: 'EPERM',
-  69: 'EROFS',
-}
-const OF_THE_DISK = new Set(Object.values(WASI_ERRORS))
-
-/**
- * The error of a disk that is full or may not be used; undefined for every other. PGlite throws objects that are no
- * errors, `{ name: 'ErrnoError', errno }`, and Node.js errors with a code; PostgreSQL says it in words.
- */
-function fileSystemError(directory: string, thrown: unknown): Error | undefined {
-  if (typeof thrown !== 'object' || thrown === null) return undefined
-  const named = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined
-  const numbered = 'errno' in thrown && typeof thrown.errno === 'number' ? WASI_ERRORS[thrown.errno] : undefined
-  const code = named ?? numbered ?? ''
-  const cause = thrown instanceof Error ? { cause: thrown } : {}
-  if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left/i.test(reasonOf(thrown))) {
-    return new WarehouseDiskFullError(directory, cause)
-  }
-  return OF_THE_DISK.has(code) ? new WarehouseDirectoryUnusableError(directory, code, cause) : undefined
-}
-
-/** A database gets its name when it is whole: a process killed while it makes one leaves nothing that looks like one. */
-async function initialize(target: string): Promise<void> {
-  const draft = `${target}.new`
-  await rm(draft, { recursive: true, force: true })
-  try {
-    const pglite = await start(draft)
-    await pglite.close()
-    await rename(draft, target)
-  } catch (error) {
-    // A draft that did not fit would keep the disk full.
-    await rm(draft, { recursive: true, force: true }).catch(() => undefined)
-    throw error
-  }
-}
-
-async function start(dataDir?: string): Promise<PGlite> {
-  return await PGlite.create({
-    ...(dataDir === undefined ? {} : { dataDir }),
-    startParams: [...PGlite.defaultStartParams, '-c', `shared_buffers=${SHARED_BUFFERS}`, '-c', 'max_wal_size=128MB'],
-  })
 }

@@ -1,24 +1,17 @@
-import { types, type PGlite, type Transaction } from '@electric-sql/pglite'
 import { randomUUID } from 'node:crypto'
 import type { PgliteDatabase } from './pglite-database.ts'
-import { LOADER, LOADED_TABLES, quoted, searchPath, type LoadedRow } from './postgres-sql.ts'
-import type { PostgresSessions, Queries } from './postgres-session.ts'
+import type { EmbeddedPostgres, EmbeddedSession } from './pglite-thread.ts'
+import { LOADER, quoted } from './postgres-sql.ts'
+import type { PostgresSessions, Queries, ReadSession } from './postgres-session.ts'
 import type { WarehouseValue } from './warehouse.ts'
 
-/** One COPY blocks the process for about 10 ms. */
+/** Others wait while one COPY runs, about 10 ms. */
 const PIECE_CHARACTERS = 1_000_000
 
 /** What is half-filled begins with it. */
 const STAGING = 'staging_'
 
 const STAGING_TABLES = `SELECT tablename AS name FROM pg_tables WHERE schemaname = '${LOADER}' AND tablename LIKE 'staging\\_%'`
-
-/** Times as text: a JavaScript date has neither microseconds nor years beyond 275760. */
-const PARSERS = {
-  [types.DATE]: (value: string) => value,
-  [types.TIMESTAMP]: (value: string) => value.replace(' ', 'T'),
-  [types.TIMESTAMPTZ]: (value: string) => value.replace(' ', 'T').replace(/\+00(:00)?$/, 'Z'),
-}
 
 /**
  * The embedded PostgreSQL has one connection, and while a transaction is open on it everybody else waits. So a load fills
@@ -51,14 +44,13 @@ export function pgliteSessions({
         for (const name of stagings) await pglite.exec(dropStaging(name))
       }
     },
-    read: async (work) =>
+    read: async (work, { searchPath, signal }) =>
       await pglite.transaction(async (transaction) => {
-        const { rows } = await transaction.query<LoadedRow>(LOADED_TABLES)
-        await transaction.exec(`SET TRANSACTION READ ONLY; SET LOCAL search_path = ${searchPath(rows)}`)
-        const result = await work({ run: async (sql) => await run(transaction, sql) })
+        await transaction.exec(`SET TRANSACTION READ ONLY; SET LOCAL search_path = ${searchPath}`)
+        const result = await work(readSession(transaction))
         await transaction.rollback()
         return result
-      }),
+      }, signal),
     async tidy(table) {
       // The embedded database has no background process that would clear away the old rows.
       await pglite.exec(`VACUUM ${table}`)
@@ -67,7 +59,7 @@ export function pgliteSessions({
 }
 
 /** One process has the database: whatever is there half-filled belongs to one that was killed. */
-export async function removeLeftovers(pglite: PGlite): Promise<void> {
+export async function removeLeftovers(pglite: EmbeddedPostgres): Promise<void> {
   const left = await pglite.query<{ name: string }>(STAGING_TABLES)
   for (const { name } of left.rows) await pglite.exec(dropStaging(name))
 }
@@ -76,25 +68,35 @@ function dropStaging(name: string): string {
   return `DROP TABLE IF EXISTS ${LOADER}.${quoted(name)}`
 }
 
-function queriesOf(connection: Pick<Transaction, 'exec' | 'query'>): Queries {
+function queriesOf(connection: Pick<EmbeddedSession, 'exec' | 'query'>): Queries {
   return {
     async exec(sql) {
       await connection.exec(sql)
     },
-    query: async <Row>(sql: string, values: readonly unknown[] = []) =>
-      (await connection.query<Row>(sql, [...values])).rows,
+    query: async <Row>(sql: string, values: readonly unknown[] = []) => (await connection.query<Row>(sql, values)).rows,
   }
 }
 
-async function copy(pglite: PGlite, table: string, columns: string, text: AsyncIterable<string>): Promise<number> {
+async function copy(
+  pglite: EmbeddedPostgres,
+  table: string,
+  columns: string,
+  text: AsyncIterable<string>,
+): Promise<number> {
   for await (const lines of text) {
-    await pglite.query(`COPY ${table} (${columns}) FROM '/dev/blob'`, [], { blob: new Blob([lines]) })
+    await pglite.query(`COPY ${table} (${columns}) FROM '/dev/blob'`, [], { copyText: lines })
   }
   const { rows } = await pglite.query<{ count: number }>(`SELECT count(*)::float8 AS count FROM ${table}`)
   return rows[0]?.count ?? 0
 }
 
-async function run(transaction: Transaction, sql: string) {
-  const { rows, fields } = await transaction.query<WarehouseValue[]>(sql, [], { rowMode: 'array', parsers: PARSERS })
-  return { columns: fields.map(({ name }) => name), rows }
+function readSession(session: EmbeddedSession): ReadSession {
+  return {
+    async run(sql) {
+      const { rows, fields } = await session.query<WarehouseValue[]>(sql, [], { rowMode: 'array', timesAsText: true })
+      return { columns: fields.map(({ name }) => name), rows }
+    },
+    describe: async (sql) =>
+      (await session.describe(sql)).map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })),
+  }
 }

@@ -1,13 +1,26 @@
 import type { PgliteDatabase } from './pglite-database.ts'
 import { pgliteSessions, removeLeftovers } from './pglite-session.ts'
+import { martSchemas, requireReader } from './postgres-reader.ts'
 import { warehouseIn } from './postgres-based.ts'
 import type { Warehouse, WarehouseOptions } from './warehouse.ts'
+
+/**
+ * Whoever is served the mart has a session of which the database believes that it may change its role, by this function alone:
+ * statements that do so are not passed on.
+ */
+const KEEP_ROLE = 'REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC'
 
 /** The embedded warehouse. The database stays the caller's: disposing the warehouse does not close it. */
 export async function createPgliteWarehouse(
   database: Pick<PgliteDatabase<unknown>, 'pglite' | 'location'>,
-  options: WarehouseOptions = {},
+  { isReadOnly }: WarehouseOptions = {},
 ): Promise<Warehouse> {
-  if (options.isReadOnly !== true) await removeLeftovers(database.pglite)
-  return await warehouseIn(pgliteSessions(database), options)
+  // What else reading needs is made: a state directory is the command line's own.
+  if (isReadOnly !== true) await removeLeftovers(database.pglite)
+  const sessions = pgliteSessions(database)
+  const warehouse = await warehouseIn(sessions)
+  // Other processes that read beside this one cannot make it.
+  await requireReader(sessions, await martSchemas(sessions.queries))
+  await database.pglite.exec(KEEP_ROLE)
+  return warehouse
 }

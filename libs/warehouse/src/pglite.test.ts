@@ -8,6 +8,7 @@ import { reasonOf } from '@cinelake/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from './pglite.ts'
 import { postgresObjectsContract } from './contract/postgres-objects-contract.ts'
+import { postgresReaderContract } from './contract/postgres-reader-contract.ts'
 import { warehouseContract } from './warehouse-contract.ts'
 
 let directory: string
@@ -38,6 +39,7 @@ describe('with one database for all tests', () => {
   }
   warehouseContract('pglite', open)
   postgresObjectsContract('pglite', open)
+  postgresReaderContract('pglite', open)
 
   const table = {
     name: 'films',
@@ -127,13 +129,13 @@ test.for([5, 33])('a disk of %i MiB is told to be full, by its directory', async
 })
 
 describe('the database directory', () => {
-  test('a second opening is refused, and says who has it', async () => {
+  test('a second opening to work on it is refused, and says who has it', async () => {
     const taken = path.join(directory, 'taken')
     await using _first = await openPgliteDatabase(taken)
 
     await expect(openPgliteDatabase(taken)).rejects.toMatchObject({
       code: 'WAREHOUSE_IN_USE',
-      retryable: false,
+      retryable: true,
       message: expect.stringContaining(`process ${process.pid} on `),
     })
   })

@@ -1,8 +1,10 @@
 import { CancelledError } from '@cinelake/core'
+import { descriptionsOf, type DescribedRow } from './mart-descriptions.ts'
 import { loadError } from './postgres-errors.ts'
 import { changeTable, loaded, replaceTable } from './postgres-load.ts'
 import { SWAP_WAITS_MS } from './postgres-place.ts'
-import { queryReadOnly } from './postgres-query.ts'
+import { queryReadOnly, readAll } from './postgres-query.ts'
+import { martSchemas } from './postgres-reader.ts'
 import type { PostgresSessions } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
 import { listed, martFirst, placeOf, type Warehouse, type WarehouseOptions } from './warehouse.ts'
@@ -52,11 +54,19 @@ export async function warehouseIn(
         changeTable(loading, table, changes, options),
       ),
     query: async (sql, options) => await queryReadOnly(sessions, sql, options),
+    readAll: async (sql, take, options) => await readAll(sessions, sql, take, options),
     tables: async () => listed(await rows()),
     schemas: async () => martFirst((await rows()).map(({ record }) => placeOf(record).schema)),
+    describe: async () =>
+      await translated({ name: MART_TABLES }, async () =>
+        descriptionsOf(await queries.query<DescribedRow>(postgres.DESCRIBE, [await martSchemas(queries)])),
+      ),
     async [Symbol.asyncDispose]() {},
   }
 }
+
+/** What cannot be described, where something goes wrong. */
+const MART_TABLES = 'the tables of the mart'
 
 /** Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one transaction. */
 async function setUp(sessions: PostgresSessions): Promise<void> {

@@ -22,6 +22,8 @@ export interface PostgresConnections {
   acquire(): Promise<pg.PoolClient>
   /** A connection of its own, for work that may last: nobody waits for one of the pool's meanwhile. The caller closes it with `closeClient`. */
   connect(): Promise<pg.Client>
+  /** Has the server end the statement that is under way on a connection. */
+  cancel(client: pg.Client): Promise<void>
 }
 
 /** Connections of one process for short work. A server has 100 by default, of which five services with replicas take their part. */
@@ -42,9 +44,22 @@ export async function openPostgresDatabase<Schema>(
   const address = parsePostgresAddress(settings)
   const { location } = address
   const config = clientConfig(address, credential)
+  const cancel = async (client: pg.Client) => await cancelStatement(await connect(config, location), client)
+  return openPostgresConnections<Schema>(config, { location, log, cancel })
+}
+
+/** Connections as a configuration of the driver makes them. */
+export function openPostgresConnections<Schema>(
+  config: pg.PoolConfig,
+  {
+    location,
+    log,
+    cancel,
+  }: { readonly location: string; readonly log: Log; readonly cancel: PostgresConnections['cancel'] },
+): PostgresDatabase<Schema> {
   const pool = new pg.Pool({
-    ...config,
     max: POOL_SIZE,
+    ...config,
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, which its types do not say
     onConnect: async (client) =>
       void (await client.query(`${SESSION_SETTINGS}; SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`)),
@@ -64,6 +79,8 @@ export async function openPostgresDatabase<Schema>(
     pool,
     acquire,
     connect: async () => await connect(config, location),
+    // Where it does not work, the connection of the work is dropped soon.
+    cancel: async (client) => await cancel(client).catch(() => {}),
     async [Symbol.asyncDispose]() {
       await Promise.race([pool.end(), pause(CLOSE_TIMEOUT_MS, undefined, { ref: false })])
     },
@@ -83,6 +100,15 @@ async function connect(config: pg.ClientConfig, location: string): Promise<pg.Cl
   }
 }
 
+async function cancelStatement(other: pg.Client, client: pg.Client): Promise<void> {
+  const { processID } = client as pg.Client & { readonly processID: number | null }
+  try {
+    await other.query('SELECT pg_cancel_backend($1)', [processID])
+  } finally {
+    await closeClient(other)
+  }
+}
+
 /** Takes leave of the server; a network that passes nothing on is not waited for. */
 export async function closeClient(client: pg.Client): Promise<void> {
   const { stream } = client.connection
@@ -96,7 +122,7 @@ export async function closeClient(client: pg.Client): Promise<void> {
 }
 
 /** The pool as the query builder sees it: a database that is away is Cinelake's error, everything else the vendor's. */
-function translating({ pool, acquire, location }: Omit<PostgresConnections, 'connect'>): PostgresPool {
+function translating({ pool, acquire, location }: Omit<PostgresConnections, 'connect' | 'cancel'>): PostgresPool {
   return {
     Client: pg.Client,
     options: pool.options,

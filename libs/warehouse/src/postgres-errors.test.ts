@@ -18,7 +18,9 @@ test.each([
   ['25P04', 'a transaction that took too long'],
 ])('%s, %s, is tried again', (code) => {
   expect(loadError(fault(code), { table: 'titles', location: LOCATION })).toMatchObject({ retryable: true })
-  expect(queryError(fault(code), LOCATION, 0)).toMatchObject({ retryable: true })
+  expect(queryError(fault(code), { location: LOCATION, sql: 'SELECT 1', timeoutMs: 1 })).toMatchObject({
+    retryable: true,
+  })
   expect(transientError(fault(code), LOCATION)).toMatchObject({ retryable: true })
 })
 

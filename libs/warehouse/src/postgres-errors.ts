@@ -1,5 +1,5 @@
 import { PipelineError } from '@cinelake/core'
-import { WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
+import { WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError, type UnknownName } from './errors.ts'
 
 /** What PostgreSQL and PGlite say about a failed statement. */
 type PostgresFault = {
@@ -64,24 +64,24 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
   )
 }
 
-const TOO_LONG =
-  'the database stopped it, since it took longer than a query may: ask for fewer rows, or let a model compute it once a day'
+type AskedQuery = { readonly location: string; readonly sql: string; readonly timeoutMs: number }
 
-/** Says why a query that somebody typed failed, in the database's own words. `offset` is what stands before the query. */
-export function queryError(thrown: unknown, location: string, offset: number): unknown {
+/** Says why a query that a person typed failed, in the database's own words. */
+export function queryError(thrown: unknown, { location, sql, timeoutMs }: AskedQuery): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
-  if (fault.code === '57014') return new WarehouseQueryError(TOO_LONG, undefined, { cause: thrown })
+  if (fault.code === '57014') return WarehouseQueryError.tooLong(timeoutMs, { cause: thrown })
   if (isTransient(fault)) return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
-  const position = fault.position === undefined ? Number.NaN : Number(fault.position) - offset
+  const position = fault.position === undefined ? undefined : Number(fault.position)
+  const unknown = unknownName(fault)
   return new WarehouseQueryError(
-    refusedWrite(fault) ?? notAQuery(fault, position) ?? fault.message,
-    Number.isNaN(position) || position < 1 ? undefined : position,
-    { cause: thrown },
+    refusedWrite(fault) ?? notAQuery(fault, sql, position) ?? notAllowed(fault) ?? fault.message,
+    position,
+    { cause: thrown, unknown },
   )
 }
 
-/** What the read-only cursor makes of a statement that is not a query. */
+/** What a read-only transaction makes of a statement that is not a query. */
 function refusedWrite({ code, message }: PostgresFault): string | undefined {
   if (code === '25006' || (code === '0A000' && message.includes('data-modifying'))) {
     return 'only queries are allowed here (SELECT, VALUES, WITH … SELECT), got a statement that writes'
@@ -90,11 +90,23 @@ function refusedWrite({ code, message }: PostgresFault): string | undefined {
   return undefined
 }
 
-/** A cursor stumbles over the first word of anything that is not a query. */
-function notAQuery({ code, message }: PostgresFault, position: number): string | undefined {
-  return code === '42601' && position === 1
+function notAQuery({ code, message }: PostgresFault, sql: string, position: number | undefined): string | undefined {
+  const begin = sql.search(/\S/) + 1
+  return code === '42601' && position === begin
     ? `expected a query (SELECT, VALUES or WITH … SELECT), got something else: ${message}`
     : undefined
+}
+
+function notAllowed({ code, message }: PostgresFault): string | undefined {
+  return code === '42501' ? `a query may read the tables of the mart and nothing else: ${message}` : undefined
+}
+
+/** The name that a statement has and the database does not, by the fault's own words. */
+function unknownName({ code, message }: PostgresFault): UnknownName | undefined {
+  const name = /"(.+?)"/.exec(message)?.[1] ?? /^column (\S+) does not exist/.exec(message)?.[1]
+  if (name === undefined) return undefined
+  if (code === '42P01') return { kind: 'table', name }
+  return code === '42703' ? { kind: 'column', name } : undefined
 }
 
 /** The error of a fault after which the same statement may work; undefined for every other. */
@@ -114,10 +126,13 @@ function isTransient({ code }: PostgresFault): boolean {
   return TRANSIENT_CLASSES.has(code.slice(0, 2)) || TRANSIENT_STATES.has(code)
 }
 
+/** The classes begin with a digit or one of these letters; codes of the file system (EROFS) do not. */
+const SQL_STATE = /^[0-9FHPX][0-9A-Z]{4}$/
+
 function faultOf(thrown: unknown): PostgresFault | undefined {
   if (thrown instanceof PipelineError || !(thrown instanceof Error) || !('code' in thrown)) return undefined
   const { code } = thrown
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? (thrown as Error & PostgresFault) : undefined
+  return typeof code === 'string' && SQL_STATE.test(code) ? (thrown as Error & PostgresFault) : undefined
 }
 
 /** `COPY staging_x, line 3, column score: "abc"` names the column; the rest is the row's own. */

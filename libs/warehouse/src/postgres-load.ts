@@ -11,6 +11,7 @@ import { placeStaged } from './postgres-place.ts'
 import * as place from './postgres-place-sql.ts'
 import type { LoadSession, PostgresSessions, Queries } from './postgres-session.ts'
 import * as postgres from './postgres-sql.ts'
+import { grantNewSchema, grantNewTable } from './postgres-reader.ts'
 import { fillStaging } from './postgres-staging.ts'
 import {
   pipelineOf,
@@ -57,6 +58,7 @@ export async function replaceTable(
         await record(transaction, table, options, staged.rowCount)
         const isSameShape = now?.shape === shapeOf(table)
         await placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
+        await grantNewTable(transaction, postgres.martTable(table))
         return { outcome: 'replaced', rowCount: staged.rowCount, sentRowCount: staged.sent }
       })
     },
@@ -123,7 +125,8 @@ async function look(queries: Queries, table: TablePlace) {
 async function addSchema({ queries }: PostgresSessions, table: WarehouseTable): Promise<void> {
   const schema = schemaOf(table)
   const [found] = await queries.query<{ ready: boolean }>(postgres.HAS_SCHEMA, [schema])
-  if (found?.ready !== true) await queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.addSchema(schema)}`)
+  if (found?.ready === true) return
+  await queries.exec([postgres.LOCK_SET_UP, postgres.addSchema(schema), grantNewSchema(schema)].join(';\n'))
 }
 
 /** Of two loads of one version at once the second waits for the first, and then finds everything done. */

@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, titles } from './contract/given.fixture.ts'
 import { parsePostgresAddress } from './postgres-address.ts'
-import { noCredential, openPostgres, openWarehouse, type Opened } from './postgres.fixture.ts'
+import { failureOf, noCredential, openPostgres, openWarehouse, type Opened } from './postgres.fixture.ts'
 import { createPostgresWarehouse, openPostgresDatabase } from './postgres.ts'
 
 const { server, missing } = await findPostgres()
@@ -144,6 +144,22 @@ describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason
     })
     await all.sql(`CREATE SCHEMA shop; GRANT USAGE, CREATE ON SCHEMA shop TO ${loader.name}`)
     expect(await inShop()).toMatchObject({ outcome: 'replaced' })
+  })
+
+  test('a service that may not make the reader does not query as itself, and says what an administrator runs', async () => {
+    await using all = await openWarehouse(server!)
+    await all.warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })
+    await using loader = await aLoader(all)
+    await using opened = await openPostgres(loader.url)
+    const warehouse = await createPostgresWarehouse(opened)
+    const count = async () => (await warehouse.query('SELECT count(*) AS count FROM titles')).rows
+
+    const refusal = await failureOf(count())
+    expect(refusal).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('cinelake_reader') })
+    const steps = /runs: (.*)$/.exec((refusal as Error).message)?.[1] ?? ''
+    await all.sql(steps)
+
+    expect(await count()).toEqual([{ count: 2 }])
   })
 
   test('what the mart gives by default to analysts they have from the first load on', async () => {

@@ -4,8 +4,16 @@ import { WarehouseUnavailableError } from './errors.ts'
 import { onConnection } from './postgres-connection.ts'
 import { copyIn } from './postgres-copy-in.ts'
 import { closeClient, type PostgresConnections } from './postgres-database.ts'
-import type { LoadSession, PostgresSessions, Queries, QueryResult, ReadSession } from './postgres-session.ts'
-import { LOADED_TABLES, quoted, searchPath, type LoadedRow } from './postgres-sql.ts'
+import { describeQuery } from './postgres-describe.ts'
+import type {
+  LoadSession,
+  PostgresSessions,
+  Queries,
+  QueryResult,
+  ReadOptions,
+  ReadSession,
+} from './postgres-session.ts'
+import { quoted } from './postgres-sql.ts'
 import { QUERY_TYPES } from './postgres-values.ts'
 import type { WarehouseValue } from './warehouse.ts'
 
@@ -17,16 +25,15 @@ const STOP_TIMEOUT_MS = 2000
 /**
  * A PostgreSQL server. A load is one transaction on a connection of its own, from the first row to the last step: what it
  * makes is seen by nobody before, and a load that breaks off, however it does, leaves nothing behind.
- * @param queryTimeoutMs milliseconds that a query of an analyst may take
  */
-export function serverSessions(connections: PostgresConnections, queryTimeoutMs: number): PostgresSessions {
+export function serverSessions(connections: PostgresConnections): PostgresSessions {
   const { location } = connections
   return {
     location,
     pieceCharacters: PIECE_CHARACTERS,
     queries: queriesOnPool(connections),
     load: async (schema, work, signal) => await load(connections, schema, work, signal),
-    read: async (work, signal) => await read(connections, queryTimeoutMs, work, signal),
+    read: async (work, options) => await read(connections, work, options),
     // The server's autovacuum does it.
     async tidy() {},
   }
@@ -95,25 +102,28 @@ async function copy(client: pg.Client, location: string, into: string, text: Asy
 
 async function read<Result>(
   connections: PostgresConnections,
-  timeoutMs: number,
   work: (session: ReadSession) => Promise<Result>,
-  signal: AbortSignal | undefined,
+  { searchPath, timeoutMs, signal }: ReadOptions,
 ): Promise<Result> {
   const { location } = connections
   const client = await connections.acquire()
   const stop = listenForStop(connections, client, signal)
   try {
     return await onConnection(location, async () => {
-      await client.query('BEGIN READ ONLY')
-      const { rows } = await client.query<LoadedRow>(LOADED_TABLES)
-      await client.query(`SET LOCAL search_path = ${searchPath(rows)}; SET LOCAL statement_timeout = ${timeoutMs}`)
-      return await work({ run: async (sql) => await run(client, sql) })
+      signal.throwIfAborted()
+      await client.query(
+        `BEGIN READ ONLY; SET LOCAL search_path = ${searchPath}; SET LOCAL statement_timeout = ${timeoutMs}`,
+      )
+      return await work({
+        run: async (sql) => await run(client, sql),
+        describe: async (sql) => await describeQuery(client, sql),
+      })
     })
   } finally {
     stop.ignore()
     // A query can take locks that outlive its transaction.
     const isClean = await client.query('ROLLBACK; SELECT pg_advisory_unlock_all()').then(
-      () => signal?.aborted !== true,
+      () => !signal.aborted,
       () => false,
     )
     stop.over()
@@ -161,7 +171,7 @@ function listenForStop(connections: PostgresConnections, client: pg.Client, sign
   let dropping: NodeJS.Timeout | undefined
   const stop = () => {
     dropping = setTimeout(() => client.connection.stream.destroy(), STOP_TIMEOUT_MS)
-    void cancel(connections, client)
+    void connections.cancel(client)
   }
   signal?.addEventListener('abort', stop, { once: true })
   return {
@@ -169,16 +179,5 @@ function listenForStop(connections: PostgresConnections, client: pg.Client, sign
     ignore: () => signal?.removeEventListener('abort', stop),
     /** The connection is in nobody's way any more. */
     over: () => clearTimeout(dropping),
-  }
-}
-
-async function cancel(connections: PostgresConnections, client: pg.Client): Promise<void> {
-  const { processID } = client as pg.Client & { readonly processID: number | null }
-  try {
-    const other = await connections.connect()
-    await other.query('SELECT pg_cancel_backend($1)', [processID]).catch(() => {})
-    await closeClient(other)
-  } catch {
-    // The connection of the work is dropped soon.
   }
 }

@@ -26,6 +26,16 @@ export type QueryResult = { readonly columns: readonly string[]; readonly rows: 
 export interface ReadSession {
   /** Exactly one statement. */
   run(sql: string): Promise<QueryResult>
+  /** The columns of exactly one statement, with the numbers of their types; none of one without a result. Nothing runs. */
+  describe(sql: string): Promise<readonly { readonly name: string; readonly typeId: number }[]>
+}
+
+export type ReadOptions = {
+  /** As SQL: where names without a schema are looked for. */
+  readonly searchPath: string
+  /** Milliseconds that a statement may take. Where the database cannot count them, the caller's signal has to. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
 }
 
 /** A PostgreSQL as the warehouse needs it: embedded in this process, or a server. */
@@ -40,7 +50,7 @@ export interface PostgresSessions {
    */
   load<Result>(schema: string, work: (session: LoadSession) => Promise<Result>, signal?: AbortSignal): Promise<Result>
   /** Runs queries in a transaction that cannot write and leaves nothing behind. */
-  read<Result>(work: (session: ReadSession) => Promise<Result>, signal?: AbortSignal): Promise<Result>
+  read<Result>(work: (session: ReadSession) => Promise<Result>, options: ReadOptions): Promise<Result>
   /** Called after rows of a table were replaced one by one. */
   tidy(table: string): Promise<void>
 }

@@ -1,7 +1,7 @@
 import { sha256 } from '@cinelake/core'
 import { WarehouseRefusedError } from './errors.ts'
 import { postgresType } from './postgres-types.ts'
-import { MART, martFirst, placeOf, schemaOf, type TablePlace, type WarehouseTable } from './warehouse.ts'
+import { MART, schemaOf, type TablePlace, type WarehouseTable } from './warehouse.ts'
 
 /** The loader's own: what is loaded. */
 export const LOADER = 'loader'
@@ -12,7 +12,7 @@ export function quoted(name: string): string {
 }
 
 /** A text as a literal. */
-function text(value: string): string {
+export function text(value: string): string {
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }
 
@@ -97,6 +97,14 @@ FROM ${LOADER}.loaded_tables l
 JOIN pg_tables t ON t.schemaname || '.' || t.tablename
   = CASE strpos(l.table_name, '.') WHEN 0 THEN '${MART}.' || l.table_name ELSE l.table_name END`
 
+/** The schemas that analysts read, each as one row: `mart`, and those that have loaded tables. */
+export const MART_SCHEMAS = `
+SELECT s.schema FROM (
+  SELECT '${MART}' AS schema
+  UNION SELECT t.schemaname::text FROM ${LOADER}.loaded_tables l
+  JOIN pg_catalog.pg_tables t ON t.schemaname || '.' || t.tablename = l.table_name
+) AS s ORDER BY s.schema <> '${MART}', s.schema COLLATE "C"`
+
 export type LoadedRow = {
   readonly record: string
   readonly task: string
@@ -105,11 +113,16 @@ export type LoadedRow = {
   readonly loadedAt: string
 }
 
-/** Where queries look for tables without a schema: in the schemas that have loaded ones, `mart` first. */
-export function searchPath(loaded: readonly LoadedRow[]): string {
-  const schemas = martFirst([MART, ...loaded.map(({ record }) => placeOf(record).schema)])
-  return [...schemas.map(quoted), 'pg_catalog'].join(', ')
-}
+/** Columns of the tables and views in the schemas `$1`, in the order of these. */
+export const DESCRIBE = `
+SELECT n.nspname AS schema, c.relname AS "table", obj_description(c.oid, 'pg_class') AS about, a.attname AS "column",
+  format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS required,
+  coalesce(a.attnum = ANY (k.conkey), false) AS is_key, col_description(c.oid, a.attnum) AS comment
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT LIKE 'staging\\_%'
+ORDER BY array_position($1::text[], n.nspname::text), c.relname, a.attnum`
 
 /** Parameters: `recordName`, version, shape, task, row count, id of the Delta table. */
 export const RECORD_LOADED = `

@@ -1,6 +1,7 @@
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { postgresObjectsContract } from './contract/postgres-objects-contract.ts'
+import { postgresReaderContract } from './contract/postgres-reader-contract.ts'
 import { openWarehouse, type Opened } from './postgres.fixture.ts'
 import { createPostgresWarehouse } from './postgres.ts'
 import { warehouseContract } from './warehouse-contract.ts'
@@ -28,4 +29,5 @@ describe.skipIf(server === undefined)(`a PostgreSQL server${reason}`, () => {
   }
   warehouseContract('postgres', open)
   postgresObjectsContract('postgres', open)
+  postgresReaderContract('postgres', open)
 })

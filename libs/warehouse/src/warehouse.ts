@@ -77,6 +77,50 @@ export type Changes = {
   readonly since: number
 }
 
+/** Milliseconds that a query of an analyst may take, where nothing is said. What takes longer had better be a model. */
+export const QUERY_TIMEOUT_MS = 5 * 60_000
+
+export type QueryOptions = {
+  /** Milliseconds that the query may take. Default: five minutes. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** Rows of a query, values in the order of the columns. */
+export type QueryBatch = {
+  /** With the database's own name of each type. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly rows: readonly (readonly WarehouseValue[])[]
+}
+
+/** A table of the mart that was loaded. */
+export type ListedTable = {
+  readonly schema: string
+  readonly name: string
+  /** As in `LoadedTable`. */
+  readonly pipeline?: string
+  readonly rowCount: number
+  /** Of the refined table that it holds. */
+  readonly version: number
+  /** ISO 8601 UTC. */
+  readonly loadedAt: string
+}
+
+/** A table or view of the mart, as the database knows it. */
+export type MartDescription = {
+  readonly schema: string
+  readonly name: string
+  readonly description: string | undefined
+  readonly columns: readonly {
+    readonly name: string
+    /** The database's own name. */
+    readonly type: string
+    readonly required: boolean
+    readonly isKey: boolean
+    readonly description: string | undefined
+  }[]
+}
+
 /**
  * The SQL database that analysts read: the schema `mart`, or one for each pipeline. Readers see the old rows or the new ones, never a mixture, and a
  * version that is loaded already is not loaded again.
@@ -92,33 +136,28 @@ export interface Warehouse extends AsyncDisposable {
   replace(table: WarehouseTable, rows: WarehouseRows, options: LoadOptions): Promise<LoadOutcome>
   applyChanges(table: WarehouseTable, changes: Changes, options: LoadOptions): Promise<LoadOutcome | 'stale'>
   /**
-   * Runs one read-only query, at most `limit` rows (default 1,000). Anything that writes is refused. Instants come as
-   * ISO 8601 UTC, dates as `yyyy-mm-dd`, decimals as strings, lists and objects as they are.
+   * Runs one read-only query, at most `limit` rows (default 1,000), as a role that may read the mart and nothing else.
+   * Anything that writes is refused. Instants come as ISO 8601 UTC, dates as `yyyy-mm-dd`, decimals as strings, lists and
+   * objects as they are.
    * @throws {WarehouseQueryError} terminal: the query does not run; has the database's own words and the position
+   * @throws {ConfigError} terminal: that role is not there, and the service may not make it
    */
   query(
     sql: string,
-    options?: { readonly limit?: number; readonly signal?: AbortSignal },
+    options?: QueryOptions & { readonly limit?: number },
   ): Promise<{
     readonly columns: readonly string[]
     readonly rows: readonly WarehouseRow[]
     readonly truncated: boolean
   }>
+  /** As `query`, but all rows: batch by batch, at least one, at the taker's pace. */
+  readAll(sql: string, take: (batch: QueryBatch) => Promise<void>, options?: QueryOptions): Promise<void>
   /** All that is loaded, by schema and name. */
   tables(): Promise<readonly ListedTable[]>
   /** The schemas that have loaded tables: `mart` first, the others by name. */
   schemas(): Promise<readonly string[]>
-}
-
-export type ListedTable = {
-  readonly schema: string
-  readonly name: string
-  /** As in `LoadedTable`. */
-  readonly pipeline?: string
-  readonly rowCount: number
-  readonly version: number
-  /** ISO 8601 UTC. */
-  readonly loadedAt: string
+  /** Tables and views that analysts can read, by schema as `tables` and by name, with their columns in order. */
+  describe(): Promise<readonly MartDescription[]>
 }
 
 /** The schema of tables that name none. */
@@ -180,8 +219,13 @@ export function listed(
     const pipeline = pipelineOf(task)
     return { ...placeOf(record), ...(pipeline === undefined ? {} : { pipeline }), rowCount, version, loadedAt }
   })
+  return inOrder(tables)
+}
+
+/** By schema as `schemas()` has them, and by name. */
+export function inOrder<Table extends Required<TablePlace>>(tables: readonly Table[]): Table[] {
   const order = martFirst(tables.map(({ schema }) => schema))
-  return tables.sort(
+  return tables.toSorted(
     (one, other) => order.indexOf(one.schema) - order.indexOf(other.schema) || (one.name < other.name ? -1 : 1),
   )
 }

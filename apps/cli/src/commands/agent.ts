@@ -10,7 +10,7 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { openSecrets } from '../open-parts.ts'
 import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatBytes, formatInstant, toJson } from '../output/format-value.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { openHistory } from '../open-history.ts'
@@ -105,7 +105,7 @@ async function list(options: ListOptions, { terminal, settings, signal, clock }:
     formatTable(
       titles.map((title) => ({ title })),
       agents.map((agent) => rowOf(agent, clock())),
-      { paint: terminal.paint },
+      layoutOf(terminal),
     ),
   )
 }

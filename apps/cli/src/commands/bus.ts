@@ -4,7 +4,7 @@ import { azureCredential } from '@cinelake/service/azure'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { withExamples, withJson } from '../options.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
@@ -61,7 +61,7 @@ function addCreate(group: Command, { settings, terminal }: CommandContext): void
       const outcomes = await createBusEntities(bus, entitiesOf(options), { credential: azureCredential })
       if (options.json === true) return terminal.print(`${toJson({ entities: outcomes })}\n`)
       const rows = outcomes.map(({ entity, outcome }) => [entity, outcome])
-      terminal.print(formatTable([{ title: 'entity' }, { title: 'outcome' }], rows, { paint: terminal.paint }))
+      terminal.print(formatTable([{ title: 'entity' }, { title: 'outcome' }], rows, layoutOf(terminal)))
     })
   withExamples(withJson(withChoice(command)), [
     ['cinelake bus create', 'all but the queues of sites'],

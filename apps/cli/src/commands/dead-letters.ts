@@ -6,7 +6,7 @@ import type { CommandContext } from '../command.ts'
 import { openBus, openLog } from '../open-parts.ts'
 import { withExamples, withJson } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
@@ -49,12 +49,16 @@ function addList(group: Command, context: CommandContext): void {
     .argument('<entity>', ENTITY)
     .action(async (entity: string, options: Options) => {
       const letters = await withBus(context, (bus) => bus.deadLetters(entity))
-      const { print, paint } = context.terminal
+      const { print } = context.terminal
       // Without the messages: those are shown one at a time, to whoever asks.
       if (options.json === true) {
         return print(`${toJson({ entity, deadLetters: letters.map((letter) => ({ ...letter, body: undefined })) })}\n`)
       }
-      print(letters.length === 0 ? `There are no dead letters in ${entity}.\n` : formatLetters(letters, paint))
+      print(
+        letters.length === 0
+          ? `There are no dead letters in ${entity}.\n`
+          : formatLetters(letters, layoutOf(context.terminal)),
+      )
     })
   withExamples(withJson(command), [
     ['cinelake dead-letters list loader', 'of the loader'],
@@ -172,7 +176,7 @@ async function withBus<T>({ settings, terminal }: CommandContext, work: (bus: Me
   return await work(bus)
 }
 
-function formatLetters(letters: readonly DeadLetter[], paint: CommandContext['terminal']['paint']): string {
+function formatLetters(letters: readonly DeadLetter[], layout: ReturnType<typeof layoutOf>): string {
   return formatTable(
     [
       { title: 'id', align: 'right' },
@@ -188,7 +192,7 @@ function formatLetters(letters: readonly DeadLetter[], paint: CommandContext['te
       formatInstant(letter.deadLetteredAt),
       aboutOf(letter.body),
     ]),
-    { paint },
+    layout,
   )
 }
 

@@ -16,6 +16,7 @@ import {
   withJson,
   withState,
 } from '../options.ts'
+import { layoutOf } from '../output/format-table.ts'
 import { formatDuration, toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'
 import { openPlatform, requireDirectory, requireOwnPlatform, type Platform } from '../platform.ts'
@@ -138,11 +139,9 @@ type Done = {
   readonly tookMs: number
 }
 
-function print(
-  { terminal: { print: write, paint } }: CommandContext,
-  { runs, answers, pipeline, state, tookMs }: Done,
-): void {
-  write(formatSummary(runs, answers, paint))
+function print({ terminal }: CommandContext, { runs, answers, pipeline, state, tookMs }: Done): void {
+  const { print: write, paint } = terminal
+  write(formatSummary(runs, answers, layoutOf(terminal)))
   write(
     `\n${paint('bold', 'Look further')}\n${lookFurther(pipeline, runs, state)
       .map((line) => `  ${line}\n`)

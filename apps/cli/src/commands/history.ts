@@ -2,7 +2,7 @@ import type { AddCommand, CommandContext } from '../command.ts'
 import { findTable, refinedTable } from '../lake-tables.ts'
 import { openExistingLake } from '../open-parts.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
@@ -45,7 +45,7 @@ async function history(name: string, options: Options, { terminal, settings }: C
         formatCount(commit.removedFileCount),
         commit.txn?.appId ?? '',
       ]),
-      { paint: terminal.paint },
+      layoutOf(terminal),
     ),
   )
 }

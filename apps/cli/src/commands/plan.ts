@@ -7,7 +7,7 @@ import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
 import { openExistingDatabase, openLake } from '../open-parts.ts'
 import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { formatRedo } from '../output/redo-tables.ts'
 import { usableFolder } from '../read-folder.ts'
@@ -86,7 +86,7 @@ async function plan(folder: string, options: Options, context: CommandContext): 
     formatTable(
       [{ title: 'task' }, { title: 'queue' }, { title: 'needs', maxWidth: 90 }],
       tasks.map(({ name, queue, needs, work }) => [name, queue, [...needs, ...usesOf(work)].join(', ')]),
-      { paint },
+      layoutOf(terminal),
     ),
   )
   const changes = formatChanges(changed, paint)

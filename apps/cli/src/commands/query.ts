@@ -1,36 +1,257 @@
+import { CancelledError, ConfigError } from '@cinelake/core'
+import type { QueryBatch, Warehouse } from '@cinelake/warehouse'
+import path from 'node:path'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { openExistingDatabase } from '../open-parts.ts'
-import { createWarehouse } from '@cinelake/warehouse/open'
-import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
-import { toJson } from '../output/format-value.ts'
-import { formatResult } from '../output/format-result.ts'
+import { openEngine, openExistingLake } from '../open-parts.ts'
+import { positiveInteger, positiveNumber, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
-import { platformConfig } from '../settings.ts'
+import { formatResult } from '../output/format-result.ts'
+import { layoutOf } from '../output/format-table.ts'
+import { toJson } from '../output/format-value.ts'
+import { ROW_FORMATS, textOf, writeRows, type RowFormat, type RowSource } from '../output/write-rows.ts'
+import { openLakeViews } from '../query/lake-views.ts'
+import { lakeProblem, martProblem } from '../query/query-problem.ts'
+import { readWarehouse } from '../read-warehouse.ts'
+import { platformConfig, type PlatformConfig } from '../settings.ts'
+import { describe } from './describe.ts'
+import { tables } from './tables.ts'
 
-type Options = { readonly state?: string; readonly limit: number; readonly json?: true }
+type Options = {
+  readonly state?: string
+  readonly limit?: number
+  readonly timeout?: number
+  readonly lake?: true
+  readonly vertical?: true
+  readonly csv?: true
+  readonly parquet?: true
+  readonly xlsx?: true
+  readonly output?: string
+  readonly force?: true
+  readonly guardFormulas?: true
+  readonly json?: true
+}
+
+/** Rows that are shown, where nothing is said. */
+const SHOWN = 100
 
 /** `cinelake query "SQL"` */
 export const addQuery: AddCommand = (program, context) => {
   const command = program
     .command('query')
     .summary('ask the mart a question in SQL')
-    .description('Runs one query (PostgreSQL) on the mart and shows its rows. Only reading is possible.')
+    .description(
+      'Runs one query (PostgreSQL) on the mart and shows its rows, or writes all of them to a file. Only reading is possible. ' +
+        'With --lake the query (DuckDB) is asked of the refined tables of the lake, by their names, and of what was rejected: ' +
+        '_rejects.NAME. "NAME@3" is version 3 of a table. Where several pipelines have a table of one name: PIPELINE.NAME.',
+    )
     .argument('<sql>', 'one SELECT; tables need no schema in front')
-    .option('--limit <rows>', 'rows to show', positiveInteger, 100)
+    .option('--lake', 'ask the refined tables and rejects of the lake instead of the mart')
+    .option('--limit <rows>', `rows: ${SHOWN} are shown, all are written, unless told otherwise`, positiveInteger)
+    .option('--timeout <seconds>', 'end the query after this time; 300, or CINELAKE_QUERY_TIMEOUT_S', positiveNumber)
+    .option('--vertical', 'show each value in a line of its own')
+    .option('--csv', 'all rows as CSV')
+    .option('--parquet', 'all rows as Parquet, with --output')
+    .option('--xlsx', 'all rows as an Excel workbook, with --output')
+    .option(
+      '--output <file>',
+      'write all rows to this file; its ending says the format (.csv, .parquet, .xlsx, .jsonl)',
+    )
+    .option('--force', 'replace the file if it is there')
+    .option('--guard-formulas', 'CSV: an apostrophe before what a spreadsheet would calculate')
     .action(async (sql: string, options: Options) => await query(sql, options, context))
   withExamples(withJson(withState(command)), [
     ['cinelake query "SELECT count(*) FROM orders"', 'how many orders there are'],
     ['cinelake query --json --limit 5 "SELECT * FROM sales_by_day"', 'for a program'],
+    ['cinelake query "SELECT * FROM orders" --output orders.xlsx', 'for a spreadsheet'],
+    ['cinelake query --lake "SELECT * FROM _rejects.orders"', 'rows that were kept out'],
   ])
 }
 
-async function query(sql: string, options: Options, { terminal, settings, signal }: CommandContext): Promise<void> {
-  await using database = await openExistingDatabase(platformConfig(settings, options.state))
-  await using warehouse = await createWarehouse(database, { isReadOnly: true })
-  const result = await warehouse.query(sql, { limit: options.limit, signal })
+async function query(sql: string, options: Options, context: CommandContext): Promise<void> {
+  const format = formatOf(options)
+  if (options.lake !== true && format === undefined) {
+    const [, table] = /^\s*DESC(?:RIBE)?\s+(?:TABLE\s+)?"?([^\s";]+)"?\s*;?\s*$/i.exec(sql) ?? []
+    if (table !== undefined) return await describe(table, options, context)
+    if (/^\s*SHOW\s+TABLES\s*;?\s*$/i.test(sql)) return await tables(options, context)
+  }
+  const config = platformConfig(context.settings, options.state)
+  const timeoutMs = options.timeout === undefined ? config.queryTimeoutMs : options.timeout * 1000
+  const asked: Asked = { sql, options, context, config, timeoutMs, format }
+  await (options.lake === true ? queryLake(asked) : queryMart(asked))
+}
+
+type Asked = {
+  readonly sql: string
+  readonly options: Options
+  readonly context: CommandContext
+  readonly config: PlatformConfig
+  readonly timeoutMs: number
+  /** Undefined: rows are shown. */
+  readonly format: RowFormat | undefined
+}
+
+/** @throws {ConfigError} terminal: options that contradict one another */
+function formatOf(options: Options): RowFormat | undefined {
+  const chosen = (['csv', 'parquet', 'xlsx'] as const).filter((format) => options[format] === true)
+  const { output } = options
+  const problems: string[] = []
+  if (chosen.length > 1)
+    problems.push(`expected one format, got ${chosen.map((format) => `--${format}`).join(' and ')}`)
+  let [format]: (RowFormat | undefined)[] = chosen
+  if (output === undefined) {
+    if (format === 'parquet' || format === 'xlsx') problems.push(`expected --output FILE with --${format}, got none`)
+    if (options.force === true) problems.push('expected --output FILE with --force, got none')
+  } else {
+    const ending = path.extname(output).slice(1).toLowerCase()
+    format ??= ROW_FORMATS.find((known) => known === ending)
+    if (format === undefined) {
+      problems.push(
+        `expected a file that ends in .csv, .parquet, .xlsx or .jsonl, or one of --csv, --parquet, --xlsx, got ${output}`,
+      )
+    }
+  }
+  if (options.guardFormulas === true && format !== 'csv') problems.push('expected --guard-formulas with CSV')
+  if (problems.length > 0) throw new ConfigError('the rows cannot be written like this', problems)
+  return format
+}
+
+async function queryMart(asked: Asked): Promise<void> {
+  const { sql, options, config, timeoutMs, format, context } = asked
+  const { signal } = context
+  const explained = async <Result>(warehouse: Warehouse, work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw await martProblem(error, sql, warehouse)
+    }
+  }
+  if (format === undefined) {
+    const limit = options.limit ?? SHOWN
+    const result = await readWarehouse(
+      config,
+      async (warehouse) =>
+        await explained(warehouse, async () => await warehouse.query(sql, { limit, signal, timeoutMs })),
+    )
+    return show(result, options, context)
+  }
+  let hasBegun = false
+  await readWarehouse(
+    config,
+    async (warehouse) => {
+      const source: RowSource = async (take) =>
+        await warehouse.readAll(
+          sql,
+          async (batch) => {
+            hasBegun = true
+            await take(batch)
+          },
+          { signal, timeoutMs },
+        )
+      await explained(warehouse, async () => await writeAll(source, format, asked))
+    },
+    () => !hasBegun,
+  )
+}
+
+async function queryLake(asked: Asked): Promise<void> {
+  const { sql, options, config, timeoutMs, format, context } = asked
+  await using lake = await openExistingLake(config)
+  await using engine = await openEngine(config, lake)
+  await using session = await engine.session()
+  await using views = await openLakeViews(lake, session, sql)
+  const timeout = AbortSignal.timeout(timeoutMs)
+  const signal = AbortSignal.any([context.signal, timeout])
+  try {
+    const columns = await session.describe(sql)
+    const source: RowSource = async (take) => {
+      await take({ columns, rows: [] })
+      for await (const rows of session.stream(sql, { signal })) {
+        await take({ columns, rows: rows.map((row) => columns.map(({ name }) => row[name] ?? null)) })
+      }
+    }
+    if (format !== undefined) return await writeAll(source, format, asked)
+    const limit = options.limit ?? SHOWN
+    const rows: Record<string, unknown>[] = []
+    for await (const batch of session.stream(sql, { signal })) {
+      rows.push(...batch.slice(0, limit + 1 - rows.length))
+      if (rows.length > limit) break
+    }
+    const result = {
+      columns: columns.map(({ name }) => name),
+      rows: rows.slice(0, limit),
+      truncated: rows.length > limit,
+    }
+    show(result, options, context)
+  } catch (error) {
+    context.signal.throwIfAborted()
+    if (timeout.aborted) {
+      const problem = `expected an answer within ${timeoutMs / 1000} s, got none; ask for fewer rows or allow more with --timeout`
+      throw new ConfigError('the query was stopped', [problem], { cause: error })
+    }
+    throw lakeProblem(error, sql, views.names)
+  }
+}
+
+type Result = {
+  readonly columns: readonly string[]
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  readonly truncated: boolean
+}
+
+function show(result: Result, options: Options, { terminal }: CommandContext): void {
   if (options.json === true) return terminal.print(`${toJson(result)}\n`)
   const { rows, truncated } = result
   const more = truncated ? `; there are more, see --limit` : ''
-  terminal.print(formatResult(result, { paint: terminal.paint }))
+  const vertical = options.vertical === true
+  terminal.print(formatResult(result, { ...layoutOf(terminal), vertical, ...(vertical ? { maxWidth: Infinity } : {}) }))
   terminal.note(terminal.paint('dim', `(${plural(rows.length, 'row')}${more})`) + '\n')
+}
+
+/** The reader of the output has seen enough. */
+class ReaderGone extends Error {}
+
+async function writeAll(all: RowSource, format: RowFormat, { options, config, context }: Asked): Promise<void> {
+  const { terminal, signal } = context
+  const source = options.limit === undefined ? all : limited(all, options.limit)
+  const guardFormulas = options.guardFormulas === true
+  if (options.output !== undefined) {
+    const rowCount = await writeRows(options.output, source, {
+      format,
+      force: options.force === true,
+      guardFormulas,
+      scratchDirectory: config.engine.scratchDirectory,
+      openEngine: async () => await openEngine(config),
+    })
+    if (options.json === true) return terminal.print(`${toJson({ file: options.output, rowCount })}\n`)
+    return terminal.note(`${options.output}: ${plural(rowCount, 'row')}\n`)
+  }
+  let isFirst = true
+  try {
+    await source(async (batch) => {
+      if (signal.aborted) throw new CancelledError('the query')
+      const text = textOf(batch, { format, guardFormulas, isFirst })
+      isFirst = false
+      const isHeard = terminal.printAll === undefined ? (terminal.print(text), true) : await terminal.printAll(text)
+      if (!isHeard) throw new ReaderGone()
+    })
+  } catch (error) {
+    if (!(error instanceof ReaderGone)) throw error
+  }
+}
+
+/** As many rows as wanted; the query ends there. */
+function limited(all: RowSource, limit: number): RowSource {
+  const enough = new ReaderGone()
+  return async (take) => {
+    let left = limit
+    try {
+      await all(async ({ columns, rows }: QueryBatch) => {
+        await take({ columns, rows: rows.slice(0, left) })
+        left -= Math.min(left, rows.length)
+        if (left === 0) throw enough
+      })
+    } catch (error) {
+      if (error !== enough) throw error
+    }
+  }
 }

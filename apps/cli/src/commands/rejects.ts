@@ -1,12 +1,11 @@
-import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength } from '@cinelake/core'
+import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength, closestName } from '@cinelake/core'
 import { literal, type SqlSession } from '@cinelake/engine'
-import { closestName } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { findTable, rejectsTable } from '../lake-tables.ts'
 import { openEngine, openExistingLake } from '../open-parts.ts'
 import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 import { EXAMPLES } from '../windows.ts'
@@ -63,7 +62,7 @@ async function rejects(dataset: string, options: Options, { terminal, settings }
   if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
   const { paint, print } = terminal
   if (found.counts.length === 0) return print(`No row of ${dataset} was rejected${narrowed(options)}.\n`)
-  print(formatCounts(found.counts, paint))
+  print(formatCounts(found.counts, layoutOf(terminal)))
   const all = found.counts.reduce((sum, { count }) => sum + count, 0)
   print(`\n${formatRejects(found.rejects, paint)}`)
   if (found.rejects.length < all) {
@@ -142,11 +141,11 @@ function ofWindow(window: string): string {
   return isBareHour ? `starts_with(window_label, ${literal(window)})` : `window_label = ${literal(window)}`
 }
 
-function formatCounts(counts: readonly RuleCount[], paint: CommandContext['terminal']['paint']): string {
+function formatCounts(counts: readonly RuleCount[], layout: ReturnType<typeof layoutOf>): string {
   return formatTable(
     [{ title: 'window' }, { title: 'rule' }, { title: 'rows', align: 'right' }],
     counts.map(({ window_label, rule, count }) => [window_label, rule, formatCount(count)]),
-    { paint },
+    layout,
   )
 }
 

@@ -73,9 +73,9 @@ async function run(folder: string, options: Options, context: CommandContext) {
   if (options.json === true) terminal.print(`${toJson({ runs })}\n`)
   else {
     for (const record of runs.filter(({ state }) => state !== 'succeeded')) {
-      terminal.print(`\n${formatRun(record, terminal.paint)}`)
+      terminal.print(`\n${formatRun(record, terminal.paint, terminal.width?.())}`)
     }
-    terminal.print(`\n${formatRuns(runs, terminal.paint)}`)
+    terminal.print(`\n${formatRuns(runs, terminal.paint, terminal.width?.())}`)
   }
   if (runs.some(({ state }) => state !== 'succeeded')) exitWith(1)
 }

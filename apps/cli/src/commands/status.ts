@@ -1,5 +1,4 @@
-import { suggest } from '@cinelake/pipeline'
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, suggest } from '@cinelake/core'
 import { RunMissingError, type RunHistory } from '@cinelake/scheduler'
 import { Option } from 'commander'
 import type { AddCommand, CommandContext } from '../command.ts'
@@ -45,7 +44,7 @@ async function status(asked: string | undefined, options: Options, { terminal, s
   if (asked !== undefined && pipeline !== asked) {
     const run = await history.run(asked)
     if (run === undefined) throw new RunMissingError(asked)
-    return terminal.print(isJson ? `${toJson(run)}\n` : formatRun(run, terminal.paint))
+    return terminal.print(isJson ? `${toJson(run)}\n` : formatRun(run, terminal.paint, terminal.width?.()))
   }
   const narrowed = {
     ...(pipeline === undefined ? {} : { pipeline }),
@@ -54,7 +53,9 @@ async function status(asked: string | undefined, options: Options, { terminal, s
   const runs = await history.runs({ limit: options.limit, ...narrowed })
   if (runs.length === 0 && pipeline !== undefined) await requirePipeline(history, pipeline)
   if (isJson) return terminal.print(`${toJson({ runs })}\n`)
-  terminal.print(runs.length === 0 ? `${noRuns(pipeline, options)}\n` : formatRuns(runs, terminal.paint))
+  terminal.print(
+    runs.length === 0 ? `${noRuns(pipeline, options)}\n` : formatRuns(runs, terminal.paint, terminal.width?.()),
+  )
 }
 
 /** A run has a window behind its `@`; a pipeline has none. */

@@ -1,9 +1,8 @@
 import type { AddCommand, CommandContext } from '../command.ts'
-import { openExistingDatabase } from '../open-parts.ts'
-import { createWarehouse } from '@cinelake/warehouse/open'
 import { withExamples, withJson, withState } from '../options.ts'
-import { formatTable } from '../output/format-table.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
+import { readWarehouse } from '../read-warehouse.ts'
 import { platformConfig } from '../settings.ts'
 
 type Options = { readonly state?: string; readonly json?: true }
@@ -15,30 +14,56 @@ export const addTables: AddCommand = (program, context) => {
     .summary('list the tables of the mart')
     .description('Lists the tables that analysts get, with their rows and the version of the refined table they hold.')
     .action(async (options: Options) => await tables(options, context))
-  withExamples(withJson(withState(command)), [['cinelake tables', 'what there is to query']])
+  withExamples(withJson(withState(command)), [
+    ['cinelake tables', 'what there is to query'],
+    ['cinelake describe orders', 'the columns of one'],
+  ])
 }
 
-async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {
-  await using database = await openExistingDatabase(platformConfig(settings, options.state))
-  await using warehouse = await createWarehouse(database, { isReadOnly: true })
-  const loaded = await warehouse.tables()
+/** Also what `query "SHOW TABLES"` shows. */
+export async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {
+  const loaded = await readWarehouse(platformConfig(settings, options.state), async (warehouse) => {
+    const described = await warehouse.describe()
+    const descriptions = new Map(described.map((table) => [placeText(table), table.description]))
+    const tables = await warehouse.tables()
+    return tables.map((table) => ({ ...table, description: descriptions.get(placeText(table)) ?? null }))
+  })
   if (options.json === true) return terminal.print(`${toJson({ tables: loaded })}\n`)
   if (loaded.length === 0) return terminal.print('The mart has no tables yet.\n')
+  // One schema, one pipeline, or a schema of the pipeline's name: these go without saying.
+  const hasSchemas = new Set(loaded.map(({ schema }) => schema)).size > 1
+  const hasOwners =
+    new Set(loaded.map(({ pipeline }) => pipeline)).size > 1 &&
+    loaded.some(({ schema, pipeline }) => schema !== pipeline)
   terminal.print(
     formatTable(
       [
         { title: 'table' },
+        ...(hasOwners ? [{ title: 'pipeline' }] : []),
         { title: 'rows', align: 'right' },
         { title: 'version', align: 'right' },
         { title: 'loaded at' },
+        { title: 'description' },
       ],
-      loaded.map(({ name, rowCount, version, loadedAt }) => [
-        name,
+      loaded.map(({ schema, name, pipeline, rowCount, version, loadedAt, description }) => [
+        hasSchemas ? placeText({ schema, name }) : name,
+        ...(hasOwners ? [pipeline] : []),
         formatCount(rowCount),
         String(version),
         formatInstant(loadedAt),
+        firstSentence(description ?? ''),
       ]),
-      { paint: terminal.paint },
+      layoutOf(terminal),
     ),
   )
+}
+
+/** As a query may write it. */
+function placeText({ schema, name }: { readonly schema: string; readonly name: string }): string {
+  return `${schema}.${name}`
+}
+
+/** `describe` shows the rest. */
+function firstSentence(text: string): string {
+  return /^[\s\S]*?[.:;](?=\s|$)/.exec(text.trim())?.[0].replaceAll(/\s+/g, ' ') ?? text.trim().replaceAll(/\s+/g, ' ')
 }

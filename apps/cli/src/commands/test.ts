@@ -1,5 +1,6 @@
-import { ConfigError } from '@cinelake/core'
-import { suggest, type CheckedPipeline } from '@cinelake/pipeline'
+import { ConfigError, suggest } from '@cinelake/core'
+import type { CheckedPipeline } from '@cinelake/pipeline'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { AddCommand, CommandContext } from '../command.ts'
@@ -42,12 +43,17 @@ async function test(
   const config = platformConfig(settings)
   const pipeline = await usablePipeline(folder, config)
   const tests = chosen(await readModelTests(folder, pipeline), models, pipeline, folder)
-  const scratchDirectory = path.join(tmpdir(), 'cinelake')
-  await using engine = await openEngine({ engine: { ...config.engine, scratchDirectory } })
+  // The engine reads and writes in this folder only: the lakes of the tests are in it.
+  await using folderOfTests = await temporaryFolder()
+  const scratchDirectory = path.join(folderOfTests.path, 'scratch')
+  await using engine = await openEngine(
+    { engine: { ...config.engine, scratchDirectory } },
+    { localDirectories: [folderOfTests.path] },
+  )
   const results: ModelTestResult[] = []
   for (const each of tests) {
     signal.throwIfAborted()
-    const result = await runModelTest(each, { engine, pipeline, signal })
+    const result = await runModelTest(each, { engine, pipeline, directory: folderOfTests.path, signal })
     results.push(result)
     if (asJson !== true) show(result, terminal)
   }
@@ -55,6 +61,14 @@ async function test(
   if (failed > 0) exitWith(1)
   if (asJson === true) return terminal.print(`${toJson({ ok: failed === 0, tests: results.map(asRecord) })}\n`)
   terminal.print(`${results.length - failed} passed, ${failed} failed\n`)
+}
+
+async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const made = await realpath(await mkdtemp(path.join(tmpdir(), 'cinelake-test-')))
+  return {
+    path: made,
+    [Symbol.asyncDispose]: async () => await rm(made, { recursive: true, force: true }),
+  }
 }
 
 function chosen(

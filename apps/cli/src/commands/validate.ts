@@ -7,7 +7,7 @@ import { toJson } from '../output/format-value.ts'
 import { readFolder } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state: string; readonly offline?: true; readonly json?: true }
+type Options = { readonly state?: string; readonly offline?: true; readonly json?: true }
 
 /** `cinelake validate DIR` */
 export const addValidate: AddCommand = (program, context) => {

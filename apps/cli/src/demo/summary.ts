@@ -20,12 +20,17 @@ export function isAllWell(runs: readonly RunRecord[]): boolean {
 }
 
 /** What the days came to, from the tasks to the answers. */
-export function formatSummary(runs: readonly RunRecord[], answers: readonly Answer[], paint: Paint): string {
+export function formatSummary(
+  runs: readonly RunRecord[],
+  answers: readonly Answer[],
+  { paint, width }: { readonly paint: Paint; readonly width: number },
+): string {
+  const layout = { paint, width, indent: '  ' }
   const sections: (readonly [title: string, text: string])[] = [
-    ['Tasks', formatTasks(runs, paint)],
-    ['Balance of every dataset', formatBalances(runs, paint)],
-    ['Rejected rows by rule', formatRejects(runs, paint)],
-    ...answers.map((answer) => [answer.title, formatResult(answer, { paint, indent: '  ' })] as const),
+    ['Tasks', formatTasks(runs, layout)],
+    ['Balance of every dataset', formatBalances(runs, layout)],
+    ['Rejected rows by rule', formatRejects(runs, layout)],
+    ...answers.map((answer) => [answer.title, formatResult(answer, layout)] as const),
   ]
   const failures = runs.flatMap(({ id, tasks }) =>
     tasks.filter(({ state }) => state === 'failed').map((task) => `  ${id}  ${task.name}: ${describeTask(task)}\n`),
@@ -44,7 +49,9 @@ export function formatDays(runs: readonly RunRecord[], paint: Paint): string {
     .join('')
 }
 
-function formatTasks(runs: readonly RunRecord[], paint: Paint): string {
+type Layout = { readonly paint: Paint; readonly width: number; readonly indent: string }
+
+function formatTasks(runs: readonly RunRecord[], layout: Layout): string {
   const names = [...new Set(runs.flatMap(({ tasks }) => tasks.map(({ name }) => name)))]
   return formatTable(
     [
@@ -62,11 +69,12 @@ function formatTasks(runs: readonly RunRecord[], paint: Paint): string {
         return [task.durationMs === null ? '' : formatDuration(task.durationMs), describeTask(task)]
       }),
     ]),
-    { paint, indent: '  ' },
+    layout,
   )
 }
 
-function formatBalances(runs: readonly RunRecord[], paint: Paint): string {
+function formatBalances(runs: readonly RunRecord[], layout: Layout): string {
+  const { paint } = layout
   const refined = runs.flatMap(({ window, tasks }) =>
     tasks.filter(isTable).map((task) => ({ window: window.label, task })),
   )
@@ -85,11 +93,11 @@ function formatBalances(runs: readonly RunRecord[], paint: Paint): string {
         : [balance.in, balance.out, balance.rejected, balance.duplicates].map(formatCount)),
       balance !== null && balanceHolds(balance) ? paint('green', 'holds') : paint('red', 'BROKEN'),
     ]),
-    { paint, indent: '  ' },
+    layout,
   )
 }
 
-function formatRejects(runs: readonly RunRecord[], paint: Paint): string {
+function formatRejects(runs: readonly RunRecord[], layout: Layout): string {
   const rules = new Map<
     string,
     { readonly table: string; readonly rule: string; readonly counts: Map<string, number> }
@@ -115,7 +123,7 @@ function formatRejects(runs: readonly RunRecord[], paint: Paint): string {
       rule,
       ...runs.map(({ window }) => formatCount(counts.get(window.label) ?? 0)),
     ]),
-    { paint, indent: '  ' },
+    layout,
   )
 }
 

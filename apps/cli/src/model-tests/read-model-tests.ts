@@ -1,5 +1,5 @@
-import { ConfigError, parseWindow, type Window } from '@cinelake/core'
-import { suggest, type CheckedModel, type CheckedPipeline } from '@cinelake/pipeline'
+import { ConfigError, parseWindow, suggest, type Window } from '@cinelake/core'
+import type { CheckedModel, CheckedPipeline } from '@cinelake/pipeline'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'

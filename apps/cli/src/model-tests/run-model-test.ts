@@ -1,4 +1,4 @@
-import { CONTRACT_VERSION, type Build, type TableVersion } from '@cinelake/contracts'
+import { CONTRACT_VERSION, refinedPath, type Build, type TableVersion } from '@cinelake/contracts'
 import { PipelineError, runIdOf, silentLog } from '@cinelake/core'
 import { createDeltaTable, type DeltaTable } from '@cinelake/delta'
 import { identifier, identifiers, literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
@@ -8,7 +8,6 @@ import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import { createTransformerHandlers } from '@cinelake/transformer'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Cell, GivenRow, ModelTest } from './read-model-tests.ts'
 import { columnsOfTables, WINDOW_COLUMN, type TableColumn } from './table-columns.ts'
@@ -30,7 +29,13 @@ export type ModelTestResult = {
   readonly difference?: RowDifference
 }
 
-type Deps = { readonly engine: SqlEngine; readonly pipeline: CheckedPipeline; readonly signal: AbortSignal }
+type Deps = {
+  readonly engine: SqlEngine
+  readonly pipeline: CheckedPipeline
+  /** Where lakes are made; one that the engine reaches. */
+  readonly directory: string
+  readonly signal: AbortSignal
+}
 
 /** Time is an input of a build; a test has one that stands still. */
 const CLOCK = () => new Date('2026-01-01T00:00:00Z')
@@ -42,16 +47,16 @@ const MAX_ROWS = 20
  * Builds the model over the given rows by the very code that a run builds it with - casts, rules, keys, balance and
  * materialization included - in a lake of its own, and compares what comes out with what the test expects.
  */
-export async function runModelTest(test: ModelTest, { engine, pipeline, signal }: Deps): Promise<ModelTestResult> {
+export async function runModelTest(test: ModelTest, deps: Deps): Promise<ModelTestResult> {
   const startedAt = performance.now()
-  const directory = await mkdtemp(path.join(tmpdir(), 'cinelake-test-'))
+  const lakeDirectory = await mkdtemp(path.join(deps.directory, 'lake-'))
   try {
-    await using lake = await createDirectoryLake(directory)
-    await using session = await engine.session()
-    const found = await inLake(test, { lake, session, engine, pipeline, signal })
+    await using lake = await createDirectoryLake(lakeDirectory)
+    await using session = await deps.engine.session()
+    const found = await inLake(test, { ...deps, lake, session })
     return { test, durationMs: performance.now() - startedAt, ...found }
   } finally {
-    await rm(directory, { recursive: true, force: true })
+    await rm(lakeDirectory, { recursive: true, force: true })
   }
 }
 
@@ -71,7 +76,7 @@ async function inLake(test: ModelTest, work: Work): Promise<Found> {
     const query = rowsQuery(rows, columns.get(table) ?? [], { [WINDOW_COLUMN]: test.window.start })
     const txn = { appId: 'given', version: 1 }
     const partitionBy = table === test.model.name ? test.model.partitionBy : []
-    const { version } = await tableOf(lake, table).overwrite(session, query, { txn, partitionBy, signal })
+    const { version } = await tableOf(work, table).overwrite(session, query, { txn, partitionBy, signal })
     inputs.push({ table, version })
   }
   const unfit = await unfitCells(test.expect ?? [], columns.get(test.model.name) ?? [], session)
@@ -106,11 +111,12 @@ async function compare(
   test: ModelTest,
   rejects: Readonly<Record<string, number>>,
   columns: readonly TableColumn[],
-  { lake, session, signal }: Work,
+  work: Work,
 ): Promise<Found> {
+  const { session, signal } = work
   const failures = rejectFailures(test.rejects, rejects)
   if (test.expect === undefined) return { failures }
-  await using view = await tableOf(lake, test.model.name).view(session, { signal })
+  await using view = await tableOf(work, test.model.name).view(session, { signal })
   const named = new Set(test.expect.flatMap((row) => Object.keys(row)))
   const looked = columns.filter(({ name }) => named.size === 0 || named.has(name))
   const list = identifiers(looked.map(({ name }) => name))
@@ -175,6 +181,6 @@ function sqlOf(cell: Cell): string {
   return typeof cell === 'string' ? literal(cell) : `[${cell.map(sqlOf).join(', ')}]`
 }
 
-function tableOf(lake: Lake, name: string): DeltaTable {
-  return createDeltaTable({ lake, path: `refined/${name}`, clock: CLOCK })
+function tableOf({ lake, pipeline }: Pick<Work, 'lake' | 'pipeline'>, name: string): DeltaTable {
+  return createDeltaTable({ lake, path: refinedPath(pipeline.name, name), clock: CLOCK })
 }

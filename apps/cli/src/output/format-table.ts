@@ -1,5 +1,5 @@
-import { plainPaint, type Paint } from './terminal.ts'
-import { cut, padded, widthOf } from './width.ts'
+import { plainPaint, type Paint, type Terminal } from './terminal.ts'
+import { cut, padded, widthOf, wrapped } from './width.ts'
 
 export type Column = {
   readonly title: string
@@ -9,25 +9,103 @@ export type Column = {
   readonly maxWidth?: number
 }
 
-export type TableOptions = { readonly paint?: Paint; readonly indent?: string }
+export type TableOptions = {
+  readonly paint?: Paint
+  readonly indent?: string
+  /** Characters in a line of the screen: what does not fit is wrapped between words. Default: lines of any length. */
+  readonly width?: number
+  /** A line for each value, under the other values of its row. */
+  readonly vertical?: boolean
+}
 
-/** Rows under their columns' titles, aligned; `undefined` cells are empty. Ends in a line break. */
+/** How tables are laid out on a terminal. */
+export function layoutOf({ paint, width }: Pick<Terminal, 'paint' | 'width'>): {
+  readonly paint: Paint
+  readonly width: number
+} {
+  return { paint, width: width?.() ?? Infinity }
+}
+
+const GAP = 2
+/** Characters. Narrower columns of text cannot be read. */
+const NARROWEST = 10
+
+/**
+ * Rows under their columns' titles, aligned; `undefined` cells are empty. Ends in a line break. Where the columns do not fit
+ * the screen, the widest are wrapped between words; where that is not enough, each row is a paragraph of its own.
+ */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly (string | undefined)[])[],
-  { paint = plainPaint, indent = '' }: TableOptions = {},
+  { paint = plainPaint, indent = '', width = Infinity, vertical = false }: TableOptions = {},
 ): string {
   const cells = rows.map((row) => columns.map(({ maxWidth = Infinity }, index) => cut(row[index] ?? '', maxWidth)))
-  const widths = columns.map(({ title }, index) =>
-    Math.max(widthOf(title), ...cells.map((row) => widthOf(row[index] ?? ''))),
-  )
+  const room = width - widthOf(indent)
+  const widths = vertical ? undefined : fitted(columns, cells, room)
+  if (widths === undefined) return formatRecords(columns, vertical ? rows : cells, { paint, indent, room })
   const line = (texts: readonly string[]) =>
     `${indent}${texts
       .map((text, index) => padded(text, widths[index] ?? 0, columns[index]?.align === 'right' ? 'right' : 'left'))
-      .join('  ')
+      .join(' '.repeat(GAP))
       .trimEnd()}\n`
-  const head = paint('dim', line(columns.map(({ title }) => title)).trimEnd())
-  return `${head}\n${cells.map(line).join('')}`
+  const lines = (row: readonly string[]) => {
+    const pieces = row.map((text, index) => wrapped(text, widths[index] ?? Infinity))
+    const height = Math.max(1, ...pieces.map(({ length }) => length))
+    return Array.from({ length: height }, (_, at) => line(pieces.map((piece) => piece[at] ?? ''))).join('')
+  }
+  const head = lines(columns.map(({ title }) => title)).replace(/\n$/, '')
+  return `${head
+    .split('\n')
+    .map((text) => paint('dim', text))
+    .join('\n')}\n${cells.map(lines).join('')}`
+}
+
+/** The widths of columns that fit; undefined where none do. */
+function fitted(columns: readonly Column[], cells: readonly (readonly string[])[], room: number): number[] | undefined {
+  const widths = columns.map(({ title }, index) =>
+    Math.max(widthOf(title), ...cells.map((row) => widthOf(row[index] ?? ''))),
+  )
+  // Numbers are not broken, nor is what has a colour: states, short as they are.
+  const least = columns.map(({ align }, index) =>
+    align === 'right' || cells.some((row) => (row[index] ?? '').includes('\u001B'))
+      ? (widths[index] ?? 0)
+      : Math.min(widths[index] ?? 0, NARROWEST),
+  )
+  let excess = widths.reduce((sum, width) => sum + width, 0) + GAP * (columns.length - 1) - room
+  while (excess > 0) {
+    const widest = widths.reduce(
+      (best, width, index) => (width > (least[index] ?? 0) && width > (widths[best] ?? 0) ? index : best),
+      widths.findIndex((width, index) => width > (least[index] ?? 0)),
+    )
+    const width = widths[widest]
+    if (width === undefined) return undefined
+    widths[widest] = width - 1
+    excess -= 1
+  }
+  return widths
+}
+
+function formatRecords(
+  columns: readonly Column[],
+  rows: readonly (readonly (string | undefined)[])[],
+  { paint, indent, room }: { readonly paint: Paint; readonly indent: string; readonly room: number },
+): string {
+  const titleWidth = Math.max(0, ...columns.map(({ title }) => widthOf(title)))
+  const valueWidth = Math.max(NARROWEST, room - titleWidth - GAP)
+  const space = ' '.repeat(titleWidth + GAP)
+  return rows
+    .map((row) =>
+      columns
+        .map(({ title }, index) => {
+          const [first = '', ...more] = wrapped(row[index] ?? '', valueWidth)
+          const name = paint('dim', padded(title, titleWidth, 'left'))
+          return [`${indent}${name}  ${first}`.trimEnd(), ...more.map((text) => `${indent}${space}${text}`)]
+            .map((text) => `${text}\n`)
+            .join('')
+        })
+        .join(''),
+    )
+    .join('\n')
 }
 
 /** A query's result as a table: numbers at the right. */

@@ -2,6 +2,7 @@
 type Stream = {
   write(text: string): unknown
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown
+  once?(event: 'drain', listener: () => void): unknown
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
@@ -21,6 +22,16 @@ export function openOutput(stream: Stream, onFailure: (error: NodeJS.ErrnoExcept
   stream.on('error', end)
   return {
     write: (text: string) => void (isGone || stream.write(text)),
+    /** Waits until the reader takes more. @returns false when it has gone */
+    async writeAll(text: string): Promise<boolean> {
+      if (!isGone && stream.write(text) === false) {
+        await new Promise<void>((resolve) => {
+          stream.once?.('drain', resolve)
+          stream.on('error', () => resolve())
+        })
+      }
+      return !isGone
+    },
     get isTTY() {
       return stream.isTTY === true
     },

@@ -4,7 +4,7 @@ import { formatResult } from './format-result.ts'
 import { formatTable } from './format-table.ts'
 import { formatBytes, formatCell, formatDuration, toJson } from './format-value.ts'
 import { colourPaint, openTerminal } from './terminal.ts'
-import { cut, widthOf } from './width.ts'
+import { cut, widthOf, wrapped } from './width.ts'
 
 test.each([
   [0, '0 ms'],
@@ -146,4 +146,49 @@ describe('colours', () => {
   ])('%s', (_, stdout, stderr, settings, coloured) => {
     expect(openTerminal(stdout, stderr, settings as Record<string, string>).paint('red', 'x') !== 'x').toBe(coloured)
   })
+})
+
+test('a table that is wider than the screen is wrapped between words, numbers and states stay whole', () => {
+  const text = formatTable(
+    [{ title: 'task' }, { title: 'rows', align: 'right' }, { title: 'what became of it' }],
+    [['refine watch_history', '200,013', 'rows were read, some of them rejected']],
+    { width: 40 },
+  )
+
+  expect(text).toBe(
+    [
+      'task               rows  what became of',
+      '                         it',
+      'refine          200,013  rows were read,',
+      'watch_history            some of them',
+      '                         rejected',
+      '',
+    ].join('\n'),
+  )
+  expect(Math.max(...text.split('\n').map(widthOf))).toBeLessThanOrEqual(40)
+})
+
+test('where columns cannot be wrapped, and where it is asked for, each value has a line', () => {
+  const columns = [
+    { title: 'id', align: 'right' as const },
+    { title: 'amount', align: 'right' as const },
+  ]
+  const lines = 'id      1\namount  1,000,000\n\nid      2\namount  7\n'
+  const rows = [
+    ['1', '1,000,000'],
+    ['2', '7'],
+  ]
+
+  expect(formatTable(columns, rows, { width: 8 })).toBe(lines)
+  expect(formatTable(columns, rows, { vertical: true })).toBe(lines)
+  expect(formatTable(columns, rows)).toBe('id     amount\n 1  1,000,000\n 2          7\n')
+})
+
+test.each([
+  ['a b c', 3, ['a b', 'c']],
+  ['abcdef', 4, ['abcd', 'ef']],
+  ['七人の侍', 4, ['七人', 'の侍']],
+  ['', 4, ['']],
+])('%j in lines of %i is %j', (text, width, lines) => {
+  expect(wrapped(text, width)).toEqual(lines)
 })

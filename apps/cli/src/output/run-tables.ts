@@ -20,7 +20,7 @@ export function paintState(paint: Paint, state: string): string {
 }
 
 /** Runs, a line each. */
-export function formatRuns(runs: readonly RunSummary[], paint: Paint): string {
+export function formatRuns(runs: readonly RunSummary[], paint: Paint, width = Infinity): string {
   return formatTable(
     [
       { title: 'run' },
@@ -40,12 +40,12 @@ export function formatRuns(runs: readonly RunSummary[], paint: Paint): string {
       formatInstant(startedAt),
       durationMs === null ? '' : formatDuration(durationMs),
     ]),
-    { paint },
+    { paint, width },
   )
 }
 
 /** One run: what it came to, its tasks, and what went wrong in full. */
-export function formatRun(run: RunRecord, paint: Paint): string {
+export function formatRun(run: RunRecord, paint: Paint, width = Infinity): string {
   const took = run.durationMs === null ? '' : ` in ${formatDuration(run.durationMs)}`
   const tasks = formatTable(
     [
@@ -62,7 +62,7 @@ export function formatRun(run: RunRecord, paint: Paint): string {
       task.durationMs === null ? '' : formatDuration(task.durationMs),
       describeTask(task),
     ]),
-    { paint },
+    { paint, width },
   )
   const failed = run.tasks.filter((task) => task.error !== null && task.state !== 'succeeded')
   const errors = failed.map((task) => `\n${paint('red', task.name)}\n  ${errorOf(task)}\n`).join('')

@@ -2,12 +2,16 @@
 export type Terminal = {
   /** The result of the command: standard output. */
   readonly print: (text: string) => void
+  /** Part of a long result, at the pace of its reader. False when the reader has gone. */
+  readonly printAll?: (text: string) => Promise<boolean>
   /** What is going on, and what went wrong: standard error. */
   readonly note: (text: string) => void
   /** Whether `note` reaches a screen on which lines can be drawn again. */
   readonly isInteractive: boolean
   /** Characters in a line of that screen. */
   readonly columns: () => number
+  /** Characters in a line of the screen that `print` reaches; absent where it reaches none. */
+  readonly width?: (() => number) | undefined
   /** Lines of that screen; 24 where nobody says. */
   readonly rows?: () => number
   readonly paint: Paint
@@ -30,6 +34,7 @@ export const colourPaint: Paint = (style, text) => {
 
 type Stream = {
   write(text: string): unknown
+  writeAll?(text: string): Promise<boolean>
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
@@ -43,11 +48,13 @@ export function openTerminal(stdout: Stream, stderr: Stream, settings: Readonly<
   const isScreen = stdout.isTTY === true && stderr.isTTY === true && settings['TERM'] !== 'dumb'
   return {
     print: (text) => void stdout.write(text),
+    printAll: async (text) => (await stdout.writeAll?.(text)) ?? (stdout.write(text), true),
     note: (text) => void stderr.write(text),
     isInteractive: stderr.isTTY === true && settings['TERM'] !== 'dumb',
     // Some pseudo-terminals say 0.
     columns: () => ((stderr.columns ?? 0) > 0 ? (stderr.columns ?? 80) : 80),
     rows: () => ((stderr.rows ?? 0) > 0 ? (stderr.rows ?? 24) : 24),
+    width: stdout.isTTY === true ? () => ((stdout.columns ?? 0) > 0 ? (stdout.columns ?? 80) : 80) : undefined,
     paint: isScreen && settings['NO_COLOR'] === undefined ? colourPaint : plainPaint,
   }
 }

@@ -31,3 +31,27 @@ export function cut(text: string, width: number): string {
   }
   return `${kept}…`
 }
+
+/** The text in lines of a width, broken between words where it has some, within them where they are too long. */
+export function wrapped(text: string, width: number): string[] {
+  if (widthOf(text) <= width) return [text]
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (widthOf(longer) <= width) {
+      line = longer
+      continue
+    }
+    if (line !== '') lines.push(line)
+    line = ''
+    for (const { segment } of SEGMENTS.segment(word)) {
+      if (widthOf(line + segment) > width) {
+        lines.push(line)
+        line = ''
+      }
+      line += segment
+    }
+  }
+  return [...lines, line]
+}

@@ -1,11 +1,5 @@
-import { ConfigError } from '@cinelake/core'
-import {
-  closestName,
-  readPipeline,
-  type CheckedPipeline,
-  type CheckedSource,
-  type PipelineFolder,
-} from '@cinelake/pipeline'
+import { ConfigError, closestName } from '@cinelake/core'
+import { readPipeline, type CheckedPipeline, type CheckedSource, type PipelineFolder } from '@cinelake/pipeline'
 import { parseDocument, stringify, type Document } from 'yaml'
 import { keysOf, withoutOthers } from './ancestors.ts'
 import { PIPELINE_FILE, textOf } from './folder-text.ts'

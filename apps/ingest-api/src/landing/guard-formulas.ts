@@ -1,11 +1,5 @@
-import { csvRow } from './csv-text.ts'
+import { csvRow, guardFormula } from '@cinelake/core'
 import { readCsv } from './read-csv.ts'
-
-/** What spreadsheets take for a formula, also in its wide forms. Source: owasp.org/www-community/attacks/CSV_Injection */
-const FORMULA = /^[\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/
-
-/** A number is harmless, and no number any more with a sign in front of it. */
-const NUMBER = /^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 /** Bytes that are gathered before they are passed on. */
 const BLOCK = 64 * 1024
@@ -17,12 +11,10 @@ const BLOCK = 64 * 1024
 export async function* withoutFormulas(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let text = ''
   for await (const row of readCsv(bytes)) {
-    text += `${csvRow(row.map((cell) => (cell === null ? null : guarded(cell))))}\n`
+    text += `${csvRow(row.map((cell) => (cell === null ? null : guardFormula(cell))))}\n`
     if (text.length < BLOCK) continue
     yield Buffer.from(text)
     text = ''
   }
   yield Buffer.from(text)
 }
-
-const guarded = (cell: string) => (FORMULA.test(cell) && !NUMBER.test(cell) ? `'${cell}` : cell)

@@ -1,5 +1,5 @@
 import type { Width } from './csv-spool.ts'
-import { EMPTY_ROW } from './csv-text.ts'
+import { EMPTY_ROW } from '@cinelake/core'
 import type { SupersededRows } from './row-keys.ts'
 
 const COMMA = 0x2c

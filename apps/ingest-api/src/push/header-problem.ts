@@ -1,5 +1,5 @@
 import { HEAD_BYTES, matchColumns } from '@cinelake/csv'
-import { csvRow } from '../landing/csv-text.ts'
+import { csvRow } from '@cinelake/core'
 import type { ContractColumns } from './create-body-check.ts'
 
 /** Why rows with these columns cannot be refined. Names columns, never what is in them. */

@@ -1,7 +1,7 @@
 import { staysBelow } from '../text/relative-path.ts'
 import type { CheckedDataset, FileReading } from '../checked/dataset.ts'
 import type { CheckedSource } from '../checked/source.ts'
-import { closestName, suggest } from '../did-you-mean.ts'
+import { closestName, suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
 import type { Problems } from '../problem.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'

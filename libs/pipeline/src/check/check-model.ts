@@ -1,6 +1,6 @@
 import { asksForWindow, unknownPlaceholders } from '../bind-window.ts'
 import type { CheckedModel, Materialization } from '../checked/model.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { Place, Problems } from '../problem.ts'
 import { ROWS } from '../sql/lineage.ts'
 import { parseQuery } from '../sql/parse.ts'

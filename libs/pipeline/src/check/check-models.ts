@@ -1,6 +1,6 @@
 import { staysBelow } from '../text/relative-path.ts'
 import type { CheckedModel } from '../checked/model.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
 import type { Problems } from '../problem.ts'
 import { lintSql } from '../sql/lint.ts'

@@ -1,5 +1,5 @@
 import type { Problems } from '../problem.ts'
-import { closestName } from '../did-you-mean.ts'
+import { closestName } from '@cinelake/core'
 import { PipelineText } from '../text/pipeline-schema.ts'
 import { placeholdersOf, type Placeholder } from '../text/placeholders.ts'
 import { sensitivityOf } from '../text/secrets.ts'

@@ -1,5 +1,5 @@
 import type { RowRule, TableRule } from '../checked/dataset.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { Place, Problems } from '../problem.ts'
 import { parseCondition, parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'

@@ -1,6 +1,6 @@
 import type { CheckedDataset } from '../checked/dataset.ts'
 import type { CheckedModel, ServedTable } from '../checked/model.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { Problems } from '../problem.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
 import type { YamlPath, YamlText } from '../text/yaml-text.ts'

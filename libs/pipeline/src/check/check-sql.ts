@@ -1,5 +1,5 @@
 import { bindWindow, unboundOffset } from '../bind-window.ts'
-import { closestName, suggest } from '../did-you-mean.ts'
+import { closestName, suggest } from '@cinelake/core'
 import type { Place, Problems } from '../problem.ts'
 import { offsetAt } from '../sql/position.ts'
 import { describeOrComplain, type SqlAudit, type SqlComplaint, type SqlTyper, type TypedColumn } from '../sql-typer.ts'

@@ -1,4 +1,4 @@
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
 import { compare, formatProblem, type Place, type Problem, type Problems } from '../problem.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'

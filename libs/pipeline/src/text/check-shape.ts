@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { Problems } from '../problem.ts'
 import { salvage, valueAt } from './salvage.ts'
 import { sensitivityOf, type Sensitivity } from './secrets.ts'

@@ -1,4 +1,4 @@
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 
 /** The parts of a business time that a file's name may hold, from the largest on. */
 const TIME_PARTS: readonly string[] = ['yyyy', 'MM', 'dd', 'HH']

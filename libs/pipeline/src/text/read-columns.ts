@@ -1,6 +1,6 @@
 import { isTimeZone } from '@cinelake/core'
 import type { CheckedColumn, ColumnReading } from '../checked/dataset.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import type { Problems } from '../problem.ts'
 import { isNumber } from './column-rules.ts'
 import type { Contract, ContractColumn } from './read-contract.ts'

@@ -1,6 +1,5 @@
-import { isTimeZone } from '@cinelake/core'
+import { closestName, isTimeZone, suggest } from '@cinelake/core'
 import type { CheckedColumn } from '../checked/dataset.ts'
-import { closestName, suggest } from '../did-you-mean.ts'
 import type { Place, Problems } from '../problem.ts'
 import { checkShape } from './check-shape.ts'
 import { columnType } from './column-type.ts'

@@ -1,5 +1,5 @@
 import type { RestDataset } from '../checked/rest-source.ts'
-import { suggest } from '../did-you-mean.ts'
+import { suggest } from '@cinelake/core'
 import { withoutPlaceholders } from './placeholders.ts'
 import type { RestDatasetText, RestSourceText } from './rest-source-schema.ts'
 import type { SourcePlace } from './source-place.ts'

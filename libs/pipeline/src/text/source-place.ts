@@ -1,4 +1,4 @@
-import { closestName, suggest } from '../did-you-mean.ts'
+import { closestName, suggest } from '@cinelake/core'
 import type { Problems } from '../problem.ts'
 import type { YamlPath, YamlText } from './yaml-text.ts'
 

@@ -45,6 +45,48 @@ export function queryContract(open: OpenWarehouse): void {
     expect(await warehouse.tables()).toHaveLength(1)
   })
 
+  test('tables are described with their columns and their key', async () => {
+    await using given = await open()
+    await given.warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })
+
+    const [described, ...more] = await given.warehouse.describe()
+    expect(more).toEqual([])
+    expect(described).toMatchObject({ schema: 'mart', name: 'titles' })
+    expect(described?.columns.map(({ name, required, isKey }) => [name, required, isKey])).toEqual([
+      ['title_id', true, true],
+      ['Name of it', true, false],
+      ['score', false, false],
+      ['genres', false, false],
+      ['added_at', false, false],
+    ])
+  })
+
+  test.each([
+    ['SELECT * FROM titels', 'table', 'titels'],
+    ['SELECT scor FROM titles', 'column', 'scor'],
+  ])('%s says which name is not known', async (sql, kind, name) => {
+    await using given = await open()
+    await given.warehouse.replace(titles, batches(manyTitles(1)), { task: 't', version: 1 })
+
+    await expect(given.warehouse.query(sql)).rejects.toMatchObject({ unknown: { kind, name } })
+  })
+
+  test('all rows of a query come in batches with the same columns', async () => {
+    await using given = await open()
+    await given.warehouse.replace(titles, batches(manyTitles(4500)), { task: 't', version: 1 })
+    const ids: unknown[] = []
+    let batchCount = 0
+
+    await given.warehouse.readAll('SELECT title_id, score FROM titles', async ({ columns, rows }) => {
+      batchCount += 1
+      expect(columns.map(({ name }) => name)).toEqual(['title_id', 'score'])
+      ids.push(...rows.map(([id]) => id))
+    })
+
+    expect(new Set(ids).size).toBe(4500)
+    expect(batchCount).toBeGreaterThan(1)
+  })
+
   test('a query that names what is not there says where', async () => {
     await using given = await open()
 

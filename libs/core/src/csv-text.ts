@@ -22,3 +22,14 @@ export const EMPTY_ROW = '""'
 export function csvRow(values: readonly (string | null | undefined)[]): string {
   return csvCells(values) || EMPTY_ROW
 }
+
+/** What spreadsheets take for a formula, also in its wide forms. Source: owasp.org/www-community/attacks/CSV_Injection */
+const FORMULA = /^[\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/
+
+/** A number is harmless, and no number any more with a sign in front of it. */
+const NUMBER = /^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/
+
+/** A text with an apostrophe in front where a spreadsheet would calculate it. */
+export function guardFormula(cell: string): string {
+  return FORMULA.test(cell) && !NUMBER.test(cell) ? `'${cell}` : cell
+}

@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs'
+import type { Lake } from '@cinelake/lake'
+import type { AddCommand, CommandContext } from '../command.ts'
+import { openExistingLake } from '../open-parts.ts'
+import { withExamples, withJson, withState } from '../options.ts'
+import { plural } from '../output/describe-task.ts'
+import { formatTable, layoutOf } from '../output/format-table.ts'
+import { formatDuration, formatInstant, toJson } from '../output/format-value.ts'
+import { describeTable, type TableFacts } from '../query/describe-table.ts'
+import { readWarehouse } from '../read-warehouse.ts'
+import { platformConfig, type PlatformConfig } from '../settings.ts'
+
+type Options = { readonly state?: string; readonly json?: true }
+
+/** `cinelake describe TABLE` */
+export const addDescribe: AddCommand = (program, context) => {
+  const command = program
+    .command('describe')
+    .summary('show the columns of a table of the mart')
+    .description(
+      'Shows what is known of a table that analysts read: its columns with their types and descriptions, the key, what is ' +
+        'personal data, the pipeline that makes it, and how fresh it is.',
+    )
+    .argument('<table>', 'a table of the mart')
+    .action(async (table: string, options: Options) => await describe(table, options, context))
+  withExamples(withJson(withState(command)), [['cinelake describe orders', 'what its columns mean']])
+}
+
+/** Also what `query "DESCRIBE TABLE"` shows. */
+export async function describe(table: string, options: Options, context: CommandContext): Promise<void> {
+  const { terminal, settings, clock } = context
+  const config = platformConfig(settings, options.state)
+  await using lake = await lakeOf(config)
+  const facts = await readWarehouse(config, async (warehouse) => await describeTable(table, warehouse, lake))
+  if (options.json === true) return terminal.print(`${toJson(facts)}\n`)
+  terminal.print(formatFacts(facts, layoutOf(terminal), clock()))
+}
+
+/** A lake in a directory may be gone, or never have been here; the mart is described all the same. */
+async function lakeOf(config: PlatformConfig): Promise<Lake | undefined> {
+  const [, directory] = /^file:(?:\/\/)?(.+)$/i.exec(config.lake.url) ?? []
+  return directory !== undefined && !existsSync(directory) ? undefined : await openExistingLake(config)
+}
+
+function formatFacts(facts: TableFacts, layout: ReturnType<typeof layoutOf>, now: Date): string {
+  const { paint } = layout
+  const { schema, name, description, pipeline, refined, rowCount, version, loadedAt, columns } = facts
+  const lines = [
+    ...(description === undefined ? [] : [description]),
+    ...(pipeline === undefined ? [] : [`made by pipeline ${pipeline}, from its table ${refined ?? name}`]),
+    ...(rowCount === undefined || version === undefined || loadedAt === undefined
+      ? []
+      : [`${plural(rowCount, 'row')}, version ${version}, loaded ${formatInstant(loadedAt)}${ageOf(loadedAt, now)}`]),
+  ]
+  const table = formatTable(
+    [{ title: 'column' }, { title: 'type' }, { title: '' }, { title: 'description' }],
+    columns.map((column) => [column.name, column.type, notesOf(column), column.description]),
+    layout,
+  )
+  return `${paint('bold', `${schema}.${name}`)}\n${lines.map((line) => `${line}\n`).join('')}\n${table}`
+}
+
+function notesOf({ isKey, required, isPersonal }: TableFacts['columns'][number]): string {
+  return [...(isKey ? ['key'] : required ? ['required'] : []), ...(isPersonal ? ['personal'] : [])].join(', ')
+}
+
+/** Clocks of two machines differ: what was just loaded may seem to be of the future. */
+function ageOf(loadedAt: string, now: Date): string {
+  const age = now.getTime() - Date.parse(loadedAt)
+  return age >= 1000 ? `, ${formatDuration(age)} ago` : ''
+}

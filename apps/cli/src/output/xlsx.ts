@@ -1,0 +1,304 @@
+import type { FileHandle } from 'node:fs/promises'
+import { constants, crc32, createDeflateRaw, type DeflateRaw } from 'node:zlib'
+import { once } from 'node:events'
+import { ConfigError } from '@cinelake/core'
+
+/*
+ * A workbook with the rows of one query, written as they come: in memory is never more than a batch. The libraries that npm has
+ * either keep the workbook in memory or have not been maintained for years; what is needed of the format is small.
+ * Source: ECMA-376, parts 1 (SpreadsheetML) and 2 (packages); PKWARE's APPNOTE.TXT, 6.3.10 (ZIP)
+ */
+
+/** Rows of a sheet, its head included; then the next one begins. Source: support.microsoft.com, "Excel specifications and limits" */
+const SHEET_ROWS = 1_048_576
+/** Characters of a cell. Source: as above */
+const CELL_CHARACTERS = 32_767
+/** Digits that a number of a spreadsheet has; what has more is written as text. */
+const EXACT_DIGITS = 15
+
+export type XlsxCell =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'number'; readonly text: string }
+  | { readonly kind: 'boolean'; readonly value: boolean }
+  /** `yyyy-mm-dd`, or with a time of UTC. */
+  | { readonly kind: 'date' | 'instant'; readonly text: string }
+
+/** Writes the workbook into a file that was opened to write. */
+export class XlsxWriter {
+  readonly #zip: ZipWriter
+  readonly #columns: readonly string[]
+  #sheetCount = 0
+  #rowCount = 0
+  #sheet: ZipEntry | undefined
+
+  constructor(file: FileHandle, columns: readonly string[]) {
+    this.#zip = new ZipWriter(file)
+    this.#columns = columns
+  }
+
+  /** @throws {ConfigError} terminal: a text is longer than a cell may be */
+  async add(rows: readonly (readonly XlsxCell[])[]): Promise<void> {
+    if (this.#sheet === undefined) await this.#begin()
+    let text = ''
+    for (const row of rows) {
+      if (this.#rowCount === SHEET_ROWS) {
+        await this.#sheet?.write(text)
+        text = ''
+        await this.#begin()
+      }
+      text += this.#row(row)
+    }
+    await this.#sheet?.write(text)
+  }
+
+  async end(): Promise<void> {
+    if (this.#sheet === undefined) await this.#begin()
+    await this.#endSheet()
+    const sheets = Array.from({ length: this.#sheetCount }, (_, index) => index + 1)
+    for (const [name, text] of parts(sheets)) {
+      const entry = await this.#zip.begin(name)
+      await entry.write(text)
+      await entry.end()
+    }
+    await this.#zip.end()
+  }
+
+  async #begin(): Promise<void> {
+    await this.#endSheet()
+    this.#sheetCount += 1
+    this.#rowCount = 0
+    this.#sheet = await this.#zip.begin(`xl/worksheets/sheet${this.#sheetCount}.xml`)
+    const head = this.#row(this.#columns.map((text) => ({ kind: 'text', text })))
+    await this.#sheet.write(`${XML}<worksheet xmlns="${MAIN}"><sheetData>${head}`)
+  }
+
+  async #endSheet(): Promise<void> {
+    await this.#sheet?.write('</sheetData></worksheet>')
+    await this.#sheet?.end()
+  }
+
+  #row(cells: readonly XlsxCell[]): string {
+    this.#rowCount += 1
+    return `<row r="${this.#rowCount}">${cells.map((cell, index) => this.#cell(cell, index)).join('')}</row>`
+  }
+
+  #cell(cell: XlsxCell, index: number): string {
+    const place = `${columnLetters(index)}${this.#rowCount}`
+    switch (cell.kind) {
+      case 'empty':
+        return ''
+      case 'boolean':
+        return `<c r="${place}" t="b"><v>${cell.value ? 1 : 0}</v></c>`
+      case 'number':
+        if (isExact(cell.text)) return `<c r="${place}"><v>${cell.text}</v></c>`
+        return this.#text(place, cell.text, index)
+      case 'date':
+      case 'instant': {
+        const serial = serialOf(cell.text)
+        if (serial === undefined) return this.#text(place, cell.text, index)
+        return `<c r="${place}" s="${cell.kind === 'date' ? 1 : 2}"><v>${serial}</v></c>`
+      }
+      default:
+        return this.#text(place, cell.text, index)
+    }
+  }
+
+  #text(place: string, text: string, index: number): string {
+    if (text.length > CELL_CHARACTERS) {
+      const where = `row ${this.#rowCount}, column ${this.#columns[index] ?? ''}`
+      throw new ConfigError('the rows do not fit a workbook', [
+        `${where}: expected at most ${CELL_CHARACTERS} characters in a cell, got ${text.length}; use --csv or --parquet, or leave the column out`,
+      ])
+    }
+    return `<c r="${place}" t="inlineStr"><is><t xml:space="preserve">${escaped(text)}</t></is></c>`
+  }
+}
+
+/** 0 → `A`, 25 → `Z`, 26 → `AA` */
+function columnLetters(index: number): string {
+  const letter = String.fromCharCode(65 + (index % 26))
+  return index < 26 ? letter : `${columnLetters(Math.floor(index / 26) - 1)}${letter}`
+}
+
+function isExact(text: string): boolean {
+  const digits = text
+    .replace(/[eE].*$/, '')
+    .replaceAll(/\D/g, '')
+    .replace(/^0+/, '')
+  return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && digits.length <= EXACT_DIGITS
+}
+
+/** Days since 1899-12-30, from 1900-03-01 on: before, a spreadsheet counts a day that there was not. */
+function serialOf(text: string): number | undefined {
+  const milliseconds = Date.parse(
+    text.length === 10 ? `${text}T00:00:00Z` : /Z$|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`,
+  )
+  const serial = milliseconds / 86_400_000 + 25_569
+  return serial >= 61 && serial < 2_958_466 ? serial : undefined
+}
+
+function escaped(text: string): string {
+  return (
+    text
+      .toWellFormed()
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      .replaceAll('\r', '&#13;')
+      // XML has no such characters; spreadsheets write them like this.
+      // oxlint-disable-next-line no-control-regex
+      .replaceAll(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, (character) => {
+        return `_x${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`
+      })
+  )
+}
+
+const XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+const MAIN = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main'
+const RELATIONS = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships'
+const PACKAGE = 'http://schemas.openxmlformats.org/package/2006'
+const TYPE = 'application/vnd.openxmlformats-officedocument.spreadsheetml'
+
+/** What a workbook has besides its sheets. */
+function parts(sheets: readonly number[]): readonly (readonly [name: string, text: string])[] {
+  const overrides = sheets.map(
+    (sheet) => `<Override PartName="/xl/worksheets/sheet${sheet}.xml" ContentType="${TYPE}.worksheet+xml"/>`,
+  )
+  const named = sheets.map(
+    (sheet) => `<sheet name="Rows${sheet === 1 ? '' : ` ${sheet}`}" sheetId="${sheet}" r:id="rId${sheet}"/>`,
+  )
+  const related = sheets.map(
+    (sheet) => `<Relationship Id="rId${sheet}" Type="${RELATIONS}/worksheet" Target="worksheets/sheet${sheet}.xml"/>`,
+  )
+  return [
+    [
+      'xl/workbook.xml',
+      `${XML}<workbook xmlns="${MAIN}" xmlns:r="${RELATIONS}"><sheets>${named.join('')}</sheets></workbook>`,
+    ],
+    [
+      'xl/_rels/workbook.xml.rels',
+      `${XML}<Relationships xmlns="${PACKAGE}/relationships">${related.join('')}<Relationship Id="styles" Type="${RELATIONS}/styles" Target="styles.xml"/></Relationships>`,
+    ],
+    [
+      'xl/styles.xml',
+      `${XML}<styleSheet xmlns="${MAIN}"><numFmts count="2"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd"/><numFmt numFmtId="165" formatCode="yyyy\\-mm\\-dd\\ hh:mm:ss"/></numFmts>` +
+        '<fonts count="1"><font/></fonts><fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills>' +
+        '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf xfId="0"/>' +
+        '<xf xfId="0" numFmtId="164" applyNumberFormat="1"/><xf xfId="0" numFmtId="165" applyNumberFormat="1"/></cellXfs></styleSheet>',
+    ],
+    [
+      '_rels/.rels',
+      `${XML}<Relationships xmlns="${PACKAGE}/relationships"><Relationship Id="rId1" Type="${RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
+    ],
+    [
+      '[Content_Types].xml',
+      `${XML}<Types xmlns="${PACKAGE}/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/>` +
+        `<Override PartName="/xl/workbook.xml" ContentType="${TYPE}.sheet.main+xml"/><Override PartName="/xl/styles.xml" ContentType="${TYPE}.styles+xml"/>${overrides.join('')}</Types>`,
+    ],
+  ]
+}
+
+type Written = {
+  readonly name: string
+  readonly offset: number
+  readonly crc: number
+  readonly compressed: number
+  readonly size: number
+}
+
+/** One file of the archive, while it is written. */
+type ZipEntry = { readonly write: (text: string) => Promise<void>; readonly end: () => Promise<void> }
+
+/** Sizes and checksums stand behind each file (bit 3), names are UTF-8 (bit 11). */
+const FLAGS = 0x0808
+const DEFLATED = 8
+/** 1980-01-01: the same rows make the same file. */
+const NO_DATE = 0x21
+/** Bytes. Beyond it the format is another (ZIP64). */
+const LARGEST = 0xff_ff_ff_ff
+
+class ZipWriter {
+  readonly #file: FileHandle
+  readonly #written: Written[] = []
+  #offset = 0
+
+  constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  async begin(name: string): Promise<ZipEntry> {
+    const offset = this.#offset
+    const head = Buffer.alloc(30)
+    head.writeUInt32LE(0x04_03_4b_50, 0)
+    head.writeUInt16LE(20, 4)
+    head.writeUInt16LE(FLAGS, 6)
+    head.writeUInt16LE(DEFLATED, 8)
+    head.writeUInt16LE(NO_DATE, 12)
+    head.writeUInt16LE(Buffer.byteLength(name), 26)
+    await this.#append(Buffer.concat([head, Buffer.from(name)]))
+    const start = this.#offset
+    const deflate: DeflateRaw = createDeflateRaw({ level: constants.Z_BEST_SPEED })
+    const copied = (async () => {
+      for await (const chunk of deflate) await this.#append(chunk as Buffer)
+    })()
+    // It is waited for at the end; until then a failure is seen by whoever writes.
+    copied.catch(() => {})
+    let crc = 0
+    let size = 0
+    return {
+      write: async (text) => {
+        const bytes = Buffer.from(text)
+        crc = crc32(bytes, crc)
+        size += bytes.length
+        if (!deflate.write(bytes)) await Promise.race([once(deflate, 'drain'), copied])
+      },
+      end: async () => {
+        deflate.end()
+        await copied
+        const compressed = this.#offset - start
+        if (Math.max(size, this.#offset) > LARGEST) {
+          throw new ConfigError('the rows do not fit a workbook', ['expected less than 4 GiB; use --csv or --parquet'])
+        }
+        const tail = Buffer.alloc(16)
+        tail.writeUInt32LE(0x08_07_4b_50, 0)
+        tail.writeUInt32LE(crc, 4)
+        tail.writeUInt32LE(compressed, 8)
+        tail.writeUInt32LE(size, 12)
+        await this.#append(tail)
+        this.#written.push({ name, offset, crc, compressed, size })
+      },
+    }
+  }
+
+  async end(): Promise<void> {
+    const start = this.#offset
+    for (const { name, offset, crc, compressed, size } of this.#written) {
+      const entry = Buffer.alloc(46)
+      entry.writeUInt32LE(0x02_01_4b_50, 0)
+      entry.writeUInt16LE(20, 4)
+      entry.writeUInt16LE(20, 6)
+      entry.writeUInt16LE(FLAGS, 8)
+      entry.writeUInt16LE(DEFLATED, 10)
+      entry.writeUInt16LE(NO_DATE, 14)
+      entry.writeUInt32LE(crc, 16)
+      entry.writeUInt32LE(compressed, 20)
+      entry.writeUInt32LE(size, 24)
+      entry.writeUInt16LE(Buffer.byteLength(name), 28)
+      entry.writeUInt32LE(offset, 42)
+      await this.#append(Buffer.concat([entry, Buffer.from(name)]))
+    }
+    const end = Buffer.alloc(22)
+    end.writeUInt32LE(0x06_05_4b_50, 0)
+    end.writeUInt16LE(this.#written.length, 8)
+    end.writeUInt16LE(this.#written.length, 10)
+    end.writeUInt32LE(this.#offset - start, 12)
+    end.writeUInt32LE(start, 16)
+    await this.#append(end)
+  }
+
+  async #append(bytes: Buffer): Promise<void> {
+    await this.#file.writeFile(bytes)
+    this.#offset += bytes.length
+  }
+}

@@ -1,0 +1,106 @@
+import { ConfigError, suggest } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { CheckedPipeline } from '@cinelake/pipeline'
+import type { ListedTable, MartDescription, Warehouse } from '@cinelake/warehouse'
+
+/** What is known of a table of the mart: by the database, and by the text of the pipeline that makes it. */
+export type TableFacts = {
+  readonly schema: string
+  readonly name: string
+  readonly description: string | undefined
+  readonly pipeline: string | undefined
+  /** The refined table that is served. */
+  readonly refined: string | undefined
+  readonly rowCount: number | undefined
+  readonly version: number | undefined
+  readonly loadedAt: string | undefined
+  readonly columns: readonly {
+    readonly name: string
+    readonly type: string
+    readonly required: boolean
+    readonly isKey: boolean
+    readonly isPersonal: boolean
+    readonly description: string | undefined
+  }[]
+}
+
+/**
+ * @param name with or without its schema
+ * @throws {ConfigError} terminal: the mart has no such table, or several
+ */
+export async function describeTable(name: string, warehouse: Warehouse, lake: Lake | undefined): Promise<TableFacts> {
+  const described = await warehouse.describe()
+  const found = described.filter((table) => [table.name, `${table.schema}.${table.name}`].includes(name))
+  const [table, ...others] = found
+  if (table === undefined) {
+    const hint = suggest(
+      name,
+      described.map((each) => each.name),
+      'the mart has no tables yet: run a pipeline first',
+    )
+    throw new ConfigError('there is no such table', [`${name}: ${hint}`])
+  }
+  if (others.length > 0) throw ambiguous(name, found)
+  const loaded = (await warehouse.tables()).find(
+    ({ schema, name: loadedName }) => schema === table.schema && loadedName === table.name,
+  )
+  const pipelines = lake === undefined ? [] : await latestPipelines(lake)
+  return factsOf(table, loaded, pipelines)
+}
+
+function ambiguous(name: string, found: readonly MartDescription[]): ConfigError {
+  const schemas = found.map(({ schema }) => schema)
+  return new ConfigError('the table is not told apart', [
+    `${name} is in ${schemas.join(' and ')}: write ${schemas.map((schema) => `${schema}.${name}`).join(' or ')}`,
+  ])
+}
+
+function factsOf(
+  table: MartDescription,
+  loaded: ListedTable | undefined,
+  pipelines: readonly CheckedPipeline[],
+): TableFacts {
+  const { schema, name } = table
+  const owner = pipelines.find((pipeline) => pipeline.name === loaded?.pipeline)
+  const served = owner?.serve.find((each) => each.as === name)
+  const contract = owner?.datasets.find((dataset) => dataset.name === served?.table)?.contract
+  return {
+    schema,
+    name,
+    description: table.description ?? served?.description,
+    pipeline: loaded?.pipeline,
+    refined: served?.table,
+    rowCount: loaded?.rowCount,
+    version: loaded?.version,
+    loadedAt: loaded?.loadedAt,
+    columns: table.columns.map((column) => ({
+      ...column,
+      description: column.description ?? served?.columns.find((each) => each.name === column.name)?.description,
+      isPersonal: contract?.columns.find((each) => each.name === column.name)?.personal !== undefined,
+    })),
+  }
+}
+
+/** The text of each pipeline that runs were last made with. */
+async function latestPipelines(lake: Lake): Promise<CheckedPipeline[]> {
+  const newest = new Map<string, { readonly path: string; readonly at: number }>()
+  for await (const { path, modifiedAt } of lake.list('pipelines')) {
+    const [, pipeline = ''] = path.split('/')
+    const at = modifiedAt.getTime()
+    if (path.endsWith('.json') && at >= (newest.get(pipeline)?.at ?? 0)) newest.set(pipeline, { path, at })
+  }
+  const texts = await Promise.all([...newest.values()].map(async ({ path }) => await lake.readText(path)))
+  return texts.flatMap((text) => {
+    // Of another version of the platform, maybe: then nothing is known of it.
+    const parsed = CheckedPipeline.safeParse(text === undefined ? undefined : jsonOf(text))
+    return parsed.success ? [parsed.data] : []
+  })
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,113 @@
+import { suggest, TerminalError } from '@cinelake/core'
+import { SqlInvalidError } from '@cinelake/engine'
+import { WarehouseQueryError, type Warehouse } from '@cinelake/warehouse'
+import { widthOf } from '../output/width.ts'
+import type { LakeName } from './lake-views.ts'
+
+/** A query that does not run, shown with the place and with what was probably meant. */
+class QueryProblem extends TerminalError {
+  readonly code: string
+
+  constructor(
+    { code, context }: TerminalError,
+    problem: string,
+    {
+      sql,
+      position,
+      hint,
+    }: { readonly sql: string; readonly position: number | undefined; readonly hint: string | undefined },
+    options: ErrorOptions,
+  ) {
+    const place = position === undefined ? '' : ` [position=${position}]`
+    const lines = [
+      `the query does not run${place}: ${problem}`,
+      ...(position === undefined ? [] : pointTo(sql, position)),
+      ...(hint === undefined ? [] : [hint]),
+    ]
+    super(lines.join('\n  '), { ...context, ...(position === undefined ? {} : { position }) }, options)
+    this.code = code
+  }
+}
+
+/** What went wrong with a query on the mart, with the names that the mart has. */
+export async function martProblem(error: unknown, sql: string, warehouse: Warehouse): Promise<unknown> {
+  if (!(error instanceof WarehouseQueryError)) return error
+  const { position, problem, unknown } = error
+  let hint: string | undefined
+  if (unknown !== undefined) {
+    const tables = await warehouse.describe()
+    if (unknown.kind === 'table') {
+      const wanted = unknown.name.replace(/^.*\./, '')
+      hint = suggest(
+        wanted,
+        tables.map(({ name }) => name),
+        'the mart has no tables yet: run a pipeline first',
+      )
+    } else {
+      const mentioned = tables.filter(({ name }) => mentions(sql, name))
+      hint = suggest(
+        unknown.name.replace(/^.*\./, ''),
+        (mentioned.length > 0 ? mentioned : tables).flatMap(({ columns }) => columns.map(({ name }) => name)),
+        'see `cinelake tables`',
+      )
+    }
+  }
+  return new QueryProblem(error, problem, { sql, position, hint }, { cause: undefined })
+}
+
+/** What went wrong with a query on the lake, with the names that the lake has. */
+export function lakeProblem(error: unknown, sql: string, names: readonly LakeName[]): unknown {
+  if (!(error instanceof SqlInvalidError)) return error
+  const said = error.message.replace(/^SQL is not valid(?: \[[^\]]*\])?: /, '')
+  const missing = /Table with name (\S+) does not exist/.exec(said)?.[1]
+  const { problem, hint } = missing === undefined ? { problem: said, hint: undefined } : notThere(missing, sql, names)
+  return new QueryProblem(error, problem, { sql, position: offsetOf(sql, error.position), hint }, { cause: undefined })
+}
+
+function notThere(missing: string, sql: string, names: readonly LakeName[]) {
+  const table = missing.replace(/@\d+$/, '').toLowerCase()
+  const meant = names.filter(
+    (name) => name.isShared && name.table.toLowerCase() === table && (!name.isOfRejects || mentions(sql, '_rejects')),
+  )
+  if (meant.length > 0) {
+    const hint = `write ${meant.map(({ written }) => written).join(' or ')}`
+    return { problem: `several pipelines have a table ${missing}`, hint }
+  }
+  const known = names.map(({ written }) => written)
+  return {
+    problem: `there is no table ${missing}`,
+    hint: suggest(missing, known, 'the lake has no tables yet: run a pipeline first'),
+  }
+}
+
+/** Whether a text names something, as a word of its own. */
+export function mentions(sql: string, name: string): boolean {
+  const pattern = name.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
+  return new RegExp(`(?<![\\w@])${pattern}(?![\\w@])`, 'i').test(sql)
+}
+
+function offsetOf(sql: string, position: SqlInvalidError['position']): number | undefined {
+  if (position === undefined) return undefined
+  const before = sql.split('\n').slice(0, position.line - 1)
+  return before.reduce((sum, line) => sum + line.length + 1, 0) + position.column
+}
+
+/** Characters of a line that are shown before and after the place. */
+const BEFORE = 50
+const AFTER = 30
+
+/** The line of a place, and a caret under it. @param position characters from 1 */
+function pointTo(sql: string, position: number): string[] {
+  // Databases count characters, JavaScript counts some of them twice.
+  const characters = Array.from(sql)
+  const at = Math.min(position, characters.length + 1) - 1
+  const start = characters.lastIndexOf('\n', at - 1) + 1
+  const next = characters.indexOf('\n', at)
+  const end = next < 0 ? characters.length : next
+  const from = Math.max(start, at - BEFORE)
+  const to = Math.min(end, at + AFTER)
+  const shown = (begin: number, stop: number) => characters.slice(begin, stop).join('').replaceAll(/\s/g, ' ')
+  const lead = from > start ? '…' : ''
+  const line = `${lead}${shown(from, to)}${to < end ? '…' : ''}`
+  return [line, `${' '.repeat(widthOf(`${lead}${shown(from, at)}`))}^`]
+}

@@ -1,0 +1,170 @@
+/**
+ * The parts of the PostgreSQL protocol, version 3, that a server in this process has to know: reading what clients send, and
+ * writing what it answers by itself. Used where an embedded database is served to other processes.
+ * Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ */
+
+const SSL_REQUEST = 80_877_103
+const GSS_REQUEST = 80_877_104
+const CANCEL_REQUEST = 80_877_102
+const PROTOCOL_3_0 = 196_608
+/** Bytes. PostgreSQL's own limit for a start-up packet (MAX_STARTUP_PACKET_LENGTH). */
+const LONGEST_STARTUP = 10_000
+/** Bytes. Longer than any statement that a person or a tool writes. */
+const LONGEST_MESSAGE = 64 * 1024 * 1024
+
+export type StartupMessage =
+  | { readonly kind: 'encryption-request' }
+  | { readonly kind: 'startup'; readonly bytes: Buffer; readonly parameters: ReadonlyMap<string, string> }
+  | { readonly kind: 'cancel'; readonly processId: number; readonly secret: number }
+  | { readonly kind: 'other' }
+
+/** A message of either side: its type, and the bytes with and without the head. */
+export type WireMessage = { readonly type: string; readonly bytes: Buffer; readonly body: Buffer }
+
+/** Takes bytes as they come and gives whole messages. */
+export class MessageBuffer {
+  #chunks: Buffer[] = []
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+  }
+
+  /** The next message before authentication, which has no type byte; undefined until it is complete. */
+  nextStartup(): StartupMessage | undefined {
+    const head = this.#head(8)
+    if (head === undefined) return undefined
+    const length = head.readInt32BE(0)
+    if (length < 8 || length > LONGEST_STARTUP) return { kind: 'other' }
+    const bytes = this.#take(length)
+    if (bytes === undefined) return undefined
+    const code = bytes.readInt32BE(4)
+    if (code === SSL_REQUEST || code === GSS_REQUEST) return { kind: 'encryption-request' }
+    if (code === CANCEL_REQUEST && length === 16) {
+      return { kind: 'cancel', processId: bytes.readInt32BE(8), secret: bytes.readInt32BE(12) }
+    }
+    if (code >> 16 !== PROTOCOL_3_0 >> 16) return { kind: 'other' }
+    return { kind: 'startup', bytes, parameters: parametersOf(bytes) }
+  }
+
+  /**
+   * @param longest bytes that a message may have
+   * @throws {RangeError} when the length cannot be true: the other side speaks something else
+   */
+  nextMessage(longest = LONGEST_MESSAGE): WireMessage | undefined {
+    const head = this.#head(5)
+    if (head === undefined) return undefined
+    const length = head.readInt32BE(1)
+    if (length < 4 || length > longest) throw new RangeError(`message of ${length} bytes`)
+    const bytes = this.#take(length + 1)
+    if (bytes === undefined) return undefined
+    return { type: String.fromCharCode(bytes[0] ?? 0), bytes, body: bytes.subarray(5) }
+  }
+
+  #head(length: number): Buffer | undefined {
+    if (this.#size < length) return undefined
+    const [first] = this.#chunks
+    if (first !== undefined && first.length >= length) return first
+    return this.#join()
+  }
+
+  #take(length: number): Buffer | undefined {
+    if (this.#size < length) return undefined
+    const bytes = this.#join()
+    this.#chunks = bytes.length === length ? [] : [bytes.subarray(length)]
+    this.#size -= length
+    return bytes.subarray(0, length)
+  }
+
+  /** Pieces are put together once per message, not once per piece. */
+  #join(): Buffer {
+    const [first, ...more] = this.#chunks
+    const joined = first === undefined || more.length > 0 ? Buffer.concat(this.#chunks) : first
+    this.#chunks = [joined]
+    return joined
+  }
+}
+
+/** One message: a letter, the length without it, the content. */
+export function wireMessage(type: string, ...parts: readonly Uint8Array[]): Buffer {
+  const size = parts.reduce((sum, part) => sum + part.length, 0)
+  return Buffer.concat([Buffer.from(type), int32(size + 4), ...parts])
+}
+
+/** Asks the client for its password as it is; for servers that only this machine or its containers reach. */
+export function passwordRequest(): Buffer {
+  return wireMessage('R', int32(3))
+}
+
+export type WireError = {
+  /** SQLSTATE */
+  readonly code: string
+  readonly message: string
+  readonly detail?: string | undefined
+  readonly hint?: string | undefined
+  /** Characters from 1. */
+  readonly position?: string | undefined
+}
+
+/** @param severity `FATAL` where the connection ends with it */
+export function errorResponse(severity: 'ERROR' | 'FATAL', error: WireError): Buffer {
+  const fields = [
+    ['S', severity],
+    ['V', severity],
+    ['C', error.code],
+    ['M', error.message],
+    ['D', error.detail],
+    ['H', error.hint],
+    ['P', error.position],
+  ]
+  const text = fields.flatMap(([type, value]) => (value === undefined ? [] : [`${type}${plain(value)}\0`])).join('')
+  return wireMessage('E', Buffer.from(`${text}\0`))
+}
+
+/** A simple query. */
+export function queryMessage(sql: string): Buffer {
+  return wireMessage('Q', cString(sql))
+}
+
+/** A text with the zero byte that ends it. */
+export function cString(text: string): Buffer {
+  return Buffer.from(`${plain(text)}\0`)
+}
+
+export function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2)
+  bytes.writeInt16BE(value)
+  return bytes
+}
+
+export function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
+/** The transaction status with which a backend's output ends: idle, in a transaction, in a failed one. */
+export function statusAtEnd(tail: Uint8Array): 'I' | 'T' | 'E' | undefined {
+  const [type, b1, b2, b3, length, status] = tail.subarray(-6)
+  if (type !== 0x5a || b1 !== 0 || b2 !== 0 || b3 !== 0 || length !== 5) return undefined
+  return status === 0x49 ? 'I' : status === 0x54 ? 'T' : status === 0x45 ? 'E' : undefined
+}
+
+function plain(text: string): string {
+  return text.replaceAll('\0', ' ')
+}
+
+function parametersOf(startup: Buffer): Map<string, string> {
+  const texts = startup.subarray(8).toString('utf8').split('\0')
+  const parameters = new Map<string, string>()
+  for (let at = 0; at + 1 < texts.length && texts[at] !== ''; at += 2) {
+    parameters.set(texts[at] ?? '', texts[at + 1] ?? '')
+  }
+  return parameters
+}
