@@ -1,6 +1,7 @@
 import { PipelineError } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
 import {
   contractChanges,
   countDoubts,
@@ -106,7 +107,7 @@ async function compareAll(
       return { table, there, snapshot: await there.snapshot({ signal }) }
     }),
   )
-  await using engine = engineOnDemand(config)
+  await using engine = engineOnDemand(config, lake)
   const changes: TableChange[] = []
   for (const { table, there: refined, snapshot } of known) {
     if (snapshot === undefined) continue
@@ -122,12 +123,12 @@ async function compareAll(
 
 type EngineOnDemand = AsyncDisposable & { readonly open: () => Promise<SqlEngine> }
 
-/** Most texts have not changed: then no engine is started. It keeps nothing in the state. */
-function engineOnDemand({ engine }: PlatformConfig): EngineOnDemand {
+/** Most texts have not changed: then no engine is started. It reads the lake's files and keeps nothing in the state. */
+function engineOnDemand({ engine }: PlatformConfig, lake: Lake): EngineOnDemand {
+  const settings = { engine: { ...engine, scratchDirectory: path.join(tmpdir(), 'cinelake') } }
   let opened: SqlEngine | undefined
   return {
-    open: async () =>
-      (opened ??= await openEngine({ engine: { ...engine, scratchDirectory: path.join(tmpdir(), 'cinelake') } })),
+    open: async () => (opened ??= await openEngine(settings, lake)),
     [Symbol.asyncDispose]: async () => await opened?.[Symbol.asyncDispose](),
   }
 }
