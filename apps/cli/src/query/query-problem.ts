@@ -60,15 +60,27 @@ export function lakeProblem(error: unknown, sql: string, names: readonly LakeNam
   if (!(error instanceof SqlInvalidError)) return error
   const said = error.message.replace(/^SQL is not valid(?: \[[^\]]*\])?: /, '')
   const missing = /Table with name (\S+) does not exist/.exec(said)?.[1]
-  const { problem, hint } = missing === undefined ? { problem: said, hint: undefined } : notThere(missing, sql, names)
-  return new QueryProblem(error, problem, { sql, position: offsetOf(sql, error.position), hint }, { cause: undefined })
+  const position = offsetOf(sql, error.position)
+  const { problem, hint } =
+    missing === undefined ? { problem: said, hint: undefined } : notThere(missing, placeIn(sql, position), names)
+  return new QueryProblem(error, problem, { sql, position, hint }, { cause: undefined })
 }
 
-function notThere(missing: string, sql: string, names: readonly LakeName[]) {
+/** A query from a place on. */
+function placeIn(sql: string, position: number | undefined): string | undefined {
+  return position === undefined
+    ? undefined
+    : Array.from(sql)
+        .slice(position - 1)
+        .join('')
+}
+
+/** @param place the query from the name on */
+function notThere(missing: string, place: string | undefined, names: readonly LakeName[]) {
   const table = missing.replace(/@\d+$/, '').toLowerCase()
-  const meant = names.filter(
-    (name) => name.isShared && name.table.toLowerCase() === table && (!name.isOfRejects || mentions(sql, '_rejects')),
-  )
+  const isOfRejects = place === undefined ? undefined : /^"?_rejects"?\s*\./i.test(place)
+  const shared = names.filter((name) => name.isShared && name.table.toLowerCase() === table)
+  const meant = shared.filter((name) => name.isOfRejects === (isOfRejects ?? name.isOfRejects))
   if (meant.length > 0) {
     const hint = `write ${meant.map(({ written }) => written).join(' or ')}`
     return { problem: `several pipelines have a table ${missing}`, hint }
