@@ -72,6 +72,34 @@ describe('materializations', () => {
   })
 })
 
+describe('SQL that fails on the data', () => {
+  test('is told with its place in the file of the model, whatever is around it when it runs', async () => {
+    const sql = `SELECT id, amount,
+  CASE WHEN :window_start > TIMESTAMPTZ '2000-01-01' THEN CAST(state AS INTEGER) END AS code
+FROM (SELECT *, 'é' || id AS state FROM orders)`
+    const columns = [...aModel().columns, { name: 'code', type: 'INTEGER' }]
+    await using place = await given(aModel({ sql, columns, begin: { line: 5, column: 1 } }))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      code: 'ENGINE_SQL_FAILED',
+      message: expect.stringMatching(
+        /^SQL failed on the data \[kind=Conversion in=models\/sales\.sql:6:59\]: .*TRY_CAST$/,
+      ),
+      context: { in: 'models/sales.sql:6:59' },
+    })
+  })
+
+  test('in a rule is told with the file of its model', async () => {
+    const rule = { name: 'odd', severity: 'warn' as const, expression: "CAST('x' || id AS INTEGER) > 0" }
+    await using place = await given(aModel({ rowRules: [rule] }))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      code: 'ENGINE_SQL_FAILED',
+      context: { in: 'models/sales.sql' },
+    })
+  })
+})
+
 describe('a changed SELECT', () => {
   const wider = [
     { name: 'id', type: 'BIGINT' },

@@ -12,9 +12,16 @@ import {
   type DeltaStage,
   type DeltaTable,
 } from '@cinelake/delta'
-import type { SqlEngine, SqlSession } from '@cinelake/engine'
+import { SqlFailedError, SqlInvalidError, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { bindWindow, loadPipeline, tableOfModel, type CheckedModel } from '@cinelake/pipeline'
+import {
+  bindWindow,
+  fileOfModel,
+  loadPipeline,
+  placeInModel,
+  tableOfModel,
+  type CheckedModel,
+} from '@cinelake/pipeline'
 import { checkBuild, type BuildChecks } from './build-checks.ts'
 import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
@@ -106,7 +113,22 @@ async function withNewestInputs(
 type Made = AsyncDisposable & { readonly staged: DeltaStage; readonly checks: BuildChecks }
 
 /** Computes the result and checks it. */
-async function make(
+async function make(work: Work, deps: Pick<Deps, 'lake' | 'clock'>): Promise<Made> {
+  try {
+    return await makeResult(work, deps)
+  } catch (error) {
+    throw inModel(error, work)
+  }
+}
+
+/** An error of the engine with its place in the model's file: the SQL around the model's is nothing that a person wrote. */
+function inModel(error: unknown, { model, command }: Work): unknown {
+  if (!(error instanceof SqlFailedError || error instanceof SqlInvalidError)) return error
+  const offset = error.offsetIn(bindWindow(model.sql, command.window))
+  return error.placed(offset === undefined ? fileOfModel(model) : placeInModel(model, command.window, offset))
+}
+
+async function makeResult(
   { command, model, table, session, signal }: Work,
   { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<Made> {

@@ -23,6 +23,8 @@ export const CheckedModel = z.object({
    * is not part of the table: a row in which it is not NULL is rejected, for the rule that it names.
    */
   sql: z.string(),
+  /** Where `sql` begins in the file, when that is not its first character. */
+  begin: z.object({ line: z.int(), column: z.int() }).optional(),
   /** Datasets and models that it reads, found by parsing; those of other pipelines as `pipeline.table`, which is their name in the SQL. */
   inputs: z.array(z.string()),
   usesWindow: z.boolean(),
