@@ -469,6 +469,69 @@ describe('rejects and rules', () => {
     expect(await place.exists('sales')).toBe(false)
   })
 
+  describe('the rows that break one', () => {
+    const twice = 'SELECT CASE WHEN id < 3 THEN 1 ELSE id END AS id, amount FROM orders'
+    const days = [
+      { day: 1, orders: orders([1, 10], [2, 20], [3, 30]) },
+      { day: 1, orders: orders([1, 10], [3, 30]), generation: 2 },
+    ] as const
+
+    test('of the key are rejects until the build succeeds, with an example where the key may be shown', async () => {
+      await using place = await given(aModel({ sql: twice, keyMayBeShown: true }))
+
+      await expect(place.run(days[0])).rejects.toMatchObject({
+        message: expect.stringMatching(
+          /expected each key once, got 2 rows whose key is there again, such as id=1; .*`cinelake rejects sales --window \S+` shows the rows/,
+        ),
+        quality: [{ rule: 'unique(id)', severity: 'fail', failed: 2 }],
+      })
+      expect(await place.rejects()).toMatchObject([
+        { rule: 'unique(id)', raw: '{"id":1,"amount":10}' },
+        { rule: 'unique(id)', raw: '{"id":1,"amount":20}' },
+      ])
+
+      await place.run(days[1])
+      expect(await place.rejects()).toEqual([])
+    })
+
+    test('are told by their number alone where the key may be personal', async () => {
+      await using place = await given(aModel({ sql: twice }))
+
+      await expect(place.run(days[0])).rejects.toMatchObject({
+        message: expect.stringMatching(/got 2 rows whose key is there again; the table keeps/),
+      })
+    })
+
+    test('of a rule of severity warn are named, and stay in the table', async () => {
+      const rule = { name: 'small', severity: 'warn' as const, expression: 'amount < 15' }
+      await using place = await given(aModel({ rowRules: [rule], keyMayBeShown: true }))
+
+      expect(await place.run(days[0])).toMatchObject({
+        balance: { in: 3, out: 3, rejected: 0 },
+        quality: expect.arrayContaining([
+          expect.objectContaining({
+            rule: 'small',
+            detail: 'expected every row to keep it, got 2 of 3 that do not, such as id=2, id=3',
+          }),
+        ]),
+      })
+      expect(await place.rejects()).toEqual([])
+    })
+
+    test('of a rule of severity fail are rejects beside those of rules of severity error', async () => {
+      const rules = [
+        { name: 'small', severity: 'fail' as const, expression: 'amount < 25' },
+        { name: 'large', severity: 'error' as const, expression: 'amount > 10' },
+      ]
+      await using place = await given(aModel({ rowRules: rules }))
+
+      await expect(place.run(days[0])).rejects.toMatchObject({ code: 'BUILD_RULE_FAILED' })
+
+      expect((await place.rejects()).map(({ rule }) => rule).sort()).toEqual(['large', 'small'])
+      expect(await place.exists('sales')).toBe(false)
+    })
+  })
+
   test('a join that loses rows breaks the balance, and nothing of it is published', async () => {
     const model = aModel({
       sql: 'SELECT orders.id, orders.amount FROM orders JOIN (SELECT 1 AS id) AS known ON known.id = orders.id',

@@ -22,11 +22,19 @@ import {
   tableOfModel,
   type CheckedModel,
 } from '@cinelake/pipeline'
-import { checkBuild, type BuildChecks } from './build-checks.ts'
-import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
+import { checkBuild, rowsBreaking, type BuildChecks } from './build-checks.ts'
+import { BuildBalanceBrokenError, BuildRuleFailedError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
 import { planBuild } from './build-plan.ts'
-import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
+import {
+  ASIDE,
+  checkedQuery,
+  emptiedPartitionsQuery,
+  failingRowsQuery,
+  mayReject,
+  NO_REJECTS,
+  rejectedQuery,
+} from './build-sql.ts'
 import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
@@ -80,7 +88,9 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
-    const rejects = { table: model.name, query: rejectedQuery(model, staged.aside), rowCount: checks.balance.rejected }
+    // Where a model rejects nothing, its rows have no column that says why.
+    const query = staged.asideRowCount === 0 ? NO_REJECTS : rejectedQuery(model, staged.aside)
+    const rejects = { table: model.name, query, rowCount: checks.balance.rejected }
     // Rejects of a try that knew less are not those of this one.
     const edition = command === asked ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
@@ -145,10 +155,39 @@ async function makeResult(
     }),
   )
   const rowsIn = model.rowsIn === undefined ? undefined : await countRowsIn(model.rowsIn, command, session, signal)
-  const checks = await checkBuild(model, rowsIn, { session, staged, signal })
+  const checking = { session, staged, window: command.window.label, signal }
+  const checks = await checkBuild(model, rowsIn, checking).catch(async (error: unknown) => {
+    if (error instanceof BuildRuleFailedError)
+      await keepFailing(error, { command, model, staged, session, signal }, { lake, clock })
+    throw error
+  })
   if (!balanceHolds(checks.balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(checks.balance))
   const owned = opening.move()
   return { staged, checks, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+}
+
+/** The rows that made a build fail are rejects, beside those that it would have had: they are what has to be looked at. */
+async function keepFailing(
+  { rule }: BuildRuleFailedError,
+  {
+    command,
+    model,
+    staged,
+    session,
+    signal,
+  }: Omit<Work, 'table' | 'takenOn' | 'isRepeat'> & { readonly staged: DeltaStage },
+  { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
+): Promise<void> {
+  const by = rowsBreaking(model, rule)
+  const queries = [
+    ...(staged.asideRowCount === 0 ? [] : [rejectedQuery(model, staged.aside)]),
+    ...(by === undefined ? [] : [failingRowsQuery(model, by, staged.relation)]),
+  ]
+  if (queries.length === 0) return
+  const query = queries.map((each) => `(${each})`).join(' UNION ALL ')
+  const rejects = { table: model.name, query, rowCount: staged.asideRowCount + (by === undefined ? 0 : 1) }
+  const edition = `failed/${pinsOf(command)}`
+  await writeRejects(rejects, { ...command, edition }, { lake, clock, session, signal })
 }
 
 /** Whether the rows of the result are those of the files that the commit adds. */

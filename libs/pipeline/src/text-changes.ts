@@ -73,12 +73,13 @@ function datasetText({ contract, source, sourceDataset, ...mapping }: CheckedDat
   ]
 }
 
-/** The types of a model's columns follow from its SQL and its inputs; where the SQL begins changes nothing. */
+/** The types of a model's columns follow from its SQL and its inputs; what only messages are made of changes nothing. */
 function modelText({
   name,
   file = fileOfModel({ name }),
   columns: _columns,
   begin: _begin,
+  keyMayBeShown: _shown,
   ...model
 }: CheckedModel): TextPart {
   return { place: file, content: model }

@@ -85,6 +85,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   })
   const { line, column } = model.at(0)
   const begin = { line, column }
+  const key = header.key ?? []
   return {
     name: model.name,
     ...(model.file === `models/${model.name}.sql` ? {} : { file: model.file }),
@@ -94,7 +95,10 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
     inputs: [...inputs.names],
     usesWindow: asksForWindow(model.sql),
     materialization: materializationOf(model),
-    key: header.key ?? [],
+    key,
+    ...(key.length > 0 && !key.some((name) => personal.has(name.toLowerCase()))
+      ? { keyMayBeShown: true as const }
+      : {}),
     partitionBy: header.partitionBy ?? [],
     ...(rowsIn === undefined ? {} : { rowsIn }),
     ...(header.renamedFrom === undefined ? {} : { renamedFrom }),

@@ -30,6 +30,8 @@ export const CheckedModel = z.object({
   usesWindow: z.boolean(),
   materialization: Materialization,
   key: z.array(z.string()),
+  /** No column of the key is made of personal data: an example of it may be shown. Absent where that is not known. */
+  keyMayBeShown: z.literal(true).optional(),
   partitionBy: z.array(z.string()),
   /** A query over the inputs that says how many rows the SELECT has to account for; makes a lost row a broken balance. */
   rowsIn: z.string().optional(),
