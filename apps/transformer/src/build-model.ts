@@ -1,5 +1,5 @@
 import type { TaskHandler } from '@cinelake/bus'
-import type { Build } from '@cinelake/contracts'
+import type { Build, QualityResult } from '@cinelake/contracts'
 import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
 import {
   createDeltaTable,
@@ -17,6 +17,7 @@ import type { Lake } from '@cinelake/lake'
 import {
   bindWindow,
   fileOfModel,
+  firstInnerJoin,
   loadPipeline,
   placeInModel,
   tableOfModel,
@@ -156,6 +157,7 @@ async function makeResult(
   )
   const rowsIn = model.rowsIn === undefined ? undefined : await countRowsIn(model.rowsIn, command, session, signal)
   const checking = { session, staged, window: command.window.label, signal }
+  const joined = rowsIn === undefined ? await countJoined(sql, session, signal) : []
   const checks = await checkBuild(model, rowsIn, checking).catch(async (error: unknown) => {
     if (error instanceof BuildRuleFailedError)
       await keepFailing(error, { command, model, staged, session, signal }, { lake, clock })
@@ -163,7 +165,8 @@ async function makeResult(
   })
   if (!balanceHolds(checks.balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(checks.balance))
   const owned = opening.move()
-  return { staged, checks, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+  const quality = [...checks.quality, ...joined]
+  return { staged, checks: { ...checks, quality }, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
 }
 
 /** The rows that made a build fail are rejects, beside those that it would have had: they are what has to be looked at. */
@@ -193,6 +196,25 @@ async function keepFailing(
 /** Whether the rows of the result are those of the files that the commit adds. */
 function isTakenAsItIs({ materialization }: CheckedModel): boolean {
   return materialization === 'table' || materialization === 'partitions'
+}
+
+/**
+ * How many rows an inner join leaves out, where `rowsIn` does not say how many have to come out. A model may be meant so:
+ * this is for information, and no row breaks it.
+ */
+async function countJoined(sql: string, session: SqlSession, signal: AbortSignal): Promise<QualityResult[]> {
+  const join = firstInnerJoin(sql)
+  if (join === undefined) return []
+  try {
+    const [found] = await session.rows<{ rows: number; joined: number }>(join.countQuery, { signal })
+    if (found === undefined || found.rows === found.joined) return []
+    const detail = `${found.joined} of ${found.rows} rows of ${join.left} have one of ${join.right}; the inner join leaves the others out`
+    return [{ rule: 'rows_joined', severity: 'warn', checked: found.rows, failed: 0, detail }]
+  } catch (error) {
+    // The SELECT itself runs; what was taken out of it may not, and nothing depends on that.
+    if (error instanceof SqlInvalidError || error instanceof SqlFailedError) return []
+    throw error
+  }
 }
 
 async function countRowsIn(

@@ -28,6 +28,7 @@ export { RestCursor, RestDataset, RestSource } from './checked/rest-source.ts'
 export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
 export { fileOfModel, placeInModel } from './place-in-model.ts'
+export { firstInnerJoin } from './sql/inner-join.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { isWanted, refinedNames } from './discovered.ts'
 export {

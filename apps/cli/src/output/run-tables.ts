@@ -86,13 +86,16 @@ export function formatRun(run: RunRecord, paint: Paint): string {
   return `${paint('bold', run.id)}  ${paintState(paint, run.state)}${took}\n\n${tasks}${found}`
 }
 
-/** What the quality rules of severity `warn` found, a line each. */
+/** What the quality rules of severity `warn` found, a line each; and what is said for information: of that, nothing is broken. */
 function formatWarnings({ tasks }: RunRecord, paint: Paint): string {
   return tasks
     .flatMap(({ name, quality }) =>
       quality
-        .filter(({ severity, failed }) => severity === 'warn' && failed > 0)
-        .map((found) => `${paint('yellow', 'warning')}  ${name}  ${describeFinding(found)}\n`),
+        .filter(({ rule, severity, failed }) => (severity === 'warn' && failed > 0) || rule === 'rows_joined')
+        .map((found) => {
+          const kind = found.failed > 0 ? paint('yellow', 'warning') : paint('dim', 'note')
+          return `${kind}  ${name}  ${describeFinding(found)}\n`
+        }),
     )
     .join('')
 }
