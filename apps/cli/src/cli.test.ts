@@ -88,7 +88,8 @@ describe('the starter pipeline, from the first day to the questions', () => {
     const { out, exitCode } = await cinelake(['rejects', 'orders', ...state()])
 
     expect(exitCode).toBe(0)
-    expect(out).toMatch(/^2026-03-01 {2}amount_is_positive +1$/m)
+    expect(out).toMatch(/^2026-03-01 {2}amount_is_positive +1 {2}amount > 0$/m)
+    expect(out).toMatch(/^2026-03-01 {2}type\(ordered_on\) +1 {2}DATE as %Y-%m-%d, %d\/%m\/%Y$/m)
     expect(out).toMatch(/orders_2026-03-01\.csv:4 {2}amount_is_positive\n {4}1003,2026-03-01,C-7,c7@example\.org,0/)
     expect(await json('rejects', 'orders', '--rule', 'type(ordered_on)')).toMatchObject({
       dataset: 'orders',
@@ -159,7 +160,7 @@ test('what is warned of is a line each after the run and in its status, and coun
   await writeFile(file, `${head},Kanal\n${rows.map((row) => `${row},web\n`).join('')}`)
   const warnings = [
     /^warning {2}refine orders {2}unknown_columns: orders_2026-03-01\.csv has besides the contract: Kanal$/m,
-    /^warning {2}refine orders {2}amount_is_positive: 1 of 6 rows breaks it$/m,
+    /^warning {2}refine orders {2}amount_is_positive: .* got 1 of 6 that does not: orders_2026-03-01\.csv row 3$/m,
   ]
 
   const run = await cinelake(['run', given.folder, ...day1, '--state', given.state])
@@ -173,6 +174,24 @@ test('what is warned of is a line each after the run and in its status, and coun
   const list = await cinelake(['status', '--state', given.state, '--json'])
   expect(JSON.parse(list.out)).toMatchObject({ runs: [{ id: 'starter@2026-03-01', warningCount: 2 }] })
   expect((await cinelake(['status', '--state', given.state])).out).toMatch(/^run +.* warnings /)
+})
+
+test('rows that make a task fail are named with file and line, and shown like rejects', async () => {
+  await using given = await aStarter()
+  const contract = join(given.folder, 'contracts', 'orders.yaml')
+  await writeFile(contract, (await readFile(contract, 'utf8')).replace('severity: error', 'severity: fail'))
+
+  const run = await cinelake(['run', given.folder, ...day1, '--state', given.state])
+
+  expect(run).toMatchObject({
+    exitCode: 1,
+    out: expect.stringMatching(
+      /REFINE_RULE_FAILED: .* got 1 of 6 that does not: orders_2026-03-01\.csv:4; .*`cinelake rejects orders --window 2026-03-01` shows/,
+    ),
+  })
+  const { out } = await cinelake(['rejects', 'orders', ...day1, '--rule', 'amount_is_positive', '--state', given.state])
+  expect(out).toMatch(/^2026-03-01 {2}amount_is_positive +1 {2}amount > 0\n/m)
+  expect(out).toMatch(/orders_2026-03-01\.csv:4 .*amount_is_positive/)
 })
 
 test('a pipeline that cannot be used is told whole, with 2', async () => {
