@@ -76,6 +76,18 @@ function anchorsOf(page: string): string[] {
   )
 }
 
+test('the runbook has every error of tables, lake, engine and mart', () => {
+  const codes = [
+    ...sources.matchAll(
+      /readonly code(?:: string)? = '((?:DELTA|WAREHOUSE|ENGINE|REFINE|BUILD|RAW|TABLE|LAKE)_[A-Z_]+)'/g,
+    ),
+  ].map(([, code = '']) => code)
+  const runbook = textOf('docs/runbook.md')
+
+  expect(codes.length).toBeGreaterThan(40)
+  expect([...new Set(codes)].filter((code) => !runbook.includes(`\`${code}\``))).toEqual([])
+})
+
 test('shell that bash cannot read is found', () => {
   expect(shellProblems('for x in a b; do echo "$x"\n')).toContain('syntax error')
 })

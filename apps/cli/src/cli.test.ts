@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -88,7 +88,8 @@ describe('the starter pipeline, from the first day to the questions', () => {
     const { out, exitCode } = await cinelake(['rejects', 'orders', ...state()])
 
     expect(exitCode).toBe(0)
-    expect(out).toMatch(/^2026-03-01 {2}amount_is_positive +1$/m)
+    expect(out).toMatch(/^2026-03-01 {2}amount_is_positive +1 {2}amount > 0$/m)
+    expect(out).toMatch(/^2026-03-01 {2}type\(ordered_on\) +1 {2}DATE as %Y-%m-%d, %d\/%m\/%Y$/m)
     expect(out).toMatch(/orders_2026-03-01\.csv:4 {2}amount_is_positive\n {4}1003,2026-03-01,C-7,c7@example\.org,0/)
     expect(await json('rejects', 'orders', '--rule', 'type(ordered_on)')).toMatchObject({
       dataset: 'orders',
@@ -140,12 +141,57 @@ test('a run that failed tells why, ends in 1, and goes on with what is not done'
 
   const failed = await run()
   expect(failed).toMatchObject({ exitCode: 1 })
-  expect(failed.out).toMatch(/^ingest shop\/orders +failed/m)
-  expect(failed.out).toMatch(/^load orders +skipped/m)
-  expect(failed.out).toMatch(/orders_\{yyyy\}-\{MM\}-\{dd\}\.csv/)
+  expect(failed.notes).toMatch(/✗ ingest shop\/orders .* FILES_MISSING: no file came for the window\n/)
+  expect(failed.notes).toMatch(/- 4 tasks +skipped, the first: needs ingest shop\/orders, which failed\n/)
+  expect(failed.out).toMatch(/^4 tasks skipped: refine orders, /m)
+  expect(failed.out.match(/orders_\{yyyy\}-\{MM\}-\{dd\}\.csv/g)).toHaveLength(1)
+  expect(failed.out.trimEnd().split('\n').at(-1)).toMatch(/^ {2}FILES_MISSING: .*orders_\{yyyy\}-\{MM\}-\{dd\}\.csv/)
 
   await rename(`${orders}.late`, orders)
   expect(await run()).toMatchObject({ exitCode: 0 })
+})
+
+test('what is warned of is a line each after the run and in its status, and counted in the list', async () => {
+  await using given = await aStarter()
+  const contract = join(given.folder, 'contracts', 'orders.yaml')
+  await writeFile(contract, (await readFile(contract, 'utf8')).replace('severity: error', 'severity: warn'))
+  const file = join(given.folder, 'orders', 'orders_2026-03-01.csv')
+  const [head = '', ...rows] = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  await writeFile(file, `${head},Kanal\n${rows.map((row) => `${row},web\n`).join('')}`)
+  const warnings = [
+    /^warning {2}refine orders {2}unknown_columns: orders_2026-03-01\.csv has besides the contract: Kanal$/m,
+    /^warning {2}refine orders {2}amount_is_positive: .* got 1 of 6 that does not: orders_2026-03-01\.csv row 3$/m,
+  ]
+
+  const run = await cinelake(['run', given.folder, ...day1, '--state', given.state])
+  const status = await cinelake(['status', 'starter@2026-03-01', '--state', given.state])
+
+  expect(run).toMatchObject({ exitCode: 0 })
+  for (const warning of warnings) {
+    expect(run.out).toMatch(warning)
+    expect(status.out).toMatch(warning)
+  }
+  const list = await cinelake(['status', '--state', given.state, '--json'])
+  expect(JSON.parse(list.out)).toMatchObject({ runs: [{ id: 'starter@2026-03-01', warningCount: 2 }] })
+  expect((await cinelake(['status', '--state', given.state])).out).toMatch(/^run +.* warnings /)
+})
+
+test('rows that make a task fail are named with file and line, and shown like rejects', async () => {
+  await using given = await aStarter()
+  const contract = join(given.folder, 'contracts', 'orders.yaml')
+  await writeFile(contract, (await readFile(contract, 'utf8')).replace('severity: error', 'severity: fail'))
+
+  const run = await cinelake(['run', given.folder, ...day1, '--state', given.state])
+
+  expect(run).toMatchObject({
+    exitCode: 1,
+    out: expect.stringMatching(
+      /REFINE_RULE_FAILED: .* got 1 of 6 that does not: orders_2026-03-01\.csv:4; .*`cinelake rejects orders --window 2026-03-01` shows/,
+    ),
+  })
+  const { out } = await cinelake(['rejects', 'orders', ...day1, '--rule', 'amount_is_positive', '--state', given.state])
+  expect(out).toMatch(/^2026-03-01 {2}amount_is_positive +1 {2}amount > 0\n/m)
+  expect(out).toMatch(/orders_2026-03-01\.csv:4 .*amount_is_positive/)
 })
 
 test('a pipeline that cannot be used is told whole, with 2', async () => {

@@ -38,6 +38,8 @@ export type RunSummary = Omit<Run, 'tasks' | 'redo'> & {
   readonly durationMs: number | null
   /** Tasks by state; states without tasks are 0. */
   readonly taskCounts: Readonly<Record<TaskState, number>>
+  /** Quality rules of severity `warn` that are broken. Absent in what a scheduler of an earlier version says. */
+  readonly warningCount?: number
 }
 
 /** A run with its tasks, in the order of the plan. */
@@ -92,7 +94,9 @@ async function readRun(db: Kysely<OpsSchema>, id: string): Promise<RunRecord | u
     }
   })
   const states = records.map(({ state }) => ({ state, count: 1 }))
-  return { ...summaryOf(run, states), tasks: records }
+  const found = records.flatMap(({ quality }) => quality)
+  const warningCount = found.filter(({ severity, failed }) => severity === 'warn' && failed > 0).length
+  return { ...summaryOf(run, states), warningCount, tasks: records }
 }
 
 async function readRuns(
@@ -115,7 +119,34 @@ async function readRuns(
     .groupBy(['run', 'state'])
     .execute()
   const byRun = Map.groupBy(counts, ({ run }) => run)
-  return rows.map((row) => summaryOf(runFromRows(row, []), byRun.get(row.id) ?? []))
+  const warnings = await countWarnings(
+    db,
+    rows.map((row) => row.id),
+  )
+  return rows.map((row) => ({
+    ...summaryOf(runFromRows(row, []), byRun.get(row.id) ?? []),
+    warningCount: warnings.get(row.id) ?? 0,
+  }))
+}
+
+/** Broken rules of severity `warn` by run, of each task's last try. */
+async function countWarnings(db: Kysely<OpsSchema>, runs: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const counts = await db
+    .selectFrom('quality_results as found')
+    .innerJoin('tasks as task', (join) =>
+      join
+        .onRef('task.run', '=', 'found.run')
+        .onRef('task.task', '=', 'found.task')
+        .onRef('task.generation', '=', 'found.generation')
+        .onRef('task.attempt', '=', 'found.attempt'),
+    )
+    .select((is) => ['found.run', is.fn.countAll().as('count')])
+    .where('found.run', 'in', runs)
+    .where('found.severity', '=', 'warn')
+    .where('found.failed', '>', 0)
+    .groupBy('found.run')
+    .execute()
+  return new Map(counts.map(({ run, count }) => [run, Number(count)]))
 }
 
 type StateCount = { readonly state: TaskState; readonly count: number | string | bigint }

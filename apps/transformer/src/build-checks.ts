@@ -3,7 +3,15 @@ import type { Balance } from '@cinelake/core'
 import type { DeltaStage, ParquetSql } from '@cinelake/delta'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { BuildRuleFailedError } from './build-errors.ts'
-import { duplicateKeysQuery, nulCountsQuery, rejectCountsQuery, ruleCountsQuery } from './build-sql.ts'
+import {
+  duplicateKeysQuery,
+  failingKeysQuery,
+  nulCountsQuery,
+  rejectCountsQuery,
+  ruleCountsQuery,
+  uniqueRule,
+  type BrokenBy,
+} from './build-sql.ts'
 import { askTableRules } from './table-rule.ts'
 
 export type BuildChecks = {
@@ -28,7 +36,7 @@ type Deps = {
 export async function checkBuild(
   model: CheckedModel,
   rowsIn: number | undefined,
-  { session, staged, signal }: Deps,
+  { session, staged, window, signal }: Deps & { readonly window: string },
 ): Promise<BuildChecks> {
   const { rowCount: out, asideRowCount: rejected } = staged
   const quality: QualityResult[] = [
@@ -37,9 +45,14 @@ export async function checkBuild(
     ...(model.key.length === 0 ? [] : [await checkKey(model, { session, staged, signal })]),
     ...(await askTableRules(model.tableRules, `FROM ${staged.relation}`, { session, signal })),
   ]
-  for (const { rule, severity, failed, detail } of quality) {
-    if (severity !== 'fail' || failed === 0) continue
-    throw new BuildRuleFailedError(model.name, rule, detail ?? `${failed.toLocaleString('en-US')} rows break it`)
+  const broken = quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
+  if (broken !== undefined) {
+    const { rule, failed, detail = `${failed} rows break it` } = broken
+    const rows = rowsBreaking(model, rule)
+    throw new BuildRuleFailedError(
+      { model: model.name, rule, found: detail, ...(rows !== undefined && { seenIn: window }) },
+      quality,
+    )
   }
   return {
     balance: { unit: 'rows', in: rowsIn ?? out + rejected, out, rejected, duplicates: 0 },
@@ -48,8 +61,31 @@ export async function checkBuild(
   }
 }
 
+/** Which rows break a rule that is broken; undefined for one about the table as a whole. */
+export function rowsBreaking(model: CheckedModel, rule: string): BrokenBy | undefined {
+  if (model.key.length > 0 && rule === uniqueRule(model)) return 'key'
+  return model.rowRules.find(({ name }) => name === rule)
+}
+
+/** Keys that a result names. */
+const EXAMPLES = 3
+/** Characters of a value of a key that are shown. */
+const KEY_LENGTH = 80
+
+/** `: order_id=17, order_id=20`, of the first rows; nothing where there is no key, or it may be personal. */
+async function examplesOf(model: CheckedModel, by: BrokenBy, { session, staged, signal }: Deps): Promise<string> {
+  if (model.key.length === 0 || model.keyMayBeShown !== true) return ''
+  const query = failingKeysQuery(model, { by, good: staged.relation, count: EXAMPLES })
+  const rows = await session.rows<Record<string, string | null>>(query, { signal })
+  const shown = rows.map((row) =>
+    model.key.map((name, index) => `${name}=${(row[`key_${index}`] ?? 'NULL').slice(0, KEY_LENGTH)}`).join(' '),
+  )
+  return shown.length === 0 ? '' : `, such as ${shown.join(', ')}`
+}
+
 /** A row that is rejected is not in the table, so that it cannot break a warning or make the task fail. */
-async function checkRows({ rowRules }: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
+async function checkRows(model: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
+  const { rowRules } = model
   const { relation, aside, rowCount, asideRowCount } = staged
   const count = async (rules: CheckedModel['rowRules'], of: string) => {
     if (rules.length === 0) return []
@@ -65,7 +101,16 @@ async function checkRows({ rowRules }: CheckedModel, { session, staged, signal }
     )),
   ])
   const checked = rowCount + asideRowCount
-  return rowRules.map(({ name, severity }) => ({ rule: name, severity, checked, failed: failed.get(name) ?? 0 }))
+  return await Promise.all(
+    rowRules.map(async (rule): Promise<QualityResult> => {
+      const result = { rule: rule.name, severity: rule.severity, checked, failed: failed.get(rule.name) ?? 0 }
+      if (result.failed === 0 || rule.severity === 'error') return result
+      const examples = await examplesOf(model, rule, { session, staged, signal })
+      const verb = result.failed === 1 ? 'does' : 'do'
+      const detail = `expected every row to keep it, got ${result.failed} of ${checked} that ${verb} not${examples}`
+      return { ...result, detail }
+    }),
+  )
 }
 
 /** Text that no database takes, in a model that does not reject rows; else such a row is rejected. */
@@ -90,5 +135,8 @@ async function countRejects({ session, staged, signal }: Deps): Promise<Record<s
 async function checkKey(model: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult> {
   const [row] = await session.rows<{ count: number }>(duplicateKeysQuery(model, staged.relation), { signal })
   const checked = staged.rowCount + staged.asideRowCount
-  return { rule: `unique(${model.key.join(', ')})`, severity: 'fail', checked, failed: row?.count ?? 0 }
+  const result: QualityResult = { rule: uniqueRule(model), severity: 'fail', checked, failed: row?.count ?? 0 }
+  if (result.failed === 0) return result
+  const examples = await examplesOf(model, 'key', { session, staged, signal })
+  return { ...result, detail: `expected each key once, got ${result.failed} rows whose key is there again${examples}` }
 }

@@ -1,3 +1,5 @@
+import type { WithQuality } from '@cinelake/bus'
+import type { QualityResult } from '@cinelake/contracts'
 import { TerminalError, TransientError } from '@cinelake/core'
 
 /** The pipeline has no model of the name that a command gives. */
@@ -35,13 +37,30 @@ export class UsedTableMissingError extends TransientError {
 }
 
 /** A rule whose severity is `fail` does not hold, so that nothing of the result is published. */
-export class BuildRuleFailedError extends TerminalError {
+export class BuildRuleFailedError extends TerminalError implements WithQuality {
   readonly code = 'BUILD_RULE_FAILED'
-  constructor(model: string, rule: string, found: string) {
+  readonly rule: string
+  readonly quality: readonly QualityResult[]
+
+  /** @param quality what all rules found, the failed one among them */
+  constructor(
+    broken: {
+      readonly model: string
+      readonly rule: string
+      readonly found: string
+      /** The window whose rejects have the rows; absent for a rule about the table. */
+      readonly seenIn?: string
+    },
+    quality: readonly QualityResult[],
+  ) {
+    const { model, rule, found, seenIn } = broken
+    const rows = seenIn === undefined ? '' : `\`cinelake rejects ${model} --window ${seenIn}\` shows the rows; `
     super(
-      `a rule of the model does not hold [model=${model} rule=${rule}]: ${found}; the table keeps what it had: correct the data or the rule and run the window again`,
+      `a rule of the model does not hold [model=${model} rule=${rule}]: ${found}; the table keeps what it had: ${rows}correct the data or the rule and run the window again`,
       { model, rule, found },
     )
+    this.rule = rule
+    this.quality = quality
   }
 }
 

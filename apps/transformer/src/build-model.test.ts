@@ -72,6 +72,34 @@ describe('materializations', () => {
   })
 })
 
+describe('SQL that fails on the data', () => {
+  test('is told with its place in the file of the model, whatever is around it when it runs', async () => {
+    const sql = `SELECT id, amount,
+  CASE WHEN :window_start > TIMESTAMPTZ '2000-01-01' THEN CAST(state AS INTEGER) END AS code
+FROM (SELECT *, 'é' || id AS state FROM orders)`
+    const columns = [...aModel().columns, { name: 'code', type: 'INTEGER' }]
+    await using place = await given(aModel({ sql, columns, begin: { line: 5, column: 1 } }))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      code: 'ENGINE_SQL_FAILED',
+      message: expect.stringMatching(
+        /^SQL failed on the data \[kind=Conversion in=models\/sales\.sql:6:59\]: .*TRY_CAST$/,
+      ),
+      context: { in: 'models/sales.sql:6:59' },
+    })
+  })
+
+  test('in a rule is told with the file of its model', async () => {
+    const rule = { name: 'odd', severity: 'warn' as const, expression: "CAST('x' || id AS INTEGER) > 0" }
+    await using place = await given(aModel({ rowRules: [rule] }))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      code: 'ENGINE_SQL_FAILED',
+      context: { in: 'models/sales.sql' },
+    })
+  })
+})
+
 describe('a changed SELECT', () => {
   const wider = [
     { name: 'id', type: 'BIGINT' },
@@ -439,6 +467,93 @@ describe('rejects and rules', () => {
       context: { rule },
     })
     expect(await place.exists('sales')).toBe(false)
+  })
+
+  describe('the rows that break one', () => {
+    const twice = 'SELECT CASE WHEN id < 3 THEN 1 ELSE id END AS id, amount FROM orders'
+    const days = [
+      { day: 1, orders: orders([1, 10], [2, 20], [3, 30]) },
+      { day: 1, orders: orders([1, 10], [3, 30]), generation: 2 },
+    ] as const
+
+    test('of the key are rejects until the build succeeds, with an example where the key may be shown', async () => {
+      await using place = await given(aModel({ sql: twice, keyMayBeShown: true }))
+
+      await expect(place.run(days[0])).rejects.toMatchObject({
+        message: expect.stringMatching(
+          /expected each key once, got 2 rows whose key is there again, such as id=1; .*`cinelake rejects sales --window \S+` shows the rows/,
+        ),
+        quality: [{ rule: 'unique(id)', severity: 'fail', failed: 2 }],
+      })
+      expect(await place.rejects()).toMatchObject([
+        { rule: 'unique(id)', raw: '{"id":1,"amount":10}' },
+        { rule: 'unique(id)', raw: '{"id":1,"amount":20}' },
+      ])
+
+      await place.run(days[1])
+      expect(await place.rejects()).toEqual([])
+    })
+
+    test('are told by their number alone where the key may be personal', async () => {
+      await using place = await given(aModel({ sql: twice }))
+
+      await expect(place.run(days[0])).rejects.toMatchObject({
+        message: expect.stringMatching(/got 2 rows whose key is there again; the table keeps/),
+      })
+    })
+
+    test('of a rule of severity warn are named, and stay in the table', async () => {
+      const rule = { name: 'small', severity: 'warn' as const, expression: 'amount < 15' }
+      await using place = await given(aModel({ rowRules: [rule], keyMayBeShown: true }))
+
+      expect(await place.run(days[0])).toMatchObject({
+        balance: { in: 3, out: 3, rejected: 0 },
+        quality: expect.arrayContaining([
+          expect.objectContaining({
+            rule: 'small',
+            detail: 'expected every row to keep it, got 2 of 3 that do not, such as id=2, id=3',
+          }),
+        ]),
+      })
+      expect(await place.rejects()).toEqual([])
+    })
+
+    test('of a rule of severity fail are rejects beside those of rules of severity error', async () => {
+      const rules = [
+        { name: 'small', severity: 'fail' as const, expression: 'amount < 25' },
+        { name: 'large', severity: 'error' as const, expression: 'amount > 10' },
+      ]
+      await using place = await given(aModel({ rowRules: rules }))
+
+      await expect(place.run(days[0])).rejects.toMatchObject({ code: 'BUILD_RULE_FAILED' })
+
+      expect(new Set((await place.rejects()).map(({ rule }) => rule))).toEqual(new Set(['large', 'small']))
+      expect(await place.exists('sales')).toBe(false)
+    })
+  })
+
+  test('an inner join that leaves rows out says how many, where no count of rows is demanded', async () => {
+    const sql = 'SELECT o.id, o.amount FROM orders o JOIN (SELECT 1 AS id) AS known ON known.id = o.id'
+    const lost = expect.objectContaining({ rule: 'rows_joined' })
+    const day = { day: 1, orders: orders([1, 10], [2, 20], [3, 30]) }
+    await using place = await given(aModel({ sql }))
+    await using counted = await given(aModel({ sql, rowsIn: 'SELECT count(*) FROM orders WHERE id = 1' }))
+    await using whole = await given(aModel({ sql: sql.replace('SELECT 1', 'SELECT unnest([1, 2, 3])') }))
+
+    expect(await place.run(day)).toMatchObject({
+      balance: { in: 1, out: 1 },
+      quality: expect.arrayContaining([
+        {
+          rule: 'rows_joined',
+          severity: 'warn',
+          checked: 3,
+          failed: 0,
+          detail: '1 of 3 rows of orders have one of the joined subquery; the inner join leaves the others out',
+        },
+      ]),
+    })
+    expect((await counted.run(day)).quality).not.toContainEqual(lost)
+    expect((await whole.run(day)).quality).not.toContainEqual(lost)
   })
 
   test('a join that loses rows breaks the balance, and nothing of it is published', async () => {

@@ -1,5 +1,5 @@
 import type { TaskHandler } from '@cinelake/bus'
-import type { Build } from '@cinelake/contracts'
+import type { Build, QualityResult } from '@cinelake/contracts'
 import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
 import {
   createDeltaTable,
@@ -12,14 +12,30 @@ import {
   type DeltaStage,
   type DeltaTable,
 } from '@cinelake/delta'
-import type { SqlEngine, SqlSession } from '@cinelake/engine'
+import { SqlFailedError, SqlInvalidError, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { bindWindow, loadPipeline, tableOfModel, type CheckedModel } from '@cinelake/pipeline'
-import { checkBuild, type BuildChecks } from './build-checks.ts'
-import { BuildBalanceBrokenError, ModelUnknownError } from './build-errors.ts'
+import {
+  bindWindow,
+  fileOfModel,
+  firstInnerJoin,
+  loadPipeline,
+  placeInModel,
+  tableOfModel,
+  type CheckedModel,
+} from '@cinelake/pipeline'
+import { checkBuild, rowsBreaking, type BuildChecks } from './build-checks.ts'
+import { BuildBalanceBrokenError, BuildRuleFailedError, ModelUnknownError } from './build-errors.ts'
 import { openInputs } from './build-inputs.ts'
 import { planBuild } from './build-plan.ts'
-import { ASIDE, checkedQuery, emptiedPartitionsQuery, mayReject, rejectedQuery } from './build-sql.ts'
+import {
+  ASIDE,
+  checkedQuery,
+  emptiedPartitionsQuery,
+  failingRowsQuery,
+  mayReject,
+  NO_REJECTS,
+  rejectedQuery,
+} from './build-sql.ts'
 import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
@@ -73,7 +89,9 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
-    const rejects = { table: model.name, query: rejectedQuery(model, staged.aside), rowCount: checks.balance.rejected }
+    // Where a model rejects nothing, its rows have no column that says why.
+    const query = staged.asideRowCount === 0 ? NO_REJECTS : rejectedQuery(model, staged.aside)
+    const rejects = { table: model.name, query, rowCount: checks.balance.rejected }
     // Rejects of a try that knew less are not those of this one.
     const edition = command === asked ? {} : { edition: pinsOf(command) }
     await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
@@ -106,7 +124,22 @@ async function withNewestInputs(
 type Made = AsyncDisposable & { readonly staged: DeltaStage; readonly checks: BuildChecks }
 
 /** Computes the result and checks it. */
-async function make(
+async function make(work: Work, deps: Pick<Deps, 'lake' | 'clock'>): Promise<Made> {
+  try {
+    return await makeResult(work, deps)
+  } catch (error) {
+    throw inModel(error, work)
+  }
+}
+
+/** An error of the engine with its place in the model's file: the SQL around the model's is nothing that a person wrote. */
+function inModel(error: unknown, { model, command }: Work): unknown {
+  if (!(error instanceof SqlFailedError || error instanceof SqlInvalidError)) return error
+  const offset = error.offsetIn(bindWindow(model.sql, command.window))
+  return error.placed(offset === undefined ? fileOfModel(model) : placeInModel(model, command.window, offset))
+}
+
+async function makeResult(
   { command, model, table, session, signal }: Work,
   { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<Made> {
@@ -123,15 +156,65 @@ async function make(
     }),
   )
   const rowsIn = model.rowsIn === undefined ? undefined : await countRowsIn(model.rowsIn, command, session, signal)
-  const checks = await checkBuild(model, rowsIn, { session, staged, signal })
+  const checking = { session, staged, window: command.window.label, signal }
+  const joined = rowsIn === undefined ? await countJoined(sql, session, signal) : []
+  const checks = await checkBuild(model, rowsIn, checking).catch(async (error: unknown) => {
+    if (error instanceof BuildRuleFailedError)
+      await keepFailing(error, { command, model, staged, session, signal }, { lake, clock })
+    throw error
+  })
   if (!balanceHolds(checks.balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(checks.balance))
   const owned = opening.move()
-  return { staged, checks, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+  const quality = [...checks.quality, ...joined]
+  return { staged, checks: { ...checks, quality }, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+}
+
+/** The rows that made a build fail are rejects, beside those that it would have had: they are what has to be looked at. */
+async function keepFailing(
+  { rule }: BuildRuleFailedError,
+  {
+    command,
+    model,
+    staged,
+    session,
+    signal,
+  }: Omit<Work, 'table' | 'takenOn' | 'isRepeat'> & { readonly staged: DeltaStage },
+  { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
+): Promise<void> {
+  const by = rowsBreaking(model, rule)
+  const queries = [
+    ...(staged.asideRowCount === 0 ? [] : [rejectedQuery(model, staged.aside)]),
+    ...(by === undefined ? [] : [failingRowsQuery(model, by, staged.relation)]),
+  ]
+  if (queries.length === 0) return
+  const query = queries.map((each) => `(${each})`).join(' UNION ALL ')
+  const rejects = { table: model.name, query, rowCount: staged.asideRowCount + (by === undefined ? 0 : 1) }
+  const edition = `failed/${pinsOf(command)}`
+  await writeRejects(rejects, { ...command, edition }, { lake, clock, session, signal })
 }
 
 /** Whether the rows of the result are those of the files that the commit adds. */
 function isTakenAsItIs({ materialization }: CheckedModel): boolean {
   return materialization === 'table' || materialization === 'partitions'
+}
+
+/**
+ * How many rows an inner join leaves out, where `rowsIn` does not say how many have to come out. A model may be meant so:
+ * this is for information, and no row breaks it.
+ */
+async function countJoined(sql: string, session: SqlSession, signal: AbortSignal): Promise<QualityResult[]> {
+  const join = firstInnerJoin(sql)
+  if (join === undefined) return []
+  try {
+    const [found] = await session.rows<{ rows: number; joined: number }>(join.countQuery, { signal })
+    if (found === undefined || found.rows === found.joined) return []
+    const detail = `${found.joined} of ${found.rows} rows of ${join.left} have one of ${join.right}; the inner join leaves the others out`
+    return [{ rule: 'rows_joined', severity: 'warn', checked: found.rows, failed: 0, detail }]
+  } catch (error) {
+    // The SELECT itself runs; what was taken out of it may not, and nothing depends on that.
+    if (error instanceof SqlInvalidError || error instanceof SqlFailedError) return []
+    throw error
+  }
 }
 
 async function countRowsIn(

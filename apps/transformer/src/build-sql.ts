@@ -55,6 +55,9 @@ export function rejectedQuery(model: CheckedModel, aside: string): string {
     FROM ${aside}`
 }
 
+/** The same of no rows. */
+export const NO_REJECTS = `SELECT '' AS rule, CAST([] AS VARCHAR[]) AS rules, '' AS file, CAST(NULL AS BIGINT) AS line, '' AS raw WHERE false`
+
 /** One row: for the rule with index i `rule_i`, the rows of a relation that break it. */
 export function ruleCountsQuery(rules: readonly RowRule[], relation: string): string {
   const counts = rules.map(({ name, severity, expression }, index) => {
@@ -95,6 +98,54 @@ export function duplicateKeysQuery(model: CheckedModel, good: string): string {
     SELECT CAST(coalesce(sum(n), 0) AS BIGINT) AS count FROM (
       SELECT count(*) AS n FROM ${good} WHERE ${hash} IN (SELECT h FROM suspects) GROUP BY ${key} HAVING count(*) > 1
     )`
+}
+
+/** What makes rows fail a build: a rule about rows, or the key that they share. */
+export type BrokenBy = RowRule | 'key'
+
+function failingRows(model: CheckedModel, by: BrokenBy, good: string): string {
+  if (by === 'key') return duplicateRows(model, good)
+  return `SELECT * FROM ${good} WHERE ${isBroken(by.expression)}`
+}
+
+/** The rows whose key is there more than once; in little memory, as `duplicateKeysQuery`. */
+function duplicateRows(model: CheckedModel, good: string): string {
+  const key = identifiers(model.key)
+  const suspects = `SELECT hash(${key}) FROM ${good} GROUP BY ALL HAVING count(*) > 1`
+  return `SELECT * FROM ${good} WHERE hash(${key}) IN (${suspects}) QUALIFY count(*) OVER (PARTITION BY ${key}) > 1`
+}
+
+/**
+ * Rows that make a build fail, in the form of `writeRejects`.
+ * @param good a relation of the model's result
+ */
+export function failingRowsQuery(model: CheckedModel, by: BrokenBy, good: string): string {
+  const fields = ownColumns(model).map(({ name }) => `${identifier(name)} := ${identifier(name)}`)
+  const name = literal(by === 'key' ? uniqueRule(model) : by.name)
+  return `SELECT
+      ${name} AS rule,
+      [${name}] AS rules,
+      ${literal(model.name)} AS file,
+      CAST(NULL AS BIGINT) AS line,
+      CAST(to_json(struct_pack(${fields.join(', ')})) AS VARCHAR) AS raw
+    FROM (${failingRows(model, by, good)}) LIMIT ${MAX_FAILING_ROWS}`
+}
+
+/** Rows of one rule that are kept when a build fails: enough to see what is wrong, however many there are. */
+const MAX_FAILING_ROWS = 10_000
+
+/** The rule that a model's key is. */
+export function uniqueRule({ key }: Pick<CheckedModel, 'key'>): string {
+  return `unique(${key.join(', ')})`
+}
+
+/** The first keys of such rows, each as texts `key_0`, `key_1`, … */
+export function failingKeysQuery(
+  model: CheckedModel,
+  { by, good, count }: { readonly by: BrokenBy; readonly good: string; readonly count: number },
+): string {
+  const texts = model.key.map((name, index) => `CAST(${identifier(name)} AS VARCHAR) AS key_${index}`)
+  return `SELECT ${texts.join(', ')} FROM (SELECT DISTINCT ${identifiers(model.key)} FROM (${failingRows(model, by, good)}) ORDER BY ALL LIMIT ${count})`
 }
 
 /** Partitions that had rows, all of which were rejected; as texts. */

@@ -1,11 +1,12 @@
 import type { QualityResult } from '@cinelake/contracts'
-import { balanceHolds, formatBalance, type Balance } from '@cinelake/core'
+import { balanceHolds, formatBalance, type Balance, type Window } from '@cinelake/core'
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { stagedRelation } from './refine-dedupe-sql.ts'
 import type { DedupedRows } from './refine-dedupe.ts'
 import { BalanceBrokenError, RuleFailedError } from './refine-errors.ts'
-import { brokenWhen, firstRuleIn, RULES, rulesIn } from './refine-stage-sql.ts'
+import { placesOfRejects } from './refine-rejects.ts'
+import { brokenWhen, firstRuleIn, ORDINAL, RULES, rulesIn } from './refine-stage-sql.ts'
 import type { StagedFile } from './refine-stage.ts'
 import { askTableRules } from './table-rule.ts'
 
@@ -16,7 +17,7 @@ export type RefineChecks = {
   readonly quality: readonly QualityResult[]
 }
 
-type Deps = { readonly session: SqlSession; readonly signal: AbortSignal }
+type Deps = { readonly session: SqlSession; readonly signal: AbortSignal; readonly window: Window }
 type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedFile[]; readonly rows: DedupedRows }
 
 /**
@@ -42,7 +43,10 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
     ...(await askTableRules(dataset.contract.tableRules, rows.query, deps)),
   ]
   const failed = quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
-  if (failed !== undefined) throw new RuleFailedError(dataset.name, failed, quality)
+  if (failed !== undefined) {
+    const isAboutRows = dataset.contract.rowRules.some(({ name }) => name === failed.rule)
+    throw new RuleFailedError({ dataset: dataset.name, window: deps.window.label, isAboutRows }, failed, quality)
+  }
   return { balance, rejects: await countRules(work, firstRuleIn(RULES), deps), quality }
 }
 
@@ -79,10 +83,48 @@ async function rowQuality({ dataset, files, rows }: Work, balance: Balance, deps
   const own = Object.entries(counts).filter(([rule]) => !named.has(rule))
   return [
     ...own.map(([rule, failed]): QualityResult => ({ rule, severity: 'error', checked: balance.in, failed })),
-    ...rowRules.map(({ name, severity }): QualityResult => {
-      return { rule: name, severity, checked: balance.in, failed: (severity === 'warn' ? warned : counts)[name] ?? 0 }
-    }),
+    ...(await Promise.all(
+      rowRules.map(async (rule): Promise<QualityResult> => {
+        const { name, severity } = rule
+        const failed = (severity === 'warn' ? warned : counts)[name] ?? 0
+        const result: QualityResult = { rule: name, severity, checked: balance.in, failed }
+        if (failed === 0 || severity === 'error') return result
+        const places =
+          severity === 'warn' ? await placesOfWarnings(rule, files, deps) : await placesOfRejects(name, PLACES, deps)
+        return { ...result, detail: describeBroken(result, places) }
+      }),
+    )),
   ]
+}
+
+/** Rows that a result names. */
+const PLACES = 3
+
+function describeBroken({ failed, checked }: QualityResult, places: readonly string[]): string {
+  const more = failed > places.length ? ', …' : ''
+  const text = `expected every row to keep it, got ${failed} of ${checked} that ${failed === 1 ? 'does' : 'do'} not: ${places.join(', ')}${more}`
+  return text.slice(0, DETAIL_LENGTH)
+}
+
+/** The first rows that break a rule and are kept, as `orders.csv row 16`: their lines were not looked for. */
+async function placesOfWarnings(
+  { expression }: CheckedDataset['contract']['rowRules'][number],
+  files: readonly StagedFile[],
+  { session, signal }: Deps,
+): Promise<string[]> {
+  const places: string[] = []
+  for (const { path, placeOf } of files) {
+    if (places.length === PLACES) break
+    const rows = await session.rows<{ ordinal: number }>(
+      `SELECT ${ORDINAL} AS ordinal FROM ${stagedRelation([path])} WHERE ${RULES} IS NULL AND ${brokenWhen(expression)} ORDER BY ordinal LIMIT ${PLACES - places.length}`,
+      { signal },
+    )
+    for (const { ordinal } of rows) {
+      const { file, row } = placeOf(ordinal)
+      places.push(`${file} row ${row}`)
+    }
+  }
+  return places
 }
 
 async function countRules({ files }: Work, rule: string, { session, signal }: Deps): Promise<Record<string, number>> {

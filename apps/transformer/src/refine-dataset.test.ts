@@ -118,7 +118,15 @@ describe('rules', () => {
     const outcome = await refinery.refineFiles(ruled('warn'), { files })
     expect(outcome).toMatchObject({
       balance: { out: 3, rejected: 0 },
-      quality: [{ rule: 'low', severity: 'warn', checked: 3, failed: 1 }],
+      quality: [
+        {
+          rule: 'low',
+          severity: 'warn',
+          checked: 3,
+          failed: 1,
+          detail: expect.stringMatching(/ 1 of 3 that does not: \S+ row \d$/),
+        },
+      ],
     })
   })
 
@@ -132,16 +140,19 @@ describe('rules', () => {
     })
   })
 
-  test('fail: the task fails, and nothing is committed', async () => {
+  test('fail: the task fails with the places of the rows, which are rejects; the table stays', async () => {
     await using refinery = await aRefinery()
     await expect(refinery.refineFiles(ruled('fail'), { files })).rejects.toMatchObject({
       code: 'REFINE_RULE_FAILED',
       retryable: false,
       context: { dataset: 'orders', rule: 'low', failedCount: 1 },
+      message: expect.stringMatching(
+        /got 1 of 3 that does not: \S+:\d; .*`cinelake rejects orders --window \S+` shows the rows/,
+      ),
       quality: [{ rule: 'low', severity: 'fail', checked: 3, failed: 1 }],
     })
     expect(await refinery.rowsOf('orders')).toEqual([])
-    expect(await refinery.rowsOf('_rejects/orders')).toEqual([])
+    expect(await refinery.rowsOf('_rejects/orders')).toMatchObject([{ rule: 'low', line: expect.anything() }])
   })
 
   const sized = (severity: 'warn' | 'fail', count: number) => {

@@ -10,7 +10,7 @@ import { checkRuleSql } from './own-sql.ts'
 import { commitRows } from './refine-commit.ts'
 import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
-import { LandingLostError } from './refine-errors.ts'
+import { LandingLostError, RuleFailedError } from './refine-errors.ts'
 import { planRefine } from './refine-plan.ts'
 import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { checkKeysAreNew } from './refine-repeated-keys.ts'
@@ -19,7 +19,7 @@ import { targetOf } from './refine-target.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { DEFAULT_LIMITS, type UnpackLimits } from './unpack-settings.ts'
-import { writeRejects } from './write-rejects.ts'
+import { writeRejects, type RejectsOf } from './write-rejects.ts'
 
 export type RefineDeps = {
   readonly lake: Lake
@@ -34,7 +34,8 @@ export type RefineDeps = {
 /**
  * Makes a landing into a typed, checked, deduplicated Delta table, once in effect however often it is called. Every row
  * of the landed files is accounted for before anything is committed; then the rejects are, then the table. A process
- * that dies in between does all of it again, and what was committed is found to be there.
+ * that dies in between does all of it again, and what was committed is found to be there. Where a rule of severity `fail`
+ * is broken, the rejects alone are committed, those that broke it among them: they are what has to be looked at.
  */
 export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps): TaskHandler<'refine'> {
   return async (command, context) => {
@@ -69,18 +70,21 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const deps = { lake, engine, session, window, ...places, signal, progress: context.progress }
     await beginRejects(deps)
     const files = await stageFiles(manifest, dataset, deps)
+    const keepRejects = async (of: RejectsOf) => {
+      const rowCount = files.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0)
+      const rejects = { table: dataset.name, query: REJECTS_QUERY, rowCount }
+      await writeRejects(rejects, of, { lake, clock, session, signal })
+    }
     const rows = await dedupe(files, dataset, deps)
-    const checks = await checkRefined({ dataset, files, rows }, deps)
+    const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {
+      if (error instanceof RuleFailedError) await keepRejects({ ...command, edition: 'failed' })
+      throw error
+    })
     if (snapshot === undefined || !isCommitted(command, snapshot)) {
       const work = { command, pipeline, dataset, manifest, files, rows }
       await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
     }
-    await writeRejects({ table: dataset.name, query: REJECTS_QUERY, rowCount: checks.balance.rejected }, command, {
-      lake,
-      clock,
-      session,
-      signal,
-    })
+    await keepRejects(command)
     const removal = { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal }
     const removed = await removeDeleted(files, removal)
     const done = await commitRows(rows.query, {

@@ -60,11 +60,20 @@ export class RuleFailedError extends TerminalError implements WithQuality {
   readonly quality: readonly QualityResult[]
 
   /** @param quality what all rules found, the failed one among them */
-  constructor(dataset: string, failed: QualityResult, quality: readonly QualityResult[]) {
+  constructor(
+    {
+      dataset,
+      window,
+      isAboutRows,
+    }: { readonly dataset: string; readonly window: string; readonly isAboutRows: boolean },
+    failed: QualityResult,
+    quality: readonly QualityResult[],
+  ) {
     const { rule, failed: failedCount, checked } = failed
     const found = failed.detail ?? `expected every row to keep it, got ${failedCount} of ${checked} that do not`
+    const rows = isAboutRows ? `\`cinelake rejects ${dataset} --window ${window}\` shows the rows; ` : ''
     super(
-      `rule of severity fail is broken [dataset=${dataset} rule=${rule} failed=${failedCount}]: ${found}; nothing was committed: correct the source, or the rule in the contract`,
+      `rule of severity fail is broken [dataset=${dataset} rule=${rule} failed=${failedCount}]: ${found}; the table keeps what it had: ${rows}correct the source, or the rule in the contract`,
       { dataset, rule, failedCount },
     )
     this.quality = quality

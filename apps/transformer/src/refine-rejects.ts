@@ -20,6 +20,22 @@ export async function beginRejects({ session, signal }: Pick<Deps, 'session' | '
 export const REJECTS_QUERY = `SELECT ${firstRuleIn('rules')} AS rule, ${rulesIn('rules')} AS rules, file, CAST(line AS BIGINT) AS line, raw
 FROM ${REJECTED}`
 
+/** The first rows that broke a rule and were rejected, as `orders.csv:17`; of a landed table its file alone. */
+export async function placesOfRejects(
+  rule: string,
+  count: number,
+  { session, signal }: Pick<Deps, 'session' | 'signal'>,
+): Promise<string[]> {
+  const rows = await session.rows<{ place: string }>(
+    `SELECT DISTINCT place FROM (
+  SELECT concat_ws(':', file, line) AS place, file, CAST(line AS BIGINT) AS number FROM ${REJECTED}
+  WHERE list_contains(${rulesIn('rules')}, ${literal(rule)}) ORDER BY file, number LIMIT ${count}
+)`,
+    { signal },
+  )
+  return rows.map(({ place }) => place)
+}
+
 /** Finds the lines and the text of a file's rejected rows. @param staged the file as typed rows */
 export async function keepCsvRejects(
   csv: ReadableCsv,

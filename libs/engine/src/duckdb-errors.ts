@@ -62,13 +62,14 @@ export async function translateError(
   if (BROKEN.has(kind)) return new EngineBrokenError(`${kind} error of DuckDB`)
   const offset = position === undefined ? undefined : position - sql.start
   const where = offset === undefined ? undefined : positionIn(sql.given, offset)
+  const failed = where === undefined || offset === undefined ? undefined : { text: sql.given, byte: offset }
   if (ABOUT_THE_TEXT.has(kind) && (await isAboutText(original.message)))
-    return new SqlInvalidError(message.trim().replaceAll(/\s*\n\s*/g, ' '), where)
+    return new SqlInvalidError(message.trim().replaceAll(/\s*\n\s*/g, ' '), where, failed)
   if (kind === '') return original
-  if (kind === 'Permission') return new SqlInvalidError(CLOSED, where)
+  if (kind === 'Permission') return new SqlInvalidError(CLOSED, where, failed)
   const call = offset === undefined || offset < 0 ? undefined : callAt(sql.given, offset)
   const said = withoutData(message, sql.given)
-  return new SqlFailedError(kind, call === undefined ? said : `${said}, at \`${call}\``, where)
+  return new SqlFailedError(kind, call === undefined ? said : `${said}, at \`${call}\``, where, failed)
 }
 
 /** `Invalid` is what readers of Parquet end with where they did not foresee the bytes; SQL alone never does. */

@@ -4,16 +4,53 @@ import type { SqlRefusal } from './engine.ts'
 /** Where in a SQL text something is, counted from 1. */
 export type SqlPosition = { readonly line: number; readonly column: number }
 
+/** The statement that failed, as it was given, and the byte of it that the engine names. */
+export type FailedStatement = { readonly text: string; readonly byte: number }
+
+/** Where in a part of a statement it failed, from 0; undefined where it is not in that part. */
+function offsetIn(part: string, failed: FailedStatement | undefined): number | undefined {
+  if (failed === undefined) return undefined
+  const begin = failed.text.indexOf(part)
+  const offset = Buffer.from(failed.text).subarray(0, failed.byte).toString().length - begin
+  return begin < 0 || offset < 0 || offset > part.length ? undefined : offset
+}
+
+function whereOf(place: SqlPosition | string | undefined): string {
+  if (place === undefined) return ''
+  return typeof place === 'string' ? `in=${place}` : `line=${place.line} column=${place.column}`
+}
+
+function contextOf(place: SqlPosition | string | undefined) {
+  return typeof place === 'string' ? { in: place } : { ...place }
+}
+
 /** SQL that cannot be run by anybody: it does not parse, or names something that is not there. Terminal. */
 export class SqlInvalidError extends TerminalError {
   readonly code = 'ENGINE_SQL_INVALID'
   readonly position: SqlPosition | undefined
+  readonly #said: string
+  readonly #failed: FailedStatement | undefined
 
-  /** @param said the engine's own words; they speak of the SQL text, never of rows */
-  constructor(said: string, position: SqlPosition | undefined) {
-    const where = position === undefined ? '' : ` [line=${position.line} column=${position.column}]`
-    super(`SQL is not valid${where}: ${said}`, position === undefined ? {} : { ...position })
-    this.position = position
+  /**
+   * @param said the engine's own words; they speak of the SQL text, never of rows
+   * @param place in the statement, or in the words of who gave it
+   */
+  constructor(said: string, place: SqlPosition | string | undefined, failed?: FailedStatement) {
+    const where = whereOf(place)
+    super(`SQL is not valid${where === '' ? '' : ` [${where}]`}: ${said}`, contextOf(place))
+    this.position = typeof place === 'string' ? undefined : place
+    this.#said = said
+    this.#failed = failed
+  }
+
+  /** Where in a part of the statement it is, from 0; undefined where it is elsewhere. */
+  offsetIn(part: string): number | undefined {
+    return offsetIn(part, this.#failed)
+  }
+
+  /** The same, told of a place that its reader knows. */
+  placed(place: string): SqlInvalidError {
+    return new SqlInvalidError(this.#said.replace(/ LINE \d+: [\s\S]*$/, ''), place)
   }
 }
 
@@ -31,16 +68,38 @@ export class SqlRefusedError extends TerminalError {
 export class SqlFailedError extends TerminalError {
   readonly code = 'ENGINE_SQL_FAILED'
   readonly position: SqlPosition | undefined
+  readonly #kind: string
+  readonly #said: string
+  readonly #failed: FailedStatement | undefined
 
-  /** @param said the engine's words with every value taken out */
-  constructor(kind: string, said: string, position: SqlPosition | undefined) {
-    const where = position === undefined ? '' : ` line=${position.line} column=${position.column}`
+  /**
+   * @param said the engine's words with every value taken out
+   * @param place in the statement, or in the words of who gave it
+   */
+  constructor(kind: string, said: string, place: SqlPosition | string | undefined, failed?: FailedStatement) {
+    const where = whereOf(place)
     // No cause: the engine's error quotes values of rows, and causes are shown.
-    super(`SQL failed on the data [kind=${kind}${where}]: ${said}; correct the data or use TRY_CAST`, {
-      kind,
-      ...position,
-    })
-    this.position = position
+    super(
+      `SQL failed on the data [kind=${kind}${where === '' ? '' : ` ${where}`}]: ${said}; correct the data or use TRY_CAST`,
+      {
+        kind,
+        ...contextOf(place),
+      },
+    )
+    this.position = typeof place === 'string' ? undefined : place
+    this.#kind = kind
+    this.#said = said
+    this.#failed = failed
+  }
+
+  /** Where in a part of the statement it is, from 0; undefined where it is elsewhere. */
+  offsetIn(part: string): number | undefined {
+    return offsetIn(part, this.#failed)
+  }
+
+  /** The same, told of a place that its reader knows. */
+  placed(place: string): SqlFailedError {
+    return new SqlFailedError(this.#kind, this.#said, place)
   }
 }
 

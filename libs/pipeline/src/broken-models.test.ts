@@ -334,6 +334,25 @@ describeBroken(
       message: '`now` gives something else at each run',
       remedy: '`:window_end`',
     },
+    {
+      name: 'a column that is not grouped by',
+      change: model('SELECT user_id,\n  status, count(*) AS n\nFROM orders\nGROUP BY user_id'),
+      file: M,
+      at: '  status',
+      message: 'must appear in the GROUP BY clause',
+      remedy: 'add `status` to GROUP BY, or use an aggregate of it',
+    },
+    {
+      name: 'rows numbered in the order of one sum',
+      change: model(
+        'SELECT user_id, sum(minutes) AS m,\n  row_number() OVER (PARTITION BY 1 ORDER BY sum(minutes) DESC) AS place\nFROM orders GROUP BY user_id',
+      ),
+      file: M,
+      at: '  row_number',
+      message: '`row_number()` over rows in order of `sum(…)` alone',
+      remedy: 'until it leaves no ties',
+      severity: 'warning',
+    },
     // what Spark does not know
     {
       name: 'QUALIFY',

@@ -1,4 +1,5 @@
 import type { CheckedDataset } from './checked/dataset.ts'
+import { fileOfModel } from './place-in-model.ts'
 import type { CheckedModel } from './checked/model.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import type { PlannedTask } from './plan.ts'
@@ -72,8 +73,15 @@ function datasetText({ contract, source, sourceDataset, ...mapping }: CheckedDat
   ]
 }
 
-/** The types of a model's columns follow from its SQL and its inputs. */
-function modelText({ name, file = `models/${name}.sql`, columns: _columns, ...model }: CheckedModel): TextPart {
+/** The types of a model's columns follow from its SQL and its inputs; what only messages are made of changes nothing. */
+function modelText({
+  name,
+  file = fileOfModel({ name }),
+  columns: _columns,
+  begin: _begin,
+  keyMayBeShown: _shown,
+  ...model
+}: CheckedModel): TextPart {
   return { place: file, content: model }
 }
 

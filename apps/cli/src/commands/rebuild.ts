@@ -7,7 +7,7 @@ import type { AddCommand, CommandContext } from '../command.ts'
 import { withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { createProgress, noProgress } from '../output/progress.ts'
-import { formatRun, formatRuns } from '../output/run-tables.ts'
+import { formatOutcome } from '../output/run-tables.ts'
 import { openPlatform, type Platform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { runAgain } from '../run-again.ts'
@@ -78,12 +78,7 @@ async function rebuild(names: readonly string[], options: Options, context: Comm
   }
 
   if (options.json === true) terminal.print(`${toJson({ runs })}\n`)
-  else {
-    for (const record of runs.filter(({ state }) => state !== 'succeeded')) {
-      terminal.print(`\n${formatRun(record, terminal.paint)}`)
-    }
-    terminal.print(`\n${formatRuns(runs, terminal.paint)}`)
-  }
+  else terminal.print(`\n${formatOutcome(runs, terminal.paint, terminal.width?.())}`)
   if (runs.some(({ state }) => state !== 'succeeded')) exitWith(1)
 }
 

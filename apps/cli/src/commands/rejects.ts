@@ -8,6 +8,7 @@ import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
+import { ruleMeanings } from '../rule-meaning.ts'
 import { EXAMPLES } from '../windows.ts'
 
 type Options = {
@@ -17,7 +18,13 @@ type Options = {
   readonly rule?: string
   readonly json?: true
 }
-type RuleCount = { readonly window_label: string; readonly rule: string; readonly count: number }
+type RuleCount = {
+  readonly window_label: string
+  readonly rule: string
+  readonly count: number
+  /** What the rule asks, as far as the pipeline's text says. */
+  readonly expected?: string | undefined
+}
 type Reject = {
   readonly window_label: string
   readonly rule: string
@@ -54,11 +61,14 @@ async function rejects(dataset: string, options: Options, { terminal, settings }
   await using lake = await openExistingLake(config)
   await using engine = await openEngine(config, lake)
   await using session = await engine.session()
-  const table = await rejectsTable(lake, await findTable(lake, dataset))
+  const named = await findTable(lake, dataset)
+  const table = await rejectsTable(lake, named)
   await using view = await table.view(session)
   if (view !== undefined) await requireSameLength(session, view.relation, options.window)
   if (view !== undefined) await requireRule(session, view.relation, { dataset, rule: options.rule })
-  const found = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)
+  const broken = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)
+  const meaning = await ruleMeanings(lake, named)
+  const found = { ...broken, counts: broken.counts.map((count) => ({ ...count, expected: meaning(count.rule) })) }
   if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
   const { paint, print } = terminal
   if (found.counts.length === 0) return print(`No row of ${dataset} was rejected${narrowed(options)}.\n`)
@@ -143,8 +153,8 @@ function ofWindow(window: string): string {
 
 function formatCounts(counts: readonly RuleCount[], layout: ReturnType<typeof layoutOf>): string {
   return formatTable(
-    [{ title: 'window' }, { title: 'rule' }, { title: 'rows', align: 'right' }],
-    counts.map(({ window_label, rule, count }) => [window_label, rule, formatCount(count)]),
+    [{ title: 'window' }, { title: 'rule' }, { title: 'rows', align: 'right' }, { title: 'expected', maxWidth: 60 }],
+    counts.map(({ window_label, rule, count, expected }) => [window_label, rule, formatCount(count), expected ?? '']),
     layout,
   )
 }

@@ -5,7 +5,8 @@ import type { AddCommand, CommandContext } from '../command.ts'
 import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'
-import { formatRun, formatRuns } from '../output/run-tables.ts'
+import { formatOutcome } from '../output/run-tables.ts'
+import type { Terminal } from '../output/terminal.ts'
 import { openPlatform, requireOwnPlatform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { listed, redoAsked, SELECTORS, type RedoOptions } from '../redo-options.ts'
@@ -65,19 +66,20 @@ async function run(folder: string, options: Options, context: CommandContext) {
   const surroundings = config.api === undefined ? { config, settings } : undefined
   const pipeline = await usablePipeline(folder, config, surroundings)
   const windows = chosenWindows(pipeline, options, clock(), config.maxWindows)
-  using progress = options.json === true ? noProgress : createProgress(terminal)
+  using progress = options.json === true ? noProgress : createProgress(terminal, retryHint(terminal, config))
   const why = whyChosen(options, windows)
   if (why !== undefined) progress.say(why)
   const runs = await runAt(config, { folder, pipeline, windows, options, progress }, context)
   progress[Symbol.dispose]()
   if (options.json === true) terminal.print(`${toJson({ runs })}\n`)
-  else {
-    for (const record of runs.filter(({ state }) => state !== 'succeeded')) {
-      terminal.print(`\n${formatRun(record, terminal.paint, terminal.width?.())}`)
-    }
-    terminal.print(`\n${formatRuns(runs, terminal.paint, terminal.width?.())}`)
-  }
+  else terminal.print(`\n${formatOutcome(runs, terminal.paint, terminal.width?.())}`)
   if (runs.some(({ state }) => state !== 'succeeded')) exitWith(1)
+}
+
+/** Somebody who waits may rather correct the cause. */
+function retryHint({ isInteractive }: Terminal, { api }: PlatformConfig): { readonly onRetry?: string } {
+  if (!isInteractive || api !== undefined) return {}
+  return { onRetry: 'Ctrl-C ends the retries; the next run of the window does what is not done' }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { balanceHolds } from '@cinelake/core'
 import type { RunRecord, TaskRecord } from '@cinelake/scheduler'
 import type { Warehouse } from '@cinelake/warehouse'
-import { describeTask } from '../output/describe-task.ts'
+import { describeError, describeTask } from '../output/describe-task.ts'
 import { formatResult } from '../output/format-result.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCount, formatDuration } from '../output/format-value.ts'
@@ -33,7 +33,9 @@ export function formatSummary(
     ...answers.map((answer) => [answer.title, formatResult(answer, layout)] as const),
   ]
   const failures = runs.flatMap(({ id, tasks }) =>
-    tasks.filter(({ state }) => state === 'failed').map((task) => `  ${id}  ${task.name}: ${describeTask(task)}\n`),
+    tasks
+      .filter(({ state }) => state === 'failed')
+      .map((task) => `  ${id}  ${task.name}: ${describeError(task.error)}\n`),
   )
   if (failures.length > 0) sections.push(['What failed', paint('red', failures.join(''))])
   return sections.map(([title, text]) => `\n${paint('bold', title)}\n${text}`).join('')

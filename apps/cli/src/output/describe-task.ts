@@ -11,14 +11,24 @@ export type TaskFacts = {
   readonly reason: string | null
 }
 
-/** What a task came to, in a few words: `1,980 rows, 20 rejected`, `3 files, 1.2 MB`, `already loaded`. */
+/** What a task came to, in a few words: `1,980 rows, 20 rejected`, `3 files, 1.2 MB`, `already loaded`, `FILES_MISSING: no file came`. */
 export function describeTask({ state, balance, output, error, reason }: TaskFacts): string {
   if (state === 'retrying') return `${error?.code ?? 'failed'}; it is tried again`
-  if (state === 'failed') return error === null ? 'failed' : `${error.code}: ${error.message}`
+  if (state === 'failed') return error === null ? 'failed' : `${error.code}: ${firstWords(error.message)}`
   if (state === 'skipped') return reason ?? 'skipped'
   if (balance === null || output === null) return ''
   if (!balanceHolds(balance)) return `the balance is broken: ${formatBalance(balance)}`
   return [describeOutput(output, balance), ...describeLosses(balance)].join(', ')
+}
+
+/** An error in full. */
+export function describeError(error: ErrorReport | null): string {
+  return error === null ? 'failed' : `${error.code}: ${error.message}`
+}
+
+/** What failed, without the place, the expectation and the remedy. */
+function firstWords(message: string): string {
+  return message.split(/\s*(?:\[|[:;](?:\s|$)|\n)/, 1)[0] ?? ''
 }
 
 function describeOutput(output: TaskOutput, balance: Balance): string {

@@ -123,11 +123,11 @@ describe('what a task came to', () => {
       {
         ...facts,
         state: 'failed',
-        error: { code: 'X_Y', message: 'no', retryable: false, context: {} },
+        error: { code: 'X_Y', message: 'it broke [a=b]: expected c, got d; do e', retryable: false, context: {} },
         balance: null,
         output: null,
       },
-      'X_Y: no',
+      'X_Y: it broke',
     ],
   ])('%#', (task, text) => {
     expect(describeTask(task)).toBe(text)

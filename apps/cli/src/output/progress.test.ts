@@ -91,10 +91,41 @@ test('where nothing can be drawn again there is one plain line per finished task
   ])
 })
 
+test('tasks that one failure takes down are told in one line, and once how to end retries', () => {
+  const terminal = aTerminal(false)
+  using progress = createProgress(terminal, { onRetry: 'Ctrl-C ends them' })
+  const error = {
+    code: 'FILES_MISSING',
+    message: 'no file came [source=shop]: expected one',
+    retryable: true,
+    context: {},
+  }
+  const open = { balance: null, output: null, durationMs: null }
+  const named = (name: string) => ({ planned: { ...aTask({}).planned, name } })
+
+  progress.onChange(aChange(aTask({ ...open, state: 'retrying', error })))
+  progress.onChange(aChange(aTask({ ...open, state: 'retrying', error, attempt: 2 })))
+  progress.onChange(
+    aChange(
+      aTask({ ...open, state: 'failed', error }),
+      aTask({ ...open, ...named('load titles'), state: 'skipped', reason: 'needs refine titles, which failed' }),
+      aTask({ ...open, ...named('build best'), state: 'skipped', reason: 'needs load titles, which was skipped' }),
+    ),
+  )
+
+  expect(terminal.notes.map((line) => line.replaceAll(/ {2,}/g, '  '))).toEqual([
+    '2026-03-01  ↻ refine titles  FILES_MISSING; it is tried again\n',
+    'Ctrl-C ends them\n',
+    '2026-03-01  ↻ refine titles  FILES_MISSING; it is tried again\n',
+    '2026-03-01  ✗ refine titles  FILES_MISSING: no file came\n',
+    '2026-03-01  - 2 tasks  skipped, the first: needs refine titles, which failed\n',
+  ])
+})
+
 test('on a screen the tasks under way are drawn with rows and rate, and gone at the end', async () => {
   const terminal = aTerminal(true)
   let time = 0
-  const progress = createProgress(terminal, () => time)
+  const progress = createProgress(terminal, {}, () => time)
   progress.onEvent(started)
   progress.onChange(aChange(aTask({ state: 'running' })))
   time = 2000

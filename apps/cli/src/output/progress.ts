@@ -44,13 +44,24 @@ const MAX_SHOWN = 8
 
 export const noProgress: Progress = { onChange() {}, onEvent() {}, say() {}, [Symbol.dispose]() {} }
 
+/** What is told once, when it is of use. */
+type Hints = {
+  /** With the first task that is tried again. */
+  readonly onRetry?: string
+}
+
 /** @param now milliseconds, for rates */
-export function createProgress(terminal: Terminal, now: () => number = () => performance.now()): Progress {
+export function createProgress(
+  terminal: Terminal,
+  hints: Hints = {},
+  now: () => number = () => performance.now(),
+): Progress {
   const { paint } = terminal
   const region = terminal.isInteractive ? createRegion(terminal) : undefined
   const working = new Map<string, Working>()
   const counts = new Map<string, { done: number; all: number; since: number }>()
   let frame = 0
+  let isRetryTold = false
 
   const say = (text: string) => {
     if (region === undefined) terminal.note(`${text}\n`)
@@ -90,13 +101,28 @@ export function createProgress(terminal: Terminal, now: () => number = () => per
       const since = counts.get(run.id)?.since ?? now()
       if (done < run.tasks.size) counts.set(run.id, { done, all: run.tasks.size, since })
       else counts.delete(run.id)
+      const skipped = tasks.filter(({ state }) => state === 'skipped')
       for (const task of tasks) {
+        // What a failed task takes down is told at once, not task by task.
+        if (task.state === 'skipped' && skipped.length > 1) continue
         const known = MARKS[task.state]
         if (known === undefined) continue
         const [mark, style] = known
         const duration = task.durationMs === null || task.state === 'skipped' ? '' : formatDuration(task.durationMs)
         const name = padded(task.planned.name, NAME_WIDTH, 'left')
         say(`${run.window.label}  ${paint(style, mark)} ${name} ${padded(duration, 8, 'right')}  ${describeTask(task)}`)
+        if (task.state === 'retrying' && hints.onRetry !== undefined && !isRetryTold) {
+          isRetryTold = true
+          say(hints.onRetry)
+        }
+      }
+      const [first] = skipped
+      if (first !== undefined && skipped.length > 1) {
+        const [mark, style] = MARKS['skipped'] ?? ['-', 'dim']
+        const names = padded(plural(skipped.length, 'task'), NAME_WIDTH, 'left')
+        say(
+          `${run.window.label}  ${paint(style, mark)} ${names} ${' '.repeat(8)}  skipped, the first: ${describeTask(first)}`,
+        )
       }
     },
     [Symbol.dispose]() {

@@ -1,5 +1,5 @@
 import type { RunRecord, RunSummary, TaskRecord } from '@cinelake/scheduler'
-import { describeTask } from './describe-task.ts'
+import { describeError, describeTask, plural } from './describe-task.ts'
 import { formatCount, formatDuration, formatInstant } from './format-value.ts'
 import { formatTable } from './format-table.ts'
 import type { Paint, Style } from './terminal.ts'
@@ -28,15 +28,17 @@ export function formatRuns(runs: readonly RunSummary[], paint: Paint, width = In
       { title: 'tasks', align: 'right' },
       { title: 'failed', align: 'right' },
       { title: 'skipped', align: 'right' },
+      { title: 'warnings', align: 'right' },
       { title: 'started' },
       { title: 'took', align: 'right' },
     ],
-    runs.map(({ id, state, taskCounts, startedAt, durationMs }) => [
+    runs.map(({ id, state, taskCounts, warningCount, startedAt, durationMs }) => [
       id,
       paintState(paint, state),
       formatCount(Object.values(taskCounts).reduce((sum, count) => sum + count, 0)),
       formatCount(taskCounts.failed),
       formatCount(taskCounts.skipped),
+      warningCount === undefined ? '' : formatCount(warningCount),
       formatInstant(startedAt),
       durationMs === null ? '' : formatDuration(durationMs),
     ]),
@@ -44,7 +46,22 @@ export function formatRuns(runs: readonly RunSummary[], paint: Paint, width = In
   )
 }
 
-/** One run: what it came to, its tasks, and what went wrong in full. */
+/** Runs that were asked for, and below them what there is to look at: warnings, what was skipped, errors in full. */
+export function formatOutcome(runs: readonly RunRecord[], paint: Paint, width = Infinity): string {
+  const sections = runs.flatMap((run) => {
+    const skipped = run.tasks.filter(({ state }) => state === 'skipped').map(({ name }) => name)
+    const names = `${skipped.slice(0, MAX_NAMED).join(', ')}${skipped.length > MAX_NAMED ? ', …' : ''}`
+    const line = skipped.length === 0 ? '' : `${plural(skipped.length, 'task')} skipped: ${names}\n`
+    const text = `${formatWarnings(run, paint)}${line}${formatErrors(run, paint)}`
+    return text === '' ? [] : [`\n${paint('bold', run.id)}  ${paintState(paint, run.state)}\n${text}`]
+  })
+  return `${formatRuns(runs, paint, width)}${sections.join('')}`
+}
+
+/** Skipped tasks that are named. */
+const MAX_NAMED = 6
+
+/** One run: what it came to, its tasks, what it warns of, and what went wrong in full. */
 export function formatRun(run: RunRecord, paint: Paint, width = Infinity): string {
   const took = run.durationMs === null ? '' : ` in ${formatDuration(run.durationMs)}`
   const tasks = formatTable(
@@ -64,11 +81,33 @@ export function formatRun(run: RunRecord, paint: Paint, width = Infinity): strin
     ]),
     { paint, width },
   )
-  const failed = run.tasks.filter((task) => task.error !== null && task.state !== 'succeeded')
-  const errors = failed.map((task) => `\n${paint('red', task.name)}\n  ${errorOf(task)}\n`).join('')
-  return `${paint('bold', run.id)}  ${paintState(paint, run.state)}${took}\n\n${tasks}${errors}`
+  const warnings = formatWarnings(run, paint)
+  const found = `${warnings === '' ? '' : '\n'}${warnings}${formatErrors(run, paint)}`
+  return `${paint('bold', run.id)}  ${paintState(paint, run.state)}${took}\n\n${tasks}${found}`
 }
 
-function errorOf({ error }: TaskRecord): string {
-  return error === null ? '' : `${error.code}: ${error.message}`.replaceAll('\n', '\n  ')
+/** What the quality rules of severity `warn` found, a line each; and what is said for information: of that, nothing is broken. */
+function formatWarnings({ tasks }: RunRecord, paint: Paint): string {
+  return tasks
+    .flatMap(({ name, quality }) =>
+      quality
+        .filter(({ rule, severity, failed }) => (severity === 'warn' && failed > 0) || rule === 'rows_joined')
+        .map((found) => {
+          const kind = found.failed > 0 ? paint('yellow', 'warning') : paint('dim', 'note')
+          return `${kind}  ${name}  ${describeFinding(found)}\n`
+        }),
+    )
+    .join('')
+}
+
+function describeFinding({ rule, checked, failed, detail }: TaskRecord['quality'][number]): string {
+  if (detail !== undefined) return `${rule}: ${detail}`
+  return `${rule}: ${formatCount(failed)} of ${plural(checked, 'row')} ${failed === 1 ? 'breaks' : 'break'} it`
+}
+
+function formatErrors({ tasks }: RunRecord, paint: Paint): string {
+  return tasks
+    .filter(({ error, state }) => error !== null && state !== 'succeeded')
+    .map(({ name, error }) => `\n${paint('red', name)}\n  ${describeError(error).replaceAll('\n', '\n  ')}\n`)
+    .join('')
 }

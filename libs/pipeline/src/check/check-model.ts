@@ -83,15 +83,22 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
     typer: isAdded ? tables.typer : undefined,
     problems,
   })
+  const { line, column } = model.at(0)
+  const begin = { line, column }
+  const key = header.key ?? []
   return {
     name: model.name,
     ...(model.file === `models/${model.name}.sql` ? {} : { file: model.file }),
     ...(header.description === undefined ? {} : { description: header.description }),
     sql: model.sql,
+    ...(begin.line === 1 && begin.column === 1 ? {} : { begin }),
     inputs: [...inputs.names],
     usesWindow: asksForWindow(model.sql),
     materialization: materializationOf(model),
-    key: header.key ?? [],
+    key,
+    ...(key.length > 0 && !key.some((name) => personal.has(name.toLowerCase()))
+      ? { keyMayBeShown: true as const }
+      : {}),
     partitionBy: header.partitionBy ?? [],
     ...(rowsIn === undefined ? {} : { rowsIn }),
     ...(header.renamedFrom === undefined ? {} : { renamedFrom }),

@@ -68,16 +68,21 @@ function remedyFor({ message }: SqlComplaint, names: readonly string[]): string 
   const offered = [...(candidates ?? '').matchAll(/"([^"]+)"/g)].map(([, name = '']) => name)
   const meant = /Did you mean "?([^"?]+)"?\?/i.exec(message)?.[1]
   const missing = /(?:column named|with name|named|column) "?([\w.]+)"?/i.exec(message)?.[1]?.split('.').at(-1)
-  const closest = missing === undefined ? undefined : closestName(missing, [...names, ...offered])
+  const ungrouped = /column "?([^"]+?)"? must appear in the GROUP BY/i.exec(message)?.[1]
+  if (ungrouped !== undefined)
+    return `add \`${ungrouped}\` to GROUP BY, or use an aggregate of it, such as \`max(${ungrouped})\``
+  // The name as it is written is not what was meant: where it is known, the fault is another one.
+  const others = [...names, ...offered].filter((name) => name.toLowerCase() !== missing?.toLowerCase())
+  const closest = missing === undefined ? undefined : closestName(missing, others)
   if (closest !== undefined) return `did you mean \`${closest}\`?`
-  if (meant !== undefined) return `did you mean \`${meant}\`?`
+  if (meant !== undefined && meant.toLowerCase() !== missing?.toLowerCase()) return `did you mean \`${meant}\`?`
   if (
     missing !== undefined &&
     /not found|does not (?:exist|have)/i.test(message) &&
     /column|table/i.test(message) &&
     !/function/i.test(message)
   ) {
-    return suggest(missing, names)
+    return suggest(missing, others)
   }
   return 'correct the SQL: its inputs have the columns of their contracts or models, and `_window`'
 }

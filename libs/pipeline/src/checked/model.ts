@@ -23,11 +23,15 @@ export const CheckedModel = z.object({
    * is not part of the table: a row in which it is not NULL is rejected, for the rule that it names.
    */
   sql: z.string(),
+  /** Where `sql` begins in the file, when that is not its first character. */
+  begin: z.object({ line: z.int(), column: z.int() }).optional(),
   /** Datasets and models that it reads, found by parsing; those of other pipelines as `pipeline.table`, which is their name in the SQL. */
   inputs: z.array(z.string()),
   usesWindow: z.boolean(),
   materialization: Materialization,
   key: z.array(z.string()),
+  /** No column of the key is made of personal data: an example of it may be shown. Absent where that is not known. */
+  keyMayBeShown: z.literal(true).optional(),
   partitionBy: z.array(z.string()),
   /** A query over the inputs that says how many rows the SELECT has to account for; makes a lost row a broken balance. */
   rowsIn: z.string().optional(),

@@ -100,7 +100,44 @@ export function lintSql(sql: string, parsed: ParsedQuery): Finding[] {
       remedy: 'number the rows in a subquery and keep the first',
     })
   }
+  for (const { offset, by } of tiedRowNumbers(tokens)) {
+    findings.push({
+      offset,
+      message: `\`row_number()\` over rows in order of \`${by}(…)\` alone: rows with the same value may be numbered otherwise each time`,
+      remedy: 'add columns to its ORDER BY until it leaves no ties, such as the key',
+    })
+  }
   return findings
+}
+
+/** Row numbers in the order of one computed value, such as a sum: it is the same for several rows, sooner or later. */
+function tiedRowNumbers(tokens: readonly Token[]): { readonly offset: number; readonly by: string }[] {
+  return tokens.flatMap(({ text, next, offset }, index) => {
+    if (!/^row_number$/i.test(text) || next !== '(') return []
+    const [over, open] = tokens.slice(index + 3)
+    if (!/^over$/i.test(over?.text ?? '') || open?.text !== '(') return []
+    const inside = insideOf(tokens.slice(index + 5))
+    const order = inside.findIndex((token) => token.depth === 0 && /^order$/i.test(token.text))
+    const terms = order < 0 ? [] : inside.slice(order + 2)
+    const [first] = terms
+    const isOne = terms.every(({ depth, text: sign }) => depth > 0 || sign !== ',')
+    return first !== undefined && isOne && first.next === '(' && /^\w+$/.test(first.text)
+      ? [{ offset, by: first.text.toLowerCase() }]
+      : []
+  })
+}
+
+/** The tokens up to the bracket that closes, with how many brackets are open around each. */
+function insideOf(tokens: readonly Token[]): (Token & { readonly depth: number })[] {
+  const inside: (Token & { readonly depth: number })[] = []
+  let depth = 0
+  for (const token of tokens) {
+    if (token.text === ')') depth -= 1
+    if (depth < 0) break
+    inside.push({ ...token, depth })
+    if (token.text === '(') depth += 1
+  }
+  return inside
 }
 
 function tokensOf(sql: string): Token[] {

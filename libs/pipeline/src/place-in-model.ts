@@ -1,0 +1,23 @@
+import type { Window } from '@cinelake/core'
+import { unboundOffset } from './bind-window.ts'
+import type { CheckedModel } from './checked/model.ts'
+import { positionAt } from './sql/position.ts'
+
+/** The file of a model, below the pipeline's folder. */
+export function fileOfModel({ name, file = `models/${name}.sql` }: Pick<CheckedModel, 'name' | 'file'>): string {
+  return file
+}
+
+/**
+ * `models/sales.sql:4:12`: the place in a model's file of an offset in its SELECT.
+ * @param boundOffset in the SELECT with the window put in
+ */
+export function placeInModel(
+  model: Pick<CheckedModel, 'name' | 'file' | 'sql' | 'begin'>,
+  window: Pick<Window, 'start' | 'end'>,
+  boundOffset: number,
+): string {
+  const { line, column } = positionAt(model.sql, unboundOffset(model.sql, window, boundOffset))
+  const { begin = { line: 1, column: 1 } } = model
+  return `${fileOfModel(model)}:${begin.line + line - 1}:${line === 1 ? begin.column + column - 1 : column}`
+}
