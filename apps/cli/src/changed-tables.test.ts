@@ -78,7 +78,7 @@ describe('a contract that changes while its table has data', () => {
   })
 
   test('a lake that cannot be read is a note and no failure', async () => {
-    const log = join(given.state, 'lake/refined/orders/_delta_log/00000000000000000000.json')
+    const log = join(given.state, 'lake/refined/starter/orders/_delta_log/00000000000000000000.json')
     const text = await readFile(log, 'utf8')
     await writeFile(log, text.slice(0, 40))
 

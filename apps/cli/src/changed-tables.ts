@@ -11,6 +11,7 @@ import {
   type WantedTable,
 } from '@cinelake/pipeline'
 import type { Settings } from '@cinelake/service'
+import type { Lake } from '@cinelake/lake'
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -106,7 +107,7 @@ async function compareAll(
       return { table, there, snapshot: await there.snapshot({ signal }) }
     }),
   )
-  await using engine = engineOnDemand(config)
+  await using engine = engineOnDemand(config, lake)
   const changes: TableChange[] = []
   for (const { table, there: refined, snapshot } of known) {
     if (snapshot === undefined) continue
@@ -123,11 +124,11 @@ async function compareAll(
 type EngineOnDemand = AsyncDisposable & { readonly open: () => Promise<SqlEngine> }
 
 /** Most texts have not changed: then no engine is started. It keeps nothing in the state. */
-function engineOnDemand({ engine }: PlatformConfig): EngineOnDemand {
+function engineOnDemand({ engine }: PlatformConfig, lake: Lake): EngineOnDemand {
   let opened: SqlEngine | undefined
   return {
     open: async () =>
-      (opened ??= await openEngine({ engine: { ...engine, scratchDirectory: path.join(tmpdir(), 'cinelake') } })),
+      (opened ??= await openEngine({ engine: { ...engine, scratchDirectory: path.join(tmpdir(), 'cinelake') } }, lake)),
     [Symbol.asyncDispose]: async () => await opened?.[Symbol.asyncDispose](),
   }
 }
