@@ -81,7 +81,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
       return untouched(model.name, plan.snapshot, plan.action, command)
     }
-    const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: model.name }, snapshot, signal)
+    const taken = await warnOfTakenTable(lake, command, model.name, snapshot, signal)
     await using session = await engine.session()
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })

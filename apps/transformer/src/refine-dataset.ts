@@ -60,7 +60,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
       return untouched(dataset.name, plan.snapshot, plan.action, command)
     }
-    const taken = await warnOfTakenTable(lake, { pipeline: pipeline.name, table: dataset.name }, snapshot, signal)
+    const taken = await warnOfTakenTable(lake, command, dataset.name, snapshot, signal)
     await checkRuleSql(session, dataset.contract)
     await using scratch = await lake.scratch()
     const { window } = command

@@ -1,4 +1,4 @@
-import type { QualityResult } from '@cinelake/contracts'
+import type { Build, QualityResult, Refine } from '@cinelake/contracts'
 import { tableTakenByOther, type DeltaSnapshot } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
 
@@ -8,15 +8,18 @@ import type { Lake } from '@cinelake/lake'
  */
 export async function warnOfTakenTable(
   lake: Lake,
-  { pipeline, table }: { readonly pipeline: string; readonly table: string },
+  { pipeline, restart }: Pick<Refine | Build, 'pipeline' | 'restart'>,
+  table: string,
   snapshot: DeltaSnapshot | undefined,
   signal: AbortSignal,
 ): Promise<QualityResult[]> {
-  if (snapshot !== undefined) return []
-  const taken = await tableTakenByOther(lake, pipeline, table, { signal })
+  // One that begins again from raw has its rows.
+  if (snapshot !== undefined || restart === true) return []
+  const { name } = pipeline
+  const taken = await tableTakenByOther(lake, name, table, { signal })
   if (taken === undefined) return []
   const detail =
-    `${taken.path} is the table of pipeline ${taken.owner}, into which ${pipeline} wrote as well: ${table} begins here ` +
-    `without those rows; to have them, rebuild it from raw: cinelake rebuild DIR ${table}, with the folder of ${pipeline}`
+    `${taken.path} is the table of pipeline ${taken.owner}, into which ${name} wrote as well: ${table} begins here ` +
+    `without those rows; to have them, rebuild it from raw: cinelake rebuild DIR ${table}, with the folder of ${name}`
   return [{ rule: 'table_of_its_own', severity: 'warn', checked: 1, failed: 1, detail }]
 }

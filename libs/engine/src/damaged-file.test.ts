@@ -13,6 +13,7 @@ test.each(['zstd', 'snappy', 'lz4_raw', 'uncompressed'])(
       memoryBytes: 200e6,
       threads: 1,
       scratchDirectory: join(directory.path, 'scratch'),
+      directories: [directory.path],
     })
     await using session = await engine.session()
     const file = join(directory.path, 'whole.parquet')
