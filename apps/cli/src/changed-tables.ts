@@ -12,7 +12,6 @@ import {
   type WantedTable,
 } from '@cinelake/pipeline'
 import type { Settings } from '@cinelake/service'
-import type { Lake } from '@cinelake/lake'
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
