@@ -1,7 +1,7 @@
 import type { PgliteDatabase } from './pglite-database.ts'
 import { pgliteSessions, removeLeftovers } from './pglite-session.ts'
 import { martSchemas, requireReader } from './postgres-reader.ts'
-import { warehouseIn } from './postgres-based.ts'
+import { hasMart, warehouseIn } from './postgres-based.ts'
 import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 
 /**
@@ -15,9 +15,10 @@ export async function createPgliteWarehouse(
   database: Pick<PgliteDatabase<unknown>, 'pglite' | 'location'>,
   { isReadOnly }: WarehouseOptions = {},
 ): Promise<Warehouse> {
-  // What else reading needs is made: a state directory is the command line's own.
-  if (isReadOnly !== true) await removeLeftovers(database.pglite)
   const sessions = pgliteSessions(database)
+  if (isReadOnly === true && !(await hasMart(sessions))) return await warehouseIn(sessions, { isReadOnly })
+  // What reading needs is made, where there is a mart: one process has the directory.
+  if (isReadOnly !== true) await removeLeftovers(database.pglite)
   const warehouse = await warehouseIn(sessions)
   // Other processes that read beside this one cannot make it.
   await requireReader(sessions, await martSchemas(sessions.queries))

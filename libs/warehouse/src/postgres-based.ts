@@ -1,4 +1,4 @@
-import { CancelledError } from '@cinelake/core'
+import { CancelledError, ConfigError } from '@cinelake/core'
 import { descriptionsOf, type DescribedRow } from './mart-descriptions.ts'
 import { loadError } from './postgres-errors.ts'
 import { changeTable, loaded, replaceTable } from './postgres-load.ts'
@@ -39,9 +39,16 @@ export async function warehouseIn(
 
   const rows = async () =>
     await translated({ name: 'loader.loaded_tables' }, async () =>
-      (await isSetUp(sessions)) ? await queries.query<postgres.LoadedRow>(postgres.LOADED_TABLES) : [],
+      (await hasMart(sessions)) ? await queries.query<postgres.LoadedRow>(postgres.LOADED_TABLES) : [],
     )
   if (!isReadOnly) await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
+  /** Who only looks makes nothing. */
+  const requireMart = async () => {
+    if (!isReadOnly || (await translated({ name: MART_TABLES }, async () => await hasMart(sessions)))) return
+    throw new ConfigError('there is nothing to look into yet', [
+      `${location}: expected a mart, got none: no table was loaded; run a pipeline that serves one`,
+    ])
+  }
   return {
     location,
     loaded: async (table) => await translated(table, async () => await loaded(queries, table)),
@@ -53,13 +60,21 @@ export async function warehouseIn(
       await translated({ name: table.name, signal: options.signal }, async () =>
         changeTable(loading, table, changes, options),
       ),
-    query: async (sql, options) => await queryReadOnly(sessions, sql, options),
-    readAll: async (sql, take, options) => await readAll(sessions, sql, take, options),
+    async query(sql, options) {
+      await requireMart()
+      return await queryReadOnly(sessions, sql, options)
+    },
+    async readAll(sql, take, options) {
+      await requireMart()
+      await readAll(sessions, sql, take, options)
+    },
     tables: async () => listed(await rows()),
     schemas: async () => martFirst((await rows()).map(({ record }) => placeOf(record).schema)),
     describe: async () =>
       await translated({ name: MART_TABLES }, async () =>
-        descriptionsOf(await queries.query<DescribedRow>(postgres.DESCRIBE, [await martSchemas(queries)])),
+        (await hasMart(sessions))
+          ? descriptionsOf(await queries.query<DescribedRow>(postgres.DESCRIBE, [await martSchemas(queries)]))
+          : [],
       ),
     async [Symbol.asyncDispose]() {},
   }
@@ -71,6 +86,12 @@ const MART_TABLES = 'the tables of the mart'
 /** Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one transaction. */
 async function setUp(sessions: PostgresSessions): Promise<void> {
   if (!(await isSetUp(sessions))) await sessions.queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+}
+
+/** Whether anything was ever loaded, by this version or one before. */
+export async function hasMart({ queries }: Pick<PostgresSessions, 'queries'>): Promise<boolean> {
+  const [found] = await queries.query<{ has: boolean }>(postgres.HAS_MART)
+  return found?.has === true
 }
 
 async function isSetUp({ queries }: PostgresSessions): Promise<boolean> {

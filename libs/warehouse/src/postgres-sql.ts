@@ -21,6 +21,9 @@ export function martTable(table: TablePlace): string {
   return `${quoted(schemaOf(table))}.${quoted(table.name)}`
 }
 
+/** Whether anything was ever loaded, by this version or one before. */
+export const HAS_MART = `SELECT to_regclass('${LOADER}.loaded_tables') IS NOT NULL AS has`
+
 /** Whether all of it is there already: who may only write in the schemas could not run `SET_UP`. */
 export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND EXISTS (
   SELECT FROM pg_attribute WHERE attrelid = to_regclass('${LOADER}.loaded_tables') AND attname = 'table_id'
