@@ -104,12 +104,12 @@ describe('rebuild', { timeout: 300_000 }, () => {
   const SALES = 'SELECT * FROM sales_by_day ORDER BY 1'
 
   test.each([
-    ['is gone', async (given: Given) => await rm(join(given.state, 'lake', 'refined', 'orders'), { recursive: true })],
+    ['is gone', async (given: Given) => await rm(join(given.state, 'lake', 'refined', 'starter', 'orders'), { recursive: true })],
     [
       'has a damaged log',
       async (given: Given) =>
         await writeFile(
-          join(given.state, 'lake', 'refined', 'orders', '_delta_log', '00000000000000000001.json'),
+          join(given.state, 'lake', 'refined', 'starter', 'orders', '_delta_log', '00000000000000000001.json'),
           '{"add":{',
         ),
     ],
