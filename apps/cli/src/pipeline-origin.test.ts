@@ -73,8 +73,11 @@ test('a state of the version before takes the first folder that runs it', async 
   await run(given.folder)
   {
     await using database = await openPgliteDatabase(`${given.state}/warehouse`)
-    await database.pglite.exec('DROP TABLE ops.owner, ops.pipeline_origins')
-    await database.pglite.exec(`DELETE FROM ops.kysely_migration WHERE name = '0004_pipeline_origin'`)
+    await database.pglite.exec(`
+      DROP TABLE ops.owner, ops.pipeline_origins, ops.known_tables;
+      ALTER TABLE ops.tasks DROP COLUMN digest, DROP COLUMN restart;
+      ALTER TABLE ops.runs DROP COLUMN redo;
+      DELETE FROM ops.kysely_migration WHERE name >= '0004'`)
   }
 
   expect(await run(given.folder)).toMatchObject({ exitCode: 0, notes: expect.stringContaining('is done already') })
