@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { createDirectoryLake } from '@cinelake/lake/directory'
 import type { Lake } from '@cinelake/lake'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
@@ -13,7 +14,14 @@ let now = new Date('2026-03-10T00:00:00Z')
 
 beforeAll(async () => {
   const scratch = stack.use(await temporaryDirectory()).path
-  engine = stack.use(await createDuckDbEngine({ memoryBytes: 256 * 1024 ** 2, threads: 1, scratchDirectory: scratch }))
+  engine = stack.use(
+    await createDuckDbEngine({
+      memoryBytes: 256 * 1024 ** 2,
+      threads: 1,
+      scratchDirectory: scratch,
+      directories: [tmpdir()],
+    }),
+  )
 })
 afterAll(async () => await stack.disposeAsync())
 
