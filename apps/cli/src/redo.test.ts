@@ -104,7 +104,10 @@ describe('rebuild', { timeout: 300_000 }, () => {
   const SALES = 'SELECT * FROM sales_by_day ORDER BY 1'
 
   test.each([
-    ['is gone', async (given: Given) => await rm(join(given.state, 'lake', 'refined', 'starter', 'orders'), { recursive: true })],
+    [
+      'is gone',
+      async (given: Given) => await rm(join(given.state, 'lake', 'refined', 'starter', 'orders'), { recursive: true }),
+    ],
     [
       'has a damaged log',
       async (given: Given) =>
