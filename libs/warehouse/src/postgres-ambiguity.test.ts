@@ -41,5 +41,5 @@ test.each([
   ['WITH orders AS (SELECT 1 AS id) SELECT * FROM orders'],
   [`SELECT 'orders'`],
 ])('%s says which one, or none', async (sql) => {
-  await check(sql)
+  await expect(check(sql)).resolves.toBeUndefined()
 })
