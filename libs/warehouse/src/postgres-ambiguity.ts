@@ -16,8 +16,9 @@ export async function refuseAmbiguous(session: ReadSession, sql: string, schemas
        AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY c.relname HAVING count(*) > 1 ORDER BY c.relname`,
   )
   const shared = rows
-    .map((row) => row.map((value) => (typeof value === 'string' ? value : '')))
-    .map(([name = '', list = '']) => ({ name, schemas: list.split(',') }))
+    .flatMap(([name, list]) =>
+      typeof name === 'string' && typeof list === 'string' ? [{ name, schemas: list.split(',') }] : [],
+    )
     .filter(({ name }) => sql.toLowerCase().includes(name.toLowerCase()))
   if (shared.length === 0) return
   // Which of them the query reads is known when it is planned: a name may also be that of a column or of a WITH.
