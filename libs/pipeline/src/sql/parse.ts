@@ -63,6 +63,7 @@ export async function parseAhead(
  * one are places in the other.
  */
 export function withoutPlaceholders(sql: string): string {
+  if (!sql.includes(':')) return sql
   let text = ''
   for (const { kind, text: piece } of scanSql(sql)) {
     text += kind === 'placeholder' ? `'${'_'.repeat(piece.length - 2)}'` : piece
