@@ -1,6 +1,6 @@
 import type { TypedColumn } from '../sql-typer.ts'
 import { parametersOf } from './parse.ts'
-import { childrenOf, isNode, listOf, textOf, type Node } from './tree.ts'
+import { childrenOf, isNode, listOf, locationOf, textOf, type Node } from './tree.ts'
 
 /** A column of a table that a result's column is made of. */
 export type Origin = { readonly table: string; readonly column: string }
@@ -90,6 +90,8 @@ type Scope = Context & {
   /** Names that the SELECT gives to its own columns. */
   readonly aliases: Map<string, Made>
   readonly parameters: ReadonlySet<string>
+  /** Whether it makes a row of each group: a count differs from row to row, though it is made of nothing. */
+  readonly isGrouped: boolean
 }
 
 const NOTHING: Made = { origins: new Set(), readings: new Set(), isColumn: false }
@@ -219,8 +221,18 @@ function withExpressions(node: Node, context: Context): Context {
   return { ...context, expressions }
 }
 
+const emptyScope = (context: Context): Scope => ({
+  ...context,
+  visible: [],
+  merged: new Set(),
+  aliases: new Map(),
+  parameters: new Set(),
+  isGrouped: false,
+})
+
 function followSelect(node: Node, context: Context): Followed {
-  const scope: Scope = { ...context, visible: [], merged: new Set(), aliases: new Map(), parameters: new Set() }
+  const isGrouped = listOf(node['group_expressions']).length > 0 || node['aggregate_handling'] === 'FORCE_AGGREGATES'
+  const scope = { ...emptyScope(context), isGrouped }
   const conditions = [...from(node['from_table'], scope)]
   const selected = listOf(node['select_list']).map((item) => select(item, scope))
   for (const clause of ['where_clause', 'having', 'qualify']) {
@@ -247,11 +259,13 @@ function followModifiers(node: Node, scope: Scope): void {
 function followSetOperation(node: Node, context: Context): Followed {
   const sides = [node['left'], node['right'], ...listOf(node['children'])].filter(isNode)
   const parts = sides.map((side) => follow(side, context))
-  const scope: Scope = { ...context, visible: [], merged: new Set(), aliases: new Map(), parameters: new Set() }
+  const scope = emptyScope(context)
   for (const modifier of listOf(node['modifiers']).filter(isNode)) {
     if (textOf(modifier['type']).startsWith('LIMIT')) followModifiers({ modifiers: [modifier] }, scope)
   }
-  const conditions = computed(parts.map((part) => part.conditions))
+  // Values decide about rows of EXCEPT and INTERSECT.
+  const decisive = textOf(node['setop_type']).startsWith('UNION') ? [] : parts.flatMap(everyMade)
+  const conditions = computed([...parts.map((part) => part.conditions), ...decisive])
   return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME'), conditions }
 }
 
@@ -350,7 +364,7 @@ function from(node: unknown, scope: Scope): Made[] {
       return []
     }
     case 'PIVOT': {
-      const inner: Scope = { ...scope, visible: [], merged: new Set(), above: scope }
+      const inner = emptyScope({ ...scope, above: scope })
       const conditions = from(node['source'], inner)
       const others = [...childrenOf(node)].filter(([key]) => key !== 'source').map(([, child]) => made(child, inner))
       show(alias, { columns: [], rest: withReading(computed([...everything(inner), ...others]), Symbol('pivot')) })
@@ -561,7 +575,8 @@ function made(node: unknown, scope: Scope): Made {
     case 'SUBQUERY': {
       const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
       const result = follow(query, { ...scope, above: scope })
-      return computed([made(node['child'], scope), ...everyMade(result), result.conditions])
+      const values = node['subquery_type'] === 'EXISTS' ? [] : [made(node['child'], scope), ...everyMade(result)]
+      return computed([...values, result.conditions])
     }
     case 'LAMBDA':
       return lambda(node, scope)
@@ -575,10 +590,15 @@ function made(node: unknown, scope: Scope): Made {
 
 const partsOf = (node: Node, scope: Scope) => [...childrenOf(node)].map(([, child]) => made(child, scope))
 
-/** What stands before the arrow is a parameter, or the column of `column -> '$.path'`, if there is one of that name. */
+/**
+ * What stands before an arrow is a parameter, or the column of `column -> '$.path'`, if there is one of that name. Those of
+ * `lambda x: …` have no place.
+ */
 function lambda(node: Node, scope: Scope): Made {
   const parameters = parametersOf(node).map((name) => name.toLowerCase())
-  const left = parameters.map((name) => resolve([name], scope)).filter(({ origins }) => !origins.has(ANYTHING))
+  const isArrow = isNode(node['lhs']) && locationOf(node['lhs']) !== undefined
+  const possible = isArrow ? parameters.map((name) => resolve([name], scope)) : []
+  const left = possible.filter(({ origins }) => !origins.has(ANYTHING))
   const inside = { ...scope, parameters: new Set([...scope.parameters, ...parameters]) }
   return computed([...left, made(node['expr'], inside)])
 }
@@ -588,7 +608,9 @@ function call(node: Node, scope: Scope): Made {
   const { children, ...others } = node
   const given = listOf(children).map((child) => made(child, scope))
   const isCount = COUNTS.has(name) && given.every(({ isColumn }) => isColumn)
-  const value = computed([...(isCount ? [] : given), ...partsOf(others, scope)])
+  const parts = computed([...(isCount ? [] : given), ...partsOf(others, scope)])
+  const isOfRows = node['class'] === 'WINDOW' || (scope.isGrouped && parts.readings.size === 0)
+  const value = isOfRows ? { ...parts, readings: together([parts, ...everything(scope)]).readings } : parts
   if (!GENERATORS.has(name)) return value
   addAll(scope.rows, value)
   return withReading(value, Symbol(name))
