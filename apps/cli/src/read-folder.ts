@@ -40,7 +40,9 @@ export async function readFolder(
   surroundings?: Surroundings,
 ): Promise<FolderReading> {
   // The types of models are found by an engine over empty tables: nothing is kept, so nothing of the state is touched.
-  await using typing = await openEngine({ engine: { ...engine, threads: 1, scratchDirectory: path.join(tmpdir(), 'cinelake') } })
+  await using typing = await openEngine({
+    engine: { ...engine, threads: 1, scratchDirectory: path.join(tmpdir(), 'cinelake') },
+  })
   await using session = await typing.session()
   const typer = createSqlTyper(session)
   if (surroundings === undefined) return await readPipeline(path.resolve(folder), { typer })

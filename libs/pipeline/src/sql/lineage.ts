@@ -95,7 +95,11 @@ type Scope = Context & {
 }
 
 const NOTHING: Made = { origins: new Set(), readings: new Set(), isColumn: false }
-const UNKNOWN: Made = { origins: new Set([ANYTHING]), readings: new Set([Symbol('one'), Symbol('other')]), isColumn: false }
+const UNKNOWN: Made = {
+  origins: new Set([ANYTHING]),
+  readings: new Set([Symbol('one'), Symbol('other')]),
+  isColumn: false,
+}
 
 function inputOf({ name: table, columns }: Table): Expression {
   const reading = Symbol(table)
@@ -530,7 +534,9 @@ function resolve(names: readonly string[], scope: Scope): Made {
 
 /** A column, a name that the SELECT gives, or a table: a row of it as a struct. */
 function resolveBare(name: string, scope: Scope): Made[] {
-  const columns = scope.visible.flatMap(({ relation }) => relation.columns.filter((each) => isSame(each.name ?? '', name)))
+  const columns = scope.visible.flatMap(({ relation }) =>
+    relation.columns.filter((each) => isSame(each.name ?? '', name)),
+  )
   const [first] = columns
   // Columns that a join has put together are equal: their rows are those of the first.
   if (first !== undefined && scope.merged.has(name)) {
@@ -550,7 +556,9 @@ function resolveQualified(names: readonly string[], scope: Scope): Made[] {
     const tables = scope.visible.filter(({ alias }) => isSame(alias, table))
     return tables.length === 0 ? [] : columnsNamed(names[index + 1] ?? '', tables)
   })
-  const columns = scope.visible.flatMap(({ relation }) => relation.columns.filter((each) => isSame(each.name ?? '', first)))
+  const columns = scope.visible.flatMap(({ relation }) =>
+    relation.columns.filter((each) => isSame(each.name ?? '', first)),
+  )
   const alias = scope.aliases.get(first.toLowerCase())
   return [...ofTables, ...columns.map((column) => column.made), ...(ofTables.length > 0 ? [] : listed(alias))]
 }

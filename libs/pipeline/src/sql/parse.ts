@@ -1,5 +1,5 @@
 import type { SqlTyper } from '../sql-typer.ts'
-import { offsetOfByte } from './position.ts'
+import { offsetOfByte, offsetOfCharacter } from './position.ts'
 import { scanSql } from './scan.ts'
 import { childrenOf, isNode, listOf, locationOf, textOf, type Node } from './tree.ts'
 
@@ -91,7 +91,9 @@ function readTree(sql: string, tree: unknown): ParsedQuery | SqlSyntaxError {
 /** The parser takes other statements than SELECT and keeps them to itself; PIVOT is one where it has to look at the data. */
 function syntaxError(sql: string, error: Node): SqlSyntaxError {
   if (error['error_type'] !== 'not implemented') {
-    return { message: textOf(error['error_message']), offset: offsetOfByte(sql, Number(error['position'] ?? 0)) }
+    // Where its grammar stops DuckDB counts characters.
+    const offsetOf = error['error_subtype'] === 'SYNTAX_ERROR' ? offsetOfCharacter : offsetOfByte
+    return { message: textOf(error['error_message']), offset: offsetOf(sql, Number(error['position'] ?? 0)) }
   }
   const first = [...scanSql(sql)].find(({ kind, text }) => kind === 'code' && /\w/.test(text))
   const word = first?.text.toUpperCase() ?? 'nothing'
@@ -196,7 +198,8 @@ function noteClauses(node: Node, found: Found): void {
   const modifiers = listOf(node['modifiers'])
     .filter(isNode)
     .map((modifier) => textOf(modifier['type']))
-  if (modifiers.some((type) => type.startsWith('LIMIT')) && !modifiers.includes('ORDER_MODIFIER')) found.openLimit = true
+  if (modifiers.some((type) => type.startsWith('LIMIT')) && !modifiers.includes('ORDER_MODIFIER'))
+    found.openLimit = true
   const name = textOf(node['function_name'])
   if (/^(max_by|min_by|arg_max|arg_min)$/i.test(name) && listOf(node['children']).length > 2) {
     found.topAggregates.push(name)

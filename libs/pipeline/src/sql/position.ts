@@ -30,3 +30,8 @@ export function offsetOfByte(text: string, byte: number): number {
   }
   return offset
 }
+
+/** The offset in UTF-16 code units of a place that is given in Unicode characters of the text. */
+export function offsetOfCharacter(text: string, character: number): number {
+  return [...text].slice(0, character).join('').length
+}
