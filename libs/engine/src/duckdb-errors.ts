@@ -59,7 +59,8 @@ export async function translateError(
   const original = thrown instanceof Error ? thrown : new Error(reasonOf(thrown))
   const { kind, message, position: place, isSyntax = false } = parseError(original.message)
   // Where its grammar stops DuckDB counts characters.
-  const position = isSyntax && place !== undefined ? Buffer.byteLength([...sql.text].slice(0, place).join('')) : place
+  const position =
+    isSyntax && place !== undefined ? Buffer.byteLength(Array.from(sql.text).slice(0, place).join('')) : place
   if (/no space left|max_temp_directory_size|failed to offload/i.test(message)) {
     return new EngineDiskFullError(scratchDirectory, aboutFiles(message))
   }

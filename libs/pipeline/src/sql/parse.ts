@@ -173,7 +173,7 @@ function noteTable(node: Node, scope: Scope, found: Found): void {
 function endOfName(sql: string, offset: number, partCount: number): number {
   let parts = 0
   for (const piece of scanSql(sql.slice(offset))) {
-    const isPart = piece.kind === 'quoted' || (piece.kind === 'code' && /\w|[^\x00-\x7f]/.test(piece.text))
+    const isPart = piece.kind === 'quoted' || (piece.kind === 'code' && /[\p{L}\p{N}_]/u.test(piece.text))
     if (isPart) parts += 1
     if (parts === partCount) return offset + piece.offset + piece.text.length
   }

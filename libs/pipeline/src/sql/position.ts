@@ -33,5 +33,5 @@ export function offsetOfByte(text: string, byte: number): number {
 
 /** The offset in UTF-16 code units of a place that is given in Unicode characters of the text. */
 export function offsetOfCharacter(text: string, character: number): number {
-  return [...text].slice(0, character).join('').length
+  return Array.from(text).slice(0, character).join('').length
 }
