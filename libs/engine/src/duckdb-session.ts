@@ -20,7 +20,7 @@ import { identifier, literal } from './sql-text.ts'
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
 const INTERRUPT_EVERY_MS = 10
 
-/** Parsed texts that a session keeps: those of a pipeline with a hundred models. A tree takes some 50 KB. */
+/** Parsed texts that a session keeps: those of a pipeline with a hundred models. A tree takes some 20 KB. */
 const KEPT_TREES = 500
 
 type Deps = {
@@ -89,7 +89,8 @@ export class DuckDbSession implements SqlSession {
     const found = new Map(sqls.map((sql) => [sql, this.#trees.get(sql)]))
     const unknown = [...found].filter(([, tree]) => tree === undefined).map(([sql]) => sql)
     if (unknown.length > 0) {
-      const texts = unknown.map((sql, index) => `(${index}, ${literal(sql)})`).join(', ')
+      // A NUL would end the statement that the text stands in; another sign that is none of SQL is as long.
+      const texts = unknown.map((sql, index) => `(${index}, ${literal(sql.replaceAll('\0', '\u0001'))})`).join(', ')
       const rows = await this.rows<{ tree: string }>(
         `SELECT json_serialize_sql(sql)::VARCHAR AS tree FROM (VALUES ${texts}) AS texts(place, sql) ORDER BY place`,
       )

@@ -269,6 +269,13 @@ describe('parsing', () => {
     expect(await session.parse([])).toEqual([])
   })
 
+  test('a NUL is an error in its text, and in no other', async () => {
+    expect(await session.parse(['SELECT 1 \0 FROM a', 'SELECT 2'])).toMatchObject([
+      { error: true, position: '9' },
+      { error: false },
+    ])
+  })
+
   test('parses a text once', async () => {
     const [first] = await session.parse(['SELECT 1 AS once'])
     const again = await session.parse(['SELECT 2 AS other', 'SELECT 1 AS once'])
