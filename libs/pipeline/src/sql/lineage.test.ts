@@ -451,6 +451,7 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
       ['SELECT price FROM "other.t" AS t', { price: 'other.t.price' }],
       ['SELECT t.price, "other.t".id FROM "other.t", (SELECT 1 AS price) AS t', { price: '', id: 'other.t.id' }],
       ['SELECT rowid AS r FROM t', { r: '?' }],
+      ['SELECT id, x FROM t, (SELECT column_name AS x FROM (DESCRIBE t))', { id: '?', x: '?', '(rows)': '?' }],
       ['SELECT \'u.mail\' AS a, "mail" AS "Mail" FROM u', { a: '', mail: 'u.mail' }],
     ],
   ],

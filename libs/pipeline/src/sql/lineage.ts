@@ -195,7 +195,7 @@ function numbered({ columns, rest }: Relation): Relation {
 }
 
 function follow(node: unknown, context: Context): Followed {
-  if (!isNode(node)) return UNTOLD
+  if (!isNode(node)) return untold(context)
   const inside = withExpressions(node, context)
   switch (node['type']) {
     case 'SELECT_NODE':
@@ -205,11 +205,15 @@ function follow(node: unknown, context: Context): Followed {
     case 'RECURSIVE_CTE_NODE':
       return followRecursion(node, inside)
     default:
-      return UNTOLD
+      return untold(context)
   }
 }
 
-const UNTOLD: Followed = { columns: [], rest: UNKNOWN, conditions: UNKNOWN }
+/** What there is no telling of. */
+function untold({ rows }: Context): Followed {
+  addAll(rows, UNKNOWN)
+  return { columns: [], rest: UNKNOWN, conditions: UNKNOWN }
+}
 
 /** Common table expressions are known to those after them. What decides about their rows is a matter of those who read them. */
 function withExpressions(node: Node, context: Context): Context {
@@ -346,9 +350,10 @@ function from(node: unknown, scope: Scope): Made[] {
     case 'BASE_TABLE': {
       const name = textOf(node['table_name'])
       const known = scope.expressions.get(name.toLowerCase()) ?? scope.inputs.get(name.toLowerCase())
-      addAll(scope.rows, { origins: known?.rows ?? UNKNOWN.origins })
-      show(alias === '' ? name : alias, known === undefined ? UNTOLD : readAgain(known))
-      return known === undefined ? [UNKNOWN] : [known.conditions]
+      const { conditions, ...relation } = known ?? untold(scope)
+      if (known !== undefined) addAll(scope.rows, { origins: known.rows })
+      show(alias === '' ? name : alias, readAgain(relation))
+      return [conditions]
     }
     case 'SUBQUERY': {
       const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
@@ -374,10 +379,11 @@ function from(node: unknown, scope: Scope): Made[] {
       show(alias, { columns: [], rest: withReading(computed([...everything(inner), ...others]), Symbol('pivot')) })
       return conditions
     }
-    default:
-      show(alias, { columns: [], rest: UNKNOWN })
-      addAll(scope.rows, UNKNOWN)
-      return []
+    default: {
+      const { conditions, ...relation } = untold(scope)
+      show(alias, relation)
+      return [conditions]
+    }
   }
 }
 
