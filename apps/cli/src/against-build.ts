@@ -3,12 +3,10 @@ import { parseWindow, runIdOf, silentLog, TerminalError, type Clock, type Window
 import type { DeltaTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
 import { newestManifestPath, type Lake } from '@cinelake/lake'
-import { createDirectoryLake } from '@cinelake/lake/directory'
-import { createOverlayLake } from '@cinelake/lake/overlay'
 import { downstreamOf, planRun, storePipeline, type CheckedPipeline, type PlannedTask } from '@cinelake/pipeline'
 import { createTransformerHandlers, type UnpackLimits } from '@cinelake/transformer'
 import { randomUUID } from 'node:crypto'
-import path from 'node:path'
+import { cloneLake, freezeTables, type FrozenTables } from './against-clone.ts'
 import { refinedTable } from './lake-tables.ts'
 
 /** What is built, and with what. */
@@ -60,12 +58,14 @@ export async function buildTwice(
   deps: BuildDeps,
 ): Promise<BuiltTwice> {
   const begun = new Map<string, string>()
-  const whole = await wholeTables([texts.before, texts.after], plan, deps)
+  const both = [texts.before, texts.after].filter((text) => text !== undefined)
+  const frozen = await freezeTables(deps.lake, both, deps.signal)
+  const whole = await wholeTables(both, plan, deps)
   for (;;) {
     await using opening = new AsyncDisposableStack()
     const refused = new Map<string, string>()
     const build = async (pipeline: CheckedPipeline) =>
-      opening.use(await buildClone(pipeline, plan, { ...deps, whole, begun, refused }))
+      opening.use(await buildClone(pipeline, plan, { ...deps, frozen, whole, begun, refused }))
     const before = texts.before === undefined ? undefined : await build(texts.before)
     const after = await build(texts.after)
     for (const [table, reason] of refused) begun.set(table, reason)
@@ -77,14 +77,13 @@ export async function buildTwice(
 
 /** Tables that accumulate, or feed one that does, and have been written by no other window than those that are made. */
 async function wholeTables(
-  texts: readonly (CheckedPipeline | undefined)[],
+  texts: readonly CheckedPipeline[],
   { windows, tables }: BuildPlan,
   { lake, signal }: BuildDeps,
 ): Promise<Set<string>> {
   const labels = new Set(windows.map(({ label }) => label))
   const whole = new Set<string>()
   for (const pipeline of texts) {
-    if (pipeline === undefined) continue
     const tasks = planRun(pipeline).filter(({ work }) => tables.has(tableOf(work) ?? ''))
     const accumulating = new Set(tasks.filter(({ work }) => accumulates(pipeline, work)).map(({ name }) => name))
     for (const { name, work } of tasks) {
@@ -109,6 +108,7 @@ function accumulates({ datasets, models }: CheckedPipeline, work: PlannedTask['w
 }
 
 type Deps = BuildDeps & {
+  readonly frozen: FrozenTables
   /** Tables that begin anew since all of their windows are made. */
   readonly whole: ReadonlySet<string>
   /** Tables that begin anew since they take no rows as they are. */
@@ -129,8 +129,7 @@ type Work = Deps &
 
 async function buildClone(pipeline: CheckedPipeline, plan: BuildPlan, deps: Deps): Promise<Built> {
   await using opening = new AsyncDisposableStack()
-  const upper = await createDirectoryLake(path.join(deps.directory, randomUUID()))
-  const lake = opening.use(createOverlayLake(deps.lake, upper))
+  const lake = opening.use(await cloneLake(deps.lake, deps.frozen, deps.directory))
   const { digest } = await storePipeline(lake, pipeline)
   const [failures, superseded] = [new Map<string, string>(), new Set<string>()]
   const work: Work = { ...deps, ...plan, lake, pipeline, digest, failures, superseded, made: new Set() }

@@ -50,6 +50,17 @@ test('what is below is read where it is, and stays as it is whatever is done abo
   expect(await readdir(join(directory, 'lower/a'))).toEqual(['1', '2', '3'])
 })
 
+test('what is hidden below is not there, and may be written above', async () => {
+  await using given = await anOverlay({ 'log/1': 'one', 'log/2': 'two' })
+  await using upper = await createDirectoryLake(join(given.directory, 'other'))
+  const lake = createOverlayLake(given.lower, upper, (path) => path > 'log/1')
+
+  expect([await pathsIn(lake), await lake.stat('log/2')]).toEqual([['log/1'], undefined])
+  expect(await lake.delete('log/2')).toBe(false)
+  expect(await lake.putIfAbsent('log/2', 'mine')).toBe('created')
+  expect([await pathsIn(lake), await lake.readText('log/2')]).toEqual([['log/1', 'log/2'], 'mine'])
+})
+
 test('what is below is there for who writes what is absent, until it is deleted', async () => {
   await using given = await anOverlay({ log: 'first' })
   const { lake } = given

@@ -12,16 +12,22 @@ export type LakeBelow = Pick<
  * in the upper lake alone, and what is there is read where it is. Of a Delta table that is a shallow clone: new entries
  * of the log and new files above, the files that there are below.
  *
- * What others write into the lower lake meanwhile shows, where nothing of the same path is above.
+ * What others write into the lower lake meanwhile shows, where nothing of the same path is above and it is not hidden.
  *
  * @param upper an empty lake, which the overlay disposes; the lower one is left open
+ * @param isHidden objects of the lower lake that are not to be seen, by their path
  */
-export function createOverlayLake(lower: LakeBelow, upper: Lake): Lake {
+export function createOverlayLake(
+  lower: LakeBelow,
+  upper: Lake,
+  isHidden: (path: string) => boolean = () => false,
+): Lake {
   const deleted = new Set<string>()
 
+  const isGone = (path: string) => deleted.has(path) || isHidden(path)
   const isAbove = async (path: string, options?: CallOptions) => (await upper.stat(path, options)) !== undefined
   const isBelow = async (path: string, options?: CallOptions) =>
-    !deleted.has(path) && (await lower.stat(path, options)) !== undefined
+    !isGone(path) && (await lower.stat(path, options)) !== undefined
   /** The lake that has the object; the upper one where none has it, which then says so. */
   const holderOf = async (path: string, options?: CallOptions) =>
     !(await isAbove(path, options)) && (await isBelow(path, options)) ? lower : upper
@@ -70,7 +76,7 @@ export function createOverlayLake(lower: LakeBelow, upper: Lake): Lake {
     async *list(folder, options) {
       const below = lower.list(folder, options)
       for await (const object of merged(upper.list(folder, options), below)) {
-        if (!deleted.has(object.path) || (await isAbove(object.path, options))) yield object
+        if (!isGone(object.path) || (await isAbove(object.path, options))) yield object
       }
     },
 
