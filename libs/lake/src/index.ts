@@ -1,4 +1,4 @@
-export { cursorBefore, newestManifest } from './cursor-before.ts'
+export { cursorBefore, newestManifest, newestManifestPath } from './cursor-before.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,

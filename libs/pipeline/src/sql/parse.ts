@@ -32,7 +32,8 @@ export type ParsedQuery = {
   readonly tree: Node
 }
 
-type Parser = Pick<SqlTyper, 'parse'>
+/** What parses SQL: a typer, or an engine's session. */
+export type Parser = Pick<SqlTyper, 'parse'>
 
 /** Parses one query in the engine's dialect. */
 export async function parseQuery(parser: Parser, sql: string): Promise<ParsedQuery | SqlSyntaxError> {
