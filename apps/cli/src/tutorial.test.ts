@@ -1,0 +1,94 @@
+import { temporaryDirectory } from '@cinelake/testkit'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { blocksOf, callsIn, comparable, isShown, section } from './docs.fixture.ts'
+import { cinelake } from './testing.fixture.ts'
+
+/** The tutorial's paths are relative, and so are those of its reader. */
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+const before = process.cwd()
+beforeEach(async () => {
+  directory = await temporaryDirectory()
+  process.chdir(directory.path)
+})
+afterEach(async () => {
+  process.chdir(before)
+  await directory[Symbol.asyncDispose]()
+})
+
+/** A text with the lines of a diff put in, or, the other way round, taken back. */
+function patched(text: string, diff: string, { undone = false } = {}): string {
+  const lines = (mark: string) =>
+    diff
+      .split('\n')
+      .filter((line) => line.startsWith(mark))
+      .map((line) => `${line.slice(1)}\n`)
+      .join('')
+  const [from, to] = undone ? [lines('+'), lines('-')] : [lines('-'), lines('+')]
+  expect(text.split(from)).toHaveLength(2)
+  return text.replace(from, () => to)
+}
+
+const write = async (file: string, content: string) => {
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, content)
+}
+
+/** Does what a text says, block by block: writes its files, makes its changes, types its commands, compares what they print. */
+async function replay(text: string): Promise<string[]> {
+  const blocks = blocksOf(text)
+  const typed: string[] = []
+  let undo: (() => Promise<void>) | undefined
+  for (const [at, { language, words, content }] of blocks.entries()) {
+    const file = words.find((word) => word.startsWith('file='))?.slice('file='.length)
+    if (language === 'diff' && file !== undefined) {
+      await write(file, patched(await readFile(file, 'utf8'), content))
+      if (words.includes('undone'))
+        undo = async () => await write(file, patched(await readFile(file, 'utf8'), content, { undone: true }))
+    } else if (file !== undefined) {
+      await write(file, content)
+    } else if (language === 'sh') {
+      const shown = blocks[at + 1]?.language === 'text' ? blocks[at + 1]?.content : undefined
+      const calls = callsIn(content)
+      expect(calls).toHaveLength(content.trim().split('\n').length)
+      let printed = ''
+      for (const args of calls) {
+        const { exitCode, screen } = await cinelake(args)
+        if (shown === undefined) expect({ args, exitCode, screen }).toMatchObject({ exitCode: 0 })
+        printed += screen
+        typed.push(args.slice(0, 1).join(' '))
+      }
+      const [lines, expected] = [comparable(printed), comparable(shown ?? '…')]
+      // The comparison of lines is the message where they differ.
+      if (!isShown(lines, expected)) expect(lines, content).toEqual(expected)
+      await undo?.()
+      undo = undefined
+    }
+  }
+  return typed
+}
+
+describe('docs/pipeline.md', () => {
+  test(
+    'the tutorial comes out as it is written: files, commands and what they print',
+    { timeout: 300_000 },
+    async () => {
+      const typed = await replay(section('docs/pipeline.md', '## A pipeline in ten minutes'))
+
+      expect(typed.slice(0, 2)).toEqual(['add', 'try'])
+      expect(typed).toEqual(expect.arrayContaining(['validate', 'test', 'run', 'query', 'rejects', 'plan']))
+    },
+  )
+})
+
+test('a page that shows something else than is printed is found', () => {
+  const printed = comparable('2026-03-01  ✓ load b  1 s  2 rows\n2026-03-01  ✓ load a  2 ms  1 row\n\nno   1\nyes  2\n')
+
+  expect(
+    isShown(printed, comparable('2026-03-01 ✓ load a 0.1 s  1 row\n2026-03-01 ✓ load b 3 s 2 rows\n…\nyes  2')),
+  ).toBe(true)
+  expect(isShown(printed, comparable('…\nno  1\n…'))).toBe(true)
+  expect(isShown(printed, comparable('…\nno  1'))).toBe(false)
+  expect(isShown(printed, comparable('2026-03-01 ✓ load a 0.1 s  2 rows\n…'))).toBe(false)
+})
