@@ -8,11 +8,20 @@ const ROOT = join(import.meta.dirname, '../../..')
 /** @param page below the repository: `docs/pipeline.md` */
 export const pageText = (page: string) => readFileSync(join(ROOT, page), 'utf8')
 
-/** README, everything below docs, and the READMEs of apps, libs and examples. */
+/** README, everything below docs and k8s, and the READMEs of apps, libs, examples and pipelines. */
 export const pages = () =>
-  globSync(['README.md', 'CONTRIBUTING.md', 'docs/**/*.md', '{apps,libs,examples,pipelines}/*/README.md'], {
-    cwd: ROOT,
-  }).sort()
+  globSync(
+    ['README.md', 'CONTRIBUTING.md', 'docs/**/*.md', 'k8s/**/*.md', '{apps,libs,examples,pipelines}/*/README.md'],
+    {
+      cwd: ROOT,
+    },
+  ).sort()
+
+/** The sources of the program, without their tests. */
+export const sources = () =>
+  globSync('{apps,libs}/*/src/**/*.ts', { cwd: ROOT })
+    .filter((path) => !/\.(?:test|fixture|it\.test)\.ts$/.test(path))
+    .sort()
 
 /** The part of a page below a heading, up to the next one of the same level or a higher one. */
 export function section(page: string, heading: string): string {
@@ -61,11 +70,13 @@ export function callsIn(shell: string): string[][] {
   })
 }
 
-/** The words of a command line as a shell reads them, up to its end: a comment, a pipe, `;` or `&`. */
+/** The words of a command line as a shell reads them, up to its end: a comment, a pipe, a redirection, `;` or `&`. */
 function wordsOf(line: string): string[] {
   const words: string[] = []
-  for (const [token, double, single] of line.trim().matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|[|;&#][^]*|[^\s"'|;&]+/g)) {
-    if (double === undefined && single === undefined && /^[|;&#]/.test(token)) break
+  for (const [token, double, single] of line
+    .trim()
+    .matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|[|;&#>][^]*|[^\s"'|;&>]+/g)) {
+    if (double === undefined && single === undefined && /^[|;&#>]/.test(token)) break
     words.push(double?.replaceAll(/\\(.)/g, '$1') ?? single ?? token)
   }
   return words
