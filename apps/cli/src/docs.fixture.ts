@@ -71,7 +71,7 @@ export function callsIn(shell: string): string[][] {
 }
 
 /** The words of a command line as a shell reads them, up to its end: a comment, a pipe, a redirection, `;` or `&`. */
-function wordsOf(line: string): string[] {
+export function wordsOf(line: string): string[] {
   const words: string[] = []
   for (const [token, double, single] of line
     .trim()
