@@ -1,8 +1,9 @@
 import { CommanderError, type Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { blocksOf, callsIn, pages, pageText, sources } from './docs.fixture.ts'
+import type { CommandContext } from './command.ts'
 import { plainPaint } from './output/terminal.ts'
-import { createProgram } from './program.ts'
+import { COMMANDS, createProgram } from './program.ts'
 
 /** What the pages have one type is held against the definitions of the commands. */
 
@@ -15,34 +16,44 @@ function callsOf(page: string): Call[] {
   const typed = blocks.flatMap(({ language, content }) =>
     callsIn(language === 'sh' ? content : content.replaceAll(/^(?!\$ ).*$/gm, '')),
   )
-  const prose = text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')
-  const named = [...prose.matchAll(/`([^`]*)`/g)].flatMap(([, code = '']) => callsIn(code.replaceAll(/\s+/g, ' ')))
+  const named = [...prose(page).matchAll(/`([^`]*)`/g)].flatMap(([, code = '']) =>
+    callsIn(code.replaceAll(/\s+/g, ' ')),
+  )
   return [
     ...typed.map((args) => ({ args, isWhole: !args.includes('…') })),
     ...named.map((args) => ({ args, isWhole: false })),
   ]
 }
 
+/** A page without its blocks of code. */
+const prose = (page: string) => pageText(page).replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')
+
+const context = (note: (text: string) => void = () => undefined): CommandContext => ({
+  terminal: {
+    print: () => undefined,
+    note,
+    isInteractive: false,
+    columns: () => 100,
+    paint: plainPaint,
+    ask: undefined,
+  },
+  settings: {},
+  signal: new AbortController().signal,
+  clock: () => new Date(),
+  exitWith: () => undefined,
+})
+
+const commandsOf = (command: Command): Command[] => [command, ...command.commands.flatMap(commandsOf)]
+
 /** What the program has against a command line; undefined for nothing. No command is carried out. */
 async function problemOf({ args, isWhole }: Call): Promise<string | undefined> {
   let said = ''
-  const program = await createProgram(args, {
-    terminal: {
-      print: () => undefined,
-      note: (text) => void (said += text),
-      isInteractive: false,
-      columns: () => 100,
-      paint: plainPaint,
-      ask: undefined,
-    },
-    settings: {},
-    signal: new AbortController().signal,
-    clock: () => new Date(),
-    exitWith: () => undefined,
-  })
-  const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)]
+  const program = await createProgram(
+    args,
+    context((text) => void (said += text)),
+  )
   // A group of commands shows its help when none of them is named, as before.
-  for (const command of all(program)) if (command.commands.length === 0) command.action(() => undefined)
+  for (const command of commandsOf(program)) if (command.commands.length === 0) command.action(() => undefined)
   try {
     await program.parseAsync(
       args.filter((word) => word !== '…'),
@@ -63,6 +74,21 @@ test.each(WITH_CALLS)('%s: every command line has commands, arguments and option
 
   expect(problems.filter((problem) => problem !== undefined)).toEqual([])
 })
+
+test.each(['README.md', 'docs/cli.md', 'docs/pipeline.md', 'docs/runbook.md'])(
+  '%s: every option that stands by itself is one of a command',
+  async (page) => {
+    const programs = await Promise.all(COMMANDS.map(({ name }) => createProgram([name], context())))
+    const known = new Set(
+      programs
+        .flatMap(commandsOf)
+        .flatMap(({ options }) => options.flatMap(({ long }) => (long == null ? [] : [long]))),
+    )
+    const named = [...prose(page).matchAll(/`(--[a-z][a-z-]*)[^`]*`/g)].map(([, option = '']) => option)
+
+    expect(named.filter((option) => !known.has(option) && option !== '--help')).toEqual([])
+  },
+)
 
 test('messages name commands, arguments and options that there are', async () => {
   const calls = sources()

@@ -82,6 +82,14 @@ describe('docs/pipeline.md', () => {
   )
 })
 
+describe('README.md', () => {
+  test('the pipeline that it has written is validated, tested and run', { timeout: 120_000 }, async () => {
+    const typed = await replay(section('README.md', '## Write your own'))
+
+    expect(typed).toEqual(['init', 'validate', 'test', 'run'])
+  })
+})
+
 test('a page that shows something else than is printed is found', () => {
   const printed = comparable('2026-03-01  ✓ load b  1 s  2 rows\n2026-03-01  ✓ load a  2 ms  1 row\n\nno   1\nyes  2\n')
 
