@@ -3,7 +3,6 @@ import { createServiceBus } from '@cinelake/bus/service-bus'
 import { TerminalError } from '@cinelake/core'
 import { aCommandHeader, until } from '@cinelake/testkit'
 import { startServiceBusBroker } from '@cinelake/testkit/service-bus'
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -338,6 +337,12 @@ const withNames = (args: readonly string[], place: Place, window: string) =>
         : word.replace('TABLE', 'orders').replace('SOURCE', 'shop').replace('DATASET', 'orders'),
   )
 
+const CUSTOMER = `      - name: customer
+        logicalType: string
+        description: The customer's number.
+        required: true
+`
+
 const flip = async (file: string) => {
   const bytes = await readFile(file)
   const at = Math.floor(bytes.length / 3)
@@ -422,8 +427,8 @@ describe('the way back that a table names', () => {
     [
       'CONTRACT_CHANGE_LOSSY',
       '## Run red',
-      'a type is too narrow for the rows that are there',
-      async ({ edit }) => await edit('contracts/orders.yaml', 'DECIMAL(12,2)', 'DECIMAL(12,1)'),
+      'a column with values is gone from the contract',
+      async ({ edit }) => await edit('contracts/orders.yaml', CUSTOMER, ''),
     ],
   ])('%s (%s): %s', { timeout: 300_000 }, async (code, heading, _what, damage) => {
     const place = await afterFirst()
@@ -435,7 +440,7 @@ describe('the way back that a table names', () => {
     for (const args of remedy) expect(await place.at(...withNames(args, place, SECOND))).toMatchObject({ exitCode: 0 })
 
     expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
-    if (code !== 'CONTRACT_CHANGE_LOSSY') expect(await place.sales()).toEqual(FINAL)
+    expect(await place.sales()).toEqual(FINAL)
   })
 
   test('WAREHOUSE_DIRECTORY_INVALID: the folder is moved away', { timeout: 300_000 }, async () => {

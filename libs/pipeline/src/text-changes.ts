@@ -39,7 +39,9 @@ function textOf(pipeline: CheckedPipeline, work: PlannedTask['work'], other: Che
     case 'ingest':
       return [...sourceText(pipeline, work.source), ...landingText(pipeline, work.source, work.dataset)]
     case 'refine':
-      return pipeline.datasets.filter(({ name }) => name === work.dataset).flatMap((dataset) => datasetText(dataset, other))
+      return pipeline.datasets
+        .filter(({ name }) => name === work.dataset)
+        .flatMap((dataset) => datasetText(dataset, other))
     case 'build':
       return pipeline.models.filter(({ name }) => name === work.model).map(modelText)
     default:
