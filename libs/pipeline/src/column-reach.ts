@@ -1,9 +1,7 @@
-import { asTable } from './check/stored-columns.ts'
-import { WINDOW_COLUMN } from './check/tables.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import { lineageOf, ROWS, type Lineage, type Origin } from './sql/lineage.ts'
 import { parseQuery, type Parser } from './sql/parse.ts'
-import type { TypedColumn } from './sql-typer.ts'
+import { columnsOfTables } from './table-columns.ts'
 import type { TableEffect } from './text-effects.ts'
 
 /** What is made from a column that a text changes, or from any of a table whose values may become others. */
@@ -48,17 +46,15 @@ export async function columnReach(
 type Followed = { readonly pipeline: CheckedPipeline; readonly lineages: ReadonlyMap<string, Lineage | undefined> }
 
 async function followed(parser: Parser, pipeline: CheckedPipeline): Promise<Followed> {
-  const tables = new Map<string, readonly TypedColumn[]>()
-  for (const { name, contract } of pipeline.datasets) tables.set(name, [...contract.columns, WINDOW_COLUMN])
+  const tables = columnsOfTables(pipeline)
   const lineages = new Map<string, Lineage | undefined>()
-  for (const { name, sql, inputs, columns, materialization } of pipeline.models) {
+  for (const { name, sql, inputs, columns } of pipeline.models) {
     const known = inputs.flatMap((input) => {
       const found = tables.get(input)
-      return found === undefined ? [] : [{ name: input, columns: found.map(({ name, type }) => ({ name, type })) }]
+      return found === undefined ? [] : [{ name: input, columns: found }]
     })
     const parsed = await parseQuery(parser, sql)
     lineages.set(name, 'tree' in parsed ? lineageOf(parsed.tree, known, columns) : undefined)
-    tables.set(name, asTable(columns, materialization))
   }
   return { pipeline, lineages }
 }
