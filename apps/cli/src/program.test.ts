@@ -17,10 +17,9 @@ describe('the commands', () => {
     const all = commands.flatMap((each) => [each, ...each.commands])
 
     expect(all.length).toBeGreaterThan(commands.length)
-    for (const command of all) {
-      expect(command.summary(), command.name()).not.toBe('')
-      expect(command.description(), command.name()).not.toBe('')
-    }
+    expect(all.filter((each) => each.summary() === '' || each.description() === '').map((each) => each.name())).toEqual(
+      [],
+    )
   })
 
   test('are known by their alias, and their help by `help`', async () => {

@@ -76,6 +76,8 @@ export function createProgram(context: CommandContext): Command {
   // Subcommands do not take this over by themselves.
   for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
     command.copyInheritedSettings(program)
+  // Of this list alone: what each takes is in its own help.
+  program.configureHelp({ subcommandTerm: (command) => [command.name(), ...command.aliases()].join('|') })
   return program
 }
 
