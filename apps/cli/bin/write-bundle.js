@@ -43,16 +43,18 @@ const about = [
   ...globSync(['{apps,libs}/*/package.json', 'apps/cli/bin/*.js'], { cwd: ROOT }).toSorted(),
 ]
 
-mkdirSync(BUNDLES, { recursive: true })
-if (read(LOCK) !== read(INSTALLED))
-  process.stderr.write(`what is installed is not what ${LOCK} says; npx -y pnpm@12 install brings it\n`)
 const folder = join(BUNDLES, `${process.pid}-${randomBytes(4).toString('hex')}`)
 try {
+  if (read(LOCK) !== read(INSTALLED))
+    process.stderr.write(`what is installed is not what ${LOCK} says; npx -y pnpm@12 install brings it\n`)
+  mkdirSync(BUNDLES, { recursive: true })
   await bundle(folder)
   removeOld()
 } catch (error) {
   rmSync(folder, { recursive: true, force: true })
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  // The bundler's message has the stack of each error in it.
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`${message.replaceAll(/\n {4}at .*/g, '')}\n`)
   process.exitCode = 1
 }
 
@@ -87,7 +89,10 @@ async function bundle(target) {
           return null
         },
         transform(code, id) {
-          if (!isSource(id) || !code.includes('import.meta')) return null
+          if (!isSource(id)) return null
+          // What nobody takes anything from is left out.
+          if (/^import ['"]/m.test(code))
+            throw new Error(`${relative(ROOT, id)}: expected imports that take something, not for their effects alone`)
           return withPaths(code, id, target, (worker) =>
             this.emitFile({ type: 'chunk', id: worker, fileName: `${/([^/]+)\.ts$/.exec(worker)?.[1]}.js` }),
           )
@@ -100,7 +105,7 @@ async function bundle(target) {
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: '[name]-[hash].js',
-    paths: (id) => (isAbsolute(id) ? relative(target, id) : id),
+    paths: (id) => (isAbsolute(id) ? pathFrom(target, id) : id),
   })
   await build.close()
   // Below node_modules nothing else says that these are ES modules.
@@ -108,9 +113,18 @@ async function bundle(target) {
   publish(target, inputs)
 }
 
+/**
+ * @param {string} folder
+ * @param {string} path
+ * @returns {string} the path as a URL relative to the folder has it
+ */
+function pathFrom(folder, path) {
+  return relative(folder, path).split(sep).join('/')
+}
+
 /** @param {string} id */
 function isSource(id) {
-  return id.startsWith(join(ROOT, sep)) && !id.includes('/node_modules/')
+  return id.startsWith(join(ROOT, sep)) && !relative(ROOT, id).split(sep).includes('node_modules')
 }
 
 /**
@@ -128,7 +142,7 @@ function withPaths(code, id, target, emit) {
       emit(source)
       return all
     }
-    return `new URL('${relative(target, join(dirname(id), path))}', import.meta.url)`
+    return `new URL('${pathFrom(target, join(dirname(id), path))}', import.meta.url)`
   })
   const rest = moved.replaceAll(FILE_BESIDE, '').replaceAll(IS_SOURCE, '')
   if (/\bimport\.meta\b/.test(rest))
