@@ -57,7 +57,7 @@ describe.each(PAGES)('%s', (page) => {
   })
 
   test('names commands of cinelake that there are', () => {
-    const named = [...textOf(page).matchAll(/(?:pnpm@12 (?:--silent )?|`)cinelake ((?:bus |dead-letters )?[a-z-]+)/g)]
+    const named = [...textOf(page).matchAll(/(?:npx |`)cinelake ((?:bus |dead-letters )?[a-z-]+)/g)]
     const commands = [...new Set(named.map(([, words = '']) => words.split(' ').at(-1) ?? ''))]
     const isThere = (name: string) => sources.includes(`command('${name}`)
 

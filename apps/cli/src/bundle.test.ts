@@ -210,9 +210,8 @@ describe('a bundle', () => {
   }, 60_000)
 
   test.each([
-    ['a source that is broken', "export const WORD = 'six\n", /word\.ts[^]*no bundle could be made/],
     [
-      'a path that the bundle would not have',
+      'a path that it would not have',
       'export const WORD = import.meta.dirname\n',
       /word\.ts: expected import\.meta only in/,
     ],
@@ -222,19 +221,28 @@ describe('a bundle', () => {
       /word\.ts: expected imports that take something/,
     ],
   ])(
-    'is not made of %s: the sources run, which have their own say',
+    'is not made of %s: the sources run',
     async (_, text, words) => {
-      await writeFile(clone.source('effect.ts'), '')
       await writeFile(clone.source('words/effect.ts'), '')
       await writeFile(clone.source('words/word.ts'), text)
-      const { out, notes, exitCode } = await called(clone.app, 'a')
+
+      const { out, notes } = await called(clone.app, 'a', 'b c')
 
       expect(notes).toMatch(words)
-      if (exitCode === 0) expect(out).toMatch(/^source a thing echo: \S+ words a\n$/)
-      else expect(notes).toContain('SyntaxError')
+      expect(notes).toContain('no bundle could be made')
+      expect(out).toMatch(/^source a thing echo: \S+ words a b c\n$/)
     },
     60_000,
   )
+
+  test('is not made of a broken source: Node says what is wrong with it', async () => {
+    await writeFile(clone.source('words/word.ts'), "export const WORD = 'six\n")
+
+    const { exitCode, notes } = await called(clone.app)
+
+    expect(exitCode).toBe(1)
+    expect(notes).toMatch(/word\.ts[^]*no bundle could be made[^]*SyntaxError/)
+  }, 60_000)
 
   test('is not needed where there are no sources: what was built runs', async () => {
     await mkdir(path.join(clone.app, 'dist'))
