@@ -35,7 +35,7 @@ describe('the bundle of this clone', () => {
     exitWith() {},
   }
   // Made when it is not there yet.
-  beforeAll(async () => void (await called(APP, '--version')), 60_000)
+  beforeAll(async () => void (await called(APP, '--version')), 120_000)
 
   test('says the same as the sources, with the same exit code', async () => {
     const names = createProgram(context).commands.map((command) => command.name())
@@ -107,7 +107,7 @@ describe('the bundle of this clone', () => {
 
     expect(run).toMatchObject({ exitCode: 0, out: expect.stringContaining('begun@2026-03-01') })
     expect(JSON.parse(sales.out)).toMatchObject({ rows: [{ orders: 3 }] })
-  }, 60_000)
+  }, 120_000)
 })
 
 /** A clone with a program of three files, a package and a thread. */
@@ -165,7 +165,7 @@ describe('a bundle', () => {
     const before = await currentBundle(clone.app)
     await said()
     expect(await currentBundle(clone.app)).toBe(before)
-  }, 60_000)
+  }, 120_000)
 
   test('is never one of other sources: of other text, of another file in a place, of an older time', async () => {
     await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'two'\n")
@@ -178,7 +178,7 @@ describe('a bundle', () => {
     await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'six'\n")
     await utimes(clone.source('words/word.ts'), 1, 1)
     expect(await said()).toBe('bundle a thing echo: six words\n')
-  }, 60_000)
+  }, 120_000)
 
   test('is kept for a day after another took its place, for the processes that run it', async () => {
     const old = await currentBundle(clone.app)
@@ -190,13 +190,13 @@ describe('a bundle', () => {
     await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'five'\n")
     await said()
     expect(await bundles()).not.toContain(path.basename(old))
-  }, 60_000)
+  }, 120_000)
 
   test('is made again where its folder is gone', async () => {
     await rm(await currentBundle(clone.app), { recursive: true })
 
     expect(await said()).toBe('bundle a thing echo: five words\n')
-  }, 60_000)
+  }, 120_000)
 
   test('says what is not installed as the lockfile wants it', async () => {
     await writeFile(path.join(clone.root, 'pnpm-lock.yaml'), 'lockfileVersion: 10\n')
@@ -207,7 +207,7 @@ describe('a bundle', () => {
     expect(notes).toBe(
       'cinelake: what is installed is not what pnpm-lock.yaml says; npx -y pnpm@12 install brings it\n',
     )
-  }, 60_000)
+  }, 120_000)
 
   test.each([
     [
@@ -232,7 +232,7 @@ describe('a bundle', () => {
       expect(notes).toContain('no bundle could be made')
       expect(out).toMatch(/^source a thing echo: \S+ words a b c\n$/)
     },
-    60_000,
+    120_000,
   )
 
   test('is not made of a broken source: Node says what is wrong with it', async () => {
@@ -242,7 +242,7 @@ describe('a bundle', () => {
 
     expect(exitCode).toBe(1)
     expect(notes).toMatch(/word\.ts[^]*no bundle could be made[^]*SyntaxError/)
-  }, 60_000)
+  }, 120_000)
 
   test('is not needed where there are no sources: what was built runs', async () => {
     await mkdir(path.join(clone.app, 'dist'))
