@@ -37,9 +37,7 @@ const SCALED = ['ingest-files', 'ingest-api', 'transformer', 'loader', 'schedule
 
 test('the emulator of Service Bus has the queues, topic and subscriptions that the bus defines', () => {
   const committed: unknown = JSON.parse(readFileSync(join(ROOT, 'docker/servicebus-emulator.json'), 'utf8'))
-  expect(committed, 'run: npx -y pnpm@12 cinelake bus entities --format emulator').toEqual(
-    emulatorConfig(busEntities()),
-  )
+  expect(committed, 'run: npx cinelake bus entities --format emulator').toEqual(emulatorConfig(busEntities()))
 })
 
 describe.each(Object.entries(services))('the container %s', (_name, service) => {

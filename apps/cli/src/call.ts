@@ -1,5 +1,5 @@
-/** How the program is called from a clone, with nothing installed besides Node. */
-export const CALL = 'npx -y pnpm@12 cinelake'
+/** How the program is called in a clone that is installed. */
+export const CALL = 'npx cinelake'
 
 /** A text as one argument of a shell's command line. */
 export function shellArgument(text: string): string {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { blocksOf, callsIn, pages, pageText, sources } from './docs.fixture.ts'
 import type { CommandContext } from './command.ts'
 import { plainPaint } from './output/terminal.ts'
-import { COMMANDS, createProgram } from './program.ts'
+import { createProgram } from './program.ts'
 
 /** What the pages have one type is held against the definitions of the commands. */
 
@@ -48,10 +48,7 @@ const commandsOf = (command: Command): Command[] => [command, ...command.command
 /** What the program has against a command line; undefined for nothing. No command is carried out. */
 async function problemOf({ args, isWhole }: Call): Promise<string | undefined> {
   let said = ''
-  const program = await createProgram(
-    args,
-    context((text) => void (said += text)),
-  )
+  const program = createProgram(context((text) => void (said += text)))
   // A group of commands shows its help when none of them is named, as before.
   for (const command of commandsOf(program)) if (command.commands.length === 0) command.action(() => undefined)
   try {
@@ -77,12 +74,11 @@ test.each(WITH_CALLS)('%s: every command line has commands, arguments and option
 
 test.each(['README.md', 'docs/cli.md', 'docs/pipeline.md', 'docs/runbook.md'])(
   '%s: every option that stands by itself is one of a command',
-  async (page) => {
-    const programs = await Promise.all(COMMANDS.map(({ name }) => createProgram([name], context())))
+  (page) => {
     const known = new Set(
-      programs
-        .flatMap(commandsOf)
-        .flatMap(({ options }) => options.flatMap(({ long }) => (long == null ? [] : [long]))),
+      commandsOf(createProgram(context())).flatMap(({ options }) =>
+        options.flatMap(({ long }) => (long == null ? [] : [long])),
+      ),
     )
     const named = [...prose(page).matchAll(/`(--[a-z][a-z-]*)[^`]*`/g)].map(([, option = '']) => option)
 

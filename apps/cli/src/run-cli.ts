@@ -30,8 +30,7 @@ export async function runCli(args: readonly string[], settings: Settings, termin
     },
   }
   try {
-    const program = await createProgram(args, context)
-    await program.parseAsync([...args], { from: 'user' })
+    await createProgram(context).parseAsync([...args], { from: 'user' })
   } catch (error) {
     if (isHelp(error)) return 0
     if (error instanceof WaitingStoppedError) {

@@ -6,10 +6,9 @@ import type { TypedColumn } from './sql-typer.ts'
 /** The columns of every refined table of a pipeline by the table's name, as models read them, in the order of the build. */
 export function columnsOfTables({ datasets, models }: CheckedPipeline): Map<string, readonly TypedColumn[]> {
   const plain = ({ name, type }: TypedColumn): TypedColumn => ({ name, type })
-  return new Map([
-    ...datasets.map(({ name, contract }) => [name, [...contract.columns.map(plain), WINDOW_COLUMN]] as const),
-    ...models.map(
-      ({ name, columns, materialization }) => [name, asTable(columns.map(plain), materialization)] as const,
-    ),
-  ])
+  const tables = new Map<string, readonly TypedColumn[]>()
+  for (const { name, contract } of datasets) tables.set(name, [...contract.columns.map(plain), WINDOW_COLUMN])
+  for (const { name, columns, materialization } of models)
+    tables.set(name, asTable(columns.map(plain), materialization))
+  return tables
 }

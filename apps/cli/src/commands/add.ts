@@ -3,61 +3,20 @@ import { oldestFile } from '@cinelake/ingest-files'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Command } from 'commander'
 import { isMap, type Document } from 'yaml'
 import { openOrBegin, pipelineNameOf } from '../add/begin-pipeline.ts'
 import { collectAnswers } from '../add/collect-answers.ts'
-import { KINDS, QUESTIONS, type Answers, type Kind, type Question } from '../add/questions.ts'
+import { QUESTIONS, type Answers, type Kind, type Question } from '../add/questions.ts'
 import { sourceText } from '../add/source-text.ts'
 import { CALL, shellArgument } from '../call.ts'
-import type { AddCommand, CommandContext } from '../command.ts'
-import { pipelineFolder, withExamples, withJson } from '../options.ts'
+import type { CommandContext } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
 import { stubOf } from '../try/read-target.ts'
 import { newErrors } from './try.ts'
 
-const ABOUT: Readonly<Record<Kind, string>> = {
-  rest: 'a REST API',
-  files: 'a folder of files',
-  database: 'a table of a database',
-  push: 'a dataset that others push to',
-}
-
-/** `cinelake add rest|files|database|push [DIR]` */
-export const addAdd: AddCommand = (program, context) => {
-  const group = program
-    .command('add')
-    .summary('add a source to a pipeline')
-    .description(
-      'Asks what has to be known of a source and writes it into pipeline.yaml, whose comments and order stay. Every answer ' +
-        'is also a flag: with all of them nothing is asked. A source that is there already gets one more dataset. In a ' +
-        'folder without a pipeline one is begun.',
-    )
-  for (const kind of KINDS) addKind(group, kind, context)
-}
-
-function addKind(group: Command, kind: Kind, context: CommandContext): void {
-  const command = group
-    .command(kind)
-    .summary(`add ${ABOUT[kind]}`)
-    .description(`Adds ${ABOUT[kind]} to a pipeline.`)
-    .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
-  for (const { flag, value, ask, choices, default: usual } of QUESTIONS[kind]) {
-    const notes = [
-      ...(choices === undefined ? [] : [choices.join(', ')]),
-      ...(typeof usual === 'string' ? [`usually ${usual}`] : []),
-    ]
-    command.option(`--${flag} ${value}`, notes.length === 0 ? ask : `${ask} (${notes.join('; ')})`)
-  }
-  command.action(
-    async (folder: string, options: Record<string, unknown>) => await addSource(kind, folder, options, context),
-  )
-  withExamples(withJson(command), [[`cinelake add ${kind} pipelines/mine`, 'ask for all of it']])
-}
-
-async function addSource(
+export async function addSource(
   kind: Kind,
   folder: string,
   options: Record<string, unknown>,

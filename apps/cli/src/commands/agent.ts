@@ -6,10 +6,8 @@ import type { AgentRecord } from '@cinelake/scheduler'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, readEnv, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
-import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { openSecrets } from '../open-parts.ts'
-import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatBytes, formatInstant, toJson } from '../output/format-value.ts'
 import { usablePipeline } from '../read-folder.ts'
@@ -17,37 +15,8 @@ import { openHistory } from '../open-history.ts'
 import { platformConfig } from '../settings.ts'
 import type { Style } from '../output/terminal.ts'
 
-type CheckOptions = { readonly pipeline?: string; readonly json?: true }
-type ListOptions = { readonly state?: string; readonly json?: true }
-
-/** `cinelake agent check`, `cinelake agent list` (also `cinelake agents`) */
-export function addAgent(program: Command, context: CommandContext): void {
-  const group = program
-    .command('agent')
-    .alias('agents')
-    .summary('the on-prem agents: which there are, and whether a site has what it needs')
-    .description('The agents that land files and databases of a site.')
-  addList(group, context)
-  addCheck(group, context)
-}
-
-function addCheck(group: Command, context: CommandContext): void {
-  const command = group
-    .command('check')
-    .summary('check everything that this machine needs to be an agent')
-    .description(
-      'Checks with the settings of this machine what an agent needs: version, disk, proxy, certificates, its queue, the ' +
-        "lake, the clock, and with --pipeline the folders and databases of its site's sources. Says what is fine and what " +
-        'to mend. Takes no command and lands nothing; to find out whether it may, it sends the scheduler one heartbeat, and ' +
-        'writes and deletes one object of the lake. Exit code 1 when there is something to mend.',
-    )
-    .option('--pipeline <dir>', "the pipeline's folder: its sources of this site are checked as well", pipelineFolder)
-    .action(async (options: CheckOptions) => await check(options, context))
-  withExamples(withJson(command), [
-    ['cinelake agent check', 'bus, lake and machine'],
-    ['cinelake agent check --pipeline pipelines/mine', 'folders and databases, too'],
-  ])
-}
+export type CheckOptions = { readonly pipeline?: string; readonly json?: true }
+export type ListOptions = { readonly state?: string; readonly json?: true }
 
 const MARKS: Readonly<Record<Finding['outcome'], readonly [mark: string, style: Style]>> = {
   fine: ['✓', 'green'],
@@ -55,7 +24,10 @@ const MARKS: Readonly<Record<Finding['outcome'], readonly [mark: string, style: 
   skipped: ['-', 'dim'],
 }
 
-async function check(options: CheckOptions, { terminal, settings, signal, exitWith }: CommandContext): Promise<void> {
+export async function check(
+  options: CheckOptions,
+  { terminal, settings, signal, exitWith }: CommandContext,
+): Promise<void> {
   const config = readEnv(IngestFilesEnv, settings)
   const redaction = createRedaction(settings)
   await using secrets = await openSecrets(config, settings)
@@ -88,16 +60,7 @@ async function check(options: CheckOptions, { terminal, settings, signal, exitWi
   terminal.print(`\n${hasBroker(config) ? '' : 'This machine is no agent yet: '}${problems} to mend.\n`)
 }
 
-function addList(group: Command, context: CommandContext): void {
-  const command = group
-    .command('list', { isDefault: true })
-    .summary('show the agents by their latest heartbeat')
-    .description('Shows the agents that the scheduler has heard of, each with its latest heartbeat.')
-    .action(async (options: ListOptions) => await list(options, context))
-  withExamples(withJson(withState(command)), [['cinelake agents', 'all of them']])
-}
-
-async function list(options: ListOptions, { terminal, settings, signal, clock }: CommandContext): Promise<void> {
+export async function list(options: ListOptions, { terminal, settings, signal, clock }: CommandContext): Promise<void> {
   await using history = await openHistory(platformConfig(settings, options.state), signal)
   const agents = await history.agents()
   if (options.json === true) return terminal.print(`${toJson({ agents })}\n`)

@@ -1,16 +1,14 @@
 import type { DeadLetter, MessageBus } from '@cinelake/bus'
 import { Command as CommandSchema, Event as EventSchema } from '@cinelake/contracts'
 import { ConfigError, TerminalError } from '@cinelake/core'
-import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { openBus, openLog } from '../open-parts.ts'
-import { withExamples, withJson } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly all?: true; readonly json?: true }
+export type Options = { readonly all?: true; readonly json?: true }
 
 /** Asked for something that is not there: it was resent or discarded, or it is in another entity. */
 class DeadLetterMissingError extends TerminalError {
@@ -24,122 +22,63 @@ class DeadLetterMissingError extends TerminalError {
   }
 }
 
-const ENTITY = 'a queue (`loader`, `ingest-files.lyon`), or a subscription of the events (`events/scheduler`)'
-
-/** `cinelake dead-letters list|show|resend|discard ENTITY [ID]` */
-export function addDeadLetters(program: Command, context: CommandContext): void {
-  const group = program
-    .command('dead-letters')
-    .summary('look after messages that were given up')
-    .description(
-      'Messages that no service can work on - they do not keep their contract, or failed too often - wait in the dead ' +
-        'letters of their queue, each with the reason. They are yours to look into, to send again or to remove.',
-    )
-  addList(group, context)
-  addShow(group, context)
-  addResend(group, context)
-  addDiscard(group, context)
+export async function list(entity: string, options: Options, context: CommandContext): Promise<void> {
+  const letters = await withBus(context, (bus) => bus.deadLetters(entity))
+  const { print } = context.terminal
+  // Without the messages: those are shown one at a time, to whoever asks.
+  if (options.json === true) {
+    return print(`${toJson({ entity, deadLetters: letters.map((letter) => ({ ...letter, body: undefined })) })}\n`)
+  }
+  print(
+    letters.length === 0
+      ? `There are no dead letters in ${entity}.\n`
+      : formatLetters(letters, layoutOf(context.terminal)),
+  )
 }
 
-function addList(group: Command, context: CommandContext): void {
-  const command = group
-    .command('list')
-    .summary('list the dead letters of a queue')
-    .description('Lists the dead letters of a queue or a subscription, oldest first, without touching them.')
-    .argument('<entity>', ENTITY)
-    .action(async (entity: string, options: Options) => {
-      const letters = await withBus(context, (bus) => bus.deadLetters(entity))
-      const { print } = context.terminal
-      // Without the messages: those are shown one at a time, to whoever asks.
-      if (options.json === true) {
-        return print(`${toJson({ entity, deadLetters: letters.map((letter) => ({ ...letter, body: undefined })) })}\n`)
-      }
-      print(
-        letters.length === 0
-          ? `There are no dead letters in ${entity}.\n`
-          : formatLetters(letters, layoutOf(context.terminal)),
-      )
-    })
-  withExamples(withJson(command), [
-    ['cinelake dead-letters list loader', 'of the loader'],
-    ['cinelake dead-letters list events/scheduler', 'of the events that the scheduler hears'],
-  ])
+export async function show(entity: string, id: string, options: Options, context: CommandContext): Promise<void> {
+  const letters = await withBus(context, (bus) => bus.deadLetters(entity))
+  const letter = letters.find((each) => each.id === id)
+  if (letter === undefined) throw new DeadLetterMissingError(entity, id)
+  const { print } = context.terminal
+  if (options.json === true) return print(`${toJson({ entity, ...letter })}\n`)
+  print(formatLetter(letter))
 }
 
-function addShow(group: Command, context: CommandContext): void {
-  const command = group
-    .command('show')
-    .summary('show one dead letter with its message')
-    .description(
-      'Shows why a dead letter was given up, and the message itself as it was received, whatever it holds. It stays where it is.',
-    )
-    .argument('<entity>', ENTITY)
-    .argument('<id>', 'as the list shows it')
-    .action(async (entity: string, id: string, options: Options) => {
-      const letters = await withBus(context, (bus) => bus.deadLetters(entity))
-      const letter = letters.find((each) => each.id === id)
-      if (letter === undefined) throw new DeadLetterMissingError(entity, id)
-      const { print } = context.terminal
-      if (options.json === true) return print(`${toJson({ entity, ...letter })}\n`)
-      print(formatLetter(letter))
-    })
-  withExamples(withJson(command), [['cinelake dead-letters show loader 17', 'why it is dead, and what it says']])
+export async function resend(
+  entity: string,
+  id: string | undefined,
+  options: Options,
+  context: CommandContext,
+): Promise<void> {
+  const count = await withBus(context, (bus) =>
+    eachOrAll(
+      entity,
+      id,
+      options,
+      (one) => bus.resend(entity, one),
+      () => bus.resendAll(entity),
+    ),
+  )
+  tell(context, options, { entity, resent: count }, `${plural(count, 'message')} of ${entity} sent again.`)
 }
 
-function addResend(group: Command, context: CommandContext): void {
-  const command = group
-    .command('resend')
-    .summary('send dead letters again')
-    .description(
-      'Sends one dead letter again, or all, as new messages at the end of the queue. An event is published again: every ' +
-        'subscription hears it, which does no harm.',
-    )
-    .action(async (entity: string, id: string | undefined, options: Options) => {
-      const count = await withBus(context, (bus) =>
-        eachOrAll(
-          entity,
-          id,
-          options,
-          (one) => bus.resend(entity, one),
-          () => bus.resendAll(entity),
-        ),
-      )
-      tell(context, options, { entity, resent: count }, `${plural(count, 'message')} of ${entity} sent again.`)
-    })
-  withExamples(withJson(withChoice(command)), [
-    ['cinelake dead-letters resend loader 17', 'one, when what was wrong is mended'],
-    ['cinelake dead-letters resend loader --all', 'all that are there now'],
-  ])
-}
-
-function addDiscard(group: Command, context: CommandContext): void {
-  const command = group
-    .command('discard')
-    .summary('remove dead letters for good')
-    .description('Removes one dead letter, or all. They cannot be brought back.')
-    .action(async (entity: string, id: string | undefined, options: Options) => {
-      const count = await withBus(context, (bus) =>
-        eachOrAll(
-          entity,
-          id,
-          options,
-          (one) => bus.discard(entity, one),
-          () => bus.discardAll(entity),
-        ),
-      )
-      tell(context, options, { entity, discarded: count }, `${plural(count, 'message')} of ${entity} discarded.`)
-    })
-  withExamples(withJson(withChoice(command)), [
-    ['cinelake dead-letters discard loader 17', 'one that nobody needs any more'],
-    ['cinelake dead-letters discard loader --all', 'all that are there now'],
-  ])
-}
-
-function withChoice(command: Command): Command {
-  return command
-    .argument('<entity>', ENTITY)
-    .argument('[id]', 'as the list shows it')
-    .option('--all', 'all that are there now')
+export async function discard(
+  entity: string,
+  id: string | undefined,
+  options: Options,
+  context: CommandContext,
+): Promise<void> {
+  const count = await withBus(context, (bus) =>
+    eachOrAll(
+      entity,
+      id,
+      options,
+      (one) => bus.discard(entity, one),
+      () => bus.discardAll(entity),
+    ),
+  )
+  tell(context, options, { entity, discarded: count }, `${plural(count, 'message')} of ${entity} discarded.`)
 }
 
 async function eachOrAll(

@@ -3,19 +3,11 @@ import type { CheckedPipeline } from '@cinelake/pipeline'
 import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
 import { PipelineOriginError, type RunRecord } from '@cinelake/scheduler'
 import path from 'node:path'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { lookFurther } from '../demo/look-further.ts'
 import { readQuestions } from '../demo/questions.ts'
 import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summary.ts'
-import {
-  DEFAULT_STATE,
-  integer,
-  positiveInteger,
-  positiveNumber,
-  withExamples,
-  withJson,
-  withState,
-} from '../options.ts'
+import { DEFAULT_STATE } from '../options.ts'
 import { layoutOf } from '../output/format-table.ts'
 import { formatDuration, toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'
@@ -25,7 +17,7 @@ import { runWindows } from '../run-windows.ts'
 import { platformConfig } from '../settings.ts'
 import { SHIPPED_PIPELINE } from '../shipped-pipeline.ts'
 
-type Options = {
+export type Options = {
   readonly state?: string
   readonly scale: number
   readonly seed: number
@@ -34,28 +26,7 @@ type Options = {
   readonly json?: true
 }
 
-/** `cinelake demo` */
-export const addDemo: AddCommand = (program, context) => {
-  const command = program
-    .command('demo')
-    .summary('run the shipped pipeline on a sample company')
-    .description(
-      'Makes a sample streaming company - catalogue files, a REST API and a billing database - and runs the shipped ' +
-        'pipeline on it: one full day, then the next with changed data. Ends with a summary. What is done already is not ' +
-        'done again, so a demo that was stopped goes on.',
-    )
-    .option('--scale <factor>', 'size of the company; 100 has a hundred times the rows of 1', positiveNumber, 1)
-    .option('--seed <number>', 'the same seed makes the same company', integer, 1)
-    .option('--days <count>', 'days to run', positiveInteger, 2)
-    .option('--adopt', 'take over a run history on a database server that an earlier version made')
-    .action(async (options: Options) => await demo(options, context))
-  withExamples(withJson(withState(command)), [
-    ['cinelake demo', 'two days, kept in .cinelake'],
-    ['cinelake demo --scale 10 --state /tmp/large', 'ten times as large, kept elsewhere'],
-  ])
-}
-
-async function demo(options: Options, context: CommandContext): Promise<void> {
+export async function demo(options: Options, context: CommandContext): Promise<void> {
   const { terminal, signal, exitWith } = context
   const begun = performance.now()
   const { state = DEFAULT_STATE } = options

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Lake } from '@cinelake/lake'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { openExistingLake } from '../open-parts.ts'
-import { withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatDuration, formatInstant, toJson } from '../output/format-value.ts'
@@ -10,21 +9,7 @@ import { describeTable, type TableFacts } from '../query/describe-table.ts'
 import { readWarehouse } from '../read-warehouse.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 
-type Options = { readonly state?: string; readonly json?: true }
-
-/** `cinelake describe TABLE` */
-export const addDescribe: AddCommand = (program, context) => {
-  const command = program
-    .command('describe')
-    .summary('show the columns of a table of the mart')
-    .description(
-      'Shows what is known of a table that analysts read: its columns with their types and descriptions, the key, what is ' +
-        'personal data, the pipeline that makes it, and how fresh it is.',
-    )
-    .argument('<table>', 'a table of the mart')
-    .action(async (table: string, options: Options) => await describe(table, options, context))
-  withExamples(withJson(withState(command)), [['cinelake describe orders', 'what its columns mean']])
-}
+export type Options = { readonly state?: string; readonly json?: true }
 
 /** Also what `query "DESCRIBE TABLE"` shows. */
 export async function describe(table: string, options: Options, context: CommandContext): Promise<void> {

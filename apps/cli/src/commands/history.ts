@@ -1,26 +1,13 @@
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { findTable, refinedTable } from '../lake-tables.ts'
 import { openExistingLake } from '../open-parts.ts'
-import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state?: string; readonly limit: number; readonly json?: true }
+export type Options = { readonly state?: string; readonly limit: number; readonly json?: true }
 
-/** `cinelake history TABLE` */
-export const addHistory: AddCommand = (program, context) => {
-  const command = program
-    .command('history')
-    .summary('show the versions of a refined table')
-    .description('Shows the versions of a refined table, newest first, and the task that made each.')
-    .argument('<table>', 'a dataset or a model; `pipeline.table` where several pipelines have one of that name')
-    .option('--limit <versions>', 'versions to show', positiveInteger, 20)
-    .action(async (table: string, options: Options) => await history(table, options, context))
-  withExamples(withJson(withState(command)), [['cinelake history sales_by_day', 'who changed it, and when']])
-}
-
-async function history(name: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
+export async function history(name: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
   await using lake = await openExistingLake(platformConfig(settings, options.state))
   const table = await refinedTable(lake, await findTable(lake, name))
   const versions = await table.history({ limit: options.limit })

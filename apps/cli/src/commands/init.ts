@@ -3,9 +3,8 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CALL, shellArgument } from '../call.ts'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { pipelineNameOf } from '../add/begin-pipeline.ts'
-import { pipelineFolder, withExamples, withJson } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 
 /** A small pipeline that runs as it is: files of orders to a table of sales by day. */
@@ -13,21 +12,11 @@ const STARTER = fileURLToPath(new URL('../../starter', import.meta.url))
 /** The window that its sample files are of. */
 const SAMPLE_WINDOW = '2026-03-01'
 
-/** `cinelake init DIR` */
-export const addInit: AddCommand = (program, context) => {
-  const command = program
-    .command('init')
-    .summary('write a small pipeline that runs')
-    .description(
-      'Writes a small pipeline into a new folder, called like the folder: a CSV dataset, its contract and a model. It runs ' +
-        'as it is.',
-    )
-    .argument('<dir>', 'a folder that is not there yet, or empty', pipelineFolder)
-    .action(async (folder: string, options: { readonly json?: true }) => await init(folder, options, context))
-  withExamples(withJson(command), [['cinelake init pipelines/mine', 'begin a pipeline of your own']])
-}
-
-async function init(folder: string, options: { readonly json?: true }, { terminal }: CommandContext): Promise<void> {
+export async function init(
+  folder: string,
+  options: { readonly json?: true },
+  { terminal }: CommandContext,
+): Promise<void> {
   const target = path.resolve(folder)
   const refuse = (error: NodeJS.ErrnoException): never => {
     throw new ConfigError('the pipeline cannot be written', [`${folder}: ${error.message}`], { cause: error })

@@ -3,8 +3,7 @@ import type { CheckedPipeline } from '@cinelake/pipeline'
 import type { RedoAsked, RunRecord } from '@cinelake/scheduler'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import type { AddCommand, CommandContext } from '../command.ts'
-import { withExamples, withJson, withState } from '../options.ts'
+import type { CommandContext } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
 import { createProgress, noProgress } from '../output/progress.ts'
 import { formatOutcome } from '../output/run-tables.ts'
@@ -16,7 +15,7 @@ import { createSchedulerClient } from '../scheduler-client.ts'
 import { platformConfig } from '../settings.ts'
 import { chosenWindows } from '../windows.ts'
 
-type Options = {
+export type Options = {
   readonly state?: string
   readonly from?: string
   readonly to?: string
@@ -24,34 +23,7 @@ type Options = {
   readonly json?: true
 }
 
-/** `cinelake rebuild TABLE` */
-export const addRebuild: AddCommand = (program, context) => {
-  const command = program
-    .command('rebuild')
-    .summary('make a table again from what has landed, and what depends on it')
-    .description(
-      'Makes tables again from raw, window by window, oldest first, and then what depends on them. Sources are not read. ' +
-        'The table begins again with the first window, whatever is there: also where it is damaged, gone or of other ' +
-        'columns. What is loaded into the mart stays as it is until the table is whole. Stopped or failed, the same ' +
-        'command goes on.\n\n' +
-        "Without the pipeline's folder it is made under the text of its newest run.",
-    )
-    .argument('[dir]', "the pipeline's folder")
-    .argument('[tables...]', 'tables, by their names in the lake or in the mart')
-    .option('--from <window>', 'only from this window on, applied onto what is there')
-    .option('--to <window>', 'only up to this window; the last complete one unless told otherwise')
-    .option('--all', 'all tables of the pipeline')
-    .action(async (dir: string | undefined, tables: string[], options: Options) => {
-      await rebuild([...(dir === undefined ? [] : [dir]), ...tables], options, context)
-    })
-  withExamples(withJson(withState(command)), [
-    ['cinelake rebuild orders', 'the table orders, from all that has landed'],
-    ['cinelake rebuild pipelines/mine orders', 'the same, under the text as it is in the folder'],
-    ['cinelake rebuild pipelines/mine --all', 'all tables, after the lake lost them'],
-  ])
-}
-
-async function rebuild(names: readonly string[], options: Options, context: CommandContext): Promise<void> {
+export async function rebuild(names: readonly string[], options: Options, context: CommandContext): Promise<void> {
   const { terminal, settings, signal, clock, exitWith } = context
   const config = platformConfig(settings, options.state)
   const { folder, tables } = targetOf(names, options)

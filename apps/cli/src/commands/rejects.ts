@@ -1,9 +1,8 @@
 import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength, closestName } from '@cinelake/core'
 import { literal, type SqlSession } from '@cinelake/engine'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { findTable, rejectsTable } from '../lake-tables.ts'
 import { openEngine, openExistingLake } from '../open-parts.ts'
-import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
@@ -11,7 +10,7 @@ import { platformConfig } from '../settings.ts'
 import { ruleMeanings } from '../rule-meaning.ts'
 import { EXAMPLES } from '../windows.ts'
 
-type Options = {
+export type Options = {
   readonly state?: string
   readonly limit: number
   readonly window?: string
@@ -35,27 +34,11 @@ type Reject = {
 }
 type Found = { readonly counts: readonly RuleCount[]; readonly rejects: readonly Reject[] }
 
-/** `cinelake rejects DATASET` */
-export const addRejects: AddCommand = (program, context) => {
-  const command = program
-    .command('rejects')
-    .summary('show the rows of a dataset that were kept out')
-    .description(
-      'Shows the rows of a dataset or a model that were kept out: how many by rule, then the rows themselves with the ' +
-        'file and line that each came from. Rows are shown as they were received, personal data included.',
-    )
-    .argument('<dataset>', 'a dataset or a model; `pipeline.name` where several pipelines have one of that name')
-    .option('--window <window>', 'only of this window')
-    .option('--rule <rule>', 'only those that broke this rule')
-    .option('--limit <rows>', 'rows to show', positiveInteger, 20)
-    .action(async (dataset: string, options: Options) => await rejects(dataset, options, context))
-  withExamples(withJson(withState(command)), [
-    ['cinelake rejects orders', 'what is wrong with the orders'],
-    ["cinelake rejects orders --rule 'type(amount)' --limit 5", 'five rows with an unreadable amount'],
-  ])
-}
-
-async function rejects(dataset: string, options: Options, { terminal, settings }: CommandContext): Promise<void> {
+export async function rejects(
+  dataset: string,
+  options: Options,
+  { terminal, settings }: CommandContext,
+): Promise<void> {
   requireWindow(options.window)
   const config = platformConfig(settings, options.state)
   await using lake = await openExistingLake(config)

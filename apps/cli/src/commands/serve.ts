@@ -5,34 +5,22 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { requireDatabase } from '../open-parts.ts'
-import { port, positiveNumber, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state?: string; readonly port: number; readonly timeout?: number; readonly json?: true }
+export type Options = {
+  readonly state?: string
+  readonly port: number
+  readonly timeout?: number
+  readonly json?: true
+}
 
 /** The loopback interface: the mart of a laptop is nobody else's. */
 const HOST = '127.0.0.1'
 
-/** `cinelake serve` */
-export const addServe: AddCommand = (program, context) => {
-  const command = program
-    .command('serve')
-    .summary('serve the mart to psql, DBeaver, Power BI and other tools')
-    .description(
-      'Serves the mart of the state directory to tools that speak the PostgreSQL protocol, until Ctrl-C: on this machine only, read ' +
-        'only, with a password that is kept in the state directory. Runs and other commands work meanwhile. A mart on a server ' +
-        '(CINELAKE_WAREHOUSE) needs no such thing: tools connect to that server.',
-    )
-    .option('--port <port>', 'the port to listen on; 0 for any free one', port, 0)
-    .option('--timeout <seconds>', 'end a statement after this time; 300, or CINELAKE_QUERY_TIMEOUT_S', positiveNumber)
-    .action(async (options: Options) => await serve(options, context))
-  withExamples(withJson(withState(command)), [['cinelake serve --port 5433', 'always at the same address']])
-}
-
-async function serve(options: Options, { terminal, settings, signal }: CommandContext): Promise<void> {
+export async function serve(options: Options, { terminal, settings, signal }: CommandContext): Promise<void> {
   const config = platformConfig(settings, options.state)
   const directory = embeddedDirectory(config.warehouse)
   if (directory === undefined) {

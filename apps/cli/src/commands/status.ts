@@ -1,14 +1,12 @@
 import { ConfigError, suggest } from '@cinelake/core'
 import { RunMissingError, type RunHistory } from '@cinelake/scheduler'
-import { Option } from 'commander'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { openHistory } from '../open-history.ts'
-import { positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { formatRun, formatRuns } from '../output/run-tables.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = {
+export type Options = {
   readonly state?: string
   readonly limit: number
   readonly pipeline?: string
@@ -16,28 +14,11 @@ type Options = {
   readonly json?: true
 }
 
-/** `cinelake status [RUN]` */
-export const addStatus: AddCommand = (program, context) => {
-  const command = program
-    .command('status')
-    .summary('show the runs, or the tasks of one run')
-    .description(
-      'Shows the newest runs, those of one pipeline, or one run with its tasks, their results and what went wrong. Only ' +
-        'looks: at the scheduler that CINELAKE_API names, else into the database.',
-    )
-    .argument('[run]', 'PIPELINE@WINDOW, as the list of runs names it, or PIPELINE')
-    .option('--limit <count>', 'runs to show', positiveInteger, 20)
-    .addOption(new Option('--pipeline <name>', 'only runs of this pipeline'))
-    .option('--failed', 'only runs that failed')
-    .action(async (run: string | undefined, options: Options) => await status(run, options, context))
-  withExamples(withJson(withState(command)), [
-    ['cinelake status', 'the newest runs'],
-    ['cinelake status starter --failed', 'those of a pipeline that failed'],
-    ['cinelake status starter@2026-03-01', 'the tasks of one run'],
-  ])
-}
-
-async function status(asked: string | undefined, options: Options, { terminal, settings, signal }: CommandContext) {
+export async function status(
+  asked: string | undefined,
+  options: Options,
+  { terminal, settings, signal }: CommandContext,
+) {
   const pipeline = pipelineOf(asked, options)
   await using history = await openHistory(platformConfig(settings, options.state), signal)
   const isJson = options.json === true

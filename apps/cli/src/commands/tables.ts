@@ -1,24 +1,10 @@
-import type { AddCommand, CommandContext } from '../command.ts'
-import { withExamples, withJson, withState } from '../options.ts'
+import type { CommandContext } from '../command.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
 import { readWarehouse } from '../read-warehouse.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly state?: string; readonly json?: true }
-
-/** `cinelake tables` */
-export const addTables: AddCommand = (program, context) => {
-  const command = program
-    .command('tables')
-    .summary('list the tables of the mart')
-    .description('Lists the tables that analysts get, with their rows and the version of the refined table they hold.')
-    .action(async (options: Options) => await tables(options, context))
-  withExamples(withJson(withState(command)), [
-    ['cinelake tables', 'what there is to query'],
-    ['cinelake describe orders', 'the columns of one'],
-  ])
-}
+export type Options = { readonly state?: string; readonly json?: true }
 
 /** Also what `query "SHOW TABLES"` shows. */
 export async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {

@@ -3,38 +3,19 @@ import type { CheckedPipeline } from '@cinelake/pipeline'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { readModelTests, TESTS_FOLDER, type ModelTest } from '../model-tests/read-model-tests.ts'
 import { runModelTest, type ModelTestResult } from '../model-tests/run-model-test.ts'
 import { openEngine } from '../open-parts.ts'
-import { withExamples, withJson } from '../options.ts'
 import { formatResult } from '../output/format-result.ts'
 import { formatDuration, toJson } from '../output/format-value.ts'
 import type { Terminal } from '../output/terminal.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
 
-type Options = { readonly json?: true }
+export type Options = { readonly json?: true }
 
-/** `cinelake test DIR` */
-export const addTest: AddCommand = (program, context) => {
-  const command = program
-    .command('test')
-    .summary('test the models of a pipeline on given rows')
-    .description(
-      `Runs the tests in the pipeline's folder ${TESTS_FOLDER}/*.yaml: each builds a model over given rows, as a run would, and ` +
-        'compares what comes out with the rows that are expected. Nothing outside the folder is read, nothing is kept.',
-    )
-    .argument('<dir>', "the pipeline's folder")
-    .argument('[models...]', 'only the tests of these models')
-    .action(async (folder: string, models: string[], options: Options) => await test(folder, models, options, context))
-  withExamples(withJson(command), [
-    ['cinelake test pipelines/mine', 'all tests'],
-    ['cinelake test pipelines/mine sales_by_day', 'those of one model'],
-  ])
-}
-
-async function test(
+export async function test(
   folder: string,
   models: readonly string[],
   { json: asJson }: Options,

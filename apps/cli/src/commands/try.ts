@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Document } from 'yaml'
-import type { AddCommand, CommandContext } from '../command.ts'
+import type { CommandContext } from '../command.ts'
 import { openEngine } from '../open-parts.ts'
-import { pipelineFolder, positiveInteger, withExamples, withJson, withState } from '../options.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { draftOf, type Draft } from '../try/draft.ts'
@@ -21,8 +20,9 @@ import { readTarget, type Target } from '../try/read-target.ts'
 import type { Sample } from '../try/sample.ts'
 import { showDraft } from '../try/show-draft.ts'
 import { verifyDraft } from '../try/verify-draft.ts'
+import { USUAL_ROWS } from '../usage/try.ts'
 
-type Options = {
+export type Options = {
   readonly state?: string
   readonly rows: number
   readonly window?: string
@@ -32,34 +32,12 @@ type Options = {
   readonly json?: true
 }
 
-/** Rows that are looked at unless somebody says otherwise. */
-const USUAL_ROWS = 100
-
-/** `cinelake try SOURCE/DATASET [DIR]` */
-export const addTry: AddCommand = (program, context) => {
-  const command = program
-    .command('try')
-    .summary('look at the first rows of a dataset and draft its contract')
-    .description(
-      'Reads the first rows of a dataset: the newest file, the first pages of an API, the first rows of a table, or what was ' +
-        'pushed last. Shows how they are written, the types of the columns, what seems to be the key and what seems to be ' +
-        'personal data, and a draft of the contract. Nothing is landed. No value of the source is shown without --show-values.',
-    )
-    .argument('<source/dataset>', 'the dataset, as it stands in pipeline.yaml')
-    .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
-    .option('--rows <count>', 'rows to look at', positiveInteger, USUAL_ROWS)
-    .option('--window <window>', 'APIs: the window to ask for; the last complete one unless told otherwise')
-    .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
-    .option('--force', 'save it even if there is a contract already')
-    .option('--show-values', 'show some values of each column, personal data included')
-    .action(async (name: string, folder: string, options: Options) => await tryDataset(name, folder, options, context))
-  withExamples(withJson(withState(command)), [
-    ['cinelake try shop/orders pipelines/mine', 'what is there'],
-    ['cinelake try shop/orders pipelines/mine --write', 'the contract as a file'],
-  ])
-}
-
-async function tryDataset(name: string, folder: string, options: Options, context: CommandContext): Promise<void> {
+export async function tryDataset(
+  name: string,
+  folder: string,
+  options: Options,
+  context: CommandContext,
+): Promise<void> {
   const { terminal, settings, signal, clock } = context
   const config = platformConfig(settings, options.state)
   const { document, text: textBefore } = await openText(folder)
