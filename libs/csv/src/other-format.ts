@@ -34,10 +34,13 @@ export function binaryFormatOf(bytes: Uint8Array): string | undefined {
   const found = SIGNATURES.find(([, signature, offset = 0]) => {
     const there = start.toString('latin1', offset, offset + signature.length) === signature
     // Letters alone may as well be the name of a column: in such a file some byte near them is none of a text.
-    return there && (!/^\w+$/.test(signature) || /[\0-\x08\x0e-\x1a]/.test(start.toString('latin1')))
+    return there && (!/^\w+$/.test(signature) || start.some(isControl))
   })
   return found?.[0]
 }
+
+/** Control characters that no text has; tab, line ends, form feed and escape may be there. */
+const isControl = (byte: number) => byte < 0x09 || (byte > 0x0d && byte < 0x1b)
 
 function zipFormatOf(start: string): string {
   if (start.includes('xl/')) return 'an Excel workbook (XLSX)'
