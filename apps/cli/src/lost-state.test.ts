@@ -53,6 +53,30 @@ describe('state that is gone', { timeout: 120_000 }, () => {
     expect([await place.mart('orders'), await place.mart('sales_by_day')]).toEqual(before)
   })
 
+  test.each([
+    ['a table that this window would leave as it is', 'sales_by_day', FIRST, ['--again']],
+    ['a table to which this window adds', 'orders', SECOND, []],
+  ])('the data files of %s: red, with the files and a way back that works', async (_, table, window, more) => {
+    await using place = await afterFirst()
+    const before = await place.mart(table)
+    const folder = folderOf(place, table)
+    const files = (await readdir(folder)).filter((name) => name.endsWith('.parquet'))
+    for (const name of files) await rm(join(folder, name))
+
+    const { exitCode, out } = await place.run(window, ...more)
+
+    expect(exitCode).toBe(1)
+    expect(out).toContain(`data files of a table are gone or cut off [table=${table} path=refined/starter/${table}`)
+    expect(out).toContain(`cinelake rebuild DIR ${table}`)
+    for (const name of files) expect(out).toContain(name)
+    expect(await place.mart(table)).toEqual(before)
+
+    const rebuilt = await cinelake(['rebuild', place.folder, table, '--state', place.state])
+    expect(rebuilt).toMatchObject({ exitCode: 0 })
+    expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
+    expect(await place.mart('sales_by_day')).toEqual(FINAL)
+  })
+
   test('an older copy in place of a table is told, whatever is asked for', async () => {
     await using place = await afterFirst()
     await cp(folderOf(place, 'orders'), join(place.state, 'backup'), { recursive: true })

@@ -73,7 +73,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
     const path = await locateTable(lake, pipeline.name, model.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const { snapshot, life } = await readTarget(table, given, signal)
+    const { snapshot, life } = await readTarget(table, given, { lake, signal })
     const asked = await withUsedTables(given, model, { lake, clock, signal })
     const command = await withNewestInputs(asked, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)

@@ -48,7 +48,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
     const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const { snapshot, life } = await readTarget(table, command, signal)
+    const { snapshot, life } = await readTarget(table, command, { lake, signal })
     await using session = await engine.session()
     const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
     // A table of a database that no dataset declares has no contract in which a word could be said.

@@ -2,6 +2,7 @@ import type { Build, Refine } from '@cinelake/contracts'
 import {
   DeltaCorruptError,
   isBegunBy,
+  requireFiles,
   requireKnown,
   type CommitOptions,
   type CommitResult,
@@ -10,6 +11,7 @@ import {
   type DeltaTxn,
 } from '@cinelake/delta'
 import type { TaskOutcome } from '@cinelake/bus'
+import type { Lake } from '@cinelake/lake'
 
 /** The table that a command writes, as the command is to see it. */
 export type TargetTable = {
@@ -21,13 +23,14 @@ export type TargetTable = {
 
 /**
  * Reads the table that a command writes, and checks that it holds what is known to have been made of it: a table that is
- * gone is not one that never was.
+ * gone is not one that never was, and neither is one of which the log is left.
  * @throws {TableLostError} terminal @throws {TableReplacedError} terminal @throws {DeltaCorruptError} terminal
+ * @throws {TableFilesLostError} terminal
  */
 export async function readTarget(
   table: DeltaTable,
   command: Refine | Build,
-  signal: AbortSignal,
+  { lake, signal }: { readonly lake: Pick<Lake, 'list'>; readonly signal: AbortSignal },
 ): Promise<TargetTable> {
   const { expected, restart } = command
   if (restart === true) {
@@ -37,6 +40,7 @@ export async function readTarget(
   }
   const snapshot = await table.snapshot({ signal })
   requireKnown(table.path, snapshot, expected)
+  if (snapshot !== undefined) await requireFiles(lake, table.path, snapshot, { signal })
   return { snapshot, life: { basedOnId: snapshot?.id } }
 }
 

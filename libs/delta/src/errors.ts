@@ -99,6 +99,24 @@ export class TableLostError extends TerminalError {
   }
 }
 
+/** The log of a table is whole, and data files that it names are gone, or of another size. */
+export class TableFilesLostError extends TerminalError {
+  readonly code = 'TABLE_FILES_LOST'
+
+  /** @param lost how many, and the first of them, relative to the table */
+  constructor(
+    table: string,
+    { version, files }: { readonly version: number; readonly files: readonly unknown[] },
+    { count, named }: { readonly count: number; readonly named: readonly string[] },
+  ) {
+    const more = count > named.length ? ` and ${count - named.length} more` : ''
+    super(
+      `data files of a table are gone or cut off [table=${nameOf(table)} path=${table} version=${version}]: expected the ${files.length} that its log names, got ${files.length - count} of them, without ${named.join(', ')}${more}; nothing was written: restore the files from a copy, or ${rebuilding(table)}`,
+      { table, version, fileCount: count },
+    )
+  }
+}
+
 /** A table of another identity stands where one that is known was: its versions say nothing about that one's. */
 export class TableReplacedError extends TerminalError {
   readonly code = 'TABLE_REPLACED'
