@@ -77,6 +77,22 @@ describe('state that is gone', { timeout: 120_000 }, () => {
     expect(await place.mart('sales_by_day')).toEqual(FINAL)
   })
 
+  test('the rejected rows of a table: red, and the way back has them again', async () => {
+    await using place = await afterFirst()
+    const rejects = async () => (await cinelake(['rejects', 'orders', '--state', place.state])).out
+    const before = await rejects()
+    expect(before).toContain('1005,soon')
+    await rm(join(place.lake, 'refined/starter/_rejects'), { recursive: true })
+
+    const { exitCode, out } = await place.run(SECOND)
+
+    expect(exitCode).toBe(1)
+    expect(out).toMatch(/lost what it held .*path=refined\/starter\/_rejects\/orders.*cinelake rebuild DIR orders/)
+    expect(await cinelake(['rebuild', place.folder, 'orders', '--state', place.state])).toMatchObject({ exitCode: 0 })
+    expect(await rejects()).toBe(before)
+    expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
+  })
+
   test('an older copy in place of a table is told, whatever is asked for', async () => {
     await using place = await afterFirst()
     await cp(folderOf(place, 'orders'), join(place.state, 'backup'), { recursive: true })

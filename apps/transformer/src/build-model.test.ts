@@ -312,7 +312,8 @@ describe('once in effect', () => {
     expect(await place.rejects()).toHaveLength(1)
 
     const repeated = await place.redeliver()
-    expect(repeated).toEqual({ ...expected, output: { ...expected.output, id: expect.any(String) } })
+    const rejects = { version: 0, id: expect.any(String) }
+    expect(repeated).toEqual({ ...expected, output: { ...expected.output, id: expect.any(String), rejects } })
     expect(await place.sales()).toEqual(await whole.sales())
     expect(await place.rejects()).toEqual(await whole.rejects())
   })

@@ -43,7 +43,7 @@ import { checkModelSql } from './own-sql.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { locateInput, withUsedTables } from './used-tables.ts'
-import { writeRejects } from './write-rejects.ts'
+import { readRejects, rejectsOutput, writeRejects, type RejectsTable } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
 
@@ -56,6 +56,8 @@ type Work = {
   readonly takenOn: TakenOn
   /** Whether the command's commit is in the table: its rows are counted, and the commit is found. */
   readonly isRepeat: boolean
+  /** The table of the rows that it rejects. */
+  readonly kept: RejectsTable
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -74,27 +76,28 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const path = await locateTable(lake, pipeline.name, model.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
     const { snapshot, life } = await readTarget(table, given, { lake, signal })
+    const kept = await readRejects(given, model.name, { lake, clock, signal })
     const asked = await withUsedTables(given, model, { lake, clock, signal })
     const command = await withNewestInputs(asked, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
-      return untouched(model.name, plan.snapshot, plan.action, command)
+      return untouched(model.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
     }
     const taken = await warnOfTakenTable(lake, command, model.name, snapshot, signal)
     await using session = await engine.session()
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
-    const work: Work = { command, model, table, takenOn, isRepeat, session, signal }
+    const work: Work = { command, model, table, takenOn, isRepeat, kept, session, signal }
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
     // Where a model rejects nothing, its rows have no column that says why.
     const query = staged.asideRowCount === 0 ? NO_REJECTS : rejectedQuery(model, staged.aside)
-    const rejects = { table: model.name, query, rowCount: checks.balance.rejected }
     // Rejects of a try that knew less are not those of this one.
     const edition = command === asked ? {} : { edition: pinsOf(command) }
-    await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
+    const rejected = { query, rowCount: checks.balance.rejected }
+    const rejects = await writeRejects(rejected, { ...command, ...edition }, kept, { session, signal })
     const { txn, basedOn } = plan
     const { evolve } = takenOn
     const configuration = { ...plan.configuration, ...takenOn.configuration }
@@ -103,7 +106,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const { version, outcome } = done
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
     const quality = [...checks.quality, ...taken]
-    return { ...checks, quality, output: tableOutput(model.name, done, command) }
+    return { ...checks, quality, output: tableOutput(model.name, done, command, rejects) }
   }
 }
 
@@ -140,7 +143,7 @@ function inModel(error: unknown, { model, command }: Work): unknown {
 }
 
 async function makeResult(
-  { command, model, table, session, signal }: Work,
+  { command, model, table, kept, session, signal }: Work,
   { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<Made> {
   await checkModelSql(session, model, command.window)
@@ -160,7 +163,7 @@ async function makeResult(
   const joined = rowsIn === undefined ? await countJoined(sql, session, signal) : []
   const checks = await checkBuild(model, rowsIn, checking).catch(async (error: unknown) => {
     if (error instanceof BuildRuleFailedError)
-      await keepFailing(error, { command, model, staged, session, signal }, { lake, clock })
+      await keepFailing(error, { command, model, staged, kept, session, signal })
     throw error
   })
   if (!balanceHolds(checks.balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(checks.balance))
@@ -176,10 +179,10 @@ async function keepFailing(
     command,
     model,
     staged,
+    kept,
     session,
     signal,
   }: Omit<Work, 'table' | 'takenOn' | 'isRepeat'> & { readonly staged: DeltaStage },
-  { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<void> {
   const by = rowsBreaking(model, rule)
   const queries = [
@@ -188,9 +191,9 @@ async function keepFailing(
   ]
   if (queries.length === 0) return
   const query = queries.map((each) => `(${each})`).join(' UNION ALL ')
-  const rejects = { table: model.name, query, rowCount: staged.asideRowCount + (by === undefined ? 0 : 1) }
+  const rejects = { query, rowCount: staged.asideRowCount + (by === undefined ? 0 : 1) }
   const edition = `failed/${pinsOf(command)}`
-  await writeRejects(rejects, { ...command, edition }, { lake, clock, session, signal })
+  await writeRejects(rejects, { ...command, edition }, kept, { session, signal })
 }
 
 /** Whether the rows of the result are those of the files that the commit adds. */

@@ -1,4 +1,4 @@
-import { cp, readFile, rm } from 'node:fs/promises'
+import { cp, glob, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TaskOutcome } from '@cinelake/bus'
 import type { KnownVersion } from '@cinelake/contracts'
@@ -21,6 +21,11 @@ const valuesOf = async (refinery: Refinery, table = 'orders') =>
 function knownAfter(output: TaskOutcome['output']): KnownVersion {
   if (output.kind !== 'table') throw new Error(`expected a table, got ${output.kind}`)
   return { version: output.version, id: output.id }
+}
+
+/** What it knows of the rejected rows. */
+function rejectsAfter(output: TaskOutcome['output']) {
+  return output.kind === 'table' ? output.rejects : undefined
 }
 
 describe('a landing', () => {
@@ -518,6 +523,37 @@ describe('trouble', () => {
     expect(await refinery.rowsOf('orders', 'id', 'id')).toEqual([{ id: 3 }])
     const later = await refinery.land(dataset, { files: { 'a.csv': 'id,score\n4,4\n' }, day: 10 })
     await refinery.refine({ ...later, expected: knownAfter(restarted.output) })
+  })
+
+  test.each([
+    ['rows that are rejected', { files: { 'a.csv': 'id,score\n3,1\ny,2\n' } }],
+    ['nothing to reject', { files: { 'a.csv': 'id,score\n3,1\n' } }],
+    ['nothing at all', { files: {} }],
+  ])('rejects that are gone are not begun anew by a window with %s', async (_, landing) => {
+    await using refinery = await aRefinery()
+    const first = await refinery.refineFiles(scores, { files: { 'a.csv': 'id,score\n1,1\nx,2\n' } })
+    const expectedRejects = rejectsAfter(first.output)
+    const folder = `${refinery.directory}/lake/refined/shop/_rejects/orders`
+    const next = { ...(await refinery.land(scores, { ...landing, day: 2 })), expectedRejects }
+    const lost = async (code: string) =>
+      await expect(refinery.refine(next)).rejects.toMatchObject({
+        code,
+        retryable: false,
+        message: expect.stringMatching(/path=refined\/shop\/_rejects\/orders.*cinelake rebuild DIR orders/),
+      })
+
+    const [file] = await Array.fromAsync(glob('**/*.parquet', { cwd: folder }))
+    await rm(`${folder}/${file}`)
+    await lost('TABLE_FILES_LOST')
+    await rm(folder, { recursive: true })
+    await lost('TABLE_LOST')
+
+    // As a rebuild does it: the windows in their order, the first of which begins the tables again.
+    const again = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\n' }, generation: 2 })
+    const restarted = await refinery.refine({ ...again, restart: true, expectedRejects })
+    expect(rejectsAfter(restarted.output)).toMatchObject({ version: 0, began: true })
+    const later = await refinery.refine({ ...next, expectedRejects: rejectsAfter(restarted.output) })
+    expect(rejectsAfter(later.output)?.id).toBe(rejectsAfter(restarted.output)?.id)
   })
 
   test('a restart begins rejects that cannot be read again with their table', async () => {

@@ -19,7 +19,7 @@ import { targetOf } from './refine-target.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { DEFAULT_LIMITS, type UnpackLimits } from './unpack-settings.ts'
-import { writeRejects, type RejectsOf } from './write-rejects.ts'
+import { readRejects, rejectsOutput, writeRejects, type RejectsOf } from './write-rejects.ts'
 
 export type RefineDeps = {
   readonly lake: Lake
@@ -49,6 +49,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
     const { snapshot, life } = await readTarget(table, command, { lake, signal })
+    const kept = await readRejects(command, dataset.name, { lake, clock, signal })
     await using session = await engine.session()
     const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
     // A table of a database that no dataset declares has no contract in which a word could be said.
@@ -58,7 +59,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const plan = planRefine(command, dataset, manifest, snapshot, takenOn)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
-      return untouched(dataset.name, plan.snapshot, plan.action, command)
+      return untouched(dataset.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
     }
     const taken = await warnOfTakenTable(lake, command, dataset.name, snapshot, signal)
     await checkRuleSql(session, dataset.contract)
@@ -72,8 +73,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const files = await stageFiles(manifest, dataset, deps)
     const keepRejects = async (of: RejectsOf) => {
       const rowCount = files.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0)
-      const rejects = { table: dataset.name, query: REJECTS_QUERY, rowCount }
-      await writeRejects(rejects, of, { lake, clock, session, signal })
+      return await writeRejects({ query: REJECTS_QUERY, rowCount }, of, kept, { session, signal })
     }
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {
@@ -84,7 +84,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
       const work = { command, pipeline, dataset, manifest, files, rows }
       await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
     }
-    await keepRejects(command)
+    const rejects = await keepRejects(command)
     const removal = { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal }
     const removed = await removeDeleted(files, removal)
     const done = await commitRows(rows.query, {
@@ -101,6 +101,6 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
     const quality = [...checks.quality, ...taken]
-    return { ...checks, quality, output: tableOutput(dataset.name, done, command) }
+    return { ...checks, quality, output: tableOutput(dataset.name, done, command, rejects) }
   }
 }

@@ -66,11 +66,14 @@ export function tableOutput(
   table: string,
   { version, id, outcome }: Pick<CommitResult, 'version' | 'id'> & { readonly outcome: TableOutcome },
   { restart }: Refine | Build,
+  rejects: TableOutput['rejects'],
 ): TaskOutcome['output'] {
-  return { kind: 'table', table, version, id, ...(restart === true && { began: true }), outcome }
+  const life = { ...(restart === true && { began: true }), ...(rejects !== undefined && { rejects }) }
+  return { kind: 'table', table, version, id, ...life, outcome }
 }
 
-type TableOutcome = Extract<TaskOutcome['output'], { kind: 'table' }>['outcome']
+type TableOutput = Extract<TaskOutcome['output'], { kind: 'table' }>
+type TableOutcome = TableOutput['outcome']
 
 /** What a command reports that leaves its table as it is. */
 export function untouched(
@@ -78,9 +81,10 @@ export function untouched(
   { version, id }: DeltaSnapshot,
   outcome: 'unchanged' | 'superseded',
   command: Refine | Build,
+  rejects: TableOutput['rejects'],
 ): TaskOutcome {
   return {
     balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
-    output: tableOutput(table, { version, id, outcome }, command),
+    output: tableOutput(table, { version, id, outcome }, command, rejects),
   }
 }

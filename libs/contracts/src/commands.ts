@@ -38,6 +38,8 @@ export type KnownVersion = z.infer<typeof KnownVersion>
 const writesTable = {
   /** Absent where nothing is known of the table. */
   expected: KnownVersion.optional(),
+  /** The same of the table of rows that it rejected. */
+  expectedRejects: KnownVersion.optional(),
   /** The table begins a new life, with a new id, whatever is there: its history is lost, damaged or no longer wanted. */
   restart: z.boolean().optional(),
 }
