@@ -1,4 +1,4 @@
-export { cursorBefore, newestManifest } from './cursor-before.ts'
+export { manifestBefore, newestManifest } from './manifest-before.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,
