@@ -93,6 +93,27 @@ describe('state that is gone', { timeout: 120_000 }, () => {
     expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
   })
 
+  test('tables of a window that is done already: it is not called done, and the way back is told', async () => {
+    await using place = await afterFirst()
+    const lost = async (...folders: string[]) => {
+      for (const folder of folders) await rm(folderOf(place, folder), { recursive: true })
+      return await place.run(FIRST)
+    }
+
+    expect(await lost('_rejects')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringMatching(/lost what it held .*path=refined\/starter\/_rejects\/orders.* rebuild DIR orders`/),
+    })
+    expect(await lost('orders', 'sales_by_day')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringMatching(/tables=orders, sales_by_day\].*`cinelake rebuild DIR orders sales_by_day`/),
+    })
+    expect(await cinelake(['rebuild', place.folder, 'orders', 'sales_by_day', '--state', place.state])).toMatchObject({
+      exitCode: 0,
+    })
+    expect(await place.run(FIRST)).toMatchObject({ exitCode: 0, notes: expect.stringContaining('is done already') })
+  })
+
   test('an older copy in place of a table is told, whatever is asked for', async () => {
     await using place = await afterFirst()
     await cp(folderOf(place, 'orders'), join(place.state, 'backup'), { recursive: true })

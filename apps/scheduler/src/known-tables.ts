@@ -59,6 +59,29 @@ export async function noteTables(
   }
 }
 
+/** A table of a pipeline as the history knows it: the table itself, or that of its rejected rows. */
+export type KnownTable = { readonly table: string; readonly isRejects: boolean; readonly known: KnownVersion }
+
+/** What is known of tables and of their rejected rows. */
+export async function knownTables(
+  store: { readonly known: (pipeline: string, names: readonly string[]) => ReturnType<typeof readKnown> },
+  pipeline: string,
+  tables: readonly string[],
+): Promise<KnownTable[]> {
+  const all = tables.flatMap((table) => [
+    { table, isRejects: false, name: table },
+    { table, isRejects: true, name: rejectsOf(table) },
+  ])
+  const found = await store.known(
+    pipeline,
+    all.map(({ name }) => name),
+  )
+  return all.flatMap(({ name, ...about }) => {
+    const known = found.get(name)
+    return known === undefined ? [] : [{ ...about, known }]
+  })
+}
+
 /** The tables that a task reports on. */
 export function tablesIn(output: TableOutput): Noted[] {
   const { table, rejects } = output
