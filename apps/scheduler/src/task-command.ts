@@ -51,7 +51,7 @@ export function commandFor(run: Run, task: Task, id: string, expected: Expected 
         dataset: work.dataset,
         manifest: manifestOf(run, task),
         ...known,
-        ...restartOf(task),
+        ...restartOf(run, task),
       }
     case 'build':
       return {
@@ -60,7 +60,7 @@ export function commandFor(run: Run, task: Task, id: string, expected: Expected 
         model: work.model,
         inputs: work.inputs.map((table) => versionOf(run, task, table)),
         ...known,
-        ...restartOf(task),
+        ...restartOf(run, task),
       }
     default: {
       const { table, version, id: tableId } = versionOf(run, task, work.table)
@@ -71,7 +71,10 @@ export function commandFor(run: Run, task: Task, id: string, expected: Expected 
 
 type Expected = { readonly table?: KnownVersion | undefined; readonly rejects?: KnownVersion | undefined }
 
-const restartOf = ({ restart }: Task) => (restart ? { restart } : {})
+const restartOf = ({ redo }: Run, { restart, planned }: Task) => ({
+  ...(restart ? { restart } : {}),
+  ...(redo?.restartIfLost?.includes(planned.name) === true ? { restartIfLost: true } : {}),
+})
 
 function manifestOf(run: Run, task: Task): string {
   for (const output of outputsFor(run, task)) if (output.kind === 'landed') return output.manifest

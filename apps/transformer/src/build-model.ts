@@ -75,9 +75,10 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
     const path = await locateTable(lake, pipeline.name, model.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const { snapshot, life } = await readTarget(table, given, { lake, signal })
-    const kept = await readRejects(given, model.name, { lake, clock, signal })
-    const asked = await withUsedTables(given, model, { lake, clock, signal })
+    const target = await readTarget(table, given, { lake, signal })
+    const { snapshot, life } = target
+    const kept = await readRejects(target.command, model.name, { lake, clock, signal })
+    const asked = await withUsedTables(target.command, model, { lake, clock, signal })
     const command = await withNewestInputs(asked, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
@@ -105,7 +106,7 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const done = await COMMITS[model.materialization](work, staged, options)
     const { version, outcome } = done
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
-    const quality = [...checks.quality, ...taken]
+    const quality = [...checks.quality, ...taken, ...target.quality]
     return { ...checks, quality, output: tableOutput(model.name, done, command, rejects) }
   }
 }

@@ -525,6 +525,35 @@ describe('trouble', () => {
     await refinery.refine({ ...later, expected: knownAfter(restarted.output) })
   })
 
+  test('a table that may begin again should it be lost goes on where it is whole', async () => {
+    await using refinery = await aRefinery()
+    const first = await refinery.refineFiles(scores, { files: { 'a.csv': 'id,score\n1,1\nx,1\n' } })
+    const known = { expected: knownAfter(first.output), expectedRejects: rejectsAfter(first.output) }
+    const next = async (day: number) => ({
+      ...(await refinery.land(scores, { files: { 'a.csv': 'id,score\n2,2\n' }, day })),
+      ...known,
+      restartIfLost: true,
+    })
+
+    const whole = await refinery.refine(await next(2))
+    expect(whole.quality).not.toContainEqual(expect.objectContaining({ rule: 'table_restarted' }))
+    expect(knownAfter(whole.output).id).toBe(known.expected.id)
+    await rm(`${refinery.directory}/lake/refined`, { recursive: true })
+
+    const lost = await refinery.refine(await next(3))
+    expect(lost.output).toMatchObject({ version: 0, began: true, rejects: { version: 0, began: true } })
+    expect(lost.quality).toContainEqual({
+      rule: 'table_restarted',
+      severity: 'warn',
+      checked: 1,
+      failed: 1,
+      detail: 'orders was lost or damaged as well (TABLE_LOST) and began again',
+    })
+    expect(await refinery.refine(await next(3))).toMatchObject({
+      output: { outcome: 'already-committed', id: knownAfter(lost.output).id, began: true },
+    })
+  })
+
   test.each([
     ['rows that are rejected', { files: { 'a.csv': 'id,score\n3,1\ny,2\n' } }],
     ['nothing to reject', { files: { 'a.csv': 'id,score\n3,1\n' } }],

@@ -38,17 +38,18 @@ export type RefineDeps = {
  * is broken, the rejects alone are committed, those that broke it among them: they are what has to be looked at.
  */
 export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps): TaskHandler<'refine'> {
-  return async (command, context) => {
+  return async (given, context) => {
     const { signal } = context
-    const pipeline = await loadPipeline(lake, command.pipeline, { signal })
-    const manifest = await readManifest(lake, command.manifest, { signal })
+    const pipeline = await loadPipeline(lake, given.pipeline, { signal })
+    const manifest = await readManifest(lake, given.manifest, { signal })
     if (manifest === undefined) {
-      throw new LandingLostError(command.dataset, command.window.label, command.manifest, 'the manifest of what landed')
+      throw new LandingLostError(given.dataset, given.window.label, given.manifest, 'the manifest of what landed')
     }
-    const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
+    const dataset = targetOf(pipeline, given.dataset, manifest, given.manifest)
     const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const { snapshot, life } = await readTarget(table, command, { lake, signal })
+    const target = await readTarget(table, given, { lake, signal })
+    const { command, snapshot, life } = target
     const kept = await readRejects(command, dataset.name, { lake, clock, signal })
     await using session = await engine.session()
     const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
@@ -100,7 +101,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     })
     const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
-    const quality = [...checks.quality, ...taken]
+    const quality = [...checks.quality, ...taken, ...target.quality]
     return { ...checks, quality, output: tableOutput(dataset.name, done, command, rejects) }
   }
 }

@@ -1,13 +1,9 @@
 import type { Build, Refine, TaskOutput } from '@cinelake/contracts'
 import {
   createDeltaTable,
-  DeltaCorruptError,
   locateRejects,
   requireFiles,
   requireKnown,
-  TableFilesLostError,
-  TableLostError,
-  TableReplacedError,
   type CommitResult,
   type DeltaSnapshot,
   type DeltaTable,
@@ -16,9 +12,10 @@ import {
 import type { Clock } from '@cinelake/core'
 import { literal } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
+import { isLoss, mayBegin } from './target-table.ts'
 
 /** Which task's rejects they are: the part of a command that says so. */
-export type RejectsOf = Pick<Refine | Build, 'run' | 'task' | 'generation' | 'window' | 'expectedRejects' | 'restart'> & {
+export type RejectsOf = Pick<Refine | Build, 'run' | 'task' | 'generation' | 'window' | 'expectedRejects' | 'restart' | 'restartIfLost'> & {
   /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
   readonly edition?: string
 }
@@ -48,10 +45,11 @@ type Place = { readonly lake: Lake; readonly clock: Clock; readonly signal: Abor
  * @throws {TableFilesLostError} terminal
  */
 export async function readRejects(
-  { pipeline, restart, expectedRejects }: Pick<Refine | Build, 'pipeline' | 'restart' | 'expectedRejects'>,
+  command: Pick<Refine | Build, 'pipeline' | 'restart' | 'restartIfLost' | 'expectedRejects'>,
   name: string,
   { lake, clock, signal }: Place,
 ): Promise<RejectsTable> {
+  const { pipeline, expectedRejects } = command
   const path = await locateRejects(lake, pipeline.name, name, { signal })
   const table = createDeltaTable({ lake, path, clock })
   try {
@@ -60,12 +58,10 @@ export async function readRejects(
     if (before !== undefined) await requireFiles(lake, path, before, { signal })
     return { table, before }
   } catch (error) {
-    if (restart === true && LOSSES.some((loss) => error instanceof loss)) return { table, before: 'lost' }
+    if (mayBegin(command) && isLoss(error)) return { table, before: 'lost' }
     throw error
   }
 }
-
-const LOSSES = [DeltaCorruptError, TableLostError, TableReplacedError, TableFilesLostError] as const
 
 /**
  * Keeps the rows that a task rejected in a table of rejects, in place of those that the same window had before.
@@ -110,8 +106,8 @@ type RejectsOutput = NonNullable<Extract<TaskOutput, { kind: 'table' }>['rejects
 /** What a command reports of the table of rejects that it leaves as it is. */
 export function rejectsOutput(
   found: Pick<CommitResult, 'version' | 'id'> | 'lost' | undefined,
-  { restart }: Pick<Refine | Build, 'restart'>,
+  command: Pick<Refine | Build, 'restart' | 'restartIfLost'>,
 ): RejectsOutput | undefined {
   if (found === undefined || found === 'lost') return undefined
-  return { version: found.version, id: found.id, ...(restart === true && { began: true }) }
+  return { version: found.version, id: found.id, ...(mayBegin(command) && { began: true }) }
 }

@@ -42,6 +42,8 @@ const writesTable = {
   expectedRejects: KnownVersion.optional(),
   /** The table begins a new life, with a new id, whatever is there: its history is lost, damaged or no longer wanted. */
   restart: z.boolean().optional(),
+  /** The same where the table is found to be lost or damaged; one that is whole goes on. */
+  restartIfLost: z.boolean().optional(),
 }
 
 /** Makes raw into a typed, checked, deduplicated Delta table. */

@@ -50,7 +50,7 @@ export class DeltaMergeError extends TerminalError {
 
 /** The command that makes a table from raw again: the way back from whatever was lost or damaged of it. */
 function rebuilding(table: string): string {
-  return `rebuild the table from raw: \`cinelake rebuild DIR ${nameOf(table)}\` (DIR is the folder of its pipeline; \`--all\` in place of the table where several are lost)`
+  return `rebuild the table from raw: \`cinelake rebuild DIR ${nameOf(table)}\` (DIR is the folder of its pipeline; name all tables that are lost, or \`--all\`; what depends on a table and is lost as well begins again with it)`
 }
 
 /** `refined/titles` → `titles` */
