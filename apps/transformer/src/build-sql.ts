@@ -51,12 +51,13 @@ export function rejectedQuery(model: CheckedModel, aside: string): string {
       _broken AS rules,
       ${literal(model.name)} AS file,
       CAST(NULL AS BIGINT) AS line,
+      CAST(NULL AS VARCHAR[]) AS found,
       CAST(to_json(struct_pack(${fields.join(', ')})) AS VARCHAR) AS raw
     FROM ${aside}`
 }
 
 /** The same of no rows. */
-export const NO_REJECTS = `SELECT '' AS rule, CAST([] AS VARCHAR[]) AS rules, '' AS file, CAST(NULL AS BIGINT) AS line, '' AS raw WHERE false`
+export const NO_REJECTS = `SELECT '' AS rule, CAST([] AS VARCHAR[]) AS rules, '' AS file, CAST(NULL AS BIGINT) AS line, CAST([] AS VARCHAR[]) AS found, '' AS raw WHERE false`
 
 /** One row: for the rule with index i `rule_i`, the rows of a relation that break it. */
 export function ruleCountsQuery(rules: readonly RowRule[], relation: string): string {
@@ -127,6 +128,7 @@ export function failingRowsQuery(model: CheckedModel, by: BrokenBy, good: string
       [${name}] AS rules,
       ${literal(model.name)} AS file,
       CAST(NULL AS BIGINT) AS line,
+      CAST(NULL AS VARCHAR[]) AS found,
       CAST(to_json(struct_pack(${fields.join(', ')})) AS VARCHAR) AS raw
     FROM (${failingRows(model, by, good)}) LIMIT ${MAX_FAILING_ROWS}`
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { TaskOutcome } from '@cinelake/bus'
 import type { KnownVersion } from '@cinelake/contracts'
 import { CancelledError } from '@cinelake/core'
+import { createDeltaTable } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -66,11 +67,47 @@ describe('a landing', () => {
       file: 'in/b.csv',
     }
     expect(await refinery.rowsOf('_rejects/orders', 'line')).toEqual([
-      { ...shared, rule: 'maxLength(name)', rules: ['maxLength(name)', 'type(score)'], line: 2, raw: '1,Amélie,x' },
-      { ...shared, rule: 'required(id)', rules: ['required(id)'], line: 3, raw: ',ok,1' },
-      { ...shared, rule: 'score_range', rules: ['score_range'], line: 4, raw: '3,"a\nb",11' },
-      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 6, raw: '4,ok,1,' },
-      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 7, raw: '5,"ok,1' },
+      { ...shared, rule: 'maxLength(name)', rules: ['maxLength(name)', 'type(score)'], line: 2, found: ['name has 6 characters', 'score=x'], raw: '1,Amélie,x' },
+      { ...shared, rule: 'required(id)', rules: ['required(id)'], line: 3, found: ['id has no value'], raw: ',ok,1' },
+      { ...shared, rule: 'score_range', rules: ['score_range'], line: 4, found: ['score=11.0'], raw: '3,"a\nb",11' },
+      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 6, found: ['4 of 3 fields'], raw: '4,ok,1,' },
+      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 7, found: ['a quote that does not close'], raw: '5,"ok,1' },
+    ])
+  })
+
+  test('keeps what a row has that breaks a rule, but not of personal columns', async () => {
+    await using refinery = await aRefinery()
+    const personal = { allowedIn: [] }
+    const columns = [id, aColumn('born', { type: 'DATE', personal }), aColumn('email', { personal }), score]
+    const expression = `score BETWEEN 0 AND 10 OR email = 'score'`
+    const dataset = aDataset({ columns, contract: { rowRules: [{ name: 'range', severity: 'error', expression }] } })
+
+    const long = '9'.repeat(200)
+    const files = { 'a.csv': `id,born,email,score\n1,soon,a@b.c,1\n2,,a@b.c,11\n${long},,a@b.c,1\n` }
+    await refinery.refineFiles(dataset, { files })
+
+    expect((await refinery.rowsOf('_rejects/orders', 'line', 'rules, found')).map(({ rules, found }) => [rules, found])).toEqual([
+      [['type(born)'], ['born: personal data, not shown']],
+      [['range'], ['email: personal data, not shown, score=11.0']],
+      [['type(id)'], [`id=${long.slice(0, 80)}`]],
+    ])
+  })
+
+  test('adds what rows have to rejects of before', async () => {
+    await using refinery = await aRefinery()
+    await using session = await refinery.engine.session()
+    const path = 'refined/shop/_rejects/orders'
+    await createDeltaTable({ lake: refinery.lake, path, clock: refinery.clock }).append(
+      session,
+      `SELECT '2026-02-28' AS window_label, TIMESTAMPTZ '2026-02-28' AS window_start, 'shop@2026-02-28' AS run, 'refine orders' AS task, 'r' AS rule, ['r'] AS rules, 'a.csv' AS file, 1::BIGINT AS line, 'x' AS raw`,
+      { txn: { appId: 'shop@2026-02-28/refine orders', version: 1 }, partitionBy: ['window_label'] },
+    )
+
+    await refinery.refineFiles(scores, { files: { 'a.csv': 'id,score\nx,1\n' } })
+
+    expect(await refinery.rowsOf('_rejects/orders', 'window_label', 'rule, found')).toEqual([
+      { rule: 'r', found: null },
+      { rule: 'type(id)', found: ['id=x'] },
     ])
   })
 

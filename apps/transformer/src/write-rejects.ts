@@ -23,7 +23,8 @@ export type RejectsOf = Pick<Refine | Build, 'run' | 'task' | 'generation' | 'wi
 export type Rejects = {
   /**
    * The rejected rows as `rule VARCHAR` (the first that is broken), `rules VARCHAR[]` (all), `file VARCHAR` (name as
-   * received), `line BIGINT` (1-based, null where there are no lines) and `raw VARCHAR` (the row as it was).
+   * received), `line BIGINT` (1-based, null where there are no lines), `found VARCHAR[]` (what it has instead, by rule; null
+   * where that is not known) and `raw VARCHAR` (the row as it was).
    */
   readonly query: string
   readonly rowCount: number
@@ -89,6 +90,7 @@ export async function writeRejects(
     CAST(rules AS VARCHAR[]) AS rules,
     CAST(file AS VARCHAR) AS file,
     CAST(line AS BIGINT) AS line,
+    CAST(found AS VARCHAR[]) AS found,
     CAST(raw AS VARCHAR) AS raw
   FROM (${rejects.query}\n) AS rejected`
   const done = await table.overwritePartitions(session, query, {

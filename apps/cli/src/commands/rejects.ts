@@ -8,7 +8,7 @@ import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
-import { ruleMeanings } from '../rule-meaning.ts'
+import { ruleMeanings, type RuleMeaning } from '../rule-meaning.ts'
 import { EXAMPLES } from '../windows.ts'
 
 type Options = {
@@ -31,6 +31,8 @@ type Reject = {
   readonly rules: readonly string[]
   readonly file: string | null
   readonly line: number | null
+  /** What it has, by rule; of rows that were rejected before this was noted, and of models, null. */
+  readonly found: readonly string[] | null
   readonly raw: string | null
 }
 type Found = { readonly counts: readonly RuleCount[]; readonly rejects: readonly Reject[] }
@@ -74,7 +76,7 @@ async function rejects(dataset: string, options: Options, { terminal, settings }
   if (found.counts.length === 0) return print(`No row of ${dataset} was rejected${narrowed(options)}.\n`)
   print(formatCounts(found.counts, layoutOf(terminal)))
   const all = found.counts.reduce((sum, { count }) => sum + count, 0)
-  print(`\n${formatRejects(found.rejects, paint)}`)
+  print(`\n${formatRejects(found.rejects, meaning, paint)}`)
   if (found.rejects.length < all) {
     print(
       paint(
@@ -135,12 +137,13 @@ async function find(session: SqlSession, relation: string, { window, rule, limit
     ...(rule === undefined ? [] : [`list_contains(rules, ${literal(rule)})`]),
   ]
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+  const hasFound = (await session.describe(`FROM ${relation}`)).some(({ name }) => name === 'found')
   return {
     counts: await session.rows<RuleCount>(
       `SELECT window_label, rule, count(*) AS count FROM ${relation} ${where} GROUP BY ALL ORDER BY window_label, count DESC, rule`,
     ),
     rejects: await session.rows<Reject>(
-      `SELECT window_label, rule, rules, file, line, raw FROM ${relation} ${where} ORDER BY window_label DESC, rule, file, line, raw LIMIT ${limit}`,
+      `SELECT window_label, rule, rules, file, line, ${hasFound ? 'found' : 'NULL AS found'}, raw FROM ${relation} ${where} ORDER BY window_label DESC, rule, file, line, raw LIMIT ${limit}`,
     ),
   }
 }
@@ -159,13 +162,25 @@ function formatCounts(counts: readonly RuleCount[], layout: ReturnType<typeof la
   )
 }
 
-function formatRejects(rows: readonly Reject[], paint: CommandContext['terminal']['paint']): string {
+function formatRejects(
+  rows: readonly Reject[],
+  meaning: RuleMeaning,
+  paint: CommandContext['terminal']['paint'],
+): string {
   return rows
-    .map(({ window_label, rules, file, line, raw }) => {
+    .map(({ window_label, rules, file, line, found, raw }) => {
       const place = line === null ? (file ?? '') : `${file ?? ''}:${line}`
-      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}\n    ${formatCell('raw', raw)}\n`
+      const reasons = rules.flatMap((rule, index) => reasonOf(found?.[index] ?? '', meaning(rule)))
+      const told = reasons.map((reason) => `    ${formatCell('found', reason)}\n`).join('')
+      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}\n${told}    ${paint('dim', formatCell('raw', raw))}\n`
     })
     .join('')
+}
+
+/** `score=87.0, expected 0…10`; nothing where it is not known what the row has. */
+function reasonOf(found: string, expected: string | undefined): string[] {
+  if (found === '') return []
+  return [expected === undefined ? found : `${found}, expected ${expected}`]
 }
 
 function narrowed({ window, rule }: Options): string {
