@@ -14,7 +14,9 @@ const RULES = [
 test('what a rule asks is told in short', async () => {
   await using directory = await temporaryDirectory()
   await using lake = await createDirectoryLake(directory.path)
-  const rowRules = RULES.map(([expression], index) => ({ name: `rule_${index}`, severity: 'error', expression }) as const)
+  const rowRules = RULES.map(
+    ([expression], index) => ({ name: `rule_${index}`, severity: 'error', expression }) as const,
+  )
   const columns = ['score', 'votes'].map((name) => ({
     name,
     type: 'INTEGER',
@@ -46,7 +48,7 @@ test('what a rule asks is told in short', async () => {
   const { path, text } = freezePipeline(pipeline)
   await lake.put(path, text)
 
-  const meaning = await ruleMeanings(lake, { pipeline: 'shop', table: 'titles', path: 'refined/shop/titles' })
+  const meaning = await ruleMeanings(lake, { pipeline: 'shop', table: 'titles' })
 
   expect(RULES.map((_, index) => meaning(`rule_${index}`))).toEqual(RULES.map(([, short]) => short))
 })

@@ -109,12 +109,7 @@ async function rowsOf(
 }
 
 /** @returns false when the row is no longer what it was */
-async function replace(
-  db: Transaction<OpsSchema>,
-  pipeline: string,
-  row: KnownRow,
-  output: Noted,
-): Promise<boolean> {
+async function replace(db: Transaction<OpsSchema>, pipeline: string, row: KnownRow, output: Noted): Promise<boolean> {
   const before = knownFrom(row)
   const after = newest(before, output)
   if (after === before) return true

@@ -357,7 +357,13 @@ function windowOf(
     const { name } = task
     const reason = chosen.get(name)
     const restart = restarts.get(name) === window.label
-    const isWhole = !accumulates(pipeline, task) && coversAll(input, name, drafts.filter((one) => one.chosen.has(name)))
+    const isWhole =
+      !accumulates(pipeline, task) &&
+      coversAll(
+        input,
+        name,
+        drafts.filter((one) => one.chosen.has(name)),
+      )
     const restartIfLost = asked.kind === 'rebuild' && tableOf(task) !== undefined && isWhole
     if (reason !== undefined) return [{ name, action: 'do', reason, restart, restartIfLost }]
     const before = run?.tasks.get(name)

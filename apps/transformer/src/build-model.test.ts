@@ -428,7 +428,8 @@ describe('rejects and rules', () => {
     expect(await place.rejects()).toMatchObject([
       { ...common, rule: 'no_amount', rules: ['no_amount'], raw: '{"id":2,"amount":null}' },
       { ...common, rule: 'positive', rules: ['positive'], raw: '{"id":3,"amount":-5}' },
-      { ...common, rule: 'small', rules: ['small'], raw: '{"id":4,"amount":200}' },
+      { ...common, rule: 'small', rules: ['small'], kept: false, raw: '{"id":4,"amount":200}' },
+      { ...common, rule: 'usual', rules: ['usual'], kept: true, raw: '{"id":5,"amount":60}' },
     ])
   })
 
@@ -516,7 +517,11 @@ describe('rejects and rules', () => {
           }),
         ]),
       })
-      expect(await place.rejects()).toEqual([])
+      expect(await place.rejects()).toMatchObject([
+        { rule: 'small', kept: true, raw: '{"id":2,"amount":20}' },
+        { rule: 'small', kept: true, raw: '{"id":3,"amount":30}' },
+      ])
+      expect(await place.sales()).toHaveLength(3)
     })
 
     test('of a rule of severity fail are rejects beside those of rules of severity error', async () => {

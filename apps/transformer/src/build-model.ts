@@ -35,6 +35,7 @@ import {
   mayReject,
   NO_REJECTS,
   rejectedQuery,
+  warnedRowsQuery,
 } from './build-sql.ts'
 import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
@@ -93,11 +94,10 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
-    // Where a model rejects nothing, its rows have no column that says why.
-    const query = staged.asideRowCount === 0 ? NO_REJECTS : rejectedQuery(model, staged.aside)
+    const query = unionOf([...rejectedOf(model, staged), ...warnedOf(model, made)])
     // Rejects of a try that knew less are not those of this one.
     const edition = command === asked ? {} : { edition: pinsOf(command) }
-    const rejected = { query, rowCount: checks.balance.rejected }
+    const rejected = { query: query ?? NO_REJECTS, hasRows: query !== undefined }
     const rejects = await writeRejects(rejected, { ...command, ...edition }, kept, { session, signal })
     const { txn, basedOn } = plan
     const { evolve } = takenOn
@@ -173,6 +173,24 @@ async function makeResult(
   return { staged, checks: { ...checks, quality }, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
 }
 
+/** Where a model rejects nothing, its rows have no column that says why. */
+function rejectedOf(model: CheckedModel, { asideRowCount, aside }: DeltaStage): string[] {
+  return asideRowCount === 0 ? [] : [rejectedQuery(model, aside)]
+}
+
+/** Rows of the table that break a rule of severity `warn`, to be looked at. */
+function warnedOf(model: CheckedModel, { staged, checks }: Made): string[] {
+  const broken = new Set(checks.quality.filter(({ failed }) => failed > 0).map(({ rule }) => rule))
+  return model.rowRules
+    .filter(({ name, severity }) => severity === 'warn' && broken.has(name))
+    .map((rule) => warnedRowsQuery(model, rule, staged.relation))
+}
+
+/** Undefined for no queries. */
+function unionOf(queries: readonly string[]): string | undefined {
+  return queries.length === 0 ? undefined : queries.map((each) => `(${each})`).join(' UNION ALL ')
+}
+
 /** The rows that made a build fail are rejects, beside those that it would have had: they are what has to be looked at. */
 async function keepFailing(
   { rule }: BuildRuleFailedError,
@@ -186,13 +204,12 @@ async function keepFailing(
   }: Omit<Work, 'table' | 'takenOn' | 'isRepeat'> & { readonly staged: DeltaStage },
 ): Promise<void> {
   const by = rowsBreaking(model, rule)
-  const queries = [
-    ...(staged.asideRowCount === 0 ? [] : [rejectedQuery(model, staged.aside)]),
+  const query = unionOf([
+    ...rejectedOf(model, staged),
     ...(by === undefined ? [] : [failingRowsQuery(model, by, staged.relation)]),
-  ]
-  if (queries.length === 0) return
-  const query = queries.map((each) => `(${each})`).join(' UNION ALL ')
-  const rejects = { query, rowCount: staged.asideRowCount + (by === undefined ? 0 : 1) }
+  ])
+  if (query === undefined) return
+  const rejects = { query, hasRows: true }
   const edition = `failed/${pinsOf(command)}`
   await writeRejects(rejects, { ...command, edition }, kept, { session, signal })
 }

@@ -65,13 +65,28 @@ describe('a landing', () => {
       run: 'shop@2026-03-01',
       task: 'refine orders',
       file: 'in/b.csv',
+      kept: false,
     }
     expect(await refinery.rowsOf('_rejects/orders', 'line')).toEqual([
-      { ...shared, rule: 'maxLength(name)', rules: ['maxLength(name)', 'type(score)'], line: 2, found: ['name has 6 characters', 'score=x'], raw: '1,Amélie,x' },
+      {
+        ...shared,
+        rule: 'maxLength(name)',
+        rules: ['maxLength(name)', 'type(score)'],
+        line: 2,
+        found: ['name has 6 characters', 'score=x'],
+        raw: '1,Amélie,x',
+      },
       { ...shared, rule: 'required(id)', rules: ['required(id)'], line: 3, found: ['id has no value'], raw: ',ok,1' },
       { ...shared, rule: 'score_range', rules: ['score_range'], line: 4, found: ['score=11.0'], raw: '3,"a\nb",11' },
       { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 6, found: ['4 of 3 fields'], raw: '4,ok,1,' },
-      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 7, found: ['a quote that does not close'], raw: '5,"ok,1' },
+      {
+        ...shared,
+        rule: 'row_shape',
+        rules: ['row_shape'],
+        line: 7,
+        found: ['a quote that does not close'],
+        raw: '5,"ok,1',
+      },
     ])
   })
 
@@ -86,7 +101,9 @@ describe('a landing', () => {
     const files = { 'a.csv': `id,born,email,score\n1,soon,a@b.c,1\n2,,a@b.c,11\n${long},,a@b.c,1\n` }
     await refinery.refineFiles(dataset, { files })
 
-    expect((await refinery.rowsOf('_rejects/orders', 'line', 'rules, found')).map(({ rules, found }) => [rules, found])).toEqual([
+    expect(
+      (await refinery.rowsOf('_rejects/orders', 'line', 'rules, found')).map(({ rules, found }) => [rules, found]),
+    ).toEqual([
       [['type(born)'], ['born: personal data, not shown']],
       [['range'], ['email: personal data, not shown, score=11.0']],
       [['type(id)'], [`id=${long.slice(0, 80)}`]],
@@ -166,10 +183,57 @@ describe('rules', () => {
           severity: 'warn',
           checked: 3,
           failed: 1,
-          detail: expect.stringMatching(/ 1 of 3 that does not: \S+ row \d$/),
+          detail: expect.stringMatching(/ 1 of 3 that does not: a\.csv:3$/),
         },
       ],
     })
+  })
+
+  test('warn: the row is in the table, and beside the rejects to be looked at', async () => {
+    await using refinery = await aRefinery()
+    const rowRules = [
+      { name: 'low', severity: 'warn', expression: 'score < 5' },
+      { name: 'even', severity: 'warn', expression: 'id % 2 = 0' },
+      { name: 'small', severity: 'error', expression: 'id < 9' },
+    ] as const
+    const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...rowRules] } })
+
+    const { balance } = await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,7\n2,8\n4,1\n9,9\n' } })
+
+    expect(balance).toMatchObject({ in: 4, out: 3, rejected: 1 })
+    expect(await refinery.rowsOf('orders', 'id', 'id')).toEqual([{ id: 1 }, { id: 2 }, { id: 4 }])
+    expect(await refinery.rowsOf('_rejects/orders', 'line', 'line, kept, rule, rules, found, raw')).toEqual([
+      { line: 2, kept: true, rule: 'low', rules: ['low', 'even'], found: ['score=7.0', 'id=1'], raw: '1,7' },
+      { line: 3, kept: true, rule: 'low', rules: ['low'], found: ['score=8.0'], raw: '2,8' },
+      { line: 5, kept: false, rule: 'small', rules: ['small'], found: ['id=9'], raw: '9,9' },
+    ])
+    const again = await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n2,1\n' }, generation: 2 })
+    expect(again.balance).toMatchObject({ out: 1 })
+    expect(await refinery.rowsOf('_rejects/orders')).toEqual([])
+  })
+
+  test('warn: of many rows the first thousand are kept to be looked at, and all are counted', async () => {
+    await using refinery = await aRefinery()
+    const rowRules = [
+      { name: 'low', severity: 'warn', expression: 'score < 5' },
+      { name: 'last', severity: 'warn', expression: 'id < 1399' },
+    ] as const
+    const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...rowRules] } })
+    const rows = (from: number) => Array.from({ length: 700 }, (_, index) => `${from + index},9\n`).join('')
+    const files = { 'a.csv': `id,score\n${rows(0)}`, 'b.csv': `id,score\n${rows(700)}` }
+
+    const { quality } = await refinery.refineFiles(dataset, { files })
+
+    expect(quality).toMatchObject([
+      { rule: 'low', failed: 1400, detail: expect.stringMatching(/a\.csv:2, a\.csv:3, a\.csv:4, …$/) },
+      { rule: 'last', failed: 1, detail: expect.stringMatching(/b\.csv:701$/) },
+    ])
+    const [kept] = await refinery.rowsOf(
+      '_rejects/orders',
+      'ALL',
+      `count(*) FILTER (rule = 'low' AND file = 'a.csv')::INT AS a, count(*) FILTER (rule = 'low')::INT AS low, count(*) FILTER (list_contains(rules, 'last'))::INT AS last`,
+    )
+    expect(kept).toEqual({ a: 700, low: 1001, last: 1 })
   })
 
   test('error: the row is rejected; one of which the rule says nothing is not', async () => {

@@ -73,8 +73,8 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     await beginRejects(deps)
     const files = await stageFiles(manifest, dataset, deps)
     const keepRejects = async (of: RejectsOf) => {
-      const rowCount = files.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0)
-      return await writeRejects({ query: REJECTS_QUERY, rowCount }, of, kept, { session, signal })
+      const hasRows = files.some(({ rejectedCount, warnedCount }) => rejectedCount + warnedCount > 0)
+      return await writeRejects({ query: REJECTS_QUERY, hasRows }, of, kept, { session, signal })
     }
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {

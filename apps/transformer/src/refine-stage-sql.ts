@@ -18,8 +18,10 @@ export const RULES = identifier('cinelake.rules')
 /** The row's ordinal in its file, from 0: the engine knows it of a Parquet file without counting. */
 export const ORDINAL = identifier('file_row_number')
 
+/** The same of severity `warn`, of rows that break no other: they are kept. */
+export const WARNED = identifier('cinelake.warned')
 /**
- * What a row has in the columns that its broken rules are about, rule by rule as in `RULES`: `score=87.0`. NULL for a good
+ * What a row has in the columns that its broken rules are about, rule by rule as in `RULES` or `WARNED`: `score=87.0`. NULL for a good
  * row, and for one that has no columns. Personal data is not in it.
  */
 export const FOUND = identifier('cinelake.found')
@@ -101,8 +103,12 @@ export function stageQuery(
   const names = contract.columns.map(({ name }) => identifier(name))
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
   const rules = rulesOf({ columns, contract, mayHaveNul })
-  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${brokenRules(rules, misshapen)} AS ${RULES}, ${foundIn(rules)} AS ${FOUND}
-FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
+  const warnings = rowRules(contract, (severity) => severity === 'warn')
+  // Each is asked of the one before, so that it need not be computed again.
+  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${RULES}, ${WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
+FROM (SELECT *, ${warnedOf(warnings)} AS ${WARNED}
+FROM (SELECT *, ${brokenRules(rules, misshapen)} AS ${RULES}
+FROM (SELECT *, ${values.join(', ')} FROM ${relation})))`
 }
 
 type Rules = {
@@ -117,7 +123,7 @@ type Broken = { readonly rule: string; readonly when: string; readonly found: st
 function rulesOf({ columns, contract, mayHaveNul }: Rules): Broken[] {
   return [
     ...contract.columns.flatMap((column, index) => columnRules(column, columns[index], mayHaveNul)),
-    ...rowRules(contract),
+    ...rowRules(contract, (severity) => severity !== 'warn'),
   ]
 }
 
@@ -132,11 +138,21 @@ function brokenRules(rules: readonly Broken[], misshapen: string | undefined): s
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
 }
 
+function warnedOf(warnings: readonly Broken[]): string {
+  return warnings.length === 0
+    ? 'CAST(NULL AS VARCHAR)'
+    : `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, undefined)} END`
+}
+
 /** Asked of broken rows alone. */
-function foundIn(rules: readonly Broken[]): string {
-  if (rules.length === 0) return 'CAST(NULL AS VARCHAR)'
-  const list = rules.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`)
-  return `CASE WHEN ${RULES} <> ${literal(ROW_SHAPE)} THEN concat_ws(${SEPARATOR}, ${list.join(', ')}) END`
+function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string {
+  const texts = (of: readonly Broken[]) =>
+    `concat_ws(${SEPARATOR}, ${of.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`).join(', ')})`
+  const cases = [
+    ...(rules.length === 0 ? [] : [`WHEN ${RULES} <> ${literal(ROW_SHAPE)} THEN ${texts(rules)}`]),
+    ...(warnings.length === 0 ? [] : [`WHEN ${WARNED} IS NOT NULL THEN ${texts(warnings)}`]),
+  ]
+  return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
 }
 
 /** Characters of a value that are shown. */
@@ -156,11 +172,7 @@ function columnsIn(expression: string, columns: readonly CheckedColumn[]): Check
   return columns.filter(({ name }) => names.has(name.toLowerCase()))
 }
 
-function columnRules(
-  column: CheckedColumn,
-  sql: ColumnSql | undefined,
-  mayHaveNul: boolean,
-): Broken[] {
+function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveNul: boolean): Broken[] {
   const { name, type, required, maxLength } = column
   const value = identifier(name)
   const text = sql?.text ?? 'NULL'
@@ -187,9 +199,14 @@ function columnRules(
   return rules
 }
 
-function rowRules({ rowRules: rules, columns }: CheckedContract): Broken[] {
+type RowRule = CheckedContract['rowRules'][number]
+
+function rowRules(
+  { rowRules: rules, columns }: CheckedContract,
+  isWanted: (severity: RowRule['severity']) => boolean,
+): Broken[] {
   return rules.flatMap(({ name, severity, expression }) => {
-    if (severity === 'warn') return []
+    if (!isWanted(severity)) return []
     const values = columnsIn(expression, columns).map((column) =>
       shown(column, `CAST(${identifier(column.name)} AS VARCHAR)`),
     )
@@ -199,6 +216,6 @@ function rowRules({ rowRules: rules, columns }: CheckedContract): Broken[] {
 }
 
 /** A row passes a rule that is true or NULL. */
-export function brokenWhen(expression: string): string {
+function brokenWhen(expression: string): string {
   return `NOT coalesce((${expression}\n), true)`
 }

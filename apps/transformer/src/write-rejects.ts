@@ -15,19 +15,26 @@ import type { Lake } from '@cinelake/lake'
 import { isLoss, mayBegin } from './target-table.ts'
 
 /** Which task's rejects they are: the part of a command that says so. */
-export type RejectsOf = Pick<Refine | Build, 'run' | 'task' | 'generation' | 'window' | 'expectedRejects' | 'restart' | 'restartIfLost'> & {
+export type RejectsOf = Pick<
+  Refine | Build,
+  'run' | 'task' | 'generation' | 'window' | 'expectedRejects' | 'restart' | 'restartIfLost'
+> & {
   /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
   readonly edition?: string
 }
+
+/** Rows of a rule of severity `warn` that are kept to be looked at, of a window: enough to see what is wrong. */
+export const MAX_KEPT_ROWS = 1000
 
 export type Rejects = {
   /**
    * The rejected rows as `rule VARCHAR` (the first that is broken), `rules VARCHAR[]` (all), `file VARCHAR` (name as
    * received), `line BIGINT` (1-based, null where there are no lines), `found VARCHAR[]` (what it has instead, by rule; null
-   * where that is not known) and `raw VARCHAR` (the row as it was).
+   * where that is not known), `kept BOOLEAN` (whether the row is in the table all the same, since it breaks rules of severity
+   * `warn` alone) and `raw VARCHAR` (the row as it was).
    */
   readonly query: string
-  readonly rowCount: number
+  readonly hasRows: boolean
 }
 
 /** The table of a table's rejected rows, as a command finds it. */
@@ -65,7 +72,7 @@ export async function readRejects(
 }
 
 /**
- * Keeps the rows that a task rejected in a table of rejects, in place of those that the same window had before.
+ * Keeps the rows that a task rejected in a table of rejects, and some of those that only broke a warning, in place of those that the same window had before.
  * Commits once per task and generation. Nothing is written where there is nothing to keep and nothing to replace.
  * @returns what a command reports of the table; undefined where there is none
  */
@@ -77,7 +84,7 @@ export async function writeRejects(
 ): Promise<RejectsOutput | undefined> {
   const { run, task, generation, window, edition, expectedRejects } = of
   const isLost = before === 'lost'
-  if (rejects.rowCount === 0 && !isLost) {
+  if (!rejects.hasRows && !isLost) {
     const hasSome = before?.files.some((file) => file.partitionValues['window_label'] === window.label) === true
     if (!hasSome) return rejectsOutput(before, of)
   }
@@ -91,6 +98,7 @@ export async function writeRejects(
     CAST(file AS VARCHAR) AS file,
     CAST(line AS BIGINT) AS line,
     CAST(found AS VARCHAR[]) AS found,
+    CAST(kept AS BOOLEAN) AS kept,
     CAST(raw AS VARCHAR) AS raw
   FROM (${rejects.query}\n) AS rejected`
   const done = await table.overwritePartitions(session, query, {

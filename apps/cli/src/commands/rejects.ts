@@ -22,6 +22,8 @@ type RuleCount = {
   readonly window_label: string
   readonly rule: string
   readonly count: number
+  /** Whether these rows are in the table all the same: the rule only warns. */
+  readonly kept: boolean
   /** What the rule asks, as far as the pipeline's text says. */
   readonly expected?: string | undefined
 }
@@ -33,6 +35,7 @@ type Reject = {
   readonly line: number | null
   /** What it has, by rule; of rows that were rejected before this was noted, and of models, null. */
   readonly found: readonly string[] | null
+  readonly kept: boolean
   readonly raw: string | null
 }
 type Found = { readonly counts: readonly RuleCount[]; readonly rejects: readonly Reject[] }
@@ -44,7 +47,8 @@ export const addRejects: AddCommand = (program, context) => {
     .summary('show the rows of a dataset that were kept out')
     .description(
       'Shows the rows of a dataset or a model that were kept out: how many by rule, then the rows themselves with the ' +
-        'file and line that each came from. Rows are shown as they were received, personal data included.',
+        'file and line that each came from. Rows are shown as they were received, personal data included. Rows that broke ' +
+        'a rule of severity `warn` are in the table; up to 1,000 of each rule and window are shown as well, marked so.',
     )
     .argument('<dataset>', 'a dataset or a model; `pipeline.name` where several pipelines have one of that name')
     .option('--window <window>', 'only of this window')
@@ -137,13 +141,16 @@ async function find(session: SqlSession, relation: string, { window, rule, limit
     ...(rule === undefined ? [] : [`list_contains(rules, ${literal(rule)})`]),
   ]
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
-  const hasFound = (await session.describe(`FROM ${relation}`)).some(({ name }) => name === 'found')
+  const columns = new Set((await session.describe(`FROM ${relation}`)).map(({ name }) => name))
+  // What versions before this one wrote has neither.
+  const found = columns.has('found') ? 'found' : 'NULL AS found'
+  const kept = columns.has('kept') ? 'coalesce(kept, false) AS kept' : 'false AS kept'
   return {
     counts: await session.rows<RuleCount>(
-      `SELECT window_label, rule, count(*) AS count FROM ${relation} ${where} GROUP BY ALL ORDER BY window_label, count DESC, rule`,
+      `SELECT window_label, rule, ${kept}, count(*) AS count FROM ${relation} ${where} GROUP BY ALL ORDER BY window_label, kept, count DESC, rule`,
     ),
     rejects: await session.rows<Reject>(
-      `SELECT window_label, rule, rules, file, line, ${hasFound ? 'found' : 'NULL AS found'}, raw FROM ${relation} ${where} ORDER BY window_label DESC, rule, file, line, raw LIMIT ${limit}`,
+      `SELECT window_label, rule, rules, file, line, ${found}, ${kept}, raw FROM ${relation} ${where} ORDER BY window_label DESC, kept, rule, file, line, raw LIMIT ${limit}`,
     ),
   }
 }
@@ -157,7 +164,12 @@ function ofWindow(window: string): string {
 function formatCounts(counts: readonly RuleCount[], layout: ReturnType<typeof layoutOf>): string {
   return formatTable(
     [{ title: 'window' }, { title: 'rule' }, { title: 'rows', align: 'right' }, { title: 'expected', maxWidth: 60 }],
-    counts.map(({ window_label, rule, count, expected }) => [window_label, rule, formatCount(count), expected ?? '']),
+    counts.map(({ window_label, rule, kept, count, expected }) => [
+      window_label,
+      kept ? `${rule} (warn)` : rule,
+      formatCount(count),
+      expected ?? '',
+    ]),
     layout,
   )
 }
@@ -168,11 +180,11 @@ function formatRejects(
   paint: CommandContext['terminal']['paint'],
 ): string {
   return rows
-    .map(({ window_label, rules, file, line, found, raw }) => {
+    .map(({ window_label, rules, file, line, found, kept, raw }) => {
       const place = line === null ? (file ?? '') : `${file ?? ''}:${line}`
       const reasons = rules.flatMap((rule, index) => reasonOf(found?.[index] ?? '', meaning(rule)))
       const told = reasons.map((reason) => `    ${formatCell('found', reason)}\n`).join('')
-      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}\n${told}    ${paint('dim', formatCell('raw', raw))}\n`
+      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}${kept ? '  warn, in the table' : ''}\n${told}    ${paint('dim', formatCell('raw', raw))}\n`
     })
     .join('')
 }
