@@ -89,13 +89,27 @@ FROM (SELECT *, 'é' || id AS state FROM orders)`
     })
   })
 
-  test('in a rule is told with the file of its model', async () => {
+  test('in a rule is told with the file of its model, and the place where that is known', async () => {
     const rule = { name: 'odd', severity: 'warn' as const, expression: "CAST('x' || id AS INTEGER) > 0" }
     await using place = await given(aModel({ rowRules: [rule] }))
 
     await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
       code: 'ENGINE_SQL_FAILED',
       context: { in: 'models/sales.sql' },
+    })
+    const total = { operator: '>' as const, values: [0] }
+    const tableRules = [
+      {
+        name: 't',
+        severity: 'fail' as const,
+        query: "SELECT sum(1)\nFROM {table} WHERE CAST('x' || id AS INTEGER) > 0",
+        expect: total,
+        begin: { line: 9, column: 5 },
+      },
+    ]
+    await using other = await given(aModel({ tableRules }))
+    await expect(other.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      context: { in: 'models/sales.sql:10:24' },
     })
   })
 })

@@ -12,7 +12,7 @@ import {
   type DeltaStage,
   type DeltaTable,
 } from '@cinelake/delta'
-import { SqlFailedError, SqlInvalidError, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import {
   bindWindow,
@@ -41,6 +41,7 @@ import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { checkModelSql } from './own-sql.ts'
+import { isOfSql, placeOfRule } from './sql-place.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { locateInput, withUsedTables } from './used-tables.ts'
@@ -138,9 +139,11 @@ async function make(work: Work, deps: Pick<Deps, 'lake' | 'clock'>): Promise<Mad
 
 /** An error of the engine with its place in the model's file: the SQL around the model's is nothing that a person wrote. */
 function inModel(error: unknown, { model, command }: Work): unknown {
-  if (!(error instanceof SqlFailedError || error instanceof SqlInvalidError)) return error
+  if (!isOfSql(error)) return error
   const offset = error.offsetIn(bindWindow(model.sql, command.window))
-  return error.placed(offset === undefined ? fileOfModel(model) : placeInModel(model, command.window, offset))
+  if (offset !== undefined) return error.placed(placeInModel(model, command.window, offset))
+  const file = fileOfModel(model)
+  return error.placed(placeOfRule(error, model, file) ?? file)
 }
 
 async function makeResult(
@@ -233,7 +236,7 @@ async function countJoined(sql: string, session: SqlSession, signal: AbortSignal
     return [{ rule: 'rows_joined', severity: 'warn', checked: found.rows, failed: 0, detail }]
   } catch (error) {
     // The SELECT itself runs; what was taken out of it may not, and nothing depends on that.
-    if (error instanceof SqlInvalidError || error instanceof SqlFailedError) return []
+    if (isOfSql(error)) return []
     throw error
   }
 }

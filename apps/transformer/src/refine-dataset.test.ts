@@ -236,6 +236,26 @@ describe('rules', () => {
     expect(kept).toEqual({ a: 700, low: 1001, last: 1 })
   })
 
+  test.each([
+    ['rejects', 'error', 'contracts/orders.yaml:31:22'],
+    ['only warns', 'warn', 'contracts/orders.yaml:31:22'],
+  ] as const)(
+    'a rule that %s and cannot be computed is told with its place in the contract',
+    async (_, severity, place) => {
+      await using refinery = await aRefinery()
+      const expression = "id > 0 AND CAST('x' || id AS INTEGER) > 0"
+      const rule = { name: 'odd', severity, expression, begin: { line: 31, column: 11 } }
+      const others = [{ name: 'good', severity, expression: 'id > 0' }]
+      const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...others, rule] } })
+
+      await expect(refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,7\n' } })).rejects.toMatchObject({
+        code: 'ENGINE_SQL_FAILED',
+        context: { in: place },
+        message: expect.not.stringContaining('x1'),
+      })
+    },
+  )
+
   test('error: the row is rejected; one of which the rule says nothing is not', async () => {
     await using refinery = await aRefinery()
     const outcome = await refinery.refineFiles(ruled('error'), { files })
@@ -672,8 +692,7 @@ describe('trouble', () => {
         message: expect.stringMatching(/path=refined\/shop\/_rejects\/orders.*cinelake rebuild DIR orders/),
       })
 
-    const [file] = await Array.fromAsync(glob('**/*.parquet', { cwd: folder }))
-    await rm(`${folder}/${file}`)
+    for await (const file of glob('**/*.parquet', { cwd: folder })) await rm(`${folder}/${file}`)
     await lost('TABLE_FILES_LOST')
     await rm(folder, { recursive: true })
     await lost('TABLE_LOST')

@@ -3,7 +3,7 @@ import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
 import { readManifest, type Lake, type ScratchSpace } from '@cinelake/lake'
-import { loadPipeline, tableOfDataset } from '@cinelake/pipeline'
+import { fileOfContract, loadPipeline, tableOfDataset, type CheckedDataset } from '@cinelake/pipeline'
 import { takeOn } from './evolve-table.ts'
 import { checkRefined } from './refine-checks.ts'
 import { checkRuleSql } from './own-sql.ts'
@@ -16,6 +16,7 @@ import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { checkKeysAreNew } from './refine-repeated-keys.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
+import { isOfSql, placeOfRule } from './sql-place.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { DEFAULT_LIMITS, type UnpackLimits } from './unpack-settings.ts'
@@ -71,7 +72,10 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const places = { directory: scratch.directory, textDirectory: texts.directory, limits }
     const deps = { lake, engine, session, window, ...places, signal, progress: context.progress }
     await beginRejects(deps)
-    const files = await stageFiles(manifest, dataset, deps)
+    const inContract = (error: unknown): never => {
+      throw placedInContract(error, dataset)
+    }
+    const files = await stageFiles(manifest, dataset, deps).catch(inContract)
     const keepRejects = async (of: RejectsOf) => {
       const hasRows = files.some(({ rejectedCount, warnedCount }) => rejectedCount + warnedCount > 0)
       return await writeRejects({ query: REJECTS_QUERY, hasRows }, of, kept, { session, signal })
@@ -79,7 +83,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {
       if (error instanceof RuleFailedError) await keepRejects({ ...command, edition: 'failed' })
-      throw error
+      return inContract(error)
     })
     if (snapshot === undefined || !isCommitted(command, snapshot)) {
       const work = { command, pipeline, dataset, manifest, files, rows }
@@ -104,4 +108,11 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const quality = [...checks.quality, ...taken, ...target.quality]
     return { ...checks, quality, output: tableOutput(dataset.name, done, command, rejects) }
   }
+}
+
+/** An error of the engine with its place in the contract: the SQL around a rule's is nothing that a person wrote. */
+function placedInContract(error: unknown, dataset: CheckedDataset): unknown {
+  if (!isOfSql(error)) return error
+  const place = placeOfRule(error, dataset.contract, fileOfContract(dataset))
+  return place === undefined ? error : error.placed(place)
 }

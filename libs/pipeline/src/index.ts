@@ -27,7 +27,7 @@ export { StatusAction, StatusActions } from './checked/rest-limits.ts'
 export { RestCursor, RestDataset, RestSource } from './checked/rest-source.ts'
 export { CheckedSource } from './checked/source.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
-export { fileOfModel, placeInModel } from './place-in-model.ts'
+export { fileOfContract, fileOfModel, placeInModel, placeInRule } from './place-in-model.ts'
 export { firstInnerJoin } from './sql/inner-join.ts'
 export { isWanted, refinedNames } from './discovered.ts'
 export {
