@@ -16,7 +16,8 @@ async function aTable(commits: number) {
   const table = bench.table(`refined/whole_${(count += 1)}`)
   for (let i = 0; i < commits; i += 1)
     await table.append(bench.session, `SELECT ${i} AS id, 'x y' AS day`, { ...once(), partitionBy: ['day'] })
-  const snapshot = (await table.snapshot()) ?? expect.unreachable('there is no table')
+  const snapshot = await table.snapshot()
+  if (snapshot === undefined) throw new Error('there is no table')
   const local = (file: string) => join(bench.directory, 'lake', table.path, file)
   return { table, snapshot, local, check: async () => await requireFiles(bench.lake, table.path, snapshot) }
 }

@@ -4,7 +4,7 @@ import { readManifest } from './landing.ts'
 import type { CallOptions, Lake } from './lake.ts'
 
 /** The manifest of a window that succeeded is gone, and with it how far its source was read. */
-export class ManifestLostError extends TerminalError {
+class ManifestLostError extends TerminalError {
   readonly code = 'RAW_MANIFEST_LOST'
 
   /** @param path in the lake @param window that was to go on from there */
