@@ -1,4 +1,5 @@
-export { manifestBefore, newestManifest } from './manifest-before.ts'
+export { manifestBefore } from './manifest-before.ts'
+export { newestManifest } from './newest-manifest.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,

@@ -1,6 +1,6 @@
 import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
 import { taskFileName, TerminalError, windowAt, type Calendar } from '@cinelake/core'
-import { readManifest } from './landing.ts'
+import { newestManifest } from './newest-manifest.ts'
 import type { CallOptions, Lake } from './lake.ts'
 
 /** The manifest of a window that succeeded is gone, and with it how far its source was read. */
@@ -36,22 +36,4 @@ export async function manifestBefore(
   if (found !== undefined || generation > 1) return found
   const path = manifestPath(pipeline.name, label, taskFileName(task), 1)
   throw new ManifestLostError(task, path, { before: label, window: window.label })
-}
-
-/** What an ingest task landed in a window, of its newest generation. Undefined where nothing did. */
-export async function newestManifest(
-  lake: Pick<Lake, 'list' | 'readText'>,
-  { pipeline, label, task }: { readonly pipeline: string; readonly label: string; readonly task: string },
-  options?: CallOptions,
-): Promise<Manifest | undefined> {
-  const first = manifestPath(pipeline, label, taskFileName(task), 1).replace(/\.json$/, '')
-  const generations: number[] = []
-  for await (const { path } of lake.list(first.slice(0, first.lastIndexOf('/')), options)) {
-    const suffix = path.startsWith(first) ? path.slice(first.length) : ''
-    const found = /^(?:\.g(\d+))?\.json$/.exec(suffix)
-    if (found !== null) generations.push(Number(found[1] ?? 1))
-  }
-  if (generations.length === 0) return undefined
-  const path = manifestPath(pipeline, label, taskFileName(task), Math.max(...generations))
-  return await readManifest(lake, path, options)
 }
