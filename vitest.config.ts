@@ -12,7 +12,9 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     execArgv: conditions.map((condition) => `--conditions=${condition}`),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only what hangs ends by these: a machine that is shared may be ten times as slow as one that is not.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 120_000 } },
   },
 })

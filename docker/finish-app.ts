@@ -4,15 +4,13 @@ import { join } from 'node:path'
 // Makes what `pnpm deploy` wrote smaller, and its list of components true. The argument is the deployed app's directory.
 
 /** Packages that are installed with an app and never loaded by it, each with the reason. */
-const NEVER_LOADED: Readonly<Record<string, (app: string) => boolean>> = {
+const NEVER_LOADED: readonly string[] = [
   // Only the browser's build of @azure/identity imports it.
-  '@azure/msal-browser': () => true,
-  // The SQL parser of those who read pipelines from text; workers are given pipelines that are read already.
-  '@polyglot-sql/sdk': (app) => !['scheduler', 'cli'].includes(app),
+  '@azure/msal-browser',
   // Types.
-  '@types/node': () => true,
-  'undici-types': () => true,
-}
+  '@types/node',
+  'undici-types',
+]
 
 /** Of other people's packages: what Node does not run. Licences stay. */
 const NOT_RUN = /\.(map|ts|mts|cts|flow|tsbuildinfo)$|^(readme|changelog|history|contributing|security)(\.md|\.txt)?$/i
@@ -37,7 +35,7 @@ for (const name of [
 ]) {
   rmSync(join(directory, name), { force: true })
 }
-for (const [name, isNeverLoaded] of Object.entries(NEVER_LOADED)) if (isNeverLoaded(app)) remove(name)
+for (const name of NEVER_LOADED) remove(name)
 for (const name of readdirSync(store)) if (!name.startsWith('@cinelake+')) trim(join(store, name), name.startsWith('@'))
 writeSbom(join(directory, 'sbom.cdx.json'))
 

@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-/** What the pages for operators say is held against what there is: shell, paths, error codes, commands. */
+/** What the pages for operators say is held against what there is: shell, paths, error codes. Its commands are those of all pages: `docs-commands.test.ts`. */
 
 const ROOT = join(import.meta.dirname, '..')
 const PAGES = ['docs/deploy-aks.md', 'docs/on-prem-agent.md', 'docs/runbook.md', 'k8s/README.md']
@@ -54,14 +54,6 @@ describe.each(PAGES)('%s', (page) => {
     const settings = [...textOf(page).matchAll(/\bCINELAKE_[A-Z_]+\b/g)].map(([name]) => name)
 
     expect(settings.filter((name) => !sources.includes(name))).toEqual([])
-  })
-
-  test('names commands of cinelake that there are', () => {
-    const named = [...textOf(page).matchAll(/(?:pnpm@12 (?:--silent )?|`)cinelake ((?:bus |dead-letters )?[a-z-]+)/g)]
-    const commands = [...new Set(named.map(([, words = '']) => words.split(' ').at(-1) ?? ''))]
-    const isThere = (name: string) => sources.includes(`command('${name}`)
-
-    expect(commands.filter((name) => !isThere(name))).toEqual([])
   })
 })
 

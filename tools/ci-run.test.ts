@@ -31,7 +31,7 @@ function runCi(commands: { readonly test: string; readonly check: string }) {
       CINELAKE_CI_CACHE: join(root, 'cache'),
     },
   })
-  return { lastLine: stdout.trimEnd().split('\n').at(-1), status }
+  return { lines: stdout.trimEnd().split('\n'), lastLine: stdout.trimEnd().split('\n').at(-1), status }
 }
 
 const summary = (text: string) => `echo '${text}'`
@@ -49,5 +49,14 @@ test.each([
   ],
   ['nothing was tested', 'true', 'true', '0 passed, 1 failed, 1 skipped', 1],
 ])('the last line and the exit code tell when %s', (_what, tests, check, lastLine, status) => {
-  expect(runCi({ test: tests, check })).toEqual({ lastLine, status })
+  expect(runCi({ test: tests, check })).toMatchObject({ lastLine, status })
+})
+
+test('what failed is said again before the last line', () => {
+  const failed = 'failed: libs/bus/src/memory.test.ts > a message comes once: expected 1, got 2'
+  const { lines } = runCi({
+    test: `${summary(failed)}; ${summary('11 passed, 1 failed, 0 skipped')}; exit 1`,
+    check: summary('checked'),
+  })
+  expect(lines.slice(-3)).toEqual(['checked', failed, '11 passed, 1 failed, 1 skipped'])
 })

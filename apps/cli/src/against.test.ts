@@ -19,7 +19,7 @@ describe('a plan against a commit', () => {
   afterAll(async () => await given[Symbol.asyncDispose]())
 
   const against = (revision: string, ...args: string[]) =>
-    cinelake(['plan', given.folder, '--against', revision, '--window', '2026-03-01', ...args])
+    cinelake(['plan', given.folder, '--against', revision, '--window', '2026-03-01', '--state', given.state, ...args])
   async function edit(file: string, from: string, to: string): Promise<void> {
     const path = join(given.folder, file)
     const text = await readFile(path, 'utf8')
@@ -58,14 +58,35 @@ describe('a plan against a commit', () => {
 ### Reaches
 
 - \`orders\`: \`sales_by_day\`; in the mart \`sales_by_day\`, \`orders\`
+  - \`customer_no\`: no column is made from it; in the mart \`orders\` (\`customer_no\`)
+  - \`amount\`: \`sales_by_day\` (\`sales\`, \`largest\`); in the mart \`sales_by_day\` (\`sales\`, \`largest\`), \`orders\` (\`amount\`)
+  - \`customer\`: no column is made from it; in the mart \`orders\` (\`customer\`)
 - \`sales_by_day\`: no model; in the mart \`sales_by_day\`
+  - \`largest\`: no column is made from it; in the mart \`sales_by_day\` (\`largest\`)
 - windows, when they are run again: 2026-03-01 to 2026-03-01 (1 window)
+
+### Rows
+
+No rows were compared: no run has made tables yet [lake=file:${join(given.state, 'lake')}].
+
+### Measures
+
+Reached: \`sales_by_day.orders\`, \`sales_by_day.sales\`, \`sales_by_day.largest\`.
 `,
     })
     expect(JSON.parse((await against('main', '--json')).out)).toMatchObject({
       pipeline: 'starter',
       against: 'main',
       windows: ['2026-03-01'],
+      reach: [
+        { column: 'customer_no' },
+        { column: 'amount' },
+        { column: 'customer' },
+        { column: 'largest' },
+        { table: 'sales_by_day' },
+      ],
+      measures: [{ column: 'orders' }, { column: 'sales' }, { column: 'largest' }],
+      rows: { windows: [], landed: 0, tables: [] },
       tables: [
         { table: 'orders', state: 'changed' },
         { table: 'sales_by_day', state: 'changed', hasOtherValues: true },

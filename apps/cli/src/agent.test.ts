@@ -1,5 +1,8 @@
+import { busEntities, emulatorConfig } from '@cinelake/bus'
 import { temporaryDirectory } from '@cinelake/testkit'
-import { readFile, writeFile } from 'node:fs/promises'
+import { startServiceBusBroker } from '@cinelake/testkit/service-bus'
+import type { Dirent } from 'node:fs'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aStarter, cinelake } from './testing.fixture.ts'
@@ -7,10 +10,17 @@ import { aStarter, cinelake } from './testing.fixture.ts'
 let stack: AsyncDisposableStack
 let settings: Record<string, string>
 let directory: string
+let broker: Awaited<ReturnType<typeof startServiceBusBroker>>
 beforeEach(async () => {
   stack = new AsyncDisposableStack()
   directory = stack.use(await temporaryDirectory()).path
-  settings = { CINELAKE_LAKE: `file:${join(directory, 'lake')}`, CINELAKE_SCRATCH: join(directory, 'scratch') }
+  broker = stack.use(await startServiceBusBroker({ config: emulatorConfig(busEntities()) }))
+  settings = {
+    CINELAKE_BUS: 'sb://127.0.0.1',
+    CINELAKE_BUS_CONNECTION_STRING: broker.connectionString,
+    CINELAKE_LAKE: `file:${join(directory, 'lake')}`,
+    CINELAKE_SCRATCH: join(directory, 'scratch'),
+  }
 })
 afterEach(() => stack.disposeAsync())
 
@@ -40,6 +50,29 @@ describe('cinelake agent check', () => {
       expect.objectContaining({ check: 'folder shop/orders', detail: expect.stringContaining('/nowhere') }),
     ])
     expect(exitCode).toBe(1)
+  })
+
+  test('without a bus and a lake says that this is no agent yet and what to set, and ends with 1', async () => {
+    const { exitCode, out } = await cinelake(['agent', 'check'], { CINELAKE_SCRATCH: join(directory, 'scratch') })
+
+    expect(out).toMatch(/^✗ bus: this machine is no agent yet: expected CINELAKE_BUS=.*docs\/on-prem-agent\.md/m)
+    expect(out).toMatch(/^✗ lake: no lake is set: expected CINELAKE_LAKE=/m)
+    expect(out).toMatch(/\n\nThis machine is no agent yet: 2 to mend\.\n$/)
+    expect(exitCode).toBe(1)
+  })
+
+  test('does to the platform what its help says: one heartbeat, and nothing left in the lake', async () => {
+    const events = 'events/Subscriptions/scheduler'
+    const before = broker.messageCount(events)
+
+    const { out: help } = await cinelake(['agent', 'check', '--help'])
+    await cinelake(['agent', 'check'], settings)
+
+    expect(help.replaceAll(/\s+/g, ' ')).toContain('sends the scheduler one heartbeat')
+    expect(broker.messageCount(events)).toBe(before + 1)
+    expect(await readdir(join(directory, 'lake'), { recursive: true, withFileTypes: true })).toSatisfy(
+      (entries: Dirent[]) => entries.every((entry) => entry.isDirectory()),
+    )
   })
 
   test('settings that cannot be used are told before anything is done', async () => {

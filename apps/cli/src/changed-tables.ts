@@ -73,7 +73,7 @@ export async function changedTables(
 }
 
 /** A directory is there or not; what is elsewhere counts where a setting names it. */
-function isAtHand({ lake: { url } }: PlatformConfig, settings: Settings): boolean {
+export function isAtHand({ lake: { url } }: PlatformConfig, settings: Settings): boolean {
   if (!url.toLowerCase().startsWith('file:')) return (settings['CINELAKE_LAKE'] ?? '') !== ''
   return existsSync(path.join(directoryOf(url), 'refined'))
 }

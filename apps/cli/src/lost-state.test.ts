@@ -176,7 +176,7 @@ describe('state that is gone', { timeout: 120_000 }, () => {
     await using place = await afterFirst()
     {
       await using database = await openPgliteDatabase(join(place.state, 'warehouse'))
-      await database.pglite.exec('DROP SCHEMA mart CASCADE')
+      await database.pglite.exec('DROP SCHEMA starter CASCADE')
     }
 
     expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })

@@ -15,7 +15,12 @@ import type { PlatformConfig } from './settings.ts'
 import { isShipped } from './shipped-pipeline.ts'
 
 /** What a folder's text is checked against besides itself: what this machine has. */
-export type Surroundings = { readonly config: PlatformConfig; readonly settings: Settings }
+export type Surroundings = {
+  readonly config: PlatformConfig
+  readonly settings: Settings
+  /** What a setting or a secret is that the machine does not have. Default: `error`. */
+  readonly missing?: 'error' | 'warning'
+}
 
 export type FolderReading = {
   /** Absent when there is an error among the problems. */
@@ -35,13 +40,16 @@ export async function readFolder(
   surroundings?: Surroundings,
 ): Promise<FolderReading> {
   // The types of models are found by an engine over empty tables: nothing is kept, so nothing of the state is touched.
-  await using typing = await openEngine({ engine: { ...engine, scratchDirectory: path.join(tmpdir(), 'cinelake') } })
+  await using typing = await openEngine({
+    engine: { ...engine, threads: 1, scratchDirectory: path.join(tmpdir(), 'cinelake') },
+  })
   await using session = await typing.session()
   const typer = createSqlTyper(session)
   if (surroundings === undefined) return await readPipeline(path.resolve(folder), { typer })
-  const { config, settings } = surroundings
+  const { config, settings, missing = 'error' } = surroundings
   await using secrets = await openSecrets(config, settings)
-  return await readPipeline(path.resolve(folder), { typer, settings, hasSecret: (name) => secrets.has(name) })
+  const hasSecret = (name: string) => secrets.has(name)
+  return await readPipeline(path.resolve(folder), { typer, settings, hasSecret, missing })
 }
 
 /**

@@ -65,6 +65,16 @@ describe('a text that changed after its window was done', { timeout: 300_000 }, 
     expect(await run(given, ...days, '--changed')).toMatchObject({ exitCode: 0 })
   })
 
+  test('of a contract that would lose something is refused with one window, and begins again with all', async () => {
+    await using given = await ran()
+    await edit(given, 'contracts/orders.yaml', 'DECIMAL(12,2)', 'DECIMAL(12,1)')
+
+    const one = await run(given, '--window', '2026-03-02', '--changed')
+    expect(one).toMatchObject({ exitCode: 1, out: expect.stringContaining('CONTRACT_CHANGE_LOSSY') })
+
+    expect(await run(given, ...days, '--changed')).toMatchObject({ exitCode: 0 })
+  })
+
   test('of what is read from a source is told to need the source', async () => {
     await using given = await ran()
     await edit(given, 'pipeline.yaml', /orders_\{yyyy\}-\{MM\}-\{dd\}\.csv/, 'orders_{yyyy}-{MM}-{dd}*.csv')

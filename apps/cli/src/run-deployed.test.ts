@@ -1,6 +1,3 @@
-import { silentLog } from '@cinelake/core'
-import { planRun } from '@cinelake/pipeline'
-import { serveHttpApi } from '@cinelake/scheduler/http-server'
 import { until } from '@cinelake/testkit'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,47 +7,11 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { plainPaint, type Terminal } from './output/terminal.ts'
-import { openPlatform } from './platform.ts'
-import { usablePipeline } from './read-folder.ts'
-import { platformConfig } from './settings.ts'
-import { aStarter, cinelake } from './testing.fixture.ts'
+import { aScheduler } from './scheduler.fixture.ts'
+import { cinelake } from './testing.fixture.ts'
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
-const silent: Terminal = { print() {}, note() {}, isInteractive: false, columns: () => 100, paint: plainPaint }
 const window = ['--window', '2026-03-01']
-
-/** A platform with its scheduler's HTTP API, on the pipeline of a folder. The command line knows nothing but the address. */
-async function aScheduler({ works = true } = {}) {
-  await using opening = new AsyncDisposableStack()
-  const starter = opening.use(await aStarter())
-  const config = platformConfig({}, starter.state)
-  const pipeline = await usablePipeline(starter.folder, config)
-  const platform = opening.use(await openPlatform(config, {}, silent))
-  const { scheduler } = platform
-  if (works) await platform.work(planRun(pipeline).map(({ queue }) => queue))
-  const deps = { scheduler, pipelines: [pipeline], log: silentLog }
-  const { url } = opening.use(await serveHttpApi(deps, { host: '127.0.0.1', port: 0 }))
-  // Whatever the command line opened of a platform of its own would be there.
-  const elsewhere = join(starter.state, '..', 'elsewhere')
-  const settings = {
-    CINELAKE_API: `${url}/`,
-    CINELAKE_BUS: 'sb://127.0.0.1:1',
-    CINELAKE_BUS_CONNECTION_STRING:
-      'Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=x;SharedAccessKey=x;UseDevelopmentEmulator=true;',
-    CINELAKE_WAREHOUSE: `pglite:${elsewhere}/warehouse`,
-    CINELAKE_LAKE: `file:${elsewhere}/lake`,
-  }
-  const owned = opening.move()
-  return {
-    ...starter,
-    url,
-    scheduler,
-    settings,
-    cinelake: (...args: string[]) => cinelake(args, settings),
-    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
-  }
-}
 
 /** Something that listens, and is no scheduler. */
 async function answering(answer: RequestListener) {

@@ -7,7 +7,13 @@ import { runCli } from './run-cli.ts'
 
 const STARTER = fileURLToPath(new URL('../starter', import.meta.url))
 
-export type Result = { readonly exitCode: number; readonly out: string; readonly notes: string }
+export type Result = {
+  readonly exitCode: number
+  readonly out: string
+  readonly notes: string
+  /** Both in the order in which they were printed: what a person sees. */
+  readonly screen: string
+}
 
 /** The command line as a person would use it, in this process, with what it printed. */
 export async function cinelake(
@@ -15,10 +21,14 @@ export async function cinelake(
   settings: Record<string, string> = {},
   ask?: (question: string) => Promise<string>,
 ): Promise<Result> {
-  const printed = { out: '', notes: '' }
+  const printed = { out: '', notes: '', screen: '' }
+  const to = (stream: 'out' | 'notes') => (text: string) => {
+    printed[stream] += text
+    printed.screen += text
+  }
   const terminal: Terminal = {
-    print: (text) => void (printed.out += text),
-    note: (text) => void (printed.notes += text),
+    print: to('out'),
+    note: to('notes'),
     isInteractive: false,
     columns: () => 100,
     paint: plainPaint,

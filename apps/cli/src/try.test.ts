@@ -20,6 +20,19 @@ const CUSTOMERS = [
 ].join('\r\n')
 
 describe('files', () => {
+  test.each([
+    ['orders.parquet', 'PAR1\u0015\u0004\u0015\u0010PAR1', 'got a Parquet file; have it sent as CSV'],
+    ['orders.json', '[{"id":1,"total":"2,50"}]', 'got JSON; have it sent as CSV'],
+  ])('of another format are named for what they are: %s', async (name, content, words) => {
+    await using given = await givenFolder(FILES, { [name]: content })
+
+    const { exitCode, notes } = await given.try('shop/orders', '--write')
+
+    expect(notes).toContain(words)
+    expect(exitCode).toBe(2)
+    expect(notes).toContain(name)
+  })
+
   test('are looked at, drafted, written, and refined without a reject', async () => {
     await using given = await givenFolder(
       FILES,

@@ -1,4 +1,4 @@
-export { checkAgent, type CheckAgentDeps } from './check/check-agent.ts'
+export { checkAgent, hasBroker, type CheckAgentDeps } from './check/check-agent.ts'
 export type { Finding } from './check/finding.ts'
 export { IngestFilesEnv, type IngestFilesConfig } from './config.ts'
 export { parseFilePattern } from './files/file-pattern.ts'

@@ -156,6 +156,22 @@ describe('a header that does not fit', () => {
     expect(error).toMatchObject({ message: expect.not.stringContaining('jane'), code: 'REFINE_HEADER_MISMATCH' })
   })
 
+  test.each([
+    ['PAR1\u0015\u0004\u0015\u0010PAR1', 'a Parquet file'],
+    ['PK\u0003\u0004\u0014\0\u0006\0\b\0\0\0!\0[Content_Types].xml', 'an Office document (such as XLSX)'],
+    ['[{"a":1,"b":"2"}]', 'JSON'],
+    ['{"a":1}\n{"a":2}\n', 'JSON, an object a line'],
+    ['<?xml version="1.0"?>\n<a/>', 'XML'],
+  ])('is told for what it is where the file is none of CSV: %j', async (content, format) => {
+    const error = await readable(content, 2, {}, required).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      code: 'REFINE_FILE_FORMAT',
+      message: expect.stringContaining(
+        `[file=file.csv]: expected CSV, plain or packed with gzip or zip, got ${format};`,
+      ),
+    })
+  })
+
   test.each(['', '\n\n'])('is missing from %j', async (content) => {
     await expect(readable(content, 2)).rejects.toMatchObject({
       message: expect.stringContaining('a file without any record'),

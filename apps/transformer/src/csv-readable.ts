@@ -1,4 +1,5 @@
 import {
+  binaryFormatOf,
   HEAD_BYTES,
   CR,
   type CsvDialect,
@@ -8,11 +9,12 @@ import {
   RecordIndex,
   RecordScanner,
   scanChunks,
+  textFormatOf,
 } from '@cinelake/csv'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
 import { CopyWriter } from './csv-copy.ts'
-import { FileUnreadableError, HeaderMismatchError } from './refine-errors.ts'
+import { FileFormatError, FileUnreadableError, HeaderMismatchError } from './refine-errors.ts'
 import { readChunks } from './text-chunks.ts'
 import {
   createTranscoder,
@@ -76,11 +78,13 @@ export type CsvSource = {
  *
  * A file in which a byte is no UTF-8 is windows-1252, unless it is UTF-8 by its mark or by the characters before that
  * byte: then the rows with such bytes are rejected. A declared encoding is taken at its word.
+ * @throws {FileFormatError} terminal: it is no CSV file but a Parquet, Excel, JSON … one
  * @throws {FileUnreadableError} terminal: bytes that are not of the declared encoding
  * @throws {HeaderMismatchError} terminal: no header, or one without the columns that are required
  */
 export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
   const { bytes, isWhole } = await firstBytes(source.file)
+  expectText(source, bytes)
   const guess = guessEncoding(bytes, source.reading.encoding)
   if (guess.encoding !== 'utf-8') return await copy(source, guess, bytes, isWhole)
   const check = new Utf8Check()
@@ -114,6 +118,7 @@ export type WholeCsv = {
  * @throws as `makeReadable` does
  */
 export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array): WholeCsv {
+  expectText(source, bytes)
   const guess = guessEncoding(bytes, source.reading.encoding)
   const content = bytes.subarray(guess.markLength)
   if (guess.encoding !== 'utf-8') return whole(source, transcoded(source, guess.encoding, guess.markLength, content))
@@ -265,11 +270,19 @@ function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: 
   }
   const [problem] = head.problems
   if (problem === undefined) return head
+  const format = textFormatOf(bytes)
+  if (format !== undefined) throw new FileFormatError(source.name, format)
   // Where no field is a known column the "header" may be a row of data: nothing of it is repeated.
   const isHeader = head.places.some((place) => place !== undefined)
   const names = isHeader ? `: found ${head.names.map((name) => `\`${name}\``).join(', ')}` : ''
   const found = `${head.fieldCount} fields, and ${head.problems.join('; ')}${names}`
   throw new HeaderMismatchError(source.name, Math.max(1, head.headerLineCount), wanted, found)
+}
+
+/** @throws {FileFormatError} terminal */
+function expectText({ name }: Pick<CsvSource, 'name'>, bytes: Uint8Array): void {
+  const format = binaryFormatOf(bytes)
+  if (format !== undefined) throw new FileFormatError(name, format)
 }
 
 async function* withoutFirst(length: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

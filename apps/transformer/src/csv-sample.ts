@@ -1,7 +1,9 @@
-import { NO_DELIMITER, readHead, RecordScanner, splitFields } from '@cinelake/csv'
+import { binaryFormatOf, NO_DELIMITER, readHead, RecordScanner, splitFields, textFormatOf } from '@cinelake/csv'
 import { open, stat } from 'node:fs/promises'
 import type { FileReading } from '@cinelake/pipeline'
+import { FileFormatError } from './refine-errors.ts'
 import { createTranscoder, guessEncoding, Utf8Check, type Encoding } from './text-encoding.ts'
+import type { UnpackedFile } from './unpack-file.ts'
 
 /** Bytes of the beginning that are looked at. */
 const SAMPLE_BYTES = 4 * 1024 * 1024
@@ -23,10 +25,18 @@ export type CsvSample = {
 
 /**
  * Reads the first rows of a CSV file as it is read when it is refined, but without a contract.
+ * @param file its name for people, and its absolute path
  * @returns undefined for a file without a record
+ * @throws {FileFormatError} terminal: it is no CSV file
  */
-export async function sampleCsv(file: string, reading: FileReading, limit: number): Promise<CsvSample | undefined> {
-  const { bytes, isWhole, encoding } = await firstText(file, reading.encoding)
+export async function sampleCsv(
+  { name, file }: UnpackedFile,
+  reading: FileReading,
+  limit: number,
+): Promise<CsvSample | undefined> {
+  const { start, bytes, isWhole, encoding } = await firstText(file, reading.encoding)
+  const format = binaryFormatOf(start) ?? textFormatOf(bytes)
+  if (format !== undefined) throw new FileFormatError(name, format)
   // The contract's columns are not known: every record is like the first.
   const head = readHead(bytes, isWhole, [], { ...reading, header: true })
   if (head === undefined) return undefined
@@ -55,7 +65,7 @@ export async function sampleCsv(file: string, reading: FileReading, limit: numbe
   }
 }
 
-/** The beginning of a file in UTF-8, without byte order mark. */
+/** The beginning of a file as it is, and in UTF-8 without byte order mark. */
 async function firstText(file: string, declared: Encoding | undefined) {
   await using handle = await open(file, 'r')
   const { bytesRead, buffer } = await handle.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0)
@@ -67,6 +77,6 @@ async function firstText(file: string, declared: Encoding | undefined) {
   const isWestern = check.invalidAt !== undefined && !guess.isCertain && !check.hasEvidence
   const encoding = isWestern ? 'windows-1252' : guess.encoding
   const content = bytes.subarray(guess.markLength)
-  if (encoding === 'utf-8') return { bytes: content, isWhole, encoding }
-  return { bytes: createTranscoder(encoding).push(content), isWhole, encoding }
+  if (encoding === 'utf-8') return { start: bytes, bytes: content, isWhole, encoding }
+  return { start: bytes, bytes: createTranscoder(encoding).push(content), isWhole, encoding }
 }

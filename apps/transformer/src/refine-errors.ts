@@ -20,6 +20,18 @@ export class FileUnreadableError extends TerminalError {
   }
 }
 
+/** A file of another format than the dataset's. */
+export class FileFormatError extends TerminalError {
+  readonly code = 'REFINE_FILE_FORMAT'
+  /** @param actual what it is: "a Parquet file" */
+  constructor(file: string, actual: string) {
+    super(
+      `file has another format [file=${file}]: expected CSV, plain or packed with gzip or zip, got ${actual}; have it sent as CSV, or name only the CSV files under \`files\` in pipeline.yaml`,
+      { file, actual },
+    )
+  }
+}
+
 /** A packed file that cannot be unpacked. */
 export class PackedFileError extends TerminalError {
   readonly code = 'REFINE_FILE_NOT_UNPACKED'

@@ -1,8 +1,8 @@
 import { identifier } from '@cinelake/engine'
-import type { CheckedDataset } from '@cinelake/pipeline'
+import { WINDOW_COLUMN as WINDOW, type CheckedDataset } from '@cinelake/pipeline'
 
-/** The start of the window in which a row landed. */
-export const WINDOW_COLUMN = identifier('_window')
+/** The start of the window in which a row landed, as SQL names it. */
+export const WINDOW_COLUMN = identifier(WINDOW.name)
 
 type Resolution = { readonly when?: string; readonly columns?: Readonly<Record<string, string>> }
 

@@ -12,8 +12,13 @@ import {
   type SqlPosition,
 } from './errors.ts'
 
-/** What DuckDB says with `errors_as_json`. `position` is an offset in the SQL text, in bytes from 0. */
-type DuckDbError = { readonly kind: string; readonly message: string; readonly position?: number }
+/** What DuckDB says with `errors_as_json`. `position` is an offset in the SQL text from 0: in bytes, but for errors of syntax. */
+type DuckDbError = {
+  readonly kind: string
+  readonly message: string
+  readonly position?: number
+  readonly isSyntax?: boolean
+}
 
 /** DuckDB's kinds of error (`exception_type`) that speak about the SQL text alone. */
 const ABOUT_THE_TEXT = new Set([
@@ -52,7 +57,10 @@ export async function translateError(
   isAboutText: (message: string) => Promise<boolean>,
 ): Promise<Error> {
   const original = thrown instanceof Error ? thrown : new Error(reasonOf(thrown))
-  const { kind, message, position } = parseError(original.message)
+  const { kind, message, position: place, isSyntax = false } = parseError(original.message)
+  // Where its grammar stops DuckDB counts characters.
+  const position =
+    isSyntax && place !== undefined ? Buffer.byteLength(Array.from(sql.text).slice(0, place).join('')) : place
   if (/no space left|max_temp_directory_size|failed to offload/i.test(message)) {
     return new EngineDiskFullError(scratchDirectory, aboutFiles(message))
   }
@@ -94,7 +102,8 @@ function parseError(text: string): DuckDbError {
     const position = Number(parsed['position'] ?? Number.NaN)
     const { exception_type: kind, exception_message: message } = parsed
     if (typeof kind !== 'string' || typeof message !== 'string') return { kind: '', message: text }
-    return { kind, message, ...(Number.isInteger(position) ? { position } : {}) }
+    const isSyntax = parsed['error_subtype'] === 'SYNTAX_ERROR'
+    return { kind, message, isSyntax, ...(Number.isInteger(position) ? { position } : {}) }
   }
   const [, kind = '', message = text] = /^([A-Za-z ]+?) Error: ([\s\S]*)$/.exec(text) ?? []
   return { kind, message }

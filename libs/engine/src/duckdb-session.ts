@@ -20,6 +20,9 @@ import { identifier, literal } from './sql-text.ts'
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
 const INTERRUPT_EVERY_MS = 10
 
+/** Parsed texts that a session keeps: those of a pipeline with a hundred models. A tree takes some 20 KB. */
+const KEPT_TREES = 500
+
 type Deps = {
   readonly connection: DuckDBConnection
   /** Shared by all sessions of the engine. */
@@ -33,6 +36,8 @@ export class DuckDbSession implements SqlSession {
   readonly #deps: Deps
   readonly #turns = new Turns(1)
   readonly #closing = new AbortController()
+  /** By text, the one that was not asked for longest first. */
+  readonly #trees = new Map<string, unknown>()
   #streaming = false
 
   constructor(deps: Deps) {
@@ -80,12 +85,33 @@ export class DuckDbSession implements SqlSession {
     return rows.map(({ column_name: name, column_type: type }) => ({ name: textOf(name), type: textOf(type) }))
   }
 
+  async parse(sqls: readonly string[]): Promise<readonly unknown[]> {
+    const found = new Map(sqls.map((sql) => [sql, this.#trees.get(sql)]))
+    const unknown = [...found].filter(([, tree]) => tree === undefined).map(([sql]) => sql)
+    if (unknown.length > 0) {
+      // A NUL would end the statement that the text stands in; another sign that is none of SQL is as long.
+      const texts = unknown.map((sql, index) => `(${index}, ${literal(sql.replaceAll('\0', '\u0001'))})`).join(', ')
+      const rows = await this.rows<{ tree: string }>(
+        `SELECT json_serialize_sql(sql)::VARCHAR AS tree FROM (VALUES ${texts}) AS texts(place, sql) ORDER BY place`,
+      )
+      for (const [index, sql] of unknown.entries()) found.set(sql, JSON.parse(rows[index]?.tree ?? '{}'))
+    }
+    for (const [sql, tree] of found) this.#remember(sql, tree)
+    return sqls.map((sql) => found.get(sql))
+  }
+
+  #remember(sql: string, tree: unknown): void {
+    this.#trees.delete(sql)
+    this.#trees.set(sql, tree)
+    for (const oldest of this.#trees.keys()) {
+      if (this.#trees.size <= KEPT_TREES) break
+      this.#trees.delete(oldest)
+    }
+  }
+
   async audit(sql: string, { tables, as = 'query' }: AuditOptions): Promise<readonly SqlRefusal[]> {
     const parsed = as === 'query' ? asGiven(sql) : asCondition(sql)
-    const [row] = await this.rows<{ tree: string }>(
-      `SELECT json_serialize_sql(${literal(parsed.text)})::VARCHAR AS tree`,
-    )
-    const tree: unknown = JSON.parse(row?.tree ?? '{}')
+    const [tree] = await this.parse([parsed.text])
     const said = complaintOf(tree)
     const found = said === undefined ? objectionsTo(tree, tables) : [notOneSelect(said)]
     if (as === 'condition' && found.length === 0 && !isCondition(tree))

@@ -239,11 +239,57 @@ describe('describing a query', () => {
     expect((error as Error).message).toContain('"scor" not found')
   })
 
+  test('names the place of a mistake of syntax', async () => {
+    const error = await failureOf(session.describe("SELECT 'ü🎬', FROM FROM a"))
+
+    expect(error).toMatchObject({ code: 'ENGINE_SQL_INVALID', position: { line: 1, column: 20 } })
+  })
+
   test('refuses a second statement without running it', async () => {
     await session.run('CREATE OR REPLACE TEMP TABLE kept AS SELECT 1 AS a')
 
     expect(await failureOf(session.describe('SELECT 1; DROP TABLE kept'))).toBeInstanceOf(SqlInvalidError)
     expect(await session.rows('SELECT a FROM kept')).toEqual([{ a: 1 }])
+  })
+})
+
+describe('parsing', () => {
+  test('gives a tree of each text, or what is wrong with it, in order, and runs nothing', async () => {
+    const texts = ["SELECT 'ü' AS \"it's\"", 'SELEC 1', 'DROP TABLE nothing', 'SELECT a FROM no_such_table', 'SELEC 1']
+
+    const trees = await session.parse(texts)
+
+    expect(trees).toMatchObject([
+      { error: false, statements: [{ node: { select_list: [{ alias: "it's", value: { value: 'ü' } }] } }] },
+      { error: true, error_type: 'parser', position: '0' },
+      { error: true, error_type: 'not implemented' },
+      { error: false, statements: [{ node: { from_table: { table_name: 'no_such_table' } } }] },
+      { error: true, error_type: 'parser' },
+    ])
+    expect(await session.parse([])).toEqual([])
+  })
+
+  test('a NUL is an error in its text, and in no other', async () => {
+    expect(await session.parse(['SELECT 1 \0 FROM a', 'SELECT 2'])).toMatchObject([
+      { error: true, position: '9' },
+      { error: false },
+    ])
+  })
+
+  test('parses a text once', async () => {
+    const [first] = await session.parse(['SELECT 1 AS once'])
+    const again = await session.parse(['SELECT 2 AS other', 'SELECT 1 AS once'])
+
+    expect(again[1]).toBe(first)
+  })
+
+  test('forgets texts that were not asked for lately', async () => {
+    const [first] = await session.parse(['SELECT 1 AS once'])
+    await session.parse(Array.from({ length: 1000 }, (_, index) => `SELECT ${index}`))
+    const [again] = await session.parse(['SELECT 1 AS once'])
+
+    expect(again).toEqual(first)
+    expect(again).not.toBe(first)
   })
 })
 

@@ -63,6 +63,11 @@ export interface SqlSession extends AsyncDisposable {
   /** The columns of a query, without running it. @throws {SqlInvalidError} terminal: with position and the engine's own words */
   describe(query: string): Promise<EngineColumn[]>
   /**
+   * What the engine's parser makes of texts, in their order: for each the tree of its statements, or what is wrong with it,
+   * as DuckDB's `json_serialize_sql` gives it. Nothing of them is run. Of a text that was parsed before it is the same tree.
+   */
+  parse(sqls: readonly string[]): Promise<readonly unknown[]>
+  /**
    * What keeps a text from being SQL of a pipeline: one SELECT (or one condition) that reads nothing but the given tables
    * and comes out the same at any time. Nothing of it is run. Empty: it may be run.
    */

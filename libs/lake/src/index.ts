@@ -1,5 +1,5 @@
 export { manifestBefore } from './manifest-before.ts'
-export { newestManifest } from './newest-manifest.ts'
+export { newestManifest, newestManifestPath } from './newest-manifest.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,

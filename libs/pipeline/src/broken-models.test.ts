@@ -9,7 +9,7 @@ describeBroken(
       change: model('SELECT user_id,, 1\nFROM orders'),
       file: M,
       at: 'SELECT',
-      message: 'the SQL cannot be parsed: Unexpected token: `,`',
+      message: 'the SQL cannot be parsed: syntax error at or near ","',
       remedy: 'write one SELECT',
     },
     {

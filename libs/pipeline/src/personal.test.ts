@@ -3,6 +3,7 @@ import { personalColumns, type RefinedTable } from './check/personal.ts'
 import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
 import { openTypers } from './fixtures/typer.fixture.ts'
 import { ROWS } from './sql/lineage.ts'
+import { parseQuery, type ParsedQuery } from './sql/parse.ts'
 import { readPipeline } from './read-pipeline.ts'
 
 const types = (columns: Record<string, string>) => Object.entries(columns).map(([name, type]) => ({ name, type }))
@@ -30,6 +31,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await typers[Symbol.asyncDispose]()
 })
+
+async function parsed(sql: string): Promise<ParsedQuery> {
+  const query = await parseQuery(await typers.typer(), sql)
+  if ('message' in query) throw new Error(query.message)
+  return query
+}
 
 describe('which columns of a result are personal', () => {
   /** The SELECT, and the personal columns of its result by the engine's names. */
@@ -123,14 +130,14 @@ describe('which columns of a result are personal', () => {
     for (const { name, columns } of [users, titles]) await typer.createTable(name, columns)
     const columns = await typer.describe(sql.replace(':window_start', "'x'"))
 
-    const found = personalColumns(sql, [users, titles], columns)
+    const found = personalColumns(await parsed(sql), [users, titles], columns)
 
     expect(columns.map(({ name }) => name).filter((name) => found.has(name.toLowerCase()))).toEqual(personal)
   })
 
-  test('data of several columns goes only where each of them may', () => {
+  test('data of several columns goes only where each of them may', async () => {
     const found = personalColumns(
-      'SELECT born || email AS pair, born FROM users',
+      await parsed('SELECT born || email AS pair, born FROM users'),
       [users],
       types({ pair: 'VARCHAR', born: 'DATE' }),
     )
@@ -139,9 +146,9 @@ describe('which columns of a result are personal', () => {
     expect(found.get('born')?.allowedIn).toEqual(['refined', 'mart'])
   })
 
-  test('of a query that cannot be followed everything may be personal', () => {
+  test('of a query that cannot be followed everything may be personal', async () => {
     const found = personalColumns(
-      'PIVOT users ON country USING min(email)',
+      await parsed("SELECT * FROM (PIVOT users ON country IN ('de') USING min(email))"),
       [users],
       types({ id: 'BIGINT', de: 'VARCHAR' }),
     )

@@ -15,7 +15,7 @@ import { PipelineText } from './text/pipeline-schema.ts'
 import { readYaml, type YamlText } from './text/yaml-text.ts'
 
 export type ReadOptions = Known & {
-  /** Finds the models' types. Without it they are not known, and a pipeline with models cannot be run. */
+  /** Parses SQL and finds the models' types. Without it no SQL is looked at, and a pipeline with models cannot be run. */
   readonly typer?: SqlTyper | undefined
 }
 

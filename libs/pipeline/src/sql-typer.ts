@@ -8,6 +8,8 @@ export type TypedColumn = { readonly name: string; readonly type: string }
  */
 export interface SqlTyper {
   createTable(name: string, columns: readonly TypedColumn[]): Promise<void>
+  /** What the engine's parser makes of texts, as DuckDB's `json_serialize_sql` gives it. A text is parsed once. */
+  parse(sqls: readonly string[]): Promise<readonly unknown[]>
   /** What keeps a text from being SQL of a pipeline over these tables. */
   audit(sql: string, options: SqlAudit): Promise<readonly SqlRefusal[]>
   /** Takes away all tables that were made so far. */
@@ -31,6 +33,7 @@ export type SqlRefusal = {
 /** What is needed of an engine's session: `SqlSession` fits. */
 export type TypingSession = {
   run(sql: string): Promise<void>
+  parse(sqls: readonly string[]): Promise<readonly unknown[]>
   audit(sql: string, options: SqlAudit): Promise<readonly SqlRefusal[]>
   describe(query: string): Promise<readonly TypedColumn[]>
 }
@@ -43,6 +46,9 @@ export function createSqlTyper(session: TypingSession): SqlTyper {
       made.push(name)
       const list = columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')
       await session.run(`CREATE TEMP TABLE ${quoteName(name)} (${list})`)
+    },
+    async parse(sqls) {
+      return await session.parse(sqls)
     },
     async audit(sql, options) {
       return await session.audit(sql, options)

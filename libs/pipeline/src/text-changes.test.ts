@@ -36,6 +36,13 @@ describe('what a text concerns', () => {
     ['models/sales.sql', 'In euros.', 'In cents.', {}],
     ['models/sales.sql', "row: 'amount >= 0'", "row: 'amount > 0'", { 'build sales': ['models/sales.sql'] }],
     ['contracts/orders.yaml', 'amount > 0', 'amount > 1', { 'refine orders': ['contracts/orders.yaml'] }],
+    ['contracts/orders.yaml', 'DECIMAL(12,2)', 'DECIMAL(14,2)', { 'refine orders': ['contracts/orders.yaml'] }],
+    [
+      'contracts/orders.yaml',
+      '      - { name: tags,',
+      '      - { name: channel, logicalType: string }\n      - { name: tags,',
+      { 'refine orders': ['contracts/orders.yaml'] },
+    ],
     ['contracts/orders.yaml', 'version: 1.0.0', 'version: 1.0.1', {}],
     ['contracts/orders.yaml', 'Orders, one row each.', 'All orders.', {}],
     [

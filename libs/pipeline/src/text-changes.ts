@@ -11,12 +11,12 @@ import type { PlannedTask } from './plan.ts'
  * @returns none where the task does the same under both
  */
 export function changedPlaces(before: CheckedPipeline, after: CheckedPipeline, { work }: PlannedTask): string[] {
-  const earlier = textOf(before, work)
+  const earlier = textOf(before, work, after)
   const differs = (part: TextPart) => {
     const same = earlier.find(({ place }) => place === part.place)
     return same === undefined || canonical(same.content) !== canonical(part.content)
   }
-  return textOf(after, work)
+  return textOf(after, work, before)
     .filter(differs)
     .map(({ place }) => place)
 }
@@ -31,14 +31,17 @@ export function followsFromOthers({ work }: PlannedTask): boolean {
 
 type TextPart = { readonly place: string; readonly content: unknown }
 
-function textOf(pipeline: CheckedPipeline, work: PlannedTask['work']): TextPart[] {
+/** @param other the reading that it is compared with */
+function textOf(pipeline: CheckedPipeline, work: PlannedTask['work'], other: CheckedPipeline): TextPart[] {
   switch (work.kind) {
     case 'discover':
       return sourceText(pipeline, work.source)
     case 'ingest':
       return [...sourceText(pipeline, work.source), ...landingText(pipeline, work.source, work.dataset)]
     case 'refine':
-      return pipeline.datasets.filter(({ name }) => name === work.dataset).flatMap(datasetText)
+      return pipeline.datasets
+        .filter(({ name }) => name === work.dataset)
+        .flatMap((dataset) => datasetText(dataset, other))
     case 'build':
       return pipeline.models.filter(({ name }) => name === work.model).map(modelText)
     default:
@@ -62,13 +65,19 @@ function landingText({ sources }: CheckedPipeline, name: string, dataset: string
     .map((content) => ({ place: datasetPlace(name, dataset), content }))
 }
 
-function datasetText({ contract, source, sourceDataset, ...mapping }: CheckedDataset): TextPart[] {
+/** A column that only one of the readings has is the contract's change: how it is read follows from its name. */
+function datasetText(
+  { contract, source, sourceDataset, ...mapping }: CheckedDataset,
+  { datasets }: CheckedPipeline,
+): TextPart[] {
+  const others = datasets.find(({ name }) => name === mapping.name)?.contract.columns ?? []
   const { id: _id, version: _version, file = `contracts/${mapping.name}.yaml`, columns, ...terms } = contract
+  const inBoth = columns.filter(({ name }) => others.some((other) => other.name === name))
   return [
     { place: file, content: { ...terms, columns: columns.map(({ reading: _reading, ...column }) => column) } },
     {
       place: datasetPlace(source, sourceDataset),
-      content: { ...mapping, columns: columns.map(({ name, reading }) => ({ name, reading })) },
+      content: { ...mapping, columns: inBoth.map(({ name, reading }) => ({ name, reading })) },
     },
   ]
 }

@@ -1,6 +1,6 @@
 import { openBus } from '@cinelake/bus/open'
 import { silentLog, systemClock } from '@cinelake/core'
-import { checkAgent, IngestFilesEnv, type Finding } from '@cinelake/ingest-files'
+import { checkAgent, hasBroker, IngestFilesEnv, type Finding } from '@cinelake/ingest-files'
 import { openLake } from '@cinelake/lake/open'
 import type { AgentRecord } from '@cinelake/scheduler'
 import { createFill } from '@cinelake/secrets'
@@ -38,7 +38,8 @@ function addCheck(group: Command, context: CommandContext): void {
     .description(
       'Checks with the settings of this machine what an agent needs: version, disk, proxy, certificates, its queue, the ' +
         "lake, the clock, and with --pipeline the folders and databases of its site's sources. Says what is fine and what " +
-        'to mend; changes nothing. Exit code 1 when there is something to mend.',
+        'to mend. Takes no command and lands nothing; to find out whether it may, it sends the scheduler one heartbeat, and ' +
+        'writes and deletes one object of the lake. Exit code 1 when there is something to mend.',
     )
     .option('--pipeline <dir>', "the pipeline's folder: its sources of this site are checked as well", pipelineFolder)
     .action(async (options: CheckOptions) => await check(options, context))
@@ -83,7 +84,8 @@ async function check(options: CheckOptions, { terminal, settings, signal, exitWi
   const problems = findings.filter(({ outcome }) => outcome === 'problem').length
   if (problems > 0) exitWith(1)
   if (isJson) return terminal.print(`${toJson({ ok: problems === 0, findings })}\n`)
-  terminal.print(problems === 0 ? '\nThis machine can be an agent.\n' : `\n${problems} to mend.\n`)
+  if (problems === 0) return terminal.print('\nThis machine can be an agent.\n')
+  terminal.print(`\n${hasBroker(config) ? '' : 'This machine is no agent yet: '}${problems} to mend.\n`)
 }
 
 function addList(group: Command, context: CommandContext): void {

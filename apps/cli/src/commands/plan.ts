@@ -1,12 +1,14 @@
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, PipelineError } from '@cinelake/core'
 import { planRun, type CheckedPipeline, type PlannedTask } from '@cinelake/pipeline'
 import { openRedoPlanner, type RedoAsked } from '@cinelake/scheduler'
 import type { AddCommand, CommandContext } from '../command.ts'
-import { againstAsJson, changesAgainst, formatAgainst } from '../against.ts'
+import { againstAsJson, changesAgainst } from '../against.ts'
+import { compareRows } from '../against-rows.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
 import { openExistingDatabase, openLake } from '../open-parts.ts'
 import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
 import { plural } from '../output/describe-task.ts'
+import { formatAgainst } from '../output/format-against.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
 import { formatRedo } from '../output/redo-tables.ts'
@@ -44,7 +46,10 @@ export const addPlan: AddCommand = (program, context) => {
     .option('--from-raw', 'what `run --from-raw` would do')
     .option('--rebuild <table>', 'what `rebuild` of this table would do', listed)
     .option('--offline', 'look at no lake')
-    .option('--against <commit>', 'instead: what the text changes against that of a commit, as Markdown')
+    .option(
+      '--against <commit>',
+      'instead: what the text changes in columns and rows against that of a commit, as Markdown',
+    )
     .option('--force', 'also a window that is not over, or before the first of the schedule')
     .action(async (folder: string, options: Options) => await plan(folder, options, context))
   withExamples(withJson(withState(command)), [
@@ -62,12 +67,7 @@ async function plan(folder: string, options: Options, context: CommandContext): 
   const { pipeline, places } = await usableFolder(folder, config)
   if (asked !== undefined) return await planAgain(pipeline, asked, { config, options, context })
   const chosen = () => chosenWindows(pipeline, options, clock(), config.maxWindows)
-  if (options.against !== undefined) {
-    const effects = await changesAgainst(folder, pipeline, options.against, config)
-    const windows = options.window === undefined ? allWindows(pipeline, clock()) : chosen()
-    const compared = { pipeline, revision: options.against, effects, windows }
-    return terminal.print(options.json === true ? `${toJson(againstAsJson(compared))}\n` : formatAgainst(compared))
-  }
+  if (options.against !== undefined) return await planAgainst(folder, pipeline, options.against, { options, context })
   const windows = chosen()
   const [window] = windows
   const tasks = planRun(pipeline)
@@ -91,6 +91,33 @@ async function plan(folder: string, options: Options, context: CommandContext): 
   )
   const changes = formatChanges(changed, paint)
   if (changes !== '') print(`\n${changes}`)
+}
+
+/** What the text changes against that of a commit. */
+async function planAgainst(
+  folder: string,
+  pipeline: CheckedPipeline,
+  revision: string,
+  { options, context }: { readonly options: Options; readonly context: CommandContext },
+): Promise<void> {
+  const { terminal, settings, clock, signal, exitWith } = context
+  const config = platformConfig(settings, options.state)
+  const isAsked = options.window !== undefined || options.from !== undefined || options.to !== undefined
+  const asked = isAsked ? chosenWindows(pipeline, options, clock(), config.maxWindows) : undefined
+  const windows = asked ?? allWindows(pipeline, clock())
+  const { before, ...text } = await changesAgainst(folder, pipeline, revision, config)
+  const request = { ...text, before, after: pipeline, windows: asked, lastWindow: windows.at(-1) }
+  const rows =
+    options.offline === true
+      ? { windows: [], landed: 0, tables: [], note: 'no lake was looked at (`--offline`)' }
+      : await compareRows(request, { config, settings, signal }).catch((error: unknown) => {
+          // The text has been compared, which is worth having though the lake cannot be read.
+          if (!(error instanceof PipelineError) || signal.aborted) throw error
+          exitWith(1)
+          return { windows: [], landed: 0, tables: [], note: error.message }
+        })
+  const compared = { pipeline, revision, ...text, windows, rows }
+  terminal.print(options.json === true ? `${toJson(againstAsJson(compared))}\n` : formatAgainst(compared))
 }
 
 /** Tables of other pipelines: no task of this run makes them. */

@@ -1,4 +1,3 @@
-import { formatProblem } from '@cinelake/pipeline'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
 import { pipelineFolder, withExamples, withJson, withState } from '../options.ts'
@@ -34,12 +33,7 @@ async function validate(
   { terminal, settings, signal, exitWith }: CommandContext,
 ): Promise<void> {
   const config = platformConfig(settings, options.state)
-  const { pipeline, places, problems: ofText } = await readFolder(folder, config)
-  const { problems: withMachine } = await readFolder(folder, config, { config, settings })
-  const isOfText = new Set(ofText.map(formatProblem))
-  const problems = withMachine.map((problem) =>
-    isOfText.has(formatProblem(problem)) ? problem : { ...problem, severity: 'warning' as const },
-  )
+  const { pipeline, places, problems } = await readFolder(folder, config, { config, settings, missing: 'warning' })
   const errors = problems.filter(({ severity }) => severity === 'error')
   const isUsable = pipeline !== undefined
   const isCompared = isUsable && options.offline !== true

@@ -1,9 +1,8 @@
 import { ConfigError, parseWindow, suggest, type Window } from '@cinelake/core'
-import type { CheckedModel, CheckedPipeline } from '@cinelake/pipeline'
+import { columnsOfTables, type TypedColumn, type CheckedModel, type CheckedPipeline } from '@cinelake/pipeline'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
-import { columnsOfTables, type TableColumn } from './table-columns.ts'
 
 /** A value of a row as text that the engine can cast to the column's type; null for NULL. */
 export type Cell = string | null | readonly Cell[]
@@ -58,7 +57,7 @@ class TestFile {
   readonly #pipeline: CheckedPipeline
   readonly #lines = new LineCounter()
   readonly #root: Node | null
-  readonly #tables: ReadonlyMap<string, readonly TableColumn[]>
+  readonly #tables: ReadonlyMap<string, readonly TypedColumn[]>
 
   constructor(file: string, text: string, pipeline: CheckedPipeline) {
     this.#file = file

@@ -4,13 +4,18 @@ import { createDeltaTable, type DeltaTable } from '@cinelake/delta'
 import { identifier, identifiers, literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import {
+  columnsOfTables,
+  WINDOW_COLUMN,
+  type TypedColumn,
+  freezePipeline,
+  type CheckedPipeline,
+} from '@cinelake/pipeline'
 import { createTransformerHandlers } from '@cinelake/transformer'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Cell, GivenRow, ModelTest } from './read-model-tests.ts'
-import { columnsOfTables, WINDOW_COLUMN, type TableColumn } from './table-columns.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -73,7 +78,7 @@ async function inLake(test: ModelTest, work: Work): Promise<Found> {
     const rows = test.given.get(table) ?? []
     const unfit = await unfitCells(rows, columns.get(table) ?? [], session)
     if (unfit.length > 0) return { failures: unfit.map((cell) => `given ${table}: ${cell}`) }
-    const query = rowsQuery(rows, columns.get(table) ?? [], { [WINDOW_COLUMN]: test.window.start })
+    const query = rowsQuery(rows, columns.get(table) ?? [], { [WINDOW_COLUMN.name]: test.window.start })
     const txn = { appId: 'given', version: 1 }
     const partitionBy = table === test.model.name ? test.model.partitionBy : []
     const { version } = await tableOf(work, table).overwrite(session, query, { txn, partitionBy, signal })
@@ -110,7 +115,7 @@ async function inLake(test: ModelTest, work: Work): Promise<Found> {
 async function compare(
   test: ModelTest,
   rejects: Readonly<Record<string, number>>,
-  columns: readonly TableColumn[],
+  columns: readonly TypedColumn[],
   work: Work,
 ): Promise<Found> {
   const { session, signal } = work
@@ -147,7 +152,7 @@ async function without(query: string, other: string, session: SqlSession): Promi
 /** The values that are not of their column's type, in words. */
 async function unfitCells(
   rows: readonly GivenRow[],
-  columns: readonly TableColumn[],
+  columns: readonly TypedColumn[],
   session: SqlSession,
 ): Promise<string[]> {
   const cells = rows.flatMap((row, index) =>
@@ -165,7 +170,7 @@ async function unfitCells(
 /** Rows as a query with all of the columns, cast to their types. A column that a row does not name is NULL. */
 function rowsQuery(
   rows: readonly GivenRow[],
-  columns: readonly TableColumn[],
+  columns: readonly TypedColumn[],
   defaults: Readonly<Record<string, string>> = {},
 ): string {
   const select = (row: GivenRow) =>

@@ -1,5 +1,5 @@
 import { ConfigError } from '@cinelake/core'
-import { sampleCsv } from '@cinelake/transformer'
+import { sampleCsv, type UnpackedFile } from '@cinelake/transformer'
 import { formatCount } from '../output/format-value.ts'
 import type { Target } from './read-target.ts'
 import type { Sample } from './sample.ts'
@@ -14,7 +14,7 @@ type CsvContext = {
 
 /** The first rows of a CSV file, with how it is written. */
 export async function ofCsv(
-  file: string,
+  file: UnpackedFile,
   { target, dataset = target.dataset, limit, facts }: CsvContext,
 ): Promise<Sample> {
   const reading = target.pipeline.datasets.find(({ name }) => name === dataset)?.reading ?? { header: true, nulls: [] }

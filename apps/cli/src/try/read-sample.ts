@@ -45,7 +45,7 @@ async function ofFiles({ config, target, fill, directory, limit, signal }: Readi
   const isNamed = dataset.windowFrom === undefined || dataset.windowFrom === 'name'
   const window = isNamed ? windowOfName(dataset.files, name, pipeline.schedule) : undefined
   for await (const unpacked of unpack({ landed, file, directory, limits: config.unpacking, signal })) {
-    const sample = await ofCsv(unpacked.file, { target, limit, facts })
+    const sample = await ofCsv(unpacked, { target, limit, facts })
     return { ...sample, ...(window === undefined ? {} : { window }) }
   }
   throw nothing(target, 'an archive with a file in it')
@@ -57,7 +57,7 @@ async function ofPushes({ config, target, directory, limit, signal }: Reading): 
   const { file, receipt } = await lastPushed(lake, place, { directory, limit, signal })
   const { format, rowCount, receivedAt } = receipt
   const facts = [['pushed', `${formatCount(rowCount)} rows in ${format} at ${receivedAt}`]] as const
-  const sample = await ofCsv(file, { target, limit, facts })
+  const sample = await ofCsv({ name: path.posix.basename(receipt.path), file }, { target, limit, facts })
   const { label: window } = windowAt(target.pipeline.schedule, new Date(receivedAt))
   return { ...(format === 'csv' ? sample : withoutCsv(sample)), window }
 }

@@ -53,7 +53,9 @@ async function ofPages(dataset: RestDataset, reading: RestReading): Promise<Samp
     ['pagination', paginationText(dataset, pages)],
   ]
   if (pages.rowCount === 0) throw nothing(reading.target, `a record of ${dataset.name}`, ANOTHER_WINDOW)
-  const sample = withoutCsv(await ofCsv(pages.file, { ...reading, dataset: dataset.name, facts }))
+  const sample = withoutCsv(
+    await ofCsv({ name: dataset.name, file: pages.file }, { ...reading, dataset: dataset.name, facts }),
+  )
   return { ...sample, isAll: sample.isAll && !pages.hasMore, ...paginationOf(dataset, pages) }
 }
 
@@ -71,7 +73,7 @@ async function ofChildren(
     const pages = await askedFor(ofParent(dataset, parent, key), { ...reading, limit: reading.limit - records.length })
     answers.push(pages)
     if (pages.rowCount === 0) continue
-    const { columns, rows } = await ofCsv(pages.file, { ...reading, facts: [] })
+    const { columns, rows } = await ofCsv({ name: dataset.name, file: pages.file }, { ...reading, facts: [] })
     for (const row of rows) {
       const first = [...key].map(([field, value]) => [`${parent}.${field}`, value] as const)
       records.push(new Map([...first, ...columns.map(({ name }, index) => [name, row[index] ?? null] as const)]))

@@ -31,12 +31,13 @@ afterEach(() => stack.disposeAsync())
 
 /** What the checks of a machine find, by their names. */
 async function findingsOf(fields: Partial<CheckAgentDeps> & { settings?: Record<string, string> } = {}) {
-  const given = {
+  const settings: Record<string, string> = {
     CINELAKE_SITE: 'hq',
     CINELAKE_BUS: 'sb://bus.example.net',
+    CINELAKE_LAKE: 'abfss://lake@account.dfs.core.windows.net',
     CINELAKE_SCRATCH: join(directory, 'scratch'),
+    ...fields.settings,
   }
-  const settings: Record<string, string> = { ...given, ...fields.settings }
   const bus = createMemoryBus()
   const deps: CheckAgentDeps = {
     config: IngestFilesEnv.parse(settings),
@@ -133,6 +134,17 @@ describe('what is to be mended', () => {
 
     expect(findings.get('bus')).toEqual({ outcome: 'problem', detail: 'the connection string names no endpoint' })
     expect(findings.get('lake')).toMatchObject({ outcome: 'fine' })
+  })
+
+  test('a bus of this process: it is no agent yet, and the bus is not opened', async () => {
+    const openBus = () => Promise.reject(new Error('opened all the same'))
+
+    const findings = await findingsOf({ settings: { CINELAKE_BUS: 'memory:' }, openBus })
+
+    expect(findings.get('bus')).toMatchObject({
+      outcome: 'problem',
+      detail: expect.stringMatching(/no agent yet: expected CINELAKE_BUS=sb:.*got memory:; .*docs\/on-prem-agent\.md/),
+    })
   })
 
   test('a bus that opens when nobody waits for it any more is closed', async () => {

@@ -31,7 +31,10 @@ export type CheckAgentDeps = {
   readonly timeoutMs?: number
 }
 
-/** Looks at everything that an agent needs at its site, in the order in which one would mend it. Changes nothing there. */
+/**
+ * Looks at everything that an agent needs at its site, in the order in which one would mend it. It takes no command, reads no
+ * row and leaves nothing in the lake; the scheduler gets one heartbeat, since sending is the only proof of the right to send.
+ */
 export async function* checkAgent(deps: CheckAgentDeps): AsyncGenerator<Finding> {
   const { config, settings, pipeline, fill, credential, signal, redact, timeoutMs = TIMEOUT_MS } = deps
   const options = { timeoutMs, signal, redact }
@@ -50,9 +53,15 @@ export async function* checkAgent(deps: CheckAgentDeps): AsyncGenerator<Finding>
 type Options = Parameters<typeof find>[1]
 
 async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator<Finding> {
-  const { config, openBus, worker, clock } = deps
-  if (config.bus.url.startsWith('memory:')) {
-    yield { check: 'bus', outcome: 'skipped', detail: 'CINELAKE_BUS is memory: all is in one process' }
+  const { config, settings, openBus, worker, clock } = deps
+  if (!hasBroker(config)) {
+    yield {
+      check: 'bus',
+      outcome: 'problem',
+      detail:
+        'this machine is no agent yet: expected CINELAKE_BUS=sb://NAMESPACE.servicebus.windows.net, the broker that its ' +
+        `commands come from, got ${settings['CINELAKE_BUS'] ?? 'none'}; set it as docs/on-prem-agent.md says`,
+    }
     return
   }
   const opened: { bus?: MessageBus } = {}
@@ -78,7 +87,23 @@ async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator
   })
 }
 
-async function* checkLakeAndClock({ openLake, clock }: CheckAgentDeps, options: Options): AsyncGenerator<Finding> {
+/** Whether the settings name a broker: without one there is nobody that could send this machine a command. */
+export function hasBroker({ bus }: Pick<IngestFilesConfig, 'bus'>): boolean {
+  return !bus.url.startsWith('memory:')
+}
+
+async function* checkLakeAndClock(deps: CheckAgentDeps, options: Options): AsyncGenerator<Finding> {
+  const { settings, openLake, clock } = deps
+  if (settings['CINELAKE_LAKE'] === undefined) {
+    yield {
+      check: 'lake',
+      outcome: 'problem',
+      detail:
+        'no lake is set: expected CINELAKE_LAKE=abfss://CONTAINER@ACCOUNT.dfs.core.windows.net, got none, with which all ' +
+        'would land in a folder of this machine; set it as docs/on-prem-agent.md says',
+    }
+    return
+  }
   let skew: Omit<Finding, 'check'> = { outcome: 'skipped', detail: 'the lake does not tell the time' }
   yield await find('lake', options, async (signal) => {
     await using lake = await openLake()

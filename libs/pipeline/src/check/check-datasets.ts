@@ -41,11 +41,13 @@ export async function checkDatasets(
       tables.placed(dataset, contract.places.list, contract.places.columns)
       const known = await tables.add(tableOf(checked), contract.brokenColumns.size === 0)
       const columns = contract.columns.map((column) => column.name)
+      if (tables.typer === undefined) continue
       await checkRules(contract.rules, {
         table: dataset,
         columns,
         broken: contract.brokenColumns,
-        typer: known ? tables.typer : undefined,
+        typer: tables.typer,
+        isTyped: known,
         problems,
       })
     }

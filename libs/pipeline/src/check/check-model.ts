@@ -51,7 +51,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   if (typed === undefined) return undefined
   const { columns, isWhole } = storedColumns(model, typed, problems)
   checkHeaderColumns(model, columns, problems)
-  const personal = personalColumns(model.sql, usable, typed)
+  const personal = personalColumns(model.parsed, usable, typed)
   checkAnonymous(model, personal, columns, problems)
   const renamedFrom = Object.fromEntries(
     Object.entries(header.renamedFrom ?? {}).map(([name, formers]) => [name, [formers].flat()]),
@@ -81,7 +81,8 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
     table: model.name,
     columns: columns.map(({ name }) => name),
     broken: new Set(),
-    typer: isAdded ? tables.typer : undefined,
+    typer: tables.typer,
+    isTyped: isAdded,
     problems,
   })
   const { line, column } = model.at(0)
@@ -152,7 +153,8 @@ async function checkRowsIn(
     const { line, column } = positionAt(query, offset)
     return model.headerText.within(['rowsIn'], line, column)
   }
-  const parsed = parseQuery(query)
+  if (tables.typer === undefined) return query
+  const parsed = await parseQuery(tables.typer, query)
   if ('message' in parsed) {
     problems.error(
       at(parsed.offset),
@@ -169,14 +171,14 @@ async function checkRowsIn(
     problems.error(at(offset), `\`rowsIn\` reads \`${name}\`, which the model does not`, suggest(name, inputs))
   }
   const isRead = [...inputs, ...others.map(({ name }) => name)]
-  const forbidden = tables.typer === undefined ? [] : await refusalsOf(tables.typer, { sql: query, tables: isRead })
+  const forbidden = await refusalsOf(tables.typer, { sql: query, tables: isRead })
   for (const { offset, message, remedy } of forbidden) problems.error(at(offset), `\`rowsIn\`: ${message}`, remedy)
   const unknown = unknownPlaceholders(query)
   for (const { text, offset } of unknown)
     problems.error(at(offset), `unknown placeholder \`${text}\``, 'expected `:window_start` or `:window_end`')
   const isKnown = inputs.every((name) => tables.usable(name) !== undefined)
   const isWrong = others.length + forbidden.length + unknown.length > 0
-  if (isWrong || tables.typer === undefined || !isKnown) return query
+  if (isWrong || !isKnown) return query
   const typed = await typeOf(tables.typer, { sql: query, at, names: [] }, problems)
   if (typed !== undefined && (typed.length !== 1 || !/^U?(?:BIG|HUGE)?INT(?:EGER)?$/.test(typed[0]?.type ?? ''))) {
     problems.error(

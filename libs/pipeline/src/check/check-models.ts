@@ -8,12 +8,14 @@ import type { DatabaseSource } from '../checked/database-source.ts'
 import type { CheckedSource } from '../checked/source.ts'
 import { readModel, type Model } from '../text/read-model.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
-import { parseQuery, type SqlTable } from '../sql/parse.ts'
+import { parseAhead, parseQuery, type SqlTable } from '../sql/parse.ts'
 import { rewriteUsedTables } from '../sql/used-tables.ts'
 import { tableName } from '../text/schema-words.ts'
 import type { YamlText } from '../text/yaml-text.ts'
 import { checkModel, type Inputs } from './check-model.ts'
+import { textsOf } from './check-rules.ts'
 import { orderByNeeds } from './model-order.ts'
+import type { SqlTyper } from '../sql-typer.ts'
 import type { Tables } from './tables.ts'
 
 export type ModelsContext = {
@@ -27,7 +29,8 @@ export type ModelsContext = {
 /** Reads the models, finds their inputs and their order, and checks them one after another. */
 export async function checkModels(pipeline: PipelineText, context: ModelsContext): Promise<CheckedModel[]> {
   const written = await readModels(pipeline.models?.path ?? 'models', context)
-  const models = written.map((model) => withUsedTables(model, context.tables))
+  const { typer } = context.tables
+  const models = typer === undefined ? written : await parseModels(written, typer, context)
   const inputs = new Map(models.map((model) => [model.name, inputsOf(model, context)] as const))
   const { order, circles } = orderByNeeds(new Map([...inputs].map(([name, found]) => [name, found.names])))
   for (const circle of circles) reportCircle(circle, models, context)
@@ -127,19 +130,45 @@ function noteOwn(
   return false
 }
 
+/** The models with what their SELECTs say. All texts are parsed together. */
+async function parseModels(models: readonly Model[], typer: SqlTyper, context: ModelsContext): Promise<Model[]> {
+  const rules = models.map((model) => textsOf(model.rules))
+  await parseAhead(typer, {
+    queries: [
+      ...models.flatMap(({ sql, header }) => [sql, ...(header.rowsIn === undefined ? [] : [header.rowsIn])]),
+      ...rules.flatMap(({ queries }) => queries),
+    ],
+    conditions: rules.flatMap(({ conditions }) => conditions),
+  })
+  const parsed: Model[] = []
+  for (const model of models) {
+    const query = model.sql === '' ? undefined : await parseQuery(typer, model.sql)
+    if (query !== undefined && 'message' in query) {
+      context.problems.error(
+        model.at(query.offset),
+        `the SQL cannot be parsed: ${query.message}`,
+        'write one SELECT, in SQL that DuckDB understands',
+      )
+    }
+    const isParsed = query !== undefined && !('message' in query)
+    parsed.push(await withUsedTables({ ...model, parsed: isParsed ? query : undefined }, typer, context.tables))
+  }
+  return parsed
+}
+
 /** The model with the tables of other pipelines under the names by which a build offers them. */
-function withUsedTables(model: Model, tables: Tables): Model {
+async function withUsedTables(model: Model, typer: SqlTyper, tables: Tables): Promise<Model> {
   const nameOf = (qualifier: string, name: string) => tables.usedName(`${qualifier}.${name}`)
   const rewritten = model.parsed === undefined ? undefined : rewriteUsedTables(model.sql, model.parsed, nameOf)
   const { rowsIn } = model.header
-  const parsedRowsIn = rowsIn === undefined ? undefined : parseQuery(rowsIn)
+  const parsedRowsIn = rowsIn === undefined ? undefined : await parseQuery(typer, rowsIn)
   const rewrittenRowsIn =
     rowsIn === undefined || parsedRowsIn === undefined || 'message' in parsedRowsIn
       ? undefined
       : rewriteUsedTables(rowsIn, parsedRowsIn, nameOf)
   const header = rewrittenRowsIn === undefined ? model.header : { ...model.header, rowsIn: rewrittenRowsIn.sql }
   if (rewritten === undefined) return { ...model, header }
-  const parsed = parseQuery(rewritten.sql)
+  const parsed = await parseQuery(typer, rewritten.sql)
   return {
     ...model,
     header,

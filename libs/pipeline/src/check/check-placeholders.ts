@@ -10,6 +10,8 @@ export type Known = {
   readonly settings?: Readonly<Record<string, string | undefined>> | undefined
   /** Whether a secret is there; undefined when they are not to be checked. */
   readonly hasSecret?: ((name: string) => boolean | Promise<boolean>) | undefined
+  /** What a setting or a secret is that is not there. Default: `error`. */
+  readonly missing?: 'error' | 'warning'
 }
 
 /** Texts in which placeholders are filled, as paths below `sources.<name>`; `*` is any name, `**` any names. */
@@ -59,7 +61,8 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
       )
     }
     // Only those who take pushes need what says who may push; a run goes without.
-    const report = isAboutPushing(text.value, path) ? problems.warning.bind(problems) : problems.error.bind(problems)
+    const isWarning = known.missing === 'warning' || isAboutPushing(text.value, path)
+    const report = isWarning ? problems.warning.bind(problems) : problems.error.bind(problems)
     for (const placeholder of found) {
       if (placeholder.secret) {
         if (known.hasSecret === undefined || (await known.hasSecret(placeholder.name))) continue

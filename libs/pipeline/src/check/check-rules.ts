@@ -1,7 +1,7 @@
 import type { RowRule, TableRule } from '../checked/dataset.ts'
 import { suggest } from '@cinelake/core'
 import type { Place, Problems } from '../problem.ts'
-import { parseCondition, parseQuery } from '../sql/parse.ts'
+import { parseAhead, parseCondition, parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import { quoteName } from '../sql/quote.ts'
 import { offsetInQuery, queryOver, ROWS } from '../sql/rule-query.ts'
@@ -11,27 +11,37 @@ import type { PlacedRule, PlacedRules } from '../text/quality.ts'
 import { refusalsOf, typeOf } from './check-sql.ts'
 
 export type RuleContext = {
-  /** The table whose rows are checked; the typer knows it when there is a typer. */
+  /** The table whose rows are checked. */
   readonly table: string
   readonly columns: readonly string[]
   /** Columns that are there but cannot be used: not reported as unknown. */
   readonly broken: ReadonlySet<string>
-  /** Absent when the table's types are not known. */
-  readonly typer: SqlTyper | undefined
+  readonly typer: SqlTyper
+  /** Whether the typer knows the table. */
+  readonly isTyped: boolean
   readonly problems: Problems
 }
 
 /** Checks that every rule is SQL over the table's columns, and gives what it has to: a condition, or a number. */
 export async function checkRules(rules: PlacedRules, context: RuleContext): Promise<void> {
+  await parseAhead(context.typer, textsOf(rules))
   for (const row of rules.rows) await checkRow(row, context)
   for (const table of rules.tables) await checkTable(table, context)
 }
 
+/** What of rules has to be parsed. */
+export function textsOf({ rows, tables }: PlacedRules): Parameters<typeof parseAhead>[1] {
+  return {
+    queries: tables.map(({ rule }) => queryOver(rule.query)),
+    conditions: rows.map(({ rule }) => rule.expression),
+  }
+}
+
 async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise<void> {
-  const { columns, problems, typer, table } = context
+  const { columns, problems, typer, isTyped, table } = context
   const { expression, name } = row.rule
   const at = placesIn(row, expression)
-  const parsed = parseCondition(expression)
+  const parsed = await parseCondition(typer, expression)
   if ('message' in parsed) {
     problems.error(
       at(parsed.offset),
@@ -59,7 +69,7 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
       suggest(column.name, columns),
     )
   }
-  if (unknown.length > 0 || isForbidden || typer === undefined) return
+  if (unknown.length > 0 || isForbidden || !isTyped) return
   const typed = await typeOf(
     typer,
     { sql: expression, at, before: 'SELECT (', after: `\n) AS verdict FROM ${quoteName(table)}`, names: columns },
@@ -76,11 +86,11 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
 }
 
 async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): Promise<void> {
-  const { problems, typer } = context
+  const { problems, typer, isTyped } = context
   const { query, name } = table.rule
   const inQuery = placesIn(table, query)
   const at = (offset: number) => inQuery(offsetInQuery(query, ROWS, offset))
-  const parsed = parseQuery(queryOver(query))
+  const parsed = await parseQuery(typer, queryOver(query))
   if ('message' in parsed) {
     problems.error(
       at(parsed.offset),
@@ -102,7 +112,7 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
   }
   const read = parsed.tables.map((table) => table.name)
   const isForbidden = await reportForbidden(name, { sql: queryOver(query), tables: read }, { at, context })
-  if (others.length > 0 || isForbidden || typer === undefined || context.broken.size > 0) return
+  if (others.length > 0 || isForbidden || !isTyped || context.broken.size > 0) return
   const quoted = quoteName(context.table)
   const typed = await typeOf(
     typer,
@@ -131,7 +141,7 @@ async function reportForbidden(
   { at, context }: { readonly at: (offset: number) => Place; readonly context: RuleContext },
 ): Promise<boolean> {
   const { typer, problems } = context
-  const refused = typer === undefined ? [] : await refusalsOf(typer, query)
+  const refused = await refusalsOf(typer, query)
   const found = refused.map(({ offset, message }) => ({ offset, message }))
   for (const { kind, text, offset } of scanSql(query.sql)) {
     if (kind === 'placeholder') found.push({ offset, message: `\`${text}\` stands for nothing in a rule` })

@@ -1,6 +1,7 @@
 import { bindWindow, unboundOffset } from '../bind-window.ts'
 import { closestName, suggest } from '@cinelake/core'
 import type { Place, Problems } from '../problem.ts'
+import { withoutPlaceholders } from '../sql/parse.ts'
 import { offsetAt } from '../sql/position.ts'
 import { describeOrComplain, type SqlAudit, type SqlComplaint, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
 
@@ -26,12 +27,11 @@ export async function refusalsOf(
   typer: SqlTyper,
   { sql, ...options }: SqlAudit & { readonly sql: string },
 ): Promise<readonly Refusal[]> {
-  const bound = bindWindow(sql, SOME_WINDOW)
-  const refused = await typer.audit(bound, options)
+  const refused = await typer.audit(withoutPlaceholders(sql), options)
   return refused.map(({ name, message, remedy, position, choices }) => {
     const closest = choices === undefined ? undefined : closestName(name, choices)
     return {
-      offset: position === undefined ? 0 : unboundOffset(sql, SOME_WINDOW, offsetAt(bound, position)),
+      offset: position === undefined ? 0 : offsetAt(sql, position),
       message,
       remedy: closest === undefined ? remedy : `did you mean \`${closest}\`?`,
     }

@@ -1,6 +1,7 @@
 import type { CheckedColumn } from '../checked/dataset.ts'
 import { compare } from '../problem.ts'
-import { lineageOf, ROWS, type Origin } from '../sql/lineage.ts'
+import { lineageOf, type Origin } from '../sql/lineage.ts'
+import type { ParsedQuery } from '../sql/parse.ts'
 import type { TypedColumn } from '../sql-typer.ts'
 
 /** Personal data in a column of a refined table. */
@@ -25,18 +26,13 @@ export type RefinedTable = {
  * taken for personal when it could be: when any input has personal data.
  */
 export function personalColumns(
-  sql: string,
+  { tree }: Pick<ParsedQuery, 'tree'>,
   inputs: readonly RefinedTable[],
   columns: readonly TypedColumn[],
 ): Map<string, Personal> {
   const found = new Map<string, Personal>()
   if (inputs.every((input) => input.personal.size === 0)) return found
-  const lineage =
-    lineageOf(sql, inputs, columns) ??
-    new Map<string, undefined>(
-      [...columns.map(({ name }) => name.toLowerCase()), ROWS].map((name) => [name, undefined]),
-    )
-  for (const [name, origins] of lineage) {
+  for (const [name, origins] of lineageOf(tree, inputs, columns)) {
     const personal =
       origins === undefined ? everything(inputs) : origins.flatMap((origin) => personalOf(origin, inputs))
     const merged = merge(personal)
@@ -45,17 +41,12 @@ export function personalColumns(
   return found
 }
 
-function personalOf(origin: Origin, inputs: readonly RefinedTable[]): Personal[] {
-  const column = origin.column.toLowerCase()
-  const table = inputs.find((input) => input.name.toLowerCase() === origin.table?.toLowerCase())
-  if (table !== undefined) return present(table.personal.get(column))
-  // A column of something that was not followed: of that name where an input has one, else a whole row or a made-up name.
-  const named = inputs.filter((input) => input.columns.some(({ name }) => name.toLowerCase() === column))
-  return named.length > 0 ? named.flatMap((input) => present(input.personal.get(column))) : everything(inputs)
+function personalOf({ table, column }: Origin, inputs: readonly RefinedTable[]): Personal[] {
+  const personal = inputs.find(({ name }) => name === table)?.personal.get(column.toLowerCase())
+  return personal === undefined ? [] : [personal]
 }
 
 const everything = (inputs: readonly RefinedTable[]) => inputs.flatMap((input) => [...input.personal.values()])
-const present = (personal: Personal | undefined) => (personal === undefined ? [] : [personal])
 
 /** Data of several columns goes only where each of them may. */
 function merge(personal: readonly Personal[]): Personal | undefined {

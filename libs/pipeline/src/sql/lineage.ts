@@ -1,14 +1,9 @@
-import { analyzeQuery, Dialect, generate, parse } from '@polyglot-sql/sdk'
 import type { TypedColumn } from '../sql-typer.ts'
-import { columnsBehind, rowOriginsOf, tablesIn } from './row-origins.ts'
-import { withoutCounts } from './without-counts.ts'
+import { parametersOf } from './parse.ts'
+import { childrenOf, isNode, listOf, locationOf, textOf, type Node } from './tree.ts'
 
-/** A column that a result's column is made of. */
-export type Origin = {
-  /** The table, when it is known for sure which one it is. */
-  readonly table: string | undefined
-  readonly column: string
-}
+/** A column of a table that a result's column is made of. */
+export type Origin = { readonly table: string; readonly column: string }
 
 /** The name under which a result says what decides how many rows there are of a row. */
 export const ROWS = '(rows)'
@@ -21,165 +16,652 @@ type Table = { readonly name: string; readonly columns: readonly TypedColumn[] }
 /**
  * Follows each column of a query's result to the tables it comes from: through common table expressions, subqueries,
  * stars and set operations. What only decides whether a row is there (WHERE) is no origin, and neither is a column that is
- * only counted; what decides how many rows are made of one is an origin of every column.
+ * only counted; what decides how many rows are made of one is an origin of every column: what is unnested or ranged over,
+ * what a LIMIT is computed from, what a recursion goes on by, and what is compared with columns of another table (but for
+ * equality of columns as they are). Counting such rows gives their values back.
+ *
+ * Where names leave open what is meant, all that may be meant counts.
+ * @param tree the query's node in the tree of the engine's parser
+ * @param tables that the query may read; a column of another one cannot be told
  * @param columns the result's columns by the engine's judgement
- * @returns undefined when the query cannot be followed at all
  */
-export function lineageOf(sql: string, tables: readonly Table[], columns: readonly TypedColumn[]): Lineage | undefined {
-  const names = columns.map(({ name }) => name)
-  const text = withoutCounts(sql)
-  const steps = stepsOf(text)
-  // One step at a time: followed as a whole, each use of an expression is followed anew, which takes for ever.
-  if (steps === undefined) return withRows(lineageOfStep(text, tables, names), text, tables)
-  const known = new Map<string, Table>(tables.map((table) => [table.name.toLowerCase(), table]))
-  const followed = new Map<string, Lineage>()
-  for (const { name, body, columnNames } of steps.expressions) {
-    const lineage = withRows(lineageOfStep(body, [...known.values()], columnNames), body, [...known.values()])
-    if (lineage === undefined) return undefined
-    followed.set(name.toLowerCase(), throughSteps(lineage, followed))
-    known.set(name.toLowerCase(), {
-      name,
-      columns: [...lineage.keys()]
-        .filter((column) => column !== ROWS)
-        .map((column) => ({ name: column, type: 'VARCHAR' })),
-    })
+export function lineageOf(tree: Node, tables: readonly Table[], columns: readonly TypedColumn[]): Lineage {
+  const rows = new Set<Origin>()
+  const inputs = new Map(tables.map((table) => [table.name.toLowerCase(), inputOf(table)]))
+  const result = follow(tree, { inputs, expressions: new Map(), above: undefined, rows, recurs: false })
+  const told = (origins: Iterable<Origin>) => {
+    const all = new Set([...origins, ...rows])
+    return all.has(ANYTHING) ? undefined : [...all]
   }
-  const last = withRows(lineageOfStep(steps.body, [...known.values()], names), steps.body, [...known.values()])
-  return last === undefined ? undefined : throughSteps(last, followed)
-}
-
-type Step = {
-  readonly name: string
-  readonly body: string
-  /** When the expression lists them. */ readonly columnNames: readonly string[] | undefined
-}
-
-/** The common table expressions of a query and what is left of it; undefined when there are none, or recursive ones. */
-function stepsOf(sql: string): { readonly expressions: readonly Step[]; readonly body: string } | undefined {
-  const parsed = parse(sql, Dialect.DuckDB)
-  if (!parsed.success) return undefined
-  const [kind, statement] = Object.entries(parsed.ast[0] ?? {})[0] ?? []
-  if (kind === undefined || !isNode(statement)) return undefined
-  const list = statement['with']
-  if (!isNode(list) || list['recursive'] === true || !Array.isArray(list['ctes'])) return undefined
-  const expressions: Step[] = []
-  for (const expression of list['ctes'].filter(isNode)) {
-    const body = textOf(expression['this'])
-    const columns = Array.isArray(expression['columns']) ? expression['columns'].map(nameOf) : []
-    if (body === undefined) return undefined
-    expressions.push({
-      name: nameOf(expression['alias']),
-      body,
-      columnNames: columns.length === 0 ? undefined : columns,
-    })
+  const found = new Map<string, Origin[]>()
+  for (const [index, { name }] of columns.entries()) {
+    const known = found.get(name.toLowerCase()) ?? []
+    found.set(name.toLowerCase(), [...known, ...madeOfColumn(result, columns, index).origins])
   }
-  const body = textOf({ [kind]: { ...statement, with: null } })
-  return body === undefined ? undefined : { expressions, body }
+  return new Map([...[...found].map(([name, origins]) => [name, told(origins)] as const), [ROWS, told([])]])
 }
 
-function textOf(tree: unknown): string | undefined {
-  const generated = generate([tree], Dialect.DuckDB)
-  return generated.success ? generated.sql?.[0] : undefined
+/** What may be made of anything that a query reads. */
+const ANYTHING: Origin = { table: '', column: '' }
+
+/** One of the relations that a query puts together, each time that it reads one. */
+type Reading = symbol
+
+/** What a value is made of. */
+type Made = {
+  readonly origins: ReadonlySet<Origin>
+  /** The readings whose rows it takes values from: a condition on several compares rows with rows. */
+  readonly readings: ReadonlySet<Reading>
+  /** A column of a table as it is, under whatever name: counting it says how many rows have a value, and nothing of the value. */
+  readonly isColumn: boolean
 }
 
-/** How many rows there are of a row shows in every column of them: what that depends on is an origin of all. */
-function withRows(lineage: Lineage | undefined, sql: string, tables: readonly Table[]): Lineage | undefined {
-  if (lineage === undefined) return undefined
-  const holders = (column: string) =>
-    tables.filter(({ columns }) => columns.some(({ name }) => name.toLowerCase() === column.toLowerCase()))
-  const read = tablesIn(sql)
-  const inherited = tables
-    .filter(({ name }) => read.has(name.toLowerCase()))
-    .map(({ name }): Origin => ({ table: name, column: ROWS }))
-  const isKnown = (column: string) => holders(column).length > 0
-  const originsOf = (column: string): Origin[] => {
-    const held = holders(column)
-    return held.length === 0 ? [{ table: undefined, column }] : held.map(({ name }) => ({ table: name, column }))
-  }
-  const own = rowOriginsOf(sql, isKnown)?.flatMap(originsOf)
-  const behind = columnsBehind(sql, isKnown)
-  const placed = ({ table, column }: Origin): Origin[] =>
-    table === undefined ? behind(column).flatMap(originsOf) : [{ table, column }]
-  const origins = own === undefined ? undefined : [...own, ...inherited]
-  const columns = [...lineage].map(([name, found]) => {
-    return [
-      name,
-      found === undefined || origins === undefined ? undefined : [...found.flatMap(placed), ...origins],
-    ] as const
+/** A column of a relation; without a name where the engine makes one up. */
+type Column = { readonly name: string | undefined; readonly made: Made }
+
+type Relation = {
+  readonly columns: readonly Column[]
+  /** What columns are made of that are not told by name. */
+  readonly rest?: Made | undefined
+}
+
+/** A relation and what decides about its rows: a value that says whether there are any is made of both. */
+type Followed = Relation & { readonly conditions: Made }
+
+/** A common table expression, or a table that is an input. */
+type Expression = Followed & { readonly rows: ReadonlySet<Origin> }
+
+type Context = {
+  readonly inputs: ReadonlyMap<string, Expression>
+  readonly expressions: ReadonlyMap<string, Expression>
+  /** The SELECT around a subquery, whose columns it may name. */
+  readonly above: Scope | undefined
+  /** What decides how many rows there are; the same set for a query and all its subqueries. */
+  readonly rows: Set<Origin>
+  /** Within the part of a recursive expression that is repeated. */
+  readonly recurs: boolean
+}
+
+/** What names stand for within one SELECT. */
+type Scope = Context & {
+  readonly visible: { readonly alias: string; readonly relation: Relation }[]
+  /** Columns that joins have put together (USING, NATURAL), lower case. */
+  readonly merged: Set<string>
+  /** Names that the SELECT gives to its own columns. */
+  readonly aliases: Map<string, Made>
+  readonly parameters: ReadonlySet<string>
+  /** Whether it makes a row of each group: a count differs from row to row, though it is made of nothing. */
+  readonly isGrouped: boolean
+}
+
+const NOTHING: Made = { origins: new Set(), readings: new Set(), isColumn: false }
+const UNKNOWN: Made = {
+  origins: new Set([ANYTHING]),
+  readings: new Set([Symbol('one'), Symbol('other')]),
+  isColumn: false,
+}
+
+function inputOf({ name: table, columns }: Table): Expression {
+  const reading = Symbol(table)
+  const made = (column: string): Made => ({
+    origins: new Set([{ table, column }]),
+    readings: new Set([reading]),
+    isColumn: true,
   })
-  return new Map([...columns, [ROWS, origins]])
-}
-
-/** Puts what a step's inputs are made of in the place of those that are steps themselves. */
-function throughSteps(lineage: Lineage, followed: ReadonlyMap<string, Lineage>): Lineage {
-  return new Map(
-    [...lineage].map(([name, origins]) => {
-      const resolved = origins?.map((origin) => {
-        const step = followed.get(origin.table?.toLowerCase() ?? '')
-        return step === undefined ? [origin] : step.get(origin.column.toLowerCase())
-      })
-      return [
-        name,
-        resolved?.some((found) => found === undefined) === true ? undefined : resolved?.flatMap((found) => found ?? []),
-      ]
-    }),
-  )
-}
-
-/** @param names of the result's columns; those that the parser finds when they are not known */
-function lineageOfStep(
-  sql: string,
-  tables: readonly Table[],
-  names: readonly string[] | undefined,
-): Lineage | undefined {
-  const schema = {
-    tables: tables.map(({ name, columns }) => ({ name, columns: columns.map((column) => ({ ...column })) })),
+  return {
+    columns: columns.map(({ name }) => ({ name, made: made(name) })),
+    conditions: NOTHING,
+    rows: new Set([{ table, column: ROWS }]),
   }
-  const result = analyzeQuery(sql, { dialect: Dialect.DuckDB, schema })
-  if (!result.success || result.analysis === undefined) return undefined
-  const { projections } = result.analysis
-  const wanted = names ?? projections.map((projection) => projection.name ?? '')
-  return new Map(
-    wanted.map((name, index) => {
-      const byName = projections.filter((projection) => projection.name?.toLowerCase() === name.toLowerCase())
-      // A column without a name has one in the engine's words and another in the parser's: the place tells.
-      const byPlace =
-        projections.length === wanted.length && !projections.some(isLost) ? projections.slice(index, index + 1) : []
-      const found = byName.length > 0 ? byName : byPlace
-      return [
-        name.toLowerCase(),
-        found.length === 0 || found.some(isLost)
-          ? undefined
-          : found.flatMap(({ upstream }) => upstream.flatMap(originOf)),
-      ]
+}
+
+/** By place where all is told, else by name. The engine numbers columns of the same name. */
+function madeOfColumn(result: Relation, columns: readonly TypedColumn[], index: number): Made {
+  const isNamed = (known: Column, { name }: TypedColumn) =>
+    known.name === undefined || isSame(known.name, name) || isSame(known.name, name.replace(/[_:]\d+$/, ''))
+  const isByPlace =
+    result.rest === undefined &&
+    result.columns.length === columns.length &&
+    columns.every((column, place) => isNamed(result.columns[place] ?? { name: '', made: UNKNOWN }, column))
+  if (isByPlace) return result.columns[index]?.made ?? UNKNOWN
+  const column = columns[index]
+  const found = result.columns.filter((known) => column !== undefined && isNamed(known, column))
+  if (found.length === 0) return result.rest ?? UNKNOWN
+  return together([...found.map(({ made }) => made), ...listed(result.rest)])
+}
+
+const isSame = (one: string, other: string) => one.toLowerCase() === other.toLowerCase()
+const listed = (made: Made | undefined): Made[] => (made === undefined ? [] : [made])
+const everyMade = ({ columns, rest }: Relation): Made[] => [...columns.map(({ made }) => made), ...listed(rest)]
+
+/** A value that is computed from others. */
+function together(parts: readonly Made[]): Made {
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return only
+  return {
+    origins: new Set(parts.flatMap(({ origins }) => [...origins])),
+    readings: new Set(parts.flatMap(({ readings }) => [...readings])),
+    isColumn: parts.length > 0 && parts.every(({ isColumn }) => isColumn),
+  }
+}
+
+const computed = (parts: readonly Made[]): Made => ({ ...together(parts), isColumn: false })
+const withReading = (made: Made, reading: Reading): Made => ({
+  ...made,
+  readings: new Set([...made.readings, reading]),
+})
+
+function addAll(rows: Set<Origin>, { origins }: Pick<Made, 'origins'>): void {
+  for (const origin of origins) rows.add(origin)
+}
+
+/** A relation as it is read once more: two readings of it are two sets of rows. */
+function readAgain({ columns, rest }: Relation): Relation {
+  const readings = new Map<Reading, Reading>()
+  const again = (made: Made): Made => ({
+    ...made,
+    readings: new Set(
+      [...made.readings].map((reading) => {
+        const known = readings.get(reading) ?? Symbol(reading.description)
+        readings.set(reading, known)
+        return known
+      }),
+    ),
+  })
+  return { columns: columns.map(({ name, made }) => ({ name, made: again(made) })), rest: rest && again(rest) }
+}
+
+/** The names that a list after an alias gives to the first columns; those that are not told have them, too. */
+function renamed({ columns, rest }: Relation, names: readonly string[]): Relation {
+  const known = columns.map(({ name, made }, index) => ({ name: names[index] ?? name, made }))
+  const further = rest === undefined ? [] : names.slice(columns.length).map((name) => ({ name, made: rest }))
+  // Where some columns are not told, none has a place for sure.
+  if (rest === undefined || names.length === 0) return { columns: known, rest }
+  const any = together(everyMade({ columns, rest }))
+  return { columns: [...known, ...further].map(({ name }) => ({ name, made: any })), rest: any }
+}
+
+/** As columns of a subquery have them: `id`, `id_1`. */
+function numbered({ columns, rest }: Relation): Relation {
+  const seen = new Map<string, number>()
+  return {
+    rest,
+    columns: columns.map(({ name, made }) => {
+      const count = name === undefined ? 0 : (seen.get(name.toLowerCase()) ?? 0)
+      if (name !== undefined) seen.set(name.toLowerCase(), count + 1)
+      return { name: count === 0 ? name : `${name ?? ''}_${count}`, made }
     }),
+  }
+}
+
+function follow(node: unknown, context: Context): Followed {
+  if (!isNode(node)) return untold(context)
+  const inside = withExpressions(node, context)
+  switch (node['type']) {
+    case 'SELECT_NODE':
+      return followSelect(node, inside)
+    case 'SET_OPERATION_NODE':
+      return followSetOperation(node, inside)
+    case 'RECURSIVE_CTE_NODE':
+      return followRecursion(node, inside)
+    default:
+      return untold(context)
+  }
+}
+
+/** What there is no telling of. */
+function untold({ rows }: Context): Followed {
+  addAll(rows, UNKNOWN)
+  return { columns: [], rest: UNKNOWN, conditions: UNKNOWN }
+}
+
+/** Common table expressions are known to those after them. What decides about their rows is a matter of those who read them. */
+function withExpressions(node: Node, context: Context): Context {
+  const map = isNode(node['cte_map']) ? listOf(node['cte_map']['map']) : []
+  const expressions = new Map(context.expressions)
+  for (const { key, value } of map.filter(isNode)) {
+    const query = isNode(value) && isNode(value['query']) ? value['query']['node'] : undefined
+    const names = isNode(value) ? listOf(value['aliases']).map(textOf) : []
+    const rows = new Set<Origin>()
+    const { conditions, ...result } = follow(query, { ...context, expressions, rows })
+    expressions.set(textOf(key).toLowerCase(), { ...renamed(numbered(result), names), conditions, rows })
+  }
+  return { ...context, expressions }
+}
+
+const emptyScope = (context: Context): Scope => ({
+  ...context,
+  visible: [],
+  merged: new Set(),
+  aliases: new Map(),
+  parameters: new Set(),
+  isGrouped: false,
+})
+
+function followSelect(node: Node, context: Context): Followed {
+  const isGrouped = listOf(node['group_expressions']).length > 0 || node['aggregate_handling'] === 'FORCE_AGGREGATES'
+  const scope = { ...emptyScope(context), isGrouped }
+  const conditions = [...from(node['from_table'], scope)]
+  const selected = listOf(node['select_list']).map((item) => select(item, scope))
+  for (const clause of ['where_clause', 'having', 'qualify']) {
+    if (isNode(node[clause])) conditions.push(condition(node[clause], scope))
+  }
+  for (const group of listOf(node['group_expressions'])) made(group, scope)
+  followModifiers(node, scope)
+  const rests = selected.flatMap(({ rest }) => listed(rest))
+  return {
+    columns: selected.flatMap(({ columns }) => columns),
+    rest: rests.length === 0 ? undefined : together(rests),
+    conditions: computed(conditions),
+  }
+}
+
+/** ORDER BY and DISTINCT leave rows as they are, or leave them out; how many a LIMIT leaves shows what it was computed from. */
+function followModifiers(node: Node, scope: Scope): void {
+  for (const modifier of listOf(node['modifiers']).filter(isNode)) {
+    const parts = [...childrenOf(modifier)].map(([, child]) => made(child, scope))
+    if (textOf(modifier['type']).startsWith('LIMIT')) addAll(scope.rows, together(parts))
+  }
+}
+
+function followSetOperation(node: Node, context: Context): Followed {
+  const sides = [node['left'], node['right'], ...listOf(node['children'])].filter(isNode)
+  const parts = sides.map((side) => follow(side, context))
+  const scope = emptyScope(context)
+  for (const modifier of listOf(node['modifiers']).filter(isNode)) {
+    if (textOf(modifier['type']).startsWith('LIMIT')) followModifiers({ modifiers: [modifier] }, scope)
+  }
+  // Values decide about rows of EXCEPT and INTERSECT.
+  const decisive = textOf(node['setop_type']).startsWith('UNION') ? [] : parts.flatMap(everyMade)
+  const conditions = computed([...parts.map((part) => part.conditions), ...decisive])
+  return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME'), conditions }
+}
+
+function united(parts: readonly Relation[], isByName: boolean): Relation {
+  // A row is in one of them: what is the same in all rows of each still differs between rows of the whole.
+  const [constant, row, other] = [Symbol('constant'), Symbol('row'), Symbol('other')]
+  const column = (name: string | undefined, found: readonly Made[]): Column => {
+    const counts = found.map(({ readings }) => readings.size)
+    const readings = counts.some((count) => count > 1) ? [row, other] : [Math.max(0, ...counts) === 0 ? constant : row]
+    return { name, made: { ...together(found), readings: new Set(readings) } }
+  }
+  const [first] = parts
+  const widths = new Set(parts.map(({ columns }) => columns.length))
+  const rests = parts.flatMap(({ rest }) => listed(rest))
+  if (isByName) {
+    const all = parts.flatMap(({ columns }) => columns)
+    const names = new Map(all.map(({ name = '' }) => [name.toLowerCase(), name]))
+    const columns = [...names].map(([lower, name]) => {
+      const same = all.filter((each) => (each.name ?? '').toLowerCase() === lower)
+      return column(name === '' ? undefined : name, [...same.map(({ made }) => made), ...rests])
+    })
+    return { columns, rest: rests.length === 0 ? undefined : column(undefined, rests).made }
+  }
+  if (first === undefined || widths.size > 1 || rests.length > 0) {
+    const any = column(undefined, parts.flatMap(everyMade)).made
+    return { columns: (first?.columns ?? []).map(({ name }) => ({ name, made: any })), rest: any }
+  }
+  return {
+    columns: first.columns.map(({ name }, index) =>
+      column(
+        name,
+        parts.map(({ columns }) => columns[index]?.made ?? UNKNOWN),
+      ),
+    ),
+  }
+}
+
+/** Repeats the second part until nothing new comes of it. Each round makes rows of rows, by whatever it is limited by. */
+function followRecursion(node: Node, context: Context): Followed {
+  const name = textOf(node['cte_name']).toLowerCase()
+  const round = Symbol('round')
+  const start = follow(node['left'], context)
+  let current = renamed(numbered(start), listOf(node['aliases']).map(textOf))
+  let conditions = start.conditions
+  for (;;) {
+    const known: Expression = { ...repeated(current, round), conditions, rows: context.rows }
+    const expressions = new Map([...context.expressions, [name, known]])
+    const next = follow(node['right'], { ...context, expressions, recurs: true })
+    const both = united([current, next], false)
+    conditions = computed([start.conditions, next.conditions])
+    if (sizeOf(both) === sizeOf(current)) return { ...repeated(both, round), conditions }
+    current = both
+  }
+}
+
+const repeated = ({ columns, rest }: Relation, round: Reading): Relation => ({
+  columns: columns.map(({ name, made: part }) => ({ name, made: withReading(part, round) })),
+  rest: rest && withReading(rest, round),
+})
+const sizeOf = (relation: Relation) =>
+  everyMade(relation).reduce((sum, { origins, isColumn }) => sum + 2 * origins.size + (isColumn ? 0 : 1), 0)
+
+/** Makes a relation of a FROM visible. @returns what its joins are conditional on */
+function from(node: unknown, scope: Scope): Made[] {
+  if (!isNode(node)) return []
+  const alias = textOf(node['alias'])
+  const names = listOf(node['column_name_alias']).map(textOf)
+  const show = (name: string, relation: Relation) => {
+    scope.visible.push({ alias: name.toLowerCase(), relation: renamed(relation, names) })
+  }
+  switch (node['type']) {
+    case 'EMPTY':
+      return []
+    case 'BASE_TABLE': {
+      const name = textOf(node['table_name'])
+      const known = scope.expressions.get(name.toLowerCase()) ?? scope.inputs.get(name.toLowerCase())
+      const { conditions, ...relation } = known ?? untold(scope)
+      if (known !== undefined) addAll(scope.rows, { origins: known.rows })
+      show(alias === '' ? name : alias, readAgain(relation))
+      return [conditions]
+    }
+    case 'SUBQUERY': {
+      const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
+      const { conditions, ...relation } = follow(query, { ...scope, above: scope })
+      show(alias, numbered(relation))
+      return [conditions]
+    }
+    case 'JOIN':
+      return join(node, scope)
+    case 'TABLE_FUNCTION': {
+      const call = isNode(node['function']) ? node['function'] : {}
+      show(alias === '' ? textOf(call['function_name']) : alias, rowsOfCall(node, call, scope))
+      return []
+    }
+    case 'EXPRESSION_LIST': {
+      show(alias, valuesOf(node, scope))
+      return []
+    }
+    case 'PIVOT': {
+      const inner = emptyScope({ ...scope, above: scope })
+      const conditions = from(node['source'], inner)
+      const others = [...childrenOf(node)].filter(([key]) => key !== 'source').map(([, child]) => made(child, inner))
+      show(alias, { columns: [], rest: withReading(computed([...everything(inner), ...others]), Symbol('pivot')) })
+      return conditions
+    }
+    default: {
+      const { conditions, ...relation } = untold(scope)
+      show(alias, relation)
+      return [conditions]
+    }
+  }
+}
+
+/** Table functions of one column, which has the function's name where it is given no other. */
+const ONE_COLUMN: ReadonlySet<string> = new Set(['range', 'generate_series', 'unnest'])
+
+function rowsOfCall(node: Node, call: Node, scope: Scope): Relation {
+  const name = textOf(call['function_name']).toLowerCase()
+  const given = computed([...childrenOf(call)].map(([, child]) => made(child, scope)))
+  addAll(scope.rows, given)
+  const value = withReading(given, Symbol(name))
+  if (!ONE_COLUMN.has(name) || listOf(call['children']).some(isNamedArgument)) return { columns: [], rest: value }
+  const columns = [{ name, made: value }]
+  const isNumbered = (node['with_ordinality'] ?? 'WITHOUT_ORDINALITY') !== 'WITHOUT_ORDINALITY'
+  return { columns: isNumbered ? [...columns, { name: 'ordinality', made: value }] : columns }
+}
+
+/** `recursive := true` takes apart what it unnests. */
+const isNamedArgument = (argument: unknown) => isNode(argument) && textOf(argument['alias']) !== ''
+
+function valuesOf(node: Node, scope: Scope): Relation {
+  const names = listOf(node['expected_names']).map(textOf)
+  const rows = listOf(node['values']).map((row) => listOf(row).map((value) => made(value, scope)))
+  const reading = Symbol('values')
+  const width = Math.max(0, ...rows.map((row) => row.length))
+  return {
+    columns: Array.from({ length: width }, (_, index) => ({
+      name: names[index] ?? `col${index}`,
+      made: withReading(computed(rows.flatMap((row) => listed(row[index]))), reading),
+    })),
+  }
+}
+
+function join(node: Node, scope: Scope): Made[] {
+  const conditions = from(node['left'], scope)
+  const leftCount = scope.visible.length
+  conditions.push(...from(node['right'], scope))
+  const [left, right] = [scope.visible.slice(0, leftCount), scope.visible.slice(leftCount)]
+  const shared = node['ref_type'] === 'NATURAL' ? sharedNames(left, right) : listOf(node['using_columns']).map(textOf)
+  const sides = [left, right]
+  if (node['ref_type'] === 'NATURAL') {
+    for (const { relation } of scope.visible) if (relation.rest !== undefined) addAll(scope.rows, relation.rest)
+  }
+  for (const name of shared) {
+    const found = sides.map((side) => together(columnsNamed(name, side)))
+    if (!found.every(({ isColumn }) => isColumn)) for (const part of found) addAll(scope.rows, part)
+    conditions.push(computed(found))
+    scope.merged.add(name.toLowerCase())
+  }
+  if (isNode(node['condition'])) conditions.push(condition(node['condition'], scope))
+  const isFilter = node['join_type'] === 'SEMI' || node['join_type'] === 'ANTI'
+  if (isFilter) scope.visible.length = leftCount
+  return conditions
+}
+
+type Visible = Scope['visible']
+
+function sharedNames(left: Visible, right: Visible): string[] {
+  const namesOf = (side: Visible) => side.flatMap(({ relation }) => relation.columns.flatMap(({ name }) => name ?? []))
+  const inRight = new Set(namesOf(right).map((name) => name.toLowerCase()))
+  return namesOf(left).filter((name) => inRight.has(name.toLowerCase()))
+}
+
+/** The columns of a name, or what they are made of where columns are not told. */
+function columnsNamed(name: string, visible: Visible): Made[] {
+  const found = visible.flatMap(({ relation }) => relation.columns.filter((column) => isSame(column.name ?? '', name)))
+  return found.length > 0
+    ? found.map((column) => column.made)
+    : visible.flatMap(({ relation }) => withoutName(relation))
+}
+
+/** What may have any name. */
+const withoutName = ({ columns, rest }: Relation): Made[] =>
+  everyMade({ columns: columns.filter(({ name }) => name === undefined), rest })
+
+const everything = ({ visible }: Scope): Made[] => visible.flatMap(({ relation }) => everyMade(relation))
+
+/** What an item of a SELECT's list gives: a column, or those of a star. */
+function select(item: unknown, scope: Scope): Relation {
+  if (!isNode(item)) return { columns: [], rest: UNKNOWN }
+  if (item['class'] === 'STAR' && item['columns'] !== true && !isNode(item['expr'])) return star(item, scope)
+  const value = made(item, scope)
+  // Columns that a pattern or a function picks, each put into the expression; the names are not told.
+  if (hasStar(item)) return { columns: [], rest: value }
+  const alias = textOf(item['alias'])
+  const own = item['class'] === 'COLUMN_REF' ? textOf(listOf(item['column_names']).at(-1)) : ''
+  const name = [alias, own].find((text) => text !== '')
+  if (alias !== '') scope.aliases.set(alias.toLowerCase(), value)
+  // A struct is unnested to a column for each of its fields.
+  const isTakenApart = textOf(item['function_name']).toLowerCase() === 'unnest'
+  return { columns: [{ name, made: value }], rest: isTakenApart ? value : undefined }
+}
+
+function hasStar(node: Node): boolean {
+  if (node['class'] === 'STAR') return true
+  if (node['class'] === 'SUBQUERY') return isNode(node['child']) && hasStar(node['child'])
+  return [...childrenOf(node)].some(([, child]) => hasStar(child))
+}
+
+function star(node: Node, scope: Scope): Relation {
+  const of = textOf(node['relation_name'])
+  const shown = of === '' ? scope.visible : scope.visible.filter(({ alias }) => isSame(alias, of))
+  // `s.*` of a struct gives its fields.
+  if (of !== '' && shown.length === 0) return { columns: [], rest: resolve([of], scope) }
+  const excluded = [...listOf(node['exclude_list']), ...listOf(node['qualified_exclude_list'])].map(columnOf)
+  const replaced = pairsOf(node['replace_list']).map(
+    ({ key, value }) => [columnOf(key).column, made(value, scope)] as const,
   )
+  const names = pairsOf(node['rename_list']).map(({ key, value }) => [columnOf(key), textOf(value)] as const)
+  const columns: Column[] = []
+  const seen = new Set<string>()
+  for (const { alias, relation } of shown) {
+    const isMeant = ({ table, column }: StarColumn, name: string) =>
+      isSame(column, name) && (table === '' || isSame(table, alias))
+    for (const { name = '', made: own } of relation.columns) {
+      if (excluded.some((column) => isMeant(column, name))) continue
+      const lower = name.toLowerCase()
+      const isMerged = of === '' && scope.merged.has(lower)
+      if (isMerged && seen.has(lower)) continue
+      seen.add(lower)
+      const other = replaced.find(([column]) => isSame(column, name))?.[1]
+      const value = other ?? (isMerged ? resolve([name], scope) : own)
+      const rename = names.find(([column]) => isMeant(column, name))?.[1]
+      columns.push({ name: rename ?? (name === '' ? undefined : name), made: value })
+    }
+  }
+  const rests = shown.flatMap(({ relation }) => listed(relation.rest))
+  const rest = rests.length === 0 ? undefined : computed([...rests, ...replaced.map(([, value]) => value)])
+  return { columns, rest }
 }
 
-type Projection = { readonly isStar: boolean; readonly transformFunction?: { readonly name: string } }
-type Upstream = {
-  readonly sourceKind: string
-  readonly table?: string
-  readonly column: string
-  readonly confidence: string
+type StarColumn = { readonly table: string; readonly column: string }
+
+const pairsOf = (list: unknown) => listOf(list).filter(isNode)
+
+function columnOf(entry: unknown): StarColumn {
+  if (!isNode(entry)) return { table: '', column: textOf(entry) }
+  return { table: textOf(entry['table']), column: textOf(entry['column']) }
 }
 
-/** A star that was not taken apart: `COLUMNS('…')` is one, too. */
-const isLost = ({ isStar, transformFunction }: Projection) =>
-  isStar || transformFunction?.name.toUpperCase() === 'COLUMNS'
-
-function originOf({ sourceKind, table, column, confidence }: Upstream): Origin[] {
-  // A recursive expression that reads itself: what it is made of stands beside it.
-  if (sourceKind === 'cte' && confidence === 'resolved') return []
-  return [{ table: sourceKind === 'table' && confidence === 'resolved' ? table : undefined, column }]
+/** What a name stands for: in this SELECT, else in the one around it. */
+function resolve(names: readonly string[], scope: Scope): Made {
+  const [first = '', second] = names.map((name) => name.toLowerCase())
+  if (scope.parameters.has(first)) return NOTHING
+  const found = second === undefined ? resolveBare(first, scope) : resolveQualified(names, scope)
+  const rests = scope.visible.flatMap(({ relation }) => withoutName(relation))
+  const isSure = found.length > 0 && !(second === undefined && scope.merged.has(first) && rests.length > 0)
+  if (isSure) return together(found)
+  const outer = scope.above === undefined ? undefined : resolve(names, scope.above)
+  const isOuter = outer !== undefined && !outer.origins.has(ANYTHING)
+  const possible = [...found, ...rests, ...(isOuter ? [outer] : [])]
+  return possible.length === 0 ? UNKNOWN : together(possible)
 }
 
-type Node = Readonly<Record<string, unknown>>
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** A column, a name that the SELECT gives, or a table: a row of it as a struct. */
+function resolveBare(name: string, scope: Scope): Made[] {
+  const columns = scope.visible.flatMap(({ relation }) =>
+    relation.columns.filter((each) => isSame(each.name ?? '', name)),
+  )
+  const [first] = columns
+  // Columns that a join has put together are equal: their rows are those of the first.
+  if (first !== undefined && scope.merged.has(name)) {
+    return [{ ...together(columns.map((column) => column.made)), readings: first.made.readings }]
+  }
+  if (first !== undefined) return columns.map((column) => column.made)
+  const alias = scope.aliases.get(name)
+  if (alias !== undefined) return [alias]
+  const tables = scope.visible.filter((each) => each.alias === name)
+  return tables.length === 0 ? [] : [together(tables.flatMap(({ relation }) => everyMade(relation)))]
 }
 
-function nameOf(identifier: unknown): string {
-  return isNode(identifier) && typeof identifier['name'] === 'string' ? identifier['name'] : ''
+/** `table.column`, with schemas before it or fields behind it; or a field of a column. */
+function resolveQualified(names: readonly string[], scope: Scope): Made[] {
+  const [first = ''] = names
+  const ofTables = names.slice(0, -1).flatMap((table, index) => {
+    const tables = scope.visible.filter(({ alias }) => isSame(alias, table))
+    return tables.length === 0 ? [] : columnsNamed(names[index + 1] ?? '', tables)
+  })
+  const columns = scope.visible.flatMap(({ relation }) =>
+    relation.columns.filter((each) => isSame(each.name ?? '', first)),
+  )
+  const alias = scope.aliases.get(first.toLowerCase())
+  return [...ofTables, ...columns.map((column) => column.made), ...(ofTables.length > 0 ? [] : listed(alias))]
+}
+
+/** Aggregates that say how many rows have a value. */
+const COUNTS: ReadonlySet<string> = new Set(['count', 'approx_count_distinct'])
+
+/** Calls that make a row into several, wherever they stand. */
+const GENERATORS: ReadonlySet<string> = new Set(['unnest', 'generate_subscripts', 'regexp_split_to_table'])
+
+/** What an expression, or any part of one, is made of. */
+function made(node: unknown, scope: Scope): Made {
+  if (Array.isArray(node)) return computed(node.map((item) => made(item, scope)))
+  if (!isNode(node)) return NOTHING
+  switch (node['class']) {
+    case 'COLUMN_REF':
+      return resolve(listOf(node['column_names']).map(textOf), scope)
+    case 'POSITIONAL_REFERENCE':
+      return computed(everything(scope))
+    case 'STAR':
+      return computed([...everything(scope), ...partsOf(node, scope)])
+    case 'SUBQUERY': {
+      const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
+      const result = follow(query, { ...scope, above: scope })
+      const values = node['subquery_type'] === 'EXISTS' ? [] : [made(node['child'], scope), ...everyMade(result)]
+      return computed([...values, result.conditions])
+    }
+    case 'LAMBDA':
+      return lambda(node, scope)
+    case 'FUNCTION':
+    case 'WINDOW':
+      return call(node, scope)
+    default:
+      return computed(partsOf(node, scope))
+  }
+}
+
+const partsOf = (node: Node, scope: Scope) => [...childrenOf(node)].map(([, child]) => made(child, scope))
+
+/**
+ * What stands before an arrow is a parameter, or the column of `column -> '$.path'`, if there is one of that name. Those of
+ * `lambda x: …` have no place.
+ */
+function lambda(node: Node, scope: Scope): Made {
+  const parameters = parametersOf(node).map((name) => name.toLowerCase())
+  const isArrow = isNode(node['lhs']) && locationOf(node['lhs']) !== undefined
+  const possible = isArrow ? parameters.map((name) => resolve([name], scope)) : []
+  const left = possible.filter(({ origins }) => !origins.has(ANYTHING))
+  const inside = { ...scope, parameters: new Set([...scope.parameters, ...parameters]) }
+  return computed([...left, made(node['expr'], inside)])
+}
+
+function call(node: Node, scope: Scope): Made {
+  const name = textOf(node['function_name']).toLowerCase()
+  const { children, ...others } = node
+  const given = listOf(children).map((child) => made(child, scope))
+  const isCount = COUNTS.has(name) && given.every(({ isColumn }) => isColumn)
+  const parts = computed([...(isCount ? [] : given), ...partsOf(others, scope)])
+  const isOfRows = node['class'] === 'WINDOW' || (scope.isGrouped && parts.readings.size === 0)
+  const value = isOfRows ? { ...parts, readings: together([parts, ...everything(scope)]).readings } : parts
+  if (!GENERATORS.has(name)) return value
+  addAll(scope.rows, value)
+  return withReading(value, Symbol(name))
+}
+
+/** What a condition is made of; where it compares rows with rows, that decides how many are made of one. */
+function condition(node: Node, scope: Scope): Made {
+  if (node['type'] === 'CONJUNCTION_AND') {
+    return computed(
+      listOf(node['children'])
+        .filter(isNode)
+        .map((part) => condition(part, scope)),
+    )
+  }
+  const value = made(node, scope)
+  if (scope.recurs || (value.readings.size > 1 && !isEquality(node, scope))) addAll(scope.rows, value)
+  return value
+}
+
+const EQUALITIES: ReadonlySet<unknown> = new Set([
+  'COMPARE_EQUAL',
+  'COMPARE_NOTEQUAL',
+  'COMPARE_DISTINCT_FROM',
+  'COMPARE_NOT_DISTINCT_FROM',
+])
+
+/** Whether two columns are compared as they are. What EXISTS compares has been looked at in its subquery. */
+function isEquality(node: Node, scope: Scope): boolean {
+  const [negated] = listOf(node['children'])
+  if (node['type'] === 'OPERATOR_NOT' && isNode(negated)) return isEquality(negated, scope)
+  if (node['class'] === 'COMPARISON' && EQUALITIES.has(node['type'])) {
+    return [node['left'], node['right']].every((side) => made(side, scope).isColumn)
+  }
+  if (node['class'] !== 'SUBQUERY') return false
+  if (node['subquery_type'] === 'EXISTS') return true
+  if (node['subquery_type'] !== 'ANY' || !EQUALITIES.has(node['comparison_type'])) return false
+  const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
+  const result = follow(query, { ...scope, above: scope })
+  return [made(node['child'], scope), ...everyMade(result)].every(({ isColumn }) => isColumn)
 }

@@ -1,5 +1,7 @@
-import { Dialect, parse } from '@polyglot-sql/sdk'
-import { codeUnits } from './position.ts'
+import type { SqlTyper } from '../sql-typer.ts'
+import { offsetOfByte, offsetOfCharacter } from './position.ts'
+import { scanSql } from './scan.ts'
+import { childrenOf, isNode, listOf, locationOf, textOf, type Node } from './tree.ts'
 
 /** A name in SQL, with its offset in the text in UTF-16 code units. */
 export type SqlName = { readonly name: string; readonly qualifier: string | undefined; readonly offset: number }
@@ -16,9 +18,9 @@ export type SqlSyntaxError = { readonly message: string; readonly offset: number
 
 /** What a query's text says by itself. */
 export type ParsedQuery = {
-  /** Tables that it reads, each time that it names one; common table expressions are none. */
+  /** Tables that it reads, each time that it names one, in order; common table expressions are none. */
   readonly tables: readonly SqlTable[]
-  /** Columns that it names; parameters of lambdas are none. */
+  /** Columns that it names, in order, each from its qualifier on; parameters of lambdas are none. */
   readonly columns: readonly SqlName[]
   /** Where an ascending ORDER BY leaves open where NULLs go. */
   readonly openNullOrder: boolean
@@ -26,44 +28,82 @@ export type ParsedQuery = {
   readonly openLimit: boolean
   /** Names of aggregates that are asked for N values (`max_by(a, b, 3)`). */
   readonly topAggregates: readonly string[]
+  /** The query's node in the tree of the engine's parser. */
+  readonly tree: Node
 }
 
-/** SELECT, and what may stand in its place. */
-const QUERIES: ReadonlySet<string> = new Set(['select', 'union', 'intersect', 'except', 'subquery', 'values'])
+/** What parses SQL: a typer, or an engine's session. */
+export type Parser = Pick<SqlTyper, 'parse'>
 
-/** Parses one query in DuckDB's dialect. */
-export function parseQuery(sql: string): ParsedQuery | SqlSyntaxError {
-  const parsed = parse(sql, Dialect.DuckDB)
-  if (!parsed.success) {
-    return { message: plainMessage(parsed.error), offset: codeUnits(sql, parsed.errorStart ?? 0) }
-  }
-  const statements: readonly unknown[] = parsed.ast
-  const [statement] = statements
-  if (statements.length !== 1) return { message: `expected one SELECT, got ${statements.length} statements`, offset: 0 }
-  const kind = isNode(statement) ? Object.keys(statement)[0] : undefined
-  if (kind === undefined || !QUERIES.has(kind)) {
-    return { message: `expected a SELECT, got ${(kind ?? 'nothing').replaceAll('_', ' ').toUpperCase()}`, offset: 0 }
-  }
-  return collect(sql, statement)
+/** Parses one query in the engine's dialect. */
+export async function parseQuery(parser: Parser, sql: string): Promise<ParsedQuery | SqlSyntaxError> {
+  const [tree] = await parser.parse([withoutPlaceholders(sql)])
+  return readTree(sql, tree)
 }
 
 /** Parses a condition over columns. Offsets are counted in the condition's own text. */
-export function parseCondition(condition: string): ParsedQuery | SqlSyntaxError {
-  // The end goes on a line of its own: a comment may stand last in the condition.
-  const parsed = parseQuery(`${BEFORE}${condition}\n)`)
-  if ('message' in parsed) return { ...parsed, offset: Math.max(0, parsed.offset - BEFORE.length) }
-  const columns = parsed.columns.map((column) => ({ ...column, offset: column.offset - BEFORE.length }))
-  const tables = parsed.tables.map((table) => ({
-    ...table,
-    offset: table.offset - BEFORE.length,
-    end: table.end - BEFORE.length,
-  }))
+export async function parseCondition(parser: Parser, condition: string): Promise<ParsedQuery | SqlSyntaxError> {
+  const parsed = await parseQuery(parser, asQuery(condition))
+  const inside = (offset: number) => Math.min(Math.max(0, offset - BEFORE.length), condition.length)
+  if ('message' in parsed) return { ...parsed, offset: inside(parsed.offset) }
+  const columns = parsed.columns.map((column) => ({ ...column, offset: inside(column.offset) }))
+  const tables = parsed.tables.map((table) => ({ ...table, offset: inside(table.offset), end: inside(table.end) }))
   return { ...parsed, columns, tables }
+}
+
+/** Has the engine parse texts together that are going to be asked for one by one. */
+export async function parseAhead(
+  parser: Parser,
+  { queries, conditions }: { readonly queries: readonly string[]; readonly conditions: readonly string[] },
+): Promise<void> {
+  await parser.parse([...queries, ...conditions.map(asQuery)].map(withoutPlaceholders))
+}
+
+/**
+ * The text with a string in the place of each placeholder (the engine's parser knows none), as long as it was: places in
+ * one are places in the other.
+ */
+export function withoutPlaceholders(sql: string): string {
+  if (!sql.includes(':')) return sql
+  let text = ''
+  for (const { kind, text: piece } of scanSql(sql)) {
+    text += kind === 'placeholder' ? `'${'_'.repeat(piece.length - 2)}'` : piece
+  }
+  return text
 }
 
 const BEFORE = 'SELECT ('
 
-type Node = Readonly<Record<string, unknown>>
+/** The end goes on a line of its own: a comment may stand last in the condition. The engine's audit writes it so, too. */
+const asQuery = (condition: string) => `${BEFORE}${condition.replace(/;\s*$/, '')}\n)`
+
+function readTree(sql: string, tree: unknown): ParsedQuery | SqlSyntaxError {
+  if (!isNode(tree)) return { message: 'expected one SELECT', offset: 0 }
+  if (tree['error'] === true) return syntaxError(sql, tree)
+  const statements = listOf(tree['statements'])
+  const [statement] = statements
+  const node = isNode(statement) ? statement['node'] : undefined
+  if (statements.length !== 1 || !isNode(node)) {
+    return { message: `expected one SELECT, got ${statements.length} statements`, offset: 0 }
+  }
+  return collect(sql, node)
+}
+
+/** The parser takes other statements than SELECT and keeps them to itself; PIVOT is one where it has to look at the data. */
+function syntaxError(sql: string, error: Node): SqlSyntaxError {
+  if (error['error_type'] !== 'not implemented') {
+    // Where its grammar stops DuckDB counts characters.
+    const offsetOf = error['error_subtype'] === 'SYNTAX_ERROR' ? offsetOfCharacter : offsetOfByte
+    return { message: textOf(error['error_message']), offset: offsetOf(sql, Number(error['position'] ?? 0)) }
+  }
+  const first = [...scanSql(sql)].find(({ kind, text }) => kind === 'code' && /\w/.test(text))
+  const word = first?.text.toUpperCase() ?? 'nothing'
+  const offset = first?.offset ?? 0
+  if (word === 'WITH') return { message: 'expected a SELECT', offset }
+  if (word.endsWith('PIVOT')) return { message: 'a PIVOT needs its values: `ON column IN (…)`', offset }
+  return { message: `expected a SELECT, got ${word}`, offset }
+}
+
 type Scope = { readonly tables: ReadonlySet<string>; readonly parameters: ReadonlySet<string> }
 type Found = {
   readonly sql: string
@@ -74,122 +114,95 @@ type Found = {
   openLimit: boolean
 }
 
-function collect(sql: string, statement: unknown): ParsedQuery {
-  const found: Found = {
-    sql,
-    tables: [],
-    columns: [],
-    topAggregates: [],
-    openNullOrder: false,
-    openLimit: false,
-  }
-  walk(statement, { tables: new Set(), parameters: new Set() }, found)
-  return found
+function collect(sql: string, tree: Node): ParsedQuery {
+  const found: Found = { sql, tables: [], columns: [], topAggregates: [], openNullOrder: false, openLimit: false }
+  walk(tree, { tables: new Set(), parameters: new Set() }, found)
+  const inOrder = (one: SqlName, other: SqlName) => one.offset - other.offset
+  found.tables.sort(inOrder)
+  found.columns.sort(inOrder)
+  const { sql: _, ...parsed } = found
+  return { ...parsed, tree }
 }
 
-function walk(value: unknown, scope: Scope, found: Found): void {
-  if (Array.isArray(value)) {
-    for (const item of value) walk(item, scope, found)
-    return
-  }
-  if (!isNode(value)) return
-  noteClauses(value, found)
-  const inner = scopeInside(value, scope, found)
-  for (const [key, child] of Object.entries(value)) {
-    if (key === 'with') continue
-    if (key === 'table' && isNode(child) && isNode(child['name'])) noteTable(child, inner, found)
-    if (key === 'column' && isNode(child) && isNode(child['name'])) noteColumn(child, inner, found)
-    walk(child, inner, found)
-  }
+function walk(node: Node, scope: Scope, found: Found): void {
+  noteClauses(node, found)
+  if (node['class'] === 'COLUMN_REF') noteColumn(node, scope, found)
+  if (node['type'] === 'BASE_TABLE') noteTable(node, scope, found)
+  if (node['class'] === 'LAMBDA') return walkLambda(node, scope, found)
+  const inner = withCommonTables(node, scope, found)
+  for (const [key, child] of childrenOf(node)) if (key !== 'cte_map') walk(child, inner, found)
 }
 
-/** What a node defines for those inside it: common table expressions (walked here, in order), lambda parameters. */
-function scopeInside(node: Node, scope: Scope, found: Found): Scope {
-  let { tables, parameters } = scope
-  const list = node['with']
-  if (isNode(list) && Array.isArray(list['ctes'])) {
-    for (const cte of list['ctes'] as readonly unknown[]) {
-      if (!isNode(cte)) continue
-      const withItself = new Set([...tables, nameOf(cte['alias']).toLowerCase()])
-      walk(cte['this'], { tables: list['recursive'] === true ? withItself : tables, parameters }, found)
-      tables = withItself
-    }
+/** Common table expressions are tables for those after them and for the query itself, and for themselves where they recur. */
+function withCommonTables(node: Node, scope: Scope, found: Found): Scope {
+  let { tables } = scope
+  if (node['type'] === 'RECURSIVE_CTE_NODE') tables = new Set([...tables, textOf(node['cte_name']).toLowerCase()])
+  const map = isNode(node['cte_map']) ? listOf(node['cte_map']['map']) : []
+  for (const { key, value } of map.filter(isNode)) {
+    if (isNode(value)) walk(value, { ...scope, tables }, found)
+    tables = new Set([...tables, textOf(key).toLowerCase()])
   }
-  if (Array.isArray(node['parameters']) && 'body' in node) {
-    parameters = new Set([...parameters, ...node['parameters'].map((parameter) => nameOf(parameter).toLowerCase())])
-  }
-  if ('iterator' in node && isNode(node['expression'])) {
-    // `[y FOR y IN list]`: the variable is written as a column.
-    const variable = node['expression']['column']
-    if (isNode(variable)) parameters = new Set([...parameters, nameOf(variable['name']).toLowerCase()])
-  }
-  return { tables, parameters }
+  return { ...scope, tables }
 }
 
-function noteTable(table: Node, scope: Scope, found: Found): void {
-  const name = nameOf(table['name'])
+function walkLambda(node: Node, scope: Scope, found: Found): void {
+  const body = node['expr']
+  const names = parametersOf(node).map((name) => name.toLowerCase())
+  if (isNode(body)) walk(body, { ...scope, parameters: new Set([...scope.parameters, ...names]) }, found)
+}
+
+/** The parameters of a lambda. For the parser `column -> '$.path'` is one: only the engine knows what the column is. */
+export function parametersOf(lambda: Node): string[] {
+  const left = lambda['lhs']
+  if (!isNode(left)) return []
+  const names = left['class'] === 'COLUMN_REF' ? [left] : listOf(left['children']).filter(isNode)
+  return names.map((name) => textOf(listOf(name['column_names'])[0]))
+}
+
+function noteTable(node: Node, scope: Scope, found: Found): void {
+  const name = textOf(node['table_name'])
   // `catalog.schema.table` is a table of nothing that a model may read.
-  const parts = [table['catalog'], table['schema']].filter(isNode)
-  const qualifier = parts.length === 0 ? undefined : parts.map(nameOf).join('.')
+  const parts = [textOf(node['catalog_name']), textOf(node['schema_name'])].filter((part) => part !== '')
+  const qualifier = parts.length === 0 ? undefined : parts.join('.')
   if (qualifier === undefined && scope.tables.has(name.toLowerCase())) return
-  found.tables.push({
-    name,
-    qualifier,
-    offset: spanOf(parts[0] ?? table['name'], found.sql).start,
-    end: spanOf(table['name'], found.sql).end,
-    hasAlias: isNode(table['alias']),
+  const offset = offsetOfByte(found.sql, locationOf(node) ?? 0)
+  const end = endOfName(found.sql, offset, parts.length + 1)
+  found.tables.push({ name, qualifier, offset, end, hasAlias: textOf(node['alias']) !== '' })
+}
+
+/** Where a name of several parts ends that begins at an offset. */
+function endOfName(sql: string, offset: number, partCount: number): number {
+  let parts = 0
+  for (const piece of scanSql(sql.slice(offset))) {
+    const isPart = piece.kind === 'quoted' || (piece.kind === 'code' && /[\p{L}\p{N}_]/u.test(piece.text))
+    if (isPart) parts += 1
+    if (parts === partCount) return offset + piece.offset + piece.text.length
+  }
+  return sql.length
+}
+
+function noteColumn(node: Node, { parameters }: Scope, found: Found): void {
+  const names = listOf(node['column_names']).map(textOf)
+  const [first = ''] = names
+  if (parameters.has(first.toLowerCase())) return
+  found.columns.push({
+    name: names.at(-1) ?? '',
+    qualifier: names.length > 1 ? first : undefined,
+    offset: offsetOfByte(found.sql, locationOf(node) ?? 0),
   })
 }
 
-function noteColumn(column: Node, scope: Scope, found: Found): void {
-  const name = nameOf(column['name'])
-  const qualifier = isNode(column['table']) ? nameOf(column['table']) : undefined
-  if (scope.parameters.has((qualifier ?? name).toLowerCase())) return
-  found.columns.push({ name, qualifier, offset: spanOf(column['name'], found.sql).start })
-}
-
 function noteClauses(node: Node, found: Found): void {
-  if ('nulls_first' in node && 'desc' in node && node['nulls_first'] === null && node['desc'] !== true)
+  if ('null_order' in node && node['null_order'] === 'ORDER_DEFAULT' && node['type'] !== 'DESCENDING') {
     found.openNullOrder = true
-  if ('limit' in node && isNode(node['limit']) && !isNode(node['order_by'])) found.openLimit = true
-  const aggregate = node['aggregate_function']
-  if (!isNode(aggregate) || !Array.isArray(aggregate['args']) || aggregate['args'].length < 3) return
-  if (/^(max_by|min_by|arg_max|arg_min)$/i.test(String(aggregate['name'])))
-    found.topAggregates.push(String(aggregate['name']))
-}
-
-function nameOf(identifier: unknown): string {
-  if (!isNode(identifier)) return ''
-  return isNode(identifier['name']) ? nameOf(identifier['name']) : textOf(identifier['name'])
-}
-
-const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
-
-function spanOf(identifier: unknown, sql: string): { readonly start: number; readonly end: number } {
-  const span = isNode(identifier) ? identifier['span'] : undefined
-  const at = (offset: unknown) => (typeof offset === 'number' ? codeUnits(sql, offset) : 0)
-  return isNode(span) ? { start: at(span['start']), end: at(span['end']) } : { start: 0, end: 0 }
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** What the parser says, without its place (which is given apart) and with signs instead of its words for them. */
-function plainMessage(message: string): string {
-  return message
-    .replace(/^.*? error at line \d+, column \d+: /i, '')
-    .replace(/ near \[[\s\S]*\]$/, '')
-    .replaceAll(/\b(?:LParen|RParen|LBracket|RBracket|Comma|Semicolon|Eof)\b/g, (word) => SIGNS[word] ?? word)
-    .replaceAll(/\s+/g, ' ')
-}
-
-const SIGNS: Readonly<Record<string, string>> = {
-  LParen: '`(`',
-  RParen: '`)`',
-  LBracket: '`[`',
-  RBracket: '`]`',
-  Comma: '`,`',
-  Semicolon: '`;`',
-  Eof: 'the end',
+  }
+  const modifiers = listOf(node['modifiers'])
+    .filter(isNode)
+    .map((modifier) => textOf(modifier['type']))
+  if (modifiers.some((type) => type.startsWith('LIMIT')) && !modifiers.includes('ORDER_MODIFIER'))
+    found.openLimit = true
+  const name = textOf(node['function_name'])
+  if (/^(max_by|min_by|arg_max|arg_min)$/i.test(name) && listOf(node['children']).length > 2) {
+    found.topAggregates.push(name)
+  }
 }

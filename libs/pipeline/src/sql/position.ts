@@ -19,11 +19,19 @@ export function offsetAt(text: string, { line, column }: TextPosition): number {
   return Math.min(lineStart + column - 1, text.length)
 }
 
-/** Code units for an offset that the parser gives in Unicode characters. */
-export function codeUnits(text: string, characters: number): number {
-  let units = 0
-  for (let seen = 0; seen < characters && units < text.length; seen++) {
-    units += (text.codePointAt(units) ?? 0) > 0xffff ? 2 : 1
+/** The offset in UTF-16 code units of a place that the engine gives in bytes of the text. */
+export function offsetOfByte(text: string, byte: number): number {
+  let bytes = 0
+  let offset = 0
+  while (bytes < byte && offset < text.length) {
+    const code = text.codePointAt(offset) ?? 0
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    offset += code < 0x10000 ? 1 : 2
   }
-  return units
+  return offset
+}
+
+/** The offset in UTF-16 code units of a place that is given in Unicode characters of the text. */
+export function offsetOfCharacter(text: string, character: number): number {
+  return Array.from(text).slice(0, character).join('').length
 }

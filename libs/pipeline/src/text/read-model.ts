@@ -1,7 +1,7 @@
 import { unknownPlaceholders } from '../bind-window.ts'
 import type { Place, Problems } from '../problem.ts'
 import { positionAt } from '../sql/position.ts'
-import { parseQuery, type ParsedQuery } from '../sql/parse.ts'
+import type { ParsedQuery } from '../sql/parse.ts'
 import { scanSql } from '../sql/scan.ts'
 import { checkShape } from './check-shape.ts'
 import { ModelHeader, type ModelRuleText } from './model-header.ts'
@@ -18,14 +18,14 @@ export type Model = {
   readonly headerText: YamlText
   /** The SELECT alone: without header, semicolon and what comes after it. */
   readonly sql: string
-  /** What the SELECT says; undefined when it cannot be parsed, which has been reported. */
+  /** What the SELECT says; undefined when it was not parsed, or cannot be, which has been reported. */
   readonly parsed: ParsedQuery | undefined
   readonly rules: PlacedRules
   /** The place of an offset in `sql`. */
   at(offset: number): Place
 }
 
-/** Reads `models/NAME.sql`: a header in YAML within the first comment, and one SELECT. */
+/** Reads `models/NAME.sql`: a header in YAML within the first comment, and one SELECT, which is not parsed here. */
 export function readModel(name: string, file: string, content: string, problems: Problems): Model {
   const header = /^\s*\/\*([\s\S]*?)\*\//.exec(content)
   const headerBegin = header === null ? 0 : header[0].indexOf('/*') + 2
@@ -42,25 +42,15 @@ export function readModel(name: string, file: string, content: string, problems:
   const rules: PlacedRules = { rows: [], tables: [] }
   for (const [index, rule] of (fields.rules ?? []).entries()) readRule(rule, index, headerText, problems, rules)
   uniqueRuleNames(rules, problems)
-  return { name, file, header: fields, headerText, sql, parsed: parsed(sql, at, problems), rules, at }
+  checkText(sql, at, problems)
+  return { name, file, header: fields, headerText, sql, parsed: undefined, rules, at }
 }
 
-function parsed(sql: string, at: (offset: number) => Place, problems: Problems): ParsedQuery | undefined {
-  if (sql === '') {
-    problems.error(at(0), 'the model has no SELECT', 'write one SELECT below the header')
-    return undefined
-  }
+function checkText(sql: string, at: (offset: number) => Place, problems: Problems): void {
+  if (sql === '') problems.error(at(0), 'the model has no SELECT', 'write one SELECT below the header')
   for (const { text, offset } of unknownPlaceholders(sql)) {
     problems.error(at(offset), `unknown placeholder \`${text}\``, 'expected `:window_start` or `:window_end`')
   }
-  const query = parseQuery(sql)
-  if (!('message' in query)) return query
-  problems.error(
-    at(query.offset),
-    `the SQL cannot be parsed: ${query.message}`,
-    'write one SELECT, in SQL that DuckDB understands',
-  )
-  return undefined
 }
 
 function readRule(rule: ModelRuleText, index: number, text: YamlText, problems: Problems, rules: PlacedRules): void {

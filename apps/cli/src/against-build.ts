@@ -1,0 +1,252 @@
+import { CONTRACT_VERSION, type Build, type Refine } from '@cinelake/contracts'
+import { parseWindow, runIdOf, silentLog, TerminalError, type Clock, type Window } from '@cinelake/core'
+import type { DeltaTable } from '@cinelake/delta'
+import type { SqlEngine } from '@cinelake/engine'
+import { newestManifestPath, type Lake } from '@cinelake/lake'
+import { downstreamOf, planRun, storePipeline, type CheckedPipeline, type PlannedTask } from '@cinelake/pipeline'
+import { createTransformerHandlers, type UnpackLimits } from '@cinelake/transformer'
+import { randomUUID } from 'node:crypto'
+import { cloneLake, freezeTables, type FrozenTables } from './against-clone.ts'
+import { refinedTable } from './lake-tables.ts'
+
+/** What is built, and with what. */
+export type BuildDeps = {
+  readonly lake: Lake
+  readonly engine: SqlEngine
+  /** A directory that the engine reaches, for the clones. */
+  readonly directory: string
+  readonly limits: UnpackLimits
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+export type BuildPlan = {
+  /** Oldest first. */
+  readonly windows: readonly Window[]
+  /** Whether no later window has landed. */
+  readonly isLast: (window: Window) => boolean
+  /** Datasets and models that are made. */
+  readonly tables: ReadonlySet<string>
+}
+
+/** A shallow clone of the lake in which a text's tables were made. */
+export type Built = AsyncDisposable & {
+  readonly pipeline: CheckedPipeline
+  readonly lake: Lake
+  /** Why tables could not be made, by name. */
+  readonly failures: ReadonlyMap<string, string>
+  /** Tables that hold a later window than those that were made, so that nothing was done. */
+  readonly superseded: ReadonlySet<string>
+}
+
+export type BuiltTwice = AsyncDisposable & {
+  readonly before: Built | undefined
+  readonly after: Built
+  /** Tables that do not take a text's rows beside those that are there, with the reason: of them only the windows' rows were made. */
+  readonly begun: ReadonlyMap<string, string>
+}
+
+/**
+ * Makes tables under two texts, each in a shallow clone of the lake: what the transformer writes goes to a directory, and
+ * what it reads is read where it is. Windows are applied onto the tables as they are now, as `run --changed` would do: a
+ * table that accumulates, all of whose windows are made, begins anew. So does, in both clones, a table that refuses the rows
+ * of a text, which is for a person to decide.
+ */
+export async function buildTwice(
+  texts: { readonly before: CheckedPipeline | undefined; readonly after: CheckedPipeline },
+  plan: BuildPlan,
+  deps: BuildDeps,
+): Promise<BuiltTwice> {
+  const begun = new Map<string, string>()
+  const both = [texts.before, texts.after].filter((text) => text !== undefined)
+  const frozen = await freezeTables(deps.lake, both, deps.signal)
+  const whole = await wholeTables(both, plan, deps)
+  for (;;) {
+    await using opening = new AsyncDisposableStack()
+    const refused = new Map<string, string>()
+    const build = async (pipeline: CheckedPipeline) =>
+      opening.use(await buildClone(pipeline, plan, { ...deps, frozen, whole, begun, refused }))
+    const before = texts.before === undefined ? undefined : await build(texts.before)
+    const after = await build(texts.after)
+    for (const [table, reason] of refused) begun.set(table, reason)
+    if (refused.size > 0) continue
+    const opened = opening.move()
+    return { before, after, begun, [Symbol.asyncDispose]: async () => await opened.disposeAsync() }
+  }
+}
+
+/** Tables that accumulate, or feed one that does, and have been written by no other window than those that are made. */
+async function wholeTables(
+  texts: readonly CheckedPipeline[],
+  { windows, tables }: BuildPlan,
+  { lake, signal }: BuildDeps,
+): Promise<Set<string>> {
+  const labels = new Set(windows.map(({ label }) => label))
+  const whole = new Set<string>()
+  for (const pipeline of texts) {
+    const tasks = planRun(pipeline).filter(({ work }) => tables.has(tableOf(work) ?? ''))
+    const accumulating = new Set(tasks.filter(({ work }) => accumulates(pipeline, work)).map(({ name }) => name))
+    for (const { name, work } of tasks) {
+      const isFeeding = windows.length > 1 && [...downstreamOf(tasks, [name])].some((below) => accumulating.has(below))
+      if (!accumulating.has(name) && !isFeeding) continue
+      const table = tableOf(work) ?? ''
+      const snapshot = await (await refinedTable(lake, { pipeline: pipeline.name, table })).snapshot({ signal })
+      const [prefix, suffix] = [`${pipeline.name}@`, `/${name}`]
+      const written = [...(snapshot?.txns.keys() ?? [])].filter((id) => id.startsWith(prefix) && id.endsWith(suffix))
+      const isWhole = written.every((id) => labels.has(id.slice(prefix.length, -suffix.length)))
+      if (written.length > 0 && isWhole) whole.add(table)
+    }
+  }
+  return whole
+}
+
+/** Whether what a table holds after a window depends on what it held before. */
+function accumulates({ datasets, models }: CheckedPipeline, work: PlannedTask['work']): boolean {
+  if (work.kind === 'refine') return datasets.some(({ name, mode }) => name === work.dataset && mode !== 'snapshot')
+  if (work.kind !== 'build') return false
+  return models.some(({ name, materialization }) => name === work.model && materialization !== 'table')
+}
+
+type Deps = BuildDeps & {
+  readonly frozen: FrozenTables
+  /** Tables that begin anew since all of their windows are made. */
+  readonly whole: ReadonlySet<string>
+  /** Tables that begin anew since they take no rows as they are. */
+  readonly begun: ReadonlyMap<string, string>
+  /** Where those are noted that would have to. */
+  readonly refused: Map<string, string>
+}
+
+type Work = Deps &
+  BuildPlan & {
+    readonly pipeline: CheckedPipeline
+    readonly digest: string
+    readonly failures: Map<string, string>
+    readonly superseded: Set<string>
+    /** Tables of which a window was made. */
+    readonly made: Set<string>
+  }
+
+async function buildClone(pipeline: CheckedPipeline, plan: BuildPlan, deps: Deps): Promise<Built> {
+  await using opening = new AsyncDisposableStack()
+  const lake = opening.use(await cloneLake(deps.lake, deps.frozen, deps.directory))
+  const { digest } = await storePipeline(lake, pipeline)
+  const [failures, superseded] = [new Map<string, string>(), new Set<string>()]
+  const work: Work = { ...deps, ...plan, lake, pipeline, digest, failures, superseded, made: new Set() }
+  const tasks = planRun(pipeline).filter(({ work: task }) => plan.tables.has(tableOf(task) ?? ''))
+  for (const window of plan.windows) for (const task of tasks) await doTask(task, window, work)
+  const opened = opening.move()
+  return { pipeline, lake, failures, superseded, [Symbol.asyncDispose]: async () => await opened.disposeAsync() }
+}
+
+function tableOf(work: PlannedTask['work']): string | undefined {
+  if (work.kind === 'refine') return work.dataset
+  return work.kind === 'build' ? work.model : undefined
+}
+
+async function doTask({ name, work: task }: PlannedTask, window: Window, work: Work): Promise<void> {
+  const table = tableOf(task) ?? ''
+  if (work.failures.has(table) || work.refused.size > 0) return
+  try {
+    const command = await commandOf(table, { name, window }, work)
+    if (command === undefined) return
+    const { lake, engine, clock, limits, signal } = work
+    const handlers = createTransformerHandlers({ lake, engine, clock, log: silentLog, limits })
+    const context = { signal, progress: () => undefined }
+    const done =
+      command.kind === 'refine' ? await handlers.refine?.(command, context) : await handlers.build?.(command, context)
+    const isSuperseded = done?.output.kind === 'table' && done.output.outcome === 'superseded'
+    if (isSuperseded) work.superseded.add(table)
+    else work.superseded.delete(table)
+    work.made.add(table)
+  } catch (error) {
+    // What can be done later, is a fault of ours, or of what is in the lake, says nothing of the text.
+    if (!(error instanceof TerminalError) || OF_THE_LAKE.test(error.code) || work.signal.aborted) throw error
+    if (error.code === LOSSY && !work.begun.has(table)) work.refused.set(table, error.message)
+    else work.failures.set(table, error.message)
+  }
+}
+
+/** Codes of errors about what is in the lake. */
+const OF_THE_LAKE = /^(?:LAKE|RAW|TABLE)_|^DELTA_(?:FILE_DAMAGED|LOG_CORRUPT|UNSUPPORTED|VERSION_MISSING)$/
+
+/** Of the error by which a table refuses rows beside those that are there. */
+const LOSSY = 'CONTRACT_CHANGE_LOSSY'
+
+/** Why a table cannot be made that the text itself is not to blame for. */
+class NotMadeError extends TerminalError {
+  readonly code = 'PLAN_NOT_BUILT'
+
+  constructor(message: string, table: string) {
+    super(message, { table })
+  }
+}
+
+type Asked = { readonly name: string; readonly window: Window }
+
+/** @returns undefined where nothing has landed */
+async function commandOf(table: string, { name, window }: Asked, work: Work): Promise<Refine | Build | undefined> {
+  const { pipeline, digest, lake, signal } = work
+  const run = runIdOf(pipeline.name, window)
+  const there = await (await refinedTable(lake, { pipeline: pipeline.name, table })).snapshot({ signal })
+  // A later try than those that the table has, so that it is done.
+  const generation = (there?.txns.get(`${run}/${name}`) ?? 0) + 1
+  const header = {
+    contract: CONTRACT_VERSION,
+    id: randomUUID(),
+    run,
+    task: name,
+    generation,
+    attempt: 1,
+    pipeline: { name: pipeline.name, digest },
+    window,
+    ...((work.whole.has(table) || work.begun.has(table)) && !work.made.has(table) && { restart: true }),
+  } as const
+  const dataset = pipeline.datasets.find((each) => each.name === table)
+  if (dataset !== undefined) {
+    const task = `ingest ${dataset.source}/${dataset.sourceDataset}`
+    const landing = { pipeline: pipeline.name, label: window.label, task }
+    const manifest = await newestManifestPath(lake, landing, { signal })
+    return manifest === undefined ? undefined : { kind: 'refine', ...header, dataset: table, manifest }
+  }
+  return { kind: 'build', ...header, model: table, inputs: await inputsOf(table, window, work) }
+}
+
+async function inputsOf(model: string, window: Window, work: Work): Promise<Build['inputs']> {
+  const { pipeline, lake, failures, signal } = work
+  const names = pipeline.models.find(({ name }) => name === model)?.inputs ?? []
+  const inputs: Build['inputs'] = []
+  for (const table of names) {
+    if (failures.has(table)) throw new NotMadeError(`\`${table}\`, which it reads, could not be made`, model)
+    const dot = table.indexOf('.')
+    const at = { pipeline: dot < 0 ? pipeline.name : table.slice(0, dot), table: table.slice(dot + 1) }
+    const input = await refinedTable(lake, at)
+    const version = await versionIn(window, input, { ...work, isMade: dot < 0 && work.tables.has(table) })
+    const snapshot = await input.snapshot({ ...(version !== undefined && { version }), signal })
+    if (snapshot === undefined) throw new NotMadeError(`\`${table}\`, which it reads, has no rows yet`, model)
+    inputs.push({ table, version: snapshot.version, id: snapshot.id })
+  }
+  return inputs
+}
+
+/**
+ * The version of an input that a window knew, where later ones have written into it since: what the window's task reads
+ * when it is done again. Undefined: the newest, as of a table that is made here.
+ */
+async function versionIn(
+  window: Window,
+  table: DeltaTable,
+  { pipeline, isLast, isMade }: Work & { readonly isMade: boolean },
+): Promise<number | undefined> {
+  if (isMade || isLast(window)) return undefined
+  const prefix = `${pipeline.name}@`
+  const startOf = (appId = ''): string | undefined => {
+    if (!appId.startsWith(prefix)) return undefined
+    return parseWindow(pipeline.schedule, appId.slice(prefix.length).split('/')[0] ?? '')?.start
+  }
+  const commits = await table.history()
+  return commits.find(({ txn }) => (startOf(txn?.appId) ?? AFTER_ALL) <= window.start)?.version
+}
+
+/** Sorts after every instant. */
+const AFTER_ALL = '~'

@@ -1,0 +1,291 @@
+import { landedFolder } from '@cinelake/contracts'
+import { parseWindow, systemClock, type Window } from '@cinelake/core'
+import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import { openScratchSpace, type Lake } from '@cinelake/lake'
+import {
+  tableOfDataset,
+  tableOfModel,
+  type CheckedPipeline,
+  type Measure,
+  type TableEffect,
+  type WantedTable,
+} from '@cinelake/pipeline'
+import type { Settings } from '@cinelake/service'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { buildTwice, type Built, type BuiltTwice } from './against-build.ts'
+import { compareTable, totalsOf, type ColumnPair, type RowChanges, type TableSide } from './against-compare.ts'
+import { isAtHand } from './changed-tables.ts'
+import { refinedTable, rejectsTable } from './lake-tables.ts'
+import { openEngine, openLake } from './open-parts.ts'
+import type { PlatformConfig } from './settings.ts'
+
+/** Which rows of the tables that are there another text changes. */
+export type RowComparison = {
+  /** The windows that were made under both texts. */
+  readonly windows: readonly string[]
+  /** How many windows have landed. */
+  readonly landed: number
+  readonly tables: readonly TableRows[]
+  /** Why no rows were compared. */
+  readonly note?: string
+}
+
+/** One table that a change reaches. */
+export type TableRows = {
+  readonly table: string
+  /** Rows in all; null where there is no such table under the text, or it could not be made. */
+  readonly before: number | null
+  readonly after: number | null
+  /** Absent where there is no table to compare with. */
+  readonly changes?: RowChanges
+  /** Columns by which rows are the same; empty where they are compared as wholes. */
+  readonly key: readonly string[]
+  /** Rows of the windows that were rejected, by rule. */
+  readonly rejected: {
+    readonly before: Readonly<Record<string, number>>
+    readonly after: Readonly<Record<string, number>>
+  }
+  readonly measures: readonly MeasureChange[]
+  /** What has to be known of the comparison. */
+  readonly notes: readonly string[]
+}
+
+export type MeasureChange = Measure & { readonly before: string | null; readonly after: string | null }
+
+export type RowsAsked = {
+  readonly before: CheckedPipeline | undefined
+  readonly after: CheckedPipeline
+  readonly effects: readonly TableEffect[]
+  readonly measures: readonly Measure[]
+  /** Those that were asked for; undefined: the last one that has landed. */
+  readonly windows: readonly Window[] | undefined
+  /** What a pipeline without datasets is made for: nothing lands for it. */
+  readonly lastWindow: Window | undefined
+}
+
+type Deps = { readonly config: PlatformConfig; readonly settings: Settings; readonly signal: AbortSignal }
+
+/**
+ * Makes the tables that a change reaches under both texts, in shallow clones of the lake, and compares their rows. Nothing
+ * is written but below the scratch directory.
+ */
+export async function compareRows(asked: RowsAsked, { config, settings, signal }: Deps): Promise<RowComparison> {
+  const nothing = (note: string): RowComparison => ({ windows: [], landed: 0, tables: [], note })
+  const tables = reachedTables(asked.effects)
+  if (tables.size === 0) return { windows: [], landed: 0, tables: [] }
+  if (!isAtHand(config, settings)) return nothing(`no run has made tables yet [lake=${config.lake.url}]`)
+  await using lake = await openLake(config)
+  const landed = await landedWindows(asked.after, lake, signal)
+  const windows = windowsToMake(asked, landed)
+  if (windows.length === 0) {
+    const which = asked.windows === undefined ? 'nothing has landed yet' : 'nothing has landed in these windows'
+    return nothing(`${which} [lake=${lake.location}]`)
+  }
+  const base = settings['CINELAKE_SCRATCH'] ?? path.join(tmpdir(), 'cinelake')
+  await using scratch = await openScratchSpace(path.join(base, 'against'))
+  await using space = await scratch.directory()
+  const limits = { ...config.engine, scratchDirectory: path.join(space.directory, 'spill') }
+  const localDirectories = [space.directory, ...lake.localDirectories]
+  await using engine = await openEngine({ engine: limits }, { localDirectories })
+  const isLast = ({ start }: Window) => start >= (landed.at(-1)?.start ?? '')
+  const deps = { lake, engine, directory: space.directory, limits: config.unpacking, clock: systemClock, signal }
+  await using built = await buildTwice(asked, { windows, isLast, tables }, deps)
+  const compared: TableRows[] = []
+  for (const { table } of asked.effects) {
+    if (tables.has(table)) compared.push(await rowsOf(table, { asked, built, windows, lake, engine, signal }))
+  }
+  return { windows: windows.map(({ label }) => label), landed: landed.length, tables: compared }
+}
+
+/** Tables that a change concerns, and all that are made from them. */
+function reachedTables(effects: readonly TableEffect[]): Set<string> {
+  const changed = effects.filter(({ state }) => state !== 'unchanged')
+  return new Set(changed.flatMap(({ table, models }) => [table, ...models]))
+}
+
+/** Of windows in which nothing has landed there is nothing to make. */
+function windowsToMake({ after, windows, lastWindow }: RowsAsked, landed: readonly Window[]): readonly Window[] {
+  if (after.datasets.length === 0) return windows ?? (lastWindow === undefined ? [] : [lastWindow])
+  const labels = new Set(landed.map(({ label }) => label))
+  return windows?.filter(({ label }) => labels.has(label)) ?? landed.slice(-1)
+}
+
+/** The windows in which anything has landed, oldest first. */
+async function landedWindows({ name, schedule }: CheckedPipeline, lake: Lake, signal: AbortSignal): Promise<Window[]> {
+  const folder = path.posix.dirname(landedFolder(name, WINDOW))
+  const labels = new Set<string>()
+  for await (const { path: each } of lake.list(folder, { signal })) {
+    labels.add(each.slice(folder.length + 1).split('/')[0] ?? '')
+  }
+  const windows = [...labels].flatMap((label) => parseWindow(schedule, label) ?? [])
+  return windows.toSorted((one, other) => (one.start < other.start ? -1 : 1))
+}
+
+/** Stands for any window in a path. */
+const WINDOW = 'window'
+
+type Comparing = {
+  readonly asked: RowsAsked
+  readonly built: BuiltTwice
+  readonly windows: readonly Window[]
+  readonly lake: Lake
+  readonly engine: SqlEngine
+  readonly signal: AbortSignal
+}
+
+async function rowsOf(table: string, given: Comparing): Promise<TableRows> {
+  const { asked, built, engine, signal } = given
+  await using session = await engine.session()
+  const wanted = { before: wantedTable(asked.before, table), after: wantedTable(asked.after, table) }
+  const before = await sideOf(built.before, wanted.before, signal)
+  const after = await sideOf(built.after, wanted.after, signal)
+  const { columns, key } = comparable(wanted, before, after)
+  const masked = new Set([...personalKey(asked.before, table), ...personalKey(asked.after, table)])
+  const hidden = new Set(
+    columns.flatMap(({ name, before: was }) => (masked.has(name) || masked.has(was.name) ? [name] : [])),
+  )
+  const changes =
+    before === undefined || after === undefined
+      ? undefined
+      : await compareTable(before, after, { columns, key, masked: hidden, session, signal })
+  return {
+    table,
+    before: before?.snapshot.rowCount ?? null,
+    after: after?.snapshot.rowCount ?? null,
+    ...(changes && { changes }),
+    key,
+    rejected: {
+      before: await rejectsOf(built.before, wanted.before, { ...given, session }),
+      after: await rejectsOf(built.after, wanted.after, { ...given, session }),
+    },
+    measures: await measuresIn(table, { before, after, columns }, { ...given, session }),
+    notes: notesOf(table, given, wanted),
+  }
+}
+
+function wantedTable(pipeline: CheckedPipeline | undefined, table: string): WantedTable | undefined {
+  const dataset = pipeline?.datasets.find(({ name }) => name === table)
+  if (dataset !== undefined) return tableOfDataset(dataset)
+  const model = pipeline?.models.find(({ name }) => name === table)
+  return model === undefined ? undefined : tableOfModel(model)
+}
+
+/** A table as it was made under a text. */
+async function sideOf(
+  built: Built | undefined,
+  wanted: WantedTable | undefined,
+  signal: AbortSignal,
+): Promise<TableSide | undefined> {
+  if (built === undefined || wanted === undefined || built.failures.has(wanted.name)) return undefined
+  const table = await refinedTable(built.lake, { pipeline: built.pipeline.name, table: wanted.name })
+  const snapshot = await table.snapshot({ signal })
+  return snapshot === undefined ? undefined : { table, snapshot }
+}
+
+type Wanted = { readonly before: WantedTable | undefined; readonly after: WantedTable | undefined }
+
+/** The columns that both tables have, and the key where both have the same. */
+function comparable(
+  wanted: Wanted,
+  before: TableSide | undefined,
+  after: TableSide | undefined,
+): { readonly columns: readonly ColumnPair[]; readonly key: readonly string[] } {
+  if (before === undefined || after === undefined)
+    return { columns: [], key: wanted.after?.key ?? wanted.before?.key ?? [] }
+  const old = before.snapshot.columns
+  const columns = (wanted.after?.columns ?? []).flatMap(({ name, renamedFrom = [] }): ColumnPair[] => {
+    const now = after.snapshot.columns.find((column) => column.name === name)
+    const was = [name, ...renamedFrom].flatMap((each) => old.find((column) => column.name === each) ?? [])[0]
+    return now === undefined || was === undefined ? [] : [{ name, type: now.type, before: was }]
+  })
+  const formerName = (name: string) => columns.find((column) => column.name === name)?.before.name
+  const key = wanted.after?.key ?? []
+  const isSame = JSON.stringify(key.map(formerName)) === JSON.stringify(wanted.before?.key)
+  return { columns, key: isSame ? key : [] }
+}
+
+/** Columns of a key that may be personal data: of a model all, unless it is known that none is. */
+function personalKey(pipeline: CheckedPipeline | undefined, table: string): string[] {
+  const model = pipeline?.models.find(({ name }) => name === table)
+  if (model !== undefined) return model.keyMayBeShown === true ? [] : [...model.key]
+  const { contract } = pipeline?.datasets.find(({ name }) => name === table) ?? {}
+  return (contract?.columns ?? []).filter(({ personal }) => personal !== undefined).map(({ name }) => name)
+}
+
+type WithSession = Comparing & { readonly session: SqlSession }
+
+async function rejectsOf(
+  built: Built | undefined,
+  wanted: WantedTable | undefined,
+  { windows, session, signal }: WithSession,
+): Promise<Record<string, number>> {
+  if (built === undefined || wanted === undefined) return {}
+  const table = await rejectsTable(built.lake, { pipeline: built.pipeline.name, table: wanted.name })
+  const labels = new Set(windows.map(({ label }) => label))
+  const keep = (file: { readonly partitionValues: Readonly<Record<string, string | null>> }) =>
+    labels.has(file.partitionValues['window_label'] ?? '')
+  await using view = await table.view(session, { keep, signal })
+  if (view === undefined) return {}
+  const list = [...labels].map(literal).join(', ')
+  const rows = await session.rows<{ rule: string; count: number }>(
+    `SELECT rule, count(*) AS count FROM ${view.relation} AS t WHERE window_label IN (${list}) GROUP BY 1 ORDER BY 2 DESC, 1`,
+    { signal },
+  )
+  return Object.fromEntries(rows.map(({ rule, count }) => [rule, count]))
+}
+
+type Sides = {
+  readonly before: TableSide | undefined
+  readonly after: TableSide | undefined
+  readonly columns: readonly ColumnPair[]
+}
+
+async function measuresIn(
+  table: string,
+  { before, after, columns }: Sides,
+  given: WithSession,
+): Promise<MeasureChange[]> {
+  const measures = given.asked.measures.filter((measure) => measure.table === table)
+  const formerName = (name: string) => columns.find((column) => column.name === name)?.before.name ?? name
+  const totals = async (side: TableSide | undefined, nameOf: (name: string) => string) => {
+    const known = measures.map((measure) => ({ total: measure.total, column: nameOf(measure.column) }))
+    const there = known.filter(({ column }) => side?.snapshot.columns.some(({ name }) => name === column) === true)
+    const values = side === undefined ? [] : await totalsOf(side, there, given)
+    return known.map((measure) => values[there.indexOf(measure)] ?? null)
+  }
+  const [old, now] = [await totals(before, formerName), await totals(after, (name) => name)]
+  return measures.map((measure, index) => ({ ...measure, before: old[index] ?? null, after: now[index] ?? null }))
+}
+
+function notesOf(table: string, { built, asked }: Comparing, wanted: Wanted): string[] {
+  const { before, after, begun } = built
+  const refusal = begun.get(table)
+  const isFromBegun = asked.effects.some((effect) => begun.has(effect.table) && effect.models.includes(table))
+  const isSuperseded = [before, after].some((side) => side?.superseded.has(table) === true)
+  const isKeyless = wanted.after?.key.length === 0
+  const hasOtherKey = wanted.before !== undefined && wanted.after !== undefined && isKeyChanged(asked.effects, table)
+  return [
+    ...failureNotes(before?.failures.get(table), after.failures.get(table)),
+    ...(refusal === undefined
+      ? []
+      : [`only rows of these windows are compared, since the table that is there does not take them: ${refusal}`]),
+    ...(isFromBegun && refusal === undefined ? ['made from rows of these windows alone'] : []),
+    ...(isSuperseded ? ['holds a later window, which these windows do not change'] : []),
+    ...(hasOtherKey ? ['has another key: rows are compared as wholes'] : []),
+    ...(isKeyless && !hasOtherKey ? ['has no key: rows are compared as wholes'] : []),
+  ]
+}
+
+function failureNotes(before: string | undefined, after: string | undefined): string[] {
+  if (before !== undefined && before === after) return [`cannot be made under either text: ${after}`]
+  return [
+    ...(after === undefined ? [] : [`cannot be made under this text: ${after}`]),
+    ...(before === undefined ? [] : [`cannot be made under the text of before: ${before}`]),
+  ]
+}
+
+function isKeyChanged(effects: readonly TableEffect[], table: string): boolean {
+  const columns = effects.find((effect) => effect.table === table)?.columns ?? []
+  return columns.some(({ kind }) => kind === 'keyChanged')
+}

@@ -1,0 +1,62 @@
+/** How files of other formats begin: bytes at an offset. Sources: the formats' own specifications, and file(1)'s table. */
+const SIGNATURES: readonly (readonly [format: string, bytes: string, offset?: number])[] = [
+  ['a Parquet file', 'PAR1'],
+  ['a Parquet file with an encrypted footer', 'PARE'],
+  ['an ORC file', 'ORC'],
+  ['an Avro file', 'Obj\x01'],
+  ['an Arrow file', 'ARROW1'],
+  ['a gzip file', '\x1f\x8b\x08'],
+  ['a Zstandard file', '\x28\xb5\x2f\xfd'],
+  ['a bzip2 file', 'BZh'],
+  ['an xz file', '\xfd7zXZ\x00'],
+  ['a 7-Zip archive', "7z\xbc\xaf'\x1c"],
+  ['a RAR archive', 'Rar!\x1a\x07'],
+  ['a tar archive', 'ustar', 257],
+  ['an Excel or other Office file of before 2007', '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1'],
+  ['an SQLite database', 'SQLite format 3\x00'],
+  ['a PDF', '%PDF-'],
+  ['an RTF document', '{\\rtf'],
+  ['a PNG image', '\x89PNG\r\n\x1a\n'],
+  ['a JPEG image', '\xff\xd8\xff'],
+  ['a GIF image', 'GIF8'],
+]
+
+/** Bytes of the beginning that tell a format. */
+const LOOKED_AT = 4096
+
+/**
+ * What a file is that is no text, by its first bytes: "a Parquet file".
+ * @returns undefined for what may be a CSV file
+ */
+export function binaryFormatOf(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))
+  if (start.indexOf('PK\x03\x04', 0, 'latin1') === 0) return zipFormatOf(start.toString('latin1'))
+  const found = SIGNATURES.find(([, signature, offset = 0]) => {
+    const there = start.toString('latin1', offset, offset + signature.length) === signature
+    // Letters alone may as well be the name of a column: in such a file some byte near them is none of a text.
+    return there && (!/^\w+$/.test(signature) || /[\0-\x08\x0e-\x1a]/.test(start.toString('latin1')))
+  })
+  return found?.[0]
+}
+
+function zipFormatOf(start: string): string {
+  if (start.includes('xl/')) return 'an Excel workbook (XLSX)'
+  if (start.includes('opendocument.spreadsheet')) return 'an OpenDocument spreadsheet'
+  return start.includes('[Content_Types].xml') ? 'an Office document (such as XLSX)' : 'a zip archive'
+}
+
+/**
+ * What a text is that is no CSV by its beginning: JSON, XML or HTML. Only of use where its first line is no header that is
+ * expected, since CSV may begin with anything.
+ * @param bytes in UTF-8, without byte order mark
+ * @returns undefined where it may be CSV
+ */
+export function textFormatOf(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))
+    .toString('utf8')
+    .trimStart()
+  if (/^(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:[[{]|"|-?\d|\]))/.test(start))
+    return /^\{[^\n]*\}\s*\n\s*\{/.test(start) ? 'JSON, an object a line' : 'JSON'
+  if (/^<(?:!doctype html|html)[\s>]/i.test(start)) return 'an HTML page'
+  return /^<(?:\?xml\s|!--|[a-z_][\w.:-]*(?:\s|\/>|>(?!\s*[,;|])))/i.test(start) ? 'XML' : undefined
+}
