@@ -53,6 +53,67 @@ describe('state that is gone', { timeout: 120_000 }, () => {
     expect([await place.mart('orders'), await place.mart('sales_by_day')]).toEqual(before)
   })
 
+  test.each([
+    ['a table that this window would leave as it is', 'sales_by_day', FIRST, ['--again']],
+    ['a table to which this window adds', 'orders', SECOND, []],
+  ])('the data files of %s: red, with the files and a way back that works', async (_, table, window, more) => {
+    await using place = await afterFirst()
+    const before = await place.mart(table)
+    const folder = folderOf(place, table)
+    const files = (await readdir(folder)).filter((name) => name.endsWith('.parquet'))
+    for (const name of files) await rm(join(folder, name))
+
+    const { exitCode, out } = await place.run(window, ...more)
+
+    expect(exitCode).toBe(1)
+    expect(out).toContain(`data files of a table are gone or cut off [table=${table} path=refined/starter/${table}`)
+    expect(out).toContain(`cinelake rebuild DIR ${table}`)
+    for (const name of files) expect(out).toContain(name)
+    expect(await place.mart(table)).toEqual(before)
+
+    const rebuilt = await cinelake(['rebuild', place.folder, table, '--state', place.state])
+    expect(rebuilt).toMatchObject({ exitCode: 0 })
+    expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
+    expect(await place.mart('sales_by_day')).toEqual(FINAL)
+  })
+
+  test('the rejected rows of a table: red, and the way back has them again', async () => {
+    await using place = await afterFirst()
+    const rejects = async () => (await cinelake(['rejects', 'orders', '--state', place.state])).out
+    const before = await rejects()
+    expect(before).toContain('1005,soon')
+    await rm(join(place.lake, 'refined/starter/_rejects'), { recursive: true })
+
+    const { exitCode, out } = await place.run(SECOND)
+
+    expect(exitCode).toBe(1)
+    expect(out).toMatch(/lost what it held .*path=refined\/starter\/_rejects\/orders.*cinelake rebuild DIR orders/)
+    expect(await cinelake(['rebuild', place.folder, 'orders', '--state', place.state])).toMatchObject({ exitCode: 0 })
+    expect(await rejects()).toBe(before)
+    expect(await place.run(SECOND)).toMatchObject({ exitCode: 0 })
+  })
+
+  test('tables of a window that is done already: it is not called done, and the way back is told', async () => {
+    await using place = await afterFirst()
+    const lost = async (...folders: string[]) => {
+      for (const folder of folders) await rm(folderOf(place, folder), { recursive: true })
+      return await place.run(FIRST)
+    }
+
+    expect(await lost('_rejects')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringMatching(/lost what it held .*path=refined\/starter\/_rejects\/orders.* rebuild DIR orders`/),
+    })
+    expect(await lost('orders', 'sales_by_day')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringMatching(/tables=orders, sales_by_day\].*`cinelake rebuild DIR orders sales_by_day`/),
+    })
+    expect(await cinelake(['rebuild', place.folder, 'orders', 'sales_by_day', '--state', place.state])).toMatchObject({
+      exitCode: 0,
+    })
+    expect(await place.run(FIRST)).toMatchObject({ exitCode: 0, notes: expect.stringContaining('is done already') })
+  })
+
   test('an older copy in place of a table is told, whatever is asked for', async () => {
     await using place = await afterFirst()
     await cp(folderOf(place, 'orders'), join(place.state, 'backup'), { recursive: true })

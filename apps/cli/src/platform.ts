@@ -42,6 +42,7 @@ export interface Platform extends AsyncDisposable {
   readonly scheduler: Scheduler
   readonly bus: Pick<MessageBus, 'subscribe'>
   readonly warehouse: Warehouse
+  readonly lake: Lake
   /** Starts the workers of these queues, besides those that run already. */
   readonly work: (queues: Iterable<Queue>) => Promise<void>
 }
@@ -127,6 +128,7 @@ export async function openPlatform(
     scheduler,
     bus,
     warehouse,
+    lake,
     work: async (queues) => void (await Promise.all([...queues].map(start))),
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }

@@ -159,6 +159,18 @@ describe('rebuild', { timeout: 300_000 }, () => {
     expect([await rows(given, ORDERS), await rows(given, SALES)]).toEqual(before)
   })
 
+  test('of one table has those that depend on it begin again as well where they are lost, and says so', async () => {
+    await using given = await ran()
+    const before = [await rows(given, ORDERS), await rows(given, SALES)]
+    await rm(join(given.state, 'lake', 'refined'), { recursive: true })
+
+    const { exitCode, out } = await cinelake(['rebuild', given.folder, 'orders', '--state', given.state])
+
+    expect({ exitCode, out }).toMatchObject({ exitCode: 0 })
+    expect(out).toMatch(/build sales_by_day +table_restarted: sales_by_day was lost .*\(TABLE_LOST\) and began again/)
+    expect([await rows(given, ORDERS), await rows(given, SALES)]).toEqual(before)
+  })
+
   test('is shown beforehand', async () => {
     await using given = await ran()
 

@@ -13,7 +13,7 @@ export async function ruleMeanings(lake: Lake, { pipeline, table }: LakeTable): 
   const columns = new Map((dataset?.contract.columns ?? []).map((column) => [column.name, column]))
   const model = text?.models.find(({ name }) => name === table)
   const rowRules = dataset?.contract.rowRules ?? model?.rowRules ?? []
-  const expressions = new Map(rowRules.map(({ name, expression }) => [name, expression.replaceAll(/\s+/g, ' ').trim()]))
+  const expressions = new Map(rowRules.map(({ name, expression }) => [name, inShort(expression)]))
   return (rule) => {
     const [, check, name = ''] = /^(type|required|maxLength|unique)\((.*)\)$/.exec(rule) ?? []
     const column = columns.get(name)
@@ -25,6 +25,18 @@ export async function ruleMeanings(lake: Lake, { pipeline, table }: LakeTable): 
     return expressions.get(rule)
   }
 }
+
+/** `0…10` for a condition that is a range of one column; other ones as they are written. */
+function inShort(expression: string): string {
+  const text = expression.replaceAll(/\s+/g, ' ').trim()
+  const { low, high } = RANGES.map((range) => range.exec(text)).find((found) => found !== null)?.groups ?? {}
+  return low === undefined || high === undefined ? text : `${low}…${high}`
+}
+
+const RANGES = [
+  /^(?:"[^"]+"|\w+) BETWEEN (?<low>-?[\d.]+) AND (?<high>-?[\d.]+)$/i,
+  /^(?<column>"[^"]+"|\w+) >= (?<low>-?[\d.]+) AND \k<column> <= (?<high>-?[\d.]+)$/i,
+]
 
 type Column = CheckedPipeline['datasets'][number]['contract']['columns'][number]
 

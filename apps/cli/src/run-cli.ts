@@ -67,7 +67,10 @@ function describe(error: unknown, redact: (text: string) => string): Omit<ErrorR
   return { code: USAGE_INVALID, message: error.message.replace(/^error: /, ''), context: {} }
 }
 
+/** Codes of what the lake has lost, which no other usage would have had. */
+const LOSSES = /^(?:TABLES?|DELTA)_/
+
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError || error instanceof ConfigError) return 2
-  return error instanceof PipelineError && !error.retryable ? 2 : 1
+  return error instanceof PipelineError && !error.retryable && !LOSSES.test(error.code) ? 2 : 1
 }

@@ -5,6 +5,7 @@ import type { RunRecord, Scheduler } from '@cinelake/scheduler'
 import { describeChanges } from './output/redo-tables.ts'
 import type { Progress } from './output/progress.ts'
 import type { Platform } from './platform.ts'
+import { requireTables } from './require-tables.ts'
 import { originOf } from './shipped-pipeline.ts'
 
 /** The folder that a pipeline's text is in, and whether it was another one before. */
@@ -23,7 +24,8 @@ export type RunWindowsOptions = {
 
 /**
  * Runs windows of a pipeline, oldest first, after whatever an earlier process left unfinished, and waits until all of it
- * is finished.
+ * is finished. Where all of it was done before, the lake is looked at: what was made has to be there.
+ * @throws {TablesLostError} terminal, and the errors of one table
  * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
  * @returns the runs asked for, in order of their windows
  * @throws {CancelledError} transient: told to stop; the next call goes on
@@ -56,6 +58,9 @@ export async function runWindows(
   for (const run of resumed) await scheduler.waitFor(run, { signal })
   const records: RunRecord[] = []
   for (const { runId } of requested) records.push(await scheduler.waitFor(runId, { signal }))
+  // Runs that do something look at each table that they write.
+  const isDone = requested.every(({ created }) => !created) && resumed.length === 0
+  if (isDone) await requireTables(pipeline.name, records, { lake: platform.lake, scheduler, signal })
   return records
 }
 

@@ -1,7 +1,7 @@
 import type { MessageBus } from '@cinelake/bus'
 import { PipelineError, reportError, type Clock, type Log } from '@cinelake/core'
 import type { Decision, Input, Try } from './decision.ts'
-import { tableWrittenBy } from './known-tables.ts'
+import { rejectsOf, tableWrittenBy } from './known-tables.ts'
 import type { OpsStore } from './ops-store.ts'
 import { isRunFinished, isUnsent, type Run, type Task } from './run-state.ts'
 import { commandFor } from './task-command.ts'
@@ -92,7 +92,10 @@ type Known = Awaited<ReturnType<OpsStore['known']>>
 
 /** What is known of the tables that tasks write; undefined where it cannot be found out now. */
 async function knownBefore({ store, log }: CarryOutDeps, run: Run, tasks: readonly Task[]): Promise<Known | undefined> {
-  const names = tasks.flatMap((task) => tableWrittenBy(task) ?? [])
+  const names = tasks.flatMap((task) => {
+    const name = tableWrittenBy(task)
+    return name === undefined ? [] : [name, rejectsOf(name)]
+  })
   try {
     return names.length === 0 ? new Map() : await store.known(run.pipeline, names)
   } catch (error) {
@@ -105,7 +108,9 @@ async function knownBefore({ store, log }: CarryOutDeps, run: Run, tasks: readon
 async function sendOne(deps: CarryOutDeps, run: Run, task: Task, known: Known): Promise<boolean> {
   const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
   try {
-    await deps.bus.send(task.planned.queue, commandFor(run, task, deps.newId(), known.get(tableWrittenBy(task) ?? '')))
+    const name = tableWrittenBy(task) ?? ''
+    const expected = { table: known.get(name), rejects: known.get(rejectsOf(name)) }
+    await deps.bus.send(task.planned.queue, commandFor(run, task, deps.newId(), expected))
     deps.log.debug(facts, 'command sent')
     return true
   } catch (error) {

@@ -64,6 +64,22 @@ test('every command that writes a table says what is known of it, over all runs 
   expect(of('build order_totals')[0]).toMatchObject({ inputs: [{ table: 'orders', version: 3, id: 'orders-1' }] })
 })
 
+test('what is known of the rejected rows of a table goes with its commands', async () => {
+  await using it = await given(database, {
+    behave: ({ task }) =>
+      task === 'refine orders' ? { output: made(3, { id: 'o', rejects: { version: 1, id: 'rejects-1' } }) } : {},
+  })
+  await runDay(it.scheduler)
+  await runDay(it.scheduler, aPipeline(), NEXT_DAY)
+
+  const expected = it.done.flatMap((command) =>
+    'dataset' in command && command.task === 'refine orders' && 'expected' in command ? [command] : [],
+  )
+  expect(expected).toMatchObject([
+    { expected: { version: 3, id: 'o' }, expectedRejects: { version: 1, id: 'rejects-1' } },
+  ])
+})
+
 test('a load pins the identity of what it copies', async () => {
   await using it = await given(database, {
     behave: ({ task }) =>

@@ -11,6 +11,11 @@ export function tableWrittenBy({ planned: { work } }: Pick<Task, 'planned'>): st
   return work.kind === 'build' ? work.model : undefined
 }
 
+/** The name under which the table of a table's rejected rows is known; no name of a table has a slash. */
+export function rejectsOf(table: string): string {
+  return `_rejects/${table}`
+}
+
 /** What is known of tables of a pipeline, by name, over all its runs. */
 export async function readKnown(
   db: Kysely<OpsSchema>,
@@ -54,7 +59,38 @@ export async function noteTables(
   }
 }
 
-type Made = { readonly output: TableOutput; readonly at: Date }
+/** A table of a pipeline as the history knows it: the table itself, or that of its rejected rows. */
+export type KnownTable = { readonly table: string; readonly isRejects: boolean; readonly known: KnownVersion }
+
+/** What is known of tables and of their rejected rows. */
+export async function knownTables(
+  store: { readonly known: (pipeline: string, names: readonly string[]) => ReturnType<typeof readKnown> },
+  pipeline: string,
+  tables: readonly string[],
+): Promise<KnownTable[]> {
+  const all = tables.flatMap((table) => [
+    { table, isRejects: false, name: table },
+    { table, isRejects: true, name: rejectsOf(table) },
+  ])
+  const found = await store.known(
+    pipeline,
+    all.map(({ name }) => name),
+  )
+  return all.flatMap(({ name, ...about }) => {
+    const known = found.get(name)
+    return known === undefined ? [] : [{ ...about, known }]
+  })
+}
+
+/** The tables that a task reports on. */
+export function tablesIn(output: TableOutput): Noted[] {
+  const { table, rejects } = output
+  return [output, ...(rejects === undefined ? [] : [{ ...rejects, table: rejectsOf(table) }])]
+}
+
+/** What a task reports of a table. */
+type Noted = Pick<TableOutput, 'table' | 'version' | 'id' | 'began'>
+type Made = { readonly output: Noted; readonly at: Date }
 type KnownRow = Selectable<Pick<KnownTablesTable, 'name' | 'table_id' | 'version'>>
 
 async function rowsOf(
@@ -73,12 +109,7 @@ async function rowsOf(
 }
 
 /** @returns false when the row is no longer what it was */
-async function replace(
-  db: Transaction<OpsSchema>,
-  pipeline: string,
-  row: KnownRow,
-  output: TableOutput,
-): Promise<boolean> {
+async function replace(db: Transaction<OpsSchema>, pipeline: string, row: KnownRow, output: Noted): Promise<boolean> {
   const before = knownFrom(row)
   const after = newest(before, output)
   if (after === before) return true
@@ -95,7 +126,7 @@ async function replace(
  * What is known of a table after a task. A version counts within the life that it is of; a life gives way to the one that
  * a task began in its place, and to no other: another id in an event that comes late is of a life that is over.
  */
-export function newest(before: KnownVersion | undefined, output: TableOutput): KnownVersion {
+export function newest(before: KnownVersion | undefined, output: Omit<Noted, 'table'>): KnownVersion {
   const { version, id, began } = output
   const found = { version, ...(id === undefined ? {} : { id }) }
   if (before === undefined || (began === true && id !== undefined && before.id !== id)) return found

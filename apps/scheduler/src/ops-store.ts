@@ -2,7 +2,7 @@ import type { KnownVersion } from '@cinelake/contracts'
 import type { Database } from '@cinelake/warehouse'
 import type { Kysely, Transaction } from 'kysely'
 import type { Decision, TryRecord } from './decision.ts'
-import { noteTables, readKnown } from './known-tables.ts'
+import { noteTables, readKnown, tablesIn } from './known-tables.ts'
 import { isUniqueViolation } from './ops-errors.ts'
 import { historyRows, runFromRows, taskToRow } from './ops-rows.ts'
 import { OPS, type OpsSchema, type RunRow } from './ops-schema.ts'
@@ -226,7 +226,8 @@ async function commit(db: Transaction<OpsSchema>, before: Stored, decision: Deci
 function made(before: Run, changes: readonly Task[]) {
   return changes.flatMap(({ planned, state, output, finishedAt }) => {
     if (state !== 'succeeded' || output?.kind !== 'table' || finishedAt === null) return []
-    return before.tasks.get(planned.name)?.output === output ? [] : [{ output, at: new Date(finishedAt) }]
+    if (before.tasks.get(planned.name)?.output === output) return []
+    return tablesIn(output).map((noted) => ({ output: noted, at: new Date(finishedAt) }))
   })
 }
 

@@ -295,6 +295,27 @@ describe('a rebuild', () => {
     expect(restartsIn(plan)).toEqual(['2026-03-01 refine orders'])
   })
 
+  test('begins what depends on the table again where it is lost and made whole in each window', () => {
+    const history = changing('customer_totals', { materialization: 'history', key: ['id'] })
+    const ifLost = (plan: RedoPlan) =>
+      plan.windows.flatMap(({ window, tasks }) =>
+        tasks.filter((task) => task.restartIfLost).map(({ name }) => `${window.label} ${name}`),
+      )
+    const asked = { kind: 'rebuild', tables: ['orders'] } as const
+
+    expect(ifLost(planned({ asked, days: [], of: [1, 2] }))).toEqual([
+      '2026-03-01 build order_totals',
+      '2026-03-01 build customer_totals',
+      '2026-03-02 build order_totals',
+      '2026-03-02 build customer_totals',
+    ])
+    expect(ifLost(planned({ asked, days: [], of: [1, 2], before: history }))).not.toContain(
+      '2026-03-02 build customer_totals',
+    )
+    expect(ifLost(planned({ asked, days: [2], of: [1, 2] }))).toEqual([])
+    expect(ifLost(planned({ asked: { kind: 'from-raw' }, of: [1], days: [1] }))).toEqual([])
+  })
+
   test('of a model begins that again whatever it is, and leaves its inputs', () => {
     const plan = planned({ asked: { kind: 'rebuild', tables: ['customer_totals'] }, days: [], of: [1, 2] })
 

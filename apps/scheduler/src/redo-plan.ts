@@ -29,6 +29,8 @@ export type RedoTask = {
   readonly reason: string
   /** Whether its table begins a new life with this window. */
   readonly restart: boolean
+  /** Whether it does should it be lost: of what is made whole in each window, that gives the same table. */
+  readonly restartIfLost: boolean
 }
 
 export type RedoWindow = {
@@ -86,7 +88,7 @@ export function planRedo(given: RedoInput): RedoPlan {
   const isOrdered = restarts.size > 0 && drafts.length > 1
   if (isOrdered) for (const draft of drafts) withholdLoads(draft, drafts, restarts)
   return {
-    windows: drafts.map((draft) => windowOf(input.pipeline.name, draft, restarts)),
+    windows: drafts.map((draft) => windowOf(input, draft, drafts, restarts)),
     isOrdered,
     notes: notesOf(input, drafts, restarts),
     problems,
@@ -343,20 +345,35 @@ function withholdLoads(draft: Draft, drafts: readonly Draft[], restarts: Readonl
   }
 }
 
-function windowOf(pipeline: string, draft: Draft, restarts: ReadonlyMap<string, string>): RedoWindow {
+function windowOf(
+  input: RedoInput,
+  draft: Draft,
+  drafts: readonly Draft[],
+  restarts: ReadonlyMap<string, string>,
+): RedoWindow {
+  const { pipeline, asked } = input
   const { window, run, planned, chosen, kept } = draft
-  const tasks = planned.flatMap(({ name }): RedoTask[] => {
+  const tasks = planned.flatMap((task): RedoTask[] => {
+    const { name } = task
     const reason = chosen.get(name)
     const restart = restarts.get(name) === window.label
-    if (reason !== undefined) return [{ name, action: 'do', reason, restart }]
+    const isWhole =
+      !accumulates(pipeline, task) &&
+      coversAll(
+        input,
+        name,
+        drafts.filter((one) => one.chosen.has(name)),
+      )
+    const restartIfLost = asked.kind === 'rebuild' && tableOf(task) !== undefined && isWhole
+    if (reason !== undefined) return [{ name, action: 'do', reason, restart, restartIfLost }]
     const before = run?.tasks.get(name)
     return before === undefined
       ? []
-      : [{ name, action: 'keep', reason: kept.get(name) ?? keptReason(before), restart: false }]
+      : [{ name, action: 'keep', reason: kept.get(name) ?? keptReason(before), restart: false, restartIfLost: false }]
   })
   return {
     window,
-    runId: runIdOf(pipeline, window),
+    runId: runIdOf(pipeline.name, window),
     isNew: run === undefined,
     tasks,
     changed: unique(draft.changed),

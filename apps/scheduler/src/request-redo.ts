@@ -222,13 +222,14 @@ async function requestWindow(
   const restart = isOwn
     ? left.filter((name) => known?.tasks.get(name)?.restart === true)
     : again.filter((task) => task.restart).map(({ name }) => name)
+  const ifLost = window.tasks.flatMap(({ name, restartIfLost }) => (restartIfLost ? [name] : []))
   const plan = {
     kind: 'plan',
     mode: 'redo',
     digest,
     planned: planRun(pipeline),
     after: after ?? null,
-    redo: { ...redo, tasks },
+    redo: { ...redo, tasks, ...(ifLost.length > 0 && { restartIfLost: ifLost }) },
     restart: new Set(restart),
   } as const
   await deps.desk.submit(runId, [plan])

@@ -78,6 +78,8 @@ export type Redo = {
   readonly isOrdered: boolean
   /** Names of the tasks that go again in this window. */
   readonly tasks: readonly string[]
+  /** Names of those whose table begins again should it be lost: a rebuild of what it is made from finds it so. */
+  readonly restartIfLost?: readonly string[]
 }
 
 export type Run = {

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { createCarryOut, type RunChange } from './carry-out.ts'
 import type { Patience } from './decision.ts'
 import type { OpsSchema } from './ops-schema.ts'
+import { knownTables, type KnownTable } from './known-tables.ts'
 import { createOpsStore } from './ops-store.ts'
 import { createAgents, type AgentRecord } from './agents.ts'
 import { noteOwner, refuseDeployed, type Owner } from './ops-owner.ts'
@@ -74,6 +75,8 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins {
    * @param windows undefined for all that were run; for a rebuild only
    */
   planRedo(pipeline: CheckedPipeline, asked: RedoAsked, windows?: readonly Window[]): Promise<RedoPlan>
+  /** The newest version that is known of tables of a pipeline, and of the tables of their rejected rows. */
+  knownTables(pipeline: string, tables: readonly string[]): Promise<KnownTable[]>
   /** The pipelines that make a table, each under the text of its newest run. */
   pipelinesWith(table: string): Promise<CheckedPipeline[]>
   /**
@@ -136,6 +139,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     requestRun: (pipeline, window, options) => requestRun(parts.request, pipeline, window, options),
     requestRuns: (pipeline, windows, options) => requestRuns(parts.request, pipeline, windows, options),
     planRedo: (pipeline, asked, windows) => describeRedo(parts.request, pipeline, asked, windows),
+    knownTables: (pipeline, tables) => knownTables(store, pipeline, tables),
     pipelinesWith: (table) => pipelinesWith(parts.request, table),
     requestRedo: (pipeline, asked, windows, options) => requestRedo(parts.request, pipeline, asked, windows, options),
     keepText: async (pipeline) => void (await storePipeline(deps.lake, pipeline)),

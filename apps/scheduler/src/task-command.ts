@@ -12,9 +12,9 @@ import { TaskInputMissingError } from './task-errors.ts'
  * The command that has a queued task done. Everything that it names is there already: what the task needs has succeeded.
  * @throws {TaskInputMissingError} terminal: the plan does not give the task what it asks for
  * @param id a new one for every message, also for the same try sent again
- * @param expected what is known of the table that the task writes
+ * @param expected what is known of the table that the task writes, and of that of its rejected rows
  */
-export function commandFor(run: Run, task: Task, id: string, expected?: KnownVersion): Command {
+export function commandFor(run: Run, task: Task, id: string, expected: Expected = {}): Command {
   const { name, work } = task.planned
   const header = {
     contract: CONTRACT_VERSION,
@@ -26,7 +26,11 @@ export function commandFor(run: Run, task: Task, id: string, expected?: KnownVer
     pipeline: { name: run.pipeline, digest: run.digest },
     window: run.window,
   } as const
-  const known = expected === undefined ? {} : { expected }
+  const { table: made, rejects } = expected
+  const known = {
+    ...(made === undefined ? {} : { expected: made }),
+    ...(rejects === undefined ? {} : { expectedRejects: rejects }),
+  }
 
   switch (work.kind) {
     case 'discover':
@@ -47,7 +51,7 @@ export function commandFor(run: Run, task: Task, id: string, expected?: KnownVer
         dataset: work.dataset,
         manifest: manifestOf(run, task),
         ...known,
-        ...restartOf(task),
+        ...restartOf(run, task),
       }
     case 'build':
       return {
@@ -56,7 +60,7 @@ export function commandFor(run: Run, task: Task, id: string, expected?: KnownVer
         model: work.model,
         inputs: work.inputs.map((table) => versionOf(run, task, table)),
         ...known,
-        ...restartOf(task),
+        ...restartOf(run, task),
       }
     default: {
       const { table, version, id: tableId } = versionOf(run, task, work.table)
@@ -65,7 +69,12 @@ export function commandFor(run: Run, task: Task, id: string, expected?: KnownVer
   }
 }
 
-const restartOf = ({ restart }: Task) => (restart ? { restart } : {})
+type Expected = { readonly table?: KnownVersion | undefined; readonly rejects?: KnownVersion | undefined }
+
+const restartOf = ({ redo }: Run, { restart, planned }: Task) => ({
+  ...(restart ? { restart } : {}),
+  ...(redo?.restartIfLost?.includes(planned.name) === true ? { restartIfLost: true } : {}),
+})
 
 function manifestOf(run: Run, task: Task): string {
   for (const output of outputsFor(run, task)) if (output.kind === 'landed') return output.manifest

@@ -89,13 +89,27 @@ FROM (SELECT *, 'é' || id AS state FROM orders)`
     })
   })
 
-  test('in a rule is told with the file of its model', async () => {
+  test('in a rule is told with the file of its model, and the place where that is known', async () => {
     const rule = { name: 'odd', severity: 'warn' as const, expression: "CAST('x' || id AS INTEGER) > 0" }
     await using place = await given(aModel({ rowRules: [rule] }))
 
     await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
       code: 'ENGINE_SQL_FAILED',
       context: { in: 'models/sales.sql' },
+    })
+    const total = { operator: '>' as const, values: [0] }
+    const tableRules = [
+      {
+        name: 't',
+        severity: 'fail' as const,
+        query: "SELECT sum(1)\nFROM {table} WHERE CAST('x' || id AS INTEGER) > 0",
+        expect: total,
+        begin: { line: 9, column: 5 },
+      },
+    ]
+    await using other = await given(aModel({ tableRules }))
+    await expect(other.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      context: { in: 'models/sales.sql:10:24' },
     })
   })
 })
@@ -312,7 +326,8 @@ describe('once in effect', () => {
     expect(await place.rejects()).toHaveLength(1)
 
     const repeated = await place.redeliver()
-    expect(repeated).toEqual({ ...expected, output: { ...expected.output, id: expect.any(String) } })
+    const rejects = { version: 0, id: expect.any(String) }
+    expect(repeated).toEqual({ ...expected, output: { ...expected.output, id: expect.any(String), rejects } })
     expect(await place.sales()).toEqual(await whole.sales())
     expect(await place.rejects()).toEqual(await whole.rejects())
   })
@@ -427,7 +442,8 @@ describe('rejects and rules', () => {
     expect(await place.rejects()).toMatchObject([
       { ...common, rule: 'no_amount', rules: ['no_amount'], raw: '{"id":2,"amount":null}' },
       { ...common, rule: 'positive', rules: ['positive'], raw: '{"id":3,"amount":-5}' },
-      { ...common, rule: 'small', rules: ['small'], raw: '{"id":4,"amount":200}' },
+      { ...common, rule: 'small', rules: ['small'], kept: false, raw: '{"id":4,"amount":200}' },
+      { ...common, rule: 'usual', rules: ['usual'], kept: true, raw: '{"id":5,"amount":60}' },
     ])
   })
 
@@ -515,7 +531,11 @@ describe('rejects and rules', () => {
           }),
         ]),
       })
-      expect(await place.rejects()).toEqual([])
+      expect(await place.rejects()).toMatchObject([
+        { rule: 'small', kept: true, raw: '{"id":2,"amount":20}' },
+        { rule: 'small', kept: true, raw: '{"id":3,"amount":30}' },
+      ])
+      expect(await place.sales()).toHaveLength(3)
     })
 
     test('of a rule of severity fail are rejects beside those of rules of severity error', async () => {

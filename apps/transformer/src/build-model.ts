@@ -12,7 +12,7 @@ import {
   type DeltaStage,
   type DeltaTable,
 } from '@cinelake/delta'
-import { SqlFailedError, SqlInvalidError, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import {
   bindWindow,
@@ -35,15 +35,17 @@ import {
   mayReject,
   NO_REJECTS,
   rejectedQuery,
+  warnedRowsQuery,
 } from './build-sql.ts'
 import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { checkModelSql } from './own-sql.ts'
+import { isOfSql, placeOfRule } from './sql-place.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { locateInput, withUsedTables } from './used-tables.ts'
-import { writeRejects } from './write-rejects.ts'
+import { readRejects, rejectsOutput, writeRejects, type RejectsTable } from './write-rejects.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock; readonly log: Log }
 
@@ -56,6 +58,8 @@ type Work = {
   readonly takenOn: TakenOn
   /** Whether the command's commit is in the table: its rows are counted, and the commit is found. */
   readonly isRepeat: boolean
+  /** The table of the rows that it rejects. */
+  readonly kept: RejectsTable
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -73,28 +77,29 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
     const path = await locateTable(lake, pipeline.name, model.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const { snapshot, life } = await readTarget(table, given, signal)
-    const asked = await withUsedTables(given, model, { lake, clock, signal })
+    const target = await readTarget(table, given, { lake, signal })
+    const { snapshot, life } = target
+    const kept = await readRejects(target.command, model.name, { lake, clock, signal })
+    const asked = await withUsedTables(target.command, model, { lake, clock, signal })
     const command = await withNewestInputs(asked, snapshot, { lake, clock, signal })
     const plan = planBuild(command, model, snapshot)
     if (plan.action !== 'build') {
       log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
-      return untouched(model.name, plan.snapshot, plan.action, command)
+      return untouched(model.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
     }
     const taken = await warnOfTakenTable(lake, command, model.name, snapshot, signal)
     await using session = await engine.session()
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
-    const work: Work = { command, model, table, takenOn, isRepeat, session, signal }
+    const work: Work = { command, model, table, takenOn, isRepeat, kept, session, signal }
     await using made = await make(work, { lake, clock })
     const { staged, checks } = made
     progress({ rowCount: checks.balance.in })
-    // Where a model rejects nothing, its rows have no column that says why.
-    const query = staged.asideRowCount === 0 ? NO_REJECTS : rejectedQuery(model, staged.aside)
-    const rejects = { table: model.name, query, rowCount: checks.balance.rejected }
+    const query = unionOf([...rejectedOf(model, staged), ...warnedOf(model, made)])
     // Rejects of a try that knew less are not those of this one.
     const edition = command === asked ? {} : { edition: pinsOf(command) }
-    await writeRejects(rejects, { ...command, ...edition }, { lake, clock, session, signal })
+    const rejected = { query: query ?? NO_REJECTS, hasRows: query !== undefined }
+    const rejects = await writeRejects(rejected, { ...command, ...edition }, kept, { session, signal })
     const { txn, basedOn } = plan
     const { evolve } = takenOn
     const configuration = { ...plan.configuration, ...takenOn.configuration }
@@ -102,8 +107,8 @@ export function createBuild({ lake, engine, clock, log }: Deps): TaskHandler<'bu
     const done = await COMMITS[model.materialization](work, staged, options)
     const { version, outcome } = done
     log.info({ task: command.task, table: model.name, version, outcome, rowCount: checks.balance.out }, 'model built')
-    const quality = [...checks.quality, ...taken]
-    return { ...checks, quality, output: tableOutput(model.name, done, command) }
+    const quality = [...checks.quality, ...taken, ...target.quality]
+    return { ...checks, quality, output: tableOutput(model.name, done, command, rejects) }
   }
 }
 
@@ -134,13 +139,15 @@ async function make(work: Work, deps: Pick<Deps, 'lake' | 'clock'>): Promise<Mad
 
 /** An error of the engine with its place in the model's file: the SQL around the model's is nothing that a person wrote. */
 function inModel(error: unknown, { model, command }: Work): unknown {
-  if (!(error instanceof SqlFailedError || error instanceof SqlInvalidError)) return error
+  if (!isOfSql(error)) return error
   const offset = error.offsetIn(bindWindow(model.sql, command.window))
-  return error.placed(offset === undefined ? fileOfModel(model) : placeInModel(model, command.window, offset))
+  if (offset !== undefined) return error.placed(placeInModel(model, command.window, offset))
+  const file = fileOfModel(model)
+  return error.placed(placeOfRule(error, model, file) ?? file)
 }
 
 async function makeResult(
-  { command, model, table, session, signal }: Work,
+  { command, model, table, kept, session, signal }: Work,
   { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<Made> {
   await checkModelSql(session, model, command.window)
@@ -160,13 +167,31 @@ async function makeResult(
   const joined = rowsIn === undefined ? await countJoined(sql, session, signal) : []
   const checks = await checkBuild(model, rowsIn, checking).catch(async (error: unknown) => {
     if (error instanceof BuildRuleFailedError)
-      await keepFailing(error, { command, model, staged, session, signal }, { lake, clock })
+      await keepFailing(error, { command, model, staged, kept, session, signal })
     throw error
   })
   if (!balanceHolds(checks.balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(checks.balance))
   const owned = opening.move()
   const quality = [...checks.quality, ...joined]
   return { staged, checks: { ...checks, quality }, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+}
+
+/** Where a model rejects nothing, its rows have no column that says why. */
+function rejectedOf(model: CheckedModel, { asideRowCount, aside }: DeltaStage): string[] {
+  return asideRowCount === 0 ? [] : [rejectedQuery(model, aside)]
+}
+
+/** Rows of the table that break a rule of severity `warn`, to be looked at. */
+function warnedOf(model: CheckedModel, { staged, checks }: Made): string[] {
+  const broken = new Set(checks.quality.filter(({ failed }) => failed > 0).map(({ rule }) => rule))
+  return model.rowRules
+    .filter(({ name, severity }) => severity === 'warn' && broken.has(name))
+    .map((rule) => warnedRowsQuery(model, rule, staged.relation))
+}
+
+/** Undefined for no queries. */
+function unionOf(queries: readonly string[]): string | undefined {
+  return queries.length === 0 ? undefined : queries.map((each) => `(${each})`).join(' UNION ALL ')
 }
 
 /** The rows that made a build fail are rejects, beside those that it would have had: they are what has to be looked at. */
@@ -176,21 +201,20 @@ async function keepFailing(
     command,
     model,
     staged,
+    kept,
     session,
     signal,
   }: Omit<Work, 'table' | 'takenOn' | 'isRepeat'> & { readonly staged: DeltaStage },
-  { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
 ): Promise<void> {
   const by = rowsBreaking(model, rule)
-  const queries = [
-    ...(staged.asideRowCount === 0 ? [] : [rejectedQuery(model, staged.aside)]),
+  const query = unionOf([
+    ...rejectedOf(model, staged),
     ...(by === undefined ? [] : [failingRowsQuery(model, by, staged.relation)]),
-  ]
-  if (queries.length === 0) return
-  const query = queries.map((each) => `(${each})`).join(' UNION ALL ')
-  const rejects = { table: model.name, query, rowCount: staged.asideRowCount + (by === undefined ? 0 : 1) }
+  ])
+  if (query === undefined) return
+  const rejects = { query, hasRows: true }
   const edition = `failed/${pinsOf(command)}`
-  await writeRejects(rejects, { ...command, edition }, { lake, clock, session, signal })
+  await writeRejects(rejects, { ...command, edition }, kept, { session, signal })
 }
 
 /** Whether the rows of the result are those of the files that the commit adds. */
@@ -212,7 +236,7 @@ async function countJoined(sql: string, session: SqlSession, signal: AbortSignal
     return [{ rule: 'rows_joined', severity: 'warn', checked: found.rows, failed: 0, detail }]
   } catch (error) {
     // The SELECT itself runs; what was taken out of it may not, and nothing depends on that.
-    if (error instanceof SqlInvalidError || error instanceof SqlFailedError) return []
+    if (isOfSql(error)) return []
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { identifier, identifiers, literal } from '@cinelake/engine'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { ownColumns } from './history-sql.ts'
+import { MAX_KEPT_ROWS } from './write-rejects.ts'
 import { hasNul, isTextual } from './text-nul.ts'
 
 /** The column in which a model says why a row is rejected; not part of its table. */
@@ -51,12 +52,14 @@ export function rejectedQuery(model: CheckedModel, aside: string): string {
       _broken AS rules,
       ${literal(model.name)} AS file,
       CAST(NULL AS BIGINT) AS line,
+      CAST(NULL AS VARCHAR[]) AS found,
+      false AS kept,
       CAST(to_json(struct_pack(${fields.join(', ')})) AS VARCHAR) AS raw
     FROM ${aside}`
 }
 
 /** The same of no rows. */
-export const NO_REJECTS = `SELECT '' AS rule, CAST([] AS VARCHAR[]) AS rules, '' AS file, CAST(NULL AS BIGINT) AS line, '' AS raw WHERE false`
+export const NO_REJECTS = `SELECT '' AS rule, CAST([] AS VARCHAR[]) AS rules, '' AS file, CAST(NULL AS BIGINT) AS line, CAST([] AS VARCHAR[]) AS found, false AS kept, '' AS raw WHERE false`
 
 /** One row: for the rule with index i `rule_i`, the rows of a relation that break it. */
 export function ruleCountsQuery(rules: readonly RowRule[], relation: string): string {
@@ -120,6 +123,20 @@ function duplicateRows(model: CheckedModel, good: string): string {
  * @param good a relation of the model's result
  */
 export function failingRowsQuery(model: CheckedModel, by: BrokenBy, good: string): string {
+  return brokenRowsQuery(model, by, good, { kept: false, limit: MAX_FAILING_ROWS })
+}
+
+/** The same of rows that break a rule of severity `warn`, and are in the table. */
+export function warnedRowsQuery(model: CheckedModel, by: RowRule, good: string): string {
+  return brokenRowsQuery(model, by, good, { kept: true, limit: MAX_KEPT_ROWS })
+}
+
+function brokenRowsQuery(
+  model: CheckedModel,
+  by: BrokenBy,
+  good: string,
+  { kept, limit }: { readonly kept: boolean; readonly limit: number },
+): string {
   const fields = ownColumns(model).map(({ name }) => `${identifier(name)} := ${identifier(name)}`)
   const name = literal(by === 'key' ? uniqueRule(model) : by.name)
   return `SELECT
@@ -127,8 +144,10 @@ export function failingRowsQuery(model: CheckedModel, by: BrokenBy, good: string
       [${name}] AS rules,
       ${literal(model.name)} AS file,
       CAST(NULL AS BIGINT) AS line,
+      CAST(NULL AS VARCHAR[]) AS found,
+      ${kept} AS kept,
       CAST(to_json(struct_pack(${fields.join(', ')})) AS VARCHAR) AS raw
-    FROM (${failingRows(model, by, good)}) LIMIT ${MAX_FAILING_ROWS}`
+    FROM (${failingRows(model, by, good)}) LIMIT ${limit}`
 }
 
 /** Rows of one rule that are kept when a build fails: enough to see what is wrong, however many there are. */

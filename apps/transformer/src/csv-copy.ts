@@ -11,7 +11,7 @@ import { isUtf8 } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 
 /** Bytes. What is kept of the text of a rejected row: more than people write in one, and bounded. */
-const RAW_LIMIT_BYTES = 64 * 1024
+export const RAW_LIMIT_BYTES = 64 * 1024
 
 /** What the first field of a copy's record begins with when the record is not plain. */
 export const FLAGS = { loose: 'l', misshapen: 'x' } as const

@@ -6,7 +6,7 @@ import { stagedRelation } from './refine-dedupe-sql.ts'
 import type { DedupedRows } from './refine-dedupe.ts'
 import { BalanceBrokenError, RuleFailedError } from './refine-errors.ts'
 import { placesOfRejects } from './refine-rejects.ts'
-import { brokenWhen, firstRuleIn, ORDINAL, RULES, rulesIn } from './refine-stage-sql.ts'
+import { firstRuleIn, RULES, rulesIn, WARNED } from './refine-stage-sql.ts'
 import type { StagedFile } from './refine-stage.ts'
 import { askTableRules } from './table-rule.ts'
 
@@ -75,23 +75,20 @@ const NAMED = 20
 const DETAIL_LENGTH = 1000
 
 /** The contract's row rules, broken or not, and what else rows were rejected for. */
-async function rowQuality({ dataset, files, rows }: Work, balance: Balance, deps: Deps): Promise<QualityResult[]> {
-  const counts = await countRules({ dataset, files, rows }, `unnest(${rulesIn(RULES)})`, deps)
+async function rowQuality({ dataset, files }: Work, balance: Balance, deps: Deps): Promise<QualityResult[]> {
+  const counts = await countRules({ files }, `unnest(${rulesIn(RULES)})`, deps)
   const { rowRules } = dataset.contract
-  const warned = await countWarnings(dataset, files, deps)
+  const warned = await countRules({ files }, `unnest(${rulesIn(WARNED)})`, deps, WARNED)
   const named = new Set(rowRules.map(({ name }) => name))
   const own = Object.entries(counts).filter(([rule]) => !named.has(rule))
   return [
     ...own.map(([rule, failed]): QualityResult => ({ rule, severity: 'error', checked: balance.in, failed })),
     ...(await Promise.all(
-      rowRules.map(async (rule): Promise<QualityResult> => {
-        const { name, severity } = rule
+      rowRules.map(async ({ name, severity }): Promise<QualityResult> => {
         const failed = (severity === 'warn' ? warned : counts)[name] ?? 0
         const result: QualityResult = { rule: name, severity, checked: balance.in, failed }
         if (failed === 0 || severity === 'error') return result
-        const places =
-          severity === 'warn' ? await placesOfWarnings(rule, files, deps) : await placesOfRejects(name, PLACES, deps)
-        return { ...result, detail: describeBroken(result, places) }
+        return { ...result, detail: describeBroken(result, await placesOfRejects(name, PLACES, deps)) }
       }),
     )),
   ]
@@ -106,52 +103,19 @@ function describeBroken({ failed, checked }: QualityResult, places: readonly str
   return text.slice(0, DETAIL_LENGTH)
 }
 
-/** The first rows that break a rule and are kept, as `orders.csv row 16`: their lines were not looked for. */
-async function placesOfWarnings(
-  { expression }: CheckedDataset['contract']['rowRules'][number],
-  files: readonly StagedFile[],
+async function countRules(
+  { files }: Pick<Work, 'files'>,
+  rule: string,
   { session, signal }: Deps,
-): Promise<string[]> {
-  const places: string[] = []
-  for (const { path, placeOf } of files) {
-    if (places.length === PLACES) break
-    const rows = await session.rows<{ ordinal: number }>(
-      `SELECT ${ORDINAL} AS ordinal FROM ${stagedRelation([path])} WHERE ${RULES} IS NULL AND ${brokenWhen(expression)} ORDER BY ordinal LIMIT ${PLACES - places.length}`,
-      { signal },
-    )
-    for (const { ordinal } of rows) {
-      const { file, row } = placeOf(ordinal)
-      places.push(`${file} row ${row}`)
-    }
-  }
-  return places
-}
-
-async function countRules({ files }: Work, rule: string, { session, signal }: Deps): Promise<Record<string, number>> {
-  if (files.every(({ rejectedCount }) => rejectedCount === 0)) return {}
+  broken = RULES,
+): Promise<Record<string, number>> {
+  if (files.every(({ rejectedCount, warnedCount }) => (broken === WARNED ? warnedCount : rejectedCount) === 0))
+    return {}
   const found = await session.rows<{ rule: string; failed: number }>(
-    `SELECT rule, count(*) AS failed FROM (SELECT ${rule} AS rule FROM ${stagedRelation(files.map(({ path }) => path))} WHERE ${RULES} IS NOT NULL) GROUP BY rule ORDER BY failed DESC, rule`,
+    `SELECT rule, count(*) AS failed FROM (SELECT ${rule} AS rule FROM ${stagedRelation(files.map(({ path }) => path))} WHERE ${broken} IS NOT NULL) GROUP BY rule ORDER BY failed DESC, rule`,
     { signal },
   )
   return Object.fromEntries(found.map((row) => [row.rule, row.failed]))
-}
-
-/** Rows that break a rule of severity `warn` and are kept. */
-async function countWarnings(
-  { contract }: CheckedDataset,
-  files: readonly StagedFile[],
-  { session, signal }: Deps,
-): Promise<Record<string, number>> {
-  const rules = contract.rowRules.filter(({ severity }) => severity === 'warn')
-  if (rules.length === 0 || files.length === 0) return {}
-  const counts = rules.map(
-    ({ expression }, index) => `count(*) FILTER (WHERE ${brokenWhen(expression)}) AS rule_${index}`,
-  )
-  const [found = {}] = await session.rows<Record<string, number>>(
-    `SELECT ${counts.join(', ')} FROM ${stagedRelation(files.map(({ path }) => path))} WHERE ${RULES} IS NULL`,
-    { signal },
-  )
-  return Object.fromEntries(rules.map(({ name }, index) => [name, found[`rule_${index}`] ?? 0]))
 }
 
 async function numberOf(sql: string, { session, signal }: Deps): Promise<number> {

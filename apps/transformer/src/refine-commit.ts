@@ -1,3 +1,4 @@
+import type { Refine } from '@cinelake/contracts'
 import type { Window } from '@cinelake/core'
 import { reshaped, type CommitResult, type DeltaTable } from '@cinelake/delta'
 import { identifier, identifiers, literal, type SqlSession } from '@cinelake/engine'
@@ -14,7 +15,7 @@ type Commit = {
   readonly table: DeltaTable
   /** What the table takes on of a contract that has changed. */
   readonly takenOn: TakenOn
-  readonly life: TargetTable['life']
+  readonly life: TargetTable<Refine>['life']
   readonly session: SqlSession
   readonly signal: AbortSignal
 }

@@ -141,9 +141,14 @@ describe.skipIf(titles === undefined)('a real catalogue (needs ../shared/data)',
     const { balance, quality } = await refinery.refineFiles(dataset, { files: read('raw_titles.csv') })
     expect(balance).toEqual({ unit: 'rows', in: 5806, out: 5805, rejected: 1, duplicates: 0 })
     expect(quality).toContainEqual(expect.objectContaining({ rule: 'runtime_known', failed: 24 }))
-    expect(await refinery.rowsOf('_rejects/raw_titles', 'ALL', 'rule, file, line')).toEqual([
-      { rule: 'required(title)', file: 'raw_titles.csv', line: expect.any(Number) },
-    ])
+    const rejects = await refinery.rowsOf('_rejects/raw_titles', 'kept, line', 'rule, file, line, kept')
+    expect(rejects[0]).toEqual({
+      rule: 'required(title)',
+      file: 'raw_titles.csv',
+      line: expect.any(Number),
+      kept: false,
+    })
+    expect(rejects.filter(({ kept }) => kept)).toHaveLength(24)
     const [counts] = await refinery.rowsOf(
       'raw_titles',
       '1',

@@ -1,8 +1,9 @@
-import { cp, readFile, rm } from 'node:fs/promises'
+import { cp, glob, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TaskOutcome } from '@cinelake/bus'
 import type { KnownVersion } from '@cinelake/contracts'
 import { CancelledError } from '@cinelake/core'
+import { createDeltaTable } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -21,6 +22,11 @@ const valuesOf = async (refinery: Refinery, table = 'orders') =>
 function knownAfter(output: TaskOutcome['output']): KnownVersion {
   if (output.kind !== 'table') throw new Error(`expected a table, got ${output.kind}`)
   return { version: output.version, id: output.id }
+}
+
+/** What it knows of the rejected rows. */
+function rejectsAfter(output: TaskOutcome['output']) {
+  return output.kind === 'table' ? output.rejects : undefined
 }
 
 describe('a landing', () => {
@@ -59,13 +65,66 @@ describe('a landing', () => {
       run: 'shop@2026-03-01',
       task: 'refine orders',
       file: 'in/b.csv',
+      kept: false,
     }
     expect(await refinery.rowsOf('_rejects/orders', 'line')).toEqual([
-      { ...shared, rule: 'maxLength(name)', rules: ['maxLength(name)', 'type(score)'], line: 2, raw: '1,Amélie,x' },
-      { ...shared, rule: 'required(id)', rules: ['required(id)'], line: 3, raw: ',ok,1' },
-      { ...shared, rule: 'score_range', rules: ['score_range'], line: 4, raw: '3,"a\nb",11' },
-      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 6, raw: '4,ok,1,' },
-      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 7, raw: '5,"ok,1' },
+      {
+        ...shared,
+        rule: 'maxLength(name)',
+        rules: ['maxLength(name)', 'type(score)'],
+        line: 2,
+        found: ['name has 6 characters', 'score=x'],
+        raw: '1,Amélie,x',
+      },
+      { ...shared, rule: 'required(id)', rules: ['required(id)'], line: 3, found: ['id has no value'], raw: ',ok,1' },
+      { ...shared, rule: 'score_range', rules: ['score_range'], line: 4, found: ['score=11.0'], raw: '3,"a\nb",11' },
+      { ...shared, rule: 'row_shape', rules: ['row_shape'], line: 6, found: ['4 of 3 fields'], raw: '4,ok,1,' },
+      {
+        ...shared,
+        rule: 'row_shape',
+        rules: ['row_shape'],
+        line: 7,
+        found: ['a quote that does not close'],
+        raw: '5,"ok,1',
+      },
+    ])
+  })
+
+  test('keeps what a row has that breaks a rule, but not of personal columns', async () => {
+    await using refinery = await aRefinery()
+    const personal = { allowedIn: [] }
+    const columns = [id, aColumn('born', { type: 'DATE', personal }), aColumn('email', { personal }), score]
+    const expression = `score BETWEEN 0 AND 10 OR email = 'score'`
+    const dataset = aDataset({ columns, contract: { rowRules: [{ name: 'range', severity: 'error', expression }] } })
+
+    const long = '9'.repeat(200)
+    const files = { 'a.csv': `id,born,email,score\n1,soon,a@b.c,1\n2,,a@b.c,11\n${long},,a@b.c,1\n` }
+    await refinery.refineFiles(dataset, { files })
+
+    expect(
+      (await refinery.rowsOf('_rejects/orders', 'line', 'rules, found')).map(({ rules, found }) => [rules, found]),
+    ).toEqual([
+      [['type(born)'], ['born: personal data, not shown']],
+      [['range'], ['email: personal data, not shown, score=11.0']],
+      [['type(id)'], [`id=${long.slice(0, 80)}`]],
+    ])
+  })
+
+  test('adds what rows have to rejects of before', async () => {
+    await using refinery = await aRefinery()
+    await using session = await refinery.engine.session()
+    const path = 'refined/shop/_rejects/orders'
+    await createDeltaTable({ lake: refinery.lake, path, clock: refinery.clock }).append(
+      session,
+      `SELECT '2026-02-28' AS window_label, TIMESTAMPTZ '2026-02-28' AS window_start, 'shop@2026-02-28' AS run, 'refine orders' AS task, 'r' AS rule, ['r'] AS rules, 'a.csv' AS file, 1::BIGINT AS line, 'x' AS raw`,
+      { txn: { appId: 'shop@2026-02-28/refine orders', version: 1 }, partitionBy: ['window_label'] },
+    )
+
+    await refinery.refineFiles(scores, { files: { 'a.csv': 'id,score\nx,1\n' } })
+
+    expect(await refinery.rowsOf('_rejects/orders', 'window_label', 'rule, found')).toEqual([
+      { rule: 'r', found: null },
+      { rule: 'type(id)', found: ['id=x'] },
     ])
   })
 
@@ -124,11 +183,78 @@ describe('rules', () => {
           severity: 'warn',
           checked: 3,
           failed: 1,
-          detail: expect.stringMatching(/ 1 of 3 that does not: \S+ row \d$/),
+          detail: expect.stringMatching(/ 1 of 3 that does not: a\.csv:3$/),
         },
       ],
     })
   })
+
+  test('warn: the row is in the table, and beside the rejects to be looked at', async () => {
+    await using refinery = await aRefinery()
+    const rowRules = [
+      { name: 'low', severity: 'warn', expression: 'score < 5' },
+      { name: 'even', severity: 'warn', expression: 'id % 2 = 0' },
+      { name: 'small', severity: 'error', expression: 'id < 9' },
+    ] as const
+    const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...rowRules] } })
+
+    const { balance } = await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,7\n2,8\n4,1\n9,9\n' } })
+
+    expect(balance).toMatchObject({ in: 4, out: 3, rejected: 1 })
+    expect(await refinery.rowsOf('orders', 'id', 'id')).toEqual([{ id: 1 }, { id: 2 }, { id: 4 }])
+    expect(await refinery.rowsOf('_rejects/orders', 'line', 'line, kept, rule, rules, found, raw')).toEqual([
+      { line: 2, kept: true, rule: 'low', rules: ['low', 'even'], found: ['score=7.0', 'id=1'], raw: '1,7' },
+      { line: 3, kept: true, rule: 'low', rules: ['low'], found: ['score=8.0'], raw: '2,8' },
+      { line: 5, kept: false, rule: 'small', rules: ['small'], found: ['id=9'], raw: '9,9' },
+    ])
+    const again = await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n2,1\n' }, generation: 2 })
+    expect(again.balance).toMatchObject({ out: 1 })
+    expect(await refinery.rowsOf('_rejects/orders')).toEqual([])
+  })
+
+  test('warn: of many rows the first thousand are kept to be looked at, and all are counted', async () => {
+    await using refinery = await aRefinery()
+    const rowRules = [
+      { name: 'low', severity: 'warn', expression: 'score < 5' },
+      { name: 'last', severity: 'warn', expression: 'id < 1399' },
+    ] as const
+    const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...rowRules] } })
+    const rows = (from: number) => Array.from({ length: 700 }, (_, index) => `${from + index},9\n`).join('')
+    const files = { 'a.csv': `id,score\n${rows(0)}`, 'b.csv': `id,score\n${rows(700)}` }
+
+    const { quality } = await refinery.refineFiles(dataset, { files })
+
+    expect(quality).toMatchObject([
+      { rule: 'low', failed: 1400, detail: expect.stringMatching(/a\.csv:2, a\.csv:3, a\.csv:4, …$/) },
+      { rule: 'last', failed: 1, detail: expect.stringMatching(/b\.csv:701$/) },
+    ])
+    const [kept] = await refinery.rowsOf(
+      '_rejects/orders',
+      'ALL',
+      `count(*) FILTER (rule = 'low' AND file = 'a.csv')::INT AS a, count(*) FILTER (rule = 'low')::INT AS low, count(*) FILTER (list_contains(rules, 'last'))::INT AS last`,
+    )
+    expect(kept).toEqual({ a: 700, low: 1001, last: 1 })
+  })
+
+  test.each([
+    ['rejects', 'error', 'contracts/orders.yaml:31:22'],
+    ['only warns', 'warn', 'contracts/orders.yaml:31:22'],
+  ] as const)(
+    'a rule that %s and cannot be computed is told with its place in the contract',
+    async (_, severity, place) => {
+      await using refinery = await aRefinery()
+      const expression = "id > 0 AND CAST('x' || id AS INTEGER) > 0"
+      const rule = { name: 'odd', severity, expression, begin: { line: 31, column: 11 } }
+      const others = [{ name: 'good', severity, expression: 'id > 0' }]
+      const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...others, rule] } })
+
+      await expect(refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,7\n' } })).rejects.toMatchObject({
+        code: 'ENGINE_SQL_FAILED',
+        context: { in: place },
+        message: expect.not.stringContaining('x1'),
+      })
+    },
+  )
 
   test('error: the row is rejected; one of which the rule says nothing is not', async () => {
     await using refinery = await aRefinery()
@@ -518,6 +644,65 @@ describe('trouble', () => {
     expect(await refinery.rowsOf('orders', 'id', 'id')).toEqual([{ id: 3 }])
     const later = await refinery.land(dataset, { files: { 'a.csv': 'id,score\n4,4\n' }, day: 10 })
     await refinery.refine({ ...later, expected: knownAfter(restarted.output) })
+  })
+
+  test('a table that may begin again should it be lost goes on where it is whole', async () => {
+    await using refinery = await aRefinery()
+    const first = await refinery.refineFiles(scores, { files: { 'a.csv': 'id,score\n1,1\nx,1\n' } })
+    const known = { expected: knownAfter(first.output), expectedRejects: rejectsAfter(first.output) }
+    const next = async (day: number) => ({
+      ...(await refinery.land(scores, { files: { 'a.csv': 'id,score\n2,2\n' }, day })),
+      ...known,
+      restartIfLost: true,
+    })
+
+    const whole = await refinery.refine(await next(2))
+    expect(whole.quality).not.toContainEqual(expect.objectContaining({ rule: 'table_restarted' }))
+    expect(knownAfter(whole.output).id).toBe(known.expected.id)
+    await rm(`${refinery.directory}/lake/refined`, { recursive: true })
+
+    const lost = await refinery.refine(await next(3))
+    expect(lost.output).toMatchObject({ version: 0, began: true, rejects: { version: 0, began: true } })
+    expect(lost.quality).toContainEqual({
+      rule: 'table_restarted',
+      severity: 'warn',
+      checked: 1,
+      failed: 1,
+      detail: 'orders was lost or damaged as well (TABLE_LOST) and began again',
+    })
+    expect(await refinery.refine(await next(3))).toMatchObject({
+      output: { outcome: 'already-committed', id: knownAfter(lost.output).id, began: true },
+    })
+  })
+
+  test.each([
+    ['rows that are rejected', { files: { 'a.csv': 'id,score\n3,1\ny,2\n' } }],
+    ['nothing to reject', { files: { 'a.csv': 'id,score\n3,1\n' } }],
+    ['nothing at all', { files: {} }],
+  ])('rejects that are gone are not begun anew by a window with %s', async (_, landing) => {
+    await using refinery = await aRefinery()
+    const first = await refinery.refineFiles(scores, { files: { 'a.csv': 'id,score\n1,1\nx,2\n' } })
+    const expectedRejects = rejectsAfter(first.output)
+    const folder = `${refinery.directory}/lake/refined/shop/_rejects/orders`
+    const next = { ...(await refinery.land(scores, { ...landing, day: 2 })), expectedRejects }
+    const lost = async (code: string) =>
+      await expect(refinery.refine(next)).rejects.toMatchObject({
+        code,
+        retryable: false,
+        message: expect.stringMatching(/path=refined\/shop\/_rejects\/orders.*cinelake rebuild DIR orders/),
+      })
+
+    for await (const file of glob('**/*.parquet', { cwd: folder })) await rm(`${folder}/${file}`)
+    await lost('TABLE_FILES_LOST')
+    await rm(folder, { recursive: true })
+    await lost('TABLE_LOST')
+
+    // As a rebuild does it: the windows in their order, the first of which begins the tables again.
+    const again = await refinery.land(scores, { files: { 'a.csv': 'id,score\n1,1\n' }, generation: 2 })
+    const restarted = await refinery.refine({ ...again, restart: true, expectedRejects })
+    expect(rejectsAfter(restarted.output)).toMatchObject({ version: 0, began: true })
+    const later = await refinery.refine({ ...next, expectedRejects: rejectsAfter(restarted.output) })
+    expect(rejectsAfter(later.output)?.id).toBe(rejectsAfter(restarted.output)?.id)
   })
 
   test('a restart begins rejects that cannot be read again with their table', async () => {

@@ -3,7 +3,7 @@ import type { Clock, Log } from '@cinelake/core'
 import { createDeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
 import { readManifest, type Lake, type ScratchSpace } from '@cinelake/lake'
-import { loadPipeline, tableOfDataset } from '@cinelake/pipeline'
+import { fileOfContract, loadPipeline, tableOfDataset, type CheckedDataset } from '@cinelake/pipeline'
 import { takeOn } from './evolve-table.ts'
 import { checkRefined } from './refine-checks.ts'
 import { checkRuleSql } from './own-sql.ts'
@@ -16,10 +16,11 @@ import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
 import { checkKeysAreNew } from './refine-repeated-keys.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
+import { isOfSql, placeOfRule } from './sql-place.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { DEFAULT_LIMITS, type UnpackLimits } from './unpack-settings.ts'
-import { writeRejects, type RejectsOf } from './write-rejects.ts'
+import { readRejects, rejectsOutput, writeRejects, type RejectsOf } from './write-rejects.ts'
 
 export type RefineDeps = {
   readonly lake: Lake
@@ -38,17 +39,19 @@ export type RefineDeps = {
  * is broken, the rejects alone are committed, those that broke it among them: they are what has to be looked at.
  */
 export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps): TaskHandler<'refine'> {
-  return async (command, context) => {
+  return async (given, context) => {
     const { signal } = context
-    const pipeline = await loadPipeline(lake, command.pipeline, { signal })
-    const manifest = await readManifest(lake, command.manifest, { signal })
+    const pipeline = await loadPipeline(lake, given.pipeline, { signal })
+    const manifest = await readManifest(lake, given.manifest, { signal })
     if (manifest === undefined) {
-      throw new LandingLostError(command.dataset, command.window.label, command.manifest, 'the manifest of what landed')
+      throw new LandingLostError(given.dataset, given.window.label, given.manifest, 'the manifest of what landed')
     }
-    const dataset = targetOf(pipeline, command.dataset, manifest, command.manifest)
+    const dataset = targetOf(pipeline, given.dataset, manifest, given.manifest)
     const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
-    const { snapshot, life } = await readTarget(table, command, signal)
+    const target = await readTarget(table, given, { lake, signal })
+    const { command, snapshot, life } = target
+    const kept = await readRejects(command, dataset.name, { lake, clock, signal })
     await using session = await engine.session()
     const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
     // A table of a database that no dataset declares has no contract in which a word could be said.
@@ -58,7 +61,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const plan = planRefine(command, dataset, manifest, snapshot, takenOn)
     if (plan.action !== 'refine') {
       log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
-      return untouched(dataset.name, plan.snapshot, plan.action, command)
+      return untouched(dataset.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
     }
     const taken = await warnOfTakenTable(lake, command, dataset.name, snapshot, signal)
     await checkRuleSql(session, dataset.contract)
@@ -69,22 +72,24 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const places = { directory: scratch.directory, textDirectory: texts.directory, limits }
     const deps = { lake, engine, session, window, ...places, signal, progress: context.progress }
     await beginRejects(deps)
-    const files = await stageFiles(manifest, dataset, deps)
+    const inContract = (error: unknown): never => {
+      throw placedInContract(error, dataset)
+    }
+    const files = await stageFiles(manifest, dataset, deps).catch(inContract)
     const keepRejects = async (of: RejectsOf) => {
-      const rowCount = files.reduce((sum, { rejectedCount }) => sum + rejectedCount, 0)
-      const rejects = { table: dataset.name, query: REJECTS_QUERY, rowCount }
-      await writeRejects(rejects, of, { lake, clock, session, signal })
+      const hasRows = files.some(({ rejectedCount, warnedCount }) => rejectedCount + warnedCount > 0)
+      return await writeRejects({ query: REJECTS_QUERY, hasRows }, of, kept, { session, signal })
     }
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {
       if (error instanceof RuleFailedError) await keepRejects({ ...command, edition: 'failed' })
-      throw error
+      return inContract(error)
     })
     if (snapshot === undefined || !isCommitted(command, snapshot)) {
       const work = { command, pipeline, dataset, manifest, files, rows }
       await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
     }
-    await keepRejects(command)
+    const rejects = await keepRejects(command)
     const removal = { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal }
     const removed = await removeDeleted(files, removal)
     const done = await commitRows(rows.query, {
@@ -100,7 +105,14 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     })
     const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
-    const quality = [...checks.quality, ...taken]
-    return { ...checks, quality, output: tableOutput(dataset.name, done, command) }
+    const quality = [...checks.quality, ...taken, ...target.quality]
+    return { ...checks, quality, output: tableOutput(dataset.name, done, command, rejects) }
   }
+}
+
+/** An error of the engine with its place in the contract: the SQL around a rule's is nothing that a person wrote. */
+function placedInContract(error: unknown, dataset: CheckedDataset): unknown {
+  if (!isOfSql(error)) return error
+  const place = placeOfRule(error, dataset.contract, fileOfContract(dataset))
+  return place === undefined ? error : error.placed(place)
 }

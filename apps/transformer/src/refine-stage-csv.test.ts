@@ -24,7 +24,7 @@ async function staged(found: readonly (number | Error)[]) {
   const stage = async (csv: ForeseenCsv): Promise<StagedCounts> => {
     const next = found[asked.push(csv) - 1] ?? 0
     if (next instanceof Error) throw next
-    return { rowCount: next, rejectedCount: 0 }
+    return { rowCount: next, rejectedCount: 0, warnedCount: 0 }
   }
   const { csv } = await stageRecords(source, stage)
   return { csv, copies: asked.map(({ isCopy }) => isCopy) }

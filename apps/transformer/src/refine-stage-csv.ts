@@ -2,7 +2,12 @@ import { SqlFailedError } from '@cinelake/engine'
 import { makeReadable, type CsvSource, type ForeseenCsv, type ReadableCsv } from './csv-readable.ts'
 import { RecordsLostError } from './refine-errors.ts'
 
-export type StagedCounts = { readonly rowCount: number; readonly rejectedCount: number }
+export type StagedCounts = {
+  readonly rowCount: number
+  readonly rejectedCount: number
+  /** Rows that break rules of severity `warn` alone. */
+  readonly warnedCount: number
+}
 
 /** Makes a file into typed rows. @param signal stops it, besides what stops the task */
 export type StageCsv = (csv: ForeseenCsv, signal?: AbortSignal) => Promise<StagedCounts>
@@ -16,7 +21,7 @@ export type StageCsv = (csv: ForeseenCsv, signal?: AbortSignal) => Promise<Stage
 export async function stageRecords(
   source: CsvSource,
   stage: StageCsv,
-): Promise<{ csv: ReadableCsv; rejectedCount: number }> {
+): Promise<{ csv: ReadableCsv } & Omit<StagedCounts, 'rowCount'>> {
   const early = new EarlyStage(stage)
   const csv = await makeReadable({ ...source, foresee: (foreseen) => early.begin(foreseen) }).catch(
     async (error: unknown) => {
@@ -26,14 +31,15 @@ export async function stageRecords(
   )
   if (csv.isCopy) {
     await early.stop()
-    const { rowCount, rejectedCount } = await stage(csv)
+    const { rowCount, ...broken } = await stage(csv)
     if (rowCount !== csv.recordCount) throw new RecordsLostError(source.name, csv.recordCount, rowCount)
-    return { csv, rejectedCount }
+    return { csv, ...broken }
   }
   // What it was begun with says nothing of NUL.
   if (csv.hasNul === true) await early.stop()
   const found = (csv.hasNul === true ? undefined : await early.result()) ?? (await unlessFaulty(stage(csv)))
-  if (found?.rowCount === csv.recordCount) return { csv, rejectedCount: found.rejectedCount }
+  if (found?.rowCount === csv.recordCount)
+    return { csv, rejectedCount: found.rejectedCount, warnedCount: found.warnedCount }
   return await stageRecords({ ...source, mustCopy: true }, stage)
 }
 

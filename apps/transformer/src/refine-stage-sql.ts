@@ -18,6 +18,14 @@ export const RULES = identifier('cinelake.rules')
 /** The row's ordinal in its file, from 0: the engine knows it of a Parquet file without counting. */
 export const ORDINAL = identifier('file_row_number')
 
+/** The same of severity `warn`, of rows that break no other: they are kept. */
+export const WARNED = identifier('cinelake.warned')
+/**
+ * What a row has in the columns that its broken rules are about, rule by rule as in `RULES` or `WARNED`: `score=87.0`. NULL for a good
+ * row, and for one that has no columns. Personal data is not in it.
+ */
+export const FOUND = identifier('cinelake.found')
+
 /** A list of the names in such a text. */
 export function rulesIn(text: string): string {
   return `string_split(${text}, ${SEPARATOR})`
@@ -31,7 +39,7 @@ export function firstRuleIn(text: string): string {
 const SEPARATOR = 'chr(31)'
 
 /** Fields that are not as many as the header's, or quotes that leave open where they end. */
-const ROW_SHAPE = 'row_shape'
+export const ROW_SHAPE = 'row_shape'
 
 /** Rows of a source with an expression for each column of the contract. */
 export type StageSource = {
@@ -94,25 +102,33 @@ export function stageQuery(
 ): string {
   const names = contract.columns.map(({ name }) => identifier(name))
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
-  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${brokenRules({ columns, contract, misshapen, mayHaveNul })} AS ${RULES}
-FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
+  const rules = rulesOf({ columns, contract, mayHaveNul })
+  const warnings = rowRules(contract, (severity) => severity === 'warn')
+  // Each is asked of the one before, so that it need not be computed again.
+  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${RULES}, ${WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
+FROM (SELECT *, ${warnedOf(warnings)} AS ${WARNED}
+FROM (SELECT *, ${brokenRules(rules, misshapen)} AS ${RULES}
+FROM (SELECT *, ${values.join(', ')} FROM ${relation})))`
 }
 
 type Rules = {
   readonly columns: readonly ColumnSql[]
   readonly contract: CheckedContract
-  readonly misshapen: string | undefined
   readonly mayHaveNul: boolean
 }
 
-type Broken = { readonly rule: string; readonly when: string }
+/** @param found SQL of a text: what a row has that breaks it */
+type Broken = { readonly rule: string; readonly when: string; readonly found: string }
+
+function rulesOf({ columns, contract, mayHaveNul }: Rules): Broken[] {
+  return [
+    ...contract.columns.flatMap((column, index) => columnRules(column, columns[index], mayHaveNul)),
+    ...rowRules(contract, (severity) => severity !== 'warn'),
+  ]
+}
 
 /** All conditions are asked together first: of a good row that is all, and most rows are good. */
-function brokenRules({ columns, contract, misshapen, mayHaveNul }: Rules): string {
-  const rules = [
-    ...contract.columns.flatMap((column, index) => columnRules(column, columns[index], mayHaveNul)),
-    ...rowRules(contract),
-  ]
+function brokenRules(rules: readonly Broken[], misshapen: string | undefined): string {
   const list = rules.map(({ rule, when }) => `CASE WHEN ${when} THEN ${literal(rule)} END`)
   const any = rules.map(({ when }) => when).join(' OR ')
   const cases = [
@@ -122,11 +138,42 @@ function brokenRules({ columns, contract, misshapen, mayHaveNul }: Rules): strin
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
 }
 
-function columnRules(
-  { name, type, required, maxLength }: CheckedColumn,
-  sql: ColumnSql | undefined,
-  mayHaveNul: boolean,
-): Broken[] {
+function warnedOf(warnings: readonly Broken[]): string {
+  return warnings.length === 0
+    ? 'CAST(NULL AS VARCHAR)'
+    : `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, undefined)} END`
+}
+
+/** Asked of broken rows alone. */
+function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string {
+  const texts = (of: readonly Broken[]) =>
+    `concat_ws(${SEPARATOR}, ${of.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`).join(', ')})`
+  const cases = [
+    ...(rules.length === 0 ? [] : [`WHEN ${RULES} <> ${literal(ROW_SHAPE)} THEN ${texts(rules)}`]),
+    ...(warnings.length === 0 ? [] : [`WHEN ${WARNED} IS NOT NULL THEN ${texts(warnings)}`]),
+  ]
+  return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
+}
+
+/** Characters of a value that are shown. */
+const SHOWN_LENGTH = 80
+
+/** `score=87.0` @param text SQL of the value as text */
+function shown({ name, personal }: CheckedColumn, text: string): string {
+  if (personal !== undefined) return literal(`${name}: personal data, not shown`)
+  const plain = `replace(replace(left(${text}, ${SHOWN_LENGTH}), ${SEPARATOR}, ' '), chr(0), '␀')`
+  return `coalesce(${literal(`${name}=`)} || ${plain}, ${literal(`${name} has no value`)})`
+}
+
+/** The columns that an expression names; one that is called like a function in it may be among them. */
+function columnsIn(expression: string, columns: readonly CheckedColumn[]): CheckedColumn[] {
+  const words = expression.replaceAll(/'(?:[^']|'')*'/g, ' ').match(/"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []
+  const names = new Set(words.map((word) => word.replaceAll(/^"|"$/g, '').replaceAll('""', '"').toLowerCase()))
+  return columns.filter(({ name }) => names.has(name.toLowerCase()))
+}
+
+function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveNul: boolean): Broken[] {
+  const { name, type, required, maxLength } = column
   const value = identifier(name)
   const text = sql?.text ?? 'NULL'
   const rules: Broken[] = []
@@ -135,29 +182,40 @@ function columnRules(
     ...(type === 'VARCHAR' ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
     ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
   ]
-  if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR ') })
+  if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR '), found: shown(column, text) })
   if (required) {
     const when =
       type === 'VARCHAR' ? `${value} IS NULL` : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
-    rules.push({ rule: `required(${name})`, when })
+    rules.push({ rule: `required(${name})`, when, found: literal(`${name} has no value`) })
   }
   if (maxLength !== undefined) {
     // A text is never longer in characters than in bytes, which are not counted but known.
     rules.push({
       rule: `maxLength(${name})`,
       when: `coalesce(strlen(${value}) > ${maxLength} AND length(${value}) > ${maxLength}, false)`,
+      found: `${literal(`${name} has `)} || length(${value}) || ' characters'`,
     })
   }
   return rules
 }
 
-function rowRules({ rowRules: rules }: CheckedContract): Broken[] {
-  return rules.flatMap(({ name, severity, expression }) =>
-    severity === 'warn' ? [] : [{ rule: name, when: brokenWhen(expression) }],
-  )
+type RowRule = CheckedContract['rowRules'][number]
+
+function rowRules(
+  { rowRules: rules, columns }: CheckedContract,
+  isWanted: (severity: RowRule['severity']) => boolean,
+): Broken[] {
+  return rules.flatMap(({ name, severity, expression }) => {
+    if (!isWanted(severity)) return []
+    const values = columnsIn(expression, columns).map((column) =>
+      shown(column, `CAST(${identifier(column.name)} AS VARCHAR)`),
+    )
+    const found = values.length === 0 ? literal('') : `concat_ws(', ', ${values.join(', ')})`
+    return [{ rule: name, when: brokenWhen(expression), found }]
+  })
 }
 
 /** A row passes a rule that is true or NULL. */
-export function brokenWhen(expression: string): string {
+function brokenWhen(expression: string): string {
   return `NOT coalesce((${expression}\n), true)`
 }

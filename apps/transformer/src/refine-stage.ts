@@ -19,7 +19,7 @@ import { stageRecords, type StagedCounts } from './refine-stage-csv.ts'
 import { stagedAs } from './staged-parquet.ts'
 import { unpack, type UnpackedFile } from './unpack-file.ts'
 import type { UnpackLimits } from './unpack-settings.ts'
-import { csvSource, parquetSource, RULES, stageQuery, type StageSource } from './refine-stage-sql.ts'
+import { csvSource, parquetSource, RULES, stageQuery, WARNED, type StageSource } from './refine-stage-sql.ts'
 
 export type StageDeps = {
   readonly lake: Pick<Lake, 'download' | 'downloadAll'>
@@ -43,6 +43,8 @@ export type StagedFile = {
   readonly path: string
   readonly rowCount: number
   readonly rejectedCount: number
+  /** Rows that break rules of severity `warn` alone, and are kept. */
+  readonly warnedCount: number
   /** Of a landing of changes: the keys of rows that are gone, which are not among the rows. */
   readonly deleted?: { readonly path: string; readonly rowCount: number }
   /** Names in the header that are no column of the contract. */
@@ -165,11 +167,11 @@ function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): File
 
 async function stageBatch({ csv, names, placeOf }: CsvBatch, place: Place): Promise<StagedFile> {
   const { dataset, deps, path } = place
-  const { rowCount, rejectedCount } = await stage(csvSource(csv, dataset), place)
+  const { rowCount, ...broken } = await stage(csvSource(csv, dataset), place)
   if (rowCount !== csv.recordCount) throw new RecordsLostError(csv.name, csv.recordCount, rowCount)
-  if (rejectedCount > 0) await keepCsvRejects(csv, path, deps)
+  if (isAny(broken)) await keepCsvRejects(csv, { path, ...broken }, deps)
   await rm(csv.file, { force: true })
-  return { names, placeOf, path, rowCount, rejectedCount, unknown: csv.unknown, missing: missingOf(csv, dataset) }
+  return { names, placeOf, path, rowCount, ...broken, unknown: csv.unknown, missing: missingOf(csv, dataset) }
 }
 
 function missingOf({ places }: Pick<ReadableCsv, 'places'>, { contract }: CheckedDataset): string[] {
@@ -187,18 +189,18 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
     copyTo,
     signal: deps.signal,
   }
-  const { csv, rejectedCount } = await stageRecords(
+  const { csv, ...broken } = await stageRecords(
     source,
     async (found, stop) => await stage(csvSource(found, dataset), place, stop),
   )
-  if (rejectedCount > 0) await keepCsvRejects(csv, place.path, deps)
+  if (isAny(broken)) await keepCsvRejects(csv, { path: place.path, ...broken }, deps)
   await rm(copyTo, { force: true })
   return {
     names: [unpacked.name],
     placeOf: inFile(unpacked.name),
     path: place.path,
     rowCount: csv.recordCount,
-    rejectedCount,
+    ...broken,
     unknown: csv.unknown,
     missing: missingOf(csv, dataset),
   }
@@ -225,7 +227,8 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   const foundCount = found.rowCount + (deleted?.rowCount ?? 0)
   if (landedCount !== undefined && landedCount !== foundCount)
     throw new RecordsLostError(file.name, landedCount, foundCount)
-  if (found.rejectedCount > 0) await keepParquetRejects({ name: file.name, file: local.file, landed }, place.path, deps)
+  if (isAny(found))
+    await keepParquetRejects({ name: file.name, file: local.file, landed }, { path: place.path, ...found }, deps)
   const missing = dataset.contract.columns
     .filter((_, column) => match.places[column] === undefined)
     .map(({ name }) => name)
@@ -240,6 +243,10 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   }
 }
 
+function isAny({ rejectedCount, warnedCount }: Pick<StagedCounts, 'rejectedCount' | 'warnedCount'>): boolean {
+  return rejectedCount + warnedCount > 0
+}
+
 async function stage(
   source: StageSource,
   { dataset, index, path, deps }: Place,
@@ -250,10 +257,10 @@ async function stage(
   const query = stageQuery(source, dataset.contract, index)
   await session.run(`COPY (${query}) TO ${literal(path)} (${stagedAs(dataset.contract.columns)})`, { signal })
   const [counts] = await session.rows<StagedCounts>(
-    `SELECT count(*) AS "rowCount", count(${RULES}) AS "rejectedCount" FROM read_parquet(${literal(path)})`,
+    `SELECT count(*) AS "rowCount", count(${RULES}) AS "rejectedCount", count(${WARNED}) AS "warnedCount" FROM read_parquet(${literal(path)})`,
     { signal },
   )
-  return counts ?? { rowCount: 0, rejectedCount: 0 }
+  return counts ?? { rowCount: 0, rejectedCount: 0, warnedCount: 0 }
 }
 
 /**

@@ -1,8 +1,12 @@
-import type { Build, Refine } from '@cinelake/contracts'
+import type { Build, QualityResult, Refine } from '@cinelake/contracts'
 import {
   DeltaCorruptError,
   isBegunBy,
+  requireFiles,
   requireKnown,
+  TableFilesLostError,
+  TableLostError,
+  TableReplacedError,
   type CommitOptions,
   type CommitResult,
   type DeltaSnapshot,
@@ -10,9 +14,14 @@ import {
   type DeltaTxn,
 } from '@cinelake/delta'
 import type { TaskOutcome } from '@cinelake/bus'
+import type { Lake } from '@cinelake/lake'
 
 /** The table that a command writes, as the command is to see it. */
-export type TargetTable = {
+export type TargetTable<C extends Refine | Build> = {
+  /** With `restart` where the table was lost and may begin again for it. */
+  readonly command: C
+  /** What is to be told of that. */
+  readonly quality: readonly QualityResult[]
   /** Undefined where there is none yet, or where what is there is to be replaced by a new life. */
   readonly snapshot: DeltaSnapshot | undefined
   /** What every commit of the command is told about the table's life. */
@@ -21,24 +30,43 @@ export type TargetTable = {
 
 /**
  * Reads the table that a command writes, and checks that it holds what is known to have been made of it: a table that is
- * gone is not one that never was.
+ * gone is not one that never was, and neither is one of which the log is left.
  * @throws {TableLostError} terminal @throws {TableReplacedError} terminal @throws {DeltaCorruptError} terminal
+ * @throws {TableFilesLostError} terminal
  */
-export async function readTarget(
+export async function readTarget<C extends Refine | Build>(
   table: DeltaTable,
-  command: Refine | Build,
-  signal: AbortSignal,
-): Promise<TargetTable> {
-  const { expected, restart } = command
+  command: C,
+  { lake, signal }: { readonly lake: Pick<Lake, 'list'>; readonly signal: AbortSignal },
+): Promise<TargetTable<C>> {
+  const { expected, restart, restartIfLost } = command
   if (restart === true) {
     const life = { restart: { formerId: expected?.id } }
     const snapshot = await table.snapshot({ signal }).catch(undefinedWhenDamaged)
-    return { snapshot: snapshot !== undefined && isBegunBy(snapshot, txnOf(command)) ? snapshot : undefined, life }
+    const isBegun = snapshot !== undefined && isBegunBy(snapshot, txnOf(command))
+    return { command, quality: [], snapshot: isBegun ? snapshot : undefined, life }
   }
-  const snapshot = await table.snapshot({ signal })
-  requireKnown(table.path, snapshot, expected)
-  return { snapshot, life: { basedOnId: snapshot?.id } }
+  try {
+    const snapshot = await table.snapshot({ signal })
+    requireKnown(table.path, snapshot, expected)
+    if (snapshot !== undefined) await requireFiles(lake, table.path, snapshot, { signal })
+    return { command, quality: [], snapshot, life: { basedOnId: snapshot?.id } }
+  } catch (error) {
+    if (restartIfLost !== true || !isLoss(error)) throw error
+    const again = await readTarget(table, { ...command, restart: true }, { lake, signal })
+    const detail = `${nameOf(table)} was lost or damaged as well (${error.code}) and began again`
+    return { ...again, quality: [{ rule: 'table_restarted', severity: 'warn', checked: 1, failed: 1, detail }] }
+  }
 }
+
+const LOSSES = [DeltaCorruptError, TableLostError, TableReplacedError, TableFilesLostError] as const
+
+/** Whether an error says that a table is not what is known to have been made of it. */
+export function isLoss(error: unknown): error is InstanceType<(typeof LOSSES)[number]> {
+  return LOSSES.some((loss) => error instanceof loss)
+}
+
+const nameOf = ({ path }: DeltaTable) => path.slice(path.lastIndexOf('/') + 1)
 
 /** What makes a command's commit happen once. */
 export function txnOf({ run, task, generation }: Refine | Build): DeltaTxn {
@@ -57,16 +85,24 @@ function undefinedWhenDamaged(error: unknown): undefined {
   throw error
 }
 
+/** Whether what the history knows of a command's tables may be of a life before theirs. */
+export function mayBegin({ restart, restartIfLost }: Pick<Refine | Build, 'restart' | 'restartIfLost'>): boolean {
+  return restart === true || restartIfLost === true
+}
+
 /** What a command reports of its table. */
 export function tableOutput(
   table: string,
   { version, id, outcome }: Pick<CommitResult, 'version' | 'id'> & { readonly outcome: TableOutcome },
-  { restart }: Refine | Build,
+  command: Refine | Build,
+  rejects: TableOutput['rejects'],
 ): TaskOutcome['output'] {
-  return { kind: 'table', table, version, id, ...(restart === true && { began: true }), outcome }
+  const life = { ...(mayBegin(command) && { began: true }), ...(rejects !== undefined && { rejects }) }
+  return { kind: 'table', table, version, id, ...life, outcome }
 }
 
-type TableOutcome = Extract<TaskOutcome['output'], { kind: 'table' }>['outcome']
+type TableOutput = Extract<TaskOutcome['output'], { kind: 'table' }>
+type TableOutcome = TableOutput['outcome']
 
 /** What a command reports that leaves its table as it is. */
 export function untouched(
@@ -74,9 +110,10 @@ export function untouched(
   { version, id }: DeltaSnapshot,
   outcome: 'unchanged' | 'superseded',
   command: Refine | Build,
+  rejects: TableOutput['rejects'],
 ): TaskOutcome {
   return {
     balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
-    output: tableOutput(table, { version, id, outcome }, command),
+    output: tableOutput(table, { version, id, outcome }, command, rejects),
   }
 }

@@ -1,56 +1,92 @@
+import type { Build, Refine, TaskOutput } from '@cinelake/contracts'
 import {
   createDeltaTable,
-  DeltaCorruptError,
   locateRejects,
+  requireFiles,
+  requireKnown,
   type CommitResult,
   type DeltaSnapshot,
   type DeltaTable,
   type ParquetSql,
 } from '@cinelake/delta'
-import type { Clock, Window } from '@cinelake/core'
+import type { Clock } from '@cinelake/core'
 import { literal } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
+import { isLoss, mayBegin } from './target-table.ts'
 
 /** Which task's rejects they are: the part of a command that says so. */
-export type RejectsOf = {
-  readonly pipeline: { readonly name: string }
-  readonly run: string
-  readonly task: string
-  readonly generation: number
-  readonly window: Window
-  /** The task begins its table anew: rejects that cannot be read are begun again with it. */
-  readonly restart?: boolean | undefined
+export type RejectsOf = Pick<
+  Refine | Build,
+  'run' | 'task' | 'generation' | 'window' | 'expectedRejects' | 'restart' | 'restartIfLost'
+> & {
   /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
   readonly edition?: string
 }
 
+/** Rows of a rule of severity `warn` that are kept to be looked at, of a window: enough to see what is wrong. */
+export const MAX_KEPT_ROWS = 1000
+
 export type Rejects = {
-  /** The dataset or model that the rows did not get into. */
-  readonly table: string
   /**
    * The rejected rows as `rule VARCHAR` (the first that is broken), `rules VARCHAR[]` (all), `file VARCHAR` (name as
-   * received), `line BIGINT` (1-based, null where there are no lines) and `raw VARCHAR` (the row as it was).
+   * received), `line BIGINT` (1-based, null where there are no lines), `found VARCHAR[]` (what it has instead, by rule; null
+   * where that is not known), `kept BOOLEAN` (whether the row is in the table all the same, since it breaks rules of severity
+   * `warn` alone) and `raw VARCHAR` (the row as it was).
    */
   readonly query: string
-  readonly rowCount: number
+  readonly hasRows: boolean
 }
 
-type Deps = { readonly lake: Lake; readonly clock: Clock; readonly session: ParquetSql; readonly signal: AbortSignal }
+/** The table of a table's rejected rows, as a command finds it. */
+export type RejectsTable = {
+  readonly table: DeltaTable
+  /** `lost`: what is there is not what is known to have been, and the command begins the table again. */
+  readonly before: DeltaSnapshot | 'lost' | undefined
+}
+
+type Place = { readonly lake: Lake; readonly clock: Clock; readonly signal: AbortSignal }
 
 /**
- * Keeps the rows that a task rejected in a table of rejects, in place of those that the same window had before.
+ * Reads the table of a table's rejected rows, and checks that it holds what is known to have been kept: a rejected row is
+ * lost with it. A command that begins its table again begins this one with it, where it is lost.
+ * @throws {TableLostError} terminal @throws {TableReplacedError} terminal @throws {DeltaCorruptError} terminal
+ * @throws {TableFilesLostError} terminal
+ */
+export async function readRejects(
+  command: Pick<Refine | Build, 'pipeline' | 'restart' | 'restartIfLost' | 'expectedRejects'>,
+  name: string,
+  { lake, clock, signal }: Place,
+): Promise<RejectsTable> {
+  const { pipeline, expectedRejects } = command
+  const path = await locateRejects(lake, pipeline.name, name, { signal })
+  const table = createDeltaTable({ lake, path, clock })
+  try {
+    const before = await table.snapshot({ signal })
+    requireKnown(path, before, expectedRejects)
+    if (before !== undefined) await requireFiles(lake, path, before, { signal })
+    return { table, before }
+  } catch (error) {
+    if (mayBegin(command) && isLoss(error)) return { table, before: 'lost' }
+    throw error
+  }
+}
+
+/**
+ * Keeps the rows that a task rejected in a table of rejects, and some of those that only broke a warning, in place of those that the same window had before.
  * Commits once per task and generation. Nothing is written where there is nothing to keep and nothing to replace.
+ * @returns what a command reports of the table; undefined where there is none
  */
 export async function writeRejects(
   rejects: Rejects,
-  { pipeline, run, task, generation, window, edition, restart }: RejectsOf,
-  { lake, clock, session, signal }: Deps,
-): Promise<CommitResult | undefined> {
-  const path = await locateRejects(lake, pipeline.name, rejects.table, { signal })
-  const table = createDeltaTable({ lake, path, clock })
-  const before = await readRejects(table, restart, signal)
-  if (rejects.rowCount === 0 && before !== 'damaged') {
-    if (before?.files.some((file) => file.partitionValues['window_label'] === window.label) !== true) return undefined
+  of: RejectsOf,
+  { table, before }: RejectsTable,
+  { session, signal }: { readonly session: ParquetSql; readonly signal: AbortSignal },
+): Promise<RejectsOutput | undefined> {
+  const { run, task, generation, window, edition, expectedRejects } = of
+  const isLost = before === 'lost'
+  if (!rejects.hasRows && !isLost) {
+    const hasSome = before?.files.some((file) => file.partitionValues['window_label'] === window.label) === true
+    if (!hasSome) return rejectsOutput(before, of)
   }
   const query = `SELECT
     ${literal(window.label)} AS window_label,
@@ -61,26 +97,27 @@ export async function writeRejects(
     CAST(rules AS VARCHAR[]) AS rules,
     CAST(file AS VARCHAR) AS file,
     CAST(line AS BIGINT) AS line,
+    CAST(found AS VARCHAR[]) AS found,
+    CAST(kept AS BOOLEAN) AS kept,
     CAST(raw AS VARCHAR) AS raw
   FROM (${rejects.query}\n) AS rejected`
-  return await table.overwritePartitions(session, query, {
+  const done = await table.overwritePartitions(session, query, {
     txn: { appId: `${run}/${task}${edition === undefined ? '' : `/${edition}`}`, version: generation },
     partitionBy: ['window_label'],
     partitions: [{ window_label: window.label }],
-    ...(before === 'damaged' && { restart: {} }),
+    ...(isLost && { restart: { formerId: expectedRejects?.id } }),
     signal,
   })
+  return rejectsOutput(done, of)
 }
 
-async function readRejects(
-  table: DeltaTable,
-  restart: boolean | undefined,
-  signal: AbortSignal,
-): Promise<DeltaSnapshot | 'damaged' | undefined> {
-  try {
-    return await table.snapshot({ signal })
-  } catch (error) {
-    if (restart === true && error instanceof DeltaCorruptError) return 'damaged'
-    throw error
-  }
+type RejectsOutput = NonNullable<Extract<TaskOutput, { kind: 'table' }>['rejects']>
+
+/** What a command reports of the table of rejects that it leaves as it is. */
+export function rejectsOutput(
+  found: Pick<CommitResult, 'version' | 'id'> | 'lost' | undefined,
+  command: Pick<Refine | Build, 'restart' | 'restartIfLost'>,
+): RejectsOutput | undefined {
+  if (found === undefined || found === 'lost') return undefined
+  return { version: found.version, id: found.id, ...(mayBegin(command) && { began: true }) }
 }

@@ -38,8 +38,12 @@ export type KnownVersion = z.infer<typeof KnownVersion>
 const writesTable = {
   /** Absent where nothing is known of the table. */
   expected: KnownVersion.optional(),
+  /** The same of the table of rows that it rejected. */
+  expectedRejects: KnownVersion.optional(),
   /** The table begins a new life, with a new id, whatever is there: its history is lost, damaged or no longer wanted. */
   restart: z.boolean().optional(),
+  /** The same where the table is found to be lost or damaged; one that is whole goes on. */
+  restartIfLost: z.boolean().optional(),
 }
 
 /** Makes raw into a typed, checked, deduplicated Delta table. */

@@ -46,6 +46,8 @@ export const TaskOutput = z.discriminatedUnion('kind', [
     id: z.string().min(1).optional(),
     /** Whether the task began a new life of the table (`restart`): what was known of it before no longer counts. */
     began: z.boolean().optional(),
+    /** The table of its rejected rows, where there is one. */
+    rejects: z.object({ version: count, id: z.string().min(1), began: z.boolean().optional() }).optional(),
     /** `unchanged`: the inputs were those of the version that is there already; `superseded`: a later window is in the table. */
     outcome: z.enum(['committed', 'already-committed', 'unchanged', 'superseded']),
   }),

@@ -87,6 +87,14 @@ export const Manifest = z.object({
   leftOut: z.array(LeftOutFile).optional(),
   /** Files sources: what came after the window that it belongs to had been ingested, and waits for that to be run again. */
   late: z.array(z.object({ name: z.string().min(1), window: z.string().min(1) })).optional(),
+  /**
+   * Datasets that take each file once: the digest of bytes that the ledger of processed files has, of this window or of
+   * one before. Where it does not have them any more, it has lost what it held.
+   */
+  claimed: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   /** Database tables: columns in order, with the types of the Parquet files, and the primary key. */
   columns: z.array(z.object({ name: z.string(), type: z.string() })).optional(),
   primaryKey: z.array(z.string()).optional(),

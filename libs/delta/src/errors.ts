@@ -50,7 +50,7 @@ export class DeltaMergeError extends TerminalError {
 
 /** The command that makes a table from raw again: the way back from whatever was lost or damaged of it. */
 function rebuilding(table: string): string {
-  return `rebuild the table from raw: \`cinelake rebuild DIR ${nameOf(table)}\` (DIR is the folder of its pipeline; \`--all\` in place of the table where several are lost)`
+  return `rebuild the table from raw: \`cinelake rebuild DIR ${nameOf(table)}\` (DIR is the folder of its pipeline; name all tables that are lost, or \`--all\`; what depends on a table and is lost as well begins again with it)`
 }
 
 /** `refined/titles` → `titles` */
@@ -95,6 +95,24 @@ export class TableLostError extends TerminalError {
     super(
       `a table has lost what it held [table=${nameOf(table)} path=${table}]: expected version ${known} or a later one, which is known to have been made, got ${got}; nothing was written: restore the folder from a copy that is not older, or ${rebuilding(table)}`,
       { table, version: known },
+    )
+  }
+}
+
+/** The log of a table is whole, and data files that it names are gone, or of another size. */
+export class TableFilesLostError extends TerminalError {
+  readonly code = 'TABLE_FILES_LOST'
+
+  /** @param lost how many, and the first of them, relative to the table */
+  constructor(
+    table: string,
+    { version, files }: { readonly version: number; readonly files: readonly unknown[] },
+    { count, named }: { readonly count: number; readonly named: readonly string[] },
+  ) {
+    const more = count > named.length ? ` and ${count - named.length} more` : ''
+    super(
+      `data files of a table are gone or cut off [table=${nameOf(table)} path=${table} version=${version}]: expected the ${files.length} that its log names, got ${files.length - count} of them, without ${named.join(', ')}${more}; nothing was written: restore the files from a copy, or ${rebuilding(table)}`,
+      { table, version, fileCount: count },
     )
   }
 }

@@ -26,10 +26,12 @@ export {
   DeltaSchemaError,
   DeltaUnsupportedError,
   DeltaVersionMissingError,
+  TableFilesLostError,
   TableLostError,
   TableReplacedError,
 } from './errors.ts'
 export { reshaped } from './evolve-columns.ts'
 export { locateRejects, locateTable, tableTakenByOther } from './locate.ts'
+export { requireFiles } from './require-files.ts'
 export { isBegunBy, requireKnown, type KnownState } from './table-life.ts'
 export { createDeltaTable } from './table.ts'

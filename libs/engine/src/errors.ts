@@ -7,12 +7,14 @@ export type SqlPosition = { readonly line: number; readonly column: number }
 /** The statement that failed, as it was given, and the byte of it that the engine names. */
 export type FailedStatement = { readonly text: string; readonly byte: number }
 
-/** Where in a part of a statement it failed, from 0; undefined where it is not in that part. */
+/** Where in a part of a statement, which may be there more than once, it failed, from 0; undefined where it is elsewhere. */
 function offsetIn(part: string, failed: FailedStatement | undefined): number | undefined {
-  if (failed === undefined) return undefined
-  const begin = failed.text.indexOf(part)
-  const offset = Buffer.from(failed.text).subarray(0, failed.byte).toString().length - begin
-  return begin < 0 || offset < 0 || offset > part.length ? undefined : offset
+  if (failed === undefined || part === '') return undefined
+  const at = Buffer.from(failed.text).subarray(0, failed.byte).toString().length
+  for (let begin = failed.text.indexOf(part); begin >= 0; begin = failed.text.indexOf(part, begin + 1)) {
+    if (begin <= at && at <= begin + part.length) return at - begin
+  }
+  return undefined
 }
 
 function whereOf(place: SqlPosition | string | undefined): string {

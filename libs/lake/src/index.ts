@@ -1,4 +1,5 @@
-export { cursorBefore, newestManifest, newestManifestPath } from './cursor-before.ts'
+export { manifestBefore } from './manifest-before.ts'
+export { newestManifest, newestManifestPath } from './newest-manifest.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,

@@ -30,7 +30,7 @@ export { WINDOW_COLUMN } from './check/tables.ts'
 export { columnReach, type ColumnReach } from './column-reach.ts'
 export { measuresOf, type Measure } from './measures.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
-export { fileOfModel, placeInModel } from './place-in-model.ts'
+export { fileOfContract, fileOfModel, placeInModel, placeInRule } from './place-in-model.ts'
 export { firstInnerJoin } from './sql/inner-join.ts'
 export { isWanted, refinedNames } from './discovered.ts'
 export {

@@ -1,5 +1,6 @@
 import type { Window } from '@cinelake/core'
 import { unboundOffset } from './bind-window.ts'
+import type { CheckedDataset, RowRule, TableRule } from './checked/dataset.ts'
 import type { CheckedModel } from './checked/model.ts'
 import { positionAt } from './sql/position.ts'
 
@@ -20,4 +21,25 @@ export function placeInModel(
   const { line, column } = positionAt(model.sql, unboundOffset(model.sql, window, boundOffset))
   const { begin = { line: 1, column: 1 } } = model
   return `${fileOfModel(model)}:${begin.line + line - 1}:${line === 1 ? begin.column + column - 1 : column}`
+}
+
+/**
+ * `contracts/orders.yaml:31:22`: the place of an offset in a rule's SQL. Several lines are a block of YAML, in which each has
+ * the indent of the first.
+ * @param file of the rule, below the pipeline's folder
+ */
+export function placeInRule(
+  file: string,
+  { begin }: Pick<RowRule | TableRule, 'begin'>,
+  sql: string,
+  offset: number,
+): string {
+  if (begin === undefined) return file
+  const { line, column } = positionAt(sql, offset)
+  return `${file}:${begin.line + line - 1}:${begin.column + column - 1}`
+}
+
+/** The file of a contract, below the pipeline's folder. */
+export function fileOfContract({ name, contract }: Pick<CheckedDataset, 'name' | 'contract'>): string {
+  return contract.file ?? `contracts/${name}.yaml`
 }

@@ -20,6 +20,7 @@ export type PlannedTask = {
         readonly source: string
         readonly dataset: string
         readonly table?: TableName
+        /** Whether it goes on from what a window before has landed. */
         readonly incremental: boolean
       }
     | { readonly kind: 'refine'; readonly dataset: string }
@@ -112,7 +113,7 @@ function ingestTasks(source: CheckedSource): PlannedTask[] {
     return parentsFirst(source.datasets).map((dataset) => ({
       ...header(dataset.name),
       needs: parentsOf(dataset).map((parent) => ingestName(source.name, parent)),
-      work: { ...work(dataset.name), incremental: 'incremental' in dataset && dataset.incremental !== undefined },
+      work: { ...work(dataset.name), incremental: goesOn(dataset) },
     }))
   }
   return source.datasets.map(({ name, table, incremental, changeTracking }) => ({
@@ -120,6 +121,11 @@ function ingestTasks(source: CheckedSource): PlannedTask[] {
     needs: [discoverName(source.name)],
     work: { ...work(name), table, incremental: incremental !== undefined || changeTracking === true },
   }))
+}
+
+/** A dataset that takes each file once goes on from its ledger, which the window before knew. */
+function goesOn(dataset: Exclude<CheckedSource, { type: 'push' | 'database' }>['datasets'][number]): boolean {
+  return 'once' in dataset ? dataset.once === true : 'incremental' in dataset && dataset.incremental !== undefined
 }
 
 /** The datasets of the same source whose rows an ingest starts from. */

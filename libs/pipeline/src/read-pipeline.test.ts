@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freezePipeline } from './checked/pipeline.ts'
 import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
 import { openTypers } from './fixtures/typer.fixture.ts'
+import { planRun } from './plan.ts'
 import { formatProblem } from './problem.ts'
 import { readPipeline, type ReadOptions } from './read-pipeline.ts'
+import { changedPlaces } from './text-changes.ts'
 
 let typers: Awaited<ReturnType<typeof openTypers>>
 beforeAll(async () => {
@@ -62,7 +64,7 @@ describe('a folder without a fault', () => {
   test('rules come from quality and from the options of types', async () => {
     const [orders, users] = (await pipelineOf(GOOD)).datasets
 
-    expect(orders?.contract.rowRules).toEqual([
+    expect(orders?.contract.rowRules).toMatchObject([
       { name: 'minimum(minutes)', severity: 'error', expression: '"minutes" >= 0' },
       { name: 'invalidValues(status)', severity: 'warn', expression: `"status" IN ('NEW', 'PAID')` },
       { name: 'amount_positive', severity: 'error', expression: 'amount > 0' },
@@ -74,6 +76,27 @@ describe('a folder without a fault', () => {
     expect(users?.contract.tableRules).toMatchObject([
       { name: 'unique(email)', severity: 'fail', expect: { operator: '=', values: [0] } },
     ])
+  })
+
+  test('a rule has the place of its SQL, which makes no difference to its text', async () => {
+    const before = await pipelineOf(GOOD)
+    const moved = await pipelineOf(
+      withText(GOOD, 'contracts/orders.yaml', 'kind: DataContract', '# moved\nkind: DataContract'),
+    )
+    const beginsOf = (pipeline: typeof before) => {
+      const { rowRules = [], tableRules = [] } = pipeline.datasets[0]?.contract ?? {}
+      return [...rowRules, ...tableRules].map(({ begin }) => begin)
+    }
+
+    expect(beginsOf(before)).toEqual([
+      { line: 14, column: 68 },
+      { line: 19, column: 13 },
+      { line: 22, column: 82 },
+      { line: 23, column: 9 },
+      { line: 26, column: 16 },
+    ])
+    expect(beginsOf(moved).map((begin) => begin?.line)).toEqual([15, 20, 23, 24, 27])
+    for (const task of planRun(before)) expect(changedPlaces(before, moved, task)).toEqual([])
   })
 
   test('the primary key is in the order of its positions', async () => {

@@ -96,11 +96,11 @@ function modelText({
 
 const datasetPlace = (source: string, dataset: string) => `pipeline.yaml (sources.${source}.datasets.${dataset})`
 
-/** The same text for the same content, whatever the order of keys; without descriptions. */
+/** The same text for the same content, whatever the order of keys; without descriptions, and where rules are in their files. */
 function canonical(content: unknown): string {
   return JSON.stringify(content, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    const entries = Object.entries(value).filter(([key]) => key !== 'description')
+    const entries = Object.entries(value).filter(([key]) => key !== 'description' && key !== 'begin')
     return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)))
   })
 }

@@ -79,6 +79,11 @@ function gone(column: string, from: string): ColumnEffect {
 
 type Known = { readonly table: WantedTable; readonly text: string }
 
+/** Without where rules are in their files. */
+function textOf(content: unknown): string {
+  return JSON.stringify(content, (key, value: unknown) => (key === 'begin' ? undefined : value))
+}
+
 /** Tables by name, each with all that decides over its values besides names and types of columns. */
 function tablesOf(pipeline: CheckedPipeline | undefined): Map<string, Known> {
   const datasets = (pipeline?.datasets ?? []).map((dataset): [string, Known] => {
@@ -87,14 +92,14 @@ function tablesOf(pipeline: CheckedPipeline | undefined): Map<string, Known> {
     const readings = contract.columns.map(({ name, renamedFrom = [], reading }) => {
       return { ...reading, from: reading.from.filter((one) => one !== name && !renamedFrom.includes(one)) }
     })
-    const text = JSON.stringify([{ ...others, partitionBy: [] }, readings, contract.rowRules, contract.tableRules])
+    const text = textOf([{ ...others, partitionBy: [] }, readings, contract.rowRules, contract.tableRules])
     return [dataset.name, { table: tableOfDataset(dataset), text }]
   })
   const models = (pipeline?.models ?? []).map((model): [string, Known] => {
     const { sql, inputs, materialization, rowRules, tableRules } = model
     return [
       model.name,
-      { table: tableOfModel(model), text: JSON.stringify([sql, inputs, materialization, rowRules, tableRules]) },
+      { table: tableOfModel(model), text: textOf([sql, inputs, materialization, rowRules, tableRules]) },
     ]
   })
   return new Map([...datasets, ...models])

@@ -7,7 +7,7 @@ import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
-import { ruleMeanings } from '../rule-meaning.ts'
+import { ruleMeanings, type RuleMeaning } from '../rule-meaning.ts'
 import { EXAMPLES } from '../windows.ts'
 
 export type Options = {
@@ -21,6 +21,8 @@ type RuleCount = {
   readonly window_label: string
   readonly rule: string
   readonly count: number
+  /** Whether these rows are in the table all the same: the rule only warns. */
+  readonly kept: boolean
   /** What the rule asks, as far as the pipeline's text says. */
   readonly expected?: string | undefined
 }
@@ -30,6 +32,9 @@ type Reject = {
   readonly rules: readonly string[]
   readonly file: string | null
   readonly line: number | null
+  /** What it has, by rule; of rows that were rejected before this was noted, and of models, null. */
+  readonly found: readonly string[] | null
+  readonly kept: boolean
   readonly raw: string | null
 }
 type Found = { readonly counts: readonly RuleCount[]; readonly rejects: readonly Reject[] }
@@ -57,7 +62,7 @@ export async function rejects(
   if (found.counts.length === 0) return print(`No row of ${dataset} was rejected${narrowed(options)}.\n`)
   print(formatCounts(found.counts, layoutOf(terminal)))
   const all = found.counts.reduce((sum, { count }) => sum + count, 0)
-  print(`\n${formatRejects(found.rejects, paint)}`)
+  print(`\n${formatRejects(found.rejects, meaning, paint)}`)
   if (found.rejects.length < all) {
     print(
       paint(
@@ -118,12 +123,16 @@ async function find(session: SqlSession, relation: string, { window, rule, limit
     ...(rule === undefined ? [] : [`list_contains(rules, ${literal(rule)})`]),
   ]
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+  const columns = new Set((await session.describe(`FROM ${relation}`)).map(({ name }) => name))
+  // What versions before this one wrote has neither.
+  const found = columns.has('found') ? 'found' : 'NULL AS found'
+  const kept = columns.has('kept') ? 'coalesce(kept, false) AS kept' : 'false AS kept'
   return {
     counts: await session.rows<RuleCount>(
-      `SELECT window_label, rule, count(*) AS count FROM ${relation} ${where} GROUP BY ALL ORDER BY window_label, count DESC, rule`,
+      `SELECT window_label, rule, ${kept}, count(*) AS count FROM ${relation} ${where} GROUP BY ALL ORDER BY window_label, kept, count DESC, rule`,
     ),
     rejects: await session.rows<Reject>(
-      `SELECT window_label, rule, rules, file, line, raw FROM ${relation} ${where} ORDER BY window_label DESC, rule, file, line, raw LIMIT ${limit}`,
+      `SELECT window_label, rule, rules, file, line, ${found}, ${kept}, raw FROM ${relation} ${where} ORDER BY window_label DESC, kept, rule, file, line, raw LIMIT ${limit}`,
     ),
   }
 }
@@ -137,18 +146,35 @@ function ofWindow(window: string): string {
 function formatCounts(counts: readonly RuleCount[], layout: ReturnType<typeof layoutOf>): string {
   return formatTable(
     [{ title: 'window' }, { title: 'rule' }, { title: 'rows', align: 'right' }, { title: 'expected', maxWidth: 60 }],
-    counts.map(({ window_label, rule, count, expected }) => [window_label, rule, formatCount(count), expected ?? '']),
+    counts.map(({ window_label, rule, kept, count, expected }) => [
+      window_label,
+      kept ? `${rule} (warn)` : rule,
+      formatCount(count),
+      expected ?? '',
+    ]),
     layout,
   )
 }
 
-function formatRejects(rows: readonly Reject[], paint: CommandContext['terminal']['paint']): string {
+function formatRejects(
+  rows: readonly Reject[],
+  meaning: RuleMeaning,
+  paint: CommandContext['terminal']['paint'],
+): string {
   return rows
-    .map(({ window_label, rules, file, line, raw }) => {
+    .map(({ window_label, rules, file, line, found, kept, raw }) => {
       const place = line === null ? (file ?? '') : `${file ?? ''}:${line}`
-      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}\n    ${formatCell('raw', raw)}\n`
+      const reasons = rules.flatMap((rule, index) => reasonOf(found?.[index] ?? '', meaning(rule)))
+      const told = reasons.map((reason) => `    ${formatCell('found', reason)}\n`).join('')
+      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}${kept ? '  warn, in the table' : ''}\n${told}    ${paint('dim', formatCell('raw', raw))}\n`
     })
     .join('')
+}
+
+/** `score=87.0, expected 0…10`; nothing where it is not known what the row has. */
+function reasonOf(found: string, expected: string | undefined): string[] {
+  if (found === '') return []
+  return [expected === undefined ? found : `${found}, expected ${expected}`]
 }
 
 function narrowed({ window, rule }: Options): string {

@@ -1,7 +1,7 @@
 import type { TaskContext } from '@cinelake/bus'
 import { landingPath, type Ingest } from '@cinelake/contracts'
 import { PipelineError, sha256, taskFileName, TerminalError, type Clock } from '@cinelake/core'
-import { cursorBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
+import { manifestBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
 import { RestKeptElsewhereError } from '../requests/errors.ts'
 import { openTaskRequests, type RequestsDeps } from '../requests/task-requests.ts'
@@ -75,7 +75,7 @@ async function cursorFrom(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (dataset.incremental?.cursor === undefined || command.generation > 1) return undefined
-  const before = await cursorBefore(lake, command, pipeline.schedule, { signal })
+  const before = (await manifestBefore(lake, command, pipeline.schedule, { signal }))?.cursor
   return before !== undefined && 'kind' in before && before.kind === 'token' ? (before.until ?? undefined) : undefined
 }
 

@@ -79,6 +79,18 @@ describe('a cursor that the last page of a window tells', () => {
     expect(JSON.stringify(service.log.lines)).not.toContain('day-')
   })
 
+  test('is gone with the manifest of the window before: nothing is read, until the window is run again on purpose', async () => {
+    const state = { day: 1 }
+    const { service, seen, codeOf } = await given(calendarApi(state), calendarFields)
+    await service.ingest({ window: FIRST })
+    await service.lake.delete(manifestPath('shop', '2026-03-01', taskFileName('ingest crm/users'), 1))
+
+    expect(await codeOf(service.ingest(SECOND))).toBe('RAW_MANIFEST_LOST')
+    expect(seen).toHaveLength(2)
+    expect(await codeOf(service.ingest({ ...SECOND, generation: 2 }))).toBe('landed')
+    expect(seen.slice(2).map(({ query }) => query.has('syncToken'))).toEqual([false, false])
+  })
+
   test.each([
     ['the body of a POST', { bodyField: '$.sync' }, (seen: Seen) => JSON.parse(seen.body || '{}').sync as unknown],
     ['a header', { requestHeader: 'X-Sync' }, (seen: Seen) => seen.headers['x-sync']],

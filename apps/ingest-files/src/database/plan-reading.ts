@@ -1,5 +1,5 @@
 import type { Ingest, LandedCursor } from '@cinelake/contracts'
-import { cursorBefore, type Lake } from '@cinelake/lake'
+import { manifestBefore, type Lake } from '@cinelake/lake'
 import type { CheckedPipeline, DatabaseDataset, TableIncrement } from '@cinelake/pipeline'
 import { CursorUnusableError, type DatabasePlace } from './errors.ts'
 import { sinceOf } from './since-of.ts'
@@ -72,7 +72,7 @@ async function changes(place: Place): Promise<Reading> {
 }
 
 const readBefore = async ({ lake, pipeline, command, signal }: Place) =>
-  await cursorBefore(lake, command, pipeline.schedule, { signal })
+  (await manifestBefore(lake, command, pipeline.schedule, { signal }))?.cursor
 
 /** Numbers in decimal digits, of any length. */
 function isBelow(one: string, other: string): boolean {

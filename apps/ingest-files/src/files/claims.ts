@@ -1,6 +1,5 @@
-import { landedFilesFolder, manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
-import { taskFileName } from '@cinelake/core'
-import { readManifest, type Lake } from '@cinelake/lake'
+import { landedFilesFolder, type Ingest } from '@cinelake/contracts'
+import { newestManifest, type Lake } from '@cinelake/lake'
 import { z } from 'zod'
 import { ClaimCorruptError } from './errors.ts'
 
@@ -55,12 +54,16 @@ export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list
     }
   }
   const digestsOf = async (label: string, options: Options) => {
-    const manifest = await newestManifest(lake, { pipeline: pipeline.name, window: label, task }, options)
+    const manifest = await newestManifest(lake, { pipeline: pipeline.name, label, task }, options)
     return manifest && new Set(manifest.files.map((file) => file.sha256))
   }
   const [landedBefore, landedByNow] = [createLandedIn(), createLandedIn()]
 
   return {
+    /** Whether these bytes were claimed by any window. */
+    has: async (sha256: string, options: Options = {}): Promise<boolean> =>
+      (await lake.readText(pathOf(sha256, 1), options)) !== undefined,
+
     look: async (sha256: string, options: Options = {}): Promise<Holder> => await look(sha256, landedBefore, options),
 
     /** Claims bytes for this window. @returns who has them now: `this`, or another that was faster */
@@ -83,23 +86,4 @@ function readClaim(text: string, path: string): Claim {
   } catch (error) {
     throw new ClaimCorruptError(path, { cause: error })
   }
-}
-
-/** The manifest of a task's latest generation in a window. */
-export async function newestManifest(
-  lake: Pick<Lake, 'readText' | 'list'>,
-  about: { readonly pipeline: string; readonly window: string; readonly task: string },
-  options: Options = {},
-): Promise<Manifest | undefined> {
-  const file = taskFileName(about.task)
-  const pathOf = (generation: number) => manifestPath(about.pipeline, about.window, file, generation)
-  const prefix = pathOf(1).slice(0, -'.json'.length)
-  let newest = 0
-  for await (const { path } of lake.list(prefix.slice(0, prefix.lastIndexOf('/')), options)) {
-    if (!path.startsWith(prefix)) continue
-    const [, generation] = /^(?:\.g(\d+))?\.json$/.exec(path.slice(prefix.length)) ?? [undefined, undefined]
-    if (path === pathOf(1)) newest = Math.max(newest, 1)
-    else if (generation !== undefined) newest = Math.max(newest, Number(generation))
-  }
-  return newest === 0 ? undefined : await readManifest(lake, pathOf(newest), options)
 }

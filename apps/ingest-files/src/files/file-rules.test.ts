@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { chmod, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, cp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { sha256 } from '@cinelake/core'
@@ -400,6 +400,66 @@ describe('each file once', () => {
       }),
       { numRuns: 12 },
     )
+  })
+})
+
+describe('the ledger of processed files', () => {
+  const rules = { files: '*.csv', once: true, whenMissing: 'skip' } as const
+  const LEDGER = 'lake/raw/_landed/shop/_files'
+  const since = (label: string) => ({ label, since: `${label}T00:00:00+01:00` })
+
+  /** Three windows: with two files, with one, and with none. */
+  async function afterThree(): Promise<Agent> {
+    const agent = await given(rules)
+    await drop(folder, { 'a.csv': 'one', 'b.csv': 'two' })
+    await agent.ingest({ label: '2026-03-01' })
+    await drop(folder, { 'c.csv': 'three' })
+    await agent.ingest(since('2026-03-02'))
+    await agent.ingest(since('2026-03-03'))
+    return agent
+  }
+
+  test('is gone: it is made again from the manifests, nothing lands twice, and it is told', async () => {
+    const agent = await afterThree()
+    await rm(join(agent.directory, LEDGER), { recursive: true })
+    await drop(folder, { 'd.csv': 'four' })
+
+    const outcome = await agent.ingest(since('2026-03-04'))
+
+    expect(outcome).toMatchObject({ balance: { in: 4, out: 1, duplicates: 3 } })
+    expect(outcome.quality).toMatchObject([
+      { rule: 'file_ledger_lost', severity: 'warn', failed: 3, detail: expect.stringContaining('of 3 windows') },
+    ])
+    expect(await landedNames(agent, '2026-03-04')).toEqual(['d.csv'])
+    expect((await agent.ingest(since('2026-03-05'))).quality).toEqual([])
+  })
+
+  test('is an older copy: the same', async () => {
+    const agent = await given(rules)
+    await drop(folder, { 'a.csv': 'one' })
+    await agent.ingest({ label: '2026-03-01' })
+    await cp(join(agent.directory, LEDGER), join(agent.directory, 'copy'), { recursive: true })
+    await drop(folder, { 'b.csv': 'two' })
+    await agent.ingest(since('2026-03-02'))
+    await rm(join(agent.directory, LEDGER), { recursive: true })
+    await cp(join(agent.directory, 'copy'), join(agent.directory, LEDGER), { recursive: true })
+
+    const outcome = await agent.ingest(since('2026-03-03'))
+
+    expect(outcome.quality).toMatchObject([{ rule: 'file_ledger_lost' }])
+    expect(await landedNames(agent, '2026-03-03')).toEqual([])
+  })
+
+  test('is gone with the manifests: refused, unless the window is run again on purpose', async () => {
+    const agent = await afterThree()
+    await rm(join(agent.directory, 'lake/raw/_landed'), { recursive: true })
+
+    await expect(agent.ingest(since('2026-03-04'))).rejects.toMatchObject({
+      code: 'RAW_MANIFEST_LOST',
+      message: expect.stringContaining('`cinelake run DIR --window 2026-03-04 --again`'),
+    })
+    const outcome = await agent.ingest({ ...since('2026-03-04'), generation: 2 })
+    expect(outcome).toMatchObject({ balance: { out: 3 }, quality: [{ rule: 'file_ledger_lost', failed: 0 }] })
   })
 })
 

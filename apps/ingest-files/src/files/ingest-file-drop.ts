@@ -1,14 +1,15 @@
 import type { TaskContext } from '@cinelake/bus'
 import type { Ingest, LandedFile, LeftOutFile } from '@cinelake/contracts'
 import type { Calendar, Clock, Log } from '@cinelake/core'
-import type { Lake, Landed } from '@cinelake/lake'
+import { newestManifest, type Lake, type Landed } from '@cinelake/lake'
 import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { atOnce } from './at-once.ts'
 import { chooseFiles, type ChosenFiles } from './choose-files.ts'
-import { createClaims, newestManifest, type Claims } from './claims.ts'
+import { checkLedger } from './check-ledger.ts'
+import { createClaims, type Claims } from './claims.ts'
 import { FileEmptyError, FilesMissingError, FileUnstableError } from './errors.ts'
 import { parseFilePattern } from './file-pattern.ts'
 import { findFiles, type FoundFile } from './find-files.ts'
@@ -39,6 +40,7 @@ export function createIngestFileDrop(deps: Deps) {
     const leftOut: LeftOutFile[] = []
     const chosen = await look(drop, leftOut)
     const claims = place.dataset.once === true ? createClaims(deps.lake, command) : undefined
+    const ledger = claims && (await checkLedger(drop, claims))
     const late = await lateOf(drop, chosen, claims)
     const included = place.dataset.late === 'include' ? late : []
     const complete = await withoutFaulty(drop, [...chosen.wanted, ...included.map(asWanted)], leftOut)
@@ -46,9 +48,12 @@ export function createIngestFileDrop(deps: Deps) {
     const carried = await carriedOver(drop, landed)
     if (carried.length + landed.length === 0 && isNothing(leftOut, chosen)) reportMissing(drop)
     const waiting = place.dataset.late === 'include' ? [] : late
+    const claimed = claims && (landed.at(-1)?.sha256 ?? ledger?.claimed)
     return {
       format: 'csv',
       files: [...carried, ...landed],
+      ...(claimed === undefined ? {} : { claimed }),
+      ...(ledger === undefined || ledger.quality.length === 0 ? {} : { quality: ledger.quality }),
       ...(leftOut.length === 0 ? {} : { leftOut }),
       ...(waiting.length === 0 ? {} : { late: waiting.map(({ file, window }) => ({ name: file.name, window })) }),
     }
@@ -101,7 +106,7 @@ async function lateOf(
   const { pipeline, task, source } = command
   const digestOf = (file: FoundFile) => digestOfFile(file, { source, signal })
   const late = await findLate(earlier, {
-    manifestOf: (window) => newestManifest(lake, { pipeline: pipeline.name, window, task }, { signal }),
+    manifestOf: (window) => newestManifest(lake, { pipeline: pipeline.name, label: window, task }, { signal }),
     digestOf,
   })
   const open: LateFile[] = []
@@ -216,7 +221,7 @@ async function carriedOver(
 ): Promise<LandedFile[]> {
   const { afterLanding = 'leave' } = dataset
   if (command.generation === 1 || afterLanding === 'leave') return []
-  const about = { pipeline: command.pipeline.name, window: command.window.label, task: command.task }
+  const about = { pipeline: command.pipeline.name, label: command.window.label, task: command.task }
   const before = await newestManifest(lake, about, { signal })
   const names = new Set(landed.map(({ name }) => name))
   return before?.files.filter(({ name }) => !names.has(name)) ?? []

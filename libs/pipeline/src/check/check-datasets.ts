@@ -1,3 +1,4 @@
+import { withBegin } from '../text/quality.ts'
 import { staysBelow } from '../text/relative-path.ts'
 import type { CheckedDataset, FileReading } from '../checked/dataset.ts'
 import type { CheckedSource } from '../checked/source.ts'
@@ -147,8 +148,8 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
       columns,
       primaryKey: [...contract.primaryKey],
       ...(contract.dropped.length === 0 ? {} : { dropped: [...contract.dropped] }),
-      rowRules: contract.rules.rows.map(({ rule }) => rule),
-      tableRules: contract.rules.tables.map(({ rule }) => rule),
+      rowRules: contract.rules.rows.map(withBegin),
+      tableRules: contract.rules.tables.map(withBegin),
     },
     reading: fileReading(details),
     mode,

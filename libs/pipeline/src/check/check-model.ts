@@ -6,6 +6,7 @@ import { ROWS } from '../sql/lineage.ts'
 import { parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import type { TypedColumn } from '../sql-typer.ts'
+import { withBegin } from '../text/quality.ts'
 import type { Model } from '../text/read-model.ts'
 import { checkEvolution } from '../text/read-evolution.ts'
 import { checkRules } from './check-rules.ts'
@@ -108,8 +109,8 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
       const description = header.columns?.[column.name]
       return { ...column, ...(description === undefined ? {} : { description }) }
     }),
-    rowRules: model.rules.rows.map(({ rule }) => rule),
-    tableRules: model.rules.tables.map(({ rule }) => rule),
+    rowRules: model.rules.rows.map(withBegin),
+    tableRules: model.rules.tables.map(withBegin),
   }
 }
 

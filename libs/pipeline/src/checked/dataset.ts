@@ -4,12 +4,16 @@ import { z } from 'zod'
 export const Severity = z.enum(['warn', 'error', 'fail'])
 export type Severity = z.infer<typeof Severity>
 
+/** Where a rule's SQL begins in its file; of one that is made from arguments, where the rule does. Counted from 1. */
+const RuleBegin = z.object({ line: z.int(), column: z.int() })
+
 /** A rule about one row, as SQL over the contract's columns. A row passes when it is true or NULL. */
 export const RowRule = z.object({
   name: z.string(),
   severity: Severity,
   expression: z.string(),
   description: z.string().optional(),
+  begin: RuleBegin.optional(),
 })
 export type RowRule = z.infer<typeof RowRule>
 
@@ -24,6 +28,7 @@ export const TableRule = z.object({
     values: z.array(z.number()).min(1).max(2),
   }),
   description: z.string().optional(),
+  begin: RuleBegin.optional(),
 })
 export type TableRule = z.infer<typeof TableRule>
 

@@ -13,6 +13,12 @@ export type PlacedRule<Rule> = {
   readonly at: Place
   readonly sqlAt?: (line: number, column: number) => Place
 }
+/** A rule as it is kept: with its place. */
+export function withBegin<Rule extends RowRule | TableRule>({ rule, at, sqlAt }: PlacedRule<Rule>): Rule {
+  const { line, column } = sqlAt?.(1, 1) ?? at
+  return { ...rule, begin: { line, column } }
+}
+
 export type PlacedRules = { readonly rows: PlacedRule<RowRule>[]; readonly tables: PlacedRule<TableRule>[] }
 
 export type QualityContext = {

@@ -1,22 +1,7 @@
-import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
-import { taskFileName, windowAt, type Calendar } from '@cinelake/core'
+import { manifestPath, type Manifest } from '@cinelake/contracts'
+import { taskFileName } from '@cinelake/core'
 import { readManifest } from './landing.ts'
 import type { CallOptions, Lake } from './lake.ts'
-
-/**
- * How far the last window that succeeded was read, of its newest generation: the same for every attempt at a window.
- * Undefined the first time, or where its manifest is gone.
- */
-export async function cursorBefore(
-  lake: Pick<Lake, 'list' | 'readText'>,
-  { pipeline, task, since }: Pick<Ingest, 'pipeline' | 'task' | 'since'>,
-  schedule: Calendar,
-  options?: CallOptions,
-): Promise<Manifest['cursor']> {
-  if (since === null) return undefined
-  const { label } = windowAt(schedule, new Date(Date.parse(since) - 1))
-  return (await newestManifest(lake, { pipeline: pipeline.name, label, task }, options))?.cursor
-}
 
 type Landing = { readonly pipeline: string; /** Of the window. */ readonly label: string; readonly task: string }
 
