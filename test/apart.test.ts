@@ -50,36 +50,32 @@ describe('pipelines in one state', () => {
   afterAll(async () => await directory[Symbol.asyncDispose]())
 
   // Eight runs, which take as long as the machine is busy with others.
-  test(
-    'windows in turns, either first, give each what it has alone: refined, rejects, mart, balances',
-    { timeout: 300_000 },
-    async () => {
-      await run('starter', DAY_1)
-      await run('shop', DAY_1)
-      await run('shop', DAY_2)
-      await run('starter', DAY_2)
-      for (const pipeline of ['starter', 'shop']) {
-        for (const window of [DAY_1, DAY_2]) await run(pipeline, window, `${pipeline}-alone`)
-      }
+  test('windows in turns, either first, give each what it has alone: refined, rejects, mart, balances', async () => {
+    await run('starter', DAY_1)
+    await run('shop', DAY_1)
+    await run('shop', DAY_2)
+    await run('starter', DAY_2)
+    for (const pipeline of ['starter', 'shop']) {
+      for (const window of [DAY_1, DAY_2]) await run(pipeline, window, `${pipeline}-alone`)
+    }
 
-      const [both, ...alone] = await Promise.all(['state', 'starter-alone', 'shop-alone'].map(content))
-      for (const part of ['refined', 'mart', 'balances'] as const) {
-        expect(both?.[part]).toEqual({ ...alone[0]?.[part], ...alone[1]?.[part] })
-      }
-      expect(Object.keys(both?.refined ?? {})).toEqual(
-        expect.arrayContaining(['refined/starter/orders', 'refined/shop/orders', 'refined/shop/_rejects/orders']),
-      )
-      expect(Object.keys(both?.mart ?? {})).toEqual([
-        'shop.orders',
-        'shop.sales_by_day',
-        'starter.orders',
-        'starter.sales_by_day',
-      ])
-      expect(await query('SELECT order_id FROM shop.orders ORDER BY 1')).toEqual(
-        [1001, 7001, 7003].map((order_id) => ({ order_id })),
-      )
-    },
-  )
+    const [both, ...alone] = await Promise.all(['state', 'starter-alone', 'shop-alone'].map(content))
+    for (const part of ['refined', 'mart', 'balances'] as const) {
+      expect(both?.[part]).toEqual({ ...alone[0]?.[part], ...alone[1]?.[part] })
+    }
+    expect(Object.keys(both?.refined ?? {})).toEqual(
+      expect.arrayContaining(['refined/starter/orders', 'refined/shop/orders', 'refined/shop/_rejects/orders']),
+    )
+    expect(Object.keys(both?.mart ?? {})).toEqual([
+      'shop.orders',
+      'shop.sales_by_day',
+      'starter.orders',
+      'starter.sales_by_day',
+    ])
+    expect(await query('SELECT order_id FROM shop.orders ORDER BY 1')).toEqual(
+      [1001, 7001, 7003].map((order_id) => ({ order_id })),
+    )
+  })
 
   test('one folder under another name does all of it again, for itself', async () => {
     const { refined } = await content('state')

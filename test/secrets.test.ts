@@ -44,7 +44,7 @@ let days: Awaited<ReturnType<typeof runBothDays>>
 beforeAll(async () => {
   directory = await temporaryDirectory()
   days = await runBothDays()
-}, 300_000)
+})
 afterAll(async () => await directory[Symbol.asyncDispose]())
 
 /** The first day with secrets that are refused; then, with the services still running, with those that were put right. */

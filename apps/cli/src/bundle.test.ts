@@ -37,7 +37,7 @@ describe('the bundle of this clone', () => {
     exitWith() {},
   }
   // Made when it is not there yet.
-  beforeAll(async () => void (await called(APP, '--version')), 120_000)
+  beforeAll(async () => void (await called(APP, '--version')))
 
   test('says the same as the sources, with the same exit code', async () => {
     const names = createProgram(context).commands.map((command) => command.name())
@@ -59,7 +59,7 @@ describe('the bundle of this clone', () => {
       if (words(ofBundle) !== words(ofSources)) differing.push({ args, ofBundle, ofSources })
     }
     expect(differing).toEqual([])
-  }, 120_000)
+  })
 
   test('loads no other package before a command is called', async () => {
     const bundle = await currentBundle(APP)
@@ -109,7 +109,7 @@ describe('the bundle of this clone', () => {
 
     expect(run).toMatchObject({ exitCode: 0, out: expect.stringContaining('begun@2026-03-01') })
     expect(JSON.parse(sales.out)).toMatchObject({ rows: [{ orders: 3 }] })
-  }, 120_000)
+  })
 })
 
 /** A clone with a program of three files, a package and a thread. */
@@ -167,7 +167,7 @@ describe('a bundle', () => {
     const before = await currentBundle(clone.app)
     await said()
     expect(await currentBundle(clone.app)).toBe(before)
-  }, 120_000)
+  })
 
   test('is never one of other sources: of other text, of another file in a place, of an older time', async () => {
     await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'two'\n")
@@ -180,7 +180,7 @@ describe('a bundle', () => {
     await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'six'\n")
     await utimes(clone.source('words/word.ts'), 1, 1)
     expect(await said()).toBe('bundle a thing echo: six words\n')
-  }, 120_000)
+  })
 
   test('is kept for a day after another took its place, for the processes that run it', async () => {
     const old = await currentBundle(clone.app)
@@ -192,13 +192,13 @@ describe('a bundle', () => {
     await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'five'\n")
     await said()
     expect(await bundles()).not.toContain(path.basename(old))
-  }, 120_000)
+  })
 
   test('is made again where its folder is gone', async () => {
     await rm(await currentBundle(clone.app), { recursive: true })
 
     expect(await said()).toBe('bundle a thing echo: five words\n')
-  }, 120_000)
+  })
 
   test('says what is not installed as the lockfile wants it', async () => {
     await writeFile(path.join(clone.root, 'pnpm-lock.yaml'), 'lockfileVersion: 10\n')
@@ -209,7 +209,7 @@ describe('a bundle', () => {
     expect(notes).toBe(
       'cinelake: what is installed is not what pnpm-lock.yaml says; npx -y pnpm@12 install brings it\n',
     )
-  }, 120_000)
+  })
 
   test.each([
     [
@@ -244,7 +244,7 @@ describe('a bundle', () => {
 
     expect(exitCode).toBe(1)
     expect(notes).toMatch(/word\.ts[^]*no bundle could be made[^]*SyntaxError/)
-  }, 120_000)
+  })
 
   test('is not needed where there are no sources: what was built runs', async () => {
     await mkdir(path.join(clone.app, 'dist'))

@@ -96,7 +96,7 @@ async function aPlatform({ owner = 'deployed' as const, publishes = true } = {})
 }
 
 describe('commands that look at a deployed platform', () => {
-  test('take nothing from its subscription, queues or timers, and change no run', { timeout: 60_000 }, async () => {
+  test('take nothing from its subscription, queues or timers, and change no run', async () => {
     await using it = await aPlatform()
     const before = await it.facts()
 
@@ -120,7 +120,7 @@ describe('commands that look at a deployed platform', () => {
     expect(made.rows).toEqual([])
   })
 
-  test('tell that its run history was not migrated yet, and leave it so', { timeout: 60_000 }, async () => {
+  test('tell that its run history was not migrated yet, and leave it so', async () => {
     await using it = await aPlatform()
     await it.inDatabase(async ({ pglite }) => {
       await pglite.query(`DELETE FROM ops.kysely_migration WHERE name = '0004_pipeline_origin'`)
@@ -139,7 +139,7 @@ describe('commands that look at a deployed platform', () => {
     expect(await it.facts()).toEqual(before)
   })
 
-  test('tell that there is no run history, and make none', { timeout: 60_000 }, async () => {
+  test('tell that there is no run history, and make none', async () => {
     await using it = await aPlatform()
     await it.inDatabase(async ({ pglite }) => await pglite.exec('DROP SCHEMA ops CASCADE'))
 
@@ -158,7 +158,7 @@ describe('commands that look at a deployed platform', () => {
 describe('with the settings of a deployed platform, a run of this process', () => {
   const window = ['--window', '2026-03-01']
 
-  test('is refused, saying how it is done, and nothing is cancelled, sent or taken', { timeout: 60_000 }, async () => {
+  test('is refused, saying how it is done, and nothing is cancelled, sent or taken', async () => {
     await using it = await aPlatform()
     const before = await it.facts()
 
@@ -171,7 +171,7 @@ describe('with the settings of a deployed platform, a run of this process', () =
     expect(await it.facts()).toEqual(before)
   })
 
-  test('is refused its run history when only the broker is not named', { timeout: 60_000 }, async () => {
+  test('is refused its run history when only the broker is not named', async () => {
     await using it = await aPlatform({ publishes: false })
     const before = await it.facts()
     const { CINELAKE_WAREHOUSE, CINELAKE_SCRATCH } = it.settings
@@ -185,7 +185,7 @@ describe('with the settings of a deployed platform, a run of this process', () =
     expect(await it.facts()).toEqual(before)
   })
 
-  test('is refused its lake when that alone is named', { timeout: 60_000 }, async () => {
+  test('is refused its lake when that alone is named', async () => {
     await using it = await aPlatform()
     const { CINELAKE_LAKE } = it.settings
 
@@ -198,7 +198,7 @@ describe('with the settings of a deployed platform, a run of this process', () =
     expect(existsSync(join(it.state, 'warehouse'))).toBe(false)
   })
 
-  test('goes on in a state directory that is named, away from the platform', { timeout: 120_000 }, async () => {
+  test('goes on in a state directory that is named, away from the platform', async () => {
     await using it = await aPlatform()
     const before = await it.facts()
     const args = ['--state', it.state]

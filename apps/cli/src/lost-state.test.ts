@@ -27,7 +27,7 @@ type Place = Awaited<ReturnType<typeof afterFirst>>
 /** The folder of a refined table. */
 const folderOf = (place: Place, table: string) => join(place.lake, 'refined/starter', table)
 
-describe('state that is gone', { timeout: 120_000 }, () => {
+describe('state that is gone', () => {
   test.each([
     [
       'a refined table',
@@ -196,7 +196,7 @@ describe('state that is gone', { timeout: 120_000 }, () => {
   })
 })
 
-describe('state that is damaged', { timeout: 120_000 }, () => {
+describe('state that is damaged', () => {
   test('a data file with one changed byte: red, with table, file and way back', async () => {
     await using place = await afterFirst()
     const folder = folderOf(place, 'orders')

@@ -23,7 +23,7 @@ test('init calls a pipeline like its folder, so that two folders are two pipelin
     expect((await cinelake(['validate', join(directory.path, folder)])).exitCode).toBe(0)
   const { out } = await cinelake(['run', join(directory.path, 'other'), ...window, ...state])
   expect(out).toMatch(/other@2026-03-01 +succeeded/)
-}, 60_000)
+})
 
 test('a copied folder of the same name is refused with both folders, and changes nothing', async () => {
   await using given = await aStarter()
@@ -48,7 +48,7 @@ test('a copied folder of the same name is refused with both folders, and changes
   const file = join(copy, 'pipeline.yaml')
   await writeFile(file, (await readFile(file, 'utf8')).replace('pipeline: starter', 'pipeline: copy'))
   expect((await cinelake(['run', copy, '--window', '2099-01-01', '--state', given.state])).notes).not.toContain('taken')
-}, 120_000)
+})
 
 test('a folder that was moved goes on when told so; by a link it is the same folder', async () => {
   await using given = await aStarter()
@@ -65,7 +65,7 @@ test('a folder that was moved goes on when told so; by a link it is the same fol
   expect(await run(elsewhere)).toMatchObject({ exitCode: 2 })
   expect(await run(elsewhere, '--moved')).toMatchObject({ exitCode: 0 })
   expect(await run(elsewhere)).toMatchObject({ exitCode: 0 })
-}, 120_000)
+})
 
 test('a state of the version before takes the first folder that runs it', async () => {
   await using given = await aStarter()
@@ -86,4 +86,4 @@ test('a state of the version before takes the first folder that runs it', async 
   await mkdir(join(copy, '..'))
   await cp(given.folder, copy, { recursive: true })
   expect(await run(copy)).toMatchObject({ exitCode: 2, notes: expect.stringContaining(given.folder) })
-}, 120_000)
+})

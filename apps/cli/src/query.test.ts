@@ -203,8 +203,7 @@ describe('rows for other programs', () => {
   })
 })
 
-// Processes take their time on a machine that has much to do.
-describe('other processes', { timeout: 300_000 }, () => {
+describe('other processes', () => {
   test('read beside one that reads, and beside a run', async () => {
     const reading = start('query', 'SELECT pg_sleep(4)')
     const others = [start('query', 'SELECT 41 + 1 AS answer', '--csv'), start('status'), start('tables')]
@@ -230,7 +229,6 @@ describe('other processes', { timeout: 300_000 }, () => {
             () => true,
             () => false,
           ),
-        { timeout: 30_000 },
       )
       .toBe(true)
     child.kill(signal)
@@ -241,7 +239,7 @@ describe('other processes', { timeout: 300_000 }, () => {
 
   test('tools connect to the mart that is served, also while a run works', async () => {
     const { child, printed, ended } = start('serve', '--json')
-    await expect.poll(() => printed.out, { timeout: 30_000 }).toContain('}')
+    await expect.poll(() => printed.out).toContain('}')
     const { port, user, database, passwordFile } = JSON.parse(printed.out) as Record<string, string>
     expect((await stat(passwordFile ?? '')).mode & 0o777).toBe(0o600)
     const password = (await readFile(passwordFile ?? '', 'utf8')).trim()

@@ -30,7 +30,7 @@ async function ran(): Promise<Given> {
   return given
 }
 
-describe('a text that changed after its window was done', { timeout: 300_000 }, () => {
+describe('a text that changed after its window was done', () => {
   test('is told by name, and --changed redoes what depends on it, sources untouched', async () => {
     await using given = await ran()
     await edit(given, 'models/sales_by_day.sql', /count\(\*\)/, 'count(*) + 100')
@@ -88,7 +88,7 @@ describe('a text that changed after its window was done', { timeout: 300_000 }, 
   })
 })
 
-describe('tasks that are named', { timeout: 300_000 }, () => {
+describe('tasks that are named', () => {
   test('are done with what depends on them, and nothing else', async () => {
     await using given = await ran()
 
@@ -109,7 +109,7 @@ describe('tasks that are named', { timeout: 300_000 }, () => {
   })
 })
 
-describe('rebuild', { timeout: 300_000 }, () => {
+describe('rebuild', () => {
   const ORDERS = 'SELECT * FROM orders ORDER BY 1'
   const SALES = 'SELECT * FROM sales_by_day ORDER BY 1'
 

@@ -28,7 +28,7 @@ async function answering(answer: RequestListener) {
 }
 
 describe('with CINELAKE_API', () => {
-  test('the scheduler runs the window, and the command follows it to its end', { timeout: 120_000 }, async () => {
+  test('the scheduler runs the window, and the command follows it to its end', async () => {
     await using it = await aScheduler()
 
     const first = await it.cinelake('run', it.folder, ...window)
@@ -49,7 +49,7 @@ describe('with CINELAKE_API', () => {
     expect((await it.scheduler.run('starter@2026-03-01'))?.tasks[0]?.generation).toBe(2)
   })
 
-  test('what there is to see is what the scheduler shows', { timeout: 120_000 }, async () => {
+  test('what there is to see is what the scheduler shows', async () => {
     await using it = await aScheduler()
     const orders = join(it.folder, 'orders', 'orders_2026-03-01.csv')
     await rename(orders, `${orders}.late`)
@@ -65,7 +65,7 @@ describe('with CINELAKE_API', () => {
     expect((await it.cinelake('demo')).exitCode).toBe(2)
   })
 
-  test('another text than the folder’s, or none, is told before anything runs', { timeout: 60_000 }, async () => {
+  test('another text than the folder’s, or none, is told before anything runs', async () => {
     await using it = await aScheduler()
     const file = join(it.folder, 'pipeline.yaml')
     const text = await readFile(file, 'utf8')
@@ -91,7 +91,7 @@ describe('with CINELAKE_API', () => {
     expect(await it.scheduler.runs()).toEqual([])
   })
 
-  test('Ctrl-C ends the waiting alone, and says so', { timeout: 60_000 }, async () => {
+  test('Ctrl-C ends the waiting alone, and says so', async () => {
     await using it = await aScheduler({ works: false })
     // oxlint-disable-next-line node/no-process-env -- handed on as it is
     const env = { ...process.env, CINELAKE_API: it.url }
@@ -100,7 +100,7 @@ describe('with CINELAKE_API', () => {
     let notes = ''
     child.stderr.setEncoding('utf8').on('data', (said: string) => (notes += said))
     const closed = once(child, 'close')
-    await until('it waits', () => notes.includes('starter@2026-03-01 runs at'), 40_000)
+    await until('it waits', () => notes.includes('starter@2026-03-01 runs at'))
 
     child.kill('SIGINT')
     await closed

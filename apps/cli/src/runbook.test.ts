@@ -93,7 +93,7 @@ async function typeAll(heading: string, it: Scheduler, { having = '' } = {}): Pr
 const ended = async ({ scheduler }: Scheduler, window: string) => {
   const id = `starter@${window}`
   const state = async () => (await scheduler.run(id))?.state
-  await until(`${id} ends`, async () => !['queued', 'running', undefined].includes(await state()), 60_000)
+  await until(`${id} ends`, async () => !['queued', 'running', undefined].includes(await state()))
   return await state()
 }
 const taskOf = async ({ scheduler }: Scheduler, task: string) =>
@@ -138,7 +138,7 @@ const saved = (folder: string) => `${folder}.saved`
 beforeAll(async () => {
   place = await ranFirst()
   for (const folder of [place.folder, place.state]) await cp(folder, saved(folder), { recursive: true })
-}, 300_000)
+})
 afterAll(async () => await place[Symbol.asyncDispose]())
 async function afterFirst(): Promise<Place> {
   for (const folder of [place.folder, place.state]) {
@@ -149,7 +149,7 @@ async function afterFirst(): Promise<Place> {
 }
 
 describe('First', () => {
-  test('what looks works, and needs nothing but the addresses', { timeout: 300_000 }, async () => {
+  test('what looks works, and needs nothing but the addresses', async () => {
     await using it = await aScheduler()
     await using broker = await startServiceBusBroker({ config: emulatorConfig(busEntities()) })
     await typeAll('## Run red', it)
@@ -177,7 +177,7 @@ describe('First', () => {
 })
 
 describe('Run red', () => {
-  test('asked for again, only what failed is done', { timeout: 300_000 }, async () => {
+  test('asked for again, only what failed is done', async () => {
     await using it = await aScheduler()
     const file = join(it.folder, 'models', 'sales_by_day.sql')
     const model = await readFile(file, 'utf8')
@@ -198,7 +198,7 @@ describe('Run red', () => {
 })
 
 describe('Stuck run', () => {
-  test('is cancelled, and goes on where it was when it is asked for again', { timeout: 300_000 }, async () => {
+  test('is cancelled, and goes on where it was when it is asked for again', async () => {
     await using it = await aScheduler({ works: false })
     await typeAll('## Run red', it)
     expect((await it.scheduler.run(`starter@${FIRST}`))?.state).toBe('running')
@@ -217,7 +217,7 @@ describe('Dead letters', () => {
     readonly code = 'TEST_REFUSED'
   }
 
-  test('are listed everywhere, shown, sent again and discarded', { timeout: 300_000 }, async () => {
+  test('are listed everywhere, shown, sent again and discarded', async () => {
     await using broker = await startServiceBusBroker({ config: emulatorConfig(busEntities({ sites: ['hq'] })) })
     await using bus = createServiceBus({ entrance: { connectionString: broker.connectionString } })
     await using _consumer = await bus.consume('transformer', async () => {
@@ -257,7 +257,7 @@ describe('Dead letters', () => {
 })
 
 describe('Backfill', () => {
-  test('windows are asked for, and done again as each request says', { timeout: 300_000 }, async () => {
+  test('windows are asked for, and done again as each request says', async () => {
     await using it = await aScheduler()
     const ask = async (having: string) => {
       await typeAll('## Backfill', it, { having })
@@ -283,7 +283,7 @@ describe('Backfill', () => {
 })
 
 describe('Rebuild a table', () => {
-  test('by the scheduler', { timeout: 300_000 }, async () => {
+  test('by the scheduler', async () => {
     await using it = await aScheduler()
     await typeAll('## Backfill', it, { having: '"concurrency"' })
     for (const window of [FIRST, SECOND]) expect(await ended(it, window)).toBe('succeeded')
@@ -298,7 +298,7 @@ describe('Rebuild a table', () => {
     )
   })
 
-  test('in one process, shown beforehand', { timeout: 300_000 }, async () => {
+  test('in one process, shown beforehand', async () => {
     const place = await afterFirst()
     await place.run(SECOND)
     await rm(place.refined('orders'), { recursive: true })
@@ -430,7 +430,7 @@ describe('the way back that a table names', () => {
       'a column with values is gone from the contract',
       async ({ edit }) => await edit('contracts/orders.yaml', CUSTOMER, ''),
     ],
-  ])('%s (%s): %s', { timeout: 300_000 }, async (code, heading, _what, damage) => {
+  ])('%s (%s): %s', async (code, heading, _what, damage) => {
     const place = await afterFirst()
     await damage(place)
     expect(await place.run(SECOND)).toMatchObject({ exitCode: 1, out: expect.stringContaining(code) })
@@ -443,7 +443,7 @@ describe('the way back that a table names', () => {
     expect(await place.sales()).toEqual(FINAL)
   })
 
-  test('WAREHOUSE_DIRECTORY_INVALID: the folder is moved away', { timeout: 300_000 }, async () => {
+  test('WAREHOUSE_DIRECTORY_INVALID: the folder is moved away', async () => {
     const place = await afterFirst()
     const warehouse = join(place.state, 'warehouse')
     await writeFile(join(warehouse, 'PG_VERSION'), 'none')

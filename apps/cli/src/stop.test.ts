@@ -54,7 +54,7 @@ const isFinal = async (state: string) =>
     ],
   })
 
-test('Ctrl-C stops cleanly with 130, and the next start goes on', { timeout: 180_000 }, async () => {
+test('Ctrl-C stops cleanly with 130, and the next start goes on', async () => {
   const { given, args } = await aLongRun()
   await using _ = given
 
@@ -70,46 +70,37 @@ test('Ctrl-C stops cleanly with 130, and the next start goes on', { timeout: 180
   await isFinal(given.state)
 })
 
-test(
-  'killed at several points, the next start goes on and the tables come out the same',
-  { timeout: 180_000 },
-  async () => {
-    const { given, args } = await aLongRun()
-    await using _ = given
+test('killed at several points, the next start goes on and the tables come out the same', async () => {
+  const { given, args } = await aLongRun()
+  await using _ = given
 
-    for (const line of [1, 5, 8]) {
-      expect(await interrupted(args, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
-    }
+  for (const line of [1, 5, 8]) {
+    expect(await interrupted(args, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
+  }
 
-    expect(await cinelake(args)).toMatchObject({ exitCode: 0 })
-    await isFinal(given.state)
-    const runs = JSON.parse((await cinelake(['status', '--state', given.state, '--json'])).out) as { runs: unknown[] }
-    expect(runs.runs).toMatchObject(Array.from({ length: 8 }, () => ({ state: 'succeeded' })))
-  },
-)
+  expect(await cinelake(args)).toMatchObject({ exitCode: 0 })
+  await isFinal(given.state)
+  const runs = JSON.parse((await cinelake(['status', '--state', given.state, '--json'])).out) as { runs: unknown[] }
+  expect(runs.runs).toMatchObject(Array.from({ length: 8 }, () => ({ state: 'succeeded' })))
+})
 
-test(
-  'a rebuild that is killed goes on when it is asked for again, and the tables come out the same',
-  { timeout: 300_000 },
-  async () => {
-    const { given, args } = await aLongRun()
-    await using _ = given
-    await cinelake(args)
-    const rebuild = ['rebuild', given.folder, 'orders', '--state', given.state]
+test('a rebuild that is killed goes on when it is asked for again, and the tables come out the same', async () => {
+  const { given, args } = await aLongRun()
+  await using _ = given
+  await cinelake(args)
+  const rebuild = ['rebuild', given.folder, 'orders', '--state', given.state]
 
-    for (const line of [2, 4])
-      expect(await interrupted(rebuild, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
-    const { exitCode, notes } = await cinelake(rebuild)
+  for (const line of [2, 4]) expect(await interrupted(rebuild, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
+  const { exitCode, notes } = await cinelake(rebuild)
 
-    expect({ exitCode, notes }).toMatchObject({
-      exitCode: 0,
-      notes: expect.stringMatching(/was not finished; it goes on/),
-    })
-    // The first window was done, and is not begun again.
-    expect(notes).not.toMatch(/^2026-03-01 {2}✓ refine orders/m)
-    await isFinal(given.state)
-  },
-)
+  expect({ exitCode, notes }).toMatchObject({
+    exitCode: 0,
+    notes: expect.stringMatching(/was not finished; it goes on/),
+  })
+  // The first window was done, and is not begun again.
+  expect(notes).not.toMatch(/^2026-03-01 {2}✓ refine orders/m)
+  await isFinal(given.state)
+})
 
 test('a second Ctrl-C ends it at once', async () => {
   const { given, args } = await aLongRun()

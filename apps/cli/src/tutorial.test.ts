@@ -84,21 +84,17 @@ async function typeAll(shell: string, typed: string[]): Promise<{ printed: strin
 }
 
 describe('docs/pipeline.md', () => {
-  test(
-    'the tutorial comes out as it is written: files, commands and what they print',
-    { timeout: 300_000 },
-    async () => {
-      const { typed, differences } = await replay(section('docs/pipeline.md', '## A pipeline in ten minutes'))
+  test('the tutorial comes out as it is written: files, commands and what they print', async () => {
+    const { typed, differences } = await replay(section('docs/pipeline.md', '## A pipeline in ten minutes'))
 
-      expect(differences).toEqual([])
-      expect(typed.slice(0, 2)).toEqual(['add', 'try'])
-      expect(typed).toEqual(expect.arrayContaining(['validate', 'test', 'run', 'query', 'rejects', 'plan']))
-    },
-  )
+    expect(differences).toEqual([])
+    expect(typed.slice(0, 2)).toEqual(['add', 'try'])
+    expect(typed).toEqual(expect.arrayContaining(['validate', 'test', 'run', 'query', 'rejects', 'plan']))
+  })
 })
 
 describe('README.md', () => {
-  test('the pipeline that it has written is validated, tested and run', { timeout: 120_000 }, async () => {
+  test('the pipeline that it has written is validated, tested and run', async () => {
     const { typed, differences } = await replay(section('README.md', '## Write your own'))
 
     expect(differences).toEqual([])

@@ -36,7 +36,7 @@ describe('windows that cannot be run', () => {
     await appendFile(join(given.folder, 'pipeline.yaml'), '\nretry: { attempts: 1 }\n')
     const run = ['run', given.folder, '--window', '2020-01-01', '--force', '--state', given.state]
     expect((await cinelake(run)).out).toContain('starter@2020-01-01')
-  }, 120_000)
+  })
 
   test('a window that was not named is told, with why', async () => {
     await using given = await aStarter()
@@ -54,7 +54,7 @@ describe('after a day of the starter pipeline', () => {
   beforeAll(async () => {
     given = await aStarter()
     await cinelake(['run', join(given.folder, 'pipeline.yaml'), '--window', '2026-03-01', '--state', given.state])
-  }, 60_000)
+  })
   afterAll(async () => await given[Symbol.asyncDispose]())
   const called = async (...args: string[]) => await cinelake([...args, '--state', given.state])
 
@@ -68,7 +68,7 @@ describe('after a day of the starter pipeline', () => {
     expect((await cinelake(['agent', 'check', '--pipeline', file])).out).toContain('folder shop/orders')
     const flags = ['--source', 'shop', '--dataset', 'more', '--files', 'more.csv']
     expect((await cinelake(['add', 'files', file, ...flags])).exitCode).toBe(0)
-  }, 60_000)
+  })
 
   test.each(['2026-13-01', 'tomorrow', '2026-03-01T99', '2026'])(
     'rejects of the window %s, which is none, is bad usage',

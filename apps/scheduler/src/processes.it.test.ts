@@ -73,38 +73,34 @@ async function runOf({ url }: Served, id: string): Promise<RunRecord> {
 }
 
 describe.skipIf(missing.length > 0)(`schedulers as processes of their own${because}`, () => {
-  test(
-    'start at once on an empty database; two of them are killed in the middle of runs, and the third ends them',
-    { timeout: 180_000 },
-    async () => {
-      await using it = await given(({ task, attempt }) => {
-        if (task === 'ingest drops/orders' && attempt === 1) throw new Away('away', {})
-      })
-      const [first, second, third] = await Promise.all([it.start(), it.start(), it.start()])
-      const ids = await ask(first, '2026-03-01', '2026-03-04')
-      expect(await ask(second, '2026-03-01', '2026-03-04')).toEqual(ids)
+  test('start at once on an empty database; two of them are killed in the middle of runs, and the third ends them', async () => {
+    await using it = await given(({ task, attempt }) => {
+      if (task === 'ingest drops/orders' && attempt === 1) throw new Away('away', {})
+    })
+    const [first, second, third] = await Promise.all([it.start(), it.start(), it.start()])
+    const ids = await ask(first, '2026-03-01', '2026-03-04')
+    expect(await ask(second, '2026-03-01', '2026-03-04')).toEqual(ids)
 
-      await until('work was done', () => it.done.length > 2, 60_000)
-      first.child.kill('SIGKILL')
-      await until('more work was done', () => it.done.length > 8, 60_000)
-      second.child.kill('SIGKILL')
-      await until(
-        'the runs are finished',
-        async () => {
-          const runs = await Promise.all(ids.map((id) => runOf(third, id)))
-          return runs.every(({ state }) => state !== 'waiting' && state !== 'running')
-        },
-        120_000,
-      )
+    await until('work was done', () => it.done.length > 2)
+    first.child.kill('SIGKILL')
+    await until('more work was done', () => it.done.length > 8)
+    second.child.kill('SIGKILL')
+    await until(
+      'the runs are finished',
+      async () => {
+        const runs = await Promise.all(ids.map((id) => runOf(third, id)))
+        return runs.every(({ state }) => state !== 'waiting' && state !== 'running')
+      },
+      120_000,
+    )
 
-      const runs = await Promise.all(ids.map((id) => runOf(third, id)))
-      expect(runs.map(({ state }) => state)).toEqual(ids.map(() => 'succeeded'))
-      expect(await successes(it.database)).toEqual(onceEach(runs))
-      expect(await stop(third.child)).toBe(0)
-    },
-  )
+    const runs = await Promise.all(ids.map((id) => runOf(third, id)))
+    expect(runs.map(({ state }) => state)).toEqual(ids.map(() => 'succeeded'))
+    expect(await successes(it.database)).toEqual(onceEach(runs))
+    expect(await stop(third.child)).toBe(0)
+  })
 
-  test('are ready as long as the database answers', { timeout: 120_000 }, async () => {
+  test('are ready as long as the database answers', async () => {
     await using it = await given(() => {})
     await using proxy = await startProxy(postgres.server!)
     const port = await freePort()
@@ -125,7 +121,7 @@ describe.skipIf(missing.length > 0)(`schedulers as processes of their own${becau
     expect(await stop(service.child)).toBe(0)
   })
 
-  test('do not start before somebody has migrated, where they are told to check', { timeout: 120_000 }, async () => {
+  test('do not start before somebody has migrated, where they are told to check', async () => {
     await using it = await given(() => {})
     const settings = { ...it.settings, CINELAKE_MIGRATE: 'check' }
     await using early = launch('main', it.path, settings)

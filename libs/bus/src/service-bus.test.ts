@@ -548,7 +548,7 @@ test('the task of a worker that is killed is done by another, and told as one th
   ])
   const command = aLoad()
   await bus.send('loader', command)
-  await until('the first worker has begun', () => events.length === 1, 20_000)
+  await until('the first worker has begun', () => events.length === 1)
 
   killed.kill('SIGKILL')
   await using _2 = await runTaskWorker({

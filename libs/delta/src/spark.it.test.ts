@@ -48,7 +48,7 @@ describe.skipIf(executable === '')(`tables shared with Spark${reason}`, () => {
     history = await aTableWithAHistory()
     const versions = history.versions.map(({ version }) => String(version))
     answer = await python<Answer>(executable, PROGRAM, [history.directory, ...versions])
-  }, 300_000)
+  })
   afterAll(async () => await history.bench[Symbol.asyncDispose]())
 
   test('every version reads the same there', () => {

@@ -178,7 +178,7 @@ describe('the database directory', () => {
   test('a process killed while it makes the database leaves nothing in the way of the next', async () => {
     const young = path.join(directory, 'young')
     const child = fork(main, [young], { execArgv: process.execArgv, stdio: 'ignore' })
-    await expect.poll(async () => (await readdir(directory)).includes('young.new'), { timeout: 20_000 }).toBe(true)
+    await expect.poll(async () => (await readdir(directory)).includes('young.new')).toBe(true)
     child.kill('SIGKILL')
     await once(child, 'close')
 

@@ -42,7 +42,7 @@ test.skipIf(server === undefined)(
     const landed = async () => (await agent.pathsInRaw()).filter((path) => /range-\d+\.json$/.test(path)).length
 
     const first = startCopy(agent, command)
-    await until('two ranges landed', async () => (await landed()) >= 2, 30_000)
+    await until('two ranges landed', async () => (await landed()) >= 2)
     first.kill('SIGKILL')
     await once(first, 'close')
     const kept = await landed()

@@ -191,7 +191,7 @@ describe.skipIf(server === undefined)(
         taking.catch(() => {})
         let first = ''
         await until('it waits to see the moment', async () => ([first = ''] = await waiters('')).length > 0)
-        await until('it waits for the table itself', async () => (await waiters(first)).length > 0, 20_000)
+        await until('it waits for the table itself', async () => (await waiters(first)).length > 0)
         await writer.query('COMMIT')
 
         const outcome = await taking
