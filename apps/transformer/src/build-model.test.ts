@@ -83,9 +83,44 @@ FROM (SELECT *, 'é' || id AS state FROM orders)`
     await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
       code: 'ENGINE_SQL_FAILED',
       message: expect.stringMatching(
-        /^SQL failed on the data \[kind=Conversion in=models\/sales\.sql:6:59\]: .*TRY_CAST$/,
+        /^SQL failed on the data \[kind=Conversion in=models\/sales\.sql:6:59\]: .*\(1 of 1 rows\); .*TRY_CAST$/,
       ),
       context: { in: 'models/sales.sql:6:59' },
+    })
+  })
+
+  test.each([
+    [
+      'a common table expression',
+      'WITH o AS (SELECT id, amount, CAST(s AS INTEGER) AS n FROM (SELECT *, x || id AS s FROM orders)) SELECT id, amount FROM o WHERE n > 0',
+      '(2 of 3 rows)',
+    ],
+    [
+      'a subquery over one',
+      'WITH o AS (SELECT *, x || id AS s FROM orders) SELECT id, amount FROM (SELECT id, amount, CAST(s AS INTEGER) AS n FROM o WHERE id > 1) WHERE n > 0',
+      '(1 of 2 rows)',
+    ],
+    [
+      'what is summed',
+      'SELECT id, sum(amount + CAST(x || id AS INTEGER)) AS amount FROM orders GROUP BY id',
+      '(2 of 3 rows)',
+    ],
+  ])('says how many rows have such a value: in %s', async (_where, query, words) => {
+    const sql = query.replaceAll('x || id', "CASE WHEN id = 3 THEN '3' ELSE 'x' || id END")
+    await using place = await given(aModel({ sql }))
+
+    const failed = place.run({ day: 1, orders: orders([1, 10], [2, 20], [3, 30]) })
+
+    await expect(failed).rejects.toMatchObject({ code: 'ENGINE_SQL_FAILED', message: expect.stringContaining(words) })
+  })
+
+  test('counts no rows where it is groups that are converted', async () => {
+    const sql = "SELECT id, CAST(min(amount) || 'x' AS DECIMAL(12,2)) AS amount FROM orders GROUP BY id"
+    await using place = await given(aModel({ sql }))
+
+    await expect(place.run({ day: 1, orders: orders([1, 10]) })).rejects.toMatchObject({
+      code: 'ENGINE_SQL_FAILED',
+      message: expect.not.stringContaining(' rows)'),
     })
   })
 

@@ -41,7 +41,7 @@ import { takeOn, type TakenOn } from './evolve-table.ts'
 import { historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { checkModelSql } from './own-sql.ts'
-import { isOfSql, placeOfRule } from './sql-place.ts'
+import { isOfSql, placeOfRule, withFailingRows } from './sql-place.ts'
 import { warnOfTakenTable } from './taken-table.ts'
 import { isCommitted, readTarget, tableOutput, untouched } from './target-table.ts'
 import { locateInput, withUsedTables } from './used-tables.ts'
@@ -146,13 +146,20 @@ function inModel(error: unknown, { model, command }: Work): unknown {
   return error.placed(placeOfRule(error, model, file) ?? file)
 }
 
-async function makeResult(
-  { command, model, table, kept, session, signal }: Work,
-  { lake, clock }: Pick<Deps, 'lake' | 'clock'>,
-): Promise<Made> {
+async function makeResult(work: Work, { lake, clock }: Pick<Deps, 'lake' | 'clock'>): Promise<Made> {
+  const { command, model, session, signal } = work
   await checkModelSql(session, model, command.window)
   await using _inputs = await openInputs(command, model, { lake, clock, session, signal })
   const sql = bindWindow(model.sql, command.window)
+  try {
+    return await computeResult(sql, work)
+  } catch (error) {
+    throw await withFailingRows(error, sql, session)
+  }
+}
+
+/** @param sql of the model, with the window put in; its inputs are open */
+async function computeResult(sql: string, { command, model, table, kept, session, signal }: Work): Promise<Made> {
   const hasReject = (await session.describe(sql)).some(({ name }) => name.toLowerCase() === '_reject')
   await using opening = new AsyncDisposableStack()
   const staged = opening.use(

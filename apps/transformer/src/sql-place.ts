@@ -1,5 +1,5 @@
-import { SqlFailedError, SqlInvalidError } from '@cinelake/engine'
-import { placeInRule, type RowRule, type TableRule } from '@cinelake/pipeline'
+import { literal, SqlFailedError, SqlInvalidError, type SqlSession } from '@cinelake/engine'
+import { failingRowsQuery, placeInRule, type RowRule, type TableRule } from '@cinelake/pipeline'
 
 type Rules = { readonly rowRules: readonly RowRule[]; readonly tableRules: readonly TableRule[] }
 
@@ -8,6 +8,27 @@ export type SqlError = SqlFailedError | SqlInvalidError
 
 export function isOfSql(error: unknown): error is SqlError {
   return error instanceof SqlFailedError || error instanceof SqlInvalidError
+}
+
+/**
+ * An error of a conversion with the number of rows that have a value which does not convert.
+ * @param sql in which it failed; what it reads is still there
+ */
+export async function withFailingRows(error: unknown, sql: string, session: SqlSession): Promise<unknown> {
+  const offset = error instanceof SqlFailedError ? error.offsetIn(sql) : undefined
+  if (!(error instanceof SqlFailedError) || offset === undefined) return error
+  try {
+    const tree = await failingRowsQuery(session, sql, offset)
+    if (tree === undefined) return error
+    const [query] = await session.rows<{ sql: string }>(
+      `SELECT json_deserialize_sql(CAST(${literal(tree)} AS JSON)) AS sql`,
+    )
+    const [rows] = await session.rows<{ failing: number; checked: number }>(query?.sql ?? '')
+    return rows === undefined || rows.failing === 0 ? error : error.counted(rows)
+  } catch {
+    // Something else fails on the same data, or it is converted after rows were grouped: the error stands as it is.
+    return error
+  }
 }
 
 /** Stands for the task's rows in the query of a rule. */

@@ -71,6 +71,7 @@ export class SqlFailedError extends TerminalError {
   readonly code = 'ENGINE_SQL_FAILED'
   readonly position: SqlPosition | undefined
   readonly #kind: string
+  readonly #place: SqlPosition | string | undefined
   readonly #said: string
   readonly #failed: FailedStatement | undefined
 
@@ -90,6 +91,7 @@ export class SqlFailedError extends TerminalError {
     )
     this.position = typeof place === 'string' ? undefined : place
     this.#kind = kind
+    this.#place = place
     this.#said = said
     this.#failed = failed
   }
@@ -97,6 +99,12 @@ export class SqlFailedError extends TerminalError {
   /** Where in a part of the statement it is, from 0; undefined where it is elsewhere. */
   offsetIn(part: string): number | undefined {
     return offsetIn(part, this.#failed)
+  }
+
+  /** The same, with the number of rows that have such a value. */
+  counted({ failing, checked }: { readonly failing: number; readonly checked: number }): SqlFailedError {
+    const said = `${this.#said} (${failing} of ${checked} rows)`
+    return new SqlFailedError(this.#kind, said, this.#place, this.#failed)
   }
 
   /** The same, told of a place that its reader knows. */

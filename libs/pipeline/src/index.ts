@@ -31,6 +31,7 @@ export { columnReach, type ColumnReach } from './column-reach.ts'
 export { measuresOf, type Measure } from './measures.ts'
 export { asksForWindow, bindWindow } from './bind-window.ts'
 export { fileOfContract, fileOfModel, placeInModel, placeInRule } from './place-in-model.ts'
+export { failingRowsQuery } from './sql/failing-rows.ts'
 export { firstInnerJoin } from './sql/inner-join.ts'
 export { isWanted, refinedNames } from './discovered.ts'
 export {

@@ -1,0 +1,61 @@
+import type { Parser } from './parse.ts'
+import { childrenOf, isNode, listOf, locationOf, type Node } from './tree.ts'
+
+/** Counts the rows of which a value does not convert, and all; `given` and `converted` are put in. */
+const COUNTS =
+  'SELECT count(*) FILTER (WHERE given IS NOT NULL AND converted IS NULL) AS failing, count(*) AS checked FROM rows'
+
+/**
+ * The tree, as JSON, of a query for the rows on which a conversion fails: its columns are `failing` and `checked`, the rows that the
+ * conversion is computed for. Conversions of what is grouped or ranged over are counted by no such query: it cannot be bound.
+ * @param offset in UTF-16 code units, of the cast that fails
+ * @returns undefined where no cast stands there; else what `json_deserialize_sql` takes
+ */
+export async function failingRowsQuery(parser: Parser, sql: string, offset: number): Promise<string | undefined> {
+  const [tree, counts] = await parser.parse([sql, COUNTS])
+  const [statement] = isNode(tree) ? listOf(tree['statements']) : []
+  const [template] = isNode(counts) ? listOf(counts['statements']) : []
+  if (!isNode(statement) || !isNode(template) || !isNode(statement['node']) || !isNode(template['node']))
+    return undefined
+  const found = findCast(statement['node'], Buffer.byteLength(sql.slice(0, offset)), { select: undefined, tables: [] })
+  if (found === undefined) return undefined
+  const { cast, select, tables } = found
+  const put = { given: cast['child'], converted: { ...cast, alias: '', try_cast: true } }
+  const node = {
+    ...template['node'],
+    select_list: putIn(template['node']['select_list'], put),
+    from_table: select['from_table'],
+    where_clause: select['where_clause'],
+    cte_map: { map: tables },
+  }
+  // "Nowhere" is a number that JSON of JavaScript does not hold; nobody is told the places of this query.
+  const withoutPlaces = (key: string, value: unknown) => (key === 'query_location' ? 0 : value)
+  return JSON.stringify({ error: false, statements: [{ ...template, node }] }, withoutPlaces)
+}
+
+type Within = { readonly select: Node | undefined; readonly tables: readonly unknown[] }
+type Found = { readonly cast: Node; readonly select: Node; readonly tables: readonly unknown[] }
+
+/** @param within the SELECT that it is computed in, and the common table expressions that are known there */
+function findCast(node: Node, location: number, within: Within): Found | undefined {
+  const isSelect = node['type'] === 'SELECT_NODE'
+  const own = isNode(node['cte_map']) ? listOf(node['cte_map']['map']) : []
+  const inside = { select: isSelect ? node : within.select, tables: [...within.tables, ...own] }
+  const { select, tables } = inside
+  if (node['class'] === 'CAST' && locationOf(node) === location && select !== undefined)
+    return { cast: node, select, tables }
+  for (const [, child] of childrenOf(node)) {
+    const found = findCast(child, location, inside)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** A tree with other parts in the place of columns that are named so. */
+function putIn(value: unknown, parts: Readonly<Record<string, unknown>>): unknown {
+  if (Array.isArray(value)) return value.map((item) => putIn(item, parts))
+  if (!isNode(value)) return value
+  const [name] = value['class'] === 'COLUMN_REF' ? listOf(value['column_names']) : []
+  const part = typeof name === 'string' ? parts[name] : undefined
+  return part ?? Object.fromEntries(Object.entries(value).map(([key, child]) => [key, putIn(child, parts)]))
+}
