@@ -392,7 +392,7 @@ describe('the way back that a table names', () => {
       async ({ refined }) => await flip(await parquetOf(refined('orders'))),
     ],
     [
-      'DELTA_FILE_DAMAGED',
+      'TABLE_FILES_LOST',
       '## Lost or damaged state',
       'a data file is gone',
       async ({ refined }) => await rm(await parquetOf(refined('orders'))),
