@@ -281,6 +281,21 @@ describe('rules', () => {
     expect(await refinery.rowsOf('_rejects/orders')).toMatchObject([{ rule: 'low', line: expect.anything() }])
   })
 
+  test('fail: rows that only broke a warning are not said to be in the table', async () => {
+    await using refinery = await aRefinery()
+    const rowRules = [
+      { name: 'low', severity: 'fail', expression: 'score < 5' },
+      { name: 'even', severity: 'warn', expression: 'id % 2 = 0' },
+    ] as const
+    const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...rowRules] } })
+
+    await expect(refinery.refineFiles(dataset, { files })).rejects.toMatchObject({ code: 'REFINE_RULE_FAILED' })
+
+    expect(await refinery.rowsOf('_rejects/orders', 'line', 'line, rule, kept')).toEqual([
+      { line: 3, rule: 'low', kept: false },
+    ])
+  })
+
   const sized = (severity: 'warn' | 'fail', count: number) => {
     const rule = {
       name: 'size',
