@@ -93,12 +93,17 @@ describe('a landing', () => {
   test('keeps what a row has that breaks a rule, but not of personal columns', async () => {
     await using refinery = await aRefinery()
     const personal = { allowedIn: [] }
-    const columns = [id, aColumn('born', { type: 'DATE', personal }), aColumn('email', { personal }), score]
+    const columns = [
+      id,
+      aColumn('born', { type: 'DATE', personal }),
+      aColumn('email', { personal, maxLength: 9 }),
+      score,
+    ]
     const expression = `score BETWEEN 0 AND 10 OR email = 'score'`
     const dataset = aDataset({ columns, contract: { rowRules: [{ name: 'range', severity: 'error', expression }] } })
 
     const long = '9'.repeat(200)
-    const files = { 'a.csv': `id,born,email,score\n1,soon,a@b.c,1\n2,,a@b.c,11\n${long},,a@b.c,1\n` }
+    const files = { 'a.csv': `id,born,email,score\n1,soon,a@b.c,1\n2,,a@b.c,11\n3,,anna@b.org,1\n${long},,a@b.c,1\n` }
     await refinery.refineFiles(dataset, { files })
 
     expect(
@@ -106,6 +111,7 @@ describe('a landing', () => {
     ).toEqual([
       [['type(born)'], ['born: personal data, not shown']],
       [['range'], ['email: personal data, not shown, score=11.0']],
+      [['maxLength(email)'], ['email: personal data, not shown']],
       [['type(id)'], [`id=${long.slice(0, 80)}`]],
     ])
   })
