@@ -614,7 +614,8 @@ const partsOf = (node: Node, scope: Scope) => [...childrenOf(node)].map(([, chil
  * `lambda x: …` have no place.
  */
 function lambda(node: Node, scope: Scope): Made {
-  const parameters = parametersOf(node).map((name) => name.toLowerCase())
+  const parameters = parametersOf(node)?.map((name) => name.toLowerCase())
+  if (parameters === undefined) return computed(partsOf(node, scope))
   const isArrow = isNode(node['lhs']) && locationOf(node['lhs']) !== undefined
   const possible = isArrow ? parameters.map((name) => resolve([name], scope)) : []
   const left = possible.filter(({ origins }) => !origins.has(ANYTHING))
