@@ -47,7 +47,8 @@ const folder = join(BUNDLES, `${process.pid}-${randomBytes(4).toString('hex')}`)
 try {
   if (read(LOCK) !== read(INSTALLED))
     process.stderr.write(`what is installed is not what ${LOCK} says; npx -y pnpm@12 install brings it\n`)
-  mkdirSync(BUNDLES, { recursive: true })
+  // The bundler would tell of a folder that it may not make by a trace of its own.
+  mkdirSync(folder, { recursive: true })
   await bundle(folder)
   removeOld()
 } catch (error) {

@@ -213,6 +213,18 @@ Made under both texts for window 2026-03-02, over the tables as they are. What a
     ])
   })
 
+  test('that break a new rule of severity `warn` are in the table, and no rejects', async () => {
+    const rule =
+      '          - { name: amount_is_usual, type: custom, engine: cinelake, implementation: amount < 100, severity: warn }\n'
+    await edit('contracts/orders.yaml', ['            severity: error\n', `            severity: error\n${rule}`])
+
+    const { of } = await rowsOf('--from', '2026-03-01', '--to', '2026-03-02')
+
+    expect(of('orders')).toMatchObject({ before: 5, after: 5 })
+    const rejected = { amount_is_positive: 1, 'type(ordered_on)': 1 }
+    expect(of('orders')?.rejected).toEqual({ before: rejected, after: rejected })
+  })
+
   test('of a renamed column are the same, and the column reaches what is made from it', async () => {
     await edit('contracts/customers.yaml', [
       '{ name: city, logicalType: string, required: true }',

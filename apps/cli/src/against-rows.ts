@@ -228,8 +228,11 @@ async function rejectsOf(
   await using view = await table.view(session, { keep, signal })
   if (view === undefined) return {}
   const list = [...labels].map(literal).join(', ')
+  // What versions before this one wrote has no such column: all that they kept was rejected.
+  const hasKept = (await session.describe(`FROM ${view.relation}`)).some(({ name }) => name === 'kept')
+  const isRejected = hasKept ? 'NOT coalesce(kept, false)' : 'true'
   const rows = await session.rows<{ rule: string; count: number }>(
-    `SELECT rule, count(*) AS count FROM ${view.relation} AS t WHERE window_label IN (${list}) GROUP BY 1 ORDER BY 2 DESC, 1`,
+    `SELECT rule, count(*) AS count FROM ${view.relation} AS t WHERE window_label IN (${list}) AND ${isRejected} GROUP BY 1 ORDER BY 2 DESC, 1`,
     { signal },
   )
   return Object.fromEntries(rows.map(({ rule, count }) => [rule, count]))

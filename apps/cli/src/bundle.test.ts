@@ -1,7 +1,7 @@
 import { temporaryDirectory } from '@cinelake/testkit'
 import { execFile } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, realpath, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, readFile, realpath, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -199,6 +199,23 @@ describe('a bundle', () => {
 
     expect(await said()).toBe('bundle a thing echo: five words\n')
   })
+
+  test.skipIf(process.getuid?.() === 0)(
+    'is not made where nothing may be written: the sources run',
+    async () => {
+      const word = await readFile(clone.source('words/word.ts'), 'utf8')
+      await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'nine'\n")
+      await chmod(path.join(clone.app, BUNDLES), 0o555)
+
+      const { out, notes } = await called(clone.app)
+
+      await chmod(path.join(clone.app, BUNDLES), 0o755)
+      await writeFile(clone.source('words/word.ts'), word)
+      expect(out).toBe('source a thing echo: nine words\n')
+      expect(notes).toMatch(/^cinelake: EACCES: permission denied, mkdir '[^\n]*'\ncinelake: no bundle could be made/)
+    },
+    120_000,
+  )
 
   test('says what is not installed as the lockfile wants it', async () => {
     await writeFile(path.join(clone.root, 'pnpm-lock.yaml'), 'lockfileVersion: 10\n')

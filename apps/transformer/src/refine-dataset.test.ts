@@ -93,12 +93,17 @@ describe('a landing', () => {
   test('keeps what a row has that breaks a rule, but not of personal columns', async () => {
     await using refinery = await aRefinery()
     const personal = { allowedIn: [] }
-    const columns = [id, aColumn('born', { type: 'DATE', personal }), aColumn('email', { personal }), score]
+    const columns = [
+      id,
+      aColumn('born', { type: 'DATE', personal }),
+      aColumn('email', { personal, maxLength: 9 }),
+      score,
+    ]
     const expression = `score BETWEEN 0 AND 10 OR email = 'score'`
     const dataset = aDataset({ columns, contract: { rowRules: [{ name: 'range', severity: 'error', expression }] } })
 
     const long = '9'.repeat(200)
-    const files = { 'a.csv': `id,born,email,score\n1,soon,a@b.c,1\n2,,a@b.c,11\n${long},,a@b.c,1\n` }
+    const files = { 'a.csv': `id,born,email,score\n1,soon,a@b.c,1\n2,,a@b.c,11\n3,,anna@b.org,1\n${long},,a@b.c,1\n` }
     await refinery.refineFiles(dataset, { files })
 
     expect(
@@ -106,6 +111,7 @@ describe('a landing', () => {
     ).toEqual([
       [['type(born)'], ['born: personal data, not shown']],
       [['range'], ['email: personal data, not shown, score=11.0']],
+      [['maxLength(email)'], ['email: personal data, not shown']],
       [['type(id)'], [`id=${long.slice(0, 80)}`]],
     ])
   })
@@ -279,6 +285,21 @@ describe('rules', () => {
     })
     expect(await refinery.rowsOf('orders')).toEqual([])
     expect(await refinery.rowsOf('_rejects/orders')).toMatchObject([{ rule: 'low', line: expect.anything() }])
+  })
+
+  test('fail: rows that only broke a warning are not said to be in the table', async () => {
+    await using refinery = await aRefinery()
+    const rowRules = [
+      { name: 'low', severity: 'fail', expression: 'score < 5' },
+      { name: 'even', severity: 'warn', expression: 'id % 2 = 0' },
+    ] as const
+    const dataset = aDataset({ columns: [id, score], contract: { rowRules: [...rowRules] } })
+
+    await expect(refinery.refineFiles(dataset, { files })).rejects.toMatchObject({ code: 'REFINE_RULE_FAILED' })
+
+    expect(await refinery.rowsOf('_rejects/orders', 'line', 'line, rule, kept')).toEqual([
+      { line: 3, rule: 'low', kept: false },
+    ])
   })
 
   const sized = (severity: 'warn' | 'fail', count: number) => {

@@ -12,7 +12,7 @@ import { dedupe } from './refine-dedupe.ts'
 import { removeDeleted } from './refine-deletions.ts'
 import { LandingLostError, RuleFailedError } from './refine-errors.ts'
 import { planRefine } from './refine-plan.ts'
-import { beginRejects, REJECTS_QUERY } from './refine-rejects.ts'
+import { beginRejects, FAILED_REJECTS_QUERY, REJECTS_QUERY } from './refine-rejects.ts'
 import { checkKeysAreNew } from './refine-repeated-keys.ts'
 import { stageFiles } from './refine-stage.ts'
 import { targetOf } from './refine-target.ts'
@@ -76,20 +76,21 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
       throw placedInContract(error, dataset)
     }
     const files = await stageFiles(manifest, dataset, deps).catch(inContract)
-    const keepRejects = async (of: RejectsOf) => {
-      const hasRows = files.some(({ rejectedCount, warnedCount }) => rejectedCount + warnedCount > 0)
-      return await writeRejects({ query: REJECTS_QUERY, hasRows }, of, kept, { session, signal })
-    }
+    const keepRejects = async (query: string, hasRows: boolean, of: RejectsOf) =>
+      await writeRejects({ query, hasRows }, of, kept, { session, signal })
+    const hasRejected = files.some(({ rejectedCount }) => rejectedCount > 0)
+    const hasWarned = files.some(({ warnedCount }) => warnedCount > 0)
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {
-      if (error instanceof RuleFailedError) await keepRejects({ ...command, edition: 'failed' })
+      if (error instanceof RuleFailedError)
+        await keepRejects(FAILED_REJECTS_QUERY, hasRejected, { ...command, edition: 'failed' })
       return inContract(error)
     })
     if (snapshot === undefined || !isCommitted(command, snapshot)) {
       const work = { command, pipeline, dataset, manifest, files, rows }
       await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
     }
-    const rejects = await keepRejects(command)
+    const rejects = await keepRejects(REJECTS_QUERY, hasRejected || hasWarned, command)
     const removal = { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal }
     const removed = await removeDeleted(files, removal)
     const done = await commitRows(rows.query, {

@@ -26,6 +26,9 @@ export async function beginRejects({ session, signal }: Pick<Deps, 'session' | '
 export const REJECTS_QUERY = `SELECT ${firstRuleIn('rules')} AS rule, ${rulesIn('rules')} AS rules, file, CAST(line AS BIGINT) AS line, ${rulesIn('found')} AS found, CAST(kept AS BOOLEAN) AS kept, raw
 FROM ${REJECTED}`
 
+/** The same of a task that a rule makes fail: no row that only broke a warning is in the table either. */
+export const FAILED_REJECTS_QUERY = `${REJECTS_QUERY} WHERE NOT CAST(kept AS BOOLEAN)`
+
 /** The first rows that broke a rule, as `orders.csv:17`; of a landed table its file alone. */
 export async function placesOfRejects(
   rule: string,

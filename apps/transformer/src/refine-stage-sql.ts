@@ -193,7 +193,11 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
     rules.push({
       rule: `maxLength(${name})`,
       when: `coalesce(strlen(${value}) > ${maxLength} AND length(${value}) > ${maxLength}, false)`,
-      found: `${literal(`${name} has `)} || length(${value}) || ' characters'`,
+      // How long a value is tells of it.
+      found:
+        column.personal === undefined
+          ? `${literal(`${name} has `)} || length(${value}) || ' characters'`
+          : shown(column, text),
     })
   }
   return rules

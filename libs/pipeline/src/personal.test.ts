@@ -55,6 +55,23 @@ describe('which columns of a result are personal', () => {
     ['SELECT t.* FROM titles AS t JOIN users AS u USING (id)', []],
     ['SELECT u FROM users AS u', ['u']],
     ['SELECT md5(CAST(users AS VARCHAR)) AS h FROM users', ['h']],
+    [
+      'SELECT email.lower() AS m, users.email.lower() AS n, country.lower() AS c, main.lower(country) AS d FROM users',
+      ['m', 'n'],
+    ],
+    ['SELECT country, count(email.length()) AS n FROM users GROUP BY country', ['n']],
+    [
+      'SELECT t.id, (SELECT u.id FROM users AS u ORDER BY email LIMIT 1) AS v, t.id IN (SELECT id FROM users ORDER BY born LIMIT 3) AS w, (SELECT id FROM users ORDER BY country LIMIT 1) AS x FROM titles AS t',
+      ['v', 'w'],
+    ],
+    [
+      'SELECT t.id, EXISTS (SELECT 1 FROM (SELECT DISTINCT ON (ascii(email)) id FROM users) AS u WHERE u.id = t.id) AS v FROM titles AS t',
+      ['v'],
+    ],
+    [
+      'SELECT t.id, (SELECT v FROM (SELECT id AS v, email FROM users UNION ALL SELECT id, title FROM titles ORDER BY 2 LIMIT 1)) AS v FROM titles AS t',
+      ['v'],
+    ],
     ['SELECT country, count(email) AS n, count(DISTINCT email) AS d FROM users GROUP BY country', []],
     ["SELECT country, count(CASE WHEN email LIKE 'a%' THEN 1 END) AS n FROM users GROUP BY country", ['n']],
     ["SELECT country, count(*) FILTER (WHERE email LIKE 'a%') AS n FROM users GROUP BY country", ['n']],
@@ -144,6 +161,19 @@ describe('which columns of a result are personal', () => {
 
     expect(found.get('pair')).toEqual({ allowedIn: ['refined'], from: ['users.born', 'users.email'] })
     expect(found.get('born')?.allowedIn).toEqual(['refined', 'mart'])
+  })
+
+  test('subqueries that are nested deeply are followed once each', async () => {
+    let sql = 'SELECT id FROM users WHERE length(email) > 2'
+    for (let depth = 0; depth < 18; depth++) sql = `SELECT id FROM titles AS t${depth} WHERE t${depth}.id IN (${sql})`
+
+    const found = personalColumns(
+      await parsed(`SELECT id, id IN (${sql}) AS v FROM titles`),
+      [users, titles],
+      types({ id: 'BIGINT', v: 'BOOLEAN' }),
+    )
+
+    expect([...found.keys()]).toEqual(['v'])
   })
 
   test('of a query that cannot be followed everything may be personal', async () => {

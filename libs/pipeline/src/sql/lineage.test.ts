@@ -149,6 +149,14 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
     [
       ["SELECT facts -> '$.a' AS a, facts ->> 'b' AS b FROM t", { a: 't.facts', b: 't.facts' }],
       [
+        "SELECT CAST(mail AS JSON) -> '$.a' AS a, to_json([lower(mail)]) -> 0 AS b, u.mail -> 'a' -> 'b' AS c, lower(mail) -> mail AS d FROM u",
+        { a: 'u.mail', b: 'u.mail', c: 'u.mail', d: 'u.mail' },
+      ],
+      [
+        "SELECT list_transform(tags, lambda z: CAST(z AS JSON) -> '$.a') AS l, list_reduce(tags, (x, y) -> x || y) AS r FROM u",
+        { l: 'u.tags', r: 'u.tags' },
+      ],
+      [
         "SELECT list_transform(tags, lambda z: z || mail) AS l, list_filter(tags, z -> z > 'a') AS m FROM u",
         { l: 'u.mail u.tags', m: 'u.tags' },
       ],

@@ -247,7 +247,7 @@ function followSelect(node: Node, context: Context): Followed {
     if (isNode(node[clause])) conditions.push(condition(node[clause], scope))
   }
   for (const group of listOf(node['group_expressions'])) made(group, scope)
-  followModifiers(node, scope)
+  conditions.push(...followModifiers(node, scope, selected))
   const rests = selected.flatMap(({ rest }) => listed(rest))
   return {
     columns: selected.flatMap(({ columns }) => columns),
@@ -256,23 +256,32 @@ function followSelect(node: Node, context: Context): Followed {
   }
 }
 
-/** ORDER BY and DISTINCT leave rows as they are, or leave them out; how many a LIMIT leaves shows what it was computed from. */
-function followModifiers(node: Node, scope: Scope): void {
-  for (const modifier of listOf(node['modifiers']).filter(isNode)) {
-    const parts = [...childrenOf(modifier)].map(([, child]) => made(child, scope))
-    if (textOf(modifier['type']).startsWith('LIMIT')) addAll(scope.rows, together(parts))
-  }
+/**
+ * How many rows a LIMIT leaves shows what it was computed from.
+ * @returns what decides which rows are left: where not all are, the order as well
+ */
+function followModifiers(node: Node, scope: Scope, selected: readonly Relation[]): Made[] {
+  const modifiers = listOf(node['modifiers']).filter(isNode)
+  const parts = modifiers.flatMap((modifier) => {
+    const found = [...childrenOf(modifier)].map(([, child]) => made(child, scope))
+    if (isLimit(modifier)) addAll(scope.rows, together(found))
+    // `ORDER BY 2` and `ORDER BY ALL` name columns of the result.
+    return modifier['type'] === 'ORDER_MODIFIER' ? [...found, ...selected.flatMap(everyMade)] : found
+  })
+  return modifiers.some((modifier) => isLimit(modifier) || isDistinctOn(modifier)) ? parts : []
 }
+
+const isLimit = ({ type }: Node) => textOf(type).startsWith('LIMIT')
+const isDistinctOn = (modifier: Node) => listOf(modifier['distinct_on_targets']).length > 0
 
 function followSetOperation(node: Node, context: Context): Followed {
   const sides = [node['left'], node['right'], ...listOf(node['children'])].filter(isNode)
   const parts = sides.map((side) => follow(side, context))
-  const scope = emptyScope(context)
-  for (const modifier of listOf(node['modifiers']).filter(isNode)) {
-    if (textOf(modifier['type']).startsWith('LIMIT')) followModifiers({ modifiers: [modifier] }, scope)
-  }
-  // Values decide about rows of EXCEPT and INTERSECT.
-  const decisive = textOf(node['setop_type']).startsWith('UNION') ? [] : parts.flatMap(everyMade)
+  const limits = listOf(node['modifiers']).filter((modifier) => isNode(modifier) && isLimit(modifier))
+  followModifiers({ modifiers: limits }, emptyScope(context), [])
+  // Values decide about rows of EXCEPT and INTERSECT, and in which order a LIMIT finds them.
+  const isByValue = limits.length > 0 || !textOf(node['setop_type']).startsWith('UNION')
+  const decisive = isByValue ? parts.flatMap(everyMade) : []
   const conditions = computed([...parts.map((part) => part.conditions), ...decisive])
   return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME'), conditions }
 }
@@ -586,12 +595,8 @@ function made(node: unknown, scope: Scope): Made {
       return computed(everything(scope))
     case 'STAR':
       return computed([...everything(scope), ...partsOf(node, scope)])
-    case 'SUBQUERY': {
-      const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
-      const result = follow(query, { ...scope, above: scope })
-      const values = node['subquery_type'] === 'EXISTS' ? [] : [made(node['child'], scope), ...everyMade(result)]
-      return computed([...values, result.conditions])
-    }
+    case 'SUBQUERY':
+      return subquery(node, scope).value
     case 'LAMBDA':
       return lambda(node, scope)
     case 'FUNCTION':
@@ -609,7 +614,8 @@ const partsOf = (node: Node, scope: Scope) => [...childrenOf(node)].map(([, chil
  * `lambda x: …` have no place.
  */
 function lambda(node: Node, scope: Scope): Made {
-  const parameters = parametersOf(node).map((name) => name.toLowerCase())
+  const parameters = parametersOf(node)?.map((name) => name.toLowerCase())
+  if (parameters === undefined) return computed(partsOf(node, scope))
   const isArrow = isNode(node['lhs']) && locationOf(node['lhs']) !== undefined
   const possible = isArrow ? parameters.map((name) => resolve([name], scope)) : []
   const left = possible.filter(({ origins }) => !origins.has(ANYTHING))
@@ -622,12 +628,20 @@ function call(node: Node, scope: Scope): Made {
   const { children, ...others } = node
   const given = listOf(children).map((child) => made(child, scope))
   const isCount = COUNTS.has(name) && given.every(({ isColumn }) => isColumn)
-  const parts = computed([...(isCount ? [] : given), ...partsOf(others, scope)])
+  const parts = computed([...receiver(node, scope), ...(isCount ? [] : given), ...partsOf(others, scope)])
   const isOfRows = node['class'] === 'WINDOW' || (scope.isGrouped && parts.readings.size === 0)
   const value = isOfRows ? { ...parts, readings: together([parts, ...everything(scope)]).readings } : parts
   if (!GENERATORS.has(name)) return value
   addAll(scope.rows, value)
   return withReading(value, Symbol(name))
+}
+
+/** `mail.upper()` is a call on the column `mail`, for the parser one of a function in a schema of that name. */
+function receiver(call: Node, scope: Scope): Made[] {
+  const names = [textOf(call['catalog']), textOf(call['schema'])].filter((name) => name !== '')
+  if (names.length === 0) return []
+  const value = resolve(names, scope)
+  return value === UNKNOWN ? [] : [value]
 }
 
 /** What a condition is made of; where it compares rows with rows, that decides how many are made of one. */
@@ -639,9 +653,15 @@ function condition(node: Node, scope: Scope): Made {
         .map((part) => condition(part, scope)),
     )
   }
-  const value = made(node, scope)
-  if (scope.recurs || (value.readings.size > 1 && !isEquality(node, scope))) addAll(scope.rows, value)
+  const { value, isEquality } = comparison(node, scope)
+  if (scope.recurs || (value.readings.size > 1 && !isEquality)) addAll(scope.rows, value)
   return value
+}
+
+type Comparison = {
+  readonly value: Made
+  /** Whether two columns are compared as they are. */
+  readonly isEquality: boolean
 }
 
 const EQUALITIES: ReadonlySet<unknown> = new Set([
@@ -651,17 +671,28 @@ const EQUALITIES: ReadonlySet<unknown> = new Set([
   'COMPARE_NOT_DISTINCT_FROM',
 ])
 
-/** Whether two columns are compared as they are. What EXISTS compares has been looked at in its subquery. */
-function isEquality(node: Node, scope: Scope): boolean {
+function comparison(node: Node, scope: Scope): Comparison {
   const [negated] = listOf(node['children'])
-  if (node['type'] === 'OPERATOR_NOT' && isNode(negated)) return isEquality(negated, scope)
-  if (node['class'] === 'COMPARISON' && EQUALITIES.has(node['type'])) {
-    return [node['left'], node['right']].every((side) => made(side, scope).isColumn)
+  if (node['type'] === 'OPERATOR_NOT' && isNode(negated)) {
+    const { value, isEquality } = comparison(negated, scope)
+    return { value: computed([value]), isEquality }
   }
-  if (node['class'] !== 'SUBQUERY') return false
-  if (node['subquery_type'] === 'EXISTS') return true
-  if (node['subquery_type'] !== 'ANY' || !EQUALITIES.has(node['comparison_type'])) return false
+  if (node['class'] === 'SUBQUERY') return subquery(node, scope)
+  if (node['class'] !== 'COMPARISON' || !EQUALITIES.has(node['type']))
+    return { value: made(node, scope), isEquality: false }
+  const sides = [node['left'], node['right']].map((side) => made(side, scope))
+  return { value: computed(sides), isEquality: sides.every(({ isColumn }) => isColumn) }
+}
+
+/** A subquery as a value. What EXISTS compares is looked at within it. */
+function subquery(node: Node, scope: Scope): Comparison {
   const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
   const result = follow(query, { ...scope, above: scope })
-  return [made(node['child'], scope), ...everyMade(result)].every(({ isColumn }) => isColumn)
+  const isExists = node['subquery_type'] === 'EXISTS'
+  const values = isExists ? [] : [made(node['child'], scope), ...everyMade(result)]
+  const isIn = node['subquery_type'] === 'ANY' && EQUALITIES.has(node['comparison_type'])
+  return {
+    value: computed([...values, result.conditions]),
+    isEquality: isExists || (isIn && values.every(({ isColumn }) => isColumn)),
+  }
 }

@@ -52,6 +52,7 @@ test.each<[condition: string, columns: string[]]>([
   ['amount > 0 AND "é b" IS NULL', ['amount', '"é b"']],
   ['len(list_filter(tags, t -> t > low)) = 0 -- and x', ['tags', 'low']],
   ['len([t FOR t IN tags IF t > low]) = 0;', ['tags', 'low']],
+  ["a IS NULL OR CAST(b AS JSON) -> '$.x' = c OR u.d -> 'x' -> 'y' = e", ['a', 'b', 'c', 'u.d', 'e']],
   ['u.amount > u."low"', ['u.amount', 'u."low"']],
 ])('columns of the condition %s', async (condition, columns) => {
   const found = await parseCondition(typer, condition)

@@ -146,17 +146,26 @@ function withCommonTables(node: Node, scope: Scope, found: Found): Scope {
 }
 
 function walkLambda(node: Node, scope: Scope, found: Found): void {
-  const body = node['expr']
-  const names = parametersOf(node).map((name) => name.toLowerCase())
+  const { lhs: left, expr: body } = node
+  const parameters = parametersOf(node)
+  if (parameters === undefined && isNode(left)) walk(left, scope, found)
+  const names = (parameters ?? []).map((name) => name.toLowerCase())
   if (isNode(body)) walk(body, { ...scope, parameters: new Set([...scope.parameters, ...names]) }, found)
 }
 
-/** The parameters of a lambda. For the parser `column -> '$.path'` is one: only the engine knows what the column is. */
-export function parametersOf(lambda: Node): string[] {
+/**
+ * The parameters of a lambda. For the parser `column -> '$.path'` is one: only the engine knows what the column is.
+ * @returns undefined where no parameters stand before the arrow: `CAST(column AS JSON) -> '$.path'`
+ */
+export function parametersOf(lambda: Node): string[] | undefined {
   const left = lambda['lhs']
-  if (!isNode(left)) return []
-  const names = left['class'] === 'COLUMN_REF' ? [left] : listOf(left['children']).filter(isNode)
-  return names.map((name) => textOf(listOf(name['column_names'])[0]))
+  if (!isNode(left)) return undefined
+  const places = left['function_name'] === 'row' ? listOf(left['children']) : [left]
+  const names = places.flatMap((place) => {
+    const path = isNode(place) && place['class'] === 'COLUMN_REF' ? listOf(place['column_names']) : []
+    return path.length === 1 ? path.map(textOf) : []
+  })
+  return names.length === places.length ? names : undefined
 }
 
 function noteTable(node: Node, scope: Scope, found: Found): void {

@@ -27,6 +27,7 @@ test.each([
   ['SELECT 1 FROM ott.a', 'SELECT 1 FROM "ott.a" AS "a"'],
   ['SELECT 1 FROM ott.A x, "ott" . "b" AS y', 'SELECT 1 FROM "ott.a" x, "ott.b" AS y'],
   ['SELECT (SELECT max(n) FROM ott.a) FROM orders', 'SELECT (SELECT max(n) FROM "ott.a" AS "a") FROM orders'],
+  ["SELECT (SELECT max(n) FROM ott.a) -> '$.n'", `SELECT (SELECT max(n) FROM "ott.a" AS "a") -> '$.n'`],
   ['WITH a AS (SELECT * FROM ott.a) SELECT * FROM a', 'WITH a AS (SELECT * FROM "ott.a" AS "a") SELECT * FROM a'],
   ["SELECT 'ott.a' AS t -- ott.a\nFROM ott.a", `SELECT 'ott.a' AS t -- ott.a\nFROM "ott.a" AS "a"`],
 ])('%s', async (sql, expected) => {
