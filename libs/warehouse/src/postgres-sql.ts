@@ -32,7 +32,12 @@ export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND EXIS
 /** Waits until nobody else has the lock of this name, and has it until the transaction ends. */
 export const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
 
-export const LOCK_SET_UP = LOCK.replace('$1', `'cinelake warehouse set up'`)
+/**
+ * Before statements that make what may be there already, in one transaction with them. A session that has looked for a schema
+ * remembers that it was not there, and waiting for an advisory lock does not tell it otherwise: reading a table does, the first
+ * time in a transaction. Source: AcceptInvalidationMessages in PostgreSQL's lmgr.c
+ */
+export const LOCK_SET_UP = `${LOCK.replace('$1', `'cinelake warehouse set up'`)}; SELECT FROM pg_namespace WHERE false`
 
 /** Whether a schema (`$1`) is there. */
 export const HAS_SCHEMA = 'SELECT to_regnamespace(quote_ident($1)) IS NOT NULL AS ready'

@@ -1,8 +1,11 @@
+import { until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
-import { afterAll, beforeAll, describe } from 'vitest'
+import { Client } from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { postgresObjectsContract } from './contract/postgres-objects-contract.ts'
 import { postgresReaderContract } from './contract/postgres-reader-contract.ts'
 import { openWarehouse, type Opened } from './postgres.fixture.ts'
+import { addSchema, LOCK_SET_UP } from './postgres-sql.ts'
 import { createPostgresWarehouse } from './postgres.ts'
 import { warehouseContract } from './warehouse-contract.ts'
 
@@ -30,4 +33,26 @@ describe.skipIf(server === undefined)(`a PostgreSQL server${reason}`, () => {
   warehouseContract('postgres', open)
   postgresObjectsContract('postgres', open)
   postgresReaderContract('postgres', open)
+
+  test('a schema that another session makes meanwhile is not made again by one that had looked for it before', async () => {
+    await using place = await server!.createDatabase()
+    const [one, other] = [new Client(place.url), new Client(place.url)]
+    await Promise.all([one.connect(), other.connect()])
+    try {
+      await one.query('CREATE SCHEMA mart')
+      await other.query('CREATE TABLE seen (); DROP TABLE seen')
+      const { rows: before } = await other.query(`SELECT to_regnamespace('shop') AS found`)
+      await one.query(`BEGIN; ${LOCK_SET_UP}; CREATE SCHEMA shop`)
+      const made = other.query(`${LOCK_SET_UP}; ${addSchema('shop')}`)
+      const waiting = `SELECT count(*)::int AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`
+      await until('it waits', async () => (await one.query<{ count: number }>(waiting)).rows[0]?.count === 1)
+      await one.query('COMMIT')
+
+      await made
+
+      expect(before).toEqual([{ found: null }])
+    } finally {
+      await Promise.all([one.end(), other.end()])
+    }
+  })
 })
