@@ -12,6 +12,7 @@ import type { RunRecord } from '../apps/scheduler/src/index.ts'
 import { startSampleCompany, type SampleCompany } from '../libs/sample-company/src/index.ts'
 import { startAdlsEndpoint } from '../libs/testkit/src/adls/endpoint.ts'
 import type { PostgresServer } from '../libs/testkit/src/postgres.ts'
+import { startProxy, type Proxy } from '../libs/testkit/src/proxy.ts'
 import type { RedisServer } from '../libs/testkit/src/redis.ts'
 import { startServiceBusBroker } from '../libs/testkit/src/service-bus/index.ts'
 import type { AnyDatabase } from '../libs/warehouse/src/open.ts'
@@ -25,6 +26,8 @@ const credential = () => Promise.reject(new Error('expected a key in the setting
 
 export type FiveServices = AsyncDisposable & {
   readonly company: SampleCompany
+  /** The network between the services and the company's API. */
+  readonly toApi: Proxy
   readonly bus: MessageBus
   readonly lake: Lake
   readonly database: AnyDatabase<unknown>
@@ -62,6 +65,9 @@ export async function startFiveServices({ directory, postgres, redis, scale, see
   const at = (name: string) => path.join(directory, name)
   await mkdir(at('adls'), { recursive: true })
   const company = opening.use(await startSampleCompany({ directory: at('company'), scale, seed }))
+  const apiUrl = new URL(company.settings['OTT_CRM_URL'] ?? '')
+  const toApi = opening.use(await startProxy({ host: apiUrl.hostname, port: Number(apiUrl.port) }))
+  apiUrl.port = String(toApi.port)
   const entities = busEntities()
   // What a killed worker held comes back when its lock runs out: soon, here.
   const properties = { ...entities.properties, lockMs: 10_000 }
@@ -87,6 +93,7 @@ export async function startFiveServices({ directory, postgres, redis, scale, see
     NODE_COMPILE_CACHE: at('compiled'),
     ...company.settings,
     ...company.secrets,
+    OTT_CRM_URL: apiUrl.href.replace(/\/$/, ''),
   }
   let count = 0
   const processes: ServiceProcess[] = []
@@ -117,6 +124,7 @@ export async function startFiveServices({ directory, postgres, redis, scale, see
   const owned = opening.move()
   return {
     company,
+    toApi,
     bus,
     lake,
     database,

@@ -71,9 +71,13 @@ describe.skipIf(missing !== undefined)(`five services, each a process of its own
   }
 })
 
-/** Runs a window, and disturbs each service once while it is at work in that run. */
+/**
+ * Runs a window, and disturbs each service once while it is at work in that run: those that land first, and the API says
+ * nothing until they were, so that the run cannot be over before their turn.
+ */
 async function runDay(services: FiveServices, window: string, disturb: (name: ServiceName) => Promise<void>) {
   await services.company.advanceTo(window)
+  services.toApi.hold()
   const run = await services.request(window)
   const isOver = (state: string) => !['waiting', 'running'].includes(state)
   const disturbed: Promise<void>[] = []
@@ -88,6 +92,7 @@ async function runDay(services: FiveServices, window: string, disturb: (name: Se
       PATIENCE_MS / 4,
     )
     disturbed.push(disturb(name))
+    if (name === 'ingest-api') services.toApi.restore()
   }
   await Promise.all(disturbed)
   await until('the run is done', async () => isOver((await services.progressOf(run)).state), PATIENCE_MS / 2)
