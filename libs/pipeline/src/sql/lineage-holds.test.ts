@@ -71,7 +71,7 @@ function fromOf(choose: Choose, depth: number): Made {
   const first = relationOf(choose, depth)
   const own = first.columns.map((name) => `a.${name}`)
   const value = `a.${first.columns[choose(first.columns.length)] ?? 'id'}`
-  switch (choose(6)) {
+  switch (choose(7)) {
     case 0: {
       const second = relationOf(choose, depth)
       const both = [...own, ...second.columns.map((name) => `b.${name}`)]
@@ -94,6 +94,11 @@ function fromOf(choose: Choose, depth: number): Made {
         sql: `${first.sql} AS a, LATERAL (SELECT max(label) || ${value} AS m FROM q) AS l`,
         columns: [...own, 'l.m'],
       }
+    case 5: {
+      const both = [...own, 'b.id', 'b.name', 'b.one']
+      const some = "(SELECT id, name, '1' AS one FROM p WHERE length(secret) > 2)"
+      return { sql: `${first.sql} AS a LEFT JOIN ${some} AS b ON a.id = b.id`, columns: both }
+    }
     default:
       return { sql: `${first.sql} AS a`, columns: own }
   }

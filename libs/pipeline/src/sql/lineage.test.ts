@@ -316,6 +316,56 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
     ],
   ],
   [
+    'outer joins',
+    [
+      [
+        "WITH a AS (SELECT id FROM u WHERE born < DATE '2008-01-01') SELECT u.id, a.id IS NOT NULL AS adult FROM u LEFT JOIN a USING (id)",
+        { id: 'u.id', adult: 'u.born u.id' },
+      ],
+      [
+        "WITH a AS (SELECT id FROM u WHERE born < DATE '2008-01-01') SELECT id, count(a.id) AS n, count(*) AS c FROM u LEFT JOIN a USING (id) GROUP BY id",
+        { id: 'u.id', n: 'u.born', c: '' },
+      ],
+      [
+        'SELECT t.id, p.id AS p FROM t LEFT JOIN u AS p ON p.id = t.id AND length(p.mail) > 2',
+        { id: 't.id', p: 'u.id u.mail' },
+      ],
+      ['SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND p.mail = t.title', { id: 'u.id' }],
+      [
+        'SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND (p.born IS NULL OR p.mail <> t.title)',
+        { id: 't.title u.born u.id u.mail', '(rows)': 't.title u.born u.mail' },
+      ],
+      [
+        'SELECT t.id, l.n FROM t LEFT JOIN LATERAL (SELECT count(*) AS n FROM u WHERE u.id = t.id AND length(mail) > 2) AS l ON true',
+        { id: 't.id', n: 't.id u.id u.mail' },
+      ],
+      [
+        "SELECT a.id AS a, t.id AS t FROM (SELECT id FROM u WHERE mail > 'a') AS a RIGHT JOIN t ON a.id = t.id",
+        { a: 'u.id u.mail', t: 't.id' },
+      ],
+      [
+        "SELECT a.one, t.id AS t FROM (SELECT id, 1 AS one FROM u WHERE mail > 'a') AS a FULL JOIN (SELECT id FROM t WHERE votes > 3) AS t ON a.id = t.id",
+        { one: 'u.mail', t: 't.id t.votes' },
+      ],
+      [
+        "SELECT a.id AS a, t.id AS t FROM (SELECT id FROM u WHERE mail > 'a') AS a JOIN t ON a.id = t.id",
+        { a: 'u.id', t: 't.id' },
+      ],
+      [
+        "SELECT * FROM t LEFT JOIN (SELECT id, 1 AS one FROM u WHERE mail > 'a') AS a USING (id)",
+        { id: 't.id u.id', title: 't.title', votes: 't.votes', facts: 't.facts', one: 'u.mail' },
+      ],
+      [
+        "SELECT id, x.id AS x, a.id AS a FROM (t NATURAL LEFT JOIN (SELECT id FROM u WHERE mail > 'a') AS a) LEFT JOIN t AS x USING (id)",
+        { id: 't.id u.id', x: 't.id', a: 'u.id u.mail' },
+      ],
+      [
+        'SELECT id, w.title AS w FROM (t JOIN (SELECT id FROM t) AS b USING (id)) RIGHT JOIN (SELECT title FROM t) AS w ON length(w.title) > 3',
+        { id: 't.id t.title', w: 't.title' },
+      ],
+    ],
+  ],
+  [
     'set operations',
     [
       [

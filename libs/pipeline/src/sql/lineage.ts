@@ -54,10 +54,17 @@ type Made = {
   readonly readings: ReadonlySet<Reading>
   /** A column of a table as it is, under whatever name: counting it says how many rows have a value, and nothing of the value. */
   readonly isColumn: boolean
+  /** Those of its origins that decide whether an outer join fills it: counting it tells of them. */
+  readonly presence: ReadonlySet<Origin>
 }
 
 /** A column of a relation; without a name where the engine makes one up. */
-type Column = { readonly name: string | undefined; readonly made: Made }
+type Column = {
+  readonly name: string | undefined
+  readonly made: Made
+  /** What its bare name stands for where an outer join has put it together with one that is there (USING, NATURAL). */
+  readonly bare?: Made | undefined
+}
 
 type Relation = {
   readonly columns: readonly Column[]
@@ -94,11 +101,12 @@ type Scope = Context & {
   readonly isGrouped: boolean
 }
 
-const NOTHING: Made = { origins: new Set(), readings: new Set(), isColumn: false }
+const NOTHING: Made = { origins: new Set(), readings: new Set(), isColumn: false, presence: new Set() }
 const UNKNOWN: Made = {
   origins: new Set([ANYTHING]),
   readings: new Set([Symbol('one'), Symbol('other')]),
   isColumn: false,
+  presence: new Set(),
 }
 
 function inputOf({ name: table, columns }: Table): Expression {
@@ -107,6 +115,7 @@ function inputOf({ name: table, columns }: Table): Expression {
     origins: new Set([{ table, column }]),
     readings: new Set([reading]),
     isColumn: true,
+    presence: new Set(),
   })
   return {
     columns: columns.map(({ name }) => ({ name, made: made(name) })),
@@ -142,6 +151,7 @@ function together(parts: readonly Made[]): Made {
     origins: new Set(parts.flatMap(({ origins }) => [...origins])),
     readings: new Set(parts.flatMap(({ readings }) => [...readings])),
     isColumn: parts.length > 0 && parts.every(({ isColumn }) => isColumn),
+    presence: new Set(parts.flatMap(({ presence }) => [...presence])),
   }
 }
 
@@ -427,9 +437,10 @@ function valuesOf(node: Node, scope: Scope): Relation {
 }
 
 function join(node: Node, scope: Scope): Made[] {
-  const conditions = from(node['left'], scope)
+  const ofLeft = from(node['left'], scope)
   const leftCount = scope.visible.length
-  conditions.push(...from(node['right'], scope))
+  const ofRight = from(node['right'], scope)
+  const conditions = [...ofLeft, ...ofRight]
   const [left, right] = [scope.visible.slice(0, leftCount), scope.visible.slice(leftCount)]
   const shared = node['ref_type'] === 'NATURAL' ? sharedNames(left, right) : listOf(node['using_columns']).map(textOf)
   const sides = [left, right]
@@ -437,15 +448,62 @@ function join(node: Node, scope: Scope): Made[] {
     for (const { relation } of scope.visible) if (relation.rest !== undefined) addAll(scope.rows, relation.rest)
   }
   for (const name of shared) {
-    const found = sides.map((side) => together(columnsNamed(name, side)))
+    const found = sides.map((side) => together(columnsNamed(name, side, bareOf)))
     if (!found.every(({ isColumn }) => isColumn)) for (const part of found) addAll(scope.rows, part)
     conditions.push(computed(found))
     scope.merged.add(name.toLowerCase())
   }
-  if (isNode(node['condition'])) conditions.push(condition(node['condition'], scope))
-  const isFilter = node['join_type'] === 'SEMI' || node['join_type'] === 'ANTI'
-  if (isFilter) scope.visible.length = leftCount
+  const matches: Made[] = []
+  if (isNode(node['condition'])) {
+    conditions.push(condition(node['condition'], scope))
+    matches.push(...beyondEquality(node['condition'], scope))
+  }
+  const type = textOf(node['join_type'])
+  if (type === 'SEMI' || type === 'ANTI') scope.visible.length = leftCount
+  if (OPTIONAL_LEFT.has(type)) fillSometimes(scope.visible, 0, leftCount, [...ofLeft, ...matches], shared)
+  if (OPTIONAL_RIGHT.has(type)) {
+    fillSometimes(scope.visible, leftCount, scope.visible.length, [...ofRight, ...matches], shared)
+  }
   return conditions
+}
+
+/** Joins that keep rows of one side without any of the other one, whose columns are empty then. */
+const OPTIONAL_LEFT: ReadonlySet<string> = new Set(['RIGHT', 'FULL'])
+const OPTIONAL_RIGHT: ReadonlySet<string> = new Set(['LEFT', 'FULL'])
+
+/** Whether a column is empty after an outer join shows what the join and its relation are conditional on. */
+function fillSometimes(
+  visible: Scope['visible'],
+  start: number,
+  end: number,
+  conditions: readonly Made[],
+  shared: readonly string[],
+): void {
+  const { origins: deciding } = together(conditions)
+  const sometimes = (made: Made): Made => ({
+    ...made,
+    origins: new Set([...made.origins, ...deciding]),
+    presence: new Set([...made.presence, ...deciding]),
+  })
+  const column = ({ name, made, bare }: Column): Column => {
+    const isShared = shared.some((one) => isSame(one, name ?? ''))
+    return { name, made: sometimes(made), bare: isShared ? (bare ?? made) : bare && sometimes(bare) }
+  }
+  for (const [index, { alias, relation }] of visible.slice(start, end).entries()) {
+    const { columns, rest } = relation
+    visible[start + index] = { alias, relation: { columns: columns.map(column), rest: rest && sometimes(rest) } }
+  }
+}
+
+/** What a join is conditional on but for equality of columns as they are. */
+function beyondEquality(node: Node, scope: Scope): Made[] {
+  if (node['type'] === 'CONJUNCTION_AND') {
+    return listOf(node['children'])
+      .filter(isNode)
+      .flatMap((part) => beyondEquality(part, scope))
+  }
+  const { value, isEquality } = comparison(node, scope)
+  return node['type'] === 'COMPARE_EQUAL' && isEquality ? [] : [value]
 }
 
 type Visible = Scope['visible']
@@ -457,12 +515,12 @@ function sharedNames(left: Visible, right: Visible): string[] {
 }
 
 /** The columns of a name, or what they are made of where columns are not told. */
-function columnsNamed(name: string, visible: Visible): Made[] {
+function columnsNamed(name: string, visible: Visible, valueOf: (column: Column) => Made = ({ made }) => made): Made[] {
   const found = visible.flatMap(({ relation }) => relation.columns.filter((column) => isSame(column.name ?? '', name)))
-  return found.length > 0
-    ? found.map((column) => column.made)
-    : visible.flatMap(({ relation }) => withoutName(relation))
+  return found.length > 0 ? found.map(valueOf) : visible.flatMap(({ relation }) => withoutName(relation))
 }
+
+const bareOf = ({ made, bare }: Column): Made => bare ?? made
 
 /** What may have any name. */
 const withoutName = ({ columns, rest }: Relation): Made[] =>
@@ -555,7 +613,7 @@ function resolveBare(name: string, scope: Scope): Made[] {
   const [first] = columns
   // Columns that a join has put together are equal: their rows are those of the first.
   if (first !== undefined && scope.merged.has(name)) {
-    return [{ ...together(columns.map((column) => column.made)), readings: first.made.readings }]
+    return [{ ...together(columns.map(bareOf)), readings: first.made.readings }]
   }
   if (first !== undefined) return columns.map((column) => column.made)
   const alias = scope.aliases.get(name)
@@ -628,13 +686,16 @@ function call(node: Node, scope: Scope): Made {
   const { children, ...others } = node
   const given = listOf(children).map((child) => made(child, scope))
   const isCount = COUNTS.has(name) && given.every(({ isColumn }) => isColumn)
-  const parts = computed([...receiver(node, scope), ...(isCount ? [] : given), ...partsOf(others, scope)])
+  const counted = isCount ? given.map(presenceOf) : given
+  const parts = computed([...receiver(node, scope), ...counted, ...partsOf(others, scope)])
   const isOfRows = node['class'] === 'WINDOW' || (scope.isGrouped && parts.readings.size === 0)
   const value = isOfRows ? { ...parts, readings: together([parts, ...everything(scope)]).readings } : parts
   if (!GENERATORS.has(name)) return value
   addAll(scope.rows, value)
   return withReading(value, Symbol(name))
 }
+
+const presenceOf = ({ presence }: Made): Made => ({ ...NOTHING, origins: presence })
 
 /** `mail.upper()` is a call on the column `mail`, for the parser one of a function in a schema of that name. */
 function receiver(call: Node, scope: Scope): Made[] {
