@@ -109,6 +109,11 @@ function relationOf(choose: Choose, depth: number): Made {
     const { name, columns: all } = TABLES[choose(TABLES.length)] ?? { name: 'p', columns: [] }
     return { sql: name, columns: all.map((column) => column.name) }
   }
+  if (choose(6) === 0) {
+    const ordered = '(SELECT id, name FROM p ORDER BY length(secret), id)'
+    const values = "id, row_number() OVER ()::VARCHAR AS n, first(name) OVER () AS one, 'x' AS two"
+    return { sql: `(SELECT ${values} FROM ${ordered})`, columns: ['id', 'n', 'one', 'two'] }
+  }
   const made = selectFrom(choose, depth - 1)
   return { sql: `(${made.sql})`, columns: made.columns }
 }

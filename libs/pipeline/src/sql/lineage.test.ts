@@ -366,6 +366,53 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
     ],
   ],
   [
+    'the order of rows',
+    [
+      [
+        'SELECT list(id) AS l, first(id) AS f, count(*) AS n FROM (SELECT id FROM u ORDER BY mail NULLS LAST)',
+        { l: 'u.id u.mail', f: 'u.id u.mail', n: '' },
+      ],
+      [
+        'WITH a AS (SELECT id FROM u ORDER BY mail NULLS LAST), b AS (SELECT * FROM a) SELECT id, row_number() OVER () AS n FROM b AS x(id)',
+        { id: 'u.id', n: 'u.mail' },
+      ],
+      [
+        'SELECT sum(1) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS n, sum(1) OVER () AS m FROM (SELECT id FROM u ORDER BY mail NULLS LAST)',
+        { n: 'u.mail', m: '' },
+      ],
+      [
+        'SELECT id, n FROM (SELECT id FROM u ORDER BY mail NULLS LAST) POSITIONAL JOIN (SELECT range AS n FROM range(9)) AS r',
+        { id: 'u.id u.mail', n: 'u.mail' },
+      ],
+      [
+        'SELECT id, n FROM (SELECT id FROM u) AS a POSITIONAL JOIN (SELECT range AS n FROM range(9)) AS r',
+        { id: 'u.id', n: '' },
+      ],
+      ['SELECT list(id) AS l FROM (SELECT id, lower(mail) AS id2, born FROM u ORDER BY id)', { l: 'u.id' }],
+      ['SELECT list(title) AS l FROM (SELECT title, votes AS id FROM t ORDER BY id)', { l: 't.id t.title t.votes' }],
+      ['SELECT list(id) AS l FROM (SELECT id, mail FROM u ORDER BY 2)', { l: 'u.id u.mail' }],
+      ['SELECT list(title) AS l FROM (SELECT title, votes FROM t ORDER BY ALL)', { l: 't.title t.votes' }],
+      [
+        'SELECT first(i) AS f FROM (SELECT id AS i, mail FROM u UNION ALL SELECT id, title FROM t ORDER BY 2)',
+        { f: 't.id t.title u.id u.mail' },
+      ],
+      [
+        'SELECT first(id) AS f FROM ((SELECT id FROM u ORDER BY born NULLS LAST) UNION ALL SELECT id FROM t)',
+        { f: 't.id u.born u.id' },
+      ],
+      [
+        'SELECT first(t.id) AS f FROM (SELECT id FROM u ORDER BY mail NULLS LAST) AS a JOIN t USING (id)',
+        { f: 't.id u.mail' },
+      ],
+      ['SELECT (SELECT id FROM (SELECT id FROM u ORDER BY mail NULLS LAST) LIMIT 1) AS f FROM t', { f: 'u.id u.mail' }],
+      ['SELECT ARRAY(SELECT id FROM u ORDER BY mail NULLS LAST) AS a', { a: 'u.id u.mail' }],
+      [
+        'WITH RECURSIVE r AS (SELECT id, 1 AS n FROM (SELECT id FROM u ORDER BY mail NULLS LAST) UNION ALL SELECT id, n + 1 FROM r WHERE n < 3) SELECT list(id) AS l FROM r',
+        { l: 'u.id u.mail' },
+      ],
+    ],
+  ],
+  [
     'set operations',
     [
       [

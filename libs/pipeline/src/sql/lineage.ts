@@ -70,6 +70,8 @@ type Relation = {
   readonly columns: readonly Column[]
   /** What columns are made of that are not told by name. */
   readonly rest?: Made | undefined
+  /** What its rows are in order of. */
+  readonly order?: ReadonlySet<Origin> | undefined
 }
 
 /** A relation and what decides about its rows: a value that says whether there are any is made of both. */
@@ -166,7 +168,7 @@ function addAll(rows: Set<Origin>, { origins }: Pick<Made, 'origins'>): void {
 }
 
 /** A relation as it is read once more: two readings of it are two sets of rows. */
-function readAgain({ columns, rest }: Relation): Relation {
+function readAgain({ columns, rest, order }: Relation): Relation {
   const readings = new Map<Reading, Reading>()
   const again = (made: Made): Made => ({
     ...made,
@@ -178,24 +180,25 @@ function readAgain({ columns, rest }: Relation): Relation {
       }),
     ),
   })
-  return { columns: columns.map(({ name, made }) => ({ name, made: again(made) })), rest: rest && again(rest) }
+  return { columns: columns.map(({ name, made }) => ({ name, made: again(made) })), rest: rest && again(rest), order }
 }
 
 /** The names that a list after an alias gives to the first columns; those that are not told have them, too. */
-function renamed({ columns, rest }: Relation, names: readonly string[]): Relation {
+function renamed({ columns, rest, order }: Relation, names: readonly string[]): Relation {
   const known = columns.map(({ name, made }, index) => ({ name: names[index] ?? name, made }))
   const further = rest === undefined ? [] : names.slice(columns.length).map((name) => ({ name, made: rest }))
   // Where some columns are not told, none has a place for sure.
-  if (rest === undefined || names.length === 0) return { columns: known, rest }
+  if (rest === undefined || names.length === 0) return { columns: known, rest, order }
   const any = together(everyMade({ columns, rest }))
-  return { columns: [...known, ...further].map(({ name }) => ({ name, made: any })), rest: any }
+  return { columns: [...known, ...further].map(({ name }) => ({ name, made: any })), rest: any, order }
 }
 
 /** As columns of a subquery have them: `id`, `id_1`. */
-function numbered({ columns, rest }: Relation): Relation {
+function numbered({ columns, rest, order }: Relation): Relation {
   const seen = new Map<string, number>()
   return {
     rest,
+    order,
     columns: columns.map(({ name, made }) => {
       const count = name === undefined ? 0 : (seen.get(name.toLowerCase()) ?? 0)
       if (name !== undefined) seen.set(name.toLowerCase(), count + 1)
@@ -262,6 +265,7 @@ function followSelect(node: Node, context: Context): Followed {
   return {
     columns: selected.flatMap(({ columns }) => columns),
     rest: rests.length === 0 ? undefined : together(rests),
+    order: together([...orderKeys(node, scope, selected), orderedBy(scope)]).origins,
     conditions: computed(conditions),
   }
 }
@@ -278,8 +282,33 @@ function followModifiers(node: Node, scope: Scope, selected: readonly Relation[]
     // `ORDER BY 2` and `ORDER BY ALL` name columns of the result.
     return modifier['type'] === 'ORDER_MODIFIER' ? [...found, ...selected.flatMap(everyMade)] : found
   })
-  return modifiers.some((modifier) => isLimit(modifier) || isDistinctOn(modifier)) ? parts : []
+  return modifiers.some((modifier) => isLimit(modifier) || isDistinctOn(modifier)) ? [...parts, orderedBy(scope)] : []
 }
+
+/** What an ORDER BY is made of. A name is a column's of the result before it is one of a table. */
+function orderKeys(node: Node, scope: Scope, selected: readonly Relation[]): Made[] {
+  const keys = listOf(node['modifiers'])
+    .filter(isNode)
+    .flatMap((modifier) => listOf(modifier['orders']))
+    .filter(isNode)
+  return keys.flatMap(({ expression }) => {
+    if (!isNode(expression)) return [UNKNOWN]
+    const isAll = expression['class'] === 'STAR' && !isNode(expression['expr'])
+    // A number is a place in the result.
+    const results = isAll || expression['class'] === 'CONSTANT' ? selected.flatMap(everyMade) : []
+    return isAll ? results : [...results, ...aliased(expression, scope), made(expression, scope)]
+  })
+}
+
+const aliased = (node: Node, scope: Scope): Made[] => [
+  ...listOf(node['column_names']).flatMap((name) => listed(scope.aliases.get(textOf(name).toLowerCase()))),
+  ...[...childrenOf(node)].flatMap(([, child]) => aliased(child, scope)),
+]
+
+const asMade = ({ order = new Set() }: Relation): Made => ({ ...NOTHING, origins: order })
+
+/** What the rows that a SELECT reads are in order of. */
+const orderedBy = ({ visible }: Scope): Made => together(visible.map(({ relation }) => asMade(relation)))
 
 const isLimit = ({ type }: Node) => textOf(type).startsWith('LIMIT')
 const isDistinctOn = (modifier: Node) => listOf(modifier['distinct_on_targets']).length > 0
@@ -291,9 +320,12 @@ function followSetOperation(node: Node, context: Context): Followed {
   followModifiers({ modifiers: limits }, emptyScope(context), [])
   // Values decide about rows of EXCEPT and INTERSECT, and in which order a LIMIT finds them.
   const isByValue = limits.length > 0 || !textOf(node['setop_type']).startsWith('UNION')
-  const decisive = isByValue ? parts.flatMap(everyMade) : []
-  const conditions = computed([...parts.map((part) => part.conditions), ...decisive])
-  return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME'), conditions }
+  const isOrdered = listOf(node['modifiers']).some((modifier) => isNode(modifier) && 'orders' in modifier)
+  const values = parts.flatMap(everyMade)
+  const orders = parts.map(asMade)
+  const conditions = computed([...parts.map((part) => part.conditions), ...(isByValue ? [...values, ...orders] : [])])
+  const order = together(isOrdered ? [...values, ...orders] : orders).origins
+  return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME'), order, conditions }
 }
 
 function united(parts: readonly Relation[], isByName: boolean): Relation {
@@ -341,19 +373,24 @@ function followRecursion(node: Node, context: Context): Followed {
     const known: Expression = { ...repeated(current, round), conditions, rows: context.rows }
     const expressions = new Map([...context.expressions, [name, known]])
     const next = follow(node['right'], { ...context, expressions, recurs: true })
-    const both = united([current, next], false)
+    const order = new Set([...(current.order ?? []), ...(next.order ?? [])])
+    const both = { ...united([current, next], false), order }
     conditions = computed([start.conditions, next.conditions])
     if (sizeOf(both) === sizeOf(current)) return { ...repeated(both, round), conditions }
     current = both
   }
 }
 
-const repeated = ({ columns, rest }: Relation, round: Reading): Relation => ({
+const repeated = ({ columns, rest, order }: Relation, round: Reading): Relation => ({
+  order,
   columns: columns.map(({ name, made: part }) => ({ name, made: withReading(part, round) })),
   rest: rest && withReading(rest, round),
 })
 const sizeOf = (relation: Relation) =>
-  everyMade(relation).reduce((sum, { origins, isColumn }) => sum + 2 * origins.size + (isColumn ? 0 : 1), 0)
+  everyMade(relation).reduce(
+    (sum, { origins, isColumn }) => sum + 2 * origins.size + (isColumn ? 0 : 1),
+    relation.order?.size ?? 0,
+  )
 
 /** Makes a relation of a FROM visible. @returns what its joins are conditional on */
 function from(node: unknown, scope: Scope): Made[] {
@@ -395,7 +432,8 @@ function from(node: unknown, scope: Scope): Made[] {
       const inner = emptyScope({ ...scope, above: scope })
       const conditions = from(node['source'], inner)
       const others = [...childrenOf(node)].filter(([key]) => key !== 'source').map(([, child]) => made(child, inner))
-      show(alias, { columns: [], rest: withReading(computed([...everything(inner), ...others]), Symbol('pivot')) })
+      const all = computed([...everything(inner), ...others, orderedBy(inner)])
+      show(alias, { columns: [], rest: withReading(all, Symbol('pivot')) })
       return conditions
     }
     default: {
@@ -437,6 +475,7 @@ function valuesOf(node: Node, scope: Scope): Relation {
 }
 
 function join(node: Node, scope: Scope): Made[] {
+  const start = scope.visible.length
   const ofLeft = from(node['left'], scope)
   const leftCount = scope.visible.length
   const ofRight = from(node['right'], scope)
@@ -460,7 +499,10 @@ function join(node: Node, scope: Scope): Made[] {
   }
   const type = textOf(node['join_type'])
   if (type === 'SEMI' || type === 'ANTI') scope.visible.length = leftCount
-  if (OPTIONAL_LEFT.has(type)) fillSometimes(scope.visible, 0, leftCount, [...ofLeft, ...matches], shared)
+  // Which rows stand beside each other shows the order of both sides.
+  if (node['ref_type'] === 'POSITIONAL')
+    fillSometimes(scope.visible, start, scope.visible.length, [orderedBy(scope)], [])
+  if (OPTIONAL_LEFT.has(type)) fillSometimes(scope.visible, start, leftCount, [...ofLeft, ...matches], shared)
   if (OPTIONAL_RIGHT.has(type)) {
     fillSometimes(scope.visible, leftCount, scope.visible.length, [...ofRight, ...matches], shared)
   }
@@ -490,8 +532,8 @@ function fillSometimes(
     return { name, made: sometimes(made), bare: isShared ? (bare ?? made) : bare && sometimes(bare) }
   }
   for (const [index, { alias, relation }] of visible.slice(start, end).entries()) {
-    const { columns, rest } = relation
-    visible[start + index] = { alias, relation: { columns: columns.map(column), rest: rest && sometimes(rest) } }
+    const { columns, rest, order } = relation
+    visible[start + index] = { alias, relation: { columns: columns.map(column), rest: rest && sometimes(rest), order } }
   }
 }
 
@@ -639,6 +681,47 @@ function resolveQualified(names: readonly string[], scope: Scope): Made[] {
 /** Aggregates that say how many rows have a value. */
 const COUNTS: ReadonlySet<string> = new Set(['count', 'approx_count_distinct'])
 
+/** Aggregates and window functions whose result depends on the order of the rows, if only among those that are equal. */
+const IN_ORDER: ReadonlySet<string> = new Set([
+  'any_value',
+  'approx_top_k',
+  'arbitrary',
+  'arg_max',
+  'arg_max_null',
+  'arg_max_nulls_last',
+  'arg_min',
+  'arg_min_null',
+  'arg_min_nulls_last',
+  'argmax',
+  'argmin',
+  'array_agg',
+  'fill',
+  'first',
+  'first_value',
+  'group_concat',
+  'json_group_array',
+  'json_group_object',
+  'json_group_structure',
+  'lag',
+  'last',
+  'last_value',
+  'lead',
+  'list',
+  'listagg',
+  'max_by',
+  'min_by',
+  'mode',
+  'nth_value',
+  'ntile',
+  'row_number',
+  'string_agg',
+])
+
+/** A frame of ROWS takes those that stand before or behind. */
+function isInOrder(call: Node, name: string): boolean {
+  return IN_ORDER.has(name) || [call['start'], call['end']].some((bound) => textOf(bound).endsWith('_ROWS'))
+}
+
 /** Calls that make a row into several, wherever they stand. */
 const GENERATORS: ReadonlySet<string> = new Set(['unnest', 'generate_subscripts', 'regexp_split_to_table'])
 
@@ -687,7 +770,8 @@ function call(node: Node, scope: Scope): Made {
   const given = listOf(children).map((child) => made(child, scope))
   const isCount = COUNTS.has(name) && given.every(({ isColumn }) => isColumn)
   const counted = isCount ? given.map(presenceOf) : given
-  const parts = computed([...receiver(node, scope), ...counted, ...partsOf(others, scope)])
+  const order = isInOrder(node, name) ? [orderedBy(scope)] : []
+  const parts = computed([...receiver(node, scope), ...counted, ...partsOf(others, scope), ...order])
   const isOfRows = node['class'] === 'WINDOW' || (scope.isGrouped && parts.readings.size === 0)
   const value = isOfRows ? { ...parts, readings: together([parts, ...everything(scope)]).readings } : parts
   if (!GENERATORS.has(name)) return value
