@@ -331,13 +331,19 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
         { id: 't.id', p: 'u.id u.mail' },
       ],
       ['SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND p.mail = t.title', { id: 'u.id' }],
+      ['SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND p.mail = p.home.city', { id: 'u.home u.id u.mail' }],
+      ['SELECT p.id FROM t LEFT JOIN (SELECT id FROM u WHERE born = born) AS p ON p.id = t.id', { id: 'u.born u.id' }],
+      [
+        'SELECT p.id FROM t LEFT JOIN (SELECT u.id FROM u JOIN t AS x ON u.mail = x.title) AS p ON p.id = t.id',
+        { id: 'u.id' },
+      ],
       [
         'SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND (p.born IS NULL OR p.mail <> t.title)',
         { id: 't.title u.born u.id u.mail', '(rows)': 't.title u.born u.mail' },
       ],
       [
         'SELECT t.id, l.n FROM t LEFT JOIN LATERAL (SELECT count(*) AS n FROM u WHERE u.id = t.id AND length(mail) > 2) AS l ON true',
-        { id: 't.id', n: 't.id u.id u.mail' },
+        { id: 't.id', n: 'u.mail' },
       ],
       [
         "SELECT a.id AS a, t.id AS t FROM (SELECT id FROM u WHERE mail > 'a') AS a RIGHT JOIN t ON a.id = t.id",
@@ -442,6 +448,39 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
       [
         'SELECT EXISTS (SELECT mail FROM u EXCEPT SELECT title FROM t) AS e, EXISTS (FROM u WHERE born IS NULL) AS f',
         { e: 't.title u.mail', f: 'u.born' },
+      ],
+    ],
+  ],
+  [
+    'which part of a union a row is of',
+    [
+      [
+        "SELECT id, 'high' AS k FROM u WHERE born < DATE '2008-01-01' UNION ALL SELECT id, 'low' FROM u WHERE born >= DATE '2008-01-01'",
+        { id: 'u.id', k: 'u.born' },
+      ],
+      [
+        "WITH a AS (SELECT id, 'high' AS k FROM u WHERE mail > 'a'), b AS (SELECT id, 'low' AS k FROM u) SELECT * FROM a UNION SELECT * FROM b UNION SELECT id, 'none' FROM t WHERE votes > 3",
+        { id: 't.id u.id', k: 'u.mail' },
+      ],
+      [
+        "SELECT id, votes AS v FROM t WHERE votes > 3 UNION ALL BY NAME SELECT id FROM t WHERE title > 'a'",
+        { id: 't.id', v: 't.title t.votes' },
+      ],
+      [
+        "SELECT count(v) AS n FROM (SELECT id, votes AS v FROM t WHERE title > 'a' UNION ALL BY NAME SELECT id FROM t WHERE title <= 'a') GROUP BY id",
+        { n: 't.title' },
+      ],
+      [
+        "SELECT id, 'user' AS k FROM u WHERE mail IS NOT NULL UNION ALL SELECT id, 'title' FROM t WHERE votes > 3",
+        { id: 't.id u.id', k: '' },
+      ],
+      [
+        "SELECT u.id, 'a' AS k FROM u JOIN t ON u.mail = t.title UNION ALL SELECT u.id, 'b' FROM u JOIN t AS x ON u.mail = x.title",
+        { id: 'u.id', k: '' },
+      ],
+      [
+        'SELECT title, count(*) AS n FROM t WHERE votes > 3 GROUP BY title UNION ALL SELECT title, count(*) FROM t WHERE votes <= 3 GROUP BY title',
+        { title: 't.title', n: '' },
       ],
     ],
   ],

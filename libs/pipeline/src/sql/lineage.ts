@@ -54,7 +54,7 @@ type Made = {
   readonly readings: ReadonlySet<Reading>
   /** A column of a table as it is, under whatever name: counting it says how many rows have a value, and nothing of the value. */
   readonly isColumn: boolean
-  /** Those of its origins that decide whether an outer join fills it: counting it tells of them. */
+  /** Those of its origins that decide whether it is empty, as after an outer join: counting it tells of them. */
   readonly presence: ReadonlySet<Origin>
 }
 
@@ -74,8 +74,15 @@ type Relation = {
   readonly order?: ReadonlySet<Origin> | undefined
 }
 
+/** What decides whether a row is there. */
+type Conditions = {
+  readonly all: Made
+  /** Without equality of columns of several relations as they are. */
+  readonly filters: Made
+}
+
 /** A relation and what decides about its rows: a value that says whether there are any is made of both. */
-type Followed = Relation & { readonly conditions: Made }
+type Followed = Relation & { readonly conditions: Conditions }
 
 /** A common table expression, or a table that is an input. */
 type Expression = Followed & { readonly rows: ReadonlySet<Origin> }
@@ -121,7 +128,7 @@ function inputOf({ name: table, columns }: Table): Expression {
   })
   return {
     columns: columns.map(({ name }) => ({ name, made: made(name) })),
-    conditions: NOTHING,
+    conditions: filteredBy(NOTHING),
     rows: new Set([{ table, column: ROWS }]),
   }
 }
@@ -158,6 +165,11 @@ function together(parts: readonly Made[]): Made {
 }
 
 const computed = (parts: readonly Made[]): Made => ({ ...together(parts), isColumn: false })
+const filteredBy = (made: Made): Conditions => ({ all: made, filters: made })
+const allOf = (conditions: readonly Conditions[]): Conditions => ({
+  all: computed(conditions.map(({ all }) => all)),
+  filters: computed(conditions.map(({ filters }) => filters)),
+})
 const withReading = (made: Made, reading: Reading): Made => ({
   ...made,
   readings: new Set([...made.readings, reading]),
@@ -225,7 +237,7 @@ function follow(node: unknown, context: Context): Followed {
 /** What there is no telling of. */
 function untold({ rows }: Context): Followed {
   addAll(rows, UNKNOWN)
-  return { columns: [], rest: UNKNOWN, conditions: UNKNOWN }
+  return { columns: [], rest: UNKNOWN, conditions: filteredBy(UNKNOWN) }
 }
 
 /** Common table expressions are known to those after them. What decides about their rows is a matter of those who read them. */
@@ -260,13 +272,13 @@ function followSelect(node: Node, context: Context): Followed {
     if (isNode(node[clause])) conditions.push(condition(node[clause], scope))
   }
   for (const group of listOf(node['group_expressions'])) made(group, scope)
-  conditions.push(...followModifiers(node, scope, selected))
+  conditions.push(...followModifiers(node, scope, selected).map(filteredBy))
   const rests = selected.flatMap(({ rest }) => listed(rest))
   return {
     columns: selected.flatMap(({ columns }) => columns),
     rest: rests.length === 0 ? undefined : together(rests),
     order: together([...orderKeys(node, scope, selected), orderedBy(scope)]).origins,
-    conditions: computed(conditions),
+    conditions: allOf(conditions),
   }
 }
 
@@ -323,18 +335,40 @@ function followSetOperation(node: Node, context: Context): Followed {
   const isOrdered = listOf(node['modifiers']).some((modifier) => isNode(modifier) && 'orders' in modifier)
   const values = parts.flatMap(everyMade)
   const orders = parts.map(asMade)
-  const conditions = computed([...parts.map((part) => part.conditions), ...(isByValue ? [...values, ...orders] : [])])
+  const decisive = isByValue ? [...values, ...orders] : []
+  const conditions = allOf([...parts.map((part) => part.conditions), ...decisive.map(filteredBy)])
   const order = together(isOrdered ? [...values, ...orders] : orders).origins
-  return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME'), order, conditions }
+  return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME', whichPart(parts)), order, conditions }
 }
 
-function united(parts: readonly Relation[], isByName: boolean): Relation {
+/** What a row's part of a UNION shows: where several parts read a table, the conditions on it tell its rows apart. */
+function whichPart(parts: readonly Followed[]): ReadonlySet<Origin> {
+  const tables = parts.map((part) => {
+    const { origins } = together([...everyMade(part), part.conditions.all])
+    return new Set([...origins].map(({ table }) => table))
+  })
+  const found = parts.flatMap(({ conditions }, index) => {
+    const others = tables.filter((_, other) => other !== index)
+    return [...conditions.filters.origins].filter(
+      (origin) => origin === ANYTHING || others.some((other) => other.has(origin.table)),
+    )
+  })
+  return new Set(found)
+}
+
+/** @param which what a column shows that is the same in all rows of a part, or missing in one: which part a row is of */
+function united(parts: readonly Relation[], isByName: boolean, which: ReadonlySet<Origin> = new Set()): Relation {
   // A row is in one of them: what is the same in all rows of each still differs between rows of the whole.
   const [constant, row, other] = [Symbol('constant'), Symbol('row'), Symbol('other')]
-  const column = (name: string | undefined, found: readonly Made[]): Column => {
+  const column = (name: string | undefined, found: readonly Made[], isMissing = false): Column => {
     const counts = found.map(({ readings }) => readings.size)
     const readings = counts.some((count) => count > 1) ? [row, other] : [Math.max(0, ...counts) === 0 ? constant : row]
-    return { name, made: { ...together(found), readings: new Set(readings) } }
+    const value = together(found)
+    const isTelling = isMissing || found.some(({ origins, readings: own }) => origins.size === 0 && own.size === 0)
+    const told = isTelling ? [...which] : []
+    const origins = new Set([...value.origins, ...told])
+    const presence = new Set([...value.presence, ...told])
+    return { name, made: { ...value, origins, presence, readings: new Set(readings) } }
   }
   const [first] = parts
   const widths = new Set(parts.map(({ columns }) => columns.length))
@@ -344,7 +378,8 @@ function united(parts: readonly Relation[], isByName: boolean): Relation {
     const names = new Map(all.map(({ name = '' }) => [name.toLowerCase(), name]))
     const columns = [...names].map(([lower, name]) => {
       const same = all.filter((each) => (each.name ?? '').toLowerCase() === lower)
-      return column(name === '' ? undefined : name, [...same.map(({ made }) => made), ...rests])
+      const isMissing = parts.some((part) => !part.columns.some((each) => same.includes(each)))
+      return column(name === '' ? undefined : name, [...same.map(({ made }) => made), ...rests], isMissing)
     })
     return { columns, rest: rests.length === 0 ? undefined : column(undefined, rests).made }
   }
@@ -375,7 +410,7 @@ function followRecursion(node: Node, context: Context): Followed {
     const next = follow(node['right'], { ...context, expressions, recurs: true })
     const order = new Set([...(current.order ?? []), ...(next.order ?? [])])
     const both = { ...united([current, next], false), order }
-    conditions = computed([start.conditions, next.conditions])
+    conditions = allOf([start.conditions, next.conditions])
     if (sizeOf(both) === sizeOf(current)) return { ...repeated(both, round), conditions }
     current = both
   }
@@ -393,7 +428,7 @@ const sizeOf = (relation: Relation) =>
   )
 
 /** Makes a relation of a FROM visible. @returns what its joins are conditional on */
-function from(node: unknown, scope: Scope): Made[] {
+function from(node: unknown, scope: Scope): Conditions[] {
   if (!isNode(node)) return []
   const alias = textOf(node['alias'])
   const names = listOf(node['column_name_alias']).map(textOf)
@@ -474,7 +509,7 @@ function valuesOf(node: Node, scope: Scope): Relation {
   }
 }
 
-function join(node: Node, scope: Scope): Made[] {
+function join(node: Node, scope: Scope): Conditions[] {
   const start = scope.visible.length
   const ofLeft = from(node['left'], scope)
   const leftCount = scope.visible.length
@@ -489,22 +524,19 @@ function join(node: Node, scope: Scope): Made[] {
   for (const name of shared) {
     const found = sides.map((side) => together(columnsNamed(name, side, bareOf)))
     if (!found.every(({ isColumn }) => isColumn)) for (const part of found) addAll(scope.rows, part)
-    conditions.push(computed(found))
+    conditions.push({ all: computed(found), filters: NOTHING })
     scope.merged.add(name.toLowerCase())
   }
-  const matches: Made[] = []
-  if (isNode(node['condition'])) {
-    conditions.push(condition(node['condition'], scope))
-    matches.push(...beyondEquality(node['condition'], scope))
-  }
+  const matches = isNode(node['condition']) ? [condition(node['condition'], scope)] : []
+  conditions.push(...matches)
   const type = textOf(node['join_type'])
   if (type === 'SEMI' || type === 'ANTI') scope.visible.length = leftCount
   // Which rows stand beside each other shows the order of both sides.
   if (node['ref_type'] === 'POSITIONAL')
-    fillSometimes(scope.visible, start, scope.visible.length, [orderedBy(scope)], [])
-  if (OPTIONAL_LEFT.has(type)) fillSometimes(scope.visible, start, leftCount, [...ofLeft, ...matches], shared)
+    fillSometimes(scope.visible, start, scope.visible.length, filteredBy(orderedBy(scope)), [])
+  if (OPTIONAL_LEFT.has(type)) fillSometimes(scope.visible, start, leftCount, allOf([...ofLeft, ...matches]), shared)
   if (OPTIONAL_RIGHT.has(type)) {
-    fillSometimes(scope.visible, leftCount, scope.visible.length, [...ofRight, ...matches], shared)
+    fillSometimes(scope.visible, leftCount, scope.visible.length, allOf([...ofRight, ...matches]), shared)
   }
   return conditions
 }
@@ -513,19 +545,18 @@ function join(node: Node, scope: Scope): Made[] {
 const OPTIONAL_LEFT: ReadonlySet<string> = new Set(['RIGHT', 'FULL'])
 const OPTIONAL_RIGHT: ReadonlySet<string> = new Set(['LEFT', 'FULL'])
 
-/** Whether a column is empty after an outer join shows what the join and its relation are conditional on. */
+/** Whether a column is empty after a join shows what the join and the relation are filtered by. */
 function fillSometimes(
   visible: Scope['visible'],
   start: number,
   end: number,
-  conditions: readonly Made[],
+  { filters }: Conditions,
   shared: readonly string[],
 ): void {
-  const { origins: deciding } = together(conditions)
   const sometimes = (made: Made): Made => ({
     ...made,
-    origins: new Set([...made.origins, ...deciding]),
-    presence: new Set([...made.presence, ...deciding]),
+    origins: new Set([...made.origins, ...filters.origins]),
+    presence: new Set([...made.presence, ...filters.origins]),
   })
   const column = ({ name, made, bare }: Column): Column => {
     const isShared = shared.some((one) => isSame(one, name ?? ''))
@@ -535,17 +566,6 @@ function fillSometimes(
     const { columns, rest, order } = relation
     visible[start + index] = { alias, relation: { columns: columns.map(column), rest: rest && sometimes(rest), order } }
   }
-}
-
-/** What a join is conditional on but for equality of columns as they are. */
-function beyondEquality(node: Node, scope: Scope): Made[] {
-  if (node['type'] === 'CONJUNCTION_AND') {
-    return listOf(node['children'])
-      .filter(isNode)
-      .flatMap((part) => beyondEquality(part, scope))
-  }
-  const { value, isEquality } = comparison(node, scope)
-  return node['type'] === 'COMPARE_EQUAL' && isEquality ? [] : [value]
 }
 
 type Visible = Scope['visible']
@@ -790,17 +810,19 @@ function receiver(call: Node, scope: Scope): Made[] {
 }
 
 /** What a condition is made of; where it compares rows with rows, that decides how many are made of one. */
-function condition(node: Node, scope: Scope): Made {
+function condition(node: Node, scope: Scope): Conditions {
   if (node['type'] === 'CONJUNCTION_AND') {
-    return computed(
+    return allOf(
       listOf(node['children'])
         .filter(isNode)
         .map((part) => condition(part, scope)),
     )
   }
   const { value, isEquality } = comparison(node, scope)
-  if (scope.recurs || (value.readings.size > 1 && !isEquality)) addAll(scope.rows, value)
-  return value
+  const isOfSeveral = value.readings.size > 1
+  if (scope.recurs || (isOfSeveral && !isEquality)) addAll(scope.rows, value)
+  const isMatch = isOfSeveral && isEquality && node['type'] === 'COMPARE_EQUAL'
+  return { all: value, filters: isMatch ? NOTHING : value }
 }
 
 type Comparison = {
@@ -837,7 +859,7 @@ function subquery(node: Node, scope: Scope): Comparison {
   const values = isExists ? [] : [made(node['child'], scope), ...everyMade(result)]
   const isIn = node['subquery_type'] === 'ANY' && EQUALITIES.has(node['comparison_type'])
   return {
-    value: computed([...values, result.conditions]),
+    value: computed([...values, result.conditions.all]),
     isEquality: isExists || (isIn && values.every(({ isColumn }) => isColumn)),
   }
 }
