@@ -263,6 +263,19 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
         'SELECT title, l.m FROM t, LATERAL (SELECT mail AS m FROM u WHERE u.id = t.id) AS l',
         { title: 't.title', m: 'u.mail' },
       ],
+      [
+        'SELECT t.id, l.n FROM t, LATERAL (SELECT count(*) AS n FROM u WHERE u.id = t.id AND length(mail) > 2) AS l',
+        { id: 't.id', n: 'u.mail' },
+      ],
+      [
+        'SELECT t.id, l.n, l.s FROM t JOIN LATERAL (SELECT n, s FROM (SELECT count(*) AS n, sum(votes) AS s FROM u, t AS x WHERE u.id = t.id AND u.born IS NULL)) AS l ON true',
+        { id: 't.id', n: 'u.born', s: 't.votes u.born' },
+      ],
+      [
+        'SELECT t.id, l.id AS x FROM t, LATERAL (SELECT u.id FROM u WHERE u.id = t.id AND born IS NULL) AS l',
+        { id: 't.id', x: 'u.id' },
+      ],
+      ['SELECT t.id, l.n FROM t, (SELECT count(*) AS n FROM u WHERE born IS NULL) AS l', { id: 't.id', n: '' }],
       ['SELECT (SELECT m FROM (SELECT u.mail AS m)) AS a FROM u', { a: 'u.mail' }],
       ['SELECT (WITH a AS (SELECT u.mail AS m) SELECT m FROM a) AS a FROM u', { a: 'u.mail' }],
       ['SELECT l FROM u, (SELECT list(title) AS l FROM t WHERE t.id = u.id)', { l: 't.title' }],

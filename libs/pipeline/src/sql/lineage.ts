@@ -20,6 +20,9 @@ type Table = { readonly name: string; readonly columns: readonly TypedColumn[] }
  * what a LIMIT is computed from, what a recursion goes on by, and what is compared with columns of another table (but for
  * equality of columns as they are). Counting such rows gives their values back.
  *
+ * What decides whether a row is there becomes an origin where a value shows it: of what an outer join finds, of what LATERAL
+ * computes, and of a constant in a part of a UNION. So does what rows are in order of, where a value depends on that.
+ *
  * Where names leave open what is meant, all that may be meant counts.
  * @param tree the query's node in the tree of the engine's parser
  * @param tables that the query may read; a column of another one cannot be told
@@ -449,7 +452,7 @@ function from(node: unknown, scope: Scope): Conditions[] {
     case 'SUBQUERY': {
       const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
       const { conditions, ...relation } = follow(query, { ...scope, above: scope })
-      show(alias, numbered(relation))
+      show(alias, numbered(lateral(relation, conditions, scope)))
       return [conditions]
     }
     case 'JOIN':
@@ -545,6 +548,20 @@ function join(node: Node, scope: Scope): Conditions[] {
 const OPTIONAL_LEFT: ReadonlySet<string> = new Set(['RIGHT', 'FULL'])
 const OPTIONAL_RIGHT: ReadonlySet<string> = new Set(['LEFT', 'FULL'])
 
+/** What a subquery computes of its rows for each of those before it (LATERAL) shows which ones it has, as a subquery as a value does. */
+function lateral({ columns, rest, order }: Relation, { all, filters }: Conditions, scope: Scope): Relation {
+  const before = together(everything(scope)).readings
+  const isCorrelated = [...all.readings].some((reading) => before.has(reading))
+  const value = (made: Made) => (isCorrelated && !made.isColumn ? filteredValue(made, filters) : made)
+  return { columns: columns.map(({ name, made }) => ({ name, made: value(made) })), rest: rest && value(rest), order }
+}
+
+const filteredValue = (made: Made, filters: Made): Made => ({
+  ...made,
+  origins: new Set([...made.origins, ...filters.origins]),
+  presence: new Set([...made.presence, ...filters.origins]),
+})
+
 /** Whether a column is empty after a join shows what the join and the relation are filtered by. */
 function fillSometimes(
   visible: Scope['visible'],
@@ -553,11 +570,7 @@ function fillSometimes(
   { filters }: Conditions,
   shared: readonly string[],
 ): void {
-  const sometimes = (made: Made): Made => ({
-    ...made,
-    origins: new Set([...made.origins, ...filters.origins]),
-    presence: new Set([...made.presence, ...filters.origins]),
-  })
+  const sometimes = (made: Made) => filteredValue(made, filters)
   const column = ({ name, made, bare }: Column): Column => {
     const isShared = shared.some((one) => isSame(one, name ?? ''))
     return { name, made: sometimes(made), bare: isShared ? (bare ?? made) : bare && sometimes(bare) }
