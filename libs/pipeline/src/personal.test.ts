@@ -72,6 +72,14 @@ describe('which columns of a result are personal', () => {
       'SELECT t.id, (SELECT v FROM (SELECT id AS v, email FROM users UNION ALL SELECT id, title FROM titles ORDER BY 2 LIMIT 1)) AS v FROM titles AS t',
       ['v'],
     ],
+    [
+      "WITH adults AS (SELECT id FROM users WHERE born < DATE '2008-01-01') SELECT id, u.country, a.id IS NOT NULL AS adult FROM users AS u LEFT JOIN adults AS a USING (id)",
+      ['adult'],
+    ],
+    [
+      "WITH found AS (SELECT id FROM users WHERE country = 'DE') SELECT id, a.id IS NOT NULL AS is_german FROM users AS u LEFT JOIN found AS a USING (id)",
+      [],
+    ],
     ['SELECT country, count(email) AS n, count(DISTINCT email) AS d FROM users GROUP BY country', []],
     ["SELECT country, count(CASE WHEN email LIKE 'a%' THEN 1 END) AS n FROM users GROUP BY country", ['n']],
     ["SELECT country, count(*) FILTER (WHERE email LIKE 'a%') AS n FROM users GROUP BY country", ['n']],

@@ -71,7 +71,7 @@ function fromOf(choose: Choose, depth: number): Made {
   const first = relationOf(choose, depth)
   const own = first.columns.map((name) => `a.${name}`)
   const value = `a.${first.columns[choose(first.columns.length)] ?? 'id'}`
-  switch (choose(6)) {
+  switch (choose(7)) {
     case 0: {
       const second = relationOf(choose, depth)
       const both = [...own, ...second.columns.map((name) => `b.${name}`)]
@@ -94,6 +94,11 @@ function fromOf(choose: Choose, depth: number): Made {
         sql: `${first.sql} AS a, LATERAL (SELECT max(label) || ${value} AS m FROM q) AS l`,
         columns: [...own, 'l.m'],
       }
+    case 5: {
+      const both = [...own, 'b.id', 'b.name', 'b.one']
+      const some = "(SELECT id, name, '1' AS one FROM p WHERE length(secret) > 2)"
+      return { sql: `${first.sql} AS a LEFT JOIN ${some} AS b ON a.id = b.id`, columns: both }
+    }
     default:
       return { sql: `${first.sql} AS a`, columns: own }
   }
@@ -103,6 +108,11 @@ function relationOf(choose: Choose, depth: number): Made {
   if (depth === 0 || choose(3) === 0) {
     const { name, columns: all } = TABLES[choose(TABLES.length)] ?? { name: 'p', columns: [] }
     return { sql: name, columns: all.map((column) => column.name) }
+  }
+  if (choose(6) === 0) {
+    const ordered = '(SELECT id, name FROM p ORDER BY length(secret), id)'
+    const values = "id, row_number() OVER ()::VARCHAR AS n, first(name) OVER () AS one, 'x' AS two"
+    return { sql: `(SELECT ${values} FROM ${ordered})`, columns: ['id', 'n', 'one', 'two'] }
   }
   const made = selectFrom(choose, depth - 1)
   return { sql: `(${made.sql})`, columns: made.columns }

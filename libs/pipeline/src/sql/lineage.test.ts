@@ -263,6 +263,19 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
         'SELECT title, l.m FROM t, LATERAL (SELECT mail AS m FROM u WHERE u.id = t.id) AS l',
         { title: 't.title', m: 'u.mail' },
       ],
+      [
+        'SELECT t.id, l.n FROM t, LATERAL (SELECT count(*) AS n FROM u WHERE u.id = t.id AND length(mail) > 2) AS l',
+        { id: 't.id', n: 'u.mail' },
+      ],
+      [
+        'SELECT t.id, l.n, l.s FROM t JOIN LATERAL (SELECT n, s FROM (SELECT count(*) AS n, sum(votes) AS s FROM u, t AS x WHERE u.id = t.id AND u.born IS NULL)) AS l ON true',
+        { id: 't.id', n: 'u.born', s: 't.votes u.born' },
+      ],
+      [
+        'SELECT t.id, l.id AS x FROM t, LATERAL (SELECT u.id FROM u WHERE u.id = t.id AND born IS NULL) AS l',
+        { id: 't.id', x: 'u.id' },
+      ],
+      ['SELECT t.id, l.n FROM t, (SELECT count(*) AS n FROM u WHERE born IS NULL) AS l', { id: 't.id', n: '' }],
       ['SELECT (SELECT m FROM (SELECT u.mail AS m)) AS a FROM u', { a: 'u.mail' }],
       ['SELECT (WITH a AS (SELECT u.mail AS m) SELECT m FROM a) AS a FROM u', { a: 'u.mail' }],
       ['SELECT l FROM u, (SELECT list(title) AS l FROM t WHERE t.id = u.id)', { l: 't.title' }],
@@ -316,6 +329,109 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
     ],
   ],
   [
+    'outer joins',
+    [
+      [
+        "WITH a AS (SELECT id FROM u WHERE born < DATE '2008-01-01') SELECT u.id, a.id IS NOT NULL AS adult FROM u LEFT JOIN a USING (id)",
+        { id: 'u.id', adult: 'u.born u.id' },
+      ],
+      [
+        "WITH a AS (SELECT id FROM u WHERE born < DATE '2008-01-01') SELECT id, count(a.id) AS n, count(*) AS c FROM u LEFT JOIN a USING (id) GROUP BY id",
+        { id: 'u.id', n: 'u.born', c: '' },
+      ],
+      [
+        'SELECT t.id, p.id AS p FROM t LEFT JOIN u AS p ON p.id = t.id AND length(p.mail) > 2',
+        { id: 't.id', p: 'u.id u.mail' },
+      ],
+      ['SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND p.mail = t.title', { id: 'u.id' }],
+      ['SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND p.mail = p.home.city', { id: 'u.home u.id u.mail' }],
+      ['SELECT p.id FROM t LEFT JOIN (SELECT id FROM u WHERE born = born) AS p ON p.id = t.id', { id: 'u.born u.id' }],
+      [
+        'SELECT p.id FROM t LEFT JOIN (SELECT u.id FROM u JOIN t AS x ON u.mail = x.title) AS p ON p.id = t.id',
+        { id: 'u.id' },
+      ],
+      [
+        'SELECT p.id FROM t LEFT JOIN u AS p ON p.id = t.id AND (p.born IS NULL OR p.mail <> t.title)',
+        { id: 't.title u.born u.id u.mail', '(rows)': 't.title u.born u.mail' },
+      ],
+      [
+        'SELECT t.id, l.n FROM t LEFT JOIN LATERAL (SELECT count(*) AS n FROM u WHERE u.id = t.id AND length(mail) > 2) AS l ON true',
+        { id: 't.id', n: 'u.mail' },
+      ],
+      [
+        "SELECT a.id AS a, t.id AS t FROM (SELECT id FROM u WHERE mail > 'a') AS a RIGHT JOIN t ON a.id = t.id",
+        { a: 'u.id u.mail', t: 't.id' },
+      ],
+      [
+        "SELECT a.one, t.id AS t FROM (SELECT id, 1 AS one FROM u WHERE mail > 'a') AS a FULL JOIN (SELECT id FROM t WHERE votes > 3) AS t ON a.id = t.id",
+        { one: 'u.mail', t: 't.id t.votes' },
+      ],
+      [
+        "SELECT a.id AS a, t.id AS t FROM (SELECT id FROM u WHERE mail > 'a') AS a JOIN t ON a.id = t.id",
+        { a: 'u.id', t: 't.id' },
+      ],
+      [
+        "SELECT * FROM t LEFT JOIN (SELECT id, 1 AS one FROM u WHERE mail > 'a') AS a USING (id)",
+        { id: 't.id u.id', title: 't.title', votes: 't.votes', facts: 't.facts', one: 'u.mail' },
+      ],
+      [
+        "SELECT id, x.id AS x, a.id AS a FROM (t NATURAL LEFT JOIN (SELECT id FROM u WHERE mail > 'a') AS a) LEFT JOIN t AS x USING (id)",
+        { id: 't.id u.id', x: 't.id', a: 'u.id u.mail' },
+      ],
+      [
+        'SELECT id, w.title AS w FROM (t JOIN (SELECT id FROM t) AS b USING (id)) RIGHT JOIN (SELECT title FROM t) AS w ON length(w.title) > 3',
+        { id: 't.id t.title', w: 't.title' },
+      ],
+    ],
+  ],
+  [
+    'the order of rows',
+    [
+      [
+        'SELECT list(id) AS l, first(id) AS f, count(*) AS n FROM (SELECT id FROM u ORDER BY mail NULLS LAST)',
+        { l: 'u.id u.mail', f: 'u.id u.mail', n: '' },
+      ],
+      [
+        'WITH a AS (SELECT id FROM u ORDER BY mail NULLS LAST), b AS (SELECT * FROM a) SELECT id, row_number() OVER () AS n FROM b AS x(id)',
+        { id: 'u.id', n: 'u.mail' },
+      ],
+      [
+        'SELECT sum(1) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS n, sum(1) OVER () AS m FROM (SELECT id FROM u ORDER BY mail NULLS LAST)',
+        { n: 'u.mail', m: '' },
+      ],
+      [
+        'SELECT id, n FROM (SELECT id FROM u ORDER BY mail NULLS LAST) POSITIONAL JOIN (SELECT range AS n FROM range(9)) AS r',
+        { id: 'u.id u.mail', n: 'u.mail' },
+      ],
+      [
+        'SELECT id, n FROM (SELECT id FROM u) AS a POSITIONAL JOIN (SELECT range AS n FROM range(9)) AS r',
+        { id: 'u.id', n: '' },
+      ],
+      ['SELECT list(id) AS l FROM (SELECT id, lower(mail) AS id2, born FROM u ORDER BY id)', { l: 'u.id' }],
+      ['SELECT list(title) AS l FROM (SELECT title, votes AS id FROM t ORDER BY id)', { l: 't.id t.title t.votes' }],
+      ['SELECT list(id) AS l FROM (SELECT id, mail FROM u ORDER BY 2)', { l: 'u.id u.mail' }],
+      ['SELECT list(title) AS l FROM (SELECT title, votes FROM t ORDER BY ALL)', { l: 't.title t.votes' }],
+      [
+        'SELECT first(i) AS f FROM (SELECT id AS i, mail FROM u UNION ALL SELECT id, title FROM t ORDER BY 2)',
+        { f: 't.id t.title u.id u.mail' },
+      ],
+      [
+        'SELECT first(id) AS f FROM ((SELECT id FROM u ORDER BY born NULLS LAST) UNION ALL SELECT id FROM t)',
+        { f: 't.id u.born u.id' },
+      ],
+      [
+        'SELECT first(t.id) AS f FROM (SELECT id FROM u ORDER BY mail NULLS LAST) AS a JOIN t USING (id)',
+        { f: 't.id u.mail' },
+      ],
+      ['SELECT (SELECT id FROM (SELECT id FROM u ORDER BY mail NULLS LAST) LIMIT 1) AS f FROM t', { f: 'u.id u.mail' }],
+      ['SELECT ARRAY(SELECT id FROM u ORDER BY mail NULLS LAST) AS a', { a: 'u.id u.mail' }],
+      [
+        'WITH RECURSIVE r AS (SELECT id, 1 AS n FROM (SELECT id FROM u ORDER BY mail NULLS LAST) UNION ALL SELECT id, n + 1 FROM r WHERE n < 3) SELECT list(id) AS l FROM r',
+        { l: 'u.id u.mail' },
+      ],
+    ],
+  ],
+  [
     'set operations',
     [
       [
@@ -345,6 +461,39 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
       [
         'SELECT EXISTS (SELECT mail FROM u EXCEPT SELECT title FROM t) AS e, EXISTS (FROM u WHERE born IS NULL) AS f',
         { e: 't.title u.mail', f: 'u.born' },
+      ],
+    ],
+  ],
+  [
+    'which part of a union a row is of',
+    [
+      [
+        "SELECT id, 'high' AS k FROM u WHERE born < DATE '2008-01-01' UNION ALL SELECT id, 'low' FROM u WHERE born >= DATE '2008-01-01'",
+        { id: 'u.id', k: 'u.born' },
+      ],
+      [
+        "WITH a AS (SELECT id, 'high' AS k FROM u WHERE mail > 'a'), b AS (SELECT id, 'low' AS k FROM u) SELECT * FROM a UNION SELECT * FROM b UNION SELECT id, 'none' FROM t WHERE votes > 3",
+        { id: 't.id u.id', k: 'u.mail' },
+      ],
+      [
+        "SELECT id, votes AS v FROM t WHERE votes > 3 UNION ALL BY NAME SELECT id FROM t WHERE title > 'a'",
+        { id: 't.id', v: 't.title t.votes' },
+      ],
+      [
+        "SELECT count(v) AS n FROM (SELECT id, votes AS v FROM t WHERE title > 'a' UNION ALL BY NAME SELECT id FROM t WHERE title <= 'a') GROUP BY id",
+        { n: 't.title' },
+      ],
+      [
+        "SELECT id, 'user' AS k FROM u WHERE mail IS NOT NULL UNION ALL SELECT id, 'title' FROM t WHERE votes > 3",
+        { id: 't.id u.id', k: '' },
+      ],
+      [
+        "SELECT u.id, 'a' AS k FROM u JOIN t ON u.mail = t.title UNION ALL SELECT u.id, 'b' FROM u JOIN t AS x ON u.mail = x.title",
+        { id: 'u.id', k: '' },
+      ],
+      [
+        'SELECT title, count(*) AS n FROM t WHERE votes > 3 GROUP BY title UNION ALL SELECT title, count(*) FROM t WHERE votes <= 3 GROUP BY title',
+        { title: 't.title', n: '' },
       ],
     ],
   ],

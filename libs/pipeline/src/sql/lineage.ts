@@ -20,6 +20,9 @@ type Table = { readonly name: string; readonly columns: readonly TypedColumn[] }
  * what a LIMIT is computed from, what a recursion goes on by, and what is compared with columns of another table (but for
  * equality of columns as they are). Counting such rows gives their values back.
  *
+ * What decides whether a row is there becomes an origin where a value shows it: of what an outer join finds, of what LATERAL
+ * computes, and of a constant in a part of a UNION. So does what rows are in order of, where a value depends on that.
+ *
  * Where names leave open what is meant, all that may be meant counts.
  * @param tree the query's node in the tree of the engine's parser
  * @param tables that the query may read; a column of another one cannot be told
@@ -54,19 +57,35 @@ type Made = {
   readonly readings: ReadonlySet<Reading>
   /** A column of a table as it is, under whatever name: counting it says how many rows have a value, and nothing of the value. */
   readonly isColumn: boolean
+  /** Those of its origins that decide whether it is empty, as after an outer join: counting it tells of them. */
+  readonly presence: ReadonlySet<Origin>
 }
 
 /** A column of a relation; without a name where the engine makes one up. */
-type Column = { readonly name: string | undefined; readonly made: Made }
+type Column = {
+  readonly name: string | undefined
+  readonly made: Made
+  /** What its bare name stands for where an outer join has put it together with one that is there (USING, NATURAL). */
+  readonly bare?: Made | undefined
+}
 
 type Relation = {
   readonly columns: readonly Column[]
   /** What columns are made of that are not told by name. */
   readonly rest?: Made | undefined
+  /** What its rows are in order of. */
+  readonly order?: ReadonlySet<Origin> | undefined
+}
+
+/** What decides whether a row is there. */
+type Conditions = {
+  readonly all: Made
+  /** Without equality of columns of several relations as they are. */
+  readonly filters: Made
 }
 
 /** A relation and what decides about its rows: a value that says whether there are any is made of both. */
-type Followed = Relation & { readonly conditions: Made }
+type Followed = Relation & { readonly conditions: Conditions }
 
 /** A common table expression, or a table that is an input. */
 type Expression = Followed & { readonly rows: ReadonlySet<Origin> }
@@ -94,11 +113,12 @@ type Scope = Context & {
   readonly isGrouped: boolean
 }
 
-const NOTHING: Made = { origins: new Set(), readings: new Set(), isColumn: false }
+const NOTHING: Made = { origins: new Set(), readings: new Set(), isColumn: false, presence: new Set() }
 const UNKNOWN: Made = {
   origins: new Set([ANYTHING]),
   readings: new Set([Symbol('one'), Symbol('other')]),
   isColumn: false,
+  presence: new Set(),
 }
 
 function inputOf({ name: table, columns }: Table): Expression {
@@ -107,10 +127,11 @@ function inputOf({ name: table, columns }: Table): Expression {
     origins: new Set([{ table, column }]),
     readings: new Set([reading]),
     isColumn: true,
+    presence: new Set(),
   })
   return {
     columns: columns.map(({ name }) => ({ name, made: made(name) })),
-    conditions: NOTHING,
+    conditions: filteredBy(NOTHING),
     rows: new Set([{ table, column: ROWS }]),
   }
 }
@@ -142,10 +163,16 @@ function together(parts: readonly Made[]): Made {
     origins: new Set(parts.flatMap(({ origins }) => [...origins])),
     readings: new Set(parts.flatMap(({ readings }) => [...readings])),
     isColumn: parts.length > 0 && parts.every(({ isColumn }) => isColumn),
+    presence: new Set(parts.flatMap(({ presence }) => [...presence])),
   }
 }
 
 const computed = (parts: readonly Made[]): Made => ({ ...together(parts), isColumn: false })
+const filteredBy = (made: Made): Conditions => ({ all: made, filters: made })
+const allOf = (conditions: readonly Conditions[]): Conditions => ({
+  all: computed(conditions.map(({ all }) => all)),
+  filters: computed(conditions.map(({ filters }) => filters)),
+})
 const withReading = (made: Made, reading: Reading): Made => ({
   ...made,
   readings: new Set([...made.readings, reading]),
@@ -156,7 +183,7 @@ function addAll(rows: Set<Origin>, { origins }: Pick<Made, 'origins'>): void {
 }
 
 /** A relation as it is read once more: two readings of it are two sets of rows. */
-function readAgain({ columns, rest }: Relation): Relation {
+function readAgain({ columns, rest, order }: Relation): Relation {
   const readings = new Map<Reading, Reading>()
   const again = (made: Made): Made => ({
     ...made,
@@ -168,24 +195,25 @@ function readAgain({ columns, rest }: Relation): Relation {
       }),
     ),
   })
-  return { columns: columns.map(({ name, made }) => ({ name, made: again(made) })), rest: rest && again(rest) }
+  return { columns: columns.map(({ name, made }) => ({ name, made: again(made) })), rest: rest && again(rest), order }
 }
 
 /** The names that a list after an alias gives to the first columns; those that are not told have them, too. */
-function renamed({ columns, rest }: Relation, names: readonly string[]): Relation {
+function renamed({ columns, rest, order }: Relation, names: readonly string[]): Relation {
   const known = columns.map(({ name, made }, index) => ({ name: names[index] ?? name, made }))
   const further = rest === undefined ? [] : names.slice(columns.length).map((name) => ({ name, made: rest }))
   // Where some columns are not told, none has a place for sure.
-  if (rest === undefined || names.length === 0) return { columns: known, rest }
+  if (rest === undefined || names.length === 0) return { columns: known, rest, order }
   const any = together(everyMade({ columns, rest }))
-  return { columns: [...known, ...further].map(({ name }) => ({ name, made: any })), rest: any }
+  return { columns: [...known, ...further].map(({ name }) => ({ name, made: any })), rest: any, order }
 }
 
 /** As columns of a subquery have them: `id`, `id_1`. */
-function numbered({ columns, rest }: Relation): Relation {
+function numbered({ columns, rest, order }: Relation): Relation {
   const seen = new Map<string, number>()
   return {
     rest,
+    order,
     columns: columns.map(({ name, made }) => {
       const count = name === undefined ? 0 : (seen.get(name.toLowerCase()) ?? 0)
       if (name !== undefined) seen.set(name.toLowerCase(), count + 1)
@@ -212,7 +240,7 @@ function follow(node: unknown, context: Context): Followed {
 /** What there is no telling of. */
 function untold({ rows }: Context): Followed {
   addAll(rows, UNKNOWN)
-  return { columns: [], rest: UNKNOWN, conditions: UNKNOWN }
+  return { columns: [], rest: UNKNOWN, conditions: filteredBy(UNKNOWN) }
 }
 
 /** Common table expressions are known to those after them. What decides about their rows is a matter of those who read them. */
@@ -247,12 +275,13 @@ function followSelect(node: Node, context: Context): Followed {
     if (isNode(node[clause])) conditions.push(condition(node[clause], scope))
   }
   for (const group of listOf(node['group_expressions'])) made(group, scope)
-  conditions.push(...followModifiers(node, scope, selected))
+  conditions.push(...followModifiers(node, scope, selected).map(filteredBy))
   const rests = selected.flatMap(({ rest }) => listed(rest))
   return {
     columns: selected.flatMap(({ columns }) => columns),
     rest: rests.length === 0 ? undefined : together(rests),
-    conditions: computed(conditions),
+    order: together([...orderKeys(node, scope, selected), orderedBy(scope)]).origins,
+    conditions: allOf(conditions),
   }
 }
 
@@ -268,8 +297,33 @@ function followModifiers(node: Node, scope: Scope, selected: readonly Relation[]
     // `ORDER BY 2` and `ORDER BY ALL` name columns of the result.
     return modifier['type'] === 'ORDER_MODIFIER' ? [...found, ...selected.flatMap(everyMade)] : found
   })
-  return modifiers.some((modifier) => isLimit(modifier) || isDistinctOn(modifier)) ? parts : []
+  return modifiers.some((modifier) => isLimit(modifier) || isDistinctOn(modifier)) ? [...parts, orderedBy(scope)] : []
 }
+
+/** What an ORDER BY is made of. A name is a column's of the result before it is one of a table. */
+function orderKeys(node: Node, scope: Scope, selected: readonly Relation[]): Made[] {
+  const keys = listOf(node['modifiers'])
+    .filter(isNode)
+    .flatMap((modifier) => listOf(modifier['orders']))
+    .filter(isNode)
+  return keys.flatMap(({ expression }) => {
+    if (!isNode(expression)) return [UNKNOWN]
+    const isAll = expression['class'] === 'STAR' && !isNode(expression['expr'])
+    // A number is a place in the result.
+    const results = isAll || expression['class'] === 'CONSTANT' ? selected.flatMap(everyMade) : []
+    return isAll ? results : [...results, ...aliased(expression, scope), made(expression, scope)]
+  })
+}
+
+const aliased = (node: Node, scope: Scope): Made[] => [
+  ...listOf(node['column_names']).flatMap((name) => listed(scope.aliases.get(textOf(name).toLowerCase()))),
+  ...[...childrenOf(node)].flatMap(([, child]) => aliased(child, scope)),
+]
+
+const asMade = ({ order = new Set() }: Relation): Made => ({ ...NOTHING, origins: order })
+
+/** What the rows that a SELECT reads are in order of. */
+const orderedBy = ({ visible }: Scope): Made => together(visible.map(({ relation }) => asMade(relation)))
 
 const isLimit = ({ type }: Node) => textOf(type).startsWith('LIMIT')
 const isDistinctOn = (modifier: Node) => listOf(modifier['distinct_on_targets']).length > 0
@@ -281,18 +335,43 @@ function followSetOperation(node: Node, context: Context): Followed {
   followModifiers({ modifiers: limits }, emptyScope(context), [])
   // Values decide about rows of EXCEPT and INTERSECT, and in which order a LIMIT finds them.
   const isByValue = limits.length > 0 || !textOf(node['setop_type']).startsWith('UNION')
-  const decisive = isByValue ? parts.flatMap(everyMade) : []
-  const conditions = computed([...parts.map((part) => part.conditions), ...decisive])
-  return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME'), conditions }
+  const isOrdered = listOf(node['modifiers']).some((modifier) => isNode(modifier) && 'orders' in modifier)
+  const values = parts.flatMap(everyMade)
+  const orders = parts.map(asMade)
+  const decisive = isByValue ? [...values, ...orders] : []
+  const conditions = allOf([...parts.map((part) => part.conditions), ...decisive.map(filteredBy)])
+  const order = together(isOrdered ? [...values, ...orders] : orders).origins
+  return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME', whichPart(parts)), order, conditions }
 }
 
-function united(parts: readonly Relation[], isByName: boolean): Relation {
+/** What a row's part of a UNION shows: where several parts read a table, the conditions on it tell its rows apart. */
+function whichPart(parts: readonly Followed[]): ReadonlySet<Origin> {
+  const tables = parts.map((part) => {
+    const { origins } = together([...everyMade(part), part.conditions.all])
+    return new Set([...origins].map(({ table }) => table))
+  })
+  const found = parts.flatMap(({ conditions }, index) => {
+    const others = tables.filter((_, other) => other !== index)
+    return [...conditions.filters.origins].filter(
+      (origin) => origin === ANYTHING || others.some((other) => other.has(origin.table)),
+    )
+  })
+  return new Set(found)
+}
+
+/** @param which what a column shows that is the same in all rows of a part, or missing in one: which part a row is of */
+function united(parts: readonly Relation[], isByName: boolean, which: ReadonlySet<Origin> = new Set()): Relation {
   // A row is in one of them: what is the same in all rows of each still differs between rows of the whole.
   const [constant, row, other] = [Symbol('constant'), Symbol('row'), Symbol('other')]
-  const column = (name: string | undefined, found: readonly Made[]): Column => {
+  const column = (name: string | undefined, found: readonly Made[], isMissing = false): Column => {
     const counts = found.map(({ readings }) => readings.size)
     const readings = counts.some((count) => count > 1) ? [row, other] : [Math.max(0, ...counts) === 0 ? constant : row]
-    return { name, made: { ...together(found), readings: new Set(readings) } }
+    const value = together(found)
+    const isTelling = isMissing || found.some(({ origins, readings: own }) => origins.size === 0 && own.size === 0)
+    const told = isTelling ? [...which] : []
+    const origins = new Set([...value.origins, ...told])
+    const presence = new Set([...value.presence, ...told])
+    return { name, made: { ...value, origins, presence, readings: new Set(readings) } }
   }
   const [first] = parts
   const widths = new Set(parts.map(({ columns }) => columns.length))
@@ -302,7 +381,8 @@ function united(parts: readonly Relation[], isByName: boolean): Relation {
     const names = new Map(all.map(({ name = '' }) => [name.toLowerCase(), name]))
     const columns = [...names].map(([lower, name]) => {
       const same = all.filter((each) => (each.name ?? '').toLowerCase() === lower)
-      return column(name === '' ? undefined : name, [...same.map(({ made }) => made), ...rests])
+      const isMissing = parts.some((part) => !part.columns.some((each) => same.includes(each)))
+      return column(name === '' ? undefined : name, [...same.map(({ made }) => made), ...rests], isMissing)
     })
     return { columns, rest: rests.length === 0 ? undefined : column(undefined, rests).made }
   }
@@ -331,22 +411,27 @@ function followRecursion(node: Node, context: Context): Followed {
     const known: Expression = { ...repeated(current, round), conditions, rows: context.rows }
     const expressions = new Map([...context.expressions, [name, known]])
     const next = follow(node['right'], { ...context, expressions, recurs: true })
-    const both = united([current, next], false)
-    conditions = computed([start.conditions, next.conditions])
+    const order = new Set([...(current.order ?? []), ...(next.order ?? [])])
+    const both = { ...united([current, next], false), order }
+    conditions = allOf([start.conditions, next.conditions])
     if (sizeOf(both) === sizeOf(current)) return { ...repeated(both, round), conditions }
     current = both
   }
 }
 
-const repeated = ({ columns, rest }: Relation, round: Reading): Relation => ({
+const repeated = ({ columns, rest, order }: Relation, round: Reading): Relation => ({
+  order,
   columns: columns.map(({ name, made: part }) => ({ name, made: withReading(part, round) })),
   rest: rest && withReading(rest, round),
 })
 const sizeOf = (relation: Relation) =>
-  everyMade(relation).reduce((sum, { origins, isColumn }) => sum + 2 * origins.size + (isColumn ? 0 : 1), 0)
+  everyMade(relation).reduce(
+    (sum, { origins, isColumn }) => sum + 2 * origins.size + (isColumn ? 0 : 1),
+    relation.order?.size ?? 0,
+  )
 
 /** Makes a relation of a FROM visible. @returns what its joins are conditional on */
-function from(node: unknown, scope: Scope): Made[] {
+function from(node: unknown, scope: Scope): Conditions[] {
   if (!isNode(node)) return []
   const alias = textOf(node['alias'])
   const names = listOf(node['column_name_alias']).map(textOf)
@@ -367,7 +452,7 @@ function from(node: unknown, scope: Scope): Made[] {
     case 'SUBQUERY': {
       const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
       const { conditions, ...relation } = follow(query, { ...scope, above: scope })
-      show(alias, numbered(relation))
+      show(alias, numbered(lateral(relation, conditions, scope)))
       return [conditions]
     }
     case 'JOIN':
@@ -385,7 +470,8 @@ function from(node: unknown, scope: Scope): Made[] {
       const inner = emptyScope({ ...scope, above: scope })
       const conditions = from(node['source'], inner)
       const others = [...childrenOf(node)].filter(([key]) => key !== 'source').map(([, child]) => made(child, inner))
-      show(alias, { columns: [], rest: withReading(computed([...everything(inner), ...others]), Symbol('pivot')) })
+      const all = computed([...everything(inner), ...others, orderedBy(inner)])
+      show(alias, { columns: [], rest: withReading(all, Symbol('pivot')) })
       return conditions
     }
     default: {
@@ -426,10 +512,12 @@ function valuesOf(node: Node, scope: Scope): Relation {
   }
 }
 
-function join(node: Node, scope: Scope): Made[] {
-  const conditions = from(node['left'], scope)
+function join(node: Node, scope: Scope): Conditions[] {
+  const start = scope.visible.length
+  const ofLeft = from(node['left'], scope)
   const leftCount = scope.visible.length
-  conditions.push(...from(node['right'], scope))
+  const ofRight = from(node['right'], scope)
+  const conditions = [...ofLeft, ...ofRight]
   const [left, right] = [scope.visible.slice(0, leftCount), scope.visible.slice(leftCount)]
   const shared = node['ref_type'] === 'NATURAL' ? sharedNames(left, right) : listOf(node['using_columns']).map(textOf)
   const sides = [left, right]
@@ -437,15 +525,60 @@ function join(node: Node, scope: Scope): Made[] {
     for (const { relation } of scope.visible) if (relation.rest !== undefined) addAll(scope.rows, relation.rest)
   }
   for (const name of shared) {
-    const found = sides.map((side) => together(columnsNamed(name, side)))
+    const found = sides.map((side) => together(columnsNamed(name, side, bareOf)))
     if (!found.every(({ isColumn }) => isColumn)) for (const part of found) addAll(scope.rows, part)
-    conditions.push(computed(found))
+    conditions.push({ all: computed(found), filters: NOTHING })
     scope.merged.add(name.toLowerCase())
   }
-  if (isNode(node['condition'])) conditions.push(condition(node['condition'], scope))
-  const isFilter = node['join_type'] === 'SEMI' || node['join_type'] === 'ANTI'
-  if (isFilter) scope.visible.length = leftCount
+  const matches = isNode(node['condition']) ? [condition(node['condition'], scope)] : []
+  conditions.push(...matches)
+  const type = textOf(node['join_type'])
+  if (type === 'SEMI' || type === 'ANTI') scope.visible.length = leftCount
+  // Which rows stand beside each other shows the order of both sides.
+  if (node['ref_type'] === 'POSITIONAL')
+    fillSometimes(scope.visible, start, scope.visible.length, filteredBy(orderedBy(scope)), [])
+  if (OPTIONAL_LEFT.has(type)) fillSometimes(scope.visible, start, leftCount, allOf([...ofLeft, ...matches]), shared)
+  if (OPTIONAL_RIGHT.has(type)) {
+    fillSometimes(scope.visible, leftCount, scope.visible.length, allOf([...ofRight, ...matches]), shared)
+  }
   return conditions
+}
+
+/** Joins that keep rows of one side without any of the other one, whose columns are empty then. */
+const OPTIONAL_LEFT: ReadonlySet<string> = new Set(['RIGHT', 'FULL'])
+const OPTIONAL_RIGHT: ReadonlySet<string> = new Set(['LEFT', 'FULL'])
+
+/** What a subquery computes of its rows for each of those before it (LATERAL) shows which ones it has, as a subquery as a value does. */
+function lateral({ columns, rest, order }: Relation, { all, filters }: Conditions, scope: Scope): Relation {
+  const before = together(everything(scope)).readings
+  const isCorrelated = [...all.readings].some((reading) => before.has(reading))
+  const value = (made: Made) => (isCorrelated && !made.isColumn ? filteredValue(made, filters) : made)
+  return { columns: columns.map(({ name, made }) => ({ name, made: value(made) })), rest: rest && value(rest), order }
+}
+
+const filteredValue = (made: Made, filters: Made): Made => ({
+  ...made,
+  origins: new Set([...made.origins, ...filters.origins]),
+  presence: new Set([...made.presence, ...filters.origins]),
+})
+
+/** Whether a column is empty after a join shows what the join and the relation are filtered by. */
+function fillSometimes(
+  visible: Scope['visible'],
+  start: number,
+  end: number,
+  { filters }: Conditions,
+  shared: readonly string[],
+): void {
+  const sometimes = (made: Made) => filteredValue(made, filters)
+  const column = ({ name, made, bare }: Column): Column => {
+    const isShared = shared.some((one) => isSame(one, name ?? ''))
+    return { name, made: sometimes(made), bare: isShared ? (bare ?? made) : bare && sometimes(bare) }
+  }
+  for (const [index, { alias, relation }] of visible.slice(start, end).entries()) {
+    const { columns, rest, order } = relation
+    visible[start + index] = { alias, relation: { columns: columns.map(column), rest: rest && sometimes(rest), order } }
+  }
 }
 
 type Visible = Scope['visible']
@@ -457,12 +590,12 @@ function sharedNames(left: Visible, right: Visible): string[] {
 }
 
 /** The columns of a name, or what they are made of where columns are not told. */
-function columnsNamed(name: string, visible: Visible): Made[] {
+function columnsNamed(name: string, visible: Visible, valueOf: (column: Column) => Made = ({ made }) => made): Made[] {
   const found = visible.flatMap(({ relation }) => relation.columns.filter((column) => isSame(column.name ?? '', name)))
-  return found.length > 0
-    ? found.map((column) => column.made)
-    : visible.flatMap(({ relation }) => withoutName(relation))
+  return found.length > 0 ? found.map(valueOf) : visible.flatMap(({ relation }) => withoutName(relation))
 }
+
+const bareOf = ({ made, bare }: Column): Made => bare ?? made
 
 /** What may have any name. */
 const withoutName = ({ columns, rest }: Relation): Made[] =>
@@ -555,7 +688,7 @@ function resolveBare(name: string, scope: Scope): Made[] {
   const [first] = columns
   // Columns that a join has put together are equal: their rows are those of the first.
   if (first !== undefined && scope.merged.has(name)) {
-    return [{ ...together(columns.map((column) => column.made)), readings: first.made.readings }]
+    return [{ ...together(columns.map(bareOf)), readings: first.made.readings }]
   }
   if (first !== undefined) return columns.map((column) => column.made)
   const alias = scope.aliases.get(name)
@@ -580,6 +713,47 @@ function resolveQualified(names: readonly string[], scope: Scope): Made[] {
 
 /** Aggregates that say how many rows have a value. */
 const COUNTS: ReadonlySet<string> = new Set(['count', 'approx_count_distinct'])
+
+/** Aggregates and window functions whose result depends on the order of the rows, if only among those that are equal. */
+const IN_ORDER: ReadonlySet<string> = new Set([
+  'any_value',
+  'approx_top_k',
+  'arbitrary',
+  'arg_max',
+  'arg_max_null',
+  'arg_max_nulls_last',
+  'arg_min',
+  'arg_min_null',
+  'arg_min_nulls_last',
+  'argmax',
+  'argmin',
+  'array_agg',
+  'fill',
+  'first',
+  'first_value',
+  'group_concat',
+  'json_group_array',
+  'json_group_object',
+  'json_group_structure',
+  'lag',
+  'last',
+  'last_value',
+  'lead',
+  'list',
+  'listagg',
+  'max_by',
+  'min_by',
+  'mode',
+  'nth_value',
+  'ntile',
+  'row_number',
+  'string_agg',
+])
+
+/** A frame of ROWS takes those that stand before or behind. */
+function isInOrder(call: Node, name: string): boolean {
+  return IN_ORDER.has(name) || [call['start'], call['end']].some((bound) => textOf(bound).endsWith('_ROWS'))
+}
 
 /** Calls that make a row into several, wherever they stand. */
 const GENERATORS: ReadonlySet<string> = new Set(['unnest', 'generate_subscripts', 'regexp_split_to_table'])
@@ -628,13 +802,17 @@ function call(node: Node, scope: Scope): Made {
   const { children, ...others } = node
   const given = listOf(children).map((child) => made(child, scope))
   const isCount = COUNTS.has(name) && given.every(({ isColumn }) => isColumn)
-  const parts = computed([...receiver(node, scope), ...(isCount ? [] : given), ...partsOf(others, scope)])
+  const counted = isCount ? given.map(presenceOf) : given
+  const order = isInOrder(node, name) ? [orderedBy(scope)] : []
+  const parts = computed([...receiver(node, scope), ...counted, ...partsOf(others, scope), ...order])
   const isOfRows = node['class'] === 'WINDOW' || (scope.isGrouped && parts.readings.size === 0)
   const value = isOfRows ? { ...parts, readings: together([parts, ...everything(scope)]).readings } : parts
   if (!GENERATORS.has(name)) return value
   addAll(scope.rows, value)
   return withReading(value, Symbol(name))
 }
+
+const presenceOf = ({ presence }: Made): Made => ({ ...NOTHING, origins: presence })
 
 /** `mail.upper()` is a call on the column `mail`, for the parser one of a function in a schema of that name. */
 function receiver(call: Node, scope: Scope): Made[] {
@@ -645,17 +823,19 @@ function receiver(call: Node, scope: Scope): Made[] {
 }
 
 /** What a condition is made of; where it compares rows with rows, that decides how many are made of one. */
-function condition(node: Node, scope: Scope): Made {
+function condition(node: Node, scope: Scope): Conditions {
   if (node['type'] === 'CONJUNCTION_AND') {
-    return computed(
+    return allOf(
       listOf(node['children'])
         .filter(isNode)
         .map((part) => condition(part, scope)),
     )
   }
   const { value, isEquality } = comparison(node, scope)
-  if (scope.recurs || (value.readings.size > 1 && !isEquality)) addAll(scope.rows, value)
-  return value
+  const isOfSeveral = value.readings.size > 1
+  if (scope.recurs || (isOfSeveral && !isEquality)) addAll(scope.rows, value)
+  const isMatch = isOfSeveral && isEquality && node['type'] === 'COMPARE_EQUAL'
+  return { all: value, filters: isMatch ? NOTHING : value }
 }
 
 type Comparison = {
@@ -692,7 +872,7 @@ function subquery(node: Node, scope: Scope): Comparison {
   const values = isExists ? [] : [made(node['child'], scope), ...everyMade(result)]
   const isIn = node['subquery_type'] === 'ANY' && EQUALITIES.has(node['comparison_type'])
   return {
-    value: computed([...values, result.conditions]),
+    value: computed([...values, result.conditions.all]),
     isEquality: isExists || (isIn && values.every(({ isColumn }) => isColumn)),
   }
 }
