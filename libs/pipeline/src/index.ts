@@ -63,3 +63,4 @@ export { createSqlTyper, type SqlTyper, type TypedColumn, type TypingSession } f
 export { columnsOfTables } from './table-columns.ts'
 export { textChanges, type TableEffect } from './text-effects.ts'
 export { pipelineJsonSchema } from './text/pipeline-schema.ts'
+export { parseYaml, type ParsedYaml, type YamlFault } from './text/yaml-text.ts'

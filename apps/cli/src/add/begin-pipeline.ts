@@ -1,6 +1,7 @@
+import { parseYaml } from '@cinelake/pipeline'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { parseDocument, type Document } from 'yaml'
+import type { Document } from 'yaml'
 import { openText, PIPELINE_FILE } from '../try/folder-text.ts'
 
 /** Characters. The longest name of a pipeline. */
@@ -26,7 +27,7 @@ sources: {}
 # What analysts get.
 serve: []
 `
-  return { document: parseDocument(text), text, isNew: true }
+  return { document: parseYaml(text).document, text, isNew: true }
 }
 
 /** A folder's name as one that a pipeline may have. */

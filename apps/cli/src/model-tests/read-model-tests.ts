@@ -1,8 +1,14 @@
 import { ConfigError, parseWindow, suggest, type Window } from '@cinelake/core'
-import { columnsOfTables, type TypedColumn, type CheckedModel, type CheckedPipeline } from '@cinelake/pipeline'
+import {
+  columnsOfTables,
+  parseYaml,
+  type TypedColumn,
+  type CheckedModel,
+  type CheckedPipeline,
+} from '@cinelake/pipeline'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
+import { isMap, isScalar, isSeq, type LineCounter, type Node } from 'yaml'
 
 /** A value of a row as text that the engine can cast to the column's type; null for NULL. */
 export type Cell = string | null | readonly Cell[]
@@ -55,7 +61,7 @@ class TestFile {
   readonly problems: string[] = []
   readonly #file: string
   readonly #pipeline: CheckedPipeline
-  readonly #lines = new LineCounter()
+  readonly #lines: LineCounter
   readonly #root: Node | null
   readonly #tables: ReadonlyMap<string, readonly TypedColumn[]>
 
@@ -63,12 +69,10 @@ class TestFile {
     this.#file = file
     this.#pipeline = pipeline
     this.#tables = columnsOfTables(pipeline)
-    const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false })
-    for (const error of document.errors) {
-      const { line } = this.#lines.linePos(error.pos[0])
-      this.problems.push(`${file}:${line}: YAML cannot be read: ${error.message}`)
-    }
-    this.#root = document.errors.length > 0 ? null : document.contents
+    const { document, lines, faults } = parseYaml(text)
+    this.#lines = lines
+    for (const { line, message, remedy } of faults) this.problems.push(`${file}:${line}: ${message}; ${remedy}`)
+    this.#root = faults.length > 0 ? null : document.contents
   }
 
   read(): ModelTest[] {

@@ -1,10 +1,18 @@
 import { ConfigError } from '@cinelake/core'
-import { createSqlTyper, openFolder, readPipeline, type PipelineFolder, type Problem } from '@cinelake/pipeline'
+import {
+  createSqlTyper,
+  formatProblem,
+  openFolder,
+  parseYaml,
+  readPipeline,
+  type PipelineFolder,
+  type Problem,
+} from '@cinelake/pipeline'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { isMap, parseDocument, type Document } from 'yaml'
+import { isMap, type Document } from 'yaml'
 import { openEngine } from '../open-parts.ts'
 import type { PlatformConfig } from '../settings.ts'
 
@@ -20,9 +28,9 @@ export async function openText(folder: string): Promise<{ readonly document: Doc
     const problem = `${file}: ${error.message}; name a folder that has one, or make one with \`cinelake init DIR\``
     throw new ConfigError('there is no pipeline', [problem], { cause: error })
   })
-  const document = parseDocument(text)
-  if (document.errors.length === 0 && isMap(document.contents)) return { document, text }
-  const problems = document.errors.map(({ message }) => `${file}: ${message}`)
+  const { document, faults } = parseYaml(text)
+  if (faults.length === 0 && isMap(document.contents)) return { document, text }
+  const problems = faults.map((fault) => formatProblem({ severity: 'error', file, ...fault }))
   throw new ConfigError('the pipeline cannot be read', problems.length > 0 ? problems : [`${file}: expected a mapping`])
 }
 
@@ -38,7 +46,7 @@ export function textOf(document: Document, before = ''): string {
     waiting.set(withoutBlanks(line), [...(waiting.get(withoutBlanks(line)) ?? []), line])
   const kept = text.split('\n').map((line) => waiting.get(withoutBlanks(line))?.shift() ?? line)
   // Blanks may be part of a text.
-  const isSame = isDeepStrictEqual(parseDocument(kept.join('\n')).toJS(), document.toJS())
+  const isSame = isDeepStrictEqual(parseYaml(kept.join('\n')).value, document.toJS())
   return isSame ? kept.join('\n') : text
 }
 

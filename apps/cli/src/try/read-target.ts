@@ -1,6 +1,6 @@
 import { ConfigError, closestName } from '@cinelake/core'
 import { readPipeline, type CheckedPipeline, type CheckedSource, type PipelineFolder } from '@cinelake/pipeline'
-import { parseDocument, stringify, type Document } from 'yaml'
+import { Document, stringify } from 'yaml'
 import { keysOf, withoutOthers } from './ancestors.ts'
 import { PIPELINE_FILE, textOf } from './folder-text.ts'
 
@@ -64,7 +64,8 @@ function datasetsOf(document: Document): string[] {
 
 /** The pipeline's text with this dataset, and those whose rows it is made of, alone. */
 function alone(document: Document, source: string, dataset: string, mode: string): string {
-  const copy = parseDocument(textOf(document))
+  // Aliases are written out: their anchors may be in what is left out.
+  const copy = new Document(document.toJS(), { aliasDuplicateObjects: false })
   for (const key of ['models', 'serve', 'uses']) copy.delete(key)
   for (const other of keysOf(copy, ['sources'])) if (other !== source) copy.deleteIn(['sources', other])
   for (const kept of withoutOthers(copy, source, dataset)) {

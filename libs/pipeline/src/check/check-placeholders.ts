@@ -1,9 +1,11 @@
 import type { Problems } from '../problem.ts'
 import { closestName } from '@cinelake/core'
+import { AS_SECRET } from '../text/check-shape.ts'
 import { PipelineText } from '../text/pipeline-schema.ts'
 import { placeholdersOf, type Placeholder } from '../text/placeholders.ts'
 import { sensitivityOf } from '../text/secrets.ts'
 import type { YamlPath, YamlText } from '../text/yaml-text.ts'
+import { isKept, secretPartsOf } from './secret-parts.ts'
 
 export type Known = {
   /** Settings of this machine; undefined when they are not to be checked. */
@@ -60,6 +62,9 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
         'expected ${NAME}, ${NAME:-default} or ${secret:NAME}',
       )
     }
+    // What stands in the text without any placeholder is reported by those who read the source.
+    const open = found.length === 0 ? [] : secretPartsOf(path, value).filter((part) => !isKept(part))
+    for (const { what } of open) problems.error(text.at(path), `the ${what} is not kept as a secret`, AS_SECRET)
     // Only those who take pushes need what says who may push; a run goes without.
     const isWarning = known.missing === 'warning' || isAboutPushing(text.value, path)
     const report = isWarning ? problems.warning.bind(problems) : problems.error.bind(problems)
@@ -73,7 +78,8 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
         )
       } else if (
         known.settings !== undefined &&
-        !placeholder.hasDefault &&
+        placeholder.fallback === undefined &&
+        !open.some(({ value: part }) => part.includes(formOf(placeholder))) &&
         (known.settings[placeholder.name] ?? '') === ''
       ) {
         const closest = closestName(placeholder.name, Object.keys(known.settings))

@@ -2,6 +2,7 @@ import type { DatabaseDataset, DatabaseSource, TableIncrement, TableSplit } from
 import type { DatabaseDatasetText, DatabaseSourceText } from './database-source-schema.ts'
 import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
+import { passwordIn } from './secret-names.ts'
 import { checkUrl, siteOf, type SourcePlace } from './source-place.ts'
 
 /** Rows. Below that a table is read before its ranges are found out. */
@@ -37,7 +38,7 @@ export function readDatabaseSource(name: string, source: DatabaseSourceText, pla
 
 function checkAddress(url: string, { text, path, problems }: SourcePlace): void {
   checkUrl(url, DATABASE_SCHEMES, { text, path: [...path, 'url'], problems })
-  const password = /^[a-z]+:\/\/(?:\$\{[^}]*\}|[^/@:$]|\$(?!\{))*:(.+)@/i.exec(url)?.[1]
+  const password = passwordIn(url)
   if (password !== undefined && !/^\$\{secret:[^}]*\}$/.test(password)) {
     problems.error(text.at([...path, 'url']), 'the password is not kept as a secret', AS_SECRET)
   }

@@ -2,6 +2,7 @@ import type { RestAuth } from '../checked/rest-auth.ts'
 import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
 import { restAuth, type RestAuthText } from './rest-auth-schema.ts'
+import { isSecretParameter, secretWord } from './secret-names.ts'
 import { sensitivityOf } from './secrets.ts'
 import { checkUrl, type SourcePlace } from './source-place.ts'
 
@@ -32,15 +33,13 @@ export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace)
 }
 
 function secretInText(key: string, { text, path, problems }: SourcePlace): void {
-  problems.error(text.at([...path, key]), `the ${WORDS[key] ?? key} stands in the text`, AS_SECRET)
+  problems.error(text.at([...path, key]), `the ${secretWord(key)} stands in the text`, AS_SECRET)
 }
-
-const WORDS: Readonly<Record<string, string>> = { clientSecret: 'client secret', refreshToken: 'refresh token' }
 
 /** Fields of a token request that are called as secrets are. */
 function checkParameters(parameters: Readonly<Record<string, string>>, place: SourcePlace): void {
   for (const [name, value] of Object.entries(parameters)) {
-    if (!/password|secret|token|assertion/i.test(name) || value.includes('${')) continue
+    if (!isSecretParameter(name) || value.includes('${')) continue
     secretInText(name, { ...place, path: [...place.path, 'parameters'] })
   }
 }

@@ -7,6 +7,7 @@ import { readRestPagination } from './read-rest-pagination.ts'
 import { withoutParentFields } from './read-rest-landing.ts'
 import { asksForSince, checkWindowPlaceholders } from './rest-placeholders.ts'
 import type { RestDatasetText } from './rest-source-schema.ts'
+import { isSecretField } from './secret-names.ts'
 import type { SourcePlace } from './source-place.ts'
 
 /** Checks what a dataset asks for and how its answers are read, and puts in defaults. */
@@ -65,17 +66,13 @@ function checkRequest(
   }
 }
 
-/** Names that carry nothing but a secret. Cursors are called tokens as well. */
-const SECRET_NAME =
-  /^(?:(?:x-)?api[_-]?key|(?:access|auth|bearer)[_-]?token|client[_-]?secret|secret|password|passwd)$/i
-
 /** Reports secrets in what people share. */
 function checkSecrets({ query = {}, body = {}, path = '' }: RestDatasetText, place: SourcePlace): void {
   const { text, problems } = place
   const report = (steps: readonly (string | number)[], what: string) =>
     problems.error(text.at([...place.path, ...steps]), `${what} has its secret in the text`, AS_SECRET)
   const isSecret = (name: unknown, value: string) =>
-    typeof name === 'string' && SECRET_NAME.test(name) && value !== '' && !value.includes('${')
+    typeof name === 'string' && isSecretField(name) && value !== '' && !value.includes('${')
   for (const [name, value] of Object.entries(query)) {
     if (isSecret(name, value)) report(['query', name], `the query parameter \`${name}\``)
   }

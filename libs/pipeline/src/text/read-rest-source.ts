@@ -6,6 +6,7 @@ import { readRestDataset } from './read-rest-dataset.ts'
 import { readRestLanding } from './read-rest-landing.ts'
 import { readDatasetLimits, readRestLimits } from './read-rest-limits.ts'
 import type { RestSourceText } from './rest-source-schema.ts'
+import { isSecretHeader } from './secret-names.ts'
 import { checkUrl, type SourcePlace } from './source-place.ts'
 
 /** Requests after the first. Five doublings from half a second outlast a server's restart. */
@@ -46,7 +47,7 @@ function checkNoUser(baseUrl: string, { text, path, problems }: SourcePlace): vo
 
 function checkHeaders(headers: Readonly<Record<string, string>>, { text, path, problems }: SourcePlace): void {
   for (const [header, value] of Object.entries(headers)) {
-    if (!/^(authorization|cookie|.*(api-?key|token|secret).*)$/i.test(header) || value.includes('${')) continue
+    if (!isSecretHeader(header) || value.includes('${')) continue
     problems.error(text.at([...path, header]), `the header \`${header}\` has its secret in the text`, AS_SECRET)
   }
 }

@@ -1,4 +1,16 @@
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Node } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml'
 import type { Place, Problems } from '../problem.ts'
 
 export type YamlPath = readonly (string | number)[]
@@ -23,35 +35,92 @@ export type Origin = { readonly line: number; readonly column: number; readonly 
 
 const WHOLE_FILE: Origin = { line: 1, column: 1, what: 'the file' }
 
-/** Reads YAML 1.2 and reports every error of syntax, duplicate keys included. */
-export function readYaml(file: string, text: string, problems: Problems, origin: Origin = WHOLE_FILE): YamlText {
+/** What is wrong with a YAML text, in words that quote nothing of it: any part of it may be a secret in a wrong place. */
+export type YamlFault = {
+  /** 1-based. */
+  readonly line: number
+  /** 1-based, in characters. */
+  readonly column: number
+  readonly message: string
+  /** What would be right. */
+  readonly remedy: string
+}
+
+export type ParsedYaml = {
+  /** With comments, to be changed and written again. Its values are to be used only where there are no faults. */
+  readonly document: Document.Parsed
+  /** Plain JavaScript; undefined where the text cannot be read. */
+  readonly value: unknown
+  readonly lines: LineCounter
+  /** At most one per line, from the first on. */
+  readonly faults: readonly YamlFault[]
+}
+
+/**
+ * Parses YAML 1.2: the one way in which texts of people are parsed, as what the library itself says of a text shows lines
+ * of it, and warns of keys by writing them to the process's standard error.
+ */
+export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter()
   // The library compares each key with all others of its mapping.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: 'error',
+  })
+  const faults: YamlFault[] = []
+  const seen = new Set<number>()
+  const add = (offset: number, message: string, remedy: string) => {
+    const { line, col } = lines.linePos(offset)
+    // What comes after it on the same line is mostly what it led to.
+    if (!seen.has(line)) faults.push({ line, column: col, message: `YAML cannot be read: ${message}`, remedy })
+    seen.add(line)
+  }
+  const errors = [...document.errors, ...ownFaults(document.contents)].sort((one, other) => one.pos[0] - other.pos[0])
+  for (const error of [...errors, ...document.warnings]) add(error.pos[0], plainMessage(error), yamlRemedy(error))
+  if (errors.length > 0) return { document, value: undefined, lines, faults }
+  try {
+    return { document, value: valueOf(document), lines, faults }
+  } catch (error) {
+    add(
+      document.contents?.range[0] ?? 0,
+      // The library's words may name keys.
+      error instanceof TypeError ? 'an alias stands for what it is in' : 'its aliases stand for too much',
+      'write the values out instead of using aliases (`*name`)',
+    )
+    return { document, value: undefined, lines, faults }
+  }
+}
+
+/** Aliases may not be blown up without end: the library counts them and throws. */
+function valueOf(document: Document.Parsed): unknown {
+  const value = document.toJS({ maxAliasCount: 100 }) as unknown
+  // An alias of what it stands in goes round in circles: writing it out finds that, by throwing.
+  JSON.stringify(value)
+  return value
+}
+
+/** Reads YAML 1.2 and reports every error of syntax, duplicate keys included. */
+export function readYaml(file: string, text: string, problems: Problems, origin: Origin = WHOLE_FILE): YamlText {
+  const { document, value, lines, faults } = parseYaml(text)
+  const placeOf = (line: number, column: number): Place => ({
+    file,
+    line: line + origin.line - 1,
+    column: line === 1 ? column + origin.column - 1 : column,
+  })
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
-    return { file, line: line + origin.line - 1, column: line === 1 ? col + origin.column - 1 : col }
+    return placeOf(line, col)
   }
-  const seen = new Set<number>()
-  const errors = [...document.errors, ...duplicateKeys(document.contents)].sort(
-    (one, other) => one.pos[0] - other.pos[0],
-  )
-  for (const error of [...errors, ...document.warnings]) {
-    const place = placeAt(error.pos[0])
-    // What comes after it on the same line is mostly what it led to.
-    if (!seen.has(place.line)) problems.error(place, `YAML cannot be read: ${plainMessage(error)}`, yamlRemedy(error))
-    seen.add(place.line)
-  }
+  for (const { line, column, message, remedy } of faults) problems.error(placeOf(line, column), message, remedy)
   const root = document.contents
   const find = (path: YamlPath) => nodeAt(isNode(root) ? root : undefined, path)
   const startOf = (node: Node | undefined): Place => placeAt(node?.range?.[0] ?? 0)
   return {
     file,
     what: origin.what,
-    value:
-      errors.length > 0
-        ? undefined
-        : valueOf(() => document.toJS({ maxAliasCount: 100 }) as unknown, problems, startOf(undefined)),
+    value,
     at: (path) => startOf(find(path).value),
     atKey: (path) => startOf(find(path).key ?? find(path).value),
     within: (path, line, column) => {
@@ -74,19 +143,30 @@ export function readYaml(file: string, text: string, problems: Problems, origin:
 /** What is wrong with a text, in the library's terms. */
 type Fault = { readonly code: string; readonly message: string; readonly pos: readonly [number, ...number[]] }
 
-function duplicateKeys(root: unknown): Fault[] {
+/** What the library does not look for in good time, or not with its place. */
+function ownFaults(root: unknown): Fault[] {
   const found: Fault[] = []
   if (!isNode(root)) return found
+  const anchors = new Set<string>()
+  const keepAnchor = ({ anchor }: { readonly anchor?: string }) => {
+    if (anchor !== undefined) anchors.add(anchor)
+  }
   try {
     visit(root, {
-      Map(_, { items }) {
+      Map(_, map) {
+        keepAnchor(map)
         const seen = new Set<unknown>()
-        for (const { key } of items) {
+        for (const { key } of map.items) {
           if (!isScalar(key)) continue
           if (seen.has(key.value))
             found.push({ code: 'DUPLICATE_KEY', message: 'Map keys must be unique', pos: [key.range?.[0] ?? 0] })
           seen.add(key.value)
         }
+      },
+      Seq: (_, list) => keepAnchor(list),
+      Scalar: (_, scalar) => keepAnchor(scalar),
+      Alias(_, { source, range }) {
+        if (!anchors.has(source)) found.push({ code: 'BAD_ALIAS', message: 'Unresolved alias', pos: [range?.[0] ?? 0] })
       },
     })
   } catch (error) {
@@ -130,24 +210,6 @@ function stepIntoList(items: readonly unknown[], step: string | number) {
 /** `key:` with nothing behind it is a NULL that stands nowhere. */
 function isEmptyScalar(node: Node): boolean {
   return !isAlias(node) && isScalar(node) && node.value === null && node.source === ''
-}
-
-/** Aliases may not be blown up without end: the library counts them and throws. */
-function valueOf(read: () => unknown, problems: Problems, place: Place): unknown {
-  try {
-    const value = read()
-    // An alias of what it stands in goes round in circles: writing it out finds that, by throwing.
-    JSON.stringify(value)
-    return value
-  } catch (error) {
-    problems.error(
-      place,
-      // The library's words name keys and aliases, and either may be a secret in the wrong place.
-      `YAML cannot be read: ${error instanceof TypeError ? 'an alias stands for what it is in' : 'its aliases cannot be resolved'}`,
-      'write the values out instead of using aliases (`*name`)',
-    )
-    return undefined
-  }
 }
 
 /** Characters that a block text is indented by: those before its first line that holds something. */
