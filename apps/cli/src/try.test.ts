@@ -1,8 +1,10 @@
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { sharedData } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { XlsxWriter } from './output/xlsx.ts'
 import { aStarter, cinelake } from './testing.fixture.ts'
 import { givenFolder } from './try.fixture.ts'
 
@@ -31,6 +33,28 @@ describe('files', () => {
     expect(notes).toContain(words)
     expect(exitCode).toBe(2)
     expect(notes).toContain(name)
+  })
+
+  test('that are a workbook are named for that, whatever they are called', async () => {
+    await using given = await givenFolder(FILES)
+    await using file = await open(join(given.folder, '../drop/orders.csv'), 'w')
+    const workbook = new XlsxWriter(file, ['id'])
+    await workbook.add([[{ kind: 'number', text: '1' }]])
+    await workbook.end()
+
+    const { exitCode, notes } = await given.try('shop/orders')
+
+    expect(notes).toContain('orders.csv]: expected CSV, plain or packed with gzip or zip, got an Excel workbook (XLSX);')
+    expect(exitCode).toBe(2)
+  })
+
+  test('that are no text get no columns', async () => {
+    await using given = await givenFolder(FILES, { 'orders.csv': Buffer.from(Array.from({ length: 999 }, (_, n) => n * n * 7 >> 3)) })
+
+    const { exitCode, out, notes } = await given.try('shop/orders', '--write')
+
+    expect(notes).toContain('got no text; have it sent as CSV')
+    expect({ exitCode, out }).toEqual({ exitCode: 2, out: '' })
   })
 
   test('are looked at, drafted, written, and refined without a reject', async () => {
