@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { sharedData } from '@cinelake/testkit'
@@ -44,12 +44,16 @@ describe('files', () => {
 
     const { exitCode, notes } = await given.try('shop/orders')
 
-    expect(notes).toContain('orders.csv]: expected CSV, plain or packed with gzip or zip, got an Excel workbook (XLSX);')
+    expect(notes).toContain(
+      'orders.csv]: expected CSV, plain or packed with gzip or zip, got an Excel workbook (XLSX);',
+    )
     expect(exitCode).toBe(2)
   })
 
   test('that are no text get no columns', async () => {
-    await using given = await givenFolder(FILES, { 'orders.csv': Buffer.from(Array.from({ length: 999 }, (_, n) => n * n * 7 >> 3)) })
+    await using given = await givenFolder(FILES, {
+      'orders.csv': Buffer.from(Array.from({ length: 999 }, (_, n) => (n * n * 7) >> 3)),
+    })
 
     const { exitCode, out, notes } = await given.try('shop/orders', '--write')
 
@@ -126,6 +130,27 @@ describe('files', () => {
     expect(looked.out).toContain(`try shop/orders ${given.folder} --rows 7 --write\n`)
     expect(written.out).toContain(`run ${given.folder} --window 2026-03-01\n`)
     expect(written.out).toContain('  - { table: orders, exclude: [email] }\n')
+  })
+
+  test('that are merged and seem to have no key are drafted all the same, and told to need one', async () => {
+    await using given = await givenFolder(FILES.replace("'orders*' }", "'orders*', mode: merge }"), {
+      'orders.csv': 'label,amount\nx,1\nx,1\n',
+    })
+
+    const looked = await given.try('shop/orders')
+    const written = await given.try('shop/orders', '--write')
+    const validated = await given.validate()
+    await writeFile(
+      join(given.folder, 'contracts/orders.yaml'),
+      (await given.text('contracts/orders.yaml')).replace('name: label,', 'name: label, primaryKey: true,'),
+    )
+    const run = await given.run()
+
+    const told = `No key was found. The dataset cannot run without one: write \`primaryKey: true\` at the columns of ${given.folder}/contracts/orders.yaml\n`
+    expect(looked).toMatchObject({ exitCode: 0, out: expect.stringContaining(told) })
+    expect(written).toMatchObject({ exitCode: 2, out: expect.stringContaining(told) })
+    expect(validated).toMatchObject({ exitCode: 2, out: expect.stringContaining('needs a primary key') })
+    expect(run.exitCode).toBe(0)
   })
 
   test('that are packed are unpacked, and the newest of several is looked at', async () => {
