@@ -34,6 +34,16 @@ export async function rejectsTable(lake: Lake, { pipeline, table }: LakeTable): 
   return createDeltaTable({ lake, path: await locateRejects(lake, pipeline, table), clock: systemClock })
 }
 
+/** The refined tables of a name, of whichever pipeline. Looks for these alone: a lake may hold very many files. */
+export async function refinedTablesNamed(lake: Lake, table: string): Promise<LakeTable[]> {
+  const found: LakeTable[] = []
+  for (const pipeline of await pipelinesIn(lake)) {
+    if ((await (await refinedTable(lake, { pipeline, table })).snapshot()) !== undefined)
+      found.push({ pipeline, table })
+  }
+  return found
+}
+
 async function isThere(lake: Lake, table: LakeTable): Promise<boolean> {
   if ((await (await refinedTable(lake, table)).snapshot()) !== undefined) return true
   return (await (await rejectsTable(lake, table)).snapshot()) !== undefined
