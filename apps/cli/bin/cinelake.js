@@ -33,11 +33,29 @@ async function makeBundle() {
 }
 
 /** As where nothing can be written, or the sources are being changed right now. */
-function runSource() {
+async function runSource() {
   process.stderr.write('cinelake: no bundle could be made of the sources; this runs without one, and starts slower\n')
-  const args = ['--conditions=@cinelake/source', SOURCE, ...process.argv.slice(2)]
-  process.execve?.(process.execPath, [process.execPath, ...args])
-  process.exitCode = 1
+  const args = [...process.execArgv, '--conditions=@cinelake/source', SOURCE, ...process.argv.slice(2)]
+  // Node has it on Windows as well, where it only throws.
+  if (process.platform !== 'win32') process.execve?.(process.execPath, [process.execPath, ...args])
+  await runChild(args)
+}
+
+/**
+ * Runs Node in a process of its own, and ends as it ends.
+ * @param {readonly string[]} args
+ */
+async function runChild(args) {
+  const { spawn } = await import('node:child_process')
+  const { constants } = await import('node:os')
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  // A terminal sends its signal to both: the child stops in order, and this one waits for it.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  process.exitCode = await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
+  })
 }
 
 /** @param {string} file */

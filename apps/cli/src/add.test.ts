@@ -96,6 +96,14 @@ const ADDED: readonly (readonly [kind: string, flags: string[], expected: string
   ],
 ]
 
+/** What another source would say, what the one that was added says, and what is noted when that is said again. */
+const OTHER: Readonly<Record<string, readonly [flag: string, other: string, has: string, warned: RegExp]>> = {
+  files: ['--path', 'drop/customers', '/srv/erp', /there is no folder \/srv\/erp here/],
+  rest: ['--auth', 'basic', 'bearer', /^$/],
+  database: ['--url', 'postgres://reader@db:5432/crm', 'postgres://reader@db:5432/erp', /^$/],
+  push: ['--secret', 'OTHER', 'WEB', /^$/],
+}
+
 test.each(ADDED)(
   'a source of type %s is written behind the others, and all else stays',
   async (kind, flags, expected) => {
@@ -150,6 +158,29 @@ test('a source that is there gets one more dataset', async () => {
   expect([first.exitCode, again.exitCode, other.exitCode]).toEqual([0, 2, 2])
   expect(again.notes).toContain('the dataset is there already')
   expectKept(await pipeline.text(), ['    datasets: {}'])
+})
+
+test.each(ADDED)('a source of type %s that is there is not said to be another one', async (kind, flags) => {
+  await using pipeline = await givenPipeline()
+  const add = async (...more: string[]) =>
+    await cinelake(['add', kind, pipeline.folder, ...flags, '--dataset', 'more', ...more])
+  await cinelake(['add', kind, pipeline.folder, ...flags])
+  const before = await pipeline.text()
+  const [flag = '', other = '', has = '', warned = ''] = OTHER[kind] ?? []
+
+  const refused = await add(flag, other)
+  const unchanged = await pipeline.text()
+  const same = await add()
+
+  expect(refused).toMatchObject({
+    exitCode: 2,
+    notes: expect.stringContaining(
+      `${flag} is ${other}: source ${flags[1]} in pipeline.yaml has ${has}; leave ${flag} out`,
+    ),
+  })
+  expect(unchanged).toBe(before)
+  expect(same.exitCode).toBe(0)
+  expect(same.notes).toMatch(warned)
 })
 
 test('without a terminal, all answers that are missing are told, and nothing is written', async () => {

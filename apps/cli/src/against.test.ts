@@ -99,9 +99,22 @@ Reached: \`sales_by_day.orders\`, \`sales_by_day.sales\`, \`sales_by_day.largest
     expect((await against('empty')).out).toContain('| `orders` |  | additive | new, 6 columns |')
   })
 
-  test.each([['nonsense'], ['--help'], ['HEAD; rm -rf .']])('that is not there, %s, is refused', async (revision) => {
+  test.each([['nonsense'], ['--help'], ['HEAD; rm -rf .']])('that is not there, %s, is told so', async (revision) => {
     const { exitCode, notes } = await against(revision)
     expect(exitCode).toBe(2)
-    expect(notes).toMatch(/expected a commit of the git repository that the folder is in/)
+    expect(notes).toContain(
+      `${given.folder} at ${revision}: there is no such commit; expected a branch, a tag or a commit`,
+    )
+    expect(notes).not.toContain('Command failed')
+  })
+
+  test('in no repository is told so', async () => {
+    await using alone = await aStarter()
+
+    const { exitCode, notes } = await cinelake(['plan', alone.folder, '--against', 'main', '--state', alone.state])
+
+    expect(exitCode).toBe(2)
+    expect(notes).toContain(`${alone.folder} at main: expected a folder in a git repository, got one in none`)
+    expect(notes).not.toContain('Command failed')
   })
 })

@@ -16,8 +16,12 @@ type Called = Omit<Result, 'screen'>
 
 /** Runs `bin/cinelake.js` of an app's folder as a process of its own. */
 async function called(app: string, ...args: string[]): Promise<Called> {
+  return await calledWith([], app, ...args)
+}
+
+async function calledWith(options: readonly string[], app: string, ...args: string[]): Promise<Called> {
   return await new Promise((resolve) => {
-    execFile(process.execPath, [path.join(app, 'bin/cinelake.js'), ...args], (error, out, notes) => {
+    execFile(process.execPath, [...options, path.join(app, 'bin/cinelake.js'), ...args], (error, out, notes) => {
       resolve({ exitCode: error === null ? 0 : Number(error.code), out, notes })
     })
   })
@@ -250,6 +254,28 @@ describe('a bundle', () => {
       expect(notes).toMatch(words)
       expect(notes).toContain('no bundle could be made')
       expect(out).toMatch(/^source a thing echo: \S+ words a b c\n$/)
+    },
+    120_000,
+  )
+
+  test.each([
+    ['in the place of this process', '--stack-trace-limit=7'],
+    [
+      'in a process of their own, where this one cannot be replaced',
+      '--import=data:text/javascript,delete process.execve',
+    ],
+  ])(
+    'is not made: the sources run %s, with its options and exit code',
+    async (_, option) => {
+      const reports = 'process.exitCode = 7\nconsole.error(process.execArgv.join(" "))\n'
+      await writeFile(clone.source('words/effect.ts'), reports)
+      await writeFile(clone.source('words/word.ts'), "import './effect.ts'\nexport const WORD: string = 'six'\n")
+
+      const { exitCode, out, notes } = await calledWith([option], clone.app, 'a', 'b c')
+
+      expect(out).toBe('source a thing echo: six words a b c\n')
+      expect(notes).toContain(`${option} --conditions=@cinelake/source\n`)
+      expect(exitCode).toBe(7)
     },
     120_000,
   )

@@ -21,8 +21,7 @@ export async function openGitFolder(folder: string, revision: string): Promise<P
   const commit = await git('rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`).then(
     (text) => text.trim(),
     (error: unknown) => {
-      const reason = `${folder} at ${revision}: expected a commit of the git repository that the folder is in, got none`
-      throw new ConfigError('there is nothing to compare with', [reason], { cause: error })
+      throw new ConfigError('there is nothing to compare with', [`${folder} at ${revision}: ${whyNone(error)}`])
     },
   )
   const entries = async (at: string): Promise<string[]> => {
@@ -39,4 +38,15 @@ export async function openGitFolder(folder: string, revision: string): Promise<P
       return names.map((name) => path.posix.basename(name)).sort((one, other) => (one < other ? -1 : 1))
     },
   }
+}
+
+/** What git says in terms of this program; its own words where it says something else. */
+function whyNone(error: unknown): string {
+  const { code, stderr = '' } = error as { readonly code?: string | number; readonly stderr?: string }
+  if (code === 'ENOENT') return 'expected git to be installed, got no such command'
+  // A name that it does not know is no error to it where it is asked to be quiet.
+  if (stderr.trim() === '')
+    return 'there is no such commit; expected a branch, a tag or a commit of the git repository that the folder is in (`git branch -a` lists its branches)'
+  if (stderr.includes('not a git repository')) return 'expected a folder in a git repository, got one in none'
+  return `expected a commit of the git repository that the folder is in, got: ${stderr.trim().replace(/\s*\n\s*/g, ' ')}`
 }

@@ -34,6 +34,16 @@ export async function rejectsTable(lake: Lake, { pipeline, table }: LakeTable): 
   return createDeltaTable({ lake, path: await locateRejects(lake, pipeline, table), clock: systemClock })
 }
 
+/** The refined tables of a name, of whichever pipeline. Looks for these alone: a lake may hold very many files. */
+export async function refinedTablesNamed(lake: Lake, table: string): Promise<LakeTable[]> {
+  const found: LakeTable[] = []
+  for (const pipeline of await pipelinesIn(lake)) {
+    if ((await (await refinedTable(lake, { pipeline, table })).snapshot()) !== undefined)
+      found.push({ pipeline, table })
+  }
+  return found
+}
+
 async function isThere(lake: Lake, table: LakeTable): Promise<boolean> {
   if ((await (await refinedTable(lake, table)).snapshot()) !== undefined) return true
   return (await (await rejectsTable(lake, table)).snapshot()) !== undefined
@@ -102,7 +112,23 @@ async function unknownTable(lake: Lake, name: string, pipelines: readonly string
   const tables = await refinedTables(lake)
   const known = tables.map(({ pipeline, table }) => (pipelines.length === 1 ? table : `${pipeline}.${table}`))
   const expected = known.length === 0 ? 'a table, but there are none yet' : `one of ${known.join(', ')}`
-  const meant = closestName(name, known)
-  const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`
+  const meant = meantTables(name, known)
+  const hint = meant.length === 0 ? '' : `; did you mean ${meant.map((each) => `\`${each}\``).join(' or ')}?`
   return new ConfigError('there is no such table', [`table ${name} in ${lake.location}: expected ${expected}${hint}`])
 }
+
+/**
+ * Names that were probably meant: as they are known, or by the table alone where the pipeline was left out or is another. One
+ * and many are told apart by a letter that is no slip.
+ */
+function meantTables(name: string, known: readonly string[]): string[] {
+  const whole = closestName(name, known)
+  if (whole !== undefined) return [whole]
+  for (const part of [tableOf, (each: string) => tableOf(each).replace(/s$/i, '')]) {
+    const closest = closestName(part(name), known.map(part))
+    if (closest !== undefined) return known.filter((each) => part(each) === closest)
+  }
+  return []
+}
+
+const tableOf = (name: string) => name.slice(name.indexOf('.') + 1)

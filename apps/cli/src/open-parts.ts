@@ -60,6 +60,12 @@ export async function openExistingLake(config: Pick<PlatformConfig, 'lake'>): Pr
   return await openLake(config)
 }
 
+/** A lake in a directory may be gone, or never have been here: the mart is looked into all the same. */
+export async function openLakeIfThere(config: Pick<PlatformConfig, 'lake'>): Promise<Lake | undefined> {
+  const [, directory] = /^file:(?:\/\/)?(.+)$/i.exec(config.lake.url) ?? []
+  return directory !== undefined && !existsSync(directory) ? undefined : await openLake(config)
+}
+
 /**
  * Looking makes nothing.
  * @param scheme of the adapter that keeps all in a directory

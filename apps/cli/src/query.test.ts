@@ -93,6 +93,32 @@ describe('what a table is', () => {
   })
 })
 
+describe('a refined table that is not served', () => {
+  let given: Awaited<ReturnType<typeof aStarter>>
+  beforeAll(async () => {
+    given = await aStarter()
+    const file = join(given.folder, 'pipeline.yaml')
+    await writeFile(file, (await readFile(file, 'utf8')).replace(/^ +- \{ table: orders.*\n/m, ''))
+    const { exitCode, notes } = await cinelake(['run', given.folder, '--window', '2026-03-01', '--state', given.state])
+    if (exitCode !== 0) throw new Error(notes)
+  })
+  afterAll(async () => await given[Symbol.asyncDispose]())
+
+  test.each([
+    ['query', 'SELECT * FROM orders'],
+    ['describe', 'orders'],
+  ])('is told to be one, with how it is read: %s', async (...args) => {
+    const { exitCode, notes } = await cinelake([...args, '--state', given.state])
+
+    const sql = 'SELECT * FROM orders'
+    expect(notes).toContain(
+      `orders is a refined table, and the mart has none of that name: \`npx cinelake query --lake "${sql}"\` reads it in the lake`,
+    )
+    expect(exitCode).toBe(2)
+    expect((await cinelake(['query', '--lake', sql, '--state', given.state])).exitCode).toBe(0)
+  })
+})
+
 describe('the lake', () => {
   test('refined tables, their versions and rejects are queried by name', async () => {
     const count = async (relation: string) =>

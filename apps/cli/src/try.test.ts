@@ -1,8 +1,10 @@
+import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { sharedData } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { XlsxWriter } from './output/xlsx.ts'
 import { aStarter, cinelake } from './testing.fixture.ts'
 import { givenFolder } from './try.fixture.ts'
 
@@ -31,6 +33,32 @@ describe('files', () => {
     expect(notes).toContain(words)
     expect(exitCode).toBe(2)
     expect(notes).toContain(name)
+  })
+
+  test('that are a workbook are named for that, whatever they are called', async () => {
+    await using given = await givenFolder(FILES)
+    await using file = await open(join(given.folder, '../drop/orders.csv'), 'w')
+    const workbook = new XlsxWriter(file, ['id'])
+    await workbook.add([[{ kind: 'number', text: '1' }]])
+    await workbook.end()
+
+    const { exitCode, notes } = await given.try('shop/orders')
+
+    expect(notes).toContain(
+      'orders.csv]: expected CSV, plain or packed with gzip or zip, got an Excel workbook (XLSX);',
+    )
+    expect(exitCode).toBe(2)
+  })
+
+  test('that are no text get no columns', async () => {
+    await using given = await givenFolder(FILES, {
+      'orders.csv': Buffer.from(Array.from({ length: 999 }, (_, n) => (n * n * 7) >> 3)),
+    })
+
+    const { exitCode, out, notes } = await given.try('shop/orders', '--write')
+
+    expect(notes).toContain('got no text; have it sent as CSV')
+    expect({ exitCode, out }).toEqual({ exitCode: 2, out: '' })
   })
 
   test('are looked at, drafted, written, and refined without a reject', async () => {
@@ -102,6 +130,27 @@ describe('files', () => {
     expect(looked.out).toContain(`try shop/orders ${given.folder} --rows 7 --write\n`)
     expect(written.out).toContain(`run ${given.folder} --window 2026-03-01\n`)
     expect(written.out).toContain('  - { table: orders, exclude: [email] }\n')
+  })
+
+  test('that are merged and seem to have no key are drafted all the same, and told to need one', async () => {
+    await using given = await givenFolder(FILES.replace("'orders*' }", "'orders*', mode: merge }"), {
+      'orders.csv': 'label,amount\nx,1\nx,1\n',
+    })
+
+    const looked = await given.try('shop/orders')
+    const written = await given.try('shop/orders', '--write')
+    const validated = await given.validate()
+    await writeFile(
+      join(given.folder, 'contracts/orders.yaml'),
+      (await given.text('contracts/orders.yaml')).replace('name: label,', 'name: label, primaryKey: true,'),
+    )
+    const run = await given.run()
+
+    const told = `No key was found. The dataset cannot run without one: write \`primaryKey: true\` at the columns of ${given.folder}/contracts/orders.yaml\n`
+    expect(looked).toMatchObject({ exitCode: 0, out: expect.stringContaining(told) })
+    expect(written).toMatchObject({ exitCode: 2, out: expect.stringContaining(told) })
+    expect(validated).toMatchObject({ exitCode: 2, out: expect.stringContaining('needs a primary key') })
+    expect(run.exitCode).toBe(0)
   })
 
   test('that are packed are unpacked, and the newest of several is looked at', async () => {

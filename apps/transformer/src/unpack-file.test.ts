@@ -172,6 +172,17 @@ describe('packed files', () => {
     })
   })
 
+  test('an archive that is one document is told for what it is', async () => {
+    const workbook = zipOf({ 'xl/worksheets/sheet1.xml': '<worksheet/>', '[Content_Types].xml': '<Types/>' })
+
+    await expect(refinePacked({ 'a.xlsx': workbook }, 'zip')).rejects.toMatchObject({
+      code: 'REFINE_FILE_FORMAT',
+      message: expect.stringContaining(
+        '[file=a.xlsx]: expected CSV, plain or packed with gzip or zip, got an Excel workbook',
+      ),
+    })
+  })
+
   test('the bytes in raw stay packed', async () => {
     const bytes = gzipSync('id,note\n1,a\n')
 

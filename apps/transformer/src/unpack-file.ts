@@ -1,3 +1,4 @@
+import { packageFormatOf } from '@cinelake/csv'
 import type { LandedFile } from '@cinelake/contracts'
 import { CancelledError } from '@cinelake/core'
 import { createReadStream, createWriteStream } from 'node:fs'
@@ -6,7 +7,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { constants, crc32, createGunzip } from 'node:zlib'
 import { getFileNameLowLevel, openPromise, type Entry, type ZipFile } from 'yauzl'
-import { PackedFileError, UnpackedTooLargeError } from './refine-errors.ts'
+import { FileFormatError, PackedFileError, UnpackedTooLargeError } from './refine-errors.ts'
 import type { UnpackLimits } from './unpack-settings.ts'
 
 /** A file as it is read: what was landed, or what was packed in it. */
@@ -36,6 +37,7 @@ const MAX_MEMBERS = 100_000
  * that it was packed with. Folders are no files, nor is what only some computer's desktop keeps for itself.
  *
  * @throws {PackedFileError} terminal
+ * @throws {FileFormatError} terminal: the archive is one document, such as an Excel workbook
  * @throws {UnpackedTooLargeError} terminal: more comes out of the file, all its members together, than may
  */
 export async function* unpack(packed: Packed): AsyncGenerator<UnpackedFile> {
@@ -106,6 +108,8 @@ async function* members(
   const archive = await told(landed.name, signal, () => openPromise(file, options))
   try {
     const entries = await told(landed.name, signal, () => entriesOf(archive, landed.name))
+    const format = packageFormatOf(entries.map(({ name }) => name))
+    if (format !== undefined) throw new FileFormatError(landed.name, format)
     if (entries.length === 0) throw new PackedFileError(landed.name, 'an archive with a file in it', 'one without any')
     for (const { entry, name: own } of entries) {
       const name = `${landed.name}/${own}`

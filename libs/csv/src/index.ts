@@ -11,6 +11,6 @@ export {
   type CsvDeclaration,
   type CsvHead,
 } from './head.ts'
-export { binaryFormatOf, textFormatOf } from './other-format.ts'
+export { binaryFormatOf, packageFormatOf, textFormatOf } from './other-format.ts'
 export { RecordIndex, type RecordPlace } from './record-index.ts'
 export { countLines, RecordScanner, type RecordShape, type RecordSink } from './scan.ts'

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { binaryFormatOf, textFormatOf } from './other-format.ts'
+import { binaryFormatOf, packageFormatOf, textFormatOf } from './other-format.ts'
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1')
 
@@ -50,3 +50,33 @@ test.each([
   '# export\nid,name\n',
   '"id","name"\n',
 ])('the text %j may be CSV', (text) => expect(textFormatOf(Buffer.from(text))).toBeUndefined())
+
+/** Bytes that look random, the same each time. */
+function noise(length: number): Buffer {
+  let state = 7
+  return Buffer.from(Array.from({ length }, () => (state = (state * 1103515245 + 12345) % 2147483648) >> 16))
+}
+
+test.each([
+  ['bytes of any value', noise(5000)],
+  ['a few bytes of any value', noise(200)],
+  ['zeros', Buffer.alloc(1000)],
+])('%s are no text', (_, bytes) => expect(textFormatOf(bytes)).toBe('no text'))
+
+test.each([
+  ['one NUL', 'id,name\n1,a\u0000b\n'],
+  ['fields filled up with NUL', 'id,name\n1,Mia\u0000\u0000\u0000\n2,Al\u0000\u0000\u0000\u0000\n'],
+  ['control characters as delimiters', 'id\u0001tags\n1\u0001a\u0002b\u0003c\n'.repeat(100)],
+  [
+    'a cell with each of them',
+    `id,name\n${'1,a text like others\n'.repeat(100)}2,\u0001\u0002\u0003\u0004\u0005\u0006\n`,
+  ],
+])('a text with %s may be CSV', (_, text) => expect(textFormatOf(Buffer.from(text))).toBeUndefined())
+
+test.each([
+  [['xl/worksheets/sheet1.xml', '[Content_Types].xml', '_rels/.rels'], 'an Excel workbook (XLSX)'],
+  [['[Content_Types].xml', 'word/document.xml'], 'an Office document that is no workbook'],
+  [['mimetype', 'content.xml', 'META-INF/manifest.xml'], 'an OpenDocument file (such as ODS)'],
+  [['xl/orders.csv', 'content.xml'], undefined],
+  [['orders.csv'], undefined],
+])('an archive of %j is %j', (names, format) => expect(packageFormatOf(names)).toBe(format))

@@ -49,15 +49,42 @@ function zipFormatOf(start: string): string {
 }
 
 /**
- * What a text is that is no CSV by its beginning: JSON, XML or HTML. Only of use where its first line is no header that is
+ * What a zip archive is that is one file in parts, by the names in it: "an Excel workbook (XLSX)". Its parts are no files that
+ * somebody packed.
+ * @returns undefined for an archive of files
+ */
+export function packageFormatOf(names: Iterable<string>): string | undefined {
+  const all = new Set(names)
+  if (all.has('[Content_Types].xml')) {
+    const isWorkbook = [...all].some((name) => name.startsWith('xl/'))
+    return isWorkbook ? 'an Excel workbook (XLSX)' : 'an Office document that is no workbook'
+  }
+  return all.has('mimetype') && all.has('content.xml') ? 'an OpenDocument file (such as ODS)' : undefined
+}
+
+/** Control characters, of as many kinds and as large a share of the beginning, that only bytes which are no text have. */
+const NO_TEXT = { kinds: 4, share: 0.02 }
+/** Share of NUL from which a file was written by a program that failed, or is no text. */
+const NUL_SHARE = 0.5
+
+/** One odd character in a text is a fault of a row; a delimiter may be one as well. */
+function isNoText(start: Buffer): boolean {
+  const found = start.filter(isControl)
+  const nulCount = found.filter((byte) => byte === 0).length
+  if (nulCount > start.length * NUL_SHARE) return true
+  return new Set(found).size > NO_TEXT.kinds && found.length > start.length * NO_TEXT.share
+}
+
+/**
+ * What a text is that is no CSV by its beginning: JSON, XML or HTML, or no text at all. Only of use where its first line is no header that is
  * expected, since CSV may begin with anything.
  * @param bytes in UTF-8, without byte order mark
  * @returns undefined where it may be CSV
  */
 export function textFormatOf(bytes: Uint8Array): string | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))
-    .toString('utf8')
-    .trimStart()
+  const bytesOfStart = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))
+  if (isNoText(bytesOfStart)) return 'no text'
+  const start = bytesOfStart.toString('utf8').trimStart()
   if (/^(?:\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:[[{]|"|-?\d|\]))/.test(start))
     return /^\{[^\n]*\}\s*\n\s*\{/.test(start) ? 'JSON, an object a line' : 'JSON'
   if (/^<(?:!doctype html|html)[\s>]/i.test(start)) return 'an HTML page'

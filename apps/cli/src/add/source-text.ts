@@ -34,6 +34,49 @@ export function sourceText(kind: Kind, answers: Answers): SourceText {
   return { source: { type: kind, auth: { keys: [secretText(answers)] } }, dataset: mode }
 }
 
+/** What a source that is there says to the questions about it, by flag: any of these answers fits. */
+export function sourceAnswers(kind: Kind, source: Readonly<Record<string, unknown>>): Record<string, string[]> {
+  const auth = isRecord(source['auth']) ? source['auth'] : {}
+  switch (kind) {
+    case 'files':
+      return { path: textsOf(source['path']), site: textsOf(source['site']) }
+    case 'rest':
+      return {
+        'base-url': textsOf(source['baseUrl']).map(withoutPassword),
+        auth: textsOf(auth['type'] ?? 'none'),
+        username: textsOf(auth['username']),
+        secret: secretsIn(auth['token'], auth['password'], auth['key']),
+        header: textsOf(auth['header'] ?? (auth['type'] === 'apiKey' ? 'X-API-Key' : undefined)),
+      }
+    case 'database': {
+      const { url } = source
+      return { url: textsOf(url).map(withoutPassword), secret: secretsIn(url), site: textsOf(source['site']) }
+    }
+    case 'push':
+      break
+  }
+  return { secret: secretsIn(...(Array.isArray(auth['keys']) ? (auth['keys'] as unknown[]) : [])) }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function textsOf(value: unknown): string[] {
+  return typeof value === 'string' ? [value] : []
+}
+
+function secretsIn(...values: readonly unknown[]): string[] {
+  return values
+    .flatMap(textsOf)
+    .flatMap((text) => Array.from(text.matchAll(/\$\{secret:([^}]+)\}/g), ([, name = '']) => name))
+}
+
+/** An address is told without what may be a password. */
+export function withoutPassword(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]+):[^/]*@/i, '$1@')
+}
+
 function given(answers: Answers, flags: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     flags.flatMap((flag) => {

@@ -7,7 +7,7 @@ import { isMap, type Document } from 'yaml'
 import { openOrBegin, pipelineNameOf } from '../add/begin-pipeline.ts'
 import { collectAnswers } from '../add/collect-answers.ts'
 import { QUESTIONS, type Answers, type Kind, type Question } from '../add/questions.ts'
-import { sourceText } from '../add/source-text.ts'
+import { sourceAnswers, sourceText, withoutPassword } from '../add/source-text.ts'
 import { CALL, shellArgument } from '../call.ts'
 import type { CommandContext } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
@@ -73,8 +73,13 @@ async function answersOf(
   const atFirst =
     flags['source'] === undefined && terminal.ask === undefined ? QUESTIONS[kind] : QUESTIONS[kind].slice(0, 1)
   const first = await collectAnswers(atFirst, flags, asking)
-  const isThere = sourceIsThere(document, kind, first['source'] ?? '')
-  const others = QUESTIONS[kind].slice(1).filter(({ ofSource }) => !(isThere && ofSource === true))
+  const there = sourceThere(document, kind, first['source'] ?? '')
+  const isThere = there !== undefined
+  if (isThere) requireSame({ kind, source: first['source'] ?? '', there }, flags)
+  // What is said of a source that is there may still need a warning.
+  const others = QUESTIONS[kind]
+    .slice(1)
+    .filter(({ flag, ofSource }) => !(isThere && ofSource === true && flags[flag] === undefined))
   return { answers: { ...first, ...(await collectAnswers(others, flags, asking)) }, isThere }
 }
 
@@ -108,15 +113,47 @@ function flagsOf(options: Record<string, unknown>, questions: readonly Question[
   )
 }
 
-/** @throws {ConfigError} terminal: it is there, and of another type */
-function sourceIsThere(document: Document, kind: Kind, source: string): boolean {
+/**
+ * What a source says in pipeline.yaml; undefined where there is none.
+ * @throws {ConfigError} terminal: it is there, and of another type
+ */
+function sourceThere(document: Document, kind: Kind, source: string): Readonly<Record<string, unknown>> | undefined {
   const there = document.getIn(['sources', source])
-  if (there === undefined || there === null) return false
+  if (there === undefined || there === null) return undefined
   const type = isMap(there) ? there.get('type') : undefined
-  if (type === kind) return true
+  if (isMap(there) && type === kind) return there.toJS(document) as Readonly<Record<string, unknown>>
   throw new ConfigError('the source is there already', [
     `${source}: expected one of type ${kind}, got ${String(type)}; give it another name`,
   ])
+}
+
+type SourceThere = {
+  readonly kind: Kind
+  readonly source: string
+  readonly there: Readonly<Record<string, unknown>>
+}
+
+/** @throws {ConfigError} terminal: of a source that is there something else is said than what it has */
+function requireSame({ kind, source, there }: SourceThere, flags: Answers): void {
+  const has = sourceAnswers(kind, there)
+  const problems = QUESTIONS[kind].flatMap(({ flag, ofSource }) => {
+    const said = flags[flag]
+    if (ofSource !== true || said === undefined) return []
+    const known = has[flag] ?? []
+    if (known.some((each) => isSame(flag, kind, each, said))) return []
+    const found = known.length === 0 ? 'none' : known.join(', ')
+    return [
+      `--${flag} is ${withoutPassword(said)}: source ${source} in ${PIPELINE_FILE} has ${found}; leave --${flag} out to add to that source, or name another with --source`,
+    ]
+  })
+  if (problems.length > 0) throw new ConfigError('the source is there already, and not like this', problems)
+}
+
+/** A folder may be written in several ways, and an address with a password. */
+function isSame(flag: string, kind: Kind, one: string, other: string): boolean {
+  return (
+    one === withoutPassword(other) || (kind === 'files' && flag === 'path' && path.resolve(one) === path.resolve(other))
+  )
 }
 
 /** `{}` is how nothing is written; what comes into it would stand on one line with all that comes later. */

@@ -1,13 +1,11 @@
-import { existsSync } from 'node:fs'
-import type { Lake } from '@cinelake/lake'
 import type { CommandContext } from '../command.ts'
-import { openExistingLake } from '../open-parts.ts'
+import { openLakeIfThere } from '../open-parts.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatDuration, formatInstant, toJson } from '../output/format-value.ts'
 import { describeTable, type TableFacts } from '../query/describe-table.ts'
 import { readWarehouse } from '../read-warehouse.ts'
-import { platformConfig, type PlatformConfig } from '../settings.ts'
+import { platformConfig } from '../settings.ts'
 
 export type Options = { readonly state?: string; readonly json?: true }
 
@@ -15,16 +13,10 @@ export type Options = { readonly state?: string; readonly json?: true }
 export async function describe(table: string, options: Options, context: CommandContext): Promise<void> {
   const { terminal, settings, clock } = context
   const config = platformConfig(settings, options.state)
-  await using lake = await lakeOf(config)
+  await using lake = await openLakeIfThere(config)
   const facts = await readWarehouse(config, async (warehouse) => await describeTable(table, warehouse, lake))
   if (options.json === true) return terminal.print(`${toJson(facts)}\n`)
   terminal.print(formatFacts(facts, layoutOf(terminal), clock()))
-}
-
-/** A lake in a directory may be gone, or never have been here; the mart is described all the same. */
-async function lakeOf(config: PlatformConfig): Promise<Lake | undefined> {
-  const [, directory] = /^file:(?:\/\/)?(.+)$/i.exec(config.lake.url) ?? []
-  return directory !== undefined && !existsSync(directory) ? undefined : await openExistingLake(config)
 }
 
 function formatFacts(facts: TableFacts, layout: ReturnType<typeof layoutOf>, now: Date): string {

@@ -2,7 +2,7 @@ import { CancelledError, ConfigError } from '@cinelake/core'
 import type { QueryBatch, Warehouse } from '@cinelake/warehouse'
 import path from 'node:path'
 import type { CommandContext } from '../command.ts'
-import { openEngine, openExistingLake } from '../open-parts.ts'
+import { openEngine, openExistingLake, openLakeIfThere } from '../open-parts.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatResult } from '../output/format-result.ts'
 import { layoutOf } from '../output/format-table.ts'
@@ -86,7 +86,7 @@ async function queryMart(asked: Asked): Promise<void> {
     try {
       return await work()
     } catch (error) {
-      throw await martProblem(error, sql, warehouse)
+      throw await martProblem(error, sql, { warehouse, openLake: async () => await openLakeIfThere(config) })
     }
   }
   if (format === undefined) {

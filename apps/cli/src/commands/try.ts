@@ -14,7 +14,7 @@ import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { draftOf, type Draft } from '../try/draft.ts'
 import { columnReadings, contractText, withDraft } from '../try/draft-text.ts'
 import { openText, PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
-import { afterWriting, howToSave } from '../try/next-steps.ts'
+import { afterWriting, howToKey, howToSave } from '../try/next-steps.ts'
 import { readSample } from '../try/read-sample.ts'
 import { readTarget, type Target } from '../try/read-target.ts'
 import type { Sample } from '../try/sample.ts'
@@ -38,7 +38,7 @@ export async function tryDataset(
   options: Options,
   context: CommandContext,
 ): Promise<void> {
-  const { terminal, settings, signal, clock } = context
+  const { terminal, settings, signal, clock, exitWith } = context
   const config = platformConfig(settings, options.state)
   const { document, text: textBefore } = await openText(folder)
   const target = await readTarget(folder, document, name)
@@ -55,16 +55,26 @@ export async function tryDataset(
     options.write === true
       ? afterWriting({ folder, dataset: target.dataset }, { document, draft, sample })
       : howToSave({ name, folder, options: repeated(options) })
+  const isKeyMissing = lacksKey(document, target, draft)
+  // As `validate` will have it: the draft is a beginning, and what it lacks somebody has to know.
+  if (isKeyMissing && options.write === true) exitWith(2)
   if (options.json === true) {
     const columns = draft.columns.map(({ values, ...column }) => (showValues ? { ...column, values } : column))
     return terminal.print(
-      `${toJson({ facts: sample.facts, columns, contract: text, columnsText: columnReadings(draft), written })}\n`,
+      `${toJson({ facts: sample.facts, columns, contract: text, columnsText: columnReadings(draft), keyMissing: isKeyMissing, written })}\n`,
     )
   }
   const { paint, print } = terminal
   print(`${showDraft(sample, draft, { paint, showValues })}\n`)
   print(written.length === 0 ? text : written.map((file) => `${paint('green', '✓')} ${file}\n`).join(''))
+  if (isKeyMissing) print(`\n${paint('yellow', 'No key was found.')} ${howToKey(path.join(folder, target.contract))}`)
   print(`\n${next}`)
+}
+
+/** Whether a dataset is read in a way that needs a key, and none of its columns seems to be it. */
+function lacksKey(document: Document, { source, dataset }: Target, { columns }: Draft): boolean {
+  const said = (key: string) => document.getIn(['sources', source.name, 'datasets', dataset, key])
+  return (said('mode') === 'merge' || said('duplicates') === 'fill') && !columns.some(({ isKey }) => isKey)
 }
 
 function refuseToReplace(folder: string, { contract }: Target, { force }: Options): void {
@@ -90,7 +100,7 @@ type Writing = {
   readonly config: PlatformConfig
 }
 
-/** Writes what `validate` finds nothing wrong with, or nothing. @returns the files */
+/** Writes what `validate` finds nothing wrong with but for a key that is still to be named, or nothing. @returns the files */
 async function write(
   folder: string,
   { target, document, textBefore, draft, sample, config }: Writing,
@@ -104,7 +114,10 @@ async function write(
     [contract]: contractText(pipeline.name, dataset, draft),
     ...(isChanged ? { [PIPELINE_FILE]: textOf(document, textBefore) } : {}),
   }
-  const problems = newErrors(await problemsIn(withFiles(folder, files), config), problemsBefore)
+  const asked = lacksKey(document, target, draft)
+    ? { ...files, [contract]: contractText(pipeline.name, dataset, withAnyKey(draft)) }
+    : files
+  const problems = newErrors(await problemsIn(withFiles(folder, asked), config), problemsBefore)
   if (problems.length > 0)
     throw new ConfigError('the draft does not fit into the pipeline; nothing was written', problems)
   for (const [file, text] of Object.entries(files)) {
@@ -113,6 +126,12 @@ async function write(
     await writeFile(place, text)
   }
   return Object.keys(files).map((file) => path.join(folder, file))
+}
+
+/** With a key, whichever: what is wrong then is wrong for another reason. */
+function withAnyKey(draft: Draft): Draft {
+  const key = draft.columns.find(({ inferred: { type } }) => !type.endsWith('[]'))
+  return { ...draft, columns: draft.columns.map((column) => (column === key ? { ...column, isKey: true } : column)) }
 }
 
 /** Errors that a change brings; those that were there are for somebody else. */

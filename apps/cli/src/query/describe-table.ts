@@ -1,6 +1,7 @@
 import { ConfigError, suggest } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { CheckedPipeline } from '@cinelake/pipeline'
+import { refinedOnly } from './refined-only.ts'
 import type { ListedTable, MartDescription, Warehouse } from '@cinelake/warehouse'
 
 /** What is known of a table of the mart: by the database, and by the text of the pipeline that makes it. */
@@ -33,11 +34,13 @@ export async function describeTable(name: string, warehouse: Warehouse, lake: La
   const found = described.filter((table) => [table.name, `${table.schema}.${table.name}`].includes(name))
   const [table, ...others] = found
   if (table === undefined) {
-    const hint = suggest(
-      name,
-      described.map((each) => each.name),
-      'the mart has no tables yet: run a pipeline first',
-    )
+    const hint =
+      (await refinedOnly(lake, name)) ??
+      suggest(
+        name,
+        described.map((each) => each.name),
+        'the mart has no tables yet: run a pipeline first',
+      )
     throw new ConfigError('there is no such table', [`${name}: ${hint}`])
   }
   if (others.length > 0) throw ambiguous(name, found)

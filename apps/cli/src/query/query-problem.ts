@@ -1,8 +1,10 @@
 import { suggest, TerminalError } from '@cinelake/core'
 import { SqlInvalidError } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
 import { WarehouseQueryError, type Warehouse } from '@cinelake/warehouse'
 import { widthOf } from '../output/width.ts'
 import type { LakeName } from './lake-views.ts'
+import { refinedOnly } from './refined-only.ts'
 
 /** A query that does not run, shown with the place and with what was probably meant. */
 class QueryProblem extends TerminalError {
@@ -29,8 +31,15 @@ class QueryProblem extends TerminalError {
   }
 }
 
-/** What went wrong with a query on the mart, with the names that the mart has. */
-export async function martProblem(error: unknown, sql: string, warehouse: Warehouse): Promise<unknown> {
+/**
+ * What went wrong with a query on the mart, with the names that the mart has.
+ * @param openLake whose tables may be meant; looked into only where the mart does not have one
+ */
+export async function martProblem(
+  error: unknown,
+  sql: string,
+  { warehouse, openLake }: { readonly warehouse: Warehouse; readonly openLake: () => Promise<Lake | undefined> },
+): Promise<unknown> {
   if (!(error instanceof WarehouseQueryError)) return error
   const { position, problem, unknown } = error
   let hint: string | undefined
@@ -38,11 +47,13 @@ export async function martProblem(error: unknown, sql: string, warehouse: Wareho
     const tables = await warehouse.describe()
     if (unknown.kind === 'table') {
       const wanted = unknown.name.replace(/^.*\./, '')
-      hint = suggest(
-        wanted,
-        tables.map(({ name }) => name),
-        'the mart has no tables yet: run a pipeline first',
-      )
+      hint =
+        (await hintOfLake(unknown.name, openLake)) ??
+        suggest(
+          wanted,
+          tables.map(({ name }) => name),
+          'the mart has no tables yet: run a pipeline first',
+        )
     } else {
       const mentioned = tables.filter(({ name }) => mentions(sql, name))
       hint = suggest(
@@ -53,6 +64,16 @@ export async function martProblem(error: unknown, sql: string, warehouse: Wareho
     }
   }
   return new QueryProblem(error, problem, { sql, position, hint }, { cause: undefined })
+}
+
+/** Who reads the mart need not be allowed to read the lake: then there is only no hint. */
+async function hintOfLake(name: string, openLake: () => Promise<Lake | undefined>): Promise<string | undefined> {
+  try {
+    await using lake = await openLake()
+    return await refinedOnly(lake, name)
+  } catch {
+    return undefined
+  }
 }
 
 /** What went wrong with a query on the lake, with the names that the lake has. */

@@ -17,6 +17,11 @@ export function howToSave({ name, folder, options }: Looked): string {
   return `Save it:\n${line('try', name, folder, ...options, '--write')}`
 }
 
+/** What is to be done where a dataset needs a key and none was found. */
+export function howToKey(contract: string): string {
+  return `The dataset cannot run without one: write \`primaryKey: true\` at the columns of ${contract}\nthat tell its rows apart.\n`
+}
+
 /** What is to be done with a contract that was written. */
 export function afterWriting(
   { folder, dataset }: { readonly folder: string; readonly dataset: string },

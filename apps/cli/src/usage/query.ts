@@ -37,6 +37,9 @@ export const addQuery: AddCommand = (program, context) => {
     ['cinelake query "SELECT count(*) FROM orders"', 'how many orders there are'],
     ['cinelake query --json --limit 5 "SELECT * FROM sales_by_day"', 'for a program'],
     ['cinelake query "SELECT * FROM orders" --output orders.xlsx', 'for a spreadsheet'],
-    ['cinelake query --lake "SELECT * FROM _rejects.orders"', 'rows that were kept out'],
+    [
+      'cinelake query --lake "SELECT * FROM _rejects.orders"',
+      'rows that broke a rule, with those that only a warning is of',
+    ],
   ])
 }
