@@ -171,6 +171,18 @@ describe('rebuild', () => {
     expect([await rows(given, ORDERS), await rows(given, SALES)]).toEqual(before)
   })
 
+  test('is done when all of its windows are, though one in which it has nothing to do is red', async () => {
+    await using given = await ran()
+    const red = await run(given, '--window', '2026-03-03')
+    expect(red).toMatchObject({ exitCode: 1, out: expect.stringContaining('FILES_MISSING') })
+
+    const { exitCode, out } = await cinelake(['rebuild', given.folder, 'orders', '--state', given.state])
+
+    expect(exitCode).toBe(0)
+    expect(out).toMatch(/starter@2026-03-01 +succeeded[\s\S]*starter@2026-03-02 +succeeded/)
+    expect(out).not.toContain('2026-03-03')
+  })
+
   test('is shown beforehand', async () => {
     await using given = await ran()
 

@@ -70,6 +70,7 @@ export async function describeRedo(
 /**
  * Has tasks of windows that were run done again, oldest window first. Asked again while it is not complete, it goes on
  * with what is left.
+ * @returns the runs of the windows, of a rebuild those in which there is something to do, oldest window first
  * @throws {RedoRefusedError} terminal: it is not possible, with every reason
  * @throws {RunUnderWayError} terminal: a run that it would change, or whose tables, is not finished
  */
@@ -102,7 +103,8 @@ export async function requestRedo(
   for (const window of plan.windows) {
     const { runId } = window
     if (!affected.includes(window)) {
-      requested.push({ runId, created: false })
+      // A rebuild is asked for tables: a window that has nothing of them is no part of it.
+      if (asked.kind !== 'rebuild') requested.push({ runId, created: false })
       continue
     }
     const after = going.length < width ? before : going.at(-width)
