@@ -58,6 +58,25 @@ describe('a text that changed after its window was done', () => {
     expect((await run(given, ...day1, '--changed')).notes).toMatch(/starter@2026-03-01: nothing to redo/)
   })
 
+  test('and lost the model that had failed: --changed finishes the run without it', async () => {
+    await using given = await aStarter()
+    await writeFile(join(given.folder, 'models', 'ratios.sql'), "SELECT CAST('x' AS INTEGER) AS n FROM orders\n")
+    await edit(given, 'pipeline.yaml', '  - sales_by_day\n', '  - sales_by_day\n  - ratios\n')
+    const failed = await run(given, ...day1)
+    expect(failed).toMatchObject({ exitCode: 1, out: expect.stringContaining('models/ratios.sql') })
+    await rm(join(given.folder, 'models', 'ratios.sql'))
+    await edit(given, 'pipeline.yaml', '  - ratios\n', '')
+
+    const planned = await cinelake(['plan', given.folder, ...day1, '--changed', '--state', given.state])
+    expect(planned.out).toMatch(/^starter@2026-03-01 {2}2 tasks to drop$/m)
+    expect(planned.out).toMatch(/^build ratios +drop +failed, no longer in the pipeline$/m)
+
+    const changed = await run(given, ...day1, '--changed')
+    expect(changed).toMatchObject({ exitCode: 0, out: expect.not.stringContaining('ratios') })
+    expect(doneIn(changed.notes)).toEqual([])
+    expect((await run(given, ...day1, '--changed')).notes).toMatch(/starter@2026-03-01: nothing to redo/)
+  })
+
   test('of a contract with another type goes through with all windows, which no append to the table could', async () => {
     await using given = await ran()
     await edit(given, 'contracts/orders.yaml', 'DECIMAL(12,2)', 'DECIMAL(14,3)')

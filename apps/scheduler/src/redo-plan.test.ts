@@ -134,6 +134,26 @@ describe('what depends on a change', () => {
     ])
   })
 
+  test('are not the tasks that it took out of the pipeline: those that are not done are dropped', () => {
+    const before = aPipeline()
+    const after = {
+      ...before,
+      models: before.models.filter(({ name }) => name !== 'customer_totals'),
+      serve: before.serve.filter(({ table }) => table !== 'customer_totals'),
+    }
+    const states = { 1: { 'build customer_totals': 'failed', 'load customer_totals': 'skipped' } } as const
+    const plan = planned({ asked: { kind: 'changed' }, before, after, states })
+
+    expect(doneIn(plan)).toEqual([])
+    expect(plan.windows[0]?.tasks.filter(({ action }) => action === 'drop')).toMatchObject([
+      { name: 'build customer_totals', reason: 'failed, no longer in the pipeline' },
+      { name: 'load customer_totals', reason: 'skipped, no longer in the pipeline' },
+    ])
+    expect(planned({ asked: { kind: 'changed' }, before, after }).windows[0]?.tasks).not.toContainEqual(
+      expect.objectContaining({ action: 'drop' }),
+    )
+  })
+
   test('of a description is nothing', () => {
     const pipeline = aPipeline()
     const after = changing('order_totals', { description: 'Totals.' }, { ...pipeline, description: 'Shop.' })

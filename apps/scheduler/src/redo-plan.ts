@@ -25,7 +25,8 @@ export type RedoAsked =
 
 export type RedoTask = {
   readonly name: string
-  readonly action: 'do' | 'keep'
+  /** `drop`: it is not done, and the pipeline does not have it any more. Of a request for what changed. */
+  readonly action: 'do' | 'keep' | 'drop'
   readonly reason: string
   /** Whether its table begins a new life with this window. */
   readonly restart: boolean
@@ -371,6 +372,7 @@ function windowOf(
       ? []
       : [{ name, action: 'keep', reason: kept.get(name) ?? keptReason(before), restart: false, restartIfLost: false }]
   })
+  if (asked.kind === 'changed' && run !== undefined) tasks.push(...droppedTasks(run, planned))
   return {
     window,
     runId: runIdOf(pipeline.name, window),
@@ -380,6 +382,16 @@ function windowOf(
     added: unique(draft.added),
     needsSource: unique(draft.needsSource),
   }
+}
+
+/** What is not done of tasks that the text does not have any more is no failure of the text. */
+function droppedTasks(run: Run, planned: readonly PlannedTask[]): RedoTask[] {
+  const known = new Set(planned.map(({ name }) => name))
+  return [...run.tasks.values()].flatMap(({ planned: { name }, state }): RedoTask[] => {
+    if (state === 'succeeded' || known.has(name)) return []
+    const reason = `${state}, no longer in the pipeline`
+    return [{ name, action: 'drop', reason, restart: false, restartIfLost: false }]
+  })
 }
 
 const unique = (texts: readonly string[]) => [...new Set(texts)]

@@ -83,7 +83,7 @@ export async function requestRedo(
 ): Promise<Requested[]> {
   const { plan, runs } = await preparedRedo(deps, pipeline, asked, windows)
   if (plan.problems.length > 0) throw new RedoRefusedError(pipeline.name, plan.problems)
-  const affected = plan.windows.filter(({ tasks }) => tasks.some(({ action }) => action === 'do'))
+  const affected = plan.windows.filter(({ tasks }) => tasks.some(({ action }) => action !== 'keep'))
   const { text, digest, path } = freezePipeline(pipeline)
   const of = sha256(JSON.stringify([asked, plan.windows.map(({ window }) => window.label), digest]))
   const begun = begunBefore(runs, affected, of)
