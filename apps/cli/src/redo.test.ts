@@ -82,6 +82,7 @@ describe('a text that changed after its window was done', () => {
     await edit(given, 'contracts/orders.yaml', 'DECIMAL(12,2)', 'DECIMAL(14,3)')
 
     expect(await run(given, ...days, '--changed')).toMatchObject({ exitCode: 0 })
+    expect((await run(given, ...day1)).notes).toBe('starter@2026-03-01 is done already; --again runs it once more\n')
   })
 
   test('of a contract that would lose something is refused with one window, and begins again with all', async () => {

@@ -181,6 +181,29 @@ describe('what depends on a change', () => {
     expect(reasonOf(plan, 'ingest drops/orders')).toMatch(/needs the source: --again, or --select 'drops\/orders\+'/)
   })
 
+  test('of a served table is not the load of a window after which a later one has loaded it', () => {
+    const before = aPipeline()
+    const pipeline = { ...before, serve: before.serve.map((served) => ({ ...served, as: 'totals' })) }
+    const changedOf = (loaded: number, looked: number) => {
+      const runs = [1, 2].map((number) => ({
+        ...aRun(number, before),
+        digest: number === loaded ? 'after' : 'before',
+      }))
+      const plan = planRedo({
+        pipeline,
+        asked: { kind: 'changed' },
+        windows: [day(looked)],
+        runs: new Map(runs.map((run) => [run.window.label, run])),
+        everDone: () => true,
+        textOf: (digest) => (digest === 'after' ? pipeline : before),
+      })
+      return plan.windows[0]?.changed
+    }
+
+    expect(changedOf(2, 1)).toEqual([])
+    expect(changedOf(1, 2)).toEqual(['pipeline.yaml (serve.customer_totals)'])
+  })
+
   test('of a served table alone is its load', () => {
     const pipeline = aPipeline()
     const serve = pipeline.serve.map((served) => ({ ...served, as: 'totals' }))

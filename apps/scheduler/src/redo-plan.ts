@@ -203,7 +203,7 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
       continue
     }
     const places = placesChanged(input, task, before, run)
-    if (places.length === 0) continue
+    if (places.length === 0 || isLoadedSince(input, task, run)) continue
     if (task.work.kind === 'discover' || task.work.kind === 'ingest') needsSource.push([task.name, places])
     else if (!followsFromOthers(task) || !someAbove(planned, task, own)) {
       own.set(task.name, places.includes(LOST_TEXT) ? `done under a ${LOST_TEXT}` : `${places.join(', ')} changed`)
@@ -224,6 +224,15 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
   }
   // In the order of the plan.
   return new Map(planned.flatMap(({ name }) => (seeds.has(name) ? [[name, seeds.get(name) ?? '']] : [])))
+}
+
+/** A load brings the whole table: what a later window has loaded under the text as it is needs no load of this one. */
+function isLoadedSince(input: RedoInput, task: PlannedTask, { window }: Run): boolean {
+  if (task.work.kind !== 'load') return false
+  return [...input.runs.values()].some((run) => {
+    const later = run.window.start > window.start ? run.tasks.get(task.name) : undefined
+    return later?.state === 'succeeded' && placesChanged(input, task, later, run).length === 0
+  })
 }
 
 const LOST_TEXT = 'text of before that is no longer in the lake'
