@@ -2,6 +2,7 @@ import { createDirectoryLake } from '@cinelake/lake/directory'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
 import { findTable } from './lake-tables.ts'
+import { platformConfig } from './settings.ts'
 
 test.each([
   [{ ott: ['titles', 'dim_title'], shop: ['orders'] }, 'titel', 'did you mean `ott.titles`?'],
@@ -19,5 +20,6 @@ test.each([
     for (const table of tables) await lake.put(`refined/${pipeline}/${table}/_delta_log/${'0'.repeat(20)}.json`, '')
   }
 
-  await expect(findTable(lake, name)).rejects.toThrow(new RegExp(`${words.replaceAll(/[.?]/g, String.raw`\$&`)}$`))
+  const config = platformConfig({}, directory.path)
+  await expect(findTable(config, lake, name)).rejects.toThrow(new RegExp(`${words.replaceAll(/[.?]/g, String.raw`\$&`)}$`))
 })

@@ -1,18 +1,112 @@
-import { formerRefinedPath, formerRejectsPath } from '@cinelake/contracts'
-import { ConfigError, systemClock, closestName } from '@cinelake/core'
-import { createDeltaTable, locateRejects, locateTable, type DeltaTable } from '@cinelake/delta'
-import type { Lake } from '@cinelake/lake'
+import { formerRefinedPath, formerRejectsPath, refinedPath, rejectsPath } from '@cinelake/contracts'
+import { ConfigError, PipelineError, systemClock, TerminalError, closestName } from '@cinelake/core'
+import {
+  createDeltaTable,
+  locateRejects,
+  locateTable,
+  requireFiles,
+  requireKnown,
+  type DeltaTable,
+} from '@cinelake/delta'
+import type { CallOptions, Lake } from '@cinelake/lake'
+import { openRunHistory, type PipelineTable } from '@cinelake/scheduler'
+import { openExistingDatabase, openExistingLake } from './open-parts.ts'
+import type { PlatformConfig } from './settings.ts'
 
 /** A table of the lake with the pipeline that it is of. */
 export type LakeTable = { readonly pipeline: string; readonly table: string }
 
+/** Where the lake is, and the run history that knows what was made in it. */
+type Places = Pick<PlatformConfig, 'api' | 'lake' | 'warehouse'>
+
+/** Of the tables that the run history knows, those that a command is about. */
+export type IsMeant = (table: Pick<PipelineTable, 'pipeline' | 'table' | 'isRejects'>) => boolean
+
+/**
+ * The lake for a command that looks at tables of it.
+ * @throws {ConfigError} terminal: nothing was run there yet
+ * @throws {TableLostError} terminal: the lake is gone, and the run history knows a table that is meant
+ */
+export async function openLakeOfTables(config: Places, isMeant: IsMeant): Promise<Lake> {
+  try {
+    return await openExistingLake(config)
+  } catch (error) {
+    if (error instanceof ConfigError) await refuseLost(config, undefined, isMeant)
+    throw error
+  }
+}
+
+/**
+ * Tells a table that is lost from one that never was, for commands that found none: the run history knows which were made.
+ * Where it is not at hand, nothing is told.
+ * @param lake undefined: there is none
+ * @throws {TableLostError} terminal, and the other errors of a table that is not what is known to have been made
+ */
+export async function refuseLost(config: Places, lake: Lake | undefined, isMeant: IsMeant): Promise<void> {
+  // The history first: a table that is made meanwhile is there before it is known.
+  for (const each of (await knownTables(config)).filter(isMeant)) {
+    const loss = await lossOf(lake, each)
+    if (loss !== undefined) throw loss
+  }
+}
+
+/** In a database that cannot be read, or where a scheduler elsewhere keeps it, the history is not at hand. */
+async function knownTables(config: Places): Promise<readonly PipelineTable[]> {
+  if (config.api !== undefined) return []
+  try {
+    await using database = await openExistingDatabase(config)
+    return await (await openRunHistory(database)).knownTables()
+  } catch (error) {
+    if (error instanceof PipelineError) return []
+    throw error
+  }
+}
+
+/**
+ * What is wrong with a table, where the lake does not have what is known to have been made of it.
+ * @param lake undefined: there is none
+ * @returns an error of the table, `TABLE_LOST` and the like; undefined where it is as it is known
+ */
+export async function lossOf(
+  lake: Lake | undefined,
+  { pipeline, table, isRejects, known }: PipelineTable,
+  options: CallOptions = {},
+): Promise<Error | undefined> {
+  try {
+    if (lake === undefined) {
+      requireKnown((isRejects ? rejectsPath : refinedPath)(pipeline, table), undefined, known)
+      return undefined
+    }
+    const path = await (isRejects ? locateRejects : locateTable)(lake, pipeline, table, options)
+    const snapshot = await createDeltaTable({ lake, path, clock: systemClock }).snapshot(options)
+    requireKnown(path, snapshot, known)
+    if (snapshot !== undefined) await requireFiles(lake, path, snapshot, options)
+    return undefined
+  } catch (error) {
+    // What a retry can help is no loss.
+    if (error instanceof TerminalError) return error
+    throw error
+  }
+}
+
+/** The tables that a name may mean, and those of their rejected rows. */
+export function namedBy(name: string): IsMeant {
+  const { wanted, table } = parsed(name)
+  return (one) => one.table === table && (wanted === undefined || one.pipeline === wanted)
+}
+
+function parsed(name: string): { readonly wanted: string | undefined; readonly table: string } {
+  const dot = name.indexOf('.')
+  return dot < 0 ? { wanted: undefined, table: name } : { wanted: name.slice(0, dot), table: name.slice(dot + 1) }
+}
+
 /**
  * The table that a person names: by its name where one pipeline has it, else as `pipeline.table`.
  * @throws {ConfigError} terminal: there is none, or several pipelines have one
+ * @throws {TableLostError} terminal: there is none any more
  */
-export async function findTable(lake: Lake, name: string): Promise<LakeTable> {
-  const dot = name.indexOf('.')
-  const [wanted, table] = dot < 0 ? [undefined, name] : [name.slice(0, dot), name.slice(dot + 1)]
+export async function findTable(config: Places, lake: Lake, name: string): Promise<LakeTable> {
+  const { wanted, table } = parsed(name)
   const pipelines = await pipelinesIn(lake)
   const found: LakeTable[] = []
   for (const pipeline of pipelines) {
@@ -20,7 +114,10 @@ export async function findTable(lake: Lake, name: string): Promise<LakeTable> {
     if (await isThere(lake, { pipeline, table })) found.push({ pipeline, table })
   }
   const [only, ...others] = found
-  if (only === undefined) throw await unknownTable(lake, name, pipelines)
+  if (only === undefined) {
+    await refuseLost(config, lake, namedBy(name))
+    throw await unknownTable(lake, name, pipelines)
+  }
   if (others.length === 0) return only
   const names = found.map((each) => `${each.pipeline}.${each.table}`).join(', ')
   throw new ConfigError('several pipelines have such a table', [`table ${name}: expected one of ${names}`])

@@ -114,6 +114,82 @@ describe('state that is gone', () => {
     expect(await place.run(FIRST)).toMatchObject({ exitCode: 0, notes: expect.stringContaining('is done already') })
   })
 
+  test('commands that look tell a table that is lost from one that never was', async () => {
+    await using place = await afterFirst()
+    const look = async (...args: string[]) => await cinelake([...args, '--state', place.state])
+    const lost = (path: string) => ({
+      exitCode: 1,
+      out: '',
+      notes: expect.stringMatching(
+        new RegExp(`lost what it held \\[table=orders path=${path}\\].* got no table.*\`cinelake rebuild DIR orders\``),
+      ),
+    })
+    const rejects = lost('refined/starter/_rejects/orders')
+    const orders = lost('refined/starter/orders')
+    const select = async (from: string) => await look('query', '--lake', `SELECT * FROM ${from}`)
+
+    await rm(folderOf(place, '_rejects'), { recursive: true })
+    expect(await look('rejects', 'orders')).toMatchObject(rejects)
+    expect(await look('rejects', 'starter.orders', '--window', FIRST)).toMatchObject(rejects)
+    expect(await select('_rejects.orders')).toMatchObject(rejects)
+    expect(await look('rejects', 'sales_by_day')).toMatchObject({ exitCode: 0 })
+    expect(await look('history', 'orders')).toMatchObject({ exitCode: 0 })
+    expect(await select('orders')).toMatchObject({ exitCode: 0 })
+
+    await rm(folderOf(place, 'orders'), { recursive: true })
+    expect(await look('rejects', 'orders')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringContaining('rebuild DIR'),
+    })
+    expect(await look('history', 'orders')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringContaining('rebuild DIR'),
+    })
+    for (const from of ['orders', 'starter.orders', '"orders@0"']) expect(await select(from)).toMatchObject(orders)
+    for (const args of [['history'], ['rejects']])
+      expect(await look(...args, 'clicks')).toMatchObject({
+        exitCode: 2,
+        notes: expect.stringContaining('there is no such table'),
+      })
+    expect(await select('clicks')).toMatchObject({ exitCode: 2, notes: expect.stringContaining('no table clicks') })
+
+    await rm(place.lake, { recursive: true })
+    expect(await look('history', 'sales_by_day')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringContaining('`cinelake rebuild DIR sales_by_day`'),
+    })
+    expect(await look('rejects', 'orders')).toMatchObject({ exitCode: 1 })
+    expect(await select('orders')).toMatchObject(orders)
+    expect(await look('history', 'clicks')).toMatchObject({
+      exitCode: 2,
+      notes: expect.stringContaining('run a pipeline first'),
+    })
+  })
+
+  test('the history of a table of which only rejected rows are left is not empty', async () => {
+    await using place = await afterFirst()
+    await rm(folderOf(place, 'orders'), { recursive: true })
+    const look = async (command: string) => await cinelake([command, 'orders', '--state', place.state])
+
+    expect(await look('history')).toMatchObject({
+      exitCode: 1,
+      notes: expect.stringContaining('path=refined/starter/orders'),
+    })
+    expect(await look('rejects')).toMatchObject({ exitCode: 0, out: expect.stringContaining('1005,soon') })
+  })
+
+  test('without a run history, commands that look say what the lake has', async () => {
+    await using place = await afterFirst()
+    await rm(folderOf(place, 'orders'), { recursive: true })
+    await rm(folderOf(place, '_rejects'), { recursive: true })
+    await rm(join(place.state, 'warehouse'), { recursive: true })
+
+    expect(await cinelake(['history', 'orders', '--state', place.state])).toMatchObject({
+      exitCode: 2,
+      notes: expect.stringContaining('there is no such table'),
+    })
+  })
+
   test('an older copy in place of a table is told, whatever is asked for', async () => {
     await using place = await afterFirst()
     await cp(folderOf(place, 'orders'), join(place.state, 'backup'), { recursive: true })

@@ -58,11 +58,31 @@ describe('a text that changed after its window was done', () => {
     expect((await run(given, ...day1, '--changed')).notes).toMatch(/starter@2026-03-01: nothing to redo/)
   })
 
+  test('and lost the model that had failed: --changed finishes the run without it', async () => {
+    await using given = await aStarter()
+    await writeFile(join(given.folder, 'models', 'ratios.sql'), "SELECT CAST('x' AS INTEGER) AS n FROM orders\n")
+    await edit(given, 'pipeline.yaml', '  - sales_by_day\n', '  - sales_by_day\n  - ratios\n')
+    const failed = await run(given, ...day1)
+    expect(failed).toMatchObject({ exitCode: 1, out: expect.stringContaining('models/ratios.sql') })
+    await rm(join(given.folder, 'models', 'ratios.sql'))
+    await edit(given, 'pipeline.yaml', '  - ratios\n', '')
+
+    const planned = await cinelake(['plan', given.folder, ...day1, '--changed', '--state', given.state])
+    expect(planned.out).toMatch(/^starter@2026-03-01 {2}2 tasks to drop$/m)
+    expect(planned.out).toMatch(/^build ratios +drop +failed, no longer in the pipeline$/m)
+
+    const changed = await run(given, ...day1, '--changed')
+    expect(changed).toMatchObject({ exitCode: 0, out: expect.not.stringContaining('ratios') })
+    expect(doneIn(changed.notes)).toEqual([])
+    expect((await run(given, ...day1, '--changed')).notes).toMatch(/starter@2026-03-01: nothing to redo/)
+  })
+
   test('of a contract with another type goes through with all windows, which no append to the table could', async () => {
     await using given = await ran()
     await edit(given, 'contracts/orders.yaml', 'DECIMAL(12,2)', 'DECIMAL(14,3)')
 
     expect(await run(given, ...days, '--changed')).toMatchObject({ exitCode: 0 })
+    expect((await run(given, ...day1)).notes).toBe('starter@2026-03-01 is done already; --again runs it once more\n')
   })
 
   test('of a contract that would lose something is refused with one window, and begins again with all', async () => {
@@ -169,6 +189,18 @@ describe('rebuild', () => {
     expect({ exitCode, out }).toMatchObject({ exitCode: 0 })
     expect(out).toMatch(/build sales_by_day +table_restarted: sales_by_day was lost .*\(TABLE_LOST\) and began again/)
     expect([await rows(given, ORDERS), await rows(given, SALES)]).toEqual(before)
+  })
+
+  test('is done when all of its windows are, though one in which it has nothing to do is red', async () => {
+    await using given = await ran()
+    const red = await run(given, '--window', '2026-03-03')
+    expect(red).toMatchObject({ exitCode: 1, out: expect.stringContaining('FILES_MISSING') })
+
+    const { exitCode, out } = await cinelake(['rebuild', given.folder, 'orders', '--state', given.state])
+
+    expect(exitCode).toBe(0)
+    expect(out).toMatch(/starter@2026-03-01 +succeeded[\s\S]*starter@2026-03-02 +succeeded/)
+    expect(out).not.toContain('2026-03-03')
   })
 
   test('is shown beforehand', async () => {

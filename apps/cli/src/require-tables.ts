@@ -1,7 +1,7 @@
-import { systemClock, TerminalError } from '@cinelake/core'
-import { createDeltaTable, locateRejects, locateTable, requireFiles, requireKnown } from '@cinelake/delta'
+import { TerminalError } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import type { KnownTable, RunRecord, Scheduler } from '@cinelake/scheduler'
+import type { RunRecord, Scheduler } from '@cinelake/scheduler'
+import { lossOf } from './lake-tables.ts'
 
 /** Tables that an error names. */
 const NAMED = 5
@@ -38,28 +38,10 @@ export async function requireTables(pipeline: string, runs: readonly RunRecord[]
   const known = await deps.scheduler.knownTables(pipeline, [...tables])
   const lost = new Map<string, Error>()
   for (const one of known) {
-    const problem = await problemOf(pipeline, one, deps)
-    if (problem !== undefined && !lost.has(one.table)) lost.set(one.table, problem)
+    const loss = await lossOf(deps.lake, { ...one, pipeline }, { signal: deps.signal })
+    if (loss !== undefined && !lost.has(one.table)) lost.set(one.table, loss)
   }
   const [first] = lost.values()
   if (first === undefined) return
   throw lost.size === 1 ? first : new TablesLostError(pipeline, [...lost.keys()], tables.size, first.message)
-}
-
-async function problemOf(
-  pipeline: string,
-  { table, isRejects, known }: KnownTable,
-  { lake, signal }: Deps,
-): Promise<Error | undefined> {
-  try {
-    const path = await (isRejects ? locateRejects : locateTable)(lake, pipeline, table, { signal })
-    const snapshot = await createDeltaTable({ lake, path, clock: systemClock }).snapshot({ signal })
-    requireKnown(path, snapshot, known)
-    if (snapshot !== undefined) await requireFiles(lake, path, snapshot, { signal })
-    return undefined
-  } catch (error) {
-    // What a retry can help is no loss.
-    if (error instanceof TerminalError) return error
-    throw error
-  }
 }

@@ -1,7 +1,7 @@
 export type { AgentRecord } from './agents.ts'
 export type { RunChange } from './carry-out.ts'
 export type { Patience } from './decision.ts'
-export type { KnownTable } from './known-tables.ts'
+export type { KnownTable, PipelineTable } from './known-tables.ts'
 export { OPS, type OpsSchema } from './ops-schema.ts'
 export { OpsDeployedError, OpsOwnerUnknownError, type Owner } from './ops-owner.ts'
 export { PipelineOriginError } from './pipeline-origins.ts'

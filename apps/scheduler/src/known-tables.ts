@@ -13,8 +13,10 @@ export function tableWrittenBy({ planned: { work } }: Pick<Task, 'planned'>): st
 
 /** The name under which the table of a table's rejected rows is known; no name of a table has a slash. */
 export function rejectsOf(table: string): string {
-  return `_rejects/${table}`
+  return `${REJECTS}${table}`
 }
+
+const REJECTS = '_rejects/'
 
 /** What is known of tables of a pipeline, by name, over all its runs. */
 export async function readKnown(
@@ -61,6 +63,23 @@ export async function noteTables(
 
 /** A table of a pipeline as the history knows it: the table itself, or that of its rejected rows. */
 export type KnownTable = { readonly table: string; readonly isRejects: boolean; readonly known: KnownVersion }
+
+/** The same with the pipeline that it is of. */
+export type PipelineTable = KnownTable & { readonly pipeline: string }
+
+/** What is known of all tables of all pipelines, by pipeline and name. */
+export async function readAllKnown(db: Kysely<OpsSchema>): Promise<PipelineTable[]> {
+  const rows = await db
+    .selectFrom('known_tables')
+    .select(['pipeline', 'name', 'table_id', 'version'])
+    .orderBy('pipeline')
+    .orderBy('name')
+    .execute()
+  return rows.map(({ pipeline, ...row }) => {
+    const isRejects = row.name.startsWith(REJECTS)
+    return { pipeline, table: isRejects ? row.name.slice(REJECTS.length) : row.name, isRejects, known: knownFrom(row) }
+  })
+}
 
 /** What is known of tables and of their rejected rows. */
 export async function knownTables(

@@ -134,6 +134,26 @@ describe('what depends on a change', () => {
     ])
   })
 
+  test('are not the tasks that it took out of the pipeline: those that are not done are dropped', () => {
+    const before = aPipeline()
+    const after = {
+      ...before,
+      models: before.models.filter(({ name }) => name !== 'customer_totals'),
+      serve: before.serve.filter(({ table }) => table !== 'customer_totals'),
+    }
+    const states = { 1: { 'build customer_totals': 'failed', 'load customer_totals': 'skipped' } } as const
+    const plan = planned({ asked: { kind: 'changed' }, before, after, states })
+
+    expect(doneIn(plan)).toEqual([])
+    expect(plan.windows[0]?.tasks.filter(({ action }) => action === 'drop')).toMatchObject([
+      { name: 'build customer_totals', reason: 'failed, no longer in the pipeline' },
+      { name: 'load customer_totals', reason: 'skipped, no longer in the pipeline' },
+    ])
+    expect(planned({ asked: { kind: 'changed' }, before, after }).windows[0]?.tasks).not.toContainEqual(
+      expect.objectContaining({ action: 'drop' }),
+    )
+  })
+
   test('of a description is nothing', () => {
     const pipeline = aPipeline()
     const after = changing('order_totals', { description: 'Totals.' }, { ...pipeline, description: 'Shop.' })
@@ -159,6 +179,29 @@ describe('what depends on a change', () => {
     })
     expect(doneIn(plan)).toEqual([])
     expect(reasonOf(plan, 'ingest drops/orders')).toMatch(/needs the source: --again, or --select 'drops\/orders\+'/)
+  })
+
+  test('of a served table is not the load of a window after which a later one has loaded it', () => {
+    const before = aPipeline()
+    const pipeline = { ...before, serve: before.serve.map((served) => ({ ...served, as: 'totals' })) }
+    const changedOf = (loaded: number, looked: number) => {
+      const runs = [1, 2].map((number) => ({
+        ...aRun(number, before),
+        digest: number === loaded ? 'after' : 'before',
+      }))
+      const plan = planRedo({
+        pipeline,
+        asked: { kind: 'changed' },
+        windows: [day(looked)],
+        runs: new Map(runs.map((run) => [run.window.label, run])),
+        everDone: () => true,
+        textOf: (digest) => (digest === 'after' ? pipeline : before),
+      })
+      return plan.windows[0]?.changed
+    }
+
+    expect(changedOf(2, 1)).toEqual([])
+    expect(changedOf(1, 2)).toEqual(['pipeline.yaml (serve.customer_totals)'])
   })
 
   test('of a served table alone is its load', () => {

@@ -25,7 +25,8 @@ export type RedoAsked =
 
 export type RedoTask = {
   readonly name: string
-  readonly action: 'do' | 'keep'
+  /** `drop`: it is not done, and the pipeline does not have it any more. Of a request for what changed. */
+  readonly action: 'do' | 'keep' | 'drop'
   readonly reason: string
   /** Whether its table begins a new life with this window. */
   readonly restart: boolean
@@ -202,7 +203,7 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
       continue
     }
     const places = placesChanged(input, task, before, run)
-    if (places.length === 0) continue
+    if (places.length === 0 || isLoadedSince(input, task, run)) continue
     if (task.work.kind === 'discover' || task.work.kind === 'ingest') needsSource.push([task.name, places])
     else if (!followsFromOthers(task) || !someAbove(planned, task, own)) {
       own.set(task.name, places.includes(LOST_TEXT) ? `done under a ${LOST_TEXT}` : `${places.join(', ')} changed`)
@@ -223,6 +224,15 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
   }
   // In the order of the plan.
   return new Map(planned.flatMap(({ name }) => (seeds.has(name) ? [[name, seeds.get(name) ?? '']] : [])))
+}
+
+/** A load brings the whole table: what a later window has loaded under the text as it is needs no load of this one. */
+function isLoadedSince(input: RedoInput, task: PlannedTask, { window }: Run): boolean {
+  if (task.work.kind !== 'load') return false
+  return [...input.runs.values()].some((run) => {
+    const later = run.window.start > window.start ? run.tasks.get(task.name) : undefined
+    return later?.state === 'succeeded' && placesChanged(input, task, later, run).length === 0
+  })
 }
 
 const LOST_TEXT = 'text of before that is no longer in the lake'
@@ -371,6 +381,7 @@ function windowOf(
       ? []
       : [{ name, action: 'keep', reason: kept.get(name) ?? keptReason(before), restart: false, restartIfLost: false }]
   })
+  if (asked.kind === 'changed' && run !== undefined) tasks.push(...droppedTasks(run, planned))
   return {
     window,
     runId: runIdOf(pipeline.name, window),
@@ -380,6 +391,16 @@ function windowOf(
     added: unique(draft.added),
     needsSource: unique(draft.needsSource),
   }
+}
+
+/** What is not done of tasks that the text does not have any more is no failure of the text. */
+function droppedTasks(run: Run, planned: readonly PlannedTask[]): RedoTask[] {
+  const known = new Set(planned.map(({ name }) => name))
+  return [...run.tasks.values()].flatMap(({ planned: { name }, state }): RedoTask[] => {
+    if (state === 'succeeded' || known.has(name)) return []
+    const reason = `${state}, no longer in the pipeline`
+    return [{ name, action: 'drop', reason, restart: false, restartIfLost: false }]
+  })
 }
 
 const unique = (texts: readonly string[]) => [...new Set(texts)]

@@ -70,6 +70,7 @@ export async function describeRedo(
 /**
  * Has tasks of windows that were run done again, oldest window first. Asked again while it is not complete, it goes on
  * with what is left.
+ * @returns the runs of the windows, of a rebuild those in which there is something to do, oldest window first
  * @throws {RedoRefusedError} terminal: it is not possible, with every reason
  * @throws {RunUnderWayError} terminal: a run that it would change, or whose tables, is not finished
  */
@@ -82,7 +83,7 @@ export async function requestRedo(
 ): Promise<Requested[]> {
   const { plan, runs } = await preparedRedo(deps, pipeline, asked, windows)
   if (plan.problems.length > 0) throw new RedoRefusedError(pipeline.name, plan.problems)
-  const affected = plan.windows.filter(({ tasks }) => tasks.some(({ action }) => action === 'do'))
+  const affected = plan.windows.filter(({ tasks }) => tasks.some(({ action }) => action !== 'keep'))
   const { text, digest, path } = freezePipeline(pipeline)
   const of = sha256(JSON.stringify([asked, plan.windows.map(({ window }) => window.label), digest]))
   const begun = begunBefore(runs, affected, of)
@@ -102,7 +103,8 @@ export async function requestRedo(
   for (const window of plan.windows) {
     const { runId } = window
     if (!affected.includes(window)) {
-      requested.push({ runId, created: false })
+      // A rebuild is asked for tables: a window that has nothing of them is no part of it.
+      if (asked.kind !== 'rebuild') requested.push({ runId, created: false })
       continue
     }
     const after = going.length < width ? before : going.at(-width)

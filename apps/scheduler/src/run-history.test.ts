@@ -25,6 +25,11 @@ test('runs are read with their tasks, and pipelines by name, while a scheduler w
   expect(await history.runs({ state: 'failed' })).toEqual([])
   expect(await history.pipelines()).toEqual(['shop'])
   expect(await history.agents()).toEqual([])
+  const known = await it.scheduler.knownTables('shop', ['orders'])
+  expect(known).not.toEqual([])
+  expect(await history.knownTables()).toEqual(
+    expect.arrayContaining(known.map((one) => ({ ...one, pipeline: 'shop' }))),
+  )
 })
 
 test('where there is none this is told, and none is made', async () => {

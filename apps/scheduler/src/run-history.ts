@@ -1,6 +1,7 @@
 import { PipelineError, TerminalError } from '@cinelake/core'
 import type { Database } from '@cinelake/warehouse'
 import { createAgents, type AgentRecord } from './agents.ts'
+import { readAllKnown, type PipelineTable } from './known-tables.ts'
 import { OPS, type OpsSchema } from './ops-schema.ts'
 import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 import { requireReadable } from './schema-version.ts'
@@ -32,13 +33,19 @@ export type RunHistory = {
   agents(): Promise<readonly AgentRecord[]>
 }
 
+/** The run history where its database is at hand. */
+export type DatabaseRunHistory = RunHistory & {
+  /** The newest version that is known of the tables of all pipelines, by pipeline and name. */
+  knownTables(): Promise<readonly PipelineTable[]>
+}
+
 /**
  * The run history as it is in a database: nothing is migrated, sent, taken or swept, so it can be looked at while a
  * scheduler works on it.
  * @throws {OpsMissingError} terminal @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
  * @throws {OpsUnreadableError} terminal, now or from any of its functions
  */
-export async function openRunHistory(database: Database<OpsSchema>): Promise<RunHistory> {
+export async function openRunHistory(database: Database<OpsSchema>): Promise<DatabaseRunHistory> {
   const looking = async <Result>(look: () => Promise<Result>): Promise<Result> => {
     try {
       return await look()
@@ -54,5 +61,6 @@ export async function openRunHistory(database: Database<OpsSchema>): Promise<Run
     runs: async (options) => await looking(async () => await records.runs({ limit: RUN_LIMIT, ...options })),
     pipelines: async () => await looking(async () => await records.pipelines()),
     agents: async () => await looking(async () => await createAgents(database).list()),
+    knownTables: async () => await looking(async () => await readAllKnown(database.db.withSchema(OPS))),
   }
 }

@@ -2,14 +2,15 @@ import { CancelledError, ConfigError } from '@cinelake/core'
 import type { QueryBatch, Warehouse } from '@cinelake/warehouse'
 import path from 'node:path'
 import type { CommandContext } from '../command.ts'
-import { openEngine, openExistingLake, openLakeIfThere } from '../open-parts.ts'
+import { openLakeOfTables, refuseLost } from '../lake-tables.ts'
+import { openEngine, openLakeIfThere } from '../open-parts.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatResult } from '../output/format-result.ts'
 import { layoutOf } from '../output/format-table.ts'
 import { toJson } from '../output/format-value.ts'
 import { ROW_FORMATS, textOf, writeRows, type RowFormat, type RowSource } from '../output/write-rows.ts'
-import { openLakeViews } from '../query/lake-views.ts'
-import { lakeProblem, martProblem } from '../query/query-problem.ts'
+import { mentionedIn, openLakeViews } from '../query/lake-views.ts'
+import { isOfMissingTable, lakeProblem, martProblem } from '../query/query-problem.ts'
 import { readWarehouse } from '../read-warehouse.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { SHOWN } from '../usage/query.ts'
@@ -119,7 +120,8 @@ async function queryMart(asked: Asked): Promise<void> {
 
 async function queryLake(asked: Asked): Promise<void> {
   const { sql, options, config, timeoutMs, format, context } = asked
-  await using lake = await openExistingLake(config)
+  const isMeant = mentionedIn(sql)
+  await using lake = await openLakeOfTables(config, isMeant)
   await using engine = await openEngine(config, lake)
   await using session = await engine.session()
   await using views = await openLakeViews(lake, session, sql)
@@ -152,6 +154,7 @@ async function queryLake(asked: Asked): Promise<void> {
       const problem = `expected an answer within ${timeoutMs / 1000} s, got none; ask for fewer rows or allow more with --timeout`
       throw new ConfigError('the query was stopped', [problem], { cause: error })
     }
+    if (isOfMissingTable(error)) await refuseLost(config, lake, isMeant)
     throw lakeProblem(error, sql, views.names)
   }
 }

@@ -1,8 +1,8 @@
 import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength, closestName } from '@cinelake/core'
 import { literal, type SqlSession } from '@cinelake/engine'
 import type { CommandContext } from '../command.ts'
-import { findTable, rejectsTable } from '../lake-tables.ts'
-import { openEngine, openExistingLake } from '../open-parts.ts'
+import { findTable, namedBy, openLakeOfTables, refuseLost, rejectsTable } from '../lake-tables.ts'
+import { openEngine } from '../open-parts.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCell, formatCount, toJson } from '../output/format-value.ts'
@@ -46,12 +46,14 @@ export async function rejects(
 ): Promise<void> {
   requireWindow(options.window)
   const config = platformConfig(settings, options.state)
-  await using lake = await openExistingLake(config)
+  const isMeant = namedBy(dataset)
+  await using lake = await openLakeOfTables(config, isMeant)
   await using engine = await openEngine(config, lake)
   await using session = await engine.session()
-  const named = await findTable(lake, dataset)
+  const named = await findTable(config, lake, dataset)
   const table = await rejectsTable(lake, named)
   await using view = await table.view(session)
+  if (view === undefined) await refuseLost(config, lake, (one) => one.isRejects && isMeant(one))
   if (view !== undefined) await requireSameLength(session, view.relation, options.window)
   if (view !== undefined) await requireRule(session, view.relation, { dataset, rule: options.rule })
   const broken = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)

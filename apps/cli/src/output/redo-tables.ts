@@ -33,9 +33,14 @@ export function formatRedo({ windows, notes, problems, isOrdered }: RedoPlan, pa
 
 function formatWindow({ runId, tasks }: RedoWindow, isWhole: boolean, paint: Paint): string {
   const count = tasks.filter(({ action }) => action === 'do').length
-  const head = `${paint('bold', runId)}  ${count === 0 ? 'nothing to do' : plural(count, 'task')}\n`
+  const dropped = tasks.filter(({ action }) => action === 'drop').length
+  const parts = [
+    ...(count > 0 ? [plural(count, 'task')] : []),
+    ...(dropped > 0 ? [`${plural(dropped, 'task')} to drop`] : []),
+  ]
+  const head = `${paint('bold', runId)}  ${parts.length === 0 ? 'nothing to do' : parts.join(', ')}\n`
   // Of many windows what stays as it is would hide what does not.
-  const shown = isWhole ? tasks : tasks.filter(({ action }) => action === 'do')
+  const shown = isWhole ? tasks : tasks.filter(({ action }) => action !== 'keep')
   if (shown.length === 0) return head
   const rows = shown.map(({ name, action, reason, restart }) => [
     name,

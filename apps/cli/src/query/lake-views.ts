@@ -1,7 +1,14 @@
 import { identifier, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { DeltaTable } from '@cinelake/delta'
-import { refinedTable, refinedTables, rejectsTable, rejectsTables, type LakeTable } from '../lake-tables.ts'
+import {
+  refinedTable,
+  refinedTables,
+  rejectsTable,
+  rejectsTables,
+  type IsMeant,
+  type LakeTable,
+} from '../lake-tables.ts'
 import { mentions } from './query-problem.ts'
 
 /** The schema in which a query finds rejects: `_rejects.orders`. */
@@ -15,6 +22,12 @@ export type LakeName = {
   /** Whether several pipelines have one of that name. */
   readonly isShared: boolean
   readonly isOfRejects: boolean
+}
+
+/** The tables that a query may mean. */
+export function mentionedIn(sql: string): IsMeant {
+  return ({ table, isRejects }) =>
+    isRejects ? mentions(sql, REJECTS) && mentions(sql, table) : mentions(sql, table) || versionsOf(sql, table).size > 0
 }
 
 export type LakeViews = AsyncDisposable & { readonly names: readonly LakeName[] }

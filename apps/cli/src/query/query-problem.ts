@@ -76,6 +76,11 @@ async function hintOfLake(name: string, openLake: () => Promise<Lake | undefined
   }
 }
 
+/** Whether a query on the lake names a table, or a pipeline, that is not there. */
+export function isOfMissingTable(error: unknown): boolean {
+  return error instanceof SqlInvalidError && /\b(?:table|schema|catalog)\b.* does not exist/i.test(error.message)
+}
+
 /** What went wrong with a query on the lake, with the names that the lake has. */
 export function lakeProblem(error: unknown, sql: string, names: readonly LakeName[]): unknown {
   if (!(error instanceof SqlInvalidError)) return error
