@@ -103,6 +103,20 @@ describe('the starter pipeline, from the first day to the questions', () => {
     expect((await cinelake(['rejects', 'sales_by_day', ...state()])).out).toBe('No row of sales_by_day was rejected.\n')
   })
 
+  test.each(['orders', 'sales_by_day'])(
+    'rejects of %s in a window that was never run are an error that names those that were',
+    async (name) => {
+      for (const format of [[], ['--json']]) {
+        const args = ['rejects', name, '--window', '2020-01-01', ...format]
+        const { exitCode, screen } = await cinelake([...args, ...state()])
+
+        expect(exitCode).toBe(2)
+        expect(screen).toContain(`no run has made ${name} for the window`)
+        expect(screen).toContain('--window is 2020-01-01: expected one of 2, from 2026-03-01 to 2026-03-02')
+      }
+    },
+  )
+
   test('the tables, their versions and the runs are listed', async () => {
     expect(await json('tables')).toMatchObject({
       tables: [

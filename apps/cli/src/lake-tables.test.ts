@@ -21,5 +21,7 @@ test.each([
   }
 
   const config = platformConfig({}, directory.path)
-  await expect(findTable(config, lake, name)).rejects.toThrow(new RegExp(`${words.replaceAll(/[.?]/g, String.raw`\$&`)}$`))
+  await expect(findTable(config, lake, name)).rejects.toThrow(
+    new RegExp(`${words.replaceAll(/[.?]/g, String.raw`\$&`)}$`),
+  )
 })

@@ -96,7 +96,10 @@ describe('after a day of the starter pipeline', () => {
     const other = await called('rejects', 'orders', '--rule', 'nope', '--json')
     expect(JSON.parse(other.out)).toMatchObject({ error: { code: 'CONFIG_INVALID' } })
     expect((await called('rejects', 'orders', '--rule', 'type(ordered_on)')).exitCode).toBe(0)
-    expect((await called('rejects', 'orders', '--window', '2026-03-02')).exitCode).toBe(0)
+    expect(await called('rejects', 'orders', '--window', '2026-03-02')).toMatchObject({
+      exitCode: 2,
+      notes: expect.stringContaining('--window is 2026-03-02: expected 2026-03-01'),
+    })
   })
 
   test.each([

@@ -1,7 +1,16 @@
 import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength, closestName } from '@cinelake/core'
 import { literal, type SqlSession } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
 import type { CommandContext } from '../command.ts'
-import { findTable, namedBy, openLakeOfTables, refuseLost, rejectsTable } from '../lake-tables.ts'
+import {
+  findTable,
+  namedBy,
+  openLakeOfTables,
+  refinedTable,
+  refuseLost,
+  rejectsTable,
+  type LakeTable,
+} from '../lake-tables.ts'
 import { openEngine } from '../open-parts.ts'
 import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
@@ -57,6 +66,7 @@ export async function rejects(
   if (view !== undefined) await requireSameLength(session, view.relation, options.window)
   if (view !== undefined) await requireRule(session, view.relation, { dataset, rule: options.rule })
   const broken = view === undefined ? { counts: [], rejects: [] } : await find(session, view.relation, options)
+  if (broken.counts.length === 0) requireRun(dataset, options.window, await windowsOf(lake, named))
   const meaning = await ruleMeanings(lake, named)
   const found = { ...broken, counts: broken.counts.map((count) => ({ ...count, expected: meaning(count.rule) })) }
   if (options.json === true) return terminal.print(`${toJson({ dataset, ...found })}\n`)
@@ -100,6 +110,29 @@ function lengthOf(label: string): WindowLength {
   return label.length === EXAMPLES.month.length ? 'month' : 'day'
 }
 
+/** The windows that runs put into a table, or rejected rows of, from the first on. */
+async function windowsOf(lake: Lake, named: LakeTable): Promise<readonly string[]> {
+  const tables = [await refinedTable(lake, named), await rejectsTable(lake, named)]
+  const snapshots = await Promise.all(tables.map(async (table) => await table.snapshot()))
+  const begin = `${named.pipeline}@`
+  const tasks = snapshots.flatMap((snapshot) => [...(snapshot?.txns.keys() ?? [])])
+  const labels = tasks
+    .filter((task) => task.startsWith(begin))
+    .map((task) => task.slice(begin.length).split('/')[0] ?? '')
+  return [...new Set(labels)].sort()
+}
+
+/** @throws {ConfigError} terminal: a window that no run made, which would read as one without rejects */
+function requireRun(dataset: string, window: string | undefined, known: readonly string[]): void {
+  const [first, last] = [known[0], known.at(-1)]
+  if (window === undefined || first === undefined || last === undefined) return
+  if (known.some((label) => isOfWindow(label, window))) return
+  const expected = first === last ? first : `one of ${known.length}, from ${first} to ${last}`
+  throw new ConfigError(`no run has made ${dataset} for the window`, [
+    `--window is ${window}: expected ${expected}; list the runs with \`cinelake status\``,
+  ])
+}
+
 /** @throws {ConfigError} terminal: rows were rejected, and none by this rule in any window */
 async function requireRule(
   session: SqlSession,
@@ -140,9 +173,12 @@ async function find(session: SqlSession, relation: string, { window, rule, limit
 }
 
 /** An hour may be named without its offset. */
+const isBareHour = (window: string) => /T\d{2}$/.test(window)
+
+const isOfWindow = (label: string, window: string) => (isBareHour(window) ? label.startsWith(window) : label === window)
+
 function ofWindow(window: string): string {
-  const isBareHour = /T\d{2}$/.test(window)
-  return isBareHour ? `starts_with(window_label, ${literal(window)})` : `window_label = ${literal(window)}`
+  return isBareHour(window) ? `starts_with(window_label, ${literal(window)})` : `window_label = ${literal(window)}`
 }
 
 function formatCounts(counts: readonly RuleCount[], layout: ReturnType<typeof layoutOf>): string {
