@@ -49,8 +49,8 @@ export type BuiltTwice = AsyncDisposable & {
 /**
  * Makes tables under two texts, each in a shallow clone of the lake: what the transformer writes goes to a directory, and
  * what it reads is read where it is. Windows are applied onto the tables as they are now, as `run --changed` would do: a
- * table that accumulates, all of whose windows are made, begins anew. So does, in both clones, a table that refuses the rows
- * of a text, which is for a person to decide.
+ * table that accumulates is built from nothing where all of its windows are built. So is, in both clones, a table that refuses
+ * the rows of a text: a person has to decide about that.
  */
 export async function buildTwice(
   texts: { readonly before: CheckedPipeline | undefined; readonly after: CheckedPipeline },
@@ -109,9 +109,9 @@ function accumulates({ datasets, models }: CheckedPipeline, work: PlannedTask['w
 
 type Deps = BuildDeps & {
   readonly frozen: FrozenTables
-  /** Tables that begin anew since all of their windows are made. */
+  /** Tables that are built from nothing, since all of their windows are. */
   readonly whole: ReadonlySet<string>
-  /** Tables that begin anew since they take no rows as they are. */
+  /** Tables that are built from nothing, since the present one refuses the rows. */
   readonly begun: ReadonlyMap<string, string>
   /** Where those are noted that would have to. */
   readonly refused: Map<string, string>

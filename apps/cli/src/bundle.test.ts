@@ -205,7 +205,7 @@ describe('a bundle', () => {
   })
 
   test.skipIf(process.getuid?.() === 0)(
-    'is not made where nothing may be written: the sources run',
+    'is not made where nothing may be written: the sources run (needs a user other than root)',
     async () => {
       const word = await readFile(clone.source('words/word.ts'), 'utf8')
       await writeFile(clone.source('words/word.ts'), "export const WORD: string = 'nine'\n")

@@ -190,7 +190,7 @@ test('what is warned of is a line each after the run and in its status, and coun
   const rejects = await cinelake(['rejects', 'orders', '--state', given.state])
   expect(rejects.out).toMatch(/^2026-03-01 {2}amount_is_positive \(warn\) +1 {2}amount > 0$/m)
   expect(rejects.out).toMatch(
-    /orders_2026-03-01\.csv:4 {2}amount_is_positive {2}warn, in the table\n {4}amount=0\.00, expected amount > 0\n {4}1003/,
+    /orders_2026-03-01\.csv:4 {2}amount_is_positive {2}warn, not rejected\n {4}amount=0\.00, expected amount > 0\n {4}1003/,
   )
   const list = await cinelake(['status', '--state', given.state, '--json'])
   expect(JSON.parse(list.out)).toMatchObject({ runs: [{ id: 'starter@2026-03-01', warningCount: 2 }] })

@@ -39,7 +39,7 @@ export async function openLakeOfTables(config: Places, isMeant: IsMeant): Promis
 /**
  * Tells a table that is lost from one that never was, for commands that found none: the run history knows which were made.
  * Where it is not at hand, nothing is told.
- * @param lake undefined: there is none
+ * @param lake undefined where the lake does not exist
  * @throws {TableLostError} terminal, and the other errors of a table that is not what is known to have been made
  */
 export async function refuseLost(config: Places, lake: Lake | undefined, isMeant: IsMeant): Promise<void> {
@@ -64,7 +64,7 @@ async function knownTables(config: Places): Promise<readonly PipelineTable[]> {
 
 /**
  * What is wrong with a table, where the lake does not have what is known to have been made of it.
- * @param lake undefined: there is none
+ * @param lake undefined where the lake does not exist
  * @returns an error of the table, `TABLE_LOST` and the like; undefined where it is as it is known
  */
 export async function lossOf(
@@ -103,7 +103,7 @@ function parsed(name: string): { readonly wanted: string | undefined; readonly t
 /**
  * The table that a person names: by its name where one pipeline has it, else as `pipeline.table`.
  * @throws {ConfigError} terminal: there is none, or several pipelines have one
- * @throws {TableLostError} terminal: there is none any more
+ * @throws {TableLostError} terminal: the run history knows it, and it is gone
  */
 export async function findTable(config: Places, lake: Lake, name: string): Promise<LakeTable> {
   const { wanted, table } = parsed(name)

@@ -1,3 +1,5 @@
+import { endOfComment } from './sql-comment.ts'
+
 /** What a client of the mart asks for, by the first words of its statement. */
 export type MartStatement =
   /** Goes to the database. `holds`: its effect lasts to the end of the client's transaction. */
@@ -114,18 +116,6 @@ function beginning(sql: string): number {
       return at
     }
   }
-}
-
-function endOfComment(sql: string, start: number): number {
-  let depth = 0
-  for (let at = start; at < sql.length; at += 1) {
-    if (sql.startsWith('/*', at)) depth += 1
-    else if (sql.startsWith('*/', at)) depth -= 1
-    else continue
-    at += 1
-    if (depth === 0) return at + 1
-  }
-  return sql.length
 }
 
 /** Texts, names, comments and dollar quotes as wholes, and the end of a statement. */

@@ -1,3 +1,5 @@
+import { endOfComment } from './sql-comment.ts'
+
 /** Why a text is not one query, and where: characters from 1. */
 export type NotAQuery = { readonly problem: string; readonly position: number | undefined }
 
@@ -57,16 +59,4 @@ function tokensOf(sql: string): Token[] {
     else if (!text.startsWith('--')) tokens.push({ text, position: match.index + 1 })
   }
   return tokens
-}
-
-function endOfComment(sql: string, start: number): number {
-  let depth = 0
-  for (let at = start; at < sql.length; at += 1) {
-    if (sql.startsWith('/*', at)) depth += 1
-    else if (sql.startsWith('*/', at)) depth -= 1
-    else continue
-    at += 1
-    if (depth === 0) return at + 1
-  }
-  return sql.length
 }

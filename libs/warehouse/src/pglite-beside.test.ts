@@ -135,33 +135,36 @@ describe('reading the embedded database beside who works on it', () => {
   })
 })
 
-describe.skipIf(process.platform === 'win32')('the socket beside the directory', () => {
-  test('is the user’s alone, asks for the password, and is gone with the process', async () => {
-    {
-      await using _database = await openPgliteDatabase(directory)
-      expect((await stat(`${directory}.sock`)).mode & 0o777).toBe(0o600)
-      expect((await stat(`${directory}.key`)).mode & 0o777).toBe(0o600)
-      const password = await readFile(`${directory}.key`, 'utf8')
-      expect(password).toMatch(/^[\w-]{32}$/)
+describe.skipIf(process.platform === 'win32')(
+  'the socket beside the directory (needs an operating system with Unix sockets)',
+  () => {
+    test('is the user’s alone, asks for the password, and is gone with the process', async () => {
+      {
+        await using _database = await openPgliteDatabase(directory)
+        expect((await stat(`${directory}.sock`)).mode & 0o777).toBe(0o600)
+        expect((await stat(`${directory}.key`)).mode & 0o777).toBe(0o600)
+        const password = await readFile(`${directory}.key`, 'utf8')
+        expect(password).toMatch(/^[\w-]{32}$/)
 
-      await chmod(`${directory}.key`, 0o600)
-      await writeFile(`${directory}.key`, 'wrong')
-      const socket = connect(`${directory}.sock`)
-      const startup = Buffer.from('\0\0\0\0\0\x03\0\0user\0cinelake_local\0database\0cinelake\0\0', 'latin1')
-      startup.writeInt32BE(startup.length, 0)
-      socket.write(Buffer.concat([startup, Buffer.from('p\0\0\0\x0Awrong\0', 'latin1')]))
-      const answer = Buffer.concat(await socket.toArray())
-      expect(answer.toString()).toContain('28P01')
-    }
-    expect(await readdir(state.path)).toEqual(['warehouse'])
-  })
+        await chmod(`${directory}.key`, 0o600)
+        await writeFile(`${directory}.key`, 'wrong')
+        const socket = connect(`${directory}.sock`)
+        const startup = Buffer.from('\0\0\0\0\0\x03\0\0user\0cinelake_local\0database\0cinelake\0\0', 'latin1')
+        startup.writeInt32BE(startup.length, 0)
+        socket.write(Buffer.concat([startup, Buffer.from('p\0\0\0\x0Awrong\0', 'latin1')]))
+        const answer = Buffer.concat(await socket.toArray())
+        expect(answer.toString()).toContain('28P01')
+      }
+      expect(await readdir(state.path)).toEqual(['warehouse'])
+    })
 
-  test('a directory whose path is too long for a socket is read beside all the same', async () => {
-    directory = join(state.path, 'a'.repeat(120), 'warehouse')
-    await using database = await openPgliteDatabase(directory)
-    await load(await createPgliteWarehouse(database), 10, 1)
-    await using reader = await aReader()
+    test('a directory whose path is too long for a socket is read beside all the same', async () => {
+      directory = join(state.path, 'a'.repeat(120), 'warehouse')
+      await using database = await openPgliteDatabase(directory)
+      await load(await createPgliteWarehouse(database), 10, 1)
+      await using reader = await aReader()
 
-    expect((await reader.warehouse.query(COUNT)).rows).toEqual([{ count: 10 }])
-  })
-})
+      expect((await reader.warehouse.query(COUNT)).rows).toEqual([{ count: 10 }])
+    })
+  },
+)

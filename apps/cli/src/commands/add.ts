@@ -114,7 +114,7 @@ function flagsOf(options: Record<string, unknown>, questions: readonly Question[
 }
 
 /**
- * What a source says in pipeline.yaml; undefined where there is none.
+ * What a source says in pipeline.yaml; undefined where it does not have the source.
  * @throws {ConfigError} terminal: it is there, and of another type
  */
 function sourceThere(document: Document, kind: Kind, source: string): Readonly<Record<string, unknown>> | undefined {

@@ -25,7 +25,7 @@ class DeadLetterMissingError extends TerminalError {
 export async function list(entity: string, options: Options, context: CommandContext): Promise<void> {
   const letters = await withBus(context, (bus) => bus.deadLetters(entity))
   const { print } = context.terminal
-  // Without the messages: those are shown one at a time, to whoever asks.
+  // Without the messages, which may hold personal data: `show` has them, one at a time.
   if (options.json === true) {
     return print(`${toJson({ entity, deadLetters: letters.map((letter) => ({ ...letter, body: undefined })) })}\n`)
   }
@@ -51,15 +51,7 @@ export async function resend(
   options: Options,
   context: CommandContext,
 ): Promise<void> {
-  const count = await withBus(context, (bus) =>
-    eachOrAll(
-      entity,
-      id,
-      options,
-      (one) => bus.resend(entity, one),
-      () => bus.resendAll(entity),
-    ),
-  )
+  const count = await settle({ one: 'resend', every: 'resendAll' }, entity, id, options, context)
   tell(context, options, { entity, resent: count }, `${plural(count, 'message')} of ${entity} sent again.`)
 }
 
@@ -69,31 +61,28 @@ export async function discard(
   options: Options,
   context: CommandContext,
 ): Promise<void> {
-  const count = await withBus(context, (bus) =>
-    eachOrAll(
-      entity,
-      id,
-      options,
-      (one) => bus.discard(entity, one),
-      () => bus.discardAll(entity),
-    ),
-  )
+  const count = await settle({ one: 'discard', every: 'discardAll' }, entity, id, options, context)
   tell(context, options, { entity, discarded: count }, `${plural(count, 'message')} of ${entity} discarded.`)
 }
 
-async function eachOrAll(
+type Way = { readonly one: 'resend' | 'discard'; readonly every: 'resendAll' | 'discardAll' }
+
+/** @returns how many messages it was done with */
+async function settle(
+  { one, every }: Way,
   entity: string,
   id: string | undefined,
-  { all = false }: { readonly all?: boolean },
-  one: (id: string) => Promise<boolean>,
-  every: () => Promise<number>,
+  { all }: Options,
+  context: CommandContext,
 ): Promise<number> {
-  if (all === (id !== undefined)) {
-    throw new ConfigError('it is not clear which dead letters are meant', ['expected either an id or --all'])
-  }
-  if (id === undefined) return await every()
-  if (!(await one(id))) throw new DeadLetterMissingError(entity, id)
-  return 1
+  return await withBus(context, async (bus) => {
+    if ((all === true) === (id !== undefined)) {
+      throw new ConfigError('it is not clear which dead letters are meant', ['expected either an id or --all'])
+    }
+    if (id === undefined) return await bus[every](entity)
+    if (!(await bus[one](entity, id))) throw new DeadLetterMissingError(entity, id)
+    return 1
+  })
 }
 
 function tell({ terminal }: CommandContext, { json }: Options, facts: object, words: string): void {

@@ -30,7 +30,7 @@ type RuleCount = {
   readonly window_label: string
   readonly rule: string
   readonly count: number
-  /** Whether these rows are in the table all the same: the rule only warns. */
+  /** Whether these rows were not rejected: the rule only warns. */
   readonly kept: boolean
   /** What the rule asks, as far as the pipeline's text says. */
   readonly expected?: string | undefined
@@ -204,7 +204,7 @@ function formatRejects(
       const place = line === null ? (file ?? '') : `${file ?? ''}:${line}`
       const reasons = rules.flatMap((rule, index) => reasonOf(found?.[index] ?? '', meaning(rule)))
       const told = reasons.map((reason) => `    ${formatCell('found', reason)}\n`).join('')
-      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}${kept ? '  warn, in the table' : ''}\n${told}    ${paint('dim', formatCell('raw', raw))}\n`
+      return `${window_label}  ${paint('bold', place)}  ${paint('yellow', rules.join(', '))}${kept ? '  warn, not rejected' : ''}\n${told}    ${paint('dim', formatCell('raw', raw))}\n`
     })
     .join('')
 }

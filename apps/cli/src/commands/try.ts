@@ -56,7 +56,7 @@ export async function tryDataset(
       ? afterWriting({ folder, dataset: target.dataset }, { document, draft, sample })
       : howToSave({ name, folder, options: repeated(options) })
   const isKeyMissing = lacksKey(document, target, draft)
-  // As `validate` will have it: the draft is a beginning, and what it lacks somebody has to know.
+  // As `validate` will have it: the draft is written, and the exit code says that it lacks something.
   if (isKeyMissing && options.write === true) exitWith(2)
   if (options.json === true) {
     const columns = draft.columns.map(({ values, ...column }) => (showValues ? { ...column, values } : column))

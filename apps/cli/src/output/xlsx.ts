@@ -242,7 +242,7 @@ class ZipWriter {
     const copied = (async () => {
       for await (const chunk of deflate) await this.#append(chunk as Buffer)
     })()
-    // It is waited for at the end; until then a failure is seen by whoever writes.
+    // It is waited for at the end; until then a failure is thrown by the next write.
     copied.catch(() => {})
     let crc = 0
     let size = 0

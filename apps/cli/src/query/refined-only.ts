@@ -4,7 +4,7 @@ import { refinedTablesNamed } from '../lake-tables.ts'
 
 /**
  * What to do where the mart has no such table and the lake has one.
- * @param lake undefined where there is none
+ * @param lake undefined where the lake does not exist
  * @param name as somebody wrote it, with or without a schema
  * @returns undefined where no pipeline has such a table
  */

@@ -10,7 +10,7 @@ export const addRejects: AddCommand = (program, context) => {
     .description(
       'Shows the rows of a dataset or a model that were kept out: how many by rule, then the rows themselves with the ' +
         'file and line that each came from. Rows are shown as they were received, personal data included. Rows that broke ' +
-        'a rule of severity `warn` are in the table; up to 1,000 of each rule and window are shown as well, marked so.',
+        'a rule of severity `warn` are not rejected; up to 1,000 of each rule and window are shown as well, marked so.',
     )
     .argument('<dataset>', 'a dataset or a model; `pipeline.name` where several pipelines have one of that name')
     .option('--window <window>', 'only of this window')
