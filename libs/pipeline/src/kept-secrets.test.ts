@@ -102,3 +102,22 @@ test('an address whose host is no setting of this machine may get a default, its
   expect(errors).toContain('the setting `HOST` is missing; set the environment variable HOST, or give a default')
   expect(errors).not.toContain('`PW`')
 })
+
+test.each([
+  ['baseUrl', anApi('', 'path: /x', 'https://h.example/v1?api_key=hunter2'), 'query parameter `api_key`'],
+  ['baseUrl', anApi('', 'path: /x', 'https://u:hunter2@h.example/v1'), 'user and password'],
+  [
+    'tokenUrl',
+    anApi("auth: { type: oauth2, tokenUrl: 'https://u:hunter2@h/t', clientId: c, clientSecret: '${secret:S}' },"),
+    'user and password',
+  ],
+  [
+    'tokenUrl',
+    anApi("auth: { type: oauth2, tokenUrl: 'https://h/t?api_key=hunter2', clientId: c, clientSecret: '${secret:S}' },"),
+    'query parameter `api_key`',
+  ],
+])('a secret that stands in the address %s is told, and not shown', async (_place, source, what) => {
+  const errors = await errorsOf(source)
+  expect(errors).toContain(what)
+  expect(errors).not.toContain('hunter2')
+})

@@ -3,7 +3,7 @@ import { AS_SECRET } from './check-shape.ts'
 import { durationMs } from './duration.ts'
 import type { PushSourceText } from './push-source-schema.ts'
 import { sizeBytes } from './size.ts'
-import { checkUrl, type SourcePlace } from './source-place.ts'
+import { checkHttpUrl, type SourcePlace } from './source-place.ts'
 
 /** Bytes. A day's events of a large shop as JSON; files beyond that are better dropped into a folder. */
 const DEFAULT_MAX_BODY_BYTES = 1_000_000_000
@@ -46,7 +46,7 @@ function readTokens(entra: NonNullable<PushSourceText['auth']['entra']>, place: 
       'name the `roles` or the `clients` that may',
     )
   }
-  if (issuer !== undefined) checkUrl(issuer, ['https', 'http'], at('issuer'))
+  if (issuer !== undefined) checkHttpUrl(issuer, at('issuer'))
   if (jwks !== undefined) checkJwks(jwks, at('jwks'))
   return {
     // Tokens of version 2 and of version 1, which an application asks for by its manifest.
@@ -64,7 +64,7 @@ function readTokens(entra: NonNullable<PushSourceText['auth']['entra']>, place: 
 
 /** Whoever can change the keys on their way here can push. */
 function checkJwks(jwks: string, place: SourcePlace): void {
-  checkUrl(jwks, ['https', 'http'], place)
+  checkHttpUrl(jwks, place)
   if (!/^http:/i.test(jwks) || /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])[:/]/i.test(jwks)) return
   place.problems.error(
     place.text.at(place.path),

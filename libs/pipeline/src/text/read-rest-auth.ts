@@ -4,7 +4,7 @@ import { durationMs } from './duration.ts'
 import { restAuth, type RestAuthText } from './rest-auth-schema.ts'
 import { isSecretParameter, secretWord } from './secret-names.ts'
 import { sensitivityOf } from './secrets.ts'
-import { checkUrl, type SourcePlace } from './source-place.ts'
+import { checkHttpUrl, type SourcePlace } from './source-place.ts'
 
 /** Five minutes: some endpoints refuse more than ten. Source: docs.github.com, "Generating a JSON Web Token" */
 const DEFAULT_LIFETIME_MS = 300_000
@@ -18,7 +18,11 @@ export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace)
     if (key === 'parameters' && typeof value === 'object') checkParameters(value, place)
   }
   if ('tokenUrl' in auth && auth.tokenUrl !== undefined) {
-    checkUrl(auth.tokenUrl, ['https', 'http'], { ...place, path: [...place.path, 'tokenUrl'] })
+    checkHttpUrl(
+      auth.tokenUrl,
+      { ...place, path: [...place.path, 'tokenUrl'] },
+      'take them out: `clientId` and `clientSecret` say who asks',
+    )
   }
   switch (auth.type) {
     case 'apiKey':

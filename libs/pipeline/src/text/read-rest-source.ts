@@ -7,7 +7,7 @@ import { readRestLanding } from './read-rest-landing.ts'
 import { readDatasetLimits, readRestLimits } from './read-rest-limits.ts'
 import type { RestSourceText } from './rest-source-schema.ts'
 import { isSecretHeader } from './secret-names.ts'
-import { checkUrl, type SourcePlace } from './source-place.ts'
+import { checkHttpUrl, type SourcePlace } from './source-place.ts'
 
 /** Requests after the first. Five doublings from half a second outlast a server's restart. */
 const DEFAULT_RETRIES = 5
@@ -15,8 +15,11 @@ const DEFAULT_TIMEOUT_MS = 30_000
 
 export function readRestSource(name: string, source: RestSourceText, place: SourcePlace): RestSource {
   const at = (...steps: string[]): SourcePlace => ({ ...place, path: [...place.path, ...steps] })
-  checkUrl(source.baseUrl, ['https', 'http'], at('baseUrl'))
-  checkNoUser(source.baseUrl, at('baseUrl'))
+  checkHttpUrl(
+    source.baseUrl,
+    at('baseUrl'),
+    "take them out and say `auth: { type: basic, username: …, password: '${secret:NAME}' }`",
+  )
   checkHeaders(source.headers ?? {}, at('headers'))
   return {
     type: 'rest',
@@ -33,16 +36,6 @@ export function readRestSource(name: string, source: RestSourceText, place: Sour
       ...readRestLanding(dataset, rest, source.datasets, at('datasets', dataset)),
     })),
   }
-}
-
-/** What asks refuses such an address, and a password would stand in what people share. */
-function checkNoUser(baseUrl: string, { text, path, problems }: SourcePlace): void {
-  if (!/^[a-z]+:\/\/[^/?#]*@/i.test(baseUrl)) return
-  problems.error(
-    text.at(path),
-    'the address has user and password in it',
-    "take them out and say `auth: { type: basic, username: …, password: '${secret:NAME}' }`",
-  )
 }
 
 function checkHeaders(headers: Readonly<Record<string, string>>, { text, path, problems }: SourcePlace): void {

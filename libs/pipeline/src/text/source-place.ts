@@ -1,3 +1,5 @@
+import { AS_SECRET } from './check-shape.ts'
+import { isSecretField } from './secret-names.ts'
 import { closestName, suggest } from '@cinelake/core'
 import type { Problems } from '../problem.ts'
 import type { YamlPath, YamlText } from './yaml-text.ts'
@@ -25,6 +27,22 @@ export function checkUrl(url: string, schemes: readonly string[], { text, path, 
       ? `expected it to begin with ${schemes.map((known) => `\`${known}://\``).join(' or ')}`
       : suggest(scheme, schemes),
   )
+}
+
+/**
+ * The same of an address that is asked over HTTP, and reports what it has of a secret.
+ * @param instead what to do about a user in it
+ */
+export function checkHttpUrl(url: string, { text, path, problems }: SourcePlace, instead = 'take them out'): void {
+  checkUrl(url, ['https', 'http'], { text, path, problems })
+  // `fetch` refuses such an address.
+  if (/^[a-z]+:\/\/[^/?#]*@/i.test(url)) {
+    problems.error(text.at(path), 'the address has user and password in it', instead)
+  }
+  for (const [name, value] of new URLSearchParams(url.split('?')[1] ?? '')) {
+    if (!isSecretField(name) || value.includes('${secret:')) continue
+    problems.error(text.at(path), `the query parameter \`${name}\` has its secret in the text`, AS_SECRET)
+  }
 }
 
 export const siteOf = ({ site }: { readonly site?: string | undefined }) => (site === undefined ? {} : { site })
