@@ -379,6 +379,10 @@ describe.each<[what: string, cases: [sql: string, expected: Record<string, strin
         { id: 't.id u.id', x: 't.id', a: 'u.id u.mail' },
       ],
       [
+        "SELECT t.id FROM t LEFT JOIN (SELECT id, 1 AS one FROM u WHERE mail > 'a') AS a USING (id), range(3) AS r(n) WHERE r.n < a.one",
+        { id: 't.id u.mail', '(rows)': 'u.mail' },
+      ],
+      [
         'SELECT id, w.title AS w FROM (t JOIN (SELECT id FROM t) AS b USING (id)) RIGHT JOIN (SELECT title FROM t) AS w ON length(w.title) > 3',
         { id: 't.id t.title', w: 't.title' },
       ],

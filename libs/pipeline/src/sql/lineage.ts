@@ -559,6 +559,8 @@ function lateral({ columns, rest, order }: Relation, { all, filters }: Condition
 const filteredValue = (made: Made, filters: Made): Made => ({
   ...made,
   origins: new Set([...made.origins, ...filters.origins]),
+  // A constant differs from row to row once a join leaves it empty in some: it is a value of the rows that were looked for.
+  readings: new Set([...made.readings, ...filters.readings]),
   presence: new Set([...made.presence, ...filters.origins]),
 })
 
