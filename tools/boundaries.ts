@@ -46,7 +46,7 @@ export type Package = {
 }
 
 export type Source = {
-  /** Relative to the repository: `libs/bus/src/memory.ts`. */
+  /** Relative to the repository: `libs/bus/src/memory/bus.ts`. */
   readonly path: string
   readonly text: string
 }

@@ -1,9 +1,9 @@
 import { ServiceBusClient } from '@azure/service-bus'
 import { describe } from 'vitest'
-import { busContract, type BusUnderTest } from './bus-contract.ts'
-import { busEntities, ENTITY_PROPERTIES, EVENTS_TOPIC } from './entities.ts'
+import { busContract, type BusUnderTest } from '../contract/bus-contract.ts'
+import { busEntities, ENTITY_PROPERTIES, EVENTS_TOPIC } from '../entities.ts'
 import { givenBroker } from './service-bus.fixture.ts'
-import { createEntities, createServiceBus } from './service-bus.ts'
+import { createEntities, createServiceBus } from './bus.ts'
 
 /** The bus of a test, and a client of its own to put into the queue what no sender of ours would. */
 function busUnderTest(connectionString: string, fields: Pick<BusUnderTest, 'bus' | 'maxDeliveryCount'>): BusUnderTest {

@@ -1,8 +1,8 @@
 import type { Clock } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
-import type { DeadLetter } from './bus.ts'
-import { LockLostError } from './errors.ts'
-import { tooOften, type Lease, type Reason } from './lease.ts'
+import type { DeadLetter } from '../bus.ts'
+import { LockLostError } from '../errors.ts'
+import { tooOften, type Lease, type Reason } from '../lease.ts'
 import type { Timers } from './timers.ts'
 
 /** A lease whose lock is in this process, so that all is known at once. */

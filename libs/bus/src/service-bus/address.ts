@@ -1,5 +1,5 @@
 import type { ServiceBusClient, ServiceBusReceiver } from '@azure/service-bus'
-import { EVENTS_TOPIC } from './entities.ts'
+import { EVENTS_TOPIC } from '../entities.ts'
 
 const SUBSCRIPTION = `${EVENTS_TOPIC}/`
 

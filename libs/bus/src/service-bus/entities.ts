@@ -1,8 +1,8 @@
 import type { ServiceBusAdministrationClientOptions } from '@azure/service-bus'
-import type { BusEntities, EntityProperties } from './entities.ts'
-import { iso8601 } from './entity-formats.ts'
-import { createAdministrationClient, type ServiceBusEntrance } from './service-bus-client.ts'
-import { translateBusError } from './service-bus-errors.ts'
+import type { BusEntities, EntityProperties } from '../entities.ts'
+import { iso8601 } from '../entity-formats.ts'
+import { createAdministrationClient, type ServiceBusEntrance } from './client.ts'
+import { translateBusError } from './errors.ts'
 
 /** What was done about one entity. */
 export type EntityOutcome = {

@@ -1,6 +1,6 @@
 import type { Log } from '@cinelake/core'
-import { LockLostError } from './errors.ts'
-import { isLockLost } from './service-bus-errors.ts'
+import { LockLostError } from '../errors.ts'
+import { isLockLost } from './errors.ts'
 
 export type LockSettings = {
   readonly entity: string

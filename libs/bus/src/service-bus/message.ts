@@ -2,8 +2,8 @@ import type { Command, Event } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import type { DeadLetterOptions, ServiceBusMessage, ServiceBusReceivedMessage } from '@azure/service-bus'
 import { randomUUID } from 'node:crypto'
-import type { DeadLetter } from './bus.ts'
-import { DELIVERED_TOO_OFTEN, type Reason } from './lease.ts'
+import type { DeadLetter } from '../bus.ts'
+import { DELIVERED_TOO_OFTEN, type Reason } from '../lease.ts'
 
 /** A command or event as a message of the broker. */
 export function messageOf(message: Command | Event, text: string): ServiceBusMessage {

@@ -6,12 +6,12 @@ import type {
 } from '@azure/service-bus'
 import type { Log } from '@cinelake/core'
 import Long from 'long'
-import type { DeadLetter } from './bus.ts'
-import { BusUnavailableError } from './errors.ts'
-import { receiverOf, targetOf } from './service-bus-address.ts'
-import { closeInTime } from './service-bus-client.ts'
-import { translateBusError } from './service-bus-errors.ts'
-import { deadLetterOf, idOf, messageAgain } from './service-bus-message.ts'
+import type { DeadLetter } from '../bus.ts'
+import { BusUnavailableError } from '../errors.ts'
+import { receiverOf, targetOf } from './address.ts'
+import { closeInTime } from './client.ts'
+import { translateBusError } from './errors.ts'
+import { deadLetterOf, idOf, messageAgain } from './message.ts'
 import { createSettlementGate } from './settlement-gate.ts'
 
 /** Messages asked for at once. */

@@ -1,12 +1,12 @@
 import { PipelineError } from '@cinelake/core'
-import { MAX_MESSAGE_BYTES } from './codec.ts'
+import { MAX_MESSAGE_BYTES } from '../codec.ts'
 import {
   BusEntityMissingError,
   BusForbiddenError,
   BusIdentityError,
   BusUnavailableError,
   MessageTooLargeError,
-} from './errors.ts'
+} from '../errors.ts'
 
 /** What was tried, for the words of an error. */
 export type Attempt = {

@@ -1,11 +1,11 @@
 import type { Command, Event, Queue } from '@cinelake/contracts'
 import { type Clock, type Log, silentLog, systemClock } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
-import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from './bus.ts'
-import { commandCodec, eventCodec, type Codec } from './codec.ts'
-import { BusUnavailableError } from './errors.ts'
-import { startConsumer } from './memory-consumer.ts'
-import { createEntity, type Entity } from './memory-entity.ts'
+import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from '../bus.ts'
+import { commandCodec, eventCodec, type Codec } from '../codec.ts'
+import { BusUnavailableError } from '../errors.ts'
+import { startConsumer } from './consumer.ts'
+import { createEntity, type Entity } from './entity.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 export type MemoryBusOptions = {

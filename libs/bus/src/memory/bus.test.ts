@@ -2,8 +2,8 @@ import type { Queue } from '@cinelake/contracts'
 import { until } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { aLoad, aStart, busContract } from './bus-contract.ts'
-import { createMemoryBus } from './memory.ts'
+import { aLoad, aStart, busContract } from '../contract/bus-contract.ts'
+import { createMemoryBus } from './bus.ts'
 
 busContract('memory', async () => {
   const bus = createMemoryBus({ maxDeliveryCount: 4 })

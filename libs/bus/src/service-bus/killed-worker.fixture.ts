@@ -1,6 +1,6 @@
 import { systemClock, silentLog } from '@cinelake/core'
-import { createServiceBus } from './service-bus.ts'
-import { runTaskWorker } from './task-worker.ts'
+import { createServiceBus } from './bus.ts'
+import { runTaskWorker } from '../tasks/task-worker.ts'
 
 // A worker that begins a task and never ends it, in a process of its own: to be killed.
 const [connectionString = ''] = process.argv.slice(2)

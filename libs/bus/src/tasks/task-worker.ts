@@ -1,49 +1,9 @@
-import type { Command, CommandKind, QualityResult, Queue, TaskEvent, TaskOutput } from '@cinelake/contracts'
-import { balanceHolds, CancelledError, reportError, type Balance, type Clock, type Log } from '@cinelake/core'
-import type { ConsumeOptions, Consumer, MessageBus } from './bus.ts'
-import { BalanceBrokenError, CommandUnknownError } from './task-errors.ts'
+import type { Command, CommandKind } from '@cinelake/contracts'
+import { balanceHolds, CancelledError, reportError } from '@cinelake/core'
+import type { Consumer } from '../bus.ts'
+import { BalanceBrokenError, CommandUnknownError } from './errors.ts'
 import { createTaskReporter } from './task-reporter.ts'
-
-export type CommandOf<Kind extends CommandKind> = Extract<Command, { kind: Kind }>
-
-/** What a use case returns when its work is durable. */
-export type TaskOutcome = {
-  readonly balance: Balance
-  /** Rejected rows by rule. */
-  readonly rejects?: Readonly<Record<string, number>>
-  readonly quality?: readonly QualityResult[]
-  readonly output: TaskOutput
-}
-
-export type TaskContext = {
-  readonly signal: AbortSignal
-  /** Says how far the work is. Cheap: calls closer together than the progress interval are merged. */
-  readonly progress: (done: { rowCount?: number; sizeBytes?: number }) => void
-}
-
-/** One use case of a service: does what the command says, once in effect however often it is called. */
-export type TaskHandler<Kind extends CommandKind> = (
-  command: CommandOf<Kind>,
-  context: TaskContext,
-) => Promise<TaskOutcome>
-
-/** The use cases of a service by the kind of command that they carry out. */
-export type TaskHandlers = { readonly [Kind in CommandKind]?: TaskHandler<Kind> }
-
-export type TaskWorker = {
-  readonly bus: MessageBus
-  readonly queue: Queue
-  /** Who works: host and process, for the run history. */
-  readonly worker: string
-  readonly handlers: TaskHandlers
-  readonly clock: Clock
-  readonly log: Log
-  /** Takes secrets out of what an error says before it leaves the process. */
-  readonly redact?: (text: string) => string
-  /** Hears every event about a task once it is published: for metrics. */
-  readonly observe?: (event: TaskEvent) => void
-  readonly options?: ConsumeOptions
-}
+import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome, TaskWorker } from './task.ts'
 
 /**
  * Takes the commands of a queue and reports each as a task: started, progressed, then succeeded or failed, and settles

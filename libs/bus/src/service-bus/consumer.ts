@@ -1,14 +1,14 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/service-bus'
 import { CancelledError, reportError, type PipelineError } from '@cinelake/core'
-import type { Consumer } from './bus.ts'
-import { tooOften, workOn, type Lease, type LeaseWork, type Reason } from './lease.ts'
-import { closeInTime } from './service-bus-client.ts'
-import { isLockLost, translateBusError, type Attempt } from './service-bus-errors.ts'
-import { keepLock, type KeptLock } from './service-bus-lock.ts'
-import { deadLetterOptions, textOf } from './service-bus-message.ts'
-import { settleMessage, type Settle } from './service-bus-settlement.ts'
+import type { Consumer } from '../bus.ts'
+import { tooOften, workOn, type Lease, type LeaseWork, type Reason } from '../lease.ts'
+import { closeInTime } from './client.ts'
+import { isLockLost, translateBusError, type Attempt } from './errors.ts'
+import { keepLock, type KeptLock } from './lock.ts'
+import { deadLetterOptions, textOf } from './message.ts'
+import { settleMessage, type Settle } from './settlement.ts'
 import { createSettlementGate, type SettlementGate, type Settling } from './settlement-gate.ts'
-import { createSlots } from './slots.ts'
+import { createSlots } from '../slots.ts'
 
 export type ServiceBusConsumerSettings<Message> = LeaseWork<Message> & LinkSettings
 

@@ -3,7 +3,7 @@ import { TerminalError, TransientError } from '@cinelake/core'
 import { aCommandHeader, until } from '@cinelake/testkit'
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { MessageBus } from './bus.ts'
+import type { MessageBus } from '../bus.ts'
 
 /** A bus to be tested, with entities that hold nothing and that nobody else uses. */
 export type BusUnderTest = AsyncDisposable & {

@@ -1,10 +1,10 @@
 import { startServiceBusBroker, type ServiceBusBroker } from '@cinelake/testkit/service-bus'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { silentLog, type Log } from '@cinelake/core'
-import { busEntities, type EntityProperties } from './entities.ts'
-import { emulatorConfig } from './entity-formats.ts'
-import type { MessageBus } from './bus.ts'
-import { createServiceBus } from './service-bus.ts'
+import { busEntities, type EntityProperties } from '../entities.ts'
+import { emulatorConfig } from '../entity-formats.ts'
+import type { MessageBus } from '../bus.ts'
+import { createServiceBus } from './bus.ts'
 
 /** Of the client library: a test does not wait as long as a service does. */
 export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 1500 }

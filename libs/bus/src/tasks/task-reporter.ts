@@ -1,7 +1,7 @@
 import { CONTRACT_VERSION, QualityResult, type Command, type TaskEvent } from '@cinelake/contracts'
 import { reportError, TerminalError, UNEXPECTED, type ErrorReport } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
-import type { TaskContext, TaskOutcome, TaskWorker } from './task-worker.ts'
+import type { TaskContext, TaskOutcome, TaskWorker } from './task.ts'
 
 /** Between two signs of life of one task: often enough for a progress display, rare enough for a broker. */
 const PROGRESS_INTERVAL_MS = 250

@@ -2,7 +2,7 @@ import { ServiceBusClient, type ServiceBusReceivedMessage, type ServiceBusReceiv
 import { TerminalError, TransientError } from '@cinelake/core'
 import { until } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
-import { aLoad } from './bus-contract.ts'
+import { aLoad } from '../contract/bus-contract.ts'
 import { givenBroker } from './service-bus.fixture.ts'
 import { createSettlementGate, type Settling } from './settlement-gate.ts'
 

@@ -1,6 +1,6 @@
 import { Agent } from 'node:https'
 import { WebSocket } from 'ws'
-import type { WebSockets } from './service-bus-client.ts'
+import type { WebSockets } from './client.ts'
 
 /**
  * AMQP over WebSockets on port 443, through the proxy that the environment names, if any. Node's own agent makes the

@@ -1,8 +1,8 @@
 import { CancelledError, type Log, reportError } from '@cinelake/core'
-import type { Consumer, MessageHandler } from './bus.ts'
-import type { Codec } from './codec.ts'
-import { workOn } from './lease.ts'
-import type { Entity, MemoryLease } from './memory-entity.ts'
+import type { Consumer, MessageHandler } from '../bus.ts'
+import type { Codec } from '../codec.ts'
+import { workOn } from '../lease.ts'
+import type { Entity, MemoryLease } from './entity.ts'
 import type { Timers } from './timers.ts'
 
 export type ConsumerSettings<Message> = {
