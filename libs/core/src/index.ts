@@ -35,7 +35,7 @@ export {
   type WireMessage,
 } from './postgres-wire.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
-export { Turns } from './turns.ts'
+export { Semaphore } from './semaphore.ts'
 export {
   countWindows,
   isTimeZone,

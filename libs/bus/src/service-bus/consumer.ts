@@ -1,5 +1,5 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/service-bus'
-import { CancelledError, reportError, type PipelineError } from '@cinelake/core'
+import { CancelledError, reportError, Semaphore, type PipelineError } from '@cinelake/core'
 import type { Consumer } from '../bus.ts'
 import { tooOften, workOn, type Lease, type LeaseWork, type Reason } from '../lease.ts'
 import { closeInTime } from './client.ts'
@@ -8,7 +8,6 @@ import { keepLock, type KeptLock } from './lock.ts'
 import { deadLetterOptions, textOf } from './message.ts'
 import { settleMessage, type Settle } from './settlement.ts'
 import { createSettlementGate, type SettlementGate, type Settling } from './settlement-gate.ts'
-import { createSlots } from '../slots.ts'
 
 export type ServiceBusConsumerSettings<Message> = LeaseWork<Message> & LinkSettings
 
@@ -29,22 +28,20 @@ export function startServiceBusConsumer<Message>(settings: ServiceBusConsumerSet
   const { receiver, concurrency, entity, log } = settings
   const stop = new AbortController()
   const gate = createSettlementGate()
-  const slots = createSlots(concurrency)
+  const permits = new Semaphore(concurrency)
   const credit = createCreditCount(concurrency)
   const running = new Set<Promise<void>>()
 
   const take = async (message: ServiceBusReceivedMessage) => {
     using lock = lockOf(message, settings)
     const lease = leaseOf(message, lock, gate, settings)
-    const hasRoom = await slots.take(AbortSignal.any([stop.signal, lock.lost]))
+    using permit = await permits.acquire(AbortSignal.any([stop.signal, lock.lost])).catch(() => undefined)
     try {
-      if (hasRoom && !stop.signal.aborted) await workOn(lease, stop.signal, settings)
+      if (permit !== undefined && !stop.signal.aborted) await workOn(lease, stop.signal, settings)
       else await lease.giveBack(reportError(new CancelledError('message')))
     } catch (error) {
       // Settling failed for good, which the broker makes up for: the lock runs out, and the message comes again.
       log.warn({ entity, error: reportError(error) }, 'message could not be settled; it comes again')
-    } finally {
-      if (hasRoom) slots.free()
     }
   }
 

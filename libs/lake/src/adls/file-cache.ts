@@ -1,6 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { makeDirectory, Turns } from '@cinelake/core'
+import { makeDirectory, Semaphore } from '@cinelake/core'
 import { LakeScratchFullError, LakeScratchTooSmallError } from '../errors.ts'
 import type { LocalFiles } from '../lake.ts'
 
@@ -56,7 +56,7 @@ export function createFileCache({
   // Copies that nobody uses are in order of their last use: a map keeps the order of insertion.
   const entries = new Map<string, Entry>()
   const underWay = new Set<Promise<unknown>>()
-  const fills = new Turns(FILLS_AT_ONCE)
+  const fills = new Semaphore(FILLS_AT_ONCE)
   const room = createRoom(limitBytes, waitMs, () => evictOldest(entries))
 
   const make = async ({ path, sizeBytes, fill }: Copy, signal: AbortSignal): Promise<Made> => {

@@ -7,7 +7,7 @@ import {
   newPipeline,
 } from '@azure/storage-blob'
 import { DataLakeFileSystemClient, newPipeline as newDataLakePipeline } from '@azure/storage-file-datalake'
-import { Turns } from '@cinelake/core'
+import { Semaphore } from '@cinelake/core'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { LakeObjectMissingError, LakeObjectTooLargeError } from '../errors.ts'
@@ -112,7 +112,7 @@ function lakeAt(
     }
   }
   const downloadAll = async (paths: readonly string[], options: CallOptions = {}): Promise<LocalFiles> => {
-    const looks = new Turns(LOOKS_AT_ONCE)
+    const looks = new Semaphore(LOOKS_AT_ONCE)
     const copyOf = (path: string) =>
       looks.run(() => call('download', path, options, (signal) => copyAt(container, path, signal)))
     const take = async () => await copies.take(await Promise.all(paths.map(copyOf)), options.signal)

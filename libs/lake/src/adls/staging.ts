@@ -1,4 +1,4 @@
-import { Turns } from '@cinelake/core'
+import { Semaphore } from '@cinelake/core'
 import { isMissing, statusOf } from './errors.ts'
 import { pacedBody } from './pace.ts'
 import type { AdlsContainer } from './container.ts'
@@ -36,7 +36,7 @@ export function createStaging({ container, path, signal }: Staging) {
       await Promise.race(inFlight)
     }
   }
-  const again = new Turns(1)
+  const again = new Semaphore(1)
   const onLost = () => void (alone = ALONE_AFTER_LOSS)
   const stage = async (id: string, block: HashedBlock, giveBack: (buffer: Buffer) => void) => {
     try {
@@ -77,7 +77,7 @@ export function createStaging({ container, path, signal }: Staging) {
 type StagingOne = Staging & {
   readonly signal: AbortSignal
   /** For blocks that go once more. */
-  readonly again: Turns
+  readonly again: Semaphore
   readonly onLost: () => void
 }
 

@@ -1,4 +1,4 @@
-import { CancelledError, makeDirectory, Turns } from '@cinelake/core'
+import { CancelledError, makeDirectory, Semaphore } from '@cinelake/core'
 import { createReadStream } from 'node:fs'
 import { open, readFile, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -135,7 +135,7 @@ function lakeIn(place: Place): Lake {
     download: async (path, options) => ({ file: await fileAt(path, options), ...nothingHeld }),
 
     async downloadAll(paths, options) {
-      const looks = new Turns(LOOKS_AT_ONCE)
+      const looks = new Semaphore(LOOKS_AT_ONCE)
       const files = await Promise.all(paths.map((path) => looks.run(() => fileAt(path, options))))
       return { files, ...nothingHeld }
     },
