@@ -98,7 +98,7 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
   }
 }
 
-/** Settings that only a deployed platform has: its scheduler, its broker, the queue of its alarms. */
+/** Settings that only a deployed platform has: its scheduler, its broker, the queue of its timers. */
 export function deployedSettings(settings: Settings): string[] {
   const { CINELAKE_API: api, CINELAKE_BUS: bus, CINELAKE_QUEUE: queue } = settings
   const isBroker = (url: string | undefined) => url !== undefined && !url.toLowerCase().startsWith('memory:')

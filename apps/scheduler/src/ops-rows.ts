@@ -1,7 +1,7 @@
 import { TaskOutput } from '@cinelake/contracts'
 import type { Balance, ErrorReport } from '@cinelake/core'
 import type { PlannedTask } from '@cinelake/pipeline'
-import type { TryRecord } from './decision.ts'
+import type { TryRecord } from './decide/decision.ts'
 import type { NewTaskRow, RunRow, TaskRow } from './ops-schema.ts'
 import type { Redo, Run, Task } from './run-state.ts'
 

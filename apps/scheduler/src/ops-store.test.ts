@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { opsDatabases } from '../test/ops-databases.ts'
 import { begin, eventsOf, newRun, NOON, worldOf, type MadeUpDay } from '../test/simulated-day.ts'
-import { decide } from './decide.ts'
+import { decide } from './decide/decide.ts'
 import { migrateOps } from './ops-migrations.ts'
 import { createOpsStore, type OpsStore } from './ops-store.ts'
 import { MAX_TASK_NAME } from './ops-types.ts'

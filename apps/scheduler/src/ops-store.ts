@@ -1,7 +1,7 @@
 import type { KnownVersion } from '@cinelake/contracts'
 import type { Database } from '@cinelake/warehouse'
 import type { Kysely, Transaction } from 'kysely'
-import type { Decision, TryRecord } from './decision.ts'
+import type { Decision, TryRecord } from './decide/decision.ts'
 import { noteTables, readKnown, tablesIn } from './known-tables.ts'
 import { isUniqueViolation } from './ops-errors.ts'
 import { historyRows, runFromRows, taskToRow } from './ops-rows.ts'

@@ -6,7 +6,7 @@ import type { CheckedModel, CheckedPipeline } from '@cinelake/pipeline'
 import type { Database } from '@cinelake/warehouse'
 import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { sql } from 'kysely'
-import { createMemoryTimers } from '../src/memory-timers.ts'
+import { createMemoryTimers } from '../src/timers/memory/timers.ts'
 import type { OpsSchema } from '../src/ops-schema.ts'
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../src/scheduler.ts'
 
@@ -91,7 +91,7 @@ function aModel(name: string, inputs: string[]): CheckedModel {
 /** What becomes of a command: nothing said means that it succeeds. Throws to fail. */
 export type Behaviour = (command: Command) => Promise<Partial<TaskOutcome> | void> | Partial<TaskOutcome> | void
 
-export type GivenOptions = Pick<SchedulerDeps, 'patience' | 'sweepMs' | 'log' | 'clock' | 'random'> & {
+export type GivenOptions = Pick<SchedulerDeps, 'timeouts' | 'sweepMs' | 'log' | 'clock' | 'random'> & {
   readonly behave?: Behaviour
   readonly bus?: MemoryBusOptions
   /** Tables that `discover` finds. */
@@ -110,8 +110,8 @@ export async function given(database: Database<OpsSchema>, options: GivenOptions
   const start = async (more: Partial<SchedulerDeps> = {}) => {
     const { clock } = options
     const timers = stack.use(createMemoryTimers(clock === undefined ? {} : { clock }))
-    const { patience, sweepMs, log, random } = options
-    const settings = { patience, sweepMs, log, clock, random }
+    const { timeouts, sweepMs, log, random } = options
+    const settings = { timeouts, sweepMs, log, clock, random }
     const set = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
     const scheduler = await createScheduler({ bus, lake, database, timers, ...set, ...more })
     return Object.assign(scheduler, { timers })

@@ -1,8 +1,8 @@
 import type { TaskOutput } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
 import type { PlannedTask } from '@cinelake/pipeline'
-import { decide } from '../src/decide.ts'
-import type { Decision, Input, PipelineRules, TaskInput, World } from '../src/decision.ts'
+import { decide } from '../src/decide/decide.ts'
+import type { Decision, Input, PipelineRules, TaskInput, World } from '../src/decide/decision.ts'
 import type { Run, Task } from '../src/run-state.ts'
 
 /** What a worker makes of a try. From the first `ok` on, the work is done and every further try is `ok` as well. */
@@ -20,7 +20,7 @@ export type MadeUpDay = {
 
 export const DIGEST = 'a'.repeat(64)
 export const NOON = new Date('2026-03-02T12:00:00Z')
-const PATIENCE = { queuedMs: 1e9, silentMs: 1e9 }
+const TIMEOUTS = { scheduleToStartMs: 1e9, heartbeatMs: 1e9 }
 
 export function planOf(day: MadeUpDay): PlannedTask[] {
   return day.tasks.map((task, index) => ({
@@ -45,7 +45,7 @@ function rulesOf(day: MadeUpDay): PipelineRules {
 }
 
 export function worldOf(day: MadeUpDay, now = NOON): World {
-  return { now, random: () => 0.5, patience: PATIENCE, rules: () => rulesOf(day) }
+  return { now, random: () => 0.5, timeouts: TIMEOUTS, rules: () => rulesOf(day) }
 }
 
 export function newRun(): Run {
