@@ -102,6 +102,17 @@ describe('imports', () => {
   })
 
   test.each([
+    ['apps/scheduler/src/scheduler.ts', true],
+    ['apps/loader/src/load.test.ts', true],
+    ['apps/cli/src/main.ts', false],
+    ['apps/loader/src/main.ts', false],
+  ])('%s may change the run history: %s', (path, allowed) => {
+    const breaches = check(path, "import { x } from '@cinelake/run-store/write'")
+
+    expect(breaches).toEqual(allowed ? [] : [expect.stringContaining('which is for @cinelake/scheduler alone')])
+  })
+
+  test.each([
     [
       "import { x } from '@cinelake/lake/directory'",
       'apps/loader/src/load.ts:1: imports the adapter @cinelake/lake/directory; take the port from @cinelake/lake',

@@ -1,12 +1,12 @@
 import { busEnv, busSettings } from '@cinelake/bus'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { MIGRATE } from '@cinelake/run-store/write'
 import { knownHostsEnv } from '@cinelake/service'
 import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
 import { queueEnv, queueSettings } from './timers/settings.ts'
 import { FIRST_WINDOWS } from './schedule/schedule.ts'
 import { MAX_WINDOWS } from './schedule/runnable-windows.ts'
-import { MIGRATE } from './schema-version.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const MINUTE = 60_000

@@ -1,17 +1,5 @@
 import { TerminalError, type Window } from '@cinelake/core'
 
-/** A run that nobody asked for. */
-export class RunMissingError extends TerminalError {
-  readonly code = 'RUN_MISSING'
-
-  constructor(run: string) {
-    super(
-      `there is no such run [run=${run}]: expected PIPELINE@WINDOW of a run in the history, got none; list them with \`cinelake status\` or GET /v1/runs`,
-      { run },
-    )
-  }
-}
-
 /** A run cannot be asked for in another way while it is under way. */
 export class RunUnderWayError extends TerminalError {
   readonly code = 'RUN_UNDER_WAY'

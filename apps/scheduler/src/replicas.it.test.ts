@@ -1,4 +1,5 @@
 import { TransientError } from '@cinelake/core'
+import type { RunRecord } from '@cinelake/run-store'
 import { fixedClock, recordingLog, until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { findRedis } from '@cinelake/testkit/redis'
@@ -7,7 +8,6 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { aPipeline, DAY, NEXT_DAY, statesOf, THIRD_DAY, type Behaviour } from '../test/given.ts'
 import { givenReplicas, onceEach, successes } from '../test/replicas.ts'
 import { followSchedule } from './schedule/follow-schedule.ts'
-import type { RunRecord } from './run-records.ts'
 
 const [postgres, redis] = await Promise.all([findPostgres(), findRedis()])
 afterAll(async () => {

@@ -2,11 +2,11 @@ import { CancelledError, runIdOf, type Clock, type Window } from '@cinelake/core
 import type { Lake } from '@cinelake/lake'
 import { expandDiscovered, planRun, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import type { PipelineRules, PlanInput } from './decide/decision.ts'
-import type { OpsStore } from './ops-store.ts'
 import type { RunProcessor } from './process/run-processor.ts'
 import { replan } from './decide/run-plan.ts'
-import { isRunFinished, type Run } from './run-state.ts'
 import { RunUnderWayError } from './errors.ts'
+import { type Run, isRunFinished } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
 
 export type RequestOptions = {
   /** Runs a window that is done once more, whole. Without it, a run that failed goes on with what is not done. */
@@ -30,7 +30,7 @@ export type Requested = {
 
 export type RequestDeps = {
   readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
-  readonly store: Pick<OpsStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
+  readonly store: Pick<RunStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
   readonly processor: RunProcessor
   /** Lets a run begin if nothing is in its way. */
   readonly begin: (runId: string) => Promise<void>

@@ -2,16 +2,33 @@ import type { MessageBus } from '@cinelake/bus'
 import { type Clock, type Log, type Window, reportError, silentLog, systemClock } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { type CheckedPipeline, loadPipeline, storePipeline } from '@cinelake/pipeline'
-import type { Database } from '@cinelake/warehouse'
+import {
+  type AgentRecord,
+  type KnownTable,
+  type RunDatabase,
+  RUN_LIMIT,
+  RunMissingError,
+  listAgents,
+  type RunRecord,
+  type RunSummary,
+  type RunsOptions,
+  createRunRecords,
+  isRunFinished,
+  knownTables,
+} from '@cinelake/run-store'
+import {
+  type Migrate,
+  type Owner,
+  type PipelineOrigins,
+  createAgents,
+  createPipelineOrigins,
+  createRunStore,
+  noteOwner,
+  prepareSchema,
+  refuseDeployed,
+} from '@cinelake/run-store/write'
 import { randomUUID } from 'node:crypto'
-import { type AgentRecord, createAgents } from './agents.ts'
 import type { TaskTimeouts } from './decide/decision.ts'
-import { RunMissingError } from './errors.ts'
-import { type KnownTable, knownTables } from './known-tables.ts'
-import { type Owner, noteOwner, refuseDeployed } from './ops-owner.ts'
-import type { OpsSchema } from './ops-schema.ts'
-import { createOpsStore } from './ops-store.ts'
-import { type PipelineOrigins, createPipelineOrigins } from './pipeline-origins.ts'
 import { type RunChange, createEffectDispatcher } from './process/dispatch-effects.ts'
 import { startEventConsumer } from './process/event-consumer.ts'
 import { createRunProcessor } from './process/run-processor.ts'
@@ -27,16 +44,12 @@ import {
   requestRuns,
   rulesOf,
 } from './request-run.ts'
-import { RUN_LIMIT } from './run-history.ts'
-import { type RunRecord, type RunSummary, type RunsOptions, createRunRecords } from './run-records.ts'
-import { isRunFinished } from './run-state.ts'
-import { type Migrate, prepareSchema } from './schema-version.ts'
 import type { Timers } from './timers/timers.ts'
 
 export type SchedulerDeps = {
   readonly bus: Pick<MessageBus, 'send' | 'subscribe' | 'deadLetters' | 'discard'>
   readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
-  readonly database: Database<OpsSchema>
+  readonly database: RunDatabase
   readonly timers: Timers
   readonly clock?: Clock
   /** In [0, 1). Spreads retries. */
@@ -155,7 +168,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     },
     run: (runId) => records.run(runId),
     runs: (options) => records.runs({ limit: RUN_LIMIT, ...options }),
-    agents: () => parts.agents.list(),
+    agents: () => listAgents(database),
     windows: (pipeline) => records.windows(pipeline),
     claim: createPipelineOrigins(database, clock).claim,
     async cancel(runId) {
@@ -178,7 +191,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
 function assemble(deps: SchedulerDeps) {
   const { bus, lake, database, timers } = deps
   const { clock = systemClock, random = Math.random, log = silentLog, timeouts = TIMEOUTS } = deps
-  const store = createOpsStore(database)
+  const store = createRunStore(database)
   const waiter = createRunWaiter(store)
   const listeners = new Set<(change: RunChange) => void>()
   const background = createBackgroundTasks(log)

@@ -3,11 +3,11 @@ import { createMemoryBus, type MemoryBusOptions } from '@cinelake/bus/memory'
 import { manifestPath, type Command, type CommandKind, type Queue } from '@cinelake/contracts'
 import { silentLog, systemClock, taskFileName, type Window } from '@cinelake/core'
 import type { CheckedModel, CheckedPipeline } from '@cinelake/pipeline'
+import type { OpsSchema } from '@cinelake/run-store'
 import type { Database } from '@cinelake/warehouse'
 import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { sql } from 'kysely'
 import { createMemoryTimers } from '../src/timers/memory/timers.ts'
-import type { OpsSchema } from '../src/ops-schema.ts'
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../src/scheduler.ts'
 
 export const DAY: Window = { start: '2026-03-01T00:00:00Z', end: '2026-03-02T00:00:00Z', label: '2026-03-01' }

@@ -44,3 +44,4 @@ export {
   type RawKind,
 } from './layout.ts'
 export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest } from './manifest.ts'
+export type { PlannedTask } from './planned-task.ts'

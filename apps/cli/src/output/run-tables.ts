@@ -1,4 +1,4 @@
-import type { RunRecord, RunSummary, TaskRecord } from '@cinelake/scheduler'
+import type { RunRecord, RunSummary, TaskRecord } from '@cinelake/run-store'
 import { describeError, describeTask, plural } from './describe-task.ts'
 import { formatCount, formatDuration, formatInstant } from './format-value.ts'
 import { formatTable } from './format-table.ts'

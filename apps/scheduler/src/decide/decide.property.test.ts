@@ -1,8 +1,8 @@
+import { isRunFinished, isTaskFinished } from '@cinelake/run-store'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { expectedStates, NOON, simulate, worldOf, type MadeUpDay } from '../../test/simulated-day.ts'
 import { decide } from './decide.ts'
-import { isRunFinished, isTaskFinished } from '../run-state.ts'
 
 const verdict = fc.constantFrom('ok', 'ok', 'transient', 'transient', 'terminal', 'unbalanced')
 const verdicts = fc.array(verdict, { maxLength: 5 })

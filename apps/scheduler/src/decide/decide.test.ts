@@ -1,4 +1,5 @@
 import { expandDiscovered, type DatabaseSource } from '@cinelake/pipeline'
+import { MAX_TASK_NAME, type Run, type Task } from '@cinelake/run-store'
 import { describe, expect, test } from 'vitest'
 import { aPipeline } from '../../test/given.ts'
 import {
@@ -14,8 +15,6 @@ import {
 } from '../../test/simulated-day.ts'
 import { decide } from './decide.ts'
 import type { Input, World } from './decision.ts'
-import { MAX_TASK_NAME } from '../ops-types.ts'
-import type { Run, Task } from '../run-state.ts'
 
 const aDay = (verdicts: Verdict[] = [], maxAttempts = 4): MadeUpDay => ({
   tasks: [

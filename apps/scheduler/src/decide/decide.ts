@@ -1,7 +1,9 @@
-import type { Decision, Input, TryRecord, World } from './decision.ts'
+import type { Decision, Input, World } from './decision.ts'
+import type { TryRecord } from '@cinelake/run-store'
 import { replan, withSince } from './run-plan.ts'
-import { isRunFinished, isTaskFinished, isUnsent, mapTasks, type Run, type Task } from '../run-state.ts'
 import { queue, skip, stepTask, waitUntil } from './task-step.ts'
+import { type Run, type Task, isRunFinished, isTaskFinished, isUnsent } from '@cinelake/run-store'
+import { mapTasks } from './tasks.ts'
 
 /**
  * What inputs do to a run, in the order given. No I/O: the caller makes the changes durable, then sends the commands.

@@ -1,10 +1,8 @@
-import type { QualityResult, TableName, TaskFailed, TaskStarted, TaskSucceeded } from '@cinelake/contracts'
+import type { TableName, TaskFailed, TaskStarted, TaskSucceeded } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
-import type { PlannedTask, RetryPolicy } from '@cinelake/pipeline'
-import type { Redo, Run, Task } from '../run-state.ts'
-
-/** Which try of which task an input is about. */
-export type Try = { readonly task: string; readonly generation: number; readonly attempt: number }
+import type { PlannedTask } from '@cinelake/contracts'
+import type { RetryPolicy } from '@cinelake/pipeline'
+import type { Redo, Run, RunUpdate, Task, Try } from '@cinelake/run-store'
 
 /** The tasks that a request asks for. */
 export type PlanInput = {
@@ -73,29 +71,9 @@ export type World = {
   readonly rules: (digest: string) => PipelineRules
 }
 
-/** A try that came to its end, for the history. */
-export type TryRecord = Try & {
-  readonly worker: string | null
-  readonly startedAt: string | null
-  readonly finishedAt: string
-  readonly durationMs: number | null
-  readonly outcome: 'succeeded' | 'failed'
-  readonly error: ErrorReport | null
-  readonly quality: readonly QualityResult[]
-  readonly rejects: Readonly<Record<string, number>>
-  /** Whether the try was given up already, so that this replaces what was noted of it then. */
-  readonly late: boolean
-}
-
-export type Decision = {
-  readonly run: Run
-  /** Tasks that are new or not what they were. */
-  readonly changes: readonly Task[]
-  /** Names of tasks that are not part of the run any more. */
-  readonly removed: readonly string[]
+export type Decision = RunUpdate & {
   /** Tasks whose command goes to the bus, once the changes are durable. */
   readonly commands: readonly Task[]
   /** Tasks to look at again at their `dueAt`, which is new. */
   readonly timers: readonly Task[]
-  readonly records: readonly TryRecord[]
 }

@@ -1,6 +1,7 @@
-import type { PlannedTask } from '@cinelake/pipeline'
+import type { PlannedTask } from '@cinelake/contracts'
 import type { PipelineRules, PlanInput } from './decision.ts'
-import { isRunFinished, newTask, type Run, type Task } from '../run-state.ts'
+import { type Run, type Task, isRunFinished } from '@cinelake/run-store'
+import { newTask } from './tasks.ts'
 
 /**
  * Gives a run the tasks that a request asks for. It then waits to begin. A run under way is left as it is.

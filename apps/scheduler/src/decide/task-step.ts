@@ -1,9 +1,12 @@
 import type { TaskOutput } from '@cinelake/contracts'
 import { balanceHolds, reportError, type ErrorReport } from '@cinelake/core'
-import type { PlannedTask, RetryPolicy } from '@cinelake/pipeline'
-import type { FailedInput, StartedInput, SucceededInput, TaskInput, TryRecord, World } from './decision.ts'
-import { isTaskFinished, newTask, withTask, type Run, type Task } from '../run-state.ts'
+import type { PlannedTask } from '@cinelake/contracts'
+import type { RetryPolicy } from '@cinelake/pipeline'
+import type { FailedInput, StartedInput, SucceededInput, TaskInput, World } from './decision.ts'
+import type { TryRecord } from '@cinelake/run-store'
 import { BalanceBrokenError, discoveryError, outputError, silenceError } from './errors.ts'
+import { type Run, type Task, isTaskFinished } from '@cinelake/run-store'
+import { newTask, withTask } from './tasks.ts'
 
 /** What an input does to the task that it is about; nothing when it is late, a duplicate, or about an unknown task. */
 export function stepTask(run: Run, input: TaskInput, world: World, records: TryRecord[]): Run {

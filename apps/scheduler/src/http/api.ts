@@ -1,14 +1,14 @@
 import { parseWindow, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
 import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { RUN_STATES, RunMissingError } from '@cinelake/run-store'
 import { refuseUnknownHosts, type KnownHosts } from '@cinelake/service'
 import { fastify, type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { answerError, RequestInvalidError } from './errors.ts'
 import type { RedoAsked } from '../redo/redo-plan.ts'
-import { RUN_STATES } from '../run-state.ts'
 import { MAX_WINDOWS, runnableWindows, type WindowBounds } from '../schedule/runnable-windows.ts'
 import type { Scheduler } from '../scheduler.ts'
-import { PipelineUnknownError, RunMissingError, WindowUnknownError } from '../errors.ts'
+import { PipelineUnknownError, WindowUnknownError } from '../errors.ts'
 
 const RunRequest = z
   .strictObject({

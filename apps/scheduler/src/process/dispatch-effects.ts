@@ -1,11 +1,11 @@
 import type { MessageBus } from '@cinelake/bus'
 import { PipelineError, reportError, type Clock, type Log } from '@cinelake/core'
-import type { Decision, Input, Try } from '../decide/decision.ts'
-import { rejectsOf, tableWrittenBy } from '../known-tables.ts'
-import type { OpsStore } from '../ops-store.ts'
-import { isRunFinished, isUnsent, type Run, type Task } from '../run-state.ts'
+import type { Decision, Input } from '../decide/decision.ts'
+import type { Try } from '@cinelake/run-store'
 import { commandFor } from '../decide/task-command.ts'
 import type { Timers } from '../timers/timers.ts'
+import { type Run, type Task, isRunFinished, isUnsent, rejectsOf, tableWrittenBy } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
 
 /** What happened to a run, once it is durable. */
 export type RunChange = {
@@ -16,7 +16,7 @@ export type RunChange = {
 
 export type EffectDispatcherDeps = {
   readonly bus: Pick<MessageBus, 'send'>
-  readonly store: Pick<OpsStore, 'markSent' | 'known'>
+  readonly store: Pick<RunStore, 'markSent' | 'known'>
   readonly timers: Pick<Timers, 'set' | 'clear'>
   readonly clock: Clock
   readonly log: Log
@@ -89,7 +89,7 @@ export function tryOf(task: Task): Try {
   return { task: task.planned.name, generation: task.generation, attempt: task.attempt }
 }
 
-type Known = Awaited<ReturnType<OpsStore['known']>>
+type Known = Awaited<ReturnType<RunStore['known']>>
 
 /** What is known of the tables that tasks write; undefined where it cannot be found out now. */
 async function knownBefore(

@@ -1,15 +1,14 @@
+import type { Run, Task } from '@cinelake/run-store'
+import { createRunStore, migrateOps } from '@cinelake/run-store/write'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { emptied, openDatabase } from '../../test/given.ts'
 import { begin, eventsOf, newRun, NOON, planOf, worldOf, type MadeUpDay } from '../../test/simulated-day.ts'
 import { decide } from '../decide/decide.ts'
 import type { Input } from '../decide/decision.ts'
-import { migrateOps } from '../ops-migrations.ts'
-import { createOpsStore } from '../ops-store.ts'
 import { createRunProcessor } from './run-processor.ts'
-import type { Run, Task } from '../run-state.ts'
 
 const database = await openDatabase()
-const store = createOpsStore(database)
+const store = createRunStore(database)
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(async () => {
   await emptied(database)

@@ -1,8 +1,8 @@
 import type { Clock } from '@cinelake/core'
 import { decide } from '../decide/decide.ts'
 import type { Decision, Input, TaskTimeouts, PipelineRules, World } from '../decide/decision.ts'
-import type { OpsStore, Stored } from '../ops-store.ts'
-import { isRunFinished, type Run } from '../run-state.ts'
+import { type Run, type Stored, isRunFinished } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
 
 /** Processes what happens to runs: decides, makes it durable, then dispatches the effects. */
 export type RunProcessor = {
@@ -16,7 +16,7 @@ export type RunProcessor = {
 }
 
 export type RunProcessorDeps = {
-  readonly store: Pick<OpsStore, 'load' | 'isAt' | 'commit'>
+  readonly store: Pick<RunStore, 'load' | 'isAt' | 'commit'>
   readonly rulesOf: (pipeline: string, digest: string) => Promise<PipelineRules>
   /** Dispatches the effects of a decision that is durable now. Never throws: what fails is left for the sweep. */
   readonly dispatch: (before: Run, decision: Decision) => Promise<Run>

@@ -1,7 +1,7 @@
 import { reportError, type Log } from '@cinelake/core'
-import type { OpsStore } from '../ops-store.ts'
 import type { RunProcessor } from './run-processor.ts'
-import { isRedone, isRunFinished, type Run } from '../run-state.ts'
+import { type Run, isRedone, isRunFinished } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
 
 export type RunStarter = {
   /** Lets a waiting run begin if nothing is in its way. Harmless at any time. */
@@ -11,7 +11,7 @@ export type RunStarter = {
 }
 
 export function createRunStarter(deps: {
-  readonly store: Pick<OpsStore, 'load' | 'since' | 'unfinished'>
+  readonly store: Pick<RunStore, 'load' | 'since' | 'unfinished'>
   readonly processor: RunProcessor
   readonly log: Log
 }): RunStarter {

@@ -1,7 +1,6 @@
 import { CancelledError } from '@cinelake/core'
-import type { OpsStore } from '../ops-store.ts'
-import { isRunFinished } from '../run-state.ts'
-import { RunMissingError } from '../errors.ts'
+import { isRunFinished, RunMissingError } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
 
 /** Milliseconds between looks at a run that is waited for: another replica may be the one that finishes it. */
 const LOOK_MS = 1000
@@ -13,7 +12,7 @@ export type RunWaiter = {
   finished(runId: string): void
 }
 
-export function createRunWaiter(store: Pick<OpsStore, 'stateOf'>): RunWaiter {
+export function createRunWaiter(store: Pick<RunStore, 'stateOf'>): RunWaiter {
   const waiting = new Map<string, Set<() => void>>()
 
   const listen = (runId: string, signal: AbortSignal | undefined) => {

@@ -4,9 +4,9 @@ import { reportError, type Clock, type Log } from '@cinelake/core'
 import { tryOf, type EffectDispatcher } from './dispatch-effects.ts'
 import type { TaskTimeouts, TaskInput } from '../decide/decision.ts'
 import { inputOf } from '../decide/event-input.ts'
-import type { OpsStore } from '../ops-store.ts'
 import type { RunProcessor } from './run-processor.ts'
-import { isUnsent, type Task } from '../run-state.ts'
+import { type Task, isUnsent } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
 
 /** The subscription of the events topic that all schedulers share, and where its dead letters are. */
 export const SUBSCRIPTION = 'scheduler'
@@ -14,7 +14,7 @@ export const EVENTS = `events/${SUBSCRIPTION}`
 
 export type SweepDeps = {
   readonly bus: Pick<MessageBus, 'deadLetters' | 'discard'>
-  readonly store: Pick<OpsStore, 'load' | 'unfinished'>
+  readonly store: Pick<RunStore, 'load' | 'unfinished'>
   readonly processor: RunProcessor
   readonly effects: Pick<EffectDispatcher, 'send' | 'setTimers'>
   readonly begin: (runId: string) => Promise<void>

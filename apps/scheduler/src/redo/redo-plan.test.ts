@@ -1,10 +1,11 @@
 import type { CommandKind, TaskOutput } from '@cinelake/contracts'
 import type { Window } from '@cinelake/core'
 import { expandDiscovered, planRun, type CheckedModel, type CheckedPipeline } from '@cinelake/pipeline'
+import type { Run, Task, TaskState } from '@cinelake/run-store'
+import { newTask } from '../decide/tasks.ts'
 import { describe, expect, test } from 'vitest'
 import { aPipeline } from '../../test/given.ts'
 import { planRedo, type RedoAsked, type RedoPlan } from './redo-plan.ts'
-import { newTask, type Run, type Task, type TaskState } from '../run-state.ts'
 
 const day = (number: number): Window => {
   const label = (of: number) => `2026-03-${String(of).padStart(2, '0')}`

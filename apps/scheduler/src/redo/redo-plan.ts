@@ -1,3 +1,4 @@
+import type { PlannedTask } from '@cinelake/contracts'
 import { runIdOf, type Window } from '@cinelake/core'
 import {
   changedPlaces,
@@ -8,9 +9,8 @@ import {
   selectTasks,
   upstreamOf,
   type CheckedPipeline,
-  type PlannedTask,
 } from '@cinelake/pipeline'
-import type { Run, Task } from '../run-state.ts'
+import type { Run, Task } from '@cinelake/run-store'
 
 /** Which tasks of windows that were run are to be done again, from what has landed. */
 export type RedoAsked =

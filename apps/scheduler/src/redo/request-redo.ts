@@ -8,18 +8,23 @@ import {
   planRun,
   type CheckedPipeline,
 } from '@cinelake/pipeline'
-import type { Database } from '@cinelake/warehouse'
-import type { OpsSchema } from '../ops-schema.ts'
-import { createOpsStore, type OpsStore } from '../ops-store.ts'
+import {
+  createRunReader,
+  isRedone,
+  isRunFinished,
+  requireReadable,
+  type Redo,
+  type Run,
+  type RunDatabase,
+  type RunReader,
+} from '@cinelake/run-store'
 import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
 import { requestRun, type Requested, type RequestDeps } from '../request-run.ts'
-import { isRedone, isRunFinished, type Redo, type Run } from '../run-state.ts'
-import { requireReadable } from '../schema-version.ts'
 import { RedoRefusedError, RunUnderWayError } from '../errors.ts'
 
 export type RedoDeps = RequestDeps & {
   readonly lake: Pick<Lake, 'putIfAbsent' | 'readText'>
-  readonly store: RequestDeps['store'] & Pick<OpsStore, 'history' | 'everDone'>
+  readonly store: RequestDeps['store'] & Pick<RunReader, 'history' | 'everDone'>
 }
 
 /** Works out what doing tasks again would mean. */
@@ -37,10 +42,10 @@ export type RedoPlanner = {
  */
 export async function openRedoPlanner(deps: {
   readonly lake: Pick<Lake, 'readText'>
-  readonly database: Database<OpsSchema>
+  readonly database: RunDatabase
 }): Promise<RedoPlanner> {
   await requireReadable(deps.database)
-  const parts = { lake: deps.lake, store: createOpsStore(deps.database) }
+  const parts = { lake: deps.lake, store: createRunReader(deps.database) }
   return {
     planRedo: (pipeline, asked, windows) => describeRedo(parts, pipeline, asked, windows),
   }
@@ -48,7 +53,7 @@ export async function openRedoPlanner(deps: {
 
 /** The pipelines that make a table, each under the text of its newest run. */
 export async function pipelinesWith(
-  { lake, store }: { readonly lake: Pick<Lake, 'readText'>; readonly store: Pick<OpsStore, 'makersOf'> },
+  { lake, store }: { readonly lake: Pick<Lake, 'readText'>; readonly store: Pick<RunReader, 'makersOf'> },
   table: string,
 ): Promise<CheckedPipeline[]> {
   const made = await store.makersOf([`refine ${table}`, `build ${table}`])
@@ -62,7 +67,7 @@ export type RedoOptions = {
 
 type Looking = {
   readonly lake: Pick<Lake, 'readText'>
-  readonly store: Pick<OpsStore, 'history' | 'everDone'>
+  readonly store: Pick<RunReader, 'history' | 'everDone'>
 }
 
 /** What doing tasks again would mean. Changes nothing. @param windows undefined for all; for a rebuild only */

@@ -1,5 +1,5 @@
 import type { Schedule } from '@cinelake/pipeline'
-import type { Try } from '../decide/decision.ts'
+import type { Try } from '@cinelake/run-store'
 
 /** What there is to be woken up for. Small and serialisable: an adapter may keep it outside of the process. */
 export type Timer =

@@ -1,9 +1,7 @@
-import { TaskOutput } from '@cinelake/contracts'
+import { TaskOutput, type PlannedTask } from '@cinelake/contracts'
 import type { Balance, ErrorReport } from '@cinelake/core'
-import type { PlannedTask } from '@cinelake/pipeline'
-import type { TryRecord } from './decide/decision.ts'
-import type { NewTaskRow, RunRow, TaskRow } from './ops-schema.ts'
-import type { Redo, Run, Task } from './run-state.ts'
+import type { NewTaskRow, RunRow, TaskRow } from './schema/tables.ts'
+import type { Redo, Run, Task, TryRecord } from './run.ts'
 
 /** Reads a run as it stands in SQL. */
 export function runFromRows(row: RunRow, tasks: readonly TaskRow[]): Run {

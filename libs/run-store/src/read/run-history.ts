@@ -1,26 +1,13 @@
-import { PipelineError, TerminalError } from '@cinelake/core'
-import type { Database } from '@cinelake/warehouse'
-import { createAgents, type AgentRecord } from './agents.ts'
+import { PipelineError } from '@cinelake/core'
+import { listAgents, type AgentRecord } from './agents.ts'
 import { readAllKnown, type PipelineTable } from './known-tables.ts'
-import { OPS, type OpsSchema } from './ops-schema.ts'
+import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
+import { OpsUnreadableError } from './errors.ts'
 import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
-import { requireReadable } from './schema-version.ts'
+import { requireReadable } from '../schema/version.ts'
 
 /** Runs shown when no number is given. */
 export const RUN_LIMIT = 50
-
-/** The database refuses to show the run history. */
-export class OpsUnreadableError extends TerminalError {
-  readonly code = 'OPS_NOT_READABLE'
-
-  constructor(location: string, options: ErrorOptions) {
-    super(
-      `the run history cannot be read [database=${location}]: expected a user who may SELECT in the schema ${OPS}, got a refusal of the database; have that right granted, or ask the scheduler: set CINELAKE_API to its address`,
-      { database: location },
-      options,
-    )
-  }
-}
 
 /** The run history for those who only look. */
 export type RunHistory = {
@@ -45,7 +32,7 @@ export type DatabaseRunHistory = RunHistory & {
  * @throws {OpsMissingError} terminal @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
  * @throws {OpsUnreadableError} terminal, now or from any of its functions
  */
-export async function openRunHistory(database: Database<OpsSchema>): Promise<DatabaseRunHistory> {
+export async function openRunHistory(database: RunDatabase): Promise<DatabaseRunHistory> {
   const looking = async <Result>(look: () => Promise<Result>): Promise<Result> => {
     try {
       return await look()
@@ -60,7 +47,7 @@ export async function openRunHistory(database: Database<OpsSchema>): Promise<Dat
     run: async (runId) => await looking(async () => await records.run(runId)),
     runs: async (options) => await looking(async () => await records.runs({ limit: RUN_LIMIT, ...options })),
     pipelines: async () => await looking(async () => await records.pipelines()),
-    agents: async () => await looking(async () => await createAgents(database).list()),
+    agents: async () => await looking(async () => await listAgents(database)),
     knownTables: async () => await looking(async () => await readAllKnown(database.db.withSchema(OPS))),
   }
 }

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { emptied, openDatabase } from '../test/given.ts'
-import { prepareSchema } from './schema-version.ts'
+import { embeddedDatabase, emptied } from '../databases.fixture.ts'
+import { prepareSchema } from './version.ts'
 
-const database = await openDatabase()
+const database = await embeddedDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(() => emptied(database))
 

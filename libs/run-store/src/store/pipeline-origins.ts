@@ -1,7 +1,6 @@
 import { TerminalError } from '@cinelake/core'
-import type { Database } from '@cinelake/warehouse'
-import { isUniqueViolation } from './ops-errors.ts'
-import { OPS, type OpsSchema } from './ops-schema.ts'
+import { isUniqueViolation } from '../schema/errors.ts'
+import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
 
 /** Two folders have pipelines of one name: the runs of one would be taken for those of the other. */
 export class PipelineOriginError extends TerminalError {
@@ -27,7 +26,7 @@ export type PipelineOrigins = {
 }
 
 /** Which folder the runs of a pipeline come from. Deployed schedulers do not note it: replicas may have it elsewhere. */
-export function createPipelineOrigins(database: Database<OpsSchema>, clock: () => Date): PipelineOrigins {
+export function createPipelineOrigins(database: RunDatabase, clock: () => Date): PipelineOrigins {
   const db = database.db.withSchema(OPS)
   const folderOf = async (pipeline: string) =>
     (await db.selectFrom('pipeline_origins').select('folder').where('pipeline', '=', pipeline).executeTakeFirst())

@@ -4,7 +4,17 @@ import { findPostgres } from '@cinelake/testkit/postgres'
 import type { Database } from '@cinelake/warehouse'
 import { openDatabase } from '@cinelake/warehouse/open'
 import { sql } from 'kysely'
-import type { OpsSchema } from '../src/ops-schema.ts'
+import type { OpsSchema } from './schema/tables.ts'
+
+/** One embedded database for all tests of a file. */
+export async function embeddedDatabase(): Promise<Database<OpsSchema>> {
+  return await openAt('pglite:')
+}
+
+/** Takes the run history out of an embedded database. */
+export async function emptied({ db }: Database<OpsSchema>): Promise<void> {
+  await sql`DROP SCHEMA IF EXISTS ops CASCADE`.execute(db)
+}
 
 /** An empty database, as several replicas see it. */
 export type EmptyDatabase = AsyncDisposable & { open(): Promise<Database<OpsSchema>> }
@@ -60,7 +70,7 @@ function serving(database: Addressed): EmptyDatabase {
 
 /** One process has it, and its replicas share one connection. */
 async function emptyPglite(database: Database<OpsSchema>): Promise<EmptyDatabase> {
-  await sql`DROP SCHEMA IF EXISTS ops CASCADE`.execute(database.db)
+  await emptied(database)
   return { open: async () => ({ ...database, async [Symbol.asyncDispose]() {} }), async [Symbol.asyncDispose]() {} }
 }
 

@@ -1,6 +1,5 @@
-import type { TaskOutput } from '@cinelake/contracts'
+import type { PlannedTask, QualityResult, TaskOutput } from '@cinelake/contracts'
 import type { Balance, ErrorReport, Window } from '@cinelake/core'
-import type { PlannedTask, RetryPolicy } from '@cinelake/pipeline'
 
 /**
  * The states of a task, and what moves it from one to the next:
@@ -21,7 +20,7 @@ import type { PlannedTask, RetryPolicy } from '@cinelake/pipeline'
  * A success counts in any unfinished state (`retrying` too) and from any attempt of the task's generation: work is
  * durable and keyed by generation, so whichever attempt did it, it is done. Everything else that comes from another
  * attempt, another generation or for a finished task is late or a duplicate, and changes nothing.
- * `cancel` moves every unfinished task to `skipped`. Finished tasks move again only by a new request (`run-plan.ts`).
+ * `cancel` moves every unfinished task to `skipped`. Finished tasks move again only by a new request.
  */
 export const TASK_STATES = ['waiting', 'queued', 'running', 'retrying', 'succeeded', 'failed', 'skipped'] as const
 export type TaskState = (typeof TASK_STATES)[number]
@@ -112,44 +111,34 @@ export function isUnsent(task: Task): boolean {
   return task.state === 'queued' && task.sentAt === null
 }
 
-/** The run with one task put in place of its former self; the same run when that is the same. */
-export function withTask(run: Run, task: Task): Run {
-  if (run.tasks.get(task.planned.name) === task) return run
-  return { ...run, tasks: new Map(run.tasks).set(task.planned.name, task) }
-}
-
-/** The run with every task as `change` makes it; the same run when none is changed. */
-export function mapTasks(run: Run, change: (task: Task) => Task): Run {
-  const tasks = new Map([...run.tasks].map(([name, task]) => [name, change(task)]))
-  return [...tasks].some(([name, task]) => run.tasks.get(name) !== task) ? { ...run, tasks } : run
-}
-
 /** Whether all that a request to do tasks again asked for in a window is done. */
 export function isRedone({ redo, tasks }: Pick<Run, 'redo' | 'tasks'>): boolean {
   return redo === null || redo.tasks.every((name) => tasks.get(name)?.state === 'succeeded')
 }
 
-/** A task that nothing has happened to yet. */
-export function newTask(planned: PlannedTask, position: number, generation: number, retry: RetryPolicy): Task {
-  return {
-    planned,
-    position,
-    state: 'waiting',
-    generation,
-    attempt: 0,
-    attemptLimit: retry.maxAttempts,
-    since: null,
-    sentAt: null,
-    worker: null,
-    startedAt: null,
-    finishedAt: null,
-    dueAt: null,
-    durationMs: null,
-    balance: null,
-    output: null,
-    error: null,
-    reason: null,
-    digest: null,
-    restart: false,
-  }
+/** Which try of which task something is about. */
+export type Try = { readonly task: string; readonly generation: number; readonly attempt: number }
+
+/** A try that came to its end, for the history. */
+export type TryRecord = Try & {
+  readonly worker: string | null
+  readonly startedAt: string | null
+  readonly finishedAt: string
+  readonly durationMs: number | null
+  readonly outcome: 'succeeded' | 'failed'
+  readonly error: ErrorReport | null
+  readonly quality: readonly QualityResult[]
+  readonly rejects: Readonly<Record<string, number>>
+  /** Whether the try was given up already, so that this replaces what was noted of it then. */
+  readonly late: boolean
+}
+
+/** What a decision changes of a run: kept in one transaction. */
+export type RunUpdate = {
+  readonly run: Run
+  /** Tasks that are new or not what they were. */
+  readonly changes: readonly Task[]
+  /** Names of tasks that are not part of the run any more. */
+  readonly removed: readonly string[]
+  readonly records: readonly TryRecord[]
 }

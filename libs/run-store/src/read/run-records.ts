@@ -1,9 +1,8 @@
 import type { QualityResult } from '@cinelake/contracts'
-import type { Database } from '@cinelake/warehouse'
 import type { Kysely } from 'kysely'
-import { runFromRows } from './ops-rows.ts'
-import { OPS, type OpsSchema } from './ops-schema.ts'
-import { TASK_STATES, type Run, type RunState, type Task, type TaskState } from './run-state.ts'
+import { runFromRows } from '../rows.ts'
+import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
+import { TASK_STATES, type Run, type RunState, type Task, type TaskState } from '../run.ts'
 
 /** A task of a run, for people. Instants are ISO 8601 UTC, durations milliseconds. */
 export type TaskRecord = Pick<
@@ -52,7 +51,7 @@ export type RunsOptions = {
 }
 
 /** The run history as people read it. */
-export function createRunRecords(database: Database<OpsSchema>) {
+export function createRunRecords(database: RunDatabase) {
   const db = database.db.withSchema(OPS)
   return {
     run: (id: string) => readRun(db, id),

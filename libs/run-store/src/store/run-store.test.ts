@@ -1,14 +1,13 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { opsDatabases } from '../test/ops-databases.ts'
-import { begin, eventsOf, newRun, NOON, worldOf, type MadeUpDay } from '../test/simulated-day.ts'
-import { decide } from './decide/decide.ts'
-import { migrateOps } from './ops-migrations.ts'
-import { createOpsStore, type OpsStore } from './ops-store.ts'
-import { MAX_TASK_NAME } from './ops-types.ts'
-import { createRunRecords } from './run-records.ts'
-import type { Run } from './run-state.ts'
-import { prepareSchema } from './schema-version.ts'
+import { opsDatabases } from '../databases.fixture.ts'
+import { createRunRecords } from '../read/run-records.ts'
+import type { Run, RunUpdate, Task } from '../run.ts'
+import { MAX_TASK_NAME } from '../schema/column-types.ts'
+import { migrateOps } from '../schema/migrations.ts'
+import { prepareSchema } from '../schema/version.ts'
+import { createRunStore, type RunStore } from './run-store.ts'
 
+const NOON = new Date('2026-03-02T12:00:00Z')
 const found = await opsDatabases()
 afterAll(async () => await found[Symbol.asyncDispose]())
 
@@ -20,7 +19,7 @@ for (const { name, open } of found.databases)
       const database = opening.use(await empty.open())
       await migrateOps(database.db)
       const owned = opening.move()
-      const [store, records] = [createOpsStore(database), createRunRecords(database)]
+      const [store, records] = [createRunStore(database), createRunRecords(database)]
       return { empty, database, store, records, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
     }
 
@@ -38,7 +37,7 @@ for (const { name, open } of found.databases)
 
     test('a run is read as it was written, to the millisecond and in every script', async () => {
       await using it = await given()
-      const run: Run = { ...planned(day(3)), requestedAt: '2026-03-02T12:00:00.123Z', digest: 'ünï🎬' }
+      const run: Run = { ...planned(3), requestedAt: '2026-03-02T12:00:00.123Z', digest: 'ünï🎬' }
 
       expect(await it.store.create(run)).toBe(true)
 
@@ -51,7 +50,7 @@ for (const { name, open } of found.databases)
       await using it = await given()
       const pipeline = 'p'.repeat(63)
       const label = 'w'.repeat(40)
-      const named = renamed(planned(day(2)), (name) => name.padEnd(MAX_TASK_NAME, '🎬'))
+      const named = renamed(planned(2), (name) => name.padEnd(MAX_TASK_NAME, '🎬'))
       const run: Run = { ...named, id: `${pipeline}@${label}`, pipeline, window: { ...named.window, label } }
       await it.store.create(run)
 
@@ -67,9 +66,9 @@ for (const { name, open } of found.databases)
     test('of replicas that note one run at once, one does', async () => {
       await using it = await given()
       await using other = await it.empty.open()
-      const run = planned(day(3))
+      const run = planned(3)
 
-      const noted = await Promise.all([it.store, createOpsStore(other)].map(async (store) => await store.create(run)))
+      const noted = await Promise.all([it.store, createRunStore(other)].map(async (store) => await store.create(run)))
 
       expect(noted.filter((isNew) => isNew)).toHaveLength(1)
       expect(await it.store.create(run)).toBe(false)
@@ -78,14 +77,14 @@ for (const { name, open } of found.databases)
 
     test('a run of more tasks than one statement can hold is kept whole', async () => {
       await using it = await given()
-      const run = planned(day(600))
+      const run = planned(600)
       await it.store.create(run)
 
-      const { decision, revision } = await finish(it.store, run)
+      const { update, revision } = await finish(it.store, run)
       await it.store.markSent(run.id, [...run.tasks.values()], NOON)
 
       expect(revision).toBe(1)
-      expect(decision.records).toHaveLength(600)
+      expect(update.records).toHaveLength(600)
       const record = await it.records.run(run.id)
       expect(record?.taskCounts).toMatchObject({ succeeded: 600 })
       const since = await it.store.since(run.pipeline, '2099-01-01T00:00:00Z', [...run.tasks.keys()])
@@ -95,11 +94,11 @@ for (const { name, open } of found.databases)
     test('of two decisions on one revision one takes place, whole', async () => {
       await using it = await given()
       await using other = await it.empty.open()
-      const run = planned(day(3))
+      const run = planned(3)
       await it.store.create(run)
 
       const results = await Promise.all(
-        [it.store, createOpsStore(other)].map(async (store) => await finish(store, run)),
+        [it.store, createRunStore(other)].map(async (store) => await finish(store, run)),
       )
 
       expect(results.filter(({ revision }) => revision === 1)).toHaveLength(1)
@@ -109,7 +108,7 @@ for (const { name, open } of found.databases)
     test('a pipeline is noted once, whoever is first', async () => {
       await using it = await given()
       await using other = await it.empty.open()
-      const stores = [it.store, createOpsStore(other), it.store]
+      const stores = [it.store, createRunStore(other), it.store]
 
       await Promise.all(stores.map(async (store) => await store.rememberPipeline('shop', 'abc', 'pipelines/x', NOON)))
 
@@ -122,10 +121,10 @@ for (const { name, open } of found.databases)
       await using it = await given()
       for (const date of ['2026-03-01', '2026-03-03', '2026-03-02']) {
         const window = { start: `${date}T00:00:00Z`, end: `${date}T23:00:00Z`, label: date }
-        await it.store.create({ ...planned(day(1)), id: `shop@${date}`, window })
+        await it.store.create({ ...planned(1), id: `shop@${date}`, window })
       }
 
-      const runs = await it.records.runs({ limit: 2, pipeline: planned(day(1)).pipeline })
+      const runs = await it.records.runs({ limit: 2, pipeline: planned(1).pipeline })
 
       expect(runs.map(({ window }) => window.label)).toEqual(['2026-03-03', '2026-03-02'])
       expect(runs[0]?.taskCounts).toMatchObject({ waiting: 1 })
@@ -152,22 +151,92 @@ function renamed(run: Run, rename: (name: string) => string): Run {
   return { ...run, tasks: new Map(tasks.map((task) => [task.planned.name, task])) }
 }
 
-/** Tasks that need only the first one. */
-function day(count: number): MadeUpDay {
-  const tasks = Array.from({ length: count }, (_, index) => ({ needs: index === 0 ? [] : [0], verdicts: [] }))
-  return { tasks, tables: [], maxAttempts: 3 }
+/** A run that was asked for: tasks that need only the first one. */
+function planned(count: number): Run {
+  const tasks = Array.from({ length: count }, (_, position): Task => ({
+    planned: {
+      name: `task ${position}`,
+      queue: 'transformer',
+      needs: position === 0 ? [] : ['task 0'],
+      work: { kind: 'build', model: `model_${position}`, inputs: [] },
+    },
+    position,
+    state: 'waiting',
+    generation: 1,
+    attempt: 0,
+    attemptLimit: 3,
+    since: null,
+    sentAt: null,
+    worker: null,
+    startedAt: null,
+    finishedAt: null,
+    dueAt: null,
+    durationMs: null,
+    balance: null,
+    output: null,
+    error: null,
+    reason: null,
+    digest: null,
+    restart: false,
+  }))
+  return {
+    id: 'made-up@2026-03-01',
+    pipeline: 'made-up',
+    digest: 'a'.repeat(64),
+    window: { start: '2026-03-01T00:00:00Z', end: '2026-03-02T00:00:00Z', label: '2026-03-01' },
+    state: 'waiting',
+    after: null,
+    requestedAt: NOON.toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    redo: null,
+    tasks: new Map(tasks.map((task) => [task.planned.name, task])),
+  }
 }
 
-function planned(of: MadeUpDay): Run {
-  return decide(newRun(), begin(of).slice(0, 1), worldOf(of)).run
+/** Every task has succeeded in its first try. */
+function finished(run: Run): RunUpdate {
+  const done = {
+    startedAt: NOON.toISOString(),
+    finishedAt: NOON.toISOString(),
+    worker: 'worker',
+    durationMs: 5,
+  } as const
+  const changes = [...run.tasks.values()].map((task): Task => ({
+    ...task,
+    ...done,
+    state: 'succeeded',
+    attempt: 1,
+    balance: { unit: 'rows', in: 10, out: 8, rejected: 1, duplicates: 1 },
+    output: { kind: 'table', table: `model_${task.position}`, version: 1, outcome: 'committed' },
+    digest: run.digest,
+  }))
+  return {
+    run: {
+      ...run,
+      state: 'succeeded',
+      startedAt: NOON.toISOString(),
+      finishedAt: NOON.toISOString(),
+      tasks: new Map(changes.map((task) => [task.planned.name, task])),
+    },
+    changes,
+    removed: [],
+    records: changes.map((task) => ({
+      ...done,
+      task: task.planned.name,
+      generation: 1,
+      attempt: 1,
+      outcome: 'succeeded',
+      error: null,
+      quality: [{ rule: 'id is never empty', severity: 'warn', checked: 9, failed: 0 }],
+      rejects: { 'id is unique': 1 },
+      late: false,
+    })),
+  }
 }
 
-/** Decides that every task has succeeded, and has that kept. */
-async function finish(store: OpsStore, run: Run) {
-  const of = day(run.tasks.size)
-  const begun = decide(run, begin(of).slice(1), worldOf(of)).run
-  const tasks = [...begun.tasks.values()]
-  const inputs = [...begin(of).slice(1), ...tasks.flatMap((task) => eventsOf(of, task))]
-  const decision = decide(run, inputs, worldOf(of))
-  return { decision, revision: await store.commit({ run, revision: 0 }, decision) }
+/** Has the end of the run kept. */
+async function finish(store: RunStore, run: Run) {
+  const update = finished(run)
+  return { update, revision: await store.commit({ run, revision: 0 }, update) }
 }

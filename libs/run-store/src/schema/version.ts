@@ -1,8 +1,7 @@
 import { TerminalError } from '@cinelake/core'
-import type { Database } from '@cinelake/warehouse'
 import type { Kysely } from 'kysely'
-import { migrateOps, opsMigrator } from './ops-migrations.ts'
-import { OPS, type OpsSchema } from './ops-schema.ts'
+import { migrateOps, opsMigrator } from './migrations.ts'
+import { OPS, type OpsSchema, type RunDatabase } from './tables.ts'
 
 /** Who brings the `ops` schema up to date: the service itself when it starts, or somebody before it. */
 export const MIGRATE = ['auto', 'check'] as const
@@ -54,7 +53,7 @@ const NOT_MIGRATED =
  * Makes sure that the run history can be looked into as it is. Changes nothing.
  * @throws {OpsMissingError} terminal @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
  */
-export async function requireReadable({ db, location }: Database<OpsSchema>): Promise<void> {
+export async function requireReadable({ db, location }: RunDatabase): Promise<void> {
   const { executed, missing, unknown } = await stepsOf(db)
   if (executed.length === 0) throw new OpsMissingError(location)
   if (unknown.length > 0) throw new OpsSchemaNewError(unknown)

@@ -1,9 +1,10 @@
 import { CONTRACT_VERSION, type AgentHeartbeat } from '@cinelake/contracts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
-import { opsDatabases } from '../test/ops-databases.ts'
+import { opsDatabases } from '../databases.fixture.ts'
+import { listAgents } from '../read/agents.ts'
 import { createAgents } from './agents.ts'
-import { migrateOps } from './ops-migrations.ts'
+import { migrateOps } from '../schema/migrations.ts'
 
 const { databases, ...all } = await opsDatabases()
 afterAll(() => all[Symbol.asyncDispose]())
@@ -41,7 +42,7 @@ describe.each(databases)('agents in $name', ({ open }) => {
       agents.note(aHeartbeat({ node: 'three' }), heard),
     ])
 
-    expect(await agents.list()).toMatchObject([
+    expect(await listAgents(database)).toMatchObject([
       { site: '', node: 'two', runningTasks: 0, freeDiskBytes: 5_000_000_000_000, clockAheadMs: -5000 },
       { site: 'hq', node: 'one', version: '0.2.0', heardAt: '2026-03-02T03:01:00.000Z', clockAheadMs: 60_000 },
       { site: 'hq', node: 'three', state: 'working' },

@@ -1,29 +1,15 @@
 import type { AgentHeartbeat } from '@cinelake/contracts'
-import type { Database } from '@cinelake/warehouse'
 import type { Kysely } from 'kysely'
-import { isUniqueViolation } from './ops-errors.ts'
-import { OPS, type OpsSchema } from './ops-schema.ts'
-
-/** The latest that was heard of one node of a site. Instants are ISO 8601 UTC. */
-export type AgentRecord = Pick<
-  AgentHeartbeat,
-  'site' | 'node' | 'version' | 'freeDiskBytes' | 'runningTasks' | 'state'
-> & {
-  /** When it was heard, by the scheduler's clock. */
-  readonly heardAt: string
-  /** Milliseconds that the agent's clock is ahead of the scheduler's; below 0 behind, or as long as the message took. */
-  readonly clockAheadMs: number
-}
+import { isUniqueViolation } from '../schema/errors.ts'
+import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
 
 /** Which on-prem agents there are, by what they last said of themselves. */
 export type Agents = {
   /** Of heartbeats that come late or twice the latest of a node stays. */
   note(heartbeat: AgentHeartbeat, heardAt: Date): Promise<void>
-  /** By site and node. */
-  list(): Promise<AgentRecord[]>
 }
 
-export function createAgents(database: Database<OpsSchema>): Agents {
+export function createAgents(database: RunDatabase): Agents {
   const db = database.db.withSchema(OPS)
   return {
     async note(heartbeat, heardAt) {
@@ -47,20 +33,6 @@ export function createAgents(database: Database<OpsSchema>): Agents {
         if (!isUniqueViolation(error)) throw error
         await renew(db, { site, node, row })
       }
-    },
-
-    async list() {
-      const rows = await db.selectFrom('agents').selectAll().orderBy('site').orderBy('node').execute()
-      return rows.map((row) => ({
-        site: row.site,
-        node: row.node,
-        version: row.version,
-        freeDiskBytes: Number(row.free_disk_bytes),
-        runningTasks: row.running_tasks,
-        state: row.state,
-        heardAt: row.heard_at.toISOString(),
-        clockAheadMs: row.said_at.getTime() - row.heard_at.getTime(),
-      }))
     },
   }
 }

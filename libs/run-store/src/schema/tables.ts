@@ -1,5 +1,5 @@
-import type { ColumnType, Insertable, Selectable } from 'kysely'
-import type { RunState, TaskState } from './run-state.ts'
+import type { ColumnType, Insertable, Selectable, Kysely } from 'kysely'
+import type { RunState, TaskState } from '../run.ts'
 
 /** The schema that the scheduler owns and keeps the truth in. No other service reads it. */
 export const OPS = 'ops'
@@ -149,6 +149,13 @@ export type OwnerTable = {
   id: number
   kind: 'deployed' | 'embedded'
   since: Date
+}
+
+/** The database that the run history is kept in. */
+export type RunDatabase = {
+  readonly db: Kysely<OpsSchema>
+  /** Names it in messages: its address without secrets. */
+  readonly location: string
 }
 
 /** The `ops` schema as Kysely sees it: `db.withSchema(OPS)`. Instants are `Date`s. */

@@ -1,8 +1,7 @@
 import { TerminalError } from '@cinelake/core'
-import type { Database } from '@cinelake/warehouse'
-import { isUniqueViolation } from './ops-errors.ts'
-import { OPS, type OpsSchema, type OwnerTable } from './ops-schema.ts'
-import { stepsOf } from './schema-version.ts'
+import { isUniqueViolation } from './errors.ts'
+import { OPS, type OpsSchema, type OwnerTable, type RunDatabase } from './tables.ts'
+import { stepsOf } from './version.ts'
 
 /**
  * Whose run history it is: a deployed scheduler's, which works on it at any time, or that of a process which has all
@@ -47,7 +46,7 @@ const OWNER_STEP = '0004_pipeline_origin'
  * @param adopt takes a run history whose owner was never noted
  * @throws {OpsDeployedError} terminal @throws {OpsOwnerUnknownError} terminal
  */
-export async function refuseDeployed(database: Database<OpsSchema>, { adopt = false } = {}): Promise<void> {
+export async function refuseDeployed(database: RunDatabase, { adopt = false } = {}): Promise<void> {
   const { executed } = await stepsOf(database.db)
   if (executed.length === 0) return
   const owner = executed.includes(OWNER_STEP) ? await ownerOf(database) : undefined
@@ -58,7 +57,7 @@ export async function refuseDeployed(database: Database<OpsSchema>, { adopt = fa
 }
 
 /** Notes whose run history it is. What was a machine's own becomes a deployed scheduler's when one starts on it. */
-export async function noteOwner(database: Database<OpsSchema>, kind: Owner, at: Date): Promise<void> {
+export async function noteOwner(database: RunDatabase, kind: Owner, at: Date): Promise<void> {
   const known = await ownerOf(database)
   if (known === kind) return
   const db = database.db.withSchema(OPS)
@@ -77,7 +76,7 @@ export async function noteOwner(database: Database<OpsSchema>, kind: Owner, at: 
 /** The key of the table's only row. */
 const ONLY = 1
 
-async function ownerOf(database: Database<OpsSchema>): Promise<Owner | undefined> {
+async function ownerOf(database: RunDatabase): Promise<Owner | undefined> {
   const db = database.db.withSchema(OPS)
   return (await db.selectFrom('owner').select('kind').where('id', '=', ONLY).executeTakeFirst())?.kind
 }

@@ -1,9 +1,9 @@
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { emptied, openDatabase } from '../test/given.ts'
+import { embeddedDatabase, emptied } from '../databases.fixture.ts'
 import { createPipelineOrigins } from './pipeline-origins.ts'
-import { prepareSchema } from './schema-version.ts'
+import { prepareSchema } from '../schema/version.ts'
 
-const database = await openDatabase()
+const database = await embeddedDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(async () => {
   await emptied(database)
