@@ -77,7 +77,8 @@ test('a history of before is protected as well: of each table the version that w
     await runDay(it.scheduler, aPipeline(), NEXT_DAY)
   }
   await sql`DROP TABLE ops.known_tables`.execute(database.db)
-  await sql`ALTER TABLE ops.tasks DROP COLUMN digest, DROP COLUMN restart`.execute(database.db)
+  await sql`ALTER TABLE ops.tasks DROP COLUMN digest, DROP COLUMN restart, DROP COLUMN facts`.execute(database.db)
+  await sql`ALTER TABLE ops.attempts DROP COLUMN facts`.execute(database.db)
   await sql`ALTER TABLE ops.runs DROP COLUMN redo`.execute(database.db)
   await sql`DELETE FROM ops.kysely_migration WHERE name >= '0006'`.execute(database.db)
 

@@ -100,8 +100,8 @@ export function eventsOf(day: MadeUpDay, task: Task): TaskInput[] {
   const verdict = verdictOf(day, name, task.attempt)
   if (verdict === 'ok' || verdict === 'unbalanced') {
     const balance = { unit: 'rows', in: 10, out: verdict === 'ok' ? 9 : 8, rejected: 1, duplicates: 0 } as const
-    const end = { durationMs: 5, balance, rejects: { rule: 1 }, quality: [], output: outputOf(day, task) }
-    return [started, { kind: 'progressed', ...about }, { kind: 'succeeded', ...about, ...by, ...end }]
+    const facts = { durationMs: 5, balance, rejects: { rule: 1 }, quality: [], output: outputOf(day, task) }
+    return [started, { kind: 'progressed', ...about }, { kind: 'succeeded', ...about, ...by, facts }]
   }
   const error: ErrorReport = {
     code: verdict.toUpperCase(),
@@ -109,7 +109,7 @@ export function eventsOf(day: MadeUpDay, task: Task): TaskInput[] {
     retryable: verdict === 'transient',
     context: {},
   }
-  return [started, { kind: 'failed', ...about, ...by, durationMs: 5, error, quality: [] }]
+  return [started, { kind: 'failed', ...about, ...by, facts: { durationMs: 5, error, quality: [] } }]
 }
 
 export type Simulated = { readonly run: Run; readonly decisions: readonly Decision[]; readonly before: readonly Run[] }

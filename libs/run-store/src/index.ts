@@ -5,9 +5,11 @@ export { openRunHistory, RUN_LIMIT, type RunHistory } from './read/run-history.t
 export { createRunReader, type RunReader, type Stored } from './read/run-reader.ts'
 export {
   createRunRecords,
+  shownFacts,
   type RunRecord,
   type RunsOptions,
   type RunSummary,
+  type ShownFacts,
   type TaskRecord,
 } from './read/run-records.ts'
 export {

@@ -1,5 +1,5 @@
-import { TaskOutput, type PlannedTask } from '@cinelake/contracts'
-import type { Balance, ErrorReport } from '@cinelake/core'
+import { TaskOutput, type PlannedTask, type TaskFacts } from '@cinelake/contracts'
+import type { ErrorReport } from '@cinelake/core'
 import type { NewTaskRow, RunRow, TaskRow } from './schema/tables.ts'
 import type { Redo, Run, Task, TryRecord } from './run.ts'
 
@@ -35,10 +35,7 @@ function taskFromRow(row: TaskRow): Task {
     startedAt: text(row.started_at),
     finishedAt: text(row.finished_at),
     dueAt: text(row.due_at),
-    durationMs: row.duration_ms,
-    balance: balanceFromRow(row),
-    output: row.output === null ? null : TaskOutput.parse(JSON.parse(row.output)),
-    error: row.error === null ? null : (JSON.parse(row.error) as ErrorReport),
+    facts: row.facts === null ? factsOfBefore(row) : (JSON.parse(row.facts) as TaskFacts),
     reason: row.reason,
     digest: row.digest,
     restart: row.restart === 1,
@@ -46,6 +43,7 @@ function taskFromRow(row: TaskRow): Task {
 }
 
 export function taskToRow(run: string, task: Task): NewTaskRow {
+  const { balance, output, error } = task.facts
   return {
     run,
     task: task.planned.name,
@@ -61,15 +59,16 @@ export function taskToRow(run: string, task: Task): NewTaskRow {
     started_at: instant(task.startedAt),
     finished_at: instant(task.finishedAt),
     due_at: instant(task.dueAt),
-    duration_ms: task.durationMs,
-    balance_unit: task.balance?.unit ?? null,
-    count_in: task.balance?.in ?? null,
-    count_out: task.balance?.out ?? null,
-    count_rejected: task.balance?.rejected ?? null,
-    count_duplicates: task.balance?.duplicates ?? null,
-    output: task.output === null ? null : JSON.stringify(task.output),
-    error_code: task.error?.code ?? null,
-    error: task.error === null ? null : JSON.stringify(task.error),
+    facts: JSON.stringify(task.facts),
+    duration_ms: task.facts.durationMs ?? null,
+    balance_unit: balance?.unit ?? null,
+    count_in: balance?.in ?? null,
+    count_out: balance?.out ?? null,
+    count_rejected: balance?.rejected ?? null,
+    count_duplicates: balance?.duplicates ?? null,
+    output: output === undefined ? null : JSON.stringify(output),
+    error_code: error?.code ?? null,
+    error: error === undefined ? null : JSON.stringify(error),
     reason: task.reason,
     digest: task.digest,
     restart: task.restart ? 1 : null,
@@ -79,6 +78,7 @@ export function taskToRow(run: string, task: Task): NewTaskRow {
 /** The rows that one finished try adds to the history. */
 export function historyRows(run: string, record: TryRecord) {
   const key = { run, task: record.task, generation: record.generation, attempt: record.attempt }
+  const { durationMs, error, quality = [], rejects = {} } = record.facts
   return {
     key,
     attempt: {
@@ -87,11 +87,12 @@ export function historyRows(run: string, record: TryRecord) {
       worker: record.worker,
       started_at: instant(record.startedAt),
       finished_at: new Date(record.finishedAt),
-      duration_ms: record.durationMs,
-      error_code: record.error?.code ?? null,
-      error_message: record.error?.message ?? null,
+      facts: JSON.stringify(record.facts),
+      duration_ms: durationMs ?? null,
+      error_code: error?.code ?? null,
+      error_message: error?.message ?? null,
     },
-    quality: record.quality.map(({ rule, severity, checked, failed, detail }, ordinal) => ({
+    quality: quality.map(({ rule, severity, checked, failed, detail }, ordinal) => ({
       ...key,
       ordinal,
       rule,
@@ -100,7 +101,7 @@ export function historyRows(run: string, record: TryRecord) {
       failed,
       detail: detail ?? null,
     })),
-    rejects: Object.entries(record.rejects).map(([rule, rows], ordinal) => ({
+    rejects: Object.entries(rejects).map(([rule, rows], ordinal) => ({
       ...key,
       ordinal,
       rule,
@@ -122,13 +123,22 @@ function instant(text: string | null): Date | null {
   return text === null ? null : new Date(text)
 }
 
-function balanceFromRow(row: TaskRow): Balance | null {
-  if (row.balance_unit === null) return null
+/** The facts of a task that a version before facts were kept whole has written: of its last try all but rejects and quality. */
+function factsOfBefore(row: TaskRow): TaskFacts {
   return {
-    unit: row.balance_unit,
-    in: Number(row.count_in),
-    out: Number(row.count_out),
-    rejected: Number(row.count_rejected),
-    duplicates: Number(row.count_duplicates),
+    ...(row.duration_ms === null ? {} : { durationMs: row.duration_ms }),
+    ...(row.balance_unit === null
+      ? {}
+      : {
+          balance: {
+            unit: row.balance_unit,
+            in: Number(row.count_in),
+            out: Number(row.count_out),
+            rejected: Number(row.count_rejected),
+            duplicates: Number(row.count_duplicates),
+          },
+        }),
+    ...(row.output === null ? {} : { output: TaskOutput.parse(JSON.parse(row.output)) }),
+    ...(row.error === null ? {} : { error: JSON.parse(row.error) as ErrorReport }),
   }
 }

@@ -1,5 +1,5 @@
-import type { PlannedTask, QualityResult, TaskOutput } from '@cinelake/contracts'
-import type { Balance, ErrorReport, Window } from '@cinelake/core'
+import type { PlannedTask, TaskFacts } from '@cinelake/contracts'
+import type { Window } from '@cinelake/core'
 
 /**
  * The states of a task, and what moves it from one to the next:
@@ -53,10 +53,8 @@ export type Task = {
   readonly finishedAt: string | null
   /** `retrying`: when the next attempt is due. `queued`, `running`: when silence becomes a failure. */
   readonly dueAt: string | null
-  readonly durationMs: number | null
-  readonly balance: Balance | null
-  readonly output: TaskOutput | null
-  readonly error: ErrorReport | null
+  /** Of the last try that came to its end; while another one is under way its error only. Empty before the first. */
+  readonly facts: TaskFacts
   /** Why it was skipped. */
   readonly reason: string | null
   /** Digest of the pipeline's text that it succeeded under; null before that, and in a history that did not note it: then the run's. */
@@ -124,11 +122,8 @@ export type TryRecord = Try & {
   readonly worker: string | null
   readonly startedAt: string | null
   readonly finishedAt: string
-  readonly durationMs: number | null
   readonly outcome: 'succeeded' | 'failed'
-  readonly error: ErrorReport | null
-  readonly quality: readonly QualityResult[]
-  readonly rejects: Readonly<Record<string, number>>
+  readonly facts: TaskFacts
   /** Whether the try was given up already, so that this replaces what was noted of it then. */
   readonly late: boolean
 }

@@ -32,9 +32,7 @@ const failure: Input = {
   ...about(),
   at: NOON.toISOString(),
   worker: 'w',
-  durationMs: 5,
-  error: { code: 'AWAY', message: 'away', retryable: true, context: {} },
-  quality: [],
+  facts: { durationMs: 5, error: { code: 'AWAY', message: 'away', retryable: true, context: {} }, quality: [] },
 }
 
 describe('going on with a run', () => {
@@ -124,14 +122,14 @@ describe('silence', () => {
     expect(decide(queued, [{ kind: 'due', ...about() }], after(9999, world)).run).toBe(queued)
     expect(first(decide(queued, [{ kind: 'due', ...about() }], after(10_000, world)).run)).toMatchObject({
       state: 'failed',
-      error: { code: 'TASK_NOT_TAKEN' },
+      facts: { error: { code: 'TASK_NOT_TAKEN' } },
     })
   })
 
   test('of a worker costs it its try', () => {
     expect(first(decide(running, [{ kind: 'due', ...about() }], after(2000, world)).run)).toMatchObject({
       state: 'retrying',
-      error: { code: 'TASK_SILENT' },
+      facts: { error: { code: 'TASK_SILENT' } },
     })
   })
 
@@ -167,15 +165,18 @@ test('what a task made must be what it was for', () => {
     Extract<Input, { kind: 'succeeded' }>,
   ]
 
-  const wrongKind: Input = { ...succeeded, output: { kind: 'tables', tables: [] } }
+  const wrongKind: Input = {
+    ...succeeded,
+    facts: { ...succeeded.facts, output: { kind: 'tables', tables: [] } },
+  }
   const wrongTable: Input = {
     ...succeeded,
-    output: { kind: 'table', table: 'other', version: 0, outcome: 'committed' },
+    facts: { ...succeeded.facts, output: { kind: 'table', table: 'other', version: 0, outcome: 'committed' } },
   }
   for (const wrong of [wrongKind, wrongTable]) {
     expect(decide(run, [wrong], worldOf(day)).run.tasks.get('task-1')).toMatchObject({
       state: 'failed',
-      error: { code: 'TASK_OUTPUT_UNEXPECTED' },
+      facts: { error: { code: 'TASK_OUTPUT_UNEXPECTED' } },
     })
   }
 })
@@ -217,8 +218,11 @@ test('a discovery of a table whose name no task can have fails for good, and say
 
   const decided = decide(run, eventsOf(day, first(run)), { ...world, rules })
 
-  expect(first(decided.run)).toMatchObject({ state: 'failed', error: { code: 'TABLE_NAME_TOO_LONG' } })
-  expect(first(decided.run).error?.message).toMatch(/at most 340 characters, got 341 .*tables\.exclude/)
+  expect(first(decided.run)).toMatchObject({
+    state: 'failed',
+    facts: { error: { code: 'TABLE_NAME_TOO_LONG' } },
+  })
+  expect(first(decided.run).facts.error?.message).toMatch(/at most 340 characters, got 341 .*tables\.exclude/)
   expect([...decided.run.tasks.keys()]).toEqual(['task-0', 'task-1'])
 })
 

@@ -1,4 +1,4 @@
-import type { TableName, TaskFailed, TaskStarted, TaskSucceeded } from '@cinelake/contracts'
+import type { FailureFacts, SuccessFacts, TableName, TaskFailed, TaskStarted, TaskSucceeded } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
 import type { PlannedTask } from '@cinelake/contracts'
 import type { RetryPolicy } from '@cinelake/pipeline'
@@ -20,11 +20,11 @@ export type PlanInput = {
 
 export type StartedInput = { readonly kind: 'started' } & Try & Pick<TaskStarted, 'at' | 'worker'>
 
-export type SucceededInput = { readonly kind: 'succeeded' } & Try &
-  Pick<TaskSucceeded, 'at' | 'worker' | 'durationMs' | 'balance' | 'rejects' | 'quality' | 'output'>
+export type SucceededInput = { readonly kind: 'succeeded'; readonly facts: SuccessFacts } & Try &
+  Pick<TaskSucceeded, 'at' | 'worker'>
 
-export type FailedInput = { readonly kind: 'failed' } & Try &
-  Pick<TaskFailed, 'at' | 'worker' | 'durationMs' | 'error' | 'quality'>
+export type FailedInput = { readonly kind: 'failed'; readonly facts: FailureFacts } & Try &
+  Pick<TaskFailed, 'at' | 'worker'>
 
 /** What can happen to one task. */
 export type TaskInput =

@@ -1,4 +1,4 @@
-import type { TaskEvent } from '@cinelake/contracts'
+import { FailureFacts, SuccessFacts, type TaskEvent } from '@cinelake/contracts'
 import type { TaskInput } from './decision.ts'
 
 /** What an event means to the run that it is about. */
@@ -10,13 +10,9 @@ export function inputOf(event: TaskEvent): TaskInput {
       return { kind: 'started', ...about, at, worker }
     case 'task.progressed':
       return { kind: 'progressed', ...about }
-    case 'task.succeeded': {
-      const { durationMs, balance, rejects, quality, output } = event
-      return { kind: 'succeeded', ...about, at, worker, durationMs, balance, rejects, quality, output }
-    }
-    default: {
-      const { durationMs, error, quality } = event
-      return { kind: 'failed', ...about, at, worker, durationMs, error, quality }
-    }
+    case 'task.succeeded':
+      return { kind: 'succeeded', ...about, at, worker, facts: SuccessFacts.parse(event) }
+    default:
+      return { kind: 'failed', ...about, at, worker, facts: FailureFacts.parse(event) }
   }
 }

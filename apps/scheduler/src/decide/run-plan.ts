@@ -100,7 +100,7 @@ function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<
 function discovered(run: Run, planned: readonly PlannedTask[], rules: PipelineRules): PlannedTask[] {
   const known = new Set(planned.map((task) => task.name))
   const found = planned.flatMap(({ name, work }) => {
-    const output = run.tasks.get(name)?.output
+    const output = run.tasks.get(name)?.facts.output
     if (work.kind !== 'discover' || output?.kind !== 'tables') return []
     return rules.expand(work.source, output.tables)
   })
@@ -113,8 +113,8 @@ const LANDING_LOST = new Set(['RAW_LOST', 'RAW_DAMAGED', 'LAKE_MANIFEST_CORRUPT'
 /** Ingest tasks whose landing is no longer what they reported, though they succeeded. */
 function lostLandings(run: Run): ReadonlySet<string> {
   const lost = new Set<string>()
-  for (const { planned, error, state } of run.tasks.values()) {
-    if (state !== 'failed' || !LANDING_LOST.has(error?.code ?? '')) continue
+  for (const { planned, facts, state } of run.tasks.values()) {
+    if (state !== 'failed' || !LANDING_LOST.has(facts.error?.code ?? '')) continue
     for (const name of [planned.name, ...planned.needs]) {
       if (run.tasks.get(name)?.planned.work.kind === 'ingest') lost.add(name)
     }

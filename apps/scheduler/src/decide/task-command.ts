@@ -91,5 +91,5 @@ function versionOf(run: Run, task: Task, table: string): TableVersion {
 }
 
 function outputsFor(run: Run, task: Task): TaskOutput[] {
-  return task.planned.needs.flatMap((need) => run.tasks.get(need)?.output ?? [])
+  return task.planned.needs.flatMap((need) => run.tasks.get(need)?.facts.output ?? [])
 }

@@ -1,4 +1,4 @@
-import type { TaskOutput } from '@cinelake/contracts'
+import { FailureFacts, type SuccessFacts, type TaskFacts, type TaskOutput } from '@cinelake/contracts'
 import { balanceHolds, reportError, type ErrorReport } from '@cinelake/core'
 import type { PlannedTask } from '@cinelake/contracts'
 import type { RetryPolicy } from '@cinelake/pipeline'
@@ -26,7 +26,7 @@ export function stepTask(run: Run, input: TaskInput, world: World, records: TryR
     case 'failed':
       return withTask(run, failed(task, input, retry, world, records))
     case 'refused':
-      return withTask(run, failed(task, { ...input, ...unattended(task, world) }, retry, world, records))
+      return withTask(run, failed(task, unattended(task, input, world), retry, world, records))
     default:
       return withTask(run, due(task, retry, world, records))
   }
@@ -42,7 +42,7 @@ export function queue(task: Task, world: World): Task {
     worker: null,
     startedAt: null,
     finishedAt: null,
-    durationMs: null,
+    facts: errorOf(task.facts),
     dueAt: waitUntil(world, world.timeouts.scheduleToStartMs),
   }
 }
@@ -73,10 +73,12 @@ function isNearlyDue(task: Task, { now, timeouts }: World): boolean {
 }
 
 function succeeded(run: Run, task: Task, input: SucceededInput, world: World, records: TryRecord[]): Run {
-  const added = discovered(run, task, input.output, world)
-  const wrong = whatIsWrong(task, input, added)
+  const { facts } = input
+  const added = discovered(run, task, facts.output, world)
+  const wrong = whatIsWrong(task, facts, added)
   if (wrong !== undefined) {
-    return withTask(run, failed(task, { ...input, error: wrong }, world.rules(run.digest).retry, world, records))
+    const failure = { ...input, facts: FailureFacts.parse({ ...facts, error: wrong }) }
+    return withTask(run, failed(task, failure, world.rules(run.digest).retry, world, records))
   }
   const done: Task = {
     ...task,
@@ -87,26 +89,20 @@ function succeeded(run: Run, task: Task, input: SucceededInput, world: World, re
     startedAt: startOf(task, input),
     finishedAt: input.at,
     dueAt: null,
-    durationMs: input.durationMs,
-    balance: input.balance,
-    output: input.output,
-    error: null,
+    facts,
     digest: run.digest,
   }
-  const { attempt, quality, rejects } = input
-  records.push({
-    ...recordOf(done, attempt, input.at),
-    outcome: 'succeeded',
-    quality,
-    rejects,
-    late: isLate(task, attempt),
-  })
+  records.push({ ...recordOf(done, input), outcome: 'succeeded', late: isLate(task, input.attempt) })
   return withAdded(withTask(run, done), done, added, world)
 }
 
-function whatIsWrong(task: Task, input: SucceededInput, added: readonly PlannedTask[]): ErrorReport | undefined {
-  if (!balanceHolds(input.balance)) return reportError(new BalanceBrokenError(task, input.balance))
-  const error = outputError(task, input.output) ?? discoveryError(task, added)
+function whatIsWrong(
+  task: Task,
+  { balance, output }: SuccessFacts,
+  added: readonly PlannedTask[],
+): ErrorReport | undefined {
+  if (!balanceHolds(balance)) return reportError(new BalanceBrokenError(task, balance))
+  const error = outputError(task, output) ?? discoveryError(task, added)
   return error === undefined ? undefined : reportError(error)
 }
 
@@ -127,10 +123,7 @@ function withAdded(run: Run, discover: Task, added: readonly PlannedTask[], worl
   return { ...run, tasks: all }
 }
 
-type Failure = Pick<FailedInput, 'attempt' | 'at' | 'error' | 'quality'> & {
-  readonly worker: string | null
-  readonly durationMs: number | null
-}
+type Failure = Pick<FailedInput, 'attempt' | 'at' | 'facts'> & { readonly worker: string | null }
 
 function failed(task: Task, failure: Failure, retry: RetryPolicy, world: World, records: TryRecord[]): Task {
   const ended: Task = {
@@ -139,18 +132,10 @@ function failed(task: Task, failure: Failure, retry: RetryPolicy, world: World, 
     startedAt: startOf(task, failure),
     finishedAt: failure.at,
     dueAt: null,
-    durationMs: failure.durationMs,
-    error: failure.error,
+    facts: failure.facts,
   }
-  const record = recordOf(ended, failure.attempt, failure.at)
-  records.push({
-    ...record,
-    outcome: 'failed',
-    quality: failure.quality,
-    rejects: {},
-    late: isLate(task, failure.attempt),
-  })
-  if (!failure.error.retryable || task.attempt >= task.attemptLimit) return { ...ended, state: 'failed' }
+  records.push({ ...recordOf(ended, failure), outcome: 'failed', late: isLate(task, failure.attempt) })
+  if (!failure.facts.error.retryable || task.attempt >= task.attemptLimit) return { ...ended, state: 'failed' }
   return { ...ended, state: 'retrying', dueAt: waitUntil(world, backoffMs(task, retry, world)) }
 }
 
@@ -167,18 +152,27 @@ function backoffMs(task: Task, retry: RetryPolicy, { random }: World): number {
 function due(task: Task, retry: RetryPolicy, world: World, records: TryRecord[]): Task {
   if (task.dueAt === null || Date.parse(task.dueAt) > world.now.getTime()) return task
   if (task.state === 'retrying') return queue(task, world)
-  const failure = { attempt: task.attempt, error: reportError(silenceError(task)), ...unattended(task, world) }
+  const failure = unattended(task, { attempt: task.attempt, error: reportError(silenceError(task)) }, world)
   return failed(task, failure, retry, world, records)
 }
 
-/** What is known of a try that no worker reported on. */
-function unattended(task: Task, { now }: World) {
-  return { at: now.toISOString(), worker: task.worker, durationMs: null, quality: [] }
+/** A try that failed and that no worker reported on. */
+function unattended(
+  task: Task,
+  { attempt, error }: { readonly attempt: number; readonly error: ErrorReport },
+  { now }: World,
+): Failure {
+  return { attempt, at: now.toISOString(), worker: task.worker, facts: { error, quality: [] } }
 }
 
-function startOf(task: Task, ended: { readonly at: string; readonly durationMs: number | null }): string | null {
-  if (task.startedAt !== null || ended.durationMs === null) return task.startedAt
-  return new Date(Date.parse(ended.at) - ended.durationMs).toISOString()
+/** The facts that hold while another try is under way. */
+function errorOf({ error }: TaskFacts): TaskFacts {
+  return error === undefined ? {} : { error }
+}
+
+function startOf(task: Task, { at, facts }: { readonly at: string; readonly facts: TaskFacts }): string | null {
+  if (task.startedAt !== null || facts.durationMs === undefined) return task.startedAt
+  return new Date(Date.parse(at) - facts.durationMs).toISOString()
 }
 
 /** Whether a try that reports now was given up before. */
@@ -186,7 +180,6 @@ function isLate(task: Task, attempt: number): boolean {
   return attempt < task.attempt || task.state === 'retrying'
 }
 
-function recordOf(task: Task, attempt: number, finishedAt: string) {
-  const { generation, worker, startedAt, durationMs, error } = task
-  return { task: task.planned.name, generation, attempt, worker, startedAt, finishedAt, durationMs, error }
+function recordOf({ planned, generation, worker, startedAt, facts }: Task, ended: Pick<Failure, 'attempt' | 'at'>) {
+  return { task: planned.name, generation, attempt: ended.attempt, worker, startedAt, finishedAt: ended.at, facts }
 }

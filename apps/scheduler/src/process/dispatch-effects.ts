@@ -4,14 +4,23 @@ import type { Decision, Input } from '../decide/decision.ts'
 import type { Try } from '@cinelake/run-store'
 import { commandFor } from '../decide/task-command.ts'
 import type { Timers } from '../timers/timers.ts'
-import { type Run, type Task, isRunFinished, isUnsent, rejectsOf, tableWrittenBy } from '@cinelake/run-store'
+import {
+  type Run,
+  type Task,
+  isRunFinished,
+  isUnsent,
+  rejectsOf,
+  tableWrittenBy,
+  shownFacts,
+  type ShownFacts,
+} from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 
 /** What happened to a run, once it is durable. */
 export type RunChange = {
   readonly run: Run
-  /** Tasks that are new, or in another state or try than they were. */
-  readonly tasks: readonly Task[]
+  /** Tasks that are new, or in another state or try than they were, with their facts as readers are told them. */
+  readonly tasks: readonly (Task & ShownFacts)[]
 }
 
 export type EffectDispatcherDeps = {
@@ -133,13 +142,14 @@ async function sendOne(deps: EffectDispatcherDeps, run: Run, task: Task, known: 
 function report({ log, onChange }: EffectDispatcherDeps, before: Run, run: Run, tasks: readonly Task[]): void {
   for (const task of tasks) {
     const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
-    if (task.state === 'failed') log.error({ ...facts, error: task.error }, 'task failed')
+    if (task.state === 'failed') log.error({ ...facts, error: task.facts.error }, 'task failed')
     else if (task.state === 'retrying')
-      log.warn({ ...facts, error: task.error, dueAt: task.dueAt }, 'task failed and is tried again')
+      log.warn({ ...facts, error: task.facts.error, dueAt: task.dueAt }, 'task failed and is tried again')
     else log.debug({ ...facts, state: task.state }, 'task moved')
   }
   if (isRunFinished(run) && !isRunFinished(before)) log.info({ run: run.id, state: run.state }, 'run finished')
-  onChange({ run, tasks: tasks.filter((task) => hasMoved(task, before.tasks.get(task.planned.name))) })
+  const moved = tasks.filter((task) => hasMoved(task, before.tasks.get(task.planned.name)))
+  onChange({ run, tasks: moved.map((task) => ({ ...task, ...shownFacts(task.facts) })) })
 }
 
 /** A task that is kept may only be noted in another way: at another place of the plan. */

@@ -40,7 +40,7 @@ test('a decision made on an older revision does not take place, not even in part
 
 test('replicas that each hear a part of the events, at once, finish the run between them', async () => {
   const run = await aRunUnderWay()
-  const replicas = [aDesk(), aDesk(), aDesk()]
+  const replicas = [aProcessor(), aProcessor(), aProcessor()]
   const tasks = [...run.tasks.values()].slice(1)
 
   await Promise.all(tasks.map(async (task, index) => await replicas[index % 3]?.submit(run.id, endOf(task))))
@@ -52,14 +52,16 @@ test('replicas that each hear a part of the events, at once, finish the run betw
 
 test('a replica whose memory of the run is out of date decides on what is there now', async () => {
   const run = await aRunUnderWay()
-  const [one, other] = [aDesk(), aDesk()]
+  const [one, other] = [aProcessor(), aProcessor()]
   const [first, second] = [...run.tasks.values()].slice(1) as [Task, Task]
   await one.submit(run.id, endOf(first))
 
   const failure = { code: 'AWAY', message: 'away', retryable: true, context: {} }
   const about = { task: second.planned.name, generation: 1 }
-  const at = { at: NOON.toISOString(), worker: 'w', durationMs: 1, quality: [] }
-  await other.submit(run.id, [{ kind: 'failed', ...about, attempt: 1, ...at, error: failure }])
+  const at = { at: NOON.toISOString(), worker: 'w' }
+  await other.submit(run.id, [
+    { kind: 'failed', ...about, attempt: 1, ...at, facts: { durationMs: 1, quality: [], error: failure } },
+  ])
   await other.submit(run.id, [{ kind: 'due', ...about, attempt: 1 }])
   // To the first replica this is still the first try: it would take news of a second one for nonsense.
   const after = await one.submit(run.id, [{ kind: 'started', ...about, attempt: 2, ...at }])
@@ -68,7 +70,7 @@ test('a replica whose memory of the run is out of date decides on what is there 
 })
 
 test('an event of a run that is not there is nobody’s', async () => {
-  expect(await aDesk().submit('shop@1999-01-01', [{ kind: 'resume' }])).toBeUndefined()
+  expect(await aProcessor().submit('shop@1999-01-01', [{ kind: 'resume' }])).toBeUndefined()
 })
 
 /** A run whose first task is done and whose others are queued, at revision 1. */
@@ -87,7 +89,7 @@ function endOf(task: Task | undefined): Input[] {
   return task === undefined ? [] : eventsOf(day, task)
 }
 
-function aDesk() {
+function aProcessor() {
   let now = NOON.getTime()
   return createRunProcessor({
     store,

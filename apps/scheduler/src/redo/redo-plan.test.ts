@@ -31,7 +31,8 @@ function aRun(number: number, pipeline: CheckedPipeline, states: Readonly<Record
     const state = states[task.name] ?? 'succeeded'
     const finishedAt = '2026-04-10T05:00:00.000Z'
     const output = state === 'succeeded' ? OUTPUTS[task.work.kind] : null
-    return [task.name, { ...newTask(task, position, 1, pipeline.retry), state, output, finishedAt }]
+    const facts = output === null ? {} : { output }
+    return [task.name, { ...newTask(task, position, 1, pipeline.retry), state, facts, finishedAt }]
   })
   return {
     id: `shop@${window.label}`,

@@ -159,7 +159,7 @@ function plannedIn(pipeline: CheckedPipeline, run: Run | undefined): PlannedTask
   const planned = planRun(pipeline)
   const known = new Set(planned.map(({ name }) => name))
   const found = planned.flatMap(({ name, work }) => {
-    const output = run?.tasks.get(name)?.output
+    const output = run?.tasks.get(name)?.facts.output
     if (work.kind !== 'discover' || output?.kind !== 'tables') return []
     return expandDiscovered(pipeline, work.source, output.tables)
   })
@@ -264,8 +264,8 @@ function rawReason({ needs, work }: PlannedTask, run: Run): string | undefined {
   if (work.kind !== 'refine') return undefined
   for (const need of needs) {
     const task = run.tasks.get(need)
-    if (task?.state !== 'succeeded' || task.output?.kind !== 'landed') continue
-    const { fileCount } = task.output
+    if (task?.state !== 'succeeded' || task.facts.output?.kind !== 'landed') continue
+    const { fileCount } = task.facts.output
     const day = task.finishedAt?.slice(0, 10) ?? 'before'
     return `from raw: landed ${day}, ${fileCount} file${fileCount === 1 ? '' : 's'}`
   }

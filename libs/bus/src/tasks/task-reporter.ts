@@ -30,7 +30,8 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
   const { bus, clock } = worker
   const log = worker.log.child({ run: command.run, task: command.task, attempt: command.attempt })
   const startedAt = clock().getTime()
-  const durationMs = () => Math.max(0, clock().getTime() - startedAt)
+  /** What is measured of every task, however it ends. */
+  const measured = () => ({ durationMs: Math.max(0, clock().getTime() - startedAt) })
   let progressedAt = -Infinity
   let progressing: Promise<void> = Promise.resolve()
 
@@ -43,7 +44,7 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
 
   const failed = async (error: unknown) => {
     const report = presentable(reportError(error), worker.redact)
-    const body = { kind: 'task.failed', durationMs: durationMs(), error: report, quality: qualityOf(error) } as const
+    const body = { kind: 'task.failed', ...measured(), error: report, quality: qualityOf(error) } as const
     try {
       await publish(body)
     } catch (refusal) {
@@ -51,7 +52,7 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
       // Details that no broker takes must not keep the failure itself from being heard of: the run would wait for ever.
       await publish({ ...body, error: { ...report, context: {} }, quality: [] })
     }
-    const facts = { code: report.code, error: report.message, retryable: report.retryable, durationMs: durationMs() }
+    const facts = { code: report.code, error: report.message, retryable: report.retryable, ...measured() }
     if (report.retryable) log.warn(report.code === UNEXPECTED ? { ...facts, err: error } : facts, 'task failed')
     else log.error(facts, 'task failed for good')
   }
@@ -70,16 +71,16 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
         // A sign of life may be lost: nothing depends on it.
         .catch((error: unknown) => log.debug({ err: error }, 'progress was not published'))
     },
-    async succeeded({ balance, rejects = {}, quality = [], output }) {
-      const body = { balance, rejects: { ...rejects }, quality: [...quality], output }
+    async succeeded(outcome) {
+      const facts = { ...measured(), ...outcome, rejects: outcome.rejects ?? {}, quality: outcome.quality ?? [] }
       try {
-        await publish({ kind: 'task.succeeded', durationMs: durationMs(), ...body })
+        await publish({ kind: 'task.succeeded', ...facts })
       } catch (error) {
         // An outcome that no broker will ever take has to be heard of as well.
         if (!(error instanceof TerminalError)) throw error
         return failed(error)
       }
-      log.info({ durationMs: durationMs(), balance, output }, 'task succeeded')
+      log.info({ ...measured(), balance: facts.balance, output: facts.output }, 'task succeeded')
     },
     failed,
   }

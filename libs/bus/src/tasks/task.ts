@@ -1,17 +1,11 @@
-import type { Command, CommandKind, QualityResult, Queue, TaskEvent, TaskOutput } from '@cinelake/contracts'
-import type { Balance, Clock, Log } from '@cinelake/core'
+import type { Command, CommandKind, Queue, SuccessFacts, TaskEvent } from '@cinelake/contracts'
+import type { Clock, Log } from '@cinelake/core'
 import type { ConsumeOptions, MessageBus } from '../bus.ts'
 
 export type CommandOf<Kind extends CommandKind> = Extract<Command, { kind: Kind }>
 
-/** What a use case returns when its work is durable. */
-export type TaskOutcome = {
-  readonly balance: Balance
-  /** Rejected rows by rule. */
-  readonly rejects?: Readonly<Record<string, number>>
-  readonly quality?: readonly QualityResult[]
-  readonly output: TaskOutput
-}
+/** What a use case returns when its work is durable: all facts but those that the worker knows by itself. */
+export type TaskOutcome = Partial<Omit<SuccessFacts, 'durationMs'>> & Pick<SuccessFacts, 'balance' | 'output'>
 
 export type TaskContext = {
   readonly signal: AbortSignal

@@ -1,37 +1,33 @@
-import type { QualityResult } from '@cinelake/contracts'
+import type { TaskFacts } from '@cinelake/contracts'
 import type { Kysely } from 'kysely'
 import { runFromRows } from '../rows.ts'
 import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
 import { TASK_STATES, type Run, type RunState, type Task, type TaskState } from '../run.ts'
 
-/** A task of a run, for people. Instants are ISO 8601 UTC, durations milliseconds. */
+/** Facts as readers are told them: what was there from the beginning always, as null or empty where it is not known. */
+export type ShownFacts = Omit<TaskFacts, keyof typeof NONE> & {
+  readonly [Fact in 'durationMs' | 'balance' | 'output' | 'error']: NonNullable<TaskFacts[Fact]> | null
+} & { readonly [Fact in 'rejects' | 'quality']: NonNullable<TaskFacts[Fact]> }
+
+const NONE = { durationMs: null, balance: null, output: null, error: null, rejects: {}, quality: [] }
+
+export function shownFacts(facts: TaskFacts): ShownFacts {
+  return { ...NONE, ...facts } as ShownFacts
+}
+
+/** A task of a run, for people, with the facts of its last try. Instants are ISO 8601 UTC, durations milliseconds. */
 export type TaskRecord = Pick<
   Task,
-  | 'state'
-  | 'generation'
-  | 'attempt'
-  | 'since'
-  | 'worker'
-  | 'startedAt'
-  | 'finishedAt'
-  | 'durationMs'
-  | 'balance'
-  | 'output'
-  | 'error'
-  | 'reason'
-  | 'digest'
-> & {
-  readonly name: string
-  readonly kind: Task['planned']['work']['kind']
-  readonly queue: string
-  readonly needs: readonly string[]
-  /** When the next try is due; only while it waits for one. */
-  readonly retryAt: string | null
-  /** Rejected rows by rule, of the last try. */
-  readonly rejects: Readonly<Record<string, number>>
-  /** What the quality rules found, in the last try. */
-  readonly quality: readonly QualityResult[]
-}
+  'state' | 'generation' | 'attempt' | 'since' | 'worker' | 'startedAt' | 'finishedAt' | 'reason' | 'digest'
+> &
+  ShownFacts & {
+    readonly name: string
+    readonly kind: Task['planned']['work']['kind']
+    readonly queue: string
+    readonly needs: readonly string[]
+    /** When the next try is due; only while it waits for one. */
+    readonly retryAt: string | null
+  }
 
 export type RunSummary = Omit<Run, 'tasks' | 'redo'> & {
   readonly durationMs: number | null
@@ -72,25 +68,11 @@ async function readRun(db: Kysely<OpsSchema>, id: string): Promise<RunRecord | u
   const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return undefined
   const tasks = await db.selectFrom('tasks').selectAll().where('run', '=', id).execute()
-  const rejects = await db.selectFrom('reject_counts').selectAll().where('run', '=', id).orderBy('ordinal').execute()
-  const quality = await db.selectFrom('quality_results').selectAll().where('run', '=', id).orderBy('ordinal').execute()
-  const rejectsBy = Map.groupBy(rejects, tryKey)
-  const qualityBy = Map.groupBy(quality, tryKey)
-
   const run = runFromRows(row, tasks)
+  const before = [...run.tasks.values()].some(isOfBefore) ? await readTries(db, id) : undefined
   const records = [...run.tasks.values()].map((task): TaskRecord => {
-    const key = tryKey({ task: task.planned.name, generation: task.generation, attempt: task.attempt })
-    return {
-      ...recordOf(task),
-      rejects: Object.fromEntries((rejectsBy.get(key) ?? []).map((reject) => [reject.rule, Number(reject.row_count)])),
-      quality: (qualityBy.get(key) ?? []).map(({ rule, severity, checked, failed, detail }) => ({
-        rule,
-        severity,
-        checked: Number(checked),
-        failed: Number(failed),
-        ...(detail === null ? {} : { detail }),
-      })),
-    }
+    const facts = isOfBefore(task) ? before?.get(tryKey(keyOf(task))) : undefined
+    return { ...recordOf(task), ...facts }
   })
   const states = records.map(({ state }) => ({ state, count: 1 }))
   const found = records.flatMap(({ quality }) => quality)
@@ -158,9 +140,8 @@ function summaryOf({ tasks: _tasks, redo: _redo, ...run }: Run, counts: readonly
   return { ...run, durationMs, taskCounts }
 }
 
-function recordOf(task: Task): Omit<TaskRecord, 'rejects' | 'quality'> {
-  const { planned, state, generation, attempt, since, worker, startedAt, finishedAt, durationMs } = task
-  const { balance, output, error, reason, digest } = task
+function recordOf(task: Task): TaskRecord {
+  const { planned, state, generation, attempt, since, worker, startedAt, finishedAt, reason, digest } = task
   return {
     name: planned.name,
     kind: planned.work.kind,
@@ -173,14 +154,46 @@ function recordOf(task: Task): Omit<TaskRecord, 'rejects' | 'quality'> {
     worker,
     startedAt,
     finishedAt,
-    durationMs,
     retryAt: state === 'retrying' ? task.dueAt : null,
-    balance,
-    output,
-    error,
     reason,
     digest,
+    ...shownFacts(task.facts),
   }
+}
+
+/** Whether a try came to its end under a version that kept rejects and quality results in tables of their own only. */
+function isOfBefore({ attempt, finishedAt, facts }: Task): boolean {
+  return attempt > 0 && finishedAt !== null && facts.quality === undefined
+}
+
+/** Rejects and quality results of the tries of a run, from those tables. */
+async function readTries(
+  db: Kysely<OpsSchema>,
+  run: string,
+): Promise<ReadonlyMap<string, Pick<ShownFacts, 'rejects' | 'quality'>>> {
+  const rejects = await db.selectFrom('reject_counts').selectAll().where('run', '=', run).orderBy('ordinal').execute()
+  const quality = await db.selectFrom('quality_results').selectAll().where('run', '=', run).orderBy('ordinal').execute()
+  const rejectsBy = Map.groupBy(rejects, tryKey)
+  const qualityBy = Map.groupBy(quality, tryKey)
+  return new Map(
+    [...new Set([...rejectsBy.keys(), ...qualityBy.keys()])].map((key) => [
+      key,
+      {
+        rejects: Object.fromEntries((rejectsBy.get(key) ?? []).map((row) => [row.rule, Number(row.row_count)])),
+        quality: (qualityBy.get(key) ?? []).map(({ rule, severity, checked, failed, detail }) => ({
+          rule,
+          severity,
+          checked: Number(checked),
+          failed: Number(failed),
+          ...(detail === null ? {} : { detail }),
+        })),
+      },
+    ]),
+  )
+}
+
+function keyOf({ planned, generation, attempt }: Task) {
+  return { task: planned.name, generation, attempt }
 }
 
 function tryKey(of: { readonly task: string; readonly generation: number; readonly attempt: number }): string {

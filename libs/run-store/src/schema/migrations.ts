@@ -28,6 +28,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0004_pipeline_origin': { up: pipelineOrigin },
   '0006_known_tables': { up: knownTables },
   '0007_redo': { up: redo },
+  '0008_task_facts': { up: taskFacts },
 }
 
 async function runHistory(db: Kysely<unknown>): Promise<void> {
@@ -225,4 +226,11 @@ async function redo(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('tasks').addColumn('digest', word(64)).execute()
   await schema.alterTable('tasks').addColumn('restart', 'integer').execute()
   await schema.alterTable('runs').addColumn('redo', text).execute()
+}
+
+async function taskFacts(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db.withSchema(OPS)
+  const { text } = columnTypes(db)
+  // Rows of before stay as they are: where there are no facts, those in the other columns are read.
+  for (const table of ['tasks', 'attempts']) await schema.alterTable(table).addColumn('facts', text).execute()
 }

@@ -52,6 +52,9 @@ export type TasksTable = {
   started_at: Date | null
   finished_at: Date | null
   due_at: Date | null
+  /** JSON of `TaskFacts`; null in rows of versions that kept only the columns below. */
+  facts: string | null
+  // Facts that are queried, and what a scheduler of the version before reads.
   duration_ms: number | null
   balance_unit: 'rows' | 'files' | null
   count_in: MaybeCount
@@ -80,6 +83,8 @@ export type AttemptsTable = {
   worker: string | null
   started_at: Date | null
   finished_at: Date
+  /** JSON of `TaskFacts`; null in rows of versions that kept only the columns below. */
+  facts: string | null
   duration_ms: number | null
   error_code: string | null
   error_message: string | null

@@ -91,6 +91,43 @@ for (const { name, open } of found.databases)
       expect([since.size, new Set(since.values())]).toEqual([600, new Set([run.window.end])])
     })
 
+    test('a run that the version before has kept is read with all that is known of it', async () => {
+      await using it = await given()
+      const run = planned(3)
+      await it.store.create(run)
+      await finish(it.store, run)
+      const [kept, shown] = [await it.store.load(run.id), await it.records.run(run.id)]
+      const ops = it.database.db.withSchema('ops')
+
+      await ops.updateTable('tasks').set({ facts: null }).execute()
+      await ops.updateTable('attempts').set({ facts: null }).execute()
+
+      expect(await it.records.run(run.id)).toEqual(shown)
+      // Rejects and quality results are in tables of their own, which only readers need.
+      const { quality: _quality, rejects: _rejects, ...facts } = kept?.run.tasks.get('task 0')?.facts ?? {}
+      expect((await it.store.load(run.id))?.run.tasks.get('task 0')?.facts).toEqual(facts)
+    })
+
+    test('a scheduler of the version before finds what it knows in the columns that it reads', async () => {
+      await using it = await given()
+      const run = planned(1)
+      await it.store.create(run)
+      await finish(it.store, run)
+
+      const ops = it.database.db.withSchema('ops')
+      expect(await ops.selectFrom('tasks').selectAll().executeTakeFirst()).toMatchObject({
+        duration_ms: 5,
+        balance_unit: 'rows',
+        output: JSON.stringify({ kind: 'table', table: 'model_0', version: 1, outcome: 'committed' }),
+        error: null,
+      })
+      expect(await ops.selectFrom('reject_counts').select(['rule', 'row_count']).execute()).toHaveLength(1)
+      expect(await ops.selectFrom('quality_results').select('rule').execute()).toHaveLength(1)
+      expect(await ops.selectFrom('attempts').select(['outcome', 'duration_ms']).execute()).toEqual([
+        { outcome: 'succeeded', duration_ms: 5 },
+      ])
+    })
+
     test('of two decisions on one revision one takes place, whole', async () => {
       await using it = await given()
       await using other = await it.empty.open()
@@ -171,10 +208,7 @@ function planned(count: number): Run {
     startedAt: null,
     finishedAt: null,
     dueAt: null,
-    durationMs: null,
-    balance: null,
-    output: null,
-    error: null,
+    facts: {},
     reason: null,
     digest: null,
     restart: false,
@@ -207,8 +241,13 @@ function finished(run: Run): RunUpdate {
     ...done,
     state: 'succeeded',
     attempt: 1,
-    balance: { unit: 'rows', in: 10, out: 8, rejected: 1, duplicates: 1 },
-    output: { kind: 'table', table: `model_${task.position}`, version: 1, outcome: 'committed' },
+    facts: {
+      durationMs: 5,
+      balance: { unit: 'rows', in: 10, out: 8, rejected: 1, duplicates: 1 },
+      output: { kind: 'table', table: `model_${task.position}`, version: 1, outcome: 'committed' },
+      quality: [{ rule: 'id is never empty', severity: 'warn', checked: 9, failed: 0 }],
+      rejects: { 'id is unique': 1 },
+    },
     digest: run.digest,
   }))
   return {
@@ -227,9 +266,7 @@ function finished(run: Run): RunUpdate {
       generation: 1,
       attempt: 1,
       outcome: 'succeeded',
-      error: null,
-      quality: [{ rule: 'id is never empty', severity: 'warn', checked: 9, failed: 0 }],
-      rejects: { 'id is unique': 1 },
+      facts: task.facts,
       late: false,
     })),
   }

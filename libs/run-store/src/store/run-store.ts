@@ -123,9 +123,9 @@ async function commit(db: Transaction<OpsSchema>, before: Stored, update: RunUpd
 
 /** The tables that tasks report to have made which had not before. */
 function made(before: Run, changes: readonly Task[]) {
-  return changes.flatMap(({ planned, state, output, finishedAt }) => {
+  return changes.flatMap(({ planned, state, facts: { output }, finishedAt }) => {
     if (state !== 'succeeded' || output?.kind !== 'table' || finishedAt === null) return []
-    if (before.tasks.get(planned.name)?.output === output) return []
+    if (before.tasks.get(planned.name)?.facts.output === output) return []
     return tablesIn(output).map((noted) => ({ output: noted, at: new Date(finishedAt) }))
   })
 }
