@@ -27,7 +27,7 @@ export type TaskState = (typeof TASK_STATES)[number]
 
 /**
  * The states of a run. It is `waiting` for the run named by its `after`, then `running` until every task is finished:
- * `succeeded` when all of them are, `failed` otherwise; `cancelled` when somebody said so. A finished run becomes
+ * `succeeded` when all of them are, `failed` otherwise; `cancelled` when a user cancelled it. A finished run becomes
  * `waiting` again when it is asked for again.
  */
 export const RUN_STATES = ['waiting', 'running', 'succeeded', 'failed', 'cancelled'] as const
@@ -124,7 +124,7 @@ export type TryRecord = Try & {
   readonly finishedAt: string
   readonly outcome: 'succeeded' | 'failed'
   readonly facts: TaskFacts
-  /** Whether the try was given up already, so that this replaces what was noted of it then. */
+  /** Whether the try had timed out before, so that this replaces what was noted of it then. */
   readonly late: boolean
 }
 

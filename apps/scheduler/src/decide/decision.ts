@@ -2,7 +2,7 @@ import type { FailureFacts, SuccessFacts, TableName, TaskFailed, TaskStarted, Ta
 import type { ErrorReport } from '@cinelake/core'
 import type { PlannedTask } from '@cinelake/contracts'
 import type { RetryPolicy } from '@cinelake/pipeline'
-import type { Redo, Run, RunUpdate, Task, Try } from '@cinelake/run-store'
+import type { Redo, RunUpdate, Task, Try } from '@cinelake/run-store'
 
 /** The tasks that a request asks for. */
 export type PlanInput = {

@@ -1,7 +1,7 @@
 import { TerminalError } from '@cinelake/core'
 import { OPS } from '../schema/tables.ts'
 
-/** A run that nobody asked for. */
+/** A run that is not in the history. */
 export class RunMissingError extends TerminalError {
   readonly code = 'RUN_MISSING'
 

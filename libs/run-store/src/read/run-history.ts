@@ -1,7 +1,7 @@
 import { PipelineError } from '@cinelake/core'
 import { listAgents, type AgentRecord } from './agents.ts'
 import { readAllKnown, type PipelineTable } from './known-tables.ts'
-import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
+import { OPS, type RunDatabase } from '../schema/tables.ts'
 import { OpsUnreadableError } from './errors.ts'
 import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 import { requireReadable } from '../schema/version.ts'

@@ -1,6 +1,6 @@
 import { TerminalError } from '@cinelake/core'
 import { isUniqueViolation } from './errors.ts'
-import { OPS, type OpsSchema, type OwnerTable, type RunDatabase } from './tables.ts'
+import { OPS, type OwnerTable, type RunDatabase } from './tables.ts'
 import { stepsOf } from './version.ts'
 
 /**
@@ -15,8 +15,8 @@ export class OpsDeployedError extends TerminalError {
 
   constructor(location: string) {
     super(
-      `the run history belongs to a deployed scheduler [database=${location}]: expected the history of this machine's runs, since a run goes on ` +
-        'with whatever is unfinished; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset ' +
+      `the run history belongs to a deployed scheduler [database=${location}]: expected the history of this machine's runs, since a run continues ` +
+        'whatever is unfinished; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset ' +
         'CINELAKE_WAREHOUSE and CINELAKE_LAKE to run it here',
       { database: location },
     )

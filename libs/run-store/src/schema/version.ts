@@ -1,9 +1,9 @@
 import { TerminalError } from '@cinelake/core'
 import type { Kysely } from 'kysely'
 import { migrateOps, opsMigrator } from './migrations.ts'
-import { OPS, type OpsSchema, type RunDatabase } from './tables.ts'
+import { OPS, type RunDatabase } from './tables.ts'
 
-/** Who brings the `ops` schema up to date: the service itself when it starts, or somebody before it. */
+/** Who brings the `ops` schema up to date: the service itself when it starts, or a job before it. */
 export const MIGRATE = ['auto', 'check'] as const
 export type Migrate = (typeof MIGRATE)[number]
 

@@ -1,6 +1,6 @@
 import { TerminalError } from '@cinelake/core'
 import { isUniqueViolation } from '../schema/errors.ts'
-import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
+import { OPS, type RunDatabase } from '../schema/tables.ts'
 
 /** Two folders have pipelines of one name: the runs of one would be taken for those of the other. */
 export class PipelineOriginError extends TerminalError {

@@ -132,7 +132,7 @@ function made(before: Run, changes: readonly Task[]) {
 
 async function keep(db: Transaction<OpsSchema>, run: string, record: TryRecord): Promise<void> {
   const { key, attempt, quality, rejects } = historyRows(run, record)
-  // A try given up for lost may report in after all; what it says then is what is known of it.
+  // A try that timed out may report after all; what it says then is what is known of it.
   const match = { run, task: key.task, generation: key.generation, attempt: key.attempt }
   if (record.late) {
     for (const table of ['attempts', 'quality_results', 'reject_counts'] as const) {
