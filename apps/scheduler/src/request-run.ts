@@ -5,7 +5,7 @@ import type { PipelineRules, PlanInput } from './decide/decision.ts'
 import type { RunProcessor } from './process/run-processor.ts'
 import { replan } from './decide/run-plan.ts'
 import { RunUnderWayError } from './errors.ts'
-import { type Run, isRunFinished } from '@cinelake/run-store'
+import { isRunFinished, type Run } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 
 export type RequestOptions = {

@@ -1,35 +1,35 @@
 import type { MessageBus } from '@cinelake/bus'
-import { type Clock, type Log, type Window, reportError, silentLog, systemClock } from '@cinelake/core'
+import { reportError, silentLog, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { type CheckedPipeline, loadPipeline, storePipeline } from '@cinelake/pipeline'
+import { loadPipeline, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import {
-  type AgentRecord,
-  type KnownTable,
-  type RunDatabase,
-  RUN_LIMIT,
-  RunMissingError,
-  listAgents,
-  type RunRecord,
-  type RunSummary,
-  type RunsOptions,
   createRunRecords,
   isRunFinished,
   knownTables,
+  listAgents,
+  RUN_LIMIT,
+  RunMissingError,
+  type AgentRecord,
+  type KnownTable,
+  type RunDatabase,
+  type RunRecord,
+  type RunsOptions,
+  type RunSummary,
 } from '@cinelake/run-store'
 import {
-  type Migrate,
-  type Owner,
-  type PipelineOrigins,
   createAgents,
   createPipelineOrigins,
   createRunStore,
   noteOwner,
   prepareSchema,
   refuseDeployed,
+  type Migrate,
+  type Owner,
+  type PipelineOrigins,
 } from '@cinelake/run-store/write'
 import { randomUUID } from 'node:crypto'
 import type { TaskTimeouts } from './decide/decision.ts'
-import { type RunChange, createEffectDispatcher } from './process/dispatch-effects.ts'
+import { createEffectDispatcher, type RunChange } from './process/dispatch-effects.ts'
 import { startEventConsumer } from './process/event-consumer.ts'
 import { createRunProcessor } from './process/run-processor.ts'
 import { createRunStarter } from './process/run-starter.ts'
@@ -37,12 +37,12 @@ import { createRunWaiter } from './process/run-waiter.ts'
 import type { RedoAsked } from './redo/redo-plan.ts'
 import { describeRedo, pipelinesWith, requestRedo, type RedoOptions, type RedoPlanner } from './redo/request-redo.ts'
 import {
-  type BackfillOptions,
-  type RequestOptions,
-  type Requested,
   requestRun,
   requestRuns,
   rulesOf,
+  type BackfillOptions,
+  type Requested,
+  type RequestOptions,
 } from './request-run.ts'
 import type { Timers } from './timers/timers.ts'
 

@@ -2,7 +2,7 @@ import type { Decision, Input, World } from './decision.ts'
 import type { TryRecord } from '@cinelake/run-store'
 import { replan, withSince } from './run-plan.ts'
 import { queue, skip, stepTask, waitUntil } from './task-step.ts'
-import { type Run, type Task, isRunFinished, isTaskFinished, isUnsent } from '@cinelake/run-store'
+import { isRunFinished, isTaskFinished, isUnsent, type Run, type Task } from '@cinelake/run-store'
 import { mapTasks } from './tasks.ts'
 
 /**

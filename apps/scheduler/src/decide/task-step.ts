@@ -5,7 +5,7 @@ import type { RetryPolicy } from '@cinelake/pipeline'
 import type { FailedInput, StartedInput, SucceededInput, TaskInput, World } from './decision.ts'
 import type { TryRecord } from '@cinelake/run-store'
 import { BalanceBrokenError, discoveryError, outputError, silenceError } from './errors.ts'
-import { type Run, type Task, isTaskFinished } from '@cinelake/run-store'
+import { isTaskFinished, type Run, type Task } from '@cinelake/run-store'
 import { newTask, withTask } from './tasks.ts'
 
 /** What an input does to the task that it is about; nothing when it is late, a duplicate, or about an unknown task. */

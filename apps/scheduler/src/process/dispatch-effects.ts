@@ -5,14 +5,14 @@ import type { Try } from '@cinelake/run-store'
 import { commandFor } from '../decide/task-command.ts'
 import type { Timers } from '../timers/timers.ts'
 import {
-  type Run,
-  type Task,
   isRunFinished,
   isUnsent,
   rejectsOf,
-  tableWrittenBy,
   shownFacts,
+  tableWrittenBy,
+  type Run,
   type ShownFacts,
+  type Task,
 } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 

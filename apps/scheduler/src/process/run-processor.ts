@@ -1,7 +1,7 @@
 import type { Clock } from '@cinelake/core'
 import { decide } from '../decide/decide.ts'
 import type { Decision, Input, TaskTimeouts, PipelineRules, World } from '../decide/decision.ts'
-import { type Run, type Stored, isRunFinished } from '@cinelake/run-store'
+import { isRunFinished, type Run, type Stored } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 
 /** Processes what happens to runs: decides, makes it durable, then dispatches the effects. */

@@ -1,6 +1,6 @@
 import { reportError, type Log } from '@cinelake/core'
 import type { RunProcessor } from './run-processor.ts'
-import { type Run, isRedone, isRunFinished } from '@cinelake/run-store'
+import { isRedone, isRunFinished, type Run } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 
 export type RunStarter = {

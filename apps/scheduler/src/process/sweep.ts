@@ -5,7 +5,7 @@ import { tryOf, type EffectDispatcher } from './dispatch-effects.ts'
 import type { TaskTimeouts, TaskInput } from '../decide/decision.ts'
 import { inputOf } from '../decide/event-input.ts'
 import type { RunProcessor } from './run-processor.ts'
-import { type Task, isUnsent } from '@cinelake/run-store'
+import { isUnsent, type Task } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 
 /** The subscription of the events topic that all schedulers share, and where its dead letters are. */

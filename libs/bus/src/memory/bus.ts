@@ -1,5 +1,5 @@
 import type { Command, Event, Queue } from '@cinelake/contracts'
-import { type Clock, type Log, silentLog, systemClock } from '@cinelake/core'
+import { silentLog, systemClock, type Clock, type Log } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from '../bus.ts'
 import { commandCodec, eventCodec, type Codec } from '../codec.ts'

@@ -1,4 +1,4 @@
-import { CancelledError, type Log, reportError } from '@cinelake/core'
+import { CancelledError, reportError, type Log } from '@cinelake/core'
 import type { Consumer, MessageHandler } from '../bus.ts'
 import type { Codec } from '../codec.ts'
 import { workOn } from '../lease.ts'

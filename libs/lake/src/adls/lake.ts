@@ -2,36 +2,36 @@ import type { TokenCredential } from '@azure/core-auth'
 import {
   AnonymousCredential,
   ContainerClient,
-  type Pipeline,
-  StorageSharedKeyCredential,
   newPipeline,
+  StorageSharedKeyCredential,
+  type Pipeline,
 } from '@azure/storage-blob'
 import { DataLakeFileSystemClient, newPipeline as newDataLakePipeline } from '@azure/storage-file-datalake'
 import { Semaphore } from '@cinelake/core'
-import { type FileHandle, open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { LakeObjectMissingError, LakeObjectTooLargeError } from '../errors.ts'
 import type { CallOptions, Lake, LakeObject, LocalFiles } from '../lake.ts'
 import { checkFolder, checkPath } from '../path.ts'
-import { type ScratchSpace, openScratchSpace } from '../scratch-space.ts'
+import { openScratchSpace, type ScratchSpace } from '../scratch-space.ts'
 import { ContentFailure } from '../unfinished-file.ts'
-import { type AdlsAddress, readAddress } from './address.ts'
+import { readAddress, type AdlsAddress } from './address.ts'
 import { createCall, isPassing } from './calls.ts'
 import {
-  type AdlsTuning,
   DEFAULT_TUNING,
-  type AdlsContainer,
-  type Throttle,
-  type Version,
   look,
   openContainer,
+  type AdlsContainer,
+  type AdlsTuning,
+  type Throttle,
+  type Version,
 } from './container.ts'
 import { cancelled, isMissing, statusOf, translate } from './errors.ts'
-import { type Copy, type FileCache, createFileCache } from './file-cache.ts'
+import { createFileCache, type Copy, type FileCache } from './file-cache.ts'
 import { createHashing } from './hashing.ts'
 import { listObjects } from './listing.ts'
 import { openObject } from './read.ts'
-import { type Target, putWhole, writeStream } from './write.ts'
+import { putWhole, writeStream, type Target } from './write.ts'
 
 /** Bytes. The promise of `Lake.readText`. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024
