@@ -1,5 +1,6 @@
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob'
 import type { DataLakeFileSystemClient } from '@azure/storage-file-datalake'
+import { Semaphore } from '@cinelake/core'
 import { codeOf, isMissing, statusOf } from './errors.ts'
 import type { Hashing } from './hashing.ts'
 import type { LakeObject } from '../lake.ts'
@@ -62,7 +63,7 @@ export type AdlsContainer = {
   /** For calls of `blobOnce` that carry content: tries again after all that passes. */
   readonly transferOnce: Call
   readonly tuning: AdlsTuning
-  /** Leave for one more block or range in flight; undefined when there is none now. */
+  /** A permit for one more block or range in flight; undefined when there is none now. */
   readonly tryPermit: () => Disposable | undefined
   readonly fileSystem: DataLakeFileSystemClient
   /** Folder of the lake in the container, '' or ending in `/`. */
@@ -81,16 +82,12 @@ export function openContainer(
   parts: Omit<AdlsContainer, 'blob' | 'blobOnce' | 'tryPermit'> & Containers,
 ): AdlsContainer {
   const { container, containerOnce, ...rest } = parts
-  let free = rest.tuning.parallel
+  const permits = new Semaphore(rest.tuning.parallel)
   return {
     ...rest,
     blob: (path) => container.getBlockBlobClient(`${rest.root}${path}`),
     blobOnce: (path) => containerOnce.getBlockBlobClient(`${rest.root}${path}`),
-    tryPermit() {
-      if (free === 0) return undefined
-      free -= 1
-      return { [Symbol.dispose]: () => void (free += 1) }
-    },
+    tryPermit: () => permits.tryAcquire(),
   }
 }
 
