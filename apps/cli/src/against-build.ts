@@ -1,5 +1,4 @@
-import type { PlannedTask } from '@cinelake/contracts'
-import { CONTRACT_VERSION, type Build, type Refine } from '@cinelake/contracts'
+import { CONTRACT_VERSION, type Build, type PlannedTask, type Refine } from '@cinelake/contracts'
 import { parseWindow, runIdOf, silentLog, TerminalError, type Clock, type Window } from '@cinelake/core'
 import type { DeltaTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'

@@ -4,9 +4,9 @@ import { MIGRATE } from '@cinelake/run-store/write'
 import { knownHostsEnv } from '@cinelake/service'
 import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
-import { queueEnv, queueSettings } from './timers/settings.ts'
-import { FIRST_WINDOWS } from './schedule/schedule.ts'
 import { MAX_WINDOWS } from './schedule/runnable-windows.ts'
+import { FIRST_WINDOWS } from './schedule/schedule.ts'
+import { queueEnv, queueSettings } from './timers/settings.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const MINUTE = 60_000

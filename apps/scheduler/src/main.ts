@@ -9,11 +9,11 @@ import { azureCredential } from '@cinelake/service/azure'
 import { openDatabase } from '@cinelake/warehouse/open'
 import { sql } from 'kysely'
 import { SchedulerEnv } from './config.ts'
-import { followSchedule } from './schedule/follow-schedule.ts'
 import { serveHttpApi } from './http/server.ts'
-import { openTimers } from './timers/open.ts'
 import { readPipelines } from './read-pipelines.ts'
+import { followSchedule } from './schedule/follow-schedule.ts'
 import { createScheduler } from './scheduler.ts'
+import { openTimers } from './timers/open.ts'
 
 await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, readyWhile, stopping }) => {
   const azure = { credential: azureCredential, log }

@@ -1,12 +1,12 @@
 import { CancelledError, runIdOf, type Clock, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { expandDiscovered, planRun, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import type { PipelineRules, PlanInput } from './decide/decision.ts'
-import type { RunProcessor } from './process/run-processor.ts'
-import { replan } from './decide/run-plan.ts'
-import { RunUnderWayError } from './errors.ts'
 import { isRunFinished, type Run } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
+import type { PipelineRules, PlanInput } from './decide/decision.ts'
+import { replan } from './decide/run-plan.ts'
+import { RunUnderWayError } from './errors.ts'
+import type { RunProcessor } from './process/run-processor.ts'
 
 export type RequestOptions = {
   /** Runs a window that is done once more, whole. Without it, a run that failed goes on with what is not done. */

@@ -7,8 +7,8 @@ import type { OpsSchema } from '@cinelake/run-store'
 import type { Database } from '@cinelake/warehouse'
 import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { sql } from 'kysely'
-import { createMemoryTimers } from '../src/timers/memory/timers.ts'
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../src/scheduler.ts'
+import { createMemoryTimers } from '../src/timers/memory/timers.ts'
 
 export const DAY: Window = { start: '2026-03-01T00:00:00Z', end: '2026-03-02T00:00:00Z', label: '2026-03-01' }
 export const NEXT_DAY: Window = { start: '2026-03-02T00:00:00Z', end: '2026-03-03T00:00:00Z', label: '2026-03-02' }

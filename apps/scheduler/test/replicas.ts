@@ -9,8 +9,8 @@ import type { RedisServer } from '@cinelake/testkit/redis'
 import type { Database } from '@cinelake/warehouse'
 import { openDatabase } from '@cinelake/warehouse/open'
 import { randomUUID } from 'node:crypto'
-import { createBullmqTimers } from '../src/timers/bullmq/timers.ts'
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../src/scheduler.ts'
+import { createBullmqTimers } from '../src/timers/bullmq/timers.ts'
 import { aLake, startFakeWorkers, type GivenOptions } from './given.ts'
 
 /** A scheduler with connections of its own to PostgreSQL and Redis, on the bus of all. */

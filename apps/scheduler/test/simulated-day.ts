@@ -1,9 +1,8 @@
-import type { TaskOutput } from '@cinelake/contracts'
+import type { PlannedTask, TaskOutput } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
-import type { PlannedTask } from '@cinelake/contracts'
+import type { Run, Task } from '@cinelake/run-store'
 import { decide } from '../src/decide/decide.ts'
 import type { Decision, Input, PipelineRules, TaskInput, World } from '../src/decide/decision.ts'
-import type { Run, Task } from '@cinelake/run-store'
 
 /** What a worker makes of a try. From the first `ok` on, the work is done and every further try is `ok` as well. */
 export type Verdict = 'ok' | 'transient' | 'terminal' | 'unbalanced'

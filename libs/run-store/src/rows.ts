@@ -1,7 +1,7 @@
 import { TaskOutput, type PlannedTask, type TaskFacts } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
-import type { NewTaskRow, RunRow, TaskRow } from './schema/tables.ts'
 import type { Redo, Run, Task, TryRecord } from './run.ts'
+import type { NewTaskRow, RunRow, TaskRow } from './schema/tables.ts'
 
 /** Reads a run as it stands in SQL. */
 export function runFromRows(row: RunRow, tasks: readonly TaskRow[]): Run {

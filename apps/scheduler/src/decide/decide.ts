@@ -1,8 +1,7 @@
+import { isRunFinished, isTaskFinished, isUnsent, type Run, type Task, type TryRecord } from '@cinelake/run-store'
 import type { Decision, Input, World } from './decision.ts'
-import type { TryRecord } from '@cinelake/run-store'
 import { replan, withSince } from './run-plan.ts'
 import { queue, skip, stepTask, waitUntil } from './task-step.ts'
-import { isRunFinished, isTaskFinished, isUnsent, type Run, type Task } from '@cinelake/run-store'
 import { mapTasks } from './tasks.ts'
 
 /**

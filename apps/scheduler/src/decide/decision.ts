@@ -1,6 +1,13 @@
-import type { FailureFacts, SuccessFacts, TableName, TaskFailed, TaskStarted, TaskSucceeded } from '@cinelake/contracts'
+import type {
+  FailureFacts,
+  PlannedTask,
+  SuccessFacts,
+  TableName,
+  TaskFailed,
+  TaskStarted,
+  TaskSucceeded,
+} from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
-import type { PlannedTask } from '@cinelake/contracts'
 import type { RetryPolicy } from '@cinelake/pipeline'
 import type { Redo, RunUpdate, Task, Try } from '@cinelake/run-store'
 

@@ -1,6 +1,5 @@
-import type { CommandKind, TaskOutput } from '@cinelake/contracts'
+import type { CommandKind, PlannedTask, TaskOutput } from '@cinelake/contracts'
 import { formatBalance, TerminalError, TransientError, type Balance, type PipelineError } from '@cinelake/core'
-import type { PlannedTask } from '@cinelake/contracts'
 import { MAX_TASK_NAME, type Task } from '@cinelake/run-store'
 
 /** A task's rows do not add up: something was lost or counted twice, so nothing that needs the task may be done. */

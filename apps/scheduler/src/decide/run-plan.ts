@@ -1,6 +1,6 @@
 import type { PlannedTask } from '@cinelake/contracts'
-import type { PipelineRules, PlanInput } from './decision.ts'
 import { isRunFinished, type Run, type Task } from '@cinelake/run-store'
+import type { PipelineRules, PlanInput } from './decision.ts'
 import { newTask } from './tasks.ts'
 
 /**

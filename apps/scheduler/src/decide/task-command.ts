@@ -5,8 +5,8 @@ import {
   type TableVersion,
   type TaskOutput,
 } from '@cinelake/contracts'
-import { TaskInputMissingError } from './errors.ts'
 import type { Run, Task } from '@cinelake/run-store'
+import { TaskInputMissingError } from './errors.ts'
 
 /**
  * The command that has a queued task done. Everything that it names is there already: what the task needs has succeeded.

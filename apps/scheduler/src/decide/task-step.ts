@@ -1,11 +1,9 @@
-import { FailureFacts, type SuccessFacts, type TaskFacts, type TaskOutput } from '@cinelake/contracts'
+import type { PlannedTask, SuccessFacts, TaskFacts, TaskOutput } from '@cinelake/contracts'
 import { balanceHolds, reportError, type ErrorReport } from '@cinelake/core'
-import type { PlannedTask } from '@cinelake/contracts'
 import type { RetryPolicy } from '@cinelake/pipeline'
+import { isTaskFinished, type Run, type Task, type TryRecord } from '@cinelake/run-store'
 import type { FailedInput, StartedInput, SucceededInput, TaskInput, World } from './decision.ts'
-import type { TryRecord } from '@cinelake/run-store'
 import { BalanceBrokenError, discoveryError, outputError, silenceError } from './errors.ts'
-import { isTaskFinished, type Run, type Task } from '@cinelake/run-store'
 import { newTask, withTask } from './tasks.ts'
 
 /** What an input does to the task that it is about; nothing when it is late, a duplicate, or about an unknown task. */
@@ -77,7 +75,9 @@ function succeeded(run: Run, task: Task, input: SucceededInput, world: World, re
   const added = discovered(run, task, facts.output, world)
   const wrong = whatIsWrong(task, facts, added)
   if (wrong !== undefined) {
-    const failure = { ...input, facts: FailureFacts.parse({ ...facts, error: wrong }) }
+    // What it says of rows and results is not to be relied on.
+    const { balance: _balance, rejects: _rejects, output: _output, ...rest } = facts
+    const failure = { ...input, facts: { ...rest, error: wrong } }
     return withTask(run, failed(task, failure, world.rules(run.digest).retry, world, records))
   }
   const done: Task = {

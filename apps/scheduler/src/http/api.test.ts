@@ -1,6 +1,6 @@
+import { CONTRACT_VERSION } from '@cinelake/contracts'
 import { TransientError } from '@cinelake/core'
 import { recordingLog, until } from '@cinelake/testkit'
-import { CONTRACT_VERSION } from '@cinelake/contracts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { aPipeline, emptied, given, openDatabase } from '../../test/given.ts'

@@ -4,11 +4,11 @@ import { RUN_STATES, RunMissingError } from '@cinelake/run-store'
 import { refuseUnknownHosts, type KnownHosts } from '@cinelake/service'
 import { fastify, type FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { answerError, RequestInvalidError } from './errors.ts'
+import { PipelineUnknownError, WindowUnknownError } from '../errors.ts'
 import type { RedoAsked } from '../redo/redo-plan.ts'
 import { MAX_WINDOWS, runnableWindows, type WindowBounds } from '../schedule/runnable-windows.ts'
 import type { Scheduler } from '../scheduler.ts'
-import { PipelineUnknownError, WindowUnknownError } from '../errors.ts'
+import { answerError, RequestInvalidError } from './errors.ts'
 
 const RunRequest = z
   .strictObject({

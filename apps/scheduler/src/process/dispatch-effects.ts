@@ -1,9 +1,5 @@
 import type { MessageBus } from '@cinelake/bus'
 import { PipelineError, reportError, type Clock, type Log } from '@cinelake/core'
-import type { Decision, Input } from '../decide/decision.ts'
-import type { Try } from '@cinelake/run-store'
-import { commandFor } from '../decide/task-command.ts'
-import type { Timers } from '../timers/timers.ts'
 import {
   isRunFinished,
   isUnsent,
@@ -13,8 +9,12 @@ import {
   type Run,
   type ShownFacts,
   type Task,
+  type Try,
 } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
+import type { Decision, Input } from '../decide/decision.ts'
+import { commandFor } from '../decide/task-command.ts'
+import type { Timers } from '../timers/timers.ts'
 
 /** What happened to a run, once it is durable. */
 export type RunChange = {

@@ -3,11 +3,11 @@ import type { Event } from '@cinelake/contracts'
 import { TerminalError, type Clock, type Log } from '@cinelake/core'
 import type { Agents } from '@cinelake/run-store/write'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startInterval } from './interval.ts'
 import { inputOf } from '../decide/event-input.ts'
+import type { Timers } from '../timers/timers.ts'
+import { startInterval } from './interval.ts'
 import type { RunProcessor } from './run-processor.ts'
 import { EVENTS, SUBSCRIPTION, sweep, type SweepDeps } from './sweep.ts'
-import type { Timers } from '../timers/timers.ts'
 
 export type EventConsumerDeps = Omit<SweepDeps, 'graceMs' | 'bus'> & {
   readonly bus: Pick<MessageBus, 'subscribe' | 'deadLetters' | 'discard'>

@@ -1,8 +1,8 @@
 import type { Clock } from '@cinelake/core'
-import { decide } from '../decide/decide.ts'
-import type { Decision, Input, TaskTimeouts, PipelineRules, World } from '../decide/decision.ts'
 import { isRunFinished, type Run, type Stored } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
+import { decide } from '../decide/decide.ts'
+import type { Decision, Input, TaskTimeouts, PipelineRules, World } from '../decide/decision.ts'
 
 /** Processes what happens to runs: decides, makes it durable, then dispatches the effects. */
 export type RunProcessor = {

@@ -1,7 +1,7 @@
 import { reportError, type Log } from '@cinelake/core'
-import type { RunProcessor } from './run-processor.ts'
 import { isRedone, isRunFinished, type Run } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
+import type { RunProcessor } from './run-processor.ts'
 
 export type RunStarter = {
   /** Lets a waiting run begin if nothing is in its way. Harmless at any time. */

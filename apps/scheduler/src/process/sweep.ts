@@ -1,12 +1,12 @@
 import type { MessageBus } from '@cinelake/bus'
 import { Command, Event } from '@cinelake/contracts'
 import { reportError, type Clock, type Log } from '@cinelake/core'
-import { tryOf, type EffectDispatcher } from './dispatch-effects.ts'
-import type { TaskTimeouts, TaskInput } from '../decide/decision.ts'
-import { inputOf } from '../decide/event-input.ts'
-import type { RunProcessor } from './run-processor.ts'
 import { isUnsent, type Task } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
+import type { TaskTimeouts, TaskInput } from '../decide/decision.ts'
+import { inputOf } from '../decide/event-input.ts'
+import { tryOf, type EffectDispatcher } from './dispatch-effects.ts'
+import type { RunProcessor } from './run-processor.ts'
 
 /** The subscription of the events topic that all schedulers share, and where its dead letters are. */
 export const SUBSCRIPTION = 'scheduler'

@@ -2,9 +2,9 @@ import type { CommandKind, TaskOutput } from '@cinelake/contracts'
 import type { Window } from '@cinelake/core'
 import { expandDiscovered, planRun, type CheckedModel, type CheckedPipeline } from '@cinelake/pipeline'
 import type { Run, Task, TaskState } from '@cinelake/run-store'
-import { newTask } from '../decide/tasks.ts'
 import { describe, expect, test } from 'vitest'
 import { aPipeline } from '../../test/given.ts'
+import { newTask } from '../decide/tasks.ts'
 import { planRedo, type RedoAsked, type RedoPlan } from './redo-plan.ts'
 
 const day = (number: number): Window => {

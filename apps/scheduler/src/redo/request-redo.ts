@@ -18,9 +18,9 @@ import {
   type RunDatabase,
   type RunReader,
 } from '@cinelake/run-store'
-import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
-import { requestRun, type Requested, type RequestDeps } from '../request-run.ts'
 import { RedoRefusedError, RunUnderWayError } from '../errors.ts'
+import { requestRun, type Requested, type RequestDeps } from '../request-run.ts'
+import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
 
 export type RedoDeps = RequestDeps & {
   readonly lake: Pick<Lake, 'putIfAbsent' | 'readText'>

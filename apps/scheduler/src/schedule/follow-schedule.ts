@@ -1,9 +1,9 @@
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import { startInterval } from '../process/interval.ts'
-import { dueWindows, nextDueAt, type FirstWindow } from './schedule.ts'
 import type { Scheduler } from '../scheduler.ts'
 import type { Timers } from '../timers/timers.ts'
+import { dueWindows, nextDueAt, type FirstWindow } from './schedule.ts'
 
 export type FollowScheduleDeps = {
   readonly scheduler: Pick<Scheduler, 'requestRuns' | 'windows' | 'runs'>

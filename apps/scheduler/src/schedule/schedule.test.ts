@@ -3,8 +3,8 @@ import { fixedClock, recordingLog, until } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { aPipeline } from '../../test/given.ts'
-import { followSchedule } from './follow-schedule.ts'
 import { createMemoryTimers } from '../timers/memory/timers.ts'
+import { followSchedule } from './follow-schedule.ts'
 import { dueWindows, nextDueAt } from './schedule.ts'
 
 const HOUR = 3_600_000

@@ -1,7 +1,7 @@
 import type { KnownVersion } from '@cinelake/contracts'
 import type { Kysely, Selectable } from 'kysely'
-import type { KnownTablesTable, OpsSchema } from '../schema/tables.ts'
 import type { Task } from '../run.ts'
+import type { KnownTablesTable, OpsSchema } from '../schema/tables.ts'
 
 /** The table that a task writes; undefined for a task that writes none. */
 export function tableWrittenBy({ planned: { work } }: Pick<Task, 'planned'>): string | undefined {

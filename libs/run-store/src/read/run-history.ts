@@ -1,10 +1,10 @@
 import { PipelineError } from '@cinelake/core'
-import { listAgents, type AgentRecord } from './agents.ts'
-import { readAllKnown, type PipelineTable } from './known-tables.ts'
 import { OPS, type RunDatabase } from '../schema/tables.ts'
-import { OpsUnreadableError } from './errors.ts'
-import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 import { requireReadable } from '../schema/version.ts'
+import { listAgents, type AgentRecord } from './agents.ts'
+import { OpsUnreadableError } from './errors.ts'
+import { readAllKnown, type PipelineTable } from './known-tables.ts'
+import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 
 /** Runs shown when no number is given. */
 export const RUN_LIMIT = 50

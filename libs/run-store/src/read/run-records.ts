@@ -1,8 +1,8 @@
 import type { TaskFacts } from '@cinelake/contracts'
 import type { Kysely } from 'kysely'
 import { runFromRows } from '../rows.ts'
-import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
 import { TASK_STATES, type Run, type RunState, type Task, type TaskState } from '../run.ts'
+import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
 
 /** Facts as readers are told them: what was there from the beginning always, as null or empty where it is not known. */
 export type ShownFacts = Omit<TaskFacts, keyof typeof NONE> & {

@@ -1,8 +1,8 @@
 import { sql, type Insertable, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
-import { OPS, type KnownTablesTable, type OpsSchema } from './tables.ts'
-import { OpsMigrationError } from './errors.ts'
 import { columnTypes, isMssql, MAX_TASK_NAME } from './column-types.ts'
+import { OpsMigrationError } from './errors.ts'
+import { OPS, type KnownTablesTable, type OpsSchema } from './tables.ts'
 
 /**
  * Brings the `ops` schema to the newest version; does nothing where it is there already. Any number of replicas may

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
 import { opsDatabases } from '../databases.fixture.ts'
 import { listAgents } from '../read/agents.ts'
-import { createAgents } from './agents.ts'
 import { migrateOps } from '../schema/migrations.ts'
+import { createAgents } from './agents.ts'
 
 const { databases, ...all } = await opsDatabases()
 afterAll(() => all[Symbol.asyncDispose]())

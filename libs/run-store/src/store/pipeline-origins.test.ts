@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { embeddedDatabase, emptied } from '../databases.fixture.ts'
-import { createPipelineOrigins } from './pipeline-origins.ts'
 import { prepareSchema } from '../schema/version.ts'
+import { createPipelineOrigins } from './pipeline-origins.ts'
 
 const database = await embeddedDatabase()
 afterAll(() => database[Symbol.asyncDispose]())

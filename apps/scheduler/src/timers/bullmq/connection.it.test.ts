@@ -3,8 +3,8 @@ import { findRedis } from '@cinelake/testkit/redis'
 import { connect, type AddressInfo } from 'node:net'
 import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, describe, expect, test } from 'vitest'
-import { connectRedis, redisOptions } from './connection.ts'
 import { openTimers } from '../open.ts'
+import { connectRedis, redisOptions } from './connection.ts'
 
 const { server, missing } = await findRedis()
 afterAll(async () => {

@@ -4,9 +4,9 @@ import { findRedis } from '@cinelake/testkit/redis'
 import { Queue } from 'bullmq'
 import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createBullmqTimers } from './timers.ts'
 import { timersContract } from '../timers-contract.ts'
 import type { Timer, TimerOf } from '../timers.ts'
+import { createBullmqTimers } from './timers.ts'
 
 const { server, missing } = await findRedis()
 afterAll(async () => {

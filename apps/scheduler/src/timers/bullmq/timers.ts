@@ -2,6 +2,9 @@ import { reportError, type Log } from '@cinelake/core'
 import { Queue, Worker } from 'bullmq'
 import { ReplyError } from 'ioredis'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { QueueSettings } from '../settings.ts'
+import type { TimerHandler, TimerKind, Timers } from '../timers.ts'
+import { connectRedis, type RedisConnections } from './connection.ts'
 import {
   addTimer,
   readTimer,
@@ -12,9 +15,6 @@ import {
   WITHOUT_END,
   type TimerJob,
 } from './jobs.ts'
-import { connectRedis, type RedisConnections } from './connection.ts'
-import type { QueueSettings } from '../settings.ts'
-import type { TimerHandler, TimerKind, Timers } from '../timers.ts'
 import { createWriteBehind } from './write-behind.ts'
 
 export type BullmqTimersOptions = {

@@ -1,7 +1,7 @@
 import { fixedClock } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
-import { createMemoryTimers } from './timers.ts'
 import { timersContract } from '../timers-contract.ts'
+import { createMemoryTimers } from './timers.ts'
 
 const about = { kind: 'task', run: 'shop@2026-03-01', task: 'refine orders', generation: 1, attempt: 1 } as const
 const at = (seconds: number) => new Date(Date.parse('2026-03-02T03:00:00Z') + seconds * 1000)
