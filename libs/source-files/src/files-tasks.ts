@@ -4,7 +4,7 @@ import type { Clock, Log } from '@cinelake/core'
 import { landOnce, manifestOf, readManifest, type Lake } from '@cinelake/lake'
 import { SourceCommandUnknownError, type CheckedPipeline, type SourceTasks } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import { createClearLanded } from './archive-landed.ts'
+import { createArchiveLanded } from './archive-landed.ts'
 import { createIngestFileDrop, type FilesPlace } from './ingest-file-drop.ts'
 
 export type FilesTasksDeps = {
@@ -18,7 +18,7 @@ export type FilesTasksDeps = {
 /** The work over folders of files: lands those of a window in raw, and then moves them away where the dataset says so. */
 export function createFilesTasks({ lake, fill, clock, log }: FilesTasksDeps): SourceTasks<TaskContext, TaskOutcome> {
   const ingestFileDrop = createIngestFileDrop({ lake, fill, clock, log })
-  const clearLanded = createClearLanded({ fill, log })
+  const clearLanded = createArchiveLanded({ fill, log })
 
   /** Moves files away that have landed: also those of an attempt that died before it could. */
   const clear = async (command: Ingest, place: FilesPlace, signal: AbortSignal): Promise<QualityResult[]> => {

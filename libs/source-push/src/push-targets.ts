@@ -1,5 +1,5 @@
-import type { ContractColumns } from './body/create-body-check.ts'
 import type { PushPlace } from './errors.ts'
+import type { ContractColumns } from './body/body-check.ts'
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { currentPipelines, type CheckedPipeline, type PushSource } from '@cinelake/pipeline'

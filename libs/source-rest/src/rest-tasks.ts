@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Ingest } from '@cinelake/contracts'
-import { CancelledError, type Clock, type Log } from '@cinelake/core'
+import type { Clock, Log } from '@cinelake/core'
 import { landOnce, type Lake } from '@cinelake/lake'
 import { SourceCommandUnknownError, type CheckedPipeline, type SourceTasks } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
 import { createTokenCache } from './auth/token-cache.ts'
-import { createSourceLimiters } from './http/source-limiters.ts'
+import { createSourceLimiters, pause } from './http/limiter.ts'
 import {
   createIngestDataset,
   landingFolder,
@@ -51,13 +50,4 @@ function targetOf(pipeline: CheckedPipeline, command: Ingest): IngestTarget {
   if (source?.type !== 'rest' || dataset === undefined)
     throw new SourceCommandUnknownError(command, 'a dataset of a REST source')
   return { pipeline, source, dataset }
-}
-
-/** @throws {CancelledError} the signal was aborted */
-export async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(waitMs, undefined, { signal })
-  } catch (error) {
-    throw new CancelledError('waiting to repeat a request', { cause: error })
-  }
 }

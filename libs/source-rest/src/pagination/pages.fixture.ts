@@ -2,7 +2,7 @@ import type { RequestListener, IncomingMessage, ServerResponse } from 'node:http
 import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { fixedClock, recordingLog, startHttp } from '@cinelake/testkit'
-import type { AzureIdentity } from '../auth/obtain-token.ts'
+import type { AzureIdentity } from '../auth/auth-kind.ts'
 import { createTokenCache } from '../auth/token-cache.ts'
 import type { JsonObject } from '@cinelake/json-rows'
 import { aRestSource, type RestFields } from '../source-rest.fixture.ts'
