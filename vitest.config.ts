@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { seedFrom } from './tools/vitest/seed.ts'
 
 const conditions = ['@cinelake/source']
 
@@ -7,7 +8,10 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     include: ['apps/*/src/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
-    reporters: ['default', './tools/vitest-reporter.ts'],
+    reporters: ['default', './tools/vitest/reporter.ts'],
+    setupFiles: ['./tools/vitest/setup.ts'],
+    // Chosen once for all processes of a run.
+    env: { CINELAKE_TEST_SEED: String(seedFrom(process.env['CINELAKE_TEST_SEED'])) },
     // DuckDB and PGlite are heavy and native: one process per file keeps a crash and its memory to itself.
     pool: 'forks',
     maxWorkers: 2,
