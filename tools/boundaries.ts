@@ -141,7 +141,8 @@ function isAllowed(from: Package, to: string, layer: Layer, allowed: readonly La
   return from.name === WHOLE_PLATFORM && (layer === 'app' || layer === 'sample')
 }
 
-function importsOf(text: string): { readonly specifier: string; readonly line: number }[] {
+/** The modules that a text imports, types alike, and the line of each. */
+export function importsOf(text: string): { readonly specifier: string; readonly line: number }[] {
   return [...text.matchAll(/(?:^|[\s;})])(?:from|import)\s*\(?\s*'([^'\n]+)'/g)].map((match) => ({
     specifier: match[1] ?? '',
     line: text.slice(0, match.index + match[0].length).split('\n').length,

@@ -1,13 +1,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkPackages, checkSources, type Package, type Source } from './boundaries.ts'
+import { checkCircles } from './circles.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const IGNORED = ['**/node_modules/**', '**/dist/**']
 
 const packages = filesOf('{apps,libs}/*/package.json').map(readPackage)
 const sources = filesOf('{apps,libs,bench,test,tools}/**/*.ts').map((path): Source => ({ path, text: read(path) }))
-const breaches = [...checkPackages(packages), ...checkSources(packages, sources)]
+const breaches = [...checkPackages(packages), ...checkSources(packages, sources), ...checkCircles(packages, sources)]
 
 for (const { where, message } of breaches) console.error(`${where}: ${message}`)
 console.log(`boundaries: ${packages.length} packages, ${sources.length} files, ${breaches.length} breaches`)
