@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { seedFrom } from './tools/vitest/seed.ts'
+import { TEST_FILES } from './tools/vitest/slow.ts'
 
 const conditions = ['@cinelake/source']
 
@@ -7,7 +8,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ['apps/*/src/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: TEST_FILES,
+    tags: [{ name: 'slow', description: 'Kills processes, needs servers or containers, or takes long.' }],
     reporters: ['default', './tools/vitest/reporter.ts'],
     setupFiles: ['./tools/vitest/setup.ts'],
     // Chosen once for all processes of a run.

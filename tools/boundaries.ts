@@ -124,9 +124,11 @@ function mayNameAdapters(path: string): boolean {
   return isForTests(path) || /\/src\/(main|migrate)\.ts$/.test(path) || path.startsWith('apps/cli/')
 }
 
-function isForTests(path: string): boolean {
+/** Whether a file is for tests alone: a test, what it shares with others, and what is never shipped. */
+export function isForTests(path: string): boolean {
+  // Suites of ports are called so; `read-contract.ts` reads contracts of data.
   return (
-    /\.(test|fixture)\.ts$|-contract\.ts$|^[^/]+\/[^/]+\/test\//.test(path) ||
+    /\.(test|fixture)\.ts$|(?<!\/read)-contract\.ts$|^[^/]+\/[^/]+\/test\//.test(path) ||
     ['libs/testkit/', 'bench/', 'test/', 'tools/'].some((folder) => path.startsWith(folder))
   )
 }

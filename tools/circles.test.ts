@@ -55,7 +55,7 @@ describe('a circle', () => {
       { path: 'libs/bus/src/b.ts', text: "import { a } from './a.ts'" },
     ]
 
-    expect(checkCircles(packages, sources)).toHaveLength(1)
+    expect(checkCircles(packages, sources, [])).toHaveLength(1)
   })
 
   test('of a file with itself is one', () => {
@@ -74,7 +74,7 @@ describe('a circle', () => {
       { path: 'libs/lake/src/b.ts', text: "import { a } from '../../bus/src/a.ts'" },
     ]
 
-    expect(checkCircles(packages, sources)).toEqual([])
+    expect(checkCircles(packages, sources, [])).toEqual([])
   })
 })
 
@@ -82,12 +82,12 @@ describe('a circle that is known', () => {
   const files = { 'a.ts': ['./b.ts'], 'b.ts': ['./a.ts'] }
 
   test('is none as long as it is there', () => {
-    expect(circlesOf(files, ['libs/lake/src/b.ts → libs/lake/src/a.ts'])).toEqual([])
+    expect(circlesOf(files, ['b.ts → a.ts'])).toEqual([])
   })
 
   test('is to be struck off the list when it is gone', () => {
-    expect(circlesOf({}, ['libs/lake/src/b.ts → libs/lake/src/a.ts'])).toEqual([
-      { where: 'tools/circles.ts', message: expect.stringContaining('libs/lake/src/b.ts → libs/lake/src/a.ts') },
+    expect(circlesOf({}, ['b.ts → a.ts'])).toEqual([
+      { where: 'tools/circles.ts', message: expect.stringContaining('b.ts → a.ts') },
     ])
   })
 })

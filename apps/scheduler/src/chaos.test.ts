@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { TerminalError, TransientError } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeEach, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { TransientError } from '@cinelake/core'
 import { recordingLog, until } from '@cinelake/testkit'
 import { CONTRACT_VERSION } from '@cinelake/contracts'

@@ -1,3 +1,4 @@
+// @module-tag slow: kills processes
 import { ServiceBusClient } from '@azure/service-bus'
 import type { Event } from '@cinelake/contracts'
 import { silentLog, systemClock, TerminalError } from '@cinelake/core'
