@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { seedFrom } from './tools/vitest/seed.ts'
+import { seedOfRun } from './tools/vitest/seed.ts'
 import { TEST_FILES } from './tools/vitest/slow.ts'
 
 const conditions = ['@cinelake/source']
@@ -13,7 +13,7 @@ export default defineConfig({
     reporters: ['default', './tools/vitest/reporter.ts'],
     setupFiles: ['./tools/vitest/setup.ts'],
     // Chosen once for all processes of a run.
-    env: { CINELAKE_TEST_SEED: String(seedFrom(process.env['CINELAKE_TEST_SEED'])) },
+    env: { CINELAKE_TEST_SEED: String(seedOfRun()) },
     // DuckDB and PGlite are heavy and native: one process per file keeps a crash and its memory to itself.
     pool: 'forks',
     maxWorkers: 2,

@@ -16,3 +16,8 @@ export function seedFrom(setting: string | undefined): number {
   if (/^\d{1,10}$/.test(setting) && Number(setting) < SEED_LIMIT) return Number(setting)
   throw new Error(`CINELAKE_TEST_SEED is wrong: expected random, or a whole number below ${SEED_LIMIT}, got ${setting}`)
 }
+
+/** The seed of this run. */
+export function seedOfRun(): number {
+  return seedFrom(process.env['CINELAKE_TEST_SEED'])
+}

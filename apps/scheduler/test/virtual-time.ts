@@ -39,7 +39,7 @@ export function virtualTime(database: PgliteDatabase<OpsSchema>, at = '2026-03-0
 
 /** How many statements the thread of the database has not answered yet: the one thing here that takes real time. */
 function countStatements({ pglite }: PgliteDatabase<OpsSchema>) {
-  const { exclusive } = pglite
+  const exclusive = pglite.exclusive.bind(pglite)
   let count = 0
   const counted = async <Result>(work: Promise<Result>): Promise<Result> => {
     count += 1
@@ -55,10 +55,10 @@ function countStatements({ pglite }: PgliteDatabase<OpsSchema>) {
     raw: (...asked) => counted(session.raw(...asked)),
     describe: (...asked) => counted(session.describe(...asked)),
   })
-  pglite.exclusive = (work, signal) =>
-    exclusive.call(pglite, (session) => work(countedSession(session)), signal) as never
+  pglite.exclusive = (work, signal) => exclusive((session) => work(countedSession(session)), signal) as never
   return {
     underWay: () => count,
-    [Symbol.dispose]: () => void (pglite.exclusive = exclusive),
+    // What was put before the method of its class.
+    [Symbol.dispose]: () => void Reflect.deleteProperty(pglite, 'exclusive'),
   }
 }

@@ -65,8 +65,7 @@ test('colours do not move the columns', () => {
   const screen = { write: () => true, isTTY: true }
   const { paint: coloured } = openTerminal(screen, screen, {})
   expect(coloured('red', 'x')).toBe('\u001B[31mx\u001B[39m')
-  const table = (paint?: Paint) =>
-    formatTable([{ title: 'a' }, { title: 'b' }], [[paint?.('red', 'x') ?? 'x', 'y']])
+  const table = (paint?: Paint) => formatTable([{ title: 'a' }, { title: 'b' }], [[paint?.('red', 'x') ?? 'x', 'y']])
 
   expect(widthOf(table(coloured).split('\n')[1] ?? '')).toBe(widthOf(table().split('\n')[1] ?? ''))
 })

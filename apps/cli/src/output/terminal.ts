@@ -29,8 +29,7 @@ export type Paint = (style: Style, text: string) => string
 export const plainPaint: Paint = (_, text) => text
 
 // Whether the streams show colours is decided when the terminal is opened.
-const colourPaint: Paint = (style, text) =>
-  text === '' ? '' : styleText(style, text, { validateStream: false })
+const colourPaint: Paint = (style, text) => (text === '' ? '' : styleText(style, text, { validateStream: false }))
 
 type Stream = {
   write(text: string): unknown
