@@ -1,10 +1,17 @@
-import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import type { Reporter, TestCase, TestModule, Vitest } from 'vitest/node'
+import { ORDINARY_SEED } from './seed.ts'
 
 /**
- * Ends a test run with what was left out and why, what failed (a line each, `failed: …`), and one line to read by machine:
- * `N passed, N failed, N skipped`.
+ * Ends a test run with what was left out and why, what failed (a line each, `failed: …`), the seed where it is not the
+ * ordinary one, and one line to read by machine: `N passed, N failed, N skipped`.
  */
 export default class SummaryReporter implements Reporter {
+  #seed = ''
+
+  onInit(vitest: Vitest): void {
+    this.#seed = vitest.config.env['CINELAKE_TEST_SEED'] ?? ''
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()])
     const count = (state: string) => tests.filter((test) => test.result().state === state).length
@@ -21,6 +28,8 @@ export default class SummaryReporter implements Reporter {
       for (const test of tests)
         if (test.result().state === 'skipped') process.stdout.write(`skipped: ${describeSkipped(test)}\n`)
       for (const failure of failures) process.stdout.write(`failed: ${failure}\n`)
+      if (this.#seed !== String(ORDINARY_SEED))
+        process.stdout.write(`seed: ${this.#seed}; CINELAKE_TEST_SEED=${this.#seed} runs the same again\n`)
       process.stdout.write(`${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped\n`)
     })
   }
