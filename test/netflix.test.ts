@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'

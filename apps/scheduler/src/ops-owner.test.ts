@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import type { OpsSchema } from '@cinelake/run-store'
 import { noteOwner, prepareSchema, refuseDeployed } from '@cinelake/run-store/write'
 import { temporaryDirectory } from '@cinelake/testkit'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Build } from '@cinelake/contracts'
 import { silentLog } from '@cinelake/core'

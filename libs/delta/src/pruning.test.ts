@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import {
   array,
   assert,

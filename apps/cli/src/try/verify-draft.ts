@@ -1,6 +1,7 @@
 import { identifier, type SqlSession } from '@cinelake/engine'
 import { readColumn } from '@cinelake/transformer'
-import type { Draft, DraftColumn } from './draft.ts'
+import type { Draft } from './draft.ts'
+import type { DraftColumn } from './guess-key.ts'
 import type { Sample } from './sample.ts'
 
 /**

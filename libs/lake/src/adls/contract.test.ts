@@ -6,7 +6,7 @@ import { MIB, noCredential, openAdlsBench, SMALL, urlOf } from './adls.fixture.t
 import { createAdlsLake } from './lake.ts'
 import { lakeContract } from '../lake-contract.ts'
 
-// Of what is larger than a range, a reader whom a writer overtakes gets an error: see `adls.test.ts`.
+// Of what is larger than a range, a reader whom a writer overtakes gets an error: see `lake.test.ts`.
 lakeContract('adls, SDK protocol tests against the loopback endpoint', () =>
   openAdlsBench({ tuning: { ...SMALL, rangeBytes: MIB } }),
 )

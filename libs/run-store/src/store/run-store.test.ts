@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { afterAll, describe, expect, test } from 'vitest'
 import { opsDatabases } from '../databases.fixture.ts'
 import { createRunRecords } from '../read/run-records.ts'
