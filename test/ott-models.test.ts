@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createBuild } from '../apps/transformer/src/build-model.ts'
+import { createBuild } from '../apps/transformer/src/build/build-model.ts'
 import { CONTRACT_VERSION } from '../libs/contracts/src/index.ts'
 import { parseWindow, silentLog, type Window } from '../libs/core/src/index.ts'
 import { createDeltaTable } from '../libs/delta/src/index.ts'

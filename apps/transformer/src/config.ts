@@ -2,7 +2,7 @@ import { busEnv, busSettings } from '@cinelake/bus'
 import { engineEnv, engineSettings } from '@cinelake/engine'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { z } from 'zod'
-import { unpackEnv, unpackLimits } from './unpack-settings.ts'
+import { unpackEnv, unpackLimits } from './read-csv/unpack-settings.ts'
 
 /** The transformer's settings, as they come from the environment. Addresses choose adapters by their scheme. */
 export const TransformerEnv = z

@@ -2,8 +2,8 @@ import type { TaskHandlers } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { createBuild } from './build-model.ts'
-import { createRefine, type RefineDeps } from './refine-dataset.ts'
+import { createBuild } from './build/build-model.ts'
+import { createRefine, type RefineDeps } from './refine/refine-dataset.ts'
 
 /** What the transformer works with. */
 export type TransformerDeps = {
