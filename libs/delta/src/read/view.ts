@@ -1,0 +1,67 @@
+import { LakeObjectMissingError, type CallOptions } from '@cinelake/lake'
+import type { AddFile } from '../log/actions.ts'
+import { columnsDigest } from '../write/columns.ts'
+import { checkFiles } from './check-files.ts'
+import { COLUMNS_TAG, type TablePlace } from '../write/data-files.ts'
+import { DeltaFileDamagedError } from '../errors.ts'
+import type { LogState } from '../log/state.ts'
+import type { TableShape } from '../log/protocol.ts'
+import { relationOf, type ReadableFile } from './relation.ts'
+import { relativePath } from './snapshot.ts'
+
+/** Data files as something that SQL can read, until it is disposed. */
+export type OpenFiles = AsyncDisposable & {
+  readonly relation: string
+  /** By absolute local path, as the engine names a row's file. */
+  readonly byLocalFile: ReadonlyMap<string, AddFile>
+}
+
+type Wanted = {
+  readonly state: LogState
+  readonly shape: TableShape
+  readonly files: readonly AddFile[]
+  readonly fileColumn?: string
+}
+
+async function download({ lake, path: table }: TablePlace, paths: readonly string[], options: CallOptions) {
+  try {
+    return await lake.downloadAll(paths, options)
+  } catch (error) {
+    if (!(error instanceof LakeObjectMissingError)) throw error
+    const path = String(error.context['path'])
+    throw new DeltaFileDamagedError(
+      table,
+      path,
+      'a file that the log names',
+      'none (an old version may have lost it to a vacuum)',
+      { cause: error },
+    )
+  }
+}
+
+/** Brings files to this machine (or finds them there) and words the relation over them. */
+export async function openFiles(place: TablePlace, wanted: Wanted, options: CallOptions): Promise<OpenFiles> {
+  const { state, shape, files, fileColumn } = wanted
+  const paths = files.map((add) => `${place.path}/${relativePath(place.path, add, state.version)}`)
+  await using opened = new AsyncDisposableStack()
+  const local = opened.use(await download(place, paths, options))
+  await checkFiles(
+    place,
+    files.map((add, index) => ({ add, path: paths[index] ?? '', local: local.files[index] ?? '' })),
+  )
+  const digest = columnsDigest(shape.fields)
+  const byLocalFile = new Map<string, AddFile>()
+  const readable = files.map((add, index): ReadableFile => {
+    const file = local.files[index] ?? ''
+    byLocalFile.set(file, add)
+    return { local: file, partitionValues: add.partitionValues, uniform: add.tags?.[COLUMNS_TAG] === digest }
+  })
+  const { partitionColumns: partitionBy } = shape.metaData
+  const relation = relationOf(readable, {
+    fields: shape.fields,
+    partitionBy,
+    ...(fileColumn !== undefined && { fileColumn }),
+  })
+  const held = opened.move()
+  return { relation, byLocalFile, [Symbol.asyncDispose]: async () => await held.disposeAsync() }
+}
