@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cinelake } from '../apps/cli/src/testing.fixture.ts'
-import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
+import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { literal } from '../libs/engine/src/index.ts'
 import { sharedData, temporaryDirectory } from '../libs/testkit/src/index.ts'
 

@@ -1,6 +1,6 @@
 import { reasonOf } from '@cinelake/core'
-import { callAt, withoutData } from './duckdb-data-errors.ts'
-import type { Sql } from './duckdb-sql.ts'
+import { callAt, withoutData } from './data-errors.ts'
+import type { Sql } from './sql.ts'
 import {
   EngineBrokenError,
   EngineDiskFullError,
@@ -10,7 +10,7 @@ import {
   SqlFailedError,
   SqlInvalidError,
   type SqlPosition,
-} from './errors.ts'
+} from '../errors.ts'
 
 /** What DuckDB says with `errors_as_json`. `position` is an offset in the SQL text from 0: in bytes, but for errors of syntax. */
 type DuckDbError = {

@@ -6,9 +6,9 @@ import { assert, asyncProperty, constantFrom } from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS, CLOCK_WORDS, UNREPEATABLE_FUNCTIONS } from './allowed-functions.ts'
 import { createDuckDbEngine } from './duckdb.ts'
-import type { SqlEngine, SqlSession } from './engine.ts'
-import { SqlRefusedError } from './errors.ts'
-import { refuseForeignSql } from './refuse-sql.ts'
+import type { SqlEngine, SqlSession } from '../engine.ts'
+import { SqlRefusedError } from '../errors.ts'
+import { refuseForeignSql } from '../refuse-sql.ts'
 
 type EngineFunction = {
   readonly name: string

@@ -16,7 +16,7 @@ import {
   type DuckDBDataChunk,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import type { EngineRow, EngineValue } from './engine.ts'
+import type { EngineRow, EngineValue } from '../engine.ts'
 
 /** The rows of one chunk of a result as plain objects, columns in order. */
 export function rowsOfChunk(chunk: DuckDBDataChunk, names: readonly string[]): EngineRow[] {

@@ -1,9 +1,9 @@
 import { CancelledError, PipelineError, Turns } from '@cinelake/core'
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
-import { appendText } from './duckdb-append.ts'
-import { isInterrupt, positionIn, translateError } from './duckdb-errors.ts'
-import { asCondition, asGiven, computing, describing, takeEndMark, withEndMark, type Sql } from './duckdb-sql.ts'
-import { rowsOfChunk } from './duckdb-values.ts'
+import { appendText } from './append.ts'
+import { isInterrupt, positionIn, translateError } from './errors.ts'
+import { asCondition, asGiven, computing, describing, takeEndMark, withEndMark, type Sql } from './sql.ts'
+import { rowsOfChunk } from './values.ts'
 import type {
   AuditOptions,
   EngineColumn,
@@ -12,10 +12,10 @@ import type {
   QueryOptions,
   SqlRefusal,
   SqlSession,
-} from './engine.ts'
-import { EngineStreamCutError, SqlInvalidError } from './errors.ts'
+} from '../engine.ts'
+import { EngineStreamCutError, SqlInvalidError } from '../errors.ts'
 import { complaintOf, isCondition, notOneSelect, objectionsTo } from './sql-audit.ts'
-import { identifier, literal } from './sql-text.ts'
+import { identifier, literal } from '../sql-text.ts'
 
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
 const INTERRUPT_EVERY_MS = 10

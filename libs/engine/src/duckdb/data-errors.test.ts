@@ -5,9 +5,9 @@ import { reportError } from '@cinelake/core'
 import { assert, asyncProperty, string } from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDuckDbEngine } from './duckdb.ts'
-import type { SqlEngine, SqlSession } from './engine.ts'
-import { SqlFailedError, SqlInvalidError } from './errors.ts'
-import { literal } from './sql-text.ts'
+import type { SqlEngine, SqlSession } from '../engine.ts'
+import { SqlFailedError, SqlInvalidError } from '../errors.ts'
+import { literal } from '../sql-text.ts'
 
 let directory: string
 let engine: SqlEngine

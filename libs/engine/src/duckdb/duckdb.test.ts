@@ -6,14 +6,14 @@ import { CancelledError, reportError } from '@cinelake/core'
 import { assert, asyncProperty, bigInt } from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDuckDbEngine } from './duckdb.ts'
-import type { EngineRow, SqlEngine, SqlSession } from './engine.ts'
+import type { EngineRow, SqlEngine, SqlSession } from '../engine.ts'
 import {
   EngineDiskFullError,
   EngineFileError,
   EngineOutOfMemoryError,
   SqlFailedError,
   SqlInvalidError,
-} from './errors.ts'
+} from '../errors.ts'
 
 const MIB = 1024 * 1024
 let directory: string
