@@ -1,4 +1,5 @@
-import { identifier, refuseForeignSql, type SqlSession } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
+import { refuseForeignSql, type SqlSession } from '@cinelake/engine'
 import { bindWindow, type CheckedModel, type RowRule, type TableRule } from '@cinelake/pipeline'
 
 // SQL of a pipeline's text is looked at before it becomes a part of what the engine runs: `validate` has done so, but the

@@ -20,7 +20,5 @@ export {
   SqlFailedError,
   SqlInvalidError,
   SqlRefusedError,
-  type SqlPosition,
 } from './errors.ts'
 export { refuseForeignSql } from './refuse-sql.ts'
-export { identifier, identifiers, literal } from './sql-text.ts'

@@ -1,4 +1,4 @@
-import { identifier, literal } from '@cinelake/engine'
+import { identifier, literal } from '@cinelake/sql'
 import type { CheckedModel } from '@cinelake/pipeline'
 
 /** The columns that a table of history has after the model's own. */

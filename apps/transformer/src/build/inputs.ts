@@ -1,7 +1,7 @@
+import { identifier } from '@cinelake/sql'
 import type { Build } from '@cinelake/contracts'
 import type { Clock } from '@cinelake/core'
 import { createDeltaTable, type ParquetSql } from '@cinelake/delta'
-import { identifier } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { BuildInputMissingError } from './errors.ts'

@@ -1,4 +1,4 @@
-import { identifier, identifiers, literal } from '@cinelake/engine'
+import { identifier, identifiers, literal } from '@cinelake/sql'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { ownColumns } from './history-sql.ts'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'

@@ -1,4 +1,4 @@
-import { literal } from '@cinelake/engine'
+import { literal } from '@cinelake/sql'
 import type { ForeseenCsv } from './readable.ts'
 
 /** The flag of a copy's records, as a column. */

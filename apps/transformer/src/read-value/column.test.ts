@@ -1,6 +1,6 @@
+import { literal } from '@cinelake/sql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EngineValue, SqlEngine, SqlSession } from '@cinelake/engine'
-import { literal } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { ColumnReading } from '@cinelake/pipeline'
 import { temporaryDirectory } from '@cinelake/testkit'

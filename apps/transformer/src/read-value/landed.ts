@@ -1,4 +1,4 @@
-import { literal } from '@cinelake/engine'
+import { literal } from '@cinelake/sql'
 import type { CheckedColumn } from '@cinelake/pipeline'
 import { readColumn, type ColumnSql } from './column.ts'
 

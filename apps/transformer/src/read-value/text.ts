@@ -1,4 +1,4 @@
-import { literal } from '@cinelake/engine'
+import { literal } from '@cinelake/sql'
 import type { ColumnReading } from '@cinelake/pipeline'
 
 /**

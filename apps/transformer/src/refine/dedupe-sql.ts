@@ -1,4 +1,4 @@
-import { identifier, identifiers, literal } from '@cinelake/engine'
+import { identifier, identifiers, literal } from '@cinelake/sql'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { FILE, ORDINAL, RULES } from './stage-sql.ts'
 

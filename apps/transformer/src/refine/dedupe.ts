@@ -1,5 +1,6 @@
+import { identifier, literal } from '@cinelake/sql'
 import { join } from 'node:path'
-import { literal, type SqlSession } from '@cinelake/engine'
+import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { refinedRowsSql, sharedCountSql, sharedHashesSql, stagedRelation, winnersSql } from './dedupe-sql.ts'
 import type { StagedFile } from './stage.ts'
@@ -52,6 +53,6 @@ async function count(session: SqlSession, sql: string, signal: AbortSignal): Pro
 }
 
 function noRows({ contract }: CheckedDataset): string {
-  const columns = contract.columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS "${name.replaceAll('"', '""')}"`)
+  const columns = contract.columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${identifier(name)}`)
   return `SELECT ${columns.join(', ')} WHERE false`
 }

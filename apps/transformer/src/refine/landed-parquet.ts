@@ -1,4 +1,4 @@
-import { literal } from '@cinelake/engine'
+import { literal } from '@cinelake/sql'
 
 /**
  * A landed Parquet file as a relation with the columns that are in it: left to itself the engine takes a folder that is

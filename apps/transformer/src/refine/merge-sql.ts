@@ -1,4 +1,4 @@
-import { identifier } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
 import { WINDOW_COLUMN as WINDOW, type CheckedDataset } from '@cinelake/pipeline'
 
 /** The start of the window in which a row landed, as SQL names it. */

@@ -1,5 +1,6 @@
+import { identifier, literal } from '@cinelake/sql'
 import { splitFields } from '@cinelake/csv'
-import { identifier, literal, type EngineColumn, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { EngineColumn, SqlEngine, SqlSession } from '@cinelake/engine'
 import { RAW_LIMIT_BYTES } from '../read-csv/copy.ts'
 import { RecordLocator } from '../read-csv/locate.ts'
 import type { ReadableCsv } from '../read-csv/readable.ts'

@@ -1,4 +1,4 @@
-import { identifier, literal } from '@cinelake/engine'
+import { identifier, literal } from '@cinelake/sql'
 import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/pipeline'
 import { landedParquet } from './landed-parquet.ts'
 import { FLAGS } from '../read-csv/copy.ts'

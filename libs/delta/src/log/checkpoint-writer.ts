@@ -1,3 +1,4 @@
+import { literal } from '@cinelake/sql'
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -9,7 +10,6 @@ import type { TablePlace } from '../write/data-files.ts'
 import type { ParquetSql } from '../delta-table.ts'
 import { checkpointPath, lastCheckpointPath } from './paths.ts'
 import type { LogState } from './state.ts'
-import { literal } from '../sql.ts'
 
 /** Commits from one checkpoint to the next. Source: PROTOCOL.md, delta.checkpointInterval's default */
 const INTERVAL = 10

@@ -1,3 +1,4 @@
+import { identifier } from '@cinelake/sql'
 import { isLossless } from '@cinelake/core'
 
 /** A type as the Delta log writes it. Source: github.com/delta-io/delta/blob/master/PROTOCOL.md#schema-serialization-format */
@@ -44,7 +45,7 @@ export function engineTypeOf(type: DeltaType): string | undefined {
     return key === undefined || value === undefined ? undefined : `MAP(${key}, ${value})`
   }
   const fields = type.fields.map((field) => {
-    return suffixed(engineTypeOf(field.type), '', `"${field.name.replaceAll('"', '""')}" `)
+    return suffixed(engineTypeOf(field.type), '', `${identifier(field.name)} `)
   })
   return fields.includes(undefined) ? undefined : `STRUCT(${fields.join(', ')})`
 }

@@ -1,6 +1,6 @@
+import { identifier } from '@cinelake/sql'
 import type { AddFile } from '../log/actions.ts'
 import type { ParquetSql } from '../delta-table.ts'
-import { identifier } from '../sql.ts'
 import { statisticsOf } from '../log/statistics.ts'
 import type { DeltaField } from '../log/types.ts'
 

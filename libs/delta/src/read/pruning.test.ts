@@ -1,3 +1,4 @@
+import { literal } from '@cinelake/sql'
 import {
   array,
   assert,
@@ -14,7 +15,6 @@ import {
 } from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { once, openWorkbench, type Workbench } from '../delta.fixture.ts'
-import { literal } from '../sql.ts'
 
 let bench: Workbench
 let count = 0

@@ -1,5 +1,5 @@
+import { identifier, literal } from '@cinelake/sql'
 import { pathSaysPartition } from './partitions.ts'
-import { identifier, literal } from '../sql.ts'
 import { engineTypeOf, type DeltaField } from '../log/types.ts'
 
 /** A data file that the engine can read. */

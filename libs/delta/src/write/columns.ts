@@ -1,7 +1,7 @@
+import { identifier } from '@cinelake/sql'
 import { sha256 } from '@cinelake/core'
 import { deltaTypeOf, NoDeltaType } from './engine-types.ts'
 import { DeltaSchemaError } from '../errors.ts'
-import { identifier } from '../sql.ts'
 import { engineTypeOf, type DeltaField, type DeltaType } from '../log/types.ts'
 
 export type QueryColumn = { readonly name: string; readonly type: string }

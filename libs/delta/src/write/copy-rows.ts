@@ -1,3 +1,4 @@
+import { identifiers, literal } from '@cinelake/sql'
 import { join } from 'node:path'
 import type { CallOptions } from '@cinelake/lake'
 import type { AddFile } from '../log/actions.ts'
@@ -5,7 +6,6 @@ import type { ColumnPlan } from './columns.ts'
 import type { ParquetSql } from '../delta-table.ts'
 import { DeltaPartitionError } from '../errors.ts'
 import { relationOf } from '../read/relation.ts'
-import { identifiers, literal } from '../sql.ts'
 import type { WrittenFile } from '../log/statistics.ts'
 
 /**

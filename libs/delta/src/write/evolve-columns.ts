@@ -1,9 +1,9 @@
+import { identifier, literal } from '@cinelake/sql'
 import { fitsSql } from '@cinelake/core'
 import { finish, namingProblems, planNewColumns, typeProblem, type ColumnPlan, type QueryColumn } from './columns.ts'
 import type { Evolution } from '../delta-table.ts'
 import { deltaTypeOf, NoDeltaType } from './engine-types.ts'
 import { DeltaSchemaError } from '../errors.ts'
-import { identifier, literal } from '../sql.ts'
 import { engineTypeOf, fitsInto, type DeltaField } from '../log/types.ts'
 
 /** What a table's columns are after rows of a query are added to it. */

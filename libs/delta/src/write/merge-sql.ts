@@ -1,5 +1,5 @@
+import { identifier } from '@cinelake/sql'
 import type { MergeOptions } from '../delta-table.ts'
-import { identifier } from '../sql.ts'
 
 type Sides = {
   /** Relations: rows that are there, rows that come. */

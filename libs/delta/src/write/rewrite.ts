@@ -1,10 +1,10 @@
+import { identifier, identifiers, literal } from '@cinelake/sql'
 import type { AddFile } from '../log/actions.ts'
 import { signalOf } from './commit.ts'
 import type { DataFiles, TablePlace } from './data-files.ts'
 import type { CommitOptions, DeltaPartition, ParquetSql } from '../delta-table.ts'
 import type { LogState } from '../log/state.ts'
 import type { TableShape } from '../log/protocol.ts'
-import { identifier, identifiers, literal } from '../sql.ts'
 import { openFiles, type OpenFiles } from '../read/view.ts'
 import { createWriter, type TablePlan } from './writes.ts'
 

@@ -1,3 +1,4 @@
+import { identifier } from '@cinelake/sql'
 import { join } from 'node:path'
 import { planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
 import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
@@ -5,7 +6,6 @@ import type { TablePlace } from './data-files.ts'
 import type { DeltaStage, ParquetSql, StageOptions } from '../delta-table.ts'
 import { DeltaConflictError } from '../errors.ts'
 import { relationOf } from '../read/relation.ts'
-import { identifier } from '../sql.ts'
 import { engineTypeOf, type DeltaField } from '../log/types.ts'
 
 /** The partition column of staged files that tells the rows kept aside. In folder names only, in no file. */

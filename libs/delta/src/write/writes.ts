@@ -1,3 +1,4 @@
+import { identifiers } from '@cinelake/sql'
 import type { AddFile, MetaData } from '../log/actions.ts'
 import { checkPartitioning, planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
 import { signalOf, type Change } from './commit.ts'
@@ -10,7 +11,6 @@ import type { LogState } from '../log/state.ts'
 import { checkWritable, PROTOCOL, readableShape, schemaString, type TableShape } from '../log/protocol.ts'
 import type { Reshape } from './rewrite.ts'
 import type { StagedRows } from './staged-rows.ts'
-import { identifiers } from '../sql.ts'
 import { statisticsOf } from '../log/statistics.ts'
 import type { DeltaField } from '../log/types.ts'
 

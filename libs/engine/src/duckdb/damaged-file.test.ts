@@ -1,9 +1,9 @@
+import { literal } from '@cinelake/sql'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createDuckDbEngine } from './duckdb.ts'
-import { literal } from '../sql-text.ts'
 
 test.each(['zstd', 'snappy', 'lz4_raw', 'uncompressed'])(
   'a damaged Parquet file (%s) is told as that, wherever the damage is, or read as far as it is whole',

@@ -1,3 +1,4 @@
+import { literal } from '@cinelake/sql'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDuckDbEngine } from './duckdb.ts'
 import type { SqlEngine, SqlSession } from '../engine.ts'
 import { SqlFailedError, SqlInvalidError } from '../errors.ts'
-import { literal } from '../sql-text.ts'
 
 let directory: string
 let engine: SqlEngine

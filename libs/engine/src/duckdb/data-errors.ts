@@ -1,4 +1,4 @@
-import { literal } from '../sql-text.ts'
+import { literal } from '@cinelake/sql'
 
 /**
  * DuckDB's messages about data, said again without the data. Nothing of a message is passed on but names of types that

@@ -1,3 +1,4 @@
+import { literal } from '@cinelake/sql'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { makeDirectory, Turns, reasonOf } from '@cinelake/core'
@@ -5,7 +6,6 @@ import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { DuckDbSession } from './session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from '../engine.ts'
 import { EngineFileError } from '../errors.ts'
-import { literal } from '../sql-text.ts'
 
 /**
  * Statements. Each takes one of Node's four threads for files and native work while it runs; the one left over keeps the

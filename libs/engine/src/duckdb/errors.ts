@@ -1,3 +1,4 @@
+import type { SqlPosition } from '@cinelake/sql'
 import { reasonOf } from '@cinelake/core'
 import { callAt, withoutData } from './data-errors.ts'
 import type { Sql } from './sql.ts'
@@ -9,7 +10,6 @@ import {
   EngineOutOfMemoryError,
   SqlFailedError,
   SqlInvalidError,
-  type SqlPosition,
 } from '../errors.ts'
 
 /** What DuckDB says with `errors_as_json`. `position` is an offset in the SQL text from 0: in bytes, but for errors of syntax. */

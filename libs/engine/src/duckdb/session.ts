@@ -1,3 +1,4 @@
+import { identifier, literal } from '@cinelake/sql'
 import { CancelledError, PipelineError, Turns } from '@cinelake/core'
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { appendText } from './append.ts'
@@ -15,7 +16,6 @@ import type {
 } from '../engine.ts'
 import { EngineStreamCutError, SqlInvalidError } from '../errors.ts'
 import { complaintOf, isCondition, notOneSelect, objectionsTo } from './sql-audit.ts'
-import { identifier, literal } from '../sql-text.ts'
 
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
 const INTERRUPT_EVERY_MS = 10

@@ -1,6 +1,6 @@
-/** A value as a SQL string literal. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
+/** A value as a SQL literal; a text with its quotes doubled. Of engines in which a backslash in a text stands for itself. */
+export function literal(value: string | number | boolean): string {
+  return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value)
 }
 
 /** A name as a quoted SQL identifier. */
