@@ -7,7 +7,7 @@ import type { DedupedRows } from './dedupe.ts'
 import { BalanceBrokenError, RuleFailedError } from './errors.ts'
 import { placesOfRejects } from './rejects.ts'
 import { firstRuleIn, RULES, rulesIn, WARNED } from './stage-sql.ts'
-import type { StagedFile } from './stage.ts'
+import type { StagedFile } from './staged-file.ts'
 import { askTableRules } from '../table-rule.ts'
 
 export type RefineChecks = {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { refinedRowsSql, sharedCountSql, sharedHashesSql, stagedRelation, winnersSql } from './dedupe-sql.ts'
-import type { StagedFile } from './stage.ts'
+import type { StagedFile } from './staged-file.ts'
 
 /** Rows of which one pass chooses the winners: what sorting them takes stays small beside any memory limit. */
 const ROWS_PER_PASS = 500_000

@@ -1,19 +1,14 @@
 import { identifier, identifiers, literal } from '@cinelake/sql'
 import { join } from 'node:path'
-import { DELETED_COLUMN, type Manifest } from '@cinelake/contracts'
+import { DELETED_COLUMN } from '@cinelake/contracts'
 import { reshaped, type CommitResult, type DeltaSnapshot, type DeltaTable } from '@cinelake/delta'
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import type { TakenOn } from '../evolve-table.ts'
 import { landedParquet } from './landed-parquet.ts'
 import type { RefinePlan } from './plan.ts'
-import type { StagedFile, StageDeps } from './stage.ts'
+import type { StagedFile, StageDeps } from './staged-file.ts'
 import type { StageSource } from './stage-sql.ts'
-
-/** Whether a landing says of each row if it is gone. Those that are come last in each file. */
-export function hasDeletions({ cursor }: Manifest): boolean {
-  return cursor !== undefined && 'kind' in cursor && cursor.kind === 'changes' && cursor.since !== null
-}
 
 /** The rows of a landed file that are there: as many as come before those that are gone. */
 export const REMAINING = `${identifier(DELETED_COLUMN)} IS NOT TRUE`

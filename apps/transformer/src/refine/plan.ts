@@ -2,7 +2,7 @@ import type { Manifest, Refine } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
-import { hasDeletions } from './deletions.ts'
+import { hasDeletions, inOrderOfName, isEmpty, isWholeTable } from './landing.ts'
 import { takesEachKeyOnce } from './repeated-keys.ts'
 import { ChangesLateError } from './errors.ts'
 import { isCommitted, txnOf } from '../target-table.ts'
@@ -103,15 +103,6 @@ function mayHaveRowsOf({ files }: DeltaSnapshot, start: string): boolean {
   })
 }
 
-/** Where changes could not be told the whole table landed: what is not in it is gone. */
-function isWholeTable({ cursor }: Manifest): boolean {
-  return cursor !== undefined && 'kind' in cursor && cursor.kind === 'changes' && cursor.since === null
-}
-
-function isEmpty({ files, rowCount }: Manifest): boolean {
-  return files.length === 0 || rowCount === 0
-}
-
 function isLater(start: string | undefined, other: string): boolean {
   return start !== undefined && Date.parse(start) > Date.parse(other)
 }
@@ -119,9 +110,4 @@ function isLater(start: string | undefined, other: string): boolean {
 /** Everything that a refine's rows depend on; of the files' names, which often hold a date, only their order. */
 function digestOf(dataset: CheckedDataset, { files, format }: Manifest): string {
   return sha256(JSON.stringify([dataset, format, inOrderOfName(files).map((file) => file.sha256)]))
-}
-
-/** Files in the order in which later ones win. */
-export function inOrderOfName<File extends { readonly name: string }>(files: readonly File[]): File[] {
-  return files.toSorted((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
 }

@@ -9,7 +9,7 @@ import type { DedupedRows } from './dedupe.ts'
 import { KeyRepeatedError } from './errors.ts'
 import { WINDOW_COLUMN } from './merge-sql.ts'
 import { ORDINAL, RULES } from './stage-sql.ts'
-import type { StagedFile } from './stage.ts'
+import type { StagedFile } from './staged-file.ts'
 
 /** Table of the task's keys that other windows have brought already, each with the latest of these windows. */
 const REPEATED = identifier('cinelake.repeated')

@@ -4,57 +4,22 @@ import { createReadStream } from 'node:fs'
 import { readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
-import type { SqlEngine, SqlSession } from '@cinelake/engine'
-import { CancelledError, type Window } from '@cinelake/core'
+import { CancelledError } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
-import { LakeObjectMissingError, type Lake, type LocalFiles } from '@cinelake/lake'
+import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
 import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
-import { CsvBatches, SMALL_BYTES, type CsvBatch, type RowPlace } from '../read-csv/batch.ts'
+import { CsvBatches, SMALL_BYTES, type CsvBatch } from '../read-csv/batch.ts'
 import { landedParquet } from './landed-parquet.ts'
 import { readWhole, type CsvSource, type ReadableCsv } from '../read-csv/readable.ts'
-import { hasDeletions, REMAINING, stageDeletions } from './deletions.ts'
+import { REMAINING, stageDeletions } from './deletions.ts'
+import type { StagedFile, StageDeps } from './staged-file.ts'
 import { HeaderMismatchError, LandingDamagedError, LandingLostError, RecordsLostError } from './errors.ts'
-import { inOrderOfName } from './plan.ts'
+import { hasDeletions, inOrderOfName } from './landing.ts'
 import { keepCsvRejects, keepParquetRejects } from './rejects.ts'
 import { stageRecords, type StagedCounts } from './stage-csv.ts'
 import { stagedAs } from './staged-parquet.ts'
 import { unpack, type UnpackedFile } from '../read-csv/unpack-file.ts'
-import type { UnpackLimits } from '../read-csv/unpack-settings.ts'
 import { csvSource, parquetSource, RULES, stageQuery, WARNED, type StageSource } from './stage-sql.ts'
-
-export type StageDeps = {
-  readonly lake: Pick<Lake, 'download' | 'downloadAll'>
-  readonly window: Window
-  readonly engine: SqlEngine
-  readonly session: SqlSession
-  /** Scratch, for typed rows: where from it is cheap to bring them into the lake. */
-  readonly directory: string
-  /** Scratch, for what is unpacked and for copies of text. */
-  readonly textDirectory: string
-  readonly limits: UnpackLimits
-  readonly signal: AbortSignal
-  readonly progress: (done: { rowCount?: number; sizeBytes?: number }) => void
-}
-
-/** Landed files as typed rows: one, or several small ones of the same columns. */
-export type StagedFile = {
-  /** As received. */
-  readonly names: readonly string[]
-  /** Parquet, local. */
-  readonly path: string
-  readonly rowCount: number
-  readonly rejectedCount: number
-  /** Rows that break rules of severity `warn` alone, and are kept. */
-  readonly warnedCount: number
-  /** Of a landing of changes: the keys of rows that are gone, which are not among the rows. */
-  readonly deleted?: { readonly path: string; readonly rowCount: number }
-  /** Names in the header that are no column of the contract. */
-  readonly unknown: readonly string[]
-  /** Columns of the contract that the file does not have. */
-  readonly missing: readonly string[]
-  /** @param ordinal of a row, from 0 */
-  readonly placeOf: (ordinal: number) => RowPlace
-}
 
 /** The places of the rows of one file. */
 function inFile(file: string): StagedFile['placeOf'] {

@@ -11,7 +11,8 @@ import { readableShape } from '../log/protocol.ts'
 import { createRewriter, openReshaped } from './rewrite.ts'
 import type { DeltaField } from '../log/types.ts'
 import { openFiles, type OpenFiles } from '../read/view.ts'
-import { createWriter, planAddedRows, writableShape, type GivenRows, type TablePlan } from './writes.ts'
+import { planAddedRows, writableShape, type TablePlan } from './plan.ts'
+import { createWriter, type GivenRows } from './writes.ts'
 
 const FILE_COLUMN = 'cinelake.file'
 

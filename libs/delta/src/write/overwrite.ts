@@ -6,7 +6,8 @@ import { DeltaSchemaError } from '../errors.ts'
 import type { LogState } from '../log/state.ts'
 import { createRewriter } from './rewrite.ts'
 import { partitionKey, samePartitions } from './same-rows.ts'
-import { createWriteOnce, planAddedRows, planReplacedTable, writableShape, type GivenRows } from './writes.ts'
+import { planAddedRows, planReplacedTable, writableShape } from './plan.ts'
+import { createWriteOnce, type GivenRows } from './writes.ts'
 
 /**
  * Rows beside those that are there. What others commit meanwhile does not matter, except to rows that are written again to

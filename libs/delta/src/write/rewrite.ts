@@ -4,12 +4,9 @@ import { signalOf } from './commit.ts'
 import type { DataFiles, TablePlace } from './data-files.ts'
 import type { CommitOptions, DeltaPartition, ParquetSql } from '../delta-table.ts'
 import type { LogState } from '../log/state.ts'
-import type { TableShape } from '../log/protocol.ts'
 import { openFiles, type OpenFiles } from '../read/view.ts'
-import { createWriter, type TablePlan } from './writes.ts'
-
-/** How rows that are there get the columns of a write: what they are, and SQL over them. */
-export type Reshape = { readonly before: TableShape; readonly select: string }
+import type { Reshape, TablePlan } from './plan.ts'
+import { createWriter } from './writes.ts'
 
 /** The rows of some files with the columns of after the write. */
 export async function openReshaped(
