@@ -16,6 +16,8 @@ export type {
   OverwriteOptions,
   ParquetSql,
   StageOptions,
+  WrittenFile,
+  WrittenRows,
 } from './delta-table.ts'
 export {
   DeltaConflictError,

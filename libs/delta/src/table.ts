@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { silentLog, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { commit, signalOf } from './write/commit.ts'
+import { commit, signalOf, type Operation } from './write/commit.ts'
 import type { TablePlace } from './write/data-files.ts'
 import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
 import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
 import type { AddFile } from './log/actions.ts'
 import { readHistory } from './log/history.ts'
-import { readLog } from './log/reader.ts'
+import { beginLog, readLog } from './log/reader.ts'
 import type { LogState } from './log/state.ts'
 import { Merge } from './write/merge.ts'
 import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './write/overwrite.ts'
@@ -18,6 +18,10 @@ import { stageRows, StagedRows } from './write/staged-rows.ts'
 import { vacuum } from './write/vacuum.ts'
 import { openFiles } from './read/view.ts'
 import type { GivenRows } from './write/writes.ts'
+import type { FileRows } from './write/file-rows.ts'
+import { AdoptedRows } from './write/written-rows.ts'
+import type { QueryColumn } from './write/columns.ts'
+import { engineTypeOf } from './log/types.ts'
 
 type Deps = {
   readonly lake: Lake
@@ -34,7 +38,11 @@ type Deps = {
 export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps }: Deps): DeltaTable {
   const place: TablePlace = { ...deps, random, log }
   const described = async (session: ParquetSql, rows: DeltaRows): Promise<GivenRows> => {
-    if (rows instanceof StagedRows) return { query: `FROM ${rows.relation}`, columns: rows.columns, staged: rows }
+    if (rows instanceof StagedRows) return { columns: columnsOf(rows), staged: rows }
+    if (typeof rows !== 'string' && 'files' in rows) {
+      const staged = new AdoptedRows(place, rows)
+      return { columns: columnsOf(staged), staged, adopted: staged.adds }
+    }
     const query = typeof rows === 'string' ? rows : `FROM ${rows.relation}`
     return { query, columns: await session.describe(query) }
   }
@@ -42,6 +50,7 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
     path: place.path,
     snapshot: async (options = {}) => await readSnapshot(place, options),
     view: async (session, options = {}) => await openView(place, session, options),
+    begin: async (options = {}) => await beginLog(place.lake, place.path, options),
     async append(session, query, options) {
       const rows = await described(session, query)
       return await commit(place, session, options, appendOperation(place, session, rows, options))
@@ -49,20 +58,28 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
     stage: async (session, query, options = {}) => await stageRows(place, session, query, options),
     async overwrite(session, given, options) {
       const rows = await described(session, given)
-      return await commit(place, session, options, overwriteOperation(place, session, rows, options))
+      return await commit(place, session, options, overwriteOperation(place, session, rows, options), rows.adopted)
     },
     async overwritePartitions(session, given, options) {
       const rows = await described(session, given)
-      return await commit(place, session, options, overwritePartitionsOperation(place, session, rows, options))
+      const operation = overwritePartitionsOperation(place, session, rows, options)
+      return await commit(place, session, options, operation, rows.adopted)
     },
-    async merge(session, query, options: MergeOptions) {
-      await using merge = new Merge(place, session, await described(session, query), options)
-      return await commit(place, session, options, async (state, files) => await merge.change(state, files))
+    async merge(session, given, options: MergeOptions) {
+      const rows = await described(session, given)
+      await using merge = new Merge(place, session, rows, options)
+      const operation: Operation = async (state, files) => await merge.change(state, files)
+      return await commit(place, session, options, operation, rows.adopted)
     },
     changedFiles: async (from, to) => await changedFiles(place, from, to),
     history: async ({ limit = Infinity } = {}) => await readHistory(place, limit, {}),
     vacuum: async (options) => await vacuum(place, options),
   }
+}
+
+/** As a query of these rows would be described. */
+function columnsOf({ fields }: FileRows): QueryColumn[] {
+  return fields.map(({ name, type }) => ({ name, type: engineTypeOf(type) ?? '' }))
 }
 
 type ReadOptions = { readonly version?: number; readonly id?: string | undefined; readonly signal?: AbortSignal }

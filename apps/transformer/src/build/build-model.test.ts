@@ -70,6 +70,28 @@ describe('materializations', () => {
     expect(await place.sales(columns)).toEqual(['1 10 01-02', '2 20 01-02', '2 25 02-', '3 30 02-'])
     expect(await place.sales('is_current')).toEqual(['false', 'false', 'true', 'true'])
   })
+
+  test('history: rows whose state stays the same stay in their files', async () => {
+    await using place = await given(aModel({ materialization: 'history' }))
+    await place.run({ day: 1, orders: orders([1, 10]) })
+    const [first = ''] = await place.files()
+    await place.run({ day: 2, orders: orders([1, 10], [2, 20], [3, 30]) })
+    const [second = ''] = (await place.files()).filter((file) => file !== first)
+
+    await place.run({ day: 3, orders: orders([1, 10], [2, 21]) })
+    const third = await place.files()
+    expect(third).toContain(first)
+    expect(third).not.toContain(second)
+    await place.run({ day: 4, orders: orders([1, 10], [2, 21]) })
+
+    expect((await place.files()).toSorted()).toEqual(third.toSorted())
+    expect(await place.sales("id || ' ' || amount || ' ' || is_current")).toEqual([
+      '1 10 true',
+      '2 20 false',
+      '2 21 true',
+      '3 30 false',
+    ])
+  })
 })
 
 describe('SQL that fails on the data', () => {
@@ -843,6 +865,7 @@ async function given(model: CheckedModel, { memoryBytes = 256e6 } = {}) {
       const order = model.materialization === 'history' ? 'id, valid_from' : 'ALL'
       return (await rows<{ line: unknown }>('sales', `${columns} AS line`, order)).map(({ line }) => String(line))
     },
+    files: async () => (await table('sales').snapshot())?.files.map(({ path }) => path) ?? [],
     rejects: () => rows<Record<string, unknown>>('_rejects/sales', '*', 'window_label, raw'),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

@@ -38,7 +38,7 @@ import {
   warnedRowsQuery,
 } from './sql.ts'
 import { takeOn, type TakenOn } from '../evolve-table.ts'
-import { historyQuery } from './history-sql.ts'
+import { historyChanges, historyKey, historyQuery } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { checkModelSql } from '../own-sql.ts'
 import { isOfSql, placeOfRule, withFailingRows } from '../sql-place.ts'
@@ -258,6 +258,15 @@ async function countRowsIn(
   return Number(Object.values(row)[0] ?? 0)
 }
 
+/** Whether the table is as the model would make it, so that rows without a change can stay in their files. */
+function hasLayoutOf({ columns, partitionBy }: DeltaSnapshot, model: CheckedModel): boolean {
+  const typesOf = (all: readonly { readonly name: string; readonly type: string }[]) =>
+    JSON.stringify(all.map(({ name, type }) => [name, type]))
+  return (
+    typesOf(columns) === typesOf(tableOfModel(model).columns) && partitionBy.join('\n') === model.partitionBy.join('\n')
+  )
+}
+
 type Commit = (
   work: Work,
   staged: DeltaStage,
@@ -284,6 +293,18 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     const { basedOn } = options
     await using view = basedOn < 0 || isRepeat ? undefined : await table.view(session, { version: basedOn, signal })
     const { columns } = tableOfModel(model)
+    if (view !== undefined && hasLayoutOf(view.snapshot, model)) {
+      const changes = historyChanges(model, {
+        current: view.relation,
+        state: `FROM ${staged.relation}`,
+        windowStart: command.window.start,
+      })
+      return await table.merge(session, changes.changed, {
+        ...options,
+        key: historyKey(model),
+        deletions: changes.gone,
+      })
+    }
     const query = historyQuery(model, {
       current:
         view === undefined

@@ -4,7 +4,7 @@ import { temporaryDirectory } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { aModel } from './a-model.fixture.ts'
-import { historyQuery } from './history-sql.ts'
+import { historyChanges, historyKey, historyQuery } from './history-sql.ts'
 
 const model = aModel({
   materialization: 'history',
@@ -129,14 +129,30 @@ async function given() {
       const rows = [...state].map(([id, amount]) => `(${id}, ${amount ?? 'NULL'})`)
       const values = rows.length === 0 ? '(NULL, NULL)' : rows.join(', ')
       const columns = ['id', 'amount', 'valid_from', 'valid_to', 'is_current']
-      const query = historyQuery(model, {
-        current: exists ? { relation: 'history', columns } : undefined,
+      const given = {
         state: `SELECT CAST(id AS INTEGER) AS id, CAST(amount AS INTEGER) AS amount FROM (VALUES ${values}) AS v(id, amount) WHERE id IS NOT NULL`,
         windowStart: windowStart(window),
-      })
-      await session.run(
-        `CREATE TABLE next AS ${query}; DROP TABLE IF EXISTS history; ALTER TABLE next RENAME TO history`,
-      )
+      }
+      const query = historyQuery(model, { ...given, current: exists ? { relation: 'history', columns } : undefined })
+      await session.run(`CREATE TABLE next AS ${query}`)
+      if (exists) {
+        const { changed, gone } = historyChanges(model, { ...given, current: 'history' })
+        const same = historyKey(model).map((name) => `history.${name} = other.${name}`)
+        const without = (other: string) => `ANTI JOIN (${other}) AS other ON ${same.join(' AND ')}`
+        await session.run(
+          `CREATE OR REPLACE TEMP TABLE changed AS ${changed};
+          CREATE OR REPLACE TEMP TABLE gone AS ${gone};
+          CREATE OR REPLACE TEMP TABLE kept AS SELECT history.* FROM history ${without('FROM gone')};
+          CREATE OR REPLACE TEMP TABLE merged AS
+            SELECT history.* FROM kept AS history ${without('FROM changed')} UNION ALL FROM changed`,
+        )
+        const difference = await session.rows(
+          '(FROM merged EXCEPT ALL FROM next) UNION ALL (FROM next EXCEPT ALL FROM merged)',
+        )
+        expect(difference).toEqual([])
+        expect(await session.rows('FROM changed INTERSECT FROM history')).toEqual([])
+      }
+      await session.run('DROP TABLE IF EXISTS history; ALTER TABLE next RENAME TO history')
       exists = true
     },
     history: () => session.rows<HistoryRow>('SELECT * FROM history ORDER BY id, valid_from'),

@@ -45,6 +45,59 @@ export function historyQuery(model: CheckedModel, { current, state, windowStart 
     SELECT ${names.join(', ')}, valid_from, valid_to, valid_to IS NULL AS is_current FROM history`
 }
 
+/** What a window changes about a table of history that has the model's columns. */
+export type HistoryChanges = {
+  /** Rows that are new, or whose end is another: the whole row. No two of them have one `historyKey`. */
+  readonly changed: string
+  /** The keys (`historyKey`) of rows that an earlier build of this window, or of a later one, made, and that are not so. */
+  readonly gone: string
+}
+
+/** What tells the rows of a table of history apart. */
+export function historyKey({ key }: Pick<CheckedModel, 'key'>): string[] {
+  return [...key, 'valid_from']
+}
+
+/** The difference between the table as it is and what `historyQuery` gives, without reading more than its open rows. */
+export function historyChanges(
+  model: CheckedModel,
+  { current, state, windowStart }: { readonly current: string } & Omit<HistoryTables, 'current'>,
+): HistoryChanges {
+  const start = `TIMESTAMPTZ ${literal(windowStart)}`
+  const names = ownColumns(model).map(({ name }) => identifier(name))
+  const list = (prefix: string) => names.map((name) => `${prefix}.${name}`).join(', ')
+  const same = (one: string, other: string, columns: readonly string[]) =>
+    columns.map((name) => `${one}.${name} IS NOT DISTINCT FROM ${other}.${name}`).join(' AND ')
+  const keys = model.key.map(identifier)
+  const isSame = `(${same('state', 'old', names)})`
+  const tables = `WITH old AS (
+      SELECT *, true AS is_there FROM ${current} AS history
+      WHERE valid_from < ${start} AND (valid_to IS NULL OR valid_to >= ${start})
+    ),
+    made AS (SELECT * FROM ${current} AS history WHERE valid_from >= ${start}),
+    state AS (SELECT *, true AS is_there FROM (${state}\n) AS given),
+    fresh AS (
+      SELECT ${list('state')}, ${start} AS valid_from FROM state LEFT JOIN old ON ${same('state', 'old', keys)}
+      WHERE old.is_there IS NULL OR NOT ${isSame}
+    )`
+  const changed = `${tables},
+    ended AS (
+      SELECT ${list('old')}, old.valid_from, old.valid_to AS ended_before,
+        CASE WHEN state.is_there AND ${isSame} THEN NULL ELSE ${start} END AS valid_to
+      FROM old LEFT JOIN state ON ${same('state', 'old', keys)}
+    )
+    SELECT ${names.join(', ')}, valid_from, valid_to, valid_to IS NULL AS is_current
+    FROM ended WHERE valid_to IS DISTINCT FROM ended_before
+    UNION ALL
+    SELECT ${names.join(', ')}, valid_from, CAST(NULL AS TIMESTAMPTZ) AS valid_to, true AS is_current
+    FROM fresh ANTI JOIN made
+      ON ${same('fresh', 'made', names)} AND made.valid_from = fresh.valid_from AND made.valid_to IS NULL`
+  const gone = `${tables}
+    SELECT ${keys.join(', ')}, valid_from
+    FROM made ANTI JOIN fresh ON ${same('made', 'fresh', keys)} AND made.valid_from = fresh.valid_from`
+  return { changed, gone }
+}
+
 /** The model's columns without those that history adds: the checked columns may name them. */
 export function ownColumns({ columns }: CheckedModel): CheckedModel['columns'] {
   return columns.filter(({ name }) => !HISTORY_COLUMNS.some((added) => added === name))

@@ -17,13 +17,15 @@ type Commit = {
   /** What the table takes on of a contract that has changed. */
   readonly takenOn: TakenOn
   readonly life: TargetTable<Refine>['life']
+  /** A query for the keys of rows that are gone; they leave the table with the same commit. */
+  readonly deletions: string | undefined
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
 
 /** Publishes the task's rows. @param rows a query for them: the contract's columns */
 export async function commitRows(rows: string, commit: Commit): Promise<CommitResult> {
-  const { plan, dataset, table, life, session, signal, takenOn } = commit
+  const { plan, dataset, table, life, session, signal, takenOn, deletions } = commit
   const { txn } = plan
   const { evolve } = takenOn
   const basedOn = plan.basedOn ?? (takenOn.isChanged ? takenOn.basedOn : undefined)
@@ -40,11 +42,13 @@ export async function commitRows(rows: string, commit: Commit): Promise<CommitRe
   if (plan.commit === 'overwrite') return await table.overwrite(session, query, options)
   if (plan.commit === 'append') return await table.append(session, withFormerColumns(query, commit), options)
   if (plan.commit === 'merge') {
-    const key = dataset.contract.primaryKey
-    return await table.merge(session, withFormerColumns(query, commit), {
+    const { partitionBy, contract } = dataset
+    await using staged = await table.stage(session, withFormerColumns(query, commit), { partitionBy, signal })
+    return await table.merge(session, staged, {
       ...options,
-      key,
+      key: contract.primaryKey,
       resolve: mergeResolution(dataset),
+      ...(deletions !== undefined && { deletions }),
     })
   }
   await using view = await table.view(session, {

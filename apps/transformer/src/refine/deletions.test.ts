@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Lake } from '@cinelake/lake'
 import { expect, test } from 'vitest'
 import { aColumn, aDataset, aRefinery } from './refinery.fixture.ts'
 
@@ -59,6 +60,84 @@ test('rows that are gone are taken out, those that were written are merged, and 
     { id: 3, v: 'c' },
     { id: 4, v: 'd' },
   ])
+})
+
+test('a window with rows that are gone is one commit, and files without a row of it keep their names', async () => {
+  await using refinery = await aRefinery()
+  await refine(refinery, 1, '0', [
+    [1, 'a'],
+    [2, 'b'],
+  ])
+  await refine(refinery, 2, '1', [
+    [11, 'k'],
+    [12, 'l'],
+  ])
+  await refine(refinery, 3, '2', [[21, 'u']])
+  const table = refinery.table('orders')
+  const before = await table.snapshot()
+
+  await refine(refinery, 4, '3', [
+    [2, 'B'],
+    [3, 'c'],
+    [21, null, true],
+  ])
+
+  const [commit] = await table.history({ limit: 1 })
+  expect(commit).toMatchObject({ version: (before?.version ?? 0) + 1, operation: 'MERGE', removedFileCount: 2 })
+  const kept = (await table.snapshot())?.files.map(({ path }) => path)
+  expect(before?.files.map(({ path }) => kept?.includes(path))).toEqual([false, true, false])
+  expect(await rowsOf(refinery)).toEqual([
+    { id: 1, v: 'a' },
+    { id: 2, v: 'B' },
+    { id: 3, v: 'c' },
+    { id: 11, v: 'k' },
+    { id: 12, v: 'l' },
+  ])
+})
+
+test('no reader sees a state of the table with rows taken out and those that came with them missing', async () => {
+  const seen: unknown[] = []
+  let look: (() => Promise<void>) | undefined
+  const putIfAbsent =
+    (lake: Lake): Lake['putIfAbsent'] =>
+    async (...given) => {
+      const result = await lake.putIfAbsent(...given)
+      await look?.()
+      return result
+    }
+  const wrapLake = (lake: Lake): Lake =>
+    new Proxy(lake, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name)
+        if (name === 'putIfAbsent') return putIfAbsent(target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  await using refinery = await aRefinery({ wrapLake })
+  await refine(refinery, 1, '0', [
+    [1, 'a'],
+    [2, 'b'],
+  ])
+  look = async () => {
+    seen.push(await rowsOf(refinery))
+  }
+  await refine(refinery, 2, '1', [
+    [1, null, true],
+    [3, 'c'],
+  ])
+
+  const [before, after] = [
+    [
+      { id: 1, v: 'a' },
+      { id: 2, v: 'b' },
+    ],
+    [
+      { id: 2, v: 'b' },
+      { id: 3, v: 'c' },
+    ],
+  ]
+  expect(seen).toContainEqual(after)
+  for (const state of seen) expect([before, after]).toContainEqual(state)
 })
 
 test('rows that are gone are found by a key that has another name and type since', async () => {

@@ -66,18 +66,23 @@ export function planRefine(
     action: 'refine',
     commit,
     txn,
-    ...(isOrderFree(commit, dataset, txn) ? {} : { basedOn: table?.version ?? -1 }),
+    ...(isOrderFree(commit, dataset, manifest, txn) ? {} : { basedOn: table?.version ?? -1 }),
     configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
   }
 }
 
 /**
  * An append of a later generation is decided on the earlier one not being there, which a hung worker may change, and one
- * of keys on none of them being there.
+ * of keys on none of them being there; rows that are gone go only from a table without later windows.
  */
-function isOrderFree(commit: RefineCommit, dataset: CheckedDataset, { version }: DeltaTxn): boolean {
+function isOrderFree(
+  commit: RefineCommit,
+  dataset: CheckedDataset,
+  manifest: Manifest,
+  { version }: DeltaTxn,
+): boolean {
   if (commit === 'append') return version === 1 && !takesEachKeyOnce(dataset)
-  return commit === 'merge'
+  return commit === 'merge' && !hasDeletions(manifest)
 }
 
 function howToCommit(

@@ -9,7 +9,7 @@ import { checkRefined } from './checks.ts'
 import { checkRuleSql } from '../own-sql.ts'
 import { commitRows } from './commit.ts'
 import { dedupe } from './dedupe.ts'
-import { removeDeleted } from './deletions.ts'
+import { deletedKeysQuery } from './deletions.ts'
 import { LandingLostError, RuleFailedError } from './errors.ts'
 import { planRefine } from './plan.ts'
 import { beginRejects, FAILED_REJECTS_QUERY, REJECTS_QUERY } from './rejects.ts'
@@ -91,19 +91,9 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
       await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
     }
     const rejects = await keepRejects(REJECTS_QUERY, hasRejected || hasWarned, command)
-    const removal = { plan, dataset, table, snapshot, takenOn, isRepeat, session, signal }
-    const removed = await removeDeleted(files, removal)
-    const done = await commitRows(rows.query, {
-      plan,
-      dataset,
-      window: command.window,
-      table,
-      life,
-      // The rows that are gone were taken out of the version that was looked at.
-      takenOn: removed?.outcome === 'committed' ? { ...takenOn, basedOn: removed.version } : takenOn,
-      session,
-      signal,
-    })
+    const deletions = deletedKeysQuery(files, dataset)
+    const commit = { plan, dataset, window: command.window, table, life, takenOn, deletions, session, signal }
+    const done = await commitRows(rows.query, commit)
     const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
     const quality = [...checks.quality, ...taken, ...target.quality]

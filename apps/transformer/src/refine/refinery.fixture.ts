@@ -152,6 +152,7 @@ export async function aRefinery(
     land,
     refine,
     rowsOf,
+    table: (name: string) => createDeltaTable({ lake, path: `refined/shop/${name}`, clock }),
     async refineFiles(dataset: CheckedDataset, landing: Landing): Promise<TaskOutcome> {
       return await refine(await land(dataset, landing))
     },

@@ -17,8 +17,8 @@ export type OpenFiles = AsyncDisposable & {
 }
 
 type Wanted = {
-  readonly state: LogState
-  readonly shape: TableShape
+  readonly state: Pick<LogState, 'version'>
+  readonly shape: Pick<TableShape, 'fields'> & { readonly metaData: Pick<TableShape['metaData'], 'partitionColumns'> }
   readonly files: readonly AddFile[]
   readonly fileColumn?: string
 }

@@ -34,14 +34,19 @@ export type Operation = (state: LogState | undefined, files: DataFiles) => Promi
 /** What an operation says when the table holds already what it would bring. */
 export const UNCHANGED = 'unchanged'
 
-/** Commits an operation once, whatever the number of tries and deliveries. */
+/**
+ * Commits an operation once, whatever the number of tries and deliveries.
+ * @param adopted files that are in the table's folder already: deleted where the commit does not name them
+ */
 export async function commit(
   place: TablePlace,
   session: ParquetSql,
   options: CommitOptions,
   operation: Operation,
+  adopted: readonly AddFile[] = [],
 ): Promise<CommitResult> {
   const files = new DataFiles(place)
+  files.adopt(adopted)
   let found = await readBefore(place, options)
   let isFirst = false
   // The files that the log names; undefined while that is not known, and then none is deleted.

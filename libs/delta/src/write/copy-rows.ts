@@ -58,7 +58,7 @@ export function isFragmented(files: readonly LocalDataFile[]): boolean {
 }
 
 /** @throws {DeltaPartitionError} a partition column holds empty text */
-export function checkPartitionValues(table: string, files: readonly LocalDataFile[]): void {
+export function checkPartitionValues(table: string, files: readonly Pick<AddFile, 'partitionValues'>[]): void {
   for (const { partitionValues } of files) {
     const empty = Object.entries(partitionValues).find(([, value]) => value === '')
     if (empty !== undefined) throw new DeltaPartitionError(table, empty[0])

@@ -2,11 +2,11 @@ import type { CallOptions, Lake } from '@cinelake/lake'
 import type { Clock, Log } from '@cinelake/core'
 import type { AddFile } from '../log/actions.ts'
 import { CHECKSUM_TAG, checksumOfFile } from '../log/checksum.ts'
-import { columnsDigest } from './columns.ts'
+import { columnsDigest, type ColumnPlan } from './columns.ts'
 import { concurrently } from '../concurrently.ts'
 import { checkPartitionValues, copyRows, type LocalDataFile, type RowsToCopy } from './copy-rows.ts'
 import type { ParquetSql } from '../delta-table.ts'
-import { encodePath } from '../log/paths.ts'
+import { decodePath, encodePath } from '../log/paths.ts'
 import { partitionFolder } from '../read/partitions.ts'
 import { statsOf } from '../log/statistics.ts'
 
@@ -24,6 +24,9 @@ const UPLOADS_AT_ONCE = 4
 
 /** The `add.tags` entry with a digest of the columns that a file was written with. Files of other writers lack it. */
 export const COLUMNS_TAG = 'cinelake.columns'
+
+/** What the files of a table have: its columns, and one folder for each partition. */
+export type Layout = { readonly columns: Pick<ColumnPlan, 'fields'>; readonly partitionBy: readonly string[] }
 
 /**
  * The data files that one commit writes. Until a commit names them nobody sees them; those that no commit will name are
@@ -49,12 +52,13 @@ export class DataFiles {
   }
 
   /** Brings files that are written already into the lake; they may be moved away. */
-  async bring(
-    files: readonly LocalDataFile[],
-    layout: Omit<RowsToCopy, 'query'>,
-    options: CallOptions,
-  ): Promise<AddFile[]> {
+  async bring(files: readonly LocalDataFile[], layout: Layout, options: CallOptions): Promise<AddFile[]> {
     return await concurrently(files, UPLOADS_AT_ONCE, async (file) => await this.#upload(file, layout, options))
+  }
+
+  /** Takes charge of files that another engine has put into the table's folder. */
+  adopt(files: readonly AddFile[]): void {
+    for (const { path } of files) this.#uploaded.set(path, `${this.#place.path}/${decodePath(path)}`)
   }
 
   /** Deletes what was uploaded and is not among the files of a commit. Fails silently: what stays is found by `vacuum`. */
@@ -66,7 +70,7 @@ export class DataFiles {
     })
   }
 
-  async #upload(file: LocalDataFile, layout: Omit<RowsToCopy, 'query'>, options: CallOptions): Promise<AddFile> {
+  async #upload(file: LocalDataFile, layout: Layout, options: CallOptions): Promise<AddFile> {
     const { lake, path, clock, random } = this.#place
     const { partitionValues } = file
     const name = `${partitionFolder(layout.partitionBy, partitionValues)}part-${random()}.zstd.parquet`

@@ -20,8 +20,13 @@ export function mergedRows(sides: Sides, resolve: MergeOptions['resolve']): stri
 }
 
 /** SQL: the files of the old rows, under `file`, that hold one of the keys. */
-export function touchedFiles({ old, source, ...sides }: Sides, fileColumn: string): string {
+export function touchedFiles({ old, source, ...sides }: Omit<Sides, 'columns'>, fileColumn: string): string {
   return `SELECT DISTINCT old.${identifier(fileColumn)} AS file FROM ${old} AS old SEMI JOIN ${source} AS new ON ${sameKey(sides)}`
+}
+
+/** SQL that goes where a table name goes: the old rows that have none of the keys of `source`. */
+export function remainingRows({ old, source, ...sides }: Omit<Sides, 'columns'>): string {
+  return `(SELECT old.* FROM ${old} AS old ANTI JOIN ${source} AS gone ON ${sameKey(sides, 'gone')})`
 }
 
 /** The usual merge needs no pairs: old rows without a new one, and all new ones. */
@@ -45,7 +50,7 @@ function resolvedRows(
   return `SELECT ${selected.join(', ')} FROM ${marked(old)} AS old FULL JOIN ${marked(source)} AS new ON ${sameKey(sides)}`
 }
 
-function sameKey({ key, nullable }: Pick<Sides, 'key' | 'nullable'>): string {
+function sameKey({ key, nullable }: Pick<Sides, 'key' | 'nullable'>, side = 'new'): string {
   const equals = nullable ? 'IS NOT DISTINCT FROM' : '='
-  return key.map((column) => `old.${identifier(column)} ${equals} new.${identifier(column)}`).join(' AND ')
+  return key.map((column) => `old.${identifier(column)} ${equals} ${side}.${identifier(column)}`).join(' AND ')
 }

@@ -7,6 +7,7 @@ import type { LogState } from '../log/state.ts'
 import { createRewriter } from './rewrite.ts'
 import { partitionKey, samePartitions } from './same-rows.ts'
 import { planAddedRows, planReplacedTable, writableShape } from './plan.ts'
+import type { IsWanted } from './file-rows.ts'
 import { createWriteOnce, type GivenRows } from './writes.ts'
 
 /**
@@ -90,8 +91,6 @@ export function overwritePartitionsOperation(
   }
 }
 
-type IsSame = (file: Pick<AddFile, 'partitionValues'>) => boolean
-
 /** Which partitions need not be written. Where nobody asked for it, none is looked at. */
 async function sameAsBefore(
   place: TablePlace,
@@ -99,7 +98,7 @@ async function sameAsBefore(
   state: LogState | undefined,
   { staged }: GivenRows,
   options: OverwriteOptions,
-): Promise<IsSame> {
+): Promise<IsWanted> {
   if (options.unlessSame !== true || state === undefined) return () => false
   // Taken rows are in the lake already: what is the same of them does not matter to a second try.
   if (staged === undefined || staged.isTaken) return () => false

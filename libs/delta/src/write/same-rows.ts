@@ -6,8 +6,7 @@ import type { TablePlace } from './data-files.ts'
 import type { CommitOptions, ParquetSql } from '../delta-table.ts'
 import type { LogState } from '../log/state.ts'
 import { readableShape } from '../log/protocol.ts'
-import { relationOf } from '../read/relation.ts'
-import type { StagedRows } from './staged-rows.ts'
+import type { FileRows } from './file-rows.ts'
 import { statisticsOf } from '../log/statistics.ts'
 import type { DeltaField } from '../log/types.ts'
 import { openFiles } from '../read/view.ts'
@@ -27,7 +26,7 @@ export async function samePartitions(
   place: TablePlace,
   session: ParquetSql,
   state: LogState,
-  staged: StagedRows,
+  staged: FileRows,
   options: CommitOptions,
 ): Promise<ReadonlySet<string>> {
   const shape = readableShape(place.path, state)
@@ -45,11 +44,8 @@ export async function samePartitions(
     equal.has(partitionKey(partitionBy, file.partitionValues))
   const files = [...state.files.values()].filter(isEqual)
   await using before = await openFiles(place, { state, shape, files }, signalOf(options))
-  const readable = staged.files
-    .filter(isEqual)
-    .map(({ filename, partitionValues }) => ({ local: filename, partitionValues, uniform: true }))
-  const after = relationOf(readable, { fields: staged.fields, partitionBy })
-  const sql = equalPartitions(staged, before.relation, after)
+  await using after = await staged.open(signalOf(options), isEqual)
+  const sql = equalPartitions(staged, before.relation, after.relation)
   const rows = await session.rows<Record<string, string | null>>(sql, signalOf(options))
   return new Set(rows.map((row) => partitionKey(partitionBy, row)))
 }
@@ -59,7 +55,7 @@ export async function samePartitions(
  * Hashed twice, since DuckDB joins the hashes of a row's columns by exclusive or: in a sum of such, values that change places
  * between two rows could cancel out.
  */
-function equalPartitions({ fields, partitionBy }: StagedRows, before: string, after: string): string {
+function equalPartitions({ fields, partitionBy }: FileRows, before: string, after: string): string {
   const values = fields.filter(({ name }) => !partitionBy.includes(name)).flatMap(hashable)
   const partition = partitionBy.map((name) => `CAST(${identifier(name)} AS VARCHAR) AS ${identifier(name)}, `).join('')
   const groups = partitionBy.length === 0 ? '' : ` GROUP BY ${identifiers(partitionBy)}`

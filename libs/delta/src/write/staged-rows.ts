@@ -1,21 +1,21 @@
 import { identifier } from '@cinelake/sql'
 import { join } from 'node:path'
-import { planNewColumns, sameFields, type ColumnPlan } from './columns.ts'
-import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
-import type { TablePlace } from './data-files.ts'
+import type { CallOptions } from '@cinelake/lake'
+import type { AddFile } from '../log/actions.ts'
+import type { DeltaField } from '../log/types.ts'
+import { relationOf } from '../read/relation.ts'
+import { openFiles } from '../read/view.ts'
 import type { DeltaStage, ParquetSql, StageOptions } from '../delta-table.ts'
 import { DeltaConflictError } from '../errors.ts'
-import { relationOf } from '../read/relation.ts'
-import { engineTypeOf, type DeltaField } from '../log/types.ts'
+import { planNewColumns } from './columns.ts'
+import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
+import type { DataFiles, Layout, TablePlace } from './data-files.ts'
+import { fits, type FileRows, type IsWanted } from './file-rows.ts'
 
 /** The partition column of staged files that tells the rows kept aside. In folder names only, in no file. */
 const ASIDE = 'cinelake.aside'
 
-/** Bytes. A file beyond this would make every merge into it rewrite too much: its rows are split when they are published. */
-const MAX_FILE_BYTES = 512 * 1024 * 1024
-
 type Staged = {
-  readonly table: string
   /** The table's part of each file's columns, and all of them. */
   readonly fields: readonly DeltaField[]
   readonly allFields: readonly DeltaField[]
@@ -26,25 +26,27 @@ type Staged = {
 }
 
 /** Rows as data files on this machine, of which a commit takes the files as they are. */
-export class StagedRows implements DeltaStage {
+export class StagedRows implements DeltaStage, FileRows {
+  readonly #place: TablePlace
   readonly #staged: Staged
   readonly relation: string
   readonly aside: string
   readonly rowCount: number
   readonly asideRowCount: number
-  #isTaken = false
+  #taken: readonly AddFile[] | undefined
 
-  constructor(staged: Staged) {
+  constructor(place: TablePlace, staged: Staged) {
+    this.#place = place
     this.#staged = staged
-    const { fields, allFields, partitionBy, files, asideFiles } = staged
-    this.relation = relationOf(files.map(readable), { fields, partitionBy })
+    const { allFields, partitionBy, asideFiles } = staged
+    this.relation = this.#local(() => true)
     this.aside = relationOf(asideFiles.map(readable), { fields: allFields, partitionBy })
-    this.rowCount = rowsIn(files)
+    this.rowCount = rowsIn(staged.files)
     this.asideRowCount = rowsIn(asideFiles)
   }
 
   get isTaken(): boolean {
-    return this.#isTaken
+    return this.#taken !== undefined
   }
 
   get fields(): readonly DeltaField[] {
@@ -59,29 +61,37 @@ export class StagedRows implements DeltaStage {
     return this.#staged.files
   }
 
-  /** As a query would be described. */
-  get columns(): { readonly name: string; readonly type: string }[] {
-    return this.fields.map(({ name, type }) => ({ name, type: engineTypeOf(type) ?? '' }))
+  async open(options: CallOptions, isWanted: IsWanted = () => true) {
+    if (this.#taken === undefined) return { relation: this.#local(isWanted), [Symbol.asyncDispose]: async () => {} }
+    const shape = { fields: this.fields, metaData: { partitionColumns: this.partitionBy } }
+    const wanted = { state: { version: -1 }, shape, files: this.#taken.filter(isWanted) }
+    return await openFiles(this.#place, wanted, options)
   }
 
-  /**
-   * The files, if they are what the table wants; undefined if their rows have to be written anew. They are moved into the
-   * lake, so that they can be taken once.
-   * @throws {DeltaConflictError} they were taken for another state of the table
-   */
-  take(columns: Pick<ColumnPlan, 'fields'>, partitionBy: readonly string[]): readonly LocalDataFile[] | undefined {
-    const { table, fields, files } = this.#staged
-    if (this.#isTaken)
+  async take(
+    into: DataFiles,
+    layout: Layout,
+    isWanted: IsWanted,
+    options: CallOptions,
+  ): Promise<AddFile[] | undefined> {
+    const { files } = this.#staged
+    if (this.isTaken)
       throw new DeltaConflictError(
-        table,
+        this.#place.path,
         'the table as it was when the rows were brought',
         'what another writer made of it',
       )
-    const fits = sameFields(fields, columns.fields) && this.partitionBy.join('\n') === partitionBy.join('\n')
-    if (!fits || files.some((file) => partitionBy.length === 0 && file.file_size_bytes > MAX_FILE_BYTES))
-      return undefined
-    this.#isTaken = true
-    return files
+    const sizes = files.map(({ file_size_bytes: sizeBytes }) => sizeBytes)
+    if (!fits(this, sizes, layout)) return undefined
+    this.#taken = []
+    const added = await into.bring(files.filter(isWanted), layout, options)
+    this.#taken = added
+    return added
+  }
+
+  #local(isWanted: IsWanted): string {
+    const { fields, partitionBy, files } = this.#staged
+    return relationOf(files.filter(isWanted).map(readable), { fields, partitionBy })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -113,7 +123,7 @@ export async function stageRows(
     files = await gather(session, wanted, files, join(scratch.directory, 'gathered'), options)
   }
   opening.move()
-  return new StagedRows({ table: place.path, fields, allFields: all.fields, partitionBy, files, asideFiles, scratch })
+  return new StagedRows(place, { fields, allFields: all.fields, partitionBy, files, asideFiles, scratch })
 }
 
 function apart(file: LocalDataFile): LocalDataFile & { readonly isAside: boolean } {

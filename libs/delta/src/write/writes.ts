@@ -6,7 +6,7 @@ import type { DataFiles, TablePlace } from './data-files.ts'
 import type { CommitOptions, ParquetSql } from '../delta-table.ts'
 import { DeltaSchemaError } from '../errors.ts'
 import type { TablePlan } from './plan.ts'
-import type { StagedRows } from './staged-rows.ts'
+import type { FileRows, IsWanted } from './file-rows.ts'
 import { statisticsOf } from '../log/statistics.ts'
 import type { DeltaField } from '../log/types.ts'
 
@@ -22,30 +22,33 @@ export function createWriter(place: TablePlace, session: ParquetSql, options: Co
 }
 
 /** A SELECT, or rows that are in files already. */
-export type GivenRows = {
-  readonly query: string
-  readonly columns: readonly QueryColumn[]
-  readonly staged?: StagedRows
-}
+export type GivenRows = { readonly columns: readonly QueryColumn[] } & (
+  | { readonly query: string; readonly staged?: undefined; readonly adopted?: undefined }
+  /** `adopted`: those of the files that another engine has put into the table's folder. */
+  | { readonly staged: FileRows; readonly adopted?: readonly AddFile[] }
+)
 
 /** Writes once per distinct set of columns: a second try after a conflict finds the files there. */
 export function createWriteOnce(place: TablePlace, session: ParquetSql, given: GivenRows, options: CommitOptions) {
   const write = createWriter(place, session, options)
   const done = new Map<string, readonly AddFile[]>()
+  const writeAnew = async (files: DataFiles, layout: Omit<RowsToCopy, 'query'>) => {
+    if (given.staged === undefined) return await write(files, { query: given.query, ...layout })
+    await using opened = await given.staged.open(signalOf(options))
+    return await write(files, { query: `FROM ${opened.relation}`, ...layout })
+  }
   return async (
     files: DataFiles,
     { columns, partitionBy }: Pick<TablePlan, 'columns' | 'partitionBy'>,
-    isWanted: (file: Pick<AddFile, 'partitionValues'>) => boolean = () => true,
+    isWanted: IsWanted = () => true,
   ): Promise<readonly AddFile[]> => {
     const wanted = given.staged?.files.map(isWanted)
     const key = JSON.stringify([columns.select, partitionBy, wanted])
     const before = done.get(key)
     if (before !== undefined) return before
-    const ready = given.staged?.take(columns, partitionBy)
-    const added =
-      ready === undefined
-        ? await write(files, { query: given.query, columns, partitionBy })
-        : await files.bring(ready.filter(isWanted), { columns, partitionBy }, signalOf(options))
+    const { staged } = given
+    const taken = await staged?.take(files, { columns, partitionBy }, isWanted, signalOf(options))
+    const added = taken ?? (await writeAnew(files, { columns, partitionBy }))
     checkNulls(place, columns.fields, added)
     done.set(key, added)
     return added
