@@ -5,7 +5,7 @@ import { reshaped, type CommitResult, type DeltaTable } from '@cinelake/delta'
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import type { TakenOn } from '../evolve-table.ts'
-import { mergeResolution, WINDOW_COLUMN } from './merge-sql.ts'
+import { mergeResolution, WINDOW_COLUMN } from './row-order.ts'
 import type { RefinePlan } from './plan.ts'
 import type { TargetTable } from '../target-table.ts'
 

@@ -1,6 +1,7 @@
 import { identifier, identifiers, literal } from '@cinelake/sql'
 import type { CheckedDataset } from '@cinelake/pipeline'
-import { FILE, ORDINAL, RULES } from './stage-sql.ts'
+import { keyOf, winningRows } from './row-order.ts'
+import { RULES } from './stage-sql.ts'
 
 /** Table of the hashes that more than one good row has; nearly always short. A hash is no promise across versions of the engine: never kept. */
 const SHARED = identifier('cinelake.shared')
@@ -10,11 +11,6 @@ type Keyed = Pick<CheckedDataset, 'contract' | 'newestBy' | 'duplicates'>
 /** The staged files as a relation with `file_row_number`. */
 export function stagedRelation(files: readonly string[]): string {
   return `read_parquet([${files.map(literal).join(', ')}], file_row_number = true)`
-}
-
-/** The columns by which rows are the same: the primary key, or all of them where there is none. */
-function keyOf({ contract }: Keyed): string {
-  return identifiers(contract.primaryKey.length > 0 ? contract.primaryKey : contract.columns.map(({ name }) => name))
 }
 
 /** Finds the rows that may have a duplicate, by the hash of their key: one number a row, whatever the key. */
@@ -33,26 +29,12 @@ export function sharedCountSql(dataset: Keyed, staged: string): string {
 }
 
 /**
- * One row of each key, of the rows that may have a duplicate: the newest, or the newest filled up from those before it.
+ * One row of each key, of the rows that may have a duplicate.
  * @param pass of a number of passes over keys apart, so that each fits into memory
  */
 export function winnersSql(dataset: Keyed, staged: string, pass: { readonly at: number; readonly of: number }): string {
-  const { contract, newestBy, duplicates } = dataset
-  const names = contract.columns.map(({ name }) => name)
-  const order = [
-    ...newestBy.map((name) => `${identifier(name)} DESC NULLS LAST`),
-    `${FILE} DESC`,
-    `${ORDINAL} DESC`,
-  ].join(', ')
-  const rows = `${sharedRows(dataset, staged)}${pass.of === 1 ? '' : ` AND hash(${keyOf(dataset)}) % ${pass.of} = ${pass.at}`}`
-  if (duplicates === 'newest' || contract.primaryKey.length === 0) {
-    return `SELECT ${identifiers(names)} ${rows} QUALIFY row_number() OVER (PARTITION BY ${keyOf(dataset)} ORDER BY ${order}) = 1 ORDER BY ${FILE}, ${ORDINAL}`
-  }
-  const columns = names.map((name) => {
-    if (contract.primaryKey.includes(name)) return identifier(name)
-    return `first(${identifier(name)} ORDER BY ${order}) FILTER (WHERE ${identifier(name)} IS NOT NULL) AS ${identifier(name)}`
-  })
-  return `SELECT ${columns.join(', ')} ${rows} GROUP BY ${keyOf(dataset)} ORDER BY ${keyOf(dataset)}`
+  const ofPass = pass.of === 1 ? '' : ` AND hash(${keyOf(dataset)}) % ${pass.of} = ${pass.at}`
+  return winningRows(dataset, `${sharedRows(dataset, staged)}${ofPass}`)
 }
 
 /** The rows of the task: good ones without a duplicate as they are staged, then one of each key that had several. */

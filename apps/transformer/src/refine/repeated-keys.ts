@@ -7,7 +7,7 @@ import { newestManifest, type Lake } from '@cinelake/lake'
 import type { CheckedDataset, CheckedPipeline } from '@cinelake/pipeline'
 import type { DedupedRows } from './dedupe.ts'
 import { KeyRepeatedError } from './errors.ts'
-import { WINDOW_COLUMN } from './merge-sql.ts'
+import { WINDOW_COLUMN } from './row-order.ts'
 import { ORDINAL, RULES } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
 
