@@ -132,12 +132,11 @@ export type StageOptions = {
 }
 
 /** Rows that were computed once, and can be looked at before a commit publishes them. Gone when disposed. */
-export interface DeltaStage extends AsyncDisposable {
+export interface DeltaStage extends StagedFiles, AsyncDisposable {
   /** The rows for the table, as something that SQL of the session can read until they are committed. */
   readonly relation: string
   /** The rows kept aside, with all columns of the query. */
   readonly aside: string
-  readonly rowCount: number
   readonly asideRowCount: number
 }
 
@@ -155,16 +154,18 @@ export type WrittenFile = {
   readonly nullCount?: Readonly<Record<string, number>>
 }
 
-/** Rows that another engine has written as Parquet into the table's folder. A commit takes the files as they are, or deletes them. */
-export type WrittenRows = {
-  /** Types as the engine (DuckDB) names them. */
+/** Rows for a table that were computed and are not published yet, by this engine or by another one. */
+export interface StagedFiles {
+  /** Types as the engine (DuckDB) names them, and as the files have them. */
   readonly columns: readonly { readonly name: string; readonly type: string }[]
   readonly partitionBy: readonly string[]
-  readonly files: readonly WrittenFile[]
+  readonly rowCount: number
+  /** The data files, in the table's folder; those that are not there yet are put there now. */
+  files(options?: { readonly signal?: AbortSignal }): Promise<readonly WrittenFile[]>
 }
 
-/** A SELECT that the session can run, rows that were staged for this table, or rows that are in its folder. */
-export type DeltaRows = string | DeltaStage | WrittenRows
+/** A SELECT that the session can run, or rows that were staged for this table: a commit takes their files or deletes them. */
+export type DeltaRows = string | StagedFiles
 
 /** A version of a table as a relation that SQL of the session can read. Files stay in place until it is disposed. */
 export interface DeltaView extends AsyncDisposable {
@@ -240,6 +241,11 @@ export interface DeltaTable {
    * and are then not written again. A column that only rows kept aside have stays in the files, where no reader looks.
    */
   stage(session: ParquetSql, query: string, options?: StageOptions): Promise<DeltaStage>
+  /** Rows that were staged for this table, as something that SQL can read until it is disposed: then they are gone, unless a commit took them. */
+  read(
+    rows: StagedFiles,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<AsyncDisposable & { readonly relation: string }>
   /** The rows become the table; columns may change. */
   overwrite(session: ParquetSql, rows: DeltaRows, options: OverwriteOptions): Promise<CommitResult>
   /**

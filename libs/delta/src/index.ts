@@ -15,9 +15,9 @@ export type {
   MergeOptions,
   OverwriteOptions,
   ParquetSql,
+  StagedFiles,
   StageOptions,
   WrittenFile,
-  WrittenRows,
 } from './delta-table.ts'
 export {
   DeltaConflictError,

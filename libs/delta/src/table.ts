@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { silentLog, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { commit, signalOf, type Operation } from './write/commit.ts'
-import type { TablePlace } from './write/data-files.ts'
-import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
+import { DataFiles, type TablePlace } from './write/data-files.ts'
+import type { CommitOptions, DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
 import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
 import type { AddFile } from './log/actions.ts'
 import { readHistory } from './log/history.ts'
@@ -37,14 +37,11 @@ type Deps = {
 /** Opens a Delta table, whether it exists yet or not. Holds nothing: each call reads the log anew. */
 export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps }: Deps): DeltaTable {
   const place: TablePlace = { ...deps, random, log }
-  const described = async (session: ParquetSql, rows: DeltaRows): Promise<GivenRows> => {
+  const described = async (session: ParquetSql, rows: DeltaRows, options: CommitOptions): Promise<GivenRows> => {
     if (rows instanceof StagedRows) return { columns: columnsOf(rows), staged: rows }
-    if (typeof rows !== 'string' && 'files' in rows) {
-      const staged = new AdoptedRows(place, rows)
-      return { columns: columnsOf(staged), staged, adopted: staged.adds }
-    }
-    const query = typeof rows === 'string' ? rows : `FROM ${rows.relation}`
-    return { query, columns: await session.describe(query) }
+    if (typeof rows === 'string') return { query: rows, columns: await session.describe(rows) }
+    const staged = new AdoptedRows(place, rows, await rows.files(options))
+    return { columns: columnsOf(staged), staged, adopted: staged.adds }
   }
   return {
     path: place.path,
@@ -52,21 +49,33 @@ export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps
     view: async (session, options = {}) => await openView(place, session, options),
     begin: async (options = {}) => await beginLog(place.lake, place.path, options),
     async append(session, query, options) {
-      const rows = await described(session, query)
+      const rows = await described(session, query, options)
       return await commit(place, session, options, appendOperation(place, session, rows, options))
     },
     stage: async (session, query, options = {}) => await stageRows(place, session, query, options),
+    async read(rows, options = {}) {
+      if (rows instanceof StagedRows) return await rows.open(options)
+      const adopted = new AdoptedRows(place, rows, await rows.files(options))
+      const files = new DataFiles(place)
+      files.adopt(adopted.adds)
+      const opened = await adopted.open(options)
+      const dispose = async () => {
+        await opened[Symbol.asyncDispose]()
+        await files.discardExcept(new Set())
+      }
+      return { relation: opened.relation, [Symbol.asyncDispose]: dispose }
+    },
     async overwrite(session, given, options) {
-      const rows = await described(session, given)
+      const rows = await described(session, given, options)
       return await commit(place, session, options, overwriteOperation(place, session, rows, options), rows.adopted)
     },
     async overwritePartitions(session, given, options) {
-      const rows = await described(session, given)
+      const rows = await described(session, given, options)
       const operation = overwritePartitionsOperation(place, session, rows, options)
       return await commit(place, session, options, operation, rows.adopted)
     },
     async merge(session, given, options: MergeOptions) {
-      const rows = await described(session, given)
+      const rows = await described(session, given, options)
       await using merge = new Merge(place, session, rows, options)
       const operation: Operation = async (state, files) => await merge.change(state, files)
       return await commit(place, session, options, operation, rows.adopted)

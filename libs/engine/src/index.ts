@@ -9,6 +9,18 @@ export type {
   SqlRefusal,
   SqlSession,
 } from './engine.ts'
+export {
+  REJECT_COLUMNS,
+  type ModelColumn,
+  type ModelResult,
+  type ModelRun,
+  type ModelRunner,
+  type PinnedTable,
+  type RunnableModel,
+  type StagedFile,
+  type StagedTable,
+  type StagingTable,
+} from './model-runner.ts'
 export { engineEnv, engineSettings } from './engine-settings.ts'
 export {
   EngineBrokenError,

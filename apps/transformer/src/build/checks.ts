@@ -1,8 +1,7 @@
 import type { QualityResult } from '@cinelake/contracts'
 import type { Balance } from '@cinelake/core'
 import type { DeltaStage, ParquetSql } from '@cinelake/delta'
-import type { CheckedModel } from '@cinelake/pipeline'
-import { BuildRuleFailedError } from './errors.ts'
+import type { RunnableModel } from '@cinelake/engine'
 import {
   duplicateKeysQuery,
   failingKeysQuery,
@@ -17,7 +16,7 @@ import { askTableRules } from '../table-rule.ts'
 export type BuildChecks = {
   readonly balance: Balance
   /** Rejected rows by the first rule that they break. */
-  readonly rejects: Readonly<Record<string, number>>
+  readonly rejectCounts: Readonly<Record<string, number>>
   readonly quality: readonly QualityResult[]
 }
 
@@ -29,14 +28,13 @@ type Deps = {
 }
 
 /**
- * Counts what a build made and checks it against the model's rules, before anything of it is published.
+ * Counts what a model made and checks it against its rules. A key that is there twice breaks a rule of severity `fail`.
  * @param rowsIn how many rows the SELECT had to account for; undefined: those that it gave
- * @throws {BuildRuleFailedError} terminal: a rule of severity `fail` does not hold, or a key is there twice
  */
 export async function checkBuild(
-  model: CheckedModel,
+  model: RunnableModel,
   rowsIn: number | undefined,
-  { session, staged, window, signal }: Deps & { readonly window: string },
+  { session, staged, signal }: Deps,
 ): Promise<BuildChecks> {
   const { rowCount: out, asideRowCount: rejected } = staged
   const quality: QualityResult[] = [
@@ -45,24 +43,20 @@ export async function checkBuild(
     ...(model.key.length === 0 ? [] : [await checkKey(model, { session, staged, signal })]),
     ...(await askTableRules(model.tableRules, `FROM ${staged.relation}`, { session, signal })),
   ]
-  const broken = quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
-  if (broken !== undefined) {
-    const { rule, failed, detail = `${failed} rows break it` } = broken
-    const rows = rowsBreaking(model, rule)
-    throw new BuildRuleFailedError(
-      { model: model.name, rule, found: detail, ...(rows !== undefined && { seenIn: window }) },
-      quality,
-    )
-  }
   return {
     balance: { unit: 'rows', in: rowsIn ?? out + rejected, out, rejected, duplicates: 0 },
-    rejects: await countRejects({ session, staged, signal }),
+    rejectCounts: await countRejects({ session, staged, signal }),
     quality,
   }
 }
 
+/** What keeps a result out of the table; undefined where nothing does. */
+export function brokenRule(quality: readonly QualityResult[]): QualityResult | undefined {
+  return quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
+}
+
 /** Which rows break a rule that is broken; undefined for one about the table as a whole. */
-export function rowsBreaking(model: CheckedModel, rule: string): BrokenBy | undefined {
+export function rowsBreaking(model: RunnableModel, rule: string): BrokenBy | undefined {
   if (model.key.length > 0 && rule === uniqueRule(model)) return 'key'
   return model.rowRules.find(({ name }) => name === rule)
 }
@@ -73,7 +67,7 @@ const EXAMPLES = 3
 const KEY_LENGTH = 80
 
 /** `: order_id=17, order_id=20`, of the first rows; nothing where there is no key, or it may be personal. */
-async function examplesOf(model: CheckedModel, by: BrokenBy, { session, staged, signal }: Deps): Promise<string> {
+async function examplesOf(model: RunnableModel, by: BrokenBy, { session, staged, signal }: Deps): Promise<string> {
   if (model.key.length === 0 || model.keyMayBeShown !== true) return ''
   const query = failingKeysQuery(model, { by, good: staged.relation, count: EXAMPLES })
   const rows = await session.rows<Record<string, string | null>>(query, { signal })
@@ -84,10 +78,10 @@ async function examplesOf(model: CheckedModel, by: BrokenBy, { session, staged, 
 }
 
 /** A row that is rejected is not in the table, so that it cannot break a warning or make the task fail. */
-async function checkRows(model: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
+async function checkRows(model: RunnableModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
   const { rowRules } = model
   const { relation, aside, rowCount, asideRowCount } = staged
-  const count = async (rules: CheckedModel['rowRules'], of: string) => {
+  const count = async (rules: RunnableModel['rowRules'], of: string) => {
     if (rules.length === 0) return []
     const [counts = {}] = await session.rows<Record<string, number>>(ruleCountsQuery(rules, of), { signal })
     return rules.map(({ name }, index) => [name, counts[`rule_${index}`] ?? 0] as const)
@@ -114,7 +108,7 @@ async function checkRows(model: CheckedModel, { session, staged, signal }: Deps)
 }
 
 /** Text that no database takes, in a model that does not reject rows; else such a row is rejected. */
-async function checkText(model: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
+async function checkText(model: RunnableModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
   const { columns, query } = nulCountsQuery(model, staged.relation)
   if (columns.length === 0) return []
   const [counts = {}] = await session.rows<Record<string, number>>(query, { signal })
@@ -132,7 +126,7 @@ async function countRejects({ session, staged, signal }: Deps): Promise<Record<s
   return Object.fromEntries(rows.map(({ rule, count }) => [rule, count]))
 }
 
-async function checkKey(model: CheckedModel, { session, staged, signal }: Deps): Promise<QualityResult> {
+async function checkKey(model: RunnableModel, { session, staged, signal }: Deps): Promise<QualityResult> {
   const [row] = await session.rows<{ count: number }>(duplicateKeysQuery(model, staged.relation), { signal })
   const checked = staged.rowCount + staged.asideRowCount
   const result: QualityResult = { rule: uniqueRule(model), severity: 'fail', checked, failed: row?.count ?? 0 }

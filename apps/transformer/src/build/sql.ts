@@ -1,6 +1,5 @@
 import { identifier, identifiers, literal } from '@cinelake/sql'
-import type { CheckedModel } from '@cinelake/pipeline'
-import { ownColumns } from './history-sql.ts'
+import type { RunnableModel } from '@cinelake/engine'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 import { hasNul, isTextual } from '../read-value/nul.ts'
 
@@ -11,7 +10,7 @@ const REJECT = '_reject'
 const BROKEN = '_broken'
 
 /** Whether rows of the model's result may be rejected. */
-export function mayReject({ rowRules }: Pick<CheckedModel, 'rowRules'>, hasReject: boolean): boolean {
+export function mayReject({ rowRules }: Pick<RunnableModel, 'rowRules'>, hasReject: boolean): boolean {
   return hasReject || rowRules.some(({ severity }) => severity === 'error')
 }
 
@@ -19,15 +18,13 @@ export function mayReject({ rowRules }: Pick<CheckedModel, 'rowRules'>, hasRejec
  * The model's SELECT with its columns in order and of their types. Where rows may be rejected, `_broken` says what is
  * wrong with each; NULL for a good row.
  */
-export function checkedQuery(model: CheckedModel, boundSql: string, hasReject: boolean): string {
-  const columns = ownColumns(model).map(
-    ({ name, type }) => `CAST(${identifier(name)} AS ${type}) AS ${identifier(name)}`,
-  )
+export function checkedQuery(model: RunnableModel, boundSql: string, hasReject: boolean): string {
+  const columns = model.columns.map(({ name, type }) => `CAST(${identifier(name)} AS ${type}) AS ${identifier(name)}`)
   if (mayReject(model, hasReject)) columns.push(`${brokenRules(model, hasReject)} AS ${BROKEN}`)
   return `SELECT ${columns.join(', ')} FROM (${boundSql}\n) AS result`
 }
 
-function brokenRules(model: CheckedModel, hasReject: boolean): string {
+function brokenRules(model: RunnableModel, hasReject: boolean): string {
   const own = hasReject ? [`CAST(${identifier(REJECT)} AS VARCHAR)`] : []
   const rules = model.rowRules
     .filter(({ severity }) => severity === 'error')
@@ -45,8 +42,8 @@ function brokenRules(model: CheckedModel, hasReject: boolean): string {
 export const ASIDE = { when: `${BROKEN} IS NOT NULL`, columns: [BROKEN] } as const
 
 /** The rejected rows in the form of `writeRejects`. @param aside a relation of them */
-export function rejectedQuery(model: CheckedModel, aside: string): string {
-  const fields = ownColumns(model).map(({ name }) => `${identifier(name)} := ${identifier(name)}`)
+export function rejectedQuery(model: RunnableModel, aside: string): string {
+  const fields = model.columns.map(({ name }) => `${identifier(name)} := ${identifier(name)}`)
   return `SELECT
       _broken[1] AS rule,
       _broken AS rules,
@@ -70,14 +67,14 @@ export function ruleCountsQuery(rules: readonly RowRule[], relation: string): st
   return `SELECT ${counts.join(', ')} FROM ${relation}`
 }
 
-type RowRule = CheckedModel['rowRules'][number]
+type RowRule = RunnableModel['rowRules'][number]
 
-function textColumns(model: CheckedModel) {
-  return ownColumns(model).filter(({ type }) => isTextual(type))
+function textColumns(model: RunnableModel) {
+  return model.columns.filter(({ type }) => isTextual(type))
 }
 
 /** One row: for the text column with index i `column_i`, the rows of a relation in which it has NUL. */
-export function nulCountsQuery(model: CheckedModel, relation: string): { columns: string[]; query: string } {
+export function nulCountsQuery(model: RunnableModel, relation: string): { columns: string[]; query: string } {
   const columns = textColumns(model)
   const counts = columns.map(
     ({ name, type }, index) => `count(*) FILTER (WHERE ${hasNul(identifier(name), type)}) AS column_${index}`,
@@ -94,7 +91,7 @@ export function rejectCountsQuery(aside: string): string {
  * How many rows have a key that another row has as well. Only keys whose hash is there twice are looked at in full, so
  * that memory holds eight bytes for a row and not its key.
  */
-export function duplicateKeysQuery(model: CheckedModel, good: string): string {
+export function duplicateKeysQuery(model: RunnableModel, good: string): string {
   const key = identifiers(model.key)
   const hash = `hash(${key})`
   return `WITH suspects AS (SELECT ${hash} AS h FROM ${good} GROUP BY h HAVING count(*) > 1)
@@ -106,13 +103,13 @@ export function duplicateKeysQuery(model: CheckedModel, good: string): string {
 /** What makes rows fail a build: a rule about rows, or the key that they share. */
 export type BrokenBy = RowRule | 'key'
 
-function failingRows(model: CheckedModel, by: BrokenBy, good: string): string {
+function failingRows(model: RunnableModel, by: BrokenBy, good: string): string {
   if (by === 'key') return duplicateRows(model, good)
   return `SELECT * FROM ${good} WHERE ${isBroken(by.expression)}`
 }
 
 /** The rows whose key is there more than once; in little memory, as `duplicateKeysQuery`. */
-function duplicateRows(model: CheckedModel, good: string): string {
+function duplicateRows(model: RunnableModel, good: string): string {
   const key = identifiers(model.key)
   const suspects = `SELECT hash(${key}) FROM ${good} GROUP BY ALL HAVING count(*) > 1`
   return `SELECT * FROM ${good} WHERE hash(${key}) IN (${suspects}) QUALIFY count(*) OVER (PARTITION BY ${key}) > 1`
@@ -122,22 +119,22 @@ function duplicateRows(model: CheckedModel, good: string): string {
  * Rows that make a build fail, in the form of `writeRejects`.
  * @param good a relation of the model's result
  */
-export function failingRowsQuery(model: CheckedModel, by: BrokenBy, good: string): string {
+export function failingRowsQuery(model: RunnableModel, by: BrokenBy, good: string): string {
   return brokenRowsQuery(model, by, good, { kept: false, limit: MAX_FAILING_ROWS })
 }
 
 /** The same of rows that break a rule of severity `warn`, and are in the table. */
-export function warnedRowsQuery(model: CheckedModel, by: RowRule, good: string): string {
+export function warnedRowsQuery(model: RunnableModel, by: RowRule, good: string): string {
   return brokenRowsQuery(model, by, good, { kept: true, limit: MAX_KEPT_ROWS })
 }
 
 function brokenRowsQuery(
-  model: CheckedModel,
+  model: RunnableModel,
   by: BrokenBy,
   good: string,
   { kept, limit }: { readonly kept: boolean; readonly limit: number },
 ): string {
-  const fields = ownColumns(model).map(({ name }) => `${identifier(name)} := ${identifier(name)}`)
+  const fields = model.columns.map(({ name }) => `${identifier(name)} := ${identifier(name)}`)
   const name = literal(by === 'key' ? uniqueRule(model) : by.name)
   return `SELECT
       ${name} AS rule,
@@ -154,13 +151,13 @@ function brokenRowsQuery(
 const MAX_FAILING_ROWS = 10_000
 
 /** The rule that a model's key is. */
-export function uniqueRule({ key }: Pick<CheckedModel, 'key'>): string {
+export function uniqueRule({ key }: Pick<RunnableModel, 'key'>): string {
   return `unique(${key.join(', ')})`
 }
 
 /** The first keys of such rows, each as texts `key_0`, `key_1`, … */
 export function failingKeysQuery(
-  model: CheckedModel,
+  model: RunnableModel,
   { by, good, count }: { readonly by: BrokenBy; readonly good: string; readonly count: number },
 ): string {
   const texts = model.key.map((name, index) => `CAST(${identifier(name)} AS VARCHAR) AS key_${index}`)
@@ -169,7 +166,7 @@ export function failingKeysQuery(
 
 /** Partitions that had rows, all of which were rejected; as texts. */
 export function emptiedPartitionsQuery(
-  { partitionBy }: CheckedModel,
+  partitionBy: readonly string[],
   { relation, aside }: { readonly relation: string; readonly aside: string },
 ): string {
   const values = partitionBy.map((name) => `CAST(${identifier(name)} AS VARCHAR) AS ${identifier(name)}`).join(', ')

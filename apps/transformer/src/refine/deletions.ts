@@ -1,7 +1,6 @@
 import { identifier, identifiers, literal } from '@cinelake/sql'
 import { join } from 'node:path'
 import { DELETED_COLUMN } from '@cinelake/contracts'
-import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { landedParquet } from './landed-parquet.ts'
 import type { StagedFile, StageDeps } from './staged-file.ts'

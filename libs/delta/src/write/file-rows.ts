@@ -15,7 +15,7 @@ export interface FileRows {
   readonly fields: readonly DeltaField[]
   readonly partitionBy: readonly string[]
   readonly rowCount: number
-  readonly files: readonly RowsFile[]
+  readonly parts: readonly RowsFile[]
   /** Whether a commit has taken the files: then they are in the lake. */
   readonly isTaken: boolean
   /** The rows as something that SQL of any session can read until it is disposed. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { DeltaTable, WrittenFile, WrittenRows } from '../delta-table.ts'
+import type { DeltaTable, StagedFiles, WrittenFile } from '../delta-table.ts'
 import { once, openWorkbench, type Workbench } from '../delta.fixture.ts'
 
 let bench: Workbench
@@ -137,6 +137,19 @@ test('files that another engine has written into the folder become the table as 
   ])
 })
 
+test('rows that were staged here are files in the folder as soon as they are asked for, and are then taken as they are', async () => {
+  await table.begin()
+  await using staged = await table.stage(bench.session, rowsOf([1, 'a'], [2, 'b']))
+
+  const files = await staged.files()
+  expect(await isThere(files[0]?.path ?? '')).toBe(true)
+  expect(files).toMatchObject([{ rowCount: 2, min: { id: 1 }, max: { id: 2 } }])
+  await table.overwrite(bench.session, staged, once())
+
+  expect(await filesOf()).toEqual(files.map(({ path }) => path))
+  expect(await bench.rows(table)).toHaveLength(2)
+})
+
 test('such files are merged by their keys, and those that no commit names are deleted', async () => {
   await append(rowsOf([1, 'a'], [2, 'b']))
   const options = { ...once(), key: ['id'] }
@@ -170,7 +183,7 @@ test('such files with other columns than the table has are read and written anew
   await append('SELECT 1::BIGINT AS id, CAST(NULL AS VARCHAR) AS name, 5 AS extra')
 
   const rows = await written(['part.parquet', rowsOf([1, 'a'])])
-  await table.merge(bench.session, { ...rows, columns: [...rows.columns] }, { ...once(), key: ['id'] }).then(
+  await table.merge(bench.session, rows, { ...once(), key: ['id'] }).then(
     () => expect.unreachable(),
     (error: unknown) => expect(error).toMatchObject({ code: 'DELTA_SCHEMA_MISMATCH' }),
   )
@@ -180,7 +193,7 @@ test('such files with other columns than the table has are read and written anew
 })
 
 /** Writes Parquet into the table's folder, as another engine would. */
-async function written(...files: readonly (readonly [name: string, query: string])[]): Promise<WrittenRows> {
+async function written(...files: readonly (readonly [name: string, query: string])[]): Promise<StagedFiles> {
   const found: WrittenFile[] = []
   await table.begin()
   for (const [name, query] of files) {
@@ -195,7 +208,8 @@ async function written(...files: readonly (readonly [name: string, query: string
     { name: 'id', type: 'INTEGER' },
     { name: 'name', type: 'VARCHAR' },
   ]
-  return { columns, partitionBy: [], files: found }
+  const rowCount = found.reduce((sum, file) => sum + file.rowCount, 0)
+  return { columns, partitionBy: [], rowCount, files: async () => found }
 }
 
 async function isThere(name: string): Promise<boolean> {

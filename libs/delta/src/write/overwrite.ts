@@ -46,7 +46,7 @@ export function overwriteOperation(
     const plan = planReplacedTable(place, state, rows.columns, options)
     const before = [...(state?.files.values() ?? [])]
     const isSame = await sameAsBefore(place, session, state, rows, options)
-    const isUnchanged = state !== undefined && before.every(isSame) && (rows.staged?.files.every(isSame) ?? false)
+    const isUnchanged = state !== undefined && before.every(isSame) && (rows.staged?.parts.every(isSame) ?? false)
     if (isUnchanged && (before.length > 0 || isSame({ partitionValues: {} }))) return UNCHANGED
     const add = await write(files, plan)
     const parameters = { mode: 'Overwrite', partitionBy: JSON.stringify(plan.partitionBy) }
@@ -75,7 +75,7 @@ export function overwritePartitionsOperation(
     const filesOf = (partitions: readonly DeltaPartition[]) =>
       [...(state?.files.values() ?? [])].filter((file) => partitions.some((partition) => isOf(file, partition)))
     const isSettled = reshape === undefined && filesOf(named).length === 0
-    if (state !== undefined && rows.staged?.files.every(isSame) === true && isSettled) return UNCHANGED
+    if (state !== undefined && rows.staged?.parts.every(isSame) === true && isSettled) return UNCHANGED
     const add = await write(files, plan, isChanged)
     const replaced = [...named, ...add.map((file) => file.partitionValues)]
     const parameters = {

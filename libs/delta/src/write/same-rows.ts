@@ -35,7 +35,7 @@ export async function samePartitions(
   if (shape.metaData.partitionColumns.join('\n') !== partitionBy.join('\n')) return new Set()
 
   const known = countRows(partitionBy, [...state.files.values()], (add) => statisticsOf(add).rowCount ?? NaN)
-  const given = countRows(partitionBy, staged.files, ({ count }) => count)
+  const given = countRows(partitionBy, staged.parts, ({ count }) => count)
   if (staged.rowCount === 0) return new Set(known.size === 0 ? [partitionKey(partitionBy, {})] : [])
   const equal = new Set([...given].filter(([key, count]) => known.get(key) === count).map(([key]) => key))
   if (equal.size === 0) return equal

@@ -2,14 +2,16 @@ import { identifier } from '@cinelake/sql'
 import { join } from 'node:path'
 import type { CallOptions } from '@cinelake/lake'
 import type { AddFile } from '../log/actions.ts'
-import type { DeltaField } from '../log/types.ts'
+import { decodePath } from '../log/paths.ts'
+import { statisticsOf } from '../log/statistics.ts'
+import { engineTypeOf, type DeltaField } from '../log/types.ts'
 import { relationOf } from '../read/relation.ts'
 import { openFiles } from '../read/view.ts'
-import type { DeltaStage, ParquetSql, StageOptions } from '../delta-table.ts'
+import type { DeltaStage, ParquetSql, StageOptions, WrittenFile } from '../delta-table.ts'
 import { DeltaConflictError } from '../errors.ts'
 import { planNewColumns } from './columns.ts'
 import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
-import type { DataFiles, Layout, TablePlace } from './data-files.ts'
+import { DataFiles, type Layout, type TablePlace } from './data-files.ts'
 import { fits, type FileRows, type IsWanted } from './file-rows.ts'
 
 /** The partition column of staged files that tells the rows kept aside. In folder names only, in no file. */
@@ -33,7 +35,9 @@ export class StagedRows implements DeltaStage, FileRows {
   readonly aside: string
   readonly rowCount: number
   readonly asideRowCount: number
-  #taken: readonly AddFile[] | undefined
+  isTaken = false
+  /** The files that are in the lake by now, as a commit names them. */
+  #inLake: readonly AddFile[] | undefined
 
   constructor(place: TablePlace, staged: Staged) {
     this.#place = place
@@ -45,10 +49,6 @@ export class StagedRows implements DeltaStage, FileRows {
     this.asideRowCount = rowsIn(asideFiles)
   }
 
-  get isTaken(): boolean {
-    return this.#taken !== undefined
-  }
-
   get fields(): readonly DeltaField[] {
     return this.#staged.fields
   }
@@ -57,14 +57,27 @@ export class StagedRows implements DeltaStage, FileRows {
     return this.#staged.partitionBy
   }
 
-  get files(): readonly LocalDataFile[] {
+  get parts(): readonly LocalDataFile[] {
     return this.#staged.files
   }
 
+  get columns(): { readonly name: string; readonly type: string }[] {
+    return this.fields.map(({ name, type }) => ({ name, type: engineTypeOf(type) ?? '' }))
+  }
+
+  async files(options: CallOptions = {}): Promise<WrittenFile[]> {
+    this.#inLake ??= await new DataFiles(this.#place).bring(this.parts, this.#layout(), options)
+    return this.#inLake.map((add) => {
+      const { rowCount = 0, min, max, nullCount } = statisticsOf(add)
+      const { partitionValues, size: sizeBytes } = add
+      return { path: decodePath(add.path) ?? add.path, partitionValues, sizeBytes, rowCount, min, max, nullCount }
+    })
+  }
+
   async open(options: CallOptions, isWanted: IsWanted = () => true) {
-    if (this.#taken === undefined) return { relation: this.#local(isWanted), [Symbol.asyncDispose]: async () => {} }
+    if (this.#inLake === undefined) return { relation: this.#local(isWanted), [Symbol.asyncDispose]: async () => {} }
     const shape = { fields: this.fields, metaData: { partitionColumns: this.partitionBy } }
-    const wanted = { state: { version: -1 }, shape, files: this.#taken.filter(isWanted) }
+    const wanted = { state: { version: -1 }, shape, files: this.#inLake.filter(isWanted) }
     return await openFiles(this.#place, wanted, options)
   }
 
@@ -74,19 +87,22 @@ export class StagedRows implements DeltaStage, FileRows {
     isWanted: IsWanted,
     options: CallOptions,
   ): Promise<AddFile[] | undefined> {
-    const { files } = this.#staged
     if (this.isTaken)
       throw new DeltaConflictError(
         this.#place.path,
         'the table as it was when the rows were brought',
         'what another writer made of it',
       )
-    const sizes = files.map(({ file_size_bytes: sizeBytes }) => sizeBytes)
+    const sizes = this.parts.map(({ file_size_bytes: sizeBytes }) => sizeBytes)
     if (!fits(this, sizes, layout)) return undefined
-    this.#taken = []
-    const added = await into.bring(files.filter(isWanted), layout, options)
-    this.#taken = added
-    return added
+    this.isTaken = true
+    into.adopt(this.#inLake ?? [])
+    this.#inLake ??= await into.bring(this.parts.filter(isWanted), layout, options)
+    return this.#inLake.filter(isWanted)
+  }
+
+  #layout(): Layout {
+    return { columns: { fields: this.fields }, partitionBy: this.partitionBy }
   }
 
   #local(isWanted: IsWanted): string {

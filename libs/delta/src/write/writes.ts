@@ -42,7 +42,7 @@ export function createWriteOnce(place: TablePlace, session: ParquetSql, given: G
     { columns, partitionBy }: Pick<TablePlan, 'columns' | 'partitionBy'>,
     isWanted: IsWanted = () => true,
   ): Promise<readonly AddFile[]> => {
-    const wanted = given.staged?.files.map(isWanted)
+    const wanted = given.staged?.parts.map(isWanted)
     const key = JSON.stringify([columns.select, partitionBy, wanted])
     const before = done.get(key)
     if (before !== undefined) return before

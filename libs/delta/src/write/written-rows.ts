@@ -2,7 +2,7 @@ import type { CallOptions } from '@cinelake/lake'
 import type { AddFile } from '../log/actions.ts'
 import { encodePath } from '../log/paths.ts'
 import { engineTypeOf, type DeltaField } from '../log/types.ts'
-import type { WrittenFile, WrittenRows } from '../delta-table.ts'
+import type { StagedFiles, WrittenFile } from '../delta-table.ts'
 import { openFiles } from '../read/view.ts'
 import { planNewColumns } from './columns.ts'
 import { checkPartitionValues } from './copy-rows.ts'
@@ -12,28 +12,30 @@ import { fits, type FileRows, type IsWanted, type RowsFile } from './file-rows.t
 /** Rows that another engine has written into the table's folder. */
 export class AdoptedRows implements FileRows {
   readonly #place: TablePlace
-  readonly #rows: WrittenRows
+  readonly #columns: StagedFiles['columns']
+  readonly partitionBy: readonly string[]
   readonly fields: readonly DeltaField[]
-  readonly files: readonly RowsFile[]
+  readonly parts: readonly RowsFile[]
   readonly rowCount: number
   readonly isTaken = false
   /** As a commit names them. */
   readonly adds: readonly AddFile[]
 
   /** @throws {DeltaSchemaError} terminal: columns that a Delta table cannot have @throws {DeltaPartitionError} terminal */
-  constructor(place: TablePlace, rows: WrittenRows) {
+  constructor(
+    place: TablePlace,
+    { columns, partitionBy }: Pick<StagedFiles, 'columns' | 'partitionBy'>,
+    files: readonly WrittenFile[],
+  ) {
     this.#place = place
-    this.#rows = rows
-    this.fields = planNewColumns(place.path, rows.columns, rows.partitionBy).fields
-    this.files = rows.files.map(({ partitionValues, rowCount: count }) => ({ partitionValues, count }))
-    checkPartitionValues(place.path, this.files)
-    this.rowCount = rows.files.reduce((sum, { rowCount }) => sum + rowCount, 0)
+    this.#columns = columns
+    this.partitionBy = partitionBy
+    this.fields = planNewColumns(place.path, columns, partitionBy).fields
+    this.parts = files.map(({ partitionValues, rowCount: count }) => ({ partitionValues, count }))
+    checkPartitionValues(place.path, this.parts)
+    this.rowCount = files.reduce((sum, { rowCount }) => sum + rowCount, 0)
     const at = place.clock().getTime()
-    this.adds = rows.files.filter(({ rowCount }) => rowCount > 0).map((file) => addOf(file, at))
-  }
-
-  get partitionBy(): readonly string[] {
-    return this.#rows.partitionBy
+    this.adds = files.map((file) => addOf(file, at))
   }
 
   async open(options: CallOptions, isWanted: IsWanted = () => true) {
@@ -44,7 +46,7 @@ export class AdoptedRows implements FileRows {
 
   async take(_into: DataFiles, layout: Layout, isWanted: IsWanted): Promise<AddFile[] | undefined> {
     const sizes = this.adds.map(({ size }) => size)
-    const areOfTable = this.fields.every(({ type }, index) => engineTypeOf(type) === this.#rows.columns[index]?.type)
+    const areOfTable = this.fields.every(({ type }, index) => engineTypeOf(type) === this.#columns[index]?.type)
     return areOfTable && fits(this, sizes, layout) ? this.adds.filter(isWanted) : undefined
   }
 }
