@@ -1,5 +1,6 @@
 export { sampleCsv, type CsvSample } from './read-csv/sample.ts'
 export { unpackEnv, unpackLimits, type UnpackLimits } from './read-csv/unpack-settings.ts'
 export { createTransformerHandlers, type TransformerDeps } from './handlers.ts'
+export { openModelRunner } from './build/open-runner.ts'
 export { readColumn, type ColumnSql } from './read-value/column.ts'
 export { unpack, type UnpackedFile } from './read-csv/unpack-file.ts'

@@ -3,7 +3,15 @@ import { silentLog, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { commit, signalOf, type Operation } from './write/commit.ts'
 import { DataFiles, type TablePlace } from './write/data-files.ts'
-import type { CommitOptions, DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
+import type {
+  CommitOptions,
+  DeltaRows,
+  DeltaSnapshot,
+  DeltaTable,
+  DeltaView,
+  MergeOptions,
+  ParquetSql,
+} from './delta-table.ts'
 import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
 import type { AddFile } from './log/actions.ts'
 import { readHistory } from './log/history.ts'

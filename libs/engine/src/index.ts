@@ -21,7 +21,7 @@ export {
   type StagedTable,
   type StagingTable,
 } from './model-runner.ts'
-export { engineEnv, engineSettings } from './engine-settings.ts'
+export { engineEnv, engineSettings, modelRunnerEnv } from './engine-settings.ts'
 export {
   EngineBrokenError,
   EngineDiskFullError,
