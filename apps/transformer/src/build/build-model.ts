@@ -28,7 +28,7 @@ import { readRejects, rejectsOutput, writeRejects, type RejectsTable } from '../
 import { brokenRule, rowsBreaking } from './checks.ts'
 import { createDuckDbRunner } from './duckdb-runner.ts'
 import { BuildBalanceBrokenError, BuildInputMissingError, BuildRuleFailedError, ModelUnknownError } from './errors.ts'
-import { historyChanges, historyKey, historyQuery, ownColumns } from './history-sql.ts'
+import { historyChanges, historyKey, historyQuery, madeRowsQuery, ownColumns } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { planBuild } from './plan.ts'
 import { NO_REJECTS } from './sql.ts'
@@ -223,15 +223,14 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     await using view = basedOn < 0 || isRepeat ? undefined : await table.view(session, { version: basedOn, signal })
     const { columns } = tableOfModel(model)
     if (view !== undefined && hasLayoutOf(view.snapshot, model)) {
-      const changes = historyChanges(model, {
-        current: view.relation,
-        state: `FROM ${state.relation}`,
-        windowStart: command.window.start,
-      })
-      return await table.merge(session, changes.changed, {
+      const { relation: current } = view
+      const { start: windowStart } = command.window
+      const { changed, gone } = historyChanges(model, { current, state: `FROM ${state.relation}`, windowStart })
+      const made = await session.rows(madeRowsQuery(current, windowStart), { signal })
+      return await table.merge(session, changed, {
         ...options,
         key: historyKey(model),
-        deletions: changes.gone,
+        ...(made.length > 0 && { deletions: gone }),
       })
     }
     const query = historyQuery(model, {

@@ -58,6 +58,11 @@ export function historyKey({ key }: Pick<CheckedModel, 'key'>): string[] {
   return [...key, 'valid_from']
 }
 
+/** Whether a build of this window, or of a later one, has made rows: a row at most. */
+export function madeRowsQuery(current: string, windowStart: string): string {
+  return `SELECT 1 AS made FROM ${current} AS history WHERE valid_from >= TIMESTAMPTZ ${literal(windowStart)} LIMIT 1`
+}
+
 /** The difference between the table as it is and what `historyQuery` gives, without reading more than its open rows. */
 export function historyChanges(
   model: CheckedModel,
