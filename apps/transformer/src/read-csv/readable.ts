@@ -1,29 +1,29 @@
+import { CancelledError } from '@cinelake/core'
 import {
-  binaryFormatOf,
-  HEAD_BYTES,
   CR,
   type CsvDialect,
   type CsvHead,
+  HEAD_BYTES,
   LF,
-  readHead,
   RecordIndex,
   RecordScanner,
+  binaryFormatOf,
+  readHead,
   scanChunks,
   textFormatOf,
 } from '@cinelake/csv'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
-import { CopyWriter } from './copy.ts'
 import { FileFormatError, FileUnreadableError, HeaderMismatchError } from '../refine/errors.ts'
-import { readChunks } from './text-chunks.ts'
+import { CopyWriter } from './copy.ts'
 import {
-  createTranscoder,
-  guessEncoding,
-  InvalidBytes,
-  Utf8Check,
   type Encoding,
   type EncodingGuess,
+  InvalidBytes,
   type Transcoder,
+  Utf8Check,
+  createTranscoder,
+  guessEncoding,
 } from './text-encoding.ts'
 
 /** A CSV file that the engine reads exactly as it was checked here. */
@@ -308,4 +308,38 @@ async function firstBytes(file: string): Promise<{ readonly bytes: Buffer; reado
 
 function unreadable(source: Pick<CsvSource, 'name'>, encoding: Encoding, byte: number): FileUnreadableError {
   return new FileUnreadableError(source.name, { byte }, `text in ${encoding}`, 'a byte that is none')
+}
+
+/** Bytes. Large enough that a read costs nothing beside what is done with it, small beside any memory limit. */
+const CHUNK_BYTES = 1024 * 1024
+
+type ChunkOptions = {
+  /** Offset of the first byte. */
+  readonly start?: number
+  readonly chunkBytes?: number
+  readonly signal?: AbortSignal
+}
+
+/** The bytes of a file in chunks. A chunk is good until the one after the next is asked for: the next is read meanwhile. */
+async function* readChunks(file: string, options: ChunkOptions = {}): AsyncGenerator<Buffer> {
+  const { start = 0, chunkBytes = CHUNK_BYTES, signal } = options
+  await using handle = await open(file, 'r')
+  const buffers = [Buffer.allocUnsafe(chunkBytes), Buffer.allocUnsafe(chunkBytes), Buffer.allocUnsafe(chunkBytes)]
+  const read = async (turn: number, position: number) => {
+    const buffer = buffers[turn % buffers.length] ?? Buffer.alloc(chunkBytes)
+    const { bytesRead } = await handle.read(buffer, 0, chunkBytes, position)
+    return buffer.subarray(0, bytesRead)
+  }
+  let position = start
+  let next = read(0, position)
+  for (let turn = 1; ; turn++) {
+    const chunk = await next
+    if (signal?.aborted === true) throw new CancelledError(`reading ${file}`, { cause: signal.reason })
+    if (chunk.length === 0) return
+    position += chunk.length
+    next = read(turn, position)
+    // An error is met when its turn comes, or not at all when nobody wants the chunk.
+    next.catch(() => undefined)
+    yield chunk
+  }
 }
