@@ -15,7 +15,7 @@ function offsetIn(part: string, failed: FailedStatement | undefined): number | u
   return undefined
 }
 
-/** What is wrong, without the engine's picture of the line and without a full stop: whoever tells it adds its own. */
+/** What is wrong, without the engine's picture of the line and without a full stop: the caller adds its own. */
 function complaint(said: string, place: SqlPosition | string | undefined): SqlComplaint {
   const message = withoutPicture(said).replace(/[.!]$/, '')
   return { message, position: typeof place === 'string' ? undefined : place }

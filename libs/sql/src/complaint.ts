@@ -6,7 +6,7 @@ export type SqlComplaint = { readonly message: string; readonly position: SqlPos
 
 /**
  * The complaint of an error about a SQL text; undefined for any other error, such as of an engine out of memory. Engines
- * put it on their errors as `complaint`, so that whoever checks SQL needs to know no engine.
+ * put it on their errors as `complaint`, so that a check of SQL need not know which engine it is.
  */
 export function complaintOf(error: unknown): SqlComplaint | undefined {
   return error instanceof Error && 'complaint' in error && isComplaint(error.complaint) ? error.complaint : undefined

@@ -18,7 +18,7 @@ import { temporaryDirectory } from '@cinelake/testkit'
 
 /**
  * A runner as one on another machine is: it has nothing of the worker but the lake, reads the inputs' files from there and
- * writes the result's files into the table's folder itself, before anybody asks. It rejects rows whose `amount` is negative.
+ * writes the result's files into the table's folder itself, before it is asked for them. It rejects rows whose `amount` is negative.
  * Parquet is written by an engine of its own, which reaches its own directory only.
  */
 export async function createOtherRunner({

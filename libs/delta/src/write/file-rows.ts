@@ -21,7 +21,7 @@ export interface FileRows {
   /** The rows as something that SQL of any session can read until it is disposed. */
   open(options: CallOptions, isWanted?: IsWanted): Promise<AsyncDisposable & { readonly relation: string }>
   /**
-   * The files, in the lake, if they are what the table wants; undefined if their rows have to be written anew.
+   * The files, in the lake, if they are what the table wants; undefined if their rows have to be written again.
    * @throws {DeltaConflictError} they were taken for another state of the table
    */
   take(into: DataFiles, layout: Layout, isWanted: IsWanted, options: CallOptions): Promise<AddFile[] | undefined>

@@ -157,7 +157,7 @@ export class Merge implements AsyncDisposable {
     return { source: relation, key: this.#options.key, nullable }
   }
 
-  /** What is sought is read anew where the files that it was read from have moved into the lake. */
+  /** The keys are read again where the files that hold the rows have moved into the lake. */
   async #keys({ columns, partitionBy }: TablePlan): Promise<Sought> {
     const isTaken = this.#rows.staged?.isTaken === true
     const id = JSON.stringify([columns.select, partitionBy, isTaken])

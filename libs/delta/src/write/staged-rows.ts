@@ -36,7 +36,7 @@ export class StagedRows implements DeltaStage, FileRows {
   readonly rowCount: number
   readonly asideRowCount: number
   isTaken = false
-  /** The files that are in the lake by now, as a commit names them. */
+  /** The files that are already in the lake, as a commit names them. */
   #inLake: readonly AddFile[] | undefined
 
   constructor(place: TablePlace, staged: Staged) {
