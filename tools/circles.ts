@@ -16,7 +16,7 @@ const KNOWN: readonly string[] = [
   'errors.ts → engine.ts',
 ]
 
-/** One file's import of another of its package. Types count: whoever reads the one has to read the other. */
+/** One file's import of another of its package. Types count: a reader of the one has to read the other. */
 type Import = { readonly from: string; readonly to: string; readonly line: number }
 
 /**
