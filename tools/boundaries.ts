@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 
 /** The layers of docs/architecture.md, as packages are tagged: `layer:port` in `nx.tags`. */
-export const LAYERS = ['core', 'contracts', 'port', 'service', 'sample', 'app', 'testkit'] as const
+export const LAYERS = ['core', 'contracts', 'port', 'service', 'source', 'sample', 'app', 'testkit'] as const
 export type Layer = (typeof LAYERS)[number]
 
 /** What a layer may import. Downwards only. */
@@ -10,9 +10,11 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   contracts: ['core'],
   port: ['core', 'contracts'],
   service: ['core', 'contracts'],
+  // One package per kind of source; what two of them share is below them.
+  source: ['core', 'contracts', 'port'],
   // Its program stands on the chassis of the services.
   sample: ['core', 'service'],
-  app: ['core', 'contracts', 'port', 'service'],
+  app: ['core', 'contracts', 'port', 'service', 'source'],
   testkit: ['core', 'contracts'],
 }
 
@@ -22,6 +24,7 @@ const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   contracts: [],
   port: ['port', 'testkit'],
   service: ['testkit'],
+  source: ['sample', 'testkit'],
   sample: ['testkit'],
   app: ['sample', 'testkit'],
   testkit: [],
@@ -31,6 +34,8 @@ const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   // Delta is a log over a lake.
   '@cinelake/delta': ['@cinelake/lake'],
+  // Pushes come over HTTP, which is served as the services serve theirs.
+  '@cinelake/source-push': ['@cinelake/service'],
 }
 
 /** Runs all services in one process, and the sample company for the demo. */
