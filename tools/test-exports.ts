@@ -30,6 +30,10 @@ const KNOWN: readonly string[] = [
   'pipelineError',
   'secrecyOf',
   'secretFieldsOf',
+  'sinceOf',
+  'wallTime',
+  'openDatabase',
+  'withoutFormulas',
 ]
 
 const ANY = '*'
