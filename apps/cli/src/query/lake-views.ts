@@ -1,4 +1,5 @@
-import { identifier, type SqlSession } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
+import type { SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { DeltaTable } from '@cinelake/delta'
 import {

@@ -1,4 +1,5 @@
-import { identifier, type SqlSession } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
+import type { SqlSession } from '@cinelake/engine'
 import { readColumn } from '@cinelake/transformer'
 import type { Draft } from './draft.ts'
 import type { DraftColumn } from './guess-key.ts'
