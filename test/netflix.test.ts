@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { literal } from '../libs/sql/src/index.ts'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { identifier, literal } from '../libs/sql/src/index.ts'
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'

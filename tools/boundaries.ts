@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 
 /** The layers of docs/architecture.md, as packages are tagged: `layer:port` in `nx.tags`. */
-export const LAYERS = ['core', 'contracts', 'port', 'service', 'sample', 'app', 'testkit'] as const
+export const LAYERS = ['core', 'contracts', 'port', 'service', 'source', 'sample', 'app', 'testkit'] as const
 export type Layer = (typeof LAYERS)[number]
 
 /** What a layer may import. Downwards only. */
@@ -10,18 +10,21 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   contracts: ['core'],
   port: ['core', 'contracts'],
   service: ['core', 'contracts'],
+  // One package per kind of source; what two of them share is below them.
+  source: ['core', 'contracts', 'port'],
   // Its program stands on the chassis of the services.
   sample: ['core', 'service'],
-  app: ['core', 'contracts', 'port', 'service'],
+  app: ['core', 'contracts', 'port', 'service', 'source'],
   testkit: ['core', 'contracts'],
 }
 
-/** What a layer's tests may import besides. */
+/** What a layer's tests may import in addition. */
 const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
   contracts: [],
   port: ['port', 'testkit'],
   service: ['testkit'],
+  source: ['sample', 'testkit'],
   sample: ['testkit'],
   app: ['sample', 'testkit'],
   testkit: [],
@@ -31,6 +34,8 @@ const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   // Delta is a log over a lake.
   '@cinelake/delta': ['@cinelake/lake'],
+  // Pushes come over HTTP, which is served as the services serve theirs.
+  '@cinelake/source-push': ['@cinelake/service'],
 }
 
 /** Runs all services in one process, and the sample company for the demo. */
@@ -124,9 +129,11 @@ function mayNameAdapters(path: string): boolean {
   return isForTests(path) || /\/src\/(main|migrate)\.ts$/.test(path) || path.startsWith('apps/cli/')
 }
 
-function isForTests(path: string): boolean {
+/** Whether a file is for tests alone: a test, what it shares with others, and what is never shipped. */
+export function isForTests(path: string): boolean {
+  // Suites of ports are called so; `read-contract.ts` reads contracts of data.
   return (
-    /\.(test|fixture)\.ts$|-contract\.ts$|^[^/]+\/[^/]+\/test\//.test(path) ||
+    /\.(test|fixture)\.ts$|(?<!\/read)-contract\.ts$|^[^/]+\/[^/]+\/test\//.test(path) ||
     ['libs/testkit/', 'bench/', 'test/', 'tools/'].some((folder) => path.startsWith(folder))
   )
 }
@@ -141,7 +148,8 @@ function isAllowed(from: Package, to: string, layer: Layer, allowed: readonly La
   return from.name === WHOLE_PLATFORM && (layer === 'app' || layer === 'sample')
 }
 
-function importsOf(text: string): { readonly specifier: string; readonly line: number }[] {
+/** The modules that a text imports, types alike, and the line of each. */
+export function importsOf(text: string): { readonly specifier: string; readonly line: number }[] {
   return [...text.matchAll(/(?:^|[\s;})])(?:from|import)\s*\(?\s*'([^'\n]+)'/g)].map((match) => ({
     specifier: match[1] ?? '',
     line: text.slice(0, match.index + match[0].length).split('\n').length,

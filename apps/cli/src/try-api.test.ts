@@ -1,9 +1,10 @@
+// @module-tag slow: takes long
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { servePush } from '@cinelake/ingest-api'
+import { servePush } from '@cinelake/source-push'
 import { createDirectoryLake } from '@cinelake/lake/directory'
 import { publishPipeline, readPipeline } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'

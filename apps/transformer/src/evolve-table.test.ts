@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { createDeltaTable } from '@cinelake/delta'
 import { tableOfDataset, type CheckedColumn, type CheckedDataset } from '@cinelake/pipeline'
 import { describe, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import type { TaskOutcome } from '@cinelake/bus'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { rm } from 'node:fs/promises'

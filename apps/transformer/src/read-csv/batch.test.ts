@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aColumn, aDataset, aRefinery, type Refinery } from '../refine/refinery.fixture.ts'

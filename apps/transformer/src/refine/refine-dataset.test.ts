@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { cp, glob, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TaskOutcome } from '@cinelake/bus'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { literal } from '@cinelake/sql'
 import {
   array,

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { TransientError } from '@cinelake/core'
 import type { SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'

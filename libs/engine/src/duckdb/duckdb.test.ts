@@ -330,15 +330,14 @@ describe('appending text', () => {
 describe('stopping', () => {
   test.each([0, 1, 30])('interrupts a statement %d ms after it was given', async (delayMs) => {
     const abort = new AbortController()
+    // Hours of work: what is not interrupted does not end in the time of a test.
     const work = session.run(
-      'CREATE OR REPLACE TEMP TABLE long AS SELECT sum(a.i * b.i) FROM range(300000) a(i), range(300000) b(i)',
+      'CREATE OR REPLACE TEMP TABLE long AS SELECT sum(a.i * b.i) FROM range(5000000) a(i), range(5000000) b(i)',
       { signal: abort.signal },
     )
-    const started = performance.now()
     setTimeout(() => abort.abort(), delayMs)
 
     expect(await failureOf(work)).toBeInstanceOf(CancelledError)
-    expect(performance.now() - started).toBeLessThan(5000)
     expect(await valueOf('1')).toBe(1)
   })
 
