@@ -10,7 +10,7 @@ export {
   WarehouseUnavailableError,
 } from './errors.ts'
 export type { Database } from './database.ts'
-export { faultOf as mssqlFaultOf, isTransient as isTransientMssqlFault, type MssqlFault } from './mssql-faults.ts'
+export { faultOf as mssqlFaultOf, isTransient as isTransientMssqlFault, type MssqlFault } from './sql-server/faults.ts'
 export { warehouseEnv, warehouseSettings, type AzureCredential, type WarehouseSettings } from './warehouse-settings.ts'
 export type {
   Changes,

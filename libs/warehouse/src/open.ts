@@ -1,7 +1,7 @@
 import { openByScheme, type Log } from '@cinelake/core'
-import type { MssqlDatabase } from './mssql.ts'
-import type { PgliteDatabase } from './pglite.ts'
-import type { PostgresDatabase } from './postgres.ts'
+import type { MssqlDatabase } from './sql-server/sql-server.ts'
+import type { PgliteDatabase } from './postgres/pglite.ts'
+import type { PostgresDatabase } from './postgres/postgres.ts'
 import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 import type { AzureCredential, WarehouseSettings } from './warehouse-settings.ts'
 
@@ -21,9 +21,13 @@ export async function openDatabase<Schema>(
     settings.url,
     {
       pglite: (directory) => async () =>
-        await (await import('./pglite.ts')).openPgliteDatabase<Schema>(directory === '' ? undefined : directory),
-      postgres: () => async () => await (await import('./postgres.ts')).openPostgresDatabase<Schema>(settings, deps),
-      mssql: () => async () => await (await import('./mssql.ts')).openMssqlDatabase<Schema>(settings, deps),
+        await (
+          await import('./postgres/pglite.ts')
+        ).openPgliteDatabase<Schema>(directory === '' ? undefined : directory),
+      postgres: () => async () =>
+        await (await import('./postgres/postgres.ts')).openPostgresDatabase<Schema>(settings, deps),
+      mssql: () => async () =>
+        await (await import('./sql-server/sql-server.ts')).openMssqlDatabase<Schema>(settings, deps),
     },
     'CINELAKE_WAREHOUSE',
   )
@@ -41,7 +45,7 @@ export async function openDatabaseToRead<Schema>(
 ): Promise<AnyDatabase<Schema>> {
   const directory = embeddedDirectory(settings)
   if (directory === undefined) return await openDatabase(settings, deps)
-  return await (await import('./pglite.ts')).openPgliteReader<Schema>(directory, deps.log)
+  return await (await import('./postgres/pglite.ts')).openPgliteReader<Schema>(directory, deps.log)
 }
 
 /** The directory of the embedded database, where the address names one. */
@@ -66,7 +70,8 @@ export async function createWarehouse<Schema>(
   database: AnyDatabase<Schema>,
   options: WarehouseOptions = {},
 ): Promise<Warehouse> {
-  if (database.dialect === 'mssql') return await (await import('./mssql.ts')).createMssqlWarehouse(database, options)
-  if ('pglite' in database) return await (await import('./pglite.ts')).createPgliteWarehouse(database, options)
-  return await (await import('./postgres.ts')).createPostgresWarehouse(database, options)
+  if (database.dialect === 'mssql')
+    return await (await import('./sql-server/sql-server.ts')).createMssqlWarehouse(database, options)
+  if ('pglite' in database) return await (await import('./postgres/pglite.ts')).createPgliteWarehouse(database, options)
+  return await (await import('./postgres/postgres.ts')).createPostgresWarehouse(database, options)
 }

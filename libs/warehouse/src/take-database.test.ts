@@ -2,7 +2,7 @@ import { silentLog } from '@cinelake/core'
 import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { expect, test } from 'vitest'
 import { createWarehouse, openDatabase, takeDatabase } from './open.ts'
-import { noCredential } from './postgres.fixture.ts'
+import { noCredential } from './postgres/postgres.fixture.ts'
 
 test('a database of SQL Server is one process’s until it lets go', async () => {
   await using endpoint = await startMssqlEndpoint()

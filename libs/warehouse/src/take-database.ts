@@ -1,7 +1,7 @@
 import { TransientError } from '@cinelake/core'
-import { tryLock } from './mssql-locks.ts'
-import type { MssqlPool } from './mssql-pool.ts'
-import type { PostgresConnections } from './postgres-database.ts'
+import { tryLock } from './sql-server/locks.ts'
+import type { MssqlPool } from './sql-server/pool.ts'
+import type { PostgresConnections } from './postgres/database.ts'
 
 /** Another process has taken the database. */
 class WarehouseTakenError extends TransientError {

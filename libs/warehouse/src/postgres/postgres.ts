@@ -1,0 +1,2 @@
+export { openPostgresDatabase, type PostgresDatabase } from './database.ts'
+export { createPostgresWarehouse } from './warehouse.ts'

@@ -1,0 +1,2 @@
+export { openMssqlDatabase, type MssqlDatabase } from './database.ts'
+export { createMssqlWarehouse } from './warehouse.ts'
