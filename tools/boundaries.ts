@@ -31,6 +31,8 @@ const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   // Delta is a log over a lake.
   '@cinelake/delta': ['@cinelake/lake'],
+  // A warehouse may be in a database of the kind that sources and the run history are in.
+  '@cinelake/warehouse': ['@cinelake/database'],
 }
 
 /** Runs all services in one process, and the sample company for the demo. */
@@ -104,7 +106,7 @@ export function checkSources(packages: readonly Package[], sources: readonly Sou
 function problemOfPackage(specifier: string, source: Source, owner: Package | undefined): string | undefined {
   const [, name, subpath] = /^(@cinelake\/[^/]+)(\/.+)?$/.exec(specifier) ?? []
   if (name === undefined) return undefined
-  if (subpath !== undefined && !mayNameAdapters(source.path)) {
+  if (subpath !== undefined && !mayNameAdapters(source.path) && !standsOn(source.path, subpath)) {
     return `imports the adapter ${specifier}; take the port from ${name} and leave the choice to main.ts`
   }
   if (owner === undefined || isForTests(source.path) || name === owner.name || owner.dependencies.includes(name))
@@ -122,6 +124,16 @@ function problemOfRelative(specifier: string, source: Source, owner: Package | u
 /** Adapters are named where everything is put together, for a service or a job of it, and where that is tested. */
 function mayNameAdapters(path: string): boolean {
   return isForTests(path) || /\/src\/(main|migrate)\.ts$/.test(path) || path.startsWith('apps/cli/')
+}
+
+/**
+ * What an adapter stands on in a package below: the adapter of the same technology, or, for who opens adapters by an address,
+ * who does so there.
+ */
+function standsOn(path: string, subpath: string): boolean {
+  const [, part] = /^libs\/[^/]+\/src\/([^/]+?)(?:\.ts$|\/)/.exec(path) ?? []
+  // PGlite is a PostgreSQL.
+  return part !== undefined && (subpath === `/${part}` || (part === 'postgres' && subpath === '/pglite'))
 }
 
 function isForTests(path: string): boolean {

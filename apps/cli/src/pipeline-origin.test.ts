@@ -1,4 +1,4 @@
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { join } from 'node:path'

@@ -11,7 +11,7 @@ import type { CheckedDataset, CheckedModel, CheckedPipeline } from '@cinelake/pi
 import { createScheduler, type OpsSchema, type RedoAsked } from '@cinelake/scheduler'
 import { createMemoryTimers } from '@cinelake/scheduler/memory-timers'
 import { createTransformerHandlers } from '@cinelake/transformer'
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 import { temporaryDirectory } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { mkdir, writeFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 import type { AgentHeartbeat } from '@cinelake/contracts'
-import type { Database } from '@cinelake/warehouse'
+import type { Database } from '@cinelake/database'
 import type { Kysely } from 'kysely'
 import { isUniqueViolation } from './ops-errors.ts'
 import { OPS, type OpsSchema } from './ops-schema.ts'

@@ -1,5 +1,5 @@
 import { temporaryDirectory } from '@cinelake/testkit'
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 import { sql } from 'kysely'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { emptied, given, openDatabase } from '../test/given.ts'

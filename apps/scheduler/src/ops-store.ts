@@ -1,5 +1,5 @@
 import type { KnownVersion } from '@cinelake/contracts'
-import type { Database } from '@cinelake/warehouse'
+import type { Database } from '@cinelake/database'
 import type { Kysely, Transaction } from 'kysely'
 import type { Decision, TryRecord } from './decision.ts'
 import { noteTables, readKnown, tablesIn } from './known-tables.ts'

@@ -1,5 +1,5 @@
 import { TerminalError } from '@cinelake/core'
-import type { Database } from '@cinelake/warehouse'
+import type { Database } from '@cinelake/database'
 import { isUniqueViolation } from './ops-errors.ts'
 import { OPS, type OpsSchema } from './ops-schema.ts'
 

@@ -8,7 +8,7 @@ import {
   planRun,
   type CheckedPipeline,
 } from '@cinelake/pipeline'
-import type { Database } from '@cinelake/warehouse'
+import type { Database } from '@cinelake/database'
 import type { OpsSchema } from './ops-schema.ts'
 import { createOpsStore, type OpsStore } from './ops-store.ts'
 import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'

@@ -1,5 +1,5 @@
 import { PipelineError, TerminalError } from '@cinelake/core'
-import type { Database } from '@cinelake/warehouse'
+import type { Database } from '@cinelake/database'
 import { createAgents, type AgentRecord } from './agents.ts'
 import { readAllKnown, type PipelineTable } from './known-tables.ts'
 import { OPS, type OpsSchema } from './ops-schema.ts'

@@ -1,5 +1,5 @@
 import type { QualityResult } from '@cinelake/contracts'
-import type { Database } from '@cinelake/warehouse'
+import type { Database } from '@cinelake/database'
 import type { Kysely } from 'kysely'
 import { runFromRows } from './ops-rows.ts'
 import { OPS, type OpsSchema } from './ops-schema.ts'

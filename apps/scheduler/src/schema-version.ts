@@ -1,5 +1,5 @@
 import { TerminalError } from '@cinelake/core'
-import type { Database } from '@cinelake/warehouse'
+import type { Database } from '@cinelake/database'
 import type { Kysely } from 'kysely'
 import { migrateOps, opsMigrator } from './ops-migrations.ts'
 import { OPS, type OpsSchema } from './ops-schema.ts'

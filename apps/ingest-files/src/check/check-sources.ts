@@ -1,6 +1,6 @@
 import type { CheckedPipeline, CheckedSource, DatabaseSource, FilesDataset, FilesSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseFilePattern } from '../files/file-pattern.ts'

@@ -1,4 +1,4 @@
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import {
   Kysely,
   MssqlAdapter,

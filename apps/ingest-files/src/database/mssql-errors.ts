@@ -1,5 +1,5 @@
 import { CancelledError, PipelineError } from '@cinelake/core'
-import { isTransientMssqlFault, mssqlFaultOf } from '@cinelake/warehouse'
+import { isTransientMssqlFault, mssqlFaultOf } from '@cinelake/database'
 import { ConnectionError } from 'tedious'
 import type { TranslateOptions } from './database-calls.ts'
 import {

@@ -1,6 +1,6 @@
 import type { DatabaseSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import { fillAddress, hasSecret } from './database-address.ts'
 import { DatabaseLoginRefusedError } from './errors.ts'
 import { openDatabase } from './open-database.ts'

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createPgliteWarehouse, openPgliteDatabase, type PgliteDatabase } from './pglite.ts'
+import { createPgliteWarehouse } from './pglite.ts'
+import { openPgliteDatabase, type PgliteDatabase } from '@cinelake/database/pglite'
 import { pgliteSessions } from './pglite-session.ts'
 import { refuseAmbiguous } from './ambiguity.ts'
 import { searchPathOf } from './reader.ts'

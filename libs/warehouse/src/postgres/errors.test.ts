@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { loadError, queryError, transientError } from './errors.ts'
+import { transientError } from '@cinelake/database/postgres'
+import { loadError, queryError } from './errors.ts'
 
 const LOCATION = 'postgres://host/db'
 

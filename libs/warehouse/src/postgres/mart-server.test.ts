@@ -8,14 +8,8 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, titles } from '../contract/given.fixture.ts'
 import { failureOf } from './postgres.fixture.ts'
-import {
-  createPgliteWarehouse,
-  MART_DATABASE,
-  MART_USER,
-  openPgliteDatabase,
-  startMartServer,
-  type MartServer,
-} from './pglite.ts'
+import { createPgliteWarehouse, MART_DATABASE, MART_USER, startMartServer, type MartServer } from './pglite.ts'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 
 const PASSWORD = 'a-password'
 const ENDLESS = 'SELECT count(*) FROM generate_series(1, 1000000000) a, generate_series(1, 1000000000) b'

@@ -3,11 +3,9 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { WarehouseInUseError } from '../errors.ts'
+import { DatabaseInUseError } from '@cinelake/database'
 import { Interruption, MartSession } from './mart-session.ts'
-import { besideSessions } from './pglite-beside.ts'
-import { openHere, type PgliteDatabase } from './pglite-database.ts'
-import type { ExclusiveSessions } from './pglite-thread.ts'
+import { besideSessions, openHere, type PgliteDatabase, type ExclusiveSessions } from '@cinelake/database/pglite'
 import { createPgliteWarehouse } from './pglite-warehouse.ts'
 import { READER } from './reader.ts'
 
@@ -188,7 +186,7 @@ function martSessions(directory: string): ExclusiveSessions & AsyncDisposable {
       return await opening
     } catch (error) {
       if (own === opening) own = undefined
-      if (error instanceof WarehouseInUseError) return undefined
+      if (error instanceof DatabaseInUseError) return undefined
       throw error
     }
   }

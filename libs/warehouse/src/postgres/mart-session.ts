@@ -10,9 +10,8 @@ import {
   type WireError,
   type WireMessage,
 } from '@cinelake/core'
-import { LEAVE_NOTHING } from './pglite-beside.ts'
+import { LEAVE_NOTHING, type EmbeddedSession, type ExclusiveSessions } from '@cinelake/database/pglite'
 import { classifyStatement, splitStatements, type MartStatement } from './mart-statements.ts'
-import type { EmbeddedSession, ExclusiveSessions } from './pglite-thread.ts'
 import { READER, searchPathOf } from './reader.ts'
 import { MART_SCHEMAS } from './sql.ts'
 

@@ -7,9 +7,12 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { batches, manyTitles, titles } from '../contract/given.fixture.ts'
-import { createWarehouse } from '../open.ts'
-import { failureOf } from './postgres.fixture.ts'
-import { createPgliteWarehouse, openPgliteDatabase, openPgliteReader } from './pglite.ts'
+import { createDatabases } from '@cinelake/database/open'
+import { silentLog } from '@cinelake/core'
+import { openWarehouse } from '../open.ts'
+import { failureOf, noCredential } from './postgres.fixture.ts'
+import { createPgliteWarehouse } from './pglite.ts'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 import type { Warehouse } from '../warehouse.ts'
 
 const ENDLESS = 'SELECT count(*) FROM generate_series(1, 1000000000) a, generate_series(1, 1000000000) b'
@@ -32,8 +35,11 @@ async function load(warehouse: Warehouse, count: number, version: number): Promi
 /** A warehouse to read, beside whichever process or part of this one has the directory. */
 async function aReader() {
   await using opening = new AsyncDisposableStack()
-  const database = opening.use(await openPgliteReader<unknown>(directory))
-  const warehouse = opening.use(await createWarehouse(database))
+  const deps = { credential: noCredential, log: silentLog }
+  const databases = opening.use(createDatabases(deps, { isReadOnly: true }))
+  const settings = { url: `pglite:${directory}` }
+  const database = await databases.open<unknown>(settings)
+  const warehouse = opening.use(await openWarehouse(settings, { ...deps, databases }))
   const owned = opening.move()
   return { database, warehouse, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
 }

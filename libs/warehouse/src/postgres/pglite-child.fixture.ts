@@ -1,5 +1,6 @@
 // Loads one version after the other and reports each, until it is killed. Run by pglite.test.ts.
-import { createPgliteWarehouse, openPgliteDatabase } from './pglite.ts'
+import { createPgliteWarehouse } from './pglite.ts'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 
 await using database = await openPgliteDatabase(process.argv[2])
 const warehouse = await createPgliteWarehouse(database)

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { PgliteDatabase } from './pglite-database.ts'
-import type { EmbeddedPostgres, EmbeddedSession } from './pglite-thread.ts'
+import type { PgliteDatabase, EmbeddedPostgres, EmbeddedSession } from '@cinelake/database/pglite'
 import { LOADER, quoted } from './sql.ts'
 import type { PostgresSessions, Queries, ReadSession } from './session.ts'
 import type { WarehouseValue } from '../warehouse.ts'

@@ -1,4 +1,4 @@
-import type { PgliteDatabase } from './pglite-database.ts'
+import type { PgliteDatabase } from '@cinelake/database/pglite'
 import { pgliteSessions, removeLeftovers } from './pglite-session.ts'
 import { martSchemas, requireReader } from './reader.ts'
 import { hasMart, warehouseIn } from './based.ts'

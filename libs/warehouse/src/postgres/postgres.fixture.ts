@@ -1,7 +1,8 @@
 import type { Log } from '@cinelake/core'
 import { silentLog } from '@cinelake/core'
 import type { PostgresServer } from '@cinelake/testkit/postgres'
-import { createPostgresWarehouse, openPostgresDatabase, type PostgresDatabase } from './postgres.ts'
+import { createPostgresWarehouse } from './postgres.ts'
+import { openPostgresDatabase, type PostgresDatabase } from '@cinelake/database/postgres'
 import type { Warehouse } from '../warehouse.ts'
 
 /** An identity that nobody is to ask for. */

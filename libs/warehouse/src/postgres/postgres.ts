@@ -1,2 +1,1 @@
-export { openPostgresDatabase, type PostgresDatabase } from './database.ts'
 export { createPostgresWarehouse } from './warehouse.ts'

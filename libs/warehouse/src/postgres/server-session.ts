@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import { WarehouseUnavailableError } from '../errors.ts'
-import { onConnection } from './connection.ts'
+import { onConnection, closeClient, type PostgresConnections, QUERY_TYPES } from '@cinelake/database/postgres'
 import { copyIn } from './copy-in.ts'
-import { closeClient, type PostgresConnections } from './database.ts'
 import { describeQuery } from './describe.ts'
 import type { LoadSession, PostgresSessions, Queries, QueryResult, ReadOptions, ReadSession } from './session.ts'
 import { quoted } from './sql.ts'
-import { QUERY_TYPES } from './values.ts'
 import type { WarehouseValue } from '../warehouse.ts'
 
 /** The server works on one piece while the next is made. */

@@ -1,5 +1,5 @@
 import { warehouseIn } from './based.ts'
-import type { PostgresConnections } from './database.ts'
+import type { PostgresConnections } from '@cinelake/database/postgres'
 import { serverSessions } from './server-session.ts'
 import type { Warehouse, WarehouseOptions } from '../warehouse.ts'
 

@@ -1,6 +1,6 @@
 import { WarehouseRefusedError } from '../errors.ts'
 import { cellType, type Complaint } from './cells.ts'
-import type { MssqlSession } from './session.ts'
+import type { MssqlSession } from '@cinelake/database/sql-server'
 import type { TypedColumn } from './sql.ts'
 import type { WarehouseRow, WarehouseRows } from '../warehouse.ts'
 

@@ -1,11 +1,5 @@
-import {
-  WarehouseLoginError,
-  WarehouseQueryError,
-  WarehouseRefusedError,
-  WarehouseUnavailableError,
-  type UnknownName,
-} from '../errors.ts'
-import { faultOf, isTransient, type MssqlFault } from './faults.ts'
+import { connectionError, faultOf, type MssqlFault } from '@cinelake/database/sql-server'
+import { WarehouseQueryError, WarehouseRefusedError, type UnknownName } from '../errors.ts'
 
 type Words = { readonly problem: string; readonly remedy: string }
 
@@ -52,26 +46,6 @@ const KNOWN: readonly (Words & { readonly numbers: readonly number[] })[] = [
   },
   { numbers: [40544, 1827], problem: 'the database has reached its greatest size', remedy: REMEDY.size },
 ]
-
-/** No row is at fault, and asking again does not help. */
-const REFUSED_LOGINS: ReadonlySet<number> = new Set([4064, 18452, 18456, 18470, 18486, 18487, 18488, 40532, 40615])
-
-/** The server lets nobody in, or its certificate is one that this machine has no reason to trust. */
-function isRefusedLogin({ number, code, certificate }: MssqlFault): boolean {
-  return certificate || REFUSED_LOGINS.has(number ?? 0) || (number === undefined && code === 'ELOGIN')
-}
-
-/**
- * What is thrown for a fault that is not about any rows: the server is away, or refuses the login.
- * @returns what was thrown, when it is neither
- */
-export function connectionError(thrown: unknown, location: string): unknown {
-  const fault = faultOf(thrown)
-  if (fault === undefined) return thrown
-  if (isRefusedLogin(fault)) return new WarehouseLoginError(location, fault.message, { cause: thrown })
-  if (isTransient(fault)) return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
-  return thrown
-}
 
 /**
  * Says in Cinelake's words why a load failed. The server's message is left out where it may quote a value of a row.

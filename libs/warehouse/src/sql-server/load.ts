@@ -7,10 +7,7 @@ import {
   stopWhenAborted,
   versionOf,
 } from '../load-decision.ts'
-import { faultOf } from './faults.ts'
-import { releaseLock, requireLock } from './locks.ts'
-import type { MssqlPool } from './pool.ts'
-import type { MssqlSession } from './session.ts'
+import { faultOf, releaseLock, requireLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
 import * as mssql from './sql.ts'
 import { fillStaging } from './staging.ts'
 import { refreshViews, viewsUpon } from './views.ts'

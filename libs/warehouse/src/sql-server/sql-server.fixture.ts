@@ -1,7 +1,8 @@
 import { silentLog } from '@cinelake/core'
-import { createMssqlWarehouse, openMssqlDatabase, type MssqlDatabase } from './sql-server.ts'
+import { createMssqlWarehouse } from './sql-server.ts'
+import { openMssqlDatabase, type MssqlDatabase } from '@cinelake/database/sql-server'
 import type { Warehouse } from '../warehouse.ts'
-import type { AzureCredential } from '../warehouse-settings.ts'
+import type { AzureCredential } from '@cinelake/database'
 
 /** For addresses with a user: nothing is asked of Entra. */
 export const noCredential: AzureCredential = async () => {

@@ -1,2 +1,1 @@
-export { openMssqlDatabase, type MssqlDatabase } from './database.ts'
 export { createMssqlWarehouse } from './warehouse.ts'

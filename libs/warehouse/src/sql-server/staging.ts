@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { stopWhenAborted } from '../load-decision.ts'
 import { bulkLoad } from './bulk.ts'
-import { releaseLock, requireLock, tryLock } from './locks.ts'
-import type { MssqlPool } from './pool.ts'
-import type { MssqlSession } from './session.ts'
+import { releaseLock, requireLock, tryLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
 import * as mssql from './sql.ts'
 import type { LoadOptions, WarehouseColumn, WarehouseRows, WarehouseTable } from '../warehouse.ts'
 

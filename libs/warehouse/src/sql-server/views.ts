@@ -1,6 +1,5 @@
 import { WarehouseRefusedError } from '../errors.ts'
-import { faultOf } from './faults.ts'
-import type { MssqlSession } from './session.ts'
+import { faultOf, type MssqlSession } from '@cinelake/database/sql-server'
 import type { WarehouseTable } from '../warehouse.ts'
 
 /** The views that read a table (`@1`), as SQL. Source: learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-sql-expression-dependencies-transact-sql */

@@ -1,10 +1,14 @@
 import { CancelledError } from '@cinelake/core'
-import { connectionError, loadError } from './errors.ts'
+import { loadError } from './errors.ts'
 import { changeTable, loaded, replaceTable } from './load.ts'
-import { releaseLock, requireLock } from './locks.ts'
-import type { MssqlPool } from './pool.ts'
+import {
+  connectionError,
+  releaseLock,
+  requireLock,
+  type MssqlPool,
+  type MssqlSession,
+} from '@cinelake/database/sql-server'
 import { queryReadOnly, readAll } from './query.ts'
-import type { MssqlSession } from './session.ts'
 import * as mssql from './sql.ts'
 import { dropLeftStaging } from './staging.ts'
 import {

@@ -1,4 +1,5 @@
 import { PipelineError } from '@cinelake/core'
+import { DatabaseLoginError, DatabaseUnavailableError } from '../errors.ts'
 
 /** What SQL Server, or the driver on the way to it, says about a failed statement. */
 export type MssqlFault = {
@@ -71,4 +72,24 @@ function isCertificateFault(cause: unknown): boolean {
   return (
     cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && CERTIFICATE_CODES.test(cause.code)
   )
+}
+
+/** No row is at fault, and asking again does not help. */
+const REFUSED_LOGINS: ReadonlySet<number> = new Set([4064, 18452, 18456, 18470, 18486, 18487, 18488, 40532, 40615])
+
+/** The server lets nobody in, or its certificate is one that this machine has no reason to trust. */
+function isRefusedLogin({ number, code, certificate }: MssqlFault): boolean {
+  return certificate || REFUSED_LOGINS.has(number ?? 0) || (number === undefined && code === 'ELOGIN')
+}
+
+/**
+ * What is thrown for a fault that is not about any rows: the server is away, or refuses the login.
+ * @returns what was thrown, when it is neither
+ */
+export function connectionError(thrown: unknown, location: string): unknown {
+  const fault = faultOf(thrown)
+  if (fault === undefined) return thrown
+  if (isRefusedLogin(fault)) return new DatabaseLoginError(location, fault.message, { cause: thrown })
+  if (isTransient(fault)) return new DatabaseUnavailableError(location, fault.message, { cause: thrown })
+  return thrown
 }

@@ -1,10 +1,10 @@
 import { ConfigError, PipelineError, reasonOf } from '@cinelake/core'
 import { isIP } from 'node:net'
 import pg from 'pg'
-import { WarehouseLoginError, WarehouseUnavailableError } from '../errors.ts'
+import { DatabaseLoginError, DatabaseUnavailableError } from '../errors.ts'
 import type { PostgresAddress } from './address.ts'
 import { OPS_TYPES } from './values.ts'
-import type { AzureCredential } from '../warehouse-settings.ts'
+import type { AzureCredential } from '../settings.ts'
 
 /** Milliseconds. A server that needs longer to say hello is taken for away. */
 const CONNECT_TIMEOUT_MS = 15_000
@@ -40,15 +40,18 @@ export function clientConfig(address: PostgresAddress, credential: AzureCredenti
   }
 }
 
-async function tokenFor({ tls, host, location }: PostgresAddress, credential: AzureCredential): Promise<string> {
+async function tokenFor(
+  { tls, host, location, setting }: PostgresAddress,
+  credential: AzureCredential,
+): Promise<string> {
   if (tls === false && !isLoopback(host)) {
-    throw new ConfigError('CINELAKE_WAREHOUSE cannot be used', [
+    throw new ConfigError(`${setting} cannot be used`, [
       'the server asks for a password and there is none; a token is only sent encrypted: ' +
-        'set CINELAKE_WAREHOUSE_PASSWORD, or add sslmode=verify-full to the address',
+        `set ${setting}_PASSWORD, or add sslmode=verify-full to the address`,
     ])
   }
   const token = await (await credential()).getToken(TOKEN_SCOPE)
-  if (token === null) throw new WarehouseLoginError(location, 'the identity of the service got no token')
+  if (token === null) throw new DatabaseLoginError(location, 'the identity of the service got no token')
   return token.token
 }
 
@@ -66,9 +69,9 @@ export function connectError(thrown: unknown, location: string): Error {
   if (thrown instanceof PipelineError) return thrown
   const { code = '', message } = thrown as { readonly code?: string; readonly message: string }
   if (REFUSED.test(code) || UNTRUSTED.test(`${code} ${message}`)) {
-    return new WarehouseLoginError(location, message, { cause: thrown })
+    return new DatabaseLoginError(location, message, { cause: thrown })
   }
-  return new WarehouseUnavailableError(location, message || code, { cause: thrown })
+  return new DatabaseUnavailableError(location, message || code, { cause: thrown })
 }
 
 /** Passes on what the database itself says; whatever else befalls a connection is its loss. */
@@ -78,6 +81,6 @@ export async function onConnection<Result>(location: string, work: () => Promise
   } catch (error) {
     if (error instanceof pg.DatabaseError || error instanceof PipelineError) throw error
     const reason = reasonOf(error)
-    throw new WarehouseUnavailableError(location, reason, { cause: error })
+    throw new DatabaseUnavailableError(location, reason, { cause: error })
   }
 }

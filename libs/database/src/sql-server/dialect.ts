@@ -11,7 +11,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { ISOLATION_LEVEL } from 'tedious'
-import { connectionError } from './errors.ts'
+import { connectionError } from './faults.ts'
 import { releaseLock, requireLock } from './locks.ts'
 import type { MssqlPool } from './pool.ts'
 import type { MssqlParameter, MssqlSession } from './session.ts'

@@ -3,7 +3,7 @@ import { Kysely, PGliteDialect } from 'kysely'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Database } from '../database.ts'
-import { WarehouseDirectoryError, WarehouseInUseError } from '../errors.ts'
+import { DatabaseDirectoryError, DatabaseInUseError } from '../errors.ts'
 import { askToLeave, serveBeside, type Beside } from './pglite-beside.ts'
 import { fileSystemError } from './pglite-disk.ts'
 import { EmbeddedPostgres } from './pglite-thread.ts'
@@ -11,6 +11,7 @@ import { EmbeddedPostgres } from './pglite-thread.ts'
 /** The embedded PostgreSQL of one process, with the handle that bulk loads need. */
 export interface PgliteDatabase<Schema> extends Database<Schema> {
   readonly dialect: 'postgres'
+  readonly adapter: 'pglite'
   readonly pglite: EmbeddedPostgres
 }
 
@@ -24,9 +25,9 @@ const LEAVE_INTERVAL_MS = 50
  * through `connectBeside`; one that has it open only to read is asked to leave.
  *
  * @param directory without one, a database in memory that is gone when it is disposed (slower; for tests and trials)
- * @throws {WarehouseInUseError} transient: another process works on the directory
- * @throws {WarehouseDiskFullError} transient @throws {WarehouseDirectoryUnusableError} transient
- * @throws {WarehouseDirectoryError} terminal: what is in the directory cannot be opened as a database
+ * @throws {DatabaseInUseError} transient: another process works on the directory
+ * @throws {DatabaseDiskFullError} transient @throws {DatabaseDirectoryUnusableError} transient
+ * @throws {DatabaseDirectoryError} terminal: what is in the directory cannot be opened as a database
  */
 export async function openPgliteDatabase<Schema>(directory?: string): Promise<PgliteDatabase<Schema>> {
   if (directory === undefined) return await openLocked(undefined, new AsyncDisposableStack())
@@ -35,7 +36,7 @@ export async function openPgliteDatabase<Schema>(directory?: string): Promise<Pg
     try {
       return await openHere(directory)
     } catch (error) {
-      if (!(error instanceof WarehouseInUseError) || performance.now() > giveUpAt) throw error
+      if (!(error instanceof DatabaseInUseError) || performance.now() > giveUpAt) throw error
       if (!(await askToLeave(directory))) throw error
       await pause(LEAVE_INTERVAL_MS)
     }
@@ -45,8 +46,8 @@ export async function openPgliteDatabase<Schema>(directory?: string): Promise<Pg
 /**
  * Opens the directory if no other process has it, and serves others that read meanwhile.
  * @param onLeave a process wants to work on it; without, it is told that this one does
- * @throws {WarehouseInUseError} transient @throws {WarehouseDirectoryError} terminal
- * @throws {WarehouseDiskFullError} transient @throws {WarehouseDirectoryUnusableError} transient
+ * @throws {DatabaseInUseError} transient @throws {DatabaseDirectoryError} terminal
+ * @throws {DatabaseDiskFullError} transient @throws {DatabaseDirectoryUnusableError} transient
  */
 export async function openHere<Schema>(directory: string, onLeave?: () => void): Promise<PgliteDatabase<Schema>> {
   const opening = new AsyncDisposableStack()
@@ -72,6 +73,7 @@ async function openLocked<Schema>(
     db: new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) }),
     pglite,
     dialect: 'postgres',
+    adapter: 'pglite',
     location: directory === undefined ? 'pglite:' : `pglite:${directory}`,
     async [Symbol.asyncDispose]() {
       await owned.disposeAsync()
@@ -85,12 +87,12 @@ async function open(directory: string | undefined): Promise<EmbeddedPostgres> {
     return await EmbeddedPostgres.open(path.resolve(directory))
   } catch (error) {
     if (error instanceof PipelineError) throw error
-    throw new WarehouseDirectoryError(directory, reasonOf(error), { cause: error })
+    throw new DatabaseDirectoryError(directory, reasonOf(error), { cause: error })
   }
 }
 
 async function lock(directory: string): Promise<AsyncDisposable> {
-  const inUse = ({ holder, lockFile }: DirectoryHolder) => new WarehouseInUseError(directory, holder, lockFile)
+  const inUse = ({ holder, lockFile }: DirectoryHolder) => new DatabaseInUseError(directory, holder, lockFile)
   try {
     await makeDirectory(path.dirname(path.resolve(directory)))
     return await lockDirectory(directory, inUse)

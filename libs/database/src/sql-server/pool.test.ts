@@ -4,7 +4,7 @@ import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { startProxy } from '@cinelake/testkit/proxy'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseMssqlAddress } from './address.ts'
-import { noCredential } from './sql-server.fixture.ts'
+import { noCredential } from '../no-credential.fixture.ts'
 import { openMssqlPool } from './pool.ts'
 
 const endpoint = await startMssqlEndpoint()

@@ -1,5 +1,5 @@
 import { ConfigError } from '@cinelake/core'
-import { WarehouseUnavailableError } from '../errors.ts'
+import { DatabaseUnavailableError } from '../errors.ts'
 import { faultOf } from './faults.ts'
 import type { MssqlSession } from './session.ts'
 
@@ -31,21 +31,21 @@ export async function tryLock(
   } catch (error) {
     if (faultOf(error)?.number !== NO_PROCEDURE) throw error
     throw new ConfigError(
-      'CINELAKE_WAREHOUSE cannot be used',
+      'the SQL Server cannot be used',
       ['expected SQL Server 2016 or newer, or Azure SQL, got a server without application locks (sp_getapplock)'],
       { cause: error },
     )
   }
 }
 
-/** @throws {WarehouseUnavailableError} transient: another process has held the lock for all that time */
+/** @throws {DatabaseUnavailableError} transient: another process has held the lock for all that time */
 export async function requireLock(
   session: MssqlSession,
   location: string,
   ...[name, owner, timeoutMs]: [name: string, owner: LockOwner, timeoutMs: number]
 ): Promise<void> {
   if (await tryLock(session, name, owner, timeoutMs)) return
-  throw new WarehouseUnavailableError(location, `another process holds the lock ${name}`)
+  throw new DatabaseUnavailableError(location, `another process holds the lock ${name}`)
 }
 
 export async function releaseLock(session: MssqlSession, name: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { silentLog } from '@cinelake/core'
 import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { expect, test } from 'vitest'
-import { createWarehouse, openDatabase, takeDatabase } from './open.ts'
-import { noCredential } from './postgres/postgres.fixture.ts'
+import { openDatabase, takeDatabase } from './open.ts'
+import { noCredential } from './no-credential.fixture.ts'
 
 test('a database of SQL Server is one process’s until it lets go', async () => {
   await using endpoint = await startMssqlEndpoint()
@@ -25,14 +25,4 @@ test('an embedded database has its directory’s lock', async () => {
   await using other = await takeDatabase(database)
 
   expect([one, other]).toHaveLength(2)
-})
-
-test('looking into a mart of SQL Server makes nothing', async () => {
-  await using endpoint = await startMssqlEndpoint()
-  await using database = await openDatabase({ url: endpoint.url }, { credential: noCredential, log: silentLog })
-
-  await using looking = await createWarehouse(database, { isReadOnly: true })
-  expect(await looking.tables()).toEqual([])
-  await using working = await createWarehouse(database)
-  expect(await working.tables()).toEqual([])
 })

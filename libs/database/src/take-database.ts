@@ -4,7 +4,7 @@ import type { MssqlPool } from './sql-server/pool.ts'
 import type { PostgresConnections } from './postgres/database.ts'
 
 /** Another process has taken the database. */
-class WarehouseTakenError extends TransientError {
+class DatabaseTakenError extends TransientError {
   readonly code = 'WAREHOUSE_TAKEN'
 
   constructor(location: string) {
@@ -17,7 +17,7 @@ class WarehouseTakenError extends TransientError {
 
 const LOCK = 'cinelake runs of one process'
 
-/** @returns held until it is disposed, or the connection ends @throws {WarehouseTakenError} transient */
+/** @returns held until it is disposed, or the connection ends @throws {DatabaseTakenError} transient */
 export async function takePostgres(database: PostgresConnections): Promise<AsyncDisposable> {
   const client = await database.acquire()
   const { rows } = await client.query<{ held: boolean }>(
@@ -26,7 +26,7 @@ export async function takePostgres(database: PostgresConnections): Promise<Async
   )
   if (rows[0]?.held !== true) {
     client.release()
-    throw new WarehouseTakenError(database.location)
+    throw new DatabaseTakenError(database.location)
   }
   // The lock is the connection's, and ends with it.
   return { [Symbol.asyncDispose]: async () => client.release(true) }
@@ -44,7 +44,7 @@ export async function takeMssql({ pool }: { readonly pool: MssqlPool }): Promise
     session.discard()
   })
   held.catch(taken.reject)
-  if (!(await taken.promise)) throw new WarehouseTakenError(pool.location)
+  if (!(await taken.promise)) throw new DatabaseTakenError(pool.location)
   return {
     async [Symbol.asyncDispose]() {
       released.resolve()

@@ -1,6 +1,6 @@
 import { silentLog, type Log } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
-import { WarehouseInUseError } from '../errors.ts'
+import { DatabaseInUseError } from '../errors.ts'
 import { connectBeside } from './pglite-beside.ts'
 import { openHere, type PgliteDatabase } from './pglite-database.ts'
 import type { PostgresDatabase } from './database.ts'
@@ -12,8 +12,8 @@ const WAIT_INTERVAL_MS = 50
 /**
  * Opens the embedded PostgreSQL of a directory to read it: beside the process that has it open, or, where there is none, in this
  * process, which then lets others read beside it.
- * @throws {WarehouseInUseError} transient: another process has it open, and lets nobody read beside it
- * @throws {WarehouseDirectoryError} terminal: what is in the directory cannot be opened as a database
+ * @throws {DatabaseInUseError} transient: another process has it open, and lets nobody read beside it
+ * @throws {DatabaseDirectoryError} terminal: what is in the directory cannot be opened as a database
  */
 export async function openPgliteReader<Schema>(
   directory: string,
@@ -27,7 +27,7 @@ export async function openPgliteReader<Schema>(
       // It is open for as long as a command reads: who wants to work on it waits that long.
       return await openHere(directory, () => {})
     } catch (error) {
-      if (!(error instanceof WarehouseInUseError) || performance.now() > giveUpAt) throw error
+      if (!(error instanceof DatabaseInUseError) || performance.now() > giveUpAt) throw error
     }
     await pause(WAIT_INTERVAL_MS)
   }

@@ -1,7 +1,7 @@
 import { ConfigError, reasonOf } from '@cinelake/core'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
-import type { WarehouseSettings } from '../warehouse-settings.ts'
+import type { DatabaseSettings } from '../settings.ts'
 
 /** Where a PostgreSQL is and how it is spoken to. */
 export type PostgresAddress = {
@@ -12,6 +12,8 @@ export type PostgresAddress = {
   /** Undefined: the service's identity in Entra is used where the server asks for a password. */
   readonly password: string | undefined
   readonly tls: false | ConnectionOptions
+  /** The variable that has the address, for messages. */
+  readonly setting: string
   /** For logs and errors: without credentials. */
   readonly location: string
 }
@@ -26,7 +28,12 @@ const OPTIONS = ['sslmode', 'sslrootcert']
  * Whatever encrypts also checks the server's certificate; `verify-ca` alone does not compare the name in it.
  * @throws {ConfigError} terminal: with every problem; never quotes the address, which may hold a password
  */
-export function parsePostgresAddress({ url, password }: WarehouseSettings): PostgresAddress {
+export function parsePostgresAddress({
+  url,
+  password,
+  setting = 'CINELAKE_DATABASE',
+}: DatabaseSettings): PostgresAddress {
+  const invalid = (problems: readonly string[]) => new ConfigError(`${setting} cannot be used`, problems)
   const address = URL.parse(url)
   if (address === null) throw invalid(['expected postgres://USER@HOST[:PORT]/DB, got what is no address'])
   const mode = address.searchParams.get('sslmode') ?? 'disable'
@@ -58,6 +65,7 @@ export function parsePostgresAddress({ url, password }: WarehouseSettings): Post
     user,
     password: ownPassword === '' ? password : ownPassword,
     tls: mode === 'disable' ? false : tlsOf(mode, authority),
+    setting,
     location: `postgres://${address.hostname}:${port}/${database}`,
   }
 }
@@ -84,8 +92,4 @@ function decoded(part: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function invalid(problems: readonly string[]): ConfigError {
-  return new ConfigError('CINELAKE_WAREHOUSE cannot be used', problems)
 }

@@ -5,12 +5,13 @@ import pg from 'pg'
 import type { Database } from '../database.ts'
 import { parsePostgresAddress } from './address.ts'
 import { clientConfig, connectError, onConnection, SESSION_SETTINGS } from './connection.ts'
-import { transientError } from './errors.ts'
-import type { AzureCredential, WarehouseSettings } from '../warehouse-settings.ts'
+import { transientError } from './faults.ts'
+import type { AzureCredential, DatabaseSettings } from '../settings.ts'
 
 /** A PostgreSQL server, with the connections that bulk loads need. */
 export interface PostgresDatabase<Schema> extends Database<Schema>, PostgresConnections {
   readonly dialect: 'postgres'
+  readonly adapter: 'postgres'
   readonly location: string
 }
 
@@ -38,7 +39,7 @@ const CLOSE_TIMEOUT_MS = 2000
  * @throws {ConfigError} terminal: an address that says too little
  */
 export async function openPostgresDatabase<Schema>(
-  settings: WarehouseSettings,
+  settings: DatabaseSettings,
   { credential, log }: { readonly credential: AzureCredential; readonly log: Log },
 ): Promise<PostgresDatabase<Schema>> {
   const address = parsePostgresAddress(settings)
@@ -65,7 +66,7 @@ export function openPostgresConnections<Schema>(
       void (await client.query(`${SESSION_SETTINGS}; SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`)),
   })
   // An idle connection that breaks is replaced by the next one; unheard, it would end the process.
-  pool.on('error', (error) => log.warn({ location, reason: error.message }, 'a connection to the warehouse broke'))
+  pool.on('error', (error) => log.warn({ location, reason: error.message }, 'a connection to the database broke'))
   // The pool listens to its connections only while they are idle.
   pool.on('connect', (client) => client.on('error', () => {}))
   const acquire = async () =>
@@ -75,6 +76,7 @@ export function openPostgresConnections<Schema>(
   return {
     db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool: translating({ pool, acquire, location }) }) }),
     dialect: 'postgres',
+    adapter: 'postgres',
     location,
     pool,
     acquire,

@@ -1,5 +1,5 @@
 import { ConfigError } from '@cinelake/core'
-import type { WarehouseSettings } from '../warehouse-settings.ts'
+import type { DatabaseSettings } from '../settings.ts'
 
 /** Where a SQL Server is and how it is spoken to. */
 export type MssqlAddress = {
@@ -24,7 +24,8 @@ const OPTIONS = ['encrypt', 'trustServerCertificate']
  * Encrypted with a certificate that is checked, unless the address says otherwise.
  * @throws {ConfigError} terminal: with every problem; never quotes the address, which may hold a password
  */
-export function parseMssqlAddress({ url, password }: WarehouseSettings): MssqlAddress {
+export function parseMssqlAddress({ url, password, setting = 'CINELAKE_DATABASE' }: DatabaseSettings): MssqlAddress {
+  const invalid = (problems: readonly string[]) => new ConfigError(`${setting} cannot be used`, problems)
   const address = URL.canParse(url) ? new URL(url) : undefined
   if (address === undefined) throw invalid([`expected mssql://HOST[:PORT]/DB, got what is no address`])
   const database = decoded(address.pathname.replace(/^\//, ''))
@@ -37,7 +38,7 @@ export function parseMssqlAddress({ url, password }: WarehouseSettings): MssqlAd
     ...(address.hostname === '' ? ['expected a host: mssql://HOST[:PORT]/DB, got none'] : []),
     ...(database === '' || database.includes('/') ? ['expected one database after the host: mssql://HOST/DB'] : []),
     ...(userName !== '' && secret === undefined
-      ? ['expected a password for the user (CINELAKE_WAREHOUSE_PASSWORD), got none; without a user, Entra is asked']
+      ? [`expected a password for the user (${setting}_PASSWORD), got none; without a user, Entra is asked`]
       : []),
     ...(['true', 'false', 'strict'].includes(encrypt) ? [] : ['expected encrypt=true, false or strict']),
     ...(['true', 'false'].includes(trust) ? [] : ['expected trustServerCertificate=true or false']),
@@ -66,8 +67,4 @@ function decoded(part: string): string {
   } catch {
     return part
   }
-}
-
-function invalid(problems: readonly string[]): ConfigError {
-  return new ConfigError('CINELAKE_WAREHOUSE cannot be used', problems)
 }

@@ -1,16 +1,16 @@
 import { PipelineError, type Log } from '@cinelake/core'
 import mssql from 'mssql'
 import type { Connection } from 'tedious'
-import { WarehouseUnavailableError } from '../errors.ts'
+import { DatabaseUnavailableError } from '../errors.ts'
 import type { MssqlAddress } from './address.ts'
 import { tellErrorNumbers, tokenOf } from './login.ts'
 import { createMssqlSession, type MssqlSession } from './session.ts'
-import type { AzureCredential } from '../warehouse-settings.ts'
+import type { AzureCredential } from '../settings.ts'
 
 /** Sessions of the database, at most so many at once. */
 export interface MssqlPool extends AsyncDisposable {
   readonly location: string
-  /** @throws {WarehouseUnavailableError} transient: none is free, or the server is not reached */
+  /** @throws {DatabaseUnavailableError} transient: none is free, or the server is not reached */
   acquire(): Promise<MssqlSession>
   release(session: MssqlSession): void
   use<Result>(work: (session: MssqlSession) => Promise<Result>): Promise<Result>
@@ -38,7 +38,7 @@ declare module 'mssql' {
  * lock is held by.
  *
  * Logs in once to see whether the server lets anybody in; that connection is not kept. Errors are the driver's own.
- * @throws {WarehouseUnavailableError} transient: Entra has no token for now
+ * @throws {DatabaseUnavailableError} transient: Entra has no token for now
  */
 export async function openMssqlPool(
   address: MssqlAddress,
@@ -51,7 +51,7 @@ export async function openMssqlPool(
     beforeConnect: (connection) => {
       tellErrorNumbers(connection)
       connection.on('error', (error: Error) => {
-        log.warn({ location, reason: error.message }, 'a connection to the warehouse was lost')
+        log.warn({ location, reason: error.message }, 'a connection to the database was lost')
       })
     },
   })
@@ -143,6 +143,6 @@ function unwrapped(thrown: unknown, location: string): unknown {
     cause instanceof AggregateError ? cause.errors.find((one) => one instanceof PipelineError) : undefined
   if (own !== undefined) return own
   return cause instanceof Error && cause.message.startsWith(NONE_FREE)
-    ? new WarehouseUnavailableError(location, 'all connections are in use', { cause })
+    ? new DatabaseUnavailableError(location, 'all connections are in use', { cause })
     : cause
 }

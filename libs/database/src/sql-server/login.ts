@@ -1,16 +1,16 @@
 import type { AccessToken } from '@azure/core-auth'
 import { TransientError } from '@cinelake/core'
 import type { Connection } from 'tedious'
-import { WarehouseUnavailableError } from '../errors.ts'
+import { DatabaseUnavailableError } from '../errors.ts'
 import type { MssqlAddress } from './address.ts'
-import type { AzureCredential } from '../warehouse-settings.ts'
+import type { AzureCredential } from '../settings.ts'
 
 /** What a token for Azure SQL is asked for. Source: learn.microsoft.com/azure/azure-sql/database/authentication-aad-overview */
 const TOKEN_SCOPE = 'https://database.windows.net/.default'
 
 /**
  * A token that is new enough: the credential keeps it and renews it before it ends.
- * @throws {WarehouseUnavailableError} transient: Entra has none for now
+ * @throws {DatabaseUnavailableError} transient: Entra has none for now
  */
 export async function tokenOf({ location }: MssqlAddress, credential: AzureCredential): Promise<AccessToken> {
   try {
@@ -18,9 +18,9 @@ export async function tokenOf({ location }: MssqlAddress, credential: AzureCrede
     if (token !== null) return token
   } catch (error) {
     if (error instanceof TransientError) throw error
-    throw new WarehouseUnavailableError(location, 'Entra gave no token for the database', { cause: error })
+    throw new DatabaseUnavailableError(location, 'Entra gave no token for the database', { cause: error })
   }
-  throw new WarehouseUnavailableError(location, 'the credential has no token for the database')
+  throw new DatabaseUnavailableError(location, 'the credential has no token for the database')
 }
 
 /**

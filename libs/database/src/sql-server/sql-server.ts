@@ -1,0 +1,5 @@
+export { openMssqlDatabase, type MssqlDatabase } from './database.ts'
+export { connectionError, faultOf, isTransient, type MssqlFault } from './faults.ts'
+export { releaseLock, requireLock, tryLock } from './locks.ts'
+export type { MssqlPool } from './pool.ts'
+export type { MssqlSession } from './session.ts'
