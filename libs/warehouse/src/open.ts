@@ -24,6 +24,7 @@ export async function openWarehouse(settings: WarehouseSettings, deps: Warehouse
       pglite: inDatabase,
       postgres: inDatabase,
       mssql: inDatabase,
+      duckdb: (file) => async () => await (await import('./duckdb/duckdb.ts')).openDuckDbWarehouse(file, deps),
     },
     'CINELAKE_WAREHOUSE',
   )
