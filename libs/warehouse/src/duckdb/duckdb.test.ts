@@ -1,9 +1,10 @@
-import { temporaryDirectory, until } from '@cinelake/testkit'
+import { temporaryDirectory } from '@cinelake/testkit'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { batches, manyTitles, read, title, titles } from '../contract/given.fixture.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
@@ -101,11 +102,10 @@ test('a process that waits for the file goes on once it is free', async () => {
   })
   await once(child, 'message')
 
-  let isLoaded = false
-  const loading = load(warehouse, 2, 1).then(() => (isLoaded = true))
+  const loading = load(warehouse, 2, 1)
+  await pause(300)
   child.kill('SIGKILL')
 
-  await until(() => isLoaded)
   await loading
   expect(await read(warehouse)).toEqual(manyTitles(2))
 }, 60_000)

@@ -63,7 +63,7 @@ function aboutRow({ kind, message }: DuckDbFault): { readonly problem: string; r
     const where = column === undefined ? '' : ` (column ${column})`
     return { problem: `a column that must have a value has none${where}`, remedy: REMEDY.required }
   }
-  if (kind !== 'Conversion' && kind !== 'Out of Range' && kind !== 'Invalid Input') return undefined
+  if (!['Conversion', 'Out of Range', 'Invalid Input'].includes(kind) || message.includes('read-only')) return undefined
   if (/timestamp|\bdate\b|\btime\b/i.test(message))
     return { problem: 'a date or time is not one that the database can hold', remedy: REMEDY.value }
   if (/\b(DECIMAL|U?INT\d+|FLOAT|DOUBLE|HUGEINT)\b/i.test(message))
