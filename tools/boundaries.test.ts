@@ -21,6 +21,7 @@ const known = [
   aPackage('database', 'port'),
   aPackage('service', 'service'),
   aPackage('testkit', 'testkit'),
+  aPackage('source-files', 'source'),
   aPackage('sample-company', 'sample'),
   aPackage('scheduler', 'app'),
 ]
@@ -38,6 +39,12 @@ describe('dependencies', () => {
     ['database', 'port', 'lake', false],
     ['lake', 'port', 'database', false],
     ['service', 'service', 'bus', false],
+    ['source-rest', 'source', 'lake', true],
+    ['source-rest', 'source', 'source-files', false],
+    ['source-rest', 'source', 'service', false],
+    ['source-push', 'source', 'service', true],
+    ['bus', 'port', 'source-files', false],
+    ['loader', 'app', 'source-files', true],
     ['loader', 'app', 'lake', true],
     ['loader', 'app', 'scheduler', false],
     ['loader', 'app', 'sample-company', false],
@@ -56,6 +63,8 @@ describe('dependencies', () => {
   test.each([
     ['bus', 'port', 'testkit', true],
     ['delta', 'port', 'bus', true],
+    ['source-rest', 'source', 'testkit', true],
+    ['source-rest', 'source', 'source-files', false],
     ['loader', 'app', 'testkit', true],
     ['loader', 'app', 'scheduler', false],
     ['core', 'core', 'testkit', false],
@@ -71,7 +80,8 @@ describe('dependencies', () => {
     expect(checkPackages([...known, aPackage('loader', 'app', { dependencies: ['@cinelake/scheduler'] })])).toEqual([
       {
         where: 'apps/loader/package.json',
-        message: 'dependencies has @cinelake/scheduler (app), but app may only import core, contracts, port, service',
+        message:
+          'dependencies has @cinelake/scheduler (app), but app may only import core, contracts, port, service, source',
       },
     ])
   })

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 
 /** The layers of docs/architecture.md, as packages are tagged: `layer:port` in `nx.tags`. */
-export const LAYERS = ['core', 'contracts', 'port', 'service', 'sample', 'app', 'testkit'] as const
+export const LAYERS = ['core', 'contracts', 'port', 'service', 'source', 'sample', 'app', 'testkit'] as const
 export type Layer = (typeof LAYERS)[number]
 
 /** What a layer may import. Downwards only. */
@@ -10,18 +10,21 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   contracts: ['core'],
   port: ['core', 'contracts'],
   service: ['core', 'contracts'],
+  // One package per kind of source; what two of them share is below them.
+  source: ['core', 'contracts', 'port'],
   // Its program stands on the chassis of the services.
   sample: ['core', 'service'],
-  app: ['core', 'contracts', 'port', 'service'],
+  app: ['core', 'contracts', 'port', 'service', 'source'],
   testkit: ['core', 'contracts'],
 }
 
-/** What a layer's tests may import besides. */
+/** What a layer's tests may import in addition. */
 const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
   contracts: [],
   port: ['port', 'testkit'],
   service: ['testkit'],
+  source: ['sample', 'testkit'],
   sample: ['testkit'],
   app: ['sample', 'testkit'],
   testkit: [],
@@ -33,6 +36,8 @@ const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   '@cinelake/delta': ['@cinelake/lake'],
   // A warehouse may be in a database of the kind that sources and the run history are in.
   '@cinelake/warehouse': ['@cinelake/database'],
+  // Pushes come over HTTP, which is served as the services serve theirs.
+  '@cinelake/source-push': ['@cinelake/service'],
 }
 
 /** Runs all services in one process, and the sample company for the demo. */

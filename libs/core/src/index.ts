@@ -7,10 +7,13 @@ export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {
   CancelledError,
   ConfigError,
+  defineErrors,
   PipelineError,
   reasonOf,
   reportError,
+  terminal,
   TerminalError,
+  transient,
   TransientError,
   UNEXPECTED,
   type ErrorContext,
@@ -34,6 +37,7 @@ export {
   type WireError,
   type WireMessage,
 } from './postgres-wire.ts'
+export { proxyFrom, type Proxy } from './proxy.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
 export { Turns } from './turns.ts'
 export {

@@ -1,5 +1,5 @@
 import { ConfigError, makeDirectory, PipelineError } from '@cinelake/core'
-import { oldestFile } from '@cinelake/ingest-files'
+import { oldestFile } from '@cinelake/source-files'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'

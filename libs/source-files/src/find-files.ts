@@ -1,0 +1,159 @@
+import { CancelledError } from '@cinelake/core'
+import type { Dirent } from 'node:fs'
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withTimeout } from './with-timeout.ts'
+import { atOnce } from './at-once.ts'
+import { FileForbiddenError, FileMisnamedError, FileOutsideSourceError } from './errors.ts'
+import type { FilePattern } from './file-pattern.ts'
+import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
+import { ANY_NAME, type GlobSegment } from './glob.ts'
+import { isBelow } from './local-paths.ts'
+
+export type SourceFolder = { readonly source: string; readonly folder: string }
+
+/** A file below a source's folder. */
+export type FoundFile = {
+  /** Path below the folder, with `/`. */
+  readonly name: string
+  /** Where it really is, with every link followed: a path below the folder as well. */
+  readonly file: string
+  readonly sizeBytes: number
+  /** Milliseconds since 1970: when it was last written to, by whoever wrote it; copies may keep that of the original. */
+  readonly modifiedMs: number
+  /** Milliseconds since 1970: when it last got a name, content or rights on this disk. */
+  readonly changedMs: number
+}
+
+export type FindOptions = {
+  readonly signal?: AbortSignal
+  /** A folder within that belongs to somebody else, with every link followed: nothing in it is looked at. */
+  readonly except?: string | undefined
+  /** Takes note of what matches and may not be looked at. Without it, that is an error. */
+  readonly onForbidden?: ((name: string) => void) | undefined
+  /** Takes note of what matches and cannot be landed under its name. Without it, that is an error. */
+  readonly onMisnamed?: ((error: FileMisnamedError) => void) | undefined
+  /** Takes note of what matches and is neither a file nor a folder: a pipe, a socket, a device. */
+  readonly onNoFile?: ((name: string) => void) | undefined
+}
+
+/**
+ * The files below a folder that a pattern may mean, in order of name. Links are followed as long as they stay below the
+ * folder; `**` does not go through links. Only folders that the pattern leads to are opened.
+ *
+ * @throws {SourceFolderUnusableError} terminal
+ * @throws {SourceFolderAwayError} transient
+ * @throws {FileForbiddenError} terminal: what matches the pattern may not be looked at
+ * @throws {FileUnreadableError} transient
+ * @throws {FileMisnamedError} terminal: the bytes of a name that matches are no text
+ * @throws {FileOutsideSourceError} terminal: a link that matches the pattern leads elsewhere
+ */
+export async function findFiles(
+  place: SourceFolder,
+  pattern: FilePattern,
+  options: FindOptions = {},
+): Promise<FoundFile[]> {
+  const walk: Walk = { ...place, ...options, root: await openFolder(place, options), found: new Map() }
+  await visit(walk, '', pattern.segments)
+  // In order of code units: the same on every machine and in every locale.
+  return [...walk.found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+type Walk = SourceFolder & {
+  readonly root: string
+  readonly found: Map<string, FoundFile>
+} & FindOptions
+
+async function openFolder({ source, folder }: SourceFolder, options: FindOptions): Promise<string> {
+  try {
+    const root = await withTimeout(realpath(folder), options)
+    if ((await withTimeout(stat(root), options)).isDirectory()) return root
+  } catch (error) {
+    throw folderError(error, source, folder)
+  }
+  throw unusableFolder(source, folder, ['a file', 'name the folder that the file is in'])
+}
+
+async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]): Promise<void> {
+  const [segment, ...rest] = segments
+  if (segment === undefined) return
+  if (walk.signal?.aborted === true) throw new CancelledError(`listing ${walk.folder}`)
+  if (segment === 'any-depth') {
+    await visitAnyDepth(walk, below, rest)
+    return
+  }
+  const entries = (await entriesOf(walk, below)).filter(({ name }) => segment.takes(name))
+  const names = entries.map((entry) => (below === '' ? entry.name : `${below}/${entry.name}`))
+  if (rest.length === 0) await atOnce(names, async (name) => await step(walk, name, rest))
+  // One folder after the other: what is in them may be many as well.
+  else for (const name of names) await step(walk, name, rest)
+}
+
+/** `**`: what follows may begin here, or in any folder below. At the end it means every file below. */
+async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegment[]): Promise<void> {
+  await visit(walk, below, rest.length === 0 ? [ANY_NAME] : rest)
+  for (const entry of await entriesOf(walk, below)) {
+    if (!entry.isDirectory() || entry.name.startsWith('.')) continue
+    await visitAnyDepth(walk, below === '' ? entry.name : `${below}/${entry.name}`, rest)
+  }
+}
+
+/** A name that fits so far: a file when the pattern ends here, a folder to go into when it does not. */
+async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Promise<void> {
+  if (walk.signal?.aborted === true) throw new CancelledError(`listing ${walk.folder}`)
+  // Its bytes stand for no text, so that it cannot even be opened.
+  if (name.includes('\uFFFD')) {
+    tellMisnamed(walk, name)
+    return
+  }
+  const file = await followInside(walk, name)
+  if (file === undefined || (walk.except !== undefined && isBelow(walk.except, file))) return
+  const found = await withTimeout(stat(file), walk).catch((error: unknown) => undefinedWhenGone(error, walk, name))
+  if (rest.length > 0) {
+    if (found?.isDirectory() === true) await visit(walk, name, rest)
+  } else if (found?.isFile() === true) {
+    const { size: sizeBytes, mtimeMs: modifiedMs, ctimeMs: changedMs } = found
+    walk.found.set(name, { name, file, sizeBytes, modifiedMs, changedMs })
+  } else if (found !== undefined && !found.isDirectory()) walk.onNoFile?.(name)
+}
+
+function tellMisnamed({ source, onMisnamed }: Walk, name: string): void {
+  const error = new FileMisnamedError(source, name, 'expected a name in UTF-8, got other bytes')
+  if (onMisnamed === undefined) throw error
+  onMisnamed(error)
+}
+
+/** Undefined for what is gone by now, and for links that lead nowhere. */
+async function followInside(walk: Walk, name: string): Promise<string | undefined> {
+  const file = await withTimeout(realpath(join(walk.root, name)), walk).catch((error: unknown) =>
+    undefinedWhenGone(error, walk, name),
+  )
+  if (file === undefined || isBelow(walk.root, file)) return file
+  if (walk.onForbidden === undefined) throw new FileOutsideSourceError(walk.source, walk.folder, name)
+  walk.onForbidden(name)
+  return undefined
+}
+
+/** Whatever else keeps a file from being looked at fails the task: half of a drop must not pass for all of it. */
+function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined {
+  const code = codeOf(error)
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined
+  const translated = fileError(error, walk.source, name)
+  if (walk.onForbidden === undefined || !(translated instanceof FileForbiddenError)) throw translated
+  walk.onForbidden(name)
+  return undefined
+}
+
+async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
+  try {
+    return await withTimeout(readdir(join(walk.root, below), { withFileTypes: true }), walk)
+  } catch (error) {
+    // A folder that was removed meanwhile has no files any more; the source's own folder must be there.
+    if (below !== '' && codeOf(error) === 'ENOENT') return []
+    if (below !== '' && walk.onForbidden !== undefined && ['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) {
+      walk.onForbidden(below)
+      return []
+    }
+    throw folderError(error, walk.source, join(walk.folder, below))
+  }
+}

@@ -1,0 +1,89 @@
+import { landedFilesFolder, type Ingest } from '@cinelake/contracts'
+import { newestManifest, type Lake } from '@cinelake/lake'
+import { z } from 'zod'
+import { ClaimCorruptError } from './errors.ts'
+
+/**
+ * Which window lands some bytes: `raw/_landed/<pipeline>/_files/<source>.<dataset>/<sha256>.json`, put if absent before
+ * the manifest that names them. A claim holds as long as its window has not landed without the file; then the next one
+ * claims it with `<sha256>.2.json`, and so on: the last claim counts.
+ */
+const Claim = z.object({ version: z.literal(1), window: z.string(), task: z.string(), name: z.string() })
+type Claim = z.infer<typeof Claim>
+
+/** Who has some bytes. `elsewhere`: another window; `landed` when its manifest is there, else it will land them. */
+export type Holder = { readonly holder: 'nobody' | 'this' } | { readonly holder: 'elsewhere'; readonly landed: boolean }
+
+type Options = { readonly signal?: AbortSignal }
+
+/** The claims of one dataset, as one window's ingest sees them. */
+export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list'>, command: Ingest) {
+  const { pipeline, window, task, source, dataset } = command
+  const folder = landedFilesFolder(pipeline.name, source, dataset)
+  const pathOf = (sha256: string, number: number) => `${folder}/${sha256}${number === 1 ? '' : `.${number}`}.json`
+
+  /** The number after the last claim, and who holds that. @param landedIn the digests that a window has landed */
+  const look = async (
+    sha256: string,
+    landedIn: ReturnType<typeof createLandedIn>,
+    options: Options,
+  ): Promise<Holder & { readonly next: number }> => {
+    let last: Claim | undefined
+    let next = 1
+    for (;;) {
+      const text = await lake.readText(pathOf(sha256, next), options)
+      if (text === undefined) break
+      last = readClaim(text, pathOf(sha256, next))
+      next += 1
+    }
+    if (last === undefined) return { holder: 'nobody', next }
+    if (last.window === window.label) return { holder: 'this', next }
+    const digests = await landedIn(last.window, options)
+    if (digests === undefined) return { holder: 'elsewhere', landed: false, next }
+    const landed = digests.has(sha256)
+    return landed ? { holder: 'elsewhere', landed, next } : { holder: 'nobody', next }
+  }
+
+  /** A manifest is read once for all files that it may name; once more for the claims, which come last. */
+  const createLandedIn = () => {
+    const known = new Map<string, Promise<ReadonlySet<string> | undefined>>()
+    return async (label: string, options: Options) => {
+      const found = known.get(label) ?? digestsOf(label, options)
+      known.set(label, found)
+      return await found
+    }
+  }
+  const digestsOf = async (label: string, options: Options) => {
+    const manifest = await newestManifest(lake, { pipeline: pipeline.name, label, task }, options)
+    return manifest && new Set(manifest.files.map((file) => file.sha256))
+  }
+  const [landedBefore, landedByNow] = [createLandedIn(), createLandedIn()]
+
+  return {
+    /** Whether these bytes were claimed by any window. */
+    has: async (sha256: string, options: Options = {}): Promise<boolean> =>
+      (await lake.readText(pathOf(sha256, 1), options)) !== undefined,
+
+    look: async (sha256: string, options: Options = {}): Promise<Holder> => await look(sha256, landedBefore, options),
+
+    /** Claims bytes for this window. @returns who has them now: `this`, or another that was faster */
+    async claim(sha256: string, name: string, options: Options = {}): Promise<Holder> {
+      for (;;) {
+        const found = await look(sha256, landedByNow, options)
+        if (found.holder !== 'nobody') return found
+        const claim: Claim = { version: 1, window: window.label, task, name }
+        if ((await lake.putIfAbsent(pathOf(sha256, found.next), JSON.stringify(claim), options)) === 'created')
+          return { holder: 'this' }
+      }
+    },
+  }
+}
+export type ProcessedFileLedger = ReturnType<typeof createProcessedFileLedger>
+
+function readClaim(text: string, path: string): Claim {
+  try {
+    return Claim.parse(JSON.parse(text))
+  } catch (error) {
+    throw new ClaimCorruptError(path, { cause: error })
+  }
+}
