@@ -50,7 +50,7 @@ export class DatabaseDiskFullError extends TransientError {
   constructor(directory: string, options?: ErrorOptions) {
     super(
       `the disk of the embedded database is full [directory=${directory}]: no space left on device; ` +
-        'make room there, or use another state directory: nothing is lost, and the next start goes on',
+        'make room there, or use another state directory: nothing is lost, and the next start continues',
       { directory },
       options,
     )

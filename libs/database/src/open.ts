@@ -56,7 +56,7 @@ export function embeddedDirectory({ url }: Pick<DatabaseSettings, 'url'>): strin
   return directory
 }
 
-/** The databases of one process: each is opened once, whoever asks for it, and closed with them. */
+/** The databases of one process: each is opened once for all callers, and closed with them. */
 export interface Databases extends AsyncDisposable {
   open<Schema>(settings: DatabaseSettings): Promise<AnyDatabase<Schema>>
 }
@@ -94,7 +94,7 @@ function identityOf(settings: DatabaseSettings): string {
 }
 
 /**
- * Takes a database for one process that has all services in it, until it is disposed: two of them would go on with each
+ * Takes a database for one process that has all services in it, until it is disposed: two of them would continue each
  * other's runs. An embedded database is one process's anyway.
  * @throws {DatabaseTakenError} transient: another process has it
  */

@@ -9,7 +9,7 @@ class DatabaseTakenError extends TransientError {
 
   constructor(location: string) {
     super(
-      `another process runs pipelines on the database [database=${location}]: expected none, since a run goes on with whatever is unfinished, theirs as well; wait until it has ended, or use a database of your own`,
+      `another process runs pipelines on the database [database=${location}]: expected none, since a run continues whatever is unfinished, theirs as well; wait until it has ended, or use a database of your own`,
       { database: location },
     )
   }

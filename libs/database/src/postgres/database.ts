@@ -21,7 +21,7 @@ export interface PostgresConnections {
   readonly pool: pg.Pool
   /** A connection of the pool. One on which something went wrong is to be released with `true`. */
   acquire(): Promise<pg.PoolClient>
-  /** A connection of its own, for work that may last: nobody waits for one of the pool's meanwhile. The caller closes it with `closeClient`. */
+  /** A connection of its own, for work that may last: no caller waits for one of the pool's meanwhile. The caller closes it with `closeClient`. */
   connect(): Promise<pg.Client>
   /** Has the server end the statement that is under way on a connection. */
   cancel(client: pg.Client): Promise<void>
@@ -29,7 +29,7 @@ export interface PostgresConnections {
 
 /** Connections of one process for short work. A server has 100 by default, of which five services with replicas take their part. */
 const POOL_SIZE = 8
-/** Milliseconds. Each statement of the run history is short; one that is not waits for a lock that nobody gives back. */
+/** Milliseconds. Each statement of the run history is short; one that is not waits for a lock that is never released. */
 const STATEMENT_TIMEOUT_MS = 120_000
 /** Milliseconds for a server to take leave; then the connection is dropped. */
 const CLOSE_TIMEOUT_MS = 2000

@@ -59,7 +59,7 @@ function placeOf(directory: string): Place {
 export type Beside = AsyncDisposable
 
 /**
- * Serves a database to other processes of this user. Where the file system has no sockets, nobody reads beside.
+ * Serves a database to other processes of this user. Where the file system has no sockets, no process reads beside.
  * @param onLeave called when a process wants to work on the database; without, it is told that this one does
  */
 export async function serveBeside(

@@ -18,7 +18,7 @@ export type EmbeddedQueryOptions = {
   readonly copyText?: string
 }
 
-/** The one session of the database, for whoever has it for the moment. */
+/** The one session of the database, for the caller that has it for the moment. */
 export interface EmbeddedSession {
   query<Row = unknown>(
     sql: string,
@@ -48,8 +48,8 @@ export interface ExclusiveSessions {
 
 /**
  * PostgreSQL in a thread of this process, with one session, for which callers queue. A statement cannot be interrupted, but
- * its thread can be ended: the next one opens the directory again, as after a crash, with all that was committed. Whoever
- * waits for the session does not notice.
+ * its thread can be ended: the next one opens the directory again, as after a crash, with all that was committed. Callers
+ * that wait for the session do not notice.
  */
 export class EmbeddedPostgres implements ExclusiveSessions {
   readonly #directory: string | undefined

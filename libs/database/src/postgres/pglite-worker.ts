@@ -11,7 +11,7 @@ import type {
   EmbeddedResult,
 } from './pglite-messages.ts'
 
-// The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process goes on meanwhile, and so that a
+// The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process stays responsive, and so that a
 // statement that has to end can be ended by ending the thread.
 
 /** PGlite's own default takes 160 MiB at once; for one connection and a mart that is mostly read through this is enough. */
@@ -30,7 +30,7 @@ const TIMES_AS_TEXT = {
  */
 const KEEP_USER = `SELECT set_config('session_authorization', current_user, false)`
 
-/** What a fault of the database has to say besides its message. */
+/** What a fault of the database says in addition to its message. */
 const FAULT_FIELDS = ['code', 'severity', 'detail', 'hint', 'where', 'column', 'table', 'position', 'internalPosition']
 
 const opening = open((workerData as EmbeddedOpening).directory)

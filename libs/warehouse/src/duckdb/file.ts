@@ -24,7 +24,7 @@ const OPTIONS = {
 }
 
 /** Another process has the file open. DuckDB lets one process write, or several read. */
-export class WarehouseFileInUseError extends TransientError {
+class WarehouseFileInUseError extends TransientError {
   readonly code = 'WAREHOUSE_FILE_IN_USE'
 
   constructor(file: string, holder: string, options?: ErrorOptions) {
@@ -39,7 +39,7 @@ export class WarehouseFileInUseError extends TransientError {
 }
 
 /** The file is not a DuckDB database, or one of a newer version. */
-export class WarehouseFileInvalidError extends TerminalError {
+class WarehouseFileInvalidError extends TerminalError {
   readonly code = 'WAREHOUSE_FILE_INVALID'
 
   constructor(file: string, reason: string, options?: ErrorOptions) {
