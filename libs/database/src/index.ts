@@ -14,4 +14,3 @@ export {
   type AzureCredential,
   type DatabaseSettings,
 } from './settings.ts'
-export { faultOf as mssqlFaultOf, isTransient as isTransientMssqlFault, type MssqlFault } from './sql-server/faults.ts'

@@ -1,16 +1,14 @@
 import { ConfigError } from '@cinelake/core'
 import type { DatabaseSettings } from '../settings.ts'
+import { readEncryption, type MssqlEncryption } from './login.ts'
 
 /** Where a SQL Server is and how it is spoken to. */
-export type MssqlAddress = {
+export type MssqlAddress = MssqlEncryption & {
   readonly server: string
   readonly port: number
   readonly database: string
   /** A SQL login. Without one the service's identity in Entra is used. */
   readonly login?: { readonly userName: string; readonly password: string }
-  /** `strict` is TDS 8.0, where TLS comes before anything else. */
-  readonly encrypt: boolean | 'strict'
-  readonly trustServerCertificate: boolean
   /** For logs and errors: without credentials. */
   readonly location: string
 }
@@ -32,22 +30,19 @@ export function parseMssqlAddress({ url, password, setting = 'CINELAKE_DATABASE'
   const port = address.port === '' ? DEFAULT_PORT : Number(address.port)
   const userName = decoded(address.username)
   const secret = address.password === '' ? password : decoded(address.password)
-  const encrypt = address.searchParams.get('encrypt') ?? 'true'
-  const trust = address.searchParams.get('trustServerCertificate') ?? 'false'
+  const { encrypt, trustServerCertificate, wrong, unknown } = readEncryption(address.searchParams)
   const problems = [
     ...(address.hostname === '' ? ['expected a host: mssql://HOST[:PORT]/DB, got none'] : []),
     ...(database === '' || database.includes('/') ? ['expected one database after the host: mssql://HOST/DB'] : []),
     ...(userName !== '' && secret === undefined
       ? [`expected a password for the user (${setting}_PASSWORD), got none; without a user, Entra is asked`]
       : []),
-    ...(['true', 'false', 'strict'].includes(encrypt) ? [] : ['expected encrypt=true, false or strict']),
-    ...(['true', 'false'].includes(trust) ? [] : ['expected trustServerCertificate=true or false']),
-    ...(encrypt === 'strict' && trust === 'true'
+    ...(wrong.includes('encrypt') ? ['expected encrypt=true, false or strict'] : []),
+    ...(wrong.includes('trustServerCertificate') ? ['expected trustServerCertificate=true or false'] : []),
+    ...(encrypt === 'strict' && trustServerCertificate
       ? ['expected encrypt=true beside trustServerCertificate=true: encrypt=strict always checks the certificate']
       : []),
-    ...[...address.searchParams.keys()]
-      .filter((name) => !OPTIONS.includes(name))
-      .map((name) => `expected no options but ${OPTIONS.join(' and ')}, got ${name}`),
+    ...unknown.map((name) => `expected no options but ${OPTIONS.join(' and ')}, got ${name}`),
   ]
   if (problems.length > 0) throw invalid(problems)
   return {
@@ -55,8 +50,8 @@ export function parseMssqlAddress({ url, password, setting = 'CINELAKE_DATABASE'
     port,
     database,
     ...(userName === '' || secret === undefined ? {} : { login: { userName, password: secret } }),
-    encrypt: encrypt === 'strict' ? 'strict' : encrypt === 'true',
-    trustServerCertificate: trust === 'true',
+    encrypt,
+    trustServerCertificate,
     location: `mssql://${address.hostname}:${port}/${database}`,
   }
 }

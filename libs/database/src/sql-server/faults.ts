@@ -78,7 +78,7 @@ function isCertificateFault(cause: unknown): boolean {
 const REFUSED_LOGINS: ReadonlySet<number> = new Set([4064, 18452, 18456, 18470, 18486, 18487, 18488, 40532, 40615])
 
 /** The server refuses the login, or its certificate is one that this machine has no reason to trust. */
-function isRefusedLogin({ number, code, certificate }: MssqlFault): boolean {
+export function isRefusedLogin({ number, code, certificate }: MssqlFault): boolean {
   return certificate || REFUSED_LOGINS.has(number ?? 0) || (number === undefined && code === 'ELOGIN')
 }
 

@@ -3,7 +3,7 @@ import mssql from 'mssql'
 import type { Connection } from 'tedious'
 import { DatabaseUnavailableError } from '../errors.ts'
 import type { MssqlAddress } from './address.ts'
-import { tellErrorNumbers, tokenOf } from './login.ts'
+import { driverOptions, tellErrorNumbers, tokenOf } from './login.ts'
 import { createMssqlSession, type MssqlSession } from './session.ts'
 import type { AzureCredential } from '../settings.ts'
 
@@ -109,15 +109,10 @@ function configuration(address: MssqlAddress, credential: AzureCredential, limit
           }
         : { type: 'default', options: address.login },
     options: {
-      encrypt: address.encrypt,
-      trustServerCertificate: address.trustServerCertificate,
-      appName: 'cinelake',
+      ...driverOptions(address),
       connectTimeout: CONNECT_TIMEOUT_MS,
       // An error ends the transaction on the server as well, so that nothing half-done can be committed after it.
       abortTransactionOnError: true,
-      useUTC: true,
-      // Retried by who asked for the work, who also knows when to stop.
-      maxRetriesOnTransientErrors: 0,
     },
     // A lost connection is noticed by its socket; a query to find out would be one more way for each piece of work.
     validateConnection: 'socket',
