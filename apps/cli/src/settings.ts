@@ -1,5 +1,5 @@
 import { busEnv, busSettings, type BusSettings } from '@cinelake/bus'
-import { engineEnv, engineSettings, type EngineLimits } from '@cinelake/engine'
+import { engineEnv, engineSettings, modelRunnerEnv, type EngineLimits } from '@cinelake/engine'
 import { lakeEnv, lakeSettings, type LakeSettings } from '@cinelake/lake'
 import { databaseEnv, databaseSettings, isDatabaseAddress, type DatabaseSettings } from '@cinelake/database'
 import { MAX_WINDOWS, queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler'
@@ -29,6 +29,7 @@ const PlatformEnv = z.object({
   ...addressEnv,
   ...secretsEnv,
   ...engineEnv(1024),
+  ...modelRunnerEnv,
   ...unpackEnv,
   /** Windows that one command may run. */
   CINELAKE_MAX_WINDOWS: z.coerce.number().int().min(1).max(100_000).default(MAX_WINDOWS),
@@ -53,6 +54,8 @@ export type PlatformConfig = {
   readonly queue: QueueSettings
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
+  /** Address of what models are run with. */
+  readonly runner: string
   readonly unpacking: UnpackLimits
   /** What a query may take, where the command does not say. */
   readonly queryTimeoutMs: number
@@ -95,6 +98,7 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
     queue: queueSettings(env),
     secrets: secretsSettings(env),
     engine: engineSettings(env),
+    runner: env.CINELAKE_ENGINE,
     unpacking: unpackLimits(env),
     queryTimeoutMs: env.CINELAKE_QUERY_TIMEOUT_S * 1000,
     logLevel: env.CINELAKE_LOG_LEVEL,

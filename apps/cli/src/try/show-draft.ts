@@ -1,7 +1,8 @@
 import type { Paint } from '../output/terminal.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCount } from '../output/format-value.ts'
-import type { Draft, DraftColumn } from './draft.ts'
+import type { Draft } from './draft.ts'
+import type { DraftColumn } from './guess-key.ts'
 import { textsOf, type Sample } from './sample.ts'
 
 /** Values of a column that are shown where that is asked for. */

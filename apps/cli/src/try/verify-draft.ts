@@ -1,6 +1,8 @@
-import { identifier, type SqlSession } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
+import type { SqlSession } from '@cinelake/engine'
 import { readColumn } from '@cinelake/transformer'
-import type { Draft, DraftColumn } from './draft.ts'
+import type { Draft } from './draft.ts'
+import type { DraftColumn } from './guess-key.ts'
 import type { Sample } from './sample.ts'
 
 /**
