@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { DuckDBInstance } from '@duckdb/node-api'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -37,7 +37,7 @@ test('one address is opened once; what could not be opened is tried again', asyn
   const file = join(directory.path, 'database')
   await using databases = createDatabases(deps)
   await writeFile(file, 'a file in the way')
-  await expect(databases.open({ url: `pglite:${file}` })).rejects.toThrow()
+  await expect(databases.open({ url: `pglite:${file}` })).rejects.toThrow(file)
   await rm(file)
 
   const [one, other] = await Promise.all(

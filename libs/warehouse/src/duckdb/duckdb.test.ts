@@ -1,3 +1,4 @@
+// @module-tag slow: kills processes
 import { temporaryDirectory } from '@cinelake/testkit'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { fork } from 'node:child_process'

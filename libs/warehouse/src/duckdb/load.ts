@@ -1,3 +1,4 @@
+import { identifier, identifiers } from '@cinelake/sql'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { randomUUID } from 'node:crypto'
 import { WarehouseRefusedError } from '../errors.ts'
@@ -61,7 +62,7 @@ export async function replaceTable(
       if (done !== undefined) return done
       requireBase(location, table, basedOn, now)
       await connection.run(`DROP TABLE IF EXISTS ${duckdb.martTable(table)}`)
-      await connection.run(`ALTER TABLE ${sql} RENAME TO ${duckdb.quoted(table.name)}`)
+      await connection.run(`ALTER TABLE ${sql} RENAME TO ${identifier(table.name)}`)
       await record(connection, table, options, rowCount)
       await connection.run('COMMIT')
       return { outcome: 'replaced', rowCount, sentRowCount: sent }
@@ -88,7 +89,7 @@ export async function changeTable(
     return await publish(loading, table, options, async (now): Promise<LoadOutcome | 'stale'> => {
       if (!isBase(now, table, changes.since, options)) return 'stale'
       const target = duckdb.martTable(table)
-      const names = duckdb.columnList(table.columns.map(({ name }) => name))
+      const names = identifiers(table.columns.map(({ name }) => name))
       await connection.run(duckdb.deleteByKey(target, gone, table.primaryKey))
       await connection.run(duckdb.deleteByKey(target, came, table.primaryKey))
       await connection.run(`INSERT INTO ${target} (${names}) SELECT ${names} FROM ${came}`)
@@ -118,7 +119,7 @@ async function load<Outcome>(
         const done = alreadyLoaded(found.now, table, options)
         if (done !== undefined) return done
         await exclusive('schemas', async () => {
-          await connection.run(`CREATE SCHEMA IF NOT EXISTS ${duckdb.quoted(schemaOf(table))}`)
+          await connection.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schemaOf(table))}`)
         })
         await connection.run('BEGIN')
         return await work(connection, found.now)

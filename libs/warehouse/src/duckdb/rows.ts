@@ -1,3 +1,4 @@
+import { identifier, identifiers } from '@cinelake/sql'
 import { DuckDBDataChunk, VARCHAR, type DuckDBConnection } from '@duckdb/node-api'
 import { WarehouseRefusedError } from '../errors.ts'
 import { stopWhenAborted } from '../load-decision.ts'
@@ -10,7 +11,6 @@ import type {
   WarehouseTable,
   WarehouseValue,
 } from '../warehouse.ts'
-import { columnList, quoted } from './sql.ts'
 
 /** How a value of a column reaches DuckDB: as text, which a cast turns into the column's type. */
 type ColumnType = {
@@ -49,7 +49,7 @@ export function definitions(table: WarehouseTable, columns: readonly WarehouseCo
   return columns
     .map(({ name, type, required }) => {
       const isRequired = required || table.primaryKey.includes(name)
-      return `${quoted(name)} ${typeOf(type).sql}${isRequired ? ' NOT NULL' : ''}`
+      return `${identifier(name)} ${typeOf(type).sql}${isRequired ? ' NOT NULL' : ''}`
     })
     .join(', ')
 }
@@ -70,7 +70,7 @@ export async function insertRows(
   const types = columns.map(({ type }) => typeOf(type))
   const texts = columns.map((_, index) => `c${index}`)
   const insert =
-    `INSERT INTO ${into.sql} (${columnList(columns.map(({ name }) => name))}) ` +
+    `INSERT INTO ${into.sql} (${identifiers(columns.map(({ name }) => name))}) ` +
     `SELECT ${types.map((type, index) => cast(`c${index}`, type)).join(', ')} FROM temp.cinelake_rows`
   let [sent, rowCount, characters] = [0, 0, 0]
   let pending: (string | null)[][] = []
@@ -139,7 +139,7 @@ function textIn(
       { column: column.name },
     )
   }
-  if (maxLength !== undefined && text.length > maxLength && [...text].length > maxLength) {
+  if (maxLength !== undefined && text.length > maxLength && Array.from(text).length > maxLength) {
     throw new WarehouseRefusedError(
       table.name,
       `a text is longer than its column allows (column ${column.name})`,

@@ -1,20 +1,8 @@
+import { identifier, identifiers, literal } from '@cinelake/sql'
 import { schemaOf, type TablePlace, type WarehouseTable } from '../warehouse.ts'
 
-/** A name as a quoted identifier. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-export function columnList(names: readonly string[]): string {
-  return names.map(quoted).join(', ')
-}
-
-function text(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`
-}
-
 export function martTable(table: TablePlace): string {
-  return `${quoted(schemaOf(table))}.${quoted(table.name)}`
+  return `${identifier(schemaOf(table))}.${identifier(table.name)}`
 }
 
 export const SET_UP = `
@@ -52,25 +40,25 @@ export const DESCRIBE = `
 /** Descriptions of a table and its columns. */
 export function comments(target: string, { columns, description = '' }: WarehouseTable): string {
   return [
-    `COMMENT ON TABLE ${target} IS ${text(description)}`,
+    `COMMENT ON TABLE ${target} IS ${literal(description)}`,
     ...columns.map(
-      ({ name, description: about = '' }) => `COMMENT ON COLUMN ${target}.${quoted(name)} IS ${text(about)}`,
+      ({ name, description: about = '' }) => `COMMENT ON COLUMN ${target}.${identifier(name)} IS ${literal(about)}`,
     ),
   ].join(';\n')
 }
 
 /** One row where a key is there more than once. */
 export function repeatedKey(target: string, key: readonly string[]): string {
-  return `SELECT 1 AS repeated FROM ${target} GROUP BY ${columnList(key)} HAVING count(*) > 1 LIMIT 1`
+  return `SELECT 1 AS repeated FROM ${target} GROUP BY ${identifiers(key)} HAVING count(*) > 1 LIMIT 1`
 }
 
 /** Deletes rows of a table that have the key of a row in another. */
 export function deleteByKey(target: string, other: string, key: readonly string[]): string {
-  const isSame = key.map((name) => `other.${quoted(name)} = target.${quoted(name)}`).join(' AND ')
+  const isSame = key.map((name) => `other.${identifier(name)} = target.${identifier(name)}`).join(' AND ')
   return `DELETE FROM ${target} AS target WHERE EXISTS (SELECT 1 FROM ${other} AS other WHERE ${isSame})`
 }
 
 /** Where names without a schema are looked for. */
 export function searchPath(schemas: readonly string[]): string {
-  return `SET search_path = ${text(schemas.map(quoted).join(','))}`
+  return `SET search_path = ${literal(identifiers(schemas))}`
 }

@@ -1,5 +1,5 @@
 // @module-tag slow: needs a server or a container
-import { recordingLog, temporaryDirectory, until } from '@cinelake/testkit'
+import { recordingLog, until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
