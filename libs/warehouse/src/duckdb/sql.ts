@@ -60,5 +60,5 @@ export function deleteByKey(target: string, other: string, key: readonly string[
 
 /** Where names without a schema are looked for. */
 export function searchPath(schemas: readonly string[]): string {
-  return `SET search_path = ${literal(identifiers(schemas))}`
+  return `SET search_path = ${literal(schemas.map(identifier).join(','))}`
 }
