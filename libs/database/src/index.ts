@@ -14,3 +14,10 @@ export {
   type AzureCredential,
   type DatabaseSettings,
 } from './settings.ts'
+// Of every PostgreSQL, embedded or on a server: without a driver.
+export {
+  faultOf as postgresFaultOf,
+  isTransient as isTransientPostgresFault,
+  sqlStateOf,
+  type PostgresFault,
+} from './postgres/faults.ts'

@@ -1,4 +1,8 @@
-import { faultOf, isTransient, type PostgresFault } from '@cinelake/database/postgres'
+import {
+  isTransientPostgresFault as isTransient,
+  postgresFaultOf as faultOf,
+  type PostgresFault,
+} from '@cinelake/database'
 import { WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError, type UnknownName } from '../errors.ts'
 
 const REMEDY = {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { WarehouseRefusedError, WarehouseUnavailableError } from '../errors.ts'
-import { sqlStateOf } from '@cinelake/database/postgres'
+import { sqlStateOf } from '@cinelake/database'
 import * as place from './place-sql.ts'
 import type { Queries } from './session.ts'
 import { reshapeInPlace } from './reshape.ts'

@@ -1,5 +1,5 @@
 import { ConfigError } from '@cinelake/core'
-import { sqlStateOf } from '@cinelake/database/postgres'
+import { sqlStateOf } from '@cinelake/database'
 import type { PostgresSessions, Queries } from './session.ts'
 import { LOADER, LOCK_SET_UP, MART_SCHEMAS, quoted, text } from './sql.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { sqlStateOf } from '@cinelake/database/postgres'
+import { sqlStateOf } from '@cinelake/database'
 import type { Queries } from './session.ts'
 import { quoted } from './sql.ts'
 import type { WarehouseTable } from '../warehouse.ts'
