@@ -1,7 +1,6 @@
 import { silentLog } from '@cinelake/core'
 import { createDatabases } from '@cinelake/database/open'
 import { temporaryDirectory } from '@cinelake/testkit'
-import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { openWarehouse } from './open.ts'
@@ -47,6 +46,8 @@ test('an address of a server chooses its adapter', async () => {
 })
 
 test('looking into a mart of SQL Server makes nothing', async () => {
+  // It brings the driver, of which the first test says that it is not loaded.
+  const { startMssqlEndpoint } = await import('@cinelake/testkit/mssql')
   await using endpoint = await startMssqlEndpoint()
 
   await using looking = await openWarehouse({ url: endpoint.url }, { ...deps, isReadOnly: true })
