@@ -4,10 +4,10 @@ import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
 import { silentLog } from '../libs/core/src/index.ts'
 import { startMssqlEndpoint } from '../libs/testkit/src/mssql.ts'
-import { bulkLoad } from '../libs/warehouse/src/mssql-bulk.ts'
-import { openMssqlDatabase } from '../libs/warehouse/src/mssql.ts'
-import type { MssqlSession } from '../libs/warehouse/src/mssql-session.ts'
-import { createTable, SET_UP, stagingTable, typedColumns } from '../libs/warehouse/src/mssql-sql.ts'
+import { bulkLoad } from '../libs/warehouse/src/sql-server/bulk.ts'
+import { openMssqlDatabase } from '../libs/database/src/sql-server/sql-server.ts'
+import type { MssqlSession } from '../libs/database/src/sql-server/session.ts'
+import { createTable, SET_UP, stagingTable, typedColumns } from '../libs/warehouse/src/sql-server/sql.ts'
 
 // Sends the same rows by the warehouse's bulk load and by a loop over the bare driver, in turns: to the server that
 // CINELAKE_TEST_MSSQL names (a database that may be written to), or to an endpoint in a process of its own that takes the

@@ -6,7 +6,8 @@ import { from as copyFrom } from 'pg-copy-streams'
 import { silentLog } from '../libs/core/src/index.ts'
 import { findPostgres } from '../libs/testkit/src/postgres.ts'
 import type { WarehouseTable } from '../libs/warehouse/src/index.ts'
-import { createPostgresWarehouse, openPostgresDatabase } from '../libs/warehouse/src/postgres.ts'
+import { createPostgresWarehouse } from '../libs/warehouse/src/postgres/postgres.ts'
+import { openPostgresDatabase } from '../libs/database/src/postgres/postgres.ts'
 
 // Loads the same rows by the warehouse and by a loop that an expert would write by hand for this one table, in turns.
 

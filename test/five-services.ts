@@ -15,7 +15,8 @@ import type { PostgresServer } from '../libs/testkit/src/postgres.ts'
 import { startProxy, type Proxy } from '../libs/testkit/src/proxy.ts'
 import type { RedisServer } from '../libs/testkit/src/redis.ts'
 import { startServiceBusBroker } from '../libs/testkit/src/service-bus/index.ts'
-import { openDatabase, type AnyDatabase } from '../libs/warehouse/src/open.ts'
+import type { AnyDatabase } from '../libs/database/src/open.ts'
+import { openDatabase } from '../libs/database/src/open.ts'
 import { startService, type ServiceName, type ServiceProcess } from './service-process.ts'
 
 const PIPELINES = path.join(import.meta.dirname, '../pipelines')

@@ -11,7 +11,7 @@ import { platformConfig } from '../apps/cli/src/settings.ts'
 import { createRedactor, parseWindow, type Window } from '../libs/core/src/index.ts'
 import { startSampleCompany, type SampleCompany } from '../libs/sample-company/src/index.ts'
 import { temporaryDirectory } from '../libs/testkit/src/index.ts'
-import { openPgliteDatabase } from '../libs/warehouse/src/pglite.ts'
+import { openPgliteDatabase } from '../libs/database/src/postgres/pglite.ts'
 
 /** A whole day of the shipped pipeline, told as loudly as can be, and everything that it leaves behind. */
 

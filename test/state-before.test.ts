@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cinelake } from '../apps/cli/src/testing.fixture.ts'
-import { openPgliteDatabase } from '../libs/warehouse/src/pglite.ts'
+import { openPgliteDatabase } from '../libs/database/src/postgres/pglite.ts'
 import { temporaryDirectory } from '../libs/testkit/src/index.ts'
 
 const BEFORE = fileURLToPath(new URL('fixtures/state-before', import.meta.url))

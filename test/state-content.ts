@@ -3,7 +3,7 @@ import { createDeltaTable } from '../libs/delta/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { createDirectoryLake } from '../libs/lake/src/directory/lake.ts'
 import type { Lake } from '../libs/lake/src/index.ts'
-import { openPgliteDatabase } from '../libs/warehouse/src/pglite.ts'
+import { openPgliteDatabase } from '../libs/database/src/postgres/pglite.ts'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { temporaryDirectory } from '../libs/testkit/src/index.ts'
-import { openPgliteDatabase } from '../libs/warehouse/src/pglite.ts'
+import { openPgliteDatabase } from '../libs/database/src/postgres/pglite.ts'
 import { runDemo } from './demo-process.ts'
 import { contentOf } from './state-content.ts'
 

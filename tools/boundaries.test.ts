@@ -19,6 +19,7 @@ const known = [
   aPackage('contracts', 'contracts'),
   aPackage('lake', 'port'),
   aPackage('bus', 'port'),
+  aPackage('database', 'port'),
   aPackage('service', 'service'),
   aPackage('testkit', 'testkit'),
   aPackage('source-files', 'source'),
@@ -37,6 +38,9 @@ describe('dependencies', () => {
     ['engine', 'port', 'lake', false],
     ['delta', 'port', 'lake', true],
     ['delta', 'port', 'bus', false],
+    ['warehouse', 'port', 'database', true],
+    ['database', 'port', 'lake', false],
+    ['lake', 'port', 'database', false],
     ['service', 'service', 'bus', false],
     ['source-rest', 'source', 'lake', true],
     ['source-rest', 'source', 'source-files', false],
@@ -95,8 +99,11 @@ describe('dependencies', () => {
 describe('imports', () => {
   const loader = aPackage('loader', 'app', { dependencies: ['@cinelake/lake'], devDependencies: ['@cinelake/testkit'] })
   const cli = aPackage('cli', 'app', { dependencies: ['@cinelake/lake'] })
+  const warehouse = aPackage('warehouse', 'port', { dependencies: ['@cinelake/database'] })
   const check = (path: string, text: string) =>
-    checkSources([...known, loader, cli], [{ path, text }]).map(({ where, message }) => `${where}: ${message}`)
+    checkSources([...known, loader, cli, warehouse], [{ path, text }]).map(
+      ({ where, message }) => `${where}: ${message}`,
+    )
 
   test.each([
     ['apps/loader/src/main.ts', "import { x } from '@cinelake/lake/directory'"],
@@ -110,6 +117,9 @@ describe('imports', () => {
       "import { x } from '@cinelake/lake'\nimport { y } from './plan.ts'\nimport fs from 'node:fs'",
     ],
     ['apps/loader/src/load.test.ts', "import { x } from '@cinelake/testkit'"],
+    ['libs/warehouse/src/postgres/load.ts', "import { x } from '@cinelake/database/postgres'"],
+    ['libs/warehouse/src/postgres/server.ts', "import { x } from '@cinelake/database/pglite'"],
+    ['libs/warehouse/src/open.ts', "import { x } from '@cinelake/database/open'"],
   ])('%s: %s is allowed', (path, text) => {
     expect(check(path, text)).toEqual([])
   })
@@ -154,5 +164,14 @@ describe('imports', () => {
     ],
   ])('a use case with %j is told so', (text, message) => {
     expect(check('apps/loader/src/load.ts', text)).toEqual([expect.stringContaining(message)])
+  })
+  test.each([
+    ['libs/warehouse/src/sql-server/load.ts', '@cinelake/database/postgres'],
+    ['libs/warehouse/src/load-decision.ts', '@cinelake/database/open'],
+    ['libs/warehouse/src/sql-server/load.ts', '@cinelake/database/pglite'],
+  ])('%s does not stand on %s', (path, specifier) => {
+    expect(check(path, `import { x } from '${specifier}'`)).toEqual([
+      expect.stringContaining(`imports the adapter ${specifier}`),
+    ])
   })
 })

@@ -34,6 +34,8 @@ const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   // Delta is a log over a lake.
   '@cinelake/delta': ['@cinelake/lake'],
+  // A warehouse may be in a database of the kind that sources and the run history are in.
+  '@cinelake/warehouse': ['@cinelake/database'],
   // Pushes come over HTTP, which is served as the services serve theirs.
   '@cinelake/source-push': ['@cinelake/service'],
 }
@@ -120,7 +122,7 @@ function problemOfPackage(specifier: string, source: Source, owner: Package | un
     if (owner?.name === only || owner?.name === name || isForTests(source.path)) return undefined
     return `imports ${specifier}, which is for ${only} alone; import ${name}`
   }
-  if (subpath !== undefined && !mayNameAdapters(source.path)) {
+  if (subpath !== undefined && !mayNameAdapters(source.path) && !standsOn(source.path, subpath)) {
     return `imports the adapter ${specifier}; take the port from ${name} and leave the choice to main.ts`
   }
   if (owner === undefined || isForTests(source.path) || name === owner.name || owner.dependencies.includes(name))
@@ -138,6 +140,16 @@ function problemOfRelative(specifier: string, source: Source, owner: Package | u
 /** Adapters are named where everything is put together, for a service or a job of it, and where that is tested. */
 function mayNameAdapters(path: string): boolean {
   return isForTests(path) || /\/src\/(main|migrate)\.ts$/.test(path) || path.startsWith('apps/cli/')
+}
+
+/**
+ * What an adapter stands on in a package below: the adapter of the same technology, or, for who opens adapters by an address,
+ * who does so there.
+ */
+function standsOn(path: string, subpath: string): boolean {
+  const [, part] = /^libs\/[^/]+\/src\/([^/]+?)(?:\.ts$|\/)/.exec(path) ?? []
+  // PGlite is a PostgreSQL.
+  return part !== undefined && (subpath === `/${part}` || (part === 'postgres' && subpath === '/pglite'))
 }
 
 /** Whether a file is for tests alone: a test, what it shares with others, and what is never shipped. */

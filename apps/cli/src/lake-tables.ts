@@ -17,7 +17,7 @@ import type { PlatformConfig } from './settings.ts'
 export type LakeTable = { readonly pipeline: string; readonly table: string }
 
 /** Where the lake is, and the run history that knows what was made in it. */
-type Places = Pick<PlatformConfig, 'api' | 'lake' | 'warehouse'>
+type Places = Pick<PlatformConfig, 'api' | 'lake' | 'database'>
 
 /** Of the tables that the run history knows, those that a command is about. */
 export type IsMeant = (table: Pick<PipelineTable, 'pipeline' | 'table' | 'isRejects'>) => boolean

@@ -1,7 +1,7 @@
 // @module-tag slow: takes long
 import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 import { describe, expect, test } from 'vitest'
 import { aStarter, cinelake } from './testing.fixture.ts'
 

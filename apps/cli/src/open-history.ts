@@ -8,7 +8,7 @@ import type { PlatformConfig } from './settings.ts'
  * opened that could take anything from a platform: neither its bus nor its timers.
  */
 export async function openHistory(
-  config: Pick<PlatformConfig, 'api' | 'warehouse'>,
+  config: Pick<PlatformConfig, 'api' | 'database'>,
   signal: AbortSignal,
 ): Promise<AsyncDisposable & RunHistory> {
   if (config.api !== undefined) {

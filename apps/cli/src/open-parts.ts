@@ -10,7 +10,14 @@ import { guardSecrets, type GuardedSecrets } from '@cinelake/secrets'
 import { openSecrets as openAnySecrets } from '@cinelake/secrets/open'
 import { createLog, type Settings } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
-import { openDatabase as openAnyDatabase, openDatabaseToRead, type AnyDatabase } from '@cinelake/warehouse/open'
+import {
+  createDatabases as createAnyDatabases,
+  openDatabaseToRead,
+  type AnyDatabase,
+  type Databases,
+} from '@cinelake/database/open'
+import type { Warehouse } from '@cinelake/warehouse'
+import { openWarehouse as openAnyWarehouse } from '@cinelake/warehouse/open'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Terminal } from './output/terminal.ts'
@@ -30,24 +37,41 @@ export function openEngine(
   return createDuckDbEngine({ ...engine, directories: lake?.localDirectories ?? [] })
 }
 
-export async function openDatabase(
-  { warehouse }: Pick<PlatformConfig, 'warehouse'>,
-  log: Log = silentLog,
-): Promise<AnyDatabase<OpsSchema>> {
-  return await openAnyDatabase<OpsSchema>(warehouse, { credential, log })
+/** The run history and the mart may be in one. */
+export function createDatabases(log: Log): Databases {
+  return createAnyDatabases({ credential, log })
 }
 
 /**
- * The database of a state directory for those who only look into it.
+ * The database of the run history for those who only look into it.
  * @throws {ConfigError} terminal: nothing was run there yet
  */
-export async function openExistingDatabase(config: Pick<PlatformConfig, 'warehouse'>): Promise<AnyDatabase<OpsSchema>> {
-  requireDatabase(config)
-  return await openDatabaseToRead<OpsSchema>(config.warehouse, { credential, log: silentLog })
+export async function openExistingDatabase({
+  database,
+}: Pick<PlatformConfig, 'database'>): Promise<AnyDatabase<OpsSchema>> {
+  requireThere(database.url, 'pglite', 'PG_VERSION')
+  return await openDatabaseToRead<OpsSchema>(database, { credential, log: silentLog })
+}
+
+export async function openWarehouse(
+  { warehouse }: Pick<PlatformConfig, 'warehouse'>,
+  log: Log,
+  databases: Databases,
+): Promise<Warehouse> {
+  return await openAnyWarehouse(warehouse, { credential, log, databases })
+}
+
+/**
+ * The mart for those who only look into it.
+ * @throws {ConfigError} terminal: nothing was run there yet
+ */
+export async function openExistingWarehouse(config: Pick<PlatformConfig, 'warehouse'>): Promise<Warehouse> {
+  requireWarehouse(config)
+  return await openAnyWarehouse(config.warehouse, { credential, log: silentLog, isReadOnly: true })
 }
 
 /** @throws {ConfigError} terminal: nothing was run there yet */
-export function requireDatabase({ warehouse }: Pick<PlatformConfig, 'warehouse'>): void {
+export function requireWarehouse({ warehouse }: Pick<PlatformConfig, 'warehouse'>): void {
   requireThere(warehouse.url, 'pglite', 'PG_VERSION')
 }
 

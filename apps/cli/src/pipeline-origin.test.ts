@@ -1,5 +1,5 @@
 // @module-tag slow: takes long
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { join } from 'node:path'

@@ -7,6 +7,7 @@ import { createIngestFilesHandlers } from '@cinelake/ingest-files'
 import { createLoaderHandlers } from '@cinelake/loader'
 import type { Lake } from '@cinelake/lake'
 import { publishedPipeline } from '@cinelake/pipeline'
+import type { OpsSchema } from '@cinelake/run-store'
 import { createScheduler, type Scheduler } from '@cinelake/scheduler'
 import { openScratchSpace } from '@cinelake/lake'
 import { createMemoryTimers } from '@cinelake/scheduler/memory-timers'
@@ -15,9 +16,9 @@ import { createRedaction, workerName, type Settings } from '@cinelake/service'
 import { azureCredential, type AzureCredential } from '@cinelake/service/azure'
 import { createTransformerHandlers, openModelRunner } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
-import { createWarehouse, takeDatabase } from '@cinelake/warehouse/open'
+import { takeDatabase } from '@cinelake/database/open'
 import path from 'node:path'
-import { openDatabase, openEngine, openLake, openLog, openSecrets } from './open-parts.ts'
+import { createDatabases, openEngine, openLake, openLog, openSecrets, openWarehouse } from './open-parts.ts'
 import type { Terminal } from './output/terminal.ts'
 import { deployedSettings, type PlatformConfig } from './settings.ts'
 
@@ -86,7 +87,8 @@ export async function openPlatform(
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
   if (!config.isOwnLake) await refuseDeployedLake(lake)
-  const database = opening.use(await openDatabase(config, log))
+  const databases = opening.use(createDatabases(log))
+  const database = await databases.open<OpsSchema>(config.database)
   opening.use(await takeDatabase(database))
   const bus = opening.use(createMemoryBus({ log }))
   const timers = opening.use(createMemoryTimers({ log }))
@@ -95,7 +97,7 @@ export async function openPlatform(
   const engine = opening.use(await openEngine(config, lake))
   const scratch = opening.use(await openScratchSpace(path.join(config.engine.scratchDirectory, 'transformer')))
   const runner = opening.use(await openModelRunner(config.runner, { lake, engine, clock: systemClock }))
-  const warehouse = opening.use(await createWarehouse(database))
+  const warehouse = opening.use(await openWarehouse(config, log, databases))
 
   const fill = createFill({ settings, secrets })
   const common = { lake, engine, fill, warehouse, clock: systemClock, log }

@@ -1,6 +1,5 @@
 import { WarehouseUnavailableError, type Warehouse } from '@cinelake/warehouse'
-import { createWarehouse } from '@cinelake/warehouse/open'
-import { openExistingDatabase } from './open-parts.ts'
+import { openExistingWarehouse } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 
 /**
@@ -25,7 +24,6 @@ async function once<Result>(
   config: Pick<PlatformConfig, 'warehouse'>,
   work: (warehouse: Warehouse) => Promise<Result>,
 ): Promise<Result> {
-  await using database = await openExistingDatabase(config)
-  await using warehouse = await createWarehouse(database, { isReadOnly: true })
+  await using warehouse = await openExistingWarehouse(config)
   return await work(warehouse)
 }

@@ -1,6 +1,7 @@
 import { busEnv, busSettings, type BusSettings } from '@cinelake/bus'
 import { engineEnv, engineSettings, modelRunnerEnv, type EngineLimits } from '@cinelake/engine'
 import { lakeEnv, lakeSettings, type LakeSettings } from '@cinelake/lake'
+import { databaseEnv, databaseSettings, isDatabaseAddress, type DatabaseSettings } from '@cinelake/database'
 import { MAX_WINDOWS, queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler'
 import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
 import { LOG_LEVELS, readEnv, type Settings } from '@cinelake/service'
@@ -21,7 +22,7 @@ const apiEnv = {
 }
 
 /** Where the parts of a platform are: all of it, or what is not set is kept below the state directory. */
-const addressEnv = { ...busEnv, ...lakeEnv, ...warehouseEnv, ...queueEnv, ...apiEnv }
+const addressEnv = { ...busEnv, ...lakeEnv, ...warehouseEnv, ...databaseEnv, ...queueEnv, ...apiEnv }
 
 const PlatformEnv = z.object({
   ...addressEnv,
@@ -47,6 +48,8 @@ export type PlatformConfig = {
   /** Whether the lake is in the state directory, and no address of another one is set. */
   readonly isOwnLake: boolean
   readonly warehouse: WarehouseSettings
+  /** Of the run history: the warehouse's, where that is one. */
+  readonly database: DatabaseSettings
   readonly queue: QueueSettings
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
@@ -83,12 +86,14 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
     CINELAKE_SCRATCH: below('scratch'),
   }
   const env = readEnv(PlatformEnv, { ...embedded, ...settings })
+  const ownDatabase = isDatabaseAddress(env.CINELAKE_WAREHOUSE) ? undefined : `pglite:${below('database')}`
   return {
     stateDirectory,
     bus: busSettings(env),
     lake: lakeSettings(env),
     isOwnLake: env.CINELAKE_LAKE === embedded.CINELAKE_LAKE,
     warehouse: warehouseSettings(env),
+    database: databaseSettings({ ...env, CINELAKE_DATABASE: env.CINELAKE_DATABASE ?? ownDatabase }),
     queue: queueSettings(env),
     secrets: secretsSettings(env),
     engine: engineSettings(env),

@@ -136,7 +136,7 @@ test('a second process that works on one state directory is refused with the nam
   await using given = await aStarter()
   const args = ['run', given.folder, '--window', '2026-03-01', '--state', given.state]
   await cinelake(args)
-  const { openPgliteDatabase } = await import('@cinelake/warehouse/pglite')
+  const { openPgliteDatabase } = await import('@cinelake/database/pglite')
   await using _held = await openPgliteDatabase(`${given.state}/warehouse`)
 
   const { exitCode, notes } = await cinelake(args)

@@ -5,14 +5,14 @@ import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import { openLake } from '@cinelake/lake/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
-import { createWarehouse, openDatabase } from '@cinelake/warehouse/open'
+import { openWarehouse } from '@cinelake/warehouse/open'
 import { LoaderEnv } from './config.ts'
 import { createLoaderHandlers } from './handlers.ts'
 
 await runService('loader', LoaderEnv, async ({ config, log, metrics, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
-  const warehouse = use(await createWarehouse(use(await openDatabase(config.warehouse, { credential, log }))))
+  const warehouse = use(await openWarehouse(config.warehouse, { credential, log }))
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(

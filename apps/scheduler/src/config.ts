@@ -2,7 +2,7 @@ import { busEnv, busSettings } from '@cinelake/bus'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { MIGRATE } from '@cinelake/run-store/write'
 import { knownHostsEnv } from '@cinelake/service'
-import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
+import { databaseEnv, databaseSettings } from '@cinelake/database'
 import { z } from 'zod'
 import { MAX_WINDOWS } from './schedule/runnable-windows.ts'
 import { FIRST_WINDOWS } from './schedule/schedule.ts'
@@ -16,7 +16,7 @@ export const SchedulerEnv = z
   .object({
     ...busEnv,
     ...lakeEnv,
-    ...warehouseEnv,
+    ...databaseEnv,
     ...queueEnv,
     ...knownHostsEnv,
     /** `check` where several replicas start on one database, which a job has migrated before. */
@@ -39,8 +39,8 @@ export const SchedulerEnv = z
   .transform((env) => ({
     bus: busSettings(env),
     lake: lakeSettings(env),
-    warehouse: warehouseSettings(env),
-    migrate: env.CINELAKE_MIGRATE ?? (env.CINELAKE_WAREHOUSE.startsWith('pglite:') ? 'auto' : 'check'),
+    database: databaseSettings(env),
+    migrate: env.CINELAKE_MIGRATE ?? (databaseSettings(env).url.startsWith('pglite:') ? 'auto' : 'check'),
     queue: queueSettings(env),
     pipelines: env.CINELAKE_PIPELINES,
     api: { host: env.CINELAKE_API_HOST, port: env.CINELAKE_API_PORT, names: env.CINELAKE_HTTP_HOSTS },

@@ -6,7 +6,7 @@ import { publishPipeline } from '@cinelake/pipeline'
 import type { OpsSchema } from '@cinelake/run-store'
 import { runService } from '@cinelake/service'
 import { azureCredential } from '@cinelake/service/azure'
-import { openDatabase } from '@cinelake/warehouse/open'
+import { openDatabase } from '@cinelake/database/open'
 import { sql } from 'kysely'
 import { SchedulerEnv } from './config.ts'
 import { serveHttpApi } from './http/server.ts'
@@ -22,7 +22,7 @@ await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, r
   const timers = use(await openTimers(config.queue, { log }))
   const lake = use(await openLake(config.lake, azure))
   for (const pipeline of pipelines) await publishPipeline(lake, pipeline)
-  const database = use(await openDatabase<OpsSchema>(config.warehouse, azure))
+  const database = use(await openDatabase<OpsSchema>(config.database, azure))
   const bus = use(await openBus(config.bus, azure))
   const { timeouts, sweepMs, migrate, first, maxWindows } = config
   const scheduler = use(

@@ -2,7 +2,7 @@
 import type { OpsSchema } from '@cinelake/run-store'
 import { noteOwner, prepareSchema, refuseDeployed } from '@cinelake/run-store/write'
 import { temporaryDirectory } from '@cinelake/testkit'
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { openPgliteDatabase } from '@cinelake/database/pglite'
 import { sql } from 'kysely'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { emptied, given, openDatabase } from '../test/given.ts'

@@ -1,5 +1,5 @@
+import type { PgliteDatabase } from '@cinelake/database/pglite'
 import type { OpsSchema } from '@cinelake/run-store'
-import type { PgliteDatabase } from '@cinelake/warehouse/pglite'
 import { setImmediate as turn } from 'node:timers/promises'
 import { vi } from 'vitest'
 

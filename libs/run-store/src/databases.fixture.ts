@@ -1,8 +1,8 @@
 import { silentLog } from '@cinelake/core'
 import { findMssql, startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { findPostgres } from '@cinelake/testkit/postgres'
-import type { Database } from '@cinelake/warehouse'
-import { openDatabase } from '@cinelake/warehouse/open'
+import type { Database } from '@cinelake/database'
+import { openDatabase } from '@cinelake/database/open'
 import { sql } from 'kysely'
 import type { OpsSchema } from './schema/tables.ts'
 

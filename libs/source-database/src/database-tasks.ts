@@ -10,7 +10,7 @@ import {
   type SourceTasks,
 } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import { ConnectionSemaphore } from './connection-semaphore.ts'
 import { discoverTables } from './discover/discover-tables.ts'
 import { HeldSnapshots } from './snapshot/held-snapshot.ts'

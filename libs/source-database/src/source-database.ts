@@ -1,5 +1,5 @@
 import type { TableName } from '@cinelake/contracts'
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import type { DatabasePlace } from './errors.ts'
 
 /** A column of a source's table, with what becomes of it. */

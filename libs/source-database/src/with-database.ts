@@ -1,6 +1,6 @@
 import type { DatabaseSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import type { ConnectionSemaphore } from './connection-semaphore.ts'
 import { fillAddress, hasSecret, parseAddress } from './database-address.ts'
 import { DatabaseAddressError, DatabaseLoginRefusedError } from './errors.ts'

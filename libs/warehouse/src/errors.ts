@@ -1,31 +1,8 @@
-import { TerminalError, TransientError, type ErrorContext } from '@cinelake/core'
+import { TerminalError, type ErrorContext } from '@cinelake/core'
+import { DatabaseLoginError, DatabaseUnavailableError } from '@cinelake/database'
 
-/** The database does not answer, or another transaction was in the way. Another try may help. */
-export class WarehouseUnavailableError extends TransientError {
-  readonly code = 'WAREHOUSE_UNAVAILABLE'
-
-  constructor(location: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the warehouse could not do it now [location=${location}]: ${reason}; it is tried again`,
-      { location, reason },
-      options,
-    )
-  }
-}
-
-/** The server does not let the service in, or cannot be trusted. Another try with the same settings cannot help. */
-export class WarehouseLoginError extends TerminalError {
-  readonly code = 'WAREHOUSE_LOGIN_REFUSED'
-
-  constructor(location: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the warehouse cannot be logged in to [location=${location}]: ${reason}; check CINELAKE_WAREHOUSE (user, database, encryption) ` +
-        'and the password (in the address or CINELAKE_WAREHOUSE_PASSWORD) or the rights of the identity of the service',
-      { location, reason },
-      options,
-    )
-  }
-}
+// What befalls a connection is one error for all who use the database.
+export { DatabaseLoginError as WarehouseLoginError, DatabaseUnavailableError as WarehouseUnavailableError }
 
 /** The database refuses these rows or this table for good. Never says which row: values may be personal data. */
 export class WarehouseRefusedError extends TerminalError {
@@ -95,61 +72,6 @@ export class WarehouseQueryError extends TerminalError {
     return new WarehouseQueryError(
       `it was stopped, since it took longer than a query may (${timeoutMs / 1000} s): ask for fewer rows, allow more time, or let a model compute it once a day`,
       undefined,
-      options,
-    )
-  }
-}
-
-/** Another process works on the database's directory; two at once would destroy it. Later it may have ended. */
-export class WarehouseInUseError extends TransientError {
-  readonly code = 'WAREHOUSE_IN_USE'
-
-  constructor(directory: string, holder: string, lockFile: string) {
-    super(
-      `the embedded database is in use [directory=${directory}]: expected no other process, got ${holder}; ` +
-        `wait until it has ended, use another state directory, or, if that process no longer exists, delete ${lockFile}`,
-      { directory, holder, lockFile },
-    )
-  }
-}
-
-/** There is no room for the embedded database. What it holds is whole; another try helps once there is room. */
-export class WarehouseDiskFullError extends TransientError {
-  readonly code = 'WAREHOUSE_DISK_FULL'
-
-  constructor(directory: string, options?: ErrorOptions) {
-    super(
-      `the disk of the embedded database is full [directory=${directory}]: no space left on device; ` +
-        'make room there, or use another state directory: nothing is lost, and the next start goes on',
-      { directory },
-      options,
-    )
-  }
-}
-
-/** The disk or its permissions keep the embedded database from being opened: nothing is wrong with what it holds. */
-export class WarehouseDirectoryUnusableError extends TransientError {
-  readonly code = 'WAREHOUSE_DIRECTORY_UNUSABLE'
-
-  constructor(directory: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the directory of the embedded database cannot be used [directory=${directory}]: ${reason}; ` +
-        'check its disk and who may read and write there',
-      { directory, reason },
-      options,
-    )
-  }
-}
-
-/** The directory holds something that is not a usable database. */
-export class WarehouseDirectoryError extends TerminalError {
-  readonly code = 'WAREHOUSE_DIRECTORY_INVALID'
-
-  constructor(directory: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the embedded database could not be opened [directory=${directory}]: ${reason}; ` +
-        'move the directory away to begin with an empty warehouse (the next run loads every table again from the lake)',
-      { directory, reason },
       options,
     )
   }

@@ -1,9 +1,10 @@
 import { silentLog } from '@cinelake/core'
+import { createDatabases } from '@cinelake/database/open'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
-import { createWarehouse, openDatabase } from './open.ts'
-import { warehouseEnv, warehouseSettings } from './warehouse-settings.ts'
+import { openWarehouse } from './open.ts'
+import { warehouseEnv, warehouseSettings } from './settings.ts'
 
 const deps = {
   log: silentLog,
@@ -14,33 +15,58 @@ const deps = {
 
 test('an embedded database is opened without the drivers of servers', async () => {
   await using directory = await temporaryDirectory()
-  await using database = await openDatabase({ url: `pglite:${directory.path}/database` }, deps)
-  await using warehouse = await createWarehouse(database)
+  await using warehouse = await openWarehouse({ url: `pglite:${directory.path}/database` }, deps)
 
   expect(await warehouse.tables()).toEqual([])
   const loaded = Object.keys(createRequire(import.meta.url).cache)
   expect(loaded.filter((file) => /node_modules\/(pg|tedious)\//.test(file))).toEqual([])
 })
 
-test('an address of a server chooses its adapter', async () => {
-  await using postgres = await openDatabase({ url: 'postgres://loader@127.0.0.1:1/mart' }, deps)
-  expect(postgres).toMatchObject({ dialect: 'postgres', location: 'postgres://127.0.0.1:1/mart' })
-  await expect(createWarehouse(postgres)).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE' })
+test('a warehouse and what else is in its database share one connection, however it is spelled', async () => {
+  await using directory = await temporaryDirectory()
+  await using databases = createDatabases(deps)
+  const database = await databases.open<unknown>({ url: `pglite:${directory.path}/database` })
+  // A directory that is open cannot be opened a second time.
+  const warehouse = await openWarehouse({ url: `pglite:${directory.path}/./database/` }, { ...deps, databases })
 
-  await expect(openDatabase({ url: 'mssql://loader:p@127.0.0.1:1/mart' }, deps)).rejects.toMatchObject({
+  await warehouse[Symbol.asyncDispose]()
+
+  expect(database.adapter === 'pglite' && (await database.pglite.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+})
+
+test('an address of a server chooses its adapter', async () => {
+  await expect(openWarehouse({ url: 'postgres://loader@127.0.0.1:1/mart' }, deps)).rejects.toMatchObject({
+    code: 'WAREHOUSE_UNAVAILABLE',
+    message: expect.stringContaining('postgres://127.0.0.1:1/mart'),
+  })
+  await expect(openWarehouse({ url: 'mssql://loader:p@127.0.0.1:1/mart' }, deps)).rejects.toMatchObject({
     code: 'WAREHOUSE_UNAVAILABLE',
     message: expect.stringContaining('mssql://127.0.0.1:1/mart'),
   })
 })
 
-test('an address that means nothing is refused without being shown', async () => {
-  const open = openDatabase({ url: 'mysql://root:hunter2@127.0.0.1/mart' }, deps)
+test('looking into a mart of SQL Server makes nothing', async () => {
+  // It brings the driver, of which the first test says that it is not loaded.
+  const { startMssqlEndpoint } = await import('@cinelake/testkit/mssql')
+  await using endpoint = await startMssqlEndpoint()
 
-  await expect(open).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('`postgres:`') })
+  await using looking = await openWarehouse({ url: endpoint.url }, { ...deps, isReadOnly: true })
+  expect(await looking.tables()).toEqual([])
+  await using working = await openWarehouse({ url: endpoint.url }, deps)
+  expect(await working.tables()).toEqual([])
+})
+
+test('an address that means nothing is refused without being shown', async () => {
+  const open = openWarehouse({ url: 'mysql://root:hunter2@127.0.0.1/mart' }, deps)
+
+  await expect(open).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/CINELAKE_WAREHOUSE cannot be used[^]*`postgres:`/),
+  })
   await expect(open).rejects.not.toHaveProperty('message', expect.stringContaining('hunter2'))
 })
 
-test('without settings the database is embedded', () => {
+test('without settings the warehouse is embedded', () => {
   expect(warehouseSettings({ CINELAKE_WAREHOUSE: warehouseEnv.CINELAKE_WAREHOUSE.parse(undefined) })).toEqual({
     url: 'pglite:.cinelake/warehouse',
   })

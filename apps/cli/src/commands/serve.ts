@@ -1,12 +1,12 @@
 import { ConfigError } from '@cinelake/core'
-import { embeddedDirectory } from '@cinelake/warehouse/open'
+import { embeddedDirectory } from '@cinelake/database/open'
 import { MART_DATABASE, MART_USER, startMartServer } from '@cinelake/warehouse/pglite'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { CommandContext } from '../command.ts'
-import { requireDatabase } from '../open-parts.ts'
+import { requireWarehouse } from '../open-parts.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
@@ -25,10 +25,10 @@ export async function serve(options: Options, { terminal, settings, signal }: Co
   const directory = embeddedDirectory(config.warehouse)
   if (directory === undefined) {
     throw new ConfigError('the mart is not served from here', [
-      'expected the embedded mart (CINELAKE_WAREHOUSE=pglite:DIR), got one on a server: connect your tool to that server',
+      'expected the embedded mart (CINELAKE_WAREHOUSE=pglite:DIR), got another: connect your tool to that server, or open that file with it',
     ])
   }
-  requireDatabase(config)
+  requireWarehouse(config)
   const passwordFile = path.join(path.dirname(path.resolve(directory)), 'mart-password')
   const password = await passwordIn(passwordFile)
   const timeoutMs = options.timeout === undefined ? config.queryTimeoutMs : options.timeout * 1000

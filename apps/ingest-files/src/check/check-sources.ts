@@ -1,6 +1,6 @@
 import type { CheckedPipeline, CheckedSource, DatabaseSource, FilesSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import { checkDatabase } from '@cinelake/source-database'
 import { checkFolder } from '@cinelake/source-files'
 import type { Finding } from './finding.ts'

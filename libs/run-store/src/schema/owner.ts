@@ -17,7 +17,7 @@ export class OpsDeployedError extends TerminalError {
     super(
       `the run history belongs to a deployed scheduler [database=${location}]: expected the history of this machine's runs, since a run continues ` +
         'whatever is unfinished; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset ' +
-        'CINELAKE_WAREHOUSE and CINELAKE_LAKE to run it here',
+        'CINELAKE_DATABASE, CINELAKE_WAREHOUSE and CINELAKE_LAKE to run it here',
       { database: location },
     )
   }

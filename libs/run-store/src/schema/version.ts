@@ -39,7 +39,7 @@ export class OpsMissingError extends TerminalError {
 
   constructor(location: string) {
     super(
-      `there is no run history in the database [database=${location}]: expected the schema ${OPS}, which the scheduler makes when it starts, or the first run of a pipeline; check that CINELAKE_WAREHOUSE names the right database, or start the scheduler`,
+      `there is no run history in the database [database=${location}]: expected the schema ${OPS}, which the scheduler makes when it starts, or the first run of a pipeline; check that CINELAKE_DATABASE, or CINELAKE_WAREHOUSE where that is not set, names the right database, or start the scheduler`,
       { database: location },
     )
   }

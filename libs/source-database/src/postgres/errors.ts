@@ -1,4 +1,5 @@
 import { CancelledError, PipelineError } from '@cinelake/core'
+import { isTransient } from '@cinelake/database/postgres'
 import type { TranslateOptions } from '../database-calls.ts'
 import {
   DatabaseLoginRefusedError,
@@ -10,12 +11,6 @@ import {
   DatabaseUnavailableError,
   type DatabasePlace,
 } from '../errors.ts'
-
-/**
- * Classes and codes of SQLSTATE after which the same statement may do: connection lost, too many connections, server
- * shutting down or starting, cancelled by an operator or by a conflict. Source: postgresql.org/docs/current/errcodes-appendix.html
- */
-const PASSING = /^(?:08|53|57|58|40|55)/
 
 /** Data exceptions, broken constraints, and what functions raise. The server's text about them quotes values of rows. */
 const OF_ROWS = /^(?:22|23|P0)/
@@ -52,7 +47,7 @@ function fromServer(
   if (state === '42501') return new DatabasePermissionError(place, doing, cause)
   if (OF_ROWS.test(state)) return new DatabaseQueryRefusedError(place, doing, state)
   if (OF_THE_QUERY.test(state)) return new DatabaseQueryRefusedError(place, doing, state, cause)
-  if (PASSING.test(state)) return new DatabaseUnavailableError(place, state, cause)
+  if (isTransient({ code: state })) return new DatabaseUnavailableError(place, state, cause)
   return new DatabaseQueryError(place, doing, state, cause)
 }
 

@@ -1,4 +1,5 @@
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
+import { driverOptions, readEncryption, requestToken, tellErrorNumbers } from '@cinelake/database/sql-server'
 import {
   Kysely,
   MssqlAdapter,
@@ -21,8 +22,6 @@ import type { SourceRow } from '../source-database.ts'
 const CONNECT_TIMEOUT_MS = 15_000
 /** Source: learn.microsoft.com/sql/sql-server/install/configure-the-windows-firewall-to-allow-sql-server-access */
 const DEFAULT_PORT = 1433
-/** What a token for Azure SQL is asked for. Source: learn.microsoft.com/azure/azure-sql/database/authentication-aad-overview */
-const TOKEN_SCOPE = 'https://database.windows.net/.default'
 
 export type MssqlConnection = AsyncDisposable & {
   readonly db: Kysely<unknown>
@@ -75,16 +74,12 @@ export function connectMssql(source: string, address: DatabaseAddress, limits: L
   }
 }
 
-/** The driver's error has only the words of a refused login; what it is about is told by its number. */
 async function established(connection: Connection): Promise<void> {
   // A connection that breaks while nothing runs on it is told by the next statement; unheard, it would end the process.
   connection.on('error', () => {})
-  let number: number | undefined
-  connection.on('errorMessage', (message) => {
-    number ??= message.number
-  })
+  tellErrorNumbers(connection)
   await new Promise<void>((resolve, reject) => {
-    connection.connect((error) => (error == null ? resolve() : reject(Object.assign(error, { number }))))
+    connection.connect((error) => (error == null ? resolve() : reject(error)))
   })
 }
 
@@ -173,13 +168,10 @@ async function run(connection: Connection, query: CompiledQuery, timeoutMs: numb
 
 /** Encrypted, with a certificate that is checked, unless the address says otherwise. */
 function optionsOf(source: string, address: DatabaseAddress): ConnectionConfiguration {
-  for (const name of address.parameters.keys()) {
-    if (name === 'encrypt' || name === 'trustServerCertificate') continue
+  const encryption = readEncryption(address.parameters)
+  for (const name of encryption.unknown)
     throw new DatabaseAddressError(source, `the parameter ${name} (known are encrypt and trustServerCertificate)`)
-  }
-  const encrypt = address.parameters.get('encrypt') ?? 'true'
-  const trust = address.parameters.get('trustServerCertificate') ?? 'false'
-  if (!['true', 'false', 'strict'].includes(encrypt) || !['true', 'false'].includes(trust)) {
+  if (encryption.wrong.length > 0) {
     const problem = 'another encrypt than true, false or strict, or another trustServerCertificate than true or false'
     throw new DatabaseAddressError(source, problem)
   }
@@ -188,14 +180,10 @@ function optionsOf(source: string, address: DatabaseAddress): ConnectionConfigur
     options: {
       port: address.port ?? DEFAULT_PORT,
       database: address.database,
-      encrypt: encrypt === 'strict' ? 'strict' : encrypt === 'true',
-      trustServerCertificate: trust === 'true',
-      appName: 'cinelake',
+      ...driverOptions(encryption),
       connectTimeout: CONNECT_TIMEOUT_MS,
-      useUTC: true,
       // Text of any length, as long as it is; the default would cut it.
       textsize: 2_147_483_647,
-      maxRetriesOnTransientErrors: 0,
     },
   }
 }
@@ -210,8 +198,8 @@ async function authenticationOf(
   const missing = (options?: ErrorOptions) =>
     new DatabaseIdentityMissingError(placeOf(source, address), givingUser(scheme), options)
   try {
-    const token = await (await credential?.())?.getToken(TOKEN_SCOPE, { abortSignal: signal })
-    if (token == null) throw missing()
+    const token = credential === undefined ? null : await requestToken(credential, signal)
+    if (token === null) throw missing()
     return { type: 'azure-active-directory-access-token', options: { token: token.token } }
   } catch (error) {
     throw signal.aborted || error instanceof DatabaseIdentityMissingError ? error : missing({ cause: error })

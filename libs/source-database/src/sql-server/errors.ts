@@ -1,5 +1,5 @@
 import { CancelledError, PipelineError } from '@cinelake/core'
-import { isTransientMssqlFault, mssqlFaultOf } from '@cinelake/warehouse'
+import { faultOf, isRefusedLogin, isTransient } from '@cinelake/database/sql-server'
 import { ConnectionError } from 'tedious'
 import type { TranslateOptions } from '../database-calls.ts'
 import {
@@ -13,8 +13,8 @@ import {
   type DatabasePlace,
 } from '../errors.ts'
 
-/** Numbers of SQL Server's errors by what they mean for a copy. Source: `sys.messages`. */
-const REFUSED_LOGINS: ReadonlySet<number> = new Set([18452, 18456, 18470, 18486, 18487, 18488, 40532])
+// Numbers of SQL Server's errors by what they mean for a copy. Source: `sys.messages`.
+
 /** Azure SQL does not let the client's address in. */
 const FIREWALL = 40615
 const MISSING_DATABASES: ReadonlySet<number> = new Set([911, 4060])
@@ -35,7 +35,7 @@ export function translateMssqlError(
 ): unknown {
   if (error instanceof PipelineError) return error
   if (signal.aborted) return new CancelledError(doing, { cause: error })
-  const fault = mssqlFaultOf(error)
+  const fault = faultOf(error)
   const cause = { cause: error }
   if (fault === undefined) {
     if (error instanceof ConnectionError)
@@ -58,12 +58,12 @@ export function translateMssqlError(
       cause,
     )
   }
-  if (REFUSED_LOGINS.has(number)) return new DatabaseLoginRefusedError(place, state, remedy, cause)
+  if (isRefusedLogin(fault)) return new DatabaseLoginRefusedError(place, state, remedy, cause)
   if (MISSING_DATABASES.has(number)) return new DatabaseMissingError(place, cause)
   if (MISSING_PERMISSIONS.has(number)) return new DatabasePermissionError(place, doing, cause)
   if (OF_ROWS.has(number)) return new DatabaseQueryRefusedError(place, doing, state)
   if (OF_THE_QUERY.has(number)) return new DatabaseQueryRefusedError(place, doing, state, cause)
-  if (isTransientMssqlFault(fault)) return new DatabaseUnavailableError(place, state, cause)
+  if (isTransient(fault)) return new DatabaseUnavailableError(place, state, cause)
   // For whatever reason: no default database, a logon trigger.
   if (code === 'ELOGIN') return new DatabaseLoginRefusedError(place, state, remedy, cause)
   return new DatabaseQueryError(place, doing, state, cause)

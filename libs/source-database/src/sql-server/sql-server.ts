@@ -1,5 +1,5 @@
 import type { TableName } from '@cinelake/contracts'
-import type { AzureCredential } from '@cinelake/warehouse'
+import type { AzureCredential } from '@cinelake/database'
 import type { Kysely } from 'kysely'
 import { checkColumns } from '../check-columns.ts'
 import type { DatabaseAddress } from '../database-address.ts'

@@ -1,0 +1,23 @@
+export type { Database } from './database.ts'
+export {
+  DatabaseDirectoryError,
+  DatabaseDirectoryUnusableError,
+  DatabaseDiskFullError,
+  DatabaseInUseError,
+  DatabaseLoginError,
+  DatabaseUnavailableError,
+} from './errors.ts'
+export {
+  databaseEnv,
+  databaseSettings,
+  isDatabaseAddress,
+  type AzureCredential,
+  type DatabaseSettings,
+} from './settings.ts'
+// Of every PostgreSQL, embedded or on a server: without a driver.
+export {
+  faultOf as postgresFaultOf,
+  isTransient as isTransientPostgresFault,
+  sqlStateOf,
+  type PostgresFault,
+} from './postgres/faults.ts'

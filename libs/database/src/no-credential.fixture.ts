@@ -1,0 +1,6 @@
+import type { AzureCredential } from './settings.ts'
+
+/** For addresses with a user: nothing is asked of Entra. */
+export const noCredential: AzureCredential = async () => {
+  throw new Error('no token was to be asked for')
+}

@@ -1,0 +1,105 @@
+import { openByScheme, type Log } from '@cinelake/core'
+import path from 'node:path'
+import type { PgliteDatabase } from './postgres/pglite.ts'
+import type { PostgresDatabase } from './postgres/postgres.ts'
+import type { AzureCredential, DatabaseSettings } from './settings.ts'
+import type { MssqlDatabase } from './sql-server/sql-server.ts'
+
+/** A database by whichever adapter its address asked for. */
+export type AnyDatabase<Schema> = PgliteDatabase<Schema> | PostgresDatabase<Schema> | MssqlDatabase<Schema>
+
+export type DatabaseDeps = { readonly credential: AzureCredential; readonly log: Log }
+
+/**
+ * Opens the SQL database that an address names; the adapter is chosen by its scheme.
+ * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ */
+export async function openDatabase<Schema>(
+  settings: DatabaseSettings,
+  deps: DatabaseDeps,
+): Promise<AnyDatabase<Schema>> {
+  // Each adapter brings a driver of megabytes: who runs on one of them loads only that.
+  const open = openByScheme<() => Promise<AnyDatabase<Schema>>>(
+    settings.url,
+    {
+      pglite: (directory) => async () =>
+        await (
+          await import('./postgres/pglite.ts')
+        ).openPgliteDatabase<Schema>(directory === '' ? undefined : directory),
+      postgres: () => async () =>
+        await (await import('./postgres/postgres.ts')).openPostgresDatabase<Schema>(settings, deps),
+      mssql: () => async () =>
+        await (await import('./sql-server/sql-server.ts')).openMssqlDatabase<Schema>(settings, deps),
+    },
+    settings.setting ?? 'CINELAKE_DATABASE',
+  )
+  return await open()
+}
+
+/**
+ * Opens the SQL database that an address names for a command that only looks into it. The embedded one is read beside the process
+ * that works on it, where there is one.
+ * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ */
+export async function openDatabaseToRead<Schema>(
+  settings: DatabaseSettings,
+  deps: DatabaseDeps,
+): Promise<AnyDatabase<Schema>> {
+  const directory = embeddedDirectory(settings)
+  if (directory === undefined) return await openDatabase(settings, deps)
+  return await (await import('./postgres/pglite.ts')).openPgliteReader<Schema>(directory, deps.log)
+}
+
+/** The directory of the embedded database, where the address names one. */
+export function embeddedDirectory({ url }: Pick<DatabaseSettings, 'url'>): string | undefined {
+  const [, directory] = /^pglite:(?:\/\/)?(.+)$/i.exec(url) ?? []
+  return directory
+}
+
+/** The databases of one process: each is opened once for all callers, and closed with them. */
+export interface Databases extends AsyncDisposable {
+  open<Schema>(settings: DatabaseSettings): Promise<AnyDatabase<Schema>>
+}
+
+/** @param isReadOnly as `openDatabaseToRead` */
+export function createDatabases(
+  deps: DatabaseDeps,
+  { isReadOnly = false }: { readonly isReadOnly?: boolean } = {},
+): Databases {
+  const open = isReadOnly ? openDatabaseToRead<unknown> : openDatabase<unknown>
+  const opened = new Map<string, Promise<AnyDatabase<unknown>>>()
+  return {
+    async open<Schema>(settings: DatabaseSettings) {
+      const key = identityOf(settings)
+      const database = opened.get(key) ?? open(settings, deps)
+      opened.set(key, database)
+      // Another try may find it.
+      database.catch(() => opened.delete(key))
+      return (await database) as AnyDatabase<Schema>
+    },
+    async [Symbol.asyncDispose]() {
+      const settled = await Promise.allSettled(opened.values())
+      await using closing = new AsyncDisposableStack()
+      for (const one of settled) if (one.status === 'fulfilled') closing.use(one.value)
+    },
+  }
+}
+
+/** The embedded database is one process's, however its directory is spelled. */
+function identityOf(settings: DatabaseSettings): string {
+  const directory = embeddedDirectory(settings)
+  return JSON.stringify(
+    directory === undefined ? [settings.url, settings.password] : ['pglite:', path.resolve(directory)],
+  )
+}
+
+/**
+ * Takes a database for one process that has all services in it, until it is disposed: two of them would continue each
+ * other's runs. An embedded database is one process's anyway.
+ * @throws {DatabaseTakenError} transient: another process has it
+ */
+export async function takeDatabase<Schema>(database: AnyDatabase<Schema>): Promise<AsyncDisposable> {
+  if (database.adapter === 'pglite') return { async [Symbol.asyncDispose]() {} }
+  const { takeMssql, takePostgres } = await import('./take-database.ts')
+  return database.adapter === 'sql-server' ? await takeMssql(database) : await takePostgres(database)
+}

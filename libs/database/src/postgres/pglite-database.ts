@@ -1,0 +1,102 @@
+import { lockDirectory, makeDirectory, PipelineError, reasonOf, type DirectoryHolder } from '@cinelake/core'
+import { Kysely, PGliteDialect } from 'kysely'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Database } from '../database.ts'
+import { DatabaseDirectoryError, DatabaseInUseError } from '../errors.ts'
+import { askToLeave, serveBeside, type Beside } from './pglite-beside.ts'
+import { fileSystemError } from './pglite-disk.ts'
+import { EmbeddedPostgres } from './pglite-thread.ts'
+
+/** The embedded PostgreSQL of one process, with the handle that bulk loads need. */
+export interface PgliteDatabase<Schema> extends Database<Schema> {
+  readonly dialect: 'postgres'
+  readonly adapter: 'pglite'
+  readonly pglite: EmbeddedPostgres
+}
+
+/** Milliseconds that a process that only reads is given to leave the directory to one that works on it. */
+const LEAVE_TIMEOUT_MS = 20_000
+const LEAVE_INTERVAL_MS = 50
+
+/**
+ * Opens the embedded PostgreSQL in a directory, making it when there is none. What was committed is there again after
+ * the process was killed. One process at a time works on it: a second one is refused. Others may read beside this one,
+ * through `connectBeside`; one that has it open only to read is asked to leave.
+ *
+ * @param directory without one, a database in memory that is gone when it is disposed (slower; for tests and trials)
+ * @throws {DatabaseInUseError} transient: another process works on the directory
+ * @throws {DatabaseDiskFullError} transient @throws {DatabaseDirectoryUnusableError} transient
+ * @throws {DatabaseDirectoryError} terminal: what is in the directory cannot be opened as a database
+ */
+export async function openPgliteDatabase<Schema>(directory?: string): Promise<PgliteDatabase<Schema>> {
+  if (directory === undefined) return await openLocked(undefined, new AsyncDisposableStack())
+  const giveUpAt = performance.now() + LEAVE_TIMEOUT_MS
+  for (;;) {
+    try {
+      return await openHere(directory)
+    } catch (error) {
+      if (!(error instanceof DatabaseInUseError) || performance.now() > giveUpAt) throw error
+      if (!(await askToLeave(directory))) throw error
+      await pause(LEAVE_INTERVAL_MS)
+    }
+  }
+}
+
+/**
+ * Opens the directory if no other process has it, and serves others that read meanwhile.
+ * @param onLeave a process wants to work on it; without, it is told that this one does
+ * @throws {DatabaseInUseError} transient @throws {DatabaseDirectoryError} terminal
+ * @throws {DatabaseDiskFullError} transient @throws {DatabaseDirectoryUnusableError} transient
+ */
+export async function openHere<Schema>(directory: string, onLeave?: () => void): Promise<PgliteDatabase<Schema>> {
+  const opening = new AsyncDisposableStack()
+  try {
+    opening.use(await lock(directory))
+    return await openLocked(directory, opening, onLeave)
+  } catch (error) {
+    await opening.disposeAsync()
+    throw error
+  }
+}
+
+async function openLocked<Schema>(
+  directory: string | undefined,
+  owned: AsyncDisposableStack,
+  onLeave?: () => void,
+): Promise<PgliteDatabase<Schema>> {
+  const pglite = await open(directory)
+  owned.defer(() => pglite.close())
+  const beside: Beside | undefined = directory === undefined ? undefined : await serveBeside(directory, pglite, onLeave)
+  if (beside !== undefined) owned.use(beside)
+  return {
+    db: new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) }),
+    pglite,
+    dialect: 'postgres',
+    adapter: 'pglite',
+    location: directory === undefined ? 'pglite:' : `pglite:${directory}`,
+    async [Symbol.asyncDispose]() {
+      await owned.disposeAsync()
+    },
+  }
+}
+
+async function open(directory: string | undefined): Promise<EmbeddedPostgres> {
+  if (directory === undefined) return await EmbeddedPostgres.open(undefined)
+  try {
+    return await EmbeddedPostgres.open(path.resolve(directory))
+  } catch (error) {
+    if (error instanceof PipelineError) throw error
+    throw new DatabaseDirectoryError(directory, reasonOf(error), { cause: error })
+  }
+}
+
+async function lock(directory: string): Promise<AsyncDisposable> {
+  const inUse = ({ holder, lockFile }: DirectoryHolder) => new DatabaseInUseError(directory, holder, lockFile)
+  try {
+    await makeDirectory(path.dirname(path.resolve(directory)))
+    return await lockDirectory(directory, inUse)
+  } catch (error) {
+    throw fileSystemError(directory, error) ?? error
+  }
+}

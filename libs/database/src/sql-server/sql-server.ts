@@ -1,0 +1,6 @@
+export { openMssqlDatabase, type MssqlDatabase } from './database.ts'
+export { connectionError, faultOf, isRefusedLogin, isTransient, type MssqlFault } from './faults.ts'
+export { releaseLock, requireLock, tryLock } from './locks.ts'
+export { driverOptions, readEncryption, requestToken, tellErrorNumbers } from './login.ts'
+export type { MssqlPool } from './pool.ts'
+export type { MssqlSession } from './session.ts'

@@ -1,0 +1,215 @@
+import { identifier, identifiers } from '@cinelake/sql'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { randomUUID } from 'node:crypto'
+import { WarehouseRefusedError } from '../errors.ts'
+import {
+  alreadyLoaded,
+  isBase,
+  requireBase,
+  requireCount,
+  requireFree,
+  stopWhenAborted,
+  versionOf,
+} from '../load-decision.ts'
+import {
+  pipelineOf,
+  recordName,
+  schemaOf,
+  shapeOf,
+  type LoadedTable,
+  type LoadOptions,
+  type LoadOutcome,
+  type TablePlace,
+  type Warehouse,
+  type WarehouseRows,
+  type WarehouseTable,
+} from '../warehouse.ts'
+import type { DuckDbFile } from './file.ts'
+import { definitions, insertRows } from './rows.ts'
+import * as duckdb from './sql.ts'
+
+export type Loading = {
+  readonly file: DuckDbFile
+  /** Runs work of one key at a time. */
+  readonly exclusive: <Result>(key: string, work: () => Promise<Result>) => Promise<Result>
+}
+
+/**
+ * A load is one transaction: others see the old table until it is committed, and a load that breaks off, however it does,
+ * leaves nothing behind. DuckDB rejects a transaction on what another has changed since it began.
+ */
+export async function replaceTable(
+  loading: Loading,
+  table: WarehouseTable,
+  rows: WarehouseRows,
+  options: LoadOptions,
+): Promise<LoadOutcome> {
+  const { location } = loading.file
+  return await load(loading, table, options, async (connection, before) => {
+    const basedOn = options.basedOn ?? versionOf(before)
+    requireBase(location, table, basedOn, before)
+    // In the table's own schema, since DuckDB moves no table to another; nobody sees it before the commit.
+    const staging = { schema: schemaOf(table), name: `staging_${randomUUID().replaceAll('-', '')}` }
+    const sql = duckdb.martTable(staging)
+    await connection.run(`CREATE TABLE ${sql} (${definitions(table, table.columns)})`)
+    const { sent, rowCount } = await insertRows(connection, { sql, table, columns: table.columns }, rows, options)
+    requireCount(table, options.rowCount ?? sent, rowCount)
+    await requireKey(connection, sql, table)
+    await connection.run(duckdb.comments(sql, table))
+    stopWhenAborted(table, options)
+    return await publish(loading, table, options, async (now) => {
+      const done = alreadyLoaded(now, table, options)
+      if (done !== undefined) return done
+      requireBase(location, table, basedOn, now)
+      await connection.run(`DROP TABLE IF EXISTS ${duckdb.martTable(table)}`)
+      await connection.run(`ALTER TABLE ${sql} RENAME TO ${identifier(table.name)}`)
+      await record(connection, table, options, rowCount)
+      await connection.run('COMMIT')
+      return { outcome: 'replaced', rowCount, sentRowCount: sent }
+    })
+  })
+}
+
+export async function changeTable(
+  loading: Loading,
+  table: WarehouseTable,
+  changes: Parameters<Warehouse['applyChanges']>[1],
+  options: LoadOptions,
+): Promise<LoadOutcome | 'stale'> {
+  return await load(loading, table, options, async (connection, before) => {
+    if (!isBase(before, table, changes.since, options) || table.primaryKey.length === 0) return 'stale'
+    const key = table.columns.filter(({ name }) => table.primaryKey.includes(name))
+    const [gone, came] = ['temp.cinelake_deletes', 'temp.cinelake_upserts']
+    await connection.run(`CREATE TEMP TABLE cinelake_deletes (${definitions(table, key)})`)
+    await connection.run(`CREATE TEMP TABLE cinelake_upserts (${definitions(table, table.columns)})`)
+    const deletes = await insertRows(connection, { sql: gone, table, columns: key }, changes.deletes, options)
+    const upserts = await insertRows(connection, { sql: came, table, columns: table.columns }, changes.upserts, options)
+    await requireKey(connection, came, table)
+    stopWhenAborted(table, options)
+    return await publish(loading, table, options, async (now): Promise<LoadOutcome | 'stale'> => {
+      if (!isBase(now, table, changes.since, options)) return 'stale'
+      const target = duckdb.martTable(table)
+      const names = identifiers(table.columns.map(({ name }) => name))
+      await connection.run(duckdb.deleteByKey(target, gone, table.primaryKey))
+      await connection.run(duckdb.deleteByKey(target, came, table.primaryKey))
+      await connection.run(`INSERT INTO ${target} (${names}) SELECT ${names} FROM ${came}`)
+      const [counted] = await rowsOf<{ count: bigint }>(connection, `SELECT count(*) AS count FROM ${target}`)
+      const rowCount = Number(counted?.count ?? 0)
+      // Nothing is committed: the end of the connection takes all of it back.
+      if (rowCount !== (options.rowCount ?? rowCount)) return 'stale'
+      await record(connection, table, options, rowCount)
+      await connection.run('COMMIT')
+      return { outcome: 'changed', rowCount, sentRowCount: deletes.sent + upserts.sent }
+    })
+  })
+}
+
+/** Begins the transaction of a load. Of two loads of one version at once the second waits, and then finds everything done. */
+async function load<Outcome>(
+  { file, exclusive }: Loading,
+  table: WarehouseTable,
+  options: LoadOptions,
+  work: (connection: DuckDBConnection, before: LoadedTable | undefined) => Promise<Outcome>,
+): Promise<Outcome | LoadOutcome> {
+  return await file.use(
+    async (connection) =>
+      await exclusive(`load ${recordName(table)}@${options.version}`, async () => {
+        const found = await look(connection, table)
+        requireFree(table, options, found)
+        const done = alreadyLoaded(found.now, table, options)
+        if (done !== undefined) return done
+        await exclusive('schemas', async () => {
+          await connection.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schemaOf(table))}`)
+        })
+        await connection.run('BEGIN')
+        return await work(connection, found.now)
+      }),
+    options.signal,
+  )
+}
+
+/** One load at a time decides what becomes of a table, by what is committed now. */
+async function publish<Outcome>(
+  { file, exclusive }: Loading,
+  table: WarehouseTable,
+  options: LoadOptions,
+  work: (now: LoadedTable | undefined) => Promise<Outcome>,
+): Promise<Outcome> {
+  return await exclusive(`publish ${recordName(table)}`, async () => {
+    const found = await file.use(async (connection) => await look(connection, table))
+    requireFree(table, options, found)
+    return await work(found.now)
+  })
+}
+
+export type RecordRow = {
+  readonly name: string
+  readonly version: bigint
+  readonly shape: string
+  readonly task: string
+  readonly row_count: bigint
+  readonly table_id: string | null
+  readonly loaded_at: string
+}
+
+/** What is known of a table, and whether anything of its name is there. */
+export async function look(
+  connection: DuckDBConnection,
+  table: TablePlace,
+): Promise<{ readonly exists: boolean; readonly now: LoadedTable | undefined }> {
+  const [there] = await rowsOf<{ has: boolean }>(connection, duckdb.EXISTS, [schemaOf(table), table.name])
+  const exists = there?.has === true
+  const [found] = (await records(connection)).filter(({ name }) => name === recordName(table))
+  if (!exists || found === undefined) return { exists, now: undefined }
+  const pipeline = pipelineOf(found.task)
+  return {
+    exists,
+    now: {
+      version: Number(found.version),
+      shape: found.shape,
+      rowCount: Number(found.row_count),
+      tableId: found.table_id,
+      ...(pipeline === undefined ? {} : { pipeline }),
+    },
+  }
+}
+
+export async function records(connection: DuckDBConnection): Promise<RecordRow[]> {
+  const [there] = await rowsOf<{ has: boolean }>(connection, duckdb.HAS_RECORDS)
+  return there?.has === true ? await rowsOf<RecordRow>(connection, duckdb.RECORDS) : []
+}
+
+async function record(connection: DuckDBConnection, table: WarehouseTable, options: LoadOptions, rowCount: number) {
+  const { version, task, tableId = null } = options
+  await connection.run('DELETE FROM loader.loaded_tables WHERE name = $1', [recordName(table)])
+  await connection.run('INSERT INTO loader.loaded_tables VALUES ($1, $2, $3, $4, $5, $6, now())', [
+    recordName(table),
+    BigInt(version),
+    shapeOf(table),
+    task,
+    BigInt(rowCount),
+    tableId,
+  ])
+}
+
+async function requireKey(
+  connection: DuckDBConnection,
+  sql: string,
+  { name, primaryKey }: WarehouseTable,
+): Promise<void> {
+  if (primaryKey.length === 0 || (await rowsOf(connection, duckdb.repeatedKey(sql, primaryKey))).length === 0) return
+  throw new WarehouseRefusedError(
+    name,
+    'the primary key is not unique',
+    'make the key of the contract or model one that is unique, or drop duplicates in the model',
+  )
+}
+
+/** Few rows, with the values as DuckDB's client has them. */
+export async function rowsOf<Row>(
+  connection: DuckDBConnection,
+  sql: string,
+  values: readonly string[] = [],
+): Promise<Row[]> {
+  return (await connection.runAndReadAll(sql, [...values])).getRowObjects() as Row[]
+}

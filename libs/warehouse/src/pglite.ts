@@ -1,4 +1,0 @@
-export { openPgliteDatabase, type PgliteDatabase } from './pglite-database.ts'
-export { openPgliteReader } from './pglite-reader.ts'
-export { createPgliteWarehouse } from './pglite-warehouse.ts'
-export { MART_DATABASE, MART_USER, startMartServer, type MartServer } from './mart-server.ts'

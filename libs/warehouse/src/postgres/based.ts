@@ -1,0 +1,100 @@
+import { CancelledError, ConfigError } from '@cinelake/core'
+import { descriptionsOf, type DescribedRow } from '../mart-descriptions.ts'
+import { loadError } from './errors.ts'
+import { changeTable, loaded, replaceTable } from './load.ts'
+import { SWAP_WAITS_MS } from './place.ts'
+import { queryReadOnly, readAll } from './query.ts'
+import { martSchemas } from './reader.ts'
+import type { PostgresSessions } from './session.ts'
+import * as postgres from './sql.ts'
+import { listed, martFirst, placeOf, type Warehouse, type WarehouseOptions } from '../warehouse.ts'
+
+/**
+ * The warehouse in any PostgreSQL. Rows are first copied into a table of their own that nobody reads; then one short
+ * transaction, or the end of the one that is open, puts them in place.
+ * @param swapWaitsMs as `SWAP_WAITS_MS`
+ */
+export async function warehouseIn(
+  sessions: PostgresSessions,
+  {
+    swapWaitsMs = SWAP_WAITS_MS,
+    isReadOnly = false,
+  }: WarehouseOptions & { readonly swapWaitsMs?: readonly number[] } = {},
+): Promise<Warehouse> {
+  const { location, queries } = sessions
+  const loading = { sessions, swapWaitsMs }
+
+  async function translated<Result>(
+    { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await work()
+    } catch (error) {
+      // Whatever broke when the work was stopped broke because of that.
+      if (signal?.aborted === true) throw new CancelledError(`the load of ${name}`, { cause: signal.reason })
+      throw loadError(error, { table: name, location })
+    }
+  }
+
+  const rows = async () =>
+    await translated({ name: 'loader.loaded_tables' }, async () =>
+      (await hasMart(sessions)) ? await queries.query<postgres.LoadedRow>(postgres.LOADED_TABLES) : [],
+    )
+  if (!isReadOnly) await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
+  /** Who only looks makes nothing. */
+  const requireMart = async () => {
+    if (!isReadOnly || (await translated({ name: MART_TABLES }, async () => await hasMart(sessions)))) return
+    throw new ConfigError('there is nothing to look into yet', [
+      `${location}: expected a mart, got none: no table was loaded; run a pipeline that serves one`,
+    ])
+  }
+  return {
+    location,
+    loaded: async (table) => await translated(table, async () => await loaded(queries, table)),
+    replace: async (table, rows, options) =>
+      await translated({ name: table.name, signal: options.signal }, async () =>
+        replaceTable(loading, table, rows, options),
+      ),
+    applyChanges: async (table, changes, options) =>
+      await translated({ name: table.name, signal: options.signal }, async () =>
+        changeTable(loading, table, changes, options),
+      ),
+    async query(sql, options) {
+      await requireMart()
+      return await queryReadOnly(sessions, sql, options)
+    },
+    async readAll(sql, take, options) {
+      await requireMart()
+      await readAll(sessions, sql, take, options)
+    },
+    tables: async () => listed(await rows()),
+    schemas: async () => martFirst((await rows()).map(({ record }) => placeOf(record).schema)),
+    describe: async () =>
+      await translated({ name: MART_TABLES }, async () =>
+        (await hasMart(sessions))
+          ? descriptionsOf(await queries.query<DescribedRow>(postgres.DESCRIBE, [await martSchemas(queries)]))
+          : [],
+      ),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** What cannot be described, where something goes wrong. */
+const MART_TABLES = 'the tables of the mart'
+
+/** Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one transaction. */
+async function setUp(sessions: PostgresSessions): Promise<void> {
+  if (!(await isSetUp(sessions))) await sessions.queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+}
+
+/** Whether anything was ever loaded, by this version or one before. */
+export async function hasMart({ queries }: Pick<PostgresSessions, 'queries'>): Promise<boolean> {
+  const [found] = await queries.query<{ has: boolean }>(postgres.HAS_MART)
+  return found?.has === true
+}
+
+async function isSetUp({ queries }: PostgresSessions): Promise<boolean> {
+  const [found] = await queries.query<{ ready: boolean }>(postgres.IS_SET_UP)
+  return found?.ready === true
+}

@@ -1,0 +1,1 @@
+export { createPostgresWarehouse } from './warehouse.ts'

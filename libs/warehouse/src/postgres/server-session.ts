@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import { WarehouseUnavailableError } from '../errors.ts'
+import { onConnection, closeClient, type PostgresConnections, QUERY_TYPES } from '@cinelake/database/postgres'
+import { copyIn } from './copy-in.ts'
+import { describeQuery } from './describe.ts'
+import type { LoadSession, PostgresSessions, Queries, QueryResult, ReadOptions, ReadSession } from './session.ts'
+import { quoted } from './sql.ts'
+import type { WarehouseValue } from '../warehouse.ts'
+
+/** The server works on one piece while the next is made. */
+const PIECE_CHARACTERS = 65_536
+/** Milliseconds for a stopped statement to end; then its connection is dropped. */
+const STOP_TIMEOUT_MS = 2000
+
+/**
+ * A PostgreSQL server. A load is one transaction on a connection of its own, from the first row to the last step: what it
+ * makes is seen by nobody before, and a load that breaks off, however it does, leaves nothing behind.
+ */
+export function serverSessions(connections: PostgresConnections): PostgresSessions {
+  const { location } = connections
+  return {
+    location,
+    pieceCharacters: PIECE_CHARACTERS,
+    queries: queriesOnPool(connections),
+    load: async (schema, work, signal) => await load(connections, schema, work, signal),
+    read: async (work, options) => await read(connections, work, options),
+    // The server's autovacuum does it.
+    async tidy() {},
+  }
+}
+
+async function load<Result>(
+  connections: PostgresConnections,
+  schema: string,
+  work: (session: LoadSession) => Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  const { location } = connections
+  const client = await connections.connect()
+  const stop = listenForStop(connections, client, signal)
+  try {
+    signal?.throwIfAborted()
+    const queries = queriesOn(client, location)
+    const stagings: string[] = []
+    await queries.exec('BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0')
+    const result = await work({
+      ...queries,
+      // In the table's own schema: what its default privileges give to analysts they have from the first load on.
+      stagingSchema: schema,
+      newStaging() {
+        const name = `staging_${randomUUID().replaceAll('-', '')}`
+        stagings.push(name)
+        return name
+      },
+      copy: async (table, columns, text) => await copy(client, location, `${table} (${columns})`, text),
+      publish: async (publish) => await publish(queries),
+    })
+    if (stagings.length > 0)
+      await queries.exec(
+        `DROP TABLE IF EXISTS ${stagings.map((name) => `${quoted(schema)}.${quoted(name)}`).join(', ')}`,
+      )
+    // From here on it may be done, whatever is heard of it.
+    stop.ignore()
+    const { command } = await onConnection(location, async () => await client.query('COMMIT'))
+    if (command !== 'COMMIT') throw new WarehouseUnavailableError(location, 'the transaction was rolled back')
+    return result
+  } finally {
+    stop.ignore()
+    await closeClient(client)
+    stop.over()
+  }
+}
+
+/** Frozen rows are seen by transactions that began before the load as well: to them, too, a replaced table is full. */
+async function copy(client: pg.Client, location: string, into: string, text: AsyncIterable<string>): Promise<number> {
+  let failure: { readonly error: unknown } | undefined
+  async function* source() {
+    try {
+      yield* text
+    } catch (error) {
+      failure = { error }
+      throw error
+    }
+  }
+  try {
+    return await onConnection(location, async () => copyIn(client, `COPY ${into} FROM STDIN WITH (FREEZE)`, source()))
+  } catch (error) {
+    // What befell the source of the rows is not the connection's fault.
+    throw failure === undefined ? error : failure.error
+  }
+}
+
+async function read<Result>(
+  connections: PostgresConnections,
+  work: (session: ReadSession) => Promise<Result>,
+  { searchPath, timeoutMs, signal }: ReadOptions,
+): Promise<Result> {
+  const { location } = connections
+  const client = await connections.acquire()
+  const stop = listenForStop(connections, client, signal)
+  try {
+    return await onConnection(location, async () => {
+      signal.throwIfAborted()
+      await client.query(
+        `BEGIN READ ONLY; SET LOCAL search_path = ${searchPath}; SET LOCAL statement_timeout = ${timeoutMs}`,
+      )
+      return await work({
+        run: async (sql) => await run(client, sql),
+        describe: async (sql) => await describeQuery(client, sql),
+      })
+    })
+  } finally {
+    stop.ignore()
+    // A query can take locks that outlive its transaction.
+    const isClean = await client.query('ROLLBACK; SELECT pg_advisory_unlock_all()').then(
+      () => !signal.aborted,
+      () => false,
+    )
+    stop.over()
+    client.release(!isClean)
+  }
+}
+
+async function run(client: pg.ClientBase, sql: string): Promise<QueryResult> {
+  // The extended protocol takes one statement and no more.
+  const query = { text: sql, queryMode: 'extended', rowMode: 'array' as const, types: QUERY_TYPES }
+  const { rows, fields } = await client.query<WarehouseValue[]>(query)
+  return { columns: fields.map(({ name }) => name), rows }
+}
+
+function queriesOnPool(connections: PostgresConnections): Queries {
+  async function use<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {
+    const client = await connections.acquire()
+    let isDone = false
+    try {
+      const result = await work(queriesOn(client, connections.location))
+      isDone = true
+      return result
+    } finally {
+      client.release(!isDone)
+    }
+  }
+  return {
+    exec: async (sql) => await use((queries) => queries.exec(sql)),
+    query: async (sql, values) => await use((queries) => queries.query(sql, values)),
+  }
+}
+
+function queriesOn(connection: pg.Client, location: string): Queries {
+  return {
+    async exec(sql) {
+      await onConnection(location, async () => await connection.query(sql))
+    },
+    query: async <Row>(sql: string, values: readonly unknown[] = []) =>
+      await onConnection(location, async () => (await connection.query(sql, [...values])).rows as Row[]),
+  }
+}
+
+/** Ends the statement that is under way when the work is told to stop, and the connection where that is of no use. */
+function listenForStop(connections: PostgresConnections, client: pg.Client, signal: AbortSignal | undefined) {
+  let dropping: NodeJS.Timeout | undefined
+  const stop = () => {
+    dropping = setTimeout(() => client.connection.stream.destroy(), STOP_TIMEOUT_MS)
+    void connections.cancel(client)
+  }
+  signal?.addEventListener('abort', stop, { once: true })
+  return {
+    /** From now on nothing is cancelled. */
+    ignore: () => signal?.removeEventListener('abort', stop),
+    /** The connection is in nobody's way any more. */
+    over: () => clearTimeout(dropping),
+  }
+}

@@ -1,0 +1,94 @@
+import { connectionError, faultOf, type MssqlFault } from '@cinelake/database/sql-server'
+import { WarehouseQueryError, WarehouseRefusedError, type UnknownName } from '../errors.ts'
+
+type Words = { readonly problem: string; readonly remedy: string }
+
+const REMEDY = {
+  value: "make the contract's or the model's column type wide enough, or reject such rows by a rule",
+  key: 'make the key of the contract or model one that is unique, or drop duplicates in the model',
+  required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
+  dependent:
+    'drop the objects that are bound to the table (views WITH SCHEMABINDING, foreign keys) and make them again afterwards',
+  permission: "grant the service what it needs on the schemas mart and loader, and on the pipeline's own",
+  size: 'give the database more room, or serve less',
+  other: 'see what the database says',
+}
+
+/**
+ * Faults by error number that have better words than the server's, which may quote a value of the row.
+ * Source: `sys.messages`.
+ */
+const KNOWN: readonly (Words & { readonly numbers: readonly number[] })[] = [
+  { numbers: [1505, 2601, 2627], problem: 'the primary key is not unique', remedy: REMEDY.key },
+  {
+    numbers: [1944, 1946],
+    problem: 'the primary key of a row is longer than the 900 bytes that can be indexed',
+    remedy: REMEDY.key,
+  },
+  { numbers: [515], problem: 'a column that must have a value has none', remedy: REMEDY.required },
+  { numbers: [2628, 8152], problem: 'a text is longer than its column allows', remedy: REMEDY.value },
+  { numbers: [220, 232, 248, 8115], problem: 'a number is out of the range of its column', remedy: REMEDY.value },
+  {
+    numbers: [241, 242, 295, 296],
+    problem: 'a date or time is not one that the database can hold',
+    remedy: REMEDY.value,
+  },
+  { numbers: [244, 245, 257, 8114], problem: 'a value is not of its column’s type', remedy: REMEDY.value },
+  {
+    numbers: [3726, 3729, 5074],
+    problem: 'other objects of the database depend on the table',
+    remedy: REMEDY.dependent,
+  },
+  {
+    numbers: [229, 230, 262, 297, 300, 2760, 15151, 15247, 15517],
+    problem: 'the service has no permission for it',
+    remedy: REMEDY.permission,
+  },
+  { numbers: [40544, 1827], problem: 'the database has reached its greatest size', remedy: REMEDY.size },
+]
+
+/**
+ * Says in Cinelake's words why a load failed. The server's message is left out where it may quote a value of a row.
+ * @returns what was thrown, when it is not the database's
+ */
+export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
+  const general = connectionError(thrown, about.location)
+  const fault = faultOf(general)
+  if (fault === undefined) return general
+  const known = KNOWN.find(({ numbers }) => numbers.includes(fault.number ?? 0))
+  const number = fault.number ?? fault.code ?? 'none'
+  return new WarehouseRefusedError(
+    about.table,
+    `${known?.problem ?? fault.message} [error=${number}]`,
+    known?.remedy ?? REMEDY.other,
+    { error: number },
+    known === undefined ? { cause: thrown } : undefined,
+  )
+}
+
+/** Says why a query that somebody typed failed, in the server's own words. */
+export function queryError(thrown: unknown, location: string, sql: string): unknown {
+  const general = connectionError(thrown, location)
+  const fault = faultOf(general)
+  if (fault === undefined) return general
+  return new WarehouseQueryError(fault.message, positionOf(fault, sql), { cause: thrown, unknown: unknownName(fault) })
+}
+
+/** "Invalid column name" and "Invalid object name". Source: `sys.messages` */
+function unknownName({ number, message }: MssqlFault): UnknownName | undefined {
+  const name = /'([^']+)'/.exec(message)?.[1]
+  if (name === undefined || (number !== 207 && number !== 208)) return undefined
+  return { kind: number === 207 ? 'column' : 'table', name }
+}
+
+/** The server names a line, and what it stumbled over in quotes: the first place from there on where that stands. */
+function positionOf({ message, line = 1 }: MssqlFault, sql: string): number | undefined {
+  const name = /['"]([^'"]+)['"]/.exec(message)?.[1]?.split('.').at(-1)
+  if (name === undefined) return undefined
+  const start = sql
+    .split('\n')
+    .slice(0, line - 1)
+    .join('\n').length
+  const found = sql.toLowerCase().indexOf(name.toLowerCase(), start)
+  return found < 0 ? undefined : found + 1
+}

@@ -1,0 +1,215 @@
+import {
+  alreadyLoaded,
+  isBase,
+  requireBase,
+  requireCount,
+  requireFree,
+  stopWhenAborted,
+  versionOf,
+} from '../load-decision.ts'
+import { faultOf, releaseLock, requireLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
+import * as mssql from './sql.ts'
+import { fillStaging } from './staging.ts'
+import { refreshViews, viewsUpon } from './views.ts'
+import {
+  pipelineOf,
+  recordName,
+  schemaOf,
+  shapeOf,
+  type LoadedTable,
+  type LoadOptions,
+  type LoadOutcome,
+  type TablePlace,
+  type Warehouse,
+  type WarehouseRows,
+  type WarehouseTable,
+} from '../warehouse.ts'
+
+export async function replaceTable(
+  pool: MssqlPool,
+  table: WarehouseTable,
+  rows: WarehouseRows,
+  options: LoadOptions,
+): Promise<LoadOutcome> {
+  return await load(pool, table, options, async (session, before) => {
+    const done = alreadyLoaded(before, table, options)
+    if (done !== undefined) return done
+    const basedOn = options.basedOn ?? versionOf(before)
+    requireBase(pool.location, table, basedOn, before)
+    await using staging = await fillStaging({ session, pool }, table, { columns: table.columns, rows }, options)
+    if (table.primaryKey.length > 0) await session.run(mssql.addPrimaryKey(staging.name, table.primaryKey))
+    for (const statement of mssql.describe(staging.name, table)) await session.run(statement)
+    const rowCount = await countRows(session, mssql.stagingTable(staging.name))
+    requireCount(table, options.rowCount ?? staging.sent, rowCount)
+    stopWhenAborted(table, options)
+    return await patiently(
+      async () =>
+        await publish(session, pool, table, options, async (now) => {
+          const done = alreadyLoaded(now, table, options)
+          if (done !== undefined) return done
+          requireBase(pool.location, table, basedOn, now)
+          const isReshaped = now !== undefined && now.shape !== shapeOf(table)
+          const views = isReshaped ? await viewsUpon(session, mssql.martTable(table)) : []
+          for (const statement of mssql.swap(staging.name, table)) await session.run(statement)
+          await refreshViews(session, table, views)
+          await record(session, table, options, rowCount)
+          return { outcome: 'replaced', rowCount, sentRowCount: staging.sent }
+        }),
+    )
+  })
+}
+
+export async function changeTable(
+  pool: MssqlPool,
+  table: WarehouseTable,
+  changes: Parameters<Warehouse['applyChanges']>[1],
+  options: LoadOptions,
+): Promise<LoadOutcome | 'stale'> {
+  return await load(pool, table, options, async (session, before) => {
+    const done = alreadyLoaded(before, table, options)
+    if (done !== undefined) return done
+    if (!isBase(before, table, changes.since, options) || table.primaryKey.length === 0) return 'stale'
+    const key = table.columns.filter(({ name }) => table.primaryKey.includes(name))
+    const on = { session, pool }
+    await using deletes = await fillStaging(on, table, { columns: key, rows: changes.deletes }, options)
+    await using upserts = await fillStaging(on, table, { columns: table.columns, rows: changes.upserts }, options)
+    await session.run(mssql.addPrimaryKey(upserts.name, table.primaryKey))
+    stopWhenAborted(table, options)
+    const apply = async (now: LoadedTable | undefined): Promise<LoadOutcome | 'stale'> => {
+      if (!isBase(now, table, changes.since, options)) return 'stale'
+      await session.run(mssql.keepReadersOut(table))
+      await session.run(mssql.deleteStaged(deletes.name, table))
+      for (const statement of mssql.applyStaged(upserts.name, table)) await session.run(statement)
+      const rowCount = await countRows(session, mssql.martTable(table))
+      if (rowCount !== (options.rowCount ?? rowCount)) return 'stale'
+      await record(session, table, options, rowCount)
+      return { outcome: 'changed', rowCount, sentRowCount: deletes.sent + upserts.sent }
+    }
+    return await patiently(async () => await publish(session, pool, table, options, apply))
+  })
+}
+
+export async function loaded(session: MssqlSession, table: TablePlace): Promise<LoadedTable | undefined> {
+  type Row = {
+    readonly version: string
+    readonly shape: string
+    readonly task: string
+    readonly row_count: string
+    readonly table_id: string | null
+  }
+  const { rows } = await session.run<Row>(mssql.LOADED, [recordName(table), mssql.martTable(table)])
+  const [row] = rows
+  if (row === undefined) return undefined
+  const pipeline = pipelineOf(row.task)
+  return {
+    version: Number(row.version),
+    shape: row.shape,
+    rowCount: Number(row.row_count),
+    tableId: row.table_id,
+    ...(pipeline === undefined ? {} : { pipeline }),
+  }
+}
+
+/** What is loaded of a table that may be loaded. @throws {WarehouseTableTakenError} terminal */
+async function loadedFree(
+  session: MssqlSession,
+  table: WarehouseTable,
+  options: LoadOptions,
+): Promise<LoadedTable | undefined> {
+  const now = await loaded(session, table)
+  const { rows } = await session.run<{ id: number | null }>(mssql.EXISTS, [mssql.martTable(table)])
+  requireFree(table, options, { now, exists: rows[0]?.id != null })
+  return now
+}
+
+/** Makes the schema of a table where there is none: who may read `mart` may read it as well. */
+async function addSchema(session: MssqlSession, location: string, table: WarehouseTable): Promise<void> {
+  const schema = schemaOf(table)
+  const { rows } = await session.run<{ id: number | null }>(mssql.HAS_SCHEMA, [schema])
+  if (rows[0]?.id != null) return
+  // The first loads of a pipeline may come at once.
+  const lock = `cinelake schema ${schema}`
+  await requireLock(session, location, lock, 'Session', PUBLISH_PATIENCE_MS)
+  await session.run(mssql.addSchema(schema))
+  const readers = await session.run<{ name: string }>(mssql.READERS)
+  for (const { name } of readers.rows) await session.run(mssql.grantSelect(schema, name))
+  await releaseLock(session, lock)
+}
+
+/**
+ * Runs a load on a connection of its own. Of two loads of one version at once the second waits for the first, and then
+ * finds everything done. A connection on which a load failed is not used again.
+ */
+async function load<Result>(
+  pool: MssqlPool,
+  table: WarehouseTable,
+  options: LoadOptions,
+  work: (session: MssqlSession, before: LoadedTable | undefined) => Promise<Result>,
+): Promise<Result> {
+  return await pool.use(async (session) => {
+    try {
+      const lock = `cinelake load ${recordName(table)}@${options.version}`
+      await requireLock(session, pool.location, lock, 'Session', LOAD_PATIENCE_MS)
+      const before = await loadedFree(session, table, options)
+      await addSchema(session, pool.location, table)
+      const result = await work(session, before)
+      await releaseLock(session, lock)
+      return result
+    } catch (error) {
+      session.discard()
+      throw error
+    }
+  })
+}
+
+/** For another load of the same version: then the bus is asked to try again later. */
+const LOAD_PATIENCE_MS = 10 * 60_000
+/** For another load's swap, which is short. */
+const PUBLISH_PATIENCE_MS = 60_000
+
+/** What readers are to see all of or nothing of. One load at a time decides what becomes of a table. */
+async function publish<Result extends LoadOutcome | 'stale'>(
+  session: MssqlSession,
+  { location }: MssqlPool,
+  table: WarehouseTable,
+  options: LoadOptions,
+  work: (now: LoadedTable | undefined) => Promise<Result>,
+): Promise<Result> {
+  await session.begin()
+  try {
+    await requireLock(session, location, `cinelake publish ${recordName(table)}`, 'Transaction', PUBLISH_PATIENCE_MS)
+    const outcome = await work(await loadedFree(session, table, options))
+    await (outcome === 'stale' ? session.rollback() : session.commit())
+    return outcome
+  } catch (error) {
+    await session.rollback().catch(() => session.discard())
+    throw error
+  }
+}
+
+/** Tries of a swap or of changes, each of which waits some seconds for readers: those that come between two tries are let in. */
+const SWAP_TRIES = 24
+/** "Lock request time out period exceeded", and the loser of a deadlock. */
+const IN_THE_WAY = [1222, 1205]
+
+/** The rows are loaded already: a reader that takes minutes is no reason to send them again. */
+async function patiently<Result>(publishing: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await publishing()
+    } catch (error) {
+      if (tries >= SWAP_TRIES || !IN_THE_WAY.includes(faultOf(error)?.number ?? 0)) throw error
+    }
+  }
+}
+
+async function countRows(session: MssqlSession, table: string): Promise<number> {
+  const { rows } = await session.run<{ row_count: string }>(mssql.countRows(table))
+  return Number(rows[0]?.row_count ?? 0)
+}
+
+async function record(session: MssqlSession, table: WarehouseTable, options: LoadOptions, rowCount: number) {
+  const values = [recordName(table), options.version, shapeOf(table), options.task, rowCount, options.tableId ?? null]
+  const { rowCount: updated } = await session.run(mssql.RECORD_LOADED.update, values)
+  if (updated === 0) await session.run(mssql.RECORD_LOADED.insert, values)
+}

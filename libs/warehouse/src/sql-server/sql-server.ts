@@ -1,0 +1,1 @@
+export { createMssqlWarehouse } from './warehouse.ts'

@@ -1,0 +1,227 @@
+import { WarehouseRefusedError } from '../errors.ts'
+import { mssqlType, type MssqlType } from './types.ts'
+import { MART, schemaOf, type TablePlace, type WarehouseColumn, type WarehouseTable } from '../warehouse.ts'
+
+/** The loader's own: what is loaded, and tables that are still being filled. */
+const LOADER = 'loader'
+/** Whoever queries through the service is this user, who may read the mart and nothing else. */
+export const READER = 'cinelake_reader'
+
+/** Characters. Source: `sysname`, learn.microsoft.com/sql/relational-databases/databases/database-identifiers */
+const MAX_IDENTIFIER = 128
+
+/** A name as a quoted identifier. */
+function quoted(name: string): string {
+  return `[${name.replaceAll(']', ']]')}]`
+}
+
+/** A text as a literal. */
+function text(value: string): string {
+  return `N'${value.replaceAll("'", "''")}'`
+}
+
+/** A table of the mart as SQL. */
+export function martTable(table: TablePlace): string {
+  return `${quoted(schemaOf(table))}.${quoted(table.name)}`
+}
+
+export function stagingTable(name: string): string {
+  return `${quoted(LOADER)}.${quoted(name)}`
+}
+
+const LOADED_TABLES_TABLE = `${quoted(LOADER)}.[loaded_tables]`
+
+/** The bookkeeping's id: null where nothing was set up. */
+export const LOADED_TABLES_ID = `SELECT OBJECT_ID(N'${LOADED_TABLES_TABLE}', N'U') AS [id]`
+
+/** Makes the two schemas and the bookkeeping; each does nothing where it is done. */
+export const SET_UP: readonly string[] = [
+  ...[MART, LOADER].map((schema) => `IF SCHEMA_ID(N'${schema}') IS NULL EXEC(N'CREATE SCHEMA [${schema}]')`),
+  `IF OBJECT_ID(N'${LOADED_TABLES_TABLE}', N'U') IS NULL CREATE TABLE ${LOADED_TABLES_TABLE} (
+  [table_name] nvarchar(128) NOT NULL PRIMARY KEY,
+  [version] bigint NOT NULL,
+  [shape] nvarchar(max) NOT NULL,
+  [task] nvarchar(1000) NOT NULL,
+  [row_count] bigint NOT NULL,
+  [loaded_at] datetime2(3) NOT NULL
+)`,
+  `IF COL_LENGTH(N'${LOADED_TABLES_TABLE}', N'table_id') IS NULL ALTER TABLE ${LOADED_TABLES_TABLE} ADD [table_id] nvarchar(200) NULL`,
+]
+
+/**
+ * Makes the user that queries run as. Its default schema lets queries name the tables of `mart` without one.
+ * @param schemas besides `mart`
+ */
+export function setUpReader(schemas: readonly string[]): string[] {
+  return [
+    `IF USER_ID(N'${READER}') IS NULL CREATE USER [${READER}] WITHOUT LOGIN WITH DEFAULT_SCHEMA = [${MART}]`,
+    ...[MART, ...schemas.filter((schema) => schema !== MART)].map((schema) => grantSelect(schema, READER)),
+  ]
+}
+
+/** Lets a user, or a role, read what is in a schema and what comes there. */
+export function grantSelect(schema: string, principal: string): string {
+  return `GRANT SELECT ON SCHEMA::${quoted(schema)} TO ${quoted(principal)}`
+}
+
+/** Who may read the schema `mart`. */
+export const READERS = `SELECT USER_NAME(p.[grantee_principal_id]) AS [name] FROM sys.database_permissions AS p WHERE p.[class] = 3 AND p.[major_id] = SCHEMA_ID(N'${MART}') AND p.[permission_name] = N'SELECT' AND p.[state] IN (N'G', N'W')`
+
+/** Whether a schema (`@1`) is there. */
+export const HAS_SCHEMA = 'SELECT SCHEMA_ID(@1) AS [id]'
+
+export function addSchema(schema: string): string {
+  return `IF SCHEMA_ID(${text(schema)}) IS NULL EXEC(${text(`CREATE SCHEMA ${quoted(schema)}`)})`
+}
+
+/** Tables that are being filled, or were when a process was killed. */
+export const STAGING_TABLES = `SELECT t.[name] AS [name] FROM sys.tables AS t WHERE t.[schema_id] = SCHEMA_ID(N'${LOADER}') AND t.[name] LIKE N'staging[_]%'`
+
+/**
+ * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: `@1` is
+ * the record, `@2` the table as SQL.
+ */
+export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count], l.[table_id] AS [table_id] FROM ${LOADED_TABLES_TABLE} AS l WHERE l.[table_name] = @1 AND OBJECT_ID(@2, N'U') IS NOT NULL`
+
+/** Whether a table (`@1`, as SQL), or anything else of its name, is there. */
+export const EXISTS = 'SELECT OBJECT_ID(@1) AS [id]'
+
+export const LOADED_TABLES = `SELECT l.[table_name] AS [name], l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count], l.[loaded_at] AS [loaded_at]
+FROM sys.tables AS t INNER JOIN sys.schemas AS s ON s.[schema_id] = t.[schema_id] INNER JOIN ${LOADED_TABLES_TABLE} AS l
+  ON l.[table_name] = (CASE s.[name] WHEN N'${MART}' THEN t.[name] ELSE s.[name] + N'.' + t.[name] END) COLLATE DATABASE_DEFAULT`
+
+/** Parameters of both: `recordName`, version, shape, task, row count, id of the Delta table. The second is for a table that the first did not find. */
+export const RECORD_LOADED = {
+  update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [table_id] = @6, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
+  insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [table_id], [loaded_at]) VALUES (@1, @2, @3, @4, @5, @6, SYSUTCDATETIME())`,
+}
+
+/** A column of a staging table with its type. */
+export type TypedColumn = WarehouseColumn & { readonly mssql: MssqlType; readonly mustHaveValue: boolean }
+
+/** @throws {WarehouseRefusedError} for a type that SQL Server has no equivalent of, and for names that are too long */
+export function typedColumns(table: WarehouseTable, columns = table.columns): TypedColumn[] {
+  for (const name of [table.name, ...columns.map((column) => column.name)]) refuseLongName(table.name, name)
+  return columns.map((column) => {
+    const isKey = table.primaryKey.includes(column.name)
+    const known = mssqlType(column.type, isKey)
+    if (known === undefined) throw unknownType(table.name, column)
+    return { ...column, mssql: known, mustHaveValue: column.required || isKey }
+  })
+}
+
+export function createTable(staging: string, columns: readonly TypedColumn[]): string {
+  const lines = columns.map(
+    ({ name, mssql, mustHaveValue }) => `  ${quoted(name)} ${mssql.sql} ${mustHaveValue ? 'NOT NULL' : 'NULL'}`,
+  )
+  return `CREATE TABLE ${stagingTable(staging)} (\n${lines.join(',\n')}\n)`
+}
+
+/** Named after the staging table: the name of the table it replaces is still taken. */
+export function addPrimaryKey(staging: string, key: readonly string[]): string {
+  return `ALTER TABLE ${stagingTable(staging)} ADD CONSTRAINT ${quoted(`${staging}_pk`)} PRIMARY KEY CLUSTERED (${key.map(quoted).join(', ')})`
+}
+
+export function dropStaging(staging: string): string {
+  return `IF OBJECT_ID(${text(stagingTable(staging))}, N'U') IS NOT NULL DROP TABLE ${stagingTable(staging)}`
+}
+
+/** Bytes that the value of an extended property may have. Source: learn.microsoft.com/sql/relational-databases/system-stored-procedures/sp-addextendedproperty-transact-sql */
+const MAX_DESCRIPTION = 7500 / 2
+
+/** Statements that describe the table and its columns to whoever opens it with a SQL tool. They go with the table. */
+export function describe(staging: string, table: WarehouseTable): string[] {
+  const property = (description: string | undefined, column?: string) =>
+    description === undefined || description === ''
+      ? []
+      : [
+          `EXEC sys.sp_addextendedproperty @name = N'MS_Description', @value = ${text(description.slice(0, MAX_DESCRIPTION))}, ` +
+            `@level0type = N'SCHEMA', @level0name = N'${LOADER}', @level1type = N'TABLE', @level1name = ${text(staging)}` +
+            (column === undefined ? '' : `, @level2type = N'COLUMN', @level2name = ${text(column)}`),
+        ]
+  return [
+    property(table.description),
+    ...table.columns.map(({ name, description }) => property(description, name)),
+  ].flat()
+}
+
+/** Milliseconds for which a swap, or changes, wait for readers: those that come after it wait behind it. */
+const SWAP_PATIENCE_MS = 5000
+
+/**
+ * Puts the filled table where the old one is. To be run in one transaction with `RECORD_LOADED`. Grants on the schema and
+ * views that name the table go on; grants on the table itself do not.
+ */
+export function swap(staging: string, table: WarehouseTable): string[] {
+  const keyName = text(`${table.name.slice(0, MAX_IDENTIFIER - 3)}_pk`)
+  const schema = schemaOf(table)
+  const rename = (from: string, to: string) =>
+    `EXEC sys.sp_rename ${text(martTable({ schema, name: from }))}, ${to}, N'OBJECT'`
+  return [
+    `IF OBJECT_ID(${text(martTable(table))}, N'U') IS NOT NULL DROP TABLE ${martTable(table)}`,
+    `ALTER SCHEMA ${quoted(schema)} TRANSFER OBJECT::${stagingTable(staging)}`,
+    ...(table.primaryKey.length > 0 ? [rename(`${staging}_pk`, keyName)] : []),
+    rename(staging, text(table.name)),
+  ].map(patient)
+}
+
+function patient(statement: string): string {
+  return `SET LOCK_TIMEOUT ${SWAP_PATIENCE_MS}; SET DEADLOCK_PRIORITY LOW; ${statement}`
+}
+
+/**
+ * Has the table for the changes alone until the transaction ends. A reader that waits for writers (without
+ * READ_COMMITTED_SNAPSHOT) would else read the first rows before the changes and the others after them; with it, no reader is
+ * held up. Source: learn.microsoft.com/sql/t-sql/queries/hints-transact-sql-table (TABLOCKX, HOLDLOCK)
+ */
+export function keepReadersOut(table: WarehouseTable): string {
+  return patient(`SELECT TOP (1) 1 AS [held] FROM ${martTable(table)} WITH (TABLOCKX, HOLDLOCK)`)
+}
+
+/** Removes the rows whose key is in the staging table. */
+export function deleteStaged(staging: string, table: WarehouseTable): string {
+  return `DELETE t FROM ${martTable(table)} AS t INNER JOIN ${stagingTable(staging)} AS s ON ${sameKey(table)}`
+}
+
+/**
+ * Replaces rows by key, then adds those that are new. Not MERGE, whose faults under concurrency are many.
+ * Source: learn.microsoft.com/sql/t-sql/statements/merge-transact-sql (concurrency considerations)
+ */
+export function applyStaged(staging: string, table: WarehouseTable): string[] {
+  const names = table.columns.map(({ name }) => quoted(name))
+  const others = table.columns.filter(({ name }) => !table.primaryKey.includes(name)).map(({ name }) => quoted(name))
+  const update =
+    `UPDATE t SET ${others.map((name) => `t.${name} = s.${name}`).join(', ')} ` +
+    `FROM ${martTable(table)} AS t INNER JOIN ${stagingTable(staging)} AS s ON ${sameKey(table)}`
+  const insert =
+    `INSERT INTO ${martTable(table)} (${names.join(', ')}) SELECT ${names.map((name) => `s.${name}`).join(', ')} ` +
+    `FROM ${stagingTable(staging)} AS s WHERE NOT EXISTS (SELECT 1 FROM ${martTable(table)} AS t WHERE ${sameKey(table)})`
+  return others.length === 0 ? [insert] : [update, insert]
+}
+
+export function countRows(table: string): string {
+  return `SELECT COUNT_BIG(*) AS [row_count] FROM ${table}`
+}
+
+function sameKey(table: WarehouseTable): string {
+  return table.primaryKey.map((name) => `t.${quoted(name)} = s.${quoted(name)}`).join(' AND ')
+}
+
+function refuseLongName(table: string, name: string): void {
+  if (name.length <= MAX_IDENTIFIER && name.length > 0) return
+  throw new WarehouseRefusedError(
+    table,
+    `the name ${name} has ${name.length} characters: expected 1 to ${MAX_IDENTIFIER}`,
+    'give it another name in the pipeline (`as` for a table, the model or contract for a column)',
+    { name, characters: name.length },
+  )
+}
+
+function unknownType(table: string, { name, type }: WarehouseColumn): WarehouseRefusedError {
+  return new WarehouseRefusedError(
+    table,
+    `column ${name} is ${type}, for which there is no column type`,
+    'cast it in the model or leave it out with `exclude` where the pipeline serves the table',
+    { column: name, type },
+  )
+}
