@@ -16,9 +16,13 @@ function aPackage(name: string, layer: string, fields: Partial<Package> = {}): P
 const known = [
   aPackage('core', 'core'),
   aPackage('contracts', 'contracts'),
+  aPackage('config-text', 'text'),
+  aPackage('source-kind', 'text'),
   aPackage('lake', 'port'),
   aPackage('bus', 'port'),
   aPackage('service', 'service'),
+  aPackage('source-files', 'source'),
+  aPackage('pipeline', 'pipeline', { dependencies: ['@cinelake/source-files'] }),
   aPackage('testkit', 'testkit'),
   aPackage('sample-company', 'sample'),
   aPackage('scheduler', 'app'),
@@ -34,6 +38,14 @@ describe('dependencies', () => {
     ['delta', 'port', 'lake', true],
     ['delta', 'port', 'bus', false],
     ['service', 'service', 'bus', false],
+    ['source-rest', 'source', 'config-text', true],
+    ['source-rest', 'source', 'lake', true],
+    ['source-rest', 'source', 'source-files', false],
+    ['source-rest', 'source', 'pipeline', false],
+    ['pipeline', 'pipeline', 'source-files', true],
+    ['pipeline', 'pipeline', 'lake', false],
+    ['source-kind', 'text', 'config-text', true],
+    ['config-text', 'text', 'source-kind', false],
     ['loader', 'app', 'lake', true],
     ['loader', 'app', 'scheduler', false],
     ['loader', 'app', 'sample-company', false],
@@ -67,7 +79,8 @@ describe('dependencies', () => {
     expect(checkPackages([...known, aPackage('loader', 'app', { dependencies: ['@cinelake/scheduler'] })])).toEqual([
       {
         where: 'apps/loader/package.json',
-        message: 'dependencies has @cinelake/scheduler (app), but app may only import core, contracts, port, service',
+        message:
+          'dependencies has @cinelake/scheduler (app), but app may only import core, contracts, text, port, service, source, pipeline',
       },
     ])
   })
@@ -97,6 +110,7 @@ describe('imports', () => {
       "import { x } from '@cinelake/lake'\nimport { y } from './plan.ts'\nimport fs from 'node:fs'",
     ],
     ['apps/loader/src/load.test.ts', "import { x } from '@cinelake/testkit'"],
+    ['libs/pipeline/src/source-kinds.ts', "import { x } from '@cinelake/source-files/config'"],
   ])('%s: %s is allowed', (path, text) => {
     expect(check(path, text)).toEqual([])
   })

@@ -1,18 +1,34 @@
 import { posix } from 'node:path'
 
 /** The layers of docs/architecture.md, as packages are tagged: `layer:port` in `nx.tags`. */
-export const LAYERS = ['core', 'contracts', 'port', 'service', 'sample', 'app', 'testkit'] as const
+export const LAYERS = [
+  'core',
+  'contracts',
+  'text',
+  'port',
+  'service',
+  'source',
+  'pipeline',
+  'sample',
+  'app',
+  'testkit',
+] as const
 export type Layer = (typeof LAYERS)[number]
 
 /** What a layer may import. Downwards only. */
 const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
   contracts: ['core'],
+  // How texts of people are read, and what a kind of source is in them.
+  text: ['core', 'contracts'],
   port: ['core', 'contracts'],
   service: ['core', 'contracts'],
+  // One package per kind of source; they never import each other.
+  source: ['core', 'contracts', 'text', 'port'],
+  pipeline: ['core', 'contracts', 'text', 'source'],
   // Its program stands on the chassis of the services.
   sample: ['core', 'service'],
-  app: ['core', 'contracts', 'port', 'service'],
+  app: ['core', 'contracts', 'text', 'port', 'service', 'source', 'pipeline'],
   testkit: ['core', 'contracts'],
 }
 
@@ -20,8 +36,11 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
   contracts: [],
+  text: [],
   port: ['port', 'testkit'],
   service: ['testkit'],
+  source: ['sample', 'testkit'],
+  pipeline: ['port', 'testkit'],
   sample: ['testkit'],
   app: ['sample', 'testkit'],
   testkit: [],
@@ -31,6 +50,8 @@ const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   // Delta is a log over a lake.
   '@cinelake/delta': ['@cinelake/lake'],
+  // What a kind of source is begins with how it is written.
+  '@cinelake/source-kind': ['@cinelake/config-text'],
 }
 
 /** Runs all services in one process, and the sample company for the demo. */
@@ -104,7 +125,7 @@ export function checkSources(packages: readonly Package[], sources: readonly Sou
 function problemOfPackage(specifier: string, source: Source, owner: Package | undefined): string | undefined {
   const [, name, subpath] = /^(@cinelake\/[^/]+)(\/.+)?$/.exec(specifier) ?? []
   if (name === undefined) return undefined
-  if (subpath !== undefined && !mayNameAdapters(source.path)) {
+  if (subpath !== undefined && !isConfiguration(subpath) && !mayNameAdapters(source.path)) {
     return `imports the adapter ${specifier}; take the port from ${name} and leave the choice to main.ts`
   }
   if (owner === undefined || isForTests(source.path) || name === owner.name || owner.dependencies.includes(name))
@@ -118,6 +139,9 @@ function problemOfRelative(specifier: string, source: Source, owner: Package | u
   if (target.startsWith(`${owner.folder}/`)) return undefined
   return `imports ${target} by path; import the package that it belongs to`
 }
+
+/** How a kind of source is written is no adapter: it loads nothing that reads the source. */
+const isConfiguration = (subpath: string) => subpath === '/config'
 
 /** Adapters are named where everything is put together, for a service or a job of it, and where that is tested. */
 function mayNameAdapters(path: string): boolean {

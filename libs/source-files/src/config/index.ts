@@ -1,0 +1,2 @@
+export { filesConfig } from './files-config.ts'
+export { FilesDataset, FilesSource, FilesSourceText } from './files-source.ts'

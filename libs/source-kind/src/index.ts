@@ -1,0 +1,36 @@
+export { CheckedColumn, ColumnReading } from './column.ts'
+export {
+  commonDataset,
+  FileReading,
+  nulls,
+  RefineMode,
+  site,
+  type ColumnDetailsText,
+  type ColumnReadingText,
+} from './dataset-text.ts'
+export {
+  datasetQuestion,
+  given,
+  givenMode,
+  modeQuestion,
+  secretOf,
+  secretsIn,
+  siteQuestion,
+  sourceQuestion,
+  textsOf,
+  withoutPassword,
+  type Answers,
+  type Question,
+  type WrittenSource,
+} from './question.ts'
+export { Schedule } from './schedule.ts'
+export {
+  ingestName,
+  type PlannedIngest,
+  type Source,
+  type SourceConfig,
+  type SourceDiscovery,
+  type SourcePlan,
+  type SourceText,
+} from './source-config.ts'
+export { agentQueue, checkHttpUrl, checkUrl, siteOf, type SourcePlace } from './source-place.ts'
