@@ -141,7 +141,7 @@ function problemOfRelative(specifier: string, source: Source, owner: Package | u
 }
 
 /** How a kind of source is written is no adapter: it loads nothing that reads the source. */
-const isConfiguration = (subpath: string) => subpath === '/config'
+const isConfiguration = (subpath: string) => subpath === '/config' || subpath === '/questions'
 
 /** Adapters are named where everything is put together, for a service or a job of it, and where that is tested. */
 function mayNameAdapters(path: string): boolean {

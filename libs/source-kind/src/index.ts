@@ -8,21 +8,6 @@ export {
   type ColumnDetailsText,
   type ColumnReadingText,
 } from './dataset-text.ts'
-export {
-  datasetQuestion,
-  given,
-  givenMode,
-  modeQuestion,
-  secretOf,
-  secretsIn,
-  siteQuestion,
-  sourceQuestion,
-  textsOf,
-  withoutPassword,
-  type Answers,
-  type Question,
-  type WrittenSource,
-} from './question.ts'
 export { Schedule } from './schedule.ts'
 export {
   ingestName,

@@ -1,6 +1,5 @@
 import type { Queue, TableName } from '@cinelake/contracts'
 import type { z } from 'zod'
-import type { Answers, Question, WrittenSource } from './question.ts'
 import type { SourcePlace } from './source-place.ts'
 
 /** What the text of every source has. */
@@ -47,8 +46,6 @@ export type SourcePlan = {
 export interface SourceConfig<Text extends SourceText = SourceText, Checked extends Source = Source> {
   /** `type` in `pipeline.yaml`. */
   readonly type: string
-  /** A source of it, for help: `a REST API`. */
-  readonly about: string
   /** The source in `pipeline.yaml`. Fields that are, or may hold, a secret are marked. */
   readonly text: z.ZodType<Text>
   /** The source in a pipeline that is frozen in lakes: what was ever written has to stay readable. */
@@ -60,14 +57,6 @@ export interface SourceConfig<Text extends SourceText = SourceText, Checked exte
   readonly discovery?: SourceDiscovery<Checked>
   /** Keys whose secrets only a service that takes what comes needs: a run goes without. */
   readonly keysForServing?: readonly string[]
-  /** Whether a dataset gets nothing before it has a contract. */
-  readonly needsContract?: true
-  /** What `cinelake add` asks; the first question is for the source's name. */
-  readonly questions: readonly Question[]
-  /** What the answers mean in `pipeline.yaml`, without `type`. */
-  written(answers: Answers): WrittenSource
-  /** What a source that is there says to the questions about it, by flag: any of these answers fits. */
-  answers(source: Readonly<Record<string, unknown>>): Readonly<Record<string, readonly string[]>>
 }
 
 /** What is found in a source besides what its text declares. */

@@ -1,3 +1,13 @@
+import { undeclaredTables } from './discovered-tables.ts'
+import {
+  agentQueue,
+  checkUrl,
+  commonDataset,
+  site,
+  siteOf,
+  type SourceConfig,
+  type SourcePlace,
+} from '@cinelake/source-kind'
 import {
   AS_SECRET,
   duration,
@@ -9,7 +19,6 @@ import {
   template,
   text,
 } from '@cinelake/config-text'
-import { checkUrl, commonDataset, site, siteOf, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 
 /** How a large table is read in ranges of a key, several at once. */
@@ -310,3 +319,25 @@ function splitOf(
 
 const DATABASE_SCHEMES = ['postgres', 'postgresql', 'mssql']
 const defaultSchema = (url: string) => (url.startsWith('mssql') ? 'dbo' : 'public')
+
+/** Tables of a database. */
+export const databaseConfig = {
+  type: 'database',
+  text: DatabaseSourceText,
+  checked: DatabaseSource,
+  read: readDatabaseSource,
+  plan: ({ site, datasets }) => ({
+    queue: agentQueue(site),
+    ingests: datasets.map(({ name, table, incremental, changeTracking = false }) => ({
+      dataset: name,
+      after: [],
+      table,
+      incremental: incremental !== undefined || changeTracking,
+      ...(changeTracking ? { ofChanges: true } : {}),
+    })),
+  }),
+  discovery: {
+    copiesMore: ({ include }) => include.length > 0,
+    undeclared: (source, tables) => undeclaredTables(source, tables),
+  },
+} as const satisfies SourceConfig<DatabaseSourceText, DatabaseSource>

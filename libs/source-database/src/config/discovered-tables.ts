@@ -1,16 +1,20 @@
 import type { TableName } from '@cinelake/contracts'
 import { compilePattern, repeat, sequence, type Pattern } from '@cinelake/core'
-import type { DatabaseSource } from './database-source.ts'
+
+type Patterns = { readonly include: readonly string[]; readonly exclude: readonly string[] }
 
 /** Whether a discovered table is one of those that the source copies: `include` says so and `exclude` does not. */
-export function isWanted(source: Pick<DatabaseSource, 'include' | 'exclude'>, table: TableName): boolean {
+export function isWanted(source: Patterns, table: TableName): boolean {
   const name = `${table.schema}.${table.name}`
   const matches = (pattern: string) => compilePattern(tablePattern(pattern)).match(name) !== undefined
   return source.include.some(matches) && !source.exclude.some(matches)
 }
 
 /** The wanted tables that no dataset declares, in order of their names. */
-export function undeclaredTables(source: DatabaseSource, tables: readonly TableName[]): TableName[] {
+export function undeclaredTables(
+  source: Patterns & { readonly datasets: readonly { readonly table: TableName }[] },
+  tables: readonly TableName[],
+): TableName[] {
   return tables
     .filter((table) => isWanted(source, table) && !source.datasets.some((dataset) => isSame(dataset.table, table)))
     .sort(byName)

@@ -1,4 +1,3 @@
-export { databaseConfig } from './database-config.ts'
 export {
   DatabaseDataset,
   DatabaseSource,
@@ -6,5 +5,6 @@ export {
   TableIncrement,
   TableSplit,
   TableVerification,
+  databaseConfig,
 } from './database-source.ts'
 export { isWanted } from './discovered-tables.ts'

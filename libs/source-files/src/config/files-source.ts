@@ -1,4 +1,14 @@
 import {
+  agentQueue,
+  commonDataset,
+  FileReading,
+  nulls,
+  site,
+  siteOf,
+  type SourceConfig,
+  type SourcePlace,
+} from '@cinelake/source-kind'
+import {
   durationMs,
   duration,
   filled,
@@ -11,7 +21,6 @@ import {
   text,
 } from '@cinelake/config-text'
 import { suggest } from '@cinelake/core'
-import { commonDataset, FileReading, nulls, site, siteOf, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 
 const skipOrFail = z.enum(['skip', 'fail'])
@@ -264,3 +273,16 @@ function filePatternProblems(pattern: string): { readonly message: string; reado
   }
   return found
 }
+
+/** Files that come into a folder. */
+export const filesConfig = {
+  type: 'files',
+  text: FilesSourceText,
+  checked: FilesSource,
+  read: readFilesSource,
+  plan: ({ site, datasets }) => ({
+    queue: agentQueue(site),
+    // A dataset that takes each file once goes on from its ledger, which the window before knew.
+    ingests: datasets.map(({ name, once = false }) => ({ dataset: name, after: [], incremental: once })),
+  }),
+} as const satisfies SourceConfig<FilesSourceText, FilesSource>

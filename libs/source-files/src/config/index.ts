@@ -1,2 +1,1 @@
-export { filesConfig } from './files-config.ts'
-export { FilesDataset, FilesSource, FilesSourceText } from './files-source.ts'
+export { FilesDataset, FilesSource, FilesSourceText, filesConfig } from './files-source.ts'

@@ -1,2 +1,1 @@
-export { pushConfig } from './push-config.ts'
-export { PushDataset, PushSource, PushSourceText, PushTokens } from './push-source.ts'
+export { PushDataset, PushSource, PushSourceText, PushTokens, pushConfig } from './push-source.ts'

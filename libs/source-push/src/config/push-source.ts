@@ -1,3 +1,4 @@
+import { checkHttpUrl, commonDataset, nulls, type SourceConfig, type SourcePlace } from '@cinelake/source-kind'
 import {
   AS_SECRET,
   duration,
@@ -12,7 +13,6 @@ import {
   template,
   text,
 } from '@cinelake/config-text'
-import { checkHttpUrl, commonDataset, nulls, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 
 /** What a token has to be like. */
@@ -154,3 +154,17 @@ function checkJwks(jwks: string, place: SourcePlace): void {
     'expected `https://`',
   )
 }
+
+/** What others send. */
+export const pushConfig = {
+  type: 'push',
+  text: PushSourceText,
+  checked: PushSource,
+  read: readPushSource,
+  plan: ({ datasets }) => ({
+    queue: 'ingest-api',
+    ingests: datasets.map(({ name }) => ({ dataset: name, after: [], incremental: false })),
+  }),
+  // Only those who take pushes need what says who may push.
+  keysForServing: ['auth'],
+} as const satisfies SourceConfig<PushSourceText, PushSource>

@@ -1,3 +1,4 @@
+import { checkHttpUrl, type SourceConfig, type SourcePlace } from '@cinelake/source-kind'
 import {
   AS_SECRET,
   duration,
@@ -9,7 +10,6 @@ import {
   template,
   text,
 } from '@cinelake/config-text'
-import { checkHttpUrl, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { readRestAuth, RestAuth, RestAuthText } from './auth/kinds.ts'
 import { readRestDataset, RestDataset, RestDatasetText } from './dataset.ts'
@@ -78,4 +78,39 @@ function checkHeaders(headers: Readonly<Record<string, string>>, { text, path, p
     if (!isSecretHeader(header) || value.includes('${')) continue
     problems.error(text.at([...path, header]), `the header \`${header}\` has its secret in the text`, AS_SECRET)
   }
+}
+
+/** REST APIs. */
+export const restConfig = {
+  type: 'rest',
+  text: RestSourceText,
+  checked: RestSource,
+  read: readRestSource,
+  plan: ({ datasets }) => ({
+    queue: 'ingest-api',
+    ingests: parentsFirst(datasets).map((dataset) => ({
+      dataset: dataset.name,
+      after: parentsOf(dataset),
+      incremental: dataset.incremental !== undefined,
+    })),
+  }),
+} as const satisfies SourceConfig<RestSourceText, RestSource>
+
+/** The datasets of the same source whose rows an ingest starts from. */
+function parentsOf({ parent, explodedFrom }: RestDataset): string[] {
+  return [parent, explodedFrom].flatMap((from) => (from === undefined ? [] : [from.dataset]))
+}
+
+/** In the order of the text, but each after those that it starts from. */
+function parentsFirst(datasets: readonly RestDataset[]): RestDataset[] {
+  const ordered = new Set<RestDataset>()
+  const add = (dataset: RestDataset, above: readonly string[]) => {
+    for (const parent of datasets) {
+      const isParent = parentsOf(dataset).includes(parent.name) && !above.includes(parent.name)
+      if (isParent && !ordered.has(parent)) add(parent, [...above, dataset.name])
+    }
+    ordered.add(dataset)
+  }
+  for (const dataset of datasets) add(dataset, [])
+  return [...ordered]
 }

@@ -1,7 +1,6 @@
 import { mapping, secretText, template, text as anyText } from '@cinelake/config-text'
-import { secretOf, secretsIn, textsOf } from '@cinelake/source-kind'
 import { z } from 'zod'
-import { secretQuestion, type RestAuthKind } from './auth-kind.ts'
+import type { RestAuthKind } from './auth-kind.ts'
 
 const DEFAULT_HEADER = 'X-API-Key'
 
@@ -33,22 +32,5 @@ export const apiKey = {
     return parameter === undefined
       ? { type: 'apiKey', key, in: 'header', name: header ?? DEFAULT_HEADER }
       : { type: 'apiKey', key, in: 'query', name: parameter }
-  },
-  asks: {
-    questions: [
-      secretQuestion,
-      {
-        flag: 'header',
-        value: '<name>',
-        ask: 'In which header goes the key?',
-        default: DEFAULT_HEADER,
-        ofSource: true,
-      },
-    ],
-    written: (answers) => ({
-      key: secretOf(answers),
-      ...(answers['header'] === DEFAULT_HEADER ? {} : { header: answers['header'] }),
-    }),
-    answers: ({ key, header }) => ({ secret: secretsIn(key), header: textsOf(header ?? DEFAULT_HEADER) }),
   },
 } as const satisfies RestAuthKind<z.infer<typeof text>, z.infer<typeof checked>>

@@ -1,7 +1,6 @@
 import { mapping, mayBeSecret, secretText, template, text as anyText } from '@cinelake/config-text'
-import { secretOf, secretsIn, textsOf } from '@cinelake/source-kind'
 import { z } from 'zod'
-import { secretQuestion, type RestAuthKind } from './auth-kind.ts'
+import type { RestAuthKind } from './auth-kind.ts'
 
 const text = mapping({ type: z.literal('basic'), username: mayBeSecret(anyText), password: secretText })
 const checked = z.object({ type: z.literal('basic'), username: template, password: template })
@@ -11,9 +10,4 @@ export const basic = {
   text,
   checked,
   read: (auth) => auth,
-  asks: {
-    questions: [{ flag: 'username', value: '<name>', ask: 'With which user name?', ofSource: true }, secretQuestion],
-    written: (answers) => ({ username: answers['username'], password: secretOf(answers) }),
-    answers: ({ username, password }) => ({ username: textsOf(username), secret: secretsIn(password) }),
-  },
 } as const satisfies RestAuthKind<z.infer<typeof text>, z.infer<typeof checked>>

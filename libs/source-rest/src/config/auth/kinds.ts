@@ -1,8 +1,8 @@
 import { AS_SECRET, isSecretParameter, secretWord, sensitivityOf } from '@cinelake/config-text'
-import { checkHttpUrl, textsOf, type Answers, type Question, type SourcePlace } from '@cinelake/source-kind'
+import { checkHttpUrl, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { apiKey } from './api-key.ts'
-import type { RestAuthKind, RestAuthQuestions } from './auth-kind.ts'
+import type { RestAuthKind } from './auth-kind.ts'
 import { azure } from './azure.ts'
 import { basic } from './basic.ts'
 import { bearer } from './bearer.ts'
@@ -66,57 +66,4 @@ function checkParameters(parameters: Readonly<Record<string, string>>, place: So
     if (!isSecretParameter(name) || value.includes('${')) continue
     secretInText(name, { ...place, path: [...place.path, 'parameters'] })
   }
-}
-
-/** Those that `cinelake add` offers. */
-const ASKED = new Map<string, RestAuthQuestions>(
-  Object.entries(KINDS).flatMap(([type, kind]) => ('asks' in kind ? [[type, kind.asks] as const] : [])),
-)
-
-/** What `cinelake add` asks of how a source is told who asks. */
-export function authQuestions(): Question[] {
-  const asked: Question = {
-    flag: 'auth',
-    value: '<type>',
-    ask: `How does it know who asks? ${[...ASKED.keys()].join(', ')}; more in docs/pipeline.md`,
-    default: 'none',
-    choices: [...ASKED.keys()],
-    ofSource: true,
-  }
-  const further: Question[] = []
-  for (const { questions } of ASKED.values()) {
-    for (const [index, question] of questions.entries()) {
-      const at = (flag: string) => further.findIndex((each) => each.flag === flag)
-      if (at(question.flag) >= 0) continue
-      // In the order of this kind, where another has asked the next one already.
-      const next = questions
-        .slice(index + 1)
-        .map(({ flag }) => at(flag))
-        .find((place) => place >= 0)
-      further.splice(next ?? further.length, 0, { ...question, when: isAskedBy(question.flag) })
-    }
-  }
-  return [asked, ...further]
-}
-
-const isAskedBy =
-  (flag: string) =>
-  ({ auth = 'none' }: Answers) =>
-    ASKED.get(auth)?.questions.some((question) => question.flag === flag) === true
-
-/** What the answers mean in the text of a source. */
-export function writtenAuth(answers: Answers): { readonly auth?: object } {
-  const { auth = 'none' } = answers
-  return auth === 'none' ? {} : { auth: { type: auth, ...ASKED.get(auth)?.written(answers) } }
-}
-
-/** What a source that is there says to the questions about it. */
-export function answersOfAuth(auth: unknown): Readonly<Record<string, readonly string[]>> {
-  const there = isRecord(auth) ? auth : { type: 'none' }
-  const types = textsOf(there['type'])
-  return { auth: types, ...types.map((type) => ASKED.get(type)?.answers(there))[0] }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -10,5 +10,4 @@ export const none = {
   text,
   checked,
   read: (auth) => auth,
-  asks: { questions: [], written: () => ({}), answers: () => ({}) },
 } as const satisfies RestAuthKind<z.infer<typeof text>, z.infer<typeof checked>>

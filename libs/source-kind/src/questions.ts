@@ -30,6 +30,22 @@ export type WrittenSource = {
   readonly dataset: Readonly<Record<string, unknown>>
 }
 
+/** What `cinelake add` has to know of a kind of source. Loads as little as may be: it is loaded for every command's help. */
+export interface SourceQuestions {
+  /** `type` in `pipeline.yaml`. */
+  readonly type: string
+  /** A source of it, for help: `a REST API`. */
+  readonly about: string
+  /** The first is for the source's name. */
+  readonly questions: readonly Question[]
+  /** What the answers mean in `pipeline.yaml`. */
+  written(answers: Answers): WrittenSource
+  /** What a source that is there says to the questions about it, by flag: any of these answers fits. */
+  answers(source: Readonly<Record<string, unknown>>): Readonly<Record<string, readonly string[]>>
+  /** Whether a dataset gets nothing before it has a contract. */
+  readonly needsContract?: true
+}
+
 /** A source's name, as pipelines may have it. */
 export const sourceQuestion: Question = {
   flag: 'source',
