@@ -32,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   testkit: ['core', 'contracts'],
 }
 
-/** What a layer's tests may import besides. */
+/** What a layer's tests may import in addition. */
 const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
   contracts: [],

@@ -37,7 +37,7 @@ describe('cinelake agent check', () => {
     expect(exitCode).toBe(0)
   })
 
-  test('says what to mend, and ends with 1; for machines as JSON', async () => {
+  test('says what to fix, and ends with 1; for machines as JSON', async () => {
     const { folder } = stack.use(await aStarter())
     const file = join(folder, 'pipeline.yaml')
     await writeFile(file, (await readFile(file, 'utf8')).replace(/^( *path:).*$/m, '$1 /nowhere'))
@@ -57,7 +57,7 @@ describe('cinelake agent check', () => {
 
     expect(out).toMatch(/^✗ bus: this machine is no agent yet: expected CINELAKE_BUS=.*docs\/on-prem-agent\.md/m)
     expect(out).toMatch(/^✗ lake: no lake is set: expected CINELAKE_LAKE=/m)
-    expect(out).toMatch(/\n\nThis machine is no agent yet: 2 to mend\.\n$/)
+    expect(out).toMatch(/\n\nThis machine is no agent yet: 2 to fix\.\n$/)
     expect(exitCode).toBe(1)
   })
 

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { CancelledError, ConfigError, reasonOf, reportError, TerminalError } from './errors.ts'
+import {
+  CancelledError,
+  ConfigError,
+  defineErrors,
+  reasonOf,
+  reportError,
+  terminal,
+  TerminalError,
+  transient,
+  TransientError,
+} from './errors.ts'
 
 class FileBroken extends TerminalError {
   readonly code = 'TEST_FILE_BROKEN'
@@ -111,5 +121,38 @@ test('work that was stopped may be done again', () => {
     code: 'WORK_CANCELLED',
     retryable: true,
     message: expect.stringContaining('load orders'),
+  })
+})
+
+describe('errors in a table', () => {
+  const errors = defineErrors({
+    TEST_FILE_EMPTY: terminal((file: string, line = 1) => [
+      `file is empty [file=${file} line=${line}]`,
+      { file, line },
+    ]),
+    TEST_FILE_AWAY: transient((reason: Error) => [`file is away: ${reason.message}`, {}]),
+  })
+
+  test('have the code of their row, its words and facts, and say whether a retry can help', () => {
+    const error = errors.TEST_FILE_EMPTY('a.csv')
+
+    expect(error).toBeInstanceOf(TerminalError)
+    expect({ ...reportError(error), name: error.name }).toEqual({
+      code: 'TEST_FILE_EMPTY',
+      name: 'TEST_FILE_EMPTY',
+      message: 'file is empty [file=a.csv line=1]',
+      retryable: false,
+      context: { file: 'a.csv', line: 1 },
+    })
+    expect(errors.TEST_FILE_AWAY(new Error('ENOENT'))).toBeInstanceOf(TransientError)
+  })
+
+  test('keep their cause, which is not taken for a fact, nor a fact for a cause', () => {
+    const cause = new Error('ENOENT')
+    const fact = new Error('stale', { cause: new Error('older') })
+
+    expect(errors.TEST_FILE_EMPTY('a.csv', 3, { cause })).toMatchObject({ context: { line: 3 }, cause })
+    expect(errors.TEST_FILE_AWAY(fact).cause).toBeUndefined()
+    expect(errors.TEST_FILE_AWAY(fact, { cause }).cause).toBe(cause)
   })
 })

@@ -26,6 +26,67 @@ export abstract class TransientError extends PipelineError {
   readonly retryable = true
 }
 
+/** What an error says: the message, and the facts in it. */
+export type ErrorText = readonly [message: string, context: ErrorContext]
+
+/** Makes an error of its code; the last argument may be the options of `Error`, with the cause. */
+type Raise<Args extends readonly unknown[], Raised> = (...args: [...Args, options?: ErrorOptions]) => Raised
+
+/** A row of `defineErrors`: wrong for good. */
+export function terminal<Args extends readonly unknown[]>(describe: (...args: Args) => ErrorText) {
+  return (code: string): Raise<Args, TerminalError> =>
+    raiserOf(
+      code,
+      describe,
+      class extends TerminalError {
+        readonly code = code
+      },
+    )
+}
+
+/** A row of `defineErrors`: wrong for now. */
+export function transient<Args extends readonly unknown[]>(describe: (...args: Args) => ErrorText) {
+  return (code: string): Raise<Args, TransientError> =>
+    raiserOf(
+      code,
+      describe,
+      class extends TransientError {
+        readonly code = code
+      },
+    )
+}
+
+type Row = (code: string) => (...args: never[]) => PipelineError
+
+/**
+ * The errors of an area that no caller tells apart by class: `throw lakeErrors.LAKE_PATH_INVALID(path, problem, { cause })`.
+ * One that is caught gets a class of its own.
+ * @param rows by code, `AREA_REASON`: unique in the repository, and never reworded
+ */
+export function defineErrors<Rows extends Readonly<Record<string, Row>>>(
+  rows: Rows,
+): { readonly [Code in keyof Rows]: ReturnType<Rows[Code]> } {
+  const raisers = Object.entries(rows).map(([code, row]) => [code, row(code)] as const)
+  return Object.fromEntries(raisers) as { readonly [Code in keyof Rows]: ReturnType<Rows[Code]> }
+}
+
+function raiserOf<Args extends readonly unknown[], Raised extends PipelineError>(
+  code: string,
+  describe: (...args: Args) => ErrorText,
+  Raised: new (message: string, context: ErrorContext, options?: ErrorOptions) => Raised,
+): Raise<Args, Raised> {
+  return (...args) => {
+    const [message, context] = describe(...(args as unknown as Args))
+    const error = new Raised(message, context, args.find(isCause))
+    error.name = code
+    return error
+  }
+}
+
+/** The options are the only argument with a cause: facts about an error are texts and numbers. */
+const isCause = (argument: unknown): argument is ErrorOptions =>
+  typeof argument === 'object' && argument !== null && !(argument instanceof Error) && 'cause' in argument
+
 /** Settings or arguments that cannot be used. Carries every problem found, so that one edit can fix them all. */
 export class ConfigError extends TerminalError {
   readonly code = 'CONFIG_INVALID'

@@ -7,10 +7,13 @@ export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {
   CancelledError,
   ConfigError,
+  defineErrors,
   PipelineError,
   reasonOf,
   reportError,
+  terminal,
   TerminalError,
+  transient,
   TransientError,
   UNEXPECTED,
   type ErrorContext,

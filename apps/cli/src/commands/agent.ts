@@ -57,7 +57,7 @@ export async function check(
   if (problems > 0) exitWith(1)
   if (isJson) return terminal.print(`${toJson({ ok: problems === 0, findings })}\n`)
   if (problems === 0) return terminal.print('\nThis machine can be an agent.\n')
-  terminal.print(`\n${hasBroker(config) ? '' : 'This machine is no agent yet: '}${problems} to mend.\n`)
+  terminal.print(`\n${hasBroker(config) ? '' : 'This machine is no agent yet: '}${problems} to fix.\n`)
 }
 
 export async function list(options: ListOptions, { terminal, settings, signal, clock }: CommandContext): Promise<void> {

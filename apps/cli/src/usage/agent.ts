@@ -21,8 +21,8 @@ function addCheck(group: Command, context: CommandContext): void {
     .description(
       'Checks with the settings of this machine what an agent needs: version, disk, proxy, certificates, its queue, the ' +
         "lake, the clock, and with --pipeline the folders and databases of its site's sources. Says what is fine and what " +
-        'to mend. Takes no command and lands nothing; to find out whether it may, it sends the scheduler one heartbeat, and ' +
-        'writes and deletes one object of the lake. Exit code 1 when there is something to mend.',
+        'to fix. Takes no command and lands nothing; to find out whether it may, it sends the scheduler one heartbeat, and ' +
+        'writes and deletes one object of the lake. Exit code 1 when there is something to fix.',
     )
     .option('--pipeline <dir>', "the pipeline's folder: its sources of this site are checked as well", pipelineFolder)
     .action(async (options: CheckOptions) => {

@@ -9,7 +9,7 @@ const ENTITY = 'a queue (`loader`, `ingest-files.lyon`), or a subscription of th
 export const addDeadLetters: AddCommand = (program, context) => {
   const group = program
     .command('dead-letters')
-    .summary('look after messages that were given up')
+    .summary('look after dead-lettered messages')
     .description(
       'Messages that no service can work on - they do not keep their contract, or failed too often - wait in the dead ' +
         'letters of their queue, each with the reason. They are yours to look into, to send again or to remove.',
@@ -41,7 +41,7 @@ function addShow(group: Command, context: CommandContext): void {
     .command('show')
     .summary('show one dead letter with its message')
     .description(
-      'Shows why a dead letter was given up, and the message itself as it was received, whatever it holds. It stays where it is.',
+      'Shows why a message was dead-lettered, and the message itself as it was received, whatever it holds. It stays where it is.',
     )
     .argument('<entity>', ENTITY)
     .argument('<id>', 'as the list shows it')
@@ -65,7 +65,7 @@ function addResend(group: Command, context: CommandContext): void {
       await resend(entity, id, options, context)
     })
   withExamples(withJson(withChoice(command)), [
-    ['cinelake dead-letters resend loader 17', 'one, when what was wrong is mended'],
+    ['cinelake dead-letters resend loader 17', 'one, when the cause is fixed'],
     ['cinelake dead-letters resend loader --all', 'all that are there now'],
   ])
 }
@@ -80,7 +80,7 @@ function addDiscard(group: Command, context: CommandContext): void {
       await discard(entity, id, options, context)
     })
   withExamples(withJson(withChoice(command)), [
-    ['cinelake dead-letters discard loader 17', 'one that nobody needs any more'],
+    ['cinelake dead-letters discard loader 17', 'one that is not needed any more'],
     ['cinelake dead-letters discard loader --all', 'all that are there now'],
   ])
 }

@@ -10,7 +10,7 @@ export const addDemo: AddCommand = (program, context) => {
     .description(
       'Makes a sample streaming company - catalogue files, a REST API and a billing database - and runs the shipped ' +
         'pipeline on it: one full day, then the next with changed data. Ends with a summary. What is done already is not ' +
-        'done again, so a demo that was stopped goes on.',
+        'done again, so a demo that was stopped resumes.',
     )
     .option('--scale <factor>', 'size of the company; 100 has a hundred times the rows of 1', positiveNumber, 1)
     .option('--seed <number>', 'the same seed makes the same company', integer, 1)

@@ -11,7 +11,7 @@ export const addRebuild: AddCommand = (program, context) => {
       'Makes tables again from raw, window by window, oldest first, and then what depends on them. Sources are not read. ' +
         'The table begins again with the first window, whatever is there: also where it is damaged, gone or of other ' +
         'columns. What is loaded into the mart stays as it is until the table is whole. Stopped or failed, the same ' +
-        'command goes on.\n\n' +
+        'command resumes.\n\n' +
         "Without the pipeline's folder it is made under the text of its newest run.",
     )
     .argument('[dir]', "the pipeline's folder")

@@ -6,9 +6,9 @@ import { positiveInteger, withExamples, withJson, withState } from '../options.t
 export const addRejects: AddCommand = (program, context) => {
   const command = program
     .command('rejects')
-    .summary('show the rows of a dataset that were kept out')
+    .summary('show the rejected rows of a dataset')
     .description(
-      'Shows the rows of a dataset or a model that were kept out: how many by rule, then the rows themselves with the ' +
+      'Shows the rejected rows of a dataset or a model: how many by rule, then the rows themselves with the ' +
         'file and line that each came from. Rows are shown as they were received, personal data included. Rows that broke ' +
         'a rule of severity `warn` are not rejected; up to 1,000 of each rule and window are shown as well, marked so.',
     )

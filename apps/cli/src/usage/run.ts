@@ -12,7 +12,7 @@ export const addRun: AddCommand = (program, context) => {
       'Runs a pipeline for one or more windows, with all services in this process. With CINELAKE_API, the scheduler of a ' +
         'deployed platform runs it, and this process waits for it.\n\n' +
         'Without --window or --from, the last window that is complete. A window that was run already is not run again ' +
-        '(see --again); one that failed, or was stopped by Ctrl-C or a crash, goes on with what is not done.',
+        '(see --again); one that failed, or was stopped by Ctrl-C or a crash, continues with what is not done.',
     )
     .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .option('--window <window>', 'the window: 2026-03-01 for a day, 2026-03 for a month, 2026-03-01T05 for an hour')

@@ -2,7 +2,7 @@ import type { AddCommand } from '../command.ts'
 import type { Options } from '../commands/try.ts'
 import { pipelineFolder, positiveInteger, withExamples, withJson, withState } from '../options.ts'
 
-/** Rows that are looked at unless somebody says otherwise. */
+/** Rows that are looked at unless an option says otherwise. */
 export const USUAL_ROWS = 100
 
 /** `cinelake try SOURCE/DATASET [DIR]` */
