@@ -38,7 +38,7 @@ export class Problems {
     return [...this.#found.values()].some((problem) => problem.severity === 'error')
   }
 
-  /** By file, line and column: the way somebody would work through them. */
+  /** By file, line and column: the order in which a person works through them. */
   sorted(): Problem[] {
     return [...this.#found.values()].sort(
       (one, other) => compare(one.file, other.file) || one.line - other.line || one.column - other.column,

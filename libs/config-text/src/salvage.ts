@@ -40,7 +40,7 @@ export function valueAt(value: unknown, path: YamlPath): unknown {
 function wrongPaths(issue: z.core.$ZodIssue, value: unknown): YamlPath[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => [...path, key])
-  // What is left of an item of these would be taken for something that nobody wrote.
+  // What is left of an item of these would be read as something that is not written there.
   const item = path.findLastIndex((step, index) => typeof step === 'number' && WHOLE_ITEMS.has(path[index - 1] ?? ''))
   if (item >= 0) return [path.slice(0, item + 1)]
   // Something that is missing makes what is around it useless; at the top there may be something to put in its place.

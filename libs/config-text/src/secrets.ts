@@ -3,7 +3,7 @@ import { text } from './schema-words.ts'
 import type { YamlPath } from './yaml-text.ts'
 
 /**
- * How secret the values of a schema node are, kept with the node: whoever adds a field decides it there.
+ * How secret the values of a schema node are, kept with the node: it is decided where the field is added.
  * `always`: the value has to be `${secret:NAME}`. `maybe`: it may hold a secret (an address with a password, a header).
  * Values of both kinds, and of whatever holds one, are shown in no message.
  */

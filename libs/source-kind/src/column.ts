@@ -16,9 +16,9 @@ export const ColumnReading = z.object({
   decimal: z.enum(['.', ',', 'any']).optional(),
   /** Numbers: what 100% stands for (10 for a score of 0 to 10). Without it a `%` is a type error. */
   percentOf: z.number().optional(),
-  /** Lists: separators to split at; `['a', 'b']` (Python) and `["a"]` (JSON) are understood besides. */
+  /** Lists: separators to split at; `['a', 'b']` (Python) and `["a"]` (JSON) are also understood. */
   separators: z.array(z.string()).optional(),
-  /** Words that mean "no value" in this column, besides the dataset's; compared without case. */
+  /** Words that mean "no value" in this column, in addition to the dataset's; compared without case. */
   nulls: z.array(z.string()).optional(),
 })
 export type ColumnReading = z.infer<typeof ColumnReading>
@@ -31,7 +31,7 @@ export const CheckedColumn = z.object({
   /** VARCHAR: the longest text allowed, in characters; for the SQL table's type and checked on each row. */
   maxLength: z.int().positive().optional(),
   required: z.boolean(),
-  /** Personal data, and where the contract lets it go besides raw. */
+  /** Personal data, and where the contract lets it go apart from raw. */
   personal: z.object({ allowedIn: z.array(z.enum(['refined', 'mart'])) }).optional(),
   /** Names that the column had before, the latest first: values that the table has under one of them are the column's. */
   renamedFrom: z.array(z.string()).optional(),

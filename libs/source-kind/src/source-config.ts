@@ -22,7 +22,7 @@ export type PlannedIngest = {
   readonly after: readonly string[]
   /** The table of a database that it is. */
   readonly table?: TableName
-  /** Whether it goes on from what a window before has landed. */
+  /** Whether it continues from what a window before has landed. */
   readonly incremental: boolean
   /** Whether it lands changes, deletions among them, and not rows as they are. */
   readonly ofChanges?: true
@@ -59,7 +59,7 @@ export interface SourceConfig<Text extends SourceText = SourceText, Checked exte
   readonly keysForServing?: readonly string[]
 }
 
-/** What is found in a source besides what its text declares. */
+/** What is found in a source in addition to what its text declares. */
 export interface SourceDiscovery<Checked extends Source = Source> {
   /** Whether tables are copied that the text does not name. */
   copiesMore(source: Checked): boolean

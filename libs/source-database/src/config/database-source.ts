@@ -29,7 +29,7 @@ export const TableSplit = z.object({
   column: z.string().optional(),
   /** Tables that the database takes for smaller than so many rows are read in one go. */
   minRows: z.int().min(0),
-  /** Whether a task that was killed goes on with the ranges that are missing, which are of a later moment then. */
+  /** Whether a task that was killed resumes with the missing ranges, which are of a later moment then. */
   resume: z.boolean(),
 })
 export type TableSplit = z.infer<typeof TableSplit>
@@ -113,11 +113,11 @@ const splitResume = z
   .boolean()
   .optional()
   .describe(
-    'A task that was killed goes on with the ranges that are missing, as they are then. Default: `true`. `false`: it starts over, and the table is of one moment.',
+    'A task that was killed resumes with the missing ranges, as they are then. Default: `true`. `false`: it starts over, and the table is of one moment.',
   )
 
 const verify = TableVerification.optional().describe(
-  'Beyond counting what is read: `count` has the database count as well, `checksum` compares every value besides.',
+  'Beyond counting what is read: `count` has the database count as well, `checksum` also compares every value.',
 )
 
 const databaseDataset = mapping({

@@ -48,7 +48,7 @@ export const FilesDataset = z.object({
   windowFrom: z.enum(['name', 'modified', 'arrival']).optional(),
   /** Bytes that landed in another window are not landed again. Default: false. */
   once: z.boolean().optional(),
-  /** Milliseconds that a file has to have been at rest. Default: not looked at. */
+  /** Milliseconds of the quiet period: a file counts when it has not changed for so long. Default: none. */
   restMs: z.int().min(0).optional(),
   /** Name of the file beside it that says that a file is complete; `{name}` and `{stem}` stand for the file's. */
   marker: z.string().optional(),
@@ -95,7 +95,7 @@ const filesDataset = mapping({
     ),
   stable: duration
     .optional()
-    .describe('Size and times of a file have to have been at rest for so long. Default: it is not looked at.'),
+    .describe('Quiet period: size and times of a file must not have changed for so long. Default: none.'),
   marker: text
     .optional()
     .describe(
@@ -282,7 +282,7 @@ export const filesConfig = {
   read: readFilesSource,
   plan: ({ site, datasets }) => ({
     queue: agentQueue(site),
-    // A dataset that takes each file once goes on from its ledger, which the window before knew.
+    // A dataset that takes each file once continues from its ledger, which the window before wrote.
     ingests: datasets.map(({ name, once = false }) => ({ dataset: name, after: [], incremental: once })),
   }),
 } as const satisfies SourceConfig<FilesSourceText, FilesSource>

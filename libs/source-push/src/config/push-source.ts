@@ -144,7 +144,7 @@ function readTokens(entra: NonNullable<PushSourceText['auth']['entra']>, place: 
   }
 }
 
-/** Whoever can change the keys on their way here can push. */
+/** A caller that can change the keys on their way here can push. */
 function checkJwks(jwks: string, place: SourcePlace): void {
   checkHttpUrl(jwks, place)
   if (!/^http:/i.test(jwks) || /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])[:/]/i.test(jwks)) return

@@ -35,7 +35,7 @@ export const sourceLimits = {
   maxResponseBytes: z.int().positive().optional(),
   /** Hosts whose addresses may be private: names, or addresses as they stand in a URL. */
   allowPrivate: z.array(z.string()).optional(),
-  /** Certificates trusted besides those of the machine. */
+  /** Certificates trusted in addition to those of the machine. */
   tls: z.object({ ca: template.optional(), caFile: template.optional() }).optional(),
 }
 
@@ -80,7 +80,7 @@ export const sourceLimitsText = {
   tls: mapping({
     ca: mayBeSecret(text)
       .optional()
-      .describe('Certificates in PEM form that are trusted besides: `${secret:COMPANY_CA}`.'),
+      .describe('Further certificates in PEM form that are trusted: `${secret:COMPANY_CA}`.'),
     caFile: filled(text).optional().describe('A file with them, on the machine of the service.'),
   }).optional(),
 }

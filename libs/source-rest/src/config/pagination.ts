@@ -261,7 +261,7 @@ function checkBodyField(key: string, path: string, isPost: boolean, place: Sourc
   if (!isPost) problem(place, key, `\`${key}\` needs a request with a body`, 'add `method: POST`')
 }
 
-/** What goes into each request besides: the page's size. */
+/** What also goes into each request: the page's size. */
 function checkSize(pagination: Of<'page'> | Of<'offset'>, isPost: boolean, place: SourcePlace): void {
   for (const key of ['sizeParameter', 'sizeBodyField'] as const) {
     if (pagination[key] === undefined || pagination.size !== undefined) continue
