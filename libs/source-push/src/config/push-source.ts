@@ -91,7 +91,7 @@ export type PushSourceText = z.infer<typeof PushSourceText>
 const DEFAULT_MAX_BODY_BYTES = 1_000_000_000
 const DEFAULT_CONCURRENCY = 8
 
-export function readPushSource(name: string, source: PushSourceText, place: SourcePlace): PushSource {
+function readPushSource(name: string, source: PushSourceText, place: SourcePlace): PushSource {
   const { text, path, problems } = place
   const { keys = [], entra } = source.auth
   if (keys.length === 0 && entra === undefined) {

@@ -48,7 +48,7 @@ export type RestSourceText = z.infer<typeof RestSourceText>
 const DEFAULT_RETRIES = 5
 const DEFAULT_TIMEOUT_MS = 30_000
 
-export function readRestSource(name: string, source: RestSourceText, place: SourcePlace): RestSource {
+function readRestSource(name: string, source: RestSourceText, place: SourcePlace): RestSource {
   const at = (...steps: string[]): SourcePlace => ({ ...place, path: [...place.path, ...steps] })
   checkHttpUrl(
     source.baseUrl,
