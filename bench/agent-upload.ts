@@ -1,6 +1,6 @@
 import { landObject } from '../libs/lake/src/index.ts'
 import { createAdlsLake } from '../libs/lake/src/adls.ts'
-import { readUnchanging } from '../apps/ingest-files/src/files/read-unchanging.ts'
+import { readUnchanging } from '../libs/source-files/src/read-unchanging.ts'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

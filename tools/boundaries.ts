@@ -52,6 +52,8 @@ const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   '@cinelake/delta': ['@cinelake/lake'],
   // What a kind of source is begins with how it is written.
   '@cinelake/source-kind': ['@cinelake/config-text'],
+  // Pushes come over HTTP, which is served as the services serve theirs.
+  '@cinelake/source-push': ['@cinelake/service'],
 }
 
 /** Runs all services in one process, and the sample company for the demo. */

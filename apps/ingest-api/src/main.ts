@@ -1,15 +1,14 @@
 import { runTaskWorker } from '@cinelake/bus'
 import { openBus } from '@cinelake/bus/open'
-import { createRedactor, systemClock } from '@cinelake/core'
+import { createRedactor, proxyFrom, systemClock } from '@cinelake/core'
 import { openLake } from '@cinelake/lake/open'
 import { createFill, guardSecrets } from '@cinelake/secrets'
 import { openSecrets } from '@cinelake/secrets/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
+import { servePush } from '@cinelake/source-push'
 import { IngestApiEnv } from './config.ts'
 import { createIngestApiHandlers } from './handlers.ts'
-import { servePush } from './push/serve-push.ts'
-import { proxyFrom } from './requests/proxy.ts'
 
 await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, metrics, use, redact, redactWith }) => {
   const lake = use(await openLake(config.lake, { credential, log }))

@@ -1,8 +1,4 @@
 export { checkAgent, hasBroker, type CheckAgentDeps } from './check/check-agent.ts'
 export type { Finding } from './check/finding.ts'
 export { IngestFilesEnv, type IngestFilesConfig } from './config.ts'
-export { parseFilePattern } from './files/file-pattern.ts'
 export { createIngestFilesHandlers, type IngestFilesDeps } from './handlers.ts'
-export { firstFile, type FirstFile } from './try/first-file.ts'
-export { oldestFile } from './try/oldest-file.ts'
-export { firstRows, type FirstRows } from './try/first-rows.ts'

@@ -37,6 +37,7 @@ export {
   type WireError,
   type WireMessage,
 } from './postgres-wire.ts'
+export { proxyFrom, type Proxy } from './proxy.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
 export { Turns } from './turns.ts'
 export {

@@ -1,5 +1,5 @@
 import { ConfigError, makeDirectory, PipelineError } from '@cinelake/core'
-import { oldestFile } from '@cinelake/ingest-files'
+import { oldestFile } from '@cinelake/source-files'
 import { withoutPassword, type Answers, type Question, type SourceQuestions } from '@cinelake/source-kind/questions'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'

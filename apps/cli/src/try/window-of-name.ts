@@ -1,5 +1,5 @@
 import { windowAt, type Calendar } from '@cinelake/core'
-import { parseFilePattern } from '@cinelake/ingest-files'
+import { parseFilePattern } from '@cinelake/source-files'
 
 /**
  * The label of the window that a file belongs to by the time in its name; undefined where it has none.

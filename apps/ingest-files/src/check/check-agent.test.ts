@@ -3,17 +3,15 @@ import { createMemoryBus } from '@cinelake/bus/memory'
 import { systemClock, TransientError, type Clock } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import type { CheckedPipeline } from '@cinelake/pipeline'
+import type { CheckedPipeline, CheckedSource, FilesDataset } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { selfSignedCertificate, temporaryDirectory, until } from '@cinelake/testkit'
 import { startConnectProxy } from '@cinelake/testkit/connect-proxy'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { IngestFilesEnv } from '../config.ts'
-import { startPostgres } from '../database/postgres-server.fixture.ts'
-import { aFilesSource, drop } from '../ingest-files.fixture.ts'
 import { checkAgent, type CheckAgentDeps } from './check-agent.ts'
 import type { Finding } from './finding.ts'
 
@@ -55,6 +53,12 @@ async function findingsOf(fields: Partial<CheckAgentDeps> & { settings?: Record<
   const findings = new Map<string, Omit<Finding, 'check'>>()
   for await (const { check, ...finding } of checkAgent(deps)) findings.set(check, finding)
   return findings
+}
+
+/** A files source with one dataset `titles`. */
+function aFilesSource({ path, ...rules }: Partial<FilesDataset> & { readonly path: string }): CheckedSource {
+  const titles = { name: 'titles', files: 'titles_{yyyy}{MM}{dd}*.csv', whenMissing: 'fail', ...rules } as const
+  return { type: 'files', name: 'catalogue', path, datasets: [titles] }
 }
 
 const aPipeline = (sources: CheckedPipeline['sources']) => ({ sources }) as CheckedPipeline
@@ -195,7 +199,9 @@ describe('what is to be mended', () => {
 describe("a pipeline's sources of this site", () => {
   test('are looked at, others are not', async () => {
     const folder = join(directory, 'drop')
-    await drop(folder, { 'titles_20260301.csv': 'x', 'titles_20260302.csv': 'y' })
+    await mkdir(folder)
+    await writeFile(join(folder, 'titles_20260301.csv'), 'x')
+    await writeFile(join(folder, 'titles_20260302.csv'), 'y')
     const here = { ...aFilesSource({ path: '${DROP}', afterLanding: { archive: 'done' } }), site: 'hq' }
     const there = { ...aFilesSource({ path: '/nowhere' }), name: 'elsewhere', site: 'lyon' }
     const gone = { ...aFilesSource({ path: '/nowhere' }), name: 'gone', site: 'hq' }
@@ -213,61 +219,6 @@ describe("a pipeline's sources of this site", () => {
     expect(findings.get('folder gone/titles')).toMatchObject({
       outcome: 'problem',
       detail: expect.stringContaining("correct the source's `path`"),
-    })
-  })
-
-  describe('of a database', () => {
-    const checked = async (url: string, fields: object) => {
-      const source = { type: 'database', name: 'erp', site: 'hq', url, include: [], exclude: [], ...fields }
-      const findings = await findingsOf({ pipeline: aPipeline([source] as unknown as CheckedPipeline['sources']) })
-      return findings.get('database erp')
-    }
-    const table = (name: string) => ({ schema: 'public', name })
-
-    test('every declared table and every column that is named has to be there', async () => {
-      await using server = await startPostgres()
-      await server.db.exec('CREATE TABLE orders (id int PRIMARY KEY, at timestamptz, note text)')
-      const datasets = [
-        { name: 'gone', table: table('order') },
-        { name: 'timed', table: table('orders'), incremental: { column: 'changed' } },
-        { name: 'worded', table: table('orders'), incremental: { column: 'at', orColumns: ['note'] } },
-        { name: 'parted', table: table('orders'), split: { ranges: 2, column: 'no', minRows: 0, resume: true } },
-      ]
-
-      const finding = await checked(server.url, { datasets })
-
-      expect(finding).toMatchObject({ outcome: 'problem', detail: expect.stringContaining('4 things to mend') })
-      expect(finding?.detail).toMatch(/table is not there \[.* table=public\.order\].*correct the dataset's `table`/)
-      expect(finding?.detail).toMatch(/incremental=changed\].*no such column/)
-      expect(finding?.detail).toMatch(/incremental=note\].*expected a date, a timestamp or a number, got text/)
-      expect(finding?.detail).toMatch(/split\.column=no\].*no such column/)
-    })
-
-    test('one that is missing is told as the task would tell it, also beside patterns', async () => {
-      await using server = await startPostgres()
-      await server.db.exec('CREATE TABLE orders (id int)')
-
-      const finding = await checked(server.url, { include: ['public.*'], datasets: [{ name: 'g', table: table('g') }] })
-
-      expect(finding).toMatchObject({ outcome: 'problem', detail: expect.stringMatching(/^table is not there \[/) })
-    })
-
-    test('what is there is counted once, whether declared or meant by a pattern', async () => {
-      await using server = await startPostgres()
-      await server.db.exec(
-        'CREATE TABLE orders (id int, at date); CREATE TABLE lines (id int); CREATE VIEW busy AS SELECT 1 AS id',
-      )
-      const orders = { name: 'orders', table: table('orders'), incremental: { column: 'at' } }
-      const datasets = [orders, { name: 'busy', table: table('busy') }]
-
-      expect(await checked(server.url, { datasets })).toMatchObject({
-        outcome: 'fine',
-        detail: 'answers; 2 tables to copy are to be seen',
-      })
-      expect(await checked(server.url, { include: ['public.*'], datasets })).toMatchObject({
-        outcome: 'fine',
-        detail: 'answers; 3 tables to copy are to be seen',
-      })
     })
   })
 

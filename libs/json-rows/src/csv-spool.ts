@@ -1,0 +1,149 @@
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { JsonObject } from './json-text.ts'
+import { createColumns, type ColumnRules, type Columns, type ColumnState } from './columns.ts'
+import { csvCells, csvRow, TransientError } from '@cinelake/core'
+import { createFlattener, type FlattenRules } from './flatten-record.ts'
+import { keyOf, supersededRows, type SupersededRows } from './row-keys.ts'
+import { createRowScanner, type Width } from './row-scanner.ts'
+
+/** What was received is not what is in the file. */
+export class RowsLostError extends TransientError {
+  readonly code = 'REST_ROWS_LOST'
+
+  constructor(expected: number, actual: number) {
+    super(
+      `rows were lost on the way: expected ${expected} rows in the file, got ${actual}; the next attempt asks for all pages again`,
+      { expected, actual },
+    )
+  }
+}
+
+/** How records become rows. */
+export type RowRules = ColumnRules & {
+  readonly flatten: FlattenRules
+  /** Columns that tell rows apart; of several rows with one key the last stays. */
+  readonly key: readonly string[]
+}
+
+export const PLAIN_ROWS: RowRules = { known: undefined, drift: 'evolve', flatten: {}, key: [] }
+
+/** What is known of the rows of a spool besides themselves: all that is needed to go on with them in another process. */
+export type SpoolState = {
+  readonly rowCount: number
+  readonly columns: readonly ColumnState[]
+  readonly widths: readonly Width[]
+}
+
+/** Rows and keys as bytes. */
+export type SpooledRows = { readonly rows: Buffer; readonly keys: Buffer }
+
+/** Rows of a CSV file on the way to becoming one: which columns there are is known only when all have come. */
+export interface CsvSpool extends AsyncDisposable {
+  readonly rowCount: number
+  readonly columns: Columns
+  readonly state: SpoolState
+  /**
+   * Adds records in order. Nothing of them is kept in memory.
+   * @param first cells that all of them get and none has itself
+   * @throws {RecordProblem} via `onProblem`
+   */
+  add(
+    records: readonly JsonObject[],
+    onProblem: (error: unknown, index: number) => never,
+    first?: JsonObject,
+  ): Promise<SpooledRows>
+  /** Adds what another process had spooled; `state` of the last block then holds for all. */
+  addSpooled(spooled: SpooledRows): Promise<void>
+  /** What was spooled, by its place in the two files. */
+  read(rows: ByteRange, keys: ByteRange): AsyncIterable<Uint8Array>
+  /** The rows that a later one with the same key takes the place of. */
+  superseded(): Promise<SupersededRows>
+  /** The whole file, from the start each time: a header, then every row with a cell for every column. */
+  content(superseded?: SupersededRows): AsyncIterable<Uint8Array>
+}
+
+export type ByteRange = { readonly start: number; readonly end: number }
+
+/**
+ * Columns keep the order in which they were first seen, so a row that was written early only lacks cells at its end:
+ * they are put in while the file is read again.
+ * @param file in a scratch directory
+ * @param before what is known of rows that are added as they were spooled elsewhere
+ */
+export async function openCsvSpool(file: string, rules = PLAIN_ROWS, before?: SpoolState): Promise<CsvSpool> {
+  const handle = await open(file, 'wx')
+  const keyFile = `${file}.keys`
+  const keyHandle = await open(keyFile, 'wx')
+  const columns = createColumns(rules, before?.columns)
+  const cellsOf = createFlattener(columns, rules.flatten)
+  const widths: Width[] = [...(before?.widths ?? [])]
+  let rowCount = before?.rowCount ?? 0
+  const append = async ({ rows, keys }: SpooledRows) => {
+    await handle.writeFile(rows)
+    if (keys.length > 0) await keyHandle.writeFile(keys)
+  }
+  return {
+    get rowCount() {
+      return rowCount
+    },
+    columns,
+    get state() {
+      return { rowCount, columns: columns.state(), widths: [...widths] }
+    },
+    async add(records, onProblem, first) {
+      let text = ''
+      const keys: Buffer[] = []
+      for (const [index, record] of records.entries()) {
+        try {
+          const cells = cellsOf(record, first)
+          text += `${csvCells(cells)}\n`
+          if (rules.key.length > 0) keys.push(keyOf(cells, placesOf(rules.key, columns)))
+        } catch (error) {
+          onProblem(error, index)
+        }
+        const width = Math.max(columns.width, 1)
+        if (widths.at(-1)?.width !== width) widths.push({ fromRow: rowCount, width })
+        rowCount += 1
+      }
+      const spooled = { rows: Buffer.from(text), keys: Buffer.concat(keys) }
+      await append(spooled)
+      return spooled
+    },
+    addSpooled: append,
+    async *read(rows, keys) {
+      yield* bytesOf(file, rows)
+      yield* bytesOf(keyFile, keys)
+    },
+    superseded: () => supersededRows(() => bytesOf(keyFile), rowCount),
+    content: (superseded) => completeRows(file, { columns: columns.names, widths, rowCount }, superseded),
+    async [Symbol.asyncDispose]() {
+      await handle.close()
+      await keyHandle.close()
+    },
+  }
+}
+
+function placesOf(key: readonly string[], { all }: Columns): number[] {
+  return key.map((name) => all.get(name)?.index ?? -1)
+}
+
+async function* bytesOf(file: string, { start, end } = { start: 0, end: Infinity }): AsyncGenerator<Uint8Array> {
+  if (end <= start) return
+  // A stream's end is the last byte, not the one after it.
+  for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: 1024 * 1024 }))
+    yield block as Buffer
+}
+
+type Spooled = {
+  readonly columns: readonly string[]
+  readonly widths: readonly Width[]
+  readonly rowCount: number
+}
+
+async function* completeRows(file: string, spooled: Spooled, superseded?: SupersededRows): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`${csvRow(spooled.columns)}\n`)
+  const scanner = createRowScanner(spooled.columns.length, spooled.widths, superseded)
+  for await (const block of bytesOf(file)) yield scanner.complete(block as Buffer)
+  if (scanner.rowCount !== spooled.rowCount) throw new RowsLostError(spooled.rowCount, scanner.rowCount)
+}

@@ -1,0 +1,137 @@
+import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json-text.ts'
+import { KIND, RESCUED, type Column, type Columns } from './columns.ts'
+import { RecordProblem } from './record-problem.ts'
+
+/** Objects within objects. Deeper ones are a mistake, or an attack on the stack. */
+const MAX_DEPTH = 64
+
+/** Lists and objects within each other in a cell of JSON: what reads it later goes into them one by one, on its stack. */
+const MAX_LEVELS = 500
+
+/** How objects are written, by field; `*` for all others. `dots`: a column for each of their fields. */
+export type FlattenRules = Readonly<Record<string, 'dots' | 'json'>>
+
+/** Cells by the place of their column; there is none for a column that the row does not have. */
+export type Cells = readonly (string | null | undefined)[]
+
+/** A field at its place within records. What was found out about it once is not found out again for each record. */
+type Field = {
+  readonly key: string
+  /** Its own name after those of the objects that it is in; empty for the record itself. */
+  readonly name: string
+  readonly isJson: boolean
+  readonly fields: Map<string, Field>
+  /** Its fields as the object before had them in order: the next one mostly has the same. */
+  readonly order: Field[]
+  column: Column | undefined
+}
+
+type Row = {
+  readonly columns: Columns
+  readonly flatten: FlattenRules
+  readonly cells: (string | null | undefined)[]
+  rescued: Record<string, JsonValue> | undefined
+}
+
+/**
+ * Makes records the cells of rows. Objects within a record are flattened, their names joined by dots, unless the rules say
+ * that they are JSON; arrays are JSON text; numbers are as they came; null fields are null. Columns that are new are added
+ * to `columns`.
+ * @returns a function of a record, and of cells of columns that the record itself does not have
+ * @throws {RecordProblem} from that function
+ */
+export function createFlattener(columns: Columns, flatten: FlattenRules = {}) {
+  const ofRecord = newField('', '', false)
+  const ofFirst = newField('', '', false)
+  return (record: JsonObject, first?: JsonObject): Cells => {
+    const row: Row = { columns, flatten, cells: Array(columns.width), rescued: undefined }
+    if (first !== undefined) fillCells(first, ofFirst, 0, row)
+    fillCells(record, ofRecord, 0, row)
+    if (row.rescued !== undefined) setCell(columns.of(RESCUED), jsonText(row.rescued), KIND.object, row)
+    return row.cells
+  }
+}
+
+function newField(key: string, name: string, isJson: boolean): Field {
+  return { key, name, isJson, fields: new Map(), order: [], column: undefined }
+}
+
+function fillCells(object: JsonObject, parent: Field, depth: number, row: Row): void {
+  if (depth > MAX_DEPTH) throw new RecordProblem(`at most ${MAX_DEPTH} objects within each other`, 'more')
+  let place = 0
+  for (const key of Object.keys(object)) {
+    const expected = parent.order[place]
+    const field = expected?.key === key ? expected : fieldOf(parent, key, place, row)
+    const value = object[key] ?? null
+    if (isFlattened(value, field)) fillCells(value, field, depth + 1, row)
+    else setValue(field, value, row)
+    place += 1
+  }
+}
+
+function fieldOf(parent: Field, key: string, place: number, { flatten }: Row): Field {
+  let field = parent.fields.get(key)
+  if (field === undefined) {
+    const name = parent.name === '' ? key : `${parent.name}.${key}`
+    field = newField(key, name, (flatten[name] ?? flatten['*']) === 'json')
+    parent.fields.set(key, field)
+  }
+  parent.order[place] = field
+  return field
+}
+
+function isFlattened(value: JsonValue, { isJson }: Field): value is JsonObject {
+  return typeof value === 'object' && !isJson && isObject(value) && Object.keys(value).length > 0
+}
+
+function setValue(field: Field, value: JsonValue, row: Row): void {
+  const column = (field.column ??= row.columns.of(field.name))
+  if (typeof value === 'string') setCell(column, value, KIND.text, row, value)
+  else if (typeof value === 'number') setCell(column, String(value), KIND.number, row, value)
+  else if (typeof value === 'boolean') setCell(column, String(value), KIND.boolean, row, value)
+  else if (value === null) setCell(column, null, 0, row, value)
+  else if (isExactNumber(value)) setCell(column, value.rawJSON, KIND.number, row, value)
+  else setCell(column, jsonText(value), Array.isArray(value) ? KIND.array : KIND.object, row, value)
+}
+
+function setCell(column: Column, cell: string | null, kind: number, row: Row, value: JsonValue = cell): void {
+  column.kinds |= kind
+  column.recordCount += 1
+  if (column.index < 0) {
+    // Nothing is lost by leaving out a field without a value.
+    if (column.index === -2 && value !== null) (row.rescued ??= newObject())[column.name] = value
+    return
+  }
+  if (row.cells[column.index] !== undefined) {
+    throw new RecordProblem(
+      'each field once',
+      `two that both become the column ${column.name} when objects are flattened`,
+      `keep the object before the last dot of ${column.name} as \`json\` (\`flatten\`)`,
+    )
+  }
+  row.cells[column.index] = cell
+}
+
+/** Without a prototype, so that a field may be called `__proto__`. */
+const newObject = () => Object.create(null) as Record<string, JsonValue>
+
+/** How many lists and objects of a JSON text are within each other at most. */
+function levelsOf(text: string): number {
+  let levels = 0
+  let most = 0
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{]|[\]}]/g)) {
+    if (token === '[' || token === '{') most = Math.max(most, (levels += 1))
+    else if (token === ']' || token === '}') levels -= 1
+  }
+  return most
+}
+
+function jsonText(value: JsonValue): string {
+  try {
+    const text = JSON.stringify(value)
+    if (text.length <= 2 * MAX_LEVELS || levelsOf(text) <= MAX_LEVELS) return text
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+  }
+  throw new RecordProblem(`arrays of a sensible depth, at most ${MAX_LEVELS}`, 'more')
+}

@@ -1,0 +1,17 @@
+import type { TableSplit } from '@cinelake/pipeline'
+import { SplitUnusableError, type DatabasePlace } from '../errors.ts'
+import type { SourceTable } from '../source-database.ts'
+
+/**
+ * The column by which a table is parted; undefined where there is none.
+ * @throws {SplitUnusableError} terminal: the one that is named is not there
+ */
+export function splitColumn(
+  place: DatabasePlace,
+  { table, columns, primaryKey }: SourceTable,
+  split: TableSplit | undefined,
+): string | undefined {
+  if (split?.column === undefined) return primaryKey[0]
+  if (columns.some(({ name }) => name === split.column)) return split.column
+  throw new SplitUnusableError(place, table, split.column)
+}

@@ -1,0 +1,93 @@
+import { reasonOf, type Clock, type Log } from '@cinelake/core'
+import type { TaskContext, TaskOutcome } from '@cinelake/bus'
+import type { Discover, Ingest } from '@cinelake/contracts'
+import type { SqlEngine } from '@cinelake/engine'
+import { landOnce, type Lake } from '@cinelake/lake'
+import {
+  SourceCommandUnknownError,
+  type CheckedPipeline,
+  type DatabaseSource,
+  type SourceTasks,
+} from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import type { AzureCredential } from '@cinelake/warehouse'
+import { ConnectionSlots } from './connection-semaphore.ts'
+import { discoverTables } from './discover/discover-tables.ts'
+import { HeldSnapshots } from './snapshot/held-snapshot.ts'
+import { createIngestTable } from './copy/ingest-table.ts'
+import { clearLandingState } from './copy/landing-state.ts'
+import { findMissedTables } from './discover/missed-tables.ts'
+
+export type DatabaseTasksDeps = {
+  readonly lake: Lake
+  readonly engine: SqlEngine
+  /** Fills the placeholders of addresses on this machine. */
+  readonly fill: Fill
+  readonly clock: Clock
+  readonly log: Log
+  /** For databases of Azure that are opened without a password. */
+  readonly credential?: AzureCredential | undefined
+  /** Ends what outlives a task: the snapshot of a database that is held for its tables. */
+  readonly stopping?: AbortSignal | undefined
+  /** Milliseconds between two looks whether it is still needed. */
+  readonly lookEveryMs?: number | undefined
+}
+
+export interface DatabaseTasks extends SourceTasks<TaskContext, TaskOutcome> {
+  discover(command: Discover, pipeline: CheckedPipeline, context: TaskContext): Promise<TaskOutcome>
+}
+
+/** The work of the agent over databases: lists their tables, and copies them. */
+export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
+  const { lake, engine, fill, clock, log, credential } = deps
+  const slots = new ConnectionSlots()
+  const held = new HeldSnapshots(deps)
+  const ingestTable = createIngestTable({ lake, engine, fill, slots, credential })
+
+  /** Takes away what a task that has landed kept while it was under way. Never fails: what stays is never read again. */
+  const clear = async (command: Ingest, { signal }: TaskContext): Promise<void> => {
+    try {
+      await clearLandingState(lake, command, { signal })
+    } catch (error) {
+      const reason = reasonOf(error)
+      log.warn({ task: command.task, reason }, 'what was kept while landing could not be taken away')
+    }
+  }
+
+  return {
+    async discover(command, pipeline, { signal }) {
+      const source = sourceOf(pipeline, command)
+      const tables =
+        source.snapshot === undefined
+          ? await discoverTables(source, { fill, slots, credential, signal })
+          : await held.hold(command, pipeline, source, { signal })
+      const quality = await findMissedTables(command, source, tables, { lake, signal })
+      const count = tables.length
+      log.info({ task: command.task, source: source.name, tableCount: count }, 'tables discovered')
+      const gone = quality.filter(({ failed }) => failed > 0)
+      for (const { detail } of gone) log.warn({ task: command.task, source: source.name, detail }, 'tables are gone')
+      return {
+        balance: { unit: 'rows', in: count, out: count, rejected: 0, duplicates: 0 },
+        ...(quality.length === 0 ? {} : { quality }),
+        output: { kind: 'tables', tables },
+      }
+    },
+    async ingest(command, pipeline, context) {
+      const source = sourceOf(pipeline, command)
+      const dataset = source.datasets.find(({ name }) => name === command.dataset)
+      const table = dataset?.table ?? command.table
+      if (table === undefined) throw new SourceCommandUnknownError(command, 'a table of a database')
+      const outcome = await landOnce({ lake, clock, log }, command, context, () =>
+        ingestTable(command, { pipeline, source, table, dataset }, context),
+      )
+      await clear(command, context)
+      return outcome
+    },
+  }
+}
+
+function sourceOf(pipeline: CheckedPipeline, command: Discover | Ingest): DatabaseSource {
+  const source = pipeline.sources.find(({ name }) => name === command.source)
+  if (source?.type !== 'database') throw new SourceCommandUnknownError(command, 'a database')
+  return source
+}

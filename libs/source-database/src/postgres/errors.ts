@@ -1,0 +1,86 @@
+import { CancelledError, PipelineError } from '@cinelake/core'
+import type { TranslateOptions } from '../database-calls.ts'
+import {
+  DatabaseLoginRefusedError,
+  DatabaseMissingError,
+  DatabasePermissionError,
+  DatabaseQueryError,
+  DatabaseQueryRefusedError,
+  DatabaseTlsError,
+  DatabaseUnavailableError,
+  type DatabasePlace,
+} from '../errors.ts'
+
+/**
+ * Classes and codes of SQLSTATE after which the same statement may do: connection lost, too many connections, server
+ * shutting down or starting, cancelled by an operator or by a conflict. Source: postgresql.org/docs/current/errcodes-appendix.html
+ */
+const PASSING = /^(?:08|53|57|58|40|55)/
+
+/** Data exceptions, broken constraints, and what functions raise. The server's text about them quotes values of rows. */
+const OF_ROWS = /^(?:22|23|P0)/
+
+/** What the query names is not there, or not supported: the same statement fails again. */
+const OF_THE_QUERY = /^(?:42|0A)/
+
+/** The driver's or the server's error as one of ours. Texts of the server about rows (`detail`) are not passed on. */
+export function translatePostgresError(
+  error: unknown,
+  place: DatabasePlace,
+  doing: string,
+  { signal, remedy }: TranslateOptions,
+): unknown {
+  if (error instanceof PipelineError) return error
+  if (signal.aborted) return new CancelledError(doing, { cause: error })
+  const code = codeOf(error)
+  if (code === undefined) return withoutCode(error, error instanceof Error ? error.message : '', place, remedy)
+  // A code of five letters is the server's; the others are Node's.
+  return /^[0-9A-Z]{5}$/.test(code) && isFromServer(error)
+    ? fromServer(code, error, place, { doing, remedy })
+    : fromNetwork(code, error, place)
+}
+
+function fromServer(
+  state: string,
+  error: unknown,
+  place: DatabasePlace,
+  { doing, remedy }: { readonly doing: string; readonly remedy: string },
+): Error {
+  const cause = { cause: error }
+  if (state.startsWith('28')) return new DatabaseLoginRefusedError(place, state, remedy, cause)
+  if (state === '3D000') return new DatabaseMissingError(place, cause)
+  if (state === '42501') return new DatabasePermissionError(place, doing, cause)
+  if (OF_ROWS.test(state)) return new DatabaseQueryRefusedError(place, doing, state)
+  if (OF_THE_QUERY.test(state)) return new DatabaseQueryRefusedError(place, doing, state, cause)
+  if (PASSING.test(state)) return new DatabaseUnavailableError(place, state, cause)
+  return new DatabaseQueryError(place, doing, state, cause)
+}
+
+function fromNetwork(code: string, error: unknown, place: DatabasePlace): Error {
+  const isTls = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_/.test(code)
+  return isTls
+    ? new DatabaseTlsError(place, code, { cause: error })
+    : new DatabaseUnavailableError(place, code, { cause: error })
+}
+
+/** The driver's own errors have no code. */
+function withoutCode(error: unknown, message: string, place: DatabasePlace, remedy: string): unknown {
+  if (/does not support SSL|SSL connection/i.test(message)) {
+    return new DatabaseTlsError(place, 'the server offers none', { cause: error })
+  }
+  if (/terminated|timeout|connection|closed/i.test(message)) {
+    return new DatabaseUnavailableError(place, 'connection lost', { cause: error })
+  }
+  if (/SASL|password/i.test(message))
+    return new DatabaseLoginRefusedError(place, 'no usable password', remedy, { cause: error })
+  return error
+}
+
+function isFromServer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error
+}
+
+/** SQLSTATE, or Node's code of the network. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

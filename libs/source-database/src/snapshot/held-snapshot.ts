@@ -1,0 +1,146 @@
+import type { Discover, TableName } from '@cinelake/contracts'
+import { landedFolder, manifestPath } from '@cinelake/contracts'
+import { taskFileName, type Log } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { expandDiscovered, planRun, type CheckedPipeline, type DatabaseSource } from '@cinelake/pipeline'
+import { publishMoment } from './shared-snapshot.ts'
+import { listWanted } from '../discover/discover-tables.ts'
+import { withDatabase, type DatabaseDeps } from '../with-database.ts'
+
+/** Milliseconds between two looks whether all tables have landed. */
+const LOOK_EVERY_MS = 15_000
+/** Looks that may fail one after the other. */
+const FAILED_LOOKS = 4
+
+type Deps = Omit<DatabaseDeps, 'signal' | 'slots'> & {
+  readonly lake: Pick<Lake, 'list' | 'put'>
+  readonly log: Log
+  /** Ends what is held when the agent ends. */
+  readonly stopping?: AbortSignal | undefined
+  readonly lookEveryMs?: number | undefined
+}
+type Held = { readonly end: AbortController; readonly ended: Promise<void> }
+
+/**
+ * Moments of databases that this agent holds for the tables of a run, whichever agent reads them: each is a transaction on
+ * a connection of its own, which ends when all tables have landed, or when its time is over.
+ */
+export class HeldSnapshots {
+  readonly #deps: Deps
+  readonly #held = new Map<string, Held>()
+
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Begins a moment, tells the tables of it, and keeps it.
+   * @returns the tables that the database has at this moment
+   */
+  async hold(
+    command: Discover,
+    pipeline: CheckedPipeline,
+    source: DatabaseSource,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<TableName[]> {
+    const key = `${command.run} ${source.name}`
+    await this.#end(key)
+    const { stopping } = this.#deps
+    const end = new AbortController()
+    const found = Promise.withResolvers<TableName[]>()
+    const until = AbortSignal.any([end.signal, ...(stopping === undefined ? [] : [stopping])])
+    AbortSignal.any([until, signal]).throwIfAborted()
+    const whileOpening = () => end.abort(signal.reason)
+    signal.addEventListener('abort', whileOpening, { once: true })
+    const ended = this.#keep(command, pipeline, source, { signal: until, found: found.resolve })
+      .catch(found.reject)
+      .finally(() => {
+        if (this.#held.get(key)?.end === end) this.#held.delete(key)
+      })
+    this.#held.set(key, { end, ended })
+    try {
+      return await found.promise
+    } finally {
+      signal.removeEventListener('abort', whileOpening)
+    }
+  }
+
+  async #end(key: string): Promise<void> {
+    const held = this.#held.get(key)
+    held?.end.abort()
+    await held?.ended
+  }
+
+  async #keep(
+    command: Discover,
+    pipeline: CheckedPipeline,
+    source: DatabaseSource,
+    { signal, found }: { readonly signal: AbortSignal; readonly found: (tables: TableName[]) => void },
+  ): Promise<void> {
+    const { lake, log, fill, credential } = this.#deps
+    await withDatabase(source, { fill, credential, signal }, async (database) => {
+      await using snapshot = await database.snapshot()
+      const shared = await snapshot.share()
+      const tables = await listWanted(source, database)
+      if (shared !== undefined) await publishMoment(command, shared, { lake, signal })
+      found(tables)
+      if (shared === undefined) return
+      const reason = await this.#untilLanded(command, landedBy(command, pipeline, source, tables), source, signal)
+      log.info({ task: command.task, source: source.name, reason }, 'the moment of the tables has ended')
+    })
+  }
+
+  /** @returns why it need not be held any more */
+  async #untilLanded(
+    { pipeline, window }: Discover,
+    manifests: ReadonlySet<string>,
+    { snapshot }: DatabaseSource,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { lake, lookEveryMs = LOOK_EVERY_MS } = this.#deps
+    const until = performance.now() + (snapshot?.keepForMs ?? 0)
+    for (let failed = 0; failed < FAILED_LOOKS;) {
+      const left = until - performance.now()
+      if (left <= 0) return 'its time is over'
+      if (await pause(Math.min(left, lookEveryMs), signal)) return 'the agent ends, or looks for tables again'
+      try {
+        const missing = new Set(manifests)
+        for await (const { path } of lake.list(landedFolder(pipeline.name, window.label), { signal }))
+          missing.delete(path)
+        if (missing.size === 0) return 'all tables have landed'
+        failed = 0
+      } catch {
+        failed += 1
+      }
+    }
+    return 'the lake does not say whether the tables have landed'
+  }
+}
+
+/** The manifests of all tables of the source. */
+function landedBy(
+  { pipeline: { name }, window, generation }: Discover,
+  pipeline: CheckedPipeline,
+  source: DatabaseSource,
+  tables: readonly TableName[],
+): ReadonlySet<string> {
+  const tasks = [...planRun(pipeline), ...expandDiscovered(pipeline, source.name, tables)]
+  const ingests = tasks.filter(({ work }) => work.kind === 'ingest' && work.source === source.name)
+  return new Set(ingests.map((task) => manifestPath(name, window.label, taskFileName(task.name), generation)))
+}
+
+/** Waits so long without keeping the process alive. @returns whether it was cut short */
+async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return true
+  const over = Promise.withResolvers<boolean>()
+  const cut = () => over.resolve(true)
+  const timer = setTimeout(() => over.resolve(false), ms)
+  timer.unref()
+  signal.addEventListener('abort', cut, { once: true })
+  try {
+    return await over.promise
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', cut)
+  }
+}

@@ -1,0 +1,93 @@
+import { sharedSnapshotPath, type Discover, type Ingest, type QualityResult } from '@cinelake/contracts'
+import type { Lake } from '@cinelake/lake'
+import type { DatabaseSource } from '@cinelake/pipeline'
+import { z } from 'zod'
+import { SnapshotUnfitError } from '../errors.ts'
+import type { Snapshot, SourceDatabase, SourceTable } from '../source-database.ts'
+
+/** The moment as of which a table is read. */
+export type Moment = {
+  readonly snapshot: Snapshot
+  /** Of the tables of the run, where this is theirs. */
+  readonly shared?: string
+  /** Whether it is, where that was asked for. */
+  readonly quality?: readonly QualityResult[]
+}
+
+const Published = z.object({ shared: z.string() })
+
+/** Where the tables of a run find their moment. */
+function pathOf({
+  pipeline,
+  window,
+  source,
+  generation,
+}: Pick<Discover, 'pipeline' | 'window' | 'source' | 'generation'>) {
+  return sharedSnapshotPath(pipeline.name, source, window.label, generation)
+}
+
+/** Tells the tables of a run their moment. A later one takes its place: the tables that are left had better have that. */
+export async function publishMoment(
+  command: Discover,
+  shared: string,
+  { lake, signal }: { readonly lake: Pick<Lake, 'put'>; readonly signal: AbortSignal },
+): Promise<void> {
+  await lake.put(pathOf(command), JSON.stringify({ shared } satisfies z.infer<typeof Published>), { signal })
+}
+
+/** The moment of the run's tables, where they share one and it lasts; else one of the table's own. */
+export async function openMoment(
+  {
+    database,
+    table,
+    source,
+  }: { readonly database: SourceDatabase; readonly table: SourceTable; readonly source: DatabaseSource },
+  {
+    lake,
+    command,
+    signal,
+  }: { readonly lake: Pick<Lake, 'readText'>; readonly command: Ingest; readonly signal: AbortSignal },
+): Promise<Moment> {
+  if (source.snapshot === undefined) return { snapshot: await database.snapshot({ table }) }
+  const shared = await publishedMoment(command, lake, signal)
+  const own = async (reason: string) => ({
+    snapshot: await database.snapshot({ table }),
+    quality: [finding(`${reason}: it is of a later one`)],
+  })
+  if (shared === undefined) return await own('none is held')
+  try {
+    return { snapshot: await database.snapshot({ table, shared }), shared, quality: [finding()] }
+  } catch (error) {
+    if (!(error instanceof SnapshotUnfitError)) throw error
+    return await own(error.reason)
+  }
+}
+
+/** The moment as of which a table was read of which some ranges are another attempt's, which had another moment. */
+export function mixed(moment: Moment): Moment {
+  if (moment.shared === undefined) return moment
+  const quality = [finding('ranges of it were read by an attempt that had another moment')]
+  return { snapshot: moment.snapshot, quality }
+}
+
+async function publishedMoment(
+  command: Ingest,
+  lake: Pick<Lake, 'readText'>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const text = await lake.readText(pathOf(command), { signal })
+  if (text === undefined) return undefined
+  try {
+    return Published.safeParse(JSON.parse(text)).data?.shared
+  } catch {
+    return undefined
+  }
+}
+
+function finding(reason?: string): QualityResult {
+  const detail =
+    reason === undefined
+      ? 'the table is of the same moment as the other tables of its source'
+      : `expected the table to be of the same moment as the other tables of its source, but ${reason}`
+  return { rule: 'same_moment', severity: 'warn', checked: 1, failed: reason === undefined ? 0 : 1, detail }
+}

@@ -1,0 +1,124 @@
+import { MAX_DECIMAL_DIGITS, type Landing } from '../postgres/types.ts'
+
+/** A column's type as SQL Server's catalog describes it, alias types followed to what they are made of. */
+export type MssqlType = {
+  /** `sys.types.name` of the system's own type; `clr` for an assembly's. */
+  readonly name: string
+  /** Bytes; -1 for `max`. */
+  readonly maxLength: number
+  readonly precision: number
+  readonly scale: number
+}
+
+/** What becomes of a type: the server writes text that has every digit, the engine reads it. */
+type Rule = Landing
+
+const cast = (type: string, toText: Landing['toText']): Rule => ({
+  type,
+  toText,
+  fromText: (text) => `CAST(${text} AS ${type})`,
+})
+const text = (toText: Landing['toText']): Rule => ({ type: 'VARCHAR', toText, fromText: (value) => value })
+const converted = (to: string, style?: number) => (column: string) =>
+  `CONVERT(${to}, ${column}${style === undefined ? '' : `, ${style}`})`
+
+/** Seven digits of a second's fraction become six: the seventh is cut, never rounded into another day. */
+const microseconds = (value: string) => `regexp_replace(${value}, '([.][0-9]{6})[0-9]', '\\1')`
+/** No zone is known: taken for UTC, which is the session's zone. */
+const local = (toText: Landing['toText']): Rule => ({
+  type: 'TIMESTAMP WITH TIME ZONE',
+  toText,
+  fromText: (value) => `CAST(${microseconds(value)} AS TIMESTAMP WITH TIME ZONE)`,
+})
+const bytes = (toText: Landing['toText']): Rule => ({ type: 'BLOB', toText, fromText: (value) => `unhex(${value})` })
+const wide = converted('nvarchar(max)')
+const hex = (column: string) => `CONVERT(varchar(max), CONVERT(varbinary(max), ${column}), 2)`
+
+const RULES: ReadonlyMap<string, Rule> = new Map(
+  Object.entries<Rule>({
+    bit: cast('BOOLEAN', converted('char(1)')),
+    tinyint: cast('INTEGER', converted('varchar(11)')),
+    smallint: cast('INTEGER', converted('varchar(11)')),
+    int: cast('INTEGER', converted('varchar(11)')),
+    bigint: cast('BIGINT', converted('varchar(20)')),
+    money: cast('DECIMAL(19,4)', (column) => `CONVERT(varchar(41), CONVERT(decimal(19,4), ${column}))`),
+    smallmoney: cast('DECIMAL(10,4)', (column) => `CONVERT(varchar(41), CONVERT(decimal(10,4), ${column}))`),
+    // Style 3: 17 digits, which mean exactly this number.
+    float: cast('DOUBLE', converted('varchar(32)', 3)),
+    // The shortest decimal that means the number, which is also what people see in the database.
+    real: {
+      type: 'DOUBLE',
+      toText: converted('varchar(32)', 3),
+      fromText: (value) => `CAST(CAST(CAST(${value} AS FLOAT) AS VARCHAR) AS DOUBLE)`,
+    },
+    date: cast('DATE', converted('char(10)', 23)),
+    smalldatetime: local(converted('char(19)', 120)),
+    datetime: local(converted('char(23)', 121)),
+    datetime2: local(converted('varchar(27)', 121)),
+    // The instant is kept, the offset in which it was written is not.
+    datetimeoffset: {
+      type: 'TIMESTAMP WITH TIME ZONE',
+      toText: converted('varchar(34)', 121),
+      fromText: (value) =>
+        `CAST(replace(${microseconds(value)}, ' +', '+').replace(' -', '-') AS TIMESTAMP WITH TIME ZONE)`,
+    },
+    time: {
+      type: 'TIME',
+      toText: converted('varchar(16)', 121),
+      fromText: (value) => `CAST(${microseconds(value)} AS TIME)`,
+    },
+    // Without the blanks that fill it up, as PostgreSQL's lands.
+    char: text((column) => `RTRIM(${wide(column)})`),
+    nchar: text((column) => `RTRIM(${column})`),
+    varchar: text(wide),
+    nvarchar: text((column) => column),
+    text: text(wide),
+    ntext: text(wide),
+    xml: text(wide),
+    json: text(wide),
+    vector: text(wide),
+    uniqueidentifier: text((column) => `LOWER(CONVERT(char(36), ${column}))`),
+    hierarchyid: text((column) => `${column}.ToString()`),
+    geometry: text(wellKnownText),
+    geography: text(wellKnownText),
+    sql_variant: text(variantText),
+    binary: bytes(hex),
+    varbinary: bytes(hex),
+    image: bytes(hex),
+    // A count of the database's writes; the greatest there will be is far below what a BIGINT holds.
+    timestamp: cast('BIGINT', (column) => `CONVERT(varchar(20), CONVERT(bigint, ${column}))`),
+    // Types of assemblies, in the form in which they are stored.
+    clr: bytes(hex),
+  }),
+)
+
+/** What becomes of a column of this type. Every type has a rule; one of tomorrow's is asked for its text. */
+export function mssqlLandingOf({ name, maxLength, precision, scale }: MssqlType): Landing {
+  if (name === 'decimal' || name === 'numeric') {
+    const digits = Math.min(precision, MAX_DECIMAL_DIGITS)
+    return cast(`DECIMAL(${digits},${scale})`, converted('varchar(41)'))
+  }
+  // Short text need not go the way of large objects.
+  if (name === 'varchar' && maxLength > 0 && maxLength <= 4000) return text(converted(`nvarchar(${maxLength})`))
+  return RULES.get(name) ?? text(wide)
+}
+
+/** With what the well-known text does not say: the reference system. */
+function wellKnownText(column: string): string {
+  return `N'SRID=' + CONVERT(nvarchar(11), ${column}.STSrid) + N';' + ${column}.ToString()`
+}
+
+/** The value as its own type lands, apart from the offset that text can keep. */
+function variantText(column: string): string {
+  const is = (...names: readonly string[]) =>
+    `SQL_VARIANT_PROPERTY(${column}, 'BaseType') IN (${names.map((name) => `'${name}'`).join(', ')})`
+  return `CASE WHEN ${column} IS NULL THEN NULL
+    WHEN ${is('float', 'real')} THEN CONVERT(nvarchar(60), CONVERT(float, ${column}), 3)
+    WHEN ${is('money', 'smallmoney')} THEN CONVERT(nvarchar(60), CONVERT(decimal(19,4), ${column}))
+    WHEN ${is('date')} THEN CONVERT(nvarchar(60), CONVERT(date, ${column}), 23)
+    WHEN ${is('datetime', 'smalldatetime', 'datetime2')} THEN CONVERT(nvarchar(60), CONVERT(datetime2(7), ${column}), 121)
+    WHEN ${is('datetimeoffset')} THEN CONVERT(nvarchar(60), CONVERT(datetimeoffset(7), ${column}), 121)
+    WHEN ${is('time')} THEN CONVERT(nvarchar(60), CONVERT(time(7), ${column}), 121)
+    WHEN ${is('binary', 'varbinary')} THEN CONVERT(nvarchar(max), CONVERT(varbinary(8000), ${column}), 1)
+    ELSE CONVERT(nvarchar(4000), ${column}) END`
+}

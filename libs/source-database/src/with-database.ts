@@ -1,0 +1,69 @@
+import type { DatabaseSource } from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import type { AzureCredential } from '@cinelake/warehouse'
+import { fillAddress, hasSecret } from './database-address.ts'
+import { DatabaseLoginRefusedError } from './errors.ts'
+import { openDatabase } from './open-database.ts'
+import type { ConnectionSlots } from './connection-semaphore.ts'
+import type { SourceDatabase } from './source-database.ts'
+
+export type DatabaseDeps = {
+  readonly fill: Fill
+  /** Without them connections are not counted. */
+  readonly slots?: ConnectionSlots
+  /** For databases of Azure that are opened without a password. */
+  readonly credential?: AzureCredential | undefined
+  readonly signal: AbortSignal
+}
+
+/** Milliseconds. Sorting a large table that has no index for it takes long before its first row comes. */
+const TIMEOUT_MS = 10 * 60_000
+
+/**
+ * Works with a source's database and closes it, as soon as the source allows a connection more. A refused login is tried once more with the secrets looked up again:
+ * they may have been changed since they were last read.
+ */
+export async function withDatabase<T>(
+  source: DatabaseSource,
+  deps: DatabaseDeps,
+  work: (database: SourceDatabase) => Promise<T>,
+): Promise<T> {
+  using _slot = await deps.slots?.take(source, deps.signal)
+  return await openFor(source, deps, work)
+}
+
+/** Works with the database on one connection more if the source allows it now. */
+export async function withAnother(
+  source: DatabaseSource,
+  deps: DatabaseDeps,
+  work: (database: SourceDatabase) => Promise<void>,
+): Promise<void> {
+  using slot = deps.slots?.tryTake(source)
+  if (slot !== undefined) await openFor(source, deps, work)
+}
+
+async function openFor<T>(
+  source: DatabaseSource,
+  { fill, signal, credential }: DatabaseDeps,
+  work: (database: SourceDatabase) => Promise<T>,
+): Promise<T> {
+  const attempt = async (refresh: boolean) => {
+    const url = await fillAddress(fill, source.url, { refresh })
+    const timeoutMs = source.timeoutMs ?? TIMEOUT_MS
+    await using database = openDatabase({
+      source: source.name,
+      url,
+      template: source.url,
+      timeoutMs,
+      signal,
+      credential,
+    })
+    return await work(database)
+  }
+  try {
+    return await attempt(false)
+  } catch (error) {
+    if (!(error instanceof DatabaseLoginRefusedError) || !hasSecret(source.url)) throw error
+    return await attempt(true)
+  }
+}

@@ -1,0 +1,54 @@
+import type { TaskContext, TaskOutcome } from '@cinelake/bus'
+import type { Ingest, QualityResult } from '@cinelake/contracts'
+import type { Clock, Log } from '@cinelake/core'
+import { landOnce, manifestOf, readManifest, type Lake } from '@cinelake/lake'
+import { SourceCommandUnknownError, type CheckedPipeline, type SourceTasks } from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import { createClearLanded } from './archive-landed.ts'
+import { createIngestFileDrop, type FilesPlace } from './ingest-file-drop.ts'
+
+export type FilesTasksDeps = {
+  readonly lake: Lake
+  /** Fills the placeholders of paths on this machine. */
+  readonly fill: Fill
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The work over folders of files: lands those of a window in raw, and then moves them away where the dataset says so. */
+export function createFilesTasks({ lake, fill, clock, log }: FilesTasksDeps): SourceTasks<TaskContext, TaskOutcome> {
+  const ingestFileDrop = createIngestFileDrop({ lake, fill, clock, log })
+  const clearLanded = createClearLanded({ fill, log })
+
+  /** Moves files away that have landed: also those of an attempt that died before it could. */
+  const clear = async (command: Ingest, place: FilesPlace, signal: AbortSignal): Promise<QualityResult[]> => {
+    if ((place.dataset.afterLanding ?? 'leave') === 'leave') return []
+    const manifest = await readManifest(lake, manifestOf(command), { signal })
+    if (manifest === undefined) return []
+    const failed = await clearLanded(command, place, manifest, signal)
+    if (failed.length === 0) return []
+    const detail = `landed, and could not be moved away or deleted: ${failed.slice(0, 5).join(', ')}; give the agent the right to`
+    return [
+      { rule: 'file_not_cleared', severity: 'warn', checked: manifest.files.length, failed: failed.length, detail },
+    ]
+  }
+
+  return {
+    async ingest(command, pipeline, context) {
+      const place = placeOf(pipeline, command)
+      const outcome = await landOnce({ lake, clock, log }, command, context, () =>
+        ingestFileDrop(command, place, context),
+      )
+      const { quality = [] } = outcome
+      return { ...outcome, quality: [...quality, ...(await clear(command, place, context.signal))] }
+    },
+  }
+}
+
+function placeOf(pipeline: CheckedPipeline, command: Ingest): FilesPlace {
+  const source = pipeline.sources.find(({ name }) => name === command.source)
+  const dataset = source?.type === 'files' ? source.datasets.find(({ name }) => name === command.dataset) : undefined
+  if (source?.type !== 'files' || dataset === undefined)
+    throw new SourceCommandUnknownError(command, 'a dataset of files')
+  return { source, dataset, calendar: pipeline.schedule }
+}

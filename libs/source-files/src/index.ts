@@ -1,0 +1,5 @@
+export { checkFolder } from './check-folder.ts'
+export { parseFilePattern } from './file-pattern.ts'
+export { createFilesTasks, type FilesTasksDeps } from './files-tasks.ts'
+export { oldestFile } from './oldest-file.ts'
+export { firstFile, type FirstFile } from './preview.ts'

@@ -1,0 +1,246 @@
+import type { TaskContext } from '@cinelake/bus'
+import type { Ingest, LandedFile, LeftOutFile } from '@cinelake/contracts'
+import type { Calendar, Clock, Log } from '@cinelake/core'
+import { newestManifest, type Lake, type Landed } from '@cinelake/lake'
+import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { atOnce } from './at-once.ts'
+import { chooseFiles, type ChosenFiles } from './choose-files.ts'
+import { checkLedger } from './check-ledger.ts'
+import { createClaims, type Claims } from './processed-files.ts'
+import { FileEmptyError, FilesMissingError, FileUnstableError } from './errors.ts'
+import { parseFilePattern } from './file-pattern.ts'
+import { findFiles, type FoundFile } from './find-files.ts'
+import { findUnstable } from './find-unstable.ts'
+import { digestOfFile, fateOfHeld, landFile, type Fate, type WantedFile } from './land-file.ts'
+import { findLate, type LateFile } from './late-files.ts'
+import { archiveFolder, isMarker } from './local-paths.ts'
+
+/** Milliseconds before a window in which late files are looked for, unless the dataset says otherwise. */
+const LATE_FOR_MS = 7 * 86_400_000
+
+type Deps = { readonly lake: Lake; readonly fill: Fill; readonly clock: Clock; readonly log: Log }
+
+/** A dataset of a files source, and the calendar of its pipeline. */
+export type FilesPlace = {
+  readonly source: FilesSource
+  readonly dataset: FilesDataset
+  readonly calendar: Calendar
+}
+
+type Drop = FilesPlace & Deps & TaskContext & { readonly command: Ingest; readonly folder: string }
+
+/** Copies the files of one window into raw, byte for byte. */
+export function createIngestFileDrop(deps: Deps) {
+  return async (command: Ingest, place: FilesPlace, context: TaskContext): Promise<Landed> => {
+    const folder = await deps.fill(place.source.path)
+    const drop: Drop = { ...deps, ...place, ...context, command, folder }
+    const leftOut: LeftOutFile[] = []
+    const chosen = await look(drop, leftOut)
+    const claims = place.dataset.once === true ? createClaims(deps.lake, command) : undefined
+    const ledger = claims && (await checkLedger(drop, claims))
+    const late = await lateOf(drop, chosen, claims)
+    const included = place.dataset.late === 'include' ? late : []
+    const complete = await withoutFaulty(drop, [...chosen.wanted, ...included.map(asWanted)], leftOut)
+    const landed = await landAll(drop, { claims, complete, leftOut })
+    const carried = await carriedOver(drop, landed)
+    if (carried.length + landed.length === 0 && isNothing(leftOut, chosen)) reportMissing(drop)
+    const waiting = place.dataset.late === 'include' ? [] : late
+    const claimed = claims && (landed.at(-1)?.sha256 ?? ledger?.claimed)
+    return {
+      format: 'csv',
+      files: [...carried, ...landed],
+      ...(claimed === undefined ? {} : { claimed }),
+      ...(ledger === undefined || ledger.quality.length === 0 ? {} : { quality: ledger.quality }),
+      ...(leftOut.length === 0 ? {} : { leftOut }),
+      ...(waiting.length === 0 ? {} : { late: waiting.map(({ file, window }) => ({ name: file.name, window })) }),
+    }
+  }
+}
+
+/** @param leftOut gets what cannot be looked at, where the dataset goes on without it */
+async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
+  const { source, dataset, folder, command, calendar, signal, log } = drop
+  const pattern = parseFilePattern(dataset.files)
+  const found = await findFiles({ source: source.name, folder }, pattern, {
+    signal,
+    except: await archiveOf(drop),
+    onForbidden:
+      dataset.onProblem?.forbidden === 'skip'
+        ? (name) => {
+            if (!leftOut.some((file) => file.name === name)) leftOut.push({ name, reason: 'forbidden' })
+          }
+        : undefined,
+    onMisnamed:
+      dataset.onProblem?.misnamed === 'fail'
+        ? undefined
+        : ({ file, problem }) => void leftOut.push({ name: file, reason: 'misnamed', problem }),
+    onNoFile: (name) =>
+      log.warn({ source: source.name, dataset: dataset.name, name }, 'skipped, as it is a pipe, a socket or a device'),
+  })
+  const { marker, windowFrom = 'name', lateForMs = LATE_FOR_MS } = dataset
+  const data = marker === undefined ? found : found.filter(({ name }) => !isMarker(name, marker))
+  const chosen = chooseFiles(data, { pattern, windowFrom, calendar, window: command.window, lateForMs })
+  for (const { name, problem } of chosen.impossible) {
+    log.warn({ source: command.source, dataset: command.dataset, name }, `file is left out: ${problem}`)
+  }
+  return chosen
+}
+
+async function archiveOf({ dataset, fill, folder }: Drop): Promise<string | undefined> {
+  const { afterLanding } = dataset
+  if (typeof afterLanding !== 'object') return undefined
+  const archive = archiveFolder(folder, await fill(afterLanding.archive))
+  // Before the first file has landed there is no such folder, and nothing in it.
+  return await realpath(archive).catch(() => archive)
+}
+
+/** Those that came late and that nobody has landed. */
+async function lateOf(
+  { command, lake, signal, log }: Drop,
+  { earlier }: ChosenFiles,
+  claims: Claims | undefined,
+): Promise<LateFile[]> {
+  const { pipeline, task, source } = command
+  const digestOf = (file: FoundFile) => digestOfFile(file, { source, signal })
+  const late = await findLate(earlier, {
+    manifestOf: (window) => newestManifest(lake, { pipeline: pipeline.name, label: window, task }, { signal }),
+    digestOf,
+  })
+  const open: LateFile[] = []
+  for (const each of late) {
+    const held = await claims?.look(await digestOf(each.file), { signal })
+    if (held?.holder === 'elsewhere') continue
+    open.push(each)
+    log.warn({ task, name: each.file.name, window: each.window }, 'file came after its window had been ingested')
+  }
+  return open
+}
+
+function asWanted({ file, window }: LateFile): WantedFile {
+  return { ...file, lateFor: window }
+}
+
+/** Those that may be landed; the others are noted, or fail the task, as the dataset says. */
+async function withoutFaulty(drop: Drop, files: readonly WantedFile[], leftOut: LeftOutFile[]): Promise<WantedFile[]> {
+  const { source, dataset, folder, signal, clock } = drop
+  const { onProblem = {}, restMs, marker } = dataset
+  const unstable = await findUnstable(files, { folder, restMs, marker, now: () => clock().getTime(), signal })
+  return files.filter((file) => {
+    const { name, sizeBytes } = file
+    const found = unstable.get(name)
+    if (found !== undefined && onProblem.unstable !== 'skip')
+      throw new FileUnstableError(source.name, name, found.expected, found.found)
+    const isEmpty = sizeBytes === 0 && found === undefined
+    if (isEmpty && onProblem.empty === 'fail') throw new FileEmptyError(source.name, name)
+    if (found === undefined && !(isEmpty && onProblem.empty === 'skip')) return true
+    // A late file that is not complete is late the next time as well.
+    if (file.lateFor === undefined) leftOut.push({ name, reason: found === undefined ? 'empty' : 'unstable' })
+    return false
+  })
+}
+
+type Work = {
+  readonly claims: Claims | undefined
+  readonly complete: readonly WantedFile[]
+  readonly leftOut: LeftOutFile[]
+}
+
+async function landAll(drop: Drop, { claims, complete, leftOut }: Work): Promise<LandedFile[]> {
+  const { lake, command, dataset, signal, progress } = drop
+  const landed: LandedFile[] = []
+  const seen = new Set<string>()
+  let sizeBytes = 0
+  const land = async (file: WantedFile) => {
+    const fate = await landFile(file, { lake, command, dataset, claims, signal })
+    if (fate.kind === 'landed') progress({ sizeBytes: (sizeBytes += fate.file.sizeBytes) })
+    return fate
+  }
+  const fates: Fate[] = []
+  for (const group of inGroups(complete)) {
+    fates.push(...(await atOnce(group, land, group.length < MANY_FILES ? 1 : undefined)))
+  }
+  for (const fate of fates) {
+    if (fate.kind === 'left-out') leftOut.push(fate.file)
+    if (fate.kind !== 'landed') continue
+    const { sha256, name } = fate.file
+    if (claims !== undefined && seen.has(sha256)) leftOut.push({ name, reason: 'landed-before', sha256 })
+    else landed.push(fate.file)
+    seen.add(sha256)
+  }
+  return claims === undefined ? landed : await claimAll(claims, landed, leftOut, signal)
+}
+
+/** Bytes up to which a file takes longer to begin and to end than to copy. */
+const SMALL_BYTES = 1024 * 1024
+
+/** Files from which on landing several at once saves time that is worth having several open. */
+const MANY_FILES = 8
+
+/** Large files one by one: each fills the line, and has blocks of its own in memory. */
+function inGroups(files: readonly WantedFile[]): WantedFile[][] {
+  const groups: WantedFile[][] = []
+  let areSmall = false
+  for (const file of files) {
+    const isSmall = file.sizeBytes <= SMALL_BYTES
+    const last = groups.at(-1)
+    if (last !== undefined && isSmall && areSmall) last.push(file)
+    else groups.push([file])
+    areSmall = isSmall
+  }
+  return groups
+}
+
+/** Last, so that bytes are claimed by a window that is as good as landed. Another may have been faster. */
+async function claimAll(
+  claims: Claims,
+  landed: readonly LandedFile[],
+  leftOut: LeftOutFile[],
+  signal: AbortSignal,
+): Promise<LandedFile[]> {
+  const own: LandedFile[] = []
+  const held = await atOnce(landed, async ({ sha256, name }) => await claims.claim(sha256, name, { signal }))
+  for (const [index, file] of landed.entries()) {
+    const holder = held[index]
+    const fate = holder && fateOfHeld(file, file.sha256, holder)
+    if (fate === undefined) own.push(file)
+    else if (fate.kind === 'left-out') leftOut.push(fate.file)
+  }
+  return own
+}
+
+/**
+ * What an earlier generation of this window landed and moved away: a window that is run again has it as well. Where
+ * files are left in place, the folder says what there is.
+ */
+async function carriedOver(
+  { lake, command, dataset, signal }: Drop,
+  landed: readonly LandedFile[],
+): Promise<LandedFile[]> {
+  const { afterLanding = 'leave' } = dataset
+  if (command.generation === 1 || afterLanding === 'leave') return []
+  const about = { pipeline: command.pipeline.name, label: command.window.label, task: command.task }
+  const before = await newestManifest(lake, about, { signal })
+  const names = new Set(landed.map(({ name }) => name))
+  return before?.files.filter(({ name }) => !names.has(name)) ?? []
+}
+
+/** Whether no file came. One that was there before and belongs to every window has not come for this one. */
+function isNothing(leftOut: readonly LeftOutFile[], { isTimeless }: ChosenFiles): boolean {
+  return leftOut.every(({ reason }) => reason === 'landed-before' && isTimeless)
+}
+
+/** @throws {FilesMissingError} transient, unless the dataset allows it */
+function reportMissing({ source, dataset, folder, command, log }: Drop): void {
+  const about = {
+    source: source.name,
+    dataset: dataset.name,
+    folder: resolve(folder),
+    files: dataset.files,
+    window: command.window.label,
+  }
+  if (dataset.whenMissing === 'fail') throw new FilesMissingError(about)
+  log.info(about, 'no file came for the window, which the dataset allows')
+}

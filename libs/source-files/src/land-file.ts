@@ -1,0 +1,125 @@
+import { rawFolder, type Ingest, type LandedFile, type LeftOutFile } from '@cinelake/contracts'
+import { landObject, pathProblem, windowFolder, type Lake } from '@cinelake/lake'
+import type { FilesDataset } from '@cinelake/pipeline'
+import { createHash } from 'node:crypto'
+import type { Claims } from './processed-files.ts'
+import { compressionOf, type Compression } from './compression.ts'
+import { FileChangedError, FileForbiddenError, FileLockedError, FileMisnamedError } from './errors.ts'
+import type { FoundFile } from './find-files.ts'
+import { modifiedAt } from './late-files.ts'
+import { readUnchanging } from './read-unchanging.ts'
+
+/** A file to be landed, with the window that it is late for. */
+export type WantedFile = FoundFile & { readonly lateFor?: string }
+
+/** What became of a file. `dropped`: a late one that another window has landed by now. */
+export type Fate =
+  | { readonly kind: 'landed'; readonly file: LandedFile }
+  | { readonly kind: 'left-out'; readonly file: LeftOutFile }
+  | { readonly kind: 'dropped' }
+
+type Place = {
+  readonly lake: Lake
+  readonly command: Ingest
+  readonly dataset: FilesDataset
+  /** Where bytes land once; undefined: every window lands its own. */
+  readonly claims: Claims | undefined
+  readonly signal: AbortSignal
+}
+
+/** Copies one file into raw, byte for byte, unless its dataset says that it is to be left out. */
+export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
+  try {
+    const held = await heldElsewhere(file, place)
+    return held ?? { kind: 'landed', file: await copy(file, place) }
+  } catch (error) {
+    const reason = reasonToLeaveOut(error, place.dataset)
+    if (reason === undefined) throw error
+    const problem = error instanceof FileMisnamedError ? { problem: error.problem } : {}
+    return { kind: 'left-out', file: { name: file.name, reason, ...problem } }
+  }
+}
+
+async function heldElsewhere(file: WantedFile, { claims, command, signal }: Place): Promise<Fate | undefined> {
+  if (claims === undefined) return undefined
+  const sha256 = await digestOfFile(file, { source: command.source, signal })
+  return fateOfHeld(file, sha256, await claims.look(sha256, { signal }))
+}
+
+/** What becomes of a file whose bytes another window has. */
+export function fateOfHeld(
+  file: { readonly name: string; readonly lateFor?: string | undefined },
+  sha256: string,
+  found: Awaited<ReturnType<Claims['look']>>,
+): Fate | undefined {
+  if (found.holder !== 'elsewhere') return undefined
+  if (file.lateFor !== undefined) return { kind: 'dropped' }
+  const known = found.landed ? { sha256 } : {}
+  return { kind: 'left-out', file: { name: file.name, reason: 'landed-before', ...known } }
+}
+
+async function copy(file: WantedFile, { lake, command, dataset, signal }: Place): Promise<LandedFile> {
+  const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
+  const folder = rawFolder(command.pipeline.name, 'files', command.source, command.dataset)
+  const path = `${folder}/${windowFolder(command)}/${below}${file.name}`
+  checkName(file, path, command.source)
+  let compression: Compression | undefined
+  // What was at rest when it was looked at may have been written to while other files landed.
+  const found = dataset.restMs === undefined || dataset.restMs === 0 ? undefined : file
+  const content = () =>
+    seeingFirst(readUnchanging(file, { source: command.source, signal, found }), (first) => {
+      compression = compressionOf(first)
+    })
+  const landed = await landObject(lake, path, content, { signal })
+  return {
+    path: landed.path,
+    name: file.name,
+    sizeBytes: landed.sizeBytes,
+    sha256: landed.sha256,
+    ...(compression === undefined ? {} : { compression }),
+    modifiedAt: modifiedAt(file),
+    ...(file.lateFor === undefined ? {} : { lateFor: file.lateFor }),
+  }
+}
+
+/**
+ * Names come from others. What the lake refuses, and what storage services change without a word, is told here.
+ * @throws {FileMisnamedError} terminal
+ */
+function checkName({ name }: WantedFile, path: string, source: string): void {
+  // Bytes that are not the first of their name get a folder called by a part of their digest.
+  const slash = path.lastIndexOf('/') + 1
+  const longest = `${path.slice(0, slash)}${'0'.repeat(16)}/${path.slice(slash)}`
+  const problem =
+    pathProblem(longest) ??
+    (name.split('/').some((step) => step.endsWith('.')) ? 'expected no name that ends with a dot' : undefined)
+  if (problem !== undefined) throw new FileMisnamedError(source, name, problem)
+}
+
+async function* seeingFirst(
+  blocks: AsyncIterable<Uint8Array>,
+  see: (first: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  let isFirst = true
+  for await (const block of blocks) {
+    if (isFirst) see(block)
+    isFirst = false
+    yield block
+  }
+}
+
+export async function digestOfFile(
+  file: Pick<FoundFile, 'name' | 'file'>,
+  options: { readonly source: string; readonly signal?: AbortSignal },
+): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const block of readUnchanging(file, options)) hash.update(block)
+  return hash.digest('hex')
+}
+
+function reasonToLeaveOut(error: unknown, { onProblem = {} }: FilesDataset): LeftOutFile['reason'] | undefined {
+  if (error instanceof FileMisnamedError) return onProblem.misnamed === 'fail' ? undefined : 'misnamed'
+  if (error instanceof FileForbiddenError) return onProblem.forbidden === 'skip' ? 'forbidden' : undefined
+  const isUnstable = error instanceof FileChangedError || error instanceof FileLockedError
+  return isUnstable && onProblem.unstable === 'skip' ? 'unstable' : undefined
+}

@@ -1,0 +1,152 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Clock, Log } from '@cinelake/core'
+import type { PushSource, PushTokens } from '@cinelake/pipeline'
+import { isBlank, PlaceholderError, SecretMissingError, SecretUnusableError, type Fill } from '@cinelake/secrets'
+import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
+import type { Proxy } from '@cinelake/core'
+import { fetchThrough } from './fetch-keys.ts'
+import { PushForbiddenError, PushKeysAwayError, PushUnauthorizedError } from '../errors.ts'
+
+/** What a client says about itself. */
+export type Credentials = { readonly apiKey: string | undefined; readonly authorization: string | undefined }
+
+/** Milliseconds between two looks at the secrets because of a key that does not fit: whoever guesses must not cost more. */
+const LOOK_AGAIN_MS = 30_000
+
+/** Seconds by which clocks may differ. */
+const CLOCK_TOLERANCE_S = 60
+
+/** Signatures that only the issuer can make. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
+
+/** Finds out whether a client may push to a source. */
+export function createAuthenticate({
+  fill,
+  clock,
+  log,
+  proxy,
+}: {
+  readonly fill: Fill
+  readonly clock: Clock
+  readonly log: Log
+  readonly proxy?: Proxy | undefined
+}) {
+  const remote = proxy === undefined ? {} : { [customFetch]: fetchThrough(proxy) }
+  const lookedAt = new Map<string, number>()
+  const issuers = new Map<string, ReturnType<typeof createRemoteJWKSet>>()
+
+  /**
+   * @throws {PushUnauthorizedError} terminal
+   * @throws {PushForbiddenError} terminal
+   * @throws {PushKeysAwayError} transient
+   */
+  return async (source: PushSource, { apiKey, authorization }: Credentials): Promise<void> => {
+    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
+    if (token !== undefined && source.tokens !== undefined) await checkToken(source.name, source.tokens, token)
+    else if (apiKey === undefined || isBlank(apiKey) || !(await isKey(source, apiKey)))
+      throw new PushUnauthorizedError()
+  }
+
+  async function isKey({ name, keys }: PushSource, given: string): Promise<boolean> {
+    const fits = async (refresh: boolean) => {
+      const found = await keysThatExist(keys, (key) => fill(key, { refresh }))
+      if (isOneOf(given, found.keys)) return true
+      // The key that was given may be the one that could not be looked up.
+      if (found.error !== undefined) throw found.error
+      if (refresh && found.missing.length > 0) log.warn({ source: name, missing: found.missing }, 'keys are missing')
+      return false
+    }
+    if (keys.length === 0) return false
+    if (await fits(false)) return true
+    // It may be one that was changed meanwhile.
+    const now = clock().getTime()
+    if (now - (lookedAt.get(name) ?? -Infinity) < LOOK_AGAIN_MS) return false
+    lookedAt.set(name, now)
+    return await fits(true)
+  }
+
+  async function checkToken(source: string, tokens: PushTokens, token: string): Promise<void> {
+    const audience = await fill(tokens.audience)
+    // Without an audience a token for any other service would do.
+    if (isBlank(audience)) throw new PushUnauthorizedError()
+    const jwks = await fill(tokens.jwks)
+    const keys = issuers.get(jwks) ?? createRemoteJWKSet(new URL(jwks), remote)
+    issuers.set(jwks, keys)
+    const expected = {
+      issuer: await Promise.all(tokens.issuers.map((issuer) => fill(issuer))),
+      audience,
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE_S,
+      currentDate: clock(),
+      requiredClaims: ['exp'],
+    }
+    const payload = await jwtVerify(token, keys, expected).then(
+      (verified) => verified.payload,
+      (error: unknown) => {
+        if (isAboutToken(error)) throw new PushUnauthorizedError()
+        throw new PushKeysAwayError(source, { cause: error })
+      },
+    )
+    checkRights(source, tokens, payload)
+  }
+}
+
+type FoundKeys = {
+  readonly keys: readonly string[]
+  /** Where the others are, without their values: some are missing, or none is there and this is why. */
+  readonly missing: readonly string[]
+  readonly error: unknown
+}
+
+/** A key that is not there, or blank, opens nothing and keeps none of the others from opening. */
+async function keysThatExist(templates: readonly string[], fill: (key: string) => Promise<string>): Promise<FoundKeys> {
+  const filled = await Promise.allSettled(templates.map(fill))
+  const keys = filled
+    .flatMap((each) => (each.status === 'fulfilled' ? [each.value.trim()] : []))
+    .filter((key) => !isBlank(key))
+  const errors = filled.flatMap((each): unknown[] => (each.status === 'rejected' ? [each.reason] : []))
+  const absent = errors.filter(isAbsent)
+  const other = errors.find((error) => !isAbsent(error))
+  return {
+    keys,
+    missing: absent.map(({ message }) => message),
+    error: other ?? (keys.length === 0 ? absent[0] : undefined),
+  }
+}
+
+function isAbsent(error: unknown): error is Error {
+  return (
+    error instanceof SecretMissingError || error instanceof SecretUnusableError || error instanceof PlaceholderError
+  )
+}
+
+/** What is not about the token is about getting the keys. */
+function isAboutToken(error: unknown): boolean {
+  const { JOSEError, JWKSTimeout, JWKSInvalid } = errors
+  if (error instanceof JWKSTimeout || error instanceof JWKSInvalid) return false
+  return error instanceof JOSEError && error.code !== 'ERR_JOSE_GENERIC'
+}
+
+function checkRights(source: string, { roles, clients }: PushTokens, payload: JWTPayload): void {
+  const has = Array.isArray(payload['roles']) ? payload['roles'].map(String) : []
+  if (roles.length > 0 && !roles.some((role) => has.includes(role))) {
+    throw new PushForbiddenError(source, `one of the roles ${roles.join(', ')}`)
+  }
+  // `azp` in tokens of version 2, `appid` in those of version 1.
+  const client = payload['azp'] ?? payload['appid']
+  if (clients.length > 0 && (typeof client !== 'string' || !clients.includes(client))) {
+    throw new PushForbiddenError(source, 'one of the clients that may push')
+  }
+}
+
+/** Takes as long whichever of them fits, and wherever it differs. */
+function isOneOf(given: string, keys: readonly string[]): boolean {
+  const digest = digestOf(given)
+  let fits = false
+  for (const key of keys) fits = timingSafeEqual(digest, digestOf(key)) || fits
+  return fits
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

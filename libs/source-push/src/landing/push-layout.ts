@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { PushRecordCorruptError } from '../errors.ts'
+import { FORMATS, type PushFormat } from '../body/body-form.ts'
+
+/** What the lake says of a push: put last, so that it is there when the body is. */
+export const Receipt = z.object({
+  version: z.literal(1),
+  id: z.string().min(1),
+  /** When its last byte had come. */
+  receivedAt: z.iso.datetime(),
+  format: z.enum(FORMATS),
+  /** Lake path of the body. */
+  path: z.string().min(1),
+  /** Of the unpacked body. */
+  sizeBytes: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  rowCount: z.int().min(0),
+  /** Names of the columns that its rows have, which were checked; absent where an earlier release took it. */
+  columns: z.array(z.string()).optional(),
+  /** Of a body in CSV, as it was checked. */
+  delimiter: z.string().length(1).optional(),
+})
+export type Receipt = z.infer<typeof Receipt>
+
+/** The pushes of a window, once it has been closed. */
+export const Closed = z.object({ version: z.literal(1), ids: z.array(z.string()) })
+export type Closed = z.infer<typeof Closed>
+
+/** The folder of a dataset's pushes, as `locatePushes` finds it. */
+export type PushFolder = { readonly folder: string }
+
+const windowFolder = ({ folder }: PushFolder, label: string) => `${folder}/${label}`
+
+export const bodyPath = (place: PushFolder, label: string, id: string, format: PushFormat) =>
+  `${windowFolder(place, label)}/${id}.${format}`
+export const receiptsFolder = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_received`
+export const receiptPath = (place: PushFolder, label: string, id: string) =>
+  `${receiptsFolder(place, label)}/${id}.json`
+/** Put before the pushes of a window are counted: one whose receipt comes later may not be among them. */
+export const closingPath = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_closing.json`
+export const closedPath = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_closed.json`
+
+/** Where the receipt is kept that a key stands for. A key may be anything, hence its digest. */
+export function keyPath(place: PushFolder, key: string): string {
+  return `${place.folder}/_keys/${createHash('sha256').update(key).digest('hex')}.json`
+}
+
+/** An id begins with the instant that its push began at, so that ids sort by time and lead to their window. */
+export function newPushId(now: Date, random: string): string {
+  return `${now.toISOString().replaceAll(/[-:]/g, '').replace('.', '')}-${random.replaceAll('-', '').slice(0, 16)}`
+}
+
+/** The instant in an id; undefined for what is none. */
+export function beginOf(id: string): Date | undefined {
+  const parts = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(\d{3})Z-[0-9a-f]{16}$/.exec(id)
+  if (parts === null) return undefined
+  const [, year, month, day, hour, minute, second, milli] = parts
+  const instant = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}.${milli}Z`)
+  return Number.isNaN(instant.getTime()) ? undefined : instant
+}
+
+/** What a text in the lake says. @throws {PushRecordCorruptError} terminal */
+export function readRecordText<T>(schema: z.ZodType<T>, text: string, path: string): T {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch (error) {
+    throw new PushRecordCorruptError(path, { cause: error })
+  }
+}

@@ -1,0 +1,71 @@
+import type { ContractColumns } from './body/create-body-check.ts'
+import type { PushPlace } from './errors.ts'
+import { reportError, type Clock, type Log } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import { currentPipelines, type CheckedPipeline, type PushSource } from '@cinelake/pipeline'
+
+/** Milliseconds for which the pipelines that were read last hold. */
+const HOLD_MS = 10_000
+
+/** What the rows of a dataset's pushes are read by. */
+export function contractOf({ datasets }: CheckedPipeline, { source, dataset }: PushPlace): ContractColumns {
+  return datasets.find((each) => each.source === source && each.sourceDataset === dataset)?.contract.columns
+}
+
+/** A push source with the pipeline that it is of. */
+export type PushTarget = { readonly pipeline: CheckedPipeline; readonly source: PushSource }
+
+/**
+ * The push sources of the pipelines that are current in the lake, by name. A name that two pipelines give is neither's:
+ * what one of them was meant to get must not reach the other.
+ */
+export function createPushTargets({
+  lake,
+  clock,
+  log,
+}: {
+  readonly lake: Lake
+  readonly clock: Clock
+  readonly log: Log
+}) {
+  let held: { readonly at: number; readonly targets: Promise<ReadonlyMap<string, PushTarget>> } | undefined
+  let told = ''
+
+  const read = async (): Promise<ReadonlyMap<string, PushTarget>> => {
+    const { pipelines, unreadable } = await currentPipelines(lake)
+    const targets = new Map<string, PushTarget>()
+    const twice = new Set<string>()
+    for (const pipeline of pipelines) {
+      for (const source of pipeline.sources) {
+        if (source.type !== 'push') continue
+        if (targets.has(source.name)) twice.add(source.name)
+        targets.set(source.name, { pipeline, source })
+      }
+    }
+    for (const name of twice) targets.delete(name)
+    tell([...targets.keys()], [...twice], unreadable)
+    return targets
+  }
+  /** Says once what is new. */
+  const tell = (sources: string[], twice: string[], unreadable: readonly { name: string; error: unknown }[]) => {
+    const text = JSON.stringify({ sources, twice, unreadable: unreadable.map(({ name }) => name) })
+    if (text === told) return
+    told = text
+    log.info({ sources: sources.join(' ') }, 'push sources are known')
+    for (const name of twice)
+      log.error({ source: name }, 'two pipelines have a push source of this name; neither is served')
+    for (const { name, error } of unreadable) {
+      log.error({ pipeline: name, code: reportError(error).code, err: error }, 'current pipeline cannot be read')
+    }
+  }
+
+  return async (name: string): Promise<PushTarget | undefined> => {
+    const now = clock().getTime()
+    if (held === undefined || now - held.at >= HOLD_MS) {
+      const targets = read()
+      held = { at: now, targets }
+      targets.catch(() => (held = undefined))
+    }
+    return (await held.targets).get(name)
+  }
+}

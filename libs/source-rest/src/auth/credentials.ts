@@ -1,0 +1,143 @@
+import { sha256 } from '@cinelake/core'
+import type { RestAuth, RestSource } from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import { RestHeaderError } from '../errors.ts'
+import type { DatasetRequest } from '../http/dataset-request.ts'
+import { isHeaderValue, type PageRequest, type SignedRequest } from '../http/page-request.ts'
+import { RestKeyError, RestTokenRefusedError } from './errors.ts'
+import { fillAuth } from './fill-auth.ts'
+import { obtainToken, type TokenAuth, type TokenDeps } from './obtain-token.ts'
+import type { TokenCache } from './token-cache.ts'
+import { basic } from './token-request.ts'
+
+/** What says who asks: headers, and secrets within addresses and bodies. */
+export type Credentials = {
+  /** The request with the secrets and the token as they are now. May ask a token endpoint: not within a turn of a limit. */
+  sign(request: PageRequest): Promise<SignedRequest>
+  /**
+   * Looks the secrets up again and gets a new token, unless that was done since the request was signed. False when there
+   * are none, so that nothing would change.
+   */
+  refresh(refused: SignedRequest): Promise<boolean>
+}
+
+export type CredentialsDeps = {
+  readonly fill: Fill
+  readonly tokens: TokenCache
+  /** What tokens of the source are shared under, among all tasks: its pipeline. */
+  readonly pipeline: string
+  readonly token: TokenDeps
+}
+
+/** What a request is signed with, and the token that is in it. */
+type Signature = { readonly headers: Readonly<Record<string, string>>; readonly parameter?: readonly [string, string] }
+
+/** The headers of a source, its token among them, and the address. Secrets are looked up when they are first needed. */
+export function createCredentials(
+  source: RestSource,
+  target: Pick<DatasetRequest, 'current' | 'refresh'>,
+  { fill, tokens, pipeline, token: tokenDeps }: CredentialsDeps,
+): Credentials {
+  const { auth } = source
+  const tokenAuth = auth.type === 'oauth2' || auth.type === 'jwt' || auth.type === 'azure' ? auth : undefined
+  const name = `${pipeline}/${source.name}/${sha256(JSON.stringify(auth))}`
+  const signedIn = new WeakMap<SignedRequest, { readonly round: number; readonly token: string | undefined }>()
+  let held: Promise<Signature> | undefined
+  let round = 0
+  let refreshing: Promise<boolean> | undefined
+
+  const obtain = (refresh: boolean) => async () => {
+    const filled = await fillAuth(tokenAuth as TokenAuth, fill, refresh)
+    try {
+      return await obtainToken(filled, tokenDeps)
+    } catch (error) {
+      if (refresh || !(error instanceof RestTokenRefusedError || error instanceof RestKeyError)) throw error
+      // Secrets are held for a while: they may have been changed meanwhile.
+      const again = await fillAuth(tokenAuth as TokenAuth, fill, true)
+      if (JSON.stringify(again) === JSON.stringify(filled)) throw error
+      return await obtainToken(again, tokenDeps)
+    }
+  }
+
+  const lookAgain = async (token: string | undefined): Promise<boolean> => {
+    const isTargetNew = await target.refresh()
+    const hasSecrets = JSON.stringify([source.headers, auth]).includes('${secret:')
+    if (hasSecrets) held = signatureOf(source, fill, true)
+    await held
+    if (token !== undefined) await tokens.renew(name, token, obtain(true), tokenDeps.signal)
+    round += 1
+    return isTargetNew || hasSecrets || token !== undefined
+  }
+  return {
+    async sign({ url, method, headers: own = {}, body }) {
+      const signature = await (held ??= signatureOf(source, fill, false))
+      const current = round
+      const token =
+        tokenAuth === undefined ? undefined : (await tokens.get(name, obtain(false), tokenDeps.signal)).value
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+      const signed: SignedRequest = {
+        url: withParameter(target.current(url), signature.parameter),
+        method,
+        headers: { ...without(signature.headers, own), ...checked(own, source.name), ...authorization },
+        body: body?.(),
+      }
+      signedIn.set(signed, { round: current, token })
+      return signed
+    },
+    async refresh(refused) {
+      const signed = signedIn.get(refused)
+      if (signed !== undefined && signed.round < round) return true
+      // Requests that were refused at the same time share what is looked up.
+      refreshing ??= lookAgain(signed?.token).finally(() => void (refreshing = undefined))
+      return await refreshing
+    },
+  }
+}
+
+async function signatureOf(source: RestSource, fill: Fill, refresh: boolean): Promise<Signature> {
+  const options = { refresh, encodeSecret: (secret: string) => secret.trim() }
+  const headers: Record<string, string> = {}
+  for (const [name, template] of Object.entries(source.headers)) headers[name] = (await fill(template, options)).trim()
+  const proof = proofOf(isToken(source.auth) ? { type: 'none' } : await fillAuth(source.auth, fill, refresh))
+  for (const [name, value] of Object.entries(proof.headers)) {
+    // One field of a name: what `auth` says goes before what `headers` say.
+    for (const other of Object.keys(headers)) if (other.toLowerCase() === name.toLowerCase()) delete headers[other]
+    headers[name] = value.trim()
+  }
+  return { ...proof, headers: checked(headers, source.name) }
+}
+
+type HeaderFields = Readonly<Record<string, string>>
+
+/** @throws {RestHeaderError} terminal: a value that HTTP does not allow */
+function checked(headers: HeaderFields, source: string): HeaderFields {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!isHeaderValue(value)) throw new RestHeaderError(source, name)
+  }
+  return headers
+}
+
+/** The fields that the others do not have, however they are spelled. */
+function without(headers: HeaderFields, others: HeaderFields): HeaderFields {
+  const names = new Set(Object.keys(others).map((name) => name.toLowerCase()))
+  if (names.size === 0) return headers
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.has(name.toLowerCase())))
+}
+
+const isToken = (auth: RestAuth) => auth.type === 'oauth2' || auth.type === 'jwt' || auth.type === 'azure'
+
+function proofOf(auth: RestAuth): Signature {
+  if (auth.type === 'bearer') return { headers: { authorization: `Bearer ${auth.token}` } }
+  if (auth.type === 'basic') return { headers: { authorization: basic(auth.username, auth.password) } }
+  if (auth.type !== 'apiKey') return { headers: {} }
+  return auth.in === 'header'
+    ? { headers: { [auth.name]: auth.key } }
+    : { headers: {}, parameter: [auth.name, auth.key] }
+}
+
+function withParameter(url: URL, parameter: Signature['parameter']): URL {
+  if (parameter === undefined) return url
+  const signed = new URL(url)
+  signed.searchParams.set(...(parameter as [string, string]))
+  return signed
+}

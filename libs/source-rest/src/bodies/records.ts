@@ -1,0 +1,52 @@
+import type { RestDataset } from '@cinelake/pipeline'
+import { RestRecordError, RestRecordsMissingError, type RequestPlace } from '../errors.ts'
+import { selectIn } from './json-path.ts'
+import { isObject, type JsonArray, type JsonObject, type JsonValue } from '@cinelake/json-rows'
+import type { Body } from './read-body.ts'
+
+/**
+ * The records of a body.
+ * @throws {RestRecordsMissingError} terminal: there is something else where they were said to be
+ * @throws {RestRecordError} terminal: one of them is no object
+ */
+export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace): readonly JsonObject[] {
+  const { records: path, recordKey, pagination } = dataset
+  const found = selectIn(body.value, path)
+  // Some servers write an empty list as null; 204 has no body at all; in XML an empty list has no elements.
+  if (body.value === null || found === null || (found === undefined && body.format === 'xml')) return []
+  if (recordKey !== undefined && isObject(found)) return keyed(found, recordKey, place)
+  if (isObject(found) && (pagination.type === 'none' || body.format === 'xml')) return [found]
+  if (!Array.isArray(found)) {
+    const names = isObject(body.value) ? Object.keys(body.value).slice(0, 10) : []
+    throw new RestRecordsMissingError(place, path, kindOf(found), names)
+  }
+  return (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
+}
+
+/** An object whose values are the records: each gets the name that it has there. */
+function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonObject[] {
+  return Object.entries(found).map(([name, value], index) => {
+    const record = objectOf(value, index + 1, place)
+    if (Object.hasOwn(record, recordKey)) {
+      throw new RestRecordError(
+        place,
+        index + 1,
+        `expected no field ${recordKey} in it, which \`recordKey\` names, got one`,
+      )
+    }
+    return Object.fromEntries([[recordKey, name], ...Object.entries(record)])
+  })
+}
+
+function objectOf(record: JsonValue, position: number, place: RequestPlace): JsonObject {
+  if (isObject(record)) return record
+  throw new RestRecordError(place, position, `expected an object, got ${kindOf(record)}`)
+}
+
+function kindOf(value: JsonValue | undefined): string {
+  if (value === undefined) return 'nothing'
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (isObject(value)) return 'an object'
+  return typeof value === 'string' ? 'a text' : typeof value === 'boolean' ? 'true or false' : 'a number'
+}

@@ -1,0 +1,61 @@
+import type { RestDataset } from '@cinelake/pipeline'
+import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
+import { ExplodeClashError, ParentMissingError } from '../landing/errors.ts'
+
+/** Rows of the parent whose items make one page. */
+const ROWS_PER_PAGE = 500
+
+/** The column that says where in its list an item was, from 1. */
+export const POSITION = '_position'
+
+/** The column that holds an item that is no object. */
+export const VALUE = 'value'
+
+/**
+ * The items of a list in a parent's rows as records, with the parent's key and their place in the list. An empty list and
+ * none have no items; a value that is no list is one item.
+ * @param rows the parent's key columns, then the list
+ * @throws {ExplodeClashError} terminal: an item has a field called like one of the columns that say whose it is and where
+ * in its list it was, and would take that column's place
+ */
+export async function* explodeRows(
+  rows: AsyncIterable<readonly (string | null)[]>,
+  { name, explodedFrom }: RestDataset,
+): AsyncGenerator<JsonObject[]> {
+  if (explodedFrom === undefined) return
+  const { dataset, field, key } = explodedFrom
+  const columns = key.map((column) => `${dataset}.${column}`)
+  let page: JsonObject[] = []
+  let rowCount = 0
+  for await (const row of rows) {
+    const cell = row[key.length] ?? null
+    const owner = Object.fromEntries(columns.map((column, index) => [column, row[index] ?? null]))
+    for (const [index, item] of itemsIn(
+      cell,
+      () => new ParentMissingError(name, dataset, `no list in ${field}`),
+    ).entries()) {
+      const whose = { ...owner, [POSITION]: index + 1 }
+      const own = isObject(item) ? item : { [VALUE]: item }
+      const clash = Object.keys(whose).find((column) => Object.hasOwn(own, column))
+      if (clash !== undefined) throw new ExplodeClashError(name, dataset, clash)
+      page.push({ ...whose, ...own })
+    }
+    rowCount += 1
+    if (rowCount % ROWS_PER_PAGE !== 0) continue
+    yield page
+    page = []
+  }
+  yield page
+}
+
+function itemsIn(cell: string | null, problem: () => Error): readonly JsonValue[] {
+  if (cell === null || cell === '') return []
+  if (!/^\s*[[{]/.test(cell)) return [cell]
+  try {
+    const value = parseJson(cell)
+    return Array.isArray(value) ? (value as readonly JsonValue[]) : [value]
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
+    throw problem()
+  }
+}

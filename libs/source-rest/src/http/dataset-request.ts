@@ -1,0 +1,97 @@
+import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import { withKept } from '../pagination/kept-cursor.ts'
+import type { NextContext, PageParts } from '../pagination/pagination.ts'
+import { RestKeptElsewhereError } from './errors.ts'
+import type { PageRequest } from './page-request.ts'
+import { addressOf, showAddress, type DatasetAddress } from './request-address.ts'
+import { bodyOf } from './request-body.ts'
+import { fillTimes, type RequestTimes } from './window-text.ts'
+
+/** What a dataset asks for, page by page, and how it is shown to people. */
+export type DatasetRequest = {
+  /** Of the server that the pipeline's text names. */
+  readonly origin: string
+  readonly requestFor: (parts: PageParts) => PageRequest
+  readonly show: (url: URL, parts: PageParts) => string
+  /** The values of a `range`, filled. */
+  readonly values: readonly (string | number | boolean)[]
+  readonly takeLink: NextContext['takeLink']
+  /** An address with the secrets as they were last looked up. */
+  readonly current: (url: URL) => URL
+  /** Looks the secrets of address and body up again. False when there are none, so that nothing would change. */
+  readonly refresh: () => Promise<boolean>
+}
+
+/**
+ * Fills all that a dataset's requests are made of.
+ * @throws {RestAddressError} terminal
+ */
+export async function datasetRequest(
+  source: RestSource,
+  dataset: RestDataset,
+  times: RequestTimes,
+  fill: Fill,
+): Promise<DatasetRequest> {
+  const address = await addressOf(source, dataset, times, fill)
+  const body = await bodyOf(dataset, times, fill)
+  const plain = plainParameters(dataset)
+  return {
+    origin: address.first.origin,
+    requestFor(pageParts) {
+      const parts = withKept(dataset.incremental?.cursor, times.cursor, pageParts)
+      const url = parts.link === undefined ? new URL(address.first) : revealed(parts.link, address, { source, dataset })
+      for (const [name, value] of parts.query) url.searchParams.set(name, value)
+      const headers = parts.headers.length === 0 ? undefined : Object.fromEntries(parts.headers)
+      return { url, method: dataset.method, headers, body: body === undefined ? undefined : () => body.write(parts) }
+    },
+    show(url, parts) {
+      const counting = parts.query.filter(([, value]) => /^-?\d{1,9}$/.test(value)).map(([name]) => name)
+      return showAddress(url, new Set([...plain, ...counting]), address.secrets)
+    },
+    values: await valuesOf(dataset, times, fill),
+    takeLink: (link) => takeLink(link, address.first, address.hide),
+    current: address.current,
+    async refresh() {
+      const isNew = await Promise.all([address.refresh(), body?.refresh() ?? false])
+      return isNew.includes(true)
+    },
+  }
+}
+
+/** @throws {RestKeptElsewhereError} terminal */
+function revealed(
+  link: string,
+  { first, current, reveal }: DatasetAddress,
+  { source, dataset }: { readonly source: RestSource; readonly dataset: RestDataset },
+): URL {
+  const url = URL.canParse(link) ? reveal(link) : undefined
+  if (url?.origin === current(first).origin) return url
+  throw new RestKeptElsewhereError(source.name, dataset.name, url?.host ?? 'none')
+}
+
+function takeLink(told: URL, first: URL, hide: (url: URL) => string): ReturnType<NextContext['takeLink']> {
+  const url = new URL(told)
+  // Behind a proxy that ends the encryption, servers write links with the scheme that they see themselves.
+  if (url.protocol === 'http:' && first.protocol === 'https:') url.protocol = 'https:'
+  // The credentials are for the server that the pipeline names, and for no other.
+  if (url.origin !== first.origin) return { problem: `an address on another server (${url.host})` }
+  url.hash = ''
+  return { link: hide(url) }
+}
+
+/** Parameters whose values stand in the pipeline's text. */
+function plainParameters({ query }: RestDataset): string[] {
+  return Object.entries(query)
+    .filter(([, template]) => !template.includes('${'))
+    .map(([name]) => name)
+}
+
+async function valuesOf({ pagination }: RestDataset, times: RequestTimes, fill: Fill) {
+  if (pagination.type !== 'range') return []
+  return await Promise.all(
+    pagination.values.map(async (value) =>
+      typeof value === 'string' ? await fill(fillTimes(value, times) ?? '') : value,
+    ),
+  )
+}

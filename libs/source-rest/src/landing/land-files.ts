@@ -1,0 +1,59 @@
+import { rawFolder, type Ingest, type QualityResult } from '@cinelake/contracts'
+import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
+import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { CsvSpool, RowRules } from '@cinelake/json-rows'
+import { driftOf } from './drift.ts'
+import { SchemaDriftError } from './errors.ts'
+import type { ExpectedField } from './expected-fields.ts'
+import { withoutFormulas } from './guard-formulas.ts'
+
+export type FilesTask = {
+  readonly command: Ingest
+  readonly source: RestSource
+  readonly dataset: RestDataset
+  readonly expected: readonly ExpectedField[] | undefined
+  readonly rules: RowRules
+  readonly signal: AbortSignal
+}
+
+/**
+ * Lands the rows of a spool as one CSV file, each key once.
+ * @throws {SchemaDriftError} terminal
+ */
+export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): Promise<Landed> {
+  const { command, source, dataset, expected, rules, signal } = task
+  const drift = driftOf(expected, spool.columns, spool.rowCount, rules.drift)
+  if (drift.some(({ severity }) => severity === 'fail')) throw new SchemaDriftError(source.name, dataset.name, drift)
+  const superseded = rules.key.length === 0 ? undefined : await spool.superseded()
+  const quality = [...drift, ...keyless(spool.rowCount, superseded?.keylessCount ?? 0, rules.key)]
+  const duplicateCount = superseded?.count ?? 0
+  const rowCount = spool.rowCount - duplicateCount
+  const findings = {
+    rowCount,
+    ...(duplicateCount === 0 ? {} : { duplicateCount }),
+    ...(quality.length === 0 ? {} : { quality }),
+  }
+  // Without a record there is nothing to say about columns either, so no file.
+  if (rowCount === 0) return { format: 'csv', files: [], ...findings }
+  const name = windowFolder(command)
+  const folder = rawFolder(command.pipeline.name, 'api', source.name, dataset.name)
+  const content = () => spool.content(superseded)
+  const landed = await landObject(lake, `${folder}/${name}.csv`, content, { signal })
+  if (dataset.guardFormulas === true) {
+    const beside = landed.path.replace(/\.csv$/, '.guarded.csv')
+    await lake.writeIfAbsent(beside, withoutFormulas(content()), { signal })
+  }
+  return {
+    format: 'csv',
+    files: [{ ...landed, name: `${dataset.name}/${name}.csv`, rowCount, delimiter: ',' }],
+    ...findings,
+  }
+}
+
+/** Rows that nothing tells apart: what was read twice of them landed twice. */
+function keyless(checked: number, failed: number, key: readonly string[]): QualityResult[] {
+  if (failed === 0) return []
+  return [
+    { rule: 'key_missing', severity: 'warn', checked, failed, detail: `rows without a value of ${key.join(', ')}` },
+  ]
+}

@@ -1,0 +1,23 @@
+import { silentLog, systemClock } from '@cinelake/core'
+import type { Ingest } from '@cinelake/contracts'
+import { createDirectoryLake } from '@cinelake/lake/directory'
+import { createFill } from '@cinelake/secrets'
+import { loadPipeline } from '@cinelake/pipeline'
+import { createRestTasks } from '../rest-tasks.ts'
+
+// A worker in a process of its own, to be killed: carries out one ingest command and says when it is done.
+const [directory = '', command = '{}'] = process.argv.slice(2)
+await using lake = await createDirectoryLake(directory)
+const secrets = { get: async () => 'secret', has: async () => true, async [Symbol.asyncDispose]() {} }
+const tasks = createRestTasks({
+  lake,
+  fill: createFill({ settings: {}, secrets }),
+  clock: systemClock,
+  log: silentLog,
+})
+const ingest = JSON.parse(command) as Ingest
+const outcome = await tasks.ingest(ingest, await loadPipeline(lake, ingest.pipeline), {
+  signal: new AbortController().signal,
+  progress: () => {},
+})
+process.stdout.write(`${JSON.stringify(outcome.balance)}\n`)

@@ -1,0 +1,127 @@
+import type { Ingest } from '@cinelake/contracts'
+import type { Lake } from '@cinelake/lake'
+import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import type { JsonObject } from '@cinelake/json-rows'
+import { FIRST_PARENT, readChildPages, type ChildPosition } from '../children/child-pages.ts'
+import { explodeRows } from '../children/explode-rows.ts'
+import { parentOf, parentRows, type Parent } from '../children/parent-rows.ts'
+import type { RequestPlace } from '../errors.ts'
+import type { PagePosition } from '../pagination/page-position.ts'
+import { readPages } from '../pagination/read-pages.ts'
+import { datasetRequest } from '../http/dataset-request.ts'
+import type { TaskRequests } from '../http/task-requests.ts'
+import type { RequestTimes } from '../http/window-text.ts'
+import { ParentMissingError } from './errors.ts'
+
+/** A page of records on its way into a file. */
+export type LandingPage = {
+  readonly place: RequestPlace
+  readonly records: readonly JsonObject[]
+  readonly sizeBytes: number
+  /** Cells that all of its rows have and its records do not. */
+  readonly first?: JsonObject
+  /** What to go on from after this page, as JSON; null after the last. */
+  readonly next: unknown
+  /** With the last page: where the next window begins. */
+  readonly cursor?: string | undefined
+}
+
+export type PagesTask = {
+  readonly lake: Lake
+  readonly fill: Fill
+  readonly command: Ingest
+  readonly source: RestSource
+  readonly dataset: RestDataset
+  readonly times: RequestTimes
+  readonly requests: TaskRequests
+  readonly signal: AbortSignal
+}
+
+/** What a dataset starts from besides its own text: the rows of another one. */
+export async function parentFor(
+  lake: Lake,
+  command: Ingest,
+  { parent, explodedFrom }: RestDataset,
+  signal: AbortSignal,
+): Promise<Parent | undefined> {
+  const name = parent?.dataset ?? explodedFrom?.dataset
+  return name === undefined ? undefined : await parentOf(lake, command, name, signal)
+}
+
+/**
+ * All pages of a dataset in order: of an API, of an API for each row of another dataset, or out of another dataset's rows.
+ * @param from `next` of the last page that was kept; undefined for the beginning
+ */
+export function recordPages(task: PagesTask, parent: Parent | undefined, from: unknown): AsyncGenerator<LandingPage> {
+  const { dataset } = task
+  if (parent === undefined) return plainPages(task, from as PagePosition | undefined)
+  return dataset.explodedFrom === undefined
+    ? childPages(task, parent, (from as ChildPosition | undefined) ?? FIRST_PARENT)
+    : explodedPages(task, parent)
+}
+
+async function* plainPages(task: PagesTask, from: PagePosition | undefined): AsyncGenerator<LandingPage> {
+  const { source, dataset, times, fill, requests } = task
+  const target = await datasetRequest(source, dataset, times, fill)
+  for await (const page of readPages(source.name, dataset, target, requests.for(target), from)) {
+    yield { ...page, next: page.next ?? null }
+  }
+}
+
+async function* childPages(task: PagesTask, parent: Parent, from: ChildPosition): AsyncGenerator<LandingPage> {
+  const { source, dataset, times, fill, requests, signal } = task
+  const { concurrency = 1 } = dataset.parent ?? {}
+  yield* readChildPages(parentsOf(task, parent), {
+    concurrency,
+    from,
+    signal,
+    read: async function* (values, position, ownSignal) {
+      const own = { ...dataset, path: pathFor(dataset, values) }
+      const target = await datasetRequest(source, own, times, fill)
+      yield* readPages(source.name, own, target, requests.for(target, ownSignal), position)
+    },
+  })
+}
+
+/** The values that each request of a child is made with, each once, as the cells that its rows get. */
+async function* parentsOf({ lake, dataset, signal }: PagesTask, parent: Parent): AsyncGenerator<JsonObject> {
+  const { dataset: name = '', fields = [] } = dataset.parent ?? {}
+  const seen = new Set<string>()
+  for await (const row of parentRows(lake, parent, fields, { dataset: dataset.name, parent: name }, signal)) {
+    // A row without the value has nothing to ask for.
+    if (row.some((value) => value === null || value === '')) continue
+    const text = JSON.stringify(row)
+    if (seen.has(text)) continue
+    seen.add(text)
+    yield Object.fromEntries(fields.map((field, index) => [`${name}.${field}`, row[index] ?? null]))
+  }
+}
+
+/** @throws {ParentMissingError} terminal: a value that would lead to another path */
+function pathFor({ name, path, parent }: RestDataset, values: JsonObject): string {
+  const { dataset = '', fields = [] } = parent ?? {}
+  return fields.reduce((filled, field) => {
+    const found = values[`${dataset}.${field}`]
+    const value = typeof found === 'string' ? found : ''
+    if (value === '.' || value === '..')
+      throw new ParentMissingError(name, dataset, `a value of ${field} that is no part of a path`)
+    return filled.replaceAll(`{${dataset}.${field}}`, encodeURIComponent(value))
+  }, path)
+}
+
+async function* explodedPages(
+  { lake, source, dataset, signal }: PagesTask,
+  parent: Parent,
+): AsyncGenerator<LandingPage> {
+  const { explodedFrom } = dataset
+  if (explodedFrom === undefined) return
+  const names = { dataset: dataset.name, parent: explodedFrom.dataset }
+  const rows = parentRows(lake, parent, [...explodedFrom.key, explodedFrom.field], names, signal)
+  let number = 0
+  for await (const records of explodeRows(rows, dataset)) {
+    number += 1
+    const place = { source: source.name, dataset: dataset.name, address: parent.path ?? '', page: number }
+    yield { place, records, sizeBytes: 0, next: null }
+  }
+}

@@ -1,0 +1,276 @@
+import type { RequestListener } from 'node:http'
+import { reportError } from '@cinelake/core'
+import type { CheckedColumn, CheckedDataset } from '@cinelake/pipeline'
+import { startHttp, temporaryDirectory } from '@cinelake/testkit'
+import fc from 'fast-check'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parseJson, type JsonObject } from '@cinelake/json-rows'
+import { aRestSource, givenService } from '../source-rest.fixture.ts'
+import { openCsvSpool, PLAIN_ROWS } from '@cinelake/json-rows'
+import { withoutFormulas } from './guard-formulas.ts'
+import { readCsv } from './read-csv.ts'
+
+let stack: AsyncDisposableStack
+beforeEach(() => void (stack = new AsyncDisposableStack()))
+afterEach(() => stack.disposeAsync())
+
+const byPage = { pagination: { type: 'page', parameter: 'page', first: 1 } } as const
+const pageOf = (url: string | undefined) => Number(new URL(url ?? '', 'http://x').searchParams.get('page') ?? 1)
+/** Pages as text, so that numbers are as they stand here. */
+const paged =
+  (...pages: readonly string[]): RequestListener =>
+  (request, response) =>
+    void response.end(`{"data":${pages[pageOf(request.url) - 1] ?? '[]'}}`)
+
+const column = (name: string, type: string, required = false): CheckedColumn => ({
+  name,
+  type,
+  required,
+  reading: { from: [name] },
+})
+const contractOf = (columns: CheckedColumn[]): CheckedDataset => ({
+  name: 'users',
+  source: 'crm',
+  sourceDataset: 'users',
+  contract: { id: 'users', version: '1', columns, primaryKey: ['id'], rowRules: [], tableRules: [] },
+  reading: { header: true, nulls: [] },
+  mode: 'snapshot',
+  newestBy: [],
+  duplicates: 'newest',
+  partitionBy: [],
+})
+
+async function given(listener: RequestListener, fields: Parameters<typeof aRestSource>[0], columns?: CheckedColumn[]) {
+  const server = stack.use(await startHttp(listener))
+  const source = aRestSource({ baseUrl: server.url, ...byPage, ...fields })
+  return stack.use(await givenService({ source, datasets: columns === undefined ? [] : [contractOf(columns)] }))
+}
+
+describe('a key', () => {
+  test('that comes again, because the data moved between pages, lands once, as it was read last', async () => {
+    const pages = ['[{"id":1,"v":"a"},{"id":2,"v":"b"}]', '[{"id":2,"v":"c"},{"id":3,"w":1}]', '[{"id":1,"v":"d"}]']
+    const service = await given(paged(...pages), { key: ['id'] })
+
+    const outcome = await service.ingest()
+
+    expect(service.csv()).toBe('id,v,w\n2,c,\n3,,1\n1,d,\n')
+    expect(outcome.balance).toEqual({ unit: 'rows', in: 5, out: 3, rejected: 0, duplicates: 2 })
+    expect(outcome.output).toMatchObject({ rowCount: 3 })
+  })
+
+  test('of several fields, nested ones among them, and one that is missing is no key', async () => {
+    const pages = ['[{"a":1,"b":{"c":1}},{"a":1,"b":{"c":2}},{"a":1}]', '[{"a":1,"b":{"c":2}},{"a":1}]']
+    const service = await given(paged(...pages), { key: ['a', 'b.c'] })
+
+    await service.ingest()
+
+    expect(service.csv()).toBe('a,b.c\n1,1\n1,\n1,2\n1,\n')
+  })
+})
+
+describe('fields that the contract does not know', () => {
+  const columns = [
+    column('id', 'BIGINT', true),
+    column('Full Name', 'VARCHAR'),
+    column('gone', 'VARCHAR'),
+    column('on', 'DATE'),
+  ]
+  const pages = [
+    '[{"id":1,"full_name":"Ada","on":"2026-01-01"}]',
+    '[{"id":2,"extra":{"n":9007199254740993,"z":1.10},"on":true,"also":null}]',
+  ]
+  const quality = (policy: string) => [
+    {
+      rule: 'schema_new_fields',
+      severity: 'warn',
+      checked: 2,
+      failed: 1,
+      detail: `fields that the contract does not know (${policy}): extra.n, extra.z, also`,
+    },
+    { rule: 'schema_missing_fields', severity: 'warn', checked: 1, failed: 1, detail: 'no record has: gone' },
+    {
+      rule: 'schema_retyped_fields',
+      severity: 'warn',
+      checked: 2,
+      failed: 2,
+      detail: 'fields of another kind: on (expected DATE, got boolean)',
+    },
+  ]
+
+  test.each([
+    ['evolve', 'id,full_name,on,extra.n,extra.z,also\n1,Ada,2026-01-01,,,\n2,,true,9007199254740993,1.10,\n'],
+    ['ignore', 'id,full_name,on\n1,Ada,2026-01-01\n2,,true\n'],
+    [
+      'rescue',
+      'id,full_name,on,_rescued\n1,Ada,2026-01-01,\n2,,true,"{""extra.n"":9007199254740993,""extra.z"":1.10}"\n',
+    ],
+  ] as const)('%s: and what is missing or of another kind is told as well', async (drift, csv) => {
+    const service = await given(paged(...pages), { drift }, columns)
+
+    const outcome = await service.ingest()
+
+    expect(service.csv()).toBe(csv)
+    expect(outcome.quality).toEqual(quality(drift))
+    expect(await service.ingest({ attempt: 2 })).toEqual(outcome)
+  })
+
+  test('fail: the task fails at the first page that has one, and names it', async () => {
+    const service = await given(paged(...pages, '[{"id":3}]'), { drift: 'fail' }, columns)
+
+    const error: unknown = await service.ingest().catch((thrown: unknown) => thrown)
+
+    expect(reportError(error)).toMatchObject({ code: 'REST_SCHEMA_DRIFT', retryable: false })
+    expect(String(error)).toContain('extra.n')
+    expect(error).toMatchObject({
+      quality: [{ rule: 'schema_new_fields', severity: 'fail' }, { rule: 'schema_retyped_fields' }],
+    })
+  })
+
+  test('fail: a required field that no record has fails as well, an optional one does not', async () => {
+    const required = await given(paged('[{"id":1}]'), { drift: 'fail' }, [
+      column('id', 'BIGINT'),
+      column('mail', 'VARCHAR', true),
+    ])
+    const optional = await given(paged('[{"id":1}]'), { drift: 'fail' }, [
+      column('id', 'BIGINT'),
+      column('mail', 'VARCHAR'),
+    ])
+
+    await expect(required.ingest()).rejects.toThrow('no record has: mail')
+    expect((await optional.ingest()).quality).toMatchObject([{ rule: 'schema_missing_fields', severity: 'warn' }])
+  })
+})
+
+test('a page that is not wanted any more is not waited for', async () => {
+  let asked = 0
+  const silent: RequestListener = (_, response) =>
+    (asked += 1) === 1 ? void response.end('{"data":[{"id":1,"extra":1}]}') : undefined
+  const service = await given(silent, { drift: 'fail', timeoutMs: 3_600_000 }, [column('id', 'BIGINT')])
+
+  await expect(service.ingest()).rejects.toThrow('extra')
+
+  expect(asked).toBeLessThanOrEqual(2)
+})
+
+test('rows without a key are told', async () => {
+  const service = await given(paged('[{"id":1},{"id":null},{"no":2}]'), { key: ['id'] })
+
+  const { quality } = await service.ingest()
+
+  expect(quality).toEqual([
+    { rule: 'key_missing', severity: 'warn', checked: 3, failed: 2, detail: 'rows without a value of id' },
+  ])
+})
+
+test.each([
+  [{ '*': 'json' } as const, 'id,home\n1,"{""geo"":{""lat"":50.90}}"\n'],
+  [{ home: 'json' } as const, 'id,home\n1,"{""geo"":{""lat"":50.90}}"\n'],
+  [{ 'home.geo': 'json' } as const, 'id,home.geo\n1,"{""lat"":50.90}"\n'],
+  [{ '*': 'json', home: 'dots' } as const, 'id,home.geo\n1,"{""lat"":50.90}"\n'],
+])('objects flattened by the rule %j', async (flatten, csv) => {
+  const service = await given(paged('[{"id":1,"home":{"geo":{"lat":50.90}}}]'), { flatten })
+
+  await service.ingest()
+
+  expect(service.csv()).toBe(csv)
+})
+
+test('a file for spreadsheets is beside the exact one where it is asked for, and the manifest names the exact one', async () => {
+  const service = await given(paged('[{"id":-5,"t":"=1+1","u":"@x","v":"-1.5e3","w":"+ü\\n\\"q\\""}]'), {
+    guardFormulas: true,
+  })
+
+  await service.ingest()
+
+  expect(service.csv()).toBe('id,t,u,v,w\n-5,=1+1,@x,-1.5e3,"+ü\n""q"""\n')
+  expect(service.csv('raw/shop/api/crm/users/2026-03-01.guarded.csv')).toBe(
+    `id,t,u,v,w\n-5,'=1+1,'@x,-1.5e3,"'+ü\n""q"""\n`,
+  )
+  expect((await service.manifest())?.files.map(({ path }) => path)).toEqual(['raw/shop/api/crm/users/2026-03-01.csv'])
+})
+
+async function* inBlocks(text: string, size: number): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+async function rowsIn(content: AsyncIterable<Uint8Array>) {
+  const rows: (string | null)[][] = []
+  for await (const row of readCsv(content)) rows.push(row)
+  return rows
+}
+
+test('any records become CSV from which the same values are read, however the bytes are cut', async () => {
+  const { path } = stack.use(await temporaryDirectory())
+  let files = 0
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('"', '""', ',', '\n', '\r\n', ' ', '', '=1', '\u0000'),
+  )
+  const number = fc.oneof(
+    fc.bigInt().map(String),
+    fc.tuple(fc.integer(), fc.nat()).map(([a, b]) => `${a}.${b}`),
+    fc.constant('1e400'),
+  )
+  const value = fc.oneof(
+    text.map((t) => JSON.stringify(t)),
+    number,
+    fc.constantFrom('null', 'true', '[]', '[1.10,{"a":[]}]'),
+  )
+  const record = fc.array(fc.tuple(fc.constantFrom('a', 'b, c', '"', 'ü', '__proto__'), value), { maxLength: 5 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(record, { minLength: 1, maxLength: 6 }),
+      fc.integer({ min: 1, max: 50 }),
+      async (given, size) => {
+        const records = given.map((fields) => {
+          const unique = new Map([['id', '1'], ...fields])
+          return parseJson(
+            `{${[...unique].map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`,
+          ) as JsonObject
+        })
+        await using spool = await openCsvSpool(join(path, `s${(files += 1)}`), PLAIN_ROWS)
+        await spool.add(records, (error) => {
+          throw error
+        })
+        const blocks: Uint8Array[] = []
+        for await (const block of spool.content()) blocks.push(block)
+
+        const [header = [], ...rows] = await rowsIn(inBlocks(Buffer.concat(blocks).toString(), size))
+
+        const textOf = (one: unknown) =>
+          typeof one === 'string' ? one.toWellFormed() : JSON.stringify(one).toWellFormed()
+        expect(header).toEqual(spool.columns.names)
+        expect(rows).toEqual(
+          records.map((one) =>
+            header.map((name) => {
+              const found = Object.getOwnPropertyDescriptor(one, name ?? '')?.value as unknown
+              return found === undefined || found === null ? null : textOf(found)
+            }),
+          ),
+        )
+      },
+    ),
+    { numRuns: 150 },
+  )
+})
+
+test('a guarded file has the same cells but for the apostrophe', async () => {
+  const rows = [
+    ['a', 'b'],
+    ['=x', null],
+    ["'", ''],
+    ['\t1', '＝1'],
+    ['-1', '+1e5'],
+  ]
+  const text = rows.map((row) => row.map((cell) => (cell === null ? '' : `"${cell}"`)).join(',')).join('\n')
+
+  expect(await rowsIn(withoutFormulas(inBlocks(text, 3)))).toEqual([
+    ['a', 'b'],
+    ["'=x", null],
+    ["'", ''],
+    ["'\t1", "'＝1"],
+    ['-1', '+1e5'],
+  ])
+})

@@ -1,0 +1,54 @@
+import type { RestCursor } from '@cinelake/pipeline'
+import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
+import { isExactNumber } from '@cinelake/json-rows'
+import { RestNextPageError } from '../errors.ts'
+import { isHeaderValue } from '../http/page-request.ts'
+import { RestCursorMissingError } from './errors.ts'
+import { isAbsent } from './last-page.ts'
+import type { NextContext, PageParts } from './pagination.ts'
+import { put } from './pagination.ts'
+import type { ReadPage } from './read-page.ts'
+
+/**
+ * What the last page says of where the next window begins (`@odata.deltaLink`, `nextSyncToken`), to be kept. Undefined
+ * where there is no content: nothing is new, and what was kept before holds.
+ * @throws {RestCursorMissingError} terminal
+ * @throws {RestNextPageError} terminal: it cannot be asked with
+ */
+export function keptCursor(
+  cursor: RestCursor | undefined,
+  page: ReadPage,
+  { place, takeLink }: Pick<NextContext, 'place' | 'takeLink'>,
+): string | undefined {
+  if (cursor === undefined || page.status === 204 || page.status === 205) return undefined
+  const { path, link, requestHeader } = cursor
+  const found = valueAt(page.body, parseJsonPath(path))
+  if (isAbsent(found)) throw new RestCursorMissingError(place, path)
+  const value = isExactNumber(found) ? found.rawJSON : found
+  if (typeof value !== 'string' && typeof value !== 'number') {
+    throw new RestNextPageError(place, path, 'something other than a text or a number')
+  }
+  const text = String(value)
+  if (requestHeader !== undefined && !isHeaderValue(text)) {
+    throw new RestNextPageError(place, path, 'a text that no header can carry')
+  }
+  if (!link) return text
+  const url = URL.parse(text, page.url.href)
+  if (url === null) throw new RestNextPageError(place, path, 'a text that is no address')
+  const taken = takeLink(url)
+  if ('problem' in taken) throw new RestNextPageError(place, path, taken.problem)
+  return taken.link
+}
+
+/** The parts of a page's request with what the window before kept. An address of the page itself goes before a kept one. */
+export function withKept(cursor: RestCursor | undefined, kept: string | undefined, parts: PageParts): PageParts {
+  if (cursor === undefined || kept === undefined) return parts
+  if (cursor.link) return { ...parts, link: parts.link ?? kept }
+  const own = put(cursor, kept)
+  return {
+    ...parts,
+    query: [...own.query, ...parts.query],
+    body: [...own.body, ...parts.body],
+    headers: [...own.headers, ...parts.headers],
+  }
+}

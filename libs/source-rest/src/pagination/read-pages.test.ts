@@ -1,0 +1,385 @@
+import { reportError } from '@cinelake/core'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { RestFields } from '../source-rest.fixture.ts'
+import { readFrom, type Reading, type Reply, type Seen } from './pages.fixture.ts'
+
+let stack: AsyncDisposableStack
+beforeEach(() => void (stack = new AsyncDisposableStack()))
+afterEach(() => stack.disposeAsync())
+
+const given = (answer: (seen: Seen) => Reply, fields: Parameters<typeof readFrom>[2], reading?: Reading) =>
+  readFrom(stack, answer, fields, reading)
+
+const failureOf = async (work: Promise<unknown>) =>
+  reportError(
+    await work.then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+  )
+
+/** Seven records, of which a server shows some. */
+const ALL = [1, 2, 3, 4, 5, 6, 7].map((id) => ({ id }))
+const slice = (from: number, size = 3) => ALL.slice(from, from + size)
+const number = (seen: Seen, name: string, otherwise: number) => Number(seen.query.get(name) ?? otherwise)
+const bodyOf = (seen: Seen) => JSON.parse(seen.body === '' ? '{}' : seen.body) as Record<string, never>
+const data = (records: unknown, more: object = {}): Reply => ({ body: { data: records, ...more } })
+/** `?page=1` and on. */
+const byPage = (seen: Seen, more: object = {}) => data(slice((number(seen, 'page', 1) - 1) * 3), more)
+const byOffset = (seen: Seen, more: object = {}) => data(slice(number(seen, 'offset', 0)), more)
+const link = (url: string, rel = 'next') => ({ link: `<${url}>; rel="${rel}"` })
+
+type Case = {
+  readonly name: string
+  readonly answer: (seen: Seen) => Reply
+  readonly fields: RestFields
+  /** How many requests it takes. */
+  readonly requests: number
+}
+const page = { type: 'page', parameter: 'page', first: 1 } as const
+const offset = { type: 'offset', parameter: 'offset' } as const
+const root = { dataset: { records: '$' } }
+
+const CASES: readonly Case[] = [
+  { name: 'page number, until a page is empty', answer: byPage, fields: { pagination: page }, requests: 4 },
+  {
+    name: 'page number, until a page is short',
+    answer: byPage,
+    fields: { pagination: { ...page, size: 3, end: { emptyPage: true, shortPage: true } } },
+    requests: 3,
+  },
+  {
+    name: 'page number, where the last page is full by chance',
+    answer: (seen) =>
+      data(
+        ALL.slice(0, 6)
+          .concat(ALL[6] ?? [], { id: 8 }, { id: 9 })
+          .filter(({ id }) => Math.ceil(id / 3) === number(seen, 'page', 1) && id < 8),
+      ),
+    fields: { pagination: { ...page, size: 3, end: { emptyPage: true, shortPage: true } } },
+    requests: 3,
+  },
+  {
+    name: 'page number, until all records that it counts are there',
+    answer: (seen) => byPage(seen, { meta: { total: '7' } }),
+    fields: { pagination: { ...page, end: { emptyPage: true, shortPage: false, total: '$.meta.total' } } },
+    requests: 3,
+  },
+  {
+    name: 'page number, until all pages that it counts are there',
+    answer: (seen) => byPage(seen, { pages: 3 }),
+    fields: { pagination: { ...page, end: { emptyPage: true, shortPage: false, totalPages: '$.pages' } } },
+    requests: 3,
+  },
+  {
+    name: 'page number, until a constant says so',
+    answer: (seen) => byPage(seen, { has_more: number(seen, 'page', 1) < 3 }),
+    fields: {
+      pagination: { ...page, end: { emptyPage: true, shortPage: false, when: { path: '$.has_more', is: false } } },
+    },
+    requests: 3,
+  },
+  {
+    name: 'page number, until a field is missing',
+    answer: (seen) => byPage(seen, number(seen, 'page', 1) < 3 ? { more: 'yes' } : {}),
+    fields: { pagination: { ...page, end: { emptyPage: true, shortPage: false, when: { path: '$.more' } } } },
+    requests: 3,
+  },
+  {
+    name: 'page number, until there is no content',
+    answer: (seen) => (number(seen, 'page', 1) > 3 ? { status: 204 } : byPage(seen)),
+    fields: { pagination: page },
+    requests: 4,
+  },
+  {
+    name: 'page number, from 0',
+    answer: (seen) => data(slice(number(seen, 'page', 9) * 3)),
+    fields: { pagination: { ...page, first: 0 } },
+    requests: 4,
+  },
+  {
+    name: 'page number in the body of a POST',
+    answer: (seen) => data(seen.method === 'POST' ? slice(((bodyOf(seen)['paging']?.['page'] ?? 1) - 1) * 3) : []),
+    fields: {
+      pagination: { type: 'page', bodyField: '$.paging.page', first: 1 },
+      dataset: { method: 'POST', body: { filter: { active: true } } },
+    },
+    requests: 4,
+  },
+  { name: 'offset', answer: byOffset, fields: { pagination: offset }, requests: 4 },
+  {
+    name: 'offset, where the server gives fewer than it is asked for',
+    answer: (seen) => data(slice(number(seen, 'offset', 0), Math.min(2, number(seen, 'limit', 9)))),
+    fields: { pagination: { ...offset, sizeParameter: 'limit', size: 100 } },
+    requests: 5,
+  },
+  {
+    name: 'offset in the form of a POST',
+    answer: (seen) => data(slice(Number(new URLSearchParams(seen.body).get('from')))),
+    fields: {
+      pagination: { type: 'offset', bodyField: '$.from' },
+      dataset: { method: 'POST', bodyFormat: 'form', body: { q: 'a&b' } },
+    },
+    requests: 4,
+  },
+  {
+    name: 'cursor in the body',
+    answer: (seen) => {
+      const at = number(seen, 'cursor', 0)
+      return data(slice(at), { meta: { next: at + 3 < 7 ? String(at + 3) : '' } })
+    },
+    fields: { pagination: { type: 'cursor', path: '$.meta.next', parameter: 'cursor' } },
+    requests: 3,
+  },
+  {
+    name: 'cursor that is the last record, until a constant says so',
+    answer: (seen) => data(slice(number(seen, 'after', 0)), { has_more: number(seen, 'after', 0) < 4 }),
+    fields: {
+      pagination: {
+        type: 'cursor',
+        path: '$.data[-1].id',
+        parameter: 'after',
+        end: { emptyPage: false, shortPage: false, when: { path: '$.has_more', is: false } },
+      },
+    },
+    requests: 3,
+  },
+  {
+    name: 'cursor in a header',
+    answer: (seen) => {
+      const at = number(seen, 'cursor', 0)
+      return { ...data(slice(at)), headers: at + 3 < 7 ? { 'x-next': String(at + 3) } : {} }
+    },
+    fields: { pagination: { type: 'cursor', header: 'X-Next', parameter: 'cursor' } },
+    requests: 3,
+  },
+  {
+    name: 'cursor in the body of a POST, with its type',
+    answer: (seen) => {
+      const at = bodyOf(seen)['after'] ?? 0
+      if (typeof at !== 'number') return { status: 400 }
+      return data(slice(at), { next: at + 3 < 7 ? at + 3 : null })
+    },
+    fields: { pagination: { type: 'cursor', path: '$.next', bodyField: '$.after' }, dataset: { method: 'POST' } },
+    requests: 3,
+  },
+  {
+    name: 'relative next link',
+    answer: (seen) =>
+      data(slice(number(seen, 'at', 0)), number(seen, 'at', 0) < 6 ? { next: `?at=${number(seen, 'at', 0) + 3}` } : {}),
+    fields: { pagination: { type: 'nextLink', path: '$.next' } },
+    requests: 3,
+  },
+  {
+    name: 'next link under a name with dots',
+    answer: (seen) => {
+      const at = number(seen, '$skiptoken', 0)
+      const next = `http://${seen.headers.host}/v1/users?$skiptoken=${at + 3}`
+      return { body: { value: slice(at), ...(at + 3 < 7 ? { '@odata.nextLink': next } : {}) } }
+    },
+    fields: { pagination: { type: 'nextLink', path: "$['@odata.nextLink']" }, dataset: { records: '$.value' } },
+    requests: 3,
+  },
+  {
+    name: 'Link header with several relations, and an array at the root',
+    answer: (seen) => {
+      const at = number(seen, 'page', 1)
+      const links = [
+        '</v1/users?page=1>; rel="first"; title="a, b; rel=next"',
+        at < 3 ? `</v1/users?page=${at + 1}&a=1,2>; title=x; rel="prefetch next"` : '</v1/users?page=3>; rel=self',
+        '<http://elsewhere.example/>;rel=last',
+      ]
+      return { body: slice((at - 1) * 3), headers: { link: links.join(' , ') } }
+    },
+    fields: { pagination: { type: 'linkHeader' }, ...root },
+    requests: 3,
+  },
+  {
+    name: 'values of a row of numbers',
+    answer: (seen) => data(slice(number(seen, 'from', 0))),
+    fields: { pagination: { type: 'range', parameter: 'from', values: [0, 3, 6] } },
+    requests: 3,
+  },
+  {
+    name: 'values of a list, of which one has no content, in the body of a POST',
+    answer: (seen) => {
+      const part = bodyOf(seen)['part'] as unknown
+      return part === 'none' ? { status: 204 } : data(part === '2026-03-01' ? slice(0, 3) : slice(3, 4))
+    },
+    fields: {
+      pagination: { type: 'range', bodyField: '$.part', values: ['{window.date}', 'none', 'b'] },
+      dataset: { method: 'POST' },
+    },
+    requests: 3,
+  },
+  {
+    name: 'cursor in a header of the answer, sent back in one of the request, over one of the source',
+    answer: (seen) => {
+      const at = Number(seen.headers['x-from'] ?? 0)
+      return { ...data(slice(at)), headers: at + 3 < 7 ? { 'x-next': String(at + 3) } : {} }
+    },
+    fields: {
+      headers: { 'X-FROM': '0' },
+      pagination: { type: 'cursor', header: 'X-Next', requestHeader: 'X-From' },
+    },
+    requests: 3,
+  },
+  {
+    name: 'page number in a header',
+    answer: (seen) => data(slice((Number(seen.headers['x-page']) - 1) * 3)),
+    fields: { pagination: { type: 'page', requestHeader: 'X-Page', first: 1 } },
+    requests: 4,
+  },
+  {
+    name: 'offset in a header',
+    answer: (seen) => data(slice(Number(seen.headers['x-offset']))),
+    fields: { pagination: { type: 'offset', requestHeader: 'X-Offset' } },
+    requests: 4,
+  },
+  {
+    name: 'values in a header',
+    answer: (seen) => data(slice((Number(seen.headers['x-day']) - 1) * 3)),
+    fields: { pagination: { type: 'range', requestHeader: 'X-Day', values: [1, 2, 3] } },
+    requests: 3,
+  },
+]
+
+describe('all records are read, each once, with pages by', () => {
+  test.each(CASES)('$name', async ({ answer, fields, requests }) => {
+    const { read, seen } = await given(answer, fields)
+
+    expect((await read()).records).toEqual(ALL)
+    expect(seen).toHaveLength(requests)
+  })
+
+  test.each(CASES)('$name: going on after any page', async ({ answer, fields }) => {
+    const { read } = await given(answer, fields)
+    const { pages, positions } = await read()
+
+    for (const [index, position] of positions.slice(0, -1).entries()) {
+      const kept = JSON.parse(JSON.stringify(position)) as never
+      expect((await read({ from: kept })).pages).toEqual(pages.slice(index + 1))
+    }
+  })
+})
+
+describe('pages that would never end, or end too early', () => {
+  let id = 0
+  const fresh = (more: object = {}): Reply => data([{ id: (id += 1) }], more)
+  const LOOPS: readonly [string, (seen: Seen) => Reply, RestFields][] = [
+    ['a next link to itself', () => fresh({ next: '/v1/users' }), { pagination: { type: 'nextLink', path: '$.next' } }],
+    ['a relative link that stays', () => fresh({ next: '?a=1' }), { pagination: { type: 'nextLink', path: '$.next' } }],
+    [
+      'a Link header in a circle',
+      (seen) => ({ ...fresh(), headers: link(`?p=${1 - number(seen, 'p', 0)}`) }),
+      { pagination: { type: 'linkHeader' } },
+    ],
+    [
+      'a cursor that repeats',
+      (seen) => fresh({ next: seen.query.get('c') === 'a' ? 'b' : 'a' }),
+      { pagination: { type: 'cursor', path: '$.next', parameter: 'c' } },
+    ],
+    [
+      'a cursor in a body that the server ignores',
+      () => data([{ id: 1 }], { next: 'x' }),
+      { pagination: { type: 'cursor', path: '$.next', bodyField: '$.c' }, dataset: { method: 'POST' } },
+    ],
+    ['a page number that the server ignores', () => data([{ id: 1 }]), { pagination: page }],
+    ['pages that begin again', (seen) => data([{ id: number(seen, 'page', 1) % 3 }]), { pagination: page }],
+    [
+      'a page number that the server ignores, while each answer says when it was made',
+      () => data([{ id: 1 }, { id: 2 }], { took: (id += 1) }),
+      { pagination: page },
+    ],
+    [
+      'the last page for ever, each time with another number of the request',
+      (seen) => data([{ id: Math.min(2, number(seen, 'page', 1)) }], { request: (id += 1) }),
+      { pagination: page },
+    ],
+    [
+      'a constant has_more',
+      (seen) => ({ ...byPage(seen), body: { data: [{ id: Math.min(3, number(seen, 'page', 1)) }], has_more: true } }),
+      { pagination: { ...page, end: { emptyPage: false, shortPage: false, when: { path: '$.has_more', is: false } } } },
+    ],
+  ]
+  test.each(LOOPS)('%s is a circle', async (_, answer, fields) => {
+    const { read, seen } = await given(answer, fields)
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGE_LOOP', retryable: false })
+    expect(seen.length).toBeLessThanOrEqual(5)
+  })
+
+  test('pages that begin and end alike, and differ between, are no circle', async () => {
+    const { read } = await given(
+      (seen) =>
+        data(number(seen, 'page', 1) < 6 ? [{ v: 0 }, { v: number(seen, 'page', 1) }, { v: 0 }] : [], { took: id }),
+      { pagination: page },
+    )
+
+    expect((await read()).records).toHaveLength(15)
+  })
+
+  test('the same page twice is let be where the pipeline says so', async () => {
+    const { read } = await given((seen) => data(number(seen, 'page', 1) < 4 ? [{ id: 1 }] : []), {
+      pagination: { ...page, samePage: 'allow' },
+    })
+
+    expect((await read()).records).toHaveLength(3)
+  })
+
+  test('more pages than are allowed are an error or a stop', async () => {
+    const failing = await given(byPage, { pagination: { ...page, maxPages: 2 } })
+    const stopping = await given(byPage, { pagination: { ...page, maxPages: 2, atMaxPages: 'stop' } })
+    const enough = await given(byPage, { pagination: { ...page, maxPages: 3 } })
+
+    expect(await failureOf(failing.read())).toMatchObject({ code: 'REST_TOO_MANY_PAGES', retryable: false })
+    expect((await stopping.read()).records).toEqual(ALL.slice(0, 6))
+    expect(stopping.seen).toHaveLength(2)
+    expect((await enough.read()).records).toEqual(ALL)
+  })
+
+  test('empty pages that always lead on are an error as well', async () => {
+    const next = (at: number) => (at < 200 ? { next: `/v1/users?c=${at + 1}` } : {})
+    const { read, seen } = await given((one) => data([], next(number(one, 'c', 0))), {
+      pagination: { type: 'nextLink', path: '$.next', maxPages: 20 },
+    })
+
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_TOO_MANY_PAGES',
+    })
+    expect(seen).toHaveLength(21)
+  })
+
+  test('pages that end before the count of the server is reached are an error', async () => {
+    const end = { emptyPage: true, shortPage: false, total: '$.total' }
+    const { read } = await given((seen) => byPage(seen, { total: 8 }), { pagination: { ...page, end } })
+
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_PAGES_INCOMPLETE',
+      retryable: true,
+      context: { expected: 8, actual: 7 },
+    })
+  })
+
+  test('a cursor that no header can carry is refused', async () => {
+    const { read } = await given(() => fresh({ next: 'a\r\nX: y' }), {
+      pagination: { type: 'cursor', path: '$.next', requestHeader: 'X-Cursor' },
+    })
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_NEXT_PAGE_INVALID', retryable: false })
+  })
+
+  test.each([
+    ['another server', { next: 'https://elsewhere.example/x' }, 'another server'],
+    ['a number', { next: 7 }, 'something other than a text'],
+    ['nothing, while there is more', { has_more: true }, 'nothing, while the body says that there is more'],
+  ])('a next link to %s is refused', async (_, more, problem) => {
+    const end = { emptyPage: false, shortPage: false, when: { path: '$.has_more', is: false } }
+    const { read } = await given(() => fresh(more), { pagination: { type: 'nextLink', path: '$.next', end } })
+
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_NEXT_PAGE_INVALID',
+      message: expect.stringContaining(problem),
+    })
+  })
+})

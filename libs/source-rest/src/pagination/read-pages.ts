@@ -1,0 +1,130 @@
+import type { RestDataset } from '@cinelake/pipeline'
+import type { JsonObject } from '@cinelake/json-rows'
+import { readBody } from '../bodies/read-body.ts'
+import { recordsIn } from '../bodies/records.ts'
+import type { RequestPlace } from '../errors.ts'
+import type { DatasetRequest } from '../http/dataset-request.ts'
+import { requestPage, type Requests } from '../http/request-page.ts'
+import { RestPagesIncompleteError, RestPaginationUnknownError, RestTooManyPagesError } from './errors.ts'
+import { keptCursor } from './kept-cursor.ts'
+import { countAt } from './last-page.ts'
+import { createLoopGuard } from './loop-guard.ts'
+import { FIRST_PAGE, type PagePosition } from './page-position.ts'
+import { partsOf, positionAfter, type KnownPagination } from './pagination.ts'
+import type { ReadPage } from './read-page.ts'
+import { recognise } from './recognise.ts'
+
+/** Pages. More would take days; a server that always has another page is wrong. */
+const DEFAULT_MAX_PAGES = 100_000
+
+export type RecordPage = {
+  readonly place: RequestPlace
+  readonly records: readonly JsonObject[]
+  readonly sizeBytes: number
+  /** Where to go on from after this page; undefined after the last. */
+  readonly next: PagePosition | undefined
+  /** Where the next window begins, on the last page. */
+  readonly cursor?: string | undefined
+}
+
+/**
+ * The pages of a dataset, one at a time and in order.
+ * @param from where to go on: `next` of the last page that was kept
+ * @throws {RestPageLoopError} terminal: a page leads back to one that was read, or is the same as one that was
+ * @throws {RestTooManyPagesError} terminal
+ * @throws {RestPagesIncompleteError} transient: fewer records than the server counts
+ */
+export async function* readPages(
+  source: string,
+  dataset: RestDataset,
+  target: DatasetRequest,
+  requests: Requests,
+  from: PagePosition = FIRST_PAGE,
+): AsyncGenerator<RecordPage> {
+  const guard = createLoopGuard(dataset.pagination)
+  let total: number | undefined
+  for (let position: PagePosition | undefined = from; position !== undefined;) {
+    const { url, place, records, page, sizeBytes } = await askFor(position, {
+      source,
+      dataset,
+      target,
+      requests,
+      guard,
+    })
+    const pagination = position.recognised ?? known(dataset, page, url, place, requests)
+    const limit = limitOf(pagination)
+    const { takeLink } = target
+    const standing = dataset.pagination.type === 'auto' ? { ...position, recognised: pagination } : position
+    let next = positionAfter(pagination as KnownPagination, standing, page, {
+      place,
+      valueCount: target.values.length,
+      takeLink,
+    })
+    total = totalOf(pagination, page, place) ?? total
+    const isLast = next === undefined
+    // One page more may be asked for to learn that there is nothing more.
+    const isMore = records.length > 0 || !isLast
+    if (isMore && position.number > limit.maxPages) throw new RestTooManyPagesError(place, limit.maxPages)
+    if (next === undefined) checkTotal(total, position.recordCount + records.length, place)
+    else if (limit.stops && next.number > limit.maxPages) next = undefined
+    const cursor = isLast ? keptCursor(dataset.incremental?.cursor, page, { place, takeLink }) : undefined
+    yield { place, records, sizeBytes, next, cursor }
+    position = next
+  }
+}
+
+type Asking = {
+  readonly source: string
+  readonly dataset: RestDataset
+  readonly target: DatasetRequest
+  readonly requests: Requests
+  readonly guard: ReturnType<typeof createLoopGuard>
+}
+
+/** The page at a position, and the address that it was asked for at. */
+async function askFor(position: PagePosition, { source, dataset, target, requests, guard }: Asking) {
+  const parts = partsOf(position.recognised ?? dataset.pagination, position, target.values)
+  const request = target.requestFor(parts)
+  const place: RequestPlace = {
+    source,
+    dataset: dataset.name,
+    address: target.show(request.url, parts),
+    page: position.number,
+  }
+  guard.asking(request, place)
+  const answer = await requestPage(request, place, requests)
+  const body = await readBody(answer, dataset, place, requests.maxBodyBytes)
+  const records = recordsIn(body, dataset, place)
+  guard.answered(answer.body, records, place)
+  const { status, headers, url } = answer
+  const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length }
+  return { url: request.url, place, records, page, sizeBytes: answer.body.byteLength }
+}
+
+type Pagination = RestDataset['pagination']
+
+/** The dataset's pagination, or what the first answer shows it to be. */
+function known(dataset: RestDataset, page: ReadPage, url: URL, place: RequestPlace, { log }: Requests): Pagination {
+  const { pagination } = dataset
+  if (pagination.type !== 'auto') return pagination
+  const found = recognise(page, url, pagination)
+  if ('unknown' in found) throw new RestPaginationUnknownError(place, found.unknown)
+  log.info({ ...place, pagination: found.pagination.type, because: found.because }, 'pagination was recognised')
+  return found.pagination
+}
+
+function limitOf(pagination: Pagination): { readonly maxPages: number; readonly stops: boolean } {
+  if (pagination.type === 'none') return { maxPages: 1, stops: true }
+  return { maxPages: pagination.maxPages ?? DEFAULT_MAX_PAGES, stops: pagination.atMaxPages === 'stop' }
+}
+
+/** How many records the server says that there are. */
+function totalOf(pagination: Pagination, page: ReadPage, place: RequestPlace): number | undefined {
+  return pagination.type === 'none' || pagination.type === 'range'
+    ? undefined
+    : countAt(pagination.end.total, page, place)
+}
+
+function checkTotal(total: number | undefined, recordCount: number, place: RequestPlace): void {
+  if (total !== undefined && recordCount < total) throw new RestPagesIncompleteError(place, total, recordCount)
+}
