@@ -42,7 +42,13 @@ export {
   type ContractChange,
   type WantedTable,
 } from './contract-changes.ts'
-export { currentPipelines, publishedPipeline, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
+export {
+  currentPipelines,
+  currentSources,
+  publishedPipeline,
+  publishPipeline,
+  type CurrentPipelines,
+} from './current-pipelines.ts'
 export {
   loadPipeline,
   PipelineCorruptError,
@@ -55,7 +61,7 @@ export { defaultSchema } from './mart-schema.ts'
 export { formatProblem, parseYaml, type ParsedYaml, type Problem, type YamlFault } from '@cinelake/config-text'
 export { pipelineError, readPipeline, type ReadOptions, type ReadResult } from './read-pipeline.ts'
 export { openFolder, type PipelineFolder } from './folder.ts'
-export { SourceCommandUnknownError, sourceHandlers, type SourceTasks } from './source-tasks.ts'
+export { sourceHandlers } from './source-handlers.ts'
 export { downstreamOf, selectTasks, upstreamOf, type TaskSelection } from './select-tasks.ts'
 export { changedPlaces, followsFromOthers } from './text-changes.ts'
 export { createSqlTyper, type SqlTyper, type TypedColumn, type TypingSession } from './sql-typer.ts'

@@ -1,4 +1,4 @@
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from './config/index.ts'
 
 type Slots = { free: number; readonly waiting: (() => void)[] }
 

@@ -1,4 +1,4 @@
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from './config/index.ts'
 import type { TableName } from '@cinelake/contracts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 import { withDatabase, type DatabaseDeps } from './with-database.ts'

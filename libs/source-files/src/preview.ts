@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
+import type { FilesDataset, FilesSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { compressionOf, type Compression } from './compression.ts'
 import { FilesMissingError } from './errors.ts'

@@ -19,3 +19,11 @@ export {
   type SourceText,
 } from './source-config.ts'
 export { agentQueue, checkHttpUrl, checkUrl, siteOf, type SourcePlace } from './source-place.ts'
+export {
+  SourceCommandUnknownError,
+  type CurrentSources,
+  type PipelineOfSource,
+  type SourceInPipeline,
+  type SourceTasks,
+  type TargetDataset,
+} from './source-tasks.ts'

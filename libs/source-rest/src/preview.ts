@@ -3,7 +3,8 @@ import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline as pipe } from 'node:stream/promises'
 import { CancelledError, ConfigError, type Clock, type Log, type Window } from '@cinelake/core'
-import type { CheckedPipeline, RestDataset, RestPagination, RestSource } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { RestDataset, RestPagination, RestSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureIdentity } from './auth/obtain-token.ts'
 import { createTokenCache } from './auth/token-cache.ts'
@@ -52,7 +53,7 @@ export type FirstPages = {
  * @throws {ConfigError} terminal: the dataset starts from the rows of another one
  */
 export async function firstPages(
-  pipeline: CheckedPipeline,
+  pipeline: PipelineOfSource,
   { source, dataset, window }: { readonly source: RestSource; readonly dataset: RestDataset; readonly window: Window },
   deps: FirstPagesDeps,
 ): Promise<FirstPages> {
@@ -74,7 +75,7 @@ export async function firstPages(
 }
 
 async function read(
-  pipeline: CheckedPipeline,
+  pipeline: PipelineOfSource,
   { source, dataset, window }: { readonly source: RestSource; readonly dataset: RestDataset; readonly window: Window },
   { fill, clock, log, azure, proxy, directory, limit, signal }: FirstPagesDeps,
 ): Promise<FirstPages> {

@@ -7,4 +7,4 @@ export {
   TableVerification,
   databaseConfig,
 } from './database-source.ts'
-export { isWanted } from './discovered-tables.ts'
+export { isWanted, undeclaredTables } from './discovered-tables.ts'

@@ -1,6 +1,7 @@
 import type { Ingest, LandedCursor } from '@cinelake/contracts'
 import { manifestBefore, type Lake } from '@cinelake/lake'
-import type { CheckedPipeline, DatabaseDataset, TableIncrement } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { DatabaseDataset, TableIncrement } from '../config/index.ts'
 import { CursorUnusableError, type DatabasePlace } from '../errors.ts'
 import { sinceOf } from './since-of.ts'
 import type { RowRange, Snapshot, SourceTable } from '../source-database.ts'
@@ -18,7 +19,7 @@ type Place = {
   readonly snapshot: Snapshot
   readonly table: SourceTable
   readonly at: DatabasePlace
-  readonly pipeline: CheckedPipeline
+  readonly pipeline: PipelineOfSource
   readonly command: Ingest
   readonly signal: AbortSignal
 }

@@ -1,6 +1,6 @@
 import type { Ingest } from '@cinelake/contracts'
 import { parseWindow } from '@cinelake/core'
-import type { CheckedPipeline } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
 
 /**
  * Where an incremental read begins. Merged rows may be read twice, so that a window goes on where the last one that
@@ -8,7 +8,7 @@ import type { CheckedPipeline } from '@cinelake/pipeline'
  * exactly its own, and the schedule's first one also what was before.
  */
 export function sinceOf(
-  { datasets, schedule }: Pick<CheckedPipeline, 'datasets' | 'schedule'>,
+  { datasets, schedule }: Pick<PipelineOfSource, 'datasets' | 'schedule'>,
   { source, dataset, since, window }: Pick<Ingest, 'source' | 'dataset' | 'since' | 'window'>,
 ): string | null {
   const target = datasets.find((one) => one.source === source && one.sourceDataset === dataset)

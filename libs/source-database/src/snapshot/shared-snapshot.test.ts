@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { CancelledError } from '@cinelake/core'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from '../config/index.ts'
 import { until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import pg from 'pg'

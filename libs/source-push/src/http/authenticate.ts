@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Clock, Log } from '@cinelake/core'
-import type { PushSource, PushTokens } from '@cinelake/pipeline'
+import type { PushSource, PushTokens } from '../config/index.ts'
 import { isBlank, PlaceholderError, SecretMissingError, SecretUnusableError, type Fill } from '@cinelake/secrets'
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
 import type { Proxy } from '@cinelake/core'

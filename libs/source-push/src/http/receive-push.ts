@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Log, Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import type { Schedule } from '@cinelake/pipeline'
+import type { Schedule } from '@cinelake/source-kind'
 import type { BodyForm } from '../body/body-form.ts'
 import { createBodyCheck, type ContractColumns } from '../body/create-body-check.ts'
 import { PushKeyReusedError, type PushPlace } from '../errors.ts'

@@ -1,5 +1,5 @@
 import { sha256 } from '@cinelake/core'
-import type { RestAuth, RestSource } from '@cinelake/pipeline'
+import type { RestAuth, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { RestHeaderError } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'

@@ -1,4 +1,4 @@
-import type { RestAuth } from '@cinelake/pipeline'
+import type { RestAuth } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 
 /** The texts of `auth` with their placeholders filled. Line ends around a secret are not part of it. */

@@ -1,5 +1,5 @@
 import type { Clock, Log } from '@cinelake/core'
-import type { RestAuth } from '@cinelake/pipeline'
+import type { RestAuth } from '../config/index.ts'
 import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
 import { RestAddressError, RestRefusedError, RestUnauthorizedError, type RequestPlace } from '../errors.ts'
 import type { Answer } from '../http/send-request.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '@cinelake/core'
-import type { RestAuth } from '@cinelake/pipeline'
+import type { RestAuth } from '../config/index.ts'
 import { signAssertion } from './sign-assertion.ts'
 
 /** The form and headers of a request to a token endpoint. */

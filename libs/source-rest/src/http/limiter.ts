@@ -1,5 +1,5 @@
 import type { Clock } from '@cinelake/core'
-import type { RestSource } from '@cinelake/pipeline'
+import type { RestSource } from '../config/index.ts'
 
 export type LimiterDeps = {
   readonly clock: Clock

@@ -1,4 +1,4 @@
-import type { RestSource } from '@cinelake/pipeline'
+import type { RestSource } from '../config/index.ts'
 import { createLimiter, type Limiter, type LimiterDeps } from './limiter.ts'
 
 /** One limiter for each source of each pipeline, whatever the number of datasets and runs that ask it at once. */

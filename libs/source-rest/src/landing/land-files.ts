@@ -1,6 +1,6 @@
 import { rawFolder, type Ingest, type QualityResult } from '@cinelake/contracts'
 import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
-import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import type { CsvSpool, RowRules } from '@cinelake/json-rows'
 import { driftOf } from './drift.ts'
 import { SchemaDriftError } from './errors.ts'
