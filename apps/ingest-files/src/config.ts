@@ -4,7 +4,7 @@ import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { secretsEnv, secretsSettings } from '@cinelake/secrets'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { readWorkingHours, type WorkingHours } from './agent/working-hours.ts'
+import { readOperatingHours, type OperatingHours } from './agent/operating-hours.ts'
 
 const MIB = 1024 * 1024
 
@@ -60,9 +60,9 @@ export type IngestFilesConfig = z.output<typeof IngestFilesEnv>
 function hoursOf(
   env: { readonly CINELAKE_AGENT_HOURS?: string | undefined; readonly CINELAKE_AGENT_TIME_ZONE: string },
   complain: (problem: string) => void,
-): WorkingHours | undefined {
+): OperatingHours | undefined {
   if (env.CINELAKE_AGENT_HOURS === undefined) return undefined
-  const hours = readWorkingHours(env.CINELAKE_AGENT_HOURS, env.CINELAKE_AGENT_TIME_ZONE)
+  const hours = readOperatingHours(env.CINELAKE_AGENT_HOURS, env.CINELAKE_AGENT_TIME_ZONE)
   if (!('problem' in hours)) return hours
   complain(hours.problem)
   return undefined

@@ -9,7 +9,7 @@ import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
 import { startHeartbeat } from './agent/heartbeat.ts'
 import { keepRunning } from './agent/running-tasks.ts'
-import { startShifts } from './agent/shifts.ts'
+import { startWorkInHours } from './agent/work-in-hours.ts'
 import { createThrottle } from './agent/token-bucket.ts'
 import { agentVersion } from './agent/version.ts'
 import { IngestFilesEnv } from './config.ts'
@@ -34,12 +34,12 @@ await runService(
     const options = { concurrency }
     const work = { bus, queue, worker, handlers: tasks.handlers, clock, log, redact, options }
     const observe = taskMetrics(metrics)
-    const shifts = use(await startShifts({ hours, begin: () => runTaskWorker({ ...work, observe }), clock, log }))
+    const inHours = use(await startWorkInHours({ hours, begin: () => runTaskWorker({ ...work, observe }), clock, log }))
 
     const { directory } = config.lake.scratch
     await makeDirectory(directory)
     const about = { worker, site, node, version: await agentVersion(), directory }
-    const agent = { ...about, runningTasks: tasks.count, state: shifts.state }
+    const agent = { ...about, runningTasks: tasks.count, state: inHours.state }
     use(startHeartbeat(agent, { bus, clock, log, everyMs }))
   },
 )

@@ -7,7 +7,7 @@ import { SourceCommandUnknownError, type SourceInPipeline, type SourceTasks } fr
 import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/warehouse'
-import { ConnectionSlots } from './connection-semaphore.ts'
+import { ConnectionSemaphore } from './connection-semaphore.ts'
 import { discoverTables } from './discover/discover-tables.ts'
 import { HeldSnapshots } from './snapshot/held-snapshot.ts'
 import { createIngestTable } from './copy/ingest-table.ts'
@@ -36,9 +36,9 @@ export interface DatabaseTasks extends SourceTasks<DatabaseSource, TaskContext, 
 /** The work of the agent over databases: lists their tables, and copies them. */
 export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
   const { lake, engine, fill, clock, log, credential } = deps
-  const slots = new ConnectionSlots()
+  const connections = new ConnectionSemaphore()
   const held = new HeldSnapshots(deps)
-  const ingestTable = createIngestTable({ lake, engine, fill, slots, credential })
+  const ingestTable = createIngestTable({ lake, engine, fill, connections, credential })
 
   /** Takes away what a task that has landed kept while it was under way. Never fails: what stays is never read again. */
   const clear = async (command: Ingest, { signal }: TaskContext): Promise<void> => {
@@ -54,7 +54,7 @@ export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
     async discover(command, { source }, { signal }) {
       const tables =
         source.snapshot === undefined
-          ? await discoverTables(source, { fill, slots, credential, signal })
+          ? await discoverTables(source, { fill, connections, credential, signal })
           : await held.hold(command, source, { signal })
       const quality = await findMissedTables(command, source, tables, { lake, signal })
       const count = tables.length

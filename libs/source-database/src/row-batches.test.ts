@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { RowBatches } from './row-batches.ts'
 import { rowDigest } from './row-digest.ts'
-import { wallTime } from './sql-server/wall-time.ts'
+import { wallTime } from './sql-server/select.ts'
 
 /** A driver that keeps sending until it is told to wait. */
 function aDriver(rowCount: number, width: (row: number) => number) {

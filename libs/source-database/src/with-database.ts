@@ -1,16 +1,17 @@
 import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/warehouse'
-import { fillAddress, hasSecret } from './database-address.ts'
-import { DatabaseLoginRefusedError } from './errors.ts'
-import { openDatabase } from './open-database.ts'
-import type { ConnectionSlots } from './connection-semaphore.ts'
-import type { SourceDatabase } from './source-database.ts'
+import type { ConnectionSemaphore } from './connection-semaphore.ts'
+import { fillAddress, hasSecret, parseAddress } from './database-address.ts'
+import { DatabaseAddressError, DatabaseLoginRefusedError } from './errors.ts'
+import { openPostgres } from './postgres/postgres.ts'
+import type { OpenDatabase, SourceDatabase } from './source-database.ts'
+import { openMssql } from './sql-server/sql-server.ts'
 
 export type DatabaseDeps = {
   readonly fill: Fill
   /** Without them connections are not counted. */
-  readonly slots?: ConnectionSlots
+  readonly connections?: ConnectionSemaphore
   /** For databases of Azure that are opened without a password. */
   readonly credential?: AzureCredential | undefined
   readonly signal: AbortSignal
@@ -28,7 +29,7 @@ export async function withDatabase<T>(
   deps: DatabaseDeps,
   work: (database: SourceDatabase) => Promise<T>,
 ): Promise<T> {
-  using _slot = await deps.slots?.take(source, deps.signal)
+  using _permit = await deps.connections?.take(source, deps.signal)
   return await openFor(source, deps, work)
 }
 
@@ -38,8 +39,8 @@ export async function withAnother(
   deps: DatabaseDeps,
   work: (database: SourceDatabase) => Promise<void>,
 ): Promise<void> {
-  using slot = deps.slots?.tryTake(source)
-  if (slot !== undefined) await openFor(source, deps, work)
+  using permit = deps.connections?.tryTake(source)
+  if (permit !== undefined) await openFor(source, deps, work)
 }
 
 async function openFor<T>(
@@ -66,4 +67,16 @@ async function openFor<T>(
     if (!(error instanceof DatabaseLoginRefusedError) || !hasSecret(source.url)) throw error
     return await attempt(true)
   }
+}
+
+/**
+ * The database that an address names, by its scheme. Nothing is connected yet.
+ * @throws {DatabaseAddressError} terminal
+ */
+export const openDatabase: OpenDatabase = ({ source, url, ...limits }) => {
+  const address = parseAddress(source, url)
+  if (address.scheme === 'postgres' || address.scheme === 'postgresql')
+    return openPostgres({ source, address, ...limits })
+  if (address.scheme === 'mssql') return openMssql({ source, address, ...limits })
+  throw new DatabaseAddressError(source, `the scheme ${address.scheme}:`)
 }

@@ -19,7 +19,7 @@ type Deps = { readonly fill: Fill; readonly log: Log }
  * two agents at once.
  * @returns names of the files that could not be cleared
  */
-export function createClearLanded({ fill, log }: Deps) {
+export function createArchiveLanded({ fill, log }: Deps) {
   return async (
     command: Ingest,
     { source, dataset }: Pick<FilesPlace, 'source' | 'dataset'>,

@@ -2,7 +2,7 @@ import { landedFolder, type Ingest, type QualityResult } from '@cinelake/contrac
 import { taskFileName, type Calendar, type Log } from '@cinelake/core'
 import { manifestBefore, newestManifest, type Lake } from '@cinelake/lake'
 import { atOnce } from './at-once.ts'
-import { createClaims, type Claims } from './processed-files.ts'
+import { createProcessedFileLedger, type ProcessedFileLedger } from './processed-file-ledger.ts'
 
 type Drop = {
   readonly lake: Pick<Lake, 'list' | 'readText' | 'putIfAbsent'>
@@ -25,7 +25,7 @@ export type Ledger = {
  * that is told.
  * @throws {ManifestLostError} terminal: the window before succeeded, and its manifest is gone
  */
-export async function checkLedger(drop: Drop, claims: Claims): Promise<Ledger> {
+export async function checkLedger(drop: Drop, claims: ProcessedFileLedger): Promise<Ledger> {
   const { lake, command, calendar, signal } = drop
   if (command.since === null) return { claimed: undefined, quality: [] }
   const before = await manifestBefore(lake, command, calendar, { signal })
@@ -41,7 +41,7 @@ async function restore({ lake, command, log, signal }: Drop): Promise<QualityRes
   for (const label of await landedWindows(lake, command, signal)) {
     const manifest = await newestManifest(lake, { pipeline: pipeline.name, label, task }, { signal })
     if (manifest === undefined) continue
-    const claims = createClaims(lake, { ...command, window: manifest.window })
+    const claims = createProcessedFileLedger(lake, { ...command, window: manifest.window })
     await atOnce(manifest.files, async ({ sha256, name }) => await claims.claim(sha256, name, { signal }))
     fileCount += manifest.files.length
     windowCount += 1

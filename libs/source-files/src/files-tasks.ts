@@ -5,7 +5,7 @@ import { landOnce, manifestOf, readManifest, type Lake } from '@cinelake/lake'
 import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
 import type { Fill } from '@cinelake/secrets'
 import type { FilesSource } from './config/index.ts'
-import { createClearLanded } from './archive-landed.ts'
+import { createArchiveLanded } from './archive-landed.ts'
 import { createIngestFileDrop, type FilesPlace } from './ingest-file-drop.ts'
 
 export type FilesTasksDeps = {
@@ -24,7 +24,7 @@ export function createFilesTasks({
   log,
 }: FilesTasksDeps): SourceTasks<FilesSource, TaskContext, TaskOutcome> {
   const ingestFileDrop = createIngestFileDrop({ lake, fill, clock, log })
-  const clearLanded = createClearLanded({ fill, log })
+  const clearLanded = createArchiveLanded({ fill, log })
 
   /** Moves files away that have landed: also those of an attempt that died before it could. */
   const clear = async (command: Ingest, place: FilesPlace, signal: AbortSignal): Promise<QualityResult[]> => {

@@ -2,7 +2,7 @@ import { CancelledError } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { answered } from './answered.ts'
+import { withTimeout } from './with-timeout.ts'
 import { atOnce } from './at-once.ts'
 import { FileForbiddenError, FileMisnamedError, FileOutsideSourceError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
@@ -66,8 +66,8 @@ type Walk = SourceFolder & {
 
 async function openFolder({ source, folder }: SourceFolder, options: FindOptions): Promise<string> {
   try {
-    const root = await answered(realpath(folder), options)
-    if ((await answered(stat(root), options)).isDirectory()) return root
+    const root = await withTimeout(realpath(folder), options)
+    if ((await withTimeout(stat(root), options)).isDirectory()) return root
   } catch (error) {
     throw folderError(error, source, folder)
   }
@@ -108,7 +108,7 @@ async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Pro
   }
   const file = await followInside(walk, name)
   if (file === undefined || (walk.except !== undefined && isBelow(walk.except, file))) return
-  const found = await answered(stat(file), walk).catch((error: unknown) => undefinedWhenGone(error, walk, name))
+  const found = await withTimeout(stat(file), walk).catch((error: unknown) => undefinedWhenGone(error, walk, name))
   if (rest.length > 0) {
     if (found?.isDirectory() === true) await visit(walk, name, rest)
   } else if (found?.isFile() === true) {
@@ -125,7 +125,7 @@ function tellMisnamed({ source, onMisnamed }: Walk, name: string): void {
 
 /** Undefined for what is gone by now, and for links that lead nowhere. */
 async function followInside(walk: Walk, name: string): Promise<string | undefined> {
-  const file = await answered(realpath(join(walk.root, name)), walk).catch((error: unknown) =>
+  const file = await withTimeout(realpath(join(walk.root, name)), walk).catch((error: unknown) =>
     undefinedWhenGone(error, walk, name),
   )
   if (file === undefined || isBelow(walk.root, file)) return file
@@ -146,7 +146,7 @@ function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined 
 
 async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
   try {
-    return await answered(readdir(join(walk.root, below), { withFileTypes: true }), walk)
+    return await withTimeout(readdir(join(walk.root, below), { withFileTypes: true }), walk)
   } catch (error) {
     // A folder that was removed meanwhile has no files any more; the source's own folder must be there.
     if (below !== '' && codeOf(error) === 'ENOENT') return []

@@ -1,7 +1,7 @@
 import { CancelledError } from '@cinelake/core'
 import { stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import { answered } from './answered.ts'
+import { withTimeout } from './with-timeout.ts'
 import { atOnce } from './at-once.ts'
 import type { FoundFile } from './find-files.ts'
 import { fileBelow, markerOf } from './local-paths.ts'
@@ -31,7 +31,7 @@ export async function findUnstable(
   if (marker !== undefined) {
     await atOnce(files, async ({ name }) => {
       const beside = markerOf(name, marker)
-      const isThere = await answered(stat(fileBelow(folder, beside)), { signal }).then(
+      const isThere = await withTimeout(stat(fileBelow(folder, beside)), { signal }).then(
         () => true,
         (error: unknown) => {
           if (error instanceof CancelledError) throw error
@@ -61,7 +61,7 @@ function isAtRest({ modifiedMs, changedMs }: FoundFile, now: number, restMs: num
 }
 
 async function changeOf({ file, sizeBytes, modifiedMs }: FoundFile): Promise<string | undefined> {
-  const found = await answered(stat(file)).catch(() => undefined)
+  const found = await withTimeout(stat(file)).catch(() => undefined)
   if (found === undefined) return 'a file that is gone'
   if (found.size !== sizeBytes) return `a size that went from ${sizeBytes} to ${found.size} bytes`
   return found.mtimeMs === modifiedMs ? undefined : 'a file that was written to'

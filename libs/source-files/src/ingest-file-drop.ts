@@ -9,7 +9,7 @@ import { resolve } from 'node:path'
 import { atOnce } from './at-once.ts'
 import { chooseFiles, type ChosenFiles } from './choose-files.ts'
 import { checkLedger } from './check-ledger.ts'
-import { createClaims, type Claims } from './processed-files.ts'
+import { createProcessedFileLedger, type ProcessedFileLedger } from './processed-file-ledger.ts'
 import { FileEmptyError, FilesMissingError, FileUnstableError } from './errors.ts'
 import { parseFilePattern } from './file-pattern.ts'
 import { findFiles, type FoundFile } from './find-files.ts'
@@ -39,7 +39,7 @@ export function createIngestFileDrop(deps: Deps) {
     const drop: Drop = { ...deps, ...place, ...context, command, folder }
     const leftOut: LeftOutFile[] = []
     const chosen = await look(drop, leftOut)
-    const claims = place.dataset.once === true ? createClaims(deps.lake, command) : undefined
+    const claims = place.dataset.once === true ? createProcessedFileLedger(deps.lake, command) : undefined
     const ledger = claims && (await checkLedger(drop, claims))
     const late = await lateOf(drop, chosen, claims)
     const included = place.dataset.late === 'include' ? late : []
@@ -101,7 +101,7 @@ async function archiveOf({ dataset, fill, folder }: Drop): Promise<string | unde
 async function lateOf(
   { command, lake, signal, log }: Drop,
   { earlier }: ChosenFiles,
-  claims: Claims | undefined,
+  claims: ProcessedFileLedger | undefined,
 ): Promise<LateFile[]> {
   const { pipeline, task, source } = command
   const digestOf = (file: FoundFile) => digestOfFile(file, { source, signal })
@@ -143,7 +143,7 @@ async function withoutFaulty(drop: Drop, files: readonly WantedFile[], leftOut: 
 }
 
 type Work = {
-  readonly claims: Claims | undefined
+  readonly claims: ProcessedFileLedger | undefined
   readonly complete: readonly WantedFile[]
   readonly leftOut: LeftOutFile[]
 }
@@ -195,7 +195,7 @@ function inGroups(files: readonly WantedFile[]): WantedFile[][] {
 
 /** Last, so that bytes are claimed by a window that is as good as landed. Another may have been faster. */
 async function claimAll(
-  claims: Claims,
+  claims: ProcessedFileLedger,
   landed: readonly LandedFile[],
   leftOut: LeftOutFile[],
   signal: AbortSignal,

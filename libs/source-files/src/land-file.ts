@@ -2,7 +2,7 @@ import { rawFolder, type Ingest, type LandedFile, type LeftOutFile } from '@cine
 import { landObject, pathProblem, windowFolder, type Lake } from '@cinelake/lake'
 import type { FilesDataset } from './config/index.ts'
 import { createHash } from 'node:crypto'
-import type { Claims } from './processed-files.ts'
+import type { ProcessedFileLedger } from './processed-file-ledger.ts'
 import { compressionOf, type Compression } from './compression.ts'
 import { FileChangedError, FileForbiddenError, FileLockedError, FileMisnamedError } from './errors.ts'
 import type { FoundFile } from './find-files.ts'
@@ -23,7 +23,7 @@ type Place = {
   readonly command: Ingest
   readonly dataset: FilesDataset
   /** Where bytes land once; undefined: every window lands its own. */
-  readonly claims: Claims | undefined
+  readonly claims: ProcessedFileLedger | undefined
   readonly signal: AbortSignal
 }
 
@@ -50,7 +50,7 @@ async function heldElsewhere(file: WantedFile, { claims, command, signal }: Plac
 export function fateOfHeld(
   file: { readonly name: string; readonly lateFor?: string | undefined },
   sha256: string,
-  found: Awaited<ReturnType<Claims['look']>>,
+  found: Awaited<ReturnType<ProcessedFileLedger['look']>>,
 ): Fate | undefined {
   if (found.holder !== 'elsewhere') return undefined
   if (file.lateFor !== undefined) return { kind: 'dropped' }

@@ -1,7 +1,7 @@
 import { CancelledError } from '@cinelake/core'
 import { constants } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
-import { answered } from './answered.ts'
+import { withTimeout } from './with-timeout.ts'
 import { FileChangedError } from './errors.ts'
 import { codeOf, fileError } from './file-system-errors.ts'
 import type { FoundFile } from './find-files.ts'
@@ -41,15 +41,15 @@ export async function* readUnchanging(
 
 async function* readBlocks(name: string, file: string, options: Options): AsyncGenerator<Uint8Array> {
   const { source, signal, found } = options
-  const handle = await answered(open(file, OPEN_FLAGS), { signal, late: closeLate })
+  const handle = await withTimeout(open(file, OPEN_FLAGS), { signal, late: closeLate })
   // One that hangs would not be closed either.
   await using _closing = {
-    [Symbol.asyncDispose]: async () => await answered(handle.close(), { signal }).catch(() => {}),
+    [Symbol.asyncDispose]: async () => await withTimeout(handle.close(), { signal }).catch(() => {}),
   }
-  const before = await answered(handle.stat({ bigint: true }), { signal })
+  const before = await withTimeout(handle.stat({ bigint: true }), { signal })
   if (!before.isFile()) throw new FileChangedError(source, name, 'it became something other than a file')
   if (found !== undefined) {
-    const { size, mtimeMs } = await answered(handle.stat(), { signal })
+    const { size, mtimeMs } = await withTimeout(handle.stat(), { signal })
     if (size !== found.sizeBytes || mtimeMs !== found.modifiedMs)
       throw new FileChangedError(source, name, 'it was written to since it was found')
   }
@@ -57,7 +57,7 @@ async function* readBlocks(name: string, file: string, options: Options): AsyncG
   let sizeBytes = 0n
   for (;;) {
     if (signal?.aborted === true) throw new CancelledError(`reading ${name}`)
-    const { bytesRead } = await answered(handle.read(buffer, 0, buffer.length), { signal })
+    const { bytesRead } = await withTimeout(handle.read(buffer, 0, buffer.length), { signal })
     sizeBytes += BigInt(bytesRead)
     // A file that somebody keeps writing to is not chased to an end that never comes.
     if (bytesRead === 0 || sizeBytes > before.size) break
@@ -80,11 +80,11 @@ async function changeOf(
   before: Identity,
   readBytes: bigint,
 ): Promise<string | undefined> {
-  const after = identityOf(await answered(handle.stat({ bigint: true })))
+  const after = identityOf(await withTimeout(handle.stat({ bigint: true })))
   if (after.sizeBytes !== before.sizeBytes) return `its size went from ${before.sizeBytes} to ${after.sizeBytes} bytes`
   if (after.modifiedNs !== before.modifiedNs) return 'it was written to'
   if (readBytes !== before.sizeBytes) return `${readBytes} of its ${before.sizeBytes} bytes could be read`
-  const named = await answered(stat(file, { bigint: true })).catch(() => undefined)
+  const named = await withTimeout(stat(file, { bigint: true })).catch(() => undefined)
   if (named === undefined) return 'it was removed'
   return named.ino === before.inode ? undefined : 'it was replaced'
 }

@@ -1,5 +1,5 @@
-import type { ContractColumns } from './body/create-body-check.ts'
 import type { PushPlace } from './errors.ts'
+import type { ContractColumns } from './body/body-check.ts'
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { CurrentSources, PipelineOfSource, SourceInPipeline } from '@cinelake/source-kind'
 import type { PushSource } from './config/index.ts'

@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline as pipe } from 'node:stream/promises'
-import { CancelledError, ConfigError, type Clock, type Log, type Window } from '@cinelake/core'
+import { ConfigError, type Clock, type Log, type Window } from '@cinelake/core'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { RestDataset, RestPagination, RestSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
-import type { AzureIdentity } from './auth/obtain-token.ts'
+import type { AzureIdentity } from './auth/auth-kind.ts'
 import { createTokenCache } from './auth/token-cache.ts'
 import { RestRecordError } from './errors.ts'
 import { openCsvSpool, PLAIN_ROWS } from '@cinelake/json-rows'
@@ -14,7 +13,7 @@ import { RecordProblem } from '@cinelake/json-rows'
 import { RestPaginationUnknownError } from './pagination/errors.ts'
 import { readPages } from './pagination/read-pages.ts'
 import { datasetRequest } from './http/dataset-request.ts'
-import { createLimiter } from './http/limiter.ts'
+import { createLimiter, pause } from './http/limiter.ts'
 import type { Proxy } from '@cinelake/core'
 import { requestTimes } from './http/request-times.ts'
 import { openTaskRequests } from './http/task-requests.ts'
@@ -111,12 +110,4 @@ async function read(
   const file = join(directory, `${name}.csv`)
   await pipe(spool.content(), createWriteStream(file))
   return { file, rowCount: spool.rowCount, pageCount, hasMore, recognised, unknown: undefined }
-}
-
-async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(waitMs, undefined, { signal })
-  } catch (error) {
-    throw new CancelledError('waiting to repeat a request', { cause: error })
-  }
 }

@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
-import { CancelledError, type Clock, type Log } from '@cinelake/core'
+import type { Clock, Log } from '@cinelake/core'
 import { landOnce, type Lake } from '@cinelake/lake'
 import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
 import type { Fill } from '@cinelake/secrets'
 import type { RestSource } from './config/index.ts'
 import { createTokenCache } from './auth/token-cache.ts'
-import { createSourceLimiters } from './http/source-limiters.ts'
+import { createSourceLimiters, pause } from './http/limiter.ts'
 import { createIngestDataset, landingFolder, type IngestDatasetDeps } from './landing/ingest-dataset.ts'
 import { removeLanding } from './landing/landed-pages.ts'
 
@@ -39,14 +38,5 @@ export function createRestTasks(deps: RestTasksDeps): SourceTasks<RestSource, Ta
       await removeLanding({ lake, log, folder: landingFolder(command) }, context.signal)
       return outcome
     },
-  }
-}
-
-/** @throws {CancelledError} the signal was aborted */
-export async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(waitMs, undefined, { signal })
-  } catch (error) {
-    throw new CancelledError('waiting to repeat a request', { cause: error })
   }
 }

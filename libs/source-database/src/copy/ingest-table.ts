@@ -7,12 +7,12 @@ import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { DatabaseDataset, DatabaseSource, TableSplit } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/warehouse'
-import type { ConnectionSlots } from '../connection-semaphore.ts'
+import type { ConnectionSemaphore } from '../connection-semaphore.ts'
 import { RowsLostError } from '../errors.ts'
 import { landRanges } from './land-ranges.ts'
 import { landRows } from './land-rows.ts'
 import { openLandingState } from './landing-state.ts'
-import { mixed, openMoment, type Moment } from '../snapshot/shared-snapshot.ts'
+import { mixed, openTableSnapshot, type TableSnapshot } from '../snapshot/shared-snapshot.ts'
 import { planReading, type Reading } from './plan-reading.ts'
 import type { KeyRange, Snapshot, SnapshotOptions, SourceDatabase, SourceTable } from '../source-database.ts'
 import { splitColumn } from './split-column.ts'
@@ -22,7 +22,7 @@ type Deps = {
   readonly lake: Lake
   readonly engine: SqlEngine
   readonly fill: Fill
-  readonly slots: ConnectionSlots
+  readonly connections: ConnectionSemaphore
   readonly credential?: AzureCredential | undefined
 }
 type Place = {
@@ -37,7 +37,7 @@ type Work = Place & {
   readonly command: Ingest
   readonly database: SourceDatabase
   readonly snapshot: Snapshot
-  readonly moment: Moment
+  readonly tableSnapshot: TableSnapshot
   readonly described: SourceTable
   readonly reading: Reading
   readonly context: TaskContext
@@ -50,19 +50,22 @@ export function createIngestTable(deps: Deps) {
     const { signal } = context
     return await withDatabase(place.source, { ...deps, signal }, async (database) => {
       const described = await database.describe(place.table)
-      const moment = await openMoment({ database, table: described, source: place.source }, { lake, command, signal })
-      await using snapshot = moment.snapshot
+      const tableSnapshot = await openTableSnapshot(
+        { database, table: described, source: place.source },
+        { lake, command, signal },
+      )
+      await using snapshot = tableSnapshot.snapshot
       const at = database.place
       const { pipeline, dataset } = place
       const reading = await planReading(dataset, { lake, snapshot, table: described, at, pipeline, command, signal })
-      const work = { ...place, deps, command, database, snapshot, moment, described, reading, context }
+      const work = { ...place, deps, command, database, snapshot, tableSnapshot, described, reading, context }
       return landedOf(work, reading.isEmpty === true ? { files: [] } : await landTable(work))
     })
   }
 }
 
-function landedOf({ described, reading, moment }: Work, { files: parts, isMixed = false }: Parts): Landed {
-  const { shared, quality } = isMixed ? mixed(moment) : moment
+function landedOf({ described, reading, tableSnapshot }: Work, { files: parts, isMixed = false }: Parts): Landed {
+  const { shared, quality } = isMixed ? mixed(tableSnapshot) : tableSnapshot
   const rowCount = rowsIn(parts)
   const isPart = reading.range !== undefined || reading.isEmpty === true
   return {
@@ -78,7 +81,7 @@ function landedOf({ described, reading, moment }: Work, { files: parts, isMixed 
   }
 }
 
-/** `isMixed`: ranges of other attempts are among them, which are of another moment. */
+/** `isMixed`: ranges of other attempts are among them, which are of another snapshot. */
 type Parts = { readonly files: readonly LandedFile[]; readonly isMixed?: boolean }
 
 async function landTable(work: Work): Promise<Parts> {
@@ -118,13 +121,13 @@ async function landInRanges(work: Work, { column, split, shared }: Ranges): Prom
   const what = [table, columns.map(({ name, sourceType, type }) => [name, sourceType, type]), reading, column, split]
   const find = async () => await snapshot.boundaries(described, column, split.ranges)
   const state = split.resume
-    ? openLandingState(deps.lake, command, what, { signal, snapshot: work.moment.shared })
+    ? openLandingState(deps.lake, command, what, { signal, snapshot: work.tableSnapshot.shared })
     : undefined
   const boundaries = await (state === undefined ? find() : state.boundaries(find))
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   const done = createTally(progress)
-  // Connections that do not see the same moment make a table of several: only where that is taken anyway.
+  // Connections that do not see the same snapshot make a table of several: only where that is taken anyway.
   const mayHelp = shared !== undefined || split.resume
   const files = await landRanges(
     { column, boundaries, state },

@@ -1,7 +1,7 @@
 import { parseWindow, type Window } from '@cinelake/core'
 import type { TargetDataset, Schedule } from '@cinelake/source-kind'
 import { expect, test } from 'vitest'
-import { sinceOf } from './since-of.ts'
+import { sinceOf } from './plan-reading.ts'
 
 const schedule: Schedule = { every: 'day', timeZone: 'Europe/Berlin', start: '2026-03-01', delayMs: 0 }
 const day = (label: string): Window => {

@@ -1,9 +1,9 @@
 import type { Ingest, LandedCursor } from '@cinelake/contracts'
-import { manifestBefore, type Lake } from '@cinelake/lake'
+import { parseWindow } from '@cinelake/core'
+import { type Lake, manifestBefore } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { DatabaseDataset, TableIncrement } from '../config/index.ts'
 import { CursorUnusableError, type DatabasePlace } from '../errors.ts'
-import { sinceOf } from './since-of.ts'
 import type { RowRange, Snapshot, SourceTable } from '../source-database.ts'
 
 /** What of a table is read; without a range all of it. */
@@ -95,4 +95,19 @@ const fractionOf = (text: string) => text.split('.')[1] ?? ''
 /** The number times ten to the power of so many digits, which are at least its own. */
 function scaled(text: string, digits: number): bigint {
   return BigInt(`${text.split('.')[0] ?? '0'}${fractionOf(text).padEnd(digits, '0')}`)
+}
+
+/**
+ * Where an incremental read begins. Merged rows may be read twice, so that a window goes on where the last one that
+ * succeeded ended. Appended rows would count twice then, as soon as a window is done after a later one: each window has
+ * exactly its own, and the schedule's first one also what was before.
+ */
+export function sinceOf(
+  { datasets, schedule }: Pick<PipelineOfSource, 'datasets' | 'schedule'>,
+  { source, dataset, since, window }: Pick<Ingest, 'source' | 'dataset' | 'since' | 'window'>,
+): string | null {
+  const target = datasets.find((one) => one.source === source && one.sourceDataset === dataset)
+  if (target?.mode !== 'append') return since
+  const first = parseWindow(schedule, schedule.start)
+  return first !== undefined && Date.parse(first.start) === Date.parse(window.start) ? null : window.start
 }

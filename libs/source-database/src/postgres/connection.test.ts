@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { CancelledError } from '@cinelake/core'
 import { until } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
-import { openDatabase } from '../open-database.ts'
+import { openDatabase } from '../with-database.ts'
 
 test('a connection that is being made when the service stops is given up at once', async () => {
   // Accepts connections and never says a word.

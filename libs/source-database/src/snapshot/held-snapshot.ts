@@ -13,7 +13,7 @@ const LOOK_EVERY_MS = 15_000
 /** Looks that may fail one after the other. */
 const FAILED_LOOKS = 4
 
-type Deps = Omit<DatabaseDeps, 'signal' | 'slots'> & {
+type Deps = Omit<DatabaseDeps, 'signal' | 'connections'> & {
   readonly lake: Pick<Lake, 'list' | 'put'>
   readonly log: Log
   /** Ends what is held when the agent ends. */

@@ -5,8 +5,8 @@ import { z } from 'zod'
 import { SnapshotUnfitError } from '../errors.ts'
 import type { Snapshot, SourceDatabase, SourceTable } from '../source-database.ts'
 
-/** The moment as of which a table is read. */
-export type Moment = {
+/** The consistent snapshot that a table is read from. */
+export type TableSnapshot = {
   readonly snapshot: Snapshot
   /** Of the tables of the run, where this is theirs. */
   readonly shared?: string
@@ -36,7 +36,7 @@ export async function publishMoment(
 }
 
 /** The moment of the run's tables, where they share one and it lasts; else one of the table's own. */
-export async function openMoment(
+export async function openTableSnapshot(
   {
     database,
     table,
@@ -47,7 +47,7 @@ export async function openMoment(
     command,
     signal,
   }: { readonly lake: Pick<Lake, 'readText'>; readonly command: Ingest; readonly signal: AbortSignal },
-): Promise<Moment> {
+): Promise<TableSnapshot> {
   if (source.snapshot === undefined) return { snapshot: await database.snapshot({ table }) }
   const shared = await publishedMoment(command, lake, signal)
   const own = async (reason: string) => ({
@@ -64,10 +64,10 @@ export async function openMoment(
 }
 
 /** The moment as of which a table was read of which some ranges are another attempt's, which had another moment. */
-export function mixed(moment: Moment): Moment {
-  if (moment.shared === undefined) return moment
+export function mixed(of: TableSnapshot): TableSnapshot {
+  if (of.shared === undefined) return of
   const quality = [finding('ranges of it were read by an attempt that had another moment')]
-  return { snapshot: moment.snapshot, quality }
+  return { snapshot: of.snapshot, quality }
 }
 
 async function publishedMoment(

@@ -1,4 +1,4 @@
-import { MAX_RECORD_BYTES } from '@cinelake/csv'
+import { MAX_RECORD_BYTES, type CsvColumn } from '@cinelake/csv'
 import { PushTooLargeError } from '../errors.ts'
 
 /**
@@ -19,6 +19,9 @@ export interface BodyCheck extends BodyReader {
   /** Of the rows, once all have come. */
   readonly shape: RowShape
 }
+
+/** The columns of the contract that a dataset's rows are read by; undefined where the pipeline has none for it. */
+export type ContractColumns = readonly CsvColumn[] | undefined
 
 /** What is known of the rows of a push besides themselves. */
 export type RowShape = {

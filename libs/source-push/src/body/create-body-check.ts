@@ -1,14 +1,10 @@
-import type { CsvColumn } from '@cinelake/csv'
 import { createArrayCheck } from './array-check.ts'
-import type { BodyCheck, BodyReader, OnRecord } from './body-check.ts'
+import type { BodyCheck, BodyReader, ContractColumns, OnRecord } from './body-check.ts'
 import type { PushFormat } from './body-form.ts'
 import { createCsvCheck } from './csv-check.ts'
 import { createLinesCheck } from './lines-check.ts'
 import { parseRecord } from './parse-record.ts'
 import { createRecordShape } from './record-shape.ts'
-
-/** The columns of the contract that a dataset's rows are read by; undefined where the pipeline has none for it. */
-export type ContractColumns = readonly CsvColumn[] | undefined
 
 /**
  * Checks a body of this format: by the code that lands it and by the code that reads it when it is refined, so that what

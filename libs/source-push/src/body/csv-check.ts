@@ -10,8 +10,7 @@ import {
   type RecordSink,
 } from '@cinelake/csv'
 import { isObject, parseJson } from '@cinelake/json-rows'
-import { MarkSkipper, type BodyCheck } from './body-check.ts'
-import type { ContractColumns } from './create-body-check.ts'
+import { MarkSkipper, type BodyCheck, type ContractColumns } from './body-check.ts'
 import { headerProblem } from './header-problem.ts'
 import { PushBodyError, PushTooLargeError } from '../errors.ts'
 

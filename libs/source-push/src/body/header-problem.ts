@@ -1,6 +1,6 @@
 import { HEAD_BYTES, matchColumns } from '@cinelake/csv'
+import type { ContractColumns } from './body-check.ts'
 import { csvRow } from '@cinelake/core'
-import type { ContractColumns } from './create-body-check.ts'
 
 /** Why rows with these columns cannot be refined. Names columns, never what is in them. */
 export type HeaderProblem = { readonly expected: string; readonly got: string }

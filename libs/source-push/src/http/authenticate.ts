@@ -1,10 +1,9 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Clock, Log } from '@cinelake/core'
+import type { Clock, Log, Proxy } from '@cinelake/core'
 import type { PushSource, PushTokens } from '../config/index.ts'
-import { isBlank, PlaceholderError, SecretMissingError, SecretUnusableError, type Fill } from '@cinelake/secrets'
-import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload } from 'jose'
-import type { Proxy } from '@cinelake/core'
-import { fetchThrough } from './fetch-keys.ts'
+import { type Fill, PlaceholderError, SecretMissingError, SecretUnusableError, isBlank } from '@cinelake/secrets'
+import { type FetchImplementation, type JWTPayload, createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose'
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { EnvHttpProxyAgent, fetch } from 'undici'
 import { PushForbiddenError, PushKeysAwayError, PushUnauthorizedError } from '../errors.ts'
 
 /** What a client says about itself. */
@@ -149,4 +148,13 @@ function isOneOf(given: string, keys: readonly string[]): boolean {
 
 function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest()
+}
+
+/** Fetches an issuer's keys through the company's proxy: Node's own `fetch` knows none unless it was started so. */
+function fetchThrough({ http, https, except }: Proxy): FetchImplementation {
+  const dispatcher = new EnvHttpProxyAgent({ httpProxy: http, httpsProxy: https, noProxy: except })
+  return async (url, { headers, ...options }) => {
+    const answer = await fetch(url, { ...options, headers: Object.fromEntries(headers), dispatcher })
+    return new Response(await answer.text(), { status: answer.status })
+  }
 }

@@ -4,11 +4,15 @@ import type { Fill } from '@cinelake/secrets'
 import { RestHeaderError } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'
 import { isHeaderValue, type PageRequest, type SignedRequest } from '../http/page-request.ts'
+import { apiKey } from './api-key.ts'
+import type { AuthKind, Proof, TokenDeps } from './auth-kind.ts'
+import { azure } from './azure.ts'
+import { basic } from './basic.ts'
+import { bearer } from './bearer.ts'
 import { RestKeyError, RestTokenRefusedError } from './errors.ts'
-import { fillAuth } from './fill-auth.ts'
-import { obtainToken, type TokenAuth, type TokenDeps } from './obtain-token.ts'
+import { jwt } from './jwt.ts'
+import { oauth2 } from './oauth2.ts'
 import type { TokenCache } from './token-cache.ts'
-import { basic } from './token-request.ts'
 
 /** What says who asks: headers, and secrets within addresses and bodies. */
 export type Credentials = {
@@ -29,8 +33,19 @@ export type CredentialsDeps = {
   readonly token: TokenDeps
 }
 
-/** What a request is signed with, and the token that is in it. */
-type Signature = { readonly headers: Readonly<Record<string, string>>; readonly parameter?: readonly [string, string] }
+/** The kinds of authentication that a source may have. */
+const KINDS: { readonly [Type in RestAuth['type']]: AuthKind<Extract<RestAuth, { type: Type }>> } = {
+  none: {},
+  bearer,
+  basic,
+  apiKey,
+  oauth2,
+  jwt,
+  azure,
+}
+
+// What TypeScript cannot follow: the kind is that of this very `auth`.
+const kindOf = (auth: RestAuth) => KINDS[auth.type] as AuthKind<RestAuth>
 
 /** The headers of a source, its token among them, and the address. Secrets are looked up when they are first needed. */
 export function createCredentials(
@@ -39,23 +54,23 @@ export function createCredentials(
   { fill, tokens, pipeline, token: tokenDeps }: CredentialsDeps,
 ): Credentials {
   const { auth } = source
-  const tokenAuth = auth.type === 'oauth2' || auth.type === 'jwt' || auth.type === 'azure' ? auth : undefined
+  const getToken = kindOf(auth).token
   const name = `${pipeline}/${source.name}/${sha256(JSON.stringify(auth))}`
   const signedIn = new WeakMap<SignedRequest, { readonly round: number; readonly token: string | undefined }>()
-  let held: Promise<Signature> | undefined
+  let held: Promise<Proof> | undefined
   let round = 0
   let refreshing: Promise<boolean> | undefined
 
-  const obtain = (refresh: boolean) => async () => {
-    const filled = await fillAuth(tokenAuth as TokenAuth, fill, refresh)
+  const obtain = (get: NonNullable<typeof getToken>, refresh: boolean) => async () => {
+    const filled = await fillAuth(auth, fill, refresh)
     try {
-      return await obtainToken(filled, tokenDeps)
+      return await get(filled, tokenDeps)
     } catch (error) {
       if (refresh || !(error instanceof RestTokenRefusedError || error instanceof RestKeyError)) throw error
       // Secrets are held for a while: they may have been changed meanwhile.
-      const again = await fillAuth(tokenAuth as TokenAuth, fill, true)
+      const again = await fillAuth(auth, fill, true)
       if (JSON.stringify(again) === JSON.stringify(filled)) throw error
-      return await obtainToken(again, tokenDeps)
+      return await get(again, tokenDeps)
     }
   }
 
@@ -64,7 +79,8 @@ export function createCredentials(
     const hasSecrets = JSON.stringify([source.headers, auth]).includes('${secret:')
     if (hasSecrets) held = signatureOf(source, fill, true)
     await held
-    if (token !== undefined) await tokens.renew(name, token, obtain(true), tokenDeps.signal)
+    if (getToken !== undefined && token !== undefined)
+      await tokens.renew(name, token, obtain(getToken, true), tokenDeps.signal)
     round += 1
     return isTargetNew || hasSecrets || token !== undefined
   }
@@ -73,7 +89,7 @@ export function createCredentials(
       const signature = await (held ??= signatureOf(source, fill, false))
       const current = round
       const token =
-        tokenAuth === undefined ? undefined : (await tokens.get(name, obtain(false), tokenDeps.signal)).value
+        getToken === undefined ? undefined : (await tokens.get(name, obtain(getToken, false), tokenDeps.signal)).value
       const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
       const signed: SignedRequest = {
         url: withParameter(target.current(url), signature.parameter),
@@ -94,11 +110,12 @@ export function createCredentials(
   }
 }
 
-async function signatureOf(source: RestSource, fill: Fill, refresh: boolean): Promise<Signature> {
+async function signatureOf(source: RestSource, fill: Fill, refresh: boolean): Promise<Proof> {
   const options = { refresh, encodeSecret: (secret: string) => secret.trim() }
   const headers: Record<string, string> = {}
   for (const [name, template] of Object.entries(source.headers)) headers[name] = (await fill(template, options)).trim()
-  const proof = proofOf(isToken(source.auth) ? { type: 'none' } : await fillAuth(source.auth, fill, refresh))
+  const { proof: proofOf } = kindOf(source.auth)
+  const proof = proofOf === undefined ? { headers: {} } : proofOf(await fillAuth(source.auth, fill, refresh))
   for (const [name, value] of Object.entries(proof.headers)) {
     // One field of a name: what `auth` says goes before what `headers` say.
     for (const other of Object.keys(headers)) if (other.toLowerCase() === name.toLowerCase()) delete headers[other]
@@ -124,20 +141,29 @@ function without(headers: HeaderFields, others: HeaderFields): HeaderFields {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !names.has(name.toLowerCase())))
 }
 
-const isToken = (auth: RestAuth) => auth.type === 'oauth2' || auth.type === 'jwt' || auth.type === 'azure'
-
-function proofOf(auth: RestAuth): Signature {
-  if (auth.type === 'bearer') return { headers: { authorization: `Bearer ${auth.token}` } }
-  if (auth.type === 'basic') return { headers: { authorization: basic(auth.username, auth.password) } }
-  if (auth.type !== 'apiKey') return { headers: {} }
-  return auth.in === 'header'
-    ? { headers: { [auth.name]: auth.key } }
-    : { headers: {}, parameter: [auth.name, auth.key] }
-}
-
-function withParameter(url: URL, parameter: Signature['parameter']): URL {
+function withParameter(url: URL, parameter: Proof['parameter']): URL {
   if (parameter === undefined) return url
   const signed = new URL(url)
   signed.searchParams.set(...(parameter as [string, string]))
   return signed
+}
+
+/** The texts of `auth` with their placeholders filled. Line ends around a secret are not part of it. */
+async function fillAuth<Auth extends RestAuth>(auth: Auth, fill: Fill, refresh: boolean): Promise<Auth> {
+  const options = { refresh, encodeSecret: (secret: string) => secret.trim() }
+  const filled = await Promise.all(
+    Object.entries(auth).map(async ([key, value]: [string, unknown]) => [key, await fillValue(value, fill, options)]),
+  )
+  // The same keys with values of the same kinds: texts for texts.
+  return Object.fromEntries(filled) as Auth
+}
+
+async function fillValue(value: unknown, fill: Fill, options: Parameters<Fill>[1]): Promise<unknown> {
+  if (typeof value === 'string') return await fill(value, options)
+  if (typeof value !== 'object' || value === null) return value
+  const fields = Object.entries(value).map(async ([name, field]: [string, unknown]) => [
+    name,
+    await fillValue(field, fill, options),
+  ])
+  return Object.fromEntries(await Promise.all(fields)) as unknown
 }

@@ -1,4 +1,5 @@
-import type { Clock } from '@cinelake/core'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CancelledError, type Clock } from '@cinelake/core'
 import type { RestSource } from '../config/index.ts'
 
 export type LimiterDeps = {
@@ -110,4 +111,29 @@ async function turnOf(waiting: Set<() => void>, signal: AbortSignal): Promise<vo
   waiting.add(resolve)
   signal.addEventListener('abort', leave, { once: true })
   await promise.finally(() => signal.removeEventListener('abort', leave))
+}
+
+/** One limiter for each source of each pipeline, whatever the number of datasets and runs that ask it at once. */
+export function createSourceLimiters(deps: LimiterDeps): (pipeline: string, source: RestSource) => Limiter {
+  const limiters = new Map<string, { readonly text: string; readonly limiter: Limiter }>()
+  return (pipeline, source) => {
+    const { name, limits, concurrency } = source
+    const key = JSON.stringify([pipeline, name])
+    const text = JSON.stringify([limits, concurrency])
+    const known = limiters.get(key)
+    if (known?.text === text) return known.limiter
+    // A pipeline whose text changed starts anew: what was asked under other limits says nothing about these.
+    const limiter = createLimiter(source, deps)
+    limiters.set(key, { text, limiter })
+    return limiter
+  }
+}
+
+/** Waits. @throws {CancelledError} the signal was aborted */
+export async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(waitMs, undefined, { signal })
+  } catch (error) {
+    throw new CancelledError('waiting to repeat a request', { cause: error })
+  }
 }

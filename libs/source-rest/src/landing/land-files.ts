@@ -1,11 +1,12 @@
-import { rawFolder, type Ingest, type QualityResult } from '@cinelake/contracts'
-import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
-import type { RestDataset, RestSource } from '../config/index.ts'
+import { type Ingest, type QualityResult, rawFolder } from '@cinelake/contracts'
+import { csvRow, guardFormula } from '@cinelake/core'
 import type { CsvSpool, RowRules } from '@cinelake/json-rows'
+import { type Lake, type Landed, landObject, windowFolder } from '@cinelake/lake'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import { driftOf } from './drift.ts'
 import { SchemaDriftError } from './errors.ts'
 import type { ExpectedField } from './expected-fields.ts'
-import { withoutFormulas } from './guard-formulas.ts'
+import { readCsv } from './read-csv.ts'
 
 export type FilesTask = {
   readonly command: Ingest
@@ -56,4 +57,22 @@ function keyless(checked: number, failed: number, key: readonly string[]): Quali
   return [
     { rule: 'key_missing', severity: 'warn', checked, failed, detail: `rows without a value of ${key.join(', ')}` },
   ]
+}
+
+/** Bytes that are gathered before they are passed on. */
+const BLOCK = 64 * 1024
+
+/**
+ * The same CSV with an apostrophe before each text that a spreadsheet would calculate. It is for people: no program reads
+ * it, so nothing has to be undone.
+ */
+export async function* withoutFormulas(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let text = ''
+  for await (const row of readCsv(bytes)) {
+    text += `${csvRow(row.map((cell) => (cell === null ? null : guardFormula(cell))))}\n`
+    if (text.length < BLOCK) continue
+    yield Buffer.from(text)
+    text = ''
+  }
+  yield Buffer.from(text)
 }

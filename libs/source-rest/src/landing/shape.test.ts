@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseJson, type JsonObject } from '@cinelake/json-rows'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'
 import { openCsvSpool, PLAIN_ROWS } from '@cinelake/json-rows'
-import { withoutFormulas } from './guard-formulas.ts'
+import { withoutFormulas } from './land-files.ts'
 import { readCsv } from './read-csv.ts'
 
 let stack: AsyncDisposableStack

@@ -17,7 +17,7 @@ export type Holder = { readonly holder: 'nobody' | 'this' } | { readonly holder:
 type Options = { readonly signal?: AbortSignal }
 
 /** The claims of one dataset, as one window's ingest sees them. */
-export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list'>, command: Ingest) {
+export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list'>, command: Ingest) {
   const { pipeline, window, task, source, dataset } = command
   const folder = landedFilesFolder(pipeline.name, source, dataset)
   const pathOf = (sha256: string, number: number) => `${folder}/${sha256}${number === 1 ? '' : `.${number}`}.json`
@@ -78,7 +78,7 @@ export function createClaims(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list
     },
   }
 }
-export type Claims = ReturnType<typeof createClaims>
+export type ProcessedFileLedger = ReturnType<typeof createProcessedFileLedger>
 
 function readClaim(text: string, path: string): Claim {
   try {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { IngestFilesEnv } from '../config.ts'
-import { readWorkingHours } from './working-hours.ts'
+import { readOperatingHours } from './operating-hours.ts'
 
 const includes = (text: string, instant: string, timeZone = 'Europe/Berlin') => {
-  const hours = readWorkingHours(text, timeZone)
+  const hours = readOperatingHours(text, timeZone)
   if ('problem' in hours) throw new Error(hours.problem)
   return hours.includes(new Date(instant))
 }
@@ -31,7 +31,7 @@ describe('hours of the day', () => {
   test.each(['', '22:00', '22:00-22:00', '25:00-06:00', '22-6', '22:00-06:00-07:00', '24:00-06:00'])(
     '%j means nothing, and is told with the settings',
     (text) => {
-      expect(readWorkingHours(text, 'UTC')).toHaveProperty('problem')
+      expect(readOperatingHours(text, 'UTC')).toHaveProperty('problem')
       expect(IngestFilesEnv.safeParse({ CINELAKE_AGENT_HOURS: text }).error?.issues).toMatchObject([
         { path: ['CINELAKE_AGENT_HOURS'], message: expect.stringContaining('22:00-06:00') },
       ])
@@ -39,7 +39,7 @@ describe('hours of the day', () => {
   )
 
   test('a zone that there is not is told', () => {
-    expect(readWorkingHours('22:00-06:00', 'Europe/Nowhere')).toMatchObject({
+    expect(readOperatingHours('22:00-06:00', 'Europe/Nowhere')).toMatchObject({
       problem: expect.stringContaining('time zone'),
     })
   })

@@ -5,7 +5,7 @@ import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory, until } f
 import { expect, test } from 'vitest'
 import { startHeartbeat } from './heartbeat.ts'
 import { keepRunning } from './running-tasks.ts'
-import { startShifts } from './shifts.ts'
+import { startWorkInHours } from './work-in-hours.ts'
 
 const balance = { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 } as const
 const outcome: TaskOutcome = { balance, output: { kind: 'tables', tables: [] } }
@@ -25,12 +25,12 @@ async function givenAgent(handlers: TaskHandlers) {
   const hours = { text: '', timeZone: 'UTC', includes: () => isOpen }
   const work = { bus, queue: 'ingest-files', worker: 'host:1', handlers: tasks.handlers, clock, log } as const
   const begin = () => runTaskWorker(work)
-  const shifts = stack.use(await startShifts({ hours, begin, clock, log, lookMs: 5 }))
+  const inHours = stack.use(await startWorkInHours({ hours, begin, clock, log, lookMs: 5 }))
   return {
     bus,
     events,
     tasks,
-    shifts,
+    inHours,
     log,
     stop,
     setOpen: (value: boolean) => void (isOpen = value),
@@ -55,7 +55,7 @@ test('outside of its hours an agent takes nothing, and what is under way goes on
   agent.setOpen(false)
   await until('nothing more is taken', () => agent.log.lines.some(({ message }) => message.includes('no more work')))
   await agent.bus.send('ingest-files', aDiscover('second'))
-  expect(agent.shifts.state()).toBe('outside-hours')
+  expect(agent.inHours.state()).toBe('outside-hours')
   expect(signals[0]?.aborted).toBe(false)
   gate.resolve()
   await until('the first has ended', () => agent.ended().length === 1)

@@ -1,7 +1,7 @@
 import { isTimeZone } from '@cinelake/core'
 
 /** Times of the day in which an agent takes work, in its own time zone. */
-export type WorkingHours = {
+export type OperatingHours = {
   /** As it was written. */
   readonly text: string
   readonly timeZone: string
@@ -16,7 +16,7 @@ type Stretch = { readonly from: number; readonly to: number }
  * a night is an hour shorter or longer.
  * @returns a problem in words where the text means nothing
  */
-export function readWorkingHours(text: string, timeZone: string): WorkingHours | { readonly problem: string } {
+export function readOperatingHours(text: string, timeZone: string): OperatingHours | { readonly problem: string } {
   if (!isTimeZone(timeZone)) return { problem: 'expected a time zone by its IANA name, such as Europe/Berlin' }
   const stretches: Stretch[] = []
   for (const part of text.split(',')) {

@@ -1,13 +1,13 @@
 import type { Consumer } from '@cinelake/bus'
 import { reportError, type Clock, type Log } from '@cinelake/core'
-import type { WorkingHours } from './working-hours.ts'
+import type { OperatingHours } from './operating-hours.ts'
 
 /** Milliseconds between two looks at the clock. */
 const LOOK_MS = 5_000
 
 type Deps = {
   /** Undefined: at all hours. */
-  readonly hours: WorkingHours | undefined
+  readonly hours: OperatingHours | undefined
   /** Begins to take work. */
   readonly begin: () => Promise<Consumer>
   readonly clock: Clock
@@ -16,14 +16,14 @@ type Deps = {
 }
 
 /** When an agent takes work. */
-export type Shifts = AsyncDisposable & { readonly state: () => 'working' | 'outside-hours' }
+export type WorkInHours = AsyncDisposable & { readonly state: () => 'working' | 'outside-hours' }
 
 /**
  * Takes work within the hours alone. *Closed* → (the hours begin) *open* → (they end) *draining*, where nothing new is
  * taken and what is under way goes on → (it has ended) *closed*. Hours that begin again while work goes on wait for it:
  * an agent never has more at once than it may.
  */
-export async function startShifts({ hours, begin, clock, log, lookMs = LOOK_MS }: Deps): Promise<Shifts> {
+export async function startWorkInHours({ hours, begin, clock, log, lookMs = LOOK_MS }: Deps): Promise<WorkInHours> {
   const isOpen = () => hours?.includes(clock()) ?? true
   let consumer: Consumer | undefined = isOpen() ? await begin() : undefined
   let changing: Promise<void> = Promise.resolve()

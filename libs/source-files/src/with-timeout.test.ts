@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
-import { answered } from './answered.ts'
+import { withTimeout } from './with-timeout.ts'
 import { fileError } from './file-system-errors.ts'
 
 const never = () => new Promise<string>(() => {})
 
 test('a call that is answered in time gives its result, or its error', async () => {
-  expect(await answered(Promise.resolve('bytes'))).toBe('bytes')
-  await expect(answered(Promise.reject(new Error('EIO')))).rejects.toThrow('EIO')
+  expect(await withTimeout(Promise.resolve('bytes'))).toBe('bytes')
+  await expect(withTimeout(Promise.reject(new Error('EIO')))).rejects.toThrow('EIO')
 })
 
 test('a share that does not answer is away for now, and not waited for without end', async () => {
-  const waiting = answered(never(), { answerMs: 1 }).catch((error: unknown) => fileError(error, 'shop', 'a.csv'))
+  const waiting = withTimeout(never(), { answerMs: 1 }).catch((error: unknown) => fileError(error, 'shop', 'a.csv'))
 
   expect(await waiting).toMatchObject({
     code: 'FILES_FILE_UNREADABLE',
@@ -23,7 +23,7 @@ test('a task that is stopped waits no longer, and what comes later is closed', a
   const { promise, resolve } = Promise.withResolvers<string>()
   const stop = new AbortController()
   const closed: string[] = []
-  const waiting = answered(promise, { signal: stop.signal, late: (result) => void closed.push(result) })
+  const waiting = withTimeout(promise, { signal: stop.signal, late: (result) => void closed.push(result) })
 
   stop.abort()
   await expect(waiting).rejects.toMatchObject({ code: 'WORK_CANCELLED' })

@@ -10,7 +10,7 @@ const ANSWER_MS = 120_000
  * @throws {CancelledError} the signal was aborted
  * @throws an error of the file system with the code ETIMEDOUT
  */
-export async function answered<T>(
+export async function withTimeout<T>(
   call: Promise<T>,
   {
     signal,

@@ -1,0 +1,81 @@
+import type { RestAuth } from '../config/index.ts'
+import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
+import { RestAddressError, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
+import type { Answer } from '../http/send-request.ts'
+import type { TokenDeps } from './auth-kind.ts'
+import { RestTokenRefusedError } from './errors.ts'
+import type { Token } from './token-cache.ts'
+
+/** The form and headers of a request to a token endpoint. */
+export type TokenRequest = {
+  readonly form: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** What a token endpoint answered, and its address for people. */
+export type Exchanged = { readonly body: JsonObject; readonly from: string }
+
+/**
+ * Asks a token endpoint.
+ * @throws {RestTokenRefusedError} terminal
+ * @throws what asking for a page throws, where the endpoint does not answer
+ */
+export async function exchange(
+  tokenUrl: string,
+  { form, headers }: TokenRequest,
+  deps: TokenDeps,
+  grant?: string,
+): Promise<Exchanged> {
+  const { source, dataset } = deps
+  const url = URL.parse(tokenUrl)
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new RestAddressError(source, 'a `tokenUrl` that is none')
+  const from = `${url.origin}${url.pathname}`
+  const place = { source, dataset, address: from, page: 0 }
+  const text = new URLSearchParams(form).toString()
+  const body = () => ({ contentType: 'application/x-www-form-urlencoded', text })
+  try {
+    const answer = await deps.ask({ url, method: 'POST', body }, headers, place)
+    return { body: bodyOf(answer, source, from), from }
+  } catch (error) {
+    if (!(error instanceof RestRefusedError || error instanceof RestUnauthorizedError)) throw error
+    const of = grant === undefined ? {} : { grant }
+    throw new RestTokenRefusedError(source, from, `status ${String(error.context['status'])}`, { ...of, cause: error })
+  }
+}
+
+function bodyOf(answer: Answer, source: string, from: string): JsonObject {
+  let body: JsonValue = null
+  try {
+    body = parseJson(new TextDecoder().decode(answer.body))
+  } catch (error) {
+    // Without cause: the parser quotes what it read.
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
+  }
+  if (isObject(body)) return body
+  throw new RestTokenRefusedError(source, from, 'an answer that is no JSON object')
+}
+
+/** @throws {RestTokenRefusedError} terminal: there is none in the answer */
+export function tokenIn({ body, from }: Exchanged, { source, clock, hide }: TokenDeps): Token {
+  const value = body['access_token']
+  if (typeof value !== 'string' || value === '') {
+    throw new RestTokenRefusedError(source, from, 'an answer without `access_token`')
+  }
+  hide(value)
+  const seconds = Number(body['expires_in'] ?? Number.NaN)
+  // One that does not say how long it lasts is used until it is refused.
+  return { value, expiresAt: Number.isFinite(seconds) ? clock().getTime() + seconds * 1000 : Infinity }
+}
+
+type Common = Pick<Extract<RestAuth, { type: 'oauth2' }>, 'scope' | 'audience' | 'parameters'>
+
+/** The fields that every kind of token request may have. */
+export function commonFields({ scope, audience, parameters }: { [Key in keyof Common]: Common[Key] | undefined }) {
+  return { ...present({ scope, audience }), ...parameters }
+}
+
+/** The fields that have a value. */
+export function present(fields: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const there = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined)
+  return Object.fromEntries(there)
+}
