@@ -1,8 +1,10 @@
 import type { Discover, Ingest } from '@cinelake/contracts'
+import type { SourceTasks } from '@cinelake/source-kind'
 import { expect, test } from 'vitest'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import { freezePipeline } from './checked/pipeline.ts'
-import { sourceHandlers, type SourceTasks } from './source-tasks.ts'
+import { sourceHandlers } from './source-handlers.ts'
+import type { CheckedSource } from './source-kinds.ts'
 
 const context = { signal: new AbortController().signal }
 const pipeline: CheckedPipeline = {
@@ -31,8 +33,8 @@ function given() {
 }
 
 /** Answers what it was asked. */
-const kind = (name: string): SourceTasks<typeof context, string> => ({
-  ingest: async (command, { name: of }) => `${name} ingests ${command.source} of ${of}`,
+const kind = (name: string): SourceTasks<CheckedSource, typeof context, string> => ({
+  ingest: async (command, { pipeline: { name: of }, source }) => `${name} ingests ${source.name} of ${of}`,
 })
 
 test('a command goes to the kind that its source is of', async () => {
