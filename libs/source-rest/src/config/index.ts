@@ -1,4 +1,4 @@
-export { RestAuth } from './auth/kinds.ts'
+export { RestAuth } from '../auth/kinds.ts'
 export { RestCursor, RestDataset } from './dataset.ts'
 export { DriftPolicy, Flatten } from './landing.ts'
 export { StatusAction, StatusActions } from './limits.ts'

@@ -11,7 +11,7 @@ import {
   text,
 } from '@cinelake/config-text'
 import { z } from 'zod'
-import { readRestAuth, RestAuth, RestAuthText } from './auth/kinds.ts'
+import { readRestAuth, RestAuth, RestAuthText } from '../auth/kinds.ts'
 import { readRestDataset, RestDataset, RestDatasetText } from './dataset.ts'
 import { readLanding } from './landing.ts'
 import { readDatasetLimits, readSourceLimits, sourceLimits, sourceLimitsText } from './limits.ts'

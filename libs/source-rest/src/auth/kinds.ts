@@ -2,7 +2,7 @@ import { AS_SECRET, isSecretParameter, secretWord, sensitivityOf } from '@cinela
 import { checkHttpUrl, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { apiKey } from './api-key.ts'
-import type { RestAuthKind } from './auth-kind.ts'
+import type { AuthKind } from './auth-kind.ts'
 import { azure } from './azure.ts'
 import { basic } from './basic.ts'
 import { bearer } from './bearer.ts'
@@ -37,6 +37,9 @@ export const RestAuth = z.discriminatedUnion('type', [
 ])
 export type RestAuth = z.infer<typeof RestAuth>
 
+/** The kind of an `auth`. */
+export const kindOf = ({ type }: Pick<RestAuth, 'type'>): AuthKind<RestAuthText, RestAuth> => KINDS[type]
+
 /** Checks how a source is told who asks, and puts in defaults. */
 export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace): RestAuth {
   if (auth === undefined) return { type: 'none' }
@@ -52,8 +55,7 @@ export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace)
       'take them out: `clientId` and `clientSecret` say who asks',
     )
   }
-  const kind: RestAuthKind<RestAuthText, RestAuth> = KINDS[auth.type]
-  return kind.read(auth, place)
+  return kindOf(auth).read(auth, place)
 }
 
 function secretInText(key: string, { text, path, problems }: SourcePlace): void {

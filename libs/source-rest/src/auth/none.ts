@@ -1,6 +1,6 @@
 import { mapping } from '@cinelake/config-text'
 import { z } from 'zod'
-import type { RestAuthKind } from './auth-kind.ts'
+import type { AuthKind } from './auth-kind.ts'
 
 const text = mapping({ type: z.literal('none') })
 const checked = z.object({ type: z.literal('none') })
@@ -10,4 +10,4 @@ export const none = {
   text,
   checked,
   read: (auth) => auth,
-} as const satisfies RestAuthKind<z.infer<typeof text>, z.infer<typeof checked>>
+} as const satisfies AuthKind<z.infer<typeof text>, z.infer<typeof checked>>
