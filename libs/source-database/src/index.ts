@@ -1,3 +1,3 @@
 export { checkDatabase } from './check-database.ts'
 export { createDatabaseTasks, type DatabaseTasks, type DatabaseTasksDeps } from './database-tasks.ts'
-export { firstRows, type FirstRows } from './preview.ts'
+export { previewDatabase, type DatabasePreviewDeps } from './preview.ts'

@@ -27,3 +27,4 @@ export {
   type SourceTasks,
   type TargetDataset,
 } from './source-tasks.ts'
+export { nothing, rowsOf, withFacts, withoutCsv, type PreviewDeps, type Sample, type SampleColumn } from './preview.ts'

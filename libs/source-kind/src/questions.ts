@@ -42,6 +42,8 @@ export interface SourceQuestions {
   written(answers: Answers): WrittenSource
   /** What a source that is there says to the questions about it, by flag: any of these answers fits. */
   answers(source: Readonly<Record<string, unknown>>): Readonly<Record<string, readonly string[]>>
+  /** The day of the oldest data, where that can be told: the schedule of a new pipeline begins with it (`2026-03-01`). */
+  firstDay?(answers: Answers, options: { readonly signal: AbortSignal }): Promise<string | undefined>
   /** Whether a dataset gets nothing before it has a contract. */
   readonly needsContract?: true
 }

@@ -1,2 +1,2 @@
-export { firstPages, type FirstPages } from './preview.ts'
+export { previewRest, type RestPreviewDeps } from './preview/preview-rest.ts'
 export { createRestTasks, type RestTasksDeps } from './rest-tasks.ts'

@@ -1,5 +1,4 @@
-import { ConfigError, makeDirectory, PipelineError } from '@cinelake/core'
-import { oldestFile } from '@cinelake/source-files'
+import { ConfigError, makeDirectory } from '@cinelake/core'
 import { withoutPassword, type Answers, type Question, type SourceQuestions } from '@cinelake/source-kind/questions'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -27,7 +26,7 @@ export async function addSource(
   const { answers, isThere } = await answersOf(kind, document, options, context)
   const { source = '', dataset = '' } = answers
   put(document, kind, answers, isThere)
-  const start = kind.type === 'files' && isNew ? await startOf(answers, context) : undefined
+  const start = isNew ? await kind.firstDay?.(answers, context) : undefined
   if (start !== undefined) document.setIn(['schedule', 'start'], start)
   const written = textOf(document, text)
   const isDrafted = existsSync(path.join(folder, contractOf(dataset)))
@@ -44,19 +43,6 @@ export async function addSource(
   print(
     `${paint('green', '✓')} ${file}: ${source}/${dataset}${begun}\n\n${nextOf(kind, `${source}/${dataset}`, folder)}`,
   )
-}
-
-/** The day of the oldest file that fits, where the folder is on this machine: its days are caught up from there. */
-async function startOf({ source = '', path: place = '', files = '' }: Answers, { signal }: CommandContext) {
-  if (place.includes('${') || !existsSync(place)) return undefined
-  try {
-    const oldest = await oldestFile(place, files, { source, timeZone: 'UTC', signal })
-    return oldest?.toISOString().slice(0, 10)
-  } catch (error) {
-    // What is wrong with the pattern the checks of the pipeline say; a folder that cannot be read here may be elsewhere.
-    if (error instanceof PipelineError && !signal.aborted) return undefined
-    throw error
-  }
 }
 
 /** What was said and asked; of a source that is there, only what its next dataset needs. */

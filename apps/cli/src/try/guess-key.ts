@@ -1,6 +1,6 @@
 import type { DraftColumn } from './draft.ts'
 import { isKeyName, isKeyWord, singularOf } from './name-meaning.ts'
-import type { Sample } from './sample.ts'
+import type { Sample } from '@cinelake/source-kind'
 
 /**
  * Marks the source's own key, or else the column that seems to be it: a wrong one would cost rows, which count as

@@ -2,7 +2,8 @@ import type { Paint } from '../output/terminal.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCount } from '../output/format-value.ts'
 import type { Draft, DraftColumn } from './draft.ts'
-import { textsOf, type Sample } from './sample.ts'
+import type { Sample } from '@cinelake/source-kind'
+import { textsOf } from './sample.ts'
 
 /** Values of a column that are shown where that is asked for. */
 const SHOWN = 3

@@ -1,7 +1,7 @@
 import { identifier, type SqlSession } from '@cinelake/engine'
 import { readColumn } from '@cinelake/transformer'
 import type { Draft, DraftColumn } from './draft.ts'
-import type { Sample } from './sample.ts'
+import type { Sample } from '@cinelake/source-kind'
 
 /**
  * Reads the sample as it is read when it is refined. A column of which more texts cannot be read than

@@ -38,6 +38,23 @@ export const filesQuestions: SourceQuestions = {
     },
     modeQuestion('snapshot'),
   ],
+  /** The day of the oldest file that fits, where the folder is on this machine. */
+  async firstDay({ source = '', path = '', files = '' }, { signal }) {
+    if (path.includes('${') || !existsSync(path)) return undefined
+    // Only now: what is asked is loaded for every command's help.
+    const [{ oldestFile }, { PipelineError }] = await Promise.all([
+      import('../oldest-file.ts'),
+      import('@cinelake/core'),
+    ])
+    try {
+      const oldest = await oldestFile(path, files, { source, timeZone: 'UTC', signal })
+      return oldest?.toISOString().slice(0, 10)
+    } catch (error) {
+      // What is wrong with the pattern the checks of the pipeline say; a folder that cannot be read here may be elsewhere.
+      if (error instanceof PipelineError && !signal.aborted) return undefined
+      throw error
+    }
+  },
   written: (answers) => ({
     source: { type: 'files', ...given(answers, 'path', 'site') },
     dataset: { ...given(answers, 'files'), ...givenMode(answers) },

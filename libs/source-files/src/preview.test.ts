@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { windowOfName } from './window-of-name.ts'
+import { windowOfName } from './preview.ts'
 
 test.each([
   ['orders_{yyyy}-{MM}-{dd}.csv', 'orders_2026-03-02.csv', 'day', '2026-03-02'],

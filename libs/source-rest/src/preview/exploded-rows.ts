@@ -1,10 +1,7 @@
 import { ConfigError } from '@cinelake/core'
-import type { Flatten } from '@cinelake/pipeline'
-import { rowsOf, type Sample } from './sample.ts'
-
-/** The columns that a list's items have besides their own, as ingest-api names them. */
-const POSITION = '_position'
-const VALUE = 'value'
+import { rowsOf, type Sample } from '@cinelake/source-kind'
+import { POSITION, VALUE } from '../children/explode-rows.ts'
+import type { Flatten } from '../config/index.ts'
 
 type Explosion = {
   /** Whose rows have the list. */

@@ -1,33 +1,52 @@
-import { proxyFrom, silentLog, systemClock, type Window } from '@cinelake/core'
-import type { RestDataset, RestSource } from '@cinelake/pipeline'
-import { azureCredential } from '@cinelake/service/azure'
-import { firstPages, type FirstPages } from '@cinelake/source-rest'
+import type { Window } from '@cinelake/core'
+import {
+  nothing,
+  rowsOf,
+  withFacts,
+  withoutCsv,
+  type PreviewDeps,
+  type Sample,
+  type SourceInPipeline,
+} from '@cinelake/source-kind'
 import { mkdtemp } from 'node:fs/promises'
-import path from 'node:path'
-import { formatCount } from '../output/format-value.ts'
-import { chosenWindows } from '../windows.ts'
-import { nothing, ofCsv, withoutCsv } from './csv-sample.ts'
+import { join } from 'node:path'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import { explodedRows } from './exploded-rows.ts'
-import type { Reading } from './reading.ts'
-import { rowsOf, type Sample } from './sample.ts'
+import { firstPages, type FirstPages, type FirstPagesDeps } from './first-pages.ts'
+
+export type RestPreviewDeps = PreviewDeps & FirstPagesDeps
 
 /** Rows of a parent that are looked at, and of them those that are asked about. */
 const PARENT_ROWS = 20
 const MAX_PARENTS = 5
 
-type RestReading = Reading & { readonly source: RestSource; readonly asked: Window }
+type Reading = RestPreviewDeps &
+  SourceInPipeline<RestSource> & {
+    /** The dataset that is looked at; others are only where its rows come from. */
+    readonly dataset: string
+    /** `<source>/<dataset>` */
+    readonly name: string
+    readonly asked: Window
+  }
 
 /** The first records of a dataset of an API, also of one that is made of the rows of another. */
-export async function ofApi(reading: Reading): Promise<Sample> {
-  const { target, window, now } = reading
-  const { source, pipeline } = target
-  const [asked] = chosenWindows(pipeline, { force: true, ...(window === undefined ? {} : { window }) }, now)
-  if (source.type !== 'rest' || asked === undefined) throw new RangeError('expected an API')
-  const sample = await ofDataset(target.dataset, { ...reading, source, asked })
-  return { ...sample, ...(window === undefined ? {} : { window: asked.label }) }
+export async function previewRest(
+  place: SourceInPipeline<RestSource>,
+  dataset: string,
+  deps: RestPreviewDeps,
+): Promise<Sample> {
+  const { window: asked, isAskedFor } = deps.window()
+  const sample = await ofDataset(dataset, {
+    ...deps,
+    ...place,
+    dataset,
+    name: `${place.source.name}/${dataset}`,
+    asked,
+  })
+  return { ...sample, ...(isAskedFor ? { window: asked.label } : {}) }
 }
 
-async function ofDataset(name: string, reading: RestReading): Promise<Sample> {
+async function ofDataset(name: string, reading: Reading): Promise<Sample> {
   const dataset = reading.source.datasets.find((one) => one.name === name)
   if (dataset === undefined) throw new RangeError(`expected a dataset ${name}`)
   const { parent, explodedFrom } = dataset
@@ -35,35 +54,31 @@ async function ofDataset(name: string, reading: RestReading): Promise<Sample> {
     const owners = await ofDataset(explodedFrom.dataset, reading)
     const sample = explodedRows(owners, { ...explodedFrom, flatten: dataset.flatten ?? {}, limit: reading.limit })
     if (sample.rows.length > 0) return { facts: owners.facts, ...sample }
-    throw nothing(
-      reading.target,
-      `an item in the list ${explodedFrom.field} of ${explodedFrom.dataset}`,
-      ANOTHER_WINDOW,
-    )
+    throw nothing(reading.name, `an item in the list ${explodedFrom.field} of ${explodedFrom.dataset}`, ANOTHER_WINDOW)
   }
   return parent === undefined ? await ofPages(dataset, reading) : await ofChildren(dataset, parent, reading)
 }
 
 const ANOTHER_WINDOW = 'try another window with `--window`'
 
-async function ofPages(dataset: RestDataset, reading: RestReading): Promise<Sample> {
+async function ofPages(dataset: RestDataset, reading: Reading): Promise<Sample> {
   const pages = await askedFor(dataset, reading)
   const facts: [string, string][] = [
-    ['asked', `${pagesText(pages.pageCount)} of window ${reading.asked.label}`],
+    ['asked', `${pagesText(pages.pageCount, reading)} of window ${reading.asked.label}`],
     ['pagination', paginationText(dataset, pages)],
   ]
-  if (pages.rowCount === 0) throw nothing(reading.target, `a record of ${dataset.name}`, ANOTHER_WINDOW)
+  if (pages.rowCount === 0) throw nothing(reading.name, `a record of ${dataset.name}`, ANOTHER_WINDOW)
   const sample = withoutCsv(
-    await ofCsv({ name: dataset.name, file: pages.file }, { ...reading, dataset: dataset.name, facts }),
+    await reading.readCsv({ name: dataset.name, file: pages.file }, dataset.name, reading.limit),
   )
-  return { ...sample, isAll: sample.isAll && !pages.hasMore, ...paginationOf(dataset, pages) }
+  return { ...withFacts(facts, sample), isAll: sample.isAll && !pages.hasMore, ...paginationOf(dataset, pages) }
 }
 
 /** A child's first records: those of the first of its parents. */
 async function ofChildren(
   dataset: RestDataset,
   { dataset: parent, fields }: NonNullable<RestDataset['parent']>,
-  reading: RestReading,
+  reading: Reading,
 ): Promise<Sample> {
   const owners = await ofDataset(parent, { ...reading, limit: PARENT_ROWS })
   const keys = keysOf(owners, fields).slice(0, MAX_PARENTS)
@@ -73,7 +88,11 @@ async function ofChildren(
     const pages = await askedFor(ofParent(dataset, parent, key), { ...reading, limit: reading.limit - records.length })
     answers.push(pages)
     if (pages.rowCount === 0) continue
-    const { columns, rows } = await ofCsv({ name: dataset.name, file: pages.file }, { ...reading, facts: [] })
+    const { columns, rows } = await reading.readCsv(
+      { name: dataset.name, file: pages.file },
+      reading.dataset,
+      reading.limit,
+    )
     for (const row of rows) {
       const first = [...key].map(([field, value]) => [`${parent}.${field}`, value] as const)
       records.push(new Map([...first, ...columns.map(({ name }, index) => [name, row[index] ?? null] as const)]))
@@ -81,10 +100,10 @@ async function ofChildren(
     if (records.length >= reading.limit) break
   }
   const [first] = answers
-  if (first === undefined) throw nothing(reading.target, `rows of ${parent} with ${fields.join(', ')}`, ANOTHER_WINDOW)
-  if (records.length === 0) throw nothing(reading.target, `a record of ${dataset.name}`, ANOTHER_WINDOW)
+  if (first === undefined) throw nothing(reading.name, `rows of ${parent} with ${fields.join(', ')}`, ANOTHER_WINDOW)
+  if (records.length === 0) throw nothing(reading.name, `a record of ${dataset.name}`, ANOTHER_WINDOW)
   const pageCount = answers.reduce((sum, answer) => sum + answer.pageCount, 0)
-  const from = `${pagesText(pageCount)} for ${formatCount(answers.length)} rows of ${parent}`
+  const from = `${pagesText(pageCount, reading)} for ${reading.format.count(answers.length)} rows of ${parent}`
   return {
     facts: [
       ['asked', `${from}, window ${reading.asked.label}`],
@@ -111,14 +130,13 @@ function ofParent(dataset: RestDataset, parent: string, key: ReadonlyMap<string,
   return { ...dataset, path, parent: undefined }
 }
 
-async function askedFor(dataset: RestDataset, reading: RestReading): Promise<FirstPages> {
-  const { target, source, asked: window, fill, settings, limit, signal } = reading
-  const directory = await mkdtemp(path.join(reading.directory, 'pages-'))
-  const about = { fill, clock: systemClock, log: silentLog, azure: azureCredential, proxy: proxyFrom(settings) }
-  return await firstPages(target.pipeline, { source, dataset, window }, { ...about, directory, limit, signal })
+async function askedFor(dataset: RestDataset, reading: Reading): Promise<FirstPages> {
+  const { pipeline, source, asked: window } = reading
+  const directory = await mkdtemp(join(reading.directory, 'pages-'))
+  return await firstPages(pipeline, { source, dataset, window }, { ...reading, directory })
 }
 
-const pagesText = (count: number) => `${formatCount(count)} page${count === 1 ? '' : 's'}`
+const pagesText = (count: number, { format }: Reading) => `${format.count(count)} page${count === 1 ? '' : 's'}`
 
 function paginationText({ pagination: { type } }: RestDataset, { recognised, unknown }: FirstPages): string {
   if (unknown !== undefined) return unknown
