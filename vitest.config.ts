@@ -1,4 +1,6 @@
 import { defineConfig } from 'vitest/config'
+import { seedOfRun } from './tools/vitest/seed.ts'
+import { TEST_FILES } from './tools/vitest/slow.ts'
 
 const conditions = ['@cinelake/source']
 
@@ -6,8 +8,12 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ['apps/*/src/**/*.test.ts', 'libs/*/src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
-    reporters: ['default', './tools/vitest-reporter.ts'],
+    include: TEST_FILES,
+    tags: [{ name: 'slow', description: 'Kills processes, needs servers or containers, or takes long.' }],
+    reporters: ['default', './tools/vitest/reporter.ts'],
+    setupFiles: ['./tools/vitest/setup.ts'],
+    // Chosen once for all processes of a run.
+    env: { CINELAKE_TEST_SEED: String(seedOfRun()) },
     // DuckDB and PGlite are heavy and native: one process per file keeps a crash and its memory to itself.
     pool: 'forks',
     maxWorkers: 2,

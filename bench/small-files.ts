@@ -7,13 +7,13 @@ import { parseArgs } from 'node:util'
 import type { TaskHandler } from '../libs/bus/src/index.ts'
 import { CONTRACT_VERSION, type Ingest, type Refine } from '../libs/contracts/src/index.ts'
 import { parseWindow, silentLog, systemClock } from '../libs/core/src/index.ts'
-import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
+import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { manifestOf } from '../libs/lake/src/index.ts'
 import { createDirectoryLake } from '../libs/lake/src/directory.ts'
 import { freezePipeline, type CheckedPipeline } from '../libs/pipeline/src/index.ts'
 import { createFill } from '../libs/secrets/src/index.ts'
 import { createIngestFilesHandlers } from '../apps/ingest-files/src/handlers.ts'
-import { createRefine } from '../apps/transformer/src/refine-dataset.ts'
+import { createRefine } from '../apps/transformer/src/refine/refine-dataset.ts'
 
 // Lands and refines many files of one row each, and one file of as many rows: what a file costs besides its bytes. Each
 // in a process of its own.

@@ -7,7 +7,7 @@ import { DuckDBDataChunk, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
 import pg from 'pg'
 import { landRows } from '../libs/source-database/src/copy/land-rows.ts'
 import { openDatabase } from '../libs/source-database/src/with-database.ts'
-import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
+import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { createDirectoryLake } from '../libs/lake/src/directory.ts'
 import { findPostgres } from '../libs/testkit/src/postgres.ts'
 

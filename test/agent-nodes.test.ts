@@ -1,3 +1,4 @@
+// @module-tag slow: kills processes
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'

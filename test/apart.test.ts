@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { spawn } from 'node:child_process'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'

@@ -1,10 +1,11 @@
+// @module-tag slow: takes long
+import { literal } from '../libs/sql/src/index.ts'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cinelake } from '../apps/cli/src/testing.fixture.ts'
-import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
-import { literal } from '../libs/engine/src/index.ts'
+import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { sharedData, temporaryDirectory } from '../libs/testkit/src/index.ts'
 
 const example = new URL('../examples/netflix/', import.meta.url)

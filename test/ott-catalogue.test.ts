@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -6,7 +7,7 @@ import { createTransformerHandlers } from '../apps/transformer/src/index.ts'
 import { CONTRACT_VERSION } from '../libs/contracts/src/index.ts'
 import { parseWindow, silentLog } from '../libs/core/src/index.ts'
 import { createDeltaTable } from '../libs/delta/src/index.ts'
-import { createDuckDbEngine } from '../libs/engine/src/duckdb.ts'
+import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { createDirectoryLake } from '../libs/lake/src/directory.ts'
 import { createSqlTyper, formatProblem, freezePipeline, readPipeline } from '../libs/pipeline/src/index.ts'
 import { writeCatalogueDrop } from '../libs/sample-company/src/catalogue-drop.ts'

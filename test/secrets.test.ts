@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

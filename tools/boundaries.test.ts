@@ -15,6 +15,7 @@ function aPackage(name: string, layer: string, fields: Partial<Package> = {}): P
 
 const known = [
   aPackage('core', 'core'),
+  aPackage('sql', 'core'),
   aPackage('contracts', 'contracts'),
   aPackage('config-text', 'text'),
   aPackage('source-kind', 'text'),
@@ -31,6 +32,8 @@ const known = [
 describe('dependencies', () => {
   test.each([
     ['core', 'core', 'contracts', false],
+    ['sql', 'core', 'core', false],
+    ['pipeline', 'port', 'sql', true],
     ['contracts', 'contracts', 'core', true],
     ['contracts', 'contracts', 'bus', false],
     ['engine', 'port', 'contracts', true],

@@ -150,9 +150,11 @@ function mayNameAdapters(path: string): boolean {
   return isForTests(path) || /\/src\/(main|migrate)\.ts$/.test(path) || path.startsWith('apps/cli/')
 }
 
-function isForTests(path: string): boolean {
+/** Whether a file is for tests alone: a test, what it shares with others, and what is never shipped. */
+export function isForTests(path: string): boolean {
+  // Suites of ports are called so; `read-contract.ts` reads contracts of data.
   return (
-    /\.(test|fixture)\.ts$|-contract\.ts$|^[^/]+\/[^/]+\/test\//.test(path) ||
+    /\.(test|fixture)\.ts$|(?<!\/read)-contract\.ts$|^[^/]+\/[^/]+\/test\//.test(path) ||
     ['libs/testkit/', 'bench/', 'test/', 'tools/'].some((folder) => path.startsWith(folder))
   )
 }
@@ -167,7 +169,8 @@ function isAllowed(from: Package, to: string, layer: Layer, allowed: readonly La
   return from.name === WHOLE_PLATFORM && (layer === 'app' || layer === 'sample')
 }
 
-function importsOf(text: string): { readonly specifier: string; readonly line: number }[] {
+/** The modules that a text imports, types alike, and the line of each. */
+export function importsOf(text: string): { readonly specifier: string; readonly line: number }[] {
   return [...text.matchAll(/(?:^|[\s;})])(?:from|import)\s*\(?\s*'([^'\n]+)'/g)].map((match) => ({
     specifier: match[1] ?? '',
     line: text.slice(0, match.index + match[0].length).split('\n').length,

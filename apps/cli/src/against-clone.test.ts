@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { fixedClock, temporaryDirectory } from '@cinelake/testkit'
 import { createDeltaTable } from '@cinelake/delta'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'

@@ -1,6 +1,7 @@
+import { identifier } from '@cinelake/sql'
 import { isNumber } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTable } from '@cinelake/delta'
-import { identifier, type SqlSession } from '@cinelake/engine'
+import type { SqlSession } from '@cinelake/engine'
 import type { Measure } from '@cinelake/pipeline'
 
 /** A table as a text has it, in the version that was made under it. */

@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { startAdlsEndpoint } from '@cinelake/testkit/adls'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'

@@ -1,6 +1,7 @@
+import { literal } from '@cinelake/sql'
 import { landedFolder } from '@cinelake/contracts'
 import { parseWindow, systemClock, type Window } from '@cinelake/core'
-import { literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import { openScratchSpace, type Lake } from '@cinelake/lake'
 import {
   tableOfDataset,

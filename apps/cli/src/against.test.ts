@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { execFileSync } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { busEntities, emulatorConfig } from '@cinelake/bus'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { startServiceBusBroker } from '@cinelake/testkit/service-bus'

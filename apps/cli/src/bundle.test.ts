@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { temporaryDirectory } from '@cinelake/testkit'
 import { execFile } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { busEntities, emulatorConfig } from '@cinelake/bus'
 import { createServiceBus } from '@cinelake/bus/service-bus'
 import { CONTRACT_VERSION } from '@cinelake/contracts'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { CommanderError, type Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { blocksOf, callsIn, pages, pageText, sources } from './docs.fixture.ts'

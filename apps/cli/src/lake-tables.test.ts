@@ -21,7 +21,5 @@ test.each([
   }
 
   const config = platformConfig({}, directory.path)
-  await expect(findTable(config, lake, name)).rejects.toThrow(
-    new RegExp(`${words.replaceAll(/[.?]/g, String.raw`\$&`)}$`),
-  )
+  await expect(findTable(config, lake, name)).rejects.toThrow(new RegExp(`${RegExp.escape(words)}$`))
 })

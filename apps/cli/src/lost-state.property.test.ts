@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { createHash } from 'node:crypto'
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'

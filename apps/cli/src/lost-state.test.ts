@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openPgliteDatabase } from '@cinelake/warehouse/pglite'

@@ -4,6 +4,11 @@ import path from 'node:path'
 /** Where everything is kept when nothing else is said, below the directory that the command is called in. */
 export const DEFAULT_STATE = '.cinelake'
 
+/** Rows of an answer that `query` shows without `--limit`. */
+export const SHOWN_ROWS = 100
+/** Rows of a dataset that `try` reads without `--rows`. */
+export const SAMPLE_ROWS = 100
+
 /** `--json`, the same everywhere. */
 export function withJson(command: Command): Command {
   return command.option('--json', 'print the result as JSON, for machines')

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { cp, mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { temporaryDirectory } from '@cinelake/testkit'

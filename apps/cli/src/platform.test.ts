@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { temporaryDirectory } from '@cinelake/testkit'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -13,7 +13,7 @@ import { createMemoryTimers } from '@cinelake/scheduler/memory-timers'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, workerName, type Settings } from '@cinelake/service'
 import { azureCredential, type AzureCredential } from '@cinelake/service/azure'
-import { createTransformerHandlers } from '@cinelake/transformer'
+import { createTransformerHandlers, openModelRunner } from '@cinelake/transformer'
 import type { Warehouse } from '@cinelake/warehouse'
 import { createWarehouse, takeDatabase } from '@cinelake/warehouse/open'
 import path from 'node:path'
@@ -94,6 +94,7 @@ export async function openPlatform(
   const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, log, redact, ...ownership }))
   const engine = opening.use(await openEngine(config, lake))
   const scratch = opening.use(await openScratchSpace(path.join(config.engine.scratchDirectory, 'transformer')))
+  const runner = opening.use(await openModelRunner(config.runner, { lake, engine, clock: systemClock }))
   const warehouse = opening.use(await createWarehouse(database))
 
   const fill = createFill({ settings, secrets })
@@ -108,7 +109,7 @@ export async function openPlatform(
       proxy: proxyFrom(settings),
     }),
     'ingest-files': createIngestFilesHandlers({ ...common, credential, stopping: stopping.signal }),
-    transformer: createTransformerHandlers({ ...common, scratch, limits: config.unpacking }),
+    transformer: createTransformerHandlers({ ...common, runner, scratch, limits: config.unpacking }),
     loader: createLoaderHandlers(common),
   }
   const consumers: Consumer[] = []

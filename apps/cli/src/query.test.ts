@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { spawn } from 'node:child_process'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { runTaskWorker, type TaskHandlers } from '@cinelake/bus'
 import { createMemoryBus } from '@cinelake/bus/memory'
 import type { Queue } from '@cinelake/contracts'

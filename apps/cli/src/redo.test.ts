@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { until } from '@cinelake/testkit'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

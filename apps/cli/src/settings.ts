@@ -1,5 +1,5 @@
 import { busEnv, busSettings, type BusSettings } from '@cinelake/bus'
-import { engineEnv, engineSettings, type EngineLimits } from '@cinelake/engine'
+import { engineEnv, engineSettings, modelRunnerEnv, type EngineLimits } from '@cinelake/engine'
 import { lakeEnv, lakeSettings, type LakeSettings } from '@cinelake/lake'
 import { MAX_WINDOWS, queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler'
 import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
@@ -28,6 +28,7 @@ const PlatformEnv = z.object({
   ...addressEnv,
   ...secretsEnv,
   ...engineEnv(1024),
+  ...modelRunnerEnv,
   ...unpackEnv,
   /** Windows that one command may run. */
   CINELAKE_MAX_WINDOWS: z.coerce.number().int().min(1).max(100_000).default(MAX_WINDOWS),
@@ -50,6 +51,8 @@ export type PlatformConfig = {
   readonly queue: QueueSettings
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
+  /** Address of what models are run with. */
+  readonly runner: string
   readonly unpacking: UnpackLimits
   /** What a query may take, where the command does not say. */
   readonly queryTimeoutMs: number
@@ -90,6 +93,7 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
     queue: queueSettings(env),
     secrets: secretsSettings(env),
     engine: engineSettings(env),
+    runner: env.CINELAKE_ENGINE,
     unpacking: unpackLimits(env),
     queryTimeoutMs: env.CINELAKE_QUERY_TIMEOUT_S * 1000,
     logLevel: env.CINELAKE_LOG_LEVEL,

@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { createExclusive, startPostgresServer } from '@cinelake/sample-company'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { PGlite } from '@electric-sql/pglite'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'

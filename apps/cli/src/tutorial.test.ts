@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { temporaryDirectory } from '@cinelake/testkit'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'

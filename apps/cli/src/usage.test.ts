@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { temporaryDirectory } from '@cinelake/testkit'
 import { existsSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-import { identifier, identifiers } from '@cinelake/engine'
+import { identifier, identifiers } from '@cinelake/sql'
 import type { WarehouseTable } from '@cinelake/warehouse'
 
 /** Temporary tables of the session: rows that are new or differ, and keys that are gone. */

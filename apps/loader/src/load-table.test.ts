@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { runTaskWorker, type CommandOf, type TaskContext } from '@cinelake/bus'
 import { createMemoryBus } from '@cinelake/bus/memory'
 import type { Event } from '@cinelake/contracts'

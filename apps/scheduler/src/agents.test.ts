@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { CONTRACT_VERSION, type AgentHeartbeat } from '@cinelake/contracts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'

@@ -1,7 +1,9 @@
+// @module-tag slow: takes long
 import { TerminalError, TransientError } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { aPipeline, DAY, emptied, given, openDatabase, runDay, statesOf, type Behaviour } from '../test/given.ts'
+import { virtualTime } from '../test/virtual-time.ts'
 
 const database = await openDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
@@ -28,27 +30,49 @@ test.each([1, 2, 3, 4, 5, 6])(
   'schedulers that come and go, a bus that repeats, delays, reorders and refuses: the same end (seed %i)',
   async (seed) => {
     const expected = await undisturbed()
-    const random = randomOf(seed)
-    const pick = (count: number) => Math.floor(random() * count)
-    // Work takes as long as a disturbance or two, so that each task meets some.
-    const slowly: Behaviour = async (command) => {
-      await pause(random() * 15)
-      return await behave(command)
-    }
-    const options = { behave: slowly, tables, bus: { pick, maxDeliveryCount: 100 }, sweepMs: 25 }
-    await using it = await given(database, options)
-    const { runId } = await it.scheduler.requestRun(aPipeline(), DAY)
 
-    const stop = new AbortController()
-    const disturbing = disturb(it, random, stop.signal)
-    const record = await it.scheduler.waitFor(runId)
-    stop.abort()
-    await disturbing
+    const { record } = await disturbed(seed)
 
     expect(statesOf(record)).toEqual(expected)
     expect(record.tasks.every(({ attempt }) => attempt <= 3)).toBe(true)
   },
 )
+
+test('one seed is one course of events, so that what it finds can be looked at again', async () => {
+  const first = await disturbed(1)
+  await emptied(database)
+  const second = await disturbed(1)
+  await emptied(database)
+  const other = await disturbed(2)
+
+  expect(second.course).toEqual(first.course)
+  expect(other.course).not.toEqual(first.course)
+})
+
+/** A day whose disturbances, and times of work, are decided by a seed. `course` is what was worked on, and when. */
+async function disturbed(seed: number) {
+  using time = virtualTime(database)
+  const random = randomOf(seed)
+  const course: string[] = []
+  // Work takes as long as a disturbance or two, so that each task meets some.
+  const slowly: Behaviour = async (command) => {
+    await pause(random() * 15)
+    course.push(`${new Date().toISOString()} ${command.task} ${command.attempt}`)
+    return await behave(command)
+  }
+  const bus = { pick: (count: number) => Math.floor(random() * count), maxDeliveryCount: 100 }
+  const run = async () => {
+    await using it = await given(database, { behave: slowly, tables, bus, random, sweepMs: 25 })
+    const { runId } = await it.scheduler.requestRun(aPipeline(), DAY)
+    const stop = new AbortController()
+    const disturbing = disturb(it, random, stop.signal)
+    const record = await it.scheduler.waitFor(runId)
+    stop.abort()
+    await disturbing
+    return record
+  }
+  return { record: await time.until(run()), course }
+}
 
 async function undisturbed() {
   await using it = await given(database, { behave, tables })

@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { temporaryDirectory } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
 import { ended, launch, MINI, start, stop, writePipeline } from '../test/scheduler-process.ts'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { temporaryDirectory } from '@cinelake/testkit'
 import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { sql } from 'kysely'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { afterAll, describe, expect, test } from 'vitest'
 import { opsDatabases } from '../test/ops-databases.ts'
 import { begin, eventsOf, newRun, NOON, worldOf, type MadeUpDay } from '../test/simulated-day.ts'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import type { Command } from '@cinelake/contracts'
 import { TerminalError } from '@cinelake/core'
 import { freezePipeline } from '@cinelake/pipeline'

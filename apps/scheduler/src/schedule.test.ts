@@ -82,7 +82,7 @@ describe('however long ago a schedule starts', () => {
   const now = new Date('2026-03-03T12:00:00Z')
 
   test('no more are due at once than the limit', () => {
-    const begun = performance.now()
+    const begun = process.threadCpuUsage()
 
     expect(dueWindows(ancient, new Set(), now, 'start', 3).map(({ label }) => label)).toEqual([
       '0001-01-01T00+00:00',
@@ -92,7 +92,7 @@ describe('however long ago a schedule starts', () => {
     expect(dueWindows(ancient, new Set(['2026-03-03T09+00:00']), now, 'latest', 3)).toHaveLength(2)
     expect(dueWindows(ancient, new Set(), now, 'latest', 3)).toHaveLength(1)
 
-    expect(performance.now() - begun).toBeLessThan(1000)
+    expect(process.threadCpuUsage(begun).user).toBeLessThan(1_000_000)
   })
 
   test('part by part the same windows are due as all at once', () => {

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import type { Command } from '@cinelake/contracts'
 import { TerminalError, TransientError } from '@cinelake/core'
 import { until } from '@cinelake/testkit'

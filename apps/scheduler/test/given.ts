@@ -4,7 +4,7 @@ import { manifestPath, type Command, type CommandKind, type Queue } from '@cinel
 import { silentLog, systemClock, taskFileName, type Window } from '@cinelake/core'
 import type { CheckedModel, CheckedPipeline } from '@cinelake/pipeline'
 import type { Database } from '@cinelake/warehouse'
-import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
+import { openPgliteDatabase, type PgliteDatabase } from '@cinelake/warehouse/pglite'
 import { sql } from 'kysely'
 import { createMemoryTimers } from '../src/memory-timers.ts'
 import type { OpsSchema } from '../src/ops-schema.ts'
@@ -15,7 +15,7 @@ export const NEXT_DAY: Window = { start: '2026-03-02T00:00:00Z', end: '2026-03-0
 export const THIRD_DAY: Window = { start: '2026-03-03T00:00:00Z', end: '2026-03-04T00:00:00Z', label: '2026-03-03' }
 
 /** One embedded database for all tests of a file, emptied for each. */
-export async function openDatabase(): Promise<Database<OpsSchema>> {
+export async function openDatabase(): Promise<PgliteDatabase<OpsSchema>> {
   return await openPgliteDatabase<OpsSchema>()
 }
 

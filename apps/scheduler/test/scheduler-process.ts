@@ -68,23 +68,16 @@ export function launch(program: 'main' | 'migrate', cwd: string, settings: Reado
 
 export type Served = Launched & { readonly url: string }
 
-/** Milliseconds. Making a database takes a few seconds, and more beside other tests. */
-const START_MS = 45_000
-
 /** Starts the scheduler and waits until it serves its API. */
 export async function start(cwd: string, settings: Readonly<Record<string, string>> = {}): Promise<Served> {
   const launched = launch('main', cwd, settings)
   const { child, output } = launched
   const url = () => /"url":"([^"]+)"/.exec(output())?.[1]
   try {
-    await until(
-      'the API is served',
-      () => {
-        if (child.exitCode !== null) throw new Error(`the service ended: ${output()}`)
-        return url() !== undefined
-      },
-      START_MS,
-    )
+    await until('the API is served', () => {
+      if (child.exitCode !== null) throw new Error(`the service ended: ${output()}`)
+      return url() !== undefined
+    })
   } catch (error) {
     await launched[Symbol.asyncDispose]()
     throw error

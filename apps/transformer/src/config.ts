@@ -1,14 +1,15 @@
 import { busEnv, busSettings } from '@cinelake/bus'
-import { engineEnv, engineSettings } from '@cinelake/engine'
+import { engineEnv, engineSettings, modelRunnerEnv } from '@cinelake/engine'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { z } from 'zod'
-import { unpackEnv, unpackLimits } from './unpack-settings.ts'
+import { unpackEnv, unpackLimits } from './read-csv/unpack-settings.ts'
 
 /** The transformer's settings, as they come from the environment. Addresses choose adapters by their scheme. */
 export const TransformerEnv = z
   .object({
     ...busEnv,
     ...engineEnv(1024),
+    ...modelRunnerEnv,
     ...lakeEnv,
     ...unpackEnv,
     /** Datasets and models worked on at once; they share the engine's memory and threads. */
@@ -18,6 +19,7 @@ export const TransformerEnv = z
     bus: busSettings(env),
     lake: lakeSettings(env),
     engine: engineSettings(env),
+    runner: env.CINELAKE_ENGINE,
     unpacking: unpackLimits(env),
     concurrency: env.CINELAKE_TRANSFORMER_CONCURRENCY,
   }))

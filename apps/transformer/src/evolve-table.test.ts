@@ -1,8 +1,9 @@
+// @module-tag slow: takes long
 import { createDeltaTable } from '@cinelake/delta'
 import { tableOfDataset, type CheckedColumn, type CheckedDataset } from '@cinelake/pipeline'
 import { describe, expect, test } from 'vitest'
 import { takeOn } from './evolve-table.ts'
-import { aColumn, aDataset, aRefinery, dayWindow, type Refinery } from './refinery.fixture.ts'
+import { aColumn, aDataset, aRefinery, dayWindow, type Refinery } from './refine/refinery.fixture.ts'
 
 type Change = {
   readonly columns?: readonly CheckedColumn[]

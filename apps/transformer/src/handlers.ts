@@ -1,9 +1,9 @@
 import type { TaskHandlers } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
-import type { SqlEngine } from '@cinelake/engine'
+import type { ModelRunner, SqlEngine } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { createBuild } from './build-model.ts'
-import { createRefine, type RefineDeps } from './refine-dataset.ts'
+import { createBuild } from './build/build-model.ts'
+import { createRefine, type RefineDeps } from './refine/refine-dataset.ts'
 
 /** What the transformer works with. */
 export type TransformerDeps = {
@@ -11,6 +11,8 @@ export type TransformerDeps = {
   readonly engine: SqlEngine
   readonly clock: Clock
   readonly log: Log
+  /** Runs the models. Default: the engine. */
+  readonly runner?: ModelRunner
 } & Partial<Pick<RefineDeps, 'scratch' | 'limits'>>
 
 /** The transformer's use cases by the kind of command. */

@@ -7,12 +7,14 @@ import { openLake } from '@cinelake/lake/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
 import { join } from 'node:path'
+import { openModelRunner } from './build/open-runner.ts'
 import { TransformerEnv } from './config.ts'
 import { createTransformerHandlers } from './handlers.ts'
 
 await runService('transformer', TransformerEnv, async ({ config, log, metrics, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
+  const runner = use(await openModelRunner(config.runner, { lake, engine, clock: systemClock }))
   const scratch = use(await openScratchSpace(join(config.engine.scratchDirectory, 'transformer')))
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
@@ -21,7 +23,15 @@ await runService('transformer', TransformerEnv, async ({ config, log, metrics, u
       bus,
       queue: 'transformer',
       worker: workerName(),
-      handlers: createTransformerHandlers({ lake, engine, clock: systemClock, log, scratch, limits: config.unpacking }),
+      handlers: createTransformerHandlers({
+        lake,
+        engine,
+        runner,
+        clock: systemClock,
+        log,
+        scratch,
+        limits: config.unpacking,
+      }),
       clock: systemClock,
       log,
       redact,

@@ -1,12 +1,13 @@
-import { identifier, refuseForeignSql, type SqlSession } from '@cinelake/engine'
-import { bindWindow, type CheckedModel, type RowRule, type TableRule } from '@cinelake/pipeline'
+import { identifier } from '@cinelake/sql'
+import { refuseForeignSql, type RunnableModel, type SqlSession } from '@cinelake/engine'
 
 // SQL of a pipeline's text is looked at before it becomes a part of what the engine runs: `validate` has done so, but the
 // pipeline may have been checked by another version, or have been put into the lake by other means.
 
 type Session = Pick<SqlSession, 'audit'>
-type Rules = { readonly rowRules: readonly RowRule[]; readonly tableRules: readonly TableRule[] }
-type Window = Parameters<typeof bindWindow>[1]
+type Rules = Pick<RunnableModel, 'tableRules'> & {
+  readonly rowRules: readonly Pick<RunnableModel['rowRules'][number], 'name' | 'expression'>[]
+}
 
 /** @throws {SqlRefusedError} terminal: a rule does more than look at its rows */
 export async function checkRuleSql(session: Session, { rowRules, tableRules }: Rules): Promise<void> {
@@ -23,13 +24,13 @@ export async function checkRuleSql(session: Session, { rowRules, tableRules }: R
 const ROWS = 'rows_of_task'
 
 /** @throws {SqlRefusedError} terminal: the model, or a rule of it, reads something besides its inputs */
-export async function checkModelSql(session: Session, model: CheckedModel, window: Window): Promise<void> {
+export async function checkModelSql(session: Session, model: RunnableModel, inputs: readonly string[]): Promise<void> {
   const queries = [
     [`model ${model.name}`, model.sql],
     [`rowsIn of ${model.name}`, model.rowsIn],
   ] as const
   for (const [what, sql] of queries) {
-    if (sql !== undefined) await refuseForeignSql(session, what, bindWindow(sql, window), { tables: model.inputs })
+    if (sql !== undefined) await refuseForeignSql(session, what, sql, { tables: inputs })
   }
   await checkRuleSql(session, model)
 }

@@ -1,4 +1,5 @@
-import { literal, SqlFailedError, SqlInvalidError, type SqlSession } from '@cinelake/engine'
+import { literal } from '@cinelake/sql'
+import { SqlFailedError, SqlInvalidError, type SqlSession } from '@cinelake/engine'
 import { failingRowsQuery, placeInRule, type RowRule, type TableRule } from '@cinelake/pipeline'
 
 type Rules = { readonly rowRules: readonly RowRule[]; readonly tableRules: readonly TableRule[] }

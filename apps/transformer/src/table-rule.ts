@@ -1,7 +1,7 @@
 import type { QualityResult } from '@cinelake/contracts'
-import type { SqlSession } from '@cinelake/engine'
-import type { TableRule } from '@cinelake/pipeline'
+import type { RunnableModel, SqlSession } from '@cinelake/engine'
 
+type TableRule = RunnableModel['tableRules'][number]
 type Expectation = TableRule['expect']
 
 /**

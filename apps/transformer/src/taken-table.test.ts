@@ -1,6 +1,6 @@
 import { createDeltaTable } from '@cinelake/delta'
 import { expect, test } from 'vitest'
-import { aColumn, aDataset, aRefinery } from './refinery.fixture.ts'
+import { aColumn, aDataset, aRefinery } from './refine/refinery.fixture.ts'
 
 test('a table that begins beside one that another pipeline owns and both wrote into is warned of, unless it is rebuilt', async () => {
   await using refinery = await aRefinery()

@@ -1,3 +1,4 @@
+import { literal } from '@cinelake/sql'
 import type { Build, Refine, TaskOutput } from '@cinelake/contracts'
 import {
   createDeltaTable,
@@ -10,7 +11,6 @@ import {
   type ParquetSql,
 } from '@cinelake/delta'
 import type { Clock } from '@cinelake/core'
-import { literal } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { isLoss, mayBegin } from './target-table.ts'
 

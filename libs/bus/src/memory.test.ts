@@ -20,16 +20,45 @@ busContract('memory', async () => {
 
 const queue: Queue = 'loader'
 
+/** Timers whose time goes on only when it is told to. */
+function manualTimers() {
+  let now = 0
+  let waiting: readonly { readonly at: number; readonly run: () => void }[] = []
+  return {
+    after(delayMs: number, run: () => void) {
+      const timer = { at: now + delayMs, run }
+      waiting = [...waiting, timer].toSorted((one, other) => one.at - other.at)
+      return () => void (waiting = waiting.filter((other) => other !== timer))
+    },
+    advance(ms: number) {
+      const end = now + ms
+      for (let next = waiting[0]; next !== undefined && next.at <= end; next = waiting[0]) {
+        waiting = waiting.slice(1)
+        now = next.at
+        next.run()
+      }
+      now = end
+    },
+  }
+}
+
 describe('locks', () => {
   test('a lock is renewed for as long as the handler works', async () => {
-    await using bus = createMemoryBus({ lockMs: 20 })
+    const timers = manualTimers()
+    await using bus = createMemoryBus({ lockMs: 20, timers })
     const signals: boolean[] = []
+    const begun = Promise.withResolvers<void>()
+    const end = Promise.withResolvers<void>()
 
     await using _ = await bus.consume(queue, async (_command, { signal }) => {
-      await new Promise((resolve) => setTimeout(resolve, 120))
+      begun.resolve()
+      await end.promise
       signals.push(signal.aborted)
     })
     await bus.send(queue, aLoad())
+    await begun.promise
+    timers.advance(120)
+    end.resolve()
     await bus.idle()
 
     expect(signals).toEqual([false])

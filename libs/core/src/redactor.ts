@@ -37,11 +37,7 @@ export function createRedactor(values: Iterable<string> = []): Redactor {
 /** Longest first: a secret may be part of another. All in one pass: what was put in is not looked at again. */
 function patternOf(spellings: Iterable<string>): RegExp {
   const longestFirst = [...spellings].sort((a, b) => b.length - a.length)
-  return new RegExp(longestFirst.map(patternEscaped).join('|'), 'g')
-}
-
-function patternEscaped(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
+  return new RegExp(longestFirst.map((spelling) => RegExp.escape(spelling)).join('|'), 'g')
 }
 
 function spellingsOf(value: string): string[] {

@@ -94,6 +94,11 @@ export type DeltaPartition = Readonly<Record<string, string | null>>
 
 export type MergeOptions = CommitOptions & {
   readonly key: readonly string[]
+  /**
+   * A SELECT with the columns `key`: rows of the table that have one of these keys go, in the same commit. Where the rows
+   * that are merged have the key as well, theirs comes as if none had been there.
+   */
+  readonly deletions?: string
   /** For keys that are there already. */
   readonly resolve?: {
     /** SQL over `old` and `new`: whether the new row counts at all. Default: always. */
@@ -127,17 +132,40 @@ export type StageOptions = {
 }
 
 /** Rows that were computed once, and can be looked at before a commit publishes them. Gone when disposed. */
-export interface DeltaStage extends AsyncDisposable {
+export interface DeltaStage extends StagedFiles, AsyncDisposable {
   /** The rows for the table, as something that SQL of the session can read until they are committed. */
   readonly relation: string
   /** The rows kept aside, with all columns of the query. */
   readonly aside: string
-  readonly rowCount: number
   readonly asideRowCount: number
 }
 
-/** A SELECT that the session can run, or rows that were staged for this table. */
-export type DeltaRows = string | DeltaStage
+/** A data file that is in the table's folder already, and that no commit names yet. */
+export type WrittenFile = {
+  /** Relative to the table. */
+  readonly path: string
+  /** As the log writes them; the file itself need not have these columns. */
+  readonly partitionValues: Readonly<Record<string, string | null>>
+  readonly sizeBytes: number
+  readonly rowCount: number
+  /** By column, as the log's statistics write them. Merges and readers skip files by them; they may be left out. */
+  readonly min?: Readonly<Record<string, string | number | boolean>>
+  readonly max?: Readonly<Record<string, string | number | boolean>>
+  readonly nullCount?: Readonly<Record<string, number>>
+}
+
+/** Rows for a table that were computed and are not published yet, by this engine or by another one. */
+export interface StagedFiles {
+  /** Types as the engine (DuckDB) names them, and as the files have them. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly partitionBy: readonly string[]
+  readonly rowCount: number
+  /** The data files, in the table's folder; those that are not there yet are put there now. */
+  files(options?: { readonly signal?: AbortSignal }): Promise<readonly WrittenFile[]>
+}
+
+/** A SELECT that the session can run, or rows that were staged for this table: a commit takes their files or deletes them. */
+export type DeltaRows = string | StagedFiles
 
 /** A version of a table as a relation that SQL of the session can read. Files stay in place until it is disposed. */
 export interface DeltaView extends AsyncDisposable {
@@ -202,12 +230,22 @@ export interface DeltaTable {
       readonly signal?: AbortSignal
     },
   ): Promise<DeltaView | undefined>
+  /**
+   * Announces the first data files of a table that is not there yet, where another engine writes them: without a log beside
+   * them they would be taken for those of a log that is gone.
+   */
+  begin(options?: { readonly signal?: AbortSignal }): Promise<void>
   append(session: ParquetSql, query: string, options: CommitOptions): Promise<CommitResult>
   /**
    * Runs a query once, into files in the layout of the table, so that its rows can be checked before they are published
    * and are then not written again. A column that only rows kept aside have stays in the files, where no reader looks.
    */
   stage(session: ParquetSql, query: string, options?: StageOptions): Promise<DeltaStage>
+  /** Rows that were staged for this table, as something that SQL can read until it is disposed: then they are gone, unless a commit took them. */
+  read(
+    rows: StagedFiles,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<AsyncDisposable & { readonly relation: string }>
   /** The rows become the table; columns may change. */
   overwrite(session: ParquetSql, rows: DeltaRows, options: OverwriteOptions): Promise<CommitResult>
   /**
@@ -220,11 +258,11 @@ export interface DeltaTable {
     options: OverwriteOptions & { readonly partitions?: readonly DeltaPartition[] },
   ): Promise<CommitResult>
   /**
-   * The query's rows replace those with the same key, or are added. Only files that hold one of the keys are rewritten.
-   * Keys may hold nulls, which equal each other.
-   * @throws {DeltaMergeError} terminal: the query has more than one row of a key
+   * The rows replace those with the same key, or are added. Only files that hold one of the keys are rewritten. Keys may
+   * hold nulls, which equal each other.
+   * @throws {DeltaMergeError} terminal: there is more than one row of a key
    */
-  merge(session: ParquetSql, query: string, options: MergeOptions): Promise<CommitResult>
+  merge(session: ParquetSql, rows: DeltaRows, options: MergeOptions): Promise<CommitResult>
   /** Files added and removed between two versions; undefined when the log no longer reaches back that far. @throws {DeltaVersionMissingError} terminal: `to` is not there yet */
   changedFiles(
     from: number,

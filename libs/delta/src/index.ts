@@ -15,7 +15,9 @@ export type {
   MergeOptions,
   OverwriteOptions,
   ParquetSql,
+  StagedFiles,
   StageOptions,
+  WrittenFile,
 } from './delta-table.ts'
 export {
   DeltaConflictError,
@@ -30,8 +32,8 @@ export {
   TableLostError,
   TableReplacedError,
 } from './errors.ts'
-export { reshaped } from './evolve-columns.ts'
+export { reshaped } from './write/evolve-columns.ts'
 export { locateRejects, locateTable, tableTakenByOther } from './locate.ts'
-export { requireFiles } from './require-files.ts'
-export { isBegunBy, requireKnown, type KnownState } from './table-life.ts'
+export { requireFiles } from './read/require-files.ts'
+export { isBegunBy, requireKnown, type KnownState } from './log/table-life.ts'
 export { createDeltaTable } from './table.ts'

@@ -1,7 +1,7 @@
 import { formerRefinedPath, formerRejectsPath, refinedPath, rejectsPath } from '@cinelake/contracts'
 import type { CallOptions, Lake } from '@cinelake/lake'
-import { commitPath, lastCheckpointPath } from './log-paths.ts'
-import { readCommit, readLog } from './log-reader.ts'
+import { commitPath, lastCheckpointPath } from './log/paths.ts'
+import { readCommit, readLog } from './log/reader.ts'
 
 type Log = Pick<Lake, 'stat' | 'readText'>
 

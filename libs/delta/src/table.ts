@@ -1,23 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import { silentLog, type Clock, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { commit, signalOf } from './commit.ts'
-import type { TablePlace } from './data-files.ts'
-import type { DeltaRows, DeltaSnapshot, DeltaTable, DeltaView, MergeOptions, ParquetSql } from './delta-table.ts'
+import { commit, signalOf, type Operation } from './write/commit.ts'
+import { DataFiles, type TablePlace } from './write/data-files.ts'
+import type {
+  CommitOptions,
+  DeltaRows,
+  DeltaSnapshot,
+  DeltaTable,
+  DeltaView,
+  MergeOptions,
+  ParquetSql,
+} from './delta-table.ts'
 import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
-import type { AddFile } from './actions.ts'
-import { readHistory } from './history.ts'
-import { readLog } from './log-reader.ts'
-import type { LogState } from './log-state.ts'
-import { Merge } from './merge.ts'
-import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './overwrite.ts'
-import { mayHold, readBounds } from './merge-bounds.ts'
-import { readableShape, type TableShape } from './protocol.ts'
-import { fileOf, snapshotOf } from './snapshot.ts'
-import { stageRows, StagedRows } from './staged-rows.ts'
-import { vacuum } from './vacuum.ts'
-import { openFiles } from './view.ts'
-import type { GivenRows } from './writes.ts'
+import type { AddFile } from './log/actions.ts'
+import { readHistory } from './log/history.ts'
+import { beginLog, readLog } from './log/reader.ts'
+import type { LogState } from './log/state.ts'
+import { Merge } from './write/merge.ts'
+import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './write/overwrite.ts'
+import { mayHold, readBounds } from './read/key-bounds.ts'
+import { readableShape, type TableShape } from './log/protocol.ts'
+import { fileOf, snapshotOf } from './read/snapshot.ts'
+import { stageRows, StagedRows } from './write/staged-rows.ts'
+import { vacuum } from './write/vacuum.ts'
+import { openFiles } from './read/view.ts'
+import type { GivenRows } from './write/writes.ts'
+import type { FileRows } from './write/file-rows.ts'
+import { AdoptedRows } from './write/written-rows.ts'
+import type { QueryColumn } from './write/columns.ts'
+import { engineTypeOf } from './log/types.ts'
 
 type Deps = {
   readonly lake: Lake
@@ -33,36 +45,58 @@ type Deps = {
 /** Opens a Delta table, whether it exists yet or not. Holds nothing: each call reads the log anew. */
 export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps }: Deps): DeltaTable {
   const place: TablePlace = { ...deps, random, log }
-  const described = async (session: ParquetSql, rows: DeltaRows): Promise<GivenRows> => {
-    if (rows instanceof StagedRows) return { query: `FROM ${rows.relation}`, columns: rows.columns, staged: rows }
-    const query = typeof rows === 'string' ? rows : `FROM ${rows.relation}`
-    return { query, columns: await session.describe(query) }
+  const described = async (session: ParquetSql, rows: DeltaRows, options: CommitOptions): Promise<GivenRows> => {
+    if (rows instanceof StagedRows) return { columns: columnsOf(rows), staged: rows }
+    if (typeof rows === 'string') return { query: rows, columns: await session.describe(rows) }
+    const staged = new AdoptedRows(place, rows, await rows.files(options))
+    return { columns: columnsOf(staged), staged, adopted: staged.adds }
   }
   return {
     path: place.path,
     snapshot: async (options = {}) => await readSnapshot(place, options),
     view: async (session, options = {}) => await openView(place, session, options),
+    begin: async (options = {}) => await beginLog(place.lake, place.path, options),
     async append(session, query, options) {
-      const rows = await described(session, query)
+      const rows = await described(session, query, options)
       return await commit(place, session, options, appendOperation(place, session, rows, options))
     },
     stage: async (session, query, options = {}) => await stageRows(place, session, query, options),
+    async read(rows, options = {}) {
+      if (rows instanceof StagedRows) return await rows.open(options)
+      const adopted = new AdoptedRows(place, rows, await rows.files(options))
+      const files = new DataFiles(place)
+      files.adopt(adopted.adds)
+      const opened = await adopted.open(options)
+      const dispose = async () => {
+        await opened[Symbol.asyncDispose]()
+        await files.discardExcept(new Set())
+      }
+      return { relation: opened.relation, [Symbol.asyncDispose]: dispose }
+    },
     async overwrite(session, given, options) {
-      const rows = await described(session, given)
-      return await commit(place, session, options, overwriteOperation(place, session, rows, options))
+      const rows = await described(session, given, options)
+      return await commit(place, session, options, overwriteOperation(place, session, rows, options), rows.adopted)
     },
     async overwritePartitions(session, given, options) {
-      const rows = await described(session, given)
-      return await commit(place, session, options, overwritePartitionsOperation(place, session, rows, options))
+      const rows = await described(session, given, options)
+      const operation = overwritePartitionsOperation(place, session, rows, options)
+      return await commit(place, session, options, operation, rows.adopted)
     },
-    async merge(session, query, options: MergeOptions) {
-      await using merge = new Merge(place, session, await described(session, query), options)
-      return await commit(place, session, options, async (state, files) => await merge.change(state, files))
+    async merge(session, given, options: MergeOptions) {
+      const rows = await described(session, given, options)
+      await using merge = new Merge(place, session, rows, options)
+      const operation: Operation = async (state, files) => await merge.change(state, files)
+      return await commit(place, session, options, operation, rows.adopted)
     },
     changedFiles: async (from, to) => await changedFiles(place, from, to),
     history: async ({ limit = Infinity } = {}) => await readHistory(place, limit, {}),
     vacuum: async (options) => await vacuum(place, options),
   }
+}
+
+/** As a query of these rows would be described. */
+function columnsOf({ fields }: FileRows): QueryColumn[] {
+  return fields.map(({ name, type }) => ({ name, type: engineTypeOf(type) ?? '' }))
 }
 
 type ReadOptions = { readonly version?: number; readonly id?: string | undefined; readonly signal?: AbortSignal }

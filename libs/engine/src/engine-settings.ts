@@ -18,6 +18,12 @@ export const engineEnv = (memoryMib: number) => ({
   CINELAKE_SCRATCH_MIB: z.coerce.number().int().min(64).default(10_240),
 })
 
+/** What models are run with, for the settings of a program that runs them. */
+export const modelRunnerEnv = {
+  /** `duckdb:`, the engine of the process. */
+  CINELAKE_ENGINE: z.string().default('duckdb:'),
+}
+
 type EngineEnv = z.output<z.ZodObject<ReturnType<typeof engineEnv>>>
 
 /** The limits of the engine among the settings of a process. */

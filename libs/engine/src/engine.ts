@@ -1,4 +1,4 @@
-import type { SqlPosition } from './errors.ts'
+import type { SqlPosition } from '@cinelake/sql'
 
 /** A column of a query's result. */
 export type EngineColumn = {

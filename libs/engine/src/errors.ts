@@ -1,8 +1,6 @@
 import { TerminalError, TransientError } from '@cinelake/core'
+import type { SqlComplaint, SqlPosition } from '@cinelake/sql'
 import type { SqlRefusal } from './engine.ts'
-
-/** Where in a SQL text something is, counted from 1. */
-export type SqlPosition = { readonly line: number; readonly column: number }
 
 /** The statement that failed, as it was given, and the byte of it that the engine names. */
 export type FailedStatement = { readonly text: string; readonly byte: number }
@@ -15,6 +13,16 @@ function offsetIn(part: string, failed: FailedStatement | undefined): number | u
     if (begin <= at && at <= begin + part.length) return at - begin
   }
   return undefined
+}
+
+/** What is wrong, without the engine's picture of the line and without a full stop: the caller adds its own. */
+function complaint(said: string, place: SqlPosition | string | undefined): SqlComplaint {
+  const message = withoutPicture(said).replace(/[.!]$/, '')
+  return { message, position: typeof place === 'string' ? undefined : place }
+}
+
+function withoutPicture(said: string): string {
+  return said.replace(/ LINE \d+: [\s\S]*$/, '')
 }
 
 function whereOf(place: SqlPosition | string | undefined): string {
@@ -30,6 +38,7 @@ function contextOf(place: SqlPosition | string | undefined) {
 export class SqlInvalidError extends TerminalError {
   readonly code = 'ENGINE_SQL_INVALID'
   readonly position: SqlPosition | undefined
+  readonly complaint: SqlComplaint
   readonly #said: string
   readonly #failed: FailedStatement | undefined
 
@@ -41,6 +50,7 @@ export class SqlInvalidError extends TerminalError {
     const where = whereOf(place)
     super(`SQL is not valid${where === '' ? '' : ` [${where}]`}: ${said}`, contextOf(place))
     this.position = typeof place === 'string' ? undefined : place
+    this.complaint = complaint(said, place)
     this.#said = said
     this.#failed = failed
   }
@@ -52,7 +62,7 @@ export class SqlInvalidError extends TerminalError {
 
   /** The same, told of a place that its reader knows. */
   placed(place: string): SqlInvalidError {
-    return new SqlInvalidError(this.#said.replace(/ LINE \d+: [\s\S]*$/, ''), place)
+    return new SqlInvalidError(withoutPicture(this.#said), place)
   }
 }
 
@@ -70,6 +80,7 @@ export class SqlRefusedError extends TerminalError {
 export class SqlFailedError extends TerminalError {
   readonly code = 'ENGINE_SQL_FAILED'
   readonly position: SqlPosition | undefined
+  readonly complaint: SqlComplaint
   readonly #kind: string
   readonly #place: SqlPosition | string | undefined
   readonly #said: string
@@ -90,6 +101,7 @@ export class SqlFailedError extends TerminalError {
       },
     )
     this.position = typeof place === 'string' ? undefined : place
+    this.complaint = complaint(`${said}; correct the data or use TRY_CAST`, place)
     this.#kind = kind
     this.#place = place
     this.#said = said

@@ -9,7 +9,19 @@ export type {
   SqlRefusal,
   SqlSession,
 } from './engine.ts'
-export { engineEnv, engineSettings } from './engine-settings.ts'
+export {
+  REJECT_COLUMNS,
+  type ModelColumn,
+  type ModelResult,
+  type ModelRun,
+  type ModelRunner,
+  type PinnedTable,
+  type RunnableModel,
+  type StagedFile,
+  type StagedTable,
+  type StagingTable,
+} from './model-runner.ts'
+export { engineEnv, engineSettings, modelRunnerEnv } from './engine-settings.ts'
 export {
   EngineBrokenError,
   EngineDiskFullError,
@@ -20,7 +32,5 @@ export {
   SqlFailedError,
   SqlInvalidError,
   SqlRefusedError,
-  type SqlPosition,
 } from './errors.ts'
 export { refuseForeignSql } from './refuse-sql.ts'
-export { identifier, identifiers, literal } from './sql-text.ts'

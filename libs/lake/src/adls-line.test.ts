@@ -1,3 +1,4 @@
+// @module-tag slow: kills processes
 import { selfSignedCertificate, temporaryDirectory } from '@cinelake/testkit'
 import { startAdlsEndpoint } from '@cinelake/testkit/adls'
 import { startConnectProxy } from '@cinelake/testkit/connect-proxy'

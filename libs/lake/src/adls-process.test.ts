@@ -1,3 +1,4 @@
+// @module-tag slow: kills processes
 import { until } from '@cinelake/testkit'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

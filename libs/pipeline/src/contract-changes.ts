@@ -1,10 +1,10 @@
+import { identifier as quoted } from '@cinelake/sql'
 import { fitsSql, isLossless, isNumber } from '@cinelake/core'
 import { z } from 'zod'
 import { asTable } from './check/stored-columns.ts'
 import { WINDOW_COLUMN } from './check/tables.ts'
 import type { CheckedDataset } from './checked/dataset.ts'
 import type { CheckedModel } from './checked/model.ts'
-import { quoteName as quoted } from './sql/quote.ts'
 
 /** What a contract or a model asks of its table. */
 export type WantedTable = {

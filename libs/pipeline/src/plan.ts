@@ -139,7 +139,7 @@ const DEFAULT_SCHEMAS: ReadonlySet<string> = new Set(['public', 'dbo'])
 /**
  * The refined tables of undeclared tables, in the same order: `<source>_<table>`, with the schema in between when it is
  * not the default one or when two tables would share a name. Lower case, other characters than letters, digits and `_`
- * become `_`: these are folder names in the lake and names in SQL.
+ * become `_`: these are folder names in the lake and names in SQL. Exported for tests of the names alone.
  * @param taken names that datasets and models have already
  */
 export function refinedNames(source: string, tables: readonly TableName[], taken: ReadonlySet<string>): string[] {

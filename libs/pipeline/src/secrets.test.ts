@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { array, assert, asyncProperty, constantFrom, integer, property, string } from 'fast-check'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'

@@ -1,4 +1,4 @@
-import { quoteName } from './sql/quote.ts'
+import { complaintOf, identifier, type SqlComplaint } from '@cinelake/sql'
 
 export type TypedColumn = { readonly name: string; readonly type: string }
 
@@ -14,7 +14,7 @@ export interface SqlTyper {
   audit(sql: string, options: SqlAudit): Promise<readonly SqlRefusal[]>
   /** Takes away all tables that were made so far. */
   dropTables(): Promise<void>
-  /** @throws an error with a `position` ({ line, column } from 1) when the query is wrong; others are passed on */
+  /** @throws an error with a `complaint` (`SqlComplaint`) when the query is wrong; others are passed on */
   describe(query: string): Promise<readonly TypedColumn[]>
 }
 
@@ -44,8 +44,8 @@ export function createSqlTyper(session: TypingSession): SqlTyper {
   return {
     async createTable(name, columns) {
       made.push(name)
-      const list = columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')
-      await session.run(`CREATE TEMP TABLE ${quoteName(name)} (${list})`)
+      const list = columns.map((column) => `${identifier(column.name)} ${column.type}`).join(', ')
+      await session.run(`CREATE TEMP TABLE ${identifier(name)} (${list})`)
     },
     async parse(sqls) {
       return await session.parse(sqls)
@@ -54,18 +54,12 @@ export function createSqlTyper(session: TypingSession): SqlTyper {
       return await session.audit(sql, options)
     },
     async dropTables() {
-      for (const name of made.splice(0)) await session.run(`DROP TABLE IF EXISTS ${quoteName(name)}`)
+      for (const name of made.splice(0)) await session.run(`DROP TABLE IF EXISTS ${identifier(name)}`)
     },
     async describe(query) {
       return await session.describe(query)
     },
   }
-}
-
-/** What an engine says is wrong with a query. */
-export type SqlComplaint = {
-  readonly message: string
-  readonly position: { readonly line: number; readonly column: number } | undefined
 }
 
 /**
@@ -82,15 +76,4 @@ export async function describeOrComplain(
     if (complaint === undefined) throw error
     return complaint
   }
-}
-
-/** Engines of ours say so by a code: `ENGINE_SQL_INVALID`, and `ENGINE_SQL_FAILED` for constants that do not convert. */
-function complaintOf(error: unknown): SqlComplaint | undefined {
-  if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('ENGINE_SQL_')) return undefined
-  const position = 'position' in error ? (error.position as SqlComplaint['position']) : undefined
-  const message = error.message
-    .replace(/^SQL [^:]*?(?:\[[^\]]*\])?: /, '')
-    .replace(/ LINE \d+: [\s\S]*$/, '')
-    .replace(/[.!]$/, '')
-  return { message, position }
 }

@@ -1,8 +1,7 @@
+import { type DirectoryHolder, TerminalError, lockDirectory, makeDirectory } from '@cinelake/core'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { lockDirectory, makeDirectory, type DirectoryHolder } from '@cinelake/core'
 import { FIRST_DAY } from './company-days.ts'
-import { DirectoryInUseError, OtherCompanyError } from './directory-errors.ts'
 
 /** What `company.json` says; made when the company is, and kept. */
 type Card = { readonly scale: number; readonly seed: number; readonly firstDay?: string }
@@ -41,4 +40,26 @@ export async function claimDirectory(directory: string, company: Card): Promise<
 
 function describe({ scale, seed }: Card): string {
   return JSON.stringify({ scale, seed })
+}
+
+/** A directory holds a sample company of another seed or scale. */
+class OtherCompanyError extends TerminalError {
+  readonly code = 'SAMPLE_COMPANY_DIFFERS'
+  constructor(directory: string, there: string, wanted: string) {
+    super(
+      `the directory holds another sample company [directory=${directory}]: expected ${wanted}, got ${there}; use the same scale and seed, or another or an empty directory`,
+      { directory, there, wanted },
+    )
+  }
+}
+
+/** Another process, or this one, has the sample company of a directory open. */
+class DirectoryInUseError extends TerminalError {
+  readonly code = 'SAMPLE_COMPANY_IN_USE'
+  constructor(directory: string, holder: string, lockFile: string) {
+    super(
+      `the sample company is open already [directory=${directory}]: expected a directory that nobody uses, got ${holder}; wait until it has ended, use another directory, or, if that process no longer exists, delete ${lockFile}`,
+      { directory, holder, lockFile },
+    )
+  }
 }

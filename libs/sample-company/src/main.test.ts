@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'

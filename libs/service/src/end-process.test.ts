@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'

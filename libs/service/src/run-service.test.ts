@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { until } from '@cinelake/testkit'
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'

@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sharedData } from '@cinelake/testkit'

@@ -1,3 +1,4 @@
+// @module-tag slow: kills processes
 import { createAdlsLake } from '@cinelake/lake/adls'
 import { landObject } from '@cinelake/lake'
 import { temporaryDirectory } from '@cinelake/testkit'

@@ -97,7 +97,7 @@ async function firstBytes(file: string): Promise<Uint8Array> {
 }
 
 /**
- * The label of the window that a file belongs to by the time in its name; undefined where it has none.
+ * The label of the window that a file belongs to by the time in its name; undefined where it has none. Exported for tests.
  * @param files the dataset's pattern, which the name matches
  */
 export function windowOfName(files: string, name: string, calendar: Calendar): string | undefined {

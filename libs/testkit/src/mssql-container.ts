@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { StartedMssql } from './mssql.ts'
+
+/** A server that runs, by the address of a database of it, of a login that may make others. */
+export type StartedMssql = AsyncDisposable & { readonly origin: string; readonly url: string }
 
 const IMAGE = 'mcr.microsoft.com/mssql/server:2022-latest'
 

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { Connection, Request, TYPES } from 'tedious'
 import { expect, test } from 'vitest'
 import { PASSWORD, startMssqlEndpoint, USER, type MssqlEndpoint } from './mssql.ts'

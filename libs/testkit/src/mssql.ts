@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Connection, Request, type ConnectionConfiguration } from 'tedious'
-import { startMssqlContainer } from './mssql-container.ts'
+import { startMssqlContainer, type StartedMssql } from './mssql-container.ts'
 
 export {
   PASSWORD,
@@ -18,9 +18,6 @@ export interface MssqlServer extends AsyncDisposable {
   /** A new, empty database of its own, dropped on dispose with whoever is still connected to it. */
   createDatabase(): Promise<AsyncDisposable & { readonly url: string }>
 }
-
-/** A server of one of the kinds below, by the address of a database of it, of a login that may make others. */
-export type StartedMssql = AsyncDisposable & { readonly origin: string; readonly url: string }
 
 /** A server, or why there is none: to be said where the tests are skipped. */
 export type FoundMssql =

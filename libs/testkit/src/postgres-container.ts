@@ -1,4 +1,11 @@
-import type { StartedPostgres } from './postgres.ts'
+/** A server that runs, before it can make databases. */
+export type StartedPostgres = AsyncDisposable & {
+  readonly origin: string
+  /** The address of a database to start from, of a user that may make others. */
+  readonly url: string
+  readonly certificate?: string
+  readonly crash?: () => Promise<void>
+}
 
 const IMAGE = 'postgres:17-alpine'
 

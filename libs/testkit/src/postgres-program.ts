@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import type { StartedPostgres } from './postgres.ts'
+import type { StartedPostgres } from './postgres-container.ts'
 import { selfSignedCertificate } from './self-signed-certificate.ts'
 import { until } from './until.ts'
 

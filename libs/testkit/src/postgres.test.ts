@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import pg from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { findPostgres } from './postgres.ts'

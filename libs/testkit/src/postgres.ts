@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { startPostgresContainer } from './postgres-container.ts'
+import { startPostgresContainer, type StartedPostgres } from './postgres-container.ts'
 import { findPrograms, startPostgresProgram } from './postgres-program.ts'
 
 /** A PostgreSQL server for tests; whose it is, `origin` says. */
@@ -14,15 +14,6 @@ export interface PostgresServer extends AsyncDisposable {
   createDatabase(): Promise<AsyncDisposable & { readonly name: string; readonly url: string }>
   /** Ends all its processes at once, as a crash does, and starts it again. Undefined where the server is not the tests' own. */
   readonly crash: (() => Promise<void>) | undefined
-}
-
-/** A server of one of the kinds below, before it can make databases. */
-export type StartedPostgres = AsyncDisposable & {
-  readonly origin: string
-  /** The address of a database to start from, of a user that may make others. */
-  readonly url: string
-  readonly certificate?: string
-  readonly crash?: () => Promise<void>
 }
 
 /** A server, or why there is none: to be said where the tests are skipped. */

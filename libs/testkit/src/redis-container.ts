@@ -1,4 +1,4 @@
-import type { RedisServer } from './redis.ts'
+import type { RedisServer } from './redis-program.ts'
 
 const IMAGE = 'redis:8-alpine'
 

@@ -5,8 +5,25 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import type { RedisServer } from './redis.ts'
 import { until } from './until.ts'
+
+/** A Redis server for tests; whose it is, `origin` says. */
+export interface RedisServer extends AsyncDisposable {
+  readonly origin: string
+  /** With its password. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  /** Stops and starts it. Undefined where the server is not the tests' own. */
+  readonly process: RedisProcess | undefined
+}
+
+export type RedisProcess = {
+  /** Ends it at once, as a crash does. Every write that it has answered is on disk. */
+  kill(): Promise<void>
+  /** Starts it again, with what it had or empty. */
+  start(data: 'kept' | 'lost'): Promise<void>
+}
 
 const PASSWORD = 'te:st p@ss'
 

@@ -1,23 +1,7 @@
 import { startRedisContainer } from './redis-container.ts'
-import { findRedisProgram, startRedisProgram } from './redis-program.ts'
+import { findRedisProgram, startRedisProgram, type RedisServer } from './redis-program.ts'
 
-/** A Redis server for tests; whose it is, `origin` says. */
-export interface RedisServer extends AsyncDisposable {
-  readonly origin: string
-  /** With its password. */
-  readonly url: string
-  readonly host: string
-  readonly port: number
-  /** Stops and starts it. Undefined where the server is not the tests' own. */
-  readonly process: RedisProcess | undefined
-}
-
-export type RedisProcess = {
-  /** Ends it at once, as a crash does. Every write that it has answered is on disk. */
-  kill(): Promise<void>
-  /** Starts it again, with what it had or empty. */
-  start(data: 'kept' | 'lost'): Promise<void>
-}
+export type { RedisProcess, RedisServer } from './redis-program.ts'
 
 /** A server, or why there is none: to be said where the tests are skipped. */
 export type FoundRedis =

@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { temporaryDirectory, until } from '@cinelake/testkit'
 import { execFile, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

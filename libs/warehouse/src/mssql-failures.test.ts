@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { startProxy } from '@cinelake/testkit/proxy'
 import { until } from '@cinelake/testkit'

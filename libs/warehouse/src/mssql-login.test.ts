@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { PASSWORD, startMssqlEndpoint, USER } from '@cinelake/testkit/mssql'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { describe, expect, test } from 'vitest'

@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { findMssql } from '@cinelake/testkit/mssql'
 import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, title, titles } from './contract/given.fixture.ts'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { afterAll } from 'vitest'
 import { openAt } from './mssql.fixture.ts'

@@ -1,3 +1,4 @@
+// @module-tag slow: starts programs
 import { temporaryDirectory } from '@cinelake/testkit'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

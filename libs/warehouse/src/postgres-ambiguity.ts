@@ -35,8 +35,7 @@ export async function refuseAmbiguous(session: ReadSession, sql: string, schemas
 }
 
 function isQualified(sql: string, schema: string, name: string): boolean {
-  const escaped = (word: string) => word.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
-  return new RegExp(`(?<!\\w)"?${escaped(schema)}"?\\s*\\.\\s*"?${escaped(name)}"?(?!\\w)`, 'i').test(sql)
+  return new RegExp(`(?<!\\w)"?${RegExp.escape(schema)}"?\\s*\\.\\s*"?${RegExp.escape(name)}"?(?!\\w)`, 'i').test(sql)
 }
 
 /** Schema and name of what a plan reads. */

@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { recordingLog, temporaryDirectory, until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { randomBytes } from 'node:crypto'

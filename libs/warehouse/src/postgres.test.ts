@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { Client } from 'pg'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { silentLog } from '@cinelake/core'
 import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { expect, test } from 'vitest'

@@ -5,7 +5,9 @@ import type { CommandContext } from '../command.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
-import type { Format } from '../usage/bus.ts'
+
+/** The forms of the definition. */
+export type Format = 'table' | 'emulator' | 'arm'
 
 type Choice = { readonly site: readonly string[]; readonly subscription: readonly string[] }
 export type EntitiesOptions = Choice & { readonly format: Format; readonly json?: true }

@@ -13,7 +13,7 @@ import { mentionedIn, openLakeViews } from '../query/lake-views.ts'
 import { isOfMissingTable, lakeProblem, martProblem } from '../query/query-problem.ts'
 import { readWarehouse } from '../read-warehouse.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
-import { SHOWN } from '../usage/query.ts'
+import { SHOWN_ROWS } from '../options.ts'
 import { describe } from './describe.ts'
 import { tables } from './tables.ts'
 
@@ -91,7 +91,7 @@ async function queryMart(asked: Asked): Promise<void> {
     }
   }
   if (format === undefined) {
-    const limit = options.limit ?? SHOWN
+    const limit = options.limit ?? SHOWN_ROWS
     const result = await readWarehouse(
       config,
       async (warehouse) =>
@@ -136,7 +136,7 @@ async function queryLake(asked: Asked): Promise<void> {
       }
     }
     if (format !== undefined) return await writeAll(source, format, asked)
-    const limit = options.limit ?? SHOWN
+    const limit = options.limit ?? SHOWN_ROWS
     const rows: Record<string, unknown>[] = []
     for await (const batch of session.stream(sql, { signal })) {
       rows.push(...batch.slice(0, limit + 1 - rows.length))

@@ -1,5 +1,6 @@
+import { literal } from '@cinelake/sql'
 import { ConfigError, parseWindow, WINDOW_LENGTHS, type WindowLength, closestName } from '@cinelake/core'
-import { literal, type SqlSession } from '@cinelake/engine'
+import type { SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { CommandContext } from '../command.ts'
 import {

@@ -20,7 +20,7 @@ import { readTarget, type Target } from '../try/read-target.ts'
 import type { Sample } from '@cinelake/source-kind'
 import { showDraft } from '../try/show-draft.ts'
 import { verifyDraft } from '../try/verify-draft.ts'
-import { USUAL_ROWS } from '../usage/try.ts'
+import { SAMPLE_ROWS } from '../options.ts'
 
 export type Options = {
   readonly state?: string
@@ -143,7 +143,7 @@ export function newErrors(after: readonly Problem[], before: readonly Problem[])
 /** What a second look has to be told as well, to see the same. */
 function repeated({ rows, window, force }: Options): string[] {
   return [
-    ...(rows === USUAL_ROWS ? [] : ['--rows', String(rows)]),
+    ...(rows === SAMPLE_ROWS ? [] : ['--rows', String(rows)]),
     ...(window === undefined ? [] : ['--window', window]),
     ...(force === true ? ['--force'] : []),
   ]

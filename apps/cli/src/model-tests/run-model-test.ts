@@ -1,7 +1,8 @@
+import { identifier, identifiers, literal } from '@cinelake/sql'
 import { CONTRACT_VERSION, refinedPath, type Build, type TableVersion } from '@cinelake/contracts'
 import { PipelineError, runIdOf, silentLog } from '@cinelake/core'
 import { createDeltaTable, type DeltaTable } from '@cinelake/delta'
-import { identifier, identifiers, literal, type SqlEngine, type SqlSession } from '@cinelake/engine'
+import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
 import {

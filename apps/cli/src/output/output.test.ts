@@ -3,7 +3,7 @@ import { describeTask } from './describe-task.ts'
 import { formatResult } from './format-result.ts'
 import { formatTable } from './format-table.ts'
 import { formatBytes, formatCell, formatDuration, toJson } from './format-value.ts'
-import { colourPaint, openTerminal } from './terminal.ts'
+import { openTerminal, type Paint } from './terminal.ts'
 import { cut, widthOf, wrapped } from './width.ts'
 
 test.each([
@@ -62,10 +62,12 @@ test('a table is aligned by what a terminal shows, whatever the characters are',
 })
 
 test('colours do not move the columns', () => {
-  const table = (paint?: typeof colourPaint) =>
-    formatTable([{ title: 'a' }, { title: 'b' }], [[paint?.('red', 'x') ?? 'x', 'y']])
+  const screen = { write: () => true, isTTY: true }
+  const { paint: coloured } = openTerminal(screen, screen, {})
+  expect(coloured('red', 'x')).toBe('\u001B[31mx\u001B[39m')
+  const table = (paint?: Paint) => formatTable([{ title: 'a' }, { title: 'b' }], [[paint?.('red', 'x') ?? 'x', 'y']])
 
-  expect(widthOf(table(colourPaint).split('\n')[1] ?? '')).toBe(widthOf(table().split('\n')[1] ?? ''))
+  expect(widthOf(table(coloured).split('\n')[1] ?? '')).toBe(widthOf(table().split('\n')[1] ?? ''))
 })
 
 test('a wide cell is cut, between characters', () => {

@@ -1,3 +1,5 @@
+import { styleText } from 'node:util'
+
 /** Where a command writes to, and what that can show. */
 export type Terminal = {
   /** The result of the command: standard output. */
@@ -19,18 +21,15 @@ export type Terminal = {
   readonly ask?: ((question: string) => Promise<string>) | undefined
 }
 
-const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] } as const
-export type Style = keyof typeof CODES
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
 /** Puts a style around a text where colours are wanted; gives it back as it is elsewhere. */
 export type Paint = (style: Style, text: string) => string
 
 export const plainPaint: Paint = (_, text) => text
 
-export const colourPaint: Paint = (style, text) => {
-  const [on, off] = CODES[style]
-  return text === '' ? '' : `\u001B[${on}m${text}\u001B[${off}m`
-}
+// Whether the streams show colours is decided when the terminal is opened.
+const colourPaint: Paint = (style, text) => (text === '' ? '' : styleText(style, text, { validateStream: false }))
 
 type Stream = {
   write(text: string): unknown

@@ -1,5 +1,6 @@
+import { identifier, literal } from '@cinelake/sql'
 import { ConfigError, csvRow, guardFormula } from '@cinelake/core'
-import { identifier, literal, type SqlEngine } from '@cinelake/engine'
+import type { SqlEngine } from '@cinelake/engine'
 import type { QueryBatch } from '@cinelake/warehouse'
 import { randomBytes } from 'node:crypto'
 import { copyFile, link, lstat, open, rename, rm } from 'node:fs/promises'

@@ -1,4 +1,5 @@
-import { identifier, type SqlSession } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
+import type { SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { DeltaTable } from '@cinelake/delta'
 import {
@@ -9,20 +10,10 @@ import {
   type IsMeant,
   type LakeTable,
 } from '../lake-tables.ts'
-import { mentions } from './query-problem.ts'
+import { mentions, type LakeName } from './query-problem.ts'
 
 /** The schema in which a query finds rejects: `_rejects.orders`. */
 const REJECTS = '_rejects'
-
-/** What a query can name. */
-export type LakeName = {
-  /** As it is written: `orders`, or with its pipeline where several have one of that name. */
-  readonly written: string
-  readonly table: string
-  /** Whether several pipelines have one of that name. */
-  readonly isShared: boolean
-  readonly isOfRejects: boolean
-}
 
 /** The tables that a query may mean. */
 export function mentionedIn(sql: string): IsMeant {

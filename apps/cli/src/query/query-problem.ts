@@ -3,8 +3,17 @@ import { SqlInvalidError } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { WarehouseQueryError, type Warehouse } from '@cinelake/warehouse'
 import { widthOf } from '../output/width.ts'
-import type { LakeName } from './lake-views.ts'
 import { refinedOnly } from './refined-only.ts'
+
+/** What a query can name. */
+export type LakeName = {
+  /** As it is written: `orders`, or with its pipeline where several have one of that name. */
+  readonly written: string
+  readonly table: string
+  /** Whether several pipelines have one of that name. */
+  readonly isShared: boolean
+  readonly isOfRejects: boolean
+}
 
 /** A query that does not run, shown with the place and with what was probably meant. */
 class QueryProblem extends TerminalError {
@@ -120,8 +129,7 @@ function notThere(missing: string, place: string | undefined, names: readonly La
 
 /** Whether a text names something, as a word of its own. */
 export function mentions(sql: string, name: string): boolean {
-  const pattern = name.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)
-  return new RegExp(`(?<![\\w@])${pattern}(?![\\w@])`, 'i').test(sql)
+  return new RegExp(`(?<![\\w@])${RegExp.escape(name)}(?![\\w@])`, 'i').test(sql)
 }
 
 function offsetOf(sql: string, position: SqlInvalidError['position']): number | undefined {

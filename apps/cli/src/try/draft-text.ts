@@ -1,5 +1,6 @@
 import { Document, isMap, isScalar, type YAMLMap } from 'yaml'
-import { plain, type Draft, type DraftColumn } from './draft.ts'
+import { plain, type Draft } from './draft.ts'
+import type { DraftColumn } from './guess-key.ts'
 
 /** What stands in for values that are not to be shown. */
 const HIDDEN = '…'

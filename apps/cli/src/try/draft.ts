@@ -1,31 +1,9 @@
 import { guessPersonal } from './guess-personal.ts'
 import { inferColumn, type Inferred } from './infer-column.ts'
-import { withKey } from './guess-key.ts'
+import { withKey, type DraftColumn } from './guess-key.ts'
 import { isCode, isCoordinate, isKeyName } from './name-meaning.ts'
 import type { Sample, SampleColumn } from '@cinelake/source-kind'
 import { textsOf } from './sample.ts'
-
-/** A column as the draft has it. */
-export type DraftColumn = {
-  /** In the contract. */
-  readonly name: string
-  /** In the source. */
-  readonly from: string
-  readonly inferred: Inferred
-  readonly emptyCount: number
-  readonly distinctCount: number
-  /** There is a value in every row that there is: all were looked at, or the source sees to it. */
-  readonly isRequired: boolean
-  readonly isKey: boolean
-  /** Every value is there once, and there is one in every row. */
-  readonly isUnique: boolean
-  /** Why it seems to be personal. */
-  readonly personal: string | undefined
-  /** The few values that there are. */
-  readonly values: readonly string[] | undefined
-  /** Of numbers: none is below. */
-  readonly minimum: number | undefined
-}
 
 export type Draft = {
   readonly columns: readonly DraftColumn[]

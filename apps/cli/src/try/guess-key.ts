@@ -1,6 +1,28 @@
-import type { DraftColumn } from './draft.ts'
+import type { Inferred } from './infer-column.ts'
 import { isKeyName, isKeyWord, singularOf } from './name-meaning.ts'
 import type { Sample } from '@cinelake/source-kind'
+
+/** A column as the draft has it. */
+export type DraftColumn = {
+  /** In the contract. */
+  readonly name: string
+  /** In the source. */
+  readonly from: string
+  readonly inferred: Inferred
+  readonly emptyCount: number
+  readonly distinctCount: number
+  /** There is a value in every row that there is: all were looked at, or the source sees to it. */
+  readonly isRequired: boolean
+  readonly isKey: boolean
+  /** Every value is there once, and there is one in every row. */
+  readonly isUnique: boolean
+  /** Why it seems to be personal. */
+  readonly personal: string | undefined
+  /** The few values that there are. */
+  readonly values: readonly string[] | undefined
+  /** Of numbers: none is below. */
+  readonly minimum: number | undefined
+}
 
 /**
  * Marks the source's own key, or else the column that seems to be it: a wrong one would cost rows, which count as

@@ -1,8 +1,9 @@
 import type { Paint } from '../output/terminal.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCount } from '../output/format-value.ts'
-import type { Draft, DraftColumn } from './draft.ts'
 import type { Sample } from '@cinelake/source-kind'
+import type { Draft } from './draft.ts'
+import type { DraftColumn } from './guess-key.ts'
 import { textsOf } from './sample.ts'
 
 /** Values of a column that are shown where that is asked for. */

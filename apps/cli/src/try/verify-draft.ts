@@ -1,7 +1,9 @@
-import { identifier, type SqlSession } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
+import type { SqlSession } from '@cinelake/engine'
 import { readColumn } from '@cinelake/transformer'
-import type { Draft, DraftColumn } from './draft.ts'
 import type { Sample } from '@cinelake/source-kind'
+import type { Draft } from './draft.ts'
+import type { DraftColumn } from './guess-key.ts'
 
 /**
  * Reads the sample as it is read when it is refined. A column of which more texts cannot be read than

@@ -1,12 +1,10 @@
 import { isEntityName } from '@cinelake/bus'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { AddCommand, CommandContext } from '../command.ts'
-import type { CreateOptions, EntitiesOptions } from '../commands/bus.ts'
+import type { CreateOptions, EntitiesOptions, Format } from '../commands/bus.ts'
 import { withExamples, withJson } from '../options.ts'
 
-/** The forms of the definition. */
-const FORMATS = ['table', 'emulator', 'arm'] as const
-export type Format = (typeof FORMATS)[number]
+const FORMATS: readonly Format[] = ['table', 'emulator', 'arm']
 
 /** `cinelake bus entities|create` */
 export const addBus: AddCommand = (program, context) => {

@@ -1,9 +1,6 @@
 import type { AddCommand } from '../command.ts'
 import type { Options } from '../commands/query.ts'
-import { positiveInteger, positiveNumber, withExamples, withJson, withState } from '../options.ts'
-
-/** Rows that are shown, where nothing is said. */
-export const SHOWN = 100
+import { positiveInteger, positiveNumber, SHOWN_ROWS, withExamples, withJson, withState } from '../options.ts'
 
 /** `cinelake query "SQL"` */
 export const addQuery: AddCommand = (program, context) => {
@@ -17,7 +14,7 @@ export const addQuery: AddCommand = (program, context) => {
     )
     .argument('<sql>', 'one SELECT; tables need no schema in front')
     .option('--lake', 'ask the refined tables and rejects of the lake instead of the mart')
-    .option('--limit <rows>', `rows: ${SHOWN} are shown, all are written, unless told otherwise`, positiveInteger)
+    .option('--limit <rows>', `rows: ${SHOWN_ROWS} are shown, all are written, unless told otherwise`, positiveInteger)
     .option('--timeout <seconds>', 'end the query after this time; 300, or CINELAKE_QUERY_TIMEOUT_S', positiveNumber)
     .option('--vertical', 'show each value in a line of its own')
     .option('--csv', 'all rows as CSV')

@@ -1,9 +1,6 @@
 import type { AddCommand } from '../command.ts'
 import type { Options } from '../commands/try.ts'
-import { pipelineFolder, positiveInteger, withExamples, withJson, withState } from '../options.ts'
-
-/** Rows that are looked at unless an option says otherwise. */
-export const USUAL_ROWS = 100
+import { pipelineFolder, positiveInteger, SAMPLE_ROWS, withExamples, withJson, withState } from '../options.ts'
 
 /** `cinelake try SOURCE/DATASET [DIR]` */
 export const addTry: AddCommand = (program, context) => {
@@ -17,7 +14,7 @@ export const addTry: AddCommand = (program, context) => {
     )
     .argument('<source/dataset>', 'the dataset, as it stands in pipeline.yaml')
     .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
-    .option('--rows <count>', 'rows to look at', positiveInteger, USUAL_ROWS)
+    .option('--rows <count>', 'rows to look at', positiveInteger, SAMPLE_ROWS)
     .option('--window <window>', 'APIs: the window to ask for; the last complete one unless told otherwise')
     .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
     .option('--force', 'save it even if there is a contract already')

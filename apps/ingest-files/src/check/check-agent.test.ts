@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import type { MessageBus } from '@cinelake/bus'
 import { createMemoryBus } from '@cinelake/bus/memory'
 import { systemClock, TransientError, type Clock } from '@cinelake/core'

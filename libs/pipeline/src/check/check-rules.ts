@@ -1,9 +1,9 @@
+import { identifier } from '@cinelake/sql'
 import type { RowRule, TableRule } from '../checked/dataset.ts'
 import { suggest } from '@cinelake/core'
 import type { Place, Problems } from '@cinelake/config-text'
 import { parseAhead, parseCondition, parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
-import { quoteName } from '../sql/quote.ts'
 import { offsetInQuery, queryOver, ROWS } from '../sql/rule-query.ts'
 import { scanSql } from '../sql/scan.ts'
 import type { SqlAudit, SqlTyper } from '../sql-typer.ts'
@@ -72,7 +72,7 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
   if (unknown.length > 0 || isForbidden || !isTyped) return
   const typed = await typeOf(
     typer,
-    { sql: expression, at, before: 'SELECT (', after: `\n) AS verdict FROM ${quoteName(table)}`, names: columns },
+    { sql: expression, at, before: 'SELECT (', after: `\n) AS verdict FROM ${identifier(table)}`, names: columns },
     problems,
   )
   const type = typed?.[0]?.type
@@ -113,7 +113,7 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
   const read = parsed.tables.map((table) => table.name)
   const isForbidden = await reportForbidden(name, { sql: queryOver(query), tables: read }, { at, context })
   if (others.length > 0 || isForbidden || !isTyped || context.broken.size > 0) return
-  const quoted = quoteName(context.table)
+  const quoted = identifier(context.table)
   const typed = await typeOf(
     typer,
     {

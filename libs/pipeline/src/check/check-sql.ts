@@ -3,7 +3,8 @@ import { closestName, suggest } from '@cinelake/core'
 import type { Place, Problems } from '@cinelake/config-text'
 import { withoutPlaceholders } from '../sql/parse.ts'
 import { offsetAt } from '../sql/position.ts'
-import { describeOrComplain, type SqlAudit, type SqlComplaint, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
+import type { SqlComplaint } from '@cinelake/sql'
+import { describeOrComplain, type SqlAudit, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
 
 /** A window to type queries with. Any would do: types do not depend on it. */
 const SOME_WINDOW = { start: '2000-01-01T00:00:00Z', end: '2000-01-02T00:00:00Z' }

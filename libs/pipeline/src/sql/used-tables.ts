@@ -1,5 +1,5 @@
+import { identifier } from '@cinelake/sql'
 import type { ParsedQuery } from './parse.ts'
-import { quoteName } from './quote.ts'
 
 /** A query in which tables of other pipelines have one name each. */
 export type Rewritten = {
@@ -23,7 +23,7 @@ export function rewriteUsedTables(
     .flatMap(({ qualifier, name, offset, end, hasAlias }) => {
       const used = qualifier === undefined ? undefined : nameOf(qualifier, name)
       if (used === undefined) return []
-      return [{ offset, end, text: `${quoteName(used)}${hasAlias ? '' : ` AS ${quoteName(name)}`}` }]
+      return [{ offset, end, text: `${identifier(used)}${hasAlias ? '' : ` AS ${identifier(name)}`}` }]
     })
     .sort((one, other) => one.offset - other.offset)
   if (edits.length === 0) return undefined

@@ -1,5 +1,5 @@
+import { identifier, literal } from '@cinelake/sql'
 import type { RowRule } from '../checked/dataset.ts'
-import { quoteName, quoteValue } from '../sql/quote.ts'
 import type { PropertyText } from './contract-schema.ts'
 import { regexProblem } from './regex.ts'
 
@@ -22,7 +22,7 @@ export type Limits = {
 
 /** The conditions that a column's values keep to, one for each word of `limits`. NULL passes all of them. */
 export function conditionsOf(column: string, type: string, limits: Limits): Condition[] {
-  const name = quoteName(column)
+  const name = identifier(column)
   const found: Condition[] = []
   if (limits.pattern !== undefined) found.push(patternCondition(name, type, limits.pattern))
   if (limits.validValues !== undefined) found.push(valuesCondition(name, type, limits.validValues))
@@ -82,11 +82,11 @@ function patternCondition(name: string, type: string, pattern: string): Conditio
   if (type !== 'VARCHAR') return misplaced('pattern', type, 'texts')
   const problem = regexProblem(pattern)
   if (problem !== undefined) return { ...problem, key: 'pattern' }
-  return { sql: `regexp_matches(${name}, ${quoteValue(pattern)})` }
+  return { sql: `regexp_matches(${name}, ${literal(pattern)})` }
 }
 
 function valuesCondition(name: string, type: string, values: readonly (string | number | boolean)[]): Condition {
-  const literals = values.map(quoteValue).join(', ')
+  const literals = values.map(literal).join(', ')
   return { sql: type.endsWith('[]') ? `list_has_all([${literals}], ${name})` : `${name} IN (${literals})` }
 }
 
@@ -110,7 +110,7 @@ function boundCondition({ name, type, key, operator, value }: Bound): Condition 
   if (!TIME_FORMS[type].test(text)) {
     return { message: `\`${key}\` is no ${type}: '${text}'`, remedy: `expected ${TIME_EXAMPLES[type]}`, key }
   }
-  return { sql: `${name} ${operator} CAST(${quoteValue(text)} AS ${type})` }
+  return { sql: `${name} ${operator} CAST(${literal(text)} AS ${type})` }
 }
 
 const TIME_FORMS = {

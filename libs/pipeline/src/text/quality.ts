@@ -1,6 +1,6 @@
+import { identifier, literal } from '@cinelake/sql'
 import type { RowRule, Severity, TableRule } from '../checked/dataset.ts'
 import type { Place, Problems, YamlPath, YamlText } from '@cinelake/config-text'
-import { quoteName, quoteValue } from '../sql/quote.ts'
 import { normalQuery } from '../sql/rule-query.ts'
 import { suggest } from '@cinelake/core'
 import { conditionsOf } from './column-rules.ts'
@@ -80,7 +80,7 @@ function sqlRule(quality: QualityText, context: QualityContext, rules: PlacedRul
     rule: {
       name: quality.name ?? (column === undefined ? 'query' : `query(${column.name})`),
       severity: tableSeverity(quality),
-      query: normalQuery(quality.query, column === undefined ? undefined : quoteName(column.name)),
+      query: normalQuery(quality.query, column === undefined ? undefined : identifier(column.name)),
       expect,
       ...described(quality),
     },
@@ -136,14 +136,14 @@ function conditionOf(quality: QualityText, { text, path, problems, column }: Qua
     )
     return undefined
   }
-  const name = quoteName(column.name)
+  const name = identifier(column.name)
   if (quality.metric === 'nullValues') return `${name} IS NOT NULL`
   if (quality.metric === 'missingValues') {
     const words = (quality.arguments?.missingValues ?? ['']).filter((word) => word !== null)
     const present =
       words.length === 0
         ? ''
-        : ` AND CAST(${name} AS VARCHAR) NOT IN (${words.map((word) => quoteValue(String(word))).join(', ')})`
+        : ` AND CAST(${name} AS VARCHAR) NOT IN (${words.map((word) => literal(String(word))).join(', ')})`
     return `${name} IS NOT NULL${present}`
   }
   const { min, max, ...limits } = quality.arguments ?? {}
@@ -184,8 +184,8 @@ function duplicatesQuery(
       suggest(name, columns),
     )
   })
-  const key = names.map(quoteName).join(', ')
-  const groups = `SELECT count(*) AS n FROM {table} WHERE ${names.map((name) => `${quoteName(name)} IS NOT NULL`).join(' AND ')} GROUP BY ${key}`
+  const key = names.map(identifier).join(', ')
+  const groups = `SELECT count(*) AS n FROM {table} WHERE ${names.map((name) => `${identifier(name)} IS NOT NULL`).join(' AND ')} GROUP BY ${key}`
   const extra = 'coalesce(sum(n - 1), 0)'
   return quality.unit === 'percent'
     ? `SELECT coalesce(100.0 * ${extra} / nullif(sum(n), 0), 0) FROM (${groups})`

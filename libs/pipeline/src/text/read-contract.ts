@@ -4,7 +4,6 @@ import { checkShape, type Place, type Problems, readYaml, type YamlPath, type Ya
 import { columnType } from './column-type.ts'
 import { CONTRACT_FALLBACK, ContractText, type PropertyText, type SchemaObjectText } from './contract-schema.ts'
 import { optionRules } from './column-rules.ts'
-import { primaryKeyOf } from './primary-key.ts'
 import { qualityRule, type PlacedRules } from './quality.ts'
 import { checkEvolution, readDropped, readRenamedFrom } from './read-evolution.ts'
 import { uniqueRuleNames } from './rule-names.ts'
@@ -110,13 +109,58 @@ export function readContract(file: string, content: string, dataset: string, pro
   }
 }
 
-export type Context = {
+type Context = {
   readonly text: YamlText
   readonly problems: Problems
   /** Of the list of columns. */ readonly path: YamlPath
 }
 /** A column of the contract with its position in the text's list. */
-export type PlacedProperty = { readonly property: PropertyText; readonly at: number }
+type PlacedProperty = { readonly property: PropertyText; readonly at: number }
+
+/** The primary key's columns in order: by their positions, or as they are listed when none is given. */
+function primaryKeyOf(properties: readonly PlacedProperty[], { text, problems, path }: Context): string[] {
+  const place = (at: number) => text.at([...path, at, 'primaryKeyPosition'])
+  // -1 is the standard's "no position".
+  const positionOf = ({ property }: PlacedProperty) =>
+    property.primaryKeyPosition === -1 ? undefined : property.primaryKeyPosition
+  const keys = properties.filter(({ property }) => property.primaryKey === true)
+  for (const entry of properties) {
+    if (entry.property.primaryKey === true || positionOf(entry) === undefined) continue
+    problems.error(
+      place(entry.at),
+      `column \`${entry.property.name}\` has a primaryKeyPosition but is not in the primary key`,
+      'add `primaryKey: true`, or remove the position',
+    )
+  }
+  if (keys.every((entry) => positionOf(entry) === undefined)) return keys.map(({ property }) => property.name)
+  const taken = new Map<number, string>()
+  for (const entry of keys) {
+    const { name } = entry.property
+    const position = positionOf(entry)
+    const other = position === undefined ? undefined : taken.get(position)
+    if (position === undefined) {
+      problems.error(
+        text.at([...path, entry.at]),
+        `column \`${name}\` of the primary key has no primaryKeyPosition, others have`,
+        `give the ${keys.length} columns the positions 1 to ${keys.length}, or none of them`,
+      )
+    } else if (other !== undefined) {
+      problems.error(
+        place(entry.at),
+        `columns \`${other}\` and \`${name}\` have the same primaryKeyPosition ${position}`,
+        `give the ${keys.length} columns the positions 1 to ${keys.length}`,
+      )
+    } else if (position < 1 || position > keys.length) {
+      problems.error(
+        place(entry.at),
+        `column \`${name}\` has primaryKeyPosition ${position} in a primary key of ${keys.length}`,
+        `give the ${keys.length} columns the positions 1 to ${keys.length}`,
+      )
+    } else taken.set(position, name)
+  }
+  const sorted = [...keys].sort((one, other) => (positionOf(one) ?? Infinity) - (positionOf(other) ?? Infinity))
+  return sorted.map(({ property }) => property.name)
+}
 
 function propertiesAsWritten(text: YamlText, object: SchemaObjectText, fallbackIndex: number) {
   const objects = listAt(text.value, 'schema')

@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { readDatabaseSource, type DatabaseSourceText } from './database-source.ts'
+import type { z } from 'zod'
+import { databaseConfig } from './database-source.ts'
+
+type DatabaseSourceText = z.infer<typeof databaseConfig.text>
 
 function reading(fields: Partial<DatabaseSourceText>) {
   const found: string[] = []
   const problems = { error: (_at: unknown, message: string) => void found.push(message) } as never
   const text = { at: () => ({}) } as never
   const source = { type: 'database', url: 'postgres://reader:${secret:PW}@db/shop', ...fields } as const
-  return { source: readDatabaseSource('billing', source, { text, path: [], problems }), found }
+  return { source: databaseConfig.read('billing', source, { text, path: [], problems }), found }
 }
 
 describe('the address', () => {

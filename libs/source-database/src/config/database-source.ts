@@ -149,7 +149,7 @@ const databaseDataset = mapping({
 })
 
 /** A source of type `database` as it stands in `pipeline.yaml`. */
-export const DatabaseSourceText = mapping({
+const DatabaseSourceText = mapping({
   type: z.literal('database'),
   url: mayBeSecret(text, 'databaseAddress').describe('`postgres://user:${secret:NAME}@host/database`, or `mssql://…`'),
   site,
@@ -183,7 +183,7 @@ export const DatabaseSourceText = mapping({
   datasets: z.record(tableName, databaseDataset).optional(),
 })
 
-export type DatabaseSourceText = z.infer<typeof DatabaseSourceText>
+type DatabaseSourceText = z.infer<typeof DatabaseSourceText>
 type DatabaseDatasetText = z.infer<typeof databaseDataset>
 
 /** Rows. Below that a table is read before its ranges are found out. */
@@ -192,7 +192,7 @@ const SPLIT_MIN_ROWS = 1_000_000
 /** Long enough for most databases, and not so long that what writers leave behind piles up. */
 const SNAPSHOT_KEEP_FOR = '1h'
 
-export function readDatabaseSource(name: string, source: DatabaseSourceText, place: SourcePlace): DatabaseSource {
+function readDatabaseSource(name: string, source: DatabaseSourceText, place: SourcePlace): DatabaseSource {
   checkAddress(source.url, place)
   const datasets = Object.entries(source.datasets ?? {}).map(([dataset, details]) =>
     readDataset(dataset, details, source.url, { ...place, path: [...place.path, 'datasets', dataset] }),

@@ -37,6 +37,6 @@ function tablePattern(pattern: string): Pattern {
 }
 
 function caseless(own: string): Pattern {
-  const expression = new RegExp(`^${own.replace(/[.*+?^${}()|[\]\\/]/, String.raw`\$&`)}$`, 'isu')
+  const expression = new RegExp(`^${RegExp.escape(own)}$`, 'isu')
   return { kind: 'char', test: (char) => char === own || expression.test(char) }
 }

@@ -1,7 +1,6 @@
 export {
   DatabaseDataset,
   DatabaseSource,
-  DatabaseSourceText,
   TableIncrement,
   TableSplit,
   TableVerification,

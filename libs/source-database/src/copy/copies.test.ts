@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { join } from 'node:path'
 import type { DatabaseSource } from '../config/index.ts'
 import { until } from '@cinelake/testkit'

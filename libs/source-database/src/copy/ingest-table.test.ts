@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { join } from 'node:path'
 import { CancelledError, reportError, sha256 } from '@cinelake/core'
 import type { DatabaseDataset, DatabaseSource } from '../config/index.ts'

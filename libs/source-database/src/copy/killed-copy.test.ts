@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { until } from '@cinelake/testkit'

@@ -1,4 +1,4 @@
-import { identifier } from '@cinelake/engine'
+import { identifier } from '@cinelake/sql'
 import { sql, type RawBuilder } from 'kysely'
 import type { Landing } from './types.ts'
 import type {

@@ -1,4 +1,4 @@
-import { literal } from '@cinelake/engine'
+import { literal } from '@cinelake/sql'
 
 /** A type as PostgreSQL's catalog describes it, domains followed to what they are made of. */
 export type PostgresType = {

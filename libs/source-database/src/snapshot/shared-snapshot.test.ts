@@ -1,3 +1,4 @@
+// @module-tag slow: needs a server or a container
 import { join } from 'node:path'
 import { CancelledError } from '@cinelake/core'
 import type { DatabaseSource } from '../config/index.ts'

@@ -1,3 +1,4 @@
+// @module-tag slow: takes long
 import { join } from 'node:path'
 import { reportError } from '@cinelake/core'
 import type { DatabaseSource } from '../config/index.ts'

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { readFilesSource, type FilesSourceText } from './files-source.ts'
+import type { z } from 'zod'
+import { filesConfig } from './files-source.ts'
 
-type FilesDatasetText = FilesSourceText['datasets'][string]
+type FilesDatasetText = z.infer<typeof filesConfig.text>['datasets'][string]
 
 describe('late files', () => {
   const problemsOf = (fields: Partial<FilesDatasetText>) => {
@@ -9,7 +10,7 @@ describe('late files', () => {
     const problems = { error: (_at: unknown, message: string) => void found.push(message) } as never
     const text = { at: () => ({}) } as never
     const datasets = { orders: { files: '*.csv', once: true, late: 'include', ...fields } as FilesDatasetText }
-    readFilesSource('shop', { type: 'files', path: 'in', datasets }, { text, path: [], problems })
+    filesConfig.read('shop', { type: 'files', path: 'in', datasets }, { text, path: [], problems })
     return found
   }
 

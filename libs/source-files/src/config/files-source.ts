@@ -141,17 +141,17 @@ const filesDataset = mapping({
 })
 
 /** A source of type `files` as it stands in `pipeline.yaml`. */
-export const FilesSourceText = mapping({
+const FilesSourceText = mapping({
   type: z.literal('files'),
   path: filled(text).describe("Folder on the agent's machine."),
   site,
   datasets: z.record(tableName, filesDataset),
 })
 
-export type FilesSourceText = z.infer<typeof FilesSourceText>
+type FilesSourceText = z.infer<typeof FilesSourceText>
 type FilesDatasetText = z.infer<typeof filesDataset>
 
-export function readFilesSource(name: string, source: FilesSourceText, place: SourcePlace): FilesSource {
+function readFilesSource(name: string, source: FilesSourceText, place: SourcePlace): FilesSource {
   const datasets = Object.entries(source.datasets).map(([dataset, details]) =>
     readDataset(dataset, details, { ...place, path: [...place.path, 'datasets', dataset] }),
   )

@@ -1,1 +1,1 @@
-export { FilesDataset, FilesSource, FilesSourceText, filesConfig } from './files-source.ts'
+export { FilesDataset, FilesSource, filesConfig } from './files-source.ts'

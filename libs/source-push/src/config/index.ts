@@ -1,1 +1,1 @@
-export { PushDataset, PushSource, PushSourceText, PushTokens, pushConfig } from './push-source.ts'
+export { PushDataset, PushSource, PushTokens, pushConfig } from './push-source.ts'

@@ -66,7 +66,7 @@ const pushDataset = mapping({
 })
 
 /** A source of type `push` as it stands in `pipeline.yaml`. */
-export const PushSourceText = mapping({
+const PushSourceText = mapping({
   type: z.literal('push'),
   auth: mapping({
     keys: z
@@ -85,7 +85,7 @@ export const PushSourceText = mapping({
   datasets: z.record(tableName, pushDataset),
 })
 
-export type PushSourceText = z.infer<typeof PushSourceText>
+type PushSourceText = z.infer<typeof PushSourceText>
 
 /** Bytes. A day's events of a large shop as JSON; files beyond that are better dropped into a folder. */
 const DEFAULT_MAX_BODY_BYTES = 1_000_000_000

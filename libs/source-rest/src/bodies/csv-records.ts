@@ -40,7 +40,7 @@ type Row = { readonly cells: readonly (string | null)[]; readonly line: number }
 function* csvRows(text: string, delimiter: string): Generator<Row, undefined> {
   // A cell is in quotes, or runs to the next delimiter or line end.
   const cell = new RegExp(
-    `(?:"([^"]*(?:""[^"]*)*)"|([^${escaped(delimiter)}\\r\\n]*))(${escaped(delimiter)}|\\r\\n|\\r|\\n|$)`,
+    `(?:"([^"]*(?:""[^"]*)*)"|([^${RegExp.escape(delimiter)}\\r\\n]*))(${RegExp.escape(delimiter)}|\\r\\n|\\r|\\n|$)`,
     'y',
   )
   let line = 1
@@ -63,5 +63,3 @@ function* csvRows(text: string, delimiter: string): Generator<Row, undefined> {
   }
   return undefined
 }
-
-const escaped = (delimiter: string) => delimiter.replaceAll(/[\\^$.*+?()[\]{}|-]/g, String.raw`\$&`)

@@ -31,7 +31,7 @@ export const RestSource = z.object({
 export type RestSource = z.infer<typeof RestSource>
 
 /** A source of type `rest` as it stands in `pipeline.yaml`. */
-export const RestSourceText = mapping({
+const RestSourceText = mapping({
   type: z.literal('rest'),
   baseUrl: mayBeSecret(text),
   headers: z.record(text, mayBeSecret(z.string(), 'header')).optional(),
@@ -42,7 +42,7 @@ export const RestSourceText = mapping({
   datasets: z.record(tableName, RestDatasetText),
 })
 
-export type RestSourceText = z.infer<typeof RestSourceText>
+type RestSourceText = z.infer<typeof RestSourceText>
 
 /** Requests after the first. Five doublings from half a second outlast a server's restart. */
 const DEFAULT_RETRIES = 5

@@ -1,3 +1,4 @@
+// @module-tag slow: kills processes
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'

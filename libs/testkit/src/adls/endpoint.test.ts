@@ -16,6 +16,7 @@ import { createHash } from 'node:crypto'
 import { appendFile, readdir } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '../temporary-directory.ts'
 import { until } from '../until.ts'
@@ -203,6 +204,8 @@ describe('SDK protocol tests against the loopback endpoint: the Blob API', () =>
 
     const range = await blob.download(6, 4, { rangeGetContentMD5: true })
 
+    // Read to its end: a stream that is left open fails when the server ends.
+    expect(await text(range.readableStreamBody!)).toBe('1 bl')
     expect(Buffer.from(range.contentMD5 ?? []).equals(createHash('md5').update('1 bl').digest())).toBe(true)
     expect(Buffer.from(range.blobContentMD5 ?? []).equals(Buffer.alloc(16, 7))).toBe(true)
     expect(range.contentRange).toBe('bytes 6-9/16')

@@ -33,6 +33,8 @@ export type ServiceBusBroker = AsyncDisposable & {
   readonly faults: Faults
   /** Messages of an entity that are neither settled nor dead. For a subscription `events/Subscriptions/scheduler`. */
   messageCount(path: string): number
+  /** How often locks of an entity were renewed. Named as in `messageCount`. */
+  renewalCount(path: string): number
   /** How many clients are connected. */
   connectionCount(): number
 }
@@ -75,6 +77,7 @@ export async function startServiceBusBroker(options: ServiceBusBrokerOptions): P
     connectionString: `Endpoint=sb://${host}:${bound};SharedAccessKeyName=${keyName};SharedAccessKey=${key};UseDevelopmentEmulator=true;`,
     faults: createFaults(pending, namespace, sockets),
     messageCount: (path) => namespace.entity(path)?.count() ?? 0,
+    renewalCount: (path) => namespace.entity(path)?.renewalCount() ?? 0,
     connectionCount: () => peers.size,
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')

@@ -56,6 +56,8 @@ export type Entity = {
   peek(fromSequence: number, count: number): StoredMessage[]
   /** Messages, locked ones included. */
   count(): number
+  /** How often locks were renewed. */
+  renewalCount(): number
   /** Lets every lock run out now. Returns how many there were. */
   expireLocks(): number
   close(): void
@@ -89,6 +91,7 @@ function openEntity(path: string, settings: EntitySettings, journal: Journal, de
   /** No ready message expires before this. */
   let nextExpiry = soonestExpiry(ready)
   let isKicked = false
+  let renewals = 0
   let timer: NodeJS.Timeout | undefined
 
   const gone = ({ sequence }: StoredMessage): Change => ({ op: 'gone', entity: path, sequence })
@@ -226,6 +229,7 @@ function openEntity(path: string, settings: EntitySettings, journal: Journal, de
       if (stored === undefined) return undefined
       const until = Date.now() + lockMs
       locked.set(token, { stored, until })
+      renewals += 1
       return until
     },
     peek(fromSequence, count) {
@@ -235,6 +239,7 @@ function openEntity(path: string, settings: EntitySettings, journal: Journal, de
         .slice(0, count)
     },
     count: () => locked.size + ready.length,
+    renewalCount: () => renewals,
     expireLocks() {
       const held = [...locked.values()]
       locked.clear()

@@ -1,0 +1,249 @@
+import type { TaskHandler } from '@cinelake/bus'
+import type { Build } from '@cinelake/contracts'
+import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
+import {
+  createDeltaTable,
+  locateTable,
+  reshaped,
+  type CommitOptions,
+  type CommitResult,
+  type DeltaSnapshot,
+  type DeltaTable,
+} from '@cinelake/delta'
+import type { ModelResult, ModelRunner, PinnedTable, RunnableModel, SqlEngine, SqlSession } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
+import {
+  bindWindow,
+  fileOfModel,
+  loadPipeline,
+  placeInModel,
+  tableOfModel,
+  type CheckedModel,
+} from '@cinelake/pipeline'
+import { takeOn, type TakenOn } from '../evolve-table.ts'
+import { isOfSql, placeOfRule } from '../sql-place.ts'
+import { warnOfTakenTable } from '../taken-table.ts'
+import { isCommitted, readTarget, tableOutput, untouched } from '../target-table.ts'
+import { readRejects, rejectsOutput, writeRejects, type RejectsTable } from '../write-rejects.ts'
+import { brokenRule, rowsBreaking } from './checks.ts'
+import { createDuckDbRunner } from './duckdb-runner.ts'
+import { BuildBalanceBrokenError, BuildInputMissingError, BuildRuleFailedError, ModelUnknownError } from './errors.ts'
+import { historyChanges, historyKey, historyQuery, madeRowsQuery, ownColumns } from './history-sql.ts'
+import { newestInputs, pinsOf } from './newest-inputs.ts'
+import { planBuild } from './plan.ts'
+import { NO_REJECTS } from './sql.ts'
+import { locateInput, withUsedTables } from './used-tables.ts'
+
+type Deps = {
+  readonly lake: Lake
+  /** Commits go through it, whatever runs the models. */
+  readonly engine: SqlEngine
+  readonly clock: Clock
+  readonly log: Log
+  /** Default: the engine. */
+  readonly runner?: ModelRunner
+}
+
+/** What one build works with. */
+type Work = {
+  readonly command: Build
+  readonly model: CheckedModel
+  readonly table: DeltaTable
+  /** What the table takes on of a model that has changed. */
+  readonly takenOn: TakenOn
+  /** Whether the command's commit is in the table: its rows are counted, and the commit is found. */
+  readonly isRepeat: boolean
+  /** The table of the rows that it rejects. */
+  readonly kept: RejectsTable
+  readonly session: SqlSession
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs one model's SELECT over pinned versions of its inputs and commits the result to its refined table, once per task
+ * and generation. The runner stages the result in files in the layout of the table: it is counted and checked as a whole
+ * before anything of it is published, and then nothing is written again. Rejects are committed before the table: a process
+ * that dies between the two does both again, and the first finds that it is there.
+ */
+export function createBuild({
+  lake,
+  engine,
+  clock,
+  log,
+  runner = createDuckDbRunner({ lake, engine, clock }),
+}: Deps): TaskHandler<'build'> {
+  return async (given, { signal, progress }) => {
+    const pipeline = await loadPipeline(lake, given.pipeline, { signal })
+    const model = pipeline.models.find(({ name }) => name === given.model)
+    if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
+    const path = await locateTable(lake, pipeline.name, model.name, { signal })
+    const table = createDeltaTable({ lake, path, clock })
+    const target = await readTarget(table, given, { lake, signal })
+    const { snapshot, life } = target
+    const kept = await readRejects(target.command, model.name, { lake, clock, signal })
+    const asked = await withUsedTables(target.command, model, { lake, clock, signal })
+    const command = await withNewestInputs(asked, snapshot, { lake, clock, signal })
+    const plan = planBuild(command, model, snapshot)
+    if (plan.action !== 'build') {
+      log.info({ task: command.task, outcome: plan.action }, 'nothing to build')
+      return untouched(model.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
+    }
+    const taken = await warnOfTakenTable(lake, command, model.name, snapshot, signal)
+    await using session = await engine.session()
+    const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
+    const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
+    const work: Work = { command, model, table, takenOn, isRepeat, kept, session, signal }
+    const run = await runOf(work, lake)
+    // A table that begins again has files of its life before, if it has any.
+    if (runner.stagesInLake && snapshot === undefined && command.restart !== true) await table.begin({ signal })
+    await using result = await runner.run(run, { signal }).catch((error: unknown) => {
+      throw inModel(error, run.model, work)
+    })
+    // Rejects of a try that knew less are not those of this one.
+    const edition = command === asked ? {} : { edition: pinsOf(command) }
+    await requireSound(result, run.model, work)
+    progress({ rowCount: result.balance.in })
+    const rejects = await keepRejects(result, work, edition)
+    const { txn, basedOn } = plan
+    const { evolve } = takenOn
+    const configuration = { ...plan.configuration, ...takenOn.configuration }
+    const options = { txn, basedOn, ...life, configuration, evolve, partitionBy: model.partitionBy, signal }
+    const done = await COMMITS[model.materialization](work, result, options)
+    const { version, outcome } = done
+    const { balance, rejectCounts } = result
+    log.info({ task: command.task, table: model.name, version, outcome, rowCount: balance.out }, 'model built')
+    const quality = [...result.quality, ...taken, ...target.quality]
+    return { balance, rejects: rejectCounts, quality, output: tableOutput(model.name, done, command, rejects) }
+  }
+}
+
+/** A command whose commit is in the table already is repeated as it is. */
+async function withNewestInputs(
+  command: Build,
+  snapshot: DeltaSnapshot | undefined,
+  { lake, clock, signal }: Pick<Deps, 'lake' | 'clock'> & Pick<Work, 'signal'>,
+): Promise<Build> {
+  if (snapshot !== undefined && isCommitted(command, snapshot)) return command
+  const inputs = await newestInputs(command.inputs, snapshot, async (name) => {
+    const path = await locateInput(lake, command.pipeline.name, name, { signal })
+    return await createDeltaTable({ lake, path, clock }).snapshot({ signal })
+  })
+  return inputs === command.inputs ? command : { ...command, inputs }
+}
+
+/** What the runner is told: lake paths, versions, and SQL with the window in it. */
+async function runOf({ command, model, table, signal }: Work, lake: Lake) {
+  const { pipeline, window } = command
+  const inputs: PinnedTable[] = []
+  for (const name of model.inputs) {
+    const pinned = command.inputs.find((input) => input.table === name)
+    if (pinned === undefined) throw new BuildInputMissingError(model.name, name, null)
+    const { version, id } = pinned
+    const path = await locateInput(lake, pipeline.name, name, { signal })
+    inputs.push({ name, path, version, ...(id !== undefined && { id }) })
+  }
+  const runnable: RunnableModel = {
+    ...model,
+    sql: bindWindow(model.sql, window),
+    rowsIn: model.rowsIn === undefined ? undefined : bindWindow(model.rowsIn, window),
+    columns: ownColumns(model),
+  }
+  // Rows of history become others before they are in a file of the table.
+  const partitionBy = model.materialization === 'history' ? [] : model.partitionBy
+  return { model: runnable, inputs, table: { path: table.path, partitionBy } }
+}
+
+/** An error of the engine with its place in the model's file: the SQL around the model's is nothing that a person wrote. */
+function inModel(error: unknown, { sql }: RunnableModel, { model, command }: Work): unknown {
+  if (!isOfSql(error)) return error
+  const offset = error.offsetIn(sql)
+  if (offset !== undefined) return error.placed(placeInModel(model, command.window, offset))
+  const file = fileOfModel(model)
+  return error.placed(placeOfRule(error, model, file) ?? file)
+}
+
+/**
+ * Stops a result that breaks a rule of severity `fail`, or of which rows are unaccounted for. The rows that make it fail are
+ * kept as rejects, beside those that it would have had: they are what has to be looked at.
+ * @throws {BuildRuleFailedError} terminal @throws {BuildBalanceBrokenError} terminal
+ */
+async function requireSound(result: ModelResult, model: RunnableModel, work: Work): Promise<void> {
+  const { quality, balance } = result
+  const broken = brokenRule(quality)
+  if (broken !== undefined) {
+    const { rule, failed, detail = `${failed} rows break it` } = broken
+    const seenIn = rowsBreaking(model, rule) === undefined ? {} : { seenIn: work.command.window.label }
+    if (result.rejects !== undefined) await keepRejects(result, work, { edition: `failed/${pinsOf(work.command)}` })
+    throw new BuildRuleFailedError({ model: model.name, rule, found: detail, ...seenIn }, quality)
+  }
+  if (!balanceHolds(balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(balance))
+}
+
+async function keepRejects(
+  { rejects }: ModelResult,
+  { command, table, kept, session, signal }: Work,
+  edition: { readonly edition?: string },
+) {
+  const of = { ...command, ...edition }
+  if (rejects === undefined)
+    return await writeRejects({ query: NO_REJECTS, hasRows: false }, of, kept, { session, signal })
+  await using rows = await table.read(rejects, { signal })
+  return await writeRejects({ query: `FROM ${rows.relation}`, hasRows: true }, of, kept, { session, signal })
+}
+
+/** Whether the table is as the model would make it, so that rows without a change can stay in their files. */
+function hasLayoutOf({ columns, partitionBy }: DeltaSnapshot, model: CheckedModel): boolean {
+  const typesOf = (all: readonly { readonly name: string; readonly type: string }[]) =>
+    JSON.stringify(all.map(({ name, type }) => [name, type]))
+  return (
+    typesOf(columns) === typesOf(tableOfModel(model).columns) && partitionBy.join('\n') === model.partitionBy.join('\n')
+  )
+}
+
+type Commit = (
+  work: Work,
+  result: ModelResult,
+  options: CommitOptions & { readonly basedOn: number },
+) => Promise<CommitResult>
+
+const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
+  // A table that depends on the window has to note it, though its rows be the same.
+  table: async ({ model, table, session }, { rows }, options) =>
+    await table.overwrite(session, rows, { ...options, unlessSame: !model.usesWindow }),
+
+  merge: async ({ model, table, session }, { rows }, options) =>
+    await table.merge(session, rows, { ...options, key: model.key }),
+
+  partitions: async ({ table, session }, { rows, emptiedPartitions: partitions }, options) =>
+    await table.overwritePartitions(session, rows, { ...options, partitions, unlessSame: true }),
+
+  async history({ command, model, table, takenOn, isRepeat, session, signal }, { rows }, options) {
+    const { basedOn } = options
+    await using state = await table.read(rows, { signal })
+    await using view = basedOn < 0 || isRepeat ? undefined : await table.view(session, { version: basedOn, signal })
+    const { columns } = tableOfModel(model)
+    if (view !== undefined && hasLayoutOf(view.snapshot, model)) {
+      const { relation: current } = view
+      const { start: windowStart } = command.window
+      const { changed, gone } = historyChanges(model, { current, state: `FROM ${state.relation}`, windowStart })
+      const made = await session.rows(madeRowsQuery(current, windowStart), { signal })
+      return await table.merge(session, changed, {
+        ...options,
+        key: historyKey(model),
+        ...(made.length > 0 && { deletions: gone }),
+      })
+    }
+    const query = historyQuery(model, {
+      current:
+        view === undefined
+          ? undefined
+          : {
+              relation: reshaped(view.relation, view.snapshot.columns, columns, takenOn.evolve),
+              columns: columns.map(({ name }) => name),
+            },
+      state: `FROM ${state.relation}`,
+      windowStart: command.window.start,
+    })
+    return await table.overwrite(session, query, options)
+  },
+}

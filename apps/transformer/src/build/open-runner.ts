@@ -1,0 +1,15 @@
+import { openByScheme } from '@cinelake/core'
+import type { ModelRunner } from '@cinelake/engine'
+import { createDuckDbRunner } from './duckdb-runner.ts'
+
+/**
+ * Opens what the settings name to run models with.
+ * @param url `duckdb:`, the engine of the process
+ * @throws {ConfigError} terminal: there is no runner for such an address
+ */
+export async function openModelRunner(
+  url: string,
+  deps: Parameters<typeof createDuckDbRunner>[0],
+): Promise<ModelRunner> {
+  return await openByScheme(url, { duckdb: async () => createDuckDbRunner(deps) }, 'CINELAKE_ENGINE')
+}

@@ -1,0 +1,345 @@
+import { CancelledError } from '@cinelake/core'
+import {
+  CR,
+  type CsvDialect,
+  type CsvHead,
+  HEAD_BYTES,
+  LF,
+  RecordIndex,
+  RecordScanner,
+  binaryFormatOf,
+  readHead,
+  scanChunks,
+  textFormatOf,
+} from '@cinelake/csv'
+import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
+import { open, stat } from 'node:fs/promises'
+import { FileFormatError, FileUnreadableError, HeaderMismatchError } from '../refine/errors.ts'
+import { CopyWriter } from './copy.ts'
+import {
+  type Encoding,
+  type EncodingGuess,
+  InvalidBytes,
+  type Transcoder,
+  Utf8Check,
+  createTranscoder,
+  guessEncoding,
+} from './text-encoding.ts'
+
+/** A CSV file that the engine reads exactly as it was checked here. */
+export type ReadableCsv = {
+  /** As received, for people. */
+  readonly name: string
+  /** Absolute path of the file itself, or of a normalised copy. */
+  readonly file: string
+  /** A copy has a flag as its first field and no header. */
+  readonly isCopy: boolean
+  /** Of a copy of several files: after the flag comes the number of the file that the record is of. */
+  readonly isBatch?: boolean
+  readonly hasHeader: boolean
+  readonly dialect: CsvDialect
+  readonly lineEnd: '\n' | '\r\n'
+  /** Fields of a record, without a copy's flag. */
+  readonly fieldCount: number
+  readonly places: CsvHead['places']
+  /** Names in the header that are no column of the contract. */
+  readonly unknown: readonly string[]
+  readonly encoding: Encoding
+  /** There is NUL in its text. */
+  readonly hasNul?: boolean
+  readonly recordCount: number
+  readonly index: RecordIndex
+  /** Of a batch, the name of the file that a record is of. */
+  readonly nameAt?: (ordinal: number) => string
+}
+
+/** What the engine has to know to read a file. */
+export type ForeseenCsv = Omit<ReadableCsv, 'recordCount' | 'index' | 'nameAt'>
+
+/** Bytes from which a file is worth reading before it is checked. */
+const LARGE_BYTES = 32 * 1024 * 1024
+
+export type CsvSource = {
+  readonly name: string
+  readonly file: string
+  readonly columns: readonly CheckedColumn[]
+  readonly reading: FileReading
+  /** Where a copy may be written. */
+  readonly copyTo: string
+  /** Told of a large file as soon as its head is read what it will be if nothing unusual is found in the rest. */
+  readonly foresee?: (csv: ForeseenCsv) => void
+  /** A copy is wanted even if the file is as usual: the engine did not read it as expected. */
+  readonly mustCopy?: boolean
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Checks a CSV file from its first to its last byte, and makes it readable where it is not written as usual.
+ *
+ * A file in which a byte is no UTF-8 is windows-1252, unless it is UTF-8 by its mark or by the characters before that
+ * byte: then the rows with such bytes are rejected. A declared encoding is taken at its word.
+ * @throws {FileFormatError} terminal: it is no CSV file but a Parquet, Excel, JSON … one
+ * @throws {FileUnreadableError} terminal: bytes that are not of the declared encoding
+ * @throws {HeaderMismatchError} terminal: no header, or one without the columns that are required
+ */
+export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
+  const { bytes, isWhole } = await firstBytes(source.file)
+  expectText(source, bytes)
+  const guess = guessEncoding(bytes, source.reading.encoding)
+  if (guess.encoding !== 'utf-8') return await copy(source, guess, bytes, isWhole)
+  const check = new Utf8Check()
+  check.push(bytes)
+  const isWestern = () => check.invalidAt !== undefined && !guess.isCertain && !check.hasEvidence
+  if (!isWestern()) {
+    const head = headOf(source, bytes.subarray(guess.markLength), isWhole)
+    if (!isWhole && source.mustCopy !== true)
+      await foresee(source, head, bytes.subarray(0, guess.markLength + head.headerLength))
+    const inPlace = await checkInPlace(source, head, { bytes, start: guess.markLength + head.headerLength, check })
+    if (inPlace !== undefined && source.mustCopy !== true) return inPlace
+  }
+  if (isWestern()) return await copy(source, { ...guess, encoding: 'windows-1252' }, bytes, isWhole)
+  if (check.invalidAt !== undefined && source.reading.encoding === 'utf-8') {
+    throw unreadable(source, 'utf-8', check.invalidAt)
+  }
+  return await copy(source, guess, bytes, isWhole, check.invalidAt !== undefined)
+}
+
+/** A file of which all bytes are at hand. */
+export type WholeCsv = {
+  readonly head: CsvHead
+  /** In UTF-8 without byte order mark, the header among it. */
+  readonly text: Uint8Array
+  /** UTF-8 with bytes that are none. */
+  readonly isDamaged: boolean
+}
+
+/**
+ * Reads a CSV file of which all bytes are at hand, by the same rules.
+ * @throws as `makeReadable` does
+ */
+export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array): WholeCsv {
+  expectText(source, bytes)
+  const guess = guessEncoding(bytes, source.reading.encoding)
+  const content = bytes.subarray(guess.markLength)
+  if (guess.encoding !== 'utf-8') return whole(source, transcoded(source, guess.encoding, guess.markLength, content))
+  const check = new Utf8Check()
+  check.push(bytes)
+  check.end()
+  if (check.invalidAt === undefined) return whole(source, content)
+  if (!guess.isCertain && !check.hasEvidence) return whole(source, transcoded(source, 'windows-1252', 0, content))
+  if (source.reading.encoding === 'utf-8') throw unreadable(source, 'utf-8', check.invalidAt)
+  return whole(source, content, true)
+}
+
+function whole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, text: Uint8Array, isDamaged = false): WholeCsv {
+  return { head: headOf(source, text, true), text, isDamaged }
+}
+
+function transcoded(
+  source: Pick<CsvSource, 'name'>,
+  encoding: Encoding,
+  offset: number,
+  bytes: Uint8Array,
+): Uint8Array {
+  const decoder = createTranscoder(encoding, offset)
+  return told(source, encoding, () => Buffer.concat([decoder.push(bytes), decoder.end()]))
+}
+
+/**
+ * @param bytes the first of the file, which have been checked
+ * @param start of the first record
+ * @returns undefined for a file that has to be copied
+ */
+async function checkInPlace(
+  source: CsvSource,
+  head: CsvHead,
+  { bytes, start, check }: { readonly bytes: Buffer; readonly start: number; readonly check: Utf8Check },
+): Promise<ReadableCsv | undefined> {
+  const index = new RecordIndex()
+  const { dialect, fieldCount } = head
+  const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, index })
+  let offset = start
+  let hasNul = false
+  const chunks = tapped(
+    readChunks(source.file, { start, ...(source.signal && { signal: source.signal }) }),
+    (chunk) => {
+      hasNul ||= chunk.includes(0)
+      check.push(chunk.subarray(Math.min(chunk.length, Math.max(0, bytes.length - offset))))
+      offset += chunk.length
+    },
+  )
+  await scanChunks(chunks, scanner, { base: start })
+  check.end()
+  const lineEnd = uniformEnd(bytes.subarray(0, start), scanner.ends)
+  const isPlain = scanner.misshapenCount === 0 && scanner.looseCount === 0
+  if (check.invalidAt !== undefined || head.isUnusual || lineEnd === undefined || !isPlain) return undefined
+  return { ...inPlaceAs(source, head, lineEnd), hasNul, recordCount: scanner.recordCount, index }
+}
+
+/** A file without a header has shown no line end so far. */
+async function foresee(source: CsvSource, head: CsvHead, header: Buffer): Promise<void> {
+  const lineEnd = uniformEnd(header, { lf: 0, crlf: 0, cr: 0 })
+  if (header.length === 0 || lineEnd === undefined || head.isUnusual) return
+  if ((await stat(source.file)).size >= LARGE_BYTES) source.foresee?.(inPlaceAs(source, head, lineEnd))
+}
+
+function inPlaceAs(source: CsvSource, head: CsvHead, lineEnd: ReadableCsv['lineEnd']): ForeseenCsv {
+  return {
+    ...described(source, head),
+    file: source.file,
+    isCopy: false,
+    hasHeader: source.reading.header,
+    lineEnd,
+    encoding: 'utf-8',
+  }
+}
+
+async function copy(
+  source: CsvSource,
+  guess: EncodingGuess,
+  bytes: Buffer,
+  isWhole: boolean,
+  isDamaged = false,
+): Promise<ReadableCsv> {
+  const transcoder = () => (isDamaged ? asItIs : createTranscoder(guess.encoding, guess.markLength))
+  const decode = async function* (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, isLast = true) {
+    const { encoding } = guess
+    const decoder = transcoder()
+    for await (const chunk of chunks) yield told(source, encoding, () => decoder.push(chunk))
+    if (isLast) yield told(source, encoding, () => decoder.end())
+  }
+  const headText: Uint8Array[] = []
+  for await (const text of decode([bytes.subarray(guess.markLength)], isWhole)) headText.push(text)
+  const head = headOf(source, Buffer.concat(headText), isWhole)
+  const { dialect, fieldCount } = head
+  await using handle = await open(source.copyTo, 'w')
+  const writer = new CopyWriter(handle, dialect, fieldCount, { isDamaged })
+  const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, sink: writer.sink })
+  const chunks = readChunks(source.file, { start: guess.markLength, ...(source.signal && { signal: source.signal }) })
+  let hasNul = false
+  const text = tapped(decode(chunks), (chunk) => void (hasNul ||= chunk.includes(0)))
+  await scanChunks(withoutFirst(head.headerLength, text), scanner, {
+    base: 0,
+    afterChunk: async () => await writer.flush(),
+  })
+  return {
+    ...described(source, head),
+    file: source.copyTo,
+    isCopy: true,
+    hasHeader: false,
+    lineEnd: '\n',
+    encoding: guess.encoding,
+    hasNul,
+    recordCount: scanner.recordCount,
+    index: writer.index,
+  }
+}
+
+/** How all records of a file end, the header among them; undefined where they differ, or end as the engine does not expect. */
+function uniformEnd(header: Buffer, ends: RecordScanner['ends']): ReadableCsv['lineEnd'] | undefined {
+  const lf = ends.lf + (header.at(-1) === LF && header.at(-2) !== CR ? 1 : 0)
+  const crlf = ends.crlf + (header.at(-1) === LF && header.at(-2) === CR ? 1 : 0)
+  const cr = ends.cr + (header.at(-1) === CR ? 1 : 0)
+  if (cr > 0 || (lf > 0 && crlf > 0)) return undefined
+  return crlf > 0 ? '\r\n' : '\n'
+}
+
+const asItIs: Transcoder = { push: (chunk) => chunk, end: () => new Uint8Array(0) }
+
+/** Says of which file a byte is invalid. */
+function told(source: Pick<CsvSource, 'name'>, encoding: Encoding, decode: () => Uint8Array): Uint8Array {
+  try {
+    return decode()
+  } catch (error) {
+    throw error instanceof InvalidBytes ? unreadable(source, encoding, error.offset) : error
+  }
+}
+
+function described(source: CsvSource, head: CsvHead) {
+  const { dialect, fieldCount, places, unknown } = head
+  return { name: source.name, dialect, fieldCount, places, unknown }
+}
+
+function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array, isWhole: boolean): CsvHead {
+  const head = readHead(bytes, isWhole, source.columns, source.reading)
+  const expected = source.columns.filter(({ required }) => required).map(({ name }) => `\`${name}\``)
+  const wanted = `a header with ${expected.length === 0 ? "the contract's columns" : expected.join(', ')}`
+  if (head === undefined) {
+    const found = isWhole ? 'a file without any record' : `no end of a record within ${HEAD_BYTES} bytes`
+    throw new HeaderMismatchError(source.name, 1, wanted, found)
+  }
+  const [problem] = head.problems
+  if (problem === undefined) return head
+  const format = textFormatOf(bytes)
+  if (format !== undefined) throw new FileFormatError(source.name, format)
+  // Where no field is a known column the "header" may be a row of data: nothing of it is repeated.
+  const isHeader = head.places.some((place) => place !== undefined)
+  const names = isHeader ? `: found ${head.names.map((name) => `\`${name}\``).join(', ')}` : ''
+  const found = `${head.fieldCount} fields, and ${head.problems.join('; ')}${names}`
+  throw new HeaderMismatchError(source.name, Math.max(1, head.headerLineCount), wanted, found)
+}
+
+/** @throws {FileFormatError} terminal */
+function expectText({ name }: Pick<CsvSource, 'name'>, bytes: Uint8Array): void {
+  const format = binaryFormatOf(bytes)
+  if (format !== undefined) throw new FileFormatError(name, format)
+}
+
+async function* withoutFirst(length: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = length
+  for await (const chunk of chunks) {
+    yield chunk.subarray(Math.min(left, chunk.length))
+    left -= Math.min(left, chunk.length)
+  }
+}
+
+async function* tapped<T>(items: AsyncIterable<T>, see: (item: T) => void): AsyncGenerator<T> {
+  for await (const item of items) {
+    see(item)
+    yield item
+  }
+}
+
+async function firstBytes(file: string): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+  await using handle = await open(file, 'r')
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+  return { bytes: buffer.subarray(0, bytesRead), isWhole: (await stat(file)).size === bytesRead }
+}
+
+function unreadable(source: Pick<CsvSource, 'name'>, encoding: Encoding, byte: number): FileUnreadableError {
+  return new FileUnreadableError(source.name, { byte }, `text in ${encoding}`, 'a byte that is none')
+}
+
+/** Bytes. Large enough that a read costs nothing beside what is done with it, small beside any memory limit. */
+const CHUNK_BYTES = 1024 * 1024
+
+type ChunkOptions = {
+  /** Offset of the first byte. */
+  readonly start?: number
+  readonly chunkBytes?: number
+  readonly signal?: AbortSignal
+}
+
+/** The bytes of a file in chunks. A chunk is good until the one after the next is asked for: the next is read meanwhile. */
+async function* readChunks(file: string, options: ChunkOptions = {}): AsyncGenerator<Buffer> {
+  const { start = 0, chunkBytes = CHUNK_BYTES, signal } = options
+  await using handle = await open(file, 'r')
+  const buffers = [Buffer.allocUnsafe(chunkBytes), Buffer.allocUnsafe(chunkBytes), Buffer.allocUnsafe(chunkBytes)]
+  const read = async (turn: number, position: number) => {
+    const buffer = buffers[turn % buffers.length] ?? Buffer.alloc(chunkBytes)
+    const { bytesRead } = await handle.read(buffer, 0, chunkBytes, position)
+    return buffer.subarray(0, bytesRead)
+  }
+  let position = start
+  let next = read(0, position)
+  for (let turn = 1; ; turn++) {
+    const chunk = await next
+    if (signal?.aborted === true) throw new CancelledError(`reading ${file}`, { cause: signal.reason })
+    if (chunk.length === 0) return
+    position += chunk.length
+    next = read(turn, position)
+    // An error is met when its turn comes, or not at all when nobody wants the chunk.
+    next.catch(() => undefined)
+    yield chunk
+  }
+}

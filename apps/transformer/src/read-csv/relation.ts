@@ -1,0 +1,39 @@
+import { literal } from '@cinelake/sql'
+import type { ForeseenCsv } from './readable.ts'
+
+/** The flag of a copy's records, as a column. */
+export const FLAG_COLUMN = '_flag'
+
+/** The number of the file that a record of a batch is of, as a column. */
+export const FILE_COLUMN = '_file'
+
+/** The text of a field, as a column. */
+export function fieldColumn(place: number): string {
+  return `_field${place}`
+}
+
+/**
+ * A readable file as a relation with a VARCHAR column per field, and `_flag` where it is a copy. Nothing is left for the
+ * engine to guess: what it guesses wrong it does not say.
+ */
+export function csvRelation(csv: ForeseenCsv): string {
+  const fields = Array.from({ length: csv.fieldCount }, (_, place) => fieldColumn(place))
+  const columns = [...(csv.isCopy ? [FLAG_COLUMN] : []), ...(csv.isBatch === true ? [FILE_COLUMN] : []), ...fields].map(
+    (name) => `${literal(name)}: 'VARCHAR'`,
+  )
+  const options = [
+    'auto_detect = false',
+    // `strict_mode` is left at its default, true: named together with CRLF and a header (1.5.6), it makes the file empty.
+    `header = ${csv.hasHeader}`,
+    `delim = ${literal(csv.dialect.delimiter)}`,
+    `quote = ${literal(csv.dialect.quote)}`,
+    `escape = ${literal(csv.dialect.quote)}`,
+    // Left to itself the engine takes the first line end that it sees, though it may be one within quotes.
+    `new_line = ${csv.lineEnd === '\n' ? String.raw`'\n'` : String.raw`'\r\n'`}`,
+    "nullstr = ''",
+    `columns = {${columns.join(', ')}}`,
+    // The same as for Parquet: see `landed-parquet.ts`.
+    'hive_partitioning = false',
+  ]
+  return `read_csv(${literal(csv.file)}, ${options.join(', ')})`
+}

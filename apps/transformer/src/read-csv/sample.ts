@@ -1,0 +1,82 @@
+import { binaryFormatOf, NO_DELIMITER, readHead, RecordScanner, splitFields, textFormatOf } from '@cinelake/csv'
+import { open, stat } from 'node:fs/promises'
+import type { FileReading } from '@cinelake/pipeline'
+import { FileFormatError } from '../refine/errors.ts'
+import { createTranscoder, guessEncoding, Utf8Check, type Encoding } from './text-encoding.ts'
+import type { UnpackedFile } from './unpack-file.ts'
+
+/** Bytes of the beginning that are looked at. */
+const SAMPLE_BYTES = 4 * 1024 * 1024
+
+/** The first rows of a CSV file, and how it is written. */
+export type CsvSample = {
+  readonly encoding: Encoding
+  /** Undefined for a file with one column. */
+  readonly delimiter: string | undefined
+  /** The names in the first record; `column_1` … for a file that has none. */
+  readonly names: readonly string[]
+  /** Null for a cell without text. */
+  readonly rows: readonly (readonly (string | null)[])[]
+  /** Records that are no rows: their cells cannot be told, or are not as many as there have to be. */
+  readonly misshapenCount: number
+  /** Whether these are all rows of the file. */
+  readonly isAll: boolean
+}
+
+/**
+ * Reads the first rows of a CSV file as it is read when it is refined, but without a contract.
+ * @param file its name for people, and its absolute path
+ * @returns undefined for a file without a record
+ * @throws {FileFormatError} terminal: it is no CSV file
+ */
+export async function sampleCsv(
+  { name, file }: UnpackedFile,
+  reading: FileReading,
+  limit: number,
+): Promise<CsvSample | undefined> {
+  const { start, bytes, isWhole, encoding } = await firstText(file, reading.encoding)
+  const format = binaryFormatOf(start) ?? textFormatOf(bytes)
+  if (format !== undefined) throw new FileFormatError(name, format)
+  // The contract's columns are not known: every record is like the first.
+  const head = readHead(bytes, isWhole, [], { ...reading, header: true })
+  if (head === undefined) return undefined
+  const { dialect, fieldCount } = head
+  const rows: (string | null)[][] = []
+  let count = 0
+  const scanner = new RecordScanner({
+    dialect,
+    fieldCount,
+    sink: (shape, record, start, end) => {
+      if (shape === 'blank' || shape === 'misshapen') return
+      if (count++ < limit)
+        rows.push(splitFields(record.subarray(start, end), dialect).map((cell) => (cell === '' ? null : cell)))
+    },
+  })
+  const from = reading.header ? head.headerLength : 0
+  scanner.scan(bytes.subarray(from), 0, bytes.length - from, 0, isWhole)
+  const delimiter = dialect.delimiter === NO_DELIMITER ? undefined : dialect.delimiter
+  return {
+    encoding,
+    delimiter,
+    names: reading.header ? head.names : head.names.map((_, index) => `column_${index + 1}`),
+    rows,
+    misshapenCount: scanner.misshapenCount,
+    isAll: isWhole && count <= limit,
+  }
+}
+
+/** The beginning of a file as it is, and in UTF-8 without byte order mark. */
+async function firstText(file: string, declared: Encoding | undefined) {
+  await using handle = await open(file, 'r')
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0)
+  const bytes = buffer.subarray(0, bytesRead)
+  const isWhole = (await stat(file)).size === bytesRead
+  const guess = guessEncoding(bytes, declared)
+  const check = new Utf8Check()
+  if (guess.encoding === 'utf-8') check.push(bytes)
+  const isWestern = check.invalidAt !== undefined && !guess.isCertain && !check.hasEvidence
+  const encoding = isWestern ? 'windows-1252' : guess.encoding
+  const content = bytes.subarray(guess.markLength)
+  if (encoding === 'utf-8') return { start: bytes, bytes: content, isWhole, encoding }
+  return { start: bytes, bytes: createTranscoder(encoding).push(content), isWhole, encoding }
+}

@@ -1,0 +1,179 @@
+import { packageFormatOf } from '@cinelake/csv'
+import type { LandedFile } from '@cinelake/contracts'
+import { CancelledError } from '@cinelake/core'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { constants, crc32, createGunzip } from 'node:zlib'
+import { getFileNameLowLevel, openPromise, type Entry, type ZipFile } from 'yauzl'
+import { FileFormatError, PackedFileError, UnpackedTooLargeError } from '../refine/errors.ts'
+import type { UnpackLimits } from './unpack-settings.ts'
+
+/** A file as it is read: what was landed, or what was packed in it. */
+export type UnpackedFile = {
+  /** As received; a member of an archive is called `archive.zip/member.csv`. */
+  readonly name: string
+  /** Absolute path. */
+  readonly file: string
+}
+
+type Packed = {
+  readonly landed: Pick<LandedFile, 'name' | 'compression' | 'sizeBytes'>
+  /** Absolute path of the bytes that were landed. */
+  readonly file: string
+  /** Scratch, in which one unpacked file at a time is kept. */
+  readonly directory: string
+  readonly limits: UnpackLimits
+  readonly signal: AbortSignal
+}
+
+/** Members of an archive that are listed, which is done in memory. */
+const MAX_MEMBERS = 100_000
+
+/**
+ * What is in a landed file, one after the other: the file itself, the content of a gzip file, or each member of a zip
+ * archive in order of name. What is unpacked is there until the next one is asked for, and checked against the checksums
+ * that it was packed with. Folders are no files, nor is what only some computer's desktop keeps for itself.
+ *
+ * @throws {PackedFileError} terminal
+ * @throws {FileFormatError} terminal: the archive is one document, such as an Excel workbook
+ * @throws {UnpackedTooLargeError} terminal: more comes out of the file, all its members together, than may
+ */
+export async function* unpack(packed: Packed): AsyncGenerator<UnpackedFile> {
+  const { landed, file, directory, signal } = packed
+  if (landed.compression === undefined) {
+    yield { name: landed.name, file }
+    return
+  }
+  const unpacked = join(directory, 'unpacked.csv')
+  const meter = new Meter(packed)
+  try {
+    if (landed.compression === 'zip') yield* members(packed, unpacked, meter)
+    else {
+      const content = createGunzip({ finishFlush: constants.Z_FINISH })
+      await told(landed.name, signal, () =>
+        pipeline(createReadStream(file), content, meter.counted, createWriteStream(unpacked), { signal }),
+      )
+      yield { name: landed.name, file: unpacked }
+    }
+  } finally {
+    await rm(unpacked, { force: true })
+  }
+}
+
+/** Counts what comes out of a file. */
+class Meter {
+  readonly #packed: Packed
+  #unpackedBytes = 0
+
+  constructor(packed: Packed) {
+    this.#packed = packed
+  }
+
+  readonly counted = async function* (this: Meter, blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const block of blocks) {
+      this.expect(block.length)
+      this.#unpackedBytes += block.length
+      yield block
+    }
+  }.bind(this)
+
+  /** @throws {UnpackedTooLargeError} terminal: with as many bytes more it is too much */
+  expect(bytes: number): void {
+    const { landed, limits } = this.#packed
+    const unpackedBytes = this.#unpackedBytes + bytes
+    if (unpackedBytes <= limits.maxUnpackedBytes) return
+    throw new UnpackedTooLargeError(landed.name, landed.sizeBytes, unpackedBytes, limits.maxUnpackedBytes)
+  }
+}
+
+/** A name in an archive is shown to people and leads nowhere: what is unpacked is not called by it. */
+function shownName(entry: EntryOfBytes): string {
+  const name = getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileName, entry.extraFields, false)
+  return name.replaceAll(/\p{Cc}/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** As the archive's reader gives it when it is not to judge names: one that is odd would fail the whole archive. */
+type EntryOfBytes = Omit<Entry, 'fileName'> & { readonly fileName: Buffer }
+
+type Member = { readonly entry: Entry; readonly name: string }
+
+async function* members(
+  { landed, file, signal }: Packed,
+  unpacked: string,
+  meter: Meter,
+): AsyncGenerator<UnpackedFile> {
+  const options = { autoClose: false, decodeStrings: false, validateEntrySizes: true }
+  const archive = await told(landed.name, signal, () => openPromise(file, options))
+  try {
+    const entries = await told(landed.name, signal, () => entriesOf(archive, landed.name))
+    const format = packageFormatOf(entries.map(({ name }) => name))
+    if (format !== undefined) throw new FileFormatError(landed.name, format)
+    if (entries.length === 0) throw new PackedFileError(landed.name, 'an archive with a file in it', 'one without any')
+    for (const { entry, name: own } of entries) {
+      const name = `${landed.name}/${own}`
+      meter.expect(entry.uncompressedSize)
+      await told(name, signal, () => extract(archive, entry, { name, unpacked, meter, signal }))
+      yield { name, file: unpacked }
+    }
+  } finally {
+    archive.close()
+  }
+}
+
+async function entriesOf(archive: ZipFile, file: string): Promise<Member[]> {
+  if (archive.entryCount > MAX_MEMBERS)
+    throw new PackedFileError(file, `at most ${MAX_MEMBERS} files in an archive`, `${archive.entryCount}`)
+  const entries: Member[] = []
+  for await (const entry of archive.eachEntry()) {
+    const name = shownName(entry as unknown as EntryOfBytes)
+    if (isData(name)) entries.push({ entry, name })
+  }
+  return entries.sort((one, other) => (one.name < other.name ? -1 : 1))
+}
+
+/** Folders end in `/`; macOS keeps `__MACOSX/` and names that begin with a dot. */
+function isData(name: string): boolean {
+  const steps = name.split('/').filter((step) => step !== '.' && step !== '..')
+  return !name.endsWith('/') && !steps.some((step) => step.startsWith('.') || step === '__MACOSX')
+}
+
+type Extraction = {
+  readonly name: string
+  readonly unpacked: string
+  readonly meter: Meter
+  readonly signal: AbortSignal
+}
+
+async function extract(archive: ZipFile, entry: Entry, { name, unpacked, meter, signal }: Extraction): Promise<void> {
+  const content = await archive.openReadStreamPromise(entry)
+  let sum = 0
+  const counted = async function* (blocks: AsyncIterable<Buffer>) {
+    for await (const block of blocks) {
+      sum = crc32(block, sum)
+      yield block
+    }
+  }
+  await pipeline(content, meter.counted, counted, createWriteStream(unpacked), { signal })
+  if (sum !== entry.crc32) throw new PackedFileError(name, `the checksum ${hex(entry.crc32)}`, hex(sum))
+}
+
+const hex = (sum: number) => sum.toString(16).padStart(8, '0')
+
+/** What Node and the archive's reader say is wrong with a file, in the terms of this program. */
+async function told<T>(name: string, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (signal.aborted) throw new CancelledError(`unpacking ${name}`, { cause: error })
+    if (error instanceof PackedFileError || error instanceof UnpackedTooLargeError || isFromDisk(error)) throw error
+    const found = error instanceof Error ? error.message : 'something else'
+    throw new PackedFileError(name, 'a whole gzip file or zip archive without a password', found, { cause: error })
+  }
+}
+
+/** A full disk says nothing about the file. Errors of zlib have a code as well, but no system call. */
+function isFromDisk(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
+}

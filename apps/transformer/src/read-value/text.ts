@@ -1,0 +1,64 @@
+import { literal } from '@cinelake/sql'
+import type { ColumnReading } from '@cinelake/pipeline'
+
+/**
+ * A SQL expression. The functions of `read-*.ts` take one of type VARCHAR, what a source wrote, and give one; NULL stays
+ * NULL. Of several questions the cheap one comes first in a CASE: the engine asks the next only about what is left over.
+ */
+export type Sql = string
+
+/** A value that can be had without cleaning its text first, and when. */
+export type Straight = { readonly when: Sql; readonly value: Sql }
+
+/** Around a value no part of it: space, tab, line ends, no-break space. */
+const BLANKS = [' ', '\t', '\n', '\r', '\u{a0}']
+
+/** A text without the blanks around it; NULL when there is nothing else. */
+export function trimmed(text: Sql): Sql {
+  // Comparing bytes costs half of trimming, which copies every text. `!` is the first sign after the blanks of ASCII.
+  const isTrim = [
+    `${text} >= '!'`,
+    `NOT starts_with(${text}, '\u{a0}')`,
+    ...BLANKS.map((blank) => `NOT ends_with(${text}, ${literal(blank)})`),
+  ]
+  return `CASE WHEN ${isTrim.join(' AND ')} THEN ${text} ELSE nullif(trim(${text}, ${literal(BLANKS.join(''))}), '') END`
+}
+
+/** What is left of a source's text after trimming, null words, extraction and replacement. */
+export function cleaned(text: Sql, reading: ColumnReading, nulls: readonly string[]): Sql {
+  const present = withoutWords(trimmed(text), nullWords(reading, nulls))
+  const extracted =
+    reading.extract === undefined ? present : `nullif(regexp_extract(${present}, ${literal(reading.extract)}, 1), '')`
+  return withValues(extracted, reading.values)
+}
+
+/** Whether a text that reads as a number, a date or a truth value as it stands may be taken for one without cleaning it. */
+export function isStraight(reading: ColumnReading, nulls: readonly string[]): boolean {
+  const mayBeValue = (word: string) => /\d|^(?:true|false)$/i.test(word)
+  return reading.extract === undefined && reading.values === undefined && !nullWords(reading, nulls).some(mayBeValue)
+}
+
+/** Replaces texts as a whole, compared without case. */
+export function withValues(text: Sql, values: ColumnReading['values']): Sql {
+  const entries = Object.entries(values ?? {})
+  if (entries.length === 0) return text
+  const cases = entries.map(([from, to]) => `WHEN ${literal(from.trim().toLowerCase())} THEN ${literal(to)}`)
+  return bound(text, 'found', (found) => `CASE lower(${found}) ${cases.join(' ')} ELSE ${found} END`)
+}
+
+/** Computes an expression once and uses it several times. Costs about as much as one cast: meant for paths seldom taken. */
+export function bound(expression: Sql, name: string, use: (name: Sql) => Sql): Sql {
+  return `list_transform([${expression}], lambda ${name}: ${use(name)})[1]`
+}
+
+function nullWords(reading: ColumnReading, nulls: readonly string[]): string[] {
+  const words = [...nulls, ...(reading.nulls ?? [])].map((word) => word.trim().toLowerCase())
+  return [...new Set(words)].filter((word) => word !== '')
+}
+
+function withoutWords(text: Sql, words: readonly string[]): Sql {
+  if (words.length === 0) return text
+  // Bytes. Some letters are longer in upper case.
+  const longest = 2 * Math.max(...words.map((word) => Buffer.byteLength(word)))
+  return `CASE WHEN strlen(${text}) <= ${longest} AND lower(${text}) IN (${words.map(literal).join(', ')}) THEN NULL ELSE ${text} END`
+}

@@ -1,0 +1,128 @@
+import type { QualityResult } from '@cinelake/contracts'
+import { balanceHolds, formatBalance, type Balance, type Window } from '@cinelake/core'
+import type { SqlSession } from '@cinelake/engine'
+import type { CheckedDataset } from '@cinelake/pipeline'
+import { stagedRelation } from './dedupe-sql.ts'
+import type { DedupedRows } from './dedupe.ts'
+import { BalanceBrokenError, RuleFailedError } from './errors.ts'
+import { placesOfRejects } from './rejects.ts'
+import { firstRuleIn, RULES, rulesIn, WARNED } from './stage-sql.ts'
+import type { StagedFile } from './staged-file.ts'
+import { askTableRules } from '../table-rule.ts'
+
+export type RefineChecks = {
+  readonly balance: Balance
+  /** Rejected rows by the first rule that they break. */
+  readonly rejects: Readonly<Record<string, number>>
+  readonly quality: readonly QualityResult[]
+}
+
+type Deps = { readonly session: SqlSession; readonly signal: AbortSignal; readonly window: Window }
+type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedFile[]; readonly rows: DedupedRows }
+
+/**
+ * Counts what came of the landed rows and holds it against the contract, before anything is published.
+ * @throws {BalanceBrokenError} terminal: rows are unaccounted for
+ * @throws {RuleFailedError} terminal: a rule of severity `fail` is broken
+ */
+export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks> {
+  const { dataset, files, rows } = work
+  // A row that says that another is gone comes out as that one's absence.
+  const deletedCount = sum(files.map(({ deleted }) => deleted?.rowCount ?? 0))
+  const balance: Balance = {
+    unit: 'rows',
+    in: sum(files.map(({ rowCount }) => rowCount)) + deletedCount,
+    out: (await numberOf(`SELECT count(*) FROM (${rows.query})`, deps)) + deletedCount,
+    rejected: sum(files.map(({ rejectedCount }) => rejectedCount)),
+    duplicates: rows.duplicateCount,
+  }
+  if (!balanceHolds(balance)) throw new BalanceBrokenError(dataset.name, formatBalance(balance))
+  const quality = [
+    ...fileQuality(files),
+    ...(await rowQuality(work, balance, deps)),
+    ...(await askTableRules(dataset.contract.tableRules, rows.query, deps)),
+  ]
+  const failed = quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
+  if (failed !== undefined) {
+    const isAboutRows = dataset.contract.rowRules.some(({ name }) => name === failed.rule)
+    throw new RuleFailedError({ dataset: dataset.name, window: deps.window.label, isAboutRows }, failed, quality)
+  }
+  return { balance, rejects: await countRules(work, firstRuleIn(RULES), deps), quality }
+}
+
+/** What the files' headers have besides the contract, and what they lack of it. */
+function fileQuality(files: readonly StagedFile[]): QualityResult[] {
+  const about = (rule: string, pick: (file: StagedFile) => readonly string[], verb: string): QualityResult[] => {
+    const found = files.filter((file) => pick(file).length > 0)
+    const failed = sum(found.map(({ names }) => names.length))
+    if (failed === 0) return []
+    const told = found.flatMap((file) =>
+      file.names.slice(0, NAMED).map((name) => `${name} ${verb} ${pick(file).join(', ')}`),
+    )
+    const detail = told.join('; ').slice(0, DETAIL_LENGTH)
+    return [{ rule, severity: 'warn', checked: sum(files.map(({ names }) => names.length)), failed, detail }]
+  }
+  return [
+    ...about('unknown_columns', ({ unknown }) => unknown, 'has besides the contract:'),
+    ...about('missing_columns', ({ missing }) => missing, 'lacks:'),
+  ]
+}
+
+/** Files of one kind that a detail names. */
+const NAMED = 20
+
+/** Characters. Details travel in events. */
+const DETAIL_LENGTH = 1000
+
+/** The contract's row rules, broken or not, and what else rows were rejected for. */
+async function rowQuality({ dataset, files }: Work, balance: Balance, deps: Deps): Promise<QualityResult[]> {
+  const counts = await countRules({ files }, `unnest(${rulesIn(RULES)})`, deps)
+  const { rowRules } = dataset.contract
+  const warned = await countRules({ files }, `unnest(${rulesIn(WARNED)})`, deps, WARNED)
+  const named = new Set(rowRules.map(({ name }) => name))
+  const own = Object.entries(counts).filter(([rule]) => !named.has(rule))
+  return [
+    ...own.map(([rule, failed]): QualityResult => ({ rule, severity: 'error', checked: balance.in, failed })),
+    ...(await Promise.all(
+      rowRules.map(async ({ name, severity }): Promise<QualityResult> => {
+        const failed = (severity === 'warn' ? warned : counts)[name] ?? 0
+        const result: QualityResult = { rule: name, severity, checked: balance.in, failed }
+        if (failed === 0 || severity === 'error') return result
+        return { ...result, detail: describeBroken(result, await placesOfRejects(name, PLACES, deps)) }
+      }),
+    )),
+  ]
+}
+
+/** Rows that a result names. */
+const PLACES = 3
+
+function describeBroken({ failed, checked }: QualityResult, places: readonly string[]): string {
+  const more = failed > places.length ? ', …' : ''
+  const text = `expected every row to keep it, got ${failed} of ${checked} that ${failed === 1 ? 'does' : 'do'} not: ${places.join(', ')}${more}`
+  return text.slice(0, DETAIL_LENGTH)
+}
+
+async function countRules(
+  { files }: Pick<Work, 'files'>,
+  rule: string,
+  { session, signal }: Deps,
+  broken = RULES,
+): Promise<Record<string, number>> {
+  if (files.every(({ rejectedCount, warnedCount }) => (broken === WARNED ? warnedCount : rejectedCount) === 0))
+    return {}
+  const found = await session.rows<{ rule: string; failed: number }>(
+    `SELECT rule, count(*) AS failed FROM (SELECT ${rule} AS rule FROM ${stagedRelation(files.map(({ path }) => path))} WHERE ${broken} IS NOT NULL) GROUP BY rule ORDER BY failed DESC, rule`,
+    { signal },
+  )
+  return Object.fromEntries(found.map((row) => [row.rule, row.failed]))
+}
+
+async function numberOf(sql: string, { session, signal }: Deps): Promise<number> {
+  const [row = {}] = await session.rows<Record<string, number>>(sql, { signal })
+  return Object.values(row)[0] ?? 0
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,48 @@
+import { identifier, identifiers, literal } from '@cinelake/sql'
+import { join } from 'node:path'
+import { DELETED_COLUMN } from '@cinelake/contracts'
+import type { CheckedDataset } from '@cinelake/pipeline'
+import { landedParquet } from './landed-parquet.ts'
+import type { StagedFile, StageDeps } from './staged-file.ts'
+import type { StageSource } from './stage-sql.ts'
+
+/** The rows of a landed file that are there: as many as come before those that are gone. */
+export const REMAINING = `${identifier(DELETED_COLUMN)} IS NOT TRUE`
+
+/** The keys of the rows of a landed file that are gone, typed as in the table, as a local file. */
+export async function stageDeletions(
+  local: string,
+  { columns }: StageSource,
+  {
+    dataset,
+    relation,
+    index,
+    deps,
+  }: {
+    readonly dataset: CheckedDataset
+    /** All rows of the file. */
+    readonly relation: string
+    readonly index: number
+    readonly deps: Pick<StageDeps, 'session' | 'directory' | 'signal'>
+  },
+): Promise<NonNullable<StagedFile['deleted']>> {
+  const keys = dataset.contract.columns.flatMap(({ name }, place) =>
+    dataset.contract.primaryKey.includes(name) ? [`${columns[place]?.value ?? 'NULL'} AS ${identifier(name)}`] : [],
+  )
+  const path = join(deps.directory, `deleted-${index}.parquet`)
+  await deps.session.run(`COPY (SELECT ${keys.join(', ')} FROM ${relation}) TO ${literal(path)} (FORMAT parquet)`, {
+    signal: deps.signal,
+  })
+  const [found] = await deps.session.rows<{ n: number }>(
+    `SELECT count(*) AS n FROM ${landedParquet(local)} WHERE ${identifier(DELETED_COLUMN)}`,
+    { signal: deps.signal },
+  )
+  return { path, rowCount: Number(found?.n) }
+}
+
+/** A query for the keys of the rows that are gone, typed as in the table; undefined where none is. */
+export function deletedKeysQuery(files: readonly StagedFile[], { contract }: CheckedDataset): string | undefined {
+  const paths = files.flatMap(({ deleted }) => (deleted !== undefined && deleted.rowCount > 0 ? [deleted.path] : []))
+  if (paths.length === 0) return undefined
+  return `SELECT DISTINCT ${identifiers(contract.primaryKey)} FROM read_parquet([${paths.map(literal).join(', ')}])`
+}

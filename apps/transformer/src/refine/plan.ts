@@ -1,0 +1,118 @@
+import type { Manifest, Refine } from '@cinelake/contracts'
+import { sha256 } from '@cinelake/core'
+import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
+import type { CheckedDataset } from '@cinelake/pipeline'
+import { hasDeletions, inOrderOfName, isEmpty, isWholeTable } from './landing.ts'
+import { takesEachKeyOnce } from './repeated-keys.ts'
+import { ChangesLateError } from './errors.ts'
+import { isCommitted, txnOf } from '../target-table.ts'
+
+/** Table property: start of the latest window that the table holds. */
+export const WINDOW_PROPERTY = 'cinelake.window'
+/** Table property: digest of what the latest commit was made from. */
+export const LANDED_PROPERTY = 'cinelake.landed'
+
+/** How rows go into the table. `replace`: those of this window, which an earlier generation appended, are taken out first. */
+export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace'
+
+export type RefinePlan =
+  /** `unchanged`: the table was made from the same files, or nothing has landed. `superseded`: it holds a later window. */
+  | { readonly action: 'unchanged' | 'superseded'; readonly snapshot: DeltaSnapshot }
+  | {
+      readonly action: 'refine'
+      readonly commit: RefineCommit
+      readonly txn: DeltaTxn
+      /** The version that the decision was taken on; absent where rows of any version can be added to. */
+      readonly basedOn?: number
+      readonly configuration: Readonly<Record<string, string>>
+    }
+
+/**
+ * Decides what becomes of a landing, before it is read. A command that is delivered again after its commit is planned
+ * like the first time: it is worked through for its balance, and the commit finds that it was done.
+ */
+export function planRefine(
+  command: Refine,
+  dataset: CheckedDataset,
+  manifest: Manifest,
+  table: DeltaSnapshot | undefined,
+  contract: { readonly isChanged: boolean } = { isChanged: false },
+): RefinePlan {
+  const txn = txnOf(command)
+  const committed = table?.txns.get(txn.appId)
+  const isRepeat = table !== undefined && isCommitted(command, table)
+  const landed = digestOf(dataset, manifest)
+  if (table !== undefined && !isRepeat) {
+    const { configuration } = table
+    const isWhole = isWholeTable(manifest)
+    // Models read the table by its contract as it is now: a table that adds rows takes it on, though there be none.
+    const isTakenOn = contract.isChanged && dataset.mode !== 'snapshot'
+    if (isEmpty(manifest) && !isWhole && !isTakenOn) return { action: 'unchanged', snapshot: table }
+    if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
+      throw new ChangesLateError(dataset.name, command.window.label)
+    if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
+      return { action: 'superseded', snapshot: table }
+    if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed)
+      return { action: 'unchanged', snapshot: table }
+  }
+  const latest = table?.configuration[WINDOW_PROPERTY]
+  const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
+  // Into a table that is not there everything goes the same way; without rows it is made empty, so that models can read it.
+  const commit = howToCommit(command, dataset, manifest, {
+    table,
+    hasEarlierGeneration: committed !== undefined && !isRepeat,
+  })
+  return {
+    action: 'refine',
+    commit,
+    txn,
+    ...(isOrderFree(commit, dataset, manifest, txn) ? {} : { basedOn: table?.version ?? -1 }),
+    configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
+  }
+}
+
+/**
+ * An append of a later generation is decided on the earlier one not being there, which a hung worker may change, and one
+ * of keys on none of them being there; rows that are gone go only from a table without later windows.
+ */
+function isOrderFree(
+  commit: RefineCommit,
+  dataset: CheckedDataset,
+  manifest: Manifest,
+  { version }: DeltaTxn,
+): boolean {
+  if (commit === 'append') return version === 1 && !takesEachKeyOnce(dataset)
+  return commit === 'merge' && !hasDeletions(manifest)
+}
+
+function howToCommit(
+  { window }: Refine,
+  dataset: CheckedDataset,
+  manifest: Manifest,
+  {
+    table,
+    hasEarlierGeneration,
+  }: { readonly table: DeltaSnapshot | undefined; readonly hasEarlierGeneration: boolean },
+): RefineCommit {
+  if (table === undefined || isWholeTable(manifest) || dataset.mode === 'snapshot') return 'overwrite'
+  if (dataset.mode === 'merge') return 'merge'
+  return hasEarlierGeneration && mayHaveRowsOf(table, window.start) ? 'replace' : 'append'
+}
+
+/** Whether an earlier generation of a window may have appended rows. By statistics: a new life of a table has none of before. */
+function mayHaveRowsOf({ files }: DeltaSnapshot, start: string): boolean {
+  const at = Date.parse(start)
+  return files.some(({ rowCount, min, max }) => {
+    const [first, last] = [Date.parse(String(min['_window'])), Date.parse(String(max['_window']))]
+    return rowCount > 0 && !(first > at) && !(last < at)
+  })
+}
+
+function isLater(start: string | undefined, other: string): boolean {
+  return start !== undefined && Date.parse(start) > Date.parse(other)
+}
+
+/** Everything that a refine's rows depend on; of the files' names, which often hold a date, only their order. */
+function digestOf(dataset: CheckedDataset, { files, format }: Manifest): string {
+  return sha256(JSON.stringify([dataset, format, inOrderOfName(files).map((file) => file.sha256)]))
+}

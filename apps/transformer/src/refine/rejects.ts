@@ -1,0 +1,144 @@
+import { identifier, literal } from '@cinelake/sql'
+import { splitFields } from '@cinelake/csv'
+import type { EngineColumn, SqlEngine, SqlSession } from '@cinelake/engine'
+import { RAW_LIMIT_BYTES } from '../read-csv/copy.ts'
+import { RecordLocator } from '../read-csv/locate.ts'
+import type { ReadableCsv } from '../read-csv/readable.ts'
+import { landedParquet } from './landed-parquet.ts'
+import { firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from './stage-sql.ts'
+import { MAX_KEPT_ROWS } from '../write-rejects.ts'
+
+/**
+ * The broken rows of a task, gathered in the session: those that it rejects, and some of those that it keeps. All text,
+ * `rules` and `found` as they were staged.
+ */
+const REJECTED = 'cinelake_rejected'
+
+type Deps = { readonly engine: SqlEngine; readonly session: SqlSession; readonly signal: AbortSignal }
+
+export async function beginRejects({ session, signal }: Pick<Deps, 'session' | 'signal'>): Promise<void> {
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${REJECTED} (file VARCHAR, line VARCHAR, rules VARCHAR, found VARCHAR, kept VARCHAR, raw VARCHAR)`,
+    { signal },
+  )
+}
+
+/** The rejected rows in the form that `writeRejects` takes. */
+export const REJECTS_QUERY = `SELECT ${firstRuleIn('rules')} AS rule, ${rulesIn('rules')} AS rules, file, CAST(line AS BIGINT) AS line, ${rulesIn('found')} AS found, CAST(kept AS BOOLEAN) AS kept, raw
+FROM ${REJECTED}`
+
+/** The same of a task that a rule makes fail: no row that only broke a warning is in the table either. */
+export const FAILED_REJECTS_QUERY = `${REJECTS_QUERY} WHERE NOT CAST(kept AS BOOLEAN)`
+
+/** The first rows that broke a rule, as `orders.csv:17`; of a landed table its file alone. */
+export async function placesOfRejects(
+  rule: string,
+  count: number,
+  { session, signal }: Pick<Deps, 'session' | 'signal'>,
+): Promise<string[]> {
+  const rows = await session.rows<{ place: string }>(
+    `SELECT DISTINCT concat_ws(':', file, line) AS place, file, CAST(line AS BIGINT) AS number FROM ${REJECTED}
+WHERE list_contains(${rulesIn('rules')}, ${literal(rule)}) ORDER BY file, number LIMIT ${count}`,
+    { signal },
+  )
+  return rows.map(({ place }) => place)
+}
+
+/** Finds the lines and the text of a file's rejected rows. @param staged the file as typed rows */
+export async function keepCsvRejects(
+  csv: ReadableCsv,
+  staged: StagedRows,
+  { engine, session, signal }: Deps,
+): Promise<void> {
+  const wanted = await brokenSql(staged, { session, signal })
+  // Another session: this one appends while that one reads.
+  await using reader = await engine.session()
+  const batches = reader.stream(`SELECT ordinal, rules, found, kept FROM (${wanted}) ORDER BY ordinal`, { signal })
+  await session.append(REJECTED, located(csv, batches as AsyncIterable<readonly Rejected[]>), { signal })
+}
+
+type Rejected = {
+  readonly ordinal: number
+  readonly rules: string
+  readonly found: string | null
+  readonly kept: boolean
+}
+
+async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Rejected[]>) {
+  await using locator = await RecordLocator.open(csv)
+  for await (const batch of batches) {
+    const records = await locator.locate(batch.map(({ ordinal }) => ordinal))
+    yield records.map(({ ordinal, line, raw }, index) => {
+      const { rules = '', found = null, kept = false } = batch[index] ?? {}
+      const what = rules === ROW_SHAPE ? shapeOf(csv, raw) : found
+      return [csv.nameAt?.(ordinal) ?? csv.name, String(line), rules, what, String(kept), raw]
+    })
+  }
+}
+
+/** `6 of 14 fields`; null where it is too long to be known whole. */
+function shapeOf({ dialect, fieldCount }: ReadableCsv, raw: string): string | null {
+  const record = Buffer.from(raw)
+  if (record.length >= RAW_LIMIT_BYTES) return null
+  if ((raw.split(dialect.quote).length - 1) % 2 !== 0) return 'a quote that does not close'
+  const count = splitFields(record, dialect).length
+  return count === fieldCount ? 'text after a quote that closes' : `${count} of ${fieldCount} fields`
+}
+
+type LandedTable = { readonly name: string; readonly file: string; readonly landed: readonly EngineColumn[] }
+
+/** Keeps the rejected rows of a landed table, each as JSON. */
+export async function keepParquetRejects(
+  { name, file, landed }: LandedTable,
+  staged: StagedRows,
+  { session, signal }: Deps,
+): Promise<void> {
+  const row = landed.map((column) => `${identifier(column.name)} := source.${identifier(column.name)}`).join(', ')
+  await session.run(
+    `INSERT INTO ${REJECTED}
+SELECT ${literal(name)}, NULL, rules, found, CAST(kept AS VARCHAR), CAST(to_json(struct_pack(${row})) AS VARCHAR)
+FROM (${await brokenSql(staged, { session, signal })}) AS rejected
+JOIN ${landedParquet(file, 'file_row_number = true')} AS source ON source.file_row_number = rejected.ordinal`,
+    { signal },
+  )
+}
+
+/** A file as typed rows. */
+type StagedRows = {
+  /** Parquet, local. */
+  readonly path: string
+  readonly rejectedCount: number
+  readonly warnedCount: number
+}
+
+/** The rows of a file to gather: all that are rejected, and of the others as many as there is still room for. */
+async function brokenSql(
+  { path, rejectedCount, warnedCount }: StagedRows,
+  deps: Pick<Deps, 'session' | 'signal'>,
+): Promise<string> {
+  const file = `read_parquet(${literal(path)}, file_row_number = true)`
+  const rows = (rules: string, kept: boolean) =>
+    `SELECT ${ORDINAL} AS ordinal, ${rules} AS rules, ${FOUND} AS found, ${kept} AS kept FROM ${file}`
+  const rejected = `${rows(RULES, false)} WHERE ${rejectedCount === 0 ? 'false' : `${RULES} IS NOT NULL`}`
+  if (warnedCount === 0) return rejected
+  const firstOf = (await roomLeft(path, deps)).map(
+    ({ rule, room }) =>
+      `(SELECT ${ORDINAL} FROM ${file} WHERE list_contains(${rulesIn(WARNED)}, ${literal(rule)}) ORDER BY ${ORDINAL} LIMIT ${room})`,
+  )
+  if (firstOf.length === 0) return rejected
+  return `${rejected} UNION ALL ${rows(WARNED, true)} WHERE ${ORDINAL} IN (${firstOf.join(' UNION ')})`
+}
+
+/** The rules of severity `warn` that rows of a file break, as far as there is room for some. */
+async function roomLeft(
+  path: string,
+  { session, signal }: Pick<Deps, 'session' | 'signal'>,
+): Promise<{ readonly rule: string; readonly room: number }[]> {
+  const rulesOf = (of: string, where: string) => `SELECT unnest(${rulesIn(of)}) AS rule FROM ${where}`
+  const kept = `SELECT rule, count(*) AS n FROM (${rulesOf('rules', `${REJECTED} WHERE kept = 'true'`)}) GROUP BY rule`
+  const broken = `SELECT DISTINCT rule FROM (${rulesOf(WARNED, `read_parquet(${literal(path)}) WHERE ${WARNED} IS NOT NULL`)})`
+  return await session.rows(
+    `SELECT rule, ${MAX_KEPT_ROWS} - coalesce(n, 0) AS room FROM (${broken}) LEFT JOIN (${kept}) USING (rule) WHERE coalesce(n, 0) < ${MAX_KEPT_ROWS} ORDER BY rule`,
+    { signal },
+  )
+}

@@ -1,0 +1,77 @@
+import { SqlFailedError } from '@cinelake/engine'
+import { makeReadable, type CsvSource, type ForeseenCsv, type ReadableCsv } from '../read-csv/readable.ts'
+import { RecordsLostError } from './errors.ts'
+
+export type StagedCounts = {
+  readonly rowCount: number
+  readonly rejectedCount: number
+  /** Rows that break rules of severity `warn` alone. */
+  readonly warnedCount: number
+}
+
+/** Makes a file into typed rows. @param signal stops it, besides what stops the task */
+export type StageCsv = (csv: ForeseenCsv, signal?: AbortSignal) => Promise<StagedCounts>
+
+/**
+ * Checks a file and stages it. The engine has to find the records that were counted here: not one less, and none that it
+ * cannot read. Where it does not, it gets the file in a form that leaves no doubt. With a large file it begins while that
+ * is still being checked; when something unusual turns up it is stopped.
+ * @throws {RecordsLostError} terminal: the engine finds other records even then
+ */
+export async function stageRecords(
+  source: CsvSource,
+  stage: StageCsv,
+): Promise<{ csv: ReadableCsv } & Omit<StagedCounts, 'rowCount'>> {
+  const early = new EarlyStage(stage)
+  const csv = await makeReadable({ ...source, foresee: (foreseen) => early.begin(foreseen) }).catch(
+    async (error: unknown) => {
+      await early.stop()
+      throw error
+    },
+  )
+  if (csv.isCopy) {
+    await early.stop()
+    const { rowCount, ...broken } = await stage(csv)
+    if (rowCount !== csv.recordCount) throw new RecordsLostError(source.name, csv.recordCount, rowCount)
+    return { csv, ...broken }
+  }
+  // What it was begun with says nothing of NUL.
+  if (csv.hasNul === true) await early.stop()
+  const found = (csv.hasNul === true ? undefined : await early.result()) ?? (await unlessFaulty(stage(csv)))
+  if (found?.rowCount === csv.recordCount)
+    return { csv, rejectedCount: found.rejectedCount, warnedCount: found.warnedCount }
+  return await stageRecords({ ...source, mustCopy: true }, stage)
+}
+
+/** A stage that begins before it is known whether it is wanted. Its errors are those of the stage that is then begun for good. */
+class EarlyStage {
+  readonly #stage: StageCsv
+  readonly #stop = new AbortController()
+  #counts: Promise<StagedCounts | undefined> = Promise.resolve(undefined)
+
+  constructor(stage: StageCsv) {
+    this.#stage = stage
+  }
+
+  begin(csv: ForeseenCsv): void {
+    this.#counts = this.#stage(csv, this.#stop.signal).catch(() => undefined)
+  }
+
+  async result(): Promise<StagedCounts | undefined> {
+    return await this.#counts
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#counts
+  }
+}
+
+async function unlessFaulty(staged: Promise<StagedCounts>): Promise<StagedCounts | undefined> {
+  try {
+    return await staged
+  } catch (error) {
+    if (error instanceof SqlFailedError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,225 @@
+import { identifier, literal } from '@cinelake/sql'
+import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/pipeline'
+import { landedParquet } from './landed-parquet.ts'
+import { FLAGS } from '../read-csv/copy.ts'
+import type { ForeseenCsv } from '../read-csv/readable.ts'
+import { csvRelation, fieldColumn, FILE_COLUMN, FLAG_COLUMN } from '../read-csv/relation.ts'
+import { readColumn, type ColumnSql } from '../read-value/column.ts'
+import { readLanded } from '../read-value/landed.ts'
+import { hasNul, isTextual } from '../read-value/nul.ts'
+
+/** The landed file that a row came from, by its place in the manifest's files in order of name. */
+export const FILE = identifier('cinelake.file')
+/**
+ * Names of the rules of severity `error` and `fail` that a row breaks, in the contract's order of columns and rules, with
+ * a separator between them; NULL for a good row. Text, since lists of text cost twice as much to stage.
+ */
+export const RULES = identifier('cinelake.rules')
+/** The row's ordinal in its file, from 0: the engine knows it of a Parquet file without counting. */
+export const ORDINAL = identifier('file_row_number')
+
+/** The same of severity `warn`, of rows that break no other: they are kept. */
+export const WARNED = identifier('cinelake.warned')
+/**
+ * What a row has in the columns that its broken rules are about, rule by rule as in `RULES` or `WARNED`: `score=87.0`. NULL for a good
+ * row, and for one that has no columns. Personal data is not in it.
+ */
+export const FOUND = identifier('cinelake.found')
+
+/** A list of the names in such a text. */
+export function rulesIn(text: string): string {
+  return `string_split(${text}, ${SEPARATOR})`
+}
+
+/** The first of them. */
+export function firstRuleIn(text: string): string {
+  return `split_part(${text}, ${SEPARATOR}, 1)`
+}
+
+const SEPARATOR = 'chr(31)'
+
+/** Fields that are not as many as the header's, or quotes that leave open where they end. */
+export const ROW_SHAPE = 'row_shape'
+
+/** Rows of a source with an expression for each column of the contract. */
+export type StageSource = {
+  readonly relation: string
+  readonly columns: readonly ColumnSql[]
+  /** A condition on rows of which nothing but their raw text is known. */
+  readonly misshapen?: string
+  /** There is NUL in the source: text that holds it is of no column's type. */
+  readonly hasNul?: boolean
+  /** The number of the file that a row is of, where they are not all of one. */
+  readonly file?: string
+}
+
+/** The rows of a CSV file. A column that it lacks is NULL. */
+export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDataset): StageSource {
+  const columns = contract.columns.map((column, index): ColumnSql => {
+    const place = csv.places[index]
+    return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls)
+  })
+  const misshapen = csv.isCopy ? { misshapen: `starts_with(${FLAG_COLUMN}, ${literal(FLAGS.misshapen)})` } : {}
+  const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
+  return { relation: csvRelation(csv), columns, hasNul: csv.hasNul === true, ...misshapen, ...file }
+}
+
+/** The rows of a landed Parquet file. */
+export function parquetSource(
+  file: string,
+  landed: readonly { readonly name: string; readonly type: string }[],
+  places: readonly (number | undefined)[],
+  { contract, reading }: CheckedDataset,
+  where = '',
+): StageSource {
+  const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${fieldColumn(place)}`)
+  const columns = contract.columns.map((column, index) => {
+    const place = places[index]
+    const type = place === undefined ? undefined : landed[place]?.type
+    if (place === undefined || type === undefined) return absent(column)
+    return readLanded(column, fieldColumn(place), type, reading.nulls)
+  })
+  return {
+    relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
+    columns,
+    // It cannot be told without reading all of it.
+    hasNul: true,
+  }
+}
+
+function absent({ type }: CheckedColumn): ColumnSql {
+  return { value: `CAST(NULL AS ${type})`, text: 'CAST(NULL AS VARCHAR)' }
+}
+
+/**
+ * The query that makes a file's text into typed rows in one pass: a row per record in the file's order, with its rules
+ * broken. Nothing is left out, so that ordinals stay those of the file.
+ */
+export function stageQuery(
+  { relation, columns, misshapen, hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
+  contract: CheckedContract,
+  file: number,
+): string {
+  const names = contract.columns.map(({ name }) => identifier(name))
+  const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
+  const rules = rulesOf({ columns, contract, mayHaveNul })
+  const warnings = rowRules(contract, (severity) => severity === 'warn')
+  // Each is asked of the one before, so that it need not be computed again.
+  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${RULES}, ${WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
+FROM (SELECT *, ${warnedOf(warnings)} AS ${WARNED}
+FROM (SELECT *, ${brokenRules(rules, misshapen)} AS ${RULES}
+FROM (SELECT *, ${values.join(', ')} FROM ${relation})))`
+}
+
+type Rules = {
+  readonly columns: readonly ColumnSql[]
+  readonly contract: CheckedContract
+  readonly mayHaveNul: boolean
+}
+
+/** @param found SQL of a text: what a row has that breaks it */
+type Broken = { readonly rule: string; readonly when: string; readonly found: string }
+
+function rulesOf({ columns, contract, mayHaveNul }: Rules): Broken[] {
+  return [
+    ...contract.columns.flatMap((column, index) => columnRules(column, columns[index], mayHaveNul)),
+    ...rowRules(contract, (severity) => severity !== 'warn'),
+  ]
+}
+
+/** All conditions are asked together first: of a good row that is all, and most rows are good. */
+function brokenRules(rules: readonly Broken[], misshapen: string | undefined): string {
+  const list = rules.map(({ rule, when }) => `CASE WHEN ${when} THEN ${literal(rule)} END`)
+  const any = rules.map(({ when }) => when).join(' OR ')
+  const cases = [
+    ...(misshapen === undefined ? [] : [`WHEN ${misshapen} THEN ${literal(ROW_SHAPE)}`]),
+    ...(rules.length === 0 ? [] : [`WHEN ${any} THEN concat_ws(${SEPARATOR}, ${list.join(', ')})`]),
+  ]
+  return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
+}
+
+function warnedOf(warnings: readonly Broken[]): string {
+  return warnings.length === 0
+    ? 'CAST(NULL AS VARCHAR)'
+    : `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, undefined)} END`
+}
+
+/** Asked of broken rows alone. */
+function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string {
+  const texts = (of: readonly Broken[]) =>
+    `concat_ws(${SEPARATOR}, ${of.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`).join(', ')})`
+  const cases = [
+    ...(rules.length === 0 ? [] : [`WHEN ${RULES} <> ${literal(ROW_SHAPE)} THEN ${texts(rules)}`]),
+    ...(warnings.length === 0 ? [] : [`WHEN ${WARNED} IS NOT NULL THEN ${texts(warnings)}`]),
+  ]
+  return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
+}
+
+/** Characters of a value that are shown. */
+const SHOWN_LENGTH = 80
+
+/** `score=87.0` @param text SQL of the value as text */
+function shown({ name, personal }: CheckedColumn, text: string): string {
+  if (personal !== undefined) return literal(`${name}: personal data, not shown`)
+  const plain = `replace(replace(left(${text}, ${SHOWN_LENGTH}), ${SEPARATOR}, ' '), chr(0), '␀')`
+  return `coalesce(${literal(`${name}=`)} || ${plain}, ${literal(`${name} has no value`)})`
+}
+
+/** The columns that an expression names; one that is called like a function in it may be among them. */
+function columnsIn(expression: string, columns: readonly CheckedColumn[]): CheckedColumn[] {
+  const words = expression.replaceAll(/'(?:[^']|'')*'/g, ' ').match(/"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []
+  const names = new Set(words.map((word) => word.replaceAll(/^"|"$/g, '').replaceAll('""', '"').toLowerCase()))
+  return columns.filter(({ name }) => names.has(name.toLowerCase()))
+}
+
+function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveNul: boolean): Broken[] {
+  const { name, type, required, maxLength } = column
+  const value = identifier(name)
+  const text = sql?.text ?? 'NULL'
+  const rules: Broken[] = []
+  const untyped = [
+    // Only a text that gave no value is looked at twice.
+    ...(type === 'VARCHAR' ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
+    ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
+  ]
+  if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR '), found: shown(column, text) })
+  if (required) {
+    const when =
+      type === 'VARCHAR' ? `${value} IS NULL` : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
+    rules.push({ rule: `required(${name})`, when, found: literal(`${name} has no value`) })
+  }
+  if (maxLength !== undefined) {
+    // A text is never longer in characters than in bytes, which are not counted but known.
+    rules.push({
+      rule: `maxLength(${name})`,
+      when: `coalesce(strlen(${value}) > ${maxLength} AND length(${value}) > ${maxLength}, false)`,
+      // How long a value is tells of it.
+      found:
+        column.personal === undefined
+          ? `${literal(`${name} has `)} || length(${value}) || ' characters'`
+          : shown(column, text),
+    })
+  }
+  return rules
+}
+
+type RowRule = CheckedContract['rowRules'][number]
+
+function rowRules(
+  { rowRules: rules, columns }: CheckedContract,
+  isWanted: (severity: RowRule['severity']) => boolean,
+): Broken[] {
+  return rules.flatMap(({ name, severity, expression }) => {
+    if (!isWanted(severity)) return []
+    const values = columnsIn(expression, columns).map((column) =>
+      shown(column, `CAST(${identifier(column.name)} AS VARCHAR)`),
+    )
+    const found = values.length === 0 ? literal('') : `concat_ws(', ', ${values.join(', ')})`
+    return [{ rule: name, when: brokenWhen(expression), found }]
+  })
+}
+
+/** A row passes a rule that is true or NULL. */
+function brokenWhen(expression: string): string {
+  return `NOT coalesce((${expression}\n), true)`
+}

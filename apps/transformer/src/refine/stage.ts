@@ -1,0 +1,274 @@
+import { literal } from '@cinelake/sql'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, rm, stat, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
+import { CancelledError } from '@cinelake/core'
+import { matchColumns } from '@cinelake/csv'
+import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
+import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
+import { CsvBatches, SMALL_BYTES, type CsvBatch } from '../read-csv/batch.ts'
+import { landedParquet } from './landed-parquet.ts'
+import { readWhole, type CsvSource, type ReadableCsv } from '../read-csv/readable.ts'
+import { REMAINING, stageDeletions } from './deletions.ts'
+import type { StagedFile, StageDeps } from './staged-file.ts'
+import { HeaderMismatchError, LandingDamagedError, LandingLostError, RecordsLostError } from './errors.ts'
+import { hasDeletions, inOrderOfName } from './landing.ts'
+import { keepCsvRejects, keepParquetRejects } from './rejects.ts'
+import { stageRecords, type StagedCounts } from './stage-csv.ts'
+import { stagedAs } from './staged-parquet.ts'
+import { unpack, type UnpackedFile } from '../read-csv/unpack-file.ts'
+import { csvSource, parquetSource, RULES, stageQuery, WARNED, type StageSource } from './stage-sql.ts'
+
+/** The places of the rows of one file. */
+function inFile(file: string): StagedFile['placeOf'] {
+  return (ordinal) => ({ file, row: ordinal + 1 })
+}
+
+/**
+ * Makes each landed file into typed rows with the rules that they break, and keeps the rejected ones' raw text. Files
+ * are taken in order of name: of two rows that are equally new the one of the later file wins.
+ */
+export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, deps: StageDeps): Promise<StagedFile[]> {
+  const files = inOrderOfName(manifest.files)
+  const done = { rowCount: 0, sizeBytes: 0 }
+  const staged: StagedFile[] = []
+  const keep = (some: readonly StagedFile[], sizeBytes: number) => {
+    staged.push(...some)
+    done.rowCount += some.reduce((sum, { rowCount }) => sum + rowCount, 0)
+    done.sizeBytes += sizeBytes
+    deps.progress({ ...done })
+  }
+  let count = 0
+  const nextPlace = (): Place => {
+    const index = count++
+    return { index, dataset, deps, path: join(deps.directory, `staged-${index}.parquet`) }
+  }
+  if (manifest.format !== 'csv') {
+    for (const file of files) keep([await stageParquet(file, nextPlace(), manifest)], file.sizeBytes)
+    return staged
+  }
+  await using batches = new CsvBatches(deps.textDirectory)
+  const stageBatches = async (complete: readonly CsvBatch[]) => {
+    const found: StagedFile[] = []
+    for (const batch of complete) found.push(await stageBatch(batch, nextPlace()))
+    return found
+  }
+  // A file that is alone is read where it is.
+  const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
+  for (const group of inGroups(files)) {
+    for await (const { unpacked, file } of unpackedFiles(group, dataset, deps)) {
+      const whole = isAlone ? undefined : await wholeIfSmall(unpacked)
+      if (whole === undefined) keep([await stageCsv(unpacked, file, nextPlace())], 0)
+      else {
+        const reading = readingOf(dataset, file)
+        const { name } = unpacked
+        const csv = readWhole({ name, columns: dataset.contract.columns, reading }, whole)
+        keep(await stageBatches(await batches.add({ ...csv, name, number: count++ })), 0)
+      }
+    }
+    keep(
+      [],
+      group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    )
+  }
+  keep(await stageBatches(await batches.end()), 0)
+  return staged
+}
+
+/** Bytes read at once for a digest. */
+const DIGEST_BLOCK_BYTES = 1024 * 1024
+
+type Place = {
+  /** The number that the rows get: those of files that come later are newer. */
+  readonly index: number
+  readonly dataset: CheckedDataset
+  readonly deps: StageDeps
+  readonly path: string
+}
+
+/** Files that are brought here together. */
+const GROUP_FILES = 64
+
+/** Large files one by one, small ones many at a time: each is a question to the lake. */
+function inGroups(files: readonly LandedFile[]): LandedFile[][] {
+  const groups: LandedFile[][] = []
+  let areSmall = false
+  for (const file of files) {
+    const isSmall = file.sizeBytes <= SMALL_BYTES
+    const last = groups.at(-1)
+    if (last !== undefined && isSmall && areSmall && last.length < GROUP_FILES) last.push(file)
+    else groups.push([file])
+    areSmall = isSmall
+  }
+  return groups
+}
+
+type Unpacked = { readonly unpacked: UnpackedFile; readonly file: LandedFile }
+
+/** What is in landed files, one after the other, each there until the next one is asked for. */
+async function* unpackedFiles(
+  group: readonly LandedFile[],
+  dataset: CheckedDataset,
+  deps: StageDeps,
+): AsyncGenerator<Unpacked> {
+  const { signal, textDirectory: directory, limits } = deps
+  await using locals = await landedFiles(group, dataset, deps)
+  for (const [index, file] of group.entries()) {
+    if (signal.aborted) throw new CancelledError(`refining ${file.name}`, { cause: signal.reason })
+    const local = locals.files[index] ?? ''
+    for await (const unpacked of unpack({ landed: file, file: local, directory, limits, signal }))
+      yield { unpacked, file }
+  }
+}
+
+async function wholeIfSmall({ file }: UnpackedFile): Promise<Buffer | undefined> {
+  return (await stat(file)).size <= SMALL_BYTES ? await readFile(file) : undefined
+}
+
+function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): FileReading {
+  return delimiter === undefined ? reading : { ...reading, delimiter }
+}
+
+async function stageBatch({ csv, names, placeOf }: CsvBatch, place: Place): Promise<StagedFile> {
+  const { dataset, deps, path } = place
+  const { rowCount, ...broken } = await stage(csvSource(csv, dataset), place)
+  if (rowCount !== csv.recordCount) throw new RecordsLostError(csv.name, csv.recordCount, rowCount)
+  if (isAny(broken)) await keepCsvRejects(csv, { path, ...broken }, deps)
+  await rm(csv.file, { force: true })
+  return { names, placeOf, path, rowCount, ...broken, unknown: csv.unknown, missing: missingOf(csv, dataset) }
+}
+
+function missingOf({ places }: Pick<ReadableCsv, 'places'>, { contract }: CheckedDataset): string[] {
+  return contract.columns.filter((_, column) => places[column] === undefined).map(({ name }) => name)
+}
+
+async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place): Promise<StagedFile> {
+  const { index, dataset, deps } = place
+  const copyTo = join(deps.textDirectory, `copy-${index}.csv`)
+  const source: CsvSource = {
+    name: unpacked.name,
+    file: await withoutGlob(unpacked.file, join(deps.textDirectory, `link-${index}.csv`)),
+    columns: dataset.contract.columns,
+    reading: readingOf(dataset, file),
+    copyTo,
+    signal: deps.signal,
+  }
+  const { csv, ...broken } = await stageRecords(
+    source,
+    async (found, stop) => await stage(csvSource(found, dataset), place, stop),
+  )
+  if (isAny(broken)) await keepCsvRejects(csv, { path: place.path, ...broken }, deps)
+  await rm(copyTo, { force: true })
+  return {
+    names: [unpacked.name],
+    placeOf: inFile(unpacked.name),
+    path: place.path,
+    rowCount: csv.recordCount,
+    ...broken,
+    unknown: csv.unknown,
+    missing: missingOf(csv, dataset),
+  }
+}
+
+async function stageParquet(file: LandedFile, place: Place, manifest: Manifest): Promise<StagedFile> {
+  const { dataset, deps } = place
+  await using locals = await landedFiles([file], dataset, deps)
+  const local = { file: locals.files[0] ?? '' }
+  const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(local.file)}`)
+  const isOfChanges = hasDeletions(manifest)
+  const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
+  const match = matchColumns(names, dataset.contract.columns)
+  if (match.problems.length > 0) {
+    throw new HeaderMismatchError(file.name, 1, `the columns of the contract`, match.problems.join('; '))
+  }
+  const sourceOf = (where?: string) => parquetSource(local.file, landed, match.places, dataset, where)
+  const found = await stage(sourceOf(isOfChanges ? REMAINING : undefined), place)
+  const gone = sourceOf(DELETED_COLUMN)
+  const deleted = isOfChanges
+    ? await stageDeletions(local.file, gone, { ...place, relation: gone.relation })
+    : undefined
+  const landedCount = file.rowCount ?? (manifest.files.length === 1 ? manifest.rowCount : undefined)
+  const foundCount = found.rowCount + (deleted?.rowCount ?? 0)
+  if (landedCount !== undefined && landedCount !== foundCount)
+    throw new RecordsLostError(file.name, landedCount, foundCount)
+  if (isAny(found))
+    await keepParquetRejects({ name: file.name, file: local.file, landed }, { path: place.path, ...found }, deps)
+  const missing = dataset.contract.columns
+    .filter((_, column) => match.places[column] === undefined)
+    .map(({ name }) => name)
+  return {
+    names: [file.name],
+    placeOf: inFile(file.name),
+    path: place.path,
+    ...found,
+    ...(deleted && { deleted }),
+    unknown: match.unknown,
+    missing,
+  }
+}
+
+function isAny({ rejectedCount, warnedCount }: Pick<StagedCounts, 'rejectedCount' | 'warnedCount'>): boolean {
+  return rejectedCount + warnedCount > 0
+}
+
+async function stage(
+  source: StageSource,
+  { dataset, index, path, deps }: Place,
+  stop?: AbortSignal,
+): Promise<StagedCounts> {
+  const { session } = deps
+  const signal = stop === undefined ? deps.signal : AbortSignal.any([deps.signal, stop])
+  const query = stageQuery(source, dataset.contract, index)
+  await session.run(`COPY (${query}) TO ${literal(path)} (${stagedAs(dataset.contract.columns)})`, { signal })
+  const [counts] = await session.rows<StagedCounts>(
+    `SELECT count(*) AS "rowCount", count(${RULES}) AS "rejectedCount", count(${WARNED}) AS "warnedCount" FROM read_parquet(${literal(path)})`,
+    { signal },
+  )
+  return counts ?? { rowCount: 0, rejectedCount: 0, warnedCount: 0 }
+}
+
+/**
+ * Landed files on this machine, with the bytes that were landed.
+ * @throws {LandingLostError} terminal @throws {LandingDamagedError} terminal
+ */
+async function landedFiles(
+  files: readonly LandedFile[],
+  dataset: CheckedDataset,
+  { lake, window, signal }: StageDeps,
+): Promise<LocalFiles> {
+  const paths = files.map(({ path }) => path)
+  await using opening = new AsyncDisposableStack()
+  const locals = opening.use(
+    await lake.downloadAll(paths, { signal }).catch((error: unknown) => {
+      if (!(error instanceof LakeObjectMissingError)) throw error
+      const lost = paths.find((path) => path === error.context['path']) ?? paths.join(', ')
+      throw new LandingLostError(dataset.name, window.label, lost, 'a file that the manifest names')
+    }),
+  )
+  const damaged = ({ path }: LandedFile, expected: string, actual: string) =>
+    new LandingDamagedError(dataset.name, window.label, path, expected, actual)
+  const check = async (file: LandedFile, local: string) => {
+    const { size } = await stat(local)
+    if (size !== file.sizeBytes) throw damaged(file, `${file.sizeBytes} bytes`, `${size}`)
+    const sha256 = await digestOf(local, signal)
+    if (sha256 !== file.sha256) throw damaged(file, `sha256 ${file.sha256}`, sha256)
+  }
+  await Promise.all(files.map(async (file, index) => await check(file, locals.files[index] ?? '')))
+  opening.move()
+  return locals
+}
+
+async function digestOf(file: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const block of createReadStream(file, { highWaterMark: DIGEST_BLOCK_BYTES, signal })) hash.update(block)
+  return hash.digest('hex')
+}
+
+/** The engine takes `*`, `?` and `[` in a path for a pattern. */
+async function withoutGlob(file: string, link: string): Promise<string> {
+  if (!/[*?[]/.test(file)) return file
+  await symlink(file, link)
+  return link
+}

@@ -1,0 +1,39 @@
+import type { Window } from '@cinelake/core'
+import type { SqlEngine, SqlSession } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
+import type { RowPlace } from '../read-csv/batch.ts'
+import type { UnpackLimits } from '../read-csv/unpack-settings.ts'
+
+export type StageDeps = {
+  readonly lake: Pick<Lake, 'download' | 'downloadAll'>
+  readonly window: Window
+  readonly engine: SqlEngine
+  readonly session: SqlSession
+  /** Scratch, for typed rows: where from it is cheap to bring them into the lake. */
+  readonly directory: string
+  /** Scratch, for what is unpacked and for copies of text. */
+  readonly textDirectory: string
+  readonly limits: UnpackLimits
+  readonly signal: AbortSignal
+  readonly progress: (done: { rowCount?: number; sizeBytes?: number }) => void
+}
+
+/** Landed files as typed rows: one, or several small ones of the same columns. */
+export type StagedFile = {
+  /** As received. */
+  readonly names: readonly string[]
+  /** Parquet, local. */
+  readonly path: string
+  readonly rowCount: number
+  readonly rejectedCount: number
+  /** Rows that break rules of severity `warn` alone, and are kept. */
+  readonly warnedCount: number
+  /** Of a landing of changes: the keys of rows that are gone, which are not among the rows. */
+  readonly deleted?: { readonly path: string; readonly rowCount: number }
+  /** Names in the header that are no column of the contract. */
+  readonly unknown: readonly string[]
+  /** Columns of the contract that the file does not have. */
+  readonly missing: readonly string[]
+  /** @param ordinal of a row, from 0 */
+  readonly placeOf: (ordinal: number) => RowPlace
+}

@@ -1,0 +1,91 @@
+import { identifier, literal } from '@cinelake/sql'
+import { pathSaysPartition } from './partitions.ts'
+import { engineTypeOf, type DeltaField } from '../log/types.ts'
+
+/** A data file that the engine can read. */
+export type ReadableFile = {
+  /** Absolute local path. */
+  readonly local: string
+  readonly partitionValues: Readonly<Record<string, string | null>>
+  /** Whether it is known to have the table's columns and types of now. */
+  readonly uniform: boolean
+}
+
+export type RelationShape = {
+  readonly fields: readonly DeltaField[]
+  readonly partitionBy: readonly string[]
+  /** Also gives each row's file, under this name. */
+  readonly fileColumn?: string
+}
+
+/** SQL that goes where a table name goes: the rows of some files, with the table's columns in order. */
+export function relationOf(files: readonly ReadableFile[], shape: RelationShape): string {
+  if (files.length === 0) return `(${noRows(shape)})`
+  const { partitionBy } = shape
+  const { spoken = [], silent = [] } = Object.groupBy(files, (file) =>
+    pathSaysPartition(file.local, partitionBy, file.partitionValues) ? 'spoken' : 'silent',
+  )
+  const groups = Map.groupBy(silent, (file) =>
+    JSON.stringify(partitionBy.map((name) => file.partitionValues[name] ?? null)),
+  )
+  const scans = [
+    // One scan for all of them: each scan of a union takes memory of its own, even over a few rows.
+    ...(spoken.length > 0 ? [scan(spoken, shape)] : []),
+    // Paths that do not speak for themselves: the log's values are put beside the rows of each partition.
+    ...[...groups.values()].map((group) => scan(group, shape, group[0]?.partitionValues)),
+  ]
+  return `(${scans.join(' UNION ALL ')})`
+}
+
+type PartitionValues = ReadableFile['partitionValues']
+
+function scan(files: readonly ReadableFile[], shape: RelationShape, constants?: PartitionValues): string {
+  const uniform = files.every((file) => file.uniform)
+  const columns = shape.fields.map((field) => selected(field, shape, uniform, constants))
+  if (shape.fileColumn !== undefined) columns.push(identifier(shape.fileColumn))
+  return `SELECT ${columns.join(', ')} FROM ${uniform ? parquet(files, shape, constants) : widened(files, shape, constants)}`
+}
+
+function selected(
+  field: DeltaField,
+  { partitionBy }: RelationShape,
+  uniform: boolean,
+  constants?: PartitionValues,
+): string {
+  const column = identifier(field.name)
+  const type = engineTypeOf(field.type) ?? ''
+  if (constants !== undefined && partitionBy.includes(field.name)) {
+    return `CAST(${textOrNull(constants[field.name] ?? null)} AS ${type}) AS ${column}`
+  }
+  return uniform ? column : `CAST(${column} AS ${type}) AS ${column}`
+}
+
+function parquet(files: readonly ReadableFile[], shape: RelationShape, constants?: PartitionValues): string {
+  const options = [`[${files.map((file) => literal(file.local)).join(', ')}]`]
+  const hive = shape.partitionBy.length > 0 && constants === undefined
+  options.push(`hive_partitioning = ${hive}`)
+  if (hive) options.push(`hive_types = {${partitionTypes(shape)}}`)
+  if (shape.fileColumn !== undefined) options.push(`filename = ${literal(shape.fileColumn)}`)
+  if (files.some((file) => !file.uniform)) options.push('union_by_name = true')
+  return `read_parquet(${options.join(', ')})`
+}
+
+/** Older files lack newer columns, and perhaps all of these files lack one: the empty part brings every column. */
+function widened(files: readonly ReadableFile[], shape: RelationShape, constants?: PartitionValues): string {
+  return `(FROM ${parquet(files, shape, constants)} UNION ALL BY NAME ${noRows({ fields: shape.fields, partitionBy: shape.partitionBy })})`
+}
+
+function noRows({ fields, fileColumn }: RelationShape): string {
+  const columns = fields.map((field) => `CAST(NULL AS ${engineTypeOf(field.type)}) AS ${identifier(field.name)}`)
+  if (fileColumn !== undefined) columns.push(`CAST(NULL AS VARCHAR) AS ${identifier(fileColumn)}`)
+  return `SELECT ${columns.join(', ')} WHERE false`
+}
+
+function partitionTypes({ fields, partitionBy }: RelationShape): string {
+  const types = new Map(fields.map((field) => [field.name, engineTypeOf(field.type)]))
+  return partitionBy.map((name) => `${literal(name)}: ${types.get(name)}`).join(', ')
+}
+
+function textOrNull(value: string | null): string {
+  return value === null || value === '' ? 'NULL' : literal(value)
+}

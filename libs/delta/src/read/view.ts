@@ -1,0 +1,100 @@
+import { type CallOptions, type Lake, LakeObjectMissingError } from '@cinelake/lake'
+import { stat } from 'node:fs/promises'
+import { concurrently } from '../concurrently.ts'
+import { DeltaFileDamagedError } from '../errors.ts'
+import type { AddFile } from '../log/actions.ts'
+import { CHECKSUM_TAG, checksumOfFile } from '../log/checksum.ts'
+import type { TableShape } from '../log/protocol.ts'
+import type { LogState } from '../log/state.ts'
+import { columnsDigest } from '../write/columns.ts'
+import { COLUMNS_TAG, type TablePlace } from '../write/data-files.ts'
+import { type ReadableFile, relationOf } from './relation.ts'
+import { relativePath } from './snapshot.ts'
+
+/** Data files as something that SQL can read, until it is disposed. */
+export type OpenFiles = AsyncDisposable & {
+  readonly relation: string
+  /** By absolute local path, as the engine names a row's file. */
+  readonly byLocalFile: ReadonlyMap<string, AddFile>
+}
+
+type Wanted = {
+  readonly state: Pick<LogState, 'version'>
+  readonly shape: Pick<TableShape, 'fields'> & { readonly metaData: Pick<TableShape['metaData'], 'partitionColumns'> }
+  readonly files: readonly AddFile[]
+  readonly fileColumn?: string
+}
+
+async function download({ lake, path: table }: TablePlace, paths: readonly string[], options: CallOptions) {
+  try {
+    return await lake.downloadAll(paths, options)
+  } catch (error) {
+    if (!(error instanceof LakeObjectMissingError)) throw error
+    const path = String(error.context['path'])
+    throw new DeltaFileDamagedError(
+      table,
+      path,
+      'a file that the log names',
+      'none (an old version may have lost it to a vacuum)',
+      { cause: error },
+    )
+  }
+}
+
+/** Brings files to this machine (or finds them there) and words the relation over them. */
+export async function openFiles(place: TablePlace, wanted: Wanted, options: CallOptions): Promise<OpenFiles> {
+  const { state, shape, files, fileColumn } = wanted
+  const paths = files.map((add) => `${place.path}/${relativePath(place.path, add, state.version)}`)
+  await using opened = new AsyncDisposableStack()
+  const local = opened.use(await download(place, paths, options))
+  await checkFiles(
+    place,
+    files.map((add, index) => ({ add, path: paths[index] ?? '', local: local.files[index] ?? '' })),
+  )
+  const digest = columnsDigest(shape.fields)
+  const byLocalFile = new Map<string, AddFile>()
+  const readable = files.map((add, index): ReadableFile => {
+    const file = local.files[index] ?? ''
+    byLocalFile.set(file, add)
+    return { local: file, partitionValues: add.partitionValues, uniform: add.tags?.[COLUMNS_TAG] === digest }
+  })
+  const { partitionColumns: partitionBy } = shape.metaData
+  const relation = relationOf(readable, {
+    fields: shape.fields,
+    partitionBy,
+    ...(fileColumn !== undefined && { fileColumn }),
+  })
+  const held = opened.move()
+  return { relation, byLocalFile, [Symbol.asyncDispose]: async () => await held.disposeAsync() }
+}
+
+const CHECKS_AT_ONCE = 4
+
+/** Files remembered as checked. Some hundred bytes each. */
+const REMEMBERED = 20_000
+
+/** Files that were found to be as they were written, by lake: data files never change, so once is enough. */
+const checked = new WeakMap<Lake, Set<string>>()
+
+type OpenFile = { readonly add: AddFile; /** In the lake. */ readonly path: string; readonly local: string }
+
+/**
+ * Checks that data files are as the log says that they were written. An engine notices some damage only, and does not
+ * say of which table; of a changed value it says nothing.
+ * @throws {DeltaFileDamagedError} terminal
+ */
+async function checkFiles({ lake, path: table }: TablePlace, files: readonly OpenFile[]): Promise<void> {
+  const known = checked.get(lake) ?? new Set<string>()
+  checked.set(lake, known)
+  await concurrently(files, CHECKS_AT_ONCE, async ({ add, path, local }) => {
+    const { size, mtimeMs } = await stat(local)
+    if (size !== add.size) throw new DeltaFileDamagedError(table, path, `${add.size} bytes`, `${size}`)
+    const written = add.tags?.[CHECKSUM_TAG]
+    const key = `${path} ${local} ${mtimeMs}`
+    if (typeof written !== 'string' || known.has(key)) return
+    const found = await checksumOfFile(local)
+    if (found !== written) throw new DeltaFileDamagedError(table, path, `the checksum ${written}`, found)
+    if (known.size >= REMEMBERED) known.clear()
+    known.add(key)
+  })
+}

@@ -1,0 +1,225 @@
+import { identifier, identifiers } from '@cinelake/sql'
+import type { AddFile } from '../log/actions.ts'
+import { signalOf, type Change } from './commit.ts'
+import type { DataFiles, TablePlace } from './data-files.ts'
+import type { MergeOptions, ParquetSql } from '../delta-table.ts'
+import { DeltaMergeError, DeltaSchemaError } from '../errors.ts'
+import type { LogState } from '../log/state.ts'
+import { mayHold, readBounds, type KeyBounds } from '../read/key-bounds.ts'
+import { mergedRows, remainingRows, touchedFiles } from './merge-sql.ts'
+import { readableShape } from '../log/protocol.ts'
+import { createRewriter, openReshaped } from './rewrite.ts'
+import { engineTypeOf, type DeltaField } from '../log/types.ts'
+import { openFiles, type OpenFiles } from '../read/view.ts'
+import { planAddedRows, writableShape, type TablePlan } from './plan.ts'
+import { createWriteOnce, createWriter, type GivenRows } from './writes.ts'
+
+const FILE_COLUMN = 'cinelake.file'
+
+/** Keys that the merge looks for, with the table's types: of the rows that come, with the rows; or of those that go. */
+type Keys = { readonly relation: string; readonly key: readonly DeltaField[]; readonly bounds: readonly KeyBounds[] }
+type Sought = { readonly source: Keys; readonly gone: Keys | undefined }
+
+/** What a merge made of one set of files; stands for as long as these are the files that may hold its keys. */
+type Rewrite = { readonly basis: string; readonly add: readonly AddFile[]; readonly remove: readonly AddFile[] }
+
+/**
+ * A merge by key. A query runs once, into a temporary table; staged rows are read where they are. Files that cannot hold
+ * its keys, by statistics and partition values, are not read; of the others only the key is, and those that do hold one
+ * are rewritten.
+ */
+export class Merge implements AsyncDisposable {
+  readonly #place: TablePlace
+  readonly #session: ParquetSql
+  readonly #rows: GivenRows
+  readonly #options: MergeOptions
+  /** Temporary tables, by what they are of. */
+  readonly #tables = new Map<string, string>()
+  readonly #opened = new AsyncDisposableStack()
+  readonly #rewriteOthers: ReturnType<typeof createRewriter>
+  readonly #writeAsTheyAre: ReturnType<typeof createWriteOnce>
+  readonly #sought = new Map<string, Sought>()
+  #rewrite: Rewrite | undefined
+
+  constructor(place: TablePlace, session: ParquetSql, rows: GivenRows, options: MergeOptions) {
+    this.#place = place
+    this.#session = session
+    this.#rows = rows
+    this.#options = options
+    this.#rewriteOthers = createRewriter(place, session, options)
+    this.#writeAsTheyAre = createWriteOnce(place, session, rows, options)
+  }
+
+  async change(state: LogState | undefined, files: DataFiles): Promise<Change> {
+    const { key } = this.#options
+    const plan = planAddedRows(this.#place, state, this.#rows.columns, this.#options)
+    const sought = await this.#keys(plan)
+    const { source, gone } = sought
+    // A file that is written again in any case need not be told from those that cannot hold a key.
+    const candidates = [...(state?.files.values() ?? [])].filter(
+      (add) =>
+        plan.reshape !== undefined ||
+        mayHold(add, source.key, source.bounds) ||
+        (gone !== undefined && mayHold(add, gone.key, gone.bounds)),
+    )
+    const basis = JSON.stringify([plan.columns, plan.partitionBy, candidates.map((add) => add.path).sort()])
+    // Files that others committed or removed meanwhile matter only if they may hold a key.
+    if (this.#rewrite?.basis !== basis)
+      this.#rewrite = { basis, ...(await this.#merge(state, plan, sought, candidates, files)) }
+    const parameters = { predicate: key.map((column) => `(t.${column} = s.${column})`).join(' AND ') }
+    return {
+      operation: 'MERGE',
+      parameters,
+      blind: false,
+      ...plan.header,
+      add: this.#rewrite.add,
+      remove: this.#rewrite.remove,
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A session that is closing takes its temporary tables along.
+    for (const table of this.#tables.values())
+      await this.#session.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined)
+    await this.#opened.disposeAsync()
+  }
+
+  async #merge(
+    state: LogState | undefined,
+    plan: TablePlan,
+    sought: Sought,
+    candidates: readonly AddFile[],
+    files: DataFiles,
+  ): Promise<Pick<Rewrite, 'add' | 'remove'>> {
+    const { reshape, columns, partitionBy } = plan
+    const touched =
+      state === undefined || candidates.length === 0 ? [] : await this.#touched(state, plan, sought, candidates)
+    const write = createWriter(this.#place, this.#session, this.#options)
+    if (state === undefined || (touched.length === 0 && reshape === undefined))
+      return { add: await this.#addedRows(plan, sought.source, write, files), remove: [] }
+    if (touched.length > 0) writableShape(this.#place, state, true)
+    await using old = await this.#open(state, plan, { files: touched })
+    const { source, gone } = sought
+    const remaining = gone === undefined ? old.relation : remainingRows({ ...this.#sides(gone), old: old.relation })
+    const names = columns.fields.map((field) => field.name)
+    const query = mergedRows({ ...this.#sides(source), old: remaining, columns: names }, this.#options.resolve)
+    const add = await write(files, { query, columns: asTheyAre(plan), partitionBy })
+    if (reshape === undefined) return { add, remove: touched }
+    const others = candidates.filter((file) => !touched.includes(file))
+    return {
+      add: [...(await this.#rewriteOthers(state, { ...plan, reshape }, { files: others }, files)), ...add],
+      remove: candidates,
+    }
+  }
+
+  /** Rows none of which meets one that is there: files that they are in already become the table's, once. */
+  async #addedRows(
+    plan: TablePlan,
+    source: Keys,
+    write: ReturnType<typeof createWriter>,
+    files: DataFiles,
+  ): Promise<readonly AddFile[]> {
+    const { staged } = this.#rows
+    if (staged !== undefined && !staged.isTaken) return await this.#writeAsTheyAre(files, plan)
+    const { partitionBy } = plan
+    return await write(files, { query: `FROM ${source.relation}`, columns: asTheyAre(plan), partitionBy })
+  }
+
+  /** Files with the columns of after the merge: older ones give null for those that they lack. */
+  async #open(
+    state: LogState,
+    { columns, reshape }: TablePlan,
+    wanted: { readonly files: readonly AddFile[]; readonly fileColumn?: string },
+  ): Promise<OpenFiles> {
+    if (reshape !== undefined) return await openReshaped(this.#place, state, reshape, wanted, this.#options)
+    const shape = { ...readableShape(this.#place.path, state), fields: columns.fields }
+    return await openFiles(this.#place, { state, shape, ...wanted }, signalOf(this.#options))
+  }
+
+  async #touched(
+    state: LogState,
+    plan: TablePlan,
+    { source, gone }: Sought,
+    candidates: readonly AddFile[],
+  ): Promise<AddFile[]> {
+    await using old = await this.#open(state, plan, { files: candidates, fileColumn: FILE_COLUMN })
+    const touched = new Set<AddFile | undefined>()
+    for (const keys of gone === undefined ? [source] : [source, gone]) {
+      const sql = touchedFiles({ ...this.#sides(keys), old: old.relation }, FILE_COLUMN)
+      const rows = await this.#session.rows<{ file: string }>(sql, signalOf(this.#options))
+      for (const { file } of rows) touched.add(old.byLocalFile.get(file))
+    }
+    return candidates.filter((add) => touched.has(add))
+  }
+
+  #sides({ relation, bounds }: Keys) {
+    const nullable = bounds.some((bound) => bound.hasNull)
+    return { source: relation, key: this.#options.key, nullable }
+  }
+
+  /** The keys are read again where the files that hold the rows have moved into the lake. */
+  async #keys({ columns, partitionBy }: TablePlan): Promise<Sought> {
+    const isTaken = this.#rows.staged?.isTaken === true
+    const id = JSON.stringify([columns.select, partitionBy, isTaken])
+    const before = this.#sought.get(id)
+    if (before !== undefined) return before
+    const key = this.#keyFields(columns.fields)
+    const read = async (relation: string): Promise<Keys> => {
+      return { relation, key, bounds: await readBounds(this.#session, { relation, key, partitionBy }, this.#options) }
+    }
+    const source = `(SELECT ${columns.select} FROM ${await this.#given()})`
+    await this.#checkUnique(source)
+    const { deletions } = this.#options
+    const sought = {
+      source: await read(source),
+      gone:
+        deletions === undefined
+          ? undefined
+          : await read(`(SELECT ${asFields(key)} FROM ${await this.#tableOf('gone', deletions)})`),
+    }
+    this.#sought.set(id, sought)
+    return sought
+  }
+
+  /** The rows as they were given, as something to read more than once. */
+  async #given(): Promise<string> {
+    const { staged } = this.#rows
+    if (staged === undefined) return await this.#tableOf('merge', this.#rows.query)
+    return this.#opened.use(await staged.open(signalOf(this.#options))).relation
+  }
+
+  async #tableOf(kind: string, query: string): Promise<string> {
+    const known = this.#tables.get(kind)
+    if (known !== undefined) return known
+    const table = `temp.${identifier(`cinelake_${kind}_${this.#place.random()}`)}`
+    await this.#session.run(`CREATE TEMP TABLE ${table} AS FROM (${query}\n)`, signalOf(this.#options))
+    this.#tables.set(kind, table)
+    return table
+  }
+
+  #keyFields(fields: readonly DeltaField[]): DeltaField[] {
+    const { key } = this.#options
+    const found = key.flatMap((name) => fields.find((field) => field.name === name) ?? [])
+    if (found.length === key.length && key.length > 0) return found
+    throw new DeltaSchemaError(this.#place.path, [`key: expected columns of the table, got (${key.join(', ')})`])
+  }
+
+  /** @throws {DeltaMergeError} */
+  async #checkUnique(relation: string): Promise<void> {
+    const { key } = this.#options
+    const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM ${relation} GROUP BY ${identifiers(key)} HAVING count(*) > 1)`
+    const [row] = await this.#session.rows<{ n: number }>(sql, signalOf(this.#options))
+    if (row !== undefined && row.n > 0) throw new DeltaMergeError(this.#place.path, key, row.n)
+  }
+}
+
+function asFields(key: readonly DeltaField[]): string {
+  return key
+    .map(({ name, type }) => `CAST(${identifier(name)} AS ${engineTypeOf(type)}) AS ${identifier(name)}`)
+    .join(', ')
+}
+
+/** The rows are in the table's types already. */
+function asTheyAre({ columns }: TablePlan): TablePlan['columns'] {
+  return { fields: columns.fields, select: identifiers(columns.fields.map((field) => field.name)) }
+}

@@ -1,0 +1,156 @@
+import { identifier } from '@cinelake/sql'
+import { join } from 'node:path'
+import type { CallOptions } from '@cinelake/lake'
+import type { AddFile } from '../log/actions.ts'
+import { decodePath } from '../log/paths.ts'
+import { statisticsOf } from '../log/statistics.ts'
+import { engineTypeOf, type DeltaField } from '../log/types.ts'
+import { relationOf } from '../read/relation.ts'
+import { openFiles } from '../read/view.ts'
+import type { DeltaStage, ParquetSql, StageOptions, WrittenFile } from '../delta-table.ts'
+import { DeltaConflictError } from '../errors.ts'
+import { planNewColumns } from './columns.ts'
+import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
+import { DataFiles, type Layout, type TablePlace } from './data-files.ts'
+import { fits, type FileRows, type IsWanted } from './file-rows.ts'
+
+/** The partition column of staged files that tells the rows kept aside. In folder names only, in no file. */
+const ASIDE = 'cinelake.aside'
+
+type Staged = {
+  /** The table's part of each file's columns, and all of them. */
+  readonly fields: readonly DeltaField[]
+  readonly allFields: readonly DeltaField[]
+  readonly partitionBy: readonly string[]
+  readonly files: readonly LocalDataFile[]
+  readonly asideFiles: readonly LocalDataFile[]
+  readonly scratch: AsyncDisposable
+}
+
+/** Rows as data files on this machine, of which a commit takes the files as they are. */
+export class StagedRows implements DeltaStage, FileRows {
+  readonly #place: TablePlace
+  readonly #staged: Staged
+  readonly relation: string
+  readonly aside: string
+  readonly rowCount: number
+  readonly asideRowCount: number
+  isTaken = false
+  /** The files that are already in the lake, as a commit names them. */
+  #inLake: readonly AddFile[] | undefined
+
+  constructor(place: TablePlace, staged: Staged) {
+    this.#place = place
+    this.#staged = staged
+    const { allFields, partitionBy, asideFiles } = staged
+    this.relation = this.#local(() => true)
+    this.aside = relationOf(asideFiles.map(readable), { fields: allFields, partitionBy })
+    this.rowCount = rowsIn(staged.files)
+    this.asideRowCount = rowsIn(asideFiles)
+  }
+
+  get fields(): readonly DeltaField[] {
+    return this.#staged.fields
+  }
+
+  get partitionBy(): readonly string[] {
+    return this.#staged.partitionBy
+  }
+
+  get parts(): readonly LocalDataFile[] {
+    return this.#staged.files
+  }
+
+  get columns(): { readonly name: string; readonly type: string }[] {
+    return this.fields.map(({ name, type }) => ({ name, type: engineTypeOf(type) ?? '' }))
+  }
+
+  async files(options: CallOptions = {}): Promise<WrittenFile[]> {
+    this.#inLake ??= await new DataFiles(this.#place).bring(this.parts, this.#layout(), options)
+    return this.#inLake.map((add) => {
+      const { rowCount = 0, min, max, nullCount } = statisticsOf(add)
+      const { partitionValues, size: sizeBytes } = add
+      return { path: decodePath(add.path) ?? add.path, partitionValues, sizeBytes, rowCount, min, max, nullCount }
+    })
+  }
+
+  async open(options: CallOptions, isWanted: IsWanted = () => true) {
+    if (this.#inLake === undefined) return { relation: this.#local(isWanted), [Symbol.asyncDispose]: async () => {} }
+    const shape = { fields: this.fields, metaData: { partitionColumns: this.partitionBy } }
+    const wanted = { state: { version: -1 }, shape, files: this.#inLake.filter(isWanted) }
+    return await openFiles(this.#place, wanted, options)
+  }
+
+  async take(
+    into: DataFiles,
+    layout: Layout,
+    isWanted: IsWanted,
+    options: CallOptions,
+  ): Promise<AddFile[] | undefined> {
+    if (this.isTaken)
+      throw new DeltaConflictError(
+        this.#place.path,
+        'the table as it was when the rows were brought',
+        'what another writer made of it',
+      )
+    const sizes = this.parts.map(({ file_size_bytes: sizeBytes }) => sizeBytes)
+    if (!fits(this, sizes, layout)) return undefined
+    this.isTaken = true
+    into.adopt(this.#inLake ?? [])
+    this.#inLake ??= await into.bring(this.parts.filter(isWanted), layout, options)
+    return this.#inLake.filter(isWanted)
+  }
+
+  #layout(): Layout {
+    return { columns: { fields: this.fields }, partitionBy: this.partitionBy }
+  }
+
+  #local(isWanted: IsWanted): string {
+    const { fields, partitionBy, files } = this.#staged
+    return relationOf(files.filter(isWanted).map(readable), { fields, partitionBy })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#staged.scratch[Symbol.asyncDispose]()
+  }
+}
+
+/** Runs a query once, into files in the layout of the table. */
+export async function stageRows(
+  place: TablePlace,
+  session: ParquetSql,
+  query: string,
+  { partitionBy = [], aside, ...options }: StageOptions,
+): Promise<StagedRows> {
+  const all = planNewColumns(place.path, await session.describe(query), partitionBy)
+  const fields = all.fields.filter(({ name }) => aside?.columns.includes(name) !== true)
+  await using opening = new AsyncDisposableStack()
+  const scratch = await place.lake.scratch()
+  opening.use(scratch)
+  const layout = aside === undefined ? partitionBy : [ASIDE, ...partitionBy]
+  const select = aside === undefined ? all.select : `${all.select}, (${aside.when}) AS ${identifier(ASIDE)}`
+  const rows = { query, columns: { ...all, select }, partitionBy: layout }
+  const written = (await copyOnce(session, rows, join(scratch.directory, 'staged'), options)).map(apart)
+  const asideFiles = written.filter(({ isAside }) => isAside)
+  let files: readonly LocalDataFile[] = written.filter(({ isAside }) => !isAside)
+  checkPartitionValues(place.path, files)
+  if (isFragmented(files) && partitionBy.length > 0) {
+    const wanted = { columns: { fields, select: '' }, partitionBy }
+    files = await gather(session, wanted, files, join(scratch.directory, 'gathered'), options)
+  }
+  opening.move()
+  return new StagedRows(place, { fields, allFields: all.fields, partitionBy, files, asideFiles, scratch })
+}
+
+function apart(file: LocalDataFile): LocalDataFile & { readonly isAside: boolean } {
+  const { [ASIDE]: isAside, ...partitionValues } = file.partitionValues
+  return { ...file, partitionValues, isAside: isAside === 'true' }
+}
+
+function readable({ filename, partitionValues }: LocalDataFile) {
+  return { local: filename, partitionValues, uniform: true }
+}
+
+function rowsIn(files: readonly LocalDataFile[]): number {
+  return files.reduce((sum, { count }) => sum + count, 0)
+}
