@@ -1,3 +1,3 @@
-export { checkFolder } from './check-folder.ts'
-export { createFilesTasks, type FilesTasksDeps } from './files-tasks.ts'
-export { previewFiles, type FilesPreviewDeps } from './preview.ts'
+export { filesKind } from './files-kind.ts'
+export type { FilesTasksDeps } from './files-tasks.ts'
+export type { FilesPreviewDeps } from './preview.ts'

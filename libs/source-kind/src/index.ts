@@ -28,3 +28,4 @@ export {
   type TargetDataset,
 } from './source-tasks.ts'
 export { nothing, rowsOf, withFacts, withoutCsv, type PreviewDeps, type Sample, type SampleColumn } from './preview.ts'
+export type { SourceCheck, SourceKind } from './source-kind.ts'

@@ -3,11 +3,11 @@ import type { CheckedSource } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'
 import type { Settings } from '@cinelake/service'
 import { azureCredential } from '@cinelake/service/azure'
-import { previewDatabase, type DatabasePreviewDeps } from '@cinelake/source-database'
-import { previewFiles, type FilesPreviewDeps } from '@cinelake/source-files'
+import { databaseKind, type DatabasePreviewDeps } from '@cinelake/source-database'
+import { filesKind, type FilesPreviewDeps } from '@cinelake/source-files'
 import type { Sample, SourceInPipeline } from '@cinelake/source-kind'
-import { previewPush, type PushPreviewDeps } from '@cinelake/source-push'
-import { previewRest, type RestPreviewDeps } from '@cinelake/source-rest'
+import { pushKind, type PushPreviewDeps } from '@cinelake/source-push'
+import { restKind, type RestPreviewDeps } from '@cinelake/source-rest'
 import { unpack } from '@cinelake/transformer'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -25,10 +25,10 @@ type Preview<Source extends CheckedSource> = {
 }
 
 const KINDS: { readonly [Type in CheckedSource['type']]: Preview<Extract<CheckedSource, { type: Type }>> } = {
-  files: { preview: previewFiles },
-  database: { preview: previewDatabase },
-  rest: { preview: previewRest },
-  push: { preview: previewPush },
+  files: filesKind,
+  database: databaseKind,
+  rest: restKind,
+  push: pushKind,
 }
 
 type Context = {
