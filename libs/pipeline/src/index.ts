@@ -56,7 +56,7 @@ export {
   storePipeline,
   type PipelineStore,
 } from './load-pipeline.ts'
-export { expandDiscovered, landsChanges, planRun, type PlannedTask } from './plan.ts'
+export { expandDiscovered, landsChanges, planRun } from './plan.ts'
 export { defaultSchema } from './mart-schema.ts'
 export { formatProblem, parseYaml, type ParsedYaml, type Problem, type YamlFault } from '@cinelake/config-text'
 export { pipelineError, readPipeline, type ReadOptions, type ReadResult } from './read-pipeline.ts'
