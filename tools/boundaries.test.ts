@@ -17,12 +17,15 @@ const known = [
   aPackage('core', 'core'),
   aPackage('sql', 'core'),
   aPackage('contracts', 'contracts'),
+  aPackage('config-text', 'text'),
+  aPackage('source-kind', 'text'),
   aPackage('lake', 'port'),
   aPackage('bus', 'port'),
   aPackage('database', 'port'),
   aPackage('service', 'service'),
-  aPackage('testkit', 'testkit'),
   aPackage('source-files', 'source'),
+  aPackage('pipeline', 'pipeline', { dependencies: ['@cinelake/source-files'] }),
+  aPackage('testkit', 'testkit'),
   aPackage('sample-company', 'sample'),
   aPackage('scheduler', 'app'),
 ]
@@ -42,8 +45,14 @@ describe('dependencies', () => {
     ['database', 'port', 'lake', false],
     ['lake', 'port', 'database', false],
     ['service', 'service', 'bus', false],
+    ['source-rest', 'source', 'config-text', true],
     ['source-rest', 'source', 'lake', true],
     ['source-rest', 'source', 'source-files', false],
+    ['source-rest', 'source', 'pipeline', false],
+    ['pipeline', 'pipeline', 'source-files', true],
+    ['pipeline', 'pipeline', 'lake', false],
+    ['source-kind', 'text', 'config-text', true],
+    ['config-text', 'text', 'source-kind', false],
     ['source-rest', 'source', 'service', false],
     ['source-push', 'source', 'service', true],
     ['bus', 'port', 'source-files', false],
@@ -84,7 +93,7 @@ describe('dependencies', () => {
       {
         where: 'apps/loader/package.json',
         message:
-          'dependencies has @cinelake/scheduler (app), but app may only import core, contracts, port, service, source',
+          'dependencies has @cinelake/scheduler (app), but app may only import core, contracts, text, port, service, source, pipeline',
       },
     ])
   })
@@ -120,6 +129,7 @@ describe('imports', () => {
     ['libs/warehouse/src/postgres/load.ts', "import { x } from '@cinelake/database/postgres'"],
     ['libs/warehouse/src/postgres/server.ts', "import { x } from '@cinelake/database/pglite'"],
     ['libs/warehouse/src/open.ts', "import { x } from '@cinelake/database/open'"],
+    ['libs/pipeline/src/source-kinds.ts', "import { x } from '@cinelake/source-files/config'"],
   ])('%s: %s is allowed', (path, text) => {
     expect(check(path, text)).toEqual([])
   })

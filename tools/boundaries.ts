@@ -1,20 +1,34 @@
 import { posix } from 'node:path'
 
 /** The layers of docs/architecture.md, as packages are tagged: `layer:port` in `nx.tags`. */
-export const LAYERS = ['core', 'contracts', 'port', 'service', 'source', 'sample', 'app', 'testkit'] as const
+export const LAYERS = [
+  'core',
+  'contracts',
+  'text',
+  'port',
+  'service',
+  'source',
+  'pipeline',
+  'sample',
+  'app',
+  'testkit',
+] as const
 export type Layer = (typeof LAYERS)[number]
 
 /** What a layer may import. Downwards only. */
 const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
   contracts: ['core'],
+  // How texts of people are read, and what a kind of source is in them.
+  text: ['core', 'contracts'],
   port: ['core', 'contracts'],
   service: ['core', 'contracts'],
-  // One package per kind of source; what two of them share is below them.
-  source: ['core', 'contracts', 'port'],
+  // One package per kind of source; they never import each other.
+  source: ['core', 'contracts', 'text', 'port'],
+  pipeline: ['core', 'contracts', 'text', 'source'],
   // Its program stands on the chassis of the services.
   sample: ['core', 'service'],
-  app: ['core', 'contracts', 'port', 'service', 'source'],
+  app: ['core', 'contracts', 'text', 'port', 'service', 'source', 'pipeline'],
   testkit: ['core', 'contracts'],
 }
 
@@ -22,9 +36,11 @@ const MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
 const TESTS_MAY_IMPORT: Readonly<Record<Layer, readonly Layer[]>> = {
   core: [],
   contracts: [],
+  text: [],
   port: ['port', 'testkit'],
   service: ['testkit'],
   source: ['sample', 'testkit'],
+  pipeline: ['port', 'testkit'],
   sample: ['testkit'],
   app: ['sample', 'testkit'],
   testkit: [],
@@ -36,6 +52,8 @@ const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   '@cinelake/delta': ['@cinelake/lake'],
   // A warehouse may be in a database of the kind that sources and the run history are in.
   '@cinelake/warehouse': ['@cinelake/database'],
+  // What a kind of source is begins with how it is written.
+  '@cinelake/source-kind': ['@cinelake/config-text'],
   // Pushes come over HTTP, which is served as the services serve theirs.
   '@cinelake/source-push': ['@cinelake/service'],
 }
@@ -122,7 +140,9 @@ function problemOfPackage(specifier: string, source: Source, owner: Package | un
     if (owner?.name === only || owner?.name === name || isForTests(source.path)) return undefined
     return `imports ${specifier}, which is for ${only} alone; import ${name}`
   }
-  if (subpath !== undefined && !mayNameAdapters(source.path) && !standsOn(source.path, subpath)) {
+  const mayName =
+    subpath === undefined || isConfiguration(subpath) || mayNameAdapters(source.path) || standsOn(source.path, subpath)
+  if (!mayName) {
     return `imports the adapter ${specifier}; take the port from ${name} and leave the choice to main.ts`
   }
   if (owner === undefined || isForTests(source.path) || name === owner.name || owner.dependencies.includes(name))
@@ -136,6 +156,9 @@ function problemOfRelative(specifier: string, source: Source, owner: Package | u
   if (target.startsWith(`${owner.folder}/`)) return undefined
   return `imports ${target} by path; import the package that it belongs to`
 }
+
+/** How a kind of source is written is no adapter: it loads nothing that reads the source. */
+const isConfiguration = (subpath: string) => subpath === '/config' || subpath === '/questions'
 
 /** Adapters are named where everything is put together, for a service or a job of it, and where that is tested. */
 function mayNameAdapters(path: string): boolean {

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { servePush } from '@cinelake/source-push'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { publishPipeline, readPipeline } from '@cinelake/pipeline'
+import { currentSources, publishPipeline, readPipeline } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'
 import { recordingLog } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
@@ -173,7 +173,8 @@ test('what was pushed last is looked at', async () => {
   await publishPipeline(lake, pipeline)
   const secrets = { get: async () => 'key', has: async () => true, async [Symbol.asyncDispose]() {} }
   const clock = () => new Date('2026-03-01T10:00:00Z')
-  const deps = { lake, fill: createFill({ settings: {}, secrets }), clock, log: recordingLog() }
+  const current = async () => await currentSources(lake, 'push')
+  const deps = { lake, current, fill: createFill({ settings: {}, secrets }), clock, log: recordingLog() }
   await using api = await servePush(deps, { host: '127.0.0.1', port: 0 })
   const push = async (body: string) =>
     await fetch(`${api.url}/v1/datasets/web/clicks`, {

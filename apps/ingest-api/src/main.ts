@@ -2,6 +2,7 @@ import { runTaskWorker } from '@cinelake/bus'
 import { openBus } from '@cinelake/bus/open'
 import { createRedactor, proxyFrom, systemClock } from '@cinelake/core'
 import { openLake } from '@cinelake/lake/open'
+import { currentSources } from '@cinelake/pipeline'
 import { createFill, guardSecrets } from '@cinelake/secrets'
 import { openSecrets } from '@cinelake/secrets/open'
 import { runService, taskMetrics, workerName } from '@cinelake/service'
@@ -19,7 +20,8 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
   const fill = createFill({ settings, secrets })
   const proxy = proxyFrom(settings)
   const { push } = config
-  if (push !== undefined) use(await servePush({ lake, fill, clock: systemClock, log, redact, proxy }, push))
+  const current = async () => await currentSources(lake, 'push')
+  if (push !== undefined) use(await servePush({ lake, current, fill, clock: systemClock, log, redact, proxy }, push))
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { GOOD, textFolder } from './fixtures/text-folder.fixture.ts'
-import { formatProblem } from './problem.ts'
+import { formatProblem } from '@cinelake/config-text'
 import { readPipeline } from './read-pipeline.ts'
 
 const AUTH = "{ type: bearer, token: '${secret:CRM_TOKEN}' }"

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { GOOD } from './fixtures/text-folder.fixture.ts'
-import { Problems } from './problem.ts'
+import { Problems } from '@cinelake/config-text'
 import { readContract } from './text/read-contract.ts'
 
 const root = new URL('../../../', import.meta.url)

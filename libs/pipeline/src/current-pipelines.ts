@@ -1,6 +1,8 @@
+import type { CurrentSources } from '@cinelake/source-kind'
 import { z } from 'zod'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import { loadPipeline, storePipeline, type PipelineStore } from './load-pipeline.ts'
+import type { CheckedSource } from './source-kinds.ts'
 
 /** What is needed of a lake to put pipelines there. */
 type PublishStore = Parameters<typeof storePipeline>[0]
@@ -65,4 +67,17 @@ export async function currentPipelines(
     }
   }
   return { pipelines, unreadable }
+}
+
+/** The sources of one kind of the pipelines that are current, each with its pipeline. */
+export async function currentSources<Type extends CheckedSource['type']>(
+  lake: CurrentStore,
+  type: Type,
+): Promise<CurrentSources<Extract<CheckedSource, { type: Type }>>> {
+  const { pipelines, unreadable } = await currentPipelines(lake)
+  const isWanted = (source: CheckedSource): source is Extract<CheckedSource, { type: Type }> => source.type === type
+  const sources = pipelines.flatMap((pipeline) =>
+    pipeline.sources.filter(isWanted).map((source) => ({ pipeline, source })),
+  )
+  return { sources, unreadable }
 }

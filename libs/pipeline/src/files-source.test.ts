@@ -1,10 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { describeBroken, edit, P, type Broken } from './fixtures/broken.fixture.ts'
 import { GOOD, textFolder, withText } from './fixtures/text-folder.fixture.ts'
-import { formatProblem } from './problem.ts'
+import { formatProblem } from '@cinelake/config-text'
 import { readPipeline } from './read-pipeline.ts'
-import { readFilesSource } from './text/read-files-source.ts'
-import type { FilesDatasetText } from './text/files-source-schema.ts'
 
 const FILES = "        files: 'orders_{yyyy}{MM}{dd}*.csv'\n"
 const adding = (text: string) => edit(P, FILES, `${FILES}        ${text}\n`)
@@ -50,29 +48,6 @@ const faults: readonly Broken[] = [
 ]
 
 describeBroken('a files source', faults, { withEngine: false })
-
-describe('late files', () => {
-  const problemsOf = (fields: Partial<FilesDatasetText>) => {
-    const found: string[] = []
-    const problems = { error: (_at: unknown, message: string) => void found.push(message) } as never
-    const text = { at: () => ({}) } as never
-    const datasets = { orders: { files: '*.csv', once: true, late: 'include', ...fields } as FilesDatasetText }
-    readFilesSource('shop', { type: 'files', path: 'in', datasets }, { text, path: [], problems })
-    return found
-  }
-
-  test.each([
-    [{ mode: 'append' }, []],
-    [{ mode: 'merge', newestBy: ['at'] }, []],
-    [{ mode: 'merge' }, ['`late: include` needs `newestBy` where rows are merged']],
-    [{ mode: 'snapshot' }, ['`late: include` would put an old file in the place of the whole table']],
-    [{}, ['`late: include` would put an old file in the place of the whole table']],
-  ] as const)('may come with the rows of another window where that does no harm: %j', (fields, problems) => {
-    const found = problemsOf(fields as Partial<FilesDatasetText>)
-
-    expect(found.map((message) => message.split(':').slice(0, 2).join(':'))).toEqual(problems)
-  })
-})
 
 test('a source with all that may be said of it is what the agent gets; one with nothing is as it was', async () => {
   const all = `${FILES}${[

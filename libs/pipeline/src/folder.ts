@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { compare } from './problem.ts'
+import { compare } from '@cinelake/config-text'
 
 /** The text files of a pipeline. Paths are relative to its folder, with `/`. */
 export interface PipelineFolder {

@@ -1,31 +1,30 @@
-export {
-  CheckedColumn,
-  CheckedContract,
-  CheckedDataset,
-  ColumnReading,
-  FileReading,
-  RefineMode,
-  RowRule,
-  Severity,
-  TableRule,
-} from './checked/dataset.ts'
+export { CheckedContract, CheckedDataset, RowRule, Severity, TableRule } from './checked/dataset.ts'
 export { CheckedModel, Materialization, ServedTable } from './checked/model.ts'
-export { CheckedPipeline, freezePipeline, frozenPipelinePath, RetryPolicy, Schedule } from './checked/pipeline.ts'
+export { CheckedPipeline, freezePipeline, frozenPipelinePath, RetryPolicy } from './checked/pipeline.ts'
+export { CheckedColumn, ColumnReading, FileReading, RefineMode, Schedule } from '@cinelake/source-kind'
 export {
   DatabaseDataset,
   DatabaseSource,
+  isWanted,
   TableIncrement,
   TableSplit,
   TableVerification,
-} from './checked/database-source.ts'
-export { FilesDataset, FilesSource } from './checked/files-source.ts'
-export { PushDataset, PushSource, PushTokens } from './checked/push-source.ts'
-export { RestAuth } from './checked/rest-auth.ts'
-export { RestEnd, RestPagination } from './checked/rest-pagination.ts'
-export { DriftPolicy, Flatten } from './checked/rest-landing.ts'
-export { StatusAction, StatusActions } from './checked/rest-limits.ts'
-export { RestCursor, RestDataset, RestSource } from './checked/rest-source.ts'
-export { CheckedSource } from './checked/source.ts'
+} from '@cinelake/source-database/config'
+export { FilesDataset, FilesSource } from '@cinelake/source-files/config'
+export { PushDataset, PushSource, PushTokens } from '@cinelake/source-push/config'
+export {
+  DriftPolicy,
+  Flatten,
+  RestAuth,
+  RestCursor,
+  RestDataset,
+  RestEnd,
+  RestPagination,
+  RestSource,
+  StatusAction,
+  StatusActions,
+} from '@cinelake/source-rest/config'
+export { CheckedSource, SOURCE_KINDS } from './source-kinds.ts'
 export { WINDOW_COLUMN } from './check/tables.ts'
 export { columnReach, type ColumnReach } from './column-reach.ts'
 export { measuresOf, type Measure } from './measures.ts'
@@ -33,7 +32,6 @@ export { asksForWindow, bindWindow } from './bind-window.ts'
 export { fileOfContract, fileOfModel, placeInModel, placeInRule } from './place-in-model.ts'
 export { failingRowsQuery } from './sql/failing-rows.ts'
 export { firstInnerJoin } from './sql/inner-join.ts'
-export { isWanted, refinedNames } from './discovered.ts'
 export {
   CONTRACT_PROPERTY,
   contractChanges,
@@ -44,7 +42,13 @@ export {
   type ContractChange,
   type WantedTable,
 } from './contract-changes.ts'
-export { currentPipelines, publishedPipeline, publishPipeline, type CurrentPipelines } from './current-pipelines.ts'
+export {
+  currentPipelines,
+  currentSources,
+  publishedPipeline,
+  publishPipeline,
+  type CurrentPipelines,
+} from './current-pipelines.ts'
 export {
   loadPipeline,
   PipelineCorruptError,
@@ -52,16 +56,15 @@ export {
   storePipeline,
   type PipelineStore,
 } from './load-pipeline.ts'
-export { expandDiscovered, planRun } from './plan.ts'
+export { expandDiscovered, landsChanges, planRun } from './plan.ts'
 export { defaultSchema } from './mart-schema.ts'
-export { formatProblem, pipelineError, type Problem } from './problem.ts'
-export { readPipeline, type ReadOptions, type ReadResult } from './read-pipeline.ts'
+export { formatProblem, parseYaml, type ParsedYaml, type Problem, type YamlFault } from '@cinelake/config-text'
+export { pipelineError, readPipeline, type ReadOptions, type ReadResult } from './read-pipeline.ts'
 export { openFolder, type PipelineFolder } from './folder.ts'
-export { SourceCommandUnknownError, sourceHandlers, type SourceTasks } from './source-tasks.ts'
+export { sourceHandlers } from './source-handlers.ts'
 export { downstreamOf, selectTasks, upstreamOf, type TaskSelection } from './select-tasks.ts'
 export { changedPlaces, followsFromOthers } from './text-changes.ts'
 export { createSqlTyper, type SqlTyper, type TypedColumn, type TypingSession } from './sql-typer.ts'
 export { columnsOfTables } from './table-columns.ts'
 export { textChanges, type TableEffect } from './text-effects.ts'
 export { pipelineJsonSchema } from './text/pipeline-schema.ts'
-export { parseYaml, type ParsedYaml, type YamlFault } from './text/yaml-text.ts'

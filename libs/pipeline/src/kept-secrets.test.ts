@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { textFolder } from './fixtures/text-folder.fixture.ts'
-import { formatProblem } from './problem.ts'
+import { formatProblem } from '@cinelake/config-text'
 import { readPipeline } from './read-pipeline.ts'
 
 /** What is said of a source's text on a machine without any settings, where every secret is there. */

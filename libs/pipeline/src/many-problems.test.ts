@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
 import { openTypers } from './fixtures/typer.fixture.ts'
-import { formatProblem, pipelineError } from './problem.ts'
-import { readPipeline } from './read-pipeline.ts'
+import { formatProblem } from '@cinelake/config-text'
+import { pipelineError, readPipeline } from './read-pipeline.ts'
 
 let typers: Awaited<ReturnType<typeof openTypers>>
 beforeAll(async () => {

@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { orderByNeeds } from './check/model-order.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
-import { refinedNames } from './discovered.ts'
-import { expandDiscovered, planRun } from './plan.ts'
+import { expandDiscovered, planRun, refinedNames } from './plan.ts'
 
 const dataset = (name: string, source: string) => ({
   name,

@@ -1,17 +1,16 @@
 import type { PlannedTask, Queue, TableName } from '@cinelake/contracts'
+import { sha256 } from '@cinelake/core'
+import { ingestName } from '@cinelake/source-kind'
 import type { CheckedModel } from './checked/model.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
-import type { FilesDataset } from './checked/files-source.ts'
-import type { RestDataset } from './checked/rest-source.ts'
-import type { CheckedSource } from './checked/source.ts'
-import { isWanted, refinedNames } from './discovered.ts'
+import { kindOf, type CheckedSource } from './source-kinds.ts'
 
 /** The tasks of a run in an order in which each comes after what it needs. The same for every window. */
 export function planRun(pipeline: CheckedPipeline): PlannedTask[] {
   const madeBy = tableMakers(pipeline)
   const made = (table: string) => madeBy.get(table) ?? []
   return [
-    ...pipeline.sources.filter((source) => source.type === 'database').map(discoverTask),
+    ...pipeline.sources.filter((source) => kindOf(source).discovery !== undefined).map(discoverTask),
     ...pipeline.sources.flatMap(ingestTasks),
     ...pipeline.datasets.map((dataset) => refineTask(dataset.name, ingestName(dataset.source, dataset.sourceDataset))),
     ...pipeline.models.map((model): PlannedTask => ({
@@ -35,25 +34,31 @@ export function expandDiscovered(
   source: string,
   tables: readonly TableName[],
 ): PlannedTask[] {
-  const database = pipeline.sources.find((candidate) => candidate.name === source)
-  if (database?.type !== 'database') return []
+  const from = pipeline.sources.find((candidate) => candidate.name === source)
+  const discovery = from && kindOf(from).discovery
+  if (from === undefined || discovery === undefined) return []
   const taken = new Set([...pipeline.datasets, ...pipeline.models].map((table) => table.name))
-  const undeclared = tables
-    .filter(
-      (table) => isWanted(database, table) && !database.datasets.some((dataset) => sameTable(dataset.table, table)),
-    )
-    .sort(byName)
+  const undeclared = discovery.undeclared(from, tables)
   const names = refinedNames(source, undeclared, taken)
   return undeclared.flatMap((table, index): PlannedTask[] => {
     const dataset = `${table.schema}.${table.name}`
     const ingest: PlannedTask = {
       name: ingestName(source, dataset),
-      queue: queueOf(database),
+      queue: queueOf(from),
       needs: [discoverName(source)],
       work: { kind: 'ingest', source, dataset, table, incremental: false },
     }
     return [ingest, refineTask(names[index] ?? dataset, ingest.name)]
   })
+}
+
+/** Whether a dataset lands changes, deletions among them, and not rows as they are. */
+export function landsChanges({ sources }: Pick<CheckedPipeline, 'sources'>, dataset: string): boolean {
+  return sources.some((source) =>
+    kindOf(source)
+      .plan(source)
+      .ingests.some((ingest) => ingest.dataset === dataset && ingest.ofChanges === true),
+  )
 }
 
 function buildOf({ name, inputs }: CheckedModel, used: ReadonlySet<string>): PlannedTask['work'] {
@@ -72,53 +77,15 @@ function discoverTask(source: CheckedSource): PlannedTask {
 }
 
 function ingestTasks(source: CheckedSource): PlannedTask[] {
-  const header = (dataset: string) => ({ name: ingestName(source.name, dataset), queue: queueOf(source) })
-  const work = (dataset: string) => ({ kind: 'ingest', source: source.name, dataset }) as const
-  if (source.type === 'push') {
-    return source.datasets.map(({ name }) => ({
-      ...header(name),
-      needs: [],
-      work: { ...work(name), incremental: false },
-    }))
-  }
-  if (source.type !== 'database') {
-    return parentsFirst(source.datasets).map((dataset) => ({
-      ...header(dataset.name),
-      needs: parentsOf(dataset).map((parent) => ingestName(source.name, parent)),
-      work: { ...work(dataset.name), incremental: goesOn(dataset) },
-    }))
-  }
-  return source.datasets.map(({ name, table, incremental, changeTracking }) => ({
-    ...header(name),
-    needs: [discoverName(source.name)],
-    work: { ...work(name), table, incremental: incremental !== undefined || changeTracking === true },
+  const kind = kindOf(source)
+  const { queue, ingests } = kind.plan(source)
+  const first = kind.discovery === undefined ? [] : [discoverName(source.name)]
+  return ingests.map(({ dataset, after, table, incremental }) => ({
+    name: ingestName(source.name, dataset),
+    queue,
+    needs: [...first, ...after.map((parent) => ingestName(source.name, parent))],
+    work: { kind: 'ingest', source: source.name, dataset, ...(table === undefined ? {} : { table }), incremental },
   }))
-}
-
-/** A dataset that takes each file once goes on from its ledger, which the window before knew. */
-function goesOn(dataset: Exclude<CheckedSource, { type: 'push' | 'database' }>['datasets'][number]): boolean {
-  return 'once' in dataset ? dataset.once === true : 'incremental' in dataset && dataset.incremental !== undefined
-}
-
-/** The datasets of the same source whose rows an ingest starts from. */
-function parentsOf(dataset: FilesDataset | RestDataset): string[] {
-  const parent = 'parent' in dataset ? dataset.parent : undefined
-  const exploded = 'explodedFrom' in dataset ? dataset.explodedFrom : undefined
-  return [parent, exploded].flatMap((from) => (from === undefined ? [] : [from.dataset]))
-}
-
-/** In the order of the text, but each after those that it starts from. */
-function parentsFirst(datasets: readonly (FilesDataset | RestDataset)[]): (FilesDataset | RestDataset)[] {
-  const ordered = new Set<FilesDataset | RestDataset>()
-  const add = (dataset: FilesDataset | RestDataset, above: readonly string[]) => {
-    for (const parent of datasets) {
-      const isParent = parentsOf(dataset).includes(parent.name) && !above.includes(parent.name)
-      if (isParent && !ordered.has(parent)) add(parent, [...above, dataset.name])
-    }
-    ordered.add(dataset)
-  }
-  for (const dataset of datasets) add(dataset, [])
-  return [...ordered]
 }
 
 function refineTask(dataset: string, ingest: string): PlannedTask {
@@ -133,21 +100,32 @@ function tableMakers(pipeline: CheckedPipeline): ReadonlyMap<string, readonly st
   ])
 }
 
-/** An agent with a site has its own queue; REST sources and what is pushed are read from the cloud. */
-function queueOf(source: CheckedSource): Queue {
-  if (source.type === 'rest' || source.type === 'push') return 'ingest-api'
-  return source.site === undefined ? 'ingest-files' : `ingest-files.${source.site}`
-}
-
+const queueOf = (source: CheckedSource) => kindOf(source).plan(source).queue
 const discoverName = (source: string) => `discover ${source}`
-const ingestName = (source: string, dataset: string) => `ingest ${source}/${dataset}`
 const refineName = (dataset: string) => `refine ${dataset}`
 const buildName = (model: string) => `build ${model}`
 
-const sameTable = (one: TableName, other: TableName) => one.schema === other.schema && one.name === other.name
+/** Schemas that a table's refined name does not mention: the ones where a database puts tables by itself. */
+const DEFAULT_SCHEMAS: ReadonlySet<string> = new Set(['public', 'dbo'])
 
-/** By code unit, so that the order does not depend on a machine's language. */
-function byName(one: TableName, other: TableName): number {
-  const [left, right] = [`${one.schema}.${one.name}`, `${other.schema}.${other.name}`]
-  return left < right ? -1 : left > right ? 1 : 0
+/**
+ * The refined tables of undeclared tables, in the same order: `<source>_<table>`, with the schema in between when it is
+ * not the default one or when two tables would share a name. Lower case, other characters than letters, digits and `_`
+ * become `_`: these are folder names in the lake and names in SQL. Exported for tests of the names alone.
+ * @param taken names that datasets and models have already
+ */
+export function refinedNames(source: string, tables: readonly TableName[], taken: ReadonlySet<string>): string[] {
+  const used = new Set(taken)
+  return tables.map((table) => {
+    const full = plainName(`${source}_${table.schema}_${table.name}`)
+    const short = DEFAULT_SCHEMAS.has(table.schema) ? plainName(`${source}_${table.name}`) : full
+    const unique = `${full}_${sha256(`${table.schema}.${table.name}`).slice(0, 8)}`
+    const name = [short, full].find((candidate) => !used.has(candidate)) ?? unique
+    used.add(name)
+    return name
+  })
+}
+
+function plainName(text: string): string {
+  return text.toLowerCase().replace(/[^\p{L}\p{N}_]/gu, '_')
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { textFolder } from './fixtures/text-folder.fixture.ts'
 import { planRun } from './plan.ts'
-import { formatProblem } from './problem.ts'
+import { formatProblem } from '@cinelake/config-text'
 import { readPipeline, type ReadOptions } from './read-pipeline.ts'
 
 const CONTRACT = `apiVersion: v3.1.0

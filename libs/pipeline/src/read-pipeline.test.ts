@@ -3,7 +3,7 @@ import { freezePipeline } from './checked/pipeline.ts'
 import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
 import { openTypers } from './fixtures/typer.fixture.ts'
 import { planRun } from './plan.ts'
-import { formatProblem } from './problem.ts'
+import { formatProblem } from '@cinelake/config-text'
 import { readPipeline, type ReadOptions } from './read-pipeline.ts'
 import { changedPlaces } from './text-changes.ts'
 

@@ -1,18 +1,24 @@
-import { isTimeZone, parseWindow, type Calendar } from '@cinelake/core'
+import { ConfigError, isTimeZone, parseWindow, type Calendar } from '@cinelake/core'
 import { checkDatasets } from './check/check-datasets.ts'
 import { checkModels } from './check/check-models.ts'
 import { checkPlaceholders, type Known } from './check/check-placeholders.ts'
 import { checkServe } from './check/check-serve.ts'
 import { checkUses, type OtherPipeline } from './check/check-uses.ts'
 import { Tables, type TablePlaces } from './check/tables.ts'
-import { CheckedPipeline, type RetryPolicy, type Schedule } from './checked/pipeline.ts'
+import type { Schedule } from '@cinelake/source-kind'
+import { CheckedPipeline, type RetryPolicy } from './checked/pipeline.ts'
 import { openFolder, type PipelineFolder } from './folder.ts'
-import { Problems, type Problem } from './problem.ts'
+import {
+  checkShape,
+  durationMs,
+  formatProblem,
+  type Problem,
+  Problems,
+  readYaml,
+  type YamlText,
+} from '@cinelake/config-text'
 import type { SqlTyper } from './sql-typer.ts'
-import { checkShape } from './text/check-shape.ts'
-import { durationMs } from './text/duration.ts'
 import { PipelineText } from './text/pipeline-schema.ts'
-import { readYaml, type YamlText } from './text/yaml-text.ts'
 
 export type ReadOptions = Known & {
   /** Parses SQL and finds the models' types. Without it no SQL is looked at, and a pipeline with models cannot be run. */
@@ -186,4 +192,10 @@ function readRetry({ retry = {} }: PipelineText, text: YamlText, problems: Probl
     )
   }
   return policy
+}
+
+/** The errors among problems as one error, for those who need a pipeline that can be used. */
+export function pipelineError(folder: string, problems: readonly Problem[]): ConfigError {
+  const errors = problems.filter((problem) => problem.severity === 'error')
+  return new ConfigError(`pipeline cannot be used [folder=${folder}]`, errors.map(formatProblem))
 }

@@ -4,10 +4,9 @@ import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import type { z } from 'zod'
 import { textFolder } from './fixtures/text-folder.fixture.ts'
-import { formatProblem, pipelineError } from './problem.ts'
-import { readPipeline } from './read-pipeline.ts'
+import { formatProblem, secrecyOf, secretFieldsOf, sensitivityOf } from '@cinelake/config-text'
+import { pipelineError, readPipeline } from './read-pipeline.ts'
 import { pipelineJsonSchema, PipelineText } from './text/pipeline-schema.ts'
-import { secretFieldsOf, secrecyOf, sensitivityOf } from './text/secrets.ts'
 
 type Schema = z.core.$ZodTypes
 type Field = {

@@ -3,7 +3,7 @@ import { GOOD, lineOf, textFolder, withText, type Files } from './fixtures/text-
 import { openTypers } from './fixtures/typer.fixture.ts'
 import type { PipelineFolder } from './folder.ts'
 import { planRun } from './plan.ts'
-import { formatProblem } from './problem.ts'
+import { formatProblem } from '@cinelake/config-text'
 import { readPipeline } from './read-pipeline.ts'
 
 let typers: Awaited<ReturnType<typeof openTypers>>

@@ -1,4 +1,4 @@
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from './config/index.ts'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 import type { TableName } from '@cinelake/contracts'
-import type { DatabaseDataset, DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseDataset, DatabaseSource } from './config/index.ts'
 import { listWanted } from './discover/discover-tables.ts'
 import {
   CursorUnusableError,

@@ -1,5 +1,5 @@
 import { Semaphore } from '@cinelake/core'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from './config/index.ts'
 
 /** How many connections to each database are open in this process, and who waits for one. */
 export class ConnectionSemaphore {

@@ -3,12 +3,8 @@ import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Discover, Ingest } from '@cinelake/contracts'
 import type { SqlEngine } from '@cinelake/engine'
 import { landOnce, type Lake } from '@cinelake/lake'
-import {
-  SourceCommandUnknownError,
-  type CheckedPipeline,
-  type DatabaseSource,
-  type SourceTasks,
-} from '@cinelake/pipeline'
+import { SourceCommandUnknownError, type SourceInPipeline, type SourceTasks } from '@cinelake/source-kind'
+import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
 import { ConnectionSemaphore } from './connection-semaphore.ts'
@@ -33,8 +29,8 @@ export type DatabaseTasksDeps = {
   readonly lookEveryMs?: number | undefined
 }
 
-export interface DatabaseTasks extends SourceTasks<TaskContext, TaskOutcome> {
-  discover(command: Discover, pipeline: CheckedPipeline, context: TaskContext): Promise<TaskOutcome>
+export interface DatabaseTasks extends SourceTasks<DatabaseSource, TaskContext, TaskOutcome> {
+  discover(command: Discover, place: SourceInPipeline<DatabaseSource>, context: TaskContext): Promise<TaskOutcome>
 }
 
 /** The work of the agent over databases: lists their tables, and copies them. */
@@ -55,12 +51,11 @@ export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
   }
 
   return {
-    async discover(command, pipeline, { signal }) {
-      const source = sourceOf(pipeline, command)
+    async discover(command, { source }, { signal }) {
       const tables =
         source.snapshot === undefined
           ? await discoverTables(source, { fill, connections, credential, signal })
-          : await held.hold(command, pipeline, source, { signal })
+          : await held.hold(command, source, { signal })
       const quality = await findMissedTables(command, source, tables, { lake, signal })
       const count = tables.length
       log.info({ task: command.task, source: source.name, tableCount: count }, 'tables discovered')
@@ -72,8 +67,7 @@ export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
         output: { kind: 'tables', tables },
       }
     },
-    async ingest(command, pipeline, context) {
-      const source = sourceOf(pipeline, command)
+    async ingest(command, { pipeline, source }, context) {
       const dataset = source.datasets.find(({ name }) => name === command.dataset)
       const table = dataset?.table ?? command.table
       if (table === undefined) throw new SourceCommandUnknownError(command, 'a table of a database')
@@ -84,10 +78,4 @@ export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
       return outcome
     },
   }
-}
-
-function sourceOf(pipeline: CheckedPipeline, command: Discover | Ingest): DatabaseSource {
-  const source = pipeline.sources.find(({ name }) => name === command.source)
-  if (source?.type !== 'database') throw new SourceCommandUnknownError(command, 'a database')
-  return source
 }

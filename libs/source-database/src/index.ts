@@ -1,3 +1,3 @@
-export { checkDatabase } from './check-database.ts'
-export { createDatabaseTasks, type DatabaseTasks, type DatabaseTasksDeps } from './database-tasks.ts'
-export { firstRows, type FirstRows } from './preview.ts'
+export { databaseKind } from './database-kind.ts'
+export type { DatabaseTasksDeps } from './database-tasks.ts'
+export type { DatabasePreviewDeps } from './preview.ts'

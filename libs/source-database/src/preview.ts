@@ -1,12 +1,39 @@
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { PreviewDeps, Sample, SourceInPipeline } from '@cinelake/source-kind'
+import type { DatabaseSource } from './config/index.ts'
 import type { TableName } from '@cinelake/contracts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 import { withDatabase, type DatabaseDeps } from './with-database.ts'
 
-export type FirstRows = { readonly table: SourceTable; readonly rows: readonly SourceRow[]; readonly isAll: boolean }
+type FirstRows = { readonly table: SourceTable; readonly rows: readonly SourceRow[]; readonly isAll: boolean }
+
+export type DatabasePreviewDeps = Pick<PreviewDeps, 'limit' | 'signal' | 'format'> &
+  Pick<DatabaseDeps, 'fill' | 'credential'>
+
+/** The first rows of a dataset's table. */
+export async function previewDatabase(
+  { source }: SourceInPipeline<DatabaseSource>,
+  name: string,
+  { fill, credential, limit, signal, format }: DatabasePreviewDeps,
+): Promise<Sample> {
+  const dataset = source.datasets.find((each) => each.name === name)
+  if (dataset === undefined) throw new RangeError(`expected a dataset ${name}`)
+  const { table, rows, isAll } = await firstRows(source, dataset.table, { fill, credential, limit, signal })
+  return {
+    facts: [['table', `${dataset.table.schema}.${dataset.table.name}, ${format.count(table.columns.length)} columns`]],
+    columns: table.columns.map((column) => ({
+      name: column.name,
+      type: column.type,
+      sourceType: column.sourceType,
+      isNeverNull: !column.nullable,
+    })),
+    rows,
+    isAll,
+    primaryKey: table.primaryKey,
+  }
+}
 
 /** The first rows of a table with its columns, for looking at what it is like. */
-export async function firstRows(
+async function firstRows(
   source: DatabaseSource,
   name: TableName,
   { limit, ...deps }: DatabaseDeps & { readonly limit: number },

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { reportError } from '@cinelake/core'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from './config/index.ts'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { startMssqlEndpoint, type MssqlEndpoint } from '@cinelake/testkit/mssql'

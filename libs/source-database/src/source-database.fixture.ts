@@ -4,17 +4,17 @@ import type { Discover, Ingest, Manifest } from '@cinelake/contracts'
 import { manifestPath } from '@cinelake/contracts'
 import { parseWindow, taskFileName, type WindowLength } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
-import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, loadPipeline, type CheckedPipeline, type CheckedSource } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { DatabaseSource } from './config/index.ts'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
-import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
+import { aCommandHeader, fixedClock, putPipeline, recordingLog, temporaryDirectory } from '@cinelake/testkit'
 import { createDatabaseTasks } from './database-tasks.ts'
 
 type Fields = Partial<Ingest> & { readonly label?: string }
 type Given = {
-  readonly sources: readonly CheckedSource[]
+  readonly sources: readonly DatabaseSource[]
   readonly every?: WindowLength
   readonly timeZone?: string
   /** What the agent's machine has in its environment, secrets included. */
@@ -40,10 +40,14 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
   stack.defer(() => stopping.abort())
   const held = { stopping: stopping.signal, lookEveryMs: 20 }
   const tasks = createDatabaseTasks({ lake, engine, fill, clock: fixedClock(), log, ...held })
-  const pipeline = await freeze(lake, {
-    sources: [...sources],
-    schedule: { every, timeZone, start: '2026-03-01', delayMs: 0 },
-  })
+  const schedule = { every, timeZone, start: '2026-03-01', delayMs: 0 }
+  const text: PipelineOfSource = { name: 'shop', schedule, datasets: [] }
+  const pipeline = await putPipeline(lake, { ...text, sources } as typeof text)
+  const placeOf = (name: string) => {
+    const source = sources.find((each) => each.name === name)
+    if (source === undefined) throw new Error(`no source ${name}`)
+    return { pipeline: text, source }
+  }
   const windowOf = (label: string) => {
     const window = parseWindow({ every, timeZone }, label)
     if (window === undefined) throw new Error(`no window ${label}`)
@@ -60,12 +64,12 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
     command,
     async ingest(fields: Fields = {}, signal?: AbortSignal, progress?: () => void) {
       const ingest = command(fields)
-      return await tasks.ingest(ingest, await loadPipeline(lake, pipeline), context(signal, progress))
+      return await tasks.ingest(ingest, placeOf(ingest.source), context(signal, progress))
     },
     async discover(source: string, signal?: AbortSignal, label = '2026-03-01') {
       const header = aCommandHeader({ pipeline, task: `discover ${source}`, window: windowOf(label) })
       const discover: Discover = { ...header, kind: 'discover', source }
-      return await tasks.discover(discover, await loadPipeline(lake, pipeline), context(signal))
+      return await tasks.discover(discover, placeOf(source), context(signal))
     },
     async manifest(task: string, { label = '2026-03-01', generation = 1 } = {}): Promise<Manifest | undefined> {
       const text = await lake.readText(
@@ -89,19 +93,4 @@ function anIngest(pipeline: Ingest['pipeline'], window: Ingest['window'], fields
   const task = fields.task ?? `ingest ${source}/${dataset}`
   const header = aCommandHeader({ pipeline, window, task, generation, attempt })
   return { ...header, kind: 'ingest', source, dataset, since, ...(table && { table }) }
-}
-
-async function freeze(lake: Lake, fields: Pick<CheckedPipeline, 'sources' | 'schedule'>) {
-  const pipeline: CheckedPipeline = {
-    format: 1,
-    name: 'shop',
-    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
-    datasets: [],
-    models: [],
-    serve: [],
-    ...fields,
-  }
-  const frozen = freezePipeline(pipeline)
-  await lake.putIfAbsent(frozen.path, frozen.text)
-  return { name: pipeline.name, digest: frozen.digest }
 }

@@ -1,5 +1,5 @@
 import { reportError } from '@cinelake/core'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from './config/index.ts'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { createKeyVaultSecrets } from '@cinelake/secrets/key-vault'
 import { startKeyVault, type KeyVaultEndpoint } from '@cinelake/testkit/key-vault'

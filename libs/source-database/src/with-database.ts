@@ -1,4 +1,4 @@
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
 import type { ConnectionSemaphore } from './connection-semaphore.ts'

@@ -1,4 +1,4 @@
-import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
+import type { FilesDataset, FilesSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'

@@ -1,5 +1,5 @@
 import { windowAt, type Calendar, type Window } from '@cinelake/core'
-import type { FilesDataset } from '@cinelake/pipeline'
+import type { FilesDataset } from './config/index.ts'
 import type { FilePattern } from './file-pattern.ts'
 import type { FoundFile } from './find-files.ts'
 

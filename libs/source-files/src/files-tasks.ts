@@ -2,8 +2,9 @@ import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Ingest, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import { landOnce, manifestOf, readManifest, type Lake } from '@cinelake/lake'
-import { SourceCommandUnknownError, type CheckedPipeline, type SourceTasks } from '@cinelake/pipeline'
+import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
 import type { Fill } from '@cinelake/secrets'
+import type { FilesSource } from './config/index.ts'
 import { createArchiveLanded } from './archive-landed.ts'
 import { createIngestFileDrop, type FilesPlace } from './ingest-file-drop.ts'
 
@@ -16,7 +17,12 @@ export type FilesTasksDeps = {
 }
 
 /** The work over folders of files: lands those of a window in raw, and then moves them away where the dataset says so. */
-export function createFilesTasks({ lake, fill, clock, log }: FilesTasksDeps): SourceTasks<TaskContext, TaskOutcome> {
+export function createFilesTasks({
+  lake,
+  fill,
+  clock,
+  log,
+}: FilesTasksDeps): SourceTasks<FilesSource, TaskContext, TaskOutcome> {
   const ingestFileDrop = createIngestFileDrop({ lake, fill, clock, log })
   const clearLanded = createArchiveLanded({ fill, log })
 
@@ -34,8 +40,10 @@ export function createFilesTasks({ lake, fill, clock, log }: FilesTasksDeps): So
   }
 
   return {
-    async ingest(command, pipeline, context) {
-      const place = placeOf(pipeline, command)
+    async ingest(command, { pipeline, source }, context) {
+      const dataset = source.datasets.find(({ name }) => name === command.dataset)
+      if (dataset === undefined) throw new SourceCommandUnknownError(command, 'a dataset of files')
+      const place = { source, dataset, calendar: pipeline.schedule }
       const outcome = await landOnce({ lake, clock, log }, command, context, () =>
         ingestFileDrop(command, place, context),
       )
@@ -43,12 +51,4 @@ export function createFilesTasks({ lake, fill, clock, log }: FilesTasksDeps): So
       return { ...outcome, quality: [...quality, ...(await clear(command, place, context.signal))] }
     },
   }
-}
-
-function placeOf(pipeline: CheckedPipeline, command: Ingest): FilesPlace {
-  const source = pipeline.sources.find(({ name }) => name === command.source)
-  const dataset = source?.type === 'files' ? source.datasets.find(({ name }) => name === command.dataset) : undefined
-  if (source?.type !== 'files' || dataset === undefined)
-    throw new SourceCommandUnknownError(command, 'a dataset of files')
-  return { source, dataset, calendar: pipeline.schedule }
 }

@@ -1,5 +1,3 @@
-export { checkFolder } from './check-folder.ts'
-export { parseFilePattern } from './file-pattern.ts'
-export { createFilesTasks, type FilesTasksDeps } from './files-tasks.ts'
-export { oldestFile } from './oldest-file.ts'
-export { firstFile, type FirstFile } from './preview.ts'
+export { filesKind } from './files-kind.ts'
+export type { FilesTasksDeps } from './files-tasks.ts'
+export type { FilesPreviewDeps } from './preview.ts'

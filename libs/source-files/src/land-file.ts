@@ -1,6 +1,6 @@
 import { rawFolder, type Ingest, type LandedFile, type LeftOutFile } from '@cinelake/contracts'
 import { landObject, pathProblem, windowFolder, type Lake } from '@cinelake/lake'
-import type { FilesDataset } from '@cinelake/pipeline'
+import type { FilesDataset } from './config/index.ts'
 import { createHash } from 'node:crypto'
 import type { ProcessedFileLedger } from './processed-file-ledger.ts'
 import { compressionOf, type Compression } from './compression.ts'

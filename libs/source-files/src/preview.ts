@@ -1,6 +1,8 @@
+import { windowAt, type Calendar } from '@cinelake/core'
+import { nothing, withFacts, type PreviewDeps, type Sample, type SourceInPipeline } from '@cinelake/source-kind'
 import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { FilesDataset, FilesSource } from '@cinelake/pipeline'
+import type { FilesDataset, FilesSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { compressionOf, type Compression } from './compression.ts'
 import { FilesMissingError } from './errors.ts'
@@ -11,7 +13,43 @@ import { isMarker } from './local-paths.ts'
 /** Bytes that say whether a file is packed. */
 const HEAD_BYTES = 4
 
-export type FirstFile = {
+export type FilesPreviewDeps = PreviewDeps & {
+  /** Fills the placeholders of paths on this machine. */
+  readonly fill: Fill
+  /** The files that a file that landed holds: itself, or what is packed in it. */
+  readonly unpack: (
+    landed: { readonly name: string; readonly sizeBytes: number; readonly compression?: Compression },
+    file: string,
+  ) => AsyncIterable<{ readonly name: string; readonly file: string }>
+}
+
+/** The first rows of the newest file of a dataset, with the window that its name says. */
+export async function previewFiles(
+  { pipeline, source }: SourceInPipeline<FilesSource>,
+  name: string,
+  deps: FilesPreviewDeps,
+): Promise<Sample> {
+  const { fill, unpack, readCsv, format, limit, signal } = deps
+  const dataset = source.datasets.find((each) => each.name === name)
+  if (dataset === undefined) throw new RangeError(`expected a dataset ${name}`)
+  const found = await firstFile(source, dataset, { fill, timeZone: pipeline.schedule.timeZone, signal })
+  const { file, sizeBytes, compression, fileCount } = found
+  const packed = compression === undefined ? '' : `, ${compression}`
+  const facts = [
+    ['files', `${format.count(fileCount)} match, of any window`],
+    ['read', `${found.name}, ${format.bytes(sizeBytes)}${packed}`],
+  ] as const
+  const landed = { name: found.name, sizeBytes, ...(compression === undefined ? {} : { compression }) }
+  const isNamed = dataset.windowFrom === undefined || dataset.windowFrom === 'name'
+  const window = isNamed ? windowOfName(dataset.files, found.name, pipeline.schedule) : undefined
+  for await (const unpacked of unpack(landed, file)) {
+    const sample = withFacts(facts, await readCsv(unpacked, name, limit))
+    return { ...sample, ...(window === undefined ? {} : { window }) }
+  }
+  throw nothing(`${source.name}/${name}`, 'an archive with a file in it')
+}
+
+type FirstFile = {
   readonly name: string
   /** Absolute path. */
   readonly file: string
@@ -25,7 +63,7 @@ export type FirstFile = {
  * The newest file of a dataset that has something in it, for looking at what the dataset is like.
  * @throws {FilesMissingError} transient: none matches, or all are empty
  */
-export async function firstFile(
+async function firstFile(
   source: FilesSource,
   dataset: FilesDataset,
   { fill, timeZone, signal }: { readonly fill: Fill; readonly timeZone: string; readonly signal: AbortSignal },
@@ -56,4 +94,13 @@ async function firstBytes(file: string): Promise<Uint8Array> {
   await using handle = await open(file, 'r')
   const { bytesRead, buffer } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
   return buffer.subarray(0, bytesRead)
+}
+
+/**
+ * The label of the window that a file belongs to by the time in its name; undefined where it has none. Exported for tests.
+ * @param files the dataset's pattern, which the name matches
+ */
+export function windowOfName(files: string, name: string, calendar: Calendar): string | undefined {
+  const verdict = parseFilePattern(files).judge(name, calendar.timeZone)
+  return verdict.kind === 'timed' ? windowAt(calendar, new Date(verdict.start)).label : undefined
 }

@@ -4,23 +4,17 @@ import { dirname, join } from 'node:path'
 import type { Ingest, Manifest } from '@cinelake/contracts'
 import { manifestPath } from '@cinelake/contracts'
 import { parseWindow, taskFileName, type WindowLength } from '@cinelake/core'
-import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import {
-  freezePipeline,
-  loadPipeline,
-  type CheckedPipeline,
-  type CheckedSource,
-  type FilesDataset,
-} from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { FilesSource, FilesDataset } from './config/index.ts'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
-import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
+import { aCommandHeader, fixedClock, putPipeline, recordingLog, temporaryDirectory } from '@cinelake/testkit'
 import { createFilesTasks } from './files-tasks.ts'
 
 type Fields = Partial<Ingest> & { readonly label?: string }
 type Given = {
-  readonly sources: readonly CheckedSource[]
+  readonly sources: readonly FilesSource[]
   readonly every?: WindowLength
   readonly timeZone?: string
   /** What the agent's machine has in its environment, secrets included. */
@@ -35,10 +29,14 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
   const log = recordingLog()
   const fill = createFill({ settings, secrets: createEnvSecrets(settings) })
   const tasks = createFilesTasks({ lake, fill, clock: fixedClock(), log })
-  const pipeline = await freeze(lake, {
-    sources: [...sources],
-    schedule: { every, timeZone, start: '2026-03-01', delayMs: 0 },
-  })
+  const schedule = { every, timeZone, start: '2026-03-01', delayMs: 0 }
+  const text: PipelineOfSource = { name: 'shop', schedule, datasets: [] }
+  const pipeline = await putPipeline(lake, { ...text, sources } as typeof text)
+  const placeOf = (name: string) => {
+    const source = sources.find((each) => each.name === name)
+    if (source === undefined) throw new Error(`no source ${name}`)
+    return { pipeline: text, source }
+  }
   const windowOf = (label: string) => {
     const window = parseWindow({ every, timeZone }, label)
     if (window === undefined) throw new Error(`no window ${label}`)
@@ -53,7 +51,7 @@ export async function givenAgent({ sources, every = 'day', timeZone = 'Europe/Be
     log,
     async ingest(fields: Fields = {}, signal?: AbortSignal, progress?: () => void) {
       const ingest = command(fields)
-      return await tasks.ingest(ingest, await loadPipeline(lake, pipeline), context(signal, progress))
+      return await tasks.ingest(ingest, placeOf(ingest.source), context(signal, progress))
     },
     async manifest(task: string, { label = '2026-03-01', generation = 1 } = {}): Promise<Manifest | undefined> {
       const text = await lake.readText(
@@ -79,23 +77,8 @@ function anIngest(pipeline: Ingest['pipeline'], window: Ingest['window'], fields
   return { ...header, kind: 'ingest', source, dataset, since }
 }
 
-async function freeze(lake: Lake, fields: Pick<CheckedPipeline, 'sources' | 'schedule'>) {
-  const pipeline: CheckedPipeline = {
-    format: 1,
-    name: 'shop',
-    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
-    datasets: [],
-    models: [],
-    serve: [],
-    ...fields,
-  }
-  const frozen = freezePipeline(pipeline)
-  await lake.putIfAbsent(frozen.path, frozen.text)
-  return { name: pipeline.name, digest: frozen.digest }
-}
-
 /** A files source with one dataset `titles`. */
-export function aFilesSource(fields: Partial<FilesDataset> & { path: string }): CheckedSource {
+export function aFilesSource(fields: Partial<FilesDataset> & { path: string }): FilesSource {
   const { path, files = 'titles_{yyyy}{MM}{dd}*.csv', whenMissing = 'fail', ...rules } = fields
   return { type: 'files', name: 'catalogue', path, datasets: [{ ...rules, name: 'titles', files, whenMissing }] }
 }

@@ -1,3 +1,3 @@
 export { servePush } from './http/serve-push.ts'
-export { lastPushed, type LastPushed } from './preview.ts'
-export { createPushTasks, type PushTasksDeps } from './push-tasks.ts'
+export type { PushPreviewDeps } from './preview.ts'
+export { pushKind } from './push-kind.ts'

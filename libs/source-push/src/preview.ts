@@ -1,7 +1,9 @@
 import { createWriteStream } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { pipeline as pipe } from 'node:stream/promises'
-import { ConfigError } from '@cinelake/core'
+import { ConfigError, windowAt } from '@cinelake/core'
+import { withFacts, withoutCsv, type PreviewDeps, type Sample, type SourceInPipeline } from '@cinelake/source-kind'
+import type { PushSource } from './config/index.ts'
 import type { Lake } from '@cinelake/lake'
 import { openCsvSpool } from '@cinelake/json-rows'
 import { recordsOf } from './landing/land-pushed.ts'
@@ -12,7 +14,28 @@ import { readRecordText, Receipt } from './landing/push-layout.ts'
 /** Bytes of a push in CSV that are looked at. */
 const HEAD_BYTES = 4 * 1024 * 1024
 
-export type LastPushed = {
+export type PushPreviewDeps = PreviewDeps & {
+  /** The lake that pushes come into, for as long as it is looked at. */
+  readonly openLake: () => Promise<Lake & AsyncDisposable>
+}
+
+/** The first rows of what was pushed to a dataset last. */
+export async function previewPush(
+  { pipeline, source }: SourceInPipeline<PushSource>,
+  dataset: string,
+  { openLake, readCsv, format, directory, limit, signal }: PushPreviewDeps,
+): Promise<Sample> {
+  await using lake = await openLake()
+  const place = { pipeline: pipeline.name, source: source.name, dataset }
+  const { file, receipt } = await lastPushed(lake, place, { directory, limit, signal })
+  const { rowCount, receivedAt } = receipt
+  const facts = [['pushed', `${format.count(rowCount)} rows in ${receipt.format} at ${receivedAt}`]] as const
+  const sample = withFacts(facts, await readCsv({ name: posix.basename(receipt.path), file }, dataset, limit))
+  const { label: window } = windowAt(pipeline.schedule, new Date(receivedAt))
+  return { ...(receipt.format === 'csv' ? sample : withoutCsv(sample)), window }
+}
+
+type LastPushed = {
   /** A CSV file as the push would land; of a long one its beginning. */
   readonly file: string
   readonly receipt: Receipt
@@ -22,7 +45,7 @@ export type LastPushed = {
  * What was pushed to a dataset last, for looking at what it is like.
  * @throws {ConfigError} terminal: nothing was
  */
-export async function lastPushed(
+async function lastPushed(
   lake: Lake,
   place: PushPlace & { readonly pipeline: string },
   { directory, limit, signal }: { readonly directory: string; readonly limit: number; readonly signal: AbortSignal },

@@ -1,46 +1,41 @@
 import type { PushPlace } from './errors.ts'
 import type { ContractColumns } from './body/body-check.ts'
 import { reportError, type Clock, type Log } from '@cinelake/core'
-import type { Lake } from '@cinelake/lake'
-import { currentPipelines, type CheckedPipeline, type PushSource } from '@cinelake/pipeline'
+import type { CurrentSources, PipelineOfSource, SourceInPipeline } from '@cinelake/source-kind'
+import type { PushSource } from './config/index.ts'
 
 /** Milliseconds for which the pipelines that were read last hold. */
 const HOLD_MS = 10_000
 
 /** What the rows of a dataset's pushes are read by. */
-export function contractOf({ datasets }: CheckedPipeline, { source, dataset }: PushPlace): ContractColumns {
+export function contractOf({ datasets }: PipelineOfSource, { source, dataset }: PushPlace): ContractColumns {
   return datasets.find((each) => each.source === source && each.sourceDataset === dataset)?.contract.columns
 }
 
-/** A push source with the pipeline that it is of. */
-export type PushTarget = { readonly pipeline: CheckedPipeline; readonly source: PushSource }
+export type PushTarget = SourceInPipeline<PushSource>
+
+export type PushTargetsDeps = {
+  /** The push sources of the pipelines that are current in the lake. */
+  readonly current: () => Promise<CurrentSources<PushSource>>
+  readonly clock: Clock
+  readonly log: Log
+}
 
 /**
  * The push sources of the pipelines that are current in the lake, by name. A name that two pipelines give is neither's:
  * what one of them was meant to get must not reach the other.
  */
-export function createPushTargets({
-  lake,
-  clock,
-  log,
-}: {
-  readonly lake: Lake
-  readonly clock: Clock
-  readonly log: Log
-}) {
+export function createPushTargets({ current, clock, log }: PushTargetsDeps) {
   let held: { readonly at: number; readonly targets: Promise<ReadonlyMap<string, PushTarget>> } | undefined
   let told = ''
 
   const read = async (): Promise<ReadonlyMap<string, PushTarget>> => {
-    const { pipelines, unreadable } = await currentPipelines(lake)
+    const { sources, unreadable } = await current()
     const targets = new Map<string, PushTarget>()
     const twice = new Set<string>()
-    for (const pipeline of pipelines) {
-      for (const source of pipeline.sources) {
-        if (source.type !== 'push') continue
-        if (targets.has(source.name)) twice.add(source.name)
-        targets.set(source.name, { pipeline, source })
-      }
+    for (const target of sources) {
+      if (targets.has(target.source.name)) twice.add(target.source.name)
+      targets.set(target.source.name, target)
     }
     for (const name of twice) targets.delete(name)
     tell([...targets.keys()], [...twice], unreadable)

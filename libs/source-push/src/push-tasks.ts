@@ -1,18 +1,22 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
 import { landOnce, type Lake } from '@cinelake/lake'
-import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/pipeline'
+import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
+import type { PushSource } from './config/index.ts'
 import { createLandPushed } from './landing/land-pushed.ts'
 
 export type PushTasksDeps = { readonly lake: Lake; readonly clock: Clock; readonly log: Log }
 
 /** The work over what was pushed: lands a window of it in raw. */
-export function createPushTasks({ lake, clock, log }: PushTasksDeps): SourceTasks<TaskContext, TaskOutcome> {
+export function createPushTasks({
+  lake,
+  clock,
+  log,
+}: PushTasksDeps): SourceTasks<PushSource, TaskContext, TaskOutcome> {
   const landPushed = createLandPushed({ lake })
   return {
-    async ingest(command, pipeline, context) {
-      const source = pipeline.sources.find(({ name }) => name === command.source)
-      if (source?.type !== 'push' || source.datasets.every(({ name }) => name !== command.dataset))
+    async ingest(command, { pipeline, source }, context) {
+      if (source.datasets.every(({ name }) => name !== command.dataset))
         throw new SourceCommandUnknownError(command, 'a dataset of a push source')
       return await landOnce({ lake, clock, log }, command, context, () => landPushed(command, pipeline, context))
     },

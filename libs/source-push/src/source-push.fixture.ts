@@ -1,14 +1,9 @@
 import { join } from 'node:path'
 import type { Manifest } from '@cinelake/contracts'
-import { parseWindow } from '@cinelake/core'
+import { parseWindow, sha256 } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import {
-  freezePipeline,
-  publishPipeline,
-  type CheckedDataset,
-  type CheckedPipeline,
-  type PushSource,
-} from '@cinelake/pipeline'
+import type { TargetDataset, PipelineOfSource } from '@cinelake/source-kind'
+import type { PushSource } from './config/index.ts'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { aCommandHeader, recordingLog, temporaryDirectory, until } from '@cinelake/testkit'
 import { createPushTasks } from './push-tasks.ts'
@@ -21,7 +16,7 @@ type Given = {
   readonly secrets?: (name: string, refresh: boolean) => string
   readonly start?: string
   /** Columns of the contract that the dataset `events` is refined by; without them there is none. */
-  readonly columns?: readonly CheckedDataset['contract']['columns'][number][]
+  readonly columns?: readonly TargetDataset['contract']['columns'][number][]
 }
 
 /** A column of text for tests. */
@@ -50,17 +45,12 @@ export async function givenPush({ source = {}, secrets = () => KEY, start = '202
     ...source,
   }
   const calendar = { every: 'day', timeZone: 'UTC' } as const
-  const pipeline: CheckedPipeline = {
-    format: 1,
+  const pipeline: PipelineOfSource = {
     name: 'shop',
     schedule: { ...calendar, start, delayMs: 0 },
-    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
-    sources: [web],
     datasets: columns.length === 0 ? [] : [refinedBy(columns)],
-    models: [],
-    serve: [],
   }
-  await publishPipeline(lake, pipeline)
+  const current = async () => ({ sources: [{ pipeline, source: web }], unreadable: [] })
   const tasks = createPushTasks({ lake, clock, log })
 
   return {
@@ -77,7 +67,7 @@ export async function givenPush({ source = {}, secrets = () => KEY, start = '202
           return await over.writeIfAbsent(path, content, options)
         },
       }
-      return stack.use(await servePush({ lake: counting, fill, clock, log }, { host: '127.0.0.1', port: 0 }))
+      return stack.use(await servePush({ lake: counting, current, fill, clock, log }, { host: '127.0.0.1', port: 0 }))
     },
     /** Waits until so many bodies are on their way into the lake, or have been. */
     async untilBegun(count: number) {
@@ -87,14 +77,14 @@ export async function givenPush({ source = {}, secrets = () => KEY, start = '202
       const window = parseWindow(calendar, label)
       if (window === undefined) throw new Error('no window')
       const header = aCommandHeader({
-        pipeline: { name: 'shop', digest: freezePipeline(pipeline).digest },
+        pipeline: { name: 'shop', digest: sha256('shop') },
         window,
         task: 'ingest web/events',
         generation,
       })
       return await tasks.ingest(
         { ...header, kind: 'ingest', source: 'web', dataset: 'events', since: null },
-        pipeline,
+        { pipeline, source: web },
         { signal: new AbortController().signal, progress: () => {} },
       )
     },
@@ -116,11 +106,8 @@ export async function givenPush({ source = {}, secrets = () => KEY, start = '202
   }
 }
 
-function refinedBy(columns: NonNullable<Given['columns']>): CheckedDataset {
-  const contract = { id: 'events', version: '1', columns: [...columns], primaryKey: [], rowRules: [], tableRules: [] }
-  const reading = { header: true, nulls: [] }
-  const of = { name: 'events', source: 'web', sourceDataset: 'events', contract, reading }
-  return { ...of, mode: 'append', newestBy: [], duplicates: 'newest', partitionBy: [] }
+function refinedBy(columns: NonNullable<Given['columns']>): TargetDataset {
+  return { source: 'web', sourceDataset: 'events', mode: 'append', contract: { columns } }
 }
 
 export type Pushed = Awaited<ReturnType<typeof givenPush>>

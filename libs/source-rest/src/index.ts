@@ -1,2 +1,3 @@
-export { firstPages, type FirstPages } from './preview.ts'
-export { createRestTasks, type RestTasksDeps } from './rest-tasks.ts'
+export type { RestPreviewDeps } from './preview/preview-rest.ts'
+export { restKind } from './rest-kind.ts'
+export type { RestTasksDeps } from './rest-tasks.ts'

@@ -1,17 +1,12 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
-import type { Ingest } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import { landOnce, type Lake } from '@cinelake/lake'
-import { SourceCommandUnknownError, type CheckedPipeline, type SourceTasks } from '@cinelake/pipeline'
+import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
 import type { Fill } from '@cinelake/secrets'
+import type { RestSource } from './config/index.ts'
 import { createTokenCache } from './auth/token-cache.ts'
 import { createSourceLimiters, pause } from './http/limiter.ts'
-import {
-  createIngestDataset,
-  landingFolder,
-  type IngestDatasetDeps,
-  type IngestTarget,
-} from './landing/ingest-dataset.ts'
+import { createIngestDataset, landingFolder, type IngestDatasetDeps } from './landing/ingest-dataset.ts'
 import { removeLanding } from './landing/landed-pages.ts'
 
 /** Bytes. Far more than a page has, far less than a worker's memory. */
@@ -26,7 +21,7 @@ export type RestTasksDeps = {
 } & Partial<Pick<IngestDatasetDeps, 'maxBodyBytes' | 'random' | 'pause' | 'azure' | 'hide' | 'lookup' | 'proxy'>>
 
 /** The work over REST APIs: lands a dataset's records of a window in raw. */
-export function createRestTasks(deps: RestTasksDeps): SourceTasks<TaskContext, TaskOutcome> {
+export function createRestTasks(deps: RestTasksDeps): SourceTasks<RestSource, TaskContext, TaskOutcome> {
   const { lake, clock, log } = deps
   const wait = { clock, pause: deps.pause ?? pause }
   const shared = { tokens: createTokenCache(clock), limiterOf: createSourceLimiters(wait) }
@@ -34,20 +29,14 @@ export function createRestTasks(deps: RestTasksDeps): SourceTasks<TaskContext, T
   const ingestDataset = createIngestDataset({ ...own, ...deps })
 
   return {
-    async ingest(command, pipeline, context) {
+    async ingest(command, { pipeline, source }, context) {
+      const dataset = source.datasets.find(({ name }) => name === command.dataset)
+      if (dataset === undefined) throw new SourceCommandUnknownError(command, 'a dataset of a REST source')
       const outcome = await landOnce({ lake, clock, log }, command, context, () =>
-        ingestDataset(command, targetOf(pipeline, command), context),
+        ingestDataset(command, { pipeline, source, dataset }, context),
       )
       await removeLanding({ lake, log, folder: landingFolder(command) }, context.signal)
       return outcome
     },
   }
-}
-
-function targetOf(pipeline: CheckedPipeline, command: Ingest): IngestTarget {
-  const source = pipeline.sources.find(({ name }) => name === command.source)
-  const dataset = source?.type === 'rest' ? source.datasets.find(({ name }) => name === command.dataset) : undefined
-  if (source?.type !== 'rest' || dataset === undefined)
-    throw new SourceCommandUnknownError(command, 'a dataset of a REST source')
-  return { pipeline, source, dataset }
 }

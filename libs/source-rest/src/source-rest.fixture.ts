@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
 import { parseWindow, taskFileName } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, RestSource, type CheckedPipeline, type RestDataset } from '@cinelake/pipeline'
+import { RestSource, type RestDataset } from './config/index.ts'
+import type { PipelineOfSource } from '@cinelake/source-kind'
 import { createFill } from '@cinelake/secrets'
 import type { Secrets } from '@cinelake/secrets'
-import { aCommandHeader, fixedClock, recordingLog, temporaryDirectory } from '@cinelake/testkit'
+import { aCommandHeader, fixedClock, putPipeline, recordingLog, temporaryDirectory } from '@cinelake/testkit'
 import type { z } from 'zod'
 import { createRestTasks, type RestTasksDeps } from './rest-tasks.ts'
 
@@ -16,7 +17,7 @@ type Given = {
   /** What a secret is at each look-up, `refresh` or not. */
   readonly secrets?: (name: string, refresh: boolean) => string
   /** Contracts of datasets. */
-  readonly datasets?: CheckedPipeline['datasets']
+  readonly datasets?: PipelineOfSource['datasets']
 } & Partial<Pick<RestTasksDeps, 'maxBodyBytes' | 'lookup' | 'proxy' | 'pause' | 'clock'>>
 
 /** The service with a lake and a pipeline of one source. It never really waits: its waits are written down. */
@@ -44,18 +45,9 @@ export async function givenService({
     },
     ...limits,
   })
-  const pipeline: CheckedPipeline = {
-    format: 1,
-    name: 'shop',
-    schedule: { every: 'day', timeZone: 'Europe/Berlin', start: '2026-03-01', delayMs: 0 },
-    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
-    sources: [source],
-    datasets,
-    models: [],
-    serve: [],
-  }
-  const frozen = freezePipeline(pipeline)
-  await lake.putIfAbsent(frozen.path, frozen.text)
+  const schedule = { every: 'day', timeZone: 'Europe/Berlin', start: '2026-03-01', delayMs: 0 } as const
+  const pipeline: PipelineOfSource = { name: 'shop', schedule, datasets }
+  const frozen = await putPipeline(lake, { ...pipeline, sources: [source] } as typeof pipeline)
   const window = parseWindow({ every: 'day', timeZone: 'Europe/Berlin' }, '2026-03-01')
   if (window === undefined) throw new Error('no window')
 
@@ -67,12 +59,12 @@ export async function givenService({
     waits,
     async ingest(fields: Partial<Ingest> = {}, signal = new AbortController().signal) {
       const header = aCommandHeader({
-        pipeline: { name: 'shop', digest: frozen.digest },
+        pipeline: frozen,
         window,
         task: 'ingest crm/users',
       })
       const command: Ingest = { ...header, kind: 'ingest', source: 'crm', dataset: 'users', since: null, ...fields }
-      return await tasks.ingest(command, pipeline, { signal, progress: () => {} })
+      return await tasks.ingest(command, { pipeline, source }, { signal, progress: () => {} })
     },
     async manifest(): Promise<Manifest | undefined> {
       const text = await lake.readText(manifestPath('shop', window.label, taskFileName('ingest crm/users'), 1))

@@ -2,7 +2,8 @@ import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { RequestListener } from 'node:http'
 import { getMswHandler } from 'fakerest'
-import { formatProblem, readPipeline, type RestSource } from '@cinelake/pipeline'
+import { checkShape, formatProblem, Problems, readYaml } from '@cinelake/config-text'
+import { restConfig, type RestSource } from './config/index.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -44,28 +45,12 @@ export function fakeRest(data: Record<string, { id: number }[]>): RequestListene
   }
 }
 
-const CONTRACT = `apiVersion: v3.1.0
-kind: DataContract
-id: users
-version: 1.0.0
-status: active
-schema:
-  - { name: users, properties: [{ name: id, logicalType: integer, primaryKey: true }] }
-`
-
-/** A source as somebody writes it: the text of `sources.crm`, with a dataset `users`. */
-export async function sourceFromText(text: string): Promise<RestSource> {
-  const files: Readonly<Record<string, string>> = {
-    'pipeline.yaml': `pipeline: shop\nschedule: { every: day, start: 2026-03-01 }\nsources:\n  crm:\n${text.replaceAll(/^/gm, '    ')}\n`,
-    'contracts/users.yaml': CONTRACT,
-  }
-  const folder = {
-    read: async (file: string) => files[file],
-    list: async (path: string) =>
-      Object.keys(files).flatMap((file) => (file.startsWith(`${path}/`) ? [file.slice(path.length + 1)] : [])),
-  }
-  const { pipeline, problems } = await readPipeline(folder)
-  const source = pipeline?.sources[0]
-  if (source?.type !== 'rest') throw new Error(problems.map(formatProblem).join('\n'))
-  return source
+/** A source as it is written: the text of `sources.crm`, with a dataset `users`. */
+export function sourceFromText(text: string): RestSource {
+  const problems = new Problems()
+  const yaml = readYaml('pipeline.yaml', text, problems)
+  const source = checkShape(restConfig.text, yaml, problems)
+  const read = source && restConfig.read('crm', source, { text: yaml, path: [], problems })
+  if (read === undefined || problems.hasErrors) throw new Error(problems.sorted().map(formatProblem).join('\n'))
+  return read
 }

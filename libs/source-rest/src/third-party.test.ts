@@ -13,7 +13,7 @@ afterEach(() => stack.disposeAsync())
 
 async function given(listener: RequestListener, text: (url: string) => string) {
   const server = stack.use(await startHttp(listener))
-  const source = await sourceFromText(`type: rest\nbaseUrl: ${server.url}\n${text(server.url)}`)
+  const source = sourceFromText(`type: rest\nbaseUrl: ${server.url}\n${text(server.url)}`)
   return { server, service: stack.use(await givenService({ source })) }
 }
 const idsOf = (csv: string) =>

@@ -6,3 +6,4 @@ export { selfSignedCertificate, type SelfSigned } from './self-signed-certificat
 export { sharedData } from './shared-data.ts'
 export { temporaryDirectory } from './temporary-directory.ts'
 export { until } from './until.ts'
+export { getPipeline, putPipeline } from './pipeline-text.ts'

@@ -1,5 +1,5 @@
 import { ConfigError } from '@cinelake/core'
-import { problemOf, usualOf, type Answers, type Question } from './questions.ts'
+import type { Answers, Question } from '@cinelake/source-kind/questions'
 
 type Ask = (question: string) => Promise<string>
 
@@ -44,4 +44,15 @@ async function answerOf(
     if (problem === undefined) return answer
     note(`  ${problem}\n`)
   }
+}
+
+/** What is taken where a question is not answered. */
+function usualOf({ default: usual }: Question, answers: Answers): string | undefined {
+  return typeof usual === 'function' ? usual(answers) : usual
+}
+
+/** What is wrong with an answer; undefined for nothing. */
+function problemOf({ choices, form }: Question, answer: string): string | undefined {
+  if (choices !== undefined && !choices.includes(answer)) return `expected one of ${choices.join(', ')}`
+  return form === undefined || form[0].test(answer) ? undefined : `expected ${form[1]}`
 }

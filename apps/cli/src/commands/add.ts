@@ -1,13 +1,11 @@
-import { ConfigError, makeDirectory, PipelineError } from '@cinelake/core'
-import { oldestFile } from '@cinelake/source-files'
+import { ConfigError, makeDirectory } from '@cinelake/core'
+import { withoutPassword, type Answers, type Question, type SourceQuestions } from '@cinelake/source-kind/questions'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isMap, type Document } from 'yaml'
 import { openOrBegin, pipelineNameOf } from '../add/begin-pipeline.ts'
 import { collectAnswers } from '../add/collect-answers.ts'
-import { QUESTIONS, type Answers, type Kind, type Question } from '../add/questions.ts'
-import { sourceAnswers, sourceText, withoutPassword } from '../add/source-text.ts'
 import { CALL, shellArgument } from '../call.ts'
 import type { CommandContext } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
@@ -17,7 +15,7 @@ import { stubOf } from '../try/read-target.ts'
 import { newErrors } from './try.ts'
 
 export async function addSource(
-  kind: Kind,
+  kind: SourceQuestions,
   folder: string,
   options: Record<string, unknown>,
   context: CommandContext,
@@ -28,7 +26,7 @@ export async function addSource(
   const { answers, isThere } = await answersOf(kind, document, options, context)
   const { source = '', dataset = '' } = answers
   put(document, kind, answers, isThere)
-  const start = kind === 'files' && isNew ? await startOf(answers, context) : undefined
+  const start = isNew ? await kind.firstDay?.(answers, context) : undefined
   if (start !== undefined) document.setIn(['schedule', 'start'], start)
   const written = textOf(document, text)
   const isDrafted = existsSync(path.join(folder, contractOf(dataset)))
@@ -47,37 +45,24 @@ export async function addSource(
   )
 }
 
-/** The day of the oldest file that fits, where the folder is on this machine: its days are caught up from there. */
-async function startOf({ source = '', path: place = '', files = '' }: Answers, { signal }: CommandContext) {
-  if (place.includes('${') || !existsSync(place)) return undefined
-  try {
-    const oldest = await oldestFile(place, files, { source, timeZone: 'UTC', signal })
-    return oldest?.toISOString().slice(0, 10)
-  } catch (error) {
-    // What is wrong with the pattern the checks of the pipeline say; a folder that cannot be read here may be elsewhere.
-    if (error instanceof PipelineError && !signal.aborted) return undefined
-    throw error
-  }
-}
-
 /** What was said and asked; of a source that is there, only what its next dataset needs. */
 async function answersOf(
-  kind: Kind,
+  kind: SourceQuestions,
   document: Document,
   options: Record<string, unknown>,
   { terminal }: CommandContext,
 ): Promise<{ readonly answers: Answers; readonly isThere: boolean }> {
-  const flags = flagsOf(options, QUESTIONS[kind])
+  const flags = flagsOf(options, kind.questions)
   const asking = { ask: terminal.ask, note: terminal.note }
   // Where nobody can be asked, all that is missing is told at once.
   const atFirst =
-    flags['source'] === undefined && terminal.ask === undefined ? QUESTIONS[kind] : QUESTIONS[kind].slice(0, 1)
+    flags['source'] === undefined && terminal.ask === undefined ? kind.questions : kind.questions.slice(0, 1)
   const first = await collectAnswers(atFirst, flags, asking)
   const there = sourceThere(document, kind, first['source'] ?? '')
   const isThere = there !== undefined
   if (isThere) requireSame({ kind, source: first['source'] ?? '', there }, flags)
   // What is said of a source that is there may still need a warning.
-  const others = QUESTIONS[kind]
+  const others = kind.questions
     .slice(1)
     .filter(({ flag, ofSource }) => !(isThere && ofSource === true && flags[flag] === undefined))
   return { answers: { ...first, ...(await collectAnswers(others, flags, asking)) }, isThere }
@@ -117,30 +102,34 @@ function flagsOf(options: Record<string, unknown>, questions: readonly Question[
  * What a source says in pipeline.yaml; undefined where it does not have the source.
  * @throws {ConfigError} terminal: it is there, and of another type
  */
-function sourceThere(document: Document, kind: Kind, source: string): Readonly<Record<string, unknown>> | undefined {
+function sourceThere(
+  document: Document,
+  kind: SourceQuestions,
+  source: string,
+): Readonly<Record<string, unknown>> | undefined {
   const there = document.getIn(['sources', source])
   if (there === undefined || there === null) return undefined
   const type = isMap(there) ? there.get('type') : undefined
-  if (isMap(there) && type === kind) return there.toJS(document) as Readonly<Record<string, unknown>>
+  if (isMap(there) && type === kind.type) return there.toJS(document) as Readonly<Record<string, unknown>>
   throw new ConfigError('the source is there already', [
-    `${source}: expected one of type ${kind}, got ${String(type)}; give it another name`,
+    `${source}: expected one of type ${kind.type}, got ${String(type)}; give it another name`,
   ])
 }
 
 type SourceThere = {
-  readonly kind: Kind
+  readonly kind: SourceQuestions
   readonly source: string
   readonly there: Readonly<Record<string, unknown>>
 }
 
 /** @throws {ConfigError} terminal: of a source that is there something else is said than what it has */
 function requireSame({ kind, source, there }: SourceThere, flags: Answers): void {
-  const has = sourceAnswers(kind, there)
-  const problems = QUESTIONS[kind].flatMap(({ flag, ofSource }) => {
+  const has = kind.answers(there)
+  const problems = kind.questions.flatMap(({ flag, ofSource, isSame }) => {
     const said = flags[flag]
     if (ofSource !== true || said === undefined) return []
     const known = has[flag] ?? []
-    if (known.some((each) => isSame(flag, kind, each, said))) return []
+    if (known.some((each) => each === withoutPassword(said) || isSame?.(each, said) === true)) return []
     const found = known.length === 0 ? 'none' : known.join(', ')
     return [
       `--${flag} is ${withoutPassword(said)}: source ${source} in ${PIPELINE_FILE} has ${found}; leave --${flag} out to add to that source, or name another with --source`,
@@ -149,22 +138,15 @@ function requireSame({ kind, source, there }: SourceThere, flags: Answers): void
   if (problems.length > 0) throw new ConfigError('the source is there already, and not like this', problems)
 }
 
-/** A folder may be written in several ways, and an address with a password. */
-function isSame(flag: string, kind: Kind, one: string, other: string): boolean {
-  return (
-    one === withoutPassword(other) || (kind === 'files' && flag === 'path' && path.resolve(one) === path.resolve(other))
-  )
-}
-
 /** `{}` is how nothing is written; what comes into it would stand on one line with all that comes later. */
 function onLinesOfTheirOwn(node: unknown): void {
   if (isMap(node) && node.items.length === 0) node.flow = false
 }
 
 /** @throws {ConfigError} terminal: the dataset is there */
-function put(document: Document, kind: Kind, answers: Answers, isThere: boolean): void {
+function put(document: Document, kind: SourceQuestions, answers: Answers, isThere: boolean): void {
   const { source = '', dataset = '' } = answers
-  const text = sourceText(kind, answers)
+  const text = kind.written(answers)
   const place = ['sources', source, 'datasets', dataset]
   if (document.hasIn(place)) {
     throw new ConfigError('the dataset is there already', [`${source}/${dataset}: expected a new name`])
@@ -176,9 +158,9 @@ function put(document: Document, kind: Kind, answers: Answers, isThere: boolean)
   else document.setIn(place, document.createNode(text.dataset))
 }
 
-function nextOf(kind: Kind, name: string, folder: string): string {
+function nextOf(kind: SourceQuestions, name: string, folder: string): string {
   const target = `${shellArgument(name)} ${shellArgument(folder)}`
-  if (kind === 'push') {
+  if (kind.needsContract === true) {
     const contract = path.join(folder, contractOf(name.slice(name.indexOf('/') + 1)))
     return `Pushes are taken as soon as there is a contract: write ${contract} with the columns that you know.
 When something was pushed, look at it and draft the whole contract:\n  ${CALL} try ${target}\n  ${CALL} try ${target} --write --force\n`

@@ -17,7 +17,7 @@ import { openText, PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/f
 import { afterWriting, howToKey, howToSave } from '../try/next-steps.ts'
 import { readSample } from '../try/read-sample.ts'
 import { readTarget, type Target } from '../try/read-target.ts'
-import type { Sample } from '../try/sample.ts'
+import type { Sample } from '@cinelake/source-kind'
 import { showDraft } from '../try/show-draft.ts'
 import { verifyDraft } from '../try/verify-draft.ts'
 import { SAMPLE_ROWS } from '../options.ts'

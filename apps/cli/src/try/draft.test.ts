@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { draftOf } from './draft.ts'
-import type { Sample } from './sample.ts'
+import type { Sample } from '@cinelake/source-kind'
 
 /** Rows of these columns, each made by its number. */
 function sampleOf(

@@ -2,7 +2,8 @@ import { guessPersonal } from './guess-personal.ts'
 import { inferColumn, type Inferred } from './infer-column.ts'
 import { withKey, type DraftColumn } from './guess-key.ts'
 import { isCode, isCoordinate, isKeyName } from './name-meaning.ts'
-import { textsOf, type Sample, type SampleColumn } from './sample.ts'
+import type { Sample, SampleColumn } from '@cinelake/source-kind'
+import { textsOf } from './sample.ts'
 
 export type Draft = {
   readonly columns: readonly DraftColumn[]

@@ -1,6 +1,6 @@
 import type { Inferred } from './infer-column.ts'
 import { isKeyName, isKeyWord, singularOf } from './name-meaning.ts'
-import type { Sample } from './sample.ts'
+import type { Sample } from '@cinelake/source-kind'
 
 /** A column as the draft has it. */
 export type DraftColumn = {

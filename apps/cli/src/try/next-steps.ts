@@ -2,7 +2,7 @@ import { isMap, isScalar, isSeq, type Document } from 'yaml'
 import { CALL, shellArgument } from '../call.ts'
 import type { Draft } from './draft.ts'
 import { PIPELINE_FILE } from './folder-text.ts'
-import type { Sample } from './sample.ts'
+import type { Sample } from '@cinelake/source-kind'
 
 type Looked = {
   /** `<source>/<dataset>` */

@@ -1,9 +1,10 @@
 import type { Paint } from '../output/terminal.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCount } from '../output/format-value.ts'
+import type { Sample } from '@cinelake/source-kind'
 import type { Draft } from './draft.ts'
 import type { DraftColumn } from './guess-key.ts'
-import { textsOf, type Sample } from './sample.ts'
+import { textsOf } from './sample.ts'
 
 /** Values of a column that are shown where that is asked for. */
 const SHOWN = 3

@@ -1,9 +1,9 @@
 import { identifier } from '@cinelake/sql'
 import type { SqlSession } from '@cinelake/engine'
 import { readColumn } from '@cinelake/transformer'
+import type { Sample } from '@cinelake/source-kind'
 import type { Draft } from './draft.ts'
 import type { DraftColumn } from './guess-key.ts'
-import type { Sample } from './sample.ts'
 
 /**
  * Reads the sample as it is read when it is refined. A column of which more texts cannot be read than

@@ -1,14 +1,8 @@
 import type { Command } from 'commander'
-import { KINDS, QUESTIONS, type Kind } from '../add/questions.ts'
+import type { SourceQuestions } from '@cinelake/source-kind/questions'
+import { ADDED_KINDS } from '../add/kinds.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
 import { pipelineFolder, withExamples, withJson } from '../options.ts'
-
-const ABOUT: Readonly<Record<Kind, string>> = {
-  rest: 'a REST API',
-  files: 'a folder of files',
-  database: 'a table of a database',
-  push: 'a dataset that others push to',
-}
 
 /** `cinelake add rest|files|database|push [DIR]` */
 export const addAdd: AddCommand = (program, context) => {
@@ -20,16 +14,16 @@ export const addAdd: AddCommand = (program, context) => {
         'is also a flag: with all of them nothing is asked. A source that is there already gets one more dataset. In a ' +
         'folder without a pipeline one is begun.',
     )
-  for (const kind of KINDS) addKind(group, kind, context)
+  for (const kind of ADDED_KINDS) addKind(group, kind, context)
 }
 
-function addKind(group: Command, kind: Kind, context: CommandContext): void {
+function addKind(group: Command, kind: SourceQuestions, context: CommandContext): void {
   const command = group
-    .command(kind)
-    .summary(`add ${ABOUT[kind]}`)
-    .description(`Adds ${ABOUT[kind]} to a pipeline.`)
+    .command(kind.type)
+    .summary(`add ${kind.about}`)
+    .description(`Adds ${kind.about} to a pipeline.`)
     .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
-  for (const { flag, value, ask, choices, default: usual } of QUESTIONS[kind]) {
+  for (const { flag, value, ask, choices, default: usual } of kind.questions) {
     const notes = [
       ...(choices === undefined ? [] : [choices.join(', ')]),
       ...(typeof usual === 'string' ? [`usually ${usual}`] : []),
@@ -40,5 +34,5 @@ function addKind(group: Command, kind: Kind, context: CommandContext): void {
     const { addSource } = await import('../commands/add.ts')
     await addSource(kind, folder, options, context)
   })
-  withExamples(withJson(command), [[`cinelake add ${kind} pipelines/mine`, 'ask for all of it']])
+  withExamples(withJson(command), [[`cinelake add ${kind.type} pipelines/mine`, 'ask for all of it']])
 }

@@ -1,33 +1,29 @@
-import type { CheckedPipeline, CheckedSource, DatabaseSource, FilesSource } from '@cinelake/pipeline'
+import type { CheckedPipeline, CheckedSource } from '@cinelake/pipeline'
 import type { Fill } from '@cinelake/secrets'
+import { databaseKind } from '@cinelake/source-database'
+import { filesKind } from '@cinelake/source-files'
+import { agentQueue, type SourceCheck, type SourceConfig } from '@cinelake/source-kind'
 import type { AzureCredential } from '@cinelake/database'
-import { checkDatabase } from '@cinelake/source-database'
-import { checkFolder } from '@cinelake/source-files'
-import type { Finding } from './finding.ts'
-
-type Found = string | Omit<Finding, 'check'>
-
-/** One thing to look at among a pipeline's sources. */
-export type SourceCheck = { readonly name: string; readonly run: (signal: AbortSignal) => Promise<Found> }
 
 /** What fills the texts of sources, and signs in where a database wants an identity. */
 type Filling = { readonly fill: Fill; readonly credential?: AzureCredential | undefined }
 
+type Kind<Checked extends CheckedSource> = {
+  readonly config: Pick<SourceConfig<never, Checked>, 'plan'>
+  checks(source: Checked, deps: Filling): readonly SourceCheck[]
+}
+
+/** The kinds that agents read. */
+const KINDS: { readonly [Type in CheckedSource['type']]?: Kind<Extract<CheckedSource, { type: Type }>> } = {
+  files: filesKind,
+  database: databaseKind,
+}
+
 /** What there is to look at of the sources that a site's agents read. */
 export function sourceChecks(pipeline: Pick<CheckedPipeline, 'sources'>, site: string, deps: Filling): SourceCheck[] {
-  return pipeline.sources.flatMap((source) => (isOfSite(source, site) ? checksOf(source, deps) : []))
-}
-
-function isOfSite(source: CheckedSource, site: string): source is FilesSource | DatabaseSource {
-  return (source.type === 'files' || source.type === 'database') && (source.site ?? '') === site
-}
-
-function checksOf(source: FilesSource | DatabaseSource, deps: Filling): SourceCheck[] {
-  if (source.type === 'database') {
-    return [{ name: `database ${source.name}`, run: (signal) => checkDatabase(source, { ...deps, signal }) }]
-  }
-  return source.datasets.map((dataset) => ({
-    name: `folder ${source.name}/${dataset.name}`,
-    run: (signal) => checkFolder(source, dataset, { fill: deps.fill, signal }),
-  }))
+  const queue = agentQueue(site === '' ? undefined : site)
+  return pipeline.sources.flatMap((source) => {
+    const kind: Kind<CheckedSource> | undefined = KINDS[source.type]
+    return kind === undefined || kind.config.plan(source).queue !== queue ? [] : kind.checks(source, deps)
+  })
 }

@@ -6,6 +6,7 @@ import {
   followsFromOthers,
   planRun,
   expandDiscovered,
+  landsChanges,
   selectTasks,
   upstreamOf,
   type CheckedPipeline,
@@ -483,7 +484,7 @@ function partProblem(
   const { work } = task
   const whole = 'leave out --from and --to to rebuild all of it'
   const model = work.kind === 'build' ? modelOf(pipeline, work.model) : undefined
-  if (work.kind === 'refine' && isMadeOfChanges(pipeline, work.dataset)) {
+  if (work.kind === 'refine' && landsChanges(pipeline, work.dataset)) {
     return `it is made of changes, which apply in order from the first window on; ${whole}`
   }
   if (model?.materialization === 'history') return `its history is written from the first window on; ${whole}`
@@ -498,12 +499,4 @@ function partProblem(
     return `it is what ${newest} makes of it, whatever older windows hold; rebuild up to ${newest}, or ${whole}`
   }
   return undefined
-}
-
-function isMadeOfChanges({ sources }: CheckedPipeline, dataset: string): boolean {
-  return sources.some(
-    (source) =>
-      source.type === 'database' &&
-      source.datasets.some(({ name, changeTracking }) => name === dataset && changeTracking === true),
-  )
 }

@@ -1,16 +1,13 @@
 import { withBegin } from '../text/quality.ts'
-import { staysBelow } from '../text/relative-path.ts'
-import type { CheckedDataset, FileReading } from '../checked/dataset.ts'
-import type { CheckedSource } from '../checked/source.ts'
+import { type Problems, staysBelow, type YamlPath, type YamlText } from '@cinelake/config-text'
+import type { FileReading } from '@cinelake/source-kind'
+import type { CheckedDataset } from '../checked/dataset.ts'
+import { kindOf, type CheckedSource, type DatasetText } from '../source-kinds.ts'
 import { closestName, suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
-import type { Problems } from '../problem.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
 import { readColumns } from '../text/read-columns.ts'
 import { readContract, type Contract } from '../text/read-contract.ts'
-import { readSource } from '../text/read-source.ts'
-import type { DatasetText } from '../text/source-schema.ts'
-import type { YamlPath, YamlText } from '../text/yaml-text.ts'
 import { WINDOW_COLUMN, type Tables } from './tables.ts'
 import { checkRules } from './check-rules.ts'
 
@@ -30,7 +27,7 @@ export async function checkDatasets(
   const datasets: CheckedDataset[] = []
   for (const [name, source] of Object.entries(pipeline.sources)) {
     const path = ['sources', name]
-    sources.push(readSource(name, source, { text, path, problems }))
+    sources.push(kindOf(source).read(name, source, { text, path, problems }))
     for (const [dataset, details] of Object.entries(source.datasets ?? {})) {
       const place = { text, path: [...path, 'datasets', dataset], problems }
       if (!tables.claim(dataset, text.atKey(place.path))) continue

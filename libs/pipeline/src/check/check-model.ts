@@ -1,7 +1,7 @@
 import { asksForWindow, unknownPlaceholders } from '../bind-window.ts'
 import type { CheckedModel, Materialization } from '../checked/model.ts'
 import { suggest } from '@cinelake/core'
-import type { Place, Problems } from '../problem.ts'
+import type { Place, Problems } from '@cinelake/config-text'
 import { ROWS } from '../sql/lineage.ts'
 import { parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'

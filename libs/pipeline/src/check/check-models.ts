@@ -1,17 +1,13 @@
-import { staysBelow } from '../text/relative-path.ts'
+import { type Problems, staysBelow, tableName, type YamlText } from '@cinelake/config-text'
 import type { CheckedModel } from '../checked/model.ts'
 import { suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
-import type { Problems } from '../problem.ts'
 import { lintSql } from '../sql/lint.ts'
-import type { DatabaseSource } from '../checked/database-source.ts'
-import type { CheckedSource } from '../checked/source.ts'
+import { kindOf, type CheckedSource } from '../source-kinds.ts'
 import { readModel, type Model } from '../text/read-model.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
 import { parseAhead, parseQuery, type SqlTable } from '../sql/parse.ts'
 import { rewriteUsedTables } from '../sql/used-tables.ts'
-import { tableName } from '../text/schema-words.ts'
-import type { YamlText } from '../text/yaml-text.ts'
 import { checkModel, type Inputs } from './check-model.ts'
 import { textsOf } from './check-rules.ts'
 import { orderByNeeds } from './model-order.ts'
@@ -180,10 +176,8 @@ async function withUsedTables(model: Model, typer: SqlTyper, tables: Tables): Pr
 
 /** A table that is copied because a pattern says so has no contract, hence no columns that a model could be checked by. */
 function undeclared(name: string, { sources, tables }: ModelsContext): string | undefined {
-  const databases = sources.filter(
-    (source): source is DatabaseSource => source.type === 'database' && source.include.length > 0,
-  )
-  const source = databases.find((candidate) => name.toLowerCase().startsWith(`${candidate.name.toLowerCase()}_`))
+  const copying = sources.filter((source) => kindOf(source).discovery?.copiesMore(source) === true)
+  const source = copying.find((candidate) => name.toLowerCase().startsWith(`${candidate.name.toLowerCase()}_`))
   if (source === undefined || tables.nameOf(name) !== undefined) return undefined
   return `tables that \`${source.name}\` copies without a contract cannot be read by models: declare it under \`sources.${source.name}.datasets\` with a contract`
 }

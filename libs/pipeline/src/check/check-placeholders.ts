@@ -1,11 +1,17 @@
-import type { Problems } from '../problem.ts'
+import {
+  AS_SECRET,
+  isKept,
+  placeholdersOf,
+  secretPartsOf,
+  sensitivityOf,
+  type Placeholder,
+  type Problems,
+  type YamlPath,
+  type YamlText,
+} from '@cinelake/config-text'
 import { closestName } from '@cinelake/core'
-import { AS_SECRET } from '../text/check-shape.ts'
+import { SOURCE_KINDS } from '../source-kinds.ts'
 import { PipelineText } from '../text/pipeline-schema.ts'
-import { placeholdersOf, type Placeholder } from '../text/placeholders.ts'
-import { sensitivityOf } from '../text/secrets.ts'
-import type { YamlPath, YamlText } from '../text/yaml-text.ts'
-import { isKept, secretPartsOf } from './secret-parts.ts'
 
 export type Known = {
   /** Settings of this machine; undefined when they are not to be checked. */
@@ -16,34 +22,12 @@ export type Known = {
   readonly missing?: 'error' | 'warning'
 }
 
-/** Texts in which placeholders are filled, as paths below `sources.<name>`; `*` is any name, `**` any names. */
-const FILLED = [
-  'path',
-  'url',
-  'baseUrl',
-  'headers.*',
-  'auth.*',
-  'auth.parameters.*',
-  'tls.*',
-  'auth.claims.*',
-  'auth.keys.*',
-  'auth.entra.*',
-  'datasets.*.path',
-  'datasets.*.afterLanding.archive',
-  'datasets.*.query.*',
-  'datasets.*.body.**',
-  'datasets.*.pagination.values.*',
-].map((path) => path.split('.'))
-
-/** Choices, in which nothing is filled. */
-const CHOICES = new Set(['type', 'grant', 'clientAuth', 'as', 'algorithm', 'lifetime', 'header', 'parameter'])
-
 /** Checks every `${…}` of the text: its form, that it is filled where it stands, and that there is a value for it. */
 export async function checkPlaceholders(text: YamlText, known: Known, problems: Problems): Promise<void> {
   for (const { path, value } of stringsIn(text.value, [])) {
     const { found, malformed } = placeholdersOf(value)
-    const isFilled = path[0] === 'sources' && FILLED.some((form) => matches(form, path.slice(2)))
-    if (!isFilled) {
+    const field = sensitivityOf(PipelineText, path)
+    if (!field.isFilled) {
       const [first] = isFreeText(path) ? [] : found
       if (first !== undefined)
         problems.error(
@@ -56,17 +40,15 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
     for (const form of malformed) {
       problems.error(
         text.at(path),
-        sensitivityOf(PipelineText, path).hidden
-          ? 'what begins with `${` is no placeholder'
-          : `\`${form}\` is no placeholder`,
+        field.hidden ? 'what begins with `${` is no placeholder' : `\`${form}\` is no placeholder`,
         'expected ${NAME}, ${NAME:-default} or ${secret:NAME}',
       )
     }
     // What stands in the text without any placeholder is reported by those who read the source.
-    const open = found.length === 0 ? [] : secretPartsOf(path, value).filter((part) => !isKept(part))
+    const open =
+      found.length === 0 ? [] : secretPartsOf(path.at(-1) ?? '', value, field).filter((part) => !isKept(part))
     for (const { what } of open) problems.error(text.at(path), `the ${what} is not kept as a secret`, AS_SECRET)
-    // Only those who take pushes need what says who may push; a run goes without.
-    const isWarning = known.missing === 'warning' || isAboutPushing(text.value, path)
+    const isWarning = known.missing === 'warning' || isForServing(text.value, path)
     const report = isWarning ? problems.warning.bind(problems) : problems.error.bind(problems)
     for (const placeholder of found) {
       if (placeholder.secret) {
@@ -97,9 +79,11 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
 /** A placeholder as it is written, without its default. */
 const formOf = ({ name, secret }: Placeholder) => `\${${secret ? 'secret:' : ''}${name}}`
 
-function isAboutPushing(pipeline: unknown, [, source = '', key]: YamlPath): boolean {
-  const sources = fieldOf(pipeline, 'sources')
-  return key === 'auth' && fieldOf(fieldOf(sources, String(source)), 'type') === 'push'
+/** Whether only a service that takes what comes needs it; a run goes without. */
+function isForServing(pipeline: unknown, [, source = '', key = '']: YamlPath): boolean {
+  const type = fieldOf(fieldOf(fieldOf(pipeline, 'sources'), String(source)), 'type')
+  const kind = Object.values(SOURCE_KINDS).find((each) => each.type === type)
+  return kind?.keysForServing?.includes(String(key)) === true
 }
 
 const fieldOf = (value: unknown, key: string): unknown =>
@@ -114,12 +98,4 @@ function* stringsIn(value: unknown, path: YamlPath): Generator<{ readonly path: 
   if (typeof value !== 'object' || value === null) return
   for (const [key, child] of Object.entries(value))
     yield* stringsIn(child, [...path, Array.isArray(value) ? Number(key) : key])
-}
-
-function matches(form: readonly string[], path: YamlPath): boolean {
-  if (form[0] === 'auth' && form.length === 2 && CHOICES.has(String(path.at(-1)))) return false
-  const isDeep = form.at(-1) === '**'
-  const steps = isDeep ? form.slice(0, -1) : form
-  if (isDeep ? path.length <= steps.length : path.length !== steps.length) return false
-  return steps.every((step, index) => step === '*' || step === path[index])
 }

@@ -1,7 +1,7 @@
 import { identifier } from '@cinelake/sql'
 import type { RowRule, TableRule } from '../checked/dataset.ts'
 import { suggest } from '@cinelake/core'
-import type { Place, Problems } from '../problem.ts'
+import type { Place, Problems } from '@cinelake/config-text'
 import { parseAhead, parseCondition, parseQuery } from '../sql/parse.ts'
 import { positionAt } from '../sql/position.ts'
 import { offsetInQuery, queryOver, ROWS } from '../sql/rule-query.ts'

@@ -1,9 +1,8 @@
 import type { CheckedDataset } from '../checked/dataset.ts'
 import type { CheckedModel, ServedTable } from '../checked/model.ts'
 import { suggest } from '@cinelake/core'
-import type { Problems } from '../problem.ts'
+import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 import type { PipelineText } from '../text/pipeline-schema.ts'
-import type { YamlPath, YamlText } from '../text/yaml-text.ts'
 import { asTable } from './stored-columns.ts'
 import type { Tables } from './tables.ts'
 

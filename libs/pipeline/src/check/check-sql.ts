@@ -1,6 +1,6 @@
 import { bindWindow, unboundOffset } from '../bind-window.ts'
 import { closestName, suggest } from '@cinelake/core'
-import type { Place, Problems } from '../problem.ts'
+import type { Place, Problems } from '@cinelake/config-text'
 import { withoutPlaceholders } from '../sql/parse.ts'
 import { offsetAt } from '../sql/position.ts'
 import type { SqlComplaint } from '@cinelake/sql'

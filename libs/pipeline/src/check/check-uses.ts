@@ -1,8 +1,7 @@
 import { suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
-import { compare, formatProblem, type Place, type Problem, type Problems } from '../problem.ts'
+import { compare, formatProblem, type Place, type Problem, type Problems, type YamlText } from '@cinelake/config-text'
 import type { PipelineText } from '../text/pipeline-schema.ts'
-import type { YamlText } from '../text/yaml-text.ts'
 import type { Personal, RefinedTable } from './personal.ts'
 import type { Tables } from './tables.ts'
 

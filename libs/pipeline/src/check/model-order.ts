@@ -1,4 +1,4 @@
-import { compare } from '../problem.ts'
+import { compare } from '@cinelake/config-text'
 
 /**
  * Puts things in an order in which each comes after those it needs; by name where that leaves a choice.

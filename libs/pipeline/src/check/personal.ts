@@ -1,5 +1,5 @@
-import type { CheckedColumn } from '../checked/dataset.ts'
-import { compare } from '../problem.ts'
+import type { CheckedColumn } from '@cinelake/source-kind'
+import { compare } from '@cinelake/config-text'
 import { lineageOf, type Origin } from '../sql/lineage.ts'
 import type { ParsedQuery } from '../sql/parse.ts'
 import type { TypedColumn } from '../sql-typer.ts'

@@ -1,5 +1,5 @@
 import type { Materialization } from '../checked/model.ts'
-import type { Place, Problems } from '../problem.ts'
+import type { Place, Problems } from '@cinelake/config-text'
 import { scanSql } from '../sql/scan.ts'
 import type { TypedColumn } from '../sql-typer.ts'
 import type { Model } from '../text/read-model.ts'

@@ -1,4 +1,4 @@
-import type { Place, Problems } from '../problem.ts'
+import type { Place, Problems } from '@cinelake/config-text'
 import type { SqlTyper } from '../sql-typer.ts'
 import type { RefinedTable } from './personal.ts'
 

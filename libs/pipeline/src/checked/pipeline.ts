@@ -1,18 +1,9 @@
-import { sha256, WINDOW_LENGTHS } from '@cinelake/core'
+import { sha256 } from '@cinelake/core'
+import { Schedule } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { CheckedDataset } from './dataset.ts'
 import { CheckedModel, ServedTable } from './model.ts'
-import { CheckedSource } from './source.ts'
-
-export const Schedule = z.object({
-  every: z.enum(WINDOW_LENGTHS),
-  timeZone: z.string(),
-  /** The first window's label; nothing before it is caught up on. */
-  start: z.string(),
-  /** How long after the end of a window its run starts, for data that comes late. */
-  delayMs: z.int().min(0),
-})
-export type Schedule = z.infer<typeof Schedule>
+import { CheckedSource } from '../source-kinds.ts'
 
 export const RetryPolicy = z.object({
   /** Tries of one task, the first included. */

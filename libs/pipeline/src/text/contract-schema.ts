@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { mapping } from './check-shape.ts'
+import { mapping } from '@cinelake/config-text'
 
 const text = z.string().min(1, 'expected a text that is not empty')
 /** A part of the standard that says nothing about how data is read, checked or served. */

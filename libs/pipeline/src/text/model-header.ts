@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Severity } from '../checked/dataset.ts'
 import { Materialization } from '../checked/model.ts'
-import { mapping } from './check-shape.ts'
+import { mapping } from '@cinelake/config-text'
 
 const text = z.string().min(1, 'expected a text that is not empty')
 const pair = z.tuple([z.number(), z.number()])

@@ -1,10 +1,26 @@
+import { duration, mapping, MARKS, MAX_NAME_LENGTH, plainName, tableName, text } from '@cinelake/config-text'
 import { WINDOW_LENGTHS } from '@cinelake/core'
 import { z } from 'zod'
-import { mapping } from './check-shape.ts'
-import { duration, martSchema, plainName, tableName, usedTable } from './schema-words.ts'
-import { SourceText } from './source-schema.ts'
+import { isReservedSchema, SCHEMA_NAME } from '../mart-schema.ts'
+import { SourceText } from '../source-kinds.ts'
 
-const text = z.string().min(1, 'expected a text that is not empty')
+/** A schema in the mart. */
+const martSchema = z
+  .string()
+  .regex(SCHEMA_NAME, 'expected small letters, digits and `_`, beginning with a letter')
+  .max(MAX_NAME_LENGTH, `expected at most ${MAX_NAME_LENGTH} characters`)
+  .refine(
+    (schema) => !isReservedSchema(schema),
+    'expected a name that neither the platform nor a database has for itself (ops, loader, public, dbo, sys, guest, information_schema, pg_…, db_…)',
+  )
+
+/** A table of another pipeline: `ott.dim_title`. */
+const usedTable = z
+  .string()
+  .regex(
+    /^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z][A-Za-z0-9_]*$/,
+    'expected a pipeline and its table with a point between them, such as `ott.dim_title`',
+  )
 
 const servedTable = mapping({
   table: text.describe('A dataset or a model.'),
@@ -67,7 +83,7 @@ export function pipelineJsonSchema(): object {
       override: ({ jsonSchema }) => {
         // The standard's own word for what is written and never shown.
         if (jsonSchema['secret'] === 'always') jsonSchema.writeOnly = true
-        delete jsonSchema['secret']
+        for (const mark of MARKS) delete jsonSchema[mark]
       },
     }),
   }

@@ -1,11 +1,10 @@
 import { identifier, literal } from '@cinelake/sql'
 import type { RowRule, Severity, TableRule } from '../checked/dataset.ts'
-import type { Place, Problems } from '../problem.ts'
+import type { Place, Problems, YamlPath, YamlText } from '@cinelake/config-text'
 import { normalQuery } from '../sql/rule-query.ts'
 import { suggest } from '@cinelake/core'
 import { conditionsOf } from './column-rules.ts'
 import { OPERATORS, type QualityText } from './contract-schema.ts'
-import type { YamlPath, YamlText } from './yaml-text.ts'
 
 /** A rule with the place of its name and of each character of its SQL, when a person wrote it. */
 export type PlacedRule<Rule> = {

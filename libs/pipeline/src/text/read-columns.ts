@@ -1,13 +1,10 @@
-import { isTimeZone } from '@cinelake/core'
-import type { CheckedColumn, ColumnReading } from '../checked/dataset.ts'
-import { suggest } from '@cinelake/core'
-import type { Problems } from '../problem.ts'
+import { isTimeZone, suggest } from '@cinelake/core'
+import type { CheckedColumn, ColumnDetailsText, ColumnReading, ColumnReadingText } from '@cinelake/source-kind'
+import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 import { isNumber } from './column-rules.ts'
 import type { Contract, ContractColumn } from './read-contract.ts'
 import { groupCount, regexProblem } from './regex.ts'
-import type { ColumnDetailsText, ColumnReadingText } from './dataset-schema.ts'
 import { formatProblem } from './strftime.ts'
-import type { YamlPath, YamlText } from './yaml-text.ts'
 
 /** Joins a contract's columns with how one dataset spells them. */
 export function readColumns(

@@ -1,14 +1,12 @@
 import { closestName, isTimeZone, suggest } from '@cinelake/core'
-import type { CheckedColumn } from '../checked/dataset.ts'
-import type { Place, Problems } from '../problem.ts'
-import { checkShape } from './check-shape.ts'
+import type { CheckedColumn } from '@cinelake/source-kind'
+import { checkShape, type Place, type Problems, readYaml, type YamlPath, type YamlText } from '@cinelake/config-text'
 import { columnType } from './column-type.ts'
 import { CONTRACT_FALLBACK, ContractText, type PropertyText, type SchemaObjectText } from './contract-schema.ts'
 import { optionRules } from './column-rules.ts'
 import { qualityRule, type PlacedRules } from './quality.ts'
 import { checkEvolution, readDropped, readRenamedFrom } from './read-evolution.ts'
 import { uniqueRuleNames } from './rule-names.ts'
-import { readYaml, type YamlPath, type YamlText } from './yaml-text.ts'
 
 /** A contract's column before it is known how a source spells it. */
 export type ContractColumn = Omit<CheckedColumn, 'reading'> & {

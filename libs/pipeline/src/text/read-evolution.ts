@@ -1,5 +1,4 @@
-import type { Problems } from '../problem.ts'
-import type { YamlPath, YamlText } from './yaml-text.ts'
+import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 
 type CustomProperty = { readonly property: string; readonly value: unknown }
 type At = { readonly text: YamlText; readonly path: YamlPath; readonly problems: Problems }

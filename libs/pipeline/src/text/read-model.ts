@@ -1,13 +1,11 @@
 import { unknownPlaceholders } from '../bind-window.ts'
-import type { Place, Problems } from '../problem.ts'
+import { checkShape, type Place, type Problems, readYaml, type YamlText } from '@cinelake/config-text'
 import { positionAt } from '../sql/position.ts'
 import type { ParsedQuery } from '../sql/parse.ts'
 import { scanSql } from '../sql/scan.ts'
-import { checkShape } from './check-shape.ts'
 import { ModelHeader, type ModelRuleText } from './model-header.ts'
 import { expectation, type PlacedRules } from './quality.ts'
 import { uniqueRuleNames } from './rule-names.ts'
-import { readYaml, type YamlText } from './yaml-text.ts'
 
 /** A model's file, read by itself. */
 export type Model = {

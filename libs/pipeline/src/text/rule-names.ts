@@ -1,4 +1,4 @@
-import type { Problems } from '../problem.ts'
+import type { Problems } from '@cinelake/config-text'
 import type { PlacedRules } from './quality.ts'
 
 /** Rejects are counted by the names of rules: two rules of one table may not share one. */

@@ -1,6 +1,6 @@
 // @module-tag slow: needs a server or a container
 import { join } from 'node:path'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from '../config/index.ts'
 import { until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { startProxy } from '@cinelake/testkit/proxy'

@@ -1,7 +1,7 @@
 // @module-tag slow: takes long
 import { join } from 'node:path'
 import { CancelledError, reportError, sha256 } from '@cinelake/core'
-import type { DatabaseDataset, DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseDataset, DatabaseSource } from '../config/index.ts'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { givenAgent, type Agent } from '../source-database.fixture.ts'

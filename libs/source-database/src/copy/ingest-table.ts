@@ -3,7 +3,8 @@ import { DELETED_COLUMN, rawFolder, type Ingest, type LandedFile, type TableName
 import { PipelineError } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import { windowFolder, type Lake, type Landed } from '@cinelake/lake'
-import type { CheckedPipeline, DatabaseDataset, DatabaseSource, TableSplit } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { DatabaseDataset, DatabaseSource, TableSplit } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
 import type { ConnectionSemaphore } from '../connection-semaphore.ts'
@@ -25,7 +26,7 @@ type Deps = {
   readonly credential?: AzureCredential | undefined
 }
 type Place = {
-  readonly pipeline: CheckedPipeline
+  readonly pipeline: PipelineOfSource
   readonly source: DatabaseSource
   readonly table: TableName
   /** Undefined for tables that are not declared. */

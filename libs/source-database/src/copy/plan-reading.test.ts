@@ -1,5 +1,5 @@
 import { parseWindow, type Window } from '@cinelake/core'
-import type { CheckedDataset, Schedule } from '@cinelake/pipeline'
+import type { TargetDataset, Schedule } from '@cinelake/source-kind'
 import { expect, test } from 'vitest'
 import { sinceOf } from './plan-reading.ts'
 
@@ -10,7 +10,7 @@ const day = (label: string): Window => {
   return window
 }
 
-test.each<[string, CheckedDataset['mode'], string, string | null, string | null]>([
+test.each<[string, TargetDataset['mode'], string, string | null, string | null]>([
   [
     'merged rows go on where the last window ended',
     'merge',
@@ -39,16 +39,6 @@ test.each<[string, CheckedDataset['mode'], string, string | null, string | null]
   ).toBe(expected)
 })
 
-function aDataset(mode: CheckedDataset['mode']): CheckedDataset {
-  return {
-    name: 'shop_sales',
-    source: 'shop',
-    sourceDataset: 'sales',
-    contract: { id: 'sales', version: '1', columns: [], primaryKey: [], rowRules: [], tableRules: [] },
-    reading: { header: true, nulls: [] },
-    mode,
-    newestBy: [],
-    duplicates: 'newest',
-    partitionBy: [],
-  }
+function aDataset(mode: TargetDataset['mode']): TargetDataset {
+  return { source: 'shop', sourceDataset: 'sales', mode, contract: { columns: [] } }
 }

@@ -1,7 +1,8 @@
 import type { Ingest, LandedCursor } from '@cinelake/contracts'
 import { parseWindow } from '@cinelake/core'
 import { type Lake, manifestBefore } from '@cinelake/lake'
-import type { CheckedPipeline, DatabaseDataset, TableIncrement } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { DatabaseDataset, TableIncrement } from '../config/index.ts'
 import { CursorUnusableError, type DatabasePlace } from '../errors.ts'
 import type { RowRange, Snapshot, SourceTable } from '../source-database.ts'
 
@@ -18,7 +19,7 @@ type Place = {
   readonly snapshot: Snapshot
   readonly table: SourceTable
   readonly at: DatabasePlace
-  readonly pipeline: CheckedPipeline
+  readonly pipeline: PipelineOfSource
   readonly command: Ingest
   readonly signal: AbortSignal
 }
@@ -102,7 +103,7 @@ function scaled(text: string, digits: number): bigint {
  * exactly its own, and the schedule's first one also what was before.
  */
 export function sinceOf(
-  { datasets, schedule }: Pick<CheckedPipeline, 'datasets' | 'schedule'>,
+  { datasets, schedule }: Pick<PipelineOfSource, 'datasets' | 'schedule'>,
   { source, dataset, since, window }: Pick<Ingest, 'source' | 'dataset' | 'since' | 'window'>,
 ): string | null {
   const target = datasets.find((one) => one.source === source && one.sourceDataset === dataset)

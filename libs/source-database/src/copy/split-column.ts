@@ -1,4 +1,4 @@
-import type { TableSplit } from '@cinelake/pipeline'
+import type { TableSplit } from '../config/index.ts'
 import { SplitUnusableError, type DatabasePlace } from '../errors.ts'
 import type { SourceTable } from '../source-database.ts'
 

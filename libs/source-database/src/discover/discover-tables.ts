@@ -1,5 +1,5 @@
 import type { TableName } from '@cinelake/contracts'
-import { isWanted, type DatabaseSource } from '@cinelake/pipeline'
+import { isWanted, type DatabaseSource } from '../config/index.ts'
 import { NoTablesError } from '../errors.ts'
 import type { SourceDatabase } from '../source-database.ts'
 import { withDatabase, type DatabaseDeps } from '../with-database.ts'

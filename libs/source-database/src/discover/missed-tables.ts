@@ -1,6 +1,6 @@
 import { discoveredFolder, TableName, type Discover, type QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
-import { isWanted, type DatabaseSource } from '@cinelake/pipeline'
+import { isWanted, type DatabaseSource } from '../config/index.ts'
 import { z } from 'zod'
 
 /** As many names as a person reads. */

@@ -2,7 +2,8 @@ import type { Discover, TableName } from '@cinelake/contracts'
 import { landedFolder, manifestPath } from '@cinelake/contracts'
 import { taskFileName, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { expandDiscovered, planRun, type CheckedPipeline, type DatabaseSource } from '@cinelake/pipeline'
+import { undeclaredTables, type DatabaseSource } from '../config/index.ts'
+import { ingestName } from '@cinelake/source-kind'
 import { publishMoment } from './shared-snapshot.ts'
 import { listWanted } from '../discover/discover-tables.ts'
 import { withDatabase, type DatabaseDeps } from '../with-database.ts'
@@ -39,7 +40,6 @@ export class HeldSnapshots {
    */
   async hold(
     command: Discover,
-    pipeline: CheckedPipeline,
     source: DatabaseSource,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<TableName[]> {
@@ -52,7 +52,7 @@ export class HeldSnapshots {
     AbortSignal.any([until, signal]).throwIfAborted()
     const whileOpening = () => end.abort(signal.reason)
     signal.addEventListener('abort', whileOpening, { once: true })
-    const ended = this.#keep(command, pipeline, source, { signal: until, found: found.resolve })
+    const ended = this.#keep(command, source, { signal: until, found: found.resolve })
       .catch(found.reject)
       .finally(() => {
         if (this.#held.get(key)?.end === end) this.#held.delete(key)
@@ -73,7 +73,6 @@ export class HeldSnapshots {
 
   async #keep(
     command: Discover,
-    pipeline: CheckedPipeline,
     source: DatabaseSource,
     { signal, found }: { readonly signal: AbortSignal; readonly found: (tables: TableName[]) => void },
   ): Promise<void> {
@@ -85,7 +84,7 @@ export class HeldSnapshots {
       if (shared !== undefined) await publishMoment(command, shared, { lake, signal })
       found(tables)
       if (shared === undefined) return
-      const reason = await this.#untilLanded(command, landedBy(command, pipeline, source, tables), source, signal)
+      const reason = await this.#untilLanded(command, landedBy(command, source, tables), source, signal)
       log.info({ task: command.task, source: source.name, reason }, 'the moment of the tables has ended')
     })
   }
@@ -120,13 +119,13 @@ export class HeldSnapshots {
 /** The manifests of all tables of the source. */
 function landedBy(
   { pipeline: { name }, window, generation }: Discover,
-  pipeline: CheckedPipeline,
   source: DatabaseSource,
   tables: readonly TableName[],
 ): ReadonlySet<string> {
-  const tasks = [...planRun(pipeline), ...expandDiscovered(pipeline, source.name, tables)]
-  const ingests = tasks.filter(({ work }) => work.kind === 'ingest' && work.source === source.name)
-  return new Set(ingests.map((task) => manifestPath(name, window.label, taskFileName(task.name), generation)))
+  const undeclared = undeclaredTables(source, tables).map((table) => `${table.schema}.${table.name}`)
+  const datasets = [...source.datasets.map((dataset) => dataset.name), ...undeclared]
+  const tasks = datasets.map((dataset) => ingestName(source.name, dataset))
+  return new Set(tasks.map((task) => manifestPath(name, window.label, taskFileName(task), generation)))
 }
 
 /** Waits so long without keeping the process alive. @returns whether it was cut short */

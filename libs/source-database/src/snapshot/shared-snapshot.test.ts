@@ -1,7 +1,7 @@
 // @module-tag slow: needs a server or a container
 import { join } from 'node:path'
 import { CancelledError } from '@cinelake/core'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from '../config/index.ts'
 import { until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import pg from 'pg'

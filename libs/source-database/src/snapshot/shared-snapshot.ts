@@ -1,6 +1,6 @@
 import { sharedSnapshotPath, type Discover, type Ingest, type QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from '../config/index.ts'
 import { z } from 'zod'
 import { SnapshotUnfitError } from '../errors.ts'
 import type { Snapshot, SourceDatabase, SourceTable } from '../source-database.ts'

@@ -1,7 +1,7 @@
 // @module-tag slow: needs a server or a container
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from '../config/index.ts'
 import { sharedData } from '@cinelake/testkit'
 import { findMssql } from '@cinelake/testkit/mssql'
 import { Connection, Request } from 'tedious'

@@ -1,7 +1,7 @@
 // @module-tag slow: takes long
 import { join } from 'node:path'
 import { reportError } from '@cinelake/core'
-import type { DatabaseSource } from '@cinelake/pipeline'
+import type { DatabaseSource } from '../config/index.ts'
 import { startMssqlEndpoint, type MssqlEndpoint } from '@cinelake/testkit/mssql'
 import { startProxy } from '@cinelake/testkit/proxy'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'

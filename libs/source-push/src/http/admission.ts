@@ -1,5 +1,5 @@
 import type { Clock } from '@cinelake/core'
-import type { PushSource } from '@cinelake/pipeline'
+import type { PushSource } from '../config/index.ts'
 import { PushLimitedError } from '../errors.ts'
 
 /** Milliseconds after which a client may as well ask again when too many pushes are under way. */

@@ -1,5 +1,5 @@
 import type { Clock, Log, Proxy } from '@cinelake/core'
-import type { PushSource, PushTokens } from '@cinelake/pipeline'
+import type { PushSource, PushTokens } from '../config/index.ts'
 import { type Fill, PlaceholderError, SecretMissingError, SecretUnusableError, isBlank } from '@cinelake/secrets'
 import { type FetchImplementation, type JWTPayload, createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose'
 import { createHash, timingSafeEqual } from 'node:crypto'

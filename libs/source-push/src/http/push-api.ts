@@ -23,11 +23,11 @@ import {
 import { locatePushes } from '../landing/locate-pushes.ts'
 import { beginOf } from '../landing/push-layout.ts'
 import { IdempotencyKey, PushParams, StatusParams, type PushAnswer, type PushStatus } from './push-schemas.ts'
-import { contractOf, createPushTargets, type PushTarget } from '../push-targets.ts'
+import { contractOf, createPushTargets, type PushTarget, type PushTargetsDeps } from '../push-targets.ts'
 import { createReceivePush, type Received } from './receive-push.ts'
 import { findReceipt } from '../landing/window-receipts.ts'
 
-export type PushApiDeps = {
+export type PushApiDeps = Pick<PushTargetsDeps, 'current'> & {
   readonly lake: Lake
   readonly fill: Fill
   readonly clock: Clock

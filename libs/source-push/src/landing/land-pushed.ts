@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
 import type { Ingest, Manifest } from '@cinelake/contracts'
 import { landObject, windowFolder, type Lake, type Landed } from '@cinelake/lake'
-import type { CheckedPipeline } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
 import { RowsLostError } from '@cinelake/json-rows'
 import { MAX_COLUMNS } from '@cinelake/json-rows'
 import { openCsvSpool } from '@cinelake/json-rows'
@@ -30,7 +30,7 @@ type SetAside = NonNullable<Manifest['leftOut']>[number]
  * was taken by an earlier release or under another contract, is set aside alone.
  */
 export function createLandPushed({ lake }: { readonly lake: Lake }) {
-  return async (command: Ingest, pipeline: CheckedPipeline, { signal, progress }: TaskContext): Promise<Landed> => {
+  return async (command: Ingest, pipeline: PipelineOfSource, { signal, progress }: TaskContext): Promise<Landed> => {
     const folder = await locatePushes(lake, command.pipeline.name, command, { signal })
     const place = { source: command.source, dataset: command.dataset, folder }
     const contract = contractOf(pipeline, place)

@@ -1,6 +1,6 @@
 import { parseWindow, shiftWindow, windowAt, type Calendar, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import type { Schedule } from '@cinelake/pipeline'
+import type { Schedule } from '@cinelake/source-kind'
 import {
   closedPath,
   closingPath,

@@ -1,15 +1,22 @@
 import type { Clock, Log } from '@cinelake/core'
+import type { SourcePlace } from '@cinelake/source-kind'
+import type { z } from 'zod'
 import type { RequestPlace } from '../errors.ts'
 import type { PageRequest } from '../http/page-request.ts'
-import type { Answer } from '../http/send-request.ts'
 import type { Token, TokenCache } from './token-cache.ts'
 
-/** One kind of authentication. All texts of `auth` are filled. A kind with neither member signs nothing. */
-export type AuthKind<Auth> = {
+/** One kind of authentication. A kind with neither `proof` nor `token` signs nothing; both get all texts of `auth` filled. */
+export interface AuthKind<Text extends { readonly type: string }, Auth extends { readonly type: string }> {
+  /** As it stands in `pipeline.yaml`; what is secret is marked, and reported where it stands in the text. */
+  readonly text: z.ZodType<Text>
+  /** As it is frozen. */
+  readonly checked: z.ZodType<Auth>
+  /** Checks a text whose shape is right, and puts in defaults. */
+  read(auth: Text, place: SourcePlace): Auth
   /** What every request carries: the same until the secrets are looked up again. */
-  readonly proof?: (auth: Auth) => Proof
+  proof?(auth: Auth): Proof
   /** Gets a token, which is kept, shared among tasks and sent as `Authorization: Bearer`. @throws {RestTokenRefusedError} terminal */
-  readonly token?: (auth: Auth, deps: TokenDeps) => Promise<Token>
+  token?(auth: Auth, deps: TokenDeps): Promise<Token>
 }
 
 /** What a request is signed with: headers, and a parameter of its address. */
@@ -25,6 +32,9 @@ export type AzureIdentity = () => Promise<{
     options?: { readonly abortSignal?: AbortSignal },
   ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>
 }>
+
+/** What of an answer counts here. */
+export type Answer = { readonly body: Uint8Array }
 
 export type TokenDeps = {
   readonly source: string

@@ -1,9 +1,19 @@
-import type { RestAuth } from '@cinelake/pipeline'
-import type { AuthKind } from './auth-kind.ts'
+import { filled, mapping, template, text as anyText } from '@cinelake/config-text'
+import { z } from 'zod'
 import { RestTokenRefusedError } from './errors.ts'
+import type { AuthKind } from './auth-kind.ts'
 
-/** The identity that the process has on Azure. */
-export const azure: AuthKind<Extract<RestAuth, { type: 'azure' }>> = {
+const text = mapping({
+  type: z.literal('azure'),
+  scope: filled(anyText).describe('`api://APPLICATION/.default`'),
+})
+const checked = z.object({ type: z.literal('azure'), scope: template })
+
+/** The identity that Azure gives the process. */
+export const azure = {
+  text,
+  checked,
+  read: (auth) => auth,
   async token({ scope }, { source, azure: openIdentity, hide, signal }) {
     const identity = await openIdentity?.()
     if (identity === undefined) throw new RestTokenRefusedError(source, 'Azure', 'no Azure identity in this process')
@@ -18,4 +28,4 @@ export const azure: AuthKind<Extract<RestAuth, { type: 'azure' }>> = {
       throw new RestTokenRefusedError(source, 'Azure', name, { cause: error })
     }
   },
-}
+} as const satisfies AuthKind<z.infer<typeof text>, z.infer<typeof checked>>

@@ -1,7 +1,14 @@
-import type { RestAuth } from '@cinelake/pipeline'
+import { mapping, secretText, template } from '@cinelake/config-text'
+import { z } from 'zod'
 import type { AuthKind } from './auth-kind.ts'
 
-/** A token that is a secret of its own (RFC 6750, 2.1). */
-export const bearer: AuthKind<Extract<RestAuth, { type: 'bearer' }>> = {
+const text = mapping({ type: z.literal('bearer'), token: secretText })
+const checked = z.object({ type: z.literal('bearer'), token: template })
+
+/** A token that stays. */
+export const bearer = {
+  text,
+  checked,
+  read: (auth) => auth,
   proof: ({ token }) => ({ headers: { authorization: `Bearer ${token}` } }),
-}
+} as const satisfies AuthKind<z.infer<typeof text>, z.infer<typeof checked>>

@@ -1,17 +1,12 @@
 import { sha256 } from '@cinelake/core'
-import type { RestAuth, RestSource } from '@cinelake/pipeline'
+import type { RestAuth, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { RestHeaderError } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'
 import { isHeaderValue, type PageRequest, type SignedRequest } from '../http/page-request.ts'
-import { apiKey } from './api-key.ts'
-import type { AuthKind, Proof, TokenDeps } from './auth-kind.ts'
-import { azure } from './azure.ts'
-import { basic } from './basic.ts'
-import { bearer } from './bearer.ts'
+import type { Proof, TokenDeps } from './auth-kind.ts'
 import { RestKeyError, RestTokenRefusedError } from './errors.ts'
-import { jwt } from './jwt.ts'
-import { oauth2 } from './oauth2.ts'
+import { kindOf } from './kinds.ts'
 import type { TokenCache } from './token-cache.ts'
 
 /** What says who asks: headers, and secrets within addresses and bodies. */
@@ -33,20 +28,6 @@ export type CredentialsDeps = {
   readonly token: TokenDeps
 }
 
-/** The kinds of authentication that a source may have. */
-const KINDS: { readonly [Type in RestAuth['type']]: AuthKind<Extract<RestAuth, { type: Type }>> } = {
-  none: {},
-  bearer,
-  basic,
-  apiKey,
-  oauth2,
-  jwt,
-  azure,
-}
-
-// What TypeScript cannot follow: the kind is that of this very `auth`.
-const kindOf = (auth: RestAuth) => KINDS[auth.type] as AuthKind<RestAuth>
-
 /** The headers of a source, its token among them, and the address. Secrets are looked up when they are first needed. */
 export function createCredentials(
   source: RestSource,
@@ -54,7 +35,8 @@ export function createCredentials(
   { fill, tokens, pipeline, token: tokenDeps }: CredentialsDeps,
 ): Credentials {
   const { auth } = source
-  const getToken = kindOf(auth).token
+  const kind = kindOf(auth)
+  const getToken = kind.token?.bind(kind)
   const name = `${pipeline}/${source.name}/${sha256(JSON.stringify(auth))}`
   const signedIn = new WeakMap<SignedRequest, { readonly round: number; readonly token: string | undefined }>()
   let held: Promise<Proof> | undefined
@@ -114,8 +96,8 @@ async function signatureOf(source: RestSource, fill: Fill, refresh: boolean): Pr
   const options = { refresh, encodeSecret: (secret: string) => secret.trim() }
   const headers: Record<string, string> = {}
   for (const [name, template] of Object.entries(source.headers)) headers[name] = (await fill(template, options)).trim()
-  const { proof: proofOf } = kindOf(source.auth)
-  const proof = proofOf === undefined ? { headers: {} } : proofOf(await fillAuth(source.auth, fill, refresh))
+  const kind = kindOf(source.auth)
+  const proof = kind.proof === undefined ? { headers: {} } : kind.proof(await fillAuth(source.auth, fill, refresh))
   for (const [name, value] of Object.entries(proof.headers)) {
     // One field of a name: what `auth` says goes before what `headers` say.
     for (const other of Object.keys(headers)) if (other.toLowerCase() === name.toLowerCase()) delete headers[other]

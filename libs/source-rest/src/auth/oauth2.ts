@@ -1,12 +1,55 @@
-import type { RestAuth } from '@cinelake/pipeline'
-import type { AuthKind, TokenDeps } from './auth-kind.ts'
+import { filled, mapping, secretText, template, text as anyText } from '@cinelake/config-text'
+import { z } from 'zod'
 import { basicHeader } from './basic.ts'
-import { commonFields, exchange, present, tokenIn, type Exchanged, type TokenRequest } from './token-endpoint.ts'
+import {
+  tokenRequest,
+  tokenRequestText,
+  commonFields,
+  exchange,
+  present,
+  tokenIn,
+  type Exchanged,
+  type TokenRequest,
+} from './token-endpoint.ts'
+import type { AuthKind, TokenDeps } from './auth-kind.ts'
 
-type OAuth = Extract<RestAuth, { type: 'oauth2' }>
+const text = mapping({
+  type: z.literal('oauth2'),
+  grant: z.enum(['clientCredentials', 'refreshToken']).optional().describe('Default: `clientCredentials`.'),
+  ...tokenRequestText,
+  clientId: filled(anyText).optional(),
+  clientSecret: secretText.optional(),
+  clientAuth: z
+    .enum(['basic', 'body'])
+    .optional()
+    .describe('Where the client names itself: in the Authorization header (default) or in the form.'),
+  refreshToken: secretText.optional(),
+})
 
-/** A token of an OAuth 2.0 server, for client credentials or for a refresh token. */
-export const oauth2: AuthKind<OAuth> = {
+const checked = z.object({
+  type: z.literal('oauth2'),
+  grant: z.enum(['clientCredentials', 'refreshToken']),
+  ...tokenRequest,
+  clientId: template.optional(),
+  clientSecret: template.optional(),
+  /** How a client tells a token endpoint who it is: in the Authorization header, or in the form. */
+  clientAuth: z.enum(['basic', 'body']),
+  refreshToken: template.optional(),
+})
+
+/** OAuth 2.0 (RFC 6749): client credentials, or a refresh token. */
+export const oauth2 = {
+  text,
+  checked,
+  read(auth, { text, path, problems }) {
+    const { grant = 'clientCredentials', clientAuth = 'basic', parameters = {}, ...rest } = auth
+    const needed = grant === 'clientCredentials' ? (['clientId', 'clientSecret'] as const) : (['refreshToken'] as const)
+    for (const key of needed) {
+      if (rest[key] !== undefined) continue
+      problems.error(text.at(path), `\`${grant}\` without \`${key}\``, `add \`${key}\``)
+    }
+    return { ...rest, grant, clientAuth, parameters }
+  },
   async token(auth, deps) {
     const { grant, refreshToken: told } = auth
     const refreshToken = told === undefined ? undefined : (deps.rotated.get(told) ?? told)
@@ -14,7 +57,9 @@ export const oauth2: AuthKind<OAuth> = {
     if (grant === 'refreshToken') keepRotated(told ?? '', answer, deps)
     return tokenIn(answer, deps)
   },
-}
+} as const satisfies AuthKind<z.infer<typeof text>, z.infer<typeof checked>>
+
+type OAuth = z.infer<typeof checked>
 
 /** Client credentials or a refresh token (RFC 6749, 4.4 and 6). All texts are filled. */
 function oauthRequest(auth: OAuth): TokenRequest {

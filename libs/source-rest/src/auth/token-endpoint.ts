@@ -1,10 +1,30 @@
-import type { RestAuth } from '@cinelake/pipeline'
+import { filled, mayBeSecret, template, text } from '@cinelake/config-text'
+import { z } from 'zod'
 import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
 import { RestAddressError, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
-import type { Answer } from '../http/send-request.ts'
-import type { TokenDeps } from './auth-kind.ts'
+import type { Answer, TokenDeps } from './auth-kind.ts'
 import { RestTokenRefusedError } from './errors.ts'
 import type { Token } from './token-cache.ts'
+
+/** Further fields of a form, or claims. */
+export const fields = (place: 'tokenField' | 'address') => z.record(text, mayBeSecret(z.string(), place)).optional()
+
+/** What a request for a token has, as it stands in `pipeline.yaml`. */
+export const tokenRequestText = {
+  tokenUrl: mayBeSecret(text).describe('Address that gives tokens.'),
+  scope: filled(text).optional(),
+  audience: filled(text).optional(),
+  parameters: fields('tokenField').describe('Further fields of the token request.'),
+}
+
+/** The same as it is frozen. */
+export const tokenRequest = {
+  tokenUrl: template,
+  scope: template.optional(),
+  audience: template.optional(),
+  /** Further fields of the form. */
+  parameters: z.record(z.string(), template).default({}),
+}
 
 /** The form and headers of a request to a token endpoint. */
 export type TokenRequest = {
@@ -67,10 +87,14 @@ export function tokenIn({ body, from }: Exchanged, { source, clock, hide }: Toke
   return { value, expiresAt: Number.isFinite(seconds) ? clock().getTime() + seconds * 1000 : Infinity }
 }
 
-type Common = Pick<Extract<RestAuth, { type: 'oauth2' }>, 'scope' | 'audience' | 'parameters'>
+type Common = {
+  readonly scope?: string | undefined
+  readonly audience?: string | undefined
+  readonly parameters: Readonly<Record<string, string>>
+}
 
 /** The fields that every kind of token request may have. */
-export function commonFields({ scope, audience, parameters }: { [Key in keyof Common]: Common[Key] | undefined }) {
+export function commonFields({ scope, audience, parameters }: Common) {
   return { ...present({ scope, audience }), ...parameters }
 }
 

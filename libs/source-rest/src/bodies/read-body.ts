@@ -1,4 +1,4 @@
-import type { RestDataset } from '@cinelake/pipeline'
+import type { RestDataset } from '../config/index.ts'
 import { RestBodyError, type RequestPlace } from '../errors.ts'
 import type { Answer } from '../http/send-request.ts'
 import { formatOf, typeNote, type BodyFormat } from './body-format.ts'

@@ -1,4 +1,4 @@
-import type { RestDataset } from '@cinelake/pipeline'
+import type { RestDataset } from '../config/index.ts'
 import { RestRecordError, RestRecordsMissingError, type RequestPlace } from '../errors.ts'
 import { selectIn } from './json-path.ts'
 import { isObject, type JsonArray, type JsonObject, type JsonValue } from '@cinelake/json-rows'

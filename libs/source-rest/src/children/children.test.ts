@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { reportError } from '@cinelake/core'
-import { RestSource } from '@cinelake/pipeline'
+import { RestSource } from '../config/index.ts'
 import { startHttp, until } from '@cinelake/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'

@@ -1,5 +1,5 @@
 import { reportError } from '@cinelake/core'
-import { RestSource } from '@cinelake/pipeline'
+import { RestSource } from '../config/index.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'
 import { startHttp } from '@cinelake/testkit'

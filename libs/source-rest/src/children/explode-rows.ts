@@ -1,4 +1,4 @@
-import type { RestDataset } from '@cinelake/pipeline'
+import type { RestDataset } from '../config/index.ts'
 import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
 import { ExplodeClashError, ParentMissingError } from '../landing/errors.ts'
 

@@ -1,4 +1,4 @@
-import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { withKept } from '../pagination/kept-cursor.ts'
 import type { NextContext, PageParts } from '../pagination/pagination.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CancelledError, Semaphore, type Clock } from '@cinelake/core'
-import type { RestSource } from '@cinelake/pipeline'
+import type { RestSource } from '../config/index.ts'
 
 export type LimiterDeps = {
   readonly clock: Clock

@@ -1,4 +1,4 @@
-import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { RestAddressError } from '../errors.ts'
 import { withSecretsOf } from './refreshed-address.ts'

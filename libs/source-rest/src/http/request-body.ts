@@ -1,4 +1,4 @@
-import type { RestDataset } from '@cinelake/pipeline'
+import type { RestDataset } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { withValueAt } from '../bodies/json-path.ts'
 import { isExactNumber, isObject, type JsonValue } from '@cinelake/json-rows'

@@ -1,5 +1,5 @@
 import { CancelledError, PipelineError, type Clock, type Log } from '@cinelake/core'
-import type { StatusActions } from '@cinelake/pipeline'
+import type { StatusActions } from '../config/index.ts'
 import type { Credentials } from '../auth/credentials.ts'
 import {
   RestRateLimitedError,

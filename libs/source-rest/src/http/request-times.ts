@@ -1,7 +1,8 @@
 import type { Ingest } from '@cinelake/contracts'
 import { parseWindow } from '@cinelake/core'
 import type { Landed } from '@cinelake/lake'
-import type { CheckedPipeline, RestDataset } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { RestDataset } from '../config/index.ts'
 import type { RequestTimes } from './window-text.ts'
 
 /**
@@ -11,7 +12,7 @@ import type { RequestTimes } from './window-text.ts'
  * ones would count twice then: each window has exactly its own, and the schedule's first one also what was before.
  */
 export function requestTimes(
-  { datasets, schedule }: Pick<CheckedPipeline, 'datasets' | 'schedule'>,
+  { datasets, schedule }: Pick<PipelineOfSource, 'datasets' | 'schedule'>,
   { source, dataset, since, window }: Pick<Ingest, 'source' | 'dataset' | 'since' | 'window'>,
   incremental: RestDataset['incremental'],
 ): RequestTimes {

@@ -1,4 +1,4 @@
-import type { StatusAction, StatusActions } from '@cinelake/pipeline'
+import type { StatusAction, StatusActions } from '../config/index.ts'
 
 /** Milliseconds before the first repetition of a request, doubled for each further one. */
 const FIRST_BACKOFF_MS = 500

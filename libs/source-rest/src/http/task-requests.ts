@@ -1,5 +1,5 @@
 import type { Clock, Log } from '@cinelake/core'
-import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { createCredentials, type CredentialsDeps } from '../auth/credentials.ts'
 import type { AzureIdentity } from '../auth/auth-kind.ts'

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { getCACertificates } from 'node:tls'
 import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
-import type { RestSource } from '@cinelake/pipeline'
+import type { RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { createAddressGuard, type AddressGuard, type Lookup } from './address-guard.ts'
 import { RestCertificateError } from './errors.ts'

@@ -1,5 +1,5 @@
 import type { QualityResult } from '@cinelake/contracts'
-import type { DriftPolicy } from '@cinelake/pipeline'
+import type { DriftPolicy } from '../config/index.ts'
 import { plainName } from '@cinelake/csv'
 import { KIND, type Column, type Columns } from '@cinelake/json-rows'
 import type { ExpectedField } from './expected-fields.ts'

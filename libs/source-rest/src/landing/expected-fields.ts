@@ -1,4 +1,4 @@
-import type { CheckedColumn } from '@cinelake/pipeline'
+import type { CheckedColumn } from '@cinelake/source-kind'
 import { KIND } from '@cinelake/json-rows'
 
 /** A field that records are held against. */

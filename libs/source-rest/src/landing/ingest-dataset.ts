@@ -2,7 +2,8 @@ import type { TaskContext } from '@cinelake/bus'
 import { landingPath, type Ingest } from '@cinelake/contracts'
 import { PipelineError, sha256, taskFileName, TerminalError, type Clock } from '@cinelake/core'
 import { manifestBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
-import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import { RestKeptElsewhereError } from '../http/errors.ts'
 import { openTaskRequests, type RequestsDeps } from '../http/task-requests.ts'
 import { cursorOf, requestTimes } from '../http/request-times.ts'
@@ -18,7 +19,7 @@ export type IngestDatasetDeps = RequestsDeps & { readonly lake: Lake; readonly c
 
 /** What an ingest command is about, looked up in its pipeline. */
 export type IngestTarget = {
-  readonly pipeline: CheckedPipeline
+  readonly pipeline: PipelineOfSource
   readonly source: RestSource
   readonly dataset: RestDataset
 }

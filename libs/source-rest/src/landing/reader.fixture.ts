@@ -2,7 +2,9 @@ import { silentLog, systemClock } from '@cinelake/core'
 import type { Ingest } from '@cinelake/contracts'
 import { createDirectoryLake } from '@cinelake/lake/directory'
 import { createFill } from '@cinelake/secrets'
-import { loadPipeline } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import { getPipeline } from '@cinelake/testkit'
+import type { RestSource } from '../config/index.ts'
 import { createRestTasks } from '../rest-tasks.ts'
 
 // A worker in a process of its own, to be killed: carries out one ingest command and says when it is done.
@@ -16,8 +18,15 @@ const tasks = createRestTasks({
   log: silentLog,
 })
 const ingest = JSON.parse(command) as Ingest
-const outcome = await tasks.ingest(ingest, await loadPipeline(lake, ingest.pipeline), {
-  signal: new AbortController().signal,
-  progress: () => {},
-})
+const pipeline = (await getPipeline(lake, ingest.pipeline)) as PipelineOfSource & { readonly sources: RestSource[] }
+const source = pipeline.sources.find(({ name }) => name === ingest.source)
+if (source === undefined) throw new Error(`no source ${ingest.source}`)
+const outcome = await tasks.ingest(
+  ingest,
+  { pipeline, source },
+  {
+    signal: new AbortController().signal,
+    progress: () => {},
+  },
+)
 process.stdout.write(`${JSON.stringify(outcome.balance)}\n`)

@@ -1,6 +1,6 @@
 import type { Ingest } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
-import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { JsonObject } from '@cinelake/json-rows'
 import { FIRST_PARENT, readChildPages, type ChildPosition } from '../children/child-pages.ts'

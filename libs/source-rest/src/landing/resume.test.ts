@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { type Ingest } from '@cinelake/contracts'
 import { parseWindow, reportError } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, type CheckedPipeline, type RestSource } from '@cinelake/pipeline'
-import { aCommandHeader, startHttp, temporaryDirectory, until } from '@cinelake/testkit'
+import type { RestSource } from '../config/index.ts'
+import { aCommandHeader, putPipeline, startHttp, temporaryDirectory, until } from '@cinelake/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'
 import { pagePath } from './landed-pages.ts'
@@ -28,21 +28,13 @@ const rowsOf = (page: number) =>
 async function frozen(source: RestSource) {
   const { path: directory } = stack.use(await temporaryDirectory())
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
-  const pipeline: CheckedPipeline = {
-    format: 1,
-    name: 'shop',
-    schedule: { every: 'day', timeZone: 'UTC', start: '2026-03-01', delayMs: 0 },
-    retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
-    sources: [source],
-    datasets: [],
-    models: [],
-    serve: [],
-  }
-  const { path, text, digest } = freezePipeline(pipeline)
-  await lake.putIfAbsent(path, text)
+  const schedule = { every: 'day', timeZone: 'UTC', start: '2026-03-01', delayMs: 0 } as const
+  const pipeline = await putPipeline(lake, { name: 'shop', schedule, sources: [source], datasets: [] } as {
+    name: string
+  })
   const window = parseWindow({ every: 'day', timeZone: 'UTC' }, '2026-03-01')
   if (window === undefined) throw new Error('no window')
-  const header = aCommandHeader({ pipeline: { name: 'shop', digest }, window, task: 'ingest crm/users' })
+  const header = aCommandHeader({ pipeline, window, task: 'ingest crm/users' })
   const command: Ingest = { ...header, kind: 'ingest', source: 'crm', dataset: 'users', since: null }
   return { directory: join(directory, 'lake'), command }
 }

@@ -1,4 +1,5 @@
-import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import { plainName } from '@cinelake/csv'
 import { expectedFields, type ExpectedField } from './expected-fields.ts'
 import type { RowRules } from '@cinelake/json-rows'
@@ -6,7 +7,7 @@ import { POSITION, VALUE } from '../children/explode-rows.ts'
 
 /** What a dataset's records are held against: its contract; undefined where the pipeline has none for it. */
 export function expectedOf(
-  { datasets }: CheckedPipeline,
+  { datasets }: PipelineOfSource,
   source: RestSource,
   dataset: RestDataset,
 ): readonly ExpectedField[] | undefined {

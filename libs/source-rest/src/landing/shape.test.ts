@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { reportError } from '@cinelake/core'
-import type { CheckedColumn, CheckedDataset } from '@cinelake/pipeline'
+import type { CheckedColumn, TargetDataset } from '@cinelake/source-kind'
 import { startHttp, temporaryDirectory } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { join } from 'node:path'
@@ -29,16 +29,11 @@ const column = (name: string, type: string, required = false): CheckedColumn => 
   required,
   reading: { from: [name] },
 })
-const contractOf = (columns: CheckedColumn[]): CheckedDataset => ({
-  name: 'users',
+const contractOf = (columns: CheckedColumn[]): TargetDataset => ({
   source: 'crm',
   sourceDataset: 'users',
-  contract: { id: 'users', version: '1', columns, primaryKey: ['id'], rowRules: [], tableRules: [] },
-  reading: { header: true, nulls: [] },
   mode: 'snapshot',
-  newestBy: [],
-  duplicates: 'newest',
-  partitionBy: [],
+  contract: { columns },
 })
 
 async function given(listener: RequestListener, fields: Parameters<typeof aRestSource>[0], columns?: CheckedColumn[]) {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { LakeObjectMissingError } from '@cinelake/lake'
-import type { RestDataset, RestSource } from '@cinelake/pipeline'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import { RestRecordError } from '../errors.ts'
 import { openCsvSpool, type CsvSpool, type RowRules } from '@cinelake/json-rows'
 import { driftOf } from './drift.ts'

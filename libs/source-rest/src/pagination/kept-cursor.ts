@@ -1,4 +1,4 @@
-import type { RestCursor } from '@cinelake/pipeline'
+import type { RestCursor } from '../config/index.ts'
 import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
 import { isExactNumber } from '@cinelake/json-rows'
 import { RestNextPageError } from '../errors.ts'

@@ -1,4 +1,4 @@
-import type { RestEnd } from '@cinelake/pipeline'
+import type { RestEnd } from '../config/index.ts'
 import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
 import { RestNextPageError, type RequestPlace } from '../errors.ts'

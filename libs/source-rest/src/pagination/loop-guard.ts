@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { RestPagination } from '@cinelake/pipeline'
+import type { RestPagination } from '../config/index.ts'
 import { RestPageLoopError, type RequestPlace } from '../errors.ts'
 import type { JsonObject } from '@cinelake/json-rows'
 import type { PageRequest } from '../http/page-request.ts'

@@ -1,4 +1,4 @@
-import type { RestPagination } from '@cinelake/pipeline'
+import type { RestPagination } from '../config/index.ts'
 
 /**
  * Where one stands between the pages of a dataset: all that the request for the next page depends on. It is JSON, so that

@@ -1,5 +1,6 @@
 import type { RequestListener, IncomingMessage, ServerResponse } from 'node:http'
-import type { CheckedPipeline, RestDataset, RestSource } from '@cinelake/pipeline'
+import type { PipelineOfSource } from '@cinelake/source-kind'
+import type { RestDataset, RestSource } from '../config/index.ts'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { fixedClock, recordingLog, startHttp } from '@cinelake/testkit'
 import type { AzureIdentity } from '../auth/auth-kind.ts'
@@ -75,7 +76,7 @@ export function aReader({
 function timesOf({ incremental }: RestDataset, { since = null, mode = 'merge' }: Reading) {
   const schedule = { every: 'day', timeZone: 'Europe/Berlin', start: '2026-03-01', delayMs: 0 } as const
   const datasets = [{ name: 'users', source: 'crm', sourceDataset: 'users', mode }]
-  const pipeline = { schedule, datasets } as unknown as CheckedPipeline
+  const pipeline = { schedule, datasets } as unknown as PipelineOfSource
   return requestTimes(pipeline, { source: 'crm', dataset: 'users', since, window: WINDOW }, incremental)
 }
 

@@ -1,4 +1,4 @@
-import type { RestPagination } from '@cinelake/pipeline'
+import type { RestPagination } from '../config/index.ts'
 import { parseJsonPath, valueAt, type JsonPath } from '../bodies/json-path.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
 import { RestNextPageError, type RequestPlace } from '../errors.ts'

@@ -1,4 +1,4 @@
-import type { RestDataset } from '@cinelake/pipeline'
+import type { RestDataset } from '../config/index.ts'
 import type { JsonObject } from '@cinelake/json-rows'
 import { readBody } from '../bodies/read-body.ts'
 import { recordsIn } from '../bodies/records.ts'

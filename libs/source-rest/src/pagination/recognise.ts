@@ -1,4 +1,4 @@
-import type { RestEnd } from '@cinelake/pipeline'
+import type { RestEnd } from '../config/index.ts'
 import { valueAt, type JsonPath } from '../bodies/json-path.ts'
 import { isObject, type JsonValue } from '@cinelake/json-rows'
 import { linkOf } from './link-header.ts'

@@ -1,0 +1,28 @@
+import { describe, expect, test } from 'vitest'
+import type { z } from 'zod'
+import { filesConfig } from './files-source.ts'
+
+type FilesDatasetText = z.infer<typeof filesConfig.text>['datasets'][string]
+
+describe('late files', () => {
+  const problemsOf = (fields: Partial<FilesDatasetText>) => {
+    const found: string[] = []
+    const problems = { error: (_at: unknown, message: string) => void found.push(message) } as never
+    const text = { at: () => ({}) } as never
+    const datasets = { orders: { files: '*.csv', once: true, late: 'include', ...fields } as FilesDatasetText }
+    filesConfig.read('shop', { type: 'files', path: 'in', datasets }, { text, path: [], problems })
+    return found
+  }
+
+  test.each([
+    [{ mode: 'append' }, []],
+    [{ mode: 'merge', newestBy: ['at'] }, []],
+    [{ mode: 'merge' }, ['`late: include` needs `newestBy` where rows are merged']],
+    [{ mode: 'snapshot' }, ['`late: include` would put an old file in the place of the whole table']],
+    [{}, ['`late: include` would put an old file in the place of the whole table']],
+  ] as const)('may come with the rows of another window where that does no harm: %j', (fields, problems) => {
+    const found = problemsOf(fields as Partial<FilesDatasetText>)
+
+    expect(found.map((message) => message.split(':').slice(0, 2).join(':'))).toEqual(problems)
+  })
+})

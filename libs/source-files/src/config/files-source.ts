@@ -1,0 +1,288 @@
+import {
+  agentQueue,
+  commonDataset,
+  FileReading,
+  nulls,
+  site,
+  siteOf,
+  type SourceConfig,
+  type SourcePlace,
+} from '@cinelake/source-kind'
+import {
+  durationMs,
+  duration,
+  filled,
+  isAbsolutePath,
+  mapping,
+  oneCharacter,
+  staysBelow,
+  tableName,
+  template,
+  text,
+} from '@cinelake/config-text'
+import { suggest } from '@cinelake/core'
+import { z } from 'zod'
+
+const skipOrFail = z.enum(['skip', 'fail'])
+
+/** What becomes of a file that is not as it should be. */
+const FileProblems = z.object({
+  /** It may not be read. Default: `fail`. */
+  forbidden: skipOrFail.optional(),
+  /** No object of the lake can be called so. Default: `skip`. */
+  misnamed: skipOrFail.optional(),
+  /** It has no bytes. Default: `land`. */
+  empty: z.enum(['land', 'fail', 'skip']).optional(),
+  /** It is still being written, has no marker yet, or is locked. Default: `fail`, which is tried again. */
+  unstable: skipOrFail.optional(),
+})
+export type FileProblems = z.infer<typeof FileProblems>
+
+export const FilesDataset = z.object({
+  name: z.string(),
+  /** Glob below the source's path; `{yyyy}`, `{MM}`, `{dd}`, `{HH}` stand for the business time in the name. */
+  files: z.string(),
+  /** What becomes of a window for which no file came. */
+  whenMissing: skipOrFail,
+  /** What says which window a file belongs to. Default: `name`. */
+  windowFrom: z.enum(['name', 'modified', 'arrival']).optional(),
+  /** Bytes that landed in another window are not landed again. Default: false. */
+  once: z.boolean().optional(),
+  /** Milliseconds of the quiet period: a file counts when it has not changed for so long. Default: none. */
+  restMs: z.int().min(0).optional(),
+  /** Name of the file beside it that says that a file is complete; `{name}` and `{stem}` stand for the file's. */
+  marker: z.string().optional(),
+  onProblem: FileProblems.optional(),
+  /** What becomes of files that come after their window was ingested. Default: `report`. */
+  late: z.enum(['report', 'include']).optional(),
+  /** Milliseconds before the window in which late files are looked for. Default: 7 days. */
+  lateForMs: z.int().min(0).optional(),
+  /** What becomes of files that have landed. Default: `leave`. */
+  afterLanding: z.union([z.enum(['leave', 'delete']), z.object({ archive: template })]).optional(),
+})
+export type FilesDataset = z.infer<typeof FilesDataset>
+
+export const FilesSource = z.object({
+  type: z.literal('files'),
+  name: z.string(),
+  /** Folder on the agent's machine. */
+  path: template,
+  /** The site whose agent reads it; commands go to `ingest-files.<site>`. */
+  site: z.string().optional(),
+  datasets: z.array(FilesDataset),
+})
+export type FilesSource = z.infer<typeof FilesSource>
+
+const filesDataset = mapping({
+  files: text.describe(
+    "Glob below the source's path; `{yyyy}`, `{MM}`, `{dd}`, `{HH}` stand for the start of the window.",
+  ),
+  whenMissing: z
+    .enum(['fail', 'skip'])
+    .optional()
+    .describe('What becomes of a window for which no file came. Default: `fail`. The same as `onProblem.missing`.'),
+  windowFrom: z
+    .enum(['name', 'modified', 'arrival'])
+    .optional()
+    .describe(
+      'Which window a file belongs to: that of the time in its name, that in which it was last written to, or that in which it came into the folder. Default: `name`.',
+    ),
+  once: z
+    .boolean()
+    .optional()
+    .describe(
+      'Bytes that have landed in another window are not landed again, whatever they are called. Default: `false`.',
+    ),
+  stable: duration
+    .optional()
+    .describe('Quiet period: size and times of a file must not have changed for so long. Default: none.'),
+  marker: text
+    .optional()
+    .describe(
+      'Name of a file beside it that says that a file is complete: `{name}.done`, `{stem}.ok`, `_SUCCESS`. Default: none is needed.',
+    ),
+  onProblem: mapping({
+    missing: skipOrFail.optional().describe('No file came for the window. Default: `fail`.'),
+    forbidden: skipOrFail.optional().describe('A file may not be read. Default: `fail`.'),
+    misnamed: skipOrFail
+      .optional()
+      .describe('A file has a name that nothing in the lake can have, such as one with a line break. Default: `skip`.'),
+    empty: z.enum(['land', 'skip', 'fail']).optional().describe('A file has no bytes. Default: `land`.'),
+    unstable: skipOrFail
+      .optional()
+      .describe('A file is being written, lacks its marker, or is locked. Default: `fail`, which is tried again.'),
+  })
+    .optional()
+    .describe('What becomes of files that are not as they should be; whatever is skipped is reported.'),
+  late: z
+    .enum(['report', 'include'])
+    .optional()
+    .describe(
+      'Files that come after their window was ingested: reported, or landed with the current window. Default: `report`.',
+    ),
+  lateFor: duration.optional().describe('How far before the window late files are looked for. Default: `7d`.'),
+  afterLanding: z
+    .union([
+      z.enum(['leave', 'delete']),
+      mapping({ archive: filled(text).describe("Folder; a relative one is below the source's path.") }),
+    ])
+    .optional()
+    .describe('What becomes of files that have landed. Default: `leave`.'),
+  read: mapping({
+    encoding: FileReading.shape.encoding.describe('Default: found out from the file.'),
+    delimiter: oneCharacter.optional().describe('Default: found out from the file.'),
+    quote: oneCharacter.optional().describe('Default: found out from the file.'),
+    header: z.boolean().optional().describe('Whether the first record names the columns. Default: `true`.'),
+    nulls,
+  })
+    .optional()
+    .describe('How the files are read.'),
+  ...commonDataset,
+})
+
+/** A source of type `files` as it stands in `pipeline.yaml`. */
+const FilesSourceText = mapping({
+  type: z.literal('files'),
+  path: filled(text).describe("Folder on the agent's machine."),
+  site,
+  datasets: z.record(tableName, filesDataset),
+})
+
+type FilesSourceText = z.infer<typeof FilesSourceText>
+type FilesDatasetText = z.infer<typeof filesDataset>
+
+function readFilesSource(name: string, source: FilesSourceText, place: SourcePlace): FilesSource {
+  const datasets = Object.entries(source.datasets).map(([dataset, details]) =>
+    readDataset(dataset, details, { ...place, path: [...place.path, 'datasets', dataset] }),
+  )
+  return { type: 'files', name, path: source.path, ...siteOf(source), datasets }
+}
+
+function readDataset(name: string, details: FilesDatasetText, place: SourcePlace): FilesDataset {
+  const { text, path, problems } = place
+  const at = (...steps: string[]) => text.at([...path, ...steps])
+  for (const { message, remedy } of filePatternProblems(details.files)) problems.error(at('files'), message, remedy)
+  checkMissing(details, place)
+  checkMarker(details, place)
+  checkOnce(details, place)
+  checkLate(details, place)
+  checkArchive(details, place)
+  const { missing, ...onProblem } = details.onProblem ?? {}
+  const { windowFrom, once, stable, marker, late, lateFor, afterLanding } = details
+  return {
+    name,
+    files: details.files,
+    whenMissing: missing ?? details.whenMissing ?? 'fail',
+    ...(windowFrom === undefined ? {} : { windowFrom }),
+    ...(once === undefined ? {} : { once }),
+    ...(stable === undefined ? {} : { restMs: durationMs(stable) }),
+    ...(marker === undefined ? {} : { marker }),
+    ...(Object.keys(onProblem).length === 0 ? {} : { onProblem }),
+    ...(late === undefined ? {} : { late }),
+    ...(lateFor === undefined ? {} : { lateForMs: durationMs(lateFor) }),
+    ...(afterLanding === undefined ? {} : { afterLanding }),
+  }
+}
+
+function checkMissing({ whenMissing, onProblem }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
+  const missing = onProblem?.missing
+  if (whenMissing === undefined || missing === undefined || whenMissing === missing) return
+  problems.error(
+    text.at([...path, 'onProblem', 'missing']),
+    `\`onProblem.missing: ${missing}\` contradicts \`whenMissing: ${whenMissing}\``,
+    'they mean the same: leave one of them out',
+  )
+}
+
+function checkMarker({ marker }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
+  if (marker === undefined) return
+  const plain = marker.replaceAll(/\{(?:name|stem)\}/g, 'x')
+  if (plain !== '.' && plain !== '..' && !/[/\\{}*?]/.test(plain) && marker !== '{name}') return
+  problems.error(
+    text.at([...path, 'marker']),
+    `the marker '${marker}' is no name of another file`,
+    'expected a name without folders, in which `{name}` and `{stem}` (without its last ending) stand for the file, such as `{name}.done`',
+  )
+}
+
+/** `..` and a drive without a folder depend on where the source's folder, or this program, happens to be. */
+function checkArchive({ afterLanding }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
+  if (typeof afterLanding !== 'object') return
+  const { archive } = afterLanding
+  const isPlaced = isAbsolutePath(archive) && !archive.split(/[/\\]/).includes('..')
+  if (isPlaced || staysBelow(archive)) return
+  problems.error(
+    text.at([...path, 'afterLanding', 'archive']),
+    `the archive '${archive}' is no folder below the source's \`path\``,
+    'expected a folder below it, such as `done`, or an absolute one',
+  )
+}
+
+/** What was landed late is known by its bytes alone: no window of its own has it. */
+function checkOnce({ late, once }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
+  if (late !== 'include' || once === true) return
+  problems.error(
+    text.at([...path, 'late']),
+    '`late: include` needs `once: true`: else a late file would land with every window',
+    'add `once: true`',
+  )
+}
+
+/** With the rows of the current window come those of an earlier one: only some ways of refining put them in their place. */
+function checkLate({ late, mode = 'snapshot', newestBy = [] }: FilesDatasetText, place: SourcePlace): void {
+  if (late !== 'include' || mode === 'append' || (mode === 'merge' && newestBy.length > 0)) return
+  place.problems.error(
+    place.text.at([...place.path, 'late']),
+    mode === 'merge'
+      ? '`late: include` needs `newestBy` where rows are merged: else rows of a late file would win over newer ones'
+      : '`late: include` would put an old file in the place of the whole table',
+    mode === 'merge'
+      ? 'name with `newestBy` the columns that say which row is newer'
+      : 'use `late: report`, `mode: append`, or `mode: merge` with `newestBy`',
+  )
+}
+
+/** The parts of a business time that a file's name may hold, from the largest on. */
+const TIME_PARTS: readonly string[] = ['yyyy', 'MM', 'dd', 'HH']
+
+/** What is wrong with a dataset's `files`, all of it. */
+function filePatternProblems(pattern: string): { readonly message: string; readonly remedy: string }[] {
+  const found: { readonly message: string; readonly remedy: string }[] = []
+  const parts = [...pattern.matchAll(/\{([^{},]*)\}/g)].map(([, part = '']) => part)
+  for (const part of parts.filter((name) => !TIME_PARTS.includes(name))) {
+    found.push({ message: `unknown part \`{${part}}\` in a file pattern`, remedy: suggest(part, TIME_PARTS) })
+  }
+  const known = TIME_PARTS.filter((part) => parts.includes(part))
+  if (found.length === 0 && known.some((part, index) => part !== TIME_PARTS[index])) {
+    found.push({
+      message: `the file pattern '${pattern}' has no whole date`,
+      remedy: 'expected a time from the year on: {yyyy}, {yyyy}{MM}, {yyyy}{MM}{dd} or {yyyy}{MM}{dd}{HH}',
+    })
+  }
+  if (/^[/\\]|^[A-Za-z]:|\\/.test(pattern) || pattern.split('/').some((step) => ['', '.', '..'].includes(step))) {
+    found.push({
+      message: `the file pattern '${pattern}' is no path below the source's folder`,
+      remedy: 'write it relative to the `path` of the source, with `/` between folders',
+    })
+  }
+  if (/\[[^\]]*$/.test(pattern) || /\{[^}]*$/.test(pattern)) {
+    found.push({
+      message: `the file pattern '${pattern}' has an open bracket`,
+      remedy: 'close it; a bracket itself is `[[]`',
+    })
+  }
+  return found
+}
+
+/** Files that come into a folder. */
+export const filesConfig = {
+  type: 'files',
+  text: FilesSourceText,
+  checked: FilesSource,
+  read: readFilesSource,
+  plan: ({ site, datasets }) => ({
+    queue: agentQueue(site),
+    // A dataset that takes each file once continues from its ledger, which the window before wrote.
+    ingests: datasets.map(({ name, once = false }) => ({ dataset: name, after: [], incremental: once })),
+  }),
+} as const satisfies SourceConfig<FilesSourceText, FilesSource>

@@ -1,0 +1,1 @@
+export { FilesDataset, FilesSource, filesConfig } from './files-source.ts'

@@ -1,0 +1,63 @@
+import {
+  datasetQuestion,
+  given,
+  givenMode,
+  modeQuestion,
+  siteQuestion,
+  sourceQuestion,
+  textsOf,
+  type SourceQuestions,
+} from '@cinelake/source-kind/questions'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+/** What `cinelake add` asks of a folder of files. */
+export const filesQuestions: SourceQuestions = {
+  type: 'files',
+  about: 'a folder of files',
+  questions: [
+    sourceQuestion,
+    {
+      flag: 'path',
+      value: '<dir>',
+      ask: "In which folder of the agent's machine do the files come?",
+      warn: (folder) =>
+        folder.includes('${') || existsSync(folder)
+          ? undefined
+          : `there is no folder ${folder} here; it has to be there where the agent runs`,
+      // A folder may be written in several ways.
+      isSame: (one, other) => resolve(one) === resolve(other),
+      ofSource: true,
+    },
+    siteQuestion,
+    datasetQuestion,
+    {
+      flag: 'files',
+      value: '<pattern>',
+      ask: 'What are the files called? {yyyy}, {MM}, {dd} stand for the date: orders_{yyyy}-{MM}-{dd}.csv',
+    },
+    modeQuestion('snapshot'),
+  ],
+  /** The day of the oldest file that fits, where the folder is on this machine. */
+  async firstDay({ source = '', path = '', files = '' }, { signal }) {
+    if (path.includes('${') || !existsSync(path)) return undefined
+    // Only now: what is asked is loaded for every command's help.
+    const [{ oldestFile }, { PipelineError }] = await Promise.all([
+      import('../oldest-file.ts'),
+      import('@cinelake/core'),
+    ])
+    try {
+      const oldest = await oldestFile(path, files, { source, timeZone: 'UTC', signal })
+      return oldest?.toISOString().slice(0, 10)
+    } catch (error) {
+      // What is wrong with the pattern the checks of the pipeline say; a folder that cannot be read here may be elsewhere.
+      if (error instanceof PipelineError && !signal.aborted) return undefined
+      throw error
+    }
+  },
+  written: (answers) => ({
+    source: { type: 'files', ...given(answers, 'path', 'site') },
+    dataset: { ...given(answers, 'files'), ...givenMode(answers) },
+  }),
+  answers: ({ path, site }) => ({ path: textsOf(path), site: textsOf(site) }),
+}

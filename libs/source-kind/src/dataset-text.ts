@@ -1,0 +1,75 @@
+import { mapping, plainName, text, words } from '@cinelake/config-text'
+import { z } from 'zod'
+
+/** What a window's rows do to the refined table. */
+export const RefineMode = z.enum([
+  /** The landing is the whole table: it replaces what was there. */
+  'snapshot',
+  /** The landing holds new and changed rows: merged by primary key. */
+  'merge',
+  /** The landing holds new rows only. */
+  'append',
+])
+export type RefineMode = z.infer<typeof RefineMode>
+
+/** How the files of a dataset are read; what is absent is found out by looking at the file. */
+export const FileReading = z.object({
+  encoding: z.enum(['utf-8', 'utf-16le', 'utf-16be', 'windows-1252', 'iso-8859-1']).optional(),
+  delimiter: z.string().length(1).optional(),
+  quote: z.string().length(1).optional(),
+  /** Whether the first record names the columns. Without a header the contract's columns come in order. */
+  header: z.boolean(),
+  /** Words that mean "no value" in every column; compared without case. The empty text always does. */
+  nulls: z.array(z.string()),
+})
+export type FileReading = z.infer<typeof FileReading>
+
+const columnDetails = mapping({
+  from: z
+    .union([text, z.array(text).min(1, 'expected at least one name')])
+    .optional()
+    .describe(
+      "Names that the source gives the column, in order of preference; the contract's name is always the last.",
+    ),
+  extract: text.optional().describe('Regular expression with one group: the part of the text that is meant.'),
+  values: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+    .optional()
+    .describe('Texts to replace as a whole: `{ TV Show: SHOW }`.'),
+  formats: z
+    .array(text)
+    .min(1)
+    .optional()
+    .describe('Dates and times: accepted formats in strftime letters, tried in order.'),
+  timeZone: text.optional().describe('Timestamps without an offset are of this zone (IANA name).'),
+  decimal: z.enum(['.', ',', 'any']).optional().describe('Numbers: the decimal sign; `any` understands both.'),
+  percentOf: z.number().positive('expected a number above 0').optional().describe('Numbers: what 100% stands for.'),
+  separators: z.array(text).min(1).optional().describe('Lists: separators to split at.'),
+  nulls: words.optional().describe('Words that mean "no value" in this column.'),
+})
+
+/** How a contract's column is read: names for it, or names and more. */
+const columnReading = z.union([text, z.array(text).min(1, 'expected at least one name'), columnDetails])
+
+/** What every dataset may say, whatever its source. */
+export const commonDataset = {
+  contract: text
+    .optional()
+    .describe("The contract's file, relative to the pipeline. Default: `contracts/<dataset>.yaml`."),
+  mode: RefineMode.optional().describe("What a window's rows do to the refined table. Default: `snapshot`."),
+  newestBy: z.array(text).optional().describe('Of several rows with one key the greatest by these columns wins.'),
+  duplicates: z
+    .enum(['newest', 'fill'])
+    .optional()
+    .describe('`fill`: values missing in the newest row are taken from older ones. Default: `newest`.'),
+  partitionBy: z.array(text).optional().describe('Columns that the refined table is partitioned by.'),
+  columns: z.record(text, columnReading).optional().describe("How the contract's columns are read."),
+}
+
+export const nulls = words.optional().describe('Words that mean "no value" in every column.')
+
+/** The site whose agent reads a source. */
+export const site = plainName.optional().describe('The site whose agent reads the source.')
+
+export type ColumnReadingText = z.infer<typeof columnReading>
+export type ColumnDetailsText = z.infer<typeof columnDetails>

@@ -1,0 +1,31 @@
+export { CheckedColumn, ColumnReading } from './column.ts'
+export {
+  commonDataset,
+  FileReading,
+  nulls,
+  RefineMode,
+  site,
+  type ColumnDetailsText,
+  type ColumnReadingText,
+} from './dataset-text.ts'
+export { Schedule } from './schedule.ts'
+export {
+  ingestName,
+  type PlannedIngest,
+  type Source,
+  type SourceConfig,
+  type SourceDiscovery,
+  type SourcePlan,
+  type SourceText,
+} from './source-config.ts'
+export { agentQueue, checkHttpUrl, checkUrl, siteOf, type SourcePlace } from './source-place.ts'
+export {
+  SourceCommandUnknownError,
+  type CurrentSources,
+  type PipelineOfSource,
+  type SourceInPipeline,
+  type SourceTasks,
+  type TargetDataset,
+} from './source-tasks.ts'
+export { nothing, rowsOf, withFacts, withoutCsv, type PreviewDeps, type Sample, type SampleColumn } from './preview.ts'
+export type { SourceCheck, SourceKind } from './source-kind.ts'

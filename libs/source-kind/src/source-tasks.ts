@@ -1,0 +1,65 @@
+import type { Discover, Ingest } from '@cinelake/contracts'
+import { TerminalError } from '@cinelake/core'
+import type { CheckedColumn } from './column.ts'
+import type { RefineMode } from './dataset-text.ts'
+import type { Schedule } from './schedule.ts'
+import type { Source } from './source-config.ts'
+
+/** What of a pipeline the work over its sources depends on. Any checked pipeline is one. */
+export type PipelineOfSource = {
+  readonly name: string
+  readonly schedule: Schedule
+  /** What becomes of what its sources land. A dataset of a source need not be among them. */
+  readonly datasets: readonly TargetDataset[]
+}
+
+/** What a refined dataset expects of what its source lands. */
+export type TargetDataset = {
+  readonly source: string
+  /** The dataset's name within the source. */
+  readonly sourceDataset: string
+  readonly mode: RefineMode
+  readonly contract: { readonly columns: readonly CheckedColumn[] }
+}
+
+/** A source with the pipeline that it is of. */
+export type SourceInPipeline<Checked extends Source = Source> = {
+  readonly pipeline: PipelineOfSource
+  readonly source: Checked
+}
+
+/** The sources of a kind that are current, for a service that has work to do between runs. */
+export type CurrentSources<Checked extends Source> = {
+  readonly sources: readonly SourceInPipeline<Checked>[]
+  /** Pipelines whose text cannot be read, with why. */
+  readonly unreadable: readonly { readonly name: string; readonly error: unknown }[]
+}
+
+/** What one kind of source does for the commands about its datasets. Both are as repeatable as the commands are. */
+export interface SourceTasks<Checked extends Source, Context, Outcome> {
+  /** Lands a dataset for a window. @throws {SourceCommandUnknownError} terminal: the source has no such dataset */
+  ingest(command: Ingest, place: SourceInPipeline<Checked>, context: Context): Promise<Outcome>
+  /** Lists what there is to ingest, where the pipeline's text does not say it. */
+  discover?(command: Discover, place: SourceInPipeline<Checked>, context: Context): Promise<Outcome>
+}
+
+/** A command for something that its pipeline does not have, or that another service does. */
+export class SourceCommandUnknownError extends TerminalError {
+  readonly code = 'INGEST_COMMAND_UNKNOWN'
+
+  /** @param expected the kinds of datasets that there may be: `a dataset of a REST source` */
+  constructor(
+    {
+      task,
+      source,
+      dataset,
+      pipeline: { name, digest },
+    }: Pick<Discover, 'task' | 'source' | 'pipeline'> & Partial<Pick<Ingest, 'dataset'>>,
+    expected: string,
+  ) {
+    super(
+      `command means nothing to this service [task=${task} pipeline=${name}]: expected ${source}${dataset === undefined ? '' : `/${dataset}`} to be ${expected} in the pipeline's text, got something else; start the run again with the pipeline as it is now`,
+      { task, pipeline: name, digest },
+    )
+  }
+}

@@ -1,0 +1,1 @@
+export { PushDataset, PushSource, PushTokens, pushConfig } from './push-source.ts'

@@ -1,0 +1,71 @@
+import { AS_SECRET, isSecretParameter, secretWord, sensitivityOf } from '@cinelake/config-text'
+import { checkHttpUrl, type SourcePlace } from '@cinelake/source-kind'
+import { z } from 'zod'
+import { apiKey } from './api-key.ts'
+import type { AuthKind } from './auth-kind.ts'
+import { azure } from './azure.ts'
+import { basic } from './basic.ts'
+import { bearer } from './bearer.ts'
+import { jwt } from './jwt.ts'
+import { none } from './none.ts'
+import { oauth2 } from './oauth2.ts'
+
+/** All ways in which a source is told who asks, by `type`. */
+const KINDS = { none, bearer, basic, apiKey, oauth2, jwt, azure } as const
+
+/** How a source is told who asks, as it stands in `pipeline.yaml`. */
+export const RestAuthText = z.discriminatedUnion('type', [
+  none.text,
+  bearer.text,
+  basic.text,
+  apiKey.text,
+  oauth2.text,
+  jwt.text,
+  azure.text,
+])
+export type RestAuthText = z.infer<typeof RestAuthText>
+
+/** How a REST source is told who asks. */
+export const RestAuth = z.discriminatedUnion('type', [
+  none.checked,
+  bearer.checked,
+  basic.checked,
+  apiKey.checked,
+  oauth2.checked,
+  jwt.checked,
+  azure.checked,
+])
+export type RestAuth = z.infer<typeof RestAuth>
+
+/** The kind of an `auth`. */
+export const kindOf = ({ type }: Pick<RestAuth, 'type'>): AuthKind<RestAuthText, RestAuth> => KINDS[type]
+
+/** Checks how a source is told who asks, and puts in defaults. */
+export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace): RestAuth {
+  if (auth === undefined) return { type: 'none' }
+  for (const [key, value] of Object.entries(auth)) {
+    const { secrecy } = sensitivityOf(RestAuthText, [key])
+    if (secrecy === 'always' && typeof value === 'string' && !value.includes('${')) secretInText(key, place)
+    if (key === 'parameters' && typeof value === 'object') checkParameters(value, place)
+  }
+  if ('tokenUrl' in auth && auth.tokenUrl !== undefined) {
+    checkHttpUrl(
+      auth.tokenUrl,
+      { ...place, path: [...place.path, 'tokenUrl'] },
+      'take them out: `clientId` and `clientSecret` say who asks',
+    )
+  }
+  return kindOf(auth).read(auth, place)
+}
+
+function secretInText(key: string, { text, path, problems }: SourcePlace): void {
+  problems.error(text.at([...path, key]), `the ${secretWord(key)} stands in the text`, AS_SECRET)
+}
+
+/** Fields of a token request that are called as secrets are. */
+function checkParameters(parameters: Readonly<Record<string, string>>, place: SourcePlace): void {
+  for (const [name, value] of Object.entries(parameters)) {
+    if (!isSecretParameter(name) || value.includes('${')) continue
+    secretInText(name, { ...place, path: [...place.path, 'parameters'] })
+  }
+}

@@ -1,0 +1,6 @@
+export { RestAuth } from '../auth/kinds.ts'
+export { RestCursor, RestDataset } from './dataset.ts'
+export { DriftPolicy, Flatten } from './landing.ts'
+export { StatusAction, StatusActions } from './limits.ts'
+export { RestEnd, RestPagination } from './pagination.ts'
+export { RestSource, restConfig } from './source.ts'

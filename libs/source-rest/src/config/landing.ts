@@ -1,0 +1,201 @@
+import { tableName, text, withoutPlaceholders } from '@cinelake/config-text'
+import { suggest } from '@cinelake/core'
+import type { SourcePlace } from '@cinelake/source-kind'
+import { z } from 'zod'
+
+/** How an object within a record is written: its fields as columns (`address.city`), or as JSON in one. */
+export const Flatten = z.enum(['dots', 'json'])
+export type Flatten = z.infer<typeof Flatten>
+
+/** What becomes of fields that the contract does not know. */
+export const DriftPolicy = z.enum(['evolve', 'ignore', 'rescue', 'fail'])
+export type DriftPolicy = z.infer<typeof DriftPolicy>
+
+/** How the records of a REST dataset become rows. */
+export const datasetLanding = {
+  /** Fields that tell records apart, as they are called in the file. Of several with one key the last one read stays. */
+  key: z.array(z.string()).optional(),
+  /** By field, `*` for all others. */
+  flatten: z.record(z.string(), Flatten).optional(),
+  /** `evolve` where it is absent. */
+  drift: DriftPolicy.optional(),
+  /** A second file beside the first is safe to be opened in a spreadsheet. */
+  guardFormulas: z.boolean().optional(),
+  /** The path has values of another dataset's rows (`{users.id}`); one request, or one row of pages, for each. */
+  parent: z
+    .object({
+      dataset: z.string(),
+      /** Columns of the parent's file that the path names, in order. */
+      fields: z.array(z.string()).min(1),
+      /** Parents that are asked about at once. */
+      concurrency: z.int().positive(),
+    })
+    .optional(),
+  /** The rows are the items of a list in another dataset's rows; nothing is asked for. */
+  explodedFrom: z
+    .object({
+      dataset: z.string(),
+      field: z.string(),
+      /** Columns of the parent that come along. */ key: z.array(z.string()),
+    })
+    .optional(),
+}
+
+const names = z.array(text).min(1, 'expected at least one name')
+
+/** What a dataset says of how its records become rows. */
+export const landingText = {
+  key: names
+    .optional()
+    .describe('Fields that tell records apart: what is read twice because the data moved between pages lands once.'),
+  flatten: z
+    .union([Flatten, z.record(text, Flatten)])
+    .optional()
+    .describe(
+      'Objects within records: `dots` (columns `address.city`) or `json`; for all, or by field. Default: `dots`.',
+    ),
+  drift: DriftPolicy.optional().describe(
+    'Fields that the contract does not know: `evolve` (columns of their own), `ignore`, `rescue` (into `_rescued`), `fail`. Default: `evolve`.',
+  ),
+  explode: z
+    .record(text, tableName)
+    .optional()
+    .describe('Lists whose items are rows of another dataset: `{ orders: user_orders }`. Needs `key`.'),
+  guardFormulas: z
+    .boolean()
+    .optional()
+    .describe('A second file, safe to be opened in a spreadsheet, beside the exact one. Default: false.'),
+  parallel: z
+    .int()
+    .positive('expected a number above 0')
+    .optional()
+    .describe('With `{dataset.field}` in the path: parents asked about at once. Default: 4.'),
+}
+
+const Landing = z.object(datasetLanding)
+type Landing = z.infer<typeof Landing>
+const LandingText = z.object(landingText)
+/** Of a dataset what its landing goes by. */
+type LandingText = z.infer<typeof LandingText> & { readonly path?: string | undefined }
+type LandingTexts = Readonly<Record<string, LandingText>>
+
+/** Parents asked about at once, where nothing is said. */
+const DEFAULT_PARALLEL = 4
+
+/** `{users.id}`, `{users.home.city}`: a column of another dataset. The window's own words are no dataset. */
+const PARENT_FIELD = /\{([A-Za-z][A-Za-z0-9_]*)\.([^{}:]+)\}/g
+
+/** A dataset's columns of its parent that a text names. */
+function parentFieldsIn(text: string): { readonly form: string; readonly dataset: string; readonly field: string }[] {
+  return [...withoutPlaceholders(text).matchAll(PARENT_FIELD)]
+    .map(([form, dataset = '', field = '']) => ({ form, dataset, field }))
+    .filter(({ dataset }) => dataset !== 'window')
+}
+
+/** A path without them, for those who know other placeholders only. */
+export function withoutParentFields(path: string): string {
+  return parentFieldsIn(path).reduce((rest, { form }) => rest.replaceAll(form, ''), path)
+}
+
+/** Checks how a dataset's records become rows, and what other datasets it depends on. */
+export function readLanding(name: string, rest: LandingText, datasets: LandingTexts, place: SourcePlace): Landing {
+  const { key, flatten, drift, guardFormulas } = rest
+  const parent = readParent(name, rest, datasets, place)
+  const explodedFrom = explodedFromOf(name, datasets)
+  if (rest.path === undefined && explodedFrom === undefined) {
+    place.problems.error(
+      place.text.atKey(place.path),
+      `\`${name}\` has no \`path\``,
+      'say where its records are, below `baseUrl`, or name it in the `explode` of another dataset',
+    )
+  }
+  if (rest.path !== undefined && explodedFrom !== undefined) {
+    place.problems.error(
+      place.text.at([...place.path, 'path']),
+      `\`${name}\` is made of the rows of \`${explodedFrom.dataset}\` and asks for nothing`,
+      'leave `path` out, or take it out of `explode`',
+    )
+  }
+  checkExplode(name, rest, datasets, place)
+  return {
+    ...(key === undefined ? {} : { key }),
+    ...(flatten === undefined ? {} : { flatten: typeof flatten === 'string' ? { '*': flatten } : flatten }),
+    ...(drift === undefined ? {} : { drift }),
+    ...(guardFormulas === undefined ? {} : { guardFormulas }),
+    ...(parent === undefined ? {} : { parent }),
+    ...(explodedFrom === undefined ? {} : { explodedFrom }),
+  }
+}
+
+function readParent(
+  name: string,
+  { path = '', parallel = DEFAULT_PARALLEL }: LandingText,
+  datasets: LandingTexts,
+  place: SourcePlace,
+): Landing['parent'] {
+  const named = parentFieldsIn(path)
+  const [first] = named
+  if (first === undefined) return undefined
+  const at = place.text.at([...place.path, 'path'])
+  const { dataset } = first
+  const known = Object.keys(datasets).filter((other) => other !== name)
+  if (!known.includes(dataset)) {
+    place.problems.error(at, `the path names the unknown dataset \`${dataset}\``, suggest(dataset, known))
+  }
+  if (named.some((other) => other.dataset !== dataset)) {
+    place.problems.error(at, 'the path names several datasets', 'a dataset has one parent: name columns of one')
+  }
+  if (isOwnAncestor(name, dataset, datasets)) {
+    place.problems.error(
+      at,
+      `\`${name}\` and \`${dataset}\` wait for each other`,
+      'name a dataset that does not need this one',
+    )
+  }
+  return { dataset, fields: [...new Set(named.map(({ field }) => field))], concurrency: parallel }
+}
+
+function isOwnAncestor(name: string, parent: string, datasets: LandingTexts): boolean {
+  const seen = new Set<string>()
+  for (let at: string | undefined = parent; at !== undefined && !seen.has(at);) {
+    if (at === name) return true
+    seen.add(at)
+    at = parentFieldsIn(datasets[at]?.path ?? '')[0]?.dataset ?? explodedFromOf(at, datasets)?.dataset
+  }
+  return false
+}
+
+function explodedFromOf(name: string, datasets: LandingTexts): Landing['explodedFrom'] {
+  for (const [dataset, { explode = {}, key = [] }] of Object.entries(datasets)) {
+    const field = Object.keys(explode).find((list) => explode[list] === name)
+    if (field !== undefined) return { dataset, field, key: [...key] }
+  }
+  return undefined
+}
+
+function checkExplode(
+  name: string,
+  { explode = {}, key }: LandingText,
+  datasets: LandingTexts,
+  { text, path, problems }: SourcePlace,
+): void {
+  for (const [field, child] of Object.entries(explode)) {
+    if (datasets[child] === undefined || child === name) {
+      problems.error(
+        text.at([...path, 'explode', field]),
+        `\`explode\` names the unknown dataset \`${child}\``,
+        suggest(
+          child,
+          Object.keys(datasets).filter((other) => other !== name),
+        ),
+      )
+    }
+    if (key === undefined) {
+      problems.error(
+        text.at([...path, 'explode', field]),
+        `rows of \`${child}\` could not say whose they are`,
+        'add `key` with the fields that tell the records apart: `key: [id]`',
+      )
+    }
+  }
+}
