@@ -320,6 +320,16 @@ const MISTAKES: readonly (readonly [what: string, edit: (manifest: string) => st
     'Ingress/push-api: expected TLS for the host push.example.com',
   ],
   [
+    'a certificate that nobody makes',
+    replace('"key":"tls.key"', '"key":"tls.pem"'),
+    'Ingress/push-api: expected TLS for the host push.example.com',
+  ],
+  [
+    'a certificate without a pod that holds it',
+    replace('"volumeAttributes":{"secretProviderClass":"push-api"}', '"volumeAttributes":{}'),
+    'SecretProviderClass/push-api: expected a service that holds its volume',
+  ],
+  [
     'a name that the service does not know',
     replace('"value":"push.example.com,', '"value":"other.example.com,'),
     'expected Deployment/push-api to know the name push.example.com',

@@ -2,7 +2,19 @@ import { envOf, ofKind, selects, titleOf, workloadsOf, type Manifest, type Workl
 
 /** What is wrong with how objects refer to each other, one sentence each. */
 export function clusterProblems(manifests: readonly Manifest[]): string[] {
-  const rules = [namespaces, names, references, selectors, budgets, networks, ports, called, autoscalers, ingresses]
+  const rules = [
+    namespaces,
+    names,
+    references,
+    selectors,
+    budgets,
+    networks,
+    ports,
+    called,
+    autoscalers,
+    ingresses,
+    held,
+  ]
   return rules.flatMap((rule) => rule(manifests))
 }
 
@@ -252,7 +264,9 @@ const autoscalers: Rule = (manifests) => {
 const ingresses: Rule = (manifests) =>
   ofKind(manifests, 'Ingress').flatMap((each) => {
     const { rules = [], tls = [], ingressClassName } = each.spec ?? {}
-    const secured = tls.filter(({ secretName }) => secretName !== undefined).flatMap(({ hosts = [] }) => hosts)
+    const made = ofKind(manifests, 'SecretProviderClass').flatMap(({ spec }) => spec?.secretObjects ?? [])
+    const isTls = (name: string | undefined) => ['tls.crt', 'tls.key'].every((key) => isMade(made, name, key))
+    const secured = tls.filter(({ secretName }) => isTls(secretName)).flatMap(({ hosts = [] }) => hosts)
     const problems = [
       ...(ingressClassName === undefined ? ['expected an ingress class'] : []),
       ...(rules.length > 0 ? [] : ['expected a rule']),
@@ -272,9 +286,20 @@ function backendProblems(manifests: readonly Manifest[], host: string, backend: 
   const service = ofKind(manifests, 'Service').find(({ metadata }) => metadata.name === backend?.name)
   const asked = backend?.port?.name ?? backend?.port?.number
   const hasPort = service?.spec?.ports?.some(({ name, port }) => asked === name || asked === port)
-  if (service === undefined || asked === undefined || hasPort !== true) return [`expected a Service ${backend?.name ?? ''} with its port`]
+  if (service === undefined || asked === undefined || hasPort !== true)
+    return [`expected a Service ${backend?.name ?? ''} with its port`]
   return workloadsOf(manifests)
     .filter(({ labels }) => selects(service.spec?.selector, labels))
     .filter((workload) => envOf(workload, 'CINELAKE_HTTP_HOSTS')?.split(',').includes(host) === false)
     .map(({ title }) => `expected ${title} to know the name ${host}, by CINELAKE_HTTP_HOSTS`)
+}
+
+/** The driver makes a Secret for as long as a pod has its volume; without one it is not there. */
+const held: Rule = (manifests) => {
+  const volumes = workloadsOf(manifests)
+    .filter(({ isService }) => isService)
+    .flatMap(({ pod }) => pod.volumes?.map(({ csi }) => csi?.volumeAttributes?.['secretProviderClass']) ?? [])
+  return ofKind(manifests, 'SecretProviderClass')
+    .filter(({ metadata }) => !volumes.includes(metadata.name))
+    .map((each) => `${titleOf(each)}: expected a service that holds its volume`)
 }
