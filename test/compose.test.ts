@@ -80,7 +80,7 @@ describe('the program of ingest-api', () => {
       ),
     )
 
-  test('takes commands in one container, where nobody calls it', () => {
+  test('takes commands in one container, without a port', () => {
     const { concurrency, push } = configOf('ingest-api')
     expect({ takesCommands: concurrency > 0, push }).toEqual({ takesCommands: true, push: undefined })
     expect(services['ingest-api']?.ports).toBeUndefined()

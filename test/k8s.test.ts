@@ -275,7 +275,7 @@ const MISTAKES: readonly (readonly [what: string, edit: (manifest: string) => st
     'Deployment/push-api: expected a Service for its port push',
   ],
   [
-    'a port that nobody may call',
+    'a port that no caller may reach',
     replace('"ports":[{"port":"push","protocol":"TCP"}]', '"ports":[{"port":"health","protocol":"TCP"}]'),
     'Deployment/push-api: expected a NetworkPolicy that says who may call its port push',
   ],
@@ -285,7 +285,7 @@ const MISTAKES: readonly (readonly [what: string, edit: (manifest: string) => st
     'Deployment/push-api: expected the port 8095 of CINELAKE_PUSH_PORT',
   ],
   [
-    'a service that is called and hears itself alone',
+    'a service that is called and listens to its own pod alone',
     replace('{"name":"CINELAKE_PUSH_HOST","value":"0.0.0.0"}', '{"name":"CINELAKE_PUSH_HOST","value":"127.0.0.1"}'),
     'Deployment/push-api: expected CINELAKE_PUSH_HOST to be 0.0.0.0',
   ],
@@ -320,7 +320,7 @@ const MISTAKES: readonly (readonly [what: string, edit: (manifest: string) => st
     'Ingress/push-api: expected TLS for the host push.example.com',
   ],
   [
-    'a certificate that nobody makes',
+    'a certificate that has no source',
     replace('"key":"tls.key"', '"key":"tls.pem"'),
     'Ingress/push-api: expected TLS for the host push.example.com',
   ],

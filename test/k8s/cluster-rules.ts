@@ -240,11 +240,11 @@ function leastOf({ name, replicas }: Workload, manifests: readonly Manifest[]): 
   return (scaler === undefined ? replicas : scaler.spec?.minReplicas) ?? 1
 }
 
-/** Who scales on load does nothing else, and nobody else scales the same. */
+/** A scaler on load measures CPU alone, and is the only scaler of its Deployment. */
 const autoscalers: Rule = (manifests) => {
   const queued = ofKind(manifests, 'ScaledObject').map(({ spec }) => spec.scaleTargetRef.name)
   return ofKind(manifests, 'HorizontalPodAutoscaler').flatMap((each) => {
-    const { scaleTargetRef, minReplicas = 1, maxReplicas = 0, metrics = [] } = each.spec ?? {}
+    const { scaleTargetRef, minReplicas = 1, maxReplicas, metrics = [] } = each.spec ?? {}
     const target = workloadsOf(manifests).find(
       ({ title }) => title === `${scaleTargetRef?.kind}/${scaleTargetRef?.name}`,
     )
