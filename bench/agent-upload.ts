@@ -1,5 +1,5 @@
 import { landObject } from '../libs/lake/src/index.ts'
-import { createAdlsLake } from '../libs/lake/src/adls.ts'
+import { createAdlsLake } from '../libs/lake/src/adls/lake.ts'
 import { readUnchanging } from '../libs/source-files/src/read-unchanging.ts'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

@@ -6,7 +6,7 @@ import type { Command, Service } from '../libs/contracts/src/index.ts'
 import type { TaskHandlers, TaskOutcome } from '../libs/bus/src/index.ts'
 import { balanceHolds, parseWindow, runIdOf, silentLog, systemClock } from '../libs/core/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
-import { createDirectoryLake } from '../libs/lake/src/directory.ts'
+import { createDirectoryLake } from '../libs/lake/src/directory/lake.ts'
 import {
   createSqlTyper,
   freezePipeline,

@@ -1,4 +1,4 @@
-import { createAdlsLake } from '../libs/lake/src/adls.ts'
+import { createAdlsLake } from '../libs/lake/src/adls/lake.ts'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { spawn } from 'node:child_process'

@@ -9,7 +9,7 @@ import { CONTRACT_VERSION, type Ingest, type Refine } from '../libs/contracts/sr
 import { parseWindow, silentLog, systemClock } from '../libs/core/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { manifestOf } from '../libs/lake/src/index.ts'
-import { createDirectoryLake } from '../libs/lake/src/directory.ts'
+import { createDirectoryLake } from '../libs/lake/src/directory/lake.ts'
 import { freezePipeline, type CheckedPipeline } from '../libs/pipeline/src/index.ts'
 import { createFill } from '../libs/secrets/src/index.ts'
 import { createIngestFilesHandlers } from '../apps/ingest-files/src/handlers.ts'

@@ -8,7 +8,7 @@ import pg from 'pg'
 import { landRows } from '../libs/source-database/src/copy/land-rows.ts'
 import { openDatabase } from '../libs/source-database/src/with-database.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
-import { createDirectoryLake } from '../libs/lake/src/directory.ts'
+import { createDirectoryLake } from '../libs/lake/src/directory/lake.ts'
 import { findPostgres } from '../libs/testkit/src/postgres.ts'
 
 // Copies a table of PostgreSQL into the lake as the agent does, and streams the same SELECT into DuckDB's appender, in

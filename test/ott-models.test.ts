@@ -8,7 +8,7 @@ import { CONTRACT_VERSION } from '../libs/contracts/src/index.ts'
 import { parseWindow, silentLog, type Window } from '../libs/core/src/index.ts'
 import { createDeltaTable } from '../libs/delta/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
-import { createDirectoryLake } from '../libs/lake/src/directory.ts'
+import { createDirectoryLake } from '../libs/lake/src/directory/lake.ts'
 import { createSqlTyper, formatProblem, freezePipeline, readPipeline } from '../libs/pipeline/src/index.ts'
 import { fixedClock, temporaryDirectory } from '../libs/testkit/src/index.ts'
 

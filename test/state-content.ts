@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { createDeltaTable } from '../libs/delta/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
-import { createDirectoryLake } from '../libs/lake/src/directory.ts'
+import { createDirectoryLake } from '../libs/lake/src/directory/lake.ts'
 import type { Lake } from '../libs/lake/src/index.ts'
 import { openPgliteDatabase } from '../libs/warehouse/src/pglite.ts'
 import { tmpdir } from 'node:os'

@@ -114,6 +114,19 @@ describe('imports', () => {
     expect(check(path, text)).toEqual([])
   })
 
+  test.each(['apps/scheduler/src/scheduler.ts', 'apps/loader/src/load.test.ts'])(
+    '%s may change the run history',
+    (path) => {
+      expect(check(path, "import { x } from '@cinelake/run-store/write'")).toEqual([])
+    },
+  )
+
+  test.each(['apps/cli/src/main.ts', 'apps/loader/src/main.ts'])('%s may only read the run history', (path) => {
+    expect(check(path, "import { x } from '@cinelake/run-store/write'")).toEqual([
+      expect.stringContaining('which is for @cinelake/scheduler alone; import @cinelake/run-store'),
+    ])
+  })
+
   test.each([
     [
       "import { x } from '@cinelake/lake/directory'",

@@ -38,6 +38,12 @@ const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   '@cinelake/source-push': ['@cinelake/service'],
 }
 
+/** Subpaths that are no adapters but what one program alone may do, and that program. */
+const PARTS: Readonly<Record<string, string>> = {
+  // The run history is the scheduler's: clients read it, and never migrate or change it.
+  '@cinelake/run-store/write': '@cinelake/scheduler',
+}
+
 /** Runs all services in one process, and the sample company for the demo. */
 const WHOLE_PLATFORM = '@cinelake/cli'
 
@@ -51,7 +57,7 @@ export type Package = {
 }
 
 export type Source = {
-  /** Relative to the repository: `libs/bus/src/memory.ts`. */
+  /** Relative to the repository: `libs/bus/src/memory/bus.ts`. */
   readonly path: string
   readonly text: string
 }
@@ -109,6 +115,11 @@ export function checkSources(packages: readonly Package[], sources: readonly Sou
 function problemOfPackage(specifier: string, source: Source, owner: Package | undefined): string | undefined {
   const [, name, subpath] = /^(@cinelake\/[^/]+)(\/.+)?$/.exec(specifier) ?? []
   if (name === undefined) return undefined
+  const only = PARTS[specifier]
+  if (only !== undefined) {
+    if (owner?.name === only || owner?.name === name || isForTests(source.path)) return undefined
+    return `imports ${specifier}, which is for ${only} alone; import ${name}`
+  }
   if (subpath !== undefined && !mayNameAdapters(source.path)) {
     return `imports the adapter ${specifier}; take the port from ${name} and leave the choice to main.ts`
   }

@@ -54,7 +54,7 @@ test.each([
 })
 
 test('what failed is said again before the last line', () => {
-  const failed = 'failed: libs/bus/src/memory.test.ts > a message comes once: expected 1, got 2'
+  const failed = 'failed: libs/bus/src/memory/bus.test.ts > a message comes once: expected 1, got 2'
   const { lines } = runCi({
     test: `${summary(failed)}; ${summary('11 passed, 1 failed, 0 skipped')}; exit 1`,
     check: summary('checked'),

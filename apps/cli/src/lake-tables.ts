@@ -9,7 +9,7 @@ import {
   type DeltaTable,
 } from '@cinelake/delta'
 import type { CallOptions, Lake } from '@cinelake/lake'
-import { openRunHistory, type PipelineTable } from '@cinelake/scheduler'
+import { openRunHistory, type PipelineTable } from '@cinelake/run-store'
 import { openExistingDatabase, openExistingLake } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 

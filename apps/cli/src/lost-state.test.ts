@@ -298,7 +298,7 @@ describe('state that is damaged', () => {
       // Its window is to be refined again, as after a failure.
       await using database = await openPgliteDatabase(join(place.state, 'warehouse'))
       await database.pglite.exec(
-        `UPDATE ops.tasks SET state = 'failed', output = NULL WHERE task <> 'ingest shop/orders'; UPDATE ops.runs SET state = 'failed'`,
+        `UPDATE ops.tasks SET state = 'failed', output = NULL, facts = NULL WHERE task <> 'ingest shop/orders'; UPDATE ops.runs SET state = 'failed'`,
       )
     }
 

@@ -1,4 +1,4 @@
-import { openRunHistory, type RunHistory } from '@cinelake/scheduler'
+import { openRunHistory, type RunHistory } from '@cinelake/run-store'
 import { openExistingDatabase } from './open-parts.ts'
 import { createSchedulerClient } from './scheduler-client.ts'
 import type { PlatformConfig } from './settings.ts'

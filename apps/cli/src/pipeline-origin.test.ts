@@ -76,7 +76,8 @@ test('a state of the version before takes the first folder that runs it', async 
     await using database = await openPgliteDatabase(`${given.state}/warehouse`)
     await database.pglite.exec(`
       DROP TABLE ops.owner, ops.pipeline_origins, ops.known_tables;
-      ALTER TABLE ops.tasks DROP COLUMN digest, DROP COLUMN restart;
+      ALTER TABLE ops.tasks DROP COLUMN digest, DROP COLUMN restart, DROP COLUMN facts;
+      ALTER TABLE ops.attempts DROP COLUMN facts;
       ALTER TABLE ops.runs DROP COLUMN redo;
       DELETE FROM ops.kysely_migration WHERE name >= '0004'`)
   }

@@ -1,6 +1,7 @@
 import { TerminalError } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import type { RunRecord, Scheduler } from '@cinelake/scheduler'
+import type { RunRecord } from '@cinelake/run-store'
+import type { Scheduler } from '@cinelake/scheduler'
 import { lossOf } from './lake-tables.ts'
 
 /** Tables that an error names. */

@@ -1,6 +1,7 @@
 import type { Window } from '@cinelake/core'
 import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import { RunUnderWayError, type RedoAsked, type Requested, type RunRecord, type Scheduler } from '@cinelake/scheduler'
+import type { RunRecord } from '@cinelake/run-store'
+import { RunUnderWayError, type RedoAsked, type Requested, type Scheduler } from '@cinelake/scheduler'
 import type { Progress } from './output/progress.ts'
 import type { Platform } from './platform.ts'
 import { claimName, queuesOf, type Origin } from './run-windows.ts'

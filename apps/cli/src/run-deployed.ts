@@ -1,6 +1,7 @@
 import { PipelineError, TerminalError, type Window, suggest } from '@cinelake/core'
 import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import type { RedoAsked, Requested, RunRecord, TaskRecord } from '@cinelake/scheduler'
+import type { RunRecord, TaskRecord } from '@cinelake/run-store'
+import type { RedoAsked, Requested } from '@cinelake/scheduler'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Progress } from './output/progress.ts'
 import type { RunRequest, SchedulerClient } from './scheduler-client.ts'

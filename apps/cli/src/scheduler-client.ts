@@ -1,5 +1,6 @@
 import { PipelineError, TerminalError, TransientError } from '@cinelake/core'
-import type { AgentRecord, Requested, RunHistory, RunRecord, RunsOptions, RunSummary } from '@cinelake/scheduler'
+import type { AgentRecord, RunHistory, RunRecord, RunsOptions, RunSummary } from '@cinelake/run-store'
+import type { Requested } from '@cinelake/scheduler'
 import { z } from 'zod'
 import type { SchedulerAddress } from './settings.ts'
 

@@ -3,8 +3,7 @@ import { engineEnv, engineSettings, modelRunnerEnv, type EngineLimits } from '@c
 import { lakeEnv, lakeSettings, type LakeSettings } from '@cinelake/lake'
 import { MAX_WINDOWS, queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler'
 import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
-import type { Settings } from '@cinelake/service'
-import { readEnv, LOG_LEVELS } from '@cinelake/service'
+import { LOG_LEVELS, readEnv, type Settings } from '@cinelake/service'
 import { unpackEnv, unpackLimits, type UnpackLimits } from '@cinelake/transformer'
 import { QUERY_TIMEOUT_MS, warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
 import path from 'node:path'
@@ -102,7 +101,7 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
   }
 }
 
-/** Settings that only a deployed platform has: its scheduler, its broker, the queue of its alarms. */
+/** Settings that only a deployed platform has: its scheduler, its broker, the queue of its timers. */
 export function deployedSettings(settings: Settings): string[] {
   const { CINELAKE_API: api, CINELAKE_BUS: bus, CINELAKE_QUEUE: queue } = settings
   const isBroker = (url: string | undefined) => url !== undefined && !url.toLowerCase().startsWith('memory:')

@@ -1,12 +1,12 @@
 import { busEnv, busSettings } from '@cinelake/bus'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { MIGRATE } from '@cinelake/run-store/write'
 import { knownHostsEnv } from '@cinelake/service'
 import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
-import { queueEnv, queueSettings } from './queue-settings.ts'
-import { FIRST_WINDOWS } from './schedule.ts'
-import { MAX_WINDOWS } from './runnable-windows.ts'
-import { MIGRATE } from './schema-version.ts'
+import { MAX_WINDOWS } from './schedule/runnable-windows.ts'
+import { FIRST_WINDOWS } from './schedule/schedule.ts'
+import { queueEnv, queueSettings } from './timers/settings.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const MINUTE = 60_000
@@ -45,9 +45,9 @@ export const SchedulerEnv = z
     pipelines: env.CINELAKE_PIPELINES,
     api: { host: env.CINELAKE_API_HOST, port: env.CINELAKE_API_PORT, names: env.CINELAKE_HTTP_HOSTS },
     maxWindows: env.CINELAKE_MAX_WINDOWS,
-    patience: {
-      queuedMs: env.CINELAKE_SCHEDULER_QUEUED_MINUTES * MINUTE,
-      silentMs: env.CINELAKE_SCHEDULER_SILENT_MINUTES * MINUTE,
+    timeouts: {
+      scheduleToStartMs: env.CINELAKE_SCHEDULER_QUEUED_MINUTES * MINUTE,
+      heartbeatMs: env.CINELAKE_SCHEDULER_SILENT_MINUTES * MINUTE,
     },
     sweepMs: env.CINELAKE_SCHEDULER_SWEEP_SECONDS * 1000,
     followsSchedule: env.CINELAKE_SCHEDULER_SCHEDULE === 'on',

@@ -1,9 +1,8 @@
 import type { TaskOutput } from '@cinelake/contracts'
+import { createRunStore } from '@cinelake/run-store/write'
 import { sql } from 'kysely'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, expect, test } from 'vitest'
 import { aPipeline, DAY, emptied, given, NEXT_DAY, openDatabase, runDay } from '../test/given.ts'
-import { newest } from './known-tables.ts'
-import { createOpsStore } from './ops-store.ts'
 
 const database = await openDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
@@ -16,27 +15,6 @@ const made = (version: number, more: Partial<TableOutput> = {}): TableOutput => 
   version,
   outcome: 'committed',
   ...more,
-})
-
-describe('what is known of a table after a task', () => {
-  test.each([
-    ['the first thing', undefined, made(0, { id: 'a' }), { version: 0, id: 'a' }],
-    ['a later version', { version: 3, id: 'a' }, made(5, { id: 'a' }), { version: 5, id: 'a' }],
-    ['not an earlier one, which came late', { version: 3, id: 'a' }, made(1, { id: 'a' }), { version: 3, id: 'a' }],
-    ['the id of what was known without', { version: 3 }, made(3, { id: 'a' }), { version: 3, id: 'a' }],
-    ['a version of a worker that tells no id', { version: 3, id: 'a' }, made(4), { version: 4, id: 'a' }],
-    ['the life that it began', { version: 9, id: 'a' }, made(0, { id: 'b', began: true }), { version: 0, id: 'b' }],
-    [
-      'the life that it began over one without an id',
-      { version: 9 },
-      made(0, { id: 'b', began: true }),
-      { version: 0, id: 'b' },
-    ],
-    ['that life once, told twice', { version: 4, id: 'b' }, made(0, { id: 'b', began: true }), { version: 4, id: 'b' }],
-    ['nothing of a life that is over', { version: 0, id: 'b' }, made(9, { id: 'a' }), { version: 0, id: 'b' }],
-  ])('%s', (_, before, output, after) => {
-    expect(newest(before, output)).toEqual(after)
-  })
 })
 
 test('every command that writes a table says what is known of it, over all runs of the pipeline', async () => {
@@ -99,13 +77,14 @@ test('a history of before is protected as well: of each table the version that w
     await runDay(it.scheduler, aPipeline(), NEXT_DAY)
   }
   await sql`DROP TABLE ops.known_tables`.execute(database.db)
-  await sql`ALTER TABLE ops.tasks DROP COLUMN digest, DROP COLUMN restart`.execute(database.db)
+  await sql`ALTER TABLE ops.tasks DROP COLUMN digest, DROP COLUMN restart, DROP COLUMN facts`.execute(database.db)
+  await sql`ALTER TABLE ops.attempts DROP COLUMN facts`.execute(database.db)
   await sql`ALTER TABLE ops.runs DROP COLUMN redo`.execute(database.db)
   await sql`DELETE FROM ops.kysely_migration WHERE name >= '0006'`.execute(database.db)
 
   await using _migrated = await given(database)
 
-  expect(await createOpsStore(database).known('shop', ['orders', 'customers', 'unknown'])).toEqual(
+  expect(await createRunStore(database).known('shop', ['orders', 'customers', 'unknown'])).toEqual(
     new Map([
       ['orders', { version: 2 }],
       ['customers', { version: 3 }],

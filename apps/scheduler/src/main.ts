@@ -3,17 +3,17 @@ import { systemClock } from '@cinelake/core'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import { openLake } from '@cinelake/lake/open'
 import { publishPipeline } from '@cinelake/pipeline'
+import type { OpsSchema } from '@cinelake/run-store'
 import { runService } from '@cinelake/service'
 import { azureCredential } from '@cinelake/service/azure'
 import { openDatabase } from '@cinelake/warehouse/open'
 import { sql } from 'kysely'
 import { SchedulerEnv } from './config.ts'
-import { followSchedule } from './follow-schedule.ts'
-import { serveHttpApi } from './http-server.ts'
-import { openTimers } from './open-timers.ts'
-import type { OpsSchema } from './ops-schema.ts'
+import { serveHttpApi } from './http/server.ts'
 import { readPipelines } from './read-pipelines.ts'
+import { followSchedule } from './schedule/follow-schedule.ts'
 import { createScheduler } from './scheduler.ts'
+import { openTimers } from './timers/open.ts'
 
 await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, readyWhile, stopping }) => {
   const azure = { credential: azureCredential, log }
@@ -24,9 +24,9 @@ await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, r
   for (const pipeline of pipelines) await publishPipeline(lake, pipeline)
   const database = use(await openDatabase<OpsSchema>(config.warehouse, azure))
   const bus = use(await openBus(config.bus, azure))
-  const { patience, sweepMs, migrate, first, maxWindows } = config
+  const { timeouts, sweepMs, migrate, first, maxWindows } = config
   const scheduler = use(
-    await createScheduler({ bus, lake, database, timers, log, patience, sweepMs, migrate, owner: 'deployed' }),
+    await createScheduler({ bus, lake, database, timers, log, timeouts, sweepMs, migrate, owner: 'deployed' }),
   )
 
   // Only a bus in memory forgets; others still have what they were given, and the sweep sends what they were not.

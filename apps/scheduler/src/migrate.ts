@@ -1,10 +1,10 @@
+import type { OpsSchema } from '@cinelake/run-store'
+import { prepareSchema } from '@cinelake/run-store/write'
 import { runService } from '@cinelake/service'
 import { azureCredential } from '@cinelake/service/azure'
 import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { openDatabase } from '@cinelake/warehouse/open'
 import { z } from 'zod'
-import type { OpsSchema } from './ops-schema.ts'
-import { prepareSchema } from './schema-version.ts'
 
 // Brings the schema `ops` up to date and ends: for a job before a new version of the scheduler is rolled out. Doing it
 // again does nothing. Exit codes: 0 it is up to date, 1 it is not, 78 the settings cannot be used.

@@ -1,12 +1,11 @@
 // @module-tag slow: takes long
+import type { OpsSchema } from '@cinelake/run-store'
+import { noteOwner, prepareSchema, refuseDeployed } from '@cinelake/run-store/write'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { openPgliteDatabase } from '@cinelake/warehouse/pglite'
 import { sql } from 'kysely'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { emptied, given, openDatabase } from '../test/given.ts'
-import { noteOwner, refuseDeployed } from './ops-owner.ts'
-import type { OpsSchema } from './ops-schema.ts'
-import { prepareSchema } from './schema-version.ts'
 
 const embedded = await openDatabase()
 /** What a database server's run history is like: only its address says that it is one. */

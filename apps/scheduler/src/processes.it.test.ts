@@ -2,6 +2,7 @@ import { busEntities, emulatorConfig, ENTITY_PROPERTIES } from '@cinelake/bus'
 import { openBus } from '@cinelake/bus/open'
 import type { Command } from '@cinelake/contracts'
 import { TransientError } from '@cinelake/core'
+import type { OpsSchema, RunRecord } from '@cinelake/run-store'
 import { recordingLog, temporaryDirectory, until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { startProxy } from '@cinelake/testkit/proxy'
@@ -14,8 +15,6 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { startFakeWorkers, type Behaviour } from '../test/given.ts'
 import { onceEach, successes } from '../test/replicas.ts'
 import { ended, launch, start, stop, writePipeline, type Served } from '../test/scheduler-process.ts'
-import type { OpsSchema } from './ops-schema.ts'
-import type { RunRecord } from './run-records.ts'
 
 const [postgres, redis] = await Promise.all([findPostgres(), findRedis()])
 afterAll(async () => {

@@ -1,4 +1,5 @@
 import { TransientError } from '@cinelake/core'
+import type { RunRecord } from '@cinelake/run-store'
 import { fixedClock, recordingLog, until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { findRedis } from '@cinelake/testkit/redis'
@@ -6,8 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { aPipeline, DAY, NEXT_DAY, statesOf, THIRD_DAY, type Behaviour } from '../test/given.ts'
 import { givenReplicas, onceEach, successes } from '../test/replicas.ts'
-import { followSchedule } from './follow-schedule.ts'
-import type { RunRecord } from './run-records.ts'
+import { followSchedule } from './schedule/follow-schedule.ts'
 
 const [postgres, redis] = await Promise.all([findPostgres(), findRedis()])
 afterAll(async () => {
@@ -22,7 +22,7 @@ class Away extends TransientError {
   readonly code = 'TEST_AWAY'
 }
 
-/** Two tasks need another try, which an alarm in Redis brings. */
+/** Two tasks need another try, which a timer in Redis brings. */
 const behave: Behaviour = ({ task, attempt }) => {
   if (['ingest drops/orders', 'build order_totals'].includes(task) && attempt === 1) throw new Away('away', {})
   return {}
@@ -132,14 +132,14 @@ describe.skipIf(redis.server?.process === undefined || missing.length > 0)(
   `a Redis that is killed during a run${because}`,
   () => {
     test.each(['kept', 'lost'] as const)('and comes back, with its data %s: the run ends', async (data) => {
-      // Each task fails once: all of them wait for alarms.
+      // Each task fails once: all of them wait for timers.
       const slow: Behaviour = ({ attempt }) => {
         if (attempt === 1) throw new Away('away', {})
       }
       await using it = await given({ behave: slow })
       const [one] = [await it.start(), await it.start()]
       const { runId } = await one.scheduler.requestRun(aPipeline({ retry: retryAfter(400) }), DAY)
-      await until('alarms wait', async () => {
+      await until('timers wait', async () => {
         const run = await one.scheduler.run(runId)
         return (run?.taskCounts.retrying ?? 0) > 1
       })

@@ -1,12 +1,12 @@
 import { CancelledError, runIdOf, type Clock, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { expandDiscovered, planRun, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import type { PipelineRules, PlanInput } from './decision.ts'
-import type { OpsStore } from './ops-store.ts'
-import type { RunDesk } from './run-desk.ts'
-import { replan } from './run-plan.ts'
-import { isRunFinished, type Run } from './run-state.ts'
-import { RunUnderWayError } from './scheduler-errors.ts'
+import { isRunFinished, type Run } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
+import type { PipelineRules, PlanInput } from './decide/decision.ts'
+import { replan } from './decide/run-plan.ts'
+import { RunUnderWayError } from './errors.ts'
+import type { RunProcessor } from './process/run-processor.ts'
 
 export type RequestOptions = {
   /** Runs a window that is done once more, whole. Without it, a run that failed goes on with what is not done. */
@@ -30,8 +30,8 @@ export type Requested = {
 
 export type RequestDeps = {
   readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
-  readonly store: Pick<OpsStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
-  readonly desk: RunDesk
+  readonly store: Pick<RunStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
+  readonly processor: RunProcessor
   /** Lets a run begin if nothing is in its way. */
   readonly begin: (runId: string) => Promise<void>
   readonly clock: Clock
@@ -42,7 +42,7 @@ export type RequestDeps = {
  * @throws {RunUnderWayError} terminal: the run is not finished, and it is asked for again or with another text
  */
 export async function requestRun(
-  { lake, store, desk, begin, clock }: RequestDeps,
+  { lake, store, processor, begin, clock }: RequestDeps,
   pipeline: CheckedPipeline,
   window: Window,
   { again = false, after }: RequestOptions = {},
@@ -62,7 +62,7 @@ export async function requestRun(
   // The run and its tasks appear together: nobody can begin a run that is not planned yet.
   const isNew =
     known === undefined && (await store.create(replan(fresh, { ...plan, mode }, rulesOf(pipeline), clock())))
-  if (!isNew) await desk.submit(runId, [{ ...plan, mode }])
+  if (!isNew) await processor.submit(runId, [{ ...plan, mode }])
   await begin(runId)
   return { runId, created: true }
 }

@@ -1,7 +1,7 @@
+import { openRunHistory } from '@cinelake/run-store'
 import { sql } from 'kysely'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { emptied, given, openDatabase, runDay } from '../test/given.ts'
-import { openRunHistory } from './run-history.ts'
 
 const database = await openDatabase()
 afterAll(() => database[Symbol.asyncDispose]())

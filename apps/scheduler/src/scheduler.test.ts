@@ -403,7 +403,11 @@ describe('messages', () => {
   })
 
   test('a worker that falls silent fails its try, and a queue that nobody serves fails its tasks: every run ends', async () => {
-    await using it = await given(database, { workers: false, patience: { queuedMs: 50, silentMs: 50 }, sweepMs: 20 })
+    await using it = await given(database, {
+      workers: false,
+      timeouts: { scheduleToStartMs: 50, heartbeatMs: 50 },
+      sweepMs: 20,
+    })
 
     const record = await runDay(it.scheduler)
 

@@ -1,20 +1,41 @@
 import type { MessageBus } from '@cinelake/bus'
-import { silentLog, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
+import { reportError, silentLog, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import type { Database } from '@cinelake/warehouse'
+import {
+  createRunRecords,
+  isRunFinished,
+  knownTables,
+  listAgents,
+  RUN_LIMIT,
+  RunMissingError,
+  type AgentRecord,
+  type KnownTable,
+  type RunDatabase,
+  type RunRecord,
+  type RunsOptions,
+  type RunSummary,
+} from '@cinelake/run-store'
+import {
+  createAgents,
+  createPipelineOrigins,
+  createRunStore,
+  noteOwner,
+  prepareSchema,
+  refuseDeployed,
+  type Migrate,
+  type Owner,
+  type PipelineOrigins,
+} from '@cinelake/run-store/write'
 import { randomUUID } from 'node:crypto'
-import { createCarryOut, type RunChange } from './carry-out.ts'
-import type { Patience } from './decision.ts'
-import type { OpsSchema } from './ops-schema.ts'
-import { knownTables, type KnownTable } from './known-tables.ts'
-import { createOpsStore } from './ops-store.ts'
-import { createAgents, type AgentRecord } from './agents.ts'
-import { noteOwner, refuseDeployed, type Owner } from './ops-owner.ts'
-import { createPipelineOrigins, type PipelineOrigins } from './pipeline-origins.ts'
-import { RUN_LIMIT } from './run-history.ts'
-import { createBackground } from './background.ts'
-import { startIntake } from './intake.ts'
+import type { TaskTimeouts } from './decide/decision.ts'
+import { createEffectDispatcher, type RunChange } from './process/dispatch-effects.ts'
+import { startEventConsumer } from './process/event-consumer.ts'
+import { createRunProcessor } from './process/run-processor.ts'
+import { createRunStarter } from './process/run-starter.ts'
+import { createRunWaiter } from './process/run-waiter.ts'
+import type { RedoAsked } from './redo/redo-plan.ts'
+import { describeRedo, pipelinesWith, requestRedo, type RedoOptions, type RedoPlanner } from './redo/request-redo.ts'
 import {
   requestRun,
   requestRuns,
@@ -23,21 +44,12 @@ import {
   type Requested,
   type RequestOptions,
 } from './request-run.ts'
-import type { RedoAsked, RedoPlan } from './redo-plan.ts'
-import { describeRedo, pipelinesWith, requestRedo, type RedoOptions } from './request-redo.ts'
-import { createRunBeginning } from './run-beginning.ts'
-import { createRunDesk } from './run-desk.ts'
-import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
-import { isRunFinished } from './run-state.ts'
-import { createRunWaiting } from './run-waiting.ts'
-import { RunMissingError } from './scheduler-errors.ts'
-import { prepareSchema, type Migrate } from './schema-version.ts'
-import type { Timers } from './timers.ts'
+import type { Timers } from './timers/timers.ts'
 
 export type SchedulerDeps = {
   readonly bus: Pick<MessageBus, 'send' | 'subscribe' | 'deadLetters' | 'discard'>
   readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
-  readonly database: Database<OpsSchema>
+  readonly database: RunDatabase
   readonly timers: Timers
   readonly clock?: Clock
   /** In [0, 1). Spreads retries. */
@@ -45,7 +57,7 @@ export type SchedulerDeps = {
   readonly log?: Log
   /** Takes secrets out of errors of its own before they are kept. */
   readonly redact?: (text: string) => string
-  readonly patience?: Patience
+  readonly timeouts?: TaskTimeouts
   /** Milliseconds between looks for what another replica left behind. */
   readonly sweepMs?: number
   /** What to do when the `ops` schema is not up to date; `auto` when not said. */
@@ -57,7 +69,7 @@ export type SchedulerDeps = {
 }
 
 /** Plans runs, has their tasks done, and keeps their history. Any number of them may work on one database. */
-export interface Scheduler extends AsyncDisposable, PipelineOrigins {
+export interface Scheduler extends AsyncDisposable, PipelineOrigins, RedoPlanner {
   /**
    * Asks for a window of a pipeline. Asking twice gives the same run; a run that failed goes on with what is not done.
    * @throws {RunUnderWayError} terminal: it is under way, and asked for again or with another text
@@ -70,11 +82,6 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins {
   requestRuns(pipeline: CheckedPipeline, windows: readonly Window[], options?: BackfillOptions): Promise<Requested[]>
   /** Puts a pipeline's text where workers find it, should it be gone: for runs under it that go on. */
   keepText(pipeline: CheckedPipeline): Promise<void>
-  /**
-   * What doing tasks of windows again would mean: which, and why. Changes nothing.
-   * @param windows undefined for all that were run; for a rebuild only
-   */
-  planRedo(pipeline: CheckedPipeline, asked: RedoAsked, windows?: readonly Window[]): Promise<RedoPlan>
   /** The newest version that is known of tables of a pipeline, and of the tables of their rejected rows. */
   knownTables(pipeline: string, tables: readonly string[]): Promise<KnownTable[]>
   /** The pipelines that make a table, each under the text of its newest run. */
@@ -116,7 +123,7 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins {
 }
 
 /** A cold queue of the night and a hung worker: long enough for both to be noticed and mended without a failed run. */
-const PATIENCE: Patience = { queuedMs: 12 * 3_600_000, silentMs: 3_600_000 }
+const TIMEOUTS: TaskTimeouts = { scheduleToStartMs: 12 * 3_600_000, heartbeatMs: 3_600_000 }
 const SWEEP_MS = 30_000
 
 /**
@@ -131,9 +138,9 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
   await prepareSchema(database.db, deps.migrate ?? 'auto')
   if (owner !== undefined) await noteOwner(database, owner, clock())
   const parts = assemble(deps)
-  const { store, records, desk, carryOut, beginning, waiting, listeners } = parts
+  const { store, records, processor, effects, starter, waiter, listeners } = parts
   const { bus, timers, sweepMs = SWEEP_MS } = deps
-  const intake = await startIntake({ ...parts, bus, timers, sweepMs, begin: beginning.begin })
+  const consumer = await startEventConsumer({ ...parts, bus, timers, sweepMs, begin: starter.begin })
 
   return {
     requestRun: (pipeline, window, options) => requestRun(parts.request, pipeline, window, options),
@@ -147,35 +154,35 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
       const ids: string[] = []
       for (const { id, state } of await store.unfinished()) {
         ids.push(id)
-        if (state === 'waiting') await beginning.begin(id)
-        const run = state === 'running' ? await desk.submit(id, [{ kind: 'resume' }]) : undefined
-        if (run !== undefined) await carryOut.arm(run, [...run.tasks.values()])
+        if (state === 'waiting') await starter.begin(id)
+        const run = state === 'running' ? await processor.submit(id, [{ kind: 'resume' }]) : undefined
+        if (run !== undefined) await effects.setTimers(run, [...run.tasks.values()])
       }
       return ids
     },
     async waitFor(runId, options) {
-      await waiting.untilFinished(runId, options?.signal)
+      await waiter.untilFinished(runId, options?.signal)
       const record = await records.run(runId)
       if (record === undefined) throw new RunMissingError(runId)
       return record
     },
     run: (runId) => records.run(runId),
     runs: (options) => records.runs({ limit: RUN_LIMIT, ...options }),
-    agents: () => parts.agents.list(),
+    agents: () => listAgents(database),
     windows: (pipeline) => records.windows(pipeline),
     claim: createPipelineOrigins(database, clock).claim,
     async cancel(runId) {
       const state = await store.stateOf(runId)
       if (state === undefined) throw new RunMissingError(runId)
       if (isRunFinished({ state })) return false
-      return (await desk.submit(runId, [{ kind: 'cancel' }]))?.state === 'cancelled'
+      return (await processor.submit(runId, [{ kind: 'cancel' }]))?.state === 'cancelled'
     },
     watch(listener) {
       listeners.add(listener)
       return { [Symbol.dispose]: () => void listeners.delete(listener) }
     },
     async [Symbol.asyncDispose]() {
-      await intake.disposeAsync()
+      await consumer.disposeAsync()
       await parts.settled()
     },
   }
@@ -183,13 +190,13 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
 
 function assemble(deps: SchedulerDeps) {
   const { bus, lake, database, timers } = deps
-  const { clock = systemClock, random = Math.random, log = silentLog, patience = PATIENCE } = deps
-  const store = createOpsStore(database)
-  const waiting = createRunWaiting(store)
+  const { clock = systemClock, random = Math.random, log = silentLog, timeouts = TIMEOUTS } = deps
+  const store = createRunStore(database)
+  const waiter = createRunWaiter(store)
   const listeners = new Set<(change: RunChange) => void>()
-  const background = createBackground(log)
+  const background = createBackgroundTasks(log)
 
-  const carryOut = createCarryOut({
+  const effects = createEffectDispatcher({
     bus,
     store,
     timers,
@@ -197,39 +204,63 @@ function assemble(deps: SchedulerDeps) {
     log,
     newId: randomUUID,
     redact: deps.redact,
-    follow: (runId, inputs) => background.run('what follows from a command', () => desk.submit(runId, inputs)),
-    told(change) {
+    enqueueFollowUp: (runId, inputs) =>
+      background.run('what follows from a command', () => processor.submit(runId, inputs)),
+    onChange(change) {
       for (const listener of listeners) listener(change)
       if (!isRunFinished(change.run)) return
-      waiting.finished(change.run.id)
-      background.run('the runs that waited for this one', () => beginning.followersOf(change.run))
+      waiter.finished(change.run.id)
+      background.run('the runs that waited for this one', () => starter.followersOf(change.run))
     },
   })
-  const desk = createRunDesk({
+  const processor = createRunProcessor({
     store,
     rulesOf: async (name, digest) => rulesOf(await loadPipeline(lake, { name, digest })),
-    carryOut: carryOut.decision,
+    dispatch: effects.dispatch,
     clock,
     random,
-    patience,
+    timeouts,
   })
-  const beginning = createRunBeginning({ store, desk, log })
+  const starter = createRunStarter({ store, processor, log })
   return {
     store,
-    waiting,
+    waiter,
     listeners,
-    carryOut,
-    desk,
-    beginning,
+    effects,
+    processor,
+    starter,
     clock,
     log,
-    patience,
+    timeouts,
     records: createRunRecords(database),
     agents: createAgents(database),
-    request: { lake, store, desk, begin: beginning.begin, clock },
+    request: { lake, store, processor, begin: starter.begin, clock },
     async settled() {
-      await desk.idle()
+      await processor.idle()
       await background.idle()
+    },
+  }
+}
+
+/** Work that nobody waits for, which is nevertheless finished before the process is. */
+type Background = {
+  /** @param what for the log, should it fail: nothing else comes of a failure */
+  run(what: string, work: () => Promise<unknown>): void
+  idle(): Promise<void>
+}
+
+function createBackgroundTasks(log: Log): Background {
+  const underWay = new Set<Promise<void>>()
+  return {
+    run(what, work) {
+      const done = work()
+        .then(() => undefined)
+        .catch((error: unknown) => log.warn({ what, error: reportError(error) }, 'work in the background failed'))
+        .finally(() => underWay.delete(done))
+      underWay.add(done)
+    },
+    async idle() {
+      while (underWay.size > 0) await Promise.all(underWay)
     },
   }
 }

@@ -3,12 +3,12 @@ import { createMemoryBus, type MemoryBusOptions } from '@cinelake/bus/memory'
 import { manifestPath, type Command, type CommandKind, type Queue } from '@cinelake/contracts'
 import { silentLog, systemClock, taskFileName, type Window } from '@cinelake/core'
 import type { CheckedModel, CheckedPipeline } from '@cinelake/pipeline'
+import type { OpsSchema } from '@cinelake/run-store'
 import type { Database } from '@cinelake/warehouse'
 import { openPgliteDatabase, type PgliteDatabase } from '@cinelake/warehouse/pglite'
 import { sql } from 'kysely'
-import { createMemoryTimers } from '../src/memory-timers.ts'
-import type { OpsSchema } from '../src/ops-schema.ts'
 import { createScheduler, type Scheduler, type SchedulerDeps } from '../src/scheduler.ts'
+import { createMemoryTimers } from '../src/timers/memory/timers.ts'
 
 export const DAY: Window = { start: '2026-03-01T00:00:00Z', end: '2026-03-02T00:00:00Z', label: '2026-03-01' }
 export const NEXT_DAY: Window = { start: '2026-03-02T00:00:00Z', end: '2026-03-03T00:00:00Z', label: '2026-03-02' }
@@ -91,7 +91,7 @@ function aModel(name: string, inputs: string[]): CheckedModel {
 /** What becomes of a command: nothing said means that it succeeds. Throws to fail. */
 export type Behaviour = (command: Command) => Promise<Partial<TaskOutcome> | void> | Partial<TaskOutcome> | void
 
-export type GivenOptions = Pick<SchedulerDeps, 'patience' | 'sweepMs' | 'log' | 'clock' | 'random'> & {
+export type GivenOptions = Pick<SchedulerDeps, 'timeouts' | 'sweepMs' | 'log' | 'clock' | 'random'> & {
   readonly behave?: Behaviour
   readonly bus?: MemoryBusOptions
   /** Tables that `discover` finds. */
@@ -110,8 +110,8 @@ export async function given(database: Database<OpsSchema>, options: GivenOptions
   const start = async (more: Partial<SchedulerDeps> = {}) => {
     const { clock } = options
     const timers = stack.use(createMemoryTimers(clock === undefined ? {} : { clock }))
-    const { patience, sweepMs, log, random } = options
-    const settings = { patience, sweepMs, log, clock, random }
+    const { timeouts, sweepMs, log, random } = options
+    const settings = { timeouts, sweepMs, log, clock, random }
     const set = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
     const scheduler = await createScheduler({ bus, lake, database, timers, ...set, ...more })
     return Object.assign(scheduler, { timers })

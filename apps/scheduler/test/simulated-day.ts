@@ -1,9 +1,8 @@
-import type { TaskOutput } from '@cinelake/contracts'
+import type { PlannedTask, TaskOutput } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
-import type { PlannedTask } from '@cinelake/pipeline'
-import { decide } from '../src/decide.ts'
-import type { Decision, Input, PipelineRules, TaskInput, World } from '../src/decision.ts'
-import type { Run, Task } from '../src/run-state.ts'
+import type { Run, Task } from '@cinelake/run-store'
+import { decide } from '../src/decide/decide.ts'
+import type { Decision, Input, PipelineRules, TaskInput, World } from '../src/decide/decision.ts'
 
 /** What a worker makes of a try. From the first `ok` on, the work is done and every further try is `ok` as well. */
 export type Verdict = 'ok' | 'transient' | 'terminal' | 'unbalanced'
@@ -20,7 +19,7 @@ export type MadeUpDay = {
 
 export const DIGEST = 'a'.repeat(64)
 export const NOON = new Date('2026-03-02T12:00:00Z')
-const PATIENCE = { queuedMs: 1e9, silentMs: 1e9 }
+const TIMEOUTS = { scheduleToStartMs: 1e9, heartbeatMs: 1e9 }
 
 export function planOf(day: MadeUpDay): PlannedTask[] {
   return day.tasks.map((task, index) => ({
@@ -45,7 +44,7 @@ function rulesOf(day: MadeUpDay): PipelineRules {
 }
 
 export function worldOf(day: MadeUpDay, now = NOON): World {
-  return { now, random: () => 0.5, patience: PATIENCE, rules: () => rulesOf(day) }
+  return { now, random: () => 0.5, timeouts: TIMEOUTS, rules: () => rulesOf(day) }
 }
 
 export function newRun(): Run {
@@ -100,8 +99,8 @@ export function eventsOf(day: MadeUpDay, task: Task): TaskInput[] {
   const verdict = verdictOf(day, name, task.attempt)
   if (verdict === 'ok' || verdict === 'unbalanced') {
     const balance = { unit: 'rows', in: 10, out: verdict === 'ok' ? 9 : 8, rejected: 1, duplicates: 0 } as const
-    const end = { durationMs: 5, balance, rejects: { rule: 1 }, quality: [], output: outputOf(day, task) }
-    return [started, { kind: 'progressed', ...about }, { kind: 'succeeded', ...about, ...by, ...end }]
+    const facts = { durationMs: 5, balance, rejects: { rule: 1 }, quality: [], output: outputOf(day, task) }
+    return [started, { kind: 'progressed', ...about }, { kind: 'succeeded', ...about, ...by, facts }]
   }
   const error: ErrorReport = {
     code: verdict.toUpperCase(),
@@ -109,7 +108,7 @@ export function eventsOf(day: MadeUpDay, task: Task): TaskInput[] {
     retryable: verdict === 'transient',
     context: {},
   }
-  return [started, { kind: 'failed', ...about, ...by, durationMs: 5, error, quality: [] }]
+  return [started, { kind: 'failed', ...about, ...by, facts: { durationMs: 5, error, quality: [] } }]
 }
 
 export type Simulated = { readonly run: Run; readonly decisions: readonly Decision[]; readonly before: readonly Run[] }

@@ -1,7 +1,7 @@
+import type { OpsSchema } from '@cinelake/run-store'
 import type { PgliteDatabase } from '@cinelake/warehouse/pglite'
 import { setImmediate as turn } from 'node:timers/promises'
 import { vi } from 'vitest'
-import type { OpsSchema } from '../src/ops-schema.ts'
 
 type Embedded = PgliteDatabase<OpsSchema>['pglite']
 type EmbeddedSession = Parameters<Parameters<Embedded['exclusive']>[0]>[0]

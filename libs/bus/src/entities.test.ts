@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { givenAdministration } from './administration.fixture.ts'
+import { givenAdministration } from './service-bus/administration.fixture.ts'
 import { busEntities, isEntityName } from './entities.ts'
 import { armTemplate, emulatorConfig, iso8601 } from './entity-formats.ts'
-import { createEntities } from './service-bus-entities.ts'
+import { createEntities } from './service-bus/entities.ts'
 
 describe('the definition of the entities', () => {
   test('has a queue for each service and each site, one topic, and the scheduler that hears it', () => {

@@ -20,15 +20,8 @@ export {
   MessageInvalidError,
   MessageTooLargeError,
 } from './errors.ts'
-export { BalanceBrokenError, CommandUnknownError } from './task-errors.ts'
-export type { WithQuality } from './task-reporter.ts'
-export {
-  runTaskWorker,
-  type CommandOf,
-  type TaskContext,
-  type TaskHandler,
-  type TaskHandlers,
-  type TaskOutcome,
-  type TaskWorker,
-} from './task-worker.ts'
-export { systemTimers, type Timers } from './timers.ts'
+export { BalanceBrokenError, CommandUnknownError } from './tasks/errors.ts'
+export type { WithQuality } from './tasks/task-reporter.ts'
+export type { CommandOf, TaskContext, TaskHandler, TaskHandlers, TaskOutcome, TaskWorker } from './tasks/task.ts'
+export { runTaskWorker } from './tasks/task-worker.ts'
+export { systemTimers, type Timers } from './memory/timers.ts'

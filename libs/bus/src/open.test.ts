@@ -8,14 +8,14 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { aLoad } from './bus-contract.ts'
+import { aLoad } from './contract/bus-contract.ts'
 import { busEntities } from './entities.ts'
 import { emulatorConfig } from './entity-formats.ts'
 import { createBusEntities, openBus } from './open.ts'
-import { createServiceBus } from './service-bus.ts'
-import { givenBroker, QUICK } from './service-bus.fixture.ts'
+import { createServiceBus } from './service-bus/bus.ts'
+import { givenBroker, QUICK } from './service-bus/service-bus.fixture.ts'
 import { busEnv, busSettings } from './settings.ts'
-import { createWebSockets } from './web-sockets.ts'
+import { createWebSockets } from './service-bus/web-sockets.ts'
 
 const noCredential = () => Promise.reject(new Error('nobody asked for it'))
 const deps = { log: silentLog, credential: noCredential }

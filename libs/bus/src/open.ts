@@ -2,9 +2,9 @@ import type { TokenCredential } from '@azure/core-auth'
 import { ConfigError, openByScheme, type Log } from '@cinelake/core'
 import type { MessageBus } from './bus.ts'
 import type { BusEntities } from './entities.ts'
-import { createMemoryBus } from './memory.ts'
-import type { ServiceBusEntrance, WebSockets } from './service-bus-client.ts'
-import type { EntityOutcome } from './service-bus-entities.ts'
+import { createMemoryBus } from './memory/bus.ts'
+import type { ServiceBusEntrance, WebSockets } from './service-bus/client.ts'
+import type { EntityOutcome } from './service-bus/entities.ts'
 import type { BusSettings } from './settings.ts'
 
 export type OpenBusDeps = {
@@ -26,7 +26,7 @@ export async function openBus(settings: BusSettings, { log, credential }: OpenBu
         const entrance = await openEntrance(settings, credential)
         const webSockets = await webSocketsOf(settings)
         // Lazily: a start with everything embedded must not load Azure's libraries.
-        const { createServiceBus } = await import('./service-bus.ts')
+        const { createServiceBus } = await import('./service-bus/bus.ts')
         return createServiceBus({ entrance, webSockets, log })
       },
     },
@@ -49,7 +49,7 @@ export async function createBusEntities(
     ])
   }
   const entrance = await openEntrance(settings, credential)
-  const { createEntities } = await import('./service-bus-entities.ts')
+  const { createEntities } = await import('./service-bus/entities.ts')
   return await createEntities(entrance, entities)
 }
 
@@ -65,7 +65,7 @@ async function openEntrance(settings: BusSettings, credential: OpenBusDeps['cred
 
 async function webSocketsOf(settings: BusSettings): Promise<WebSockets | undefined> {
   if (addressOf(settings).searchParams.get('transport') !== 'websockets') return undefined
-  const { createWebSockets } = await import('./web-sockets.ts')
+  const { createWebSockets } = await import('./service-bus/web-sockets.ts')
   return createWebSockets(settings.proxy)
 }
 

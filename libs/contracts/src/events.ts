@@ -1,67 +1,9 @@
 import { z } from 'zod'
-import { TableName } from './commands.ts'
 import { CONTRACT_VERSION, taskHeader } from './header.ts'
+import { FailureFacts, SuccessFacts } from './task-facts.ts'
 
 const eventHeader = { ...taskHeader, at: z.iso.datetime(), worker: z.string().min(1) }
 const count = z.int().min(0)
-
-export const BalanceSchema = z.object({
-  unit: z.enum(['rows', 'files']),
-  in: count,
-  out: count,
-  rejected: count,
-  duplicates: count,
-})
-
-/** What one quality rule found: `rejected` and `kept` say what became of the rows that broke it. */
-export const QualityResult = z.object({
-  rule: z.string(),
-  severity: z.enum(['warn', 'error', 'fail']),
-  /** Rows checked, or 1 for a rule about the whole table. */
-  checked: count,
-  failed: count,
-  /** What the rule asks and what was found, in words: no row contents. */
-  detail: z.string().optional(),
-})
-export type QualityResult = z.infer<typeof QualityResult>
-
-/** What a task made, by kind of task. */
-export const TaskOutput = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('tables'), tables: z.array(TableName) }),
-  z.object({
-    kind: z.literal('landed'),
-    /** Lake path of the manifest. */
-    manifest: z.string(),
-    fileCount: count,
-    sizeBytes: count,
-    /** Unknown (absent) for files that are landed as they are. */
-    rowCount: count.optional(),
-  }),
-  z.object({
-    kind: z.literal('table'),
-    table: z.string(),
-    /** The Delta version that now holds the result. */
-    version: count,
-    /** Delta's table id; absent in events of workers of the version before. */
-    id: z.string().min(1).optional(),
-    /** Whether the task began a new life of the table (`restart`): what was known of it before no longer counts. */
-    began: z.boolean().optional(),
-    /** The table of its rejected rows, where there is one. */
-    rejects: z.object({ version: count, id: z.string().min(1), began: z.boolean().optional() }).optional(),
-    /** `unchanged`: the inputs were those of the version that is there already; `superseded`: a later window is in the table. */
-    outcome: z.enum(['committed', 'already-committed', 'unchanged', 'superseded']),
-  }),
-  z.object({
-    kind: z.literal('loaded'),
-    table: z.string(),
-    version: count,
-    id: z.string().min(1).optional(),
-    outcome: z.enum(['replaced', 'changed', 'already-loaded']),
-    /** Rows sent to the database: all of them, or only those that changed. */
-    sentRowCount: count,
-  }),
-])
-export type TaskOutput = z.infer<typeof TaskOutput>
 
 export const TaskStarted = z.object({ kind: z.literal('task.started'), ...eventHeader })
 export type TaskStarted = z.infer<typeof TaskStarted>
@@ -75,29 +17,15 @@ export const TaskProgressed = z.object({
 })
 export type TaskProgressed = z.infer<typeof TaskProgressed>
 
-export const TaskSucceeded = z.object({
-  kind: z.literal('task.succeeded'),
-  ...eventHeader,
-  durationMs: z.number().min(0),
-  balance: BalanceSchema,
-  /** Rejected rows by rule. */
-  rejects: z.record(z.string(), count),
-  quality: z.array(QualityResult),
-  output: TaskOutput,
-})
+/** The work is durable. */
+export const TaskSucceeded = z.object({ kind: z.literal('task.succeeded'), ...eventHeader, ...SuccessFacts.shape })
 export type TaskSucceeded = z.infer<typeof TaskSucceeded>
 
+/** Its facts are from the worker, hence with a duration. */
 export const TaskFailed = z.object({
   kind: z.literal('task.failed'),
   ...eventHeader,
-  durationMs: z.number().min(0),
-  error: z.object({
-    code: z.string(),
-    message: z.string(),
-    retryable: z.boolean(),
-    context: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
-  }),
-  quality: z.array(QualityResult),
+  ...FailureFacts.required({ durationMs: true }).shape,
 })
 export type TaskFailed = z.infer<typeof TaskFailed>
 

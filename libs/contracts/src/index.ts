@@ -14,18 +14,17 @@ export {
   type Queue,
   type Service,
 } from './commands.ts'
+export { AgentHeartbeat, Event, TaskEvent, TaskFailed, TaskProgressed, TaskStarted, TaskSucceeded } from './events.ts'
 export {
-  AgentHeartbeat,
   BalanceSchema,
-  Event,
+  FailureFacts,
+  MEASURES,
   QualityResult,
-  TaskEvent,
-  TaskFailed,
+  SuccessFacts,
+  TaskFacts,
   TaskOutput,
-  TaskProgressed,
-  TaskStarted,
-  TaskSucceeded,
-} from './events.ts'
+  type Measure,
+} from './task-facts.ts'
 export {
   discoveredFolder,
   formerPushFolder,
@@ -44,3 +43,4 @@ export {
   type RawKind,
 } from './layout.ts'
 export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest } from './manifest.ts'
+export type { PlannedTask } from './planned-task.ts'

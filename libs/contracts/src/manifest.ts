@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { QualityResult } from './events.ts'
+import { QualityResult } from './task-facts.ts'
 import { WindowSchema } from './header.ts'
 
 export const LandedFile = z.object({

@@ -106,6 +106,12 @@ describe.each(contracts)('each %s', (_name, schema, messages) => {
   })
 })
 
+test('a fact that a newer worker says keeps no scheduler from the others', () => {
+  const succeeded = events.find(({ kind }) => kind === 'task.succeeded')
+
+  expect(Event.parse({ ...succeeded, factOfTomorrow: 1 })).toEqual(succeeded)
+})
+
 test('a command may name any version of a table, whatever the version of the contract', () => {
   expect(Command.parse({ ...command, kind: 'load', table: 'best', version: 0 })).toMatchObject({
     contract: CONTRACT_VERSION,

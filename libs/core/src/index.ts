@@ -39,7 +39,7 @@ export {
 } from './postgres-wire.ts'
 export { proxyFrom, type Proxy } from './proxy.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
-export { Turns } from './turns.ts'
+export { Semaphore } from './semaphore.ts'
 export {
   countWindows,
   isTimeZone,

@@ -1,7 +1,7 @@
 import { makeDirectory } from '@cinelake/core'
 import { link, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { codeOf } from './directory-errors.ts'
+import { codeOf } from './directory/errors.ts'
 
 /** Forces a file's bytes, or a directory's entries, to the disk: what is announced must survive a power cut. */
 export async function sync(fileOrDirectory: string): Promise<void> {

@@ -1,5 +1,5 @@
-export { manifestBefore } from './manifest-before.ts'
-export { newestManifest, newestManifestPath } from './newest-manifest.ts'
+export { manifestBefore } from './landing/manifest-before.ts'
+export { newestManifest, newestManifestPath } from './landing/newest-manifest.ts'
 export {
   LakeObjectCorruptError,
   LakeObjectMissingError,
@@ -20,7 +20,7 @@ export {
   windowFolder,
   type Landed,
   type LandingLake,
-} from './landing.ts'
+} from './landing/landing.ts'
 export { pathProblem } from './path.ts'
 export { openScratchSpace, type ScratchSpace } from './scratch-space.ts'
 export { lakeEnv, lakeSettings, type LakeSettings } from './settings.ts'

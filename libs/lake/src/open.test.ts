@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { noCredential, urlOf } from './adls.fixture.ts'
+import { noCredential, urlOf } from './adls/adls.fixture.ts'
 import { openLake } from './open.ts'
 import { lakeEnv, lakeSettings } from './settings.ts'
 

@@ -18,14 +18,14 @@ export type OpenLakeDeps = {
  */
 export async function openLake(settings: LakeSettings, { credential, log, throttle }: OpenLakeDeps): Promise<Lake> {
   const openAdls = async (): Promise<Lake> => {
-    const { createAdlsLake } = await import('./adls.ts')
+    const { createAdlsLake } = await import('./adls/lake.ts')
     return await createAdlsLake({ ...settings, credential, ...(throttle && { throttle }) })
   }
   const lake = await openByScheme(
     settings.url,
     {
       file: async (directory): Promise<Lake> => {
-        const { createDirectoryLake } = await import('./directory.ts')
+        const { createDirectoryLake } = await import('./directory/lake.ts')
         return await createDirectoryLake(directory)
       },
       abfss: openAdls,

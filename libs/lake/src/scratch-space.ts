@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { codeOf } from './directory-errors.ts'
+import { codeOf } from './directory/errors.ts'
 
 /** Milliseconds after which what another machine left behind is taken for abandoned; no task works that long. */
 const FOREIGN_LEFTOVER_MS = 7 * 24 * 3_600_000

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { copyFile, lstat, open, rename, rm } from 'node:fs/promises'
-import { codeOf } from './directory-errors.ts'
+import { codeOf } from './directory/errors.ts'
 import { sync } from './durable-file.ts'
 import type { Written } from './lake.ts'
 

@@ -52,7 +52,7 @@ export {
   storePipeline,
   type PipelineStore,
 } from './load-pipeline.ts'
-export { expandDiscovered, planRun, type PlannedTask } from './plan.ts'
+export { expandDiscovered, planRun } from './plan.ts'
 export { defaultSchema } from './mart-schema.ts'
 export { formatProblem, pipelineError, type Problem } from './problem.ts'
 export { readPipeline, type ReadOptions, type ReadResult } from './read-pipeline.ts'

@@ -1,38 +1,10 @@
-import type { Queue, TableName } from '@cinelake/contracts'
+import type { PlannedTask, Queue, TableName } from '@cinelake/contracts'
 import type { CheckedModel } from './checked/model.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import type { FilesDataset } from './checked/files-source.ts'
 import type { RestDataset } from './checked/rest-source.ts'
 import type { CheckedSource } from './checked/source.ts'
 import { isWanted, refinedNames } from './discovered.ts'
-
-/** An item of a run before it is known what its inputs will be. */
-export type PlannedTask = {
-  /** `discover billing`, `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles` */
-  readonly name: string
-  readonly queue: Queue
-  /** Names of the tasks whose output it needs. */
-  readonly needs: readonly string[]
-  readonly work:
-    | { readonly kind: 'discover'; readonly source: string }
-    | {
-        readonly kind: 'ingest'
-        readonly source: string
-        readonly dataset: string
-        readonly table?: TableName
-        /** Whether it goes on from what a window before has landed. */
-        readonly incremental: boolean
-      }
-    | { readonly kind: 'refine'; readonly dataset: string }
-    | {
-        readonly kind: 'build'
-        readonly model: string
-        readonly inputs: readonly string[]
-        /** Tables of other pipelines that it reads besides, each in the version that is the newest when it is built first. */
-        readonly uses?: readonly string[]
-      }
-    | { readonly kind: 'load'; readonly table: string }
-}
 
 /** The tasks of a run in an order in which each comes after what it needs. The same for every window. */
 export function planRun(pipeline: CheckedPipeline): PlannedTask[] {

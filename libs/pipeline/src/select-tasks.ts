@@ -1,6 +1,6 @@
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import { suggest } from '@cinelake/core'
-import type { PlannedTask } from './plan.ts'
+import type { PlannedTask } from '@cinelake/contracts'
 
 export type TaskSelection = {
   /** Names of tasks. */

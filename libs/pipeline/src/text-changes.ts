@@ -2,7 +2,7 @@ import type { CheckedDataset } from './checked/dataset.ts'
 import { fileOfModel } from './place-in-model.ts'
 import type { CheckedModel } from './checked/model.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
-import type { PlannedTask } from './plan.ts'
+import type { PlannedTask } from '@cinelake/contracts'
 
 /**
  * The places of a pipeline's folder in which the text that a task depends on differs between two readings of it:

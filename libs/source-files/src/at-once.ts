@@ -1,4 +1,4 @@
-import { Turns } from '@cinelake/core'
+import { Semaphore } from '@cinelake/core'
 
 /** Files worked on at once: enough to hide what a disk or a line takes for each, few enough to hold their blocks. */
 const FILES_AT_ONCE = 16
@@ -13,7 +13,7 @@ export async function atOnce<Item, Result>(
   work: (item: Item) => Promise<Result>,
   width = FILES_AT_ONCE,
 ): Promise<Result[]> {
-  const turns = new Turns(width)
+  const turns = new Semaphore(width)
   const failures: unknown[] = []
   const settled = await Promise.allSettled(
     items.map((item) =>

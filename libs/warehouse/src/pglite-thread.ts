@@ -1,4 +1,4 @@
-import { Turns } from '@cinelake/core'
+import { Semaphore } from '@cinelake/core'
 import { Worker } from 'node:worker_threads'
 import { fileSystemError } from './pglite-disk.ts'
 import type { EmbeddedCall, EmbeddedOpening, EmbeddedReply, EmbeddedResult } from './pglite-messages.ts'
@@ -53,7 +53,7 @@ export interface ExclusiveSessions {
  */
 export class EmbeddedPostgres implements ExclusiveSessions {
   readonly #directory: string | undefined
-  readonly #turns = new Turns(1)
+  readonly #mutex = new Semaphore(1)
   #thread: Thread | undefined
   /** As the query builder asks for them. */
   readonly ready = true
@@ -71,7 +71,7 @@ export class EmbeddedPostgres implements ExclusiveSessions {
   }
 
   async exclusive<Result>(work: (session: EmbeddedSession) => Promise<Result>, signal?: AbortSignal): Promise<Result> {
-    return await this.#turns.run(async () => {
+    return await this.#mutex.run(async () => {
       signal?.throwIfAborted()
       if (this.closed) throw new Error('the embedded database is closed')
       const ask = async (call: EmbeddedCall) => {
@@ -137,7 +137,7 @@ export class EmbeddedPostgres implements ExclusiveSessions {
 
   /** Waits for the work that is under way. */
   async close(): Promise<void> {
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       if (this.closed) return
       this.closed = true
       const thread = this.#thread

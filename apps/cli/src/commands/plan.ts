@@ -1,5 +1,6 @@
+import type { PlannedTask } from '@cinelake/contracts'
 import { ConfigError, PipelineError } from '@cinelake/core'
-import { planRun, type CheckedPipeline, type PlannedTask } from '@cinelake/pipeline'
+import { planRun, type CheckedPipeline } from '@cinelake/pipeline'
 import { openRedoPlanner, type RedoAsked } from '@cinelake/scheduler'
 import type { CommandContext } from '../command.ts'
 import { againstAsJson, changesAgainst } from '../against.ts'

@@ -1,6 +1,7 @@
 import { ConfigError } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
-import type { RedoAsked, RunRecord } from '@cinelake/scheduler'
+import type { RunRecord } from '@cinelake/run-store'
+import type { RedoAsked } from '@cinelake/scheduler'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { CommandContext } from '../command.ts'

@@ -1,6 +1,6 @@
 import { ConfigError, type Window } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
-import type { RunRecord } from '@cinelake/scheduler'
+import type { RunRecord } from '@cinelake/run-store'
 import type { CommandContext } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
 import { createProgress, noProgress, type Progress } from '../output/progress.ts'

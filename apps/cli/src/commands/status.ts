@@ -1,5 +1,5 @@
 import { ConfigError, suggest } from '@cinelake/core'
-import { RunMissingError, type RunHistory } from '@cinelake/scheduler'
+import { RunMissingError, type RunHistory } from '@cinelake/run-store'
 import type { CommandContext } from '../command.ts'
 import { openHistory } from '../open-history.ts'
 import { toJson } from '../output/format-value.ts'

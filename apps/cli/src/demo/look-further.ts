@@ -1,5 +1,5 @@
 import type { CheckedPipeline } from '@cinelake/pipeline'
-import type { RunRecord } from '@cinelake/scheduler'
+import type { RunRecord } from '@cinelake/run-store'
 import { CALL, shellArgument } from '../call.ts'
 import { DEFAULT_STATE } from '../options.ts'
 

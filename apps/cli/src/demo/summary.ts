@@ -1,5 +1,5 @@
 import { balanceHolds } from '@cinelake/core'
-import type { RunRecord, TaskRecord } from '@cinelake/scheduler'
+import type { RunRecord, TaskRecord } from '@cinelake/run-store'
 import type { Warehouse } from '@cinelake/warehouse'
 import { describeError, describeTask } from '../output/describe-task.ts'
 import { formatResult } from '../output/format-result.ts'

@@ -1,18 +1,16 @@
 import { balanceHolds, formatBalance, type Balance, type ErrorReport } from '@cinelake/core'
 import type { TaskOutput } from '@cinelake/contracts'
+import type { ShownFacts } from '@cinelake/run-store'
 import { formatBytes, formatCount } from './format-value.ts'
 
-/** What is told of a task: of the run's record, or of a change as it is heard. */
-export type TaskFacts = {
+/** What is shown of a task: of the run's record, or of a change as it is heard. */
+export type ShownTask = Pick<ShownFacts, 'balance' | 'output' | 'error'> & {
   readonly state: string
-  readonly balance: Balance | null
-  readonly output: TaskOutput | null
-  readonly error: ErrorReport | null
   readonly reason: string | null
 }
 
 /** What a task came to, in a few words: `1,980 rows, 20 rejected`, `3 files, 1.2 MB`, `already loaded`, `FILES_MISSING: no file came`. */
-export function describeTask({ state, balance, output, error, reason }: TaskFacts): string {
+export function describeTask({ state, balance, output, error, reason }: ShownTask): string {
   if (state === 'retrying') return `${error?.code ?? 'failed'}; it is tried again`
   if (state === 'failed') return error === null ? 'failed' : `${error.code}: ${firstWords(error.message)}`
   if (state === 'skipped') return reason ?? 'skipped'

@@ -1,5 +1,5 @@
 import type { Event } from '@cinelake/contracts'
-import { describeTask, plural, type TaskFacts } from './describe-task.ts'
+import { describeTask, plural, type ShownTask } from './describe-task.ts'
 import { formatCount, formatDuration } from './format-value.ts'
 import { createRegion } from './region.ts'
 import type { Style, Terminal } from './terminal.ts'
@@ -13,7 +13,7 @@ export type ProgressChange = {
     readonly tasks: ReadonlyMap<string, { readonly state: string }>
   }
   /** Tasks that are new or not what they were. */
-  readonly tasks: readonly (TaskFacts & {
+  readonly tasks: readonly (ShownTask & {
     readonly durationMs: number | null
     readonly planned: { readonly name: string }
   })[]

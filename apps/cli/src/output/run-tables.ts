@@ -1,6 +1,7 @@
-import type { RunRecord, RunSummary, TaskRecord } from '@cinelake/scheduler'
+import { MEASURES, type Measure } from '@cinelake/contracts'
+import type { RunRecord, RunSummary, TaskRecord } from '@cinelake/run-store'
 import { describeError, describeTask, plural } from './describe-task.ts'
-import { formatCount, formatDuration, formatInstant } from './format-value.ts'
+import { formatBytes, formatCount, formatDuration, formatInstant } from './format-value.ts'
 import { formatTable } from './format-table.ts'
 import type { Paint, Style } from './terminal.ts'
 
@@ -64,19 +65,20 @@ const MAX_NAMED = 6
 /** One run: what it came to, its tasks, what it warns of, and what went wrong in full. */
 export function formatRun(run: RunRecord, paint: Paint, width = Infinity): string {
   const took = run.durationMs === null ? '' : ` in ${formatDuration(run.durationMs)}`
+  const measures = MEASURES.filter(({ fact }) => run.tasks.some((task) => typeof task[fact] === 'number'))
   const tasks = formatTable(
     [
       { title: 'task' },
       { title: 'state' },
       { title: 'try', align: 'right' },
-      { title: 'took', align: 'right' },
+      ...measures.map(({ title }) => ({ title, align: 'right' }) as const),
       { title: 'result', maxWidth: 70 },
     ],
     run.tasks.map((task) => [
       task.name,
       paintState(paint, task.state),
       task.attempt === 0 ? '' : String(task.attempt),
-      task.durationMs === null ? '' : formatDuration(task.durationMs),
+      ...measures.map((measure) => formatMeasure(measure, task)),
       describeTask(task),
     ]),
     { paint, width },
@@ -84,6 +86,13 @@ export function formatRun(run: RunRecord, paint: Paint, width = Infinity): strin
   const warnings = formatWarnings(run, paint)
   const found = `${warnings === '' ? '' : '\n'}${warnings}${formatErrors(run, paint)}`
   return `${paint('bold', run.id)}  ${paintState(paint, run.state)}${took}\n\n${tasks}${found}`
+}
+
+const UNITS = { ms: formatDuration, bytes: formatBytes, count: formatCount }
+
+function formatMeasure({ fact, unit }: Measure, task: TaskRecord): string {
+  const value = task[fact]
+  return typeof value === 'number' ? UNITS[unit](value) : ''
 }
 
 /** What the quality rules of severity `warn` found, a line each; and what is said for information: of that, nothing is broken. */

@@ -108,8 +108,11 @@ describe('a damaged log', () => {
     const file = logFile(table.path, version, 'json')
     await damage(local(file))
 
-    for (const work of [table.snapshot(), table.append(bench.session, `SELECT 1 AS id, 'x' AS text`, once())]) {
-      const error = await failureOf(work)
+    for (const work of [
+      () => table.snapshot(),
+      () => table.append(bench.session, `SELECT 1 AS id, 'x' AS text`, once()),
+    ]) {
+      const error = await failureOf(work())
       expect(error.code).toBe('DELTA_LOG_CORRUPT')
       expect(lackingIn(error, table.path, file)).toEqual([])
     }
@@ -119,8 +122,8 @@ describe('a damaged log', () => {
     const table = await aTable(2)
     await rm(local(`${table.path}/_delta_log`), { recursive: true })
 
-    for (const work of [table.snapshot(), table.append(bench.session, 'SELECT 1 AS id', once())]) {
-      expect(lackingIn(await failureOf(work), table.path, `${table.path}/_delta_log`)).toEqual([])
+    for (const work of [() => table.snapshot(), () => table.append(bench.session, 'SELECT 1 AS id', once())]) {
+      expect(lackingIn(await failureOf(work()), table.path, `${table.path}/_delta_log`)).toEqual([])
     }
   })
 

@@ -123,6 +123,29 @@ test('staged rows that met no key meet those that another writer committed in be
   ])
 })
 
+test('merges at once that take rows out and put others in end as one after the other would', async () => {
+  await append(`SELECT range::INTEGER AS id, 'before' AS name FROM range(20)`)
+  const writers = [0, 1, 2, 3]
+
+  await Promise.all(
+    writers.map(async (writer) => {
+      await using session = await bench.newSession()
+      const ours = bench.table()
+      await using staged = await ours.stage(session, rowsOf([writer, 'after'], [100 + writer, 'new']))
+      await ours.merge(session, staged, { ...once(), key: ['id'], deletions: keysOf(10 + writer, 100 + writer) })
+    }),
+  )
+
+  const found = await bench.rows(table)
+  const names = (low: number, high: number) =>
+    found?.filter(({ id }) => Number(id) >= low && Number(id) < high).map(({ name }) => name)
+  expect(names(0, 4)).toEqual(writers.map(() => 'after'))
+  expect(names(4, 10)).toEqual(Array.from({ length: 6 }, () => 'before'))
+  expect(names(10, 14)).toEqual([])
+  expect(names(14, 20)).toEqual(Array.from({ length: 6 }, () => 'before'))
+  expect(names(100, 104)).toEqual(writers.map(() => 'new'))
+})
+
 test('files that another engine has written into the folder become the table as they are', async () => {
   const rows = await written(['part-a.parquet', rowsOf([1, 'a'], [2, 'b'])], ['part-b.parquet', rowsOf([3, 'c'])])
 

@@ -93,10 +93,10 @@ export class StagedRows implements DeltaStage, FileRows {
         'the table as it was when the rows were brought',
         'what another writer made of it',
       )
+    into.adopt(this.#inLake ?? [])
     const sizes = this.parts.map(({ file_size_bytes: sizeBytes }) => sizeBytes)
     if (!fits(this, sizes, layout)) return undefined
     this.isTaken = true
-    into.adopt(this.#inLake ?? [])
     this.#inLake ??= await into.bring(this.parts.filter(isWanted), layout, options)
     return this.#inLake.filter(isWanted)
   }

@@ -1,7 +1,7 @@
 import { literal } from '@cinelake/sql'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { makeDirectory, Turns, reasonOf } from '@cinelake/core'
+import { makeDirectory, Semaphore, reasonOf } from '@cinelake/core'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { DuckDbSession } from './session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from '../engine.ts'
@@ -35,7 +35,7 @@ export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngin
   if (limits.spillBytes !== undefined) await first.run(`SET GLOBAL max_temp_directory_size = '${limits.spillBytes}B'`)
   await lock(first, [scratchDirectory, limits.scratchDirectory, ...(limits.directories ?? [])])
   const sessions = new Set<SqlSession>()
-  const statements = new Turns(STATEMENTS_AT_ONCE)
+  const statements = new Semaphore(STATEMENTS_AT_ONCE)
   return {
     async session() {
       const connection = await instance.connect()

@@ -1,5 +1,5 @@
 import { identifier, literal } from '@cinelake/sql'
-import { CancelledError, PipelineError, Turns } from '@cinelake/core'
+import { CancelledError, PipelineError, Semaphore } from '@cinelake/core'
 import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
 import { appendText } from './append.ts'
 import { isInterrupt, positionIn, translateError } from './errors.ts'
@@ -26,7 +26,7 @@ const KEPT_TREES = 500
 type Deps = {
   readonly connection: DuckDBConnection
   /** Shared by all sessions of the engine. */
-  readonly statements: Turns
+  readonly statements: Semaphore
   readonly scratchDirectory: string
   readonly onClose: () => void
 }
@@ -34,7 +34,7 @@ type Deps = {
 /** A DuckDB connection as a session. A statement that comes while a stream is being read is a mistake of the caller, and is told so. */
 export class DuckDbSession implements SqlSession {
   readonly #deps: Deps
-  readonly #turns = new Turns(1)
+  readonly #mutex = new Semaphore(1)
   readonly #closing = new AbortController()
   /** By text, the one that was not asked for longest first. */
   readonly #trees = new Map<string, unknown>()
@@ -59,7 +59,7 @@ export class DuckDbSession implements SqlSession {
     try {
       const names = result.deduplicatedColumnNames().slice(0, -1)
       for (let ended = false; !ended;) {
-        const chunk = await this.#turns.run(
+        const chunk = await this.#mutex.run(
           async () => await this.#guarded(marked, options, async () => await result.fetchChunk()),
         )
         if (chunk === null || chunk.rowCount === 0) throw await this.#reasonOfCut(marked, options)
@@ -68,7 +68,7 @@ export class DuckDbSession implements SqlSession {
       }
     } finally {
       // What the reader leaves unread keeps memory and files until the connection runs something else.
-      await this.#turns.run(async () => {
+      await this.#mutex.run(async () => {
         if (!this.#closing.signal.aborted) await this.#deps.connection.run('SELECT 1').catch(() => undefined)
         this.#streaming = false
       })
@@ -134,7 +134,7 @@ export class DuckDbSession implements SqlSession {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       await dropTemporary(this.#deps.connection)
       this.#deps.connection.disconnectSync()
       this.#deps.onClose()
@@ -153,7 +153,7 @@ export class DuckDbSession implements SqlSession {
   async #reasonOfCut(sql: Sql, options: QueryOptions): Promise<unknown> {
     const probe = computing(sql)
     const work = async () => await this.#deps.connection.run(probe.text)
-    return await this.#turns
+    return await this.#mutex
       .run(async () => await this.#guarded(probe, options, work))
       .then(
         () => new EngineStreamCutError(),
@@ -162,7 +162,7 @@ export class DuckDbSession implements SqlSession {
   }
 
   async #statement<Result>(sql: Sql, options: QueryOptions, work: () => Promise<Result>): Promise<Result> {
-    return await this.#turns.run(async () => {
+    return await this.#mutex.run(async () => {
       if (this.#streaming) throw new Error('this session is being streamed from: read the stream to its end first')
       return await this.#deps.statements.run(async () => await this.#guarded(sql, options, work))
     })

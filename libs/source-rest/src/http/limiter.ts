@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CancelledError, type Clock } from '@cinelake/core'
+import { CancelledError, Semaphore, type Clock } from '@cinelake/core'
 import type { RestSource } from '@cinelake/pipeline'
 
 export type LimiterDeps = {
@@ -29,12 +29,12 @@ export function createLimiter(
   { clock, pause }: LimiterDeps,
 ): Limiter {
   const windows = limits.map(({ requests, periodMs }) => ({ periodMs, begun: createRing(requests) }))
-  const places = createPlaces(concurrency)
+  const permits = new Semaphore(concurrency)
   let restUntil = -Infinity
   const restMs = () => Math.max(0, restUntil - clock().getTime())
   return {
     async turn(signal, beforeWait = () => {}) {
-      const place = await places.take(signal)
+      const permit = await permits.acquire(signal)
       try {
         for (let now = clock().getTime(); ;) {
           beforeWait()
@@ -47,9 +47,9 @@ export function createLimiter(
           now = begin
         }
         restUntil = -Infinity
-        return place
+        return permit
       } catch (error) {
-        place[Symbol.dispose]()
+        permit[Symbol.dispose]()
         throw error
       }
     },
@@ -72,45 +72,6 @@ function createRing(size: number) {
       next = (next + 1) % size
     },
   }
-}
-
-/** First come, first served. */
-function createPlaces(count: number) {
-  const waiting = new Set<() => void>()
-  let taken = 0
-  const release = () => {
-    const [first] = waiting
-    if (first === undefined) taken -= 1
-    else {
-      waiting.delete(first)
-      first()
-    }
-  }
-  return {
-    async take(signal: AbortSignal): Promise<Disposable> {
-      signal.throwIfAborted()
-      if (taken >= count) await turnOf(waiting, signal)
-      else taken += 1
-      let isHeld = true
-      return {
-        [Symbol.dispose]() {
-          if (isHeld) release()
-          isHeld = false
-        },
-      }
-    },
-  }
-}
-
-async function turnOf(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const leave = () => {
-    waiting.delete(resolve)
-    reject(signal.reason)
-  }
-  waiting.add(resolve)
-  signal.addEventListener('abort', leave, { once: true })
-  await promise.finally(() => signal.removeEventListener('abort', leave))
 }
 
 /** One limiter for each source of each pipeline, whatever the number of datasets and runs that ask it at once. */

@@ -1,0 +1,136 @@
+import type { PlannedTask } from '@cinelake/contracts'
+import { isRunFinished, type Run, type Task } from '@cinelake/run-store'
+import type { PipelineRules, PlanInput } from './decision.ts'
+import { newTask } from './tasks.ts'
+
+/**
+ * Gives a run the tasks that a request asks for. It then waits to begin. A run under way is left as it is.
+ *
+ * - `rest`: what succeeded stays done, unless what it landed is gone; everything else goes, with new tries. Under another text of the pipeline, a task
+ *   that was tried before gets a new generation, since its writes may differ from those of the tries before.
+ * - `again`: the whole window, into a new generation; discovered tables are discovered anew.
+ * - `redo`: the tasks that are named, into a new generation; the others keep their results, or the lack of them.
+ */
+export function replan(run: Run, input: PlanInput, rules: PipelineRules, now: Date): Run {
+  if (!isRunFinished(run) && run.tasks.size > 0) return run
+
+  const tasks = TASKS[input.mode](run, input, rules)
+  return {
+    ...run,
+    redo: input.mode === 'rest' ? run.redo : (input.redo ?? null),
+    digest: input.digest,
+    state: 'waiting',
+    after: input.after,
+    requestedAt: now.toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    tasks,
+  }
+}
+
+/** Fills in where incremental tasks go on from: once, before their first try, so that every try reads the same. */
+export function withSince(run: Run, since: ReadonlyMap<string, string>): Run {
+  const tasks = [...run.tasks].map(([name, task]) => {
+    const { work } = task.planned
+    const isNew = task.attempt === 0 && task.generation === 1
+    if (work.kind !== 'ingest' || !work.incremental || !isNew) return [name, task] as const
+    return [name, { ...task, since: since.get(name) ?? null }] as const
+  })
+  return { ...run, tasks: new Map(tasks) }
+}
+
+const TASKS = { rest: unfinishedAgain, again: allAgain, redo: someAgain }
+
+/** A generation above any that was: tasks of one request have one, whatever theirs were. */
+function nextGeneration({ tasks }: Run): number {
+  return Math.max(0, ...[...tasks.values()].map((task) => task.generation)) + 1
+}
+
+function allAgain(run: Run, { planned }: PlanInput, { retry }: PipelineRules): Map<string, Task> {
+  // One for all: a table may be discovered again that failed in a higher one.
+  const generation = nextGeneration(run)
+  return new Map(
+    planned.map((task, position) => {
+      const fresh = newTask(task, position, generation, retry)
+      return [task.name, { ...fresh, since: run.tasks.get(task.name)?.since ?? null }]
+    }),
+  )
+}
+
+function someAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string, Task> {
+  const generation = nextGeneration(run)
+  const chosen = new Set(input.redo?.tasks)
+  const tasks = new Map<string, Task>()
+  for (const planned of [...input.planned, ...discovered(run, input.planned, rules)]) {
+    const before = run.tasks.get(planned.name)
+    const position = tasks.size
+    if (chosen.has(planned.name)) {
+      const fresh = newTask(planned, position, before === undefined ? 1 : generation, rules.retry)
+      const restart = input.restart?.has(planned.name) === true
+      tasks.set(planned.name, { ...fresh, since: before?.since ?? null, restart })
+    } else if (before !== undefined) tasks.set(planned.name, keptUnder(run, { ...before, planned, position }))
+  }
+  return tasks
+}
+
+/** A result that is kept was made under the text that the run had, unless it says otherwise. */
+function keptUnder({ digest }: Run, task: Task): Task {
+  return task.state === 'succeeded' && task.digest === null ? { ...task, digest } : task
+}
+
+function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string, Task> {
+  const otherText = input.digest !== run.digest
+  const lost = lostLandings(run)
+  const tasks = new Map<string, Task>()
+  for (const planned of [...input.planned, ...discovered(run, input.planned, rules)]) {
+    const before = run.tasks.get(planned.name)
+    const task =
+      before === undefined
+        ? newTask(planned, 0, 1, rules.retry)
+        : lost.has(planned.name)
+          ? landAgain(before, planned, rules)
+          : goAgain(keptUnder(run, before), planned, otherText, rules)
+    const position = tasks.size
+    tasks.set(planned.name, task.position === position ? task : { ...task, position })
+  }
+  return tasks
+}
+
+/** The tasks of the tables that a discovery has found already. */
+function discovered(run: Run, planned: readonly PlannedTask[], rules: PipelineRules): PlannedTask[] {
+  const known = new Set(planned.map((task) => task.name))
+  const found = planned.flatMap(({ name, work }) => {
+    const output = run.tasks.get(name)?.facts.output
+    if (work.kind !== 'discover' || output?.kind !== 'tables') return []
+    return rules.expand(work.source, output.tables)
+  })
+  return found.filter((task) => !known.has(task.name))
+}
+
+/** What tasks fail with that find what an ingest landed to be gone or damaged. */
+const LANDING_LOST = new Set(['RAW_LOST', 'RAW_DAMAGED', 'LAKE_MANIFEST_CORRUPT'])
+
+/** Ingest tasks whose landing is no longer what they reported, though they succeeded. */
+function lostLandings(run: Run): ReadonlySet<string> {
+  const lost = new Set<string>()
+  for (const { planned, facts, state } of run.tasks.values()) {
+    if (state !== 'failed' || !LANDING_LOST.has(facts.error?.code ?? '')) continue
+    for (const name of [planned.name, ...planned.needs]) {
+      if (run.tasks.get(name)?.planned.work.kind === 'ingest') lost.add(name)
+    }
+  }
+  return lost
+}
+
+/** Under a generation of its own: what is left of the landing before is not in the way. */
+function landAgain(before: Task, planned: PlannedTask, { retry }: PipelineRules): Task {
+  return { ...newTask(planned, before.position, before.generation + 1, retry), since: before.since }
+}
+
+function goAgain(before: Task, planned: PlannedTask, otherText: boolean, { retry }: PipelineRules): Task {
+  if (before.state === 'succeeded') return otherText ? { ...before, planned } : before
+  const { since, restart } = before
+  const fresh = { ...newTask(planned, before.position, before.generation, retry), since, restart }
+  if (otherText && before.attempt > 0) return { ...fresh, generation: before.generation + 1 }
+  return { ...fresh, attempt: before.attempt, attemptLimit: before.attempt + retry.maxAttempts }
+}

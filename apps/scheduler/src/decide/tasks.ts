@@ -1,0 +1,37 @@
+import type { PlannedTask } from '@cinelake/contracts'
+import type { RetryPolicy } from '@cinelake/pipeline'
+import type { Run, Task } from '@cinelake/run-store'
+
+/** A task that nothing has happened to yet. */
+export function newTask(planned: PlannedTask, position: number, generation: number, retry: RetryPolicy): Task {
+  return {
+    planned,
+    position,
+    state: 'waiting',
+    generation,
+    attempt: 0,
+    attemptLimit: retry.maxAttempts,
+    since: null,
+    sentAt: null,
+    worker: null,
+    startedAt: null,
+    finishedAt: null,
+    dueAt: null,
+    facts: {},
+    reason: null,
+    digest: null,
+    restart: false,
+  }
+}
+
+/** The run with one task put in place of its former self; the same run when that is the same. */
+export function withTask(run: Run, task: Task): Run {
+  if (run.tasks.get(task.planned.name) === task) return run
+  return { ...run, tasks: new Map(run.tasks).set(task.planned.name, task) }
+}
+
+/** The run with every task as `change` makes it; the same run when none is changed. */
+export function mapTasks(run: Run, change: (task: Task) => Task): Run {
+  const tasks = new Map([...run.tasks].map(([name, task]) => [name, change(task)]))
+  return [...tasks].some(([name, task]) => run.tasks.get(name) !== task) ? { ...run, tasks } : run
+}

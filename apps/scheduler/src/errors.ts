@@ -1,0 +1,100 @@
+import { TerminalError, type Window } from '@cinelake/core'
+
+/** A run cannot be asked for in another way while it is under way. */
+export class RunUnderWayError extends TerminalError {
+  readonly code = 'RUN_UNDER_WAY'
+
+  constructor(run: string, state: string, why: string) {
+    super(
+      `the run is under way [run=${run} state=${state}]: expected a finished run to ${why}; wait for it or cancel it, then ask again`,
+      { run, state },
+    )
+  }
+}
+
+/** Tasks cannot be done again as it was asked for. */
+export class RedoRefusedError extends TerminalError {
+  readonly code = 'REDO_REFUSED'
+
+  constructor(pipeline: string, problems: readonly string[]) {
+    super(`tasks cannot be done again so [pipeline=${pipeline}]: ${problems.join('; ')}`, { pipeline })
+  }
+}
+
+/** A pipeline that the scheduler was not given. */
+export class PipelineUnknownError extends TerminalError {
+  readonly code = 'PIPELINE_UNKNOWN'
+
+  constructor(name: string, known: readonly string[]) {
+    super(
+      `there is no such pipeline [pipeline=${name}]: expected one of ${known.join(', ') || 'none'}; check the name, or the folder that CINELAKE_PIPELINES names`,
+      { pipeline: name },
+    )
+  }
+}
+
+/** A text that names no window of a pipeline. */
+export class WindowUnknownError extends TerminalError {
+  readonly code = 'WINDOW_UNKNOWN'
+
+  constructor(pipeline: string, text: string, every: string) {
+    super(
+      `the text names no window [pipeline=${pipeline} window=${text}]: expected ${EXAMPLES[every] ?? every}; write it so`,
+      { pipeline, window: text },
+    )
+  }
+}
+
+/** The windows that were asked for are more than may be asked for at once. */
+export class WindowsTooManyError extends TerminalError {
+  readonly code = 'WINDOWS_TOO_MANY'
+
+  constructor(pipeline: string, from: string, to: string, limit: number) {
+    super(
+      `the range has too many windows [pipeline=${pipeline} from=${from} to=${to}]: expected at most ${limit}; ask for it in several parts, or raise CINELAKE_MAX_WINDOWS`,
+      { pipeline, from, to, limit },
+    )
+  }
+}
+
+/** The end of a range comes before its beginning. */
+export class WindowsReversedError extends TerminalError {
+  readonly code = 'WINDOWS_REVERSED'
+
+  constructor(pipeline: string, from: string, to: string) {
+    super(
+      `the range ends before it begins [pipeline=${pipeline} from=${from} to=${to}]: expected the earlier window first; swap them`,
+      { pipeline, from, to },
+    )
+  }
+}
+
+/** A window whose data cannot be complete. */
+export class WindowNotOverError extends TerminalError {
+  readonly code = 'WINDOW_NOT_OVER'
+
+  constructor(pipeline: string, { label, end }: Window, isBegun: boolean) {
+    super(
+      `the window ${isBegun ? 'is not over yet' : 'has not begun yet'} [pipeline=${pipeline} window=${label}]: expected its end to be in the past, got ${end}; ask for an earlier one, or force it (\`--force\`, or "force": true)`,
+      { pipeline, window: label, end },
+    )
+  }
+}
+
+/** A window before the first one of the pipeline's schedule. */
+export class WindowBeforeStartError extends TerminalError {
+  readonly code = 'WINDOW_BEFORE_START'
+
+  constructor(pipeline: string, window: string, start: string) {
+    super(
+      `the window is before the first one of the schedule [pipeline=${pipeline} window=${window}]: expected ${start} or later; set schedule.start in pipeline.yaml earlier, or force it (\`--force\`, or "force": true)`,
+      { pipeline, window, start },
+    )
+  }
+}
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  hour: 'an hour like 2026-03-01T05',
+  day: 'a day like 2026-03-01',
+  month: 'a month like 2026-03',
+}

@@ -1,0 +1,158 @@
+import type { MessageBus } from '@cinelake/bus'
+import { PipelineError, reportError, type Clock, type Log } from '@cinelake/core'
+import {
+  isRunFinished,
+  isUnsent,
+  rejectsOf,
+  shownFacts,
+  tableWrittenBy,
+  type Run,
+  type ShownFacts,
+  type Task,
+  type Try,
+} from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
+import type { Decision, Input } from '../decide/decision.ts'
+import { commandFor } from '../decide/task-command.ts'
+import type { Timers } from '../timers/timers.ts'
+
+/** What happened to a run, once it is durable. */
+export type RunChange = {
+  readonly run: Run
+  /** Tasks that are new, or in another state or try than they were, with their facts as readers are told them. */
+  readonly tasks: readonly (Task & ShownFacts)[]
+}
+
+export type EffectDispatcherDeps = {
+  readonly bus: Pick<MessageBus, 'send'>
+  readonly store: Pick<RunStore, 'markSent' | 'known'>
+  readonly timers: Pick<Timers, 'set' | 'clear'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly newId: () => string
+  /** Takes secrets out of what is kept in the history. */
+  readonly redact?: ((text: string) => string) | undefined
+  /** Submits inputs that follow from a dispatch; not waited for. */
+  readonly enqueueFollowUp: (runId: string, inputs: readonly Input[]) => void
+  /** Hears each change after it is durable. */
+  readonly onChange: (change: RunChange) => void
+}
+
+export type EffectDispatcher = {
+  /** Hands what was decided to the bus and the timers. What fails stays in the outbox, for the sweep. */
+  readonly dispatch: (before: Run, decision: Decision) => Promise<Run>
+  /** Sends what is in the outbox of these tasks. @returns the run with what was sent */
+  readonly send: (run: Run, tasks: readonly Task[]) => Promise<Run>
+  /** Sets the timers of these tasks, and clears those of tasks that wait for nothing. */
+  readonly setTimers: (run: Run, tasks: readonly Task[]) => Promise<void>
+}
+
+export function createEffectDispatcher(deps: EffectDispatcherDeps): EffectDispatcher {
+  const send = async (run: Run, tasks: readonly Task[]): Promise<Run> => {
+    const unsent = tasks.filter(isUnsent)
+    const known = await knownBefore(deps, run, unsent)
+    if (known === undefined) return run
+    const answers = await Promise.all(unsent.map((task) => sendOne(deps, run, task, known)))
+    const sent = unsent.filter((_, index) => answers[index])
+    if (sent.length === 0) return run
+    const at = deps.clock()
+    try {
+      await deps.store.markSent(run.id, sent, at)
+    } catch (error) {
+      deps.log.warn(
+        { run: run.id, error: reportError(error) },
+        'commands were sent but not noted as sent; they may be sent twice',
+      )
+    }
+    const marked = new Map(run.tasks)
+    for (const task of sent) marked.set(task.planned.name, { ...task, sentAt: at.toISOString() })
+    return { ...run, tasks: marked }
+  }
+
+  const setTimers = async (run: Run, tasks: readonly Task[]): Promise<void> => {
+    for (const task of tasks) {
+      const key = `task ${run.id} ${task.planned.name}`
+      if (task.dueAt === null) await deps.timers.clear('task', key)
+      else await deps.timers.set(key, new Date(task.dueAt), { kind: 'task', run: run.id, ...tryOf(task) })
+    }
+  }
+
+  return {
+    send,
+    setTimers,
+    async dispatch(before, { run, changes, commands, timers }) {
+      const idle = changes.filter((task) => task.dueAt === null && before.tasks.get(task.planned.name)?.dueAt != null)
+      try {
+        await setTimers(run, [...timers, ...idle])
+      } catch (error) {
+        deps.log.warn({ run: run.id, error: reportError(error) }, 'timers were not set; the sweep finds what is due')
+      }
+      const after = await send(run, commands)
+      report(deps, before, run, changes)
+      return after
+    },
+  }
+}
+
+export function tryOf(task: Task): Try {
+  return { task: task.planned.name, generation: task.generation, attempt: task.attempt }
+}
+
+type Known = Awaited<ReturnType<RunStore['known']>>
+
+/** What is known of the tables that tasks write; undefined where it cannot be found out now. */
+async function knownBefore(
+  { store, log }: EffectDispatcherDeps,
+  run: Run,
+  tasks: readonly Task[],
+): Promise<Known | undefined> {
+  const names = tasks.flatMap((task) => {
+    const name = tableWrittenBy(task)
+    return name === undefined ? [] : [name, rejectsOf(name)]
+  })
+  try {
+    return names.length === 0 ? new Map() : await store.known(run.pipeline, names)
+  } catch (error) {
+    log.warn({ run: run.id, error: reportError(error) }, 'commands were not sent; they stay in the outbox')
+    return undefined
+  }
+}
+
+/** @returns whether the bus has it */
+async function sendOne(deps: EffectDispatcherDeps, run: Run, task: Task, known: Known): Promise<boolean> {
+  const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
+  try {
+    const name = tableWrittenBy(task) ?? ''
+    const expected = { table: known.get(name), rejects: known.get(rejectsOf(name)) }
+    await deps.bus.send(task.planned.queue, commandFor(run, task, deps.newId(), expected))
+    deps.log.debug(facts, 'command sent')
+    return true
+  } catch (error) {
+    const report = reportError(error, deps.redact)
+    if (error instanceof PipelineError && !error.retryable) {
+      deps.log.error({ ...facts, error: report }, 'command cannot be sent; the task fails')
+      deps.enqueueFollowUp(run.id, [{ kind: 'refused', ...tryOf(task), error: report }])
+      return false
+    }
+    deps.log.warn({ ...facts, error: report }, 'command was not taken by the bus; it stays in the outbox')
+    return false
+  }
+}
+
+function report({ log, onChange }: EffectDispatcherDeps, before: Run, run: Run, tasks: readonly Task[]): void {
+  for (const task of tasks) {
+    const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
+    if (task.state === 'failed') log.error({ ...facts, error: task.facts.error }, 'task failed')
+    else if (task.state === 'retrying')
+      log.warn({ ...facts, error: task.facts.error, dueAt: task.dueAt }, 'task failed and is tried again')
+    else log.debug({ ...facts, state: task.state }, 'task moved')
+  }
+  if (isRunFinished(run) && !isRunFinished(before)) log.info({ run: run.id, state: run.state }, 'run finished')
+  const moved = tasks.filter((task) => hasMoved(task, before.tasks.get(task.planned.name)))
+  onChange({ run, tasks: moved.map((task) => ({ ...task, ...shownFacts(task.facts) })) })
+}
+
+/** A task that is kept may only be noted in another way: at another place of the plan. */
+function hasMoved(task: Task, before: Task | undefined): boolean {
+  return task.state !== before?.state || task.attempt !== before.attempt || task.generation !== before.generation
+}

@@ -1,0 +1,133 @@
+import type { Clock } from '@cinelake/core'
+import { isRunFinished, type Run, type Stored } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
+import { decide } from '../decide/decide.ts'
+import type { Decision, Input, TaskTimeouts, PipelineRules, World } from '../decide/decision.ts'
+
+/** Processes what happens to runs: decides, makes it durable, then dispatches the effects. */
+export type RunProcessor = {
+  /**
+   * Resolves when what the inputs do is durable and its commands were handed to the bus (or left in the outbox).
+   * @returns the run as it is then; undefined when there is no such run
+   */
+  submit(runId: string, inputs: readonly Input[]): Promise<Run | undefined>
+  /** Resolves when nothing is being worked on. */
+  idle(): Promise<void>
+}
+
+export type RunProcessorDeps = {
+  readonly store: Pick<RunStore, 'load' | 'isAt' | 'commit'>
+  readonly rulesOf: (pipeline: string, digest: string) => Promise<PipelineRules>
+  /** Dispatches the effects of a decision that is durable now. Never throws: what fails is left for the sweep. */
+  readonly dispatch: (before: Run, decision: Decision) => Promise<Run>
+  readonly clock: Clock
+  readonly random: () => number
+  readonly timeouts: TaskTimeouts
+}
+
+type Waiting = {
+  readonly inputs: readonly Input[]
+  readonly resolve: (run: Run | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Works on each run one batch at a time: what arrives meanwhile waits and is decided together, in one transaction.
+ * Other replicas may work on the same run: a decision holds only if the run is still at the revision it was made on,
+ * else it is made again on what is there now. That also lets a run be kept in memory between batches.
+ */
+export function createRunProcessor(deps: RunProcessorDeps): RunProcessor {
+  const mailboxes = new Map<string, Waiting[]>()
+  const kept = new Map<string, Stored>()
+  const working = new Set<Promise<void>>()
+
+  const drain = async (runId: string, mailbox: Waiting[]): Promise<void> => {
+    while (mailbox.length > 0) {
+      const batch = mailbox.splice(0)
+      try {
+        const run = await apply(
+          deps,
+          kept,
+          runId,
+          batch.flatMap(({ inputs }) => inputs),
+        )
+        for (const { resolve } of batch) resolve(run)
+      } catch (error) {
+        kept.delete(runId)
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    mailboxes.delete(runId)
+  }
+
+  return {
+    submit(runId, inputs) {
+      const { promise, resolve, reject } = Promise.withResolvers<Run | undefined>()
+      const mailbox = mailboxes.get(runId)
+      if (mailbox !== undefined) {
+        mailbox.push({ inputs, resolve, reject })
+        return promise
+      }
+      const fresh = [{ inputs, resolve, reject }]
+      mailboxes.set(runId, fresh)
+      const work = drain(runId, fresh).finally(() => working.delete(work))
+      working.add(work)
+      return promise
+    },
+    async idle() {
+      while (working.size > 0) await Promise.all(working)
+    },
+  }
+}
+
+async function apply(
+  deps: RunProcessorDeps,
+  kept: Map<string, Stored>,
+  runId: string,
+  inputs: readonly Input[],
+): Promise<Run | undefined> {
+  for (;;) {
+    const before = kept.get(runId) ?? (await deps.store.load(runId))
+    if (before === undefined) return undefined
+    kept.delete(runId)
+    const decision = decide(before.run, inputs, await worldOf(deps, before.run, inputs))
+
+    if (decision.run === before.run) {
+      if (!(await deps.store.isAt(runId, before.revision))) continue
+      keep(kept, before)
+      return before.run
+    }
+    const revision = await deps.store.commit(before, decision)
+    if (revision === undefined) continue
+    const run = await deps.dispatch(before.run, decision)
+    keep(kept, { run, revision })
+    return run
+  }
+}
+
+/** Runs kept at most. One that another replica finishes would never leave otherwise. */
+const KEPT_LIMIT = 32
+
+function keep(kept: Map<string, Stored>, stored: Stored): void {
+  if (!isRunFinished(stored.run)) kept.set(stored.run.id, stored)
+  const [oldest] = kept.keys()
+  if (kept.size > KEPT_LIMIT && oldest !== undefined) kept.delete(oldest)
+}
+
+async function worldOf(deps: RunProcessorDeps, run: Run, inputs: readonly Input[]): Promise<World> {
+  const planned = inputs.flatMap((input) => (input.kind === 'plan' ? [input.digest] : []))
+  // The text of a finished run is not needed any more, and need not be there.
+  const digests = new Set(isRunFinished(run) ? planned : [run.digest, ...planned])
+  const rules = new Map<string, PipelineRules>()
+  for (const digest of digests) rules.set(digest, await deps.rulesOf(run.pipeline, digest))
+  return {
+    now: deps.clock(),
+    random: deps.random,
+    timeouts: deps.timeouts,
+    rules(digest) {
+      const known = rules.get(digest)
+      if (known === undefined) throw new RangeError(`no rules were loaded for pipeline text ${digest}`)
+      return known
+    },
+  }
+}

@@ -1,0 +1,52 @@
+import { CancelledError } from '@cinelake/core'
+import { isRunFinished, RunMissingError } from '@cinelake/run-store'
+import type { RunStore } from '@cinelake/run-store/write'
+
+/** Milliseconds between looks at a run that is waited for: another replica may be the one that finishes it. */
+const LOOK_MS = 1000
+
+export type RunWaiter = {
+  /** @throws {RunMissingError} terminal @throws {CancelledError} transient: the signal said so */
+  untilFinished(runId: string, signal?: AbortSignal): Promise<void>
+  /** Says that a run is finished, so that nobody has to look. */
+  finished(runId: string): void
+}
+
+export function createRunWaiter(store: Pick<RunStore, 'stateOf'>): RunWaiter {
+  const waiting = new Map<string, Set<() => void>>()
+
+  const listen = (runId: string, signal: AbortSignal | undefined) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const wakers = waiting.get(runId) ?? new Set()
+    waiting.set(runId, wakers.add(resolve))
+    const timeout = setTimeout(resolve, LOOK_MS)
+    const onAbort = () => resolve()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    return {
+      somethingHappens: promise,
+      [Symbol.dispose]() {
+        clearTimeout(timeout)
+        signal?.removeEventListener('abort', onAbort)
+        wakers.delete(resolve)
+        if (wakers.size === 0 && waiting.get(runId) === wakers) waiting.delete(runId)
+      },
+    }
+  }
+
+  return {
+    async untilFinished(runId, signal) {
+      for (;;) {
+        if (signal?.aborted === true) throw new CancelledError(`waiting for ${runId}`, { cause: signal.reason })
+        // Listening begins before the look, so that nothing can happen in between unnoticed.
+        using listening = listen(runId, signal)
+        const state = await store.stateOf(runId)
+        if (state === undefined) throw new RunMissingError(runId)
+        if (isRunFinished({ state })) return
+        await listening.somethingHappens
+      }
+    },
+    finished(runId) {
+      for (const wake of waiting.get(runId) ?? []) wake()
+    },
+  }
+}

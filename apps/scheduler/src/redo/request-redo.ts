@@ -1,0 +1,253 @@
+import { sha256, type Window } from '@cinelake/core'
+import type { Lake } from '@cinelake/lake'
+import {
+  freezePipeline,
+  loadPipeline,
+  PipelineCorruptError,
+  PipelineMissingError,
+  planRun,
+  type CheckedPipeline,
+} from '@cinelake/pipeline'
+import {
+  createRunReader,
+  isRedone,
+  isRunFinished,
+  requireReadable,
+  type Redo,
+  type Run,
+  type RunDatabase,
+  type RunReader,
+} from '@cinelake/run-store'
+import { RedoRefusedError, RunUnderWayError } from '../errors.ts'
+import { requestRun, type Requested, type RequestDeps } from '../request-run.ts'
+import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
+
+export type RedoDeps = RequestDeps & {
+  readonly lake: Pick<Lake, 'putIfAbsent' | 'readText'>
+  readonly store: RequestDeps['store'] & Pick<RunReader, 'history' | 'everDone'>
+}
+
+/** Works out what doing tasks again would mean. */
+export type RedoPlanner = {
+  /**
+   * Which tasks of windows would be done again, and why. Changes nothing.
+   * @param windows undefined for all that were run; for a rebuild only
+   */
+  planRedo(pipeline: CheckedPipeline, asked: RedoAsked, windows?: readonly Window[]): Promise<RedoPlan>
+}
+
+/**
+ * Works out what doing tasks again would mean, for those who only look.
+ * @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
+ */
+export async function openRedoPlanner(deps: {
+  readonly lake: Pick<Lake, 'readText'>
+  readonly database: RunDatabase
+}): Promise<RedoPlanner> {
+  await requireReadable(deps.database)
+  const parts = { lake: deps.lake, store: createRunReader(deps.database) }
+  return {
+    planRedo: (pipeline, asked, windows) => describeRedo(parts, pipeline, asked, windows),
+  }
+}
+
+/** The pipelines that make a table, each under the text of its newest run. */
+export async function pipelinesWith(
+  { lake, store }: { readonly lake: Pick<Lake, 'readText'>; readonly store: Pick<RunReader, 'makersOf'> },
+  table: string,
+): Promise<CheckedPipeline[]> {
+  const made = await store.makersOf([`refine ${table}`, `build ${table}`])
+  return await Promise.all(made.map((ref) => loadPipeline(lake, ref)))
+}
+
+export type RedoOptions = {
+  /** Windows at a time, where they do not depend on each other; 1 when not said. */
+  readonly concurrency?: number
+}
+
+type Looking = {
+  readonly lake: Pick<Lake, 'readText'>
+  readonly store: Pick<RunReader, 'history' | 'everDone'>
+}
+
+/** What doing tasks again would mean. Changes nothing. @param windows undefined for all; for a rebuild only */
+export async function describeRedo(
+  deps: Looking,
+  pipeline: CheckedPipeline,
+  asked: RedoAsked,
+  windows: readonly Window[] | undefined,
+): Promise<RedoPlan> {
+  return (await preparedRedo(deps, pipeline, asked, windows)).plan
+}
+
+/**
+ * Has tasks of windows that were run done again, oldest window first. Asked again while it is not complete, it goes on
+ * with what is left.
+ * @returns the runs of the windows, of a rebuild those in which there is something to do, oldest window first
+ * @throws {RedoRefusedError} terminal: it is not possible, with every reason
+ * @throws {RunUnderWayError} terminal: a run that it would change, or whose tables, is not finished
+ */
+export async function requestRedo(
+  deps: RedoDeps,
+  pipeline: CheckedPipeline,
+  asked: RedoAsked,
+  windows: readonly Window[] | undefined,
+  { concurrency = 1 }: RedoOptions = {},
+): Promise<Requested[]> {
+  const { plan, runs } = await preparedRedo(deps, pipeline, asked, windows)
+  if (plan.problems.length > 0) throw new RedoRefusedError(pipeline.name, plan.problems)
+  const affected = plan.windows.filter(({ tasks }) => tasks.some(({ action }) => action !== 'keep'))
+  const { text, digest, path } = freezePipeline(pipeline)
+  const of = sha256(JSON.stringify([asked, plan.windows.map(({ window }) => window.label), digest]))
+  const begun = begunBefore(runs, affected, of)
+  const first = affected[0]?.window
+  if (first === undefined) return plan.windows.map(({ runId }) => ({ runId, created: false }))
+  const id = `${of.slice(0, 16)}@${deps.clock().toISOString()}`
+  const redo = begun ?? { id, of, first: first.label, isOrdered: plan.isOrdered }
+  refuseUnderWay(runs, affected, redo)
+
+  await deps.lake.putIfAbsent(path, text)
+  await deps.store.rememberPipeline(pipeline.name, digest, path, deps.clock())
+  const open = await deps.store.unfinished(pipeline.name)
+  const before = open.filter((run) => run.window_start < new Date(first.start)).at(-1)?.id
+  const width = redo.isOrdered ? 1 : concurrency
+  const going: string[] = []
+  const requested: Requested[] = []
+  for (const window of plan.windows) {
+    const { runId } = window
+    if (!affected.includes(window)) {
+      // A rebuild is asked for tables: a window that has nothing of them is no part of it.
+      if (asked.kind !== 'rebuild') requested.push({ runId, created: false })
+      continue
+    }
+    const after = going.length < width ? before : going.at(-width)
+    requested.push(await requestWindow(deps, { pipeline, digest, window, after, redo }))
+    going.push(runId)
+  }
+  return requested
+}
+
+type Prepared = { readonly plan: RedoPlan; readonly runs: ReadonlyMap<string, Run> }
+
+async function preparedRedo(
+  { lake, store }: Looking,
+  pipeline: CheckedPipeline,
+  given: RedoAsked,
+  windows: readonly Window[] | undefined,
+): Promise<Prepared> {
+  const history = await store.history(pipeline.name)
+  const done = await store.everDone(pipeline.name)
+  const texts = new Map<string, CheckedPipeline>()
+  const digests = new Set(
+    history.flatMap((run) => [run.digest, ...[...run.tasks.values()].flatMap((task) => task.digest ?? [])]),
+  )
+  for (const digest of digests) {
+    const text = await knownText(lake, pipeline, digest)
+    if (text !== undefined) texts.set(digest, text)
+  }
+  const runs = new Map(history.map((run) => [run.window.label, run]))
+  const plan = planRedo({
+    pipeline,
+    asked: given.kind === 'rebuild' ? { ...given, tables: tablesOf(pipeline, given.tables, done) } : given,
+    windows,
+    runs,
+    everDone: (run, task) => done.has(`${run} ${task}`),
+    textOf: (digest) => texts.get(digest),
+  })
+  return { plan, runs }
+}
+
+/** The tables that a rebuild names. People know a table by its name in the mart. */
+function tablesOf(
+  { serve, datasets, models }: CheckedPipeline,
+  names: readonly string[],
+  done: ReadonlySet<string>,
+): string[] {
+  const made = new Set([...done].flatMap((key) => / (?:refine|build) (.+)$/.exec(key)?.[1] ?? []))
+  const known = new Set([...made, ...[...datasets, ...models].map(({ name }) => name)])
+  return names.map((name) => (known.has(name) ? name : (serve.find(({ as }) => as === name)?.table ?? name)))
+}
+
+/** A text of before; undefined where the lake does not have it any more, or another version of the program wrote it. */
+async function knownText(
+  lake: Pick<Lake, 'readText'>,
+  pipeline: CheckedPipeline,
+  digest: string,
+): Promise<CheckedPipeline | undefined> {
+  if (freezePipeline(pipeline).digest === digest) return pipeline
+  try {
+    return await loadPipeline(lake, { name: pipeline.name, digest })
+  } catch (error) {
+    if (error instanceof PipelineMissingError || error instanceof PipelineCorruptError) return undefined
+    throw error
+  }
+}
+
+/**
+ * The same request, begun before and not complete: it goes on. What a table begins again with has to have been part of
+ * it, else all of it begins again.
+ */
+function begunBefore(runs: ReadonlyMap<string, Run>, affected: readonly RedoWindow[], of: string): Redo | undefined {
+  for (const { window } of affected) {
+    const run = runs.get(window.label)
+    const redo = run?.redo
+    if (run === undefined || redo?.of !== of || (isRunFinished(run) && isRedone(run))) continue
+    if (!redo.isOrdered || runs.get(redo.first)?.redo?.id === redo.id) return redo
+  }
+  return undefined
+}
+
+/** @throws {RunUnderWayError} */
+function refuseUnderWay(
+  runs: ReadonlyMap<string, Run>,
+  affected: readonly RedoWindow[],
+  { id, isOrdered }: Pick<Redo, 'id' | 'isOrdered'>,
+): void {
+  const own = new Set(affected.map(({ window }) => window.label))
+  for (const run of runs.values()) {
+    if (isRunFinished(run) || run.redo?.id === id) continue
+    if (own.has(run.window.label)) throw new RunUnderWayError(run.id, run.state, 'do tasks of it again')
+    if (isOrdered) throw new RunUnderWayError(run.id, run.state, 'begin a table again that it may write')
+  }
+}
+
+type WindowRequest = {
+  readonly pipeline: CheckedPipeline
+  readonly digest: string
+  readonly window: RedoWindow
+  readonly after: string | undefined
+  readonly redo: Omit<Redo, 'tasks'>
+}
+
+async function requestWindow(
+  deps: RedoDeps,
+  { pipeline, digest, window, after, redo }: WindowRequest,
+): Promise<Requested> {
+  const { runId } = window
+  if (window.isNew) return await requestRun(deps, pipeline, window.window, after === undefined ? {} : { after })
+  const known = (await deps.store.load(runId))?.run
+  const isOwn = known?.redo?.id === redo.id
+  if (known !== undefined && isOwn && (!isRunFinished(known) || isRedone(known))) {
+    await deps.begin(runId)
+    return { runId, created: false }
+  }
+  const again = window.tasks.filter(({ action }) => action === 'do')
+  const left = isOwn ? (known?.redo?.tasks ?? []).filter((name) => known?.tasks.get(name)?.state !== 'succeeded') : []
+  const tasks = isOwn ? left : again.map(({ name }) => name)
+  const restart = isOwn
+    ? left.filter((name) => known?.tasks.get(name)?.restart === true)
+    : again.filter((task) => task.restart).map(({ name }) => name)
+  const ifLost = window.tasks.flatMap(({ name, restartIfLost }) => (restartIfLost ? [name] : []))
+  const plan = {
+    kind: 'plan',
+    mode: 'redo',
+    digest,
+    planned: planRun(pipeline),
+    after: after ?? null,
+    redo: { ...redo, tasks, ...(ifLost.length > 0 && { restartIfLost: ifLost }) },
+    restart: new Set(restart),
+  } as const
+  await deps.processor.submit(runId, [plan])
+  await deps.begin(runId)
+  return { runId, created: true }
+}

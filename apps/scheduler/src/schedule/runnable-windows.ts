@@ -1,0 +1,37 @@
+import { countWindows, parseWindow, windowsBetween, type Window } from '@cinelake/core'
+import type { CheckedPipeline } from '@cinelake/pipeline'
+import { WindowBeforeStartError, WindowNotOverError, WindowsReversedError, WindowsTooManyError } from '../errors.ts'
+
+/** Windows that one request may ask for, unless CINELAKE_MAX_WINDOWS says otherwise: almost three years of days. */
+export const MAX_WINDOWS = 1000
+
+export type WindowBounds = {
+  readonly now: Date
+  /** Windows at most. */
+  readonly limit: number
+  /** Takes windows that are not over, and those before the schedule's first. */
+  readonly force?: boolean
+}
+
+/**
+ * The windows of a range that may run, oldest first. Costs no more than the limit, however long the range is.
+ * @throws {WindowsReversedError} terminal @throws {WindowsTooManyError} terminal
+ * @throws {WindowNotOverError} terminal @throws {WindowBeforeStartError} terminal
+ */
+export function runnableWindows(
+  { name, schedule }: Pick<CheckedPipeline, 'name' | 'schedule'>,
+  { from, to }: { readonly from: Window; readonly to: Window },
+  { now, limit, force = false }: WindowBounds,
+): Window[] {
+  if (Date.parse(from.start) > Date.parse(to.start)) throw new WindowsReversedError(name, from.label, to.label)
+  if (!force) {
+    const first = parseWindow(schedule, schedule.start)
+    if (first !== undefined && Date.parse(from.start) < Date.parse(first.start)) {
+      throw new WindowBeforeStartError(name, from.label, first.label)
+    }
+    if (Date.parse(to.end) > now.getTime())
+      throw new WindowNotOverError(name, to, Date.parse(to.start) <= now.getTime())
+  }
+  if (countWindows(schedule, from, to, limit) > limit) throw new WindowsTooManyError(name, from.label, to.label, limit)
+  return windowsBetween(schedule, from, to)
+}

@@ -1,0 +1,145 @@
+import type { Command, Event, Queue } from '@cinelake/contracts'
+import { silentLog, systemClock, type Clock, type Log } from '@cinelake/core'
+import { randomUUID } from 'node:crypto'
+import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from '../bus.ts'
+import { commandCodec, eventCodec, type Codec } from '../codec.ts'
+import { BusUnavailableError } from '../errors.ts'
+import { startConsumer } from './consumer.ts'
+import { createEntity, type Entity } from './entity.ts'
+import { systemTimers, type Timers } from './timers.ts'
+
+export type MemoryBusOptions = {
+  readonly clock?: Clock
+  readonly timers?: Timers
+  /** How long a delivery is locked before it is handed out again; renewed at half of it while the handler works. */
+  readonly lockMs?: number
+  /** How often a message is handed out before it is given up. */
+  readonly maxDeliveryCount?: number
+  /** Which of the waiting messages goes out next, given how many there are; 0 is the oldest. For tests of reordering. */
+  readonly pick?: (waitingCount: number) => number
+  readonly log?: Log
+}
+
+/** What can go wrong with a broker, on demand. Entities are named as in `deadLetters`. */
+export type MemoryBusFaults = {
+  /** Lets every lock of an entity run out now, as after a stalled process. Returns how many there were. */
+  expireLocks(entity: string): number
+  /** The next message is stored once more. May be called several times. */
+  duplicateNext(entity: string): void
+  /** The next message becomes visible later than those after it. */
+  delayNext(entity: string, delayMs: number): void
+  /** The next calls of `send` or `publish` fail, with the message not taken. Saying it again before they came adds none. */
+  refuseNext(times?: number): void
+  /** Stores a body as it is, whatever it says. */
+  inject(entity: string, body: string): void
+}
+
+export interface MemoryBus extends MessageBus {
+  readonly faults: MemoryBusFaults
+  /** Resolves when every message has been settled or dead-lettered. */
+  idle(): Promise<void>
+}
+
+/** Service Bus' own defaults. Source: learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement */
+const DEFAULT_LOCK_MS = 60_000
+const DEFAULT_MAX_DELIVERY_COUNT = 10
+
+/**
+ * The message bus of a single process, with the semantics of peek-lock: a delivery is locked, the lock is renewed while
+ * the handler works, and a message whose lock ran out or that was given back is handed out again. Messages pass as
+ * serialised text, so that nothing is shared by reference. Nothing is kept when the process ends.
+ */
+export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
+  const { timers = systemTimers, lockMs = DEFAULT_LOCK_MS, log = silentLog } = options
+  const entities = new Map<string, Entity>()
+  const consumers = new Set<Consumer>()
+  let idleWaiters: (() => void)[] = []
+  let refusals = 0
+  let isClosed = false
+
+  const openCount = () => [...entities.values()].reduce((sum, entity) => sum + entity.openCount(), 0)
+
+  const onSettled = () => {
+    if (openCount() > 0) return
+    for (const resolve of idleWaiters) resolve()
+    idleWaiters = []
+  }
+
+  const entityOf = (name: string): Entity => {
+    const known = entities.get(name)
+    if (known !== undefined) return known
+    const entity = createEntity(name, {
+      clock: options.clock ?? systemClock,
+      timers,
+      lockMs,
+      maxDeliveryCount: options.maxDeliveryCount ?? DEFAULT_MAX_DELIVERY_COUNT,
+      pick: options.pick ?? (() => 0),
+      onSettled,
+    })
+    entities.set(name, entity)
+    return entity
+  }
+
+  const checkOpen = (doing: string) => {
+    if (isClosed) throw new BusUnavailableError(doing, 'CLOSED')
+    if (refusals === 0) return
+    refusals -= 1
+    throw new BusUnavailableError(doing, 'REFUSED')
+  }
+
+  const start = <Message>(
+    name: string,
+    codec: Codec<Message>,
+    handler: MessageHandler<Message>,
+    { concurrency = 1 }: ConsumeOptions = {},
+  ): Consumer => {
+    if (isClosed) throw new BusUnavailableError(`consume ${name}`, 'CLOSED')
+    const running = startConsumer({ entity: entityOf(name), codec, handler, concurrency, timers, lockMs, log })
+    const consumer: Consumer = {
+      async [Symbol.asyncDispose]() {
+        await running[Symbol.asyncDispose]()
+        consumers.delete(consumer)
+      },
+    }
+    consumers.add(consumer)
+    return consumer
+  }
+
+  return {
+    async send(queue: Queue, command: Command) {
+      const text = commandCodec.encode(command)
+      checkOpen(`send ${command.kind}`)
+      entityOf(queue).accept(command.id, text)
+    },
+    async publish(event: Event) {
+      const text = eventCodec.encode(event)
+      checkOpen(`publish ${event.kind}`)
+      for (const entity of entities.values()) if (entity.name.startsWith(SUBSCRIPTION)) entity.accept(event.id, text)
+    },
+    consume: async (queue, handler, consumeOptions) => start(queue, commandCodec, handler, consumeOptions),
+    subscribe: async (subscription, handler, consumeOptions) =>
+      start(`${SUBSCRIPTION}${subscription}`, eventCodec, handler, consumeOptions),
+    deadLetters: async (entity) => entities.get(entity)?.deadLetters() ?? [],
+    resend: async (entity, id) => entities.get(entity)?.resend(id) ?? false,
+    discard: async (entity, id) => entities.get(entity)?.discard(id) ?? false,
+    resendAll: async (entity) => entities.get(entity)?.resendAll() ?? 0,
+    discardAll: async (entity) => entities.get(entity)?.discardAll() ?? 0,
+    faults: {
+      expireLocks: (entity) => entityOf(entity).expireLocks(),
+      duplicateNext: (entity) => entityOf(entity).duplicateNext(),
+      delayNext: (entity, delayMs) => entityOf(entity).delayNext(delayMs),
+      refuseNext: (times = 1) => void (refusals = Math.max(refusals, times)),
+      inject: (entity, body) => entityOf(entity).accept(randomUUID(), body),
+    },
+    idle: () => (openCount() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    async [Symbol.asyncDispose]() {
+      // Handlers under way may still tell how they ended.
+      await Promise.all([...consumers].map((consumer) => consumer[Symbol.asyncDispose]()))
+      isClosed = true
+      for (const entity of entities.values()) entity.close()
+    },
+  }
+}
+
+/** Subscriptions of the events topic are named so wherever an entity is asked for. */
+const SUBSCRIPTION = 'events/'

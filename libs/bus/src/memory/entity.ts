@@ -1,0 +1,204 @@
+import type { Clock } from '@cinelake/core'
+import { randomUUID } from 'node:crypto'
+import type { DeadLetter } from '../bus.ts'
+import { LockLostError } from '../errors.ts'
+import { tooOften, type Lease, type Reason } from '../lease.ts'
+import type { Timers } from './timers.ts'
+
+/** A lease whose lock is in this process, so that all is known at once. */
+export type MemoryLease = Omit<Lease, 'complete' | 'giveBack' | 'deadLetter'> & {
+  renew(): boolean
+  complete(): boolean
+  giveBack(reason: Reason): boolean
+  deadLetter(reason: Reason): boolean
+}
+
+/** A queue, or a subscription of a topic, as a broker keeps it. */
+export type Entity = {
+  readonly name: string
+  accept(id: string, text: string): void
+  /** The next message under a lock; waits for one. Undefined once `stop` is aborted. */
+  receive(stop: AbortSignal): Promise<MemoryLease | undefined>
+  deadLetters(): readonly DeadLetter[]
+  resend(id: string): boolean
+  discard(id: string): boolean
+  /** The same with all dead letters. Returns how many there were. */
+  resendAll(): number
+  discardAll(): number
+  /** Lets every lock run out now. Returns how many there were. */
+  expireLocks(): number
+  duplicateNext(): void
+  delayNext(delayMs: number): void
+  /** Messages that are neither settled nor dead. */
+  openCount(): number
+  close(): void
+}
+
+export type EntitySettings = {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly lockMs: number
+  readonly maxDeliveryCount: number
+  /** Which of the waiting messages goes out next; 0 is the oldest. */
+  readonly pick: (waitingCount: number) => number
+  /** Called whenever a message was settled or died. */
+  readonly onSettled: () => void
+}
+
+type Stored = { readonly id: string; readonly text: string; readonly deliveryCount: number }
+type Waiter = (lease: MemoryLease | undefined) => void
+
+/**
+ * A message is *delayed* (not visible yet) → *waiting* → *locked* → gone (completed), *waiting* again (given back, or the
+ * lock ran out) or *dead* (dead-lettered, or handed out too often). A dead one can be sent again or discarded.
+ */
+export function createEntity(name: string, settings: EntitySettings): Entity {
+  const { clock, timers, lockMs, maxDeliveryCount, pick, onSettled } = settings
+  const waiting: Stored[] = []
+  let dead: readonly { readonly letter: DeadLetter; readonly text: string }[] = []
+  const locks = new Map<string, { readonly expire: () => void; readonly cancel: () => void }>()
+  const delays = new Set<() => void>()
+  const waiters: Waiter[] = []
+  let duplicates = 0
+  let nextDelayMs = 0
+
+  const enqueue = (message: Stored) => {
+    waiting.push(message)
+    dispatch()
+  }
+
+  const dispatch = () => {
+    while (waiting.length > 0 && waiters.length > 0) {
+      const [message] = waiting.splice(pick(waiting.length), 1)
+      const waiter = waiters.shift()
+      if (message !== undefined && waiter !== undefined)
+        waiter(lock({ ...message, deliveryCount: message.deliveryCount + 1 }))
+    }
+  }
+
+  const bury = ({ id, text, deliveryCount }: Stored, { code: reason, message: description }: Reason) => {
+    const deadLetteredAt = clock().toISOString()
+    dead = [...dead, { text, letter: { id, reason, description, deliveryCount, deadLetteredAt, body: bodyOf(text) } }]
+    onSettled()
+  }
+
+  const putBack = (message: Stored, reason: Reason) => {
+    if (message.deliveryCount < maxDeliveryCount) return enqueue(message)
+    bury(message, tooOften(message.deliveryCount, reason))
+  }
+
+  const lock = (message: Stored): MemoryLease => {
+    const token = randomUUID()
+    const lost = new AbortController()
+    /** Ends the lock; false when it had ended before. */
+    const release = () => {
+      locks.get(token)?.cancel()
+      return locks.delete(token)
+    }
+    const expire = () => {
+      if (!release()) return
+      const error = new LockLostError(name, message.deliveryCount)
+      lost.abort(error)
+      putBack(message, error)
+    }
+    const hold = () => locks.set(token, { expire, cancel: timers.after(lockMs, expire) })
+    const settle = (how: () => void) => {
+      const held = release()
+      if (held) how()
+      return held
+    }
+    hold()
+    return {
+      text: message.text,
+      deliveryCount: message.deliveryCount,
+      lost: lost.signal,
+      renew: () => settle(hold),
+      complete: () => settle(onSettled),
+      giveBack: (reason) => settle(() => putBack(message, reason)),
+      deadLetter: (reason) => settle(() => bury(message, reason)),
+    }
+  }
+
+  const later = (message: Stored, delayMs: number) => {
+    const cancel = timers.after(delayMs, () => {
+      delays.delete(cancel)
+      enqueue(message)
+    })
+    delays.add(cancel)
+  }
+
+  /** Takes a dead letter out. Returns its text. */
+  const unbury = (id: string): string | undefined => {
+    const found = dead.find(({ letter }) => letter.id === id)
+    dead = dead.filter((other) => other !== found)
+    return found?.text
+  }
+
+  return {
+    name,
+    accept(id, text) {
+      const message = { id, text, deliveryCount: 0 }
+      const delayMs = nextDelayMs
+      nextDelayMs = 0
+      for (; duplicates > 0; duplicates--) enqueue(message)
+      if (delayMs > 0) later(message, delayMs)
+      else enqueue(message)
+    },
+    receive(stop) {
+      if (stop.aborted) return Promise.resolve(undefined)
+      return new Promise((resolve) => {
+        const leave = () => {
+          waiters.splice(waiters.indexOf(waiter), 1)
+          resolve(undefined)
+        }
+        const waiter: Waiter = (lease) => {
+          stop.removeEventListener('abort', leave)
+          resolve(lease)
+        }
+        stop.addEventListener('abort', leave, { once: true })
+        waiters.push(waiter)
+        dispatch()
+      })
+    },
+    deadLetters: () => dead.map(({ letter }) => letter),
+    resend(id) {
+      const text = unbury(id)
+      if (text !== undefined) enqueue({ id, text, deliveryCount: 0 })
+      return text !== undefined
+    },
+    discard: (id) => unbury(id) !== undefined,
+    resendAll() {
+      const letters = dead
+      dead = []
+      for (const { letter, text } of letters) enqueue({ id: letter.id, text, deliveryCount: 0 })
+      return letters.length
+    },
+    discardAll() {
+      const { length } = dead
+      dead = []
+      return length
+    },
+    expireLocks() {
+      const held = [...locks.values()]
+      for (const { expire } of held) expire()
+      return held.length
+    },
+    duplicateNext: () => void duplicates++,
+    delayNext: (delayMs) => void (nextDelayMs = delayMs),
+    openCount: () => waiting.length + locks.size + delays.size,
+    close() {
+      for (const { cancel } of locks.values()) cancel()
+      for (const cancel of delays) cancel()
+      locks.clear()
+      delays.clear()
+    },
+  }
+}
+
+function bodyOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

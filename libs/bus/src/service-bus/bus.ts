@@ -1,0 +1,126 @@
+import type { RetryOptions, ServiceBusSender } from '@azure/service-bus'
+import type { Command, Event } from '@cinelake/contracts'
+import { silentLog, type Log, type PipelineError } from '@cinelake/core'
+import Long from 'long'
+import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from '../bus.ts'
+import { commandCodec, eventCodec, type Codec } from '../codec.ts'
+import { ENTITY_PROPERTIES, EVENTS_TOPIC } from '../entities.ts'
+import { BusUnavailableError } from '../errors.ts'
+import { entityOfSubscription, receiverOf } from './address.ts'
+import { closeInTime, createClient, type ServiceBusEntrance, type WebSockets } from './client.ts'
+import { startServiceBusConsumer } from './consumer.ts'
+import { createDeadLetterDesk } from './dead-letters.ts'
+import { translateBusError } from './errors.ts'
+import { messageOf } from './message.ts'
+import { waitAtMost } from './wait-at-most.ts'
+
+export { createEntities, type EntityOutcome } from './entities.ts'
+
+export type ServiceBusOptions = {
+  readonly entrance: ServiceBusEntrance
+  readonly webSockets?: WebSockets | undefined
+  readonly log?: Log
+  /** How long the locks of the entities are; default: as in their definition. */
+  readonly lockMs?: number
+  /** How often a message is handed out before it is given up; default: as in the definition. At most what the entities say. */
+  readonly maxDeliveryCount?: number
+  /** What is to be different about the client library's retries. */
+  readonly retry?: RetryOptions
+  /** How long a send is tried. */
+  readonly sendTimeoutMs?: number
+}
+
+/**
+ * Milliseconds that a send is tried. Ended by us: a send that falls into the loss of the connection keeps the client library
+ * (7.9.5) from connecting again for as long as it waits, and by itself it would wait for a minute.
+ */
+const SEND_TIMEOUT_MS = 30_000
+
+/** Milliseconds that a new consumer waits for the broker to say that the entity is there and open to it. */
+const CHECK_MS = 10_000
+
+/**
+ * Azure Service Bus: commands on queues, events on a topic, both under peek-lock. One connection for all; nothing is
+ * connected before it is used. Consumers come back by themselves after the broker was away, for however long.
+ */
+export function createServiceBus(options: ServiceBusOptions): MessageBus {
+  const { entrance, webSockets, retry = {}, sendTimeoutMs = SEND_TIMEOUT_MS, log = silentLog } = options
+  const { lockMs = ENTITY_PROPERTIES.lockMs, maxDeliveryCount = ENTITY_PROPERTIES.maxDeliveryCount } = options
+  const client = createClient(entrance, { webSockets, retry })
+  const deadLetters = createDeadLetterDesk(client, log)
+  const senders = new Map<string, ServiceBusSender>()
+  const consumers = new Set<Consumer>()
+  let isClosed = false
+
+  const checkOpen = (doing: string) => {
+    if (isClosed) throw new BusUnavailableError(doing, 'CLOSED')
+  }
+
+  const send = async <Message extends Command | Event>(entity: string, codec: Codec<Message>, message: Message) => {
+    const text = codec.encode(message)
+    const doing = `send ${message.kind} to ${entity}`
+    checkOpen(doing)
+    const sender = senders.get(entity) ?? client.createSender(entity)
+    senders.set(entity, sender)
+    try {
+      await sender.sendMessages(messageOf(message, text), { abortSignal: AbortSignal.timeout(sendTimeoutMs) })
+    } catch (error) {
+      throw translateBusError(error, { entity, doing, role: 'send', sizeBytes: Buffer.byteLength(text) })
+    }
+  }
+
+  const consume = async <Message>(
+    entity: string,
+    codec: Codec<Message>,
+    handler: MessageHandler<Message>,
+    { concurrency = 1 }: ConsumeOptions = {},
+  ): Promise<Consumer> => {
+    checkOpen(`consume ${entity}`)
+    const receiver = receiverOf(client, entity)
+    const link = { receiver, entity, concurrency, lockMs, maxDeliveryCount, log }
+    const running = startServiceBusConsumer({ ...link, codec, handler })
+    const consumer: Consumer = {
+      async [Symbol.asyncDispose]() {
+        consumers.delete(consumer)
+        await running[Symbol.asyncDispose]()
+      },
+    }
+    consumers.add(consumer)
+    const problem = await problemOf(entity, () => receiver.peekMessages(1, { fromSequenceNumber: Long.UONE }))
+    if (problem === undefined) return consumer
+    await consumer[Symbol.asyncDispose]()
+    throw problem
+  }
+
+  return {
+    send: (queue, command) => send(queue, commandCodec, command),
+    publish: (event) => send(EVENTS_TOPIC, eventCodec, event),
+    consume: (queue, handler, consumeOptions) => consume(queue, commandCodec, handler, consumeOptions),
+    subscribe: (subscription, handler, consumeOptions) =>
+      consume(entityOfSubscription(subscription), eventCodec, handler, consumeOptions),
+    deadLetters: (entity) => deadLetters.list(entity),
+    resend: (entity, id) => deadLetters.take(entity, id, 'resend'),
+    discard: (entity, id) => deadLetters.take(entity, id, 'discard'),
+    resendAll: (entity) => deadLetters.takeAll(entity, 'resend'),
+    discardAll: (entity) => deadLetters.takeAll(entity, 'discard'),
+    async [Symbol.asyncDispose]() {
+      // Handlers under way may still tell how they ended.
+      await Promise.all([...consumers].map((consumer) => consumer[Symbol.asyncDispose]()))
+      isClosed = true
+      await closeInTime(client)
+    },
+  }
+}
+
+/**
+ * What a person has to mend before the entity can be consumed. A broker that is away now is no such thing; nor is a
+ * sign-in that fails, which an agent without a network cannot tell from one that was never set up.
+ */
+async function problemOf(entity: string, check: () => Promise<unknown>): Promise<PipelineError | undefined> {
+  const checked = check().then(
+    () => undefined,
+    (error: unknown) => translateBusError(error, { entity, doing: `receive from ${entity}`, role: 'receive' }),
+  )
+  const problem = await waitAtMost(CHECK_MS, checked)
+  return problem?.code === 'BUS_UNAVAILABLE' || problem?.code === 'BUS_NO_IDENTITY' ? undefined : problem
+}

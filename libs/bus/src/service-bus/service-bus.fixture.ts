@@ -1,0 +1,56 @@
+import { startServiceBusBroker, type ServiceBusBroker } from '@cinelake/testkit/service-bus'
+import { temporaryDirectory } from '@cinelake/testkit'
+import { silentLog, type Log } from '@cinelake/core'
+import { busEntities, type EntityProperties } from '../entities.ts'
+import { emulatorConfig } from '../entity-formats.ts'
+import type { MessageBus } from '../bus.ts'
+import { createServiceBus } from './bus.ts'
+
+/** Of the client library: a test does not wait as long as a service does. */
+export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 1500 }
+
+export type GivenBroker = AsyncDisposable & {
+  /** The broker that runs now. */
+  broker(): ServiceBusBroker
+  /** Ends the broker as if its machine failed, for as long as `meanwhile` takes, and starts another at the same place with the same messages. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>
+  /** One more process at the broker. */
+  bus(options?: { readonly log?: Log }): MessageBus
+  readonly properties: EntityProperties
+}
+
+/** A loopback broker with the platform's entities. */
+export async function givenBroker(fields: Partial<EntityProperties> = {}): Promise<GivenBroker> {
+  await using opening = new AsyncDisposableStack()
+  const directory = opening.use(await temporaryDirectory())
+  const entities = busEntities({ sites: ['lyon'], subscriptions: ['console'] })
+  const properties: EntityProperties = { ...entities.properties, maxDeliveryCount: 4, ...fields }
+  const config = emulatorConfig({ ...entities, properties })
+  const start = (port = 0) => startServiceBusBroker({ config, port, directory: directory.path })
+  let broker = await start()
+  opening.defer(async () => await broker[Symbol.asyncDispose]())
+  const buses = opening.use(new AsyncDisposableStack())
+  const owned = opening.move()
+  return {
+    properties,
+    broker: () => broker,
+    async restart(meanwhile) {
+      const { port } = broker
+      await broker[Symbol.asyncDispose]()
+      await meanwhile?.()
+      broker = await start(port)
+    },
+    bus: ({ log = silentLog } = {}) =>
+      buses.use(
+        createServiceBus({
+          entrance: { connectionString: broker.connectionString },
+          lockMs: properties.lockMs,
+          maxDeliveryCount: properties.maxDeliveryCount,
+          retry: QUICK,
+          sendTimeoutMs: 2500,
+          log,
+        }),
+      ),
+    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
+  }
+}

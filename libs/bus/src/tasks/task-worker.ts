@@ -1,0 +1,42 @@
+import type { Command, CommandKind } from '@cinelake/contracts'
+import { balanceHolds, CancelledError, reportError } from '@cinelake/core'
+import type { Consumer } from '../bus.ts'
+import { BalanceBrokenError, CommandUnknownError } from './errors.ts'
+import { createTaskReporter } from './task-reporter.ts'
+import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome, TaskWorker } from './task.ts'
+
+/**
+ * Takes the commands of a queue and reports each as a task: started, progressed, then succeeded or failed, and settles
+ * the command last. A task that fails is an event, not a dead letter: the scheduler decides what becomes of it.
+ *
+ * The command is given back, with nothing reported, when the work was stopped from outside (the service stops, the lock
+ * was lost) or when an event could not be published. It is then done again; work is idempotent.
+ */
+export function runTaskWorker(worker: TaskWorker): Promise<Consumer> {
+  const { bus, queue, options } = worker
+  return bus.consume(queue, (command, { signal }) => doTask(worker, command, signal), options)
+}
+
+async function doTask(worker: TaskWorker, command: Command, signal: AbortSignal): Promise<void> {
+  const reporter = createTaskReporter(worker, command)
+  await reporter.started()
+  let outcome: TaskOutcome
+  try {
+    outcome = await carryOut(worker.handlers, command, { signal, progress: reporter.progress })
+  } catch (error) {
+    // What fails while it is being stopped says nothing about the work.
+    // A broker keeps what it is told about a command that was given back.
+    if (signal.aborted) throw new CancelledError(command.task, { cause: reportError(error, worker.redact).message })
+    return reporter.failed(error)
+  }
+  await reporter.succeeded(outcome)
+}
+
+async function carryOut(handlers: TaskHandlers, command: Command, context: TaskContext): Promise<TaskOutcome> {
+  // The index and the command have the same kind, which the type system cannot see.
+  const handler = handlers[command.kind] as TaskHandler<CommandKind> | undefined
+  if (handler === undefined) throw new CommandUnknownError(command.kind, Object.keys(handlers))
+  const outcome = await handler(command, context)
+  if (!balanceHolds(outcome.balance)) throw new BalanceBrokenError(command.task, outcome.balance)
+  return outcome
+}

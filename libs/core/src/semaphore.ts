@@ -1,0 +1,65 @@
+/** A counting semaphore: at most so many permits are held at once; the others wait in the order in which they came. */
+export class Semaphore {
+  #free: number
+  readonly #waiting = new Set<() => void>()
+
+  /** @param permits held at once; `Infinity` for no limit */
+  constructor(permits: number) {
+    this.#free = permits
+  }
+
+  /**
+   * Waits for a permit. Disposing releases it; disposing twice releases it once.
+   * @throws the signal's reason, when it is aborted before there is one
+   */
+  async acquire(signal?: AbortSignal): Promise<Disposable> {
+    signal?.throwIfAborted()
+    const permit = this.tryAcquire()
+    if (permit !== undefined) return permit
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const abort = () => {
+      // Once it was handed the permit it is no longer among those that wait, and keeps it.
+      if (this.#waiting.delete(resolve)) reject(signal?.reason)
+    }
+    this.#waiting.add(resolve)
+    signal?.addEventListener('abort', abort, { once: true })
+    await promise.finally(() => signal?.removeEventListener('abort', abort))
+    return this.#permit()
+  }
+
+  /** A permit where one is free now; for those that hold one already and must not wait for another. */
+  tryAcquire(): Disposable | undefined {
+    if (this.#free <= 0) return undefined
+    this.#free -= 1
+    return this.#permit()
+  }
+
+  /** Does the work with a permit held. @throws the signal's reason, when it is aborted before the work begins */
+  async run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    signal?.throwIfAborted()
+    // Where a permit is free the work begins in this turn of the event loop.
+    using _permit = this.tryAcquire() ?? (await this.acquire(signal))
+    return await work()
+  }
+
+  #permit(): Disposable {
+    let isHeld = true
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#release()
+        isHeld = false
+      },
+    }
+  }
+
+  /** The permit is handed over, not put back, so that no later caller can take it first. */
+  #release(): void {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#free += 1
+      return
+    }
+    this.#waiting.delete(next)
+    next()
+  }
+}

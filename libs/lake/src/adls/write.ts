@@ -1,0 +1,198 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { blockId, blockSizeAt, cutIntoBlocks, MAX_BLOCKS, md5Of, type Cut } from './blocks.ts'
+import { codeOf, isTaken } from './errors.ts'
+import { createStaging, lookBefore, type Before } from './staging.ts'
+import { pacedBody } from './pace.ts'
+import { look, SHA256, WRITE_ID, type AdlsContainer } from './container.ts'
+import { LakePathError, LakeUnavailableError } from '../errors.ts'
+import type { ContentHash, HashedBlock } from './hashing.ts'
+import type { Written } from '../lake.ts'
+import { markingFailure } from '../unfinished-file.ts'
+
+/** Blocks of one object whose digests are computed while others are on their way: as many as may be answered at once. */
+const HASHED_AHEAD = 2
+
+export type Outcome = 'created' | 'exists'
+
+/** What is to be written where. */
+export type Target = {
+  readonly path: string
+  /** Whether what is there has to stay. */
+  readonly ifAbsent: boolean
+  readonly signal: AbortSignal | undefined
+  /** Bytes, where they are known: then no more memory is taken for them. */
+  readonly sizeBytes?: number
+}
+
+type Writing = Target & { readonly container: AdlsContainer; readonly writeId: string }
+
+/** One request that makes an object of at most one block, or replaces one. */
+export async function putWhole(container: AdlsContainer, target: Target, bytes: Buffer): Promise<Outcome> {
+  return await putBytes({ ...target, container, writeId: randomUUID() }, bytes, sha256Of(bytes))
+}
+
+/**
+ * Streams content into an object. What fits into a block is one request. Else blocks are put, several at once, and the
+ * commit of their list makes them an object in one step; blocks of an attempt that failed wait for a week for the next
+ * one, which sends only what is missing.
+ */
+export async function writeStream(
+  container: AdlsContainer,
+  target: Target,
+  content: AsyncIterable<Uint8Array>,
+): Promise<Written & { readonly outcome: Outcome }> {
+  const writing: Writing = { ...target, container, writeId: randomUUID() }
+  const { signal, sizeBytes: known = Infinity } = target
+  const buffers = createBuffers()
+  const sizeAt = (number: number) => Math.min(blockSizeAt(number, container.tuning), Math.max(known, 1))
+  await using sender = createSender(writing, buffers.giveBack)
+  let hash: ContentHash | undefined
+  const ahead: { readonly cut: Cut; readonly hashed: Promise<HashedBlock> }[] = []
+  const sendFirst = async () => {
+    const first = ahead.shift()
+    if (first !== undefined) await sender.send(first.cut, await first.hashed)
+  }
+  let sizeBytes = 0
+  try {
+    for await (const cut of cutIntoBlocks(markingFailure(content), sizeAt, buffers.take)) {
+      signal?.throwIfAborted()
+      if (cut.isLast && cut.number === 0) return await putOnly(writing, cut.bytes)
+      sizeBytes += cut.bytes.byteLength
+      hash ??= container.hashing.content()
+      const hashed = hash.add(cut.buffer, cut.bytes.byteLength)
+      // What fails is found when its turn comes, if it comes.
+      hashed.catch(() => {})
+      ahead.push({ cut, hashed })
+      // While the digests of these blocks are computed, those before go out.
+      if (ahead.length > HASHED_AHEAD) await sendFirst()
+    }
+    if (hash === undefined) throw new Error('content ended without a last block')
+    while (ahead.length > 0) await sendFirst()
+    const sha256 = await hash.end()
+    return { sizeBytes, sha256, outcome: await sender.commit(sha256) }
+  } finally {
+    hash?.[Symbol.dispose]()
+  }
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+async function putOnly(writing: Writing, bytes: Buffer): Promise<Written & { readonly outcome: Outcome }> {
+  const sha256 = sha256Of(bytes)
+  return { sizeBytes: bytes.byteLength, sha256, outcome: await putBytes(writing, bytes, sha256) }
+}
+
+/** Buffers that are used again. */
+function createBuffers() {
+  const free: Buffer[] = []
+  return {
+    take: (bytes: number): Buffer => {
+      const found = free.pop()
+      // Blocks grow, rarely: then the small buffers are let go.
+      return found !== undefined && found.length >= bytes ? found : Buffer.allocUnsafeSlow(bytes)
+    },
+    giveBack: (buffer: Buffer) => void free.push(buffer),
+  }
+}
+
+/** Sends the blocks of one object. */
+function createSender(writing: Writing, giveBack: (buffer: Buffer) => void) {
+  const { container, path, ifAbsent, signal } = writing
+  const ids: string[] = []
+  let before: Before | undefined
+  const staging = createStaging(writing)
+
+  return {
+    async send({ number, offset }: Cut, block: HashedBlock) {
+      if (number >= MAX_BLOCKS) throw new LakePathError(path, `expected at most ${MAX_BLOCKS} blocks of content`)
+      before ??= await lookBefore(container, path, signal)
+      const id = blockId(offset, block.md5)
+      ids.push(id)
+      // What is there stays: the rest is only counted.
+      const isNeeded = !before.blocks.has(id) && !(ifAbsent && before.etag !== undefined)
+      if (isNeeded) await staging.start(id, block, giveBack)
+      else giveBack(block.buffer)
+    },
+
+    async commit(sha256: string): Promise<Outcome> {
+      await staging.end()
+      if (ifAbsent && before?.etag !== undefined) return await outcomeWhenTaken(writing)
+      return await commitBlocks(writing, ids, sha256, before?.etag)
+    },
+
+    [Symbol.asyncDispose]: async () => await staging[Symbol.asyncDispose](),
+  }
+}
+
+async function commitBlocks(
+  writing: Writing,
+  ids: string[],
+  sha256: string,
+  etagBefore: string | undefined,
+): Promise<Outcome> {
+  const { container, path, signal } = writing
+  try {
+    const options = markOf(writing, sha256)
+    await container.transfer(signal, (abortSignal) =>
+      container.blob(path).commitBlockList(ids, { ...options, abortSignal }),
+    )
+    return 'created'
+  } catch (error) {
+    if (writing.ifAbsent && isTaken(error)) return await outcomeWhenTaken(writing)
+    if (codeOf(error) === 'InvalidBlockList') return await outcomeWhenOvertaken(writing, etagBefore, error)
+    throw error
+  }
+}
+
+async function putBytes(writing: Writing, bytes: Buffer, sha256: string): Promise<Outcome> {
+  const { container, path, signal } = writing
+  try {
+    await container.transfer(signal, (abortSignal) =>
+      container.blob(path).upload(pacedBody(bytes, container.throttle), bytes.byteLength, {
+        ...markOf(writing, sha256),
+        transactionalContentMD5: md5Of(bytes),
+        abortSignal,
+      }),
+    )
+    return 'created'
+  } catch (error) {
+    if (writing.ifAbsent && isTaken(error)) return await outcomeWhenTaken(writing)
+    throw error
+  }
+}
+
+function markOf({ writeId, ifAbsent }: Writing, sha256: string) {
+  return { metadata: { [WRITE_ID]: writeId, [SHA256]: sha256 }, conditions: ifAbsent ? { ifNoneMatch: '*' } : {} }
+}
+
+/** Something is there: perhaps by this very write, whose answer was lost on its way. */
+async function outcomeWhenTaken({ container, path, writeId, signal }: Writing): Promise<Outcome> {
+  const found = await look(container, path, signal)
+  if (found === 'folder') throw new LakePathError(path, 'there is a folder of that name')
+  return found?.writeId === writeId ? 'created' : 'exists'
+}
+
+/**
+ * Another writer's commit at the same path takes away all blocks that it does not name, this write's among them. It came
+ * while this write was under way: then this one counts as done just before the other, which has replaced it.
+ */
+async function outcomeWhenOvertaken(
+  writing: Writing,
+  etagBefore: string | undefined,
+  cause: unknown,
+): Promise<Outcome> {
+  const { container, path, writeId, ifAbsent, signal } = writing
+  const found = await look(container, path, signal)
+  if (found !== undefined && found !== 'folder' && found.etag !== etagBefore) {
+    return ifAbsent && found.writeId !== writeId ? 'exists' : 'created'
+  }
+  throw new LakeUnavailableError(
+    `write ${path}`,
+    'InvalidBlockList',
+    container.location,
+    'blocks of this write were taken away by another writer: the next attempt sends them again',
+    { cause },
+  )
+}

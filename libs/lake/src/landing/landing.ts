@@ -1,0 +1,271 @@
+import {
+  Manifest,
+  manifestPath,
+  type Ingest,
+  type LeftOutFile,
+  type QualityResult,
+  type TaskOutput,
+} from '@cinelake/contracts'
+import { taskFileName, TerminalError, TransientError, type Balance, type Clock, type Log } from '@cinelake/core'
+import { createHash } from 'node:crypto'
+import type { CallOptions, Lake, Written } from '../lake.ts'
+
+/** What is needed of a lake to land something in it. */
+export type LandingLake = Pick<Lake, 'read' | 'readText' | 'stat' | 'putIfAbsent' | 'writeIfAbsent'>
+
+/** A manifest in the lake that is not what an ingest task puts there. */
+export class ManifestCorruptError extends TerminalError {
+  readonly code = 'LAKE_MANIFEST_CORRUPT'
+
+  constructor(path: string, problem: string) {
+    // raw/_landed/<pipeline>/<window>/<task>.json
+    const window = path.split('/')[3] ?? 'WINDOW'
+    super(
+      `manifest is damaged [path=${path}]: expected a manifest of version 1, got ${problem}; ` +
+        `put it back from a copy, or land the window again from its source: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline)`,
+      { path, problem },
+    )
+  }
+}
+
+/** What is being landed gave other bytes when it was read again. */
+export class LandingChangedError extends TransientError {
+  readonly code = 'LAKE_LANDING_CHANGED'
+
+  constructor(path: string) {
+    super(
+      `what was to be landed changed meanwhile [path=${path}]: expected the same bytes twice, got others; ` +
+        'the next attempt reads it again',
+      { path },
+    )
+  }
+}
+
+/** Where the manifest of an ingest command is, or will be. */
+export function manifestOf({ pipeline, window, task, generation }: Ingest): string {
+  return manifestPath(pipeline.name, window.label, taskFileName(task), generation)
+}
+
+/** The window's part of a path in raw; a deliberate re-run has one of its own. */
+export function windowFolder({ window, generation }: Pick<Ingest, 'window' | 'generation'>): string {
+  return generation === 1 ? window.label : `${window.label}.g${generation}`
+}
+
+/**
+ * The manifest of a task that has landed already.
+ * @returns undefined where the task has not landed yet
+ * @throws {ManifestCorruptError} terminal
+ */
+export async function readManifest(
+  lake: Pick<Lake, 'readText'>,
+  path: string,
+  options?: CallOptions,
+): Promise<Manifest | undefined> {
+  const text = await lake.readText(path, options)
+  if (text === undefined) return undefined
+  const parsed = Manifest.safeParse(jsonOf(text, path))
+  if (!parsed.success) {
+    throw new ManifestCorruptError(path, `a text that differs at ${parsed.error.issues[0]?.path.join('.')}`)
+  }
+  return parsed.data
+}
+
+/**
+ * Makes a landing count. Of several attempts that landed at the same time one wins, and all report what it landed.
+ * @returns the manifest that is in the lake now
+ */
+export async function commitManifest(
+  lake: Pick<Lake, 'readText' | 'putIfAbsent'>,
+  path: string,
+  manifest: Manifest,
+  options?: CallOptions,
+): Promise<Manifest> {
+  if ((await lake.putIfAbsent(path, JSON.stringify(manifest), options)) === 'created') return manifest
+  return (await readManifest(lake, path, options)) ?? manifest
+}
+
+/**
+ * Lands one object in raw and never replaces one: what a manifest names stays as it is, whatever a late or second
+ * attempt brings. An attempt that brings other bytes than are there puts them into a folder named by their digest.
+ * @param content gives the bytes from the start, each time it is called
+ * @returns where the bytes are, with their size and digest
+ * @throws {LandingChangedError} transient
+ */
+export async function landObject(
+  lake: LandingLake,
+  path: string,
+  content: () => AsyncIterable<Uint8Array>,
+  options?: CallOptions,
+): Promise<Written & { readonly path: string }> {
+  const { outcome, sizeBytes, sha256 } = await lake.writeIfAbsent(path, content(), options)
+  if (outcome === 'created' || (await digestOf(lake, path, options)) === sha256) return { path, sizeBytes, sha256 }
+  const slash = path.lastIndexOf('/') + 1
+  const own = `${path.slice(0, slash)}${sha256.slice(0, 16)}/${path.slice(slash)}`
+  await lake.writeIfAbsent(own, expecting(sha256, path, content()), options)
+  return { path: own, sizeBytes, sha256 }
+}
+
+/** What an ingest task found and landed; the rest of its manifest is the command's. */
+export type Landed = Pick<
+  Manifest,
+  | 'format'
+  | 'files'
+  | 'rowCount'
+  | 'duplicateCount'
+  | 'quality'
+  | 'leftOut'
+  | 'late'
+  | 'columns'
+  | 'primaryKey'
+  | 'snapshot'
+  | 'cursor'
+>
+
+/**
+ * Carries out an ingest command, once in effect: an attempt that comes after another had landed reports what that one
+ * landed.
+ * @param land lands the data; what it returns counts once the manifest says so
+ */
+export async function landOnce(
+  {
+    lake,
+    clock,
+    log,
+  }: { readonly lake: Pick<Lake, 'readText' | 'putIfAbsent'>; readonly clock: Clock; readonly log: Log },
+  command: Ingest,
+  { signal }: { readonly signal: AbortSignal },
+  land: () => Promise<Landed>,
+) {
+  const path = manifestOf(command)
+  const { run, task, generation, source, dataset, window } = command
+  const before = await readManifest(lake, path, { signal })
+  if (before !== undefined) {
+    log.info({ task, manifest: path }, 'landed already')
+    return outcomeOf(before, path)
+  }
+  const started = clock().getTime()
+  const found = await land().catch(async (error: unknown) => {
+    // Another attempt that was faster takes away what it no longer needs, which this one may have stumbled over.
+    const other = await readManifest(lake, path, { signal })
+    if (other === undefined) throw error
+    return outcomeOf(other, path)
+  })
+  if ('balance' in found) return found
+  const landed = { version: 1, run, task, generation, source, dataset, window, ...found } as const
+  const outcome = outcomeOf(await commitManifest(lake, path, landed, { signal }), path)
+  const { fileCount, sizeBytes, rowCount } = outcome.output
+  log.info({ task, fileCount, sizeBytes, rowCount, durationMs: clock().getTime() - started }, 'landed')
+  return outcome
+}
+
+/** What an ingest task reports of its landing. */
+export type LandingOutcome = {
+  readonly balance: Balance
+  readonly output: Extract<TaskOutput, { kind: 'landed' }>
+  /** Files left out by reason, where there are any. */
+  readonly rejects?: Readonly<Record<string, number>>
+  readonly quality?: readonly QualityResult[]
+}
+
+/** What an ingest task reports of its manifest: rows where they were counted, else files. */
+export function outcomeOf(manifest: Manifest, path: string): LandingOutcome {
+  const { files, rowCount, duplicateCount = 0, leftOut = [], late = [], quality = [] } = manifest
+  const count = rowCount ?? files.length
+  const countOf = (some: readonly LeftOutFile[]) => some.reduce((sum, each) => sum + (each.rowCount ?? 1), 0)
+  const landedBefore = countOf(leftOut.filter(({ reason }) => reason === 'landed-before'))
+  const duplicates = duplicateCount + landedBefore
+  const rejected = countOf(leftOut) - landedBefore
+  const unit = rowCount === undefined ? 'files' : 'rows'
+  const findings = [...quality, ...(rejected + late.length === 0 ? [] : findingsOf(manifest))]
+  return {
+    balance: { unit, in: count + rejected + duplicates, out: count, rejected, duplicates },
+    ...(rejected === 0 ? {} : { rejects: rejectsOf(manifest) }),
+    ...(findings.length === 0 ? {} : { quality: findings }),
+    output: {
+      kind: 'landed',
+      manifest: path,
+      fileCount: files.length,
+      sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+      ...(rowCount === undefined ? {} : { rowCount }),
+    },
+  }
+}
+
+/** Names that an event repeats; all of them are in the manifest. */
+const NAMED = 5
+
+function rejectsOf({ leftOut = [] }: Manifest): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { reason, rowCount = 1 } of leftOut) {
+    if (reason !== 'landed-before') counts[`file_${reason}`] = (counts[`file_${reason}`] ?? 0) + rowCount
+  }
+  return counts
+}
+
+/** What is not as it should be with the files of a landing, for people. */
+function findingsOf(manifest: Manifest): QualityResult[] {
+  const { files, leftOut = [], late = [] } = manifest
+  const checked = files.length + leftOut.length + late.length
+  const left = Object.entries(rejectsOf(manifest)).map(([rule, failed]) => {
+    const files = leftOut.filter(({ reason }) => `file_${reason}` === rule)
+    if (rule === 'file_unusable') return unusableFinding(manifest, files)
+    const names = files.map(({ name, problem }) => (problem === undefined ? name : `${name} (${problem})`))
+    const detail = `left out, as the dataset allows: ${someOf(names)}`
+    return { rule, severity: 'warn' as const, checked, failed, detail }
+  })
+  if (late.length === 0) return left
+  const windows = [...new Set(late.map(({ window }) => window))].sort()
+  const detail =
+    `came after their window had been ingested: ${someOf(late.map(({ name }) => name))}; ` +
+    `run again with --again: ${windows.join(', ')}`
+  return [...left, { rule: 'file_late', severity: 'warn', checked, failed: late.length, detail }]
+}
+
+/** Pushes that were taken before they were checked as they are now: they are kept, and their rows count as rejected. */
+function unusableFinding({ rowCount = 0 }: Manifest, files: readonly LeftOutFile[]): QualityResult {
+  const failed = files.reduce((sum, file) => sum + (file.rowCount ?? 1), 0)
+  const detail = `set aside, and kept in the lake as received: ${someOf(files.map(({ name, problem }) => `${name} (${problem})`))}; have them sent again as they should be`
+  return { rule: 'file_unusable', severity: 'error', checked: rowCount + failed, failed, detail }
+}
+
+/** Names come from others: what would move a terminal's cursor is written out. */
+function shown(name: string): string {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return name.replaceAll(/[\p{Cc}\u{2028}\u{2029}]/gu, escaped)
+}
+
+function someOf(names: readonly string[]): string {
+  const some = names.slice(0, NAMED).map(shown).join(', ')
+  return names.length > NAMED ? `${some} and ${names.length - NAMED} more` : some
+}
+
+/** Passes bytes on and fails before the end when they are others than expected, so that they never become visible. */
+async function* expecting(
+  sha256: string,
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256')
+  for await (const block of content) {
+    hash.update(block)
+    yield block
+  }
+  if (hash.digest('hex') !== sha256) throw new LandingChangedError(path)
+}
+
+/** What an earlier attempt landed is not fetched again over the line where the lake knows its digest. */
+async function digestOf(lake: Pick<Lake, 'read' | 'stat'>, path: string, options?: CallOptions): Promise<string> {
+  const known = (await lake.stat(path, options))?.sha256
+  if (known !== undefined) return known
+  const hash = createHash('sha256')
+  for await (const block of lake.read(path, options)) hash.update(block)
+  return hash.digest('hex')
+}
+
+function jsonOf(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new ManifestCorruptError(path, 'a text that is not JSON')
+  }
+}

@@ -1,0 +1,47 @@
+import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
+import { taskFileName, TerminalError, WINDOW_LENGTHS, windowAt, type Calendar } from '@cinelake/core'
+import { newestManifest } from './newest-manifest.ts'
+import type { CallOptions, Lake } from '../lake.ts'
+
+/** The manifest of a window that succeeded is gone, and with it how far its source was read. */
+class ManifestLostError extends TerminalError {
+  readonly code = 'RAW_MANIFEST_LOST'
+
+  /** @param path in the lake @param window that was to go on from there */
+  constructor(task: string, path: string, { before, window }: { readonly before: string; readonly window: string }) {
+    super(
+      `how far the window before was read is not known any more [task=${task} file=${path}]: expected the manifest of ${before}, which succeeded, got no such object in the lake; nothing was read: ` +
+        `put it back from a copy, or read everything again: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline; the same where the schedule was given another time zone)`,
+      { task, file: path, window },
+    )
+  }
+}
+
+type After = Pick<Ingest, 'pipeline' | 'task' | 'since' | 'generation' | 'window'>
+
+/**
+ * What the last window that succeeded landed, of its newest generation: the same for every attempt at a window. It may be of
+ * another length than the windows of now: a schedule may change.
+ * Undefined the first time, and where it is gone and the window is run again on purpose, which begins anew.
+ * @throws {ManifestLostError} terminal
+ */
+export async function manifestBefore(
+  lake: Pick<Lake, 'list' | 'readText'>,
+  { pipeline, task, since, generation, window }: After,
+  schedule: Calendar,
+  options?: CallOptions,
+): Promise<Manifest | undefined> {
+  if (since === null) return undefined
+  const labelOf = (every: Calendar['every']) => windowAt({ ...schedule, every }, new Date(Date.parse(since) - 1)).label
+  const label = labelOf(schedule.every)
+  const found = await newestManifest(lake, { pipeline: pipeline.name, label, task }, options)
+  if (found !== undefined) return found
+  for (const every of WINDOW_LENGTHS) {
+    if (every === schedule.every) continue
+    const other = await newestManifest(lake, { pipeline: pipeline.name, label: labelOf(every), task }, options)
+    if (other !== undefined && Date.parse(other.window.end) === Date.parse(since)) return other
+  }
+  if (generation > 1) return undefined
+  const path = manifestPath(pipeline.name, label, taskFileName(task), 1)
+  throw new ManifestLostError(task, path, { before: label, window: window.label })
+}
