@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { IngestApiEnv } from '../apps/ingest-api/src/config.ts'
 import { busEntities, emulatorConfig } from '../libs/bus/src/index.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -33,7 +34,7 @@ const { services, volumes } = parse(readFileSync(join(ROOT, 'docker-compose.yml'
 }
 /** Without the images of others, which run as those who made them say. */
 const ours = Object.entries(services).filter(([, { image = '' }]) => image.startsWith('cinelake/'))
-const SCALED = ['ingest-files', 'ingest-api', 'transformer', 'loader', 'scheduler']
+const SCALED = ['ingest-files', 'ingest-api', 'push-api', 'transformer', 'loader', 'scheduler']
 
 test('the emulator of Service Bus has the queues, topic and subscriptions that the bus defines', () => {
   const committed: unknown = JSON.parse(readFileSync(join(ROOT, 'docker/servicebus-emulator.json'), 'utf8'))
@@ -68,6 +69,32 @@ test.each(SCALED)('%s can be scaled: nothing in it is for one container alone', 
   expect([container_name, hostname]).toEqual([undefined, undefined])
   // A range: each replica gets a port of its own.
   for (const port of ports) expect(port).toMatch(/:-\d+-\d+\}/)
+})
+
+describe('the program of ingest-api', () => {
+  /** What the program makes of a container's settings. */
+  const configOf = (name: string) =>
+    IngestApiEnv.parse(
+      Object.fromEntries(
+        Object.entries(services[name]?.environment ?? {}).map(([setting, value]) => [setting, String(value)]),
+      ),
+    )
+
+  test('takes commands in one container, without a port', () => {
+    const { concurrency, push } = configOf('ingest-api')
+    expect({ takesCommands: concurrency > 0, push }).toEqual({ takesCommands: true, push: undefined })
+    expect(services['ingest-api']?.ports).toBeUndefined()
+  })
+
+  test('takes pushes in the other, on the port that is published', () => {
+    const { concurrency, push } = configOf('push-api')
+    expect({ concurrency, push }).toEqual({
+      concurrency: 0,
+      push: { host: '0.0.0.0', port: 8095, names: ['push-api'] },
+    })
+    expect(services['push-api']?.ports).toEqual(['127.0.0.1:${CINELAKE_PORT_PUSH:-8095-8099}:8095'])
+    expect(services['push-api']?.image).toBe(services['ingest-api']?.image)
+  })
 })
 
 test.each(ours.filter(([, { environment }]) => environment?.['CINELAKE_ENGINE_MEMORY_MIB'] !== undefined))(

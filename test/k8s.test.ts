@@ -1,6 +1,7 @@
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { busEntities } from '../libs/bus/src/index.ts'
 import { createDuckDbEngine } from '../libs/engine/src/duckdb/duckdb.ts'
 import { createSqlTyper, freezePipeline, readPipeline } from '../libs/pipeline/src/index.ts'
@@ -12,7 +13,7 @@ import { podProblems } from './k8s/pod-rules.ts'
 import { findRenderer, render, ROOT } from './k8s/render.ts'
 import { schemaProblems } from './k8s/schemas.ts'
 import { looksSecret, secretProblems } from './k8s/secret-rules.ts'
-import { settingProblems } from './k8s/settings.ts'
+import { settingProblems, startProblems } from './k8s/settings.ts'
 
 /** Of the one definition that all brokers are set up by. */
 const QUEUES = busEntities().queues
@@ -22,7 +23,7 @@ const rendered = (folder: string) => (renderer === undefined ? [] : render(rende
 
 /** Everything that may be wrong with manifests, but for the schemas. */
 function problemsOf(manifests: readonly Manifest[]): string[] {
-  const rules = [podProblems, clusterProblems, secretProblems, settingProblems, sizeProblems]
+  const rules = [podProblems, clusterProblems, secretProblems, settingProblems, startProblems, sizeProblems]
   return rules.flatMap((rule) => rule(manifests))
 }
 
@@ -40,7 +41,7 @@ describe.skipIf(renderer === undefined).each(['k8s/overlays/aks', 'k8s/overlays/
 
   test('runs every service', () => {
     expect(workloadsOf(manifests).map(({ name }) => name)).toEqual(
-      expect.arrayContaining([...QUEUES, 'scheduler', 'migrate']),
+      expect.arrayContaining([...QUEUES, 'push-api', 'scheduler', 'migrate']),
     )
   })
 
@@ -73,8 +74,33 @@ async function digestOf(folder: string): Promise<string> {
 }
 
 describe.skipIf(renderer === undefined)(`on AKS${WHY_NOT}`, () => {
-  test('every queue of the platform scales its worker by its length, and nothing else scales', () => {
+  test('every queue of the platform scales its worker by its length, and nothing else scales by a queue', () => {
     expect(scalingProblems(rendered('k8s/overlays/aks'), QUEUES)).toEqual([])
+  })
+
+  test('the push API is open to others: by its name, over TLS, with a replica to spare', () => {
+    const manifests = rendered('k8s/overlays/aks')
+    const named = <Kind extends 'Ingress' | 'HorizontalPodAutoscaler'>(kind: Kind) =>
+      ofKind(manifests, kind).find(({ metadata }) => metadata.name === 'push-api')
+    const { data = {} } = parse(readFileSync(join(ROOT, 'k8s/overlays/aks/azure.yaml'), 'utf8')) as {
+      data?: Readonly<Record<string, string>>
+    }
+
+    expect(named('Ingress')?.spec?.rules?.map(({ host }) => host)).toEqual([data['pushHost']])
+    expect(named('HorizontalPodAutoscaler')?.spec?.minReplicas).toBeGreaterThanOrEqual(2)
+  })
+
+  test('what takes pushes takes no commands, and the other way round', () => {
+    const workloads = new Map(workloadsOf(rendered('k8s/overlays/aks')).map((each) => [each.name, each]))
+    const settings = (name: string) => {
+      const workload = workloads.get(name)
+      if (workload === undefined) throw new Error(`expected a workload ${name}, got none`)
+      return [envOf(workload, 'CINELAKE_INGEST_API_CONCURRENCY'), envOf(workload, 'CINELAKE_PUSH_PORT')]
+    }
+
+    expect(settings('push-api')).toEqual(['0', '8095'])
+    expect(settings('ingest-api')).toEqual(['4', undefined])
+    expect(workloads.get('push-api')?.container.image).toBe(workloads.get('ingest-api')?.container.image)
   })
 
   test('scratch space is sized in one place, also on a disk of its own', async () => {
@@ -242,6 +268,76 @@ const MISTAKES: readonly (readonly [what: string, edit: (manifest: string) => st
     'a password in a setting',
     replace('CINELAKE_TRANSFORMER_CONCURRENCY', 'CINELAKE_QUEUE_PASSWORD'),
     'expected no secret, got one in CINELAKE_QUEUE_PASSWORD',
+  ],
+  [
+    'a port that others call without a Service',
+    replace('"targetPort":"push"', '"targetPort":"health"'),
+    'Deployment/push-api: expected a Service for its port push',
+  ],
+  [
+    'a port that no caller may reach',
+    replace('"ports":[{"port":"push","protocol":"TCP"}]', '"ports":[{"port":"health","protocol":"TCP"}]'),
+    'Deployment/push-api: expected a NetworkPolicy that says who may call its port push',
+  ],
+  [
+    'a port in the settings alone',
+    replace('"containerPort":8095', '"containerPort":8096'),
+    'Deployment/push-api: expected the port 8095 of CINELAKE_PUSH_PORT',
+  ],
+  [
+    'a service that is called and listens to its own pod alone',
+    replace('{"name":"CINELAKE_PUSH_HOST","value":"0.0.0.0"}', '{"name":"CINELAKE_PUSH_HOST","value":"127.0.0.1"}'),
+    'Deployment/push-api: expected CINELAKE_PUSH_HOST to be 0.0.0.0',
+  ],
+  [
+    'a service that is called and may be at none',
+    replace('"minReplicas":2', '"minReplicas":0'),
+    'Deployment/push-api: expected at least one replica',
+  ],
+  [
+    'a scheduler at none',
+    replace('"replicas":2', '"replicas":0'),
+    'Deployment/scheduler: expected at least one replica',
+  ],
+  [
+    'a service that is called and scaled by a queue',
+    replace('"scaleTargetRef":{"name":"ingest-api"}', '"scaleTargetRef":{"name":"push-api"}'),
+    'Deployment/push-api: expected no scaler by a queue',
+  ],
+  [
+    'two that scale one Deployment',
+    replace('"kind":"Deployment","name":"push-api"}', '"kind":"Deployment","name":"loader"}'),
+    'HorizontalPodAutoscaler/push-api: expected to be the only one',
+  ],
+  [
+    'a service that would have nothing to do',
+    replace('{"name":"CINELAKE_PUSH_PORT","value":"8095"},', ''),
+    'Deployment/push-api: CINELAKE_INGEST_API_CONCURRENCY: expected 1 or more',
+  ],
+  [
+    'a name without a certificate',
+    replace('"hosts":["push.example.com"]', '"hosts":["other.example.com"]'),
+    'Ingress/push-api: expected TLS for the host push.example.com',
+  ],
+  [
+    'a certificate that has no source',
+    replace('"key":"tls.key"', '"key":"tls.pem"'),
+    'Ingress/push-api: expected TLS for the host push.example.com',
+  ],
+  [
+    'a certificate without a pod that holds it',
+    replace('"volumeAttributes":{"secretProviderClass":"push-api"}', '"volumeAttributes":{}'),
+    'SecretProviderClass/push-api: expected a service that holds its volume',
+  ],
+  [
+    'a name that the service does not know',
+    replace('"value":"push.example.com,', '"value":"other.example.com,'),
+    'expected Deployment/push-api to know the name push.example.com',
+  ],
+  [
+    'an ingress to nothing',
+    replace('"service":{"name":"push-api"', '"service":{"name":"push-ap"'),
+    'Ingress/push-api: expected a Service push-ap',
   ],
   ['a Secret', replace('"kind":"PodDisruptionBudget"', '"kind":"Secret"'), 'expected no Secret in manifests'],
 ]

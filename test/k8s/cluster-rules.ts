@@ -1,8 +1,21 @@
-import { ofKind, selects, titleOf, workloadsOf, type Manifest, type Workload } from './manifests.ts'
+import { envOf, ofKind, selects, titleOf, workloadsOf, type Manifest, type Workload } from './manifests.ts'
 
 /** What is wrong with how objects refer to each other, one sentence each. */
 export function clusterProblems(manifests: readonly Manifest[]): string[] {
-  return [namespaces, names, references, selectors, budgets, networks, ports].flatMap((rule) => rule(manifests))
+  const rules = [
+    namespaces,
+    names,
+    references,
+    selectors,
+    budgets,
+    networks,
+    ports,
+    called,
+    autoscalers,
+    ingresses,
+    held,
+  ]
+  return rules.flatMap((rule) => rule(manifests))
 }
 
 /** What is wrong with how workers scale. @param queues those that the platform has, without those of sites */
@@ -167,4 +180,126 @@ const ports: Rule = (manifests) => {
     const missing = names.filter((name) => typeof name === 'string' && !there.includes(name))
     return missing.map((name) => `${title}: expected a port called ${name} on the pods that it means`)
   })
+}
+
+/** Settings that open a port to others, and those that say on which address. */
+const OPENS = [
+  { port: 'CINELAKE_API_PORT', host: 'CINELAKE_API_HOST' },
+  { port: 'CINELAKE_PUSH_PORT', host: 'CINELAKE_PUSH_HOST' },
+] as const
+
+/** The port of probes and metrics, which the node asks: every service has it. */
+const HEALTH = 'health'
+
+/** What others call is there before they call: a queue's length says nothing of that. */
+const called: Rule = (manifests) => {
+  const queued = new Set(ofKind(manifests, 'ScaledObject').map(({ spec }) => spec.scaleTargetRef.name))
+  const services = ofKind(manifests, 'Service')
+  const policies = ofKind(manifests, 'NetworkPolicy')
+  return workloadsOf(manifests)
+    .filter(({ isService }) => isService)
+    .flatMap((workload) => {
+      const { title, name, labels, container } = workload
+      const opened = (container.ports ?? []).filter((port) => port.name !== HEALTH)
+      const problems = OPENS.flatMap(({ port, host }) => {
+        const number = envOf(workload, port)
+        if (number === undefined) return []
+        const address = envOf(workload, host)
+        return [
+          ...(opened.some(({ containerPort }) => String(containerPort) === number)
+            ? []
+            : [`expected the port ${number} of ${port} among its ports`]),
+          ...(address === '0.0.0.0' ? [] : [`expected ${host} to be 0.0.0.0, got ${address ?? 'none'}`]),
+        ]
+      })
+      for (const port of opened) {
+        const isMeant = (asked: unknown) => asked === port.name || asked === port.containerPort
+        const isServed = services.some(
+          ({ spec }) =>
+            selects(spec?.selector, labels) && spec?.ports?.some((each) => isMeant(each.targetPort ?? each.port)),
+        )
+        const isAllowed = policies.some(
+          ({ spec }) =>
+            selects(spec?.podSelector?.matchLabels, labels) &&
+            spec?.ingress?.some((rule) => rule.ports?.some((each) => isMeant(each.port))),
+        )
+        const shown = port.name ?? port.containerPort
+        if (!isServed) problems.push(`expected a Service for its port ${shown}`)
+        if (!isAllowed) problems.push(`expected a NetworkPolicy that says who may call its port ${shown}`)
+      }
+      if (opened.length > 0 && queued.has(name)) problems.push('expected no scaler by a queue: others call it')
+      if (opened.length > 0 && leastOf(workload, manifests) < 1)
+        problems.push(`expected at least one replica: others call it`)
+      return problems.map((problem) => `${title}: ${problem}`)
+    })
+}
+
+/** How many replicas there are at least. */
+function leastOf({ name, replicas }: Workload, manifests: readonly Manifest[]): number {
+  const scaler = ofKind(manifests, 'HorizontalPodAutoscaler').find(({ spec }) => spec?.scaleTargetRef.name === name)
+  return (scaler === undefined ? replicas : scaler.spec?.minReplicas) ?? 1
+}
+
+/** A scaler on load measures CPU alone, and is the only scaler of its Deployment. */
+const autoscalers: Rule = (manifests) => {
+  const queued = ofKind(manifests, 'ScaledObject').map(({ spec }) => spec.scaleTargetRef.name)
+  return ofKind(manifests, 'HorizontalPodAutoscaler').flatMap((each) => {
+    const { scaleTargetRef, minReplicas = 1, maxReplicas, metrics = [] } = each.spec ?? {}
+    const target = workloadsOf(manifests).find(
+      ({ title }) => title === `${scaleTargetRef?.kind}/${scaleTargetRef?.name}`,
+    )
+    const isOnLoad = metrics.length > 0 && metrics.every(({ resource }) => resource?.name === 'cpu')
+    const problems = [
+      ...(target === undefined ? ['expected a Deployment of ours, got none'] : []),
+      ...(target?.replicas === undefined ? [] : ['expected its Deployment not to say how many replicas']),
+      ...(queued.includes(target?.name ?? '') ? ['expected to be the only one that scales its Deployment'] : []),
+      ...(isOnLoad ? [] : ['expected to measure cpu']),
+      ...(maxReplicas > minReplicas ? [] : [`expected more than ${minReplicas} replicas at most, got ${maxReplicas}`]),
+    ]
+    return problems.map((problem) => `${titleOf(each)}: ${problem}`)
+  })
+}
+
+/** What is open to the world is called by a name that it knows, over TLS. */
+const ingresses: Rule = (manifests) =>
+  ofKind(manifests, 'Ingress').flatMap((each) => {
+    const { rules = [], tls = [], ingressClassName } = each.spec ?? {}
+    const made = ofKind(manifests, 'SecretProviderClass').flatMap(({ spec }) => spec?.secretObjects ?? [])
+    const isTls = (name: string | undefined) => ['tls.crt', 'tls.key'].every((key) => isMade(made, name, key))
+    const secured = tls.filter(({ secretName }) => isTls(secretName)).flatMap(({ hosts = [] }) => hosts)
+    const problems = [
+      ...(ingressClassName === undefined ? ['expected an ingress class'] : []),
+      ...(rules.length > 0 ? [] : ['expected a rule']),
+      ...rules.flatMap(({ host, http }) => [
+        ...(host !== undefined && secured.includes(host)
+          ? []
+          : [`expected TLS for the host ${host ?? 'that it lacks'}`]),
+        ...(http?.paths ?? []).flatMap(({ backend }) => backendProblems(manifests, host ?? '', backend.service)),
+      ]),
+    ]
+    return problems.map((problem) => `${titleOf(each)}: ${problem}`)
+  })
+
+type Backend = { name: string; port?: { name?: string; number?: number } }
+
+function backendProblems(manifests: readonly Manifest[], host: string, backend: Backend | undefined): string[] {
+  const service = ofKind(manifests, 'Service').find(({ metadata }) => metadata.name === backend?.name)
+  const asked = backend?.port?.name ?? backend?.port?.number
+  const hasPort = service?.spec?.ports?.some(({ name, port }) => asked === name || asked === port)
+  if (service === undefined || asked === undefined || hasPort !== true)
+    return [`expected a Service ${backend?.name ?? ''} with its port`]
+  return workloadsOf(manifests)
+    .filter(({ labels }) => selects(service.spec?.selector, labels))
+    .filter((workload) => envOf(workload, 'CINELAKE_HTTP_HOSTS')?.split(',').includes(host) === false)
+    .map(({ title }) => `expected ${title} to know the name ${host}, by CINELAKE_HTTP_HOSTS`)
+}
+
+/** The driver makes a Secret for as long as a pod has its volume; without one it is not there. */
+const held: Rule = (manifests) => {
+  const volumes = workloadsOf(manifests)
+    .filter(({ isService }) => isService)
+    .flatMap(({ pod }) => pod.volumes?.map(({ csi }) => csi?.volumeAttributes?.['secretProviderClass']) ?? [])
+  return ofKind(manifests, 'SecretProviderClass')
+    .filter(({ metadata }) => !volumes.includes(metadata.name))
+    .map((each) => `${titleOf(each)}: expected a service that holds its volume`)
 }

@@ -1,6 +1,8 @@
 import type { IScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject'
 import type { IDeployment } from 'kubernetes-models/apps/v1/Deployment'
+import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler'
 import type { IJob } from 'kubernetes-models/batch/v1/Job'
+import type { IIngress } from 'kubernetes-models/networking.k8s.io/v1/Ingress'
 import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
 import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap'
@@ -28,6 +30,8 @@ type Kinds = {
   Job: IJob
   PodDisruptionBudget: IPodDisruptionBudget
   NetworkPolicy: INetworkPolicy
+  Ingress: IIngress
+  HorizontalPodAutoscaler: IHorizontalPodAutoscaler
   ScaledObject: IScaledObject
   SecretProviderClass: ISecretProviderClass
 }
@@ -46,7 +50,7 @@ export type Workload = {
   readonly name: string
   /** Runs Cinelake, and not something that it stands on. */
   readonly isOurs: boolean
-  /** One of the five services. */
+  /** One of the services: it runs until it is told to stop. */
   readonly isService: boolean
   /** Undefined where the autoscaler says how many. */
   readonly replicas: number | undefined

@@ -26,7 +26,16 @@ function moduleOf({ apiVersion, kind }: Manifest): string | undefined {
   if (kind === 'SecretProviderClass') return join(import.meta.dirname, 'secret-provider-class.ts')
   const [group] = apiVersion.split('/')
   if (group === 'keda.sh') return `@kubernetes-models/keda/${apiVersion}/${kind}`
-  const ours = ['v1', 'apps', 'batch', 'policy', 'networking.k8s.io', 'rbac.authorization.k8s.io', 'storage.k8s.io']
+  const ours = [
+    'v1',
+    'apps',
+    'batch',
+    'autoscaling',
+    'policy',
+    'networking.k8s.io',
+    'rbac.authorization.k8s.io',
+    'storage.k8s.io',
+  ]
   return ours.includes(group ?? '') ? `kubernetes-models/${apiVersion}/${kind}` : undefined
 }
 

@@ -10,17 +10,32 @@ import { ROOT } from './render.ts'
 
 const CHASSIS = namesIn(readFileSync(join(ROOT, 'libs/service/src/run-service.ts'), 'utf8'))
 
-/** The settings that each service knows. The migration reads those of the scheduler. */
+const SCHEMAS = {
+  'ingest-api': IngestApiEnv,
+  'push-api': IngestApiEnv,
+  'ingest-files': IngestFilesEnv,
+  transformer: TransformerEnv,
+  loader: LoaderEnv,
+  scheduler: SchedulerEnv,
+  migrate: SchedulerEnv,
+} as const
+
+/** The settings that each service knows. The migration reads those of the scheduler, the push API those of its program. */
 export const SETTINGS: Readonly<Record<string, ReadonlySet<string>>> = Object.fromEntries(
-  Object.entries({
-    'ingest-api': IngestApiEnv,
-    'ingest-files': IngestFilesEnv,
-    transformer: TransformerEnv,
-    loader: LoaderEnv,
-    scheduler: SchedulerEnv,
-    migrate: SchedulerEnv,
-  }).map(([service, schema]) => [service, new Set([...Object.keys(schema.in.shape), ...CHASSIS])]),
+  Object.entries(SCHEMAS).map(([service, schema]) => [service, new Set([...Object.keys(schema.in.shape), ...CHASSIS])]),
 )
+
+/** What services would say when they start, and not start, with the settings of the manifests. */
+export function startProblems(manifests: readonly Manifest[]): string[] {
+  const maps = new Map(ofKind(manifests, 'ConfigMap').map(({ metadata, data }) => [metadata.name, data ?? {}]))
+  return workloadsOf(manifests).flatMap(({ title, name, container }) => {
+    const schema = Object.entries(SCHEMAS).find(([service]) => service === name)?.[1]
+    const shared = (container.envFrom ?? []).map(({ configMapRef }) => maps.get(configMapRef?.name ?? '') ?? {})
+    const own = (container.env ?? []).map((each) => [each.name, each.value ?? 'from a Secret'] as const)
+    const read = schema?.safeParse(Object.assign({}, ...shared, Object.fromEntries(own)))
+    return (read?.error?.issues ?? []).map(({ path, message }) => `${title}: ${path.join('.')}: ${message}`)
+  })
+}
 
 /** Settings in manifests that no service knows: misspelt, or of another version. */
 export function settingProblems(manifests: readonly Manifest[]): string[] {

@@ -50,6 +50,7 @@ export async function openStack(version: string, settings: Readonly<Record<strin
     ...ports,
     CINELAKE_PORT_CRM: '0',
     CINELAKE_PORT_BILLING: '0',
+    CINELAKE_PORT_PUSH: '0',
     ...settings,
   }
   const compose = (args: readonly string[]) => must('docker', ['compose', ...files, ...args], { env })

@@ -22,6 +22,10 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
   const { push } = config
   const current = async () => await currentSources(lake, 'push')
   if (push !== undefined) use(await servePush({ lake, current, fill, clock: systemClock, log, redact, proxy }, push))
+  if (config.concurrency === 0) {
+    log.info({}, 'no commands are taken')
+    return
+  }
   const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
 
   use(
