@@ -1,4 +1,4 @@
-import type { PlannedTask, Queue, TableName } from '@cinelake/contracts'
+import type { PlannedTask, TableName } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import { ingestName } from '@cinelake/source-kind'
 import type { CheckedModel } from './checked/model.ts'
