@@ -1,5 +1,14 @@
 import { CONTRACT_VERSION, type Build, type PlannedTask, type Refine } from '@cinelake/contracts'
-import { parseWindow, runIdOf, silentLog, TerminalError, type Clock, type Window } from '@cinelake/core'
+import {
+  type Clock,
+  defineErrors,
+  parseWindow,
+  runIdOf,
+  silentLog,
+  terminal,
+  TerminalError,
+  type Window,
+} from '@cinelake/core'
 import type { DeltaTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
 import { newestManifestPath, type Lake } from '@cinelake/lake'
@@ -173,14 +182,10 @@ const OF_THE_LAKE = /^(?:LAKE|RAW|TABLE)_|^DELTA_(?:FILE_DAMAGED|LOG_CORRUPT|UNS
 /** Of the error by which a table refuses rows beside those that are there. */
 const LOSSY = 'CONTRACT_CHANGE_LOSSY'
 
-/** Why a table cannot be made that the text itself is not to blame for. */
-class NotMadeError extends TerminalError {
-  readonly code = 'PLAN_NOT_BUILT'
-
-  constructor(message: string, table: string) {
-    super(message, { table })
-  }
-}
+const againstErrors = defineErrors({
+  /** Why a table cannot be made that the text itself is not to blame for. */
+  PLAN_NOT_BUILT: terminal((message: string, table: string) => [message, { table }]),
+})
 
 type Asked = { readonly name: string; readonly window: Window }
 
@@ -217,13 +222,15 @@ async function inputsOf(model: string, window: Window, work: Work): Promise<Buil
   const names = pipeline.models.find(({ name }) => name === model)?.inputs ?? []
   const inputs: Build['inputs'] = []
   for (const table of names) {
-    if (failures.has(table)) throw new NotMadeError(`\`${table}\`, which it reads, could not be made`, model)
+    if (failures.has(table))
+      throw againstErrors.PLAN_NOT_BUILT(`\`${table}\`, which it reads, could not be made`, model)
     const dot = table.indexOf('.')
     const at = { pipeline: dot < 0 ? pipeline.name : table.slice(0, dot), table: table.slice(dot + 1) }
     const input = await refinedTable(lake, at)
     const version = await versionIn(window, input, { ...work, isMade: dot < 0 && work.tables.has(table) })
     const snapshot = await input.snapshot({ ...(version !== undefined && { version }), signal })
-    if (snapshot === undefined) throw new NotMadeError(`\`${table}\`, which it reads, has no rows yet`, model)
+    if (snapshot === undefined)
+      throw againstErrors.PLAN_NOT_BUILT(`\`${table}\`, which it reads, has no rows yet`, model)
     inputs.push({ table, version: snapshot.version, id: snapshot.id })
   }
   return inputs

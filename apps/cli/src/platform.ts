@@ -1,7 +1,15 @@
 import { createMemoryBus } from '@cinelake/bus/memory'
 import { runTaskWorker, type Consumer, type MessageBus, type TaskHandlers } from '@cinelake/bus'
 import type { Queue, Service } from '@cinelake/contracts'
-import { ConfigError, createRedactor, makeDirectory, proxyFrom, systemClock, TerminalError } from '@cinelake/core'
+import {
+  ConfigError,
+  createRedactor,
+  defineErrors,
+  makeDirectory,
+  proxyFrom,
+  systemClock,
+  terminal,
+} from '@cinelake/core'
 import { createIngestApiHandlers } from '@cinelake/ingest-api'
 import { createIngestFilesHandlers } from '@cinelake/ingest-files'
 import { createLoaderHandlers } from '@cinelake/loader'
@@ -22,17 +30,13 @@ import { createDatabases, openEngine, openLake, openLog, openSecrets, openWareho
 import type { Terminal } from './output/terminal.ts'
 import { deployedSettings, type PlatformConfig } from './settings.ts'
 
-/** A process with all services in it was given the lake of a deployed platform. */
-class LakeDeployedError extends TerminalError {
-  readonly code = 'LAKE_DEPLOYED'
-
-  constructor(location: string, pipeline: string) {
-    super(
-      `the lake belongs to a deployed platform [lake=${location} pipeline=${pipeline}]: expected a lake of this machine's runs, since they write the same places; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset CINELAKE_LAKE to run it here`,
-      { lake: location, pipeline },
-    )
-  }
-}
+const platformErrors = defineErrors({
+  /** A process with all services in it was given the lake of a deployed platform. */
+  LAKE_DEPLOYED: terminal((location: string, pipeline: string) => [
+    `the lake belongs to a deployed platform [lake=${location} pipeline=${pipeline}]: expected a lake of this machine's runs, since they write the same places; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset CINELAKE_LAKE to run it here`,
+    { lake: location, pipeline },
+  ]),
+})
 
 /**
  * The five services in one process, with a bus and timers of their own: whatever broker the settings name is a deployed
@@ -67,7 +71,7 @@ export type PlatformOptions = {
  * Opens the platform: the parts that the configuration names, the handlers of all services over them, and a scheduler.
  * @param settings for the placeholders of pipelines, and for secrets that are kept in the environment
  * @throws {ConfigError} terminal: the settings name a broker, or the scheduler of a deployed platform
- * @throws {LakeDeployedError} terminal @throws {OpsDeployedError} terminal @throws {OpsOwnerUnknownError} terminal: before
+ * @throws {LAKE_DEPLOYED} terminal @throws {OPS_DEPLOYED} terminal @throws {OPS_OWNER_UNKNOWN} terminal: before
  *   anything of a deployed platform was touched
  */
 export async function openPlatform(
@@ -177,7 +181,7 @@ export async function requireDirectory(directory: string): Promise<void> {
  */
 async function refuseDeployedLake(lake: Lake): Promise<void> {
   const published = await publishedPipeline(lake)
-  if (published !== undefined) throw new LakeDeployedError(lake.location, published)
+  if (published !== undefined) throw platformErrors.LAKE_DEPLOYED(lake.location, published)
 }
 
 /** The queue of a site's agent is worked on by the same handlers as that of sources without a site. */

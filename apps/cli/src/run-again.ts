@@ -18,7 +18,7 @@ type Options = {
  * @param windows undefined for all; for a rebuild only
  * @returns the runs that were asked for, oldest window first
  * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
- * @throws {RedoRefusedError} terminal: it is not possible, with every reason
+ * @throws {REDO_REFUSED} terminal: it is not possible, with every reason
  * @throws {CancelledError} transient: told to stop; the same call goes on
  */
 export async function runAgain(

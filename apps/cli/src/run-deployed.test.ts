@@ -79,7 +79,7 @@ describe('with CINELAKE_API', () => {
     await writeFile(file, text.replace('pipeline: starter', 'pipeline: startre'))
     expect(await it.cinelake('run', it.folder, ...window)).toMatchObject({
       exitCode: 2,
-      notes: expect.stringMatching(/does not have the pipeline.*did you mean `starter`/),
+      notes: expect.stringMatching(/no such pipeline.*did you mean `starter`/),
     })
     await writeFile(file, text)
     for (const options of [

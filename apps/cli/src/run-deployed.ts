@@ -1,35 +1,19 @@
-import { PipelineError, TerminalError, type Window, suggest } from '@cinelake/core'
+import { defineErrors, PipelineError, terminal, type Window } from '@cinelake/core'
 import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import type { RunRecord, TaskRecord } from '@cinelake/run-store'
-import type { RedoAsked, Requested } from '@cinelake/scheduler'
+import { historyErrors, type RunRecord, type TaskRecord } from '@cinelake/run-store'
+import { schedulerErrors, type RedoAsked, type Requested } from '@cinelake/scheduler'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Progress } from './output/progress.ts'
 import type { RunRequest, SchedulerClient } from './scheduler-client.ts'
 import { WaitingStoppedError } from './waiting-stopped.ts'
 
-/** The scheduler was not given the pipeline of the folder. */
-class PipelineNotDeployedError extends TerminalError {
-  readonly code = 'PIPELINE_UNKNOWN'
-
-  constructor(url: string, pipeline: string, known: readonly string[]) {
-    super(
-      `the scheduler does not have the pipeline [pipeline=${pipeline} url=${url}]: ${suggest(pipeline, known, 'it has none')}; deploy the folder below what CINELAKE_PIPELINES names there`,
-      { pipeline, url },
-    )
-  }
-}
-
-/** The scheduler has another text of the pipeline than the folder. */
-class PipelineTextDiffersError extends TerminalError {
-  readonly code = 'PIPELINE_TEXT_DIFFERS'
-
-  constructor(url: string, pipeline: string, here: string, there: string) {
-    super(
-      `the scheduler has another text of the pipeline than this folder [pipeline=${pipeline} url=${url}]: expected ${shortened(here)}, got ${shortened(there)}; deploy this folder, or name one with the text that is deployed`,
-      { pipeline, url, here, there },
-    )
-  }
-}
+const deployedErrors = defineErrors({
+  /** The scheduler has another text of the pipeline than the folder. */
+  PIPELINE_TEXT_DIFFERS: terminal((url: string, pipeline: string, here: string, there: string) => [
+    `the scheduler has another text of the pipeline than this folder [pipeline=${pipeline} url=${url}]: expected ${shortened(here)}, got ${shortened(there)}; deploy this folder, or name one with the text that is deployed`,
+    { pipeline, url, here, there },
+  ]),
+})
 
 const shortened = (digest: string) => digest.slice(0, 12)
 
@@ -115,13 +99,14 @@ async function requireSameText(client: SchedulerClient, pipeline: CheckedPipelin
   const known = await client.texts()
   const there = known.find(({ name }) => name === pipeline.name)
   if (there === undefined) {
-    throw new PipelineNotDeployedError(
-      client.url,
+    throw schedulerErrors.PIPELINE_UNKNOWN(
       pipeline.name,
       known.map(({ name }) => name),
+      client.url,
     )
   }
-  if (there.digest !== digest) throw new PipelineTextDiffersError(client.url, pipeline.name, digest, there.digest)
+  if (there.digest !== digest)
+    throw deployedErrors.PIPELINE_TEXT_DIFFERS(client.url, pipeline.name, digest, there.digest)
 }
 
 type Waiting = Pick<RunDeployedOptions, 'progress' | 'signal'> & {
@@ -139,7 +124,7 @@ async function untilFinished(
     try {
       const record = await client.run(runId)
       silentSince = undefined
-      if (record === undefined) throw new RunGoneError(client.url, runId)
+      if (record === undefined) throw historyErrors.RUN_MISSING(runId, client.url)
       follow.look(record)
       if (isFinished(record)) return record
     } catch (error) {
@@ -149,18 +134,6 @@ async function untilFinished(
       if (performance.now() - silentSince > AWAY_MS) throw error
     }
     await pause(pollMs, undefined, { signal })
-  }
-}
-
-/** A run that was asked for is not in the history any more. */
-class RunGoneError extends TerminalError {
-  readonly code = 'RUN_MISSING'
-
-  constructor(url: string, run: string) {
-    super(
-      `the run is not there any more [run=${run} url=${url}]: expected the run that was just asked for, got none; check that CINELAKE_API names one platform, then ask again`,
-      { run, url },
-    )
   }
 }
 

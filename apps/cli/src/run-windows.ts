@@ -26,7 +26,7 @@ export type RunWindowsOptions = {
 /**
  * Runs windows of a pipeline, oldest first, after whatever an earlier process left unfinished, and waits until all of it
  * is finished. Where all of it was done before, the lake is looked at: what was made has to be there.
- * @throws {TablesLostError} terminal, and the errors of one table
+ * @throws {TABLES_LOST} terminal, and the errors of one table
  * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
  * @returns the runs asked for, in order of their windows
  * @throws {CancelledError} transient: told to stop; the next call goes on

@@ -1,45 +1,28 @@
-import { PipelineError, TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, PipelineError, terminal, TerminalError, transient } from '@cinelake/core'
 import type { AgentRecord, RunHistory, RunRecord, RunsOptions, RunSummary } from '@cinelake/run-store'
 import type { Requested } from '@cinelake/scheduler'
 import { z } from 'zod'
 import type { SchedulerAddress } from './settings.ts'
 
-/** The scheduler, or what is before it, does not answer. */
-class SchedulerAwayError extends TransientError {
-  readonly code = 'SCHEDULER_UNAVAILABLE'
+const clientErrors = defineErrors({
+  /** The scheduler, or what is before it, does not answer. */
+  SCHEDULER_UNAVAILABLE: transient((url: string, reason: string) => [
+    `the scheduler does not answer [url=${url}]: ${reason}; check CINELAKE_API, and that the scheduler runs, and try again`,
+    { url, reason },
+  ]),
 
-  constructor(url: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the scheduler does not answer [url=${url}]: ${reason}; check CINELAKE_API, and that the scheduler runs, and try again`,
-      { url, reason },
-      options,
-    )
-  }
-}
+  /** The caller is not let in. */
+  SCHEDULER_UNAUTHORIZED: terminal((url: string, status: number) => [
+    `the scheduler, or the proxy before it, does not let this call in [url=${url} status=${status}]: expected a token that it takes; set CINELAKE_API_TOKEN to one, or CINELAKE_API to an address that you may call (\`kubectl port-forward\`)`,
+    { url, status },
+  ]),
 
-/** The caller is not let in. */
-class SchedulerLoginError extends TerminalError {
-  readonly code = 'SCHEDULER_UNAUTHORIZED'
-
-  constructor(url: string, status: number) {
-    super(
-      `the scheduler, or the proxy before it, does not let this call in [url=${url} status=${status}]: expected a token that it takes; set CINELAKE_API_TOKEN to one, or CINELAKE_API to an address that you may call (\`kubectl port-forward\`)`,
-      { url, status },
-    )
-  }
-}
-
-/** Something answers, which is not the scheduler's API. */
-class NotTheSchedulerError extends TerminalError {
-  readonly code = 'SCHEDULER_ADDRESS_WRONG'
-
-  constructor(url: string, found: string) {
-    super(
-      `the address is not that of a scheduler's API [url=${url}]: expected its answer, got ${found}; check CINELAKE_API: scheme, host, port and path`,
-      { url },
-    )
-  }
-}
+  /** Something answers, which is not the scheduler's API. */
+  SCHEDULER_ADDRESS_WRONG: terminal((url: string, found: string) => [
+    `the address is not that of a scheduler's API [url=${url}]: expected its answer, got ${found}; check CINELAKE_API: scheme, host, port and path`,
+    { url },
+  ]),
+})
 
 /** The scheduler refused a request, in words of its own. */
 class SchedulerRefusedError extends TerminalError {
@@ -112,7 +95,7 @@ export function createSchedulerClient({ url, token }: SchedulerAddress, signal: 
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof PipelineError) throw error
-      throw new SchedulerAwayError(url, reasonOf(error), { cause: error })
+      throw clientErrors.SCHEDULER_UNAVAILABLE(url, reasonOf(error), { cause: error })
     }
   }
   return {
@@ -156,16 +139,18 @@ function queryOf({ limit, pipeline, state }: RunsOptions): string {
 
 function answerOf<Answer>(schema: z.ZodType<Answer>, url: string, status: number, text: string): Answer {
   if (status === 401 || status === 403 || status === 407 || (status >= 300 && status < 400))
-    throw new SchedulerLoginError(url, status)
+    throw clientErrors.SCHEDULER_UNAUTHORIZED(url, status)
   const body = jsonOf(text)
   if (status >= 200 && status < 300) {
     const parsed = schema.safeParse(body)
     if (parsed.success) return parsed.data
-    throw new NotTheSchedulerError(url, body === undefined ? 'no JSON' : 'other JSON')
+    throw clientErrors.SCHEDULER_ADDRESS_WRONG(url, body === undefined ? 'no JSON' : 'other JSON')
   }
   const refusal = Refusal.safeParse(body).data
-  if (status === 429 || status >= 500) throw new SchedulerAwayError(url, refusal?.message ?? `status ${status}`)
-  if (refusal === undefined || refusal.code === 'ROUTE_MISSING') throw new NotTheSchedulerError(url, `status ${status}`)
+  if (status === 429 || status >= 500)
+    throw clientErrors.SCHEDULER_UNAVAILABLE(url, refusal?.message ?? `status ${status}`)
+  if (refusal === undefined || refusal.code === 'ROUTE_MISSING')
+    throw clientErrors.SCHEDULER_ADDRESS_WRONG(url, `status ${status}`)
   throw new SchedulerRefusedError(refusal.code, refusal.message, status)
 }
 

@@ -18,7 +18,7 @@ import {
 import { DELETES, selectSql, UPSERTS } from './changes-sql.ts'
 import { findChanges } from './find-changes.ts'
 import { isCheaperToChange, planLoad, type LoadPlan } from './plan-load.ts'
-import { RefinedTableMissingError, schemaFor, servedTable } from './served-table.ts'
+import { schemaFor, servedErrors, servedTable } from './served-table.ts'
 
 export type LoadDeps = {
   readonly lake: Lake
@@ -50,9 +50,9 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     const path = await locateTable(lake, pipeline.name, command.table, { signal })
     const delta = createDeltaTable({ lake, path, clock })
     const latest = await delta.snapshot({ signal })
-    if (latest === undefined) throw new RefinedTableMissingError(command.table, path)
+    if (latest === undefined) throw servedErrors.LOADER_TABLE_MISSING(command.table, path)
     const wanted = await delta.snapshot({ version: command.version, id: command.tableId, signal })
-    if (wanted === undefined) throw new RefinedTableMissingError(command.table, path)
+    if (wanted === undefined) throw servedErrors.LOADER_TABLE_MISSING(command.table, path)
     const loaded = await warehouse.loaded(table)
 
     // Differs from the pipeline where another one loaded the table before.
@@ -103,7 +103,7 @@ async function sendChanges(work: Work, since: number): Promise<LoadOutcome | und
 async function sendAll(work: Work): Promise<LoadOutcome> {
   const { session, delta, warehouse, table, version, options } = work
   await using view = await delta.view(session, { version, signal: options.signal })
-  if (view === undefined) throw new RefinedTableMissingError(table.name, delta.path)
+  if (view === undefined) throw servedErrors.LOADER_TABLE_MISSING(table.name, delta.path)
   const rows = stream(
     work,
     table.columns.map(({ name }) => name),

@@ -1,33 +1,23 @@
 import type { Load } from '@cinelake/contracts'
-import { TerminalError } from '@cinelake/core'
+import { defineErrors, terminal } from '@cinelake/core'
 import { defaultSchema, type CheckedPipeline } from '@cinelake/pipeline'
 import { MART, type ListedTable, type WarehouseTable } from '@cinelake/warehouse'
 
-/** A command names a table that its pipeline does not serve. */
-export class TableNotServedError extends TerminalError {
-  readonly code = 'LOADER_TABLE_NOT_SERVED'
+export const servedErrors = defineErrors({
+  /** A command names a table that its pipeline does not serve. */
+  LOADER_TABLE_NOT_SERVED: terminal((table: string, pipeline: string) => [
+    `the table is not served [table=${table}, pipeline=${pipeline}]: expected it under \`serve\`, got nothing; ` +
+      'add it there, or start the run again with the pipeline as it is now',
+    { table, pipeline },
+  ]),
 
-  constructor(table: string, pipeline: string) {
-    super(
-      `the table is not served [table=${table}, pipeline=${pipeline}]: expected it under \`serve\`, got nothing; ` +
-        'add it there, or start the run again with the pipeline as it is now',
-      { table, pipeline },
-    )
-  }
-}
-
-/** There is nothing to load. */
-export class RefinedTableMissingError extends TerminalError {
-  readonly code = 'LOADER_TABLE_MISSING'
-
-  constructor(table: string, path: string) {
-    super(
-      `the refined table is not there [table=${table}, path=${path}]: expected a Delta table, got none; ` +
-        `rebuild the table from raw: \`cinelake rebuild DIR ${table}\` (DIR is the folder of its pipeline)`,
-      { table, path },
-    )
-  }
-}
+  /** There is nothing to load. */
+  LOADER_TABLE_MISSING: terminal((table: string, path: string) => [
+    `the refined table is not there [table=${table}, path=${path}]: expected a Delta table, got none; ` +
+      `rebuild the table from raw: \`cinelake rebuild DIR ${table}\` (DIR is the folder of its pipeline)`,
+    { table, path },
+  ]),
+})
 
 /**
  * The schema of a pipeline's tables. A pipeline whose text names none, and that has tables in `mart` from before pipelines
@@ -44,14 +34,14 @@ export function schemaFor(
   return has.has(MART) && !has.has(usual) ? MART : usual
 }
 
-/** The mart table that a refined table becomes, by its pipeline. @throws {TableNotServedError} terminal */
+/** The mart table that a refined table becomes, by its pipeline. @throws {LOADER_TABLE_NOT_SERVED} terminal */
 export function servedTable(
   pipeline: CheckedPipeline,
   command: Pick<Load, 'table'>,
   schema: string,
 ): WarehouseTable & { readonly schema: string } {
   const served = pipeline.serve.find(({ table }) => table === command.table)
-  if (served === undefined) throw new TableNotServedError(command.table, pipeline.name)
+  if (served === undefined) throw servedErrors.LOADER_TABLE_NOT_SERVED(command.table, pipeline.name)
   return {
     schema,
     name: served.as,

@@ -1,4 +1,4 @@
-import { TerminalError, type Window } from '@cinelake/core'
+import { defineErrors, suggest, terminal, TerminalError, type Window } from '@cinelake/core'
 
 /** A run cannot be asked for in another way while it is under way. */
 export class RunUnderWayError extends TerminalError {
@@ -12,86 +12,52 @@ export class RunUnderWayError extends TerminalError {
   }
 }
 
-/** Tasks cannot be done again as it was asked for. */
-export class RedoRefusedError extends TerminalError {
-  readonly code = 'REDO_REFUSED'
+export const schedulerErrors = defineErrors({
+  /** Tasks cannot be done again as it was asked for. */
+  REDO_REFUSED: terminal((pipeline: string, problems: readonly string[]) => [
+    `tasks cannot be done again so [pipeline=${pipeline}]: ${problems.join('; ')}`,
+    { pipeline },
+  ]),
 
-  constructor(pipeline: string, problems: readonly string[]) {
-    super(`tasks cannot be done again so [pipeline=${pipeline}]: ${problems.join('; ')}`, { pipeline })
-  }
-}
+  /**
+   * A pipeline that the scheduler was not given.
+   * @param url of the scheduler that was asked
+   */
+  PIPELINE_UNKNOWN: terminal((name: string, known: readonly string[], url?: string) => [
+    `there is no such pipeline [pipeline=${name}${url === undefined ? '' : ` url=${url}`}]: ${suggest(name, known, 'there is none')}; check the name, or deploy it below the folder that CINELAKE_PIPELINES names`,
+    { pipeline: name, ...(url !== undefined && { url }) },
+  ]),
 
-/** A pipeline that the scheduler was not given. */
-export class PipelineUnknownError extends TerminalError {
-  readonly code = 'PIPELINE_UNKNOWN'
+  /** A text that names no window of a pipeline. */
+  WINDOW_UNKNOWN: terminal((pipeline: string, text: string, every: string) => [
+    `the text names no window [pipeline=${pipeline} window=${text}]: expected ${EXAMPLES[every] ?? every}; write it so`,
+    { pipeline, window: text },
+  ]),
 
-  constructor(name: string, known: readonly string[]) {
-    super(
-      `there is no such pipeline [pipeline=${name}]: expected one of ${known.join(', ') || 'none'}; check the name, or the folder that CINELAKE_PIPELINES names`,
-      { pipeline: name },
-    )
-  }
-}
+  /** The windows that were asked for are more than may be asked for at once. */
+  WINDOWS_TOO_MANY: terminal((pipeline: string, from: string, to: string, limit: number) => [
+    `the range has too many windows [pipeline=${pipeline} from=${from} to=${to}]: expected at most ${limit}; ask for it in several parts, or raise CINELAKE_MAX_WINDOWS`,
+    { pipeline, from, to, limit },
+  ]),
 
-/** A text that names no window of a pipeline. */
-export class WindowUnknownError extends TerminalError {
-  readonly code = 'WINDOW_UNKNOWN'
+  /** The end of a range comes before its beginning. */
+  WINDOWS_REVERSED: terminal((pipeline: string, from: string, to: string) => [
+    `the range ends before it begins [pipeline=${pipeline} from=${from} to=${to}]: expected the earlier window first; swap them`,
+    { pipeline, from, to },
+  ]),
 
-  constructor(pipeline: string, text: string, every: string) {
-    super(
-      `the text names no window [pipeline=${pipeline} window=${text}]: expected ${EXAMPLES[every] ?? every}; write it so`,
-      { pipeline, window: text },
-    )
-  }
-}
+  /** A window whose data cannot be complete. */
+  WINDOW_NOT_OVER: terminal((pipeline: string, { label, end }: Window, isBegun: boolean) => [
+    `the window ${isBegun ? 'is not over yet' : 'has not begun yet'} [pipeline=${pipeline} window=${label}]: expected its end to be in the past, got ${end}; ask for an earlier one, or force it (\`--force\`, or "force": true)`,
+    { pipeline, window: label, end },
+  ]),
 
-/** The windows that were asked for are more than may be asked for at once. */
-export class WindowsTooManyError extends TerminalError {
-  readonly code = 'WINDOWS_TOO_MANY'
-
-  constructor(pipeline: string, from: string, to: string, limit: number) {
-    super(
-      `the range has too many windows [pipeline=${pipeline} from=${from} to=${to}]: expected at most ${limit}; ask for it in several parts, or raise CINELAKE_MAX_WINDOWS`,
-      { pipeline, from, to, limit },
-    )
-  }
-}
-
-/** The end of a range comes before its beginning. */
-export class WindowsReversedError extends TerminalError {
-  readonly code = 'WINDOWS_REVERSED'
-
-  constructor(pipeline: string, from: string, to: string) {
-    super(
-      `the range ends before it begins [pipeline=${pipeline} from=${from} to=${to}]: expected the earlier window first; swap them`,
-      { pipeline, from, to },
-    )
-  }
-}
-
-/** A window whose data cannot be complete. */
-export class WindowNotOverError extends TerminalError {
-  readonly code = 'WINDOW_NOT_OVER'
-
-  constructor(pipeline: string, { label, end }: Window, isBegun: boolean) {
-    super(
-      `the window ${isBegun ? 'is not over yet' : 'has not begun yet'} [pipeline=${pipeline} window=${label}]: expected its end to be in the past, got ${end}; ask for an earlier one, or force it (\`--force\`, or "force": true)`,
-      { pipeline, window: label, end },
-    )
-  }
-}
-
-/** A window before the first one of the pipeline's schedule. */
-export class WindowBeforeStartError extends TerminalError {
-  readonly code = 'WINDOW_BEFORE_START'
-
-  constructor(pipeline: string, window: string, start: string) {
-    super(
-      `the window is before the first one of the schedule [pipeline=${pipeline} window=${window}]: expected ${start} or later; set schedule.start in pipeline.yaml earlier, or force it (\`--force\`, or "force": true)`,
-      { pipeline, window, start },
-    )
-  }
-}
+  /** A window before the first one of the pipeline's schedule. */
+  WINDOW_BEFORE_START: terminal((pipeline: string, window: string, start: string) => [
+    `the window is before the first one of the schedule [pipeline=${pipeline} window=${window}]: expected ${start} or later; set schedule.start in pipeline.yaml earlier, or force it (\`--force\`, or "force": true)`,
+    { pipeline, window, start },
+  ]),
+})
 
 const EXAMPLES: Readonly<Record<string, string>> = {
   hour: 'an hour like 2026-03-01T05',

@@ -3,14 +3,14 @@ import { reportError, silentLog, systemClock, type Clock, type Log, type Window 
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import {
+  type AgentRecord,
   createRunRecords,
+  historyErrors,
   isRunFinished,
+  type KnownTable,
   knownTables,
   listAgents,
   RUN_LIMIT,
-  RunMissingError,
-  type AgentRecord,
-  type KnownTable,
   type RunDatabase,
   type RunRecord,
   type RunsOptions,
@@ -89,7 +89,7 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins, RedoPlanner
   /**
    * Has tasks of windows that were run done again from what has landed, oldest window first; asked again before that is
    * complete, it goes on.
-   * @throws {RedoRefusedError} terminal @throws {RunUnderWayError} terminal
+   * @throws {REDO_REFUSED} terminal @throws {RunUnderWayError} terminal
    */
   requestRedo(
     pipeline: CheckedPipeline,
@@ -103,7 +103,7 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins, RedoPlanner
    * @returns ids of the runs that go on, oldest window first
    */
   resume(): Promise<string[]>
-  /** Resolves when the run is finished, however it ended. @throws {RunMissingError} terminal */
+  /** Resolves when the run is finished, however it ended. @throws {RUN_MISSING} terminal */
   waitFor(runId: string, options?: { readonly signal?: AbortSignal }): Promise<RunRecord>
   run(runId: string): Promise<RunRecord | undefined>
   /** The newest windows first. */
@@ -115,7 +115,7 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins, RedoPlanner
   /**
    * Ends a run: what is not finished is skipped. A worker that is at a task finishes it, which is no longer noted.
    * @returns false when it was finished already
-   * @throws {RunMissingError} terminal
+   * @throws {RUN_MISSING} terminal
    */
   cancel(runId: string): Promise<boolean>
   /** Tells of each change after it is durable. What another replica changed is not told. */
@@ -128,9 +128,9 @@ const SWEEP_MS = 30_000
 
 /**
  * Starts a scheduler: brings the `ops` schema up to date, or checks that it is, and takes events from then on.
- * @throws {OpsMigrationError} transient
- * @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
- * @throws {OpsDeployedError} terminal @throws {OpsOwnerUnknownError} terminal: owner `embedded` only
+ * @throws {OPS_MIGRATION_FAILED} transient
+ * @throws {OPS_SCHEMA_OLD} terminal @throws {OPS_SCHEMA_NEW} terminal
+ * @throws {OPS_DEPLOYED} terminal @throws {OPS_OWNER_UNKNOWN} terminal: owner `embedded` only
  */
 export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
   const { database, owner, adopt = false, clock = systemClock } = deps
@@ -163,7 +163,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     async waitFor(runId, options) {
       await waiter.untilFinished(runId, options?.signal)
       const record = await records.run(runId)
-      if (record === undefined) throw new RunMissingError(runId)
+      if (record === undefined) throw historyErrors.RUN_MISSING(runId)
       return record
     },
     run: (runId) => records.run(runId),
@@ -173,7 +173,7 @@ export async function createScheduler(deps: SchedulerDeps): Promise<Scheduler> {
     claim: createPipelineOrigins(database, clock).claim,
     async cancel(runId) {
       const state = await store.stateOf(runId)
-      if (state === undefined) throw new RunMissingError(runId)
+      if (state === undefined) throw historyErrors.RUN_MISSING(runId)
       if (isRunFinished({ state })) return false
       return (await processor.submit(runId, [{ kind: 'cancel' }]))?.state === 'cancelled'
     },

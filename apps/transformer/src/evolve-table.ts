@@ -1,4 +1,4 @@
-import { TerminalError } from '@cinelake/core'
+import { defineErrors, terminal } from '@cinelake/core'
 import type { DeltaColumn, DeltaSnapshot, DeltaTable, Evolution } from '@cinelake/delta'
 import type { SqlSession } from '@cinelake/engine'
 import {
@@ -10,18 +10,16 @@ import {
   type WantedTable,
 } from '@cinelake/pipeline'
 
-/** Rows that are there would lose something to a changed contract, which has to be said in so many words. */
-class ContractChangeError extends TerminalError {
-  readonly code = 'CONTRACT_CHANGE_LOSSY'
-
-  constructor(table: string, lossy: readonly ContractChange[]) {
+const evolutionErrors = defineErrors({
+  /** Rows that are there would lose something to a changed contract, which has to be said in so many words. */
+  CONTRACT_CHANGE_LOSSY: terminal((table: string, lossy: readonly ContractChange[]) => {
     const changes = lossy.map(describe)
-    super(
+    return [
       `the contract has changed, and rows that are there would lose something [table=${table}]: ${changes.join('; ')}. Nothing was written`,
       { table, changes: lossy.map(({ kind, column }) => `${kind} ${column}`).join(', ') },
-    )
-  }
-}
+    ]
+  }),
+})
 
 function describe({ kind, column, from, to, consequence, remedy }: ContractChange): string {
   const types = from === null || to === null || kind === 'keyChanged' ? '' : ` (${from} → ${to})`
@@ -46,7 +44,7 @@ type Deps = { readonly table: DeltaTable; readonly session: SqlSession; readonly
 
 /**
  * Compares a contract with its table before rows are written by it. Values are looked at only where they decide.
- * @throws {ContractChangeError} terminal: names each column, how many rows lose something, and the way on
+ * @throws {CONTRACT_CHANGE_LOSSY} terminal: names each column, how many rows lose something, and the way on
  */
 export async function takeOn(
   wanted: WantedTable,
@@ -61,7 +59,7 @@ export async function takeOn(
     return await countDoubts(doubts, view.relation, async (sql) => await session.rows(sql, { signal }))
   })
   const lossy = changes.filter(({ lossless }) => !lossless)
-  if (lossy.length > 0) throw new ContractChangeError(wanted.name, lossy)
+  if (lossy.length > 0) throw evolutionErrors.CONTRACT_CHANGE_LOSSY(wanted.name, lossy)
   const evolve = evolutionOf(changes)
   const gone = new Set([...(evolve.dropped ?? []), ...Object.values(evolve.renamed ?? {}).flat()])
   const known = new Set(['_window', ...wanted.columns.map(({ name }) => name)])

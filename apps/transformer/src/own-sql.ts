@@ -9,7 +9,7 @@ type Rules = Pick<RunnableModel, 'tableRules'> & {
   readonly rowRules: readonly Pick<RunnableModel['rowRules'][number], 'name' | 'expression'>[]
 }
 
-/** @throws {SqlRefusedError} terminal: a rule does more than look at its rows */
+/** @throws {ENGINE_SQL_REFUSED} terminal: a rule does more than look at its rows */
 export async function checkRuleSql(session: Session, { rowRules, tableRules }: Rules): Promise<void> {
   for (const { name, expression } of rowRules) {
     await refuseForeignSql(session, `rule ${name}`, expression, { tables: [], as: 'condition' })
@@ -23,7 +23,7 @@ export async function checkRuleSql(session: Session, { rowRules, tableRules }: R
 /** Stands for the rows of the task. */
 const ROWS = 'rows_of_task'
 
-/** @throws {SqlRefusedError} terminal: the model, or a rule of it, reads something besides its inputs */
+/** @throws {ENGINE_SQL_REFUSED} terminal: the model, or a rule of it, reads something besides its inputs */
 export async function checkModelSql(session: Session, model: RunnableModel, inputs: readonly string[]): Promise<void> {
   const queries = [
     [`model ${model.name}`, model.sql],

@@ -1,5 +1,5 @@
 import { Command, Event } from '@cinelake/contracts'
-import { MessageInvalidError, MessageTooLargeError } from './errors.ts'
+import { busErrors } from './errors.ts'
 
 /**
  * Bytes of UTF-8. Service Bus Standard takes 256 KiB with headers and properties; 4 KiB are left for those.
@@ -9,9 +9,9 @@ export const MAX_MESSAGE_BYTES = 252 * 1024
 
 /** Makes messages into text and back; what comes out is a fact that code may rely on. */
 export type Codec<Message> = {
-  /** @throws {MessageInvalidError} @throws {MessageTooLargeError} */
+  /** @throws {MESSAGE_INVALID} @throws {MESSAGE_TOO_LARGE} */
   encode(message: Message): string
-  /** @throws {MessageInvalidError} */
+  /** @throws {MESSAGE_INVALID} */
   decode(text: string): Message
 }
 
@@ -27,14 +27,14 @@ type Issue = { readonly path: readonly PropertyKey[]; readonly message: string }
 function codecOf<Message extends { kind: string }>(name: string, contract: Contract<Message>): Codec<Message> {
   const check = (value: unknown): Message => {
     const parsed = contract.safeParse(value)
-    if (!parsed.success) throw new MessageInvalidError(name, parsed.error.issues.map(describe))
+    if (!parsed.success) throw busErrors.MESSAGE_INVALID(name, parsed.error.issues.map(describe))
     return parsed.data
   }
   return {
     encode(message) {
       const text = JSON.stringify(check(message))
       const sizeBytes = Buffer.byteLength(text)
-      if (sizeBytes > MAX_MESSAGE_BYTES) throw new MessageTooLargeError(message.kind, sizeBytes, MAX_MESSAGE_BYTES)
+      if (sizeBytes > MAX_MESSAGE_BYTES) throw busErrors.MESSAGE_TOO_LARGE(message.kind, sizeBytes, MAX_MESSAGE_BYTES)
       return text
     },
     decode: (text) => check(parseJson(name, text)),
@@ -46,7 +46,7 @@ function parseJson(name: string, text: string): unknown {
     return JSON.parse(text)
   } catch {
     // The parser's own message quotes the text.
-    throw new MessageInvalidError(name, [`expected JSON, got ${text.length} characters of something else`])
+    throw busErrors.MESSAGE_INVALID(name, [`expected JSON, got ${text.length} characters of something else`])
   }
 }
 

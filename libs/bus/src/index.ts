@@ -11,16 +11,8 @@ export {
 export { armTemplate, emulatorConfig } from './entity-formats.ts'
 export { busEnv, busSettings, type BusSettings } from './settings.ts'
 export { commandCodec, eventCodec, type Codec } from './codec.ts'
-export {
-  BusEntityMissingError,
-  BusForbiddenError,
-  BusIdentityError,
-  BusUnavailableError,
-  LockLostError,
-  MessageInvalidError,
-  MessageTooLargeError,
-} from './errors.ts'
-export { BalanceBrokenError, CommandUnknownError } from './tasks/errors.ts'
+export { busErrors, LockLostError } from './errors.ts'
+export { busTaskErrors } from './tasks/errors.ts'
 export type { WithQuality } from './tasks/task-reporter.ts'
 export type { CommandOf, TaskContext, TaskHandler, TaskHandlers, TaskOutcome, TaskWorker } from './tasks/task.ts'
 export { runTaskWorker } from './tasks/task-worker.ts'

@@ -1,3 +1,5 @@
+import { defineErrors, terminal, type ErrorContext } from './errors.ts'
+
 /** The row accounting of a task: what came in = what went out + what was rejected + what was a duplicate. */
 export type Balance = {
   /** What is counted: rows, or files where the rows are not looked at yet. */
@@ -18,3 +20,19 @@ export function formatBalance(balance: Balance): string {
   const sign = balanceHolds(balance) ? '=' : '≠'
   return `${count(balance.in)} in ${sign} ${count(balance.out)} out + ${count(balance.rejected)} rejected + ${count(balance.duplicates)} duplicates`
 }
+
+export const balanceErrors = defineErrors({
+  /**
+   * Rows were lost, made up or counted twice, so that nothing of the task is published.
+   * @param of the task, dataset or model
+   * @param remedy what a person does about it
+   */
+  BALANCE_BROKEN: terminal((of: ErrorContext, balance: Balance, remedy: string) => {
+    const { unit, in: inCount, out, rejected, duplicates } = balance
+    const facts = Object.entries(of).map(([key, value]) => `${key}=${value}`)
+    return [
+      `the ${unit} do not add up [${facts.join(' ')}]: expected in = out + rejected + duplicates, got ${formatBalance(balance)}; nothing was published: ${remedy}`,
+      { ...of, unit, in: inCount, out, rejected, duplicates },
+    ]
+  }),
+})

@@ -1,4 +1,4 @@
-export { balanceHolds, formatBalance, type Balance } from './balance.ts'
+export { balanceErrors, balanceHolds, formatBalance, type Balance } from './balance.ts'
 export { fitsSql, isLossless, isNumber } from './column-types.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'

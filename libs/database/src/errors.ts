@@ -1,4 +1,4 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, transient, TransientError } from '@cinelake/core'
 
 // Their codes are of the time when the one database was the warehouse's; alerts and runbooks know them.
 
@@ -15,20 +15,36 @@ export class DatabaseUnavailableError extends TransientError {
   }
 }
 
-/** The server does not let the service in, or cannot be trusted. Another try with the same settings cannot help. */
-export class DatabaseLoginError extends TerminalError {
-  readonly code = 'WAREHOUSE_LOGIN_REFUSED'
+export const databaseErrors = defineErrors({
+  /** The server does not let the service in, or cannot be trusted. Another try with the same settings cannot help. */
+  WAREHOUSE_LOGIN_REFUSED: terminal((location: string, reason: string) => [
+    `the database cannot be logged in to [location=${location}]: ${reason}; check its address (CINELAKE_WAREHOUSE, or CINELAKE_DATABASE ` +
+      'for the run history: user, database, encryption) and the password (in the address or CINELAKE_…_PASSWORD), or the rights of the ' +
+      'identity of the service',
+    { location, reason },
+  ]),
 
-  constructor(location: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the database cannot be logged in to [location=${location}]: ${reason}; check its address (CINELAKE_WAREHOUSE, or CINELAKE_DATABASE ` +
-        'for the run history: user, database, encryption) and the password (in the address or CINELAKE_…_PASSWORD), or the rights of the ' +
-        'identity of the service',
-      { location, reason },
-      options,
-    )
-  }
-}
+  /** There is no room for the embedded database. What it holds is whole; another try helps once there is room. */
+  WAREHOUSE_DISK_FULL: transient((directory: string) => [
+    `the disk of the embedded database is full [directory=${directory}]: no space left on device; ` +
+      'make room there, or use another state directory: nothing is lost, and the next start continues',
+    { directory },
+  ]),
+
+  /** The disk or its permissions keep the embedded database from being opened: nothing is wrong with what it holds. */
+  WAREHOUSE_DIRECTORY_UNUSABLE: transient((directory: string, reason: string) => [
+    `the directory of the embedded database cannot be used [directory=${directory}]: ${reason}; ` +
+      'check its disk and who may read and write there',
+    { directory, reason },
+  ]),
+
+  /** The directory holds something that is not a usable database. */
+  WAREHOUSE_DIRECTORY_INVALID: terminal((directory: string, reason: string) => [
+    `the embedded database could not be opened [directory=${directory}]: ${reason}; ` +
+      'move the directory away to begin with an empty warehouse (the next run loads every table again from the lake)',
+    { directory, reason },
+  ]),
+})
 
 /** Another process works on the database's directory; two at once would destroy it. Later it may have ended. */
 export class DatabaseInUseError extends TransientError {
@@ -39,48 +55,6 @@ export class DatabaseInUseError extends TransientError {
       `the embedded database is in use [directory=${directory}]: expected no other process, got ${holder}; ` +
         `wait until it has ended, use another state directory, or, if that process no longer exists, delete ${lockFile}`,
       { directory, holder, lockFile },
-    )
-  }
-}
-
-/** There is no room for the embedded database. What it holds is whole; another try helps once there is room. */
-export class DatabaseDiskFullError extends TransientError {
-  readonly code = 'WAREHOUSE_DISK_FULL'
-
-  constructor(directory: string, options?: ErrorOptions) {
-    super(
-      `the disk of the embedded database is full [directory=${directory}]: no space left on device; ` +
-        'make room there, or use another state directory: nothing is lost, and the next start continues',
-      { directory },
-      options,
-    )
-  }
-}
-
-/** The disk or its permissions keep the embedded database from being opened: nothing is wrong with what it holds. */
-export class DatabaseDirectoryUnusableError extends TransientError {
-  readonly code = 'WAREHOUSE_DIRECTORY_UNUSABLE'
-
-  constructor(directory: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the directory of the embedded database cannot be used [directory=${directory}]: ${reason}; ` +
-        'check its disk and who may read and write there',
-      { directory, reason },
-      options,
-    )
-  }
-}
-
-/** The directory holds something that is not a usable database. */
-export class DatabaseDirectoryError extends TerminalError {
-  readonly code = 'WAREHOUSE_DIRECTORY_INVALID'
-
-  constructor(directory: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the embedded database could not be opened [directory=${directory}]: ${reason}; ` +
-        'move the directory away to begin with an empty warehouse (the next run loads every table again from the lake)',
-      { directory, reason },
-      options,
     )
   }
 }

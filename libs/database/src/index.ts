@@ -1,12 +1,5 @@
 export type { Database } from './database.ts'
-export {
-  DatabaseDirectoryError,
-  DatabaseDirectoryUnusableError,
-  DatabaseDiskFullError,
-  DatabaseInUseError,
-  DatabaseLoginError,
-  DatabaseUnavailableError,
-} from './errors.ts'
+export { databaseErrors, DatabaseInUseError, DatabaseUnavailableError } from './errors.ts'
 export {
   databaseEnv,
   databaseSettings,

@@ -96,7 +96,7 @@ function identityOf(settings: DatabaseSettings): string {
 /**
  * Takes a database for one process that has all services in it, until it is disposed: two of them would continue each
  * other's runs. An embedded database is one process's anyway.
- * @throws {DatabaseTakenError} transient: another process has it
+ * @throws {WAREHOUSE_TAKEN} transient: another process has it
  */
 export async function takeDatabase<Schema>(database: AnyDatabase<Schema>): Promise<AsyncDisposable> {
   if (database.adapter === 'pglite') return { async [Symbol.asyncDispose]() {} }

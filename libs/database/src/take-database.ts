@@ -1,23 +1,19 @@
-import { TransientError } from '@cinelake/core'
+import { defineErrors, transient } from '@cinelake/core'
 import { tryLock } from './sql-server/locks.ts'
 import type { MssqlPool } from './sql-server/pool.ts'
 import type { PostgresConnections } from './postgres/database.ts'
 
-/** Another process has taken the database. */
-class DatabaseTakenError extends TransientError {
-  readonly code = 'WAREHOUSE_TAKEN'
-
-  constructor(location: string) {
-    super(
-      `another process runs pipelines on the database [database=${location}]: expected none, since a run continues whatever is unfinished, theirs as well; wait until it has ended, or use a database of your own`,
-      { database: location },
-    )
-  }
-}
+const takingErrors = defineErrors({
+  /** Another process has taken the database. */
+  WAREHOUSE_TAKEN: transient((location: string) => [
+    `another process runs pipelines on the database [database=${location}]: expected none, since a run continues whatever is unfinished, theirs as well; wait until it has ended, or use a database of your own`,
+    { database: location },
+  ]),
+})
 
 const LOCK = 'cinelake runs of one process'
 
-/** @returns held until it is disposed, or the connection ends @throws {DatabaseTakenError} transient */
+/** @returns held until it is disposed, or the connection ends @throws {WAREHOUSE_TAKEN} transient */
 export async function takePostgres(database: PostgresConnections): Promise<AsyncDisposable> {
   const client = await database.acquire()
   const { rows } = await client.query<{ held: boolean }>(
@@ -26,7 +22,7 @@ export async function takePostgres(database: PostgresConnections): Promise<Async
   )
   if (rows[0]?.held !== true) {
     client.release()
-    throw new DatabaseTakenError(database.location)
+    throw takingErrors.WAREHOUSE_TAKEN(database.location)
   }
   // The lock is the connection's, and ends with it.
   return { [Symbol.asyncDispose]: async () => client.release(true) }
@@ -44,7 +40,7 @@ export async function takeMssql({ pool }: { readonly pool: MssqlPool }): Promise
     session.discard()
   })
   held.catch(taken.reject)
-  if (!(await taken.promise)) throw new DatabaseTakenError(pool.location)
+  if (!(await taken.promise)) throw takingErrors.WAREHOUSE_TAKEN(pool.location)
   return {
     async [Symbol.asyncDispose]() {
       released.resolve()

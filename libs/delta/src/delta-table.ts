@@ -50,10 +50,10 @@ export type CommitOptions = {
   readonly configuration?: Readonly<Record<string, string>>
   /**
    * The version on which the caller decided to commit, -1 where there was no table. A commit of somebody else since then
-   * is a `DeltaConflictError`, so that the decision is taken again. Default: whatever is latest.
+   * is a `DELTA_CONFLICT`, so that the decision is taken again. Default: whatever is latest.
    */
   readonly basedOn?: number
-  /** The id that the table had then; another table in its place is a `DeltaConflictError` as well. */
+  /** The id that the table had then; another table in its place is a `DELTA_CONFLICT` as well. */
   readonly basedOnId?: string | undefined
   /**
    * Begins a new life of the table: with a new id, and with nothing of what is there, which may be damaged. Happens once:
@@ -195,9 +195,9 @@ export type DeltaCommitInfo = {
  * there are written again with the wider type, in the same commit. `CommitOptions.evolve` says more. Names and types are
  * those of the Delta protocol: see the README for what other types become.
  *
- * @throws {DeltaConflictError} transient: another writer changed what this commit was based on, or too many write at once
+ * @throws {DELTA_CONFLICT} transient: another writer changed what this commit was based on, or too many write at once
  * @throws {DeltaSchemaError} terminal: the query's columns are not the table's, or have no form in a Delta table
- * @throws {DeltaPartitionError} terminal: a partition column holds empty text, which a Delta table cannot tell from null
+ * @throws {DELTA_PARTITION_INVALID} terminal: a partition column holds empty text, which a Delta table cannot tell from null
  * @throws {DeltaUnsupportedError} terminal: the table needs features of the protocol that are not supported
  * @throws {DeltaCorruptError} terminal: the log has a gap, does not parse or is gone; names file and line
  * @throws {DeltaFileDamagedError} terminal: a data file is gone, or not as it was written
@@ -260,7 +260,7 @@ export interface DeltaTable {
   /**
    * The rows replace those with the same key, or are added. Only files that hold one of the keys are rewritten. Keys may
    * hold nulls, which equal each other.
-   * @throws {DeltaMergeError} terminal: there is more than one row of a key
+   * @throws {DELTA_MERGE_AMBIGUOUS} terminal: there is more than one row of a key
    */
   merge(session: ParquetSql, rows: DeltaRows, options: MergeOptions): Promise<CommitResult>
   /** Files added and removed between two versions; undefined when the log no longer reaches back that far. @throws {DeltaVersionMissingError} terminal: `to` is not there yet */

@@ -1,16 +1,25 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
 
-/** Another writer came first, and what this commit was based on is no longer so. Transient: the next try sees the new state. */
-export class DeltaConflictError extends TransientError {
-  readonly code = 'DELTA_CONFLICT'
+export const deltaErrors = defineErrors({
+  /** Another writer came first, and what this commit was based on is no longer so. Transient: the next try sees the new state. */
+  DELTA_CONFLICT: transient((table: string, expected: string, got: string) => [
+    `commit to a Delta table met another [table=${table}]: expected ${expected}, got ${got}; run the task again on the new version`,
+    { table },
+  ]),
 
-  constructor(table: string, expected: string, got: string) {
-    super(
-      `commit to a Delta table met another [table=${table}]: expected ${expected}, got ${got}; run the task again on the new version`,
-      { table },
-    )
-  }
-}
+  /** Rows that cannot be put into a partition. */
+  DELTA_PARTITION_INVALID: terminal((table: string, column: string) => [
+    `partition column holds empty text [table=${table} column=${column}]: expected a word or NULL, which a Delta table cannot ` +
+      `tell from empty text; write NULLIF(${column}, '') or another word`,
+    { table, column },
+  ]),
+
+  /** A merge that has no single outcome. */
+  DELTA_MERGE_AMBIGUOUS: terminal((table: string, key: readonly string[], keyCount: number) => [
+    `merge has several new rows of one key [table=${table} key=${key.join(',')}]: expected one row of each key, got ${keyCount} keys with more; deduplicate the query`,
+    { table, key: key.join(','), keyCount },
+  ]),
+})
 
 /** The columns to write cannot be the table's. */
 export class DeltaSchemaError extends TerminalError {
@@ -20,31 +29,6 @@ export class DeltaSchemaError extends TerminalError {
   constructor(table: string, problems: readonly string[]) {
     super(`columns do not fit the Delta table [table=${table}]: ${problems.join('; ')}`, { table })
     this.problems = problems
-  }
-}
-
-/** Rows that cannot be put into a partition. */
-export class DeltaPartitionError extends TerminalError {
-  readonly code = 'DELTA_PARTITION_INVALID'
-
-  constructor(table: string, column: string) {
-    super(
-      `partition column holds empty text [table=${table} column=${column}]: expected a word or NULL, which a Delta table cannot ` +
-        `tell from empty text; write NULLIF(${column}, '') or another word`,
-      { table, column },
-    )
-  }
-}
-
-/** A merge that has no single outcome. */
-export class DeltaMergeError extends TerminalError {
-  readonly code = 'DELTA_MERGE_AMBIGUOUS'
-
-  constructor(table: string, key: readonly string[], keyCount: number) {
-    super(
-      `merge has several new rows of one key [table=${table} key=${key.join(',')}]: expected one row of each key, got ${keyCount} keys with more; deduplicate the query`,
-      { table, key: key.join(','), keyCount },
-    )
   }
 }
 

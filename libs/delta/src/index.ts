@@ -20,11 +20,9 @@ export type {
   WrittenFile,
 } from './delta-table.ts'
 export {
-  DeltaConflictError,
   DeltaCorruptError,
+  deltaErrors,
   DeltaFileDamagedError,
-  DeltaMergeError,
-  DeltaPartitionError,
   DeltaSchemaError,
   DeltaUnsupportedError,
   DeltaVersionMissingError,

@@ -47,7 +47,7 @@ export type QueryOptions = { readonly signal?: AbortSignal }
  *
  * @throws {SqlInvalidError} terminal: the SQL itself is wrong; with position and the engine's own words
  * @throws {SqlFailedError} terminal: a value does not convert, an overflow, a file that is no Parquet; never shows the value
- * @throws {EngineOutOfMemoryError} {@link EngineDiskFullError} {@link EngineFileError} transient
+ * @throws {ENGINE_OUT_OF_MEMORY} {ENGINE_DISK_FULL} {ENGINE_FILE_UNUSABLE} transient
  * @throws {CancelledError} transient: the signal said so
  */
 export interface SqlSession extends AsyncDisposable {

@@ -1,4 +1,4 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
 import type { SqlComplaint, SqlPosition } from '@cinelake/sql'
 import type { SqlRefusal } from './engine.ts'
 
@@ -66,15 +66,48 @@ export class SqlInvalidError extends TerminalError {
   }
 }
 
-/** SQL of a pipeline that reads something besides its inputs, or does not come out the same again. Terminal. */
-export class SqlRefusedError extends TerminalError {
-  readonly code = 'ENGINE_SQL_REFUSED'
+export const engineErrors = defineErrors({
+  /** SQL of a pipeline that reads something besides its inputs, or does not come out the same again. Terminal. */
+  ENGINE_SQL_REFUSED: terminal(
+    (what: string, { message, remedy, position }: Pick<SqlRefusal, 'message' | 'remedy' | 'position'>) => {
+      const where = position === undefined ? '' : ` line=${position.line} column=${position.column}`
+      return [`SQL of the pipeline is refused [in=${what}${where}]: ${message}; ${remedy}`, { in: what, ...position }]
+    },
+  ),
 
-  constructor(what: string, { message, remedy, position }: Pick<SqlRefusal, 'message' | 'remedy' | 'position'>) {
-    const where = position === undefined ? '' : ` line=${position.line} column=${position.column}`
-    super(`SQL of the pipeline is refused [in=${what}${where}]: ${message}; ${remedy}`, { in: what, ...position })
-  }
-}
+  /** The statement needed more memory than the engine may hold. Transient: what runs beside it takes from the same memory. */
+  ENGINE_OUT_OF_MEMORY: transient((said: string) => [
+    `the engine ran out of memory: ${said}; raise its memory limit, give it fewer threads or run fewer tasks at once`,
+    {},
+  ]),
+
+  /** The scratch disk is full or at its limit. Transient: space may be freed. */
+  ENGINE_DISK_FULL: transient((directory: string, said: string) => [
+    `the engine's scratch space is full [directory=${directory}]: ${said}; free space there, use a larger disk or raise CINELAKE_SCRATCH_MIB`,
+    { directory },
+  ]),
+
+  /** A file that could not be opened, read or written. Transient: a disk or a share may come back. */
+  ENGINE_FILE_UNUSABLE: transient((said: string) => [
+    `the engine could not use a file: ${said}; check that it is there and that this process may use it`,
+    {},
+  ]),
+
+  /** A file whose bytes are not those of its format: it was cut off or changed. Terminal: reading it again changes nothing. */
+  ENGINE_FILE_DAMAGED: terminal((said: string) => [
+    `a file that the engine reads is damaged: ${said}; put it back from a copy, or make it again: a table of the lake with \`cinelake rebuild DIR TABLE\`, a landed file by running its window again`,
+    {},
+  ]),
+
+  /** The engine itself is broken (an assertion of its own failed) and refuses all work until the process is started again. */
+  ENGINE_BROKEN: transient((said: string) => [`the engine failed inside: ${said}; start the process again`, {}]),
+
+  /** A stream stopped before its last row, and computing it again found no reason. Nothing after it may be taken as complete. Transient. */
+  ENGINE_STREAM_CUT: transient(() => [
+    'the stream of rows ended before its last row, for a reason that did not come back; run the task again',
+    {},
+  ]),
+})
 
 /** SQL that runs but not over this data: a value that does not convert, an overflow, a broken key, a damaged file. Terminal. */
 export class SqlFailedError extends TerminalError {
@@ -122,68 +155,5 @@ export class SqlFailedError extends TerminalError {
   /** The same, told of a place that its reader knows. */
   placed(place: string): SqlFailedError {
     return new SqlFailedError(this.#kind, this.#said, place)
-  }
-}
-
-/** The statement needed more memory than the engine may hold. Transient: what runs beside it takes from the same memory. */
-export class EngineOutOfMemoryError extends TransientError {
-  readonly code = 'ENGINE_OUT_OF_MEMORY'
-
-  constructor(said: string) {
-    super(
-      `the engine ran out of memory: ${said}; raise its memory limit, give it fewer threads or run fewer tasks at once`,
-      {},
-    )
-  }
-}
-
-/** The scratch disk is full or at its limit. Transient: space may be freed. */
-export class EngineDiskFullError extends TransientError {
-  readonly code = 'ENGINE_DISK_FULL'
-
-  constructor(directory: string, said: string) {
-    super(
-      `the engine's scratch space is full [directory=${directory}]: ${said}; free space there, use a larger disk or raise CINELAKE_SCRATCH_MIB`,
-      { directory },
-    )
-  }
-}
-
-/** A file that could not be opened, read or written. Transient: a disk or a share may come back. */
-export class EngineFileError extends TransientError {
-  readonly code = 'ENGINE_FILE_UNUSABLE'
-
-  constructor(said: string) {
-    super(`the engine could not use a file: ${said}; check that it is there and that this process may use it`, {})
-  }
-}
-
-/** A file whose bytes are not those of its format: it was cut off or changed. Terminal: reading it again changes nothing. */
-export class EngineFileDamagedError extends TerminalError {
-  readonly code = 'ENGINE_FILE_DAMAGED'
-
-  constructor(said: string) {
-    super(
-      `a file that the engine reads is damaged: ${said}; put it back from a copy, or make it again: a table of the lake with \`cinelake rebuild DIR TABLE\`, a landed file by running its window again`,
-      {},
-    )
-  }
-}
-
-/** The engine itself is broken (an assertion of its own failed) and refuses all work until the process is started again. */
-export class EngineBrokenError extends TransientError {
-  readonly code = 'ENGINE_BROKEN'
-
-  constructor(said: string) {
-    super(`the engine failed inside: ${said}; start the process again`, {})
-  }
-}
-
-/** A stream stopped before its last row, and computing it again found no reason. Nothing after it may be taken as complete. Transient. */
-export class EngineStreamCutError extends TransientError {
-  readonly code = 'ENGINE_STREAM_CUT'
-
-  constructor() {
-    super('the stream of rows ended before its last row, for a reason that did not come back; run the task again', {})
   }
 }

@@ -22,15 +22,5 @@ export {
   type StagingTable,
 } from './model-runner.ts'
 export { engineEnv, engineSettings, modelRunnerEnv } from './engine-settings.ts'
-export {
-  EngineBrokenError,
-  EngineDiskFullError,
-  EngineFileDamagedError,
-  EngineFileError,
-  EngineOutOfMemoryError,
-  EngineStreamCutError,
-  SqlFailedError,
-  SqlInvalidError,
-  SqlRefusedError,
-} from './errors.ts'
+export { engineErrors, SqlFailedError, SqlInvalidError } from './errors.ts'
 export { refuseForeignSql } from './refuse-sql.ts'

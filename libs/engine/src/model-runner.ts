@@ -125,7 +125,7 @@ export interface ModelRunner extends AsyncDisposable {
   /**
    * Runs a model. Run again it may write again: files that no commit names are deleted by the commit that was to take
    * them, or by the next vacuum.
-   * @throws {SqlRefusedError} terminal: the SQL does more than read its inputs
+   * @throws {ENGINE_SQL_REFUSED} terminal: the SQL does more than read its inputs
    * @throws {SqlInvalidError} {@link SqlFailedError} terminal: the SQL does not fit its inputs; with its place in the text
    * @throws {TableLostError} {@link TableReplacedError} terminal: an input is not there in that version
    */

@@ -1,11 +1,11 @@
 import type { AuditOptions, SqlSession } from './engine.ts'
-import { SqlRefusedError } from './errors.ts'
+import { engineErrors } from './errors.ts'
 
 /**
  * Stops SQL of a pipeline that reads something besides its inputs before the engine runs it: `validate` has said so, but
  * what is run may have been checked by another version, or by none.
  * @param what the SQL is, for the message: `model top_titles`
- * @throws {SqlRefusedError} terminal
+ * @throws {ENGINE_SQL_REFUSED} terminal
  */
 export async function refuseForeignSql(
   session: Pick<SqlSession, 'audit'>,
@@ -14,5 +14,5 @@ export async function refuseForeignSql(
   options: AuditOptions,
 ): Promise<void> {
   const [refusal] = await session.audit(sql, options)
-  if (refusal !== undefined) throw new SqlRefusedError(what, refusal)
+  if (refusal !== undefined) throw engineErrors.ENGINE_SQL_REFUSED(what, refusal)
 }

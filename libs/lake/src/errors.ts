@@ -1,13 +1,45 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 
-/** A path that no object can have: a mistake of the caller, or a name from outside that has to be changed first. */
-export class LakePathError extends TerminalError {
-  readonly code = 'LAKE_PATH_INVALID'
+export const lakeErrors = defineErrors({
+  /** A path that no object can have: a mistake of the caller, or a name from outside that has to be changed first. */
+  LAKE_PATH_INVALID: terminal((path: string, problem: string) => [
+    `lake path is not usable [path=${JSON.stringify(path)}]: ${problem}`,
+    { path },
+  ]),
 
-  constructor(path: string, problem: string, options?: ErrorOptions) {
-    super(`lake path is not usable [path=${JSON.stringify(path)}]: ${problem}`, { path }, options)
-  }
-}
+  /** An object that is too large to be held in memory as text. */
+  LAKE_OBJECT_TOO_LARGE: terminal((path: string, sizeBytes: number, limitBytes: number) => [
+    `lake object is too large to read as text [path=${path}]: expected at most ${limitBytes} bytes, got ${sizeBytes}; read it as a stream`,
+    { path, sizeBytes, limitBytes },
+  ]),
+
+  /**
+   * Bytes that were read are not those that were written: damaged on their way, or in the storage. Another try may tell;
+   * if it stays, the object has to be made again.
+   */
+  LAKE_OBJECT_CORRUPT: transient((path: string, expected: string, actual: string) => [
+    `lake object is corrupt [path=${path}]: expected ${expected}, got ${actual}; ` +
+      'the next attempt reads it again, and if that does not help, run the task again that makes it',
+    { path, expected, actual },
+  ]),
+
+  /** Local copies of lake objects take up all the room that they may. */
+  LAKE_SCRATCH_FULL: transient((path: string, sizeBytes: number, limitBytes: number, waitedMs: number) => [
+    `no room for a local copy [path=${path}, sizeBytes=${sizeBytes}]: expected room within ${waitedMs} ms, got none, ` +
+      `as other copies of ${limitBytes} bytes in all are in use; raise CINELAKE_SCRATCH_MIB or lower the concurrency`,
+    { path, sizeBytes, limitBytes },
+  ]),
+
+  /**
+   * Objects that are needed at once, and are larger than all the room for local copies.
+   * @param path the largest of them
+   */
+  LAKE_SCRATCH_TOO_SMALL: terminal((path: string, objectCount: number, sizeBytes: number, limitBytes: number) => [
+    `lake objects do not fit into the room for local copies [largest=${path} objectCount=${objectCount}]: ` +
+      `expected at most ${limitBytes} bytes, got ${sizeBytes}; raise CINELAKE_SCRATCH_MIB`,
+    { path, objectCount, sizeBytes, limitBytes },
+  ]),
+})
 
 /** An object that was named, by a manifest or a table's log, is not there. */
 export class LakeObjectMissingError extends TerminalError {
@@ -19,61 +51,6 @@ export class LakeObjectMissingError extends TerminalError {
         'it was deleted or never landed: put it back from a copy, or run the window again that made it (`cinelake run DIR --window WINDOW --again`)',
       { path, lake: location },
       options,
-    )
-  }
-}
-
-/** An object that is too large to be held in memory as text. */
-export class LakeObjectTooLargeError extends TerminalError {
-  readonly code = 'LAKE_OBJECT_TOO_LARGE'
-
-  constructor(path: string, sizeBytes: number, limitBytes: number) {
-    super(
-      `lake object is too large to read as text [path=${path}]: expected at most ${limitBytes} bytes, got ${sizeBytes}; read it as a stream`,
-      { path, sizeBytes, limitBytes },
-    )
-  }
-}
-
-/**
- * Bytes that were read are not those that were written: damaged on their way, or in the storage. Another try may tell;
- * if it stays, the object has to be made again.
- */
-export class LakeObjectCorruptError extends TransientError {
-  readonly code = 'LAKE_OBJECT_CORRUPT'
-
-  constructor(path: string, expected: string, actual: string) {
-    super(
-      `lake object is corrupt [path=${path}]: expected ${expected}, got ${actual}; ` +
-        'the next attempt reads it again, and if that does not help, run the task again that makes it',
-      { path, expected, actual },
-    )
-  }
-}
-
-/** Local copies of lake objects take up all the room that they may. */
-export class LakeScratchFullError extends TransientError {
-  readonly code = 'LAKE_SCRATCH_FULL'
-
-  constructor(path: string, sizeBytes: number, limitBytes: number, waitedMs: number) {
-    super(
-      `no room for a local copy [path=${path}, sizeBytes=${sizeBytes}]: expected room within ${waitedMs} ms, got none, ` +
-        `as other copies of ${limitBytes} bytes in all are in use; raise CINELAKE_SCRATCH_MIB or lower the concurrency`,
-      { path, sizeBytes, limitBytes },
-    )
-  }
-}
-
-/** Objects that are needed at once, and are larger than all the room for local copies. */
-export class LakeScratchTooSmallError extends TerminalError {
-  readonly code = 'LAKE_SCRATCH_TOO_SMALL'
-
-  /** @param path the largest of them */
-  constructor(path: string, objectCount: number, sizeBytes: number, limitBytes: number) {
-    super(
-      `lake objects do not fit into the room for local copies [largest=${path} objectCount=${objectCount}]: ` +
-        `expected at most ${limitBytes} bytes, got ${sizeBytes}; raise CINELAKE_SCRATCH_MIB`,
-      { path, objectCount, sizeBytes, limitBytes },
     )
   }
 }

@@ -26,7 +26,7 @@ export interface LocalFiles extends AsyncDisposable {
 
 /**
  * The files of the data lake. Every write becomes visible in one step; nothing half-written is ever read.
- * Paths use `/`, have no empty, `.` or `..` segments; anything else is a `LakePathError`.
+ * Paths use `/`, have no empty, `.` or `..` segments; anything else fails with `LAKE_PATH_INVALID`.
  *
  * @throws {LakeUnavailableError} transient: the storage does not answer, the disk is full or may not be used
  */
@@ -47,7 +47,7 @@ export interface Lake extends AsyncDisposable {
    * The bytes from `start` up to and without `end`; what lies beyond the object's end is empty. All are of one version: a
    * large object that is replaced while it is read is the old one, or a LakeUnavailableError.
    * @throws {LakeObjectMissingError} terminal
-   * @throws {LakeObjectCorruptError} transient
+   * @throws {LAKE_OBJECT_CORRUPT} transient
    */
   read(
     path: string,
@@ -90,8 +90,8 @@ export interface Lake extends AsyncDisposable {
    * The same with all objects that are needed at once: all of them or none. Who asked for them one by one would hold some
    * and wait for room for the others, perhaps for somebody who does the same.
    * @throws {LakeObjectMissingError} terminal
-   * @throws {LakeScratchFullError} transient: all the room is taken by copies that are in use
-   * @throws {LakeScratchTooSmallError} terminal: they would not fit into all the room
+   * @throws {LAKE_SCRATCH_FULL} transient: all the room is taken by copies that are in use
+   * @throws {LAKE_SCRATCH_TOO_SMALL} terminal: they would not fit into all the room
    */
   downloadAll(paths: readonly string[], options?: CallOptions): Promise<LocalFiles>
 

@@ -1,4 +1,4 @@
-import { LakePathError } from './errors.ts'
+import { lakeErrors } from './errors.ts'
 
 /** Bytes of UTF-8 in one segment. The limit of ext4, XFS, APFS and NTFS alike (NAME_MAX in limits.h). */
 const MAX_SEGMENT_BYTES = 255
@@ -8,11 +8,11 @@ const MAX_PATH_BYTES = 1024
 
 /**
  * Refuses what is no lake path, so that a name from outside can never leave the lake.
- * @throws {LakePathError}
+ * @throws {LAKE_PATH_INVALID}
  */
 export function checkPath(path: string): void {
   const problem = pathProblem(path)
-  if (problem !== undefined) throw new LakePathError(path, problem)
+  if (problem !== undefined) throw lakeErrors.LAKE_PATH_INVALID(path, problem)
 }
 
 /** A folder is a path too, or the empty text for the lake as a whole. */

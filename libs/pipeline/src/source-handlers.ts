@@ -1,5 +1,5 @@
 import type { Discover, Ingest } from '@cinelake/contracts'
-import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
+import { sourceErrors, type SourceTasks } from '@cinelake/source-kind'
 import { loadPipeline, type PipelineStore } from './load-pipeline.ts'
 import type { CheckedSource } from './source-kinds.ts'
 
@@ -19,7 +19,7 @@ export function sourceHandlers<Context extends { readonly signal: AbortSignal },
     const pipeline = await loadPipeline(lake, command.pipeline, { signal })
     const source = pipeline.sources.find(({ name }) => name === command.source)
     const tasks: SourceTasks<CheckedSource, Context, Outcome> | undefined = source && kinds[source.type]
-    if (source === undefined || tasks === undefined) throw new SourceCommandUnknownError(command, expected)
+    if (source === undefined || tasks === undefined) throw sourceErrors.INGEST_COMMAND_UNKNOWN(command, expected)
     return { place: { pipeline, source }, tasks }
   }
   const expected = `of a source of the kind ${Object.keys(kinds).join(' or ')}`
@@ -29,7 +29,7 @@ export function sourceHandlers<Context extends { readonly signal: AbortSignal },
   }
   const discover = async (command: Discover, context: Context): Promise<Outcome> => {
     const { place, tasks } = await tasksFor(command, context)
-    if (tasks.discover === undefined) throw new SourceCommandUnknownError(command, expected)
+    if (tasks.discover === undefined) throw sourceErrors.INGEST_COMMAND_UNKNOWN(command, expected)
     return await tasks.discover(command, place, context)
   }
   const hasDiscover = Object.values(kinds).some((kind) => kind.discover !== undefined)

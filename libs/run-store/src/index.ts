@@ -1,5 +1,5 @@
 export { listAgents, type AgentRecord } from './read/agents.ts'
-export { OpsUnreadableError, RunMissingError } from './read/errors.ts'
+export { historyErrors } from './read/errors.ts'
 export { knownTables, rejectsOf, tableWrittenBy, type KnownTable, type PipelineTable } from './read/known-tables.ts'
 export { openRunHistory, RUN_LIMIT, type RunHistory } from './read/run-history.ts'
 export { createRunReader, type RunReader, type Stored } from './read/run-reader.ts'
@@ -30,4 +30,4 @@ export {
 } from './run.ts'
 export { MAX_TASK_NAME } from './schema/column-types.ts'
 export { OPS, type OpsSchema, type RunDatabase } from './schema/tables.ts'
-export { OpsMissingError, OpsSchemaNewError, OpsSchemaOldError, requireReadable } from './schema/version.ts'
+export { requireReadable, schemaErrors } from './schema/version.ts'

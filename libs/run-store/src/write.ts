@@ -1,7 +1,7 @@
 // What changes the run history: the scheduler's alone (`tools/boundaries.ts`). Everybody else reads.
-export { OpsMigrationError } from './schema/errors.ts'
+export { migrationErrors } from './schema/errors.ts'
 export { migrateOps } from './schema/migrations.ts'
-export { noteOwner, OpsDeployedError, OpsOwnerUnknownError, refuseDeployed, type Owner } from './schema/owner.ts'
+export { noteOwner, type Owner, ownerErrors, refuseDeployed } from './schema/owner.ts'
 export { MIGRATE, prepareSchema, type Migrate } from './schema/version.ts'
 export { createAgents, type Agents } from './store/agents.ts'
 export { createPipelineOrigins, PipelineOriginError, type PipelineOrigins } from './store/pipeline-origins.ts'

@@ -1,4 +1,4 @@
-import { type DirectoryHolder, TerminalError, lockDirectory, makeDirectory } from '@cinelake/core'
+import { defineErrors, type DirectoryHolder, lockDirectory, makeDirectory, terminal } from '@cinelake/core'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FIRST_DAY } from './company-days.ts'
@@ -15,8 +15,8 @@ export interface Claim extends AsyncDisposable {
 /**
  * Takes a directory for one company in one process: two companies would mix their rows, and two processes would break
  * the database. What a killed process left is taken over.
- * @throws {OtherCompanyError} terminal: another seed or scale is there
- * @throws {DirectoryInUseError} terminal: names the process that has it
+ * @throws {SAMPLE_COMPANY_DIFFERS} terminal: another seed or scale is there
+ * @throws {SAMPLE_COMPANY_IN_USE} terminal: names the process that has it
  */
 export async function claimDirectory(directory: string, company: Card): Promise<Claim> {
   await makeDirectory(directory)
@@ -24,10 +24,11 @@ export async function claimDirectory(directory: string, company: Card): Promise<
   const there = await readFile(card, 'utf8').catch(() => '')
   const old = there === '' ? undefined : (JSON.parse(there) as Card)
   if (old !== undefined && describe(old) !== describe(company)) {
-    throw new OtherCompanyError(directory, describe(old), describe(company))
+    throw directoryErrors.SAMPLE_COMPANY_DIFFERS(directory, describe(old), describe(company))
   }
   await using claimed = new AsyncDisposableStack()
-  const inUse = ({ holder, lockFile }: DirectoryHolder) => new DirectoryInUseError(directory, holder, lockFile)
+  const inUse = ({ holder, lockFile }: DirectoryHolder) =>
+    directoryErrors.SAMPLE_COMPANY_IN_USE(directory, holder, lockFile)
   claimed.use(await lockDirectory(join(directory, 'company'), inUse))
   const { firstDay = FIRST_DAY } = old ?? company
   if (old === undefined) {
@@ -42,24 +43,16 @@ function describe({ scale, seed }: Card): string {
   return JSON.stringify({ scale, seed })
 }
 
-/** A directory holds a sample company of another seed or scale. */
-class OtherCompanyError extends TerminalError {
-  readonly code = 'SAMPLE_COMPANY_DIFFERS'
-  constructor(directory: string, there: string, wanted: string) {
-    super(
-      `the directory holds another sample company [directory=${directory}]: expected ${wanted}, got ${there}; use the same scale and seed, or another or an empty directory`,
-      { directory, there, wanted },
-    )
-  }
-}
+const directoryErrors = defineErrors({
+  /** A directory holds a sample company of another seed or scale. */
+  SAMPLE_COMPANY_DIFFERS: terminal((directory: string, there: string, wanted: string) => [
+    `the directory holds another sample company [directory=${directory}]: expected ${wanted}, got ${there}; use the same scale and seed, or another or an empty directory`,
+    { directory, there, wanted },
+  ]),
 
-/** Another process, or this one, has the sample company of a directory open. */
-class DirectoryInUseError extends TerminalError {
-  readonly code = 'SAMPLE_COMPANY_IN_USE'
-  constructor(directory: string, holder: string, lockFile: string) {
-    super(
-      `the sample company is open already [directory=${directory}]: expected a directory that nobody uses, got ${holder}; wait until it has ended, use another directory, or, if that process no longer exists, delete ${lockFile}`,
-      { directory, holder, lockFile },
-    )
-  }
-}
+  /** Another process, or this one, has the sample company of a directory open. */
+  SAMPLE_COMPANY_IN_USE: terminal((directory: string, holder: string, lockFile: string) => [
+    `the sample company is open already [directory=${directory}]: expected a directory that nobody uses, got ${holder}; wait until it has ended, use another directory, or, if that process no longer exists, delete ${lockFile}`,
+    { directory, holder, lockFile },
+  ]),
+})

@@ -1,8 +1,3 @@
-export {
-  SampleCompanyError,
-  startSampleCompany,
-  type SampleCompany,
-  type SampleCompanyOptions,
-} from './sample-company.ts'
+export { companyErrors, type SampleCompany, type SampleCompanyOptions, startSampleCompany } from './sample-company.ts'
 export { createExclusive, type Exclusive } from './exclusive.ts'
 export { startPostgresServer, type PostgresServer, type PostgresServerOptions } from './postgres-server.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { ConfigError, TerminalError } from '@cinelake/core'
+import { ConfigError, defineErrors, terminal } from '@cinelake/core'
 import { dayOf } from './company-days.ts'
 import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-messages.ts'
 
@@ -42,20 +42,17 @@ export interface SampleCompany extends AsyncDisposable {
   advanceTo(date: string): Promise<void>
 }
 
-/** Something in the sample company's own thread went wrong. */
-export class SampleCompanyError extends TerminalError {
-  readonly code = 'SAMPLE_COMPANY_FAILED'
-  constructor(what: string, options?: ErrorOptions) {
-    super(`the sample company cannot go on: ${what}`, {}, options)
-  }
-}
+export const companyErrors = defineErrors({
+  /** Something in the sample company's own thread went wrong. */
+  SAMPLE_COMPANY_FAILED: terminal((what: string) => [`the sample company cannot go on: ${what}`, {}]),
+})
 
 /**
  * Starts the sample company in a thread of its own, at the day that its directory has reached, the first one at first.
  * It ends with the process. A process killed at any time leaves a directory that the next start goes on from.
  *
  * @throws {ConfigError} a scale, seed or date that cannot be
- * @throws {SampleCompanyError} terminal: the directory cannot be used, is in use, or belongs to another seed or scale
+ * @throws {SAMPLE_COMPANY_FAILED} terminal: the directory cannot be used, is in use, or belongs to another seed or scale
  */
 export async function startSampleCompany(options: SampleCompanyOptions): Promise<SampleCompany> {
   check(options)
@@ -124,14 +121,14 @@ function startThread(workerData: object) {
     waiting.clear()
   }
   worker.on('error', (error) =>
-    fail(new SampleCompanyError('its thread ended with an error; start again', { cause: error })),
+    fail(companyErrors.SAMPLE_COMPANY_FAILED('its thread ended with an error; start again', { cause: error })),
   )
-  worker.on('exit', () => fail(new SampleCompanyError('its thread has ended; start again')))
+  worker.on('exit', () => fail(companyErrors.SAMPLE_COMPANY_FAILED('its thread has ended; start again')))
   worker.on('message', (reply: CompanyReply) => {
     const asked = waiting.get(reply.id)
     waiting.delete(reply.id)
     if (reply.ok) asked?.resolve(reply)
-    else asked?.reject(new SampleCompanyError(reply.error.message))
+    else asked?.reject(companyErrors.SAMPLE_COMPANY_FAILED(reply.error.message))
   })
   return {
     ask(request: Ask): Promise<CompanyPlaces> {

@@ -1,4 +1,4 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, TransientError } from '@cinelake/core'
 
 /** Which secret an error is about, and where it was looked for: a file, a vault. */
 export type SecretPlace = { readonly secret: string; readonly place: string }
@@ -19,16 +19,23 @@ export class SecretMissingError extends TerminalError {
   }
 }
 
-/** A name that a store of secrets could not have. */
-export class SecretNameError extends TerminalError {
-  readonly code = 'SECRET_NAME_INVALID'
+export const secretErrors = defineErrors({
+  /** A name that a store of secrets could not have. */
+  SECRET_NAME_INVALID: terminal(
+    (name: string, expected = 'letters, digits, `-`, `_` and `.`, beginning with a letter or digit') => [
+      `secret name is not usable [secret=${JSON.stringify(name)}]: expected ${expected}; choose another name`,
+      {
+        secret: name,
+      },
+    ],
+  ),
 
-  constructor(name: string, expected = 'letters, digits, `-`, `_` and `.`, beginning with a letter or digit') {
-    super(`secret name is not usable [secret=${JSON.stringify(name)}]: expected ${expected}; choose another name`, {
-      secret: name,
-    })
-  }
-}
+  /** The store of secrets knows who asks and says no, or does not know who asks. */
+  SECRETS_FORBIDDEN: terminal((place: SecretPlace, reason: string, remedy: string) => [
+    `secret may not be read [${at(place)}]: expected leave to read it, got ${reason}; ${remedy}`,
+    { ...place, reason },
+  ]),
+})
 
 /** A secret that is there, and that whoever keeps it has taken out of use. */
 export class SecretUnusableError extends TerminalError {
@@ -38,19 +45,6 @@ export class SecretUnusableError extends TerminalError {
   constructor(place: SecretPlace, reason: string, options?: ErrorOptions) {
     super(
       `secret is not in use [${at(place)}]: expected one that is enabled and within its dates, got one that is ${reason}; put a new version of it there, or change its dates`,
-      { ...place, reason },
-      options,
-    )
-  }
-}
-
-/** The store of secrets knows who asks and says no, or does not know who asks. */
-export class SecretsForbiddenError extends TerminalError {
-  readonly code = 'SECRETS_FORBIDDEN'
-
-  constructor(place: SecretPlace, reason: string, remedy: string, options?: ErrorOptions) {
-    super(
-      `secret may not be read [${at(place)}]: expected leave to read it, got ${reason}; ${remedy}`,
       { ...place, reason },
       options,
     )

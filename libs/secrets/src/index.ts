@@ -1,11 +1,10 @@
 export {
   PlaceholderError,
+  secretErrors,
   SecretMissingError,
-  SecretNameError,
-  SecretsForbiddenError,
+  type SecretPlace,
   SecretsUnavailableError,
   SecretUnusableError,
-  type SecretPlace,
 } from './errors.ts'
 export { guardSecrets, type GuardedSecrets } from './guard.ts'
 export {

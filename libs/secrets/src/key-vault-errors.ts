@@ -2,11 +2,11 @@ import { isRestError, type RestError } from '@azure/keyvault-secrets'
 import { PipelineError } from '@cinelake/core'
 import { z } from 'zod'
 import {
+  secretErrors,
   SecretMissingError,
-  SecretsForbiddenError,
+  type SecretPlace,
   SecretsUnavailableError,
   SecretUnusableError,
-  type SecretPlace,
 } from './errors.ts'
 
 /** Which secret an error is about: its name in the pipeline's text, in the vault, and the vault's host. */
@@ -37,7 +37,7 @@ export function translateKeyVaultError(error: unknown, { secret, nameThere, vaul
   if (isRestError(error)) return fromVault(error, place)
   const { name, statusCode, message } = describe(error)
   if (NO_IDENTITY.has(name) && !isPassing(statusCode)) {
-    return new SecretsForbiddenError(place, 'no identity', IDENTITY, { cause: error })
+    return secretErrors.SECRETS_FORBIDDEN(place, 'no identity', IDENTITY, { cause: error })
   }
   const reason = name === 'AbortError' || name === 'TimeoutError' ? 'no answer in time' : message
   return new SecretsUnavailableError(place, reason, LATER, { cause: error })
@@ -54,7 +54,7 @@ function fromVault(error: RestError, place: SecretPlace): Error {
   const inner = Details.safeParse(error.details).data?.error.innerError.code
   if (inner === 'SecretDisabled') return new SecretUnusableError(place, 'disabled', cause)
   const remedy = inner === 'ForbiddenByFirewall' || inner === 'ForbiddenByConnection' ? NETWORK : ROLE
-  return new SecretsForbiddenError(place, inner ?? `status ${status}`, remedy, cause)
+  return secretErrors.SECRETS_FORBIDDEN(place, inner ?? `status ${status}`, remedy, cause)
 }
 
 function isPassing(status: number | undefined): boolean {

@@ -1,4 +1,4 @@
-import { SecretNameError } from './errors.ts'
+import { secretErrors } from './errors.ts'
 import { checkSecretName } from './secret-name.ts'
 
 /** Characters. Source: learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates */
@@ -7,11 +7,11 @@ const MAX_LENGTH = 127
 /**
  * A secret's name as Key Vault can have it: letters, digits and `-`. `CRM_TOKEN` and `crm.token` are `CRM-TOKEN` and
  * `crm-token` there; Key Vault does not tell small letters from capital ones.
- * @throws {SecretNameError} terminal
+ * @throws {SECRET_NAME_INVALID} terminal
  */
 export function keyVaultName(name: string): string {
   checkSecretName(name)
   if (name.length > MAX_LENGTH)
-    throw new SecretNameError(name, `at most ${MAX_LENGTH} characters, as Key Vault wants it`)
+    throw secretErrors.SECRET_NAME_INVALID(name, `at most ${MAX_LENGTH} characters, as Key Vault wants it`)
   return name.replaceAll(/[._]/g, '-')
 }

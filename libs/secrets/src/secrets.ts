@@ -4,7 +4,7 @@ export interface Secrets extends AsyncDisposable {
    * The value, without a line break at its end. An empty or blank one counts as none.
    * @throws {SecretMissingError} terminal: names the secret and where it was looked for, never a value
    * @throws {SecretUnusableError} terminal: it is there, and taken out of use
-   * @throws {SecretsForbiddenError} terminal: this process may not read it
+   * @throws {SECRETS_FORBIDDEN} terminal: this process may not read it
    * @throws {SecretsUnavailableError} transient
    */
   get(

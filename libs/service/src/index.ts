@@ -1,6 +1,6 @@
 export { endProcess } from './end-process.ts'
 export { readEnv, readSettings, workerName, type Settings } from './environment.ts'
-export { HostUnknownError, knownHostsEnv, refuseUnknownHosts, type KnownHosts } from './known-hosts.ts'
+export { hostErrors, type KnownHosts, knownHostsEnv, refuseUnknownHosts } from './known-hosts.ts'
 export { createLog, LOG_LEVELS, type LogLevel, type LogOptions } from './log.ts'
 export { createMetrics, type Labels, type Metrics } from './metrics.ts'
 export { createRedaction, type Redaction } from './redaction.ts'

@@ -1,4 +1,4 @@
-import { TerminalError } from '@cinelake/core'
+import { defineErrors, terminal } from '@cinelake/core'
 import type { FastifyInstance } from 'fastify'
 import { isIP } from 'node:net'
 import { z } from 'zod'
@@ -17,17 +17,13 @@ export const knownHostsEnv = {
     ),
 }
 
-/** A request came by a name that is not this server's, or from a page of another site. */
-export class HostUnknownError extends TerminalError {
-  readonly code = 'HOST_UNKNOWN'
-
-  constructor(host: string) {
-    super(
-      `the server is not known by this name [host=${host}]: expected localhost, an IP address or a name that CINELAKE_HTTP_HOSTS has; call it by one of them, or add the name there`,
-      { host },
-    )
-  }
-}
+export const hostErrors = defineErrors({
+  /** A request came by a name that is not this server's, or from a page of another site. */
+  HOST_UNKNOWN: terminal((host: string) => [
+    `the server is not known by this name [host=${host}]: expected localhost, an IP address or a name that CINELAKE_HTTP_HOSTS has; call it by one of them, or add the name there`,
+    { host },
+  ]),
+})
 
 export type KnownHosts = {
   /** The address that the server listens on. */
@@ -51,8 +47,8 @@ export function refuseUnknownHosts(server: FastifyInstance, { host, names = [] }
     const { host: called, origin } = request.headers
     // Programs send no Origin; browsers do, with everything that changes something.
     if (origin !== undefined && !isKnown(hostOf(origin.replace(/^[a-z][a-z0-9+.-]*:\/\//i, ''))))
-      throw new HostUnknownError(shown(origin))
-    if (isStrict && !isKnown(hostOf(called ?? ''))) throw new HostUnknownError(shown(called ?? ''))
+      throw hostErrors.HOST_UNKNOWN(shown(origin))
+    if (isStrict && !isKnown(hostOf(called ?? ''))) throw hostErrors.HOST_UNKNOWN(shown(called ?? ''))
   })
 }
 

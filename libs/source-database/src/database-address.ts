@@ -1,5 +1,5 @@
 import type { Fill } from '@cinelake/secrets'
-import { DatabaseAddressError } from './errors.ts'
+import { databaseSourceErrors } from './errors.ts'
 
 /** Where a database is and who asks. Never shown as a whole. */
 export type DatabaseAddress = {
@@ -40,14 +40,14 @@ export function hasSecret(template: string): boolean {
   return template.includes('${secret:')
 }
 
-/** @throws {DatabaseAddressError} terminal; without the text, which may hold a password */
+/** @throws {DATABASE_ADDRESS_INVALID} terminal; without the text, which may hold a password */
 export function parseAddress(source: string, text: string): DatabaseAddress {
   const url = URL.parse(text)
-  if (url === null) throw new DatabaseAddressError(source, 'a text that is no address')
-  if (url.hostname === '') throw new DatabaseAddressError(source, 'an address without a host')
-  if (url.port === '0') throw new DatabaseAddressError(source, 'the port 0')
+  if (url === null) throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, 'a text that is no address')
+  if (url.hostname === '') throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, 'an address without a host')
+  if (url.port === '0') throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, 'the port 0')
   const database = decode(source, url.pathname.replace(/^\//, ''))
-  if (database === '') throw new DatabaseAddressError(source, 'an address without a database')
+  if (database === '') throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, 'an address without a database')
   return {
     scheme: url.protocol.replace(/:$/, ''),
     // The address of IPv6 is in brackets only here.
@@ -64,6 +64,9 @@ function decode(source: string, text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new DatabaseAddressError(source, 'a user, password or database with a `%` that escapes nothing (write `%25`)')
+    throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(
+      source,
+      'a user, password or database with a `%` that escapes nothing (write `%25`)',
+    )
   }
 }

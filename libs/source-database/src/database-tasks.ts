@@ -3,7 +3,7 @@ import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Discover, Ingest } from '@cinelake/contracts'
 import type { SqlEngine } from '@cinelake/engine'
 import { landOnce, type Lake } from '@cinelake/lake'
-import { SourceCommandUnknownError, type SourceInPipeline, type SourceTasks } from '@cinelake/source-kind'
+import { sourceErrors, type SourceInPipeline, type SourceTasks } from '@cinelake/source-kind'
 import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
@@ -70,7 +70,7 @@ export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
     async ingest(command, { pipeline, source }, context) {
       const dataset = source.datasets.find(({ name }) => name === command.dataset)
       const table = dataset?.table ?? command.table
-      if (table === undefined) throw new SourceCommandUnknownError(command, 'a table of a database')
+      if (table === undefined) throw sourceErrors.INGEST_COMMAND_UNKNOWN(command, 'a table of a database')
       const outcome = await landOnce({ lake, clock, log }, command, context, () =>
         ingestTable(command, { pipeline, source, table, dataset }, context),
       )

@@ -1,4 +1,4 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 import type { TableName } from '@cinelake/contracts'
 
 /** Which database an error is about: where it is, without user and password. */
@@ -7,17 +7,53 @@ export type DatabasePlace = { readonly source: string; readonly server: string; 
 const at = ({ source, server, database }: DatabasePlace) => `source=${source} server=${server} database=${database}`
 const named = ({ schema, name }: TableName) => `${schema}.${name}`
 
-/** A source's `url` that is no address of a database. Never shows the address: it may hold a password. */
-export class DatabaseAddressError extends TerminalError {
-  readonly code = 'DATABASE_ADDRESS_INVALID'
+export const databaseSourceErrors = defineErrors({
+  /** A source's `url` that is no address of a database. Never shows the address: it may hold a password. */
+  DATABASE_ADDRESS_INVALID: terminal((source: string, problem: string) => [
+    `address of the database is not usable [source=${source}]: expected postgres:// or mssql://USER:PASSWORD@HOST:PORT/DATABASE, got ${problem}; correct the source's \`url\` or the settings that it names`,
+    { source, problem },
+  ]),
 
-  constructor(source: string, problem: string) {
-    super(
-      `address of the database is not usable [source=${source}]: expected postgres:// or mssql://USER:PASSWORD@HOST:PORT/DATABASE, got ${problem}; correct the source's \`url\` or the settings that it names`,
-      { source, problem },
-    )
-  }
-}
+  DATABASE_MISSING: terminal((place: DatabasePlace) => [
+    `server has no such database [${at(place)}]: expected it to be there; correct the end of the source's \`url\``,
+    { ...place },
+  ]),
+
+  /** Encryption was asked for and could not be had, or the server's certificate is not trusted. */
+  DATABASE_TLS_REFUSED: terminal((place: DatabasePlace, reason: string) => [
+    `no encrypted connection to the database [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; install the company's certificate authority (NODE_EXTRA_CA_CERTS), or say \`sslmode=disable\` (SQL Server: \`encrypt=false\`) where the network is trusted`,
+    { ...place, reason },
+  ]),
+
+  DATABASE_PERMISSION_MISSING: terminal((place: DatabasePlace, doing: string) => [
+    `database does not allow it [${at(place)}]: could not ${doing}; grant the user USAGE on the schema and SELECT on the table (with row-level security also BYPASSRLS: nothing may be left out unseen), or exclude the table`,
+    { ...place, doing },
+  ]),
+
+  /** A row arrived with other values than the database sent. */
+  DATABASE_ROW_CHANGED: transient((place: DatabasePlace, table: TableName) => [
+    `a row changed on the way [${at(place)} table=${named(table)}]: expected the digest that the database made of it, got another; the next attempt reads the table again`,
+    { ...place, table: named(table) },
+  ]),
+
+  /** A file holds other values than were read. */
+  DATABASE_FILE_DIFFERS: transient((place: DatabasePlace, table: TableName, count: number) => [
+    `a file does not hold what was read [${at(place)} table=${named(table)} rows=${count}]: expected the same values, got others in ${count} rows; the next attempt reads the table again`,
+    { ...place, table: named(table), count },
+  ]),
+
+  /** A query that this database cannot do over this data: a view whose expression fails, a column that is gone. */
+  DATABASE_QUERY_REFUSED: terminal((place: DatabasePlace, doing: string, state: string) => [
+    `database cannot do it [${at(place)} sqlstate=${state}]: could not ${doing}; run \`SELECT * FROM\` it in the database to see which value or expression it is, and correct that, or exclude it`,
+    { ...place, doing, sqlstate: state },
+  ]),
+
+  /** The database failed at a query for a reason of its own. */
+  DATABASE_QUERY_FAILED: transient((place: DatabasePlace, doing: string, state: string) => [
+    `database could not do it [${at(place)} sqlstate=${state}]: could not ${doing}; look the code up in the server's log`,
+    { ...place, doing, sqlstate: state },
+  ]),
+})
 
 /** The server does not answer, is starting, stopping or full, or the connection broke. */
 export class DatabaseUnavailableError extends TransientError {
@@ -56,43 +92,6 @@ export class DatabaseIdentityMissingError extends TransientError {
       `nobody to sign in to the database as [${at(place)}]: expected a user in the source's \`url\`, or a token of Entra for this machine's identity, got neither; ${giving}, ` +
         'or give this machine an identity of Azure (a managed identity, AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or `az login`)',
       { ...place },
-      options,
-    )
-  }
-}
-
-export class DatabaseMissingError extends TerminalError {
-  readonly code = 'DATABASE_MISSING'
-
-  constructor(place: DatabasePlace, options?: ErrorOptions) {
-    super(
-      `server has no such database [${at(place)}]: expected it to be there; correct the end of the source's \`url\``,
-      { ...place },
-      options,
-    )
-  }
-}
-
-/** Encryption was asked for and could not be had, or the server's certificate is not trusted. */
-export class DatabaseTlsError extends TerminalError {
-  readonly code = 'DATABASE_TLS_REFUSED'
-
-  constructor(place: DatabasePlace, reason: string, options?: ErrorOptions) {
-    super(
-      `no encrypted connection to the database [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; install the company's certificate authority (NODE_EXTRA_CA_CERTS), or say \`sslmode=disable\` (SQL Server: \`encrypt=false\`) where the network is trusted`,
-      { ...place, reason },
-      options,
-    )
-  }
-}
-
-export class DatabasePermissionError extends TerminalError {
-  readonly code = 'DATABASE_PERMISSION_MISSING'
-
-  constructor(place: DatabasePlace, doing: string, options?: ErrorOptions) {
-    super(
-      `database does not allow it [${at(place)}]: could not ${doing}; grant the user USAGE on the schema and SELECT on the table (with row-level security also BYPASSRLS: nothing may be left out unseen), or exclude the table`,
-      { ...place, doing },
       options,
     )
   }
@@ -198,56 +197,6 @@ export class RowsLostError extends TransientError {
     super(
       `rows were lost on the way [${at(place)} table=${named(table)}]: expected ${expected} rows in the file, got ${actual}; the next attempt reads the table again`,
       { ...place, table: named(table), expected, actual },
-    )
-  }
-}
-
-/** A row arrived with other values than the database sent. */
-export class RowChangedError extends TransientError {
-  readonly code = 'DATABASE_ROW_CHANGED'
-
-  constructor(place: DatabasePlace, table: TableName) {
-    super(
-      `a row changed on the way [${at(place)} table=${named(table)}]: expected the digest that the database made of it, got another; the next attempt reads the table again`,
-      { ...place, table: named(table) },
-    )
-  }
-}
-
-/** A file holds other values than were read. */
-export class FileDiffersError extends TransientError {
-  readonly code = 'DATABASE_FILE_DIFFERS'
-
-  constructor(place: DatabasePlace, table: TableName, count: number) {
-    super(
-      `a file does not hold what was read [${at(place)} table=${named(table)} rows=${count}]: expected the same values, got others in ${count} rows; the next attempt reads the table again`,
-      { ...place, table: named(table), count },
-    )
-  }
-}
-
-/** A query that this database cannot do over this data: a view whose expression fails, a column that is gone. */
-export class DatabaseQueryRefusedError extends TerminalError {
-  readonly code = 'DATABASE_QUERY_REFUSED'
-
-  constructor(place: DatabasePlace, doing: string, state: string, options?: ErrorOptions) {
-    super(
-      `database cannot do it [${at(place)} sqlstate=${state}]: could not ${doing}; run \`SELECT * FROM\` it in the database to see which value or expression it is, and correct that, or exclude it`,
-      { ...place, doing, sqlstate: state },
-      options,
-    )
-  }
-}
-
-/** The database failed at a query for a reason of its own. */
-export class DatabaseQueryError extends TransientError {
-  readonly code = 'DATABASE_QUERY_FAILED'
-
-  constructor(place: DatabasePlace, doing: string, state: string, options?: ErrorOptions) {
-    super(
-      `database could not do it [${at(place)} sqlstate=${state}]: could not ${doing}; look the code up in the server's log`,
-      { ...place, doing, sqlstate: state },
-      options,
     )
   }
 }

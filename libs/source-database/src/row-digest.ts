@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { RowChangedError, type DatabasePlace } from './errors.ts'
+import { type DatabasePlace, databaseSourceErrors } from './errors.ts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 
 /** How the database writes text when it makes a digest of it. */
@@ -18,7 +18,7 @@ export function rowDigest(row: SourceRow, encoding: DigestEncoding): string {
 
 /**
  * Compares rows with the digests that the database sent as their last values, and takes these off.
- * @throws {RowChangedError} transient
+ * @throws {DATABASE_ROW_CHANGED} transient
  */
 export async function* withoutDigests(
   batches: AsyncIterable<readonly SourceRow[]>,
@@ -28,7 +28,8 @@ export async function* withoutDigests(
   for await (const batch of batches) {
     yield batch.map((row) => {
       const values = row.slice(0, -1)
-      if (rowDigest(values, encoding) !== row.at(-1)) throw new RowChangedError(about.place, about.table.table)
+      if (rowDigest(values, encoding) !== row.at(-1))
+        throw databaseSourceErrors.DATABASE_ROW_CHANGED(about.place, about.table.table)
       return values
     })
   }

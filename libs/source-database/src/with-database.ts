@@ -3,7 +3,7 @@ import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
 import type { ConnectionSemaphore } from './connection-semaphore.ts'
 import { fillAddress, hasSecret, parseAddress } from './database-address.ts'
-import { DatabaseAddressError, DatabaseLoginRefusedError } from './errors.ts'
+import { DatabaseLoginRefusedError, databaseSourceErrors } from './errors.ts'
 import { openPostgres } from './postgres/postgres.ts'
 import type { OpenDatabase, SourceDatabase } from './source-database.ts'
 import { openMssql } from './sql-server/sql-server.ts'
@@ -71,12 +71,12 @@ async function openFor<T>(
 
 /**
  * The database that an address names, by its scheme. Nothing is connected yet.
- * @throws {DatabaseAddressError} terminal
+ * @throws {DATABASE_ADDRESS_INVALID} terminal
  */
 export const openDatabase: OpenDatabase = ({ source, url, ...limits }) => {
   const address = parseAddress(source, url)
   if (address.scheme === 'postgres' || address.scheme === 'postgresql')
     return openPostgres({ source, address, ...limits })
   if (address.scheme === 'mssql') return openMssql({ source, address, ...limits })
-  throw new DatabaseAddressError(source, `the scheme ${address.scheme}:`)
+  throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, `the scheme ${address.scheme}:`)
 }

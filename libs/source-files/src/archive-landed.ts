@@ -3,7 +3,7 @@ import { CancelledError, makeDirectory, type Log } from '@cinelake/core'
 import type { Fill } from '@cinelake/secrets'
 import { copyFile, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { FileOutsideSourceError } from './errors.ts'
+import { fileErrors } from './errors.ts'
 import { fileError, codeOf } from './file-system-errors.ts'
 import { atOnce } from './at-once.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
@@ -90,14 +90,14 @@ type About = { readonly source: string; readonly folder: string; readonly name: 
 /**
  * Whoever may put files into a folder may put links there as well: what is moved or deleted has to be in it, and what is
  * archived in the archive.
- * @throws {FileOutsideSourceError} terminal
+ * @throws {FILES_OUTSIDE_SOURCE} terminal
  */
 async function checkBelow(folder: string, file: string, { source, name }: About): Promise<void> {
   const [root, parent] = await Promise.all(
     [folder, dirname(file)].map(async (path) => await realpath(path).catch(() => path)),
   )
   if (root === undefined || parent === undefined || parent === root || isBelow(root, parent)) return
-  throw new FileOutsideSourceError(source, folder, name)
+  throw fileErrors.FILES_OUTSIDE_SOURCE(source, folder, name)
 }
 
 /** Whether the bytes of a file are those that landed. Size and time say so; where they do not, all of it is read. */

@@ -23,7 +23,7 @@ export type Ledger = {
  * Checks that the ledger of processed files holds what the window before knew it to hold: without it every file would
  * land once more. One that has lost something is made again from the manifests, which name all that ever landed, and
  * that is told.
- * @throws {ManifestLostError} terminal: the window before succeeded, and its manifest is gone
+ * @throws {RAW_MANIFEST_LOST} terminal: the window before succeeded, and its manifest is gone
  */
 export async function checkLedger(drop: Drop, claims: ProcessedFileLedger): Promise<Ledger> {
   const { lake, command, calendar, signal } = drop

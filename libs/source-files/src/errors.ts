@@ -1,13 +1,57 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 
-/** A dataset's file pattern that means nothing. */
-export class FilePatternInvalidError extends TerminalError {
-  readonly code = 'FILES_PATTERN_INVALID'
+export const fileErrors = defineErrors({
+  /** A dataset's file pattern that means nothing. */
+  FILES_PATTERN_INVALID: terminal((pattern: string, problem: string) => [
+    `file pattern is not usable [files=${pattern}]: ${problem}`,
+    { files: pattern, problem },
+  ]),
 
-  constructor(pattern: string, problem: string) {
-    super(`file pattern is not usable [files=${pattern}]: ${problem}`, { files: pattern, problem })
-  }
-}
+  /** The folder of a source on a disk or a share that fails or does not answer. */
+  FILES_FOLDER_AWAY: transient((source: string, folder: string, reason: string) => [
+    `folder could not be listed [source=${source} folder=${folder} reason=${reason}]: expected all that is in it; ` +
+      'check the disk or the share that it is on',
+    { source, folder, reason },
+  ]),
+
+  /** No file of the window. Transient: the drop may be late. */
+  FILES_MISSING: transient(
+    (about: { source: string; dataset: string; folder: string; files: string; window: string }) => [
+      `no file came for the window [source=${about.source} dataset=${about.dataset} window=${about.window}]: ` +
+        `expected at least one file like ${about.files} below ${about.folder}, got none; ` +
+        'put it there and run the window again, or say `whenMissing: skip` if days without a file are right',
+      about,
+    ],
+  ),
+
+  /** A link that leads out of the source's folder. */
+  FILES_OUTSIDE_SOURCE: terminal((source: string, folder: string, name: string) => [
+    `link leads out of the source's folder [source=${source} name=${name}]: expected a file below ${folder}, got one elsewhere; ` +
+      'put the file itself there, or make a source of the folder that it is in',
+    { source, folder, name },
+  ]),
+
+  /** A file that is not complete yet, as far as one can tell. */
+  FILES_FILE_UNSTABLE: transient((source: string, name: string, expected: string, found: string) => [
+    `file is not complete yet [source=${source} name=${name}]: expected ${expected}, got ${found}; ` +
+      'the next attempt looks again; say `onProblem: { unstable: skip }` to go on without it',
+    { source, name },
+  ]),
+
+  /** A file without a byte. Transient: whoever made it may be about to fill it. */
+  FILES_FILE_EMPTY: transient((source: string, name: string) => [
+    `file is empty [source=${source} name=${name}]: expected content, got 0 bytes; have it written again, ` +
+      'or say `onProblem: { empty: land }` or `skip`',
+    { source, name },
+  ]),
+
+  /** A claim in the lake that is not what an agent puts there. */
+  FILES_CLAIM_CORRUPT: terminal((path: string) => [
+    `claim of a file is corrupt [path=${path}]: expected a claim of version 1, got something else; ` +
+      'delete it and run the window again: the file then counts as never landed, unless its window has it',
+    { path },
+  ]),
+})
 
 /** The folder of a source that is not there, is no folder, or may not be read. */
 export class SourceFolderUnusableError extends TerminalError {
@@ -18,47 +62,6 @@ export class SourceFolderUnusableError extends TerminalError {
       `folder cannot be read [source=${source} folder=${folder}]: expected a folder that this agent may list, got ${found}; ${remedy}`,
       { source, folder },
       options,
-    )
-  }
-}
-
-/** The folder of a source on a disk or a share that fails or does not answer. */
-export class SourceFolderAwayError extends TransientError {
-  readonly code = 'FILES_FOLDER_AWAY'
-
-  constructor(source: string, folder: string, reason: string, options?: ErrorOptions) {
-    super(
-      `folder could not be listed [source=${source} folder=${folder} reason=${reason}]: expected all that is in it; ` +
-        'check the disk or the share that it is on',
-      { source, folder, reason },
-      options,
-    )
-  }
-}
-
-/** No file of the window. Transient: the drop may be late. */
-export class FilesMissingError extends TransientError {
-  readonly code = 'FILES_MISSING'
-
-  constructor(about: { source: string; dataset: string; folder: string; files: string; window: string }) {
-    super(
-      `no file came for the window [source=${about.source} dataset=${about.dataset} window=${about.window}]: ` +
-        `expected at least one file like ${about.files} below ${about.folder}, got none; ` +
-        'put it there and run the window again, or say `whenMissing: skip` if days without a file are right',
-      about,
-    )
-  }
-}
-
-/** A link that leads out of the source's folder. */
-export class FileOutsideSourceError extends TerminalError {
-  readonly code = 'FILES_OUTSIDE_SOURCE'
-
-  constructor(source: string, folder: string, name: string) {
-    super(
-      `link leads out of the source's folder [source=${source} name=${name}]: expected a file below ${folder}, got one elsewhere; ` +
-        'put the file itself there, or make a source of the folder that it is in',
-      { source, folder, name },
     )
   }
 }
@@ -110,32 +113,6 @@ export class FileLockedError extends TransientError {
   }
 }
 
-/** A file that is not complete yet, as far as one can tell. */
-export class FileUnstableError extends TransientError {
-  readonly code = 'FILES_FILE_UNSTABLE'
-
-  constructor(source: string, name: string, expected: string, found: string) {
-    super(
-      `file is not complete yet [source=${source} name=${name}]: expected ${expected}, got ${found}; ` +
-        'the next attempt looks again; say `onProblem: { unstable: skip }` to go on without it',
-      { source, name },
-    )
-  }
-}
-
-/** A file without a byte. Transient: whoever made it may be about to fill it. */
-export class FileEmptyError extends TransientError {
-  readonly code = 'FILES_FILE_EMPTY'
-
-  constructor(source: string, name: string) {
-    super(
-      `file is empty [source=${source} name=${name}]: expected content, got 0 bytes; have it written again, ` +
-        'or say `onProblem: { empty: land }` or `skip`',
-      { source, name },
-    )
-  }
-}
-
 /** A file that could not be read to its end: a disk or a share that fails. */
 export class FileUnreadableError extends TransientError {
   readonly code = 'FILES_FILE_UNREADABLE'
@@ -145,20 +122,6 @@ export class FileUnreadableError extends TransientError {
       `file could not be read [source=${source} name=${name} reason=${reason}]: expected to read it to its end; ` +
         'check the disk or the share that it is on',
       { source, name, reason },
-      options,
-    )
-  }
-}
-
-/** A claim in the lake that is not what an agent puts there. */
-export class ClaimCorruptError extends TerminalError {
-  readonly code = 'FILES_CLAIM_CORRUPT'
-
-  constructor(path: string, options?: ErrorOptions) {
-    super(
-      `claim of a file is corrupt [path=${path}]: expected a claim of version 1, got something else; ` +
-        'delete it and run the window again: the file then counts as never landed, unless its window has it',
-      { path },
       options,
     )
   }

@@ -1,5 +1,5 @@
 import { compilePattern, parseWindow, type Window, type WindowLength } from '@cinelake/core'
-import { FilePatternInvalidError } from './errors.ts'
+import { fileErrors } from './errors.ts'
 import { parseGlob, pathPattern, type GlobSegment, type TimePart } from './glob.ts'
 
 /** What a file's name says about where it belongs. */
@@ -31,7 +31,7 @@ const PRECISIONS: readonly { readonly parts: readonly TimePart[]; readonly every
 
 /**
  * Reads a `files` text: a glob in which `{yyyy}`, `{MM}`, `{dd}` and `{HH}` stand for business time.
- * @throws {FilePatternInvalidError} terminal
+ * @throws {FILES_PATTERN_INVALID} terminal
  */
 export function parseFilePattern(text: string): FilePattern {
   const segments = parseGlob(text)
@@ -41,7 +41,7 @@ export function parseFilePattern(text: string): FilePattern {
     (known) => known.parts.length === new Set(parts).size && known.parts.every((part) => parts.includes(part)),
   )
   if (parts.length > 0 && precision === undefined) {
-    throw new FilePatternInvalidError(
+    throw fileErrors.FILES_PATTERN_INVALID(
       text,
       `expected a time from the year on ({yyyy}, {yyyy}{MM}, {yyyy}{MM}{dd} or {yyyy}{MM}{dd}{HH}), got only ${parts.map((part) => `{${part}}`).join('')}`,
     )

@@ -1,9 +1,9 @@
 import { isAbsolute, resolve } from 'node:path'
 import {
+  fileErrors,
   FileForbiddenError,
   FileLockedError,
   FileUnreadableError,
-  SourceFolderAwayError,
   SourceFolderUnusableError,
 } from './errors.ts'
 
@@ -30,7 +30,7 @@ export function folderError(error: unknown, source: string, folder: string): unk
   const code = codeOf(error)
   if (code === undefined) return error
   const problem = FOLDER_PROBLEMS[code]
-  if (problem === undefined) return new SourceFolderAwayError(source, resolve(folder), code, { cause: error })
+  if (problem === undefined) return fileErrors.FILES_FOLDER_AWAY(source, resolve(folder), code, { cause: error })
   const [found, remedy] = problem
   return unusableFolder(source, folder, [found, remedy], { cause: error })
 }

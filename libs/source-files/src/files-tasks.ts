@@ -2,7 +2,7 @@ import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Ingest, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import { landOnce, manifestOf, readManifest, type Lake } from '@cinelake/lake'
-import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
+import { sourceErrors, type SourceTasks } from '@cinelake/source-kind'
 import type { Fill } from '@cinelake/secrets'
 import type { FilesSource } from './config/index.ts'
 import { createArchiveLanded } from './archive-landed.ts'
@@ -42,7 +42,7 @@ export function createFilesTasks({
   return {
     async ingest(command, { pipeline, source }, context) {
       const dataset = source.datasets.find(({ name }) => name === command.dataset)
-      if (dataset === undefined) throw new SourceCommandUnknownError(command, 'a dataset of files')
+      if (dataset === undefined) throw sourceErrors.INGEST_COMMAND_UNKNOWN(command, 'a dataset of files')
       const place = { source, dataset, calendar: pipeline.schedule }
       const outcome = await landOnce({ lake, clock, log }, command, context, () =>
         ingestFileDrop(command, place, context),

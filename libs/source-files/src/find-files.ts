@@ -4,7 +4,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withTimeout } from './with-timeout.ts'
 import { atOnce } from './at-once.ts'
-import { FileForbiddenError, FileMisnamedError, FileOutsideSourceError } from './errors.ts'
+import { fileErrors, FileForbiddenError, FileMisnamedError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
 import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
 import { ANY_NAME, type GlobSegment } from './glob.ts'
@@ -42,11 +42,11 @@ export type FindOptions = {
  * folder; `**` does not go through links. Only folders that the pattern leads to are opened.
  *
  * @throws {SourceFolderUnusableError} terminal
- * @throws {SourceFolderAwayError} transient
+ * @throws {FILES_FOLDER_AWAY} transient
  * @throws {FileForbiddenError} terminal: what matches the pattern may not be looked at
  * @throws {FileUnreadableError} transient
  * @throws {FileMisnamedError} terminal: the bytes of a name that matches are no text
- * @throws {FileOutsideSourceError} terminal: a link that matches the pattern leads elsewhere
+ * @throws {FILES_OUTSIDE_SOURCE} terminal: a link that matches the pattern leads elsewhere
  */
 export async function findFiles(
   place: SourceFolder,
@@ -129,7 +129,7 @@ async function followInside(walk: Walk, name: string): Promise<string | undefine
     undefinedWhenGone(error, walk, name),
   )
   if (file === undefined || isBelow(walk.root, file)) return file
-  if (walk.onForbidden === undefined) throw new FileOutsideSourceError(walk.source, walk.folder, name)
+  if (walk.onForbidden === undefined) throw fileErrors.FILES_OUTSIDE_SOURCE(walk.source, walk.folder, name)
   walk.onForbidden(name)
   return undefined
 }

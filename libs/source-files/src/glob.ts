@@ -1,5 +1,5 @@
 import { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern } from '@cinelake/core'
-import { FilePatternInvalidError } from './errors.ts'
+import { fileErrors } from './errors.ts'
 
 /** The parts of a business time that a name may hold, with the number of digits of each. */
 export const TIME_PARTS = { yyyy: 4, MM: 2, dd: 2, HH: 2 } as const
@@ -28,19 +28,19 @@ export const ANY_NAME: GlobSegment = segmentOf(sequence(NO_DOT, repeat(ANY_CHAR,
 /**
  * A glob as one pattern per folder: `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `**`, and time parts, each a group. As in a
  * shell, no wildcard stands for a dot at the beginning of a name.
- * @throws {FilePatternInvalidError} terminal
+ * @throws {FILES_PATTERN_INVALID} terminal
  */
 export function parseGlob(pattern: string): GlobSegment[] {
   if (pattern === '')
-    throw new FilePatternInvalidError(pattern, 'expected a pattern such as `*.csv`, got an empty text')
+    throw fileErrors.FILES_PATTERN_INVALID(pattern, 'expected a pattern such as `*.csv`, got an empty text')
   return pattern.split('/').map((segment) => {
     if (segment === '')
-      throw new FilePatternInvalidError(
+      throw fileErrors.FILES_PATTERN_INVALID(
         pattern,
         'expected a path below the folder, got an empty step (`//`, or `/` at an end)',
       )
     if (segment === '.' || segment === '..')
-      throw new FilePatternInvalidError(pattern, `expected a path below the folder, got \`${segment}\``)
+      throw fileErrors.FILES_PATTERN_INVALID(pattern, `expected a path below the folder, got \`${segment}\``)
     if (segment === '**') return 'any-depth'
     return parseSegment(segment, pattern)
   })
@@ -87,7 +87,7 @@ function parseToken(rest: string, pattern: string, parts: TimePart[]): [token: P
 function parseClass(rest: string, pattern: string): [Pattern, number] {
   const [whole, not, chars] = /^\[(!?)([^\]]+)\]/.exec(rest) ?? []
   if (whole === undefined || chars === undefined) {
-    throw new FilePatternInvalidError(pattern, 'expected `]` after `[`; write `[[]` for a bracket itself')
+    throw fileErrors.FILES_PATTERN_INVALID(pattern, 'expected `]` after `[`; write `[[]` for a bracket itself')
   }
   const isOneOf = classTest(chars, pattern)
   const isNot = not === '!'
@@ -101,14 +101,14 @@ function classTest(chars: string, pattern: string): (char: string) => boolean {
     return (char) => expression.test(char)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
-    throw new FilePatternInvalidError(pattern, 'expected ranges from low to high in brackets, such as [a-z]')
+    throw fileErrors.FILES_PATTERN_INVALID(pattern, 'expected ranges from low to high in brackets, such as [a-z]')
   }
 }
 
 function parseBraces(rest: string, pattern: string, parts: TimePart[]): [Pattern, number] {
   const [whole, inside] = /^\{([^{}]*)\}/.exec(rest) ?? []
   if (whole === undefined || inside === undefined) {
-    throw new FilePatternInvalidError(pattern, 'expected `}` after `{`; braces do not nest')
+    throw fileErrors.FILES_PATTERN_INVALID(pattern, 'expected `}` after `{`; braces do not nest')
   }
   if (isTimePart(inside)) {
     parts.push(inside)
@@ -119,7 +119,7 @@ function parseBraces(rest: string, pattern: string, parts: TimePart[]): [Pattern
     const known = Object.keys(TIME_PARTS)
       .map((part) => `{${part}}`)
       .join(', ')
-    throw new FilePatternInvalidError(
+    throw fileErrors.FILES_PATTERN_INVALID(
       pattern,
       `expected one of ${known} or alternatives such as {csv,txt}, got ${whole}`,
     )

@@ -10,7 +10,7 @@ import { atOnce } from './at-once.ts'
 import { chooseFiles, type ChosenFiles } from './choose-files.ts'
 import { checkLedger } from './check-ledger.ts'
 import { createProcessedFileLedger, type ProcessedFileLedger } from './processed-file-ledger.ts'
-import { FileEmptyError, FilesMissingError, FileUnstableError } from './errors.ts'
+import { fileErrors } from './errors.ts'
 import { parseFilePattern } from './file-pattern.ts'
 import { findFiles, type FoundFile } from './find-files.ts'
 import { findUnstable } from './find-unstable.ts'
@@ -132,9 +132,9 @@ async function withoutFaulty(drop: Drop, files: readonly WantedFile[], leftOut: 
     const { name, sizeBytes } = file
     const found = unstable.get(name)
     if (found !== undefined && onProblem.unstable !== 'skip')
-      throw new FileUnstableError(source.name, name, found.expected, found.found)
+      throw fileErrors.FILES_FILE_UNSTABLE(source.name, name, found.expected, found.found)
     const isEmpty = sizeBytes === 0 && found === undefined
-    if (isEmpty && onProblem.empty === 'fail') throw new FileEmptyError(source.name, name)
+    if (isEmpty && onProblem.empty === 'fail') throw fileErrors.FILES_FILE_EMPTY(source.name, name)
     if (found === undefined && !(isEmpty && onProblem.empty === 'skip')) return true
     // A late file that is not complete is late the next time as well.
     if (file.lateFor === undefined) leftOut.push({ name, reason: found === undefined ? 'empty' : 'unstable' })
@@ -232,7 +232,7 @@ function isNothing(leftOut: readonly LeftOutFile[], { isTimeless }: ChosenFiles)
   return leftOut.every(({ reason }) => reason === 'landed-before' && isTimeless)
 }
 
-/** @throws {FilesMissingError} transient, unless the dataset allows it */
+/** @throws {FILES_MISSING} transient, unless the dataset allows it */
 function reportMissing({ source, dataset, folder, command, log }: Drop): void {
   const about = {
     source: source.name,
@@ -241,6 +241,6 @@ function reportMissing({ source, dataset, folder, command, log }: Drop): void {
     files: dataset.files,
     window: command.window.label,
   }
-  if (dataset.whenMissing === 'fail') throw new FilesMissingError(about)
+  if (dataset.whenMissing === 'fail') throw fileErrors.FILES_MISSING(about)
   log.info(about, 'no file came for the window, which the dataset allows')
 }

@@ -4,7 +4,7 @@ import { findFiles } from './find-files.ts'
 /**
  * When the time begins that the oldest of a folder's files has in its name, for a schedule to begin with it.
  * @returns an instant (UTC); undefined where no file that fits has a time in its name
- * @throws {FilePatternInvalidError} terminal; and what finding files throws
+ * @throws {FILES_PATTERN_INVALID} terminal; and what finding files throws
  */
 export async function oldestFile(
   folder: string,

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import type { FilesDataset, FilesSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { compressionOf, type Compression } from './compression.ts'
-import { FilesMissingError } from './errors.ts'
+import { fileErrors } from './errors.ts'
 import { parseFilePattern } from './file-pattern.ts'
 import { findFiles, type FoundFile } from './find-files.ts'
 import { isMarker } from './local-paths.ts'
@@ -61,7 +61,7 @@ type FirstFile = {
 
 /**
  * The newest file of a dataset that has something in it, for looking at what the dataset is like.
- * @throws {FilesMissingError} transient: none matches, or all are empty
+ * @throws {FILES_MISSING} transient: none matches, or all are empty
  */
 async function firstFile(
   source: FilesSource,
@@ -84,7 +84,7 @@ async function firstFile(
   const newest = data.filter(({ sizeBytes }) => sizeBytes > 0).sort((one, other) => timeOf(other) - timeOf(one))[0]
   if (newest === undefined) {
     const about = { source: source.name, dataset: dataset.name, folder: resolve(folder), files: pattern.text }
-    throw new FilesMissingError({ ...about, window: 'any' })
+    throw fileErrors.FILES_MISSING({ ...about, window: 'any' })
   }
   const { name, file, sizeBytes } = newest
   return { name, file, sizeBytes, compression: compressionOf(await firstBytes(file)), fileCount: data.length }

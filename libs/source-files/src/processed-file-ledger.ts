@@ -1,7 +1,7 @@
 import { landedFilesFolder, type Ingest } from '@cinelake/contracts'
 import { newestManifest, type Lake } from '@cinelake/lake'
 import { z } from 'zod'
-import { ClaimCorruptError } from './errors.ts'
+import { fileErrors } from './errors.ts'
 
 /**
  * Which window lands some bytes: `raw/_landed/<pipeline>/_files/<source>.<dataset>/<sha256>.json`, put if absent before
@@ -84,6 +84,6 @@ function readClaim(text: string, path: string): Claim {
   try {
     return Claim.parse(JSON.parse(text))
   } catch (error) {
-    throw new ClaimCorruptError(path, { cause: error })
+    throw fileErrors.FILES_CLAIM_CORRUPT(path, { cause: error })
   }
 }

@@ -20,9 +20,9 @@ export {
 } from './source-config.ts'
 export { agentQueue, checkHttpUrl, checkUrl, siteOf, type SourcePlace } from './source-place.ts'
 export {
-  SourceCommandUnknownError,
   type CurrentSources,
   type PipelineOfSource,
+  sourceErrors,
   type SourceInPipeline,
   type SourceTasks,
   type TargetDataset,

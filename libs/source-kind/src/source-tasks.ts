@@ -1,5 +1,5 @@
 import type { Discover, Ingest } from '@cinelake/contracts'
-import { TerminalError } from '@cinelake/core'
+import { defineErrors, terminal } from '@cinelake/core'
 import type { CheckedColumn } from './column.ts'
 import type { RefineMode } from './dataset-text.ts'
 import type { Schedule } from './schedule.ts'
@@ -37,29 +37,29 @@ export type CurrentSources<Checked extends Source> = {
 
 /** What one kind of source does for the commands about its datasets. Both are as repeatable as the commands are. */
 export interface SourceTasks<Checked extends Source, Context, Outcome> {
-  /** Lands a dataset for a window. @throws {SourceCommandUnknownError} terminal: the source has no such dataset */
+  /** Lands a dataset for a window. @throws {INGEST_COMMAND_UNKNOWN} terminal: the source has no such dataset */
   ingest(command: Ingest, place: SourceInPipeline<Checked>, context: Context): Promise<Outcome>
   /** Lists what there is to ingest, where the pipeline's text does not say it. */
   discover?(command: Discover, place: SourceInPipeline<Checked>, context: Context): Promise<Outcome>
 }
 
-/** A command for something that its pipeline does not have, or that another service does. */
-export class SourceCommandUnknownError extends TerminalError {
-  readonly code = 'INGEST_COMMAND_UNKNOWN'
-
-  /** @param expected the kinds of datasets that there may be: `a dataset of a REST source` */
-  constructor(
-    {
-      task,
-      source,
-      dataset,
-      pipeline: { name, digest },
-    }: Pick<Discover, 'task' | 'source' | 'pipeline'> & Partial<Pick<Ingest, 'dataset'>>,
-    expected: string,
-  ) {
-    super(
+export const sourceErrors = defineErrors({
+  /**
+   * A command for something that its pipeline does not have, or that another service does.
+   * @param expected the kinds of datasets that there may be: `a dataset of a REST source`
+   */
+  INGEST_COMMAND_UNKNOWN: terminal(
+    (
+      {
+        task,
+        source,
+        dataset,
+        pipeline: { name, digest },
+      }: Pick<Discover, 'task' | 'source' | 'pipeline'> & Partial<Pick<Ingest, 'dataset'>>,
+      expected: string,
+    ) => [
       `command means nothing to this service [task=${task} pipeline=${name}]: expected ${source}${dataset === undefined ? '' : `/${dataset}`} to be ${expected} in the pipeline's text, got something else; start the run again with the pipeline as it is now`,
       { task, pipeline: name, digest },
-    )
-  }
-}
+    ],
+  ),
+})

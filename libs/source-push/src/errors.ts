@@ -1,91 +1,80 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 
 /** Where a push was meant to go. */
 export type PushPlace = { readonly source: string; readonly dataset: string }
 
 const at = ({ source, dataset }: PushPlace) => `source=${source} dataset=${dataset}`
 
-/** Neither key nor token opens the source. The same for a source that there is not: who may not push learns no names. */
-export class PushUnauthorizedError extends TerminalError {
-  readonly code = 'PUSH_UNAUTHORIZED'
+export const pushErrors = defineErrors({
+  /** Neither key nor token opens the source. The same for a source that there is not: who may not push learns no names. */
+  PUSH_UNAUTHORIZED: terminal(() => [
+    'push is refused: expected a key of the source as `X-API-Key`, or a token that it takes as `Authorization: Bearer …`, got neither; ask those who run the platform for one, and check the name of the source',
+    {},
+  ]),
 
-  constructor() {
-    super(
-      'push is refused: expected a key of the source as `X-API-Key`, or a token that it takes as `Authorization: Bearer …`, got neither; ask those who run the platform for one, and check the name of the source',
-      {},
-    )
-  }
-}
-
-/** A valid token of somebody who may not push. */
-export class PushForbiddenError extends TerminalError {
-  readonly code = 'PUSH_FORBIDDEN'
-
-  constructor(source: string, lacks: string) {
-    super(`push is refused [source=${source}]: expected a token with ${lacks}, got one without; have it assigned`, {
+  /** A valid token of somebody who may not push. */
+  PUSH_FORBIDDEN: terminal((source: string, lacks: string) => [
+    `push is refused [source=${source}]: expected a token with ${lacks}, got one without; have it assigned`,
+    {
       source,
       lacks,
-    })
-  }
-}
+    },
+  ]),
 
-/** The keys that tokens are signed with cannot be had now. */
-export class PushKeysAwayError extends TransientError {
-  readonly code = 'PUSH_KEYS_AWAY'
+  /** The keys that tokens are signed with cannot be had now. */
+  PUSH_KEYS_AWAY: transient((source: string) => [
+    `token cannot be checked now [source=${source}]: expected the issuer to give the keys that it signs with, got no usable answer; send it again`,
+    { source },
+  ]),
 
-  constructor(source: string, options?: ErrorOptions) {
-    super(
-      `token cannot be checked now [source=${source}]: expected the issuer to give the keys that it signs with, got no usable answer; send it again`,
-      { source },
-      options,
-    )
-  }
-}
-
-export class PushDatasetMissingError extends TerminalError {
-  readonly code = 'PUSH_DATASET_MISSING'
-
-  constructor(place: PushPlace) {
-    super(`push has no place [${at(place)}]: expected a dataset of the source, got another name; correct the address`, {
+  PUSH_DATASET_MISSING: terminal((place: PushPlace) => [
+    `push has no place [${at(place)}]: expected a dataset of the source, got another name; correct the address`,
+    {
       ...place,
-    })
-  }
-}
+    },
+  ]),
 
-export class PushMissingError extends TerminalError {
-  readonly code = 'PUSH_MISSING'
-
-  constructor(place: PushPlace, id: string) {
-    super(`push is not known [${at(place)} id=${id}]: expected an id that a push was answered with, got another`, {
+  PUSH_MISSING: terminal((place: PushPlace, id: string) => [
+    `push is not known [${at(place)} id=${id}]: expected an id that a push was answered with, got another`,
+    {
       ...place,
       id,
-    })
-  }
-}
+    },
+  ]),
 
-/** A header that says something that is not understood. */
-export class PushHeaderError extends TerminalError {
-  readonly code = 'PUSH_HEADER_INVALID'
-
-  constructor(header: string, expected: string) {
-    super(`push is refused [header=${header}]: expected ${expected}, got something else; correct the header`, {
+  /** A header that says something that is not understood. */
+  PUSH_HEADER_INVALID: terminal((header: string, expected: string) => [
+    `push is refused [header=${header}]: expected ${expected}, got something else; correct the header`,
+    {
       header,
-    })
-  }
-}
+    },
+  ]),
 
-export class PushTypeError extends TerminalError {
-  readonly code = 'PUSH_TYPE_UNKNOWN'
+  PUSH_TYPE_UNKNOWN: terminal((header: string, expected: string) => [
+    `push is refused [header=${header}]: expected ${expected}, got something else; send it in one of these forms`,
+    {
+      header,
+    },
+  ]),
 
-  constructor(header: string, expected: string) {
-    super(
-      `push is refused [header=${header}]: expected ${expected}, got something else; send it in one of these forms`,
-      {
-        header,
-      },
-    )
-  }
-}
+  /** One key for two bodies. */
+  PUSH_KEY_REUSED: terminal((place: PushPlace) => [
+    `idempotency key is taken [${at(place)}]: expected the same body as the push before it with this key, got another; send it with a key of its own`,
+    { ...place },
+  ]),
+
+  /** The connection ended before the body did. Nobody is there to read it; it is for the log. */
+  PUSH_CUT: transient(() => [
+    'push ended before its body did: expected the rest, got the end of the connection; nothing of it has landed',
+    {},
+  ]),
+
+  /** What is in the lake about a push is not what this program puts there. */
+  PUSH_RECORD_CORRUPT: terminal((path: string) => [
+    `what the lake says of a push is corrupt [path=${path}]: expected what a push leaves there, got something else; restore the object`,
+    { path },
+  ]),
+})
 
 /** A body that is not what it is said to be. Says where, never what. */
 export class PushBodyError extends TerminalError {
@@ -114,18 +103,6 @@ export class PushTooLargeError extends TerminalError {
   }
 }
 
-/** One key for two bodies. */
-export class PushKeyReusedError extends TerminalError {
-  readonly code = 'PUSH_KEY_REUSED'
-
-  constructor(place: PushPlace) {
-    super(
-      `idempotency key is taken [${at(place)}]: expected the same body as the push before it with this key, got another; send it with a key of its own`,
-      { ...place },
-    )
-  }
-}
-
 /** Too many at once, or in a time. */
 export class PushLimitedError extends TransientError {
   readonly code = 'PUSH_LIMITED'
@@ -141,19 +118,6 @@ export class PushLimitedError extends TransientError {
   }
 }
 
-/** The connection ended before the body did. Nobody is there to read it; it is for the log. */
-export class PushCutError extends TransientError {
-  readonly code = 'PUSH_CUT'
-
-  constructor(options?: ErrorOptions) {
-    super(
-      'push ended before its body did: expected the rest, got the end of the connection; nothing of it has landed',
-      {},
-      options,
-    )
-  }
-}
-
 /** A body that comes so slowly that it only keeps its place. */
 export class PushTooSlowError extends TransientError {
   readonly code = 'PUSH_TOO_SLOW'
@@ -162,19 +126,6 @@ export class PushTooSlowError extends TransientError {
     super(
       `push comes too slowly: expected at least ${bytesPerSecond} bytes a second on average, got less; nothing of it has landed; send it again, in parts if the line is slow`,
       { bytesPerSecond },
-    )
-  }
-}
-
-/** What is in the lake about a push is not what this program puts there. */
-export class PushRecordCorruptError extends TerminalError {
-  readonly code = 'PUSH_RECORD_CORRUPT'
-
-  constructor(path: string, options?: ErrorOptions) {
-    super(
-      `what the lake says of a push is corrupt [path=${path}]: expected what a push leaves there, got something else; restore the object`,
-      { path },
-      options,
     )
   }
 }

@@ -1,7 +1,7 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
 import { landOnce, type Lake } from '@cinelake/lake'
-import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
+import { sourceErrors, type SourceTasks } from '@cinelake/source-kind'
 import type { PushSource } from './config/index.ts'
 import { createLandPushed } from './landing/land-pushed.ts'
 
@@ -17,7 +17,7 @@ export function createPushTasks({
   return {
     async ingest(command, { pipeline, source }, context) {
       if (source.datasets.every(({ name }) => name !== command.dataset))
-        throw new SourceCommandUnknownError(command, 'a dataset of a push source')
+        throw sourceErrors.INGEST_COMMAND_UNKNOWN(command, 'a dataset of a push source')
       return await landOnce({ lake, clock, log }, command, context, () => landPushed(command, pipeline, context))
     },
   }

@@ -1,4 +1,4 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
 
 /** Which request an error is about. `address` is for people: no secrets, no user, and only values that are known to be harmless. */
 export type RequestPlace = {
@@ -11,78 +11,95 @@ export type RequestPlace = {
 const at = ({ source, dataset, address, page }: RequestPlace) =>
   `source=${source} dataset=${dataset} page=${page} address=${address}`
 
-/** A base URL that is no address of a web server. Never shows it: it may hold a secret. */
-export class RestAddressError extends TerminalError {
-  readonly code = 'REST_ADDRESS_INVALID'
+export const restErrors = defineErrors({
+  /** A base URL that is no address of a web server. Never shows it: it may hold a secret. */
+  REST_ADDRESS_INVALID: terminal((source: string, problem: string) => [
+    `address of the API is not usable [source=${source}]: expected \`baseUrl\` to be https://HOST/PATH, got ${problem}; correct it or the settings that it names`,
+    { source, problem },
+  ]),
 
-  constructor(source: string, problem: string) {
-    super(
-      `address of the API is not usable [source=${source}]: expected \`baseUrl\` to be https://HOST/PATH, got ${problem}; correct it or the settings that it names`,
-      { source, problem },
-    )
-  }
-}
+  /** A header whose value cannot be sent. Never shows the value. */
+  REST_HEADER_INVALID: terminal((source: string, header: string) => [
+    `header cannot be sent [source=${source} header=${header}]: expected one line of ASCII, got other characters; correct the pipeline's text or the secret that it names (a line break at its end does no harm)`,
+    { source, header },
+  ]),
 
-/** A header whose value cannot be sent. Never shows the value. */
-export class RestHeaderError extends TerminalError {
-  readonly code = 'REST_HEADER_INVALID'
+  /** A path of a body that is written in no way that is understood. */
+  REST_PATH_INVALID: terminal((path: string) => [
+    `path into the body is not usable [path=${path}]: expected $, $.name.name, $['name'] or $.name[0], got something else; correct the dataset's \`records\` or \`pagination\``,
+    { path },
+  ]),
 
-  constructor(source: string, header: string) {
-    super(
-      `header cannot be sent [source=${source} header=${header}]: expected one line of ASCII, got other characters; correct the pipeline's text or the secret that it names (a line break at its end does no harm)`,
-      { source, header },
-    )
-  }
-}
+  /** A path that would be looked for without end in a body of this size. */
+  REST_PATH_TOO_COSTLY: terminal((path: string, got: string) => [
+    `path into the body takes too much work [path=${path}]: expected work in proportion to the body, got ${got}; name the steps of the path instead of \`..\`, and let filters look at their own item (\`@\`) alone`,
+    { path },
+  ]),
 
-/** A path of a body that is written in no way that is understood. */
-export class JsonPathError extends TerminalError {
-  readonly code = 'REST_PATH_INVALID'
+  /** The server did not give the page within all tries of this attempt. */
+  REST_UNAVAILABLE: transient((place: RequestPlace, reason: string, tryCount: number) => [
+    `API does not give the page [${at(place)} tries=${tryCount}]: expected a page, got ${reason} each time; the next attempt asks again; if it stays so, ask the API's operator`,
+    { ...place, reason, tries: tryCount },
+  ]),
 
-  constructor(path: string) {
-    super(
-      `path into the body is not usable [path=${path}]: expected $, $.name.name, $['name'] or $.name[0], got something else; correct the dataset's \`records\` or \`pagination\``,
-      { path },
-    )
-  }
-}
+  /** The server asks for a longer pause than a worker waits for. */
+  REST_RATE_LIMITED: transient((place: RequestPlace, waitMs: number) => [
+    `API asks for a long pause [${at(place)} seconds=${Math.ceil(waitMs / 1000)}]: expected less; a later attempt asks again; ask for fewer or larger pages, or for a higher limit`,
+    { ...place, seconds: Math.ceil(waitMs / 1000) },
+  ]),
 
-/** A path that would be looked for without end in a body of this size. */
-export class JsonPathCostError extends TerminalError {
-  readonly code = 'REST_PATH_TOO_COSTLY'
+  REST_REDIRECT_REFUSED: terminal((place: RequestPlace, problem: string) => [
+    `API sends the request elsewhere [${at(place)}]: expected a page, got ${problem}; write the address that it ends at as the source's \`baseUrl\``,
+    { ...place, problem },
+  ]),
 
-  constructor(path: string, got: string) {
-    super(
-      `path into the body takes too much work [path=${path}]: expected work in proportion to the body, got ${got}; name the steps of the path instead of \`..\`, and let filters look at their own item (\`@\`) alone`,
-      { path },
-    )
-  }
-}
+  REST_TLS_REFUSED: terminal((place: RequestPlace, reason: string) => [
+    `no trusted connection to the API [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; name the company's certificate authority in the source's \`tls\`, or install it (NODE_EXTRA_CA_CERTS)`,
+    { ...place, reason },
+  ]),
 
-/** The server did not give the page within all tries of this attempt. */
-export class RestUnavailableError extends TransientError {
-  readonly code = 'REST_UNAVAILABLE'
+  REST_BODY_TOO_LARGE: terminal((place: RequestPlace, limitBytes: number) => [
+    `API's answer is too large [${at(place)}]: expected at most ${limitBytes} bytes, got more; ask for smaller pages, or raise CINELAKE_REST_MAX_BODY_MIB`,
+    { ...place, limitBytes },
+  ]),
 
-  constructor(place: RequestPlace, reason: string, tryCount: number, options?: ErrorOptions) {
-    super(
-      `API does not give the page [${at(place)} tries=${tryCount}]: expected a page, got ${reason} each time; the next attempt asks again; if it stays so, ask the API's operator`,
-      { ...place, reason, tries: tryCount },
-      options,
-    )
-  }
-}
+  /** @param names fields that are there instead: names, not values */
+  REST_RECORDS_MISSING: terminal((place: RequestPlace, path: string, got: string, names: readonly string[]) => {
+    const there = names.length === 0 ? '' : `; the body has ${names.join(', ')}`
+    return [
+      `records are not where they were said to be [${at(place)} records=${path}]: expected an array, got ${got}${there}; correct the dataset's \`records\``,
+      { ...place, records: path, got },
+    ]
+  }),
 
-/** The server asks for a longer pause than a worker waits for. */
-export class RestRateLimitedError extends TransientError {
-  readonly code = 'REST_RATE_LIMITED'
+  /** @param position of the record in its page, from 1 */
+  REST_RECORD_INVALID: terminal(
+    (
+      place: RequestPlace,
+      position: number,
+      problem: string,
+      remedy = "correct the dataset's `records`, or ask the API's operator",
+    ) => [
+      `record cannot be a row [${at(place)} record=${position}]: ${problem}; ${remedy}`,
+      {
+        ...place,
+        record: position,
+        problem,
+      },
+    ],
+  ),
 
-  constructor(place: RequestPlace, waitMs: number) {
-    super(
-      `API asks for a long pause [${at(place)} seconds=${Math.ceil(waitMs / 1000)}]: expected less; a later attempt asks again; ask for fewer or larger pages, or for a higher limit`,
-      { ...place, seconds: Math.ceil(waitMs / 1000) },
-    )
-  }
-}
+  /** Pages that would never end. */
+  REST_PAGE_LOOP: terminal((place: RequestPlace, problem: string) => [
+    `API's pages go round in a circle [${at(place)}]: ${problem}; correct the dataset's \`pagination\`: its parameter may be called otherwise`,
+    { ...place, problem },
+  ]),
+
+  REST_NEXT_PAGE_INVALID: terminal((place: RequestPlace, path: string, got: string) => [
+    `next page cannot be found [${at(place)} path=${path}]: expected where it is, got ${got}; correct the dataset's \`pagination\``,
+    { ...place, path, got },
+  ]),
+})
 
 export class RestUnauthorizedError extends TerminalError {
   readonly code = 'REST_UNAUTHORIZED'
@@ -113,29 +130,6 @@ export class RestRefusedError extends TerminalError {
   }
 }
 
-export class RestRedirectError extends TerminalError {
-  readonly code = 'REST_REDIRECT_REFUSED'
-
-  constructor(place: RequestPlace, problem: string) {
-    super(
-      `API sends the request elsewhere [${at(place)}]: expected a page, got ${problem}; write the address that it ends at as the source's \`baseUrl\``,
-      { ...place, problem },
-    )
-  }
-}
-
-export class RestTlsError extends TerminalError {
-  readonly code = 'REST_TLS_REFUSED'
-
-  constructor(place: RequestPlace, reason: string, options?: ErrorOptions) {
-    super(
-      `no trusted connection to the API [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; name the company's certificate authority in the source's \`tls\`, or install it (NODE_EXTRA_CA_CERTS)`,
-      { ...place, reason },
-      options,
-    )
-  }
-}
-
 /** A body that is not what it should be, or not all of it. The body itself is not shown. */
 export class RestBodyError extends TerminalError {
   readonly code = 'REST_BODY_INVALID'
@@ -149,71 +143,6 @@ export class RestBodyError extends TerminalError {
       `API's answer cannot be read [${at(place)}]: expected ${format.toUpperCase()}, got ${got}; open the address to see what it says: often it is a login or an error page`,
       { ...place, got },
       options,
-    )
-  }
-}
-
-export class RestBodyTooLargeError extends TerminalError {
-  readonly code = 'REST_BODY_TOO_LARGE'
-
-  constructor(place: RequestPlace, limitBytes: number) {
-    super(
-      `API's answer is too large [${at(place)}]: expected at most ${limitBytes} bytes, got more; ask for smaller pages, or raise CINELAKE_REST_MAX_BODY_MIB`,
-      { ...place, limitBytes },
-    )
-  }
-}
-
-export class RestRecordsMissingError extends TerminalError {
-  readonly code = 'REST_RECORDS_MISSING'
-
-  /** @param names fields that are there instead: names, not values */
-  constructor(place: RequestPlace, path: string, got: string, names: readonly string[]) {
-    const there = names.length === 0 ? '' : `; the body has ${names.join(', ')}`
-    super(
-      `records are not where they were said to be [${at(place)} records=${path}]: expected an array, got ${got}${there}; correct the dataset's \`records\``,
-      { ...place, records: path, got },
-    )
-  }
-}
-
-export class RestRecordError extends TerminalError {
-  readonly code = 'REST_RECORD_INVALID'
-
-  /** @param position of the record in its page, from 1 */
-  constructor(
-    place: RequestPlace,
-    position: number,
-    problem: string,
-    remedy = "correct the dataset's `records`, or ask the API's operator",
-  ) {
-    super(`record cannot be a row [${at(place)} record=${position}]: ${problem}; ${remedy}`, {
-      ...place,
-      record: position,
-      problem,
-    })
-  }
-}
-
-/** Pages that would never end. */
-export class RestPageLoopError extends TerminalError {
-  readonly code = 'REST_PAGE_LOOP'
-
-  constructor(place: RequestPlace, problem: string) {
-    super(
-      `API's pages go round in a circle [${at(place)}]: ${problem}; correct the dataset's \`pagination\`: its parameter may be called otherwise`,
-      { ...place, problem },
-    )
-  }
-}
-
-export class RestNextPageError extends TerminalError {
-  readonly code = 'REST_NEXT_PAGE_INVALID'
-
-  constructor(place: RequestPlace, path: string, got: string) {
-    super(
-      `next page cannot be found [${at(place)} path=${path}]: expected where it is, got ${got}; correct the dataset's \`pagination\``,
-      { ...place, path, got },
     )
   }
 }

@@ -1,7 +1,7 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Clock, Log } from '@cinelake/core'
 import { landOnce, type Lake } from '@cinelake/lake'
-import { SourceCommandUnknownError, type SourceTasks } from '@cinelake/source-kind'
+import { sourceErrors, type SourceTasks } from '@cinelake/source-kind'
 import type { Fill } from '@cinelake/secrets'
 import type { RestSource } from './config/index.ts'
 import { createTokenCache } from './auth/token-cache.ts'
@@ -31,7 +31,7 @@ export function createRestTasks(deps: RestTasksDeps): SourceTasks<RestSource, Ta
   return {
     async ingest(command, { pipeline, source }, context) {
       const dataset = source.datasets.find(({ name }) => name === command.dataset)
-      if (dataset === undefined) throw new SourceCommandUnknownError(command, 'a dataset of a REST source')
+      if (dataset === undefined) throw sourceErrors.INGEST_COMMAND_UNKNOWN(command, 'a dataset of a REST source')
       const outcome = await landOnce({ lake, clock, log }, command, context, () =>
         ingestDataset(command, { pipeline, source, dataset }, context),
       )

@@ -1,8 +1,8 @@
-import { TerminalError, type ErrorContext } from '@cinelake/core'
-import { DatabaseLoginError, DatabaseUnavailableError } from '@cinelake/database'
+import { defineErrors, type ErrorContext, terminal, TerminalError } from '@cinelake/core'
+import { DatabaseUnavailableError } from '@cinelake/database'
 
-// What befalls a connection is one error for all who use the database.
-export { DatabaseLoginError as WarehouseLoginError, DatabaseUnavailableError as WarehouseUnavailableError }
+// A lost connection is one error for all that use the database.
+export { DatabaseUnavailableError as WarehouseUnavailableError }
 
 /** The database refuses these rows or this table for good. Never says which row: values may be personal data. */
 export class WarehouseRefusedError extends TerminalError {
@@ -17,22 +17,23 @@ export class WarehouseRefusedError extends TerminalError {
   }
 }
 
-/** Another pipeline has a table of this name in this schema, or a person made one: it is not overwritten. */
-export class WarehouseTableTakenError extends TerminalError {
-  readonly code = 'WAREHOUSE_TABLE_TAKEN'
-
-  /** @param owner undefined: no pipeline made it */
-  constructor(table: string, pipeline: string, owner: string | undefined) {
+export const warehouseErrors = defineErrors({
+  /**
+   * Another pipeline has a table of this name in this schema, or a person made one: it is not overwritten.
+   * @param owner undefined: no pipeline made it
+   */
+  WAREHOUSE_TABLE_TAKEN: terminal((table: string, pipeline: string, owner: string | undefined) => {
     const found = owner === undefined ? 'one that no pipeline made' : `one of pipeline ${owner}`
     const unlessUsed = owner === undefined ? 'rename or drop that table' : `drop it, if ${owner} is not run any more`
-    super(
+    return [
       `the table is not this pipeline's [table=${table}, pipeline=${pipeline}]: expected a table of pipeline ${pipeline} or none, ` +
         `got ${found}; nothing was changed; serve it under another name (\`as\` under \`serve\`) or in another schema ` +
         `(\`schema\` in pipeline.yaml), or ${unlessUsed}`,
       { table, pipeline, ...(owner === undefined ? {} : { owner }) },
-    )
-  }
-}
+    ]
+  }),
+})
+
 /** What names a query could have meant. */
 export type UnknownName = { readonly kind: 'table' | 'column'; readonly name: string }
 

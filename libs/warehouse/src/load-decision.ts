@@ -1,5 +1,5 @@
 import { CancelledError } from '@cinelake/core'
-import { WarehouseRefusedError, WarehouseTableTakenError, WarehouseUnavailableError } from './errors.ts'
+import { warehouseErrors, WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
 import {
   pipelineOf,
   qualifiedName,
@@ -14,7 +14,7 @@ import {
 /**
  * A table is the pipeline's that loaded it last.
  * @param pipeline who wants to load it; undefined where its task key names none
- * @throws {WarehouseTableTakenError} terminal: it is another pipeline's
+ * @throws {WAREHOUSE_TABLE_TAKEN} terminal: it is another pipeline's
  */
 export function requireOwner(
   table: TablePlace,
@@ -24,12 +24,12 @@ export function requireOwner(
 ): void {
   if (pipeline === undefined || now?.pipeline === undefined) return
   if (now.pipeline === pipeline || now.pipeline === takesOverFrom) return
-  throw new WarehouseTableTakenError(qualifiedName(table), pipeline, now.pipeline)
+  throw warehouseErrors.WAREHOUSE_TABLE_TAKEN(qualifiedName(table), pipeline, now.pipeline)
 }
 
 /**
  * What is known of a table before it is loaded.
- * @throws {WarehouseTableTakenError} terminal: it is another pipeline's, or a person's
+ * @throws {WAREHOUSE_TABLE_TAKEN} terminal: it is another pipeline's, or a person's
  */
 export function requireFree(
   table: WarehouseTable,
@@ -38,7 +38,7 @@ export function requireFree(
 ): void {
   const pipeline = pipelineOf(task)
   if (now === undefined && exists) {
-    throw new WarehouseTableTakenError(qualifiedName(table), pipeline ?? task, undefined)
+    throw warehouseErrors.WAREHOUSE_TABLE_TAKEN(qualifiedName(table), pipeline ?? task, undefined)
   }
   requireOwner(table, pipeline, now, takesOverFrom)
 }

@@ -127,7 +127,7 @@ export type MartDescription = {
  *
  * @throws {WarehouseUnavailableError} transient: connection, deadlock, timeout
  * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, a permission is missing
- * @throws {WarehouseTableTakenError} terminal: the table is another pipeline's, or no pipeline made it; nothing is changed
+ * @throws {WAREHOUSE_TABLE_TAKEN} terminal: the table is another pipeline's, or no pipeline made it; nothing is changed
  */
 export interface Warehouse extends AsyncDisposable {
   readonly location: string

@@ -1,6 +1,6 @@
 import type { DeadLetter, MessageBus } from '@cinelake/bus'
 import { Command as CommandSchema, Event as EventSchema } from '@cinelake/contracts'
-import { ConfigError, TerminalError } from '@cinelake/core'
+import { ConfigError, defineErrors, terminal } from '@cinelake/core'
 import type { CommandContext } from '../command.ts'
 import { openBus, openLog } from '../open-parts.ts'
 import { plural } from '../output/describe-task.ts'
@@ -10,17 +10,13 @@ import { platformConfig } from '../settings.ts'
 
 export type Options = { readonly all?: true; readonly json?: true }
 
-/** Asked for something that is not there: it was resent or discarded, or it is in another entity. */
-class DeadLetterMissingError extends TerminalError {
-  readonly code = 'DEAD_LETTER_MISSING'
-
-  constructor(entity: string, id: string) {
-    super(
-      `there is no such dead letter [entity=${entity}, id=${id}]: expected an id that \`cinelake dead-letters list ${entity}\` shows`,
-      { entity, id },
-    )
-  }
-}
+const deadLetterErrors = defineErrors({
+  /** Asked for something that is not there: it was resent or discarded, or it is in another entity. */
+  DEAD_LETTER_MISSING: terminal((entity: string, id: string) => [
+    `there is no such dead letter [entity=${entity}, id=${id}]: expected an id that \`cinelake dead-letters list ${entity}\` shows`,
+    { entity, id },
+  ]),
+})
 
 export async function list(entity: string, options: Options, context: CommandContext): Promise<void> {
   const letters = await withBus(context, (bus) => bus.deadLetters(entity))
@@ -39,7 +35,7 @@ export async function list(entity: string, options: Options, context: CommandCon
 export async function show(entity: string, id: string, options: Options, context: CommandContext): Promise<void> {
   const letters = await withBus(context, (bus) => bus.deadLetters(entity))
   const letter = letters.find((each) => each.id === id)
-  if (letter === undefined) throw new DeadLetterMissingError(entity, id)
+  if (letter === undefined) throw deadLetterErrors.DEAD_LETTER_MISSING(entity, id)
   const { print } = context.terminal
   if (options.json === true) return print(`${toJson({ entity, ...letter })}\n`)
   print(formatLetter(letter))
@@ -80,7 +76,7 @@ async function settle(
       throw new ConfigError('it is not clear which dead letters are meant', ['expected either an id or --all'])
     }
     if (id === undefined) return await bus[every](entity)
-    if (!(await bus[one](entity, id))) throw new DeadLetterMissingError(entity, id)
+    if (!(await bus[one](entity, id))) throw deadLetterErrors.DEAD_LETTER_MISSING(entity, id)
     return 1
   })
 }

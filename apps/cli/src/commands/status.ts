@@ -1,5 +1,5 @@
 import { ConfigError, suggest } from '@cinelake/core'
-import { RunMissingError, type RunHistory } from '@cinelake/run-store'
+import { historyErrors, type RunHistory } from '@cinelake/run-store'
 import type { CommandContext } from '../command.ts'
 import { openHistory } from '../open-history.ts'
 import { toJson } from '../output/format-value.ts'
@@ -24,7 +24,7 @@ export async function status(
   const isJson = options.json === true
   if (asked !== undefined && pipeline !== asked) {
     const run = await history.run(asked)
-    if (run === undefined) throw new RunMissingError(asked)
+    if (run === undefined) throw historyErrors.RUN_MISSING(asked)
     return terminal.print(isJson ? `${toJson(run)}\n` : formatRun(run, terminal.paint, terminal.width?.()))
   }
   const narrowed = {

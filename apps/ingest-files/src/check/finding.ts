@@ -1,4 +1,4 @@
-import { reportError, TransientError } from '@cinelake/core'
+import { defineErrors, reportError, transient } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** What one check found. */
@@ -11,18 +11,14 @@ export type Finding = {
   readonly detail: string
 }
 
-/** Something that a site needs answers nothing. */
-class CheckTimeoutError extends TransientError {
-  readonly code = 'AGENT_CHECK_TIMEOUT'
-
-  constructor(check: string, timeoutMs: number) {
-    super(
-      `no answer [check=${check}]: expected one within ${timeoutMs / 1000} s, got none; ` +
-        'a firewall that drops what it does not let through looks like this',
-      { check, timeoutMs },
-    )
-  }
-}
+const checkErrors = defineErrors({
+  /** Something that a site needs answers nothing. */
+  AGENT_CHECK_TIMEOUT: transient((check: string, timeoutMs: number) => [
+    `no answer [check=${check}]: expected one within ${timeoutMs / 1000} s, got none; ` +
+      'a firewall that drops what it does not let through looks like this',
+    { check, timeoutMs },
+  ]),
+})
 
 type Options = {
   readonly timeoutMs: number
@@ -41,7 +37,7 @@ export async function find(
   const stopped = AbortSignal.any([signal, stop.signal])
   const tooLate = pause(timeoutMs, undefined, { signal: stopped, ref: false }).then(
     () => {
-      throw new CheckTimeoutError(check, timeoutMs)
+      throw checkErrors.AGENT_CHECK_TIMEOUT(check, timeoutMs)
     },
     // Told to stop, or the check has ended: then nobody waits for this.
     () => new Promise<never>(() => {}),

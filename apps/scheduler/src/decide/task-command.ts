@@ -6,11 +6,11 @@ import {
   type TaskOutput,
 } from '@cinelake/contracts'
 import type { Run, Task } from '@cinelake/run-store'
-import { TaskInputMissingError } from './errors.ts'
+import { taskErrors } from './errors.ts'
 
 /**
  * The command that has a queued task done. Everything that it names is there already: what the task needs has succeeded.
- * @throws {TaskInputMissingError} terminal: the plan does not give the task what it asks for
+ * @throws {TASK_INPUT_MISSING} terminal: the plan does not give the task what it asks for
  * @param id a new one for every message, also for the same try sent again
  * @param expected what is known of the table that the task writes, and of that of its rejected rows
  */
@@ -78,7 +78,7 @@ const restartOf = ({ redo }: Run, { restart, planned }: Task) => ({
 
 function manifestOf(run: Run, task: Task): string {
   for (const output of outputsFor(run, task)) if (output.kind === 'landed') return output.manifest
-  throw new TaskInputMissingError(task, 'a manifest')
+  throw taskErrors.TASK_INPUT_MISSING(task, 'a manifest')
 }
 
 function versionOf(run: Run, task: Task, table: string): TableVersion {
@@ -87,7 +87,7 @@ function versionOf(run: Run, task: Task, table: string): TableVersion {
     const { version, id } = output
     return { table, version, ...(id === undefined ? {} : { id }) }
   }
-  throw new TaskInputMissingError(task, `a version of ${table}`)
+  throw taskErrors.TASK_INPUT_MISSING(task, `a version of ${table}`)
 }
 
 function outputsFor(run: Run, task: Task): TaskOutput[] {

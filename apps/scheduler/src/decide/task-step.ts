@@ -1,9 +1,9 @@
 import type { PlannedTask, SuccessFacts, TaskFacts, TaskOutput } from '@cinelake/contracts'
-import { balanceHolds, reportError, type ErrorReport } from '@cinelake/core'
+import { balanceErrors, balanceHolds, type ErrorReport, reportError } from '@cinelake/core'
 import type { RetryPolicy } from '@cinelake/pipeline'
 import { isTaskFinished, type Run, type Task, type TryRecord } from '@cinelake/run-store'
 import type { FailedInput, StartedInput, SucceededInput, TaskInput, World } from './decision.ts'
-import { BalanceBrokenError, discoveryError, outputError, silenceError } from './errors.ts'
+import { discoveryError, outputError, silenceError } from './errors.ts'
 import { newTask, withTask } from './tasks.ts'
 
 /** What an input does to the task that it is about; nothing when it is late, a duplicate, or about an unknown task. */
@@ -101,7 +101,14 @@ function whatIsWrong(
   { balance, output }: SuccessFacts,
   added: readonly PlannedTask[],
 ): ErrorReport | undefined {
-  if (!balanceHolds(balance)) return reportError(new BalanceBrokenError(task, balance))
+  if (!balanceHolds(balance))
+    return reportError(
+      balanceErrors.BALANCE_BROKEN(
+        { task: task.planned.name },
+        balance,
+        'look at what the task read and what it wrote, then run it again',
+      ),
+    )
   const error = outputError(task, output) ?? discoveryError(task, added)
   return error === undefined ? undefined : reportError(error)
 }

@@ -1,14 +1,14 @@
 import { parseWindow, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
 import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import { RUN_STATES, RunMissingError } from '@cinelake/run-store'
+import { historyErrors, RUN_STATES } from '@cinelake/run-store'
 import { refuseUnknownHosts, type KnownHosts } from '@cinelake/service'
 import { fastify, type FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { PipelineUnknownError, WindowUnknownError } from '../errors.ts'
+import { schedulerErrors } from '../errors.ts'
 import type { RedoAsked } from '../redo/redo-plan.ts'
 import { MAX_WINDOWS, runnableWindows, type WindowBounds } from '../schedule/runnable-windows.ts'
 import type { Scheduler } from '../scheduler.ts'
-import { answerError, RequestInvalidError } from './errors.ts'
+import { answerError, httpErrors } from './errors.ts'
 
 const RunRequest = z
   .strictObject({
@@ -63,6 +63,7 @@ const RunsQuery = z.object({
   pipeline: z.string().optional(),
   state: z.enum(RUN_STATES).optional(),
 })
+
 const RunParams = z.object({ id: z.string() })
 
 export type HttpApiDeps = {
@@ -118,7 +119,7 @@ export function createHttpApi({
     const pipeline = pipelines.find((each) => each.name === name)
     if (pipeline !== undefined) return pipeline
     const known = pipelines.map((each) => each.name)
-    throw new PipelineUnknownError(name, known)
+    throw schedulerErrors.PIPELINE_UNKNOWN(name, known)
   }
 
   api.post('/v1/runs', async (request, reply) => {
@@ -149,7 +150,7 @@ export function createHttpApi({
   api.get('/v1/runs/:id', async (request) => {
     const { id } = parse(RunParams, request.params)
     const run = await scheduler.run(id)
-    if (run === undefined) throw new RunMissingError(id)
+    if (run === undefined) throw historyErrors.RUN_MISSING(id)
     return run
   })
   api.post('/v1/runs/:id/cancel', async (request, reply) => {
@@ -168,7 +169,7 @@ export function createHttpApi({
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value)
-  if (!parsed.success) throw new RequestInvalidError(parsed.error)
+  if (!parsed.success) throw httpErrors.REQUEST_INVALID(parsed.error)
   return parsed.data
 }
 
@@ -189,7 +190,7 @@ function windowsOf(pipeline: CheckedPipeline, { window, from, to }: WindowsAsked
   const { name, schedule } = pipeline
   const read = (text: string): Window => {
     const window = parseWindow(schedule, text)
-    if (window === undefined) throw new WindowUnknownError(name, text, schedule.every)
+    if (window === undefined) throw schedulerErrors.WINDOW_UNKNOWN(name, text, schedule.every)
     return window
   }
   const range = { from: read(window ?? from ?? ''), to: read(window ?? to ?? '') }

@@ -1,16 +1,14 @@
-import { PipelineError, reportError, TerminalError, type Log } from '@cinelake/core'
+import { defineErrors, type Log, PipelineError, reportError, terminal } from '@cinelake/core'
 import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
 
-/** What a client sent cannot be understood. */
-export class RequestInvalidError extends TerminalError {
-  readonly code = 'REQUEST_INVALID'
-
-  constructor(error: z.ZodError) {
+export const httpErrors = defineErrors({
+  /** What a client sent cannot be understood. */
+  REQUEST_INVALID: terminal((error: z.ZodError) => {
     const problems = error.issues.map(({ path, message }) => [...path.map(String), message].join(': ')).join('; ')
-    super(`the request cannot be used: ${problems}; correct it and send it again`, {})
-  }
-}
+    return [`the request cannot be used: ${problems}; correct it and send it again`, {}]
+  }),
+})
 
 /** Status by code; every other terminal error is 422: understood, and refused. */
 const STATUS: Readonly<Record<string, number>> = {

@@ -1,12 +1,12 @@
 import { CancelledError } from '@cinelake/core'
-import { isRunFinished, RunMissingError } from '@cinelake/run-store'
+import { historyErrors, isRunFinished } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 
 /** Milliseconds between looks at a run that is waited for: another replica may be the one that finishes it. */
 const LOOK_MS = 1000
 
 export type RunWaiter = {
-  /** @throws {RunMissingError} terminal @throws {CancelledError} transient: the signal said so */
+  /** @throws {RUN_MISSING} terminal @throws {CancelledError} transient: the signal said so */
   untilFinished(runId: string, signal?: AbortSignal): Promise<void>
   /** Says that a run is finished, so that nobody has to look. */
   finished(runId: string): void
@@ -40,7 +40,7 @@ export function createRunWaiter(store: Pick<RunStore, 'stateOf'>): RunWaiter {
         // Listening begins before the look, so that nothing can happen in between unnoticed.
         using listening = listen(runId, signal)
         const state = await store.stateOf(runId)
-        if (state === undefined) throw new RunMissingError(runId)
+        if (state === undefined) throw historyErrors.RUN_MISSING(runId)
         if (isRunFinished({ state })) return
         await listening.somethingHappens
       }

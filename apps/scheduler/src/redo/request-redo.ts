@@ -18,7 +18,7 @@ import {
   type RunDatabase,
   type RunReader,
 } from '@cinelake/run-store'
-import { RedoRefusedError, RunUnderWayError } from '../errors.ts'
+import { RunUnderWayError, schedulerErrors } from '../errors.ts'
 import { requestRun, type Requested, type RequestDeps } from '../request-run.ts'
 import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
 
@@ -38,7 +38,7 @@ export type RedoPlanner = {
 
 /**
  * Works out what doing tasks again would mean, for those who only look.
- * @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
+ * @throws {OPS_SCHEMA_OLD} terminal @throws {OPS_SCHEMA_NEW} terminal
  */
 export async function openRedoPlanner(deps: {
   readonly lake: Pick<Lake, 'readText'>
@@ -84,7 +84,7 @@ export async function describeRedo(
  * Has tasks of windows that were run done again, oldest window first. Asked again while it is not complete, it goes on
  * with what is left.
  * @returns the runs of the windows, of a rebuild those in which there is something to do, oldest window first
- * @throws {RedoRefusedError} terminal: it is not possible, with every reason
+ * @throws {REDO_REFUSED} terminal: it is not possible, with every reason
  * @throws {RunUnderWayError} terminal: a run that it would change, or whose tables, is not finished
  */
 export async function requestRedo(
@@ -95,7 +95,7 @@ export async function requestRedo(
   { concurrency = 1 }: RedoOptions = {},
 ): Promise<Requested[]> {
   const { plan, runs } = await preparedRedo(deps, pipeline, asked, windows)
-  if (plan.problems.length > 0) throw new RedoRefusedError(pipeline.name, plan.problems)
+  if (plan.problems.length > 0) throw schedulerErrors.REDO_REFUSED(pipeline.name, plan.problems)
   const affected = plan.windows.filter(({ tasks }) => tasks.some(({ action }) => action !== 'keep'))
   const { text, digest, path } = freezePipeline(pipeline)
   const of = sha256(JSON.stringify([asked, plan.windows.map(({ window }) => window.label), digest]))

@@ -1,6 +1,6 @@
 import { countWindows, parseWindow, windowsBetween, type Window } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
-import { WindowBeforeStartError, WindowNotOverError, WindowsReversedError, WindowsTooManyError } from '../errors.ts'
+import { schedulerErrors } from '../errors.ts'
 
 /** Windows that one request may ask for, unless CINELAKE_MAX_WINDOWS says otherwise: almost three years of days. */
 export const MAX_WINDOWS = 1000
@@ -15,23 +15,24 @@ export type WindowBounds = {
 
 /**
  * The windows of a range that may run, oldest first. Costs no more than the limit, however long the range is.
- * @throws {WindowsReversedError} terminal @throws {WindowsTooManyError} terminal
- * @throws {WindowNotOverError} terminal @throws {WindowBeforeStartError} terminal
+ * @throws {WINDOWS_REVERSED} terminal @throws {WINDOWS_TOO_MANY} terminal
+ * @throws {WINDOW_NOT_OVER} terminal @throws {WINDOW_BEFORE_START} terminal
  */
 export function runnableWindows(
   { name, schedule }: Pick<CheckedPipeline, 'name' | 'schedule'>,
   { from, to }: { readonly from: Window; readonly to: Window },
   { now, limit, force = false }: WindowBounds,
 ): Window[] {
-  if (Date.parse(from.start) > Date.parse(to.start)) throw new WindowsReversedError(name, from.label, to.label)
+  if (Date.parse(from.start) > Date.parse(to.start)) throw schedulerErrors.WINDOWS_REVERSED(name, from.label, to.label)
   if (!force) {
     const first = parseWindow(schedule, schedule.start)
     if (first !== undefined && Date.parse(from.start) < Date.parse(first.start)) {
-      throw new WindowBeforeStartError(name, from.label, first.label)
+      throw schedulerErrors.WINDOW_BEFORE_START(name, from.label, first.label)
     }
     if (Date.parse(to.end) > now.getTime())
-      throw new WindowNotOverError(name, to, Date.parse(to.start) <= now.getTime())
+      throw schedulerErrors.WINDOW_NOT_OVER(name, to, Date.parse(to.start) <= now.getTime())
   }
-  if (countWindows(schedule, from, to, limit) > limit) throw new WindowsTooManyError(name, from.label, to.label, limit)
+  if (countWindows(schedule, from, to, limit) > limit)
+    throw schedulerErrors.WINDOWS_TOO_MANY(name, from.label, to.label, limit)
   return windowsBetween(schedule, from, to)
 }

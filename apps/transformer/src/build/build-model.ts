@@ -1,6 +1,6 @@
 import type { TaskHandler } from '@cinelake/bus'
 import type { Build } from '@cinelake/contracts'
-import { balanceHolds, formatBalance, type Clock, type Log } from '@cinelake/core'
+import { balanceErrors, balanceHolds, type Clock, type Log } from '@cinelake/core'
 import {
   createDeltaTable,
   locateTable,
@@ -27,7 +27,7 @@ import { isCommitted, readTarget, tableOutput, untouched } from '../target-table
 import { readRejects, rejectsOutput, writeRejects, type RejectsTable } from '../write-rejects.ts'
 import { brokenRule, rowsBreaking } from './checks.ts'
 import { createDuckDbRunner } from './duckdb-runner.ts'
-import { BuildBalanceBrokenError, BuildInputMissingError, BuildRuleFailedError, ModelUnknownError } from './errors.ts'
+import { buildErrors, BuildRuleFailedError } from './errors.ts'
 import { historyChanges, historyKey, historyQuery, madeRowsQuery, ownColumns } from './history-sql.ts'
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { planBuild } from './plan.ts'
@@ -75,7 +75,7 @@ export function createBuild({
   return async (given, { signal, progress }) => {
     const pipeline = await loadPipeline(lake, given.pipeline, { signal })
     const model = pipeline.models.find(({ name }) => name === given.model)
-    if (model === undefined) throw new ModelUnknownError(pipeline.name, given.model)
+    if (model === undefined) throw buildErrors.BUILD_MODEL_UNKNOWN(pipeline.name, given.model)
     const path = await locateTable(lake, pipeline.name, model.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
     const target = await readTarget(table, given, { lake, signal })
@@ -137,7 +137,7 @@ async function runOf({ command, model, table, signal }: Work, lake: Lake) {
   const inputs: PinnedTable[] = []
   for (const name of model.inputs) {
     const pinned = command.inputs.find((input) => input.table === name)
-    if (pinned === undefined) throw new BuildInputMissingError(model.name, name, null)
+    if (pinned === undefined) throw buildErrors.BUILD_INPUT_MISSING(model.name, name, null)
     const { version, id } = pinned
     const path = await locateInput(lake, pipeline.name, name, { signal })
     inputs.push({ name, path, version, ...(id !== undefined && { id }) })
@@ -165,7 +165,7 @@ function inModel(error: unknown, { sql }: RunnableModel, { model, command }: Wor
 /**
  * Stops a result that breaks a rule of severity `fail`, or of which rows are unaccounted for. The rows that make it fail are
  * kept as rejects, beside those that it would have had: they are what has to be looked at.
- * @throws {BuildRuleFailedError} terminal @throws {BuildBalanceBrokenError} terminal
+ * @throws {BuildRuleFailedError} terminal @throws {BALANCE_BROKEN} terminal
  */
 async function requireSound(result: ModelResult, model: RunnableModel, work: Work): Promise<void> {
   const { quality, balance } = result
@@ -176,7 +176,12 @@ async function requireSound(result: ModelResult, model: RunnableModel, work: Wor
     if (result.rejects !== undefined) await keepRejects(result, work, { edition: `failed/${pinsOf(work.command)}` })
     throw new BuildRuleFailedError({ model: model.name, rule, found: detail, ...seenIn }, quality)
   }
-  if (!balanceHolds(balance)) throw new BuildBalanceBrokenError(model.name, formatBalance(balance))
+  if (!balanceHolds(balance))
+    throw balanceErrors.BALANCE_BROKEN(
+      { model: model.name },
+      balance,
+      "look for a join that drops or multiplies rows, or correct the model's rowsIn",
+    )
 }
 
 async function keepRejects(

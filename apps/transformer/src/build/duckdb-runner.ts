@@ -16,7 +16,7 @@ import { identifier } from '@cinelake/sql'
 import { checkModelSql } from '../own-sql.ts'
 import { isOfSql, withFailingRows } from '../sql-place.ts'
 import { brokenRule, checkBuild, rowsBreaking } from './checks.ts'
-import { BuildInputMissingError } from './errors.ts'
+import { buildErrors } from './errors.ts'
 import {
   ASIDE,
   checkedQuery,
@@ -72,7 +72,7 @@ async function openInputs(
   await using opened = new AsyncDisposableStack()
   for (const { name, path, version, id } of inputs) {
     const view = await createDeltaTable({ lake, path, clock }).view(session, { version, id, signal })
-    if (view === undefined) throw new BuildInputMissingError(model.name, name, version)
+    if (view === undefined) throw buildErrors.BUILD_INPUT_MISSING(model.name, name, version)
     opened.use(view)
     await session.run(`CREATE TEMP VIEW ${identifier(name)} AS SELECT * FROM ${view.relation} AS input`, { signal })
   }

@@ -1,40 +1,29 @@
 import type { WithQuality } from '@cinelake/bus'
 import type { QualityResult } from '@cinelake/contracts'
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
 
-/** The pipeline has no model of the name that a command gives. */
-export class ModelUnknownError extends TerminalError {
-  readonly code = 'BUILD_MODEL_UNKNOWN'
-  constructor(pipeline: string, model: string) {
-    super(
-      `the pipeline has no such model [pipeline=${pipeline} model=${model}]: expected a file models/${model}.sql; plan the run again with the pipeline as it is now`,
-      { pipeline, model },
-    )
-  }
-}
+export const buildErrors = defineErrors({
+  /** The pipeline has no model of the name that a command gives. */
+  BUILD_MODEL_UNKNOWN: terminal((pipeline: string, model: string) => [
+    `the pipeline has no such model [pipeline=${pipeline} model=${model}]: expected a file models/${model}.sql; plan the run again with the pipeline as it is now`,
+    { pipeline, model },
+  ]),
 
-/** A table that a model reads is not there in the version that the command pins. */
-export class BuildInputMissingError extends TerminalError {
-  readonly code = 'BUILD_INPUT_MISSING'
-  constructor(model: string, table: string, version: number | null) {
-    super(
-      `a model's input is not in the lake [model=${model} table=${table} version=${version ?? 'none given'}]: expected the table that the plan made before it; run the window again from the task that makes it`,
-      { model, table, version },
-    )
-  }
-}
+  /** A table that a model reads is not there in the version that the command pins. */
+  BUILD_INPUT_MISSING: terminal((model: string, table: string, version: number | null) => [
+    `a model's input is not in the lake [model=${model} table=${table} version=${version ?? 'none given'}]: expected the table that the plan made before it; run the window again from the task that makes it`,
+    { model, table, version },
+  ]),
 
-/** A table of another pipeline that a model uses was not made yet. The other pipeline may be about to. */
-export class UsedTableMissingError extends TransientError {
-  readonly code = 'BUILD_USED_TABLE_MISSING'
-  constructor(model: string, table: string) {
+  /** A table of another pipeline that a model uses was not made yet. The other pipeline may be about to. */
+  BUILD_USED_TABLE_MISSING: transient((model: string, table: string) => {
     const [pipeline = '', name = ''] = table.split('.')
-    super(
+    return [
       `a table of another pipeline is not there yet [model=${model} table=${table}]: expected the pipeline ${pipeline} to have made ${name}, got none; run ${pipeline} first, then this window again`,
       { model, table, pipeline },
-    )
-  }
-}
+    ]
+  }),
+})
 
 /** A rule whose severity is `fail` does not hold, so that nothing of the result is published. */
 export class BuildRuleFailedError extends TerminalError implements WithQuality {
@@ -61,16 +50,5 @@ export class BuildRuleFailedError extends TerminalError implements WithQuality {
     )
     this.rule = rule
     this.quality = quality
-  }
-}
-
-/** Rows are unaccounted for, so that nothing of the result is published. */
-export class BuildBalanceBrokenError extends TerminalError {
-  readonly code = 'BALANCE_BROKEN'
-  constructor(model: string, balance: string) {
-    super(
-      `rows are unaccounted for [model=${model}]: ${balance}; the table keeps what it had: look for a join that drops or multiplies rows, or correct the model's rowsIn`,
-      { model, balance },
-    )
   }
 }

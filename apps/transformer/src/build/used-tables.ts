@@ -4,7 +4,7 @@ import { createDeltaTable, locateTable } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
 import type { CheckedModel } from '@cinelake/pipeline'
 import { z } from 'zod'
-import { UsedTableMissingError } from './errors.ts'
+import { buildErrors } from './errors.ts'
 
 type Deps = { readonly lake: Lake; readonly clock: Clock; readonly signal: AbortSignal }
 
@@ -28,7 +28,7 @@ export async function locateInput(
  * The command with the versions of other pipelines' tables that the model reads. Of each that is the newest when the first
  * build of the window asks; what it found is put into the lake, so that every further attempt, and the other models of the
  * window, read the same.
- * @throws {UsedTableMissingError} transient: the other pipeline has not made it yet
+ * @throws {BUILD_USED_TABLE_MISSING} transient: the other pipeline has not made it yet
  */
 export async function withUsedTables(command: Build, model: CheckedModel, deps: Deps): Promise<Build> {
   const used = model.inputs.filter((name) => name.includes('.'))
@@ -45,7 +45,7 @@ async function usedVersion(command: Build, table: string, { lake, clock, signal 
   if (known !== undefined) return UsedVersion.parse(JSON.parse(known))
   const at = await locateInput(lake, pipeline.name, table, { signal })
   const snapshot = await createDeltaTable({ lake, path: at, clock }).snapshot({ signal })
-  if (snapshot === undefined) throw new UsedTableMissingError(model, table)
+  if (snapshot === undefined) throw buildErrors.BUILD_USED_TABLE_MISSING(model, table)
   const found: z.infer<typeof UsedVersion> = { table, version: snapshot.version, id: snapshot.id }
   if ((await lake.putIfAbsent(path, JSON.stringify(found), { signal })) === 'created') return found
   const first = await lake.readText(path, { signal })

@@ -14,7 +14,7 @@ import {
 } from '@cinelake/csv'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
-import { FileFormatError, FileUnreadableError, HeaderMismatchError } from '../refine/errors.ts'
+import { FileUnreadableError, refineErrors } from '../refine/errors.ts'
 import { CopyWriter } from './copy.ts'
 import {
   type Encoding,
@@ -78,9 +78,9 @@ export type CsvSource = {
  *
  * A file in which a byte is no UTF-8 is windows-1252, unless it is UTF-8 by its mark or by the characters before that
  * byte: then the rows with such bytes are rejected. A declared encoding is taken at its word.
- * @throws {FileFormatError} terminal: it is no CSV file but a Parquet, Excel, JSON … one
+ * @throws {REFINE_FILE_FORMAT} terminal: it is no CSV file but a Parquet, Excel, JSON … one
  * @throws {FileUnreadableError} terminal: bytes that are not of the declared encoding
- * @throws {HeaderMismatchError} terminal: no header, or one without the columns that are required
+ * @throws {REFINE_HEADER_MISMATCH} terminal: no header, or one without the columns that are required
  */
 export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
   const { bytes, isWhole } = await firstBytes(source.file)
@@ -266,23 +266,23 @@ function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: 
   const wanted = `a header with ${expected.length === 0 ? "the contract's columns" : expected.join(', ')}`
   if (head === undefined) {
     const found = isWhole ? 'a file without any record' : `no end of a record within ${HEAD_BYTES} bytes`
-    throw new HeaderMismatchError(source.name, 1, wanted, found)
+    throw refineErrors.REFINE_HEADER_MISMATCH(source.name, 1, wanted, found)
   }
   const [problem] = head.problems
   if (problem === undefined) return head
   const format = textFormatOf(bytes)
-  if (format !== undefined) throw new FileFormatError(source.name, format)
+  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(source.name, format)
   // Where no field is a known column the "header" may be a row of data: nothing of it is repeated.
   const isHeader = head.places.some((place) => place !== undefined)
   const names = isHeader ? `: found ${head.names.map((name) => `\`${name}\``).join(', ')}` : ''
   const found = `${head.fieldCount} fields, and ${head.problems.join('; ')}${names}`
-  throw new HeaderMismatchError(source.name, Math.max(1, head.headerLineCount), wanted, found)
+  throw refineErrors.REFINE_HEADER_MISMATCH(source.name, Math.max(1, head.headerLineCount), wanted, found)
 }
 
-/** @throws {FileFormatError} terminal */
+/** @throws {REFINE_FILE_FORMAT} terminal */
 function expectText({ name }: Pick<CsvSource, 'name'>, bytes: Uint8Array): void {
   const format = binaryFormatOf(bytes)
-  if (format !== undefined) throw new FileFormatError(name, format)
+  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(name, format)
 }
 
 async function* withoutFirst(length: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

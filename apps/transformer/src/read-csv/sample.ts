@@ -1,7 +1,7 @@
 import { binaryFormatOf, NO_DELIMITER, readHead, RecordScanner, splitFields, textFormatOf } from '@cinelake/csv'
 import { open, stat } from 'node:fs/promises'
 import type { FileReading } from '@cinelake/pipeline'
-import { FileFormatError } from '../refine/errors.ts'
+import { refineErrors } from '../refine/errors.ts'
 import { createTranscoder, guessEncoding, Utf8Check, type Encoding } from './text-encoding.ts'
 import type { UnpackedFile } from './unpack-file.ts'
 
@@ -27,7 +27,7 @@ export type CsvSample = {
  * Reads the first rows of a CSV file as it is read when it is refined, but without a contract.
  * @param file its name for people, and its absolute path
  * @returns undefined for a file without a record
- * @throws {FileFormatError} terminal: it is no CSV file
+ * @throws {REFINE_FILE_FORMAT} terminal: it is no CSV file
  */
 export async function sampleCsv(
   { name, file }: UnpackedFile,
@@ -36,7 +36,7 @@ export async function sampleCsv(
 ): Promise<CsvSample | undefined> {
   const { start, bytes, isWhole, encoding } = await firstText(file, reading.encoding)
   const format = binaryFormatOf(start) ?? textFormatOf(bytes)
-  if (format !== undefined) throw new FileFormatError(name, format)
+  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(name, format)
   // The contract's columns are not known: every record is like the first.
   const head = readHead(bytes, isWhole, [], { ...reading, header: true })
   if (head === undefined) return undefined

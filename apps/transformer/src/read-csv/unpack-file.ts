@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { constants, crc32, createGunzip } from 'node:zlib'
 import { getFileNameLowLevel, openPromise, type Entry, type ZipFile } from 'yauzl'
-import { FileFormatError, PackedFileError, UnpackedTooLargeError } from '../refine/errors.ts'
+import { PackedFileError, refineErrors, UnpackedTooLargeError } from '../refine/errors.ts'
 import type { UnpackLimits } from './unpack-settings.ts'
 
 /** A file as it is read: what was landed, or what was packed in it. */
@@ -37,7 +37,7 @@ const MAX_MEMBERS = 100_000
  * that it was packed with. Folders are no files, nor is what only some computer's desktop keeps for itself.
  *
  * @throws {PackedFileError} terminal
- * @throws {FileFormatError} terminal: the archive is one document, such as an Excel workbook
+ * @throws {REFINE_FILE_FORMAT} terminal: the archive is one document, such as an Excel workbook
  * @throws {UnpackedTooLargeError} terminal: more comes out of the file, all its members together, than may
  */
 export async function* unpack(packed: Packed): AsyncGenerator<UnpackedFile> {
@@ -109,7 +109,7 @@ async function* members(
   try {
     const entries = await told(landed.name, signal, () => entriesOf(archive, landed.name))
     const format = packageFormatOf(entries.map(({ name }) => name))
-    if (format !== undefined) throw new FileFormatError(landed.name, format)
+    if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(landed.name, format)
     if (entries.length === 0) throw new PackedFileError(landed.name, 'an archive with a file in it', 'one without any')
     for (const { entry, name: own } of entries) {
       const name = `${landed.name}/${own}`

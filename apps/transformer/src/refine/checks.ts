@@ -1,10 +1,10 @@
 import type { QualityResult } from '@cinelake/contracts'
-import { balanceHolds, formatBalance, type Balance, type Window } from '@cinelake/core'
+import { type Balance, balanceErrors, balanceHolds, type Window } from '@cinelake/core'
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { stagedRelation } from './dedupe-sql.ts'
 import type { DedupedRows } from './dedupe.ts'
-import { BalanceBrokenError, RuleFailedError } from './errors.ts'
+import { RuleFailedError } from './errors.ts'
 import { placesOfRejects } from './rejects.ts'
 import { firstRuleIn, RULES, rulesIn, WARNED } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
@@ -22,7 +22,7 @@ type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedF
 
 /**
  * Counts what came of the landed rows and holds it against the contract, before anything is published.
- * @throws {BalanceBrokenError} terminal: rows are unaccounted for
+ * @throws {BALANCE_BROKEN} terminal: rows are unaccounted for
  * @throws {RuleFailedError} terminal: a rule of severity `fail` is broken
  */
 export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks> {
@@ -36,7 +36,8 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
     rejected: sum(files.map(({ rejectedCount }) => rejectedCount)),
     duplicates: rows.duplicateCount,
   }
-  if (!balanceHolds(balance)) throw new BalanceBrokenError(dataset.name, formatBalance(balance))
+  if (!balanceHolds(balance))
+    throw balanceErrors.BALANCE_BROKEN({ dataset: dataset.name }, balance, 'report this with the file')
   const quality = [
     ...fileQuality(files),
     ...(await rowQuality(work, balance, deps)),

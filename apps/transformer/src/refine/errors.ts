@@ -1,6 +1,6 @@
 import type { WithQuality } from '@cinelake/bus'
 import type { QualityResult } from '@cinelake/contracts'
-import { TerminalError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError } from '@cinelake/core'
 import type { CheckedDataset } from '@cinelake/pipeline'
 
 /** Bytes that are no text, or a file that is not what was landed. */
@@ -20,17 +20,85 @@ export class FileUnreadableError extends TerminalError {
   }
 }
 
-/** A file of another format than the dataset's. */
-export class FileFormatError extends TerminalError {
-  readonly code = 'REFINE_FILE_FORMAT'
-  /** @param actual what it is: "a Parquet file" */
-  constructor(file: string, actual: string) {
-    super(
-      `file has another format [file=${file}]: expected CSV, plain or packed with gzip or zip, got ${actual}; have it sent as CSV, or name only the CSV files under \`files\` in pipeline.yaml`,
-      { file, actual },
-    )
-  }
-}
+export const refineErrors = defineErrors({
+  /**
+   * A file of another format than the dataset's.
+   * @param actual what it is: "a Parquet file"
+   */
+  REFINE_FILE_FORMAT: terminal((file: string, actual: string) => [
+    `file has another format [file=${file}]: expected CSV, plain or packed with gzip or zip, got ${actual}; have it sent as CSV, or name only the CSV files under \`files\` in pipeline.yaml`,
+    { file, actual },
+  ]),
+
+  /** A file whose header does not have the columns that the contract needs. Names columns, never what is in them. */
+  REFINE_HEADER_MISMATCH: terminal((file: string, line: number, expected: string, actual: string) => [
+    `header does not fit the contract [file=${file} line=${line}]: expected ${expected}, got ${actual}; name the source's spellings under \`columns\` in pipeline.yaml, or have the file sent again`,
+    { file, line },
+  ]),
+
+  /** The engine found other rows in a file than were counted there: a mistake of this program or of the engine. */
+  REFINE_RECORDS_LOST: terminal((file: string, expected: number, actual: number) => [
+    `records got lost or made up while a file was read [file=${file}]: expected ${expected}, got ${actual}; nothing was committed: land the file again, and report it if this comes back`,
+    { file, expected, actual },
+  ]),
+
+  /** Rows of a window that are to be appended have keys that another window has brought already. */
+  REFINE_KEY_REPEATED: terminal(
+    (repeated: {
+      readonly dataset: Pick<CheckedDataset, 'name' | 'source' | 'sourceDataset' | 'contract'>
+      readonly keyCount: number
+      readonly window: string
+      /** Absent where the key is personal data. */
+      readonly key?: string
+      readonly file: string
+      readonly row: number
+      readonly before: { readonly window: string; readonly files: readonly string[] }
+    }) => {
+      const { dataset, keyCount, window, key, file, row, before } = repeated
+      const columns = dataset.contract.primaryKey.join(', ')
+      const shown = before.files.slice(0, 3)
+      const from = shown.length === 0 ? '' : ` (${shown.join(', ')}${before.files.length > shown.length ? ', …' : ''})`
+      return [
+        `rows to append have keys that are there already [dataset=${dataset.name} key=${columns} count=${keyCount} file=${file} row=${row}]: ` +
+          `expected each key once with \`mode: append\`, got ${key ?? 'one'} in ${file} and before in window ${before.window}${from}; ` +
+          `nothing was committed: correct the file and run \`cinelake run DIR --window ${window} --select ${dataset.source}/${dataset.sourceDataset}+\`, ` +
+          'or use `mode: merge` if rows come again',
+        { dataset: dataset.name, keyCount, window, file, row, before: before.window },
+      ]
+    },
+  ),
+
+  /**
+   * What is known to have landed is no longer in raw.
+   * @param path in the lake
+   */
+  RAW_LOST: terminal((dataset: string, window: string, path: string, what: string) => [
+    `what landed is gone [dataset=${dataset} window=${window} file=${path}]: expected ${what}, got no such object in the lake; put it back from a copy, or ${landingAgain(window)}`,
+    { dataset, window, file: path },
+  ]),
+
+  /**
+   * A file in raw whose bytes are not those that landed.
+   * @param path in the lake
+   */
+  RAW_DAMAGED: terminal((dataset: string, window: string, path: string, expected: string, actual: string) => [
+    `a landed file is damaged [dataset=${dataset} window=${window} file=${path}]: expected ${expected}, got ${actual}; nothing was committed: put the file back from a copy, or ${landingAgain(window)}`,
+    { dataset, window, file: path, expected, actual },
+  ]),
+
+  /** A command that its pipeline or its manifest does not bear out. */
+  REFINE_INPUT_INVALID: terminal((dataset: string, path: string, expected: string, actual: string, window: string) => [
+    `refine cannot start [dataset=${dataset} path=${path}]: expected ${expected}, got ${actual}; ` +
+      `land it again: \`cinelake run DIR --window ${window} --select +${dataset}+\``,
+    { dataset, path },
+  ]),
+
+  /** Changes of a window before one that is in the table already: a row that is gone by now would come back. */
+  REFINE_CHANGES_LATE: terminal((table: string, window: string) => [
+    `changes come too late [table=${table} window=${window}]: expected those of each window before those of the next, got the table with a later window; \`cinelake rebuild DIR ${table}\` applies all windows in order`,
+    { table, window },
+  ]),
+})
 
 /** A packed file that cannot be unpacked. */
 export class PackedFileError extends TerminalError {
@@ -51,17 +119,6 @@ export class UnpackedTooLargeError extends TerminalError {
     super(
       `packed file is too large when it is unpacked [file=${file} packedBytes=${packedBytes} unpackedBytes=${unpackedBytes}]: expected at most ${limitBytes} bytes, got more; have it sent in parts, or raise CINELAKE_MAX_UNPACKED_BYTES of the transformer`,
       { file, packedBytes, unpackedBytes, limitBytes },
-    )
-  }
-}
-
-/** A file whose header does not have the columns that the contract needs. Names columns, never what is in them. */
-export class HeaderMismatchError extends TerminalError {
-  readonly code = 'REFINE_HEADER_MISMATCH'
-  constructor(file: string, line: number, expected: string, actual: string) {
-    super(
-      `header does not fit the contract [file=${file} line=${line}]: expected ${expected}, got ${actual}; name the source's spellings under \`columns\` in pipeline.yaml, or have the file sent again`,
-      { file, line },
     )
   }
 }
@@ -92,103 +149,7 @@ export class RuleFailedError extends TerminalError implements WithQuality {
   }
 }
 
-/** Rows were lost or made on the way: a mistake of this program, and nothing was published. */
-export class BalanceBrokenError extends TerminalError {
-  readonly code = 'BALANCE_BROKEN'
-  constructor(dataset: string, detail: string) {
-    super(
-      `balance does not hold [dataset=${dataset}]: expected in = out + rejected + duplicates, got ${detail}; nothing was committed: report this with the file`,
-      { dataset },
-    )
-  }
-}
-
-/** The engine found other rows in a file than were counted there: a mistake of this program or of the engine. */
-export class RecordsLostError extends TerminalError {
-  readonly code = 'REFINE_RECORDS_LOST'
-  constructor(file: string, expected: number, actual: number) {
-    super(
-      `records got lost or made up while a file was read [file=${file}]: expected ${expected}, got ${actual}; nothing was committed: land the file again, and report it if this comes back`,
-      { file, expected, actual },
-    )
-  }
-}
-
-/** Rows of a window that are to be appended have keys that another window has brought already. */
-export class KeyRepeatedError extends TerminalError {
-  readonly code = 'REFINE_KEY_REPEATED'
-  constructor(repeated: {
-    readonly dataset: Pick<CheckedDataset, 'name' | 'source' | 'sourceDataset' | 'contract'>
-    readonly keyCount: number
-    readonly window: string
-    /** Absent where the key is personal data. */
-    readonly key?: string
-    readonly file: string
-    readonly row: number
-    readonly before: { readonly window: string; readonly files: readonly string[] }
-  }) {
-    const { dataset, keyCount, window, key, file, row, before } = repeated
-    const columns = dataset.contract.primaryKey.join(', ')
-    const shown = before.files.slice(0, 3)
-    const from = shown.length === 0 ? '' : ` (${shown.join(', ')}${before.files.length > shown.length ? ', …' : ''})`
-    super(
-      `rows to append have keys that are there already [dataset=${dataset.name} key=${columns} count=${keyCount} file=${file} row=${row}]: ` +
-        `expected each key once with \`mode: append\`, got ${key ?? 'one'} in ${file} and before in window ${before.window}${from}; ` +
-        `nothing was committed: correct the file and run \`cinelake run DIR --window ${window} --select ${dataset.source}/${dataset.sourceDataset}+\`, ` +
-        'or use `mode: merge` if rows come again',
-      { dataset: dataset.name, keyCount, window, file, row, before: before.window },
-    )
-  }
-}
-
 /** What lands a window once more: a run that is asked for again redoes an ingest whose landing a task found to be gone. */
 function landingAgain(window: string): string {
   return `run the window again, which lands it again from its source: \`cinelake run DIR --window ${window}\` (DIR is the folder of the pipeline)`
-}
-
-/** What is known to have landed is no longer in raw. */
-export class LandingLostError extends TerminalError {
-  readonly code = 'RAW_LOST'
-  /** @param path in the lake */
-  constructor(dataset: string, window: string, path: string, what: string) {
-    super(
-      `what landed is gone [dataset=${dataset} window=${window} file=${path}]: expected ${what}, got no such object in the lake; put it back from a copy, or ${landingAgain(window)}`,
-      { dataset, window, file: path },
-    )
-  }
-}
-
-/** A file in raw whose bytes are not those that landed. */
-export class LandingDamagedError extends TerminalError {
-  readonly code = 'RAW_DAMAGED'
-  /** @param path in the lake */
-  constructor(dataset: string, window: string, path: string, expected: string, actual: string) {
-    super(
-      `a landed file is damaged [dataset=${dataset} window=${window} file=${path}]: expected ${expected}, got ${actual}; nothing was committed: put the file back from a copy, or ${landingAgain(window)}`,
-      { dataset, window, file: path, expected, actual },
-    )
-  }
-}
-
-/** A command that its pipeline or its manifest does not bear out. */
-export class RefineInputError extends TerminalError {
-  readonly code = 'REFINE_INPUT_INVALID'
-  constructor(dataset: string, path: string, expected: string, actual: string, window: string) {
-    super(
-      `refine cannot start [dataset=${dataset} path=${path}]: expected ${expected}, got ${actual}; ` +
-        `land it again: \`cinelake run DIR --window ${window} --select +${dataset}+\``,
-      { dataset, path },
-    )
-  }
-}
-
-/** Changes of a window before one that is in the table already: a row that is gone by now would come back. */
-export class ChangesLateError extends TerminalError {
-  readonly code = 'REFINE_CHANGES_LATE'
-  constructor(table: string, window: string) {
-    super(
-      `changes come too late [table=${table} window=${window}]: expected those of each window before those of the next, got the table with a later window; \`cinelake rebuild DIR ${table}\` applies all windows in order`,
-      { table, window },
-    )
-  }
 }

@@ -4,7 +4,7 @@ import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { hasDeletions, inOrderOfName, isEmpty, isWholeTable } from './landing.ts'
 import { takesEachKeyOnce } from './repeated-keys.ts'
-import { ChangesLateError } from './errors.ts'
+import { refineErrors } from './errors.ts'
 import { isCommitted, txnOf } from '../target-table.ts'
 
 /** Table property: start of the latest window that the table holds. */
@@ -49,7 +49,7 @@ export function planRefine(
     const isTakenOn = contract.isChanged && dataset.mode !== 'snapshot'
     if (isEmpty(manifest) && !isWhole && !isTakenOn) return { action: 'unchanged', snapshot: table }
     if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
-      throw new ChangesLateError(dataset.name, command.window.label)
+      throw refineErrors.REFINE_CHANGES_LATE(dataset.name, command.window.label)
     if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
       return { action: 'superseded', snapshot: table }
     if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed)

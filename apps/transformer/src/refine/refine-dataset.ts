@@ -10,7 +10,7 @@ import { checkRuleSql } from '../own-sql.ts'
 import { commitRows } from './commit.ts'
 import { dedupe } from './dedupe.ts'
 import { deletedKeysQuery } from './deletions.ts'
-import { LandingLostError, RuleFailedError } from './errors.ts'
+import { refineErrors, RuleFailedError } from './errors.ts'
 import { planRefine } from './plan.ts'
 import { beginRejects, FAILED_REJECTS_QUERY, REJECTS_QUERY } from './rejects.ts'
 import { checkKeysAreNew } from './repeated-keys.ts'
@@ -44,7 +44,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const pipeline = await loadPipeline(lake, given.pipeline, { signal })
     const manifest = await readManifest(lake, given.manifest, { signal })
     if (manifest === undefined) {
-      throw new LandingLostError(given.dataset, given.window.label, given.manifest, 'the manifest of what landed')
+      throw refineErrors.RAW_LOST(given.dataset, given.window.label, given.manifest, 'the manifest of what landed')
     }
     const dataset = targetOf(pipeline, given.dataset, manifest, given.manifest)
     const path = await locateTable(lake, pipeline.name, dataset.name, { signal })

@@ -6,7 +6,7 @@ import type { SqlSession } from '@cinelake/engine'
 import { newestManifest, type Lake } from '@cinelake/lake'
 import type { CheckedDataset, CheckedPipeline } from '@cinelake/pipeline'
 import type { DedupedRows } from './dedupe.ts'
-import { KeyRepeatedError } from './errors.ts'
+import { refineErrors } from './errors.ts'
 import { WINDOW_COLUMN } from './row-order.ts'
 import { ORDINAL, RULES } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
@@ -39,7 +39,7 @@ export function takesEachKeyOnce({ mode, contract }: CheckedDataset): boolean {
 /**
  * Holds the rows of a window that are appended against the table: a key that another window has brought would be there
  * twice. Of the table only files are read that may hold one of the keys, and of these only the key.
- * @throws {KeyRepeatedError} terminal: with an example and both windows; nothing is committed
+ * @throws {REFINE_KEY_REPEATED} terminal: with an example and both windows; nothing is committed
  */
 export async function checkKeysAreNew(work: Work, deps: Deps): Promise<void> {
   const { command, pipeline, dataset, rows } = work
@@ -68,7 +68,7 @@ WHERE old.${WINDOW_COLUMN} IS DISTINCT FROM ${window} GROUP BY ALL`,
     { pipeline: pipeline.name, label, task: work.manifest.task },
     { signal },
   )
-  throw new KeyRepeatedError({
+  throw refineErrors.REFINE_KEY_REPEATED({
     dataset,
     keyCount: found.keyCount,
     window: command.window.label,

@@ -1,6 +1,6 @@
 import { SqlFailedError } from '@cinelake/engine'
 import { makeReadable, type CsvSource, type ForeseenCsv, type ReadableCsv } from '../read-csv/readable.ts'
-import { RecordsLostError } from './errors.ts'
+import { refineErrors } from './errors.ts'
 
 export type StagedCounts = {
   readonly rowCount: number
@@ -16,7 +16,7 @@ export type StageCsv = (csv: ForeseenCsv, signal?: AbortSignal) => Promise<Stage
  * Checks a file and stages it. The engine has to find the records that were counted here: not one less, and none that it
  * cannot read. Where it does not, it gets the file in a form that leaves no doubt. With a large file it begins while that
  * is still being checked; when something unusual turns up it is stopped.
- * @throws {RecordsLostError} terminal: the engine finds other records even then
+ * @throws {REFINE_RECORDS_LOST} terminal: the engine finds other records even then
  */
 export async function stageRecords(
   source: CsvSource,
@@ -32,7 +32,7 @@ export async function stageRecords(
   if (csv.isCopy) {
     await early.stop()
     const { rowCount, ...broken } = await stage(csv)
-    if (rowCount !== csv.recordCount) throw new RecordsLostError(source.name, csv.recordCount, rowCount)
+    if (rowCount !== csv.recordCount) throw refineErrors.REFINE_RECORDS_LOST(source.name, csv.recordCount, rowCount)
     return { csv, ...broken }
   }
   // What it was begun with says nothing of NUL.

@@ -13,7 +13,7 @@ import { landedParquet } from './landed-parquet.ts'
 import { readWhole, type CsvSource, type ReadableCsv } from '../read-csv/readable.ts'
 import { REMAINING, stageDeletions } from './deletions.ts'
 import type { StagedFile, StageDeps } from './staged-file.ts'
-import { HeaderMismatchError, LandingDamagedError, LandingLostError, RecordsLostError } from './errors.ts'
+import { refineErrors } from './errors.ts'
 import { hasDeletions, inOrderOfName } from './landing.ts'
 import { keepCsvRejects, keepParquetRejects } from './rejects.ts'
 import { stageRecords, type StagedCounts } from './stage-csv.ts'
@@ -134,7 +134,7 @@ function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): File
 async function stageBatch({ csv, names, placeOf }: CsvBatch, place: Place): Promise<StagedFile> {
   const { dataset, deps, path } = place
   const { rowCount, ...broken } = await stage(csvSource(csv, dataset), place)
-  if (rowCount !== csv.recordCount) throw new RecordsLostError(csv.name, csv.recordCount, rowCount)
+  if (rowCount !== csv.recordCount) throw refineErrors.REFINE_RECORDS_LOST(csv.name, csv.recordCount, rowCount)
   if (isAny(broken)) await keepCsvRejects(csv, { path, ...broken }, deps)
   await rm(csv.file, { force: true })
   return { names, placeOf, path, rowCount, ...broken, unknown: csv.unknown, missing: missingOf(csv, dataset) }
@@ -181,7 +181,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
   const match = matchColumns(names, dataset.contract.columns)
   if (match.problems.length > 0) {
-    throw new HeaderMismatchError(file.name, 1, `the columns of the contract`, match.problems.join('; '))
+    throw refineErrors.REFINE_HEADER_MISMATCH(file.name, 1, `the columns of the contract`, match.problems.join('; '))
   }
   const sourceOf = (where?: string) => parquetSource(local.file, landed, match.places, dataset, where)
   const found = await stage(sourceOf(isOfChanges ? REMAINING : undefined), place)
@@ -192,7 +192,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   const landedCount = file.rowCount ?? (manifest.files.length === 1 ? manifest.rowCount : undefined)
   const foundCount = found.rowCount + (deleted?.rowCount ?? 0)
   if (landedCount !== undefined && landedCount !== foundCount)
-    throw new RecordsLostError(file.name, landedCount, foundCount)
+    throw refineErrors.REFINE_RECORDS_LOST(file.name, landedCount, foundCount)
   if (isAny(found))
     await keepParquetRejects({ name: file.name, file: local.file, landed }, { path: place.path, ...found }, deps)
   const missing = dataset.contract.columns
@@ -231,7 +231,7 @@ async function stage(
 
 /**
  * Landed files on this machine, with the bytes that were landed.
- * @throws {LandingLostError} terminal @throws {LandingDamagedError} terminal
+ * @throws {RAW_LOST} terminal @throws {RAW_DAMAGED} terminal
  */
 async function landedFiles(
   files: readonly LandedFile[],
@@ -244,11 +244,11 @@ async function landedFiles(
     await lake.downloadAll(paths, { signal }).catch((error: unknown) => {
       if (!(error instanceof LakeObjectMissingError)) throw error
       const lost = paths.find((path) => path === error.context['path']) ?? paths.join(', ')
-      throw new LandingLostError(dataset.name, window.label, lost, 'a file that the manifest names')
+      throw refineErrors.RAW_LOST(dataset.name, window.label, lost, 'a file that the manifest names')
     }),
   )
   const damaged = ({ path }: LandedFile, expected: string, actual: string) =>
-    new LandingDamagedError(dataset.name, window.label, path, expected, actual)
+    refineErrors.RAW_DAMAGED(dataset.name, window.label, path, expected, actual)
   const check = async (file: LandedFile, local: string) => {
     const { size } = await stat(local)
     if (size !== file.sizeBytes) throw damaged(file, `${file.sizeBytes} bytes`, `${size}`)

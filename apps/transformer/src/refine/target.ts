@@ -1,6 +1,6 @@
 import type { Manifest } from '@cinelake/contracts'
 import type { CheckedDataset, CheckedPipeline } from '@cinelake/pipeline'
-import { RefineInputError } from './errors.ts'
+import { refineErrors } from './errors.ts'
 
 /** Types that databases land and tables do not have, by what holds their values without loss. */
 const INSTEAD: Readonly<Record<string, string>> = {
@@ -27,13 +27,13 @@ const INSTEAD: Readonly<Record<string, string>> = {
 /**
  * What a refine makes: a dataset of the pipeline, or, of a database's table that no dataset declares, the table as it
  * is, each landing of which is all of it.
- * @throws {RefineInputError} terminal: no such dataset, and nothing landed that says what it looks like
+ * @throws {REFINE_INPUT_INVALID} terminal: no such dataset, and nothing landed that says what it looks like
  */
 export function targetOf(pipeline: CheckedPipeline, name: string, manifest: Manifest, path: string): CheckedDataset {
   const declared = pipeline.datasets.find((dataset) => dataset.name === name)
   if (declared !== undefined) return declared
   if (manifest.columns === undefined || manifest.columns.length === 0) {
-    throw new RefineInputError(
+    throw refineErrors.REFINE_INPUT_INVALID(
       name,
       path,
       `a dataset of the pipeline or a landed table`,

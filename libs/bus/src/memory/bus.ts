@@ -3,7 +3,7 @@ import { silentLog, systemClock, type Clock, type Log } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from '../bus.ts'
 import { commandCodec, eventCodec, type Codec } from '../codec.ts'
-import { BusUnavailableError } from '../errors.ts'
+import { busErrors } from '../errors.ts'
 import { startConsumer } from './consumer.ts'
 import { createEntity, type Entity } from './entity.ts'
 import { systemTimers, type Timers } from './timers.ts'
@@ -81,10 +81,10 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   }
 
   const checkOpen = (doing: string) => {
-    if (isClosed) throw new BusUnavailableError(doing, 'CLOSED')
+    if (isClosed) throw busErrors.BUS_UNAVAILABLE(doing, 'CLOSED')
     if (refusals === 0) return
     refusals -= 1
-    throw new BusUnavailableError(doing, 'REFUSED')
+    throw busErrors.BUS_UNAVAILABLE(doing, 'REFUSED')
   }
 
   const start = <Message>(
@@ -93,7 +93,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
     handler: MessageHandler<Message>,
     { concurrency = 1 }: ConsumeOptions = {},
   ): Consumer => {
-    if (isClosed) throw new BusUnavailableError(`consume ${name}`, 'CLOSED')
+    if (isClosed) throw busErrors.BUS_UNAVAILABLE(`consume ${name}`, 'CLOSED')
     const running = startConsumer({ entity: entityOf(name), codec, handler, concurrency, timers, lockMs, log })
     const consumer: Consumer = {
       async [Symbol.asyncDispose]() {

@@ -5,7 +5,7 @@ import Long from 'long'
 import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from '../bus.ts'
 import { commandCodec, eventCodec, type Codec } from '../codec.ts'
 import { ENTITY_PROPERTIES, EVENTS_TOPIC } from '../entities.ts'
-import { BusUnavailableError } from '../errors.ts'
+import { busErrors } from '../errors.ts'
 import { entityOfSubscription, receiverOf } from './address.ts'
 import { closeInTime, createClient, type ServiceBusEntrance, type WebSockets } from './client.ts'
 import { startServiceBusConsumer } from './consumer.ts'
@@ -53,7 +53,7 @@ export function createServiceBus(options: ServiceBusOptions): MessageBus {
   let isClosed = false
 
   const checkOpen = (doing: string) => {
-    if (isClosed) throw new BusUnavailableError(doing, 'CLOSED')
+    if (isClosed) throw busErrors.BUS_UNAVAILABLE(doing, 'CLOSED')
   }
 
   const send = async <Message extends Command | Event>(entity: string, codec: Codec<Message>, message: Message) => {

@@ -7,7 +7,7 @@ import type {
 import type { Log } from '@cinelake/core'
 import Long from 'long'
 import type { DeadLetter } from '../bus.ts'
-import { BusUnavailableError } from '../errors.ts'
+import { busErrors } from '../errors.ts'
 import { receiverOf, targetOf } from './address.ts'
 import { closeInTime } from './client.ts'
 import { translateBusError } from './errors.ts'
@@ -85,7 +85,7 @@ export function createDeadLetterDesk(client: ServiceBusClient, log: Log): DeadLe
         const held: ServiceBusReceivedMessage[] = []
         try {
           const wanted = await receiveUntil(receiver, id, place + 1, held)
-          if (wanted === undefined) throw new BusUnavailableError(`take dead letter ${id} of ${entity}`, 'LOCKED')
+          if (wanted === undefined) throw busErrors.BUS_UNAVAILABLE(`take dead letter ${id} of ${entity}`, 'LOCKED')
           await end(entity, receiver, [wanted], fate)
           return true
         } finally {

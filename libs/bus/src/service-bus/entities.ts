@@ -32,7 +32,7 @@ type Desk<T extends Known> = {
  * Makes what a namespace lacks of the platform's entities, and corrects what differs; doing it twice changes nothing.
  * Messages and entities that are not ours stay as they are. Needs the right to manage the namespace, and HTTPS: the
  * emulator reads its `Config.json` instead.
- * @throws {BusForbiddenError} transient: names the role that is missing
+ * @throws {BUS_FORBIDDEN} transient: names the role that is missing
  * @throws {ConfigError} terminal: a connection string without what has to be in it
  */
 export async function createEntities(

@@ -1,12 +1,6 @@
 import { PipelineError } from '@cinelake/core'
 import { MAX_MESSAGE_BYTES } from '../codec.ts'
-import {
-  BusEntityMissingError,
-  BusForbiddenError,
-  BusIdentityError,
-  BusUnavailableError,
-  MessageTooLargeError,
-} from '../errors.ts'
+import { busErrors } from '../errors.ts'
 
 /** What was tried, for the words of an error. */
 export type Attempt = {
@@ -36,19 +30,19 @@ export function translateBusError(error: unknown, { entity, doing, role, sizeByt
   switch (code) {
     case 'MessagingEntityNotFound':
     case 'MessageEntityNotFoundError':
-      return new BusEntityMissingError(entity, doing, { cause: withoutRequest(error) })
+      return busErrors.BUS_ENTITY_MISSING(entity, doing, { cause: withoutRequest(error) })
     case 'UnauthorizedAccess':
     case 'UnauthorizedRequestError':
-      return new BusForbiddenError(entity, doing, ROLES[role], { cause: withoutRequest(error) })
+      return busErrors.BUS_FORBIDDEN(entity, doing, ROLES[role], { cause: withoutRequest(error) })
     case 'MessageSizeExceeded':
-      return new MessageTooLargeError(entity, sizeBytes, MAX_MESSAGE_BYTES)
+      return busErrors.MESSAGE_TOO_LARGE(entity, sizeBytes, MAX_MESSAGE_BYTES)
     case 'CredentialUnavailableError':
     case 'AuthenticationRequiredError':
     case 'AuthenticationError':
     case 'AggregateAuthenticationError':
-      return new BusIdentityError(doing, code, { cause: withoutRequest(error) })
+      return busErrors.BUS_NO_IDENTITY(doing, code, { cause: withoutRequest(error) })
     default:
-      return new BusUnavailableError(doing, code, { cause: withoutRequest(error) })
+      return busErrors.BUS_UNAVAILABLE(doing, code, { cause: withoutRequest(error) })
   }
 }
 

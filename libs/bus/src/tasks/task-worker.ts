@@ -1,7 +1,7 @@
 import type { Command, CommandKind } from '@cinelake/contracts'
-import { balanceHolds, CancelledError, reportError } from '@cinelake/core'
+import { balanceErrors, balanceHolds, CancelledError, reportError } from '@cinelake/core'
 import type { Consumer } from '../bus.ts'
-import { BalanceBrokenError, CommandUnknownError } from './errors.ts'
+import { busTaskErrors } from './errors.ts'
 import { createTaskReporter } from './task-reporter.ts'
 import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome, TaskWorker } from './task.ts'
 
@@ -35,8 +35,12 @@ async function doTask(worker: TaskWorker, command: Command, signal: AbortSignal)
 async function carryOut(handlers: TaskHandlers, command: Command, context: TaskContext): Promise<TaskOutcome> {
   // The index and the command have the same kind, which the type system cannot see.
   const handler = handlers[command.kind] as TaskHandler<CommandKind> | undefined
-  if (handler === undefined) throw new CommandUnknownError(command.kind, Object.keys(handlers))
+  if (handler === undefined) throw busTaskErrors.COMMAND_UNKNOWN(command.kind, Object.keys(handlers))
   const outcome = await handler(command, context)
-  if (!balanceHolds(outcome.balance)) throw new BalanceBrokenError(command.task, outcome.balance)
+  if (!balanceHolds(outcome.balance))
+    throw balanceErrors.BALANCE_BROKEN({ task: command.task }, outcome.balance, LOST_ON_THE_WAY)
   return outcome
 }
+
+const LOST_ON_THE_WAY =
+  'this is a mistake in a model or in the service, so look for the step that drops or repeats rows'

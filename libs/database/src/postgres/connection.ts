@@ -1,7 +1,7 @@
 import { ConfigError, PipelineError, reasonOf } from '@cinelake/core'
 import { isIP } from 'node:net'
 import pg from 'pg'
-import { DatabaseLoginError, DatabaseUnavailableError } from '../errors.ts'
+import { databaseErrors, DatabaseUnavailableError } from '../errors.ts'
 import type { PostgresAddress } from './address.ts'
 import { OPS_TYPES } from './values.ts'
 import type { AzureCredential } from '../settings.ts'
@@ -51,7 +51,7 @@ async function tokenFor(
     ])
   }
   const token = await (await credential()).getToken(TOKEN_SCOPE)
-  if (token === null) throw new DatabaseLoginError(location, 'the identity of the service got no token')
+  if (token === null) throw databaseErrors.WAREHOUSE_LOGIN_REFUSED(location, 'the identity of the service got no token')
   return token.token
 }
 
@@ -69,7 +69,7 @@ export function connectError(thrown: unknown, location: string): Error {
   if (thrown instanceof PipelineError) return thrown
   const { code = '', message } = thrown as { readonly code?: string; readonly message: string }
   if (REFUSED.test(code) || UNTRUSTED.test(`${code} ${message}`)) {
-    return new DatabaseLoginError(location, message, { cause: thrown })
+    return databaseErrors.WAREHOUSE_LOGIN_REFUSED(location, message, { cause: thrown })
   }
   return new DatabaseUnavailableError(location, message || code, { cause: thrown })
 }

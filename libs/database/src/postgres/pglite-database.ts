@@ -3,7 +3,7 @@ import { Kysely, PGliteDialect } from 'kysely'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Database } from '../database.ts'
-import { DatabaseDirectoryError, DatabaseInUseError } from '../errors.ts'
+import { databaseErrors, DatabaseInUseError } from '../errors.ts'
 import { askToLeave, serveBeside, type Beside } from './pglite-beside.ts'
 import { fileSystemError } from './pglite-disk.ts'
 import { EmbeddedPostgres } from './pglite-thread.ts'
@@ -26,8 +26,8 @@ const LEAVE_INTERVAL_MS = 50
  *
  * @param directory without one, a database in memory that is gone when it is disposed (slower; for tests and trials)
  * @throws {DatabaseInUseError} transient: another process works on the directory
- * @throws {DatabaseDiskFullError} transient @throws {DatabaseDirectoryUnusableError} transient
- * @throws {DatabaseDirectoryError} terminal: what is in the directory cannot be opened as a database
+ * @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient
+ * @throws {WAREHOUSE_DIRECTORY_INVALID} terminal: what is in the directory cannot be opened as a database
  */
 export async function openPgliteDatabase<Schema>(directory?: string): Promise<PgliteDatabase<Schema>> {
   if (directory === undefined) return await openLocked(undefined, new AsyncDisposableStack())
@@ -46,8 +46,8 @@ export async function openPgliteDatabase<Schema>(directory?: string): Promise<Pg
 /**
  * Opens the directory if no other process has it, and serves others that read meanwhile.
  * @param onLeave a process wants to work on it; without, it is told that this one does
- * @throws {DatabaseInUseError} transient @throws {DatabaseDirectoryError} terminal
- * @throws {DatabaseDiskFullError} transient @throws {DatabaseDirectoryUnusableError} transient
+ * @throws {DatabaseInUseError} transient @throws {WAREHOUSE_DIRECTORY_INVALID} terminal
+ * @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient
  */
 export async function openHere<Schema>(directory: string, onLeave?: () => void): Promise<PgliteDatabase<Schema>> {
   const opening = new AsyncDisposableStack()
@@ -87,7 +87,7 @@ async function open(directory: string | undefined): Promise<EmbeddedPostgres> {
     return await EmbeddedPostgres.open(path.resolve(directory))
   } catch (error) {
     if (error instanceof PipelineError) throw error
-    throw new DatabaseDirectoryError(directory, reasonOf(error), { cause: error })
+    throw databaseErrors.WAREHOUSE_DIRECTORY_INVALID(directory, reasonOf(error), { cause: error })
   }
 }
 

@@ -1,5 +1,5 @@
 import { reasonOf } from '@cinelake/core'
-import { DatabaseDirectoryUnusableError, DatabaseDiskFullError } from '../errors.ts'
+import { databaseErrors } from '../errors.ts'
 
 /** Numbers of errors in WebAssembly, where PGlite runs. Source: github.com/WebAssembly/WASI, `errno` of snapshot preview 1 */
 const WASI_ERRORS: Readonly<Record<number, string>> = {
@@ -27,7 +27,9 @@ export function systemCodeOf(thrown: unknown): string | undefined {
 export function fileSystemError(directory: string, thrown: unknown): Error | undefined {
   const code = systemCodeOf(thrown) ?? ''
   if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left/i.test(reasonOf(thrown))) {
-    return new DatabaseDiskFullError(directory, { cause: thrown })
+    return databaseErrors.WAREHOUSE_DISK_FULL(directory, { cause: thrown })
   }
-  return OF_THE_DISK.has(code) ? new DatabaseDirectoryUnusableError(directory, code, { cause: thrown }) : undefined
+  return OF_THE_DISK.has(code)
+    ? databaseErrors.WAREHOUSE_DIRECTORY_UNUSABLE(directory, code, { cause: thrown })
+    : undefined
 }

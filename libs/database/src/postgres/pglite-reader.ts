@@ -13,7 +13,7 @@ const WAIT_INTERVAL_MS = 50
  * Opens the embedded PostgreSQL of a directory to read it: beside the process that has it open, or, where there is none, in this
  * process, which then lets others read beside it.
  * @throws {DatabaseInUseError} transient: another process has it open, and lets no process read beside it
- * @throws {DatabaseDirectoryError} terminal: what is in the directory cannot be opened as a database
+ * @throws {WAREHOUSE_DIRECTORY_INVALID} terminal: what is in the directory cannot be opened as a database
  */
 export async function openPgliteReader<Schema>(
   directory: string,

@@ -179,7 +179,7 @@ type Thread = {
   end(reason: unknown): Promise<void>
 }
 
-/** @throws {DatabaseDiskFullError} transient @throws {DatabaseDirectoryUnusableError} transient @throws what PGlite says of it */
+/** @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient @throws what PGlite says of it */
 async function startThread(directory: string | undefined): Promise<Thread> {
   // Beside this file: `.ts` in the sources, `.js` when built.
   const script = import.meta.url.endsWith('.ts')

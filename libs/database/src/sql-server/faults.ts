@@ -1,5 +1,5 @@
 import { PipelineError } from '@cinelake/core'
-import { DatabaseLoginError, DatabaseUnavailableError } from '../errors.ts'
+import { databaseErrors, DatabaseUnavailableError } from '../errors.ts'
 
 /** What SQL Server, or the driver on the way to it, says about a failed statement. */
 export type MssqlFault = {
@@ -89,7 +89,7 @@ export function isRefusedLogin({ number, code, certificate }: MssqlFault): boole
 export function connectionError(thrown: unknown, location: string): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
-  if (isRefusedLogin(fault)) return new DatabaseLoginError(location, fault.message, { cause: thrown })
+  if (isRefusedLogin(fault)) return databaseErrors.WAREHOUSE_LOGIN_REFUSED(location, fault.message, { cause: thrown })
   if (isTransient(fault)) return new DatabaseUnavailableError(location, fault.message, { cause: thrown })
   return thrown
 }

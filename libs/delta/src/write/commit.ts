@@ -2,7 +2,7 @@ import { commitText, type AddFile, type MetaData, type Protocol, type RemoveFile
 import { CheckpointWriter } from '../log/checkpoint-writer.ts'
 import { DataFiles, type TablePlace } from './data-files.ts'
 import type { CommitOptions, CommitResult, ParquetSql } from '../delta-table.ts'
-import { DeltaConflictError, DeltaCorruptError } from '../errors.ts'
+import { DeltaCorruptError, deltaErrors } from '../errors.ts'
 import { commitPath } from '../log/paths.ts'
 import { beginLog, catchUp, endBeginning, readLog, removeLog } from '../log/reader.ts'
 import { replay, type LogState } from '../log/state.ts'
@@ -101,7 +101,7 @@ export async function commit(
       if (isFirst) await endBeginning(place.lake, place.path)
     }
   }
-  throw new DeltaConflictError(place.path, `to be first within ${MAX_TRIES} tries`, 'other writers each time')
+  throw deltaErrors.DELTA_CONFLICT(place.path, `to be first within ${MAX_TRIES} tries`, 'other writers each time')
 }
 
 /** What a commit comes after. `isDamaged`: a log that cannot be read, of which nothing is to stay. */
@@ -147,11 +147,11 @@ function isApplied(state: LogState, { txn }: CommitOptions): boolean {
 
 function checkBase(place: TablePlace, state: LogState | undefined, { basedOn, basedOnId }: CommitOptions): void {
   if (basedOnId !== undefined && basedOnId !== idOf(state)) {
-    throw new DeltaConflictError(place.path, `the table with id ${basedOnId}`, `one with id ${idOf(state)}`)
+    throw deltaErrors.DELTA_CONFLICT(place.path, `the table with id ${basedOnId}`, `one with id ${idOf(state)}`)
   }
   const latest = state?.version ?? -1
   if (basedOn !== undefined && basedOn !== latest) {
-    throw new DeltaConflictError(place.path, `version ${basedOn} to be the latest`, `version ${latest}`)
+    throw deltaErrors.DELTA_CONFLICT(place.path, `version ${basedOn} to be the latest`, `version ${latest}`)
   }
 }
 

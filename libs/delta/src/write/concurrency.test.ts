@@ -5,7 +5,6 @@ import type { Lake } from '@cinelake/lake'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { once, openWorkbench, type Workbench } from '../delta.fixture.ts'
 import type { ParquetSql } from '../delta-table.ts'
-import { DeltaConflictError } from '../errors.ts'
 
 let bench: Workbench
 let count = 0
@@ -282,7 +281,7 @@ describe('a writer that comes second', () => {
       bench.table(path, lakeWithRivals([rival])).overwrite(bench.session, 'SELECT 3 AS id', { ...once(), basedOn: 0 }),
     )
 
-    expect(error).toBeInstanceOf(DeltaConflictError)
+    expect(error).toMatchObject({ code: 'DELTA_CONFLICT' })
     expect(await dataFiles(path)).toHaveLength(2)
   })
 })

@@ -4,7 +4,7 @@ import type { CallOptions } from '@cinelake/lake'
 import type { AddFile } from '../log/actions.ts'
 import type { ColumnPlan } from './columns.ts'
 import type { ParquetSql } from '../delta-table.ts'
-import { DeltaPartitionError } from '../errors.ts'
+import { deltaErrors } from '../errors.ts'
 import { relationOf } from '../read/relation.ts'
 import type { WrittenFile } from '../log/statistics.ts'
 
@@ -57,11 +57,11 @@ export function isFragmented(files: readonly LocalDataFile[]): boolean {
   return files.length > 2 * new Set(files.map((file) => JSON.stringify(file.partitionValues))).size
 }
 
-/** @throws {DeltaPartitionError} a partition column holds empty text */
+/** @throws {DELTA_PARTITION_INVALID} a partition column holds empty text */
 export function checkPartitionValues(table: string, files: readonly Pick<AddFile, 'partitionValues'>[]): void {
   for (const { partitionValues } of files) {
     const empty = Object.entries(partitionValues).find(([, value]) => value === '')
-    if (empty !== undefined) throw new DeltaPartitionError(table, empty[0])
+    if (empty !== undefined) throw deltaErrors.DELTA_PARTITION_INVALID(table, empty[0])
   }
 }
 

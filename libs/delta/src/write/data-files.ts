@@ -42,7 +42,7 @@ export class DataFiles {
 
   /**
    * Writes a query's rows as Parquet and brings the files into the lake. No rows, no file.
-   * @throws {DeltaPartitionError} a partition column holds empty text
+   * @throws {DELTA_PARTITION_INVALID} a partition column holds empty text
    */
   async write(session: ParquetSql, rows: RowsToCopy, options: CallOptions): Promise<AddFile[]> {
     await using scratch = await this.#place.lake.scratch()

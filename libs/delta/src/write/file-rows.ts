@@ -22,7 +22,7 @@ export interface FileRows {
   open(options: CallOptions, isWanted?: IsWanted): Promise<AsyncDisposable & { readonly relation: string }>
   /**
    * The files, in the lake, if they are what the table wants; undefined if their rows have to be written again.
-   * @throws {DeltaConflictError} they were taken for another state of the table
+   * @throws {DELTA_CONFLICT} they were taken for another state of the table
    */
   take(into: DataFiles, layout: Layout, isWanted: IsWanted, options: CallOptions): Promise<AddFile[] | undefined>
 }

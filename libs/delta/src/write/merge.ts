@@ -3,7 +3,7 @@ import type { AddFile } from '../log/actions.ts'
 import { signalOf, type Change } from './commit.ts'
 import type { DataFiles, TablePlace } from './data-files.ts'
 import type { MergeOptions, ParquetSql } from '../delta-table.ts'
-import { DeltaMergeError, DeltaSchemaError } from '../errors.ts'
+import { deltaErrors, DeltaSchemaError } from '../errors.ts'
 import type { LogState } from '../log/state.ts'
 import { mayHold, readBounds, type KeyBounds } from '../read/key-bounds.ts'
 import { mergedRows, remainingRows, touchedFiles } from './merge-sql.ts'
@@ -204,12 +204,12 @@ export class Merge implements AsyncDisposable {
     throw new DeltaSchemaError(this.#place.path, [`key: expected columns of the table, got (${key.join(', ')})`])
   }
 
-  /** @throws {DeltaMergeError} */
+  /** @throws {DELTA_MERGE_AMBIGUOUS} */
   async #checkUnique(relation: string): Promise<void> {
     const { key } = this.#options
     const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM ${relation} GROUP BY ${identifiers(key)} HAVING count(*) > 1)`
     const [row] = await this.#session.rows<{ n: number }>(sql, signalOf(this.#options))
-    if (row !== undefined && row.n > 0) throw new DeltaMergeError(this.#place.path, key, row.n)
+    if (row !== undefined && row.n > 0) throw deltaErrors.DELTA_MERGE_AMBIGUOUS(this.#place.path, key, row.n)
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { once, openWorkbench, type Workbench } from '../delta.fixture.ts'
-import { DeltaConflictError, DeltaSchemaError } from '../errors.ts'
+import { DeltaSchemaError } from '../errors.ts'
 
 let bench: Workbench
 let count = 0
@@ -244,7 +244,7 @@ describe('rows that are there already', () => {
     )
     const writing = bench.table(path, lake).overwritePartitions(bench.session, staged, { ...once(), unlessSame: true })
 
-    await expect(writing).rejects.toBeInstanceOf(DeltaConflictError)
+    await expect(writing).rejects.toMatchObject({ code: 'DELTA_CONFLICT' })
     expect(await bench.rows(table, { columns: 'id', order: 'id' })).toEqual([{ id: 2 }, { id: 9 }])
   })
 

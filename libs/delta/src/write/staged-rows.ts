@@ -8,7 +8,7 @@ import { engineTypeOf, type DeltaField } from '../log/types.ts'
 import { relationOf } from '../read/relation.ts'
 import { openFiles } from '../read/view.ts'
 import type { DeltaStage, ParquetSql, StageOptions, WrittenFile } from '../delta-table.ts'
-import { DeltaConflictError } from '../errors.ts'
+import { deltaErrors } from '../errors.ts'
 import { planNewColumns } from './columns.ts'
 import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
 import { DataFiles, type Layout, type TablePlace } from './data-files.ts'
@@ -88,7 +88,7 @@ export class StagedRows implements DeltaStage, FileRows {
     options: CallOptions,
   ): Promise<AddFile[] | undefined> {
     if (this.isTaken)
-      throw new DeltaConflictError(
+      throw deltaErrors.DELTA_CONFLICT(
         this.#place.path,
         'the table as it was when the rows were brought',
         'what another writer made of it',

@@ -21,7 +21,7 @@ export class AdoptedRows implements FileRows {
   /** As a commit names them. */
   readonly adds: readonly AddFile[]
 
-  /** @throws {DeltaSchemaError} terminal: columns that a Delta table cannot have @throws {DeltaPartitionError} terminal */
+  /** @throws {DeltaSchemaError} terminal: columns that a Delta table cannot have @throws {DELTA_PARTITION_INVALID} terminal */
   constructor(
     place: TablePlace,
     { columns, partitionBy }: Pick<StagedFiles, 'columns' | 'partitionBy'>,

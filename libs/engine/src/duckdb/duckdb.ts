@@ -5,7 +5,7 @@ import { makeDirectory, Semaphore, reasonOf } from '@cinelake/core'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { DuckDbSession } from './session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from '../engine.ts'
-import { EngineFileError } from '../errors.ts'
+import { engineErrors } from '../errors.ts'
 
 /**
  * Statements. Each takes one of Node's four threads for files and native work while it runs; the one left over keeps the
@@ -16,7 +16,7 @@ const STATEMENTS_AT_ONCE = 3
 /**
  * An in-memory DuckDB: one per process, since its limits are the process's. Deterministic where order is relied on
  * (insertion order is kept), in UTC, and locked: SQL reaches its folders and nothing else, no extensions, no settings.
- * @throws {EngineFileError} transient: the scratch directory cannot be made
+ * @throws {ENGINE_FILE_UNUSABLE} transient: the scratch directory cannot be made
  */
 export async function createDuckDbEngine(limits: EngineLimits): Promise<SqlEngine> {
   const scratchDirectory = await makeScratch(limits.scratchDirectory)
@@ -83,6 +83,6 @@ async function makeScratch(parent: string): Promise<string> {
     await makeDirectory(parent)
     return await mkdtemp(join(parent, 'engine-'))
   } catch (error) {
-    throw new EngineFileError(reasonOf(error))
+    throw engineErrors.ENGINE_FILE_UNUSABLE(reasonOf(error))
   }
 }

@@ -2,15 +2,7 @@ import type { SqlPosition } from '@cinelake/sql'
 import { reasonOf } from '@cinelake/core'
 import { callAt, withoutData } from './data-errors.ts'
 import type { Sql } from './sql.ts'
-import {
-  EngineBrokenError,
-  EngineDiskFullError,
-  EngineFileDamagedError,
-  EngineFileError,
-  EngineOutOfMemoryError,
-  SqlFailedError,
-  SqlInvalidError,
-} from '../errors.ts'
+import { engineErrors, SqlFailedError, SqlInvalidError } from '../errors.ts'
 
 /** What DuckDB says with `errors_as_json`. `position` is an offset in the SQL text from 0: in bytes, but for errors of syntax. */
 type DuckDbError = {
@@ -62,12 +54,12 @@ export async function translateError(
   const position =
     isSyntax && place !== undefined ? Buffer.byteLength(Array.from(sql.text).slice(0, place).join('')) : place
   if (/no space left|max_temp_directory_size|failed to offload/i.test(message)) {
-    return new EngineDiskFullError(scratchDirectory, aboutFiles(message))
+    return engineErrors.ENGINE_DISK_FULL(scratchDirectory, aboutFiles(message))
   }
-  if (isOfDamage(kind, message)) return new EngineFileDamagedError(firstLine(message))
-  if (kind === 'Out of Memory') return new EngineOutOfMemoryError(firstLine(message))
-  if (kind === 'IO') return new EngineFileError(aboutFiles(message))
-  if (BROKEN.has(kind)) return new EngineBrokenError(`${kind} error of DuckDB`)
+  if (isOfDamage(kind, message)) return engineErrors.ENGINE_FILE_DAMAGED(firstLine(message))
+  if (kind === 'Out of Memory') return engineErrors.ENGINE_OUT_OF_MEMORY(firstLine(message))
+  if (kind === 'IO') return engineErrors.ENGINE_FILE_UNUSABLE(aboutFiles(message))
+  if (BROKEN.has(kind)) return engineErrors.ENGINE_BROKEN(`${kind} error of DuckDB`)
   const offset = position === undefined ? undefined : position - sql.start
   const where = offset === undefined ? undefined : positionIn(sql.given, offset)
   const failed = where === undefined || offset === undefined ? undefined : { text: sql.given, byte: offset }

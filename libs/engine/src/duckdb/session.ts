@@ -14,7 +14,7 @@ import type {
   SqlRefusal,
   SqlSession,
 } from '../engine.ts'
-import { EngineStreamCutError, SqlInvalidError } from '../errors.ts'
+import { engineErrors, SqlInvalidError } from '../errors.ts'
 import { complaintOf, isCondition, notOneSelect, objectionsTo } from './sql-audit.ts'
 
 /** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
@@ -156,7 +156,7 @@ export class DuckDbSession implements SqlSession {
     return await this.#mutex
       .run(async () => await this.#guarded(probe, options, work))
       .then(
-        () => new EngineStreamCutError(),
+        () => engineErrors.ENGINE_STREAM_CUT(),
         (error: unknown) => error,
       )
   }

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS, CLOCK_WORDS, UNREPEATABLE_FUNCTIONS } from './allowed-functions.ts'
 import { createDuckDbEngine } from './duckdb.ts'
 import type { SqlEngine, SqlSession } from '../engine.ts'
-import { SqlRefusedError } from '../errors.ts'
 import { refuseForeignSql } from '../refuse-sql.ts'
 
 type EngineFunction = {
@@ -289,7 +288,9 @@ describe('what computes over the inputs passes', () => {
     ).toEqual([0, 1, 1, 1])
     const place = await session.audit('id > 0 AND now() > placed', { tables: [], as: 'condition' })
     expect(place[0]?.position).toEqual({ line: 1, column: 12 })
-    await expect(refuseForeignSql(session, 'model m', 'SELECT now()', { tables: [] })).rejects.toThrow(SqlRefusedError)
+    await expect(refuseForeignSql(session, 'model m', 'SELECT now()', { tables: [] })).rejects.toThrow(
+      expect.objectContaining({ code: 'ENGINE_SQL_REFUSED' }),
+    )
   })
 })
 

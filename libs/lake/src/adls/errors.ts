@@ -1,7 +1,7 @@
 import { CancelledError, PipelineError } from '@cinelake/core'
 import { RestError } from '@azure/storage-blob'
 import { translate as translateFileSystem, type Doing } from '../directory/errors.ts'
-import { LakeObjectMissingError, LakePathError, LakeUnavailableError } from '../errors.ts'
+import { lakeErrors, LakeObjectMissingError, LakeUnavailableError } from '../errors.ts'
 
 /** Bytes that came in are not those of their checksum. The same call may give the right ones. */
 export class DamagedAnswer extends Error {}
@@ -88,7 +88,7 @@ export function translate(error: unknown, doing: Doing): unknown {
   const [status, code] = [statusOf(error), codeOf(error)]
   const reason = code ?? (status === undefined ? 'no answer' : String(status))
   const problem = PATH_PROBLEMS[reason]
-  if (problem !== undefined) return new LakePathError(path, problem, { cause: withoutRequest(error) })
+  if (problem !== undefined) return lakeErrors.LAKE_PATH_INVALID(path, problem, { cause: withoutRequest(error) })
   if (isMissing(error)) return new LakeObjectMissingError(path, location, { cause: withoutRequest(error) })
   return unavailable(reason, REMEDIES[reason] ?? remedyByStatus(status))
 }

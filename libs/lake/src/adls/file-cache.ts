@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory, Semaphore } from '@cinelake/core'
-import { LakeScratchFullError, LakeScratchTooSmallError } from '../errors.ts'
+import { lakeErrors } from '../errors.ts'
 import type { LocalFiles } from '../lake.ts'
 
 /** What is to be had as a local file. */
@@ -20,8 +20,8 @@ export interface FileCache extends AsyncDisposable {
   /**
    * The copies with these keys, all of them or none: each made once however many ask for it, and kept after its use
    * while there is room.
-   * @throws {LakeScratchFullError} transient: no room within the time to wait
-   * @throws {LakeScratchTooSmallError} terminal
+   * @throws {LAKE_SCRATCH_FULL} transient: no room within the time to wait
+   * @throws {LAKE_SCRATCH_TOO_SMALL} terminal
    */
   take(copies: readonly Copy[], signal: AbortSignal | undefined): Promise<LocalFiles>
 }
@@ -197,7 +197,7 @@ function checkRoom(copies: readonly Copy[], limitBytes: number): void {
   const sizeBytes = copies.reduce((sum, copy) => sum + copy.sizeBytes, 0)
   const largest = copies.toSorted((a, b) => b.sizeBytes - a.sizeBytes)[0]
   if (largest !== undefined && sizeBytes > limitBytes) {
-    throw new LakeScratchTooSmallError(largest.path, copies.length, sizeBytes, limitBytes)
+    throw lakeErrors.LAKE_SCRATCH_TOO_SMALL(largest.path, copies.length, sizeBytes, limitBytes)
   }
 }
 
@@ -222,7 +222,7 @@ function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<num
       usedBytes -= freed
       if (freed > 0) continue
       const leftMs = deadline - performance.now()
-      if (leftMs <= 0) throw new LakeScratchFullError(path, sizeBytes, limitBytes, waitMs)
+      if (leftMs <= 0) throw lakeErrors.LAKE_SCRATCH_FULL(path, sizeBytes, limitBytes, waitMs)
       await wokenOrOver(woken, leftMs, signal)
     }
     usedBytes += sizeBytes

@@ -10,7 +10,7 @@ import { DataLakeFileSystemClient, newPipeline as newDataLakePipeline } from '@a
 import { Semaphore } from '@cinelake/core'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { LakeObjectMissingError, LakeObjectTooLargeError } from '../errors.ts'
+import { lakeErrors, LakeObjectMissingError } from '../errors.ts'
 import type { CallOptions, Lake, LakeObject, LocalFiles } from '../lake.ts'
 import { checkFolder, checkPath } from '../path.ts'
 import { openScratchSpace, type ScratchSpace } from '../scratch-space.ts'
@@ -240,7 +240,7 @@ async function readText(
 ): Promise<string | undefined> {
   const opened = await openObject(container, { path, start: 0, end: Infinity, signal })
   if (opened === undefined) return undefined
-  if (opened.sizeBytes > MAX_TEXT_BYTES) throw new LakeObjectTooLargeError(path, opened.sizeBytes, MAX_TEXT_BYTES)
+  if (opened.sizeBytes > MAX_TEXT_BYTES) throw lakeErrors.LAKE_OBJECT_TOO_LARGE(path, opened.sizeBytes, MAX_TEXT_BYTES)
   const parts: Uint8Array[] = []
   for await (const part of opened.content) parts.push(part)
   return Buffer.concat(parts).toString()

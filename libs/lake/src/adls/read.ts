@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { md5Of } from './blocks.ts'
 import { CutAnswer, DamagedAnswer, isMissing, statusOf } from './errors.ts'
 import { isFolder, look, SHA256, type AdlsContainer } from './container.ts'
-import { LakeObjectCorruptError } from '../errors.ts'
+import { lakeErrors } from '../errors.ts'
 
 /** What is wanted of an object. */
 export type Wanted = {
@@ -21,7 +21,7 @@ export type OpenObject = {
   readonly sizeBytes: number
   /**
    * The bytes in order, each range checked against Azure's checksum of it, and all of them against that of the whole.
-   * @throws {LakeObjectCorruptError} transient
+   * @throws {LAKE_OBJECT_CORRUPT} transient
    */
   readonly content: AsyncGenerator<Uint8Array>
 }
@@ -114,7 +114,7 @@ async function fetchRange(container: AdlsContainer, wanted: Wanted): Promise<Ran
   } catch (error) {
     if (statusOf(error) === 416) return 'beyond'
     if (isMissing(error)) return undefined
-    if (error instanceof DamagedAnswer) throw new LakeObjectCorruptError(path, 'their checksum', error.message)
+    if (error instanceof DamagedAnswer) throw lakeErrors.LAKE_OBJECT_CORRUPT(path, 'their checksum', error.message)
     throw error
   }
 }
@@ -136,7 +136,7 @@ async function bytesOf(stream: NodeJS.ReadableStream | undefined, length: number
 
 function bytesOfVersion(range: Range | 'beyond' | undefined, path: string): Buffer {
   if (range === undefined || range === 'beyond') {
-    throw new LakeObjectCorruptError(path, 'as many bytes as it had', 'fewer')
+    throw lakeErrors.LAKE_OBJECT_CORRUPT(path, 'as many bytes as it had', 'fewer')
   }
   return range.bytes
 }
@@ -151,7 +151,7 @@ function wholeOf({ metadata, blobContentMD5 }: BlobDownloadResponseParsed): Dige
 
 function checkWhole(path: string, actual: string | undefined, expected: Digest | undefined): void {
   if (actual === undefined || expected === undefined || actual === expected.hex) return
-  throw new LakeObjectCorruptError(path, `${expected.algorithm.toUpperCase()} ${expected.hex}`, actual)
+  throw lakeErrors.LAKE_OBJECT_CORRUPT(path, `${expected.algorithm.toUpperCase()} ${expected.hex}`, actual)
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

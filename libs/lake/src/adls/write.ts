@@ -4,7 +4,7 @@ import { codeOf, isTaken } from './errors.ts'
 import { createStaging, lookBefore, type Before } from './staging.ts'
 import { pacedBody } from './pace.ts'
 import { look, SHA256, WRITE_ID, type AdlsContainer } from './container.ts'
-import { LakePathError, LakeUnavailableError } from '../errors.ts'
+import { lakeErrors, LakeUnavailableError } from '../errors.ts'
 import type { ContentHash, HashedBlock } from './hashing.ts'
 import type { Written } from '../lake.ts'
 import { markingFailure } from '../unfinished-file.ts'
@@ -106,7 +106,8 @@ function createSender(writing: Writing, giveBack: (buffer: Buffer) => void) {
 
   return {
     async send({ number, offset }: Cut, block: HashedBlock) {
-      if (number >= MAX_BLOCKS) throw new LakePathError(path, `expected at most ${MAX_BLOCKS} blocks of content`)
+      if (number >= MAX_BLOCKS)
+        throw lakeErrors.LAKE_PATH_INVALID(path, `expected at most ${MAX_BLOCKS} blocks of content`)
       before ??= await lookBefore(container, path, signal)
       const id = blockId(offset, block.md5)
       ids.push(id)
@@ -170,7 +171,7 @@ function markOf({ writeId, ifAbsent }: Writing, sha256: string) {
 /** Something is there: perhaps by this very write, whose answer was lost on its way. */
 async function outcomeWhenTaken({ container, path, writeId, signal }: Writing): Promise<Outcome> {
   const found = await look(container, path, signal)
-  if (found === 'folder') throw new LakePathError(path, 'there is a folder of that name')
+  if (found === 'folder') throw lakeErrors.LAKE_PATH_INVALID(path, 'there is a folder of that name')
   return found?.writeId === writeId ? 'created' : 'exists'
 }
 

@@ -1,5 +1,5 @@
 import { CancelledError } from '@cinelake/core'
-import { LakePathError, LakeUnavailableError } from '../errors.ts'
+import { lakeErrors, LakeUnavailableError } from '../errors.ts'
 
 /** What a person can do about the refusals of a file system; codes from errno(3). */
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -53,7 +53,7 @@ export function translate(error: unknown, { what, path, location }: Doing): unkn
     return new CancelledError(`${what} ${path}`, { cause: error })
   if (code === undefined) return error
   const problem = PATH_PROBLEMS[code]
-  if (problem !== undefined) return new LakePathError(path, problem, { cause: error })
+  if (problem !== undefined) return lakeErrors.LAKE_PATH_INVALID(path, problem, { cause: error })
   const remedy = REMEDIES[code]
   if (remedy !== undefined) return new LakeUnavailableError(`${what} ${path}`, code, location, remedy, { cause: error })
   return error

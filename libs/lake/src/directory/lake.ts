@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { isMissing, translate } from './errors.ts'
 import { listObjects, objectAt } from './listing.ts'
 import { placeIfAbsent, placeReplacing } from '../durable-file.ts'
-import { LakeObjectMissingError, LakeObjectTooLargeError } from '../errors.ts'
+import { lakeErrors, LakeObjectMissingError } from '../errors.ts'
 import type { CallOptions, Lake } from '../lake.ts'
 import { checkFolder, checkPath, SCRATCH } from '../path.ts'
 import { openScratchSpace, type ScratchSpace } from '../scratch-space.ts'
@@ -90,7 +90,8 @@ function lakeIn(place: Place): Lake {
       call('read', path, options, async (file) => {
         const found = await objectAt(directory, path)
         if (found === undefined) return undefined
-        if (found.sizeBytes > MAX_TEXT_BYTES) throw new LakeObjectTooLargeError(path, found.sizeBytes, MAX_TEXT_BYTES)
+        if (found.sizeBytes > MAX_TEXT_BYTES)
+          throw lakeErrors.LAKE_OBJECT_TOO_LARGE(path, found.sizeBytes, MAX_TEXT_BYTES)
         return readFile(file, 'utf8').catch((error: unknown) => undefinedWhenMissing(error))
       }),
 

@@ -6,40 +6,31 @@ import {
   type QualityResult,
   type TaskOutput,
 } from '@cinelake/contracts'
-import { taskFileName, TerminalError, TransientError, type Balance, type Clock, type Log } from '@cinelake/core'
+import { type Balance, type Clock, defineErrors, type Log, taskFileName, terminal, transient } from '@cinelake/core'
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from '../lake.ts'
 
 /** What is needed of a lake to land something in it. */
 export type LandingLake = Pick<Lake, 'read' | 'readText' | 'stat' | 'putIfAbsent' | 'writeIfAbsent'>
 
-/** A manifest in the lake that is not what an ingest task puts there. */
-export class ManifestCorruptError extends TerminalError {
-  readonly code = 'LAKE_MANIFEST_CORRUPT'
-
-  constructor(path: string, problem: string) {
-    // raw/_landed/<pipeline>/<window>/<task>.json
+export const landingErrors = defineErrors({
+  /** A manifest in the lake that is not what an ingest task puts there. */
+  LAKE_MANIFEST_CORRUPT: terminal((path: string, problem: string) => {
     const window = path.split('/')[3] ?? 'WINDOW'
-    super(
+    return [
       `manifest is damaged [path=${path}]: expected a manifest of version 1, got ${problem}; ` +
         `put it back from a copy, or land the window again from its source: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline)`,
       { path, problem },
-    )
-  }
-}
+    ]
+  }),
 
-/** What is being landed gave other bytes when it was read again. */
-export class LandingChangedError extends TransientError {
-  readonly code = 'LAKE_LANDING_CHANGED'
-
-  constructor(path: string) {
-    super(
-      `what was to be landed changed meanwhile [path=${path}]: expected the same bytes twice, got others; ` +
-        'the next attempt reads it again',
-      { path },
-    )
-  }
-}
+  /** What is being landed gave other bytes when it was read again. */
+  LAKE_LANDING_CHANGED: transient((path: string) => [
+    `what was to be landed changed meanwhile [path=${path}]: expected the same bytes twice, got others; ` +
+      'the next attempt reads it again',
+    { path },
+  ]),
+})
 
 /** Where the manifest of an ingest command is, or will be. */
 export function manifestOf({ pipeline, window, task, generation }: Ingest): string {
@@ -54,7 +45,7 @@ export function windowFolder({ window, generation }: Pick<Ingest, 'window' | 'ge
 /**
  * The manifest of a task that has landed already.
  * @returns undefined where the task has not landed yet
- * @throws {ManifestCorruptError} terminal
+ * @throws {LAKE_MANIFEST_CORRUPT} terminal
  */
 export async function readManifest(
   lake: Pick<Lake, 'readText'>,
@@ -65,7 +56,7 @@ export async function readManifest(
   if (text === undefined) return undefined
   const parsed = Manifest.safeParse(jsonOf(text, path))
   if (!parsed.success) {
-    throw new ManifestCorruptError(path, `a text that differs at ${parsed.error.issues[0]?.path.join('.')}`)
+    throw landingErrors.LAKE_MANIFEST_CORRUPT(path, `a text that differs at ${parsed.error.issues[0]?.path.join('.')}`)
   }
   return parsed.data
 }
@@ -89,7 +80,7 @@ export async function commitManifest(
  * attempt brings. An attempt that brings other bytes than are there puts them into a folder named by their digest.
  * @param content gives the bytes from the start, each time it is called
  * @returns where the bytes are, with their size and digest
- * @throws {LandingChangedError} transient
+ * @throws {LAKE_LANDING_CHANGED} transient
  */
 export async function landObject(
   lake: LandingLake,
@@ -250,7 +241,7 @@ async function* expecting(
     hash.update(block)
     yield block
   }
-  if (hash.digest('hex') !== sha256) throw new LandingChangedError(path)
+  if (hash.digest('hex') !== sha256) throw landingErrors.LAKE_LANDING_CHANGED(path)
 }
 
 /** What an earlier attempt landed is not fetched again over the line where the lake knows its digest. */
@@ -266,6 +257,6 @@ function jsonOf(text: string, path: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new ManifestCorruptError(path, 'a text that is not JSON')
+    throw landingErrors.LAKE_MANIFEST_CORRUPT(path, 'a text that is not JSON')
   }
 }

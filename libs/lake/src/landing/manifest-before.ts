@@ -1,21 +1,21 @@
 import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
-import { taskFileName, TerminalError, WINDOW_LENGTHS, windowAt, type Calendar } from '@cinelake/core'
+import { type Calendar, defineErrors, taskFileName, terminal, WINDOW_LENGTHS, windowAt } from '@cinelake/core'
 import { newestManifest } from './newest-manifest.ts'
 import type { CallOptions, Lake } from '../lake.ts'
 
-/** The manifest of a window that succeeded is gone, and with it how far its source was read. */
-class ManifestLostError extends TerminalError {
-  readonly code = 'RAW_MANIFEST_LOST'
-
-  /** @param path in the lake @param window that was to go on from there */
-  constructor(task: string, path: string, { before, window }: { readonly before: string; readonly window: string }) {
-    super(
+const manifestErrors = defineErrors({
+  /**
+   * The manifest of a window that succeeded is gone, and with it how far its source was read.
+   * @param path in the lake @param window that was to go on from there
+   */
+  RAW_MANIFEST_LOST: terminal(
+    (task: string, path: string, { before, window }: { readonly before: string; readonly window: string }) => [
       `how far the window before was read is not known any more [task=${task} file=${path}]: expected the manifest of ${before}, which succeeded, got no such object in the lake; nothing was read: ` +
         `put it back from a copy, or read everything again: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline; the same where the schedule was given another time zone)`,
       { task, file: path, window },
-    )
-  }
-}
+    ],
+  ),
+})
 
 type After = Pick<Ingest, 'pipeline' | 'task' | 'since' | 'generation' | 'window'>
 
@@ -23,7 +23,7 @@ type After = Pick<Ingest, 'pipeline' | 'task' | 'since' | 'generation' | 'window
  * What the last window that succeeded landed, of its newest generation: the same for every attempt at a window. It may be of
  * another length than the windows of now: a schedule may change.
  * Undefined the first time, and where it is gone and the window is run again on purpose, which begins anew.
- * @throws {ManifestLostError} terminal
+ * @throws {RAW_MANIFEST_LOST} terminal
  */
 export async function manifestBefore(
   lake: Pick<Lake, 'list' | 'readText'>,
@@ -43,5 +43,5 @@ export async function manifestBefore(
   }
   if (generation > 1) return undefined
   const path = manifestPath(pipeline.name, label, taskFileName(task), 1)
-  throw new ManifestLostError(task, path, { before: label, window: window.label })
+  throw manifestErrors.RAW_MANIFEST_LOST(task, path, { before: label, window: window.label })
 }

@@ -2,7 +2,7 @@ import { PipelineError } from '@cinelake/core'
 import { OPS, type RunDatabase } from '../schema/tables.ts'
 import { requireReadable } from '../schema/version.ts'
 import { listAgents, type AgentRecord } from './agents.ts'
-import { OpsUnreadableError } from './errors.ts'
+import { historyErrors } from './errors.ts'
 import { readAllKnown, type PipelineTable } from './known-tables.ts'
 import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 
@@ -29,8 +29,8 @@ export type DatabaseRunHistory = RunHistory & {
 /**
  * The run history as it is in a database: nothing is migrated, sent, taken or swept, so it can be looked at while a
  * scheduler works on it.
- * @throws {OpsMissingError} terminal @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
- * @throws {OpsUnreadableError} terminal, now or from any of its functions
+ * @throws {OPS_MISSING} terminal @throws {OPS_SCHEMA_OLD} terminal @throws {OPS_SCHEMA_NEW} terminal
+ * @throws {OPS_NOT_READABLE} terminal, now or from any of its functions
  */
 export async function openRunHistory(database: RunDatabase): Promise<DatabaseRunHistory> {
   const looking = async <Result>(look: () => Promise<Result>): Promise<Result> => {
@@ -38,7 +38,7 @@ export async function openRunHistory(database: RunDatabase): Promise<DatabaseRun
       return await look()
     } catch (error) {
       if (error instanceof PipelineError) throw error
-      throw new OpsUnreadableError(database.location, { cause: error })
+      throw historyErrors.OPS_NOT_READABLE(database.location, { cause: error })
     }
   }
   await looking(async () => await requireReadable(database))

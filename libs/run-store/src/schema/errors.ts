@@ -1,18 +1,13 @@
-import { TransientError } from '@cinelake/core'
+import { defineErrors, transient } from '@cinelake/core'
 
-/** The schema of the run history could not be brought up to date. */
-export class OpsMigrationError extends TransientError {
-  readonly code = 'OPS_MIGRATION_FAILED'
-
-  constructor(migration: string, options?: ErrorOptions) {
-    super(
-      `the run history's schema could not be migrated [schema=ops migration=${migration}]: expected every step to apply, got an error; ` +
-        'the step was undone: remedy the cause and start again',
-      { migration },
-      options,
-    )
-  }
-}
+export const migrationErrors = defineErrors({
+  /** The schema of the run history could not be brought up to date. */
+  OPS_MIGRATION_FAILED: transient((migration: string) => [
+    `the run history's schema could not be migrated [schema=ops migration=${migration}]: expected every step to apply, got an error; ` +
+      'the step was undone: remedy the cause and start again',
+    { migration },
+  ]),
+})
 
 /** SQLSTATE of PostgreSQL, error numbers of SQL Server (a constraint, an index). */
 const UNIQUE_VIOLATIONS: ReadonlySet<unknown> = new Set(['23505', 2627, 2601])

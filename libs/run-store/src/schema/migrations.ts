@@ -1,18 +1,18 @@
 import { sql, type Insertable, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { columnTypes, isMssql, MAX_TASK_NAME } from './column-types.ts'
-import { OpsMigrationError } from './errors.ts'
+import { migrationErrors } from './errors.ts'
 import { OPS, type KnownTablesTable, type OpsSchema } from './tables.ts'
 
 /**
  * Brings the `ops` schema to the newest version; does nothing where it is there already. Any number of replicas may
  * start at once: they wait for the one that migrates.
- * @throws {OpsMigrationError} transient: a step failed and was undone; the schema is as before it
+ * @throws {OPS_MIGRATION_FAILED} transient: a step failed and was undone; the schema is as before it
  */
 export async function migrateOps<Schema>(db: Kysely<Schema>): Promise<void> {
   const { error, results } = await opsMigrator(db).migrateToLatest()
   const failed = results?.find((result) => result.status === 'Error')
-  if (error !== undefined) throw new OpsMigrationError(failed?.migrationName ?? 'none', { cause: error })
+  if (error !== undefined) throw migrationErrors.OPS_MIGRATION_FAILED(failed?.migrationName ?? 'none', { cause: error })
 }
 
 /** Knows which versions of the `ops` schema there are, and which of them a database has. */

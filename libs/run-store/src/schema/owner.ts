@@ -1,4 +1,4 @@
-import { TerminalError } from '@cinelake/core'
+import { defineErrors, terminal } from '@cinelake/core'
 import { isUniqueViolation } from './errors.ts'
 import { OPS, type OwnerTable, type RunDatabase } from './tables.ts'
 import { stepsOf } from './version.ts'
@@ -9,33 +9,23 @@ import { stepsOf } from './version.ts'
  */
 export type Owner = OwnerTable['kind']
 
-/** A process with all services in it was given the run history of a deployed platform. */
-export class OpsDeployedError extends TerminalError {
-  readonly code = 'OPS_DEPLOYED'
+export const ownerErrors = defineErrors({
+  /** A process with all services in it was given the run history of a deployed platform. */
+  OPS_DEPLOYED: terminal((location: string) => [
+    `the run history belongs to a deployed scheduler [database=${location}]: expected the history of this machine's runs, since a run continues ` +
+      'whatever is unfinished; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset ' +
+      'CINELAKE_DATABASE, CINELAKE_WAREHOUSE and CINELAKE_LAKE to run it here',
+    { database: location },
+  ]),
 
-  constructor(location: string) {
-    super(
-      `the run history belongs to a deployed scheduler [database=${location}]: expected the history of this machine's runs, since a run continues ` +
-        'whatever is unfinished; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset ' +
-        'CINELAKE_DATABASE, CINELAKE_WAREHOUSE and CINELAKE_LAKE to run it here',
-      { database: location },
-    )
-  }
-}
-
-/** The run history of a database server was made by a version that did not note whose it is. */
-export class OpsOwnerUnknownError extends TerminalError {
-  readonly code = 'OPS_OWNER_UNKNOWN'
-
-  constructor(location: string) {
-    super(
-      `the run history does not say whose it is [database=${location}]: expected the history of this machine's runs, got one made by an ` +
-        'earlier version or the `migrate` program; if a scheduler is deployed on it, set CINELAKE_API to its address; if ' +
-        'there is none, say so once with --adopt',
-      { database: location },
-    )
-  }
-}
+  /** The run history of a database server was made by a version that did not note whose it is. */
+  OPS_OWNER_UNKNOWN: terminal((location: string) => [
+    `the run history does not say whose it is [database=${location}]: expected the history of this machine's runs, got one made by an ` +
+      'earlier version or the `migrate` program; if a scheduler is deployed on it, set CINELAKE_API to its address; if ' +
+      'there is none, say so once with --adopt',
+    { database: location },
+  ]),
+})
 
 /** The step that adds the table. */
 const OWNER_STEP = '0004_pipeline_origin'
@@ -44,16 +34,16 @@ const OWNER_STEP = '0004_pipeline_origin'
  * Keeps a process with all services in it away from the runs of a deployed scheduler. Changes nothing, and comes before
  * everything that does.
  * @param adopt takes a run history whose owner was never noted
- * @throws {OpsDeployedError} terminal @throws {OpsOwnerUnknownError} terminal
+ * @throws {OPS_DEPLOYED} terminal @throws {OPS_OWNER_UNKNOWN} terminal
  */
 export async function refuseDeployed(database: RunDatabase, { adopt = false } = {}): Promise<void> {
   const { executed } = await stepsOf(database.db)
   if (executed.length === 0) return
   const owner = executed.includes(OWNER_STEP) ? await ownerOf(database) : undefined
-  if (owner === 'deployed') throw new OpsDeployedError(database.location)
+  if (owner === 'deployed') throw ownerErrors.OPS_DEPLOYED(database.location)
   // A directory is one process's at a time, and hardly ever a deployed scheduler's.
   const isServer = !database.location.startsWith('pglite:')
-  if (owner === undefined && isServer && !adopt) throw new OpsOwnerUnknownError(database.location)
+  if (owner === undefined && isServer && !adopt) throw ownerErrors.OPS_OWNER_UNKNOWN(database.location)
 }
 
 /** Notes whose run history it is. What was a machine's own becomes a deployed scheduler's when one starts on it. */

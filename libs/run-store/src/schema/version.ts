@@ -1,4 +1,4 @@
-import { TerminalError } from '@cinelake/core'
+import { defineErrors, terminal } from '@cinelake/core'
 import type { Kysely } from 'kysely'
 import { migrateOps, opsMigrator } from './migrations.ts'
 import { OPS, type RunDatabase } from './tables.ts'
@@ -7,43 +7,32 @@ import { OPS, type RunDatabase } from './tables.ts'
 export const MIGRATE = ['auto', 'check'] as const
 export type Migrate = (typeof MIGRATE)[number]
 
-/** The database has not been brought to the version that this service works on. */
-export class OpsSchemaOldError extends TerminalError {
-  readonly code = 'OPS_SCHEMA_OLD'
+export const schemaErrors = defineErrors({
+  /** The database has not been brought to the version that this service works on. */
+  OPS_SCHEMA_OLD: terminal(
+    (
+      missing: readonly string[],
+      remedy = "expected it to be migrated before the service starts; run the scheduler's `migrate` program on this database, or set CINELAKE_MIGRATE=auto",
+    ) => [
+      `the schema ${OPS} is too old for this version of Cinelake [missing=${missing.join(',')}]: ${remedy}`,
+      {
+        missing: missing.join(','),
+      },
+    ],
+  ),
 
-  constructor(
-    missing: readonly string[],
-    remedy = "expected it to be migrated before the service starts; run the scheduler's `migrate` program on this database, or set CINELAKE_MIGRATE=auto",
-  ) {
-    super(`the schema ${OPS} is too old for this version of Cinelake [missing=${missing.join(',')}]: ${remedy}`, {
-      missing: missing.join(','),
-    })
-  }
-}
+  /** A newer version of this service has been at the database. */
+  OPS_SCHEMA_NEW: terminal((unknown: readonly string[]) => [
+    `the schema ${OPS} is newer than this version of Cinelake [unknown=${unknown.join(',')}]: expected no migrations but those it knows; use the version that made them, or a newer one`,
+    { unknown: unknown.join(',') },
+  ]),
 
-/** A newer version of this service has been at the database. */
-export class OpsSchemaNewError extends TerminalError {
-  readonly code = 'OPS_SCHEMA_NEW'
-
-  constructor(unknown: readonly string[]) {
-    super(
-      `the schema ${OPS} is newer than this version of Cinelake [unknown=${unknown.join(',')}]: expected no migrations but those it knows; use the version that made them, or a newer one`,
-      { unknown: unknown.join(',') },
-    )
-  }
-}
-
-/** There is no run history in a database that is looked into. */
-export class OpsMissingError extends TerminalError {
-  readonly code = 'OPS_MISSING'
-
-  constructor(location: string) {
-    super(
-      `there is no run history in the database [database=${location}]: expected the schema ${OPS}, which the scheduler makes when it starts, or the first run of a pipeline; check that CINELAKE_DATABASE, or CINELAKE_WAREHOUSE where that is not set, names the right database, or start the scheduler`,
-      { database: location },
-    )
-  }
-}
+  /** There is no run history in a database that is looked into. */
+  OPS_MISSING: terminal((location: string) => [
+    `there is no run history in the database [database=${location}]: expected the schema ${OPS}, which the scheduler makes when it starts, or the first run of a pipeline; check that CINELAKE_DATABASE, or CINELAKE_WAREHOUSE where that is not set, names the right database, or start the scheduler`,
+    { database: location },
+  ]),
+})
 
 /** What to do where a run history was not migrated, for those who only look into it. */
 const NOT_MIGRATED =
@@ -51,26 +40,26 @@ const NOT_MIGRATED =
 
 /**
  * Makes sure that the run history can be looked into as it is. Changes nothing.
- * @throws {OpsMissingError} terminal @throws {OpsSchemaOldError} terminal @throws {OpsSchemaNewError} terminal
+ * @throws {OPS_MISSING} terminal @throws {OPS_SCHEMA_OLD} terminal @throws {OPS_SCHEMA_NEW} terminal
  */
 export async function requireReadable({ db, location }: RunDatabase): Promise<void> {
   const { executed, missing, unknown } = await stepsOf(db)
-  if (executed.length === 0) throw new OpsMissingError(location)
-  if (unknown.length > 0) throw new OpsSchemaNewError(unknown)
-  if (missing.length > 0) throw new OpsSchemaOldError(missing, NOT_MIGRATED)
+  if (executed.length === 0) throw schemaErrors.OPS_MISSING(location)
+  if (unknown.length > 0) throw schemaErrors.OPS_SCHEMA_NEW(unknown)
+  if (missing.length > 0) throw schemaErrors.OPS_SCHEMA_OLD(missing, NOT_MIGRATED)
 }
 
 /**
  * Makes sure that the `ops` schema is at the version that this service works on.
- * @throws {OpsSchemaOldError} terminal, `check` only
- * @throws {OpsSchemaNewError} terminal
- * @throws {OpsMigrationError} transient, `auto` only
+ * @throws {OPS_SCHEMA_OLD} terminal, `check` only
+ * @throws {OPS_SCHEMA_NEW} terminal
+ * @throws {OPS_MIGRATION_FAILED} transient, `auto` only
  */
 export async function prepareSchema<Schema>(db: Kysely<Schema>, migrate: Migrate): Promise<void> {
   const { missing, unknown } = await stepsOf(db)
-  if (unknown.length > 0) throw new OpsSchemaNewError(unknown)
+  if (unknown.length > 0) throw schemaErrors.OPS_SCHEMA_NEW(unknown)
   if (missing.length === 0) return
-  if (migrate === 'check') throw new OpsSchemaOldError(missing)
+  if (migrate === 'check') throw schemaErrors.OPS_SCHEMA_OLD(missing)
   await migrateOps(db)
 }
 

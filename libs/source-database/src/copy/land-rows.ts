@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { LandedFile, TableName } from '@cinelake/contracts'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import { landObject, type Lake } from '@cinelake/lake'
-import { FileDiffersError, RowsLostError, ValueUnfitError, type DatabasePlace } from '../errors.ts'
+import { type DatabasePlace, databaseSourceErrors, RowsLostError, ValueUnfitError } from '../errors.ts'
 import { LIMITS, PartOfRows, RowSource, type PartLimits } from './part-of-rows.ts'
 import type { SourceRow, SourceTable } from '../source-database.ts'
 
@@ -117,7 +117,7 @@ function typedRows({ columns }: SourceTable): string {
 async function compareFile(session: SqlSession, file: string, { table, place, signal }: Target): Promise<void> {
   const differing = `SELECT count(*) AS n FROM (${typedRows(table)} EXCEPT ALL SELECT * FROM read_parquet(${literal(file)}))`
   const [found] = await session.rows<{ n: number }>(differing, { signal })
-  if (Number(found?.n) > 0) throw new FileDiffersError(place, table.table, Number(found?.n))
+  if (Number(found?.n) > 0) throw databaseSourceErrors.DATABASE_FILE_DIFFERS(place, table.table, Number(found?.n))
 }
 
 async function findUnfit(

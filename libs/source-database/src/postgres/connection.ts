@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import type { DatabaseAddress } from '../database-address.ts'
-import { DatabaseAddressError } from '../errors.ts'
+import { databaseSourceErrors } from '../errors.ts'
 import { answeredWithin, RowBatches } from '../row-batches.ts'
 import type { SourceRow } from '../source-database.ts'
 
@@ -29,7 +29,7 @@ export type PostgresConnection = AsyncDisposable & {
  * One connection, made when it is first needed. Values come as the text that the server wrote.
  * @param timeoutMs the longest that the server may take for the next piece of an answer
  * @param signal closes the connection at once, whatever runs on it
- * @throws {DatabaseAddressError} terminal: a parameter of the address means nothing
+ * @throws {DATABASE_ADDRESS_INVALID} terminal: a parameter of the address means nothing
  */
 export function connectPostgres(
   source: string,
@@ -122,20 +122,26 @@ function streamRows(
 function tlsOf(source: string, { parameters }: DatabaseAddress): false | { ca?: string } {
   for (const name of parameters.keys()) {
     if (name !== 'sslmode' && name !== 'sslrootcert') {
-      throw new DatabaseAddressError(source, `the parameter ${name} (known are sslmode and sslrootcert)`)
+      throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(
+        source,
+        `the parameter ${name} (known are sslmode and sslrootcert)`,
+      )
     }
   }
   const mode = parameters.get('sslmode') ?? 'disable'
   if (mode === 'disable') return false
   if (!['require', 'verify-ca', 'verify-full'].includes(mode)) {
-    throw new DatabaseAddressError(source, 'another sslmode than disable, require, verify-ca or verify-full')
+    throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(
+      source,
+      'another sslmode than disable, require, verify-ca or verify-full',
+    )
   }
   const file = parameters.get('sslrootcert')
   if (file === undefined) return {}
   try {
     return { ca: readFileSync(file, 'utf8') }
   } catch (error) {
-    throw new DatabaseAddressError(
+    throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(
       source,
       `an sslrootcert that cannot be read (${error instanceof Error ? error.message : ''})`,
     )

@@ -3,13 +3,9 @@ import { isTransient } from '@cinelake/database/postgres'
 import type { TranslateOptions } from '../database-calls.ts'
 import {
   DatabaseLoginRefusedError,
-  DatabaseMissingError,
-  DatabasePermissionError,
-  DatabaseQueryError,
-  DatabaseQueryRefusedError,
-  DatabaseTlsError,
-  DatabaseUnavailableError,
   type DatabasePlace,
+  databaseSourceErrors,
+  DatabaseUnavailableError,
 } from '../errors.ts'
 
 /** Data exceptions, broken constraints, and what functions raise. The server's text about them quotes values of rows. */
@@ -43,25 +39,25 @@ function fromServer(
 ): Error {
   const cause = { cause: error }
   if (state.startsWith('28')) return new DatabaseLoginRefusedError(place, state, remedy, cause)
-  if (state === '3D000') return new DatabaseMissingError(place, cause)
-  if (state === '42501') return new DatabasePermissionError(place, doing, cause)
-  if (OF_ROWS.test(state)) return new DatabaseQueryRefusedError(place, doing, state)
-  if (OF_THE_QUERY.test(state)) return new DatabaseQueryRefusedError(place, doing, state, cause)
+  if (state === '3D000') return databaseSourceErrors.DATABASE_MISSING(place, cause)
+  if (state === '42501') return databaseSourceErrors.DATABASE_PERMISSION_MISSING(place, doing, cause)
+  if (OF_ROWS.test(state)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state)
+  if (OF_THE_QUERY.test(state)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state, cause)
   if (isTransient({ code: state })) return new DatabaseUnavailableError(place, state, cause)
-  return new DatabaseQueryError(place, doing, state, cause)
+  return databaseSourceErrors.DATABASE_QUERY_FAILED(place, doing, state, cause)
 }
 
 function fromNetwork(code: string, error: unknown, place: DatabasePlace): Error {
   const isTls = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_/.test(code)
   return isTls
-    ? new DatabaseTlsError(place, code, { cause: error })
+    ? databaseSourceErrors.DATABASE_TLS_REFUSED(place, code, { cause: error })
     : new DatabaseUnavailableError(place, code, { cause: error })
 }
 
 /** The driver's own errors have no code. */
 function withoutCode(error: unknown, message: string, place: DatabasePlace, remedy: string): unknown {
   if (/does not support SSL|SSL connection/i.test(message)) {
-    return new DatabaseTlsError(place, 'the server offers none', { cause: error })
+    return databaseSourceErrors.DATABASE_TLS_REFUSED(place, 'the server offers none', { cause: error })
   }
   if (/terminated|timeout|connection|closed/i.test(message)) {
     return new DatabaseUnavailableError(place, 'connection lost', { cause: error })

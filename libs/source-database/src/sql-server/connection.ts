@@ -13,7 +13,7 @@ import {
 import { Connection, ISOLATION_LEVEL, Request, TYPES, type ConnectionConfiguration } from 'tedious'
 import type { DatabaseAddress } from '../database-address.ts'
 import { placeOf } from '../database-calls.ts'
-import { DatabaseAddressError, DatabaseIdentityMissingError } from '../errors.ts'
+import { DatabaseIdentityMissingError, databaseSourceErrors } from '../errors.ts'
 import { RowBatches } from '../row-batches.ts'
 import { givingUser } from '../sign-in.ts'
 import type { SourceRow } from '../source-database.ts'
@@ -38,7 +38,7 @@ type Limits = {
 /**
  * One connection, made when it is first needed. Kysely's own driver would hold a pool and read streams by rows, however
  * wide these are.
- * @throws {DatabaseAddressError} terminal: a parameter of the address means nothing
+ * @throws {DATABASE_ADDRESS_INVALID} terminal: a parameter of the address means nothing
  */
 export function connectMssql(source: string, address: DatabaseAddress, limits: Limits): MssqlConnection {
   const { timeoutMs, signal } = limits
@@ -170,10 +170,13 @@ async function run(connection: Connection, query: CompiledQuery, timeoutMs: numb
 function optionsOf(source: string, address: DatabaseAddress): ConnectionConfiguration {
   const encryption = readEncryption(address.parameters)
   for (const name of encryption.unknown)
-    throw new DatabaseAddressError(source, `the parameter ${name} (known are encrypt and trustServerCertificate)`)
+    throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(
+      source,
+      `the parameter ${name} (known are encrypt and trustServerCertificate)`,
+    )
   if (encryption.wrong.length > 0) {
     const problem = 'another encrypt than true, false or strict, or another trustServerCertificate than true or false'
-    throw new DatabaseAddressError(source, problem)
+    throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, problem)
   }
   return {
     server: address.host,

@@ -4,13 +4,9 @@ import { ConnectionError } from 'tedious'
 import type { TranslateOptions } from '../database-calls.ts'
 import {
   DatabaseLoginRefusedError,
-  DatabaseMissingError,
-  DatabasePermissionError,
-  DatabaseQueryError,
-  DatabaseQueryRefusedError,
-  DatabaseTlsError,
-  DatabaseUnavailableError,
   type DatabasePlace,
+  databaseSourceErrors,
+  DatabaseUnavailableError,
 } from '../errors.ts'
 
 // Numbers of SQL Server's errors by what they mean for a copy. Source: `sys.messages`.
@@ -44,7 +40,8 @@ export function translateMssqlError(
     return isLost ? new DatabaseUnavailableError(place, 'connection lost', cause) : error
   }
   const { number, code } = fault
-  if (fault.certificate || code === 'EENCRYPT') return new DatabaseTlsError(place, code ?? 'certificate', cause)
+  if (fault.certificate || code === 'EENCRYPT')
+    return databaseSourceErrors.DATABASE_TLS_REFUSED(place, code ?? 'certificate', cause)
   if (number === undefined) {
     if (code === 'ELOGIN') return new DatabaseLoginRefusedError(place, code, remedy, cause)
     return new DatabaseUnavailableError(place, code ?? 'connection lost', cause)
@@ -59,12 +56,12 @@ export function translateMssqlError(
     )
   }
   if (isRefusedLogin(fault)) return new DatabaseLoginRefusedError(place, state, remedy, cause)
-  if (MISSING_DATABASES.has(number)) return new DatabaseMissingError(place, cause)
-  if (MISSING_PERMISSIONS.has(number)) return new DatabasePermissionError(place, doing, cause)
-  if (OF_ROWS.has(number)) return new DatabaseQueryRefusedError(place, doing, state)
-  if (OF_THE_QUERY.has(number)) return new DatabaseQueryRefusedError(place, doing, state, cause)
+  if (MISSING_DATABASES.has(number)) return databaseSourceErrors.DATABASE_MISSING(place, cause)
+  if (MISSING_PERMISSIONS.has(number)) return databaseSourceErrors.DATABASE_PERMISSION_MISSING(place, doing, cause)
+  if (OF_ROWS.has(number)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state)
+  if (OF_THE_QUERY.has(number)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state, cause)
   if (isTransient(fault)) return new DatabaseUnavailableError(place, state, cause)
   // For whatever reason: no default database, a logon trigger.
   if (code === 'ELOGIN') return new DatabaseLoginRefusedError(place, state, remedy, cause)
-  return new DatabaseQueryError(place, doing, state, cause)
+  return databaseSourceErrors.DATABASE_QUERY_FAILED(place, doing, state, cause)
 }

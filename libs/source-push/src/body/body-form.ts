@@ -1,4 +1,4 @@
-import { PushTypeError } from '../errors.ts'
+import { pushErrors } from '../errors.ts'
 
 /** How a pushed body is written. Also the ending of its name in the lake. */
 export const FORMATS = ['json', 'ndjson', 'csv'] as const
@@ -17,20 +17,21 @@ export type BodyForm = { readonly format: PushFormat; readonly isPacked: boolean
 
 /**
  * What the headers say of a body.
- * @throws {PushTypeError} terminal
+ * @throws {PUSH_TYPE_UNKNOWN} terminal
  */
 export function bodyForm(headers: Readonly<Record<string, string | string[] | undefined>>): BodyForm {
   const [type = '', ...parameters] = String(headers['content-type'] ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase())
   const format = Object.hasOwn(CONTENT_TYPES, type) ? CONTENT_TYPES[type] : undefined
-  if (format === undefined) throw new PushTypeError('content-type', Object.keys(CONTENT_TYPES).join(', '))
+  if (format === undefined) throw pushErrors.PUSH_TYPE_UNKNOWN('content-type', Object.keys(CONTENT_TYPES).join(', '))
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length)
   if (charset !== undefined && !/^"?utf-?8"?$/.test(charset))
-    throw new PushTypeError('content-type', 'the charset utf-8')
+    throw pushErrors.PUSH_TYPE_UNKNOWN('content-type', 'the charset utf-8')
   const encoding = String(headers['content-encoding'] ?? 'identity')
     .trim()
     .toLowerCase()
-  if (encoding !== 'identity' && encoding !== 'gzip') throw new PushTypeError('content-encoding', 'gzip, or none')
+  if (encoding !== 'identity' && encoding !== 'gzip')
+    throw pushErrors.PUSH_TYPE_UNKNOWN('content-encoding', 'gzip, or none')
   return { format, isPacked: encoding === 'gzip' }
 }

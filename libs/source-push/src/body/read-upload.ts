@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { BodyCheck, RowShape } from './body-check.ts'
-import { PushBodyError, PushCutError, PushTooLargeError, PushTooSlowError } from '../errors.ts'
+import { PushBodyError, pushErrors, PushTooLargeError, PushTooSlowError } from '../errors.ts'
 
 /** A body on its way in. */
 export type Upload = {
@@ -31,7 +31,7 @@ export type UploadDigest = {
  * @returns what is known when all have passed
  * @throws {PushBodyError} terminal
  * @throws {PushTooLargeError} terminal
- * @throws {PushCutError} transient
+ * @throws {PUSH_CUT} transient
  * @throws {PushTooSlowError} transient
  */
 export async function* readUpload(
@@ -63,10 +63,10 @@ async function* received(stream: Readable, { afterMs, bytesPerSecond }: Pace): A
       yield chunk
     }
   } catch (error) {
-    throw error instanceof PushTooSlowError ? error : new PushCutError({ cause: error })
+    throw error instanceof PushTooSlowError ? error : pushErrors.PUSH_CUT({ cause: error })
   }
   // A connection that ends in the middle is not always an error of the stream.
-  if (stream.readableAborted || ('complete' in stream && stream.complete === false)) throw new PushCutError()
+  if (stream.readableAborted || ('complete' in stream && stream.complete === false)) throw pushErrors.PUSH_CUT()
 }
 
 async function* limited(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {

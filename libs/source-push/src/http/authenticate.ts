@@ -4,7 +4,7 @@ import { type Fill, PlaceholderError, SecretMissingError, SecretUnusableError, i
 import { type FetchImplementation, type JWTPayload, createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { EnvHttpProxyAgent, fetch } from 'undici'
-import { PushForbiddenError, PushKeysAwayError, PushUnauthorizedError } from '../errors.ts'
+import { pushErrors } from '../errors.ts'
 
 /** What a client says about itself. */
 export type Credentials = { readonly apiKey: string | undefined; readonly authorization: string | undefined }
@@ -35,15 +35,15 @@ export function createAuthenticate({
   const issuers = new Map<string, ReturnType<typeof createRemoteJWKSet>>()
 
   /**
-   * @throws {PushUnauthorizedError} terminal
-   * @throws {PushForbiddenError} terminal
-   * @throws {PushKeysAwayError} transient
+   * @throws {PUSH_UNAUTHORIZED} terminal
+   * @throws {PUSH_FORBIDDEN} terminal
+   * @throws {PUSH_KEYS_AWAY} transient
    */
   return async (source: PushSource, { apiKey, authorization }: Credentials): Promise<void> => {
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
     if (token !== undefined && source.tokens !== undefined) await checkToken(source.name, source.tokens, token)
     else if (apiKey === undefined || isBlank(apiKey) || !(await isKey(source, apiKey)))
-      throw new PushUnauthorizedError()
+      throw pushErrors.PUSH_UNAUTHORIZED()
   }
 
   async function isKey({ name, keys }: PushSource, given: string): Promise<boolean> {
@@ -67,7 +67,7 @@ export function createAuthenticate({
   async function checkToken(source: string, tokens: PushTokens, token: string): Promise<void> {
     const audience = await fill(tokens.audience)
     // Without an audience a token for any other service would do.
-    if (isBlank(audience)) throw new PushUnauthorizedError()
+    if (isBlank(audience)) throw pushErrors.PUSH_UNAUTHORIZED()
     const jwks = await fill(tokens.jwks)
     const keys = issuers.get(jwks) ?? createRemoteJWKSet(new URL(jwks), remote)
     issuers.set(jwks, keys)
@@ -82,8 +82,8 @@ export function createAuthenticate({
     const payload = await jwtVerify(token, keys, expected).then(
       (verified) => verified.payload,
       (error: unknown) => {
-        if (isAboutToken(error)) throw new PushUnauthorizedError()
-        throw new PushKeysAwayError(source, { cause: error })
+        if (isAboutToken(error)) throw pushErrors.PUSH_UNAUTHORIZED()
+        throw pushErrors.PUSH_KEYS_AWAY(source, { cause: error })
       },
     )
     checkRights(source, tokens, payload)
@@ -129,12 +129,12 @@ function isAboutToken(error: unknown): boolean {
 function checkRights(source: string, { roles, clients }: PushTokens, payload: JWTPayload): void {
   const has = Array.isArray(payload['roles']) ? payload['roles'].map(String) : []
   if (roles.length > 0 && !roles.some((role) => has.includes(role))) {
-    throw new PushForbiddenError(source, `one of the roles ${roles.join(', ')}`)
+    throw pushErrors.PUSH_FORBIDDEN(source, `one of the roles ${roles.join(', ')}`)
   }
   // `azp` in tokens of version 2, `appid` in those of version 1.
   const client = payload['azp'] ?? payload['appid']
   if (clients.length > 0 && (typeof client !== 'string' || !clients.includes(client))) {
-    throw new PushForbiddenError(source, 'one of the clients that may push')
+    throw pushErrors.PUSH_FORBIDDEN(source, 'one of the clients that may push')
   }
 }
 

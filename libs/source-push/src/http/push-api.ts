@@ -12,14 +12,7 @@ import { bodyForm } from '../body/body-form.ts'
 import { DOCS_POLICY, docsPage } from './docs-page.ts'
 import { openApi } from './openapi.ts'
 import { answerError } from './push-answers.ts'
-import {
-  PushDatasetMissingError,
-  PushHeaderError,
-  PushMissingError,
-  PushTooLargeError,
-  PushUnauthorizedError,
-  type PushPlace,
-} from '../errors.ts'
+import { pushErrors, type PushPlace, PushTooLargeError } from '../errors.ts'
 import { locatePushes } from '../landing/locate-pushes.ts'
 import { beginOf } from '../landing/push-layout.ts'
 import { IdempotencyKey, PushParams, StatusParams, type PushAnswer, type PushStatus } from './push-schemas.ts'
@@ -99,7 +92,7 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
     const from = beginOf(id)
     const { schedule } = pipeline
     const found = from && (await findReceipt(lake, { place, schedule, id, from, now: clock() }, { signal }))
-    if (found === undefined) throw new PushMissingError(params, id)
+    if (found === undefined) throw pushErrors.PUSH_MISSING(params, id)
     const task = taskFileName(`ingest ${place.source}/${place.dataset}`)
     const manifest = await lake.stat(manifestPath(pipeline.name, found.window.label, task, 1), { signal })
     const state = manifest === undefined ? (found.isClosed ? 'closed' : 'received') : 'landed'
@@ -133,13 +126,13 @@ function createTargetOf(deps: PushApiDeps) {
   const authenticate = createAuthenticate(deps)
   return async (request: FastifyRequest, place: { source: string; dataset: string }): Promise<PushTarget> => {
     const target = await targets(place.source)
-    if (target === undefined) throw new PushUnauthorizedError()
+    if (target === undefined) throw pushErrors.PUSH_UNAUTHORIZED()
     await authenticate(target.source, {
       apiKey: oneOf(request.headers['x-api-key']),
       authorization: request.headers.authorization,
     })
     const isKnown = target.source.datasets.some(({ name }) => name === place.dataset)
-    if (!isKnown) throw new PushDatasetMissingError(place)
+    if (!isKnown) throw pushErrors.PUSH_DATASET_MISSING(place)
     return target
   }
 }
@@ -148,7 +141,8 @@ function keyOf(request: FastifyRequest): string | undefined {
   const given = request.headers['idempotency-key']
   if (given === undefined) return undefined
   const parsed = IdempotencyKey.safeParse(given)
-  if (!parsed.success) throw new PushHeaderError('idempotency-key', 'one text of 1 to 255 printable characters')
+  if (!parsed.success)
+    throw pushErrors.PUSH_HEADER_INVALID('idempotency-key', 'one text of 1 to 255 printable characters')
   return parsed.data
 }
 

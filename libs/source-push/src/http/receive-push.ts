@@ -5,7 +5,7 @@ import type { Lake } from '@cinelake/lake'
 import type { Schedule } from '@cinelake/source-kind'
 import type { BodyForm } from '../body/body-form.ts'
 import { createBodyCheck } from '../body/create-body-check.ts'
-import { PushKeyReusedError, type PushPlace } from '../errors.ts'
+import { pushErrors, type PushPlace } from '../errors.ts'
 import { bodyPath, keyPath, newPushId, readRecordText, Receipt, type PushFolder } from '../landing/push-layout.ts'
 import { readUpload, type Upload, type UploadDigest } from '../body/read-upload.ts'
 import { commitReceipt, firstWindow } from '../landing/window-receipts.ts'
@@ -48,7 +48,7 @@ export function createReceivePush({ lake, clock, log }: Deps) {
   /** Nothing is written: the body is only read, to see that it is the same. */
   async function sameAs(receipt: Receipt, push: Push): Promise<Receipt> {
     const digest = await digestOf(push)
-    if (!isSame(receipt, digest, push.form)) throw new PushKeyReusedError(push.place)
+    if (!isSame(receipt, digest, push.form)) throw pushErrors.PUSH_KEY_REUSED(push.place)
     return receipt
   }
 
@@ -76,7 +76,7 @@ export function createReceivePush({ lake, clock, log }: Deps) {
     await lake.delete(body, { signal }).catch((error: unknown) => {
       log.warn({ ...place, path: body, err: error }, 'a second copy of a push could not be removed; it does not count')
     })
-    if (!isSame(first, digest, form)) throw new PushKeyReusedError(place)
+    if (!isSame(first, digest, form)) throw pushErrors.PUSH_KEY_REUSED(place)
     return first
   }
 

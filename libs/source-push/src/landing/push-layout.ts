@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { PushRecordCorruptError } from '../errors.ts'
+import { pushErrors } from '../errors.ts'
 import { FORMATS, type PushFormat } from '../body/body-form.ts'
 
 /** What the lake says of a push: put last, so that it is there when the body is. */
@@ -21,6 +21,7 @@ export const Receipt = z.object({
   /** Of a body in CSV, as it was checked. */
   delimiter: z.string().length(1).optional(),
 })
+
 export type Receipt = z.infer<typeof Receipt>
 
 /** The pushes of a window, once it has been closed. */
@@ -60,11 +61,11 @@ export function beginOf(id: string): Date | undefined {
   return Number.isNaN(instant.getTime()) ? undefined : instant
 }
 
-/** What a text in the lake says. @throws {PushRecordCorruptError} terminal */
+/** What a text in the lake says. @throws {PUSH_RECORD_CORRUPT} terminal */
 export function readRecordText<T>(schema: z.ZodType<T>, text: string, path: string): T {
   try {
     return schema.parse(JSON.parse(text))
   } catch (error) {
-    throw new PushRecordCorruptError(path, { cause: error })
+    throw pushErrors.PUSH_RECORD_CORRUPT(path, { cause: error })
   }
 }

@@ -1,7 +1,7 @@
 import { sha256 } from '@cinelake/core'
 import type { RestAuth, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
-import { RestHeaderError } from '../errors.ts'
+import { restErrors } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'
 import { isHeaderValue, type PageRequest, type SignedRequest } from '../http/page-request.ts'
 import type { Proof, TokenDeps } from './auth-kind.ts'
@@ -108,10 +108,10 @@ async function signatureOf(source: RestSource, fill: Fill, refresh: boolean): Pr
 
 type HeaderFields = Readonly<Record<string, string>>
 
-/** @throws {RestHeaderError} terminal: a value that HTTP does not allow */
+/** @throws {REST_HEADER_INVALID} terminal: a value that HTTP does not allow */
 function checked(headers: HeaderFields, source: string): HeaderFields {
   for (const [name, value] of Object.entries(headers)) {
-    if (!isHeaderValue(value)) throw new RestHeaderError(source, name)
+    if (!isHeaderValue(value)) throw restErrors.REST_HEADER_INVALID(source, name)
   }
   return headers
 }

@@ -1,7 +1,7 @@
 import { filled, mayBeSecret, template, text } from '@cinelake/config-text'
 import { z } from 'zod'
 import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
-import { RestAddressError, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
+import { restErrors, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
 import type { Answer, TokenDeps } from './auth-kind.ts'
 import { RestTokenRefusedError } from './errors.ts'
 import type { Token } from './token-cache.ts'
@@ -48,7 +48,8 @@ export async function exchange(
 ): Promise<Exchanged> {
   const { source, dataset } = deps
   const url = URL.parse(tokenUrl)
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new RestAddressError(source, 'a `tokenUrl` that is none')
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw restErrors.REST_ADDRESS_INVALID(source, 'a `tokenUrl` that is none')
   const from = `${url.origin}${url.pathname}`
   const place = { source, dataset, address: from, page: 0 }
   const text = new URLSearchParams(form).toString()

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { RestBodyError, RestBodyTooLargeError, type RequestPlace } from '../errors.ts'
+import { type RequestPlace, RestBodyError, restErrors } from '../errors.ts'
 import type { Answer } from '../http/send-request.ts'
 import { typeNote } from './body-format.ts'
 
@@ -9,7 +9,7 @@ const unpack = promisify(gunzip)
 /**
  * The text of an answer's body: unpacked where it is a .gz file that was not said to be packed, and decoded.
  * @throws {RestBodyError} terminal
- * @throws {RestBodyTooLargeError} terminal: more than `maxBodyBytes` when unpacked
+ * @throws {REST_BODY_TOO_LARGE} terminal: more than `maxBodyBytes` when unpacked
  */
 export async function decodeText(answer: Answer, place: RequestPlace, maxBodyBytes: number): Promise<string> {
   const bytes = await unpacked(answer.body, place, maxBodyBytes)
@@ -30,7 +30,7 @@ async function unpacked(body: Uint8Array, place: RequestPlace, maxBodyBytes: num
     return await unpack(body, { maxOutputLength: maxBodyBytes })
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'ERR_BUFFER_TOO_LARGE') throw new RestBodyTooLargeError(place, maxBodyBytes)
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw restErrors.REST_BODY_TOO_LARGE(place, maxBodyBytes)
     throw new RestBodyError(place, 'a packed file (gzip) that is broken or ends in the middle', { cause: error })
   }
 }

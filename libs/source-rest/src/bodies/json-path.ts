@@ -6,7 +6,7 @@ import {
   type JSONValue,
 } from 'json-p3'
 import type { Matcher } from '@cinelake/core'
-import { JsonPathCostError, JsonPathError } from '../errors.ts'
+import { restErrors } from '../errors.ts'
 import { compileIRegexp } from './i-regexp.ts'
 import { isExactNumber, isObject, type JsonArray, type JsonObject, type JsonValue } from '@cinelake/json-rows'
 
@@ -17,11 +17,11 @@ const STEP = /^(?:\.([^.[\]*\s]+)|\['([^']*)'\]|\["([^"]*)"\]|\[(-?\d+)\])/
 
 /**
  * Reads the part of JSONPath that leads to one place: `$`, `$.data.items`, `$['@odata.nextLink']`, `$.results[-1].id`.
- * @throws {JsonPathError} terminal
+ * @throws {REST_PATH_INVALID} terminal
  */
 export function parseJsonPath(text: string): JsonPath {
   const path = singlePath(text)
-  if (path === undefined) throw new JsonPathError(text)
+  if (path === undefined) throw restErrors.REST_PATH_INVALID(text)
   return path
 }
 
@@ -47,8 +47,8 @@ export function valueAt(body: JsonValue, path: JsonPath): JsonValue | undefined 
 /**
  * What a path of any kind selects: the value of a path to one place, or the list of what `[*]`, `..` and filters find.
  * @param text JSONPath (RFC 9535)
- * @throws {JsonPathError} terminal
- * @throws {JsonPathCostError} terminal: finding it would take more than a small multiple of the body's size
+ * @throws {REST_PATH_INVALID} terminal
+ * @throws {REST_PATH_TOO_COSTLY} terminal: finding it would take more than a small multiple of the body's size
  */
 export function selectIn(body: JsonValue, text: string): JsonValue | undefined {
   const path = singlePath(text)
@@ -65,8 +65,8 @@ export function selectIn(body: JsonValue, text: string): JsonValue | undefined {
     return found
   } catch (error) {
     if (error instanceof TooMuch || error instanceof JSONPathRecursionLimitError)
-      throw new JsonPathCostError(text, error.message)
-    if (error instanceof UnreadablePath) throw new JsonPathError(text)
+      throw restErrors.REST_PATH_TOO_COSTLY(text, error.message)
+    if (error instanceof UnreadablePath) throw restErrors.REST_PATH_INVALID(text)
     throw error
   }
 }

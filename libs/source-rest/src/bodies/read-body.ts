@@ -13,7 +13,7 @@ export type Body = { readonly format: BodyFormat; readonly value: JsonValue }
 /**
  * Reads an answer's body. An answer that says that there is no content (204, 205) is null.
  * @throws {RestBodyError} terminal
- * @throws {RestBodyTooLargeError} terminal
+ * @throws {REST_BODY_TOO_LARGE} terminal
  */
 export async function readBody(
   answer: Answer,

@@ -1,13 +1,13 @@
 import type { RestDataset } from '../config/index.ts'
-import { RestRecordError, RestRecordsMissingError, type RequestPlace } from '../errors.ts'
+import { type RequestPlace, restErrors } from '../errors.ts'
 import { selectIn } from './json-path.ts'
 import { isObject, type JsonArray, type JsonObject, type JsonValue } from '@cinelake/json-rows'
 import type { Body } from './read-body.ts'
 
 /**
  * The records of a body.
- * @throws {RestRecordsMissingError} terminal: there is something else where they were said to be
- * @throws {RestRecordError} terminal: one of them is no object
+ * @throws {REST_RECORDS_MISSING} terminal: there is something else where they were said to be
+ * @throws {REST_RECORD_INVALID} terminal: one of them is no object
  */
 export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace): readonly JsonObject[] {
   const { records: path, recordKey, pagination } = dataset
@@ -18,7 +18,7 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
   if (isObject(found) && (pagination.type === 'none' || body.format === 'xml')) return [found]
   if (!Array.isArray(found)) {
     const names = isObject(body.value) ? Object.keys(body.value).slice(0, 10) : []
-    throw new RestRecordsMissingError(place, path, kindOf(found), names)
+    throw restErrors.REST_RECORDS_MISSING(place, path, kindOf(found), names)
   }
   return (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
 }
@@ -28,7 +28,7 @@ function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonO
   return Object.entries(found).map(([name, value], index) => {
     const record = objectOf(value, index + 1, place)
     if (Object.hasOwn(record, recordKey)) {
-      throw new RestRecordError(
+      throw restErrors.REST_RECORD_INVALID(
         place,
         index + 1,
         `expected no field ${recordKey} in it, which \`recordKey\` names, got one`,
@@ -40,7 +40,7 @@ function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonO
 
 function objectOf(record: JsonValue, position: number, place: RequestPlace): JsonObject {
   if (isObject(record)) return record
-  throw new RestRecordError(place, position, `expected an object, got ${kindOf(record)}`)
+  throw restErrors.REST_RECORD_INVALID(place, position, `expected an object, got ${kindOf(record)}`)
 }
 
 function kindOf(value: JsonValue | undefined): string {

@@ -1,6 +1,6 @@
 import type { RestDataset } from '../config/index.ts'
 import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
-import { ExplodeClashError, ParentMissingError } from '../landing/errors.ts'
+import { restLandingErrors } from '../landing/errors.ts'
 
 /** Rows of the parent whose items make one page. */
 const ROWS_PER_PAGE = 500
@@ -15,7 +15,7 @@ export const VALUE = 'value'
  * The items of a list in a parent's rows as records, with the parent's key and their place in the list. An empty list and
  * none have no items; a value that is no list is one item.
  * @param rows the parent's key columns, then the list
- * @throws {ExplodeClashError} terminal: an item has a field called like one of the columns that say whose it is and where
+ * @throws {REST_EXPLODE_CLASH} terminal: an item has a field called like one of the columns that say whose it is and where
  * in its list it was, and would take that column's place
  */
 export async function* explodeRows(
@@ -30,14 +30,13 @@ export async function* explodeRows(
   for await (const row of rows) {
     const cell = row[key.length] ?? null
     const owner = Object.fromEntries(columns.map((column, index) => [column, row[index] ?? null]))
-    for (const [index, item] of itemsIn(
-      cell,
-      () => new ParentMissingError(name, dataset, `no list in ${field}`),
+    for (const [index, item] of itemsIn(cell, () =>
+      restLandingErrors.REST_PARENT_MISSING(name, dataset, `no list in ${field}`),
     ).entries()) {
       const whose = { ...owner, [POSITION]: index + 1 }
       const own = isObject(item) ? item : { [VALUE]: item }
       const clash = Object.keys(whose).find((column) => Object.hasOwn(own, column))
-      if (clash !== undefined) throw new ExplodeClashError(name, dataset, clash)
+      if (clash !== undefined) throw restLandingErrors.REST_EXPLODE_CLASH(name, dataset, clash)
       page.push({ ...whose, ...own })
     }
     rowCount += 1

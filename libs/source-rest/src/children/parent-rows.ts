@@ -1,7 +1,7 @@
 import { manifestPath, type Ingest } from '@cinelake/contracts'
 import { taskFileName } from '@cinelake/core'
 import { readManifest, type Lake } from '@cinelake/lake'
-import { ParentMissingError } from '../landing/errors.ts'
+import { restLandingErrors } from '../landing/errors.ts'
 import { readCsv } from '../landing/read-csv.ts'
 
 export type Parent = {
@@ -14,7 +14,7 @@ export type Parent = {
 /**
  * What the parent of a dataset landed in the same window. Of several generations the newest that is not newer than the
  * command's: a re-run of the child alone goes on from the parent's rows as they are.
- * @throws {ParentMissingError} terminal
+ * @throws {REST_PARENT_MISSING} terminal
  */
 export async function parentOf(lake: Lake, command: Ingest, parent: string, signal: AbortSignal): Promise<Parent> {
   const { pipeline, window, source, dataset } = command
@@ -25,12 +25,12 @@ export async function parentOf(lake: Lake, command: Ingest, parent: string, sign
     const [file] = manifest.files
     return { path: file?.path, sha256: file?.sha256 ?? '' }
   }
-  throw new ParentMissingError(dataset, parent, 'no landing in this window')
+  throw restLandingErrors.REST_PARENT_MISSING(dataset, parent, 'no landing in this window')
 }
 
 /**
  * Columns of the rows of a parent, in their order.
- * @throws {ParentMissingError} terminal: there is no such column
+ * @throws {REST_PARENT_MISSING} terminal: there is no such column
  */
 export async function* parentRows(
   lake: Lake,
@@ -49,7 +49,7 @@ export async function* parentRows(
     places = fields.map((field) => row.indexOf(field))
     const missing = fields.filter((_, index) => places?.[index] === -1)
     if (missing.length > 0) {
-      throw new ParentMissingError(
+      throw restLandingErrors.REST_PARENT_MISSING(
         names.dataset,
         names.parent,
         `no column ${missing.join(', ')} among ${row.slice(0, 20).join(', ')}`,

@@ -1,6 +1,6 @@
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
-import { RestAddressPrivateError } from './errors.ts'
+import { requestErrors } from './errors.ts'
 
 /** What is not of the public internet. Source: IANA's special-purpose address registries (RFC 6890 and its updates) */
 const PRIVATE: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
@@ -51,7 +51,7 @@ export type AddressGuard = {
   /**
    * Checks an address before it is asked for. What it names literally as this machine or as a private address passes only
    * at an origin that the pipeline's text names itself.
-   * @throws {RestAddressPrivateError} terminal
+   * @throws {REST_ADDRESS_PRIVATE} terminal
    */
   check(url: URL, trustedOrigin: string | undefined): void
   /** Finds a name's addresses for the one connection that is then made to them: there is no second look-up to differ. */
@@ -71,8 +71,9 @@ export function createAddressGuard(allowed: readonly string[], lookup: Lookup = 
     check(url, trustedOrigin) {
       const host = plainHost(url.hostname)
       if (names.has(host) || url.origin === trustedOrigin) return
-      if (isThisMachine(host)) throw new RestAddressPrivateError(host, 'a name of this machine')
-      if (isIP(host) !== 0 && isPrivateAddress(host)) throw new RestAddressPrivateError(host, 'a private address')
+      if (isThisMachine(host)) throw requestErrors.REST_ADDRESS_PRIVATE(host, 'a name of this machine')
+      if (isIP(host) !== 0 && isPrivateAddress(host))
+        throw requestErrors.REST_ADDRESS_PRIVATE(host, 'a private address')
     },
     lookup(hostname, options, callback) {
       lookup(hostname, { ...options, all: true }, (error, found) => {
@@ -82,7 +83,7 @@ export function createAddressGuard(allowed: readonly string[], lookup: Lookup = 
         // That this machine's own name stands in the text was checked before.
         const isExpected = names.has(host) || (isThisMachine(host) && found.every(({ address }) => isLoopback(address)))
         if (!isExpected && found.some(({ address }) => isPrivateAddress(address))) {
-          return callback(new RestAddressPrivateError(host, 'a name that leads to a private address'), '', 0)
+          return callback(requestErrors.REST_ADDRESS_PRIVATE(host, 'a name that leads to a private address'), '', 0)
         }
         return options.all === true ? callback(null, found) : callback(null, first.address, first.family)
       })

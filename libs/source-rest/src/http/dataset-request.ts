@@ -25,7 +25,7 @@ export type DatasetRequest = {
 
 /**
  * Fills all that a dataset's requests are made of.
- * @throws {RestAddressError} terminal
+ * @throws {REST_ADDRESS_INVALID} terminal
  */
 export async function datasetRequest(
   source: RestSource,

@@ -1,6 +1,6 @@
 import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
-import { RestAddressError } from '../errors.ts'
+import { restErrors } from '../errors.ts'
 import { withSecretsOf } from './refreshed-address.ts'
 import { fillTimes, type RequestTimes } from './window-text.ts'
 
@@ -20,7 +20,7 @@ export type DatasetAddress = {
 
 /**
  * Fills and joins the parts of a dataset's address.
- * @throws {RestAddressError} terminal
+ * @throws {REST_ADDRESS_INVALID} terminal
  */
 export async function addressOf(
   source: RestSource,
@@ -97,11 +97,11 @@ function withSecretNames({ source, dataset, ...rest }: Parts): Parts {
 
 function parseBase(source: string, text: string): URL {
   const url = URL.parse(text)
-  if (url === null) throw new RestAddressError(source, 'a text that is no address')
+  if (url === null) throw restErrors.REST_ADDRESS_INVALID(source, 'a text that is no address')
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
-    throw new RestAddressError(source, `the scheme ${url.protocol}`)
+    throw restErrors.REST_ADDRESS_INVALID(source, `the scheme ${url.protocol}`)
   if (url.username !== '' || url.password !== '') {
-    throw new RestAddressError(source, 'one with user and password in it (say `auth` instead)')
+    throw restErrors.REST_ADDRESS_INVALID(source, 'one with user and password in it (say `auth` instead)')
   }
   url.hash = ''
   return url

@@ -1,15 +1,8 @@
 import { CancelledError, PipelineError, type Clock, type Log } from '@cinelake/core'
 import type { StatusActions } from '../config/index.ts'
 import type { Credentials } from '../auth/credentials.ts'
-import {
-  RestRateLimitedError,
-  RestRefusedError,
-  RestTlsError,
-  RestUnauthorizedError,
-  RestUnavailableError,
-  type RequestPlace,
-} from '../errors.ts'
-import { RestProxyRefusedError, RestRetriesSpentError } from './errors.ts'
+import { type RequestPlace, restErrors, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
+import { requestErrors } from './errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { PageRequest, SignedRequest } from './page-request.ts'
 import { usedUpMs } from './rate-headers.ts'
@@ -98,7 +91,7 @@ async function refresh(
 async function tryRequest(request: SignedRequest, place: RequestPlace, requests: Requests): Promise<Answer | Failure> {
   const { signal, timeoutMs, limiter, clock } = requests
   const beforeWait = () => {
-    if (limiter.restMs > LONGEST_WAIT_MS) throw new RestRateLimitedError(place, limiter.restMs)
+    if (limiter.restMs > LONGEST_WAIT_MS) throw restErrors.REST_RATE_LIMITED(place, limiter.restMs)
   }
   using _turn = await limiter.turn(signal, beforeWait).catch((error: unknown) => {
     throw error instanceof PipelineError ? error : new CancelledError(`asking for ${place.address}`, { cause: error })
@@ -122,12 +115,14 @@ function networkFailure(error: unknown, place: RequestPlace): Failure {
   for (const each of causesOf(error)) if (each instanceof PipelineError) throw each
   const proxyStatus = [...causesOf(error)].map(proxyStatusOf).find((found) => found !== undefined)
   if (proxyStatus !== undefined) {
-    if (actionFor(proxyStatus, {}) !== 'retry') throw new RestProxyRefusedError(place, proxyStatus, { cause: error })
+    if (actionFor(proxyStatus, {}) !== 'retry')
+      throw requestErrors.REST_PROXY_REFUSED(place, proxyStatus, { cause: error })
     return { reason: `status ${proxyStatus} of the proxy`, cause: error }
   }
   const code = [...causesOf(error)].map(codeOf).find((found) => found !== undefined)
   if (code === undefined) throw error
-  if (/CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/.test(code)) throw new RestTlsError(place, code, { cause: error })
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/.test(code))
+    throw restErrors.REST_TLS_REFUSED(place, code, { cause: error })
   return { reason: code, cause: error }
 }
 
@@ -161,9 +156,9 @@ async function waitToRepeat(
   place: RequestPlace,
   { maxRetries, retries, limiter, random, pause, log, signal }: Requests,
 ): Promise<void> {
-  if (retry >= maxRetries) throw new RestUnavailableError(place, reason, retry + 1, { cause })
-  if (waitMs !== undefined && waitMs > LONGEST_WAIT_MS) throw new RestRateLimitedError(place, waitMs)
-  if (retries.spent >= retries.budget) throw new RestRetriesSpentError(place, reason, retries.budget)
+  if (retry >= maxRetries) throw restErrors.REST_UNAVAILABLE(place, reason, retry + 1, { cause })
+  if (waitMs !== undefined && waitMs > LONGEST_WAIT_MS) throw restErrors.REST_RATE_LIMITED(place, waitMs)
+  if (retries.spent >= retries.budget) throw requestErrors.REST_RETRIES_SPENT(place, reason, retries.budget)
   retries.spent += 1
   // The server knows best when it is ready; a little more keeps those it told the same from coming at once.
   const wait = waitMs === undefined ? backoffMs(retry, random()) : waitMs + Math.round(random() * 250)

@@ -1,6 +1,6 @@
 import { request as send, type Dispatcher } from 'undici'
 import type { SignedRequest } from './page-request.ts'
-import { RestBodyTooLargeError, RestRedirectError, type RequestPlace } from '../errors.ts'
+import { type RequestPlace, restErrors } from '../errors.ts'
 import type { Transport } from './transport.ts'
 import { ACCEPTED_ENCODINGS, unpack } from './unpack.ts'
 
@@ -32,9 +32,9 @@ export type SendOptions = {
  * Sends one request and reads the answer whole. Redirects are followed; the source's headers and the body, which may be
  * credentials, go along only as long as the server stays the same.
  *
- * @throws {RestAddressPrivateError} terminal
- * @throws {RestRedirectError} terminal
- * @throws {RestBodyTooLargeError} terminal
+ * @throws {REST_ADDRESS_PRIVATE} terminal
+ * @throws {REST_REDIRECT_REFUSED} terminal
+ * @throws {REST_BODY_TOO_LARGE} terminal
  * @throws what undici throws when the server cannot be reached or hangs up: errors with a `code`
  */
 export async function sendRequest(request: SignedRequest, options: SendOptions): Promise<Answer> {
@@ -50,10 +50,14 @@ export async function sendRequest(request: SignedRequest, options: SendOptions):
     if (response.statusCode <= 303) [method, body] = ['GET', undefined]
     url = redirected(response, url, options.place)
     if (body !== undefined && url.origin !== request.url.origin) {
-      throw new RestRedirectError(options.place, `a redirect (${response.statusCode}) to another server (${url.host})`)
+      throw restErrors.REST_REDIRECT_REFUSED(
+        options.place,
+        `a redirect (${response.statusCode}) to another server (${url.host})`,
+      )
     }
-    if (visited.has(url.href)) throw new RestRedirectError(options.place, 'redirects in a circle')
-    if (visited.size > MAX_REDIRECTS) throw new RestRedirectError(options.place, `more than ${MAX_REDIRECTS} redirects`)
+    if (visited.has(url.href)) throw restErrors.REST_REDIRECT_REFUSED(options.place, 'redirects in a circle')
+    if (visited.size > MAX_REDIRECTS)
+      throw restErrors.REST_REDIRECT_REFUSED(options.place, `more than ${MAX_REDIRECTS} redirects`)
   }
 }
 
@@ -97,10 +101,10 @@ function redirected({ statusCode, headers }: Response, from: URL, place: Request
   const location = String(headers['location'] ?? '')
   const url = URL.parse(location, from.href)
   if (url === null || location === '') {
-    throw new RestRedirectError(place, `a redirect (${statusCode}) that does not say where to`)
+    throw restErrors.REST_REDIRECT_REFUSED(place, `a redirect (${statusCode}) that does not say where to`)
   }
   if (url.protocol !== 'https:' && (url.protocol !== 'http:' || from.protocol === 'https:')) {
-    throw new RestRedirectError(place, 'a redirect away from https')
+    throw restErrors.REST_REDIRECT_REFUSED(place, 'a redirect away from https')
   }
   return url
 }
@@ -133,13 +137,13 @@ async function readBody(
   for await (const block of body as AsyncIterable<Buffer>) {
     sizeBytes += block.byteLength
     // Leaving the loop cancels the rest.
-    if (sizeBytes > maxBodyBytes) throw new RestBodyTooLargeError(place, maxBodyBytes)
+    if (sizeBytes > maxBodyBytes) throw restErrors.REST_BODY_TOO_LARGE(place, maxBodyBytes)
     blocks.push(block)
   }
   try {
     return await unpack(Buffer.concat(blocks), headers.get('content-encoding'), maxBodyBytes)
   } catch (error) {
-    if (error instanceof RangeError) throw new RestBodyTooLargeError(place, maxBodyBytes)
+    if (error instanceof RangeError) throw restErrors.REST_BODY_TOO_LARGE(place, maxBodyBytes)
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, TransientError } from '@cinelake/core'
 import type { QualityResult } from '@cinelake/contracts'
 
 /** Records that are not as the contract says, where the dataset wants none of that. */
@@ -28,26 +28,16 @@ export class LandingTakenError extends TransientError {
   }
 }
 
-/** What a dataset starts from has not landed. */
-export class ParentMissingError extends TerminalError {
-  readonly code = 'REST_PARENT_MISSING'
+export const restLandingErrors = defineErrors({
+  /** What a dataset starts from has not landed. */
+  REST_PARENT_MISSING: terminal((dataset: string, parent: string, problem: string) => [
+    `rows to start from are missing [dataset=${dataset} parent=${parent}]: expected them in its landed file, got ${problem}; run \`ingest\` of \`${parent}\` first, or correct the name`,
+    { dataset, parent, problem },
+  ]),
 
-  constructor(dataset: string, parent: string, problem: string) {
-    super(
-      `rows to start from are missing [dataset=${dataset} parent=${parent}]: expected them in its landed file, got ${problem}; run \`ingest\` of \`${parent}\` first, or correct the name`,
-      { dataset, parent, problem },
-    )
-  }
-}
-
-/** Items of a list that would overwrite what says whose they are. */
-export class ExplodeClashError extends TerminalError {
-  readonly code = 'REST_EXPLODE_CLASH'
-
-  constructor(dataset: string, parent: string, column: string) {
-    super(
-      `items of a list cannot be rows [dataset=${dataset} parent=${parent}]: expected ${column} to be the column that tells whose they are and where they were, got a field of that name in an item; take the list out of \`explode\`, or call the parent otherwise`,
-      { dataset, parent, column },
-    )
-  }
-}
+  /** Items of a list that would overwrite what says whose they are. */
+  REST_EXPLODE_CLASH: terminal((dataset: string, parent: string, column: string) => [
+    `items of a list cannot be rows [dataset=${dataset} parent=${parent}]: expected ${column} to be the column that tells whose they are and where they were, got a field of that name in an item; take the list out of \`explode\`, or call the parent otherwise`,
+    { dataset, parent, column },
+  ]),
+})

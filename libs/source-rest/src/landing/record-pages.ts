@@ -12,7 +12,7 @@ import { readPages } from '../pagination/read-pages.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
 import type { TaskRequests } from '../http/task-requests.ts'
 import type { RequestTimes } from '../http/window-text.ts'
-import { ParentMissingError } from './errors.ts'
+import { restLandingErrors } from './errors.ts'
 
 /** A page of records on its way into a file. */
 export type LandingPage = {
@@ -98,14 +98,14 @@ async function* parentsOf({ lake, dataset, signal }: PagesTask, parent: Parent):
   }
 }
 
-/** @throws {ParentMissingError} terminal: a value that would lead to another path */
+/** @throws {REST_PARENT_MISSING} terminal: a value that would lead to another path */
 function pathFor({ name, path, parent }: RestDataset, values: JsonObject): string {
   const { dataset = '', fields = [] } = parent ?? {}
   return fields.reduce((filled, field) => {
     const found = values[`${dataset}.${field}`]
     const value = typeof found === 'string' ? found : ''
     if (value === '.' || value === '..')
-      throw new ParentMissingError(name, dataset, `a value of ${field} that is no part of a path`)
+      throw restLandingErrors.REST_PARENT_MISSING(name, dataset, `a value of ${field} that is no part of a path`)
     return filled.replaceAll(`{${dataset}.${field}}`, encodeURIComponent(value))
   }, path)
 }

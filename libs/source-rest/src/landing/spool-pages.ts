@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { LakeObjectMissingError } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
-import { RestRecordError } from '../errors.ts'
+import { restErrors } from '../errors.ts'
 import { openCsvSpool, type CsvSpool, type RowRules } from '@cinelake/json-rows'
 import { driftOf } from './drift.ts'
 import { LandingTakenError, SchemaDriftError } from './errors.ts'
@@ -75,7 +75,7 @@ async function addPage(spool: CsvSpool, page: LandingPage) {
     page.records,
     (error, index) => {
       throw error instanceof RecordProblem
-        ? new RestRecordError(page.place, index + 1, error.message, error.remedy)
+        ? restErrors.REST_RECORD_INVALID(page.place, index + 1, error.message, error.remedy)
         : error
     },
     page.first,

@@ -1,44 +1,28 @@
-import { TerminalError, TransientError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
 import type { RequestPlace } from '../errors.ts'
 
 const at = ({ source, dataset, address, page }: RequestPlace) =>
   `source=${source} dataset=${dataset} page=${page} address=${address}`
 
-/** More pages than the pipeline expects. */
-export class RestTooManyPagesError extends TerminalError {
-  readonly code = 'REST_TOO_MANY_PAGES'
+export const paginationErrors = defineErrors({
+  /** More pages than the pipeline expects. */
+  REST_TOO_MANY_PAGES: terminal((place: RequestPlace, maxPages: number) => [
+    `API has more pages than were expected [${at(place)}]: expected at most ${maxPages}, got one more; raise the pagination's \`maxPages\`, ask for larger pages, or say \`atMaxPages: stop\` where the rest is not needed`,
+    { ...place, maxPages },
+  ]),
 
-  constructor(place: RequestPlace, maxPages: number) {
-    super(
-      `API has more pages than were expected [${at(place)}]: expected at most ${maxPages}, got one more; raise the pagination's \`maxPages\`, ask for larger pages, or say \`atMaxPages: stop\` where the rest is not needed`,
-      { ...place, maxPages },
-    )
-  }
-}
+  /** Pages that ended before all was there that the server said to have. */
+  REST_PAGES_INCOMPLETE: transient((place: RequestPlace, expected: number, actual: number) => [
+    `API's pages end too early [${at(place)}]: expected the ${expected} records that it counts, got ${actual}; the next attempt reads them again; if it stays so, the API hides what is far behind: read it in parts, by \`query\``,
+    { ...place, expected, actual },
+  ]),
 
-/** Pages that ended before all was there that the server said to have. */
-export class RestPagesIncompleteError extends TransientError {
-  readonly code = 'REST_PAGES_INCOMPLETE'
-
-  constructor(place: RequestPlace, expected: number, actual: number) {
-    super(
-      `API's pages end too early [${at(place)}]: expected the ${expected} records that it counts, got ${actual}; the next attempt reads them again; if it stays so, the API hides what is far behind: read it in parts, by \`query\``,
-      { ...place, expected, actual },
-    )
-  }
-}
-
-/** A last page without what the next window is to begin with. */
-export class RestCursorMissingError extends TerminalError {
-  readonly code = 'REST_CURSOR_MISSING'
-
-  constructor(place: RequestPlace, path: string) {
-    super(
-      `last page does not say where the next window begins [${at(place)} path=${path}]: expected a cursor, got nothing, so that everything would be read each time; correct the \`path\` of \`incremental.cursor\`, or the pagination that took this page for the last`,
-      { ...place, path },
-    )
-  }
-}
+  /** A last page without what the next window is to begin with. */
+  REST_CURSOR_MISSING: terminal((place: RequestPlace, path: string) => [
+    `last page does not say where the next window begins [${at(place)} path=${path}]: expected a cursor, got nothing, so that everything would be read each time; correct the \`path\` of \`incremental.cursor\`, or the pagination that took this page for the last`,
+    { ...place, path },
+  ]),
+})
 
 /** An answer that says that there is more, in no way that `auto` knows. */
 export class RestPaginationUnknownError extends TerminalError {

@@ -1,9 +1,9 @@
 import type { RestCursor } from '../config/index.ts'
 import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
 import { isExactNumber } from '@cinelake/json-rows'
-import { RestNextPageError } from '../errors.ts'
+import { restErrors } from '../errors.ts'
 import { isHeaderValue } from '../http/page-request.ts'
-import { RestCursorMissingError } from './errors.ts'
+import { paginationErrors } from './errors.ts'
 import { isAbsent } from './last-page.ts'
 import type { NextContext, PageParts } from './pagination.ts'
 import { put } from './pagination.ts'
@@ -12,8 +12,8 @@ import type { ReadPage } from './read-page.ts'
 /**
  * What the last page says of where the next window begins (`@odata.deltaLink`, `nextSyncToken`), to be kept. Undefined
  * where there is no content: nothing is new, and what was kept before holds.
- * @throws {RestCursorMissingError} terminal
- * @throws {RestNextPageError} terminal: it cannot be asked with
+ * @throws {REST_CURSOR_MISSING} terminal
+ * @throws {REST_NEXT_PAGE_INVALID} terminal: it cannot be asked with
  */
 export function keptCursor(
   cursor: RestCursor | undefined,
@@ -23,20 +23,20 @@ export function keptCursor(
   if (cursor === undefined || page.status === 204 || page.status === 205) return undefined
   const { path, link, requestHeader } = cursor
   const found = valueAt(page.body, parseJsonPath(path))
-  if (isAbsent(found)) throw new RestCursorMissingError(place, path)
+  if (isAbsent(found)) throw paginationErrors.REST_CURSOR_MISSING(place, path)
   const value = isExactNumber(found) ? found.rawJSON : found
   if (typeof value !== 'string' && typeof value !== 'number') {
-    throw new RestNextPageError(place, path, 'something other than a text or a number')
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, path, 'something other than a text or a number')
   }
   const text = String(value)
   if (requestHeader !== undefined && !isHeaderValue(text)) {
-    throw new RestNextPageError(place, path, 'a text that no header can carry')
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, path, 'a text that no header can carry')
   }
   if (!link) return text
   const url = URL.parse(text, page.url.href)
-  if (url === null) throw new RestNextPageError(place, path, 'a text that is no address')
+  if (url === null) throw restErrors.REST_NEXT_PAGE_INVALID(place, path, 'a text that is no address')
   const taken = takeLink(url)
-  if ('problem' in taken) throw new RestNextPageError(place, path, taken.problem)
+  if ('problem' in taken) throw restErrors.REST_NEXT_PAGE_INVALID(place, path, taken.problem)
   return taken.link
 }
 

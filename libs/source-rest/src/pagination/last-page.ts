@@ -1,7 +1,7 @@
 import type { RestEnd } from '../config/index.ts'
 import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
-import { RestNextPageError, type RequestPlace } from '../errors.ts'
+import { type RequestPlace, restErrors } from '../errors.ts'
 import type { ReadPage } from './read-page.ts'
 
 /** What a page says about being the last: that it is, that it is not, or nothing. */
@@ -18,7 +18,7 @@ export type Counted = {
 
 /**
  * Holds a page against all that is said to end the pages.
- * @throws {RestNextPageError} terminal: a count that is none
+ * @throws {REST_NEXT_PAGE_INVALID} terminal: a count that is none
  */
 export function endingOf(end: RestEnd, page: ReadPage, counted: Counted, place: RequestPlace): Ending {
   const { size, number, recordCount } = counted
@@ -38,7 +38,8 @@ export function countAt(path: string | undefined, { body }: ReadPage, place: Req
   if (value === undefined || value === null) return undefined
   const count =
     typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN
-  if (!Number.isInteger(count) || count < 0) throw new RestNextPageError(place, path, 'something other than a count')
+  if (!Number.isInteger(count) || count < 0)
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, path, 'something other than a count')
   return count
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { RestPagination } from '../config/index.ts'
-import { RestPageLoopError, type RequestPlace } from '../errors.ts'
+import { type RequestPlace, restErrors } from '../errors.ts'
 import type { JsonObject } from '@cinelake/json-rows'
 import type { PageRequest } from '../http/page-request.ts'
 
@@ -17,20 +17,20 @@ export function createLoopGuard(pagination: RestPagination) {
   // Values are told by the pipeline, and several of them may well have the same records.
   const comparesPages = pagination.type !== 'none' && pagination.type !== 'range' && pagination.samePage === 'fail'
   return {
-    /** @throws {RestPageLoopError} terminal */
+    /** @throws {REST_PAGE_LOOP} terminal */
     asking({ url, method, headers, body }: PageRequest, place: RequestPlace): void {
       const request = digestOf(JSON.stringify([method, url.href, body?.().text, headers]))
       if (asked.has(request)) {
-        throw new RestPageLoopError(place, 'expected a page that was not read yet, got one that was')
+        throw restErrors.REST_PAGE_LOOP(place, 'expected a page that was not read yet, got one that was')
       }
       asked.add(request)
     },
-    /** @throws {RestPageLoopError} terminal */
+    /** @throws {REST_PAGE_LOOP} terminal */
     answered(body: Uint8Array, records: readonly JsonObject[], place: RequestPlace): void {
       if (!comparesPages || records.length === 0) return
       const page = digestOf(body)
       if (read.has(page)) {
-        throw new RestPageLoopError(place, 'expected another page than before, got the same one, byte for byte')
+        throw restErrors.REST_PAGE_LOOP(place, 'expected another page than before, got the same one, byte for byte')
       }
       read.add(page)
       const outline = digestOf(JSON.stringify([records.length, records[0], records.at(-1)]))
@@ -39,7 +39,10 @@ export function createLoopGuard(pagination: RestPagination) {
       if (alike === undefined) return
       const all = digestOf(JSON.stringify(records))
       if (alike.has(all)) {
-        throw new RestPageLoopError(place, 'expected other records than before, got the same ones, in the same order')
+        throw restErrors.REST_PAGE_LOOP(
+          place,
+          'expected other records than before, got the same ones, in the same order',
+        )
       }
       alike.add(all)
     },

@@ -1,7 +1,7 @@
 import type { RestPagination } from '../config/index.ts'
 import { parseJsonPath, valueAt, type JsonPath } from '../bodies/json-path.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
-import { RestNextPageError, type RequestPlace } from '../errors.ts'
+import { type RequestPlace, restErrors } from '../errors.ts'
 import { endingOf, isAbsent, type Ending } from './last-page.ts'
 import { linkOf } from './link-header.ts'
 import type { PagePosition } from './page-position.ts'
@@ -73,7 +73,7 @@ export type NextContext = {
 
 /**
  * Where one stands after a page; undefined after the last.
- * @throws {RestNextPageError} terminal: the answer says where the next page is in a way that cannot be followed
+ * @throws {REST_NEXT_PAGE_INVALID} terminal: the answer says where the next page is in a way that cannot be followed
  */
 export function positionAfter(
   pagination: KnownPagination,
@@ -113,11 +113,11 @@ function withLink(
   const from = isHeader ? `Link header, rel=${pagination.rel}` : pagination.path
   const link = isHeader ? linkOf(page.headers, pagination.rel) : valueAt(page.body, parseJsonPath(pagination.path))
   if (isAbsent(link)) return ended(ending, from, place)
-  if (typeof link !== 'string') throw new RestNextPageError(place, from, 'something other than a text')
+  if (typeof link !== 'string') throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'something other than a text')
   const url = URL.parse(link, page.url.href)
-  if (url === null) throw new RestNextPageError(place, from, 'a text that is no address')
+  if (url === null) throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'a text that is no address')
   const taken = takeLink(url)
-  if ('problem' in taken) throw new RestNextPageError(place, from, taken.problem)
+  if ('problem' in taken) throw restErrors.REST_NEXT_PAGE_INVALID(place, from, taken.problem)
   return { ...next, link: taken.link }
 }
 
@@ -133,16 +133,17 @@ function withCursor(
   const cursor = path === undefined ? page.headers.get(header)?.trim() : valueAt(page.body, parseJsonPath(path))
   if (isAbsent(cursor)) return ended(ending, from, place)
   if (cursor === true || (typeof cursor === 'object' && !isExactNumber(cursor))) {
-    throw new RestNextPageError(place, from, 'something other than a text or a number')
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'something other than a text or a number')
   }
   const value = typeof cursor === 'object' ? cursor.rawJSON : cursor
   if (pagination.requestHeader !== undefined && !isHeaderValue(String(value))) {
-    throw new RestNextPageError(place, from, 'a text that no header can carry')
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'a text that no header can carry')
   }
   return { ...next, cursor: value }
 }
 
 /** No way on is the end, unless the same answer says that there is more. */
 function ended(ending: Ending, from: string, place: RequestPlace): undefined {
-  if (ending === 'more') throw new RestNextPageError(place, from, 'nothing, while the body says that there is more')
+  if (ending === 'more')
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'nothing, while the body says that there is more')
 }

@@ -5,7 +5,7 @@ import { recordsIn } from '../bodies/records.ts'
 import type { RequestPlace } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'
 import { requestPage, type Requests } from '../http/request-page.ts'
-import { RestPagesIncompleteError, RestPaginationUnknownError, RestTooManyPagesError } from './errors.ts'
+import { paginationErrors, RestPaginationUnknownError } from './errors.ts'
 import { keptCursor } from './kept-cursor.ts'
 import { countAt } from './last-page.ts'
 import { createLoopGuard } from './loop-guard.ts'
@@ -30,9 +30,9 @@ export type RecordPage = {
 /**
  * The pages of a dataset, one at a time and in order.
  * @param from where to go on: `next` of the last page that was kept
- * @throws {RestPageLoopError} terminal: a page leads back to one that was read, or is the same as one that was
- * @throws {RestTooManyPagesError} terminal
- * @throws {RestPagesIncompleteError} transient: fewer records than the server counts
+ * @throws {REST_PAGE_LOOP} terminal: a page leads back to one that was read, or is the same as one that was
+ * @throws {REST_TOO_MANY_PAGES} terminal
+ * @throws {REST_PAGES_INCOMPLETE} transient: fewer records than the server counts
  */
 export async function* readPages(
   source: string,
@@ -64,7 +64,7 @@ export async function* readPages(
     const isLast = next === undefined
     // One page more may be asked for to learn that there is nothing more.
     const isMore = records.length > 0 || !isLast
-    if (isMore && position.number > limit.maxPages) throw new RestTooManyPagesError(place, limit.maxPages)
+    if (isMore && position.number > limit.maxPages) throw paginationErrors.REST_TOO_MANY_PAGES(place, limit.maxPages)
     if (next === undefined) checkTotal(total, position.recordCount + records.length, place)
     else if (limit.stops && next.number > limit.maxPages) next = undefined
     const cursor = isLast ? keptCursor(dataset.incremental?.cursor, page, { place, takeLink }) : undefined
@@ -126,5 +126,6 @@ function totalOf(pagination: Pagination, page: ReadPage, place: RequestPlace): n
 }
 
 function checkTotal(total: number | undefined, recordCount: number, place: RequestPlace): void {
-  if (total !== undefined && recordCount < total) throw new RestPagesIncompleteError(place, total, recordCount)
+  if (total !== undefined && recordCount < total)
+    throw paginationErrors.REST_PAGES_INCOMPLETE(place, total, recordCount)
 }

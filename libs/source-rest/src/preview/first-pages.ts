@@ -7,7 +7,7 @@ import type { RestDataset, RestPagination, RestSource } from '../config/index.ts
 import type { Fill } from '@cinelake/secrets'
 import type { AzureIdentity } from '../auth/auth-kind.ts'
 import { createTokenCache } from '../auth/token-cache.ts'
-import { RestRecordError } from '../errors.ts'
+import { restErrors } from '../errors.ts'
 import { openCsvSpool, PLAIN_ROWS } from '@cinelake/json-rows'
 import { RecordProblem } from '@cinelake/json-rows'
 import { RestPaginationUnknownError } from '../pagination/errors.ts'
@@ -101,7 +101,7 @@ async function read(
     const wanted = page.records.slice(0, limit - spool.rowCount)
     await spool.add(wanted, (error, index) => {
       throw error instanceof RecordProblem
-        ? new RestRecordError(page.place, index + 1, error.message, error.remedy)
+        ? restErrors.REST_RECORD_INVALID(page.place, index + 1, error.message, error.remedy)
         : error
     })
     hasMore = page.next !== undefined || wanted.length < page.records.length

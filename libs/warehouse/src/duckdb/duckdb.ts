@@ -19,7 +19,7 @@ import { DESCRIBE, SET_UP } from './sql.ts'
 /**
  * The warehouse in a DuckDB file, for analysts on one machine. It is open only while it is loaded or asked.
  * @throws {ConfigError} terminal: no file is named
- * @throws {WarehouseFileInUseError} transient @throws {WarehouseFileInvalidError} terminal
+ * @throws {WarehouseFileInUseError} transient @throws {WAREHOUSE_FILE_INVALID} terminal
  */
 export async function openDuckDbWarehouse(
   path: string,

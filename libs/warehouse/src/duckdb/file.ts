@@ -1,4 +1,4 @@
-import { ConfigError, makeDirectory, reasonOf, TerminalError, TransientError } from '@cinelake/core'
+import { ConfigError, defineErrors, makeDirectory, reasonOf, terminal, TransientError } from '@cinelake/core'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -38,19 +38,14 @@ class WarehouseFileInUseError extends TransientError {
   }
 }
 
-/** The file is not a DuckDB database, or one of a newer version. */
-class WarehouseFileInvalidError extends TerminalError {
-  readonly code = 'WAREHOUSE_FILE_INVALID'
-
-  constructor(file: string, reason: string, options?: ErrorOptions) {
-    super(
-      `the DuckDB file cannot be opened [file=${file}]: ${reason}; name another file in CINELAKE_WAREHOUSE, or move this one away ` +
-        'to begin with an empty warehouse (the next run loads every table again from the lake)',
-      { file, reason },
-      options,
-    )
-  }
-}
+const duckDbErrors = defineErrors({
+  /** The file is not a DuckDB database, or one of a newer version. */
+  WAREHOUSE_FILE_INVALID: terminal((file: string, reason: string) => [
+    `the DuckDB file cannot be opened [file=${file}]: ${reason}; name another file in CINELAKE_WAREHOUSE, or move this one away ` +
+      'to begin with an empty warehouse (the next run loads every table again from the lake)',
+    { file, reason },
+  ]),
+})
 
 /**
  * A DuckDB file that is open only while somebody works on it: between loads and queries, other programs can open it.
@@ -61,7 +56,7 @@ export interface DuckDbFile {
   /**
    * Runs work on a connection of its own, in UTC. A transaction that it leaves open is rolled back.
    * @param signal ends the statement that is under way
-   * @throws {WarehouseFileInUseError} transient @throws {WarehouseFileInvalidError} terminal
+   * @throws {WarehouseFileInUseError} transient @throws {WAREHOUSE_FILE_INVALID} terminal
    * @throws {ConfigError} terminal: read-only, and there is no file
    */
   use<Result>(work: (connection: DuckDBConnection) => Promise<Result>, signal?: AbortSignal): Promise<Result>
@@ -162,6 +157,6 @@ function openError(thrown: unknown, file: string): unknown {
     )
   }
   if (/not a valid DuckDB database|version number|newer version|corrupt/i.test(reason))
-    return new WarehouseFileInvalidError(file, reason, { cause: thrown })
+    return duckDbErrors.WAREHOUSE_FILE_INVALID(file, reason, { cause: thrown })
   return new WarehouseUnavailableError(`duckdb:${file}`, reason, { cause: thrown })
 }
