@@ -1,12 +1,12 @@
 import { CONTRACT_VERSION, type Build, type PlannedTask, type Refine } from '@cinelake/contracts'
 import {
-  type Clock,
   defineErrors,
   parseWindow,
   runIdOf,
   silentLog,
   terminal,
   TerminalError,
+  type Clock,
   type Window,
 } from '@cinelake/core'
 import type { DeltaTable } from '@cinelake/delta'

@@ -1,7 +1,13 @@
 import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
-import { createDeltaTable, locateTable, tableTakenByOther, type DeltaTable } from '@cinelake/delta'
+import {
+  createDeltaTable,
+  DeltaFileDamagedError,
+  locateTable,
+  tableTakenByOther,
+  type DeltaTable,
+} from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
@@ -15,8 +21,7 @@ import {
   type WarehouseRows,
   type WarehouseTable,
 } from '@cinelake/warehouse'
-import { DELETES, selectSql, UPSERTS } from './changes-sql.ts'
-import { findChanges } from './find-changes.ts'
+import { compareSql, COUNT_CHANGES, DELETES, selectSql, UPSERTS } from './changes-sql.ts'
 import { isCheaperToChange, planLoad, type LoadPlan } from './plan-load.ts'
 import { schemaFor, servedErrors, servedTable } from './served-table.ts'
 
@@ -192,4 +197,37 @@ function leftBehind(
 
 function taskKey({ run, task, generation }: Load): string {
   return `${run}/${task}/${generation}`
+}
+
+/**
+ * Compares two versions of a refined table by reading only the files in which they differ. What it finds is in the
+ * session's temporary tables `UPSERTS` and `DELETES`.
+ * @returns rows that changed; undefined where the older version is no longer whole, after a vacuum, a log clean-up or damage
+ */
+async function findChanges(
+  session: SqlSession,
+  delta: DeltaTable,
+  table: WarehouseTable,
+  between: { readonly from: number; readonly to: number },
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const changed = await delta.changedFiles(between.from, between.to)
+  if (changed === undefined) return undefined
+  const removed = new Set(changed.removed.map(({ path }) => path))
+  const added = new Set(changed.added.map(({ path }) => path))
+  try {
+    await using before = await delta.view(session, {
+      version: between.from,
+      keep: ({ path }) => removed.has(path),
+      signal,
+    })
+    await using after = await delta.view(session, { version: between.to, keep: ({ path }) => added.has(path), signal })
+    if (before === undefined || after === undefined) return undefined
+    await session.run(compareSql(table, before.relation, after.relation), { signal })
+  } catch (error) {
+    if (error instanceof DeltaFileDamagedError) return undefined
+    throw error
+  }
+  const [counted] = await session.rows<{ count: number }>(COUNT_CHANGES, { signal })
+  return counted?.count
 }

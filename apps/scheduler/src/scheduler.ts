@@ -3,14 +3,14 @@ import { reportError, silentLog, systemClock, type Clock, type Log, type Window 
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import {
-  type AgentRecord,
   createRunRecords,
   historyErrors,
   isRunFinished,
-  type KnownTable,
   knownTables,
   listAgents,
   RUN_LIMIT,
+  type AgentRecord,
+  type KnownTable,
   type RunDatabase,
   type RunRecord,
   type RunsOptions,

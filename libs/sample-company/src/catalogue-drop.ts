@@ -1,6 +1,6 @@
+import { makeDirectory } from '@cinelake/core'
 import { createWriteStream } from 'node:fs'
 import { rename, stat } from 'node:fs/promises'
-import { makeDirectory } from '@cinelake/core'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -8,9 +8,9 @@ import { dirtOf, isFixedTheNextDay } from './catalogue-dirt.ts'
 import { csvRecord, feedOf, FEEDS, recordsOf, type Feed } from './catalogue-feeds.ts'
 import { dateOf } from './company-days.ts'
 import { titleCountOn, type CompanyKey } from './company-size.ts'
-import { creditsOf } from './credits.ts'
-import { encodeText } from './encode-text.ts'
-import { titleChangesOn, titleOn } from './titles.ts'
+import { randomOf } from './random.ts'
+import { titleChangesOn, titleId, titleOn } from './titles.ts'
+import { GIVEN_NAMES, SURNAME_ENDS, SURNAME_STARTS, TITLE_ADJECTIVES, TITLE_NOUNS } from './words.ts'
 
 /** About how many characters go to the disk at once. */
 const CHUNK_LENGTH = 256 * 1024
@@ -74,4 +74,57 @@ async function writeOnce(file: string, chunks: Iterable<Uint8Array>): Promise<vo
   const part = `${file}.part`
   await pipeline(Readable.from(chunks), createWriteStream(part))
   await rename(part, file)
+}
+
+type TextEncoding = 'utf-8' | 'utf-8-bom' | 'windows-1252'
+
+/**
+ * Windows-1252 where it differs from Latin-1 (0x80 to 0x9f), as far as the company's texts need it.
+ * Source: https://encoding.spec.whatwg.org/index-windows-1252.txt
+ */
+const WINDOWS_1252: Readonly<Record<string, string>> = {
+  '€': '\u0080',
+  '…': '\u0085',
+  '‘': '\u0091',
+  '’': '\u0092',
+  '“': '\u0093',
+  '”': '\u0094',
+  '–': '\u0096',
+}
+
+/** Text as the bytes of a file. */
+function* encodeText(texts: Iterable<string>, encoding: TextEncoding): Generator<Uint8Array> {
+  if (encoding === 'utf-8-bom') yield Buffer.from('\uFEFF')
+  for (const text of texts) yield encoding === 'windows-1252' ? windows1252(text) : Buffer.from(text)
+}
+
+function windows1252(text: string): Buffer {
+  return Buffer.from(
+    text.replace(/[€…‘’“”–]/g, (character) => WINDOWS_1252[character] ?? '?'),
+    'latin1',
+  )
+}
+
+const PERSON_COUNT = GIVEN_NAMES.length * SURNAME_STARTS.length * SURNAME_ENDS.length
+
+/** Who made a title: one director and a few actors, as `[person id, title id, name, character, role]`. */
+function* creditsOf(company: CompanyKey, index: number): Generator<readonly string[]> {
+  const random = randomOf(company.seed, 'credits', index)
+  const cast = new Set<number>()
+  const size = 3 + random.int(4)
+  while (cast.size < size) cast.add(random.int(PERSON_COUNT))
+  for (const [place, person] of [...cast].entries()) {
+    const character = `${random.pick(TITLE_ADJECTIVES)} "${random.pick(TITLE_NOUNS)}"`
+    const isDirector = place === 0
+    const row = [`nm${String(person).padStart(6, '0')}`, titleId(index), personName(person)]
+    yield [...row, isDirector ? '' : character, isDirector ? 'DIRECTOR' : 'ACTOR']
+  }
+}
+
+function personName(person: number): string {
+  const given = GIVEN_NAMES[person % GIVEN_NAMES.length] ?? ''
+  const rest = Math.floor(person / GIVEN_NAMES.length)
+  const start = SURNAME_STARTS[rest % SURNAME_STARTS.length] ?? ''
+  const end = SURNAME_ENDS[Math.floor(rest / SURNAME_STARTS.length)] ?? ''
+  return `${given} ${start}${end}`
 }

@@ -1,4 +1,4 @@
-import { defineErrors, type DirectoryHolder, lockDirectory, makeDirectory, terminal } from '@cinelake/core'
+import { defineErrors, lockDirectory, makeDirectory, terminal, type DirectoryHolder } from '@cinelake/core'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FIRST_DAY } from './company-days.ts'

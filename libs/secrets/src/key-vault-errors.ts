@@ -4,9 +4,9 @@ import { z } from 'zod'
 import {
   secretErrors,
   SecretMissingError,
-  type SecretPlace,
   SecretsUnavailableError,
   SecretUnusableError,
+  type SecretPlace,
 } from './errors.ts'
 
 /** Which secret an error is about: its name in the pipeline's text, in the vault, and the vault's host. */

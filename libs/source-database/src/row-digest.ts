@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type DatabasePlace, databaseSourceErrors } from './errors.ts'
+import { databaseSourceErrors, type DatabasePlace } from './errors.ts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 
 /** How the database writes text when it makes a digest of it. */

@@ -1,4 +1,4 @@
-import { defineErrors, type ErrorContext, terminal, TerminalError } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, type ErrorContext } from '@cinelake/core'
 import { DatabaseUnavailableError } from '@cinelake/database'
 
 // A lost connection is one error for all that use the database.

@@ -1,12 +1,13 @@
-import { CancelledError, shiftWindow, parseWindow, ConfigError, type Window } from '@cinelake/core'
-import type { CheckedPipeline } from '@cinelake/pipeline'
-import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
-import type { RunRecord } from '@cinelake/run-store'
-import { PipelineOriginError } from '@cinelake/scheduler'
 import path from 'node:path'
+import { CancelledError, ConfigError, parseWindow, shiftWindow, type Window } from '@cinelake/core'
+import { formatProblem, parseYaml, type CheckedPipeline } from '@cinelake/pipeline'
+import type { RunRecord } from '@cinelake/run-store'
+import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
+import { PipelineOriginError } from '@cinelake/scheduler'
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { CALL, shellArgument } from '../call.ts'
 import type { CommandContext } from '../command.ts'
-import { lookFurther } from '../demo/look-further.ts'
-import { readQuestions } from '../demo/questions.ts'
 import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summary.ts'
 import { DEFAULT_STATE } from '../options.ts'
 import { layoutOf } from '../output/format-table.ts'
@@ -123,4 +124,39 @@ function print({ terminal }: CommandContext, { runs, answers, pipeline, state, t
     ? paint('green', 'Every balance holds.')
     : paint('red', 'Not everything is accounted for: see what failed above.')
   write(`\n${formatDays(runs, paint)}${verdict} ${formatDuration(tookMs)} in all.\n`)
+}
+
+/** Commands that go on from a demo, each as it is typed. */
+function lookFurther(pipeline: CheckedPipeline, runs: readonly RunRecord[], state: string): string[] {
+  const at = state === DEFAULT_STATE ? '' : ` --state ${shellArgument(state)}`
+  const last = runs.at(-1)
+  const served = pipeline.serve[0]
+  const rejected = [...(last?.tasks ?? [])]
+    .filter(({ kind }) => kind === 'refine')
+    .sort((one, other) => (other.balance?.rejected ?? 0) - (one.balance?.rejected ?? 0))[0]
+  return [
+    `${CALL} tables${at}`,
+    ...(served === undefined ? [] : [`${CALL} query "SELECT * FROM ${served.as} LIMIT 5"${at}`]),
+    ...(last === undefined ? [] : [`${CALL} status ${last.id}${at}`]),
+    ...(rejected === undefined ? [] : [`${CALL} rejects ${rejected.name.replace('refine ', '')}${at}`]),
+    ...(served === undefined ? [] : [`${CALL} history ${served.table}${at}`]),
+  ]
+}
+
+/** What a pipeline's `summary.yaml` asks the mart, for people who see it for the first time. */
+const Questions = z.object({ queries: z.array(z.object({ title: z.string(), sql: z.string() })) })
+type Question = z.infer<typeof Questions>['queries'][number]
+
+/** @throws {ConfigError} terminal: the file is not there or not of that shape */
+async function readQuestions(file: string): Promise<readonly Question[]> {
+  const refused = (problems: readonly string[], cause?: unknown) =>
+    new ConfigError('the summary cannot be made', problems, { cause })
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw refused([`${file}: ${String(error)}`], error)
+  })
+  const { value, faults } = parseYaml(text)
+  if (faults.length > 0) throw refused(faults.map((fault) => formatProblem({ severity: 'error', file, ...fault })))
+  const questions = Questions.safeParse(value)
+  if (questions.success) return questions.data.queries
+  throw refused([`${file}: ${z.prettifyError(questions.error)}`], questions.error)
 }

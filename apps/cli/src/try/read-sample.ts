@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { proxyFrom, silentLog, systemClock } from '@cinelake/core'
 import type { CheckedSource } from '@cinelake/pipeline'
 import { createFill } from '@cinelake/secrets'
@@ -5,18 +6,16 @@ import type { Settings } from '@cinelake/service'
 import { azureCredential } from '@cinelake/service/azure'
 import { databaseKind, type DatabasePreviewDeps } from '@cinelake/source-database'
 import { filesKind, type FilesPreviewDeps } from '@cinelake/source-files'
-import type { Sample, SourceInPipeline } from '@cinelake/source-kind'
+import { nothing, type Sample, type SourceInPipeline } from '@cinelake/source-kind'
 import { pushKind, type PushPreviewDeps } from '@cinelake/source-push'
 import { restKind, type RestPreviewDeps } from '@cinelake/source-rest'
-import { unpack } from '@cinelake/transformer'
+import { sampleCsv, unpack, type UnpackedFile } from '@cinelake/transformer'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { openExistingLake, openSecrets } from '../open-parts.ts'
 import { formatBytes, formatCount } from '../output/format-value.ts'
 import type { PlatformConfig } from '../settings.ts'
 import { chosenWindows } from '../windows.ts'
-import { sampleOfCsv } from './csv-sample.ts'
 import type { Target } from './read-target.ts'
 
 type Deps = FilesPreviewDeps & DatabasePreviewDeps & PushPreviewDeps & RestPreviewDeps
@@ -72,4 +71,34 @@ export async function readSample(
   }
   const kind: Preview<CheckedSource> = KINDS[source.type]
   return await kind.preview({ pipeline, source }, dataset, deps)
+}
+
+type CsvContext = {
+  readonly target: Target
+  /** Whose rows they are. */
+  readonly dataset: string
+  readonly limit: number
+}
+
+/** The first rows of a CSV file, with how it is written. */
+async function sampleOfCsv(file: UnpackedFile, { target, dataset, limit }: CsvContext): Promise<Sample> {
+  const reading = target.pipeline.datasets.find(({ name }) => name === dataset)?.reading ?? { header: true, nulls: [] }
+  const csv = await sampleCsv(file, reading, limit)
+  if (csv === undefined) throw nothing(`${target.source.name}/${target.dataset}`, 'a header')
+  const { encoding, delimiter, names, rows, misshapenCount, isAll } = csv
+  const between = delimiter === undefined ? 'one column' : `delimiter ${delimiter === '\t' ? 'tab' : delimiter}`
+  const wrong =
+    misshapenCount === 0 ? [] : [['left out', `${formatCount(misshapenCount)} records that are no rows`] as const]
+  return {
+    facts: [['written', `${encoding}, ${between}${reading.header ? '' : ', no header'}`], ...wrong],
+    columns: names.map((name) => ({ name })),
+    rows: withoutNulls(rows, reading.nulls),
+    isAll,
+  }
+}
+
+/** Words that the dataset says mean nothing. */
+function withoutNulls(rows: Sample['rows'], nulls: readonly string[]): Sample['rows'] {
+  const words = new Set(nulls.map((word) => word.trim().toLowerCase()))
+  return rows.map((row) => row.map((cell) => (cell !== null && words.has(cell.trim().toLowerCase()) ? null : cell)))
 }

@@ -1,7 +1,6 @@
-import { ConfigError, closestName } from '@cinelake/core'
+import { closestName, ConfigError } from '@cinelake/core'
 import { readPipeline, type CheckedPipeline, type CheckedSource, type PipelineFolder } from '@cinelake/pipeline'
-import { Document, stringify } from 'yaml'
-import { keysOf, withoutOthers } from './ancestors.ts'
+import { Document, isMap, isScalar, stringify } from 'yaml'
 import { PIPELINE_FILE, textOf } from './folder-text.ts'
 
 /** A dataset to be tried, with no more of its pipeline than is needed for that. */
@@ -88,4 +87,54 @@ export function stubOf(dataset: string): string {
     status: 'draft',
     schema: [{ name: dataset, properties: [{ name: 'id', logicalType: 'string', primaryKey: true }] }],
   })
+}
+
+/** The names in a mapping of a pipeline's text. */
+function keysOf(document: Document, place: readonly string[]): string[] {
+  const node = document.getIn(place)
+  return isMap(node) ? node.items.map(({ key }) => String(isScalar(key) ? key.value : key)) : []
+}
+
+/**
+ * Takes all datasets of a source out of a pipeline's text, but for one and those whose rows it is made of.
+ * @returns what is left
+ */
+function withoutOthers(document: Document, source: string, dataset: string): string[] {
+  const place = ['sources', source, 'datasets']
+  const all = keysOf(document, place)
+  const kept = new Set<string>()
+  for (let next: string | undefined = dataset; next !== undefined && !kept.has(next);) {
+    kept.add(next)
+    next = parentOf(document, place, next, all)
+  }
+  for (const other of all) {
+    if (!kept.has(other)) document.deleteIn([...place, other])
+    else keepLists(document, [...place, other, 'explode'], kept)
+  }
+  return all.filter((name) => kept.has(name))
+}
+
+/** The dataset that a path names (`/users/{users.id}/devices`), or that has the list which is exploded into this one. */
+function parentOf(
+  document: Document,
+  place: readonly string[],
+  name: string,
+  all: readonly string[],
+): string | undefined {
+  const path = document.getIn([...place, name, 'path'])
+  return all.find(
+    (other) =>
+      other !== name &&
+      ((typeof path === 'string' && path.includes(`{${other}.`)) ||
+        keysOf(document, [...place, other, 'explode']).some(
+          (list) => document.getIn([...place, other, 'explode', list]) === name,
+        )),
+  )
+}
+
+function keepLists(document: Document, explode: readonly string[], kept: ReadonlySet<string>): void {
+  for (const list of keysOf(document, explode)) {
+    if (!kept.has(String(document.getIn([...explode, list])))) document.deleteIn([...explode, list])
+  }
+  if (document.hasIn(explode) && keysOf(document, explode).length === 0) document.deleteIn(explode)
 }

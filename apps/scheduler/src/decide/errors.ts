@@ -1,5 +1,5 @@
 import type { CommandKind, PlannedTask, TaskOutput } from '@cinelake/contracts'
-import { defineErrors, type PipelineError, terminal, transient } from '@cinelake/core'
+import { defineErrors, terminal, transient, type PipelineError } from '@cinelake/core'
 import { MAX_TASK_NAME, type Task } from '@cinelake/run-store'
 
 export const taskErrors = defineErrors({

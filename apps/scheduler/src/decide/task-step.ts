@@ -1,5 +1,5 @@
 import type { PlannedTask, SuccessFacts, TaskFacts, TaskOutput } from '@cinelake/contracts'
-import { balanceErrors, balanceHolds, type ErrorReport, reportError } from '@cinelake/core'
+import { balanceErrors, balanceHolds, reportError, type ErrorReport } from '@cinelake/core'
 import type { RetryPolicy } from '@cinelake/pipeline'
 import { isTaskFinished, type Run, type Task, type TryRecord } from '@cinelake/run-store'
 import type { FailedInput, StartedInput, SucceededInput, TaskInput, World } from './decision.ts'

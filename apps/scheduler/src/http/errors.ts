@@ -1,4 +1,4 @@
-import { defineErrors, type Log, PipelineError, reportError, terminal } from '@cinelake/core'
+import { defineErrors, PipelineError, reportError, terminal, type Log } from '@cinelake/core'
 import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
 

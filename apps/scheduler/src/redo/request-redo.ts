@@ -19,7 +19,7 @@ import {
   type RunReader,
 } from '@cinelake/run-store'
 import { RunUnderWayError, schedulerErrors } from '../errors.ts'
-import { requestRun, type Requested, type RequestDeps } from '../request-run.ts'
+import { requestRun, type RequestDeps, type Requested } from '../request-run.ts'
 import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
 
 export type RedoDeps = RequestDeps & {

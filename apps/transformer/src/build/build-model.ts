@@ -1,5 +1,5 @@
 import type { TaskHandler } from '@cinelake/bus'
-import type { Build } from '@cinelake/contracts'
+import { usedVersionPath, type Build, type TableVersion } from '@cinelake/contracts'
 import { balanceErrors, balanceHolds, type Clock, type Log } from '@cinelake/core'
 import {
   createDeltaTable,
@@ -20,6 +20,7 @@ import {
   tableOfModel,
   type CheckedModel,
 } from '@cinelake/pipeline'
+import { z } from 'zod'
 import { takeOn, type TakenOn } from '../evolve-table.ts'
 import { isOfSql, placeOfRule } from '../sql-place.ts'
 import { warnOfTakenTable } from '../taken-table.ts'
@@ -32,7 +33,6 @@ import { historyChanges, historyKey, historyQuery, madeRowsQuery, ownColumns } f
 import { newestInputs, pinsOf } from './newest-inputs.ts'
 import { planBuild } from './plan.ts'
 import { NO_REJECTS } from './sql.ts'
-import { locateInput, withUsedTables } from './used-tables.ts'
 
 type Deps = {
   readonly lake: Lake
@@ -251,4 +251,54 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
     })
     return await table.overwrite(session, query, options)
   },
+}
+
+type UsedTablesDeps = { readonly lake: Lake; readonly clock: Clock; readonly signal: AbortSignal }
+
+/** Which version of another pipeline's table a window reads. */
+const UsedVersion = z.object({ table: z.string(), version: z.int().min(0), id: z.string().optional() })
+
+/** Lake path of a table that a model names: one of its own pipeline, or `pipeline.table` of another. */
+async function locateInput(
+  lake: Lake,
+  pipeline: string,
+  name: string,
+  options: { readonly signal: AbortSignal },
+): Promise<string> {
+  const dot = name.indexOf('.')
+  return dot < 0
+    ? await locateTable(lake, pipeline, name, options)
+    : await locateTable(lake, name.slice(0, dot), name.slice(dot + 1), options)
+}
+
+/**
+ * The command with the versions of other pipelines' tables that the model reads. Of each that is the newest when the first
+ * build of the window asks; what it found is put into the lake, so that every further attempt, and the other models of the
+ * window, read the same.
+ * @throws {BUILD_USED_TABLE_MISSING} transient: the other pipeline has not made it yet
+ */
+async function withUsedTables(command: Build, model: CheckedModel, deps: UsedTablesDeps): Promise<Build> {
+  const used = model.inputs.filter((name) => name.includes('.'))
+  if (used.length === 0) return command
+  const pinned: TableVersion[] = []
+  for (const table of used) pinned.push(await usedVersion(command, table, deps))
+  return { ...command, inputs: [...command.inputs.filter(({ table }) => !used.includes(table)), ...pinned] }
+}
+
+async function usedVersion(
+  command: Build,
+  table: string,
+  { lake, clock, signal }: UsedTablesDeps,
+): Promise<TableVersion> {
+  const { pipeline, window, generation, model } = command
+  const path = usedVersionPath(pipeline.name, window.label, table, generation)
+  const known = await lake.readText(path, { signal })
+  if (known !== undefined) return UsedVersion.parse(JSON.parse(known))
+  const at = await locateInput(lake, pipeline.name, table, { signal })
+  const snapshot = await createDeltaTable({ lake, path: at, clock }).snapshot({ signal })
+  if (snapshot === undefined) throw buildErrors.BUILD_USED_TABLE_MISSING(model, table)
+  const found: z.infer<typeof UsedVersion> = { table, version: snapshot.version, id: snapshot.id }
+  if ((await lake.putIfAbsent(path, JSON.stringify(found), { signal })) === 'created') return found
+  const first = await lake.readText(path, { signal })
+  return first === undefined ? found : UsedVersion.parse(JSON.parse(first))
 }

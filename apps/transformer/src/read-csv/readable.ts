@@ -1,29 +1,29 @@
 import { CancelledError } from '@cinelake/core'
 import {
+  binaryFormatOf,
   CR,
-  type CsvDialect,
-  type CsvHead,
   HEAD_BYTES,
   LF,
+  readHead,
   RecordIndex,
   RecordScanner,
-  binaryFormatOf,
-  readHead,
   scanChunks,
   textFormatOf,
+  type CsvDialect,
+  type CsvHead,
 } from '@cinelake/csv'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
 import { FileUnreadableError, refineErrors } from '../refine/errors.ts'
 import { CopyWriter } from './copy.ts'
 import {
-  type Encoding,
-  type EncodingGuess,
-  InvalidBytes,
-  type Transcoder,
-  Utf8Check,
   createTranscoder,
   guessEncoding,
+  InvalidBytes,
+  Utf8Check,
+  type Encoding,
+  type EncodingGuess,
+  type Transcoder,
 } from './text-encoding.ts'
 
 /** A CSV file that the engine reads exactly as it was checked here. */

@@ -1,5 +1,5 @@
 import type { QualityResult } from '@cinelake/contracts'
-import { type Balance, balanceErrors, balanceHolds, type Window } from '@cinelake/core'
+import { balanceErrors, balanceHolds, type Balance, type Window } from '@cinelake/core'
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { stagedRelation } from './dedupe-sql.ts'

@@ -1,25 +1,24 @@
-import { literal } from '@cinelake/sql'
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readFile, rm, stat, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
 import { CancelledError } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
 import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
 import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
+import { literal } from '@cinelake/sql'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, rm, stat, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { CsvBatches, SMALL_BYTES, type CsvBatch } from '../read-csv/batch.ts'
-import { landedParquet } from './landed-parquet.ts'
 import { readWhole, type CsvSource, type ReadableCsv } from '../read-csv/readable.ts'
+import { unpack, type UnpackedFile } from '../read-csv/unpack-file.ts'
 import { REMAINING, stageDeletions } from './deletions.ts'
-import type { StagedFile, StageDeps } from './staged-file.ts'
 import { refineErrors } from './errors.ts'
+import { landedParquet } from './landed-parquet.ts'
 import { hasDeletions, inOrderOfName } from './landing.ts'
 import { keepCsvRejects, keepParquetRejects } from './rejects.ts'
 import { stageRecords, type StagedCounts } from './stage-csv.ts'
-import { stagedAs } from './staged-parquet.ts'
-import { unpack, type UnpackedFile } from '../read-csv/unpack-file.ts'
 import { csvSource, parquetSource, RULES, stageQuery, WARNED, type StageSource } from './stage-sql.ts'
+import type { StageDeps, StagedFile } from './staged-file.ts'
 
 /** The places of the rows of one file. */
 function inFile(file: string): StagedFile['placeOf'] {
@@ -271,4 +270,17 @@ async function withoutGlob(file: string, link: string): Promise<string> {
   if (!/[*?[]/.test(file)) return file
   await symlink(file, link)
   return link
+}
+
+/**
+ * How rows are staged: read back at once and thrown away. Small row groups keep what the engine holds of a file small; a
+ * dictionary of few values costs a fifth less than the usual one, which is given up late.
+ */
+const STAGED = 'FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 30720, DICTIONARY_SIZE_LIMIT 200'
+
+/** The options of a COPY into a staged file with columns of these types. */
+function stagedAs(columns: readonly { readonly type: string }[]): string {
+  // Version 2 takes a third less room and time, but the engine (1.5.6) fails to write some lists of text in it.
+  const version = columns.some(({ type }) => type.endsWith('[]')) ? 'v1' : 'v2'
+  return `${STAGED}, PARQUET_VERSION ${version}`
 }

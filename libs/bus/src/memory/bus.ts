@@ -1,7 +1,7 @@
 import type { Command, Event, Queue } from '@cinelake/contracts'
 import { silentLog, systemClock, type Clock, type Log } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
-import type { Consumer, ConsumeOptions, MessageBus, MessageHandler } from '../bus.ts'
+import type { ConsumeOptions, Consumer, MessageBus, MessageHandler } from '../bus.ts'
 import { commandCodec, eventCodec, type Codec } from '../codec.ts'
 import { busErrors } from '../errors.ts'
 import { startConsumer } from './consumer.ts'

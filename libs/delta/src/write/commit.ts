@@ -1,14 +1,14 @@
-import { commitText, type AddFile, type MetaData, type Protocol, type RemoveFile } from '../log/actions.ts'
-import { CheckpointWriter } from '../log/checkpoint-writer.ts'
-import { DataFiles, type TablePlace } from './data-files.ts'
+import { concurrently } from '../concurrently.ts'
 import type { CommitOptions, CommitResult, ParquetSql } from '../delta-table.ts'
 import { DeltaCorruptError, deltaErrors } from '../errors.ts'
+import { commitText, type Action, type AddFile, type MetaData, type Protocol, type RemoveFile } from '../log/actions.ts'
+import { CheckpointWriter } from '../log/checkpoint-writer.ts'
 import { commitPath } from '../log/paths.ts'
-import { beginLog, catchUp, endBeginning, readLog, removeLog } from '../log/reader.ts'
-import { replay, type LogState } from '../log/state.ts'
-import { findTxn } from '../log/past-commit.ts'
+import { beginLog, catchUp, endBeginning, readCommit, readLog, READS_AT_ONCE, removeLog } from '../log/reader.ts'
+import { replay, type Commit, type LogState } from '../log/state.ts'
 import { statisticsOf } from '../log/statistics.ts'
 import { formerIdsOf, isBegunBy, lifeProperties } from '../log/table-life.ts'
+import { DataFiles, type TablePlace } from './data-files.ts'
 
 /** Tries. Each means that somebody else committed meanwhile, so some writer always gets on. */
 const MAX_TRIES = 200
@@ -237,4 +237,40 @@ function rowsIn(files: readonly AddFile[]): number {
 
 export function signalOf({ signal }: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {
   return signal === undefined ? {} : { signal }
+}
+
+type PastCommit = {
+  readonly result: Omit<CommitResult, 'outcome' | 'id'>
+  /** Files that the commit added, as the log writes them; undefined where the log does not say. */
+  readonly paths: ReadonlySet<string> | undefined
+}
+
+/** The commit by which a txn came into a table. Where the log no longer reaches back so far: the state's version, without rows. */
+async function findTxn({ lake, path }: TablePlace, state: LogState, options: CommitOptions): Promise<PastCommit> {
+  const { txn, signal } = options
+  const isIt = (action: Action) => action.txn?.appId === txn.appId && action.txn.version >= txn.version
+  for (let newest = state.version; newest >= 0; newest -= READS_AT_ONCE) {
+    const versions = Array.from({ length: Math.min(READS_AT_ONCE, newest + 1) }, (_, index) => newest - index)
+    const commits = await concurrently(versions, READS_AT_ONCE, async (version) => {
+      return await readCommit(lake, path, version, signal === undefined ? {} : { signal })
+    })
+    const found = commits.find((commit) => commit?.actions.some(isIt) === true)
+    if (found !== undefined) return summaryOf(found)
+    if (commits.includes(undefined)) break
+  }
+  return { result: { version: state.version, addedRowCount: 0, removedRowCount: 0 }, paths: undefined }
+}
+
+function summaryOf({ version, actions }: Commit): PastCommit {
+  const added = actions.flatMap(({ add }) => add ?? [])
+  const removed = actions.flatMap(({ remove }) => remove ?? [])
+  const rows = (stats: string | undefined) => statisticsOf({ stats }).rowCount ?? 0
+  return {
+    result: {
+      version,
+      addedRowCount: added.reduce((sum, file) => sum + rows(file.stats), 0),
+      removedRowCount: removed.reduce((sum, file) => sum + rows(file.stats), 0),
+    },
+    paths: new Set(added.map((file) => file.path)),
+  }
 }

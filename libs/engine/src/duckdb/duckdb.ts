@@ -1,7 +1,7 @@
 import { literal } from '@cinelake/sql'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { makeDirectory, Semaphore, reasonOf } from '@cinelake/core'
+import { makeDirectory, reasonOf, Semaphore } from '@cinelake/core'
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { DuckDbSession } from './session.ts'
 import type { EngineLimits, SqlEngine, SqlSession } from '../engine.ts'

@@ -6,7 +6,7 @@ import {
   type QualityResult,
   type TaskOutput,
 } from '@cinelake/contracts'
-import { type Balance, type Clock, defineErrors, type Log, taskFileName, terminal, transient } from '@cinelake/core'
+import { defineErrors, taskFileName, terminal, transient, type Balance, type Clock, type Log } from '@cinelake/core'
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from '../lake.ts'
 

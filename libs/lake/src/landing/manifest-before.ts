@@ -1,5 +1,5 @@
 import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
-import { type Calendar, defineErrors, taskFileName, terminal, WINDOW_LENGTHS, windowAt } from '@cinelake/core'
+import { defineErrors, taskFileName, terminal, WINDOW_LENGTHS, windowAt, type Calendar } from '@cinelake/core'
 import { newestManifest } from './newest-manifest.ts'
 import type { CallOptions, Lake } from '../lake.ts'
 

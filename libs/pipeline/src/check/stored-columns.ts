@@ -1,9 +1,8 @@
-import type { Materialization } from '../checked/model.ts'
 import type { Place, Problems } from '@cinelake/config-text'
-import { scanSql } from '../sql/scan.ts'
+import type { Materialization } from '../checked/model.ts'
 import type { TypedColumn } from '../sql-typer.ts'
+import { scanSql } from '../sql/scan.ts'
 import type { Model } from '../text/read-model.ts'
-import { storedType } from './stored-type.ts'
 
 /** The column in which a model says for which rule a row is rejected; no part of the table. */
 const REJECT_COLUMN = '_reject'
@@ -101,4 +100,35 @@ function placeOf(name: string, model: Model): Place {
       text.replaceAll('"', '').toLowerCase() === name.toLowerCase() && /^as$/i.test(pieces[index - 1]?.text ?? ''),
   )
   return model.at(named?.offset ?? 0)
+}
+
+/** The engine's types that tables do not hold, by the one that their values go into. Too large values fail the task. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  TINYINT: 'INTEGER',
+  SMALLINT: 'INTEGER',
+  UTINYINT: 'INTEGER',
+  USMALLINT: 'INTEGER',
+  UINTEGER: 'BIGINT',
+  UBIGINT: 'BIGINT',
+  HUGEINT: 'BIGINT',
+  UHUGEINT: 'BIGINT',
+  FLOAT: 'DOUBLE',
+  TIMESTAMP: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_S: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_MS: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_NS: 'TIMESTAMP WITH TIME ZONE',
+  UUID: 'VARCHAR',
+  JSON: 'VARCHAR',
+}
+
+const HELD = /^(?:BOOLEAN|INTEGER|BIGINT|DOUBLE|VARCHAR|DATE|TIME|TIMESTAMP WITH TIME ZONE|BLOB|DECIMAL\(\d+,\d+\))$/
+
+/** The type with which a query's column is kept in a table; undefined when there is none. */
+function storedType(type: string): string | undefined {
+  if (type.endsWith('[]')) {
+    const item = storedType(type.slice(0, -2))
+    return item === undefined || item.endsWith('[]') ? undefined : `${item}[]`
+  }
+  if (HELD.test(type)) return type
+  return type.startsWith('ENUM(') ? 'VARCHAR' : INSTEAD[type]
 }

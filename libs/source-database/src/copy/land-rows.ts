@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { LandedFile, TableName } from '@cinelake/contracts'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import { landObject, type Lake } from '@cinelake/lake'
-import { type DatabasePlace, databaseSourceErrors, RowsLostError, ValueUnfitError } from '../errors.ts'
+import { databaseSourceErrors, RowsLostError, ValueUnfitError, type DatabasePlace } from '../errors.ts'
 import { LIMITS, PartOfRows, RowSource, type PartLimits } from './part-of-rows.ts'
 import type { SourceRow, SourceTable } from '../source-database.ts'
 

@@ -3,9 +3,9 @@ import { isTransient } from '@cinelake/database/postgres'
 import type { TranslateOptions } from '../database-calls.ts'
 import {
   DatabaseLoginRefusedError,
-  type DatabasePlace,
   databaseSourceErrors,
   DatabaseUnavailableError,
+  type DatabasePlace,
 } from '../errors.ts'
 
 /** Data exceptions, broken constraints, and what functions raise. The server's text about them quotes values of rows. */

@@ -4,9 +4,9 @@ import { ConnectionError } from 'tedious'
 import type { TranslateOptions } from '../database-calls.ts'
 import {
   DatabaseLoginRefusedError,
-  type DatabasePlace,
   databaseSourceErrors,
   DatabaseUnavailableError,
+  type DatabasePlace,
 } from '../errors.ts'
 
 // Numbers of SQL Server's errors by what they mean for a copy. Source: `sys.messages`.

@@ -1,5 +1,5 @@
 import type { RestDataset } from '../config/index.ts'
-import { type RequestPlace, restErrors } from '../errors.ts'
+import { restErrors, type RequestPlace } from '../errors.ts'
 import { selectIn } from './json-path.ts'
 import { isObject, type JsonArray, type JsonObject, type JsonValue } from '@cinelake/json-rows'
 import type { Body } from './read-body.ts'

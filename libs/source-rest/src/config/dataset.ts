@@ -8,6 +8,7 @@ import {
   oneCharacter,
   template,
   text,
+  withoutPlaceholders,
 } from '@cinelake/config-text'
 import { commonDataset, nulls, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
@@ -15,7 +16,6 @@ import { checkJsonPath } from './json-path.ts'
 import { datasetLanding, landingText, withoutParentFields } from './landing.ts'
 import { datasetLimits, datasetLimitsText } from './limits.ts'
 import { checkSpot, readRestPagination, RestPagination, RestPaginationText, spot, spotText } from './pagination.ts'
-import { asksForSince, checkWindowPlaceholders } from './window-placeholders.ts'
 
 /** What the last page of a window says for the first request of the next one (`@odata.deltaLink`, `nextSyncToken`). */
 export const RestCursor = z.object({
@@ -280,4 +280,26 @@ function readRestCursor(rest: RestDatasetText, cursor: CursorText, isAsked: bool
     report('the last page, which has the cursor, may never be read', 'leave `atMaxPages: stop` out')
   }
   return { ...cursor, link }
+}
+
+/** What stands for a part of the run's window or of the cursor: `{window.start}`, `{since:unix}`, `{window.end:yyyy-MM-dd}`. */
+const KNOWN =
+  /^\{(?:(?:window\.(?:start|end)|since|until)(?::(?:unix|unixMs|[^{}]*(?:yyyy|MM|dd|HH|mm|ss)[^{}]*))?|window\.(?:date|lastDate|label))\}$/
+
+/** Anything that looks like one of them. JSON and GraphQL have braces too, with blanks, quotes or colons in them. */
+const CANDIDATE = /\{[A-Za-z_][\w.]*(?::[^{}]*)?\}/g
+
+/** Whether a text asks where the last window that succeeded ended. */
+const asksForSince = (text: string) => /\{since(?::[^{}]*)?\}/.test(text)
+
+/** Reports what looks like a placeholder of the window and is none. */
+function checkWindowPlaceholders(value: string, what: string, { text, path, problems }: SourcePlace): void {
+  for (const [form] of withoutPlaceholders(value).matchAll(CANDIDATE)) {
+    if (KNOWN.test(form)) continue
+    problems.error(
+      text.at(path),
+      `unknown part \`${form}\` in ${what}`,
+      'expected `{window.start}` or `{window.end}`, `{window.date}`, `{since}` or `{until}`, with a format as in `{window.start:yyyy-MM-dd}` or `{since:unix}`',
+    )
+  }
 }

@@ -1,7 +1,7 @@
 import { CancelledError, PipelineError, type Clock, type Log } from '@cinelake/core'
 import type { StatusActions } from '../config/index.ts'
 import type { Credentials } from '../auth/credentials.ts'
-import { type RequestPlace, restErrors, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
+import { restErrors, RestRefusedError, RestUnauthorizedError, type RequestPlace } from '../errors.ts'
 import { requestErrors } from './errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { PageRequest, SignedRequest } from './page-request.ts'

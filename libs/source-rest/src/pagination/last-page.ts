@@ -1,7 +1,7 @@
 import type { RestEnd } from '../config/index.ts'
 import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
-import { type RequestPlace, restErrors } from '../errors.ts'
+import { restErrors, type RequestPlace } from '../errors.ts'
 import type { ReadPage } from './read-page.ts'
 
 /** What a page says about being the last: that it is, that it is not, or nothing. */

@@ -1,7 +1,7 @@
 import type { RestPagination } from '../config/index.ts'
 import { parseJsonPath, valueAt, type JsonPath } from '../bodies/json-path.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
-import { type RequestPlace, restErrors } from '../errors.ts'
+import { restErrors, type RequestPlace } from '../errors.ts'
 import { endingOf, isAbsent, type Ending } from './last-page.ts'
 import { linkOf } from './link-header.ts'
 import type { PagePosition } from './page-position.ts'

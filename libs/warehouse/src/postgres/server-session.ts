@@ -1,12 +1,11 @@
+import { closeClient, onConnection, QUERY_TYPES, type PostgresConnections } from '@cinelake/database/postgres'
 import { randomUUID } from 'node:crypto'
-import type pg from 'pg'
 import { WarehouseUnavailableError } from '../errors.ts'
-import { onConnection, closeClient, type PostgresConnections, QUERY_TYPES } from '@cinelake/database/postgres'
+import type { WarehouseValue } from '../warehouse.ts'
 import { copyIn } from './copy-in.ts'
-import { describeQuery } from './describe.ts'
 import type { LoadSession, PostgresSessions, Queries, QueryResult, ReadOptions, ReadSession } from './session.ts'
 import { quoted } from './sql.ts'
-import type { WarehouseValue } from '../warehouse.ts'
+import type pg from 'pg'
 
 /** The server works on one piece while the next is made. */
 const PIECE_CHARACTERS = 65_536
@@ -170,5 +169,51 @@ function listenForStop(connections: PostgresConnections, client: pg.Client, sign
     ignore: () => signal?.removeEventListener('abort', stop),
     /** The connection is in nobody's way any more. */
     over: () => clearTimeout(dropping),
+  }
+}
+
+type DescribedField = { readonly name: string; readonly typeId: number }
+
+/**
+ * The columns of one statement, as the server describes them without running it. The driver has no such request of its own.
+ * @throws what the server says: of a statement that is none, or several
+ */
+async function describeQuery(client: pg.ClientBase, sql: string): Promise<readonly DescribedField[]> {
+  const request = new Describe(sql)
+  client.query(request)
+  return await request.done
+}
+
+class Describe implements pg.Submittable {
+  readonly #sql: string
+  readonly #done = Promise.withResolvers<readonly DescribedField[]>()
+  #fields: readonly DescribedField[] = []
+
+  constructor(sql: string) {
+    this.#sql = sql
+  }
+
+  get done(): Promise<readonly DescribedField[]> {
+    return this.#done.promise
+  }
+
+  // What follows is called by the driver.
+
+  submit(connection: pg.Connection): void {
+    connection.parse({ name: '', text: this.#sql, types: [] }, true)
+    connection.describe({ type: 'S', name: '' }, true)
+    connection.sync()
+  }
+
+  handleRowDescription({ fields }: { readonly fields: readonly { name: string; dataTypeID: number }[] }): void {
+    this.#fields = fields.map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID }))
+  }
+
+  handleReadyForQuery(): void {
+    this.#done.resolve(this.#fields)
+  }
+
+  handleError(error: Error): void {
+    this.#done.reject(error)
   }
 }

@@ -1,3 +1,5 @@
+import { faultOf, releaseLock, requireLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
+import { WarehouseRefusedError } from '../errors.ts'
 import {
   alreadyLoaded,
   isBase,
@@ -7,10 +9,6 @@ import {
   stopWhenAborted,
   versionOf,
 } from '../load-decision.ts'
-import { faultOf, releaseLock, requireLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
-import * as mssql from './sql.ts'
-import { fillStaging } from './staging.ts'
-import { refreshViews, viewsUpon } from './views.ts'
 import {
   pipelineOf,
   recordName,
@@ -24,6 +22,8 @@ import {
   type WarehouseRows,
   type WarehouseTable,
 } from '../warehouse.ts'
+import { fillStaging } from './staging.ts'
+import * as mssql from './sql.ts'
 
 export async function replaceTable(
   pool: MssqlPool,
@@ -212,4 +212,41 @@ async function record(session: MssqlSession, table: WarehouseTable, options: Loa
   const values = [recordName(table), options.version, shapeOf(table), options.task, rowCount, options.tableId ?? null]
   const { rowCount: updated } = await session.run(mssql.RECORD_LOADED.update, values)
   if (updated === 0) await session.run(mssql.RECORD_LOADED.insert, values)
+}
+
+/** The views that read a table (`@1`), as SQL. Source: learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-sql-expression-dependencies-transact-sql */
+const VIEWS_UPON =
+  "SELECT DISTINCT QUOTENAME(s.[name]) + N'.' + QUOTENAME(v.[name]) AS [name] FROM sys.sql_expression_dependencies AS d " +
+  'INNER JOIN sys.views AS v ON v.[object_id] = d.[referencing_id] INNER JOIN sys.schemas AS s ON s.[schema_id] = v.[schema_id] ' +
+  "WHERE d.[referenced_id] = OBJECT_ID(@1, N'U') ORDER BY [name]"
+
+/** A name that is not there: invalid object name, invalid column name, binding errors. */
+const BROKEN = [207, 208, 4413]
+
+/** @param target the table, as SQL */
+async function viewsUpon(session: MssqlSession, target: string): Promise<readonly string[]> {
+  const { rows } = await session.run<{ name: string }>(VIEWS_UPON, [target])
+  return rows.map(({ name }) => name)
+}
+
+/**
+ * Has views read their table by its new columns. SQL Server binds a view when it is read: one that names a column that is
+ * gone would fail then, and `SELECT *` would go on with the columns of before. Within the transaction that swaps the table.
+ * @throws {WarehouseRefusedError} terminal: names the view that reads what is to go
+ */
+async function refreshViews(session: MssqlSession, table: WarehouseTable, views: readonly string[]): Promise<void> {
+  for (const view of views) {
+    try {
+      await session.run(`EXEC sys.sp_refreshview N'${view.replaceAll("'", "''")}'`)
+    } catch (error) {
+      if (!BROKEN.includes(faultOf(error)?.number ?? 0)) throw error
+      throw new WarehouseRefusedError(
+        table.name,
+        `it is to get other columns, but the view ${view} reads one that is to go`,
+        'drop the view and make it again after the load',
+        { view },
+        { cause: error },
+      )
+    }
+  }
 }
