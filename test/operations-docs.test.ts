@@ -87,3 +87,13 @@ test('the runbook has every error of tables, lake, engine and mart', () => {
 test('shell that bash cannot read is found', () => {
   expect(shellProblems('for x in a b; do echo "$x"\n')).toContain('syntax error')
 })
+
+test('source files that pages name are there', () => {
+  const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md', { cwd: ROOT })]
+  const named = pages.flatMap((page) =>
+    [...textOf(page).matchAll(/`((?:apps|libs|test|tools)\/[\w./-]+\.ts)`/g)].map(([, path = '']) => ({ page, path })),
+  )
+
+  expect(named.length).toBeGreaterThan(15)
+  expect(named.filter(({ path }) => !existsSync(join(ROOT, path)))).toEqual([])
+})
