@@ -89,7 +89,7 @@ export class DatabaseIdentityMissingError extends TransientError {
   /** @param giving how a user and a password are provided */
   constructor(place: DatabasePlace, giving: string, options?: ErrorOptions) {
     super(
-      `nobody to sign in to the database as [${at(place)}]: expected a user in the source's \`url\`, or a token of Entra for this machine's identity, got neither; ${giving}, ` +
+      `no identity to sign in to the database with [${at(place)}]: expected a user in the source's \`url\`, or a token of Entra for this machine's identity, got neither; ${giving}, ` +
         'or give this machine an identity of Azure (a managed identity, AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or `az login`)',
       { ...place },
       options,

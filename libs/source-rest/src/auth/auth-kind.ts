@@ -5,27 +5,27 @@ import type { RequestPlace } from '../errors.ts'
 import type { PageRequest } from '../http/page-request.ts'
 import type { Token, TokenCache } from './token-cache.ts'
 
-/** One kind of authentication. A kind with neither `proof` nor `token` signs nothing; both get all texts of `auth` filled. */
+/** One kind of authentication. A kind has `proof`, `token`, or neither; both receive `auth` with all placeholders filled. */
 export interface AuthKind<Text extends { readonly type: string }, Auth extends { readonly type: string }> {
-  /** As it stands in `pipeline.yaml`; what is secret is marked, and reported where it stands in the text. */
+  /** The schema of the text in `pipeline.yaml`; secret fields are marked, and literal secrets are reported. */
   readonly text: z.ZodType<Text>
-  /** As it is frozen. */
+  /** The schema of the frozen form. */
   readonly checked: z.ZodType<Auth>
-  /** Checks a text whose shape is right, and puts in defaults. */
+  /** Validates a text that matches the schema, and fills in defaults. */
   read(auth: Text, place: SourcePlace): Auth
-  /** What every request carries: the same until the secrets are looked up again. */
+  /** The credentials of every request: constant until the secrets are refreshed. */
   proof?(auth: Auth): Proof
-  /** Gets a token, which is kept, shared among tasks and sent as `Authorization: Bearer`. @throws {RestTokenRefusedError} terminal */
+  /** Obtains a token, which is cached, shared among tasks and sent as `Authorization: Bearer`. @throws {RestTokenRefusedError} terminal */
   token?(auth: Auth, deps: TokenDeps): Promise<Token>
 }
 
-/** What a request is signed with: headers, and a parameter of its address. */
+/** The credentials that are added to a request: headers, and a query parameter. */
 export type Proof = {
   readonly headers: Readonly<Record<string, string>>
   readonly parameter?: readonly [name: string, value: string]
 }
 
-/** The part of an Azure identity that is needed. */
+/** The part of an Azure identity that is used. */
 export type AzureIdentity = () => Promise<{
   getToken(
     scope: string,
@@ -33,13 +33,13 @@ export type AzureIdentity = () => Promise<{
   ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>
 }>
 
-/** What of an answer counts here. */
+/** The part of a response that is used. */
 export type Answer = { readonly body: Uint8Array }
 
 export type TokenDeps = {
   readonly source: string
   readonly dataset: string
-  /** Sends a request with these headers, with the source's repetitions, limits and time. */
+  /** Sends a request with these headers, with the source's retries, limits and timeouts. */
   readonly ask: (
     request: PageRequest,
     headers: Readonly<Record<string, string>>,
@@ -47,7 +47,7 @@ export type TokenDeps = {
   ) => Promise<Answer>
   readonly azure: AzureIdentity | undefined
   readonly rotated: TokenCache['rotated']
-  /** Keeps a value out of all that people read. */
+  /** Registers a value for redaction in everything that people read. */
   readonly hide: (secret: string) => void
   readonly clock: Clock
   readonly log: Log
