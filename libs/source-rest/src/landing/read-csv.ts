@@ -1,6 +1,5 @@
 /**
- * Parses CSV as written by this service, row by row, the header first: quotes only where needed, `
- * ` after each row. An
+ * Parses CSV as written by this service, row by row, the header first: `"` only where needed, `\n` after each row. An
  * empty cell is null, `""` is an empty text.
  */
 export async function* readCsv(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<(string | null)[]> {
