@@ -1,6 +1,6 @@
 import type { RecordScanner } from './scan.ts'
 
-/** Lets a scanner see bytes that come in chunks: what it leaves of a chunk stands before the next one. */
+/** Feeds a scanner with bytes that come in chunks: the incomplete record at the end of a chunk is put before the next chunk. */
 export class ChunkScanner {
   readonly #scanner: RecordScanner
   #window = Buffer.alloc(0)
@@ -15,7 +15,7 @@ export class ChunkScanner {
 
   push(chunk: Uint8Array): void {
     if (this.#length + chunk.length > this.#window.length) {
-      // A record is read up to its limit, so this happens a few times and then no more.
+      // Records are bounded in length, so the buffer grows only a few times.
       const grown = Buffer.allocUnsafe(2 * (this.#length + chunk.length))
       this.#window.copy(grown, 0, 0, this.#length)
       this.#window = grown
@@ -41,11 +41,11 @@ export class ChunkScanner {
 export type ScanChunksOptions = {
   /** Offset in the file of the first chunk's first byte. */
   readonly base: number
-  /** After each chunk, so that what the scanner's sink has gathered can be written away. */
+  /** Called after each chunk, so that the output gathered by the scanner's sink can be flushed. */
   readonly afterChunk?: () => Promise<void>
 }
 
-/** Lets a scanner see a whole file. */
+/** Feeds a scanner with a whole file. */
 export async function scanChunks(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   scanner: RecordScanner,

@@ -1,4 +1,4 @@
-/** How the records of one CSV file are written. */
+/** The syntax of the records of one CSV file. */
 export type CsvDialect = {
   /** One ASCII character. */
   readonly delimiter: string
@@ -6,10 +6,10 @@ export type CsvDialect = {
   readonly quote: string
 }
 
-/** Delimiters that are looked for when none is declared, in order of preference. */
+/** Delimiters that are tried when none is declared, in order of preference. */
 export const DELIMITERS = [',', ';', '\t', '|'] as const
 
-/** The delimiter of a file with one column, whose text may hold any of the usual ones: a sign that text does not hold. */
+/** The delimiter of a file with one column, whose text may contain any of the usual delimiters: a character that does not occur in text. */
 export const NO_DELIMITER = '\u{1f}'
 
 export const LF = 0x0a
@@ -17,12 +17,12 @@ export const CR = 0x0d
 export const SPACE = 0x20
 
 /**
- * Bytes. The longest record that is read: a longer one is a mistake in the file, and is rejected. DuckDB's own limit is
- * a little above. Source: duckdb.org/docs/stable/data/csv/overview, `max_line_size` 2,097,152
+ * Bytes. The longest record that is read: a longer one is an error in the file and is rejected. DuckDB's own limit is
+ * slightly higher. Source: duckdb.org/docs/stable/data/csv/overview, `max_line_size` 2,097,152
  */
 export const MAX_RECORD_BYTES = 2_000_000
 
-/** What a byte means to the structure of a file. */
+/** The structural meaning of a byte. */
 export const TEXT = 0
 export const DELIMITER = 1
 export const LINE_FEED = 2
@@ -30,7 +30,7 @@ export const CARRIAGE_RETURN = 3
 export const QUOTE = 4
 export const NUL = 5
 
-/** For each byte its meaning: an index into a table is the cheapest question that can be asked half a billion times. */
+/** The structural meaning of each byte value: a table lookup is the cheapest test for something done half a billion times. */
 export function meaningsOf(dialect: CsvDialect): Uint8Array {
   const meanings = new Uint8Array(256)
   meanings[LF] = LINE_FEED

@@ -1,8 +1,8 @@
 import { SPACE, type CsvDialect } from './dialect.ts'
 
 /**
- * The fields of one record as text, quotes taken off. Spaces around a quoted field are no part of it.
- * Meant for records that `RecordScanner` found to be `plain` or `loose`.
+ * The fields of one record as text, without their quotes. Spaces around a quoted field do not belong to it.
+ * For records that `RecordScanner` classified as `plain` or `loose`.
  */
 export function splitFields(record: Uint8Array, dialect: CsvDialect): string[] {
   const quote = dialect.quote.charCodeAt(0)

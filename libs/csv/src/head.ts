@@ -2,56 +2,56 @@ import { DELIMITERS, NO_DELIMITER, type CsvDialect } from './dialect.ts'
 import { splitFields } from './fields.ts'
 import { RecordScanner, type RecordShape } from './scan.ts'
 
-/** What is known of a column of a contract: how sources may spell it, in order of preference. */
+/** A column of a contract: the spellings that sources may use for it, in order of preference. */
 export type CsvColumn = {
   readonly name: string
   readonly required: boolean
   readonly reading: { readonly from: readonly string[] }
 }
 
-/** What is declared of a file; the rest is found out. */
+/** The declared properties of a file; the others are detected. */
 export type CsvDeclaration = {
   readonly delimiter?: string | undefined
   readonly quote?: string | undefined
   readonly header: boolean
 }
 
-/** Where a contract's columns are in the records of a file. */
+/** The positions of a contract's columns in the records of a file. */
 export type ColumnPlaces = {
-  /** For each column of the contract its field, from 0; undefined for one that the file does not have. */
+  /** For each column of the contract the index of its field, from 0; undefined for a column that the file does not have. */
   readonly places: readonly (number | undefined)[]
   /** The header. */
   readonly names: readonly string[]
-  /** Names of fields that are no column of the contract. */
+  /** Names of fields that are not columns of the contract. */
   readonly unknown: readonly string[]
-  /** What makes the file unreadable, in words; names of columns only. */
+  /** Why the file cannot be read, as text; contains names of columns only. */
   readonly problems: readonly string[]
 }
 
-/** What the beginning of a file says about the rest. */
+/** The properties of a file that are detected from its beginning. */
 export type CsvHead = ColumnPlaces & {
   readonly dialect: CsvDialect
   readonly fieldCount: number
-  /** Bytes (of UTF-8) up to the first record of data. */
+  /** Bytes (of UTF-8) before the first data record. */
   readonly headerLength: number
-  /** Physical lines up to there. */
+  /** Physical lines before the first data record. */
   readonly headerLineCount: number
-  /** Whether a line stands before the header, or the header's own quoting is off: other readers may take it otherwise. */
+  /** Whether lines precede the header, or the header's own quoting is irregular: other readers may parse it differently. */
   readonly isUnusual: boolean
 }
 
-/** Bytes of the beginning of a file that are looked at; its header has to end within them. */
+/** Bytes at the beginning of a file that are examined; the header has to end within them. */
 export const HEAD_BYTES = 256 * 1024
 
-/** Records that are looked at to find the delimiter of a file without a header. */
+/** Records that are examined to detect the delimiter of a file without a header. */
 const SAMPLE = 100
 
 /**
- * Reads the beginning of a CSV file. The delimiter, when none is declared, is the one under which the header names the
+ * Parses the beginning of a CSV file. If no delimiter is declared, the one is chosen under which the header names the
  * most columns, or under which the first records have as many fields as the contract has columns.
  * @param bytes the first bytes of the file in UTF-8, without byte order mark
- * @param isWhole whether they are all of it
- * @returns undefined where there is no record although a header has to be there
+ * @param isWhole whether `bytes` are the whole file
+ * @returns undefined if a header is required and there is no record
  */
 export function readHead(
   bytes: Uint8Array,
@@ -127,7 +127,7 @@ function withoutHeader({ bytes, isWhole, columns, dialect }: Sample): Scored[] {
   return [{ head, score }]
 }
 
-/** Finds a contract's columns among the names in a header; one that is written just so before others of its spelling. */
+/** Finds a contract's columns among the names in a header; an exact match is preferred to a match of normalized spelling. */
 export function matchColumns(header: readonly string[], columns: readonly CsvColumn[]): ColumnPlaces {
   const names = header.map((name) => name.trim())
   const plain = names.map(plainName)
@@ -159,7 +159,7 @@ function placesOf(name: string, names: readonly string[]): number[] {
   return names.flatMap((found, place) => (found === name ? [place] : []))
 }
 
-/** As names are compared: without case, spaces, `-` and `_`. */
+/** Normalizes a name for comparison: without case, spaces, `-` and `_`. */
 export function plainName(name: string): string {
   return name.toLowerCase().replaceAll(/[\s_-]/g, '')
 }

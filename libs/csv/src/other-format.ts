@@ -1,4 +1,4 @@
-/** How files of other formats begin: bytes at an offset. Sources: the formats' own specifications, and file(1)'s table. */
+/** Signatures of other file formats: bytes at an offset. Sources: the formats' own specifications, and file(1)'s table. */
 const SIGNATURES: readonly (readonly [format: string, bytes: string, offset?: number])[] = [
   ['a Parquet file', 'PAR1'],
   ['a Parquet file with an encrypted footer', 'PARE'],
@@ -21,25 +21,25 @@ const SIGNATURES: readonly (readonly [format: string, bytes: string, offset?: nu
   ['a GIF image', 'GIF8'],
 ]
 
-/** Bytes of the beginning that tell a format. */
+/** Bytes at the beginning of a file that are enough to detect its format. */
 const LOOKED_AT = 4096
 
 /**
- * What a file is that is no text, by its first bytes: "a Parquet file".
- * @returns undefined for what may be a CSV file
+ * The format of a file that is not text, detected by its signature: "a Parquet file".
+ * @returns undefined for a file that may be CSV
  */
 export function binaryFormatOf(bytes: Uint8Array): string | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))
   if (start.indexOf('PK\x03\x04', 0, 'latin1') === 0) return zipFormatOf(start.toString('latin1'))
   const found = SIGNATURES.find(([, signature, offset = 0]) => {
     const there = start.toString('latin1', offset, offset + signature.length) === signature
-    // Letters alone may as well be the name of a column: in such a file some byte near them is none of a text.
+    // A signature of letters alone may also be a column name; in a binary file, some byte near it cannot occur in text.
     return there && (!/^\w+$/.test(signature) || start.some(isControl))
   })
   return found?.[0]
 }
 
-/** Control characters that no text has; tab, line ends, form feed and escape may be there. */
+/** Control characters that do not occur in text; tab, line ends, form feed and escape may. */
 const isControl = (byte: number) => byte < 0x09 || (byte > 0x0d && byte < 0x1b)
 
 function zipFormatOf(start: string): string {
@@ -49,8 +49,8 @@ function zipFormatOf(start: string): string {
 }
 
 /**
- * What a zip archive is that is one file in parts, by the names in it: "an Excel workbook (XLSX)". Its parts are no files that
- * somebody packed.
+ * The format of a document that is stored as a zip archive, detected by the entry names: "an Excel workbook (XLSX)".
+ * The entries of such a document are not files to be unpacked.
  * @returns undefined for an archive of files
  */
 export function packageFormatOf(names: Iterable<string>): string | undefined {
@@ -62,12 +62,12 @@ export function packageFormatOf(names: Iterable<string>): string | undefined {
   return all.has('mimetype') && all.has('content.xml') ? 'an OpenDocument file (such as ODS)' : undefined
 }
 
-/** Control characters, of as many kinds and as large a share of the beginning, that only bytes which are no text have. */
+/** So many kinds of control characters, in so large a share of the beginning, occur only in binary files. */
 const NO_TEXT = { kinds: 4, share: 0.02 }
-/** Share of NUL from which a file was written by a program that failed, or is no text. */
+/** Share of NUL from which a file was written by a program that failed, or is not text. */
 const NUL_SHARE = 0.5
 
-/** One odd character in a text is a fault of a row; a delimiter may be one as well. */
+/** A single control character in a text is a fault of a row, or a delimiter. */
 function isNoText(start: Buffer): boolean {
   const found = start.filter(isControl)
   const nulCount = found.filter((byte) => byte === 0).length
@@ -76,10 +76,10 @@ function isNoText(start: Buffer): boolean {
 }
 
 /**
- * What a text is that is no CSV by its beginning: JSON, XML or HTML, or no text at all. Only of use where its first line is no header that is
- * expected, since CSV may begin with anything.
+ * The format of a text that is not CSV, detected by its beginning: JSON, XML or HTML, or no text at all. Only meaningful if the
+ * first line is not an expected header, since CSV may begin with anything.
  * @param bytes in UTF-8, without byte order mark
- * @returns undefined where it may be CSV
+ * @returns undefined for a text that may be CSV
  */
 export function textFormatOf(bytes: Uint8Array): string | undefined {
   const bytesOfStart = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))

@@ -1,33 +1,33 @@
-/** Entries kept. 3 MB of them, whatever the size of the file. */
+/** Entries kept: 3 MB, whatever the size of the file. */
 const MAX_ENTRIES = 128 * 1024
 
-/** Records between two entries, while the file is small. */
+/** Records between two entries while the file is small. */
 const FIRST_STRIDE = 64
 
-/** Where in a file to start reading for a record. */
+/** Position in a file from which a record can be read. */
 export type RecordPlace = {
-  /** From 0, blank lines not counted. */
+  /** Index of the record, from 0; blank lines are not counted. */
   readonly ordinal: number
-  /** Of the record's first byte. */
+  /** Byte offset of the record's first byte. */
   readonly offset: number
   /** Physical lines before the record. */
   readonly lineCount: number
 }
 
-/** The places of every n-th record, so that a record is found without reading the file from its start. */
+/** An index of the position of every n-th record, so that a record is found without reading the file from its start. */
 export class RecordIndex {
   readonly #limit: number
   #entries = new Float64Array(3 * 1024)
   #count = 0
   #stride: number
 
-  /** `sparse`: keeps all that is added, and nothing of what is only visited, but for the first record. */
+  /** `sparse`: keeps every position that is added, and none of those that are visited, except for the first record. */
   constructor(kind: 'thinning' | 'sparse' = 'thinning') {
     this.#limit = kind === 'sparse' ? Infinity : MAX_ENTRIES
     this.#stride = kind === 'sparse' ? Infinity : FIRST_STRIDE
   }
 
-  /** To be called for each record in order; keeps what it needs. */
+  /** To be called for each record in order. */
   visit(ordinal: number, offset: number, lineCount: number): void {
     if (ordinal % this.#stride === 0) this.add(ordinal, offset, lineCount)
   }
@@ -44,7 +44,7 @@ export class RecordIndex {
     this.#count++
   }
 
-  /** The last known place at or before a record, and the next one after it where there is one. */
+  /** The last indexed position at or before a record, and the next one after it if there is one. */
   placesAround(ordinal: number): { readonly from: RecordPlace; readonly to: RecordPlace | undefined } {
     let low = 0
     let high = this.#count
@@ -64,7 +64,7 @@ export class RecordIndex {
     return { ordinal, offset, lineCount }
   }
 
-  /** Leaves every second entry. */
+  /** Drops every second entry. */
   #thin(): void {
     this.#stride *= 2
     let kept = 0

@@ -15,21 +15,21 @@ import {
 import type { RecordIndex } from './record-index.ts'
 
 /**
- * What a record is.
- * `plain`: any reader takes it as we do. `loose`: its quoting is off but leaves no doubt (`37.8"N`, `1, "a",2`).
- * `misshapen`: its fields cannot be told, or are not as many as they have to be. `blank`: an empty line, which is none.
+ * How a record is classified.
+ * `plain`: every reader parses it the same way. `loose`: irregular quoting that is still unambiguous (`37.8"N`, `1, "a",2`).
+ * Malformed, the third: its fields are ambiguous, or their number is wrong. `blank`: an empty line, which is not a record.
  */
 export type RecordShape = 'plain' | 'loose' | 'misshapen' | 'blank'
 
 /**
- * Gets each record in order, without its line end. The bytes are good during the call only.
+ * Receives each record in order, without its line end. The bytes are valid during the call only.
  * @param lineCount physical lines before the record
  */
 export type RecordSink = (shape: RecordShape, bytes: Uint8Array, start: number, end: number, lineCount: number) => void
 
 export type ScannerOptions = {
   readonly dialect: CsvDialect
-  /** How many fields a record must have; absent while that is being found out. */
+  /** The number of fields a record must have; absent while it is being detected. */
   readonly fieldCount?: number
   /** Physical lines before the first byte to be scanned. */
   readonly lineCount?: number
@@ -37,30 +37,30 @@ export type ScannerOptions = {
   readonly sink?: RecordSink
 }
 
-/** The bytes under the scanner. */
+/** The bytes being scanned. */
 type Span = {
   readonly bytes: Uint8Array
   readonly to: number
   /** Offset in the file of the byte at 0, for the index. */
   readonly base: number
-  /** Nothing comes after `to`. */
+  /** Whether the file ends at `to`. */
   readonly last: boolean
 }
 
 /** More bytes are needed. */
 const INCOMPLETE = -1
-/** Something follows a closing quote that must not. */
+/** A character that is not allowed follows a closing quote. */
 const JUNK = -2
 
 /**
  * Finds the records of a CSV file in its bytes (UTF-8 or another superset of ASCII), chunk by chunk.
  *
- * A record ends at LF, CRLF or a lone CR outside quotes. Faults stay where they are: where a quoted field is never
- * closed, or something follows its closing quote, the record up to the end of the line in which that quote opened is
- * misshapen and reading goes on with the next line. So a stray quote costs its line, not the rest of the file.
+ * A record ends at LF, CRLF or a lone CR outside quotes. The effect of a fault is local: if a quoted field is never
+ * closed, or an invalid character follows its closing quote, the record up to the end of the line in which that quote
+ * opened is malformed, and scanning continues with the next line. So a stray quote costs its line, not the rest of the file.
  */
 export class RecordScanner {
-  /** Records, misshapen ones among them. */
+  /** Records, including malformed ones. */
   recordCount = 0
   looseCount = 0
   misshapenCount = 0
@@ -72,11 +72,11 @@ export class RecordScanner {
   readonly #meanings: Uint8Array
   readonly #quote: number
   readonly #delimiter: number
-  /** In a record that was given up for its length: everything up to the next line end is passed over. */
+  /** In a record that exceeded the maximum length: everything up to the next line end is skipped. */
   #skipping = false
   /** Line ends within the quotes of the record on the fast path. */
   #linesInRecord = 0
-  /** Whether there was a space between the closing quote and the end of the field read last. */
+  /** Whether there was a space between the closing quote and the end of the last field. */
   #quotedLoosely = false
 
   constructor(options: ScannerOptions) {
@@ -88,8 +88,8 @@ export class RecordScanner {
   }
 
   /**
-   * Takes in the records that lie in `[from, to)`.
-   * @returns the offset of the first byte that was not taken in: the start of a record that is still incomplete
+   * Scans the records that lie in `[from, to)`.
+   * @returns the offset of the first byte that was not consumed: the start of a record that is still incomplete
    */
   scan(bytes: Uint8Array, from: number, to: number, base: number, last: boolean): number {
     const span = { bytes, to, base, last }
@@ -108,7 +108,7 @@ export class RecordScanner {
   }
 
   /**
-   * The fast path, for most bytes of most files: whole plain records.
+   * The fast path, for most bytes of most files: complete plain records.
    * @returns the start of the first record that is not plain or not complete
    */
   #plainRun({ bytes, to, base }: Span, from: number): number {
@@ -144,7 +144,7 @@ export class RecordScanner {
     return start
   }
 
-  /** @returns the offset of the closing quote of a field whose text starts at `from`; `to` when there is a doubt */
+  /** @returns the offset of the closing quote of a field whose text starts at `from`; `to` if it cannot be determined */
   #plainQuoted(bytes: Uint8Array, from: number, to: number): number {
     const quote = this.#quote
     for (let i = from; i < to; i++) {
@@ -160,7 +160,7 @@ export class RecordScanner {
     return to
   }
 
-  /** @returns where the next record starts */
+  /** @returns the start of the next record */
   #record(span: Span, start: number): number {
     const { bytes, to, last } = span
     const meanings = this.#meanings
@@ -194,12 +194,12 @@ export class RecordScanner {
         hasQuotes = true
         i = end - 1
       } else if (bytes[i - 1] === SPACE) shape = 'misshapen'
-      // Within an unquoted field a quote is a character (`24" screen`), unless it opens after a space as quotes do.
+      // Within an unquoted field a quote is a literal character (`24" screen`), unless it follows a space as an opening quote.
       else if (shape === 'plain') shape = 'loose'
     }
   }
 
-  /** Whether nothing but spaces lies between a quote and the start of its field. */
+  /** Whether only spaces lie between a quote and the start of its field. */
   #opensField(bytes: Uint8Array, start: number, at: number): boolean {
     let i = at
     while (i > start && bytes[i - 1] === SPACE) i--
@@ -233,7 +233,7 @@ export class RecordScanner {
   ): number {
     const { sink, index } = this.#options
     const expected = this.#options.fieldCount ?? fieldCount
-    // An empty line of a file with one column is a record without a value.
+    // An empty line in a file with one column is a record without a value.
     const isBlank = start === end && this.#options.fieldCount !== 1
     const shape = isBlank ? 'blank' : fieldCount === expected ? found : 'misshapen'
     if (sink !== undefined) sink(shape, bytes, start, end, this.lineCount)
@@ -248,7 +248,7 @@ export class RecordScanner {
     return next
   }
 
-  /** Makes everything from `start` to the end of the line that holds `at` one misshapen record. */
+  /** Makes everything from `start` to the end of the line that contains `at` one malformed record. */
   #giveUp(span: Span, start: number, at: number): number {
     const { bytes, to, last } = span
     const end = lineEnd(bytes, at, to)
@@ -264,7 +264,7 @@ export class RecordScanner {
   #skipLine({ bytes, to, last }: Span, from: number): number {
     const end = lineEnd(bytes, from, to)
     if (end >= to) return last ? to : INCOMPLETE
-    // A CR that is the last byte may have its LF in the next chunk, which then counts as a blank line: never a wrong record.
+    // If a CR is the last byte, its LF may be in the next chunk and then counts as a blank line: never a wrong record.
     this.#skipping = false
     this.lineCount++
     return bytes[end] === CR && bytes[end + 1] === LF ? end + 2 : end + 1

@@ -2,37 +2,37 @@ import { plainName } from '@cinelake/csv'
 import { RecordProblem } from './record-problem.ts'
 
 /**
- * Columns. No database has wider tables (PostgreSQL 1,600, SQL Server 1,024: limits in their manuals), and every row gets a
- * cell for each: an object whose names are identifiers would take time and disk by the square of its size.
+ * Maximum number of columns. No database has wider tables (PostgreSQL 1,600, SQL Server 1,024: limits in their manuals), and every
+ * row gets a cell for each: an object whose names are identifiers would take time and disk quadratic in its size.
  */
 export const MAX_COLUMNS = 2_000
 
-/** The column that holds what is not known, as JSON. */
+/** The column that holds unexpected fields, as JSON. */
 export const RESCUED = '_rescued'
 
 /** Kinds of JSON values, as bits. */
 export const KIND = { text: 1, number: 2, boolean: 4, array: 8, object: 16 } as const
 
-/** What becomes of fields that nobody expected. */
+/** How unexpected fields are handled. */
 export type DriftPolicy = 'evolve' | 'ignore' | 'rescue' | 'fail'
 
-/** One field of the records: where its values go, and what was seen of it. */
+/** One field of the records: the column its values go to, and statistics about it. */
 export type Column = {
   readonly name: string
-  /** Place in the file; -1 for a field that is left out, -2 for one that is rescued. */
+  /** Index in the file; -1 for a field that is skipped, -2 for one that is rescued. */
   readonly index: number
   readonly isKnown: boolean
-  /** All kinds of values that it had. */
+  /** All kinds of values seen. */
   kinds: number
   /** Records that had it, with a value or null. */
   recordCount: number
 }
 
-/** What is kept of a column, to go on from in another process. */
+/** The state of a column, with which another process can continue. */
 export type ColumnState = readonly [name: string, index: number, kinds: number, recordCount: number]
 
 export type ColumnRules = {
-  /** The names that are expected, plain; undefined where nothing is: all are known then. */
+  /** The expected names, normalized; undefined if no names are declared: every field is then a column. */
   readonly known: ReadonlySet<string> | undefined
   readonly drift: DriftPolicy
 }
@@ -40,10 +40,10 @@ export type ColumnRules = {
 /** The columns of a dataset in the order in which they were first seen. */
 export type Columns = {
   readonly all: ReadonlyMap<string, Column>
-  /** Those in the file. */
+  /** The columns in the file. */
   readonly width: number
   readonly names: readonly string[]
-  /** The column for a field; made when it is new. @throws {RecordProblem} too many */
+  /** The column for a field; created for a new field. @throws {RecordProblem} too many */
   of(name: string): Column
   state(): ColumnState[]
 }

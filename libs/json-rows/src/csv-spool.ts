@@ -7,7 +7,7 @@ import { createFlattener, type FlattenRules } from './flatten-record.ts'
 import { keyOf, supersededRows, type SupersededRows } from './row-keys.ts'
 import { createRowScanner, type Width } from './row-scanner.ts'
 
-/** What was received is not what is in the file. */
+/** The file does not contain everything that was received. */
 export class RowsLostError extends TransientError {
   readonly code = 'REST_ROWS_LOST'
 
@@ -22,30 +22,30 @@ export class RowsLostError extends TransientError {
 /** How records become rows. */
 export type RowRules = ColumnRules & {
   readonly flatten: FlattenRules
-  /** Columns that tell rows apart; of several rows with one key the last stays. */
+  /** Key columns; of several rows with one key the last is kept. */
   readonly key: readonly string[]
 }
 
 export const PLAIN_ROWS: RowRules = { known: undefined, drift: 'evolve', flatten: {}, key: [] }
 
-/** What is known of the rows of a spool besides themselves: all that is needed to go on with them in another process. */
+/** The state of a spool apart from its rows: all that another process needs to continue it. */
 export type SpoolState = {
   readonly rowCount: number
   readonly columns: readonly ColumnState[]
   readonly widths: readonly Width[]
 }
 
-/** Rows and keys as bytes. */
+/** Size of rows and keys in bytes. */
 export type SpooledRows = { readonly rows: Buffer; readonly keys: Buffer }
 
-/** Rows of a CSV file on the way to becoming one: which columns there are is known only when all have come. */
+/** Rows that are spooled before they become a CSV file: the set of columns is known only when all rows have come. */
 export interface CsvSpool extends AsyncDisposable {
   readonly rowCount: number
   readonly columns: Columns
   readonly state: SpoolState
   /**
-   * Adds records in order. Nothing of them is kept in memory.
-   * @param first cells that all of them get and none has itself
+   * Adds records in order. No record is kept in memory.
+   * @param first cells that are added to every record, and that no record has itself
    * @throws {RecordProblem} via `onProblem`
    */
   add(
@@ -53,23 +53,23 @@ export interface CsvSpool extends AsyncDisposable {
     onProblem: (error: unknown, index: number) => never,
     first?: JsonObject,
   ): Promise<SpooledRows>
-  /** Adds what another process had spooled; `state` of the last block then holds for all. */
+  /** Adds rows that another process had spooled; `state` of the last block then applies to all. */
   addSpooled(spooled: SpooledRows): Promise<void>
-  /** What was spooled, by its place in the two files. */
+  /** The spooled data, by position in the two files. */
   read(rows: ByteRange, keys: ByteRange): AsyncIterable<Uint8Array>
-  /** The rows that a later one with the same key takes the place of. */
+  /** The rows that are superseded by a later row with the same key. */
   superseded(): Promise<SupersededRows>
-  /** The whole file, from the start each time: a header, then every row with a cell for every column. */
+  /** The whole file, from the start at each call: a header, then every row with a cell for every column. */
   content(superseded?: SupersededRows): AsyncIterable<Uint8Array>
 }
 
 export type ByteRange = { readonly start: number; readonly end: number }
 
 /**
- * Columns keep the order in which they were first seen, so a row that was written early only lacks cells at its end:
- * they are put in while the file is read again.
+ * Columns keep the order in which they were first seen, so a row that was written early only lacks cells at its end;
+ * they are added while the spool is read again.
  * @param file in a scratch directory
- * @param before what is known of rows that are added as they were spooled elsewhere
+ * @param before state of the rows that were spooled by another process
  */
 export async function openCsvSpool(file: string, rules = PLAIN_ROWS, before?: SpoolState): Promise<CsvSpool> {
   const handle = await open(file, 'wx')
@@ -130,7 +130,7 @@ function placesOf(key: readonly string[], { all }: Columns): number[] {
 
 async function* bytesOf(file: string, { start, end } = { start: 0, end: Infinity }): AsyncGenerator<Uint8Array> {
   if (end <= start) return
-  // A stream's end is the last byte, not the one after it.
+  // The end of a read stream is inclusive.
   for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: 1024 * 1024 }))
     yield block as Buffer
 }

@@ -2,26 +2,26 @@ import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json
 import { KIND, RESCUED, type Column, type Columns } from './columns.ts'
 import { RecordProblem } from './record-problem.ts'
 
-/** Objects within objects. Deeper ones are a mistake, or an attack on the stack. */
+/** Nesting of objects. Deeper nesting is a mistake, or an attack on the stack. */
 const MAX_DEPTH = 64
 
-/** Lists and objects within each other in a cell of JSON: what reads it later goes into them one by one, on its stack. */
+/** Nesting of lists and objects in a JSON cell: parsers descend into them recursively, on their stack. */
 const MAX_LEVELS = 500
 
 /** How objects are written, by field; `*` for all others. `dots`: a column for each of their fields. */
 export type FlattenRules = Readonly<Record<string, 'dots' | 'json'>>
 
-/** Cells by the place of their column; there is none for a column that the row does not have. */
+/** Cells by the index of their column; absent for a column that the row does not have. */
 export type Cells = readonly (string | null | undefined)[]
 
-/** A field at its place within records. What was found out about it once is not found out again for each record. */
+/** A field at its path within records. Caches decisions, so that they are not made again for each record. */
 type Field = {
   readonly key: string
-  /** Its own name after those of the objects that it is in; empty for the record itself. */
+  /** Its own name, prefixed with those of its parent objects; empty for the record itself. */
   readonly name: string
   readonly isJson: boolean
   readonly fields: Map<string, Field>
-  /** Its fields as the object before had them in order: the next one mostly has the same. */
+  /** Its fields in the order of the previous object: the next object mostly has the same. */
   readonly order: Field[]
   column: Column | undefined
 }
@@ -34,10 +34,10 @@ type Row = {
 }
 
 /**
- * Makes records the cells of rows. Objects within a record are flattened, their names joined by dots, unless the rules say
- * that they are JSON; arrays are JSON text; numbers are as they came; null fields are null. Columns that are new are added
+ * Converts records to the cells of rows. Objects within a record are flattened, their names joined by dots, unless the rules
+ * keep them as JSON; arrays are JSON text; numbers keep their original text; null fields are null. New columns are added
  * to `columns`.
- * @returns a function of a record, and of cells of columns that the record itself does not have
+ * @returns a function of a record, and of cells for columns that the record itself does not have
  * @throws {RecordProblem} from that function
  */
 export function createFlattener(columns: Columns, flatten: FlattenRules = {}) {
@@ -98,7 +98,7 @@ function setCell(column: Column, cell: string | null, kind: number, row: Row, va
   column.kinds |= kind
   column.recordCount += 1
   if (column.index < 0) {
-    // Nothing is lost by leaving out a field without a value.
+    // No information is lost by skipping a field without a value.
     if (column.index === -2 && value !== null) (row.rescued ??= newObject())[column.name] = value
     return
   }
@@ -115,7 +115,7 @@ function setCell(column: Column, cell: string | null, kind: number, row: Row, va
 /** Without a prototype, so that a field may be called `__proto__`. */
 const newObject = () => Object.create(null) as Record<string, JsonValue>
 
-/** How many lists and objects of a JSON text are within each other at most. */
+/** Maximum nesting depth of lists and objects in a JSON text. */
 function levelsOf(text: string): number {
   let levels = 0
   let most = 0

@@ -1,11 +1,11 @@
-/** A number as the server wrote it, where JavaScript's own number would be another or be written otherwise. */
+/** A number as the server wrote it, if JavaScript's own number would have another value or another text. */
 export type ExactNumber = { readonly rawJSON: string }
 
 export type JsonValue = null | boolean | number | string | ExactNumber | JsonArray | JsonObject
 export type JsonArray = readonly JsonValue[]
 export type JsonObject = { readonly [name: string]: JsonValue }
 
-/** The part of ECMAScript 2026 (JSON.parse source text access) that Node 24 has and TypeScript's library does not yet know. */
+/** The part of ECMAScript 2026 (JSON.parse source text access) that Node 24 has and TypeScript's library does not have yet. */
 type JsonWithSource = {
   parse(
     text: string,
@@ -17,19 +17,19 @@ type JsonWithSource = {
 const json = JSON as unknown as JsonWithSource
 
 /**
- * Finds a number that JavaScript would write otherwise: a minus zero, a fraction that ends in zero, an exponent, a number
- * below a millionth, or more than fifteen digits, which is what a double keeps of any number. It looks at what ends as
- * numbers do, then back to where it began: few places in a text are both. A text within the text may look like one; that
- * costs time, never exactness.
+ * Finds a number that JavaScript would write differently: a minus zero, a fraction that ends in zero, an exponent, a number
+ * below a millionth, or more than fifteen digits, the precision of a double. It matches the end of a number first,
+ * then looks back for its beginning: few positions in a text match both. A string within the text may look like a number;
+ * that costs time, never exactness.
  */
 const UNCOMMON_NUMBER =
   /\d[\s,\]}](?<=(?:-0|\.\d*0|\d[eE][-+]?\d+|\d{16}|[\d.]{17}|0\.0{6}\d*)[^])(?<=(?:"\s*:|[[,])\s*[-+.\deE]+[^])/
 
-/** A text that is a number, and nothing after which one could be found. */
+/** A text that is a number and cannot be followed by one. */
 const LONE_NUMBER = /^\s*[-\d]/
 
 /**
- * Reads JSON without changing a number: integers of any size and decimals of any length keep the text that they came as.
+ * Parses JSON without changing a number: integers of any size and decimals of any length keep their original text.
  * @throws {SyntaxError} whose message may quote the text
  */
 export function parseJson(text: string): JsonValue {
@@ -50,7 +50,7 @@ function keepNumber(_name: string, value: unknown, { source }: { readonly source
   return typeof value !== 'number' || source === undefined || source === String(value) ? value : json.rawJSON(source)
 }
 
-/** What is wrong with a text that is not JSON, without a word of it. */
+/** Why a text is not valid JSON, without quoting it. */
 export function describeSyntaxError(error: unknown, length: number): string {
   const message = error instanceof Error ? error.message : ''
   if (length === 0) return 'nothing'

@@ -1,8 +1,8 @@
-/** Why a record cannot be a row, in words without values. */
+/** Why a record cannot become a row, as text without values. */
 export class RecordProblem extends Error {
   readonly expected: string
   readonly got: string
-  /** What the pipeline's text can say to make it one, where it can. */
+  /** The setting in the pipeline's text that would make it one, if there is one. */
   readonly remedy: string | undefined
 
   constructor(expected: string, got: string, remedy?: string) {

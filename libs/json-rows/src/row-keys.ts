@@ -1,30 +1,30 @@
 import { hash } from 'node:crypto'
 
-/** Bytes that stand for a row's key: half of a SHA-256. Two keys that share them will not be met. */
+/** Bytes of a row's key digest: half of a SHA-256, so that collisions do not occur in practice. */
 const KEY_BYTES = 16
 
 const NO_KEY = Buffer.alloc(KEY_BYTES)
 
-/** What stands for a row's key; zeros where a part of the key is missing, which is no key at all. */
+/** The digest of a row's key; zeros if a part of the key is missing, which means that the row has no key. */
 export function keyOf(cells: readonly (string | null | undefined)[], places: readonly number[]): Buffer {
   const parts = places.map((place) => cells[place])
   if (parts.some((part) => part === null || part === undefined)) return NO_KEY
   return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, KEY_BYTES)
 }
 
-/** Keys that are compared in one pass: with them goes 84 MB of memory, whatever the number of rows. */
+/** Keys that are compared in one pass, which takes 84 MB of memory, whatever the number of rows. */
 const KEYS_PER_PASS = 2_000_000
 
 export type SupersededRows = {
   readonly count: number
   readonly has: (row: number) => boolean
-  /** Rows without a key, which are none of them. */
+  /** Rows without a key; they are never superseded. */
   readonly keylessCount: number
 }
 
 /**
- * The rows whose key comes again later. Many keys are compared in several passes, each of which looks at its own share.
- * @param keys gives the keys of all rows in order, from the start each time it is called
+ * The rows whose key occurs again later. Many keys are compared in several passes, each over its own partition of the keys.
+ * @param keys yields the keys of all rows in order, from the start at each call
  */
 export async function supersededRows(
   keys: () => AsyncIterable<Uint8Array>,
@@ -63,7 +63,7 @@ async function* wholeKeys(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buff
   }
 }
 
-/** A hash table of keys and the last row that had each, in flat memory. Grows, since shares are never quite even. */
+/** A hash table of keys and the last row of each, in flat memory. Grows, since partitions are never quite even. */
 function createTable(expected: number) {
   let slots = 1 << Math.ceil(Math.log2(Math.max(16, expected * 1.5)))
   let words = new Uint32Array(slots * 5)
@@ -71,7 +71,7 @@ function createTable(expected: number) {
   const find = (a: number, b: number, c: number, d: number) => {
     for (let slot = (a ^ b) & (slots - 1); ; slot = (slot + 1) & (slots - 1)) {
       const at = slot * 5
-      // A row is kept as its number plus one: zero is an empty slot.
+      // A row is stored as its number plus one: zero is an empty slot.
       if (words[at + 4] === 0) return at
       if (words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d) return at
     }
@@ -94,7 +94,7 @@ function createTable(expected: number) {
     }
   }
   return {
-    /** @returns the row that had the key before; undefined for a key that is new */
+    /** @returns the previous row with this key; undefined for a new key */
     put(keys: Buffer, at: number, row: number): number | 'no key' | undefined {
       const [a, b, c, d] = [0, 4, 8, 12].map((offset) => keys.readUInt32LE(at + offset)) as [
         number,

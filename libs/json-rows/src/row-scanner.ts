@@ -5,10 +5,10 @@ const COMMA = 0x2c
 const LINE_FEED = 0x0a
 const QUOTE = 0x22
 
-/** From which row on rows have how many cells. */
+/** The number of cells of rows, by the first row that has so many. */
 export type Width = { readonly fromRow: number; readonly width: number }
 
-/** Finds the ends of rows in blocks of bytes, counts them, puts in the commas of cells that came later, leaves rows out. */
+/** Finds the ends of rows in blocks of bytes, counts rows, adds the commas of cells for later columns, and drops rows. */
 export function createRowScanner(columnCount: number, widths: readonly Width[], superseded?: SupersededRows) {
   const isAnyLeftOut = superseded !== undefined && superseded.count > 0
   const leavesOut = (row: number) => isAnyLeftOut && superseded.has(row)
@@ -16,18 +16,18 @@ export function createRowScanner(columnCount: number, widths: readonly Width[], 
   let isLeftOut = leavesOut(0)
   let span = 0
   let rowCount = 0
-  /** Where in the block the row begins; below zero for one that began in a block before. */
+  /** Position in the block at which the row begins; negative for a row that began in an earlier block. */
   let rowStart = 0
 
   const widthOf = (row: number) => {
     while ((widths[span + 1]?.fromRow ?? Infinity) <= row) span += 1
     return widths[span]?.width ?? columnCount
   }
-  /** Nothing has to be put in or left out from here on. */
+  /** Whether no row from here on has to be extended or dropped. */
   const isAsItIs = () =>
     !isAnyLeftOut && columnCount > 1 && widthOf(rowCount) === columnCount && span >= widths.length - 1
 
-  /** What the row that ends here lacks, at its end. */
+  /** The cells that the row that ends here lacks, at its end. */
   const missingAt = (at: number): Buffer | undefined => {
     const width = widthOf(rowCount)
     if (width < columnCount) return Buffer.alloc(columnCount - width, COMMA)
@@ -38,7 +38,7 @@ export function createRowScanner(columnCount: number, widths: readonly Width[], 
     let from = 0
     for (let at = 0; at < block.length; at += 1) {
       const byte = block[at]
-      // A quote within quotes is doubled: it leaves and comes back.
+      // A quote within quotes is doubled: the state leaves the quotes and returns.
       if (byte === QUOTE) isQuoted = !isQuoted
       if (byte !== LINE_FEED || isQuoted) continue
       const missing = isLeftOut ? undefined : missingAt(at)
@@ -59,7 +59,7 @@ export function createRowScanner(columnCount: number, widths: readonly Width[], 
     return Buffer.concat(isLeftOut ? parts : [...parts, block.subarray(from)])
   }
   return {
-    /** Rows that were seen, those that are left out among them. */
+    /** Rows seen, including dropped ones. */
     get rowCount() {
       return rowCount
     },

@@ -4,20 +4,20 @@ import { parseQuery, type Parser } from './sql/parse.ts'
 import { columnsOfTables } from './table-columns.ts'
 import type { TableEffect } from './text-effects.ts'
 
-/** What is made from a column that a text changes, or from any of a table whose values may become others. */
+/** The columns derived from a column that a text changes, or from any column of a table whose values may change. */
 export type ColumnReach = {
   readonly table: string
   /** Absent: any of its columns. */
   readonly column?: string
-  /** Columns of models, in the order in which they are built. */
+  /** Columns of models, in build order. */
   readonly models: readonly { readonly model: string; readonly columns: readonly string[] }[]
-  /** Columns in the mart, by the name of the table there; the column itself is among them where it is served. */
+  /** Columns in the mart, by the name of the table there; includes the column itself if it is served. */
   readonly served: readonly { readonly as: string; readonly columns: readonly string[] }[]
 }
 
 /**
- * Follows what changes between two texts to the columns that are made from it. A model that only filters or counts by a
- * column is not made from it. Where it cannot be told what a model's column is made of, it counts as made from everything
+ * Follows the changes between two texts to the columns derived from them. A model that only filters or counts by a
+ * column is not derived from it. If the lineage of a model's column is unknown, it counts as derived from everything
  * that the model reads.
  */
 export async function columnReach(
@@ -42,7 +42,7 @@ export async function columnReach(
   })
 }
 
-/** A pipeline with what each of its models' columns is made of. */
+/** A pipeline with the lineage of its models' columns. */
 type Followed = { readonly pipeline: CheckedPipeline; readonly lineages: ReadonlyMap<string, Lineage | undefined> }
 
 async function followed(parser: Parser, pipeline: CheckedPipeline): Promise<Followed> {
@@ -61,7 +61,7 @@ async function followed(parser: Parser, pipeline: CheckedPipeline): Promise<Foll
 
 type Reached = Pick<ColumnReach, 'models' | 'served'>
 
-/** What is made from columns of a table, by any of several texts. */
+/** The columns derived from columns of a table, in any of several texts. */
 function reachedIn(graphs: readonly Followed[], table: string, columns: readonly string[]): Reached {
   const found = graphs.map((graph) => reachedFrom(graph, table, columns))
   return {

@@ -6,7 +6,7 @@ import { WINDOW_COLUMN } from './check/tables.ts'
 import type { CheckedDataset } from './checked/dataset.ts'
 import type { CheckedModel } from './checked/model.ts'
 
-/** What a contract or a model asks of its table. */
+/** The requirements of a contract or a model on its table. */
 export type WantedTable = {
   readonly name: string
   readonly columns: readonly WantedColumn[]
@@ -14,9 +14,9 @@ export type WantedTable = {
   readonly partitionBy: readonly string[]
   /** Columns that the table may have and is to lose. */
   readonly dropped: readonly string[]
-  /** What a write leaves of the rows that are there: all, those of other keys or partitions, or none. */
+  /** The existing rows that a write keeps: all, those of other keys or partitions, or none. */
   readonly keeps: 'rows' | 'nothing'
-  /** Whether a column with values may go without a word: of a result that is made from its inputs as a whole. */
+  /** Whether a column with values may be dropped silently: if the result is computed from its inputs as a whole. */
   readonly isDerived: boolean
 }
 
@@ -28,12 +28,12 @@ type WantedColumn = {
   readonly renamedFrom?: readonly string[] | undefined
 }
 
-/** What is there: a version of a table. */
+/** The existing version of a table. */
 type TableThere = {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
   readonly partitionBy: readonly string[]
   readonly rowCount: number
-  /** Table properties; one of them says what the contract was when the table was written last. */
+  /** Table properties; one of them records the contract of the last write. */
   readonly configuration: Readonly<Record<string, string>>
 }
 
@@ -49,48 +49,48 @@ export type ChangeKind =
   | 'keyChanged'
   | 'partitionChanged'
 
-/** One difference between a contract and its table, and what it does to the rows that are there. */
+/** One difference between a contract and its table, with the consequence for existing rows. */
 export type ContractChange = {
   readonly kind: ChangeKind
-  /** By its name in the contract; of a column that is dropped, in the table. Columns of a key or of partitions in a list. */
+  /** By its name in the contract; for a dropped column, in the table. Columns of a key or of partitions in a list. */
   readonly column: string
   readonly from: string | null
   readonly to: string | null
-  /** Whether the rows that are there lose nothing by it. Such a change is made with the next write. */
+  /** Whether existing rows lose nothing. Such a change is made with the next write. */
   readonly lossless: boolean
-  /** In words, with the number of rows. */
+  /** As text, with the number of rows. */
   readonly consequence: string
   /** What to do about a change that is not lossless. */
   readonly remedy?: string
 }
 
-/** A change whose consequence depends on the values that are there. */
+/** A change whose consequence depends on the existing values. */
 type OpenChange = Pick<ContractChange, 'kind' | 'column' | 'from' | 'to'> & {
-  /** SQL over the table's columns: rows that would lose something. `duplicates`: rows that share this key with another. */
+  /** SQL over the table's columns: rows that would lose information. `duplicates`: rows that share this key with another. */
   readonly doubt?: Doubt
-  /** Whether it is not known what the contract was: then it is a change only where rows would lose something. */
+  /** Whether the previous contract is unknown: then it counts as a change only if rows would lose information. */
   readonly isAssumed?: boolean
   readonly words: (rows: Rows) => Pick<ContractChange, 'consequence'> & { readonly remedy?: string }
 }
 
 type Doubt = { readonly when: string; readonly ifNewest?: boolean } | { readonly duplicates: readonly string[] }
 
-/** @param doubtful rows that would lose something; undefined when they were not counted */
+/** @param doubtful rows that would lose information; undefined if they were not counted */
 type Rows = { readonly all: number; readonly doubtful: number | undefined }
 
-/** Table property: the contract that the table was written by last, as far as the table itself does not show it. */
+/** Table property: the contract of the last write, as far as the table itself does not show it. */
 export const CONTRACT_PROPERTY = 'cinelake.contract'
 
 const Written = z.object({
-  /** By column: whether it is required, and the longest text. */
+  /** By column: whether it is required, and the maximum length of text. */
   columns: z.record(z.string(), z.object({ required: z.boolean(), maxLength: z.number().optional() })),
   key: z.array(z.string()),
-  /** Columns of a contract of before that the table has kept, empty in newer rows. */
+  /** Columns of an earlier contract that the table has kept, empty in newer rows. */
   former: z.array(z.string()),
 })
 type Written = z.infer<typeof Written>
 
-/** What a dataset asks of its refined table. */
+/** The requirements of a dataset on its refined table. */
 export function tableOfDataset({ name, contract, mode, partitionBy }: CheckedDataset): WantedTable {
   return {
     name,
@@ -103,7 +103,7 @@ export function tableOfDataset({ name, contract, mode, partitionBy }: CheckedDat
   }
 }
 
-/** What a model asks of its refined table. */
+/** The requirements of a model on its refined table. */
 export function tableOfModel(model: CheckedModel): WantedTable {
   const { name, key, partitionBy, dropped = [], materialization } = model
   return {
@@ -140,12 +140,12 @@ function readWritten({ configuration }: TableThere): Written | undefined {
   }
 }
 
-/** How many rows meet a condition, by its index; how many share a key. Undefined for what cannot be counted. */
+/** The number of rows that meet a condition, by its index; the number that share a key. Undefined if it cannot be counted. */
 type CountRows = (doubts: readonly Doubt[]) => Promise<readonly (number | undefined)[]>
 
 /**
- * Compares a contract with its table: every change, each with its consequence for the rows that are there.
- * @param count asked once, and only where the values decide
+ * Compares a contract with its table: every change with its consequence for existing rows.
+ * @param count called once, and only if the consequence depends on values
  */
 export async function contractChanges(
   wanted: WantedTable,
@@ -167,7 +167,7 @@ export async function contractChanges(
   })
 }
 
-/** Where no row stays as it is, only a column that goes could be missed: unless it can be made again from what is there. */
+/** If no row is kept, the only possible loss is a dropped column: unless it can be computed again from existing data. */
 function isReplaced({ kind }: OpenChange, { keeps, isDerived }: WantedTable): boolean {
   return keeps === 'nothing' && (kind !== 'dropped' || isDerived)
 }
@@ -178,7 +178,7 @@ function replaced({ kind, column, from, to }: OpenChange, { isDerived }: WantedT
 }
 
 /**
- * Counts the rows that would lose something, in one query.
+ * Counts the rows that would lose information, in one query.
  * @param relation the table's rows, as SQL
  * @param rows runs a query
  */
@@ -191,7 +191,7 @@ export async function countDoubts(
   return doubts.map((_, index) => Number(row[`doubt_${index}`]))
 }
 
-/** SQL of one row: for the doubt with index i a count `doubt_i`. */
+/** SQL with one result row: for the doubt with index i a count `doubt_i`. */
 function doubtsSql(doubts: readonly Doubt[], relation: string): string {
   const counts = doubts.map((doubt, index) => {
     if ('when' in doubt) {
@@ -289,7 +289,7 @@ function renamedColumn(
   }
 }
 
-/** Times have no type of their own in a Delta table. */
+/** Delta tables have no type for times of day. */
 const storedAs = (type: string): string => type.replace(/^(?:TIME|UUID|JSON)(?=$|\[)/, 'VARCHAR')
 
 function typeChanges(
@@ -332,7 +332,7 @@ function ruleChanges(
   written: Written | undefined,
   wanted: WantedTable,
 ): OpenChange[] {
-  // A table of before does not say what was required of it: what it was written by may be what is asked now.
+  // A table of an earlier release does not record what was required: it may have been written under the current contract.
   if (written === undefined) return []
   const value = quoted(there.name)
   const before = written.columns[column.name] ?? written.columns[there.name]
@@ -378,7 +378,7 @@ function ruleChanges(
   return changes
 }
 
-/** A column that the table has and the contract has not. */
+/** A column that is in the table and not in the contract. */
 function goneColumn(
   column: { readonly name: string; readonly type: string },
   wanted: WantedTable,
@@ -391,7 +391,7 @@ function goneColumn(
   const change = { kind: 'dropped', column: name, from: type, to: null } as const
   if (isNamed)
     return [{ ...change, words: () => ({ consequence: 'the column goes with its values, as `dropped` says' }) }]
-  // A table of before has kept columns that a contract dropped long ago: rows of its newest window have no values there.
+  // A table of an earlier release has kept columns that a contract dropped long ago: rows of its newest window have no values in them.
   const isAssumed = written === undefined && there.columns.some((one) => one.name === WINDOW_COLUMN.name)
   return [
     {
@@ -417,7 +417,7 @@ function keyChanges(
 ): OpenChange[] {
   if (written === undefined || wanted.keeps === 'nothing') return []
   const now = wanted.key.map((name) => formerNames.get(name) ?? name)
-  // What the table calls them now may be what the contract called them before or after a renaming.
+  // The table's current names may be those in the contract before or after a renaming.
   const isSame =
     new Set(now).size === new Set(written.key).size &&
     wanted.key.every((name, index) => written.key.includes(name) || written.key.includes(now[index] ?? name))

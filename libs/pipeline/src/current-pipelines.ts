@@ -4,15 +4,15 @@ import type { CheckedPipeline } from './checked/pipeline.ts'
 import { loadPipeline, storePipeline, type PipelineStore } from './load-pipeline.ts'
 import type { CheckedSource } from './source-kinds.ts'
 
-/** What is needed of a lake to put pipelines there. */
+/** The part of a lake that is needed to publish pipelines. */
 type PublishStore = Parameters<typeof storePipeline>[0]
 
-/** What is needed of a lake to find them. */
+/** The part of a lake that is needed to find them. */
 type CurrentStore = PipelineStore & {
   list(folder: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<{ readonly path: string }>
 }
 
-/** Lake path of what says which text of a pipeline is the current one. */
+/** Lake path of the pointer to a pipeline's current text. */
 const pointerPath = (name: string) => `pipelines/${name}/current.json`
 
 const nameIn = (path: string) => /^pipelines\/([^/]+)\/current\.json$/.exec(path)?.[1]
@@ -20,15 +20,15 @@ const nameIn = (path: string) => /^pipelines\/([^/]+)\/current\.json$/.exec(path
 const Pointer = z.object({ digest: z.string().regex(/^[0-9a-f]{64}$/) })
 
 /**
- * Makes a pipeline's text the current one: for services that have work to do between runs, to which no command says which
- * text counts.
+ * Makes a pipeline's text the current one: for services that work between runs, when no command names the
+ * text to use.
  */
 export async function publishPipeline(lake: PublishStore, pipeline: CheckedPipeline): Promise<void> {
   const { digest } = await storePipeline(lake, pipeline)
   await lake.put(pointerPath(pipeline.name), JSON.stringify({ digest }))
 }
 
-/** The name of any pipeline that was published; undefined when none was. */
+/** The name of any published pipeline; undefined if there is none. */
 export async function publishedPipeline(
   lake: Pick<CurrentStore, 'list'>,
   options: { readonly signal?: AbortSignal } = {},
@@ -42,11 +42,11 @@ export async function publishedPipeline(
 
 export type CurrentPipelines = {
   readonly pipelines: readonly CheckedPipeline[]
-  /** Pipelines whose current text cannot be read, by name, and why. */
+  /** Pipelines whose current text cannot be read, by name, with the reason. */
   readonly unreadable: readonly { readonly name: string; readonly error: unknown }[]
 }
 
-/** The current texts of all pipelines in the lake, by name. One that cannot be read does not keep the others away. */
+/** The current texts of all pipelines in the lake, by name. A text that cannot be read does not affect the others. */
 export async function currentPipelines(
   lake: CurrentStore,
   options: { readonly signal?: AbortSignal } = {},
@@ -69,7 +69,7 @@ export async function currentPipelines(
   return { pipelines, unreadable }
 }
 
-/** The sources of one kind of the pipelines that are current, each with its pipeline. */
+/** The sources of one kind in the current pipelines, each with its pipeline. */
 export async function currentSources<Type extends CheckedSource['type']>(
   lake: CurrentStore,
   type: Type,

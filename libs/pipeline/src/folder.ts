@@ -4,11 +4,11 @@ import { compare } from '@cinelake/config-text'
 
 /** The text files of a pipeline. Paths are relative to its folder, with `/`. */
 export interface PipelineFolder {
-  /** @returns undefined when there is no such file */
+  /** @returns undefined if there is no such file */
   read(file: string): Promise<string | undefined>
-  /** Names in a folder, in order; none when there is no such folder. */
+  /** Names in a folder, in order; none if there is no such folder. */
   list(folder: string): Promise<string[]>
-  /** Another pipeline's folder, by its path from here. Undefined where none can be read from here. */
+  /** Another pipeline's folder, by its path relative to this one. Undefined if none can be read from here. */
   readonly other?: (path: string) => PipelineFolder
 }
 
@@ -17,7 +17,7 @@ export function openFolder(root: string): PipelineFolder {
   return {
     async read(file) {
       const path = join(root, file)
-      // Opening a named pipe waits for who writes to it, and a device may have no end.
+      // Opening a named pipe blocks until a writer opens it, and a device may have no end.
       const found = await unlessMissing(stat(path))
       return found?.isFile() === true ? await unlessMissing(readFile(path, 'utf8')) : undefined
     },
@@ -28,7 +28,7 @@ export function openFolder(root: string): PipelineFolder {
   }
 }
 
-/** What is not there is an answer: it is reported with the place that asked for it. */
+/** A missing file is not an error here: it is reported at the place that refers to it. */
 async function unlessMissing<Result>(reading: Promise<Result>): Promise<Result | undefined> {
   try {
     return await reading

@@ -2,7 +2,7 @@ import type { PipelineRef } from '@cinelake/contracts'
 import { sha256, TerminalError } from '@cinelake/core'
 import { CheckedPipeline, freezePipeline, frozenPipelinePath } from './checked/pipeline.ts'
 
-/** What is needed of a lake. */
+/** The part of a lake that is needed. */
 export type PipelineStore = {
   readText(path: string, options?: { readonly signal?: AbortSignal }): Promise<string | undefined>
 }
@@ -28,16 +28,16 @@ export class PipelineCorruptError extends TerminalError {
   }
 }
 
-/** Pipelines. A worker serves few at a time: one per pipeline, and the one before while a change is rolled out. */
+/** Pipelines kept in memory. A worker serves few at a time: one per pipeline, and the previous one while a change is rolled out. */
 const CACHE_SIZE = 8
 
 /**
- * Pipelines read so far, by digest. They never change, and are forgotten with the lake that they came from.
+ * Pipelines read so far, by digest. They are immutable, and are released together with the lake that they came from.
  */
 const cached = new WeakMap<PipelineStore, Map<string, CheckedPipeline>>()
 
 /**
- * Puts a pipeline's text where services find it, in place of one that was damaged since.
+ * Puts a pipeline's text where services find it, replacing a copy that was damaged since.
  * @returns the text's digest and lake path
  */
 export async function storePipeline(
@@ -66,7 +66,7 @@ export async function loadPipeline(
   const known = cached.get(lake) ?? new Map<string, CheckedPipeline>()
   cached.set(lake, known)
   const pipeline = known.get(ref.digest) ?? (await readFrozen(lake, ref, options))
-  // Put last again, so that the first is the one that was not needed for longest.
+  // Inserted again at the end, so that the first entry is the least recently used.
   known.delete(ref.digest)
   known.set(ref.digest, pipeline)
   for (const digest of known.keys()) {
@@ -87,7 +87,7 @@ async function readFrozen(
   const digest = sha256(text)
   if (digest !== ref.digest) throw new PipelineCorruptError(path, `sha256 ${ref.digest}`, digest)
   const parsed = CheckedPipeline.safeParse(JSON.parse(text))
-  // The digest is right, so another version of the program wrote it: its words are not ours.
+  // The digest is right, so the object was written by another version of the program, with another schema.
   if (!parsed.success) {
     const where = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')
     throw new PipelineCorruptError(path, 'a pipeline of format 1', `a text that differs at ${where}`, {

@@ -4,19 +4,19 @@ import type { CheckedPipeline } from './checked/pipeline.ts'
 import { parseQuery, type Parser } from './sql/parse.ts'
 import { isNode, listOf, textOf, type Node } from './sql/tree.ts'
 
-/** A served numeric column that a model computes by an aggregate, or derives from one that does. */
+/** A served numeric column that a model computes by an aggregate, or derives from one. */
 export type Measure = {
   readonly table: string
   /** The table's name in the mart. */
   readonly as: string
   readonly column: string
-  /** What says most of all of its rows: their sum where values add up (sums and counts), else their mean (averages, shares, …). */
+  /** The aggregate over all rows: the sum of additive values (sums and counts), else the mean (averages, shares, …). */
   readonly total: Total
 }
 
 type Total = 'sum' | 'mean'
 
-/** The measures of a pipeline, by its models' SQL. Tables of other pipelines have none that are known here. */
+/** The measures of a pipeline, from its models' SQL. Measures of other pipelines' tables are not known here. */
 export async function measuresOf(parser: Parser, pipeline: CheckedPipeline): Promise<Measure[]> {
   const tables = new Map<string, readonly Column[]>()
   for (const { name, contract } of pipeline.datasets) tables.set(name.toLowerCase(), contract.columns.map(plain))
@@ -30,19 +30,19 @@ export async function measuresOf(parser: Parser, pipeline: CheckedPipeline): Pro
   )
 }
 
-/** A column of a table or a query; `total` where it is made by an aggregate. */
+/** A column of a table or a query; `total` if it is computed by an aggregate. */
 type Column = { readonly name: string; readonly total: Total | undefined }
 type Tables = ReadonlyMap<string, readonly Column[]>
 
 const plain = ({ name }: { readonly name: string }): Column => ({ name, total: undefined })
 const isNamed = (column: Column, name: string) => column.name.toLowerCase() === name.toLowerCase()
 
-/** Aggregates whose values add up, as the engine's parser names them. */
+/** Aggregates with additive values, by their names in the engine's parser. */
 const SUMS: ReadonlySet<string> = new Set(
   'sum fsum sumkahan kahan_sum sum_no_overflow count count_star count_if countif'.split(' '),
 )
 
-/** Aggregates whose values do not: of distinct values as well, since one may be in several rows. */
+/** Aggregates whose values are not additive: also those of distinct values, since one value may be in several rows. */
 const MEANS: ReadonlySet<string> = new Set([
   ...'avg mean favg min max median quantile quantile_cont quantile_disc approx_quantile reservoir_quantile'.split(' '),
   ...'mode mad stddev stddev_pop stddev_samp variance var_pop var_samp sem skewness kurtosis kurtosis_pop'.split(' '),
@@ -50,7 +50,7 @@ const MEANS: ReadonlySet<string> = new Set([
   ...'regr_slope regr_intercept regr_r2'.split(' '),
 ])
 
-/** A part of something is no sum any more. */
+/** An expression over a sum is no longer additive. */
 const DIVISIONS: ReadonlySet<string> = new Set([
   '/',
   '//',
@@ -65,7 +65,7 @@ const DIVISIONS: ReadonlySet<string> = new Set([
   'log',
 ])
 
-/** Parts of an expression that decide which values count, and are none themselves. */
+/** Parts of an expression that decide which values count, and are not values themselves. */
 const CONDITIONS: ReadonlySet<string> = new Set([
   'filter',
   'order_bys',
@@ -81,7 +81,7 @@ async function columnsOfModel(parser: Parser, { sql, columns }: CheckedModel, ta
   return columns.map(({ name }) => ({ name, total: found.find((column) => isNamed(column, name))?.total }))
 }
 
-/** The result's columns of a query, in order. */
+/** The columns of a query's result, in order. */
 function columnsOf(query: Node | undefined, outside: Tables): Column[] {
   if (query === undefined) return []
   const tables = new Map(outside)
@@ -152,7 +152,7 @@ function resultsOf(expression: Node, sources: readonly Source[], tables: Tables)
   return [{ name, total: totalOf(expression, sources, tables) }]
 }
 
-/** Whether an expression is made by an aggregate, and what its values come to over rows. */
+/** Whether an expression is computed by an aggregate, and how its values are aggregated over rows. */
 function totalOf(value: unknown, sources: readonly Source[], tables: Tables): Total | undefined {
   if (Array.isArray(value)) return combined(value.map((item) => totalOf(item, sources, tables)))
   if (!isNode(value)) return undefined

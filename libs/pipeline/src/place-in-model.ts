@@ -24,7 +24,7 @@ export function placeInModel(
 }
 
 /**
- * `contracts/orders.yaml:31:22`: the place of an offset in a rule's SQL. Several lines are a block of YAML, in which each has
+ * `contracts/orders.yaml:31:22`: the place of an offset in a rule's SQL. Several lines are a YAML block, in which each line has
  * the indent of the first.
  * @param file of the rule, below the pipeline's folder
  */

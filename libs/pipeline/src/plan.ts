@@ -5,7 +5,7 @@ import type { CheckedModel } from './checked/model.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import { kindOf, type CheckedSource } from './source-kinds.ts'
 
-/** The tasks of a run in an order in which each comes after what it needs. The same for every window. */
+/** The tasks of a run in dependency order. The same for every window. */
 export function planRun(pipeline: CheckedPipeline): PlannedTask[] {
   const madeBy = tableMakers(pipeline)
   const made = (table: string) => madeBy.get(table) ?? []
@@ -52,7 +52,7 @@ export function expandDiscovered(
   })
 }
 
-/** Whether a dataset lands changes, deletions among them, and not rows as they are. */
+/** Whether a dataset lands changes, including deletions, instead of full rows. */
 export function landsChanges({ sources }: Pick<CheckedPipeline, 'sources'>, dataset: string): boolean {
   return sources.some((source) =>
     kindOf(source)
@@ -105,14 +105,14 @@ const discoverName = (source: string) => `discover ${source}`
 const refineName = (dataset: string) => `refine ${dataset}`
 const buildName = (model: string) => `build ${model}`
 
-/** Schemas that a table's refined name does not mention: the ones where a database puts tables by itself. */
+/** Schemas that are omitted in a table's refined name: the default schemas of databases. */
 const DEFAULT_SCHEMAS: ReadonlySet<string> = new Set(['public', 'dbo'])
 
 /**
- * The refined tables of undeclared tables, in the same order: `<source>_<table>`, with the schema in between when it is
- * not the default one or when two tables would share a name. Lower case, other characters than letters, digits and `_`
+ * The refined tables of undeclared tables, in the same order: `<source>_<table>`, with the schema in between if it is
+ * not a default one or if two tables would share a name. Lower case; characters other than letters, digits and `_`
  * become `_`: these are folder names in the lake and names in SQL. Exported for tests of the names alone.
- * @param taken names that datasets and models have already
+ * @param taken names that datasets and models already have
  */
 export function refinedNames(source: string, tables: readonly TableName[], taken: ReadonlySet<string>): string[] {
   const used = new Set(taken)

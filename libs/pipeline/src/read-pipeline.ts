@@ -21,16 +21,16 @@ import type { SqlTyper } from './sql-typer.ts'
 import { PipelineText } from './text/pipeline-schema.ts'
 
 export type ReadOptions = Known & {
-  /** Parses SQL and finds the models' types. Without it no SQL is looked at, and a pipeline with models cannot be run. */
+  /** Parses SQL and infers the models' types. Without it SQL is not checked, and a pipeline with models cannot be run. */
   readonly typer?: SqlTyper | undefined
 }
 
 export type ReadResult = {
-  /** Absent when there is an error among the problems, or when there are models and no typer. */
+  /** Absent if there is an error among the problems, or if there are models and no typer. */
   readonly pipeline?: CheckedPipeline
-  /** Everything that was found, by file and line. */
+  /** All problems found, by file and line. */
   readonly problems: Problem[]
-  /** Where tables and their columns are written, by the table's name. */
+  /** The places where tables and their columns are defined, by the table's name. */
   readonly places: ReadonlyMap<string, TablePlaces>
 }
 
@@ -45,10 +45,10 @@ export async function readPipeline(folder: string | PipelineFolder, options: Rea
   return pipeline === undefined || problems.hasErrors ? read : { pipeline, ...read }
 }
 
-/** What is read before the rest is: as far as other pipelines that use its tables have to know it. */
+/** The part that is read first: everything that other pipelines need that use its tables. */
 type Read = { readonly pipeline?: CheckedPipeline; readonly name?: string; readonly tables: Tables }
 
-/** @param readers the pipelines that use this one, from the outermost on */
+/** @param readers the pipelines that use this one, outermost first */
 async function check(
   folder: PipelineFolder,
   options: ReadOptions,
@@ -72,7 +72,7 @@ async function check(
   const name = parts.pipeline
   const schedule = readSchedule(parts, text, problems)
   const retry = readRetry(parts, text, problems)
-  // First, as what it makes in the typer is dropped again.
+  // First, since what it creates in the typer is dropped again.
   const uses = await checkUses(parts, {
     text,
     folder,
@@ -89,7 +89,7 @@ async function check(
   if (problems.hasErrors || (options.typer === undefined && (await hasModels(parts, folder)))) return { name, tables }
   const description = parts.description === undefined ? {} : { description: parts.description }
   const schema = parts.schema === undefined ? {} : { schema: parts.schema }
-  // Parsed once more, which puts every key in the schema's order: the same pipeline always has the same digest.
+  // Parsed a second time, which puts every key in the schema's order: the same pipeline always has the same digest.
   const pipeline = CheckedPipeline.parse({
     format: 1,
     name,
@@ -106,7 +106,7 @@ async function check(
   return { pipeline, name, tables }
 }
 
-/** Reads the text of a pipeline whose tables are used. What this machine has for it does not matter here. */
+/** Reads the text of a pipeline whose tables are used. Its settings on this machine do not matter here. */
 async function readOther(
   folder: PipelineFolder,
   { typer }: ReadOptions,
@@ -130,10 +130,10 @@ function warnOfUnread(
   }
 }
 
-/** What stands in for keys of the top that are wrong, so that the rest can still be looked at. */
+/** Replacements for invalid top-level keys, so that the rest can still be checked. */
 const FALLBACK = { pipeline: 'unnamed', schedule: { every: 'day', start: '2000-01-01' }, sources: {} }
 
-/** Datasets whose text is wrong are known by name, so that those that read them are not told that they do not exist. */
+/** Datasets whose text is invalid are still known by name, so that references to them are not reported as unknown. */
 function claimUnusable(text: YamlText, parts: PipelineText, tables: Tables): void {
   for (const [source, details] of entriesOf(fieldOf(text.value, 'sources'))) {
     for (const [dataset] of entriesOf(fieldOf(details, 'datasets'))) {
@@ -175,7 +175,7 @@ function readSchedule({ schedule }: PipelineText, text: YamlText, problems: Prob
   return { every, timeZone, start: window?.label ?? start, delayMs: delay === undefined ? 0 : durationMs(delay) }
 }
 
-/** Tries. Together with the waits they outlast a server's restart, not an outage: that is for a person to see. */
+/** Attempts. With the waits they outlast a server's restart, not an outage, which an operator should see. */
 const DEFAULT_ATTEMPTS = 4
 
 function readRetry({ retry = {} }: PipelineText, text: YamlText, problems: Problems): RetryPolicy {
@@ -194,7 +194,7 @@ function readRetry({ retry = {} }: PipelineText, text: YamlText, problems: Probl
   return policy
 }
 
-/** The errors among problems as one error, for those who need a pipeline that can be used. */
+/** The errors among problems as one error, for callers that need a valid pipeline. */
 export function pipelineError(folder: string, problems: readonly Problem[]): ConfigError {
   const errors = problems.filter((problem) => problem.severity === 'error')
   return new ConfigError(`pipeline cannot be used [folder=${folder}]`, errors.map(formatProblem))

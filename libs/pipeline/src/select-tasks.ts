@@ -5,15 +5,15 @@ import type { PlannedTask } from '@cinelake/contracts'
 export type TaskSelection = {
   /** Names of tasks. */
   readonly tasks: ReadonlySet<string>
-  /** Selectors that name nothing of the run, each with what may have been meant. */
+  /** Selectors that match no task of the run, each with suggestions. */
   readonly problems: readonly string[]
 }
 
 /**
  * The tasks that selectors name: `orders` (the task that makes that dataset or model), `shop/orders` (its ingest), a
- * served table by its name in the mart, or a task as it is called (`load orders`). `orders+` means everything that
- * depends on it as well, `+orders` what it depends on.
- * @param tasks of a run, each after those that it needs
+ * served table by its name in the mart, or a task by its own name (`load orders`). `orders+` adds everything that
+ * depends on it, `+orders` everything that it depends on.
+ * @param tasks of a run, in dependency order
  */
 export function selectTasks(
   pipeline: Pick<CheckedPipeline, 'serve'>,
@@ -37,7 +37,7 @@ export function selectTasks(
   return { tasks: selected, problems }
 }
 
-/** Names of tasks that depend on others, these themselves left out. @param tasks each after those that it needs */
+/** Names of tasks that depend on others, without these. @param tasks in dependency order */
 export function downstreamOf(tasks: readonly PlannedTask[], names: Iterable<string>): Set<string> {
   const reached = new Set(names)
   const below = new Set<string>()
@@ -49,7 +49,7 @@ export function downstreamOf(tasks: readonly PlannedTask[], names: Iterable<stri
   return below
 }
 
-/** Names of tasks that one depends on. */
+/** Names of tasks that a task depends on. */
 export function upstreamOf(tasks: readonly PlannedTask[], name: string): Set<string> {
   const byName = new Map(tasks.map((task) => [task.name, task]))
   const above = new Set<string>()
@@ -64,7 +64,7 @@ export function upstreamOf(tasks: readonly PlannedTask[], name: string): Set<str
   return above
 }
 
-/** What tasks may be called by: a table wins over a name in the mart, since what is loaded follows from what is made. */
+/** The names of tasks in selectors: a table has precedence over a name in the mart, since loads follow from tables. */
 function namesOf({ serve }: Pick<CheckedPipeline, 'serve'>, tasks: readonly PlannedTask[]): Map<string, string> {
   const names = new Map(tasks.map(({ name }) => [name, name]))
   const add = (name: string, task: string) => {

@@ -8,7 +8,7 @@ type Kinds<Context, Outcome> = Readonly<{
 }>
 
 /**
- * The handlers of a service that works for these kinds of sources: each command goes to the kind that its source is of in
+ * The handlers of a service for these kinds of sources: each command is dispatched to the kind of its source in
  * the pipeline that it names.
  */
 export function sourceHandlers<Context extends { readonly signal: AbortSignal }, Outcome>(

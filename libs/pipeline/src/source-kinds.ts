@@ -5,9 +5,9 @@ import { pushConfig } from '@cinelake/source-push/config'
 import { restConfig } from '@cinelake/source-rest/config'
 import { z } from 'zod'
 
-// The only place in this package that names kinds of sources: everything else asks the kind.
+// The only place in this package that names kinds of sources: all other code uses the kind's interface.
 
-/** A source as it stands in `pipeline.yaml`. */
+/** A source in `pipeline.yaml`. */
 export const SourceText = z.discriminatedUnion('type', [
   filesConfig.text,
   databaseConfig.text,

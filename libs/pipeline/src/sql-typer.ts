@@ -3,34 +3,34 @@ import { complaintOf, identifier, type SqlComplaint } from '@cinelake/sql'
 export type TypedColumn = { readonly name: string; readonly type: string }
 
 /**
- * Finds the types of queries over tables that have columns but no rows. An engine in which every table that models may
- * read can be made.
+ * Infers the types of queries over tables that have columns but no rows: an engine session in which the tables that models
+ * read are created empty.
  */
 export interface SqlTyper {
   createTable(name: string, columns: readonly TypedColumn[]): Promise<void>
-  /** What the engine's parser makes of texts, as DuckDB's `json_serialize_sql` gives it. A text is parsed once. */
+  /** The engine's parse trees of texts, as returned by DuckDB's `json_serialize_sql`. Each text is parsed once. */
   parse(sqls: readonly string[]): Promise<readonly unknown[]>
-  /** What keeps a text from being SQL of a pipeline over these tables. */
+  /** Why a text is not allowed as a pipeline's SQL over these tables. */
   audit(sql: string, options: SqlAudit): Promise<readonly SqlRefusal[]>
-  /** Takes away all tables that were made so far. */
+  /** Drops all tables that were created so far. */
   dropTables(): Promise<void>
-  /** @throws an error with a `complaint` (`SqlComplaint`) when the query is wrong; others are passed on */
+  /** @throws an error with a `complaint` (`SqlComplaint`) if the query is invalid; others are passed on */
   describe(query: string): Promise<readonly TypedColumn[]>
 }
 
 export type SqlAudit = { readonly tables: readonly string[]; readonly as?: 'query' | 'condition' }
 
-/** Something that SQL of a pipeline must not do, by the engine's own parser. */
+/** A construct that is not allowed in a pipeline's SQL, found by the engine's own parser. */
 export type SqlRefusal = {
   readonly name: string
   readonly message: string
   readonly remedy: string
   readonly position: { readonly line: number; readonly column: number } | undefined
-  /** Names that may have been meant. */
+  /** Suggested names. */
   readonly choices?: Iterable<string>
 }
 
-/** What is needed of an engine's session: `SqlSession` fits. */
+/** The part of an engine's session that is needed: `SqlSession` fits. */
 export type TypingSession = {
   run(sql: string): Promise<void>
   parse(sqls: readonly string[]): Promise<readonly unknown[]>
@@ -38,7 +38,7 @@ export type TypingSession = {
   describe(query: string): Promise<readonly TypedColumn[]>
 }
 
-/** A typer of a session of its own: the tables that it makes stay there. */
+/** A typer on a session of its own: the tables that it creates stay there. */
 export function createSqlTyper(session: TypingSession): SqlTyper {
   const made: string[] = []
   return {
@@ -63,7 +63,7 @@ export function createSqlTyper(session: TypingSession): SqlTyper {
 }
 
 /**
- * The columns of a query, or what is wrong with it. Errors that are not about the query (an engine out of memory) pass.
+ * The columns of a query, or why it is invalid. Errors that are not about the query (an engine out of memory) are passed on.
  */
 export async function describeOrComplain(
   typer: SqlTyper,

@@ -3,7 +3,7 @@ import { WINDOW_COLUMN } from './check/tables.ts'
 import type { CheckedPipeline } from './checked/pipeline.ts'
 import type { TypedColumn } from './sql-typer.ts'
 
-/** The columns of every refined table of a pipeline by the table's name, as models read them, in the order of the build. */
+/** The columns of every refined table of a pipeline by the table's name, as models read them, in build order. */
 export function columnsOfTables({ datasets, models }: CheckedPipeline): Map<string, readonly TypedColumn[]> {
   const plain = ({ name, type }: TypedColumn): TypedColumn => ({ name, type })
   const tables = new Map<string, readonly TypedColumn[]>()

@@ -5,10 +5,10 @@ import type { CheckedPipeline } from './checked/pipeline.ts'
 import type { PlannedTask } from '@cinelake/contracts'
 
 /**
- * The places of a pipeline's folder in which the text that a task depends on differs between two readings of it:
+ * The places of a pipeline's folder in which a task's text differs between two versions of it:
  * `models/sales_by_city.sql`, `contracts/orders.yaml`, `pipeline.yaml (sources.shop.datasets.orders)`. Only the task's
- * own text: what it depends on through the tasks that it needs is theirs. Descriptions make no difference to data.
- * @returns none where the task does the same under both
+ * own text: texts of the tasks that it depends on are theirs. Descriptions do not affect data.
+ * @returns none if the task does the same in both versions
  */
 export function changedPlaces(before: CheckedPipeline, after: CheckedPipeline, { work }: PlannedTask): string[] {
   const earlier = textOf(before, work, after)
@@ -22,8 +22,8 @@ export function changedPlaces(before: CheckedPipeline, after: CheckedPipeline, {
 }
 
 /**
- * Whether a task's text is only what follows from other text: the columns of a served table from its contract or model.
- * Where a task that it needs has changed, that is the change to tell of.
+ * Whether a task's text only follows from other text: the columns of a served table from its contract or model.
+ * If a task that it depends on has changed, that is the change to report.
  */
 export function followsFromOthers({ work }: PlannedTask): boolean {
   return work.kind === 'load'
@@ -31,7 +31,7 @@ export function followsFromOthers({ work }: PlannedTask): boolean {
 
 type TextPart = { readonly place: string; readonly content: unknown }
 
-/** @param other the reading that it is compared with */
+/** @param other the version to compare with */
 function textOf(pipeline: CheckedPipeline, work: PlannedTask['work'], other: CheckedPipeline): TextPart[] {
   switch (work.kind) {
     case 'discover':
@@ -57,7 +57,7 @@ function sourceText({ sources }: CheckedPipeline, name: string): TextPart[] {
     .map(({ datasets: _datasets, ...source }) => ({ place: `pipeline.yaml (sources.${name})`, content: source }))
 }
 
-/** How a dataset is landed. Of an undeclared table there is no text. */
+/** How a dataset is landed. An undeclared table has no text. */
 function landingText({ sources }: CheckedPipeline, name: string, dataset: string): TextPart[] {
   const source = sources.find((candidate) => candidate.name === name)
   return (source?.datasets ?? [])
@@ -65,7 +65,7 @@ function landingText({ sources }: CheckedPipeline, name: string, dataset: string
     .map((content) => ({ place: datasetPlace(name, dataset), content }))
 }
 
-/** A column that only one of the readings has is the contract's change: how it is read follows from its name. */
+/** A column that only one version has is the contract's change: how it is read follows from its name. */
 function datasetText(
   { contract, source, sourceDataset, ...mapping }: CheckedDataset,
   { datasets }: CheckedPipeline,
@@ -82,7 +82,7 @@ function datasetText(
   ]
 }
 
-/** The types of a model's columns follow from its SQL and its inputs; what only messages are made of changes nothing. */
+/** The types of a model's columns follow from its SQL and its inputs; texts for messages only do not affect data. */
 function modelText({
   name,
   file = fileOfModel({ name }),
@@ -96,7 +96,7 @@ function modelText({
 
 const datasetPlace = (source: string, dataset: string) => `pipeline.yaml (sources.${source}.datasets.${dataset})`
 
-/** The same text for the same content, whatever the order of keys; without descriptions, and where rules are in their files. */
+/** The same text for the same content, whatever the order of keys; without descriptions and positions of rules. */
 function canonical(content: unknown): string {
   return JSON.stringify(content, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value

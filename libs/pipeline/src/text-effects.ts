@@ -9,31 +9,31 @@ import {
   type WantedTable,
 } from './contract-changes.ts'
 
-/** What a change means to those who read the table. */
+/** The effect of a change on readers of the table. */
 type Effect =
-  /** A query that ran may fail or give something else, or rows that are there could lose something. */
+  /** A query that worked may fail or return other results, or existing rows could lose information. */
   | 'breaking'
-  /** Queries go on as they are. */
+  /** Queries continue to work unchanged. */
   | 'additive'
   | 'unchanged'
 
 type ColumnEffect = {
   readonly column: string
   readonly effect: Effect
-  /** `widened`, `renamed`, …; undefined where nothing has changed. */
+  /** `widened`, `renamed`, …; undefined if nothing has changed. */
   readonly kind?: ChangeKind
   readonly from?: string | null
   readonly to?: string | null
 }
 
-/** How a table of one text differs from that of another. */
+/** How a table differs between two texts. */
 export type TableEffect = {
   readonly table: string
   readonly state: 'new' | 'gone' | 'changed' | 'unchanged'
   readonly columns: readonly ColumnEffect[]
-  /** Whether its values may become others though its columns do not: another SELECT, reading or rule. */
+  /** Whether its values may change although its columns do not: another SELECT, parse option or rule. */
   readonly hasOtherValues: boolean
-  /** Models that are made from it, whatever their number in between, in the order in which they are built. */
+  /** Models that are directly or indirectly derived from it, in build order. */
   readonly models: readonly string[]
   /** Names in the mart of the table and of these models. */
   readonly served: readonly string[]
@@ -42,7 +42,7 @@ export type TableEffect = {
 const ADDITIVE: ReadonlySet<ChangeKind> = new Set(['added', 'widened', 'partitionChanged'])
 
 /**
- * Compares two texts of a pipeline, table by table and column by column. No data is looked at: what its rows would decide
+ * Compares two texts of a pipeline, table by table and column by column. Data is not read: an effect that depends on rows
  * counts as breaking.
  */
 export async function textChanges(before: CheckedPipeline | undefined, after: CheckedPipeline): Promise<TableEffect[]> {
@@ -79,16 +79,16 @@ function gone(column: string, from: string): ColumnEffect {
 
 type Known = { readonly table: WantedTable; readonly text: string }
 
-/** Without where rules are in their files. */
+/** Without the positions of rules in files. */
 function textOf(content: unknown): string {
   return JSON.stringify(content, (key, value: unknown) => (key === 'begin' ? undefined : value))
 }
 
-/** Tables by name, each with all that decides over its values besides names and types of columns. */
+/** Tables by name, each with everything that affects its values apart from names and types of columns. */
 function tablesOf(pipeline: CheckedPipeline | undefined): Map<string, Known> {
   const datasets = (pipeline?.datasets ?? []).map((dataset): [string, Known] => {
     const { contract, ...others } = dataset
-    // A column's own names are told as such.
+    // A column's own names are reported separately.
     const readings = contract.columns.map(({ name, renamedFrom = [], reading }) => {
       return { ...reading, from: reading.from.filter((one) => one !== name && !renamedFrom.includes(one)) }
     })
@@ -112,7 +112,7 @@ async function columnEffects(before: WantedTable, after: WantedTable): Promise<C
     rowCount: 1,
     configuration: { [CONTRACT_PROPERTY]: writtenBy(before, []) },
   }
-  // Readers of a table meet its columns, whether or not its rows are made again.
+  // Readers of a table are affected by its columns, whether or not its rows are computed again.
   const asRead = { ...after, keeps: 'rows', isDerived: false } as const
   const changes = await contractChanges(asRead, there, async (doubts) => doubts.map(() => undefined))
   const changed = new Set(changes.map(({ column }) => column))
@@ -128,7 +128,7 @@ async function columnEffects(before: WantedTable, after: WantedTable): Promise<C
 
 function reachedFrom(table: string, { models, serve }: CheckedPipeline): Pick<TableEffect, 'models' | 'served'> {
   const reached = new Set([table])
-  // They are in the order of their dependencies.
+  // In dependency order.
   for (const { name, inputs } of models) if (inputs.some((input) => reached.has(input))) reached.add(name)
   const served = serve.filter((entry) => reached.has(entry.table)).map(({ as }) => as)
   return { models: models.map(({ name }) => name).filter((name) => name !== table && reached.has(name)), served }

@@ -1,7 +1,7 @@
 import type { TableName } from '@cinelake/contracts'
 import { TableUnusableError, type DatabasePlace } from './errors.ts'
 
-/** @throws {TableUnusableError} terminal: columns that no Parquet file can have beside each other, or none */
+/** @throws {TableUnusableError} terminal: no columns, or columns that cannot be in one Parquet file */
 export function checkColumns(place: DatabasePlace, table: TableName, columns: readonly { readonly name: string }[]) {
   if (columns.length === 0) throw new TableUnusableError(place, table, 'expected at least one column, got none')
   const names = columns.map(({ name }) => name.toLowerCase())

@@ -13,12 +13,12 @@ import { splitColumn } from './copy/split-column.ts'
 import { watermarkOf } from './watermark.ts'
 import { withDatabase, type DatabaseDeps } from './with-database.ts'
 
-/** What is wrong with one table and says nothing about the others. */
+/** An error of one table that says nothing about the others. */
 const OF_ONE_TABLE = [CursorUnusableError, NoTablesError, SplitUnusableError, TableMissingError, TableUnusableError]
 
 /**
- * Whether a source's database has the tables that are declared, with the columns that are named, and what the patterns
- * mean. No row is looked at.
+ * Checks that a source's database has the declared tables and columns, and lists the tables that the patterns match.
+ * No row is read.
  */
 export async function checkDatabase(
   source: DatabaseSource,

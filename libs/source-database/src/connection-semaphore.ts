@@ -1,16 +1,16 @@
 import { Semaphore } from '@cinelake/core'
 import type { DatabaseSource } from './config/index.ts'
 
-/** How many connections to each database are open in this process, and who waits for one. */
+/** The number of open connections to each database in this process, and the waiting callers. */
 export class ConnectionSemaphore {
   readonly #permits = new Map<string, Semaphore>()
 
-  /** Waits for a connection of a source to be allowed. */
+  /** Waits for a connection permit of a source. */
   take(source: DatabaseSource, signal: AbortSignal): Promise<Disposable> {
     return this.#of(source).acquire(signal)
   }
 
-  /** A connection more, where one is allowed at once. Who has one already must not wait for another. */
+  /** An additional connection, if a permit is free. A caller that already holds a permit must not wait for another (deadlock). */
   tryTake(source: DatabaseSource): Disposable | undefined {
     return this.#of(source).tryAcquire()
   }

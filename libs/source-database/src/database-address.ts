@@ -1,22 +1,22 @@
 import type { Fill } from '@cinelake/secrets'
 import { databaseSourceErrors } from './errors.ts'
 
-/** Where a database is and who asks. Never shown as a whole. */
+/** Address and credentials of a database. Never shown as a whole. */
 export type DatabaseAddress = {
   readonly scheme: string
   readonly host: string
-  /** Undefined for the scheme's own. */
+  /** Undefined: the default port of the scheme. */
   readonly port: number | undefined
   readonly database: string
   readonly user: string | undefined
   readonly password: string | undefined
-  /** What follows `?`. */
+  /** The parameters after `?`. */
   readonly parameters: ReadonlyMap<string, string>
 }
 
 /**
- * Fills the placeholders of an address. A secret within an address is one part of it, whatever characters it has, so it
- * is escaped; an address that is a secret as a whole is taken as it is.
+ * Fills the placeholders of an address. A secret within an address is one component, whatever its characters, so it
+ * is escaped; an address that is a secret as a whole is used unchanged.
  */
 export async function fillAddress(
   fill: Fill,
@@ -30,17 +30,17 @@ export async function fillAddress(
 
 const isPlaceholder = (template: string) => /^\$\{[^{}]*\}$/.test(template.trim())
 
-/** Whether the address is kept as a secret with all that is in it. */
+/** Whether the whole address is a secret. */
 export function isSecretAsWhole(template: string): boolean {
   return isPlaceholder(template) && hasSecret(template)
 }
 
-/** Whether looking the secrets up again could give another address. */
+/** Whether refreshing the secrets could give another address. */
 export function hasSecret(template: string): boolean {
   return template.includes('${secret:')
 }
 
-/** @throws {DATABASE_ADDRESS_INVALID} terminal; without the text, which may hold a password */
+/** @throws {DATABASE_ADDRESS_INVALID} terminal; without the text, which may contain a password */
 export function parseAddress(source: string, text: string): DatabaseAddress {
   const url = URL.parse(text)
   if (url === null) throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, 'a text that is no address')
@@ -50,7 +50,7 @@ export function parseAddress(source: string, text: string): DatabaseAddress {
   if (database === '') throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, 'an address without a database')
   return {
     scheme: url.protocol.replace(/:$/, ''),
-    // The address of IPv6 is in brackets only here.
+    // IPv6 addresses have brackets in URLs only.
     host: url.hostname.replaceAll(/^\[|\]$/g, ''),
     port: url.port === '' ? undefined : Number(url.port),
     database,

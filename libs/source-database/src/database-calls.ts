@@ -1,16 +1,16 @@
 import type { DatabaseAddress } from './database-address.ts'
 import type { DatabasePlace } from './errors.ts'
 
-/** Says what an error of a driver means. @param doing what was being done: `list the tables` */
+/** Translates an error of a driver. @param doing the operation: `list the tables` */
 export type TranslateError = (error: unknown, doing: string) => unknown
 
-/** `remedy`: what to do when the server refuses who signs in. */
+/** `remedy`: what to do if the server refuses the credentials. */
 export type TranslateOptions = { readonly signal: AbortSignal; readonly remedy: string }
 
-/** Runs a call to the database; what it throws is translated once, here. */
+/** Runs a call to the database and translates its errors. */
 export type DatabaseCall = <Result>(doing: string, run: () => Promise<Result>) => Promise<Result>
 
-/** Where an address leads, for people: without the credentials. */
+/** An address for people: without the credentials. */
 export function placeOf(source: string, { host, port, database }: DatabaseAddress): DatabasePlace {
   return { source, server: port === undefined ? host : `${host}:${port}`, database }
 }

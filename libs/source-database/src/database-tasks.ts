@@ -21,11 +21,11 @@ export type DatabaseTasksDeps = {
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
-  /** For databases of Azure that are opened without a password. */
+  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
-  /** Ends what outlives a task: the snapshot of a database that is held for its tables. */
+  /** Closes resources that outlive a task: snapshots that are held for the tables of a run. */
   readonly stopping?: AbortSignal | undefined
-  /** Milliseconds between two looks whether it is still needed. */
+  /** Milliseconds between two checks whether a held snapshot is still needed. */
   readonly lookEveryMs?: number | undefined
 }
 
@@ -33,14 +33,14 @@ export interface DatabaseTasks extends SourceTasks<DatabaseSource, TaskContext, 
   discover(command: Discover, place: SourceInPipeline<DatabaseSource>, context: TaskContext): Promise<TaskOutcome>
 }
 
-/** The work of the agent over databases: lists their tables, and copies them. */
+/** The task handlers of database sources: discover tables, and copy them. */
 export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
   const { lake, engine, fill, clock, log, credential } = deps
   const connections = new ConnectionSemaphore()
   const held = new HeldSnapshots(deps)
   const ingestTable = createIngestTable({ lake, engine, fill, connections, credential })
 
-  /** Takes away what a task that has landed kept while it was under way. Never fails: what stays is never read again. */
+  /** Removes the intermediate state of a task that has landed. Never fails: state that is left behind is never read again. */
   const clear = async (command: Ingest, { signal }: TaskContext): Promise<void> => {
     try {
       await clearLandingState(lake, command, { signal })

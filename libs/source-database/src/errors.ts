@@ -1,14 +1,14 @@
 import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 import type { TableName } from '@cinelake/contracts'
 
-/** Which database an error is about: where it is, without user and password. */
+/** The database that an error is about: its address without user and password. */
 export type DatabasePlace = { readonly source: string; readonly server: string; readonly database: string }
 
 const at = ({ source, server, database }: DatabasePlace) => `source=${source} server=${server} database=${database}`
 const named = ({ schema, name }: TableName) => `${schema}.${name}`
 
 export const databaseSourceErrors = defineErrors({
-  /** A source's `url` that is no address of a database. Never shows the address: it may hold a password. */
+  /** A source's `url` is not a valid database address. Never shows the address: it may contain a password. */
   DATABASE_ADDRESS_INVALID: terminal((source: string, problem: string) => [
     `address of the database is not usable [source=${source}]: expected postgres:// or mssql://USER:PASSWORD@HOST:PORT/DATABASE, got ${problem}; correct the source's \`url\` or the settings that it names`,
     { source, problem },
@@ -19,7 +19,7 @@ export const databaseSourceErrors = defineErrors({
     { ...place },
   ]),
 
-  /** Encryption was asked for and could not be had, or the server's certificate is not trusted. */
+  /** Encryption was requested and is not available, or the server's certificate is not trusted. */
   DATABASE_TLS_REFUSED: terminal((place: DatabasePlace, reason: string) => [
     `no encrypted connection to the database [${at(place)} reason=${reason}]: expected a certificate that this machine trusts for this name; install the company's certificate authority (NODE_EXTRA_CA_CERTS), or say \`sslmode=disable\` (SQL Server: \`encrypt=false\`) where the network is trusted`,
     { ...place, reason },
@@ -30,25 +30,25 @@ export const databaseSourceErrors = defineErrors({
     { ...place, doing },
   ]),
 
-  /** A row arrived with other values than the database sent. */
+  /** The values of a row differ from those that the database sent. */
   DATABASE_ROW_CHANGED: transient((place: DatabasePlace, table: TableName) => [
     `a row changed on the way [${at(place)} table=${named(table)}]: expected the digest that the database made of it, got another; the next attempt reads the table again`,
     { ...place, table: named(table) },
   ]),
 
-  /** A file holds other values than were read. */
+  /** The values of a file differ from those that were read. */
   DATABASE_FILE_DIFFERS: transient((place: DatabasePlace, table: TableName, count: number) => [
     `a file does not hold what was read [${at(place)} table=${named(table)} rows=${count}]: expected the same values, got others in ${count} rows; the next attempt reads the table again`,
     { ...place, table: named(table), count },
   ]),
 
-  /** A query that this database cannot do over this data: a view whose expression fails, a column that is gone. */
+  /** A query that always fails on this data: a view whose expression fails, a column that was dropped. */
   DATABASE_QUERY_REFUSED: terminal((place: DatabasePlace, doing: string, state: string) => [
     `database cannot do it [${at(place)} sqlstate=${state}]: could not ${doing}; run \`SELECT * FROM\` it in the database to see which value or expression it is, and correct that, or exclude it`,
     { ...place, doing, sqlstate: state },
   ]),
 
-  /** The database failed at a query for a reason of its own. */
+  /** A query failed for an internal reason of the database. */
   DATABASE_QUERY_FAILED: transient((place: DatabasePlace, doing: string, state: string) => [
     `database could not do it [${at(place)} sqlstate=${state}]: could not ${doing}; look the code up in the server's log`,
     { ...place, doing, sqlstate: state },
@@ -68,11 +68,11 @@ export class DatabaseUnavailableError extends TransientError {
   }
 }
 
-/** User and password, an identity, or the client's address, were refused. */
+/** User and password, an identity, or the client's address were refused. */
 export class DatabaseLoginRefusedError extends TerminalError {
   readonly code = 'DATABASE_LOGIN_REFUSED'
 
-  /** @param remedy which setting or secret to give or to correct */
+  /** @param remedy the setting or secret to provide or correct */
   constructor(place: DatabasePlace, reason: string, remedy: string, options?: ErrorOptions) {
     super(
       `database refused the login [${at(place)} reason=${reason}]: expected it to let this user in, got a refusal; ${remedy}`,
@@ -82,14 +82,14 @@ export class DatabaseLoginRefusedError extends TerminalError {
   }
 }
 
-/** Neither a user in the address, nor a token of Entra to sign in with. Transient: who gives tokens may be away. */
+/** Neither a user in the address, nor an Entra token to sign in with. Transient: the token service may be unavailable. */
 export class DatabaseIdentityMissingError extends TransientError {
   readonly code = 'DATABASE_IDENTITY_MISSING'
 
-  /** @param giving how a user and a password are given */
+  /** @param giving how a user and a password are provided */
   constructor(place: DatabasePlace, giving: string, options?: ErrorOptions) {
     super(
-      `nobody to sign in to the database as [${at(place)}]: expected a user in the source's \`url\`, or a token of Entra for this machine's identity, got neither; ${giving}, ` +
+      `no identity to sign in to the database with [${at(place)}]: expected a user in the source's \`url\`, or a token of Entra for this machine's identity, got neither; ${giving}, ` +
         'or give this machine an identity of Azure (a managed identity, AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or `az login`)',
       { ...place },
       options,
@@ -108,7 +108,7 @@ export class TableMissingError extends TerminalError {
   }
 }
 
-/** A source whose patterns mean no table at all. */
+/** The patterns of a source match no table. */
 export class NoTablesError extends TerminalError {
   readonly code = 'DATABASE_NO_TABLES'
 
@@ -120,7 +120,7 @@ export class NoTablesError extends TerminalError {
   }
 }
 
-/** A table that has no form in a typed file. */
+/** A table that cannot be stored in a typed file. */
 export class TableUnusableError extends TerminalError {
   readonly code = 'DATABASE_TABLE_UNUSABLE'
 
@@ -133,7 +133,7 @@ export class TableUnusableError extends TerminalError {
   }
 }
 
-/** A column by which new rows cannot be told. */
+/** A column that cannot identify new rows. */
 export class CursorUnusableError extends TerminalError {
   readonly code = 'DATABASE_CURSOR_UNUSABLE'
 
@@ -145,7 +145,7 @@ export class CursorUnusableError extends TerminalError {
   }
 }
 
-/** A moment that was to be shared, and cannot be seen any more. */
+/** A shared snapshot that is no longer available. */
 export class SnapshotUnfitError extends TransientError {
   readonly code = 'DATABASE_SNAPSHOT_UNFIT'
   readonly reason: string
@@ -160,7 +160,7 @@ export class SnapshotUnfitError extends TransientError {
   }
 }
 
-/** A column by which a table cannot be parted. */
+/** A column that a table cannot be split by. */
 export class SplitUnusableError extends TerminalError {
   readonly code = 'DATABASE_SPLIT_UNUSABLE'
 
@@ -172,7 +172,7 @@ export class SplitUnusableError extends TerminalError {
   }
 }
 
-/** Values that the database can hold and the landed type cannot. The values themselves are not told. */
+/** Values that the database can hold and the landed type cannot. The values are not shown. */
 export class ValueUnfitError extends TerminalError {
   readonly code = 'DATABASE_VALUE_UNFIT'
 
@@ -189,7 +189,7 @@ export class ValueUnfitError extends TerminalError {
   }
 }
 
-/** What was read did not arrive. */
+/** Not all rows that were read have landed. */
 export class RowsLostError extends TransientError {
   readonly code = 'DATABASE_ROWS_LOST'
 

@@ -32,7 +32,7 @@ export async function previewDatabase(
   }
 }
 
-/** The first rows of a table with its columns, for looking at what it is like. */
+/** The first rows of a table with its columns, for previews. */
 async function firstRows(
   source: DatabaseSource,
   name: TableName,

@@ -1,27 +1,27 @@
 import type { SourceRow } from './source-database.ts'
 
-/** Characters of values per batch: little enough to be gone before they count as old. The server sends on meanwhile. */
+/** Characters of values per batch: small enough to be garbage-collected young. The server continues to send meanwhile. */
 const BATCH_CHARACTERS = 512 * 1024
-/** What a row takes besides its characters. */
+/** Memory of a row apart from its characters. */
 const ROW_WEIGHT = 64
-/** Times that are looked whether the server still sends, within the time that it has. */
+/** Checks for received data per timeout period. */
 const LOOKS = 4
 
 type Flow = {
-  /** Tells the server to wait. What is on its way already still comes. */
+  /** Stops the server from sending. Data that is already in transit still arrives. */
   readonly pause: () => void
   readonly resume: () => void
-  /** Ends the connection; the driver then fails the query. */
+  /** Closes the connection; the driver then fails the query. */
   readonly abandon: () => void
-  /** Milliseconds without a sign of life, while rows are waited for. */
+  /** Idle timeout in milliseconds while waiting for rows. */
   readonly timeoutMs: number
-  /** Grows with what the server sends; without it, rows alone are signs of life. */
+  /** A counter that grows with data received; if absent, only rows reset the timeout. */
   readonly received?: () => number
 }
 
 /**
- * Rows that a driver pushes, as batches that a reader pulls. While a batch's worth waits the server waits as well, so
- * that what is held is bounded by size however wide rows become, and rows come while the reader works on those before.
+ * Converts rows that a driver pushes to batches that a reader pulls. While a full batch is waiting, the server is paused, so
+ * that memory is bounded however wide rows are, and rows arrive while the reader processes the previous batch.
  */
 export class RowBatches {
   readonly #flow: Flow
@@ -49,14 +49,14 @@ export class RowBatches {
     this.#wake()
   }
 
-  /** There are no more rows: all were pushed, or something went wrong. */
+  /** The end of the rows: all were pushed, or an error occurred. */
   end(error?: unknown): void {
     this.#end ??= error === undefined || error === null ? {} : { error }
     clearInterval(this.#watch)
     this.#wake()
   }
 
-  /** Leaving before the end ends the connection: what the server still sends has nowhere to go. */
+  /** Stopping early closes the connection: there is no other way to discard the remaining rows. */
   async *batches(): AsyncGenerator<readonly SourceRow[]> {
     try {
       for (;;) {
@@ -84,7 +84,7 @@ export class RowBatches {
     return rows
   }
 
-  /** A connection of which the other side is gone without a word stays open for ever. */
+  /** A connection whose peer disappeared silently stays open forever. */
   #startWatch(): void {
     const { timeoutMs, received = () => 0, abandon } = this.#flow
     let quiet = 0
@@ -101,7 +101,7 @@ export class RowBatches {
   }
 }
 
-/** Waits for an answer, and ends the connection when there is none in time: the driver then fails what was asked. */
+/** Waits for an answer, and closes the connection after the timeout: the driver then fails the query. */
 export async function answeredWithin<T>(timeoutMs: number, abandon: () => void, ask: () => Promise<T>): Promise<T> {
   const silent = Promise.withResolvers<never>()
   const timer = setTimeout(() => {

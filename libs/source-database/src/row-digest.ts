@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { databaseSourceErrors, type DatabasePlace } from './errors.ts'
 import type { SourceRow, SourceTable } from './source-database.ts'
 
-/** How the database writes text when it makes a digest of it. */
+/** The encoding that the database uses for text in a digest. */
 export type DigestEncoding = 'utf8' | 'utf16le'
 
 /**
- * The digest of a row: SHA-256 in lower-case hex of its values one after the other, each as the number of its bytes, a
- * colon and its bytes; `~` for NULL. The database makes the same of what it sends.
+ * The digest of a row: SHA-256 in lower-case hex of its values in order, each as its number of bytes, a
+ * colon and its bytes; `~` for NULL. The database computes the same over the values it sends.
  */
 export function rowDigest(row: SourceRow, encoding: DigestEncoding): string {
   const parts = row.map((value) => (value === null ? '~' : `${Buffer.byteLength(value, encoding)}:${value}`))
@@ -17,7 +17,7 @@ export function rowDigest(row: SourceRow, encoding: DigestEncoding): string {
 }
 
 /**
- * Compares rows with the digests that the database sent as their last values, and takes these off.
+ * Compares rows with the digests that the database sent as their last values, and removes these.
  * @throws {DATABASE_ROW_CHANGED} transient
  */
 export async function* withoutDigests(

@@ -1,14 +1,14 @@
 import { placeholdersIn } from '@cinelake/secrets'
 import { isSecretAsWhole, type DatabaseAddress } from './database-address.ts'
 
-/** How a user and a password are given, and where the password goes. */
+/** How a user and a password are provided, and where the password goes. */
 export const givingUser = (scheme: string) =>
   `write \`${scheme === 'mssql' ? 'mssql' : 'postgres'}://USER:\${secret:NAME}@HOST/DATABASE\` and keep the password as the secret NAME where this machine has its secrets (CINELAKE_SECRETS; with \`env:\` in the setting CINELAKE_SECRET_NAME)`
 
 /**
- * What to do when a server refuses who signs in: which setting or secret to give or to correct. Nothing that was filled in
- * is in it.
- * @param template the address as it stands in the pipeline's text
+ * What to do when a server refuses the credentials: which setting or secret to provide or correct. Contains no
+ * resolved values.
+ * @param template the address as written in the pipeline's text
  */
 export function signInRemedy(
   template: string,

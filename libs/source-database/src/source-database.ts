@@ -2,16 +2,16 @@ import type { TableName } from '@cinelake/contracts'
 import type { AzureCredential } from '@cinelake/database'
 import type { DatabasePlace } from './errors.ts'
 
-/** A column of a source's table, with what becomes of it. */
+/** A column of a source's table, with its conversion. */
 export type SourceColumn = {
   readonly name: string
-  /** The type in the database's own words: `numeric(10,2)`. For people. */
+  /** The type as the database names it: `numeric(10,2)`. For people. */
   readonly sourceType: string
   /** The engine's type in which it lands: `DECIMAL(10,2)`. */
   readonly type: string
-  /** False: the database lets no row be without a value. */
+  /** False: the column is NOT NULL. */
   readonly nullable: boolean
-  /** The engine's SQL that makes a value of `type` out of a text column, given as an SQL expression. */
+  /** The engine's SQL that converts a text column, given as an SQL expression, to `type`. */
   readonly fromText: (text: string) => string
 }
 
@@ -31,7 +31,7 @@ export type TimeRange = {
   readonly since: string | null
   /** UTC instant, exclusive. */
   readonly until: string
-  /** The zone in whose midnight a date begins (IANA name). */
+  /** The time zone (IANA name) at whose midnight a date begins. */
   readonly timeZone: string
 }
 
@@ -51,54 +51,54 @@ export type RowRange = TimeRange | NumberRange | ChangeRange
 /** The rows whose column lies in `[from, to)`, values in the database's own text; null for no bound. */
 export type KeyRange = { readonly column: string; readonly from: string | null; readonly to: string | null }
 
-/** Which rows of a table are meant; all of them where nothing is said. */
+/** Selects rows of a table; all of them if empty. */
 export type Selection = {
   readonly range?: RowRange | undefined
   readonly keys?: KeyRange | undefined
-  /** Has the database send a digest of each row, and compares. */
+  /** Whether the database sends a digest of each row, which is then verified. */
   readonly digests?: boolean
 }
 
 /** One value per column, as text; null for NULL. Text, so that no number passes through a JavaScript double. */
 export type SourceRow = readonly (string | null)[]
 
-/** How far change tracking has come, and whether it still knows what came after a version. */
+/** The current version of change tracking, and whether the changes since a version are still available. */
 export type ChangeVersions = { readonly current: string; readonly oldest: string }
 
 /**
- * The database as of one moment, as far as it can do that: what is read through it belongs together. One thing at a time.
+ * A snapshot of the database, as consistent as the database supports. One operation at a time.
  */
 export interface Snapshot extends AsyncDisposable {
   /**
-   * With what this gives another connection sees the same moment, for as long as this one is open. Undefined where the
-   * database has no such thing.
+   * A token with which another connection can use the same snapshot, for as long as this one is open. Undefined if the
+   * database does not support that.
    */
   share(): Promise<string | undefined>
   /**
-   * The rows of a table, in order of the primary key where there is one, in batches of a few MiB at the reader's pace.
-   * What {@link ChangeRange} gives has one more column at the end: `t` for a row that is gone.
+   * The rows of a table, in order of the primary key if there is one, in batches of a few MiB at the reader's pace.
+   * With {@link ChangeRange}, rows have one more column at the end: `t` for a deleted row.
    */
   rows(table: SourceTable, selection?: Selection): AsyncIterable<readonly SourceRow[]>
-  /** How many rows there are, counted by the database itself. */
+  /** The number of rows, counted by the database itself. */
   count(table: SourceTable, selection?: Selection): Promise<number>
-  /** @throws {CursorUnusableError} terminal: a column is not there, is no time or number, or has rows without a value */
+  /** @throws {CursorUnusableError} terminal: a column does not exist, is not a time or number, or has rows without a value */
   checkRange(table: SourceTable, columns: readonly string[]): Promise<'time' | 'number'>
   /**
-   * The highest number up to which no row will be written any more, as far as the database can tell; null without rows.
+   * The highest value up to which no further row will be written, as far as the database can tell; null without rows.
    */
   highest(table: SourceTable, column: string): Promise<string | null>
   /** @throws {CursorUnusableError} terminal: changes of this table are not tracked */
   changeVersions(table: SourceTable): Promise<ChangeVersions>
-  /** About how many rows there are, without counting them. */
+  /** The estimated number of rows. */
   estimate(table: SourceTable): Promise<number>
-  /** Values that part a table's rows into about so many ranges of the same size, ascending. From a sample. */
+  /** Boundaries that split a table's rows into about so many ranges of equal size, ascending. From a sample. */
   boundaries(table: SourceTable, column: string, ranges: number): Promise<readonly string[]>
 }
 
 export type SnapshotOptions = {
-  /** Of another connection's snapshot, to see the same moment. */
+  /** Token of another connection's snapshot, to use the same. */
   readonly shared?: string | undefined
-  /** That is to be read: it stays as it is, as far as the database can see to that. */
+  /** The table to be read: it is protected from changes, as far as the database supports that. */
   readonly table?: SourceTable | undefined
 }
 
@@ -110,11 +110,11 @@ export type SnapshotOptions = {
  */
 export interface SourceDatabase extends AsyncDisposable {
   readonly place: DatabasePlace
-  /** The tables that hold rows of their own, in order of name; views where asked. Not the system's. */
+  /** The tables that have rows of their own, in order of name; views if requested. No system tables. */
   tables(options: { readonly views: boolean }): Promise<TableName[]>
   /** @throws {TableMissingError} terminal @throws {TableUnusableError} terminal */
   describe(table: TableName): Promise<SourceTable>
-  /** @throws {SnapshotUnfitError} transient: the moment of another connection cannot be seen any more */
+  /** @throws {SnapshotUnfitError} transient: the snapshot of another connection is no longer available */
   snapshot(options?: SnapshotOptions): Promise<Snapshot>
 }
 
@@ -122,12 +122,12 @@ export type OpenDatabase = (options: {
   readonly source: string
   /** With every placeholder filled in. */
   readonly url: string
-  /** As it stands in the pipeline's text, to say what of it is to be corrected. */
+  /** As written in the pipeline's text, to name the setting that has to be corrected. */
   readonly template?: string | undefined
-  /** Milliseconds. The longest that the database may take for the next piece of an answer. */
+  /** Milliseconds. Timeout for the next part of an answer. */
   readonly timeoutMs: number
-  /** For databases of Azure that are opened without a password. */
+  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
-  /** Ends every statement under way and refuses new ones. */
+  /** Cancels every statement under way and rejects new ones. */
   readonly signal: AbortSignal
 }) => SourceDatabase

@@ -2,8 +2,8 @@ import { CursorUnusableError, type DatabasePlace } from './errors.ts'
 import type { SourceTable } from './source-database.ts'
 
 /**
- * By what new rows are told, judged by what the columns land as.
- * @throws {CursorUnusableError} terminal: a column is not there, or neither a time nor a number
+ * How new rows are identified, decided by the types that the columns land as.
+ * @throws {CursorUnusableError} terminal: a column does not exist, or is neither a time nor a number
  */
 export function watermarkOf(place: DatabasePlace, table: SourceTable, columns: readonly string[]): 'time' | 'number' {
   const kinds = columns.map((name) => {
@@ -26,8 +26,8 @@ export function watermarkOf(place: DatabasePlace, table: SourceTable, columns: r
 }
 
 /**
- * The same, with a look into the table: rows without a value would be in no range, ever.
- * @param hasRowsWithout whether there are rows that have none in any of the columns; asked where there may be
+ * The same, checking the data as well: rows without a value would never be in any range.
+ * @param hasRowsWithout whether there are rows without a value in all of the columns; called only if that is possible
  * @throws {CursorUnusableError} terminal
  */
 export async function checkWatermark(

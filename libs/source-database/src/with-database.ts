@@ -10,19 +10,19 @@ import { openMssql } from './sql-server/sql-server.ts'
 
 export type DatabaseDeps = {
   readonly fill: Fill
-  /** Without them connections are not counted. */
+  /** If absent, connections are not limited. */
   readonly connections?: ConnectionSemaphore
-  /** For databases of Azure that are opened without a password. */
+  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
   readonly signal: AbortSignal
 }
 
-/** Milliseconds. Sorting a large table that has no index for it takes long before its first row comes. */
+/** Milliseconds. Sorting a large table without an index takes long before its first row arrives. */
 const TIMEOUT_MS = 10 * 60_000
 
 /**
- * Works with a source's database and closes it, as soon as the source allows a connection more. A refused login is tried once more with the secrets looked up again:
- * they may have been changed since they were last read.
+ * Opens a source's database as soon as the source has a free connection permit, and closes it after use. A refused login is
+ * retried once with refreshed secrets, which may have been rotated since they were last read.
  */
 export async function withDatabase<T>(
   source: DatabaseSource,
@@ -33,7 +33,7 @@ export async function withDatabase<T>(
   return await openFor(source, deps, work)
 }
 
-/** Works with the database on one connection more if the source allows it now. */
+/** Opens an additional connection if the source has a free permit. */
 export async function withAnother(
   source: DatabaseSource,
   deps: DatabaseDeps,
@@ -70,7 +70,7 @@ async function openFor<T>(
 }
 
 /**
- * The database that an address names, by its scheme. Nothing is connected yet.
+ * The database of an address, by its scheme. Does not connect yet.
  * @throws {DATABASE_ADDRESS_INVALID} terminal
  */
 export const openDatabase: OpenDatabase = ({ source, url, ...limits }) => {

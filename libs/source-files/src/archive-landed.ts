@@ -14,10 +14,10 @@ import { archiveFolder, fileBelow, isBelow, isOwnMarker, markerOf } from './loca
 type Deps = { readonly fill: Fill; readonly log: Log }
 
 /**
- * Moves away or deletes what has landed, as the dataset says. Only what a manifest says is in the lake, and only bytes
- * that are still those: a file that was written to since is left where it is. May be called again after a crash, and by
- * two agents at once.
- * @returns names of the files that could not be cleared
+ * Archives or deletes files that have landed, as the dataset declares. Only files that a manifest proves to be in the lake, and
+ * only if their bytes are unchanged: a file that was written to since is left in place. May be called again after a crash, and
+ * by two agents concurrently.
+ * @returns names of the files that could not be archived
  */
 export function createArchiveLanded({ fill, log }: Deps) {
   return async (
@@ -49,7 +49,7 @@ export function createArchiveLanded({ fill, log }: Deps) {
 
 type Cleared = Pick<LandedFile, 'name' | 'sha256'> & Partial<Pick<LandedFile, 'sizeBytes' | 'modifiedAt'>>
 
-/** A digest is there only where the bytes are known to have landed. */
+/** A digest is given only for bytes that are known to have landed. */
 function knownElsewhere({ name, sha256 }: LeftOutFile): Cleared[] {
   return sha256 === undefined ? [] : [{ name, sha256 }]
 }
@@ -88,8 +88,8 @@ async function clear(landed: Cleared, place: Place): Promise<void> {
 type About = { readonly source: string; readonly folder: string; readonly name: string }
 
 /**
- * Whoever may put files into a folder may put links there as well: what is moved or deleted has to be in it, and what is
- * archived in the archive.
+ * Users who can put files into a folder can also put links there: a file that is moved or deleted has to be inside the
+ * source's folder, and its target inside the archive.
  * @throws {FILES_OUTSIDE_SOURCE} terminal
  */
 async function checkBelow(folder: string, file: string, { source, name }: About): Promise<void> {
@@ -100,7 +100,7 @@ async function checkBelow(folder: string, file: string, { source, name }: About)
   throw fileErrors.FILES_OUTSIDE_SOURCE(source, folder, name)
 }
 
-/** Whether the bytes of a file are those that landed. Size and time say so; where they do not, all of it is read. */
+/** Whether the bytes of a file are those that landed. Compares size and time first; if they differ, reads the whole file. */
 async function isStill({ name, sha256, sizeBytes, modifiedAt }: Cleared, file: string, place: Place): Promise<boolean> {
   const found = await stat(file).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined
@@ -112,7 +112,7 @@ async function isStill({ name, sha256, sizeBytes, modifiedAt }: Cleared, file: s
   return (await digestOfFile({ name, file }, place)) === sha256
 }
 
-/** Never over another file: one of that name that is there already stays, and this one is called by its digest as well. */
+/** Never overwrites a file: if the name is taken, the digest is added to the name. */
 async function moveTo(
   file: string,
   target: string,
@@ -132,7 +132,7 @@ async function moveTo(
   }
 }
 
-/** To another disk. The copy has its name when it is whole. */
+/** Moves across disks. The copy gets its final name when it is complete. */
 async function copyAcross(file: string, target: string): Promise<void> {
   const unfinished = `${target}.unfinished-${process.pid}`
   try {

@@ -1,12 +1,12 @@
 import { Semaphore } from '@cinelake/core'
 
-/** Files worked on at once: enough to hide what a disk or a line takes for each, few enough to hold their blocks. */
+/** Files processed concurrently: enough to hide the latency of a disk or a network, few enough to keep their blocks in memory. */
 const FILES_AT_ONCE = 16
 
 /**
- * Works on many items, several at once.
- * @returns what came of each, in their order
- * @throws the first error; nothing is under way any more then
+ * Processes many items with bounded concurrency.
+ * @returns the results, in the order of the items
+ * @throws the first error, after all calls under way have ended
  */
 export async function atOnce<Item, Result>(
   items: readonly Item[],
@@ -18,7 +18,7 @@ export async function atOnce<Item, Result>(
   const settled = await Promise.allSettled(
     items.map((item) =>
       turns.run(async () => {
-        // What has not begun when one fails is not begun.
+        // After a failure no further item is started.
         if (failures.length > 0) throw failures[0]
         return await work(item).catch((error: unknown) => {
           failures.push(error)

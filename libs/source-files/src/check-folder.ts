@@ -6,7 +6,7 @@ import { parseFilePattern } from './file-pattern.ts'
 import { findFiles } from './find-files.ts'
 import { archiveFolder } from './local-paths.ts'
 
-/** Whether a dataset's folder may be read, and written to where files are moved away after landing. No file is opened. */
+/** Checks that a dataset's folder may be read, and written to if files are archived after landing. No file is opened. */
 export async function checkFolder(
   source: FilesSource,
   dataset: FilesDataset,
@@ -34,7 +34,7 @@ export async function checkFolder(
   return `${count}, and may be moved away or deleted`
 }
 
-/** An archive is made when the first file goes there. */
+/** An archive folder is created when the first file is archived. */
 async function nearestThatExists(folder: string): Promise<string> {
   const isThere = (await stat(folder).catch(() => undefined)) !== undefined
   return isThere || dirname(folder) === folder ? folder : await nearestThatExists(dirname(folder))

@@ -13,17 +13,17 @@ type Drop = {
 }
 
 export type Ledger = {
-  /** Bytes that the ledger has; undefined where it is not known to have any. */
+  /** SHA-256 of bytes that the ledger has a claim for; undefined if none is known. */
   readonly claimed: string | undefined
-  /** What is to be told of it. */
+  /** Findings to report. */
   readonly quality: QualityResult[]
 }
 
 /**
- * Checks that the ledger of processed files holds what the window before knew it to hold: without it every file would
- * land once more. One that has lost something is made again from the manifests, which name all that ever landed, and
- * that is told.
- * @throws {RAW_MANIFEST_LOST} terminal: the window before succeeded, and its manifest is gone
+ * Checks that the ledger of processed files holds all entries that the previous window knew of: without them every file would
+ * land a second time. A ledger that has lost entries is rebuilt from the manifests, which name every file that ever landed,
+ * and the repair is reported.
+ * @throws {RAW_MANIFEST_LOST} terminal: the previous window succeeded, and its manifest is missing
  */
 export async function checkLedger(drop: Drop, claims: ProcessedFileLedger): Promise<Ledger> {
   const { lake, command, calendar, signal } = drop
@@ -34,7 +34,7 @@ export async function checkLedger(drop: Drop, claims: ProcessedFileLedger): Prom
   return isWhole ? { claimed, quality: [] } : { claimed, quality: [await restore(drop)] }
 }
 
-/** A claim for each file of each manifest. Those that are there stay. */
+/** Writes a claim for each file of each manifest. Existing claims stay. */
 async function restore({ lake, command, log, signal }: Drop): Promise<QualityResult> {
   const { pipeline, task, source, dataset } = command
   let [fileCount, windowCount] = [0, 0]
@@ -53,7 +53,7 @@ async function restore({ lake, command, log, signal }: Drop): Promise<QualityRes
   return { rule: 'file_ledger_lost', severity: 'warn', checked: fileCount, failed: fileCount, detail }
 }
 
-/** The windows in which a task landed something, oldest first. */
+/** The windows in which a task landed files, oldest first. */
 async function landedWindows(
   lake: Pick<Lake, 'list'>,
   { pipeline, task }: Ingest,

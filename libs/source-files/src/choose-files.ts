@@ -3,15 +3,15 @@ import type { FilesDataset } from './config/index.ts'
 import type { FilePattern } from './file-pattern.ts'
 import type { FoundFile } from './find-files.ts'
 
-/** The files of a folder, as one window sees them. */
+/** The files of a folder, from the point of view of one window. */
 export type ChosenFiles = {
-  /** Those of the window. */
+  /** Files of the window. */
   readonly wanted: readonly FoundFile[]
-  /** Those of windows before it that late files are looked for in, by the label of their window. */
+  /** Files of earlier windows that are searched for late files, by the label of their window. */
   readonly earlier: ReadonlyMap<string, readonly FoundFile[]>
-  /** Those whose name says that they are of the dataset, and what is wrong with it. */
+  /** Files whose name matches the dataset's pattern but has an invalid time, with the reason. */
   readonly impossible: readonly { readonly name: string; readonly problem: string }[]
-  /** Whether files belong to every window. */
+  /** Whether every file belongs to every window. */
   readonly isTimeless: boolean
 }
 
@@ -20,11 +20,11 @@ type Rules = {
   readonly windowFrom: NonNullable<FilesDataset['windowFrom']>
   readonly calendar: Calendar
   readonly window: Pick<Window, 'start' | 'end'>
-  /** How far before the window late files are looked for. */
+  /** How far before the window late files are searched for. */
   readonly lateForMs: number
 }
 
-/** Decides to which window each file belongs. The same files give the same answer, whenever it is asked. */
+/** Assigns each file to a window. Deterministic: the same files give the same result at any time. */
 export function chooseFiles(found: readonly FoundFile[], rules: Rules): ChosenFiles {
   const { pattern, calendar, window, lateForMs } = rules
   const start = Date.parse(window.start)
@@ -50,7 +50,7 @@ export function chooseFiles(found: readonly FoundFile[], rules: Rules): ChosenFi
   return { wanted, earlier, impossible, isTimeless }
 }
 
-/** The instant that decides on a file's window; `every` for a file of all windows, undefined for one of none. */
+/** The instant that decides on a file's window; `every` for a file of all windows, undefined for a file of none. */
 function instantOf(
   { modifiedMs, changedMs }: FoundFile,
   verdict: ReturnType<FilePattern['judge']>,

@@ -1,20 +1,20 @@
 import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 
 export const fileErrors = defineErrors({
-  /** A dataset's file pattern that means nothing. */
+  /** A dataset's file pattern is invalid. */
   FILES_PATTERN_INVALID: terminal((pattern: string, problem: string) => [
     `file pattern is not usable [files=${pattern}]: ${problem}`,
     { files: pattern, problem },
   ]),
 
-  /** The folder of a source on a disk or a share that fails or does not answer. */
+  /** The folder of a source is on a disk or a share that fails or does not answer. */
   FILES_FOLDER_AWAY: transient((source: string, folder: string, reason: string) => [
     `folder could not be listed [source=${source} folder=${folder} reason=${reason}]: expected all that is in it; ` +
       'check the disk or the share that it is on',
     { source, folder, reason },
   ]),
 
-  /** No file of the window. Transient: the drop may be late. */
+  /** The window has no file. Transient: the drop may be late. */
   FILES_MISSING: transient(
     (about: { source: string; dataset: string; folder: string; files: string; window: string }) => [
       `no file came for the window [source=${about.source} dataset=${about.dataset} window=${about.window}]: ` +
@@ -24,28 +24,28 @@ export const fileErrors = defineErrors({
     ],
   ),
 
-  /** A link that leads out of the source's folder. */
+  /** A link leads out of the source's folder. */
   FILES_OUTSIDE_SOURCE: terminal((source: string, folder: string, name: string) => [
     `link leads out of the source's folder [source=${source} name=${name}]: expected a file below ${folder}, got one elsewhere; ` +
       'put the file itself there, or make a source of the folder that it is in',
     { source, folder, name },
   ]),
 
-  /** A file that is not complete yet, as far as one can tell. */
+  /** A file is not complete yet, as far as can be determined. */
   FILES_FILE_UNSTABLE: transient((source: string, name: string, expected: string, found: string) => [
     `file is not complete yet [source=${source} name=${name}]: expected ${expected}, got ${found}; ` +
-      'the next attempt looks again; say `onProblem: { unstable: skip }` to go on without it',
+      'the next attempt looks again; say `onProblem: { unstable: skip }` to continue without it',
     { source, name },
   ]),
 
-  /** A file without a byte. Transient: whoever made it may be about to fill it. */
+  /** A file is empty. Transient: it may be filled soon. */
   FILES_FILE_EMPTY: transient((source: string, name: string) => [
     `file is empty [source=${source} name=${name}]: expected content, got 0 bytes; have it written again, ` +
       'or say `onProblem: { empty: land }` or `skip`',
     { source, name },
   ]),
 
-  /** A claim in the lake that is not what an agent puts there. */
+  /** A claim in the lake does not have the form that agents write. */
   FILES_CLAIM_CORRUPT: terminal((path: string) => [
     `claim of a file is corrupt [path=${path}]: expected a claim of version 1, got something else; ` +
       'delete it and run the window again: the file then counts as never landed, unless its window has it',
@@ -53,7 +53,7 @@ export const fileErrors = defineErrors({
   ]),
 })
 
-/** The folder of a source that is not there, is no folder, or may not be read. */
+/** The folder of a source does not exist, is not a folder, or may not be read. */
 export class SourceFolderUnusableError extends TerminalError {
   readonly code = 'FILES_FOLDER_UNUSABLE'
 
@@ -66,7 +66,7 @@ export class SourceFolderUnusableError extends TerminalError {
   }
 }
 
-/** A file that may not be read. */
+/** The agent has no permission to read a file. */
 export class FileForbiddenError extends TerminalError {
   readonly code = 'FILES_FILE_FORBIDDEN'
 
@@ -79,19 +79,19 @@ export class FileForbiddenError extends TerminalError {
   }
 }
 
-/** A file that nothing in the lake can be called like. */
+/** A file whose name is not valid in the lake. */
 export class FileMisnamedError extends TerminalError {
   readonly code = 'FILES_FILE_MISNAMED'
-  /** As it is on the disk. */
+  /** The name on the disk. */
   readonly file: string
-  /** What is wrong with it, and what to do. */
+  /** What is wrong with the name, and what to do. */
   readonly problem: string
 
   constructor(source: string, name: string, problem: string) {
     const shown = JSON.stringify(name)
     super(
       `file has a name that cannot be landed [source=${source} name=${shown}]: ${problem}; rename it, ` +
-        'or say `onProblem: { misnamed: skip }` to go on without it',
+        'or say `onProblem: { misnamed: skip }` to continue without it',
       { source, name: shown },
     )
     this.file = name
@@ -99,7 +99,7 @@ export class FileMisnamedError extends TerminalError {
   }
 }
 
-/** A file that another program keeps to itself: on Windows and on shares while it is written. */
+/** A file that another program has locked: on Windows and on shares while it is written. */
 export class FileLockedError extends TransientError {
   readonly code = 'FILES_FILE_LOCKED'
 
@@ -113,7 +113,7 @@ export class FileLockedError extends TransientError {
   }
 }
 
-/** A file that could not be read to its end: a disk or a share that fails. */
+/** A file that could not be read completely: a disk or a share fails. */
 export class FileUnreadableError extends TransientError {
   readonly code = 'FILES_FILE_UNREADABLE'
 
@@ -127,7 +127,7 @@ export class FileUnreadableError extends TransientError {
   }
 }
 
-/** A file that somebody wrote to, replaced or removed while it was being read. */
+/** A file that was written to, replaced or removed while it was being read. */
 export class FileChangedError extends TransientError {
   readonly code = 'FILES_FILE_CHANGED'
 

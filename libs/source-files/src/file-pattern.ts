@@ -2,18 +2,18 @@ import { compilePattern, parseWindow, type Window, type WindowLength } from '@ci
 import { fileErrors } from './errors.ts'
 import { parseGlob, pathPattern, type GlobSegment, type TimePart } from './glob.ts'
 
-/** What a file's name says about where it belongs. */
+/** What a file's name says about its window. */
 export type NameVerdict =
-  /** It is no file of the dataset. */
+  /** It is not a file of the dataset. */
   | { readonly kind: 'other' }
-  /** It has no time in its name: it belongs to every window, as it is now. */
+  /** It has no time in its name: it belongs to every window, with its current content. */
   | { readonly kind: 'timeless' }
   /** The instant (UTC) at which the time in its name begins. */
   | { readonly kind: 'timed'; readonly start: string }
-  /** It would be a file of the dataset, but its time does not exist or contradicts itself. */
+  /** It matches the dataset's pattern, but its time does not exist or contradicts itself. */
   | { readonly kind: 'impossible'; readonly problem: string }
 
-/** A dataset's `files` text, ready to be compared with names. */
+/** A compiled `files` pattern of a dataset. */
 export type FilePattern = {
   readonly text: string
   readonly segments: readonly GlobSegment[]
@@ -21,7 +21,7 @@ export type FilePattern = {
   judge(name: string, timeZone: string): NameVerdict
 }
 
-/** Which parts a pattern may have together, from the largest on, and what such a time spans. */
+/** The combinations of time parts that a pattern may have, largest first, and the duration of such a time. */
 const PRECISIONS: readonly { readonly parts: readonly TimePart[]; readonly every: WindowLength }[] = [
   { parts: ['yyyy'], every: 'month' },
   { parts: ['yyyy', 'MM'], every: 'month' },
@@ -30,7 +30,7 @@ const PRECISIONS: readonly { readonly parts: readonly TimePart[]; readonly every
 ]
 
 /**
- * Reads a `files` text: a glob in which `{yyyy}`, `{MM}`, `{dd}` and `{HH}` stand for business time.
+ * Compiles a `files` text: a glob in which `{yyyy}`, `{MM}`, `{dd}` and `{HH}` stand for business time.
  * @throws {FILES_PATTERN_INVALID} terminal
  */
 export function parseFilePattern(text: string): FilePattern {
@@ -58,7 +58,7 @@ export function parseFilePattern(text: string): FilePattern {
   }
 }
 
-/** Whether a file of this verdict is one of the window. */
+/** Whether a file with this result belongs to the window. */
 export function belongsTo(verdict: NameVerdict, window: Pick<Window, 'start' | 'end'>): boolean {
   if (verdict.kind === 'timeless') return true
   if (verdict.kind !== 'timed') return false

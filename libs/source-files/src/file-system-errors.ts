@@ -7,7 +7,7 @@ import {
   SourceFolderUnusableError,
 } from './errors.ts'
 
-/** What the codes of errno(3) mean for somebody who configured a folder: another try finds the same. */
+/** The errno(3) codes that are configuration errors, with their meaning: a retry gives the same result. */
 const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
   ENOENT: ['nothing of that name', "correct the source's `path`, or mount the disk that it is on"],
   ENOTDIR: ['a path through a file', "correct the source's `path`"],
@@ -17,7 +17,7 @@ const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: 
   ENAMETOOLONG: ['a name that is too long', "correct the source's `path`"],
 }
 
-/** What Windows, shares and running programs say about a file that somebody else has open. */
+/** The codes that Windows, shares and running programs return for a file that another program has open. */
 const LOCKED: ReadonlySet<string> = new Set(['EBUSY', 'ETXTBSY', 'EAGAIN'])
 
 /** The code of a file system error, or undefined. */
@@ -25,7 +25,7 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Why a folder could not be listed. What the file system did not say comes back as it is. */
+/** Translates an error of listing a folder. Other errors are returned unchanged. */
 export function folderError(error: unknown, source: string, folder: string): unknown {
   const code = codeOf(error)
   if (code === undefined) return error
@@ -35,7 +35,7 @@ export function folderError(error: unknown, source: string, folder: string): unk
   return unusableFolder(source, folder, [found, remedy], { cause: error })
 }
 
-/** Says where a folder was looked for, as an absolute path: a relative one is another for each program. */
+/** Names a folder by its absolute path: a relative path depends on the program. */
 export function unusableFolder(
   source: string,
   folder: string,
@@ -46,7 +46,7 @@ export function unusableFolder(
   return new SourceFolderUnusableError(source, resolve(folder), `${found}${how}`, remedy, options)
 }
 
-/** Why a file could not be looked at or read. What the file system did not say comes back as it is. */
+/** Translates an error of examining or reading a file. Other errors are returned unchanged. */
 export function fileError(error: unknown, source: string, name: string): unknown {
   const code = codeOf(error)
   if (code === undefined || !(error instanceof Error) || !('syscall' in error)) return error

@@ -7,7 +7,7 @@ import { filesQuestions } from './config/questions.ts'
 import { createFilesTasks, type FilesTasksDeps } from './files-tasks.ts'
 import { previewFiles, type FilesPreviewDeps } from './preview.ts'
 
-/** Files that come into a folder. */
+/** Files that arrive in a folder. */
 export const filesKind: Required<
   SourceKind<FilesSource, FilesTasksDeps, TaskContext, TaskOutcome, FilesPreviewDeps, { readonly fill: Fill }>
 > = {

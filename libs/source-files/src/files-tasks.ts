@@ -16,7 +16,7 @@ export type FilesTasksDeps = {
   readonly log: Log
 }
 
-/** The work over folders of files: lands those of a window in raw, and then moves them away where the dataset says so. */
+/** The task handlers of file sources: land the files of a window in raw, then archive them if the dataset declares it. */
 export function createFilesTasks({
   lake,
   fill,
@@ -26,7 +26,7 @@ export function createFilesTasks({
   const ingestFileDrop = createIngestFileDrop({ lake, fill, clock, log })
   const clearLanded = createArchiveLanded({ fill, log })
 
-  /** Moves files away that have landed: also those of an attempt that died before it could. */
+  /** Archives files that have landed: also those of an attempt that died before it could. */
   const clear = async (command: Ingest, place: FilesPlace, signal: AbortSignal): Promise<QualityResult[]> => {
     if ((place.dataset.afterLanding ?? 'leave') === 'leave') return []
     const manifest = await readManifest(lake, manifestOf(command), { signal })

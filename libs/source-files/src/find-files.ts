@@ -16,37 +16,37 @@ export type SourceFolder = { readonly source: string; readonly folder: string }
 export type FoundFile = {
   /** Path below the folder, with `/`. */
   readonly name: string
-  /** Where it really is, with every link followed: a path below the folder as well. */
+  /** Its real path, with every link resolved: a path below the folder as well. */
   readonly file: string
   readonly sizeBytes: number
-  /** Milliseconds since 1970: when it was last written to, by whoever wrote it; copies may keep that of the original. */
+  /** Modification time in milliseconds since 1970, as set by the writer; copies may keep that of the original. */
   readonly modifiedMs: number
-  /** Milliseconds since 1970: when it last got a name, content or rights on this disk. */
+  /** Change time in milliseconds since 1970: when it last got a name, content or permissions on this disk. */
   readonly changedMs: number
 }
 
 export type FindOptions = {
   readonly signal?: AbortSignal
-  /** A folder within that belongs to somebody else, with every link followed: nothing in it is looked at. */
+  /** A folder within the source's folder that is not part of it (real path): it is not searched. */
   readonly except?: string | undefined
-  /** Takes note of what matches and may not be looked at. Without it, that is an error. */
+  /** Called for matching files that may not be read. Without it, they are an error. */
   readonly onForbidden?: ((name: string) => void) | undefined
-  /** Takes note of what matches and cannot be landed under its name. Without it, that is an error. */
+  /** Called for matching files that cannot be landed under their name. Without it, they are an error. */
   readonly onMisnamed?: ((error: FileMisnamedError) => void) | undefined
-  /** Takes note of what matches and is neither a file nor a folder: a pipe, a socket, a device. */
+  /** Called for matches that are neither a file nor a folder: a pipe, a socket, a device. */
   readonly onNoFile?: ((name: string) => void) | undefined
 }
 
 /**
- * The files below a folder that a pattern may mean, in order of name. Links are followed as long as they stay below the
- * folder; `**` does not go through links. Only folders that the pattern leads to are opened.
+ * The files below a folder that may match a pattern, in order of name. Links are followed as long as they stay below the
+ * folder; `**` does not follow links. Only folders that the pattern leads to are opened.
  *
  * @throws {SourceFolderUnusableError} terminal
  * @throws {FILES_FOLDER_AWAY} transient
- * @throws {FileForbiddenError} terminal: what matches the pattern may not be looked at
+ * @throws {FileForbiddenError} terminal: a match may not be read
  * @throws {FileUnreadableError} transient
- * @throws {FileMisnamedError} terminal: the bytes of a name that matches are no text
- * @throws {FILES_OUTSIDE_SOURCE} terminal: a link that matches the pattern leads elsewhere
+ * @throws {FileMisnamedError} terminal: the bytes of a matching name are not valid text
+ * @throws {FILES_OUTSIDE_SOURCE} terminal: a matching link leads out of the folder
  */
 export async function findFiles(
   place: SourceFolder,
@@ -85,11 +85,11 @@ async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]
   const entries = (await entriesOf(walk, below)).filter(({ name }) => segment.takes(name))
   const names = entries.map((entry) => (below === '' ? entry.name : `${below}/${entry.name}`))
   if (rest.length === 0) await atOnce(names, async (name) => await step(walk, name, rest))
-  // One folder after the other: what is in them may be many as well.
+  // One folder at a time: each may contain many files.
   else for (const name of names) await step(walk, name, rest)
 }
 
-/** `**`: what follows may begin here, or in any folder below. At the end it means every file below. */
+/** `**`: the rest of the pattern may match here, or in any folder below. At the end it means every file below. */
 async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegment[]): Promise<void> {
   await visit(walk, below, rest.length === 0 ? [ANY_NAME] : rest)
   for (const entry of await entriesOf(walk, below)) {
@@ -98,10 +98,10 @@ async function visitAnyDepth(walk: Walk, below: string, rest: readonly GlobSegme
   }
 }
 
-/** A name that fits so far: a file when the pattern ends here, a folder to go into when it does not. */
+/** A name that matches so far: a file if the pattern ends here, else a folder to descend into. */
 async function step(walk: Walk, name: string, rest: readonly GlobSegment[]): Promise<void> {
   if (walk.signal?.aborted === true) throw new CancelledError(`listing ${walk.folder}`)
-  // Its bytes stand for no text, so that it cannot even be opened.
+  // Its bytes are not valid text, so that it cannot even be opened.
   if (name.includes('\uFFFD')) {
     tellMisnamed(walk, name)
     return
@@ -123,7 +123,7 @@ function tellMisnamed({ source, onMisnamed }: Walk, name: string): void {
   onMisnamed(error)
 }
 
-/** Undefined for what is gone by now, and for links that lead nowhere. */
+/** Undefined for a file that no longer exists, and for broken links. */
 async function followInside(walk: Walk, name: string): Promise<string | undefined> {
   const file = await withTimeout(realpath(join(walk.root, name)), walk).catch((error: unknown) =>
     undefinedWhenGone(error, walk, name),
@@ -134,7 +134,7 @@ async function followInside(walk: Walk, name: string): Promise<string | undefine
   return undefined
 }
 
-/** Whatever else keeps a file from being looked at fails the task: half of a drop must not pass for all of it. */
+/** Any other error of examining a file fails the task: an incomplete drop must not be taken for a complete one. */
 function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined {
   const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined
@@ -148,7 +148,7 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
   try {
     return await withTimeout(readdir(join(walk.root, below), { withFileTypes: true }), walk)
   } catch (error) {
-    // A folder that was removed meanwhile has no files any more; the source's own folder must be there.
+    // A folder that was removed meanwhile has no files; the source's own folder has to exist.
     if (below !== '' && codeOf(error) === 'ENOENT') return []
     if (below !== '' && walk.onForbidden !== undefined && ['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) {
       walk.onForbidden(below)

@@ -6,12 +6,12 @@ import { atOnce } from './at-once.ts'
 import type { FoundFile } from './find-files.ts'
 import { fileBelow, markerOf } from './local-paths.ts'
 
-/** Why a file is not taken for complete. */
+/** Why a file is not considered complete. */
 export type Unstable = { readonly expected: string; readonly found: string }
 
 type Options = {
   readonly folder: string
-  /** Milliseconds that size and times have to have been at rest. */
+  /** Quiet period in milliseconds: size and times must not have changed for so long. */
   readonly restMs?: number | undefined
   readonly marker?: string | undefined
   readonly now: () => number
@@ -19,9 +19,9 @@ type Options = {
 }
 
 /**
- * Which of the files are not complete yet, by name. A file that nobody has touched for long enough is at rest; others
- * are looked at once more after that time. A clock of the file server that is behind ours makes it wait longer and
- * never shorter, as long as it is not ahead of it by more than the time of rest.
+ * The files that are not complete yet, by name. A file that has not changed during the quiet period is complete; others
+ * are examined again after that period. If the clock of the file server is slow, files wait longer, never
+ * shorter; if it is fast, this holds as long as the difference is less than the quiet period.
  */
 export async function findUnstable(
   files: readonly FoundFile[],
@@ -45,7 +45,7 @@ export async function findUnstable(
   const young = files.filter((file) => !unstable.has(file.name) && !isAtRest(file, now(), restMs))
   if (young.length === 0) return unstable
   await pause(restMs, undefined, { ...(signal && { signal }) }).catch((error: unknown) => {
-    throw new CancelledError('waiting for files to be at rest', { cause: error })
+    throw new CancelledError('waiting for the quiet period of files', { cause: error })
   })
   for (const file of young) {
     const change = await changeOf(file)
@@ -55,7 +55,7 @@ export async function findUnstable(
   return unstable
 }
 
-/** What lies in the future says nothing about now. */
+/** A time in the future is no evidence. */
 function isAtRest({ modifiedMs, changedMs }: FoundFile, now: number, restMs: number): boolean {
   return now - Math.max(modifiedMs, changedMs) >= restMs
 }

@@ -1,17 +1,17 @@
 import { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern } from '@cinelake/core'
 import { fileErrors } from './errors.ts'
 
-/** The parts of a business time that a name may hold, with the number of digits of each. */
+/** The parts of a business time that a name may contain, with the number of digits of each. */
 export const TIME_PARTS = { yyyy: 4, MM: 2, dd: 2, HH: 2 } as const
 export type TimePart = keyof typeof TIME_PARTS
 
-/** One step of a pattern's way through folders: `**` for any number of folders, else a pattern for one name. */
+/** One segment of a glob: `**` for any number of folders, else a pattern for one name. */
 export type GlobSegment =
   | 'any-depth'
   | {
       readonly pattern: Pattern
       readonly parts: readonly TimePart[]
-      /** Whether this step takes a name of a folder or a file. */
+      /** Whether this segment matches a name of a folder or a file. */
       readonly takes: (name: string) => boolean
     }
 
@@ -22,12 +22,12 @@ const NO_DOT: Pattern = { kind: 'not-before', test: isDot }
 const ANY_CHAR: Pattern = { kind: 'char', test: (char) => !isSlash(char) }
 const DIGIT: Pattern = { kind: 'char', test: (char) => char >= '0' && char <= '9' }
 
-/** Any name but those that begin with a dot. */
+/** Any name except those that begin with a dot. */
 export const ANY_NAME: GlobSegment = segmentOf(sequence(NO_DOT, repeat(ANY_CHAR, 1)), [])
 
 /**
- * A glob as one pattern per folder: `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `**`, and time parts, each a group. As in a
- * shell, no wildcard stands for a dot at the beginning of a name.
+ * A glob as one pattern per folder: `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `**`, and time parts, each a capture group. As in a
+ * shell, no wildcard matches a dot at the beginning of a name.
  * @throws {FILES_PATTERN_INVALID} terminal
  */
 export function parseGlob(pattern: string): GlobSegment[] {
@@ -46,7 +46,7 @@ export function parseGlob(pattern: string): GlobSegment[] {
   })
 }
 
-/** A whole glob as one pattern of paths. */
+/** A whole glob as one pattern for paths. */
 export function pathPattern(segments: readonly GlobSegment[]): Pattern {
   const anyFolder = sequence(NO_DOT, repeat(ANY_CHAR, 1), exactly('/'))
   return sequence(
@@ -74,7 +74,7 @@ function parseSegment(segment: string, pattern: string): GlobSegment {
   return segmentOf(sequence(...tokens), parts)
 }
 
-/** The pattern for what a text begins with, and how much of the text that is. */
+/** The pattern for the next token of a glob, and the length of that token. */
 function parseToken(rest: string, pattern: string, parts: TimePart[]): [token: Pattern, length: number] {
   if (rest.startsWith('*')) return [repeat(ANY_CHAR), 1]
   if (rest.startsWith('?')) return [ANY_CHAR, 1]
@@ -94,7 +94,7 @@ function parseClass(rest: string, pattern: string): [Pattern, number] {
   return [{ kind: 'char', test: (char) => !isSlash(char) && isOneOf(char) !== isNot }, whole.length]
 }
 
-/** Of one character at a time, so that there is nothing to go back over. */
+/** A set of single characters, so that the expression never backtracks. */
 function classTest(chars: string, pattern: string): (char: string) => boolean {
   try {
     const expression = new RegExp(`^[${chars.replaceAll(/[\\\]^[]/g, String.raw`\$&`)}]$`, 'u')

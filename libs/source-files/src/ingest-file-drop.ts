@@ -18,7 +18,7 @@ import { digestOfFile, fateOfHeld, landFile, type Fate, type WantedFile } from '
 import { findLate, type LateFile } from './late-files.ts'
 import { archiveFolder, isMarker } from './local-paths.ts'
 
-/** Milliseconds before a window in which late files are looked for, unless the dataset says otherwise. */
+/** Milliseconds before a window in which late files are searched for, unless the dataset sets another value. */
 const LATE_FOR_MS = 7 * 86_400_000
 
 type Deps = { readonly lake: Lake; readonly fill: Fill; readonly clock: Clock; readonly log: Log }
@@ -60,7 +60,7 @@ export function createIngestFileDrop(deps: Deps) {
   }
 }
 
-/** @param leftOut gets what cannot be looked at, where the dataset goes on without it */
+/** @param leftOut collects files that cannot be read, if the dataset skips them */
 async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
   const { source, dataset, folder, command, calendar, signal, log } = drop
   const pattern = parseFilePattern(dataset.files)
@@ -93,11 +93,11 @@ async function archiveOf({ dataset, fill, folder }: Drop): Promise<string | unde
   const { afterLanding } = dataset
   if (typeof afterLanding !== 'object') return undefined
   const archive = archiveFolder(folder, await fill(afterLanding.archive))
-  // Before the first file has landed there is no such folder, and nothing in it.
+  // The folder does not exist before the first file has landed.
   return await realpath(archive).catch(() => archive)
 }
 
-/** Those that came late and that nobody has landed. */
+/** Late files that no window has landed. */
 async function lateOf(
   { command, lake, signal, log }: Drop,
   { earlier }: ChosenFiles,
@@ -123,7 +123,7 @@ function asWanted({ file, window }: LateFile): WantedFile {
   return { ...file, lateFor: window }
 }
 
-/** Those that may be landed; the others are noted, or fail the task, as the dataset says. */
+/** The files that may be landed; the others are reported or fail the task, as the dataset declares. */
 async function withoutFaulty(drop: Drop, files: readonly WantedFile[], leftOut: LeftOutFile[]): Promise<WantedFile[]> {
   const { source, dataset, folder, signal, clock } = drop
   const { onProblem = {}, restMs, marker } = dataset
@@ -136,7 +136,7 @@ async function withoutFaulty(drop: Drop, files: readonly WantedFile[], leftOut: 
     const isEmpty = sizeBytes === 0 && found === undefined
     if (isEmpty && onProblem.empty === 'fail') throw fileErrors.FILES_FILE_EMPTY(source.name, name)
     if (found === undefined && !(isEmpty && onProblem.empty === 'skip')) return true
-    // A late file that is not complete is late the next time as well.
+    // A late file that is not complete is late in the next window as well.
     if (file.lateFor === undefined) leftOut.push({ name, reason: found === undefined ? 'empty' : 'unstable' })
     return false
   })
@@ -173,13 +173,13 @@ async function landAll(drop: Drop, { claims, complete, leftOut }: Work): Promise
   return claims === undefined ? landed : await claimAll(claims, landed, leftOut, signal)
 }
 
-/** Bytes up to which a file takes longer to begin and to end than to copy. */
+/** Bytes up to which opening and closing a file takes longer than copying it. */
 const SMALL_BYTES = 1024 * 1024
 
-/** Files from which on landing several at once saves time that is worth having several open. */
+/** Number of files from which concurrent landing saves enough time to have several open. */
 const MANY_FILES = 8
 
-/** Large files one by one: each fills the line, and has blocks of its own in memory. */
+/** Large files are landed one at a time: each saturates the network, and has blocks of its own in memory. */
 function inGroups(files: readonly WantedFile[]): WantedFile[][] {
   const groups: WantedFile[][] = []
   let areSmall = false
@@ -193,7 +193,7 @@ function inGroups(files: readonly WantedFile[]): WantedFile[][] {
   return groups
 }
 
-/** Last, so that bytes are claimed by a window that is as good as landed. Another may have been faster. */
+/** Claims come last, so that bytes are claimed only by a window that is about to commit. Another agent may have been faster. */
 async function claimAll(
   claims: ProcessedFileLedger,
   landed: readonly LandedFile[],
@@ -212,8 +212,8 @@ async function claimAll(
 }
 
 /**
- * What an earlier generation of this window landed and moved away: a window that is run again has it as well. Where
- * files are left in place, the folder says what there is.
+ * The files that an earlier generation of this window landed and archived: a re-run of the window includes them. If
+ * files are left in place, the folder is authoritative.
  */
 async function carriedOver(
   { lake, command, dataset, signal }: Drop,
@@ -227,7 +227,7 @@ async function carriedOver(
   return before?.files.filter(({ name }) => !names.has(name)) ?? []
 }
 
-/** Whether no file came. One that was there before and belongs to every window has not come for this one. */
+/** Whether no file arrived. A file that belongs to every window and existed before does not count as arrived in this one. */
 function isNothing(leftOut: readonly LeftOutFile[], { isTimeless }: ChosenFiles): boolean {
   return leftOut.every(({ reason }) => reason === 'landed-before' && isTimeless)
 }

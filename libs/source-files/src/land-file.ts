@@ -12,7 +12,7 @@ import { readUnchanging } from './read-unchanging.ts'
 /** A file to be landed, with the window that it is late for. */
 export type WantedFile = FoundFile & { readonly lateFor?: string }
 
-/** What became of a file. `dropped`: a late one that another window has landed by now. */
+/** The outcome for a file. `dropped`: a late file that another window has landed meanwhile. */
 export type Fate =
   | { readonly kind: 'landed'; readonly file: LandedFile }
   | { readonly kind: 'left-out'; readonly file: LeftOutFile }
@@ -22,12 +22,12 @@ type Place = {
   readonly lake: Lake
   readonly command: Ingest
   readonly dataset: FilesDataset
-  /** Where bytes land once; undefined: every window lands its own. */
+  /** The ledger, if bytes land once; undefined if every window lands its own files. */
   readonly claims: ProcessedFileLedger | undefined
   readonly signal: AbortSignal
 }
 
-/** Copies one file into raw, byte for byte, unless its dataset says that it is to be left out. */
+/** Copies one file into raw, byte for byte, unless its dataset says that it is to be skipped. */
 export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
   try {
     const held = await heldElsewhere(file, place)
@@ -46,7 +46,7 @@ async function heldElsewhere(file: WantedFile, { claims, command, signal }: Plac
   return fateOfHeld(file, sha256, await claims.look(sha256, { signal }))
 }
 
-/** What becomes of a file whose bytes another window has. */
+/** How a file is handled whose bytes another window has landed. */
 export function fateOfHeld(
   file: { readonly name: string; readonly lateFor?: string | undefined },
   sha256: string,
@@ -64,7 +64,7 @@ async function copy(file: WantedFile, { lake, command, dataset, signal }: Place)
   const path = `${folder}/${windowFolder(command)}/${below}${file.name}`
   checkName(file, path, command.source)
   let compression: Compression | undefined
-  // What was at rest when it was looked at may have been written to while other files landed.
+  // A file that was complete when it was examined may have been written to while other files landed.
   const found = dataset.restMs === undefined || dataset.restMs === 0 ? undefined : file
   const content = () =>
     seeingFirst(readUnchanging(file, { source: command.source, signal, found }), (first) => {
@@ -83,11 +83,11 @@ async function copy(file: WantedFile, { lake, command, dataset, signal }: Place)
 }
 
 /**
- * Names come from others. What the lake refuses, and what storage services change without a word, is told here.
+ * Checks a file's name, which comes from outside. Names that the lake refuses, or that storage services change silently, are errors.
  * @throws {FileMisnamedError} terminal
  */
 function checkName({ name }: WantedFile, path: string, source: string): void {
-  // Bytes that are not the first of their name get a folder called by a part of their digest.
+  // If a name is taken by other bytes, the file gets a folder named after a part of its digest.
   const slash = path.lastIndexOf('/') + 1
   const longest = `${path.slice(0, slash)}${'0'.repeat(16)}/${path.slice(slash)}`
   const problem =

@@ -1,17 +1,17 @@
 import type { Manifest } from '@cinelake/contracts'
 import type { FoundFile } from './find-files.ts'
 
-/** A file that came after its window had been ingested. */
+/** A file that arrived after its window had been ingested. */
 export type LateFile = { readonly file: FoundFile; readonly window: string }
 
 type Look = {
-  /** What the window's latest ingest landed; undefined where it was not ingested yet. */
+  /** The manifest of the window's latest ingest; undefined if it was not ingested yet. */
   readonly manifestOf: (window: string) => Promise<Manifest | undefined>
   readonly digestOf: (file: FoundFile) => Promise<string>
 }
 
 /**
- * Which files of earlier windows their ingests did not have: new ones, and new versions of old ones. What belongs to a
+ * The files of earlier windows that their ingests did not have: new files, and new versions of old ones. A file of a
  * window that has not been ingested is not late: that window's own run takes it.
  */
 export async function findLate(
@@ -32,7 +32,7 @@ type Known = ReturnType<typeof namesOf>
 
 function namesOf({ files, leftOut = [] }: Manifest) {
   return {
-    // Of several of a name the first one counts, as a search would find it.
+    // Of several windows with the same name the first counts, as in a search.
     landed: new Map(files.toReversed().map((file) => [file.name, file])),
     leftOut: new Map(leftOut.toReversed().map((file) => [file.name, file])),
   }
@@ -44,12 +44,12 @@ async function isNew(file: FoundFile, known: Known, digestOf: Look['digestOf']):
   const landed = known.landed.get(file.name)
   if (landed === undefined) return true
   if (landed.sizeBytes !== file.sizeBytes) return true
-  // Manifests of earlier releases do not say when a file was written.
+  // Manifests of earlier releases do not contain modification times.
   if (landed.modifiedAt === undefined || landed.modifiedAt === modifiedAt(file)) return false
   return landed.sha256 !== (await digestOf(file))
 }
 
-/** When a file was written to, as a manifest says it. */
+/** A file's modification time as recorded in a manifest. */
 export function modifiedAt({ modifiedMs }: Pick<FoundFile, 'modifiedMs'>): string {
   return new Date(modifiedMs).toISOString()
 }

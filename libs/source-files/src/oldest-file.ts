@@ -2,9 +2,9 @@ import { parseFilePattern } from './file-pattern.ts'
 import { findFiles } from './find-files.ts'
 
 /**
- * When the time begins that the oldest of a folder's files has in its name, for a schedule to begin with it.
- * @returns an instant (UTC); undefined where no file that fits has a time in its name
- * @throws {FILES_PATTERN_INVALID} terminal; and what finding files throws
+ * The beginning of the time in the name of a folder's oldest file, as a default for the start of a schedule.
+ * @returns an instant (UTC); undefined if no matching file has a time in its name
+ * @throws {FILES_PATTERN_INVALID} terminal; and all errors of finding files
  */
 export async function oldestFile(
   folder: string,

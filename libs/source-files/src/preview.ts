@@ -10,20 +10,20 @@ import { parseFilePattern } from './file-pattern.ts'
 import { findFiles, type FoundFile } from './find-files.ts'
 import { isMarker } from './local-paths.ts'
 
-/** Bytes that say whether a file is packed. */
+/** Bytes that are enough to detect compression. */
 const HEAD_BYTES = 4
 
 export type FilesPreviewDeps = PreviewDeps & {
   /** Fills the placeholders of paths on this machine. */
   readonly fill: Fill
-  /** The files that a file that landed holds: itself, or what is packed in it. */
+  /** The data files in a landed file: the file itself, or the entries of an archive. */
   readonly unpack: (
     landed: { readonly name: string; readonly sizeBytes: number; readonly compression?: Compression },
     file: string,
   ) => AsyncIterable<{ readonly name: string; readonly file: string }>
 }
 
-/** The first rows of the newest file of a dataset, with the window that its name says. */
+/** The first rows of the newest file of a dataset, with the window of the time in its name. */
 export async function previewFiles(
   { pipeline, source }: SourceInPipeline<FilesSource>,
   name: string,
@@ -55,13 +55,13 @@ type FirstFile = {
   readonly file: string
   readonly sizeBytes: number
   readonly compression: Compression | undefined
-  /** Files that match the pattern, whatever their window. */
+  /** Number of files that match the pattern, whatever their window. */
   readonly fileCount: number
 }
 
 /**
- * The newest file of a dataset that has something in it, for looking at what the dataset is like.
- * @throws {FILES_MISSING} transient: none matches, or all are empty
+ * The newest non-empty file of a dataset, for previews.
+ * @throws {FILES_MISSING} transient: no file matches, or all are empty
  */
 async function firstFile(
   source: FilesSource,
@@ -70,7 +70,7 @@ async function firstFile(
 ): Promise<FirstFile> {
   const folder = await fill(source.path)
   const pattern = parseFilePattern(dataset.files)
-  // What is landed is said by the task; here any file that can be will do.
+  // The task reports files that cannot be landed; for a preview any readable file will do.
   const found = await findFiles({ source: source.name, folder }, pattern, { signal, onMisnamed: () => {} })
   const { marker } = dataset
   const data = found.filter(({ name }) => {
@@ -97,7 +97,7 @@ async function firstBytes(file: string): Promise<Uint8Array> {
 }
 
 /**
- * The label of the window that a file belongs to by the time in its name; undefined where it has none. Exported for tests.
+ * The label of the window that a file belongs to by the time in its name; undefined if it has none. Exported for tests.
  * @param files the dataset's pattern, which the name matches
  */
 export function windowOfName(files: string, name: string, calendar: Calendar): string | undefined {

@@ -4,25 +4,25 @@ import { z } from 'zod'
 import { fileErrors } from './errors.ts'
 
 /**
- * Which window lands some bytes: `raw/_landed/<pipeline>/_files/<source>.<dataset>/<sha256>.json`, put if absent before
- * the manifest that names them. A claim holds as long as its window has not landed without the file; then the next one
- * claims it with `<sha256>.2.json`, and so on: the last claim counts.
+ * The ledger of which window lands which bytes: `raw/_landed/<pipeline>/_files/<source>.<dataset>/<sha256>.json`, written with
+ * put-if-absent before the manifest that names the files. A claim is valid until its window has landed without the file; then
+ * the next window claims it with `<sha256>.2.json`, and so on: the last claim counts.
  */
 const Claim = z.object({ version: z.literal(1), window: z.string(), task: z.string(), name: z.string() })
 type Claim = z.infer<typeof Claim>
 
-/** Who has some bytes. `elsewhere`: another window; `landed` when its manifest is there, else it will land them. */
+/** The owner of some bytes. `elsewhere`: another window; `landed` if its manifest exists, else it is going to land them. */
 export type Holder = { readonly holder: 'nobody' | 'this' } | { readonly holder: 'elsewhere'; readonly landed: boolean }
 
 type Options = { readonly signal?: AbortSignal }
 
-/** The claims of one dataset, as one window's ingest sees them. */
+/** The claims of one dataset, from the point of view of one window's ingest. */
 export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAbsent' | 'list'>, command: Ingest) {
   const { pipeline, window, task, source, dataset } = command
   const folder = landedFilesFolder(pipeline.name, source, dataset)
   const pathOf = (sha256: string, number: number) => `${folder}/${sha256}${number === 1 ? '' : `.${number}`}.json`
 
-  /** The number after the last claim, and who holds that. @param landedIn the digests that a window has landed */
+  /** The number for the next claim, and the owner of the last one. @param landedIn the digests that a window has landed */
   const look = async (
     sha256: string,
     landedIn: ReturnType<typeof createLandedIn>,
@@ -44,7 +44,7 @@ export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAb
     return landed ? { holder: 'elsewhere', landed, next } : { holder: 'nobody', next }
   }
 
-  /** A manifest is read once for all files that it may name; once more for the claims, which come last. */
+  /** Reads each manifest once for all files that it may name; once more for the claims, which are written last. */
   const createLandedIn = () => {
     const known = new Map<string, Promise<ReadonlySet<string> | undefined>>()
     return async (label: string, options: Options) => {
@@ -60,13 +60,13 @@ export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAb
   const [landedBefore, landedByNow] = [createLandedIn(), createLandedIn()]
 
   return {
-    /** Whether these bytes were claimed by any window. */
+    /** Whether any window has claimed these bytes. */
     has: async (sha256: string, options: Options = {}): Promise<boolean> =>
       (await lake.readText(pathOf(sha256, 1), options)) !== undefined,
 
     look: async (sha256: string, options: Options = {}): Promise<Holder> => await look(sha256, landedBefore, options),
 
-    /** Claims bytes for this window. @returns who has them now: `this`, or another that was faster */
+    /** Claims bytes for this window. @returns the owner after the call: `this`, or another window that was faster */
     async claim(sha256: string, name: string, options: Options = {}): Promise<Holder> {
       for (;;) {
         const found = await look(sha256, landedByNow, options)

@@ -6,23 +6,23 @@ import { FileChangedError } from './errors.ts'
 import { codeOf, fileError } from './file-system-errors.ts'
 import type { FoundFile } from './find-files.ts'
 
-/** Opening a named pipe would wait for who writes to it; Windows has no such flag, and no such pipes in folders. */
+/** Opening a named pipe would block until a writer opens it; Windows has no such flag, and no named pipes in folders. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
-/** Bytes read at once: on a share each read is a question and an answer. */
+/** Bytes per read: on a share each read is a round trip. */
 const BLOCK_BYTES = 1024 * 1024
 
 type Options = {
   readonly source: string
   readonly signal?: AbortSignal
-  /** What was known of the file: one that is other by now has changed. */
+  /** The known state of the file; if the file differs from it, it has changed. */
   readonly found?: Pick<FoundFile, 'sizeBytes' | 'modifiedMs'> | undefined
 }
 
 /**
- * The bytes of a file, which must stay as it is until the last one has been read: when somebody writes to it, replaces
- * or removes it meanwhile, the stream fails instead of ending, so that nobody takes half a file for a whole one. Each piece
- * stands until the next one is asked for.
+ * The bytes of a file that must not change until the last one has been read: if it is written to, replaced or removed
+ * meanwhile, the stream fails instead of ending, so that an incomplete file is never taken for a complete one. Each chunk
+ * is valid until the next one is requested.
  *
  * @throws {FileForbiddenError} terminal
  * @throws {FileUnreadableError} transient
@@ -42,7 +42,7 @@ export async function* readUnchanging(
 async function* readBlocks(name: string, file: string, options: Options): AsyncGenerator<Uint8Array> {
   const { source, signal, found } = options
   const handle = await withTimeout(open(file, OPEN_FLAGS), { signal, late: closeLate })
-  // One that hangs would not be closed either.
+  // If reading hangs, closing would hang as well.
   await using _closing = {
     [Symbol.asyncDispose]: async () => await withTimeout(handle.close(), { signal }).catch(() => {}),
   }
@@ -59,7 +59,7 @@ async function* readBlocks(name: string, file: string, options: Options): AsyncG
     if (signal?.aborted === true) throw new CancelledError(`reading ${name}`)
     const { bytesRead } = await withTimeout(handle.read(buffer, 0, buffer.length), { signal })
     sizeBytes += BigInt(bytesRead)
-    // A file that somebody keeps writing to is not chased to an end that never comes.
+    // Bounded, since a file that is written to continuously never ends.
     if (bytesRead === 0 || sizeBytes > before.size) break
     yield buffer.subarray(0, bytesRead)
   }
@@ -73,7 +73,7 @@ function closeLate(handle: FileHandle): void {
 
 type Identity = { readonly inode: bigint; readonly sizeBytes: bigint; readonly modifiedNs: bigint }
 
-/** What happened to a file since it was opened, in words; undefined when nothing did. */
+/** How a file has changed since it was opened, as text; undefined if it has not. */
 async function changeOf(
   handle: FileHandle,
   file: string,

@@ -1,12 +1,12 @@
 import { CancelledError } from '@cinelake/core'
 
-/** Milliseconds after which a disk or a share counts as not answering: far more than a slow line takes for one block. */
+/** Timeout in milliseconds of a disk or a share: far more than a slow network takes for one block. */
 const ANSWER_MS = 120_000
 
 /**
- * The result of a call to the file system, which cannot be stopped and on a share that hangs never ends: who waits for it
- * goes on after a while, or when told to.
- * @param late gets what comes all the same, to close it
+ * The result of a file system call with a timeout. Such a call cannot be cancelled, and never ends on a share that hangs;
+ * the caller stops waiting for it after the timeout, or when the signal is aborted.
+ * @param late receives a result that arrives afterwards, to close it
  * @throws {CancelledError} the signal was aborted
  * @throws an error of the file system with the code ETIMEDOUT
  */

@@ -1,18 +1,18 @@
 import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 
-/** Where a push was meant to go. */
+/** The target of a push. */
 export type PushPlace = { readonly source: string; readonly dataset: string }
 
 const at = ({ source, dataset }: PushPlace) => `source=${source} dataset=${dataset}`
 
 export const pushErrors = defineErrors({
-  /** Neither key nor token opens the source. The same for a source that there is not: who may not push learns no names. */
+  /** Neither key nor token is accepted for the source. Also for a source that does not exist: unauthenticated clients learn no names. */
   PUSH_UNAUTHORIZED: terminal(() => [
     'push is refused: expected a key of the source as `X-API-Key`, or a token that it takes as `Authorization: Bearer …`, got neither; ask those who run the platform for one, and check the name of the source',
     {},
   ]),
 
-  /** A valid token of somebody who may not push. */
+  /** A valid token of a client that may not push. */
   PUSH_FORBIDDEN: terminal((source: string, lacks: string) => [
     `push is refused [source=${source}]: expected a token with ${lacks}, got one without; have it assigned`,
     {
@@ -21,7 +21,7 @@ export const pushErrors = defineErrors({
     },
   ]),
 
-  /** The keys that tokens are signed with cannot be had now. */
+  /** The keys that tokens are signed with cannot be fetched at present. */
   PUSH_KEYS_AWAY: transient((source: string) => [
     `token cannot be checked now [source=${source}]: expected the issuer to give the keys that it signs with, got no usable answer; send it again`,
     { source },
@@ -42,7 +42,7 @@ export const pushErrors = defineErrors({
     },
   ]),
 
-  /** A header that says something that is not understood. */
+  /** A header with a value that is not supported. */
   PUSH_HEADER_INVALID: terminal((header: string, expected: string) => [
     `push is refused [header=${header}]: expected ${expected}, got something else; correct the header`,
     {
@@ -57,29 +57,29 @@ export const pushErrors = defineErrors({
     },
   ]),
 
-  /** One key for two bodies. */
+  /** One idempotency key for two different bodies. */
   PUSH_KEY_REUSED: terminal((place: PushPlace) => [
     `idempotency key is taken [${at(place)}]: expected the same body as the push before it with this key, got another; send it with a key of its own`,
     { ...place },
   ]),
 
-  /** The connection ended before the body did. Nobody is there to read it; it is for the log. */
+  /** The connection ended before the body did. No client receives this error; it is for the log. */
   PUSH_CUT: transient(() => [
     'push ended before its body did: expected the rest, got the end of the connection; nothing of it has landed',
     {},
   ]),
 
-  /** What is in the lake about a push is not what this program puts there. */
+  /** The lake's record of a push does not have the form that this program writes. */
   PUSH_RECORD_CORRUPT: terminal((path: string) => [
     `what the lake says of a push is corrupt [path=${path}]: expected what a push leaves there, got something else; restore the object`,
     { path },
   ]),
 })
 
-/** A body that is not what it is said to be. Says where, never what. */
+/** A body that is not valid in its declared format. Names the position, never the content. */
 export class PushBodyError extends TerminalError {
   readonly code = 'PUSH_BODY_INVALID'
-  /** What is wrong, without what became of it. */
+  /** What is wrong, without the consequence. */
   readonly fault: string
 
   /** @param where `record 17`, `line 5`, `the body` */
@@ -91,7 +91,7 @@ export class PushBodyError extends TerminalError {
 
 export class PushTooLargeError extends TerminalError {
   readonly code = 'PUSH_TOO_LARGE'
-  /** What is wrong, without what became of it. */
+  /** What is wrong, without the consequence. */
   readonly fault: string
 
   constructor(what: string, limitBytes: number) {
@@ -103,7 +103,7 @@ export class PushTooLargeError extends TerminalError {
   }
 }
 
-/** Too many at once, or in a time. */
+/** Too many pushes concurrently, or in a period. */
 export class PushLimitedError extends TransientError {
   readonly code = 'PUSH_LIMITED'
   readonly waitSeconds: number
@@ -118,7 +118,7 @@ export class PushLimitedError extends TransientError {
   }
 }
 
-/** A body that comes so slowly that it only keeps its place. */
+/** A body that arrives below the minimum rate. */
 export class PushTooSlowError extends TransientError {
   readonly code = 'PUSH_TOO_SLOW'
 

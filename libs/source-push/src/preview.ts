@@ -11,15 +11,15 @@ import type { PushPlace } from './errors.ts'
 import { findPushes } from './landing/locate-pushes.ts'
 import { readRecordText, Receipt } from './landing/push-layout.ts'
 
-/** Bytes of a push in CSV that are looked at. */
+/** Bytes of a CSV push that are read for a preview. */
 const HEAD_BYTES = 4 * 1024 * 1024
 
 export type PushPreviewDeps = PreviewDeps & {
-  /** The lake that pushes come into, for as long as it is looked at. */
+  /** The lake that receives pushes, open for the duration of the preview. */
   readonly openLake: () => Promise<Lake & AsyncDisposable>
 }
 
-/** The first rows of what was pushed to a dataset last. */
+/** The first rows of the latest push to a dataset. */
 export async function previewPush(
   { pipeline, source }: SourceInPipeline<PushSource>,
   dataset: string,
@@ -36,14 +36,14 @@ export async function previewPush(
 }
 
 type LastPushed = {
-  /** A CSV file as the push would land; of a long one its beginning. */
+  /** A CSV file as the push would land; only the beginning of a long one. */
   readonly file: string
   readonly receipt: Receipt
 }
 
 /**
- * What was pushed to a dataset last, for looking at what it is like.
- * @throws {ConfigError} terminal: nothing was
+ * The latest push to a dataset, for previews.
+ * @throws {ConfigError} terminal: the dataset has no push
  */
 async function lastPushed(
   lake: Lake,

@@ -5,7 +5,7 @@ import { pushQuestions } from './config/questions.ts'
 import { previewPush, type PushPreviewDeps } from './preview.ts'
 import { createPushTasks, type PushTasksDeps } from './push-tasks.ts'
 
-/** What others send. */
+/** Data that clients push. */
 export const pushKind: SourceKind<PushSource, PushTasksDeps, TaskContext, TaskOutcome, PushPreviewDeps> = {
   config: pushConfig,
   questions: pushQuestions,

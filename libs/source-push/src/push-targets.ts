@@ -4,10 +4,10 @@ import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { CurrentSources, PipelineOfSource, SourceInPipeline } from '@cinelake/source-kind'
 import type { PushSource } from './config/index.ts'
 
-/** Milliseconds for which the pipelines that were read last hold. */
+/** Milliseconds for which the list of pipelines is cached. */
 const HOLD_MS = 10_000
 
-/** What the rows of a dataset's pushes are read by. */
+/** The contract's columns that the rows of a dataset's pushes are checked against. */
 export function contractOf({ datasets }: PipelineOfSource, { source, dataset }: PushPlace): ContractColumns {
   return datasets.find((each) => each.source === source && each.sourceDataset === dataset)?.contract.columns
 }
@@ -22,8 +22,8 @@ export type PushTargetsDeps = {
 }
 
 /**
- * The push sources of the pipelines that are current in the lake, by name. A name that two pipelines give is neither's:
- * what one of them was meant to get must not reach the other.
+ * The push sources of the pipelines that are current in the lake, by name. A name that two pipelines declare is rejected for
+ * both: data that is meant for one of them must not reach the other.
  */
 export function createPushTargets({ current, clock, log }: PushTargetsDeps) {
   let held: { readonly at: number; readonly targets: Promise<ReadonlyMap<string, PushTarget>> } | undefined
@@ -41,7 +41,7 @@ export function createPushTargets({ current, clock, log }: PushTargetsDeps) {
     tell([...targets.keys()], [...twice], unreadable)
     return targets
   }
-  /** Says once what is new. */
+  /** Logs each new conflict once. */
   const tell = (sources: string[], twice: string[], unreadable: readonly { name: string; error: unknown }[]) => {
     const text = JSON.stringify({ sources, twice, unreadable: unreadable.map(({ name }) => name) })
     if (text === told) return

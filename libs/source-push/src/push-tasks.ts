@@ -7,7 +7,7 @@ import { createLandPushed } from './landing/land-pushed.ts'
 
 export type PushTasksDeps = { readonly lake: Lake; readonly clock: Clock; readonly log: Log }
 
-/** The work over what was pushed: lands a window of it in raw. */
+/** The task handler of push sources: lands a window of pushes in raw. */
 export function createPushTasks({
   lake,
   clock,

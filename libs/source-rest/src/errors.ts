@@ -1,6 +1,6 @@
 import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
 
-/** Which request an error is about. `address` is for people: no secrets, no user, and only values that are known to be harmless. */
+/** The request that an error is about. `address` is for people: no secrets, no user, and only values that are known to be harmless. */
 export type RequestPlace = {
   readonly source: string
   readonly dataset: string
@@ -12,7 +12,7 @@ const at = ({ source, dataset, address, page }: RequestPlace) =>
   `source=${source} dataset=${dataset} page=${page} address=${address}`
 
 export const restErrors = defineErrors({
-  /** A base URL that is no address of a web server. Never shows it: it may hold a secret. */
+  /** A base URL that is not a valid web address. Never shows it: it may contain a secret. */
   REST_ADDRESS_INVALID: terminal((source: string, problem: string) => [
     `address of the API is not usable [source=${source}]: expected \`baseUrl\` to be https://HOST/PATH, got ${problem}; correct it or the settings that it names`,
     { source, problem },
@@ -24,25 +24,25 @@ export const restErrors = defineErrors({
     { source, header },
   ]),
 
-  /** A path of a body that is written in no way that is understood. */
+  /** A path of a body with invalid syntax. */
   REST_PATH_INVALID: terminal((path: string) => [
     `path into the body is not usable [path=${path}]: expected $, $.name.name, $['name'] or $.name[0], got something else; correct the dataset's \`records\` or \`pagination\``,
     { path },
   ]),
 
-  /** A path that would be looked for without end in a body of this size. */
+  /** A path whose evaluation would not end in reasonable time on a body of this size. */
   REST_PATH_TOO_COSTLY: terminal((path: string, got: string) => [
     `path into the body takes too much work [path=${path}]: expected work in proportion to the body, got ${got}; name the steps of the path instead of \`..\`, and let filters look at their own item (\`@\`) alone`,
     { path },
   ]),
 
-  /** The server did not give the page within all tries of this attempt. */
+  /** The server did not return the page within all tries of this attempt. */
   REST_UNAVAILABLE: transient((place: RequestPlace, reason: string, tryCount: number) => [
     `API does not give the page [${at(place)} tries=${tryCount}]: expected a page, got ${reason} each time; the next attempt asks again; if it stays so, ask the API's operator`,
     { ...place, reason, tries: tryCount },
   ]),
 
-  /** The server asks for a longer pause than a worker waits for. */
+  /** The server requests a longer pause than a worker waits for. */
   REST_RATE_LIMITED: transient((place: RequestPlace, waitMs: number) => [
     `API asks for a long pause [${at(place)} seconds=${Math.ceil(waitMs / 1000)}]: expected less; a later attempt asks again; ask for fewer or larger pages, or for a higher limit`,
     { ...place, seconds: Math.ceil(waitMs / 1000) },
@@ -63,7 +63,7 @@ export const restErrors = defineErrors({
     { ...place, limitBytes },
   ]),
 
-  /** @param names fields that are there instead: names, not values */
+  /** @param names fields that exist instead: names, not values */
   REST_RECORDS_MISSING: terminal((place: RequestPlace, path: string, got: string, names: readonly string[]) => {
     const there = names.length === 0 ? '' : `; the body has ${names.join(', ')}`
     return [
@@ -112,7 +112,7 @@ export class RestUnauthorizedError extends TerminalError {
   }
 }
 
-/** The server understood and said no. */
+/** The server refused the request. */
 export class RestRefusedError extends TerminalError {
   readonly code = 'REST_REFUSED'
 
@@ -130,7 +130,7 @@ export class RestRefusedError extends TerminalError {
   }
 }
 
-/** A body that is not what it should be, or not all of it. The body itself is not shown. */
+/** A body that is invalid or incomplete. The body itself is not shown. */
 export class RestBodyError extends TerminalError {
   readonly code = 'REST_BODY_INVALID'
 

@@ -20,7 +20,7 @@ export type RestTasksDeps = {
   readonly log: Log
 } & Partial<Pick<IngestDatasetDeps, 'maxBodyBytes' | 'random' | 'pause' | 'azure' | 'hide' | 'lookup' | 'proxy'>>
 
-/** The work over REST APIs: lands a dataset's records of a window in raw. */
+/** The task handler of REST sources: lands a dataset's records of a window in raw. */
 export function createRestTasks(deps: RestTasksDeps): SourceTasks<RestSource, TaskContext, TaskOutcome> {
   const { lake, clock, log } = deps
   const wait = { clock, pause: deps.pause ?? pause }

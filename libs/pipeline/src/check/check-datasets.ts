@@ -13,7 +13,7 @@ import { checkRules } from './check-rules.ts'
 
 type Place = { readonly text: YamlText; readonly path: YamlPath; readonly problems: Problems }
 
-/** Reads the sources with their contracts, and makes their datasets known as tables. */
+/** Reads the sources with their contracts, and registers their datasets as tables. */
 export async function checkDatasets(
   pipeline: PipelineText,
   {

@@ -15,19 +15,19 @@ import { personalColumns, type RefinedTable } from './personal.ts'
 import { asTable, HISTORY_COLUMNS, placesOf, storedColumns } from './stored-columns.ts'
 import type { Tables } from './tables.ts'
 
-/** What a model reads. */
+/** The inputs of a model. */
 export type Inputs = {
   /** Datasets and models, in order. */
   readonly names: readonly string[]
-  /** Whether these are all: an engine may look for others elsewhere, so the SQL is not shown to it. */
+  /** Whether the list is complete: if not, the SQL is not passed to the engine, which may look for tables elsewhere. */
   readonly areAll: boolean
 }
 
 type Context = { readonly tables: Tables; readonly problems: Problems }
 
 /**
- * Checks a model whose inputs have been checked, and makes its table known.
- * @returns undefined when it cannot be typed: because of what has been reported, or because there is no engine
+ * Checks a model whose inputs have been checked, and registers its table.
+ * @returns undefined if it cannot be typed: because of reported problems, or because there is no engine
  */
 export async function checkModel(model: Model, inputs: Inputs, context: Context): Promise<CheckedModel | undefined> {
   const { tables, problems } = context
@@ -38,7 +38,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   const rowsIn =
     header.rowsIn === undefined ? undefined : await checkRowsIn(model, inputs.names, header.rowsIn, context)
   if (model.parsed === undefined || tables.typer === undefined) return undefined
-  // Tables that are not inputs have been reported where they stand.
+  // Tables that are not inputs have been reported at their place.
   const known = [...inputs.names, ...model.parsed.tables.map(({ name }) => name)]
   const refused = await refusalsOf(tables.typer, { sql: model.sql, tables: known })
   for (const { offset, message, remedy } of refused) problems.error(model.at(offset), message, remedy)
@@ -65,7 +65,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   })
   tables.placed(model.name, model.at(0), placesOf(model, columns))
   for (const name of header.anonymous ?? []) personal.delete(name.toLowerCase())
-  // Where every column is harmless, the number of rows is.
+  // If no column is personal data, neither is the number of rows.
   if (header.anonymous !== undefined && columns.every(({ name }) => !personal.has(name.toLowerCase())))
     personal.delete(ROWS)
   const isAdded = await tables.add(

@@ -93,7 +93,7 @@ function inputsOf(model: Model, context: ModelsContext): Inputs {
   return { names: [...inputs].sort(), areAll }
 }
 
-/** Notes a dataset or a model as an input. @returns whether it is one */
+/** Adds a dataset or a model to the inputs. @returns whether it is one */
 function noteOwn(
   { name, qualifier, offset }: SqlTable,
   { model, inputs, context }: { readonly model: Model; readonly inputs: Set<string>; readonly context: ModelsContext },
@@ -126,7 +126,7 @@ function noteOwn(
   return false
 }
 
-/** The models with what their SELECTs say. All texts are parsed together. */
+/** The models with their parsed SELECTs. All texts are parsed together. */
 async function parseModels(models: readonly Model[], typer: SqlTyper, context: ModelsContext): Promise<Model[]> {
   const rules = models.map((model) => textsOf(model.rules))
   await parseAhead(typer, {
@@ -152,7 +152,7 @@ async function parseModels(models: readonly Model[], typer: SqlTyper, context: M
   return parsed
 }
 
-/** The model with the tables of other pipelines under the names by which a build offers them. */
+/** The model with tables of other pipelines renamed as a build provides them. */
 async function withUsedTables(model: Model, typer: SqlTyper, tables: Tables): Promise<Model> {
   const nameOf = (qualifier: string, name: string) => tables.usedName(`${qualifier}.${name}`)
   const rewritten = model.parsed === undefined ? undefined : rewriteUsedTables(model.sql, model.parsed, nameOf)
@@ -174,7 +174,7 @@ async function withUsedTables(model: Model, typer: SqlTyper, tables: Tables): Pr
   }
 }
 
-/** A table that is copied because a pattern says so has no contract, hence no columns that a model could be checked by. */
+/** A table that is copied by a pattern has no contract, hence no columns to check a model with. */
 function undeclared(name: string, { sources, tables }: ModelsContext): string | undefined {
   const copying = sources.filter((source) => kindOf(source).discovery?.copiesMore(source) === true)
   const source = copying.find((candidate) => name.toLowerCase().startsWith(`${candidate.name.toLowerCase()}_`))

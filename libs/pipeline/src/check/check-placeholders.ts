@@ -14,15 +14,15 @@ import { SOURCE_KINDS } from '../source-kinds.ts'
 import { PipelineText } from '../text/pipeline-schema.ts'
 
 export type Known = {
-  /** Settings of this machine; undefined when they are not to be checked. */
+  /** Settings of this machine; undefined if they are not to be checked. */
   readonly settings?: Readonly<Record<string, string | undefined>> | undefined
-  /** Whether a secret is there; undefined when they are not to be checked. */
+  /** Whether a secret exists; undefined if secrets are not to be checked. */
   readonly hasSecret?: ((name: string) => boolean | Promise<boolean>) | undefined
-  /** What a setting or a secret is that is not there. Default: `error`. */
+  /** The severity of a missing setting or secret. Default: `error`. */
   readonly missing?: 'error' | 'warning'
 }
 
-/** Checks every `${…}` of the text: its form, that it is filled where it stands, and that there is a value for it. */
+/** Checks every `${…}` of the text: its syntax, that it is filled at its place, and that it has a value. */
 export async function checkPlaceholders(text: YamlText, known: Known, problems: Problems): Promise<void> {
   for (const { path, value } of stringsIn(text.value, [])) {
     const { found, malformed } = placeholdersOf(value)
@@ -44,7 +44,7 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
         'expected ${NAME}, ${NAME:-default} or ${secret:NAME}',
       )
     }
-    // What stands in the text without any placeholder is reported by those who read the source.
+    // Literal texts without placeholders are reported when the source is read.
     const open =
       found.length === 0 ? [] : secretPartsOf(path.at(-1) ?? '', value, field).filter((part) => !isKept(part))
     for (const { what } of open) problems.error(text.at(path), `the ${what} is not kept as a secret`, AS_SECRET)
@@ -76,10 +76,10 @@ export async function checkPlaceholders(text: YamlText, known: Known, problems: 
   }
 }
 
-/** A placeholder as it is written, without its default. */
+/** A placeholder as written, without its default. */
 const formOf = ({ name, secret }: Placeholder) => `\${${secret ? 'secret:' : ''}${name}}`
 
-/** Whether only a service that takes what comes needs it; a run goes without. */
+/** Whether only a service that receives data needs it; runs do not. */
 function isForServing(pipeline: unknown, [, source = '', key = '']: YamlPath): boolean {
   const type = fieldOf(fieldOf(fieldOf(pipeline, 'sources'), String(source)), 'type')
   const kind = Object.values(SOURCE_KINDS).find((each) => each.type === type)
@@ -89,7 +89,7 @@ function isForServing(pipeline: unknown, [, source = '', key = '']: YamlPath): b
 const fieldOf = (value: unknown, key: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
 
-/** Regular expressions, words and descriptions may hold anything. */
+/** Regular expressions, lists of words and descriptions may contain any text. */
 const isFreeText = (path: YamlPath) =>
   path.includes('columns') || path.includes('description') || path.includes('nulls')
 

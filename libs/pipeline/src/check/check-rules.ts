@@ -14,22 +14,22 @@ export type RuleContext = {
   /** The table whose rows are checked. */
   readonly table: string
   readonly columns: readonly string[]
-  /** Columns that are there but cannot be used: not reported as unknown. */
+  /** Columns that are declared but invalid: not reported as unknown. */
   readonly broken: ReadonlySet<string>
   readonly typer: SqlTyper
-  /** Whether the typer knows the table. */
+  /** Whether the table is registered in the typer. */
   readonly isTyped: boolean
   readonly problems: Problems
 }
 
-/** Checks that every rule is SQL over the table's columns, and gives what it has to: a condition, or a number. */
+/** Checks that every rule is SQL over the table's columns and returns the expected type: a condition, or a number. */
 export async function checkRules(rules: PlacedRules, context: RuleContext): Promise<void> {
   await parseAhead(context.typer, textsOf(rules))
   for (const row of rules.rows) await checkRow(row, context)
   for (const table of rules.tables) await checkTable(table, context)
 }
 
-/** What of rules has to be parsed. */
+/** The SQL of rules that has to be parsed. */
 export function textsOf({ rows, tables }: PlacedRules): Parameters<typeof parseAhead>[1] {
   return {
     queries: tables.map(({ rule }) => queryOver(rule.query)),
@@ -134,7 +134,7 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
   )
 }
 
-/** A rule says the same of the same rows, whenever it is asked. */
+/** Rules have to be deterministic: the same rows give the same result. */
 async function reportForbidden(
   name: string,
   query: SqlAudit & { readonly sql: string },
@@ -158,7 +158,7 @@ async function reportForbidden(
 
 const NUMBER = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/
 
-/** Places in a rule's SQL; all of it is one place when nobody wrote it. */
+/** Places in a rule's SQL; all of it has one place if it was generated. */
 function placesIn(rule: PlacedRule<unknown>, sql: string): (offset: number) => Place {
   return (offset) => {
     const { line, column } = positionAt(sql, offset)

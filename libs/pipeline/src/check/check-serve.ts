@@ -14,7 +14,7 @@ type ServeContext = {
   readonly problems: Problems
 }
 
-/** Checks what analysts get: that it is there, under names of its own, and without personal data that may not leave. */
+/** Checks the served tables: that they exist, have names of their own, and contain no personal data that may not be served. */
 export function checkServe(pipeline: PipelineText, context: ServeContext): ServedTable[] {
   const { text, tables, problems } = context
   const served = new Map<string, string>()
@@ -106,7 +106,7 @@ function serveTable({ table, as, exclude, path }: Entry, context: ServeContext):
 
 type Shape = Pick<ServedTable, 'columns' | 'description'> & { readonly primaryKey: readonly string[] }
 
-/** What a table is in the mart. Columns that begin with `_` are the platform's own and stay in the lake. */
+/** The columns of a table in the mart. Columns that begin with `_` are the platform's own and stay in the lake. */
 function shapeOf(table: string, { datasets, models, tables }: ServeContext): Shape | undefined {
   const dataset = datasets.find(({ name }) => name === table)
   if (dataset !== undefined) {

@@ -6,23 +6,23 @@ import { offsetAt } from '../sql/position.ts'
 import type { SqlComplaint } from '@cinelake/sql'
 import { describeOrComplain, type SqlAudit, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
 
-/** A window to type queries with. Any would do: types do not depend on it. */
+/** A window to type queries with. Its value is arbitrary: types do not depend on it. */
 const SOME_WINDOW = { start: '2000-01-01T00:00:00Z', end: '2000-01-02T00:00:00Z' }
 
 export type SqlToType = {
   readonly sql: string
   /** The place of an offset in `sql`. */
   readonly at: (offset: number) => Place
-  /** What is around `sql` when it is typed. */
+  /** The text around `sql` when it is typed. */
   readonly before?: string
   readonly after?: string
-  /** Names that a misspelled one may have meant. */
+  /** Suggestions for a misspelled name. */
   readonly names: readonly string[]
 }
 
 /**
- * What a query or condition does besides computing over its tables, each with its place in the text. The engine's parser
- * tells, so that it does not matter how a name is written.
+ * Reports constructs of a query or condition other than computing over its tables, each with its place in the text. Uses the
+ * engine's parser, so that the spelling of a name does not matter.
  */
 export async function refusalsOf(
   typer: SqlTyper,
@@ -41,7 +41,7 @@ export async function refusalsOf(
 
 export type Refusal = { readonly offset: number; readonly message: string; readonly remedy: string }
 
-/** The columns of a query by the engine's judgement; what it objects to is reported at its place. */
+/** The columns of a query as inferred by the engine; its errors are reported at their places. */
 export async function typeOf(
   typer: SqlTyper,
   query: SqlToType,
@@ -72,7 +72,7 @@ function remedyFor({ message }: SqlComplaint, names: readonly string[]): string 
   const ungrouped = /column "?([^"]+?)"? must appear in the GROUP BY/i.exec(message)?.[1]
   if (ungrouped !== undefined)
     return `add \`${ungrouped}\` to GROUP BY, or use an aggregate of it, such as \`max(${ungrouped})\``
-  // The name as it is written is not what was meant: where it is known, the fault is another one.
+  // If the name exists as written, the error has another reason.
   const others = [...names, ...offered].filter((name) => name.toLowerCase() !== missing?.toLowerCase())
   const closest = missing === undefined ? undefined : closestName(missing, others)
   if (closest !== undefined) return `did you mean \`${closest}\`?`

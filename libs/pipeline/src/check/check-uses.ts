@@ -5,7 +5,7 @@ import type { PipelineText } from '../text/pipeline-schema.ts'
 import type { Personal, RefinedTable } from './personal.ts'
 import type { Tables } from './tables.ts'
 
-/** Another pipeline as far as its text tells. */
+/** Another pipeline, as far as its text describes it. */
 export type OtherPipeline = {
   readonly name: string
   readonly tables: Tables
@@ -19,21 +19,21 @@ type UsesContext = {
   readonly problems: Problems
   /** Reads another pipeline's folder. */
   readonly readOther: (folder: PipelineFolder) => Promise<OtherPipeline>
-  /** The pipelines whose texts are being read, from the outermost on. */
+  /** The pipelines whose texts are being read, outermost first. */
   readonly readers: readonly string[]
 }
 
 type Use = { readonly pipeline: string; readonly table: string; readonly from: string; readonly at: Place }
 
 /**
- * Makes the tables of other pipelines known that this one uses: with the columns, types and personal data that the other
- * pipeline's own text gives them, so that nothing has to be run or reached for it.
+ * Registers the tables of other pipelines that this one uses: with the columns, types and personal data that the other
+ * pipeline's own text declares, so that it need not be run or reached.
  * @returns their names as \`pipeline.table\`, in order
  */
 export async function checkUses(parts: PipelineText, context: UsesContext): Promise<string[]> {
   const { folder, tables, problems, readOther, readers } = context
   const all = usesIn(parts, context)
-  // Until they are found: what is reported here is not reported once more where a model reads it.
+  // Placeholders until they are found: a problem reported here is not reported again where a model reads the table.
   for (const { pipeline, table } of all) await tables.use(`${pipeline}.${table}`, undefined)
   const byFolder = Map.groupBy(all, ({ pipeline, from }) => `${pipeline} ${from}`)
   const found: { readonly name: string; readonly table: RefinedTable | undefined }[] = []
@@ -72,7 +72,7 @@ export async function checkUses(parts: PipelineText, context: UsesContext): Prom
       )
     } else for (const use of uses) found.push(...tableOf(use, other, context))
   }
-  // Only now: what other pipelines make is gone from the typer.
+  // Only at this point: the tables that other pipelines created are gone from the typer.
   for (const { name, table } of found) await tables.use(name, table)
   return found.map(({ name }) => name).sort(compare)
 }

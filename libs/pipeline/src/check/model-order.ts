@@ -1,8 +1,8 @@
 import { compare } from '@cinelake/config-text'
 
 /**
- * Puts things in an order in which each comes after those it needs; by name where that leaves a choice.
- * @returns the order, and the circles that are in the way: each as the names along it
+ * Topological sort; by name where the dependencies leave a choice.
+ * @returns the order, and the cycles that prevent one: each as the names along it
  */
 export function orderByNeeds(needs: ReadonlyMap<string, readonly string[]>): {
   readonly order: string[]

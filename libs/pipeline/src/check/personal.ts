@@ -7,7 +7,7 @@ import type { TypedColumn } from '../sql-typer.ts'
 /** Personal data in a column of a refined table. */
 export type Personal = {
   readonly allowedIn: NonNullable<CheckedColumn['personal']>['allowedIn']
-  /** The contracts' columns that it comes from: `users.email`. */
+  /** The contracts' columns that it is derived from: `users.email`. */
   readonly from: readonly string[]
 }
 
@@ -15,15 +15,15 @@ export type Personal = {
 export type RefinedTable = {
   readonly name: string
   readonly columns: readonly TypedColumn[]
-  /** By lower-case column name; under `ROWS` what the number of its rows tells of. */
+  /** By lower-case column name; under `ROWS` the personal data that the number of its rows reveals. */
   readonly personal: ReadonlyMap<string, Personal>
-  /** What the columns mean, by name. */
+  /** Descriptions of the columns, by name. */
   readonly descriptions: Readonly<Record<string, string>>
 }
 
 /**
- * The personal columns of a query's result, by lower-case name. Where it cannot be told what a column is made of, it is
- * taken for personal when it could be: when any input has personal data.
+ * The personal columns of a query's result, by lower-case name. If the lineage of a column is unknown, it
+ * counts as personal if any input has personal data.
  */
 export function personalColumns(
   { tree }: Pick<ParsedQuery, 'tree'>,
@@ -48,7 +48,7 @@ function personalOf({ table, column }: Origin, inputs: readonly RefinedTable[]):
 
 const everything = (inputs: readonly RefinedTable[]) => inputs.flatMap((input) => [...input.personal.values()])
 
-/** Data of several columns goes only where each of them may. */
+/** Data derived from several columns may go only where each of them may. */
 function merge(personal: readonly Personal[]): Personal | undefined {
   const [first] = personal
   if (first === undefined) return undefined

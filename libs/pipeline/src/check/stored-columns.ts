@@ -4,10 +4,10 @@ import type { TypedColumn } from '../sql-typer.ts'
 import { scanSql } from '../sql/scan.ts'
 import type { Model } from '../text/read-model.ts'
 
-/** The column in which a model says for which rule a row is rejected; no part of the table. */
+/** The column in which a model names the rule for which a row is rejected; not part of the table. */
 const REJECT_COLUMN = '_reject'
 
-/** What a table with history has besides the model's columns. */
+/** The columns of a history table in addition to the model's. */
 export const HISTORY_COLUMNS: readonly (TypedColumn & { readonly description: string })[] = [
   {
     name: 'valid_from',
@@ -29,8 +29,8 @@ export function asTable(columns: readonly TypedColumn[], materialization: Materi
 }
 
 /**
- * A model's columns as its table keeps them, without the one that only says what is rejected.
- * @returns the columns that can be kept, and whether these are all
+ * A model's columns as stored in its table, without the reject column.
+ * @returns the columns that can be stored, and whether these are all
  */
 export function storedColumns(
   model: Model,
@@ -87,12 +87,12 @@ function faultOf(
   }
 }
 
-/** Where each column of the result gets its name. */
+/** The places where the result's columns are named. */
 export function placesOf(model: Model, columns: readonly TypedColumn[]): ReadonlyMap<string, Place> {
   return new Map(columns.map(({ name }) => [name, placeOf(name, model)]))
 }
 
-/** Where a column of the result gets its name; the beginning of the SELECT when it is nowhere given one. */
+/** The place where a column of the result is named; the beginning of the SELECT if it has no explicit name. */
 function placeOf(name: string, model: Model): Place {
   const pieces = [...scanSql(model.sql)].filter((piece) => piece.kind !== 'comment' && piece.text.trim() !== '')
   const named = pieces.findLast(
@@ -102,7 +102,7 @@ function placeOf(name: string, model: Model): Place {
   return model.at(named?.offset ?? 0)
 }
 
-/** The engine's types that tables do not hold, by the one that their values go into. Too large values fail the task. */
+/** The engine's types that tables do not have, by the type that their values are stored as. Values out of range fail the task. */
 const INSTEAD: Readonly<Record<string, string>> = {
   TINYINT: 'INTEGER',
   SMALLINT: 'INTEGER',
@@ -123,7 +123,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 const HELD = /^(?:BOOLEAN|INTEGER|BIGINT|DOUBLE|VARCHAR|DATE|TIME|TIMESTAMP WITH TIME ZONE|BLOB|DECIMAL\(\d+,\d+\))$/
 
-/** The type with which a query's column is kept in a table; undefined when there is none. */
+/** The type of a query's column in a table; undefined if it cannot be stored. */
 function storedType(type: string): string | undefined {
   if (type.endsWith('[]')) {
     const item = storedType(type.slice(0, -2))

@@ -2,16 +2,16 @@ import type { Place, Problems } from '@cinelake/config-text'
 import type { SqlTyper } from '../sql-typer.ts'
 import type { RefinedTable } from './personal.ts'
 
-/** What every refined dataset has besides its contract's columns: the start of the window in which the row landed. */
+/** The platform's column of every refined dataset, beside its contract's: the start of the window in which the row landed. */
 export const WINDOW_COLUMN = { name: '_window', type: 'TIMESTAMP WITH TIME ZONE' } as const
 
-/** Where a table's columns are written: each, and all of them. */
+/** The places of a table's columns: of each, and of the whole list. */
 export type TablePlaces = { readonly place: Place; readonly columns: ReadonlyMap<string, Place> }
 
-/** The refined tables of a pipeline, as they become known. Names are compared without case, as SQL does. */
+/** The refined tables of a pipeline, as they are registered. Names are compared without case, as in SQL. */
 export class Tables {
   readonly typer: SqlTyper | undefined
-  /** Where tables and their columns are written, by the table's name. */
+  /** The places of tables and their columns, by the table's name. */
   readonly places = new Map<string, TablePlaces>()
   readonly #problems: Problems
   readonly #claimed = new Map<string, { readonly name: string; readonly place: Place }>()
@@ -23,7 +23,7 @@ export class Tables {
     this.#problems = problems
   }
 
-  /** Takes a name for a table. @returns false when another has it, which has been reported */
+  /** Reserves a name for a table. @returns false if it is taken, which has been reported */
   claim(name: string, place: Place): boolean {
     const other = this.#claimed.get(name.toLowerCase())
     if (other !== undefined) {
@@ -39,12 +39,12 @@ export class Tables {
     return true
   }
 
-  /** Notes where a table's columns are written. */
+  /** Records the places of a table's columns. */
   placed(table: string, place: Place, columns: ReadonlyMap<string, Place>): void {
     this.places.set(table, { place, columns })
   }
 
-  /** Makes a table's columns known. @returns whether queries over it can be typed */
+  /** Registers a table's columns. @returns whether queries over it can be typed */
   async add(table: RefinedTable, isWhole: boolean): Promise<boolean> {
     if (!isWhole) return false
     this.#usable.set(table.name.toLowerCase(), table)
@@ -53,8 +53,8 @@ export class Tables {
   }
 
   /**
-   * Makes a table of another pipeline known, under `pipeline.table`.
-   * @param table undefined where its columns are not known
+   * Registers a table of another pipeline, under `pipeline.table`.
+   * @param table undefined if its columns are not known
    */
   async use(name: string, table: RefinedTable | undefined): Promise<void> {
     this.#used.set(name.toLowerCase(), name)
@@ -75,7 +75,7 @@ export class Tables {
     return this.#usable.get(name.toLowerCase())
   }
 
-  /** The name as it was given where the table is defined; undefined when there is no such table, usable or not. */
+  /** The name as spelled in the table's definition; undefined if there is no such table, valid or not. */
   nameOf(name: string): string | undefined {
     return this.#claimed.get(name.toLowerCase())?.name
   }

@@ -5,10 +5,10 @@ import { z } from 'zod'
 export const Severity = z.enum(['warn', 'error', 'fail'])
 export type Severity = z.infer<typeof Severity>
 
-/** Where a rule's SQL begins in its file; of one that is made from arguments, where the rule does. Counted from 1. */
+/** The place of a rule's SQL in its file; for a rule made from arguments, of the rule. Counted from 1. */
 const RuleBegin = z.object({ line: z.int(), column: z.int() })
 
-/** A rule about one row, as SQL over the contract's columns. A row passes when it is true or NULL. */
+/** A rule about one row, as SQL over the contract's columns. A row passes if it is true or NULL. */
 export const RowRule = z.object({
   name: z.string(),
   severity: Severity,
@@ -18,7 +18,7 @@ export const RowRule = z.object({
 })
 export type RowRule = z.infer<typeof RowRule>
 
-/** A rule about the whole table as refined: a query with one number, and what that number must be. */
+/** A rule about the whole refined table: a query with one number, and the expected number. */
 export const TableRule = z.object({
   name: z.string(),
   severity: z.enum(['warn', 'fail']),
@@ -37,13 +37,13 @@ export const CheckedContract = z.object({
   /** ODCS id and version, for the docs and the run history. */
   id: z.string(),
   version: z.string(),
-  /** Where it is in the folder, when that is not `contracts/<dataset>.yaml`. */
+  /** Its path in the folder, if that is not `contracts/<dataset>.yaml`. */
   file: z.string().optional(),
   description: z.string().optional(),
   columns: z.array(CheckedColumn).min(1),
-  /** Columns in order; empty when rows have no identity (then only exact duplicates are duplicates). */
+  /** Columns in order; empty if rows have no identity (then only exact duplicates are duplicates). */
   primaryKey: z.array(z.string()),
-  /** Columns that the table may have from a contract of before, and is to lose with their values. */
+  /** Columns that the table may have from an earlier contract, and is to lose with their values. */
   dropped: z.array(z.string()).optional(),
   rowRules: z.array(RowRule),
   tableRules: z.array(TableRule),
@@ -60,10 +60,10 @@ export const CheckedDataset = z.object({
   reading: FileReading,
   mode: RefineMode,
   /**
-   * Which of several rows with one key wins: the greatest by these columns, then the later file, then the later line.
+   * Dedup sort key: of several rows with one key the greatest by these columns wins, then the later file, then the later line.
    */
   newestBy: z.array(z.string()),
-  /** `newest`: the newest row as it is. `fill`: each missing value is taken from the newest row that has it. */
+  /** `newest`: the newest row unchanged. `fill`: each missing value is taken from the newest row that has it. */
   duplicates: z.enum(['newest', 'fill']),
   partitionBy: z.array(z.string()),
 })

@@ -15,44 +15,44 @@ export type Materialization = z.infer<typeof Materialization>
 
 export const CheckedModel = z.object({
   name: z.string(),
-  /** Where it is in the folder, when that is not `models/<name>.sql`. */
+  /** Its path in the folder, if that is not `models/<name>.sql`. */
   file: z.string().optional(),
   description: z.string().optional(),
   /**
-   * One SELECT. `:window_start` and `:window_end` stand for the window's instants. A column `_reject`, when there is one,
+   * One SELECT. `:window_start` and `:window_end` stand for the window's instants. A column `_reject`, if present,
    * is not part of the table: a row in which it is not NULL is rejected, for the rule that it names.
    */
   sql: z.string(),
-  /** Where `sql` begins in the file, when that is not its first character. */
+  /** The place of `sql` in the file, if that is not its first character. */
   begin: z.object({ line: z.int(), column: z.int() }).optional(),
   /** Datasets and models that it reads, found by parsing; those of other pipelines as `pipeline.table`, which is their name in the SQL. */
   inputs: z.array(z.string()),
   usesWindow: z.boolean(),
   materialization: Materialization,
   key: z.array(z.string()),
-  /** No column of the key is made of personal data: an example of it may be shown. Absent where that is not known. */
+  /** No column of the key is derived from personal data: an example of it may be shown. Absent if that is not known. */
   keyMayBeShown: z.literal(true).optional(),
   partitionBy: z.array(z.string()),
-  /** A query over the inputs that says how many rows the SELECT has to account for; makes a lost row a broken balance. */
+  /** A query over the inputs for the number of rows that the SELECT has to account for; a lost row then breaks the balance. */
   rowsIn: z.string().optional(),
-  /** The result's columns, without `_reject`, with the types that the table has: the result is cast to them. */
+  /** The result's columns, without `_reject`, with the table's types: the result is cast to them. */
   columns: z.array(z.object({ name: z.string(), type: z.string(), description: z.string().optional() })),
-  /** By a column's name, the names that it had before: what the table has under one of them is the column's. */
+  /** Former names by column name: a column of the table with one of them is the same column. */
   renamedFrom: z.record(z.string(), z.array(z.string())).optional(),
-  /** Columns that the table may have from a SELECT of before, and is to lose with their values. */
+  /** Columns that the table may have from an earlier SELECT, and is to lose with their values. */
   dropped: z.array(z.string()).optional(),
   rowRules: z.array(RowRule),
   tableRules: z.array(TableRule),
 })
 export type CheckedModel = z.infer<typeof CheckedModel>
 
-/** A table that analysts get. */
+/** A table that is served to analysts. */
 export const ServedTable = z.object({
   /** The refined table: a dataset or a model. */
   table: z.string(),
   /** Its name in the mart. */
   as: z.string(),
-  /** Columns that go there, in order. */
+  /** Columns that are served, in order. */
   columns: z.array(
     z.object({
       name: z.string(),

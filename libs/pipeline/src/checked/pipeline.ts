@@ -6,23 +6,23 @@ import { CheckedModel, ServedTable } from './model.ts'
 import { CheckedSource } from '../source-kinds.ts'
 
 export const RetryPolicy = z.object({
-  /** Tries of one task, the first included. */
+  /** Attempts of one task, including the first. */
   maxAttempts: z.int().min(1),
-  /** Wait before the second try; doubled for each further one. */
+  /** Wait before the second attempt; doubled for each further one. */
   backoffMs: z.int().min(0),
   maxBackoffMs: z.int().min(0),
 })
 export type RetryPolicy = z.infer<typeof RetryPolicy>
 
 /**
- * A pipeline folder, read and checked as a whole: everything that services need of it, with nothing left to look up.
- * The scheduler puts it in the lake under its digest and every command of a run names it there.
+ * A pipeline folder, parsed and checked as a whole: everything that services need of it, with all references resolved.
+ * The scheduler puts it in the lake under its digest, and every command of a run names it there.
  */
 export const CheckedPipeline = z.object({
   format: z.literal(1),
   name: z.string(),
   description: z.string().optional(),
-  /** The schema of its tables in the mart. Absent: `defaultSchema`, or `mart` where it has tables there from before. */
+  /** The schema of its tables in the mart. Absent: `defaultSchema`, or `mart` if it already has tables there. */
   schema: z.string().optional(),
   schedule: Schedule,
   retry: RetryPolicy,

@@ -1,15 +1,15 @@
 import type { Parser } from './parse.ts'
 import { childrenOf, isNode, listOf, locationOf, type Node } from './tree.ts'
 
-/** Counts the rows of which a value does not convert, and all; `given` and `converted` are put in. */
+/** Counts the rows whose value does not convert, and all rows; `given` and `converted` are inserted. */
 const COUNTS =
   'SELECT count(*) FILTER (WHERE given IS NOT NULL AND converted IS NULL) AS failing, count(*) AS checked FROM rows'
 
 /**
  * The tree, as JSON, of a query for the rows on which a conversion fails: its columns are `failing` and `checked`, the rows that the
- * conversion is computed for. Conversions of what is grouped or ranged over are counted by no such query: it cannot be bound.
+ * conversion is computed for. Conversions of grouped or windowed expressions cannot be counted: their query does not bind.
  * @param offset in UTF-16 code units, of the cast that fails
- * @returns undefined where no cast stands there; else what `json_deserialize_sql` takes
+ * @returns undefined if there is no cast at the offset; else an argument for `json_deserialize_sql`
  */
 export async function failingRowsQuery(parser: Parser, sql: string, offset: number): Promise<string | undefined> {
   const [tree, counts] = await parser.parse([sql, COUNTS])
@@ -28,7 +28,7 @@ export async function failingRowsQuery(parser: Parser, sql: string, offset: numb
     where_clause: select['where_clause'],
     cte_map: { map: tables },
   }
-  // "Nowhere" is a number that JSON of JavaScript does not hold; nobody is told the places of this query.
+  // The value for "no location" exceeds JavaScript's numbers; locations in this query are never reported.
   const withoutPlaces = (key: string, value: unknown) => (key === 'query_location' ? 0 : value)
   return JSON.stringify({ error: false, statements: [{ ...template, node }] }, withoutPlaces)
 }
@@ -36,7 +36,7 @@ export async function failingRowsQuery(parser: Parser, sql: string, offset: numb
 type Within = { readonly select: Node | undefined; readonly tables: readonly unknown[] }
 type Found = { readonly cast: Node; readonly select: Node; readonly tables: readonly unknown[] }
 
-/** @param within the SELECT that it is computed in, and the common table expressions that are known there */
+/** @param within the SELECT that it is computed in, and the common table expressions that are visible there */
 function findCast(node: Node, location: number, within: Within): Found | undefined {
   const isSelect = node['type'] === 'SELECT_NODE'
   const own = isNode(node['cte_map']) ? listOf(node['cte_map']['map']) : []
@@ -51,7 +51,7 @@ function findCast(node: Node, location: number, within: Within): Found | undefin
   return undefined
 }
 
-/** A tree with other parts in the place of columns that are named so. */
+/** A tree with expressions substituted for columns, by name. */
 function putIn(value: unknown, parts: Readonly<Record<string, unknown>>): unknown {
   if (Array.isArray(value)) return value.map((item) => putIn(item, parts))
   if (!isNode(value)) return value

@@ -1,29 +1,29 @@
 import { scanSql } from './scan.ts'
 
-/** A join that leaves out rows of the table before it that have no partner. */
+/** A join that drops rows of the left table that have no partner. */
 export type InnerJoin = {
-  /** The tables on its two sides, as the SELECT writes them; the right one may be a subquery. */
+  /** The tables on its two sides, as written in the SELECT; the right one may be a subquery. */
   readonly left: string
   readonly right: string
-  /** A query that says how many rows the left one has (`rows`), and how many of them have a partner (`joined`). */
+  /** A query for the number of rows of the left table (`rows`), and the number of them that have a partner (`joined`). */
   readonly countQuery: string
 }
 
 type Token = { readonly text: string; readonly word: string; readonly offset: number; readonly depth: number }
 
-/** Words that end the condition of a join. */
+/** Keywords that end the condition of a join. */
 const ENDS = new Set(
   'join inner left right full cross natural asof semi anti positional where group having qualify window order limit offset union intersect except sample'.split(
     ' ',
   ),
 )
-/** Words that put several SELECTs together. */
+/** Keywords that combine several SELECTs. */
 const SET_OPERATIONS = new Set(['union', 'intersect', 'except'])
 
 /**
- * The first join of a SELECT, if it is an inner one of a table that is named. Undefined for other joins, for several SELECTs
- * that are put together, and for what is written in a way that this does not follow.
- * @param sql a SELECT that the parser has taken
+ * The first join of a SELECT, if it is an inner join of a named table. Undefined for other joins, for several combined
+ * SELECTs, and for syntax that this function does not support.
+ * @param sql a SELECT that the parser has accepted
  */
 export function firstInnerJoin(sql: string): InnerJoin | undefined {
   const tokens = tokensOf(sql)
@@ -65,7 +65,7 @@ function nameFrom(tokens: readonly Token[]): string {
   return name
 }
 
-/** Words, names and signs, each with how many brackets are open around it; a bracket is outside of itself. */
+/** Words, names and signs, each with its nesting depth of brackets; a bracket has the depth outside itself. */
 function tokensOf(sql: string): Token[] {
   const tokens: Token[] = []
   let depth = 0

@@ -2,31 +2,31 @@ import type { TypedColumn } from '../sql-typer.ts'
 import { parametersOf } from './parse.ts'
 import { childrenOf, isNode, listOf, locationOf, textOf, type Node } from './tree.ts'
 
-/** A column of a table that a result's column is made of. */
+/** A column of a table that a result's column is derived from. */
 export type Origin = { readonly table: string; readonly column: string }
 
-/** The name under which a result says what decides how many rows there are of a row. */
+/** The key for the origins that decide how many result rows there are per input row. */
 export const ROWS = '(rows)'
 
-/** What a result's columns are made of, by lower-case name, and its rows as `ROWS`. Undefined where that cannot be told. */
+/** The origins of a result's columns, by lower-case name, and of its rows as `ROWS`. Undefined if they are unknown. */
 export type Lineage = ReadonlyMap<string, readonly Origin[] | undefined>
 
 type Table = { readonly name: string; readonly columns: readonly TypedColumn[] }
 
 /**
- * Follows each column of a query's result to the tables it comes from: through common table expressions, subqueries,
- * stars and set operations. What only decides whether a row is there (WHERE) is no origin, and neither is a column that is
- * only counted; what decides how many rows are made of one is an origin of every column: what is unnested or ranged over,
- * what a LIMIT is computed from, what a recursion goes on by, and what is compared with columns of another table (but for
- * equality of columns as they are). Counting such rows gives their values back.
+ * Traces each column of a query's result to the tables it comes from: through common table expressions, subqueries,
+ * stars and set operations. A column that only filters rows (WHERE) is not an origin, and neither is a column that is
+ * only counted; a column that decides how many rows are made of one is an origin of every column: one that is unnested or
+ * ranged over, that a LIMIT is computed from, that ends a recursion, or that is compared with columns of another table
+ * (except by equality of plain columns). Counting such rows reveals its values.
  *
- * What decides whether a row is there becomes an origin where a value shows it: of what an outer join finds, of what LATERAL
- * computes, and of a constant in a part of a UNION. So does what rows are in order of, where a value depends on that.
+ * A filter becomes an origin if a value reveals it: a filter of the inner side of an outer join, of a LATERAL subquery,
+ * or of a part of a UNION with a constant. So does the order of rows, if a value depends on it.
  *
- * Where names leave open what is meant, all that may be meant counts.
- * @param tree the query's node in the tree of the engine's parser
- * @param tables that the query may read; a column of another one cannot be told
- * @param columns the result's columns by the engine's judgement
+ * If names are ambiguous, all candidates count.
+ * @param tree the query's node in the engine's parse tree
+ * @param tables that the query may read; the columns of any other table are unknown
+ * @param columns the result's columns as inferred by the engine
  */
 export function lineageOf(tree: Node, tables: readonly Table[], columns: readonly TypedColumn[]): Lineage {
   const rows = new Set<Origin>()
@@ -44,72 +44,72 @@ export function lineageOf(tree: Node, tables: readonly Table[], columns: readonl
   return new Map([...[...found].map(([name, origins]) => [name, told(origins)] as const), [ROWS, told([])]])
 }
 
-/** What may be made of anything that a query reads. */
+/** Everything that a query reads, as possible origins. */
 const ANYTHING: Origin = { table: '', column: '' }
 
-/** One of the relations that a query puts together, each time that it reads one. */
+/** One reference to a relation in a query. */
 type Reading = symbol
 
-/** What a value is made of. */
+/** The origins of a value. */
 type Made = {
   readonly origins: ReadonlySet<Origin>
-  /** The readings whose rows it takes values from: a condition on several compares rows with rows. */
+  /** The references whose rows it takes values from: a condition on several compares rows with rows. */
   readonly readings: ReadonlySet<Reading>
-  /** A column of a table as it is, under whatever name: counting it says how many rows have a value, and nothing of the value. */
+  /** A plain column of a table, under whatever name: counting it reveals how many rows have a value, and not the value. */
   readonly isColumn: boolean
-  /** Those of its origins that decide whether it is empty, as after an outer join: counting it tells of them. */
+  /** Those of its origins that decide whether it is NULL, as after an outer join: counting it reveals them. */
   readonly presence: ReadonlySet<Origin>
 }
 
-/** A column of a relation; without a name where the engine makes one up. */
+/** A column of a relation; without a name if the engine generates one. */
 type Column = {
   readonly name: string | undefined
   readonly made: Made
-  /** What its bare name stands for where an outer join has put it together with one that is there (USING, NATURAL). */
+  /** The origins of its unqualified name if an outer join has merged it with another column (USING, NATURAL). */
   readonly bare?: Made | undefined
 }
 
 type Relation = {
   readonly columns: readonly Column[]
-  /** What columns are made of that are not told by name. */
+  /** The origins of columns whose names are unknown. */
   readonly rest?: Made | undefined
-  /** What its rows are in order of. */
+  /** The origins of the order of its rows. */
   readonly order?: ReadonlySet<Origin> | undefined
 }
 
-/** What decides whether a row is there. */
+/** The origins of its filters. */
 type Conditions = {
   readonly all: Made
-  /** Without equality of columns of several relations as they are. */
+  /** Without equality of plain columns of several relations. */
   readonly filters: Made
 }
 
-/** A relation and what decides about its rows: a value that says whether there are any is made of both. */
+/** A relation and the origins of its filters: a value that reveals whether there are rows depends on both. */
 type Followed = Relation & { readonly conditions: Conditions }
 
-/** A common table expression, or a table that is an input. */
+/** A common table expression, or an input table. */
 type Expression = Followed & { readonly rows: ReadonlySet<Origin> }
 
 type Context = {
   readonly inputs: ReadonlyMap<string, Expression>
   readonly expressions: ReadonlyMap<string, Expression>
-  /** The SELECT around a subquery, whose columns it may name. */
+  /** The SELECT around a subquery, whose columns it may reference. */
   readonly above: Scope | undefined
-  /** What decides how many rows there are; the same set for a query and all its subqueries. */
+  /** The origins of the number of rows; one set shared by a query and all its subqueries. */
   readonly rows: Set<Origin>
-  /** Within the part of a recursive expression that is repeated. */
+  /** Within the recursive part of a recursive expression. */
   readonly recurs: boolean
 }
 
-/** What names stand for within one SELECT. */
+/** The visible names within one SELECT. */
 type Scope = Context & {
   readonly visible: { readonly alias: string; readonly relation: Relation }[]
-  /** Columns that joins have put together (USING, NATURAL), lower case. */
+  /** Columns that joins have merged (USING, NATURAL), lower case. */
   readonly merged: Set<string>
-  /** Names that the SELECT gives to its own columns. */
+  /** Aliases in the SELECT's own list. */
   readonly aliases: Map<string, Made>
   readonly parameters: ReadonlySet<string>
-  /** Whether it makes a row of each group: a count differs from row to row, though it is made of nothing. */
+  /** Whether it groups rows: a count then differs from row to row, though it has no origins. */
   readonly isGrouped: boolean
 }
 
@@ -136,7 +136,7 @@ function inputOf({ name: table, columns }: Table): Expression {
   }
 }
 
-/** By place where all is told, else by name. The engine numbers columns of the same name. */
+/** By position if all columns are known, else by name. The engine numbers columns of the same name. */
 function madeOfColumn(result: Relation, columns: readonly TypedColumn[], index: number): Made {
   const isNamed = (known: Column, { name }: TypedColumn) =>
     known.name === undefined || isSame(known.name, name) || isSame(known.name, name.replace(/[_:]\d+$/, ''))
@@ -182,7 +182,7 @@ function addAll(rows: Set<Origin>, { origins }: Pick<Made, 'origins'>): void {
   for (const origin of origins) rows.add(origin)
 }
 
-/** A relation as it is read once more: two readings of it are two sets of rows. */
+/** A new reference to a relation: two references are two sets of rows. */
 function readAgain({ columns, rest, order }: Relation): Relation {
   const readings = new Map<Reading, Reading>()
   const again = (made: Made): Made => ({
@@ -198,17 +198,17 @@ function readAgain({ columns, rest, order }: Relation): Relation {
   return { columns: columns.map(({ name, made }) => ({ name, made: again(made) })), rest: rest && again(rest), order }
 }
 
-/** The names that a list after an alias gives to the first columns; those that are not told have them, too. */
+/** The names that an alias list gives to the first columns; applies to unknown columns as well. */
 function renamed({ columns, rest, order }: Relation, names: readonly string[]): Relation {
   const known = columns.map(({ name, made }, index) => ({ name: names[index] ?? name, made }))
   const further = rest === undefined ? [] : names.slice(columns.length).map((name) => ({ name, made: rest }))
-  // Where some columns are not told, none has a place for sure.
+  // If some columns are unknown, no position is certain.
   if (rest === undefined || names.length === 0) return { columns: known, rest, order }
   const any = together(everyMade({ columns, rest }))
   return { columns: [...known, ...further].map(({ name }) => ({ name, made: any })), rest: any, order }
 }
 
-/** As columns of a subquery have them: `id`, `id_1`. */
+/** With the names that columns of a subquery get: `id`, `id_1`. */
 function numbered({ columns, rest, order }: Relation): Relation {
   const seen = new Map<string, number>()
   return {
@@ -237,13 +237,13 @@ function follow(node: unknown, context: Context): Followed {
   }
 }
 
-/** What there is no telling of. */
+/** A construct whose lineage is unknown. */
 function untold({ rows }: Context): Followed {
   addAll(rows, UNKNOWN)
   return { columns: [], rest: UNKNOWN, conditions: filteredBy(UNKNOWN) }
 }
 
-/** Common table expressions are known to those after them. What decides about their rows is a matter of those who read them. */
+/** Common table expressions are visible to later ones. The origins of their filters are added where they are read. */
 function withExpressions(node: Node, context: Context): Context {
   const map = isNode(node['cte_map']) ? listOf(node['cte_map']['map']) : []
   const expressions = new Map(context.expressions)
@@ -286,21 +286,21 @@ function followSelect(node: Node, context: Context): Followed {
 }
 
 /**
- * How many rows a LIMIT leaves shows what it was computed from.
- * @returns what decides which rows are left: where not all are, the order as well
+ * The number of rows that a LIMIT keeps reveals the value it was computed from.
+ * @returns the origins that decide which rows are kept: if not all are, also those of the order
  */
 function followModifiers(node: Node, scope: Scope, selected: readonly Relation[]): Made[] {
   const modifiers = listOf(node['modifiers']).filter(isNode)
   const parts = modifiers.flatMap((modifier) => {
     const found = [...childrenOf(modifier)].map(([, child]) => made(child, scope))
     if (isLimit(modifier)) addAll(scope.rows, together(found))
-    // `ORDER BY 2` and `ORDER BY ALL` name columns of the result.
+    // `ORDER BY 2` and `ORDER BY ALL` refer to columns of the result.
     return modifier['type'] === 'ORDER_MODIFIER' ? [...found, ...selected.flatMap(everyMade)] : found
   })
   return modifiers.some((modifier) => isLimit(modifier) || isDistinctOn(modifier)) ? [...parts, orderedBy(scope)] : []
 }
 
-/** What an ORDER BY is made of. A name is a column's of the result before it is one of a table. */
+/** The origins of an ORDER BY. A name refers to a column of the result before one of a table. */
 function orderKeys(node: Node, scope: Scope, selected: readonly Relation[]): Made[] {
   const keys = listOf(node['modifiers'])
     .filter(isNode)
@@ -309,7 +309,7 @@ function orderKeys(node: Node, scope: Scope, selected: readonly Relation[]): Mad
   return keys.flatMap(({ expression }) => {
     if (!isNode(expression)) return [UNKNOWN]
     const isAll = expression['class'] === 'STAR' && !isNode(expression['expr'])
-    // A number is a place in the result.
+    // A number is a position in the result.
     const results = isAll || expression['class'] === 'CONSTANT' ? selected.flatMap(everyMade) : []
     return isAll ? results : [...results, ...aliased(expression, scope), made(expression, scope)]
   })
@@ -322,7 +322,7 @@ const aliased = (node: Node, scope: Scope): Made[] => [
 
 const asMade = ({ order = new Set() }: Relation): Made => ({ ...NOTHING, origins: order })
 
-/** What the rows that a SELECT reads are in order of. */
+/** The origins of the order of the rows that a SELECT reads. */
 const orderedBy = ({ visible }: Scope): Made => together(visible.map(({ relation }) => asMade(relation)))
 
 const isLimit = ({ type }: Node) => textOf(type).startsWith('LIMIT')
@@ -333,7 +333,7 @@ function followSetOperation(node: Node, context: Context): Followed {
   const parts = sides.map((side) => follow(side, context))
   const limits = listOf(node['modifiers']).filter((modifier) => isNode(modifier) && isLimit(modifier))
   followModifiers({ modifiers: limits }, emptyScope(context), [])
-  // Values decide about rows of EXCEPT and INTERSECT, and in which order a LIMIT finds them.
+  // Values decide which rows EXCEPT and INTERSECT return, and in which order a LIMIT gets them.
   const isByValue = limits.length > 0 || !textOf(node['setop_type']).startsWith('UNION')
   const isOrdered = listOf(node['modifiers']).some((modifier) => isNode(modifier) && 'orders' in modifier)
   const values = parts.flatMap(everyMade)
@@ -344,7 +344,7 @@ function followSetOperation(node: Node, context: Context): Followed {
   return { ...united(parts, node['setop_type'] === 'UNION_BY_NAME', whichPart(parts)), order, conditions }
 }
 
-/** What a row's part of a UNION shows: where several parts read a table, the conditions on it tell its rows apart. */
+/** The origins that a row's part of a UNION reveals: if several parts read a table, their conditions distinguish its rows. */
 function whichPart(parts: readonly Followed[]): ReadonlySet<Origin> {
   const tables = parts.map((part) => {
     const { origins } = together([...everyMade(part), part.conditions.all])
@@ -359,9 +359,9 @@ function whichPart(parts: readonly Followed[]): ReadonlySet<Origin> {
   return new Set(found)
 }
 
-/** @param which what a column shows that is the same in all rows of a part, or missing in one: which part a row is of */
+/** @param which origins revealed by a column that is constant in a part, or missing in one: it identifies a row's part */
 function united(parts: readonly Relation[], isByName: boolean, which: ReadonlySet<Origin> = new Set()): Relation {
-  // A row is in one of them: what is the same in all rows of each still differs between rows of the whole.
+  // Each row comes from one part: a value that is constant in each part still differs between rows of the whole.
   const [constant, row, other] = [Symbol('constant'), Symbol('row'), Symbol('other')]
   const column = (name: string | undefined, found: readonly Made[], isMissing = false): Column => {
     const counts = found.map(({ readings }) => readings.size)
@@ -400,7 +400,7 @@ function united(parts: readonly Relation[], isByName: boolean, which: ReadonlySe
   }
 }
 
-/** Repeats the second part until nothing new comes of it. Each round makes rows of rows, by whatever it is limited by. */
+/** Evaluates the recursive part until its origins no longer change. Each iteration derives rows from rows, limited by any condition. */
 function followRecursion(node: Node, context: Context): Followed {
   const name = textOf(node['cte_name']).toLowerCase()
   const round = Symbol('round')
@@ -430,7 +430,7 @@ const sizeOf = (relation: Relation) =>
     relation.order?.size ?? 0,
   )
 
-/** Makes a relation of a FROM visible. @returns what its joins are conditional on */
+/** Makes a relation of a FROM visible. @returns the origins of its join conditions */
 function from(node: unknown, scope: Scope): Conditions[] {
   if (!isNode(node)) return []
   const alias = textOf(node['alias'])
@@ -482,7 +482,7 @@ function from(node: unknown, scope: Scope): Conditions[] {
   }
 }
 
-/** Table functions of one column, which has the function's name where it is given no other. */
+/** Table functions with one column, which is named after the function unless an alias is given. */
 const ONE_COLUMN: ReadonlySet<string> = new Set(['range', 'generate_series', 'unnest'])
 
 function rowsOfCall(node: Node, call: Node, scope: Scope): Relation {
@@ -496,7 +496,7 @@ function rowsOfCall(node: Node, call: Node, scope: Scope): Relation {
   return { columns: isNumbered ? [...columns, { name: 'ordinality', made: value }] : columns }
 }
 
-/** `recursive := true` takes apart what it unnests. */
+/** `recursive := true` unnests structs and nested lists as well. */
 const isNamedArgument = (argument: unknown) => isNode(argument) && textOf(argument['alias']) !== ''
 
 function valuesOf(node: Node, scope: Scope): Relation {
@@ -534,7 +534,7 @@ function join(node: Node, scope: Scope): Conditions[] {
   conditions.push(...matches)
   const type = textOf(node['join_type'])
   if (type === 'SEMI' || type === 'ANTI') scope.visible.length = leftCount
-  // Which rows stand beside each other shows the order of both sides.
+  // Which rows are paired reveals the order of both sides.
   if (node['ref_type'] === 'POSITIONAL')
     fillSometimes(scope.visible, start, scope.visible.length, filteredBy(orderedBy(scope)), [])
   if (OPTIONAL_LEFT.has(type)) fillSometimes(scope.visible, start, leftCount, allOf([...ofLeft, ...matches]), shared)
@@ -544,11 +544,11 @@ function join(node: Node, scope: Scope): Conditions[] {
   return conditions
 }
 
-/** Joins that keep rows of one side without any of the other one, whose columns are empty then. */
+/** Joins that keep rows of one side without a partner, with NULL in the other side's columns. */
 const OPTIONAL_LEFT: ReadonlySet<string> = new Set(['RIGHT', 'FULL'])
 const OPTIONAL_RIGHT: ReadonlySet<string> = new Set(['LEFT', 'FULL'])
 
-/** What a subquery computes of its rows for each of those before it (LATERAL) shows which ones it has, as a subquery as a value does. */
+/** The rows for which a LATERAL subquery returns a result reveal its filters, as with a scalar subquery. */
 function lateral({ columns, rest, order }: Relation, { all, filters }: Conditions, scope: Scope): Relation {
   const before = together(everything(scope)).readings
   const isCorrelated = [...all.readings].some((reading) => before.has(reading))
@@ -559,12 +559,12 @@ function lateral({ columns, rest, order }: Relation, { all, filters }: Condition
 const filteredValue = (made: Made, filters: Made): Made => ({
   ...made,
   origins: new Set([...made.origins, ...filters.origins]),
-  // A constant differs from row to row once a join leaves it empty in some: it is a value of the rows that were looked for.
+  // A constant differs from row to row if a join makes it NULL in some: it then depends on the rows of its side.
   readings: new Set([...made.readings, ...filters.readings]),
   presence: new Set([...made.presence, ...filters.origins]),
 })
 
-/** Whether a column is empty after a join shows what the join and the relation are filtered by. */
+/** Whether a column is NULL after a join reveals the filters of the join and the relation. */
 function fillSometimes(
   visible: Scope['visible'],
   start: number,
@@ -591,7 +591,7 @@ function sharedNames(left: Visible, right: Visible): string[] {
   return namesOf(left).filter((name) => inRight.has(name.toLowerCase()))
 }
 
-/** The columns of a name, or what they are made of where columns are not told. */
+/** The columns with a name, or the origins of unknown columns. */
 function columnsNamed(name: string, visible: Visible, valueOf: (column: Column) => Made = ({ made }) => made): Made[] {
   const found = visible.flatMap(({ relation }) => relation.columns.filter((column) => isSame(column.name ?? '', name)))
   return found.length > 0 ? found.map(valueOf) : visible.flatMap(({ relation }) => withoutName(relation))
@@ -599,18 +599,18 @@ function columnsNamed(name: string, visible: Visible, valueOf: (column: Column) 
 
 const bareOf = ({ made, bare }: Column): Made => bare ?? made
 
-/** What may have any name. */
+/** Columns that may have any name. */
 const withoutName = ({ columns, rest }: Relation): Made[] =>
   everyMade({ columns: columns.filter(({ name }) => name === undefined), rest })
 
 const everything = ({ visible }: Scope): Made[] => visible.flatMap(({ relation }) => everyMade(relation))
 
-/** What an item of a SELECT's list gives: a column, or those of a star. */
+/** The columns of an item in a SELECT's list: one, or those of a star. */
 function select(item: unknown, scope: Scope): Relation {
   if (!isNode(item)) return { columns: [], rest: UNKNOWN }
   if (item['class'] === 'STAR' && item['columns'] !== true && !isNode(item['expr'])) return star(item, scope)
   const value = made(item, scope)
-  // Columns that a pattern or a function picks, each put into the expression; the names are not told.
+  // Columns selected by a pattern or a function, each inserted into the expression; their names are unknown.
   if (hasStar(item)) return { columns: [], rest: value }
   const alias = textOf(item['alias'])
   const own = item['class'] === 'COLUMN_REF' ? textOf(listOf(item['column_names']).at(-1)) : ''
@@ -668,7 +668,7 @@ function columnOf(entry: unknown): StarColumn {
   return { table: textOf(entry['table']), column: textOf(entry['column']) }
 }
 
-/** What a name stands for: in this SELECT, else in the one around it. */
+/** Resolves a name: in this SELECT, else in the enclosing one. */
 function resolve(names: readonly string[], scope: Scope): Made {
   const [first = '', second] = names.map((name) => name.toLowerCase())
   if (scope.parameters.has(first)) return NOTHING
@@ -682,13 +682,13 @@ function resolve(names: readonly string[], scope: Scope): Made {
   return possible.length === 0 ? UNKNOWN : together(possible)
 }
 
-/** A column, a name that the SELECT gives, or a table: a row of it as a struct. */
+/** A column, an alias of the SELECT, or a table: its row as a struct. */
 function resolveBare(name: string, scope: Scope): Made[] {
   const columns = scope.visible.flatMap(({ relation }) =>
     relation.columns.filter((each) => isSame(each.name ?? '', name)),
   )
   const [first] = columns
-  // Columns that a join has put together are equal: their rows are those of the first.
+  // Columns that a join has merged are equal: their rows are those of the first.
   if (first !== undefined && scope.merged.has(name)) {
     return [{ ...together(columns.map(bareOf)), readings: first.made.readings }]
   }
@@ -699,7 +699,7 @@ function resolveBare(name: string, scope: Scope): Made[] {
   return tables.length === 0 ? [] : [together(tables.flatMap(({ relation }) => everyMade(relation)))]
 }
 
-/** `table.column`, with schemas before it or fields behind it; or a field of a column. */
+/** `table.column`, optionally with schemas before it or fields after it; or a field of a column. */
 function resolveQualified(names: readonly string[], scope: Scope): Made[] {
   const [first = ''] = names
   const ofTables = names.slice(0, -1).flatMap((table, index) => {
@@ -716,7 +716,7 @@ function resolveQualified(names: readonly string[], scope: Scope): Made[] {
 /** Aggregates that say how many rows have a value. */
 const COUNTS: ReadonlySet<string> = new Set(['count', 'approx_count_distinct'])
 
-/** Aggregates and window functions whose result depends on the order of the rows, if only among those that are equal. */
+/** Aggregates and window functions whose result depends on the order of the rows, if only among equal ones. */
 const IN_ORDER: ReadonlySet<string> = new Set([
   'any_value',
   'approx_top_k',
@@ -752,15 +752,15 @@ const IN_ORDER: ReadonlySet<string> = new Set([
   'string_agg',
 ])
 
-/** A frame of ROWS takes those that stand before or behind. */
+/** A frame of ROWS depends on the preceding or following rows. */
 function isInOrder(call: Node, name: string): boolean {
   return IN_ORDER.has(name) || [call['start'], call['end']].some((bound) => textOf(bound).endsWith('_ROWS'))
 }
 
-/** Calls that make a row into several, wherever they stand. */
+/** Calls that expand one row into several, wherever they occur. */
 const GENERATORS: ReadonlySet<string> = new Set(['unnest', 'generate_subscripts', 'regexp_split_to_table'])
 
-/** What an expression, or any part of one, is made of. */
+/** The origins of an expression, including all its parts. */
 function made(node: unknown, scope: Scope): Made {
   if (Array.isArray(node)) return computed(node.map((item) => made(item, scope)))
   if (!isNode(node)) return NOTHING
@@ -786,8 +786,8 @@ function made(node: unknown, scope: Scope): Made {
 const partsOf = (node: Node, scope: Scope) => [...childrenOf(node)].map(([, child]) => made(child, scope))
 
 /**
- * What stands before an arrow is a parameter, or the column of `column -> '$.path'`, if there is one of that name. Those of
- * `lambda x: …` have no place.
+ * The operand before an arrow is a parameter, or the column of `column -> '$.path'`, if there is one of that name. Parameters of
+ * `lambda x: …` have no position.
  */
 function lambda(node: Node, scope: Scope): Made {
   const parameters = parametersOf(node)?.map((name) => name.toLowerCase())
@@ -816,7 +816,7 @@ function call(node: Node, scope: Scope): Made {
 
 const presenceOf = ({ presence }: Made): Made => ({ ...NOTHING, origins: presence })
 
-/** `mail.upper()` is a call on the column `mail`, for the parser one of a function in a schema of that name. */
+/** `mail.upper()` is a call on the column `mail`; the parser sees a function in a schema of that name. */
 function receiver(call: Node, scope: Scope): Made[] {
   const names = [textOf(call['catalog']), textOf(call['schema'])].filter((name) => name !== '')
   if (names.length === 0) return []
@@ -824,7 +824,7 @@ function receiver(call: Node, scope: Scope): Made[] {
   return value === UNKNOWN ? [] : [value]
 }
 
-/** What a condition is made of; where it compares rows with rows, that decides how many are made of one. */
+/** The origins of a condition; if it compares rows with rows, they also decide how many rows are made of one. */
 function condition(node: Node, scope: Scope): Conditions {
   if (node['type'] === 'CONJUNCTION_AND') {
     return allOf(
@@ -842,7 +842,7 @@ function condition(node: Node, scope: Scope): Conditions {
 
 type Comparison = {
   readonly value: Made
-  /** Whether two columns are compared as they are. */
+  /** Whether two plain columns are compared. */
   readonly isEquality: boolean
 }
 
@@ -866,7 +866,7 @@ function comparison(node: Node, scope: Scope): Comparison {
   return { value: computed(sides), isEquality: sides.every(({ isColumn }) => isColumn) }
 }
 
-/** A subquery as a value. What EXISTS compares is looked at within it. */
+/** A scalar subquery. Comparisons in EXISTS are handled within it. */
 function subquery(node: Node, scope: Scope): Comparison {
   const query = isNode(node['subquery']) ? node['subquery']['node'] : undefined
   const result = follow(query, { ...scope, above: scope })

@@ -19,10 +19,10 @@ const word = (...words: string[]) => {
   return ({ text, before }: Token) => before !== '.' && known.has(text.toLowerCase())
 }
 
-/** `{}` is the word that was found. */
+/** `{}` stands for the word that was found. */
 const NOT_SHARED = '`{}` is known to DuckDB and not to Spark'
 
-/** What only one of the two engines can. Each is reported once per place. */
+/** Constructs that only one of the two engines supports. Each is reported once per place. */
 const RULES: readonly Rule[] = [
   [word('qualify'), NOT_SHARED, 'number the rows in a subquery and filter outside of it'],
   [call('try_strptime', 'strptime', 'strftime'), NOT_SHARED, 'read dates in the contract (`formats`), and cast here'],
@@ -69,7 +69,7 @@ const RULES: readonly Rule[] = [
   ],
 ]
 
-/** Whether a model's SQL keeps to what both engines can be made to run. */
+/** Checks that a model's SQL uses only constructs that both engines can be made to run. */
 export function lintSql(sql: string, parsed: ParsedQuery): Finding[] {
   const findings: Finding[] = []
   const tokens = tokensOf(sql)
@@ -110,7 +110,7 @@ export function lintSql(sql: string, parsed: ParsedQuery): Finding[] {
   return findings
 }
 
-/** Row numbers in the order of one computed value, such as a sum: it is the same for several rows, sooner or later. */
+/** Row numbers ordered by one computed value, such as a sum, are not deterministic: several rows may have the same value. */
 function tiedRowNumbers(tokens: readonly Token[]): { readonly offset: number; readonly by: string }[] {
   return tokens.flatMap(({ text, next, offset }, index) => {
     if (!/^row_number$/i.test(text) || next !== '(') return []
@@ -127,7 +127,7 @@ function tiedRowNumbers(tokens: readonly Token[]): { readonly offset: number; re
   })
 }
 
-/** The tokens up to the bracket that closes, with how many brackets are open around each. */
+/** The tokens up to the closing bracket, each with its nesting depth of brackets. */
 function insideOf(tokens: readonly Token[]): (Token & { readonly depth: number })[] {
   const inside: (Token & { readonly depth: number })[] = []
   let depth = 0

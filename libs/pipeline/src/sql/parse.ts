@@ -6,33 +6,33 @@ import { childrenOf, isNode, listOf, locationOf, textOf, type Node } from './tre
 /** A name in SQL, with its offset in the text in UTF-16 code units. */
 export type SqlName = { readonly name: string; readonly qualifier: string | undefined; readonly offset: number }
 
-/** A table where a query reads it. */
+/** A reference to a table in a query. */
 export type SqlTable = SqlName & {
-  /** Where its name ends. */
+  /** The end of its name. */
   readonly end: number
-  /** Whether the query gives it another name. */
+  /** Whether the query gives it an alias. */
   readonly hasAlias: boolean
 }
 
 export type SqlSyntaxError = { readonly message: string; readonly offset: number }
 
-/** What a query's text says by itself. */
+/** Properties of a query that follow from its text alone. */
 export type ParsedQuery = {
-  /** Tables that it reads, each time that it names one, in order; common table expressions are none. */
+  /** Tables that it reads, once per reference, in order; without common table expressions. */
   readonly tables: readonly SqlTable[]
-  /** Columns that it names, in order, each from its qualifier on; parameters of lambdas are none. */
+  /** Columns that it references, in order, each including its qualifier; without parameters of lambdas. */
   readonly columns: readonly SqlName[]
-  /** Where an ascending ORDER BY leaves open where NULLs go. */
+  /** Places of an ascending ORDER BY without NULLS FIRST or NULLS LAST. */
   readonly openNullOrder: boolean
-  /** A LIMIT without an ORDER BY beside it. */
+  /** A LIMIT without an ORDER BY. */
   readonly openLimit: boolean
-  /** Names of aggregates that are asked for N values (`max_by(a, b, 3)`). */
+  /** Names of aggregates that are called for N values (`max_by(a, b, 3)`). */
   readonly topAggregates: readonly string[]
-  /** The query's node in the tree of the engine's parser. */
+  /** The query's node in the engine's parse tree. */
   readonly tree: Node
 }
 
-/** What parses SQL: a typer, or an engine's session. */
+/** A parser of SQL: a typer, or an engine's session. */
 export type Parser = Pick<SqlTyper, 'parse'>
 
 /** Parses one query in the engine's dialect. */
@@ -41,7 +41,7 @@ export async function parseQuery(parser: Parser, sql: string): Promise<ParsedQue
   return readTree(sql, tree)
 }
 
-/** Parses a condition over columns. Offsets are counted in the condition's own text. */
+/** Parses a condition over columns. Offsets are relative to the condition's own text. */
 export async function parseCondition(parser: Parser, condition: string): Promise<ParsedQuery | SqlSyntaxError> {
   const parsed = await parseQuery(parser, asQuery(condition))
   const inside = (offset: number) => Math.min(Math.max(0, offset - BEFORE.length), condition.length)
@@ -51,7 +51,7 @@ export async function parseCondition(parser: Parser, condition: string): Promise
   return { ...parsed, columns, tables }
 }
 
-/** Has the engine parse texts together that are going to be asked for one by one. */
+/** Parses texts in one engine call that will be requested one by one. */
 export async function parseAhead(
   parser: Parser,
   { queries, conditions }: { readonly queries: readonly string[]; readonly conditions: readonly string[] },
@@ -60,8 +60,8 @@ export async function parseAhead(
 }
 
 /**
- * The text with a string in the place of each placeholder (the engine's parser knows none), as long as it was: places in
- * one are places in the other.
+ * The text with a string literal of equal length for each placeholder, which the engine's parser does not support: offsets in
+ * both texts are the same.
  */
 export function withoutPlaceholders(sql: string): string {
   if (!sql.includes(':')) return sql
@@ -74,7 +74,7 @@ export function withoutPlaceholders(sql: string): string {
 
 const BEFORE = 'SELECT ('
 
-/** The end goes on a line of its own: a comment may stand last in the condition. The engine's audit writes it so, too. */
+/** The closing bracket is put on a line of its own: the condition may end in a comment. The engine's audit does the same. */
 const asQuery = (condition: string) => `${BEFORE}${condition.replace(/;\s*$/, '')}\n)`
 
 function readTree(sql: string, tree: unknown): ParsedQuery | SqlSyntaxError {
@@ -89,10 +89,10 @@ function readTree(sql: string, tree: unknown): ParsedQuery | SqlSyntaxError {
   return collect(sql, node)
 }
 
-/** The parser takes other statements than SELECT and keeps them to itself; PIVOT is one where it has to look at the data. */
+/** The parser accepts other statements than SELECT but does not serialize them; a PIVOT is one if it depends on the data. */
 function syntaxError(sql: string, error: Node): SqlSyntaxError {
   if (error['error_type'] !== 'not implemented') {
-    // Where its grammar stops DuckDB counts characters.
+    // DuckDB's syntax errors count characters, not bytes.
     const offsetOf = error['error_subtype'] === 'SYNTAX_ERROR' ? offsetOfCharacter : offsetOfByte
     return { message: textOf(error['error_message']), offset: offsetOf(sql, Number(error['position'] ?? 0)) }
   }
@@ -133,7 +133,7 @@ function walk(node: Node, scope: Scope, found: Found): void {
   for (const [key, child] of childrenOf(node)) if (key !== 'cte_map') walk(child, inner, found)
 }
 
-/** Common table expressions are tables for those after them and for the query itself, and for themselves where they recur. */
+/** Common table expressions are tables for later ones and for the query itself, and for themselves if they are recursive. */
 function withCommonTables(node: Node, scope: Scope, found: Found): Scope {
   let { tables } = scope
   if (node['type'] === 'RECURSIVE_CTE_NODE') tables = new Set([...tables, textOf(node['cte_name']).toLowerCase()])
@@ -154,8 +154,8 @@ function walkLambda(node: Node, scope: Scope, found: Found): void {
 }
 
 /**
- * The parameters of a lambda. For the parser `column -> '$.path'` is one: only the engine knows what the column is.
- * @returns undefined where no parameters stand before the arrow: `CAST(column AS JSON) -> '$.path'`
+ * The parameters of a lambda. The parser takes `column -> '$.path'` for one: only the engine knows the column's type.
+ * @returns undefined if there are no parameters before the arrow: `CAST(column AS JSON) -> '$.path'`
  */
 export function parametersOf(lambda: Node): string[] | undefined {
   const left = lambda['lhs']
@@ -170,7 +170,7 @@ export function parametersOf(lambda: Node): string[] | undefined {
 
 function noteTable(node: Node, scope: Scope, found: Found): void {
   const name = textOf(node['table_name'])
-  // `catalog.schema.table` is a table of nothing that a model may read.
+  // `catalog.schema.table` is never a table that a model may read.
   const parts = [textOf(node['catalog_name']), textOf(node['schema_name'])].filter((part) => part !== '')
   const qualifier = parts.length === 0 ? undefined : parts.join('.')
   if (qualifier === undefined && scope.tables.has(name.toLowerCase())) return
@@ -179,7 +179,7 @@ function noteTable(node: Node, scope: Scope, found: Found): void {
   found.tables.push({ name, qualifier, offset, end, hasAlias: textOf(node['alias']) !== '' })
 }
 
-/** Where a name of several parts ends that begins at an offset. */
+/** The end of a qualified name that begins at an offset. */
 function endOfName(sql: string, offset: number, partCount: number): number {
   let parts = 0
   for (const piece of scanSql(sql.slice(offset))) {

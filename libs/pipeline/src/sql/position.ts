@@ -8,7 +8,7 @@ export function positionAt(text: string, offset: number): TextPosition {
   return { line: before.split('\n').length, column: offset - lineStart + 1 }
 }
 
-/** The offset in UTF-16 code units of a place; the end of the text when it lies behind it. */
+/** The offset in UTF-16 code units of a place; the end of the text if the place is beyond it. */
 export function offsetAt(text: string, { line, column }: TextPosition): number {
   let lineStart = 0
   for (let current = 1; current < line; current++) {
@@ -19,7 +19,7 @@ export function offsetAt(text: string, { line, column }: TextPosition): number {
   return Math.min(lineStart + column - 1, text.length)
 }
 
-/** The offset in UTF-16 code units of a place that the engine gives in bytes of the text. */
+/** The offset in UTF-16 code units of a position that the engine gives in bytes of the text. */
 export function offsetOfByte(text: string, byte: number): number {
   let bytes = 0
   let offset = 0
@@ -31,7 +31,7 @@ export function offsetOfByte(text: string, byte: number): number {
   return offset
 }
 
-/** The offset in UTF-16 code units of a place that is given in Unicode characters of the text. */
+/** The offset in UTF-16 code units of a position given in Unicode characters of the text. */
 export function offsetOfCharacter(text: string, character: number): number {
   return Array.from(text).slice(0, character).join('').length
 }

@@ -1,4 +1,4 @@
-/** How contracts may write "the rows of this task" in a rule's query; `{object}` is the standard's own word. */
+/** The notations in contracts for "the rows of this task" in a rule's query; `{object}` is the standard's own. */
 const TABLE = /\$?\{(?:table|object)\}/gi
 const COLUMN = /\$?\{(?:column|property)\}/gi
 
@@ -8,7 +8,7 @@ export function normalQuery(query: string, quotedColumn: string | undefined): st
   return text.replaceAll(TABLE, '{table}')
 }
 
-/** The name under which a parser sees the rows of a rule's query. */
+/** The name of a rule's rows for the parser. */
 export const ROWS = 'rows_of_task'
 
 /** A rule's query as SQL that reads the rows from a table. */
@@ -16,7 +16,7 @@ export function queryOver(query: string, quotedTable: string = ROWS): string {
   return query.replaceAll('{table}', () => quotedTable)
 }
 
-/** The offset in a rule's query of an offset in the same query that reads the rows from a table. */
+/** Maps an offset in a rule's query with the table put in to the offset in the rule's own query. */
 export function offsetInQuery(query: string, quotedTable: string, offset: number): number {
   const end = queryOver(query, quotedTable).length
   if (offset >= end) return query.length

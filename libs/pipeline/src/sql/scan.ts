@@ -1,4 +1,4 @@
-/** A stretch of SQL text. Joined in order the pieces are the text again. */
+/** A piece of SQL text. Joined in order, the pieces are the original text. */
 export type SqlPiece = {
   /** `code`: neither of the others. `placeholder`: `:name`. */
   readonly kind: 'code' | 'string' | 'quoted' | 'comment' | 'placeholder'
@@ -8,8 +8,8 @@ export type SqlPiece = {
 }
 
 /**
- * The forms that hide text from a reader of SQL, in DuckDB's syntax. Order matters: `::` before a placeholder, so that
- * the second colon of a cast begins none. Unterminated ones reach to the end: the parser says what is wrong with them.
+ * Tokens whose content is not code, in DuckDB's syntax. Order matters: `::` before a placeholder, so that
+ * the second colon of a cast does not begin one. Unterminated tokens extend to the end: the parser reports them.
  */
 const FORMS: readonly (readonly [SqlPiece['kind'], RegExp])[] = [
   ['comment', /--[^\n]*/y],
@@ -35,7 +35,7 @@ export function* scanSql(sql: string): Generator<SqlPiece> {
   }
 }
 
-/** A slice (`list[1:n]`) and a struct (`{'key':value}`) put a colon right behind a value; a placeholder never stands there. */
+/** A slice (`list[1:n]`) and a struct (`{'key':value}`) have a colon directly after a value; a placeholder never follows a value. */
 function endsValue(piece: SqlPiece | undefined): boolean {
   if (piece === undefined || piece.kind === 'comment') return false
   return piece.kind !== 'code' || /[\p{L}\p{N}_\])}]$/u.test(piece.text)

@@ -1,4 +1,4 @@
-/** A node of the tree that the engine's parser makes of SQL: DuckDB's `json_serialize_sql`. */
+/** A node of the engine's parse tree: DuckDB's `json_serialize_sql`. */
 export type Node = Readonly<Record<string, unknown>>
 
 export function isNode(value: unknown): value is Node {
@@ -8,14 +8,14 @@ export function isNode(value: unknown): value is Node {
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** Where a node stands, in bytes of the text; undefined where the parser does not say. */
+/** The position of a node, in bytes of the text; undefined if the parser does not give it. */
 export function locationOf(node: Node): number | undefined {
   const location = node['query_location']
-  // The greatest number stands for none.
+  // The greatest number means no position.
   return typeof location === 'number' && location < Number.MAX_SAFE_INTEGER ? location : undefined
 }
 
-/** The nodes right below one, through lists, each with the key that it stands under. */
+/** The child nodes of a node, including those in lists, each with its key. */
 export function* childrenOf(node: Node): Generator<readonly [key: string, child: Node]> {
   for (const [key, value] of Object.entries(node)) {
     if (typeof value !== 'object' || value === null) continue

@@ -1,18 +1,18 @@
 import { identifier } from '@cinelake/sql'
 import type { ParsedQuery } from './parse.ts'
 
-/** A query in which tables of other pipelines have one name each. */
+/** A query in which tables of other pipelines have unqualified names. */
 export type Rewritten = {
   readonly sql: string
-  /** The offset in the query as it was written. */
+  /** Maps an offset to the offset in the original query. */
   before(offset: number): number
 }
 
 /**
- * Writes each table of another pipeline, `ott.dim_title`, as the one name by which a build offers it, `"ott.dim_title"`. To
- * the rest of the query it keeps the name that it had: `dim_title`, unless the query gives it another.
- * @param nameOf the name as `pipeline.table` of what is read by a qualified name; undefined for what is left as it is
- * @returns undefined where there is nothing to write otherwise
+ * Replaces each table of another pipeline, `ott.dim_title`, by the one name under which a build provides it, `"ott.dim_title"`. The
+ * rest of the query still refers to it by its former name: `dim_title`, unless the query gives it an alias.
+ * @param nameOf the name as `pipeline.table` for a qualified name; undefined if it is left unchanged
+ * @returns undefined if nothing has to be replaced
  */
 export function rewriteUsedTables(
   sql: string,

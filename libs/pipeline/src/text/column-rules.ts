@@ -3,7 +3,7 @@ import type { RowRule } from '../checked/dataset.ts'
 import type { PropertyText } from './contract-schema.ts'
 import { regexProblem } from './regex.ts'
 
-/** A condition as SQL, or what is wrong with the words that ask for it. */
+/** A condition as SQL, or why the keyword for it is invalid. */
 export type Condition =
   | { readonly sql: string }
   | { readonly message: string; readonly remedy: string; readonly key: string }
@@ -20,7 +20,7 @@ export type Limits = {
   readonly maxLength?: number | undefined
 }
 
-/** The conditions that a column's values keep to, one for each word of `limits`. NULL passes all of them. */
+/** The conditions on a column's values, one for each keyword of `limits`. NULL passes all of them. */
 export function conditionsOf(column: string, type: string, limits: Limits): Condition[] {
   const name = identifier(column)
   const found: Condition[] = []
@@ -43,7 +43,7 @@ export function conditionsOf(column: string, type: string, limits: Limits): Cond
   return found
 }
 
-/** The row rules that `logicalTypeOptions` stand for. How long a text may be is part of the column, not a rule. */
+/** The row rules for `logicalTypeOptions`. The maximum length of a text is part of the column, not a rule. */
 export function optionRules(property: PropertyText, type: string): (RowRule | Exclude<Condition, { sql: string }>)[] {
   const { maxLength: _, ...limits } = property.logicalTypeOptions ?? {}
   const conditions = conditionsOf(property.name, type, limits)
@@ -54,7 +54,7 @@ export function optionRules(property: PropertyText, type: string): (RowRule | Ex
   )
 }
 
-/** The word that a condition comes from: conditions are made in this order. */
+/** The keyword that a condition comes from: conditions are made in this order. */
 function limitName(limits: Limits, index: number): string {
   const order = [
     'pattern',

@@ -1,6 +1,6 @@
 import type { TypingText } from './contract-schema.ts'
 
-/** A column's type in the engine's words, or why there is none: `message`, `remedy` and the key that they are about. */
+/** A column's type as the engine names it, or why there is none: `message`, `remedy` and the key that they are about. */
 export type TypeReading =
   | { readonly type: string; readonly maxLength?: number }
   | {
@@ -11,7 +11,7 @@ export type TypeReading =
 
 type LogicalType = NonNullable<TypingText['logicalType']>
 
-/** The engine's types by the names that contracts give them. Delta knows instants only, hence one type for all of them. */
+/** The engine's types by their names in contracts. Delta has instants only, hence one type for all of them. */
 const PHYSICAL: readonly (readonly [LogicalType, RegExp, string])[] = [
   ['string', /^(?:n?varchar|n?char|string|text)(?:\s*\(\s*(?<length>\d+|max)\s*\))?$/i, 'VARCHAR'],
   ['integer', /^(?:int|integer|int4|int32|smallint|int2|int16|tinyint|int8_t)$/i, 'INTEGER'],
@@ -38,7 +38,7 @@ const DEFAULTS: Readonly<Record<Exclude<LogicalType, 'array' | 'object'>, string
   timestamp: 'TIMESTAMP WITH TIME ZONE',
 }
 
-/** Of `logicalTypeOptions.format`, by how many bits they need. */
+/** By `logicalTypeOptions.format`, by number of bits. */
 const INTEGER_FORMATS: Readonly<Record<string, string>> = {
   i8: 'INTEGER',
   i16: 'INTEGER',
@@ -49,10 +49,10 @@ const INTEGER_FORMATS: Readonly<Record<string, string>> = {
   i64: 'BIGINT',
 }
 
-/** Digits. The most that a DECIMAL holds in Delta and in the engine. Source: duckdb.org/docs/stable/sql/data_types/numeric */
+/** Digits. The maximum of a DECIMAL in Delta and in the engine. Source: duckdb.org/docs/stable/sql/data_types/numeric */
 const MAX_PRECISION = 38
 
-/** The type of a column by `logicalType` and `physicalType`; the logical one alone is enough, and so is the physical. */
+/** The type of a column by `logicalType` and `physicalType`; either of them is enough. */
 export function columnType(property: TypingText): TypeReading {
   if (property.logicalType === 'object') {
     return {
@@ -154,7 +154,7 @@ function mismatch(property: TypingText, logical: LogicalType): TypeReading {
   }
 }
 
-/** `VARCHAR[]` or `ARRAY<STRING>` → the type of what the list holds. */
+/** `VARCHAR[]` or `ARRAY<STRING>` → the type of the list's elements. */
 function listElement(text: string): string | undefined {
   const match = /^(?:(.+)\[\s*\]|array\s*<(.+)>)$/i.exec(text.trim())
   return match?.[1] ?? match?.[2]

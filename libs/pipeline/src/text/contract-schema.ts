@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { mapping } from '@cinelake/config-text'
 
 const text = z.string().min(1, 'expected a text that is not empty')
-/** A part of the standard that says nothing about how data is read, checked or served. */
+/** A part of the standard that does not affect how data is read, checked or served. */
 const unused = z.unknown().optional()
 const number = z.number()
 const pair = z.tuple([number, number])
@@ -11,7 +11,7 @@ const customProperties = z
   .array(mapping({ id: unused, property: text, value: z.unknown(), description: unused }))
   .optional()
 
-/** How a number that was found is compared with the one that must be. Several may not be given at once. */
+/** How a measured number is compared with the expected one. Exactly one operator may be given. */
 export const OPERATORS = {
   mustBe: '=',
   mustNotBe: '<>',
@@ -160,7 +160,7 @@ const property = mapping({
   ...propertyExtras,
 })
 export type PropertyText = z.infer<typeof property>
-/** What says a column's type; `items` what its list holds. */
+/** The keys of a column's type; `items` describes the elements of a list. */
 export type TypingText = Pick<PropertyText, 'logicalType' | 'logicalTypeOptions' | 'physicalType'> & {
   readonly items?: Pick<PropertyText, 'logicalType' | 'logicalTypeOptions' | 'physicalType'> | undefined
 }
@@ -180,7 +180,7 @@ export type SchemaObjectText = z.infer<typeof schemaObject>
 
 /**
  * A contract file: Open Data Contract Standard 3.1, https://bitol-io.github.io/open-data-contract-standard/v3.1.0/.
- * Keys that the standard has and Cinelake does not read are let through as they are; keys that it does not have are not.
+ * Keys of the standard that Cinelake does not use are accepted and ignored; keys that the standard does not have are errors.
  */
 export const ContractText = mapping({
   version: text,
@@ -208,7 +208,7 @@ export const ContractText = mapping({
 })
 export type ContractText = z.infer<typeof ContractText>
 
-/** Values for what the top of a contract lacks, so that its columns can still be looked at. */
+/** Replacements for missing top-level keys of a contract, so that its columns can still be checked. */
 export const CONTRACT_FALLBACK = {
   version: '0',
   apiVersion: 'v3.1.0',

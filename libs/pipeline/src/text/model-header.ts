@@ -22,7 +22,7 @@ const rule = mapping({
   mustNotBeBetween: pair.optional(),
 })
 
-/** What the comment at the beginning of a model says: all that SQL cannot. */
+/** The settings in the comment at the beginning of a model, which SQL cannot express. */
 export const ModelHeader = mapping({
   description: z.string().optional(),
   materialization: Materialization.optional().describe('What becomes of the result. Default: `table`.'),
@@ -36,10 +36,7 @@ export const ModelHeader = mapping({
     .describe('Names that a column had before, by its name: `{ status: state }`.'),
   dropped: z.array(text).optional().describe('Columns that the table had and is to lose with their values.'),
   rules: z.array(rule).optional(),
-  anonymous: z
-    .array(text)
-    .optional()
-    .describe('Columns that are made of personal data but do not tell who somebody is.'),
+  anonymous: z.array(text).optional().describe('Columns that are made of personal data but do not identify a person.'),
 })
 export type ModelHeader = z.infer<typeof ModelHeader>
 export type ModelRuleText = z.infer<typeof rule>

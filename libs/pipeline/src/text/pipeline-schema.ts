@@ -28,7 +28,7 @@ const servedTable = mapping({
   exclude: z.array(text).optional().describe('Columns that analysts do not get.'),
 })
 
-/** `pipeline.yaml` as it is written. */
+/** The schema of `pipeline.yaml` as written. */
 export const PipelineText = mapping({
   pipeline: plainName.describe("The pipeline's name."),
   description: z.string().optional(),
@@ -81,7 +81,7 @@ export function pipelineJsonSchema(): object {
       target: 'draft-7',
       io: 'input',
       override: ({ jsonSchema }) => {
-        // The standard's own word for what is written and never shown.
+        // The standard's own keyword for values that are written and never shown.
         if (jsonSchema['secret'] === 'always') jsonSchema.writeOnly = true
         for (const mark of MARKS) delete jsonSchema[mark]
       },

@@ -6,13 +6,13 @@ import { suggest } from '@cinelake/core'
 import { conditionsOf } from './column-rules.ts'
 import { OPERATORS, type QualityText } from './contract-schema.ts'
 
-/** A rule with the place of its name and of each character of its SQL, when a person wrote it. */
+/** A rule with the place of its name and, if it was written as SQL, of each character of the SQL. */
 export type PlacedRule<Rule> = {
   readonly rule: Rule
   readonly at: Place
   readonly sqlAt?: (line: number, column: number) => Place
 }
-/** A rule as it is kept: with its place. */
+/** A rule in the checked pipeline: with its place. */
 export function withBegin<Rule extends RowRule | TableRule>({ rule, at, sqlAt }: PlacedRule<Rule>): Rule {
   const { line, column } = sqlAt?.(1, 1) ?? at
   return { ...rule, begin: { line, column } }
@@ -24,12 +24,12 @@ export type QualityContext = {
   readonly text: YamlText
   readonly path: YamlPath
   readonly problems: Problems
-  /** The column that the rule is written at; undefined for rules about the whole object. */
+  /** The column that the rule belongs to; undefined for rules about the whole object. */
   readonly column: { readonly name: string; readonly type: string } | undefined
   readonly columns: readonly string[]
 }
 
-/** Turns one entry of `quality` into a rule. What is meant for people or for other tools makes none. */
+/** Turns one entry of `quality` into a rule. Entries for people or for other tools are ignored. */
 export function qualityRule(quality: QualityText, context: QualityContext, rules: PlacedRules): void {
   const type = quality.type ?? (quality.metric === undefined && quality.query !== undefined ? 'sql' : 'library')
   if (type === 'text') return
@@ -126,7 +126,7 @@ function libraryRule(quality: QualityText, context: QualityContext, rules: Place
   })
 }
 
-/** The condition that a column's good values meet. */
+/** The condition that valid values of the column meet. */
 function conditionOf(quality: QualityText, { text, path, problems, column }: QualityContext): string | undefined {
   if (column === undefined) {
     problems.error(
@@ -199,7 +199,7 @@ const share = ({ unit }: QualityText, condition: string) =>
 
 type Expectation = TableRule['expect']
 
-/** What the rule's number must be: exactly one of the standard's operators. */
+/** The expected number of the rule: exactly one of the standard's operators. */
 export function expectation(
   quality: Partial<Record<keyof typeof OPERATORS, number | [number, number] | undefined>>,
   { text, path, problems }: Pick<QualityContext, 'text' | 'path' | 'problems'>,
@@ -233,17 +233,17 @@ export function expectation(
   return { operator: first.operator, values: first.values }
 }
 
-/** Whether no row may break the condition: then each row that does is known, and is a reject. */
+/** Whether no row may violate the condition: then each violating row is known, and is a reject. */
 const isNone = ({ operator, values }: Expectation) => (operator === '=' || operator === '<=') && values[0] === 0
 
 const described = ({ description }: QualityText) => (description === undefined ? {} : { description })
 
-/** ODCS leaves the words open: its examples say info, warning and error. */
+/** ODCS does not define the values: its examples are info, warning and error. */
 function rowSeverity({ severity = 'error' }: QualityText): Severity {
   return severity === 'info' || severity === 'warning' ? 'warn' : severity
 }
 
-/** There is no row to reject when the whole table is wrong. */
+/** A rule about the whole table has no row to reject. */
 function tableSeverity({ severity = 'fail' }: QualityText): TableRule['severity'] {
   return severity === 'error' || severity === 'fail' ? 'fail' : 'warn'
 }

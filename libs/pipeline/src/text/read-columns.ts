@@ -5,7 +5,7 @@ import { isNumber } from './column-rules.ts'
 import type { Contract, ContractColumn } from './read-contract.ts'
 import { groupCount, regexProblem } from './regex.ts'
 
-/** Joins a contract's columns with how one dataset spells them. */
+/** Joins a contract's columns with one dataset's spellings of them. */
 export function readColumns(
   contract: Contract,
   readings: Readonly<Record<string, ColumnReadingText>>,
@@ -41,11 +41,11 @@ function readingOf(
     ...(typeof from === 'string' ? [from] : from),
     ...(contract.physicalName === undefined ? [] : [contract.physicalName]),
     name,
-    // Files of before may name it so, and a source that nobody has asked does so still: unless `from` says otherwise.
+    // Older files may use the former name, and a source that was not changed still does: unless `from` says otherwise.
     ...(details.from === undefined ? renamedFrom : []),
   ]
   const seen = new Set<string>()
-  // The contract's own name is always understood, after those that were preferred to it.
+  // The contract's own name is always accepted, after the preferred ones.
   const distinct = names.filter((spelling) => !seen.has(plain(spelling)) && seen.add(plain(spelling)))
   const timeZone = rest.timeZone ?? contract.timeZone
   const reading: Record<string, unknown> = { from: distinct, ...rest, ...(timeZone === undefined ? {} : { timeZone }) }
@@ -54,7 +54,7 @@ function readingOf(
 
 type Place = { readonly text: YamlText; readonly path: YamlPath; readonly problems: Problems }
 
-/** Which details go with which types: what would be silently of no use is an error. */
+/** The options that are allowed for each type: an option without effect is an error. */
 const USES: readonly (readonly [keyof ColumnDetailsText, (type: string) => boolean, string])[] = [
   ['formats', (type) => timeKind(type) !== undefined, 'dates and times'],
   ['timeZone', (type) => type === 'TIMESTAMP WITH TIME ZONE', 'timestamps'],
@@ -126,18 +126,18 @@ function timeKind(type: string): 'date' | 'time' | 'timestamp' | undefined {
   return type === 'TIMESTAMP WITH TIME ZONE' ? 'timestamp' : undefined
 }
 
-/** As names are compared: without case, spaces, `-` and `_`. */
+/** Normalizes a name for comparison: without case, spaces, `-` and `_`. */
 const plain = (name: string) => name.toLowerCase().replaceAll(/[\s_-]/g, '')
 
-/** The letters that the engine reads after `%`. Source: duckdb.org/docs/stable/sql/functions/dateformat */
+/** The letters that the engine accepts after `%`. Source: duckdb.org/docs/stable/sql/functions/dateformat */
 const SPECIFIERS = new Set('aAbBcdfgGHIjmMnpSuUVwWxXyYzZ%')
-/** Those that may have a `-` before them: without a leading zero. */
+/** Those that may be preceded by `-`: without a leading zero. */
 const UNPADDED = new Set('dHIjmMSy')
 
 const DATE_PARTS = new Set('aAbBcdgGjmuUVwWxyY')
 const TIME_PARTS = new Set('cfgHIMnpSXzZ')
 
-/** What is wrong with a date format, or undefined. */
+/** Why a date format is invalid, or undefined. */
 function formatProblem(
   format: string,
   type: 'date' | 'time' | 'timestamp',

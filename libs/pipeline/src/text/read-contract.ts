@@ -8,32 +8,32 @@ import { qualityRule, type PlacedRules } from './quality.ts'
 import { checkEvolution, readDropped, readRenamedFrom } from './read-evolution.ts'
 import { uniqueRuleNames } from './rule-names.ts'
 
-/** A contract's column before it is known how a source spells it. */
+/** A contract's column before the source's spelling is known. */
 export type ContractColumn = Omit<CheckedColumn, 'reading'> & {
-  /** The name that the source gives it, when the contract says so. */
+  /** The source's name for it, if the contract declares it. */
   readonly physicalName: string | undefined
-  /** The zone of timestamps without an offset, when the contract says so. */
+  /** The zone of timestamps without an offset, if the contract declares it. */
   readonly timeZone: string | undefined
 }
 
-/** A contract, read; what is wrong with it has been reported. */
+/** A parsed contract; its problems have been reported. */
 export type Contract = {
   readonly file: string
   readonly id: string
   readonly version: string
   readonly description: string | undefined
   readonly columns: readonly ContractColumn[]
-  /** Names of columns that are there but cannot be used: they are not reported as unknown as well. */
+  /** Names of columns that are declared but invalid: references to them are not reported as unknown. */
   readonly brokenColumns: ReadonlySet<string>
   readonly primaryKey: readonly string[]
   /** Columns that the table had and is to lose. */
   readonly dropped: readonly string[]
-  /** Where each column is written, and the list of them. */
+  /** The place of each column, and of the list of them. */
   readonly places: { readonly columns: ReadonlyMap<string, Place>; readonly list: Place }
   readonly rules: PlacedRules
 }
 
-/** Classifications that make a column personal data, and others that people use, to tell a slip of the pen from a choice. */
+/** Classifications that make a column personal data, and other common ones, to distinguish a typing error from a choice. */
 const PERSONAL: ReadonlySet<string> = new Set(['personal', 'restricted'])
 const ALLOWED_IN = 'cinelake.allowedIn'
 const ZONES = ['refined', 'mart'] as const
@@ -41,7 +41,7 @@ type Zone = (typeof ZONES)[number]
 
 /**
  * Reads the contract of a dataset.
- * @returns undefined when nothing of it can be used
+ * @returns undefined if no part of it can be used
  */
 export function readContract(file: string, content: string, dataset: string, problems: Problems): Contract | undefined {
   const text = readYaml(file, content, problems)
@@ -60,7 +60,7 @@ export function readContract(file: string, content: string, dataset: string, pro
     )
     return undefined
   }
-  // What was taken out as wrong moves the others: positions are those of the text as it is.
+  // Removing invalid columns changes indexes: positions are those in the original text.
   const properties = propertiesAsWritten(text, object, index)
   const context: Context = { text, problems, path: ['schema', properties.objectIndex, 'properties'] }
   const seen = new Set<string>()
@@ -114,10 +114,10 @@ type Context = {
   readonly problems: Problems
   /** Of the list of columns. */ readonly path: YamlPath
 }
-/** A column of the contract with its position in the text's list. */
+/** A column of the contract with its index in the text's list. */
 type PlacedProperty = { readonly property: PropertyText; readonly at: number }
 
-/** The primary key's columns in order: by their positions, or as they are listed when none is given. */
+/** The primary key's columns in order: by their positions, or as listed if none is given. */
 function primaryKeyOf(properties: readonly PlacedProperty[], { text, problems, path }: Context): string[] {
   const place = (at: number) => text.at([...path, at, 'primaryKeyPosition'])
   // -1 is the standard's "no position".
@@ -272,7 +272,7 @@ function readColumnRules({ property, at, column, names, context, rules, primaryK
     if ('message' in rule) problems.error(text.at([...here, 'logicalTypeOptions', rule.key]), rule.message, rule.remedy)
     else rules.rows.push({ rule, at: text.at([...here, 'logicalTypeOptions']) })
   }
-  // The only column of a primary key is unique by how rows are refined.
+  // The only column of a primary key is unique, since refining deduplicates by it.
   if (property.unique === true && !(primaryKey.length === 1 && primaryKey[0] === property.name)) {
     qualityRule(
       { name: `unique(${property.name})`, metric: 'duplicateValues', mustBe: 0 },
@@ -285,7 +285,7 @@ function readColumnRules({ property, at, column, names, context, rules, primaryK
   }
 }
 
-/** Whether a column's name is not taken by one before it. */
+/** Whether a column's name is not used by an earlier one. */
 function isFirst(property: PropertyText, at: number, seen: Set<string>, { text, problems, path }: Context): boolean {
   const name = property.name.toLowerCase()
   if (!seen.has(name)) {

@@ -3,7 +3,7 @@ import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 type CustomProperty = { readonly property: string; readonly value: unknown }
 type At = { readonly text: YamlText; readonly path: YamlPath; readonly problems: Problems }
 
-/** Names of columns that a custom property of the standard gives, with or without `cinelake.` before its own name. */
+/** Names of columns in a custom property of the standard, with or without the prefix `cinelake.`. */
 function namesOf(
   property: string,
   customProperties: readonly CustomProperty[],
@@ -20,7 +20,7 @@ function namesOf(
   return { names: [], path: here }
 }
 
-/** The names that a column had before, the latest first. `customProperties: [{ property: renamedFrom, value: state }]` */
+/** The former names of a column, the latest first. `customProperties: [{ property: renamedFrom, value: state }]` */
 export function readRenamedFrom(
   column: string,
   customProperties: readonly CustomProperty[],
@@ -41,12 +41,12 @@ type Evolving = {
   readonly columns: readonly string[]
   readonly renamedFrom: Readonly<Record<string, readonly string[]>>
   readonly dropped: readonly string[]
-  /** Where a word about a column stands: of one that is renamed, or of the columns that are dropped. */
+  /** The place of a name: of a renamed column, or in the list of dropped ones. */
   readonly placeOf: (column: string | undefined) => ReturnType<YamlText['at']>
   readonly problems: Problems
 }
 
-/** A name is a column, a former name of one column, or dropped: never two of these. Compared without case, as SQL does. */
+/** A name is a column, a former name of one column, or dropped: never two of these. Compared without case, as in SQL. */
 export function checkEvolution({ columns, renamedFrom, dropped, placeOf, problems }: Evolving): void {
   const known = new Set(columns.map((name) => name.toLowerCase()))
   const formers = new Map<string, string>()

@@ -7,16 +7,16 @@ import { ModelHeader, type ModelRuleText } from './model-header.ts'
 import { expectation, type PlacedRules } from './quality.ts'
 import { uniqueRuleNames } from './rule-names.ts'
 
-/** A model's file, read by itself. */
+/** The parsed file of a model. */
 export type Model = {
   readonly name: string
   readonly file: string
   readonly header: ModelHeader
-  /** Places in the header; where there is no header, the beginning of the file. */
+  /** Places in the header; if there is none, the beginning of the file. */
   readonly headerText: YamlText
-  /** The SELECT alone: without header, semicolon and what comes after it. */
+  /** The SELECT alone: without header, semicolon and any text after it. */
   readonly sql: string
-  /** What the SELECT says; undefined when it was not parsed, or cannot be, which has been reported. */
+  /** The parsed SELECT; undefined if it was not parsed, or is invalid, which has been reported. */
   readonly parsed: ParsedQuery | undefined
   readonly rules: PlacedRules
   /** The place of an offset in `sql`. */
@@ -74,7 +74,7 @@ function readRule(rule: ModelRuleText, index: number, text: YamlText, problems: 
   const expect = expectation(rule, { text, path, problems })
   if (expect === undefined) return
   rules.tables.push({
-    // There is no row to reject when the whole table is wrong.
+    // A rule about the whole table has no row to reject.
     rule: {
       name: rule.name,
       severity: rule.severity === 'warn' ? 'warn' : 'fail',
@@ -87,7 +87,7 @@ function readRule(rule: ModelRuleText, index: number, text: YamlText, problems: 
   })
 }
 
-/** Without the semicolon and the comments at the end, so that the SELECT can stand in parentheses. */
+/** Without the semicolon and the comments at the end, so that the SELECT can be put in parentheses. */
 function withoutEnd(sql: string): string {
   let end = 0
   for (const { kind, text, offset } of scanSql(sql)) {

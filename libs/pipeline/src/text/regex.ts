@@ -1,11 +1,11 @@
-/** The engine's regular expressions are RE2: what needs to go back and forth in the text is not part of it. Source: github.com/google/re2/wiki/Syntax */
+/** The engine's regular expressions are RE2, which has no constructs that need backtracking. Source: github.com/google/re2/wiki/Syntax */
 const NOT_IN_RE2: readonly (readonly [RegExp, string])[] = [
   [/(?<!\\)\(\?<?[=!]/, 'look-ahead and look-behind'],
   [/\\[1-9]/, 'back-references'],
   [/(?<!\\)[*+?}]\+/, 'possessive quantifiers'],
 ]
 
-/** What is wrong with a regular expression, or undefined. */
+/** Why a regular expression is invalid, or undefined. */
 export function regexProblem(pattern: string): { readonly message: string; readonly remedy: string } | undefined {
   for (const [form, what] of NOT_IN_RE2) {
     if (form.test(pattern)) {
@@ -23,7 +23,7 @@ export function regexProblem(pattern: string): { readonly message: string; reado
   }
 }
 
-/** How many groups a valid regular expression has. Counted and not tried out: nothing bounds what trying one costs. */
+/** The number of groups in a valid regular expression. Counted from the text, since executing it has unbounded cost. */
 export function groupCount(pattern: string): number {
   const tokens = portable(pattern).matchAll(/\\[^]|\[\^?(?:\\[^]|[^\]\\])*\]|\((?!\?(?!<))/g)
   return [...tokens].filter(([token]) => token === '(').length
@@ -40,7 +40,7 @@ function compileError(pattern: string): string | undefined {
   }
 }
 
-/** RE2's own spellings as JavaScript's: flags at the start, named groups. */
+/** RE2's own syntax as JavaScript's: flags at the start, named groups. */
 function portable(pattern: string): string {
   return pattern.replace(/^\(\?[imsU-]+\)/, '').replaceAll('(?P<', '(?<')
 }

@@ -1,7 +1,7 @@
 import type { Problems } from '@cinelake/config-text'
 import type { PlacedRules } from './quality.ts'
 
-/** Rejects are counted by the names of rules: two rules of one table may not share one. */
+/** Rejects are counted by rule name: the rules of one table have distinct names. */
 export function uniqueRuleNames(rules: PlacedRules, problems: Problems): void {
   const seen = new Set<string>()
   for (const { rule, at } of [...rules.rows, ...rules.tables]) {

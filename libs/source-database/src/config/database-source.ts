@@ -21,38 +21,38 @@ import {
 } from '@cinelake/config-text'
 import { z } from 'zod'
 
-/** How a large table is read in ranges of a key, several at once. */
+/** How a large table is read in concurrent key ranges. */
 export const TableSplit = z.object({
-  /** Ranges of about as many rows each. */
+  /** Number of ranges, of about equal row counts. */
   ranges: z.int().min(2),
-  /** A column with few equal values; without it the first column of the primary key. */
+  /** A column with few equal values; if absent, the first column of the primary key. */
   column: z.string().optional(),
-  /** Tables that the database takes for smaller than so many rows are read in one go. */
+  /** Tables with fewer rows than this, by the database's estimate, are read in one query. */
   minRows: z.int().min(0),
-  /** Whether a task that was killed resumes with the missing ranges, which are of a later moment then. */
+  /** Whether a task that was killed resumes with the missing ranges, which are then of a later snapshot. */
   resume: z.boolean(),
 })
 export type TableSplit = z.infer<typeof TableSplit>
 
-/** How it is made sure that all rows arrived, beyond counting those that were read. */
+/** How completeness is verified, apart from counting the rows that were read. */
 export const TableVerification = z.enum([
-  /** The database counts the same rows once more. */
+  /** The database counts the same rows a second time. */
   'count',
-  /** And sends a digest of each row, and the files are compared with what was read, value by value. */
+  /** In addition, the database sends a digest of each row, and the files are compared with the rows that were read, value by value. */
   'checksum',
 ])
 export type TableVerification = z.infer<typeof TableVerification>
 
-/** The column by which new rows are told. */
+/** The column that identifies new rows. */
 export const TableIncrement = z.object({
   /**
-   * A time: rows in [end of the last window, end of this window). A number or a `rowversion`: rows above the highest one
-   * that was read by the last window.
+   * A time: rows in [end of the previous window, end of this window). A number or a `rowversion`: rows above the highest value
+   * that the previous window read.
    */
   column: z.string(),
-  /** Rows count as new as well when one of these lies in the range. Times only. */
+  /** Rows also count as new if one of these columns lies in the range. Times only. */
   orColumns: z.array(z.string()).optional(),
-  /** How far the range begins before it would. Times: milliseconds. */
+  /** How far the start of the range is moved back. Times: milliseconds. */
   overlapMs: z.int().min(0).optional(),
   /** Numbers: in the column's unit. */
   overlapBy: z.int().min(0).optional(),
@@ -64,7 +64,7 @@ export const DatabaseDataset = z.object({
   table: z.object({ schema: z.string(), name: z.string() }),
   /** Only new rows are read. Without it, and without change tracking, the whole table. */
   incremental: TableIncrement.optional(),
-  /** SQL Server's Change Tracking says which rows were written or deleted since the last window. */
+  /** SQL Server's Change Tracking says which rows were written or deleted since the previous window. */
   changeTracking: z.boolean().optional(),
   split: TableSplit.optional(),
   verify: TableVerification.optional(),
@@ -77,16 +77,16 @@ export const DatabaseSource = z.object({
   /** `postgres://user:password@host:port/database` or `mssql://…`; the password as `${secret:NAME}`. */
   url: template,
   site: z.string().optional(),
-  /** Which of the discovered tables are copied: `schema.table` patterns with `*`. */
+  /** The discovered tables that are copied: `schema.table` patterns with `*`. */
   include: z.array(z.string()),
   exclude: z.array(z.string()),
-  /** Whether the patterns mean views as well. */
+  /** Whether the patterns match views as well. */
   views: z.boolean().optional(),
-  /** Connections of one agent at once; without it as many as it has tasks. */
+  /** Concurrent connections of one agent; if absent, as many as it has tasks. */
   maxConnections: z.int().min(1).optional(),
-  /** The longest that the database may take for the next piece of an answer. */
+  /** Timeout for the next part of an answer from the database. */
   timeoutMs: z.int().min(1).optional(),
-  /** All tables of a run are read as of one moment, which one agent holds for so long. */
+  /** All tables of a run are read from one consistent snapshot, which one agent holds for so long. */
   snapshot: z.object({ keepForMs: z.int().min(1) }).optional(),
   /** For tables without a `split` of their own. */
   split: TableSplit.optional(),
@@ -96,7 +96,7 @@ export const DatabaseSource = z.object({
 })
 export type DatabaseSource = z.infer<typeof DatabaseSource>
 
-/** Ranges of one table. More connections than this hurt the database more than they help. */
+/** Ranges of one table. More connections harm the database more than they help. */
 const MAX_RANGES = 256
 
 const splitRanges = z
@@ -148,7 +148,7 @@ const databaseDataset = mapping({
   ...commonDataset,
 })
 
-/** A source of type `database` as it stands in `pipeline.yaml`. */
+/** A source of type `database` in `pipeline.yaml`. */
 const DatabaseSourceText = mapping({
   type: z.literal('database'),
   url: mayBeSecret(text, 'databaseAddress').describe('`postgres://user:${secret:NAME}@host/database`, or `mssql://…`'),
@@ -186,10 +186,10 @@ const DatabaseSourceText = mapping({
 type DatabaseSourceText = z.infer<typeof DatabaseSourceText>
 type DatabaseDatasetText = z.infer<typeof databaseDataset>
 
-/** Rows. Below that a table is read before its ranges are found out. */
+/** Rows. A smaller table is read faster than its ranges can be determined. */
 const SPLIT_MIN_ROWS = 1_000_000
 
-/** Long enough for most databases, and not so long that what writers leave behind piles up. */
+/** Long enough for most databases, and short enough that dead row versions do not pile up. */
 const SNAPSHOT_KEEP_FOR = '1h'
 
 function readDatabaseSource(name: string, source: DatabaseSourceText, place: SourcePlace): DatabaseSource {

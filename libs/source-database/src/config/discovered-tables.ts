@@ -3,7 +3,7 @@ import { compilePattern, repeat, sequence, type Pattern } from '@cinelake/core'
 
 type Patterns = { readonly include: readonly string[]; readonly exclude: readonly string[] }
 
-/** Whether a discovered table is one of those that the source copies: `include` says so and `exclude` does not. */
+/** Whether a discovered table is one that the source copies: matched by `include` and not by `exclude`. */
 export function isWanted(source: Patterns, table: TableName): boolean {
   const name = `${table.schema}.${table.name}`
   const matches = (pattern: string) => compilePattern(tablePattern(pattern)).match(name) !== undefined
@@ -22,13 +22,13 @@ export function undeclaredTables(
 
 const isSame = (one: TableName, other: TableName) => one.schema === other.schema && one.name === other.name
 
-/** By code unit, so that the order does not depend on a machine's language. */
+/** By code unit, so that the order does not depend on a machine's locale. */
 function byName(one: TableName, other: TableName): number {
   const [left, right] = [`${one.schema}.${one.name}`, `${other.schema}.${other.name}`]
   return left < right ? -1 : left > right ? 1 : 0
 }
 
-/** `*` stands for any text; case does not matter. */
+/** `*` matches any text; case is ignored. */
 function tablePattern(pattern: string): Pattern {
   const any = repeat({ kind: 'char', test: () => true })
   return sequence(

@@ -13,7 +13,7 @@ import {
   type SourceQuestions,
 } from '@cinelake/source-kind/questions'
 
-/** What `cinelake add` asks of a table of a database. */
+/** The questions of `cinelake add` about a table of a database. */
 export const databaseQuestions: SourceQuestions = {
   type: 'database',
   about: 'a table of a database',
@@ -54,7 +54,7 @@ export const databaseQuestions: SourceQuestions = {
   }),
 }
 
-/** `postgres://user@host/db` with the password's place in it. */
+/** `postgres://user@host/db` with the password's placeholder in it. */
 function urlOf(answers: Answers): string {
   const { url = '', secret } = answers
   if (secret === undefined) return url

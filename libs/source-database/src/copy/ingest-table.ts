@@ -43,7 +43,7 @@ type Work = Place & {
   readonly context: TaskContext
 }
 
-/** Copies a table, or what is new in it, into raw as typed Parquet. */
+/** Copies a table, or its new rows, into raw as typed Parquet. */
 export function createIngestTable(deps: Deps) {
   return async (command: Ingest, place: Place, context: TaskContext): Promise<Landed> => {
     const { lake } = deps
@@ -70,7 +70,7 @@ function landedOf({ described, reading, tableSnapshot }: Work, { files: parts, i
   const isPart = reading.range !== undefined || reading.isEmpty === true
   return {
     format: 'parquet',
-    // A whole table that is empty is news; no new rows are none.
+    // An empty table is reported if it is read in full; no new rows are normal.
     files: isPart && rowCount === 0 ? [] : withoutEmpty(parts),
     rowCount,
     columns: landedColumns(described, reading).map(({ name, type }) => ({ name, type })),
@@ -81,7 +81,7 @@ function landedOf({ described, reading, tableSnapshot }: Work, { files: parts, i
   }
 }
 
-/** `isMixed`: ranges of other attempts are among them, which are of another snapshot. */
+/** `isMixed`: some ranges are of other attempts, and so of another snapshot. */
 type Parts = { readonly files: readonly LandedFile[]; readonly isMixed?: boolean }
 
 async function landTable(work: Work): Promise<Parts> {
@@ -103,7 +103,7 @@ async function landWhole(work: Work): Promise<LandedFile[]> {
 
 type Ranges = { readonly column: string; readonly split: TableSplit; readonly shared: string | undefined }
 
-/** Undefined for a table that is read in one go. */
+/** Undefined for a table that is read in one query. */
 async function planRanges(
   split: TableSplit | undefined,
   { described, database, snapshot, reading }: Work,
@@ -127,7 +127,7 @@ async function landInRanges(work: Work, { column, split, shared }: Ranges): Prom
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   const done = createTally(progress)
-  // Connections that do not see the same snapshot make a table of several: only where that is taken anyway.
+  // If connections do not see the same snapshot, a table would be a mixture of several: only if that is accepted anyway.
   const mayHelp = shared !== undefined || split.resume
   const files = await landRanges(
     { column, boundaries, state },
@@ -144,7 +144,7 @@ async function landInRanges(work: Work, { column, split, shared }: Ranges): Prom
   return { files, isMixed: state?.hasOthers() ?? false }
 }
 
-/** A connection more that cannot be had is no reason to fail. */
+/** If an additional connection cannot be opened, the task continues without it. */
 async function helpOut(
   source: DatabaseSource,
   deps: Deps & { readonly signal: AbortSignal },
@@ -193,7 +193,7 @@ const DELETED = {
   fromText: (text: string) => `CAST(${text} AS BOOLEAN)`,
 }
 
-/** Changes say of each row whether it is gone. */
+/** Changes have a flag for deleted rows. */
 function landedColumns({ columns }: SourceTable, { range }: Reading): SourceTable['columns'] {
   return range?.kind === 'changes' ? [...columns, DELETED] : columns
 }
@@ -202,13 +202,13 @@ function verificationOf({ source, dataset }: Work) {
   return dataset?.verify ?? source.verify
 }
 
-/** Ranges without rows have a file each, which says nothing beside the others. One is left. */
+/** Ranges without rows have an empty file each, which is redundant beside the others. One is kept. */
 function withoutEmpty(parts: readonly LandedFile[]): LandedFile[] {
   const full = parts.filter(({ rowCount }) => rowCount !== 0)
   return full.length > 0 ? full : parts.slice(0, 1)
 }
 
-/** Adds up what is done in several ranges. */
+/** Adds up the progress of several ranges. */
 function createTally(progress: TaskContext['progress']) {
   const ranges = new Map<number, { readonly rowCount?: number; readonly sizeBytes?: number }>()
   return (range: number, done: { readonly rowCount?: number; readonly sizeBytes?: number }) => {
@@ -225,7 +225,7 @@ function rowsIn(parts: readonly LandedFile[]): number {
   return parts.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0)
 }
 
-/** A table's name as one name in the lake. Two names never become the same. */
+/** A table's name as one name in the lake. Injective: two tables never get the same name. */
 function folderName({ schema, name }: TableName): string {
   return `${schema}.${name}`.replaceAll(/[%/\\\p{Cc}]/gu, (char) => encodeURIComponent(char))
 }

@@ -2,32 +2,32 @@ import type { LandedFile } from '@cinelake/contracts'
 import type { KeyRange, Snapshot } from '../source-database.ts'
 import type { LandingState } from './landing-state.ts'
 
-/** Connections for one table besides its own; more of them make a database slower, not faster. */
+/** Additional connections for one table; more make a database slower, not faster. */
 const MAX_HELPERS = 7
 
 export type RangesPlan = {
-  /** The column by which ranges are told. */
+  /** The column that the ranges are over. */
   readonly column: string
   readonly boundaries: readonly string[]
-  /** Where ranges are kept that landed; without it they are all of one moment, or none. */
+  /** Where landed ranges are recorded; if absent, either all ranges land, from one snapshot, or none does. */
   readonly state?: LandingState | undefined
 }
 
 type Deps = {
-  /** The snapshot that is open. */
+  /** The open snapshot. */
   readonly snapshot: Snapshot
-  /** Works on another connection, if one may be opened now. Ends without a word where there is none to be had. */
+  /** Works on another connection, if one is available now. Returns silently if none is. */
   readonly help: (work: (snapshot: Snapshot) => Promise<void>) => Promise<void>
   /** Lands the rows of one range. */
   readonly land: (snapshot: Snapshot, keys: KeyRange, range: number) => Promise<readonly LandedFile[]>
-  /** Ends what is under way. */
+  /** Cancels ranges under way. */
   readonly stop: AbortController
 }
 
 /**
- * Lands a table in ranges of a key, over as many connections as may be had. The connection that is open does its part, so
- * that there is always one at work.
- * @returns the files of all ranges, in order of the key
+ * Lands a table in key ranges over as many connections as are available. The connection that is already open takes part, so
+ * that at least one is working.
+ * @returns the files of all ranges, in key order
  */
 export async function landRanges(
   { column, boundaries, state }: RangesPlan,

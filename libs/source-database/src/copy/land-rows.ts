@@ -13,11 +13,11 @@ type Deps = { readonly lake: Lake; readonly engine: SqlEngine }
 type Target = {
   readonly table: SourceTable
   readonly place: DatabasePlace
-  /** Lake path of the folder that the parts go into. */
+  /** Lake path of the folder for the parts. */
   readonly folder: string
-  /** Of a part of the table: goes into the names of its files, so that these are in order. */
+  /** The range, included in the names of its files, so that these sort in order. */
   readonly range?: number
-  /** Compares the files with what was read, value by value. */
+  /** Compares the files with the rows that were read, value by value. */
   readonly compare?: boolean
   readonly limits?: PartLimits
   readonly signal: AbortSignal
@@ -26,10 +26,10 @@ type Target = {
 
 /**
  * Lands rows of text as typed Parquet, in files of bounded size. The same rows in the same order give the same bytes.
- * At least one file: an empty one still says which columns there are.
+ * Writes at least one file: an empty one still has the schema.
  *
  * @throws {ValueUnfitError} terminal
- * @throws {RowsLostError} transient: a file has other than as many rows as were put into it
+ * @throws {RowsLostError} transient: a file has another number of rows than were written
  */
 export async function landRows(
   { lake, engine }: Deps,
@@ -103,12 +103,12 @@ async function writeParquet(
   try {
     await session.run(copy, { signal })
   } catch (error) {
-    // The engine says that a value does not convert, not of which column: ask it, now that it matters.
+    // The engine reports that a value does not convert, but not of which column: find out with a query.
     throw (await findUnfit(session, table, place, signal)) ?? error
   }
 }
 
-/** What was read, as it lands. */
+/** The rows that were read, in the form in which they land. */
 function typedRows({ columns }: SourceTable): string {
   const values = columns.map(({ name, fromText }, index) => `${fromText(`c${index}`)} AS ${identifier(name)}`)
   return `SELECT ${values.join(', ')} FROM ${BUFFER}`

@@ -4,19 +4,19 @@ import { sha256, taskFileName } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { z } from 'zod'
 
-/** The ranges of a table that landed so far: what a task that is done again need not read again. */
+/** The ranges of a table that have landed so far: a retried task need not read them again. */
 export interface LandingState {
-  /** The values between ranges: those that were found first, whoever found them. */
+  /** The boundaries between ranges: the first that any attempt has determined. */
   boundaries(find: () => Promise<readonly string[]>): Promise<readonly string[]>
-  /** The files of a range that landed already. Undefined where it did not, or where they are not there as they were. */
+  /** The files of a range that has landed. Undefined if it has not, or if its files are missing or changed. */
   landed(range: number): Promise<LandedFile[] | undefined>
-  /** @returns the files that count for this range: another attempt's, when that was first */
+  /** @returns the files that count for this range: another attempt's, if that was first */
   keep(range: number, files: readonly LandedFile[]): Promise<readonly LandedFile[]>
-  /** Whether ranges that count are of another moment than this attempt's. */
+  /** Whether counted ranges are of another snapshot than this attempt's. */
   hasOthers(): boolean
 }
 
-/** Where a task keeps what it landed before it has landed everything. */
+/** Where a task keeps its state until all of it has landed. */
 function folderOf({ pipeline, window, task, generation }: Ingest): string {
   const suffix = generation === 1 ? '' : `.g${generation}`
   return landingPath(pipeline.name, window.label, `${taskFileName(task)}${suffix}`)
@@ -26,9 +26,9 @@ const Boundaries = z.object({ boundaries: z.array(z.string()) })
 const Range = z.object({ files: z.array(LandedFile), snapshot: z.string().optional() })
 
 /**
- * @param snapshot the moment as of which this attempt reads, where it shares that with the other tables of its source
- * @param what everything that the files depend on besides the rows: columns, types, which rows, how they are split. A
- * table that changed meanwhile begins anew.
+ * @param snapshot the snapshot that this attempt reads, if it is shared with the other tables of its source
+ * @param what everything that determines the files apart from the rows: columns, types, filter, ranges. If the table
+ * changed meanwhile, the task starts over.
  */
 export function openLandingState(
   lake: Lake,
@@ -68,7 +68,7 @@ export function openLandingState(
   }
 }
 
-/** Takes away what a task kept while it was under way. */
+/** Removes the intermediate state of a task. */
 export async function clearLandingState(
   lake: Pick<Lake, 'list' | 'delete'>,
   command: Ingest,
@@ -88,7 +88,7 @@ function parsed<T>(text: string | undefined, schema: z.ZodType<T>): T | undefine
   }
 }
 
-/** Trusted after a look at every byte: a file that was lost or damaged is read from the database again. */
+/** Trusted only after checking every byte: a file that was lost or damaged is read from the database again. */
 async function areThere(lake: Lake, files: readonly LandedFile[], signal: AbortSignal): Promise<boolean> {
   for (const { path, sizeBytes, sha256: digest } of files) {
     if ((await lake.stat(path, { signal }))?.sizeBytes !== sizeBytes) return false

@@ -2,7 +2,7 @@ import type { SourceRow } from '../source-database.ts'
 
 const MI = 1024 * 1024
 
-/** Rows. What the engine works on at a time. Source: duckdb.org/docs/stable/internals/vector */
+/** Rows of a vector of the engine. Source: duckdb.org/docs/stable/internals/vector */
 const VECTOR = 2048
 /** Rows of a Parquet row group. Source: duckdb.org/docs/stable/data/parquet/tips */
 const GROUP = 60 * VECTOR
@@ -10,12 +10,12 @@ const GROUP = 60 * VECTOR
 export type PartLimits = { readonly rows: number; readonly characters: number; readonly vectorCharacters: number }
 
 /**
- * What goes into one Parquet file: enough for readers to work in parallel, little enough for the engine, which takes up
- * to four times as much while it writes a row group.
+ * The content of one Parquet file: enough for readers to work in parallel, small enough for the engine, which needs up
+ * to four times as much memory while it writes a row group.
  */
 export const LIMITS: PartLimits = { rows: 1_000_000, characters: 64 * MI, vectorCharacters: 16 * MI }
 
-/** Rows one after the other, whatever the batches in which they come. */
+/** A stream of rows, independent of the batches in which they come. */
 export class RowSource {
   readonly #batches: AsyncIterator<readonly SourceRow[]>
   #left: readonly SourceRow[] = []
@@ -25,12 +25,12 @@ export class RowSource {
     this.#batches = rows[Symbol.asyncIterator]()
   }
 
-  /** Whether all rows were taken, as far as is known. */
+  /** Whether all rows were read, as far as is known. */
   get isAtEnd(): boolean {
     return this.#isOver && this.#left.length === 0
   }
 
-  /** The next rows; undefined where there are none left. */
+  /** The next rows; undefined at the end. */
   async next(): Promise<readonly SourceRow[] | undefined> {
     if (this.#left.length > 0) {
       const left = this.#left
@@ -42,7 +42,7 @@ export class RowSource {
     return done === true ? undefined : value
   }
 
-  /** Gives rows back that are to be the next ones. */
+  /** Puts rows back to be read next. */
   giveBack(rows: readonly SourceRow[]): void {
     this.#left = rows
   }
@@ -52,7 +52,7 @@ export class RowSource {
   }
 }
 
-/** The rows that go into one file: as many as it takes. Where it ends depends on the rows alone. */
+/** The rows of one file, up to its maximum size. The end of a file depends on the rows only. */
 export class PartOfRows {
   readonly #source: RowSource
   readonly #limits: PartLimits
@@ -61,14 +61,14 @@ export class PartOfRows {
   #vectorCharacters = 0
   rowCount = 0
 
-  /** @param report is told how many rows there are so far */
+  /** @param report is called with the number of rows so far */
   constructor(source: RowSource, limits: PartLimits, report: (rowCount: number) => void) {
     this.#source = source
     this.#limits = limits
     this.#report = report
   }
 
-  /** The rows of each group within the file: about as many characters as a vector may have. */
+  /** The rows of each vector within the file: limited by characters as well. */
   get rowsPerGroup(): number {
     const each = this.#characters / Math.max(this.rowCount, 1)
     const vectors = Math.floor(this.#limits.vectorCharacters / Math.max(each, 1) / VECTOR)

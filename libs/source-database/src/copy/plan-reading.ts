@@ -6,10 +6,10 @@ import type { DatabaseDataset, TableIncrement } from '../config/index.ts'
 import { CursorUnusableError, type DatabasePlace } from '../errors.ts'
 import type { RowRange, Snapshot, SourceTable } from '../source-database.ts'
 
-/** What of a table is read; without a range all of it. */
+/** The rows of a table that are read; without a range all of them. */
 export type Reading = {
   readonly range?: RowRange
-  /** Nothing can be new. */
+  /** No row can be new. */
   readonly isEmpty?: boolean
   readonly cursor?: LandedCursor
 }
@@ -24,7 +24,7 @@ type Place = {
   readonly signal: AbortSignal
 }
 
-/** Decides what is new in a table: by its dataset, and by how far the window before was read. */
+/** Decides which rows of a table are new, by its dataset and by the watermark of the previous window. */
 export async function planReading(dataset: DatabaseDataset | undefined, place: Place): Promise<Reading> {
   if (dataset?.changeTracking === true) return await changes(place)
   if (dataset?.incremental === undefined) return {}
@@ -56,7 +56,7 @@ async function numbers({ column, overlapBy = 0 }: TableIncrement, place: Place):
   if (until !== null && !/^-?\d+(?:\.\d+)?$/.test(until)) {
     throw new CursorUnusableError(at, table.table, column, 'expected numbers alone, got a highest value that is none')
   }
-  // Numbers that were given out once and begin anew: what came since cannot be told from what was there.
+  // The sequence was reset: rows that came since cannot be distinguished from earlier ones.
   const since = last === null || until === null || isBelow(until, last) ? null : lowered(last, overlapBy)
   const cursor = { kind: 'number', column, since, until } as const
   return until === null ? { isEmpty: true, cursor } : { range: { kind: 'number', column, since, until }, cursor }
@@ -64,7 +64,7 @@ async function numbers({ column, overlapBy = 0 }: TableIncrement, place: Place):
 
 async function changes(place: Place): Promise<Reading> {
   const { current, oldest } = await place.snapshot.changeVersions(place.table)
-  // A deliberate re-run begins anew.
+  // A deliberate re-run starts over.
   const before = place.command.generation > 1 ? undefined : await readBefore(place)
   const since = before !== undefined && 'kind' in before && before.kind === 'changes' ? before.until : null
   const isKnown = since !== null && !isBelow(since, oldest) && !isBelow(current, since)
@@ -75,13 +75,13 @@ async function changes(place: Place): Promise<Reading> {
 const readBefore = async ({ lake, pipeline, command, signal }: Place) =>
   (await manifestBefore(lake, command, pipeline.schedule, { signal }))?.cursor
 
-/** Numbers in decimal digits, of any length. */
+/** Arithmetic on numbers in decimal digits, of any length. */
 function isBelow(one: string, other: string): boolean {
   const digits = Math.max(fractionOf(one).length, fractionOf(other).length)
   return scaled(one, digits) < scaled(other, digits)
 }
 
-/** At most the number less so much: a whole one. */
+/** The greatest integer not above the number, less `by`. */
 function lowered(text: string, by: number): string {
   if (by === 0) return text
   const digits = fractionOf(text).length
@@ -92,15 +92,15 @@ function lowered(text: string, by: number): string {
 
 const fractionOf = (text: string) => text.split('.')[1] ?? ''
 
-/** The number times ten to the power of so many digits, which are at least its own. */
+/** The number multiplied by a power of ten; the exponent is at least the number of its decimals. */
 function scaled(text: string, digits: number): bigint {
   return BigInt(`${text.split('.')[0] ?? '0'}${fractionOf(text).padEnd(digits, '0')}`)
 }
 
 /**
- * Where an incremental read begins. Merged rows may be read twice, so that a window goes on where the last one that
- * succeeded ended. Appended rows would count twice then, as soon as a window is done after a later one: each window has
- * exactly its own, and the schedule's first one also what was before.
+ * The start of an incremental read. Merged rows may be read twice, so a window starts where the last successful one
+ * ended. Appended rows would then be counted twice as soon as windows succeed out of order: each window has
+ * exactly its own interval, and the schedule's first one also everything before.
  */
 export function sinceOf(
   { datasets, schedule }: Pick<PipelineOfSource, 'datasets' | 'schedule'>,

@@ -3,8 +3,8 @@ import { SplitUnusableError, type DatabasePlace } from '../errors.ts'
 import type { SourceTable } from '../source-database.ts'
 
 /**
- * The column by which a table is parted; undefined where there is none.
- * @throws {SplitUnusableError} terminal: the one that is named is not there
+ * The column by which a table is split into ranges; undefined if there is none.
+ * @throws {SplitUnusableError} terminal: the declared column does not exist
  */
 export function splitColumn(
   place: DatabasePlace,

@@ -5,14 +5,14 @@ import type { SourceDatabase } from '../source-database.ts'
 import { withDatabase, type DatabaseDeps } from '../with-database.ts'
 
 /**
- * The tables of a database that its source copies, and the views where it wants them, in order of name.
- * @throws {NoTablesError} terminal: patterns were given and mean none of the tables, which is never what somebody wants
+ * The tables of a database that its source copies, including views if declared, in order of name.
+ * @throws {NoTablesError} terminal: the declared patterns match no table, which is certainly a mistake
  */
 export async function discoverTables(source: DatabaseSource, deps: DatabaseDeps): Promise<TableName[]> {
   return await withDatabase(source, deps, async (database) => await listWanted(source, database))
 }
 
-/** The same, of a database that is open. */
+/** The same, for an open database. */
 export async function listWanted(source: DatabaseSource, database: SourceDatabase): Promise<TableName[]> {
   const tables = await database.tables({ views: source.views === true })
   const wanted = tables.filter((table) => isWanted(source, table))

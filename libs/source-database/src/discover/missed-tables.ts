@@ -3,12 +3,12 @@ import type { Lake } from '@cinelake/lake'
 import { isWanted, type DatabaseSource } from '../config/index.ts'
 import { z } from 'zod'
 
-/** As many names as a person reads. */
+/** Maximum number of names in a message. */
 const NAMED = 20
 
 /**
- * Compares what was discovered with the window before, and keeps it for the window after.
- * @returns what to report; nothing the first time
+ * Compares the discovered tables with those of the previous window, and stores them for the next window.
+ * @returns findings; none the first time
  */
 export async function findMissedTables(
   command: Discover,
@@ -38,7 +38,7 @@ function stillThere(checked: number, gone: readonly TableName[]): QualityResult 
   }
 }
 
-/** What was found last: in the latest window before this one. */
+/** The tables found by the latest window before this one. */
 async function tablesBefore(
   command: Discover,
   lake: Pick<Lake, 'list' | 'readText'>,
@@ -47,7 +47,7 @@ async function tablesBefore(
   const own = pathOf(command)
   let latest: string | undefined
   for await (const { path } of lake.list(folderOf(command), { signal })) {
-    // In order of name, which is that of time.
+    // In order of name, which is chronological.
     if (path < own) latest = path
   }
   const text = latest === undefined ? undefined : await lake.readText(latest, { signal })

@@ -3,19 +3,19 @@ import { SnapshotUnfitError, type DatabasePlace } from '../errors.ts'
 import { codeOf } from './errors.ts'
 import { fromOf, type PostgresTable } from './select.ts'
 
-/** Milliseconds. Who would share another's moment does not wait for long: the other does the work, or takes the table as of now. */
+/** Milliseconds. Waiting for a shared snapshot is short: otherwise the table is read from a snapshot of its own. */
 const SHARED_LOCK_MS = 10_000
-/** Times that a materialized view may be refreshed in the instant between two statements. */
+/** Retries if a materialized view is refreshed between two statements. */
 const ATTEMPTS = 3
 
 type Options = { readonly shared?: string | undefined; readonly table: PostgresTable | undefined }
 
 /**
- * A transaction that sees the database as of one moment and writes nothing.
+ * A read-only transaction that sees one consistent snapshot of the database.
  *
- * A table that is emptied or written anew as a whole (TRUNCATE, REFRESH, some ALTER TABLE) is empty for who sees an earlier
- * moment: PostgreSQL keeps no versions of that. So the table is locked against it first, and the moment comes after.
- * @throws {SnapshotUnfitError} transient: the shared moment has passed, or the table was written anew since, or is locked
+ * A table that is emptied or rewritten as a whole (TRUNCATE, REFRESH, some ALTER TABLE) is empty for transactions with an
+ * earlier snapshot: PostgreSQL keeps no versions of it. So the table is locked first, and the snapshot is taken afterwards.
+ * @throws {SnapshotUnfitError} transient: the shared snapshot is gone, or the table was rewritten since, or is locked
  */
 export async function beginSnapshot(
   db: Kysely<unknown>,
@@ -30,7 +30,7 @@ export async function beginSnapshot(
       const settings = Object.entries(SETTINGS).map(([name, value]) => sql`set_config(${name}, ${value}, true)`)
       await sql`SELECT ${sql.join(settings)}, ${NO_END}`.execute(trx)
       if (table === undefined || (isLocked && shared === undefined)) return trx
-      // Being looked at locks it as well, if only now.
+      // Reading from it locks it as well, but only from this point on.
       if (!isLocked) await sql`SELECT FROM ${fromOf(table)} LIMIT 0`.execute(trx)
       if (!(await isWrittenAnew(trx))) return trx
       if (shared !== undefined || attempt === ATTEMPTS) {
@@ -48,15 +48,15 @@ export async function beginSnapshot(
   }
 }
 
-/** SQLSTATE of a lock that was not to be had in time. */
+/** SQLSTATE of a lock timeout. */
 const LOCKED = '55P03'
 
-/** SQLSTATEs that say that there is no such snapshot: no such name, no such file, its transaction has ended. */
+/** SQLSTATEs of an unknown snapshot: no such name, no such file, its transaction has ended. */
 const GONE: ReadonlySet<unknown> = new Set(['22023', '42704', '55000'])
 
 /**
- * What another connection needs to see the same moment, and what it sees then: after the server was started again, the name
- * may be another's.
+ * The data that another connection needs to use the same snapshot, with a check value: after a restart of the server, the
+ * name may be that of another snapshot.
  */
 export const EXPORTED = sql`pg_catalog.pg_export_snapshot() || ' ' || pg_catalog.txid_current_snapshot()`
 
@@ -75,9 +75,9 @@ async function share(trx: ControlledTransaction<unknown>, place: DatabasePlace, 
 const nameOf = ({ table }: PostgresTable) => `${table.schema}.${table.name}`
 
 /**
- * Keeps a table, its partitions, and what a view reads from being emptied or dropped, and takes no snapshot. Writers are not
- * held up.
- * @returns false for what PostgreSQL cannot lock: materialized views and foreign tables
+ * Locks a table, its partitions, and the tables of a view against TRUNCATE and DROP, without taking a snapshot. Writers are not
+ * blocked.
+ * @returns false for relations that PostgreSQL cannot lock: materialized views and foreign tables
  */
 async function lock(trx: ControlledTransaction<unknown>, table: PostgresTable): Promise<boolean> {
   if (!'rpv'.includes(table.kind)) return false
@@ -86,8 +86,8 @@ async function lock(trx: ControlledTransaction<unknown>, table: PostgresTable): 
 }
 
 /**
- * Whether one of the tables that this transaction has looked at has other files by now than in the moment that it sees, or
- * has lost a partition. The catalog's rows are of that moment; its functions tell of now.
+ * Whether one of the tables that this transaction has read was rewritten since its snapshot, or has lost a partition.
+ * The rows of the catalog are of the snapshot; its functions return the current state.
  */
 async function isWrittenAnew(trx: ControlledTransaction<unknown>): Promise<boolean> {
   const { rows } = await sql<{ found: string }>`
@@ -111,8 +111,8 @@ const NO_END = sql`CASE WHEN current_setting('transaction_timeout', true) IS NOT
   THEN set_config('transaction_timeout', '0', true) END`
 
 /**
- * Every setting that changes how values are written or which rows are seen. They end with the transaction, so that a
- * connection shared behind a proxy stays as it was.
+ * Every setting that affects how values are written or which rows are visible. They end with the transaction, so that a
+ * connection shared behind a proxy is unchanged.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   timezone: 'UTC',
@@ -121,11 +121,11 @@ const SETTINGS: Readonly<Record<string, string>> = {
   bytea_output: 'hex',
   extra_float_digits: '3',
   search_path: 'pg_catalog',
-  // A backslash in the value of a key is no escape.
+  // A backslash in a literal is not an escape.
   standard_conforming_strings: 'on',
-  // Rows that this user may not see are an error, not a smaller table.
+  // Rows hidden from this user by row-level security are an error, not a smaller table.
   row_security: 'off',
-  // A table without a key is read from its beginning, in the order in which it lies, each time.
+  // A table without a key is always read from its beginning, in physical order.
   synchronize_seqscans: 'off',
   statement_timeout: '0',
   idle_in_transaction_session_timeout: '0',

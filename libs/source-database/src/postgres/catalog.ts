@@ -1,14 +1,14 @@
 import type { TableName } from '@cinelake/contracts'
 import { sql, type QueryExecutorProvider } from 'kysely'
 
-/** What the catalog says about a column; counts as text, like everything that the connection gives. */
+/** A column as described by the catalog; counts as text, like every value of the connection. */
 export type CatalogColumn = {
   readonly name: string
   /** `numeric(10,2)` */
   readonly declared: string
   readonly type_name: string
   readonly modifier: string
-  /** Null for types that are no arrays. */
+  /** Null for types that are not arrays. */
   readonly element: string | null
   readonly dimensions: string
   /** `t` or `f` */
@@ -20,11 +20,11 @@ export type CatalogTable = {
   readonly id: string
   /** `pg_class.relkind`: r table, p partitioned table, v view, m materialized view, f foreign table */
   readonly kind: string
-  /** About how many rows the planner takes it to have; 0 for views. */
+  /** The planner's estimate of the number of rows; 0 for views. */
   readonly estimate: string
 }
 
-/** Tables with rows of their own, and views where asked: not the partitions of another, not the system's. */
+/** Tables with rows of their own, and views if requested: not partitions of other tables, not system tables. */
 export async function listTables(
   db: QueryExecutorProvider,
   { views }: { readonly views: boolean },
@@ -43,7 +43,7 @@ export async function listTables(
 /** For tables that were never analyzed. */
 const GUESSED_ROW_BYTES = 100
 
-/** Undefined where there is no table or view of this name. */
+/** Undefined if there is no table or view of this name. */
 export async function findTable(db: QueryExecutorProvider, table: TableName): Promise<CatalogTable | undefined> {
   const { rows } = await sql<CatalogTable>`
     SELECT c.oid AS id, c.relkind AS kind,
@@ -61,8 +61,8 @@ export async function findTable(db: QueryExecutorProvider, table: TableName): Pr
 }
 
 /**
- * The columns in order, with domains followed to what they are made of. A NOT NULL that was not validated (PostgreSQL 18)
- * says nothing of the rows that are there.
+ * The columns in order, with domains resolved to their base types. A NOT NULL that was not validated (PostgreSQL 18)
+ * says nothing about existing rows.
  */
 export async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<CatalogColumn[]> {
   const { rows } = await sql<CatalogColumn>`

@@ -6,12 +6,12 @@ import { databaseSourceErrors } from '../errors.ts'
 import { answeredWithin, RowBatches } from '../row-batches.ts'
 import type { SourceRow } from '../source-database.ts'
 
-/** Milliseconds. A server that needs longer to say hello is taken for away. */
+/** Connect timeout in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000
 
 /**
- * Milliseconds. A connection that is idle while it holds a moment, or waits for a long sort, is to be kept by whatever is on
- * the way: Azure forgets one after four minutes, and the server would then keep the transaction for hours.
+ * Milliseconds. Keep-alive interval, so that the network keeps a connection that is idle while it holds a snapshot or waits for a
+ * long sort: Azure drops one after four minutes, and the server would then keep the transaction for hours.
  * Source: learn.microsoft.com/…/load-balancer-tcp-reset
  */
 const KEEP_ALIVE_MS = 30_000
@@ -21,15 +21,15 @@ const DEFAULT_PORT = 5432
 
 export type PostgresConnection = AsyncDisposable & {
   readonly db: Kysely<unknown>
-  /** The rows of a query as they come, within the transaction that `db` is in. Leaving early ends the connection. */
+  /** The rows of a query as they arrive, within the transaction that `db` is in. Stopping early closes the connection. */
   stream(query: string): AsyncIterable<readonly SourceRow[]>
 }
 
 /**
- * One connection, made when it is first needed. Values come as the text that the server wrote.
- * @param timeoutMs the longest that the server may take for the next piece of an answer
+ * One connection, opened on first use. Values are the text that the server wrote.
+ * @param timeoutMs timeout for the next part of an answer
  * @param signal closes the connection at once, whatever runs on it
- * @throws {DATABASE_ADDRESS_INVALID} terminal: a parameter of the address means nothing
+ * @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address
  */
 export function connectPostgres(
   source: string,
@@ -49,7 +49,7 @@ export function connectPostgres(
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     types: TEXT,
   })
-  // A connection that breaks while nothing runs on it is told by the next statement; unheard, it would end the process.
+  // A connection that breaks while idle is reported by the next statement; an unhandled event would end the process.
   client.on('error', () => {})
   const stopped = Promise.withResolvers<never>()
   stopped.promise.catch(() => {})
@@ -65,15 +65,15 @@ export function connectPostgres(
     stream: (query) => streamRows(client, query, { timeoutMs, abandon }),
     async [Symbol.asyncDispose]() {
       signal.removeEventListener('abort', close)
-      // A server that says nothing would be waited for until the connection times out.
+      // Without it, closing would wait for a server that does not answer until the connection times out.
       await Promise.race([client.end(), stopped.promise]).catch(() => {})
     },
   }
 }
 
 /**
- * A pool would hold a broken connection for one that may heal, and wait for it when it closes; one client is simply ended.
- * @param stopped rejects when the client was ended from outside: one that is ended while it connects says nothing itself
+ * A pool would keep a broken connection, and wait for it when it closes; a single client is simply closed.
+ * @param stopped rejects when the client was closed from outside: a client closed while it connects reports nothing itself
  */
 function poolOfOne(
   client: pg.Client,
@@ -93,7 +93,7 @@ function poolOfOne(
   }
 }
 
-/** Whatever the type, the text that the server wrote. */
+/** For every type, the text that the server wrote. */
 const TEXT = { getTypeParser: () => (text: unknown) => text }
 
 function streamRows(
@@ -118,7 +118,7 @@ function streamRows(
   return rows.batches()
 }
 
-/** `sslmode` as in PostgreSQL's own addresses; whatever encrypts also checks the server's certificate. */
+/** `sslmode` as in PostgreSQL's own addresses; every mode that encrypts also checks the server's certificate. */
 function tlsOf(source: string, { parameters }: DatabaseAddress): false | { ca?: string } {
   for (const name of parameters.keys()) {
     if (name !== 'sslmode' && name !== 'sslrootcert') {

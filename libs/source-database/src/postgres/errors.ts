@@ -8,13 +8,13 @@ import {
   type DatabasePlace,
 } from '../errors.ts'
 
-/** Data exceptions, broken constraints, and what functions raise. The server's text about them quotes values of rows. */
+/** Data exceptions, constraint violations, and errors raised by functions. The server's text quotes values of rows. */
 const OF_ROWS = /^(?:22|23|P0)/
 
-/** What the query names is not there, or not supported: the same statement fails again. */
+/** The query names an object that does not exist, or is not supported: the same statement fails again. */
 const OF_THE_QUERY = /^(?:42|0A)/
 
-/** The driver's or the server's error as one of ours. Texts of the server about rows (`detail`) are not passed on. */
+/** Translates an error of the driver or the server. Texts of the server about rows (`detail`) are not passed on. */
 export function translatePostgresError(
   error: unknown,
   place: DatabasePlace,
@@ -25,7 +25,7 @@ export function translatePostgresError(
   if (signal.aborted) return new CancelledError(doing, { cause: error })
   const code = codeOf(error)
   if (code === undefined) return withoutCode(error, error instanceof Error ? error.message : '', place, remedy)
-  // A code of five letters is the server's; the others are Node's.
+  // A code of five characters is the server's SQLSTATE; the others are Node's.
   return /^[0-9A-Z]{5}$/.test(code) && isFromServer(error)
     ? fromServer(code, error, place, { doing, remedy })
     : fromNetwork(code, error, place)
@@ -71,7 +71,7 @@ function isFromServer(error: unknown): boolean {
   return error instanceof Error && 'severity' in error
 }
 
-/** SQLSTATE, or Node's code of the network. */
+/** SQLSTATE, or Node's network error code. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

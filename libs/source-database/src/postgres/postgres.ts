@@ -13,11 +13,11 @@ import { landingOf } from './types.ts'
 import { signInRemedy } from '../sign-in.ts'
 import type { SourceDatabase, SourceTable } from '../source-database.ts'
 
-/** A PostgreSQL database, or one that speaks its protocol and has its catalog. */
+/** A PostgreSQL database, or one that is compatible with its protocol and catalog. */
 export function openPostgres(options: {
   readonly source: string
   readonly address: DatabaseAddress
-  /** As it stands in the pipeline's text. */
+  /** The address as written in the pipeline's text. */
   readonly template?: string | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
@@ -49,7 +49,7 @@ export function openPostgres(options: {
   }
 }
 
-/** Also one that another connection described. */
+/** Also accepts a table that another connection described. */
 function isDescribed(table: SourceTable): table is PostgresTable {
   return 'kind' in table && 'estimate' in table
 }

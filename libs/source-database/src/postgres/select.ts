@@ -19,7 +19,7 @@ export type PostgresTable = Omit<SourceTable, 'columns'> & {
   readonly estimate: number
 }
 
-/** The rows of a table as text, in order of the key. */
+/** The rows of a table as text, in key order. */
 export function selectOf(table: PostgresTable, selection: Selection): RawBuilder<unknown> {
   const texts = table.columns.map((column) => column.toText(identifier(column.name)))
   const values = texts.map((text, index) => sql`${sql.raw(text)} AS ${sql.id(`c${index}`)}`)
@@ -29,12 +29,12 @@ export function selectOf(table: PostgresTable, selection: Selection): RawBuilder
   return sql`SELECT ${sql.join([...values, ...digest])} FROM ${fromOf(table)}${whereOf(table, selection)}${order}`
 }
 
-/** A table's own rows: those of tables that inherit from it are theirs. */
+/** A table's own rows, without those of tables that inherit from it. */
 export function fromOf({ table, kind }: PostgresTable): RawBuilder<unknown> {
   return kind === 'r' ? sql`ONLY ${sql.id(table.schema, table.name)}` : sql.id(table.schema, table.name)
 }
 
-/** ` WHERE …`, or nothing. */
+/** ` WHERE …`, or empty. */
 export function whereOf(table: PostgresTable, { range, keys }: Selection): RawBuilder<unknown> {
   const conditions = [
     ...(range === undefined ? [] : [inRange(table, range)]),
@@ -45,7 +45,7 @@ export function whereOf(table: PostgresTable, { range, keys }: Selection): RawBu
 
 function inRange(table: PostgresTable, range: RowRange): RawBuilder<unknown> {
   if (range.kind === 'time') return inTimes(table, range)
-  // Nothing else gets here: change tracking is refused before.
+  // Unreachable: change tracking is rejected earlier.
   return range.kind === 'number' ? inNumbers(range) : sql`false`
 }
 
@@ -68,7 +68,7 @@ function inNumbers({ column, since, until }: NumberRange): RawBuilder<unknown> {
   return since === null ? upTo : sql`(${sql.id(column)} > ${sql.lit(since)} AND ${upTo})`
 }
 
-/** A literal without a type is read as the column's type is written. */
+/** An untyped literal is parsed as the column's type. */
 function inKeys({ column, from, to }: KeyRange): RawBuilder<unknown> {
   const key = sql.id(column)
   const below = to === null ? sql`true` : sql`${key} < ${sql.lit(to)}`
@@ -76,7 +76,7 @@ function inKeys({ column, from, to }: KeyRange): RawBuilder<unknown> {
   return from === null ? sql`(${below} OR ${key} IS NULL)` : sql`(${key} >= ${sql.lit(from)} AND ${below})`
 }
 
-/** As `rowDigest` makes it: `format` writes a value as it is sent. */
+/** The same digest as `rowDigest`: `format` writes a value as it is sent. */
 function digestOf(texts: readonly string[]): RawBuilder<unknown> {
   const parts = texts.map((text) => {
     const sent = `pg_catalog.format('%s', ${text})`

@@ -8,19 +8,19 @@ import { withoutDigests } from '../row-digest.ts'
 import type { Snapshot, SnapshotOptions, SourceTable } from '../source-database.ts'
 import { checkWatermark } from '../watermark.ts'
 
-/** Rows of a sample by which ranges are found out. */
+/** Rows of the sample that ranges are determined from. */
 const SAMPLE_ROWS = 100_000
 
 type Parts = {
   readonly connection: PostgresConnection
   readonly place: DatabasePlace
-  /** Runs a step, with the driver's errors translated. */
+  /** Runs a step and translates the driver's errors. */
   readonly call: DatabaseCall
   readonly translate: TranslateError
   readonly describe: (table: SourceTable) => Promise<PostgresTable>
 }
 
-/** A transaction that sees the database as of one moment and writes nothing. */
+/** A read-only transaction that sees one consistent snapshot of the database. */
 export async function openSnapshot(parts: Parts, options: SnapshotOptions = {}): Promise<Snapshot> {
   const { connection, place, call, translate, describe } = parts
   const table = options.table && (await describe(options.table))
@@ -77,7 +77,7 @@ export async function openSnapshot(parts: Parts, options: SnapshotOptions = {}):
       return rows.map(({ bound }) => bound)
     },
     async [Symbol.asyncDispose]() {
-      // Nothing was written. On a connection that broke there is nothing left to end either.
+      // The transaction wrote nothing. On a broken connection there is nothing to end either.
       await trx
         .rollback()
         .execute()
@@ -88,7 +88,7 @@ export async function openSnapshot(parts: Parts, options: SnapshotOptions = {}):
 
 function boundariesOf(table: PostgresTable, column: string, ranges: number): RawBuilder<{ bound: string }> {
   const percent = Math.min(100, (100 * SAMPLE_ROWS) / Math.max(table.estimate, 1))
-  // Pages, so that most of a large table is not read at all. Views have none.
+  // Sampled by pages, so that most of a large table is not read at all. Views have no pages.
   const sample =
     percent < 100 && 'rpm'.includes(table.kind) ? sql` TABLESAMPLE SYSTEM (${sql.lit(percent.toFixed(6))})` : sql``
   const shares = Array.from({ length: ranges - 1 }, (_, index) => ((index + 1) / ranges).toFixed(6))

@@ -1,6 +1,6 @@
 import { literal } from '@cinelake/sql'
 
-/** A type as PostgreSQL's catalog describes it, domains followed to what they are made of. */
+/** A type as described by PostgreSQL's catalog, with domains resolved to their base types. */
 export type PostgresType = {
   /** `pg_type.typname`: `int4`, `numeric`, `_text`. */
   readonly name: string
@@ -10,20 +10,20 @@ export type PostgresType = {
   readonly array?: { readonly element: string; readonly dimensions: number }
 }
 
-/** What becomes of a column. */
+/** How a column is converted. */
 export type Landing = {
   /** The engine's type. */
   readonly type: string
-  /** PostgreSQL's SQL that gives the text to send, of a column given as an SQL expression. */
+  /** PostgreSQL's SQL for the text to send, given the column as an SQL expression. */
   readonly toText: (column: string) => string
-  /** The engine's SQL that makes a value of `type` of that text. */
+  /** The engine's SQL that converts this text to `type`. */
   readonly fromText: (text: string) => string
 }
 
 /** Digits that the engine's decimals can hold. Source: duckdb.org/docs/stable/sql/data_types/numeric */
 export const MAX_DECIMAL_DIGITS = 38
 
-/** A rule for one value. `sendAs`: PostgreSQL's type to cast to before sending; without it the text is the type's own. */
+/** The conversion of one value. `sendAs`: PostgreSQL's type to cast to before sending; if absent, the type's own text is sent. */
 type Rule = { readonly type: string; readonly sendAs?: string; readonly fromText: (text: string) => string }
 
 const cast = (type: string): Rule => ({ type, fromText: (value) => `CAST(${value} AS ${type})` })
@@ -38,7 +38,7 @@ const instant: Rule = {
 }
 
 /**
- * What becomes of each type of PostgreSQL; what is not here lands as the text that the server writes (VARCHAR): uuid,
+ * The conversion of each PostgreSQL type; a type that is not listed lands as the text that the server writes (VARCHAR): uuid,
  * json, jsonb, xml, enums, timetz, interval, inet, bit strings, geometric, range and composite types, and those of
  * extensions. The session writes times in UTC, intervals as ISO 8601 durations and bytes in hex.
  */
@@ -49,23 +49,23 @@ const RULES: ReadonlyMap<string, Rule> = new Map(
     int4: cast('INTEGER'),
     int8: cast('BIGINT'),
     oid: cast('BIGINT'),
-    // From the shortest decimal that means the number, which is also what people see in the database.
+    // From the shortest decimal that identifies the number, which is also the one that the database displays.
     float4: cast('DOUBLE'),
     float8: cast('DOUBLE'),
-    // A 64-bit count of the smallest coin, of which a currency has up to three digits.
+    // A 64-bit count of the smallest currency unit, of which a currency has up to three digits.
     money: { ...cast('DECIMAL(22,3)'), sendAs: 'pg_catalog.numeric' },
-    // Without the blanks that fill it up, as in PostgreSQL's own cast to text.
+    // Without padding blanks, as in PostgreSQL's own cast to text.
     bpchar: { ...asText, sendAs: 'pg_catalog.text' },
     date,
     time: cast('TIME'),
     timestamptz: instant,
-    // No zone is known: taken for UTC, which is the session's zone.
+    // Has no zone: interpreted as UTC, the session's zone.
     timestamp: { ...instant, sendAs: 'pg_catalog.timestamptz' },
     bytea: { type: 'BLOB', fromText: (value) => `unhex(substr(${value}, 3))` },
   }),
 )
 
-/** What becomes of a column of this type. Every type has a rule. */
+/** The conversion of a column of this type. Every type has one. */
 export function landingOf(type: PostgresType): Landing {
   if (type.array !== undefined) return arrayLanding(type.array, type.modifier)
   const { type: landed, sendAs, fromText } = ruleFor(type.name, type.modifier)
@@ -76,7 +76,7 @@ function ruleFor(name: string, modifier: number): Rule {
   return name === 'numeric' ? numericRule(modifier) : (RULES.get(name) ?? asText)
 }
 
-/** With precision and scale a decimal; without, a value may have any number of digits, so they land as text. */
+/** With precision and scale a decimal; without, a value may have any number of digits, so it lands as text. */
 function numericRule(modifier: number): Rule {
   if (modifier < 0) return asText
   // precision << 16 | scale in eleven bits with sign, plus 4. Source: make_numeric_typmod in PostgreSQL's numeric.c
@@ -88,9 +88,9 @@ function numericRule(modifier: number): Rule {
 }
 
 /**
- * One dimension becomes a list; elements are sent as JSON strings, since only those tell a comma in a text from one
- * between texts and keep every digit. More dimensions have no type in the lake: JSON text. A value with more dimensions
- * than its column declares is sent as a text that no list can be made of, and found by the conversion that fails.
+ * One dimension becomes a list; elements are sent as JSON strings, the only form that distinguishes a comma in a text from a
+ * separator and keeps every digit. More dimensions have no type in the lake: JSON text. A value with more dimensions
+ * than its column declares is sent as a text that does not convert to a list, so the conversion fails and reports it.
  */
 function arrayLanding({ element, dimensions }: { element: string; dimensions: number }, modifier: number): Landing {
   if (dimensions > 1) {

@@ -8,23 +8,23 @@ import { publishMoment } from './shared-snapshot.ts'
 import { listWanted } from '../discover/discover-tables.ts'
 import { withDatabase, type DatabaseDeps } from '../with-database.ts'
 
-/** Milliseconds between two looks whether all tables have landed. */
+/** Milliseconds between two checks whether all tables have landed. */
 const LOOK_EVERY_MS = 15_000
-/** Looks that may fail one after the other. */
+/** Consecutive checks that may fail. */
 const FAILED_LOOKS = 4
 
 type Deps = Omit<DatabaseDeps, 'signal' | 'connections'> & {
   readonly lake: Pick<Lake, 'list' | 'put'>
   readonly log: Log
-  /** Ends what is held when the agent ends. */
+  /** Releases the held snapshots when the agent stops. */
   readonly stopping?: AbortSignal | undefined
   readonly lookEveryMs?: number | undefined
 }
 type Held = { readonly end: AbortController; readonly ended: Promise<void> }
 
 /**
- * Moments of databases that this agent holds for the tables of a run, whichever agent reads them: each is a transaction on
- * a connection of its own, which ends when all tables have landed, or when its time is over.
+ * Snapshots of databases that this agent holds for the tables of a run, whichever agent reads them: each is a transaction on
+ * a connection of its own, which ends when all tables have landed, or after its maximum duration.
  */
 export class HeldSnapshots {
   readonly #deps: Deps
@@ -35,8 +35,8 @@ export class HeldSnapshots {
   }
 
   /**
-   * Begins a moment, tells the tables of it, and keeps it.
-   * @returns the tables that the database has at this moment
+   * Takes a snapshot, publishes it to the tasks of the tables, and holds it.
+   * @returns the tables that the database has in this snapshot
    */
   async hold(
     command: Discover,
@@ -89,7 +89,7 @@ export class HeldSnapshots {
     })
   }
 
-  /** @returns why it need not be held any more */
+  /** @returns why it need not be held any longer */
   async #untilLanded(
     { pipeline, window }: Discover,
     manifests: ReadonlySet<string>,
@@ -128,7 +128,7 @@ function landedBy(
   return new Set(tasks.map((task) => manifestPath(name, window.label, taskFileName(task), generation)))
 }
 
-/** Waits so long without keeping the process alive. @returns whether it was cut short */
+/** Sleeps without keeping the process alive. @returns whether it was interrupted */
 async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
   if (signal.aborted) return true
   const over = Promise.withResolvers<boolean>()

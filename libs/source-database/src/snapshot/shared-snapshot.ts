@@ -8,15 +8,15 @@ import type { Snapshot, SourceDatabase, SourceTable } from '../source-database.t
 /** The consistent snapshot that a table is read from. */
 export type TableSnapshot = {
   readonly snapshot: Snapshot
-  /** Of the tables of the run, where this is theirs. */
+  /** The snapshot shared by the tables of the run, if this one is it. */
   readonly shared?: string
-  /** Whether it is, where that was asked for. */
+  /** Whether it is shared, if sharing was requested. */
   readonly quality?: readonly QualityResult[]
 }
 
 const Published = z.object({ shared: z.string() })
 
-/** Where the tables of a run find their moment. */
+/** Where the tasks of a run find their shared snapshot. */
 function pathOf({
   pipeline,
   window,
@@ -26,7 +26,7 @@ function pathOf({
   return sharedSnapshotPath(pipeline.name, source, window.label, generation)
 }
 
-/** Tells the tables of a run their moment. A later one takes its place: the tables that are left had better have that. */
+/** Publishes the shared snapshot of a run. A later one replaces it: the remaining tables should use that. */
 export async function publishMoment(
   command: Discover,
   shared: string,
@@ -35,7 +35,7 @@ export async function publishMoment(
   await lake.put(pathOf(command), JSON.stringify({ shared } satisfies z.infer<typeof Published>), { signal })
 }
 
-/** The moment of the run's tables, where they share one and it lasts; else one of the table's own. */
+/** The shared snapshot of the run's tables, if there is one and it is still available; else a snapshot of the table's own. */
 export async function openTableSnapshot(
   {
     database,
@@ -63,7 +63,7 @@ export async function openTableSnapshot(
   }
 }
 
-/** The moment as of which a table was read of which some ranges are another attempt's, which had another moment. */
+/** The snapshot recorded for a table of which some ranges come from another attempt with another snapshot. */
 export function mixed(of: TableSnapshot): TableSnapshot {
   if (of.shared === undefined) return of
   const quality = [finding('ranges of it were read by an attempt that had another moment')]

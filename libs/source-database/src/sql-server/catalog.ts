@@ -1,7 +1,7 @@
 import type { TableName } from '@cinelake/contracts'
 import { sql, type QueryExecutorProvider } from 'kysely'
 
-/** What the catalog says about a column; everything as text. */
+/** A column as described by the catalog; everything as text. */
 export type CatalogColumn = {
   readonly name: string
   /** `decimal(10,2)` for people. */
@@ -13,10 +13,10 @@ export type CatalogColumn = {
   readonly nullable: string
 }
 
-/** `kind`: `U` table, `V` view. `estimate`: rows, as the server counts along. */
+/** `kind`: `U` table, `V` view. `estimate`: rows, from the server's statistics. */
 export type CatalogTable = { readonly id: string; readonly kind: string; readonly estimate: string }
 
-/** Tables with rows of their own, and views where asked; not those that come with the server, nor another server's. */
+/** Tables with rows of their own, and views if requested; no system tables, and no tables of linked servers. */
 export async function listTables(
   db: QueryExecutorProvider,
   { views }: { readonly views: boolean },
@@ -32,7 +32,7 @@ export async function listTables(
   return rows
 }
 
-/** Undefined where there is no table or view of this name. */
+/** Undefined if there is no table or view of this name. */
 export async function findTable(db: QueryExecutorProvider, table: TableName): Promise<CatalogTable | undefined> {
   const { rows } = await sql<CatalogTable>`
     SELECT CONVERT(varchar(20), o.object_id) AS id, RTRIM(o.type) AS kind,
@@ -45,8 +45,8 @@ export async function findTable(db: QueryExecutorProvider, table: TableName): Pr
 }
 
 /**
- * The columns in order, hidden ones (the period of a temporal table) as well; without those in which graph tables keep
- * their own, which nobody may read.
+ * The columns in order, including hidden ones (the period of a temporal table), without the internal columns of graph
+ * tables, which cannot be read.
  */
 export async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<CatalogColumn[]> {
   const { rows } = await sql<CatalogColumn>`

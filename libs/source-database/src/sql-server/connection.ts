@@ -18,14 +18,14 @@ import { RowBatches } from '../row-batches.ts'
 import { givingUser } from '../sign-in.ts'
 import type { SourceRow } from '../source-database.ts'
 
-/** Milliseconds. A server that needs longer to say hello is taken for away. */
+/** Connect timeout in milliseconds. */
 const CONNECT_TIMEOUT_MS = 15_000
 /** Source: learn.microsoft.com/sql/sql-server/install/configure-the-windows-firewall-to-allow-sql-server-access */
 const DEFAULT_PORT = 1433
 
 export type MssqlConnection = AsyncDisposable & {
   readonly db: Kysely<unknown>
-  /** The rows of a query as they come, within the transaction that `db` is in. Leaving early ends the connection. */
+  /** The rows of a query as they arrive, within the transaction that `db` is in. Stopping early closes the connection. */
   stream(query: string): AsyncIterable<readonly SourceRow[]>
 }
 
@@ -36,9 +36,9 @@ type Limits = {
 }
 
 /**
- * One connection, made when it is first needed. Kysely's own driver would hold a pool and read streams by rows, however
+ * One connection, opened on first use. Kysely's own driver would use a pool and buffer streams by number of rows, however
  * wide these are.
- * @throws {DATABASE_ADDRESS_INVALID} terminal: a parameter of the address means nothing
+ * @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address
  */
 export function connectMssql(source: string, address: DatabaseAddress, limits: Limits): MssqlConnection {
   const { timeoutMs, signal } = limits
@@ -75,7 +75,7 @@ export function connectMssql(source: string, address: DatabaseAddress, limits: L
 }
 
 async function established(connection: Connection): Promise<void> {
-  // A connection that breaks while nothing runs on it is told by the next statement; unheard, it would end the process.
+  // A connection that breaks while idle is reported by the next statement; an unhandled event would end the process.
   connection.on('error', () => {})
   tellErrorNumbers(connection)
   await new Promise<void>((resolve, reject) => {
@@ -91,7 +91,7 @@ function streamRows(connection: Connection, query: string, timeoutMs: number): A
     abandon: () => connection.close(),
     timeoutMs,
   })
-  // However long all of it takes: each piece has its time.
+  // No limit on the whole query: the timeout applies to each part of the answer.
   request.setTimeout(0)
   request.on('row', (cells: readonly { readonly value: unknown }[]) =>
     rows.push(cells.map(({ value }) => textOf(value))),
@@ -100,7 +100,7 @@ function streamRows(connection: Connection, query: string, timeoutMs: number): A
   return rows.batches()
 }
 
-/** Queries give text alone; the catalog also numbers and flags. */
+/** Queries return only text; those of the catalog also numbers and flags. */
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined) return null
   return typeof value === 'string' ? value : JSON.stringify(value)
@@ -130,7 +130,7 @@ function driverOf(connect: () => Promise<Connection>, timeoutMs: number): Driver
   }
 }
 
-/** For the small queries, whose values are all text. */
+/** For small queries, whose values are all text. */
 class CatalogConnection implements DatabaseConnection {
   readonly #connection: Connection
   readonly #timeoutMs: number
@@ -166,7 +166,7 @@ async function run(connection: Connection, query: CompiledQuery, timeoutMs: numb
   })
 }
 
-/** Encrypted, with a certificate that is checked, unless the address says otherwise. */
+/** Encrypted, with a verified certificate, unless the address says otherwise. */
 function optionsOf(source: string, address: DatabaseAddress): ConnectionConfiguration {
   const encryption = readEncryption(address.parameters)
   for (const name of encryption.unknown)
@@ -185,7 +185,7 @@ function optionsOf(source: string, address: DatabaseAddress): ConnectionConfigur
       database: address.database,
       ...driverOptions(encryption),
       connectTimeout: CONNECT_TIMEOUT_MS,
-      // Text of any length, as long as it is; the default would cut it.
+      // Text of any length: the default would truncate it.
       textsize: 2_147_483_647,
     },
   }

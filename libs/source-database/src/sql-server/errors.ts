@@ -9,20 +9,20 @@ import {
   type DatabasePlace,
 } from '../errors.ts'
 
-// Numbers of SQL Server's errors by what they mean for a copy. Source: `sys.messages`.
+// SQL Server's error numbers by their meaning for a copy. Source: `sys.messages`.
 
-/** Azure SQL does not let the client's address in. */
+/** The firewall of Azure SQL blocks the client's address. */
 const FIREWALL = 40615
 const MISSING_DATABASES: ReadonlySet<number> = new Set([911, 4060])
 const MISSING_PERMISSIONS: ReadonlySet<number> = new Set([229, 230, 262, 297, 300, 916])
-/** What the query names is not there, or cannot be had of this type. */
+/** The query names an object that does not exist, or an operation that its type does not support. */
 const OF_THE_QUERY: ReadonlySet<number> = new Set([102, 105, 156, 206, 207, 208, 402, 403, 529, 4104, 4121, 33299])
-/** Texts of these quote values of rows. */
+/** Their texts quote values of rows. */
 const OF_ROWS: ReadonlySet<number> = new Set([
   220, 232, 241, 242, 244, 245, 248, 529, 6522, 8114, 8115, 8134, 9420, 9803,
 ])
 
-/** The driver's or the server's error as one of ours. Texts of the server about rows are not passed on. */
+/** Translates an error of the driver or the server. Texts of the server about rows are not passed on. */
 export function translateMssqlError(
   error: unknown,
   place: DatabasePlace,
@@ -61,7 +61,7 @@ export function translateMssqlError(
   if (OF_ROWS.has(number)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state)
   if (OF_THE_QUERY.has(number)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state, cause)
   if (isTransient(fault)) return new DatabaseUnavailableError(place, state, cause)
-  // For whatever reason: no default database, a logon trigger.
+  // For any other reason: no default database, a logon trigger.
   if (code === 'ELOGIN') return new DatabaseLoginRefusedError(place, state, remedy, cause)
   return databaseSourceErrors.DATABASE_QUERY_FAILED(place, doing, state, cause)
 }

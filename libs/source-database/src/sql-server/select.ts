@@ -11,7 +11,7 @@ import type {
 
 export type MssqlColumn = SourceColumn & {
   readonly toText: Landing['toText']
-  /** As `CONVERT` takes it. */
+  /** In the form that `CONVERT` expects. */
   readonly mssqlType: string
 }
 export type MssqlTable = Omit<SourceTable, 'columns'> & {
@@ -27,12 +27,12 @@ export function bracketed(name: string): string {
 export function quotedTable({ table }: Pick<SourceTable, 'table'>): string {
   return `${bracketed(table.schema)}.${bracketed(table.name)}`
 }
-/** A literal of text. */
+/** A text literal. */
 export function nationalText(value: string): string {
   return `N'${value.replaceAll("'", "''")}'`
 }
 
-/** The rows of a table as text, in order of the key. */
+/** The rows of a table as text, in key order. */
 export function selectOf(table: MssqlTable, selection: Selection): string {
   const { range } = selection
   const changes = range?.kind === 'changes'
@@ -41,7 +41,7 @@ export function selectOf(table: MssqlTable, selection: Selection): string {
   const texts = [...table.columns.map((column) => column.toText(of(column.name))), ...deleted]
   const digest = selection.digests === true ? [digestOf(texts)] : []
   const values = [...texts, ...digest].map((value, index) => `${value} AS c${index}`)
-  // Who refines changes relies on it: rows that are gone come last.
+  // Refining changes relies on this order: deleted rows come last.
   const by = [...(changes ? [`CASE WHEN ${goneWhen(table)} THEN 1 ELSE 0 END`] : []), ...table.primaryKey.map(of)]
   const order = by.length === 0 ? '' : ` ORDER BY ${by.join(', ')}`
   return `SELECT ${values.join(', ')} FROM ${fromOf(table, range)}${whereOf(table, selection)}${order}`
@@ -51,7 +51,7 @@ export function countOf(table: MssqlTable, selection: Selection): string {
   return `SELECT CONVERT(varchar(20), COUNT_BIG(*)) AS n FROM ${fromOf(table, selection.range)}${whereOf(table, selection)}`
 }
 
-/** Changed rows as they are now; those that are gone by their key alone. */
+/** Changed rows in their current state; deleted rows with their key only. */
 function fromOf(table: MssqlTable, range: Selection['range']): string {
   const name = quotedTable(table)
   if (range?.kind !== 'changes') return `${name} AS t`
@@ -99,7 +99,7 @@ function inTimes(table: MssqlTable, { columns, since, until, timeZone }: TimeRan
 function inNumbers(table: MssqlTable, { column, since, until }: NumberRange): string {
   const type = typeOf(table, column)
   const bound = (digits: string) => {
-    // A rowversion is never negative, and bytes know no sign.
+    // A rowversion is never negative, and its bytes are unsigned.
     if (type === 'timestamp')
       return `CONVERT(binary(8), CONVERT(bigint, ${nationalText(digits.startsWith('-') ? '0' : digits)}))`
     return `CONVERT(${/^(?:decimal|numeric|money|smallmoney)/.test(type) ? 'decimal(38,10)' : 'bigint'}, ${nationalText(digits)})`
@@ -117,12 +117,12 @@ function inKeys(table: MssqlTable, { column, from, to }: KeyRange): string {
   return from === null ? `(${below} OR ${key} IS NULL)` : `(${key} >= ${bound(from)} AND ${below})`
 }
 
-/** Dates are written in style 121, which means nothing for other types. */
+/** Dates are written in style 121, which has no effect on other types. */
 function keyBound(type: string, value: string): string {
   return `CONVERT(${type}, ${nationalText(value)}${/^(?:date|time|smalldatetime)/.test(type) ? ', 121' : ''})`
 }
 
-/** As `rowDigest` makes it. */
+/** The same digest as `rowDigest`. */
 function digestOf(texts: readonly string[]): string {
   const parts = texts.map((text) => {
     const sent = `CONVERT(nvarchar(max), ${text})`
@@ -131,14 +131,14 @@ function digestOf(texts: readonly string[]): string {
   return `LOWER(CONVERT(char(64), HASHBYTES('SHA2_256', ${parts.join(' + ')}), 2))`
 }
 
-/** Types of which ranges can be told by bounds written as text. */
+/** Types whose ranges can be bounded by values written as text. */
 export function isSplittable(type: string): boolean {
   return /^(?:tinyint|smallint|int|bigint|decimal|numeric|date|smalldatetime|datetime|uniqueidentifier|n?varchar|n?char)/.test(
     type,
   )
 }
 
-/** What clocks show in a zone at an instant: `2026-03-01T00:00:00`. */
+/** The local time of a zone at an instant: `2026-03-01T00:00:00`. */
 export function wallTime(instant: string, timeZone: string): string {
   const format = new Intl.DateTimeFormat('en-US-u-ca-iso8601-nu-latn', {
     timeZone,

@@ -7,7 +7,7 @@ import { withoutDigests } from '../row-digest.ts'
 import type { Snapshot, SourceTable } from '../source-database.ts'
 import { checkWatermark } from '../watermark.ts'
 
-/** Rows of a sample by which ranges are found out. */
+/** Rows of the sample that ranges are determined from. */
 const SAMPLE_ROWS = 100_000
 
 type Parts = {
@@ -19,8 +19,8 @@ type Parts = {
 }
 
 /**
- * A transaction that reads. As of one moment where the database allows snapshots (ALLOW_SNAPSHOT_ISOLATION); else each
- * statement as of one moment where readers do not wait for writers (READ_COMMITTED_SNAPSHOT); else as locks let it.
+ * A read transaction. One consistent snapshot if the database allows it (ALLOW_SNAPSHOT_ISOLATION); else one
+ * per statement if readers do not wait for writers (READ_COMMITTED_SNAPSHOT); else as consistent as locks make it.
  */
 export async function openSnapshot({ connection, place, call, translate, describe }: Parts): Promise<Snapshot> {
   const { trx, settledVersion } = await call('begin to read', async () => await begin(connection))
@@ -28,7 +28,7 @@ export async function openSnapshot({ connection, place, call, translate, describ
     await call(doing, async () => (await sql.raw<Row>(text).execute(trx)).rows)
 
   return {
-    // Two connections see one moment only in a database snapshot, which is a database of its own.
+    // Two connections can share a snapshot only in a database snapshot, which is a database of its own.
     share: async () => undefined,
     async *rows(table, selection = {}) {
       const known = await describe(table)
@@ -92,10 +92,10 @@ export async function openSnapshot({ connection, place, call, translate, describ
   }
 }
 
-/** The first value of each tile but the first. */
+/** The first value of each tile except the first. */
 function boundariesOf(table: MssqlTable, column: string, asText: string, ranges: number): string {
   const percent = Math.min(100, (100 * SAMPLE_ROWS) / Math.max(table.estimate, 1))
-  // Pages, so that most of a large table is not read at all. Views have none.
+  // Sampled by pages, so that most of a large table is not read at all. Views have no pages.
   const sample = percent < 100 && table.mssqlKind === 'U' ? ` TABLESAMPLE (${percent.toFixed(6)} PERCENT)` : ''
   const name = bracketed(column)
   return `SELECT ${asText} AS bound FROM (
@@ -106,8 +106,8 @@ function boundariesOf(table: MssqlTable, column: string, asText: string, ranges:
 }
 
 /**
- * The version below which no row will be written any more is asked for before the snapshot is taken: what is below it is
- * in the snapshot then.
+ * The version below which no row will be written any more is read before the snapshot is taken: then every row below it is
+ * in the snapshot.
  */
 async function begin({ db }: MssqlConnection): Promise<{
   readonly trx: ControlledTransaction<unknown>

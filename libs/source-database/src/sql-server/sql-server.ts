@@ -18,7 +18,7 @@ import type { SourceDatabase, SourceTable } from '../source-database.ts'
 export function openMssql(options: {
   readonly source: string
   readonly address: DatabaseAddress
-  /** As it stands in the pipeline's text. */
+  /** The address as written in the pipeline's text. */
   readonly template?: string | undefined
   readonly timeoutMs: number
   readonly signal: AbortSignal
@@ -51,7 +51,7 @@ export function openMssql(options: {
   }
 }
 
-/** Also one that another connection described. */
+/** Also accepts a table that another connection described. */
 function isDescribed(table: SourceTable): table is MssqlTable {
   return 'mssqlKind' in table
 }

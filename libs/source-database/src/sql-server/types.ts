@@ -1,8 +1,8 @@
 import { MAX_DECIMAL_DIGITS, type Landing } from '../postgres/types.ts'
 
-/** A column's type as SQL Server's catalog describes it, alias types followed to what they are made of. */
+/** A column's type as described by SQL Server's catalog, with alias types resolved to their base types. */
 export type MssqlType = {
-  /** `sys.types.name` of the system's own type; `clr` for an assembly's. */
+  /** `sys.types.name` of the system type; `clr` for a type of an assembly. */
   readonly name: string
   /** Bytes; -1 for `max`. */
   readonly maxLength: number
@@ -10,7 +10,7 @@ export type MssqlType = {
   readonly scale: number
 }
 
-/** What becomes of a type: the server writes text that has every digit, the engine reads it. */
+/** The conversion of a type: the server writes text with every digit, the engine parses it. */
 type Rule = Landing
 
 const cast = (type: string, toText: Landing['toText']): Rule => ({
@@ -22,9 +22,9 @@ const text = (toText: Landing['toText']): Rule => ({ type: 'VARCHAR', toText, fr
 const converted = (to: string, style?: number) => (column: string) =>
   `CONVERT(${to}, ${column}${style === undefined ? '' : `, ${style}`})`
 
-/** Seven digits of a second's fraction become six: the seventh is cut, never rounded into another day. */
+/** Seven digits of a second's fraction become six: the seventh is truncated, since rounding could change the day. */
 const microseconds = (value: string) => `regexp_replace(${value}, '([.][0-9]{6})[0-9]', '\\1')`
-/** No zone is known: taken for UTC, which is the session's zone. */
+/** Has no zone: interpreted as UTC, the session's zone. */
 const local = (toText: Landing['toText']): Rule => ({
   type: 'TIMESTAMP WITH TIME ZONE',
   toText,
@@ -43,9 +43,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map(
     bigint: cast('BIGINT', converted('varchar(20)')),
     money: cast('DECIMAL(19,4)', (column) => `CONVERT(varchar(41), CONVERT(decimal(19,4), ${column}))`),
     smallmoney: cast('DECIMAL(10,4)', (column) => `CONVERT(varchar(41), CONVERT(decimal(10,4), ${column}))`),
-    // Style 3: 17 digits, which mean exactly this number.
+    // Style 3: 17 digits, which identify the number exactly.
     float: cast('DOUBLE', converted('varchar(32)', 3)),
-    // The shortest decimal that means the number, which is also what people see in the database.
+    // The shortest decimal that identifies the number, which is also the one that the database displays.
     real: {
       type: 'DOUBLE',
       toText: converted('varchar(32)', 3),
@@ -55,7 +55,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map(
     smalldatetime: local(converted('char(19)', 120)),
     datetime: local(converted('char(23)', 121)),
     datetime2: local(converted('varchar(27)', 121)),
-    // The instant is kept, the offset in which it was written is not.
+    // The instant is kept, the original offset is not.
     datetimeoffset: {
       type: 'TIMESTAMP WITH TIME ZONE',
       toText: converted('varchar(34)', 121),
@@ -67,7 +67,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map(
       toText: converted('varchar(16)', 121),
       fromText: (value) => `CAST(${microseconds(value)} AS TIME)`,
     },
-    // Without the blanks that fill it up, as PostgreSQL's lands.
+    // Without padding blanks, as with PostgreSQL.
     char: text((column) => `RTRIM(${wide(column)})`),
     nchar: text((column) => `RTRIM(${column})`),
     varchar: text(wide),
@@ -85,30 +85,30 @@ const RULES: ReadonlyMap<string, Rule> = new Map(
     binary: bytes(hex),
     varbinary: bytes(hex),
     image: bytes(hex),
-    // A count of the database's writes; the greatest there will be is far below what a BIGINT holds.
+    // A counter of the database's writes, far below the maximum of a BIGINT.
     timestamp: cast('BIGINT', (column) => `CONVERT(varchar(20), CONVERT(bigint, ${column}))`),
-    // Types of assemblies, in the form in which they are stored.
+    // Types of assemblies, in their storage format.
     clr: bytes(hex),
   }),
 )
 
-/** What becomes of a column of this type. Every type has a rule; one of tomorrow's is asked for its text. */
+/** The conversion of a column of this type. Every type has one; an unknown future type is cast to text. */
 export function mssqlLandingOf({ name, maxLength, precision, scale }: MssqlType): Landing {
   if (name === 'decimal' || name === 'numeric') {
     const digits = Math.min(precision, MAX_DECIMAL_DIGITS)
     return cast(`DECIMAL(${digits},${scale})`, converted('varchar(41)'))
   }
-  // Short text need not go the way of large objects.
+  // Short text need not be sent as a large object.
   if (name === 'varchar' && maxLength > 0 && maxLength <= 4000) return text(converted(`nvarchar(${maxLength})`))
   return RULES.get(name) ?? text(wide)
 }
 
-/** With what the well-known text does not say: the reference system. */
+/** With the reference system, which the well-known text does not include. */
 function wellKnownText(column: string): string {
   return `N'SRID=' + CONVERT(nvarchar(11), ${column}.STSrid) + N';' + ${column}.ToString()`
 }
 
-/** The value as its own type lands, apart from the offset that text can keep. */
+/** The value as its own type would land, without the offset that text can keep. */
 function variantText(column: string): string {
   const is = (...names: readonly string[]) =>
     `SQL_VARIANT_PROPERTY(${column}, 'BaseType') IN (${names.map((name) => `'${name}'`).join(', ')})`

@@ -25,15 +25,15 @@ import { z } from 'zod'
 
 const skipOrFail = z.enum(['skip', 'fail'])
 
-/** What becomes of a file that is not as it should be. */
+/** How a file that cannot be landed normally is handled. */
 const FileProblems = z.object({
-  /** It may not be read. Default: `fail`. */
+  /** The agent has no permission to read it. Default: `fail`. */
   forbidden: skipOrFail.optional(),
-  /** No object of the lake can be called so. Default: `skip`. */
+  /** Its name is not valid in the lake. Default: `skip`. */
   misnamed: skipOrFail.optional(),
-  /** It has no bytes. Default: `land`. */
+  /** It is empty. Default: `land`. */
   empty: z.enum(['land', 'fail', 'skip']).optional(),
-  /** It is still being written, has no marker yet, or is locked. Default: `fail`, which is tried again. */
+  /** It is still being written, has no marker yet, or is locked. Default: `fail`, which is retried. */
   unstable: skipOrFail.optional(),
 })
 export type FileProblems = z.infer<typeof FileProblems>
@@ -42,22 +42,22 @@ export const FilesDataset = z.object({
   name: z.string(),
   /** Glob below the source's path; `{yyyy}`, `{MM}`, `{dd}`, `{HH}` stand for the business time in the name. */
   files: z.string(),
-  /** What becomes of a window for which no file came. */
+  /** How a window without files is handled. */
   whenMissing: skipOrFail,
-  /** What says which window a file belongs to. Default: `name`. */
+  /** How a file is assigned to a window. Default: `name`. */
   windowFrom: z.enum(['name', 'modified', 'arrival']).optional(),
-  /** Bytes that landed in another window are not landed again. Default: false. */
+  /** Whether bytes that landed in another window are not landed again. Default: false. */
   once: z.boolean().optional(),
-  /** Milliseconds of the quiet period: a file counts when it has not changed for so long. Default: none. */
+  /** Milliseconds of the quiet period: a file is complete when it has not changed for so long. Default: none. */
   restMs: z.int().min(0).optional(),
-  /** Name of the file beside it that says that a file is complete; `{name}` and `{stem}` stand for the file's. */
+  /** Name of the marker file that says that a file is complete; `{name}` and `{stem}` stand for the file's. */
   marker: z.string().optional(),
   onProblem: FileProblems.optional(),
-  /** What becomes of files that come after their window was ingested. Default: `report`. */
+  /** How files that arrive after their window was ingested are handled. Default: `report`. */
   late: z.enum(['report', 'include']).optional(),
-  /** Milliseconds before the window in which late files are looked for. Default: 7 days. */
+  /** Milliseconds before the window in which late files are searched for. Default: 7 days. */
   lateForMs: z.int().min(0).optional(),
-  /** What becomes of files that have landed. Default: `leave`. */
+  /** How files that have landed are handled. Default: `leave`. */
   afterLanding: z.union([z.enum(['leave', 'delete']), z.object({ archive: template })]).optional(),
 })
 export type FilesDataset = z.infer<typeof FilesDataset>
@@ -140,7 +140,7 @@ const filesDataset = mapping({
   ...commonDataset,
 })
 
-/** A source of type `files` as it stands in `pipeline.yaml`. */
+/** A source of type `files` in `pipeline.yaml`. */
 const FilesSourceText = mapping({
   type: z.literal('files'),
   path: filled(text).describe("Folder on the agent's machine."),
@@ -205,7 +205,7 @@ function checkMarker({ marker }: FilesDatasetText, { text, path, problems }: Sou
   )
 }
 
-/** `..` and a drive without a folder depend on where the source's folder, or this program, happens to be. */
+/** `..` and a drive without a folder depend on the location of the source's folder, or of this program. */
 function checkArchive({ afterLanding }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
   if (typeof afterLanding !== 'object') return
   const { archive } = afterLanding
@@ -218,7 +218,7 @@ function checkArchive({ afterLanding }: FilesDatasetText, { text, path, problems
   )
 }
 
-/** What was landed late is known by its bytes alone: no window of its own has it. */
+/** A file that was landed late is identified by its bytes alone: it is in no window of its own. */
 function checkOnce({ late, once }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
   if (late !== 'include' || once === true) return
   problems.error(
@@ -228,7 +228,7 @@ function checkOnce({ late, once }: FilesDatasetText, { text, path, problems }: S
   )
 }
 
-/** With the rows of the current window come those of an earlier one: only some ways of refining put them in their place. */
+/** Rows of an earlier window arrive with those of the current one: only some ways of refining assign them correctly. */
 function checkLate({ late, mode = 'snapshot', newestBy = [] }: FilesDatasetText, place: SourcePlace): void {
   if (late !== 'include' || mode === 'append' || (mode === 'merge' && newestBy.length > 0)) return
   place.problems.error(
@@ -242,10 +242,10 @@ function checkLate({ late, mode = 'snapshot', newestBy = [] }: FilesDatasetText,
   )
 }
 
-/** The parts of a business time that a file's name may hold, from the largest on. */
+/** The parts of a business time that a file's name may contain, largest first. */
 const TIME_PARTS: readonly string[] = ['yyyy', 'MM', 'dd', 'HH']
 
-/** What is wrong with a dataset's `files`, all of it. */
+/** All problems of a dataset's `files`. */
 function filePatternProblems(pattern: string): { readonly message: string; readonly remedy: string }[] {
   const found: { readonly message: string; readonly remedy: string }[] = []
   const parts = [...pattern.matchAll(/\{([^{},]*)\}/g)].map(([, part = '']) => part)
@@ -274,7 +274,7 @@ function filePatternProblems(pattern: string): { readonly message: string; reado
   return found
 }
 
-/** Files that come into a folder. */
+/** Files that arrive in a folder. */
 export const filesConfig = {
   type: 'files',
   text: FilesSourceText,
@@ -282,7 +282,7 @@ export const filesConfig = {
   read: readFilesSource,
   plan: ({ site, datasets }) => ({
     queue: agentQueue(site),
-    // A dataset that takes each file once continues from its ledger, which the window before wrote.
+    // A dataset that takes each file once continues from its ledger, which the previous window wrote.
     ingests: datasets.map(({ name, once = false }) => ({ dataset: name, after: [], incremental: once })),
   }),
 } as const satisfies SourceConfig<FilesSourceText, FilesSource>

@@ -11,7 +11,7 @@ import {
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-/** What `cinelake add` asks of a folder of files. */
+/** The questions of `cinelake add` about a folder of files. */
 export const filesQuestions: SourceQuestions = {
   type: 'files',
   about: 'a folder of files',
@@ -38,10 +38,10 @@ export const filesQuestions: SourceQuestions = {
     },
     modeQuestion('snapshot'),
   ],
-  /** The day of the oldest file that fits, where the folder is on this machine. */
+  /** The day of the oldest matching file, if the folder is on this machine. */
   async firstDay({ source = '', path = '', files = '' }, { signal }) {
     if (path.includes('${') || !existsSync(path)) return undefined
-    // Only now: what is asked is loaded for every command's help.
+    // Imported here, since the questions are loaded for every command's help.
     const [{ oldestFile }, { PipelineError }] = await Promise.all([
       import('../oldest-file.ts'),
       import('@cinelake/core'),
@@ -50,7 +50,7 @@ export const filesQuestions: SourceQuestions = {
       const oldest = await oldestFile(path, files, { source, timeZone: 'UTC', signal })
       return oldest?.toISOString().slice(0, 10)
     } catch (error) {
-      // What is wrong with the pattern the checks of the pipeline say; a folder that cannot be read here may be elsewhere.
+      // The pipeline's checks report a wrong pattern; a folder that cannot be read here may be on another machine.
       if (error instanceof PipelineError && !signal.aborted) return undefined
       throw error
     }

@@ -10,7 +10,7 @@ const CLOSE_ARRAY = 0x5d
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
-/** Where in the array the next byte is. */
+/** The position of the next byte in the array's structure. */
 type State = 'before-array' | 'first-record' | 'next-record' | 'in-record' | 'behind-record' | 'behind-array'
 
 const EXPECTED: Readonly<Record<Exclude<State, 'in-record'>, string>> = {
@@ -21,7 +21,7 @@ const EXPECTED: Readonly<Record<Exclude<State, 'in-record'>, string>> = {
   'behind-array': 'nothing more',
 }
 
-/** Finds the objects of an array in JSON. That each of them is JSON is for `onRecord` to say. */
+/** Finds the objects of a JSON array. Whether each of them is valid JSON is checked by `onRecord`. */
 export function createArrayCheck(onRecord: OnRecord): BodyReader {
   const mark = new MarkSkipper()
   const record = new RecordBytes()
@@ -32,7 +32,7 @@ export function createArrayCheck(onRecord: OnRecord): BodyReader {
   let isEscaped = false
   const where = () => (state === 'before-array' || state === 'behind-array' ? 'the body' : `record ${rowCount + 1}`)
 
-  /** @returns the place behind the record, or the end of the chunk */
+  /** @returns the position after the record, or the end of the chunk */
   const readRecord = (bytes: Uint8Array, from: number): number => {
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at]

@@ -2,28 +2,28 @@ import { MAX_RECORD_BYTES, type CsvColumn } from '@cinelake/csv'
 import { PushTooLargeError } from '../errors.ts'
 
 /**
- * Looks at a body as it passes by. No more of it than one record is held in memory at a time.
- * @throws {PushBodyError} terminal: says where, never what
+ * Checks a body while it streams through. At most one record is held in memory.
+ * @throws {PushBodyError} terminal: names the position, never the content
  * @throws {PushTooLargeError} terminal: a record
  */
 export interface BodyReader {
   /** Records so far. */
   readonly rowCount: number
   push(chunk: Uint8Array): void
-  /** To be called when all have come. */
+  /** To be called after the last chunk. */
   end(): void
 }
 
-/** Looks at whether a body can be landed, and finds out what its rows are like. */
+/** Checks whether a body can be landed, and describes its rows. */
 export interface BodyCheck extends BodyReader {
-  /** Of the rows, once all have come. */
+  /** The description of the rows, after the last chunk. */
   readonly shape: RowShape
 }
 
-/** The columns of the contract that a dataset's rows are read by; undefined where the pipeline has none for it. */
+/** The columns of the contract that a dataset's rows are read by; undefined if the pipeline has none for it. */
 export type ContractColumns = readonly CsvColumn[] | undefined
 
-/** What is known of the rows of a push besides themselves. */
+/** The description of a push's rows. */
 export type RowShape = {
   /** Names of the columns in order. */
   readonly columns: readonly string[]
@@ -32,12 +32,12 @@ export type RowShape = {
 }
 
 /**
- * Takes each record's text as it is found.
+ * Receives the text of each record.
  * @param where for people: `record 3`, `line 7`
  */
 export type OnRecord = (text: string, where: string) => void
 
-/** The bytes of a record, gathered from the chunks that it lies across. */
+/** The bytes of a record, collected from the chunks that it spans. */
 export class RecordBytes {
   #parts: Uint8Array[] = []
   #length = 0
@@ -51,11 +51,11 @@ export class RecordBytes {
     if (part.length === 0) return
     this.#length += part.length
     if (this.#length > MAX_RECORD_BYTES) throw new PushTooLargeError(`records (${where})`, MAX_RECORD_BYTES)
-    // A copy: the chunk may be written over when its turn is over.
+    // A copy: the chunk's buffer may be reused after the call.
     this.#parts.push(Uint8Array.from(part))
   }
 
-  /** All of them with the last part, which need not be copied. */
+  /** All bytes including the last part, which need not be copied. */
   take(last: Uint8Array, where: string): Uint8Array {
     if (this.#length === 0 && last.length <= MAX_RECORD_BYTES) return last
     this.add(last, where)
@@ -66,7 +66,7 @@ export class RecordBytes {
   }
 }
 
-/** Takes the byte order mark of UTF-8 off the first chunks. */
+/** Removes the UTF-8 byte order mark from the first chunks. */
 export class MarkSkipper {
   #seen = 0
 

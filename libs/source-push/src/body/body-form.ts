@@ -1,10 +1,10 @@
 import { pushErrors } from '../errors.ts'
 
-/** How a pushed body is written. Also the ending of its name in the lake. */
+/** The format of a pushed body. Also the extension of its name in the lake. */
 export const FORMATS = ['json', 'ndjson', 'csv'] as const
 export type PushFormat = (typeof FORMATS)[number]
 
-/** The content types that are taken. */
+/** The accepted content types. */
 export const CONTENT_TYPES: Readonly<Record<string, PushFormat>> = {
   'application/json': 'json',
   'application/x-ndjson': 'ndjson',
@@ -16,7 +16,7 @@ export const CONTENT_TYPES: Readonly<Record<string, PushFormat>> = {
 export type BodyForm = { readonly format: PushFormat; readonly isPacked: boolean }
 
 /**
- * What the headers say of a body.
+ * The format and encoding of a body, by its headers.
  * @throws {PUSH_TYPE_UNKNOWN} terminal
  */
 export function bodyForm(headers: Readonly<Record<string, string | string[] | undefined>>): BodyForm {

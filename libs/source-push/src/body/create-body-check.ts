@@ -18,8 +18,8 @@ import { headerProblem } from './header-problem.ts'
 import { parseRecord, utf8Of } from './parse-record.ts'
 
 /**
- * Checks a body of this format: by the code that lands it and by the code that reads it when it is refined, so that what
- * is taken can be landed.
+ * Checks a body of this format with the code that lands it and the code that reads it when it is refined, so that every
+ * accepted body can be landed.
  */
 export function createBodyCheck(format: PushFormat, contract: ContractColumns): BodyCheck {
   if (format === 'csv') return createCsvCheck(contract)
@@ -40,14 +40,14 @@ export function createBodyCheck(format: PushFormat, contract: ContractColumns): 
   }
 }
 
-/** Finds the records of a body in JSON. */
+/** Finds the records of a JSON body. */
 export function createRecordReader(format: 'json' | 'ndjson', onRecord: OnRecord): BodyReader {
   return format === 'json' ? createArrayCheck(onRecord) : createLinesCheck(onRecord)
 }
 
 const LINE_FEED = 0x0a
 
-/** Finds the lines of a body. Empty ones are none; that the others are JSON is for `onRecord` to say. */
+/** Finds the lines of a body. Empty lines are skipped; whether the others are valid JSON is checked by `onRecord`. */
 function createLinesCheck(onRecord: OnRecord): BodyReader {
   const mark = new MarkSkipper()
   const record = new RecordBytes()
@@ -83,10 +83,10 @@ function createLinesCheck(onRecord: OnRecord): BodyReader {
   }
 }
 
-/** Characters of a record in JSON below which its row cannot be too long: quotes double, and each column has a comma. */
+/** Characters of a JSON record below which its row cannot be too long: quotes are doubled, and each column has a comma. */
 const SURELY_SHORT = MAX_RECORD_BYTES / 8
 
-/** Makes the records of a push rows as landing does, to see that they can be, and keeps nothing of them. */
+/** Converts the records of a push to rows as landing does, to check that they can be converted, and discards the rows. */
 function createRecordShape(contract: ContractColumns) {
   const columns = createColumns(PLAIN_ROWS)
   const cellsOf = createFlattener(columns, PLAIN_ROWS.flatten)
@@ -94,7 +94,7 @@ function createRecordShape(contract: ContractColumns) {
     get found(): RowShape {
       return { columns: columns.names, delimiter: ',' }
     },
-    /** @throws {PushBodyError} terminal: a record that cannot be a row */
+    /** @throws {PushBodyError} terminal: a record that cannot become a row */
     add(record: JsonObject, length: number, where: string): void {
       const cells = cellsIn(record, where)
       if (cells.some((cell) => cell?.isWellFormed() === false))

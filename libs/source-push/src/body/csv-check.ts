@@ -17,7 +17,7 @@ import { PushBodyError, PushTooLargeError } from '../errors.ts'
 const NO_HEADER = 'a first row with the names of the columns'
 
 /**
- * Looks at a CSV body as it is read when it is refined: the delimiter is the one under which the first row names the most
+ * Checks a CSV body as it is read when it is refined: the delimiter is the one under which the first row names the most
  * columns of the contract, and every row has as many cells as the first.
  */
 export function createCsvCheck(contract: ContractColumns): BodyCheck {
@@ -26,7 +26,7 @@ export function createCsvCheck(contract: ContractColumns): BodyCheck {
   const first: Uint8Array[] = []
   let firstBytes = 0
   let rows: Rows | undefined
-  /** The lines of what has been seen, for what is wrong between records. */
+  /** The number of lines seen, for problems between records. */
   let line = 1
 
   const decode = (bytes: Uint8Array, stream: boolean) => {
@@ -61,7 +61,7 @@ export function createCsvCheck(contract: ContractColumns): BodyCheck {
       line += countLines(chunk, 0, chunk.length)
       const bytes = mark.skip(chunk)
       if (rows !== undefined) return rows.push(bytes)
-      // A copy: the chunk may be written over when its turn is over.
+      // A copy: the chunk's buffer may be reused after the call.
       first.push(Uint8Array.from(bytes))
       firstBytes += bytes.length
       if (firstBytes >= HEAD_BYTES) begin(false)
@@ -93,7 +93,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** The rows behind the header. */
+/** The rows after the header. */
 class Rows {
   readonly head: CsvHead
   readonly #scanner: RecordScanner
@@ -101,7 +101,7 @@ class Rows {
   readonly #lastLine: () => string
   #isEnding = false
 
-  /** @param lastLine of what has been seen, for people */
+  /** @param lastLine the last line seen, for people */
   constructor(head: CsvHead, lastLine: () => string) {
     this.#lastLine = lastLine
     const { dialect, fieldCount, headerLineCount, headerLength } = head

@@ -2,15 +2,15 @@ import { HEAD_BYTES, matchColumns } from '@cinelake/csv'
 import type { ContractColumns } from './body-check.ts'
 import { csvRow } from '@cinelake/core'
 
-/** Why rows with these columns cannot be refined. Names columns, never what is in them. */
+/** Why rows with these columns cannot be refined. Names columns, never their values. */
 export type HeaderProblem = { readonly expected: string; readonly got: string }
 
-/** Bytes that the names of all columns may take together: a header has to end within what is read of a file first. */
+/** Bytes of the names of all columns together: a header has to end within the beginning of a file that is read for detection. */
 const MAX_HEADER_BYTES = HEAD_BYTES / 2
 
 /**
- * What keeps rows with these columns from being refined, by the code that looks for the contract's columns then.
- * @returns undefined where nothing does
+ * Why rows with these columns could not be refined, determined by the code that finds the contract's columns in a header.
+ * @returns undefined if they can be refined
  */
 export function headerProblem(names: readonly string[], contract: ContractColumns): HeaderProblem | undefined {
   const odd = names.findIndex((name) => /[\p{Cc}\p{Surrogate}]/u.test(name))
@@ -25,7 +25,7 @@ export function headerProblem(names: readonly string[], contract: ContractColumn
   return problem === undefined ? undefined : { expected: 'the columns of the contract', got: `others: ${problem}` }
 }
 
-/** Which of the names each column of the contract is read from. */
+/** The name that each column of the contract is read from. */
 export function namesRead(names: readonly string[], contract: ContractColumns): readonly (string | undefined)[] {
   if (contract === undefined) return []
   return matchColumns(names, contract).places.map((place) => (place === undefined ? undefined : names[place]))

@@ -1,7 +1,7 @@
 import { describeSyntaxError, isObject, parseJson, type JsonObject } from '@cinelake/json-rows'
 import { PushBodyError } from '../errors.ts'
 
-/** Decodes what has to be UTF-8. @throws {PushBodyError} terminal */
+/** Decodes UTF-8. @throws {PushBodyError} terminal: invalid UTF-8 */
 export function utf8Of(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -11,7 +11,7 @@ export function utf8Of(bytes: Uint8Array, where: string): string {
 }
 
 /**
- * A record's text as an object.
+ * Parses a record's text as an object.
  * @param where for people: `record 3`, `line 7`
  * @throws {PushBodyError} terminal
  */
@@ -26,7 +26,7 @@ function parsed(text: string, where: string) {
     return parseJson(text)
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
-    // Without cause: the parser quotes what it read.
+    // Without cause: the parser's message quotes its input.
     throw new PushBodyError(where, 'an object in JSON', describeSyntaxError(error, text.length))
   }
 }

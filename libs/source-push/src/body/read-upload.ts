@@ -4,17 +4,17 @@ import { createGunzip } from 'node:zlib'
 import type { BodyCheck, RowShape } from './body-check.ts'
 import { PushBodyError, pushErrors, PushTooLargeError, PushTooSlowError } from '../errors.ts'
 
-/** A body on its way in. */
+/** A body that is being received. */
 export type Upload = {
-  /** As it comes over the wire. It is not destroyed when reading it fails: it still has to carry the answer. */
+  /** The stream from the network. It is not destroyed when reading it fails: the response still has to be sent over it. */
   readonly stream: Readable
   readonly isPacked: boolean
-  /** Bytes, of the wire and unpacked. */
+  /** Bytes, both received and decompressed. */
   readonly maxBytes: number
   readonly pace?: Pace
 }
 
-/** How slowly a body may come: a connection on which something comes now and then is not silent, and would never end. */
+/** The minimum rate of a body: a connection that receives a byte now and then never reaches its idle timeout. */
 type Pace = { /** Before it is looked at. */ readonly afterMs: number; readonly bytesPerSecond: number }
 
 const SLOWEST: Pace = { afterMs: 300_000, bytesPerSecond: 1024 }
@@ -27,8 +27,8 @@ export type UploadDigest = {
 }
 
 /**
- * The bytes of a body as its sender pushes them and its reader takes them, unpacked and checked as they pass.
- * @returns what is known when all have passed
+ * The bytes of a body at the rate of both sender and reader, decompressed and checked while they stream.
+ * @returns the description of the body after its last byte
  * @throws {PushBodyError} terminal
  * @throws {PushTooLargeError} terminal
  * @throws {PUSH_CUT} transient
@@ -65,7 +65,7 @@ async function* received(stream: Readable, { afterMs, bytesPerSecond }: Pace): A
   } catch (error) {
     throw error instanceof PushTooSlowError ? error : pushErrors.PUSH_CUT({ cause: error })
   }
-  // A connection that ends in the middle is not always an error of the stream.
+  // A connection that ends early does not always raise an error on the stream.
   if (stream.readableAborted || ('complete' in stream && stream.complete === false)) throw pushErrors.PUSH_CUT()
 }
 

@@ -15,16 +15,16 @@ import {
 } from '@cinelake/config-text'
 import { z } from 'zod'
 
-/** What a token has to be like. */
+/** The conditions for a token. */
 export const PushTokens = z.object({
-  /** Any of them. */
+  /** One of these has to be its audience. */
   issuers: z.array(template).min(1),
   audience: template,
   /** Address of the keys that tokens are signed with. */
   jwks: template,
-  /** One of these has to be among its roles; empty for any. */
+  /** One of these has to be among its roles; empty: any role. */
   roles: z.array(z.string()),
-  /** One of these has to have asked for it; empty for any. */
+  /** One of these clients has to have requested it; empty: any client. */
   clients: z.array(z.string()),
 })
 export type PushTokens = z.infer<typeof PushTokens>
@@ -32,18 +32,18 @@ export type PushTokens = z.infer<typeof PushTokens>
 export const PushDataset = z.object({ name: z.string() })
 export type PushDataset = z.infer<typeof PushDataset>
 
-/** What others send to `POST /v1/datasets/<source>/<dataset>`. */
+/** Data that clients send to `POST /v1/datasets/<source>/<dataset>`. */
 export const PushSource = z.object({
   type: z.literal('push'),
   name: z.string(),
-  /** `${secret:NAME}` each; any of them opens. */
+  /** `${secret:NAME}` each; any of them is accepted. */
   keys: z.array(template),
   tokens: PushTokens.optional(),
-  /** Bytes of one push, unpacked. */
+  /** Bytes of one push, decompressed. */
   maxBodyBytes: z.int().positive(),
-  /** Pushes at once, per instance. */
+  /** Concurrent pushes, per instance. */
   concurrency: z.int().positive(),
-  /** Pushes in a time, per instance; all of them hold. */
+  /** Pushes per period, per instance; all limits apply. */
   limits: z.array(z.object({ requests: z.int().positive(), periodMs: z.int().positive() })),
   datasets: z.array(PushDataset),
 })
@@ -65,7 +65,7 @@ const pushDataset = mapping({
   ...commonDataset,
 })
 
-/** A source of type `push` as it stands in `pipeline.yaml`. */
+/** A source of type `push` in `pipeline.yaml`. */
 const PushSourceText = mapping({
   type: z.literal('push'),
   auth: mapping({
@@ -87,7 +87,7 @@ const PushSourceText = mapping({
 
 type PushSourceText = z.infer<typeof PushSourceText>
 
-/** Bytes. A day's events of a large shop as JSON; files beyond that are better dropped into a folder. */
+/** Bytes. A day's events of a large shop as JSON; larger files should be dropped into a folder. */
 const DEFAULT_MAX_BODY_BYTES = 1_000_000_000
 const DEFAULT_CONCURRENCY = 8
 
@@ -131,7 +131,7 @@ function readTokens(entra: NonNullable<PushSourceText['auth']['entra']>, place: 
   if (issuer !== undefined) checkHttpUrl(issuer, at('issuer'))
   if (jwks !== undefined) checkJwks(jwks, at('jwks'))
   return {
-    // Tokens of version 2 and of version 1, which an application asks for by its manifest.
+    // Issuers of tokens of version 2 and of version 1; an application chooses the version in its manifest.
     // Source: learn.microsoft.com/entra/identity-platform/access-tokens
     issuers:
       issuer === undefined
@@ -144,7 +144,7 @@ function readTokens(entra: NonNullable<PushSourceText['auth']['entra']>, place: 
   }
 }
 
-/** A caller that can change the keys on their way here can push. */
+/** A client that could change the keys in transit could authorise itself. */
 function checkJwks(jwks: string, place: SourcePlace): void {
   checkHttpUrl(jwks, place)
   if (!/^http:/i.test(jwks) || /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])[:/]/i.test(jwks)) return
@@ -155,7 +155,7 @@ function checkJwks(jwks: string, place: SourcePlace): void {
   )
 }
 
-/** What others send. */
+/** Data that clients push. */
 export const pushConfig = {
   type: 'push',
   text: PushSourceText,
@@ -165,6 +165,6 @@ export const pushConfig = {
     queue: 'ingest-api',
     ingests: datasets.map(({ name }) => ({ dataset: name, after: [], incremental: false })),
   }),
-  // Only those who take pushes need what says who may push.
+  // Only services that receive pushes need the authentication settings.
   keysForServing: ['auth'],
 } as const satisfies SourceConfig<PushSourceText, PushSource>

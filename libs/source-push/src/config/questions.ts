@@ -8,7 +8,7 @@ import {
   type SourceQuestions,
 } from '@cinelake/source-kind/questions'
 
-/** What `cinelake add` asks of a dataset that others push to. */
+/** The questions of `cinelake add` about a dataset that clients push to. */
 export const pushQuestions: SourceQuestions = {
   type: 'push',
   about: 'a dataset that others push to',

@@ -2,19 +2,19 @@ import type { Clock } from '@cinelake/core'
 import type { PushSource } from '../config/index.ts'
 import { PushLimitedError } from '../errors.ts'
 
-/** Milliseconds after which a client may as well ask again when too many pushes are under way. */
+/** Milliseconds after which a client should retry when too many pushes are under way. */
 const BUSY_MS = 1000
 
 type Limits = Pick<PushSource, 'name' | 'concurrency' | 'limits'>
 
-/** What an instance has taken of a source. */
+/** The state of an instance's limits for a source. */
 type Taken = {
   underWay: number
-  /** For each limit what is left of it, in requests, and when that was. */
+  /** For each limit the remaining requests, and the time of that count. */
   buckets: { left: number; at: number }[]
 }
 
-/** Lets in as many pushes as a source allows. Each instance counts its own. */
+/** Admits as many pushes as a source allows. Each instance counts its own. */
 export function createAdmission(clock: Clock) {
   const sources = new Map<string, Taken>()
   return {
@@ -40,7 +40,7 @@ export function createAdmission(clock: Clock) {
   }
 }
 
-/** Takes one request from each bucket, or none from any. @returns milliseconds to wait; 0 when there was enough */
+/** Takes one request from each bucket, or none from any. @returns milliseconds to wait; 0 if the request was taken */
 function takeOne(taken: Taken, limits: Limits['limits'], now: number): number {
   const filled = limits.map(({ requests, periodMs }, index) => {
     const { left, at } = taken.buckets[index] ?? { left: requests, at: now }

@@ -6,19 +6,19 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { EnvHttpProxyAgent, fetch } from 'undici'
 import { pushErrors } from '../errors.ts'
 
-/** What a client says about itself. */
+/** The credentials of a request. */
 export type Credentials = { readonly apiKey: string | undefined; readonly authorization: string | undefined }
 
-/** Milliseconds between two looks at the secrets because of a key that does not fit: whoever guesses must not cost more. */
+/** Milliseconds between two refreshes of the secrets because of a wrong key: guessing clients must not cause more. */
 const LOOK_AGAIN_MS = 30_000
 
 /** Seconds by which clocks may differ. */
 const CLOCK_TOLERANCE_S = 60
 
-/** Signatures that only the issuer can make. */
+/** Asymmetric signature algorithms: only the issuer can sign. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 
-/** Finds out whether a client may push to a source. */
+/** Decides whether a client may push to a source. */
 export function createAuthenticate({
   fill,
   clock,
@@ -50,14 +50,14 @@ export function createAuthenticate({
     const fits = async (refresh: boolean) => {
       const found = await keysThatExist(keys, (key) => fill(key, { refresh }))
       if (isOneOf(given, found.keys)) return true
-      // The key that was given may be the one that could not be looked up.
+      // The given key may be the one that could not be looked up.
       if (found.error !== undefined) throw found.error
       if (refresh && found.missing.length > 0) log.warn({ source: name, missing: found.missing }, 'keys are missing')
       return false
     }
     if (keys.length === 0) return false
     if (await fits(false)) return true
-    // It may be one that was changed meanwhile.
+    // The secret may have been rotated meanwhile.
     const now = clock().getTime()
     if (now - (lookedAt.get(name) ?? -Infinity) < LOOK_AGAIN_MS) return false
     lookedAt.set(name, now)
@@ -66,7 +66,7 @@ export function createAuthenticate({
 
   async function checkToken(source: string, tokens: PushTokens, token: string): Promise<void> {
     const audience = await fill(tokens.audience)
-    // Without an audience a token for any other service would do.
+    // Without an audience, a token for any other service would be accepted.
     if (isBlank(audience)) throw pushErrors.PUSH_UNAUTHORIZED()
     const jwks = await fill(tokens.jwks)
     const keys = issuers.get(jwks) ?? createRemoteJWKSet(new URL(jwks), remote)
@@ -92,12 +92,12 @@ export function createAuthenticate({
 
 type FoundKeys = {
   readonly keys: readonly string[]
-  /** Where the others are, without their values: some are missing, or none is there and this is why. */
+  /** The keys as references, without their values: some are missing, or none exists, which is the reason. */
   readonly missing: readonly string[]
   readonly error: unknown
 }
 
-/** A key that is not there, or blank, opens nothing and keeps none of the others from opening. */
+/** A key that is missing or blank is never accepted, and does not prevent the others from being accepted. */
 async function keysThatExist(templates: readonly string[], fill: (key: string) => Promise<string>): Promise<FoundKeys> {
   const filled = await Promise.allSettled(templates.map(fill))
   const keys = filled
@@ -119,7 +119,7 @@ function isAbsent(error: unknown): error is Error {
   )
 }
 
-/** What is not about the token is about getting the keys. */
+/** An error that is not about the token is about fetching the keys. */
 function isAboutToken(error: unknown): boolean {
   const { JOSEError, JWKSTimeout, JWKSInvalid } = errors
   if (error instanceof JWKSTimeout || error instanceof JWKSInvalid) return false
@@ -138,7 +138,7 @@ function checkRights(source: string, { roles, clients }: PushTokens, payload: JW
   }
 }
 
-/** Takes as long whichever of them fits, and wherever it differs. */
+/** Takes constant time, whichever key matches and wherever they differ. */
 function isOneOf(given: string, keys: readonly string[]): boolean {
   const digest = digestOf(given)
   let fits = false
@@ -150,7 +150,7 @@ function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** Fetches an issuer's keys through the company's proxy: Node's own `fetch` knows none unless it was started so. */
+/** Fetches an issuer's keys through the company's proxy: Node's own `fetch` uses a proxy only if it was started with that option. */
 function fetchThrough({ http, https, except }: Proxy): FetchImplementation {
   const dispatcher = new EnvHttpProxyAgent({ httpProxy: http, httpsProxy: https, noProxy: except })
   return async (url, { headers, ...options }) => {

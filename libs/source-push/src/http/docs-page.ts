@@ -10,10 +10,10 @@ type Document = {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
 }
 
-/** The page asks nobody for anything and runs nothing. */
+/** The page loads nothing and runs no script. */
 export const DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
-/** An OpenAPI document as a page for people: no script, nothing from elsewhere. */
+/** An OpenAPI document as a page for people: no script, no external resources. */
 export function docsPage(document: Document): string {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => section(method, path, operation)),

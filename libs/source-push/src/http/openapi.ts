@@ -19,11 +19,11 @@ const retryAfter = { 'Retry-After': { description: 'Seconds.', schema: { type: '
 
 const REFUSALS = {
   401: error('Neither key nor token opens the source, or there is no such source.'),
-  403: error('A valid token of somebody who may not push.'),
+  403: error('A valid token of a client that may not push.'),
   404: error('The source has no such dataset, or the dataset no such push.'),
 }
 
-/** The service's API as an OpenAPI 3.1 document, made of the schemas that it answers by. */
+/** The service's API as an OpenAPI 3.1 document, generated from the schemas of its responses. */
 export function openApi(): object {
   const { description, ...keySchema } = schemaOf(IdempotencyKey)
   const bodies = Object.fromEntries(

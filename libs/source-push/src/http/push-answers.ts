@@ -2,7 +2,7 @@ import { PipelineError, reportError, type Log } from '@cinelake/core'
 import type { FastifyReply } from 'fastify'
 import { PushLimitedError } from '../errors.ts'
 
-/** Status by code. Any other terminal error is about the platform, not about the push. */
+/** HTTP status by error code. Any other terminal error is about the platform, not about the push. */
 const STATUS: Readonly<Record<string, number>> = {
   PUSH_UNAUTHORIZED: 401,
   PUSH_FORBIDDEN: 403,
@@ -24,7 +24,7 @@ const RETRY_AFTER = 5
 
 type Options = { readonly log: Log; readonly redact?: ((text: string) => string) | undefined }
 
-/** Answers with an error: by its code where it is about the push, 503 where a retry can help, 500 without details else. */
+/** Answers with an error: by its code if it is about the push, 503 if a retry can help, else 500 without details. */
 export function answerError(reply: FastifyReply, error: unknown, { log, redact }: Options): FastifyReply {
   if (!(error instanceof PipelineError)) return answerUnknown(reply, error, log)
   const { code, message } = reportError(error, redact)
@@ -35,7 +35,7 @@ export function answerError(reply: FastifyReply, error: unknown, { log, redact }
       .code(500)
       .send({ code, message: 'the push failed; those who run the platform find out why in the log' })
   }
-  // Without its causes: what is told to others is about the push.
+  // Without its causes: clients are told only about the push.
   const told = {
     code,
     message: status === 503 ? 'not possible now; send it again, with the same key' : redacted(error, redact),
@@ -54,7 +54,7 @@ function redacted({ message }: Error, redact = (text: string) => text): string {
 
 function answerUnknown(reply: FastifyReply, error: unknown, log: Log): FastifyReply {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
-  // What the framework refuses: a broken address, headers that are too large.
+  // Errors of the framework: an invalid address, headers that are too large.
   if (status >= 400 && status < 500) {
     return reply.code(status).send({ code: 'REQUEST_INVALID', message: 'the request cannot be used; see /docs' })
   }

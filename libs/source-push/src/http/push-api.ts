@@ -25,23 +25,23 @@ export type PushApiDeps = Pick<PushTargetsDeps, 'current'> & {
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
-  /** The way to the keys of issuers. */
+  /** HTTP access to the keys of issuers. */
   readonly proxy?: Proxy | undefined
-  /** Takes secrets out of what clients are told. */
+  /** Redacts secrets in messages to clients. */
   readonly redact?: (text: string) => string
-  /** What the server is called. */
+  /** The server's name. */
   readonly known: KnownHosts
-  /** Aborted when pushes under way have to be given up. */
+  /** Aborted when pushes under way have to be cancelled. */
   readonly signal: AbortSignal
 }
 
-/** Milliseconds in which neither side sent anything: the other one is gone. */
+/** Idle timeout in milliseconds. */
 const SILENT_MS = 120_000
 
-/** Milliseconds for which the rest of a body is still read after it was refused. */
+/** Milliseconds for which the rest of a body is still read after it was rejected. */
 const LINGER_MS = 3_000
 
-/** The API that others push to. Errors are `{ code, message }`. */
+/** The API for pushes. Errors are `{ code, message }`. */
 export function createPushApi(deps: PushApiDeps): FastifyInstance {
   const { lake, clock, log, redact, signal } = deps
   const admission = createAdmission(clock)
@@ -54,7 +54,7 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
     bodyLimit: Number.MAX_SAFE_INTEGER,
   })
   refuseUnknownHosts(api, deps.known)
-  // Bodies are read as they come, by us.
+  // Bodies are streamed by the handlers, not parsed by the framework.
   api.removeAllContentTypeParsers()
   api.addContentTypeParser('*', (_request, _payload, done) => done(null))
   api.setErrorHandler(async (error, request, reply) => {
@@ -108,7 +108,7 @@ export function createPushApi(deps: PushApiDeps): FastifyInstance {
   return api
 }
 
-/** Where a dataset's pushes are: looked up once, since it stays so. */
+/** The folder of a dataset's pushes: looked up once, since it never changes. */
 function createFolderOf({ lake, signal }: PushApiDeps) {
   const known = new Map<string, Promise<string>>()
   return async (pipeline: string, { source, dataset }: PushPlace): Promise<string> => {
@@ -120,7 +120,7 @@ function createFolderOf({ lake, signal }: PushApiDeps) {
   }
 }
 
-/** Finds what a push is for, and that it may come. */
+/** Finds the dataset of a push, and checks that the push is permitted. */
 function createTargetOf(deps: PushApiDeps) {
   const targets = createPushTargets(deps)
   const authenticate = createAuthenticate(deps)
@@ -157,8 +157,8 @@ function answerOf(place: { source: string; dataset: string }, { receipt, window 
 }
 
 /**
- * Takes the rest of a body for a while, and nothing of it, before its sender is answered: some read nothing as long as they
- * have something to send, and a connection that is cut at once loses the answer.
+ * Reads and discards the rest of a body for a while before the response is sent: some clients do not read before they have
+ * sent everything, and lose the response if the connection is closed at once.
  */
 async function letGo({ raw }: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (raw.complete) return
@@ -173,6 +173,6 @@ async function readAway(stream: Readable): Promise<void> {
   try {
     for await (const _ of stream.iterator({ destroyOnReturn: false }));
   } catch {
-    // The sender is gone; so is what it would have sent.
+    // The client has disconnected.
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { FORMATS } from '../body/body-form.ts'
 
-/** The part of an address that says where a push goes. */
+/** The path parameters of a push. */
 export const PushParams = z.object({
   source: z.string().describe('A source of type `push`.'),
   dataset: z.string().describe('A dataset of the source.'),
@@ -9,7 +9,7 @@ export const PushParams = z.object({
 
 export const StatusParams = PushParams.extend({ id: z.string().describe('What the push was answered with.') })
 
-/** Characters. Longer than any key that a generator makes. */
+/** Characters. Longer than any generated key. */
 const MAX_KEY_LENGTH = 255
 
 export const IdempotencyKey = z
@@ -34,7 +34,7 @@ const answer = {
   window: WindowAnswer.describe('The window with which it lands.'),
 }
 
-/** What a push is answered with. */
+/** The response to a push. */
 export const PushAnswer = z.object({ ...answer, statusUrl: z.string().describe('Says how far it is.') })
 export type PushAnswer = z.infer<typeof PushAnswer>
 

@@ -15,10 +15,10 @@ type Deps = { readonly lake: Lake; readonly clock: Clock; readonly log: Log }
 export type Push = {
   readonly place: PushPlace & PushFolder
   readonly schedule: Schedule
-  /** What tells a push that is sent again from a new one. */
+  /** The idempotency key, which distinguishes a repeated push from a new one. */
   readonly idempotencyKey: string | undefined
   readonly form: BodyForm
-  /** What its rows are held against. */
+  /** The contract's columns that its rows are checked against. */
   readonly contract: ContractColumns
   readonly upload: Upload
 }
@@ -26,9 +26,9 @@ export type Push = {
 export type Received = { readonly receipt: Receipt; readonly window: Window }
 
 /**
- * Takes a push into the lake: the body, then its receipt, which is what counts. Whatever happens before the receipt is
- * there, nothing has landed. With a key, what counts is decided by who is first to put the receipt under the key; all
- * others help to bring that one to its end.
+ * Writes a push into the lake: first the body, then its receipt, which commits it. Before the receipt is written, nothing has
+ * landed. With an idempotency key, the push whose receipt is first put under the key counts; all other requests with that key
+ * help to complete that one.
  */
 export function createReceivePush({ lake, clock, log }: Deps) {
   return async (push: Push, signal: AbortSignal): Promise<Received> => {
@@ -45,7 +45,7 @@ export function createReceivePush({ lake, clock, log }: Deps) {
     return { receipt, window }
   }
 
-  /** Nothing is written: the body is only read, to see that it is the same. */
+  /** Writes nothing: the body is only read, to check that it is the same. */
   async function sameAs(receipt: Receipt, push: Push): Promise<Receipt> {
     const digest = await digestOf(push)
     if (!isSame(receipt, digest, push.form)) throw pushErrors.PUSH_KEY_REUSED(push.place)
@@ -71,7 +71,7 @@ export function createReceivePush({ lake, clock, log }: Deps) {
     if (path === undefined) return receipt
     if ((await lake.putIfAbsent(path, JSON.stringify(receipt), { signal })) === 'created') return receipt
     const first = readRecordText(Receipt, (await lake.readText(path, { signal })) ?? '', path)
-    // An answer that was lost on its way back: ours was the first after all.
+    // The response to the write was lost: this request's receipt was the first after all.
     if (first.id === id) return first
     await lake.delete(body, { signal }).catch((error: unknown) => {
       log.warn({ ...place, path: body, err: error }, 'a second copy of a push could not be removed; it does not count')
@@ -108,7 +108,7 @@ function isSame(receipt: Receipt, digest: Pick<UploadDigest, 'sha256'>, { format
   return receipt.sha256 === digest.sha256 && receipt.format === format
 }
 
-/** What is wrong with a body must not come back as trouble with the lake that was reading it. */
+/** An invalid body must not be reported as an error of the lake that was reading it. */
 async function* keepingFailure<T>(items: AsyncIterable<T>, failed: (error: unknown) => void): AsyncGenerator<T> {
   try {
     yield* items

@@ -2,7 +2,7 @@ import { ConfigError, reasonOf } from '@cinelake/core'
 import type { KnownHosts } from '@cinelake/service'
 import { createPushApi, type PushApiDeps } from './push-api.ts'
 
-/** Milliseconds that pushes under way get to end when the service stops. What is given up is sent again by its sender. */
+/** Milliseconds that pushes under way get to end when the service stops. Clients repeat the pushes that are cancelled then. */
 const GRACE_MS = 20_000
 
 /**

@@ -18,16 +18,16 @@ import { readRecordText, Receipt, receiptPath, type PushFolder } from './push-la
 import { contractOf } from '../push-targets.ts'
 import { closeWindow } from './window-receipts.ts'
 
-/** Receipts read at once. They are small and many. */
+/** Receipts read concurrently. They are small and many. */
 const AT_ONCE = 16
 
 type File = Manifest['files'][number]
 type SetAside = NonNullable<Manifest['leftOut']>[number]
 
 /**
- * Lands what was pushed in a window, in the order in which it came: CSV as it is, and JSON as CSV, what came one after the
- * other together. The window is closed by that: what comes later is in the next one. A push that cannot be landed, as it
- * was taken by an earlier release or under another contract, is set aside alone.
+ * Lands the pushes of a window in order of arrival: CSV unchanged, and JSON as CSV, consecutive JSON pushes in one file.
+ * This closes the window: later pushes belong to the next one. A push that cannot be landed, because it was accepted by an
+ * earlier release or under another contract, is quarantined alone.
  */
 export function createLandPushed({ lake }: { readonly lake: Lake }) {
   return async (command: Ingest, pipeline: PipelineOfSource, { signal, progress }: TaskContext): Promise<Landed> => {
@@ -59,8 +59,8 @@ export function createLandPushed({ lake }: { readonly lake: Lake }) {
 type CheckedPush = { readonly receipt: Receipt; readonly shape: RowShape }
 
 /**
- * Holds a push against the contract as it is now. Its body is read only where that was not checked when it came.
- * @returns what is wrong with it, where something is
+ * Checks a push against the current contract. Its body is read only if that was not checked on arrival.
+ * @returns what is wrong with it, if anything is
  */
 async function checkAgain(
   lake: Pick<Lake, 'read'>,
@@ -114,13 +114,13 @@ async function readReceipts(
 const keyOf = ({ receivedAt, id }: Receipt) => `${receivedAt} ${id}`
 
 /**
- * One push in CSV, or as many in JSON as came without one in CSV between them and go into one file: no more columns than
- * one may have, and each column of the contract called the same in all of them.
+ * One CSV push, or consecutive JSON pushes that go into one file: not more columns than a file may have, and the same
+ * name for each column of the contract in all of them.
  */
 function inGroups(pushes: readonly CheckedPush[], contract: ContractColumns): CheckedPush[][] {
   const groups: CheckedPush[][] = []
   let columns = new Set<string>()
-  /** What was found to go together with the group: most pushes have the columns of those before. */
+  /** Column lists already found to go together with the group: most pushes have the columns of earlier ones. */
   let known = new Set<string>()
   for (const push of pushes) {
     const last = groups.at(-1)
@@ -151,7 +151,7 @@ function goTogether(columns: ReadonlySet<string>, more: readonly string[], contr
 type GroupContext = {
   readonly command: Ingest
   readonly place: PushFolder & { readonly dataset: string }
-  /** From 0: the how-manieth file of the landing. */
+  /** Index of the file in the landing, from 0. */
   readonly part: number
   readonly signal: AbortSignal
 }
@@ -193,7 +193,7 @@ async function landRecords(lake: Lake, group: readonly Receipt[], context: Group
   }
 }
 
-/** The records of a push, as many at a time as come with a chunk. */
+/** The records of a push, in batches of one chunk each. */
 export async function* recordsOf(
   lake: Pick<Lake, 'read'>,
   receipt: Pick<Receipt, 'path' | 'format'>,

@@ -4,16 +4,16 @@ import { z } from 'zod'
 import type { PushPlace } from '../errors.ts'
 import { readRecordText } from './push-layout.ts'
 
-/** Where a dataset's pushes are: decided once, by whichever service needs it first. */
+/** The folder of a dataset's pushes: decided once, by the first service that needs it. */
 const Place = z.object({ version: z.literal(1), folder: z.string().min(1) })
-/** Which pipeline goes on with a folder that was there before pipelines had folders of their own. */
+/** The pipeline that continues a folder from the time before pipelines had folders of their own. */
 const Owner = z.object({ version: z.literal(1), pipeline: z.string().min(1) })
 
 type Store = Pick<Lake, 'readText' | 'putIfAbsent' | 'list'>
 
 /**
- * The folder of a dataset's pushes: in the pipeline's own folder. Where pushes came before pipelines had folders of their
- * own, those that come now go to them, so that a window is closed in one place; the pipeline that asks first has them.
+ * The folder of a dataset's pushes: in the pipeline's own folder. If pushes arrived before pipelines had folders of their
+ * own, new ones go to the old folder, so that a window is closed in one place; it is assigned to the first pipeline that asks.
  */
 export async function locatePushes(
   lake: Store,
@@ -30,7 +30,7 @@ export async function locatePushes(
   return (await readPlace(lake, decision, options)) ?? folder
 }
 
-/** The same for those who only look: nothing is decided. */
+/** The same, read-only: nothing is decided. */
 export async function findPushes(
   lake: Omit<Store, 'putIfAbsent'>,
   pipeline: string,

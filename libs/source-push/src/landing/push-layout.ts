@@ -3,32 +3,32 @@ import { z } from 'zod'
 import { pushErrors } from '../errors.ts'
 import { FORMATS, type PushFormat } from '../body/body-form.ts'
 
-/** What the lake says of a push: put last, so that it is there when the body is. */
+/** The lake's record of a push: written last, so that the body exists when the record does. */
 export const Receipt = z.object({
   version: z.literal(1),
   id: z.string().min(1),
-  /** When its last byte had come. */
+  /** When its last byte arrived. */
   receivedAt: z.iso.datetime(),
   format: z.enum(FORMATS),
   /** Lake path of the body. */
   path: z.string().min(1),
-  /** Of the unpacked body. */
+  /** Of the decompressed body. */
   sizeBytes: z.int().min(0),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   rowCount: z.int().min(0),
-  /** Names of the columns that its rows have, which were checked; absent where an earlier release took it. */
+  /** Checked names of the columns of its rows; absent if an earlier release accepted it. */
   columns: z.array(z.string()).optional(),
-  /** Of a body in CSV, as it was checked. */
+  /** Of a CSV body, as it was checked. */
   delimiter: z.string().length(1).optional(),
 })
 
 export type Receipt = z.infer<typeof Receipt>
 
-/** The pushes of a window, once it has been closed. */
+/** The pushes of a window, after it was closed. */
 export const Closed = z.object({ version: z.literal(1), ids: z.array(z.string()) })
 export type Closed = z.infer<typeof Closed>
 
-/** The folder of a dataset's pushes, as `locatePushes` finds it. */
+/** The folder of a dataset's pushes, as found by `locatePushes`. */
 export type PushFolder = { readonly folder: string }
 
 const windowFolder = ({ folder }: PushFolder, label: string) => `${folder}/${label}`
@@ -38,21 +38,21 @@ export const bodyPath = (place: PushFolder, label: string, id: string, format: P
 export const receiptsFolder = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_received`
 export const receiptPath = (place: PushFolder, label: string, id: string) =>
   `${receiptsFolder(place, label)}/${id}.json`
-/** Put before the pushes of a window are counted: one whose receipt comes later may not be among them. */
+/** Put before the pushes of a window are listed: a receipt that is written later may be missing from the list. */
 export const closingPath = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_closing.json`
 export const closedPath = (place: PushFolder, label: string) => `${windowFolder(place, label)}/_closed.json`
 
-/** Where the receipt is kept that a key stands for. A key may be anything, hence its digest. */
+/** The path of the receipt for an idempotency key. A key may have any characters, hence its digest. */
 export function keyPath(place: PushFolder, key: string): string {
   return `${place.folder}/_keys/${createHash('sha256').update(key).digest('hex')}.json`
 }
 
-/** An id begins with the instant that its push began at, so that ids sort by time and lead to their window. */
+/** An id begins with the instant at which its push began, so that ids sort by time and lead to their window. */
 export function newPushId(now: Date, random: string): string {
   return `${now.toISOString().replaceAll(/[-:]/g, '').replace('.', '')}-${random.replaceAll('-', '').slice(0, 16)}`
 }
 
-/** The instant in an id; undefined for what is none. */
+/** The instant in an id; undefined for an invalid id. */
 export function beginOf(id: string): Date | undefined {
   const parts = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(\d{3})Z-[0-9a-f]{16}$/.exec(id)
   if (parts === null) return undefined
@@ -61,7 +61,7 @@ export function beginOf(id: string): Date | undefined {
   return Number.isNaN(instant.getTime()) ? undefined : instant
 }
 
-/** What a text in the lake says. @throws {PUSH_RECORD_CORRUPT} terminal */
+/** Parses a record of the lake. @throws {PUSH_RECORD_CORRUPT} terminal */
 export function readRecordText<T>(schema: z.ZodType<T>, text: string, path: string): T {
   try {
     return schema.parse(JSON.parse(text))

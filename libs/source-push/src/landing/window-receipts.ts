@@ -16,19 +16,19 @@ type Store = Pick<Lake, 'stat' | 'readText' | 'putIfAbsent' | 'list'>
 type Options = { readonly signal?: AbortSignal }
 
 /*
- * Which window a push belongs to is decided without anybody waiting for anybody:
+ * How the window of a push is decided without locks:
  *
- * - To close a window is to put `_closing`, then to list the receipts, then to put the list as `_closed` if absent. Whoever
- *   needs a closed window may do so; the first list counts for all, for ever.
- * - To commit a push is to put its receipt into its window, then to look for `_closing`. Where there is none, every list is
- *   still to be made and will have the receipt. Where there is one, the list says: either the push is on it, or it goes on
- *   to the next window, where the same is done.
+ * - To close a window: put `_closing`, list the receipts, then put the list as `_closed` if absent. Any process that needs
+ * a closed window may do so; the first list is final.
+ * - To commit a push: put its receipt into its window, then look for `_closing`. If it is absent, every list is still to be
+ * made and will contain the receipt. If it exists, the list decides: either it contains the push, or the push moves to
+ * the next window, where the same is done.
  *
- * All who commit one push (the same key at two replicas, or again after a crash) go through the same windows and find the
- * same answer.
+ * All processes that commit one push (the same key at two replicas, or again after a crash) visit the same windows and get
+ * the same result.
  */
 
-/** The window in which a push that came at an instant belongs first: none before the pipeline's first. */
+/** The first window that a push of an instant may belong to: none before the pipeline's first window. */
 export function firstWindow(schedule: Schedule, receivedAt: Date): Window {
   const calendar: Calendar = schedule
   const window = windowAt(calendar, receivedAt)
@@ -37,7 +37,7 @@ export function firstWindow(schedule: Schedule, receivedAt: Date): Window {
 }
 
 /**
- * Makes a push count.
+ * Commits a push.
  * @returns its window
  */
 export async function commitReceipt(
@@ -49,7 +49,7 @@ export async function commitReceipt(
 ): Promise<Window> {
   const text = JSON.stringify(receipt)
   for (let window = firstWindow(schedule, new Date(receipt.receivedAt)); ; window = shiftWindow(schedule, window, 1)) {
-    // A window that is closed gets no receipts that nobody will count.
+    // No receipt is written to a closed window, since it would never be counted.
     if (!(await isClosing(lake, place, window.label, options))) {
       await lake.putIfAbsent(receiptPath(place, window.label, receipt.id), text, options)
       if (!(await isClosing(lake, place, window.label, options))) return window
@@ -59,7 +59,7 @@ export async function commitReceipt(
   }
 }
 
-/** Closes a window, unless it is closed. @returns the pushes that are in it for good */
+/** Closes a window, unless it is closed. @returns its final list of pushes */
 export async function closeWindow(lake: Store, place: PushFolder, label: string, options?: Options): Promise<Closed> {
   const path = closedPath(place, label)
   const known = await lake.readText(path, options)
@@ -78,7 +78,7 @@ export async function closeWindow(lake: Store, place: PushFolder, label: string,
 /**
  * The receipt of a push with its window.
  * @param from when the push began
- * @returns undefined for one that never counted
+ * @returns undefined for a push that was never committed
  */
 export async function findReceipt(
   lake: Store,
@@ -92,7 +92,7 @@ export async function findReceipt(
     const isListed = !isClosed || (await closeWindow(lake, place, window.label, options)).ids.includes(id)
     const text = isListed ? await lake.readText(path, options) : undefined
     if (text !== undefined) return { receipt: readRecordText(Receipt, text, path), window, isClosed }
-    // Windows that are open have no pushes yet that another window does not know of.
+    // An open window has no pushes that are unknown to the other windows.
     if (!isClosed && window.start >= last.start) return undefined
   }
 }

@@ -5,33 +5,33 @@ import type { RequestPlace } from '../errors.ts'
 import type { PageRequest, SentRequest } from '../http/page-request.ts'
 import type { Token, TokenCache } from './token-cache.ts'
 
-/** One kind of authentication. A kind with none of `proof`, `token` and `sign` sends nothing; all three get the texts of `auth` filled. */
+/** One kind of authentication. A kind has `proof`, `token`, `sign`, or none of them; all receive `auth` with all placeholders filled. */
 export interface AuthKind<Text extends { readonly type: string }, Auth extends { readonly type: string }> {
-  /** As it stands in `pipeline.yaml`; what is secret is marked, and reported where it stands in the text. */
+  /** The schema of the text in `pipeline.yaml`; secret fields are marked, and literal secrets are reported. */
   readonly text: z.ZodType<Text>
-  /** As it is frozen. */
+  /** The schema of the frozen form. */
   readonly checked: z.ZodType<Auth>
-  /** Checks a text whose shape is right, and puts in defaults. */
+  /** Validates a text that matches the schema, and fills in defaults. */
   read(auth: Text, place: SourcePlace): Auth
-  /** What every request carries: the same until the secrets are looked up again. */
+  /** The credentials of every request: constant until the secrets are refreshed. */
   proof?(auth: Auth): Proof
-  /** Gets a token, which is kept, shared among tasks and sent as `Authorization: Bearer`. @throws {RestTokenRefusedError} terminal */
+  /** Obtains a token, which is cached, shared among tasks and sent as `Authorization: Bearer`. @throws {RestTokenRefusedError} terminal */
   token?(auth: Auth, deps: TokenDeps): Promise<Token>
   /**
    * Signs one request, just before it is sent: each page, each retry, and each redirect within the server.
    * @param now when it is sent, so that a signature is never older than the wait for a limit
-   * @returns headers that are sent besides, over those of the same name
+   * @returns headers to add; they replace those of the same name
    */
   sign?(auth: Auth, request: SentRequest, now: Date): Readonly<Record<string, string>>
 }
 
-/** What goes along with a request: headers, and a parameter of its address. */
+/** The credentials that are added to a request: headers, and a query parameter. */
 export type Proof = {
   readonly headers: Readonly<Record<string, string>>
   readonly parameter?: readonly [name: string, value: string]
 }
 
-/** The part of an Azure identity that is needed. */
+/** The part of an Azure identity that is used. */
 export type AzureIdentity = () => Promise<{
   getToken(
     scope: string,
@@ -39,13 +39,13 @@ export type AzureIdentity = () => Promise<{
   ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number } | null>
 }>
 
-/** What of an answer counts here. */
+/** The part of a response that is used. */
 export type Answer = { readonly body: Uint8Array }
 
 export type TokenDeps = {
   readonly source: string
   readonly dataset: string
-  /** Sends a request with these headers, with the source's repetitions, limits and time. */
+  /** Sends a request with these headers, with the source's retries, limits and timeouts. */
   readonly ask: (
     request: PageRequest,
     headers: Readonly<Record<string, string>>,
@@ -53,7 +53,7 @@ export type TokenDeps = {
   ) => Promise<Answer>
   readonly azure: AzureIdentity | undefined
   readonly rotated: TokenCache['rotated']
-  /** Keeps a value out of all that people read. */
+  /** Registers a value for redaction in everything that people read. */
   readonly hide: (secret: string) => void
   readonly clock: Clock
   readonly log: Log

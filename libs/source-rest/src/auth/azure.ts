@@ -9,7 +9,7 @@ const text = mapping({
 })
 const checked = z.object({ type: z.literal('azure'), scope: template })
 
-/** The identity that Azure gives the process. */
+/** The managed identity of the process. */
 export const azure = {
   text,
   checked,

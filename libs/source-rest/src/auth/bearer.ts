@@ -5,7 +5,7 @@ import type { AuthKind } from './auth-kind.ts'
 const text = mapping({ type: z.literal('bearer'), token: secretText })
 const checked = z.object({ type: z.literal('bearer'), token: template })
 
-/** A token that stays. */
+/** A static token. */
 export const bearer = {
   text,
   checked,

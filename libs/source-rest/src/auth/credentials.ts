@@ -9,13 +9,13 @@ import { RestKeyError, RestTokenRefusedError } from './errors.ts'
 import { kindOf } from './kinds.ts'
 import type { TokenCache } from './token-cache.ts'
 
-/** What says who asks: headers, and secrets within addresses and bodies. */
+/** The credentials of requests: headers, and secrets within addresses and bodies. */
 export type Credentials = {
-  /** The request with the secrets and the token as they are now. May ask a token endpoint: not within a turn of a limit. */
+  /** The request with the current secrets and token. May call a token endpoint: not to be called while holding a limiter's permit. */
   sign(request: PageRequest): Promise<SignedRequest>
   /**
-   * Looks the secrets up again and gets a new token, unless that was done since the request was signed. False when there
-   * are none, so that nothing would change.
+   * Refreshes the secrets and obtains a new token, unless that was done since the request was signed. False if there
+   * are no credentials, so that nothing would change.
    */
   refresh(refused: SignedRequest): Promise<boolean>
 }
@@ -23,12 +23,12 @@ export type Credentials = {
 export type CredentialsDeps = {
   readonly fill: Fill
   readonly tokens: TokenCache
-  /** What tokens of the source are shared under, among all tasks: its pipeline. */
+  /** The scope in which tokens of the source are shared among tasks: its pipeline. */
   readonly pipeline: string
   readonly token: TokenDeps
 }
 
-/** The headers of a source, its token among them, and the address. Secrets are looked up when they are first needed. */
+/** The headers of a source, including its token, and the address. Secrets are looked up on first use. */
 export function createCredentials(
   source: RestSource,
   target: Pick<DatasetRequest, 'current' | 'refresh'>,
@@ -50,7 +50,7 @@ export function createCredentials(
       return await get(filled, tokenDeps)
     } catch (error) {
       if (refresh || !(error instanceof RestTokenRefusedError || error instanceof RestKeyError)) throw error
-      // Secrets are held for a while: they may have been changed meanwhile.
+      // Secrets are cached: they may have been rotated meanwhile.
       const again = await fillAuth(auth, fill, true)
       if (JSON.stringify(again) === JSON.stringify(filled)) throw error
       return await get(again, tokenDeps)
@@ -87,7 +87,7 @@ export function createCredentials(
     async refresh(refused) {
       const signed = signedIn.get(refused)
       if (signed !== undefined && signed.round < round) return true
-      // Requests that were refused at the same time share what is looked up.
+      // Requests that were refused at the same time share one refresh.
       refreshing ??= lookAgain(signed?.token).finally(() => void (refreshing = undefined))
       return await refreshing
     },
@@ -106,7 +106,7 @@ async function lookUp(source: RestSource, fill: Fill, refresh: boolean): Promise
   const auth = isNeeded ? await fillAuth(source.auth, fill, refresh) : source.auth
   const proof = kind.proof?.(auth) ?? { headers: {} }
   for (const [name, value] of Object.entries(proof.headers)) {
-    // One field of a name: what `auth` says goes before what `headers` say.
+    // Header names are case-insensitive; headers from `auth` take precedence over those from `headers`.
     for (const other of Object.keys(headers)) if (other.toLowerCase() === name.toLowerCase()) delete headers[other]
     headers[name] = value.trim()
   }
@@ -123,7 +123,7 @@ function checked(headers: HeaderFields, source: string): HeaderFields {
   return headers
 }
 
-/** The fields that the others do not have, however they are spelled. */
+/** The fields that are not in the others; names are compared without case. */
 function without(headers: HeaderFields, others: HeaderFields): HeaderFields {
   const names = new Set(Object.keys(others).map((name) => name.toLowerCase()))
   if (names.size === 0) return headers
@@ -137,13 +137,13 @@ function withParameter(url: URL, parameter: Proof['parameter']): URL {
   return signed
 }
 
-/** The texts of `auth` with their placeholders filled. Line ends around a secret are not part of it. */
+/** The texts of `auth` with their placeholders filled. Line ends around a secret are trimmed. */
 async function fillAuth<Auth extends RestAuth>(auth: Auth, fill: Fill, refresh: boolean): Promise<Auth> {
   const options = { refresh, encodeSecret: (secret: string) => secret.trim() }
   const filled = await Promise.all(
     Object.entries(auth).map(async ([key, value]: [string, unknown]) => [key, await fillValue(value, fill, options)]),
   )
-  // The same keys with values of the same kinds: texts for texts.
+  // The keys and the kinds of the values are unchanged: texts for texts.
   return Object.fromEntries(filled) as Auth
 }
 

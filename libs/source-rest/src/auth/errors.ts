@@ -1,6 +1,6 @@
 import { TerminalError } from '@cinelake/core'
 
-/** A key that cannot sign. Never shows it. */
+/** A key that cannot be used for signing. Never shows it. */
 export class RestKeyError extends TerminalError {
   readonly code = 'REST_KEY_INVALID'
 
@@ -18,7 +18,7 @@ const KEYS: Readonly<Record<string, string>> = {
   HS256: 'a secret that is not empty',
 }
 
-/** The token endpoint, or Azure, said no. What it said is not shown: it may repeat what was sent. */
+/** The token endpoint, or Azure, refused. Its answer is not shown: it may repeat the request. */
 export class RestTokenRefusedError extends TerminalError {
   readonly code = 'REST_TOKEN_REFUSED'
 

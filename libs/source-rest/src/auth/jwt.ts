@@ -47,7 +47,7 @@ const checked = z.object({
   lifetimeMs: z.int().positive(),
   claims: z.record(z.string(), template).default({}),
   ...tokenRequest,
-  /** Empty where the assertion is the token. */
+  /** Empty if the assertion is the token. */
   tokenUrl: template,
   clientId: template.optional(),
 })
@@ -85,7 +85,7 @@ export const jwt = {
 
 type Jwt = z.infer<typeof checked>
 
-/** An assertion as a grant or as the client's authentication (RFC 7523, 2.1 and 2.2). All texts are filled. */
+/** An assertion as a grant or for client authentication (RFC 7523, 2.1 and 2.2). All placeholders are filled. */
 function assertionRequest(auth: Jwt, source: string, clock: Clock): TokenRequest {
   const assertion = assertionOf(auth, source, clock)
   const form: Readonly<Record<string, string>> =
@@ -96,14 +96,14 @@ function assertionRequest(auth: Jwt, source: string, clock: Clock): TokenRequest
           client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
           client_assertion: assertion,
         }
-  // The audience is the assertion's, not the form's.
+  // The audience belongs to the assertion, not to the form.
   return {
     form: { ...form, ...present({ client_id: auth.clientId }), ...commonFields({ ...auth, audience: undefined }) },
     headers: {},
   }
 }
 
-/** The assertion itself. Its audience is the token endpoint where no other is told. */
+/** The assertion itself. Its audience is the token endpoint unless another is given. */
 function assertionOf(auth: Jwt, source: string, clock: Clock): string {
   const { algorithm, key, keyId, issuer, subject, audience, claims, lifetimeMs, tokenUrl } = auth
   const told = present({ iss: issuer, sub: subject, aud: audience ?? (tokenUrl === '' ? undefined : tokenUrl) })

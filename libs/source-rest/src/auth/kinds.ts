@@ -11,10 +11,10 @@ import { jwt } from './jwt.ts'
 import { none } from './none.ts'
 import { oauth2 } from './oauth2.ts'
 
-/** All ways in which a source is told who asks, by `type`. */
+/** All kinds of authentication, by `type`. */
 const KINDS = { none, bearer, basic, apiKey, oauth2, jwt, azure, awsSigV4 } as const
 
-/** How a source is told who asks, as it stands in `pipeline.yaml`. */
+/** The authentication of a source, as written in `pipeline.yaml`. */
 export const RestAuthText = z.discriminatedUnion('type', [
   none.text,
   bearer.text,
@@ -27,7 +27,7 @@ export const RestAuthText = z.discriminatedUnion('type', [
 ])
 export type RestAuthText = z.infer<typeof RestAuthText>
 
-/** How a REST source is told who asks. */
+/** The authentication of a REST source. */
 export const RestAuth = z.discriminatedUnion('type', [
   none.checked,
   bearer.checked,
@@ -43,7 +43,7 @@ export type RestAuth = z.infer<typeof RestAuth>
 /** The kind of an `auth`. */
 export const kindOf = ({ type }: Pick<RestAuth, 'type'>): AuthKind<RestAuthText, RestAuth> => KINDS[type]
 
-/** Checks how a source is told who asks, and puts in defaults. */
+/** Validates a source's authentication, and fills in defaults. */
 export function readRestAuth(auth: RestAuthText | undefined, place: SourcePlace): RestAuth {
   if (auth === undefined) return { type: 'none' }
   for (const [key, value] of Object.entries(auth)) {
@@ -65,7 +65,7 @@ function secretInText(key: string, { text, path, problems }: SourcePlace): void 
   problems.error(text.at([...path, key]), `the ${secretWord(key)} stands in the text`, AS_SECRET)
 }
 
-/** Fields of a token request that are called as secrets are. */
+/** Fields of a token request whose names are those of secrets. */
 function checkParameters(parameters: Readonly<Record<string, string>>, place: SourcePlace): void {
   for (const [name, value] of Object.entries(parameters)) {
     if (!isSecretParameter(name) || value.includes('${')) continue

@@ -5,7 +5,7 @@ import type { AuthKind } from './auth-kind.ts'
 const text = mapping({ type: z.literal('none') })
 const checked = z.object({ type: z.literal('none') })
 
-/** Anybody may ask. */
+/** No authentication. */
 export const none = {
   text,
   checked,

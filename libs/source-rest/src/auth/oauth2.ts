@@ -32,7 +32,7 @@ const checked = z.object({
   ...tokenRequest,
   clientId: template.optional(),
   clientSecret: template.optional(),
-  /** How a client tells a token endpoint who it is: in the Authorization header, or in the form. */
+  /** How a client authenticates at a token endpoint: in the Authorization header, or in the form. */
   clientAuth: z.enum(['basic', 'body']),
   refreshToken: template.optional(),
 })
@@ -61,7 +61,7 @@ export const oauth2 = {
 
 type OAuth = z.infer<typeof checked>
 
-/** Client credentials or a refresh token (RFC 6749, 4.4 and 6). All texts are filled. */
+/** Client credentials or a refresh token (RFC 6749, 4.4 and 6). All placeholders are filled. */
 function oauthRequest(auth: OAuth): TokenRequest {
   const { clientId, clientSecret, clientAuth, grant, refreshToken } = auth
   const isBasic = clientAuth === 'basic' && clientId !== undefined && clientSecret !== undefined
@@ -79,7 +79,7 @@ function oauthRequest(auth: OAuth): TokenRequest {
 
 const formEncoded = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
 
-/** Servers that give a new refresh token may take the old one only once. */
+/** Servers that rotate refresh tokens may accept the old one only once. */
 function keepRotated(told: string, { body, from }: Exchanged, { source, rotated, hide, log }: TokenDeps): void {
   const next = body['refresh_token']
   if (typeof next !== 'string' || next === '' || next === (rotated.get(told) ?? told)) return

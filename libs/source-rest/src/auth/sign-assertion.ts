@@ -33,18 +33,18 @@ function signatureOf(text: string, algorithm: Algorithm, key: string, source: st
     return createHmac('sha256', key).update(text).digest()
   }
   const privateKey = keyOf(key, algorithm, source)
-  // JSON Web Signatures have the two numbers side by side, not in DER. Source: RFC 7518, 3.4
+  // JSON Web Signatures concatenate the two numbers instead of using DER. Source: RFC 7518, 3.4
   return sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' })
 }
 
 function keyOf(text: string, algorithm: Algorithm, source: string): KeyObject {
-  // Environment variables often hold a PEM in one line, with its line ends written out.
+  // Environment variables often contain a PEM on one line, with escaped line ends.
   const pem = text.includes('\n') ? text : text.replaceAll(String.raw`\n`, '\n')
   let key: KeyObject
   try {
     key = createPrivateKey(pem)
   } catch {
-    // Without cause: it may show parts of the key.
+    // Without cause: its message may contain parts of the key.
     throw new RestKeyError(source, algorithm, 'something that is no private key')
   }
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key

@@ -1,23 +1,23 @@
 import { CancelledError, type Clock } from '@cinelake/core'
 
-/** A token and until when it may be used, in milliseconds since 1970. */
+/** A token and its expiry in milliseconds since 1970. */
 export type Token = { readonly value: string; readonly expiresAt: number }
 
-/** Milliseconds. A token is renewed so long before its end, or a tenth of its life before, that no request is too late. */
+/** Milliseconds. A token is renewed this long, or a tenth of its lifetime, before it expires, so that no request is too late. */
 const MARGIN_MS = 60_000
 
 export type TokenCache = {
-  /** Refresh tokens that servers gave in place of older ones, by the one that the secrets hold. */
+  /** Refresh tokens that servers issued in place of older ones, by the one stored in the secrets. */
   readonly rotated: Map<string, string>
-  /** The token of a name. All who ask while it is obtained wait for one and the same. */
+  /** The token of a name. Concurrent callers share one request for it. */
   get(name: string, obtain: () => Promise<Token>, signal: AbortSignal): Promise<Token>
-  /** Obtains another, unless somebody has done so since `refused` was given out. */
+  /** Obtains another, unless another caller has done so since `refused` was issued. */
   renew(name: string, refused: string, obtain: () => Promise<Token>, signal: AbortSignal): Promise<Token>
 }
 
 type Held = { readonly token: Promise<Token>; value?: string; usableUntil: number }
 
-/** Tokens of all sources of this process. Nothing of them is kept on disk. */
+/** Tokens of all sources of this process. Kept in memory only. */
 export function createTokenCache(clock: Clock): TokenCache {
   const tokens = new Map<string, Held>()
 
@@ -33,7 +33,7 @@ export function createTokenCache(clock: Clock): TokenCache {
       const life = expiresAt - clock().getTime()
       Object.assign(held, { value, usableUntil: expiresAt - Math.min(MARGIN_MS, life / 10) })
     } catch {
-      // Those who wait for it get the error; the next one asks anew.
+      // Waiting callers get the error; the next caller tries again.
       if (tokens.get(name) === held) tokens.delete(name)
     }
   }
@@ -46,7 +46,7 @@ export function createTokenCache(clock: Clock): TokenCache {
     try {
       return await (before ?? obtainNew(name, obtain)).token
     } catch (error) {
-      // Another task asked for it, and was told to stop.
+      // The task that requested it was cancelled.
       if (before === undefined || !(error instanceof CancelledError) || signal.aborted) throw error
       return await get(name, obtain, signal)
     }

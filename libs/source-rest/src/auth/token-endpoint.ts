@@ -6,10 +6,10 @@ import type { Answer, TokenDeps } from './auth-kind.ts'
 import { RestTokenRefusedError } from './errors.ts'
 import type { Token } from './token-cache.ts'
 
-/** Further fields of a form, or claims. */
+/** Additional fields of a form, or claims. */
 export const fields = (place: 'tokenField' | 'address') => z.record(text, mayBeSecret(z.string(), place)).optional()
 
-/** What a request for a token has, as it stands in `pipeline.yaml`. */
+/** The common fields of token requests, as written in `pipeline.yaml`. */
 export const tokenRequestText = {
   tokenUrl: mayBeSecret(text).describe('Address that gives tokens.'),
   scope: filled(text).optional(),
@@ -17,12 +17,12 @@ export const tokenRequestText = {
   parameters: fields('tokenField').describe('Further fields of the token request.'),
 }
 
-/** The same as it is frozen. */
+/** The same in frozen form. */
 export const tokenRequest = {
   tokenUrl: template,
   scope: template.optional(),
   audience: template.optional(),
-  /** Further fields of the form. */
+  /** Additional fields of the form. */
   parameters: z.record(z.string(), template).default({}),
 }
 
@@ -32,13 +32,13 @@ export type TokenRequest = {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** What a token endpoint answered, and its address for people. */
+/** The response of a token endpoint, and its address for people. */
 export type Exchanged = { readonly body: JsonObject; readonly from: string }
 
 /**
- * Asks a token endpoint.
+ * Requests a token from a token endpoint.
  * @throws {RestTokenRefusedError} terminal
- * @throws what asking for a page throws, where the endpoint does not answer
+ * @throws all errors of requesting a page, if the endpoint does not answer
  */
 export async function exchange(
   tokenUrl: string,
@@ -69,14 +69,14 @@ function bodyOf(answer: Answer, source: string, from: string): JsonObject {
   try {
     body = parseJson(new TextDecoder().decode(answer.body))
   } catch (error) {
-    // Without cause: the parser quotes what it read.
+    // Without cause: the parser's message quotes its input.
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
   }
   if (isObject(body)) return body
   throw new RestTokenRefusedError(source, from, 'an answer that is no JSON object')
 }
 
-/** @throws {RestTokenRefusedError} terminal: there is none in the answer */
+/** @throws {RestTokenRefusedError} terminal: the response contains no token */
 export function tokenIn({ body, from }: Exchanged, { source, clock, hide }: TokenDeps): Token {
   const value = body['access_token']
   if (typeof value !== 'string' || value === '') {
@@ -84,7 +84,7 @@ export function tokenIn({ body, from }: Exchanged, { source, clock, hide }: Toke
   }
   hide(value)
   const seconds = Number(body['expires_in'] ?? Number.NaN)
-  // One that does not say how long it lasts is used until it is refused.
+  // A token without an expiry is used until it is refused.
   return { value, expiresAt: Number.isFinite(seconds) ? clock().getTime() + seconds * 1000 : Infinity }
 }
 

@@ -1,17 +1,17 @@
 import type { Answer } from '../http/send-request.ts'
 
-/** How a body is written. */
+/** The format of a body. */
 export type BodyFormat = 'json' | 'ndjson' | 'csv' | 'xml'
 
 const LINES = /^application\/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines|json-seq)$|\+(?:ndjson|jsonl)$/
 const XML = /^(?:application|text)\/xml$|\+xml$/
 
-/** How a body is written, by its content type; where that says nothing, by the end of the address. */
+/** The format of a body, by its content type; if that is not conclusive, by the extension in the address. */
 export function formatOf(answer: Pick<Answer, 'headers' | 'url'>): BodyFormat {
   const type = typeOf(answer)
   if (LINES.test(type)) return 'ndjson'
   if (type === 'text/csv' || type === 'application/csv' || type === 'text/tab-separated-values') return 'csv'
-  // A page for browsers is XML by name only, and never data.
+  // XHTML is XML by name only, and never data.
   if (XML.test(type) && type !== 'application/xhtml+xml') return 'xml'
   if (!/^(?:|application\/(?:x-)?(?:gzip|octet-stream)|binary\/octet-stream|text\/plain)$/.test(type)) return 'json'
   const ending = /\.(json|ndjson|jsonl|csv|tsv|xml)(?:\.gz)?$/i.exec(answer.url.pathname)?.[1]?.toLowerCase()
@@ -20,7 +20,7 @@ export function formatOf(answer: Pick<Answer, 'headers' | 'url'>): BodyFormat {
   return ending === 'xml' ? 'xml' : 'json'
 }
 
-/** What the server says that it sent, when that is not JSON. */
+/** The content type that the server declared, if it is not JSON. */
 export function typeNote(answer: Pick<Answer, 'headers'>): string {
   const type = typeOf(answer)
   return type === '' || /[/+]json$/i.test(type) ? '' : ` (${type})`

@@ -1,14 +1,14 @@
 import type { JsonObject } from '@cinelake/json-rows'
 
-/** Why a text is no CSV, in words without values. */
+/** Why a text is not valid CSV, as text without values. */
 export class CsvProblem extends Error {}
 
 const DELIMITERS = [',', ';', '\t', '|']
 
 /**
- * The rows of a CSV text as records, by the names in its first row. Values stay texts; an empty cell is null, an empty text
- * in quotes is one.
- * @param delimiter found out from the first row where it is undefined
+ * The rows of a CSV text as records, by the names in its first row. Values stay texts; an empty cell is null, an empty
+ * quoted text is an empty text.
+ * @param delimiter detected from the first row if undefined
  * @throws {CsvProblem}
  */
 export function csvRecords(text: string, delimiter?: string): JsonObject[] {
@@ -36,9 +36,9 @@ function delimiterOf(text: string): string {
 
 type Row = { readonly cells: readonly (string | null)[]; readonly line: number }
 
-/** Rows as RFC 4180 has them, with any line end. Empty lines are none. */
+/** Rows by RFC 4180, with any line end. Empty lines are skipped. */
 function* csvRows(text: string, delimiter: string): Generator<Row, undefined> {
-  // A cell is in quotes, or runs to the next delimiter or line end.
+  // A cell is quoted, or extends to the next delimiter or line end.
   const cell = new RegExp(
     `(?:"([^"]*(?:""[^"]*)*)"|([^${RegExp.escape(delimiter)}\\r\\n]*))(${RegExp.escape(delimiter)}|\\r\\n|\\r|\\n|$)`,
     'y',

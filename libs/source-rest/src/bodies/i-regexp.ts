@@ -4,17 +4,17 @@ const ANY: Pattern = { kind: 'char', test: () => true }
 const DOT: Pattern = { kind: 'char', test: (char) => char !== '\n' && char !== '\r' }
 const END: Pattern = { kind: 'not-before', test: () => true }
 
-/** What `\` takes away the meaning of, and the three signs that it makes. */
+/** The characters that `\` escapes, and the three control characters that it denotes. */
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
 const ESCAPED = /[()*+\-.?[\\\]^{|}$]/
 
 class Unreadable extends Error {}
 
 /**
- * A regular expression of JSONPath (RFC 9485), which compares a text in linear time: what the API sends decides on the
- * text, and nothing would stop a matcher that goes back and tries again.
- * @param isPart of `search`: any part of the text will do
- * @returns undefined for what is no such expression
+ * A regular expression of JSONPath (RFC 9485), matched in linear time: the API controls the text, and a
+ * backtracking matcher could run without bound.
+ * @param isPart of `search`: matches any part of the text
+ * @returns undefined for an invalid expression
  */
 export function compileIRegexp(text: string, isPart: boolean): Matcher | undefined {
   try {
@@ -28,7 +28,7 @@ export function compileIRegexp(text: string, isPart: boolean): Matcher | undefin
   }
 }
 
-/** Groups within groups. */
+/** Maximum nesting of groups. */
 const MAX_DEPTH = 100
 
 class Parser {
@@ -66,7 +66,7 @@ class Parser {
       return inside
     }
     if (this.#takes('.')) return DOT
-    // The standard has no anchors; they are understood, since many write them.
+    // The standard has no anchors; they are supported, since many authors write them.
     if (this.#takes('^')) return { kind: 'start' }
     if (this.#takes('$')) return END
     const set = this.#match(/\[\^?(?:\\[^]|[^\]\\])+\]|\\[pP]\{[A-Za-z]{1,2}\}/y)
@@ -114,7 +114,7 @@ class Parser {
   }
 }
 
-/** Of one character at a time, so that there is nothing to go back over. */
+/** A set of single characters, so that the expression never backtracks. */
 function oneOf(set: string): Pattern {
   try {
     const expression = new RegExp(`^${set}$`, 'u')

@@ -10,13 +10,13 @@ import { restErrors } from '../errors.ts'
 import { compileIRegexp } from './i-regexp.ts'
 import { isExactNumber, isObject, type JsonArray, type JsonObject, type JsonValue } from '@cinelake/json-rows'
 
-/** A way to one place in a body, step by step: names of fields, and places in arrays, from the end where negative. */
+/** A path to one place in a body: names of fields, and indexes of arrays, from the end if negative. */
 export type JsonPath = readonly (string | number)[]
 
 const STEP = /^(?:\.([^.[\]*\s]+)|\['([^']*)'\]|\["([^"]*)"\]|\[(-?\d+)\])/
 
 /**
- * Reads the part of JSONPath that leads to one place: `$`, `$.data.items`, `$['@odata.nextLink']`, `$.results[-1].id`.
+ * Parses the part of JSONPath that selects one place: `$`, `$.data.items`, `$['@odata.nextLink']`, `$.results[-1].id`.
  * @throws {REST_PATH_INVALID} terminal
  */
 export function parseJsonPath(text: string): JsonPath {
@@ -37,7 +37,7 @@ function singlePath(text: string): JsonPath | undefined {
   return path
 }
 
-/** What is at the end of a path; undefined where the path leads nowhere. */
+/** The value at a path; undefined if the path does not exist. */
 export function valueAt(body: JsonValue, path: JsonPath): JsonValue | undefined {
   let value: JsonValue | undefined = body
   for (const step of path) value = typeof step === 'number' ? itemOf(value, step) : fieldOf(value, step)
@@ -45,20 +45,20 @@ export function valueAt(body: JsonValue, path: JsonPath): JsonValue | undefined 
 }
 
 /**
- * What a path of any kind selects: the value of a path to one place, or the list of what `[*]`, `..` and filters find.
+ * The selection of any JSONPath: the value of a path to one place, or the list that `[*]`, `..` and filters find.
  * @param text JSONPath (RFC 9535)
  * @throws {REST_PATH_INVALID} terminal
- * @throws {REST_PATH_TOO_COSTLY} terminal: finding it would take more than a small multiple of the body's size
+ * @throws {REST_PATH_TOO_COSTLY} terminal: evaluation would take more than a small multiple of the body's size
  */
 export function selectIn(body: JsonValue, text: string): JsonValue | undefined {
   const path = singlePath(text)
   if (path !== undefined) return valueAt(body, path)
   const budget = new Budget()
   try {
-    // Filters compare numbers as JavaScript has them; what is found is taken from the body with its exact ones.
+    // Filters compare JavaScript numbers; results are taken from the body with its exact numbers.
     const plain = withPlainNumbers(body, budget, 0)
     const found: JsonValue[] = []
-    // One by one: the library's own lists fail from some ten thousand items on.
+    // One at a time: the library's own lists fail from some ten thousand items on.
     for (const { location } of new BoundedPaths(budget).lazyQuery(text, plain)) {
       found.push(valueAt(body, location) ?? null)
     }
@@ -71,15 +71,15 @@ export function selectIn(body: JsonValue, text: string): JsonValue | undefined {
   }
 }
 
-/** Steps for each value of the body: a path that goes over it a few times stays far below. */
+/** Steps per value of the body: a path that visits each value a few times stays far below. */
 const STEPS_PER_VALUE = 100
 
-/** Levels of a body that paths of several places are looked for in. */
+/** Levels of a body that paths to several places are evaluated in. */
 const MAX_DEPTH = 500
 
 class TooMuch extends Error {}
 
-/** Counts what a path looks at: `$..a..b..c` may find each place on many ways, and a filter may look at everything for each. */
+/** Counts the steps of a path: `$..a..b..c` may reach each place in many ways, and a filter may visit everything for each. */
 class Budget {
   #left = 10_000
 
@@ -124,7 +124,7 @@ class LinearMatch {
   call(text: unknown, expression: unknown): boolean {
     if (typeof text !== 'string' || typeof expression !== 'string') return false
     if (!this.#known.has(expression)) {
-      // Expressions may come from the body itself, another one for each record.
+      // Not cached: expressions may come from the body itself, a different one in each record.
       if (this.#known.size >= 100) this.#known.clear()
       this.#known.set(expression, compileIRegexp(expression, this.#isPart))
     }
@@ -153,7 +153,7 @@ function withPlainNumbers(value: JsonValue, budget: Budget, depth: number): JSON
   return value
 }
 
-/** The same body with a value put in; objects on the way to it are made where they are missing. */
+/** The same body with a value set; missing objects on the path are created. */
 export function withValueAt(body: JsonValue, [step, ...rest]: JsonPath, value: JsonValue): JsonValue {
   if (step === undefined) return value
   const below = (inner: JsonValue | undefined) => withValueAt(inner ?? {}, rest, value)

@@ -8,11 +8,11 @@ import { formatOf, typeNote, type BodyFormat } from './body-format.ts'
 import { CsvProblem, csvRecords } from './csv-records.ts'
 import { XmlProblem, xmlValue } from './xml-value.ts'
 
-/** A body as one value, whatever it was written in: lines and rows are a list of records. */
+/** A body as one value, whatever its format: lines and rows are a list of records. */
 export type Body = { readonly format: BodyFormat; readonly value: JsonValue }
 
 /**
- * Reads an answer's body. An answer that says that there is no content (204, 205) is null.
+ * Parses a response's body. A response without content (204, 205) is null.
  * @throws {RestBodyError} terminal
  * @throws {REST_BODY_TOO_LARGE} terminal
  */
@@ -30,7 +30,7 @@ export async function readBody(
   } catch (error) {
     const got = problemOf(error, text)
     if (got === undefined) throw error
-    // Without cause: parsers quote what they read.
+    // Without cause: messages of parsers quote their input.
     throw new RestBodyError(place, `${got}${format === 'json' ? typeNote(answer) : ''}`, { format })
   }
 }
@@ -57,21 +57,21 @@ function linesOf(text: string): JsonValue[] {
   return values
 }
 
-/** What is wrong with a text, without a word of it; undefined where it is not the text that is wrong. */
+/** Why a text is invalid, without quoting it; undefined if the error is not about the text. */
 function problemOf(error: unknown, text: string): string | undefined {
   if (error instanceof CsvProblem || error instanceof XmlProblem || error instanceof LineProblem) return error.message
   return isSyntax(error) ? describeSyntaxError(error, text.length) : undefined
 }
 
-/** The parser also gives up on what is nested too deep. */
+/** The parser also fails if nesting is too deep. */
 const isSyntax = (error: unknown) => error instanceof SyntaxError || error instanceof RangeError
 
 const unpack = promisify(gunzip)
 
 /**
- * The text of an answer's body: unpacked where it is a .gz file that was not said to be packed, and decoded.
+ * The text of a response's body: decompressed if it is a .gz file without a `Content-Encoding`, and decoded.
  * @throws {RestBodyError} terminal
- * @throws {REST_BODY_TOO_LARGE} terminal: more than `maxBodyBytes` when unpacked
+ * @throws {REST_BODY_TOO_LARGE} terminal: more than `maxBodyBytes` when decompressed
  */
 async function decodeText(answer: Answer, place: RequestPlace, maxBodyBytes: number): Promise<string> {
   const bytes = await unpacked(answer.body, place, maxBodyBytes)
@@ -85,7 +85,7 @@ async function decodeText(answer: Answer, place: RequestPlace, maxBodyBytes: num
   }
 }
 
-/** No format begins like a gzip member does (RFC 1952, 2.3.1). */
+/** No text format begins like a gzip member (RFC 1952, 2.3.1). */
 async function unpacked(body: Uint8Array, place: RequestPlace, maxBodyBytes: number): Promise<Uint8Array> {
   if (body[0] !== 0x1f || body[1] !== 0x8b) return body
   try {
@@ -97,13 +97,13 @@ async function unpacked(body: Uint8Array, place: RequestPlace, maxBodyBytes: num
   }
 }
 
-/** What the server says, else what the bytes say, else UTF-8. */
+/** The declared character set, else the one detected from the bytes, else UTF-8. */
 function charsetOf({ headers }: Answer, bytes: Uint8Array): string {
   const told = /charset="?([^";\s]+)/i.exec(headers.get('content-type') ?? '')?.[1]
   if (told !== undefined) return told
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le'
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be'
-  // The declaration is ASCII in every character set that this could be. Source: XML 1.0, appendix F
+  // The declaration is ASCII in every character set that is possible here. Source: XML 1.0, appendix F
   const head = Buffer.from(bytes.subarray(0, 200)).toString('latin1')
   return /^(?:\xef\xbb\xbf)?<\?xml[^>]*\sencoding=["']([\w.-]+)["']/.exec(head)?.[1] ?? 'utf-8'
 }

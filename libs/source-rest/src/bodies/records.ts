@@ -6,8 +6,8 @@ import type { Body } from './read-body.ts'
 
 /**
  * The records of a body.
- * @throws {REST_RECORDS_MISSING} terminal: there is something else where they were said to be
- * @throws {REST_RECORD_INVALID} terminal: one of them is no object
+ * @throws {REST_RECORDS_MISSING} terminal: the declared place does not contain records
+ * @throws {REST_RECORD_INVALID} terminal: one of them is not an object
  */
 export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace): readonly JsonObject[] {
   const { records: path, recordKey, pagination } = dataset
@@ -23,7 +23,7 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
   return (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
 }
 
-/** An object whose values are the records: each gets the name that it has there. */
+/** An object whose values are the records: each gets its key as a column. */
 function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonObject[] {
   return Object.entries(found).map(([name, value], index) => {
     const record = objectOf(value, index + 1, place)

@@ -1,19 +1,19 @@
 import sax from 'sax'
 import type { JsonValue } from '@cinelake/json-rows'
 
-/** Elements within elements. Deeper ones are a mistake, or an attack on the stack. */
+/** Nesting of elements. Deeper nesting is a mistake, or an attack on the stack. */
 const MAX_DEPTH = 128
 
-/** `strictEntities`: the five of XML, none of HTML's. The types do not know it. */
+/** `strictEntities`: the five entities of XML, none of HTML's. Missing in the library's types. */
 const OPTIONS: sax.SAXOptions & { readonly strictEntities: boolean } = { strictEntities: true, position: true }
 
-/** Why a text is no XML that can be read, in words without values. */
+/** Why a text is not valid XML, as text without values. */
 export class XmlProblem extends Error {}
 
 /**
- * XML as JSON has it: the root's name with its value. An element with nothing but text is that text, an empty one is null;
- * any other is an object of its children by name (a list, where there are several of a name), its attributes as `@name`
- * and its own text as `#text`. Entities are the five of XML; what a DTD defines is not known, so that nothing expands.
+ * XML as JSON: the root's name with its value. An element with only text is that text, an empty one is null;
+ * any other is an object of its children by name (a list, if several have the same name), its attributes as `@name`
+ * and its own text as `#text`. Only the five entities of XML are known; DTD definitions are ignored, so that nothing expands.
  * @throws {XmlProblem}
  */
 export function xmlValue(text: string): JsonValue {
@@ -33,7 +33,7 @@ export function xmlValue(text: string): JsonValue {
     oncdata: addText,
     onclosetag: () => closeElement(open),
     onerror() {
-      // The parser's own words quote what it read.
+      // The parser's own message quotes its input.
       throw problem('something that is not well-formed')
     },
   } satisfies Partial<sax.SAXParser>)
@@ -68,6 +68,6 @@ function valueOf({ children, text }: Element): JsonValue {
     values.length === 1 ? (values[0] ?? null) : values,
   ])
   if (text.trim() !== '') fields.push(['#text', text])
-  // By definition, not by assignment: an element may be called __proto__.
+  // By defineProperty, not by assignment: an element may be called __proto__.
   return Object.fromEntries(fields)
 }

@@ -2,18 +2,18 @@ import type { JsonObject } from '@cinelake/json-rows'
 import type { PagePosition } from '../pagination/page-position.ts'
 import type { RecordPage } from '../pagination/read-pages.ts'
 
-/** Where one stands between the pages of all parents. */
+/** A position between the pages of all parents. */
 export type ChildPosition = {
-  /** How many parents are done. */
+  /** Number of completed parents. */
   readonly parent: number
-  /** Where to go on with the next one; null at its beginning. */
+  /** Position in the pages of the next parent; null at its beginning. */
   readonly page: PagePosition | null
 }
 
 export const FIRST_PARENT: ChildPosition = { parent: 0, page: null }
 
 export type ChildPage = Omit<RecordPage, 'next'> & {
-  /** Cells that say whose the records are. */
+  /** The parent's cells in its records. */
   readonly first: JsonObject
   readonly next: ChildPosition
 }
@@ -34,15 +34,15 @@ type Running = {
 }
 
 /**
- * The pages of many parents, in the parents' order whatever the order of the answers. Several parents are asked about at
- * once; of those that are not their turn yet the first page is waited for, so that memory holds one page of each.
+ * The pages of many parents, in the parents' order whatever the order of the responses. Several parents are requested
+ * concurrently; for those that are not next, only the first page is prefetched, so that memory holds one page of each.
  */
 export async function* readChildPages(
   parents: AsyncGenerator<JsonObject>,
   { concurrency, from, read, signal }: ChildPagesOptions,
 ): AsyncGenerator<ChildPage> {
   using stop = abortedAtEnd()
-  // Their file is read from until the last of them is asked about.
+  // The parents' file is read until the last of them is requested.
   await using _ = { [Symbol.asyncDispose]: async () => void (await parents.return(undefined)) }
   const both = AbortSignal.any([signal, stop.signal])
   const running: Running[] = []
@@ -80,7 +80,7 @@ export async function* readChildPages(
 
 function asked(pages: AsyncGenerator<RecordPage>): Running['next'] {
   const next = pages.next()
-  // Heard of when it is its turn.
+  // The error is thrown when it is this parent's turn.
   next.catch(() => {})
   return next
 }

@@ -5,18 +5,18 @@ import { restLandingErrors } from '../landing/errors.ts'
 /** Rows of the parent whose items make one page. */
 const ROWS_PER_PAGE = 500
 
-/** The column that says where in its list an item was, from 1. */
+/** The column for an item's index in its list, from 1. */
 export const POSITION = '_position'
 
-/** The column that holds an item that is no object. */
+/** The column for an item that is not an object. */
 export const VALUE = 'value'
 
 /**
- * The items of a list in a parent's rows as records, with the parent's key and their place in the list. An empty list and
- * none have no items; a value that is no list is one item.
+ * The items of a list in a parent's rows as records, with the parent's key and their index in the list. An empty or missing
+ * list has no items; a value that is not a list is one item.
  * @param rows the parent's key columns, then the list
- * @throws {REST_EXPLODE_CLASH} terminal: an item has a field called like one of the columns that say whose it is and where
- * in its list it was, and would take that column's place
+ * @throws {REST_EXPLODE_CLASH} terminal: an item has a field with the name of a key or index column, and
+ * would overwrite it
  */
 export async function* explodeRows(
   rows: AsyncIterable<readonly (string | null)[]>,

@@ -5,15 +5,15 @@ import { restLandingErrors } from '../landing/errors.ts'
 import { readCsv } from '../landing/read-csv.ts'
 
 export type Parent = {
-  /** Lake path of the parent's file; undefined where it landed no rows. */
+  /** Lake path of the parent's file; undefined if it landed no rows. */
   readonly path: string | undefined
-  /** Of that file's bytes. */
+  /** Digest of that file's bytes. */
   readonly sha256: string
 }
 
 /**
- * What the parent of a dataset landed in the same window. Of several generations the newest that is not newer than the
- * command's: a re-run of the child alone goes on from the parent's rows as they are.
+ * The parent's landing in the same window. Of several generations the newest that is not newer than the
+ * command's: a re-run of the child alone uses the parent's existing rows.
  * @throws {REST_PARENT_MISSING} terminal
  */
 export async function parentOf(lake: Lake, command: Ingest, parent: string, signal: AbortSignal): Promise<Parent> {

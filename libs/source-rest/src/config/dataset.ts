@@ -17,11 +17,11 @@ import { datasetLanding, landingText, withoutParentFields } from './landing.ts'
 import { datasetLimits, datasetLimitsText } from './limits.ts'
 import { checkSpot, readRestPagination, RestPagination, RestPaginationText, spot, spotText } from './pagination.ts'
 
-/** What the last page of a window says for the first request of the next one (`@odata.deltaLink`, `nextSyncToken`). */
+/** A value on a window's last page for the first request of the next window (`@odata.deltaLink`, `nextSyncToken`). */
 export const RestCursor = z.object({
-  /** Where it is in the body of the last page. */
+  /** Its path in the body of the last page. */
   path: z.string(),
-  /** It is the address of that request; else it goes to one of the spots. */
+  /** It is the address of that request; else it is sent at one of the request locations. */
   link: z.boolean().default(false),
   ...spot,
 })
@@ -34,25 +34,25 @@ export const RestDataset = z.object({
   method: z.enum(['GET', 'POST']).default('GET'),
   /** Query parameters, with placeholders of the window. */
   query: z.record(z.string(), template),
-  /** What a POST sends: any JSON, whose texts may hold placeholders. */
+  /** The body of a POST: any JSON, whose texts may contain placeholders. */
   body: z.json().optional(),
   bodyFormat: z.enum(['json', 'form']).default('json'),
-  /** How answers are written. `auto` goes by their content type. */
+  /** The format of responses. `auto`: by their content type. */
   format: z.enum(['auto', 'json', 'ndjson', 'csv', 'xml']).default('auto'),
-  /** Of CSV answers; found out where it is absent. */
+  /** Of CSV responses; detected if absent. */
   delimiter: z.string().optional(),
-  /** Where the records are in the body: `$` for the body itself, `$.data.items` for a field, or any JSONPath (RFC 9535). */
+  /** The path of the records in the body: `$` for the body itself, `$.data.items` for a field, or any JSONPath (RFC 9535). */
   records: z.string(),
-  /** The values of an object are the records; its names go into this column. */
+  /** The values of an object are the records; their keys go into this column. */
   recordKey: z.string().optional(),
   pagination: RestPagination,
-  /** `{since}` is where the last window that succeeded ended. */
+  /** `{since}` is the end of the last window that succeeded. */
   incremental: z
     .object({
-      /** What `{since}` is the first time; without it the parameters that ask for it are left out. */
+      /** The first value of `{since}`; if absent, parameters with `{since}` are omitted the first time. */
       start: z.iso.datetime().optional(),
       overlapMs: z.int().min(0),
-      /** In place of `{since}`. */
+      /** Used instead of `{since}`. */
       cursor: RestCursor.optional(),
     })
     .optional(),
@@ -111,7 +111,7 @@ export const RestDatasetText = mapping({
 
 export type RestDatasetText = z.infer<typeof RestDatasetText>
 
-/** Checks what a dataset asks for and how its answers are read, and puts in defaults. */
+/** Validates a dataset's requests and the parsing of its responses, and fills in defaults. */
 export function readRestDataset(name: string, rest: RestDatasetText, place: SourcePlace): RestDataset {
   const { body, bodyFormat = 'json', format = 'auto', records = '$', delimiter, recordKey } = rest
   const method = rest.method ?? (body === undefined ? 'GET' : 'POST')
@@ -167,7 +167,7 @@ function checkRequest(
   }
 }
 
-/** Reports secrets in what people share. */
+/** Reports literal secrets in the pipeline's text. */
 function checkSecrets({ query = {}, body = {}, path = '' }: RestDatasetText, place: SourcePlace): void {
   const { text, problems } = place
   const report = (steps: readonly (string | number)[], what: string) =>
@@ -224,7 +224,7 @@ function readIncremental(rest: RestDatasetText, place: SourcePlace): RestDataset
   }
 }
 
-/** A date is its midnight in UTC. */
+/** A date means its midnight in UTC. */
 function instantOf(text: string): string | undefined {
   if (!/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/.test(text)) return undefined
   const time = Date.parse(text)
@@ -244,8 +244,8 @@ function* textsIn(value: unknown, path: readonly (string | number)[]): Generator
 type CursorText = NonNullable<Exclude<RestDatasetText['incremental'], true | undefined>['cursor']>
 
 /**
- * Checks what is kept of a window's last page for the next window.
- * @param isAsked whether a request asks for `{since}` as well
+ * Validates the cursor that is kept from a window's last page for the next window.
+ * @param isAsked whether a request contains `{since}` as well
  */
 function readRestCursor(rest: RestDatasetText, cursor: CursorText, isAsked: boolean, place: SourcePlace): RestCursor {
   const { text, problems } = place
@@ -282,17 +282,17 @@ function readRestCursor(rest: RestDatasetText, cursor: CursorText, isAsked: bool
   return { ...cursor, link }
 }
 
-/** What stands for a part of the run's window or of the cursor: `{window.start}`, `{since:unix}`, `{window.end:yyyy-MM-dd}`. */
+/** A placeholder for a part of the run's window or for the cursor: `{window.start}`, `{since:unix}`, `{window.end:yyyy-MM-dd}`. */
 const KNOWN =
   /^\{(?:(?:window\.(?:start|end)|since|until)(?::(?:unix|unixMs|[^{}]*(?:yyyy|MM|dd|HH|mm|ss)[^{}]*))?|window\.(?:date|lastDate|label))\}$/
 
-/** Anything that looks like one of them. JSON and GraphQL have braces too, with blanks, quotes or colons in them. */
+/** Any text that looks like a placeholder. JSON and GraphQL have braces too, with blanks, quotes or colons in them. */
 const CANDIDATE = /\{[A-Za-z_][\w.]*(?::[^{}]*)?\}/g
 
-/** Whether a text asks where the last window that succeeded ended. */
+/** Whether a text contains `{since}`. */
 const asksForSince = (text: string) => /\{since(?::[^{}]*)?\}/.test(text)
 
-/** Reports what looks like a placeholder of the window and is none. */
+/** Reports texts that look like a placeholder of the window and are invalid. */
 function checkWindowPlaceholders(value: string, what: string, { text, path, problems }: SourcePlace): void {
   for (const [form] of withoutPlaceholders(value).matchAll(CANDIDATE)) {
     if (KNOWN.test(form)) continue

@@ -1,10 +1,10 @@
 import { compile, JSONPathError } from 'json-p3'
 import type { SourcePlace } from '@cinelake/source-kind'
 
-/** What is written `$.a.b`, `$['a b']` and `$.a[0]`: a way to one place. */
+/** Notations `$.a.b`, `$['a b']` and `$.a[0]`: a path to one place. */
 const SINGLE = /^\$(?:\.[^.[\]*\s]+|\['[^']*'\]|\["[^"]*"\]|\[-?\d+\])*$/
 
-/** Reports a path that is none. `single`: it may lead to one place only. */
+/** Reports an invalid path. `single`: it must select one place only. */
 export function checkJsonPath(
   jsonPath: string,
   { single }: { readonly single: boolean },

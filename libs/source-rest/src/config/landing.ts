@@ -3,47 +3,47 @@ import { suggest } from '@cinelake/core'
 import type { SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 
-/** How an object within a record is written: its fields as columns (`address.city`), or as JSON in one. */
+/** How an object within a record is written: its fields as columns (`address.city`), or as JSON in one column. */
 export const Flatten = z.enum(['dots', 'json'])
 export type Flatten = z.infer<typeof Flatten>
 
-/** What becomes of fields that the contract does not know. */
+/** How fields that are not in the contract are handled. */
 export const DriftPolicy = z.enum(['evolve', 'ignore', 'rescue', 'fail'])
 export type DriftPolicy = z.infer<typeof DriftPolicy>
 
 /** How the records of a REST dataset become rows. */
 export const datasetLanding = {
-  /** Fields that tell records apart, as they are called in the file. Of several with one key the last one read stays. */
+  /** Key fields, by their names in the file. Of several records with one key the last is kept. */
   key: z.array(z.string()).optional(),
   /** By field, `*` for all others. */
   flatten: z.record(z.string(), Flatten).optional(),
-  /** `evolve` where it is absent. */
+  /** Default: `evolve`. */
   drift: DriftPolicy.optional(),
-  /** A second file beside the first is safe to be opened in a spreadsheet. */
+  /** Whether a second file is landed that is safe to open in a spreadsheet. */
   guardFormulas: z.boolean().optional(),
-  /** The path has values of another dataset's rows (`{users.id}`); one request, or one row of pages, for each. */
+  /** The path contains values of another dataset's rows (`{users.id}`); one request, or one sequence of pages, for each. */
   parent: z
     .object({
       dataset: z.string(),
-      /** Columns of the parent's file that the path names, in order. */
+      /** Columns of the parent's file in the path, in order. */
       fields: z.array(z.string()).min(1),
-      /** Parents that are asked about at once. */
+      /** Parents that are requested concurrently. */
       concurrency: z.int().positive(),
     })
     .optional(),
-  /** The rows are the items of a list in another dataset's rows; nothing is asked for. */
+  /** The rows are the items of a list in another dataset's rows; nothing is requested. */
   explodedFrom: z
     .object({
       dataset: z.string(),
       field: z.string(),
-      /** Columns of the parent that come along. */ key: z.array(z.string()),
+      /** Columns copied from the parent. */ key: z.array(z.string()),
     })
     .optional(),
 }
 
 const names = z.array(text).min(1, 'expected at least one name')
 
-/** What a dataset says of how its records become rows. */
+/** A dataset's settings of how its records become rows. */
 export const landingText = {
   key: names
     .optional()
@@ -75,29 +75,29 @@ export const landingText = {
 const Landing = z.object(datasetLanding)
 type Landing = z.infer<typeof Landing>
 const LandingText = z.object(landingText)
-/** Of a dataset what its landing goes by. */
+/** The parts of a dataset that its landing depends on. */
 type LandingText = z.infer<typeof LandingText> & { readonly path?: string | undefined }
 type LandingTexts = Readonly<Record<string, LandingText>>
 
-/** Parents asked about at once, where nothing is said. */
+/** Default number of parents requested concurrently. */
 const DEFAULT_PARALLEL = 4
 
-/** `{users.id}`, `{users.home.city}`: a column of another dataset. The window's own words are no dataset. */
+/** `{users.id}`, `{users.home.city}`: a column of another dataset. The window's own placeholders are not references to a dataset. */
 const PARENT_FIELD = /\{([A-Za-z][A-Za-z0-9_]*)\.([^{}:]+)\}/g
 
-/** A dataset's columns of its parent that a text names. */
+/** The references in a text to columns of a parent dataset. */
 function parentFieldsIn(text: string): { readonly form: string; readonly dataset: string; readonly field: string }[] {
   return [...withoutPlaceholders(text).matchAll(PARENT_FIELD)]
     .map(([form, dataset = '', field = '']) => ({ form, dataset, field }))
     .filter(({ dataset }) => dataset !== 'window')
 }
 
-/** A path without them, for those who know other placeholders only. */
+/** A path without them, for code that knows the other placeholders only. */
 export function withoutParentFields(path: string): string {
   return parentFieldsIn(path).reduce((rest, { form }) => rest.replaceAll(form, ''), path)
 }
 
-/** Checks how a dataset's records become rows, and what other datasets it depends on. */
+/** Validates how a dataset's records become rows, and on which other datasets it depends. */
 export function readLanding(name: string, rest: LandingText, datasets: LandingTexts, place: SourcePlace): Landing {
   const { key, flatten, drift, guardFormulas } = rest
   const parent = readParent(name, rest, datasets, place)

@@ -12,7 +12,7 @@ import {
 import type { SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 
-/** What is done on a status of an answer. `ignore`: as if the answer had no records. */
+/** How a response with a status is handled. `ignore`: as if it had no records. */
 export const StatusAction = z.enum(['retry', 'ignore', 'fail', 'refresh'])
 export type StatusAction = z.infer<typeof StatusAction>
 
@@ -20,11 +20,11 @@ export type StatusAction = z.infer<typeof StatusAction>
 export const StatusActions = z.record(z.string(), StatusAction)
 export type StatusActions = z.infer<typeof StatusActions>
 
-/** How politely, how long and how trustingly a source is asked. */
+/** Rate limits, timeouts and trust settings of a source. */
 export const sourceLimits = {
-  /** All of them hold, over all datasets of the source within one process. */
+  /** All of them apply, across all datasets of the source within one process. */
   limits: z.array(z.object({ requests: z.int().positive(), periodMs: z.int().positive() })).optional(),
-  /** Requests at once, likewise. */
+  /** Concurrent requests, in the same scope. */
   concurrency: z.int().positive().optional(),
   /** Retries of all requests of one task together. */
   retryBudget: z.int().min(0).optional(),
@@ -33,13 +33,13 @@ export const sourceLimits = {
   headersTimeoutMs: z.int().positive().optional(),
   bodyTimeoutMs: z.int().positive().optional(),
   maxResponseBytes: z.int().positive().optional(),
-  /** Hosts whose addresses may be private: names, or addresses as they stand in a URL. */
+  /** Hosts whose addresses may be private: names, or addresses as written in a URL. */
   allowPrivate: z.array(z.string()).optional(),
   /** Certificates trusted in addition to those of the machine. */
   tls: z.object({ ca: template.optional(), caFile: template.optional() }).optional(),
 }
 
-/** What one dataset says instead. */
+/** Overrides of one dataset. */
 export const datasetLimits = { statuses: StatusActions.optional(), maxResponseBytes: z.int().positive().optional() }
 
 const count = z.int().positive('expected a number above 0')
@@ -54,7 +54,7 @@ const statuses = z
 
 const maxResponse = size.optional().describe('The largest answer, unpacked. Default: what the service allows.')
 
-/** What a source says of limits, repetitions, time and trust: keys of the source beside `baseUrl`. */
+/** A source's settings of limits, retries, timeouts and trust: keys of the source beside `baseUrl`. */
 export const sourceLimitsText = {
   limits: z
     .array(mapping({ requests: count, per: duration }))
@@ -85,7 +85,7 @@ export const sourceLimitsText = {
   }).optional(),
 }
 
-/** The same of one dataset. */
+/** The same for one dataset. */
 export const datasetLimitsText = { statuses, maxResponse }
 
 const SourceLimitsText = z.object(sourceLimitsText)
@@ -93,7 +93,7 @@ const DatasetLimitsText = z.object(datasetLimitsText)
 const SourceLimits = z.object(sourceLimits)
 const DatasetLimits = z.object(datasetLimits)
 
-/** Checks how politely a source wants to be asked. */
+/** Validates a source's limits. */
 export function readSourceLimits(
   source: z.infer<typeof SourceLimitsText>,
   { text, path, problems }: SourcePlace,

@@ -3,24 +3,24 @@ import type { SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { checkJsonPath } from './json-path.ts'
 
-/** What says that a page was the last. All that is given counts, whichever comes first. */
+/** Conditions for the last page. If several are given, the first that is met ends the pages. */
 export const RestEnd = z.object({
   /** A page without records. */
   emptyPage: z.boolean(),
-  /** A page with fewer records than were asked for. */
+  /** A page with fewer records than requested. */
   shortPage: z.boolean(),
-  /** Where the number of all records is in the body. */
+  /** Path of the total number of records in the body. */
   total: z.string().optional(),
-  /** Where the number of all pages is in the body. */
+  /** Path of the total number of pages in the body. */
   totalPages: z.string().optional(),
-  /** A value in the body that says so: nothing there, or this constant. */
+  /** A value in the body that marks the last page: absence, or this constant. */
   when: z
     .object({ path: z.string(), is: z.union([z.string(), z.number(), z.boolean(), z.null()]).optional() })
     .optional(),
 })
 export type RestEnd = z.infer<typeof RestEnd>
 
-/** What all ways to further pages have in common. */
+/** The common settings of all paginations. */
 const common = {
   end: RestEnd.default({ emptyPage: false, shortPage: false }),
   maxPages: z.int().positive().optional(),
@@ -28,10 +28,10 @@ const common = {
   samePage: z.enum(['fail', 'allow']).default('fail'),
 }
 
-/** Where pages are counted, an empty one is the last unless something else is said. */
+/** For numbered pages, an empty page is the last unless another condition is given. */
 const counting = { ...common, end: RestEnd.default({ emptyPage: true, shortPage: false }) }
 
-/** Where a value of a request goes: one of the three. */
+/** The location of a value in a request: one of the three. */
 export const spot = {
   parameter: z.string().optional(),
   bodyField: z.string().optional(),
@@ -45,17 +45,17 @@ const size = {
 
 export const RestPagination = z.discriminatedUnion('type', [
   z.object({ type: z.literal('none') }),
-  /** Recognised from the first answer. */
+  /** Auto-detected from the first response. */
   z.object({ type: z.literal('auto'), ...common }),
   /** `?page=1`, `?page=2` …, until a page has no records. */
   z.object({ type: z.literal('page'), ...spot, first: z.int(), ...size, ...counting }),
-  /** `?offset=0`, `?offset=100` …: how many records were read before. */
+  /** `?offset=0`, `?offset=100` …: the number of records read before. */
   z.object({ type: z.literal('offset'), ...spot, first: z.int().default(0), ...size, ...counting }),
-  /** The body holds the address of the next page, absolute or relative; absent or null on the last. */
+  /** The body contains the address of the next page, absolute or relative; absent or null on the last. */
   z.object({ type: z.literal('nextLink'), path: z.string(), ...common }),
-  /** The `Link` header holds it (RFC 8288). */
+  /** The `Link` header contains it (RFC 8288). */
   z.object({ type: z.literal('linkHeader'), rel: z.string().default('next'), ...common }),
-  /** The body or a header holds a cursor for the next request; absent, null or empty on the last. */
+  /** The body or a header contains a cursor for the next request; absent, null or empty on the last. */
   z.object({
     type: z.literal('cursor'),
     path: z.string().optional(),
@@ -107,7 +107,7 @@ const sizeText = {
   size: count.optional().describe('Records of a page.'),
 }
 
-/** How one gets to the next page, as it stands in `pipeline.yaml`. */
+/** The pagination of a dataset, as written in `pipeline.yaml`. */
 export const RestPaginationText = z.discriminatedUnion('type', [
   mapping({ type: z.literal('none') }),
   mapping({ type: z.literal('auto'), ...commonText }),
@@ -156,10 +156,10 @@ export const RestPaginationText = z.discriminatedUnion('type', [
 export type RestPaginationText = z.infer<typeof RestPaginationText>
 type RestEndText = z.infer<typeof endText>
 
-/** Numbers that a row of values may have; more are a mistake. */
+/** Maximum number of values of a range; more are a mistake. */
 const MAX_VALUES = 100_000
 
-/** Checks how one gets to the next page, and puts in defaults. */
+/** Validates a pagination, and fills in defaults. */
 export function readRestPagination(
   pagination: RestPaginationText | undefined,
   isPost: boolean,
@@ -231,11 +231,11 @@ type SpotText = { parameter?: string | undefined; bodyField?: string | undefined
 /** Names that HTTP allows for a header. Source: RFC 9110, 5.1 and 5.6.2 */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-/** Headers that say who asks, or how the request is to be read. */
+/** Headers for credentials, or that determine how the request is parsed. */
 const OWN_HEADERS =
   /^(?:authorization|proxy-.*|cookie|host|connection|content-.*|transfer-encoding|expect|upgrade|te)$/i
 
-/** Exactly one place for a value that a request carries, and one that the request has. */
+/** Requires exactly one location for a value, and one that the request has. */
 export function checkSpot(spot: SpotText, isPost: boolean, place: SourcePlace): void {
   const { parameter, bodyField, requestHeader } = spot
   const count = [parameter, bodyField, requestHeader].filter((one) => one !== undefined).length
@@ -261,7 +261,7 @@ function checkBodyField(key: string, path: string, isPost: boolean, place: Sourc
   if (!isPost) problem(place, key, `\`${key}\` needs a request with a body`, 'add `method: POST`')
 }
 
-/** What also goes into each request: the page's size. */
+/** Values that also go into each request: the page's size. */
 function checkSize(pagination: Of<'page'> | Of<'offset'>, isPost: boolean, place: SourcePlace): void {
   for (const key of ['sizeParameter', 'sizeBodyField'] as const) {
     if (pagination[key] === undefined || pagination.size !== undefined) continue

@@ -15,7 +15,7 @@ import {
 
 const DEFAULT_HEADER = 'X-API-Key'
 
-/** A way of telling who asks, as far as `cinelake add` offers it. */
+/** A kind of authentication, as far as `cinelake add` offers it. */
 type AuthQuestions = Pick<SourceQuestions, 'questions' | 'answers'> & {
   readonly written: (answers: Answers) => Readonly<Record<string, unknown>>
 }
@@ -58,13 +58,13 @@ const AUTH: Readonly<Record<string, AuthQuestions>> = {
 }
 const AUTH_TYPES = Object.keys(AUTH)
 
-/** A question that only some ways of telling who asks have. */
+/** A question for some kinds of authentication only. */
 const ofAuth = (question: Question): Question => ({
   ...question,
   when: ({ auth = 'none' }) => AUTH[auth]?.questions.includes(question) === true,
 })
 
-/** What `cinelake add` asks of a REST API. */
+/** The questions of `cinelake add` about a REST API. */
 export const restQuestions: SourceQuestions = {
   type: 'rest',
   about: 'a REST API',

@@ -30,7 +30,7 @@ export const RestSource = z.object({
 })
 export type RestSource = z.infer<typeof RestSource>
 
-/** A source of type `rest` as it stands in `pipeline.yaml`. */
+/** A source of type `rest` in `pipeline.yaml`. */
 const RestSourceText = mapping({
   type: z.literal('rest'),
   baseUrl: mayBeSecret(text),
@@ -44,7 +44,7 @@ const RestSourceText = mapping({
 
 type RestSourceText = z.infer<typeof RestSourceText>
 
-/** Requests after the first. Five doublings from half a second outlast a server's restart. */
+/** Retries of a request. Five doublings from half a second outlast a server's restart. */
 const DEFAULT_RETRIES = 5
 const DEFAULT_TIMEOUT_MS = 30_000
 
@@ -96,12 +96,12 @@ export const restConfig = {
   }),
 } as const satisfies SourceConfig<RestSourceText, RestSource>
 
-/** The datasets of the same source whose rows an ingest starts from. */
+/** The datasets of the same source whose rows an ingest depends on. */
 function parentsOf({ parent, explodedFrom }: RestDataset): string[] {
   return [parent, explodedFrom].flatMap((from) => (from === undefined ? [] : [from.dataset]))
 }
 
-/** In the order of the text, but each after those that it starts from. */
+/** In the order of the text, but each after its parents. */
 function parentsFirst(datasets: readonly RestDataset[]): RestDataset[] {
   const ordered = new Set<RestDataset>()
   const add = (dataset: RestDataset, above: readonly string[]) => {

@@ -2,7 +2,7 @@ import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import { requestErrors } from './errors.ts'
 
-/** What is not of the public internet. Source: IANA's special-purpose address registries (RFC 6890 and its updates) */
+/** Address ranges that are not on the public internet. Source: IANA's special-purpose address registries (RFC 6890 and its updates) */
 const PRIVATE: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
   ['0.0.0.0', 8, 'ipv4'],
   ['10.0.0.0', 8, 'ipv4'],
@@ -14,7 +14,7 @@ const PRIVATE: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
   ['192.168.0.0', 16, 'ipv4'],
   ['198.18.0.0', 15, 'ipv4'],
   ['224.0.0.0', 3, 'ipv4'],
-  // Among them `::`, `::1` and IPv4 in the old way; 6to4, Teredo and NAT64 lead to any IPv4 address.
+  // Includes `::`, `::1` and IPv4-compatible addresses; 6to4, Teredo and NAT64 can reach any IPv4 address.
   ['::', 96, 'ipv6'],
   ['64:ff9b::', 96, 'ipv6'],
   ['64:ff9b:1::', 48, 'ipv6'],
@@ -29,7 +29,7 @@ const PRIVATE: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
 const blocked = new BlockList()
 for (const [net, prefix, family] of PRIVATE) blocked.addSubnet(net, prefix, family)
 
-/** Whether an IP address is of this machine, of a company's own network, or of none. */
+/** Whether an IP address is loopback, private, or reserved. */
 export function isPrivateAddress(address: string): boolean {
   const mapped = mappedIPv4(address)
   if (mapped !== undefined) return blocked.check(mapped, 'ipv4')
@@ -46,15 +46,15 @@ function mappedIPv4(address: string): string | undefined {
   return [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff).join('.')
 }
 
-/** Keeps requests away from addresses that a server, or a name server, talks them into. */
+/** Prevents requests to private addresses that a server's response or a DNS record points to (SSRF). */
 export type AddressGuard = {
   /**
-   * Checks an address before it is asked for. What it names literally as this machine or as a private address passes only
+   * Checks an address before it is requested. A literal loopback or private address is allowed only
    * at an origin that the pipeline's text names itself.
    * @throws {REST_ADDRESS_PRIVATE} terminal
    */
   check(url: URL, trustedOrigin: string | undefined): void
-  /** Finds a name's addresses for the one connection that is then made to them: there is no second look-up to differ. */
+  /** Resolves a name for the one connection that is then made to the result: there is no second look-up that could differ. */
   readonly lookup: LookupFunction
 }
 
@@ -80,7 +80,7 @@ export function createAddressGuard(allowed: readonly string[], lookup: Lookup = 
         const [first] = found ?? []
         if (error !== null || first === undefined) return callback(error ?? notFound(hostname), '', 0)
         const host = plainHost(hostname)
-        // That this machine's own name stands in the text was checked before.
+        // Whether this machine's own name is in the text was checked earlier.
         const isExpected = names.has(host) || (isThisMachine(host) && found.every(({ address }) => isLoopback(address)))
         if (!isExpected && found.some(({ address }) => isPrivateAddress(address))) {
           return callback(requestErrors.REST_ADDRESS_PRIVATE(host, 'a name that leads to a private address'), '', 0)

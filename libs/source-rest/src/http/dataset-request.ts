@@ -8,23 +8,23 @@ import { addressOf, showAddress, type DatasetAddress } from './request-address.t
 import { bodyOf } from './request-body.ts'
 import { fillTimes, type RequestTimes } from './window-text.ts'
 
-/** What a dataset asks for, page by page, and how it is shown to people. */
+/** The requests of a dataset, page by page, and their form for people. */
 export type DatasetRequest = {
-  /** Of the server that the pipeline's text names. */
+  /** The origin that the pipeline's text names. */
   readonly origin: string
   readonly requestFor: (parts: PageParts) => PageRequest
   readonly show: (url: URL, parts: PageParts) => string
-  /** The values of a `range`, filled. */
+  /** The values of a `range`, with placeholders filled. */
   readonly values: readonly (string | number | boolean)[]
   readonly takeLink: NextContext['takeLink']
-  /** An address with the secrets as they were last looked up. */
+  /** An address with the current secrets. */
   readonly current: (url: URL) => URL
-  /** Looks the secrets of address and body up again. False when there are none, so that nothing would change. */
+  /** Refreshes the secrets of address and body. False if there are none, so that nothing would change. */
   readonly refresh: () => Promise<boolean>
 }
 
 /**
- * Fills all that a dataset's requests are made of.
+ * Fills the placeholders of all parts of a dataset's requests.
  * @throws {REST_ADDRESS_INVALID} terminal
  */
 export async function datasetRequest(
@@ -72,15 +72,15 @@ function revealed(
 
 function takeLink(told: URL, first: URL, hide: (url: URL) => string): ReturnType<NextContext['takeLink']> {
   const url = new URL(told)
-  // Behind a proxy that ends the encryption, servers write links with the scheme that they see themselves.
+  // Behind a proxy that terminates TLS, servers write links with the scheme that they see themselves.
   if (url.protocol === 'http:' && first.protocol === 'https:') url.protocol = 'https:'
-  // The credentials are for the server that the pipeline names, and for no other.
+  // The credentials are only for the server that the pipeline names.
   if (url.origin !== first.origin) return { problem: `an address on another server (${url.host})` }
   url.hash = ''
   return { link: hide(url) }
 }
 
-/** Parameters whose values stand in the pipeline's text. */
+/** Parameters whose values are literal in the pipeline's text. */
 function plainParameters({ query }: RestDataset): string[] {
   return Object.entries(query)
     .filter(([, template]) => !template.includes('${'))

@@ -6,21 +6,21 @@ const at = ({ source, dataset, address, page }: RequestPlace) =>
 
 export const requestErrors = defineErrors({
   /**
-   * An address on this machine or on the company's own network that the pipeline's text does not name.
-   * @param how it came to be asked for: in words
+   * A loopback or private address that the pipeline's text does not name.
+   * @param how where the address came from, as text
    */
   REST_ADDRESS_PRIVATE: terminal((host: string, how: string) => [
     `address is not of the public internet [host=${host}]: expected one that is, got ${how}; where that is meant, name the host in the source's \`allowPrivate\``,
     { host, how },
   ]),
 
-  /** All the repetitions that a task has were needed. */
+  /** The retry budget of a task is used up. */
   REST_RETRIES_SPENT: transient((place: RequestPlace, reason: string, budget: number) => [
-    `API fails too often [${at(place)} retries=${budget}]: expected fewer failures in one task, got another (${reason}); the next attempt goes on from here; if it stays so, ask the API's operator, or raise \`retryBudget\``,
+    `API fails too often [${at(place)} retries=${budget}]: expected fewer failures in one task, got another (${reason}); the next attempt resumes from here; if it stays so, ask the API's operator, or raise \`retryBudget\``,
     { ...place, reason, retries: budget },
   ]),
 
-  /** The company's proxy does not let a request through. */
+  /** The company's proxy rejects a request. */
   REST_PROXY_REFUSED: terminal((place: RequestPlace, status: number) => {
     const remedy =
       status === 407
@@ -33,7 +33,7 @@ export const requestErrors = defineErrors({
   }),
 })
 
-/** What was kept is no address on the server that is asked now: the credentials are not for another one. */
+/** A kept cursor is not an address on the current server: the credentials must not be sent to another one. */
 export class RestKeptElsewhereError extends TerminalError {
   readonly code = 'REST_KEPT_ELSEWHERE'
 
@@ -45,7 +45,7 @@ export class RestKeptElsewhereError extends TerminalError {
   }
 }
 
-/** Certificates of the text that are none, or not to be had. */
+/** Certificates in the text that are invalid, or cannot be read. */
 export class RestCertificateError extends TerminalError {
   readonly code = 'REST_CERTIFICATE_INVALID'
 

@@ -7,22 +7,22 @@ export type LimiterDeps = {
   readonly pause: (waitMs: number, signal: AbortSignal) => Promise<void>
 }
 
-/** The turns that all requests of a source take. */
+/** The limits shared by all requests of a source. */
 export type Limiter = {
   /**
-   * Waits for a turn; dispose it when the answer is in.
-   * @param beforeWait throws where the wait, which may have become longer meanwhile, is too long
+   * Waits for a permit; dispose it when the response has arrived.
+   * @param beforeWait throws if the wait, which may have become longer meanwhile, is too long
    */
   turn(signal: AbortSignal, beforeWait?: () => void): Promise<Disposable>
-  /** Nobody asks before so many milliseconds have passed: the server wants it so. Turns are what waits. */
+  /** Blocks all requests for so many milliseconds, as the server requested. Permits wait for it. */
   rest(waitMs: number): void
-  /** Milliseconds until somebody may ask again. */
+  /** Milliseconds until the next request is allowed. */
   readonly restMs: number
 }
 
 /**
- * Holds several limits at once. In any span as long as a period no more requests begin than it allows: not even around the
- * end of a period, where a bucket that fills up would let twice as many through.
+ * Enforces several limits at once (sliding window): no interval as long as a period has more requests than the limit, not even
+ * around the end of a period, where a token bucket would allow twice as many.
  */
 export function createLimiter(
   { limits = [], concurrency = Infinity }: Pick<RestSource, 'limits' | 'concurrency'>,
@@ -39,11 +39,11 @@ export function createLimiter(
         for (let now = clock().getTime(); ;) {
           beforeWait()
           const begin = Math.max(now, restUntil, ...windows.map(({ begun, periodMs }) => begun.oldest() + periodMs))
-          // Taken before the wait, so that those who come meanwhile line up behind it.
+          // Reserved before the wait, so that later callers queue behind it.
           for (const { begun } of windows) begun.add(begin)
           if (begin > now) await pause(begin - now, signal)
           if (restUntil <= begin) break
-          // The server asked for a rest meanwhile: whoever waited lines up anew behind it.
+          // The server requested a pause meanwhile: callers that have waited queue again after it.
           now = begin
         }
         restUntil = -Infinity
@@ -60,12 +60,12 @@ export function createLimiter(
   }
 }
 
-/** The times of the last so many requests. */
+/** The start times of the last so many requests. */
 function createRing(size: number) {
   const times: number[] = []
   let next = 0
   return {
-    /** When the request began that has to lie a period back; -Infinity while there were fewer. */
+    /** The start of the request that has to be a period ago; -Infinity while there were fewer. */
     oldest: () => times[next] ?? -Infinity,
     add(time: number) {
       times[next] = time
@@ -74,7 +74,7 @@ function createRing(size: number) {
   }
 }
 
-/** One limiter for each source of each pipeline, whatever the number of datasets and runs that ask it at once. */
+/** One limiter for each source of each pipeline, whatever the number of datasets and runs that use it concurrently. */
 export function createSourceLimiters(deps: LimiterDeps): (pipeline: string, source: RestSource) => Limiter {
   const limiters = new Map<string, { readonly text: string; readonly limiter: Limiter }>()
   return (pipeline, source) => {
@@ -83,14 +83,14 @@ export function createSourceLimiters(deps: LimiterDeps): (pipeline: string, sour
     const text = JSON.stringify([limits, concurrency])
     const known = limiters.get(key)
     if (known?.text === text) return known.limiter
-    // A pipeline whose text changed starts anew: what was asked under other limits says nothing about these.
+    // A pipeline whose text changed starts with new limits: requests under other limits do not count.
     const limiter = createLimiter(source, deps)
     limiters.set(key, { text, limiter })
     return limiter
   }
 }
 
-/** Waits. @throws {CancelledError} the signal was aborted */
+/** Sleeps. @throws {CancelledError} the signal was aborted */
 export async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(waitMs, undefined, { signal })

@@ -1,13 +1,13 @@
-/** What is sent along with a POST. */
+/** The body of a POST. */
 export type RequestBody = { readonly contentType: string; readonly text: string }
 
-/** A request for one page, without anything that says who asks. */
+/** A request for one page, without credentials. */
 export type PageRequest = {
   readonly url: URL
   readonly method: 'GET' | 'POST'
-  /** Besides the source's own, over which they go. */
+  /** Added to the source's own headers, which they override. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Made anew for each try, since secrets within it may have been looked up again. */
+  /** Built again for each try, since the secrets in it may have been refreshed. */
   readonly body?: (() => RequestBody) | undefined
 }
 
@@ -24,7 +24,7 @@ export type SentRequest = {
   readonly body: Uint8Array
 }
 
-/** A request as it is sent: with credentials, and with secrets as they are now. */
+/** A request as it is sent: with credentials and current secrets. */
 export type SignedRequest = {
   readonly url: URL
   readonly method: 'GET' | 'POST'

@@ -1,8 +1,8 @@
-/** From here on a number is an instant and not a span: seconds and milliseconds since 1970 (2001 and later). */
+/** From this value on a number is an instant, not a duration: seconds and milliseconds since 1970 (2001 and later). */
 const EPOCH_SECONDS = 1e9
 const EPOCH_MS = 1e12
 
-/** Names that servers give to what is left and to when it is renewed. Source: draft-ietf-httpapi-ratelimit-headers, and the wild */
+/** Header names for the remaining requests and the reset time. Source: draft-ietf-httpapi-ratelimit-headers, and common practice */
 const NAMES = [
   ['ratelimit-remaining', 'ratelimit-reset'],
   ['x-ratelimit-remaining', 'x-ratelimit-reset'],
@@ -10,8 +10,8 @@ const NAMES = [
 ] as const
 
 /**
- * How long a server wants to be left alone because its limit is used up, in milliseconds; undefined where it is not, or
- * where the headers say nothing that can be understood. Of several limits the longest wait counts.
+ * How long requests have to pause because a server's rate limit is used up, in milliseconds; undefined if it is not, or
+ * if the headers cannot be parsed. Of several limits the longest wait counts.
  */
 export function usedUpMs(headers: Headers, now: Date): number | undefined {
   const waits = NAMES.map(([remaining, reset]) =>
@@ -27,7 +27,7 @@ export function usedUpMs(headers: Headers, now: Date): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known)
 }
 
-/** A span in seconds, or an instant in seconds or milliseconds since 1970. */
+/** A duration in seconds, or an instant in seconds or milliseconds since 1970. */
 function resetMs(header: string | null, now: Date): number | undefined {
   const text = header?.trim() ?? ''
   if (!/^\d+(?:\.\d+)?$/.test(text)) return undefined

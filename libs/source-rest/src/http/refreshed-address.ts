@@ -1,10 +1,10 @@
 /**
- * A page's address with the secrets of a dataset's address that was filled again. Servers write links that repeat the key
- * they were asked with; what they add themselves stays.
+ * A page's address with the refreshed secrets of the dataset's address. Servers write links that repeat the key
+ * of the request; parameters that they add themselves stay.
  *
- * @param latest the dataset's address as it is now
+ * @param latest the dataset's current address
  * @param page   the address of a page
- * @param former the dataset's address as it was when the page's was made
+ * @param former the dataset's address when the page's was made
  */
 export function withSecretsOf(latest: URL, page: URL, former: URL): URL {
   const url = new URL(page)
@@ -18,7 +18,7 @@ export function withSecretsOf(latest: URL, page: URL, former: URL): URL {
   const exchanged = exchangedParameters(latest, former)
   const isOld = ([name, value]: readonly [string, string]) => exchanged.get(name)?.has(value) === true
   const parameters = [...url.searchParams]
-  // Written anew only where something changes: servers may read one and the same query written in two ways as two.
+  // Serialized again only if something changes: servers may treat two encodings of one query as different.
   if (parameters.some(isOld)) {
     const renewed = new URLSearchParams()
     for (const [name, value] of parameters) renewed.append(name, exchanged.get(name)?.get(value) ?? value)
@@ -27,7 +27,7 @@ export function withSecretsOf(latest: URL, page: URL, former: URL): URL {
   return url
 }
 
-/** New values by name and old value. Both addresses were made of the same templates, so their parameters are in the same order. */
+/** New values by name and old value. Both addresses are made from the same templates, so their parameters are in the same order. */
 function exchangedParameters(latest: URL, former: URL): ReadonlyMap<string, ReadonlyMap<string, string>> {
   const now = [...latest.searchParams]
   const exchanged = new Map<string, Map<string, string>>()

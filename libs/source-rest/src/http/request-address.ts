@@ -4,17 +4,17 @@ import { restErrors } from '../errors.ts'
 import { withSecretsOf } from './refreshed-address.ts'
 import { fillTimes, type RequestTimes } from './window-text.ts'
 
-/** The address of a dataset without any page, and the secrets in it. */
+/** The address of a dataset without pagination, and the secrets in it. */
 export type DatasetAddress = {
   readonly first: URL
-  /** Every secret that was put in, as it is written there. */
+  /** Every secret that was filled in, in its encoded form. */
   readonly secrets: readonly string[]
-  /** The address of a page, made of `first` or told by the server, with the secrets as they were last looked up. */
+  /** The address of a page, made from `first` or given by the server, with the current secrets. */
   readonly current: (url: URL) => URL
-  /** The same with the names of secrets in their places, to be kept; and back. */
+  /** Replaces secrets by their names, for storage; and back. */
   readonly hide: (url: URL) => string
   readonly reveal: (hidden: string) => URL
-  /** Looks the secrets up again. False when there are none, so that nothing would change. */
+  /** Refreshes the secrets. False if there are none, so that nothing would change. */
   readonly refresh: () => Promise<boolean>
 }
 
@@ -41,7 +41,7 @@ export async function addressOf(
     current: (url) => former.reduce((page, from) => withSecretsOf(latest, page, from), url),
     hide(url) {
       const hidden = [...former, latest].reduce((page, from) => withSecretsOf(named, page, from), url)
-      // Servers write links that repeat the key; the credentials put it in again.
+      // Servers write links that repeat the key; the credentials add it again.
       if (key !== undefined && hidden.searchParams.has(key)) hidden.searchParams.delete(key)
       return hidden.href
     },
@@ -61,7 +61,7 @@ type Parts = {
   readonly source: Pick<RestSource, 'name' | 'baseUrl'>
   readonly dataset: Pick<RestDataset, 'path' | 'query'>
   readonly times: RequestTimes
-  /** Gets every secret that is put in, as it is written there. */
+  /** Collects every secret that is filled in, in its encoded form. */
   readonly secrets: string[]
   readonly refresh: boolean
 }
@@ -84,7 +84,7 @@ async function fillAddress({ source, dataset, times, secrets, refresh }: Parts, 
   return url
 }
 
-/** The same parts with each secret's name for its value, in letters that stay as they are in an address. */
+/** The same parts with each secret's name for its value, in characters that are not encoded in an address. */
 function withSecretNames({ source, dataset, ...rest }: Parts): Parts {
   const named = (template: string) => template.replaceAll(/\$\{secret:([^}]*)\}/g, 'secret.$1')
   const query = Object.entries(dataset.query).map(([name, template]) => [name, named(template)] as const)
@@ -108,7 +108,7 @@ function parseBase(source: string, text: string): URL {
 }
 
 /**
- * An address without user, secrets, and values that a server gave (cursors and signatures may be as good as a password).
+ * An address without user, secrets, and values that a server gave (cursors and signatures may be as sensitive as a password).
  * @param harmless parameters whose values may be shown
  */
 export function showAddress(url: URL, harmless: ReadonlySet<string>, secrets: readonly string[]): string {

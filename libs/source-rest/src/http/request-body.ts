@@ -6,14 +6,14 @@ import type { PageParts } from '../pagination/pagination.ts'
 import type { RequestBody } from './page-request.ts'
 import { fillTimes, isTimeNumber, type RequestTimes } from './window-text.ts'
 
-/** What a dataset's POSTs send. */
+/** The body of a dataset's POSTs. */
 export type DatasetBody = {
   readonly write: (parts: Pick<PageParts, 'body'>) => RequestBody
-  /** Looks the secrets up again. False when there are none, so that nothing would change. */
+  /** Refreshes the secrets. False if there are none, so that nothing would change. */
   readonly refresh: () => Promise<boolean>
 }
 
-/** Fills a body's template; undefined where the dataset's requests have none. */
+/** Fills a body's template; undefined if the dataset's requests have none. */
 export async function bodyOf(
   { body, bodyFormat, method }: Pick<RestDataset, 'body' | 'bodyFormat' | 'method'>,
   times: RequestTimes,
@@ -35,7 +35,7 @@ export async function bodyOf(
   }
 }
 
-/** Undefined where a text asks for a `{since}` that there is none of yet: the field that has it is left out. */
+/** Undefined if a text contains `{since}` and there is no value for it yet: the field is omitted. */
 async function filled(
   template: JsonValue,
   times: RequestTimes,

@@ -10,21 +10,21 @@ import { actionFor, backoffMs, retryAfterMs } from './retry-rules.ts'
 import { sendRequest, type Answer } from './send-request.ts'
 import type { Transport } from './transport.ts'
 
-/** Milliseconds. A worker that waits longer holds up others; a later attempt does not. */
+/** Milliseconds. A worker that waits longer delays other tasks; a later attempt does not. */
 const LONGEST_WAIT_MS = 120_000
 
 /** How the requests of one task are made. */
 export type Requests = {
   readonly credentials: Credentials
   readonly transport: Transport
-  /** The turns of all requests of the source. */
+  /** The limits shared by all requests of the source. */
   readonly limiter: Limiter
   /** The origin that the pipeline's text names. */
   readonly trustedOrigin: string
   readonly statuses: StatusActions
-  /** Repetitions of one request. */
+  /** Retries of one request. */
   readonly maxRetries: number
-  /** Repetitions that all requests of the task have left. */
+  /** Remaining retries of all requests of the task. */
   readonly retries: { readonly budget: number; spent: number }
   /** For one try, from the first byte sent to the last received. */
   readonly timeoutMs: number
@@ -38,16 +38,16 @@ export type Requests = {
   readonly signal: AbortSignal
 }
 
-/** A try that may be repeated: why it failed, and how long the server asks to wait. */
+/** A failed try that may be repeated: the reason, and the wait that the server requests. */
 type Failure = { readonly reason: string; readonly waitMs?: number | undefined; readonly cause?: unknown }
 
-/** What stands for an answer that is to be ignored: nothing. */
+/** The substitute for a response that is to be ignored: no content. */
 const NOTHING = { status: 204, body: new Uint8Array() }
 
 /**
- * Gets one page, as HTTP wants it: what is "not now" is asked for again after a while, what is "no" is not. A refused
- * credential is looked up once more, in case that it was changed. The pipeline's text may say otherwise by status.
- * @returns an answer to be read; status 204 and no body for one that is ignored
+ * Requests one page by the rules of HTTP: temporary errors are retried after a wait, permanent ones are not. After a refused
+ * credential the secrets are refreshed once, in case it was rotated. The pipeline's text may override this by status.
+ * @returns a response to be parsed; status 204 without a body for an ignored one
  */
 export async function requestPage(request: PageRequest, place: RequestPlace, requests: Requests): Promise<Answer> {
   let isRefreshed = false
@@ -70,7 +70,7 @@ export async function requestPage(request: PageRequest, place: RequestPlace, req
   }
 }
 
-/** Some servers say "forbidden" when they mean "too often": then they say as well how long to wait. */
+/** Some servers answer 403 when they mean 429: then they also send a wait time. */
 function usedUp({ status, headers }: Answer, { clock }: Requests): number | undefined {
   return status === 403 || status === 429 ? usedUpMs(headers, clock()) : undefined
 }
@@ -110,7 +110,7 @@ async function tryRequest(request: SignedRequest, place: RequestPlace, requests:
   }
 }
 
-/** What happened is in the error's code, or in that of its causes. */
+/** The reason is in the error's code, or in that of its causes. */
 function networkFailure(error: unknown, place: RequestPlace): Failure {
   for (const each of causesOf(error)) if (each instanceof PipelineError) throw each
   const proxyStatus = [...causesOf(error)].map(proxyStatusOf).find((found) => found !== undefined)
@@ -126,7 +126,7 @@ function networkFailure(error: unknown, place: RequestPlace): Failure {
   return { reason: code, cause: error }
 }
 
-/** The status by which a proxy refused; undici has it in its words only. */
+/** The status with which a proxy refused; undici has it in its message only. */
 function proxyStatusOf({ message }: Error): number | undefined {
   const [, tunnel, open] = /^Proxy response \((\d{3})\)|^Proxy Authentication Required \((\d{3})\)/.exec(message) ?? []
   const status = tunnel ?? open
@@ -160,10 +160,10 @@ async function waitToRepeat(
   if (waitMs !== undefined && waitMs > LONGEST_WAIT_MS) throw restErrors.REST_RATE_LIMITED(place, waitMs)
   if (retries.spent >= retries.budget) throw requestErrors.REST_RETRIES_SPENT(place, reason, retries.budget)
   retries.spent += 1
-  // The server knows best when it is ready; a little more keeps those it told the same from coming at once.
+  // The server's wait time has priority; jitter prevents clients with the same wait from returning at once.
   const wait = waitMs === undefined ? backoffMs(retry, random()) : waitMs + Math.round(random() * 250)
   log.info({ ...place, reason, waitMs: wait, retry: retry + 1 }, 'request is repeated')
-  // What the server asks for holds for all who ask it.
+  // A wait that the server requests applies to all requests of the source.
   if (waitMs !== undefined) limiter.rest(wait)
   else await pause(wait, signal)
 }

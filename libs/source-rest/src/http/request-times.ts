@@ -6,10 +6,10 @@ import type { RestDataset } from '../config/index.ts'
 import type { RequestTimes } from './window-text.ts'
 
 /**
- * The times that a dataset's requests ask for: `[since, until)` of an incremental one.
+ * The interval that a dataset's requests cover: `[since, until)` of an incremental one.
  *
- * Merged records may come twice, so a window goes on where the last one that succeeded ended, less the overlap. Appended
- * ones would count twice then: each window has exactly its own, and the schedule's first one also what was before.
+ * Merged records may be read twice, so a window starts where the last successful one ended, less the overlap. Appended
+ * records would then be counted twice: each window has exactly its own interval, and the schedule's first one also everything before.
  */
 export function requestTimes(
   { datasets, schedule }: Pick<PipelineOfSource, 'datasets' | 'schedule'>,
@@ -29,8 +29,8 @@ export function requestTimes(
 }
 
 /**
- * The interval that an incremental dataset was asked for, for its manifest.
- * @param kept what the last page told for the next window
+ * The interval that an incremental dataset was requested for, for its manifest.
+ * @param kept the cursor on the last page for the next window
  */
 export function cursorOf(
   { incremental }: Pick<RestDataset, 'incremental'>,

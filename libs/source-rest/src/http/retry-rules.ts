@@ -1,18 +1,18 @@
 import type { StatusAction, StatusActions } from '../config/index.ts'
 
-/** Milliseconds before the first repetition of a request, doubled for each further one. */
+/** Milliseconds before the first retry of a request, doubled for each further one. */
 const FIRST_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 30_000
 
-/** Repetitions of all requests of one task. Some in a hundred of ten thousand pages are a bad day; more are an outage. */
+/** Retries of all requests of one task. A few hundred among ten thousand pages are a bad day; more are an outage. */
 export const DEFAULT_RETRY_BUDGET = 500
 
-/** What is done with an answer. `accept`: it is read. */
+/** How a response is handled. `accept`: it is parsed. */
 export type Action = StatusAction | 'accept'
 
 /**
- * What is done on a status: what the pipeline's text says of it, then what it says of its group (`5xx`), then what HTTP
- * means by it: "not now" is a timeout, too early, too many requests, and everything that went wrong on the server.
+ * The action for a status: by the status in the pipeline's text, then by its group (`5xx`), then by the meaning in
+ * HTTP: a timeout, too early, too many requests, and every server error are temporary.
  */
 export function actionFor(status: number, actions: StatusActions): Action {
   const told = actions[String(status)] ?? actions[`${Math.floor(status / 100)}xx`]
@@ -23,9 +23,9 @@ export function actionFor(status: number, actions: StatusActions): Action {
 }
 
 /**
- * How long to wait before a request is repeated: somewhere in the upper half of a doubling span, so that clients that
- * failed together do not come back together.
- * @param retry 0 for the first repetition
+ * How long to wait before a retry: random in the upper half of an exponential backoff, so that clients that
+ * failed together do not return together.
+ * @param retry 0 for the first retry
  * @param random in [0, 1)
  */
 export function backoffMs(retry: number, random: number): number {
@@ -34,13 +34,13 @@ export function backoffMs(retry: number, random: number): number {
 }
 
 /**
- * What a `Retry-After` header asks for, in milliseconds from now: it holds seconds or a date.
- * @returns undefined where there is none, or none that can be understood
+ * The wait requested by a `Retry-After` header, in milliseconds from now: it contains seconds or a date.
+ * @returns undefined if it is absent or cannot be parsed
  */
 export function retryAfterMs(header: string | null, now: Date): number | undefined {
   const text = header?.trim() ?? ''
   if (/^\d+$/.test(text)) return Number(text) * 1000
-  // Three forms of date, all of which begin with the name of a day. Source: RFC 9110, 5.6.7 and 10.2.3
+  // Three date formats, all of which begin with the name of a day. Source: RFC 9110, 5.6.7 and 10.2.3
   const date = /^[A-Z][a-z]{2}/.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime())
 }

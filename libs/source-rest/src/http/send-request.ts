@@ -5,18 +5,18 @@ import { restErrors, type RequestPlace } from '../errors.ts'
 import type { SignedRequest } from './page-request.ts'
 import type { Transport } from './transport.ts'
 
-/** Redirects followed for one request. Browsers allow 20; more than a few are a circle. */
+/** Redirects followed for one request. Browsers allow 20; more than a few are a loop. */
 const MAX_REDIRECTS = 5
 
-/** Statuses that send a GET elsewhere. Source: RFC 9110, 15.4 */
+/** Statuses that redirect a GET. Source: RFC 9110, 15.4 */
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 export type Answer = {
   readonly status: number
-  /** Where it came from, after redirects. */
+  /** Its address, after redirects. */
   readonly url: URL
   readonly headers: Headers
-  /** Unpacked. Read only for statuses that mean success. */
+  /** Decompressed. Read only for statuses that mean success. */
   readonly body: Uint8Array
 }
 
@@ -30,13 +30,13 @@ export type SendOptions = {
 }
 
 /**
- * Sends one request and reads the answer whole. Redirects are followed; the source's headers and the body, which may be
- * credentials, go along only as long as the server stays the same. So does the signature, which is made anew for each redirect.
+ * Sends one request and reads the whole response. Redirects are followed; the source's headers and the body, which may be
+ * credentials, are sent only as long as the server stays the same. A signature is computed again for each redirect.
  *
  * @throws {REST_ADDRESS_PRIVATE} terminal
  * @throws {REST_REDIRECT_REFUSED} terminal
  * @throws {REST_BODY_TOO_LARGE} terminal
- * @throws what undici throws when the server cannot be reached or hangs up: errors with a `code`
+ * @throws errors of undici with a `code` if the server cannot be reached or closes the connection
  */
 export async function sendRequest(request: SignedRequest, options: SendOptions): Promise<Answer> {
   let { url, method, body } = request
@@ -47,7 +47,7 @@ export async function sendRequest(request: SignedRequest, options: SendOptions):
     const response = await sendOnce({ ...request, url, method, body }, url.origin === request.url.origin, options)
     if (!REDIRECTS.has(response.statusCode)) return await readAnswer(response, url, options)
     await response.body.dump()
-    // These ask for a GET instead, as browsers do it. Source: RFC 9110, 15.4
+    // These redirect as a GET, as in browsers. Source: RFC 9110, 15.4
     if (response.statusCode <= 303) [method, body] = ['GET', undefined]
     url = redirected(response, url, options.place)
     if (body !== undefined && url.origin !== request.url.origin) {
@@ -90,12 +90,12 @@ async function sendOnce(
     bodyTimeout: transport.bodyTimeoutMs,
     signal,
   })
-  // undici hears of the signal only once there is a connection.
+  // undici observes the signal only after it has a connection.
   response.catch(() => {})
   return await Promise.race([response, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
 
-/** A source's own `Accept` takes the place of this client's, however it is spelled. */
+/** A source's own `Accept` replaces this client's; names are compared without case. */
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }
@@ -116,7 +116,7 @@ async function readAnswer(response: Response, url: URL, options: SendOptions): P
   const status = response.statusCode
   const headers = headersOf(response)
   if (status >= 200 && status < 300) return { status, url, headers, body: await readBody(response, headers, options) }
-  // Error pages are not shown: they may repeat what was sent.
+  // Error pages are not shown: they may repeat the request.
   await response.body.dump()
   return { status, url, headers, body: new Uint8Array() }
 }
@@ -129,7 +129,7 @@ function headersOf({ headers }: Response): Headers {
   return all
 }
 
-/** The limit is on what comes in and on what is unpacked, so that a small packed answer cannot fill the memory either. */
+/** The limit applies to received and to decompressed bytes, so that a compression bomb cannot fill the memory either. */
 async function readBody(
   { body }: Response,
   headers: Headers,
@@ -153,23 +153,23 @@ async function readBody(
 
 type Unpack = (packed: Uint8Array, options: { readonly maxOutputLength: number }) => Promise<Uint8Array>
 
-/** How packed answers are unpacked, by the name of the packing. Source: RFC 9110, 8.4.1; RFC 7932; RFC 8878 */
+/** Decompressors by content coding. Source: RFC 9110, 8.4.1; RFC 7932; RFC 8878 */
 const UNPACK: Readonly<Record<string, Unpack>> = {
   gzip: promisify(gunzip),
   'x-gzip': promisify(gunzip),
   br: promisify(brotliDecompress),
   zstd: promisify(zstdDecompress),
-  // Some servers leave out the wrapping that the standard asks for; a wrapped one begins with 8 in its low half.
+  // Some servers omit the zlib header that the standard requires; with it, the low half of the first byte is 8.
   deflate: (packed, options) => promisify(((packed[0] ?? 0) & 0x0f) === 8 ? inflate : inflateRaw)(packed, options),
 }
 
-/** What this client says that it understands. */
+/** The content codings that this client accepts. */
 const ACCEPTED_ENCODINGS = 'gzip, br, zstd, deflate'
 
 /**
- * Unpacks what the server packed, by turns where it packed several times.
+ * Decompresses a body, in several steps if it was compressed several times.
  * @param encodings value of `Content-Encoding`
- * @throws {RangeError} more than `limitBytes` come out
+ * @throws {RangeError} the result is larger than `limitBytes`
  */
 async function unpack(packed: Uint8Array, encodings: string | null, limitBytes: number): Promise<Uint8Array> {
   let bytes = packed

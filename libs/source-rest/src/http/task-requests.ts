@@ -18,12 +18,12 @@ export type RequestsDeps = Pick<Requests, 'random' | 'pause' | 'maxBodyBytes'> &
   readonly log: Log
   /** Tokens of all sources, shared among all tasks. */
   readonly tokens: TokenCache
-  /** One limiter per source, shared likewise. */
+  /** One limiter per source, shared among all tasks. */
   readonly limiterOf: (pipeline: string, source: RestSource) => Limiter
   readonly azure?: AzureIdentity | undefined
-  /** Keeps a value out of all that people read. */
+  /** Registers a value for redaction in everything that people read. */
   readonly hide?: ((secret: string) => void) | undefined
-  /** How names become addresses; the system's way unless a test says otherwise. */
+  /** The DNS resolver; the system's except in tests. */
   readonly lookup?: Lookup | undefined
   readonly proxy?: Proxy | undefined
 }
@@ -35,7 +35,7 @@ export type RequestsTask = {
   readonly signal: AbortSignal
 }
 
-/** How one task asks: connections, limits, repetitions and credentials. */
+/** The HTTP context of one task: connections, limits, retries and credentials. */
 export interface TaskRequests extends AsyncDisposable {
   /** For the requests of one target; a child dataset has one per parent. */
   for(target: DatasetRequest, signal?: AbortSignal): Requests
@@ -65,7 +65,7 @@ export async function openTaskRequests(deps: RequestsDeps, task: RequestsTask): 
       sign: async () => ({ ...request, body: request.body?.(), headers }),
       refresh: async () => false,
     }
-    // What a dataset does on a status says nothing about tokens.
+    // A dataset's status rules do not apply to token requests.
     const own = { ...common, statuses: {}, credentials, trustedOrigin: request.url.origin }
     return requestPage(request, place, own)
   }

@@ -7,10 +7,10 @@ import { createAddressGuard, type AddressGuard, type Lookup } from './address-gu
 import { RestCertificateError } from './errors.ts'
 import type { Proxy } from '@cinelake/core'
 
-/** Milliseconds until there is a connection. Two lost packets of a handshake are waited for. */
+/** Connect timeout in milliseconds: tolerates two lost packets of a handshake. */
 const CONNECT_TIMEOUT_MS = 10_000
 
-/** Connections to the servers of one source, and what guards them. */
+/** Connections to the servers of one source, and their address guard. */
 export interface Transport extends AsyncDisposable {
   readonly dispatcher: Dispatcher
   readonly guard: AddressGuard
@@ -19,10 +19,10 @@ export interface Transport extends AsyncDisposable {
 }
 
 /**
- * Node's own `fetch` takes no certificates and no way of looking names up, and a dispatcher only of the very undici that
+ * Node's own `fetch` accepts neither certificates nor a DNS resolver, and a dispatcher only from the undici version that
  * it was built with; hence the package.
  *
- * What goes through a proxy is looked up by the proxy: the guard then sees addresses that stand as such, and no names.
+ * Behind a proxy, names are resolved by the proxy: the guard then sees only literal addresses, and no names.
  * @throws {RestCertificateError} terminal
  */
 export async function openTransport(
@@ -36,7 +36,7 @@ export async function openTransport(
   const trust = { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) }
   const options = {
     connections: source.concurrency ?? null,
-    // One request after the other on a connection: an answer that never ends holds up nobody else.
+    // No pipelining: a response that never ends blocks no other.
     pipelining: 1,
     allowH2: false,
     connect: { ...trust, lookup: guard.lookup },
@@ -51,7 +51,7 @@ export async function openTransport(
   }
 }
 
-/** The proxy itself is where the company says, which may well be a private address. */
+/** The proxy's address comes from the company's settings and may be private. */
 function throughProxy({ http, https, except }: Proxy, options: Agent.Options, trust: { readonly timeout: number }) {
   const tls = { ...trust, allowH2: false }
   const proxies = { httpProxy: http, httpsProxy: https, noProxy: except }
@@ -60,12 +60,12 @@ function throughProxy({ http, https, except }: Proxy, options: Agent.Options, tr
     ...proxies,
     requestTls: tls,
     proxyTls: tls,
-    // A proxy that takes the connection and then is silent would be waited for much longer.
+    // Without it, a proxy that accepts the connection and then sends nothing would be waited for much longer.
     clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: trust.timeout }),
   })
 }
 
-/** The machine's certificates and the source's own; undefined where the machine's alone are meant. */
+/** The machine's certificates and the source's own; undefined if only the machine's are used. */
 async function certificatesOf({ name, tls = {} }: RestSource, fill: Fill): Promise<string[] | undefined> {
   const own: string[] = []
   if (tls.ca !== undefined) own.push(await fill(tls.ca, { encodeSecret: (secret) => secret }))
@@ -79,7 +79,7 @@ async function certificatesOf({ name, tls = {} }: RestSource, fill: Fill): Promi
 
 async function readCertificates(source: string, file: string): Promise<string> {
   try {
-    // Opening a named pipe waits for who writes to it, and a device may have no end.
+    // Opening a named pipe blocks until a writer opens it, and a device may have no end.
     if (!(await stat(file)).isFile()) throw new RestCertificateError(source, `something that is no file at ${file}`)
     return await readFile(file, 'utf8')
   } catch (error) {

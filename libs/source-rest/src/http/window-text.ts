@@ -1,20 +1,20 @@
 import type { Window } from '@cinelake/core'
 
-/** What the placeholders of a request stand for. */
+/** The values of a request's placeholders. */
 export type RequestTimes = {
   readonly window: Window
-  /** Where an incremental request begins; null the first time. */
+  /** Start of an incremental request; null the first time. */
   readonly since: string | null
-  /** What the API told at the end of the last window that succeeded, where it is asked with that instead. */
+  /** The cursor that the API returned at the end of the last successful window, if that is used instead. */
   readonly cursor?: string | undefined
-  /** The zone of dates; the schedule's. */
+  /** The time zone of dates: the schedule's. */
   readonly timeZone: string
 }
 
 const PLACEHOLDER = /\{(window\.(?:start|end|date|lastDate|label)|since|until)(?::([^{}]+))?\}/g
 
 /**
- * A text with the window's placeholders filled; undefined where it asks for a `{since}` that there is none of yet.
+ * A text with the window's placeholders filled; undefined if it contains `{since}` and there is no value for it yet.
  * Formats: `unix`, `unixMs`, and `yyyy`, `MM`, `dd`, `HH`, `mm`, `ss` in the schedule's zone, or in UTC after `utc `.
  */
 export function fillTimes(template: string, times: RequestTimes): string | undefined {
@@ -22,7 +22,7 @@ export function fillTimes(template: string, times: RequestTimes): string | undef
   return template.replaceAll(PLACEHOLDER, (_, name: string, format?: string) => textOf(name, format, times))
 }
 
-/** A text that is nothing but a number of seconds or milliseconds is a number in JSON. */
+/** A text that is only a number of seconds or milliseconds becomes a number in JSON. */
 export function isTimeNumber(template: string): boolean {
   return /^\{(?:window\.(?:start|end)|since|until):unix(?:Ms)?\}$/.test(template)
 }
@@ -30,7 +30,7 @@ export function isTimeNumber(template: string): boolean {
 function textOf(name: string, format: string | undefined, { window, since, timeZone }: RequestTimes): string {
   if (name === 'window.label') return window.label
   if (name === 'window.date') return formatted(new Date(window.start), 'yyyy-MM-dd', timeZone)
-  // The window's end is not part of it, its last second is.
+  // The window's end is exclusive; its last second is included.
   if (name === 'window.lastDate') return formatted(new Date(Date.parse(window.end) - 1000), 'yyyy-MM-dd', timeZone)
   const instant = name === 'window.start' ? window.start : name === 'since' ? (since ?? '') : window.end
   if (format === undefined) return instant

@@ -4,15 +4,15 @@ import { plainName } from '@cinelake/csv'
 import { KIND, type Column, type Columns } from '@cinelake/json-rows'
 import type { ExpectedField } from './expected-fields.ts'
 
-/** Names that a finding repeats. */
+/** Maximum number of names in a finding. */
 const NAMED = 20
 
 const KIND_NAMES = Object.entries(KIND)
 
 /**
- * What the records have otherwise than is expected of them, as quality results: fields that are not known, fields that no
+ * The differences between records and expectation as quality results: unexpected fields, fields that no
  * record had, fields of another kind. Names only.
- * @param expected undefined where there is nothing to compare with: no contract
+ * @param expected undefined if there is no contract
  */
 export function driftOf(
   expected: readonly ExpectedField[] | undefined,
@@ -51,7 +51,7 @@ function missingFields(
   const present = new Set(seen.map(({ name }) => plainName(name)))
   const missing = expected.filter(({ spellings }) => !spellings.some((name) => present.has(plainName(name))))
   if (missing.length === 0) return []
-  // An optional field that nobody has today is no broken contract.
+  // An optional field that is absent everywhere does not break the contract.
   const severity = drift === 'fail' && missing.some(({ isRequired }) => isRequired) ? 'fail' : 'warn'
   const detail = `no record has: ${namesOf(missing.map(({ name }) => name))}`
   return [{ rule: 'schema_missing_fields', severity, checked: 1, failed: 1, detail }]

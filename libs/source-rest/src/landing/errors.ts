@@ -1,7 +1,7 @@
 import { defineErrors, terminal, TerminalError, TransientError } from '@cinelake/core'
 import type { QualityResult } from '@cinelake/contracts'
 
-/** Records that are not as the contract says, where the dataset wants none of that. */
+/** Records that differ from the contract, in a dataset with `drift: fail`. */
 export class SchemaDriftError extends TerminalError {
   readonly code = 'REST_SCHEMA_DRIFT'
   readonly quality: readonly QualityResult[]
@@ -16,26 +16,26 @@ export class SchemaDriftError extends TerminalError {
   }
 }
 
-/** Another worker reads the same pages, and is ahead. */
+/** Another worker reads the same pages and is ahead. */
 export class LandingTakenError extends TransientError {
   readonly code = 'REST_LANDING_TAKEN'
 
   constructor(path: string) {
     super(
-      `another worker lands the same pages [path=${path}]: expected to be the only one, got its pages; the next attempt goes on after them`,
+      `another worker lands the same pages [path=${path}]: expected to be the only one, got its pages; the next attempt continues after them`,
       { path },
     )
   }
 }
 
 export const restLandingErrors = defineErrors({
-  /** What a dataset starts from has not landed. */
+  /** The parent of a dataset has not landed. */
   REST_PARENT_MISSING: terminal((dataset: string, parent: string, problem: string) => [
     `rows to start from are missing [dataset=${dataset} parent=${parent}]: expected them in its landed file, got ${problem}; run \`ingest\` of \`${parent}\` first, or correct the name`,
     { dataset, parent, problem },
   ]),
 
-  /** Items of a list that would overwrite what says whose they are. */
+  /** Items of a list that would overwrite the key columns of their parent. */
   REST_EXPLODE_CLASH: terminal((dataset: string, parent: string, column: string) => [
     `items of a list cannot be rows [dataset=${dataset} parent=${parent}]: expected ${column} to be the column that tells whose they are and where they were, got a field of that name in an item; take the list out of \`explode\`, or call the parent otherwise`,
     { dataset, parent, column },

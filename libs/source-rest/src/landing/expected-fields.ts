@@ -1,19 +1,19 @@
 import type { CheckedColumn } from '@cinelake/source-kind'
 import { KIND } from '@cinelake/json-rows'
 
-/** A field that records are held against. */
+/** A field that records are checked against. */
 export type ExpectedField = {
   readonly name: string
-  /** How records may spell it. */
+  /** The spellings that records may use. */
   readonly spellings: readonly string[]
-  /** Kinds of values that it may have, as bits. */
+  /** The allowed kinds of values, as bits. */
   readonly kinds: number
-  /** The same in words. */
+  /** The same as text. */
   readonly type: string
   readonly isRequired: boolean
 }
 
-/** What a contract expects of records. */
+/** The fields of records that a contract expects. */
 export function expectedFields(columns: readonly CheckedColumn[]): ExpectedField[] {
   return columns.map(({ name, type, required, reading }) => ({
     name,
@@ -26,7 +26,7 @@ export function expectedFields(columns: readonly CheckedColumn[]): ExpectedField
 
 const ANY = Object.values(KIND).reduce((bits, bit) => bits | bit, 0)
 
-/** Kinds of JSON values that a type can be read from: a text may hold anything, that is for the type's own rule. */
+/** Kinds of JSON values that a type can be parsed from: a text may contain anything, which the type's own rule checks. */
 function kindsFor(type: string): number {
   if (type.endsWith('[]')) return KIND.array | KIND.text
   if (type.startsWith('VARCHAR')) return ANY

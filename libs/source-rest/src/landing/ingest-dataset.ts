@@ -17,22 +17,22 @@ import { spoolPages } from './spool-pages.ts'
 
 export type IngestDatasetDeps = RequestsDeps & { readonly lake: Lake; readonly clock: Clock }
 
-/** What an ingest command is about, looked up in its pipeline. */
+/** The target of an ingest command, looked up in its pipeline. */
 export type IngestTarget = {
   readonly pipeline: PipelineOfSource
   readonly source: RestSource
   readonly dataset: RestDataset
 }
 
-/** Times that one attempt goes on after another worker's pages, or begins anew because its own are of no use. */
+/** How often one attempt continues after another worker's pages, or restarts because its own are unusable. */
 const MAX_RESTARTS = 5
 
-/** What says of the pages read so far that they will never be a whole: the way through them was wrong. */
+/** Errors after which the pages read so far cannot be completed: the pagination led the wrong way. */
 const WRONG_WAY = new Set(['REST_PAGE_LOOP', 'REST_PAGES_INCOMPLETE', 'REST_TOO_MANY_PAGES'])
 
 /**
- * Reads all pages of a dataset and lands them as one CSV file. Pages come into the lake one by one, so that an attempt goes
- * on where the one before it stopped.
+ * Reads all pages of a dataset and lands them as one CSV file. Pages are written to the lake one by one, so that an attempt
+ * continues where the previous one stopped.
  */
 export function createIngestDataset(deps: IngestDatasetDeps) {
   return async (command: Ingest, target: IngestTarget, context: TaskContext): Promise<Landed> => {
@@ -43,7 +43,7 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
         return await ingest(deps, command, target, context, attempt)
       } catch (error) {
         const isTaken = error instanceof LandingTakenError
-        // A cursor that is not valid any more, a page that is gone: the way on from what was read leads nowhere.
+        // A cursor has expired, or a page is gone: the pages read so far cannot be continued.
         const isStale = error instanceof TerminalError && attempt.pagesBefore > 0 && attempt.pagesRead === 0
         const isWrong = error instanceof PipelineError && WRONG_WAY.has(error.code)
         if (isCursorUseless(error) && cursor !== undefined && attempt.pagesRead + attempt.pagesBefore === 0) {
@@ -56,19 +56,19 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
         }
         if (isStale || isWrong) await removeLanding({ ...deps, folder: landingFolder(command) }, context.signal)
         if (!(isTaken || isStale) || restart >= MAX_RESTARTS) throw error
-        deps.log.info({ task: command.task, reason: error.code }, 'reading begins anew')
+        deps.log.info({ task: command.task, reason: error.code }, 'reading starts over')
       }
     }
   }
 }
 
-/** The API knows what it told once no more (410), or it was another server that told it. */
+/** The API no longer accepts the cursor (410), or another server issued it. */
 function isCursorUseless(error: unknown): error is PipelineError {
   if (error instanceof RestKeptElsewhereError) return true
   return error instanceof RestRefusedError && error.context['status'] === 410
 }
 
-/** What the API told at the end of the last window. A re-run on purpose begins anew. */
+/** The cursor that the API returned at the end of the last window. A deliberate re-run starts over. */
 async function cursorFrom(
   { lake }: IngestDatasetDeps,
   command: Ingest,
@@ -82,12 +82,12 @@ async function cursorFrom(
 
 type Attempt = { pagesRead: number; pagesBefore: number; cursor: string | undefined }
 
-/** Where the pages of a task are until its manifest is there. */
+/** Where the pages of a task are kept until its manifest exists. */
 export function landingFolder(command: Ingest): string {
   return landingPath(command.pipeline.name, windowFolder(command), taskFileName(command.task))
 }
 
-/** What pages are of: those of anything else are not gone on from. */
+/** Identifies the requests that the pages belong to: pages of other requests are not continued. */
 function digestOf(
   { pipeline, source, dataset, window, generation, since }: Ingest,
   others: readonly unknown[],
@@ -95,7 +95,7 @@ function digestOf(
   return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, ...others]))
 }
 
-/** What an attempt starts from, and the pages of one before that it goes on after. */
+/** The starting point of an attempt, and the pages of a previous one that it continues. */
 async function beginningOf(
   { lake, clock, log }: IngestDatasetDeps,
   command: Ingest,
@@ -110,10 +110,10 @@ async function beginningOf(
     const of = digestOf(command, [parent, cursor])
     return { lake, folder, of, clock, log, signal }
   }
-  // One before may have found the cursor to be of no use, and read all in its place.
+  // A previous attempt may have found the cursor unusable, and started a full read instead.
   if (attempt.cursor !== undefined && (await isBegun(placeFor(undefined)))) attempt.cursor = undefined
   const place = placeFor(attempt.cursor)
-  // What is made of another dataset's rows is made anew faster than it is kept.
+  // Rows made from another dataset's rows are computed faster than they are kept.
   const landed: PageObject[] = dataset.explodedFrom === undefined ? await landedPages(place) : []
   return { parent, place, landed }
 }
@@ -131,7 +131,7 @@ async function ingest(
   const before = landed.at(-1)?.head
   attempt.pagesBefore = before?.last ?? 0
 
-  // For the page that is asked for ahead, where the ones before end in an error.
+  // For the page that is prefetched, if an earlier one ends in an error.
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
   await using requests = await openTaskRequests(deps, { pipeline: pipeline.name, source, dataset, signal: either })

@@ -34,7 +34,7 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
     ...(duplicateCount === 0 ? {} : { duplicateCount }),
     ...(quality.length === 0 ? {} : { quality }),
   }
-  // Without a record there is nothing to say about columns either, so no file.
+  // Without records the columns are unknown, so no file is written.
   if (rowCount === 0) return { format: 'csv', files: [], ...findings }
   const name = windowFolder(command)
   const folder = rawFolder(command.pipeline.name, 'api', source.name, dataset.name)
@@ -51,7 +51,7 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
   }
 }
 
-/** Rows that nothing tells apart: what was read twice of them landed twice. */
+/** Rows without a key cannot be deduplicated: rows that were read twice have landed twice. */
 function keyless(checked: number, failed: number, key: readonly string[]): QualityResult[] {
   if (failed === 0) return []
   return [
@@ -59,12 +59,12 @@ function keyless(checked: number, failed: number, key: readonly string[]): Quali
   ]
 }
 
-/** Bytes that are gathered before they are passed on. */
+/** Bytes that are buffered before they are passed on. */
 const BLOCK = 64 * 1024
 
 /**
- * The same CSV with an apostrophe before each text that a spreadsheet would calculate. It is for people: no program reads
- * it, so nothing has to be undone.
+ * The same CSV with an apostrophe before each text that a spreadsheet would evaluate as a formula. It is for people: no program
+ * reads it, so this never has to be reversed.
  */
 export async function* withoutFormulas(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let text = ''

@@ -2,31 +2,31 @@ import type { Clock, Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { readHead, type PageHead } from './page-object.ts'
 
-/** Milliseconds. A table of which one half is a day older than the other is nothing that an API ever showed. */
+/** Milliseconds. A table of which one half is a day older than the other never existed at the API. */
 const MAX_AGE_MS = 24 * 3_600_000
 
 export type LandingPlace = {
   readonly lake: Lake
   /** `raw/_landing/<pipeline>/<window>/<task>` */
   readonly folder: string
-  /** What the pages are of: pages of anything else are not gone on from. */
+  /** Identifies the requests that the pages belong to: pages of other requests are not continued. */
   readonly of: string
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
 }
 
-/** An object with pages that can be gone on from. */
+/** An object with pages that can be continued. */
 export type PageObject = { readonly path: string; readonly head: PageHead }
 
-/** Lake path of the object that begins with a page. `m`: several objects merged into one. */
+/** Lake path of the object, by its first page. `m`: several objects merged into one. */
 export function pagePath(folder: string, kind: 'p' | 'm', first: number): string {
   return `${folder}/${kind}-${String(first).padStart(8, '0')}`
 }
 
 /**
- * The pages that an attempt before this one had landed, in order: those that are whole, of the same task, and follow on
- * each other. Whatever else is there is removed, so that it is in nobody's way.
+ * The pages that a previous attempt landed, in order: those that are intact, of the same task, and
+ * consecutive. All other objects are removed.
  */
 export async function landedPages(place: LandingPlace): Promise<PageObject[]> {
   const { lake, folder, signal, log } = place
@@ -37,11 +37,11 @@ export async function landedPages(place: LandingPlace): Promise<PageObject[]> {
   for (const path of paths) if (!used.has(path)) await lake.delete(path, { signal })
   const last = pages.at(-1)?.head
   if (last !== undefined) log.info({ pageCount: last.last, rowCount: last.state.rowCount }, 'reading goes on')
-  else if (paths.length > 0) log.info({ folder }, 'what was read before is of no use and is read again')
+  else if (paths.length > 0) log.info({ folder }, 'what was read before is unusable and is read again')
   return pages
 }
 
-/** Whether the first of the pages is there. */
+/** Whether the first of the pages exists. */
 export async function isBegun({ lake, folder, of, signal }: LandingPlace): Promise<boolean> {
   const first = await firstValid(['m', 'p'] as const, async (kind) => {
     const head = await readHead(lake, pagePath(folder, kind, 1), signal)
@@ -79,7 +79,7 @@ async function firstValid<Kind, Found>(
   return undefined
 }
 
-/** Removes what was kept to go on from. Best effort: what stays is in nobody's way. */
+/** Removes the intermediate pages. Best effort: remaining ones do no harm. */
 export async function removeLanding(
   { lake, folder, log }: Pick<LandingPlace, 'lake' | 'folder' | 'log'>,
   signal: AbortSignal,

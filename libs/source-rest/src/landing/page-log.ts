@@ -4,30 +4,30 @@ import { LandingTakenError } from './errors.ts'
 import { pagePath, type LandingPlace, type PageObject } from './landed-pages.ts'
 import { FORMAT, headText, linkOf, type LandingState, type PageHead } from './page-object.ts'
 
-/** Pages and bytes that may be read before the pages before them are in the lake. */
+/** Pages and bytes that may be read before the previous pages are in the lake. */
 const MAX_WAITING_PAGES = 16
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
 
-/** Objects that are merged into one when there are so many: the lake is not for many small ones. */
+/** Number of objects that are merged into one: the lake is not made for many small ones. */
 const MERGED = 64
 
-/** Bytes. Objects that have as much together are not small. */
+/** Bytes. Objects of this total size are not small. */
 const LARGE_BYTES = 4 * 1024 * 1024
 
 export type LoggedPage = SpooledRows & { readonly state: LandingState }
 
-/** Brings pages into the lake as they come, so that another process can go on after them. */
+/** Writes pages to the lake as they arrive, so that another process can continue after them. */
 export type PageLog = {
-  /** Resolves when the next page may be read. @throws {LandingTakenError} transient, and what the lake throws */
+  /** Resolves when the next page may be read. @throws {LandingTakenError} transient, and errors of the lake */
   append(page: LoggedPage): Promise<void>
   /** Resolves when all pages are in the lake. */
   drain(): Promise<void>
 }
 
 /**
- * One write goes on at a time, while the next page is asked for; what comes meanwhile goes into the next write together. So
- * a slow API has each page in the lake before the next one is there, and a fast one does not wait for the lake.
- * @param spool has all rows, those that are in the lake already among them
+ * One write is under way at a time, while the next page is requested; pages that arrive meanwhile share the next write. So
+ * with a slow API each page is in the lake before the next one arrives, and a fast API does not wait for the lake.
+ * @param spool has all rows, including those that are already in the lake
  */
 export function createPageLog(place: LandingPlace, spool: CsvSpool, landed: readonly PageObject[]): PageLog {
   const writer = createWriter(place, spool, landed)
@@ -45,7 +45,7 @@ export function createPageLog(place: LandingPlace, spool: CsvSpool, landed: read
   }
   const start = () => {
     write.now ??= writeAll().finally(() => void (write.now = undefined))
-    // Whoever appends or drains next hears of it.
+    // The next call of append or drain throws it.
     write.now.catch(() => {})
     return write.now
   }
@@ -111,7 +111,7 @@ function createWriter(
     total = { rows: total.rows + rows.length, keys: total.keys + keys.length }
   }
 
-  /** Puts one object in the place of many: first the one, then the many go. */
+  /** Replaces many objects by one: the one is written first, then the many are deleted. */
   const merge = async () => {
     const [first] = small
     if (first === undefined || last === undefined) return

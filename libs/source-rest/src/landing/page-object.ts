@@ -3,7 +3,7 @@ import { LakeObjectMissingError, type Lake } from '@cinelake/lake'
 import { z } from 'zod'
 import type { SpooledRows } from '@cinelake/json-rows'
 
-/** Raised when what is kept changes its form: pages of another one are asked for again. */
+/** Format version of the kept pages: pages of another version are requested again. */
 export const FORMAT = 2
 
 /** Digits of the header's length at the beginning of an object, and a line feed. */
@@ -11,29 +11,29 @@ const PREFIX = 11
 
 const count = z.int().min(0)
 
-/** What is known after a page, besides the rows themselves. */
+/** The state after a page, apart from the rows. */
 export const LandingState = z.object({
   rowCount: count,
   columns: z.array(z.tuple([z.string(), z.int(), count, count]).readonly()).readonly(),
   widths: z.array(z.object({ fromRow: count, width: count }).readonly()).readonly(),
-  /** Bytes of answers so far. */
+  /** Bytes of responses so far. */
   sizeBytes: count,
-  /** Where to go on; null when all pages are here. */
+  /** Position of the next page; null after the last page. */
   next: z.unknown(),
-  /** With the last page: where the next window begins. */
+  /** With the last page: the cursor for the next window. */
   cursor: z.string().optional(),
 })
 export type LandingState = z.infer<typeof LandingState>
 
-/** The head of an object that holds one page or several in a row. Pages are counted from 1. */
+/** The header of an object with one page or several consecutive pages. Pages are counted from 1. */
 export const PageHead = z.object({
   format: z.literal(FORMAT),
-  /** What the pages are of: digest of pipeline, dataset, window, generation and what else the requests depend on. */
+  /** Identifies the requests: digest of pipeline, dataset, window, generation and everything else they depend on. */
   of: z.string(),
   at: z.iso.datetime(),
   first: z.int().positive(),
   last: z.int().positive(),
-  /** The link that the pages go on from, and the one that the next page goes on from. */
+  /** The chain link that the pages continue, and the one that the next page continues. */
   after: z.string(),
   link: z.string(),
   rowsBytes: count,
@@ -44,7 +44,7 @@ export const PageHead = z.object({
 })
 export type PageHead = z.infer<typeof PageHead>
 
-/** Says by what a page comes after which: pages of two workers that got different answers never get into one file. */
+/** Chains pages by a digest: pages of two workers that got different responses never end up in one file. */
 export function linkOf(after: string, sha256: string, state: LandingState): string {
   return createHash('sha256')
     .update(JSON.stringify([after, sha256, state.rowCount, state.next]))
@@ -56,7 +56,7 @@ export function headText(head: Omit<PageHead, 'format'>): Buffer {
   return Buffer.concat([Buffer.from(`${String(text.length).padStart(PREFIX - 1, '0')}\n`), text])
 }
 
-/** @returns undefined where there is no object (any more), or where it is anything but whole and right */
+/** @returns undefined if the object does not exist (any more), or is incomplete or damaged */
 export async function readHead(
   lake: Pick<Lake, 'read'>,
   path: string,
@@ -86,7 +86,7 @@ async function headOf(lake: Pick<Lake, 'read'>, path: string, signal: AbortSigna
   return sizeBytes === rowsBytes + keysBytes && hash.digest('hex') === sha256 ? parsed.data : undefined
 }
 
-/** Rows and keys of an object whose head is known, block by block. */
+/** Rows and keys of an object whose header is known, block by block. */
 export async function* readSpooled(
   lake: Pick<Lake, 'read'>,
   path: string,

@@ -1,5 +1,5 @@
 /**
- * Reads CSV as this service writes it, row by row, the header first: `"` around what needs it, `\n` after each row. An
+ * Parses CSV as written by this service, row by row, the header first: `"` only where needed, `\n` after each row. An
  * empty cell is null, `""` is an empty text.
  */
 export async function* readCsv(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<(string | null)[]> {
@@ -11,7 +11,7 @@ export async function* readCsv(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
 }
 
 function createRowReader() {
-  /** What is left of a row that has not ended yet. */
+  /** The incomplete row at the end of the buffer. */
   let rest = ''
   return {
     *read(text: string): Generator<(string | null)[]> {
@@ -29,7 +29,7 @@ function createRowReader() {
   }
 }
 
-/** The line feed that ends a row: the next one outside of quotes; -1 where the row goes on. */
+/** The line feed that ends a row: the next one outside quotes; -1 if the row is incomplete. */
 function rowEnd(text: string, from: number): number {
   let quote = text.indexOf('"', from)
   for (let end = text.indexOf('\n', from); end !== -1; end = text.indexOf('\n', end + 1)) {

@@ -14,16 +14,16 @@ import type { TaskRequests } from '../http/task-requests.ts'
 import type { RequestTimes } from '../http/window-text.ts'
 import { restLandingErrors } from './errors.ts'
 
-/** A page of records on its way into a file. */
+/** A page of records. */
 export type LandingPage = {
   readonly place: RequestPlace
   readonly records: readonly JsonObject[]
   readonly sizeBytes: number
-  /** Cells that all of its rows have and its records do not. */
+  /** Cells that are added to all of its rows. */
   readonly first?: JsonObject
-  /** What to go on from after this page, as JSON; null after the last. */
+  /** The position after this page, as JSON; null after the last. */
   readonly next: unknown
-  /** With the last page: where the next window begins. */
+  /** With the last page: the cursor for the next window. */
   readonly cursor?: string | undefined
 }
 
@@ -38,7 +38,7 @@ export type PagesTask = {
   readonly signal: AbortSignal
 }
 
-/** What a dataset starts from besides its own text: the rows of another one. */
+/** Input of a dataset apart from its own text: the rows of its parent. */
 export async function parentFor(
   lake: Lake,
   command: Ingest,
@@ -50,7 +50,7 @@ export async function parentFor(
 }
 
 /**
- * All pages of a dataset in order: of an API, of an API for each row of another dataset, or out of another dataset's rows.
+ * All pages of a dataset in order: of an API, of an API for each row of another dataset, or from another dataset's rows.
  * @param from `next` of the last page that was kept; undefined for the beginning
  */
 export function recordPages(task: PagesTask, parent: Parent | undefined, from: unknown): AsyncGenerator<LandingPage> {
@@ -84,12 +84,12 @@ async function* childPages(task: PagesTask, parent: Parent, from: ChildPosition)
   })
 }
 
-/** The values that each request of a child is made with, each once, as the cells that its rows get. */
+/** The distinct parameter values of a child's requests, as the cells that are added to its rows. */
 async function* parentsOf({ lake, dataset, signal }: PagesTask, parent: Parent): AsyncGenerator<JsonObject> {
   const { dataset: name = '', fields = [] } = dataset.parent ?? {}
   const seen = new Set<string>()
   for await (const row of parentRows(lake, parent, fields, { dataset: dataset.name, parent: name }, signal)) {
-    // A row without the value has nothing to ask for.
+    // A parent row without the value has no request.
     if (row.some((value) => value === null || value === '')) continue
     const text = JSON.stringify(row)
     if (seen.has(text)) continue
@@ -98,7 +98,7 @@ async function* parentsOf({ lake, dataset, signal }: PagesTask, parent: Parent):
   }
 }
 
-/** @throws {REST_PARENT_MISSING} terminal: a value that would lead to another path */
+/** @throws {REST_PARENT_MISSING} terminal: a value that would change the structure of the path */
 function pathFor({ name, path, parent }: RestDataset, values: JsonObject): string {
   const { dataset = '', fields = [] } = parent ?? {}
   return fields.reduce((filled, field) => {

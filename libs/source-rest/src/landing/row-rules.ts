@@ -5,7 +5,7 @@ import { expectedFields, type ExpectedField } from './expected-fields.ts'
 import type { RowRules } from '@cinelake/json-rows'
 import { POSITION, VALUE } from '../children/explode-rows.ts'
 
-/** What a dataset's records are held against: its contract; undefined where the pipeline has none for it. */
+/** The contract that a dataset's records are checked against; undefined if the pipeline has none for it. */
 export function expectedOf(
   { datasets }: PipelineOfSource,
   source: RestSource,
@@ -16,8 +16,8 @@ export function expectedOf(
 }
 
 /**
- * How a dataset's records become rows. What is expected of them is known, and so is what the platform itself needs of the
- * rows: keys, and what other datasets start from.
+ * How a dataset's records become rows: from the expected columns, and from those that the platform needs:
+ * keys, and the columns that other datasets depend on.
  */
 export function rowRulesOf(
   source: RestSource,
@@ -46,7 +46,7 @@ function ownColumns({ parent, explodedFrom }: RestDataset): string[] {
   return parent === undefined ? [] : parent.fields.map((field) => `${parent.dataset}.${field}`)
 }
 
-/** Columns of a dataset that another one starts from. */
+/** Columns of a dataset that another one depends on. */
 function startOf({ parent, explodedFrom }: RestDataset, dataset: string): readonly string[] {
   if (parent?.dataset === dataset) return parent.fields
   return explodedFrom?.dataset === dataset ? [...explodedFrom.key, explodedFrom.field] : []

@@ -17,18 +17,18 @@ export type SpoolTask = {
   readonly rules: RowRules
   readonly expected: readonly ExpectedField[] | undefined
   readonly place: LandingPlace
-  /** Pages that an attempt before had landed. */
+  /** Pages that a previous attempt landed. */
   readonly landed: readonly PageObject[]
   readonly source: RestSource
   readonly dataset: RestDataset
-  /** Ends the request that is under way, once its page is not wanted any more. */
+  /** Cancels the request that is under way when its page is no longer needed. */
   readonly stop: AbortController
 }
 
 /**
- * Makes rows of all pages: of those that had landed before, then of those that come. Each page is on its way into the lake
- * while the next one is asked for.
- * @param pages undefined where all had landed before
+ * Converts all pages to rows: those that had landed before, then new ones. Each page is written to the lake
+ * while the next one is requested.
+ * @param pages undefined if all had landed before
  * @throws {SchemaDriftError} terminal
  */
 export async function spoolPages(
@@ -54,7 +54,7 @@ export async function spoolPages(
     await log?.drain()
     return spool
   } catch (error) {
-    // What was read is kept for the next attempt, and nothing is written any more once this one is over.
+    // Completed pages are kept for the next attempt, and nothing is written after this one has ended.
     await log?.drain().catch(() => {})
     await spool[Symbol.asyncDispose]()
     throw error
@@ -65,7 +65,7 @@ async function addLanded(spool: CsvSpool, { path, head }: PageObject, { lake, si
   try {
     for await (const rows of readSpooled(lake, path, head, signal)) await spool.addSpooled(rows)
   } catch (error) {
-    // It was there a moment ago: whoever took it away has put another in its place, or is done.
+    // It existed a moment ago: the worker that removed it has replaced it, or is done.
     throw error instanceof LakeObjectMissingError ? new LandingTakenError(path) : error
   }
 }
@@ -82,7 +82,7 @@ async function addPage(spool: CsvSpool, page: LandingPage) {
   )
 }
 
-/** Where what is expected is all that is wanted, the first page that is otherwise is the last one that is asked for. */
+/** With `drift: fail`, no page is requested after the first one that differs from the contract. */
 function stopAtDrift({ rules, expected, source, dataset }: SpoolTask, spool: CsvSpool): void {
   if (rules.drift !== 'fail') return
   const broken = driftOf(expected, spool.columns, spool.rowCount, 'fail').filter(
@@ -91,7 +91,7 @@ function stopAtDrift({ rules, expected, source, dataset }: SpoolTask, spool: Csv
   if (broken.length > 0) throw new SchemaDriftError(source.name, dataset.name, broken)
 }
 
-/** Asks for the next page while rows are made of one. */
+/** Requests the next page while the current one is converted to rows. */
 async function* oneAhead<Page>(pages: AsyncGenerator<Page> | undefined, stop: AbortController): AsyncGenerator<Page> {
   if (pages === undefined) return
   let next = pages.next()
@@ -100,7 +100,7 @@ async function* oneAhead<Page>(pages: AsyncGenerator<Page> | undefined, stop: Ab
       const { value, done = false } = await next
       if (done) return
       next = pages.next()
-      // Heard of in the next turn.
+      // The error is thrown in the next iteration.
       next.catch(() => {})
       yield value
     }

@@ -10,10 +10,10 @@ import { put } from './pagination.ts'
 import type { ReadPage } from './read-page.ts'
 
 /**
- * What the last page says of where the next window begins (`@odata.deltaLink`, `nextSyncToken`), to be kept. Undefined
- * where there is no content: nothing is new, and what was kept before holds.
+ * The cursor for the next window on the last page (`@odata.deltaLink`, `nextSyncToken`), to be kept. Undefined
+ * if there is no content: nothing is new, and the previous cursor stays valid.
  * @throws {REST_CURSOR_MISSING} terminal
- * @throws {REST_NEXT_PAGE_INVALID} terminal: it cannot be asked with
+ * @throws {REST_NEXT_PAGE_INVALID} terminal: it cannot be used in a request
  */
 export function keptCursor(
   cursor: RestCursor | undefined,
@@ -40,7 +40,7 @@ export function keptCursor(
   return taken.link
 }
 
-/** The parts of a page's request with what the window before kept. An address of the page itself goes before a kept one. */
+/** The parts of a page's request with the cursor of the previous window. The page's own address takes precedence over it. */
 export function withKept(cursor: RestCursor | undefined, kept: string | undefined, parts: PageParts): PageParts {
   if (cursor === undefined || kept === undefined) return parts
   if (cursor.link) return { ...parts, link: parts.link ?? kept }

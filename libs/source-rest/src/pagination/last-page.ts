@@ -4,21 +4,21 @@ import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
 import { restErrors, type RequestPlace } from '../errors.ts'
 import type { ReadPage } from './read-page.ts'
 
-/** What a page says about being the last: that it is, that it is not, or nothing. */
+/** Whether a page is the last: yes, no, or unknown. */
 export type Ending = 'last' | 'more' | undefined
 
 export type Counted = {
   /** From 1. */
   readonly number: number
-  /** Of this page and all before. */
+  /** Of this page and all previous ones. */
   readonly recordCount: number
-  /** Records that were asked for. */
+  /** Records requested. */
   readonly size?: number | undefined
 }
 
 /**
- * Holds a page against all that is said to end the pages.
- * @throws {REST_NEXT_PAGE_INVALID} terminal: a count that is none
+ * Evaluates all conditions for the last page.
+ * @throws {REST_NEXT_PAGE_INVALID} terminal: an invalid count
  */
 export function endingOf(end: RestEnd, page: ReadPage, counted: Counted, place: RequestPlace): Ending {
   const { size, number, recordCount } = counted
@@ -31,7 +31,7 @@ export function endingOf(end: RestEnd, page: ReadPage, counted: Counted, place: 
   return end.when === undefined ? undefined : endingByValue(end.when, page.body)
 }
 
-/** A count in the body; undefined where there is none. */
+/** A count in the body; undefined if absent. */
 export function countAt(path: string | undefined, { body }: ReadPage, place: RequestPlace): number | undefined {
   if (path === undefined) return undefined
   const value = valueAt(body, parseJsonPath(path))
@@ -55,7 +55,7 @@ function textOf(value: JsonValue): string {
   return isExactNumber(value) ? value.rawJSON : JSON.stringify(value)
 }
 
-/** How servers say that there is no next page. */
+/** Values by which servers indicate that there is no next page. */
 export function isAbsent(value: JsonValue | undefined): value is null | undefined | false | '' {
   return value === undefined || value === null || value === false || value === ''
 }

@@ -1,10 +1,10 @@
-/** A link that an answer's head tells (RFC 8288). */
+/** A link of a response header (RFC 8288). */
 type HeaderLink = { readonly target: string; readonly relations: readonly string[] }
 
 const LINK = /\s*<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)\s*(?:,|$)/y
 const PARAMETER = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?/g
 
-/** The links of a `Link` header. What is not written as the standard has it ends the list. */
+/** The links of a `Link` header. A syntax error ends the list. */
 function parseLinkHeader(header: string): HeaderLink[] {
   const links: HeaderLink[] = []
   LINK.lastIndex = 0

@@ -1,19 +1,19 @@
 import type { RestPagination } from '../config/index.ts'
 
 /**
- * Where one stands between the pages of a dataset: all that the request for the next page depends on. It is JSON, so that
- * it can be kept and gone on from. Secrets of the pipeline are not in it; what the server gave as the way on is.
+ * A position between the pages of a dataset: everything that the request for the next page depends on. It is JSON, so that
+ * it can be stored and resumed. It contains no secrets of the pipeline, but the server's cursors and links.
  */
 export type PagePosition = {
-  /** Of the page to ask for, from 1. */
+  /** Number of the page to request, from 1. */
   readonly number: number
-  /** Of all pages before. */
+  /** Records of all previous pages. */
   readonly recordCount: number
   /** Cursor for the page. */
   readonly cursor?: string | number | undefined
-  /** Address of the page, with the names of secrets in their places. */
+  /** Address of the page, with secrets replaced by their names. */
   readonly link?: string | undefined
-  /** What `auto` recognised in the first answer. */
+  /** The pagination that `auto` detected in the first response. */
   readonly recognised?: RestPagination | undefined
 }
 

@@ -8,20 +8,20 @@ import type { PagePosition } from './page-position.ts'
 import type { ReadPage } from './read-page.ts'
 import { isHeaderValue } from '../http/page-request.ts'
 
-/** What makes the request for one page another than the dataset's. */
+/** The parts of a page's request that differ from the dataset's. */
 export type PageParts = {
   readonly query: readonly (readonly [name: string, value: string])[]
   readonly body: readonly (readonly [path: JsonPath, value: JsonValue])[]
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** An address that takes the place of the dataset's. */
+  /** An address that replaces the dataset's. */
   readonly link?: string | undefined
 }
 
-/** A pagination whose ways are known: not one that has to be recognised first. */
+/** A concrete pagination: not one that has to be auto-detected first. */
 export type KnownPagination = Exclude<RestPagination, { type: 'auto' }>
 type Of<Type extends KnownPagination['type']> = Extract<KnownPagination, { type: Type }>
 
-/** What the request for a page has besides the dataset's. `values` are those of a `range`, with placeholders filled. */
+/** The parts that a page's request adds to the dataset's. `values` are those of a `range`, with placeholders filled. */
 export function partsOf(
   pagination: RestPagination,
   position: PagePosition,
@@ -48,7 +48,7 @@ type Spot = {
   readonly requestHeader?: string | undefined
 }
 
-/** The parts that carry a value to where it goes. */
+/** The parts that carry a value at its request location. */
 export function put({ parameter, bodyField, requestHeader }: Spot, value: string | number | boolean): PageParts {
   return {
     query: parameter === undefined ? [] : [[parameter, String(value)]],
@@ -67,13 +67,13 @@ export type NextContext = {
   readonly place: RequestPlace
   /** How many values a `range` has. */
   readonly valueCount: number
-  /** Takes an address that the server told, or refuses it; secrets are taken out of what is returned. */
+  /** Checks an address that the server gave; secrets are replaced in the result. */
   readonly takeLink: (link: URL) => { readonly link: string } | { readonly problem: string }
 }
 
 /**
- * Where one stands after a page; undefined after the last.
- * @throws {REST_NEXT_PAGE_INVALID} terminal: the answer says where the next page is in a way that cannot be followed
+ * The position after a page; undefined after the last.
+ * @throws {REST_NEXT_PAGE_INVALID} terminal: the response gives the next page in a form that cannot be followed
  */
 export function positionAfter(
   pagination: KnownPagination,
@@ -142,7 +142,7 @@ function withCursor(
   return { ...next, cursor: value }
 }
 
-/** No way on is the end, unless the same answer says that there is more. */
+/** A missing link or cursor is the end, unless the same response indicates that there is more. */
 function ended(ending: Ending, from: string, place: RequestPlace): undefined {
   if (ending === 'more')
     throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'nothing, while the body says that there is more')

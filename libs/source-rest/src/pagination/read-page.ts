@@ -1,13 +1,13 @@
 import type { Answer } from '../http/send-request.ts'
 import type { JsonValue } from '@cinelake/json-rows'
 
-/** A page that was read, as far as the way to the next one depends on it. */
+/** A page that was read, as far as pagination depends on it. */
 export type ReadPage = {
-  /** Where it was found, after redirects. */
+  /** Its address, after redirects. */
   readonly url: URL
   readonly status: number
   readonly headers: Answer['headers']
   readonly body: JsonValue
-  /** Its own. */
+  /** Number of its own records. */
   readonly recordCount: number
 }

@@ -15,25 +15,25 @@ import { partsOf, positionAfter, type KnownPagination } from './pagination.ts'
 import type { ReadPage } from './read-page.ts'
 import { recognise } from './recognise.ts'
 
-/** Pages. More would take days; a server that always has another page is wrong. */
+/** Maximum number of pages. More would take days; a server that always has another page is faulty. */
 const DEFAULT_MAX_PAGES = 100_000
 
 export type RecordPage = {
   readonly place: RequestPlace
   readonly records: readonly JsonObject[]
   readonly sizeBytes: number
-  /** Where to go on from after this page; undefined after the last. */
+  /** Position after this page; undefined after the last. */
   readonly next: PagePosition | undefined
-  /** Where the next window begins, on the last page. */
+  /** The cursor for the next window, on the last page. */
   readonly cursor?: string | undefined
 }
 
 /**
  * The pages of a dataset, one at a time and in order.
- * @param from where to go on: `next` of the last page that was kept
- * @throws {REST_PAGE_LOOP} terminal: a page leads back to one that was read, or is the same as one that was
+ * @param from position to resume from: `next` of the last page that was kept
+ * @throws {REST_PAGE_LOOP} terminal: a page leads back to an earlier one, or is the same as an earlier one
  * @throws {REST_TOO_MANY_PAGES} terminal
- * @throws {REST_PAGES_INCOMPLETE} transient: fewer records than the server counts
+ * @throws {REST_PAGES_INCOMPLETE} transient: fewer records than the server declares
  */
 export async function* readPages(
   source: string,
@@ -63,7 +63,7 @@ export async function* readPages(
     })
     total = totalOf(pagination, page, place) ?? total
     const isLast = next === undefined
-    // One page more may be asked for to learn that there is nothing more.
+    // One more page may be requested to learn that there are no more.
     const isMore = records.length > 0 || !isLast
     if (isMore && position.number > limit.maxPages) throw paginationErrors.REST_TOO_MANY_PAGES(place, limit.maxPages)
     if (next === undefined) checkTotal(total, position.recordCount + records.length, place)
@@ -82,7 +82,7 @@ type Asking = {
   readonly guard: ReturnType<typeof createLoopGuard>
 }
 
-/** The page at a position, and the address that it was asked for at. */
+/** The page at a position, and the address that was requested. */
 async function askFor(position: PagePosition, { source, dataset, target, requests, guard }: Asking) {
   const parts = partsOf(position.recognised ?? dataset.pagination, position, target.values)
   const request = target.requestFor(parts)
@@ -104,7 +104,7 @@ async function askFor(position: PagePosition, { source, dataset, target, request
 
 type Pagination = RestDataset['pagination']
 
-/** The dataset's pagination, or what the first answer shows it to be. */
+/** The dataset's pagination, or the one detected from the first response. */
 function known(dataset: RestDataset, page: ReadPage, url: URL, place: RequestPlace, { log }: Requests): Pagination {
   const { pagination } = dataset
   if (pagination.type !== 'auto') return pagination
@@ -119,7 +119,7 @@ function limitOf(pagination: Pagination): { readonly maxPages: number; readonly 
   return { maxPages: pagination.maxPages ?? DEFAULT_MAX_PAGES, stops: pagination.atMaxPages === 'stop' }
 }
 
-/** How many records the server says that there are. */
+/** The total number of records that the server declares. */
 function totalOf(pagination: Pagination, page: ReadPage, place: RequestPlace): number | undefined {
   return pagination.type === 'none' || pagination.type === 'range'
     ? undefined
@@ -132,16 +132,16 @@ function checkTotal(total: number | undefined, recordCount: number, place: Reque
 }
 
 /**
- * Sees pages that go round in a circle: the same request again, or the same page under another address. A page is the same
- * also when only what is around its records differs: the time of the answer, the number of the request.
+ * Detects pages that form a loop: the same request again, or the same page under another address. Pages are also the same
+ * if they differ only outside their records: in the time of the response, the number of the request.
  */
 function createLoopGuard(pagination: RestPagination) {
   const asked = new Set<string>()
   const read = new Set<string>()
   const outlines = new Set<string>()
-  /** Digests of all records: made only once two pages looked alike, since they cost more than the rest. */
+  /** Digests of all records: computed only after two pages looked alike, since they are expensive. */
   let alike: Set<string> | undefined
-  // Values are told by the pipeline, and several of them may well have the same records.
+  // The values of a range come from the pipeline, and several of them may well have the same records.
   const comparesPages = pagination.type !== 'none' && pagination.type !== 'range' && pagination.samePage === 'fail'
   return {
     /** @throws {REST_PAGE_LOOP} terminal */

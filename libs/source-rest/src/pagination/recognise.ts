@@ -5,7 +5,7 @@ import { linkOf } from './link-header.ts'
 import type { KnownPagination } from './pagination.ts'
 import type { ReadPage } from './read-page.ts'
 
-/** Objects that servers put what is about paging into; the body itself first. */
+/** Objects that servers put paging information into; the body itself first. */
 const HOLDERS: readonly JsonPath[] = [
   [],
   ['links'],
@@ -32,7 +32,7 @@ const LINKS =
     ' ',
   )
 
-/** What the next request calls the cursor that the body calls so. */
+/** The request parameter for a cursor, by its name in the body. */
 const CURSORS: Readonly<Record<string, string>> = {
   nextPageToken: 'pageToken',
   next_page_token: 'page_token',
@@ -55,7 +55,7 @@ const MORE = 'has_more hasMore has_next hasNext has_next_page hasNextPage more'.
 /** Names under which requests carry the page's number. */
 const PAGE_PARAMETERS = 'page _page p page_number pageNumber pageNo'.split(' ')
 
-/** Either how one gets on, with words for people; or why there seems to be more although that is not known. */
+/** Either the detected pagination, with a text for people; or the reason to assume more pages although none was detected. */
 export type Recognised =
   | { readonly pagination: KnownPagination; readonly because: string }
   | { readonly unknown: string }
@@ -63,8 +63,8 @@ export type Recognised =
 type Limits = Pick<Extract<KnownPagination, { type: 'page' }>, 'maxPages' | 'atMaxPages' | 'samePage'>
 
 /**
- * Finds out how one gets to the next page from the first one: what links, cursors and counts there are.
- * @param limits and ends that the pipeline gives are kept
+ * Auto-detects the pagination from the first page: from links, cursors and counts.
+ * @param limits and end conditions that the pipeline gives take precedence
  */
 export function recognise(page: ReadPage, url: URL, limits: Limits & { readonly end: RestEnd }): Recognised {
   const found =
@@ -115,7 +115,7 @@ const DEFAULTS = { atMaxPages: 'fail', samePage: 'fail' } as const
 const untilNothing: RestEnd = { emptyPage: false, shortPage: false }
 const untilEmpty: RestEnd = { emptyPage: true, shortPage: false }
 
-/** What the pipeline says itself goes before what was recognised. */
+/** Settings of the pipeline take precedence over what was detected. */
 function given({ emptyPage, shortPage, ...paths }: RestEnd): Partial<RestEnd> {
   return { ...paths, ...(emptyPage ? { emptyPage } : {}), ...(shortPage ? { shortPage } : {}) }
 }
@@ -127,7 +127,7 @@ function byLinkHeader({ headers }: ReadPage): Found {
     const pagination = { type: 'linkHeader', rel: 'next', end: untilNothing, ...DEFAULTS } as const
     return { pagination, because: 'the Link header has rel=next' }
   }
-  // As GitLab has it: the number of the next page, nothing on the last.
+  // As in GitLab: the number of the next page, empty on the last.
   if (!/^\d+$/.test(headers.get('x-next-page') ?? '')) return undefined
   const pagination = {
     type: 'cursor',
@@ -161,7 +161,7 @@ function byCursor({ body }: ReadPage): Found {
   const parameter = CURSORS[String(cursor?.path.at(-1))]
   if (cursor === undefined || parameter === undefined) return undefined
   const more = first(body, MORE, (value) => typeof value === 'boolean')
-  // The last page of some still has a cursor, which leads to nothing.
+  // Some servers give a cursor on the last page as well, which leads to an empty page.
   const end = more === undefined ? untilEmpty : { ...untilNothing, when: { path: more.text, is: false } }
   const pagination = { type: 'cursor', path: cursor.text, parameter, end, ...DEFAULTS } as const
   return { pagination, because: `${cursor.text} has a cursor, sent back as ${parameter}` }
@@ -177,7 +177,7 @@ function byPages({ body }: ReadPage, url: URL): Found {
   return { pagination, because: `${number.text} and ${count.text} count pages, asked for by ${parameter}` }
 }
 
-/** `next: 2`: the number of the next page where others have its address. */
+/** `next: 2`: the number of the next page where other servers give its address. */
 function byNextNumber({ body }: ReadPage, url: URL): Found {
   const next = first(body, LINKS, (value) => isCount(value) && Number(value) > 0)
   if (next === undefined) return undefined
@@ -204,7 +204,7 @@ const isAddress = (value: JsonValue) => typeof value === 'string' && /^(?:https?
 
 type Place = { readonly path: JsonPath; readonly text: string; readonly value: JsonValue }
 
-/** The first field of these names, in any of the holders, whose value is of the kind. */
+/** The first field with one of these names, in any of the holders, whose value has the kind. */
 function first(
   body: JsonValue,
   names: readonly (string | JsonPath)[],

@@ -4,18 +4,18 @@ import { POSITION, VALUE } from '../children/explode-rows.ts'
 import type { Flatten } from '../config/index.ts'
 
 type Explosion = {
-  /** Whose rows have the list. */
+  /** The dataset whose rows have the list. */
   readonly dataset: string
   readonly field: string
-  /** Columns of these rows that come along. */
+  /** Columns of these rows that are copied. */
   readonly key: readonly string[]
   readonly flatten: Readonly<Record<string, Flatten>>
   readonly limit: number
 }
 
 /**
- * The items of a list in rows, as rows. Only types are made of them: a number may lose digits that nobody looks at.
- * @throws {ConfigError} terminal: what begins like a list is none
+ * The items of a list in rows, as rows. Used only to infer types: a number may lose digits.
+ * @throws {ConfigError} terminal: a value that begins like a list is not valid JSON
  */
 export function explodedRows(
   owners: Sample,
@@ -46,7 +46,7 @@ function itemsIn(cell: string, expected: string): readonly unknown[] {
     const value: unknown = JSON.parse(cell)
     return Array.isArray(value) ? value : [value]
   } catch {
-    // The error quotes the text, which nobody is to see.
+    // The parser's error quotes the text, which must not be shown.
     const problem = `expected ${expected}, got a text that begins like one and is none; take it out of \`explode\``
     throw new ConfigError('the list cannot be taken apart', [problem])
   }

@@ -18,9 +18,9 @@ import type { Proxy } from '@cinelake/core'
 import { requestTimes } from '../http/request-times.ts'
 import { openTaskRequests } from '../http/task-requests.ts'
 
-/** Bytes of one page: what is only looked at may be smaller than what is landed. */
+/** Maximum bytes of one page: a preview may be limited to less than a landing. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
-/** Requests at most. The first says what there is, the second that one gets on. */
+/** Maximum requests. The first shows the records, the second that pagination works. */
 const MAX_PAGES = 5
 
 export type FirstPagesDeps = {
@@ -29,7 +29,7 @@ export type FirstPagesDeps = {
   readonly log: Log
   readonly azure?: AzureIdentity | undefined
   readonly proxy?: Proxy | undefined
-  /** Scratch, in which the rows are put. */
+  /** Scratch directory for the rows. */
   readonly directory: string
   readonly limit: number
   readonly signal: AbortSignal
@@ -41,15 +41,15 @@ export type FirstPages = {
   readonly rowCount: number
   readonly pageCount: number
   readonly hasMore: boolean
-  /** How one gets on, as it was found out where the dataset does not say. */
+  /** The auto-detected pagination, if the dataset declares none. */
   readonly recognised: RestPagination | undefined
-  /** Why there seems to be more, although nobody says how to get there. */
+  /** Why there seem to be more pages, although no pagination was detected. */
   readonly unknown: string | undefined
 }
 
 /**
- * The first records of a dataset, asked for and made into rows as its ingest does it.
- * @throws {ConfigError} terminal: the dataset starts from the rows of another one
+ * The first records of a dataset, requested and converted to rows as in its ingest.
+ * @throws {ConfigError} terminal: the dataset depends on the rows of another one
  */
 export async function firstPages(
   pipeline: PipelineOfSource,
@@ -62,7 +62,7 @@ export async function firstPages(
     throw new ConfigError('the dataset cannot be tried by itself', [problem])
   }
   if (dataset.pagination.type !== 'none') return await read(pipeline, { source, dataset, window }, deps)
-  // Nobody may have thought of pages: what is there to get on with?
+  // The pagination may not have been considered yet: is there any?
   const end = { emptyPage: false, shortPage: false }
   const auto = { type: 'auto', end, atMaxPages: 'fail', samePage: 'fail' } as const
   try {

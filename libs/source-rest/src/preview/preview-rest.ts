@@ -16,20 +16,20 @@ import { firstPages, type FirstPages, type FirstPagesDeps } from './first-pages.
 
 export type RestPreviewDeps = PreviewDeps & FirstPagesDeps
 
-/** Rows of a parent that are looked at, and of them those that are asked about. */
+/** Rows of a parent that are read, and the number of them that are requested. */
 const PARENT_ROWS = 20
 const MAX_PARENTS = 5
 
 type Reading = RestPreviewDeps &
   SourceInPipeline<RestSource> & {
-    /** The dataset that is looked at; others are only where its rows come from. */
+    /** The dataset that is previewed; others are only the source of its parents' rows. */
     readonly dataset: string
     /** `<source>/<dataset>` */
     readonly name: string
     readonly asked: Window
   }
 
-/** The first records of a dataset of an API, also of one that is made of the rows of another. */
+/** The first records of a dataset of an API, also of one that depends on the rows of another. */
 export async function previewRest(
   place: SourceInPipeline<RestSource>,
   dataset: string,
@@ -115,7 +115,7 @@ async function ofChildren(
   }
 }
 
-/** What tells a parent's rows apart in a child's path, of those that may stand there as they are. */
+/** The distinct values of a parent's rows in a child's path that need no escaping. */
 function keysOf({ columns, rows }: Sample, fields: readonly string[]): ReadonlyMap<string, string>[] {
   const places = fields.map((field) => columns.findIndex(({ name }) => name === field))
   const keys = rows.map((row) => new Map(fields.map((field, index) => [field, row[places[index] ?? -1] ?? ''])))
@@ -123,7 +123,7 @@ function keysOf({ columns, rows }: Sample, fields: readonly string[]): ReadonlyM
   return [...new Map(usable.map((key) => [JSON.stringify([...key.values()]), key])).values()]
 }
 
-/** The dataset as it is asked for by one row of its parent. */
+/** The dataset as requested for one row of its parent. */
 function ofParent(dataset: RestDataset, parent: string, key: ReadonlyMap<string, string>): RestDataset {
   let { path } = dataset
   for (const [field, value] of key) path = path.replaceAll(`{${parent}.${field}}`, value)
@@ -144,7 +144,7 @@ function paginationText({ pagination: { type } }: RestDataset, { recognised, unk
   return type === 'auto' || type === 'none' ? 'none: nothing in the answer leads to another page' : type
 }
 
-/** What the text does not say of it, and was found out. */
+/** The settings that the text does not have, and that were detected. */
 function paginationOf({ pagination }: RestDataset, { recognised }: FirstPages): Pick<Sample, 'pagination'> {
   const isUnsaid = pagination.type === 'none' && recognised !== undefined && recognised.type !== 'none'
   return isUnsaid ? { pagination: { type: 'auto' } } : {}
