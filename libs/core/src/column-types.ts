@@ -51,7 +51,7 @@ export function fitsSql(value: string, from: string, to: string): string {
   return `coalesce(TRY_CAST(TRY_CAST(${value} AS ${to}) AS ${from}) = ${value}, false)`
 }
 
-/** Whether casting to the other type and back may change the spelling only, so that values can be compared as such. */
+/** Whether a cast to the other type and back shows, value by value, that nothing is lost. */
 function isComparable(from: string, to: string): boolean {
   if (from.endsWith('[]') && to.endsWith('[]')) return isComparable(from.slice(0, -2), to.slice(0, -2))
   if (isNumber(from) && isNumber(to)) return true
