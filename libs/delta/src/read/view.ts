@@ -79,8 +79,8 @@ const checked = new WeakMap<Lake, Set<string>>()
 type OpenFile = { readonly add: AddFile; /** In the lake. */ readonly path: string; readonly local: string }
 
 /**
- * Checks that data files are as the log says that they were written. An engine notices some damage only, and does not
- * say of which table; of a changed value it says nothing.
+ * Checks that data files are as the log says that they were written. An engine detects only some damage, without naming
+ * the table, and no changed values.
  * @throws {DeltaFileDamagedError} terminal
  */
 async function checkFiles({ lake, path: table }: TablePlace, files: readonly OpenFile[]): Promise<void> {

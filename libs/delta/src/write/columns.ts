@@ -55,7 +55,7 @@ export function checkPartitioning(table: string, fields: readonly DeltaField[], 
     }
   }
   if (partitionBy.length > 0 && fields.length === partitionBy.length)
-    problems.push('expected a column besides the partition columns, got none')
+    problems.push('expected a column in addition to the partition columns, got none')
   if (problems.length > 0) throw new DeltaSchemaError(table, problems)
 }
 

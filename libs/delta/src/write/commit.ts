@@ -10,7 +10,7 @@ import { statisticsOf } from '../log/statistics.ts'
 import { formerIdsOf, isBegunBy, lifeProperties } from '../log/table-life.ts'
 import { DataFiles, type TablePlace } from './data-files.ts'
 
-/** Tries. Each means that somebody else committed meanwhile, so some writer always gets on. */
+/** Attempts. Each failure means that another writer committed, so some writer always makes progress. */
 const MAX_TRIES = 200
 
 /** What one commit changes. */
@@ -26,8 +26,8 @@ export type Change = {
 }
 
 /**
- * Works out the change to the newest version. Called again when another writer came first: it keeps the work that rests
- * on what is still so, and does the rest again. Every rule of concurrency is in that.
+ * Computes the change relative to the newest version. Called again when another writer committed first: it reuses the
+ * work whose basis is unchanged, and repeats the rest. All rules of concurrency are in this function.
  */
 export type Operation = (state: LogState | undefined, files: DataFiles) => Promise<Change | typeof UNCHANGED>
 
@@ -49,7 +49,7 @@ export async function commit(
   files.adopt(adopted)
   let found = await readBefore(place, options)
   let isFirst = false
-  // The files that the log names; undefined while that is not known, and then none is deleted.
+  // The files that the log names; while unknown, none is deleted.
   let named: ReadonlySet<string> | undefined
   try {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
@@ -57,7 +57,7 @@ export async function commit(
       const isRestart = options.restart !== undefined && !isBegun(state, options)
       if (state !== undefined && !isRestart && isApplied(state, options)) {
         const past = await findTxn(place, state, options)
-        // Perhaps it is this very commit, whose answer was lost on its way: then its files are in use.
+        // Possibly this very commit, whose answer was lost: then its files are in use.
         named = past.paths
         return { ...past.result, id: idOf(state), outcome: 'already-committed' }
       }
@@ -245,7 +245,10 @@ type PastCommit = {
   readonly paths: ReadonlySet<string> | undefined
 }
 
-/** The commit by which a txn came into a table. Where the log no longer reaches back so far: the state's version, without rows. */
+/**
+ * The commit by which a txn came into a table. Where the log no longer reaches back so far: the state's version,
+ * without rows.
+ */
 async function findTxn({ lake, path }: TablePlace, state: LogState, options: CommitOptions): Promise<PastCommit> {
   const { txn, signal } = options
   const isIt = (action: Action) => action.txn?.appId === txn.appId && action.txn.version >= txn.version

@@ -10,7 +10,7 @@ import { decodePath, encodePath } from '../log/paths.ts'
 import { partitionFolder } from '../read/partitions.ts'
 import { statsOf } from '../log/statistics.ts'
 
-/** Where a table is, and what time and randomness it has. */
+/** A table's location, clock and source of ids. */
 export type TablePlace = {
   readonly lake: Lake
   readonly path: string
@@ -29,8 +29,8 @@ export const COLUMNS_TAG = 'cinelake.columns'
 export type Layout = { readonly columns: Pick<ColumnPlan, 'fields'>; readonly partitionBy: readonly string[] }
 
 /**
- * The data files that one commit writes. Until a commit names them nobody sees them; those that no commit will name are
- * deleted again, except after a kill, which `vacuum` cleans up after.
+ * The data files that one commit writes. They are invisible until a commit names them; the others are deleted again, or
+ * after a kill by `vacuum`.
  */
 export class DataFiles {
   readonly #place: TablePlace
@@ -61,7 +61,9 @@ export class DataFiles {
     for (const { path } of files) this.#uploaded.set(path, `${this.#place.path}/${decodePath(path)}`)
   }
 
-  /** Deletes what was uploaded and is not among the files of a commit. Fails silently: what stays is found by `vacuum`. */
+  /**
+   * Deletes what was uploaded and is not among the files of a commit. Fails silently: what stays is found by `vacuum`.
+   */
   async discardExcept(kept: ReadonlySet<string>): Promise<void> {
     const unused = [...this.#uploaded].filter(([logPath]) => !kept.has(logPath))
     await concurrently(unused, UPLOADS_AT_ONCE, async ([logPath, lakePath]) => {
