@@ -134,7 +134,8 @@ function ownerOf(directory: string): Owner {
       .map(([name, , uid, gid]) => [name, { uid: Number(uid), gid: Number(gid) }]),
   )
   const owner = users.get('postgres') ?? users.get('nobody')
-  if (owner === undefined) throw new Error('PostgreSQL does not run as root: expected a user postgres, or another one without rights')
+  if (owner === undefined)
+    throw new Error('PostgreSQL does not run as root: expected a user postgres, or another one without rights')
   chownSync(directory, owner.uid, owner.gid)
   return owner
 }
