@@ -68,7 +68,7 @@ export function versionOf(now: LoadedTable | undefined): number {
 }
 
 /**
- * A load that was decided on another version might take a later one back.
+ * A load that was decided on another version might revert a later one.
  * @throws {WarehouseUnavailableError} transient: another load came in between
  */
 export function requireBase(
@@ -91,7 +91,7 @@ export function isBase(
   return now !== undefined && now.version === since && now.shape === shapeOf(table) && isSameTable(now, options)
 }
 
-/** @throws {WarehouseRefusedError} terminal: rows came too many or were lost on the way */
+/** @throws {WarehouseRefusedError} terminal: the row count is too high or too low */
 export function requireCount(table: WarehouseTable, expected: number, actual: number): void {
   if (actual === expected) return
   throw new WarehouseRefusedError(

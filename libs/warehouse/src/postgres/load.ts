@@ -145,7 +145,7 @@ async function beginPublish(transaction: Queries, table: WarehouseTable, options
   return found.now
 }
 
-/** All that takes time is done while nobody sees the table. Statistics stay with it: its first readers get good plans. */
+/** All slow steps run before the table is visible. Statistics stay with it: its first readers get good plans. */
 async function finishStaged(session: LoadSession, table: WarehouseTable, staged: place.StagedTable): Promise<void> {
   if (table.primaryKey.length > 0) await session.exec(place.addPrimaryKey(staged, table.primaryKey))
   await session.exec(`ANALYZE ${staged.sql}`)

@@ -52,12 +52,13 @@ type Turn = {
 }
 
 /**
- * One client of the mart: an analyst's tool that speaks the PostgreSQL protocol. The database has one session, so a client has it
- * for a statement at a time, as the reader of the mart, in a transaction that cannot write and that is rolled back. What the
- * client believes to be its session is kept here: settings, prepared statements, whether it is in a transaction.
+ * One client of the mart: an analyst's tool that speaks the PostgreSQL protocol. The database has one session, so a
+ * client has it for a statement at a time, as the reader of the mart, in a transaction that cannot write and that is
+ * rolled back. What the client believes to be its session is kept here: settings, prepared statements, whether it is in
+ * a transaction.
  *
- * A transaction of a client sees what each of its statements finds, as READ COMMITTED does. One that needs more - a snapshot, a
- * cursor, a savepoint - keeps the session to its end, and is ended when it leaves others waiting.
+ * A transaction of a client sees what each of its statements finds, as READ COMMITTED does. One that needs more - a
+ * snapshot, a cursor, a savepoint - keeps the session to its end, and is ended when it leaves others waiting.
  */
 export class MartSession {
   readonly #client: PostgresClient
@@ -291,7 +292,7 @@ export class MartSession {
       if (this.#client.gone.aborted) throw error
       await this.#client.send(error instanceof Fault ? error.answer : interrupted(error))
       if (this.#status === 'T') this.#status = 'E'
-      // Without savepoints nothing of a failed transaction goes on.
+      // Without savepoints a failed transaction cannot continue.
       if (!(error instanceof Fault)) this.#isHeld = false
     }
     const isKept = this.#isHeld && this.#status !== 'I' && !(isFailed && this.#turn === undefined)

@@ -4,9 +4,8 @@ import type { PostgresSessions, Queries } from './session.ts'
 import { LOADER, LOCK_SET_UP, MART_SCHEMAS, quoted, text } from './sql.ts'
 
 /**
- * Whoever queries through the service does so as this role, which may read the schemas of the mart and nothing else. A
- * transaction that cannot write is no protection by itself: a superuser's query may read the server's files and end the
- * sessions of others.
+ * Queries through the service run as this role, which may read the schemas of the mart and nothing else. A read-only
+ * transaction alone is no protection: a superuser's query may read the server's files and end the sessions of others.
  */
 export const READER = 'cinelake_reader'
 
@@ -24,8 +23,8 @@ export function searchPathOf(schemas: readonly string[]): string {
 }
 
 /**
- * A query as the reader runs it. `SET ROLE` alone would not hold: a query may undo it by `set_config`. Within a function that
- * runs with the rights of its owner, PostgreSQL lets nothing change the role.
+ * A query as the reader runs it. `SET ROLE` alone would not hold: a query may undo it by `set_config`. Within a
+ * function that runs with the rights of its owner, PostgreSQL lets nothing change the role.
  * Source: postgresql.org/docs/current/sql-createfunction.html (SECURITY DEFINER)
  * @param columns names and types of the result, as SQL
  */
