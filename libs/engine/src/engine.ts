@@ -30,7 +30,7 @@ export type AuditOptions = {
   readonly as?: 'query' | 'condition'
 }
 
-/** Something that SQL of a pipeline must not do. */
+/** A construct that is not allowed in a pipeline's SQL. */
 export type SqlRefusal = {
   /** Of the function, the table or the clause. */
   readonly name: string
@@ -50,7 +50,7 @@ export type QueryOptions = { readonly signal?: AbortSignal }
  * @throws {SqlFailedError} terminal: a value does not convert, an overflow, a file that is no Parquet; never shows the
  * value
  * @throws {ENGINE_OUT_OF_MEMORY} {ENGINE_DISK_FULL} {ENGINE_FILE_UNUSABLE} transient
- * @throws {CancelledError} transient: the signal said so
+ * @throws {CancelledError} transient: the signal was aborted
  */
 export interface SqlSession extends AsyncDisposable {
   /** Runs one or more statements for their effect. */
@@ -68,18 +68,17 @@ export interface SqlSession extends AsyncDisposable {
    */
   describe(query: string): Promise<EngineColumn[]>
   /**
-   * What the engine's parser makes of texts, in their order: for each the tree of its statements, or what is wrong with
-   * it, as DuckDB's `json_serialize_sql` gives it. Nothing of them is run. Of a text that was parsed before it is the
-   * same tree.
+   * Parses texts, in their order: for each the tree of its statements, or the error, as DuckDB's `json_serialize_sql`
+   * gives it. Nothing of them is run. Of a text that was parsed before it is the same tree.
    */
   parse(sqls: readonly string[]): Promise<readonly unknown[]>
   /**
-   * What keeps a text from being SQL of a pipeline: one SELECT (or one condition) that reads nothing but the given
-   * tables and comes out the same at any time. Nothing of it is run. Empty: it may be run.
+   * The reasons why a text is not allowed as a pipeline's SQL: one SELECT (or one condition) that reads only the given
+   * tables and is deterministic. Nothing is executed. Empty: it is allowed.
    */
   audit(sql: string, options: AuditOptions): Promise<readonly SqlRefusal[]>
   /**
-   * Appends rows of text (null for NULL) to a table whose columns are all VARCHAR. What came before an error stays.
+   * Appends rows of text (null for NULL) to a table whose columns are all VARCHAR. Rows appended before an error stay.
    * @returns rows
    */
   append(

@@ -37,7 +37,7 @@ function contextOf(place: SqlPosition | string | undefined) {
   return typeof place === 'string' ? { in: place } : { ...place }
 }
 
-/** SQL that cannot be run by anybody: it does not parse, or names something that is not there. Terminal. */
+/** Invalid SQL: it does not parse, or names something that does not exist. Terminal. */
 export class SqlInvalidError extends TerminalError {
   readonly code = 'ENGINE_SQL_INVALID'
   readonly position: SqlPosition | undefined
@@ -79,8 +79,7 @@ export const engineErrors = defineErrors({
   ),
 
   /**
-   * The statement needed more memory than the engine may hold. Transient: what runs beside it takes from the same
-   * memory.
+   * The statement needed more memory than the engine may hold. Transient: concurrent statements share the same memory.
    */
   ENGINE_OUT_OF_MEMORY: transient((said: string) => [
     `the engine ran out of memory: ${said}; raise its memory limit, give it fewer threads or run fewer tasks at once`,

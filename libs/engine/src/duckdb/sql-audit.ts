@@ -1,6 +1,6 @@
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS, CLOCK_WORDS, UNREPEATABLE_FUNCTIONS } from './allowed-functions.ts'
 
-/** Something in a query that SQL of a pipeline's text must not do. */
+/** A construct that is not allowed in a pipeline's SQL. */
 export type SqlObjection = {
   /** Of the function or table, as the engine understands it. */
   readonly name: string
@@ -14,7 +14,7 @@ export type SqlObjection = {
 
 type Node = Readonly<Record<string, unknown>>
 
-/** What stands in the place of a table and reads nothing by itself. */
+/** Table expressions that read no data by themselves. */
 const RELATIONS: ReadonlySet<unknown> = new Set(['SUBQUERY', 'JOIN', 'EXPRESSION_LIST', 'PIVOT', 'EMPTY'])
 
 /** Kinds of expressions that are looked through. Functions are looked at by name; others are refused. */
@@ -49,7 +49,7 @@ export function objectionsTo(serialized: unknown, tables: readonly string[]): Sq
   return found
 }
 
-/** What the parser says of a text that it cannot take. */
+/** The parser's error for an invalid text. */
 export function complaintOf(serialized: unknown): string | undefined {
   if (!isNode(serialized) || serialized['error'] !== true) return undefined
   if (serialized['error_type'] === 'not implemented') return 'expected one SELECT'
