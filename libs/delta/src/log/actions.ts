@@ -2,7 +2,7 @@ import { CHECKSUM_TAG, checksumOf } from './checksum.ts'
 import { DeltaCorruptError } from '../errors.ts'
 import { Fields, isObject, type JsonObject } from './json.ts'
 
-/** What a commit says. Source of names and shapes: github.com/delta-io/delta/blob/master/PROTOCOL.md#actions */
+/** The actions of a commit. Source of names and shapes: github.com/delta-io/delta/blob/master/PROTOCOL.md#actions */
 export type Protocol = {
   readonly minReaderVersion: number
   readonly minWriterVersion: number
@@ -78,7 +78,7 @@ export function parseCommit(text: string, file: string): Action[] {
 }
 
 /**
- * The text of a commit. What comes first, the `commitInfo`, has the checksum of the lines after it; other writers lack
+ * The text of a commit. Its first line, the `commitInfo`, has the checksum of the lines after it; other writers lack
  * it.
  */
 export function commitText(commitInfo: JsonObject, actions: readonly object[]): string {

@@ -5,7 +5,7 @@ import type { DeltaField, DeltaType } from './types.ts'
 /** A map as the engine hands it over. */
 export type Entries<Value> = readonly { readonly key: string; readonly value: Value }[]
 
-/** What DuckDB's `COPY … RETURN_STATS` says about one file. */
+/** The result of DuckDB's `COPY … RETURN_STATS` for one file. */
 export type WrittenFile = {
   readonly filename: string
   readonly count: number
@@ -22,7 +22,7 @@ const TEXT_LENGTH = 32
 
 export type Bound = string | number
 export type FileStatistics = {
-  /** Undefined when the writer did not say. */
+  /** Undefined when the writer did not record it. */
   readonly rowCount: number | undefined
   readonly min: Readonly<Record<string, string | number | boolean>>
   readonly max: Readonly<Record<string, string | number | boolean>>

@@ -6,7 +6,7 @@ import { engineTypeOf, type DeltaField, type DeltaType } from '../log/types.ts'
 
 export type QueryColumn = { readonly name: string; readonly type: string }
 
-/** What a table's columns are after a write, and how a query's columns become them. */
+/** A table's columns after a write, and the mapping of a query's columns to them. */
 export type ColumnPlan = {
   readonly fields: readonly DeltaField[]
   /** SQL of each column, in order. */

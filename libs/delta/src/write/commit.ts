@@ -13,11 +13,11 @@ import { DataFiles, type TablePlace } from './data-files.ts'
 /** Attempts. Each failure means that another writer committed, so some writer always makes progress. */
 const MAX_TRIES = 200
 
-/** What one commit changes. */
+/** The changes of one commit. */
 export type Change = {
   readonly operation: string
   readonly parameters: Readonly<Record<string, string>>
-  /** Whether nothing of the table was looked at, so that no other writer's rows matter. */
+  /** Whether the table was not read, so that no other writer's rows matter (blind append). */
   readonly blind: boolean
   readonly protocol?: Protocol
   readonly metaData?: MetaData
@@ -31,11 +31,11 @@ export type Change = {
  */
 export type Operation = (state: LogState | undefined, files: DataFiles) => Promise<Change | typeof UNCHANGED>
 
-/** What an operation says when the table holds already what it would bring. */
+/** The outcome of an operation when the table already holds its rows. */
 export const UNCHANGED = 'unchanged'
 
 /**
- * Commits an operation once, whatever the number of tries and deliveries.
+ * Commits an operation idempotently, for any number of attempts and deliveries.
  * @param adopted files that are in the table's folder already: deleted where the commit does not name them
  */
 export async function commit(
@@ -104,7 +104,7 @@ export async function commit(
   throw deltaErrors.DELTA_CONFLICT(place.path, `to be first within ${MAX_TRIES} tries`, 'other writers each time')
 }
 
-/** What a commit comes after. `isDamaged`: a log that cannot be read, of which nothing is to stay. */
+/** The state before a commit. `isDamaged`: an unreadable log, which is to be removed. */
 type Before = { readonly state: LogState | undefined; readonly isDamaged: boolean }
 
 async function readBefore(place: TablePlace, options: CommitOptions): Promise<Before> {

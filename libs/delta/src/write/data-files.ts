@@ -25,7 +25,7 @@ const UPLOADS_AT_ONCE = 4
 /** The `add.tags` entry with a digest of the columns that a file was written with. Files of other writers lack it. */
 export const COLUMNS_TAG = 'cinelake.columns'
 
-/** What the files of a table have: its columns, and one folder for each partition. */
+/** The layout of a table's files: its columns, and one folder per partition. */
 export type Layout = { readonly columns: Pick<ColumnPlan, 'fields'>; readonly partitionBy: readonly string[] }
 
 /**
@@ -51,18 +51,18 @@ export class DataFiles {
     return await this.bring(files, rows, options)
   }
 
-  /** Brings files that are written already into the lake; they may be moved away. */
+  /** Uploads existing files into the lake; they may be moved away. */
   async bring(files: readonly LocalDataFile[], layout: Layout, options: CallOptions): Promise<AddFile[]> {
     return await concurrently(files, UPLOADS_AT_ONCE, async (file) => await this.#upload(file, layout, options))
   }
 
-  /** Takes charge of files that another engine has put into the table's folder. */
+  /** Adopts files that another engine has put into the table's folder. */
   adopt(files: readonly AddFile[]): void {
     for (const { path } of files) this.#uploaded.set(path, `${this.#place.path}/${decodePath(path)}`)
   }
 
   /**
-   * Deletes what was uploaded and is not among the files of a commit. Fails silently: what stays is found by `vacuum`.
+   * Deletes uploaded files that a commit does not name. Fails silently: leftovers are found by `vacuum`.
    */
   async discardExcept(kept: ReadonlySet<string>): Promise<void> {
     const unused = [...this.#uploaded].filter(([logPath]) => !kept.has(logPath))
