@@ -12,7 +12,7 @@ export type WarehouseColumn = {
   readonly description?: string
 }
 
-/** Where a table is: a name may be there once in each schema. */
+/** The location of a table: names are unique within a schema. */
 export type TablePlace = {
   /** One of the schemas that analysts read. Default: `mart`. */
   readonly schema?: string
@@ -61,7 +61,7 @@ export type LoadOutcome = {
   readonly sentRowCount: number
 }
 
-/** What a table of the mart was loaded with last. */
+/** The last load of a table of the mart. */
 export type LoadedTable = {
   readonly version: number
   readonly shape: string
@@ -84,7 +84,7 @@ export type Changes = {
   readonly since: number
 }
 
-/** Milliseconds that a query of an analyst may take, where nothing is said. What takes longer had better be a model. */
+/** Milliseconds that a query of an analyst may take, by default. A slower query should be a model. */
 export const QUERY_TIMEOUT_MS = 5 * 60_000
 
 export type QueryOptions = {
@@ -160,7 +160,7 @@ export interface Warehouse extends AsyncDisposable {
   }>
   /** As `query`, but all rows: batch by batch, at least one, at the taker's pace. */
   readAll(sql: string, take: (batch: QueryBatch) => Promise<void>, options?: QueryOptions): Promise<void>
-  /** All that is loaded, by schema and name. */
+  /** All loaded tables, by schema and name. */
   tables(): Promise<readonly ListedTable[]>
   /** The schemas that have loaded tables: `mart` first, the others by name. */
   schemas(): Promise<readonly string[]>

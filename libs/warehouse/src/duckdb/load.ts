@@ -131,7 +131,7 @@ async function load<Outcome>(
   )
 }
 
-/** One load at a time decides what becomes of a table, by what is committed now. */
+/** One load at a time decides how a table is changed, by the state committed now. */
 async function publish<Outcome>(
   { file, exclusive }: Loading,
   table: WarehouseTable,
@@ -155,7 +155,7 @@ export type RecordRow = {
   readonly loaded_at: string
 }
 
-/** What is known of a table, and whether anything of its name is there. */
+/** The known state of a table, and whether an object of its name exists. */
 export async function look(
   connection: DuckDBConnection,
   table: TablePlace,

@@ -27,7 +27,7 @@ import {
   type WarehouseTable,
 } from '../warehouse.ts'
 
-/** Where loads are done, and how long they wait for readers. */
+/** The database of the loads, and how long they wait for readers. */
 export type Loading = { readonly sessions: PostgresSessions; readonly swapWaitsMs: readonly number[] }
 
 export async function replaceTable(
@@ -137,7 +137,7 @@ async function beginLoad(session: LoadSession, table: WarehouseTable, options: L
   return found.now
 }
 
-/** One load at a time decides what becomes of a table. */
+/** One load at a time decides how a table is changed. */
 async function beginPublish(transaction: Queries, table: WarehouseTable, options: LoadOptions) {
   await transaction.query(postgres.LOCK, [`cinelake publish ${recordName(table)}`])
   const found = await look(transaction, table)

@@ -27,7 +27,7 @@ export type MartSessionOptions = {
   readonly cancelled: () => AbortSignal
 }
 
-/** A fault as the client is told of it. */
+/** An error as sent to the client. */
 class Fault extends Error {
   readonly answer: Buffer
 
@@ -46,7 +46,7 @@ type Portal = { readonly statement: MartStatement }
 
 /** A client's hold of the database's one session. */
 type Turn = {
-  /** What the database answers. @throws the reason for which the client's hold was ended */
+  /** The database's answer. @throws the reason for which the client's hold was ended */
   readonly raw: (bytes: Uint8Array) => Promise<Buffer>
   readonly leave: () => Promise<void>
 }
@@ -242,7 +242,7 @@ export class MartSession {
     this.#sent.add(name)
   }
 
-  /** Answers what the database is not asked. */
+  /** Answers statements that are not sent to the database. */
   async #byItself(statement: MartStatement): Promise<Buffer> {
     if (this.#status === 'E' && !['commit', 'rollback'].includes(statement.kind)) throw FAILED_TRANSACTION()
     switch (statement.kind) {
@@ -324,7 +324,7 @@ export class MartSession {
     for (const setting of this.#settings.values()) await this.#command(setting)
   }
 
-  /** Gives the session back as it was. */
+  /** Resets and releases the session. */
   async #leave(): Promise<void> {
     const turn = this.#turn
     this.#turn = undefined
@@ -352,7 +352,7 @@ export class MartSession {
   }
 }
 
-/** Why a statement was ended from outside. */
+/** Why a statement was cancelled. */
 export class Interruption extends Error {}
 
 async function enter(sessions: ExclusiveSessions, signal: AbortSignal): Promise<Turn> {

@@ -17,7 +17,7 @@ export async function martSchemas(queries: Queries): Promise<readonly string[]> 
   return (await queries.query<{ schema: string }>(MART_SCHEMAS)).map(({ schema }) => schema)
 }
 
-/** Where names without a schema are looked for, as SQL. */
+/** The search path for names without a schema, as SQL. */
 export function searchPathOf(schemas: readonly string[]): string {
   return [...schemas.map(quoted), 'pg_catalog'].join(', ')
 }
@@ -93,7 +93,7 @@ export async function requireReader(
   try {
     await queries.exec([LOCK_SET_UP, ...steps].join(';\n'))
   } catch (error) {
-    // Over a connection that only reads, another process sees to it.
+    // For a read-only connection, another process has done it.
     if (sqlStateOf(error) === '25006' && state.function) return
     if (!['42501', '25006', '0LP01'].includes(sqlStateOf(error) ?? '')) throw error
     throw refused(

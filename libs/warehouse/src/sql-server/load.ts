@@ -110,7 +110,7 @@ export async function loaded(session: MssqlSession, table: TablePlace): Promise<
   }
 }
 
-/** What is loaded of a table that may be loaded. @throws {WAREHOUSE_TABLE_TAKEN} terminal */
+/** The loaded state of a table that this pipeline may load. @throws {WAREHOUSE_TABLE_TAKEN} terminal */
 async function loadedFree(
   session: MssqlSession,
   table: WarehouseTable,
