@@ -135,7 +135,7 @@ function ownerOf(directory: string): Owner {
   )
   const owner = users.get('postgres') ?? users.get('nobody')
   if (owner === undefined)
-    throw new Error('PostgreSQL does not run as root: expected a user postgres, or another one without rights')
+    throw new Error('PostgreSQL does not run as root: expected a user postgres or the unprivileged one')
   chownSync(directory, owner.uid, owner.gid)
   return owner
 }
