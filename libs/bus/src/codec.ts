@@ -2,12 +2,12 @@ import { Command, Event } from '@cinelake/contracts'
 import { busErrors } from './errors.ts'
 
 /**
- * Bytes of UTF-8. Service Bus Standard takes 256 KiB with headers and properties; 4 KiB are left for those.
+ * Bytes of UTF-8. Service Bus Standard allows 256 KiB with headers and properties; 4 KiB are reserved for those.
  * Source: learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas
  */
 export const MAX_MESSAGE_BYTES = 252 * 1024
 
-/** Makes messages into text and back; what comes out is a fact that code may rely on. */
+/** Serialises messages and parses them; a parsed message matches its contract. */
 export type Codec<Message> = {
   /** @throws {MESSAGE_INVALID} @throws {MESSAGE_TOO_LARGE} */
   encode(message: Message): string
@@ -45,7 +45,7 @@ function parseJson(name: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's own message quotes the text.
+    // The parser's own message quotes the text, which may hold data.
     throw busErrors.MESSAGE_INVALID(name, [`expected JSON, got ${text.length} characters of something else`])
   }
 }

@@ -1,17 +1,19 @@
 import { QUEUES } from '@cinelake/contracts'
 
-/** What a broker has to know of a queue or a subscription. */
+/** The broker's settings of a queue or a subscription. */
 export type EntityProperties = {
-  /** How long a message is locked; renewed for as long as the work takes, and what a killed worker's message waits. */
+  /**
+   * Lock duration of a message; renewed while the work lasts. A killed worker's message is redelivered after this time.
+   */
   readonly lockMs: number
-  /** How often a message is handed out before it goes to the dead letters. */
+  /** Deliveries before a message is dead-lettered. */
   readonly maxDeliveryCount: number
-  /** How long a message that nobody takes is kept; then it goes to the dead letters. */
+  /** Time to live of a message that no consumer receives; then it is dead-lettered. */
   readonly timeToLiveMs: number
   readonly deadLetteringOnExpiration: boolean
 }
 
-/** Everything that the platform needs of a message broker: the one definition that all others are made from. */
+/** All broker entities of the platform: the one definition that all other forms are generated from. */
 export type BusEntities = {
   readonly queues: readonly string[]
   readonly topic: string
@@ -22,16 +24,16 @@ export type BusEntities = {
 /** The topic that all events go to. */
 export const EVENTS_TOPIC = 'events'
 
-/** The subscription that the scheduler hears events by. */
+/** The subscription that the scheduler receives events from. */
 const SCHEDULER = 'scheduler'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
- * - A lock of a minute: the work of a worker that was killed begins again after that long. Longer would cost time there,
- *   shorter would cost renewals.
+ * - A lock of a minute: a killed worker's message is redelivered after it. A longer lock delays that, a shorter one
+ * costs renewals.
  * - Ten deliveries, the service's own default and the emulator's limit.
- * - Two weeks until a message expires: an agent whose site is cut off for that long is a case for a person.
+ * - Two weeks until a message expires: an agent whose site is offline for that long needs an operator.
  */
 export const ENTITY_PROPERTIES: EntityProperties = {
   lockMs: 60_000,
@@ -43,7 +45,7 @@ export const ENTITY_PROPERTIES: EntityProperties = {
 export type EntityChoice = {
   /** Sites with agents of their own: each gets the queue `ingest-files.<site>`. */
   readonly sites?: readonly string[]
-  /** Who hears the events besides the scheduler. */
+  /** Further subscribers of the events, in addition to the scheduler. */
   readonly subscriptions?: readonly string[]
 }
 
@@ -57,7 +59,10 @@ export function busEntities({ sites = [], subscriptions = [] }: EntityChoice = {
   }
 }
 
-/** Letters, digits, dots, dashes and underscores. Source: learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, Microsoft.ServiceBus */
+/**
+ * Letters, digits, dots, dashes and underscores. Source:
+ * learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, Microsoft.ServiceBus
+ */
 export function isEntityName(name: string): boolean {
   return /^[a-z0-9](?:[\w.-]{0,48}[a-z0-9])?$/i.test(name)
 }

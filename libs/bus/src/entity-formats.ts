@@ -1,11 +1,11 @@
 import type { BusEntities, EntityProperties } from './entities.ts'
 
-/** What the emulator allows. Source: learn.microsoft.com/azure/service-bus-messaging/overview-emulator, "Usage quotas" */
+/** The emulator's limits. Source: learn.microsoft.com/azure/service-bus-messaging/overview-emulator, "Usage quotas" */
 const EMULATOR = { namespace: 'sbemulatorns', maxLockMs: 300_000, maxTimeToLiveMs: 3_600_000, maxDeliveryCount: 10 }
 
 /**
- * The `Config.json` of Microsoft's emulator, which the loopback broker reads as well. What the emulator does not allow is
- * brought down to what it does.
+ * The `Config.json` of Microsoft's emulator, which the loopback broker reads as well. Values beyond the emulator's
+ * limits are reduced to them.
  */
 export function emulatorConfig({ queues, topic, subscriptions, properties }: BusEntities) {
   const timeToLiveMs = Math.min(properties.timeToLiveMs, EMULATOR.maxTimeToLiveMs)
@@ -43,8 +43,8 @@ type EmulatorEntity = { Name: string; Properties: Readonly<Record<string, string
 const API_VERSION = '2024-01-01'
 
 /**
- * An ARM template of the entities in a namespace that there is, for `az deployment group create` or as a module of a
- * Bicep file. JSON and not Bicep: it is made, not written, and needs no compiler to be checked.
+ * An ARM template of the entities in an existing namespace, for `az deployment group create` or as a module of a
+ * Bicep file. JSON and not Bicep: it is generated, and checked without a compiler.
  */
 export function armTemplate({ queues, topic, subscriptions, properties }: BusEntities) {
   const inNamespace = (...names: string[]) => `[concat(parameters('namespace'), '/${names.join('/')}')]`

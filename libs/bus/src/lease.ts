@@ -2,21 +2,21 @@ import { PipelineError, reportError, TerminalError, type Log } from '@cinelake/c
 import type { MessageHandler } from './bus.ts'
 import type { Codec } from './codec.ts'
 
-/** Why a message is given back or given up. */
+/** Why a message is abandoned or dead-lettered. */
 export type Reason = { readonly code: string; readonly message: string }
 
 /**
- * One message in the hands of one worker. Every way to settle it answers whether the lock still held; when it did not,
- * nothing was done.
+ * One message locked by one worker. Every settlement returns whether the lock still held; if it did not, nothing was
+ * done.
  */
 export type Lease = {
   readonly text: string
-  /** How often it was handed out, this time included. */
+  /** Delivery count, this delivery included. */
   readonly deliveryCount: number
   /** Aborted with a `LockLostError` when the lock is lost. */
   readonly lost: AbortSignal
   complete(): boolean | Promise<boolean>
-  /** To be handed out again, or to the dead letters when that happened too often. */
+  /** Redelivered, or dead-lettered after too many deliveries. */
   giveBack(reason: Reason): boolean | Promise<boolean>
   deadLetter(reason: Reason): boolean | Promise<boolean>
 }
@@ -28,10 +28,13 @@ export type LeaseWork<Message> = {
   readonly log: Log
 }
 
-/** Characters. Service Bus cuts descriptions of dead letters there. Source: learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas */
+/**
+ * Characters. Service Bus truncates descriptions of dead letters at this length. Source:
+ * learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas
+ */
 const MAX_DESCRIPTION_LENGTH = 4096
 
-/** Hands a message to its handler, and settles it by how the handler ended. */
+/** Passes a message to its handler, and settles it according to the handler's result. */
 export async function workOn<Message>(lease: Lease, stop: AbortSignal, work: LeaseWork<Message>): Promise<void> {
   const { entity, codec, handler, log } = work
   const { deliveryCount } = lease
@@ -40,7 +43,7 @@ export async function workOn<Message>(lease: Lease, stop: AbortSignal, work: Lea
   } catch (error) {
     return await settleFailed(lease, error, work)
   }
-  // Not an error: the work is durable, and whoever has the message now finds that out.
+  // Not an error: the work is durable, and the worker that has the message now will find that out.
   if (!(await lease.complete())) log.info({ entity, deliveryCount }, 'message was done after its lock was lost')
 }
 
@@ -54,17 +57,17 @@ async function settleFailed(
   const isTerminal = error instanceof TerminalError
   const facts = { entity, deliveryCount: lease.deliveryCount, code, error: message }
   if (!(await (isTerminal ? lease.deadLetter(reason) : lease.giveBack(reason)))) {
-    return log.info(facts, 'message was given up after its lock was lost')
+    return log.info(facts, 'message was abandoned after its lock was lost')
   }
   if (isTerminal) log.error(facts, 'message was dead-lettered')
   else log.warn(error instanceof PipelineError ? facts : { ...facts, err: error }, 'message was given back')
 }
 
-/** What a dead letter says that was handed out as often as the broker does that. */
+/** The description of a message that was dead-lettered after too many deliveries. */
 export function tooOften(deliveryCount: number, { code, message }: Reason): Reason {
   const text = `handed out ${deliveryCount} times without being settled; the last time: ${code}: ${message}`
   return { code: DELIVERED_TOO_OFTEN, message: text.slice(0, MAX_DESCRIPTION_LENGTH) }
 }
 
-/** The reason of dead letters that were handed out too often, whoever counted. */
+/** The reason of messages that were dead-lettered after too many deliveries, counted by the broker or by us. */
 export const DELIVERED_TOO_OFTEN = 'DELIVERED_TOO_OFTEN'

@@ -25,7 +25,7 @@ export async function openBus(settings: BusSettings, { log, credential }: OpenBu
       sb: async () => {
         const entrance = await openEntrance(settings, credential)
         const webSockets = await webSocketsOf(settings)
-        // Lazily: a start with everything embedded must not load Azure's libraries.
+        // Loaded on demand: an embedded start must not load Azure's libraries.
         const { createServiceBus } = await import('./service-bus/bus.ts')
         return createServiceBus({ entrance, webSockets, log })
       },
@@ -35,8 +35,8 @@ export async function openBus(settings: BusSettings, { log, credential }: OpenBu
 }
 
 /**
- * Makes what the namespace of the settings lacks of the platform's entities.
- * @throws {ConfigError} terminal: a bus that makes its entities by itself, or from a file
+ * Creates the missing entities of the platform in the configured namespace.
+ * @throws {ConfigError} terminal: a bus that creates its entities by itself, or from a file
  */
 export async function createBusEntities(
   settings: BusSettings,
@@ -54,8 +54,8 @@ export async function createBusEntities(
 }
 
 /**
- * How the namespace of the settings is entered: by the connection string where there is one.
- * @throws {ConfigError} terminal: no host, or parameters that there are not
+ * The credentials for the configured namespace: the connection string if there is one.
+ * @throws {ConfigError} terminal: no host, or unknown parameters
  */
 async function openEntrance(settings: BusSettings, credential: OpenBusDeps['credential']): Promise<ServiceBusEntrance> {
   const { hostname } = addressOf(settings)
@@ -69,7 +69,7 @@ async function webSocketsOf(settings: BusSettings): Promise<WebSockets | undefin
   return createWebSockets(settings.proxy)
 }
 
-/** The settings' address, checked. Never shown: nobody knows what somebody wrote into it. */
+/** The configured address, validated. Never shown: it may contain a password that was put there by mistake. */
 function addressOf({ url }: BusSettings): URL {
   const address = URL.parse(url.replace(/^sb:/i, 'http:'))
   const problems: string[] = []

@@ -4,14 +4,14 @@ import { z } from 'zod'
 export const busEnv = {
   /** `memory:` or `sb://NAMESPACE.servicebus.windows.net`, with `?transport=websockets` where only port 443 is open. */
   CINELAKE_BUS: z.string().default('memory:'),
-  /** Decides endpoint and key where it is given; without it, the identity of the process is used. */
+  /** Provides endpoint and key; without it, the identity of the process is used. */
   CINELAKE_BUS_CONNECTION_STRING: z.string().optional(),
-  /** The proxy on the way out, honoured where the bus goes over WebSockets. */
+  /** The outbound proxy, used where the bus goes over WebSockets. */
   HTTPS_PROXY: z.string().optional(),
   NO_PROXY: z.string().optional(),
 }
 
-/** Which message bus, and how it is entered. */
+/** The message bus and its credentials. */
 export type BusSettings = {
   readonly url: string
   /** Secret. */

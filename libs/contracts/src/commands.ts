@@ -19,34 +19,37 @@ export const Ingest = z.object({
   dataset: z.string().min(1),
   /** The table to copy; database sources only. */
   table: TableName.optional(),
-  /** Where the last successful window of this task ended (exclusive lower bound is this instant, inclusive); null the first time. Incremental datasets only. */
+  /**
+   * Where the last successful window of this task ended (exclusive lower bound is this instant, inclusive); null the
+   * first time. Incremental datasets only.
+   */
   since: z.iso.datetime().nullable(),
 })
 export type Ingest = z.infer<typeof Ingest>
 
 const version = z.int().min(0)
-/** Delta's table id. Versions count within the life that it names: the same number under another id is another state. */
+/** Delta's table id. Version numbers are relative to this id: the same number under another id is another state. */
 const tableId = z.string().min(1)
 
 /**
- * What the sender knows of a table that is to be written: its newest version, and, where that is known, its id. An
- * older state in the lake, another table or none is a loss, not a beginning.
+ * The sender's knowledge of a table that is to be written: its newest version, and, where known, its id. If the lake
+ * holds an older state, another table or none, the table is lost, not new.
  */
 export const KnownVersion = z.object({ version, id: tableId.optional() })
 export type KnownVersion = z.infer<typeof KnownVersion>
 
 const writesTable = {
-  /** Absent where nothing is known of the table. */
+  /** Absent where the table is not known. */
   expected: KnownVersion.optional(),
-  /** The same of the table of rows that it rejected. */
+  /** The same for the table of its rejected rows. */
   expectedRejects: KnownVersion.optional(),
-  /** The table begins a new life, with a new id, whatever is there: its history is lost, damaged or no longer wanted. */
+  /** The table is created again with a new id, even if it exists: its history is lost, damaged or no longer wanted. */
   restart: z.boolean().optional(),
-  /** The same where the table is found to be lost or damaged; one that is whole goes on. */
+  /** The same only if the table is found to be lost or damaged; an intact table continues. */
   restartIfLost: z.boolean().optional(),
 }
 
-/** Makes raw into a typed, checked, deduplicated Delta table. */
+/** Turns raw data into a typed, checked, deduplicated Delta table. */
 export const Refine = z.object({
   kind: z.literal('refine'),
   ...commandHeader,
@@ -58,7 +61,7 @@ export const Refine = z.object({
 })
 export type Refine = z.infer<typeof Refine>
 
-/** One version of a refined table. Pinned, so that an attempt reads what the attempt before it read. */
+/** One version of a refined table. Pinned, so that every attempt reads the same input. */
 export const TableVersion = z.object({ table: z.string().min(1), version, id: tableId.optional() })
 export type TableVersion = z.infer<typeof TableVersion>
 
@@ -78,7 +81,7 @@ export const Load = z.object({
   ...commandHeader,
   table: z.string().min(1),
   version,
-  /** Not `id`: that is the message's. */
+  /** Not `id`: that is the id of the message. */
   tableId: tableId.optional(),
 })
 export type Load = z.infer<typeof Load>

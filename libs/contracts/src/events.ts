@@ -8,7 +8,7 @@ const count = z.int().min(0)
 export const TaskStarted = z.object({ kind: z.literal('task.started'), ...eventHeader })
 export type TaskStarted = z.infer<typeof TaskStarted>
 
-/** A sign of life with what was done so far. May be lost: nothing depends on it. */
+/** A heartbeat with the progress so far. May be lost: nothing depends on it. */
 export const TaskProgressed = z.object({
   kind: z.literal('task.progressed'),
   ...eventHeader,
@@ -21,7 +21,7 @@ export type TaskProgressed = z.infer<typeof TaskProgressed>
 export const TaskSucceeded = z.object({ kind: z.literal('task.succeeded'), ...eventHeader, ...SuccessFacts.shape })
 export type TaskSucceeded = z.infer<typeof TaskSucceeded>
 
-/** Its facts are from the worker, hence with a duration. */
+/** The worker provides its facts, so it has a duration. */
 export const TaskFailed = z.object({
   kind: z.literal('task.failed'),
   ...eventHeader,
@@ -29,27 +29,27 @@ export const TaskFailed = z.object({
 })
 export type TaskFailed = z.infer<typeof TaskFailed>
 
-/** What a worker says about a task. */
+/** A worker's message about a task. */
 export const TaskEvent = z.discriminatedUnion('kind', [TaskStarted, TaskProgressed, TaskSucceeded, TaskFailed])
 export type TaskEvent = z.infer<typeof TaskEvent>
 
 /**
- * A sign of life of an on-prem agent: about no task. May be lost, and may come late or twice: of each node the one with
- * the latest `at` counts.
+ * A heartbeat of an on-prem agent, about no task. May be lost, late or duplicated: for each node the one with the
+ * latest `at` counts.
  */
 export const AgentHeartbeat = z.object({
   kind: z.literal('agent.heartbeat'),
   contract: z.literal(CONTRACT_VERSION),
   id: z.uuid(),
-  /** By the agent's own clock: against the time at which it is heard, this shows a clock that is wrong. */
+  /** By the agent's own clock: compared with the time of receipt, this shows clock skew. */
   at: z.iso.datetime(),
   worker: z.string().min(1),
   /** Empty for an agent of sources without a site. */
   site: z.string().max(63),
-  /** The machine's name, or the one that it was given: one node of a site. */
+  /** The machine's name, or the configured name: one node of a site. */
   node: z.string().min(1).max(200),
   version: z.string().min(1).max(100),
-  /** Bytes that are free where the agent writes. */
+  /** Free bytes on the disk that the agent writes to. */
   freeDiskBytes: count,
   runningTasks: count,
   /** `outside-hours`: it takes no new work now. */

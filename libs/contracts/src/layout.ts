@@ -1,32 +1,32 @@
 /*
- * Where things are in the lake. What a pipeline lands and makes is below a folder of its name, so that two pipelines may
- * use one name for a source, a dataset or a model. Paths of lakes that were laid out before pipelines had folders of their
- * own are `former…` here: they are read, and a table that is there is written there.
+ * The layout of the lake. The output of a pipeline is below a folder of its name, so that two pipelines may
+ * use one name for a source, a dataset or a model. The older layout, without a folder per pipeline, is called `former…`
+ * here: it is still read, and a table that exists there is still written there.
  */
 
-/** What raw is divided into, by kind of source. */
+/** The subfolders of raw, one per kind of source. */
 export type RawKind = 'files' | 'api' | 'database' | 'push'
 
-/** Folders of raw that hold what services keep for themselves; the name of a pipeline begins with a letter. */
+/** Folders of raw for the services' own data; the name of a pipeline begins with a letter, so they cannot collide. */
 const LANDED = 'raw/_landed'
 const LANDING = 'raw/_landing'
 const DISCOVERED = 'raw/_discovered'
 const REFINED = 'refined'
 const REJECTS = '_rejects'
 
-/** The folders of raw in lakes of before: `raw/files/<source>/…`. */
+/** The folders of raw in the older layout: `raw/files/<source>/…`. */
 const FORMER_RAW: ReadonlySet<string> = new Set<RawKind>(['files', 'api', 'database', 'push'])
 
 /**
- * Lake path of a folder for what lands from a dataset: `raw/<pipeline>/<kind>/<source>/<dataset>`. A pipeline that has the
- * name of a folder of before gets another one, with a character that no name has.
+ * Lake path of the folder that a dataset lands in: `raw/<pipeline>/<kind>/<source>/<dataset>`. A pipeline named like a
+ * folder of the older layout gets another folder, with a character that no name contains.
  */
 export function rawFolder(pipeline: string, kind: RawKind, source: string, dataset: string): string {
   const own = FORMER_RAW.has(pipeline.toLowerCase()) ? `${pipeline}.pipeline` : pipeline
   return `raw/${own}/${kind}/${source}/${dataset}`
 }
 
-/** What was pushed to a dataset before pipelines had folders of their own. */
+/** The folder of pushed data in the older layout. */
 export function formerPushFolder(source: string, dataset: string): string {
   return `raw/push/${source}/${dataset}`
 }
@@ -41,32 +41,32 @@ export function landedFolder(pipeline: string, windowLabel: string): string {
   return `${LANDED}/${pipeline}/${windowLabel}`
 }
 
-/** Which window lands which bytes of a dataset that takes each file once. */
+/** Ledger: which window lands which bytes of a dataset that takes each file once. */
 export function landedFilesFolder(pipeline: string, source: string, dataset: string): string {
   return `${LANDED}/${pipeline}/_files/${source}.${dataset}`
 }
 
-/** Where a task keeps what it has landed before it has landed everything; window and task as the kind of source names them. */
+/** The checkpoint of a task that has not landed everything yet; window and task as the source kind names them. */
 export function landingPath(pipeline: string, window: string, task: string): string {
   return `${LANDING}/${pipeline}/${window}/${task}`
 }
 
-/** The tables that each window found in a database. */
+/** The tables that each window discovered in a database. */
 export function discoveredFolder(pipeline: string, source: string): string {
   return `${DISCOVERED}/${pipeline}/${source}`
 }
 
-/** The consistent snapshot that the tables of a run are read as of. */
+/** The consistent snapshot that all tables of a run are read from. */
 export function sharedSnapshotPath(pipeline: string, source: string, windowLabel: string, generation: number): string {
   return `${DISCOVERED}/${pipeline}/_moments/${source}/${windowLabel}${suffixOf(generation)}.json`
 }
 
-/** Where a check writes and deletes again, to see that it may. */
+/** The file that a check writes and deletes, to verify the permission. */
 export function probePath(name: string): string {
   return `${LANDED}/_probe/${name}.json`
 }
 
-/** A refined table. One that was made before pipelines had folders of their own may be elsewhere: ask `locateTable`. */
+/** A refined table in the current layout. An older table may be elsewhere: ask `locateTable`. */
 export function refinedPath(pipeline: string, table: string): string {
   return `${REFINED}/${pipeline}/${table}`
 }
@@ -76,7 +76,7 @@ export function rejectsPath(pipeline: string, table: string): string {
   return `${REFINED}/${pipeline}/${REJECTS}/${table}`
 }
 
-/** Which version of another pipeline's table the builds of a window read; a re-run of the window decides for itself. */
+/** The version of another pipeline's table that the builds of a window read; a re-run of the window decides again. */
 export function usedVersionPath(pipeline: string, windowLabel: string, table: string, generation: number): string {
   return `${REFINED}/${pipeline}/_uses/${windowLabel}/${table}${suffixOf(generation)}.json`
 }
@@ -89,7 +89,7 @@ export function formerRejectsPath(table: string): string {
   return `${REFINED}/${REJECTS}/${table}`
 }
 
-/** A later try of what was done already has its own files beside the first ones. */
+/** A re-run has its own files next to the first ones. */
 function suffixOf(generation: number): string {
   return generation === 1 ? '' : `.g${generation}`
 }

@@ -1,11 +1,11 @@
 import type { Queue, TableName } from './commands.ts'
 
-/** An item of a run before it is known what its inputs will be. */
+/** An item of a run, before its inputs are known. */
 export type PlannedTask = {
   /** `discover billing`, `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles` */
   readonly name: string
   readonly queue: Queue
-  /** Names of the tasks whose output it needs. */
+  /** Names of the tasks that it depends on. */
   readonly needs: readonly string[]
   readonly work:
     | { readonly kind: 'discover'; readonly source: string }
@@ -14,7 +14,7 @@ export type PlannedTask = {
         readonly source: string
         readonly dataset: string
         readonly table?: TableName
-        /** Whether it goes on from what a window before has landed. */
+        /** Whether it resumes from the position of an earlier window. */
         readonly incremental: boolean
       }
     | { readonly kind: 'refine'; readonly dataset: string }
@@ -22,7 +22,9 @@ export type PlannedTask = {
         readonly kind: 'build'
         readonly model: string
         readonly inputs: readonly string[]
-        /** Tables of other pipelines that it reads besides, each in the version that is the newest when it is built first. */
+        /**
+         * Tables of other pipelines that it also reads, each pinned to the version that was newest at the first build.
+         */
         readonly uses?: readonly string[]
       }
     | { readonly kind: 'load'; readonly table: string }

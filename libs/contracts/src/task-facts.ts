@@ -11,19 +11,19 @@ export const BalanceSchema = z.object({
   duplicates: count,
 })
 
-/** What one quality rule found: `rejected` and `kept` say what became of the rows that broke it. */
+/** The result of one quality rule: `rejected` and `kept` count what became of the rows that broke it. */
 export const QualityResult = z.object({
   rule: z.string(),
   severity: z.enum(['warn', 'error', 'fail']),
   /** Rows checked, or 1 for a rule about the whole table. */
   checked: count,
   failed: count,
-  /** What the rule asks and what was found, in words: no row contents. */
+  /** The rule's condition and the finding, as a sentence without row contents. */
   detail: z.string().optional(),
 })
 export type QualityResult = z.infer<typeof QualityResult>
 
-/** What a task made, by kind of task. */
+/** The output of a task, by kind of task. */
 export const TaskOutput = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tables'), tables: z.array(TableName) }),
   z.object({
@@ -32,7 +32,7 @@ export const TaskOutput = z.discriminatedUnion('kind', [
     manifest: z.string(),
     fileCount: count,
     sizeBytes: count,
-    /** Unknown (absent) for files that are landed as they are. */
+    /** Absent (unknown) for files that are landed as received. */
     rowCount: count.optional(),
   }),
   z.object({
@@ -40,13 +40,15 @@ export const TaskOutput = z.discriminatedUnion('kind', [
     table: z.string(),
     /** The Delta version that now holds the result. */
     version: count,
-    /** Delta's table id; absent in events of workers of the version before. */
+    /** Delta's table id; absent in events of workers of the previous version. */
     id: z.string().min(1).optional(),
-    /** Whether the task began a new life of the table (`restart`): what was known of it before no longer counts. */
+    /** Whether the task created the table again (`restart`): earlier knowledge of it is void. */
     began: z.boolean().optional(),
-    /** The table of its rejected rows, where there is one. */
+    /** The table of its rejected rows, if it exists. */
     rejects: z.object({ version: count, id: z.string().min(1), began: z.boolean().optional() }).optional(),
-    /** `unchanged`: the inputs were those of the version that is there already; `superseded`: a later window is in the table. */
+    /**
+     * `unchanged`: the existing version was made from the same inputs; `superseded`: the table holds a later window.
+     */
     outcome: z.enum(['committed', 'already-committed', 'unchanged', 'superseded']),
   }),
   z.object({
@@ -69,15 +71,15 @@ const ErrorSchema = z.object({
 })
 
 /**
- * What is known of a try at a task that came to its end. It is spelled here alone and carried whole: a worker reports it,
- * the scheduler keeps it as one JSON column of the run history, and readers show it.
+ * The facts of a finished attempt. Defined only here and passed on as a whole: a worker reports it, the scheduler
+ * stores it as one JSON column of the run history, and readers show it.
  *
- * To add a fact, write it below, optional: workers and histories of the versions before do not have it. Then let it be
- * said where it is known: by a use case in its outcome, or by the task reporter for every task. A number whose `meta`
- * has a `title` and a `unit` (`ms`, `bytes`, `count`) is a column of `cinelake status RUN`.
+ * To add a fact, write it below, optional: workers and histories of earlier versions do not have it. Then set it where
+ * it is known: in a use case's outcome, or in the task reporter for every task. A number whose `meta` has a `title` and
+ * a `unit` (`ms`, `bytes`, `count`) is a column of `cinelake status RUN`.
  */
 export const TaskFacts = z.object({
-  /** Absent where no worker reported on the try. */
+  /** Absent where no worker reported on the attempt. */
   durationMs: z.number().min(0).optional().meta({ title: 'took', unit: 'ms' }),
   balance: BalanceSchema.optional(),
   /** Rejected rows by rule. */
@@ -100,7 +102,7 @@ export const MEASURES: readonly Measure[] = Object.entries(TaskFacts.shape).flat
   return title === undefined ? [] : [{ fact, title, unit } as Measure]
 })
 
-/** Of a try that did the task. */
+/** Of a successful attempt. */
 export const SuccessFacts = TaskFacts.omit({ error: true }).required({
   durationMs: true,
   balance: true,
@@ -110,7 +112,7 @@ export const SuccessFacts = TaskFacts.omit({ error: true }).required({
 })
 export type SuccessFacts = z.infer<typeof SuccessFacts>
 
-/** Of a try that failed. */
+/** Of a failed attempt. */
 export const FailureFacts = TaskFacts.omit({ balance: true, rejects: true, output: true }).required({
   quality: true,
   error: true,

@@ -1,8 +1,8 @@
 import { defineErrors, terminal, type ErrorContext } from './errors.ts'
 
-/** The row accounting of a task: what came in = what went out + what was rejected + what was a duplicate. */
+/** The row accounting of a task: rows in = rows out + rejected + duplicates. */
 export type Balance = {
-  /** What is counted: rows, or files where the rows are not looked at yet. */
+  /** The unit that is counted: rows, or files where their rows have not been read yet. */
   readonly unit: 'rows' | 'files'
   readonly in: number
   readonly out: number
@@ -23,9 +23,9 @@ export function formatBalance(balance: Balance): string {
 
 export const balanceErrors = defineErrors({
   /**
-   * Rows were lost, made up or counted twice, so that nothing of the task is published.
+   * The balance does not hold: rows were lost, invented or counted twice, so nothing of the task is published.
    * @param of the task, dataset or model
-   * @param remedy what a person does about it
+   * @param remedy the action for the operator
    */
   BALANCE_BROKEN: terminal((of: ErrorContext, balance: Balance, remedy: string) => {
     const { unit, in: inCount, out, rejected, duplicates } = balance

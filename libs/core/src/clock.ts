@@ -1,4 +1,4 @@
-/** The only source of "now". Passed in, so that a window can be rebuilt at any time with the same result. */
+/** The only source of the current time. Passed in, so that a window can be rebuilt at any time with the same result. */
 export type Clock = () => Date
 
 export const systemClock: Clock = () => new Date()

@@ -1,14 +1,14 @@
 /**
- * What a column's type can become, by DuckDB's names of types: `INTEGER`, `DECIMAL(10,2)`, `VARCHAR[]`.
+ * The types that a column's type can be widened to, in DuckDB's type names: `INTEGER`, `DECIMAL(10,2)`, `VARCHAR[]`.
  *
- * Only what holds every value of the old type counts as lossless, and comes back the same when it is cast to the old type:
- * whole numbers and decimals into larger ones, whole numbers into a DOUBLE that has all of their digits, and into text what
- * has one spelling only - digits of numbers with all digits of their scale (`-12`, `7.50`), `true` and `false`, days as
- * `yyyy-mm-dd`. A DOUBLE and an instant have several spellings as text, and a day becomes an instant in a time zone that
- * only a person knows: none of these is lossless.
+ * A type is a lossless replacement if it holds every value of the old type and casting back gives the same value:
+ * whole numbers and decimals into larger ones, whole numbers into a DOUBLE that has all of their digits, and into text
+ * the types whose values have one spelling only: digits of numbers with all digits of their scale (`-12`, `7.50`),
+ * `true` and `false`, days as `yyyy-mm-dd`. A DOUBLE and an instant have several spellings as text, and a day becomes
+ * an instant in a time zone that cannot be derived from the data: none of these is lossless.
  */
 
-/** Digits before the point, digits behind it. */
+/** Digits before the decimal point, digits after it. */
 type Digits = { readonly whole: number; readonly scale: number }
 
 /** Digits of which a DOUBLE holds every whole number. Source: IEEE 754, 53 bits */
@@ -19,7 +19,7 @@ const INTEGERS: Readonly<Record<string, number>> = { TINYINT: 3, SMALLINT: 5, IN
 
 const DECIMAL = /^DECIMAL\((\d+), ?(\d+)\)$/
 
-/** Whether every value of a type is there in another one, and comes back the same. */
+/** Whether every value of a type exists in another type and casts back to the same value. */
 export function isLossless(from: string, to: string): boolean {
   if (from === to) return true
   if (from.endsWith('[]') && to.endsWith('[]')) return isLossless(from.slice(0, -2), to.slice(0, -2))
@@ -42,7 +42,7 @@ function digitsOf(type: string): Digits | undefined {
 }
 
 /**
- * SQL: whether a value that is not NULL is there in another type, and comes back the same.
+ * SQL condition: whether a value that is not NULL exists in another type and casts back to the same value.
  * @param value SQL of the old type
  */
 export function fitsSql(value: string, from: string, to: string): string {
@@ -51,7 +51,7 @@ export function fitsSql(value: string, from: string, to: string): string {
   return `coalesce(TRY_CAST(TRY_CAST(${value} AS ${to}) AS ${from}) = ${value}, false)`
 }
 
-/** Whether a value can be looked at to tell if it is the same in another type: digits can, whatever they are kept in. */
+/** Whether a cast to the other type and back shows, value by value, that nothing is lost. */
 function isComparable(from: string, to: string): boolean {
   if (from.endsWith('[]') && to.endsWith('[]')) return isComparable(from.slice(0, -2), to.slice(0, -2))
   if (isNumber(from) && isNumber(to)) return true

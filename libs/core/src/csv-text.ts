@@ -1,21 +1,21 @@
-/** What RFC 4180 asks to be quoted, and blanks at the ends, which readers take away. */
+/** Characters that must be quoted according to RFC 4180, and leading or trailing blanks, which readers trim. */
 const NEEDS_QUOTES = /[",\r\n]|^\s|\s$/
 
-/** A value as a cell of a CSV row. Nothing is not the same as an empty text, which is quoted. */
+/** A value as a CSV cell. A missing value differs from an empty text, which is quoted. */
 function csvCell(value: string | null | undefined): string {
   if (value === null || value === undefined) return ''
   return value === '' || NEEDS_QUOTES.test(value) ? `"${value.replaceAll('"', '""')}"` : value
 }
 
-/** Cells with commas between them; an empty text for one cell without a value, and for none. */
+/** Cells separated by commas; an empty text for one cell without a value, and for no cells. */
 export function csvCells(values: readonly (string | null | undefined)[]): string {
   let row = csvCell(values[0])
   for (let index = 1; index < values.length; index += 1) row += `,${csvCell(values[index])}`
-  // A lone surrogate has no form in UTF-8; it becomes the character that stands for what cannot be shown.
+  // A lone surrogate cannot be encoded in UTF-8; it becomes the replacement character.
   return row.toWellFormed()
 }
 
-/** What stands for a row of one cell without a value: readers take an empty line for no row. */
+/** A row with one cell without a value: readers skip an empty line. */
 export const EMPTY_ROW = '""'
 
 /** A row without its line end. */
@@ -23,13 +23,16 @@ export function csvRow(values: readonly (string | null | undefined)[]): string {
   return csvCells(values) || EMPTY_ROW
 }
 
-/** What spreadsheets take for a formula, also in its wide forms. Source: owasp.org/www-community/attacks/CSV_Injection */
+/**
+ * First characters of a spreadsheet formula, full-width forms included. Source:
+ * owasp.org/www-community/attacks/CSV_Injection
+ */
 const FORMULA = /^[\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/
 
-/** A number is harmless, and no number any more with a sign in front of it. */
+/** A plain number is harmless; with a second sign in front it is no longer a number. */
 const NUMBER = /^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
-/** A text with an apostrophe in front where a spreadsheet would calculate it. */
+/** A text, prefixed with an apostrophe where a spreadsheet would evaluate it as a formula. */
 export function guardFormula(cell: string): string {
   return FORMULA.test(cell) && !NUMBER.test(cell) ? `'${cell}` : cell
 }

@@ -1,7 +1,7 @@
 /**
- * What to write instead of a name that nobody knows: the closest of those known, or all of them.
- * @param known names that would have been right
- * @param otherwise what to do when there are no names that would be right
+ * The suggestion for an unknown name: the closest known name, or all of them.
+ * @param known the valid names
+ * @param otherwise the advice when there are no valid names
  */
 export function suggest(name: string, known: Iterable<string>, otherwise = 'remove it'): string {
   const names = [...new Set(known)]
@@ -13,10 +13,10 @@ export function suggest(name: string, known: Iterable<string>, otherwise = 'remo
   return names.length === 1 ? `expected ${shown.join('')}` : `expected one of ${shown.join(', ')}`
 }
 
-/** Names. As many as a person looks through. */
+/** Number of names that are listed at most. */
 const MAX_SHOWN = 20
 
-/** The name that was probably meant: a third of its letters may be wrong. Undefined when none comes near. */
+/** The most similar name: up to a third of its letters may differ. Undefined when no name is that close. */
 export function closestName(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let bestDistance = Infinity
@@ -32,7 +32,7 @@ export function closestName(name: string, known: Iterable<string>): string | und
 
 const plain = (name: string) => name.toLowerCase().replaceAll(/[\s_-]/g, '')
 
-/** How many letters to insert, delete, replace or swap with their neighbour to make one text of another. */
+/** Edit distance: letters to insert, delete, replace or swap with their neighbour to turn one text into the other. */
 function editDistance(one: string, other: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: other.length + 1 }, (_, index) => index)

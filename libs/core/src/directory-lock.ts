@@ -8,23 +8,25 @@ import { makeDirectory } from './make-directory.ts'
 type Holder = {
   readonly host: string
   readonly pid: number
-  /** When that process began, as the system counts it: tells it from a later process that got the same number. */
+  /**
+   * Start time of that process as the operating system counts it: tells it from a later process with the same number.
+   */
   readonly began: string | null
   readonly since: string
   readonly program: string
 }
 
-/** Why a directory cannot be had. */
+/** Why a directory cannot be locked. */
 export type DirectoryHolder = {
-  /** In words: `process 17 on host (program, since …)` */
+  /** As a sentence: `process 17 on host (program, since …)` */
   readonly holder: string
   readonly lockFile: string
 }
 
 /**
- * Takes a directory for this process alone, by a file beside it. The lock of a process that no longer runs (killed, or
+ * Locks a directory for this process alone, by a file next to it. The lock of a process that no longer runs (killed, or
  * from before a restart of the machine) is taken over.
- * @param inUse makes the error that is thrown when another process, or this one, has it
+ * @param inUse makes the error that is thrown when another process, or this one, holds the lock
  */
 export async function lockDirectory(
   directory: string,
@@ -49,7 +51,7 @@ export async function lockDirectory(
   }
 }
 
-/** Never visible half-written: the file gets its name when its content is there. False when the name is taken. */
+/** Never visible half-written: the file gets its name once its content is written. False when the name is taken. */
 async function createWhole(lockFile: string, content: string): Promise<boolean> {
   const draft = `${lockFile}.${randomUUID()}`
   await writeFile(draft, content)
@@ -64,7 +66,9 @@ async function createWhole(lockFile: string, content: string): Promise<boolean> 
   }
 }
 
-/** Two processes may find the same stale lock: what was moved away is looked at, and put back if it is a new one. */
+/**
+ * Two processes may find the same stale lock: the file that was moved away is checked, and put back if it is a new one.
+ */
 async function removeStale(lockFile: string, stale: string): Promise<void> {
   const aside = `${lockFile}.${randomUUID()}`
   try {
@@ -91,7 +95,7 @@ async function thisProcess(): Promise<Holder> {
 }
 
 async function isAlive(holder: Holder): Promise<boolean> {
-  // Another machine's processes cannot be asked after: better an operator decides than two write at once.
+  // Processes of another machine cannot be checked: an operator decides, rather than two processes writing at once.
   if (holder.host !== hostname()) return true
   try {
     process.kill(holder.pid, 0)
@@ -102,14 +106,15 @@ async function isAlive(holder: Holder): Promise<boolean> {
   return began === undefined || holder.began === null || began === holder.began
 }
 
-/** Boot and clock ticks at which a process began, where the system tells (Linux); undefined elsewhere. */
+/** Boot id and clock ticks at which a process started, where the system provides them (Linux); undefined elsewhere. */
 async function beganAt(pid: number): Promise<string | undefined> {
   try {
     const [stat, boot] = await Promise.all([
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     ])
-    // The program's name, in parentheses, may hold spaces: fields are counted from behind it. Field 22 is the start time.
+    // The program's name, in parentheses, may contain spaces: fields are counted from its end. Field 22 is the start
+    // time.
     return `${boot.trim()}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''}`
   } catch {
     return undefined

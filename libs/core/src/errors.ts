@@ -1,7 +1,10 @@
 /** What an error is about, as `key=value` pairs: names and numbers, never row contents or secrets. */
 export type ErrorContext = Readonly<Record<string, string | number | boolean | null>>
 
-/** The root of every error that Cinelake raises on purpose. Messages read: what failed [key=value]: expected X, got Y; what to do. */
+/**
+ * The root of every error that Cinelake raises on purpose. Messages read: what failed [key=value]: expected X, got Y;
+ * what to do.
+ */
 export abstract class PipelineError extends Error {
   /** Stable, greppable, used by alerts and runbooks: `AREA_REASON`. Never reworded. */
   abstract readonly code: string
@@ -16,23 +19,23 @@ export abstract class PipelineError extends Error {
   }
 }
 
-/** Wrong for good: bad data, bad configuration, a broken contract. Another try with the same input cannot help. */
+/** Permanent: bad data, bad configuration, a broken contract. A retry with the same input cannot help. */
 export abstract class TerminalError extends PipelineError {
   readonly retryable = false
 }
 
-/** Wrong for now: a server that is away, a lock held by another, a timeout. Another try may help. */
+/** Temporary: a server that is unavailable, a lock held by another process, a timeout. A retry may help. */
 export abstract class TransientError extends PipelineError {
   readonly retryable = true
 }
 
-/** What an error says: the message, and the facts in it. */
+/** The text of an error: the message, and the facts in it. */
 export type ErrorText = readonly [message: string, context: ErrorContext]
 
-/** Makes an error of its code; the last argument may be the options of `Error`, with the cause. */
+/** Makes an error with its code; the last argument may be the options of `Error`, with the cause. */
 type Raise<Args extends readonly unknown[], Raised> = (...args: [...Args, options?: ErrorOptions]) => Raised
 
-/** A row of `defineErrors`: wrong for good. */
+/** A row of `defineErrors`: a permanent error. */
 export function terminal<Args extends readonly unknown[]>(describe: (...args: Args) => ErrorText) {
   return (code: string): Raise<Args, TerminalError> =>
     raiserOf(
@@ -44,7 +47,7 @@ export function terminal<Args extends readonly unknown[]>(describe: (...args: Ar
     )
 }
 
-/** A row of `defineErrors`: wrong for now. */
+/** A row of `defineErrors`: a temporary error. */
 export function transient<Args extends readonly unknown[]>(describe: (...args: Args) => ErrorText) {
   return (code: string): Raise<Args, TransientError> =>
     raiserOf(
@@ -59,8 +62,8 @@ export function transient<Args extends readonly unknown[]>(describe: (...args: A
 type Row = (code: string) => (...args: never[]) => PipelineError
 
 /**
- * The errors of an area that no caller tells apart by class: `throw lakeErrors.LAKE_PATH_INVALID(path, problem, { cause })`.
- * One that is caught gets a class of its own.
+ * The errors of an area that no caller tells apart by class: `throw lakeErrors.LAKE_PATH_INVALID(path, problem, { cause
+ * })`. An error that is caught gets a class of its own.
  * @param rows by code, `AREA_REASON`: unique in the repository, and never reworded
  */
 export function defineErrors<Rows extends Readonly<Record<string, Row>>>(
@@ -83,7 +86,7 @@ function raiserOf<Args extends readonly unknown[], Raised extends PipelineError>
   }
 }
 
-/** The options are the only argument with a cause: facts about an error are texts and numbers. */
+/** Only the options have a cause: facts about an error are texts and numbers. */
 const isCause = (argument: unknown): argument is ErrorOptions =>
   typeof argument === 'object' && argument !== null && !(argument instanceof Error) && 'cause' in argument
 
@@ -98,7 +101,7 @@ export class ConfigError extends TerminalError {
   }
 }
 
-/** The work was told to stop (SIGTERM, Ctrl-C, a lost lock). It may be done again from the start. */
+/** The work was cancelled (SIGTERM, Ctrl-C, a lost lock). It may be done again from the start. */
 export class CancelledError extends TransientError {
   readonly code = 'WORK_CANCELLED'
 
@@ -115,12 +118,15 @@ export type ErrorReport = {
   readonly context: ErrorContext
 }
 
-/** An error that nobody raised on purpose is a bug: it is retried, since a crash may be bad luck, and then shown as it is. */
+/**
+ * An error that was not raised on purpose is a bug: it is retried, since the cause may be temporary, and then reported
+ * unchanged.
+ */
 export const UNEXPECTED = 'UNEXPECTED_ERROR'
 
 /**
- * Makes what was thrown presentable; every cause that has a message is appended once.
- * @param redact takes secrets out of its texts, where they leave the process
+ * Converts a thrown value for display; every cause that has a message is appended once.
+ * @param redact removes secrets from its texts before they leave the process
  */
 export function reportError(thrown: unknown, redact = (text: string) => text): ErrorReport {
   const message = redact(withCauses(thrown))
@@ -131,7 +137,7 @@ export function reportError(thrown: unknown, redact = (text: string) => text): E
   return { code: thrown.code, message, retryable: thrown.retryable, context: Object.fromEntries(context) }
 }
 
-/** Causes looked at: enough for any honest chain, and an end for one that goes in a circle. */
+/** Number of causes followed: enough for any real chain, and a bound for a circular one. */
 const MAX_CAUSES = 10
 
 function withCauses(thrown: unknown): string {
@@ -144,7 +150,7 @@ function withCauses(thrown: unknown): string {
   return parts.join('; caused by: ') || nameOf(thrown)
 }
 
-/** What was thrown, in words: libraries throw texts and objects as well, of which `String` makes `[object Object]`. */
+/** A thrown value as text: libraries also throw texts and objects, for which `String` returns `[object Object]`. */
 export function reasonOf(thrown: unknown): string {
   const text = textOf(thrown)
   return text === '' ? nameOf(thrown) : text
@@ -153,7 +159,7 @@ export function reasonOf(thrown: unknown): string {
 function textOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(textOf).join(', ')
   if (thrown instanceof Error) return thrown.message
-  // Not what is in it: nobody knows what that is, and this text travels.
+  // Its properties are not shown: they may hold anything, and this text leaves the process.
   return typeof thrown === 'string' ? thrown : nameOf(thrown)
 }
 

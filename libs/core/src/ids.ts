@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Window } from './window.ts'
 
-/** A run is its pipeline and its window: asking twice gives the same run. `ott@2026-03-01`. */
+/** Identifies a run by its pipeline and its window: asking twice gives the same run. `ott@2026-03-01`. */
 export function runIdOf(pipeline: string, window: Window): string {
   return `${pipeline}@${window.label}`
 }
 
 /**
- * A task's name as a file name: `ingest crm/users` → `ingest-crm.users`. Distinct names stay distinct: what is neither a
- * letter, a digit, `_`, a space nor a slash is percent-encoded, `-` and `.` included.
+ * A task's name as a file name: `ingest crm/users` → `ingest-crm.users`. Distinct names stay distinct: characters other
+ * than letters, digits, `_`, space and slash are percent-encoded, `-` and `.` included.
  */
 export function taskFileName(task: string): string {
   return task.replace(/[^A-Za-z0-9_]/gu, (char) => (char === ' ' ? '-' : char === '/' ? '.' : percentEncoded(char)))

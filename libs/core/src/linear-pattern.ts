@@ -1,22 +1,22 @@
 /**
- * A pattern of a text, put together from parts. What a user writes as a glob or a regular expression becomes one of these
- * instead of a `RegExp`: JavaScript's matcher goes back and tries again, for which a short pattern and a short text can
- * be made that it takes years over, and nothing stops it meanwhile.
+ * A text pattern, composed of parts. A user's glob or regular expression is compiled to one of these instead of a
+ * `RegExp`: JavaScript's matcher backtracks, so a short pattern and a short text can take it years, and a running match
+ * cannot be interrupted.
  */
 export type Pattern =
   | { readonly kind: 'char'; readonly test: (char: string) => boolean }
   | { readonly kind: 'sequence'; readonly of: readonly Pattern[] }
   | { readonly kind: 'alternatives'; readonly of: readonly Pattern[] }
-  /** As often as it goes. `max` may be Infinity. */
+  /** Repetition, greedy. `max` may be Infinity. */
   | { readonly kind: 'repeat'; readonly of: Pattern; readonly min: number; readonly max: number }
-  /** What it takes is given back. */
+  /** A capturing group. */
   | { readonly kind: 'group'; readonly of: Pattern }
-  /** Takes nothing; nothing stands before. */
+  /** Zero-width: the start of the text. */
   | { readonly kind: 'start' }
-  /** Takes nothing; the next character, if there is one, is none of these. */
+  /** Zero-width: the next character, if there is one, is none of these. */
   | { readonly kind: 'not-before'; readonly test: (char: string) => boolean }
 
-/** A text as it stands. */
+/** Matches a text literally. */
 export function exactly(text: string): Pattern {
   return { kind: 'sequence', of: Array.from(text, (own): Pattern => ({ kind: 'char', test: (char) => char === own })) }
 }
@@ -33,12 +33,12 @@ export type Matcher = {
   /**
    * Compares a whole text, in time that grows with its length times the length of the pattern.
    * @param onStep called for each step, so that the work can be counted
-   * @returns what each group took, where it took part; undefined where the text is not of the pattern
+   * @returns the text that each group captured, where it took part; undefined where the text does not match
    */
   match(text: string, onStep?: () => void): readonly (string | undefined)[] | undefined
 }
 
-/** Steps of a compiled pattern: what a text of thousands of repetitions in each other would become is refused. */
+/** Steps of a compiled pattern: deeply nested repetitions that would expand to more are refused. */
 const MAX_OPS = 20_000
 
 type Op =
@@ -49,9 +49,9 @@ type Op =
   | { readonly op: 'end' }
 
 /**
- * Compiles a pattern for Pike's matcher: all ways through the pattern are followed side by side, one character after the
- * other, and of two that meet the one that a backtracking matcher would have tried first goes on. So groups take what they
- * would take there. Source: swtch.com/~rsc/regexp/regexp2.html
+ * Compiles a pattern for Pike's matcher: all threads through the pattern advance in lockstep, one character at a time,
+ * and of two threads that reach the same step the one that a backtracking matcher would have tried first is kept. So
+ * groups capture the same text as with backtracking. Source: swtch.com/~rsc/regexp/regexp2.html
  * @throws {RangeError} a pattern that is too long when its repetitions are written out
  */
 export function compilePattern(pattern: Pattern): Matcher {
@@ -61,7 +61,7 @@ export function compilePattern(pattern: Pattern): Matcher {
     if (ops.length >= MAX_OPS) throw new RangeError(`expected a pattern of at most ${MAX_OPS} steps, got more`)
     return ops.push(op) - 1
   }
-  /** A way around what `body` emits; `isLoop`: and back after it. */
+  /** A branch around the steps of `body`; `isLoop`: with a jump back after them. */
   const optional = (body: () => void, isLoop: boolean) => {
     const split: Op = { op: 'split', first: 0, second: 0 }
     const at = emit(split)
@@ -109,14 +109,14 @@ export function compilePattern(pattern: Pattern): Matcher {
   return { match: (text, onStep) => run(ops, groupCount, text, onStep) }
 }
 
-/** Where a way through the pattern is, and what its groups took so far: places in the text, two for each. */
+/** A thread: its step in the pattern, and what its groups captured so far: positions in the text, two per group. */
 type Thread = { readonly at: number; readonly saved: readonly number[] }
 
 function run(ops: readonly Op[], groupCount: number, text: string, onStep: () => void = () => {}) {
   const chars = Array.from(text)
-  /** For each step the place at which it was last entered: a second way to it can only do what the first does. */
+  /** For each step the position at which it was last entered: a second thread there can only repeat the first. */
   const entered = new Int32Array(ops.length).fill(-1)
-  /** Follows what takes no character. */
+  /** Follows steps that consume no character. */
   const enter = (threads: Thread[], start: Thread, place: number) => {
     const open = [start]
     for (let thread = open.pop(); thread !== undefined; thread = open.pop()) {

@@ -1,4 +1,4 @@
-/** Structured logging as the code sees it: facts first, then a sentence. Never row contents, never secrets. */
+/** Structured logging: facts first, then a sentence. Never row contents, never secrets. */
 export type LogMethod = (facts: Readonly<Record<string, unknown>>, message: string) => void
 
 export type Log = {
@@ -10,5 +10,5 @@ export type Log = {
   child(facts: Readonly<Record<string, unknown>>): Log
 }
 
-/** Swallows everything: for tests and for commands whose output is for people. */
+/** Discards everything: for tests and for commands whose output is for people. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLog }

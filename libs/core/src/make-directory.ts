@@ -1,14 +1,14 @@
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 
-/** Times that the way is looked at again: another process may remove a folder of it between look and step. */
+/** Retries: another process may remove a folder of the path between the check and `mkdir`. */
 const LOOKS = 3
 
 /**
- * Makes a directory with all that are missing above it; does nothing where it is. Used instead of Node's recursive
- * `mkdir`, which never ends where a folder is there but cannot hold another (`/proc`).
- * @returns the outermost directory that was made; undefined when there was nothing to make
- * @throws the system's error: EACCES, EROFS, ENOTDIR, or ENOENT where nothing can be made
+ * Creates a directory and its missing parents; does nothing where it exists. Used instead of Node's recursive `mkdir`,
+ * which never returns where a parent exists but cannot hold a directory (`/proc`).
+ * @returns the outermost directory that was created; undefined when all existed
+ * @throws the system's error: EACCES, EROFS, ENOTDIR, or ENOENT where nothing can be created
  */
 export async function makeDirectory(directory: string): Promise<string | undefined> {
   for (let look = 1; ; look++) {
@@ -22,12 +22,12 @@ export async function makeDirectory(directory: string): Promise<string | undefin
   }
 }
 
-/** The directories to make, outermost first. */
+/** The directories to create, outermost first. */
 async function missingOf(target: string): Promise<string[]> {
   const missing: string[] = []
   for (let place = target; !(await isDirectory(place)); place = path.dirname(place)) {
     missing.unshift(place)
-    // The root of a drive that is not there.
+    // The root of a drive that does not exist.
     if (path.dirname(place) === place) break
   }
   return missing
@@ -37,7 +37,7 @@ async function step(directory: string): Promise<void> {
   try {
     await mkdir(directory)
   } catch (error) {
-    // Another process may have been faster; a file in the way stays an error.
+    // Another process may have created it first; a file with that name stays an error.
     if (!isCode(error, 'EEXIST') || !(await isDirectory(directory))) throw error
   }
 }

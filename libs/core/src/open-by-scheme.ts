@@ -10,7 +10,7 @@ export type Opener<T> = (location: string, url: string) => T
 /**
  * Chooses an adapter by the scheme of its address, so that the same binary runs anywhere.
  * @param setting the name of the setting that the address came from, for the message
- * @throws {ConfigError} terminal: lists the schemes that there are; never the address, which may hold a password
+ * @throws {ConfigError} terminal: lists the supported schemes; never the address, which may hold a password
  */
 export function openByScheme<T>(url: string, openers: Readonly<Record<string, Opener<T>>>, setting = 'address'): T {
   const [prefix, scheme] = /^([a-z][a-z0-9+.-]*):/i.exec(url) ?? []

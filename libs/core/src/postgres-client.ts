@@ -9,11 +9,14 @@ import {
   type WireMessage,
 } from './postgres-wire.ts'
 
-/** Milliseconds that a client may take to log in. As PostgreSQL's `authentication_timeout`, but for neighbours. */
+/**
+ * Milliseconds that a client may take to log in. Like PostgreSQL's `authentication_timeout`, but for clients on the
+ * same machine.
+ */
 const LOGIN_TIMEOUT_MS = 15_000
 /** Bytes of a password message. */
 const LONGEST_PASSWORD = 10_000
-/** Bytes that are read ahead while the client's statements before are worked on. */
+/** Bytes that are read ahead while the client's earlier statements are executed. */
 const READ_AHEAD = 1024 * 1024
 
 export type Startup = Extract<StartupMessage, { kind: 'startup' }>
@@ -41,27 +44,27 @@ export class PostgresClient {
     }
     socket.on('end', end)
     socket.on('close', end)
-    // A client that goes away is its own affair; its conversation ends with it.
+    // A client that disconnects is not an error; its conversation ends.
     socket.on('error', end)
   }
 
-  /** Aborted when the client has gone: what is worked on for it need not be finished. */
+  /** Aborted when the client has disconnected: work for it need not be finished. */
   get gone(): AbortSignal {
     return this.#gone.signal
   }
 
   /**
-   * @param longest bytes that it may have
-   * @returns undefined when the client has gone
-   * @throws {RangeError} the client speaks something else
+   * @param longest maximum size in bytes
+   * @returns undefined when the client has disconnected
+   * @throws {RangeError} the client speaks another protocol
    */
   async nextMessage(longest?: number): Promise<WireMessage | undefined> {
     return await this.#next(() => this.#buffer.nextMessage(longest))
   }
 
   /**
-   * Sends bytes. Resolves when the client takes more.
-   * @param limitMs milliseconds after which a client that takes nothing is dropped
+   * Sends bytes. Resolves when the client can take more (backpressure).
+   * @param limitMs milliseconds after which a client that reads nothing is disconnected
    */
   async send(bytes: Uint8Array, limitMs?: number): Promise<void> {
     const socket = this.#socket
@@ -83,15 +86,15 @@ export class PostgresClient {
 
   end(): void {
     this.#socket.end()
-    // One that does not hang up by itself is not waited for.
+    // A client that does not hang up by itself is not waited for.
     setTimeout(() => this.#socket.destroy(), LOGIN_TIMEOUT_MS).unref()
   }
 
   /**
-   * Has the client log in with a password.
+   * Authenticates the client with a password.
    * @param accounts passwords by user
-   * @param cancel a client, on another connection, wants a statement ended
-   * @returns undefined when it did not get in: it was told why
+   * @param cancel called when a client, on another connection, asks to cancel a statement
+   * @returns undefined when authentication failed: the client was sent the reason
    */
   async logIn(
     accounts: ReadonlyMap<string, string>,

@@ -1,7 +1,7 @@
 /**
- * The parts of the PostgreSQL protocol, version 3, that a server in this process has to know: reading what clients send, and
- * writing what it answers by itself. Used where an embedded database is served to other processes.
- * Source: https://www.postgresql.org/docs/current/protocol-message-formats.html
+ * The parts of the PostgreSQL protocol, version 3, that an in-process server needs: parsing client messages, and
+ * writing its own answers. Used where an embedded database is served to other processes. Source:
+ * https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 
 const SSL_REQUEST = 80_877_103
@@ -10,7 +10,7 @@ const CANCEL_REQUEST = 80_877_102
 const PROTOCOL_3_0 = 196_608
 /** Bytes. PostgreSQL's own limit for a start-up packet (MAX_STARTUP_PACKET_LENGTH). */
 const LONGEST_STARTUP = 10_000
-/** Bytes. Longer than any statement that a person or a tool writes. */
+/** Bytes. Longer than any statement that a user or a tool writes. */
 const LONGEST_MESSAGE = 64 * 1024 * 1024
 
 export type StartupMessage =
@@ -19,10 +19,10 @@ export type StartupMessage =
   | { readonly kind: 'cancel'; readonly processId: number; readonly secret: number }
   | { readonly kind: 'other' }
 
-/** A message of either side: its type, and the bytes with and without the head. */
+/** A message of either side: its type, and its bytes with and without the header. */
 export type WireMessage = { readonly type: string; readonly bytes: Buffer; readonly body: Buffer }
 
-/** Takes bytes as they come and gives whole messages. */
+/** Assembles whole messages from bytes as they arrive. */
 export class MessageBuffer {
   #chunks: Buffer[] = []
   #size = 0
@@ -54,8 +54,8 @@ export class MessageBuffer {
   }
 
   /**
-   * @param longest bytes that a message may have
-   * @throws {RangeError} when the length cannot be true: the other side speaks something else
+   * @param longest maximum size of a message in bytes
+   * @throws {RangeError} when the length is impossible: the other side speaks another protocol
    */
   nextMessage(longest = LONGEST_MESSAGE): WireMessage | undefined {
     const head = this.#head(5)
@@ -82,7 +82,7 @@ export class MessageBuffer {
     return bytes.subarray(0, length)
   }
 
-  /** Pieces are put together once per message, not once per piece. */
+  /** Pieces are concatenated once per message, not once per piece. */
   #join(): Buffer {
     const [first, ...more] = this.#chunks
     const joined = first === undefined || more.length > 0 ? Buffer.concat(this.#chunks) : first
@@ -97,7 +97,7 @@ export function wireMessage(type: string, ...parts: readonly Uint8Array[]): Buff
   return Buffer.concat([Buffer.from(type), int32(size + 4), ...parts])
 }
 
-/** Asks the client for its password as it is; for servers that only this machine or its containers reach. */
+/** Asks the client for a plain-text password; for servers that only this machine or its containers reach. */
 export function passwordRequest(): Buffer {
   return wireMessage('R', int32(3))
 }
@@ -108,7 +108,7 @@ export type WireError = {
   readonly message: string
   readonly detail?: string | undefined
   readonly hint?: string | undefined
-  /** Characters from 1. */
+  /** Position in characters, from 1. */
   readonly position?: string | undefined
 }
 
@@ -132,7 +132,7 @@ export function queryMessage(sql: string): Buffer {
   return wireMessage('Q', cString(sql))
 }
 
-/** A text with the zero byte that ends it. */
+/** A zero-terminated text. */
 export function cString(text: string): Buffer {
   return Buffer.from(`${plain(text)}\0`)
 }

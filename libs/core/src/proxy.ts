@@ -1,14 +1,14 @@
 import { ConfigError } from './errors.ts'
 
-/** The company's proxies on the way out, as undici takes them; empty where there is none. */
+/** The outbound proxies, in undici's form; empty where there is none. */
 export type Proxy = { readonly http: string; readonly https: string; readonly except: string }
 
-/** This machine is never behind a proxy, whatever NO_PROXY says. */
+/** This machine is never reached through a proxy, whatever NO_PROXY says. */
 const THIS_MACHINE = ['localhost', '127.0.0.1', '[::1]']
 
 /**
- * What the environment says of proxies: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, of which the spelling in small letters goes
- * first, as with curl. Without HTTPS_PROXY, HTTP_PROXY is for both.
+ * The proxy settings of the environment: HTTPS_PROXY, HTTP_PROXY and NO_PROXY; the lower-case spelling takes
+ * precedence, as with curl. Without HTTPS_PROXY, HTTP_PROXY is used for both.
  * @throws {ConfigError} terminal: does not show the address, which may hold a password
  */
 export function proxyFrom(settings: Readonly<Record<string, string | undefined>>): Proxy | undefined {

@@ -1,21 +1,21 @@
-/** What is printed in the place of a secret. */
+/** Printed in place of a secret. */
 export const REDACTED = '[secret]'
 
-/** Characters. Anything shorter would blot out ordinary words, and protects nothing. */
+/** Characters. A shorter value would match ordinary words, and protects nothing. */
 const MIN_LENGTH = 4
 
-/** Characters. A piece of Base64 as short as a word would be found in words. */
+/** Characters. A shorter piece of Base64 would match ordinary words. */
 const MIN_BASE64_LENGTH = 6
 
-/** Takes values out of texts that people get to read, in whatever way they are written there. */
+/** Removes secret values from texts that people read, in every encoding that they occur in. */
 export type Redactor = {
-  /** From now on, this value is taken out as well. Values of less than four characters are not. */
+  /** From now on, this value is removed as well, unless it has fewer than four characters. */
   readonly add: (value: string) => void
   /** The text with every value replaced, also where it is percent-encoded, JSON-escaped or part of Base64. */
   readonly redact: (text: string) => string
 }
 
-/** @param values secrets that are known from the beginning */
+/** @param values secrets that are known at the start */
 export function createRedactor(values: Iterable<string> = []): Redactor {
   const known = new Set<string>()
   const spellings = new Set<string>()
@@ -34,7 +34,7 @@ export function createRedactor(values: Iterable<string> = []): Redactor {
   }
 }
 
-/** Longest first: a secret may be part of another. All in one pass: what was put in is not looked at again. */
+/** Longest first: a secret may be part of another. All in one pass: replacements are not scanned again. */
 function patternOf(spellings: Iterable<string>): RegExp {
   const longestFirst = [...spellings].sort((a, b) => b.length - a.length)
   return new RegExp(longestFirst.map((spelling) => RegExp.escape(spelling)).join('|'), 'g')
@@ -44,13 +44,13 @@ function spellingsOf(value: string): string[] {
   const percent = percentEncodingsOf(value)
   const plain = [value, ...percent, ...percent.map(withSmallEscapes)]
   const escaped = plain.map(jsonEscaped)
-  // A text within JSON within a line of the log is escaped twice.
+  // A text within JSON within a log line is escaped twice.
   return [...plain, ...escaped, ...escaped.map(jsonEscaped), ...base64PiecesOf(value)].filter(
     (spelling) => spelling.length >= MIN_LENGTH,
   )
 }
 
-/** Each part of an address has its own characters that need escaping; forms write `+` for a blank besides. */
+/** Each part of an address has its own characters that need escaping; forms also write `+` for a blank. */
 function percentEncodingsOf(value: string): string[] {
   const text = value.toWellFormed()
   const url = new URL('http://host')
@@ -77,8 +77,8 @@ function jsonEscaped(text: string): string {
 }
 
 /**
- * What any Base64 that holds the value has in it, wherever in three bytes the value begins: `Basic` credentials are Base64
- * of `user:password`. Characters that also depend on what stands before or after are left out.
+ * The part that any Base64 of a text with the value contains, for each alignment to three bytes: `Basic` credentials
+ * are Base64 of `user:password`. Characters that also depend on the text before or after are omitted.
  */
 function base64PiecesOf(value: string): string[] {
   const bytes = Buffer.from(value)

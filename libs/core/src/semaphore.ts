@@ -1,4 +1,4 @@
-/** A counting semaphore: at most so many permits are held at once; the others wait in the order in which they came. */
+/** A counting semaphore: a bounded number of permits is held at once; the others wait in arrival order. */
 export class Semaphore {
   #free: number
   readonly #waiting = new Set<() => void>()
@@ -18,7 +18,7 @@ export class Semaphore {
     if (permit !== undefined) return permit
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const abort = () => {
-      // Once it was handed the permit it is no longer among those that wait, and keeps it.
+      // Once a waiter was handed the permit it is no longer in the queue, and keeps it.
       if (this.#waiting.delete(resolve)) reject(signal?.reason)
     }
     this.#waiting.add(resolve)
@@ -27,14 +27,14 @@ export class Semaphore {
     return this.#permit()
   }
 
-  /** A permit where one is free now; for those that hold one already and must not wait for another. */
+  /** A permit if one is free now; for callers that hold one already and must not wait for another. */
   tryAcquire(): Disposable | undefined {
     if (this.#free <= 0) return undefined
     this.#free -= 1
     return this.#permit()
   }
 
-  /** Does the work with a permit held. @throws the signal's reason, when it is aborted before the work begins */
+  /** Runs the work while holding a permit. @throws the signal's reason, when it is aborted before the work begins */
   async run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     signal?.throwIfAborted()
     // Where a permit is free the work begins in this turn of the event loop.

@@ -10,13 +10,16 @@ export type Window = {
   readonly start: string
   /** UTC instant, exclusive. */
   readonly end: string
-  /** The name people use, in the pipeline's time zone: `2026-03-01`, `2026-03` or `2026-03-01T05+01:00`. */
+  /** The window's label, in the pipeline's time zone: `2026-03-01`, `2026-03` or `2026-03-01T05+01:00`. */
   readonly label: string
 }
 
 export type Calendar = { readonly every: WindowLength; readonly timeZone: string }
 
-/** The window that holds an instant. In a zone with daylight saving a day may be 23 or 25 hours long; windows still touch. */
+/**
+ * The window that contains an instant. In a zone with daylight saving a day may be 23 or 25 hours long; windows still
+ * adjoin.
+ */
 export function windowAt(calendar: Calendar, instant: Date): Window {
   return windowOf(
     calendar,
@@ -27,13 +30,13 @@ export function windowAt(calendar: Calendar, instant: Date): Window {
 /** The window after (`by` = 1) or before (`by` = -1) another. */
 export function shiftWindow(calendar: Calendar, window: Window, by: number): Window {
   let shifted = window
-  // Step by step through instants: dates may be missing from a zone's calendar.
+  // Computed through instants: a zone's calendar may skip dates.
   for (let steps = by; steps > 0; steps--) shifted = windowAt(calendar, new Date(shifted.end))
   for (let steps = by; steps < 0; steps++) shifted = windowAt(calendar, new Date(Date.parse(shifted.start) - 1))
   return shifted
 }
 
-/** The windows that start in `[from, to]`, oldest first. Where a range comes from outside, `countWindows` comes first. */
+/** The windows that start in `[from, to]`, oldest first. For a range from user input, call `countWindows` first. */
 export function windowsBetween(calendar: Calendar, from: Window, to: Window): Window[] {
   const windows: Window[] = []
   for (let window = from; isUpTo(window, to); window = shiftWindow(calendar, window, 1)) windows.push(window)
@@ -48,8 +51,8 @@ const LONGEST_MS: Readonly<Record<WindowLength, number>> = {
 }
 
 /**
- * How many windows start in `[from, to]`, counted no further than a limit, so that a range of thousands of years costs
- * no more than a short one.
+ * How many windows start in `[from, to]`, counting up to a limit, so that a range of thousands of years costs no more
+ * than a short one.
  * @returns the count, or `limit + 1` when there are more than `limit`
  */
 export function countWindows(calendar: Calendar, from: Window, to: Window, limit: number): number {
@@ -68,7 +71,7 @@ function isUpTo(window: Window, last: Window): boolean {
 
 /**
  * Reads a window as people write it: `2026-03-01` for a day, `2026-03` for a month, `2026-03-01T05` for an hour.
- * @returns undefined when the text names no window of this calendar
+ * @returns undefined when the text is not a window of this calendar
  */
 export function parseWindow(calendar: Calendar, text: string): Window | undefined {
   try {
@@ -103,10 +106,10 @@ function parseHour(calendar: Calendar, text: string): Window | undefined {
     offset === undefined
       ? Temporal.PlainDateTime.from(`${hour}:00`).toZonedDateTime(calendar.timeZone)
       : Temporal.Instant.from(`${hour}:00${offset}`).toZonedDateTimeISO(calendar.timeZone)
-  // An hour in which the clock changes may begin or end in the middle, so look from both sides.
+  // An hour in which the clock changes may begin or end in its middle, so check both sides.
   const windows = [start, start.add({ seconds: 3599 })].map((local) => windowOf(calendar, local))
   const named = windows.find(({ label }) => label.startsWith(`${hour}${offset ?? ''}`))
-  // `Z`, or the offset of another place, names an instant; the hour it lies in is meant.
+  // `Z`, or the offset of another zone, names an instant; the hour that contains it is meant.
   return named ?? (offset === undefined ? undefined : windows[0])
 }
 
@@ -123,11 +126,11 @@ function daysOf(every: 'day' | 'month', local: Temporal.ZonedDateTime): Interval
   const next = first.add(every === 'month' ? { months: 1 } : { days: 1 })
   // Through the plain date: a day that has no midnight starts at its first instant.
   const [start, end] = [first.toZonedDateTime(local.timeZoneId), next.toZonedDateTime(local.timeZoneId)]
-  // A clock that is put back across midnight returns to a day that has ended.
+  // A clock that is set back across midnight returns to a day that has ended.
   return Temporal.ZonedDateTime.compare(local, end) < 0 ? [start, end] : daysOf(every, end)
 }
 
-/** The hour on the wall clock, cut where the clock changes by less than an hour or at an odd minute. */
+/** The hour on the wall clock, shortened where the clock changes by less than an hour or at an odd minute. */
 function hourOf(local: Temporal.ZonedDateTime): Interval {
   const { minute, second, millisecond, microsecond, nanosecond } = local
   const start = local.subtract({
@@ -162,7 +165,7 @@ function label(every: WindowLength, start: Temporal.ZonedDateTime): string {
   const date = start.toPlainDate().toString()
   if (every === 'day') return date
   if (every === 'month') return date.slice(0, 7)
-  // The offset keeps the two hours apart that share a name when the clock goes back.
+  // The offset distinguishes the two hours with the same name when the clock is set back.
   return `${date}T${String(start.hour).padStart(2, '0')}${start.offset}`
 }
 

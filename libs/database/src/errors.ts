@@ -2,7 +2,7 @@ import { defineErrors, terminal, transient, TransientError } from '@cinelake/cor
 
 // Their codes are of the time when the one database was the warehouse's; alerts and runbooks know them.
 
-/** The database does not answer, or another transaction was in the way. Another try may help. */
+/** The database does not answer, or another transaction conflicted. A retry may succeed. */
 export class DatabaseUnavailableError extends TransientError {
   readonly code = 'WAREHOUSE_UNAVAILABLE'
 
@@ -16,7 +16,7 @@ export class DatabaseUnavailableError extends TransientError {
 }
 
 export const databaseErrors = defineErrors({
-  /** The server does not let the service in, or cannot be trusted. Another try with the same settings cannot help. */
+  /** The server rejects the login, or its certificate is not trusted. A retry with the same settings cannot succeed. */
   WAREHOUSE_LOGIN_REFUSED: terminal((location: string, reason: string) => [
     `the database cannot be logged in to [location=${location}]: ${reason}; check its address (CINELAKE_WAREHOUSE, or CINELAKE_DATABASE ` +
       'for the run history: user, database, encryption) and the password (in the address or CINELAKE_…_PASSWORD), or the rights of the ' +
@@ -24,14 +24,14 @@ export const databaseErrors = defineErrors({
     { location, reason },
   ]),
 
-  /** There is no room for the embedded database. What it holds is whole; another try helps once there is room. */
+  /** The disk of the embedded database is full. Its content is intact; a retry succeeds once there is space. */
   WAREHOUSE_DISK_FULL: transient((directory: string) => [
     `the disk of the embedded database is full [directory=${directory}]: no space left on device; ` +
       'make room there, or use another state directory: nothing is lost, and the next start continues',
     { directory },
   ]),
 
-  /** The disk or its permissions keep the embedded database from being opened: nothing is wrong with what it holds. */
+  /** The disk or its permissions prevent opening the embedded database: its content is intact. */
   WAREHOUSE_DIRECTORY_UNUSABLE: transient((directory: string, reason: string) => [
     `the directory of the embedded database cannot be used [directory=${directory}]: ${reason}; ` +
       'check its disk and who may read and write there',

@@ -5,20 +5,20 @@ import type { PostgresDatabase } from './postgres/postgres.ts'
 import type { AzureCredential, DatabaseSettings } from './settings.ts'
 import type { MssqlDatabase } from './sql-server/sql-server.ts'
 
-/** A database by whichever adapter its address asked for. */
+/** A database, opened by the adapter for its address. */
 export type AnyDatabase<Schema> = PgliteDatabase<Schema> | PostgresDatabase<Schema> | MssqlDatabase<Schema>
 
 export type DatabaseDeps = { readonly credential: AzureCredential; readonly log: Log }
 
 /**
  * Opens the SQL database that an address names; the adapter is chosen by its scheme.
- * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
  */
 export async function openDatabase<Schema>(
   settings: DatabaseSettings,
   deps: DatabaseDeps,
 ): Promise<AnyDatabase<Schema>> {
-  // Each adapter brings a driver of megabytes: who runs on one of them loads only that.
+  // Each adapter has a driver of several megabytes: only the chosen one is loaded.
   const open = openByScheme<() => Promise<AnyDatabase<Schema>>>(
     settings.url,
     {
@@ -37,9 +37,9 @@ export async function openDatabase<Schema>(
 }
 
 /**
- * Opens the SQL database that an address names for a command that only looks into it. The embedded one is read beside the process
+ * Opens the SQL database that an address names for a read-only command. The embedded one is read beside the process
  * that works on it, where there is one.
- * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
  */
 export async function openDatabaseToRead<Schema>(
   settings: DatabaseSettings,
@@ -73,7 +73,7 @@ export function createDatabases(
       const key = identityOf(settings)
       const database = opened.get(key) ?? open(settings, deps)
       opened.set(key, database)
-      // Another try may find it.
+      // A retry may find it.
       database.catch(() => opened.delete(key))
       return (await database) as AnyDatabase<Schema>
     },
@@ -85,7 +85,7 @@ export function createDatabases(
   }
 }
 
-/** The embedded database is one process's, however its directory is spelled. */
+/** Spellings of one directory share one embedded database. */
 function identityOf(settings: DatabaseSettings): string {
   const directory = embeddedDirectory(settings)
   return JSON.stringify(
@@ -94,7 +94,7 @@ function identityOf(settings: DatabaseSettings): string {
 }
 
 /**
- * Takes a database for one process that has all services in it, until it is disposed: two of them would continue each
+ * Locks a database for one process with all services, until it is disposed: two of them would continue each
  * other's runs. An embedded database is one process's anyway.
  * @throws {WAREHOUSE_TAKEN} transient: another process has it
  */

@@ -1,6 +1,6 @@
 /**
- * Works on items with at most `width` at once. After a failure no other item is begun, and it is passed on when the ones
- * under way have ended, so that nothing goes on behind the caller's back.
+ * Processes items with at most `width` at once. After a failure no further item is started, and the error is thrown
+ * when the running ones have ended, so that no work continues after the call.
  * @returns results in the order of the items
  */
 export async function concurrently<Item, Result>(

@@ -1,6 +1,6 @@
 /**
- * What the Delta writer needs of a SQL engine: `@cinelake/engine`'s session over DuckDB fits, in the UTC time zone.
- * Of values it relies on numbers, text and null, and on maps as arrays of `{ key, value }`.
+ * The SQL engine as the Delta writer needs it: `@cinelake/engine`'s session over DuckDB, in the UTC time zone. Values
+ * may be numbers, text, null, and maps as arrays of `{ key, value }`.
  */
 export interface ParquetSql {
   run(sql: string, options?: { readonly signal?: AbortSignal }): Promise<void>
@@ -43,39 +43,42 @@ export type DeltaSnapshot = {
 }
 
 export type CommitOptions = {
-  /** Makes the commit happen once: a table that has this version of this application is left as it is. */
+  /** Makes the commit idempotent: a table that has this version of this application is left unchanged. */
   readonly txn: DeltaTxn
   readonly partitionBy?: readonly string[]
   /** Table properties to set with the commit: kept in `metaData.configuration`. */
   readonly configuration?: Readonly<Record<string, string>>
   /**
-   * The version on which the caller decided to commit, -1 where there was no table. A commit of somebody else since then
-   * is a `DELTA_CONFLICT`, so that the decision is taken again. Default: whatever is latest.
+   * The version on which the caller decided to commit, -1 where there was no table. A later commit by another writer is
+   * a `DELTA_CONFLICT`, so that the decision is taken again. Default: the latest version.
    */
   readonly basedOn?: number
   /** The id that the table had then; another table in its place is a `DELTA_CONFLICT` as well. */
   readonly basedOnId?: string | undefined
   /**
-   * Begins a new life of the table: with a new id, and with nothing of what is there, which may be damaged. Happens once:
-   * delivered again, the commit finds that it was made.
+   * Creates the table again with a new id, discarding the existing state, which may be damaged. Idempotent: when
+   * redelivered, the commit finds itself in the log.
    */
   readonly restart?: { /** Of the life before, where the caller knows it. */ readonly formerId?: string | undefined }
-  /** What becomes of columns that are there and differ from those of the rows that are written. Not of an overwrite. */
+  /** How existing columns that differ from those of the written rows evolve. Not for an overwrite. */
   readonly evolve?: Evolution
   readonly signal?: AbortSignal
 }
 
 /**
  * How a table takes on the columns of the rows that are written to it. What this changes about rows that are there is
- * done by writing them again, in the same commit: any reader of Delta tables can read the result, and older versions keep
- * their columns. A type that holds all values of the table's one needs no word here.
+ * done by writing them again, in the same commit: any reader of Delta tables can read the result, and older versions
+ * keep their columns. A type that holds all values of the table's one needs no word here.
  */
 export type Evolution = {
   /** By a column's name, the names that it had before. Their values become the column's, the first that has one. */
   readonly renamed?: Readonly<Record<string, readonly string[]>>
   /** Columns that go, with their values. */
   readonly dropped?: readonly string[]
-  /** Columns that take on the type of the rows though it does not hold every value. A value that does not fit fails the write. */
+  /**
+   * Columns that take on the type of the rows though it does not hold every value. A value that does not fit fails the
+   * write.
+   */
   readonly retyped?: readonly string[]
   /** Whether the table may take on the partition columns of the write. */
   readonly partitions?: boolean
@@ -83,7 +86,7 @@ export type Evolution = {
 
 export type OverwriteOptions = CommitOptions & {
   /**
-   * Leaves alone what holds just these rows already, in any order: the table, or a partition of it. When that is all,
+   * Skips a table or partition that already holds exactly these rows, in any order. When that is all,
    * nothing is committed, properties included, and the outcome is `unchanged`. Only of staged rows.
    */
   readonly unlessSame?: boolean
@@ -95,8 +98,8 @@ export type DeltaPartition = Readonly<Record<string, string | null>>
 export type MergeOptions = CommitOptions & {
   readonly key: readonly string[]
   /**
-   * A SELECT with the columns `key`: rows of the table that have one of these keys go, in the same commit. Where the rows
-   * that are merged have the key as well, theirs comes as if none had been there.
+   * A SELECT with the columns `key`: rows of the table that have one of these keys go, in the same commit. Where the
+   * rows that are merged have the key as well, theirs comes as if none had been there.
    */
   readonly deletions?: string
   /** For keys that are there already. */
@@ -131,11 +134,11 @@ export type StageOptions = {
   readonly signal?: AbortSignal
 }
 
-/** Rows that were computed once, and can be looked at before a commit publishes them. Gone when disposed. */
+/** Rows that were computed once, and can be inspected before a commit publishes them. Deleted when disposed. */
 export interface DeltaStage extends StagedFiles, AsyncDisposable {
   /** The rows for the table, as something that SQL of the session can read until they are committed. */
   readonly relation: string
-  /** The rows kept aside, with all columns of the query. */
+  /** The rejected rows, with all columns of the query. */
   readonly aside: string
   readonly asideRowCount: number
 }
@@ -164,7 +167,10 @@ export interface StagedFiles {
   files(options?: { readonly signal?: AbortSignal }): Promise<readonly WrittenFile[]>
 }
 
-/** A SELECT that the session can run, or rows that were staged for this table: a commit takes their files or deletes them. */
+/**
+ * A SELECT that the session can run, or rows that were staged for this table: a commit takes their files or deletes
+ * them.
+ */
 export type DeltaRows = string | StagedFiles
 
 /** A version of a table as a relation that SQL of the session can read. Files stay in place until it is disposed. */
@@ -185,19 +191,20 @@ export type DeltaCommitInfo = {
 }
 
 /**
- * A Delta Lake table (reader 1, writer 2) in a folder of the lake. Writers may run at once: each commit is a put-if-absent
- * of the next log entry, and a writer that comes second re-reads, checks for a conflict and tries again.
+ * A Delta Lake table (reader 1, writer 2) in a folder of the lake. Writers may run at once: each commit is a
+ * put-if-absent of the next log entry, and the slower writer reads the new entries, checks for a conflict and retries.
  *
  * `query` is any SELECT that the session can run; it may read the session's temporary tables.
  *
- * Columns are matched by name. An append, a merge or a replaced partition may bring new columns (null in older rows); it
- * may not lack a column, and a type has to fit into the table's without loss, or the table's into it: then the rows that are
- * there are written again with the wider type, in the same commit. `CommitOptions.evolve` says more. Names and types are
- * those of the Delta protocol: see the README for what other types become.
+ * Columns are matched by name. An append, a merge or a replaced partition may bring new columns (null in older rows);
+ * it may not lack a column, and a type has to fit into the table's without loss, or the table's into it: then the rows
+ * that are there are written again with the wider type, in the same commit. `CommitOptions.evolve` says more. Names and
+ * types are those of the Delta protocol: see the README for what other types become.
  *
  * @throws {DELTA_CONFLICT} transient: another writer changed what this commit was based on, or too many write at once
  * @throws {DeltaSchemaError} terminal: the query's columns are not the table's, or have no form in a Delta table
- * @throws {DELTA_PARTITION_INVALID} terminal: a partition column holds empty text, which a Delta table cannot tell from null
+ * @throws {DELTA_PARTITION_INVALID} terminal: a partition column holds empty text, which a Delta table cannot tell from
+ * null
  * @throws {DeltaUnsupportedError} terminal: the table needs features of the protocol that are not supported
  * @throws {DeltaCorruptError} terminal: the log has a gap, does not parse or is gone; names file and line
  * @throws {DeltaFileDamagedError} terminal: a data file is gone, or not as it was written
@@ -217,8 +224,8 @@ export interface DeltaTable {
   }): Promise<DeltaSnapshot | undefined>
   /**
    * As `snapshot`.
-   * @param options.keep leaves out files that cannot matter, by partition values and statistics
-   * @param options.matching leaves out files that, by the same, hold none of the keys of a relation with the columns `key`
+   * @param options.keep skips irrelevant files, by partition values and statistics
+   * @param options.matching skips files that, by the same, hold none of the keys of a relation with the columns `key`
    */
   view(
     session: ParquetSql,
@@ -231,17 +238,20 @@ export interface DeltaTable {
     },
   ): Promise<DeltaView | undefined>
   /**
-   * Announces the first data files of a table that is not there yet, where another engine writes them: without a log beside
-   * them they would be taken for those of a log that is gone.
+   * Announces the first data files of a table that is not there yet, where another engine writes them: without a log
+   * beside them they would be taken for those of a log that is gone.
    */
   begin(options?: { readonly signal?: AbortSignal }): Promise<void>
   append(session: ParquetSql, query: string, options: CommitOptions): Promise<CommitResult>
   /**
    * Runs a query once, into files in the layout of the table, so that its rows can be checked before they are published
-   * and are then not written again. A column that only rows kept aside have stays in the files, where no reader looks.
+   * and are then not written again. A column of rejected rows only stays in the files, where no reader reads it.
    */
   stage(session: ParquetSql, query: string, options?: StageOptions): Promise<DeltaStage>
-  /** Rows that were staged for this table, as something that SQL can read until it is disposed: then they are gone, unless a commit took them. */
+  /**
+   * Rows that were staged for this table, as something that SQL can read until it is disposed: then they are gone,
+   * unless a commit took them.
+   */
   read(
     rows: StagedFiles,
     options?: { readonly signal?: AbortSignal },
@@ -258,19 +268,25 @@ export interface DeltaTable {
     options: OverwriteOptions & { readonly partitions?: readonly DeltaPartition[] },
   ): Promise<CommitResult>
   /**
-   * The rows replace those with the same key, or are added. Only files that hold one of the keys are rewritten. Keys may
-   * hold nulls, which equal each other.
+   * The rows replace those with the same key, or are added. Only files that hold one of the keys are rewritten. Keys
+   * may hold nulls, which equal each other.
    * @throws {DELTA_MERGE_AMBIGUOUS} terminal: there is more than one row of a key
    */
   merge(session: ParquetSql, rows: DeltaRows, options: MergeOptions): Promise<CommitResult>
-  /** Files added and removed between two versions; undefined when the log no longer reaches back that far. @throws {DeltaVersionMissingError} terminal: `to` is not there yet */
+  /**
+   * Files added and removed between two versions; undefined when the log no longer reaches back that far. @throws
+   * {DeltaVersionMissingError} terminal: `to` is not there yet
+   */
   changedFiles(
     from: number,
     to: number,
   ): Promise<{ readonly added: readonly DeltaFile[]; readonly removed: readonly DeltaFile[] } | undefined>
   /** Newest first, as far as the log reaches back. */
   history(options?: { readonly limit?: number }): Promise<DeltaCommitInfo[]>
-  /** Deletes files that no version younger than the retention needs, and those that no commit ever named. Returns their paths. */
+  /**
+   * Deletes files that no version younger than the retention needs, and those that no commit ever named. Returns their
+   * paths.
+   */
   vacuum(options: {
     readonly retentionMs: number
     readonly dryRun?: boolean

@@ -1,7 +1,7 @@
 import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
 
 export const deltaErrors = defineErrors({
-  /** Another writer came first, and what this commit was based on is no longer so. Transient: the next try sees the new state. */
+  /** Another writer committed first, and this commit's basis has changed. Transient: a retry sees the new state. */
   DELTA_CONFLICT: transient((table: string, expected: string, got: string) => [
     `commit to a Delta table met another [table=${table}]: expected ${expected}, got ${got}; run the task again on the new version`,
     { table },
@@ -32,7 +32,7 @@ export class DeltaSchemaError extends TerminalError {
   }
 }
 
-/** The command that makes a table from raw again: the way back from whatever was lost or damaged of it. */
+/** The command that rebuilds a table from raw: the remedy for every loss or damage. */
 function rebuilding(table: string): string {
   return `rebuild the table from raw: \`cinelake rebuild DIR ${nameOf(table)}\` (DIR is the folder of its pipeline; name all tables that are lost, or \`--all\`; what depends on a table and is lost as well begins again with it)`
 }
@@ -42,7 +42,7 @@ function nameOf(table: string): string {
   return table.slice(table.lastIndexOf('/') + 1)
 }
 
-/** The log cannot be trusted: something is missing or damaged. */
+/** The log is incomplete or damaged. */
 export class DeltaCorruptError extends TerminalError {
   readonly code = 'DELTA_LOG_CORRUPT'
 
@@ -57,7 +57,7 @@ export class DeltaCorruptError extends TerminalError {
   }
 }
 
-/** A data file that the log names is not there, or not as it was written. */
+/** A data file that the log names is missing or was modified. */
 export class DeltaFileDamagedError extends TerminalError {
   readonly code = 'DELTA_FILE_DAMAGED'
 
@@ -71,7 +71,7 @@ export class DeltaFileDamagedError extends TerminalError {
   }
 }
 
-/** A state of a table that is known to have been is there no longer: the table is gone, or an older copy took its place. */
+/** A known state of a table is missing: the table was deleted, or replaced by an older copy. */
 export class TableLostError extends TerminalError {
   readonly code = 'TABLE_LOST'
 
@@ -83,7 +83,7 @@ export class TableLostError extends TerminalError {
   }
 }
 
-/** The log of a table is whole, and data files that it names are gone, or of another size. */
+/** The log of a table is intact, but data files that it names are missing, or of another size. */
 export class TableFilesLostError extends TerminalError {
   readonly code = 'TABLE_FILES_LOST'
 
@@ -101,7 +101,7 @@ export class TableFilesLostError extends TerminalError {
   }
 }
 
-/** A table of another identity stands where one that is known was: its versions say nothing about that one's. */
+/** Another table exists in place of a known one: the versions are not comparable. */
 export class TableReplacedError extends TerminalError {
   readonly code = 'TABLE_REPLACED'
 
@@ -116,7 +116,7 @@ export class TableReplacedError extends TerminalError {
 /** A version that the table does not have, or no longer. */
 export class DeltaVersionMissingError extends TerminalError {
   readonly code = 'DELTA_VERSION_MISSING'
-  /** What is there instead, in words. */
+  /** The existing versions, as a phrase. */
   readonly got: string
 
   constructor(table: string, version: number, got: string) {

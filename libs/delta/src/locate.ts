@@ -6,8 +6,8 @@ import { readCommit, readLog } from './log/reader.ts'
 type Log = Pick<Lake, 'stat' | 'readText'>
 
 /**
- * Where a pipeline's refined table is, or will be: in the pipeline's own folder. A table that the pipeline made before
- * pipelines had folders of their own goes on where it is. Two or three small requests.
+ * Where a pipeline's refined table is, or will be: in the pipeline's own folder. A table of the older layout, without a
+ * folder per pipeline, stays where it is. Two or three small requests.
  */
 export async function locateTable(
   lake: Lake,
@@ -29,8 +29,8 @@ export async function locateRejects(
 }
 
 /**
- * A table of before, of this name, that belongs to another pipeline although this one wrote into it: the rows of this one
- * that are there are out of its reach. Reads the whole log: to be asked where a table is made, not each time it is used.
+ * A table of the older layout, of this name, that belongs to another pipeline although this one wrote into it: this
+ * pipeline can no longer reach its rows there. Reads the whole log: call it where a table is created, not on each use.
  */
 export async function tableTakenByOther(
   lake: Lake,
@@ -60,8 +60,8 @@ async function hasLog(lake: Log, path: string, options: CallOptions): Promise<bo
 }
 
 /**
- * The pipeline that made a table: its first commit's. Where that is gone, or another program's, the pipeline by which all
- * commits of tasks are.
+ * The pipeline that made a table: its first commit's. Where that is gone, or another program's, the pipeline by which
+ * all commits of tasks are.
  * @returns undefined where there is no table, or it is no single pipeline's
  */
 async function ownerOf(lake: Lake, path: string, options: CallOptions): Promise<string | undefined> {

@@ -38,11 +38,11 @@ type Deps = {
   readonly clock: Clock
   /** A new UUID; names of files and tables. */
   readonly random?: () => string
-  /** Hears of what fails without consequence. Default: nobody. */
+  /** Called with errors that have no consequence. Default: ignored. */
   readonly log?: Log
 }
 
-/** Opens a Delta table, whether it exists yet or not. Holds nothing: each call reads the log anew. */
+/** Opens a Delta table, whether it exists yet or not. Caches nothing: each call reads the log again. */
 export function createDeltaTable({ random = randomUUID, log = silentLog, ...deps }: Deps): DeltaTable {
   const place: TablePlace = { ...deps, random, log }
   const described = async (session: ParquetSql, rows: DeltaRows, options: CommitOptions): Promise<GivenRows> => {

@@ -6,7 +6,7 @@ const MIB = 1024 * 1024
 
 /**
  * The settings of the SQL engine, as they come from the environment; an app spreads them into its own.
- * @param memoryMib what the engine may hold in memory where nothing else is said
+ * @param memoryMib default memory limit of the engine
  */
 export const engineEnv = (memoryMib: number) => ({
   /** MiB that the engine may hold in memory; beyond that it spills to the scratch directory. */
@@ -18,7 +18,7 @@ export const engineEnv = (memoryMib: number) => ({
   CINELAKE_SCRATCH_MIB: z.coerce.number().int().min(64).default(10_240),
 })
 
-/** What models are run with, for the settings of a program that runs them. */
+/** The engine that runs models, for the settings of a program that runs them. */
 export const modelRunnerEnv = {
   /** `duckdb:`, the engine of the process. */
   CINELAKE_ENGINE: z.string().default('duckdb:'),

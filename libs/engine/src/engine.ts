@@ -8,8 +8,9 @@ export type EngineColumn = {
 }
 
 /**
- * A value as the engine hands it to JavaScript: nothing is lost on the way. Integers up to 2^53 are numbers, larger ones
- * bigints; decimals are strings; dates `yyyy-mm-dd`; instants ISO 8601 UTC with microseconds; lists arrays; blobs bytes.
+ * A value as the engine hands it to JavaScript: nothing is lost on the way. Integers up to 2^53 are numbers, larger
+ * ones bigints; decimals are strings; dates `yyyy-mm-dd`; instants ISO 8601 UTC with microseconds; lists arrays; blobs
+ * bytes.
  */
 export type EngineValue =
   | null
@@ -29,7 +30,7 @@ export type AuditOptions = {
   readonly as?: 'query' | 'condition'
 }
 
-/** Something that SQL of a pipeline must not do. */
+/** A construct that is not allowed in a pipeline's SQL. */
 export type SqlRefusal = {
   /** Of the function, the table or the clause. */
   readonly name: string
@@ -46,9 +47,10 @@ export type QueryOptions = { readonly signal?: AbortSignal }
  * One connection: temporary tables and variables belong to it. Statements of one session run one after another.
  *
  * @throws {SqlInvalidError} terminal: the SQL itself is wrong; with position and the engine's own words
- * @throws {SqlFailedError} terminal: a value does not convert, an overflow, a file that is no Parquet; never shows the value
+ * @throws {SqlFailedError} terminal: a value does not convert, an overflow, a file that is no Parquet; never shows the
+ * value
  * @throws {ENGINE_OUT_OF_MEMORY} {ENGINE_DISK_FULL} {ENGINE_FILE_UNUSABLE} transient
- * @throws {CancelledError} transient: the signal said so
+ * @throws {CancelledError} transient: the signal was aborted
  */
 export interface SqlSession extends AsyncDisposable {
   /** Runs one or more statements for their effect. */
@@ -56,23 +58,29 @@ export interface SqlSession extends AsyncDisposable {
   /** All rows of a small result. */
   rows<Row = EngineRow>(sql: string, options?: QueryOptions): Promise<Row[]>
   /**
-   * The rows of one query of any size, in its order, in batches of about 2,048, at the reader's pace. Ends normally only
-   * after the last row. Until it has been read or left, the session takes no other statement.
+   * The rows of one query of any size, in its order, in batches of about 2,048, at the reader's pace. Ends normally
+   * only after the last row. Until it has been read or left, the session takes no other statement.
    */
   stream(sql: string, options?: QueryOptions): AsyncIterable<readonly EngineRow[]>
-  /** The columns of a query, without running it. @throws {SqlInvalidError} terminal: with position and the engine's own words */
+  /**
+   * The columns of a query, without running it. @throws {SqlInvalidError} terminal: with position and the engine's own
+   * words
+   */
   describe(query: string): Promise<EngineColumn[]>
   /**
-   * What the engine's parser makes of texts, in their order: for each the tree of its statements, or what is wrong with it,
-   * as DuckDB's `json_serialize_sql` gives it. Nothing of them is run. Of a text that was parsed before it is the same tree.
+   * Parses texts, in their order: for each the tree of its statements, or the error, as DuckDB's `json_serialize_sql`
+   * gives it. Nothing of them is run. Of a text that was parsed before it is the same tree.
    */
   parse(sqls: readonly string[]): Promise<readonly unknown[]>
   /**
-   * What keeps a text from being SQL of a pipeline: one SELECT (or one condition) that reads nothing but the given tables
-   * and comes out the same at any time. Nothing of it is run. Empty: it may be run.
+   * The reasons why a text is not allowed as a pipeline's SQL: one SELECT (or one condition) that reads only the given
+   * tables and is deterministic. Nothing is executed. Empty: it is allowed.
    */
   audit(sql: string, options: AuditOptions): Promise<readonly SqlRefusal[]>
-  /** Appends rows of text (null for NULL) to a table whose columns are all VARCHAR. What came before an error stays. @returns rows */
+  /**
+   * Appends rows of text (null for NULL) to a table whose columns are all VARCHAR. Rows appended before an error stay.
+   * @returns rows
+   */
   append(
     table: string,
     rows: AsyncIterable<readonly (readonly (string | null)[])[]>,
@@ -80,7 +88,9 @@ export interface SqlSession extends AsyncDisposable {
   ): Promise<number>
 }
 
-/** The SQL engine that a service works with: in process, bounded in memory and threads, spilling to a scratch directory. */
+/**
+ * The SQL engine that a service works with: in process, bounded in memory and threads, spilling to a scratch directory.
+ */
 export interface SqlEngine extends AsyncDisposable {
   session(): Promise<SqlSession>
 }
@@ -92,8 +102,8 @@ export type EngineLimits = {
   /** Where it spills to; made when missing. */
   readonly scratchDirectory: string
   /**
-   * Folders, with all in them, that SQL may read and write besides the scratch directory. Everything else on the machine
-   * and the network is out of reach, whatever the SQL. Default: none.
+   * Folders, with all in them, that SQL may read and write in addition to the scratch directory. Everything else on the
+   * machine and the network is out of reach, whatever the SQL. Default: none.
    */
   readonly directories?: readonly string[]
   /** Bytes that it may spill; where nothing is said, nine tenths of what is free on the disk. */

@@ -5,7 +5,10 @@ import type { SqlRefusal } from './engine.ts'
 /** The statement that failed, as it was given, and the byte of it that the engine names. */
 export type FailedStatement = { readonly text: string; readonly byte: number }
 
-/** Where in a part of a statement, which may be there more than once, it failed, from 0; undefined where it is elsewhere. */
+/**
+ * Where in a part of a statement, which may be there more than once, it failed, from 0; undefined where it is
+ * elsewhere.
+ */
 function offsetIn(part: string, failed: FailedStatement | undefined): number | undefined {
   if (failed === undefined || part === '') return undefined
   const at = Buffer.from(failed.text).subarray(0, failed.byte).toString().length
@@ -34,7 +37,7 @@ function contextOf(place: SqlPosition | string | undefined) {
   return typeof place === 'string' ? { in: place } : { ...place }
 }
 
-/** SQL that cannot be run by anybody: it does not parse, or names something that is not there. Terminal. */
+/** Invalid SQL: it does not parse, or names something that does not exist. Terminal. */
 export class SqlInvalidError extends TerminalError {
   readonly code = 'ENGINE_SQL_INVALID'
   readonly position: SqlPosition | undefined
@@ -67,7 +70,7 @@ export class SqlInvalidError extends TerminalError {
 }
 
 export const engineErrors = defineErrors({
-  /** SQL of a pipeline that reads something besides its inputs, or does not come out the same again. Terminal. */
+  /** SQL of a pipeline that reads something other than its inputs, or is not deterministic. Terminal. */
   ENGINE_SQL_REFUSED: terminal(
     (what: string, { message, remedy, position }: Pick<SqlRefusal, 'message' | 'remedy' | 'position'>) => {
       const where = position === undefined ? '' : ` line=${position.line} column=${position.column}`
@@ -75,7 +78,9 @@ export const engineErrors = defineErrors({
     },
   ),
 
-  /** The statement needed more memory than the engine may hold. Transient: what runs beside it takes from the same memory. */
+  /**
+   * The statement needed more memory than the engine may hold. Transient: concurrent statements share the same memory.
+   */
   ENGINE_OUT_OF_MEMORY: transient((said: string) => [
     `the engine ran out of memory: ${said}; raise its memory limit, give it fewer threads or run fewer tasks at once`,
     {},
@@ -93,23 +98,35 @@ export const engineErrors = defineErrors({
     {},
   ]),
 
-  /** A file whose bytes are not those of its format: it was cut off or changed. Terminal: reading it again changes nothing. */
+  /**
+   * A file whose bytes are not those of its format: it was cut off or changed. Terminal: reading it again changes
+   * nothing.
+   */
   ENGINE_FILE_DAMAGED: terminal((said: string) => [
     `a file that the engine reads is damaged: ${said}; put it back from a copy, or make it again: a table of the lake with \`cinelake rebuild DIR TABLE\`, a landed file by running its window again`,
     {},
   ]),
 
-  /** The engine itself is broken (an assertion of its own failed) and refuses all work until the process is started again. */
+  /**
+   * The engine itself is broken (an assertion of its own failed) and refuses all work until the process is started
+   * again.
+   */
   ENGINE_BROKEN: transient((said: string) => [`the engine failed inside: ${said}; start the process again`, {}]),
 
-  /** A stream stopped before its last row, and computing it again found no reason. Nothing after it may be taken as complete. Transient. */
+  /**
+   * A stream stopped before its last row, and computing it again found no reason. Nothing after it may be taken as
+   * complete. Transient.
+   */
   ENGINE_STREAM_CUT: transient(() => [
     'the stream of rows ended before its last row, for a reason that did not come back; run the task again',
     {},
   ]),
 })
 
-/** SQL that runs but not over this data: a value that does not convert, an overflow, a broken key, a damaged file. Terminal. */
+/**
+ * SQL that runs but not over this data: a value that does not convert, an overflow, a broken key, a damaged file.
+ * Terminal.
+ */
 export class SqlFailedError extends TerminalError {
   readonly code = 'ENGINE_SQL_FAILED'
   readonly position: SqlPosition | undefined

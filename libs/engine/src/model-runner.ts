@@ -24,7 +24,10 @@ export type StagingTable = {
 
 type Severity = QualityResult['severity']
 
-/** What a runner needs to know of a model. Its SQL is the pipeline's, with the window put in for `:window_start` and `:window_end`. */
+/**
+ * A model as a runner needs it. Its SQL is the pipeline's, with the window put in for `:window_start` and
+ * `:window_end`.
+ */
 export type RunnableModel = {
   readonly name: string
   /** One SELECT over the inputs. A column `_reject`, when there is one, names the rule for which a row is rejected. */
@@ -71,7 +74,9 @@ export type StagedFile = {
   readonly nullCount?: Readonly<Record<string, number>>
 }
 
-/** Rows as Parquet files in the folder of their table. A commit takes the files as they are, or reads and deletes them. */
+/**
+ * Rows as Parquet files in the folder of their table. A commit takes the files as they are, or reads and deletes them.
+ */
 export interface StagedTable {
   readonly columns: readonly ModelColumn[]
   readonly partitionBy: readonly string[]
@@ -80,19 +85,19 @@ export interface StagedTable {
   files(options?: { readonly signal?: AbortSignal }): Promise<readonly StagedFile[]>
 }
 
-/** What a model came to, before anything of it is published. */
+/** The result of a model, before it is published. */
 export interface ModelResult extends AsyncDisposable {
   /** The good rows. */
   readonly rows: StagedTable
   /**
-   * The rejected rows, those that break a rule of severity `warn`, and where one of severity `fail` is broken those that
-   * break it: columns `REJECT_COLUMNS`. Undefined where there are none.
+   * The rejected rows, those that break a rule of severity `warn`, and where one of severity `fail` is broken those
+   * that break it: columns `REJECT_COLUMNS`. Undefined where there are none.
    */
   readonly rejects: StagedTable | undefined
   /** Rejected rows by the first rule that they break. */
   readonly rejectCounts: Readonly<Record<string, number>>
   readonly balance: Balance
-  /** What each rule found. One of severity `fail` with failed rows keeps the result out of the table. */
+  /** The result of each rule. One of severity `fail` with failed rows prevents the commit. */
   readonly quality: readonly QualityResult[]
   /** Partitions of the table that had rows, all of which are rejected; values as the log writes them. */
   readonly emptiedPartitions: readonly Readonly<Record<string, string | null>>[]
@@ -116,17 +121,20 @@ export const REJECT_COLUMNS: readonly ModelColumn[] = [
 
 /**
  * Runs one model over pinned inputs and stages the result in the lake. A runner may be a process of its own on another
- * machine: it is told lake paths and versions, and what it gives are files in the lake with their counts. The commit is
- * not its task, nor is what the model's materialization means for rows that are there.
+ * machine: its input are lake paths and versions, its output files in the lake with their counts. It does not commit,
+ * and does not apply the model's materialization to existing rows.
  */
 export interface ModelRunner extends AsyncDisposable {
-  /** Whether files are in the lake before they are asked for, so that the first ones of a table have to be announced. */
+  /**
+   * Whether files are in the lake before they are asked for, so that the first ones of a table have to be announced.
+   */
   readonly stagesInLake: boolean
   /**
    * Runs a model. Run again it may write again: files that no commit names are deleted by the commit that was to take
    * them, or by the next vacuum.
    * @throws {ENGINE_SQL_REFUSED} terminal: the SQL does more than read its inputs
-   * @throws {SqlInvalidError} {@link SqlFailedError} terminal: the SQL does not fit its inputs; with its place in the text
+   * @throws {SqlInvalidError} {@link SqlFailedError} terminal: the SQL does not fit its inputs; with its place in the
+   * text
    * @throws {TableLostError} {@link TableReplacedError} terminal: an input is not there in that version
    */
   run(work: ModelRun, options: { readonly signal: AbortSignal }): Promise<ModelResult>

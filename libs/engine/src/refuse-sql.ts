@@ -2,8 +2,8 @@ import type { AuditOptions, SqlSession } from './engine.ts'
 import { engineErrors } from './errors.ts'
 
 /**
- * Stops SQL of a pipeline that reads something besides its inputs before the engine runs it: `validate` has said so, but
- * what is run may have been checked by another version, or by none.
+ * Rejects SQL of a pipeline that reads something other than its inputs before the engine runs it: `validate` reports it
+ * as well, but the text may have been checked by another version, or not at all.
  * @param what the SQL is, for the message: `model top_titles`
  * @throws {ENGINE_SQL_REFUSED} terminal
  */

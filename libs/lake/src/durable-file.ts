@@ -3,7 +3,7 @@ import { link, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf } from './directory/errors.ts'
 
-/** Forces a file's bytes, or a directory's entries, to the disk: what is announced must survive a power cut. */
+/** Forces a file's bytes, or a directory's entries, to the disk: acknowledged writes must survive a power failure. */
 export async function sync(fileOrDirectory: string): Promise<void> {
   const handle = await open(fileOrDirectory, 'r')
   try {
@@ -13,17 +13,17 @@ export async function sync(fileOrDirectory: string): Promise<void> {
   }
 }
 
-/** Of each directory that is being synced the sync that is running, and the one that begins when that is over. */
+/** By directory: the running sync, and the one that starts after it. */
 const syncs = new Map<string, { readonly running: Promise<void>; next?: Promise<void> }>()
 
 /**
- * Forces a directory's entries to the disk. Of several callers at once those whose entries were made before a sync begins
- * share it: a sync costs the same for one entry and for a hundred.
+ * Forces a directory's entries to the disk. Concurrent callers whose entries were made before a sync begins share it: a
+ * sync costs the same for one entry and for a hundred.
  */
 async function syncTogether(directory: string): Promise<void> {
   const known = syncs.get(directory)
   if (known === undefined) return await beginSync(directory)
-  // The one that is running may have begun before this caller's entry was made.
+  // The running sync may have begun before this caller's entry was made.
   known.next ??= afterThat(known.running, directory)
   await known.next
 }
@@ -39,7 +39,7 @@ async function beginSync(directory: string): Promise<void> {
   try {
     await own.running
   } finally {
-    // One that waits for this one puts itself there when it begins.
+    // A waiting sync registers itself here when it begins.
     if (syncs.get(directory) === own && !('next' in own)) syncs.delete(directory)
   }
 }
@@ -56,7 +56,7 @@ export async function placeReplacing(finished: string, target: string): Promise<
   await syncTogether(dirname(target))
 }
 
-/** Moves a finished file to its place unless there is one: of any number of callers exactly one gets `created`. */
+/** Moves a finished file to its place unless one exists: of any number of callers exactly one gets `created`. */
 export async function placeIfAbsent(finished: string, target: string): Promise<'created' | 'exists'> {
   try {
     await makeParent(target)
@@ -71,7 +71,7 @@ export async function placeIfAbsent(finished: string, target: string): Promise<'
   return 'created'
 }
 
-/** Makes the folders of a path, and makes sure that they, too, survive a power cut. */
+/** Creates the folders of a path, and makes them durable as well. */
 async function makeParent(target: string): Promise<void> {
   const parent = dirname(target)
   const first = await makeDirectory(parent)

@@ -1,7 +1,7 @@
 import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
 
 export const lakeErrors = defineErrors({
-  /** A path that no object can have: a mistake of the caller, or a name from outside that has to be changed first. */
+  /** An invalid path: a mistake of the caller, or an external name that has to be converted first. */
   LAKE_PATH_INVALID: terminal((path: string, problem: string) => [
     `lake path is not usable [path=${JSON.stringify(path)}]: ${problem}`,
     { path },
@@ -14,8 +14,8 @@ export const lakeErrors = defineErrors({
   ]),
 
   /**
-   * Bytes that were read are not those that were written: damaged on their way, or in the storage. Another try may tell;
-   * if it stays, the object has to be made again.
+   * The bytes read differ from the bytes written: damaged in transit, or in the storage. A retry may show which; if it
+   * persists, the object has to be written again.
    */
   LAKE_OBJECT_CORRUPT: transient((path: string, expected: string, actual: string) => [
     `lake object is corrupt [path=${path}]: expected ${expected}, got ${actual}; ` +
@@ -23,7 +23,7 @@ export const lakeErrors = defineErrors({
     { path, expected, actual },
   ]),
 
-  /** Local copies of lake objects take up all the room that they may. */
+  /** The local file cache is full. */
   LAKE_SCRATCH_FULL: transient((path: string, sizeBytes: number, limitBytes: number, waitedMs: number) => [
     `no room for a local copy [path=${path}, sizeBytes=${sizeBytes}]: expected room within ${waitedMs} ms, got none, ` +
       `as other copies of ${limitBytes} bytes in all are in use; raise CINELAKE_SCRATCH_MIB or lower the concurrency`,
@@ -31,7 +31,7 @@ export const lakeErrors = defineErrors({
   ]),
 
   /**
-   * Objects that are needed at once, and are larger than all the room for local copies.
+   * Objects that are needed at once exceed the whole local file cache.
    * @param path the largest of them
    */
   LAKE_SCRATCH_TOO_SMALL: terminal((path: string, objectCount: number, sizeBytes: number, limitBytes: number) => [
@@ -41,7 +41,7 @@ export const lakeErrors = defineErrors({
   ]),
 })
 
-/** An object that was named, by a manifest or a table's log, is not there. */
+/** An object that a manifest or a table's log names does not exist. */
 export class LakeObjectMissingError extends TerminalError {
   readonly code = 'LAKE_OBJECT_MISSING'
 
@@ -55,14 +55,14 @@ export class LakeObjectMissingError extends TerminalError {
   }
 }
 
-/** The storage does not answer, is full, or may not be used. */
+/** The storage is unavailable, full, or denies access. */
 export class LakeUnavailableError extends TransientError {
   readonly code = 'LAKE_UNAVAILABLE'
 
   /**
-   * @param doing what was tried, in words: `write raw/x.csv`
+   * @param doing the operation, as a phrase: `write raw/x.csv`
    * @param reason the storage's own code: `ENOSPC`, `503`
-   * @param remedy what a person can do about it
+   * @param remedy the action for an operator
    */
   constructor(doing: string, reason: string, location: string, remedy: string, options?: ErrorOptions) {
     super(

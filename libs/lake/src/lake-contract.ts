@@ -29,7 +29,7 @@ async function pathsOf(objects: AsyncIterable<LakeObject>): Promise<string[]> {
   return paths
 }
 
-/** What every lake does, whatever the storage. */
+/** The contract test suite of every lake. */
 export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): void {
   describe(`lake contract: ${name}`, () => {
     test('what was put is read back, as text and as bytes', async () => {
@@ -70,7 +70,7 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       expect(await textOf(lake.read('raw/big.csv'))).toBe(`${block}${block}end`)
     })
 
-    test('nobody sees a stream before it has ended, nor one that broke off', async () => {
+    test('no reader sees a stream before it has ended, nor one that broke off', async () => {
       await using given = await open()
       const { lake } = given
       const during: unknown[] = []

@@ -4,7 +4,7 @@ export type LakeObject = {
   readonly path: string
   readonly sizeBytes: number
   readonly modifiedAt: Date
-  /** Lowercase hex. Only of `stat`, where the lake keeps it with the object and it need not be read to know it. */
+  /** Lowercase hex. Only from `stat`, where the lake stores it with the object and need not read the object. */
   readonly sha256?: string
 }
 
@@ -12,7 +12,7 @@ export type CallOptions = { readonly signal?: AbortSignal }
 
 export type Written = { readonly sizeBytes: number; /** lowercase hex */ readonly sha256: string }
 
-/** A lake object as a file on this machine, for engines that read files. Dispose it when it has been read. */
+/** A lake object as a local file, for engines that read files. Dispose it when it has been read. */
 export interface LocalFile extends AsyncDisposable {
   /** Absolute path on the local disk. Read only. */
   readonly file: string
@@ -20,7 +20,7 @@ export interface LocalFile extends AsyncDisposable {
 
 /** Several of them. */
 export interface LocalFiles extends AsyncDisposable {
-  /** In the order in which they were asked for. */
+  /** In the order of the requests. */
   readonly files: readonly string[]
 }
 
@@ -31,12 +31,12 @@ export interface LocalFiles extends AsyncDisposable {
  * @throws {LakeUnavailableError} transient: the storage does not answer, the disk is full or may not be used
  */
 export interface Lake extends AsyncDisposable {
-  /** Where it is, without credentials, for logs and for people. */
+  /** Its address without credentials, for logs and display. */
   readonly location: string
 
   /**
-   * Folders of this machine, by absolute path, in which `download` and `scratch` have their files: an engine that reads
-   * these reads and writes nowhere else.
+   * Absolute paths of the local folders in which `download` and `scratch` place files: an engine needs access to no
+   * others.
    */
   readonly localDirectories: readonly string[]
 
@@ -44,8 +44,8 @@ export interface Lake extends AsyncDisposable {
   stat(path: string, options?: CallOptions): Promise<LakeObject | undefined>
 
   /**
-   * The bytes from `start` up to and without `end`; what lies beyond the object's end is empty. All are of one version: a
-   * large object that is replaced while it is read is the old one, or a LakeUnavailableError.
+   * The bytes from `start` up to and without `end`; a range beyond the object's end is empty. All bytes are of one
+   * version: reading a large object that is replaced meanwhile gives the old one, or a LakeUnavailableError.
    * @throws {LakeObjectMissingError} terminal
    * @throws {LAKE_OBJECT_CORRUPT} transient
    */
@@ -60,15 +60,18 @@ export interface Lake extends AsyncDisposable {
   /** Atomic: of any number of concurrent callers exactly one gets `created`. */
   putIfAbsent(path: string, content: string | Uint8Array, options?: CallOptions): Promise<'created' | 'exists'>
 
-  /** Atomic replace of a small object. For pointers that only speed things up (`_last_checkpoint`). */
+  /** Atomic replace of a small object. For hints that only speed up reading (`_last_checkpoint`). */
   put(path: string, content: string | Uint8Array, options?: CallOptions): Promise<void>
 
-  /** Streams an object of any size into the lake; replaces what is there. Visible when the promise resolves, not before. */
+  /**
+   * Streams an object of any size into the lake; replaces an existing one. Visible when the promise resolves, not
+   * before.
+   */
   write(path: string, content: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<Written>
 
   /**
-   * Streams an object of any size into the lake unless there is one. Atomic: of any number of concurrent callers exactly
-   * one gets `created`; the others learn size and digest of what they brought, which is then nowhere.
+   * Streams an object of any size into the lake unless there is one. Atomic: of any number of concurrent callers
+   * exactly one gets `created`; the others get size and digest of their content, which is discarded.
    */
   writeIfAbsent(
     path: string,
@@ -76,30 +79,33 @@ export interface Lake extends AsyncDisposable {
     options?: CallOptions,
   ): Promise<Written & { readonly outcome: 'created' | 'exists' }>
 
-  /** Brings a local file into the lake, replacing what is there; the local file may be moved away. */
+  /** Uploads a local file into the lake, replacing an existing object; the local file may be moved away. */
   upload(localFile: string, path: string, options?: CallOptions): Promise<void>
 
   /**
-   * The object as a local file: in place where the lake is a directory, else copied into bounded scratch space. The
-   * local path ends with the object's.
+   * The object as a local file: in place where the lake is a directory, otherwise copied into bounded scratch space.
+   * The local path ends with the object's.
    * @throws see `downloadAll`
    */
   download(path: string, options?: CallOptions): Promise<LocalFile>
 
   /**
-   * The same with all objects that are needed at once: all of them or none. Who asked for them one by one would hold some
-   * and wait for room for the others, perhaps for somebody who does the same.
+   * The same with all objects that are needed at once: all of them or none. Requesting them one by one could deadlock:
+   * a caller would hold some while it waits for space, as might another caller.
    * @throws {LakeObjectMissingError} terminal
-   * @throws {LAKE_SCRATCH_FULL} transient: all the room is taken by copies that are in use
-   * @throws {LAKE_SCRATCH_TOO_SMALL} terminal: they would not fit into all the room
+   * @throws {LAKE_SCRATCH_FULL} transient: the cache is full of copies that are in use
+   * @throws {LAKE_SCRATCH_TOO_SMALL} terminal: they exceed the whole cache
    */
   downloadAll(paths: readonly string[], options?: CallOptions): Promise<LocalFiles>
 
-  /** A new local scratch directory for an engine to write into, on a disk from which `upload` is cheap. Removed on dispose. */
+  /**
+   * A new local scratch directory for an engine to write into, on a disk from which `upload` is cheap. Removed on
+   * dispose.
+   */
   scratch(): Promise<AsyncDisposable & { readonly directory: string }>
 
   /**
-   * Every object below a folder, in order of path. Nothing where there is no such folder.
+   * Every object below a folder, in order of path. Empty where there is no such folder.
    * @param folder `''` is the whole lake
    */
   list(
@@ -107,6 +113,6 @@ export interface Lake extends AsyncDisposable {
     options?: CallOptions & { /** Lake path; only objects after it are listed. */ readonly startAfter?: string },
   ): AsyncIterable<LakeObject>
 
-  /** True when there was something to delete. */
+  /** True when an object was deleted. */
   delete(path: string, options?: CallOptions): Promise<boolean>
 }

@@ -6,12 +6,12 @@ import type { LakeSettings } from './settings.ts'
 export type OpenLakeDeps = {
   readonly credential: () => Promise<TokenCredential>
   readonly log?: Log
-  /** Holds up what is sent over the network; a lake in a directory is not behind one. */
+  /** Limits the upload rate; a lake in a directory ignores it. */
   readonly throttle?: (bytes: number, signal?: AbortSignal) => Promise<void>
 }
 
 /**
- * Opens the lake that the settings name. Adapters are imported when they are needed: a start on one machine must not
+ * Opens the configured lake. Adapters are loaded on demand: a start on one machine must not
  * load the SDKs of Azure.
  *
  * @throws {ConfigError} terminal: the address or the connection string cannot be used

@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, LakeObject, LocalFiles } from './lake.ts'
 
-/** What an overlay asks of the lake below it: nothing that writes. */
+/** The operations that an overlay uses of the lower lake: read-only. */
 export type LakeBelow = Pick<
   Lake,
   'location' | 'localDirectories' | 'stat' | 'read' | 'readText' | 'download' | 'downloadAll' | 'list'
 >
 
 /**
- * A lake as it is, on which one may work as on any other without a change to it: what is written, replaced or deleted is so
- * in the upper lake alone, and what is there is read where it is. Of a Delta table that is a shallow clone: new entries
- * of the log and new files above, the files that there are below.
+ * A writable view of a lake that is never modified: writes, replacements and deletions go to the upper lake only, and
+ * existing objects are read from the lower one. Of a Delta table that is a shallow clone: new log entries and new files
+ * in the upper lake, existing files in the lower.
  *
- * What others write into the lower lake meanwhile shows, where nothing of the same path is above and it is not hidden.
+ * Concurrent writes to the lower lake are visible, unless the upper lake has the same path or the path is hidden.
  *
  * @param upper an empty lake, which the overlay disposes; the lower one is left open
- * @param isHidden objects of the lower lake that are not to be seen, by their path
+ * @param isHidden objects of the lower lake that are invisible, by path
  */
 export function createOverlayLake(
   lower: LakeBelow,
@@ -28,7 +28,7 @@ export function createOverlayLake(
   const isAbove = async (path: string, options?: CallOptions) => (await upper.stat(path, options)) !== undefined
   const isBelow = async (path: string, options?: CallOptions) =>
     !isGone(path) && (await lower.stat(path, options)) !== undefined
-  /** The lake that has the object; the upper one where none has it, which then says so. */
+  /** The lake that has the object; the upper one where none has it, which then reports that. */
   const holderOf = async (path: string, options?: CallOptions) =>
     !(await isAbove(path, options)) && (await isBelow(path, options)) ? lower : upper
 
@@ -108,7 +108,7 @@ async function measure(content: AsyncIterable<Uint8Array>, signal: AbortSignal |
   return { sizeBytes, sha256: hash.digest('hex') }
 }
 
-/** Two listings as one in order of path; of two objects with one path the first listing's. */
+/** Merges two listings in order of path; for equal paths the first listing wins. */
 async function* merged(
   first: AsyncIterable<LakeObject>,
   second: AsyncIterable<LakeObject>,

@@ -3,11 +3,14 @@ import { lakeErrors } from './errors.ts'
 /** Bytes of UTF-8 in one segment. The limit of ext4, XFS, APFS and NTFS alike (NAME_MAX in limits.h). */
 const MAX_SEGMENT_BYTES = 255
 
-/** Bytes of UTF-8 in a path. Azure allows 1,024 characters in a blob's name. Source: learn.microsoft.com/…/naming-and-referencing-containers--blobs--and-metadata */
+/**
+ * Bytes of UTF-8 in a path. Azure allows 1,024 characters in a blob's name. Source:
+ * learn.microsoft.com/…/naming-and-referencing-containers--blobs--and-metadata
+ */
 const MAX_PATH_BYTES = 1024
 
 /**
- * Refuses what is no lake path, so that a name from outside can never leave the lake.
+ * Rejects invalid lake paths, so that an external name can never escape the lake.
  * @throws {LAKE_PATH_INVALID}
  */
 export function checkPath(path: string): void {
@@ -15,12 +18,12 @@ export function checkPath(path: string): void {
   if (problem !== undefined) throw lakeErrors.LAKE_PATH_INVALID(path, problem)
 }
 
-/** A folder is a path too, or the empty text for the lake as a whole. */
+/** A folder is a path as well, or the empty text for the whole lake. */
 export function checkFolder(folder: string): void {
   if (folder !== '') checkPath(folder)
 }
 
-/** Why no object can have a path, in words; undefined where one can. */
+/** Why a path is invalid, as a phrase; undefined if it is valid. */
 export function pathProblem(path: string): string | undefined {
   if (path === '') return 'expected a path, got an empty text'
   if (path.startsWith('/')) return 'expected a path without a leading slash'
@@ -37,5 +40,5 @@ export function pathProblem(path: string): string | undefined {
   return undefined
 }
 
-/** The folder for what is not in the lake yet. Never listed, never readable as part of the lake. */
+/** The folder for unfinished files. Never listed, never readable as part of the lake. */
 export const SCRATCH = '.scratch'

@@ -5,12 +5,10 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { codeOf } from './directory/errors.ts'
 
-/** Milliseconds after which what another machine left behind is taken for abandoned; no task works that long. */
+/** Milliseconds after which files of another machine are considered abandoned; no task runs that long. */
 const FOREIGN_LEFTOVER_MS = 7 * 24 * 3_600_000
 
-/**
- * Room for files that are not finished, or not for long: of a lake on its own disk, so that finishing them is a rename.
- */
+/** Space for unfinished or short-lived files: on the lake's own disk, so that finishing them is a rename. */
 export interface ScratchSpace extends AsyncDisposable {
   /** A path for one unfinished file. */
   file(): Promise<string>
@@ -19,7 +17,7 @@ export interface ScratchSpace extends AsyncDisposable {
 }
 
 /**
- * Opens scratch space below a directory and removes what dead processes left there.
+ * Opens scratch space below a directory and removes leftovers of dead processes.
  * Space is owned by machine, process id and start of the process: a restarted container has the same process id again.
  */
 export async function openScratchSpace(base: string): Promise<ScratchSpace> {
@@ -27,7 +25,9 @@ export async function openScratchSpace(base: string): Promise<ScratchSpace> {
   await removeLeftovers(base)
   const own = join(base, `${ownerName()}_${randomUUID()}`)
   await mkdir(own)
-  /** Somebody may have tidied the disk meanwhile: by hand, or another machine that took this one for gone. */
+  /**
+   * The directory may have been deleted meanwhile: by an operator, or by another machine that considered this one dead.
+   */
   const makeAgain = async () => {
     await makeDirectory(own)
     return own

@@ -5,24 +5,27 @@ const MIB = 1024 * 1024
 /** The lake's part of the environment, for the settings of every program that opens one. */
 export const lakeEnv = {
   CINELAKE_LAKE: z.string().default('file:.cinelake/lake'),
-  /** Secret: of the storage account, as the Azure portal shows it. Without it and a signature: the identity of the process. */
+  /**
+   * Secret: of the storage account, as the Azure portal shows it. Without it and a signature, the process's identity is
+   * used.
+   */
   CINELAKE_LAKE_CONNECTION_STRING: z.string().min(1).optional(),
   /** Secret: a shared access signature with the permissions racwdl. */
   CINELAKE_LAKE_SAS: z.string().min(1).optional(),
   CINELAKE_SCRATCH: z.string().default('.cinelake/scratch'),
-  /** MiB that local copies of objects of a remote lake may take. */
+  /** MiB. Limit of the local file cache of a remote lake. */
   CINELAKE_SCRATCH_MIB: z.coerce.number().int().min(64).default(10_240),
 }
 
 type LakeEnv = z.output<z.ZodObject<typeof lakeEnv>>
 
-/** What is needed to open a lake. */
+/** The options for opening a lake. */
 export type LakeSettings = {
   /** `file:DIRECTORY` or `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net[/ROOT]` */
   readonly url: string
   readonly connectionString?: string
   readonly sas?: string
-  /** Room for local copies of a remote lake's objects. */
+  /** The local file cache of a remote lake. */
   readonly scratch: { readonly directory: string; readonly limitBytes: number }
 }
 

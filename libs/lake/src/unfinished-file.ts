@@ -4,7 +4,7 @@ import { codeOf } from './directory/errors.ts'
 import { sync } from './durable-file.ts'
 import type { Written } from './lake.ts'
 
-/** What the caller's stream threw: none of the lake's business, and passed on as it is. */
+/** An error of the caller's stream, not of the lake: passed on unchanged. */
 export class ContentFailure extends Error {}
 
 /** Writes a small content to a new file and makes it durable. Leaves nothing behind when it fails. */
@@ -38,7 +38,7 @@ export async function fillFileFrom(
   })
 }
 
-/** Takes a local file over: moved where it is on the same disk, else copied; durable in either case. */
+/** Takes over a local file: moved on the same disk, else copied; durable in either case. */
 export async function takeFile(localFile: string, file: string): Promise<void> {
   await removingOnFailure(file, async () => {
     if ((await statOfLocal(localFile)).isSymbolicLink()) await copyFile(localFile, file)
@@ -73,7 +73,7 @@ async function removingOnFailure<T>(file: string, run: () => Promise<T>): Promis
   }
 }
 
-/** Passes content on, with what it throws marked as its own. */
+/** Passes content through, and marks its errors as the source's own. */
 export async function* markingFailure(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* content

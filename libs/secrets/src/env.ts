@@ -4,12 +4,12 @@ import { checkSecretName } from './secret-name.ts'
 import { secretIn } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
-/** Sets secrets apart from the settings that are no secrets. */
+/** Distinguishes secrets from other settings. */
 const PREFIX = 'CINELAKE_SECRET_'
 
 /**
- * Secrets from the environment: `CINELAKE_SECRET_<NAME>`, or the name as it is. A name that shells refuse is also looked
- * for in the way they write it: `crm-token` as `CRM_TOKEN`. An empty or blank value counts as none.
+ * Secrets from the environment: `CINELAKE_SECRET_<NAME>`, or the bare name. A name that is not valid in shells is also
+ * looked up in its shell form: `crm-token` as `CRM_TOKEN`. An empty or blank value counts as none.
  */
 export function createEnvSecrets(settings: Settings): Secrets {
   const find = (name: string) => placesOf(name).find((place) => secretIn(settings[place] ?? '') !== '')

@@ -1,15 +1,15 @@
 import { defineErrors, terminal, TerminalError, TransientError } from '@cinelake/core'
 
-/** Which secret an error is about, and where it was looked for: a file, a vault. */
+/** The secret that an error is about, and where it was looked up: a file, a vault. */
 export type SecretPlace = { readonly secret: string; readonly place: string }
 
 const at = ({ secret, place }: SecretPlace) => `secret=${secret}, place=${place}`
 
-/** A secret that is looked up but was never put there. */
+/** A secret that does not exist in the store. */
 export class SecretMissingError extends TerminalError {
   readonly code = 'SECRET_MISSING'
 
-  /** @param places where it was looked for, in order: names of variables, paths, a vault's address */
+  /** @param places where it was looked up, in order: names of variables, paths, a vault's address */
   constructor(name: string, places: readonly string[], options?: ErrorOptions) {
     super(
       `secret is missing [secret=${name}]: expected a value in ${places.join(' or ')}, got none; put it there`,
@@ -20,7 +20,7 @@ export class SecretMissingError extends TerminalError {
 }
 
 export const secretErrors = defineErrors({
-  /** A name that a store of secrets could not have. */
+  /** A name that is not valid in a secret store. */
   SECRET_NAME_INVALID: terminal(
     (name: string, expected = 'letters, digits, `-`, `_` and `.`, beginning with a letter or digit') => [
       `secret name is not usable [secret=${JSON.stringify(name)}]: expected ${expected}; choose another name`,
@@ -30,14 +30,14 @@ export const secretErrors = defineErrors({
     ],
   ),
 
-  /** The store of secrets knows who asks and says no, or does not know who asks. */
+  /** The secret store denied access: the identity lacks the permission or is unknown. */
   SECRETS_FORBIDDEN: terminal((place: SecretPlace, reason: string, remedy: string) => [
     `secret may not be read [${at(place)}]: expected leave to read it, got ${reason}; ${remedy}`,
     { ...place, reason },
   ]),
 })
 
-/** A secret that is there, and that whoever keeps it has taken out of use. */
+/** A secret that exists but is disabled or expired. */
 export class SecretUnusableError extends TerminalError {
   readonly code = 'SECRET_UNUSABLE'
 
@@ -51,7 +51,7 @@ export class SecretUnusableError extends TerminalError {
   }
 }
 
-/** The store of secrets does not answer for now. */
+/** The secret store is temporarily unavailable. */
 export class SecretsUnavailableError extends TransientError {
   readonly code = 'SECRETS_UNAVAILABLE'
 
@@ -64,12 +64,12 @@ export class SecretsUnavailableError extends TransientError {
   }
 }
 
-/** A pipeline's text asks for what this machine does not have, or cannot be understood. */
+/** A pipeline's text has a placeholder that this machine cannot resolve or that is malformed. */
 export class PlaceholderError extends TerminalError {
   readonly code = 'PLACEHOLDER_UNFILLED'
   readonly problems: readonly string[]
 
-  /** @param problems one per placeholder, naming it and what would be right */
+  /** @param problems one per placeholder, with its name and what would be valid */
   constructor(problems: readonly string[]) {
     super(`placeholder cannot be filled: ${problems.join('; ')}`, {})
     this.problems = problems

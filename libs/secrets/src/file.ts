@@ -6,13 +6,13 @@ import { checkSecretName } from './secret-name.ts'
 import { isThere, secretIn } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
-/** Bytes. The longest secret of a Key Vault has 25 KB; what is longer is a mistake in the mount. */
+/** Bytes. The longest secret of a Key Vault has 25 KB; a longer file is a mistake in the mount. */
 const MAX_BYTES = 1024 * 1024
 
 /**
  * Secrets mounted as files, one per secret, named as the secret or as Key Vault names it: the Secrets Store CSI driver
- * calls the file of `CRM_TOKEN` `CRM-TOKEN` unless it is told otherwise. Read each time they are asked for, since the
- * files change when a secret is rotated.
+ * calls the file of `CRM_TOKEN` `CRM-TOKEN` unless configured otherwise. Read on each request, since the files change
+ * when a secret is rotated.
  *
  * @param directory the mount; need not exist yet. Mount it whole: a `subPath` stays as it was when the pod started
  */
@@ -37,7 +37,7 @@ async function readIfThere(secret: string, file: string): Promise<string> {
   const unavailable = (reason: string, options?: ErrorOptions) =>
     new SecretsUnavailableError({ secret, place: file }, reason, 'check the mount and its permissions', options)
   try {
-    // Opening a named pipe waits for who writes to it, and a device may have no end.
+    // Opening a named pipe blocks until a writer opens it, and a device may have no end.
     const found = await stat(file)
     if (!found.isFile() && !found.isDirectory()) throw unavailable('a pipe, a socket or a device')
     if (found.size > MAX_BYTES) throw unavailable(`a file of ${found.size} bytes`)

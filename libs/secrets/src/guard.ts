@@ -1,13 +1,13 @@
 import { createRedactor } from '@cinelake/core'
 import type { Secrets } from './secrets.ts'
 
-/** Secrets that remember what they handed out, so that it never gets printed. */
+/** Secrets that remember the values that they returned, so that those never get printed. */
 export interface GuardedSecrets extends Secrets {
-  /** The text with every value that was handed out replaced, also where it is percent-encoded, JSON-escaped or in Base64. */
+  /** The text with every returned value replaced, also where it is percent-encoded, JSON-escaped or in Base64. */
   readonly redact: (text: string) => string
 }
 
-/** Puts a guard around any store of secrets. What a secret was before it was rotated stays guarded. */
+/** Wraps any secret store. Values from before a rotation stay redacted. */
 export function guardSecrets(secrets: Secrets): GuardedSecrets {
   const { add, redact } = createRedactor()
   return {

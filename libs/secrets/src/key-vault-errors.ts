@@ -9,7 +9,7 @@ import {
   type SecretPlace,
 } from './errors.ts'
 
-/** Which secret an error is about: its name in the pipeline's text, in the vault, and the vault's host. */
+/** The secret that an error is about: its name in the pipeline's text, in the vault, and the vault's host. */
 export type KeyVaultPlace = { readonly secret: string; readonly nameThere: string; readonly vault: string }
 
 const ROLE =
@@ -19,10 +19,13 @@ const IDENTITY =
   'give this process an identity: a workload identity or managed identity on Azure, AZURE_TENANT_ID with AZURE_CLIENT_ID and a secret or certificate elsewhere, `az login` at a desk'
 const LATER = 'the next attempt asks again; check that the vault has this name and that this machine may reach it'
 
-/** What the vault says besides a status. Source: learn.microsoft.com/azure/key-vault/general/common-error-codes */
+/**
+ * The vault's error codes, in addition to the status. Source:
+ * learn.microsoft.com/azure/key-vault/general/common-error-codes
+ */
 const Details = z.object({ error: z.object({ innerError: z.object({ code: z.string() }) }) })
 
-/** Errors of `@azure/identity`, by name: it is not loaded where no Azure is. */
+/** Errors of `@azure/identity`, by name: the library is loaded only where Azure is used. */
 const NO_IDENTITY = new Set([
   'CredentialUnavailableError',
   'AggregateAuthenticationError',
@@ -30,7 +33,7 @@ const NO_IDENTITY = new Set([
   'AuthenticationError',
 ])
 
-/** The SDK's errors as ours. */
+/** Translates the SDK's errors. */
 export function translateKeyVaultError(error: unknown, { secret, nameThere, vault }: KeyVaultPlace): unknown {
   if (error instanceof PipelineError) return error
   const place: SecretPlace = { secret, place: `${vault} as ${nameThere}` }
@@ -47,7 +50,7 @@ function fromVault(error: RestError, place: SecretPlace): Error {
   const { statusCode: status, code = 'no connection' } = error
   const cause = { cause: error }
   if (status === undefined) return new SecretsUnavailableError(place, code, LATER, cause)
-  // Without cause: what the SDK says about an answer that it cannot read quotes the answer, and with it the secret.
+  // Without a cause: the SDK's error about an unreadable answer quotes the answer, and with it the secret.
   if (status < 300) return new SecretsUnavailableError(place, 'an answer that is no JSON', LATER)
   if (status === 404) return new SecretMissingError(place.secret, [place.place], cause)
   if (isPassing(status)) return new SecretsUnavailableError(place, `status ${status}`, LATER, cause)

@@ -5,8 +5,8 @@ import { checkSecretName } from './secret-name.ts'
 const MAX_LENGTH = 127
 
 /**
- * A secret's name as Key Vault can have it: letters, digits and `-`. `CRM_TOKEN` and `crm.token` are `CRM-TOKEN` and
- * `crm-token` there; Key Vault does not tell small letters from capital ones.
+ * A secret's name in Key Vault's form: letters, digits and `-`. `CRM_TOKEN` and `crm.token` become `CRM-TOKEN` and
+ * `crm-token`; Key Vault names are case-insensitive.
  * @throws {SECRET_NAME_INVALID} terminal
  */
 export function keyVaultName(name: string): string {

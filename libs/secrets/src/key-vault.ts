@@ -8,22 +8,22 @@ import { isThere, secretIn } from './secret-value.ts'
 import type { Secrets } from './secrets.ts'
 
 /**
- * Milliseconds that a secret is held. Long enough to stay far below the vault's limit of 4,000 requests in 10 seconds,
- * short enough for a secret that was revoked to be forgotten. A refused one is looked up at once (`refresh`).
+ * Milliseconds that a secret is cached. Long enough to stay far below the vault's limit of 4,000 requests in 10
+ * seconds, short enough that a revoked secret expires soon. A rejected one is looked up at once (`refresh`).
  * Source: learn.microsoft.com/azure/key-vault/general/service-limits
  */
 const HOLD_MS = 5 * 60_000
 
-/** Milliseconds for one look-up with all its repetitions. */
+/** Milliseconds for one look-up, retries included. */
 const LOOK_UP_TIMEOUT_MS = 60_000
 
-/** Repetitions of a request that was refused for now (429, 5xx) or lost. The task's own retries come later. */
+/** Retries of a request that failed temporarily (429, 5xx) or was lost. The task's own retries come later. */
 const RETRIES = { maxRetries: 3, retryDelayInMs: 500, maxRetryDelayInMs: 8_000 } as const
 
 export type KeyVaultOptions = {
   /** `https://VAULT.vault.azure.net` */
   readonly url: string
-  /** Who asks; called when the first secret is looked up. */
+  /** Provides the identity; called when the first secret is looked up. */
   readonly credential: () => Promise<TokenCredential>
   readonly clock?: Clock
   /** For vaults that are not Azure's own: certificates to trust, repetitions. */
@@ -33,8 +33,8 @@ export type KeyVaultOptions = {
 type Held = { readonly value: string; readonly untilMs: number }
 
 /**
- * Secrets of an Azure Key Vault, the newest version of each. They are looked up when they are first needed, held for
- * minutes, and looked up again on demand. Requests for one secret at one time are one request.
+ * Secrets of an Azure Key Vault, the newest version of each. Looked up on first use, cached for minutes, and looked up
+ * again on demand. Concurrent requests for one secret share one look-up.
  *
  * @throws {ConfigError} terminal: the address is not that of a vault
  */
@@ -82,7 +82,7 @@ function vaultAddress(text: string): URL {
   ])
 }
 
-/** Key Vault hands a secret out whatever its dates say. Whoever set them meant something by it. */
+/** Key Vault returns a secret whatever its validity dates say; they are enforced here. */
 function heldOf(
   { value = '', properties }: KeyVaultSecret,
   { secret, nameThere, vault }: KeyVaultPlace,

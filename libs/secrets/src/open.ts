@@ -5,21 +5,21 @@ import type { Secrets } from './secrets.ts'
 import type { SecretsSettings } from './secrets-settings.ts'
 
 type OpenSecretsDeps = {
-  /** The environment, for secrets that are kept there. */
+  /** The environment, for secrets that are stored there. */
   readonly settings: Settings
-  /** Who this process is to Azure; called when a secret is first looked up in a Key Vault. */
+  /** Provides this process's Azure identity; called when a secret is first looked up in a Key Vault. */
   readonly credential: () => Promise<TokenCredential>
 }
 
 /**
- * Opens the store of secrets that an address names; the adapter is chosen by its scheme.
- * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ * Opens the secret store at an address; the scheme selects the adapter.
+ * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
  */
 export async function openSecrets(
   { url }: SecretsSettings,
   { settings, credential }: OpenSecretsDeps,
 ): Promise<Secrets> {
-  // Loaded when it is chosen: an embedded start needs none of Azure's libraries.
+  // Loaded on demand: an embedded start needs none of Azure's libraries.
   const open = openByScheme<() => Promise<Secrets>>(
     url,
     {
@@ -32,7 +32,7 @@ export async function openSecrets(
   return await open()
 }
 
-/** `file:` alone would be the directory that the process happens to run in. */
+/** `file:` alone would mean the current directory of the process. */
 function required(directory: string): string {
   if (directory !== '') return directory
   throw new ConfigError('CINELAKE_SECRETS cannot be used', ['expected file:DIR, got no directory'])

@@ -6,7 +6,7 @@ import type { Secrets } from './secrets.ts'
 export type Settings = Readonly<Record<string, string | undefined>>
 
 export type FillOptions = {
-  /** Look secrets up again: the one held was refused. */
+  /** Look secrets up again: the cached value was rejected. */
   readonly refresh?: boolean
   /** How a secret's value is written into this text: `encodeURIComponent` inside an address. */
   readonly encodeSecret?: (value: string) => string
@@ -31,12 +31,12 @@ export type Placeholder =
   | { readonly kind: 'secret'; readonly name: string }
   | { readonly kind: 'malformed'; readonly text: string }
 
-/** Anything that begins as a placeholder, with or without its end. */
+/** Anything that begins like a placeholder, terminated or not. */
 const CANDIDATE = /\$\{[^}]*\}?/g
 const SETTING = /^\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}$/
 const SECRET = /^\$\{secret:([A-Za-z0-9][A-Za-z0-9._-]*)\}$/
 
-/** The placeholders of a text in order, so that what is missing can be told before anything runs. */
+/** The placeholders of a text in order, so that missing values can be reported before anything runs. */
 export function placeholdersIn(text: string): Placeholder[] {
   return [...text.matchAll(CANDIDATE)].map(([found]) => parse(found))
 }

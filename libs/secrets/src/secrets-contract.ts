@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { guardSecrets } from './guard.ts'
 import type { Secrets } from './secrets.ts'
 
-/** What cannot be seen: white space of any script, marks of byte order, control and zero-width characters. */
+/** Invisible characters: white space of any script, byte order marks, control and zero-width characters. */
 export const BLANKS = [
   ' ',
   '\n',
@@ -18,15 +18,15 @@ export const BLANKS = [
   '\u{0}\u{0}',
 ]
 
-/** A store, and the side on which secrets are put into it. */
+/** A store, and the means to put secrets into it. */
 export type SecretsUnderTest = AsyncDisposable & {
   readonly secrets: Secrets
-  /** Puts a secret there, or a new value in the place of the one that is there. */
+  /** Creates or replaces a secret. */
   readonly put: (name: string, value: string) => Promise<void>
 }
 
 /**
- * What every store of secrets does, whatever it is.
+ * The contract test suite of every secret store.
  * @param nameOf makes a name that no other test has, for stores that outlive a test
  */
 export function secretsContract(

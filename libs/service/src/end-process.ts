@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 
-/** Milliseconds after which a process that does not end is ended by the system. */
+/** Milliseconds after which a process that does not exit is killed. */
 const LAST_MS = 3_000
 
 const KILL_LATER = `setTimeout(() => { try { process.kill(Number(process.argv[1]), 'SIGKILL') } catch {} }, ${LAST_MS})`
 
 /**
- * Ends the process, also where a call to the file system never returns: on a share that hangs, in a pipe that nothing
- * writes to. To end, Node waits for the threads of such calls; another process then ends this one.
+ * Ends the process, even if a file system call never returns: on a hung network share, or in a pipe without a writer.
+ * Node waits for the threads of such calls before it exits; another process then kills this one.
  */
 export function endProcess(code?: number): never {
   const isWaiting = process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'))

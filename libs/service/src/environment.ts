@@ -28,7 +28,7 @@ export function readEnv<Config>(schema: z.ZodType<Config>, settings: Settings = 
   throw new ConfigError('the settings in the environment cannot be used', problems)
 }
 
-/** Who works, for the run history: machine and process. */
+/** The worker's name for the run history: machine and process. */
 export function workerName(): string {
   return `${hostname()}:${process.pid}`
 }

@@ -12,8 +12,8 @@ export type Health = {
  * @throws {ConfigError} the port cannot be used
  */
 export async function serveHealth({ port, isReady, metrics }: Health): Promise<AsyncDisposable> {
-  // Connections of probes must not hold up the stop.
-  // Loaded where a service starts: the command line, which stands on this package too, serves nothing.
+  // Connections of probes must not delay the stop.
+  // Loaded when a service starts: the command line, which also uses this package, serves nothing.
   const { fastify } = await import('fastify')
   const server = fastify({ forceCloseConnections: true })
   server.get('/healthz', () => ({ status: 'ok' }))

@@ -3,9 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 
-/** The setting of the names that servers are called by, for the schema of a service's environment. */
+/** The setting of the host names of a server, for the schema of a service's environment. */
 export const knownHostsEnv = {
-  /** Names, with commas between: `scheduler,cinelake.example.com`. */
+  /** Comma-separated names: `scheduler,cinelake.example.com`. */
   CINELAKE_HTTP_HOSTS: z
     .string()
     .default('')
@@ -18,7 +18,7 @@ export const knownHostsEnv = {
 }
 
 export const hostErrors = defineErrors({
-  /** A request came by a name that is not this server's, or from a page of another site. */
+  /** A request used a host name that is not this server's, or came from a page of another site. */
   HOST_UNKNOWN: terminal((host: string) => [
     `the server is not known by this name [host=${host}]: expected localhost, an IP address or a name that CINELAKE_HTTP_HOSTS has; call it by one of them, or add the name there`,
     { host },
@@ -28,16 +28,16 @@ export const hostErrors = defineErrors({
 export type KnownHosts = {
   /** The address that the server listens on. */
   readonly host: string
-  /** What it is called besides, in lower case. */
+  /** Its other names, in lower case. */
   readonly names?: readonly string[]
 }
 
 /**
- * Refuses requests that a web page sends by a name of its own (DNS rebinding), which would else be taken for requests of
- * this machine. An IP address is no name that could be turned to another machine.
+ * Rejects requests that a web page sends under a host name of its own (DNS rebinding), which would otherwise count as
+ * local requests. An IP address cannot be rebound.
  *
- * A server that is open to other machines without `names` cannot know all that it is called there; it then refuses only
- * what browsers mark as sent by a page.
+ * A server that is open to other machines and has no `names` cannot know all of its names; it then rejects only
+ * requests that browsers mark as sent by a page.
  */
 export function refuseUnknownHosts(server: FastifyInstance, { host, names = [] }: KnownHosts): void {
   const known = new Set([...names, host.toLowerCase(), 'localhost'])
@@ -45,7 +45,7 @@ export function refuseUnknownHosts(server: FastifyInstance, { host, names = [] }
   const isStrict = names.length > 0 || isLoopback(host)
   server.addHook('onRequest', async (request) => {
     const { host: called, origin } = request.headers
-    // Programs send no Origin; browsers do, with everything that changes something.
+    // Programs send no Origin; browsers send it with every request that changes state.
     if (origin !== undefined && !isKnown(hostOf(origin.replace(/^[a-z][a-z0-9+.-]*:\/\//i, ''))))
       throw hostErrors.HOST_UNKNOWN(shown(origin))
     if (isStrict && !isKnown(hostOf(called ?? ''))) throw hostErrors.HOST_UNKNOWN(shown(called ?? ''))
@@ -62,7 +62,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
-/** Characters of a header that an error repeats. */
+/** Maximum characters of a header that an error repeats. */
 const SHOWN = 100
 
 const shown = (text: string) => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)

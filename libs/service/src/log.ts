@@ -7,13 +7,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export type LogOptions = {
   readonly service: string
   readonly level?: LogLevel
-  /** Takes out the values of secrets, wherever they slipped in. Every line goes through it as it is written. */
+  /** Removes the values of secrets. Applied to every line as it is written. */
   readonly redact?: (text: string) => string
-  /** Where lines go; standard output unless told otherwise. */
+  /** The destination of the lines; default: standard output. */
   readonly destination?: DestinationStream
 }
 
-/** Names of facts that are never printed, whatever they hold: a second fence behind `redact`. */
+/** Names of facts whose values are never printed: a second safeguard behind `redact`. */
 const SECRET_FACTS = ['password', 'token', 'secret', 'authorization', 'connectionString', 'apiKey']
 
 /** Structured logging as JSON lines, one per message, with an ISO 8601 instant and the level by name. */
@@ -43,10 +43,10 @@ function adapt(logger: Logger): Log {
   }
 }
 
-/** Facts of the chassis: what reads the log depends on them. */
+/** Reserved facts: log consumers depend on them. */
 const FIXED_FACTS = new Set(['level', 'time'])
 
-/** Text by text where there is something to take out: a secret that is a number must not leave a line that is no JSON. */
+/** Value by value where there is something to redact: replacing a secret number must not produce invalid JSON. */
 function redactLine(line: string, redact: (text: string) => string): string {
   if (redact(line) === line) return line
   const facts = Object.entries(JSON.parse(line) as Record<string, unknown>)

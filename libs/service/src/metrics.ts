@@ -2,13 +2,16 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 export type Labels = Readonly<Record<string, string>>
 
-/** Numbers about this process, for Prometheus. Names end in their unit; counters in `_total`. */
+/** Metrics of this process, for Prometheus. Names end in their unit; counters in `_total`. */
 export type Metrics = {
   /** Adds to a counter. */
   count(name: string, help: string, labels?: Labels, by?: number): void
   /** Adds one observation to a summary: `<name>_sum` and `<name>_count`. */
   observe(name: string, help: string, labels: Labels, value: number): void
-  /** Text in the Prometheus exposition format, version 0.0.4. Source: prometheus.io/docs/instrumenting/exposition_formats */
+  /**
+   * Text in the Prometheus exposition format, version 0.0.4. Source:
+   * prometheus.io/docs/instrumenting/exposition_formats
+   */
   render(): string
 }
 
@@ -18,7 +21,7 @@ type Family = {
   readonly values: Map<string, number>
 }
 
-/** Opens a registry that also knows how the process itself is doing. */
+/** Opens a registry that includes the metrics of the process itself. */
 export function createMetrics(service: string): Metrics {
   const families = new Map<string, Family>()
   const loopDelay = monitorEventLoopDelay()

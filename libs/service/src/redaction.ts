@@ -4,15 +4,15 @@ import type { Settings } from './environment.ts'
 
 type Redact = (text: string) => string
 
-/** What a process takes out of its texts before anybody reads them. */
+/** Redaction of a process's texts before they are shown. */
 export type Redaction = {
-  /** Takes out of a text what is secret in the environment, and what `redactWith` was told of. */
+  /** Removes the environment's secrets, and the values given to `redactWith`, from a text. */
   readonly redact: Redact
-  /** Makes `redact` take out more: secrets that become known while the process runs. */
+  /** Makes `redact` remove more values: secrets that become known while the process runs. */
   readonly redactWith: (redact: Redact) => void
 }
 
-/** Knows every secret of the environment from the beginning. */
+/** Knows every secret of the environment from the start. */
 export function createRedaction(settings: Settings): Redaction {
   const redactors: Redact[] = [createRedactor(secretsInEnvironment(settings)).redact]
   return {

@@ -2,7 +2,7 @@ import { ConfigError } from '@cinelake/core'
 import { z } from 'zod'
 import { runService } from './run-service.ts'
 
-/** A service as small as can be, for tests that start it as a process of its own. */
+/** A minimal service, for tests that start it as a process of its own. */
 const Env = z
   .object({
     DEMO_PORT: z.coerce.number().int(),

@@ -11,24 +11,26 @@ import { listenForStop } from './stop-signals.ts'
 /** EX_CONFIG. Source: sysexits.h */
 const EXIT_CONFIG = 78
 
-/** Milliseconds that a stopped process may go on for, should something still hold it. */
+/** Milliseconds that a stopped process may keep running if a handle keeps its event loop alive. */
 const LINGER_MS = 5_000
 
 export type ServiceContext<Config> = {
   readonly config: Config
-  /** The environment as it is, for the placeholders of pipelines. */
+  /** The raw environment, for the placeholders of pipelines. */
   readonly settings: Settings
   readonly log: Log
   readonly metrics: Metrics
-  /** Keeps what has to be closed when the service stops; last in, first closed. Returns what it was given. */
+  /** Registers a resource to be closed when the service stops; last in, first closed. Returns its argument. */
   readonly use: <Resource extends AsyncDisposable | Disposable>(resource: Resource) => Resource
-  /** Makes readiness depend on a check, once the service has started. One that fails, or takes too long, says no. */
+  /**
+   * Adds a readiness check, evaluated once the service has started. A check that fails or times out means not ready.
+   */
   readonly readyWhile: (check: () => Promise<boolean>) => void
-  /** Aborted when the service has been told to stop. */
+  /** Aborted when the service is asked to stop. */
   readonly stopping: AbortSignal
-  /** Stops as a signal would: for a program whose work has an end. */
+  /** Stops the service as a signal would: for a program whose work has an end. */
   readonly stop: (reason: string) => void
-} & /** The log redacts by itself. */ Redaction
+} & /** The log redacts automatically. */ Redaction
 
 const ChassisEnv = z.object({
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -36,10 +38,10 @@ const ChassisEnv = z.object({
 })
 
 /**
- * Runs a service: reads its settings, starts it, answers probes, and stops it when SIGTERM or SIGINT come, closing what it
- * uses, last first. A second signal ends the process at once.
+ * Runs a service: reads its settings, starts it, answers probes, and stops it on SIGTERM or SIGINT, closing its
+ * resources in reverse order. A second signal ends the process at once.
  *
- * Exit codes: 0 stopped as told, 1 it could not start or stop, 78 its settings cannot be used.
+ * Exit codes: 0 stopped as asked, 1 it could not start or stop, 78 invalid settings.
  */
 export async function runService<Config>(
   name: string,
@@ -58,7 +60,7 @@ export async function runService<Config>(
   }
 }
 
-/** Milliseconds. Kubernetes gives a probe one second unless told otherwise; what takes longer is as good as a no. */
+/** Milliseconds. Kubernetes' default probe timeout is one second; a slower check counts as failed. */
 const READINESS_MS = 900
 
 async function inTime(check: () => Promise<boolean>): Promise<boolean> {
@@ -69,7 +71,7 @@ async function inTime(check: () => Promise<boolean>): Promise<boolean> {
   return answer
 }
 
-/** Both at once, so that one start tells every problem. */
+/** Both at once, so that one start reports every problem. */
 function readAll<Config>(schema: z.ZodType<Config>, settings: Settings) {
   const problems: string[] = []
   const read = <T>(part: z.ZodType<T>): T | undefined => {
@@ -131,11 +133,11 @@ async function runWith(
   setTimeout(() => endProcess(), LINGER_MS).unref()
 }
 
-/** A crash still ends the process; but an operator reads about it where everything else is, and nobody reads a secret. */
+/** A crash still ends the process; but it is logged like everything else, with secrets redacted. */
 function logCrashes(log: Log, redact: Redaction['redact']): void {
   process.on('uncaughtException', (error) => {
     log.error({ err: error }, 'service crashed')
-    // For a service whose log is silent.
+    // For a service with a silent log.
     process.stderr.write(`${redact(error.stack ?? error.message)}\n`)
     process.exit(1)
   })

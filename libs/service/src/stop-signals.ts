@@ -1,9 +1,12 @@
 import { endProcess } from './end-process.ts'
 
-/** Exit codes of a process that a signal ended: 128 + the signal's number. Source: the shell's convention, signal(7) */
+/**
+ * Exit codes of a process that was ended by a signal: 128 + the signal's number. Source: the shell's convention,
+ * signal(7)
+ */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
-/** Waits to be told to stop. */
+/** The stop request of a process. */
 export type StopSignals = Disposable & {
   /** Aborted by the first SIGTERM or SIGINT, or by `stop`. */
   readonly signal: AbortSignal
@@ -26,7 +29,7 @@ export function listenForStop(): StopSignals {
     stop: (reason) => controller.abort(reason),
     async wait() {
       if (controller.signal.aborted) return
-      // A consumer that waits for messages in memory holds nothing that keeps the event loop going.
+      // A consumer that waits for in-memory messages has no handle that keeps the event loop alive.
       const keepAlive = setInterval(() => {}, 3_600_000)
       await new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve(), { once: true }))
       clearInterval(keepAlive)

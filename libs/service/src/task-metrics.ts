@@ -1,11 +1,11 @@
 import type { Event } from '@cinelake/contracts'
 import type { Metrics } from './metrics.ts'
 
-/** Turns the events that a worker publishes into numbers about its tasks. Give it to `runTaskWorker` as `observe`. */
+/** Turns the task events that a worker publishes into metrics. Pass it to `runTaskWorker` as `observe`. */
 export function taskMetrics(metrics: Metrics): (event: Event) => void {
   return (event) => {
     if (event.kind !== 'task.succeeded' && event.kind !== 'task.failed') return
-    // The kind of work is the task's first word. The rest would make a time series per table.
+    // The label is the task's first word, the kind of work. The full name would make one time series per table.
     const work = event.task.split(' ', 1).join('')
     const outcome = event.kind === 'task.succeeded' ? 'succeeded' : 'failed'
     metrics.observe('cinelake_task_seconds', 'Time that tasks took.', { work, outcome }, event.durationMs / 1000)

@@ -1,6 +1,6 @@
 import type { Clock } from '@cinelake/core'
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that advances only when told to. */
 export type FixedClock = Clock & { advance(milliseconds: number): void }
 
 /** @param at instant that it starts at, ISO 8601 */

@@ -15,7 +15,7 @@ export type ConnectProxy = AsyncDisposable & {
 }
 
 export type ConnectProxyOptions = {
-  /** Where a host is: names that nobody but the proxy knows. Default: what the machine says. */
+  /** Resolves host names that only the proxy knows. Default: the machine's resolver. */
   readonly resolve?: (host: string) => string
   /** `Proxy-Authorization` that it asks for. */
   readonly authorization?: string
@@ -85,7 +85,7 @@ function refusalOf({ headers }: IncomingMessage, { refuses, authorization }: Con
   return authorization === undefined || headers['proxy-authorization'] === authorization ? undefined : 407
 }
 
-/** A request with its whole address in the first line goes on to that server. */
+/** A request with an absolute URL in the first line is forwarded to that server. */
 function forward(request: IncomingMessage, response: ServerResponse, resolve: (host: string) => string): void {
   const url = URL.parse(request.url ?? '')
   if (url === null) return void response.writeHead(400).end()

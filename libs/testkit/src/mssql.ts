@@ -11,10 +11,10 @@ export {
   type MssqlEndpoint,
 } from './mssql/endpoint.ts'
 
-/** A real SQL Server for tests; whose it is, `origin` says. */
+/** A real SQL Server for tests; `origin` says who provides it. */
 export interface MssqlServer extends AsyncDisposable {
   readonly origin: string
-  /** A new, empty database of its own, dropped on dispose with whoever is still connected to it. */
+  /** A new, empty database of its own, dropped on dispose with all connections to it. */
   createDatabase(): Promise<AsyncDisposable & { readonly url: string }>
 }
 
@@ -24,9 +24,9 @@ export type FoundMssql =
   | { readonly server?: never; readonly missing: string }
 
 /**
- * A SQL Server to test against: the one that CINELAKE_TEST_MSSQL names (an `mssql://USER:PASSWORD@HOST/master` address),
- * or one in a container. There is no program that could be started: what serves the protocol elsewhere lacks most of what
- * a warehouse needs.
+ * A SQL Server to test against: the one that CINELAKE_TEST_MSSQL names (an `mssql://USER:PASSWORD@HOST/master`
+ * address), or one in a container. There is no program that could be started: what serves the protocol elsewhere lacks
+ * most of what a warehouse needs.
  */
 export async function findMssql(): Promise<FoundMssql> {
   const address = process.env['CINELAKE_TEST_MSSQL']

@@ -14,7 +14,9 @@ import { until } from './until.ts'
 const USER = 'cinelake'
 const PASSWORD = 'te:st p@ss'
 
-/** Nothing of a test has to outlive the machine (but what is committed outlives the server), and several run at once. */
+/**
+ * Nothing of a test has to outlive the machine (but what is committed outlives the server), and several run at once.
+ */
 const SETTINGS = [
   ['listen_addresses', '127.0.0.1'],
   ['unix_socket_directories', ''],
@@ -109,8 +111,8 @@ async function startServer({ programs, directory, owner, port, url }: Place) {
 }
 
 /**
- * A test process that is killed stops nothing and removes nothing. So a process beside it waits for the end of a pipe that
- * only the test process holds, and does it then.
+ * A test process that is killed stops nothing and removes nothing. So a process beside it waits for the end of a pipe
+ * that only the test process holds, and does it then.
  */
 function watchOver(server: ChildProcess, directory: string): ChildProcess {
   const script = 'cat; kill -QUIT "$1"; rm -rf "$2"'
@@ -122,7 +124,7 @@ function watchOver(server: ChildProcess, directory: string): ChildProcess {
   return watch
 }
 
-/** PostgreSQL does not run as root; a root gives the directory to somebody without rights. */
+/** PostgreSQL does not run as root; as root, the directory is given to an unprivileged user. */
 function ownerOf(directory: string): Owner {
   if (process.getuid?.() !== 0) return {}
   const users = new Map(
@@ -132,7 +134,8 @@ function ownerOf(directory: string): Owner {
       .map(([name, , uid, gid]) => [name, { uid: Number(uid), gid: Number(gid) }]),
   )
   const owner = users.get('postgres') ?? users.get('nobody')
-  if (owner === undefined) throw new Error('PostgreSQL does not run as root: expected a user postgres or nobody')
+  if (owner === undefined)
+    throw new Error('PostgreSQL does not run as root: expected a user postgres or the unprivileged one')
   chownSync(directory, owner.uid, owner.gid)
   return owner
 }

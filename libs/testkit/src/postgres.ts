@@ -3,16 +3,19 @@ import pg from 'pg'
 import { startPostgresContainer, type StartedPostgres } from './postgres-container.ts'
 import { findPrograms, startPostgresProgram } from './postgres-program.ts'
 
-/** A PostgreSQL server for tests; whose it is, `origin` says. */
+/** A PostgreSQL server for tests; `origin` says who provides it. */
 export interface PostgresServer extends AsyncDisposable {
   readonly origin: string
   readonly host: string
   readonly port: number
   /** The file of a certificate to trust for TLS. Undefined where the server is not the tests' own. */
   readonly certificate: string | undefined
-  /** A new, empty database of its own, dropped on dispose with whoever is still connected to it. */
+  /** A new, empty database of its own, dropped on dispose with all connections to it. */
   createDatabase(): Promise<AsyncDisposable & { readonly name: string; readonly url: string }>
-  /** Ends all its processes at once, as a crash does, and starts it again. Undefined where the server is not the tests' own. */
+  /**
+   * Ends all its processes at once, as a crash does, and starts it again. Undefined where the server is not the tests'
+   * own.
+   */
   readonly crash: (() => Promise<void>) | undefined
 }
 

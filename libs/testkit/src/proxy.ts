@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 export type Direction = 'toServer' | 'toClient'
 
-/** A network between a client and a server that fails when it is told to. Listens on 127.0.0.1. */
+/** A proxy between a client and a server that injects network faults. Listens on 127.0.0.1. */
 export interface Proxy extends AsyncDisposable {
   readonly host: string
   readonly port: number
@@ -16,7 +16,10 @@ export interface Proxy extends AsyncDisposable {
   readonly cut: () => void
   /** Resets every connection as soon as so many more bytes have passed in one direction. */
   cutAfter(direction: Direction, byteCount: number): void
-  /** Lets a message of the client that holds this text reach the server, and resets its connection instead of passing the answer on. Once. */
+  /**
+   * Lets a message of the client that holds this text reach the server, and resets its connection instead of passing
+   * the answer on. Once.
+   */
   loseAnswerTo(text: string | Uint8Array): void
   /** Resets new connections at once, and those that are open, until `restore`. */
   refuse(): void
@@ -24,7 +27,7 @@ export interface Proxy extends AsyncDisposable {
   hold(): void
   /** Lets every piece through this much later, in its order. */
   delay(milliseconds: number): void
-  /** A network without faults; what was held goes on. */
+  /** A network without faults; held data is forwarded. */
   restore(): void
 }
 
@@ -137,7 +140,7 @@ async function pass(from: Socket, to: Socket, direction: Direction, connection: 
     if (direction === 'toClient' && connection.losesAnswer) return reset(connection)
     const limit = faults.cutAfter?.direction === direction ? faults.cutAfter : undefined
     const allowed = limit === undefined ? piece : piece.subarray(0, limit.remaining)
-    // Before the write: the answer may be here before this function goes on.
+    // Before the write: the answer may be here before this function continues.
     if (direction === 'toServer' && faults.answerToLose !== undefined && piece.includes(faults.answerToLose)) {
       faults.answerToLose = undefined
       connection.losesAnswer = true

@@ -2,7 +2,7 @@ import { findRedisProgram, startRedisProgram, type RedisServer } from './redis-p
 
 export type { RedisProcess, RedisServer } from './redis-program.ts'
 
-/** A server, or why there is none: to be said where the tests are skipped. */
+/** A server, or the reason why there is none, for the message of skipped tests. */
 export type FoundRedis =
   | { readonly server: RedisServer; readonly missing?: never }
   | { readonly server?: never; readonly missing: string }

@@ -1,11 +1,12 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 
-/** A key, and a certificate for it that nobody but itself vouches for. Both as PEM. */
+/** A key, and a self-signed certificate for it. Both as PEM. */
 export type SelfSigned = { readonly key: string; readonly certificate: string }
 
 /**
- * A certificate for servers of tests on this machine: a name, `localhost` unless told, and 127.0.0.1. Node signs, but makes no certificates;
- * the few structures of X.509 that one needs are written here, so that no test needs `openssl`. Source: RFC 5280
+ * A certificate for servers of tests on this machine: a name, `localhost` unless told, and 127.0.0.1. Node signs, but
+ * makes no certificates; the few structures of X.509 that one needs are written here, so that no test needs `openssl`.
+ * Source: RFC 5280
  */
 export function selfSignedCertificate(dnsName = 'localhost'): SelfSigned {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

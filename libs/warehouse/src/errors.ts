@@ -4,7 +4,7 @@ import { DatabaseUnavailableError } from '@cinelake/database'
 // A lost connection is one error for all that use the database.
 export { DatabaseUnavailableError as WarehouseUnavailableError }
 
-/** The database refuses these rows or this table for good. Never says which row: values may be personal data. */
+/** The database rejects these rows or this table permanently. Never names the row: values may be personal data. */
 export class WarehouseRefusedError extends TerminalError {
   readonly code = 'WAREHOUSE_REFUSED'
 
@@ -34,7 +34,7 @@ export const warehouseErrors = defineErrors({
   }),
 })
 
-/** What names a query could have meant. */
+/** Suggestions for an unknown name in a query. */
 export type UnknownName = { readonly kind: 'table' | 'column'; readonly name: string }
 
 /** A query that an analyst typed does not run, or is not one that reads. */

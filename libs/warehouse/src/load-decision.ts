@@ -28,7 +28,7 @@ export function requireOwner(
 }
 
 /**
- * What is known of a table before it is loaded.
+ * The known state of a table before a load.
  * @throws {WAREHOUSE_TABLE_TAKEN} terminal: it is another pipeline's, or a person's
  */
 export function requireFree(
@@ -62,13 +62,13 @@ function isSameTable({ tableId }: LoadedTable, options: Pick<LoadOptions, 'table
   return tableId === null || options.tableId === undefined || tableId === options.tableId
 }
 
-/** As `LoadOptions.basedOn` says it. */
+/** See `LoadOptions.basedOn`. */
 export function versionOf(now: LoadedTable | undefined): number {
   return now?.version ?? -1
 }
 
 /**
- * A load that was decided on another version might take a later one back.
+ * A load that was decided on another version might revert a later one.
  * @throws {WarehouseUnavailableError} transient: another load came in between
  */
 export function requireBase(
@@ -91,7 +91,7 @@ export function isBase(
   return now !== undefined && now.version === since && now.shape === shapeOf(table) && isSameTable(now, options)
 }
 
-/** @throws {WarehouseRefusedError} terminal: rows came too many or were lost on the way */
+/** @throws {WarehouseRefusedError} terminal: the row count is too high or too low */
 export function requireCount(table: WarehouseTable, expected: number, actual: number): void {
   if (actual === expected) return
   throw new WarehouseRefusedError(
@@ -102,7 +102,7 @@ export function requireCount(table: WarehouseTable, expected: number, actual: nu
   )
 }
 
-/** @throws {CancelledError} transient: the load was told to stop */
+/** @throws {CancelledError} transient: the load was cancelled */
 export function stopWhenAborted(table: WarehouseTable, { signal }: LoadOptions): void {
   if (signal?.aborted === true) throw new CancelledError(`the load of ${table.name}`, { cause: signal.reason })
 }

@@ -5,13 +5,16 @@ import type { Warehouse, WarehouseOptions } from './warehouse.ts'
 
 export type WarehouseDeps = DatabaseDeps &
   WarehouseOptions & {
-    /** Of the process, where the warehouse may be in one with something else; they stay the caller's to dispose. Default: its own. */
+    /**
+     * Of the process, where the warehouse may be in one with something else; they stay the caller's to dispose.
+     * Default: its own.
+     */
     readonly databases?: Databases
   }
 
 /**
  * Opens the warehouse that an address names; the adapter is chosen by its scheme.
- * @throws {ConfigError} terminal: no such scheme, or an address that says too little
+ * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
  */
 export async function openWarehouse(settings: WarehouseSettings, deps: WarehouseDeps): Promise<Warehouse> {
   await using opening = new AsyncDisposableStack()
@@ -33,7 +36,7 @@ export async function openWarehouse(settings: WarehouseSettings, deps: Warehouse
   return { ...warehouse, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
 }
 
-/** Each adapter brings a driver of megabytes: who runs on one of them loads only that. */
+/** Each adapter has a driver of several megabytes: only the chosen one is loaded. */
 async function openIn(database: AnyDatabase<unknown>, options: WarehouseOptions): Promise<Warehouse> {
   if (database.adapter === 'sql-server')
     return await (await import('./sql-server/sql-server.ts')).createMssqlWarehouse(database, options)

@@ -1,7 +1,10 @@
 /** A column of a served table, in the vocabulary of contracts; the adapter turns it into its own type. */
 export type WarehouseColumn = {
   readonly name: string
-  /** `BOOLEAN`, `INTEGER`, `BIGINT`, `DOUBLE`, `DECIMAL(p,s)`, `VARCHAR`, `VARCHAR(n)`, `DATE`, `TIME`, `TIMESTAMP WITH TIME ZONE`, `BLOB`, or any of them with `[]` (stored as JSON text). */
+  /**
+   * `BOOLEAN`, `INTEGER`, `BIGINT`, `DOUBLE`, `DECIMAL(p,s)`, `VARCHAR`, `VARCHAR(n)`, `DATE`, `TIME`, `TIMESTAMP WITH
+   * TIME ZONE`, `BLOB`, or any of them with `[]` (stored as JSON text).
+   */
   readonly type: string
   readonly required: boolean
   /** Names that the column had before, the latest first. */
@@ -9,7 +12,7 @@ export type WarehouseColumn = {
   readonly description?: string
 }
 
-/** Where a table is: a name may be there once in each schema. */
+/** The location of a table: names are unique within a schema. */
 export type TablePlace = {
   /** One of the schemas that analysts read. Default: `mart`. */
   readonly schema?: string
@@ -30,7 +33,7 @@ export type WarehouseRows = AsyncIterable<readonly WarehouseRow[]>
 export type LoadOptions = {
   /** Idempotency key: run + task + generation, `<pipeline>@<window>/…`: the table is that pipeline's from then on. */
   readonly task: string
-  /** A pipeline besides the task's own that the table may belong to until now. */
+  /** Another pipeline, apart from the task's own, that may be the table's present owner. */
   readonly takesOverFrom?: string
   /** The Delta version that the rows are of. */
   readonly version: number
@@ -42,8 +45,9 @@ export type LoadOptions = {
    */
   readonly rowCount?: number
   /**
-   * The version that the table held when the caller decided to load, -1 where there was no table. When another load came
-   * in between, `replace` changes nothing and throws WarehouseUnavailableError, so that the decision is taken again.
+   * The version that the table held when the caller decided to load, -1 where there was no table. When another load
+   * came in between, `replace` changes nothing and throws WarehouseUnavailableError, so that the decision is taken
+   * again.
    */
   readonly basedOn?: number
   readonly signal?: AbortSignal
@@ -57,7 +61,7 @@ export type LoadOutcome = {
   readonly sentRowCount: number
 }
 
-/** What a table of the mart was loaded with last. */
+/** The last load of a table of the mart. */
 export type LoadedTable = {
   readonly version: number
   readonly shape: string
@@ -73,11 +77,14 @@ export type Changes = {
   readonly upserts: WarehouseRows
   /** Primary keys that are gone; only the key columns are read. */
   readonly deletes: WarehouseRows
-  /** The version that the changes are relative to. When the table holds another, or has another shape, nothing is changed and `stale` is returned. */
+  /**
+   * The version that the changes are relative to. When the table holds another, or has another shape, nothing is
+   * changed and `stale` is returned.
+   */
   readonly since: number
 }
 
-/** Milliseconds that a query of an analyst may take, where nothing is said. What takes longer had better be a model. */
+/** Milliseconds that a query of an analyst may take, by default. A slower query should be a model. */
 export const QUERY_TIMEOUT_MS = 5 * 60_000
 
 export type QueryOptions = {
@@ -122,11 +129,12 @@ export type MartDescription = {
 }
 
 /**
- * The SQL database that analysts read: the schema `mart`, or one for each pipeline. Readers see the old rows or the new ones, never a mixture, and a
- * version that is loaded already is not loaded again.
+ * The SQL database that analysts read: the schema `mart`, or one for each pipeline. Readers see the old rows or the new
+ * ones, never a mixture, and a version that is loaded already is not loaded again.
  *
  * @throws {WarehouseUnavailableError} transient: connection, deadlock, timeout
- * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, a permission is missing
+ * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, a
+ * permission is missing
  * @throws {WAREHOUSE_TABLE_TAKEN} terminal: the table is another pipeline's, or no pipeline made it; nothing is changed
  */
 export interface Warehouse extends AsyncDisposable {
@@ -137,8 +145,8 @@ export interface Warehouse extends AsyncDisposable {
   applyChanges(table: WarehouseTable, changes: Changes, options: LoadOptions): Promise<LoadOutcome | 'stale'>
   /**
    * Runs one read-only query, at most `limit` rows (default 1,000), as a role that may read the mart and nothing else.
-   * Anything that writes is refused. Instants come as ISO 8601 UTC, dates as `yyyy-mm-dd`, decimals as strings, lists and
-   * objects as they are.
+   * Anything that writes is refused. Instants come as ISO 8601 UTC, dates as `yyyy-mm-dd`, decimals as strings, lists
+   * and objects as they are.
    * @throws {WarehouseQueryError} terminal: the query does not run; has the database's own words and the position
    * @throws {ConfigError} terminal: that role is not there, and the service may not make it
    */
@@ -152,7 +160,7 @@ export interface Warehouse extends AsyncDisposable {
   }>
   /** As `query`, but all rows: batch by batch, at least one, at the taker's pace. */
   readAll(sql: string, take: (batch: QueryBatch) => Promise<void>, options?: QueryOptions): Promise<void>
-  /** All that is loaded, by schema and name. */
+  /** All loaded tables, by schema and name. */
   tables(): Promise<readonly ListedTable[]>
   /** The schemas that have loaded tables: `mart` first, the others by name. */
   schemas(): Promise<readonly string[]>
@@ -168,8 +176,8 @@ export function schemaOf({ schema = MART }: TablePlace): string {
 }
 
 /**
- * The name by which a table is recorded and locked: loaders of before know tables of `mart` alone, by their names. No name
- * has a dot in it.
+ * The name by which a table is recorded and locked: loaders of before know tables of `mart` alone, by their names. No
+ * name has a dot in it.
  */
 export function recordName(table: TablePlace): string {
   return schemaOf(table) === MART ? table.name : `${schemaOf(table)}.${table.name}`
@@ -199,11 +207,13 @@ export function martFirst(schemas: Iterable<string>): string[] {
 }
 
 export type WarehouseOptions = {
-  /** For those who only look: nothing is made that is missing, and nothing that a process left behind is removed. */
+  /** Read-only: nothing missing is created, and no leftovers of other processes are removed. */
   readonly isReadOnly?: boolean
 }
 
-/** The text by which a loaded table's shape is compared with the one wanted: a change means DDL, hence a full replace. */
+/**
+ * The text by which a loaded table's shape is compared with the one wanted: a change means DDL, hence a full replace.
+ */
 export function shapeOf(table: WarehouseTable): string {
   return JSON.stringify([table.columns.map(({ name, type, required }) => [name, type, required]), table.primaryKey])
 }

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { MessageBus } from '../bus.ts'
 
-/** A bus to be tested, with entities that hold nothing and that nobody else uses. */
+/** A bus under test, with empty entities that no other test uses. */
 export type BusUnderTest = AsyncDisposable & {
   readonly bus: MessageBus
   readonly queue: Queue
@@ -13,7 +13,7 @@ export type BusUnderTest = AsyncDisposable & {
   /** Two subscriptions of the events topic. */
   readonly subscriptions: readonly [string, string]
   readonly maxDeliveryCount: number
-  /** Puts a body into the queue that no sender of ours would make. */
+  /** Puts a body into the queue that none of our senders would produce. */
   inject(body: string): Promise<void>
 }
 
@@ -43,7 +43,7 @@ export function aStart(task = 'load orders'): Event {
   }
 }
 
-/** What every message bus does, whatever the broker. */
+/** The contract test suite of every message bus. */
 export function busContract(name: string, open: () => Promise<BusUnderTest>): void {
   describe(`message bus contract: ${name}`, () => {
     test('each command is worked on and then gone', async () => {

@@ -11,26 +11,29 @@ import { systemTimers, type Timers } from './timers.ts'
 export type MemoryBusOptions = {
   readonly clock?: Clock
   readonly timers?: Timers
-  /** How long a delivery is locked before it is handed out again; renewed at half of it while the handler works. */
+  /** Lock duration of a delivery; renewed at half of it while the handler works. */
   readonly lockMs?: number
-  /** How often a message is handed out before it is given up. */
+  /** Deliveries before a message is dead-lettered. */
   readonly maxDeliveryCount?: number
-  /** Which of the waiting messages goes out next, given how many there are; 0 is the oldest. For tests of reordering. */
+  /** Index of the waiting message to deliver next, given their number; 0 is the oldest. For tests of reordering. */
   readonly pick?: (waitingCount: number) => number
   readonly log?: Log
 }
 
-/** What can go wrong with a broker, on demand. Entities are named as in `deadLetters`. */
+/** Injectable broker faults. Entities are named as in `deadLetters`. */
 export type MemoryBusFaults = {
-  /** Lets every lock of an entity run out now, as after a stalled process. Returns how many there were. */
+  /** Expires every lock of an entity now, as after a stalled process. Returns how many there were. */
   expireLocks(entity: string): number
-  /** The next message is stored once more. May be called several times. */
+  /** The next message is stored twice. May be called several times. */
   duplicateNext(entity: string): void
-  /** The next message becomes visible later than those after it. */
+  /** The next message becomes visible after later ones. */
   delayNext(entity: string, delayMs: number): void
-  /** The next calls of `send` or `publish` fail, with the message not taken. Saying it again before they came adds none. */
+  /**
+   * The next calls of `send` or `publish` fail without storing the message. Calling it again meanwhile does not add to
+   * the number.
+   */
   refuseNext(times?: number): void
-  /** Stores a body as it is, whatever it says. */
+  /** Stores a raw body, valid or not. */
   inject(entity: string, body: string): void
 }
 
@@ -40,13 +43,15 @@ export interface MemoryBus extends MessageBus {
   idle(): Promise<void>
 }
 
-/** Service Bus' own defaults. Source: learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement */
+/**
+ * Service Bus' own defaults. Source: learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement
+ */
 const DEFAULT_LOCK_MS = 60_000
 const DEFAULT_MAX_DELIVERY_COUNT = 10
 
 /**
  * The message bus of a single process, with the semantics of peek-lock: a delivery is locked, the lock is renewed while
- * the handler works, and a message whose lock ran out or that was given back is handed out again. Messages pass as
+ * the handler works, and a message whose lock expired or that was abandoned is delivered again. Messages pass as
  * serialised text, so that nothing is shared by reference. Nothing is kept when the process ends.
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
@@ -133,7 +138,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
     },
     idle: () => (openCount() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
     async [Symbol.asyncDispose]() {
-      // Handlers under way may still tell how they ended.
+      // Running handlers may still settle their messages.
       await Promise.all([...consumers].map((consumer) => consumer[Symbol.asyncDispose]()))
       isClosed = true
       for (const entity of entities.values()) entity.close()
@@ -141,5 +146,5 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   }
 }
 
-/** Subscriptions of the events topic are named so wherever an entity is asked for. */
+/** The name of a subscription's entity. */
 const SUBSCRIPTION = 'events/'

@@ -15,7 +15,7 @@ export type ConsumerSettings<Message> = {
   readonly log: Log
 }
 
-/** Takes messages under a lock, keeps the lock while the handler works, and settles by how the handler ended. */
+/** Receives messages under a lock, renews the lock while the handler works, and settles according to the result. */
 export function startConsumer<Message>(settings: ConsumerSettings<Message>): Consumer {
   const stop = new AbortController()
   const loops = Array.from({ length: settings.concurrency }, () => takeUntil(stop.signal, settings))
@@ -41,7 +41,7 @@ async function takeUntil<Message>(stop: AbortSignal, settings: ConsumerSettings<
   }
 }
 
-/** Renews at half the lock's time, so that one late timer does no harm. */
+/** Renews at half the lock duration, so that one late timer does no harm. */
 function keepRenewing(
   lease: MemoryLease,
   { timers, lockMs }: Pick<ConsumerSettings<unknown>, 'timers' | 'lockMs'>,

@@ -5,7 +5,7 @@ import { LockLostError } from '../errors.ts'
 import { tooOften, type Lease, type Reason } from '../lease.ts'
 import type { Timers } from './timers.ts'
 
-/** A lease whose lock is in this process, so that all is known at once. */
+/** A lease whose lock is in this process, so its state is always known. */
 export type MemoryLease = Omit<Lease, 'complete' | 'giveBack' | 'deadLetter'> & {
   renew(): boolean
   complete(): boolean
@@ -13,7 +13,7 @@ export type MemoryLease = Omit<Lease, 'complete' | 'giveBack' | 'deadLetter'> & 
   deadLetter(reason: Reason): boolean
 }
 
-/** A queue, or a subscription of a topic, as a broker keeps it. */
+/** A queue, or a subscription of a topic, on the broker's side. */
 export type Entity = {
   readonly name: string
   accept(id: string, text: string): void
@@ -22,14 +22,14 @@ export type Entity = {
   deadLetters(): readonly DeadLetter[]
   resend(id: string): boolean
   discard(id: string): boolean
-  /** The same with all dead letters. Returns how many there were. */
+  /** The same for all dead letters. Returns how many there were. */
   resendAll(): number
   discardAll(): number
-  /** Lets every lock run out now. Returns how many there were. */
+  /** Expires every lock now. Returns how many there were. */
   expireLocks(): number
   duplicateNext(): void
   delayNext(delayMs: number): void
-  /** Messages that are neither settled nor dead. */
+  /** Messages that are neither settled nor dead-lettered. */
   openCount(): number
   close(): void
 }
@@ -39,9 +39,9 @@ export type EntitySettings = {
   readonly timers: Timers
   readonly lockMs: number
   readonly maxDeliveryCount: number
-  /** Which of the waiting messages goes out next; 0 is the oldest. */
+  /** Index of the waiting message to deliver next; 0 is the oldest. */
   readonly pick: (waitingCount: number) => number
-  /** Called whenever a message was settled or died. */
+  /** Called whenever a message was settled or dead-lettered. */
   readonly onSettled: () => void
 }
 
@@ -49,8 +49,8 @@ type Stored = { readonly id: string; readonly text: string; readonly deliveryCou
 type Waiter = (lease: MemoryLease | undefined) => void
 
 /**
- * A message is *delayed* (not visible yet) → *waiting* → *locked* → gone (completed), *waiting* again (given back, or the
- * lock ran out) or *dead* (dead-lettered, or handed out too often). A dead one can be sent again or discarded.
+ * A message is *delayed* (not visible yet) → *waiting* → *locked* → gone (completed), *waiting* again (abandoned, or
+ * the lock expired) or *dead* (dead-lettered, or delivered too often). A dead one can be resubmitted or discarded.
  */
 export function createEntity(name: string, settings: EntitySettings): Entity {
   const { clock, timers, lockMs, maxDeliveryCount, pick, onSettled } = settings
@@ -90,7 +90,7 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
   const lock = (message: Stored): MemoryLease => {
     const token = randomUUID()
     const lost = new AbortController()
-    /** Ends the lock; false when it had ended before. */
+    /** Releases the lock; false when it had ended before. */
     const release = () => {
       locks.get(token)?.cancel()
       return locks.delete(token)
@@ -127,7 +127,7 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
     delays.add(cancel)
   }
 
-  /** Takes a dead letter out. Returns its text. */
+  /** Removes a dead letter. Returns its text. */
   const unbury = (id: string): string | undefined => {
     const found = dead.find(({ letter }) => letter.id === id)
     dead = dead.filter((other) => other !== found)

@@ -1,6 +1,6 @@
-/** The only source of "later". Passed in, so that tests decide when it is. */
+/** The only source of timers. Passed in, so that tests control the time. */
 export type Timers = {
-  /** Calls `run` once, `delayMs` from now. Returns what cancels it. */
+  /** Calls `run` once after `delayMs`. Returns a function that cancels it. */
   after(delayMs: number, run: () => void): () => void
 }
 

@@ -3,22 +3,22 @@ import { EVENTS_TOPIC } from '../entities.ts'
 
 const SUBSCRIPTION = `${EVENTS_TOPIC}/`
 
-/** The subscription that an entity's name means; undefined: it is a queue. */
+/** The subscription of an entity name; undefined for a queue. */
 function subscriptionOf(entity: string): string | undefined {
   return entity.startsWith(SUBSCRIPTION) ? entity.slice(SUBSCRIPTION.length) : undefined
 }
 
-/** How the entity of a subscription is named wherever an entity is asked for. */
+/** The entity name of a subscription. */
 export function entityOfSubscription(subscription: string): string {
   return `${SUBSCRIPTION}${subscription}`
 }
 
-/** Where a message has to be sent to get into an entity: a subscription is reached through its topic. */
+/** The address to send to in order to reach an entity: a subscription is reached through its topic. */
 export function targetOf(entity: string): string {
   return subscriptionOf(entity) === undefined ? entity : EVENTS_TOPIC
 }
 
-/** Receives from an entity or its dead letters, with every lock and every settlement in our own hands. */
+/** Receives from an entity or its dead letters; locks and settlements are handled by us, not by the client library. */
 export function receiverOf(client: ServiceBusClient, entity: string, isForDeadLetters = false): ServiceBusReceiver {
   const options = {
     receiveMode: 'peekLock' as const,

@@ -8,15 +8,15 @@ import { text } from 'node:stream/consumers'
 
 export type GivenAdministration = AsyncDisposable & {
   readonly connectionString: string
-  /** What the administration client has to be given to trust it. */
+  /** The options by which the administration client trusts it. */
   readonly options: ServiceBusAdministrationClientOptions
   /** Requests so far that changed something, as `PUT /loader`. */
   readonly changes: string[]
-  /** Refuses everything from now on. */
+  /** Denies every request from now on. */
   refuse(): void
 }
 
-/** What the service fills in where nothing is said. Source: learn.microsoft.com/rest/api/servicebus/queues */
+/** The service's defaults. Source: learn.microsoft.com/rest/api/servicebus/queues */
 const DEFAULTS = {
   LockDuration: 'PT1M',
   MaxSizeInMegabytes: '1024',
@@ -36,7 +36,7 @@ const DEFAULTS = {
   EntityAvailabilityStatus: 'Available',
 }
 
-/** The content of an entry as the service keeps it: what was put, and defaults for the rest. */
+/** The content of an entry as the service stores it: the given values, and defaults for the rest. */
 function describe(entry: string): string {
   const [, kind = ''] = /<(\w+Description) /.exec(entry) ?? []
   const put = [...entry.matchAll(/<(\w+)>([^<]*)<\/\1>/g)].map(([, name = '', value = '']) => [name, value] as const)
@@ -46,8 +46,8 @@ function describe(entry: string): string {
 }
 
 /**
- * The HTTPS side of a namespace, as far as making entities goes: it keeps the content of the ATOM entry that is put at a
- * path, and gives it back. Source of the protocol: learn.microsoft.com/rest/api/servicebus/queues
+ * The HTTPS side of a namespace, reduced to creating entities: it stores the content of the ATOM entry that is put at a
+ * path, and returns it. Source of the protocol: learn.microsoft.com/rest/api/servicebus/queues
  */
 export async function givenAdministration(): Promise<GivenAdministration> {
   const { key, certificate } = selfSignedCertificate()
@@ -73,7 +73,7 @@ export async function givenAdministration(): Promise<GivenAdministration> {
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  // A variable: the client's typings leave out what its pipeline takes.
+  // A variable: the client's typings omit an option that its pipeline accepts.
   const options = { retryOptions: { maxRetries: 0 }, tlsOptions: { ca: certificate } }
   return {
     connectionString: `Endpoint=sb://localhost:${port}/;SharedAccessKeyName=manager;SharedAccessKey=c2VjcmV0`,

@@ -20,28 +20,28 @@ export type ServiceBusOptions = {
   readonly entrance: ServiceBusEntrance
   readonly webSockets?: WebSockets | undefined
   readonly log?: Log
-  /** How long the locks of the entities are; default: as in their definition. */
+  /** Lock duration of the entities; default: as in their definition. */
   readonly lockMs?: number
-  /** How often a message is handed out before it is given up; default: as in the definition. At most what the entities say. */
+  /** Deliveries before a message is dead-lettered; default: as in the definition. At most the entity's own limit. */
   readonly maxDeliveryCount?: number
-  /** What is to be different about the client library's retries. */
+  /** Overrides of the client library's retry options. */
   readonly retry?: RetryOptions
-  /** How long a send is tried. */
+  /** Timeout of a send, retries included. */
   readonly sendTimeoutMs?: number
 }
 
 /**
- * Milliseconds that a send is tried. Ended by us: a send that falls into the loss of the connection keeps the client library
- * (7.9.5) from connecting again for as long as it waits, and by itself it would wait for a minute.
+ * Milliseconds. Timeout of a send, retries included. Enforced here: a send during a connection loss keeps the client
+ * library (7.9.5) from reconnecting for as long as it waits, and by itself it would wait for a minute.
  */
 const SEND_TIMEOUT_MS = 30_000
 
-/** Milliseconds that a new consumer waits for the broker to say that the entity is there and open to it. */
+/** Milliseconds that a new consumer waits for the broker to confirm that the entity exists and may be read. */
 const CHECK_MS = 10_000
 
 /**
- * Azure Service Bus: commands on queues, events on a topic, both under peek-lock. One connection for all; nothing is
- * connected before it is used. Consumers come back by themselves after the broker was away, for however long.
+ * Azure Service Bus: commands on queues, events on a topic, both under peek-lock. One connection for all, opened on
+ * first use. Consumers reconnect automatically after any outage.
  */
 export function createServiceBus(options: ServiceBusOptions): MessageBus {
   const { entrance, webSockets, retry = {}, sendTimeoutMs = SEND_TIMEOUT_MS, log = silentLog } = options
@@ -104,7 +104,7 @@ export function createServiceBus(options: ServiceBusOptions): MessageBus {
     resendAll: (entity) => deadLetters.takeAll(entity, 'resend'),
     discardAll: (entity) => deadLetters.takeAll(entity, 'discard'),
     async [Symbol.asyncDispose]() {
-      // Handlers under way may still tell how they ended.
+      // Running handlers may still settle their messages.
       await Promise.all([...consumers].map((consumer) => consumer[Symbol.asyncDispose]()))
       isClosed = true
       await closeInTime(client)
@@ -113,8 +113,8 @@ export function createServiceBus(options: ServiceBusOptions): MessageBus {
 }
 
 /**
- * What a person has to mend before the entity can be consumed. A broker that is away now is no such thing; nor is a
- * sign-in that fails, which an agent without a network cannot tell from one that was never set up.
+ * A problem that an operator has to fix before the entity can be consumed. An unavailable broker is not one; nor is a
+ * failed sign-in, since an agent without a network cannot tell it from missing configuration.
  */
 async function problemOf(entity: string, check: () => Promise<unknown>): Promise<PipelineError | undefined> {
   const checked = check().then(

@@ -10,10 +10,10 @@ import type { TokenCredential } from '@azure/core-auth'
 import { ConfigError } from '@cinelake/core'
 import { waitAtMost } from './wait-at-most.ts'
 
-/** Milliseconds that the broker may take to answer that something is closed. */
+/** Milliseconds that the broker may take to confirm a close. */
 const CLOSE_MS = 5000
 
-/** Where a namespace is and how it is entered. */
+/** A namespace's address and credentials. */
 export type ServiceBusEntrance =
   | { readonly connectionString: string }
   | {
@@ -22,12 +22,12 @@ export type ServiceBusEntrance =
       readonly credential: TokenCredential
     }
 
-/** AMQP over WebSockets on port 443, which passes where 5671 does not. */
+/** AMQP over WebSockets on port 443, which is open where 5671 is not. */
 export type WebSockets = NonNullable<ServiceBusClientOptions['webSocketOptions']>
 
 /**
- * The first tries follow quickly, so that a broker that is restarted is hardly noticed; in a long outage there is one
- * every quarter of a minute. An answer that does not come in 20 s does not come.
+ * The first retries follow quickly, so that a broker restart is hardly noticed; in a long outage there is one retry
+ * every quarter of a minute. An answer that takes longer than 20 s is considered lost.
  */
 const RETRY: RetryOptions = {
   mode: RetryMode.Exponential,
@@ -38,15 +38,15 @@ const RETRY: RetryOptions = {
 }
 
 /**
- * One connection to a namespace. Nothing is sent before it is used.
- * @throws {ConfigError} terminal: a connection string without what has to be in it
+ * One connection to a namespace. Nothing is sent before its first use.
+ * @throws {ConfigError} terminal: an incomplete connection string
  */
 export function createClient(
   entrance: ServiceBusEntrance,
   { webSockets, retry = {} }: { readonly webSockets?: WebSockets | undefined; readonly retry?: RetryOptions },
 ): ServiceBusClient {
   const options: ServiceBusClientOptions = {
-    // A copy: the client library fills in what is missing.
+    // A copy: the client library modifies it.
     retryOptions: { ...RETRY, ...retry },
     ...(webSockets === undefined ? {} : { webSocketOptions: webSockets }),
   }
@@ -56,8 +56,8 @@ export function createClient(
 }
 
 /**
- * Manages the entities of a namespace over HTTPS. Nothing is sent before it is used.
- * @throws {ConfigError} terminal: a connection string without what has to be in it
+ * Manages the entities of a namespace over HTTPS. Nothing is sent before its first use.
+ * @throws {ConfigError} terminal: an incomplete connection string
  */
 export function createAdministrationClient(
   entrance: ServiceBusEntrance,
@@ -72,7 +72,7 @@ function opened<Client>(open: () => Client): Client {
   try {
     return open()
   } catch (error) {
-    // Not its words as such: nobody promises that they leave out the key.
+    // Not its message as such: it may contain the key.
     throw new ConfigError(
       'the connection string of the message bus cannot be used',
       [
@@ -84,8 +84,8 @@ function opened<Client>(open: () => Client): Client {
 }
 
 /**
- * Closes a link, or all of a connection, and goes on without the broker's answer when that does not come: a connection
- * that is lost while a link is being closed leaves the client library waiting for ever (rhea-promise 3.0.3, link.js).
+ * Closes a link or a connection, and continues after a timeout if the broker does not answer: if the connection is lost
+ * while a link is being closed, the client library waits for ever (rhea-promise 3.0.3, link.js).
  */
 export async function closeInTime(open: { close(): Promise<void> }): Promise<void> {
   await waitAtMost(CLOSE_MS, open.close())

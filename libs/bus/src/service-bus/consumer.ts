@@ -12,7 +12,7 @@ import { createSettlementGate, type SettlementGate, type Settling } from './sett
 export type ServiceBusConsumerSettings<Message> = LeaseWork<Message> & LinkSettings
 
 type LinkSettings = Pick<LeaseWork<unknown>, 'entity' | 'log'> & {
-  /** In peek-lock mode, without lock renewal of its own. */
+  /** In peek-lock mode, without the library's lock renewal. */
   readonly receiver: ServiceBusReceiver
   readonly concurrency: number
   readonly lockMs: number
@@ -20,9 +20,9 @@ type LinkSettings = Pick<LeaseWork<unknown>, 'entity' | 'log'> & {
 }
 
 /**
- * Takes messages under a lock, keeps the lock while the handler works, and settles by how the handler ended. Disposing
- * stops the intake, tells the handlers, gives back what was not begun, waits, and only then closes the link, over which
- * the settlements leave.
+ * Receives messages under a lock, renews the lock while the handler works, and settles according to the result.
+ * Disposing stops receiving, aborts the handlers' signals, abandons messages that were not begun, waits, and only then
+ * closes the link, which the settlements need.
  */
 export function startServiceBusConsumer<Message>(settings: ServiceBusConsumerSettings<Message>): Consumer {
   const { receiver, concurrency, entity, log } = settings
@@ -40,7 +40,7 @@ export function startServiceBusConsumer<Message>(settings: ServiceBusConsumerSet
       if (permit !== undefined && !stop.signal.aborted) await workOn(lease, stop.signal, settings)
       else await lease.giveBack(reportError(new CancelledError('message')))
     } catch (error) {
-      // Settling failed for good, which the broker makes up for: the lock runs out, and the message comes again.
+      // Settling failed for good. The broker recovers: the lock expires, and the message is redelivered.
       log.warn({ entity, error: reportError(error) }, 'message could not be settled; it comes again')
     }
   }
@@ -59,7 +59,7 @@ export function startServiceBusConsumer<Message>(settings: ServiceBusConsumerSet
         report(translated, settings)
       },
     },
-    // The signal ends only what the link is waiting for: a connection, or the time to try again.
+    // The signal only ends the link's own waiting: for a connection, or for the next retry.
     { autoCompleteMessages: false, maxConcurrentCalls: concurrency, abortSignal: stop.signal },
   )
   return {
@@ -72,7 +72,7 @@ export function startServiceBusConsumer<Message>(settings: ServiceBusConsumerSet
   }
 }
 
-/** A consumer goes on trying by itself; what a person has to mend is said as an error. */
+/** A consumer keeps retrying; a problem that needs an operator is logged as an error. */
 function report(error: PipelineError, { log, entity }: LinkSettings): void {
   const { code, message } = reportError(error)
   const facts = { entity, code, error: message }
@@ -116,7 +116,7 @@ function leaseOf(
     lost,
     complete: () => settle('complete', (it) => receiver.completeMessage(it)),
     deadLetter,
-    // Here and not by the broker, which would not say what was wrong the last time.
+    // Checked here and not by the broker, whose dead letter would not have the last error.
     giveBack: (reason) =>
       deliveryCount >= maxDeliveryCount
         ? deadLetter(tooOften(deliveryCount, reason))
@@ -124,16 +124,16 @@ function leaseOf(
   }
 }
 
-/** The broker counts how often a message was handed out in vain. */
+/** The broker counts unsuccessful deliveries. */
 function deliveryCountOf({ deliveryCount = 0 }: ServiceBusReceivedMessage): number {
   return deliveryCount + 1
 }
 
 /**
- * Keeps the credit of a link at what was agreed. When a connection is lost while handlers work, the client library gives
- * the new link full credit, and one more for every old handler that ends: each loss of the connection would leave more
- * messages in this process than it may have. So a message too many is answered by never ending one call, which is how
- * credit is given.
+ * Keeps the credit of a link at the configured concurrency. When a connection is lost while handlers work, the client
+ * library gives the new link full credit, and one more for every old handler that ends: each connection loss would
+ * leave more messages in this process than allowed. So for each excess message one call is left pending, since
+ * completing a call is how credit is given.
  */
 function createCreditCount(agreed: number): { onTaken(): void; onDone(): Promise<void> } {
   let [taken, surplus] = [0, 0]

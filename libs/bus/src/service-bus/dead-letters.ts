@@ -14,16 +14,16 @@ import { translateBusError } from './errors.ts'
 import { deadLetterOf, idOf, messageAgain } from './message.ts'
 import { createSettlementGate } from './settlement-gate.ts'
 
-/** Messages asked for at once. */
+/** Messages requested at once. */
 const PAGE = 100
 
-/** Dead letters looked at: more than a person goes through, and what is held in memory at most. */
+/** Dead letters read at most: more than an operator reviews, and the bound for memory. */
 const MAX_DEAD_LETTERS = 5000
 
 /** Milliseconds to wait for messages that were there a moment ago. */
 const TAKE_TIMEOUT_MS = 5000
 
-/** What becomes of a dead letter that is taken out. */
+/** The action on a dead letter that is removed. */
 export type Fate = 'resend' | 'discard'
 
 export type DeadLetterDesk = {
@@ -34,9 +34,9 @@ export type DeadLetterDesk = {
 }
 
 /**
- * Looks at dead letters without touching them, and takes them out. The broker hands out dead letters in order only, so
- * one in the middle is taken by locking all before it, which are given back. What is sent again is sent first and removed
- * then: should this process end in between, it is there twice, and handlers are idempotent.
+ * Peeks at dead letters, and removes them. The broker delivers dead letters in order only, so one in the middle is
+ * received by locking all before it, which are then abandoned. A resubmitted message is sent first and removed second:
+ * if this process ends in between, it exists twice, and handlers are idempotent.
  */
 export function createDeadLetterDesk(client: ServiceBusClient, log: Log): DeadLetterDesk {
   const withReceiver = async <T>(entity: string, doing: string, work: (receiver: ServiceBusReceiver) => Promise<T>) => {
@@ -50,7 +50,7 @@ export function createDeadLetterDesk(client: ServiceBusClient, log: Log): DeadLe
     }
   }
 
-  /** Ends dead letters that are locked: one after the other, so that no two are settled in one turn. */
+  /** Settles locked dead letters: one after the other, so that no two are settled in one turn of the event loop. */
   const end = async (
     entity: string,
     receiver: ServiceBusReceiver,
@@ -94,7 +94,7 @@ export function createDeadLetterDesk(client: ServiceBusClient, log: Log): DeadLe
       }),
     takeAll: (entity, fate) =>
       withReceiver(entity, `${fate} the`, async (receiver) => {
-        // Only those that are there now: what fails again while this goes on would keep it going for ever.
+        // Only those that are there now: messages that fail again meanwhile would make this endless.
         let left = (await peekAll(receiver)).length
         let taken = 0
         while (left > 0) {
@@ -124,8 +124,8 @@ async function peekAll(receiver: ServiceBusReceiver): Promise<ServiceBusReceived
 }
 
 /**
- * Locks dead letters until the one that is looked for comes. The others are left in `held`.
- * @param expected how many come up to that one
+ * Locks dead letters until the requested one arrives. The others are left in `held`.
+ * @param expected its position, counted from 1
  */
 async function receiveUntil(
   receiver: ServiceBusReceiver,
@@ -146,7 +146,7 @@ async function receiveUntil(
 
 async function giveBack(receiver: ServiceBusReceiver, held: readonly ServiceBusReceivedMessage[]): Promise<void> {
   const gate = createSettlementGate()
-  // A lock that is lost by now has given it back already.
+  // If the lock has expired, the message is already back.
   await Promise.allSettled(held.map((letter) => gate.pass('abandon', () => receiver.abandonMessage(letter))))
 }
 

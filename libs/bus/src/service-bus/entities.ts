@@ -4,14 +4,14 @@ import { iso8601 } from '../entity-formats.ts'
 import { createAdministrationClient, type ServiceBusEntrance } from './client.ts'
 import { translateBusError } from './errors.ts'
 
-/** What was done about one entity. */
+/** The change made to one entity. */
 export type EntityOutcome = {
   /** Queue, topic or `events/<subscription>`. */
   readonly entity: string
   readonly outcome: 'created' | 'updated' | 'unchanged'
 }
 
-/** What the administration client tells of a queue, a topic or a subscription, as far as it is ours to say. */
+/** The properties of a queue, a topic or a subscription that we define. */
 type Known = {
   readonly lockDuration?: string
   readonly maxDeliveryCount?: number
@@ -19,7 +19,7 @@ type Known = {
   readonly deadLetteringOnMessageExpiration?: boolean
 }
 
-/** One kind of entity to the administration client, which has a method of its own for each. */
+/** One kind of entity: the administration client has separate methods for each. */
 type Desk<T extends Known> = {
   readonly entity: string
   readonly wanted: Known
@@ -29,11 +29,11 @@ type Desk<T extends Known> = {
 }
 
 /**
- * Makes what a namespace lacks of the platform's entities, and corrects what differs; doing it twice changes nothing.
- * Messages and entities that are not ours stay as they are. Needs the right to manage the namespace, and HTTPS: the
- * emulator reads its `Config.json` instead.
+ * Creates the platform's missing entities in a namespace, and corrects differing ones; idempotent. Other messages and
+ * entities stay unchanged. Needs the *Manage* right on the namespace, and HTTPS: the emulator reads its `Config.json`
+ * instead.
  * @throws {BUS_FORBIDDEN} transient: names the role that is missing
- * @throws {ConfigError} terminal: a connection string without what has to be in it
+ * @throws {ConfigError} terminal: an incomplete connection string
  */
 export async function createEntities(
   entrance: ServiceBusEntrance,

@@ -2,14 +2,14 @@ import { PipelineError } from '@cinelake/core'
 import { MAX_MESSAGE_BYTES } from '../codec.ts'
 import { busErrors } from '../errors.ts'
 
-/** What was tried, for the words of an error. */
+/** The failed operation, for the error message. */
 export type Attempt = {
   /** Queue, topic or `events/<subscription>`. */
   readonly entity: string
   /** Completes "could not …". */
   readonly doing: string
   readonly role: keyof typeof ROLES
-  /** Of the message that was to be sent, in bytes. */
+  /** Size of the message to be sent, in bytes. */
   readonly sizeBytes?: number
 }
 
@@ -21,8 +21,8 @@ const ROLES = {
 } as const
 
 /**
- * Makes an error of the client library one of ours; the only place that knows its codes. Those of AMQP come first, those of
- * the administration client end in `…Error`; the names of `@azure/identity`, which is loaded only where a token is needed.
+ * Translates errors of the client library; the only place that knows its codes. First AMQP's, then the administration
+ * client's, which end in `…Error`; those of `@azure/identity` by name, since it is loaded only where a token is needed.
  */
 export function translateBusError(error: unknown, { entity, doing, role, sizeBytes = 0 }: Attempt): PipelineError {
   if (error instanceof PipelineError) return error
@@ -46,23 +46,23 @@ export function translateBusError(error: unknown, { entity, doing, role, sizeByt
   }
 }
 
-/** Whether the broker does not know the lock any more: it ran out, or the message is settled already. */
+/** Whether the broker no longer knows the lock: it expired, or the message is settled already. */
 export function isLockLost(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'MessageLockLost' || code === 'MessageNotFound'
 }
 
-/** The client library's own code; for an error that it did not make, that of the system or the error's name. */
+/** The client library's code; for other errors the system's code or the error's name. */
 function codeOf(error: unknown): string {
   const last = lastOf(error)
   if (!(last instanceof Error)) return 'UNKNOWN'
   if ('code' in last && typeof last.code === 'string') return last.code
   if (last.name === 'AbortError' || last.name === 'TimeoutError') return 'ServiceTimeout'
-  // A refused token comes as a plain error with the words of the answer. Source: CbsClient of @azure/core-amqp
+  // A rejected token arrives as a plain error with the answer's text. Source: CbsClient of @azure/core-amqp
   return /InvalidSignature|\b401\b|nauthorized/.test(last.message) ? 'UnauthorizedAccess' : last.name
 }
 
-/** An error with its words alone: those of HTTP carry the request, and with it the signature that lets it in. */
+/** An error reduced to its message: HTTP errors carry the request, and with it the authorising signature. */
 function withoutRequest(error: unknown): Error | undefined {
   const last = lastOf(error)
   if (!(last instanceof Error)) return undefined
@@ -72,7 +72,7 @@ function withoutRequest(error: unknown): Error | undefined {
   return cause
 }
 
-/** After several tries, what the last one came to. */
+/** After several retries, the last error. */
 function lastOf(error: unknown): unknown {
   return error instanceof AggregateError ? (error.errors.at(-1) as unknown) : error
 }

@@ -2,7 +2,7 @@ import { systemClock, silentLog } from '@cinelake/core'
 import { createServiceBus } from './bus.ts'
 import { runTaskWorker } from '../tasks/task-worker.ts'
 
-// A worker that begins a task and never ends it, in a process of its own: to be killed.
+// A worker that begins a task and never finishes it, in a process of its own: to be killed.
 const [connectionString = ''] = process.argv.slice(2)
 await runTaskWorker({
   bus: createServiceBus({ entrance: { connectionString } }),

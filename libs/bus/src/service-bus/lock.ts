@@ -5,31 +5,30 @@ import { isLockLost } from './errors.ts'
 export type LockSettings = {
   readonly entity: string
   readonly deliveryCount: number
-  /** When the broker says that the lock ends. By its clock, which need not agree with ours. */
+  /** When the lock expires, by the broker's clock, which may differ from ours. */
   readonly lockedUntil: Date | undefined
-  /** How long the entity's locks are meant to be, in milliseconds. */
+  /** Configured lock duration of the entity, in milliseconds. */
   readonly lockMs: number
   /** Asks the broker to extend the lock. */
   readonly renew: () => Promise<Date>
   readonly log: Log
 }
 
-/** A lock that is being kept. */
+/** A lock that is renewed. */
 export type KeptLock = Disposable & {
   /** Aborted with a `LockLostError` once the lock is lost. */
   readonly lost: AbortSignal
 }
 
-/** Tries that fit into the second half of a lock: a renewal that fails, or is not answered, is tried again. */
+/** Attempts that fit into the second half of a lock: a renewal that fails or times out is retried. */
 const TRIES = 3
 
 /**
- * Renews a lock until it is disposed of. *Held* → (half of the time is over) *renewing* → *held*, or, when a try fails or
- * is not answered in time, *renewing* once more; → *lost* when the broker says so, or when nothing was heard of it for as
- * long as a lock lasts.
+ * Renews a lock until it is disposed of. *Held* → (half of the time is over) *renewing* → *held*, or, when an attempt
+ * fails or times out, *renewing* again; → *lost* when the broker says so, or when it has not answered for a whole lock
+ * duration.
  *
- * Our own loop, since that of the client library is keyed by message id, ends after a set time, and gives up when one
- * renewal fails.
+ * Not the client library's loop, which is keyed by message id, ends after a set time, and stops when one renewal fails.
  */
 export function keepLock(settings: LockSettings): KeptLock {
   const { entity, deliveryCount, lockMs, renew, log } = settings
@@ -44,7 +43,7 @@ export function keepLock(settings: LockSettings): KeptLock {
   }
   const lose = () => {
     end()
-    log.warn({ entity, deliveryCount }, 'lock was lost; another worker may have the message by now')
+    log.warn({ entity, deliveryCount }, 'lock was lost; another worker may have the message already')
     lost.abort(new LockLostError(entity, deliveryCount))
   }
   const wait = (delayMs: number) => {
@@ -70,7 +69,10 @@ export function keepLock(settings: LockSettings): KeptLock {
   return { lost: lost.signal, [Symbol.dispose]: end }
 }
 
-/** Half of what is left of a lock: by the broker's word where that makes sense by our clock, else by what locks are meant to be. */
+/**
+ * Half of the lock's remaining time: by the broker's expiry where that is plausible by our clock, else by the
+ * configured duration.
+ */
 function halfOf(lockedUntil: Date | undefined, lockMs: number): number {
   const leftMs = (lockedUntil?.getTime() ?? 0) - Date.now()
   return (leftMs > 0 && leftMs < lockMs ? leftMs : lockMs) / 2

@@ -10,11 +10,13 @@ import { createServiceBus } from './bus.ts'
 export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 1500 }
 
 export type GivenBroker = AsyncDisposable & {
-  /** The broker that runs now. */
+  /** The running broker. */
   broker(): ServiceBusBroker
-  /** Ends the broker as if its machine failed, for as long as `meanwhile` takes, and starts another at the same place with the same messages. */
+  /**
+   * Crashes the broker for the duration of `meanwhile`, and starts another at the same address with the same messages.
+   */
   restart(meanwhile?: () => Promise<void>): Promise<void>
-  /** One more process at the broker. */
+  /** Another process connected to the broker. */
   bus(options?: { readonly log?: Log }): MessageBus
   readonly properties: EntityProperties
 }

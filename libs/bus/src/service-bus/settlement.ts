@@ -5,21 +5,24 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** How a message is settled through the client library. */
 export type Settle = (message: ServiceBusReceivedMessage) => Promise<void>
 
-/** What a received message holds of the link that it came over; the client library has it without showing it. */
+/** The link of a received message: the client library has it as an internal property. */
 type Received = { readonly delivery?: { readonly link?: { is_open(): boolean } } }
 
-/** Milliseconds between two looks at a link that a settlement went out on, and between two tries to reach the broker. */
+/**
+ * Milliseconds between two checks of a link that a settlement went out on, and between two attempts to reach the
+ * broker.
+ */
 const LOOK_MS = 200
-/** Milliseconds that one try to reach the broker may take. */
+/** Milliseconds that one attempt to reach the broker may take. */
 const REACH_MS = 5000
 
 /**
- * Settles a message over the link that it came over; when that link is gone, by its lock token instead, which holds
- * through the loss of a connection for as long as the lock does.
+ * Settles a message over its original link; when that link is gone, by its lock token, which stays valid after a
+ * connection loss for as long as the lock does.
  *
- * The client library means to do that by itself, but takes the new link for the old one, and then waits for an answer to
- * what never leaves (7.9.5: the receiver stays in the connection's list under the old link's name).
- * @returns false: the lock was lost before the broker could be told
+ * The client library intends to do the same, but mistakes the new link for the old one, and then waits for an answer to
+ * a request that is never sent (7.9.5: the receiver stays in the connection's list under the old link's name).
+ * @returns false: the lock was lost before the broker was reached
  */
 export async function settleMessage(
   receiver: ServiceBusReceiver,
@@ -33,10 +36,10 @@ export async function settleMessage(
   return true
 }
 
-/** @returns false: the link closed meanwhile, and nobody knows whether the broker heard of it */
+/** @returns false: the link closed meanwhile, and it is unknown whether the broker received the settlement */
 async function overLink(message: ServiceBusReceivedMessage, settle: Settle): Promise<boolean> {
   const settled = settle(message).then(() => true)
-  // It may go on trying when nobody listens to it any more.
+  // It may keep retrying after its result is ignored.
   settled.catch(() => {})
   const closed = Promise.withResolvers<false>()
   const timer = setInterval(() => {
@@ -50,8 +53,8 @@ async function overLink(message: ServiceBusReceivedMessage, settle: Settle): Pro
 }
 
 /**
- * Waits until the broker answers again. By a peek, the one request that can be broken off: a settlement that falls into an
- * outage would be stuck for a minute and more.
+ * Waits until the broker answers again. Uses a peek, the only request that can be aborted: a settlement during an
+ * outage would block for more than a minute.
  * @returns false: the lock was lost before
  */
 async function reach(receiver: ServiceBusReceiver, lost: AbortSignal): Promise<boolean> {
@@ -71,7 +74,7 @@ function isLinkOpen(message: ServiceBusReceivedMessage): boolean {
   return (message as Received).delivery?.link?.is_open() ?? false
 }
 
-/** In the form of messages that never came over a link (deferred ones): the client library settles them by lock token. */
+/** In the form of deferred messages, which have no link: the client library settles them by lock token. */
 function withoutLink(message: ServiceBusReceivedMessage): ServiceBusReceivedMessage {
   const byToken: ServiceBusReceivedMessage & Received = { ...message, delivery: {} }
   return byToken

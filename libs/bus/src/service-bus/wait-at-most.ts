@@ -1,4 +1,4 @@
-/** Waits for something, and no longer than so many milliseconds. @returns undefined: it has not come by then */
+/** Waits for a promise with a timeout in milliseconds. @returns undefined on timeout */
 export async function waitAtMost<T>(milliseconds: number, coming: Promise<T>): Promise<T | undefined> {
   const late = Promise.withResolvers<undefined>()
   const timer = setTimeout(() => late.resolve(undefined), milliseconds)

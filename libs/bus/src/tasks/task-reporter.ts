@@ -3,16 +3,16 @@ import { reportError, TerminalError, UNEXPECTED, type ErrorReport } from '@cinel
 import { randomUUID } from 'node:crypto'
 import type { TaskContext, TaskOutcome, TaskWorker } from './task.ts'
 
-/** Between two signs of life of one task: often enough for a progress display, rare enough for a broker. */
+/** Heartbeat interval of one task: often enough for a progress display, rare enough for a broker. */
 const PROGRESS_INTERVAL_MS = 250
 
-/** Characters of an error's message in an event, and of each fact of its context: a message only names things. */
+/** Characters of an error's message in an event, and of each fact of its context. */
 const MAX_ERROR_TEXT = 4000
 
-/** An error may carry what the quality rules had found by then; it goes into the event. */
+/** An error may carry the results of the quality rules so far; they go into the event. */
 export type WithQuality = { readonly quality: readonly QualityResult[] }
 
-/** Tells the events topic, and the log, how one task goes. */
+/** Publishes and logs the progress of one task. */
 export type TaskReporter = {
   started(): Promise<void>
   readonly progress: TaskContext['progress']
@@ -30,7 +30,7 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
   const { bus, clock } = worker
   const log = worker.log.child({ run: command.run, task: command.task, attempt: command.attempt })
   const startedAt = clock().getTime()
-  /** What is measured of every task, however it ends. */
+  /** Measured for every task, whatever its outcome. */
   const measured = () => ({ durationMs: Math.max(0, clock().getTime() - startedAt) })
   let progressedAt = -Infinity
   let progressing: Promise<void> = Promise.resolve()
@@ -49,7 +49,7 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
       await publish(body)
     } catch (refusal) {
       if (!(refusal instanceof TerminalError)) throw refusal
-      // Details that no broker takes must not keep the failure itself from being heard of: the run would wait for ever.
+      // Details that exceed the broker's limit must not suppress the failure event: the run would wait for ever.
       await publish({ ...body, error: { ...report, context: {} }, quality: [] })
     }
     const facts = { code: report.code, error: report.message, retryable: report.retryable, ...measured() }
@@ -68,7 +68,7 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
       progressedAt = now
       progressing = progressing
         .then(() => bus.publish({ ...headerOf(worker, command), kind: 'task.progressed', ...done }))
-        // A sign of life may be lost: nothing depends on it.
+        // A heartbeat may be lost: nothing depends on it.
         .catch((error: unknown) => log.debug({ err: error }, 'progress was not published'))
     },
     async succeeded(outcome) {
@@ -76,7 +76,7 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
       try {
         await publish({ kind: 'task.succeeded', ...facts })
       } catch (error) {
-        // An outcome that no broker will ever take has to be heard of as well.
+        // An outcome that exceeds the broker's limit has to be reported as well.
         if (!(error instanceof TerminalError)) throw error
         return failed(error)
       }

@@ -6,11 +6,12 @@ import { createTaskReporter } from './task-reporter.ts'
 import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome, TaskWorker } from './task.ts'
 
 /**
- * Takes the commands of a queue and reports each as a task: started, progressed, then succeeded or failed, and settles
- * the command last. A task that fails is an event, not a dead letter: the scheduler decides what becomes of it.
+ * Consumes the commands of a queue and reports each as a task: started, progressed, then succeeded or failed, and
+ * settles the command last. A task that fails is an event, not a dead letter: the scheduler decides whether to retry
+ * it.
  *
- * The command is given back, with nothing reported, when the work was stopped from outside (the service stops, the lock
- * was lost) or when an event could not be published. It is then done again; work is idempotent.
+ * The command is abandoned, with nothing reported, when the work was cancelled (the service stops, the lock was lost)
+ * or when an event could not be published. It is then redelivered; work is idempotent.
  */
 export function runTaskWorker(worker: TaskWorker): Promise<Consumer> {
   const { bus, queue, options } = worker
@@ -24,8 +25,8 @@ async function doTask(worker: TaskWorker, command: Command, signal: AbortSignal)
   try {
     outcome = await carryOut(worker.handlers, command, { signal, progress: reporter.progress })
   } catch (error) {
-    // What fails while it is being stopped says nothing about the work.
-    // A broker keeps what it is told about a command that was given back.
+    // Failures during a cancellation say nothing about the work.
+    // A broker keeps the reason given for an abandoned command.
     if (signal.aborted) throw new CancelledError(command.task, { cause: reportError(error, worker.redact).message })
     return reporter.failed(error)
   }
@@ -33,7 +34,7 @@ async function doTask(worker: TaskWorker, command: Command, signal: AbortSignal)
 }
 
 async function carryOut(handlers: TaskHandlers, command: Command, context: TaskContext): Promise<TaskOutcome> {
-  // The index and the command have the same kind, which the type system cannot see.
+  // The index and the command have the same kind, which the type system cannot express.
   const handler = handlers[command.kind] as TaskHandler<CommandKind> | undefined
   if (handler === undefined) throw busTaskErrors.COMMAND_UNKNOWN(command.kind, Object.keys(handlers))
   const outcome = await handler(command, context)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import type { DatabaseSettings } from '../settings.ts'
 
-/** Where a PostgreSQL is and how it is spoken to. */
+/** The address of a PostgreSQL server and the options of the connection. */
 export type PostgresAddress = {
   readonly host: string
   readonly port: number
@@ -25,7 +25,7 @@ const OPTIONS = ['sslmode', 'sslrootcert']
 
 /**
  * Reads `postgres://USER[:PASSWORD]@HOST[:PORT]/DB[?sslmode=disable|require|verify-ca|verify-full&sslrootcert=FILE]`.
- * Whatever encrypts also checks the server's certificate; `verify-ca` alone does not compare the name in it.
+ * Every encrypted mode also checks the server's certificate; `verify-ca` alone does not compare the name in it.
  * @throws {ConfigError} terminal: with every problem; never quotes the address, which may hold a password
  */
 export function parsePostgresAddress({

@@ -6,11 +6,14 @@ import type { PostgresAddress } from './address.ts'
 import { OPS_TYPES } from './values.ts'
 import type { AzureCredential } from '../settings.ts'
 
-/** Milliseconds. A server that needs longer to say hello is taken for away. */
+/** Milliseconds. A server that needs longer to accept a connection counts as unavailable. */
 const CONNECT_TIMEOUT_MS = 15_000
-/** Milliseconds without a word after which the network is asked whether it is still there. */
+/** Milliseconds of silence before TCP keep-alive probes are sent. */
 const KEEP_ALIVE_MS = 10_000
-/** What a token for PostgreSQL is asked for. Source: learn.microsoft.com/azure/postgresql/flexible-server/security-entra-configure */
+/**
+ * The scope of a token for PostgreSQL. Source:
+ * learn.microsoft.com/azure/postgresql/flexible-server/security-entra-configure
+ */
 const TOKEN_SCOPE = 'https://ossrdbms-aad.database.windows.net/.default'
 
 /**
@@ -59,12 +62,12 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || (isIP(host) === 4 ? host.startsWith('127.') : host === '::1')
 }
 
-/** SQLSTATEs of a server that refuses who asks: the classes of authorization and of a database that is not there. */
+/** SQLSTATE classes of a rejected login: authorization, and a missing database. */
 const REFUSED = /^(28...|3D000|42501)$/
-/** What Node.js calls certificates that it does not trust, and the driver a server without TLS. */
+/** Node.js's codes for untrusted certificates, and the driver's for a server without TLS. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_SSL|does not support SSL/
 
-/** Says in Cinelake's words why there is no connection. */
+/** Translates the error of a failed connection. */
 export function connectError(thrown: unknown, location: string): Error {
   if (thrown instanceof PipelineError) return thrown
   const { code = '', message } = thrown as { readonly code?: string; readonly message: string }
@@ -74,7 +77,7 @@ export function connectError(thrown: unknown, location: string): Error {
   return new DatabaseUnavailableError(location, message || code, { cause: thrown })
 }
 
-/** Passes on what the database itself says; whatever else befalls a connection is its loss. */
+/** Passes on the database's own errors; every other error counts as a lost connection. */
 export async function onConnection<Result>(location: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()

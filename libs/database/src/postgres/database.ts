@@ -19,24 +19,33 @@ export interface PostgresConnections {
   readonly location: string
   /** For short work. Its own errors are the driver's; `acquire` translates them. */
   readonly pool: pg.Pool
-  /** A connection of the pool. One on which something went wrong is to be released with `true`. */
+  /** A connection of the pool. After an error, release it with `true`. */
   acquire(): Promise<pg.PoolClient>
-  /** A connection of its own, for work that may last: no caller waits for one of the pool's meanwhile. The caller closes it with `closeClient`. */
+  /**
+   * A connection of its own, for work that may last: no caller waits for one of the pool's meanwhile. The caller closes
+   * it with `closeClient`.
+   */
   connect(): Promise<pg.Client>
-  /** Has the server end the statement that is under way on a connection. */
+  /** Asks the server to cancel the running statement of a connection. */
   cancel(client: pg.Client): Promise<void>
 }
 
-/** Connections of one process for short work. A server has 100 by default, of which five services with replicas take their part. */
+/**
+ * Connections of one process for short work. A server has 100 by default, of which five services with replicas take
+ * their part.
+ */
 const POOL_SIZE = 8
-/** Milliseconds. Each statement of the run history is short; one that is not waits for a lock that is never released. */
+/**
+ * Milliseconds. Each statement of the run history is short; one that is not waits for a lock that is never released.
+ */
 const STATEMENT_TIMEOUT_MS = 120_000
-/** Milliseconds for a server to take leave; then the connection is dropped. */
+/** Milliseconds for a graceful close; then the connection is dropped. */
 const CLOSE_TIMEOUT_MS = 2000
 
 /**
- * A database on a PostgreSQL server. Nothing is connected yet: the first statement says whether the server is there.
- * @throws {ConfigError} terminal: an address that says too little
+ * A database on a PostgreSQL server. Nothing is connected yet: the first statement shows whether the server is
+ * reachable.
+ * @throws {ConfigError} terminal: an incomplete address
  */
 export async function openPostgresDatabase<Schema>(
   settings: DatabaseSettings,
@@ -111,7 +120,7 @@ async function cancelStatement(other: pg.Client, client: pg.Client): Promise<voi
   }
 }
 
-/** Takes leave of the server; a network that passes nothing on is not waited for. */
+/** Closes the connection gracefully, with a timeout for an unresponsive network. */
 export async function closeClient(client: pg.Client): Promise<void> {
   const { stream } = client.connection
   if (!stream.destroyed) {
@@ -123,7 +132,7 @@ export async function closeClient(client: pg.Client): Promise<void> {
   stream.destroy()
 }
 
-/** The pool as the query builder sees it: a database that is away is Cinelake's error, everything else the vendor's. */
+/** The pool as the query builder sees it: an unavailable database is Cinelake's error, all others are the vendor's. */
 function translating({ pool, acquire, location }: Omit<PostgresConnections, 'connect' | 'cancel'>): PostgresPool {
   return {
     Client: pg.Client,

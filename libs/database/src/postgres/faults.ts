@@ -1,7 +1,7 @@
 import { PipelineError } from '@cinelake/core'
 import { DatabaseUnavailableError } from '../errors.ts'
 
-/** What PostgreSQL and PGlite say about a failed statement. */
+/** The error of a failed statement, from PostgreSQL or PGlite. */
 export type PostgresFault = {
   /** SQLSTATE, five characters. */
   readonly code: string
@@ -12,9 +12,12 @@ export type PostgresFault = {
   readonly position?: string | undefined
 }
 
-/** Classes of SQLSTATE after which the same statement may work. Source: PostgreSQL's appendix A, "Error Codes". */
+/** SQLSTATE classes after which a retry may succeed. Source: PostgreSQL's appendix A, "Error Codes". */
 const TRANSIENT_CLASSES = new Set(['08', '40', '53', '55', '57', '58'])
-/** Single ones: a session or transaction that the server ended because it took too long. Another connection may do better. */
+/**
+ * Single ones: a session or transaction that the server ended because it took too long. Another connection may do
+ * better.
+ */
 const TRANSIENT_STATES = new Set(['25P03', '25P04'])
 
 /** The classes begin with a digit or one of these letters; codes of the file system (EROFS) do not. */
@@ -27,7 +30,7 @@ export function faultOf(thrown: unknown): PostgresFault | undefined {
   return typeof code === 'string' && SQL_STATE.test(code) ? (thrown as Error & PostgresFault) : undefined
 }
 
-/** Whether another try may help. */
+/** Whether a retry may succeed. */
 export function isTransient({ code }: Pick<PostgresFault, 'code'>): boolean {
   // 55006 and 57014 (object in use, cancelled) are in these classes as well.
   return TRANSIENT_CLASSES.has(code.slice(0, 2)) || TRANSIENT_STATES.has(code)
@@ -40,7 +43,7 @@ export function transientError(thrown: unknown, location: string): DatabaseUnava
   return new DatabaseUnavailableError(location, fault.message, { cause: thrown })
 }
 
-/** What PostgreSQL calls the fault; undefined when it is not one of the database's. */
+/** The SQLSTATE of the error; undefined when it is not one of the database's. */
 export function sqlStateOf(thrown: unknown): string | undefined {
   return faultOf(thrown)?.code
 }

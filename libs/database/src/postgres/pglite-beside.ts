@@ -21,22 +21,25 @@ import type { EmbeddedSession, ExclusiveSessions } from './pglite-thread.ts'
 import type { PostgresDatabase } from './database.ts'
 
 /*
- * The process that has an embedded database open lets other processes of the same user read beside it: through a socket beside
- * the directory, in the PostgreSQL protocol. Both the socket and the file with the password are the user's alone (mode 0600).
- * A client has the database's one session from its first message until its transaction is over; it cannot write.
+ * The process that has an embedded database open lets other processes of the same user read beside it: through a socket
+ * beside the directory, in the PostgreSQL protocol. Both the socket and the file with the password are the user's alone
+ * (mode 0600). A client has the database's one session from its first message until its transaction is over; it cannot
+ * write.
  */
 
-/** Who reads beside the process that has the database. */
+/** User of readers in other processes. */
 const READING = 'cinelake_local'
-/** Who wants that process to leave, to work on the database itself. */
+/** User of a process that asks for the directory, to work on the database itself. */
 const LEAVING = 'cinelake_leave'
 const DATABASE = 'cinelake'
 
 /** Bytes that the path of a socket may have. Source: `sun_path` of Linux has 108 with its end, that of macOS 104. */
 const LONGEST_SOCKET_PATH = 100
-/** Milliseconds that a client may hold its transaction open without a statement, or leave an answer unread: others wait. */
+/**
+ * Milliseconds that a client may hold its transaction open without a statement, or leave an answer unread: others wait.
+ */
 const IDLE_TIMEOUT_MS = 10_000
-/** Milliseconds that those who read are given when the process is about to close the database. */
+/** Milliseconds that readers have left when the process is about to close the database. */
 const DRAIN_TIMEOUT_MS = 5000
 /** Milliseconds for a process of this machine to answer. */
 const CONNECT_TIMEOUT_MS = 5000
@@ -83,7 +86,7 @@ export async function serveBeside(
     working.add(conversation)
     void conversation.then(() => working.delete(conversation))
   })
-  // One that a killed process left behind.
+  // The socket of a killed process.
   if (process.platform !== 'win32') await rm(address, { force: true })
   try {
     server.listen(address)
@@ -168,7 +171,7 @@ async function takeTurn(
   }
 }
 
-/** Undoes what a client may have left on the session. */
+/** Resets the session after a client. */
 export const LEAVE_NOTHING = `ROLLBACK; RESET ALL; SET TIME ZONE 'UTC'; DEALLOCATE ALL`
 
 /** Messages up to the one that the client waits for an answer to. */
@@ -305,7 +308,7 @@ export function besideSessions(directory: string): ExclusiveSessions {
   }
 }
 
-/** What the other process has to say against it. */
+/** The other process's error. */
 class WireRefusal extends Error {
   readonly code: string
 

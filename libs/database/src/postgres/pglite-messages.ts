@@ -1,4 +1,4 @@
-/** What the thread that holds the embedded database is asked. One request at a time. */
+/** Requests to the thread of the embedded database. One at a time. */
 export type EmbeddedRequest = { readonly id: number } & EmbeddedCall
 
 export type EmbeddedCall =

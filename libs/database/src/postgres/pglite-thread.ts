@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { fileSystemError } from './pglite-disk.ts'
 import type { EmbeddedCall, EmbeddedOpening, EmbeddedReply, EmbeddedResult } from './pglite-messages.ts'
 
-/** What the database said of a statement that failed: SQLSTATE as `code`, and the other fields of its message. */
+/** The database's error of a failed statement: SQLSTATE as `code`, and the other fields of its message. */
 class EmbeddedFault extends Error {
   constructor(message: string, fields: Readonly<Record<string, string>>, options?: ErrorOptions) {
     super(message, options)
@@ -40,16 +40,16 @@ export interface EmbeddedTransaction extends EmbeddedSession {
 /** Something that gives the one session of an embedded database to one caller at a time. */
 export interface ExclusiveSessions {
   /**
-   * Runs work that has the session to itself. What it does, it has to undo: settings, transactions.
+   * Runs work with exclusive use of the session. It has to undo its own settings and transactions.
    * @param signal ends the statement that is under way; the work sees the signal's reason as its failure
    */
   exclusive<Result>(work: (session: EmbeddedSession) => Promise<Result>, signal?: AbortSignal): Promise<Result>
 }
 
 /**
- * PostgreSQL in a thread of this process, with one session, for which callers queue. A statement cannot be interrupted, but
- * its thread can be ended: the next one opens the directory again, as after a crash, with all that was committed. Callers
- * that wait for the session do not notice.
+ * PostgreSQL in a thread of this process, with one session, for which callers queue. A statement cannot be interrupted,
+ * but its thread can be ended: the next one opens the directory again, as after a crash, with all that was committed.
+ * Callers that wait for the session do not notice.
  */
 export class EmbeddedPostgres implements ExclusiveSessions {
   readonly #directory: string | undefined
@@ -75,7 +75,7 @@ export class EmbeddedPostgres implements ExclusiveSessions {
       signal?.throwIfAborted()
       if (this.closed) throw new Error('the embedded database is closed')
       const ask = async (call: EmbeddedCall) => {
-        // Nothing is left to be undone on a session that was ended.
+        // A session that was ended has no state to undo.
         if (this.#directory !== undefined) signal?.throwIfAborted()
         // One that ended, by a stop or by a fault of its own, is replaced when it is wanted.
         if (this.#thread === undefined || this.#thread.hasEnded) {
@@ -172,14 +172,17 @@ function asBuffer(bytes: unknown): Buffer {
 
 type Thread = {
   readonly hasEnded: boolean
-  /** Resolves when nothing of it runs any more. */
+  /** Resolves when the thread has ended. */
   readonly over: Promise<void>
   ask(call: EmbeddedCall): Promise<unknown>
-  /** Ends it at once; what it was asked fails with the reason. */
+  /** Ends it at once; the pending request fails with the reason. */
   end(reason: unknown): Promise<void>
 }
 
-/** @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient @throws what PGlite says of it */
+/**
+ * @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient @throws what PGlite says of
+ * it
+ */
 async function startThread(directory: string | undefined): Promise<Thread> {
   // Beside this file: `.ts` in the sources, `.js` when built.
   const script = import.meta.url.endsWith('.ts')

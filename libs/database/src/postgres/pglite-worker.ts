@@ -11,10 +11,12 @@ import type {
   EmbeddedResult,
 } from './pglite-messages.ts'
 
-// The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process stays responsive, and so that a
-// statement that has to end can be ended by ending the thread.
+// The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process stays responsive, and so
+// that a statement that has to end can be ended by ending the thread.
 
-/** PGlite's own default takes 160 MiB at once; for one connection and a mart that is mostly read through this is enough. */
+/**
+ * PGlite's own default takes 160 MiB at once; for one connection and a mart that is mostly read through this is enough.
+ */
 const SHARED_BUFFERS = '32MB'
 
 /** Times as text: a JavaScript date has neither microseconds nor years beyond 275760. */
@@ -26,11 +28,12 @@ const TIMES_AS_TEXT = {
 
 /**
  * The embedded database begins its session without noting as whom: a transaction that took another role by
- * `SET LOCAL SESSION AUTHORIZATION` would have nothing to go back to at its end, and the session would stay in that role.
+ * `SET LOCAL SESSION AUTHORIZATION` would have nothing to go back to at its end, and the session would stay in that
+ * role.
  */
 const KEEP_USER = `SELECT set_config('session_authorization', current_user, false)`
 
-/** What a fault of the database says in addition to its message. */
+/** Fields of a database error in addition to its message. */
 const FAULT_FIELDS = ['code', 'severity', 'detail', 'hint', 'where', 'column', 'table', 'position', 'internalPosition']
 
 const opening = open((workerData as EmbeddedOpening).directory)
@@ -91,7 +94,7 @@ function failure(id: number, error: unknown): EmbeddedReply {
     const value = found?.[name]
     return typeof value === 'string' ? [[name, value] as const] : []
   })
-  // Objects that are no errors lose what they are on the way to the other thread.
+  // Objects that are not `Error`s lose their class on the way to the other thread.
   const code = systemCodeOf(error)
   const known = { ...(code === undefined ? {} : { code }), ...Object.fromEntries(fields) }
   return { id, ok: false, message: reasonOf(error), fields: known }
@@ -108,7 +111,9 @@ async function open(directory: string | undefined): Promise<PGlite> {
   return pglite
 }
 
-/** A database gets its name when it is whole: a process killed while it makes one leaves nothing that looks like one. */
+/**
+ * A database gets its name when it is whole: a process killed while it makes one leaves nothing that looks like one.
+ */
 async function initialize(target: string): Promise<void> {
   const draft = `${target}.new`
   await rm(draft, { recursive: true, force: true })

@@ -2,7 +2,7 @@ import { ConfigError } from '@cinelake/core'
 import type { DatabaseSettings } from '../settings.ts'
 import { readEncryption, type MssqlEncryption } from './login.ts'
 
-/** Where a SQL Server is and how it is spoken to. */
+/** The address of a SQL Server and the options of the connection. */
 export type MssqlAddress = MssqlEncryption & {
   readonly server: string
   readonly port: number

@@ -1,7 +1,7 @@
 import { PipelineError } from '@cinelake/core'
 import { databaseErrors, DatabaseUnavailableError } from '../errors.ts'
 
-/** What SQL Server, or the driver on the way to it, says about a failed statement. */
+/** The error of a failed statement, from SQL Server or its driver. */
 export type MssqlFault = {
   /** SQL Server's error number; undefined for a fault of the connection. */
   readonly number: number | undefined
@@ -24,7 +24,7 @@ const TRANSIENT_NUMBERS: ReadonlySet<number> = new Set([
   // The database moves, starts, or is full of sessions (Azure SQL).
   615, 926, 4060, 4221, 10928, 10929, 10936, 18401, 40143, 40197, 40501, 40540, 40613, 42108, 42109, 49918, 49919,
   49920,
-  // Someone else was in the way: locks, deadlock, snapshot conflict, an application lock.
+  // Conflicts: locks, deadlock, snapshot conflict, an application lock.
   1204, 1205, 1222, 3960, 3961, 3966,
   // Not enough memory, log or tempdb for now.
   701, 802, 1105, 8645, 8651, 9002,
@@ -60,12 +60,15 @@ export function faultOf(thrown: unknown): MssqlFault | undefined {
   }
 }
 
-/** Whether another try may help. */
+/** Whether a retry may succeed. */
 export function isTransient({ number, code }: MssqlFault): boolean {
   return number === undefined ? code !== undefined && CONNECTION_CODES.has(code) : TRANSIENT_NUMBERS.has(number)
 }
 
-/** As OpenSSL and Node name what is wrong with a certificate. Source: nodejs.org/api/tls.html (X509 certificate error codes) */
+/**
+ * As OpenSSL and Node name what is wrong with a certificate. Source: nodejs.org/api/tls.html (X509 certificate error
+ * codes)
+ */
 const CERTIFICATE_CODES = /CERT|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/
 
 function isCertificateFault(cause: unknown): boolean {
@@ -83,7 +86,7 @@ export function isRefusedLogin({ number, code, certificate }: MssqlFault): boole
 }
 
 /**
- * What is thrown for a fault that is not about any rows: the server is away, or refuses the login.
+ * The error for a fault that is not about rows: the server is unavailable, or rejects the login.
  * @returns what was thrown, when it is neither
  */
 export function connectionError(thrown: unknown, location: string): unknown {

@@ -4,7 +4,9 @@ import type { Connection, ConnectionConfiguration } from 'tedious'
 import { DatabaseUnavailableError } from '../errors.ts'
 import type { AzureCredential } from '../settings.ts'
 
-/** What a token for Azure SQL is asked for. Source: learn.microsoft.com/azure/azure-sql/database/authentication-aad-overview */
+/**
+ * The scope of a token for Azure SQL. Source: learn.microsoft.com/azure/azure-sql/database/authentication-aad-overview
+ */
 const TOKEN_SCOPE = 'https://database.windows.net/.default'
 
 /**
@@ -38,8 +40,8 @@ export type MssqlEncryption = {
 }
 
 /**
- * Reads `encrypt` and `trustServerCertificate` of an address. Encrypted with a certificate that is checked, unless the address
- * says otherwise.
+ * Reads `encrypt` and `trustServerCertificate` of an address. Encrypted with a certificate that is checked, unless the
+ * address says otherwise.
  * @returns with the names of the parameters whose values are wrong, and of those that are not known
  */
 export function readEncryption(
@@ -64,7 +66,7 @@ export function driverOptions({ encrypt, trustServerCertificate }: MssqlEncrypti
     trustServerCertificate,
     appName: 'cinelake',
     useUTC: true,
-    // Retried by who asked for the work, who also knows when to stop.
+    // Retried by the caller, which also knows when to stop.
     maxRetriesOnTransientErrors: 0,
   } satisfies ConnectionConfiguration['options']
 }

@@ -18,7 +18,10 @@ export interface MssqlPool extends AsyncDisposable {
 
 export type PoolLimits = { readonly connections: number; readonly acquireTimeoutMs: number }
 
-/** Connections of one process. Azure SQL's smallest databases take 30 sessions at once. Source: learn.microsoft.com/azure/azure-sql/database/resource-limits-dtu-single-databases */
+/**
+ * Connections of one process. Azure SQL's smallest databases take 30 sessions at once. Source:
+ * learn.microsoft.com/azure/azure-sql/database/resource-limits-dtu-single-databases
+ */
 const LIMITS: PoolLimits = { connections: 8, acquireTimeoutMs: 60_000 }
 const CONNECT_TIMEOUT_MS = 30_000
 /** Azure closes connections that were idle for 30 minutes. */
@@ -33,11 +36,11 @@ declare module 'mssql' {
 }
 
 /**
- * The pool of `mssql`, whose connections are those of `tedious`. What runs on them is sent by `tedious` as well: the bulk
- * load of `mssql` wants all rows in memory and loses digits, and a request of it cannot be bound to a connection that a
- * lock is held by.
+ * The pool of `mssql`, whose connections are those of `tedious`. What runs on them is sent by `tedious` as well: the
+ * bulk load of `mssql` wants all rows in memory and loses digits, and a request of it cannot be bound to a connection
+ * that a lock is held by.
  *
- * Logs in once to see whether the server lets anybody in; that connection is not kept. Errors are the driver's own.
+ * Logs in once to check the credentials; that connection is not kept. Errors are the driver's own.
  * @throws {DatabaseUnavailableError} transient: Entra has no token for now
  */
 export async function openMssqlPool(
@@ -55,7 +58,8 @@ export async function openMssqlPool(
       })
     },
   })
-  // Each is thrown to who waits for a connection, or is logged above; without a listener it would end the process.
+  // Each is thrown to the caller that waits for a connection, or is logged above; without a listener it would end the
+  // process.
   pool.on('error', () => {})
   await pool.connect().catch((error: unknown) => {
     throw unwrapped(error, location)

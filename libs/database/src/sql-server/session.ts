@@ -132,14 +132,17 @@ async function run<Row>(
     })
   } catch (error) {
     signal?.throwIfAborted()
-    // What befell the taker of the rows is not the database's fault.
+    // An error of the rows' consumer is not the database's.
     throw failure === undefined ? error : failure.error
   } finally {
     signal?.removeEventListener('abort', cancel)
   }
 }
 
-/** Longer texts are sent as nvarchar(max). Characters. Source: learn.microsoft.com/sql/t-sql/data-types/nchar-and-nvarchar-transact-sql */
+/**
+ * Longer texts are sent as nvarchar(max). Characters. Source:
+ * learn.microsoft.com/sql/t-sql/data-types/nchar-and-nvarchar-transact-sql
+ */
 const MAX_NVARCHAR = 4000
 
 function addParameter(request: Request, name: string, value: MssqlParameter): void {

@@ -2,7 +2,7 @@ import { CHECKSUM_TAG, checksumOf } from './checksum.ts'
 import { DeltaCorruptError } from '../errors.ts'
 import { Fields, isObject, type JsonObject } from './json.ts'
 
-/** What a commit says. Source of names and shapes: github.com/delta-io/delta/blob/master/PROTOCOL.md#actions */
+/** The actions of a commit. Source of names and shapes: github.com/delta-io/delta/blob/master/PROTOCOL.md#actions */
 export type Protocol = {
   readonly minReaderVersion: number
   readonly minWriterVersion: number
@@ -77,13 +77,16 @@ export function parseCommit(text: string, file: string): Action[] {
   return actions
 }
 
-/** The text of a commit. What comes first, the `commitInfo`, has the checksum of the lines after it; other writers lack it. */
+/**
+ * The text of a commit. Its first line, the `commitInfo`, has the checksum of the lines after it; other writers lack
+ * it.
+ */
 export function commitText(commitInfo: JsonObject, actions: readonly object[]): string {
   const rest = actions.map((action) => `${JSON.stringify(action)}\n`).join('')
   return `${JSON.stringify({ commitInfo: { ...commitInfo, [CHECKSUM_TAG]: checksumOf(rest) } })}\n${rest}`
 }
 
-/** Actions that are not known are left out: the protocol version says whether that is allowed. */
+/** Unknown actions are ignored: the protocol version says whether that is allowed. */
 export function parseAction(value: unknown, place: string): Action {
   if (!isObject(value)) throw new DeltaCorruptError(place, 'a JSON object', typeof value)
   const read = <Result>(name: string, build: (fields: Fields, object: JsonObject) => Result): Result | undefined => {
@@ -159,7 +162,10 @@ function txnOf(fields: Fields): Txn {
   }
 }
 
-/** Some writers spell null as an empty text, which is no value of any partition. Source: PROTOCOL.md#partition-value-serialization */
+/**
+ * Some writers spell null as an empty text, which is no value of any partition. Source:
+ * PROTOCOL.md#partition-value-serialization
+ */
 function partitionValuesOf(fields: Fields): Record<string, string | null> {
   const entries = Object.entries(fields.map('partitionValues'))
   return Object.fromEntries(entries.map(([name, value]) => [name, value === '' ? null : value]))

@@ -52,7 +52,7 @@ const SCHEMA = {
   protocol: { minReaderVersion: 'INTEGER', minWriterVersion: 'INTEGER' },
 }
 
-/** Writes the sum of a log as one Parquet file, so that nobody has to read the log from its beginning. */
+/** Writes the state of a log as one Parquet file, so that readers need not read the log from its beginning. */
 export class CheckpointWriter {
   readonly #place: TablePlace
   readonly #session: ParquetSql
@@ -63,8 +63,8 @@ export class CheckpointWriter {
   }
 
   /**
-   * Never fails: the commit before it stands, and a checkpoint only saves time. One that is missing is written after the
-   * next commit, since due is counted from the last checkpoint that is there.
+   * Never fails: the commit is already durable, and a checkpoint only saves time. A missing one is written after the
+   * next commit, since the interval is counted from the last existing checkpoint.
    */
   async writeIfDue(state: LogState, options: CallOptions): Promise<void> {
     if (state.version - Math.max(state.checkpointVersion, 0) < INTERVAL) return

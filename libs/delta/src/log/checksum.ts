@@ -1,13 +1,16 @@
 import { createReadStream } from 'node:fs'
 import { crc32 } from 'node:zlib'
 
-/** The tag under which a checksum is kept: in `add.tags` that of a data file, in `_last_checkpoint` that of a checkpoint. */
+/**
+ * The tag under which a checksum is kept: in `add.tags` that of a data file, in `_last_checkpoint` that of a
+ * checkpoint.
+ */
 export const CHECKSUM_TAG = 'cinelake.crc32'
 
 /** Bytes read at once. */
 const BLOCK_BYTES = 1024 * 1024
 
-/** CRC-32 of bytes or of a text in UTF-8, lowercase hex. Finds damage, at the speed of memory; no proof against forgery. */
+/** CRC-32 of bytes or of a text in UTF-8, lowercase hex. Detects damage, not forgery. */
 export function checksumOf(content: string | Uint8Array): string {
   return hex(crc32(content))
 }

@@ -1,11 +1,11 @@
-/** JSON objects as they come from a log: looked at, not trusted. */
+/** JSON objects from a log: validated, not trusted. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Reads the fields of an object and remembers the first one that is not what it has to be. */
+/** Reads the fields of an object and remembers the first invalid one. */
 export class Fields {
   readonly #object: JsonObject
   readonly #name: string

@@ -16,14 +16,14 @@ export function checkpointPath(table: string, version: number): string {
   return `${logFolder(table)}/${padded(version)}.checkpoint.parquet`
 }
 
-/** Names the newest checkpoint. Only speeds things up. */
+/** Names the newest checkpoint. A hint that only speeds up reading. */
 export function lastCheckpointPath(table: string): string {
   return `${logFolder(table)}/_last_checkpoint`
 }
 
 /**
- * There while the first commit of a table is being made: data files without it and without a log are not leftovers of
- * a first writer that died, but of a log that is gone.
+ * Exists while the first commit of a table is in progress: without it, data files without a log mean that the log was
+ * lost, not that the first writer died.
  */
 export function begunPath(table: string): string {
   return `${logFolder(table)}/_begun`
@@ -43,7 +43,7 @@ export type LogFile =
   /** One of `parts` files that make a checkpoint together. */
   | { readonly kind: 'checkpoint'; readonly version: number; readonly part: number; readonly parts: number }
 
-/** What a file of the log is by its name; undefined for what has no meaning here. */
+/** The kind of a log file by its name; undefined for unknown names. */
 export function parseLogFile(path: string): LogFile | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1)
   const commit = /^(\d{20})\.json$/.exec(name)

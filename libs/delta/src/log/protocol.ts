@@ -5,10 +5,13 @@ import { commitPath } from './paths.ts'
 import type { LogState } from './state.ts'
 import { engineTypeOf, type DeltaField, type DeltaType } from './types.ts'
 
-/** The protocol that is written: every Delta reader and writer since 2020 knows it. Source: PROTOCOL.md#requirements-for-writers */
+/**
+ * The protocol that is written: every Delta reader and writer since 2020 knows it. Source:
+ * PROTOCOL.md#requirements-for-writers
+ */
 export const PROTOCOL: Protocol = { minReaderVersion: 1, minWriterVersion: 2 }
 
-/** What a table is, once its log has been found to be readable. */
+/** The properties of a table whose log is readable. */
 export type TableShape = { readonly metaData: MetaData; readonly fields: readonly DeltaField[] }
 
 /** @throws {DeltaUnsupportedError} @throws {DeltaCorruptError} */
@@ -38,7 +41,7 @@ export function readableShape(table: string, state: LogState): TableShape {
   return { metaData, fields }
 }
 
-/** @param removes whether rows would be taken away @throws {DeltaUnsupportedError} */
+/** @param removes whether rows are removed @throws {DeltaUnsupportedError} */
 export function checkWritable(table: string, state: LogState, shape: TableShape, removes: boolean): void {
   const version = state.protocol?.minWriterVersion ?? 0
   if (version > PROTOCOL.minWriterVersion) {

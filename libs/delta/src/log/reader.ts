@@ -25,8 +25,8 @@ type ReadOptions = CallOptions & { readonly version?: number | undefined }
 type Checkpoint = { readonly version: number; readonly paths: readonly string[] }
 
 /**
- * Reads a table's log: the newest checkpoint that serves, and the commits after it. A checkpoint that is damaged is
- * passed over where the commits before it are all there.
+ * Reads a table's log: the newest usable checkpoint, and the commits after it. A damaged checkpoint is skipped where
+ * all commits before it exist.
  * @returns undefined where there is no table
  * @throws {DeltaVersionMissingError} terminal: the version was never there or its log is gone
  * @throws {DeltaCorruptError} terminal: a gap, a file that does not parse, or data files without a log
@@ -56,14 +56,14 @@ export async function beginLog(lake: Lake, table: string, options: CallOptions):
   await lake.put(begunPath(table), '', options)
 }
 
-/** The first commit is made, or has left no files. A mark that stays does no harm. */
+/** Removes the mark. A leftover mark does no harm. */
 export async function endBeginning(lake: Lake, table: string): Promise<void> {
   await lake.delete(begunPath(table)).catch(() => false)
 }
 
 /**
- * Deletes a log that cannot be read, oldest files first: what is left in between shows no older state. The data files are
- * left to `vacuum`.
+ * Deletes a log that cannot be read, oldest files first, so that a partial deletion exposes no older state. The data
+ * files are left to `vacuum`.
  */
 export async function removeLog(lake: Lake, table: string, options: CallOptions): Promise<void> {
   await lake.delete(lastCheckpointPath(table), options)
@@ -99,7 +99,7 @@ async function readFrom(
   return state
 }
 
-/** A pointer to a version that the log does not reach: its end is gone. */
+/** The hint names a version beyond the end of the log: its end is missing. */
 function requireNewest(table: string, listed: readonly Listed[], hint: Hint | undefined): void {
   const newest = Math.max(-1, ...listed.map(({ file }) => file.version))
   if (hint === undefined || hint.version <= newest) return
@@ -110,12 +110,12 @@ function requireNewest(table: string, listed: readonly Listed[], hint: Hint | un
   )
 }
 
-/** A log that is gone leaves data files behind; so does a first writer that died, but with its mark. */
+/** A lost log leaves data files behind; so does a first writer that died, but with its mark. */
 async function noTable(lake: Lake, table: string, options: ReadOptions): Promise<LogState | undefined> {
   const signal = signalOf(options)
   const orphan = await firstDataFile(lake, table, signal)
   if (orphan === undefined) return missing(table, options.version)
-  // Looked at after the data files: the first commit may have come since the log was listed.
+  // Checked after the data files: the first commit may have been made since the log was listed.
   for await (const { path } of lake.list(logFolder(table), signal)) {
     if (path === begunPath(table)) return missing(table, options.version)
     if (parseLogFile(path) !== undefined) return await readLog(lake, table, options)
@@ -133,7 +133,7 @@ function undefinedWhenDamaged(error: unknown): undefined {
   throw error
 }
 
-/** Takes up the commits that came since a state was read: one request where there is none. */
+/** Applies the commits since a state was read: one request where there is none. */
 export async function catchUp(lake: Lake, table: string, state: LogState, options: CallOptions): Promise<LogState> {
   const commits: Commit[] = []
   for (let version = state.version + 1; ; version += 1) {
@@ -170,7 +170,7 @@ async function readCommits(
   options: CallOptions,
 ): Promise<Commit[]> {
   const versions = Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index)
-  // By name and not by what was listed: a listing may miss what is written meanwhile, a file that is there may not be missed.
+  // By name and not by a listing, which may miss entries that are written meanwhile.
   return await concurrently(versions, READS_AT_ONCE, async (version) => {
     const commit = await readCommit(lake, table, version, options)
     if (commit === undefined) {
@@ -200,7 +200,7 @@ async function readCheckpoint(
   return { ...state, checkpointVersion: checkpoint.version }
 }
 
-/** Those that are whole by the names of their files, newest first. */
+/** The complete ones by the names of their files, newest first. */
 function checkpointsOf(listed: readonly Listed[], upTo = Infinity): Checkpoint[] {
   const found = new Map<string, { version: number; parts: number; paths: string[] }>()
   for (const { path, file } of listed) {
@@ -223,7 +223,7 @@ async function listLog(lake: Lake, table: string, options: ReadOptions, from: nu
     const file = parseLogFile(path)
     if (file !== undefined) listed.push({ path, file })
   }
-  // The hint may be of a checkpoint that is gone: then everything is looked at.
+  // The hinted checkpoint may be gone: then all are tried.
   if (from !== undefined && checkpointsOf(listed, options.version).length === 0) {
     return await listLog(lake, table, options, undefined)
   }

@@ -1,6 +1,6 @@
 import type { Action, AddFile, MetaData, Protocol, RemoveFile } from './actions.ts'
 
-/** What a log says about one version of a table: the sum of its actions. */
+/** The state of a table at one version: the sum of its log's actions. */
 export type LogState = {
   readonly version: number
   readonly protocol: Protocol | undefined
@@ -23,7 +23,7 @@ export function replay(base: LogState | undefined, commits: readonly Commit[]): 
   let txns = new Map(base?.txns)
   let { protocol, metaData } = base ?? {}
   for (const { actions } of commits) {
-    // With another id the table begins a new life: what was committed to the one before is not in it.
+    // Another id means that the table was created again: earlier commits do not count.
     const begun = actions.find((action) => action.metaData !== undefined)?.metaData
     if (metaData !== undefined && begun !== undefined && begun.id !== metaData.id) txns = new Map()
     // A commit may remove and add one path; of the two the addition counts.

@@ -5,7 +5,7 @@ import type { DeltaField, DeltaType } from './types.ts'
 /** A map as the engine hands it over. */
 export type Entries<Value> = readonly { readonly key: string; readonly value: Value }[]
 
-/** What DuckDB's `COPY … RETURN_STATS` says about one file. */
+/** The result of DuckDB's `COPY … RETURN_STATS` for one file. */
 export type WrittenFile = {
   readonly filename: string
   readonly count: number
@@ -14,12 +14,15 @@ export type WrittenFile = {
   readonly partition_keys: Entries<string | null> | null
 }
 
-/** Code points kept of a text in statistics: what Spark's writer keeps. Source: delta.io DataSkippingReader, MAX_STRING_PREFIX_LENGTH */
+/**
+ * Code points kept of a text in statistics: what Spark's writer keeps. Source: delta.io DataSkippingReader,
+ * MAX_STRING_PREFIX_LENGTH
+ */
 const TEXT_LENGTH = 32
 
 export type Bound = string | number
 export type FileStatistics = {
-  /** Undefined when the writer did not say. */
+  /** Undefined when the writer did not record it. */
   readonly rowCount: number | undefined
   readonly min: Readonly<Record<string, string | number | boolean>>
   readonly max: Readonly<Record<string, string | number | boolean>>
@@ -54,7 +57,9 @@ function topLevelName(key: string): string | undefined {
   return match?.[1]?.replaceAll('""', '"')
 }
 
-/** DuckDB's text of a bound as the log writes it; undefined when it has no exact form there, since a bound has to hold. */
+/**
+ * DuckDB's text of a bound as the log writes it; undefined when it has no exact form there, since a bound has to hold.
+ */
 function boundOf(type: DeltaType, text: string | undefined, side: 'min' | 'max'): Bound | undefined {
   if (text === undefined || typeof type !== 'string') return undefined
   if (type === 'string') return textBound(text, side)
@@ -75,7 +80,10 @@ function textBound(text: string, side: 'min' | 'max'): string | undefined {
   return side === 'min' ? points.slice(0, TEXT_LENGTH).join('') : undefined
 }
 
-/** `2026-03-01 00:00:00.123456+00` → milliseconds, which is what readers keep: the lower down, the upper up. */
+/**
+ * `2026-03-01 00:00:00.123456+00` → milliseconds, which is what readers keep: the lower bound rounded down, the upper
+ * up.
+ */
 function instantBound(text: string, side: 'min' | 'max'): string | undefined {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?\+00$/.exec(text)
   if (match === null) return undefined
@@ -85,7 +93,7 @@ function instantBound(text: string, side: 'min' | 'max'): string | undefined {
   return new Date(milliseconds).toISOString()
 }
 
-/** Digits that a double has beyond doubt. */
+/** Digits that a double represents exactly. */
 const EXACT_DIGITS = 15
 
 function decimalBound(text: string): number | undefined {
@@ -93,7 +101,7 @@ function decimalBound(text: string): number | undefined {
   return digits.length <= EXACT_DIGITS ? Number(text) : undefined
 }
 
-/** The statistics that a log has of a file; whatever is missing or odd is not known. */
+/** The statistics of a file in the log; missing or invalid values are unknown. */
 export function statisticsOf(add: { readonly stats?: string | undefined }): FileStatistics {
   const stats = parse(add.stats)
   const rowCount = stats['numRecords']

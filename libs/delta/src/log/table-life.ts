@@ -1,11 +1,11 @@
 import type { DeltaSnapshot, DeltaTxn } from '../delta-table.ts'
 import { TableLostError, TableReplacedError } from '../errors.ts'
 
-// A life of a table is what happens under one id (`metaData.id`). A version number says nothing without it.
+// A life of a table is its history under one id (`metaData.id`). Version numbers are relative to it.
 
-/** Table property: the commit by which a life was begun in place of another, as `txnKey`. */
+/** Table property: the commit that created the table again, as `txnKey`. */
 const BEGUN_BY = 'cinelake.begunBy'
-/** Table property: ids of the lives before this one, oldest first, as JSON. */
+/** Table property: earlier ids of the table, oldest first, as JSON. */
 const FORMER_IDS = 'cinelake.formerIds'
 /** Lives remembered: rebuilds are rare, and a command under way knows the one before at most. */
 const MAX_FORMER = 20
@@ -40,8 +40,8 @@ function txnKey({ appId, version }: DeltaTxn): string {
 export type KnownState = { readonly version: number; readonly id?: string | undefined }
 
 /**
- * Checks that a table has not gone back behind a state that is known. A life that was begun in place of the known one on
- * purpose is not: the table knows the lives before its own.
+ * Checks that a table has not gone back behind a known state. Deliberately creating it again does not count as that:
+ * the table remembers its earlier ids.
  * @throws {TableLostError} terminal: there is no table, or an older state of it
  * @throws {TableReplacedError} terminal: it is another table
  */

@@ -20,7 +20,7 @@ type Comparable = number | Buffer
 /** More values of a partition column than this are not looked up one by one. */
 const MAX_LISTED_VALUES = 10_000
 
-/** A bound as text that `comparable` understands; NULL where statistics are of no use. */
+/** A bound as text that `comparable` understands; NULL where statistics are unusable. */
 function boundText(field: DeltaField, bound: string): string {
   if (typeof field.type !== 'string' || field.type === 'boolean' || field.type === 'binary') return 'NULL::VARCHAR'
   return field.type === 'timestamp' ? `epoch_ms(${bound})::VARCHAR` : `${bound}::VARCHAR`
@@ -87,7 +87,7 @@ export async function readBounds(
   return bounds
 }
 
-/** Whether a file may hold a row with one of the keys: what is not known may. */
+/** Whether a file may hold a row with one of the keys; true where that is unknown. */
 export function mayHold(add: AddFile, fields: readonly DeltaField[], bounds: readonly KeyBounds[]): boolean {
   const statistics = statisticsOf(add)
   return fields.every((field, index) => {

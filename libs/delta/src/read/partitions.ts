@@ -1,7 +1,10 @@
 /** How partition folders spell null, in Hive and in every reader since. */
 const NULL_PARTITION = '__HIVE_DEFAULT_PARTITION__'
 
-/** Bytes. A segment of a path may have 255; what is longer is named by its beginning and its length, since only the log's values count. */
+/**
+ * Bytes. A segment of a path may have 255; longer values are truncated and suffixed with their length, since only the
+ * log's values count.
+ */
 const MAX_VALUE_BYTES = 180
 
 /** The folder of a partition: `day=2026-03-01/country=D%20E/`, empty for a table without partitions. */
@@ -18,12 +21,15 @@ function valueName(value: string | null): string {
   return name.length <= MAX_VALUE_BYTES ? name : `${name.slice(0, MAX_VALUE_BYTES)}~${value.length}`
 }
 
-/** Keeps what is safe in every file system and address; UTF-8 and the rest as `%XX`. */
+/** Keeps characters that are safe in every file system and address; all others as `%XX`. */
 function escaped(text: string): string {
   return encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
-/** Whether DuckDB takes a text in a folder's name for null; `NULL` it does in any case. Source: duckdb, hive_partitioning.cpp */
+/**
+ * Whether DuckDB takes a text in a folder's name for null; `NULL` it does in any case. Source: duckdb,
+ * hive_partitioning.cpp
+ */
 function readsAsNull(value: string | null): boolean {
   return value === NULL_PARTITION || value?.toUpperCase() === 'NULL'
 }

@@ -18,7 +18,7 @@ export type RelationShape = {
   readonly fileColumn?: string
 }
 
-/** SQL that goes where a table name goes: the rows of some files, with the table's columns in order. */
+/** SQL in place of a table name: the rows of some files, with the table's columns in order. */
 export function relationOf(files: readonly ReadableFile[], shape: RelationShape): string {
   if (files.length === 0) return `(${noRows(shape)})`
   const { partitionBy } = shape
@@ -31,7 +31,7 @@ export function relationOf(files: readonly ReadableFile[], shape: RelationShape)
   const scans = [
     // One scan for all of them: each scan of a union takes memory of its own, even over a few rows.
     ...(spoken.length > 0 ? [scan(spoken, shape)] : []),
-    // Paths that do not speak for themselves: the log's values are put beside the rows of each partition.
+    // Paths without usable partition values: the log's values are added to the rows of each partition.
     ...[...groups.values()].map((group) => scan(group, shape, group[0]?.partitionValues)),
   ]
   return `(${scans.join(' UNION ALL ')})`

@@ -6,8 +6,8 @@ import { TableFilesLostError } from '../errors.ts'
 const NAMED = 3
 
 /**
- * Checks that the data files of a version are there, each with the size that the log has of it: a log that is whole says
- * nothing of them, and a task that adds rows reads none. One listing of the table's folder, page by page; memory is that
+ * Checks that the data files of a version are there, each with the size that the log has of it: an intact log does not
+ * prove that, and a task that appends rows reads none. One listing of the table's folder, page by page; memory is that
  * of the snapshot's paths.
  * @throws {TableFilesLostError} terminal
  */

@@ -11,7 +11,7 @@ import { COLUMNS_TAG, type TablePlace } from '../write/data-files.ts'
 import { type ReadableFile, relationOf } from './relation.ts'
 import { relativePath } from './snapshot.ts'
 
-/** Data files as something that SQL can read, until it is disposed. */
+/** Data files as a relation that SQL can read, until it is disposed. */
 export type OpenFiles = AsyncDisposable & {
   readonly relation: string
   /** By absolute local path, as the engine names a row's file. */
@@ -41,7 +41,7 @@ async function download({ lake, path: table }: TablePlace, paths: readonly strin
   }
 }
 
-/** Brings files to this machine (or finds them there) and words the relation over them. */
+/** Downloads files (or finds them in the cache) and builds the relation over them. */
 export async function openFiles(place: TablePlace, wanted: Wanted, options: CallOptions): Promise<OpenFiles> {
   const { state, shape, files, fileColumn } = wanted
   const paths = files.map((add) => `${place.path}/${relativePath(place.path, add, state.version)}`)
@@ -70,17 +70,17 @@ export async function openFiles(place: TablePlace, wanted: Wanted, options: Call
 
 const CHECKS_AT_ONCE = 4
 
-/** Files remembered as checked. Some hundred bytes each. */
+/** Number of verified files that are remembered. Some hundred bytes each. */
 const REMEMBERED = 20_000
 
-/** Files that were found to be as they were written, by lake: data files never change, so once is enough. */
+/** Verified files, by lake: data files never change, so one verification is enough. */
 const checked = new WeakMap<Lake, Set<string>>()
 
 type OpenFile = { readonly add: AddFile; /** In the lake. */ readonly path: string; readonly local: string }
 
 /**
- * Checks that data files are as the log says that they were written. An engine notices some damage only, and does not
- * say of which table; of a changed value it says nothing.
+ * Verifies data files against the log's checksums. An engine detects only some damage, without naming
+ * the table, and no changed values.
  * @throws {DeltaFileDamagedError} terminal
  */
 async function checkFiles({ lake, path: table }: TablePlace, files: readonly OpenFile[]): Promise<void> {

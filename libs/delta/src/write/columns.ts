@@ -6,7 +6,7 @@ import { engineTypeOf, type DeltaField, type DeltaType } from '../log/types.ts'
 
 export type QueryColumn = { readonly name: string; readonly type: string }
 
-/** What a table's columns are after a write, and how a query's columns become them. */
+/** A table's columns after a write, and the mapping of a query's columns to them. */
 export type ColumnPlan = {
   readonly fields: readonly DeltaField[]
   /** SQL of each column, in order. */
@@ -55,7 +55,7 @@ export function checkPartitioning(table: string, fields: readonly DeltaField[], 
     }
   }
   if (partitionBy.length > 0 && fields.length === partitionBy.length)
-    problems.push('expected a column besides the partition columns, got none')
+    problems.push('expected a column in addition to the partition columns, got none')
   if (problems.length > 0) throw new DeltaSchemaError(table, problems)
 }
 

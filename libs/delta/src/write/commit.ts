@@ -10,14 +10,14 @@ import { statisticsOf } from '../log/statistics.ts'
 import { formerIdsOf, isBegunBy, lifeProperties } from '../log/table-life.ts'
 import { DataFiles, type TablePlace } from './data-files.ts'
 
-/** Tries. Each means that somebody else committed meanwhile, so some writer always gets on. */
+/** Attempts. Each failure means that another writer committed, so some writer always makes progress. */
 const MAX_TRIES = 200
 
-/** What one commit changes. */
+/** The changes of one commit. */
 export type Change = {
   readonly operation: string
   readonly parameters: Readonly<Record<string, string>>
-  /** Whether nothing of the table was looked at, so that no other writer's rows matter. */
+  /** Whether the table was not read, so that no other writer's rows matter (blind append). */
   readonly blind: boolean
   readonly protocol?: Protocol
   readonly metaData?: MetaData
@@ -26,16 +26,16 @@ export type Change = {
 }
 
 /**
- * Works out the change to the newest version. Called again when another writer came first: it keeps the work that rests
- * on what is still so, and does the rest again. Every rule of concurrency is in that.
+ * Computes the change relative to the newest version. Called again when another writer committed first: it reuses the
+ * work whose basis is unchanged, and repeats the rest. All rules of concurrency are in this function.
  */
 export type Operation = (state: LogState | undefined, files: DataFiles) => Promise<Change | typeof UNCHANGED>
 
-/** What an operation says when the table holds already what it would bring. */
+/** The outcome of an operation when the table already holds its rows. */
 export const UNCHANGED = 'unchanged'
 
 /**
- * Commits an operation once, whatever the number of tries and deliveries.
+ * Commits an operation idempotently, for any number of attempts and deliveries.
  * @param adopted files that are in the table's folder already: deleted where the commit does not name them
  */
 export async function commit(
@@ -49,7 +49,7 @@ export async function commit(
   files.adopt(adopted)
   let found = await readBefore(place, options)
   let isFirst = false
-  // The files that the log names; undefined while that is not known, and then none is deleted.
+  // The files that the log names; while unknown, none is deleted.
   let named: ReadonlySet<string> | undefined
   try {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
@@ -57,7 +57,7 @@ export async function commit(
       const isRestart = options.restart !== undefined && !isBegun(state, options)
       if (state !== undefined && !isRestart && isApplied(state, options)) {
         const past = await findTxn(place, state, options)
-        // Perhaps it is this very commit, whose answer was lost on its way: then its files are in use.
+        // Possibly this very commit, whose answer was lost: then its files are in use.
         named = past.paths
         return { ...past.result, id: idOf(state), outcome: 'already-committed' }
       }
@@ -104,7 +104,7 @@ export async function commit(
   throw deltaErrors.DELTA_CONFLICT(place.path, `to be first within ${MAX_TRIES} tries`, 'other writers each time')
 }
 
-/** What a commit comes after. `isDamaged`: a log that cannot be read, of which nothing is to stay. */
+/** The state before a commit. `isDamaged`: an unreadable log, which is to be removed. */
 type Before = { readonly state: LogState | undefined; readonly isDamaged: boolean }
 
 async function readBefore(place: TablePlace, options: CommitOptions): Promise<Before> {
@@ -245,7 +245,10 @@ type PastCommit = {
   readonly paths: ReadonlySet<string> | undefined
 }
 
-/** The commit by which a txn came into a table. Where the log no longer reaches back so far: the state's version, without rows. */
+/**
+ * The commit by which a txn came into a table. Where the log no longer reaches back so far: the state's version,
+ * without rows.
+ */
 async function findTxn({ lake, path }: TablePlace, state: LogState, options: CommitOptions): Promise<PastCommit> {
   const { txn, signal } = options
   const isIt = (action: Action) => action.txn?.appId === txn.appId && action.txn.version >= txn.version

@@ -10,7 +10,7 @@ import { decodePath, encodePath } from '../log/paths.ts'
 import { partitionFolder } from '../read/partitions.ts'
 import { statsOf } from '../log/statistics.ts'
 
-/** Where a table is, and what time and randomness it has. */
+/** A table's location, clock and source of ids. */
 export type TablePlace = {
   readonly lake: Lake
   readonly path: string
@@ -25,12 +25,12 @@ const UPLOADS_AT_ONCE = 4
 /** The `add.tags` entry with a digest of the columns that a file was written with. Files of other writers lack it. */
 export const COLUMNS_TAG = 'cinelake.columns'
 
-/** What the files of a table have: its columns, and one folder for each partition. */
+/** The layout of a table's files: its columns, and one folder per partition. */
 export type Layout = { readonly columns: Pick<ColumnPlan, 'fields'>; readonly partitionBy: readonly string[] }
 
 /**
- * The data files that one commit writes. Until a commit names them nobody sees them; those that no commit will name are
- * deleted again, except after a kill, which `vacuum` cleans up after.
+ * The data files that one commit writes. They are invisible until a commit names them; the others are deleted again, or
+ * after a kill by `vacuum`.
  */
 export class DataFiles {
   readonly #place: TablePlace
@@ -51,17 +51,19 @@ export class DataFiles {
     return await this.bring(files, rows, options)
   }
 
-  /** Brings files that are written already into the lake; they may be moved away. */
+  /** Uploads existing files into the lake; they may be moved away. */
   async bring(files: readonly LocalDataFile[], layout: Layout, options: CallOptions): Promise<AddFile[]> {
     return await concurrently(files, UPLOADS_AT_ONCE, async (file) => await this.#upload(file, layout, options))
   }
 
-  /** Takes charge of files that another engine has put into the table's folder. */
+  /** Adopts files that another engine has put into the table's folder. */
   adopt(files: readonly AddFile[]): void {
     for (const { path } of files) this.#uploaded.set(path, `${this.#place.path}/${decodePath(path)}`)
   }
 
-  /** Deletes what was uploaded and is not among the files of a commit. Fails silently: what stays is found by `vacuum`. */
+  /**
+   * Deletes uploaded files that a commit does not name. Fails silently: leftovers are found by `vacuum`.
+   */
   async discardExcept(kept: ReadonlySet<string>): Promise<void> {
     const unused = [...this.#uploaded].filter(([logPath]) => !kept.has(logPath))
     await concurrently(unused, UPLOADS_AT_ONCE, async ([logPath, lakePath]) => {

@@ -19,7 +19,7 @@ const SAME: Readonly<Record<string, string>> = {
   JSON: 'string',
 }
 
-/** What to write instead of a type that a Delta table has no form for. */
+/** Suggestions for types that Delta tables do not support. */
 const REMEDIES: Readonly<Record<string, string>> = {
   TIMESTAMP: 'TIMESTAMPTZ',
   TIMESTAMP_S: 'TIMESTAMPTZ',
@@ -38,7 +38,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   GEOMETRY: 'BLOB',
 }
 
-/** A type that has no form in a Delta table, and what it can be cast to. */
+/** A type that Delta tables do not support, and a type that it can be cast to. */
 export class NoDeltaType {
   readonly type: string
   readonly remedy: string

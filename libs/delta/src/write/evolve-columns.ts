@@ -6,7 +6,7 @@ import { deltaTypeOf, NoDeltaType } from './engine-types.ts'
 import { DeltaSchemaError } from '../errors.ts'
 import { engineTypeOf, fitsInto, type DeltaField } from '../log/types.ts'
 
-/** What a table's columns are after rows of a query are added to it. */
+/** A table's columns after rows of a query are added to it. */
 export type EvolvedPlan = {
   readonly columns: ColumnPlan
   /** By a column's name before, its name now. */
@@ -116,7 +116,7 @@ function reshapeSql(fields: readonly DeltaField[], kept: readonly Kept[]): strin
     .join(', ')
 }
 
-/** A value that does not fit is not made to: a cast alone would round it. */
+/** A value that does not fit is an error: a cast alone would round it. */
 function converted(field: DeltaField, target: string): string {
   const [column, type] = [identifier(field.name), engineTypeOf(field.type) ?? '']
   if (type === target) return column
@@ -127,7 +127,7 @@ function converted(field: DeltaField, target: string): string {
 }
 
 /**
- * SQL that goes where a table name goes: the rows of a relation with the columns that a write of `target` would give them.
+ * SQL in place of a table name: the rows of a relation with the columns that a write of `target` would give them.
  * Columns of the table that the target does not have are left out.
  * @throws {DeltaSchemaError} names every problem
  */

@@ -4,7 +4,7 @@ import { sameFields } from './columns.ts'
 import type { DataFiles, Layout } from './data-files.ts'
 import type { DeltaField } from '../log/types.ts'
 
-/** A file by what it holds, wherever it is. */
+/** A file by its content, local or in the lake. */
 export type RowsFile = { readonly partitionValues: AddFile['partitionValues']; readonly count: number }
 
 /** Tells the files that are meant from the others. */
@@ -27,7 +27,10 @@ export interface FileRows {
   take(into: DataFiles, layout: Layout, isWanted: IsWanted, options: CallOptions): Promise<AddFile[] | undefined>
 }
 
-/** Bytes. A file beyond this would make every merge into it rewrite too much: its rows are split when they are published. */
+/**
+ * Bytes. A file beyond this would make every merge into it rewrite too much: its rows are split when they are
+ * published.
+ */
 const MAX_FILE_BYTES = 512 * 1024 * 1024
 
 /** Whether files can be taken as they are. */

@@ -24,7 +24,7 @@ export function touchedFiles({ old, source, ...sides }: Omit<Sides, 'columns'>, 
   return `SELECT DISTINCT old.${identifier(fileColumn)} AS file FROM ${old} AS old SEMI JOIN ${source} AS new ON ${sameKey(sides)}`
 }
 
-/** SQL that goes where a table name goes: the old rows that have none of the keys of `source`. */
+/** SQL in place of a table name: the old rows that have none of the keys of `source`. */
 export function remainingRows({ old, source, ...sides }: Omit<Sides, 'columns'>): string {
   return `(SELECT old.* FROM ${old} AS old ANTI JOIN ${source} AS gone ON ${sameKey(sides, 'gone')})`
 }

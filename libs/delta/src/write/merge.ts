@@ -20,13 +20,13 @@ const FILE_COLUMN = 'cinelake.file'
 type Keys = { readonly relation: string; readonly key: readonly DeltaField[]; readonly bounds: readonly KeyBounds[] }
 type Sought = { readonly source: Keys; readonly gone: Keys | undefined }
 
-/** What a merge made of one set of files; stands for as long as these are the files that may hold its keys. */
+/** The result of a merge for one set of files; valid as long as these are the files that may hold its keys. */
 type Rewrite = { readonly basis: string; readonly add: readonly AddFile[]; readonly remove: readonly AddFile[] }
 
 /**
- * A merge by key. A query runs once, into a temporary table; staged rows are read where they are. Files that cannot hold
- * its keys, by statistics and partition values, are not read; of the others only the key is, and those that do hold one
- * are rewritten.
+ * A merge by key. A query runs once, into a temporary table; staged rows are read where they are. Files that cannot
+ * hold its keys, by statistics and partition values, are not read; of the others only the key is, and those that do
+ * hold one are rewritten.
  */
 export class Merge implements AsyncDisposable {
   readonly #place: TablePlace

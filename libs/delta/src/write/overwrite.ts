@@ -10,10 +10,7 @@ import { planAddedRows, planReplacedTable, writableShape } from './plan.ts'
 import type { IsWanted } from './file-rows.ts'
 import { createWriteOnce, type GivenRows } from './writes.ts'
 
-/**
- * Rows beside those that are there. What others commit meanwhile does not matter, except to rows that are written again to
- * take on other columns.
- */
+/** Appends rows. Concurrent commits do not conflict, unless existing rows are rewritten with other columns. */
 export function appendOperation(
   place: TablePlace,
   session: ParquetSql,
@@ -34,7 +31,7 @@ export function appendOperation(
   }
 }
 
-/** Rows in place of all. Also in place of those that others commit meanwhile: it comes after them. */
+/** Replaces all rows, including those of concurrent commits: it comes after them. */
 export function overwriteOperation(
   place: TablePlace,
   session: ParquetSql,
@@ -56,7 +53,7 @@ export function overwriteOperation(
 
 type PartitionOptions = OverwriteOptions & { readonly partitions?: readonly DeltaPartition[] }
 
-/** Rows in place of those of the same partitions. */
+/** Replaces the rows of the same partitions. */
 export function overwritePartitionsOperation(
   place: TablePlace,
   session: ParquetSql,
@@ -91,7 +88,7 @@ export function overwritePartitionsOperation(
   }
 }
 
-/** Which partitions need not be written. Where nobody asked for it, none is looked at. */
+/** The partitions that need not be written. Compared only where `unlessSame` asks for it. */
 async function sameAsBefore(
   place: TablePlace,
   session: ParquetSql,
@@ -100,7 +97,7 @@ async function sameAsBefore(
   options: OverwriteOptions,
 ): Promise<IsWanted> {
   if (options.unlessSame !== true || state === undefined) return () => false
-  // Taken rows are in the lake already: what is the same of them does not matter to a second try.
+  // Adopted files are in the lake already: a retry need not compare them.
   if (staged === undefined || staged.isTaken) return () => false
   const same = await samePartitions(place, session, state, staged, options)
   return ({ partitionValues }) => same.has(partitionKey(staged.partitionBy, partitionValues))

@@ -20,7 +20,8 @@ export function partitionKey(partitionBy: readonly string[], values: PartitionVa
 
 /**
  * The partitions of staged rows that hold just what the table has in them already, whatever the order of the rows. Only
- * partitions of which both have the same number of rows are read. Where neither has any row, it is the one of no values.
+ * partitions of which both have the same number of rows are read. Where neither has any row, it is the one of no
+ * values.
  */
 export async function samePartitions(
   place: TablePlace,
@@ -51,9 +52,9 @@ export async function samePartitions(
 }
 
 /**
- * SQL: the values of the partitions, as texts, whose rows are the same in two relations. A hash is compared and not kept.
- * Hashed twice, since DuckDB joins the hashes of a row's columns by exclusive or: in a sum of such, values that change places
- * between two rows could cancel out.
+ * SQL: the values of the partitions, as texts, whose rows are the same in two relations. A hash is compared and not
+ * kept. Hashed twice, since DuckDB joins the hashes of a row's columns by exclusive or: in a sum of such, values that
+ * change places between two rows could cancel out.
  */
 function equalPartitions({ fields, partitionBy }: FileRows, before: string, after: string): string {
   const values = fields.filter(({ name }) => !partitionBy.includes(name)).flatMap(hashable)
@@ -67,7 +68,7 @@ function equalPartitions({ fields, partitionBy }: FileRows, before: string, afte
   return `SELECT before.* FROM ${digested(before)} AS before JOIN ${digested(after)} AS after ON ${same.join(' AND ')}`
 }
 
-/** What tells a column's values apart by their hash. DuckDB's own takes some for the same that are not. */
+/** The hash input of a column's values. DuckDB's own hash is equal for some different values. */
 function hashable({ name, type }: DeltaField): string[] {
   const column = identifier(name)
   // No list, an empty one and one of null; and lists of two columns, whose members could be cut apart elsewhere.

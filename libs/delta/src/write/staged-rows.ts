@@ -14,7 +14,7 @@ import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFil
 import { DataFiles, type Layout, type TablePlace } from './data-files.ts'
 import { fits, type FileRows, type IsWanted } from './file-rows.ts'
 
-/** The partition column of staged files that tells the rows kept aside. In folder names only, in no file. */
+/** The partition column of staged files that marks the rejected rows. In folder names only, in no file. */
 const ASIDE = 'cinelake.aside'
 
 type Staged = {

@@ -1,7 +1,7 @@
 /**
- * What SQL of a pipeline's text may call: functions of the bundled DuckDB whose result depends on nothing but their
- * arguments, on any machine and at any time. Whatever is not named in this file is refused, so that what a later version
- * of the engine brings is decided on first: a test holds the file against all functions of the engine.
+ * The functions that a pipeline's SQL may call: functions of the bundled DuckDB whose result depends only on their
+ * arguments, on any machine and at any time. All others are rejected, so that functions of a later engine version have
+ * to be added deliberately: a test holds the file against all functions of the engine.
  */
 
 const SCALARS = `
@@ -73,16 +73,16 @@ const MACROS = `
   weighted_avg
 `
 
-/** Those that give rows and read nothing. */
+/** Table functions that read no data. */
 const TABLE_FUNCTIONS = 'generate_series json_each json_tree range repeat repeat_row unnest'
 
-/** Of the clock: a window that is built again at another time must come out the same. */
+/** Functions of the clock: rebuilding a window at another time must give the same result. */
 const CLOCK = `
   ago current_date current_localtime current_localtimestamp get_current_time get_current_timestamp now today
   transaction_timestamp
 `
 
-/** Of chance, or of the order in which threads come to the rows. */
+/** Functions of randomness, or of the order in which threads process rows. */
 const CHANCE = `
   approx_quantile approx_top_k gen_random_uuid random reservoir_quantile setseed uuid uuidv4 uuidv7
 `

@@ -4,7 +4,10 @@ import { DuckDBDataChunk, VARCHAR, type DuckDBAppender, type DuckDBConnection } 
 const CHUNK_ROW_COUNT = 2048
 /** Characters. Rows that are wide go in chunks of fewer: a chunk is copied several times before it is in the table. */
 const CHUNK_CHARACTERS = 2 * 1024 * 1024
-/** Characters that the appender may hold for itself, where the memory limit does not count them, before they go into the table. */
+/**
+ * Characters that the appender may hold for itself, where the memory limit does not count them, before they go into the
+ * table.
+ */
 const HELD_CHARACTERS = 8 * 1024 * 1024
 
 type Row = readonly (string | null)[]
@@ -47,7 +50,7 @@ export async function appendText(
     await step(() => appender.flushSync())
     return rowCount
   } finally {
-    // Closing flushes; what is left after an error is not wanted.
+    // Closing flushes; the rest after an error is discarded.
     appender.clear()
     appender.closeSync()
   }

@@ -1,15 +1,15 @@
 import { literal } from '@cinelake/sql'
 
 /**
- * DuckDB's messages about data, said again without the data. Nothing of a message is passed on but names of types that
- * are types, and names of columns that stand in the SQL; what has no words here is told by its kind and place alone.
+ * DuckDB's messages about data, reworded without the data. Only names of existing types and of columns in the SQL are
+ * passed on; for an unknown message, only its kind and position are.
  */
 export function withoutData(message: string, sql: string): string {
   for (const [form, say] of FORMS) {
     const found = form.exec(message)
     if (found !== null) return say(found.groups ?? {}) + columnOf(message, sql)
   }
-  // What the engine's own SQL says by `error('…')`, which SQL of pipelines may not call.
+  // Messages of the engine's own SQL by `error('…')`, which SQL of pipelines may not call.
   if (sql.includes(`error(${literal(message)})`)) return message
   return 'a value cannot be used where it is' + columnOf(message, sql)
 }

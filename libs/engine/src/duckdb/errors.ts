@@ -4,7 +4,10 @@ import { callAt, withoutData } from './data-errors.ts'
 import type { Sql } from './sql.ts'
 import { engineErrors, SqlFailedError, SqlInvalidError } from '../errors.ts'
 
-/** What DuckDB says with `errors_as_json`. `position` is an offset in the SQL text from 0: in bytes, but for errors of syntax. */
+/**
+ * DuckDB's errors with `errors_as_json`. `position` is an offset in the SQL text from 0: in bytes, but for errors of
+ * syntax.
+ */
 type DuckDbError = {
   readonly kind: string
   readonly message: string
@@ -31,7 +34,7 @@ const ABOUT_THE_TEXT = new Set([
   'Extension Autoloading',
 ])
 
-/** What DuckDB says of Parquet files that were cut off or changed; these words name files and lengths, never values. */
+/** DuckDB's messages about truncated or modified Parquet files; they name files and lengths, never values. */
 const DAMAGED =
   /no magic bytes|too small to be a parquet|parquet file.*(corrupt|invalid|truncated)|(corrupt|invalid|truncated).*parquet|TProtocolException|decompression fail|(zstd|snappy|gzip|brotli|lz4)\b.*(fail|corrupt|invalid)|out of buffer|file is (corrupt|truncated)/i
 
@@ -81,7 +84,7 @@ function isOfDamage(kind: string, message: string): boolean {
 const CLOSED =
   'it reaches for what is closed to it: files outside of the folders of the engine, extensions or the configuration'
 
-/** Whether DuckDB stopped because it was told to. */
+/** Whether DuckDB was interrupted. */
 export function isInterrupt(thrown: unknown): boolean {
   return thrown instanceof Error && parseError(thrown.message).kind.toUpperCase() === 'INTERRUPT'
 }

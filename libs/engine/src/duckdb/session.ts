@@ -17,7 +17,10 @@ import type {
 import { engineErrors, SqlInvalidError } from '../errors.ts'
 import { complaintOf, isCondition, notOneSelect, objectionsTo } from './sql-audit.ts'
 
-/** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it stops. */
+/**
+ * Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it
+ * stops.
+ */
 const INTERRUPT_EVERY_MS = 10
 
 /** Parsed texts that a session keeps: those of a pipeline with a hundred models. A tree takes some 20 KB. */
@@ -31,7 +34,10 @@ type Deps = {
   readonly onClose: () => void
 }
 
-/** A DuckDB connection as a session. A statement that comes while a stream is being read is a mistake of the caller, and is told so. */
+/**
+ * A DuckDB connection as a session. A statement that comes while a stream is being read is an error of the caller, and
+ * is reported as one.
+ */
 export class DuckDbSession implements SqlSession {
   readonly #deps: Deps
   readonly #mutex = new Semaphore(1)
@@ -149,7 +155,7 @@ export class DuckDbSession implements SqlSession {
     })
   }
 
-  /** Finds out why a stream stopped before its end, by computing the query's every value again without keeping any. */
+  /** Determines why a stream stopped before its end, by computing the query's every value again without keeping any. */
   async #reasonOfCut(sql: Sql, options: QueryOptions): Promise<unknown> {
     const probe = computing(sql)
     const work = async () => await this.#deps.connection.run(probe.text)

@@ -1,6 +1,6 @@
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS, CLOCK_WORDS, UNREPEATABLE_FUNCTIONS } from './allowed-functions.ts'
 
-/** Something in a query that SQL of a pipeline's text must not do. */
+/** A construct that is not allowed in a pipeline's SQL. */
 export type SqlObjection = {
   /** Of the function or table, as the engine understands it. */
   readonly name: string
@@ -14,7 +14,7 @@ export type SqlObjection = {
 
 type Node = Readonly<Record<string, unknown>>
 
-/** What stands in the place of a table and reads nothing by itself. */
+/** Table expressions that read no data by themselves. */
 const RELATIONS: ReadonlySet<unknown> = new Set(['SUBQUERY', 'JOIN', 'EXPRESSION_LIST', 'PIVOT', 'EMPTY'])
 
 /** Kinds of expressions that are looked through. Functions are looked at by name; others are refused. */
@@ -34,8 +34,8 @@ const EXPRESSIONS: ReadonlySet<unknown> = new Set(
 const QUERIES: ReadonlySet<unknown> = new Set(['SELECT_NODE', 'SET_OPERATION_NODE', 'RECURSIVE_CTE_NODE', 'CTE_NODE'])
 
 /**
- * What a query does besides computing over the tables that it is given: the engine's own parser tells what is called and
- * read, whatever the spelling. Nothing that it does not know passes.
+ * Finds everything in a query that is not computation over the given tables: the engine's own parser lists the called
+ * functions and read tables, whatever the spelling. Unknown constructs are rejected.
  * @param serialized what `json_serialize_sql` gives of the query
  * @param tables that it may read
  */
@@ -49,7 +49,7 @@ export function objectionsTo(serialized: unknown, tables: readonly string[]): Sq
   return found
 }
 
-/** What the parser says of a text that it cannot take. */
+/** The parser's error for an invalid text. */
 export function complaintOf(serialized: unknown): string | undefined {
   if (!isNode(serialized) || serialized['error'] !== true) return undefined
   if (serialized['error_type'] === 'not implemented') return 'expected one SELECT'
@@ -88,7 +88,10 @@ function walk(value: unknown, scope: Scope): void {
   for (const [key, child] of Object.entries(value)) if (key !== 'cte_map') walk(child, inner)
 }
 
-/** Common table expressions are tables for those after them and for the query itself, and for themselves where they recur. */
+/**
+ * Common table expressions are tables for those after them and for the query itself, and for themselves where they
+ * recur.
+ */
 function withCommonTables(node: Node, scope: Scope): Scope {
   let { tables } = scope
   if (node['type'] === 'RECURSIVE_CTE_NODE') tables = new Set([...tables, textOf(node['cte_name']).toLowerCase()])
@@ -213,7 +216,9 @@ function checkColumn(node: Node, { note }: Scope): void {
   })
 }
 
-/** What the engine's grammar has besides queries over tables: SHOW, parameters, and what later versions bring. */
+/**
+ * Constructs of the engine's grammar other than queries over tables: SHOW, parameters, and additions of later versions.
+ */
 function refuse(node: Node, type: string, { note }: Scope): void {
   const what = type === 'SHOW_REF' ? 'SHOW, DESCRIBE and SUMMARIZE' : type.toLowerCase().replaceAll('_', ' ')
   note({

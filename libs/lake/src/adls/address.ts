@@ -1,28 +1,28 @@
 import { ConfigError } from '@cinelake/core'
 import { checkPath } from '../path.ts'
 
-/** What opens the door: an account's key, or a shared access signature without `?`. Else a token of Entra. */
+/** The credential: an account key, or a shared access signature without `?`. Otherwise an Entra token. */
 export type AdlsKey = { readonly accountKey?: string; readonly sas?: string }
 
-/** Where a lake in Azure is. */
+/** The address of a lake in Azure. */
 export type AdlsAddress = AdlsKey & {
   readonly account: string
   readonly container: string
   /** Folder of the lake in the container, '' or ending in `/`. */
   readonly root: string
-  /** Addresses of the container, one for each API; they are one where an emulator serves both. */
+  /** Addresses of the container, one per API; the same where an emulator serves both. */
   readonly blobUrl: string
   readonly dfsUrl: string
-  /** For logs and people. */
+  /** For logs and display. */
   readonly location: string
 }
 
 /**
- * Reads `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net[/ROOT]`, the form that Spark uses. `abfs:` is without TLS and for
- * emulators: `abfs://CONTAINER@ACCOUNT.HOST:PORT` is `http://HOST:PORT/ACCOUNT`, so that no name has to resolve.
+ * Reads `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net[/ROOT]`, the form that Spark uses. `abfs:` means no TLS, for
+ * emulators: `abfs://CONTAINER@ACCOUNT.HOST:PORT` is `http://HOST:PORT/ACCOUNT`, so that no host name has to resolve.
  *
- * @param connectionString as the Azure portal shows it; its endpoints, if it has any, are used, also without a key in it
- * @throws {ConfigError} terminal: never with a key in it
+ * @param connectionString as the Azure portal shows it; its endpoints, if any, are used even if it has no key
+ * @throws {ConfigError} terminal: its message never contains a key
  */
 export function readAddress(
   url: string,
@@ -61,7 +61,7 @@ function rootOf(path: string): string {
 }
 
 function endpointsOf(hasTls: boolean, account: string, host: string) {
-  // Azure has a host for each API; it keeps the pattern in its sovereign clouds.
+  // Azure has one host per API; the pattern is the same in its sovereign clouds.
   if (host.startsWith('dfs.')) {
     const scheme = hasTls ? 'https' : 'http'
     return {

@@ -7,7 +7,7 @@ import type { Lake } from '../lake.ts'
 
 export const MIB = 1024 * 1024
 
-/** Blocks and ranges so small that a few bytes are many of them, and no waiting between tries. */
+/** Blocks and ranges of a few bytes, so that small contents have many, and no delay between retries. */
 export const SMALL: Partial<AdlsTuning> = {
   blockBytes: 1000,
   rangeBytes: 700,
@@ -24,7 +24,7 @@ export type AdlsBench = AsyncDisposable & {
   readonly requests: SeenRequest[]
   /** Directory of its own, with the endpoint's data and the scratch of all lakes. */
   readonly directory: string
-  /** Another lake at the same place, as another process has it. */
+  /** Another lake at the same address, as another process would open it. */
   open(options?: Partial<AdlsLakeOptions>): Promise<Lake>
 }
 

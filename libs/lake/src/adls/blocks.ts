@@ -5,8 +5,8 @@ import type { AdlsTuning } from './container.ts'
 export const MAX_BLOCKS = 50_000
 
 /**
- * Bytes of the block with this number. It depends on nothing else, so that the same content is always cut in the same
- * way, and blocks that an earlier attempt sent are found again.
+ * Bytes of the block with this number. It depends on the number alone, so that the same content is always split in the
+ * same way, and blocks of an earlier attempt are found again.
  */
 export function blockSizeAt(
   number: number,
@@ -15,7 +15,7 @@ export function blockSizeAt(
   return blockBytes * 2 ** Math.floor(number / blocksPerSize)
 }
 
-/** A piece of content. The bytes are those of a buffer that is used again. */
+/** A block of content. Its bytes are a view of a buffer that is reused. */
 export type Cut = {
   readonly number: number
   readonly offset: number
@@ -25,8 +25,8 @@ export type Cut = {
 }
 
 /**
- * Cuts a stream into blocks; an empty stream is one empty block.
- * @param buffer gives a buffer of at least so many bytes that nobody uses
+ * Splits a stream into blocks; an empty stream is one empty block.
+ * @param buffer returns an unused buffer of at least this many bytes
  */
 export async function* cutIntoBlocks(
   content: AsyncIterable<Uint8Array>,
@@ -40,7 +40,7 @@ export async function* cutIntoBlocks(
   let current = buffer(size)
   for await (const part of content) {
     for (let at = 0; at < part.byteLength;) {
-      // A full block waits for the next byte: only then it is known not to be the last.
+      // A full block waits for the next byte: only then is it known not to be the last.
       if (filled === size) {
         yield { number, offset, buffer: current, bytes: current.subarray(0, filled), isLast: false }
         offset += filled
@@ -59,8 +59,8 @@ export async function* cutIntoBlocks(
 }
 
 /**
- * The id of a block says where it is and what is in it: two writers who send the same block send one, and who comes again
- * after a failure need not send what is there. 24 bytes, base64: all ids of an object must have one length.
+ * The id of a block encodes its position and its content: two writers who send the same block send one, and a retry
+ * after a failure need not send existing blocks again. 24 bytes, base64: all ids of an object must have one length.
  */
 export function blockId(offset: number, md5: Uint8Array): string {
   const id = Buffer.alloc(24)

@@ -6,12 +6,12 @@ import type { AdlsTuning, Call } from './container.ts'
 type Delays = Pick<AdlsTuning, 'retryDelayMs' | 'maxRetryDelayMs'>
 
 /**
- * Makes the runner of single calls. The SDK itself tries again after 500, 503 and what the network says; this does so
- * for what the SDK passes on: 429, a checksum that does not hold, an answer that is cut off in the middle (which the SDK
- * takes for a stop that somebody asked for) and a server that does not answer at all.
+ * Makes the runner of single calls. The SDK itself retries after 500, 503 and network errors; this retries after what
+ * the SDK passes on: 429, a checksum mismatch, a truncated answer (which the SDK mistakes for a cancellation by the
+ * caller) and a server that does not answer at all.
  *
- * @param timeoutMs for one call with all tries of the SDK
- * @param passes which errors another try may mend
+ * @param timeoutMs for one call with all retries of the SDK
+ * @param passes which errors are temporary
  * @throws {CancelledError} the signal was aborted
  */
 export function createCall(
@@ -60,14 +60,14 @@ function isLeftBySdk(error: unknown): boolean {
   return code === 'Md5Mismatch' || code === 'Crc64Mismatch' || code === RestError.PARSE_ERROR
 }
 
-/** For calls that the SDK does not try again: also what it would have. */
+/** For calls without SDK retries: also retries what the SDK would have retried. */
 export function isPassing(error: unknown): boolean {
   if (isLeftBySdk(error)) return true
   const status = statusOf(error)
   return error instanceof RestError && (status === undefined || status === 408 || status >= 500)
 }
 
-/** Exponential, unless the server says how long. */
+/** Exponential backoff, unless the server sends a delay. */
 function delayBefore(error: unknown, tries: number, { retryDelayMs, maxRetryDelayMs }: Delays): number {
   const asked = error instanceof RestError ? Number(error.response?.headers.get('retry-after')) * 1000 : NaN
   if (asked > 0) return Math.min(asked, maxRetryDelayMs)

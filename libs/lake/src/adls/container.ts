@@ -7,30 +7,38 @@ import type { LakeObject } from '../lake.ts'
 
 const MIB = 1024 * 1024
 
-/** How the lake uses the network and memory. */
+/** Limits of network and memory use. */
 export type AdlsTuning = {
-  /** Bytes of the first blocks of an upload. Azure counts each 4 MiB of a write as one operation: smaller ones cost more. */
+  /**
+   * Bytes of the first blocks of an upload. Azure counts each 4 MiB of a write as one operation: smaller ones cost
+   * more.
+   */
   readonly blockBytes: number
   /**
-   * Bytes of one object that are on their way at once, unless a single block is larger: what a line that is cut costs at
-   * most. Small blocks within it keep a line busy while answers are awaited.
+   * Bytes of one object in flight at once, unless a single block is larger: the most that a dropped connection costs.
+   * Several small blocks keep the connection busy while answers are pending.
    */
   readonly windowBytes: number
-  /** Blocks of one size; then the size doubles, so that 50,000 blocks are enough for 2.4 TiB. */
+  /** Number of blocks of one size; then the size doubles, so that 50,000 blocks are enough for 2.4 TiB. */
   readonly blocksPerSize: number
-  /** Blocks and ranges in flight in the lake as a whole, besides one for each object that is read or written. */
+  /** Blocks and ranges in flight in the whole lake, in addition to one per object that is read or written. */
   readonly parallel: number
-  /** Bytes of one range of a download. Azure makes a checksum of at most 4 MiB. Source: learn.microsoft.com/…/get-blob */
+  /**
+   * Bytes of one range of a download. Azure returns a checksum for at most 4 MiB. Source:
+   * learn.microsoft.com/…/get-blob
+   */
   readonly rangeBytes: number
-  /** Paths in one page of a listing. */
+  /** Paths per page of a listing. */
   readonly pageSize: number
-  /** Tries of one call that fails in a way that passes: by the SDK, and by the lake for what the SDK does not retry. */
+  /**
+   * Attempts of one call that fails temporarily: by the SDK, and by the lake for errors that the SDK does not retry.
+   */
   readonly maxTries: number
   readonly retryDelayMs: number
   readonly maxRetryDelayMs: number
-  /** Milliseconds for one small call, with all tries of the SDK. */
+  /** Milliseconds for one small call, with all retries of the SDK. */
   readonly callTimeoutMs: number
-  /** Milliseconds for a call that carries a block or a range: enough for lines of 0.6 Mbit/s. */
+  /** Milliseconds for a call with a block or a range: enough at 0.6 Mbit/s. */
   readonly transferTimeoutMs: number
 }
 
@@ -48,31 +56,31 @@ export const DEFAULT_TUNING: AdlsTuning = {
   transferTimeoutMs: 600_000,
 }
 
-/** Resolves when so many bytes may leave this machine. Rejects when the signal is aborted. */
+/** Waits until this many bytes may be sent (rate limit). Rejects when the signal is aborted. */
 export type Throttle = (bytes: number, signal?: AbortSignal) => Promise<void>
 
 /** Runs one call to Azure: see `calls.ts`. */
 export type Call = <T>(signal: AbortSignal | undefined, call: (signal: AbortSignal) => Promise<T>) => Promise<T>
 
-/** A lake in Azure, as the parts of the adapter see it. */
+/** A lake in Azure, as the modules of the adapter use it. */
 export type AdlsContainer = {
   readonly location: string
   readonly call: Call
   /** For calls that carry content. */
   readonly transfer: Call
-  /** For calls of `blobOnce` that carry content: tries again after all that passes. */
+  /** For calls of `blobOnce` with content: retries after every temporary error. */
   readonly transferOnce: Call
   readonly tuning: AdlsTuning
-  /** A permit for one more block or range in flight; undefined when there is none now. */
+  /** A permit for one more block or range in flight; undefined when none is free. */
   readonly tryPermit: () => Disposable | undefined
   readonly fileSystem: DataLakeFileSystemClient
   /** Folder of the lake in the container, '' or ending in `/`. */
   readonly root: string
   readonly blob: (path: string) => BlockBlobClient
-  /** Whose SDK tries nothing again. */
+  /** The client without SDK retries. */
   readonly blobOnce: (path: string) => BlockBlobClient
   readonly hashing: Hashing
-  /** Holds up what is sent; undefined where the line is ours alone. */
+  /** Rate limit of uploads; undefined where there is none. */
   readonly throttle?: Throttle | undefined
 }
 
@@ -91,17 +99,17 @@ export function openContainer(
   }
 }
 
-/** An object with what tells its versions apart. */
+/** An object with the values that identify its version. */
 export type Version = LakeObject & {
   readonly etag: string
-  /** Which write of this adapter made it; undefined for those of other programs. */
+  /** The write of this adapter that created it; undefined for objects of other programs. */
   readonly writeId: string | undefined
 }
 
-/** The name, in an object's metadata, of the write that made it: by this a writer knows its own after a lost answer. */
+/** Metadata key of the write that created an object: a writer identifies its own object by it after a lost answer. */
 export const WRITE_ID = 'cinelakewrite'
 
-/** The name, in an object's metadata, of the SHA-256 of its bytes, lowercase hex. */
+/** Metadata key of the SHA-256 of an object's bytes, lowercase hex. */
 export const SHA256 = 'cinelakesha256'
 
 /** @returns undefined where there is nothing; `folder` where there is a folder */
@@ -123,13 +131,16 @@ export async function look(
       writeId: found.metadata?.[WRITE_ID],
     }
   } catch (error) {
-    // A path below an object has nothing, whatever Azure calls it.
+    // A path below an object does not exist, whatever Azure's error code is.
     if (isMissing(error) || (statusOf(error) === 409 && codeOf(error) === 'PathConflict')) return undefined
     throw error
   }
 }
 
-/** Azure shows a directory as an empty blob with this mark. Source: learn.microsoft.com/…/data-lake-storage-known-issues */
+/**
+ * Azure returns a directory as an empty blob with this metadata. Source:
+ * learn.microsoft.com/…/data-lake-storage-known-issues
+ */
 export function isFolder(metadata: Record<string, string> | undefined): boolean {
   return metadata?.['hdi_isfolder'] === 'true'
 }

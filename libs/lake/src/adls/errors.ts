@@ -3,16 +3,16 @@ import { RestError } from '@azure/storage-blob'
 import { translate as translateFileSystem, type Doing } from '../directory/errors.ts'
 import { lakeErrors, LakeObjectMissingError, LakeUnavailableError } from '../errors.ts'
 
-/** Bytes that came in are not those of their checksum. The same call may give the right ones. */
+/** The received bytes do not match their checksum. A retry may succeed. */
 export class DamagedAnswer extends Error {}
 
-/** An answer ended before its end. */
+/** A truncated answer. */
 export class CutAnswer extends Error {}
 
 const CONTRIBUTOR = 'give this identity the role "Storage Blob Data Contributor" on the container'
 
 /**
- * What a person can do about what Azure says.
+ * The remedy for each of Azure's error codes.
  * Source: learn.microsoft.com/…/rest/api/storageservices/common-rest-api-error-codes and …/blob-service-error-codes
  */
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -31,18 +31,18 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ContainerBeingDeleted: 'the container is being deleted: create it again',
   ContainerDisabled: 'the container was disabled by an administrator',
   AccountIsDisabled: 'the storage account is disabled: check the subscription',
-  ServerBusy: 'the storage account is at its limit: the next attempt goes on; lower the concurrency if it stays',
-  OperationTimedOut: 'the storage account did not answer in time: the next attempt goes on',
-  InternalError: 'Azure reports a fault of its own: the next attempt goes on',
+  ServerBusy: 'the storage account is at its limit: the next attempt resumes; lower the concurrency if it stays',
+  OperationTimedOut: 'the storage account did not answer in time: the next attempt resumes',
+  InternalError: 'Azure reports a fault of its own: the next attempt resumes',
   ConditionNotMet: 'the object was replaced while it was in use: the next attempt takes the new one',
   LeaseIdMissing: 'another program holds a lease on the object: let it end',
   InvalidBlobOrBlock:
-    'another program left unfinished blocks at this path: put any object there, delete it, and the next attempt goes on',
+    'another program left unfinished blocks at this path: put any object there, delete it, and the next attempt resumes',
   ENOTFOUND: 'the name of the storage account does not resolve: check CINELAKE_LAKE and the DNS',
   ECONNREFUSED: 'nothing listens there: check CINELAKE_LAKE, or start the emulator',
 }
 
-/** Codes that say: something else is at this path, or at a folder of it; or the name will not do. */
+/** Codes that mean: something else exists at this path, or at one of its folders; or the name is not valid. */
 const PATH_PROBLEMS: Readonly<Record<string, string>> = {
   ResourceTypeMismatch: 'there is a folder of that name, or a folder of the path is an object',
   PathConflict: 'there is a folder of that name, or a folder of the path is an object',
@@ -52,12 +52,12 @@ const PATH_PROBLEMS: Readonly<Record<string, string>> = {
   OutOfRangeInput: 'Azure refuses the name',
 }
 
-/** HTTP status of an answer of Azure; undefined where there was none. */
+/** HTTP status of Azure's answer; undefined where there was none. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof RestError ? error.statusCode : undefined
 }
 
-/** Azure's own code, or that of the network. */
+/** Azure's error code, or that of the network. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof RestError)) return undefined
   const details: unknown = error.details
@@ -66,19 +66,19 @@ export function codeOf(error: unknown): string | undefined {
   return error.code ?? (typeof inBody === 'string' ? inBody : undefined)
 }
 
-/** Whether Azure says that there is no object at this path; a container that is missing is another matter. */
+/** Whether Azure reports that there is no object at this path; a missing container is a different error. */
 export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404 && !/^(Container|Filesystem)/.test(codeOf(error) ?? '')
 }
 
-/** Whether a condition was refused because something is there already. */
+/** Whether a condition failed because an object exists already. */
 export function isTaken(error: unknown): boolean {
   const code = codeOf(error)
   if (code === 'BlobAlreadyExists' || code === 'PathAlreadyExists') return true
   return statusOf(error) === 412 && (code === 'ConditionNotMet' || code === undefined)
 }
 
-/** The error as users of the lake know it. What is not about the storage comes back as it is. */
+/** Translates to the lake's errors. Errors that are not about the storage are returned unchanged. */
 export function translate(error: unknown, doing: Doing): unknown {
   const { what, path, location } = doing
   if (error instanceof PipelineError) return error
@@ -103,23 +103,23 @@ function translateOther(
   if (/^(CredentialUnavailable|AggregateAuthentication|AuthenticationRequired|Authentication)Error$/.test(error.name)) {
     return unavailable(
       'no token',
-      'nobody could be signed in: check the workload identity or the credentials of this process',
+      'no identity could be signed in: check the workload identity or the credentials of this process',
     )
   }
   if (error instanceof CutAnswer || error.name === 'AbortError') {
-    return unavailable('no answer', 'the storage did not answer, or not to the end: the next attempt goes on')
+    return unavailable('no answer', 'the storage did not answer, or not to the end: the next attempt resumes')
   }
   return translateFileSystem(error, doing)
 }
 
 function remedyByStatus(status: number | undefined): string {
   if (status === 401 || status === 403) return `the identity may not do this: ${CONTRIBUTOR}`
-  if (status === 429 || status === 503) return 'the storage account is at its limit: the next attempt goes on'
+  if (status === 429 || status === 503) return 'the storage account is at its limit: the next attempt resumes'
   if (status === undefined) return 'the storage cannot be reached: check the network and CINELAKE_LAKE'
   return 'Azure refused it: see the cause'
 }
 
-/** Keeps the words and drops the request: it has the signature, which is as good as a key. */
+/** Keeps the message and drops the request: its signature is as sensitive as a key. */
 function withoutRequest(error: unknown): unknown {
   if (!(error instanceof RestError)) return error
   const [firstLine = ''] = error.message.split('\n', 1)

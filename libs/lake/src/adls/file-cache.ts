@@ -4,32 +4,32 @@ import { makeDirectory, Semaphore } from '@cinelake/core'
 import { lakeErrors } from '../errors.ts'
 import type { LocalFiles } from '../lake.ts'
 
-/** What is to be had as a local file. */
+/** An object that is requested as a local file. */
 export type Copy = {
-  /** Tells contents apart: path and version. */
+  /** Identifies the content: path and version. */
   readonly key: string
   /** For messages. */
   readonly path: string
   readonly sizeBytes: number
-  /** Makes the copy. The signal is aborted when nobody wants it any more. */
+  /** Makes the copy. The signal is aborted when no caller waits for it any more. */
   readonly fill: (file: string, signal: AbortSignal) => Promise<void>
 }
 
-/** Local copies of lake objects, in bounded room. */
+/** Local file cache of lake objects, bounded in size. */
 export interface FileCache extends AsyncDisposable {
   /**
-   * The copies with these keys, all of them or none: each made once however many ask for it, and kept after its use
-   * while there is room.
-   * @throws {LAKE_SCRATCH_FULL} transient: no room within the time to wait
+   * The copies with these keys, all of them or none: each is made once for all callers, and kept after its use while
+   * there is space.
+   * @throws {LAKE_SCRATCH_FULL} transient: no space within the timeout
    * @throws {LAKE_SCRATCH_TOO_SMALL} terminal
    */
   take(copies: readonly Copy[], signal: AbortSignal | undefined): Promise<LocalFiles>
 }
 
-/** Copies filled at once. */
+/** Copies made concurrently. */
 const FILLS_AT_ONCE = 16
 
-/** A copy, and the directory that it has to itself. */
+/** A copy, and its own directory. */
 type Made = { readonly file: string; readonly directory: string }
 
 type Entry = {
@@ -42,7 +42,7 @@ type Entry = {
 
 /**
  * @param newDirectory makes an empty directory on the scratch disk
- * @param waitMs how long a copy may wait for others to be given back
+ * @param waitMs how long a copy may wait for others to be released
  */
 export function createFileCache({
   limitBytes,
@@ -53,7 +53,7 @@ export function createFileCache({
   readonly waitMs: number
   readonly newDirectory: () => Promise<string>
 }): FileCache {
-  // Copies that nobody uses are in order of their last use: a map keeps the order of insertion.
+  // Unused copies, least recently used first: a map keeps the order of insertion.
   const entries = new Map<string, Entry>()
   const underWay = new Set<Promise<unknown>>()
   const fills = new Semaphore(FILLS_AT_ONCE)
@@ -64,7 +64,7 @@ export function createFileCache({
     let directory: string | undefined
     try {
       directory = await newDirectory()
-      // Under its whole path: the engine reads the values of partitions from it.
+      // Under its whole path: the engine reads partition values from it.
       const file = join(directory, path)
       await makeDirectory(dirname(file))
       await fills.run(async () => {
@@ -79,18 +79,21 @@ export function createFileCache({
     }
   }
 
-  /** Another copy may have come in its place meanwhile. */
+  /** Another copy may have replaced it meanwhile. */
   const forget = (key: string, entry: Entry) => entries.get(key) === entry && entries.delete(key)
 
   const settle = async (copy: Copy, entry: Entry) => {
     const made = await entry.ready.catch(() => undefined)
     if (made === undefined) forget(copy.key, entry)
     else if (!entry.stop.signal.aborted) entry.isReady = true
-    // Finished although the last who wanted it has gone: nobody else will ever remove it.
+    // Finished after the last caller was cancelled: removed here, since no caller will.
     else await removeCopy(made).then(() => room.giveBack(copy.sizeBytes), ignoreLeftover)
   }
 
-  /** Somebody may have tidied the disk while nobody used a copy: then it is forgotten, and made again. */
+  /**
+   * Unused copies may have been deleted from the disk by another program: then the entry is dropped, and the copy made
+   * again.
+   */
   const checkUnused = async (key: string) => {
     const entry = entries.get(key)
     if (entry === undefined || !entry.isReady || entry.users > 0) return
@@ -125,8 +128,8 @@ export function createFileCache({
   }
 
   /**
-   * In one turn: room is handed out in the order in which it was asked for, so two that want much never hold half of it
-   * each and wait for the other half.
+   * Synchronous: space is granted in the order of the requests, so two large requests never hold half of it each and
+   * deadlock.
    */
   const takeTogether = (copies: readonly Copy[]) => {
     const held = new Map<string, Entry>()
@@ -192,7 +195,7 @@ async function sizeOf(file: string): Promise<number | undefined> {
   )
 }
 
-/** Said before anybody waits: what does not fit into all the room never will. */
+/** Checked before waiting: a request larger than the whole cache can never be granted. */
 function checkRoom(copies: readonly Copy[], limitBytes: number): void {
   const sizeBytes = copies.reduce((sum, copy) => sum + copy.sizeBytes, 0)
   const largest = copies.toSorted((a, b) => b.sizeBytes - a.sizeBytes)[0]
@@ -201,10 +204,10 @@ function checkRoom(copies: readonly Copy[], limitBytes: number): void {
   }
 }
 
-/** What cannot be removed takes up its room until the scratch space as a whole is removed. */
+/** Files that cannot be removed count against the limit until the scratch space as a whole is removed. */
 function ignoreLeftover(): void {}
 
-/** Room that is handed out in the order in which it was asked for. */
+/** A byte-budget semaphore that grants space in the order of the requests. */
 function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<number>) {
   let usedBytes = 0
   let last: Promise<void> = Promise.resolve()
@@ -230,10 +233,10 @@ function createRoom(limitBytes: number, waitMs: number, evict: () => Promise<num
 
   return {
     async take(path: string, sizeBytes: number, signal: AbortSignal): Promise<void> {
-      // The wait begins here: who stands behind others waits no longer than they do.
+      // The timeout starts here: a request in the queue waits no longer than those before it.
       const deadline = performance.now() + waitMs
       const turn = last.then(async () => await takeInTurn(path, sizeBytes, deadline, signal))
-      // The next one's turn comes whether or not this one got what it wanted.
+      // The next request is considered whether or not this one succeeded.
       last = turn.catch(() => {})
       await turn
     },

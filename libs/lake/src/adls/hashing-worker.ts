@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
 import type { HashingAnswer, HashingRequest } from './hashing.ts'
 
-/** A thread that computes digests, in the order in which they are asked for: see `hashing.ts`. */
+/** A thread that computes digests, in the order of the requests: see `hashing.ts`. */
 const wholes = new Map<number, Hash>()
 
 parentPort?.on('message', (request: HashingRequest) => {

@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads'
 
-/** What the thread is told. Buffers move to it and back: nobody else has them meanwhile. */
+/** Requests to the thread. Buffers are transferred to it and back, so they are not shared. */
 export type HashingRequest =
   | { readonly kind: 'block'; readonly content: number; readonly buffer: ArrayBuffer; readonly sizeBytes: number }
   | { readonly kind: 'end' | 'forget'; readonly content: number }
 
-/** What it answers, in the order in which it was asked. */
+/** Its answers, in the order of the requests. */
 export type HashingAnswer =
   | { readonly kind: 'block'; readonly md5: string; readonly buffer: ArrayBuffer }
   | { readonly kind: 'end'; readonly sha256: string }
@@ -15,13 +15,13 @@ export type HashedBlock = { readonly buffer: Buffer; readonly bytes: Buffer; rea
 
 /** The digests of one content: of each of its blocks, and of all of it. */
 export type ContentHash = Disposable & {
-  /** Takes the buffer away until it resolves. @param buffer with a memory of its own, from its first byte on */
+  /** The buffer is unavailable until the promise resolves. @param buffer starts at offset 0 of its own memory */
   add(buffer: Buffer, sizeBytes: number): Promise<HashedBlock>
   /** @returns SHA-256 of all blocks in the order in which they were added, lowercase hex */
   end(): Promise<string>
 }
 
-/** Computes digests of large contents beside the thread that drives the sockets, which would wait for them. */
+/** Computes digests of large contents in a thread, so that they do not block the one that drives the sockets. */
 export type Hashing = AsyncDisposable & { readonly content: () => ContentHash }
 
 export function createHashing(): Hashing {
@@ -29,7 +29,7 @@ export function createHashing(): Hashing {
   let last = 0
   return {
     content() {
-      // Begun when it is needed, and again if it ended: a lake of small objects has none.
+      // Started on first use, and again if it ended: a lake of small objects needs none.
       if (thread?.hasEnded() !== false) thread = startThread()
       return contentOf(thread, ++last)
     },
@@ -67,7 +67,7 @@ function startThread() {
   const script = import.meta.url.endsWith('.ts')
     ? new URL('./hashing-worker.ts', import.meta.url)
     : new URL('./hashing-worker.js', import.meta.url)
-  // Flags of this process, such as a program given as text, are not for the thread.
+  // Flags of this process, such as `--eval`, are not passed to the thread.
   const worker = new Worker(script, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 32 } })
   const waiting: PromiseWithResolvers<HashingAnswer>[] = []
   let failure: Error | undefined
@@ -81,7 +81,7 @@ function startThread() {
     waiting.shift()?.resolve(answer)
     if (waiting.length === 0) worker.unref()
   })
-  // It keeps the process alive only as long as somebody waits for it.
+  // Keeps the process alive only while a digest is pending.
   worker.unref()
   return {
     hasEnded: () => failure !== undefined,

@@ -33,18 +33,18 @@ import { listObjects } from './listing.ts'
 import { openObject } from './read.ts'
 import { putWhole, writeStream, type Target } from './write.ts'
 
-/** Bytes. The promise of `Lake.readText`. */
+/** Bytes. The limit documented at `Lake.readText`. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024
 
-/** Objects looked at together before their download. */
+/** Objects whose properties are requested concurrently before their download. */
 const LOOKS_AT_ONCE = 16
-/** Milliseconds that a download waits for room: longer than most queries use their files. */
+/** Milliseconds that a download waits for cache space: longer than most queries use their files. */
 const WAIT_FOR_ROOM_MS = 60_000
 
 /** Bytes read at once from a local file. */
 const LOCAL_READ_BYTES = 1024 * 1024
 
-/** Tries to read an object that is replaced meanwhile: no writer replaces one all the time. */
+/** Attempts to read an object that is replaced meanwhile: continuous replacement does not occur. */
 const MAX_READS = 5
 
 export type AdlsLakeOptions = {
@@ -53,18 +53,19 @@ export type AdlsLakeOptions = {
   readonly connectionString?: string
   /** Shared access signature. */
   readonly sas?: string
-  /** Asked only where there is neither a key nor a signature. */
+  /** Called only where there is neither a key nor a signature. */
   readonly credential: () => Promise<TokenCredential>
-  /** Local room for copies of objects (bounded by `limitBytes`), and for scratch directories (which are not). */
+  /** Local space for copies of objects (bounded by `limitBytes`), and for scratch directories (not bounded). */
   readonly scratch: { readonly directory: string; readonly limitBytes: number; readonly waitMs?: number }
   readonly tuning?: Partial<AdlsTuning>
-  /** Holds up what is uploaded. */
+  /** Limits the upload rate. */
   readonly throttle?: Throttle
 }
 
 /**
- * A data lake in Azure Data Lake Storage Gen2. Objects are written through the Blob API of the account, where one request
- * puts what is absent and blocks appear when their list is committed; folders are listed through the Data Lake API.
+ * A data lake in Azure Data Lake Storage Gen2. Objects are written through the Blob API of the account, where one
+ * request creates an object if absent, and blocks become visible when their list is committed; folders are listed
+ * through the Data Lake API.
  *
  * @throws {ConfigError} terminal: the address or the connection string cannot be used
  */
@@ -95,7 +96,7 @@ function lakeAt(
 ): Lake {
   const { location } = container
 
-  /** Checks the path and the signal first, and translates what Azure says. */
+  /** Validates the path, checks the signal, and translates Azure's errors. */
   const call = async <T>(
     what: string,
     path: string,
@@ -222,7 +223,7 @@ function objectOf({ etag: _etag, writeId: _writeId, ...object }: Version): LakeO
   return object
 }
 
-/** Tries again what was replaced between two requests. */
+/** Retries when the object was replaced between two requests. */
 async function ofOneVersion<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -247,12 +248,12 @@ async function readText(
 }
 
 /**
- * What is there when the call begins is gone when it ends. A repeated request that finds nothing has been heard the first
- * time, or another caller was quicker: the object is deleted in either case.
+ * An object that exists when the call begins is deleted when it ends. If a repeated request finds nothing, the first
+ * one succeeded, or another caller was faster: the object is deleted in either case.
  */
 async function remove({ blob, call }: AdlsContainer, path: string, signal: AbortSignal | undefined): Promise<boolean> {
   const found = await look({ blob, call }, path, signal)
-  // Deleting by the name of a folder would delete the folder, were it empty.
+  // Deleting by the name of a folder would delete an empty folder.
   if (found === undefined || found === 'folder') return false
   await call(signal, (abortSignal) => blob(path).delete({ abortSignal })).catch((error: unknown) => {
     if (!isMissing(error)) throw error
@@ -260,7 +261,7 @@ async function remove({ blob, call }: AdlsContainer, path: string, signal: Abort
   return true
 }
 
-/** The copy that the object at a path would make. */
+/** The cache entry for the object at a path. */
 async function copyAt(container: AdlsContainer, path: string, signal: AbortSignal | undefined): Promise<Copy> {
   const found = await look(container, path, signal)
   if (found === undefined || found === 'folder') throw new LakeObjectMissingError(path, container.location)
@@ -269,7 +270,7 @@ async function copyAt(container: AdlsContainer, path: string, signal: AbortSigna
     try {
       await fill(container, found, file, unwanted)
     } catch (error) {
-      // What was replaced meanwhile is looked at again.
+      // Objects that were replaced meanwhile are looked up again.
       if (statusOf(error) === 412) throw error
       throw failureOf(error, { what: 'download', path, location: container.location }, unwanted)
     }
@@ -297,7 +298,7 @@ async function openLocal(localFile: string): Promise<FileHandle> {
   }
 }
 
-/** Through one buffer: whoever reads on has copied what was there. */
+/** One reused buffer: the consumer has copied its content before it requests the next block. */
 async function* bytesOfLocal(file: FileHandle): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.allocUnsafeSlow(LOCAL_READ_BYTES)
   for (let bytesRead = -1; bytesRead !== 0;) {
@@ -308,13 +309,13 @@ async function* bytesOfLocal(file: FileHandle): AsyncGenerator<Uint8Array> {
 
 type Credential = StorageSharedKeyCredential | AnonymousCredential | TokenCredential
 
-/** Who signs in: the key of the address, its signature (then nobody), or an identity. */
+/** The credential: the address's key, its signature (then none), or an identity. */
 async function credentialOf(address: AdlsAddress, token: () => Promise<TokenCredential>): Promise<Credential> {
   if (address.accountKey !== undefined) return new StorageSharedKeyCredential(address.account, address.accountKey)
   return address.sas === undefined ? await token() : new AnonymousCredential()
 }
 
-/** The container by both of Azure's APIs; `containerOnce` tries nothing again. */
+/** The container by both of Azure's APIs; `containerOnce` has no SDK retries. */
 function clientsOf(address: AdlsAddress, credential: Credential, tuning: AdlsTuning) {
   const retryOptions = {
     maxTries: tuning.maxTries,

@@ -3,7 +3,7 @@ import type { AdlsContainer } from './container.ts'
 import type { LakeObject } from '../lake.ts'
 import { SCRATCH } from '../path.ts'
 
-/** Folders listed before their turn: hides the latency of a table with many partitions. */
+/** Folders listed ahead: hides the latency of a table with many partitions. */
 const FOLDERS_AHEAD = 8
 
 type Listing = { readonly startAfter: string; readonly signal: AbortSignal | undefined }
@@ -17,7 +17,7 @@ type Entry = { readonly order: string } & (
  * The objects below a folder in order of path, a few folders in memory at a time.
  *
  * A hierarchical namespace lists by segments: `a/x` before `a-b`, since `a` comes before `a-b`. In order of path it is
- * the other way round, because `-` comes before `/`. So each folder is listed by itself and put in order here.
+ * the reverse, because `-` comes before `/`. So each folder is listed separately and sorted here.
  */
 export async function* listObjects(
   container: AdlsContainer,
@@ -42,7 +42,7 @@ async function* objectsIn(
     }
     while (asked < folders.length && ahead.length < FOLDERS_AHEAD) {
       const found = entriesOf(container, folders[asked] ?? '', listing)
-      // Found when its turn comes; a reader that stops early never asks.
+      // Errors surface in order; a reader that stops early never sees them.
       found.catch(() => {})
       ahead.push(found)
       asked += 1
@@ -70,7 +70,7 @@ async function entriesOf(container: AdlsContainer, folder: string, { startAfter,
   return entries.sort((a, b) => (a.order < b.order ? -1 : 1))
 }
 
-/** What is right in a folder, page by page. Nothing where there is no such folder. */
+/** The direct children of a folder, page by page. Empty where there is no such folder. */
 async function* pathsIn(container: AdlsContainer, folder: string, startAfter: string, signal: AbortSignal | undefined) {
   const path = `${container.root}${folder}`.replace(/\/$/, '')
   const startFrom = firstName(folder, startAfter)
@@ -110,21 +110,21 @@ async function nextPage(
       return (await pages.next()).value
     })
   } catch (error) {
-    // The root of the lake is a folder that nobody may have made yet.
+    // The root folder of the lake may not have been created yet.
     if (isMissing(error) || codeOf(error) === 'PathNotFound') return undefined
     throw error
   }
 }
 
 /**
- * Where Azure may begin to list a folder. A folder whose objects come after `startAfter` may itself come before it: `a`,
- * for `a/x` after `a-b`. Its name is then a beginning of that of `startAfter`, up to a character that comes before `/`.
+ * Where Azure may start the listing of a folder. A folder whose objects come after `startAfter` may itself come before
+ * it: `a`, for `a/x` after `a-b`. Its name is then a prefix of `startAfter`, up to a character that comes before `/`.
  */
 export function firstName(folder: string, startAfter: string): string | undefined {
   const base = folder === '' ? '' : `${folder}/`
   if (!startAfter.startsWith(base)) return undefined
   const [name = ''] = startAfter.slice(base.length).split('/', 1)
-  // How Azure orders what is not ASCII is written nowhere.
+  // Azure's ordering of names that are not ASCII is undocumented.
   const [start = ''] = /^[0-9A-Za-z_=~]*/.exec(name) ?? []
   const isWhole = start === name || (name.codePointAt(start.length) ?? 0) < 0x2f
   return start === '' || !isWhole ? undefined : start

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream'
 import type { Throttle } from './container.ts'
 
-/** Bytes that leave at once where the line is limited: small beside what a slow line carries in a second. */
+/** Bytes sent at once where the rate is limited: small compared to a slow connection's bytes per second. */
 const PIECE_BYTES = 64 * 1024
 
 /**
- * The body of a request, as fast as it may leave. Made anew for each try of the request, so that what is sent again is
- * counted again; aborting the request destroys the stream, which ends the waiting.
+ * The body of a request, at the permitted rate. Created for each attempt, so that retries count against the limit as
+ * well; aborting the request destroys the stream, which ends the wait.
  */
 export function pacedBody(bytes: Buffer, throttle: Throttle | undefined): Buffer | (() => NodeJS.ReadableStream) {
   if (throttle === undefined) return bytes
@@ -21,7 +21,7 @@ async function* pieces(bytes: Buffer, throttle: Throttle, signal: AbortSignal): 
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
     const piece = bytes.subarray(at, at + PIECE_BYTES)
     await throttle(piece.length, signal)
-    // A copy: the buffer is used again when the request has ended, and the socket may hold what it was given.
+    // A copy: the buffer is reused when the request has ended, and the socket may still reference it.
     yield Buffer.from(piece)
   }
 }

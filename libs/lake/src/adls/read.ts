@@ -6,27 +6,27 @@ import { CutAnswer, DamagedAnswer, isMissing, statusOf } from './errors.ts'
 import { isFolder, look, SHA256, type AdlsContainer } from './container.ts'
 import { lakeErrors } from '../errors.ts'
 
-/** What is wanted of an object. */
+/** The requested part of an object. */
 export type Wanted = {
   readonly path: string
   readonly start: number
   readonly end: number
   readonly signal: AbortSignal | undefined
-  /** Only this version of it. */
+  /** Only this version. */
   readonly etag?: string
 }
 
-/** An object that is there, with the bytes that were wanted. */
+/** An existing object, with the requested bytes. */
 export type OpenObject = {
   readonly sizeBytes: number
   /**
-   * The bytes in order, each range checked against Azure's checksum of it, and all of them against that of the whole.
+   * The bytes in order, each range verified against Azure's checksum of it, and the whole against the object's.
    * @throws {LAKE_OBJECT_CORRUPT} transient
    */
   readonly content: AsyncGenerator<Uint8Array>
 }
 
-/** What the whole object has to have. */
+/** The expected digest of the whole object. */
 type Digest = { readonly algorithm: 'sha256' | 'md5'; readonly hex: string }
 
 type Range = {
@@ -47,7 +47,7 @@ export async function openObject(container: AdlsContainer, wanted: Wanted): Prom
   return { sizeBytes: found.sizeBytes, content: nothing() }
 }
 
-/** Reads on from the first range: some ranges ahead of the reader while the lake has leave for them. */
+/** Reads the following ranges: some ahead of the reader while the lake grants permits. */
 async function* contentOf(container: AdlsContainer, wanted: Wanted, first: Range): AsyncGenerator<Uint8Array> {
   const { path, start, signal } = wanted
   const end = Math.min(wanted.end, first.sizeBytes)
@@ -62,7 +62,7 @@ async function* contentOf(container: AdlsContainer, wanted: Wanted, first: Range
     const next = { ...wanted, start: asked, end, etag: first.etag, signal: stopped }
     asked = Math.min(asked + container.tuning.rangeBytes, end)
     const range = fetchRange(container, next).then((found) => bytesOfVersion(found, path))
-    // A failure is found when its turn comes; a reader that stops early never asks.
+    // Errors surface in order; a reader that stops early never sees them.
     range.catch(() => {})
     ahead.push({ range, permit })
   }
@@ -99,7 +99,7 @@ async function fetchRange(container: AdlsContainer, wanted: Wanted): Promise<Ran
       const answer = await container.blob(path).download(start, count, {
         abortSignal,
         rangeGetContentMD5: true,
-        // The SDK's way of going on after a cut loses the checksum of the range.
+        // The SDK's own resumption after a dropped connection loses the checksum of the range.
         maxRetryRequests: 0,
         ...(etag !== undefined && { conditions: { ifMatch: etag } }),
       })
@@ -141,7 +141,10 @@ function bytesOfVersion(range: Range | 'beyond' | undefined, path: string): Buff
   return range.bytes
 }
 
-/** That of whoever made it: this adapter leaves a SHA-256, or has Azure make an MD5 of what was one request. */
+/**
+ * The digest stored by the writer: this adapter stores a SHA-256, or lets Azure compute the MD5 of a single-request
+ * upload.
+ */
 function wholeOf({ metadata, blobContentMD5 }: BlobDownloadResponseParsed): Digest | undefined {
   const sha256 = metadata?.[SHA256]
   if (sha256 !== undefined) return { algorithm: 'sha256', hex: sha256 }

@@ -4,14 +4,14 @@ import { pacedBody } from './pace.ts'
 import type { AdlsContainer } from './container.ts'
 import type { HashedBlock } from './hashing.ts'
 
-/** Blocks that go one at a time after an answer was lost: a line that was cut is soon cut again. */
+/** Blocks sent one at a time after an answer was lost: a dropped connection is likely to drop again. */
 const ALONE_AFTER_LOSS = 16
 
 type Staging = { readonly container: AdlsContainer; readonly path: string; readonly signal: AbortSignal | undefined }
 
 /**
- * Blocks of an object on their way: one at any time, and more within the window while the lake has leave for them. After
- * a block whose answer was lost they go one at a time for a while, those that have to go again first.
+ * Blocks of an object in flight: one at any time, and more within the window while the lake grants permits. After a
+ * block whose answer was lost they are sent one at a time for a while, retries first.
  */
 export function createStaging({ container, path, signal }: Staging) {
   const stop = new AbortController()
@@ -41,7 +41,7 @@ export function createStaging({ container, path, signal }: Staging) {
   const stage = async (id: string, block: HashedBlock, giveBack: (buffer: Buffer) => void) => {
     try {
       const tries = await stageBlock({ container, path, signal: stopped, again, onLost }, { id, ...block })
-      // A socket that was given up may still hold what it was to send.
+      // A socket that was abandoned may still reference the buffer that it was to send.
       if (tries === 1) giveBack(block.buffer)
     } catch (error) {
       failure ??= { error }
@@ -49,7 +49,7 @@ export function createStaging({ container, path, signal }: Staging) {
   }
 
   return {
-    /** Resolves when the block is on its way; a block that fails is found by the next call. */
+    /** Resolves when the block is in flight; a failure is reported by the next call. */
     async start(id: string, block: HashedBlock, giveBack: (buffer: Buffer) => void): Promise<void> {
       const sizeBytes = block.bytes.byteLength
       const permit = await leave(sizeBytes)
@@ -67,7 +67,7 @@ export function createStaging({ container, path, signal }: Staging) {
       if (failure !== undefined) throw failure.error
     },
     async [Symbol.asyncDispose]() {
-      // After a failure of one block, those that arrive all the same need not be sent by the next attempt.
+      // After one block failed, blocks that still arrive need not be sent by the next attempt.
       if (failure === undefined) stop.abort()
       await Promise.all(inFlight)
     },
@@ -76,15 +76,14 @@ export function createStaging({ container, path, signal }: Staging) {
 
 type StagingOne = Staging & {
   readonly signal: AbortSignal
-  /** For blocks that go once more. */
+  /** For blocks that are sent again. */
   readonly again: Semaphore
   readonly onLost: () => void
 }
 
 /**
- * Sends one block. Where no answer came it may have arrived all the same: then the service is asked before it is sent
- * again.
- * @returns how many tries it took
+ * Sends one block. Without an answer the block may have arrived: then the service is asked before it is sent again.
+ * @returns number of attempts
  */
 async function stageBlock(
   { container, path, signal, again, onLost }: StagingOne,
@@ -113,7 +112,7 @@ async function stageBlock(
   return tries
 }
 
-/** What was at a path before anything was sent there. */
+/** The object at a path before anything was sent there. */
 export type Before = { readonly etag: string | undefined; readonly blocks: ReadonlySet<string> }
 
 export async function lookBefore(

@@ -9,32 +9,32 @@ import type { ContentHash, HashedBlock } from './hashing.ts'
 import type { Written } from '../lake.ts'
 import { markingFailure } from '../unfinished-file.ts'
 
-/** Blocks of one object whose digests are computed while others are on their way: as many as may be answered at once. */
+/** Blocks of one object whose digests are computed while others are in flight: as many as may be answered at once. */
 const HASHED_AHEAD = 2
 
 export type Outcome = 'created' | 'exists'
 
-/** What is to be written where. */
+/** The content to be written, and its path. */
 export type Target = {
   readonly path: string
-  /** Whether what is there has to stay. */
+  /** Whether an existing object stays. */
   readonly ifAbsent: boolean
   readonly signal: AbortSignal | undefined
-  /** Bytes, where they are known: then no more memory is taken for them. */
+  /** Bytes, where known: then no larger buffers are allocated. */
   readonly sizeBytes?: number
 }
 
 type Writing = Target & { readonly container: AdlsContainer; readonly writeId: string }
 
-/** One request that makes an object of at most one block, or replaces one. */
+/** One request that creates or replaces an object of at most one block. */
 export async function putWhole(container: AdlsContainer, target: Target, bytes: Buffer): Promise<Outcome> {
   return await putBytes({ ...target, container, writeId: randomUUID() }, bytes, sha256Of(bytes))
 }
 
 /**
- * Streams content into an object. What fits into a block is one request. Else blocks are put, several at once, and the
- * commit of their list makes them an object in one step; blocks of an attempt that failed wait for a week for the next
- * one, which sends only what is missing.
+ * Streams content into an object. Content of at most one block is one request. Otherwise blocks are put concurrently,
+ * and the commit of their list makes them an object in one step; blocks of a failed attempt stay for a week, and the
+ * next attempt sends only the missing ones.
  */
 export async function writeStream(
   container: AdlsContainer,
@@ -60,10 +60,10 @@ export async function writeStream(
       sizeBytes += cut.bytes.byteLength
       hash ??= container.hashing.content()
       const hashed = hash.add(cut.buffer, cut.bytes.byteLength)
-      // What fails is found when its turn comes, if it comes.
+      // Errors surface in order, if at all.
       hashed.catch(() => {})
       ahead.push({ cut, hashed })
-      // While the digests of these blocks are computed, those before go out.
+      // While the digests of these blocks are computed, the blocks before them are sent.
       if (ahead.length > HASHED_AHEAD) await sendFirst()
     }
     if (hash === undefined) throw new Error('content ended without a last block')
@@ -84,13 +84,13 @@ async function putOnly(writing: Writing, bytes: Buffer): Promise<Written & { rea
   return { sizeBytes: bytes.byteLength, sha256, outcome: await putBytes(writing, bytes, sha256) }
 }
 
-/** Buffers that are used again. */
+/** A pool of buffers. */
 function createBuffers() {
   const free: Buffer[] = []
   return {
     take: (bytes: number): Buffer => {
       const found = free.pop()
-      // Blocks grow, rarely: then the small buffers are let go.
+      // Block sizes grow rarely: then the smaller buffers are released.
       return found !== undefined && found.length >= bytes ? found : Buffer.allocUnsafeSlow(bytes)
     },
     giveBack: (buffer: Buffer) => void free.push(buffer),
@@ -111,7 +111,7 @@ function createSender(writing: Writing, giveBack: (buffer: Buffer) => void) {
       before ??= await lookBefore(container, path, signal)
       const id = blockId(offset, block.md5)
       ids.push(id)
-      // What is there stays: the rest is only counted.
+      // The existing object stays: the remaining content is only counted.
       const isNeeded = !before.blocks.has(id) && !(ifAbsent && before.etag !== undefined)
       if (isNeeded) await staging.start(id, block, giveBack)
       else giveBack(block.buffer)
@@ -168,7 +168,7 @@ function markOf({ writeId, ifAbsent }: Writing, sha256: string) {
   return { metadata: { [WRITE_ID]: writeId, [SHA256]: sha256 }, conditions: ifAbsent ? { ifNoneMatch: '*' } : {} }
 }
 
-/** Something is there: perhaps by this very write, whose answer was lost on its way. */
+/** An object exists: possibly created by this very write, whose answer was lost. */
 async function outcomeWhenTaken({ container, path, writeId, signal }: Writing): Promise<Outcome> {
   const found = await look(container, path, signal)
   if (found === 'folder') throw lakeErrors.LAKE_PATH_INVALID(path, 'there is a folder of that name')
@@ -176,8 +176,8 @@ async function outcomeWhenTaken({ container, path, writeId, signal }: Writing): 
 }
 
 /**
- * Another writer's commit at the same path takes away all blocks that it does not name, this write's among them. It came
- * while this write was under way: then this one counts as done just before the other, which has replaced it.
+ * Another writer's commit at the same path discards all blocks that it does not name, including this write's. If that
+ * happens during this write, it counts as completed just before the other, which has replaced it.
  */
 async function outcomeWhenOvertaken(
   writing: Writing,

@@ -1,11 +1,11 @@
 import { CancelledError } from '@cinelake/core'
 import { lakeErrors, LakeUnavailableError } from '../errors.ts'
 
-/** What a person can do about the refusals of a file system; codes from errno(3). */
+/** The remedies for a file system's error codes; codes from errno(3). */
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOENT: 'a folder was removed while it was in use: the next attempt makes it again',
-  ENOSPC: 'the disk is full: make room and the next attempt goes on',
-  EDQUOT: 'the disk quota is used up: make room and the next attempt goes on',
+  ENOSPC: 'the disk is full: make room and the next attempt resumes',
+  EDQUOT: 'the disk quota is used up: make room and the next attempt resumes',
   EACCES: 'the process may not do this: check the owner and the permissions of the folder',
   EPERM: 'the file system does not allow this: check permissions, and that it supports hard links',
   EROFS: 'the file system is mounted read-only',
@@ -22,7 +22,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOLCK: 'the network file system has no locks left',
 }
 
-/** Codes that say: the name itself, or an object where a folder has to be, is in the way. */
+/** Codes that mean: the name is invalid, or an object exists where a folder is needed. */
 const PATH_PROBLEMS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a folder of the path is an object',
   EEXIST: 'a folder of the path is an object',
@@ -32,7 +32,7 @@ const PATH_PROBLEMS: Readonly<Record<string, string>> = {
   EILSEQ: 'the name has characters that this file system refuses',
 }
 
-/** What a failing call was about. */
+/** The operation that failed. */
 export type Doing = { readonly what: string; readonly path: string; readonly location: string }
 
 /** The code of a file system error, or undefined. */
@@ -40,13 +40,13 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Whether an error says that there is no object of this name. */
+/** Whether an error means that there is no object of this name. */
 export function isMissing(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR'
 }
 
-/** The error as users of the lake know it. What is not about the storage comes back as it is. */
+/** Translates to the lake's errors. Errors that are not about the storage are returned unchanged. */
 export function translate(error: unknown, { what, path, location }: Doing): unknown {
   const code = codeOf(error)
   if (error instanceof Error && error.name === 'AbortError')

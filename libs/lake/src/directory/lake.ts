@@ -11,20 +11,20 @@ import { checkFolder, checkPath, SCRATCH } from '../path.ts'
 import { openScratchSpace, type ScratchSpace } from '../scratch-space.ts'
 import { ContentFailure, fillFile, fillFileFrom, takeFile } from '../unfinished-file.ts'
 
-/** Bytes. The promise of `Lake.readText`. */
+/** Bytes. The limit documented at `Lake.readText`. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024
 
-/** Bytes read at once: as fast as larger blocks on a local disk, and small beside an engine's memory. */
+/** Bytes read at once: as fast as larger blocks on a local disk, and small compared to an engine's memory. */
 const READ_BLOCK_BYTES = 256 * 1024
 
-/** Files looked at together: one after the other, a network disk makes thousands of them slow. */
+/** Files checked concurrently: sequentially, thousands of them are slow on a network disk. */
 const LOOKS_AT_ONCE = 16
 
 /**
  * A data lake in a directory of a local or network disk that supports hard links and atomic renames. Unfinished files
- * are kept below `<root>/.scratch`; what a dead process left there is removed when the lake is opened.
+ * are kept below `<root>/.scratch`; files of dead processes there are removed when the lake is opened.
  *
- * @param root made when missing
+ * @param root created when missing
  */
 export async function createDirectoryLake(root: string): Promise<Lake> {
   const directory = resolve(root)
@@ -42,7 +42,7 @@ type Place = { readonly directory: string; readonly location: string; readonly s
 function lakeIn(place: Place): Lake {
   const { directory, location, scratch } = place
 
-  /** Checks the path and the signal first, and translates what the file system says. */
+  /** Validates the path, checks the signal, and translates file system errors. */
   const call = async <T>(
     what: string,
     path: string,
@@ -97,7 +97,7 @@ function lakeIn(place: Place): Lake {
 
     putIfAbsent: (path, content, options) =>
       call('put', path, options, async (file) => {
-        // The cheap way out for the usual second caller; the link decides.
+        // A cheap check for the common second caller; the link decides.
         if ((await objectAt(directory, path)) !== undefined) return 'exists'
         const unfinished = await scratch.file()
         await fillFile(unfinished, content)
@@ -174,7 +174,7 @@ function lakeIn(place: Place): Lake {
   }
 }
 
-/** Opens before the first block is asked for, so that a missing object is found out at once. */
+/** Opens before the first block is requested, so that a missing object is reported at once. */
 async function readBlocks(
   file: string,
   start: number,
@@ -190,7 +190,7 @@ async function readBlocks(
     await handle.close()
     return noBlocks()
   }
-  // The stream's end is inclusive. It closes the handle, also when the reader stops early.
+  // The stream's end is inclusive. The stream closes the handle, also when the reader stops early.
   return createReadStream(file, {
     fd: handle,
     start,

@@ -4,13 +4,13 @@ import { isMissing } from './errors.ts'
 import type { LakeObject } from '../lake.ts'
 import { SCRATCH } from '../path.ts'
 
-/** Objects asked for at once: enough to hide the latency of a network disk. */
+/** Objects checked concurrently: enough to hide the latency of a network disk. */
 const STATS_AT_ONCE = 64
 
 type Listing = { readonly root: string; readonly startAfter: string; readonly signal: AbortSignal | undefined }
 
 /**
- * The objects below a folder in order of path, one folder in memory at a time. What vanishes meanwhile is left out.
+ * The objects below a folder in order of path, one folder in memory at a time. Objects deleted meanwhile are omitted.
  * @param folder lake path, `''` for all
  */
 export async function* listObjects(folder: string, listing: Listing): AsyncGenerator<LakeObject> {
@@ -32,7 +32,7 @@ export async function* listObjects(folder: string, listing: Listing): AsyncGener
   }
 }
 
-/** What is known of an object; undefined where there is none. */
+/** The properties of an object; undefined where there is none. */
 export async function objectAt(root: string, path: string): Promise<LakeObject | undefined> {
   try {
     const found = await stat(join(root, path))

@@ -10,11 +10,11 @@ import { defineErrors, taskFileName, terminal, transient, type Balance, type Clo
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from '../lake.ts'
 
-/** What is needed of a lake to land something in it. */
+/** The part of a lake that landing needs. */
 export type LandingLake = Pick<Lake, 'read' | 'readText' | 'stat' | 'putIfAbsent' | 'writeIfAbsent'>
 
 export const landingErrors = defineErrors({
-  /** A manifest in the lake that is not what an ingest task puts there. */
+  /** A manifest in the lake that is not in the form that an ingest task writes. */
   LAKE_MANIFEST_CORRUPT: terminal((path: string, problem: string) => {
     const window = path.split('/')[3] ?? 'WINDOW'
     return [
@@ -24,7 +24,7 @@ export const landingErrors = defineErrors({
     ]
   }),
 
-  /** What is being landed gave other bytes when it was read again. */
+  /** Content that differed when it was read a second time. */
   LAKE_LANDING_CHANGED: transient((path: string) => [
     `what was to be landed changed meanwhile [path=${path}]: expected the same bytes twice, got others; ` +
       'the next attempt reads it again',
@@ -32,12 +32,12 @@ export const landingErrors = defineErrors({
   ]),
 })
 
-/** Where the manifest of an ingest command is, or will be. */
+/** The path of the manifest of an ingest command. */
 export function manifestOf({ pipeline, window, task, generation }: Ingest): string {
   return manifestPath(pipeline.name, window.label, taskFileName(task), generation)
 }
 
-/** The window's part of a path in raw; a deliberate re-run has one of its own. */
+/** The window's part of a path in raw; a deliberate re-run has its own. */
 export function windowFolder({ window, generation }: Pick<Ingest, 'window' | 'generation'>): string {
   return generation === 1 ? window.label : `${window.label}.g${generation}`
 }
@@ -62,7 +62,7 @@ export async function readManifest(
 }
 
 /**
- * Makes a landing count. Of several attempts that landed at the same time one wins, and all report what it landed.
+ * Commits a landing. Of several concurrent attempts one wins, and all report its landing.
  * @returns the manifest that is in the lake now
  */
 export async function commitManifest(
@@ -76,9 +76,9 @@ export async function commitManifest(
 }
 
 /**
- * Lands one object in raw and never replaces one: what a manifest names stays as it is, whatever a late or second
- * attempt brings. An attempt that brings other bytes than are there puts them into a folder named by their digest.
- * @param content gives the bytes from the start, each time it is called
+ * Lands one object in raw and never replaces one: objects that a manifest names stay unchanged, whatever a late or
+ * second attempt lands. An attempt with different bytes puts them into a folder named by their digest.
+ * @param content returns the bytes from the start on each call
  * @returns where the bytes are, with their size and digest
  * @throws {LAKE_LANDING_CHANGED} transient
  */
@@ -96,7 +96,7 @@ export async function landObject(
   return { path: own, sizeBytes, sha256 }
 }
 
-/** What an ingest task found and landed; the rest of its manifest is the command's. */
+/** The result of an ingest task; the rest of its manifest comes from the command. */
 export type Landed = Pick<
   Manifest,
   | 'format'
@@ -113,9 +113,8 @@ export type Landed = Pick<
 >
 
 /**
- * Carries out an ingest command, once in effect: an attempt that comes after another had landed reports what that one
- * landed.
- * @param land lands the data; what it returns counts once the manifest says so
+ * Executes an ingest command idempotently: an attempt after a successful one reports that one's landing.
+ * @param land lands the data; its result takes effect with the manifest
  */
 export async function landOnce(
   {
@@ -136,7 +135,7 @@ export async function landOnce(
   }
   const started = clock().getTime()
   const found = await land().catch(async (error: unknown) => {
-    // Another attempt that was faster takes away what it no longer needs, which this one may have stumbled over.
+    // A faster attempt deletes objects that it no longer needs, which may have caused this one's error.
     const other = await readManifest(lake, path, { signal })
     if (other === undefined) throw error
     return outcomeOf(other, path)
@@ -149,16 +148,16 @@ export async function landOnce(
   return outcome
 }
 
-/** What an ingest task reports of its landing. */
+/** The facts that an ingest task reports of its landing. */
 export type LandingOutcome = {
   readonly balance: Balance
   readonly output: Extract<TaskOutput, { kind: 'landed' }>
-  /** Files left out by reason, where there are any. */
+  /** Skipped files by reason, where there are any. */
   readonly rejects?: Readonly<Record<string, number>>
   readonly quality?: readonly QualityResult[]
 }
 
-/** What an ingest task reports of its manifest: rows where they were counted, else files. */
+/** The balance of a manifest: rows where they were counted, else files. */
 export function outcomeOf(manifest: Manifest, path: string): LandingOutcome {
   const { files, rowCount, duplicateCount = 0, leftOut = [], late = [], quality = [] } = manifest
   const count = rowCount ?? files.length
@@ -182,7 +181,7 @@ export function outcomeOf(manifest: Manifest, path: string): LandingOutcome {
   }
 }
 
-/** Names that an event repeats; all of them are in the manifest. */
+/** File names repeated in an event; all of them are in the manifest. */
 const NAMED = 5
 
 function rejectsOf({ leftOut = [] }: Manifest): Record<string, number> {
@@ -193,7 +192,7 @@ function rejectsOf({ leftOut = [] }: Manifest): Record<string, number> {
   return counts
 }
 
-/** What is not as it should be with the files of a landing, for people. */
+/** Problems with the files of a landing, for display. */
 function findingsOf(manifest: Manifest): QualityResult[] {
   const { files, leftOut = [], late = [] } = manifest
   const checked = files.length + leftOut.length + late.length
@@ -212,14 +211,14 @@ function findingsOf(manifest: Manifest): QualityResult[] {
   return [...left, { rule: 'file_late', severity: 'warn', checked, failed: late.length, detail }]
 }
 
-/** Pushes that were taken before they were checked as they are now: they are kept, and their rows count as rejected. */
+/** Pushes that were accepted before the current checks existed: they are kept, and their rows count as rejected. */
 function unusableFinding({ rowCount = 0 }: Manifest, files: readonly LeftOutFile[]): QualityResult {
   const failed = files.reduce((sum, file) => sum + (file.rowCount ?? 1), 0)
   const detail = `set aside, and kept in the lake as received: ${someOf(files.map(({ name, problem }) => `${name} (${problem})`))}; have them sent again as they should be`
   return { rule: 'file_unusable', severity: 'error', checked: rowCount + failed, failed, detail }
 }
 
-/** Names come from others: what would move a terminal's cursor is written out. */
+/** Names come from external systems: control characters, which could move a terminal's cursor, are escaped. */
 function shown(name: string): string {
   const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
   return name.replaceAll(/[\p{Cc}\u{2028}\u{2029}]/gu, escaped)
@@ -230,7 +229,10 @@ function someOf(names: readonly string[]): string {
   return names.length > NAMED ? `${some} and ${names.length - NAMED} more` : some
 }
 
-/** Passes bytes on and fails before the end when they are others than expected, so that they never become visible. */
+/**
+ * Passes bytes through and fails before the end if they differ from the expected digest, so that they never become
+ * visible.
+ */
 async function* expecting(
   sha256: string,
   path: string,
@@ -244,7 +246,7 @@ async function* expecting(
   if (hash.digest('hex') !== sha256) throw landingErrors.LAKE_LANDING_CHANGED(path)
 }
 
-/** What an earlier attempt landed is not fetched again over the line where the lake knows its digest. */
+/** The object of an earlier attempt is not downloaded to compare it where the lake stores its digest. */
 async function digestOf(lake: Pick<Lake, 'read' | 'stat'>, path: string, options?: CallOptions): Promise<string> {
   const known = (await lake.stat(path, options))?.sha256
   if (known !== undefined) return known

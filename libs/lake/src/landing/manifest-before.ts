@@ -5,8 +5,8 @@ import type { CallOptions, Lake } from '../lake.ts'
 
 const manifestErrors = defineErrors({
   /**
-   * The manifest of a window that succeeded is gone, and with it how far its source was read.
-   * @param path in the lake @param window that was to go on from there
+   * The manifest of a successful window is missing, and with it the position that its source was read up to.
+   * @param path in the lake @param window that was to resume from it
    */
   RAW_MANIFEST_LOST: terminal(
     (task: string, path: string, { before, window }: { readonly before: string; readonly window: string }) => [
@@ -20,9 +20,9 @@ const manifestErrors = defineErrors({
 type After = Pick<Ingest, 'pipeline' | 'task' | 'since' | 'generation' | 'window'>
 
 /**
- * What the last window that succeeded landed, of its newest generation: the same for every attempt at a window. It may be of
- * another length than the windows of now: a schedule may change.
- * Undefined the first time, and where it is gone and the window is run again on purpose, which begins anew.
+ * The landing of the last successful window, of its newest generation: the same for every attempt at a window. Its
+ * length may differ from that of current windows: a schedule may change. Undefined the first time, and where it is
+ * missing and the window is re-run deliberately, which reads from the start.
  * @throws {RAW_MANIFEST_LOST} terminal
  */
 export async function manifestBefore(

@@ -5,7 +5,7 @@ import type { CallOptions, Lake } from '../lake.ts'
 
 type Landing = { readonly pipeline: string; /** Of the window. */ readonly label: string; readonly task: string }
 
-/** What an ingest task landed in a window, of its newest generation. Undefined where nothing did. */
+/** The landing of an ingest task in a window, of its newest generation. Undefined where there is none. */
 export async function newestManifest(
   lake: Pick<Lake, 'list' | 'readText'>,
   landing: Landing,

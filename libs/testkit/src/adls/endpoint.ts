@@ -17,7 +17,10 @@ import { filesOf } from './state.ts'
 
 export type { Fault, Faults, Mishap, Target } from './faults.ts'
 
-/** Azure's well-known account of its own emulators. Source: learn.microsoft.com/…/storage-use-azurite#well-known-storage-account-and-key */
+/**
+ * Azure's well-known account of its own emulators. Source:
+ * learn.microsoft.com/…/storage-use-azurite#well-known-storage-account-and-key
+ */
 export const DEVELOPMENT_ACCOUNT: Account = {
   name: 'devstoreaccount1',
   key: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
@@ -31,11 +34,11 @@ export type AdlsEndpointOptions = {
   readonly containers?: readonly string[]
   /** 0, the default, is any free port. */
   readonly port?: number
-  /** Address to listen on; the loopback address unless said otherwise. */
+  /** Address to listen on; default: the loopback address. */
   readonly host?: string
   /** PEM. With it the endpoint speaks HTTPS. */
   readonly tls?: { readonly key: string; readonly certificate: string }
-  /** A bearer token that is accepted besides the key, as one of Entra would be. */
+  /** A bearer token that is accepted in addition to the key, as one of Entra would be. */
   readonly token?: string
   /** Paths in one page of a listing, at most. */
   readonly pageSize?: number

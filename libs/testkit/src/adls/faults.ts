@@ -1,6 +1,6 @@
 import type { StorageRequest } from './request.ts'
 
-/** What a fault may look at to choose the requests that it befalls. */
+/** The properties by which a fault selects requests. */
 export type Target = Pick<StorageRequest, 'method' | 'container' | 'path' | 'query'>
 
 /** What goes wrong. Bytes are counted in the body. */
@@ -29,9 +29,9 @@ export type Fault = {
 export type Faults = {
   /** @returns tells how often it has happened */
   add(fault: Fault): { readonly happened: number }
-  /** From now on nothing goes wrong. */
+  /** Removes all faults. */
   clear(): void
-  /** The mishap of this request, if any. */
+  /** The fault for this request, if any. */
   next(target: Target): Mishap | undefined
 }
 

@@ -13,7 +13,9 @@ export type Journal = {
   close(): void
 }
 
-/** Opens a journal and writes it anew without what was replaced; a line that a killed process left half-written is dropped. */
+/**
+ * Opens a journal and rewrites it without replaced entries; a line that a killed process left half-written is dropped.
+ */
 export function openJournal(file: string): Journal {
   const state: State = new Map()
   for (const steps of linesOf(file)) for (const step of steps) apply(state, step)

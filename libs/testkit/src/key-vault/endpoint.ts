@@ -7,8 +7,9 @@ import { selfSignedCertificate } from '../self-signed-certificate.ts'
 import { createVault, failure, type Answer, type Attributes } from './vault.ts'
 
 /**
- * What happens to a request instead of an answer: a refusal; a connection that is dropped before or in the middle of the
- * answer; an answer that is cut short and yet complete to the eye of HTTP; a page that is no JSON; no answer at all.
+ * What happens to a request instead of an answer: a refusal; a connection that is dropped before or in the middle of
+ * the answer; an answer that is cut short and yet complete to the eye of HTTP; a page that is no JSON; no answer at
+ * all.
  */
 export type Fault =
   | { readonly status: number; readonly code?: string; readonly innerCode?: string; readonly retryAfter?: string }
@@ -34,7 +35,7 @@ export interface KeyVaultEndpoint extends AsyncDisposable {
   readonly set: (name: string, value: string, attributes?: Attributes) => void
   /** The next requests, one after the other, meet with these. */
   readonly failNext: (...faults: readonly Fault[]) => void
-  /** Tokens given out so far are good no more. */
+  /** Revokes all tokens issued so far. */
   readonly revokeTokens: () => void
 }
 

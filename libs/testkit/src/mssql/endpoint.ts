@@ -24,7 +24,7 @@ export interface MssqlEndpoint extends AsyncDisposable {
   readonly port: number
   /** What vouches for the endpoint, as PEM; undefined without TLS. */
   readonly certificate: string | undefined
-  /** Who knocked, in this order. */
+  /** Logins so far, in order. */
   readonly logins: readonly Login[]
   /** Statements and their faults: set by tests. */
   before: BeforeStatement

@@ -9,7 +9,7 @@ import type { TdsValue } from './values.ts'
 export type Scope = {
   readonly database: EmbeddedDatabase
   readonly locks: ApplicationLocks
-  /** Whoever the locks belong to. */
+  /** The owner of the locks. */
   readonly session: object
 }
 

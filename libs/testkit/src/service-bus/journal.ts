@@ -32,12 +32,13 @@ export type Journal = Disposable & {
 /** A journal that keeps nothing. */
 export const noJournal: Journal = { kept: new Map(), write() {}, [Symbol.dispose]() {} }
 
-/** Bytes after which the journal is written anew with only what is left. */
+/** Bytes after which the journal is compacted. */
 const REWRITE_BYTES = 32 * 1024 * 1024
 
 /**
- * Keeps a broker's messages in `journal.ndjson`, appended to before anything is answered. A killed process loses nothing;
- * a machine that loses its power may lose the last moments. Locks are not kept: after a restart what was locked is free.
+ * Keeps a broker's messages in `journal.ndjson`, appended to before anything is answered. A killed process loses
+ * nothing; a machine that loses its power may lose the last moments. Locks are not kept: after a restart what was
+ * locked is free.
  */
 export function openJournal(directory: string): Journal {
   mkdirSync(directory, { recursive: true })

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { WarehouseRow } from '../warehouse.ts'
 import { batches, manyTitles, read, title, titles, type OpenWarehouse } from './given.fixture.ts'
 
-/** What applying changes does. */
+/** The contract tests of applying changes. */
 export function changesContract(open: OpenWarehouse): void {
   test('changes are applied by key: new rows come, others are replaced, gone ones go', async () => {
     await using given = await open()

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { WarehouseRow, WarehouseRows } from '../warehouse.ts'
 import { batches, manyTitles, read, title, titles, type OpenWarehouse } from './given.fixture.ts'
 
-/** What stays when a load does not end well, or is not alone. */
+/** The contract tests of failed and concurrent loads. */
 export function failureContract(open: OpenWarehouse): void {
   const refused: [string, readonly WarehouseRow[], object, RegExp][] = [
     ['a key that is not unique', [title(1), title(1)], {}, /primary key is not unique/],

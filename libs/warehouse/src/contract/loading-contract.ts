@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { shapeOf, type WarehouseRow, type WarehouseTable } from '../warehouse.ts'
 import { batches, manyTitles, read, title, titles, type OpenWarehouse } from './given.fixture.ts'
 
-/** What a replaced table is like. */
+/** The contract tests of replaced tables. */
 export function loadingContract(open: OpenWarehouse): void {
   test('a table that was never loaded is not there', async () => {
     await using given = await open()

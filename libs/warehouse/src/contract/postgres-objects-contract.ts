@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest'
 import type { Warehouse } from '../warehouse.ts'
 import { batches, manyTitles, title, titles } from './given.fixture.ts'
 
-/** Opens an empty warehouse of its own, and the database beside it as somebody with a SQL tool sees it. */
+/** Opens an empty warehouse of its own, and direct SQL access to its database. */
 export type OpenPostgresWarehouse = () => Promise<
   AsyncDisposable & { readonly warehouse: Warehouse; readonly sql: <Row>(statement: string) => Promise<Row[]> }
 >
 
 type Given = Awaited<ReturnType<OpenPostgresWarehouse>>
 
-/** What a table of the mart is in a PostgreSQL, embedded or not, and what becomes of that which others made with it. */
+/** Tables of the mart in PostgreSQL, embedded or not, and the effect of loads on dependent objects of other users. */
 export function postgresObjectsContract(name: string, open: OpenPostgresWarehouse): void {
   describe(`mart tables as database objects: ${name}`, () => {
     const load = async ({ warehouse }: Given, version: number, rows = manyTitles(3), table = titles) =>
@@ -110,7 +110,7 @@ export function postgresObjectsContract(name: string, open: OpenPostgresWarehous
       expect(await load(given, 2, manyTitles(3), narrower)).toMatchObject({ outcome: 'replaced' })
     })
 
-    test('a view and its grants go on over new columns, wider types and columns that are renamed', async () => {
+    test('a view and its grants survive new columns, wider types and columns that are renamed', async () => {
       await using given = await open()
       await using roles = await someRoles(given)
       const [analyst] = roles.names
@@ -183,7 +183,7 @@ export function postgresObjectsContract(name: string, open: OpenPostgresWarehous
       expect(await given.warehouse.loaded({ name: 'titles' })).toMatchObject({ version: 2, rowCount: 2 })
     })
 
-    test('who may read a table may read the new one, and nobody else', async () => {
+    test('who may read a table may read the new one, and no other role', async () => {
       await using given = await open()
       await using roles = await someRoles(given)
       const [analyst, intern, former] = roles.names

@@ -7,7 +7,7 @@ type OpenPostgres = () => Promise<
   { readonly warehouse: Warehouse; readonly sql: <Row>(statement: string) => Promise<Row[]> } & AsyncDisposable
 >
 
-/** What a query may do in PostgreSQL: read the mart. */
+/** The rights of a query in PostgreSQL: read the mart. */
 export function postgresReaderContract(name: string, open: OpenPostgres): void {
   describe(`the reader of the mart: ${name}`, () => {
     async function given() {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { batches, manyTitles, read, titles, type OpenWarehouse } from './given.fixture.ts'
 
-/** What analysts can and cannot ask. */
+/** The contract tests of analysts' queries. */
 export function queryContract(open: OpenWarehouse): void {
   test('a query returns at most as many rows as asked for and says so', async () => {
     await using given = await open()

@@ -5,7 +5,7 @@ import { batches, manyTitles, title, titles, type OpenWarehouse } from './given.
 const inShop: WarehouseTable = { ...titles, schema: 'shop' }
 const task = (pipeline: string) => `${pipeline}@2026-03-01/load titles/1`
 
-/** What tables in several schemas, and of several pipelines, are to each other. */
+/** The contract tests of tables in several schemas, and of several pipelines. */
 export function schemasContract(open: OpenWarehouse): void {
   test('tables of one name in two schemas have nothing to do with each other', async () => {
     await using given = await open()

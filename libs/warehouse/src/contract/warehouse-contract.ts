@@ -6,7 +6,7 @@ import { loadingContract } from './loading-contract.ts'
 import { queryContract } from './queries-contract.ts'
 import { schemasContract } from './schemas-contract.ts'
 
-/** What every adapter of the warehouse does alike. */
+/** The contract test suite of every warehouse adapter. */
 export function warehouseContract(name: string, open: OpenWarehouse): void {
   describe(`warehouse contract: ${name}`, () => {
     loadingContract(open)

@@ -17,7 +17,7 @@ import { queryReadOnly, readAll, schemasOf } from './query.ts'
 import { DESCRIBE, SET_UP } from './sql.ts'
 
 /**
- * The warehouse in a DuckDB file, for analysts on one machine. It is open only while it is loaded or asked.
+ * The warehouse in a DuckDB file, for analysts on one machine. The file is open only during a load or a query.
  * @throws {ConfigError} terminal: no file is named
  * @throws {WarehouseFileInUseError} transient @throws {WAREHOUSE_FILE_INVALID} terminal
  */
@@ -42,7 +42,7 @@ export async function openDuckDbWarehouse(
   }
   const allRecords = async () => await translated({ name: 'loader.loaded_tables' }, async () => await file.use(records))
   await translated({ name: 'loader.loaded_tables' }, async () =>
-    // Who only looks makes nothing, but learns whether there is a file.
+    // A read-only warehouse creates nothing, but reports a missing file.
     file.use(async (connection) => void (await connection.run(isReadOnly ? 'SELECT 1' : SET_UP))),
   )
   return {

@@ -19,7 +19,7 @@ const REMEDY = {
   other: 'see what the database says',
 }
 
-/** Another transaction was in the way, or there is no room for now: the same work may succeed later. */
+/** A conflict with another transaction, or temporarily no space: a retry may succeed. */
 const TRANSIENT_KINDS = new Set(['Transaction', 'TransactionContext', 'IO', 'Out of Memory', 'Interrupt'])
 
 function faultOf(thrown: unknown): DuckDbFault | undefined {
@@ -42,7 +42,7 @@ function faultOf(thrown: unknown): DuckDbFault | undefined {
 }
 
 /**
- * Says in Cinelake's words why a load failed. DuckDB's message is left out where it may quote a value of a row.
+ * Translates the error of a failed load. DuckDB's message is omitted where it may quote a value of a row.
  * @returns what was thrown, when it is not the database's
  */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
@@ -71,7 +71,7 @@ function aboutRow({ kind, message }: DuckDbFault): { readonly problem: string; r
   return { problem: 'a value is not of its column’s type', remedy: REMEDY.value }
 }
 
-/** Says why a query that a person typed failed, in the database's own words. */
+/** Translates the error of a user's query, with the database's own message. */
 export function queryError(
   thrown: unknown,
   { location, sql }: { readonly location: string; readonly sql: string },

@@ -7,7 +7,10 @@ import { WarehouseUnavailableError } from '../errors.ts'
 /** Milliseconds that another process is given to close the file. */
 const WAIT_MS = 20_000
 const WAIT_INTERVAL_MS = 100
-/** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is repeated until it stops. */
+/**
+ * Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is repeated until it
+ * stops.
+ */
 const INTERRUPT_INTERVAL_MS = 10
 
 /** What DuckDB may keep in memory; beyond it, it spills to `FILE.tmp`. A laptop has the engine's beside it. */
@@ -17,7 +20,7 @@ const OPTIONS = {
   memory_limit: MEMORY_LIMIT,
   // Errors as JSON carry their kind and position; nothing has to be read out of sentences.
   errors_as_json: 'true',
-  // A query reaches the file and nothing else: no other files, no network, no extensions.
+  // A query can access the file only: no other files, no network, no extensions.
   enable_external_access: 'false',
   autoinstall_known_extensions: 'false',
   autoload_known_extensions: 'false',
@@ -48,7 +51,7 @@ const duckDbErrors = defineErrors({
 })
 
 /**
- * A DuckDB file that is open only while somebody works on it: between loads and queries, other programs can open it.
+ * A DuckDB file that is open only during loads and queries: in between, other programs can open it.
  * Within a process, all share one instance of DuckDB.
  */
 export interface DuckDbFile {

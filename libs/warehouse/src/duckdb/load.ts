@@ -35,8 +35,8 @@ export type Loading = {
 }
 
 /**
- * A load is one transaction: others see the old table until it is committed, and a load that breaks off, however it does,
- * leaves nothing behind. DuckDB rejects a transaction on what another has changed since it began.
+ * A load is one transaction: readers see the old table until it is committed, and an aborted load leaves nothing
+ * behind. DuckDB rejects a transaction on what another has changed since it began.
  */
 export async function replaceTable(
   loading: Loading,
@@ -48,7 +48,7 @@ export async function replaceTable(
   return await load(loading, table, options, async (connection, before) => {
     const basedOn = options.basedOn ?? versionOf(before)
     requireBase(location, table, basedOn, before)
-    // In the table's own schema, since DuckDB moves no table to another; nobody sees it before the commit.
+    // In the table's own schema, since DuckDB cannot move a table to another; it is invisible before the commit.
     const staging = { schema: schemaOf(table), name: `staging_${randomUUID().replaceAll('-', '')}` }
     const sql = duckdb.martTable(staging)
     await connection.run(`CREATE TABLE ${sql} (${definitions(table, table.columns)})`)
@@ -104,7 +104,10 @@ export async function changeTable(
   })
 }
 
-/** Begins the transaction of a load. Of two loads of one version at once the second waits, and then finds everything done. */
+/**
+ * Begins the transaction of a load. Of two loads of one version at once the second waits, and then finds everything
+ * done.
+ */
 async function load<Outcome>(
   { file, exclusive }: Loading,
   table: WarehouseTable,
@@ -128,7 +131,7 @@ async function load<Outcome>(
   )
 }
 
-/** One load at a time decides what becomes of a table, by what is committed now. */
+/** One load at a time decides how a table is changed, by the state committed now. */
 async function publish<Outcome>(
   { file, exclusive }: Loading,
   table: WarehouseTable,
@@ -152,7 +155,7 @@ export type RecordRow = {
   readonly loaded_at: string
 }
 
-/** What is known of a table, and whether anything of its name is there. */
+/** The known state of a table, and whether an object of its name exists. */
 export async function look(
   connection: DuckDBConnection,
   table: TablePlace,

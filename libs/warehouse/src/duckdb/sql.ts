@@ -58,7 +58,7 @@ export function deleteByKey(target: string, other: string, key: readonly string[
   return `DELETE FROM ${target} AS target WHERE EXISTS (SELECT 1 FROM ${other} AS other WHERE ${isSame})`
 }
 
-/** Where names without a schema are looked for. */
+/** The search path for names without a schema. */
 export function searchPath(schemas: readonly string[]): string {
   return `SET search_path = ${literal(schemas.map(identifier).join(','))}`
 }

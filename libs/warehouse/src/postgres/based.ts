@@ -10,8 +10,8 @@ import * as postgres from './sql.ts'
 import { listed, martFirst, placeOf, type Warehouse, type WarehouseOptions } from '../warehouse.ts'
 
 /**
- * The warehouse in any PostgreSQL. Rows are first copied into a table of their own that nobody reads; then one short
- * transaction, or the end of the one that is open, puts them in place.
+ * The warehouse in any PostgreSQL. Rows are first copied into a staging table, which is invisible to readers; then one
+ * short transaction, or the end of the open one, puts them in place.
  * @param swapWaitsMs as `SWAP_WAITS_MS`
  */
 export async function warehouseIn(
@@ -31,7 +31,7 @@ export async function warehouseIn(
     try {
       return await work()
     } catch (error) {
-      // Whatever broke when the work was stopped broke because of that.
+      // After a cancellation, other errors are its consequence.
       if (signal?.aborted === true) throw new CancelledError(`the load of ${name}`, { cause: signal.reason })
       throw loadError(error, { table: name, location })
     }
@@ -42,7 +42,7 @@ export async function warehouseIn(
       (await hasMart(sessions)) ? await queries.query<postgres.LoadedRow>(postgres.LOADED_TABLES) : [],
     )
   if (!isReadOnly) await translated({ name: 'loader.loaded_tables' }, async () => await setUp(sessions))
-  /** Who only looks makes nothing. */
+  /** A read-only warehouse creates nothing. */
   const requireMart = async () => {
     if (!isReadOnly || (await translated({ name: MART_TABLES }, async () => await hasMart(sessions)))) return
     throw new ConfigError('there is nothing to look into yet', [
@@ -83,7 +83,10 @@ export async function warehouseIn(
 /** What cannot be described, where something goes wrong. */
 const MART_TABLES = 'the tables of the mart'
 
-/** Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one transaction. */
+/**
+ * Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one
+ * transaction.
+ */
 async function setUp(sessions: PostgresSessions): Promise<void> {
   if (!(await isSetUp(sessions))) await sessions.queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
 }

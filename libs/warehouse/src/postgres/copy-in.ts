@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import type pg from 'pg'
 
-/** Milliseconds that the server may take to accept what was sent; then the network is taken for broken. */
+/** Milliseconds that the server may take to accept what was sent; then the connection is considered broken. */
 const STALL_TIMEOUT_MS = 120_000
 
 /**
  * Streams text into `COPY … FROM STDIN`, as fast as the server takes it.
  *
- * The driver has no COPY of its own. `pg-copy-streams` has one, but as a Writable that waits for the server's answer when
- * it is destroyed: on a connection that was cut there is none, and the load would hang.
+ * The driver has no COPY of its own. `pg-copy-streams` has one, but as a Writable that waits for the server's answer
+ * when it is destroyed: on a connection that was cut there is none, and the load would hang.
  *
  * @returns rows that the server took
  * @throws what the source of the text throws; what the server says; an Error when the connection is lost
@@ -93,7 +93,8 @@ async function drained(stream: pg.Connection['stream'], copy: CopyIn): Promise<v
   }
 }
 
-// Messages: a letter, the length without it, the content. Source: postgresql.org/docs/current/protocol-message-formats.html
+// Messages: a letter, the length without it, the content. Source:
+// postgresql.org/docs/current/protocol-message-formats.html
 
 const DONE_MESSAGE = Buffer.from([0x63, 0, 0, 0, 4])
 

@@ -32,7 +32,7 @@ const KNOWN: Readonly<Record<string, { readonly problem: string; readonly remedy
 }
 
 /**
- * Says in Cinelake's words why a load failed. The vendor's message is left out where it may quote a value of a row.
+ * Translates the error of a failed load. The vendor's message is omitted where it may quote a value of a row.
  * @returns what was thrown, when it is not the database's
  */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
@@ -54,7 +54,7 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
 
 type AskedQuery = { readonly location: string; readonly sql: string; readonly timeoutMs: number }
 
-/** Says why a query that a person typed failed, in the database's own words. */
+/** Translates the error of a user's query, with the database's own message. */
 export function queryError(thrown: unknown, { location, sql, timeoutMs }: AskedQuery): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown

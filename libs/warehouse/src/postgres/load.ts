@@ -27,7 +27,7 @@ import {
   type WarehouseTable,
 } from '../warehouse.ts'
 
-/** Where loads are done, and how long they wait for readers. */
+/** The database of the loads, and how long they wait for readers. */
 export type Loading = { readonly sessions: PostgresSessions; readonly swapWaitsMs: readonly number[] }
 
 export async function replaceTable(
@@ -137,7 +137,7 @@ async function beginLoad(session: LoadSession, table: WarehouseTable, options: L
   return found.now
 }
 
-/** One load at a time decides what becomes of a table. */
+/** One load at a time decides how a table is changed. */
 async function beginPublish(transaction: Queries, table: WarehouseTable, options: LoadOptions) {
   await transaction.query(postgres.LOCK, [`cinelake publish ${recordName(table)}`])
   const found = await look(transaction, table)
@@ -145,7 +145,7 @@ async function beginPublish(transaction: Queries, table: WarehouseTable, options
   return found.now
 }
 
-/** All that takes time is done while nobody sees the table. Statistics stay with it: its first readers get good plans. */
+/** All slow steps run before the table is visible. Statistics stay with it: its first readers get good plans. */
 async function finishStaged(session: LoadSession, table: WarehouseTable, staged: place.StagedTable): Promise<void> {
   if (table.primaryKey.length > 0) await session.exec(place.addPrimaryKey(staged, table.primaryKey))
   await session.exec(`ANALYZE ${staged.sql}`)

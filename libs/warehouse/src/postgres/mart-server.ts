@@ -9,9 +9,9 @@ import { besideSessions, openHere, type PgliteDatabase, type ExclusiveSessions }
 import { createPgliteWarehouse } from './pglite-warehouse.ts'
 import { READER } from './reader.ts'
 
-/** What tools call the database that they connect to. */
+/** The database name that tools connect to. */
 export const MART_DATABASE = 'mart'
-/** Who they log in as. */
+/** The user that they log in as. */
 export const MART_USER = READER
 /** Clients at once; each waits for the others' statements. */
 const MAX_CLIENTS = 50
@@ -42,8 +42,8 @@ export interface MartServer extends AsyncDisposable {
 }
 
 /**
- * Serves the mart of an embedded database to tools that speak the PostgreSQL protocol, read only. The database is open only
- * while they ask, so that a run finds it free; while another process works on it, they read beside that one.
+ * Serves the mart of an embedded database to tools that speak the PostgreSQL protocol, read only. The database is open
+ * only while they ask, so that a run finds it free; while another process works on it, they read beside that one.
  */
 export async function startMartServer(options: MartServerOptions): Promise<MartServer> {
   const { directory, host, port, password, timeoutMs, idleTimeoutMs = IDLE_TIMEOUT_MS } = options
@@ -111,7 +111,7 @@ function newId(taken: ReadonlyMap<number, unknown>): number {
   }
 }
 
-/** What a server says when a client has logged in. Drivers choose by it what they send. */
+/** The parameters sent after a login. Drivers adapt to them. */
 async function greetingOf(sessions: ExclusiveSessions): Promise<Buffer> {
   const answer = await sessions.exclusive(
     async (session) => await session.raw(wireMessage('Q', cString('SHOW server_version'))),

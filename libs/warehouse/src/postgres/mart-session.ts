@@ -27,7 +27,7 @@ export type MartSessionOptions = {
   readonly cancelled: () => AbortSignal
 }
 
-/** A fault as the client is told of it. */
+/** An error as sent to the client. */
 class Fault extends Error {
   readonly answer: Buffer
 
@@ -46,18 +46,19 @@ type Portal = { readonly statement: MartStatement }
 
 /** A client's hold of the database's one session. */
 type Turn = {
-  /** What the database answers. @throws the reason for which the client's hold was ended */
+  /** The database's answer. @throws the reason for which the client's hold was ended */
   readonly raw: (bytes: Uint8Array) => Promise<Buffer>
   readonly leave: () => Promise<void>
 }
 
 /**
- * One client of the mart: an analyst's tool that speaks the PostgreSQL protocol. The database has one session, so a client has it
- * for a statement at a time, as the reader of the mart, in a transaction that cannot write and that is rolled back. What the
- * client believes to be its session is kept here: settings, prepared statements, whether it is in a transaction.
+ * One client of the mart: an analyst's tool that speaks the PostgreSQL protocol. The database has one session, so a
+ * client has it for a statement at a time, as the reader of the mart, in a transaction that cannot write and that is
+ * rolled back. What the client believes to be its session is kept here: settings, prepared statements, whether it is in
+ * a transaction.
  *
- * A transaction of a client sees what each of its statements finds, as READ COMMITTED does. One that needs more - a snapshot, a
- * cursor, a savepoint - keeps the session to its end, and is ended when it leaves others waiting.
+ * A transaction of a client sees what each of its statements finds, as READ COMMITTED does. One that needs more - a
+ * snapshot, a cursor, a savepoint - keeps the session to its end, and is ended when it leaves others waiting.
  */
 export class MartSession {
   readonly #client: PostgresClient
@@ -241,7 +242,7 @@ export class MartSession {
     this.#sent.add(name)
   }
 
-  /** Answers what the database is not asked. */
+  /** Answers statements that are not sent to the database. */
   async #byItself(statement: MartStatement): Promise<Buffer> {
     if (this.#status === 'E' && !['commit', 'rollback'].includes(statement.kind)) throw FAILED_TRANSACTION()
     switch (statement.kind) {
@@ -291,7 +292,7 @@ export class MartSession {
       if (this.#client.gone.aborted) throw error
       await this.#client.send(error instanceof Fault ? error.answer : interrupted(error))
       if (this.#status === 'T') this.#status = 'E'
-      // Without savepoints nothing of a failed transaction goes on.
+      // Without savepoints a failed transaction cannot continue.
       if (!(error instanceof Fault)) this.#isHeld = false
     }
     const isKept = this.#isHeld && this.#status !== 'I' && !(isFailed && this.#turn === undefined)
@@ -323,7 +324,7 @@ export class MartSession {
     for (const setting of this.#settings.values()) await this.#command(setting)
   }
 
-  /** Gives the session back as it was. */
+  /** Resets and releases the session. */
   async #leave(): Promise<void> {
     const turn = this.#turn
     this.#turn = undefined
@@ -351,7 +352,7 @@ export class MartSession {
   }
 }
 
-/** Why a statement was ended from outside. */
+/** Why a statement was cancelled. */
 export class Interruption extends Error {}
 
 async function enter(sessions: ExclusiveSessions, signal: AbortSignal): Promise<Turn> {

@@ -1,6 +1,6 @@
 import { endOfComment } from '../sql-comment.ts'
 
-/** What a client of the mart asks for, by the first words of its statement. */
+/** The kind of a client's statement, by its first words. */
 export type MartStatement =
   /** Goes to the database. `holds`: its effect lasts to the end of the client's transaction. */
   | { readonly kind: 'query'; readonly holds: boolean }
@@ -10,12 +10,12 @@ export type MartStatement =
   /** A setting of the client's session; without `apply` one that is taken and does nothing. */
   | { readonly kind: 'set'; readonly name: string; readonly apply: string | undefined }
   | { readonly kind: 'reset'; readonly name: string | undefined; readonly tag: string }
-  /** Has nothing to do here. */
+  /** Accepted without effect. */
   | { readonly kind: 'nothing'; readonly tag: string }
   | { readonly kind: 'empty' }
   | { readonly kind: 'refused'; readonly word: string }
 
-/** Statements that read. What they may read is the database's to decide. */
+/** Statements that read. The database decides what they may read. */
 const READS = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'SHOW', 'EXPLAIN', '('])
 /** Those whose effect is gone with the transaction that they were sent in. */
 const HOLDS = new Set(['DECLARE', 'FETCH', 'MOVE', 'CLOSE', 'SAVEPOINT', 'RELEASE'])
@@ -42,8 +42,8 @@ const OWN = new Set([
 ])
 
 /**
- * What a statement is. Its first word decides that in PostgreSQL, so it is found as PostgreSQL finds it; the statement goes to the
- * database as one, so nothing can stand behind it.
+ * What a statement is. Its first word decides that in PostgreSQL, so it is found as PostgreSQL finds it; the statement
+ * goes to the database as one, so nothing can stand behind it.
  */
 export function classifyStatement(sql: string): MartStatement {
   const text = sql.slice(beginning(sql))

@@ -5,8 +5,8 @@ import { hasMart, warehouseIn } from './based.ts'
 import type { Warehouse, WarehouseOptions } from '../warehouse.ts'
 
 /**
- * Whoever is served the mart has a session of which the database believes that it may change its role, by this function alone:
- * statements that do so are not passed on.
+ * In a session of the mart server the database would permit a change of role, through this function only: the other
+ * statements that change it are not forwarded.
  */
 const KEEP_ROLE = 'REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC'
 

@@ -1,7 +1,7 @@
 import { martTable, primaryKeyName, quoted } from './sql.ts'
 import { schemaOf, type WarehouseTable } from '../warehouse.ts'
 
-/** A filled table that nobody reads yet. */
+/** A filled staging table, not yet visible to readers. */
 export type StagedTable = {
   readonly schema: string
   readonly name: string
@@ -13,7 +13,7 @@ export function addPrimaryKey(staged: StagedTable, key: readonly string[]): stri
   return `ALTER TABLE ${staged.sql} ADD CONSTRAINT ${quoted(keyOf(staged))} PRIMARY KEY (${key.map(quoted).join(', ')})`
 }
 
-/** Puts the filled table where the old one is. */
+/** Puts the filled table in place of the old one. */
 export function swap(staged: StagedTable, table: WarehouseTable): string {
   const schema = quoted(schemaOf(table))
   const moved = `${schema}.${quoted(staged.name)}`
@@ -72,7 +72,7 @@ export function countRows(table: WarehouseTable): string {
 }
 
 /**
- * What others have built upon a table (`$1`), in words: views, foreign keys, indexes, triggers, policies, publications.
+ * Objects that depend on a table (`$1`), as phrases: views, foreign keys, indexes, triggers, policies, publications.
  * Not what every table has: its row type, its TOAST table, its own key and NOT NULLs.
  */
 export const BUILT_UPON = `
@@ -85,7 +85,7 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass($1)
   AND d.deptype <> 'i' AND NOT coalesce(c.conrelid = d.refobjid AND c.contype IN ('p', 'n'), false)
 ORDER BY 1`
 
-/** Who may do what with a table (`$1`) besides its owner; `column` is null for the table as a whole. All names as SQL. */
+/** The grants on a table (`$1`), except its owner's; `column` is null for the table as a whole. All names as SQL. */
 export const GRANTS = `
 SELECT g.grantee, g.privilege, g.grantable, g."column" FROM (
   SELECT a.grantee AS id, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,

@@ -8,8 +8,8 @@ import { martTable } from './sql.ts'
 import type { WarehouseTable } from '../warehouse.ts'
 
 /**
- * Milliseconds that a swap waits for those who read the old table. Whoever comes to read meanwhile waits as well, so each
- * wait is short, and as long a pause lets the others through. The last ones are longer than `deadlock_timeout` (1 s):
+ * Milliseconds that a swap waits for readers of the old table. New readers queue behind it, so each wait is short, and
+ * is followed by an equally long pause that lets them through. The last ones are longer than `deadlock_timeout` (1 s):
  * after that long PostgreSQL ends an autovacuum that is in the way.
  */
 export const SWAP_WAITS_MS: readonly number[] = [100, 200, 400, 800, 1200, 1600]
@@ -27,11 +27,12 @@ export type Placing = {
  * Makes the staged rows those of the mart's table, within the transaction that is open.
  *
  * The staged table takes the old one's place and its grants. That is quick, but it is another table: views that others
- * made, foreign keys, indexes, policies belong to the old one. Where there are such, and where somebody reads the old
- * table all the time, the rows are replaced within the table instead: slower, but in nobody's way. Other columns are then
- * given to the table by `ALTER TABLE`, and what others built upon it stays.
+ * made, foreign keys, indexes, policies belong to the old one. Where such objects exist, and where the old table is
+ * being read all the time, the rows are replaced within the table instead: slower, but without blocking readers. Other
+ * columns are then made by `ALTER TABLE`, and dependent objects stay.
  *
- * @throws {WarehouseRefusedError} terminal: others have built upon what is to go, or to get another type or key
+ * @throws {WarehouseRefusedError} terminal: other objects depend on a column that is dropped, or that gets another type
+ * or key
  * @throws {WarehouseUnavailableError} transient: a table that is to get other columns is being read all the time
  */
 export async function placeStaged(queries: Queries, placing: Placing): Promise<void> {
@@ -65,11 +66,11 @@ async function reshape(
 function isReadAllTheTime(location: string, table: WarehouseTable): WarehouseUnavailableError {
   return new WarehouseUnavailableError(
     location,
-    `${table.name} is to get other columns, for which nobody may read it for a moment, but it is read all the time`,
+    `${table.name} is to get other columns, for which it must be free of readers for a moment, but it is read all the time`,
   )
 }
 
-/** @returns false when somebody read the old table at every try */
+/** @returns false when the old table was being read at every attempt */
 async function swap(queries: Queries, { table, staged, swapWaitsMs }: Placing): Promise<boolean> {
   const [old, fresh] = [martTable(table), staged.sql]
   const [exists] = await queries.query<{ oid: unknown }>('SELECT to_regclass($1)::oid AS oid', [old])

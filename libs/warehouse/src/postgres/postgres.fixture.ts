@@ -5,7 +5,7 @@ import { createPostgresWarehouse } from './postgres.ts'
 import { openPostgresDatabase, type PostgresDatabase } from '@cinelake/database/postgres'
 import type { Warehouse } from '../warehouse.ts'
 
-/** An identity that nobody is to ask for. */
+/** An identity that must not be requested. */
 export const noCredential = async () => {
   throw new Error('no credential is needed here')
 }
@@ -14,7 +14,7 @@ export type Opened = AsyncDisposable & {
   readonly url: string
   readonly database: PostgresDatabase<unknown>
   readonly warehouse: Warehouse
-  /** As somebody with a SQL tool has it. */
+  /** Direct SQL access to the database. */
   readonly sql: <Row>(statement: string) => Promise<Row[]>
 }
 

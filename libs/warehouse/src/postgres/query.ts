@@ -20,8 +20,8 @@ const DEFAULT_LIMIT = 1000
 const BATCH_ROWS = 2000
 
 /**
- * Runs one query as the reader of the mart, in a read-only transaction that is rolled back; tables of the mart need no schema
- * in front.
+ * Runs one query as the reader of the mart, in a read-only transaction that is rolled back; tables of the mart need no
+ * schema in front.
  */
 export async function queryReadOnly(
   sessions: PostgresSessions,
@@ -89,7 +89,7 @@ type Prepared = {
 
 type TypeName = { readonly name: string; readonly isPseudo: boolean }
 
-/** What the query gives, and the statement that gives it with the reader's rights. */
+/** The query's columns, and the statement that runs it with the reader's rights. */
 async function prepare(
   session: ReadSession,
   schemas: readonly string[],

@@ -4,9 +4,8 @@ import type { PostgresSessions, Queries } from './session.ts'
 import { LOADER, LOCK_SET_UP, MART_SCHEMAS, quoted, text } from './sql.ts'
 
 /**
- * Whoever queries through the service does so as this role, which may read the schemas of the mart and nothing else. A
- * transaction that cannot write is no protection by itself: a superuser's query may read the server's files and end the
- * sessions of others.
+ * Queries through the service run as this role, which may read the schemas of the mart and nothing else. A read-only
+ * transaction alone is no protection: a superuser's query may read the server's files and end the sessions of others.
  */
 export const READER = 'cinelake_reader'
 
@@ -18,14 +17,14 @@ export async function martSchemas(queries: Queries): Promise<readonly string[]> 
   return (await queries.query<{ schema: string }>(MART_SCHEMAS)).map(({ schema }) => schema)
 }
 
-/** Where names without a schema are looked for, as SQL. */
+/** The search path for names without a schema, as SQL. */
 export function searchPathOf(schemas: readonly string[]): string {
   return [...schemas.map(quoted), 'pg_catalog'].join(', ')
 }
 
 /**
- * A query as the reader runs it. `SET ROLE` alone would not hold: a query may undo it by `set_config`. Within a function that
- * runs with the rights of its owner, PostgreSQL lets nothing change the role.
+ * A query as the reader runs it. `SET ROLE` alone would not hold: a query may undo it by `set_config`. Within a
+ * function that runs with the rights of its owner, PostgreSQL lets nothing change the role.
  * Source: postgresql.org/docs/current/sql-createfunction.html (SECURITY DEFINER)
  * @param columns names and types of the result, as SQL
  */
@@ -94,7 +93,7 @@ export async function requireReader(
   try {
     await queries.exec([LOCK_SET_UP, ...steps].join(';\n'))
   } catch (error) {
-    // Over a connection that only reads, another process sees to it.
+    // For a read-only connection, another process has done it.
     if (sqlStateOf(error) === '25006' && state.function) return
     if (!['42501', '25006', '0LP01'].includes(sqlStateOf(error) ?? '')) throw error
     throw refused(

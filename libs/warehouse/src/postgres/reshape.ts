@@ -23,7 +23,7 @@ WHERE c.conrelid = to_regclass($1) AND c.contype = 'p' ORDER BY k.place`
 type Reshaping = { readonly before: readonly string[]; readonly after: readonly string[] }
 
 /**
- * What makes one table's columns those of another, so that what others have built upon it stays: columns are renamed,
+ * Changes one table's columns to those of another, so that dependent objects stay: columns are renamed,
  * added, dropped, given another type, in this order.
  * @param target the table, as SQL
  * @param key the columns of the primary key of the table that is there
@@ -61,7 +61,10 @@ function planReshaping(
   return { before, after }
 }
 
-/** Of the errors by which the database keeps to what depends on a column, and of a value that the other type does not hold. */
+/**
+ * Of the errors by which the database keeps to what depends on a column, and of a value that the other type does not
+ * hold.
+ */
 const NOT_IN_PLACE = /^(?:2BP01|0A000|42804|42846|22...)$/
 /** lock_not_available, and deadlock_detected: two that wait for one another. */
 const IN_THE_WAY = ['55P03', '40P01']
@@ -76,10 +79,10 @@ type Given = {
 }
 
 /**
- * Gives the table that is there the columns of the staged one, within the transaction that is open. What others have built
- * upon it stays.
- * @returns `done` with what is left to do once its rows are replaced; `refused` where others depend on what is to go;
- *   `busy` where the table is read all the time
+ * Gives the table that is there the columns of the staged one, within the transaction that is open. Dependent objects
+ * stay.
+ * @returns `done` with what is left to do once its rows are replaced; `refused` where objects depend on a dropped
+ *   column; `busy` where the table is read all the time
  */
 export async function reshapeInPlace(
   queries: Queries,

@@ -13,8 +13,8 @@ const PIECE_CHARACTERS = 65_536
 const STOP_TIMEOUT_MS = 2000
 
 /**
- * A PostgreSQL server. A load is one transaction on a connection of its own, from the first row to the last step: what it
- * makes is seen by nobody before, and a load that breaks off, however it does, leaves nothing behind.
+ * A PostgreSQL server. A load is one transaction on a connection of its own, from the first row to the last step: its
+ * result is invisible until then, and an aborted load leaves nothing behind.
  */
 export function serverSessions(connections: PostgresConnections): PostgresSessions {
   const { location } = connections
@@ -85,7 +85,7 @@ async function copy(client: pg.Client, location: string, into: string, text: Asy
   try {
     return await onConnection(location, async () => copyIn(client, `COPY ${into} FROM STDIN WITH (FREEZE)`, source()))
   } catch (error) {
-    // What befell the source of the rows is not the connection's fault.
+    // An error of the row source is not an error of the connection.
     throw failure === undefined ? error : failure.error
   }
 }
@@ -156,7 +156,7 @@ function queriesOn(connection: pg.Client, location: string): Queries {
   }
 }
 
-/** Ends the statement that is under way when the work is told to stop, and the connection where that is of no use. */
+/** Cancels the running statement when the work is cancelled, and closes the connection if that does not help. */
 function listenForStop(connections: PostgresConnections, client: pg.Client, signal: AbortSignal | undefined) {
   let dropping: NodeJS.Timeout | undefined
   const stop = () => {
@@ -167,7 +167,7 @@ function listenForStop(connections: PostgresConnections, client: pg.Client, sign
   return {
     /** From now on nothing is cancelled. */
     ignore: () => signal?.removeEventListener('abort', stop),
-    /** The connection is in nobody's way any more. */
+    /** The connection no longer blocks other callers. */
     over: () => clearTimeout(dropping),
   }
 }
@@ -175,7 +175,8 @@ function listenForStop(connections: PostgresConnections, client: pg.Client, sign
 type DescribedField = { readonly name: string; readonly typeId: number }
 
 /**
- * The columns of one statement, as the server describes them without running it. The driver has no such request of its own.
+ * The columns of one statement, as the server describes them without running it. The driver has no such request of its
+ * own.
  * @throws what the server says: of a statement that is none, or several
  */
 async function describeQuery(client: pg.ClientBase, sql: string): Promise<readonly DescribedField[]> {

@@ -1,8 +1,11 @@
 import type { WarehouseValue } from '../warehouse.ts'
 
-/** Statements on one connection. Faults are thrown as the database said them; a lost connection as WarehouseUnavailableError. */
+/**
+ * Statements on one connection. Faults are thrown as the database said them; a lost connection as
+ * WarehouseUnavailableError.
+ */
 export interface Queries {
-  /** One or several statements whose results nobody wants. */
+  /** One or several statements whose results are ignored. */
   exec(sql: string): Promise<void>
   query<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>
 }
@@ -11,11 +14,13 @@ export interface Queries {
 export interface LoadSession extends Queries {
   /** Where staging tables are made. */
   readonly stagingSchema: string
-  /** A free name for a table; the table is gone when the load ends, however it ends, unless it got another name by then. */
+  /**
+   * A free name for a table; the table is gone when the load ends, however it ends, unless it got another name by then.
+   */
   newStaging(): string
   /** @returns rows that the database took */
   copy(table: string, columns: string, text: AsyncIterable<string>): Promise<number>
-  /** Runs what readers are to see all of or nothing of. At most once in a load, last. */
+  /** Runs the step that becomes visible to readers atomically. At most once in a load, last. */
   publish<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result>
 }
 
@@ -26,7 +31,9 @@ export type QueryResult = { readonly columns: readonly string[]; readonly rows: 
 export interface ReadSession {
   /** Exactly one statement. */
   run(sql: string): Promise<QueryResult>
-  /** The columns of exactly one statement, with the numbers of their types; none of one without a result. Nothing runs. */
+  /**
+   * The columns of exactly one statement, with the numbers of their types; none of one without a result. Nothing runs.
+   */
   describe(sql: string): Promise<readonly { readonly name: string; readonly typeId: number }[]>
 }
 

@@ -29,13 +29,13 @@ export const IS_SET_UP = `SELECT to_regnamespace('${MART}') IS NOT NULL AND EXIS
   SELECT FROM pg_attribute WHERE attrelid = to_regclass('${LOADER}.loaded_tables') AND attname = 'table_id'
 ) AS ready`
 
-/** Waits until nobody else has the lock of this name, and has it until the transaction ends. */
+/** Takes the advisory lock of this name, waiting if necessary, and holds it until the transaction ends. */
 export const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
 
 /**
- * Before statements that make what may be there already, in one transaction with them. A session that has looked for a schema
- * remembers that it was not there, and waiting for an advisory lock does not tell it otherwise: reading a table does, the first
- * time in a transaction. Source: AcceptInvalidationMessages in PostgreSQL's lmgr.c
+ * Before statements that make what may be there already, in one transaction with them. A session that has looked for a
+ * schema remembers that it was not there, and waiting for an advisory lock does not tell it otherwise: reading a table
+ * does, the first time in a transaction. Source: AcceptInvalidationMessages in PostgreSQL's lmgr.c
  */
 export const LOCK_SET_UP = `${LOCK.replace('$1', `'cinelake warehouse set up'`)}; SELECT FROM pg_namespace WHERE false`
 
@@ -90,8 +90,8 @@ ALTER TABLE ${LOADER}.loaded_tables ADD COLUMN IF NOT EXISTS table_id text;
 COMMENT ON TABLE ${LOADER}.loaded_tables IS 'Which version of each refined table its mart table holds. Kept by the loader, in the same transaction as the rows.'`
 
 /**
- * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: \`$1\` is
- * the table as SQL, \`$2\` its record.
+ * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says:
+ * \`$1\` is the table as SQL, \`$2\` its record.
  */
 export const LOADED = `
 SELECT to_regclass($1) IS NOT NULL AS "exists", l.version::float8 AS version, l.shape, l.task, l.row_count::float8 AS "rowCount", l.table_id AS "tableId"
@@ -157,7 +157,7 @@ export function columnList(columns: readonly string[]): string {
   return columns.map(quoted).join(', ')
 }
 
-/** Statements that describe the table and its columns to whoever opens it with a SQL tool. */
+/** Statements that store the descriptions of the table and its columns for users of SQL tools. */
 export function comments(target: string, table: WarehouseTable): string {
   const columns = table.columns.map(
     ({ name, description }) => `COMMENT ON COLUMN ${target}.${quoted(name)} IS ${text(description ?? '')}`,

@@ -12,7 +12,7 @@ export type FilledTable = StagedTable & {
   readonly rowCount: number
 }
 
-/** Copies rows into a new table that nobody reads. */
+/** Copies rows into a new staging table. */
 export async function fillStaging(
   session: LoadSession,
   table: WarehouseTable,

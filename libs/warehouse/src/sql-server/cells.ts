@@ -12,7 +12,7 @@ type CellBuffer = Parameters<CellType['writeValue']>[0]
 /** `validate` makes of a row's value what `writeValue` sends. */
 type Validate = (value: WarehouseValue | undefined) => unknown
 
-/** What is wrong with a value, in words that do not repeat it. */
+/** The problem with a value, without the value. */
 export type Complaint = (problem: string, remedy: string) => WarehouseRefusedError
 
 const FIT = "make the contract's or the model's column type wide enough, or reject such rows by a rule"

@@ -48,7 +48,7 @@ const KNOWN: readonly (Words & { readonly numbers: readonly number[] })[] = [
 ]
 
 /**
- * Says in Cinelake's words why a load failed. The server's message is left out where it may quote a value of a row.
+ * Translates the error of a failed load. The server's message is omitted where it may quote a value of a row.
  * @returns what was thrown, when it is not the database's
  */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
@@ -66,7 +66,7 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
   )
 }
 
-/** Says why a query that somebody typed failed, in the server's own words. */
+/** Translates the error of a user's query, with the server's own message. */
 export function queryError(thrown: unknown, location: string, sql: string): unknown {
   const general = connectionError(thrown, location)
   const fault = faultOf(general)

@@ -110,7 +110,7 @@ export async function loaded(session: MssqlSession, table: TablePlace): Promise<
   }
 }
 
-/** What is loaded of a table that may be loaded. @throws {WAREHOUSE_TABLE_TAKEN} terminal */
+/** The loaded state of a table that this pipeline may load. @throws {WAREHOUSE_TABLE_TAKEN} terminal */
 async function loadedFree(
   session: MssqlSession,
   table: WarehouseTable,
@@ -167,7 +167,7 @@ const LOAD_PATIENCE_MS = 10 * 60_000
 /** For another load's swap, which is short. */
 const PUBLISH_PATIENCE_MS = 60_000
 
-/** What readers are to see all of or nothing of. One load at a time decides what becomes of a table. */
+/** The step that becomes visible to readers atomically. One load at a time decides how a table is changed. */
 async function publish<Result extends LoadOutcome | 'stale'>(
   session: MssqlSession,
   { location }: MssqlPool,
@@ -187,7 +187,10 @@ async function publish<Result extends LoadOutcome | 'stale'>(
   }
 }
 
-/** Tries of a swap or of changes, each of which waits some seconds for readers: those that come between two tries are let in. */
+/**
+ * Tries of a swap or of changes, each of which waits some seconds for readers: those that come between two tries are
+ * let in.
+ */
 const SWAP_TRIES = 24
 /** "Lock request time out period exceeded", and the loser of a deadlock. */
 const IN_THE_WAY = [1222, 1205]
@@ -214,7 +217,10 @@ async function record(session: MssqlSession, table: WarehouseTable, options: Loa
   if (updated === 0) await session.run(mssql.RECORD_LOADED.insert, values)
 }
 
-/** The views that read a table (`@1`), as SQL. Source: learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-sql-expression-dependencies-transact-sql */
+/**
+ * The views that read a table (`@1`), as SQL. Source:
+ * learn.microsoft.com/sql/relational-databases/system-catalog-views/sys-sql-expression-dependencies-transact-sql
+ */
 const VIEWS_UPON =
   "SELECT DISTINCT QUOTENAME(s.[name]) + N'.' + QUOTENAME(v.[name]) AS [name] FROM sys.sql_expression_dependencies AS d " +
   'INNER JOIN sys.views AS v ON v.[object_id] = d.[referencing_id] INNER JOIN sys.schemas AS s ON s.[schema_id] = v.[schema_id] ' +
@@ -230,8 +236,9 @@ async function viewsUpon(session: MssqlSession, target: string): Promise<readonl
 }
 
 /**
- * Has views read their table by its new columns. SQL Server binds a view when it is read: one that names a column that is
- * gone would fail then, and `SELECT *` would go on with the columns of before. Within the transaction that swaps the table.
+ * Has views read their table by its new columns. SQL Server binds a view when it is read: one that names a column that
+ * is gone would fail then, and `SELECT *` would still return the former columns. Within the transaction that swaps the
+ * table.
  * @throws {WarehouseRefusedError} terminal: names the view that reads what is to go
  */
 async function refreshViews(session: MssqlSession, table: WarehouseTable, views: readonly string[]): Promise<void> {

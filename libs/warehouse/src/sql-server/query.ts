@@ -65,7 +65,7 @@ async function reading<Result>(
         await session.rollback()
         return result
       } catch (error) {
-        // What the connection was in the middle of, and as whom, is not worth finding out.
+        // After an error, the state and user of the connection are unknown: it is not reused.
         session.discard()
         throw error
       }

@@ -4,7 +4,7 @@ import { MART, schemaOf, type TablePlace, type WarehouseColumn, type WarehouseTa
 
 /** The loader's own: what is loaded, and tables that are still being filled. */
 const LOADER = 'loader'
-/** Whoever queries through the service is this user, who may read the mart and nothing else. */
+/** Queries through the service run as this user, who may read the mart and nothing else. */
 export const READER = 'cinelake_reader'
 
 /** Characters. Source: `sysname`, learn.microsoft.com/sql/relational-databases/databases/database-identifiers */
@@ -50,7 +50,7 @@ export const SET_UP: readonly string[] = [
 
 /**
  * Makes the user that queries run as. Its default schema lets queries name the tables of `mart` without one.
- * @param schemas besides `mart`
+ * @param schemas in addition to `mart`
  */
 export function setUpReader(schemas: readonly string[]): string[] {
   return [
@@ -78,8 +78,8 @@ export function addSchema(schema: string): string {
 export const STAGING_TABLES = `SELECT t.[name] AS [name] FROM sys.tables AS t WHERE t.[schema_id] = SCHEMA_ID(N'${LOADER}') AND t.[name] LIKE N'staging[_]%'`
 
 /**
- * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: `@1` is
- * the record, `@2` the table as SQL.
+ * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: `@1`
+ * is the record, `@2` the table as SQL.
  */
 export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count], l.[table_id] AS [table_id] FROM ${LOADED_TABLES_TABLE} AS l WHERE l.[table_name] = @1 AND OBJECT_ID(@2, N'U') IS NOT NULL`
 
@@ -90,7 +90,10 @@ export const LOADED_TABLES = `SELECT l.[table_name] AS [name], l.[version] AS [v
 FROM sys.tables AS t INNER JOIN sys.schemas AS s ON s.[schema_id] = t.[schema_id] INNER JOIN ${LOADED_TABLES_TABLE} AS l
   ON l.[table_name] = (CASE s.[name] WHEN N'${MART}' THEN t.[name] ELSE s.[name] + N'.' + t.[name] END) COLLATE DATABASE_DEFAULT`
 
-/** Parameters of both: `recordName`, version, shape, task, row count, id of the Delta table. The second is for a table that the first did not find. */
+/**
+ * Parameters of both: `recordName`, version, shape, task, row count, id of the Delta table. The second is for a table
+ * that the first did not find.
+ */
 export const RECORD_LOADED = {
   update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [table_id] = @6, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
   insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [table_id], [loaded_at]) VALUES (@1, @2, @3, @4, @5, @6, SYSUTCDATETIME())`,
@@ -126,10 +129,16 @@ export function dropStaging(staging: string): string {
   return `IF OBJECT_ID(${text(stagingTable(staging))}, N'U') IS NOT NULL DROP TABLE ${stagingTable(staging)}`
 }
 
-/** Bytes that the value of an extended property may have. Source: learn.microsoft.com/sql/relational-databases/system-stored-procedures/sp-addextendedproperty-transact-sql */
+/**
+ * Bytes that the value of an extended property may have. Source:
+ * learn.microsoft.com/sql/relational-databases/system-stored-procedures/sp-addextendedproperty-transact-sql
+ */
 const MAX_DESCRIPTION = 7500 / 2
 
-/** Statements that describe the table and its columns to whoever opens it with a SQL tool. They go with the table. */
+/**
+ * Statements that store the descriptions of the table and its columns for users of SQL tools. They are dropped with the
+ * table.
+ */
 export function describe(staging: string, table: WarehouseTable): string[] {
   const property = (description: string | undefined, column?: string) =>
     description === undefined || description === ''
@@ -149,8 +158,8 @@ export function describe(staging: string, table: WarehouseTable): string[] {
 const SWAP_PATIENCE_MS = 5000
 
 /**
- * Puts the filled table where the old one is. To be run in one transaction with `RECORD_LOADED`. Grants on the schema and
- * views that name the table go on; grants on the table itself do not.
+ * Puts the filled table where the old one is. To be run in one transaction with `RECORD_LOADED`. Grants on the schema
+ * and views that name the table stay valid; grants on the table itself do not.
  */
 export function swap(staging: string, table: WarehouseTable): string[] {
   const keyName = text(`${table.name.slice(0, MAX_IDENTIFIER - 3)}_pk`)
@@ -171,8 +180,8 @@ function patient(statement: string): string {
 
 /**
  * Has the table for the changes alone until the transaction ends. A reader that waits for writers (without
- * READ_COMMITTED_SNAPSHOT) would else read the first rows before the changes and the others after them; with it, no reader is
- * held up. Source: learn.microsoft.com/sql/t-sql/queries/hints-transact-sql-table (TABLOCKX, HOLDLOCK)
+ * READ_COMMITTED_SNAPSHOT) would else read the first rows before the changes and the others after them; with it, no
+ * reader is held up. Source: learn.microsoft.com/sql/t-sql/queries/hints-transact-sql-table (TABLOCKX, HOLDLOCK)
  */
 export function keepReadersOut(table: WarehouseTable): string {
   return patient(`SELECT TOP (1) 1 AS [held] FROM ${martTable(table)} WITH (TABLOCKX, HOLDLOCK)`)

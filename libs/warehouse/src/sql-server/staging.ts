@@ -5,7 +5,7 @@ import { releaseLock, requireLock, tryLock, type MssqlPool, type MssqlSession } 
 import * as mssql from './sql.ts'
 import type { LoadOptions, WarehouseColumn, WarehouseRows, WarehouseTable } from '../warehouse.ts'
 
-/** A table that nobody reads yet. */
+/** A staging table, not yet visible to readers. */
 export type Staging = AsyncDisposable & {
   readonly name: string
   /** Rows that were sent. */
