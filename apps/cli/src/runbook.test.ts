@@ -53,7 +53,7 @@ function linesOf(heading: string): string[] {
     )
     .flatMap((content) => content.split('\n'))
     .map((line) => line.trim())
-    .filter((line) => line !== '' && !ELSEWHERE.test(line))
+    .filter((line) => line !== '' && !line.startsWith('#') && !ELSEWHERE.test(line))
 }
 
 /** Does what a line of shell does: an `export`, a request by `curl`, a command of `cinelake`. */
@@ -94,7 +94,7 @@ async function typeAll(heading: string, it: Scheduler, { having = '' } = {}): Pr
 const ended = async ({ scheduler }: Scheduler, window: string) => {
   const id = `starter@${window}`
   const state = async () => (await scheduler.run(id))?.state
-  await until(`${id} ends`, async () => !['queued', 'running', undefined].includes(await state()))
+  await until(`${id} ends`, async () => !['waiting', 'running', undefined].includes(await state()))
   return await state()
 }
 const taskOf = async ({ scheduler }: Scheduler, task: string) =>

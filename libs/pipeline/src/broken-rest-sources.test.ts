@@ -46,6 +46,15 @@ describe('auth of a REST source', () => {
       "{ type: oauth2, tokenUrl: 'https://x', clientId: c, clientSecret: '${secret:S}', parameters: { password: hunter2 } }",
       'the password stands in the text',
     ],
+    [
+      '{ type: awsSigV4, accessKeyId: a, secretAccessKey: hunter2, region: r, service: s }',
+      'the secretAccessKey stands in the text',
+    ],
+    [
+      "{ type: awsSigV4, accessKeyId: a, secretAccessKey: '${secret:K}', sessionToken: hunter2, region: r, service: s }",
+      'the sessionToken stands in the text',
+    ],
+    ["{ type: awsSigV4, accessKeyId: a, secretAccessKey: '${secret:K}', service: s }", 'auth.region'],
     ["{ type: jwt, key: '${secret:K}', as: grant }", 'the assertion is exchanged nowhere'],
     ['{ type: jwt, key: 7 }', '`sources.crm.auth.key` is wrong: got a number'],
     ['{ type: oauth, tokenUrl: x }', 'did you mean `oauth2`?'],

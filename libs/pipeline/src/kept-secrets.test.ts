@@ -29,6 +29,11 @@ const AUTHS: readonly (readonly [name: string, auth: (value: string) => string, 
     (value) => `{ type: oauth2, tokenUrl: 'https://x', grant: refreshToken, refreshToken: '${value}' }`,
     'refresh token',
   ],
+  [
+    'secret access key',
+    (value) => `{ type: awsSigV4, accessKeyId: a, secretAccessKey: '${value}', region: r, service: s }`,
+    'secretAccessKey',
+  ],
   ['signing key', (value) => `{ type: jwt, key: '${value}' }`, 'key'],
 ]
 

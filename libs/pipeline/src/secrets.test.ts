@@ -81,7 +81,16 @@ test('the schemas mark fields of every kind of source that has any', () => {
   // Each mark is one that the property below puts values into.
   expect(FIELDS).toHaveLength(found.length)
   expect(FIELDS.filter(({ always }) => always)).toHaveLength(found.filter((text) => text.endsWith('always')).length)
-  for (const field of ['token', 'password', 'key', 'clientSecret', 'refreshToken', 'keys.0'])
+  for (const field of [
+    'token',
+    'password',
+    'key',
+    'clientSecret',
+    'refreshToken',
+    'secretAccessKey',
+    'sessionToken',
+    'keys.0',
+  ])
     expect(named).toContain(`auth.${field} always`)
   for (const field of ['url', 'baseUrl', 'headers.*', 'auth.parameters.*', 'auth.claims.*', 'datasets.*.query.*'])
     expect(named).toContain(`${field} maybe`)

@@ -14,6 +14,7 @@ describe('the address of a PostgreSQL server', () => {
       password: 'p',
       tls: false,
       location: 'postgres://db.example:5432/mart',
+      setting: 'CINELAKE_DATABASE',
     })
     expect(parsePostgresAddress({ url: 'postgres://u:a%2Fb@[::1]:5433/x?sslmode=verify-full' })).toMatchObject({
       host: '::1',

@@ -2,10 +2,10 @@ import type { Clock, Log } from '@cinelake/core'
 import type { SourcePlace } from '@cinelake/source-kind'
 import type { z } from 'zod'
 import type { RequestPlace } from '../errors.ts'
-import type { PageRequest } from '../http/page-request.ts'
+import type { PageRequest, SentRequest } from '../http/page-request.ts'
 import type { Token, TokenCache } from './token-cache.ts'
 
-/** One kind of authentication. A kind with neither `proof` nor `token` signs nothing; both get all texts of `auth` filled. */
+/** One kind of authentication. A kind with none of `proof`, `token` and `sign` sends nothing; all three get the texts of `auth` filled. */
 export interface AuthKind<Text extends { readonly type: string }, Auth extends { readonly type: string }> {
   /** As it stands in `pipeline.yaml`; what is secret is marked, and reported where it stands in the text. */
   readonly text: z.ZodType<Text>
@@ -17,9 +17,15 @@ export interface AuthKind<Text extends { readonly type: string }, Auth extends {
   proof?(auth: Auth): Proof
   /** Gets a token, which is kept, shared among tasks and sent as `Authorization: Bearer`. @throws {RestTokenRefusedError} terminal */
   token?(auth: Auth, deps: TokenDeps): Promise<Token>
+  /**
+   * Signs one request, just before it is sent: each page, each retry, and each redirect within the server.
+   * @param now when it is sent, so that a signature is never older than the wait for a limit
+   * @returns headers that are sent besides, over those of the same name
+   */
+  sign?(auth: Auth, request: SentRequest, now: Date): Readonly<Record<string, string>>
 }
 
-/** What a request is signed with: headers, and a parameter of its address. */
+/** What goes along with a request: headers, and a parameter of its address. */
 export type Proof = {
   readonly headers: Readonly<Record<string, string>>
   readonly parameter?: readonly [name: string, value: string]

@@ -37,9 +37,10 @@ export function createCredentials(
   const { auth } = source
   const kind = kindOf(auth)
   const getToken = kind.token?.bind(kind)
+  const signOne = kind.sign?.bind(kind)
   const name = `${pipeline}/${source.name}/${sha256(JSON.stringify(auth))}`
   const signedIn = new WeakMap<SignedRequest, { readonly round: number; readonly token: string | undefined }>()
-  let held: Promise<Proof> | undefined
+  let held: Promise<Held> | undefined
   let round = 0
   let refreshing: Promise<boolean> | undefined
 
@@ -59,7 +60,7 @@ export function createCredentials(
   const lookAgain = async (token: string | undefined): Promise<boolean> => {
     const isTargetNew = await target.refresh()
     const hasSecrets = JSON.stringify([source.headers, auth]).includes('${secret:')
-    if (hasSecrets) held = signatureOf(source, fill, true)
+    if (hasSecrets) held = lookUp(source, fill, true)
     await held
     if (getToken !== undefined && token !== undefined)
       await tokens.renew(name, token, obtain(getToken, true), tokenDeps.signal)
@@ -68,16 +69,17 @@ export function createCredentials(
   }
   return {
     async sign({ url, method, headers: own = {}, body }) {
-      const signature = await (held ??= signatureOf(source, fill, false))
+      const proof = await (held ??= lookUp(source, fill, false))
       const current = round
       const token =
         getToken === undefined ? undefined : (await tokens.get(name, obtain(getToken, false), tokenDeps.signal)).value
       const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
       const signed: SignedRequest = {
-        url: withParameter(target.current(url), signature.parameter),
+        url: withParameter(target.current(url), proof.parameter),
         method,
-        headers: { ...without(signature.headers, own), ...checked(own, source.name), ...authorization },
+        headers: { ...without(proof.headers, own), ...checked(own, source.name), ...authorization },
         body: body?.(),
+        sign: signOne && ((sent) => checked(signOne(proof.auth, sent, tokenDeps.clock()), source.name)),
       }
       signedIn.set(signed, { round: current, token })
       return signed
@@ -92,18 +94,23 @@ export function createCredentials(
   }
 }
 
-async function signatureOf(source: RestSource, fill: Fill, refresh: boolean): Promise<Proof> {
+/** What the secrets give, until they are looked up again: `auth` is filled. */
+type Held = Proof & { readonly auth: RestAuth }
+
+async function lookUp(source: RestSource, fill: Fill, refresh: boolean): Promise<Held> {
   const options = { refresh, encodeSecret: (secret: string) => secret.trim() }
   const headers: Record<string, string> = {}
   for (const [name, template] of Object.entries(source.headers)) headers[name] = (await fill(template, options)).trim()
   const kind = kindOf(source.auth)
-  const proof = kind.proof === undefined ? { headers: {} } : kind.proof(await fillAuth(source.auth, fill, refresh))
+  const isNeeded = kind.proof !== undefined || kind.sign !== undefined
+  const auth = isNeeded ? await fillAuth(source.auth, fill, refresh) : source.auth
+  const proof = kind.proof?.(auth) ?? { headers: {} }
   for (const [name, value] of Object.entries(proof.headers)) {
     // One field of a name: what `auth` says goes before what `headers` say.
     for (const other of Object.keys(headers)) if (other.toLowerCase() === name.toLowerCase()) delete headers[other]
     headers[name] = value.trim()
   }
-  return { ...proof, headers: checked(headers, source.name) }
+  return { ...proof, auth, headers: checked(headers, source.name) }
 }
 
 type HeaderFields = Readonly<Record<string, string>>

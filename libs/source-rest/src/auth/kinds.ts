@@ -3,6 +3,7 @@ import { checkHttpUrl, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { apiKey } from './api-key.ts'
 import type { AuthKind } from './auth-kind.ts'
+import { awsSigV4 } from './aws-sigv4.ts'
 import { azure } from './azure.ts'
 import { basic } from './basic.ts'
 import { bearer } from './bearer.ts'
@@ -11,7 +12,7 @@ import { none } from './none.ts'
 import { oauth2 } from './oauth2.ts'
 
 /** All ways in which a source is told who asks, by `type`. */
-const KINDS = { none, bearer, basic, apiKey, oauth2, jwt, azure } as const
+const KINDS = { none, bearer, basic, apiKey, oauth2, jwt, azure, awsSigV4 } as const
 
 /** How a source is told who asks, as it stands in `pipeline.yaml`. */
 export const RestAuthText = z.discriminatedUnion('type', [
@@ -22,6 +23,7 @@ export const RestAuthText = z.discriminatedUnion('type', [
   oauth2.text,
   jwt.text,
   azure.text,
+  awsSigV4.text,
 ])
 export type RestAuthText = z.infer<typeof RestAuthText>
 
@@ -34,6 +36,7 @@ export const RestAuth = z.discriminatedUnion('type', [
   oauth2.checked,
   jwt.checked,
   azure.checked,
+  awsSigV4.checked,
 ])
 export type RestAuth = z.infer<typeof RestAuth>
 

@@ -31,7 +31,7 @@ export type SendOptions = {
 
 /**
  * Sends one request and reads the answer whole. Redirects are followed; the source's headers and the body, which may be
- * credentials, go along only as long as the server stays the same.
+ * credentials, go along only as long as the server stays the same. So does the signature, which is made anew for each redirect.
  *
  * @throws {REST_ADDRESS_PRIVATE} terminal
  * @throws {REST_REDIRECT_REFUSED} terminal
@@ -65,7 +65,7 @@ export async function sendRequest(request: SignedRequest, options: SendOptions):
 type Response = Dispatcher.ResponseData
 
 async function sendOnce(
-  { url, method, headers, body }: SignedRequest,
+  { url, method, headers: own, body, sign }: SignedRequest,
   isSameServer: boolean,
   { transport, signal }: SendOptions,
 ): Promise<Response> {
@@ -73,15 +73,17 @@ async function sendOnce(
   const abort = () => reject(signal.reason)
   signal.throwIfAborted()
   signal.addEventListener('abort', abort, { once: true })
+  const headers = {
+    accept: 'application/json',
+    'accept-encoding': ACCEPTED_ENCODINGS,
+    'user-agent': 'cinelake',
+    ...(body === undefined ? {} : { 'content-type': body.contentType }),
+    ...(isSameServer ? lowerCased(own) : {}),
+  }
+  const signature = isSameServer ? sign?.({ method, url, headers, body: Buffer.from(body?.text ?? '') }) : undefined
   const response = send(url, {
     method,
-    headers: {
-      accept: 'application/json',
-      'accept-encoding': ACCEPTED_ENCODINGS,
-      'user-agent': 'cinelake',
-      ...(body === undefined ? {} : { 'content-type': body.contentType }),
-      ...(isSameServer ? lowerCased(headers) : {}),
-    },
+    headers: { ...headers, ...lowerCased(signature ?? {}) },
     body: body?.text ?? null,
     dispatcher: transport.dispatcher,
     headersTimeout: transport.headersTimeoutMs,

@@ -163,7 +163,7 @@ describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason
     await until('it is noticed', () => log.lines.length > 0)
 
     expect((await sql<{ one: number }>`SELECT 1 AS one`.execute(opened.db)).rows).toEqual([{ one: 1 }])
-    expect(log.lines).toMatchObject([{ level: 'warn', message: 'a connection to the warehouse broke' }])
+    expect(log.lines).toMatchObject([{ level: 'warn', message: 'a connection to the database broke' }])
   })
 
   test('statements of others through the query builder fail as transient when the database goes away', async () => {
