@@ -18,11 +18,11 @@ import { randomUUID } from 'node:crypto'
 import { cloneLake, freezeTables, type FrozenTables } from './against-clone.ts'
 import { refinedTable } from './lake-tables.ts'
 
-/** What is built, and with what. */
+/** The build's inputs and tools. */
 export type BuildDeps = {
   readonly lake: Lake
   readonly engine: SqlEngine
-  /** A directory that the engine reaches, for the clones. */
+  /** A directory that the engine may access, for the clones. */
   readonly directory: string
   readonly limits: UnpackLimits
   readonly clock: Clock
@@ -34,7 +34,7 @@ export type BuildPlan = {
   readonly windows: readonly Window[]
   /** Whether no later window has landed. */
   readonly isLast: (window: Window) => boolean
-  /** Datasets and models that are made. */
+  /** Datasets and models to make. */
   readonly tables: ReadonlySet<string>
 }
 
@@ -44,22 +44,24 @@ export type Built = AsyncDisposable & {
   readonly lake: Lake
   /** Why tables could not be made, by name. */
   readonly failures: ReadonlyMap<string, string>
-  /** Tables that hold a later window than those that were made, so that nothing was done. */
+  /** Tables that already hold a later window, so that nothing was done. */
   readonly superseded: ReadonlySet<string>
 }
 
 export type BuiltTwice = AsyncDisposable & {
   readonly before: Built | undefined
   readonly after: Built
-  /** Tables that do not take a text's rows beside those that are there, with the reason: of them only the windows' rows were made. */
+  /**
+   * Tables whose existing rows are incompatible with a text's rows, with the reason: only the windows' rows were made.
+   */
   readonly begun: ReadonlyMap<string, string>
 }
 
 /**
- * Makes tables under two texts, each in a shallow clone of the lake: what the transformer writes goes to a directory, and
- * what it reads is read where it is. Windows are applied onto the tables as they are now, as `run --changed` would do: a
- * table that accumulates is built from nothing where all of its windows are built. So is, in both clones, a table that refuses
- * the rows of a text: a person has to decide about that.
+ * Makes tables under two texts, each in a shallow clone of the lake: the transformer's writes go to a directory, and
+ * its reads go to the lake. Windows are applied to the current tables, as `run --changed` would do. A table that
+ * accumulates is built from empty where all of its windows are built; so is, in both clones, a table that refuses the
+ * rows of a text: its user has to decide about that.
  */
 export async function buildTwice(
   texts: { readonly before: CheckedPipeline | undefined; readonly after: CheckedPipeline },
@@ -84,7 +86,7 @@ export async function buildTwice(
   }
 }
 
-/** Tables that accumulate, or feed one that does, and have been written by no other window than those that are made. */
+/** Tables that accumulate, or feed one that does, and that only the windows to make have written to. */
 async function wholeTables(
   texts: readonly CheckedPipeline[],
   { windows, tables }: BuildPlan,
@@ -109,7 +111,7 @@ async function wholeTables(
   return whole
 }
 
-/** Whether what a table holds after a window depends on what it held before. */
+/** Whether the content of a table after a window depends on its content before. */
 function accumulates({ datasets, models }: CheckedPipeline, work: PlannedTask['work']): boolean {
   if (work.kind === 'refine') return datasets.some(({ name, mode }) => name === work.dataset && mode !== 'snapshot')
   if (work.kind !== 'build') return false
@@ -118,11 +120,11 @@ function accumulates({ datasets, models }: CheckedPipeline, work: PlannedTask['w
 
 type Deps = BuildDeps & {
   readonly frozen: FrozenTables
-  /** Tables that are built from nothing, since all of their windows are. */
+  /** Tables that are built from empty, since all of their windows are built. */
   readonly whole: ReadonlySet<string>
-  /** Tables that are built from nothing, since the present one refuses the rows. */
+  /** Tables that are built from empty, since the current one refuses the rows. */
   readonly begun: ReadonlyMap<string, string>
-  /** Where those are noted that would have to. */
+  /** Collects those that would have to be. */
   readonly refused: Map<string, string>
 }
 
@@ -169,21 +171,21 @@ async function doTask({ name, work: task }: PlannedTask, window: Window, work: W
     else work.superseded.delete(table)
     work.made.add(table)
   } catch (error) {
-    // What can be done later, is a fault of ours, or of what is in the lake, says nothing of the text.
+    // Errors that a retry can fix, bugs, and errors about the lake's content are not caused by the text.
     if (!(error instanceof TerminalError) || OF_THE_LAKE.test(error.code) || work.signal.aborted) throw error
     if (error.code === LOSSY && !work.begun.has(table)) work.refused.set(table, error.message)
     else work.failures.set(table, error.message)
   }
 }
 
-/** Codes of errors about what is in the lake. */
+/** Codes of errors about the lake's content. */
 const OF_THE_LAKE = /^(?:LAKE|RAW|TABLE)_|^DELTA_(?:FILE_DAMAGED|LOG_CORRUPT|UNSUPPORTED|VERSION_MISSING)$/
 
-/** Of the error by which a table refuses rows beside those that are there. */
+/** Code of the error by which a table refuses rows that are incompatible with the existing ones. */
 const LOSSY = 'CONTRACT_CHANGE_LOSSY'
 
 const againstErrors = defineErrors({
-  /** Why a table cannot be made that the text itself is not to blame for. */
+  /** Why a table cannot be made, where the text itself is not the cause. */
   PLAN_NOT_BUILT: terminal((message: string, table: string) => [message, { table }]),
 })
 
@@ -194,7 +196,7 @@ async function commandOf(table: string, { name, window }: Asked, work: Work): Pr
   const { pipeline, digest, lake, signal } = work
   const run = runIdOf(pipeline.name, window)
   const there = await (await refinedTable(lake, { pipeline: pipeline.name, table })).snapshot({ signal })
-  // A later try than those that the table has, so that it is done.
+  // A later attempt than those recorded in the table, so that it is executed.
   const generation = (there?.txns.get(`${run}/${name}`) ?? 0) + 1
   const header = {
     contract: CONTRACT_VERSION,
@@ -237,8 +239,8 @@ async function inputsOf(model: string, window: Window, work: Work): Promise<Buil
 }
 
 /**
- * The version of an input that a window knew, where later ones have written into it since: what the window's task reads
- * when it is done again. Undefined: the newest, as of a table that is made here.
+ * The version of an input that a window read, where later windows have written to it since: the version that a re-run
+ * of the window's task reads. Undefined: the newest, as for a table that is made here.
  */
 async function versionIn(
   window: Window,

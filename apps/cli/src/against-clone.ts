@@ -7,12 +7,12 @@ import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { refinedTable, rejectsTable, type LakeTable } from './lake-tables.ts'
 
-/** The versions of tables at one moment, by their folders in the lake; -1 where there was no table. */
+/** A snapshot of the tables' versions, by their folders in the lake; -1 where there was no table. */
 export type FrozenTables = ReadonlyMap<string, number>
 
 /**
- * Notes the versions of all tables that pipelines make or read, and of their rejects: runs may go on meanwhile, and what
- * they bring is no work of a text.
+ * Records the versions of all tables that pipelines make or read, and of their rejects: runs may continue meanwhile,
+ * and their rows are not an effect of the text.
  */
 export async function freezeTables(
   lake: Lake,
@@ -40,15 +40,18 @@ export async function freezeTables(
 }
 
 /**
- * A shallow clone of a lake with tables as they were then: what is written goes to a directory, whatever is there is read
- * where it is. Disposing it leaves the lake open.
+ * A shallow clone of a lake with tables in the recorded versions: writes go to a directory, existing files are read in
+ * place. Disposing it leaves the lake open.
  */
 export async function cloneLake(lake: Lake, frozen: FrozenTables, directory: string): Promise<Lake> {
   const upper = await createDirectoryLake(path.join(directory, randomUUID()))
   return createOverlayLake(lake, upper, (each) => isLater(each, frozen))
 }
 
-/** Of a log the entries after the frozen version, and the pointer that may name one of them; all of a table that was not there. */
+/**
+ * The log entries after the frozen version, and the pointer that may name one of them; for a table that did not exist,
+ * the whole log.
+ */
 function isLater(object: string, frozen: FrozenTables): boolean {
   const [folder = '', file] = object.split('/_delta_log/')
   if (file === undefined) return isOfLaterTable(object, frozen)

@@ -4,15 +4,15 @@ import type { DeltaSnapshot, DeltaTable } from '@cinelake/delta'
 import type { SqlSession } from '@cinelake/engine'
 import type { Measure } from '@cinelake/pipeline'
 
-/** A table as a text has it, in the version that was made under it. */
+/** A table under one of the texts, in the version that was made under it. */
 export type TableSide = { readonly table: DeltaTable; readonly snapshot: DeltaSnapshot }
 
 export type Comparing = {
-  /** Columns by their names under both texts, those of the key among them. */
+  /** Columns by their names under both texts, including those of the key. */
   readonly columns: readonly ColumnPair[]
-  /** Names after. Empty: rows are compared as wholes. */
+  /** Names after the change. Empty: rows are compared as a whole. */
   readonly key: readonly string[]
-  /** Columns of the key that are personal data: no value of them is shown. */
+  /** Columns of the key that are personal data: none of their values is shown. */
   readonly masked: ReadonlySet<string>
   readonly session: SqlSession
   readonly signal: AbortSignal
@@ -28,29 +28,29 @@ export type ColumnPair = {
 export type RowChanges = {
   readonly added: number
   readonly gone: number
-  /** Rows of one key that have another value in some column; none where rows are compared as wholes. */
+  /** Rows of one key with another value in some column; none where rows are compared as a whole. */
   readonly changed: number
-  /** Of these, by column, those in which its value is another one. Only columns that have such rows. */
+  /** The number of these per column in which the value differs. Only columns with such rows. */
   readonly columns: Readonly<Record<string, number>>
   /** The first keys of each kind, as `order_id=17`. */
   readonly examples: Readonly<Record<'added' | 'gone' | 'changed', readonly string[]>>
 }
 
-/** Keys of each kind that are shown. */
+/** Keys shown of each kind. */
 const EXAMPLES = 3
 
-/** Characters of a value of a key that are shown. */
+/** Characters shown of a key's value. */
 const KEY_LENGTH = 80
 
-/** Stands for a value of a personal column. */
+/** Placeholder for a value of a personal column. */
 const MASK = '***'
 
-/** Relative difference below which two floating-point numbers are the same: sums of them depend on the order of rows. */
+/** Relative difference below which two floating-point numbers are equal: sums of them depend on the order of rows. */
 const FLOAT_NOISE = '1e-9'
 
 /**
- * Compares the rows of two versions of a table by their key, in one query of the engine. Files that both have hold the
- * same rows, and are not read.
+ * Compares the rows of two versions of a table by their key, in one query of the engine. Files that both versions share
+ * have the same rows, and are not read.
  */
 export async function compareTable(before: TableSide, after: TableSide, given: Comparing): Promise<RowChanges> {
   const { session, signal } = given
@@ -151,7 +151,7 @@ async function compareWhole(
   return { ...NOTHING, added: row?.added ?? 0, gone: row?.gone ?? 0 }
 }
 
-/** What measures come to over all rows of a table, as texts in the order given; null where there is no value. */
+/** The values of measures over all rows of a table, as texts in the order given; null where there is no value. */
 export async function totalsOf(
   { table, snapshot }: TableSide,
   measures: readonly (Pick<Measure, 'total'> & { readonly column: string })[],
@@ -172,5 +172,5 @@ export async function totalsOf(
   return measures.map((_, index) => row[`total_${index}`] ?? null)
 }
 
-/** Of sums and means of floating-point numbers, beyond which they depend on the order of rows. */
+/** Decimal places of sums and means of floating-point numbers, beyond which they depend on the order of rows. */
 const DECIMALS = 6

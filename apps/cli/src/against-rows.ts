@@ -21,7 +21,7 @@ import { refinedTable, rejectsTable } from './lake-tables.ts'
 import { openEngine, openLake } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 
-/** Which rows of the tables that are there another text changes. */
+/** Which rows of the existing tables another text changes. */
 export type RowComparison = {
   /** The windows that were made under both texts. */
   readonly windows: readonly string[]
@@ -32,15 +32,15 @@ export type RowComparison = {
   readonly note?: string
 }
 
-/** One table that a change reaches. */
+/** One table affected by a change. */
 export type TableRows = {
   readonly table: string
-  /** Rows in all; null where there is no such table under the text, or it could not be made. */
+  /** Number of rows; null where the text has no such table, or it could not be made. */
   readonly before: number | null
   readonly after: number | null
   /** Absent where there is no table to compare with. */
   readonly changes?: RowChanges
-  /** Columns by which rows are the same; empty where they are compared as wholes. */
+  /** Columns that identify a row; empty where rows are compared as a whole. */
   readonly key: readonly string[]
   /** Rows of the windows that were rejected, by rule. */
   readonly rejected: {
@@ -48,7 +48,7 @@ export type TableRows = {
     readonly after: Readonly<Record<string, number>>
   }
   readonly measures: readonly MeasureChange[]
-  /** What has to be known of the comparison. */
+  /** Notes on the comparison. */
   readonly notes: readonly string[]
 }
 
@@ -59,17 +59,17 @@ export type RowsAsked = {
   readonly after: CheckedPipeline
   readonly effects: readonly TableEffect[]
   readonly measures: readonly Measure[]
-  /** Those that were asked for; undefined: the last one that has landed. */
+  /** The requested windows; undefined: the last one that has landed. */
   readonly windows: readonly Window[] | undefined
-  /** What a pipeline without datasets is made for: nothing lands for it. */
+  /** The window for a pipeline without datasets, which has no landings. */
   readonly lastWindow: Window | undefined
 }
 
 type Deps = { readonly config: PlatformConfig; readonly settings: Settings; readonly signal: AbortSignal }
 
 /**
- * Makes the tables that a change reaches under both texts, in shallow clones of the lake, and compares their rows. Nothing
- * is written but below the scratch directory.
+ * Makes the tables affected by a change under both texts, in shallow clones of the lake, and compares their rows.
+ * Writes only below the scratch directory.
  */
 export async function compareRows(asked: RowsAsked, { config, settings, signal }: Deps): Promise<RowComparison> {
   const nothing = (note: string): RowComparison => ({ windows: [], landed: 0, tables: [], note })
@@ -99,20 +99,20 @@ export async function compareRows(asked: RowsAsked, { config, settings, signal }
   return { windows: windows.map(({ label }) => label), landed: landed.length, tables: compared }
 }
 
-/** Tables that a change concerns, and all that are made from them. */
+/** Tables that a change concerns, and all their dependents. */
 function reachedTables(effects: readonly TableEffect[]): Set<string> {
   const changed = effects.filter(({ state }) => state !== 'unchanged')
   return new Set(changed.flatMap(({ table, models }) => [table, ...models]))
 }
 
-/** Of windows in which nothing has landed there is nothing to make. */
+/** Windows without landed data have nothing to make. */
 function windowsToMake({ after, windows, lastWindow }: RowsAsked, landed: readonly Window[]): readonly Window[] {
   if (after.datasets.length === 0) return windows ?? (lastWindow === undefined ? [] : [lastWindow])
   const labels = new Set(landed.map(({ label }) => label))
   return windows?.filter(({ label }) => labels.has(label)) ?? landed.slice(-1)
 }
 
-/** The windows in which anything has landed, oldest first. */
+/** The windows with landed data, oldest first. */
 async function landedWindows({ name, schedule }: CheckedPipeline, lake: Lake, signal: AbortSignal): Promise<Window[]> {
   const folder = path.posix.dirname(landedFolder(name, WINDOW))
   const labels = new Set<string>()
@@ -123,7 +123,7 @@ async function landedWindows({ name, schedule }: CheckedPipeline, lake: Lake, si
   return windows.toSorted((one, other) => (one.start < other.start ? -1 : 1))
 }
 
-/** Stands for any window in a path. */
+/** Placeholder for any window in a path. */
 const WINDOW = 'window'
 
 type Comparing = {
@@ -186,7 +186,7 @@ async function sideOf(
 
 type Wanted = { readonly before: WantedTable | undefined; readonly after: WantedTable | undefined }
 
-/** The columns that both tables have, and the key where both have the same. */
+/** The columns that both tables have, and the key where it is the same in both. */
 function comparable(
   wanted: Wanted,
   before: TableSide | undefined,
@@ -206,7 +206,7 @@ function comparable(
   return { columns, key: isSame ? key : [] }
 }
 
-/** Columns of a key that may be personal data: of a model all, unless it is known that none is. */
+/** Columns of a key that may be personal data: for a model all, unless it is known that none is. */
 function personalKey(pipeline: CheckedPipeline | undefined, table: string): string[] {
   const model = pipeline?.models.find(({ name }) => name === table)
   if (model !== undefined) return model.keyMayBeShown === true ? [] : [...model.key]
@@ -229,7 +229,7 @@ async function rejectsOf(
   await using view = await table.view(session, { keep, signal })
   if (view === undefined) return {}
   const list = [...labels].map(literal).join(', ')
-  // What versions before this one wrote has no such column: all that they kept was rejected.
+  // Tables of earlier releases have no such column: all rows that they kept were rejected.
   const hasKept = (await session.describe(`FROM ${view.relation}`)).some(({ name }) => name === 'kept')
   const isRejected = hasKept ? 'NOT coalesce(kept, false)' : 'true'
   const rows = await session.rows<{ rule: string; count: number }>(

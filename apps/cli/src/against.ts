@@ -18,20 +18,20 @@ import { openGitFolder } from './git-folder.ts'
 import { openEngine } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 
-/** What a pipeline's text says other than that of a commit. */
+/** How a pipeline's text differs from that of a commit. */
 export type TextComparison = {
   /** The pipeline in the commit; undefined where there was none. */
   readonly before: CheckedPipeline | undefined
   readonly effects: readonly TableEffect[]
-  /** What is made from each column that changes. */
+  /** The columns that are derived from each changed column. */
   readonly reach: readonly ColumnReach[]
-  /** Of tables that a change reaches. */
+  /** Of the affected tables. */
   readonly measures: readonly Measure[]
 }
 
 /**
  * Compares a pipeline with its text in a commit.
- * @throws {ConfigError} terminal: there is no such commit, or the text there cannot be used
+ * @throws {ConfigError} terminal: there is no such commit, or the text there is invalid
  */
 export async function changesAgainst(
   folder: string,
@@ -60,7 +60,7 @@ export async function changesAgainst(
 export type Comparison = Omit<TextComparison, 'before'> & {
   readonly pipeline: CheckedPipeline
   readonly revision: string
-  /** Those that a change reaches when they are run again: from the first to the last complete one. */
+  /** The windows that a change affects when they are run again: from the first to the last complete one. */
   readonly windows: readonly Window[]
   readonly rows: RowComparison
 }

@@ -1,7 +1,7 @@
-/** How the program is called in a clone that is installed. */
+/** The command line of the program in an installed clone. */
 export const CALL = 'npx cinelake'
 
-/** A text as one argument of a shell's command line. */
+/** Quotes a text as one argument of a shell's command line. */
 export function shellArgument(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -21,26 +21,26 @@ import type { Paint } from './output/terminal.ts'
 import type { FolderReading } from './read-folder.ts'
 import type { PlatformConfig } from './settings.ts'
 
-/** A change of a contract or a model, and where the text says so. */
+/** A change of a contract or a model, and its place in the text. */
 export type TableChange = ContractChange & {
   readonly table: string
   readonly file: string
   readonly line: number
 }
 
-/** What a pipeline's text would change about the tables that are there. */
+/** The changes that a pipeline's text would make to the existing tables. */
 export type ChangedTables = {
   readonly changes: readonly TableChange[]
-  /** Why it could not be found out. */
+  /** Why they could not be determined. */
   readonly note?: string
 }
 
 const NOTHING: ChangedTables = { changes: [] }
 
-/** Milliseconds. Who checks a text waits for it, and goes on without. */
+/** Milliseconds. The user of `validate` waits that long for the lake; then the check continues without it. */
 const PATIENCE_MS = 20_000
 
-/** Bytes of a table's files that are fetched from a lake elsewhere to count rows. */
+/** Bytes of a table's files that are fetched from a remote lake to count rows. */
 const FETCHED_BYTES = 256 * 1024 * 1024
 
 type Given = {
@@ -50,8 +50,8 @@ type Given = {
 }
 
 /**
- * Compares a pipeline with the tables that are there, where there is a lake at hand: the one of the state directory, or
- * the one that CINELAKE_LAKE names. Reads only; a lake that cannot be read in time is a note and no failure.
+ * Compares a pipeline with the existing tables, where a lake is available: the one of the state directory, or the one
+ * that CINELAKE_LAKE names. Read-only; a lake that cannot be read in time is a note and not a failure.
  */
 export async function changedTables(
   pipeline: CheckedPipeline,
@@ -72,7 +72,7 @@ export async function changedTables(
   }
 }
 
-/** A directory is there or not; what is elsewhere counts where a setting names it. */
+/** A directory either exists or not; a remote lake counts only if a setting names it. */
 export function isAtHand({ lake: { url } }: PlatformConfig, settings: Settings): boolean {
   if (!url.toLowerCase().startsWith('file:')) return (settings['CINELAKE_LAKE'] ?? '') !== ''
   return existsSync(path.join(directoryOf(url), 'refined'))
@@ -123,7 +123,10 @@ async function compareAll(
 
 type EngineOnDemand = AsyncDisposable & { readonly open: () => Promise<SqlEngine> }
 
-/** Most texts have not changed: then no engine is started. It reads the lake's files and keeps nothing in the state. */
+/**
+ * Most texts have not changed: then no engine is started. It reads the lake's files and stores nothing in the state
+ * directory.
+ */
 function engineOnDemand({ engine }: PlatformConfig, lake: Lake): EngineOnDemand {
   const settings = { engine: { ...engine, scratchDirectory: path.join(tmpdir(), 'cinelake') } }
   let opened: SqlEngine | undefined
@@ -161,7 +164,7 @@ export function isRefused({ changes }: ChangedTables): boolean {
   return changes.some(({ lossless }) => !lossless)
 }
 
-/** One line a change, and what to do about it below where it cannot be done as it is. */
+/** One line per change, followed by the remedy where the change is not possible as it is. */
 export function formatChanges({ changes, note }: ChangedTables, paint: Paint): string {
   const lines = changes.map((change) => {
     const { table, file, line, lossless, consequence, remedy } = change

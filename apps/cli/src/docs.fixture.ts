@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** What the pages say is tried: their code blocks, and the command lines within them. */
+/** The pages' examples are executed: their code blocks, and the command lines within them. */
 
 const ROOT = join(import.meta.dirname, '../../..')
 
@@ -54,12 +54,12 @@ export function blocksOf(text: string): Block[] {
   )
 }
 
-/** How the pages call the program: from a clone, as a package, or installed. */
+/** Forms of calling the program on the pages: from a clone, as a package, or installed. */
 const CALLED = /^(?:npx (?:-y )?(?:pnpm@12 (?:--silent )?)?)?cinelake$/
 
 /**
- * The calls of the program within shell text, each as what stands behind its name. Words keep what the shell would put in
- * for them (`"$entity"`, `…`).
+ * The calls of the program within shell text, each as its arguments. Words keep the text that the shell would expand
+ * (`"$entity"`, `…`).
  */
 export function callsIn(shell: string): string[][] {
   const lines = shell.replaceAll(/\\\n\s*/g, ' ').split('\n')
@@ -83,9 +83,8 @@ export function wordsOf(line: string): string[] {
 }
 
 /**
- * What a command printed and what a page says that it prints, as lines that can be compared: without how long things took,
- * when they happened and how far columns are apart; tasks of a run in one order, since those that need nothing of each other
- * end as they like.
+ * Normalises printed output and a page's output to comparable lines: without durations, times and column spacing; tasks
+ * of a run in one order, since independent tasks end in any order.
  */
 export function comparable(output: string): string[] {
   const lines = output
@@ -107,7 +106,7 @@ export function comparable(output: string): string[] {
   })
 }
 
-/** Whether lines are those that a page shows; its line `…` stands for any number of them. */
+/** Whether lines match those of a page; its line `…` matches any number of them. */
 export function isShown(lines: readonly string[], shown: readonly string[]): boolean {
   const [first, ...rest] = shown
   if (first === undefined) return lines.length === 0

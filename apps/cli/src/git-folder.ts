@@ -6,13 +6,13 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Bytes of one text file. */
+/** Bytes. Limit for one text file. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024
 
 /**
- * A pipeline's folder as it is in a commit. Nothing is checked out.
+ * A pipeline's folder in a commit. Nothing is checked out.
  * @param revision any name that git has for a commit: `main`, `v1.2`, `HEAD~3`
- * @throws {ConfigError} terminal: the folder is in no repository, there is no git, or no such commit
+ * @throws {ConfigError} terminal: the folder is in no repository, git is missing, or there is no such commit
  */
 export async function openGitFolder(folder: string, revision: string): Promise<PipelineFolder> {
   const root = path.resolve(folder)
@@ -40,11 +40,11 @@ export async function openGitFolder(folder: string, revision: string): Promise<P
   }
 }
 
-/** What git says in terms of this program; its own words where it says something else. */
+/** Translates git's message to this program's terms; an unknown message is kept. */
 function whyNone(error: unknown): string {
   const { code, stderr = '' } = error as { readonly code?: string | number; readonly stderr?: string }
   if (code === 'ENOENT') return 'expected git to be installed, got no such command'
-  // A name that it does not know is no error to it where it is asked to be quiet.
+  // With `--quiet`, git does not report an unknown name as an error.
   if (stderr.trim() === '')
     return 'there is no such commit; expected a branch, a tag or a commit of the git repository that the folder is in (`git branch -a` lists its branches)'
   if (stderr.includes('not a git repository')) return 'expected a folder in a git repository, got one in none'

@@ -13,19 +13,19 @@ import { openRunHistory, type PipelineTable } from '@cinelake/run-store'
 import { openExistingDatabase, openExistingLake } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 
-/** A table of the lake with the pipeline that it is of. */
+/** A table of the lake with its pipeline. */
 export type LakeTable = { readonly pipeline: string; readonly table: string }
 
-/** Where the lake is, and the run history that knows what was made in it. */
+/** The lake's address, and the run history of its tables. */
 type Places = Pick<PlatformConfig, 'api' | 'lake' | 'database'>
 
-/** Of the tables that the run history knows, those that a command is about. */
+/** Selects the tables of the run history that a command is about. */
 export type IsMeant = (table: Pick<PipelineTable, 'pipeline' | 'table' | 'isRejects'>) => boolean
 
 /**
- * The lake for a command that looks at tables of it.
- * @throws {ConfigError} terminal: nothing was run there yet
- * @throws {TableLostError} terminal: the lake is gone, and the run history knows a table that is meant
+ * The lake for a command that reads tables of it.
+ * @throws {ConfigError} terminal: no run has been made there yet
+ * @throws {TableLostError} terminal: the lake is gone, and the run history knows a requested table
  */
 export async function openLakeOfTables(config: Places, isMeant: IsMeant): Promise<Lake> {
   try {
@@ -37,20 +37,20 @@ export async function openLakeOfTables(config: Places, isMeant: IsMeant): Promis
 }
 
 /**
- * Tells a table that is lost from one that never was, for commands that found none: the run history knows which were made.
- * Where it is not at hand, nothing is told.
+ * Distinguishes a lost table from one that never existed, for commands that found none: the run history knows which
+ * were made. Without access to it, no error is thrown.
  * @param lake undefined where the lake does not exist
- * @throws {TableLostError} terminal, and the other errors of a table that is not what is known to have been made
+ * @throws {TableLostError} terminal, and the other errors of a table that differs from the run history
  */
 export async function refuseLost(config: Places, lake: Lake | undefined, isMeant: IsMeant): Promise<void> {
-  // The history first: a table that is made meanwhile is there before it is known.
+  // The history first: a table that is made meanwhile exists before the history knows it.
   for (const each of (await knownTables(config)).filter(isMeant)) {
     const loss = await lossOf(lake, each)
     if (loss !== undefined) throw loss
   }
 }
 
-/** In a database that cannot be read, or where a scheduler elsewhere keeps it, the history is not at hand. */
+/** The history is not accessible in a database that cannot be read, or where a remote scheduler keeps it. */
 async function knownTables(config: Places): Promise<readonly PipelineTable[]> {
   if (config.api !== undefined) return []
   try {
@@ -63,9 +63,9 @@ async function knownTables(config: Places): Promise<readonly PipelineTable[]> {
 }
 
 /**
- * What is wrong with a table, where the lake does not have what is known to have been made of it.
+ * The problem with a table that differs from the run history.
  * @param lake undefined where the lake does not exist
- * @returns an error of the table, `TABLE_LOST` and the like; undefined where it is as it is known
+ * @returns an error of the table, `TABLE_LOST` and the like; undefined where there is no difference
  */
 export async function lossOf(
   lake: Lake | undefined,
@@ -83,13 +83,13 @@ export async function lossOf(
     if (snapshot !== undefined) await requireFiles(lake, path, snapshot, options)
     return undefined
   } catch (error) {
-    // What a retry can help is no loss.
+    // An error that a retry can fix does not mean a loss.
     if (error instanceof TerminalError) return error
     throw error
   }
 }
 
-/** The tables that a name may mean, and those of their rejected rows. */
+/** The tables that a name may refer to, and those of their rejected rows. */
 export function namedBy(name: string): IsMeant {
   const { wanted, table } = parsed(name)
   return (one) => one.table === table && (wanted === undefined || one.pipeline === wanted)
@@ -101,9 +101,9 @@ function parsed(name: string): { readonly wanted: string | undefined; readonly t
 }
 
 /**
- * The table that a person names: by its name where one pipeline has it, else as `pipeline.table`.
+ * The table of a user's argument: by its name where one pipeline has it, otherwise as `pipeline.table`.
  * @throws {ConfigError} terminal: there is none, or several pipelines have one
- * @throws {TableLostError} terminal: the run history knows it, and it is gone
+ * @throws {TableLostError} terminal: the run history knows it, but it is gone
  */
 export async function findTable(config: Places, lake: Lake, name: string): Promise<LakeTable> {
   const { wanted, table } = parsed(name)
@@ -131,7 +131,7 @@ export async function rejectsTable(lake: Lake, { pipeline, table }: LakeTable): 
   return createDeltaTable({ lake, path: await locateRejects(lake, pipeline, table), clock: systemClock })
 }
 
-/** The refined tables of a name, of whichever pipeline. Looks for these alone: a lake may hold very many files. */
+/** The refined tables of a name, in any pipeline. Looks up only these: a lake may hold very many files. */
 export async function refinedTablesNamed(lake: Lake, table: string): Promise<LakeTable[]> {
   const found: LakeTable[] = []
   for (const pipeline of await pipelinesIn(lake)) {
@@ -156,10 +156,10 @@ async function pipelinesIn(lake: Lake): Promise<string[]> {
   return [...names].sort()
 }
 
-/** The folder of rejects among those of pipelines, whose names begin with a letter. */
+/** The folder of rejects, distinct from those of pipelines, whose names begin with a letter. */
 const REJECTS = '_rejects'
 
-/** The first entry of a Delta table's log: where it is, there is a table. */
+/** The first entry of a Delta table's log: its existence marks a table. */
 const REFINED_COMMIT = /^refined\/(?:([^/]+)\/)?([^/]+)\/_delta_log\/0{20}\.json$/
 const REJECTS_COMMIT = /^refined\/(?:([^/]+)\/)?_rejects\/([^/]+)\/_delta_log\/0{20}\.json$/
 
@@ -172,7 +172,7 @@ export async function refinedTables(lake: Lake): Promise<LakeTable[]> {
   return await withOwners(lake, tables, isOf)
 }
 
-/** The datasets and models that rows were rejected of. */
+/** The datasets and models that have rejected rows. */
 export async function rejectsTables(lake: Lake): Promise<LakeTable[]> {
   const isOf = async (pipeline: string, table: string) =>
     (await locateRejects(lake, pipeline, table)) === formerRejectsPath(table)
@@ -190,7 +190,7 @@ async function matches(lake: Lake, pattern: RegExp): Promise<Match[]> {
   return found
 }
 
-/** A table that is in no pipeline's folder is of before: its log tells whose it is. */
+/** A table outside of any pipeline's folder is from an earlier release: its log has its owner. */
 async function withOwners(
   lake: Lake,
   found: readonly Match[],
@@ -215,8 +215,8 @@ async function unknownTable(lake: Lake, name: string, pipelines: readonly string
 }
 
 /**
- * Names that were probably meant: as they are known, or by the table alone where the pipeline was left out or is another. One
- * and many are told apart by a letter that is no slip.
+ * Suggestions for a misspelled name: full names, or only the table's where the pipeline was omitted or is another.
+ * Singular and plural differ by a letter without being a typing error.
  */
 function meantTables(name: string, known: readonly string[]): string[] {
   const whole = closestName(name, known)

@@ -4,7 +4,7 @@ import { openQuestions } from './output/questions.ts'
 import { openTerminal } from './output/terminal.ts'
 import { runCli } from './run-cli.ts'
 
-/** Milliseconds that the process may go on for, should something still hold it. */
+/** Milliseconds that the process may continue after the command, in case an open handle keeps it alive. */
 const LINGER_MS = 2000
 
 let isUnwritten = false

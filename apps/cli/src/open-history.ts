@@ -4,8 +4,8 @@ import { createSchedulerClient } from './scheduler-client.ts'
 import type { PlatformConfig } from './settings.ts'
 
 /**
- * The run history for those who look: of the scheduler that `CINELAKE_API` names, else as it is in the database. Nothing is
- * opened that could take anything from a platform: neither its bus nor its timers.
+ * The run history, read-only: of the scheduler that `CINELAKE_API` names, otherwise from the database. Opens neither
+ * the bus nor the timers, from which a process could consume messages of a platform.
  */
 export async function openHistory(
   config: Pick<PlatformConfig, 'api' | 'database'>,

@@ -23,13 +23,13 @@ import path from 'node:path'
 import type { Terminal } from './output/terminal.ts'
 import type { PlatformConfig } from './settings.ts'
 
-// The platform's parts as the configuration names them. A log that nobody reads is the default: what fails is told.
+// The platform's parts as configured. The default log is discarded: failures are reported by errors.
 
 export async function openLake({ lake }: Pick<PlatformConfig, 'lake'>): Promise<Lake> {
   return await openAnyLake(lake, { credential })
 }
 
-/** @param lake whose files it reads and writes, if any */
+/** @param lake whose files the engine reads and writes, if any */
 export function openEngine(
   { engine }: Pick<PlatformConfig, 'engine'>,
   lake?: Pick<Lake, 'localDirectories'>,
@@ -37,15 +37,12 @@ export function openEngine(
   return createDuckDbEngine({ ...engine, directories: lake?.localDirectories ?? [] })
 }
 
-/** The run history and the mart may be in one. */
+/** The run history and the mart may share a database. */
 export function createDatabases(log: Log): Databases {
   return createAnyDatabases({ credential, log })
 }
 
-/**
- * The database of the run history for those who only look into it.
- * @throws {ConfigError} terminal: nothing was run there yet
- */
+/** The database of the run history, read-only. @throws {ConfigError} terminal: no run has been made there yet */
 export async function openExistingDatabase({
   database,
 }: Pick<PlatformConfig, 'database'>): Promise<AnyDatabase<OpsSchema>> {
@@ -61,39 +58,33 @@ export async function openWarehouse(
   return await openAnyWarehouse(warehouse, { credential, log, databases })
 }
 
-/**
- * The mart for those who only look into it.
- * @throws {ConfigError} terminal: nothing was run there yet
- */
+/** The mart, read-only. @throws {ConfigError} terminal: no run has been made there yet */
 export async function openExistingWarehouse(config: Pick<PlatformConfig, 'warehouse'>): Promise<Warehouse> {
   requireWarehouse(config)
   return await openAnyWarehouse(config.warehouse, { credential, log: silentLog, isReadOnly: true })
 }
 
-/** @throws {ConfigError} terminal: nothing was run there yet */
+/** @throws {ConfigError} terminal: no run has been made there yet */
 export function requireWarehouse({ warehouse }: Pick<PlatformConfig, 'warehouse'>): void {
   requireThere(warehouse.url, 'pglite', 'PG_VERSION')
 }
 
-/**
- * The lake of a state directory for those who only look into it.
- * @throws {ConfigError} terminal: nothing was run there yet
- */
+/** The lake of a state directory, read-only. @throws {ConfigError} terminal: no run has been made there yet */
 export async function openExistingLake(config: Pick<PlatformConfig, 'lake'>): Promise<Lake> {
   requireThere(config.lake.url, 'file', '.')
   return await openLake(config)
 }
 
-/** A lake in a directory may be gone, or never have been here: the mart is looked into all the same. */
+/** A lake in a directory may be missing; the mart is readable all the same. */
 export async function openLakeIfThere(config: Pick<PlatformConfig, 'lake'>): Promise<Lake | undefined> {
   const [, directory] = /^file:(?:\/\/)?(.+)$/i.exec(config.lake.url) ?? []
   return directory !== undefined && !existsSync(directory) ? undefined : await openLake(config)
 }
 
 /**
- * Looking makes nothing.
- * @param scheme of the adapter that keeps all in a directory
- * @param mark what is in that directory once there is something to look into
+ * Read-only commands create nothing.
+ * @param scheme of the adapter that keeps everything in a directory
+ * @param mark file in that directory that exists once there is something to read
  */
 function requireThere(url: string, scheme: string, mark: string): void {
   const prefix = `${scheme}:`
@@ -116,7 +107,7 @@ export async function openSecrets(
   return guardSecrets(await openAnySecrets(secrets, { settings, credential }))
 }
 
-/** What the services have to say to an operator: nothing, unless CINELAKE_LOG_LEVEL asks for it; then beside the result. */
+/** The services' log for an operator: off, unless CINELAKE_LOG_LEVEL enables it; then on standard error. */
 export function openLog(
   { logLevel }: Pick<PlatformConfig, 'logLevel'>,
   terminal: Terminal,

@@ -1,10 +1,10 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import path from 'node:path'
 
-/** Where everything is kept when nothing else is said, below the directory that the command is called in. */
+/** The default state directory, below the working directory. */
 export const DEFAULT_STATE = '.cinelake'
 
-/** Rows of an answer that `query` shows without `--limit`. */
+/** Rows of a result that `query` shows without `--limit`. */
 export const SHOWN_ROWS = 100
 /** Rows of a dataset that `try` reads without `--rows`. */
 export const SAMPLE_ROWS = 100
@@ -14,27 +14,27 @@ export function withJson(command: Command): Command {
   return command.option('--json', 'print the result as JSON, for machines')
 }
 
-/** `--state`, the same everywhere. Without it, the directory is the usual one, unless settings name other places. */
+/** `--state`, the same everywhere. Default: the usual directory, unless settings name other places. */
 export function withState(command: Command): Command {
   const about = `where lake, warehouse and run history are kept (default: "${DEFAULT_STATE}")`
   return command.option('--state <dir>', about, directory)
 }
 
-/** The folder of a pipeline that an argument names, by its file as well. */
+/** The folder of a pipeline given as an argument; its file is accepted as well. */
 export function pipelineFolder(text: string): string {
   return path.basename(text) === PIPELINE_FILE ? path.dirname(text) : text
 }
 
 const PIPELINE_FILE = 'pipeline.yaml'
 
-/** Examples below a command's help; each is typed as it stands. */
+/** Examples below a command's help, as they are typed. */
 export function withExamples(command: Command, examples: readonly (readonly [line: string, what: string])[]): Command {
   const width = Math.max(...examples.map(([line]) => line.length))
   const lines = examples.map(([line, what]) => `  ${line.padEnd(width)}  ${what}\n`)
   return command.addHelpText('after', `\nExamples:\n${lines.join('')}`)
 }
 
-/** An empty one would be the directory that the command happens to be called in: mostly a variable that nobody set. */
+/** An empty argument would mean the working directory: usually it comes from an unset variable. */
 function directory(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('expected a directory')
   return text
@@ -65,7 +65,7 @@ export function port(text: string): number {
   return value
 }
 
-/** JavaScript takes an empty text for 0. */
+/** JavaScript converts an empty text to 0. */
 function numberOf(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text)
 }

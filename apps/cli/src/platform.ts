@@ -39,20 +39,20 @@ const platformErrors = defineErrors({
 })
 
 /**
- * The five services in one process, with a bus and timers of their own: whatever broker the settings name is a deployed
- * platform's, whose messages are not for this process. Disposing stops them: what is under way is given up and done again
- * the next time.
+ * The five services in one process, with their own bus and timers: a configured broker belongs to a deployed platform,
+ * whose messages are not for this process. Disposing stops them: work in progress is abandoned and done again the next
+ * time.
  */
 export interface Platform extends AsyncDisposable {
   readonly scheduler: Scheduler
   readonly bus: Pick<MessageBus, 'subscribe'>
   readonly warehouse: Warehouse
   readonly lake: Lake
-  /** Starts the workers of these queues, besides those that run already. */
+  /** Starts the workers of these queues, in addition to those that run already. */
   readonly work: (queues: Iterable<Queue>) => Promise<void>
 }
 
-/** Commands of a queue that are worked on at once. The engine's own threads share the cores among them. */
+/** Commands of a queue that are processed at once. They share the engine's threads. */
 const CONCURRENCY: Readonly<Record<Service, number>> = {
   'ingest-api': 4,
   'ingest-files': 4,
@@ -61,18 +61,18 @@ const CONCURRENCY: Readonly<Record<Service, number>> = {
 }
 
 export type PlatformOptions = {
-  /** Who the sources of Azure are asked as. */
+  /** The identity for sources in Azure. */
   readonly credential?: AzureCredential
-  /** Takes the run history of a database server whose owner was never noted. */
+  /** Takes over the run history of a database server without a noted owner. */
   readonly adopt?: boolean
 }
 
 /**
- * Opens the platform: the parts that the configuration names, the handlers of all services over them, and a scheduler.
- * @param settings for the placeholders of pipelines, and for secrets that are kept in the environment
+ * Opens the platform: the configured parts, the handlers of all services over them, and a scheduler.
+ * @param settings for the placeholders of pipelines, and for secrets in the environment
  * @throws {ConfigError} terminal: the settings name a broker, or the scheduler of a deployed platform
  * @throws {LAKE_DEPLOYED} terminal @throws {OPS_DEPLOYED} terminal @throws {OPS_OWNER_UNKNOWN} terminal: before
- *   anything of a deployed platform was touched
+ * anything of a deployed platform was touched
  */
 export async function openPlatform(
   config: PlatformConfig,
@@ -86,7 +86,7 @@ export async function openPlatform(
   const secrets = opening.use(await openSecrets(config, settings))
   const { redact, redactWith } = createRedaction(settings)
   redactWith(secrets.redact)
-  const issued = createRedactor() // tokens, which no store of secrets knows
+  const issued = createRedactor() // tokens, which no secret store knows
   redactWith(issued.redact)
   const log = openLog(config, terminal, redact)
   const lake = opening.use(await openLake(config))
@@ -119,7 +119,7 @@ export async function openPlatform(
     loader: createLoaderHandlers(common),
   }
   const consumers: Consumer[] = []
-  // All are told to stop at once; one after the other, the last would work on until the others have ended.
+  // All are stopped at once; one after the other, the last would work on until the others have ended.
   opening.defer(async () => void (await Promise.all(consumers.map(async (one) => await one[Symbol.asyncDispose]()))))
   const started = new Set<Queue>()
   const start = async (queue: Queue) => {
@@ -142,8 +142,8 @@ export async function openPlatform(
 }
 
 /**
- * The queues and runs of a deployed platform are for its own services: a process with all services in it has no part in
- * them, and is not started by the settings of one.
+ * The queues and runs of a deployed platform are for its own services: a process with all services in it must not take
+ * part in them, and does not start with the settings of one.
  * @throws {ConfigError} terminal
  */
 export function requireOwnPlatform({ api, bus, queue }: Pick<PlatformConfig, 'api' | 'bus' | 'queue'>): void {
@@ -161,7 +161,7 @@ export function requireOwnPlatform({ api, bus, queue }: Pick<PlatformConfig, 'ap
   ])
 }
 
-/** @throws {ConfigError} terminal: the state directory cannot be made */
+/** @throws {ConfigError} terminal: the state directory cannot be created */
 export async function requireDirectory(directory: string): Promise<void> {
   try {
     await makeDirectory(directory)
@@ -176,15 +176,15 @@ export async function requireDirectory(directory: string): Promise<void> {
 }
 
 /**
- * A scheduler that is deployed publishes its pipelines when it starts; runs of one machine never do. In a
- * state directory that may be left from a trial, and its run history says whose it is.
+ * A deployed scheduler publishes its pipelines when it starts; an embedded one never does. In a state directory they
+ * may be left from a trial, and its run history has the owner.
  */
 async function refuseDeployedLake(lake: Lake): Promise<void> {
   const published = await publishedPipeline(lake)
   if (published !== undefined) throw platformErrors.LAKE_DEPLOYED(lake.location, published)
 }
 
-/** The queue of a site's agent is worked on by the same handlers as that of sources without a site. */
+/** The queue of a site's agent has the same handlers as that of sources without a site. */
 function serviceOf(queue: Queue): Service {
   return queue.startsWith('ingest-files.') ? 'ingest-files' : (queue as Service)
 }

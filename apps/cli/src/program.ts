@@ -33,9 +33,9 @@ const COMMANDS: readonly AddCommand[] = [
 ]
 
 /**
- * The command line: what each command takes, and its help. What a command does is loaded when it is called: together the
- * commands bring drivers, engines and SDKs that take seconds to load. Parsing throws a `CommanderError` instead of ending the
- * process.
+ * The command line: the arguments of each command, and its help. A command's implementation is loaded when it is
+ * called: together they load drivers, engines and SDKs, which takes seconds. Parsing throws a `CommanderError` instead
+ * of ending the process.
  */
 export function createProgram(context: CommandContext): Command {
   const { terminal } = context
@@ -60,10 +60,10 @@ export function createProgram(context: CommandContext): Command {
     'Exit codes: 0 done, 1 a run failed or something is not possible now, 2 bad usage or configuration, 130 stopped.',
   )
   for (const add of COMMANDS) add(program, context)
-  // Subcommands do not take this over by themselves.
+  // Subcommands do not inherit this.
   for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
     command.copyInheritedSettings(program)
-  // Of this list alone: what each takes is in its own help.
+  // Only for this list: each command's own help has its options.
   program.configureHelp({ subcommandTerm: (command) => [command.name(), ...command.aliases()].join('|') })
   return program
 }
@@ -75,7 +75,7 @@ function version(): string {
   return found
 }
 
-/** Asking for help, or for the version, is no mistake. */
+/** Asking for help, or for the version, is not an error. */
 export function isHelp(error: unknown): boolean {
   return error instanceof CommanderError && error.exitCode === 0
 }

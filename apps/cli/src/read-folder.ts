@@ -14,11 +14,11 @@ import { openEngine, openSecrets } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 import { isShipped } from './shipped-pipeline.ts'
 
-/** What a folder's text is checked against besides itself: what this machine has. */
+/** The environment of this machine that a folder's text is also checked against. */
 export type Surroundings = {
   readonly config: PlatformConfig
   readonly settings: Settings
-  /** What a setting or a secret is that the machine does not have. Default: `error`. */
+  /** The severity of a missing setting or secret. Default: `error`. */
   readonly missing?: 'error' | 'warning'
 }
 
@@ -26,20 +26,21 @@ export type FolderReading = {
   /** Absent when there is an error among the problems. */
   readonly pipeline?: CheckedPipeline
   readonly problems: readonly Problem[]
-  /** Where tables and their columns are written. */
+  /** The places of tables and their columns in the text. */
   readonly places: ReadResult['places']
 }
 
 /**
- * A pipeline's folder as it is: the pipeline where it can be used, and every problem.
- * @param surroundings checks that every setting and secret that the text names is there; left out, only the text counts
+ * Reads a pipeline's folder: the pipeline if it is valid, and every problem.
+ * @param surroundings checks that every setting and secret that the text names exists; if omitted, only the text is
+ * checked
  */
 export async function readFolder(
   folder: string,
   { engine }: Pick<PlatformConfig, 'engine'>,
   surroundings?: Surroundings,
 ): Promise<FolderReading> {
-  // The types of models are found by an engine over empty tables: nothing is kept, so nothing of the state is touched.
+  // An engine over empty tables finds the types of models: nothing is stored, so the state directory is not touched.
   await using typing = await openEngine({
     engine: { ...engine, threads: 1, scratchDirectory: path.join(tmpdir(), 'cinelake') },
   })
@@ -52,10 +53,7 @@ export async function readFolder(
   return await readPipeline(path.resolve(folder), { typer, settings, hasSecret, missing })
 }
 
-/**
- * The pipeline of a folder, for those who need one that can be used.
- * @throws {ConfigError} terminal: every error in the folder
- */
+/** Reads the pipeline of a folder, which must be valid. @throws {ConfigError} terminal: every error in the folder */
 export async function usablePipeline(
   folder: string,
   config: Pick<PlatformConfig, 'engine'>,
@@ -64,7 +62,7 @@ export async function usablePipeline(
   return (await usableFolder(folder, config, surroundings)).pipeline
 }
 
-/** The same, with where its tables are written. @throws {ConfigError} terminal: every error in the folder */
+/** The same, with the places of its tables. @throws {ConfigError} terminal: every error in the folder */
 export async function usableFolder(
   folder: string,
   config: Pick<PlatformConfig, 'engine'>,

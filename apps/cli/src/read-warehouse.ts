@@ -3,9 +3,8 @@ import { openExistingWarehouse } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 
 /**
- * Opens the mart for a command that looks into it. The process beside which it is read may end in the middle: then it is opened
- * again, once.
- * @param mayRepeat whether nothing of the work is lost or done twice
+ * Opens the mart for a read-only command. The process that owns it may end meanwhile: then it is opened again, once.
+ * @param mayRepeat whether the work can be repeated without loss or duplication
  */
 export async function readWarehouse<Result>(
   config: Pick<PlatformConfig, 'warehouse'>,

@@ -1,7 +1,7 @@
 import { ConfigError } from '@cinelake/core'
 import type { RedoAsked } from '@cinelake/scheduler'
 
-/** Options that say which tasks of windows that were run go again; the same for `run` and `plan`. */
+/** Options that select tasks of windows that have run for a re-run; the same for `run` and `plan`. */
 export type RedoOptions = {
   readonly again?: true
   readonly changed?: true
@@ -12,13 +12,13 @@ export type RedoOptions = {
 export const SELECTORS =
   'a dataset, a model, a table of the mart or SOURCE/DATASET; NAME+ with all that depends on it, +NAME with what it needs; several with commas'
 
-/** For an option that may be given several times, or with commas. */
+/** For an option that may be repeated, or have a list with commas. */
 export function listed(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(',').map((name) => name.trim())].filter((name) => name !== '')
 }
 
 /**
- * What the options ask to have done again; undefined where they ask for windows as they are.
+ * The re-run that the options request; undefined where they request windows as they are.
  * @throws {ConfigError} terminal: more than one of them was given
  */
 export function redoAsked({ again, changed, select, fromRaw }: RedoOptions): RedoAsked | undefined {

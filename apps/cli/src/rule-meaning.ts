@@ -3,10 +3,10 @@ import type { Lake } from '@cinelake/lake'
 import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import type { LakeTable } from './lake-tables.ts'
 
-/** What a row has to be like for a rule, in a few words; undefined for a rule that the text of today does not have. */
+/** The condition of a rule in a few words; undefined for a rule that the current text does not have. */
 export type RuleMeaning = (rule: string) => string | undefined
 
-/** What the rules of a dataset or model ask, by the newest text of its pipeline in the lake. */
+/** The conditions of the rules of a dataset or model, by the newest text of its pipeline in the lake. */
 export async function ruleMeanings(lake: Lake, { pipeline, table }: LakeTable): Promise<RuleMeaning> {
   const text = await newestText(lake, pipeline)
   const dataset = text?.datasets.find(({ name }) => name === table)
@@ -26,7 +26,7 @@ export async function ruleMeanings(lake: Lake, { pipeline, table }: LakeTable): 
   }
 }
 
-/** `0…10` for a condition that is a range of one column; other ones as they are written. */
+/** `0…10` for a condition that is a range of one column; other conditions as they are written. */
 function inShort(expression: string): string {
   const text = expression.replaceAll(/\s+/g, ' ').trim()
   const { low, high } = RANGES.map((range) => range.exec(text)).find((found) => found !== null)?.groups ?? {}

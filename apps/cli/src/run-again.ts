@@ -7,19 +7,19 @@ import type { Platform } from './platform.ts'
 import { claimName, queuesOf, type Origin } from './run-windows.ts'
 
 type Options = {
-  /** The folder of the pipeline's text; undefined where it is that of the newest run. */
+  /** The folder of the pipeline's text; undefined for the text of the newest run. */
   readonly origin: Origin | undefined
   readonly progress: Progress
   readonly signal: AbortSignal
 }
 
 /**
- * Has tasks of windows that were run done again from what has landed, and waits until that is finished.
+ * Re-runs tasks of windows that have run, from landed data, and waits until they are finished.
  * @param windows undefined for all; for a rebuild only
- * @returns the runs that were asked for, oldest window first
+ * @returns the requested runs, oldest window first
  * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
  * @throws {REDO_REFUSED} terminal: it is not possible, with every reason
- * @throws {CancelledError} transient: told to stop; the same call goes on
+ * @throws {CancelledError} transient: cancelled; the same call resumes
  */
 export async function runAgain(
   platform: Platform,
@@ -42,7 +42,7 @@ export async function runAgain(
   }
   for (const note of (await scheduler.planRedo(pipeline, asked, windows)).notes) progress.say(`note: ${note}`)
   const requested = await scheduler.requestRedo(pipeline, asked, windows).catch(async (error: unknown) => {
-    // No other process works here: what an earlier process left unfinished is in the way until it is done.
+    // No other process works here: unfinished runs of an earlier process block the re-run until they are done.
     if (!(error instanceof RunUnderWayError)) throw error
     await finishResumed()
     return await scheduler.requestRedo(pipeline, asked, windows)
@@ -68,8 +68,8 @@ async function recordsOf(
 }
 
 /**
- * A table that began again was loaded with its last window. Windows before it whose load had failed until then have
- * nothing more to bring; asked for, they find that it is loaded.
+ * A table that started over was loaded with its last window. Earlier windows whose load had failed have nothing more to
+ * load; on request, they find the table loaded.
  * @returns whether there were any
  */
 async function finishLoads(
@@ -93,8 +93,8 @@ async function finishLoads(
 }
 
 /**
- * A run that an earlier process left unfinished under another text of the pipeline is ended: what of it is still to be
- * done is done under the text as it is.
+ * Cancels a run that an earlier process left unfinished under another text of the pipeline: its remaining tasks are
+ * done under the current text.
  */
 async function endOtherTexts(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<void> {
   const { digest } = freezePipeline(pipeline)
@@ -103,5 +103,5 @@ async function endOtherTexts(scheduler: Scheduler, pipeline: CheckedPipeline): P
   }
 }
 
-/** Runs looked at, newest window first: more were never left unfinished by one process. */
+/** Runs that are read, newest window first: one process never left more unfinished. */
 const MAX_UNFINISHED = 1000

@@ -10,12 +10,12 @@ import { WaitingStoppedError } from './waiting-stopped.ts'
 /** Commands whose work is kept as far as it got. */
 const RESUMABLE = new Set(['run', 'rebuild', 'demo'])
 
-/** What is wrong with a command line, as its error in JSON is called. */
+/** Error code in JSON of an invalid command line. */
 const USAGE_INVALID = 'USAGE_INVALID'
 
 /**
  * Runs one command line to its end.
- * @param args what stands behind the program's name
+ * @param args the arguments after the program's name
  */
 export async function runCli(args: readonly string[], settings: Settings, terminal: Terminal): Promise<ExitCode> {
   using stop = listenForStop()
@@ -56,7 +56,7 @@ type ReportOptions = {
 function report(error: unknown, { asJson, terminal: { print, note, paint }, redact }: ReportOptions): void {
   const { code, message, context } = describe(error, redact)
   if (asJson) print(`${toJson({ error: { code, message, context } })}\n`)
-  // Commander has told of its own errors by now.
+  // Commander has already reported its own errors.
   if (error instanceof CommanderError) return
   note(`${paint('red', 'cinelake:')} ${message}\n`)
   if (!(error instanceof PipelineError) && error instanceof Error) note(`${redact(error.stack ?? '')}\n`)
@@ -67,7 +67,7 @@ function describe(error: unknown, redact: (text: string) => string): Omit<ErrorR
   return { code: USAGE_INVALID, message: error.message.replace(/^error: /, ''), context: {} }
 }
 
-/** Codes of what the lake has lost, which no other usage would have had. */
+/** Codes of lost data in the lake, which are not usage errors. */
 const LOSSES = /^(?:TABLES?|DELTA)_/
 
 function exitCodeOf(error: unknown): ExitCode {

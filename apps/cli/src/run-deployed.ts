@@ -8,7 +8,7 @@ import type { RunRequest, SchedulerClient } from './scheduler-client.ts'
 import { WaitingStoppedError } from './waiting-stopped.ts'
 
 const deployedErrors = defineErrors({
-  /** The scheduler has another text of the pipeline than the folder. */
+  /** The scheduler's text of the pipeline differs from the folder's. */
   PIPELINE_TEXT_DIFFERS: terminal((url: string, pipeline: string, here: string, there: string) => [
     `the scheduler has another text of the pipeline than this folder [pipeline=${pipeline} url=${url}]: expected ${shortened(here)}, got ${shortened(there)}; deploy this folder, or name one with the text that is deployed`,
     { pipeline, url, here, there },
@@ -22,26 +22,26 @@ export type RunDeployedRequest = {
   readonly windows: readonly Window[] | undefined
   readonly again: boolean
   readonly force: boolean
-  /** Which tasks of windows that were run go again; undefined for windows as they are. */
+  /** Which tasks of windows that have run to re-run; undefined for windows as they are. */
   readonly redo: RedoAsked | undefined
 }
 
 export type RunDeployedOptions = {
   readonly progress: Progress
   readonly signal: AbortSignal
-  /** Milliseconds between two looks at a run. */
+  /** Milliseconds between two polls of a run. */
   readonly pollMs?: number
 }
 
-/** Milliseconds. A run takes minutes; the API is one of few callers'. */
+/** Milliseconds between two polls of a run. A run takes minutes, and the API has few callers. */
 const POLL_MS = 1000
-/** Milliseconds without an answer after which waiting is given up: longer than a new version takes to be there. */
+/** Milliseconds without an answer after which waiting times out: longer than the rollout of a new version. */
 const AWAY_MS = 5 * 60_000
 
 /**
- * Has a deployed scheduler run windows of a pipeline, and waits until they are finished.
+ * Requests windows of a pipeline from a deployed scheduler, and waits until they are finished.
  * @returns the runs, in order of their windows
- * @throws {WaitingStoppedError} told to stop: the runs go on
+ * @throws {WaitingStoppedError} cancelled: the runs continue
  */
 export async function runDeployed(
   client: SchedulerClient,
@@ -54,7 +54,7 @@ export async function runDeployed(
     await requireSameText(client, pipeline)
     const requested = await ask(client, pipeline.name, request)
     asked.push(...requested.map(({ runId }) => runId))
-    progress.say(`${asked.length === 1 ? `${asked[0]} runs` : `${asked.length} runs go on`} at ${client.url}`)
+    progress.say(`${asked.length === 1 ? `${asked[0]} runs` : `${asked.length} runs continue`} at ${client.url}`)
     const records: RunRecord[] = []
     for (const { runId, created } of requested) {
       const follow = createFollow(runId, progress, created)
@@ -141,11 +141,11 @@ const isFinished = ({ state }: RunRecord) => state !== 'waiting' && state !== 'r
 
 type Follow = {
   readonly look: (record: RunRecord) => void
-  /** Whether there was anything to do. */
+  /** Whether the request created work. */
   readonly isTold: () => boolean
 }
 
-/** Tells what changed between two looks at a run; nothing of a run that was done before it was asked for. */
+/** Reports the changes between two polls of a run; nothing for a run that was done before the request. */
 function createFollow(runId: string, progress: Progress, isNew: boolean): Follow {
   const seen = new Map<string, string>()
   let isTold = isNew

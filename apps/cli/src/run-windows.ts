@@ -10,27 +10,27 @@ import { describeChanges } from './output/redo-tables.ts'
 import type { Platform } from './platform.ts'
 import { originOf } from './shipped-pipeline.ts'
 
-/** The folder that a pipeline's text is in, and whether it was another one before. */
+/** The folder of a pipeline's text, and whether it has changed. */
 export type Origin = { readonly folder: string; readonly moved?: boolean }
 
 export type RunWindowsOptions = {
-  /** Runs windows that are done once more, whole. */
+  /** Runs the whole windows again. */
   readonly again?: boolean
-  /** Says of windows that are not run again what would, and whether the pipeline's text has changed since. */
+  /** For windows that are not run again: the option that would, and whether the pipeline's text has changed since. */
   readonly tellsChanges?: boolean
-  /** Where the pipeline's text is: the folder that has its name in the run history. */
+  /** The folder of the pipeline's text, which owns the pipeline's name in the run history. */
   readonly origin: Origin
   readonly progress: Progress
   readonly signal: AbortSignal
 }
 
 /**
- * Runs windows of a pipeline, oldest first, after whatever an earlier process left unfinished, and waits until all of it
- * is finished. Where all of it was done before, the lake is looked at: what was made has to be there.
+ * Runs windows of a pipeline, oldest first, after the runs that an earlier process left unfinished, and waits until all
+ * are finished. Where all were done before, the lake is checked: their tables have to exist.
  * @throws {TABLES_LOST} terminal, and the errors of one table
  * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
- * @returns the runs asked for, in order of their windows
- * @throws {CancelledError} transient: told to stop; the next call goes on
+ * @returns the requested runs, in order of their windows
+ * @throws {CancelledError} transient: cancelled; the next call resumes
  */
 export async function runWindows(
   platform: Platform,
@@ -55,12 +55,12 @@ export async function runWindows(
     if (!created && !resumed.includes(runId))
       progress.say(`${runId} is done already${window === undefined ? '' : `; ${describeChanges(window)}`}`)
     else if (window !== undefined && window.changed.length > 0)
-      progress.say(`${runId} goes on with what is not done; ${describeChanges(window)}`)
+      progress.say(`${runId} resumes with what is not done; ${describeChanges(window)}`)
   }
   for (const run of resumed) await scheduler.waitFor(run, { signal })
   const records: RunRecord[] = []
   for (const { runId } of requested) records.push(await scheduler.waitFor(runId, { signal }))
-  // Runs that do something look at each table that they write.
+  // Runs with work to do check each table that they write.
   const isDone = requested.every(({ created }) => !created) && resumed.length === 0
   if (isDone) await requireTables(pipeline.name, records, { lake: platform.lake, scheduler, signal })
   return records
@@ -76,8 +76,9 @@ export async function claimName(
 }
 
 /**
- * A run that an earlier process left unfinished under another text of the pipeline cannot go on as it is. Nobody else
- * works on it, so it is ended here; asked for again, it goes on under the text as it is now with what is not done.
+ * A run that an earlier process left unfinished under another text of the pipeline cannot be resumed as it is. No other
+ * process works on it, so it is cancelled here; when it is requested again, its remaining tasks run under the current
+ * text.
  */
 async function giveUpOtherTexts(
   scheduler: Scheduler,
@@ -93,7 +94,7 @@ async function giveUpOtherTexts(
   }
 }
 
-/** The queues that this pipeline's tasks go to, and those of tasks that are still to be done from before. */
+/** The queues of this pipeline's tasks, and those of earlier tasks that are not done yet. */
 export async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
   const queues = new Set<Queue>(planRun(pipeline).map(({ queue }) => queue))
   for (const { id, finishedAt } of await scheduler.runs()) {
@@ -103,13 +104,13 @@ export async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline):
   return queues
 }
 
-/** Tables that an error names. */
+/** Most tables that an error names. */
 const NAMED = 5
 
 const tableErrors = defineErrors({
   /**
-   * Several tables of a pipeline are not what is known to have been made of them.
-   * @param lost names in the order of the plan, at least two @param first what is wrong with the first of them
+   * Several tables of a pipeline differ from the run history.
+   * @param lost names in the order of the plan, at least two @param first the problem of the first of them
    */
   TABLES_LOST: terminal((pipeline: string, lost: readonly string[], checkedCount: number, first: string) => {
     const names = lost.slice(0, NAMED).join(', ') + (lost.length > NAMED ? ` and ${lost.length - NAMED} more` : '')
@@ -128,9 +129,9 @@ type Deps = {
 }
 
 /**
- * Checks that the lake has what runs that are done have made. Their tasks are not done again, and nothing else would
- * look: a table that is gone would be answered with "done already".
- * @throws {TABLES_LOST} terminal; of one table alone its own error, `TABLE_LOST` and the like
+ * Checks that the tables of finished runs exist in the lake. Their tasks are not done again, so no other check would
+ * run: a lost table would be answered with "done already".
+ * @throws {TABLES_LOST} terminal; for one table its own error, `TABLE_LOST` and the like
  */
 async function requireTables(pipeline: string, runs: readonly RunRecord[], deps: Deps): Promise<void> {
   const outputs = runs.flatMap(({ tasks }) => tasks.map(({ output }) => output))

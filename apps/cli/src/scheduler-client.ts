@@ -5,26 +5,26 @@ import { z } from 'zod'
 import type { SchedulerAddress } from './settings.ts'
 
 const clientErrors = defineErrors({
-  /** The scheduler, or what is before it, does not answer. */
+  /** The scheduler, or a proxy in front of it, does not answer. */
   SCHEDULER_UNAVAILABLE: transient((url: string, reason: string) => [
     `the scheduler does not answer [url=${url}]: ${reason}; check CINELAKE_API, and that the scheduler runs, and try again`,
     { url, reason },
   ]),
 
-  /** The caller is not let in. */
+  /** The caller is not authorised. */
   SCHEDULER_UNAUTHORIZED: terminal((url: string, status: number) => [
     `the scheduler, or the proxy before it, does not let this call in [url=${url} status=${status}]: expected a token that it takes; set CINELAKE_API_TOKEN to one, or CINELAKE_API to an address that you may call (\`kubectl port-forward\`)`,
     { url, status },
   ]),
 
-  /** Something answers, which is not the scheduler's API. */
+  /** A server answers that is not the scheduler's API. */
   SCHEDULER_ADDRESS_WRONG: terminal((url: string, found: string) => [
     `the address is not that of a scheduler's API [url=${url}]: expected its answer, got ${found}; check CINELAKE_API: scheme, host, port and path`,
     { url },
   ]),
 })
 
-/** The scheduler refused a request, in words of its own. */
+/** The scheduler rejected a request, with its own message. */
 class SchedulerRefusedError extends TerminalError {
   readonly code: string
 
@@ -34,7 +34,7 @@ class SchedulerRefusedError extends TerminalError {
   }
 }
 
-/** What a request for runs says. */
+/** The body of a request for runs. */
 export type RunRequest = {
   readonly pipeline: string
   readonly again?: true
@@ -44,7 +44,7 @@ export type RunRequest = {
   readonly fromRaw?: true
 } & ({ readonly window: string } | { readonly from: string; readonly to: string })
 
-/** What a request for tables to be made again says; without windows, of all that have landed. */
+/** The body of a request to rebuild tables; without windows, for all that have landed. */
 export type RebuildRequest = {
   readonly pipeline: string
   readonly tables: readonly string[]
@@ -57,16 +57,16 @@ export type SchedulerClient = RunHistory & {
   readonly url: string
   requestRuns(request: RunRequest): Promise<readonly Requested[]>
   requestRebuild(request: RebuildRequest): Promise<readonly Requested[]>
-  /** The pipelines that it was given, with the digest of their text. */
+  /** Its pipelines, with the digest of their text. */
   texts(): Promise<readonly { readonly name: string; readonly digest: string }[]>
 }
 
-/** Milliseconds for an answer. A request for very many windows takes its time. */
+/** Milliseconds for an answer. A request for very many windows takes long. */
 const TIMEOUT_MS = 120_000
-/** Bytes of an answer that is no JSON of the scheduler's are not looked at. */
+/** An error response of the scheduler. The body of any other one is ignored. */
 const Refusal = z.object({ code: z.string(), message: z.string() })
 
-// Of what an answer holds, that is checked which decides what is done; the rest is shown.
+// Of an answer, the fields that decide the next step are validated; the rest is displayed.
 const Run = z.looseObject({ id: z.string(), state: z.string(), digest: z.string(), finishedAt: z.string().nullable() })
 const Tasks = z.array(z.looseObject({ name: z.string(), state: z.string() }))
 const Runs = z.object({ runs: z.array(z.looseObject({ ...Run.shape, taskCounts: z.looseObject({}) })) })
@@ -76,8 +76,8 @@ const Agents = z.object({ agents: z.array(z.looseObject({ site: z.string(), node
 const Texts = z.object({ pipelines: z.array(z.object({ name: z.string(), digest: z.string() })) })
 
 /**
- * Asks a deployed scheduler.
- * @param signal ends the requests under way
+ * A client of a deployed scheduler.
+ * @param signal aborts the requests in progress
  */
 export function createSchedulerClient({ url, token }: SchedulerAddress, signal: AbortSignal): SchedulerClient {
   const ask = async <Answer>(schema: z.ZodType<Answer>, path: string, body?: object): Promise<Answer> => {
@@ -89,7 +89,7 @@ export function createSchedulerClient({ url, token }: SchedulerAddress, signal: 
     const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
     try {
       const timeout = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
-      // A page to log in at is no answer.
+      // A login page is not an answer of the scheduler.
       const response = await fetch(`${url}${path}`, { ...sent, headers, redirect: 'manual', signal: timeout })
       return answerOf(schema, url, response.status, await response.text())
     } catch (error) {
@@ -119,7 +119,7 @@ export function createSchedulerClient({ url, token }: SchedulerAddress, signal: 
     },
     async runs(options = {}) {
       const { runs } = await ask(Runs, `/v1/runs?${queryOf(options)}`)
-      // A scheduler of an earlier version does not narrow by state.
+      // A scheduler of an earlier release does not filter by state.
       const wanted = runs.filter(({ state }) => options.state === undefined || state === options.state)
       return wanted as unknown as RunSummary[]
     },
@@ -162,7 +162,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** What the runtime has to say is in the cause: `fetch failed` says nothing. */
+/** The runtime's message is in the cause: `fetch failed` has no information. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'the call failed'
   if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1000} s`

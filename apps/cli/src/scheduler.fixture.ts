@@ -10,7 +10,7 @@ import { aStarter, cinelake } from './testing.fixture.ts'
 
 const silent: Terminal = { print() {}, note() {}, isInteractive: false, columns: () => 100, paint: plainPaint }
 
-/** A platform with its scheduler's HTTP API, on the pipeline of a folder. The command line knows nothing but the address. */
+/** A platform with its scheduler's HTTP API, on the pipeline of a folder. The command line has only the address. */
 export async function aScheduler({ works = true } = {}) {
   await using opening = new AsyncDisposableStack()
   const starter = opening.use(await aStarter())
@@ -25,7 +25,7 @@ export async function aScheduler({ works = true } = {}) {
   const { url } = opening.use(
     await serveHttpApi({ scheduler, pipelines, log: silentLog }, { host: '127.0.0.1', port: 0 }),
   )
-  // Whatever the command line opened of a platform of its own would be there.
+  // A platform opened by the command line itself would be here.
   const elsewhere = join(starter.state, '..', 'elsewhere')
   const settings = {
     CINELAKE_API: `${url}/`,
@@ -42,7 +42,7 @@ export async function aScheduler({ works = true } = {}) {
     scheduler,
     settings,
     work,
-    /** Gives the scheduler the text that the folder has now. */
+    /** Updates the scheduler to the current text of the folder. */
     deploy: async () => void pipelines.splice(0, 1, await read()),
     cinelake: (...args: string[]) => cinelake(args, settings),
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),

@@ -17,11 +17,11 @@ const apiEnv = {
     .string()
     .refine(isApiAddress, 'expected http:// or https://, a host and at most a path, without user and password')
     .optional(),
-  /** For the proxy before it that asks who calls. */
+  /** For an authenticating proxy in front of it. */
   CINELAKE_API_TOKEN: z.string().optional(),
 }
 
-/** Where the parts of a platform are: all of it, or what is not set is kept below the state directory. */
+/** Addresses of a platform's parts; a part that is not set is kept below the state directory. */
 const addressEnv = { ...busEnv, ...lakeEnv, ...warehouseEnv, ...databaseEnv, ...queueEnv, ...apiEnv }
 
 const PlatformEnv = z.object({
@@ -40,7 +40,7 @@ const PlatformEnv = z.object({
   CINELAKE_LOG_LEVEL: z.enum(LOG_LEVELS).default('silent'),
 })
 
-/** Addresses of the platform's parts, and what its engine may use. */
+/** Addresses of the platform's parts, and the limits of its engine. */
 export type PlatformConfig = {
   readonly stateDirectory: string
   readonly bus: BusSettings
@@ -48,33 +48,33 @@ export type PlatformConfig = {
   /** Whether the lake is in the state directory, and no address of another one is set. */
   readonly isOwnLake: boolean
   readonly warehouse: WarehouseSettings
-  /** Of the run history: the warehouse's, where that is one. */
+  /** The database of the run history: by default the warehouse, where that is one. */
   readonly database: DatabaseSettings
   readonly queue: QueueSettings
   readonly secrets: SecretsSettings
   readonly engine: EngineLimits
-  /** Address of what models are run with. */
+  /** Address of the runner of models. */
   readonly runner: string
   readonly unpacking: UnpackLimits
-  /** What a query may take, where the command does not say. */
+  /** Limits of a query, where the command sets none. */
   readonly queryTimeoutMs: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
-  /** The scheduler that was deployed. */
+  /** The deployed scheduler. */
   readonly api?: SchedulerAddress
   readonly maxWindows: number
 }
 
 export type SchedulerAddress = {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string
   readonly token?: string
 }
 
 /**
- * The platform's configuration from the environment; what is not set there is embedded, below the state directory.
- * @param state the directory that was asked for, if any. It means this machine: where the environment has the addresses of
- *   a deployed platform, none of them is used
- * @throws {ConfigError} terminal: every setting that is wrong
+ * The platform's configuration from the environment; parts that are not set are embedded, below the state directory.
+ * @param state the requested directory, if any. It means this machine: where the environment has the addresses of a
+ * deployed platform, none of them is used
+ * @throws {ConfigError} terminal: every invalid setting
  */
 export function platformConfig(environment: Settings, state?: string): PlatformConfig {
   const settings = state !== undefined && isDeployed(environment) ? withoutAddresses(environment) : environment
@@ -119,7 +119,7 @@ export function deployedSettings(settings: Settings): string[] {
 
 const isDeployed = (settings: Settings) => deployedSettings(settings).length > 0
 
-/** The proxy stays: it is this machine's. */
+/** The proxy stays: it belongs to this machine. */
 function withoutAddresses(settings: Settings): Settings {
   return Object.fromEntries(
     Object.entries(settings).filter(([name]) => !(name in addressEnv && name.startsWith('CINELAKE_'))),

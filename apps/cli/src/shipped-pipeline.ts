@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url'
 /** The pipeline that comes with Cinelake, which `cinelake demo` runs. */
 export const SHIPPED_PIPELINE = fileURLToPath(new URL('../../../pipelines/ott', import.meta.url))
 
-/** How its folder is called in run histories: an installation of another version has it elsewhere. */
+/** The name of its folder in run histories: another installation has it at another path. */
 const SHIPPED_ORIGIN = 'the pipeline that comes with Cinelake'
 
-/** The name by which the run history knows a pipeline's folder: the same however the folder is named on the command line. */
+/** The canonical path of a pipeline's folder in the run history, however it is written on the command line. */
 export async function originOf(folder: string): Promise<string> {
   const place = await realpath(folder)
   return place === (await shippedPlace()) ? SHIPPED_ORIGIN : place

@@ -11,11 +11,11 @@ export type Result = {
   readonly exitCode: number
   readonly out: string
   readonly notes: string
-  /** Both in the order in which they were printed: what a person sees. */
+  /** Both streams in the order of printing, as a user sees them. */
   readonly screen: string
 }
 
-/** The command line as a person would use it, in this process, with what it printed. */
+/** The command line in this process, with its output captured. */
 export async function cinelake(
   args: readonly string[],
   settings: Record<string, string> = {},

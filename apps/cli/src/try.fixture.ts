@@ -6,7 +6,7 @@ import { cinelake } from './testing.fixture.ts'
 
 type Files = Readonly<Record<string, string | Uint8Array>>
 
-/** A pipeline of these sources, with files to read, as somebody tries it. */
+/** A pipeline with these sources and files to read, for tests of `try`. */
 export async function givenFolder(
   sources: string,
   files: Files = {},

@@ -1,6 +1,6 @@
 import { CancelledError } from '@cinelake/core'
 
-/** Told to stop while the scheduler works: its runs go on. */
+/** The command was cancelled while the scheduler works: its runs continue. */
 export class WaitingStoppedError extends CancelledError {
   constructor(url: string, runs: readonly string[]) {
     super('waiting for the scheduler')

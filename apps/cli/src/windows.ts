@@ -6,16 +6,16 @@ export type WindowChoice = {
   readonly window?: string
   readonly from?: string
   readonly to?: string
-  /** Also windows that are not over, or before the first of the schedule. */
+  /** Also windows that are not over, or that are before the first one of the schedule. */
   readonly force?: true
 }
 
 export const EXAMPLES = { hour: '2026-03-01T05', day: '2026-03-01', month: '2026-03' } as const
 
 /**
- * The windows that the options name: one, or those from one to another. Without any, the last one that is complete: the
- * window before the one that it is now in the pipeline's time zone.
- * @param limit windows at most
+ * The windows that the options name: one, or a range. By default the last complete one: the window before the current
+ * one in the pipeline's time zone.
+ * @param limit most windows
  * @throws {ConfigError} terminal: every option that names no window
  * @throws {TerminalError} a window that cannot be run, or more than may be run at once
  */
@@ -53,14 +53,14 @@ export function chosenWindows(
   return runnableWindows(pipeline, range, { now, limit, force: choice.force === true })
 }
 
-/** Why these windows were chosen; undefined when the options say it. */
+/** Why these windows were chosen; undefined when the options name them. */
 export function whyChosen({ window, from }: WindowChoice, windows: readonly Window[]): string | undefined {
   const [first] = windows
   if (window !== undefined || from !== undefined || first === undefined) return undefined
   return `${first.label} is the last window that is complete; --window takes another`
 }
 
-/** From the first window of the schedule to the last one that is complete. */
+/** From the first window of the schedule to the last complete one. */
 export function allWindows({ schedule }: CheckedPipeline, now: Date): Window[] {
   const first = parseWindow(schedule, schedule.start)
   const last = shiftWindow(schedule, windowAt(schedule, now), -1)

@@ -6,18 +6,21 @@ import { z } from 'zod'
 
 const MIB = 1024 * 1024
 
-/** The service's settings, as they come from the environment. Addresses choose adapters by their scheme. */
+/** The service's settings, as read from the environment. The scheme of an address selects the adapter. */
 export const IngestApiEnv = z
   .object({
     ...busEnv,
     ...secretsEnv,
     ...lakeEnv,
     ...knownHostsEnv,
-    /** MiB that one page of an API may have, unpacked. */
+    /** MiB. Size limit of one page of an API, unpacked. */
     CINELAKE_REST_MAX_BODY_MIB: z.coerce.number().int().min(1).max(1024).default(64),
     /** Datasets read at once. 0: no commands are taken, and the message bus is not connected to. */
     CINELAKE_INGEST_API_CONCURRENCY: z.coerce.number().int().min(0).default(4),
-    /** Where pushes are taken; without a port they are not. Keys and bodies are for the service alone: TLS ends before it. */
+    /**
+     * Port of the push API; without one, pushes are off. Keys and bodies must stay confidential: terminate TLS in front
+     * of it.
+     */
     CINELAKE_PUSH_HOST: z.string().default('127.0.0.1'),
     CINELAKE_PUSH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   })

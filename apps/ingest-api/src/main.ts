@@ -15,7 +15,7 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
   const lake = use(await openLake(config.lake, { credential, log }))
   const secrets = use(guardSecrets(await openSecrets(config.secrets, { settings, credential })))
   redactWith(secrets.redact)
-  const issued = createRedactor() // tokens, which no store of secrets knows
+  const issued = createRedactor() // tokens, which no secret store knows
   redactWith(issued.redact)
   const fill = createFill({ settings, secrets })
   const proxy = proxyFrom(settings)
@@ -26,7 +26,7 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
     log.info({}, 'no commands are taken')
     return
   }
-  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
+  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the bus stops before the storage
 
   use(
     await runTaskWorker({

@@ -9,34 +9,34 @@ import { readOperatingHours, type OperatingHours } from './agent/operating-hours
 const MIB = 1024 * 1024
 
 /**
- * MiB a second. The blocks in flight of one agent, 48 MiB with eight files at a time, have to get through within the ten
- * minutes that the lake waits for one.
+ * MiB a second. The blocks in flight of one agent, 48 MiB with eight files at a time, must be sent within the ten
+ * minutes that the lake client waits for one.
  */
 const SLOWEST_LINE = 0.25
 
-/** The agent's settings, as they come from the environment. Addresses choose adapters by their scheme. */
+/** The agent's settings, as read from the environment. The scheme of an address selects the adapter. */
 export const IngestFilesEnv = z
   .object({
     ...busEnv,
     ...engineEnv(512),
     ...secretsEnv,
     ...lakeEnv,
-    /** The site that this agent stands at; the nodes of a site share its queue. Without it the queue of sources without a site. */
+    /** The agent's site; the nodes of a site share its queue. By default the queue of sources without a site. */
     CINELAKE_SITE: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]*$/, 'expected lower-case letters, digits and `-`')
       .optional(),
-    /** Files sources, tables and listings worked on at once. */
+    /** Files sources, tables and listings processed at once. */
     CINELAKE_INGEST_FILES_CONCURRENCY: z.coerce.number().int().min(1).default(4),
-    /** The name of this node among those of its site. */
+    /** Name of this node, unique within its site. */
     CINELAKE_AGENT_NODE: z.string().max(200).default(hostname()),
-    /** MiB a second that this node uploads at most, all its tasks together. Without it: as fast as the line is. */
+    /** Upload limit of this node in MiB a second, over all its tasks. Default: no limit. */
     CINELAKE_AGENT_MIB_PER_SECOND: z.coerce.number().min(SLOWEST_LINE).optional(),
-    /** Times of the day in which work is taken: `22:00-06:00`, several with commas between them. Without it: always. */
+    /** Times of the day in which work is taken: `22:00-06:00`, several separated by commas. Default: always. */
     CINELAKE_AGENT_HOURS: z.string().optional(),
-    /** The zone of these times; the machine's own without it. */
+    /** The time zone of these times; default: the machine's own. */
     CINELAKE_AGENT_TIME_ZONE: z.string().default(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-    /** Seconds between two signs of life. */
+    /** Seconds between two heartbeats. */
     CINELAKE_AGENT_HEARTBEAT_SECONDS: z.coerce.number().int().min(1).max(3600).default(60),
   })
   .transform((env, context) => ({

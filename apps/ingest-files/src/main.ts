@@ -26,7 +26,7 @@ await runService(
     const secrets = use(guardSecrets(await openSecrets(config.secrets, { settings, credential })))
     redactWith(secrets.redact)
     const fill = createFill({ settings, secrets })
-    const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
+    const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the bus stops before the storage
 
     const worker = workerName()
     const handlers = createIngestFilesHandlers({ lake, engine, fill, credential, clock, log, stopping })

@@ -1,15 +1,15 @@
 import { identifier, identifiers } from '@cinelake/sql'
 import type { WarehouseTable } from '@cinelake/warehouse'
 
-/** Temporary tables of the session: rows that are new or differ, and keys that are gone. */
+/** Temporary tables of the session: rows that are new or differ, and keys that were deleted. */
 export const UPSERTS = '_load_upserts'
 export const DELETES = '_load_deletes'
 
 /**
- * Finds out what changed between two versions, from the rows of the files that only one of them has: a row that did not
- * change may have moved from one file to another.
- * @param before relation of the rows in files that are gone
- * @param after relation of the rows in files that are new
+ * Works out the changes between two versions, from the rows of the files that only one of them has: an unchanged row
+ * may have moved from one file to another.
+ * @param before relation of the rows in removed files
+ * @param after relation of the rows in added files
  */
 export function compareSql(table: WarehouseTable, before: string, after: string): string {
   const columns = table.columns.map(({ name }) => name)

@@ -4,7 +4,7 @@ import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
 
-/** The loader's settings, as they come from the environment. Addresses choose adapters by their scheme. */
+/** The loader's settings, as read from the environment. The scheme of an address selects the adapter. */
 export const LoaderEnv = z
   .object({
     ...busEnv,

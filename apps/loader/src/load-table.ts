@@ -33,7 +33,7 @@ export type LoadDeps = {
   readonly log: Log
 }
 
-/** One load under way: what to copy, and with what. */
+/** One load in progress: what is copied, and with which tools. */
 type Work = {
   readonly session: SqlSession
   readonly delta: DeltaTable
@@ -60,7 +60,7 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
     if (wanted === undefined) throw servedErrors.LOADER_TABLE_MISSING(command.table, path)
     const loaded = await warehouse.loaded(table)
 
-    // Differs from the pipeline where another one loaded the table before.
+    // Differs from the pipeline if another one loaded the table before.
     const loadedBy = own.find(({ schema, name }) => schema === table.schema && name === table.name)?.pipeline
     requireOwner(table, pipeline.name, loaded, loadedBy)
     const isOwn = loaded?.pipeline === undefined || loaded.pipeline === pipeline.name
@@ -90,7 +90,7 @@ export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): T
   }
 }
 
-/** @returns undefined when everything has to be sent after all */
+/** @returns undefined when all rows have to be sent after all */
 async function sendChanges(work: Work, since: number): Promise<LoadOutcome | undefined> {
   const { session, delta, warehouse, table, options } = work
   const changed = await findChanges(session, delta, table, { from: since, to: work.version }, options.signal)
@@ -154,11 +154,11 @@ function outcomeOf(
 }
 
 /**
- * The tables of the mart that are a pipeline's: those that it loaded. Of a refined table that several pipelines wrote into,
- * before each had tables of its own, what any of them loaded into `mart` is the owner's.
+ * The mart tables that belong to a pipeline: those that it loaded. For a refined table that several pipelines wrote to,
+ * before each pipeline had its own tables, everything that any of them loaded into `mart` belongs to the owner.
  */
 function createOwnTables(lake: Lake) {
-  // Whose a table of before is never changes.
+  // The owner of a table from before that change is final.
   const known = new Map<string, Promise<string | undefined>>()
   const ownerOf = async (loadedBy: string, table: string, signal: AbortSignal) => {
     const key = `${loadedBy}/${table}`
@@ -180,7 +180,7 @@ function createOwnTables(lake: Lake) {
   }
 }
 
-/** Warns of a table that analysts may still read, though no load comes there any more: the schema was changed. */
+/** Warns of a table that analysts may still read although it is no longer loaded: the schema was changed. */
 function leftBehind(
   { schema, name }: WarehouseTable & { readonly schema: string },
   own: readonly ListedTable[],
@@ -191,7 +191,7 @@ function leftBehind(
     severity: 'warn',
     checked: 1,
     failed: 1,
-    detail: `${table.schema}.${name} is loaded no more, since the pipeline's tables go to the schema ${schema}: drop it when nobody reads it`,
+    detail: `${table.schema}.${name} is loaded no more, since the pipeline's tables go to the schema ${schema}: drop it when it has no readers`,
   }))
 }
 
@@ -200,9 +200,9 @@ function taskKey({ run, task, generation }: Load): string {
 }
 
 /**
- * Compares two versions of a refined table by reading only the files in which they differ. What it finds is in the
+ * Compares two versions of a refined table by reading only the files in which they differ. The result is in the
  * session's temporary tables `UPSERTS` and `DELETES`.
- * @returns rows that changed; undefined where the older version is no longer whole, after a vacuum, a log clean-up or damage
+ * @returns rows that changed; undefined where the older version is incomplete after a vacuum, a log clean-up or damage
  */
 async function findChanges(
   session: SqlSession,

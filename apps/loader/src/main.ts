@@ -13,7 +13,7 @@ await runService('loader', LoaderEnv, async ({ config, log, metrics, use, redact
   const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
   const warehouse = use(await openWarehouse(config.warehouse, { credential, log }))
-  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
+  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the bus stops before the storage
 
   use(
     await runTaskWorker({

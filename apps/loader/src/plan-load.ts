@@ -1,22 +1,22 @@
 import { TableLostError, type DeltaSnapshot } from '@cinelake/delta'
 import { shapeOf, type LoadedTable, type WarehouseTable } from '@cinelake/warehouse'
 
-/** What has to be done so that the SQL table holds a version of the refined table. */
+/** How to bring the SQL table to a version of the refined table. */
 export type LoadPlan =
-  /** Nothing: it holds that version. */
+  /** No work: it holds that version. */
   | { readonly kind: 'already-loaded' }
-  /** Nothing: it holds a later one, and does not go back. */
+  /** No work: it holds a later version, and is never rolled back. */
   | { readonly kind: 'superseded' }
-  /** Find out what changed since the version that it holds. */
+  /** Work out the changes since the version that it holds. */
   | { readonly kind: 'compare'; readonly since: number }
   | { readonly kind: 'replace' }
 
 type Version = Pick<DeltaSnapshot, 'version' | 'id'>
 
 /**
- * Versions are compared within one life of the refined table only: the same number under another id says nothing.
- * @param latest the refined table as it is now
- * @throws {TableLostError} terminal: the mart holds a version of this very table that the lake no longer has
+ * Versions are compared within one table id of the refined table only: the same number under another id is unrelated.
+ * @param latest the current refined table
+ * @throws {TableLostError} terminal: the mart holds a version under this table id that the lake no longer has
  */
 export function planLoad(
   table: WarehouseTable,
@@ -26,26 +26,26 @@ export function planLoad(
 ): LoadPlan {
   if (loaded === undefined) return { kind: 'replace' }
   if (loaded.tableId !== null && loaded.tableId !== wanted.id) {
-    // A command that comes late may want a life that is over; of two others the one that is there now counts.
+    // A late command may name an earlier table id; of two other ids the current one counts.
     return { kind: loaded.tableId === latest.id ? 'superseded' : 'replace' }
   }
   if (loaded.version > latest.version) {
     if (loaded.tableId === null) return { kind: 'replace' }
     throw new TableLostError(latest.path, loaded.version, `version ${latest.version} as the latest`)
   }
-  // Whatever its shape: a command that comes late may carry an older text of the pipeline as well.
+  // Whatever its shape: a late command may carry an older text of the pipeline as well.
   if (loaded.version > wanted.version) return { kind: 'superseded' }
   if (loaded.shape !== shapeOf(table)) return { kind: 'replace' }
   if (loaded.version === wanted.version) {
-    // The same version with other rows is of a table that was begun again.
+    // The same version with other rows comes from a table that started over.
     return { kind: loaded.rowCount === wanted.rowCount ? 'already-loaded' : 'replace' }
   }
   return table.primaryKey.length === 0 ? { kind: 'replace' } : { kind: 'compare', since: loaded.version }
 }
 
 /**
- * Whether sending what changed beats sending everything. Measured on the embedded warehouse a changed row costs about
- * twice a copied one: it is looked up by its key.
+ * Whether sending the changes is cheaper than sending all rows. Measured on the embedded warehouse: a changed row costs
+ * about twice a copied one, since it is looked up by its key.
  */
 export function isCheaperToChange(changedRowCount: number, rowCount: number): boolean {
   return changedRowCount * 2 <= rowCount

@@ -11,7 +11,7 @@ export const servedErrors = defineErrors({
     { table, pipeline },
   ]),
 
-  /** There is nothing to load. */
+  /** The task has nothing to load. */
   LOADER_TABLE_MISSING: terminal((table: string, path: string) => [
     `the refined table is not there [table=${table}, path=${path}]: expected a Delta table, got none; ` +
       `rebuild the table from raw: \`cinelake rebuild DIR ${table}\` (DIR is the folder of its pipeline)`,
@@ -20,8 +20,8 @@ export const servedErrors = defineErrors({
 })
 
 /**
- * The schema of a pipeline's tables. A pipeline whose text names none, and that has tables in `mart` from before pipelines
- * had schemas of their own, goes on there: analysts know them by that name.
+ * The schema of a pipeline's tables. A pipeline whose text names no schema, and that has tables in `mart` from before
+ * pipelines had their own schemas, stays there: analysts know them by that name.
  * @param loaded the pipeline's own tables
  */
 export function schemaFor(

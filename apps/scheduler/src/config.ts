@@ -11,7 +11,7 @@ import { queueEnv, queueSettings } from './timers/settings.ts'
 const port = z.coerce.number().int().min(0).max(65_535)
 const MINUTE = 60_000
 
-/** The scheduler's settings, as they come from the environment. Addresses choose adapters by their scheme. */
+/** The scheduler's settings, as read from the environment. The scheme of an address selects the adapter. */
 export const SchedulerEnv = z
   .object({
     ...busEnv,
@@ -19,21 +19,23 @@ export const SchedulerEnv = z
     ...databaseEnv,
     ...queueEnv,
     ...knownHostsEnv,
-    /** `check` where several replicas start on one database, which a job has migrated before. */
+    /** `check`: for several replicas on one database, which a job has migrated beforehand. */
     CINELAKE_MIGRATE: z.enum(MIGRATE).optional(),
-    /** Folder with a folder for each pipeline. */
+    /** Folder with one subfolder per pipeline. */
     CINELAKE_PIPELINES: z.string().default('pipelines'),
-    /** The API asks nobody who they are: without a proxy that does, only this machine may call it. */
+    /**
+     * The API does not authenticate callers: unless an authenticating proxy is in front, only this machine may call it.
+     */
     CINELAKE_API_HOST: z.string().default('127.0.0.1'),
     CINELAKE_API_PORT: port.default(8080),
-    /** Windows that one request may ask for. */
+    /** Most windows that one request may ask for. */
     CINELAKE_MAX_WINDOWS: z.coerce.number().int().min(1).max(100_000).default(MAX_WINDOWS),
     CINELAKE_SCHEDULER_QUEUED_MINUTES: z.coerce.number().positive().default(720),
     CINELAKE_SCHEDULER_SILENT_MINUTES: z.coerce.number().positive().default(60),
     CINELAKE_SCHEDULER_SWEEP_SECONDS: z.coerce.number().positive().default(30),
-    /** `off`: windows run only when somebody asks for them. */
+    /** `off`: windows run only on request. */
     CINELAKE_SCHEDULER_SCHEDULE: z.enum(['on', 'off']).default('on'),
-    /** Which window a pipeline begins with that never ran: its schedule's `start`, or the latest that is due. */
+    /** The first window of a pipeline that has never run: its schedule's `start`, or the latest that is due. */
     CINELAKE_SCHEDULER_BEGIN: z.enum(FIRST_WINDOWS).default('start'),
   })
   .transform((env) => ({
@@ -52,7 +54,7 @@ export const SchedulerEnv = z
     sweepMs: env.CINELAKE_SCHEDULER_SWEEP_SECONDS * 1000,
     followsSchedule: env.CINELAKE_SCHEDULER_SCHEDULE === 'on',
     first: env.CINELAKE_SCHEDULER_BEGIN,
-    // Only types of queries over empty tables are asked of it.
+    // The engine only works out the column types of queries over empty tables.
     engine: { memoryBytes: 128 * 1024 * 1024, threads: 1, scratchDirectory: env.CINELAKE_SCRATCH },
   }))
 export type SchedulerEnv = z.infer<typeof SchedulerEnv>

@@ -1,6 +1,6 @@
 import { defineErrors, suggest, terminal, TerminalError, type Window } from '@cinelake/core'
 
-/** A run cannot be asked for in another way while it is under way. */
+/** A run in progress cannot be requested with other parameters. */
 export class RunUnderWayError extends TerminalError {
   readonly code = 'RUN_UNDER_WAY'
 
@@ -13,15 +13,15 @@ export class RunUnderWayError extends TerminalError {
 }
 
 export const schedulerErrors = defineErrors({
-  /** Tasks cannot be done again as it was asked for. */
+  /** Tasks cannot be re-run as requested. */
   REDO_REFUSED: terminal((pipeline: string, problems: readonly string[]) => [
     `tasks cannot be done again so [pipeline=${pipeline}]: ${problems.join('; ')}`,
     { pipeline },
   ]),
 
   /**
-   * A pipeline that the scheduler was not given.
-   * @param url of the scheduler that was asked
+   * The scheduler has no pipeline of that name.
+   * @param url of the scheduler that was called
    */
   PIPELINE_UNKNOWN: terminal((name: string, known: readonly string[], url?: string) => [
     `there is no such pipeline [pipeline=${name}${url === undefined ? '' : ` url=${url}`}]: ${suggest(name, known, 'there is none')}; check the name, or deploy it below the folder that CINELAKE_PIPELINES names`,
@@ -34,19 +34,19 @@ export const schedulerErrors = defineErrors({
     { pipeline, window: text },
   ]),
 
-  /** The windows that were asked for are more than may be asked for at once. */
+  /** More windows are requested than one request may ask for. */
   WINDOWS_TOO_MANY: terminal((pipeline: string, from: string, to: string, limit: number) => [
     `the range has too many windows [pipeline=${pipeline} from=${from} to=${to}]: expected at most ${limit}; ask for it in several parts, or raise CINELAKE_MAX_WINDOWS`,
     { pipeline, from, to, limit },
   ]),
 
-  /** The end of a range comes before its beginning. */
+  /** The end of a range is before its start. */
   WINDOWS_REVERSED: terminal((pipeline: string, from: string, to: string) => [
     `the range ends before it begins [pipeline=${pipeline} from=${from} to=${to}]: expected the earlier window first; swap them`,
     { pipeline, from, to },
   ]),
 
-  /** A window whose data cannot be complete. */
+  /** A window that is not over, so that its data cannot be complete. */
   WINDOW_NOT_OVER: terminal((pipeline: string, { label, end }: Window, isBegun: boolean) => [
     `the window ${isBegun ? 'is not over yet' : 'has not begun yet'} [pipeline=${pipeline} window=${label}]: expected its end to be in the past, got ${end}; ask for an earlier one, or force it (\`--force\`, or "force": true)`,
     { pipeline, window: label, end },

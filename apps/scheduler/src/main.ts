@@ -29,7 +29,7 @@ await runService('scheduler', SchedulerEnv, async ({ config, log, use, redact, r
     await createScheduler({ bus, lake, database, timers, log, timeouts, sweepMs, migrate, owner: 'deployed' }),
   )
 
-  // Only a bus in memory forgets; others still have what they were given, and the sweep sends what they were not.
+  // Only an in-memory bus loses its messages; others still have them, and the sweep sends those that were never sent.
   if (config.bus.url.startsWith('memory:')) await scheduler.resume()
   if (config.followsSchedule) {
     const clock = systemClock

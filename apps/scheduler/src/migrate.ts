@@ -6,8 +6,8 @@ import { databaseEnv, databaseSettings } from '@cinelake/database'
 import { openDatabase } from '@cinelake/database/open'
 import { z } from 'zod'
 
-// Brings the schema `ops` up to date and ends: for a job before a new version of the scheduler is rolled out. Doing it
-// again does nothing. Exit codes: 0 it is up to date, 1 it is not, 78 the settings cannot be used.
+// Migrates the schema `ops` and exits: for a job before a new version of the scheduler is rolled out. Idempotent. Exit
+// codes: 0 the schema is up to date, 1 it is not, 78 the settings are invalid.
 
 const MigrateEnv = z.object(databaseEnv).transform((env) => ({ database: databaseSettings(env) }))
 

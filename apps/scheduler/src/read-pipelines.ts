@@ -5,8 +5,9 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 
 /**
- * The pipelines of a folder that has a folder for each, by name.
- * @throws {ConfigError} terminal: there is none, one cannot be used (with every problem of every one), or two have one name
+ * Reads the pipelines of a folder with one subfolder per pipeline, by name.
+ * @throws {ConfigError} terminal: the folder has none, one is invalid (with every problem of every pipeline), or two
+ * have one name
  */
 export async function readPipelines(root: string, engine: Pick<SqlEngine, 'session'>): Promise<CheckedPipeline[]> {
   const pipelines: CheckedPipeline[] = []

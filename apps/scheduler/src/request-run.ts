@@ -9,22 +9,22 @@ import { RunUnderWayError } from './errors.ts'
 import type { RunProcessor } from './process/run-processor.ts'
 
 export type RequestOptions = {
-  /** Runs a window that is done once more, whole. Without it, a run that failed goes on with what is not done. */
+  /** Runs the whole window again. By default, a failed run resumes with the tasks that are not done. */
   readonly again?: boolean
-  /** The run that has to be finished before. */
+  /** The run that has to finish first. */
   readonly after?: string
 }
 
 export type BackfillOptions = Pick<RequestOptions, 'again'> & {
-  /** Runs at a time; 1 when not said. */
+  /** Runs at a time; default 1. */
   readonly concurrency?: number
-  /** Windows that were not asked for when it is aborted are left out, with an error. */
+  /** Windows that have not been requested when it is aborted are skipped, with an error. */
   readonly signal?: AbortSignal
 }
 
 export type Requested = {
   readonly runId: string
-  /** Whether there is work to do now that there was not before. False for a run that is under way or done already. */
+  /** Whether the request created work. False for a run that is in progress or done already. */
   readonly created: boolean
 }
 
@@ -32,14 +32,14 @@ export type RequestDeps = {
   readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
   readonly store: Pick<RunStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
   readonly processor: RunProcessor
-  /** Lets a run begin if nothing is in its way. */
+  /** Starts a run unless something blocks it. */
   readonly begin: (runId: string) => Promise<void>
   readonly clock: Clock
 }
 
 /**
- * Asks for a window of a pipeline. Asking twice gives the same run.
- * @throws {RunUnderWayError} terminal: the run is not finished, and it is asked for again or with another text
+ * Requests a window of a pipeline. Idempotent: asking twice gives the same run.
+ * @throws {RunUnderWayError} terminal: the run is not finished, and it is requested again or with another text
  */
 export async function requestRun(
   { lake, store, processor, begin, clock }: RequestDeps,
@@ -59,7 +59,7 @@ export async function requestRun(
     await begin(runId)
     return { runId, created: false }
   }
-  // The run and its tasks appear together: nobody can begin a run that is not planned yet.
+  // The run and its tasks are committed together: no replica can start a run that is not planned yet.
   const isNew =
     known === undefined && (await store.create(replan(fresh, { ...plan, mode }, rulesOf(pipeline), clock())))
   if (!isNew) await processor.submit(runId, [{ ...plan, mode }])
@@ -68,8 +68,8 @@ export async function requestRun(
 }
 
 /**
- * Asks for several windows: oldest first, `concurrency` at a time, after what is under way of the windows before them.
- * Each run waits for one with an older window, hence never for itself.
+ * Requests several windows: oldest first, `concurrency` at a time, after unfinished runs of earlier windows. Each run
+ * waits for one with an older window, so there is no cycle.
  */
 export async function requestRuns(
   deps: RequestDeps,
@@ -95,7 +95,7 @@ export async function requestRuns(
   return requested
 }
 
-/** What asking does to a run as it is; undefined when there is nothing to do. */
+/** The effect of the request on an existing run; undefined when there is nothing to do. */
 function modeOf(run: Run, digest: string, again: boolean): PlanInput['mode'] | undefined {
   if (!isRunFinished(run)) {
     if (again) throw new RunUnderWayError(run.id, run.state, 'run it again')
@@ -122,7 +122,7 @@ function newRun(pipeline: string, digest: string, window: Window, now: Date): Ru
   }
 }
 
-/** What a pipeline's text says about running it. */
+/** The execution policy in a pipeline's text. */
 export function rulesOf(pipeline: CheckedPipeline): PipelineRules {
   return { retry: pipeline.retry, expand: (source, tables) => expandDiscovered(pipeline, source, tables) }
 }

@@ -55,40 +55,41 @@ export type SchedulerDeps = {
   /** In [0, 1). Spreads retries. */
   readonly random?: () => number
   readonly log?: Log
-  /** Takes secrets out of errors of its own before they are kept. */
+  /** Redacts secrets from errors before they are stored. */
   readonly redact?: (text: string) => string
   readonly timeouts?: TaskTimeouts
-  /** Milliseconds between looks for what another replica left behind. */
+  /** Milliseconds between sweeps for work that another replica left behind. */
   readonly sweepMs?: number
-  /** What to do when the `ops` schema is not up to date; `auto` when not said. */
+  /** What to do when the `ops` schema is not up to date; default `auto`. */
   readonly migrate?: Migrate
-  /** Whose run history it is; left out, nothing is checked or noted. */
+  /** The owner of the run history; if omitted, the owner is neither checked nor noted. */
   readonly owner?: Owner
-  /** `embedded`: takes a run history whose owner was never noted. */
+  /** `embedded`: takes over a run history without a noted owner. */
   readonly adopt?: boolean
 }
 
-/** Plans runs, has their tasks done, and keeps their history. Any number of them may work on one database. */
+/** Plans runs, dispatches their tasks, and keeps their history. Any number of schedulers may share one database. */
 export interface Scheduler extends AsyncDisposable, PipelineOrigins, RedoPlanner {
   /**
-   * Asks for a window of a pipeline. Asking twice gives the same run; a run that failed goes on with what is not done.
-   * @throws {RunUnderWayError} terminal: it is under way, and asked for again or with another text
+   * Requests a window of a pipeline. Asking twice gives the same run; a failed run resumes with the tasks that are not
+   * done.
+   * @throws {RunUnderWayError} terminal: it is in progress, and requested again or with another text
    */
   requestRun(pipeline: CheckedPipeline, window: Window, options?: Pick<RequestOptions, 'again'>): Promise<Requested>
   /**
-   * Asks for several windows. They run oldest first, `concurrency` at a time (1 without it), after what is under way of
-   * the windows before them; one that fails does not hold up the next.
+   * Requests several windows. They run oldest first, `concurrency` at a time (default 1), after unfinished runs of
+   * earlier windows; one that fails does not block the next.
    */
   requestRuns(pipeline: CheckedPipeline, windows: readonly Window[], options?: BackfillOptions): Promise<Requested[]>
-  /** Puts a pipeline's text where workers find it, should it be gone: for runs under it that go on. */
+  /** Writes a pipeline's text to where workers read it, in case it is missing: for runs under it that are resumed. */
   keepText(pipeline: CheckedPipeline): Promise<void>
-  /** The newest version that is known of tables of a pipeline, and of the tables of their rejected rows. */
+  /** The newest known version of a pipeline's tables, and of the tables of their rejected rows. */
   knownTables(pipeline: string, tables: readonly string[]): Promise<KnownTable[]>
   /** The pipelines that make a table, each under the text of its newest run. */
   pipelinesWith(table: string): Promise<CheckedPipeline[]>
   /**
-   * Has tasks of windows that were run done again from what has landed, oldest window first; asked again before that is
-   * complete, it goes on.
+   * Re-runs tasks of windows that have run from landed data, oldest window first; the same request while it is
+   * incomplete resumes it.
    * @throws {REDO_REFUSED} terminal @throws {RunUnderWayError} terminal
    */
   requestRedo(
@@ -98,9 +99,9 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins, RedoPlanner
     options?: RedoOptions,
   ): Promise<Requested[]>
   /**
-   * Goes on with what a process that is gone left unfinished: every command under way is sent again. For the start of a
-   * process whose bus forgot what it was given; where the bus remembers, the sweep does what is needed.
-   * @returns ids of the runs that go on, oldest window first
+   * Resumes the work of a process that is gone: every command in progress is sent again. For the start of a process
+   * whose bus lost its messages; where the bus is durable, the sweep is enough.
+   * @returns ids of the resumed runs, oldest window first
    */
   resume(): Promise<string[]>
   /** Resolves when the run is finished, however it ended. @throws {RUN_MISSING} terminal */
@@ -108,26 +109,27 @@ export interface Scheduler extends AsyncDisposable, PipelineOrigins, RedoPlanner
   run(runId: string): Promise<RunRecord | undefined>
   /** The newest windows first. */
   runs(options?: RunsOptions): Promise<RunSummary[]>
-  /** The on-prem agents that were heard of, by site and node. */
+  /** The on-prem agents that have sent a heartbeat, by site and node. */
   agents(): Promise<AgentRecord[]>
-  /** Labels of the windows that were asked for, however they ended. */
+  /** Labels of the windows that were requested, however they ended. */
   windows(pipeline: string): Promise<ReadonlySet<string>>
   /**
-   * Ends a run: what is not finished is skipped. A worker that is at a task finishes it, which is no longer noted.
+   * Cancels a run: unfinished tasks are skipped. A worker finishes the task that it is working on, but the result is
+   * not recorded.
    * @returns false when it was finished already
    * @throws {RUN_MISSING} terminal
    */
   cancel(runId: string): Promise<boolean>
-  /** Tells of each change after it is durable. What another replica changed is not told. */
+  /** Notifies the listener of each change after it is durable. Changes by other replicas are not reported. */
   watch(listener: (change: RunChange) => void): Disposable
 }
 
-/** A cold queue of the night and a hung worker: long enough for both to be noticed and mended without a failed run. */
+/** A cold queue at night, or a hung worker: long enough for either to be noticed and fixed without a failed run. */
 const TIMEOUTS: TaskTimeouts = { scheduleToStartMs: 12 * 3_600_000, heartbeatMs: 3_600_000 }
 const SWEEP_MS = 30_000
 
 /**
- * Starts a scheduler: brings the `ops` schema up to date, or checks that it is, and takes events from then on.
+ * Starts a scheduler: migrates the `ops` schema or checks that it is up to date, then consumes events.
  * @throws {OPS_MIGRATION_FAILED} transient
  * @throws {OPS_SCHEMA_OLD} terminal @throws {OPS_SCHEMA_NEW} terminal
  * @throws {OPS_DEPLOYED} terminal @throws {OPS_OWNER_UNKNOWN} terminal: owner `embedded` only
@@ -242,9 +244,9 @@ function assemble(deps: SchedulerDeps) {
   }
 }
 
-/** Work that nobody waits for, which is nevertheless finished before the process is. */
+/** Background work that no caller awaits, but that is finished before the process ends. */
 type Background = {
-  /** @param what for the log, should it fail: nothing else comes of a failure */
+  /** @param what name for the log, in case it fails: a failure has no other effect */
   run(what: string, work: () => Promise<unknown>): void
   idle(): Promise<void>
 }

@@ -88,7 +88,7 @@ function aModel(name: string, inputs: string[]): CheckedModel {
   }
 }
 
-/** What becomes of a command: nothing said means that it succeeds. Throws to fail. */
+/** The outcome of a command: undefined means that it succeeds. Throws to fail. */
 export type Behaviour = (command: Command) => Promise<Partial<TaskOutcome> | void> | Partial<TaskOutcome> | void
 
 export type GivenOptions = Pick<SchedulerDeps, 'timeouts' | 'sweepMs' | 'log' | 'clock' | 'random'> & {
@@ -99,7 +99,7 @@ export type GivenOptions = Pick<SchedulerDeps, 'timeouts' | 'sweepMs' | 'log' | 
   readonly workers?: boolean
 }
 
-/** A scheduler with real workers on a real bus, whose work is to say that it is done. */
+/** A scheduler with real workers on a real bus, whose handlers only report success. */
 export async function given(database: Database<OpsSchema>, options: GivenOptions = {}) {
   const stack = new AsyncDisposableStack()
   const bus = stack.use(createMemoryBus(options.bus))
@@ -120,7 +120,7 @@ export async function given(database: Database<OpsSchema>, options: GivenOptions
   return { bus, lake, done, scheduler, start, startWorkers, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-/** Runs a window and says how it ended, task by task. */
+/** Runs a window and reports the outcome of each task. */
 export async function runDay(scheduler: Scheduler, pipeline = aPipeline(), window = DAY) {
   const { runId } = await scheduler.requestRun(pipeline, window)
   return await scheduler.waitFor(runId)

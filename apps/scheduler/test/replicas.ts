@@ -13,11 +13,11 @@ import { createScheduler, type Scheduler, type SchedulerDeps } from '../src/sche
 import { createBullmqTimers } from '../src/timers/bullmq/timers.ts'
 import { aLake, startFakeWorkers, type GivenOptions } from './given.ts'
 
-/** A scheduler with connections of its own to PostgreSQL and Redis, on the bus of all. */
+/** A scheduler with its own connections to PostgreSQL and Redis, on the shared bus. */
 export type Replica = {
   readonly scheduler: Scheduler
   readonly timers: SchedulerDeps['timers']
-  /** Ends it as far as anybody else can tell: its connections are reset, and nothing it does counts any more. */
+  /** Simulates its death: its connections are reset, and nothing it does takes effect any more. */
   readonly kill: () => void
 }
 
@@ -27,7 +27,7 @@ class Killed extends TransientError {
 
 const SWEEP_MS = 250
 
-/** Schedulers over one PostgreSQL, one Redis and one bus, with workers whose work is to say that it is done. */
+/** Schedulers over one PostgreSQL, one Redis and one bus, with workers that only report success. */
 export async function givenReplicas(postgres: PostgresServer, redis: RedisServer, options: GivenOptions = {}) {
   const stack = new AsyncDisposableStack()
   const { url } = stack.use(await postgres.createDatabase())
@@ -83,7 +83,7 @@ function through(url: string, port: number, proxied: number): string {
   return url.replace(`:${port}`, `:${proxied}`)
 }
 
-/** Successes in the history by task: the attempts table has one row for each try that ended. */
+/** Successes in the history by task: the attempts table has one row for each attempt that ended. */
 export async function successes(database: Database<OpsSchema>): Promise<Record<string, number>> {
   const rows = await database.db
     .withSchema('ops')
@@ -95,7 +95,7 @@ export async function successes(database: Database<OpsSchema>): Promise<Record<s
   return Object.fromEntries([...byTask].map(([task, tries]) => [task, tries.length]))
 }
 
-/** What `successes` says when every task of these runs was done once. */
+/** The value of `successes` when every task of these runs was done once. */
 export function onceEach(records: readonly RunRecord[]): Record<string, number> {
   return Object.fromEntries(records.flatMap(({ id, tasks }) => tasks.map(({ name }) => [`${id} ${name}`, 1])))
 }

@@ -44,11 +44,11 @@ schema:
 
 export type Launched = AsyncDisposable & {
   readonly child: ChildProcess
-  /** Everything that it wrote. */
+  /** The output of the process so far. */
   readonly output: () => string
 }
 
-/** Starts a program of the scheduler as a process of its own, killed when the test ends. */
+/** Starts a scheduler program as a child process, killed when the test ends. */
 export function launch(program: 'main' | 'migrate', cwd: string, settings: Readonly<Record<string, string>>): Launched {
   const env = { ...readSettings(), CINELAKE_API_PORT: '0', CINELAKE_SCHEDULER_SCHEDULE: 'off', ...settings }
   const file = fileURLToPath(new URL(`../src/${program}.ts`, import.meta.url))
@@ -85,7 +85,7 @@ export async function start(cwd: string, settings: Readonly<Record<string, strin
   return { ...launched, url: url() ?? '' }
 }
 
-/** Asks it to stop. @returns its exit code */
+/** Sends SIGTERM. @returns its exit code */
 export async function stop(child: ChildProcess): Promise<unknown> {
   const exited = once(child, 'exit')
   child.kill('SIGTERM')
@@ -93,7 +93,7 @@ export async function stop(child: ChildProcess): Promise<unknown> {
   return code
 }
 
-/** @returns the exit code of one that ends by itself */
+/** @returns the exit code of a process that ends by itself */
 export async function ended({ child }: Launched): Promise<unknown> {
   if (child.exitCode === null) await once(child, 'exit')
   return child.exitCode

@@ -4,10 +4,10 @@ import type { Run, Task } from '@cinelake/run-store'
 import { decide } from '../src/decide/decide.ts'
 import type { Decision, Input, PipelineRules, TaskInput, World } from '../src/decide/decision.ts'
 
-/** What a worker makes of a try. From the first `ok` on, the work is done and every further try is `ok` as well. */
+/** The outcome of an attempt. From the first `ok` on, the work is done and every further attempt is `ok` as well. */
 export type Verdict = 'ok' | 'transient' | 'terminal' | 'unbalanced'
 
-/** A task of a made-up plan: what it needs by index of the tasks before it, and what becomes of its tries in turn. */
+/** A task of a generated plan: its dependencies by index of earlier tasks, and the outcomes of its attempts in turn. */
 export type MadeUpTask = { readonly needs: readonly number[]; readonly verdicts: readonly Verdict[] }
 
 /** The first task discovers tables; each table adds a task of its own. */
@@ -70,7 +70,7 @@ export function begin(day: MadeUpDay): Input[] {
   ]
 }
 
-/** What must come of the day, worked out without any scheduler. */
+/** The expected result of the day, computed without a scheduler. */
 export function expectedStates(day: MadeUpDay): Record<string, Task['state']> {
   const states: Record<string, Task['state']> = {}
   for (const [index, { needs, verdicts }] of day.tasks.entries()) {
@@ -90,7 +90,7 @@ function verdictOf(day: MadeUpDay, task: string, attempt: number): Verdict {
   return done ? 'ok' : (verdicts[attempt - 1] ?? 'ok')
 }
 
-/** The events that a worker sends about one try. */
+/** The events that a worker sends about one attempt. */
 export function eventsOf(day: MadeUpDay, task: Task): TaskInput[] {
   const { name } = task.planned
   const about = { task: name, generation: task.generation, attempt: task.attempt }
@@ -113,12 +113,12 @@ export function eventsOf(day: MadeUpDay, task: Task): TaskInput[] {
 
 export type Simulated = { readonly run: Run; readonly decisions: readonly Decision[]; readonly before: readonly Run[] }
 
-/** Faults a simulation may still commit: copies of messages, and lost ones. */
+/** Remaining faults of a simulation: duplicated messages, and lost ones. */
 const MAX_FAULTS = 12
 
 /**
- * Runs a day with messages in an order that `choose` picks: commands and events late, twice, or lost and made up for by a
- * restart. `choose(n)` is in [0, n); always 0 means without faults and in order.
+ * Runs a day with messages in an order that `choose` picks: commands and events late, duplicated, or lost and recovered
+ * by a restart. `choose(n)` is in [0, n); always 0 means no faults and in order.
  */
 export function simulate(day: MadeUpDay, choose: (count: number) => number): Simulated {
   const decisions: Decision[] = []

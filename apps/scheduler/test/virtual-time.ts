@@ -6,13 +6,13 @@ import { vi } from 'vitest'
 type Embedded = PgliteDatabase<OpsSchema>['pglite']
 type EmbeddedSession = Parameters<Parameters<Embedded['exclusive']>[0]>[0]
 
-/** What is replaced: `setImmediate`, microtasks and messages of threads go on as ever. */
+/** The replaced functions: `setImmediate`, microtasks and messages of threads are real. */
 const FAKED = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] as const
 
 /**
- * Time of this process that goes on only when nothing is left to do before the next timer, so that what happens in which
- * order is decided by the code and its seeds, not by the machine. Work that waits for anything but timers and the database -
- * a socket, a file - does not fit in.
+ * Virtual time of this process, which advances only when nothing is left to do before the next timer: the order of
+ * events depends on the code and its seeds, not on the machine. Work that waits for anything but timers and the
+ * database - a socket, a file - is not supported.
  */
 export function virtualTime(database: PgliteDatabase<OpsSchema>, at = '2026-03-02T03:00:00Z') {
   using stack = new DisposableStack()
@@ -21,7 +21,7 @@ export function virtualTime(database: PgliteDatabase<OpsSchema>, at = '2026-03-0
   stack.defer(() => void vi.useRealTimers())
   const owned = stack.move()
   return {
-    /** Lets time go on until this is done. */
+    /** Lets time advance until the promise settles. */
     async until<Result>(work: Promise<Result>): Promise<Result> {
       let isDone = false
       const ending = work.finally(() => void (isDone = true))
@@ -37,7 +37,7 @@ export function virtualTime(database: PgliteDatabase<OpsSchema>, at = '2026-03-0
   }
 }
 
-/** How many statements the thread of the database has not answered yet: the one thing here that takes real time. */
+/** Statements that the thread of the database has not answered yet: the only real waiting here. */
 function countStatements({ pglite }: PgliteDatabase<OpsSchema>) {
   const exclusive = pglite.exclusive.bind(pglite)
   let count = 0
@@ -58,7 +58,7 @@ function countStatements({ pglite }: PgliteDatabase<OpsSchema>) {
   pglite.exclusive = (work, signal) => exclusive((session) => work(countedSession(session)), signal) as never
   return {
     underWay: () => count,
-    // What was put before the method of its class.
+    // The original, which hides the method of its class.
     [Symbol.dispose]: () => void Reflect.deleteProperty(pglite, 'exclusive'),
   }
 }

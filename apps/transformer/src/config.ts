@@ -4,7 +4,7 @@ import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { z } from 'zod'
 import { unpackEnv, unpackLimits } from './read-csv/unpack-settings.ts'
 
-/** The transformer's settings, as they come from the environment. Addresses choose adapters by their scheme. */
+/** The transformer's settings, as read from the environment. The scheme of an address selects the adapter. */
 export const TransformerEnv = z
   .object({
     ...busEnv,
@@ -12,7 +12,7 @@ export const TransformerEnv = z
     ...modelRunnerEnv,
     ...lakeEnv,
     ...unpackEnv,
-    /** Datasets and models worked on at once; they share the engine's memory and threads. */
+    /** Datasets and models processed at once; they share the engine's memory and threads. */
     CINELAKE_TRANSFORMER_CONCURRENCY: z.coerce.number().int().min(1).default(2),
   })
   .transform((env) => ({

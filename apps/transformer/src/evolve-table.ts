@@ -11,7 +11,7 @@ import {
 } from '@cinelake/pipeline'
 
 const evolutionErrors = defineErrors({
-  /** Rows that are there would lose something to a changed contract, which has to be said in so many words. */
+  /** Existing rows would lose data under a changed contract, which needs explicit consent. */
   CONTRACT_CHANGE_LOSSY: terminal((table: string, lossy: readonly ContractChange[]) => {
     const changes = lossy.map(describe)
     return [
@@ -27,24 +27,27 @@ function describe({ kind, column, from, to, consequence, remedy }: ContractChang
   return `${what}: ${consequence}; ${remedy ?? 'change the contract back'}`
 }
 
-/** How a table takes on the contract that its next rows are written by. */
+/** How a table adopts the contract of its next rows. */
 export type TakenOn = {
-  /** Whether there is anything to take on. */
+  /** Whether there is a change to adopt. */
   readonly isChanged: boolean
-  /** The version whose rows it was decided on: others may hold what would be lost. Absent where there is nothing to take on. */
+  /**
+   * The version whose rows the decision is based on: other versions may hold data that would be lost. Absent where
+   * there is no change.
+   */
   readonly basedOn?: number
   readonly evolve: Evolution
-  /** Columns of a contract of before that stay in the table, empty in new rows. */
+  /** Columns of an earlier contract that stay in the table, empty in new rows. */
   readonly former: readonly DeltaColumn[]
-  /** Table properties that say what the contract was. */
+  /** Table properties that record the earlier contract. */
   readonly configuration: Readonly<Record<string, string>>
 }
 
 type Deps = { readonly table: DeltaTable; readonly session: SqlSession; readonly signal: AbortSignal }
 
 /**
- * Compares a contract with its table before rows are written by it. Values are looked at only where they decide.
- * @throws {CONTRACT_CHANGE_LOSSY} terminal: names each column, how many rows lose something, and the way on
+ * Compares a contract with its table before rows are written by it. Values are read only where they decide.
+ * @throws {CONTRACT_CHANGE_LOSSY} terminal: names each column, how many rows lose data, and how to proceed
  */
 export async function takeOn(
   wanted: WantedTable,

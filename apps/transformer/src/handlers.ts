@@ -5,7 +5,7 @@ import type { Lake } from '@cinelake/lake'
 import { createBuild } from './build/build-model.ts'
 import { createRefine, type RefineDeps } from './refine/refine-dataset.ts'
 
-/** What the transformer works with. */
+/** Dependencies of the transformer's use cases. */
 export type TransformerDeps = {
   readonly lake: Lake
   readonly engine: SqlEngine

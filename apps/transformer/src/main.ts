@@ -16,7 +16,7 @@ await runService('transformer', TransformerEnv, async ({ config, log, metrics, u
   const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
   const runner = use(await openModelRunner(config.runner, { lake, engine, clock: systemClock }))
   const scratch = use(await openScratchSpace(join(config.engine.scratchDirectory, 'transformer')))
-  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the intake stops before the storage
+  const bus = use(await openBus(config.bus, { credential, log })) // last in, first closed: the bus stops before the storage
 
   use(
     await runTaskWorker({

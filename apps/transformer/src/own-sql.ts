@@ -1,15 +1,15 @@
 import { identifier } from '@cinelake/sql'
 import { refuseForeignSql, type RunnableModel, type SqlSession } from '@cinelake/engine'
 
-// SQL of a pipeline's text is looked at before it becomes a part of what the engine runs: `validate` has done so, but the
-// pipeline may have been checked by another version, or have been put into the lake by other means.
+// SQL from a pipeline's text is checked before the engine runs it: `validate` has done so, but another version may have
+// checked the pipeline, or it may have been put into the lake by other means.
 
 type Session = Pick<SqlSession, 'audit'>
 type Rules = Pick<RunnableModel, 'tableRules'> & {
   readonly rowRules: readonly Pick<RunnableModel['rowRules'][number], 'name' | 'expression'>[]
 }
 
-/** @throws {ENGINE_SQL_REFUSED} terminal: a rule does more than look at its rows */
+/** @throws {ENGINE_SQL_REFUSED} terminal: a rule does more than read its rows */
 export async function checkRuleSql(session: Session, { rowRules, tableRules }: Rules): Promise<void> {
   for (const { name, expression } of rowRules) {
     await refuseForeignSql(session, `rule ${name}`, expression, { tables: [], as: 'condition' })
@@ -20,10 +20,10 @@ export async function checkRuleSql(session: Session, { rowRules, tableRules }: R
   }
 }
 
-/** Stands for the rows of the task. */
+/** Placeholder for the rows of the task. */
 const ROWS = 'rows_of_task'
 
-/** @throws {ENGINE_SQL_REFUSED} terminal: the model, or a rule of it, reads something besides its inputs */
+/** @throws {ENGINE_SQL_REFUSED} terminal: the model, or a rule of it, reads more than its inputs */
 export async function checkModelSql(session: Session, model: RunnableModel, inputs: readonly string[]): Promise<void> {
   const queries = [
     [`model ${model.name}`, model.sql],

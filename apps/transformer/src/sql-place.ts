@@ -4,7 +4,7 @@ import { failingRowsQuery, placeInRule, type RowRule, type TableRule } from '@ci
 
 type Rules = { readonly rowRules: readonly RowRule[]; readonly tableRules: readonly TableRule[] }
 
-/** An error of the engine about SQL. */
+/** An engine error about SQL. */
 export type SqlError = SqlFailedError | SqlInvalidError
 
 export function isOfSql(error: unknown): error is SqlError {
@@ -12,8 +12,8 @@ export function isOfSql(error: unknown): error is SqlError {
 }
 
 /**
- * An error of a conversion with the number of rows that have a value which does not convert.
- * @param sql in which it failed; what it reads is still there
+ * Adds to a conversion error the number of rows with a value that does not convert.
+ * @param sql the failed query; its inputs still exist
  */
 export async function withFailingRows(error: unknown, sql: string, session: SqlSession): Promise<unknown> {
   const offset = error instanceof SqlFailedError ? error.offsetIn(sql) : undefined
@@ -27,19 +27,19 @@ export async function withFailingRows(error: unknown, sql: string, session: SqlS
     const [rows] = await session.rows<{ failing: number; checked: number }>(query?.sql ?? '')
     return rows === undefined || rows.failing === 0 ? error : error.counted(rows)
   } catch {
-    // Something else fails on the same data, or it is converted after rows were grouped: the error stands as it is.
+    // Another part fails on the same data, or the conversion comes after grouping: the error stays unchanged.
     return error
   }
 }
 
-/** Stands for the task's rows in the query of a rule. */
+/** Placeholder for the task's rows in the query of a rule. */
 const TABLE = '{table}'
 
 /**
- * Where in a file the SQL of a rule failed: `contracts/orders.yaml:31:22`. A statement holds the text of many rules; the
- * longest in which it failed is the one.
+ * Locates in a file the SQL of a rule that failed: `contracts/orders.yaml:31:22`. A statement contains the text of many
+ * rules; the longest one in which it failed is reported.
  * @param file of the rules, below the pipeline's folder
- * @returns undefined where it is no rule's SQL that failed
+ * @returns undefined where the error is not in a rule's SQL
  */
 export function placeOfRule(error: SqlError, { rowRules, tableRules }: Rules, file: string): string | undefined {
   const parts = [
@@ -55,7 +55,7 @@ export function placeOfRule(error: SqlError, { rowRules, tableRules }: Rules, fi
   return found && placeInRule(file, found.rule, found.sql, found.begin + found.offset)
 }
 
-/** What is between the places of the rows. */
+/** The text between the placeholders of the rows. */
 function partsOf(query: string): { readonly begin: number; readonly part: string }[] {
   let next = 0
   return query.split(TABLE).map((part) => {

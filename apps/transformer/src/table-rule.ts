@@ -5,8 +5,8 @@ type TableRule = RunnableModel['tableRules'][number]
 type Expectation = TableRule['expect']
 
 /**
- * Asks the rules about a table of the rows that are about to be its content.
- * @param rows a query that gives them
+ * Evaluates the table rules over the rows of its next content.
+ * @param rows a query for them
  */
 export async function askTableRules(
   rules: readonly TableRule[],
@@ -26,8 +26,8 @@ export async function askTableRules(
 }
 
 /**
- * Whether the number that a rule's query found is one that the rule allows. The engine gives decimals as texts; NULL,
- * what an aggregate says of no rows, is never allowed.
+ * Whether a rule allows the number that its query returned. The engine returns decimals as texts; NULL, the result of
+ * an aggregate over no rows, is never allowed.
  */
 export function isMet({ operator, values }: Expectation, found: unknown): boolean {
   const number = typeof found === 'bigint' || typeof found === 'string' ? Number(found) : found

@@ -3,8 +3,8 @@ import { tableTakenByOther, type DeltaSnapshot } from '@cinelake/delta'
 import type { Lake } from '@cinelake/lake'
 
 /**
- * Warns where a table begins although its pipeline had rows in one of that name before: pipelines shared their tables'
- * names once, and what this one wrote is in another pipeline's table.
+ * Warns where a table is created although its pipeline had rows in one of that name before: pipelines once shared table
+ * names, and the rows of this one are in another pipeline's table.
  */
 export async function warnOfTakenTable(
   lake: Lake,
@@ -13,7 +13,7 @@ export async function warnOfTakenTable(
   snapshot: DeltaSnapshot | undefined,
   signal: AbortSignal,
 ): Promise<QualityResult[]> {
-  // One that begins again from raw has its rows.
+  // A table that starts over from raw has its rows.
   if (snapshot !== undefined || restart === true) return []
   const { name } = pipeline
   const taken = await tableTakenByOther(lake, name, table, { signal })

@@ -16,21 +16,21 @@ import {
 import type { TaskOutcome } from '@cinelake/bus'
 import type { Lake } from '@cinelake/lake'
 
-/** The table that a command writes, as the command is to see it. */
+/** The table that a command writes, in the state that the command starts from. */
 export type TargetTable<C extends Refine | Build> = {
-  /** With `restart` where the table was lost and may begin again for it. */
+  /** With `restart` where the table was lost and may start over because of that. */
   readonly command: C
-  /** What is to be told of that. */
+  /** The details to report about that. */
   readonly quality: readonly QualityResult[]
-  /** Undefined where there is none yet, or where what is there is to be replaced by a new life. */
+  /** Undefined where there is none yet, or where the existing one is to be replaced. */
   readonly snapshot: DeltaSnapshot | undefined
-  /** What every commit of the command is told about the table's life. */
+  /** Passed to every commit of the command, about the table's identity. */
   readonly life: Pick<CommitOptions, 'basedOnId' | 'restart'>
 }
 
 /**
- * Reads the table that a command writes, and checks that it holds what is known to have been made of it: a table that is
- * gone is not one that never was, and neither is one of which the log is left.
+ * Reads the table that a command writes, and checks it against the run history: a table that is gone differs from one
+ * that never was, and so does one of which only the log is left.
  * @throws {TableLostError} terminal @throws {TableReplacedError} terminal @throws {DeltaCorruptError} terminal
  * @throws {TableFilesLostError} terminal
  */
@@ -61,14 +61,14 @@ export async function readTarget<C extends Refine | Build>(
 
 const LOSSES = [DeltaCorruptError, TableLostError, TableReplacedError, TableFilesLostError] as const
 
-/** Whether an error says that a table is not what is known to have been made of it. */
+/** Whether an error means that a table differs from the run history. */
 export function isLoss(error: unknown): error is InstanceType<(typeof LOSSES)[number]> {
   return LOSSES.some((loss) => error instanceof loss)
 }
 
 const nameOf = ({ path }: DeltaTable) => path.slice(path.lastIndexOf('/') + 1)
 
-/** What makes a command's commit happen once. */
+/** The idempotency key of a command's commit. */
 export function txnOf({ run, task, generation }: Refine | Build): DeltaTxn {
   return { appId: `${run}/${task}`, version: generation }
 }
@@ -79,18 +79,18 @@ export function isCommitted(command: Refine | Build, { txns }: Pick<DeltaSnapsho
   return (txns.get(appId) ?? 0) >= version
 }
 
-/** A log that is damaged is what a restart is there for. */
+/** A damaged log is one of the reasons for a restart. */
 function undefinedWhenDamaged(error: unknown): undefined {
   if (error instanceof DeltaCorruptError) return undefined
   throw error
 }
 
-/** Whether what the history knows of a command's tables may be of a life before theirs. */
+/** Whether the history's facts about a command's tables may be of earlier table ids. */
 export function mayBegin({ restart, restartIfLost }: Pick<Refine | Build, 'restart' | 'restartIfLost'>): boolean {
   return restart === true || restartIfLost === true
 }
 
-/** What a command reports of its table. */
+/** A command's report about its table. */
 export function tableOutput(
   table: string,
   { version, id, outcome }: Pick<CommitResult, 'version' | 'id'> & { readonly outcome: TableOutcome },
@@ -104,7 +104,7 @@ export function tableOutput(
 type TableOutput = Extract<TaskOutcome['output'], { kind: 'table' }>
 type TableOutcome = TableOutput['outcome']
 
-/** What a command reports that leaves its table as it is. */
+/** A command's report about a table that it leaves unchanged. */
 export function untouched(
   table: string,
   { version, id }: DeltaSnapshot,

@@ -14,41 +14,41 @@ import type { Clock } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { isLoss, mayBegin } from './target-table.ts'
 
-/** Which task's rejects they are: the part of a command that says so. */
+/** The task of the rejects: the part of a command that identifies it. */
 export type RejectsOf = Pick<
   Refine | Build,
   'run' | 'task' | 'generation' | 'window' | 'expectedRejects' | 'restart' | 'restartIfLost'
 > & {
-  /** Tells tries of one generation apart that read other inputs: the rejects of each take the place of those before. */
+  /** Distinguishes attempts of one generation with other inputs: the rejects of each replace the earlier ones. */
   readonly edition?: string
 }
 
-/** Rows of a rule of severity `warn` that are kept to be looked at, of a window: enough to see what is wrong. */
+/** Rows per rule of severity `warn` and window that are kept for inspection: a sufficient sample. */
 export const MAX_KEPT_ROWS = 1000
 
 export type Rejects = {
   /**
    * The rejected rows as `rule VARCHAR` (the first that is broken), `rules VARCHAR[]` (all), `file VARCHAR` (name as
-   * received), `line BIGINT` (1-based, null where there are no lines), `found VARCHAR[]` (what it has instead, by rule; null
-   * where that is not known), `kept BOOLEAN` (whether the row is in the table all the same, since it breaks rules of severity
-   * `warn` alone) and `raw VARCHAR` (the row as it was).
+   * received), `line BIGINT` (1-based, null where there are no lines), `found VARCHAR[]` (the actual values, by rule;
+   * null where not known), `kept BOOLEAN` (whether the row is in the table all the same, since it breaks only rules of
+   * severity `warn`) and `raw VARCHAR` (the row as it was).
    */
   readonly query: string
   readonly hasRows: boolean
 }
 
-/** The table of a table's rejected rows, as a command finds it. */
+/** The table of a table's rejected rows, in the state that a command starts from. */
 export type RejectsTable = {
   readonly table: DeltaTable
-  /** `lost`: what is there is not what is known to have been, and the command begins the table again. */
+  /** `lost`: it differs from the run history, and the command starts the table over. */
   readonly before: DeltaSnapshot | 'lost' | undefined
 }
 
 type Place = { readonly lake: Lake; readonly clock: Clock; readonly signal: AbortSignal }
 
 /**
- * Reads the table of a table's rejected rows, and checks that it holds what is known to have been kept: a rejected row is
- * lost with it. A command that begins its table again begins this one with it, where it is lost.
+ * Reads the table of a table's rejected rows, and checks it against the run history: if it is lost, so are the rejected
+ * rows. A command that starts its table over also starts this one over, where it is lost.
  * @throws {TableLostError} terminal @throws {TableReplacedError} terminal @throws {DeltaCorruptError} terminal
  * @throws {TableFilesLostError} terminal
  */
@@ -72,9 +72,10 @@ export async function readRejects(
 }
 
 /**
- * Keeps the rows that a task rejected in a table of rejects, and some of those that only broke a warning, in place of those that the same window had before.
- * Commits once per task and generation. Nothing is written where there is nothing to keep and nothing to replace.
- * @returns what a command reports of the table; undefined where there is none
+ * Keeps the rows that a task rejected in a table of rejects, and some of those that only broke a warning, in place of
+ * the earlier ones of the same window. Commits once per task and generation. Writes nothing where there is nothing to
+ * keep and nothing to replace.
+ * @returns a command's report about the table; undefined where there is none
  */
 export async function writeRejects(
   rejects: Rejects,
@@ -113,7 +114,7 @@ export async function writeRejects(
 
 type RejectsOutput = NonNullable<Extract<TaskOutput, { kind: 'table' }>['rejects']>
 
-/** What a command reports of the table of rejects that it leaves as it is. */
+/** A command's report about a table of rejects that it leaves unchanged. */
 export function rejectsOutput(
   found: Pick<CommitResult, 'version' | 'id'> | 'lost' | undefined,
   command: Pick<Refine | Build, 'restart' | 'restartIfLost'>,

@@ -14,7 +14,7 @@ import type { CompanyKey } from './company-size.ts'
 import { dateOf } from './company-days.ts'
 import type { Exclusive } from './exclusive.ts'
 
-/** What clients log in with. The database itself knows one user and one name, those that it is made with. */
+/** The login of clients. The embedded database itself has one user and one database name, fixed when it is created. */
 export const BILLING_USER = 'cinelake'
 export const BILLING_DATABASE = 'billing'
 
@@ -45,15 +45,15 @@ const KEYS = `
 
 export interface BillingDatabase extends AsyncDisposable {
   readonly database: PGlite
-  /** The latest day that is in it. */
+  /** The latest day in it. */
   day(): Promise<number>
-  /** Adds a day in one transaction, once. Clients wait meanwhile. */
+  /** Adds a day in one transaction. Idempotent. Clients wait meanwhile. */
   addDay(day: number, exclusive: Exclusive): Promise<void>
 }
 
 /**
- * Opens the company's billing database, PostgreSQL in this process over a folder. A file beside the folder says that the
- * first day is in it; a folder without it is what a killed process left, and is made anew.
+ * Opens the company's billing database, PostgreSQL in this process over a folder. A file beside the folder marks that
+ * the first day is complete; a folder without it was left by a killed process, and is created again.
  */
 export async function openBillingDatabase(company: CompanyKey, folder: string): Promise<BillingDatabase> {
   const mark = `${folder}.complete`

@@ -5,7 +5,7 @@ import { tasteIndex } from './taste-index.ts'
 import { PLANS, userChangeOn, userId, userOn, type User } from './users.ts'
 import { FIRST_VIEWING_DAY, viewingsOn } from './viewings.ts'
 
-/** A value of a row as COPY takes it: null for NULL. */
+/** A row's value as COPY expects it: null for NULL. */
 export type Row = readonly (string | number | null)[]
 
 /** Months of payments that the billing system keeps from before its first day. */
@@ -29,7 +29,7 @@ export function* subscriptionRows(company: CompanyKey, day: number): Generator<R
   }
 }
 
-/** What a day's changes of plan end and start: `[subscription to end, new row]`. */
+/** The subscriptions that a day's plan changes end and start: `[subscription to end, new row]`. */
 export function* planChanges(
   company: CompanyKey,
   day: number,
@@ -57,7 +57,7 @@ export function* deviceRows(company: CompanyKey, day: number): Generator<Row> {
 
 /**
  * `[payment_id, customer_id, plan_code, amount, currency, status, paid_at]`: one a month, on the customer's day of the
- * month. The first day brings the months before it as well. One in 50 fails, one in 200 is paid back.
+ * month. The first day also brings the earlier months. One in 50 fails, one in 200 is paid back.
  */
 export function* paymentRows(company: CompanyKey, day: number): Generator<Row> {
   const today = dateOf(company, day)

@@ -1,4 +1,4 @@
-/** What is wrong with a title's row, as real catalogues have it. */
+/** Defects of a title's row, as in real catalogues. */
 export type Dirt =
   | 'exact-duplicate'
   /** A newer row of the same title that lacks the score and the votes. */
@@ -46,12 +46,12 @@ const FIXED_THE_NEXT_DAY: ReadonlySet<Dirt> = new Set([
   'unknown-type',
 ])
 
-/** What is wrong with the row with which a title first appears. */
+/** The defect of the row with which a title first appears. */
 export function dirtOf(index: number): Dirt | undefined {
   return DIRT_AT.get(index % DIRT_PERIOD)
 }
 
-/** Whether the first row of a title cannot be used, so that the supplier sends it again on the next day. */
+/** Whether the first row of a title is unusable, so that the supplier sends it again on the next day. */
 export function isFixedTheNextDay(index: number): boolean {
   const dirt = dirtOf(index)
   return dirt !== undefined && FIXED_THE_NEXT_DAY.has(dirt)

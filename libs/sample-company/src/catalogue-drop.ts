@@ -12,12 +12,12 @@ import { randomOf } from './random.ts'
 import { titleChangesOn, titleId, titleOn } from './titles.ts'
 import { GIVEN_NAMES, SURNAME_ENDS, SURNAME_STARTS, TITLE_ADJECTIVES, TITLE_NOUNS } from './words.ts'
 
-/** About how many characters go to the disk at once. */
+/** Approximate number of characters written to disk at once. */
 const CHUNK_LENGTH = 256 * 1024
 
 /**
- * Writes the files that the catalogue's suppliers drop on a day: everything on the first day, then what is new, changed
- * or corrected. Each file appears complete or not at all, and is left alone when it is there already.
+ * Writes the files that the catalogue's suppliers drop on a day: everything on the first day, then new, changed and
+ * corrected titles. Each file appears complete or not at all, and an existing one is kept.
  */
 export async function writeCatalogueDrop(company: CompanyKey, day: number, folder: string): Promise<void> {
   await makeDirectory(folder)
@@ -29,7 +29,7 @@ export async function writeCatalogueDrop(company: CompanyKey, day: number, folde
   await writeOnce(join(folder, `credits_${stamp}.csv`), encodeText(inChunks(creditRecords(company, day)), 'utf-8'))
 }
 
-/** The titles that a day's drop is about. */
+/** The titles in a day's drop. */
 function* droppedTitles(company: CompanyKey, day: number): Generator<number> {
   const before = day === 0 ? 0 : titleCountOn(company.size, day - 1)
   for (let index = 0; index < before; index += 1) {
@@ -92,7 +92,7 @@ const WINDOWS_1252: Readonly<Record<string, string>> = {
   '–': '\u0096',
 }
 
-/** Text as the bytes of a file. */
+/** Encodes the text of a file. */
 function* encodeText(texts: Iterable<string>, encoding: TextEncoding): Generator<Uint8Array> {
   if (encoding === 'utf-8-bom') yield Buffer.from('\uFEFF')
   for (const text of texts) yield encoding === 'windows-1252' ? windows1252(text) : Buffer.from(text)
@@ -107,7 +107,7 @@ function windows1252(text: string): Buffer {
 
 const PERSON_COUNT = GIVEN_NAMES.length * SURNAME_STARTS.length * SURNAME_ENDS.length
 
-/** Who made a title: one director and a few actors, as `[person id, title id, name, character, role]`. */
+/** Cast and crew of a title: one director and a few actors, as `[person id, title id, name, character, role]`. */
 function* creditsOf(company: CompanyKey, index: number): Generator<readonly string[]> {
   const random = randomOf(company.seed, 'credits', index)
   const cast = new Set<number>()

@@ -2,16 +2,16 @@ import type { Dirt } from './catalogue-dirt.ts'
 import { isoInstant } from './company-days.ts'
 import type { Title } from './titles.ts'
 
-/** How one of the catalogue's suppliers writes its file. */
+/** The file format of one of the catalogue's suppliers. */
 export type Feed = {
   readonly name: 'main' | 'partner' | 'legacy'
   readonly encoding: 'utf-8' | 'utf-8-bom' | 'windows-1252'
   readonly delimiter: ',' | ';'
   readonly lineEnd: '\n' | '\r\n'
   readonly header: readonly string[]
-  /** The texts of one row, in the order of the header. */
+  /** The cells of one row, in the order of the header. */
   row(title: Title): string[]
-  /** What the supplier writes where it has no value. */
+  /** The text for a missing value. */
   readonly missing: string
 }
 
@@ -168,7 +168,7 @@ export function recordsOf(feed: Feed, title: Title, dirt: Dirt | undefined): str
 
 type Rows = string[][]
 
-/** What the rows of a title look like that has something wrong with it. */
+/** The rows of a title with a defect. */
 const DIRTY_ROWS: Readonly<Record<Dirt, (feed: Feed, title: Title) => Rows>> = {
   'exact-duplicate': (feed, title) => [feed.row(title), feed.row(title)],
   'partial-duplicate': (feed, title) => {

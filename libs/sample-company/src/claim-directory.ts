@@ -3,19 +3,19 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FIRST_DAY } from './company-days.ts'
 
-/** What `company.json` says; made when the company is, and kept. */
+/** Content of `company.json`; written when the company is created, and kept. */
 type Card = { readonly scale: number; readonly seed: number; readonly firstDay?: string }
 
-/** A directory that is held for one company, until it is disposed. */
+/** A directory that is locked for one company, until it is disposed. */
 export interface Claim extends AsyncDisposable {
-  /** `yyyy-mm-dd`: that of the company that is there already, or the one asked for. */
+  /** `yyyy-mm-dd`: the first day of the existing company, or the one requested. */
   readonly firstDay: string
 }
 
 /**
- * Takes a directory for one company in one process: two companies would mix their rows, and two processes would break
- * the database. What a killed process left is taken over.
- * @throws {SAMPLE_COMPANY_DIFFERS} terminal: another seed or scale is there
+ * Locks a directory for one company in one process: two companies would mix their rows, and two processes would break
+ * the database. The lock of a killed process is taken over.
+ * @throws {SAMPLE_COMPANY_DIFFERS} terminal: a company with another seed or scale exists
  * @throws {SAMPLE_COMPANY_IN_USE} terminal: names the process that has it
  */
 export async function claimDirectory(directory: string, company: Card): Promise<Claim> {
@@ -52,7 +52,7 @@ const directoryErrors = defineErrors({
 
   /** Another process, or this one, has the sample company of a directory open. */
   SAMPLE_COMPANY_IN_USE: terminal((directory: string, holder: string, lockFile: string) => [
-    `the sample company is open already [directory=${directory}]: expected a directory that nobody uses, got ${holder}; wait until it has ended, use another directory, or, if that process no longer exists, delete ${lockFile}`,
+    `the sample company is open already [directory=${directory}]: expected a directory that is not in use, got ${holder}; wait until it has ended, use another directory, or, if that process no longer exists, delete ${lockFile}`,
     { directory, holder, lockFile },
   ]),
 })

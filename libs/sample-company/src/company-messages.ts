@@ -1,6 +1,6 @@
 import type { ErrorReport } from '@cinelake/core'
 
-/** What is said between `startSampleCompany` and its worker thread. Each request gets one reply. */
+/** The messages between `startSampleCompany` and its worker thread. Each request gets one reply. */
 export type CompanyRequest =
   | { readonly id: number; readonly kind: 'open' }
   | { readonly id: number; readonly kind: 'advance'; readonly day: number }

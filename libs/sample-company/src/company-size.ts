@@ -1,4 +1,4 @@
-/** How big a company is. Everything else follows from these numbers and the seed. */
+/** The size of a company. Everything else follows from these numbers and the seed. */
 export type CompanySize = {
   /** Titles and users on the first day. */
   readonly titleCount: number
@@ -9,11 +9,11 @@ export type CompanySize = {
   readonly viewingCountPerDay: number
 }
 
-/** Everything that a company's data follows from. */
+/** The parameters that determine a company's data. */
 export type CompanyKey = {
   readonly seed: number
   readonly size: CompanySize
-  /** The date of day 0, `yyyy-mm-dd`; left out, 2026-03-01. Another date moves all others along. */
+  /** The date of day 0, `yyyy-mm-dd`; default 2026-03-01. All other dates are relative to it. */
   readonly firstDay?: string
 }
 
@@ -32,7 +32,10 @@ export function companySize(scale: number): CompanySize {
   }
 }
 
-/** @param day 0 for the first day; negative days are history and know only what was there before */
+/**
+ * @param day 0 for the first day; negative days are history and have only the titles and users from before the first
+ * day
+ */
 export function titleCountOn(size: CompanySize, day: number): number {
   return size.titleCount + Math.max(0, day) * size.newTitleCount
 }

@@ -3,7 +3,7 @@ import { reportError } from '@cinelake/core'
 import { openCompany, type Company, type CompanyOptions } from './company.ts'
 import type { CompanyReply, CompanyRequest } from './company-messages.ts'
 
-/** The worker thread of `startSampleCompany`: the company's systems, away from the event loop of the platform. */
+/** The worker thread of `startSampleCompany`: runs the company's systems off the platform's event loop. */
 let opening: Promise<Company> | undefined
 
 parentPort?.on('message', (request: CompanyRequest) => {

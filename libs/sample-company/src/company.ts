@@ -11,7 +11,7 @@ export type CompanyOptions = {
   readonly directory: string
   readonly scale: number
   readonly seed: number
-  /** Of a company that is made now, `yyyy-mm-dd`; one that is there keeps its own. */
+  /** First day of a new company, `yyyy-mm-dd`; an existing one keeps its own. */
   readonly firstDay?: string
   /** The address that the API and the database listen on. */
   readonly host: string
@@ -19,7 +19,7 @@ export type CompanyOptions = {
   readonly port: number
   readonly token: string
   readonly password: string
-  /** Whether the API is now and then too busy or away. */
+  /** Whether the API is sometimes overloaded or unavailable. */
   readonly refuses: boolean
 }
 
@@ -30,13 +30,13 @@ export interface Company extends AsyncDisposable {
   readonly apiUrl: string
   /** `host:port` */
   readonly billingHost: string
-  /** Does nothing when the company is at this day, or after it, already. */
+  /** No effect when the company has reached this day, or a later one. */
   advanceTo(day: number): Promise<void>
 }
 
 /**
- * Opens the three systems of the sample company at the latest day that its directory holds, the first one at least.
- * A day is complete when the billing database has it: its files are written before, and written again when missing.
+ * Opens the three systems of the sample company at the latest day in its directory, at least the first one. A day is
+ * complete when the billing database has it: its files are written before, and written again when missing.
  */
 export async function openCompany(options: CompanyOptions): Promise<Company> {
   const cataloguePath = join(options.directory, 'catalogue')

@@ -2,20 +2,20 @@ import { z } from 'zod'
 
 const date = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'expected yyyy-mm-dd')
 
-/** The settings of the sample company's program, as they come from the environment. */
+/** The settings of the sample company's program, as read from the environment. */
 export const SampleCompanyEnv = z
   .object({
     CINELAKE_SAMPLE_DIRECTORY: z.string().default('.cinelake/company'),
     /** 1: about 2,000 titles, 5,000 users and 200,000 viewings. */
     CINELAKE_SAMPLE_SCALE: z.coerce.number().positive().default(1),
     CINELAKE_SAMPLE_SEED: z.coerce.number().int().default(1),
-    /** What its systems listen on; other machines come to them only when somebody says so. */
+    /** The address that its systems listen on; the default accepts no other machines. */
     CINELAKE_SAMPLE_HOST: z.string().default('127.0.0.1'),
     /** The REST API's port; the database has the one after it. */
     CINELAKE_SAMPLE_PORT: z.coerce.number().int().min(1).max(65_534).default(8090),
-    /** The first day of a company that is made; without it the last one whose window is due when it is made. */
+    /** First day of a new company; by default the last one whose window is due at that time. */
     CINELAKE_SAMPLE_FIRST_DAY: date.optional(),
-    /** The day that it stays at; without it, it lives on day by day. */
+    /** The day to stay at; by default, the company advances day by day. */
     CINELAKE_SAMPLE_DAY: date.optional(),
     CRM_TOKEN: z.string().min(1),
     BILLING_PASSWORD: z.string().min(1),

@@ -1,6 +1,6 @@
-/** Lets one at a time in, in order of asking. */
+/** A mutex with a fair queue. */
 export type Exclusive = {
-  /** Waits for its turn. @returns what ends the turn; calling it twice does no harm */
+  /** Waits for the lock. @returns releases the lock; idempotent */
   enter(): Promise<() => void>
 }
 

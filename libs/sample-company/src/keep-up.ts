@@ -8,15 +8,15 @@ export type KeepUpDeps = {
   readonly log: Log
 }
 
-/** Milliseconds until the clock is looked at again: it may be set, and a machine may sleep. */
+/** Milliseconds until the clock is checked again: it may be set, and a machine may sleep. */
 const LONGEST_WAIT_MS = 10 * 60_000
 
-/** Milliseconds until a day that could not be lived is tried again. */
+/** Milliseconds until a failed day is tried again. */
 const AGAIN_MS = 60_000
 
 /**
- * Lets the company live until the last day that has ended, and from then on every day when it ends: its files are dropped and
- * its systems show it. Disposing ends that.
+ * Advances the company to the last day that has ended, and from then on at the end of every day: its files are dropped
+ * and its systems show it. Disposing stops that.
  */
 export async function keepUp({ company, clock, log }: KeepUpDeps): Promise<AsyncDisposable> {
   const stopped = new AbortController()

@@ -5,7 +5,7 @@ import { SampleCompanyEnv } from './config.ts'
 import { keepUp } from './keep-up.ts'
 import { startSampleCompany } from './sample-company.ts'
 
-/** The sample company as a program of its own, for platforms that run as containers beside it. */
+/** The sample company as a separate program, for platforms that run as containers beside it. */
 await runService('sample-company', SampleCompanyEnv, async ({ config, log, use }) => {
   const { day, firstDay = lastDueDay(systemClock()), ...options } = config
   const company = use(await startSampleCompany({ ...options, firstDay }))

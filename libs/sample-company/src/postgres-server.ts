@@ -8,7 +8,7 @@ export type PostgresServerOptions = {
   readonly database: PGlite
   /** Held by a connection from its first message until the backend is idle again. */
   readonly exclusive: Exclusive
-  /** The address to listen on; left out, the loopback interface. */
+  /** The address to listen on; default: the loopback interface. */
   readonly host?: string
   /** 0 for any free port. */
   readonly port: number
@@ -22,9 +22,9 @@ export interface PostgresServer extends AsyncDisposable {
 }
 
 /**
- * Serves an embedded database to any number of PostgreSQL clients, with a password.
- * The database has one session, so a client has it to itself for a transaction (or a statement outside of one): clients
- * that work at once wait for each other as they would for a lock. Session settings are shared.
+ * Serves an embedded database to any number of PostgreSQL clients, with a password. The database has one session, so a
+ * client has it exclusively for a transaction (or a statement outside of one): concurrent clients wait for each other
+ * as they would for a lock. Session settings are shared.
  */
 export async function startPostgresServer(options: PostgresServerOptions): Promise<PostgresServer> {
   const sockets = new Set<Socket>()
@@ -62,7 +62,7 @@ async function converse(client: PostgresClient, options: PostgresServerOptions):
   }
 }
 
-/** One client's side of the one session. */
+/** One client's connection to the shared session. */
 function createBackend(client: PostgresClient, { database, exclusive }: PostgresServerOptions) {
   let end: (() => void) | undefined
   let status: string = 'I'
@@ -73,7 +73,7 @@ function createBackend(client: PostgresClient, { database, exclusive }: Postgres
       database.execProtocolRawStream(bytes, {
         onRawData: (output) => {
           tail = Buffer.concat([tail, output.subarray(-6)]).subarray(-6)
-          // The output's memory belongs to the database: it is used again for the next message.
+          // The output's memory belongs to the database, which reuses it for the next message.
           reply(Buffer.from(output))
         },
       }),
@@ -92,7 +92,7 @@ function createBackend(client: PostgresClient, { database, exclusive }: Postgres
       end()
       end = undefined
     },
-    /** Ends what the client left open. */
+    /** Rolls back the client's open transaction. */
     async leave(): Promise<void> {
       if (end === undefined) return
       try {

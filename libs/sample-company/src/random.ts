@@ -1,11 +1,11 @@
 /**
- * Random numbers that depend on a seed and on what they are for, and on nothing else: the row with index 7 is the same
- * whether or not the rows before it were made. That is what lets a company of any size be written as a stream.
+ * Random numbers that depend only on a seed and their purpose: the row with index 7 is the same whether or not the rows
+ * before it were generated. So a company of any size can be written as a stream.
  */
 export type Random = {
-  /** Evenly in [0, 1). */
+  /** Uniform in [0, 1). */
   real(): number
-  /** A whole number evenly in [0, bound). */
+  /** A whole number, uniform in [0, bound). */
   int(bound: number): number
   chance(probability: number): boolean
   pick<Item>(items: readonly [Item, ...Item[]]): Item
@@ -13,7 +13,7 @@ export type Random = {
   normal(): number
 }
 
-/** What random numbers are for: streams never share a number. */
+/** The purposes of random numbers: streams never share a number. */
 export const STREAMS = {
   title: 1,
   titleText: 2,
@@ -31,7 +31,7 @@ export const STREAMS = {
 
 export type Stream = keyof typeof STREAMS
 
-/** @param index which row, @param day which day of the company's life, for what changes from day to day */
+/** @param index row number, @param day day of the company, for values that change from day to day */
 export function randomOf(seed: number, stream: Stream, index: number, day = 0): Random {
   let state = mix(mix(mix(seed ^ 0x9e3779b9) ^ (STREAMS[stream] * 0x85ebca6b)) ^ Math.imul(index + 1, 0xc2b2ae35))
   state = mix(state ^ Math.imul(day + 1, 0x27d4eb2f))

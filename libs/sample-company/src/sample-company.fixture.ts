@@ -1,6 +1,6 @@
 import { startSampleCompany } from './sample-company.ts'
 
-/** A process that starts a company, says so, lets it live one more day, and waits to be killed. */
+/** A process that starts a company, reports it, advances it by one day, and waits to be killed. */
 const [directory = '', date] = process.argv.slice(2)
 const company = await startSampleCompany({ directory, scale: 0.2, seed: 7 })
 process.stdout.write('started\n')

@@ -6,53 +6,53 @@ import { dayOf } from './company-days.ts'
 import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-messages.ts'
 
 export type SampleCompanyOptions = {
-  /** Where the company keeps its catalogue files and its database; made when missing, taken up again when there. */
+  /** Folder of the company's catalogue files and database; created when missing, reused otherwise. */
   readonly directory: string
   /** 1: about 2,000 titles, 5,000 users and 200,000 viewings. */
   readonly scale: number
   /** Companies with the same seed and scale are the same, byte for byte. */
   readonly seed: number
-  /** The API's port; the database has the one after it. Left out: any free ports. */
+  /** The API's port; the database has the one after it. Default: any free ports. */
   readonly port?: number
-  /** Whether its API is now and then too busy or away, as real ones are. Default: true. */
+  /** Whether its API is sometimes overloaded or unavailable, as real ones are. Default: true. */
   readonly refuses?: boolean
-  /** The address that the API and the database listen on; left out, the loopback interface. */
+  /** The address that the API and the database listen on; default: the loopback interface. */
   readonly host?: string
-  /** `yyyy-mm-dd`: the first day of a company that is made now; left out, 2026-03-01. One that is there keeps its own. */
+  /** `yyyy-mm-dd`: first day of a new company; default 2026-03-01. An existing one keeps its own. */
   readonly firstDay?: string
-  /** What clients have to show; left out, others each time. */
+  /** The credentials of clients; by default random ones for each start. */
   readonly secrets?: SampleSecrets
 }
 
 /** The API's bearer token and the database's password. */
 export type SampleSecrets = { readonly CRM_TOKEN: string; readonly BILLING_PASSWORD: string }
 
-/** A streaming company to practise on: a folder of catalogue files, a REST API and a PostgreSQL database. */
+/** A sample streaming company: a folder of catalogue files, a REST API and a PostgreSQL database. */
 export interface SampleCompany extends AsyncDisposable {
-  /** What `pipelines/ott` needs to find it: OTT_CATALOGUE, OTT_CRM_URL, OTT_BILLING_HOST. */
+  /** The settings that `pipelines/ott` needs: OTT_CATALOGUE, OTT_CRM_URL, OTT_BILLING_HOST. */
   readonly settings: Record<string, string>
   /** CRM_TOKEN and BILLING_PASSWORD. */
   readonly secrets: Record<string, string>
   /** `yyyy-mm-dd` */
   readonly firstDay: string
   /**
-   * Lets the company live until the end of a day. Does nothing when it is there, or further, already.
+   * Advances the company to the end of a day. No effect when it has reached that day, or a later one.
    * @param date `yyyy-mm-dd`, the first day or later
    */
   advanceTo(date: string): Promise<void>
 }
 
 export const companyErrors = defineErrors({
-  /** Something in the sample company's own thread went wrong. */
-  SAMPLE_COMPANY_FAILED: terminal((what: string) => [`the sample company cannot go on: ${what}`, {}]),
+  /** An error in the sample company's own thread. */
+  SAMPLE_COMPANY_FAILED: terminal((what: string) => [`the sample company cannot continue: ${what}`, {}]),
 })
 
 /**
- * Starts the sample company in a thread of its own, at the day that its directory has reached, the first one at first.
- * It ends with the process. A process killed at any time leaves a directory that the next start goes on from.
+ * Starts the sample company in its own thread, at the day that its directory has reached, initially the first one. It
+ * ends with the process. A process killed at any time leaves a directory from which the next start resumes.
  *
- * @throws {ConfigError} a scale, seed or date that cannot be
- * @throws {SAMPLE_COMPANY_FAILED} terminal: the directory cannot be used, is in use, or belongs to another seed or scale
+ * @throws {ConfigError} an invalid scale, seed or date
+ * @throws {SAMPLE_COMPANY_FAILED} terminal: the directory is unusable, in use, or belongs to another seed or scale
  */
 export async function startSampleCompany(options: SampleCompanyOptions): Promise<SampleCompany> {
   check(options)

@@ -4,7 +4,7 @@ import { preferredGenres } from './users.ts'
 import { titleGenres, titleRuntime } from './titles.ts'
 import { GENRES } from './words.ts'
 
-/** What the generator of viewings has to know about every title at once: six bytes each. */
+/** The data that the generator of viewings needs of every title at once: six bytes each. */
 export type TasteIndex = {
   /** One bit per genre, in the order of the word list. */
   readonly genres: Uint32Array
@@ -22,7 +22,7 @@ export function tasteIndex(company: CompanyKey, day: number): TasteIndex {
   return { genres, runtimeMinutes }
 }
 
-/** The genres that a user likes, as bits; 0 for a user who has not said. */
+/** The genres that a user likes, as bits; 0 for a user without preferences. */
 export function tasteOf(company: CompanyKey, index: number): number {
   return genreBits(preferredGenres(company, index))
 }

@@ -62,7 +62,7 @@ export function titleOn(company: CompanyKey, index: number, day: number): Title 
   return { ...traits, ...reception(company, index, born, day, random) }
 }
 
-/** Whether the catalogue has something new about a title on a day after the first. */
+/** Whether the catalogue has a change of a title on a day after the first. */
 export function titleChangesOn(company: CompanyKey, index: number, day: number): boolean {
   return day > 0 && bornOn(company, index) < day && randomOf(company.seed, 'titleChange', index, day).chance(0.05)
 }

@@ -8,20 +8,20 @@ const DEFAULT_PAGE = 100
 
 export type UsersApiOptions = {
   readonly company: CompanyKey
-  /** The bearer token that clients have to show. */
+  /** The bearer token that clients have to send. */
   readonly token: string
   /** The day as of which users are shown. */
   readonly day: () => number
-  /** Whether it is now and then too busy or away, as real ones are. Default: true. */
+  /** Whether it is sometimes overloaded or unavailable, as real ones are. Default: true. */
   readonly refuses?: boolean
 }
 
 type Page = { readonly number: number; readonly size: number }
 
 /**
- * The customer-relations system's REST API: `GET /v1/users?page=1&per_page=500`.
- * Like real ones it needs a bearer token, gives pages with a link to the next, overlaps pages by one user, is now and
- * then too busy (429 with Retry-After) or away (503), and has a few records that are not as they should be.
+ * The customer-relations system's REST API: `GET /v1/users?page=1&per_page=500`. Like real ones it needs a bearer
+ * token, links each page to the next, overlaps pages by one user, is sometimes overloaded (429 with Retry-After) or
+ * unavailable (503), and has a few invalid records.
  */
 export function createUsersApi({ company, token, day, refuses = true }: UsersApiOptions): FastifyInstance {
   const app = fastify()
@@ -48,7 +48,7 @@ export function createUsersApi({ company, token, day, refuses = true }: UsersApi
 function usersPage(company: CompanyKey, day: number, { number, size }: Page) {
   const total = userCountOn(company.size, day)
   const pageCount = Math.max(1, Math.ceil(total / size))
-  // The last user of the page before comes again, as when somebody is added while the pages are read.
+  // The last user of the previous page is repeated, as when a user is added while the pages are read.
   const first = Math.max(0, (number - 1) * size - 1)
   const data = []
   for (let index = first; index < Math.min(total, number * size); index += 1) data.push(userRecord(company, index, day))
@@ -59,7 +59,7 @@ function usersPage(company: CompanyKey, day: number, { number, size }: Page) {
   }
 }
 
-/** A user as the API gives it. A few have no e-mail address, one that is none, or a birth date before anybody was born. */
+/** A user as the API returns it. A few have no e-mail address, an invalid one, or an impossible birth date. */
 function userRecord(company: CompanyKey, index: number, day: number) {
   const user = userOn(company, index, day)
   return {
@@ -75,7 +75,7 @@ function userRecord(company: CompanyKey, index: number, day: number) {
   }
 }
 
-/** Every eighth page is refused once before it is given, by turns for the one and for the other reason. */
+/** Every eighth page fails once before it is returned, alternately for the two reasons. */
 function createRefusals() {
   const refused = new Set<number>()
   return {

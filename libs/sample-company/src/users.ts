@@ -68,7 +68,7 @@ export type UserChange = {
   readonly second: number
 }
 
-/** What changes about a user on a day after the first; about one user in fifty. */
+/** A user's changes on a day after the first; about one user in fifty has any. */
 export function userChangeOn(company: CompanyKey, index: number, day: number): UserChange | undefined {
   if (day < 1 || signUpDay(company, index) >= day) return undefined
   const random = randomOf(company.seed, 'userChange', index, day)
@@ -78,7 +78,7 @@ export function userChangeOn(company: CompanyKey, index: number, day: number): U
   return { what, by: random.int(PLANS.length - 1), second: 3_600 + random.int(18 * 3_600) }
 }
 
-/** The genres that a user says to like, which is also what the user watches more often than not. */
+/** The genres that a user claims to like, which the user also watches more often than not. */
 export function preferredGenres(company: CompanyKey, index: number): string[] {
   const random = randomOf(company.seed, 'userTaste', index)
   const genres = new Set<string>()

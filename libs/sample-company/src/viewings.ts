@@ -20,9 +20,9 @@ export type Viewing = {
 export const FIRST_VIEWING_DAY = 1 - HISTORY_DAY_COUNT
 
 /**
- * The viewings that start on a day, in order of time and of id. Most people watch in the evening, some people and titles
- * account for most viewings, and people mostly watch genres that they like. About one viewing in 500 is of a title or a
- * user that the other systems do not know (yet); about one in 4,000 has a length that cannot be.
+ * The viewings that start on a day, in order of time and of id. Most people watch in the evening, some people and
+ * titles account for most viewings, and people mostly watch genres that they like. About one viewing in 500 is of a
+ * title or a user that the other systems do not know (yet); about one in 4,000 has an impossible length.
  */
 export function* viewingsOn(company: CompanyKey, titles: TasteIndex, day: number): Generator<Viewing> {
   const perDay = company.size.viewingCountPerDay
@@ -76,7 +76,7 @@ function chooseTitle(random: Random, titles: TasteIndex, { size }: CompanyKey, d
   return title
 }
 
-/** A user who signs up the next day, whose account another system made first; or one that nobody knows. */
+/** A user who signs up the next day, whose account another system made first; or a user that no other system knows. */
 function strayUser(random: Random, { size }: CompanyKey, day: number): string | undefined {
   const draw = random.real()
   if (draw < 0.0005) return userId(8_999_999 - random.int(100))
@@ -97,12 +97,14 @@ function odd(random: Random): string | undefined {
   return draw < 0.000_25 ? '9999.0' : undefined
 }
 
-/** Spreads places evenly in time over a day so that they gather around half past eight; keeps their order. */
+/** Moves times that are spread evenly over a day so that they cluster around half past eight; keeps their order. */
 function evening(place: number): number {
   return place - (Math.sin(2 * Math.PI * (place - 0.75)) - 1) / 9
 }
 
-/** Another order of `0 … count - 1`, so that the busy ones are not the first ones; later newcomers stay in their place. */
+/**
+ * A permutation of `0 … count - 1`, so that the busy users are not the first ones; later newcomers stay in their place.
+ */
 function scatter(place: number, count: number): number {
   if (place >= count) return place
   return (place * (count % 7_919 === 0 ? 7_927 : 7_919)) % count

@@ -1,4 +1,4 @@
-/** Word lists that names are put together from. Nobody and nothing in them is real. */
+/** Word lists for generated names. All persons and things in them are fictitious. */
 
 export const GENRES = [
   'Action',

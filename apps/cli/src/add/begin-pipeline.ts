@@ -9,8 +9,8 @@ const MAX_NAME = 63
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
- * The text of a folder's pipeline.yaml, or of the one that it gets when it has none.
- * @param now its first window is the day before: nothing is caught up unless somebody says so
+ * The text of a folder's pipeline.yaml, or of a new one where the folder has none.
+ * @param now its first window is the day before: nothing is caught up by default
  */
 export async function openOrBegin(
   folder: string,
@@ -30,7 +30,7 @@ serve: []
   return { document: parseYaml(text).document, text, isNew: true }
 }
 
-/** A folder's name as one that a pipeline may have. */
+/** Converts a folder's name to a valid pipeline name. */
 export function pipelineNameOf(folder: string): string {
   const plain = path
     .basename(path.resolve(folder))

@@ -4,9 +4,9 @@ import type { Answers, Question } from '@cinelake/source-kind/questions'
 type Ask = (question: string) => Promise<string>
 
 /**
- * Answers to all questions: what the flags say, then what somebody at the terminal says, then what is usual.
- * @param ask undefined where nobody can be asked
- * @throws {ConfigError} terminal: answers that are missing or wrong, all of them
+ * Answers to all questions: from the flags, then from the user at the terminal, then the defaults.
+ * @param ask undefined without an interactive terminal
+ * @throws {ConfigError} terminal: missing or invalid answers, all of them
  */
 export async function collectAnswers(
   questions: readonly Question[],
@@ -46,12 +46,12 @@ async function answerOf(
   }
 }
 
-/** What is taken where a question is not answered. */
+/** The default of an unanswered question. */
 function usualOf({ default: usual }: Question, answers: Answers): string | undefined {
   return typeof usual === 'function' ? usual(answers) : usual
 }
 
-/** What is wrong with an answer; undefined for nothing. */
+/** The problem with an answer; undefined for a valid one. */
 function problemOf({ choices, form }: Question, answer: string): string | undefined {
   if (choices !== undefined && !choices.includes(answer)) return `expected one of ${choices.join(', ')}`
   return form === undefined || form[0].test(answer) ? undefined : `expected ${form[1]}`

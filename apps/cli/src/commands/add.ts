@@ -45,7 +45,7 @@ export async function addSource(
   )
 }
 
-/** What was said and asked; of a source that is there, only what its next dataset needs. */
+/** The flags and answers; for an existing source, only those for its next dataset. */
 async function answersOf(
   kind: SourceQuestions,
   document: Document,
@@ -54,14 +54,14 @@ async function answersOf(
 ): Promise<{ readonly answers: Answers; readonly isThere: boolean }> {
   const flags = flagsOf(options, kind.questions)
   const asking = { ask: terminal.ask, note: terminal.note }
-  // Where nobody can be asked, all that is missing is told at once.
+  // Without an interactive terminal, all missing answers are reported at once.
   const atFirst =
     flags['source'] === undefined && terminal.ask === undefined ? kind.questions : kind.questions.slice(0, 1)
   const first = await collectAnswers(atFirst, flags, asking)
   const there = sourceThere(document, kind, first['source'] ?? '')
   const isThere = there !== undefined
   if (isThere) requireSame({ kind, source: first['source'] ?? '', there }, flags)
-  // What is said of a source that is there may still need a warning.
+  // Flags for an existing source may still need a warning.
   const others = kind.questions
     .slice(1)
     .filter(({ flag, ofSource }) => !(isThere && ofSource === true && flags[flag] === undefined))
@@ -75,7 +75,7 @@ type Change = {
   readonly isDrafted: boolean
 }
 
-/** What is wrong after the change and was not before. A contract that is still to be drafted is nothing wrong. */
+/** Problems after the change that did not exist before. A contract that is still to be drafted is not a problem. */
 async function problemsOf(
   folder: string,
   { written, text, dataset, isDrafted }: Change,
@@ -99,8 +99,8 @@ function flagsOf(options: Record<string, unknown>, questions: readonly Question[
 }
 
 /**
- * What a source says in pipeline.yaml; undefined where it does not have the source.
- * @throws {ConfigError} terminal: it is there, and of another type
+ * A source's mapping in pipeline.yaml; undefined where the source does not exist.
+ * @throws {ConfigError} terminal: it exists, with another type
  */
 function sourceThere(
   document: Document,
@@ -122,7 +122,7 @@ type SourceThere = {
   readonly there: Readonly<Record<string, unknown>>
 }
 
-/** @throws {ConfigError} terminal: of a source that is there something else is said than what it has */
+/** @throws {ConfigError} terminal: flags contradict the existing source */
 function requireSame({ kind, source, there }: SourceThere, flags: Answers): void {
   const has = kind.answers(there)
   const problems = kind.questions.flatMap(({ flag, ofSource, isSame }) => {
@@ -138,12 +138,12 @@ function requireSame({ kind, source, there }: SourceThere, flags: Answers): void
   if (problems.length > 0) throw new ConfigError('the source is there already, and not like this', problems)
 }
 
-/** `{}` is how nothing is written; what comes into it would stand on one line with all that comes later. */
+/** An empty mapping is written as `{}`; entries added to it would all be on one line. */
 function onLinesOfTheirOwn(node: unknown): void {
   if (isMap(node) && node.items.length === 0) node.flow = false
 }
 
-/** @throws {ConfigError} terminal: the dataset is there */
+/** @throws {ConfigError} terminal: the dataset exists already */
 function put(document: Document, kind: SourceQuestions, answers: Answers, isThere: boolean): void {
   const { source = '', dataset = '' } = answers
   const text = kind.written(answers)

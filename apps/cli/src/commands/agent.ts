@@ -75,9 +75,9 @@ export async function list(options: ListOptions, { terminal, settings, signal, c
   )
 }
 
-/** Milliseconds after which an agent that beats once a minute is taken for gone. */
+/** Milliseconds after which an agent with one heartbeat a minute counts as gone. */
 const SILENT_MS = 5 * 60_000
-/** Milliseconds that a clock may be off without being told: messages take their time. */
+/** Milliseconds of clock skew that are not reported: messages take some time. */
 const TOLD_SKEW_MS = 30_000
 
 function rowOf(agent: AgentRecord, now: Date): string[] {

@@ -6,7 +6,7 @@ import { formatTable, layoutOf } from '../output/format-table.ts'
 import { toJson } from '../output/format-value.ts'
 import { platformConfig } from '../settings.ts'
 
-/** The forms of the definition. */
+/** Output formats of the definition. */
 export type Format = 'table' | 'emulator' | 'arm'
 
 type Choice = { readonly site: readonly string[]; readonly subscription: readonly string[] }

@@ -11,7 +11,7 @@ import { platformConfig } from '../settings.ts'
 export type Options = { readonly all?: true; readonly json?: true }
 
 const deadLetterErrors = defineErrors({
-  /** Asked for something that is not there: it was resent or discarded, or it is in another entity. */
+  /** The message does not exist: it was resent or discarded, or it is in another entity. */
   DEAD_LETTER_MISSING: terminal((entity: string, id: string) => [
     `there is no such dead letter [entity=${entity}, id=${id}]: expected an id that \`cinelake dead-letters list ${entity}\` shows`,
     { entity, id },
@@ -21,7 +21,7 @@ const deadLetterErrors = defineErrors({
 export async function list(entity: string, options: Options, context: CommandContext): Promise<void> {
   const letters = await withBus(context, (bus) => bus.deadLetters(entity))
   const { print } = context.terminal
-  // Without the messages, which may hold personal data: `show` has them, one at a time.
+  // Without the bodies, which may hold personal data: `show` prints them, one at a time.
   if (options.json === true) {
     return print(`${toJson({ entity, deadLetters: letters.map((letter) => ({ ...letter, body: undefined })) })}\n`)
   }
@@ -63,7 +63,7 @@ export async function discard(
 
 type Way = { readonly one: 'resend' | 'discard'; readonly every: 'resendAll' | 'discardAll' }
 
-/** @returns how many messages it was done with */
+/** @returns how many messages were processed */
 async function settle(
   { one, every }: Way,
   entity: string,
@@ -85,7 +85,7 @@ function tell({ terminal }: CommandContext, { json }: Options, facts: object, wo
   terminal.print(json === true ? `${toJson(facts)}\n` : `${words}\n`)
 }
 
-/** @throws {ConfigError} terminal: the bus is one that other processes cannot see */
+/** @throws {ConfigError} terminal: other processes cannot see this bus */
 async function withBus<T>({ settings, terminal }: CommandContext, work: (bus: MessageBus) => Promise<T>): Promise<T> {
   const config = platformConfig(settings)
   if (config.bus.url.toLowerCase().startsWith('memory:')) {
@@ -120,7 +120,7 @@ function formatLetters(letters: readonly DeadLetter[], layout: ReturnType<typeof
   )
 }
 
-/** What a message is about, where it says so in the form that is agreed. */
+/** The subject of a message, where it has the form of the message contract. */
 function aboutOf(body: unknown): string {
   const message = CommandSchema.safeParse(body).data ?? EventSchema.safeParse(body).data
   if (message === undefined) return 'a message that does not keep its contract'

@@ -42,7 +42,7 @@ export async function demo(options: Options, context: CommandContext): Promise<v
     seed: options.seed,
   })
   const settings = { ...context.settings, ...company.settings, ...company.secrets }
-  // Its secrets are made when it opens, so they are nowhere but here.
+  // Its secrets are generated when it opens, so they are only in this process.
   const config = { ...platformConfig(settings, options.state), secrets: { url: 'env:' } }
   const pipeline = await usablePipeline(SHIPPED_PIPELINE, config, { config, settings })
   const questions = await readQuestions(path.join(SHIPPED_PIPELINE, 'summary.yaml'))
@@ -59,7 +59,7 @@ export async function demo(options: Options, context: CommandContext): Promise<v
   print(context, { runs, answers, pipeline, state, tookMs: performance.now() - begun })
 }
 
-/** A demo cannot be told that its folder was moved, and its pipeline has the name that it has. */
+/** A demo's folder cannot be reported as moved, and its pipeline's name is fixed. */
 function nameTaken(error: unknown): never {
   if (!(error instanceof PipelineOriginError)) throw error
   const { pipeline, known } = error.context
@@ -72,7 +72,7 @@ function nameTaken(error: unknown): never {
 
 type DaysOptions = { readonly days: number; readonly progress: Progress; readonly signal: AbortSignal }
 
-/** One day after the other, as they come: the company lives on in between. Stops at a day that failed. */
+/** One day after the other; the company advances in between. Stops at a failed day. */
 async function runDays(
   platform: Platform,
   company: SampleCompany,
@@ -126,7 +126,7 @@ function print({ terminal }: CommandContext, { runs, answers, pipeline, state, t
   write(`\n${formatDays(runs, paint)}${verdict} ${formatDuration(tookMs)} in all.\n`)
 }
 
-/** Commands that go on from a demo, each as it is typed. */
+/** Commands to continue with after a demo, as they are typed. */
 function lookFurther(pipeline: CheckedPipeline, runs: readonly RunRecord[], state: string): string[] {
   const at = state === DEFAULT_STATE ? '' : ` --state ${shellArgument(state)}`
   const last = runs.at(-1)
@@ -143,11 +143,11 @@ function lookFurther(pipeline: CheckedPipeline, runs: readonly RunRecord[], stat
   ]
 }
 
-/** What a pipeline's `summary.yaml` asks the mart, for people who see it for the first time. */
+/** The questions that a pipeline's `summary.yaml` asks the mart, for first-time users. */
 const Questions = z.object({ queries: z.array(z.object({ title: z.string(), sql: z.string() })) })
 type Question = z.infer<typeof Questions>['queries'][number]
 
-/** @throws {ConfigError} terminal: the file is not there or not of that shape */
+/** @throws {ConfigError} terminal: the file is missing or malformed */
 async function readQuestions(file: string): Promise<readonly Question[]> {
   const refused = (problems: readonly string[], cause?: unknown) =>
     new ConfigError('the summary cannot be made', problems, { cause })

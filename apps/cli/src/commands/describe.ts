@@ -9,7 +9,7 @@ import { platformConfig } from '../settings.ts'
 
 export type Options = { readonly state?: string; readonly json?: true }
 
-/** Also what `query "DESCRIBE TABLE"` shows. */
+/** Also the output of `query "DESCRIBE TABLE"`. */
 export async function describe(table: string, options: Options, context: CommandContext): Promise<void> {
   const { terminal, settings, clock } = context
   const config = platformConfig(settings, options.state)
@@ -41,7 +41,7 @@ function notesOf({ isKey, required, isPersonal }: TableFacts['columns'][number])
   return [...(isKey ? ['key'] : required ? ['required'] : []), ...(isPersonal ? ['personal'] : [])].join(', ')
 }
 
-/** Clocks of two machines differ: what was just loaded may seem to be of the future. */
+/** Clocks of two machines differ: a recent load may seem to be in the future. */
 function ageOf(loadedAt: string, now: Date): string {
   const age = now.getTime() - Date.parse(loadedAt)
   return age >= 1000 ? `, ${formatDuration(age)} ago` : ''

@@ -7,9 +7,9 @@ import type { CommandContext } from '../command.ts'
 import { pipelineNameOf } from '../add/begin-pipeline.ts'
 import { toJson } from '../output/format-value.ts'
 
-/** A small pipeline that runs as it is: files of orders to a table of sales by day. */
+/** A small pipeline that runs unchanged: files of orders to a table of sales by day. */
 const STARTER = fileURLToPath(new URL('../../starter', import.meta.url))
-/** The window that its sample files are of. */
+/** The window of its sample files. */
 const SAMPLE_WINDOW = '2026-03-01'
 
 export async function init(
@@ -51,7 +51,10 @@ async function writeStarter(target: string, folder: string, pipeline: string): P
   await fillIn(path.join(target, 'pipeline.yaml'), folder, pipeline)
 }
 
-/** The starter's files lie beside it; paths in a pipeline are relative to where it is run. Two folders are two pipelines. */
+/**
+ * The starter's files are in its folder; paths in a pipeline are relative to the working directory. Two folders are two
+ * pipelines.
+ */
 async function fillIn(pipelineFile: string, folder: string, pipeline: string): Promise<void> {
   const text = await readFile(pipelineFile, 'utf8')
   await writeFile(

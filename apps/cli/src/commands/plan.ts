@@ -59,7 +59,7 @@ export async function plan(folder: string, options: Options, context: CommandCon
   if (changes !== '') print(`\n${changes}`)
 }
 
-/** What the text changes against that of a commit. */
+/** The differences between the text and that of a commit. */
 async function planAgainst(
   folder: string,
   pipeline: CheckedPipeline,
@@ -77,7 +77,7 @@ async function planAgainst(
     options.offline === true
       ? { windows: [], landed: 0, tables: [], note: 'no lake was looked at (`--offline`)' }
       : await compareRows(request, { config, settings, signal }).catch((error: unknown) => {
-          // The text has been compared, which is worth having though the lake cannot be read.
+          // The comparison of the texts is useful even if the lake cannot be read.
           if (!(error instanceof PipelineError) || signal.aborted) throw error
           exitWith(1)
           return { windows: [], landed: 0, tables: [], note: error.message }
@@ -103,7 +103,7 @@ function askedOf({ rebuild, ...options }: Options): RedoAsked | undefined {
   return { kind: 'rebuild', tables: rebuild }
 }
 
-/** What would be done again, by the run history. */
+/** The tasks that would be done again, according to the run history. */
 async function planAgain(
   pipeline: CheckedPipeline,
   asked: RedoAsked,

@@ -174,7 +174,7 @@ function show(result: Result, options: Options, { terminal }: CommandContext): v
   terminal.note(terminal.paint('dim', `(${plural(rows.length, 'row')}${more})`) + '\n')
 }
 
-/** The reader of the output has seen enough. */
+/** The reader of the output has closed the pipe. */
 class ReaderGone extends Error {}
 
 async function writeAll(all: RowSource, format: RowFormat, { options, config, context }: Asked): Promise<void> {
@@ -206,7 +206,7 @@ async function writeAll(all: RowSource, format: RowFormat, { options, config, co
   }
 }
 
-/** As many rows as wanted; the query ends there. */
+/** Stops after the requested number of rows, which ends the query. */
 function limited(all: RowSource, limit: number): RowSource {
   const enough = new ReaderGone()
   return async (take) => {

@@ -74,7 +74,7 @@ function targetOf(
   return { folder, tables }
 }
 
-/** The pipeline that makes the tables, as it was at its newest run. @throws {ConfigError} terminal */
+/** The pipeline that makes the tables, with the text of its newest run. @throws {ConfigError} terminal */
 async function pipelineOf(
   { scheduler }: Pick<Platform, 'scheduler'>,
   tables: readonly string[],

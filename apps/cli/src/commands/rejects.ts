@@ -31,9 +31,9 @@ type RuleCount = {
   readonly window_label: string
   readonly rule: string
   readonly count: number
-  /** Whether these rows were not rejected: the rule only warns. */
+  /** Whether these rows were kept: the rule only warns. */
   readonly kept: boolean
-  /** What the rule asks, as far as the pipeline's text says. */
+  /** The condition of the rule, as far as the pipeline's text has it. */
   readonly expected?: string | undefined
 }
 type Reject = {
@@ -42,7 +42,7 @@ type Reject = {
   readonly rules: readonly string[]
   readonly file: string | null
   readonly line: number | null
-  /** What it has, by rule; of rows that were rejected before this was noted, and of models, null. */
+  /** The actual values, by rule; null for rows that were rejected before these were stored, and for models. */
   readonly found: readonly string[] | null
   readonly kept: boolean
   readonly raw: string | null
@@ -86,7 +86,10 @@ export async function rejects(
   }
 }
 
-/** @throws {ConfigError} terminal: a text that is a window of no pipeline, which would read as one without rejects */
+/**
+ * @throws {ConfigError} terminal: a text that is not a window of any pipeline, which would look like one without
+ * rejects
+ */
 function requireWindow(text: string | undefined): void {
   if (text === undefined) return
   if (WINDOW_LENGTHS.some((every) => parseWindow({ every, timeZone: 'UTC' }, text) !== undefined)) return
@@ -95,7 +98,7 @@ function requireWindow(text: string | undefined): void {
   ])
 }
 
-/** @throws {ConfigError} terminal: a month where the windows are days, of which no row can be */
+/** @throws {ConfigError} terminal: a month where the windows are days, so that no row can match */
 async function requireSameLength(session: SqlSession, relation: string, window: string | undefined): Promise<void> {
   const [known] = await session.rows<{ window_label: string }>(`SELECT window_label FROM ${relation} LIMIT 1`)
   if (window === undefined || known === undefined) return
@@ -111,7 +114,7 @@ function lengthOf(label: string): WindowLength {
   return label.length === EXAMPLES.month.length ? 'month' : 'day'
 }
 
-/** The windows that runs put into a table, or rejected rows of, from the first on. */
+/** The windows in which runs wrote to a table, or rejected its rows, from the first on. */
 async function windowsOf(lake: Lake, named: LakeTable): Promise<readonly string[]> {
   const tables = [await refinedTable(lake, named), await rejectsTable(lake, named)]
   const snapshots = await Promise.all(tables.map(async (table) => await table.snapshot()))
@@ -123,7 +126,7 @@ async function windowsOf(lake: Lake, named: LakeTable): Promise<readonly string[
   return [...new Set(labels)].sort()
 }
 
-/** @throws {ConfigError} terminal: a window that no run made, which would read as one without rejects */
+/** @throws {ConfigError} terminal: a window without a run, which would look like one without rejects */
 function requireRun(dataset: string, window: string | undefined, known: readonly string[]): void {
   const [first, last] = [known[0], known.at(-1)]
   if (window === undefined || first === undefined || last === undefined) return
@@ -134,7 +137,7 @@ function requireRun(dataset: string, window: string | undefined, known: readonly
   ])
 }
 
-/** @throws {ConfigError} terminal: rows were rejected, and none by this rule in any window */
+/** @throws {ConfigError} terminal: rows were rejected, but none by this rule in any window */
 async function requireRule(
   session: SqlSession,
   relation: string,
@@ -160,7 +163,7 @@ async function find(session: SqlSession, relation: string, { window, rule, limit
   ]
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
   const columns = new Set((await session.describe(`FROM ${relation}`)).map(({ name }) => name))
-  // What versions before this one wrote has neither.
+  // Tables of earlier releases have neither.
   const found = columns.has('found') ? 'found' : 'NULL AS found'
   const kept = columns.has('kept') ? 'coalesce(kept, false) AS kept' : 'false AS kept'
   return {
@@ -210,7 +213,7 @@ function formatRejects(
     .join('')
 }
 
-/** `score=87.0, expected 0…10`; nothing where it is not known what the row has. */
+/** `score=87.0, expected 0…10`; empty where the actual value is not known. */
 function reasonOf(found: string, expected: string | undefined): string[] {
   if (found === '') return []
   return [expected === undefined ? found : `${found}, expected ${expected}`]

@@ -29,7 +29,7 @@ export async function run(folder: string, options: Options, context: CommandCont
   redoAsked(options)
   const config = platformConfig(settings, options.state)
   requirePlace(config, options)
-  // Settings and secrets are wanted where the work is done.
+  // A deployed platform needs settings and secrets where the work is done, not here.
   const surroundings = config.api === undefined ? { config, settings } : undefined
   const pipeline = await usablePipeline(folder, config, surroundings)
   const windows = chosenWindows(pipeline, options, clock(), config.maxWindows)
@@ -43,14 +43,15 @@ export async function run(folder: string, options: Options, context: CommandCont
   if (runs.some(({ state }) => state !== 'succeeded')) exitWith(1)
 }
 
-/** Somebody who waits may rather correct the cause. */
+/** A user who waits for the command may prefer to fix the cause than to wait for retries. */
 function retryHint({ isInteractive }: Terminal, { api }: PlatformConfig): { readonly onRetry?: string } {
   if (!isInteractive || api !== undefined) return {}
   return { onRetry: 'Ctrl-C ends the retries; the next run of the window does what is not done' }
 }
 
 /**
- * Which platform runs it has to be clear before anything is done: the queues of a deployed one are not for this process.
+ * Which platform runs it must be unambiguous before anything is done: this process must not consume the queues of a
+ * deployed one.
  * @throws {ConfigError} terminal
  */
 function requirePlace(config: PlatformConfig, { moved, adopt }: Options): void {
@@ -72,7 +73,7 @@ type Asked = {
   readonly progress: Progress
 }
 
-/** By the scheduler that the settings name, or here. */
+/** By the configured scheduler, or in this process. */
 async function runAt(
   config: PlatformConfig,
   { folder, pipeline, windows, options, progress }: Asked,

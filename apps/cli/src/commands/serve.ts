@@ -17,7 +17,7 @@ export type Options = {
   readonly json?: true
 }
 
-/** The loopback interface: the mart of a laptop is nobody else's. */
+/** The loopback interface: other machines have no access to the mart of a laptop. */
 const HOST = '127.0.0.1'
 
 export async function serve(options: Options, { terminal, settings, signal }: CommandContext): Promise<void> {
@@ -58,7 +58,7 @@ export async function serve(options: Options, { terminal, settings, signal }: Co
   if (!signal.aborted) await once(signal, 'abort')
 }
 
-/** The same password the next time, so that tools can keep it. */
+/** The same password at the next start, so that tools can store it. */
 async function passwordIn(file: string): Promise<string> {
   const found = await readFile(file, 'utf8').catch(() => undefined)
   if (found !== undefined && found.trim() !== '') return found.trim()

@@ -39,7 +39,7 @@ export async function status(
   )
 }
 
-/** A run has a window behind its `@`; a pipeline has none. */
+/** A run's name has a window after its `@`; a pipeline's has none. */
 function pipelineOf(asked: string | undefined, { pipeline, failed }: Options): string | undefined {
   if (asked === undefined) return pipeline
   if (asked.includes('@')) {
@@ -52,7 +52,7 @@ function pipelineOf(asked: string | undefined, { pipeline, failed }: Options): s
   throw new ConfigError('the runs cannot be narrowed', [`expected one pipeline, got ${asked} and ${pipeline}`])
 }
 
-/** @throws {ConfigError} terminal: no run of such a pipeline is there, in any state */
+/** @throws {ConfigError} terminal: the pipeline has no run, in any state */
 async function requirePipeline(history: RunHistory, pipeline: string): Promise<void> {
   const known = await history.pipelines()
   if (known.includes(pipeline)) return

@@ -6,7 +6,7 @@ import { platformConfig } from '../settings.ts'
 
 export type Options = { readonly state?: string; readonly json?: true }
 
-/** Also what `query "SHOW TABLES"` shows. */
+/** Also the output of `query "SHOW TABLES"`. */
 export async function tables(options: Options, { terminal, settings }: CommandContext): Promise<void> {
   const loaded = await readWarehouse(platformConfig(settings, options.state), async (warehouse) => {
     const described = await warehouse.describe()
@@ -16,7 +16,7 @@ export async function tables(options: Options, { terminal, settings }: CommandCo
   })
   if (options.json === true) return terminal.print(`${toJson({ tables: loaded })}\n`)
   if (loaded.length === 0) return terminal.print('The mart has no tables yet.\n')
-  // One schema, one pipeline, or a schema of the pipeline's name: these go without saying.
+  // One schema, one pipeline, or a schema with the pipeline's name: these columns are redundant.
   const hasSchemas = new Set(loaded.map(({ schema }) => schema)).size > 1
   const hasOwners =
     new Set(loaded.map(({ pipeline }) => pipeline)).size > 1 &&
@@ -44,7 +44,7 @@ export async function tables(options: Options, { terminal, settings }: CommandCo
   )
 }
 
-/** As a query may write it. */
+/** The name as a query may write it. */
 function placeText({ schema, name }: { readonly schema: string; readonly name: string }): string {
   return `${schema}.${name}`
 }

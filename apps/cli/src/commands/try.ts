@@ -56,7 +56,7 @@ export async function tryDataset(
       ? afterWriting({ folder, dataset: target.dataset }, { document, draft, sample })
       : howToSave({ name, folder, options: repeated(options) })
   const isKeyMissing = lacksKey(document, target, draft)
-  // As `validate` will have it: the draft is written, and the exit code says that it lacks something.
+  // Same result as `validate`: the draft is written, and the exit code reports that it is incomplete.
   if (isKeyMissing && options.write === true) exitWith(2)
   if (options.json === true) {
     const columns = draft.columns.map(({ values, ...column }) => (showValues ? { ...column, values } : column))
@@ -71,7 +71,7 @@ export async function tryDataset(
   print(`\n${next}`)
 }
 
-/** Whether a dataset is read in a way that needs a key, and none of its columns seems to be it. */
+/** Whether a dataset's mode needs a key and no column was identified as the key. */
 function lacksKey(document: Document, { source, dataset }: Target, { columns }: Draft): boolean {
   const said = (key: string) => document.getIn(['sources', source.name, 'datasets', dataset, key])
   return (said('mode') === 'merge' || said('duplicates') === 'fill') && !columns.some(({ isKey }) => isKey)
@@ -100,7 +100,10 @@ type Writing = {
   readonly config: PlatformConfig
 }
 
-/** Writes what `validate` finds nothing wrong with but for a key that is still to be named, or nothing. @returns the files */
+/**
+ * Writes the draft if its only problem for `validate` is a key that is still to be named; otherwise nothing. @returns
+ * the files
+ */
 async function write(
   folder: string,
   { target, document, textBefore, draft, sample, config }: Writing,
@@ -128,19 +131,19 @@ async function write(
   return Object.keys(files).map((file) => path.join(folder, file))
 }
 
-/** With a key, whichever: what is wrong then is wrong for another reason. */
+/** With any key: the remaining problems have another cause. */
 function withAnyKey(draft: Draft): Draft {
   const key = draft.columns.find(({ inferred: { type } }) => !type.endsWith('[]'))
   return { ...draft, columns: draft.columns.map((column) => (column === key ? { ...column, isKey: true } : column)) }
 }
 
-/** Errors that a change brings; those that were there are for somebody else. */
+/** Errors that a change introduces; existing ones are not its concern. */
 export function newErrors(after: readonly Problem[], before: readonly Problem[]): string[] {
   const known = new Set(before.map(({ message }) => message))
   return after.filter(({ severity, message }) => severity === 'error' && !known.has(message)).map(formatProblem)
 }
 
-/** What a second look has to be told as well, to see the same. */
+/** Options that a second call needs to see the same rows. */
 function repeated({ rows, window, force }: Options): string[] {
   return [
     ...(rows === SAMPLE_ROWS ? [] : ['--rows', String(rows)]),

@@ -19,7 +19,7 @@ export function isAllWell(runs: readonly RunRecord[]): boolean {
   )
 }
 
-/** What the days came to, from the tasks to the answers. */
+/** The results of the days, from the tasks to the answers. */
 export function formatSummary(
   runs: readonly RunRecord[],
   answers: readonly Answer[],
@@ -129,7 +129,7 @@ function formatRejects(runs: readonly RunRecord[], layout: Layout): string {
   )
 }
 
-/** Landed datasets, and models that keep rows out or drop some. */
+/** Landed datasets, and models that reject or drop rows. */
 function isTable({ kind, balance }: TaskRecord): boolean {
   if (kind === 'refine') return true
   return kind === 'build' && balance !== null && balance.rejected + balance.duplicates > 0

@@ -14,16 +14,19 @@ import { isMap, isScalar, isSeq, type LineCounter, type Node } from 'yaml'
 export type Cell = string | null | readonly Cell[]
 export type GivenRow = Readonly<Record<string, Cell>>
 
-/** One case of a model: what is in its inputs, and what it has to make of that. */
+/** One test case of a model: the rows of its inputs, and the expected result. */
 export type ModelTest = {
   /** `tests/sales_by_day.yaml:4` */
   readonly place: string
   readonly name: string
   readonly model: CheckedModel
   readonly window: Window
-  /** Rows by table. A table that is not named is empty; the model's own name stands for what its table holds before. */
+  /**
+   * Rows by table. A table that is not named is empty; the model's own name stands for the previous content of its
+   * table.
+   */
   readonly given: ReadonlyMap<string, readonly GivenRow[]>
-  /** The whole table after the build, of the columns that the rows name. Undefined: not looked at. */
+  /** The whole table after the build, in the columns that the rows name. Undefined: not compared. */
   readonly expect: readonly GivenRow[] | undefined
   /** Rejected rows by rule: all of them. */
   readonly rejects: Readonly<Record<string, number>>
@@ -31,7 +34,7 @@ export type ModelTest = {
   readonly fails: string | undefined
 }
 
-/** The folder of a pipeline that its tests are in. */
+/** The folder of a pipeline's tests. */
 export const TESTS_FOLDER = 'tests'
 
 const KEYS = ['name', 'window', 'given', 'expect', 'rejects', 'fails'] as const
@@ -160,7 +163,7 @@ class TestFile {
     return Object.fromEntries(counts)
   }
 
-  /** The entries of a mapping; those whose key is not among the allowed ones are reported. */
+  /** The entries of a mapping; unknown keys are reported. */
   #fields(node: Node | null | undefined, allowed: readonly string[], why = 'unknown key'): Map<string, Node> {
     const found = new Map<string, Node>()
     if (node === undefined || node === null) return found
@@ -185,7 +188,7 @@ class TestFile {
   }
 }
 
-/** A scalar as it stands in the file: `10.00` keeps its digits, which a JavaScript number would not. */
+/** A scalar with its source text: `10.00` keeps its digits, which a JavaScript number would not. */
 function textOf(node: Node | null | undefined): string | undefined {
   if (!isScalar(node) || node.value === null) return undefined
   return typeof node.value === 'string' ? node.value : (node.source ?? JSON.stringify(node.value))

@@ -3,13 +3,16 @@ import type { TaskOutput } from '@cinelake/contracts'
 import type { ShownFacts } from '@cinelake/run-store'
 import { formatBytes, formatCount } from './format-value.ts'
 
-/** What is shown of a task: of the run's record, or of a change as it is heard. */
+/** The displayed fields of a task: from the run's record, or from a change event. */
 export type ShownTask = Pick<ShownFacts, 'balance' | 'output' | 'error'> & {
   readonly state: string
   readonly reason: string | null
 }
 
-/** What a task came to, in a few words: `1,980 rows, 20 rejected`, `3 files, 1.2 MB`, `already loaded`, `FILES_MISSING: no file came`. */
+/**
+ * A task's result in a few words: `1,980 rows, 20 rejected`, `3 files, 1.2 MB`, `already loaded`, `FILES_MISSING: no
+ * file came`.
+ */
 export function describeTask({ state, balance, output, error, reason }: ShownTask): string {
   if (state === 'retrying') return `${error?.code ?? 'failed'}; it is tried again`
   if (state === 'failed') return error === null ? 'failed' : `${error.code}: ${firstWords(error.message)}`
@@ -24,7 +27,7 @@ export function describeError(error: ErrorReport | null): string {
   return error === null ? 'failed' : `${error.code}: ${error.message}`
 }
 
-/** What failed, without the place, the expectation and the remedy. */
+/** The failure alone, without the place, the expectation and the remedy. */
 function firstWords(message: string): string {
   return message.split(/\s*(?:\[|[:;](?:\s|$)|\n)/, 1)[0] ?? ''
 }
@@ -42,7 +45,7 @@ function describeOutput(output: TaskOutput, balance: Balance): string {
       return `${rows}, already loaded`
     case 'changed':
       return output.kind === 'loaded' ? `${rows}, ${formatCount(output.sentRowCount)} sent` : rows
-    // No row was counted: the table is as it was.
+    // No row was counted: the table is unchanged.
     case 'unchanged':
     case 'superseded':
       return output.outcome

@@ -4,13 +4,13 @@ import type { Comparison } from '../against.ts'
 import type { MeasureChange, RowComparison, TableRows } from '../against-rows.ts'
 import { formatCount } from './format-value.ts'
 
-/** Lines of a table or a list; of a larger one the others are counted. */
+/** Most lines of a table or a list; the rest is only counted. */
 const MAX_LINES = 30
 
-/** Names in a sentence. */
+/** Most names in a sentence. */
 const MAX_NAMES = 6
 
-/** Two texts of a pipeline compared, as Markdown for a pull request. */
+/** A comparison of two texts of a pipeline, as Markdown for a pull request. */
 export function formatAgainst(comparison: Comparison): string {
   const { pipeline, revision, effects } = comparison
   const changed = effects.filter(({ state }) => state !== 'unchanged')
@@ -109,7 +109,7 @@ function rowsSection({ note, windows, landed, tables }: RowComparison): string {
   return `### Rows\n\n${intro}${table}${details.length === 0 ? '' : `\n${listOf(details)}`}${rest}`
 }
 
-/** Whether there is anything to tell of a table. */
+/** Whether a table has anything to report. */
 function isTold({ before, after, changes, notes, rejected }: TableRows): boolean {
   if (changes === undefined || before !== after || notes.length > 0) return true
   const { added, gone, changed } = changes
@@ -165,7 +165,7 @@ function measuresSection({ rows, measures }: Comparison): string {
   return `### Measures\n\n${[table, rest].filter((part) => part !== '').join('\n')}`
 }
 
-/** `10,412.50`: the digits as they are. */
+/** `10,412.50`: the digits are kept. */
 function decimal(value: string | null): string {
   if (value === null) return ''
   const [, sign = '', whole = '', rest = ''] = /^(-?)(\d+)(\.\d+)?$/.exec(value) ?? []

@@ -1,7 +1,7 @@
 import { formatCell } from './format-value.ts'
 import { formatRows, type TableOptions } from './format-table.ts'
 
-/** The rows of a query as a table, numbers at the right with thousands separators. */
+/** The rows of a query as a table, numbers right-aligned with thousands separators. */
 export function formatResult(
   result: { readonly columns: readonly string[]; readonly rows: readonly Readonly<Record<string, unknown>>[] },
   options: TableOptions & { readonly maxWidth?: number } = {},
@@ -15,7 +15,7 @@ export function formatResult(
   return formatRows(result.columns, cells, options)
 }
 
-/** Decimals come as text, so that no digit is lost. */
+/** Decimals are texts, so that no digit is lost. */
 function isNumber(value: unknown): boolean {
   if (typeof value === 'string') return /^-?\d+(\.\d+)?$/.test(value)
   return typeof value === 'number' || typeof value === 'bigint'

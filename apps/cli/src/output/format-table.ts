@@ -3,7 +3,7 @@ import { cut, padded, widthOf, wrapped } from './width.ts'
 
 export type Column = {
   readonly title: string
-  /** Numbers stand at the right. */
+  /** Numbers are right-aligned. */
   readonly align?: 'left' | 'right'
   /** Wider cells are cut. */
   readonly maxWidth?: number
@@ -12,13 +12,13 @@ export type Column = {
 export type TableOptions = {
   readonly paint?: Paint
   readonly indent?: string
-  /** Characters in a line of the screen: what does not fit is wrapped between words. Default: lines of any length. */
+  /** Characters in a line of the screen: longer lines are wrapped between words. Default: no limit. */
   readonly width?: number
-  /** A line for each value, under the other values of its row. */
+  /** One line per value, below the other values of its row. */
   readonly vertical?: boolean
 }
 
-/** How tables are laid out on a terminal. */
+/** Options for the layout of tables on a terminal. */
 export function layoutOf({ paint, width }: Pick<Terminal, 'paint' | 'width'>): {
   readonly paint: Paint
   readonly width: number
@@ -27,7 +27,7 @@ export function layoutOf({ paint, width }: Pick<Terminal, 'paint' | 'width'>): {
 }
 
 const GAP = 2
-/** Characters. Narrower columns of text cannot be read. */
+/** Characters. Narrower text columns are unreadable. */
 const NARROWEST = 10
 
 /**
@@ -65,7 +65,7 @@ function fitted(columns: readonly Column[], cells: readonly (readonly string[])[
   const widths = columns.map(({ title }, index) =>
     Math.max(widthOf(title), ...cells.map((row) => widthOf(row[index] ?? ''))),
   )
-  // Numbers are not broken, nor is what has a colour: states, short as they are.
+  // Numbers are not broken, nor are coloured texts, which are short states.
   const least = columns.map(({ align }, index) =>
     align === 'right' || cells.some((row) => (row[index] ?? '').includes('\u001B'))
       ? (widths[index] ?? 0)
@@ -108,7 +108,7 @@ function formatRecords(
     .join('\n')
 }
 
-/** A query's result as a table: numbers at the right. */
+/** A query's result as a table: numbers right-aligned. */
 export function formatRows(
   columns: readonly string[],
   rows: readonly (readonly { readonly text: string; readonly isNumber: boolean }[])[],

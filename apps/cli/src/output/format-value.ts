@@ -23,12 +23,15 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }
 
-/** `2026-03-02 04:05:06Z`: an instant without what nobody reads. */
+/** `2026-03-02 04:05:06Z`: an instant without the fraction of a second. */
 export function formatInstant(instant: string | null): string {
   return instant === null ? '' : `${instant.slice(0, 19).replace('T', ' ')}Z`
 }
 
-/** Any value of a query's row, on one line. Numbers get thousands separators, except those that name something (`…_id`, `year`). */
+/**
+ * Any value of a query's row, on one line. Numbers get thousands separators, except identifiers and the like (`…_id`,
+ * `year`).
+ */
 export function formatCell(column: string, value: unknown): string {
   if (value === null || value === undefined) return ''
   if (typeof value === 'number' || typeof value === 'bigint')
@@ -38,7 +41,7 @@ export function formatCell(column: string, value: unknown): string {
   return oneLine(toJson(value, 0))
 }
 
-/** JSON that also takes the whole numbers that JavaScript keeps apart: as numbers where they fit, else as text. */
+/** JSON that also accepts BigInt: as a number where it fits, otherwise as text. */
 export function toJson(value: unknown, indent = 2): string {
   const plain = (_: string, item: unknown) => {
     if (typeof item === 'bigint') return Number.isSafeInteger(Number(item)) ? Number(item) : String(item)

@@ -1,4 +1,4 @@
-/** What is needed of a stream of the process. */
+/** The used part of a process stream. */
 type Stream = {
   write(text: string): unknown
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown
@@ -9,8 +9,8 @@ type Stream = {
 }
 
 /**
- * A stream whose reader may go away. One that has seen enough (`| head`) closes the pipe: that is no error, and no reason to
- * give up work that is under way, so whatever is still written goes nowhere. Anything else is told, once.
+ * A stream whose reader may close it. A reader such as `| head` closes the pipe when it has enough: that is not an
+ * error, and no reason to cancel work in progress, so later writes are discarded. Any other error is reported once.
  */
 export function openOutput(stream: Stream, onFailure: (error: NodeJS.ErrnoException) => void) {
   let isGone = false
@@ -22,7 +22,7 @@ export function openOutput(stream: Stream, onFailure: (error: NodeJS.ErrnoExcept
   stream.on('error', end)
   return {
     write: (text: string) => void (isGone || stream.write(text)),
-    /** Waits until the reader takes more. @returns false when it has gone */
+    /** Waits until the stream accepts more. @returns false when the reader has closed it */
     async writeAll(text: string): Promise<boolean> {
       if (!isGone && stream.write(text) === false) {
         await new Promise<void>((resolve) => {

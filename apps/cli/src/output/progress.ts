@@ -5,21 +5,21 @@ import { createRegion } from './region.ts'
 import type { Style, Terminal } from './terminal.ts'
 import { cut, padded } from './width.ts'
 
-/** What changed in a run, of which so much is told. */
+/** The displayed part of a change of a run. */
 export type ProgressChange = {
   readonly run: {
     readonly id: string
     readonly window: { readonly label: string }
     readonly tasks: ReadonlyMap<string, { readonly state: string }>
   }
-  /** Tasks that are new or not what they were. */
+  /** Tasks that are new or changed. */
   readonly tasks: readonly (ShownTask & {
     readonly durationMs: number | null
     readonly planned: { readonly name: string }
   })[]
 }
 
-/** Tells what is going on: a line per finished task, and on a screen, below them, what is being worked on. */
+/** Reports progress: a line per finished task, and on a screen, below them, the running tasks. */
 export type Progress = Disposable & {
   readonly onChange: (change: ProgressChange) => void
   readonly onEvent: (event: Event) => void
@@ -36,7 +36,7 @@ const MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
   retrying: ['↻', 'yellow'],
 }
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
-/** Milliseconds between two drawings. */
+/** Milliseconds between two redraws. */
 const FRAME_MS = 120
 const NAME_WIDTH = 34
 /** Tasks shown at once; there are seldom more. */
@@ -44,9 +44,9 @@ const MAX_SHOWN = 8
 
 export const noProgress: Progress = { onChange() {}, onEvent() {}, say() {}, [Symbol.dispose]() {} }
 
-/** What is told once, when it is of use. */
+/** Hints that are printed once, when they apply. */
 type Hints = {
-  /** With the first task that is tried again. */
+  /** With the first task that is retried. */
   readonly onRetry?: string
 }
 
@@ -71,7 +71,7 @@ export function createProgress(
     frame += 1
     const heads = header(counts, now).map((line) => cut(line, terminal.columns() - 1))
     const tasks = [...working.values()].slice(0, MAX_SHOWN).map((task) => lineOf(task))
-    // What has left the screen at its top cannot be drawn again; a line is kept for what is printed.
+    // Lines that have scrolled off the screen cannot be redrawn; one line is reserved for printed text.
     region?.draw([...heads, ...tasks].slice(0, Math.max(1, (terminal.rows?.() ?? 24) - 2)))
   }
   const lineOf = ({ task, since, rowCount }: Working) => {
@@ -103,7 +103,7 @@ export function createProgress(
       else counts.delete(run.id)
       const skipped = tasks.filter(({ state }) => state === 'skipped')
       for (const task of tasks) {
-        // What a failed task takes down is told at once, not task by task.
+        // Tasks skipped by a failure are reported together, not one by one.
         if (task.state === 'skipped' && skipped.length > 1) continue
         const known = MARKS[task.state]
         if (known === undefined) continue

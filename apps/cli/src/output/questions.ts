@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline'
 import type { ReadStream, WriteStream } from 'node:tty'
 
 /**
- * Asks at the terminal, one question at a time. Undefined where nobody sits there: in scripts, and behind pipes.
- * Lines that come before they are asked for, such as those of a text that is pasted, answer the next questions.
+ * Asks at the terminal, one question at a time. Undefined where it is not interactive: in scripts, and behind pipes.
+ * Lines that arrive early, such as those of a pasted text, answer the next questions.
  */
 export function openQuestions(
   stdin: Pick<ReadStream, 'isTTY'> & NodeJS.ReadableStream,
@@ -27,7 +27,7 @@ function answersAt(stdin: NodeJS.ReadableStream, stderr: NodeJS.WritableStream):
     else asked.answer(line)
     asked = undefined
   })
-  // Ctrl-D and Ctrl-C answer nothing.
+  // Ctrl-D and Ctrl-C leave the question unanswered.
   lines.on('close', () => {
     isLeft = true
     asked?.leave()
@@ -44,7 +44,7 @@ function answersAt(stdin: NodeJS.ReadableStream, stderr: NodeJS.WritableStream):
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     asked = { answer: resolve, leave: () => reject(new CancelledError('asking')) }
     const answer = await promise
-    if (!isLeft) lines.pause() // it holds no process then
+    if (!isLeft) lines.pause() // so that it does not keep the process alive
     return answer
   }
 }

@@ -3,17 +3,17 @@ import { plural } from './describe-task.ts'
 import { formatTable } from './format-table.ts'
 import type { Paint } from './terminal.ts'
 
-/** Places in the text that are told one by one. */
+/** Most places in the text that are listed one by one. */
 const MAX_PLACES = 6
 
-/** What changed in the text since a window was done, and what makes it take effect. */
+/** The changes in the text since a window was done, and how they take effect. */
 export function describeChanges({ changed, added, needsSource, tasks }: RedoWindow): string {
   const places = [...changed, ...added]
   if (places.length === 0) return '--again runs it once more'
   const more = places.length > MAX_PLACES ? ` and ${places.length - MAX_PLACES} more` : ''
   const since = `the pipeline has changed since: ${places.slice(0, MAX_PLACES).join(', ')}${more}`
   const sources = needsSource.map((selector) => `--select '${selector}+'`).join(' ')
-  // What is only landed in another way has nothing to be redone from what has landed.
+  // A change of the landing alone leaves nothing to redo from landed data.
   if (!tasks.some(({ action }) => action === 'do')) {
     return `${since}; ${sources} reads it from the source again, --again all of it`
   }
@@ -21,7 +21,7 @@ export function describeChanges({ changed, added, needsSource, tasks }: RedoWind
   return `${since}; --changed redoes what depends on it, --again all of it${alsoSources}`
 }
 
-/** What would be done again, window by window, and why. */
+/** The tasks that would be done again, window by window, with the reasons. */
 export function formatRedo({ windows, notes, problems, isOrdered }: RedoPlan, paint: Paint): string {
   const single = windows.length === 1
   const blocks = windows.map((window) => formatWindow(window, single, paint))
@@ -39,7 +39,7 @@ function formatWindow({ runId, tasks }: RedoWindow, isWhole: boolean, paint: Pai
     ...(dropped > 0 ? [`${plural(dropped, 'task')} to drop`] : []),
   ]
   const head = `${paint('bold', runId)}  ${parts.length === 0 ? 'nothing to do' : parts.join(', ')}\n`
-  // Of many windows what stays as it is would hide what does not.
+  // For many windows, the unchanged tasks would hide the others.
   const shown = isWhole ? tasks : tasks.filter(({ action }) => action !== 'keep')
   if (shown.length === 0) return head
   const rows = shown.map(({ name, action, reason, restart }) => [

@@ -1,12 +1,12 @@
 import type { Terminal } from './terminal.ts'
 
-/** The last lines of the screen, drawn again and again; what is printed goes above them. */
+/** The last lines of the screen, redrawn repeatedly; printed text goes above them. */
 export type Region = {
   readonly draw: (lines: readonly string[]) => void
   readonly print: (text: string) => void
 }
 
-/** Every line must fit into the screen's width: one that wraps would leave its rest behind. */
+/** Every line must fit the screen's width: the rest of a wrapped line would not be erased. */
 export function createRegion({ note }: Pick<Terminal, 'note'>): Region {
   let shown: readonly string[] = []
   const erase = () => (shown.length === 0 ? '' : `\u001B[${shown.length}A\u001B[0J`)

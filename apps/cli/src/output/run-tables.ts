@@ -47,7 +47,7 @@ export function formatRuns(runs: readonly RunSummary[], paint: Paint, width = In
   )
 }
 
-/** Runs that were asked for, and below them what there is to look at: warnings, what was skipped, errors in full. */
+/** The requested runs, followed by their warnings, skipped tasks and full errors. */
 export function formatOutcome(runs: readonly RunRecord[], paint: Paint, width = Infinity): string {
   const sections = runs.flatMap((run) => {
     const skipped = run.tasks.filter(({ state }) => state === 'skipped').map(({ name }) => name)
@@ -59,10 +59,10 @@ export function formatOutcome(runs: readonly RunRecord[], paint: Paint, width = 
   return `${formatRuns(runs, paint, width)}${sections.join('')}`
 }
 
-/** Skipped tasks that are named. */
+/** Most skipped tasks that are named. */
 const MAX_NAMED = 6
 
-/** One run: what it came to, its tasks, what it warns of, and what went wrong in full. */
+/** One run: its result, its tasks, its warnings, and its errors in full. */
 export function formatRun(run: RunRecord, paint: Paint, width = Infinity): string {
   const took = run.durationMs === null ? '' : ` in ${formatDuration(run.durationMs)}`
   const measures = MEASURES.filter(({ fact }) => run.tasks.some((task) => typeof task[fact] === 'number'))
@@ -95,7 +95,7 @@ function formatMeasure({ fact, unit }: Measure, task: TaskRecord): string {
   return typeof value === 'number' ? UNITS[unit](value) : ''
 }
 
-/** What the quality rules of severity `warn` found, a line each; and what is said for information: of that, nothing is broken. */
+/** Results of the quality rules of severity `warn`, one per line, and informational results, which break nothing. */
 function formatWarnings({ tasks }: RunRecord, paint: Paint): string {
   return tasks
     .flatMap(({ name, quality }) =>

@@ -1,34 +1,34 @@
 import { styleText } from 'node:util'
 
-/** Where a command writes to, and what that can show. */
+/** The output of a command, and its capabilities. */
 export type Terminal = {
   /** The result of the command: standard output. */
   readonly print: (text: string) => void
-  /** Part of a long result, at the pace of its reader. False when the reader has gone. */
+  /** Part of a long result, with backpressure. False when the reader has closed the stream. */
   readonly printAll?: (text: string) => Promise<boolean>
-  /** What is going on, and what went wrong: standard error. */
+  /** Progress and errors: standard error. */
   readonly note: (text: string) => void
-  /** Whether `note` reaches a screen on which lines can be drawn again. */
+  /** Whether `note` reaches a screen on which lines can be redrawn. */
   readonly isInteractive: boolean
   /** Characters in a line of that screen. */
   readonly columns: () => number
-  /** Characters in a line of the screen that `print` reaches; absent where it reaches none. */
+  /** Characters in a line of the screen that `print` reaches; absent without a screen. */
   readonly width?: (() => number) | undefined
-  /** Lines of that screen; 24 where nobody says. */
+  /** Lines of that screen; 24 where unknown. */
   readonly rows?: () => number
   readonly paint: Paint
-  /** Asks whoever sits at it; absent where nobody does. */
+  /** Asks the user; absent without an interactive terminal. */
   readonly ask?: ((question: string) => Promise<string>) | undefined
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
-/** Puts a style around a text where colours are wanted; gives it back as it is elsewhere. */
+/** Styles a text where colours are enabled; otherwise returns it unchanged. */
 export type Paint = (style: Style, text: string) => string
 
 export const plainPaint: Paint = (_, text) => text
 
-// Whether the streams show colours is decided when the terminal is opened.
+// Whether the streams support colours is decided when the terminal is opened.
 const colourPaint: Paint = (style, text) => (text === '' ? '' : styleText(style, text, { validateStream: false }))
 
 type Stream = {
@@ -40,8 +40,8 @@ type Stream = {
 }
 
 /**
- * The terminal of this process. Colours only where both streams are a screen, and never against NO_COLOR.
- * Source of the convention: no-color.org
+ * The terminal of this process. Colours only where both streams are a screen, and never against NO_COLOR. Source of the
+ * convention: no-color.org
  */
 export function openTerminal(stdout: Stream, stderr: Stream, settings: Readonly<Record<string, string>>): Terminal {
   const isScreen = stdout.isTTY === true && stderr.isTTY === true && settings['TERM'] !== 'dumb'
@@ -50,7 +50,7 @@ export function openTerminal(stdout: Stream, stderr: Stream, settings: Readonly<
     printAll: async (text) => (await stdout.writeAll?.(text)) ?? (stdout.write(text), true),
     note: (text) => void stderr.write(text),
     isInteractive: stderr.isTTY === true && settings['TERM'] !== 'dumb',
-    // Some pseudo-terminals say 0.
+    // Some pseudo-terminals report 0.
     columns: () => ((stderr.columns ?? 0) > 0 ? (stderr.columns ?? 80) : 80),
     rows: () => ((stderr.rows ?? 0) > 0 ? (stderr.rows ?? 24) : 24),
     width: stdout.isTTY === true ? () => ((stdout.columns ?? 0) > 0 ? (stdout.columns ?? 80) : 80) : undefined,

@@ -6,7 +6,7 @@ const SEGMENTS = new Intl.Segmenter('en', { granularity: 'grapheme' })
 const WIDE =
   /^(?:[\u1100-\u115F\u2E80-\u303E\u3041-\u33FF\u3400-\u4DBF\u4E00-\u9FFF\uA000-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation})/u
 
-/** How many columns of a terminal a text takes. Styles take none. */
+/** The width of a text in columns of a terminal. Styles have no width. */
 export function widthOf(text: string): number {
   const bare = stripVTControlCharacters(text)
   if (/^[\u0020-\u007E]*$/.test(bare)) return bare.length
@@ -21,7 +21,7 @@ export function padded(text: string, width: number, side: 'left' | 'right'): str
   return side === 'left' ? text + space : space + text
 }
 
-/** The text, or its beginning and `…` where it is wider than it may be. For texts without styles. */
+/** The text, or its beginning and `…` where it is too wide. For texts without styles. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text
   let kept = ''
@@ -32,7 +32,7 @@ export function cut(text: string, width: number): string {
   return `${kept}…`
 }
 
-/** The text in lines of a width, broken between words where it has some, within them where they are too long. */
+/** The text in lines of a width, broken between words where possible, otherwise within them. */
 export function wrapped(text: string, width: number): string[] {
   if (widthOf(text) <= width) return [text]
   const lines: string[] = []

@@ -11,26 +11,27 @@ import { XlsxWriter, type XlsxCell } from './xlsx.ts'
 export const ROW_FORMATS = ['csv', 'parquet', 'xlsx', 'jsonl'] as const
 export type RowFormat = (typeof ROW_FORMATS)[number]
 
-/** Hands over all rows of a query, batch by batch, at least one. */
+/** Passes on all rows of a query, batch by batch, at least one batch. */
 export type RowSource = (take: (batch: QueryBatch) => Promise<void>) => Promise<void>
 
 type Value = QueryBatch['rows'][number][number]
 
 export type WriteOptions = {
   readonly format: RowFormat
-  /** Replaces a file that is there. */
+  /** Overwrites an existing file. */
   readonly force: boolean
-  /** CSV: an apostrophe before what a spreadsheet would calculate. */
+  /** CSV: an apostrophe before texts that a spreadsheet would evaluate. */
   readonly guardFormulas: boolean
-  /** Where Parquet is made, and its engine. */
+  /** Creates the engine for Parquet, where it is needed. */
   readonly scratchDirectory: string
   readonly openEngine: () => Promise<SqlEngine>
 }
 
 /**
- * Writes the rows of a query into a file, which appears as a whole or not at all. Rows pass through; their number does not count.
+ * Writes the rows of a query into a file, which appears complete or not at all. Rows are streamed, so that their number
+ * does not matter.
  * @returns how many rows
- * @throws {ConfigError} terminal: the file is there, or cannot be written
+ * @throws {ConfigError} terminal: the file exists, or cannot be written
  */
 export async function writeRows(file: string, source: RowSource, options: WriteOptions): Promise<number> {
   if (!options.force && (await lstat(file).catch(() => undefined)) !== undefined) throw isThere(file)
@@ -56,7 +57,7 @@ async function publish(draft: string, file: string, force: boolean): Promise<voi
     await link(draft, file)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw isThere(file)
-    // A file system without links.
+    // A file system without hard links.
     await rename(draft, file)
   }
 }
@@ -112,7 +113,7 @@ export function textOf(
   return [...head, ...rows.map(cells)].map((row) => `${csvRow(row)}\n`).join('')
 }
 
-/** Decimals and times are text by now; lists and objects become JSON, bytes hex. */
+/** Decimals and times are already text; lists and objects become JSON, bytes hex. */
 function plainText(value: Value): string | null {
   if (value === null) return null
   if (typeof value === 'string') return value
@@ -130,7 +131,7 @@ function xlsxCell(value: Value, type: string): XlsxCell {
   return /^(?:timestamp|datetime)/i.test(type) ? { kind: 'instant', text } : { kind: 'text', text }
 }
 
-/** Database types as the engine has them; the digits of decimals are counted when all rows are there. */
+/** Database types mapped to the engine's; the digits of decimals are counted when all rows are there. */
 const PARQUET_TYPES: readonly (readonly [pattern: RegExp, type: string])[] = [
   [/^(?:boolean|bit)$/i, 'BOOLEAN'],
   [/^(?:smallint|int2)$/i, 'SMALLINT'],
@@ -144,7 +145,7 @@ const PARQUET_TYPES: readonly (readonly [pattern: RegExp, type: string])[] = [
   [/^(?:timestamp without time zone|timestamp|datetime.*|smalldatetime)$/i, 'TIMESTAMP'],
 ]
 const DECIMAL = /^(?:numeric|decimal)/i
-/** Digits of the engine's decimals. */
+/** Most digits of the engine's decimals. */
 const MAX_DIGITS = 38
 
 async function writeParquet(
@@ -187,7 +188,10 @@ async function writeParquet(
   return rowCount
 }
 
-/** The smallest decimal that holds all values of a column; none where they are too many digits, or no numbers. */
+/**
+ * The smallest decimal that holds all values of a column; undefined where they have too many digits, or are not
+ * numbers.
+ */
 async function decimalType(
   session: Awaited<ReturnType<SqlEngine['session']>>,
   column: string,

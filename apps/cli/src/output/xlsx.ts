@@ -4,16 +4,19 @@ import { once } from 'node:events'
 import { ConfigError } from '@cinelake/core'
 
 /*
- * A workbook with the rows of one query, written as they come: in memory is never more than a batch. The libraries that npm has
- * either keep the workbook in memory or have not been maintained for years; what is needed of the format is small.
+ * A workbook with the rows of one query, written as a stream: memory holds at most one batch. The libraries on npm either
+ * keep the workbook in memory or have not been maintained for years, and only a small part of the format is needed.
  * Source: ECMA-376, parts 1 (SpreadsheetML) and 2 (packages); PKWARE's APPNOTE.TXT, 6.3.10 (ZIP)
  */
 
-/** Rows of a sheet, its head included; then the next one begins. Source: support.microsoft.com, "Excel specifications and limits" */
+/**
+ * Rows of a sheet, including its header; then the next one begins. Source: support.microsoft.com, "Excel specifications
+ * and limits"
+ */
 const SHEET_ROWS = 1_048_576
 /** Characters of a cell. Source: as above */
 const CELL_CHARACTERS = 32_767
-/** Digits that a number of a spreadsheet has; what has more is written as text. */
+/** Digits of a spreadsheet's numbers; longer ones are written as text. */
 const EXACT_DIGITS = 15
 
 export type XlsxCell =
@@ -129,7 +132,7 @@ function isExact(text: string): boolean {
   return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && digits.length <= EXACT_DIGITS
 }
 
-/** Days since 1899-12-30, from 1900-03-01 on: before, a spreadsheet counts a day that there was not. */
+/** Days since 1899-12-30, from 1900-03-01 on: before that, spreadsheets count a day that did not exist. */
 function serialOf(text: string): number | undefined {
   const milliseconds = Date.parse(
     text.length === 10 ? `${text}T00:00:00Z` : /Z$|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`,
@@ -146,7 +149,7 @@ function escaped(text: string): string {
       .replaceAll('<', '&lt;')
       .replaceAll('>', '&gt;')
       .replaceAll('\r', '&#13;')
-      // XML has no such characters; spreadsheets write them like this.
+      // XML excludes these characters; spreadsheets escape them like this.
       // oxlint-disable-next-line no-control-regex
       .replaceAll(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, (character) => {
         return `_x${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`
@@ -160,7 +163,7 @@ const RELATIONS = 'http://schemas.openxmlformats.org/officeDocument/2006/relatio
 const PACKAGE = 'http://schemas.openxmlformats.org/package/2006'
 const TYPE = 'application/vnd.openxmlformats-officedocument.spreadsheetml'
 
-/** What a workbook has besides its sheets. */
+/** The parts of a workbook other than its sheets. */
 function parts(sheets: readonly number[]): readonly (readonly [name: string, text: string])[] {
   const overrides = sheets.map(
     (sheet) => `<Override PartName="/xl/worksheets/sheet${sheet}.xml" ContentType="${TYPE}.worksheet+xml"/>`,
@@ -210,12 +213,12 @@ type Written = {
 /** One file of the archive, while it is written. */
 type ZipEntry = { readonly write: (text: string) => Promise<void>; readonly end: () => Promise<void> }
 
-/** Sizes and checksums stand behind each file (bit 3), names are UTF-8 (bit 11). */
+/** Sizes and checksums follow each file (bit 3), names are UTF-8 (bit 11). */
 const FLAGS = 0x0808
 const DEFLATED = 8
-/** 1980-01-01: the same rows make the same file. */
+/** 1980-01-01: constant, so that the same rows make the same file. */
 const NO_DATE = 0x21
-/** Bytes. Beyond it the format is another (ZIP64). */
+/** Bytes. A larger archive needs another format (ZIP64). */
 const LARGEST = 0xff_ff_ff_ff
 
 class ZipWriter {
@@ -242,7 +245,7 @@ class ZipWriter {
     const copied = (async () => {
       for await (const chunk of deflate) await this.#append(chunk as Buffer)
     })()
-    // It is waited for at the end; until then a failure is thrown by the next write.
+    // Awaited at the end; until then a failure is thrown by the next write.
     copied.catch(() => {})
     let crc = 0
     let size = 0

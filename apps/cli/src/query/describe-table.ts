@@ -4,7 +4,7 @@ import { CheckedPipeline } from '@cinelake/pipeline'
 import { refinedOnly } from './refined-only.ts'
 import type { ListedTable, MartDescription, Warehouse } from '@cinelake/warehouse'
 
-/** What is known of a table of the mart: by the database, and by the text of the pipeline that makes it. */
+/** The known properties of a table of the mart: from the database, and from the text of its pipeline. */
 export type TableFacts = {
   readonly schema: string
   readonly name: string
@@ -84,7 +84,7 @@ function factsOf(
   }
 }
 
-/** The text of each pipeline that runs were last made with. */
+/** The text of each pipeline's newest runs. */
 async function latestPipelines(lake: Lake): Promise<CheckedPipeline[]> {
   const newest = new Map<string, { readonly path: string; readonly at: number }>()
   for await (const { path, modifiedAt } of lake.list('pipelines')) {
@@ -94,7 +94,7 @@ async function latestPipelines(lake: Lake): Promise<CheckedPipeline[]> {
   }
   const texts = await Promise.all([...newest.values()].map(async ({ path }) => await lake.readText(path)))
   return texts.flatMap((text) => {
-    // Of another version of the platform, maybe: then nothing is known of it.
+    // The text may be from another release: then nothing is known of it.
     const parsed = CheckedPipeline.safeParse(text === undefined ? undefined : jsonOf(text))
     return parsed.success ? [parsed.data] : []
   })

@@ -12,10 +12,10 @@ import {
 } from '../lake-tables.ts'
 import { mentions, type LakeName } from './query-problem.ts'
 
-/** The schema in which a query finds rejects: `_rejects.orders`. */
+/** The schema of rejects in queries: `_rejects.orders`. */
 const REJECTS = '_rejects'
 
-/** The tables that a query may mean. */
+/** The tables that a query may refer to. */
 export function mentionedIn(sql: string): IsMeant {
   return ({ table, isRejects }) =>
     isRejects ? mentions(sql, REJECTS) && mentions(sql, table) : mentions(sql, table) || versionsOf(sql, table).size > 0
@@ -24,8 +24,8 @@ export function mentionedIn(sql: string): IsMeant {
 export type LakeViews = AsyncDisposable & { readonly names: readonly LakeName[] }
 
 /**
- * Makes the refined tables and the rejects of a lake readable under their names, those that a query mentions: the latest version,
- * or that of `"NAME@VERSION"`. A name that several pipelines have is there with the pipeline only: `PIPELINE.NAME`,
+ * Creates views for the refined tables and the rejects of a lake that a query mentions: of the latest version, or that
+ * of `"NAME@VERSION"`. A name that several pipelines have needs its pipeline: `PIPELINE.NAME`,
  * `_rejects."PIPELINE.NAME"`. Files stay in place until it is disposed.
  */
 export async function openLakeViews(lake: Lake, session: SqlSession, sql: string): Promise<LakeViews> {
@@ -67,7 +67,7 @@ export async function openLakeViews(lake: Lake, session: SqlSession, sql: string
   }
 }
 
-/** Names are compared without case, as the engine does. */
+/** Names are compared case-insensitively, as the engine does. */
 function isShared({ pipeline, table }: LakeTable, tables: readonly LakeTable[]): boolean {
   return tables.some((other) => other.pipeline !== pipeline && other.table.toLowerCase() === table.toLowerCase())
 }

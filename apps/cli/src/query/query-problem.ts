@@ -5,7 +5,7 @@ import { WarehouseQueryError, type Warehouse } from '@cinelake/warehouse'
 import { widthOf } from '../output/width.ts'
 import { refinedOnly } from './refined-only.ts'
 
-/** What a query can name. */
+/** A name that a query can use. */
 export type LakeName = {
   /** As it is written: `orders`, or with its pipeline where several have one of that name. */
   readonly written: string
@@ -15,7 +15,7 @@ export type LakeName = {
   readonly isOfRejects: boolean
 }
 
-/** A query that does not run, shown with the place and with what was probably meant. */
+/** The error of a failed query, with the place and a suggestion. */
 class QueryProblem extends TerminalError {
   readonly code: string
 
@@ -41,8 +41,8 @@ class QueryProblem extends TerminalError {
 }
 
 /**
- * What went wrong with a query on the mart, with the names that the mart has.
- * @param openLake whose tables may be meant; looked into only where the mart does not have one
+ * Explains the failure of a query on the mart, with the names in the mart.
+ * @param openLake whose tables may be meant; opened only where the mart has no such table
  */
 export async function martProblem(
   error: unknown,
@@ -75,7 +75,7 @@ export async function martProblem(
   return new QueryProblem(error, problem, { sql, position, hint }, { cause: undefined })
 }
 
-/** Who reads the mart need not be allowed to read the lake: then there is only no hint. */
+/** A reader of the mart may not have access to the lake: then there is no hint. */
 async function hintOfLake(name: string, openLake: () => Promise<Lake | undefined>): Promise<string | undefined> {
   try {
     await using lake = await openLake()
@@ -85,12 +85,12 @@ async function hintOfLake(name: string, openLake: () => Promise<Lake | undefined
   }
 }
 
-/** Whether a query on the lake names a table, or a pipeline, that is not there. */
+/** Whether a query on the lake names a table, or a pipeline, that does not exist. */
 export function isOfMissingTable(error: unknown): boolean {
   return error instanceof SqlInvalidError && /\b(?:table|schema|catalog)\b.* does not exist/i.test(error.message)
 }
 
-/** What went wrong with a query on the lake, with the names that the lake has. */
+/** Explains the failure of a query on the lake, with the names in the lake. */
 export function lakeProblem(error: unknown, sql: string, names: readonly LakeName[]): unknown {
   if (!(error instanceof SqlInvalidError)) return error
   const said = error.message.replace(/^SQL is not valid(?: \[[^\]]*\])?: /, '')
@@ -101,7 +101,7 @@ export function lakeProblem(error: unknown, sql: string, names: readonly LakeNam
   return new QueryProblem(error, problem, { sql, position, hint }, { cause: undefined })
 }
 
-/** A query from a place on. */
+/** The rest of a query from a position on. */
 function placeIn(sql: string, position: number | undefined): string | undefined {
   return position === undefined
     ? undefined
@@ -127,7 +127,7 @@ function notThere(missing: string, place: string | undefined, names: readonly La
   }
 }
 
-/** Whether a text names something, as a word of its own. */
+/** Whether a text contains a name as a separate word. */
 export function mentions(sql: string, name: string): boolean {
   return new RegExp(`(?<![\\w@])${RegExp.escape(name)}(?![\\w@])`, 'i').test(sql)
 }
@@ -144,7 +144,7 @@ const AFTER = 30
 
 /** The line of a place, and a caret under it. @param position characters from 1 */
 function pointTo(sql: string, position: number): string[] {
-  // Databases count characters, JavaScript counts some of them twice.
+  // Databases count characters, JavaScript counts UTF-16 units.
   const characters = Array.from(sql)
   const at = Math.min(position, characters.length + 1) - 1
   const start = characters.lastIndexOf('\n', at - 1) + 1

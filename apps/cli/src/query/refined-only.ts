@@ -3,9 +3,9 @@ import { CALL } from '../call.ts'
 import { refinedTablesNamed } from '../lake-tables.ts'
 
 /**
- * What to do where the mart has no such table and the lake has one.
+ * A hint where the mart has no such table but the lake has.
  * @param lake undefined where the lake does not exist
- * @param name as somebody wrote it, with or without a schema
+ * @param name as the user wrote it, with or without a schema
  * @returns undefined where no pipeline has such a table
  */
 export async function refinedOnly(lake: Lake | undefined, name: string): Promise<string | undefined> {

@@ -2,12 +2,12 @@ import { Document, isMap, isScalar, type YAMLMap } from 'yaml'
 import { plain, type Draft } from './draft.ts'
 import type { DraftColumn } from './guess-key.ts'
 
-/** What stands in for values that are not to be shown. */
+/** Placeholder for hidden values. */
 const HIDDEN = '…'
 
 /**
  * A draft as a contract of the Open Data Contract Standard.
- * @param showValues values of the source may stand in it; a draft that is only printed has them hidden
+ * @param showValues includes values of the source; a draft that is only printed hides them
  */
 export function contractText(
   pipeline: string,
@@ -53,7 +53,7 @@ function propertyOf(column: DraftColumn, position: number, keyCount: number, sho
   }
 }
 
-/** A rule that a few rows suggest must not cost rows: it warns. */
+/** A rule suggested by a few rows must not reject rows: it warns. */
 function rule(name: string, args: object): object {
   return { name, type: 'library', metric: 'invalidValues', arguments: args, mustBe: 0, severity: 'warn' }
 }
@@ -76,7 +76,7 @@ function typeOf(type: string): object {
     : { logicalType: LOGICAL[type] ?? 'string' }
 }
 
-/** Columns on a line of their own, as people write them. */
+/** Each column on its own line, for readability. */
 function flowSmallMaps(document: Document): void {
   const properties = document.getIn(['schema', 0, 'properties'])
   if (typeof properties !== 'object' || properties === null || !('items' in properties)) return
@@ -89,7 +89,7 @@ function flowSmallMaps(document: Document): void {
   }
 }
 
-/** How the contract's columns are read, for those that are not read by themselves: `columns` of the dataset. */
+/** The parse options of the contract's columns that need any: `columns` of the dataset. */
 export function columnReadings({ columns }: Draft): Readonly<Record<string, string | object>> {
   return Object.fromEntries(
     columns.flatMap(({ name, from, inferred: { formats, decimal, nulls, separators } }) => {
@@ -108,8 +108,8 @@ export function columnReadings({ columns }: Draft): Readonly<Record<string, stri
 }
 
 /**
- * Puts what a draft needs into pipeline.yaml, and keeps all that is there: comments, order, and what somebody wrote about a
- * column already. Personal columns are kept from analysts until somebody decides otherwise.
+ * Writes the settings that a draft needs to pipeline.yaml, and keeps comments, order, and existing settings of columns.
+ * Personal columns are hidden from analysts until a user decides otherwise.
  */
 export function withDraft(
   document: Document,

@@ -7,21 +7,21 @@ import { textsOf } from './sample.ts'
 
 export type Draft = {
   readonly columns: readonly DraftColumn[]
-  /** Columns of the source that get no place, and why. */
+  /** Columns of the source that are left out, and why. */
   readonly leftOut: readonly (readonly [name: string, why: string])[]
 }
 
 /** Characters. The longest name of a column. */
 const MAX_NAME = 63
-/** Values that a column may have to be one of few. One alone says nothing. */
+/** Most distinct values of an enumeration. A single value proves nothing. */
 const MIN_VALUES = 2
 const MAX_VALUES = 12
-/** Rows from which it can be said that values are few. */
+/** Rows from which an enumeration can be inferred. */
 const MIN_ROWS = 20
 
 /**
- * What a sample says about a dataset's columns.
- * @param dataset its name, which may say whom or what the rows are about
+ * Infers a dataset's columns from a sample.
+ * @param dataset its name, which may indicate what its rows describe
  */
 export function draftOf(sample: Sample, dataset: string): Draft {
   const leftOut: (readonly [string, string])[] = []
@@ -63,7 +63,7 @@ function draftColumn(sample: Sample, { index, column, name, dataset }: Place): D
     inferred,
     emptyCount,
     distinctCount,
-    // A row that was not looked at may lack it: that must not cost the row.
+    // A row outside of the sample may lack it: that must not reject the row.
     isRequired: (isComplete && sample.isAll) || isSurelyThere(column, inferred),
     isKey: false,
     isUnique: isComplete && distinctCount === sample.rows.length,
@@ -73,7 +73,7 @@ function draftColumn(sample: Sample, { index, column, name, dataset }: Place): D
   }
 }
 
-/** A name that a contract may have: lower case, with `_` between words. */
+/** Converts a name to a valid column name: lower case, with `_` between words. */
 function contractName(from: string, index: number): string {
   const words = from
     .normalize('NFKC')
@@ -85,10 +85,10 @@ function contractName(from: string, index: number): string {
   return Array.from(named).slice(0, MAX_NAME).join('').replace(/_+$/, '')
 }
 
-/** As names of columns are compared. */
+/** The form of column names for comparison. */
 export const plain = (name: string) => name.toLowerCase().replaceAll(/[\s_-]/g, '')
 
-/** What a name says goes before what the digits look like: in another row there may be zeros in front, or more digits. */
+/** The meaning of a name takes precedence over the digits: other rows may have leading zeros, or more digits. */
 function fitting(name: string, inferred: Inferred): Inferred {
   if (isCode(name) && /^(?:BIGINT|DECIMAL|DOUBLE)/.test(inferred.type)) return withoutNumber(inferred)
   return isCoordinate(name) && inferred.type.startsWith('DECIMAL') ? { ...inferred, type: 'DOUBLE' } : inferred
@@ -98,12 +98,12 @@ function withoutNumber({ nulls }: Inferred): Inferred {
   return { type: 'VARCHAR', ...(nulls === undefined ? {} : { nulls }), note: 'digits, but no number' }
 }
 
-/** A text that is not NULL may be empty, and so may a list: where rows are refined, that counts as no value. */
+/** A text that is not NULL may be empty, and so may a list: a refine treats those as missing. */
 function isSurelyThere({ isNeverNull = false }: SampleColumn, { type }: Inferred): boolean {
   return isNeverNull && type !== 'VARCHAR' && !type.endsWith('[]')
 }
 
-/** Types of databases that are a time of no zone. */
+/** Database types of times without a zone. */
 const LOCAL_TIME = /^(?:timestamp(?:\(\d\))?(?: without time zone)?|(?:small)?datetime2?(?:\(\d\))?)$/i
 
 function landed({ sourceType = '' }: SampleColumn, type: string): Inferred {
@@ -111,7 +111,7 @@ function landed({ sourceType = '' }: SampleColumn, type: string): Inferred {
   return { type: landedType(type), ...note }
 }
 
-/** A type in which a table lands as one that a contract may have. */
+/** Maps the type of a landed table to a type of a contract. */
 function landedType(type: string): string {
   if (/^(?:BOOLEAN|DATE|TIME|DOUBLE|BIGINT|INTEGER|DECIMAL\(\d+,\d+\)|VARCHAR(?:\[\])?)$/.test(type)) return type
   if (/^(?:U?TINYINT|U?SMALLINT)$/.test(type)) return 'INTEGER'
@@ -132,7 +132,7 @@ function valuesOf(texts: readonly string[], { type }: Inferred): readonly string
   return isFew && isShort ? [...values].sort() : undefined
 }
 
-/** What was never negative is mostly never to be. */
+/** A column that was never negative is usually never meant to be. */
 function minimumOf(texts: readonly string[], { type, decimal }: Inferred): number | undefined {
   if (decimal !== undefined || texts.length === 0 || !/^(?:BIGINT|INTEGER|DOUBLE|DECIMAL)/.test(type)) return undefined
   return texts.some((text) => text.startsWith('-')) ? undefined : 0

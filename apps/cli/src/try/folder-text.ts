@@ -19,8 +19,8 @@ import type { PlatformConfig } from '../settings.ts'
 export const PIPELINE_FILE = 'pipeline.yaml'
 
 /**
- * The text of a pipeline.yaml as a document that keeps its comments.
- * @throws {ConfigError} terminal: there is none, or it is no YAML
+ * Parses pipeline.yaml as a document that keeps its comments.
+ * @throws {ConfigError} terminal: it does not exist, or is not YAML
  */
 export async function openText(folder: string): Promise<{ readonly document: Document; readonly text: string }> {
   const file = path.join(folder, PIPELINE_FILE)
@@ -35,9 +35,9 @@ export async function openText(folder: string): Promise<{ readonly document: Doc
 }
 
 /**
- * How such a document is written. Lines in which nothing was changed stay as they were, also where the writer would put
- * blanks elsewhere.
- * @param before the text that it was read from
+ * Serialises such a document. Unchanged lines keep their text, also where the serialiser would place blanks
+ * differently.
+ * @param before the text that it was parsed from
  */
 export function textOf(document: Document, before = ''): string {
   const text = document.toString({ lineWidth: 0, flowCollectionPadding: true })
@@ -52,7 +52,7 @@ export function textOf(document: Document, before = ''): string {
 
 const withoutBlanks = (line: string) => line.replaceAll(/ *([[\]{},]) */g, '$1').trimEnd()
 
-/** A pipeline's folder in which some files are other than on the disk. */
+/** A pipeline's folder in which some files differ from those on disk. */
 export function withFiles(folder: string, files: Readonly<Record<string, string>>): PipelineFolder {
   const there = openFolder(path.resolve(folder))
   return {

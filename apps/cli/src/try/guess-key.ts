@@ -2,31 +2,31 @@ import type { Inferred } from './infer-column.ts'
 import { isKeyName, isKeyWord, singularOf } from './name-meaning.ts'
 import type { Sample } from '@cinelake/source-kind'
 
-/** A column as the draft has it. */
+/** A column of the draft. */
 export type DraftColumn = {
-  /** In the contract. */
+  /** Name in the contract. */
   readonly name: string
-  /** In the source. */
+  /** Name in the source. */
   readonly from: string
   readonly inferred: Inferred
   readonly emptyCount: number
   readonly distinctCount: number
-  /** There is a value in every row that there is: all were looked at, or the source sees to it. */
+  /** Every row has a value: all rows were read, or the source guarantees it. */
   readonly isRequired: boolean
   readonly isKey: boolean
-  /** Every value is there once, and there is one in every row. */
+  /** Values are unique, and every row has one. */
   readonly isUnique: boolean
   /** Why it seems to be personal. */
   readonly personal: string | undefined
-  /** The few values that there are. */
+  /** The distinct values, if there are few. */
   readonly values: readonly string[] | undefined
-  /** Of numbers: none is below. */
+  /** Lower bound, for numbers. */
   readonly minimum: number | undefined
 }
 
 /**
- * Marks the source's own key, or else the column that seems to be it: a wrong one would cost rows, which count as
- * duplicates, so that a column which may as well lead to another table is none.
+ * Marks the source's own key, or otherwise the column that seems to be it. A wrong key would lose rows, which count as
+ * duplicates, so a column that may as well be a foreign key is not chosen.
  */
 export function withKey(
   columns: readonly DraftColumn[],

@@ -1,4 +1,4 @@
-/** Names of columns that hold personal data, in a few languages; whatever words stand before them. */
+/** Names of columns that hold personal data, in a few languages; any words may precede them. */
 const NAMES = new RegExp(
   `^(?:.*_)?(?:${[
     '(?:first|last|full|middle|maiden|sur|given|family|customer|user|contact|holder|display|birth|nick)_?names?',
@@ -10,7 +10,7 @@ const NAMES = new RegExp(
     'ssn|social_?security.*|tax_?id|passport.*|iban|credit_?card.*|card_?(?:no|number)|ip(?:_?address)?|password.*',
   ].join('|')})$`,
 )
-/** Tables of people, in which a `name` is somebody's. */
+/** Tables of persons, in which a `name` is a person's name. */
 const PEOPLE =
   /(?:^|_)(?:customers?|clients?|users?|people|persons?|employees?|staff|contacts?|members?|patients?|students?|teachers?|drivers?|authors?|subscribers?|guests?|kunden?|mitarbeiter|personen)$/
 
@@ -23,8 +23,9 @@ const IBAN = /^[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?$/
 const ENOUGH = 0.5
 
 /**
- * Why a column seems to hold personal data; undefined where it does not. A guess: somebody who knows the data has to look.
- * @param place the column and its dataset, as the contract calls them
+ * Why a column seems to hold personal data; undefined where it does not. A heuristic: a user who knows the data has to
+ * check it.
+ * @param place the column and its dataset, by their names in the contract
  */
 export function guessPersonal(
   { name, dataset }: { readonly name: string; readonly dataset: string },
@@ -41,10 +42,10 @@ export function guessPersonal(
   return NAMES.test(name) ? 'its name' : undefined
 }
 
-/** Fields named in a reason: enough to see that it is one. */
+/** Most fields named in a reason: enough as evidence. */
 const MAX_FIELDS = 3
 
-/** Fields of JSON texts that seem to be personal: what a column holds is no less so for being wrapped up. */
+/** Fields of JSON texts that seem to be personal: nesting makes data no less personal. */
 function personalFields(
   place: { readonly name: string; readonly dataset: string },
   texts: readonly string[],

@@ -1,15 +1,15 @@
 import { inferDates } from './infer-dates.ts'
 
-/** What a column's texts are, in the engine's words, and what has to be said so that they are read like that. */
+/** The type of a column's texts, in the engine's terms, and the parse options that it needs. */
 export type Inferred = {
   readonly type: string
   readonly formats?: readonly string[]
   readonly decimal?: ','
   readonly nulls?: readonly string[]
   readonly separators?: readonly string[]
-  /** Texts that are not of the type: rows that would be rejected. */
+  /** Texts that are not of the type: their rows would be rejected. */
   readonly misfitCount?: number
-  /** For people. */
+  /** For display. */
   readonly note?: string
 }
 
@@ -27,34 +27,34 @@ const NULL_WORDS = new Set([
   '#n/a',
   'unknown',
 ])
-/** Digits that BIGINT surely holds. */
+/** Digits that always fit BIGINT. */
 const BIGINT_DIGITS = 18
-/** Digits that a DECIMAL has unless more are needed. */
+/** Default digits of a DECIMAL. */
 const USUAL_PRECISION = 18
 const MAX_PRECISION = 38
-/** Digits behind the point beyond which a number is a measurement, not an amount. */
+/** Decimal places beyond which a number is a measurement, not an amount. */
 const MAX_SCALE = 10
 
-/** Finds the narrowest type that all of a column's texts have. */
+/** Finds the narrowest type of all of a column's texts. */
 export function inferColumn(texts: readonly string[]): Inferred {
   const present = texts.filter((text) => !NULL_WORDS.has(text.toLowerCase()))
-  // Words that may be values as well are none where something else than text is written.
+  // Null words that could also be values count as null only in a column of another type than text.
   const inferred = present.length === 0 ? { type: 'VARCHAR' } : robustTypeOf(present)
   if (present.length === texts.length) return inferred
   if (inferred.type === 'VARCHAR') return robustTypeOf(texts)
   return { ...inferred, nulls: [...new Set(texts.filter((text) => NULL_WORDS.has(text.toLowerCase())))] }
 }
 
-/** Texts from which a few that do not fit are mistakes, and not a sign that the column is text. */
+/** Texts from which a few that do not fit are errors, and not evidence that the column is text. */
 const MIN_ROBUST = 10
 /** Share of the texts that may not fit. */
 const MAX_MISFITS = 0.1
-/** Forms that may be left out: text is written in as many forms as there are rows. */
+/** Most text forms that may be excluded: free text has as many forms as rows. */
 const MAX_ODD_FORMS = 5
 
 /**
- * The type of all texts, or else that of nearly all: a few that are written unlike the others are mistakes in the data, which
- * are to be rejected one by one when the dataset is refined. The texts that are written most rarely are left out first.
+ * The type of all texts, or else that of nearly all: a few texts of another form are errors in the data, which a refine
+ * rejects one by one. The rarest forms are excluded first.
  */
 function robustTypeOf(texts: readonly string[]): Inferred {
   const inferred = typeOf(texts)
@@ -75,7 +75,7 @@ function robustTypeOf(texts: readonly string[]): Inferred {
   return inferred
 }
 
-/** How a text is written: `1.999,90` and `12.500,00` are alike, `abc` is not. */
+/** The form of a text: `1.999,90` and `12.500,00` are alike, `abc` is not. */
 const formOf = (text: string) => text.replaceAll(/\d+/g, '9').replaceAll(/\p{L}+/gu, 'a')
 
 function typeOf(texts: readonly string[]): Inferred {
@@ -115,7 +115,8 @@ function decimal(texts: readonly string[], sign: '.' | ','): Inferred {
   const scale = Math.max(...parts.map(([, after = '']) => after.length))
   if (scale === 0) return wholeNumber(parts.map(([before = '']) => before))
   if (scale > MAX_SCALE || whole + scale > MAX_PRECISION) return { type: 'DOUBLE' }
-  // Amounts have two digits or four, also where these rows need fewer: a row with more than the type has is a reject.
+  // Amounts have two or four decimal places, also where these rows need fewer: a row with more than the type has is a
+  // reject.
   const places = Math.min(scale + (scale % 2), MAX_PRECISION - whole)
   return { type: `DECIMAL(${whole + places <= USUAL_PRECISION ? USUAL_PRECISION : MAX_PRECISION},${places})` }
 }
@@ -141,7 +142,7 @@ function temporal(texts: readonly string[]): Inferred | undefined {
   return undefined
 }
 
-/** Texts that have to be there before repeated words make a list of them. */
+/** Texts required before repeated words are taken for a list. */
 const MIN_LISTS = 10
 
 function bracketed(texts: readonly string[]): Inferred | undefined {
@@ -153,12 +154,12 @@ function separated(texts: readonly string[]): Inferred | undefined {
     const parted = texts.filter((text) => text.includes(separator))
     if (parted.length < texts.length / 4 || texts.length < MIN_LISTS) continue
     const items = texts.flatMap((text) => text.split(separator).map((item) => item.trim()))
-    // A comma between digits belongs to a number, and brackets to something that is more than a list.
+    // A comma between digits belongs to a number, and brackets to a more complex value than a list.
     const isPlain = (item: string) => !/[[\]{}"]/.test(item) && (separator !== ',' || /\p{L}/u.test(item))
     const isWordy = items.every(
       (item) => item.length > 0 && item.length <= 40 && item.split(/\s+/).length <= 4 && isPlain(item),
     )
-    // What a list holds comes back in others; the words of a sentence, or names in two parts, do not.
+    // The items of a list recur in other rows; the words of a sentence, or names in two parts, do not.
     if (isWordy && new Set(items).size <= items.length / 3) return { type: 'VARCHAR[]', separators: [separator] }
   }
   return undefined

@@ -1,4 +1,4 @@
-/** Formats of dates and times that are looked for, besides ISO 8601; day before month where both are possible. */
+/** Formats of dates and times to try, in addition to ISO 8601; day before month where both are possible. */
 const DATES = [
   '%d.%m.%Y',
   '%d/%m/%Y',
@@ -33,7 +33,7 @@ const PATTERNS: Readonly<Record<string, string>> = {
   b: `(?:${MONTHS.map((name) => name.slice(0, 3)).join('|')})`,
 }
 
-/** Several forms in one column, no more: else it is text. */
+/** Most formats in one column: with more it is text. */
 const MAX_FORMATS = 3
 
 export type InferredDates = {
@@ -43,7 +43,7 @@ export type InferredDates = {
   readonly isAmbiguous: boolean
 }
 
-/** The formats that all of a column's texts are written in; undefined when there are none. */
+/** The formats of all of a column's texts; undefined when there are none. */
 export function inferDates(
   texts: readonly string[],
   type: 'DATE' | 'TIMESTAMP WITH TIME ZONE',
@@ -75,7 +75,7 @@ const ISO_DATE = /^[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/
 const ISO_INSTANT =
   /^[12]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?$/
 
-/** Whether two formats differ in the order of day and month alone. */
+/** Whether two formats differ only in the order of day and month. */
 function isSwapped(one: string, other: string): boolean {
   const swapped = one.replace(/%[dm]/g, (letter) => (letter === '%d' ? '%m' : '%d'))
   return swapped === other

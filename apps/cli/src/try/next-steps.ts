@@ -8,21 +8,21 @@ type Looked = {
   /** `<source>/<dataset>` */
   readonly name: string
   readonly folder: string
-  /** As they were given: what is saved should be what was seen. */
+  /** The options as given, so that the next command saves the columns that were displayed. */
   readonly options: readonly string[]
 }
 
-/** How what was seen is saved. */
+/** The command that saves the displayed draft. */
 export function howToSave({ name, folder, options }: Looked): string {
   return `Save it:\n${line('try', name, folder, ...options, '--write')}`
 }
 
-/** What is to be done where a dataset needs a key and none was found. */
+/** How to proceed where a dataset needs a key and none was found. */
 export function howToKey(contract: string): string {
   return `The dataset cannot run without one: write \`primaryKey: true\` at the columns of ${contract}\nthat tell its rows apart.\n`
 }
 
-/** What is to be done with a contract that was written. */
+/** How to proceed with a contract that was written. */
 export function afterWriting(
   { folder, dataset }: { readonly folder: string; readonly dataset: string },
   { document, draft, sample }: { readonly document: Document; readonly draft: Draft; readonly sample: Sample },

@@ -39,7 +39,7 @@ type Context = {
   readonly signal: AbortSignal
 }
 
-/** Reads the first rows of a dataset with what the services read it with. */
+/** Reads the first rows of a dataset by the code of the services. */
 export async function readSample(
   target: Target,
   { config, settings, limit, window, now, signal }: Context,
@@ -75,12 +75,12 @@ export async function readSample(
 
 type CsvContext = {
   readonly target: Target
-  /** Whose rows they are. */
+  /** The dataset of the rows. */
   readonly dataset: string
   readonly limit: number
 }
 
-/** The first rows of a CSV file, with how it is written. */
+/** The first rows of a CSV file, with its dialect. */
 async function sampleOfCsv(file: UnpackedFile, { target, dataset, limit }: CsvContext): Promise<Sample> {
   const reading = target.pipeline.datasets.find(({ name }) => name === dataset)?.reading ?? { header: true, nulls: [] }
   const csv = await sampleCsv(file, reading, limit)
@@ -97,7 +97,7 @@ async function sampleOfCsv(file: UnpackedFile, { target, dataset, limit }: CsvCo
   }
 }
 
-/** Words that the dataset says mean nothing. */
+/** The dataset's null words. */
 function withoutNulls(rows: Sample['rows'], nulls: readonly string[]): Sample['rows'] {
   const words = new Set(nulls.map((word) => word.trim().toLowerCase()))
   return rows.map((row) => row.map((cell) => (cell !== null && words.has(cell.trim().toLowerCase()) ? null : cell)))

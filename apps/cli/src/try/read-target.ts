@@ -3,7 +3,7 @@ import { readPipeline, type CheckedPipeline, type CheckedSource, type PipelineFo
 import { Document, isMap, isScalar, stringify } from 'yaml'
 import { PIPELINE_FILE, textOf } from './folder-text.ts'
 
-/** A dataset to be tried, with no more of its pipeline than is needed for that. */
+/** A dataset to try, with only the necessary part of its pipeline. */
 export type Target = {
   readonly pipeline: CheckedPipeline
   readonly source: CheckedSource
@@ -12,16 +12,16 @@ export type Target = {
   readonly contract: string
 }
 
-/** Says nothing about the data: what it is like is still to be found out. */
+/** An empty contract: the columns are still to be inferred. */
 const STUB = 'contract.stub.yaml'
 
-/** Keys of a dataset that are about its contract's columns. */
+/** Keys of a dataset that refer to its contract's columns. */
 const ABOUT_COLUMNS = ['columns', 'newestBy', 'partitionBy', 'duplicates', 'contract', 'drift']
 
 /**
- * Reads one dataset of a pipeline whose contract need not be there yet, and whose other parts need not be right.
+ * Reads one dataset of a pipeline. Its contract may be missing, and the pipeline's other parts may be invalid.
  * @param name `<source>/<dataset>`
- * @throws {ConfigError} terminal: there is no such dataset, or its text is wrong
+ * @throws {ConfigError} terminal: there is no such dataset, or its text is invalid
  */
 export async function readTarget(folder: string, document: Document, name: string): Promise<Target> {
   const [source = '', dataset = '', ...rest] = name.split('/')
@@ -35,7 +35,7 @@ export async function readTarget(folder: string, document: Document, name: strin
   const said = document.getIn(['sources', source, 'datasets', dataset, 'contract'])
   const contract = typeof said === 'string' ? said : `contracts/${dataset}.yaml`
   let problems: string[] = []
-  // Some ways of reading go with one mode only.
+  // Some settings are valid for one mode only.
   for (const mode of ['append', 'merge']) {
     const files = { [PIPELINE_FILE]: alone(document, source, dataset, mode), [STUB]: stubOf(dataset) }
     const read = await readPipeline(onlyFiles(files))
@@ -49,21 +49,21 @@ export async function readTarget(folder: string, document: Document, name: strin
   throw new ConfigError(`the dataset ${name} cannot be used`, problems)
 }
 
-/** Models and other contracts are left out: they may need what is not there. */
+/** Models and other contracts are dropped: they may depend on missing parts. */
 function onlyFiles(files: Readonly<Record<string, string>>): PipelineFolder {
   return { read: async (file) => files[file], list: async () => [] }
 }
 
-/** `<source>/<dataset>` of all that are declared. */
+/** `<source>/<dataset>` of all declared datasets. */
 function datasetsOf(document: Document): string[] {
   return keysOf(document, ['sources']).flatMap((source) =>
     keysOf(document, ['sources', source, 'datasets']).map((dataset) => `${source}/${dataset}`),
   )
 }
 
-/** The pipeline's text with this dataset, and those whose rows it is made of, alone. */
+/** The pipeline's text with only this dataset and the datasets that it is derived from. */
 function alone(document: Document, source: string, dataset: string, mode: string): string {
-  // Aliases are written out: their anchors may be in what is left out.
+  // Aliases are expanded: their anchors may be in a dropped part.
   const copy = new Document(document.toJS(), { aliasDuplicateObjects: false })
   for (const key of ['models', 'serve', 'uses']) copy.delete(key)
   for (const other of keysOf(copy, ['sources'])) if (other !== source) copy.deleteIn(['sources', other])
@@ -77,7 +77,7 @@ function alone(document: Document, source: string, dataset: string, mode: string
   return textOf(copy)
 }
 
-/** A contract that says nothing, for those who look at the text around it. */
+/** An empty contract, to check the rest of the text. */
 export function stubOf(dataset: string): string {
   return stringify({
     apiVersion: 'v3.1.0',
@@ -96,8 +96,8 @@ function keysOf(document: Document, place: readonly string[]): string[] {
 }
 
 /**
- * Takes all datasets of a source out of a pipeline's text, but for one and those whose rows it is made of.
- * @returns what is left
+ * Removes all datasets of a source from a pipeline's text, except for one and those that it is derived from.
+ * @returns the remaining ones
  */
 function withoutOthers(document: Document, source: string, dataset: string): string[] {
   const place = ['sources', source, 'datasets']
@@ -114,7 +114,7 @@ function withoutOthers(document: Document, source: string, dataset: string): str
   return all.filter((name) => kept.has(name))
 }
 
-/** The dataset that a path names (`/users/{users.id}/devices`), or that has the list which is exploded into this one. */
+/** The dataset that a path names (`/users/{users.id}/devices`), or whose list is exploded into this one. */
 function parentOf(
   document: Document,
   place: readonly string[],

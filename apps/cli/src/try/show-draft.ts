@@ -6,12 +6,12 @@ import type { Draft } from './draft.ts'
 import type { DraftColumn } from './guess-key.ts'
 import { textsOf } from './sample.ts'
 
-/** Values of a column that are shown where that is asked for. */
+/** Values of a column that are shown on request. */
 const SHOWN = 3
 /** Characters of them. */
 const SHOWN_WIDTH = 40
 
-/** What was found out about a dataset, as a table for people. Without `showValues` no value of the source is in it. */
+/** The inferred columns of a dataset, as a table. Without `showValues` it has no value of the source. */
 export function showDraft(
   sample: Sample,
   draft: Draft,
@@ -58,6 +58,6 @@ function seems({ isKey, isUnique, isRequired, personal, values, minimum, inferre
 function valuesText(sample: Sample, { from }: DraftColumn): string {
   const index = sample.columns.findIndex(({ name }) => name === from)
   const values = [...new Set(textsOf(sample, index))].slice(0, SHOWN)
-  // What a terminal would act on is no part of what is shown.
+  // Control characters that a terminal would act on are removed.
   return values.map((value) => value.slice(0, SHOWN_WIDTH).replaceAll(/\p{Cc}+/gu, ' ')).join(' · ')
 }

@@ -6,8 +6,8 @@ import type { Draft } from './draft.ts'
 import type { DraftColumn } from './guess-key.ts'
 
 /**
- * Reads the sample as it is read when it is refined. A column of which more texts cannot be read than
- * the draft says is text: what cannot be read must not cost rows.
+ * Reads the sample by the code of a refine. A column with more unreadable texts than the draft predicts becomes text:
+ * unreadable values must not reject rows.
  */
 export async function verifyDraft(draft: Draft, sample: Sample, session: SqlSession): Promise<Draft> {
   const names = sample.columns.map((_, index) => identifier(`c${index}`))

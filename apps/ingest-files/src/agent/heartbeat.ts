@@ -4,9 +4,9 @@ import { reportError, type Clock, type Log } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 
-/** Who says it, and what there is to say. */
+/** The sender of the heartbeat, and its content. */
 export type AgentState = Pick<AgentHeartbeat, 'worker' | 'site' | 'node' | 'version'> & {
-  /** Where the agent writes: the disk whose free room counts. Has to be there. */
+  /** The agent's working directory: the disk whose free space is reported. Must exist. */
   readonly directory: string
   readonly runningTasks: () => number
   readonly state: () => AgentHeartbeat['state']
@@ -19,7 +19,7 @@ type Deps = {
   readonly everyMs: number
 }
 
-/** Tells the events topic again and again that the agent is there. One that is not heard is made up for by the next. */
+/** Publishes a heartbeat to the events topic at each interval. A lost one is superseded by the next. */
 export function startHeartbeat(agent: AgentState, { bus, clock, log, everyMs }: Deps): AsyncDisposable {
   let beating: Promise<void> | undefined
   const beat = async () => {
@@ -31,7 +31,7 @@ export function startHeartbeat(agent: AgentState, { bus, clock, log, everyMs }: 
       beating = undefined
     }
   }
-  // A bus that does not answer is not asked twice.
+  // While the bus does not answer, no second heartbeat is sent.
   const next = () => void (beating ??= beat())
   next()
   const timer = setInterval(next, everyMs)

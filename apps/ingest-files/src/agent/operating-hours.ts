@@ -2,19 +2,19 @@ import { isTimeZone } from '@cinelake/core'
 
 /** Times of the day in which an agent takes work, in its own time zone. */
 export type OperatingHours = {
-  /** As it was written. */
+  /** The setting as written. */
   readonly text: string
   readonly timeZone: string
   readonly includes: (instant: Date) => boolean
 }
 
-/** Minutes since midnight. `[from, to)`; over midnight where `from` is the later one. */
+/** Minutes since midnight. `[from, to)`; spans midnight where `from` is the later one. */
 type Stretch = { readonly from: number; readonly to: number }
 
 /**
- * Reads `22:00-06:00`, or several such with commas between them. The time on the wall counts: where the clock changes,
- * a night is an hour shorter or longer.
- * @returns a problem in words where the text means nothing
+ * Parses `22:00-06:00`, or several such ranges separated by commas. Local time counts: where the clock changes, a night
+ * is an hour shorter or longer.
+ * @returns a description of the problem where the text is invalid
  */
 export function readOperatingHours(text: string, timeZone: string): OperatingHours | { readonly problem: string } {
   if (!isTimeZone(timeZone)) return { problem: 'expected a time zone by its IANA name, such as Europe/Berlin' }

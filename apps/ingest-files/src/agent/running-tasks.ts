@@ -1,14 +1,14 @@
 import { LockLostError, type TaskHandler, type TaskHandlers } from '@cinelake/bus'
 import type { CommandKind } from '@cinelake/contracts'
 
-/** The handlers of a service, and how many of their tasks are under way. */
+/** The handlers of a service, and how many of their tasks are running. */
 export type RunningTasks = { readonly handlers: TaskHandlers; readonly count: () => number }
 
 /**
- * Lets work that is under way go on when its consumer is closed for the night: it is told to stop only when the service
- * stops, or when the lock on its command is lost before that. A lock that is lost later goes unnoticed until the end:
- * then two agents have done the work, which has the effect of one.
- * @param stopping aborted when the service is to end
+ * Lets running tasks continue when their consumer is closed at the end of operating hours: they are cancelled only when
+ * the service stops, or when the lock on their command is lost before that. A lock that is lost later goes unnoticed
+ * until the end: then two agents have done the work, which has the same effect as doing it once.
+ * @param stopping aborted when the service is to stop
  */
 export function keepRunning(handlers: TaskHandlers, stopping: AbortSignal): RunningTasks {
   let running = 0
@@ -17,7 +17,7 @@ export function keepRunning(handlers: TaskHandlers, stopping: AbortSignal): Runn
       using end = following(context.signal, stopping)
       running += 1
       try {
-        // Kind and command belong together, which the type system cannot see.
+        // Kind and command belong together, which the type system cannot express.
         return await (handler as TaskHandler<CommandKind>)(command, { ...context, signal: end.signal })
       } finally {
         running -= 1

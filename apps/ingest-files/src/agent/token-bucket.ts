@@ -1,14 +1,14 @@
 import { CancelledError } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Milliseconds of silence whose bytes may leave at once: a line that was free is not punished for a late timer. */
+/** Milliseconds of idle time whose bytes may be sent at once: a late timer does not reduce the rate of an idle line. */
 const BURST_MS = 250
 
-/** Resolves when so many bytes may leave. First come, first served. */
+/** Resolves when so many bytes may be sent. First come, first served. */
 export type Throttle = (bytes: number, signal?: AbortSignal) => Promise<void>
 
 type Time = {
-  /** Milliseconds, never going back. */
+  /** Monotonic milliseconds. */
   readonly now: () => number
   readonly wait: (milliseconds: number, signal?: AbortSignal) => Promise<void>
 }
@@ -19,11 +19,11 @@ const systemTime: Time = {
 }
 
 /**
- * A token bucket over all that a process uploads: over any stretch of time no more than its rate and one burst. Whoever
- * stops waiting has used up its turn, as bytes of a request that is aborted may have left.
+ * A token bucket over all uploads of a process: in any period, at most the rate plus one burst. A caller that stops
+ * waiting has used its tokens, since bytes of an aborted request may have been sent.
  */
 export function createThrottle(bytesPerSecond: number, { now, wait }: Time = systemTime): Throttle {
-  /** When all that was let through so far has left, at the rate. */
+  /** When all bytes admitted so far have been sent, at the rate. */
   let freeAt = -Infinity
   return async (bytes, signal) => {
     if (signal?.aborted === true) throw new CancelledError('waiting for the line')

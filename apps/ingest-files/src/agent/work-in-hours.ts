@@ -2,13 +2,13 @@ import type { Consumer } from '@cinelake/bus'
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { OperatingHours } from './operating-hours.ts'
 
-/** Milliseconds between two looks at the clock. */
+/** Milliseconds between checks of the clock. */
 const LOOK_MS = 5_000
 
 type Deps = {
   /** Undefined: at all hours. */
   readonly hours: OperatingHours | undefined
-  /** Begins to take work. */
+  /** Starts to take work. */
   readonly begin: () => Promise<Consumer>
   readonly clock: Clock
   readonly log: Log
@@ -19,9 +19,9 @@ type Deps = {
 export type WorkInHours = AsyncDisposable & { readonly state: () => 'working' | 'outside-hours' }
 
 /**
- * Takes work within the hours alone. *Closed* → (the hours begin) *open* → (they end) *draining*, where nothing new is
- * taken and what is under way goes on → (it has ended) *closed*. Hours that begin again while work goes on wait for it:
- * an agent never has more at once than it may.
+ * Takes work only within operating hours. *Closed* → (the hours begin) *open* → (they end) *draining*, where no new
+ * work is taken and running tasks continue → (they have ended) *closed*. Hours that begin while tasks are still running
+ * wait for them: an agent never exceeds its concurrency.
  */
 export async function startWorkInHours({ hours, begin, clock, log, lookMs = LOOK_MS }: Deps): Promise<WorkInHours> {
   const isOpen = () => hours?.includes(clock()) ?? true
@@ -36,7 +36,7 @@ export async function startWorkInHours({ hours, begin, clock, log, lookMs = LOOK
         consumer = await begin()
         log.info({ hours: hours?.text }, 'takes work again')
       } else if (!isOpen() && consumer !== undefined) {
-        log.info({ hours: hours?.text }, 'takes no more work; what is under way goes on')
+        log.info({ hours: hours?.text }, 'takes no more work; running tasks continue')
         const closing = consumer
         consumer = undefined
         await closing[Symbol.asyncDispose]()

@@ -20,9 +20,9 @@ export type CheckAgentDeps = {
   readonly openBus: () => Promise<MessageBus>
   readonly openLake: () => Promise<Lake>
   readonly fill: Fill
-  /** For databases that are entered by an identity. */
+  /** For databases that authenticate by an identity. */
   readonly credential?: AzureCredential
-  /** Whose sources are looked at; undefined: none. */
+  /** The pipelines whose sources are checked; undefined: none. */
   readonly pipeline: CheckedPipeline | undefined
   readonly worker: string
   readonly clock: Clock
@@ -32,8 +32,9 @@ export type CheckAgentDeps = {
 }
 
 /**
- * Looks at everything that an agent needs at its site, in the order in which one would mend it. It takes no command, reads no
- * row and leaves nothing in the lake; the scheduler gets one heartbeat, since sending is the only proof of the right to send.
+ * Checks everything that an agent needs at its site, in the order in which problems are best fixed. It takes no
+ * command, reads no row and leaves nothing in the lake; the scheduler gets one heartbeat, since sending is the only
+ * proof of the right to send.
  */
 export async function* checkAgent(deps: CheckAgentDeps): AsyncGenerator<Finding> {
   const { config, settings, pipeline, fill, credential, signal, redact, timeoutMs = TIMEOUT_MS } = deps
@@ -67,7 +68,7 @@ async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator
   const opened: { bus?: MessageBus } = {}
   const opening = await find('bus', options, async (signal) => {
     const bus = await openBus()
-    // Nobody waits for it any more.
+    // The check has timed out: no caller waits for it any more.
     if (signal.aborted) await bus[Symbol.asyncDispose]()
     else opened.bus = bus
     return 'opened'
@@ -87,7 +88,7 @@ async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator
   })
 }
 
-/** Whether the settings name a broker: without one there is nobody that could send this machine a command. */
+/** Whether the settings name a broker: without one, this machine cannot receive commands. */
 export function hasBroker({ bus }: Pick<IngestFilesConfig, 'bus'>): boolean {
   return !bus.url.startsWith('memory:')
 }

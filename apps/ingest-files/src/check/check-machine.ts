@@ -12,9 +12,9 @@ const problem = (detail: string): Found => ({ outcome: 'problem', detail })
 const skipped = (detail: string): Found => ({ outcome: 'skipped', detail })
 
 const GIB = 1024 ** 3
-/** Bytes below which an engine that spills, or a copy, soon has no room. */
+/** Bytes below which an engine that spills, or a copy, soon runs out of space. */
 const LEAST_FREE_BYTES = GIB
-/** The release that the code is written for. */
+/** The Node release that the code is written for. */
 const NODE_MAJOR = 24
 
 export function checkVersion(version: string): Found {
@@ -31,7 +31,7 @@ export async function checkDisk(directory: string): Promise<Found> {
   return problem(`${found}: expected at least 1 GiB; make room, or set CINELAKE_SCRATCH to another disk`)
 }
 
-/** A proxy that is set has to be there; whether it lets anything through, the checks of bus and lake say. */
+/** A configured proxy must be reachable; whether it lets traffic through is shown by the checks of bus and lake. */
 export async function checkProxy(settings: Settings, usesWebSockets: boolean, signal: AbortSignal): Promise<Found> {
   const { HTTPS_PROXY: proxy, NO_PROXY: except } = settings
   if (proxy === undefined) {
@@ -58,7 +58,7 @@ export async function checkProxy(settings: Settings, usesWebSockets: boolean, si
   return `${address.host} for the lake${around}; the bus goes past it by port 5671, without ?transport=websockets in CINELAKE_BUS`
 }
 
-/** Node passes over a file that it cannot use with nothing but a warning. */
+/** Node ignores an unusable file with only a warning. */
 export async function checkCertificates(settings: Settings): Promise<Found> {
   const file = settings['NODE_EXTRA_CA_CERTS']
   if (file === undefined) return skipped('NODE_EXTRA_CA_CERTS is not set: the public authorities alone are trusted')

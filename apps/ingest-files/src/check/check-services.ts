@@ -6,10 +6,13 @@ import { randomUUID } from 'node:crypto'
 import { heartbeatOf, type AgentState } from '../agent/heartbeat.ts'
 import type { Finding } from './finding.ts'
 
-/** Milliseconds: tokens and signatures of Azure stand five minutes or more; a clock beyond one is not kept. */
+/**
+ * Milliseconds: tokens and signatures of Azure tolerate a clock skew of five minutes or more; this is the limit for a
+ * clock that is kept in sync.
+ */
 const MOST_SKEW_MS = 60_000
 
-/** Takes nothing from the queue: dead letters need the same right to receive, and looking at them leaves them there. */
+/** Consumes nothing: peeking at dead letters needs the same right to receive, and leaves them in place. */
 export async function checkReceiving(bus: Pick<MessageBus, 'deadLetters'>, queue: Queue): Promise<string> {
   const { length } = await bus.deadLetters(queue)
   return `may receive from ${queue}${length === 0 ? '' : `, which has ${length} dead letters: see \`cinelake dead-letters\``}`
@@ -20,7 +23,7 @@ export async function checkSending(bus: Pick<MessageBus, 'publish'>, agent: Agen
   return 'may publish events; a heartbeat was sent'
 }
 
-/** Writes, reads and deletes an object of its own, and looks at the time that the lake gave it. */
+/** Writes, reads and deletes an object of its own, and compares its timestamp with the local clock. */
 export async function checkLake(
   lake: Lake,
   clock: Clock,
@@ -43,7 +46,7 @@ export async function checkLake(
   }
 }
 
-/** The lake's times are whole seconds. */
+/** The lake's timestamps have whole seconds. */
 function skewOf(lakeMs: number, before: number, after: number): Omit<Finding, 'check'> {
   const ahead = Math.max(0, before - (lakeMs + 1000)) - Math.max(0, lakeMs - after)
   const seconds = Math.round(Math.abs(ahead) / 1000)

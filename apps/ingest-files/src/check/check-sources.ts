@@ -5,7 +5,7 @@ import { filesKind } from '@cinelake/source-files'
 import { agentQueue, type SourceCheck, type SourceConfig } from '@cinelake/source-kind'
 import type { AzureCredential } from '@cinelake/database'
 
-/** What fills the texts of sources, and signs in where a database wants an identity. */
+/** Resolves secrets in sources, and authenticates where a database wants an identity. */
 type Filling = { readonly fill: Fill; readonly credential?: AzureCredential | undefined }
 
 type Kind<Checked extends CheckedSource> = {
@@ -13,13 +13,13 @@ type Kind<Checked extends CheckedSource> = {
   checks(source: Checked, deps: Filling): readonly SourceCheck[]
 }
 
-/** The kinds that agents read. */
+/** The source kinds that agents read. */
 const KINDS: { readonly [Type in CheckedSource['type']]?: Kind<Extract<CheckedSource, { type: Type }>> } = {
   files: filesKind,
   database: databaseKind,
 }
 
-/** What there is to look at of the sources that a site's agents read. */
+/** The checks of the sources that a site's agents read. */
 export function sourceChecks(pipeline: Pick<CheckedPipeline, 'sources'>, site: string, deps: Filling): SourceCheck[] {
   const queue = agentQueue(site === '' ? undefined : site)
   return pipeline.sources.flatMap((source) => {

@@ -1,18 +1,18 @@
 import { defineErrors, reportError, transient } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** What one check found. */
+/** The result of one check. */
 export type Finding = {
-  /** What was looked at: `bus`, `folder catalogue/titles`. */
+  /** The thing that was checked: `bus`, `folder catalogue/titles`. */
   readonly check: string
-  /** `skipped`: there is nothing to look at. */
+  /** `skipped`: nothing to check. */
   readonly outcome: 'fine' | 'problem' | 'skipped'
-  /** What is there; of a problem, also what to do. */
+  /** Details of the result; for a problem, also what to do. */
   readonly detail: string
 }
 
 const checkErrors = defineErrors({
-  /** Something that a site needs answers nothing. */
+  /** Something that a site needs does not answer. */
   AGENT_CHECK_TIMEOUT: transient((check: string, timeoutMs: number) => [
     `no answer [check=${check}]: expected one within ${timeoutMs / 1000} s, got none; ` +
       'a firewall that drops what it does not let through looks like this',
@@ -23,11 +23,11 @@ const checkErrors = defineErrors({
 type Options = {
   readonly timeoutMs: number
   readonly signal: AbortSignal
-  /** Takes secrets out of what an error says. */
+  /** Redacts secrets from error messages. */
   readonly redact: (text: string) => string
 }
 
-/** Runs one check. Whatever it throws is a problem, in the words of the error. */
+/** Runs one check. Any error is a problem, with the error's message. */
 export async function find(
   check: string,
   { timeoutMs, signal, redact }: Options,
@@ -39,7 +39,7 @@ export async function find(
     () => {
       throw checkErrors.AGENT_CHECK_TIMEOUT(check, timeoutMs)
     },
-    // Told to stop, or the check has ended: then nobody waits for this.
+    // Cancelled, or the check has ended: the result is not needed any more.
     () => new Promise<never>(() => {}),
   )
   try {

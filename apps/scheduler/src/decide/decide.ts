@@ -5,8 +5,8 @@ import { queue, skip, stepTask, waitUntil } from './task-step.ts'
 import { mapTasks } from './tasks.ts'
 
 /**
- * What inputs do to a run, in the order given. No I/O: the caller makes the changes durable, then sends the commands.
- * An input that says nothing new leaves the run as it is, identically. The states and transitions are in `run-state.ts`.
+ * Applies inputs to a run, in the order given. No I/O: the caller makes the changes durable, then sends the commands.
+ * An input without new information returns the same run object. The states and transitions are in `run-state.ts`.
  */
 export function decide(before: Run, inputs: readonly Input[], world: World): Decision {
   const records: TryRecord[] = []
@@ -41,7 +41,8 @@ function step(run: Run, input: Input, world: World, records: TryRecord[]): Run {
 
 function sendAgain(task: Task, world: World): Task {
   if (task.state !== 'queued' && task.state !== 'running') return task
-  // What was never sent stays as old as it is: replicas that come and die again would keep it from the sweep for ever.
+  // A command that was never sent keeps its age: otherwise replicas that restart again and again would hide it from the
+  // sweep for ever.
   if (isUnsent(task)) return { ...task }
   return {
     ...task,
@@ -58,11 +59,14 @@ function cancel(run: Run, reason: string, { now }: World): Run {
   return { ...rest, state: 'cancelled', finishedAt: now.toISOString() }
 }
 
-/** Moves on what can move: skips what cannot be done any more, queues what is ready, closes the run when all is finished. */
+/**
+ * Advances the run: skips tasks that can no longer run, queues those that are ready, closes the run when every task is
+ * finished.
+ */
 function settle(run: Run, world: World): Run {
   if (run.state !== 'running') return run
   const tasks = new Map(run.tasks)
-  // In order of position: what a task needs was looked at before it, so one pass carries a failure all the way.
+  // In order of position: the dependencies of a task come before it, so one pass propagates a failure to the end.
   for (const [name, task] of run.tasks) {
     if (task.state === 'waiting') tasks.set(name, advance(task, tasks, world))
   }

@@ -14,11 +14,11 @@ import type { Redo, RunUpdate, Task, Try } from '@cinelake/run-store'
 /** The tasks that a request asks for. */
 export type PlanInput = {
   readonly kind: 'plan'
-  /** `rest`: what is not done yet. `again`: all of them, into a new generation. `redo`: some of them, likewise. */
+  /** `rest`: tasks that are not done yet. `again`: all tasks, in a new generation. `redo`: some tasks, likewise. */
   readonly mode: 'rest' | 'again' | 'redo'
-  /** `redo`: the request, with the names of the tasks that go. */
+  /** `redo`: the request, with the names of the tasks to re-run. */
   readonly redo?: Redo
-  /** `redo`: names of those whose table begins a new life. */
+  /** `redo`: names of the tasks whose table starts over with a new table id. */
   readonly restart?: ReadonlySet<string>
   readonly digest: string
   readonly planned: readonly PlannedTask[]
@@ -33,28 +33,28 @@ export type SucceededInput = { readonly kind: 'succeeded'; readonly facts: Succe
 export type FailedInput = { readonly kind: 'failed'; readonly facts: FailureFacts } & Try &
   Pick<TaskFailed, 'at' | 'worker'>
 
-/** What can happen to one task. */
+/** The inputs of one task. */
 export type TaskInput =
   | StartedInput
   | ({ readonly kind: 'progressed' } & Try)
   | SucceededInput
   | FailedInput
-  /** The broker gave the command up: no event will come. */
+  /** The command was dead-lettered: no event will come. */
   | ({ readonly kind: 'refused'; readonly error: ErrorReport } & Try)
-  /** The moment that the task waited for (`dueAt`) has come. */
+  /** The task's timer (`dueAt`) fired. */
   | ({ readonly kind: 'due' } & Try)
 
-/** Everything that can happen to a run. */
+/** The inputs of a run. */
 export type Input =
   | PlanInput
-  /** Nothing is in the way any more. `since` has the end of each task's last succeeded window. */
+  /** The run is no longer blocked. `since` has the end of each task's last succeeded window. */
   | { readonly kind: 'begin'; readonly since: ReadonlyMap<string, string> }
   | TaskInput
-  /** The bus may have lost what it was given: every command under way is sent again. */
+  /** The bus may have lost messages: every command in progress is sent again. */
   | { readonly kind: 'resume' }
   | { readonly kind: 'cancel'; readonly reason?: string }
 
-/** How long a task may go without news. Milliseconds. */
+/** The timeouts of a task. Milliseconds. */
 export type TaskTimeouts = {
   /** From sending the command to a worker's start: time in the queue. */
   readonly scheduleToStartMs: number
@@ -62,14 +62,14 @@ export type TaskTimeouts = {
   readonly heartbeatMs: number
 }
 
-/** What a pipeline's text says about running it. */
+/** The execution policy in a pipeline's text. */
 export type PipelineRules = {
   readonly retry: RetryPolicy
   /** The tasks that discovered tables add. */
   readonly expand: (source: string, tables: readonly TableName[]) => readonly PlannedTask[]
 }
 
-/** What the rules need to know of the world, given to them so that they stay rules. */
+/** Facts about the environment, passed in so that the rules stay pure. */
 export type World = {
   readonly now: Date
   /** In [0, 1). Spreads retries. */

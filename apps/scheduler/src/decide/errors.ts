@@ -3,7 +3,7 @@ import { defineErrors, terminal, transient, type PipelineError } from '@cinelake
 import { MAX_TASK_NAME, type Task } from '@cinelake/run-store'
 
 export const taskErrors = defineErrors({
-  /** A worker reports having made another kind of thing than the command asked for. */
+  /** A worker reports another kind of output than the command asked for. */
   TASK_OUTPUT_UNEXPECTED: terminal((task: Task, expected: string, got: string) => {
     const name = task.planned.name
     return [
@@ -13,7 +13,7 @@ export const taskErrors = defineErrors({
     ]
   }),
 
-  /** The command lay in its queue for as long as the scheduler is willing to wait. */
+  /** The schedule-to-start timeout of a command has passed. */
   TASK_NOT_TAKEN: terminal((task: Task) => {
     const { name, queue } = task.planned
     return [
@@ -23,17 +23,17 @@ export const taskErrors = defineErrors({
     ]
   }),
 
-  /** A worker began and was not heard of again: it hangs, or it died and the broker gave the command up. */
+  /** The heartbeat of a worker timed out: it hangs, or it died and the broker dead-lettered the command. */
   TASK_SILENT: transient((task: Task) => {
     const { name } = task.planned
     return [
-      `the worker fell silent [task=${name} worker=${task.worker}]: expected a sign of life by ${task.dueAt}, got none; ` +
+      `the worker fell silent [task=${name} worker=${task.worker}]: expected a heartbeat by ${task.dueAt}, got none; ` +
         'the task is tried again; look at the log of that worker',
       { task: name, worker: task.worker, dueAt: task.dueAt },
     ]
   }),
 
-  /** The plan lets a task go that lacks what it asks for. */
+  /** A task is ready by the plan but an input that it needs is missing. */
   TASK_INPUT_MISSING: terminal((task: Task, what: string) => {
     const name = task.planned.name
     const needs = task.planned.needs.join(', ')
@@ -44,7 +44,7 @@ export const taskErrors = defineErrors({
     ]
   }),
 
-  /** A discovered table has a name that no task can be named after. */
+  /** A discovered table has a name that is not valid in a task name. */
   TABLE_NAME_TOO_LONG: terminal((task: Task, named: string) => {
     const name = task.planned.name
     return [
@@ -59,7 +59,7 @@ export function silenceError(task: Task): PipelineError {
   return task.state === 'running' ? taskErrors.TASK_SILENT(task) : taskErrors.TASK_NOT_TAKEN(task)
 }
 
-/** What is wrong with an output, as the error to fail the task with; undefined when it is what the task was for. */
+/** The problem with an output, as the error to fail the task with; undefined when the output is valid. */
 export function outputError(task: Task, output: TaskOutput): PipelineError | undefined {
   const { work } = task.planned
   const expected = OUTPUT_OF[work.kind]
@@ -71,7 +71,7 @@ export function outputError(task: Task, output: TaskOutput): PipelineError | und
     : taskErrors.TASK_OUTPUT_UNEXPECTED(task, `table ${table}`, `table ${output.table}`)
 }
 
-/** What is wrong with the tasks that a discovery adds; undefined when the run history can hold them all. */
+/** The problem with the tasks that a discovery adds; undefined when the run history can hold them all. */
 export function discoveryError(task: Task, added: readonly PlannedTask[]): PipelineError | undefined {
   const tooLong = added.find(({ name }) => name.length > MAX_TASK_NAME)
   return tooLong === undefined ? undefined : taskErrors.TABLE_NAME_TOO_LONG(task, tooLong.name)

@@ -1,7 +1,7 @@
 import { FailureFacts, SuccessFacts, type TaskEvent } from '@cinelake/contracts'
 import type { TaskInput } from './decision.ts'
 
-/** What an event means to the run that it is about. */
+/** Translates an event to the input of its run. */
 export function inputOf(event: TaskEvent): TaskInput {
   const { task, generation, attempt, at, worker } = event
   const about = { task, generation, attempt }

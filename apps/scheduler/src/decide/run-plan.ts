@@ -4,12 +4,13 @@ import type { PipelineRules, PlanInput } from './decision.ts'
 import { newTask } from './tasks.ts'
 
 /**
- * Gives a run the tasks that a request asks for. It then waits to begin. A run under way is left as it is.
+ * Plans the requested tasks of a run, which then waits to start. A run in progress is left as it is.
  *
- * - `rest`: what succeeded stays done, unless what it landed is gone; everything else goes, with new tries. Under another text of the pipeline, a task
- *   that was tried before gets a new generation, since its writes may differ from those of the tries before.
- * - `again`: the whole window, into a new generation; discovered tables are discovered anew.
- * - `redo`: the tasks that are named, into a new generation; the others keep their results, or the lack of them.
+ * - `rest`: tasks that succeeded stay done, unless their landed data is gone; all others are reset with new attempts.
+ *   Under another text of the pipeline, a task that was tried before gets a new generation, since its writes may differ
+ *   from those of the earlier attempts.
+ * - `again`: the whole window, in a new generation; tables are discovered again.
+ * - `redo`: the named tasks, in a new generation; the others keep their results, or the lack of them.
  */
 export function replan(run: Run, input: PlanInput, rules: PipelineRules, now: Date): Run {
   if (!isRunFinished(run) && run.tasks.size > 0) return run
@@ -28,7 +29,9 @@ export function replan(run: Run, input: PlanInput, rules: PipelineRules, now: Da
   }
 }
 
-/** Fills in where incremental tasks go on from: once, before their first try, so that every try reads the same. */
+/**
+ * Fills in where incremental tasks resume: once, before their first attempt, so that every attempt reads the same rows.
+ */
 export function withSince(run: Run, since: ReadonlyMap<string, string>): Run {
   const tasks = [...run.tasks].map(([name, task]) => {
     const { work } = task.planned
@@ -41,13 +44,13 @@ export function withSince(run: Run, since: ReadonlyMap<string, string>): Run {
 
 const TASKS = { rest: unfinishedAgain, again: allAgain, redo: someAgain }
 
-/** A generation above any that was: tasks of one request have one, whatever theirs were. */
+/** A generation above all earlier ones: the tasks of one request share it, whatever theirs were. */
 function nextGeneration({ tasks }: Run): number {
   return Math.max(0, ...[...tasks.values()].map((task) => task.generation)) + 1
 }
 
 function allAgain(run: Run, { planned }: PlanInput, { retry }: PipelineRules): Map<string, Task> {
-  // One for all: a table may be discovered again that failed in a higher one.
+  // One for all: a table that failed in a higher generation may be discovered again.
   const generation = nextGeneration(run)
   return new Map(
     planned.map((task, position) => {
@@ -73,7 +76,7 @@ function someAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string
   return tasks
 }
 
-/** A result that is kept was made under the text that the run had, unless it says otherwise. */
+/** A kept result was made under the text that the run had, unless it says otherwise. */
 function keptUnder({ digest }: Run, task: Task): Task {
   return task.state === 'succeeded' && task.digest === null ? { ...task, digest } : task
 }
@@ -96,7 +99,7 @@ function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<
   return tasks
 }
 
-/** The tasks of the tables that a discovery has found already. */
+/** The tasks of the tables that a discovery has already found. */
 function discovered(run: Run, planned: readonly PlannedTask[], rules: PipelineRules): PlannedTask[] {
   const known = new Set(planned.map((task) => task.name))
   const found = planned.flatMap(({ name, work }) => {
@@ -107,10 +110,10 @@ function discovered(run: Run, planned: readonly PlannedTask[], rules: PipelineRu
   return found.filter((task) => !known.has(task.name))
 }
 
-/** What tasks fail with that find what an ingest landed to be gone or damaged. */
+/** Error codes of tasks that find landed data to be gone or damaged. */
 const LANDING_LOST = new Set(['RAW_LOST', 'RAW_DAMAGED', 'LAKE_MANIFEST_CORRUPT'])
 
-/** Ingest tasks whose landing is no longer what they reported, though they succeeded. */
+/** Ingest tasks that succeeded but whose landed data no longer matches their report. */
 function lostLandings(run: Run): ReadonlySet<string> {
   const lost = new Set<string>()
   for (const { planned, facts, state } of run.tasks.values()) {
@@ -122,7 +125,7 @@ function lostLandings(run: Run): ReadonlySet<string> {
   return lost
 }
 
-/** Under a generation of its own: what is left of the landing before is not in the way. */
+/** Under its own generation, so that remains of the earlier landing do not conflict. */
 function landAgain(before: Task, planned: PlannedTask, { retry }: PipelineRules): Task {
   return { ...newTask(planned, before.position, before.generation + 1, retry), since: before.since }
 }

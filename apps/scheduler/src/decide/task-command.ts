@@ -9,10 +9,10 @@ import type { Run, Task } from '@cinelake/run-store'
 import { taskErrors } from './errors.ts'
 
 /**
- * The command that has a queued task done. Everything that it names is there already: what the task needs has succeeded.
- * @throws {TASK_INPUT_MISSING} terminal: the plan does not give the task what it asks for
- * @param id a new one for every message, also for the same try sent again
- * @param expected what is known of the table that the task writes, and of that of its rejected rows
+ * The command for a queued task. Everything that it names exists: the task's dependencies have succeeded.
+ * @throws {TASK_INPUT_MISSING} terminal: the plan lacks an input of the task
+ * @param id new for every message, also when the same attempt is sent again
+ * @param expected the known version of the table that the task writes, and of the table of its rejected rows
  */
 export function commandFor(run: Run, task: Task, id: string, expected: Expected = {}): Command {
   const { name, work } = task.planned

@@ -6,7 +6,7 @@ import type { FailedInput, StartedInput, SucceededInput, TaskInput, World } from
 import { discoveryError, outputError, silenceError } from './errors.ts'
 import { newTask, withTask } from './tasks.ts'
 
-/** What an input does to the task that it is about; nothing when it is late, a duplicate, or about an unknown task. */
+/** Applies an input to its task; no effect when it is late, a duplicate, or about an unknown task. */
 export function stepTask(run: Run, input: TaskInput, world: World, records: TryRecord[]): Run {
   const task = run.tasks.get(input.task)
   if (task === undefined || !concerns(input, task)) return run
@@ -30,7 +30,7 @@ export function stepTask(run: Run, input: TaskInput, world: World, records: TryR
   }
 }
 
-/** Puts the task's next try in the outbox. */
+/** Puts the task's next attempt in the outbox. */
 export function queue(task: Task, world: World): Task {
   return {
     ...task,
@@ -55,7 +55,7 @@ export function waitUntil(world: World, ms: number): string {
 
 function concerns(input: TaskInput, task: Task): boolean {
   if (input.generation !== task.generation || task.state === 'waiting' || isTaskFinished(task)) return false
-  // Work is durable and keyed by generation: done by whichever attempt, it is done.
+  // Work is durable and keyed by generation: a success of any attempt counts.
   if (input.kind === 'succeeded') return input.attempt <= task.attempt
   return input.attempt === task.attempt && (task.state !== 'retrying' || input.kind === 'due')
 }
@@ -65,7 +65,7 @@ function started(task: Task, input: StartedInput, world: World): Task {
   return { ...task, state: 'running', worker: input.worker, startedAt: task.startedAt ?? input.at, dueAt }
 }
 
-/** Whether so much of the heartbeat timeout has passed that a heartbeat is worth writing down. */
+/** Whether enough of the heartbeat timeout has passed that a heartbeat is worth writing down. */
 function isNearlyDue(task: Task, { now, timeouts }: World): boolean {
   return task.dueAt !== null && Date.parse(task.dueAt) - now.getTime() < timeouts.heartbeatMs / 2
 }
@@ -75,7 +75,7 @@ function succeeded(run: Run, task: Task, input: SucceededInput, world: World, re
   const added = discovered(run, task, facts.output, world)
   const wrong = whatIsWrong(task, facts, added)
   if (wrong !== undefined) {
-    // What it says of rows and results is not to be relied on.
+    // Its rows and results are not reliable.
     const { balance: _balance, rejects: _rejects, output: _output, ...rest } = facts
     const failure = { ...input, facts: { ...rest, error: wrong } }
     return withTask(run, failed(task, failure, world.rules(run.digest).retry, world, records))
@@ -83,7 +83,7 @@ function succeeded(run: Run, task: Task, input: SucceededInput, world: World, re
   const done: Task = {
     ...task,
     state: 'succeeded',
-    // The try that did it, which need not be the last one: its rejects and quality results are the task's.
+    // The attempt that succeeded, which need not be the last one: its rejects and quality results are the task's.
     attempt: input.attempt,
     worker: input.worker,
     startedAt: startOf(task, input),
@@ -119,7 +119,7 @@ function discovered(run: Run, { planned }: Task, output: TaskOutput, world: Worl
   return world.rules(run.digest).expand(planned.work.source, output.tables)
 }
 
-/** Adds tasks that a discovery found. Those that are there already stay as they are. */
+/** Adds the tasks that a discovery found. Existing ones stay as they are. */
 function withAdded(run: Run, discover: Task, added: readonly PlannedTask[], world: World): Run {
   if (added.length === 0) return run
   const { retry } = world.rules(run.digest)
@@ -147,8 +147,8 @@ function failed(task: Task, failure: Failure, retry: RetryPolicy, world: World, 
 }
 
 /**
- * Doubled with each try, up to the policy's limit, and up to a quarter longer at random: tasks that failed together do
- * not come back together.
+ * Exponential backoff, up to the policy's limit, plus up to a quarter of jitter: tasks that failed together do not
+ * retry together.
  */
 function backoffMs(task: Task, retry: RetryPolicy, { random }: World): number {
   const failures = Math.max(1, task.attempt - (task.attemptLimit - retry.maxAttempts))
@@ -163,7 +163,7 @@ function due(task: Task, retry: RetryPolicy, world: World, records: TryRecord[])
   return failed(task, failure, retry, world, records)
 }
 
-/** A try that failed and that no worker reported on. */
+/** A failed attempt without a worker's report. */
 function unattended(
   task: Task,
   { attempt, error }: { readonly attempt: number; readonly error: ErrorReport },
@@ -172,7 +172,7 @@ function unattended(
   return { attempt, at: now.toISOString(), worker: task.worker, facts: { error, quality: [] } }
 }
 
-/** The facts that hold while another try is under way. */
+/** The fields that are valid while another attempt is in progress. */
 function errorOf({ error }: TaskFacts): TaskFacts {
   return error === undefined ? {} : { error }
 }
@@ -182,7 +182,7 @@ function startOf(task: Task, { at, facts }: { readonly at: string; readonly fact
   return new Date(Date.parse(at) - facts.durationMs).toISOString()
 }
 
-/** Whether a try that reports now was given up before. */
+/** Whether the reporting attempt was superseded, or its failure recorded, before. */
 function isLate(task: Task, attempt: number): boolean {
   return attempt < task.attempt || task.state === 'retrying'
 }

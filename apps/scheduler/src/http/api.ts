@@ -19,15 +19,15 @@ const RunRequest = z
     from: z.string().optional(),
     to: z.string().optional(),
     again: z.boolean().default(false),
-    /** Also windows that are not over, or before the first of the schedule. */
+    /** Also windows that are not over, or that are before the first one of the schedule. */
     force: z.boolean().default(false),
-    /** Of windows that were run: only what depends on text that changed since … */
+    /** For windows that have run: only the tasks that depend on text that changed since … */
     changed: z.boolean().default(false),
     /** … or only these tasks, as `orders+` … */
     select: z.array(z.string().min(1)).min(1).optional(),
-    /** … or all but what reads the sources. */
+    /** … or all tasks but those that read the sources. */
     fromRaw: z.boolean().default(false),
-    /** Windows at a time. */
+    /** Windows that run at a time. */
     concurrency: z.int().min(1).max(50).default(1),
   })
   .refine(
@@ -48,9 +48,9 @@ const RunRequest = z
 const RebuildRequest = z
   .strictObject({
     pipeline: z.string().min(1),
-    /** By their names in the lake or in the mart; none for all that were ever made. */
+    /** By their names in the lake or in the mart; an empty list means all tables that were ever made. */
     tables: z.array(z.string().min(1)),
-    /** Some windows only, both ends included; without them all that have landed. */
+    /** Only these windows, both ends included; by default all that have landed. */
     from: z.string().optional(),
     to: z.string().optional(),
   })
@@ -70,22 +70,22 @@ export type HttpApiDeps = {
   readonly scheduler: Pick<Scheduler, 'requestRuns' | 'requestRedo' | 'run' | 'runs' | 'cancel' | 'agents'>
   readonly pipelines: readonly CheckedPipeline[]
   readonly log: Log
-  /** Takes secrets out of what clients are told. */
+  /** Redacts secrets from answers. */
   readonly redact?: (text: string) => string
-  /** What the server is called. */
+  /** The host names that clients may call the server by. */
   readonly known: KnownHosts
-  /** Windows that one request may ask for. */
+  /** Most windows that one request may ask for. */
   readonly maxWindows?: number
-  /** Aborted when the server stops: a request for many windows ends early, and is sent again by its sender. */
+  /** Aborted when the server stops: a request for many windows ends early, and its client sends it again. */
   readonly stopping?: AbortSignal
   readonly clock?: Clock
 }
 
-/** Bytes. Far more than a request needs; what is read of one is kept in memory. */
+/** Bytes. Far more than a request needs; a request body is held in memory. */
 const BODY_LIMIT = 256 * 1024
-/** Milliseconds for a request to arrive whole. */
+/** Milliseconds until the whole request must have arrived. */
 const REQUEST_TIMEOUT_MS = 30_000
-/** Characters. The longest name of a run has 104, percent-encoded up to three times as many. */
+/** Characters. The longest run name has 104; percent-encoding can make it three times as long. */
 const MAX_ID_LENGTH = 320
 
 /** The scheduler's HTTP API. Errors are `{ code, message }`. */
@@ -173,7 +173,7 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   return parsed.data
 }
 
-/** Which tasks of windows that were run are asked for; undefined where it is for windows as they are. */
+/** Which tasks of windows that have run are requested; undefined for a request that takes windows as they are. */
 function redoOf({ changed, select, fromRaw }: z.infer<typeof RunRequest>): RedoAsked | undefined {
   if (changed) return { kind: 'changed' }
   if (fromRaw) return { kind: 'from-raw' }

@@ -3,14 +3,14 @@ import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
 
 export const httpErrors = defineErrors({
-  /** What a client sent cannot be understood. */
+  /** The client's request cannot be parsed. */
   REQUEST_INVALID: terminal((error: z.ZodError) => {
     const problems = error.issues.map(({ path, message }) => [...path.map(String), message].join(': ')).join('; ')
     return [`the request cannot be used: ${problems}; correct it and send it again`, {}]
   }),
 })
 
-/** Status by code; every other terminal error is 422: understood, and refused. */
+/** HTTP status by error code; every other terminal error is 422: parsed, but rejected. */
 const STATUS: Readonly<Record<string, number>> = {
   REQUEST_INVALID: 400,
   WINDOW_UNKNOWN: 400,
@@ -23,10 +23,13 @@ const STATUS: Readonly<Record<string, number>> = {
   RUN_UNDER_WAY: 409,
   HOST_UNKNOWN: 421,
 }
-/** Seconds. */
+/** Seconds. Value of `Retry-After`. */
 const RETRY_AFTER = '5'
 
-/** Answers with an error: by its code where it is known, 503 where a retry can help, 500 without details for a bug. */
+/**
+ * Sends an error response: the status of its code where it is known, 503 where a retry can help, 500 without details
+ * for a bug.
+ */
 export function answerError(
   reply: FastifyReply,
   error: unknown,
@@ -41,7 +44,7 @@ export function answerError(
     return reply.code(STATUS[code] ?? 422).send({ code, message })
   }
   const status = statusOf(error)
-  // What the framework refuses (no such route, a body that is not JSON) is the client's to mend.
+  // Errors of the framework itself (no such route, a body that is not JSON) are the client's to fix.
   if (status < 500) return reply.code(status).send({ code: 'REQUEST_INVALID', message: reportError(error).message })
   log.error({ err: error }, 'request failed unexpectedly')
   return reply

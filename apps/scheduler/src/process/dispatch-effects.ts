@@ -16,10 +16,10 @@ import type { Decision, Input } from '../decide/decision.ts'
 import { commandFor } from '../decide/task-command.ts'
 import type { Timers } from '../timers/timers.ts'
 
-/** What happened to a run, once it is durable. */
+/** A change of a run, published after it is durable. */
 export type RunChange = {
   readonly run: Run
-  /** Tasks that are new, or in another state or try than they were, with their facts as readers are told them. */
+  /** Tasks that are new or whose state or attempt changed, with the facts that readers get. */
   readonly tasks: readonly (Task & ShownFacts)[]
 }
 
@@ -30,20 +30,20 @@ export type EffectDispatcherDeps = {
   readonly clock: Clock
   readonly log: Log
   readonly newId: () => string
-  /** Takes secrets out of what is kept in the history. */
+  /** Redacts secrets before errors are written to the history. */
   readonly redact?: ((text: string) => string) | undefined
-  /** Submits inputs that follow from a dispatch; not waited for. */
+  /** Submits follow-up inputs of a dispatch; not awaited. */
   readonly enqueueFollowUp: (runId: string, inputs: readonly Input[]) => void
-  /** Hears each change after it is durable. */
+  /** Called with each change after it is durable. */
   readonly onChange: (change: RunChange) => void
 }
 
 export type EffectDispatcher = {
-  /** Hands what was decided to the bus and the timers. What fails stays in the outbox, for the sweep. */
+  /** Sends the effects of a decision to the bus and the timers. Effects that fail stay in the outbox, for the sweep. */
   readonly dispatch: (before: Run, decision: Decision) => Promise<Run>
-  /** Sends what is in the outbox of these tasks. @returns the run with what was sent */
+  /** Sends the outbox commands of these tasks. @returns the run with the commands that were sent */
   readonly send: (run: Run, tasks: readonly Task[]) => Promise<Run>
-  /** Sets the timers of these tasks, and clears those of tasks that wait for nothing. */
+  /** Sets the timers of these tasks, and removes those of tasks that wait for nothing. */
   readonly setTimers: (run: Run, tasks: readonly Task[]) => Promise<void>
 }
 
@@ -100,7 +100,7 @@ export function tryOf(task: Task): Try {
 
 type Known = Awaited<ReturnType<RunStore['known']>>
 
-/** What is known of the tables that tasks write; undefined where it cannot be found out now. */
+/** The known version of the tables that tasks write; undefined while the lookup fails. */
 async function knownBefore(
   { store, log }: EffectDispatcherDeps,
   run: Run,
@@ -118,7 +118,7 @@ async function knownBefore(
   }
 }
 
-/** @returns whether the bus has it */
+/** @returns whether the bus accepted it */
 async function sendOne(deps: EffectDispatcherDeps, run: Run, task: Task, known: Known): Promise<boolean> {
   const facts = { run: run.id, task: task.planned.name, attempt: task.attempt }
   try {
@@ -152,7 +152,7 @@ function report({ log, onChange }: EffectDispatcherDeps, before: Run, run: Run, 
   onChange({ run, tasks: moved.map((task) => ({ ...task, ...shownFacts(task.facts) })) })
 }
 
-/** A task that is kept may only be noted in another way: at another place of the plan. */
+/** A task whose result is kept may differ only in its place in the plan. */
 function hasMoved(task: Task, before: Task | undefined): boolean {
   return task.state !== before?.state || task.attempt !== before.attempt || task.generation !== before.generation
 }

@@ -16,13 +16,13 @@ export type EventConsumerDeps = Omit<SweepDeps, 'graceMs' | 'bus'> & {
   readonly sweepMs: number
 }
 
-/** Events worked on at once. Those of one run are decided together, whatever this is. */
+/** Events processed at once. Events of one run are decided together, whatever this number is. */
 const EVENT_CONCURRENCY = 64
-/** Milliseconds that an event is kept before it is given back: the first time, and at most. */
+/** Milliseconds that an event is held before it is abandoned: the first time, and at most. */
 const HOLD_MS = 100
 const HOLD_AT_MOST_MS = 15_000
 
-/** Takes what comes from outside: timers, the time to sweep, events. */
+/** Consumes external inputs: timers, sweep ticks and events. */
 export async function startEventConsumer(deps: EventConsumerDeps): Promise<AsyncDisposableStack> {
   const { bus, timers, log, processor, sweepMs } = deps
   await using starting = new AsyncDisposableStack()
@@ -31,7 +31,7 @@ export async function startEventConsumer(deps: EventConsumerDeps): Promise<Async
       await processor.submit(run, [{ kind: 'due', task, generation, attempt }])
     }),
   )
-  // In this process, not by a timer: it has to find the timers that were lost.
+  // Runs in this process rather than by a timer, since it has to find lost timers.
   starting.use(startInterval('sweep', sweepMs, () => sweep({ ...deps, graceMs: sweepMs }), log))
   const onEvent = (event: Event, delivery: Delivery) => takeEvent(deps, event, delivery)
   starting.use(await bus.subscribe(SUBSCRIPTION, onEvent, { concurrency: EVENT_CONCURRENCY }))
@@ -56,7 +56,8 @@ async function takeEvent(
     const run = await processor.submit(event.run, [inputOf(event)])
     if (run === undefined) log.warn({ run: event.run, task: event.task }, 'event of a run that is not in the history')
   } catch (error) {
-    // Given back at once, it would come again at once: a minute without the database would use up the tries of all.
+    // Abandoned at once, it would be redelivered at once: one minute without the database would exhaust the delivery
+    // count of every event.
     const holdMs = Math.min(HOLD_AT_MOST_MS, HOLD_MS * 2 ** (deliveryCount - 1))
     if (!(error instanceof TerminalError)) await pause(holdMs, undefined, { signal }).catch(() => undefined)
     throw error

@@ -1,10 +1,10 @@
 import { reportError, type Log } from '@cinelake/core'
 
 /**
- * Does something again and again in this process, `everyMs` after it was done last: for what has to happen even where
- * everything else that could say "now" is away. A failure is logged, and the next tick tries again.
- * @param what for the log
- * @returns disposing waits for the work under way
+ * Repeats work in this process, `everyMs` after it last ended: for work that must continue even when every external
+ * timer is down. A failure is logged, and the next tick tries again.
+ * @param what name of the work, for the log
+ * @returns disposing waits for the work in progress
  */
 export function startInterval(what: string, everyMs: number, work: () => Promise<void>, log: Log): AsyncDisposable {
   let timeout: NodeJS.Timeout | undefined

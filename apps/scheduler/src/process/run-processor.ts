@@ -4,21 +4,21 @@ import type { RunStore } from '@cinelake/run-store/write'
 import { decide } from '../decide/decide.ts'
 import type { Decision, Input, TaskTimeouts, PipelineRules, World } from '../decide/decision.ts'
 
-/** Processes what happens to runs: decides, makes it durable, then dispatches the effects. */
+/** Processes the inputs of runs: decides, makes the decision durable, then dispatches the effects. */
 export type RunProcessor = {
   /**
-   * Resolves when what the inputs do is durable and its commands were handed to the bus (or left in the outbox).
-   * @returns the run as it is then; undefined when there is no such run
+   * Resolves when the effect of the inputs is durable and its commands were handed to the bus (or left in the outbox).
+   * @returns the run afterwards; undefined when there is no such run
    */
   submit(runId: string, inputs: readonly Input[]): Promise<Run | undefined>
-  /** Resolves when nothing is being worked on. */
+  /** Resolves when no run is being processed. */
   idle(): Promise<void>
 }
 
 export type RunProcessorDeps = {
   readonly store: Pick<RunStore, 'load' | 'isAt' | 'commit'>
   readonly rulesOf: (pipeline: string, digest: string) => Promise<PipelineRules>
-  /** Dispatches the effects of a decision that is durable now. Never throws: what fails is left for the sweep. */
+  /** Dispatches the effects of a durable decision. Never throws: effects that fail are left for the sweep. */
   readonly dispatch: (before: Run, decision: Decision) => Promise<Run>
   readonly clock: Clock
   readonly random: () => number
@@ -32,9 +32,10 @@ type Waiting = {
 }
 
 /**
- * Works on each run one batch at a time: what arrives meanwhile waits and is decided together, in one transaction.
- * Other replicas may work on the same run: a decision holds only if the run is still at the revision it was made on,
- * else it is made again on what is there now. That also lets a run be kept in memory between batches.
+ * Processes each run one batch at a time: inputs that arrive meanwhile wait and are decided together, in one
+ * transaction. Other replicas may process the same run: a decision holds only if the run is still at the revision it
+ * was made on (optimistic concurrency), otherwise it is made again on the current revision. This also allows a run to
+ * be cached in memory between batches.
  */
 export function createRunProcessor(deps: RunProcessorDeps): RunProcessor {
   const mailboxes = new Map<string, Waiting[]>()
@@ -105,7 +106,7 @@ async function apply(
   }
 }
 
-/** Runs kept at most. One that another replica finishes would never leave otherwise. */
+/** Runs cached at most. Without a bound, a run that another replica finishes would stay for ever. */
 const KEPT_LIMIT = 32
 
 function keep(kept: Map<string, Stored>, stored: Stored): void {
@@ -116,7 +117,7 @@ function keep(kept: Map<string, Stored>, stored: Stored): void {
 
 async function worldOf(deps: RunProcessorDeps, run: Run, inputs: readonly Input[]): Promise<World> {
   const planned = inputs.flatMap((input) => (input.kind === 'plan' ? [input.digest] : []))
-  // The text of a finished run is not needed any more, and need not be there.
+  // The pipeline text of a finished run is no longer needed, and may be missing.
   const digests = new Set(isRunFinished(run) ? planned : [run.digest, ...planned])
   const rules = new Map<string, PipelineRules>()
   for (const digest of digests) rules.set(digest, await deps.rulesOf(run.pipeline, digest))

@@ -4,9 +4,9 @@ import type { RunStore } from '@cinelake/run-store/write'
 import type { RunProcessor } from './run-processor.ts'
 
 export type RunStarter = {
-  /** Lets a waiting run begin if nothing is in its way. Harmless at any time. */
+  /** Starts a waiting run unless something blocks it. Safe to call at any time. */
   readonly begin: (runId: string) => Promise<void>
-  /** Lets those begin that waited for a run that is finished now. What fails is left for the sweep. */
+  /** Starts the runs that waited for a run that is now finished. Those that fail are left for the sweep. */
   readonly followersOf: (run: Run) => Promise<void>
 }
 
@@ -49,7 +49,10 @@ export function createRunStarter(deps: {
   }
 }
 
-/** A table that begins again with one window cannot go on with the next before that is done: it would lack what it holds. */
+/**
+ * A table that starts over with one window cannot continue with the next one before the first is done: it would lack
+ * that window's rows.
+ */
 function isHeldBy({ redo }: Run, before: Run): boolean {
   return redo?.isOrdered === true && before.redo?.id === redo.id && !isRedone(before)
 }

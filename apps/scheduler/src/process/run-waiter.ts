@@ -2,13 +2,13 @@ import { CancelledError } from '@cinelake/core'
 import { historyErrors, isRunFinished } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 
-/** Milliseconds between looks at a run that is waited for: another replica may be the one that finishes it. */
+/** Milliseconds between polls of an awaited run: another replica may be the one that finishes it. */
 const LOOK_MS = 1000
 
 export type RunWaiter = {
-  /** @throws {RUN_MISSING} terminal @throws {CancelledError} transient: the signal said so */
+  /** @throws {RUN_MISSING} terminal @throws {CancelledError} transient: the signal was aborted */
   untilFinished(runId: string, signal?: AbortSignal): Promise<void>
-  /** Says that a run is finished, so that nobody has to look. */
+  /** Announces that a run is finished, so that waiters need not poll. */
   finished(runId: string): void
 }
 
@@ -37,7 +37,7 @@ export function createRunWaiter(store: Pick<RunStore, 'stateOf'>): RunWaiter {
     async untilFinished(runId, signal) {
       for (;;) {
         if (signal?.aborted === true) throw new CancelledError(`waiting for ${runId}`, { cause: signal.reason })
-        // Listening begins before the look, so that nothing can happen in between unnoticed.
+        // Subscribes before the first poll, so that no change in between is missed.
         using listening = listen(runId, signal)
         const state = await store.stateOf(runId)
         if (state === undefined) throw historyErrors.RUN_MISSING(runId)

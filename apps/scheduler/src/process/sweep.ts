@@ -8,7 +8,7 @@ import { inputOf } from '../decide/event-input.ts'
 import { tryOf, type EffectDispatcher } from './dispatch-effects.ts'
 import type { RunProcessor } from './run-processor.ts'
 
-/** The subscription of the events topic that all schedulers share, and where its dead letters are. */
+/** The subscription of the events topic that all schedulers share, and the source of dead-lettered events. */
 export const SUBSCRIPTION = 'scheduler'
 export const EVENTS = `events/${SUBSCRIPTION}`
 
@@ -19,16 +19,16 @@ export type SweepDeps = {
   readonly effects: Pick<EffectDispatcher, 'send' | 'setTimers'>
   readonly begin: (runId: string) => Promise<void>
   readonly timeouts: TaskTimeouts
-  /** Milliseconds from one sweep to the next. What is older than this was left behind: whoever had it is gone. */
+  /** Milliseconds from one sweep to the next. Work older than this was left behind by a process that is gone. */
   readonly graceMs: number
   readonly clock: Clock
   readonly log: Log
 }
 
 /**
- * Finds what was left behind: commands that a replica noted but did not send, timers that were lost, runs whose turn
- * has come, commands that the broker gave up on, and events that it gave up on while the database was away. Doing it
- * twice, or in several replicas at once, does no harm.
+ * Finds work that was left behind: commands that a replica noted but did not send, lost timers, runs that can start,
+ * dead-lettered commands, and events that were dead-lettered while the database was down. Idempotent, also in several
+ * replicas at once.
  */
 export async function sweep(deps: SweepDeps): Promise<void> {
   const unfinished = await deps.store.unfinished()
@@ -39,7 +39,7 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   }
 }
 
-/** One thing that cannot be swept does not hold up the others. */
+/** One item that cannot be swept does not block the others. */
 async function attempt(
   { log }: SweepDeps,
   facts: Readonly<Record<string, string>>,
@@ -52,15 +52,15 @@ async function attempt(
   }
 }
 
-/** What a worker reported counts, however often it could not be written down. */
+/** A worker's report counts, however often writing it down failed. */
 async function takeUpEvents(deps: SweepDeps): Promise<void> {
   const { bus, processor, log } = deps
   for (const { id, reason, body } of await bus.deadLetters(EVENTS)) {
     const event = Event.safeParse(body).data
-    // What cannot be read is for people to look at.
+    // An unreadable message is left for an operator.
     if (event === undefined) continue
     if (event.kind === 'agent.heartbeat') {
-      // The next one says more.
+      // The next heartbeat says more.
       await attempt(deps, { worker: event.worker }, async () => void (await bus.discard(EVENTS, id)))
       continue
     }
@@ -73,7 +73,7 @@ async function takeUpEvents(deps: SweepDeps): Promise<void> {
   }
 }
 
-/** What was found in dead letters so far: each queue is looked at once per sweep. */
+/** Dead letters found so far: each queue is read once per sweep. */
 type GivenUp = { readonly queues: Set<string>; readonly byRun: Map<string, TaskInput[]> }
 
 async function sweepRun(deps: SweepDeps, id: string, given: GivenUp): Promise<void> {
@@ -96,8 +96,8 @@ async function sweepRun(deps: SweepDeps, id: string, given: GivenUp): Promise<vo
 }
 
 /**
- * Those whose timer is set once more, in case it was lost: what is due before the sweep after the next one. So a timer
- * that was lost is late only if it was due soon, and few are set twice.
+ * Tasks whose timer is set again, in case it was lost: those due before the sweep after the next one. So a lost timer
+ * is late only if it was due soon, and few timers are set twice.
  */
 function soonDue(tasks: readonly Task[], now: number, graceMs: number): Task[] {
   return tasks.filter(({ dueAt }) => {
@@ -111,7 +111,7 @@ async function readDeadLetters({ bus }: SweepDeps, queue: string, given: GivenUp
   given.queues.add(queue)
   for (const letter of await bus.deadLetters(queue)) {
     const command = Command.safeParse(letter.body)
-    // What does not say which task it is about is for people to look at.
+    // A message that does not name its task is left for an operator.
     if (!command.success) continue
     const { run, task, generation, attempt } = command.data
     const error = {

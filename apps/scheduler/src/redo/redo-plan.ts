@@ -13,49 +13,58 @@ import {
 } from '@cinelake/pipeline'
 import type { Run, Task } from '@cinelake/run-store'
 
-/** Which tasks of windows that were run are to be done again, from what has landed. */
+/** Which tasks of windows that have run are to be done again from landed data. */
 export type RedoAsked =
-  /** Those whose text changed since, what depends on them, and what is not done yet. */
+  /** Those whose text changed since, their dependents, and those that are not done yet. */
   | { readonly kind: 'changed' }
-  /** Everything but what reads the sources. */
+  /** All tasks but those that read the sources. */
   | { readonly kind: 'from-raw' }
-  /** Those that selectors name: see `selectTasks`. */
+  /** Those that the selectors match: see `selectTasks`. */
   | { readonly kind: 'select'; readonly names: readonly string[] }
-  /** Those that make these tables (none named: all that were ever made), in every window that has landed, and what depends on them. */
+  /**
+   * Those that make these tables (none named: all that were ever made), in every window that has landed, and their
+   * dependents.
+   */
   | { readonly kind: 'rebuild'; readonly tables: readonly string[] }
 
 export type RedoTask = {
   readonly name: string
-  /** `drop`: it is not done, and the pipeline does not have it any more. Of a request for what changed. */
+  /** `drop`: the task is not done, and the pipeline no longer has it. Only in a request for changed text. */
   readonly action: 'do' | 'keep' | 'drop'
   readonly reason: string
-  /** Whether its table begins a new life with this window. */
+  /** Whether its table starts over with this window. */
   readonly restart: boolean
-  /** Whether it does should it be lost: of what is made whole in each window, that gives the same table. */
+  /**
+   * Whether its table may start over if it is lost: true for a table that is rebuilt whole in each window, since the
+   * result is the same.
+   */
   readonly restartIfLost: boolean
 }
 
 export type RedoWindow = {
   readonly window: Window
   readonly runId: string
-  /** Whether it was never run, so that all of it is to be done. */
+  /** Whether the window never ran, so that all of its tasks are to be done. */
   readonly isNew: boolean
   readonly tasks: readonly RedoTask[]
-  /** Places in the text that changed since its tasks were done, in their order: `models/sales.sql`. Of a request for what changed. */
+  /**
+   * Places in the text that changed since its tasks were done, in their order: `models/sales.sql`. Only in a request
+   * for changed text.
+   */
   readonly changed: readonly string[]
-  /** Places of tasks that the pipeline did not have then. */
+  /** Places of tasks that the pipeline did not have at that time. */
   readonly added: readonly string[]
-  /** Selectors of what would have to be read from its source again for the text to take effect: `shop/orders`. */
+  /** Selectors of tasks that would have to read their source again for the text to take effect: `shop/orders`. */
   readonly needsSource: readonly string[]
 }
 
-/** What a request would do, and why. */
+/** The effect of a request, and the reasons. */
 export type RedoPlan = {
   /** Oldest first. */
   readonly windows: readonly RedoWindow[]
-  /** Whether each window has to be complete before the next one begins: a table begins again with the first of them. */
+  /** Whether each window has to be complete before the next one begins: a table starts over with the first of them. */
   readonly isOrdered: boolean
-  /** What to know of tables of which only some windows are done again. */
+  /** Notes on tables of which only some windows are done again. */
   readonly notes: readonly string[]
   /** Why it is not possible. */
   readonly problems: readonly string[]
@@ -68,16 +77,16 @@ export type RedoInput = {
   readonly windows: readonly Window[] | undefined
   /** All runs of the pipeline, by the label of their window. */
   readonly runs: ReadonlyMap<string, Run>
-  /** Whether a task has ever succeeded in a run: what it wrote then is in its table. */
+  /** Whether a task has ever succeeded in a run: then its table holds what it wrote. */
   readonly everDone: (runId: string, task: string) => boolean
-  /** The text that a task was done under; undefined where the lake does not have it any more. */
+  /** The text that a task was done under; undefined where the lake no longer has it. */
   readonly textOf: (digest: string) => CheckedPipeline | undefined
 }
 
 /**
- * Works out what is to be done again in which window. A table of which all windows are done again, oldest first, begins
- * again with the first one where what it holds depends on what it held before; so it comes out as if it had never been
- * made otherwise. Of other tables the windows are applied onto what is there. No I/O.
+ * Works out which tasks are to be done again in which window. If all windows of a table are done again, oldest first,
+ * and its content depends on its earlier content, the table starts over with the first window; the result is as if it
+ * had always been made this way. For other tables, the windows are applied to the existing content. No I/O.
  */
 export function planRedo(given: RedoInput): RedoPlan {
   const input = withTables(given)
@@ -105,14 +114,14 @@ function withTables(input: RedoInput): RedoInput {
   return { ...input, asked: { ...asked, tables: unique(made) } }
 }
 
-/** What is decided of one window, on the way. */
+/** Decisions on one window while planning. */
 type Draft = {
   readonly window: Window
   readonly run: Run | undefined
   readonly planned: readonly PlannedTask[]
   /** Tasks to do, with the reason. */
   readonly chosen: Map<string, string>
-  /** Why others are kept, where that has to be told. */
+  /** Reasons for keeping others, where they have to be reported. */
   readonly kept: Map<string, string>
   readonly changed: string[]
   readonly added: string[]
@@ -155,7 +164,7 @@ function draftOf(input: RedoInput, window: Window): Draft {
   return draft
 }
 
-/** The tasks of a window under the text as it is now: with the tables that a discovery has found. */
+/** The tasks of a window under the current text, including the tables that a discovery found. */
 function plannedIn(pipeline: CheckedPipeline, run: Run | undefined): PlannedTask[] {
   const planned = planRun(pipeline)
   const known = new Set(planned.map(({ name }) => name))
@@ -167,7 +176,7 @@ function plannedIn(pipeline: CheckedPipeline, run: Run | undefined): PlannedTask
   return [...planned, ...found.filter(({ name }) => !known.has(name))]
 }
 
-/** The tasks that are asked for, each with the reason. */
+/** The requested tasks, each with the reason. */
 function seedsOf(input: RedoInput, draft: Draft, run: Run): Map<string, string> {
   const { asked, pipeline } = input
   const { planned } = draft
@@ -227,7 +236,7 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
   return new Map(planned.flatMap(({ name }) => (seeds.has(name) ? [[name, seeds.get(name) ?? '']] : [])))
 }
 
-/** A load brings the whole table: what a later window has loaded under the text as it is needs no load of this one. */
+/** A load copies the whole table: where a later window was loaded under the current text, this window needs no load. */
 function isLoadedSince(input: RedoInput, task: PlannedTask, { window }: Run): boolean {
   if (task.work.kind !== 'load') return false
   return [...input.runs.values()].some((run) => {
@@ -260,7 +269,7 @@ function someAbove(planned: readonly PlannedTask[], task: PlannedTask, names: Re
   return [...upstreamOf(planned, task.name)].some((above) => names.has(above))
 }
 
-/** What a refine is made from, where that has landed. */
+/** The landed inputs of a refine task. */
 function rawReason({ needs, work }: PlannedTask, run: Run): string | undefined {
   if (work.kind !== 'refine') return undefined
   for (const need of needs) {
@@ -274,8 +283,9 @@ function rawReason({ needs, work }: PlannedTask, run: Run): string | undefined {
 }
 
 /**
- * Chooses a task with what it needs and has not been done. @returns a function that says whether the task can be done
- * @param mayIngest whether sources may be read for that; else what would need it stays as it is
+ * Chooses a task and those of its dependencies that are not done. @returns a function that says whether the task can be
+ * done
+ * @param mayIngest whether sources may be read for that; otherwise tasks that would need it stay as they are
  */
 function createAdding(draft: Draft, run: Run, seeds: ReadonlyMap<string, string>, mayIngest: boolean) {
   const byName = new Map(draft.planned.map((task) => [task.name, task]))
@@ -300,7 +310,7 @@ function createAdding(draft: Draft, run: Run, seeds: ReadonlyMap<string, string>
   return add
 }
 
-/** Whether what a table holds after a window depends on what it held before. */
+/** Whether the content of a table after a window depends on its content before. */
 function accumulates(pipeline: CheckedPipeline, { work }: PlannedTask): boolean {
   if (work.kind === 'refine') return modeOf(pipeline, work.dataset) !== 'snapshot'
   return work.kind === 'build' && modelOf(pipeline, work.model)?.materialization !== 'table'
@@ -311,7 +321,7 @@ const modeOf = ({ datasets }: CheckedPipeline, table: string) =>
   datasets.find(({ name }) => name === table)?.mode ?? 'snapshot'
 const modelOf = ({ models }: CheckedPipeline, table: string) => models.find(({ name }) => name === table)
 
-/** The first window of each table that begins again, by the task that makes it. */
+/** The first window of each table that starts over, by the task that makes it. */
 function restartsOf(input: RedoInput, drafts: readonly Draft[]): Map<string, string> {
   const { pipeline, asked } = input
   const restarts = new Map<string, string>()
@@ -335,7 +345,7 @@ const isChosen = (drafts: readonly Draft[], name: string) => drafts.some(({ chos
 const tableOf = ({ work }: PlannedTask) =>
   work.kind === 'refine' ? work.dataset : work.kind === 'build' ? work.model : undefined
 
-/** Whether no other window has put something into the table that the task makes. */
+/** Whether no other window has written to the table that the task makes. */
 function coversAll({ runs, everDone }: RedoInput, task: string, windows: readonly Draft[]): boolean {
   const covered = new Set(windows.map(({ window }) => window.label))
   return [...runs.values()].every(({ id, window }) => covered.has(window.label) || !everDone(id, task))
@@ -344,7 +354,7 @@ function coversAll({ runs, everDone }: RedoInput, task: string, windows: readonl
 const wasEverDone = ({ runs, everDone }: RedoInput, task: string) =>
   [...runs.values()].some(({ id }) => everDone(id, task))
 
-/** Readers do not see a table that is only half rebuilt: it is loaded once, when its last window is done. */
+/** Readers must not see a half-rebuilt table: it is loaded once, when its last window is done. */
 function withholdLoads(draft: Draft, drafts: readonly Draft[], restarts: ReadonlyMap<string, string>): void {
   for (const task of draft.planned) {
     if (task.work.kind !== 'load' || !draft.chosen.has(task.name)) continue
@@ -394,7 +404,7 @@ function windowOf(
   }
 }
 
-/** What is not done of tasks that the text does not have any more is no failure of the text. */
+/** Unfinished tasks that the text no longer has are not failures of the text. */
 function droppedTasks(run: Run, planned: readonly PlannedTask[]): RedoTask[] {
   const known = new Set(planned.map(({ name }) => name))
   return [...run.tasks.values()].flatMap(({ planned: { name }, state }): RedoTask[] => {
@@ -411,7 +421,7 @@ function keptReason({ state, planned: { work } }: Task): string {
   return work.kind === 'ingest' ? 'landed' : 'as it is'
 }
 
-/** Tables of which only some windows are done again, and what stays in them. */
+/** Tables of which only some windows are done again, and the content that stays in them. */
 function notesOf(input: RedoInput, drafts: readonly Draft[], restarts: ReadonlyMap<string, string>): string[] {
   const { pipeline, asked, runs, everDone } = input
   const planned = new Map(drafts.flatMap(({ planned: tasks }) => tasks.map((task) => [task.name, task] as const)))
@@ -427,7 +437,7 @@ function notesOf(input: RedoInput, drafts: readonly Draft[], restarts: ReadonlyM
       if (later.length === 0) return []
       return [`${table} is of a later window, ${later.at(-1)?.window.label}, and is not put back to an older one`]
     }
-    // What is only selected was mostly landed again; its text need not have changed.
+    // A table that is only selected has usually been landed again; its text need not have changed.
     if (!accumulates(pipeline, task) || asked.kind === 'select') return []
     const count = `${others.length} other window${others.length === 1 ? '' : 's'}`
     return [
@@ -436,14 +446,14 @@ function notesOf(input: RedoInput, drafts: readonly Draft[], restarts: ReadonlyM
   })
 }
 
-/** Whether a table is what the latest window makes of it, so that an older one changes nothing. */
+/** Whether the latest window alone determines a table, so that an older one changes nothing. */
 function isOfLatestWindow(pipeline: CheckedPipeline, { work }: Pick<PlannedTask, 'work'>): boolean {
   if (work.kind === 'refine') return modeOf(pipeline, work.dataset) === 'snapshot'
   const model = work.kind === 'build' ? modelOf(pipeline, work.model) : undefined
   return model?.materialization === 'history' || (model?.materialization === 'table' && model.usesWindow)
 }
 
-/** Why tables cannot be rebuilt as it is asked for. */
+/** Why tables cannot be rebuilt as requested. */
 function rebuildProblems(
   input: RedoInput,
   { tables }: { readonly tables: readonly string[] },
@@ -475,7 +485,7 @@ function rebuildProblems(
   })
 }
 
-/** Why not some windows of a table alone, where others are in it. */
+/** Why some windows of a table cannot be rebuilt alone when it holds rows of others. */
 function partProblem(
   pipeline: CheckedPipeline,
   task: PlannedTask,

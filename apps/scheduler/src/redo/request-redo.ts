@@ -27,19 +27,16 @@ export type RedoDeps = RequestDeps & {
   readonly store: RequestDeps['store'] & Pick<RunReader, 'history' | 'everDone'>
 }
 
-/** Works out what doing tasks again would mean. */
+/** Plans re-runs of tasks. */
 export type RedoPlanner = {
   /**
-   * Which tasks of windows would be done again, and why. Changes nothing.
-   * @param windows undefined for all that were run; for a rebuild only
+   * Reports which tasks of windows would be done again, and why. Changes nothing.
+   * @param windows undefined for all that have run; for a rebuild only
    */
   planRedo(pipeline: CheckedPipeline, asked: RedoAsked, windows?: readonly Window[]): Promise<RedoPlan>
 }
 
-/**
- * Works out what doing tasks again would mean, for those who only look.
- * @throws {OPS_SCHEMA_OLD} terminal @throws {OPS_SCHEMA_NEW} terminal
- */
+/** Plans re-runs of tasks for read-only use. @throws {OPS_SCHEMA_OLD} terminal @throws {OPS_SCHEMA_NEW} terminal */
 export async function openRedoPlanner(deps: {
   readonly lake: Pick<Lake, 'readText'>
   readonly database: RunDatabase
@@ -61,7 +58,7 @@ export async function pipelinesWith(
 }
 
 export type RedoOptions = {
-  /** Windows at a time, where they do not depend on each other; 1 when not said. */
+  /** Windows that run at a time, where they do not depend on each other; default 1. */
   readonly concurrency?: number
 }
 
@@ -70,7 +67,7 @@ type Looking = {
   readonly store: Pick<RunReader, 'history' | 'everDone'>
 }
 
-/** What doing tasks again would mean. Changes nothing. @param windows undefined for all; for a rebuild only */
+/** Reports the effect of a re-run. Changes nothing. @param windows undefined for all; for a rebuild only */
 export async function describeRedo(
   deps: Looking,
   pipeline: CheckedPipeline,
@@ -81,11 +78,11 @@ export async function describeRedo(
 }
 
 /**
- * Has tasks of windows that were run done again, oldest window first. Asked again while it is not complete, it goes on
- * with what is left.
- * @returns the runs of the windows, of a rebuild those in which there is something to do, oldest window first
+ * Re-runs tasks of windows that have run, oldest window first. The same request while it is incomplete resumes with the
+ * remaining tasks.
+ * @returns the runs of the windows, oldest window first; for a rebuild, those in which there is something to do
  * @throws {REDO_REFUSED} terminal: it is not possible, with every reason
- * @throws {RunUnderWayError} terminal: a run that it would change, or whose tables, is not finished
+ * @throws {RunUnderWayError} terminal: a run that it would change, or that uses the same tables, is not finished
  */
 export async function requestRedo(
   deps: RedoDeps,
@@ -116,7 +113,7 @@ export async function requestRedo(
   for (const window of plan.windows) {
     const { runId } = window
     if (!affected.includes(window)) {
-      // A rebuild is asked for tables: a window that has nothing of them is no part of it.
+      // A rebuild asks for tables: a window without any of them is not part of it.
       if (asked.kind !== 'rebuild') requested.push({ runId, created: false })
       continue
     }
@@ -157,7 +154,7 @@ async function preparedRedo(
   return { plan, runs }
 }
 
-/** The tables that a rebuild names. People know a table by its name in the mart. */
+/** The tables that a rebuild names. Users know a table by its name in the mart. */
 function tablesOf(
   { serve, datasets, models }: CheckedPipeline,
   names: readonly string[],
@@ -168,7 +165,10 @@ function tablesOf(
   return names.map((name) => (known.has(name) ? name : (serve.find(({ as }) => as === name)?.table ?? name)))
 }
 
-/** A text of before; undefined where the lake does not have it any more, or another version of the program wrote it. */
+/**
+ * An earlier text of the pipeline; undefined where the lake no longer has it, or another version of the program wrote
+ * it.
+ */
 async function knownText(
   lake: Pick<Lake, 'readText'>,
   pipeline: CheckedPipeline,
@@ -184,8 +184,8 @@ async function knownText(
 }
 
 /**
- * The same request, begun before and not complete: it goes on. What a table begins again with has to have been part of
- * it, else all of it begins again.
+ * The same request, started earlier and incomplete: it is resumed. The task with which a table starts over must have
+ * been part of it, otherwise all of it starts over.
  */
 function begunBefore(runs: ReadonlyMap<string, Run>, affected: readonly RedoWindow[], of: string): Redo | undefined {
   for (const { window } of affected) {

@@ -9,28 +9,28 @@ export type FollowScheduleDeps = {
   readonly scheduler: Pick<Scheduler, 'requestRuns' | 'windows' | 'runs'>
   readonly timers: Pick<Timers, 'repeat' | 'clear' | 'consume'>
   readonly pipelines: readonly CheckedPipeline[]
-  /** Which window a pipeline begins with that never ran. */
+  /** The first window of a pipeline that has never run. */
   readonly first: FirstWindow
-  /** Milliseconds between looks for windows whose timer did not go off. */
+  /** Milliseconds between checks for windows whose timer did not fire. */
   readonly lookMs: number
   readonly clock: Clock
   readonly log: Log
-  /** Aborted when the service stops: what was not asked for by then is due at the next start. */
+  /** Aborted when the service stops: windows not requested until then are due at the next start. */
   readonly stopping?: AbortSignal
 }
 
 /**
- * Runs of a pipeline that may wait. They run one after the other, so none waits longer for being asked for later, and a
- * schedule that begins long ago does not fill the run history at once.
+ * Runs of a pipeline that may wait. They run one after the other, so requesting them later delays none, and a schedule
+ * that started long ago does not fill the run history at once.
  */
 const WAITING_AT_MOST = 100
 
 /**
- * Asks for each window of the pipelines when it is due, beginning with those that were missed. Several schedulers may
+ * Requests each window of the pipelines when it is due, beginning with those that were missed. Several schedulers may
  * follow the same schedule: asking twice gives the same run.
  *
- * A timer repeats for each pipeline. Where timers are lost, each scheduler notices by itself that a window is due, and
- * sets the timer anew.
+ * Each pipeline has a repeating timer. If timers are lost, each scheduler notices by its own clock that a window is
+ * due, and sets the timer again.
  */
 export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDisposable> {
   const { timers, pipelines, clock, log, lookMs } = deps
@@ -47,7 +47,7 @@ export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDis
     for (const pipeline of pipelines) {
       if (deps.stopping?.aborted === true) return
       if (clock().getTime() < (lookAt.get(pipeline.name) ?? 0)) continue
-      // One pipeline does not hold up the others.
+      // One pipeline does not block the others.
       await ask(pipeline).catch((error: unknown) => {
         log.warn({ pipeline: pipeline.name, error: reportError(error) }, 'windows that are due could not be asked for')
       })
@@ -58,7 +58,7 @@ export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDis
     await timers.consume('schedule', async ({ pipeline: name }) => {
       const pipeline = pipelines.find((each) => each.name === name)
       if (pipeline !== undefined) return await ask(pipeline)
-      // Set by a scheduler that had it; one that still has it sets the timer anew.
+      // Set by a scheduler that had the pipeline; one that still has it sets the timer again.
       log.info({ pipeline: name }, 'timer for a pipeline that is not here was removed')
       await timers.clear('schedule', name)
     }),
@@ -68,7 +68,7 @@ export async function followSchedule(deps: FollowScheduleDeps): Promise<AsyncDis
   return starting.move()
 }
 
-/** @returns whether there are no more of them */
+/** @returns whether no more windows are due */
 async function askForDue(deps: FollowScheduleDeps, pipeline: CheckedPipeline, now: Date): Promise<boolean> {
   const { scheduler, first, log, stopping } = deps
   const { name, schedule } = pipeline

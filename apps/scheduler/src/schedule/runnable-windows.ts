@@ -2,19 +2,19 @@ import { countWindows, parseWindow, windowsBetween, type Window } from '@cinelak
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import { schedulerErrors } from '../errors.ts'
 
-/** Windows that one request may ask for, unless CINELAKE_MAX_WINDOWS says otherwise: almost three years of days. */
+/** Most windows that one request may ask for, unless CINELAKE_MAX_WINDOWS overrides it: almost three years of days. */
 export const MAX_WINDOWS = 1000
 
 export type WindowBounds = {
   readonly now: Date
-  /** Windows at most. */
+  /** Most windows to return. */
   readonly limit: number
-  /** Takes windows that are not over, and those before the schedule's first. */
+  /** Accepts windows that are not over, and those before the schedule's first. */
   readonly force?: boolean
 }
 
 /**
- * The windows of a range that may run, oldest first. Costs no more than the limit, however long the range is.
+ * The windows of a range that may run, oldest first. Its cost is bounded by the limit, however long the range is.
  * @throws {WINDOWS_REVERSED} terminal @throws {WINDOWS_TOO_MANY} terminal
  * @throws {WINDOW_NOT_OVER} terminal @throws {WINDOW_BEFORE_START} terminal
  */

@@ -2,19 +2,19 @@ import { parseWindow, shiftWindow, windowAt, type Window } from '@cinelake/core'
 import type { Schedule } from '@cinelake/pipeline'
 import type { Rhythm } from '../timers/timers.ts'
 
-/** Which window a pipeline begins with that never ran: its schedule's first, or the newest that is due. */
+/** The first window of a pipeline that has never run: its schedule's first, or the newest that is due. */
 export const FIRST_WINDOWS = ['start', 'latest'] as const
 export type FirstWindow = (typeof FIRST_WINDOWS)[number]
 
 /**
- * The windows whose time has come and that nobody asked for yet, oldest first, up to the newest that ended at least
- * `delayMs` ago. What was missed while nothing ran is among them.
+ * The windows that are due and were not requested yet, oldest first, up to the newest that ended at least `delayMs`
+ * ago. This includes windows missed while no scheduler ran.
  *
- * Takes no more steps than there are known windows and windows to ask for: a schedule may start in any year.
+ * The number of steps is bounded by the known windows plus those to request: a schedule may start in any year.
  *
- * @param known labels of the windows that were asked for already, however they ended
- * @param first `latest`: what is older than the newest known window is left to whoever asks for it
- * @param limit windows at most; the rest is due the next time
+ * @param known labels of the windows that were requested already, however they ended
+ * @param first `latest`: windows older than the newest known one run only on request
+ * @param limit most windows to return; the rest is due the next time
  */
 export function dueWindows(
   schedule: Schedule,
@@ -37,13 +37,13 @@ export function dueWindows(
   return due
 }
 
-/** The newest window that was asked for, of those that the schedule has by now. */
+/** The newest requested window that belongs to the current schedule. */
 function newestKnown(
   schedule: Schedule,
   known: ReadonlySet<string>,
   { start, newest }: { readonly start: Window; readonly newest: Window },
 ): Window | undefined {
-  // Labels sort as their windows do, but for the two hours of one name when the clock goes back.
+  // Labels sort as their windows do, except for the two hours with one name when the clock goes back.
   const local = (label: string) => label.slice(0, LOCAL_HOUR)
   const newestFirst = [...known]
     .filter((label) => local(label) <= local(newest.label))
@@ -51,7 +51,7 @@ function newestKnown(
     .reverse()
   const found: Window[] = []
   for (const label of newestFirst) {
-    // Labels of another length are from before the schedule was changed.
+    // Labels of another length date from before the schedule was changed.
     const window = parseWindow(schedule, label)
     if (window !== undefined) found.push(window)
     if (found.length === 2) break

@@ -4,12 +4,12 @@ import type { QueueSettings } from './settings.ts'
 import type { Timers } from './timers.ts'
 
 /**
- * Opens the timers that the scheme of `CINELAKE_QUEUE` names. A Redis that is away does not fail it.
- * @throws {ConfigError} terminal: the address cannot be used
+ * Opens the timers that the scheme of `CINELAKE_QUEUE` names. Does not fail while Redis is down.
+ * @throws {ConfigError} terminal: the address is invalid
  */
 export async function openTimers(settings: QueueSettings, { log }: { readonly log: Log }): Promise<Timers> {
   const redis = async () => {
-    // An embedded start must not load the Redis client.
+    // The embedded mode must not load the Redis client.
     const { createBullmqTimers } = await import('./bullmq/timers.ts')
     return createBullmqTimers(settings, { log })
   }

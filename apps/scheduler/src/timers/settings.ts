@@ -1,17 +1,17 @@
 import { z } from 'zod'
 
-/** The settings of the timers' queue as they come from the environment; spread into a service's schema. */
+/** The settings of the timers' queue, as read from the environment; spread into a service's schema. */
 export const queueEnv = {
   /** `memory:`, `redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]`, or `rediss://…` for TLS. */
   CINELAKE_QUEUE: z.string().default('memory:'),
   CINELAKE_QUEUE_PASSWORD: z.string().optional(),
-  /** Beginning of the names of everything in Redis: several platforms may share one. */
+  /** Prefix of all keys in Redis: several platforms may share one. */
   CINELAKE_QUEUE_PREFIX: z.string().min(1).default('cinelake'),
 }
 
 export type QueueSettings = {
   readonly url: string
-  /** Instead of one in the address. */
+  /** Overrides a password in the address. */
   readonly password?: string
   readonly prefix: string
 }

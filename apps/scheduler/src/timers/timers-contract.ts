@@ -2,7 +2,10 @@ import { until } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
 import type { Timer, TimerKind, TimerOf, Rhythm, Timers } from './timers.ts'
 
-/** Timers that share what they keep, as those of several replicas do; with one, every call gives the same. */
+/**
+ * Timers that share their storage, as those of several replicas do; an adapter for one process returns the same timers
+ * each time.
+ */
 export type TimersBench = AsyncDisposable & { open(): Timers }
 
 const HOURLY: Rhythm = { every: 'hour', timeZone: 'UTC', delayMs: 0 }
@@ -15,13 +18,13 @@ function inMs(ms: number): Date {
   return new Date(Date.now() + ms)
 }
 
-/** A rhythm whose next beat is so many milliseconds away. */
+/** A schedule whose next tick is so many milliseconds away. */
 function beatIn(ms: number): Rhythm {
   const hourMs = 3_600_000
   return { ...HOURLY, delayMs: (Date.now() + ms) % hourMs }
 }
 
-/** What every adapter of the timers promises, over the clock of this machine. */
+/** The contract of every adapter of the timers, over the clock of this machine. */
 export function timersContract(bench: () => Promise<TimersBench>): void {
   const opened = async () => {
     const stack = new AsyncDisposableStack()
@@ -31,7 +34,7 @@ export function timersContract(bench: () => Promise<TimersBench>): void {
     return { timers, rung, attempts, [Symbol.asyncDispose]: () => stack.disposeAsync() }
   }
 
-  /** Adapters may write behind: what was set before one of another kind that went off is there. */
+  /** Adapters may write asynchronously: once a timer of another kind has fired, those set before it are there. */
   const written = async (timers: Timers, kind: TimerKind = 'schedule') => {
     let isThere = false
     const consumer = await timers.consume(kind, async () => void (isThere = true))
@@ -83,7 +86,7 @@ export function timersContract(bench: () => Promise<TimersBench>): void {
     expect(it.attempts()).toEqual([5, 4, 6])
   })
 
-  test('one that is due already, but that nobody has taken yet, is replaced and cleared as well', async () => {
+  test('one that is due already, but has not been taken yet, is replaced and cleared as well', async () => {
     await using it = await opened()
     await it.timers.set('a', new Date(0), about(1))
     await it.timers.set('b', new Date(0), about(2))
@@ -122,7 +125,7 @@ export function timersContract(bench: () => Promise<TimersBench>): void {
     expect(it.rung).toEqual([about(1), about(1)])
   })
 
-  test('one that goes off while nobody listens waits for somebody who takes its kind', async () => {
+  test('one that goes off without a listener waits for a process that takes its kind', async () => {
     await using it = await opened()
     await it.timers.set('a', new Date(0), about(1))
     const scheduled: Timer[] = []

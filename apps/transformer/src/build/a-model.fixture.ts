@@ -1,6 +1,6 @@
 import type { CheckedModel } from '@cinelake/pipeline'
 
-/** A model for tests; only the fields that matter are given. */
+/** A model for tests; callers give only the fields that matter. */
 export function aModel(fields: Partial<CheckedModel> = {}): CheckedModel {
   return {
     name: 'sales',

@@ -36,7 +36,7 @@ import { NO_REJECTS } from './sql.ts'
 
 type Deps = {
   readonly lake: Lake
-  /** Commits go through it, whatever runs the models. */
+  /** Makes the commits, whichever runner runs the models. */
   readonly engine: SqlEngine
   readonly clock: Clock
   readonly log: Log
@@ -44,16 +44,18 @@ type Deps = {
   readonly runner?: ModelRunner
 }
 
-/** What one build works with. */
+/** The tools of one build. */
 type Work = {
   readonly command: Build
   readonly model: CheckedModel
   readonly table: DeltaTable
-  /** What the table takes on of a model that has changed. */
+  /** Schema changes that the table takes on from a changed model. */
   readonly takenOn: TakenOn
-  /** Whether the command's commit is in the table: its rows are counted, and the commit is found. */
+  /**
+   * Whether the table already has the command's commit: the rows are still counted, and the commit finds itself there.
+   */
   readonly isRepeat: boolean
-  /** The table of the rows that it rejects. */
+  /** The table of the rejected rows. */
   readonly kept: RejectsTable
   readonly session: SqlSession
   readonly signal: AbortSignal
@@ -61,9 +63,9 @@ type Work = {
 
 /**
  * Runs one model's SELECT over pinned versions of its inputs and commits the result to its refined table, once per task
- * and generation. The runner stages the result in files in the layout of the table: it is counted and checked as a whole
- * before anything of it is published, and then nothing is written again. Rejects are committed before the table: a process
- * that dies between the two does both again, and the first finds that it is there.
+ * and generation. The runner stages the result in files in the layout of the table: it is counted and checked as a
+ * whole before any of it is published, and then nothing is written twice. Rejects are committed before the table: if
+ * the process dies between the two, both are done again, and the first finds its commit there.
  */
 export function createBuild({
   lake,
@@ -94,12 +96,12 @@ export function createBuild({
     const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
     const work: Work = { command, model, table, takenOn, isRepeat, kept, session, signal }
     const run = await runOf(work, lake)
-    // A table that begins again has files of its life before, if it has any.
+    // A table that starts over may still have files of its former table id.
     if (runner.stagesInLake && snapshot === undefined && command.restart !== true) await table.begin({ signal })
     await using result = await runner.run(run, { signal }).catch((error: unknown) => {
       throw inModel(error, run.model, work)
     })
-    // Rejects of a try that knew less are not those of this one.
+    // Rejects of an attempt with older inputs are not those of this one.
     const edition = command === asked ? {} : { edition: pinsOf(command) }
     await requireSound(result, run.model, work)
     progress({ rowCount: result.balance.in })
@@ -117,7 +119,7 @@ export function createBuild({
   }
 }
 
-/** A command whose commit is in the table already is repeated as it is. */
+/** A command whose commit is already in the table is repeated unchanged. */
 async function withNewestInputs(
   command: Build,
   snapshot: DeltaSnapshot | undefined,
@@ -131,7 +133,7 @@ async function withNewestInputs(
   return inputs === command.inputs ? command : { ...command, inputs }
 }
 
-/** What the runner is told: lake paths, versions, and SQL with the window in it. */
+/** The runner's task: lake paths, versions, and SQL with the window filled in. */
 async function runOf({ command, model, table, signal }: Work, lake: Lake) {
   const { pipeline, window } = command
   const inputs: PinnedTable[] = []
@@ -148,12 +150,12 @@ async function runOf({ command, model, table, signal }: Work, lake: Lake) {
     rowsIn: model.rowsIn === undefined ? undefined : bindWindow(model.rowsIn, window),
     columns: ownColumns(model),
   }
-  // Rows of history become others before they are in a file of the table.
+  // A history model's rows are transformed before they are written to a file of the table.
   const partitionBy = model.materialization === 'history' ? [] : model.partitionBy
   return { model: runnable, inputs, table: { path: table.path, partitionBy } }
 }
 
-/** An error of the engine with its place in the model's file: the SQL around the model's is nothing that a person wrote. */
+/** An error of the engine with its place in the model's file: the user did not write the SQL around the model's. */
 function inModel(error: unknown, { sql }: RunnableModel, { model, command }: Work): unknown {
   if (!isOfSql(error)) return error
   const offset = error.offsetIn(sql)
@@ -163,8 +165,8 @@ function inModel(error: unknown, { sql }: RunnableModel, { model, command }: Wor
 }
 
 /**
- * Stops a result that breaks a rule of severity `fail`, or of which rows are unaccounted for. The rows that make it fail are
- * kept as rejects, beside those that it would have had: they are what has to be looked at.
+ * Rejects a result that breaks a rule of severity `fail`, or whose rows are unaccounted for. The rows that break it are
+ * kept as rejects, together with those that the model rejects, for inspection.
  * @throws {BuildRuleFailedError} terminal @throws {BALANCE_BROKEN} terminal
  */
 async function requireSound(result: ModelResult, model: RunnableModel, work: Work): Promise<void> {
@@ -196,7 +198,10 @@ async function keepRejects(
   return await writeRejects({ query: `FROM ${rows.relation}`, hasRows: true }, of, kept, { session, signal })
 }
 
-/** Whether the table is as the model would make it, so that rows without a change can stay in their files. */
+/**
+ * Whether the table equals the result of the model apart from changed rows, so that unchanged rows can stay in their
+ * files.
+ */
 function hasLayoutOf({ columns, partitionBy }: DeltaSnapshot, model: CheckedModel): boolean {
   const typesOf = (all: readonly { readonly name: string; readonly type: string }[]) =>
     JSON.stringify(all.map(({ name, type }) => [name, type]))
@@ -212,7 +217,7 @@ type Commit = (
 ) => Promise<CommitResult>
 
 const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
-  // A table that depends on the window has to note it, though its rows be the same.
+  // A table that depends on the window has to record it, even if its rows are the same.
   table: async ({ model, table, session }, { rows }, options) =>
     await table.overwrite(session, rows, { ...options, unlessSame: !model.usesWindow }),
 
@@ -255,7 +260,7 @@ const COMMITS: Readonly<Record<CheckedModel['materialization'], Commit>> = {
 
 type UsedTablesDeps = { readonly lake: Lake; readonly clock: Clock; readonly signal: AbortSignal }
 
-/** Which version of another pipeline's table a window reads. */
+/** The version of another pipeline's table that a window reads. */
 const UsedVersion = z.object({ table: z.string(), version: z.int().min(0), id: z.string().optional() })
 
 /** Lake path of a table that a model names: one of its own pipeline, or `pipeline.table` of another. */
@@ -272,9 +277,9 @@ async function locateInput(
 }
 
 /**
- * The command with the versions of other pipelines' tables that the model reads. Of each that is the newest when the first
- * build of the window asks; what it found is put into the lake, so that every further attempt, and the other models of the
- * window, read the same.
+ * Pins the versions of other pipelines' tables that the model reads. Each is the newest version when the first build of
+ * the window looks; the result is stored in the lake, so that every further attempt, and the other models of the
+ * window, read the same versions.
  * @throws {BUILD_USED_TABLE_MISSING} transient: the other pipeline has not made it yet
  */
 async function withUsedTables(command: Build, model: CheckedModel, deps: UsedTablesDeps): Promise<Build> {

@@ -21,7 +21,7 @@ export function orders(...rows: readonly (readonly [number, number | null])[]): 
   return `SELECT CAST(id AS INTEGER) AS id, CAST(amount AS INTEGER) AS amount FROM (VALUES ${list}) AS v(id, amount) WHERE id IS NOT NULL`
 }
 
-/** A lake with one model and what builds it. The runner is the engine's, or one of another machine. */
+/** A lake with one model and its build. The runner is the engine's, or a simulated remote one. */
 export async function given(
   model: CheckedModel,
   { memoryBytes = 256e6, openRunner }: { memoryBytes?: number; openRunner?: OpenRunner } = {},
@@ -99,7 +99,7 @@ export async function given(
     clock,
     directory: directory.path,
     command,
-    /** The text of the model changes. */
+    /** Changes the text of the model. */
     become,
     /** Another pipeline's table. */
     writeOther,
@@ -122,7 +122,7 @@ export async function given(
       return (await rows<{ line: unknown }>('sales', `${columns} AS line`, order)).map(({ line }) => String(line))
     },
     files: async () => (await table('sales').snapshot())?.files.map(({ path }) => path) ?? [],
-    /** Data files below the table's folder that no version of the table has. */
+    /** Data files below the table's folder that belong to no version of the table. */
     async strayFiles() {
       const known = new Set<string>()
       const latest = (await table('sales').snapshot())?.version ?? -1
@@ -141,7 +141,7 @@ export async function given(
   }
 }
 
-/** A lake that refuses one commit. */
+/** A lake that fails one commit. */
 function refusingOnce(lake: Lake, prefix: () => string | undefined, refused: () => void): Lake {
   return new Proxy(lake, {
     get(target, property) {

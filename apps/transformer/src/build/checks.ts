@@ -22,14 +22,15 @@ export type BuildChecks = {
 
 type Deps = {
   readonly session: ParquetSql
-  /** What `checkedQuery` gave, the rejected rows aside. */
+  /** The relation of `checkedQuery`, without the rejected rows. */
   readonly staged: Pick<DeltaStage, 'relation' | 'aside' | 'rowCount' | 'asideRowCount'>
   readonly signal: AbortSignal
 }
 
 /**
- * Counts what a model made and checks it against its rules. A key that is there twice breaks a rule of severity `fail`.
- * @param rowsIn how many rows the SELECT had to account for; undefined: those that it gave
+ * Counts the rows of a model's result and checks it against its rules. A duplicate key breaks a rule of severity
+ * `fail`.
+ * @param rowsIn how many rows the SELECT had to account for; undefined: those that it returned
  */
 export async function checkBuild(
   model: RunnableModel,
@@ -50,23 +51,23 @@ export async function checkBuild(
   }
 }
 
-/** What keeps a result out of the table; undefined where nothing does. */
+/** The rule that blocks a result; undefined where none does. */
 export function brokenRule(quality: readonly QualityResult[]): QualityResult | undefined {
   return quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
 }
 
-/** Which rows break a rule that is broken; undefined for one about the table as a whole. */
+/** A condition for the rows that break a broken rule; undefined for a rule about the table as a whole. */
 export function rowsBreaking(model: RunnableModel, rule: string): BrokenBy | undefined {
   if (model.key.length > 0 && rule === uniqueRule(model)) return 'key'
   return model.rowRules.find(({ name }) => name === rule)
 }
 
-/** Keys that a result names. */
+/** Most keys named in a result. */
 const EXAMPLES = 3
-/** Characters of a value of a key that are shown. */
+/** Characters shown of a key's value. */
 const KEY_LENGTH = 80
 
-/** `: order_id=17, order_id=20`, of the first rows; nothing where there is no key, or it may be personal. */
+/** `: order_id=17, order_id=20`, of the first rows; empty where there is no key, or it may be personal. */
 async function examplesOf(model: RunnableModel, by: BrokenBy, { session, staged, signal }: Deps): Promise<string> {
   if (model.key.length === 0 || model.keyMayBeShown !== true) return ''
   const query = failingKeysQuery(model, { by, good: staged.relation, count: EXAMPLES })
@@ -77,7 +78,7 @@ async function examplesOf(model: RunnableModel, by: BrokenBy, { session, staged,
   return shown.length === 0 ? '' : `, such as ${shown.join(', ')}`
 }
 
-/** A row that is rejected is not in the table, so that it cannot break a warning or make the task fail. */
+/** A rejected row is not in the table, so it cannot break a warning or make the task fail. */
 async function checkRows(model: RunnableModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
   const { rowRules } = model
   const { relation, aside, rowCount, asideRowCount } = staged
@@ -107,7 +108,7 @@ async function checkRows(model: RunnableModel, { session, staged, signal }: Deps
   )
 }
 
-/** Text that no database takes, in a model that does not reject rows; else such a row is rejected. */
+/** Text that no database accepts, in a model that does not reject rows; where it does, such a row is rejected. */
 async function checkText(model: RunnableModel, { session, staged, signal }: Deps): Promise<QualityResult[]> {
   const { columns, query } = nulCountsQuery(model, staged.relation)
   if (columns.length === 0) return []

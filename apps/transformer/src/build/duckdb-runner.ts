@@ -30,9 +30,9 @@ import {
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock }
 
 /**
- * Runs models in the process's own DuckDB. The result is computed once, into files in the layout of the table: memory does
- * not grow with it, and it is counted and checked as a whole. The files stay on this machine until they are asked for, so
- * that what turns out to be in the table already never goes to the lake.
+ * Runs models in the process's own DuckDB. The result is computed once, into files in the layout of the table: memory
+ * does not grow with it, and it is counted and checked as a whole. The files stay on this machine until they are
+ * requested, so that a result that is already in the table is never uploaded.
  */
 export function createDuckDbRunner({ lake, engine, clock }: Deps): ModelRunner {
   return {
@@ -53,7 +53,7 @@ export function createDuckDbRunner({ lake, engine, clock }: Deps): ModelRunner {
       }
     },
     async [Symbol.asyncDispose]() {
-      // The engine is the process's.
+      // The engine belongs to the process.
     },
   }
 }
@@ -61,8 +61,9 @@ export function createDuckDbRunner({ lake, engine, clock }: Deps): ModelRunner {
 type Reading = Omit<Deps, 'engine'> & { readonly session: SqlSession; readonly signal: AbortSignal }
 
 /**
- * Offers the inputs to the session under their names. The files stay in place until what is returned is disposed.
- * @throws {TableLostError} terminal: there is no such version @throws {TableReplacedError} terminal: it is of another table
+ * Registers the inputs in the session under their names. The files stay in place until the returned value is disposed.
+ * @throws {TableLostError} terminal: the version does not exist @throws {TableReplacedError} terminal: it is of another
+ * table
  */
 async function openInputs(
   model: RunnableModel,
@@ -117,13 +118,13 @@ async function compute({ model, table, partitionBy, session, signal }: Work): Pr
   }
 }
 
-/** Queries for the rows that are kept apart, those that make the result unusable among them. */
+/** Queries for the rows that are kept as rejects, including those that make the result unusable. */
 function rejectQueries(
   model: RunnableModel,
   { relation, aside, asideRowCount }: DeltaStage,
   quality: readonly QualityResult[],
 ): string[] {
-  // Where a model rejects nothing, its rows have no column that says why.
+  // Where a model rejects nothing, its rows have no column with the reason.
   const rejected = asideRowCount === 0 ? [] : [rejectedQuery(model, aside)]
   const broken = brokenRule(quality)
   if (broken !== undefined) {
@@ -145,8 +146,8 @@ function asRejects(queries: readonly string[]): string {
 }
 
 /**
- * How many rows an inner join leaves out, where `rowsIn` does not say how many have to come out. A model may be meant so:
- * this is for information, and no row breaks it.
+ * Rows that an inner join drops, where `rowsIn` does not say how many have to come out. A model may intend that: the
+ * number is for information, and no row breaks a rule by it.
  */
 async function countJoined(sql: string, session: SqlSession, signal: AbortSignal): Promise<QualityResult[]> {
   const join = firstInnerJoin(sql)
@@ -157,7 +158,7 @@ async function countJoined(sql: string, session: SqlSession, signal: AbortSignal
     const detail = `${found.joined} of ${found.rows} rows of ${join.left} have one of ${join.right}; the inner join leaves the others out`
     return [{ rule: 'rows_joined', severity: 'warn', checked: found.rows, failed: 0, detail }]
   } catch (error) {
-    // The SELECT itself runs; what was taken out of it may not, and nothing depends on that.
+    // The SELECT itself runs; the extracted part may not, and nothing depends on it.
     if (isOfSql(error)) return []
     throw error
   }

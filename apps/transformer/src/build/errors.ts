@@ -9,13 +9,13 @@ export const buildErrors = defineErrors({
     { pipeline, model },
   ]),
 
-  /** A table that a model reads is not there in the version that the command pins. */
+  /** A table that a model reads does not exist in the version that the command pins. */
   BUILD_INPUT_MISSING: terminal((model: string, table: string, version: number | null) => [
     `a model's input is not in the lake [model=${model} table=${table} version=${version ?? 'none given'}]: expected the table that the plan made before it; run the window again from the task that makes it`,
     { model, table, version },
   ]),
 
-  /** A table of another pipeline that a model uses was not made yet. The other pipeline may be about to. */
+  /** A table of another pipeline that a model uses does not exist yet. The other pipeline may be about to make it. */
   BUILD_USED_TABLE_MISSING: transient((model: string, table: string) => {
     const [pipeline = '', name = ''] = table.split('.')
     return [
@@ -25,13 +25,13 @@ export const buildErrors = defineErrors({
   }),
 })
 
-/** A rule whose severity is `fail` does not hold, so that nothing of the result is published. */
+/** A rule of severity `fail` is broken, so that nothing of the result is published. */
 export class BuildRuleFailedError extends TerminalError implements WithQuality {
   readonly code = 'BUILD_RULE_FAILED'
   readonly rule: string
   readonly quality: readonly QualityResult[]
 
-  /** @param quality what all rules found, the failed one among them */
+  /** @param quality results of all rules, including the failed one */
   constructor(
     broken: {
       readonly model: string

@@ -1,11 +1,11 @@
 import { identifier, literal } from '@cinelake/sql'
 import type { CheckedModel } from '@cinelake/pipeline'
 
-/** The columns that a table of history has after the model's own. */
+/** The columns that a history table has after the model's own. */
 const HISTORY_COLUMNS = ['valid_from', 'valid_to', 'is_current'] as const
 
 export type HistoryTables = {
-  /** The table as it is, with its columns; undefined when there is none. */
+  /** The current table, with its columns; undefined when there is none. */
   readonly current: { readonly relation: string; readonly columns: readonly string[] } | undefined
   /** The state in the window: a query with one row per key. */
   readonly state: string
@@ -14,11 +14,11 @@ export type HistoryTables = {
 }
 
 /**
- * The whole table of history after a window (slowly changing dimension, type 2): each row is a state of a key from
- * `valid_from` until before `valid_to`; the open row of a key is the one that is so now.
+ * The whole history table after a window (slowly changing dimension, type 2): each row is a state of a key from
+ * `valid_from` until before `valid_to`; the open row of a key is its current state.
  *
- * What an earlier build of the same window did is undone first, so that a window may be built again: its new rows go, and
- * the rows that it closed are open. A key that is no longer there is closed.
+ * The effect of an earlier build of the same window is undone first, so that a window may be built again: its new rows
+ * are removed, and the rows that it closed are reopened. A key that no longer exists is closed.
  */
 export function historyQuery(model: CheckedModel, { current, state, windowStart }: HistoryTables): string {
   const start = `TIMESTAMPTZ ${literal(windowStart)}`
@@ -45,25 +45,28 @@ export function historyQuery(model: CheckedModel, { current, state, windowStart 
     SELECT ${names.join(', ')}, valid_from, valid_to, valid_to IS NULL AS is_current FROM history`
 }
 
-/** What a window changes about a table of history that has the model's columns. */
+/** The changes of a window to a history table that has the model's columns. */
 export type HistoryChanges = {
-  /** Rows that are new, or whose end is another: the whole row. No two of them have one `historyKey`. */
+  /** Rows that are new, or whose end changed: the whole row. No two of them have one `historyKey`. */
   readonly changed: string
-  /** The keys (`historyKey`) of rows that an earlier build of this window, or of a later one, made, and that are not so. */
+  /**
+   * The keys (`historyKey`) of rows that an earlier build of this window, or of a later one, made, and that no longer
+   * hold.
+   */
   readonly gone: string
 }
 
-/** What tells the rows of a table of history apart. */
+/** The columns that identify a row of a history table. */
 export function historyKey({ key }: Pick<CheckedModel, 'key'>): string[] {
   return [...key, 'valid_from']
 }
 
-/** Whether a build of this window, or of a later one, has made rows: a row at most. */
+/** Whether a build of this window, or of a later one, has made rows: at most one row. */
 export function madeRowsQuery(current: string, windowStart: string): string {
   return `SELECT 1 AS made FROM ${current} AS history WHERE valid_from >= TIMESTAMPTZ ${literal(windowStart)} LIMIT 1`
 }
 
-/** The difference between the table as it is and what `historyQuery` gives, without reading more than its open rows. */
+/** The difference between the current table and the result of `historyQuery`, reading no more than its open rows. */
 export function historyChanges(
   model: CheckedModel,
   { current, state, windowStart }: { readonly current: string } & Omit<HistoryTables, 'current'>,
@@ -111,7 +114,7 @@ export function ownColumns({ columns }: CheckedModel): CheckedModel['columns'] {
 function beforeWindow(model: CheckedModel, current: HistoryTables['current'], start: string): string {
   const columns = ownColumns(model).map(({ name, type }) => {
     const isThere = current?.columns.includes(name) ?? false
-    // A column that the model did not have before was not known before.
+    // A column that the model did not have before has no earlier values.
     return `CAST(${isThere ? identifier(name) : 'NULL'} AS ${type}) AS ${identifier(name)}`
   })
   if (current === undefined) {

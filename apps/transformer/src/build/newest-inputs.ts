@@ -3,32 +3,35 @@ import type { DeltaSnapshot } from '@cinelake/delta'
 
 /** Table property: the versions of the inputs that the latest build read, as JSON by table. */
 export const PINS_PROPERTY = 'cinelake.pins'
-/** Table property: the identities of those inputs, as JSON by table. Apart, so that a worker of the version before reads the pins. */
+/**
+ * Table property: the table ids of those inputs, as JSON by table. Separate, so that a worker of the previous release
+ * can read the pins.
+ */
 export const PINNED_IDS_PROPERTY = 'cinelake.pinnedIds'
 
-/** The versions that a command pins, as the table property has them. */
+/** The versions that a command pins, in the format of the table property. */
 export function pinsOf({ inputs }: Pick<Build, 'inputs'>): string {
   return JSON.stringify(Object.fromEntries(inputs.map(({ table, version }) => [table, version])))
 }
 
-/** The identities that a command pins, as far as they are known. */
+/** The table ids that a command pins, as far as they are known. */
 export function pinnedIdsOf({ inputs }: Pick<Build, 'inputs'>): string {
   return JSON.stringify(Object.fromEntries(inputs.flatMap(({ table, id }) => (id === undefined ? [] : [[table, id]]))))
 }
 
 type Pinned = Omit<TableVersion, 'table'>
-/** A table as it is now. */
+/** The current state of a table. */
 type Latest = Pick<DeltaSnapshot, 'version' | 'id'>
 
 /**
- * The inputs of a build that must not know less than the table does. A window that comes late (its first tries failed,
- * later windows went on) pins what its own run saw; its result may replace rows that were made with later knowledge, and
- * would put them back. Such an input is read in the version that the table was last made from.
+ * The inputs of a build, none older than those of the table. A late window (its first attempts failed, later windows
+ * succeeded) pins the versions that its own run saw; its result could replace rows that were made from newer inputs,
+ * and revert them. Such an input is read in the version that the table was last made from.
  *
- * Safe against a build that commits meanwhile only if this one's commit is based on the same snapshot.
- * @param latestOf an input's table as it is now: a pin beyond it, or of another identity, is of a table that is gone and
- *   says nothing
- * @returns the same inputs, identically, where none is older
+ * Safe against a concurrent build only if this one's commit is based on the same snapshot.
+ * @param latestOf the current state of an input's table: a pin beyond it, or with another table id, is of a table that
+ * is gone, and is ignored
+ * @returns the same object where no input is older
  */
 export async function newestInputs(
   inputs: Build['inputs'],
@@ -47,7 +50,7 @@ export async function newestInputs(
   return isRaised ? newest : inputs
 }
 
-/** Of two identities the pinned one may be the later, which the table itself tells; of one the version does. */
+/** Of two table ids the pinned one may be the later, which the table itself tells; with one id the version decides. */
 function isOlder(input: Pinned, pin: Pinned): boolean {
   const isSame = input.id === undefined || pin.id === undefined || input.id === pin.id
   return isSame ? pin.version > input.version : true
@@ -69,7 +72,7 @@ function readPins(configuration: DeltaSnapshot['configuration'] = {}): ReadonlyM
   return pins
 }
 
-/** What does not parse was not written by a build. */
+/** A value that does not parse was not written by a build. */
 function objectIn(text: string | undefined): Readonly<Record<string, unknown>> {
   try {
     const parsed: unknown = JSON.parse(text ?? '{}')

@@ -3,9 +3,9 @@ import type { ModelRunner } from '@cinelake/engine'
 import { createDuckDbRunner } from './duckdb-runner.ts'
 
 /**
- * Opens what the settings name to run models with.
+ * Opens the configured runner of models.
  * @param url `duckdb:`, the engine of the process
- * @throws {ConfigError} terminal: there is no runner for such an address
+ * @throws {ConfigError} terminal: there is no runner for that address
  */
 export async function openModelRunner(
   url: string,

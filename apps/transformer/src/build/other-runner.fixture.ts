@@ -17,9 +17,9 @@ import type { Lake } from '@cinelake/lake'
 import { temporaryDirectory } from '@cinelake/testkit'
 
 /**
- * A runner as one on another machine is: it has nothing of the worker but the lake, reads the inputs' files from there and
- * writes the result's files into the table's folder itself, before it is asked for them. It rejects rows whose `amount` is negative.
- * Parquet is written by an engine of its own, which reaches its own directory only.
+ * A simulated remote runner: it shares only the lake with the worker, reads the inputs' files from there and writes the
+ * result's files into the table's folder itself, before they are requested. It rejects rows whose `amount` is negative.
+ * Its own engine, which can only access its own directory, writes the Parquet files.
  */
 export async function createOtherRunner({
   lake,
@@ -46,7 +46,7 @@ export async function createOtherRunner({
 
   type Part = { readonly query: string; readonly partitionValues: StagedFile['partitionValues'] }
 
-  /** Writes one file; no rows, no file. */
+  /** Writes one file; none where there are no rows. */
   const write = async (session: SqlSession, folder: string, part: Part): Promise<StagedFile[]> => {
     const [count] = await session.rows<{ n: number }>(`SELECT count(*) AS n FROM (${part.query})`)
     const rowCount = count?.n ?? 0
@@ -98,7 +98,7 @@ export async function createOtherRunner({
         quality: [],
         emptiedPartitions: all.filter((each) => !known.has(JSON.stringify(each))),
         async [Symbol.asyncDispose]() {
-          // What it staged is the commit's.
+          // The staged files belong to the commit.
         },
       }
     },

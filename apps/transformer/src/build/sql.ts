@@ -3,10 +3,10 @@ import type { RunnableModel } from '@cinelake/engine'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 import { hasNul, isTextual } from '../read-value/nul.ts'
 
-/** The column in which a model says why a row is rejected; not part of its table. */
+/** The column in which a model gives the reason why a row is rejected; not part of its table. */
 const REJECT = '_reject'
 
-/** The names of the error rules that a row breaks, the model's own `_reject` first; of rows that are rejected only. */
+/** The names of the error rules that a row breaks, the model's own `_reject` first; only for rejected rows. */
 const BROKEN = '_broken'
 
 /** Whether rows of the model's result may be rejected. */
@@ -15,8 +15,8 @@ export function mayReject({ rowRules }: Pick<RunnableModel, 'rowRules'>, hasReje
 }
 
 /**
- * The model's SELECT with its columns in order and of their types. Where rows may be rejected, `_broken` says what is
- * wrong with each; NULL for a good row.
+ * The model's SELECT with its columns in order and cast to their types. Where rows may be rejected, `_broken` has the
+ * broken rules of each; NULL for a good row.
  */
 export function checkedQuery(model: RunnableModel, boundSql: string, hasReject: boolean): string {
   const columns = model.columns.map(({ name, type }) => `CAST(${identifier(name)} AS ${type}) AS ${identifier(name)}`)
@@ -33,12 +33,12 @@ function brokenRules(model: RunnableModel, hasReject: boolean): string {
     ({ name, type }) => `CASE WHEN ${hasNul(identifier(name), type)} THEN ${literal(`type(${name})`)} END`,
   )
   const names = [...own, ...nul, ...rules]
-  // All are asked together first: of a good row that is all, and most rows are good.
+  // One condition for all rules first: a good row needs no more, and most rows are good.
   const isGood = names.map((name) => `${name} IS NULL`).join(' AND ')
   return `CASE WHEN NOT (${isGood}) THEN CAST(list_filter([${names.join(', ')}], lambda rule: rule IS NOT NULL) AS VARCHAR[]) END`
 }
 
-/** Tells the rows that are rejected from the others. */
+/** A condition for the rejected rows. */
 export const ASIDE = { when: `${BROKEN} IS NOT NULL`, columns: [BROKEN] } as const
 
 /** The rejected rows in the form of `writeRejects`. @param aside a relation of them */
@@ -55,10 +55,10 @@ export function rejectedQuery(model: RunnableModel, aside: string): string {
     FROM ${aside}`
 }
 
-/** The same of no rows. */
+/** The same columns without rows. */
 export const NO_REJECTS = `SELECT '' AS rule, CAST([] AS VARCHAR[]) AS rules, '' AS file, CAST(NULL AS BIGINT) AS line, CAST([] AS VARCHAR[]) AS found, false AS kept, '' AS raw WHERE false`
 
-/** One row: for the rule with index i `rule_i`, the rows of a relation that break it. */
+/** One row: for the rule with index i `rule_i`, how many rows of a relation break it. */
 export function ruleCountsQuery(rules: readonly RowRule[], relation: string): string {
   const counts = rules.map(({ name, severity, expression }, index) => {
     const condition = severity === 'error' ? `list_contains(${BROKEN}, ${literal(name)})` : isBroken(expression)
@@ -73,7 +73,7 @@ function textColumns(model: RunnableModel) {
   return model.columns.filter(({ type }) => isTextual(type))
 }
 
-/** One row: for the text column with index i `column_i`, the rows of a relation in which it has NUL. */
+/** One row: for the text column with index i `column_i`, how many rows of a relation have NUL in it. */
 export function nulCountsQuery(model: RunnableModel, relation: string): { columns: string[]; query: string } {
   const columns = textColumns(model)
   const counts = columns.map(
@@ -88,8 +88,8 @@ export function rejectCountsQuery(aside: string): string {
 }
 
 /**
- * How many rows have a key that another row has as well. Only keys whose hash is there twice are looked at in full, so
- * that memory holds eight bytes for a row and not its key.
+ * How many rows share their key with another row. Only keys whose hash occurs twice are compared in full, so that
+ * memory holds eight bytes per row and not its key.
  */
 export function duplicateKeysQuery(model: RunnableModel, good: string): string {
   const key = identifiers(model.key)
@@ -100,7 +100,7 @@ export function duplicateKeysQuery(model: RunnableModel, good: string): string {
     )`
 }
 
-/** What makes rows fail a build: a rule about rows, or the key that they share. */
+/** The reason why rows fail a build: a rule about rows, or their duplicate key. */
 export type BrokenBy = RowRule | 'key'
 
 function failingRows(model: RunnableModel, by: BrokenBy, good: string): string {
@@ -108,7 +108,7 @@ function failingRows(model: RunnableModel, by: BrokenBy, good: string): string {
   return `SELECT * FROM ${good} WHERE ${isBroken(by.expression)}`
 }
 
-/** The rows whose key is there more than once; in little memory, as `duplicateKeysQuery`. */
+/** The rows whose key occurs more than once; in little memory, as `duplicateKeysQuery`. */
 function duplicateRows(model: RunnableModel, good: string): string {
   const key = identifiers(model.key)
   const suspects = `SELECT hash(${key}) FROM ${good} GROUP BY ALL HAVING count(*) > 1`
@@ -116,14 +116,14 @@ function duplicateRows(model: RunnableModel, good: string): string {
 }
 
 /**
- * Rows that make a build fail, in the form of `writeRejects`.
+ * Rows that fail a build, in the form of `writeRejects`.
  * @param good a relation of the model's result
  */
 export function failingRowsQuery(model: RunnableModel, by: BrokenBy, good: string): string {
   return brokenRowsQuery(model, by, good, { kept: false, limit: MAX_FAILING_ROWS })
 }
 
-/** The same of rows that break a rule of severity `warn`, and are in the table. */
+/** Rows that break a rule of severity `warn`, and are in the table, in the same form. */
 export function warnedRowsQuery(model: RunnableModel, by: RowRule, good: string): string {
   return brokenRowsQuery(model, by, good, { kept: true, limit: MAX_KEPT_ROWS })
 }
@@ -147,10 +147,10 @@ function brokenRowsQuery(
     FROM (${failingRows(model, by, good)}) LIMIT ${limit}`
 }
 
-/** Rows of one rule that are kept when a build fails: enough to see what is wrong, however many there are. */
+/** Rows of one rule that are kept when a build fails: a sample for inspection, however many there are. */
 const MAX_FAILING_ROWS = 10_000
 
-/** The rule that a model's key is. */
+/** The name of the rule for a model's key. */
 export function uniqueRule({ key }: Pick<RunnableModel, 'key'>): string {
   return `unique(${key.join(', ')})`
 }
@@ -164,7 +164,7 @@ export function failingKeysQuery(
   return `SELECT ${texts.join(', ')} FROM (SELECT DISTINCT ${identifiers(model.key)} FROM (${failingRows(model, by, good)}) ORDER BY ALL LIMIT ${count})`
 }
 
-/** Partitions that had rows, all of which were rejected; as texts. */
+/** Partitions whose rows were all rejected; as texts. */
 export function emptiedPartitionsQuery(
   partitionBy: readonly string[],
   { relation, aside }: { readonly relation: string; readonly aside: string },
@@ -173,7 +173,7 @@ export function emptiedPartitionsQuery(
   return `SELECT ${values} FROM ${aside} EXCEPT SELECT ${values} FROM ${relation} ORDER BY ALL`
 }
 
-/** A rule is met when its condition is true or NULL. */
+/** A rule is satisfied when its condition is true or NULL. */
 function isBroken(expression: string): string {
   return `NOT coalesce((${expression}\n), true)`
 }

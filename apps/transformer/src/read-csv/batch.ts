@@ -6,27 +6,27 @@ import { CopyWriter } from './copy.ts'
 import type { ReadableCsv, WholeCsv } from './readable.ts'
 
 /**
- * Bytes up to which a file is put together with others: staging one by itself costs as much as reading this much. The
- * head of such a file is all of it.
+ * Bytes up to which a file is combined with others: staging one by itself costs as much as reading this much. The head
+ * of such a file is all of it.
  */
 export const SMALL_BYTES = 256 * 1024
 
 /** Bytes after which a batch is complete. */
 const BATCH_BYTES = 32 * 1024 * 1024
 
-/** Bytes that are gathered before they are written away. */
+/** Bytes that are buffered before a write. */
 const PENDING_BYTES = 1024 * 1024
 
-/** Batches that are open at once. Files that are written in more ways than that in turns end up in smaller batches. */
+/** Batches open at once. Files that alternate between more dialects than that end up in smaller batches. */
 const MAX_OPEN = 8
 
 export type SmallCsv = WholeCsv & {
   readonly name: string
-  /** That its rows get. */
+  /** Number for its rows. */
   readonly number: number
 }
 
-/** Several files as one that the engine reads. */
+/** Several files combined into one that the engine reads. */
 export type CsvBatch = {
   readonly csv: ReadableCsv
   /** Of the files, in order. */
@@ -35,12 +35,12 @@ export type CsvBatch = {
   readonly placeOf: (ordinal: number) => RowPlace
 }
 
-/** Where a row is: its file as received, and which of the file's records it is, from 1. */
+/** The origin of a row: its file as received, and the number of its record there, from 1. */
 export type RowPlace = { readonly file: string; readonly row: number }
 
 /**
- * Puts small files together, those that are written alike and have the same columns: the engine reads some megabytes at
- * once instead of thousands of files. Each record keeps the number of its file, and is found again by file and line.
+ * Combines small files with the same dialect and columns: the engine reads some megabytes at once instead of thousands
+ * of files. Each record keeps the number of its file, and is located by file and line.
  */
 export class CsvBatches implements AsyncDisposable {
   readonly #directory: string
@@ -51,7 +51,7 @@ export class CsvBatches implements AsyncDisposable {
     this.#directory = directory
   }
 
-  /** @returns batches that are complete by that */
+  /** @returns batches that are complete after it */
   async add(file: SmallCsv): Promise<CsvBatch[]> {
     const { dialect, fieldCount, places, unknown } = file.head
     const kind = JSON.stringify([dialect, fieldCount, places.map((place) => place ?? -1), unknown])
@@ -62,14 +62,14 @@ export class CsvBatches implements AsyncDisposable {
       batch = await OpenBatch.create(join(this.#directory, `batch-${randomUUID()}.csv`), file)
     }
     await batch.add(file)
-    // The one that was added to last is the last one to be closed.
+    // The most recently used batch is closed last.
     this.#open.delete(kind)
     if (batch.sizeBytes >= BATCH_BYTES) complete.push(await batch.close())
     else this.#open.set(kind, batch)
     return complete
   }
 
-  /** @returns what is left, in the order in which it was begun or last added to */
+  /** @returns the remaining batches, in order of their last use */
   async end(): Promise<CsvBatch[]> {
     const complete: CsvBatch[] = []
     while (this.#open.size > 0) complete.push(...(await this.#closeFirst()))
@@ -96,7 +96,7 @@ class OpenBatch implements AsyncDisposable {
   readonly #writer: CopyWriter
   readonly #names: string[] = []
   #hasNul = false
-  /** Of each file the ordinal of its first record. */
+  /** The ordinal of each file's first record. */
   readonly #starts: number[] = []
 
   private constructor(file: string, handle: FileHandle, first: SmallCsv) {
@@ -159,7 +159,7 @@ class OpenBatch implements AsyncDisposable {
   }
 }
 
-/** The place of the last number that is not above another; they ascend. */
+/** Index of the last number that is not greater than another; the numbers ascend. */
 function lastAtMost(numbers: readonly number[], most: number): number {
   let low = 0
   let high = numbers.length

@@ -10,24 +10,24 @@ import {
 import { isUtf8 } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 
-/** Bytes. What is kept of the text of a rejected row: more than people write in one, and bounded. */
+/** Bytes. Limit for the text of a rejected row: more than a person writes in one, and bounded. */
 export const RAW_LIMIT_BYTES = 64 * 1024
 
-/** What the first field of a copy's record begins with when the record is not plain. */
+/** Prefix of the first field of a copy's record when the record is not well-formed. */
 export const FLAGS = { loose: 'l', misshapen: 'x' } as const
 
 export type CopyOptions = {
-  /** UTF-8 with bytes that are none: the records that hold them are misshapen. */
+  /** UTF-8 with invalid bytes: the records that hold them are malformed. */
   readonly isDamaged?: boolean
-  /** Of several files: after the flag comes the number of the file that the record is of. */
+  /** For several files: the number of the record's file follows the flag. */
   readonly isBatch?: boolean
 }
 
 /**
- * Writes the records of a file that other readers may take differently in a form that leaves no doubt: UTF-8, LF, no
- * header, and a flag as the first field. The flag of a plain record is empty, and the record follows as it is; a loose
- * one's is `l` and its raw text, and its fields follow quoted; a misshapen one's is `x` and its raw text, and its fields
- * are empty. So the copy has a record for each of the source's, in their order.
+ * Writes the records of a file that other readers may interpret differently in an unambiguous form: UTF-8, LF, no
+ * header, and a flag as the first field. The flag of a well-formed record is empty, and the record follows unchanged;
+ * for irregular quoting it is `l` and the raw text, and the fields follow quoted; for a malformed record it is `x` and
+ * the raw text, and the fields are empty. So the copy has one record for each record of the source, in the same order.
  */
 export class CopyWriter {
   readonly index: RecordIndex
@@ -35,13 +35,13 @@ export class CopyWriter {
   readonly #dialect: CsvDialect
   readonly #fieldCount: number
   #isDamaged: boolean
-  /** Of a batch, the number of the file that a record is of, between delimiters: what follows the flag. */
+  /** For a batch, the number of the record's file, between delimiters: it follows the flag. */
   #fileField: string
   #buffer: Buffer
   #length = 0
   #writtenBytes = 0
   #recordCount = 0
-  /** The lines of the record before cannot be counted in the copy, for it was cut. */
+  /** The lines of the previous record cannot be counted in the copy, since it was cut. */
   #hasCut = false
 
   constructor(handle: FileHandle, dialect: CsvDialect, fieldCount: number, options: CopyOptions = {}) {
@@ -60,7 +60,7 @@ export class CopyWriter {
     return this.#writtenBytes + this.#length
   }
 
-  /** Bytes that wait to be written away. */
+  /** Bytes that wait to be written. */
   get pendingBytes(): number {
     return this.#length
   }
@@ -70,8 +70,8 @@ export class CopyWriter {
   }
 
   /**
-   * Of a batch: what follows is of another file.
-   * @param number that its records get
+   * For a batch: the following records are of another file.
+   * @param number for its records
    * @param lineCount physical lines before its first record
    */
   beginFile(number: number, lineCount: number, isDamaged: boolean): void {
@@ -99,7 +99,7 @@ export class CopyWriter {
     this.#buffer[this.#length++] = LF
   }
 
-  /** Writes away what has been gathered. */
+  /** Writes the buffered bytes. */
   async flush(): Promise<void> {
     for (let at = 0; at < this.#length;) {
       const { bytesWritten } = await this.#handle.write(this.#buffer, at, this.#length - at)
@@ -117,7 +117,7 @@ export class CopyWriter {
     this.#recordCount++
   }
 
-  /** @returns undefined for one that would be too long when written so */
+  /** @returns undefined for a record that would be too long in this form */
   #loose(record: Uint8Array): string | undefined {
     const { delimiter, quote } = this.#dialect
     const fields = splitFields(record, this.#dialect).map((field) => quotedField(field, quote))
@@ -148,7 +148,10 @@ export class CopyWriter {
   }
 }
 
-/** The text of a record as it is kept with a reject: cut at a limit, and with a sign in place of NUL, which SQL text may not hold. */
+/**
+ * The text of a record as it is kept with a reject: cut at a limit, and with a replacement for NUL, which SQL text
+ * cannot hold.
+ */
 export function rawText(record: Uint8Array): string {
   let end = Math.min(record.length, RAW_LIMIT_BYTES)
   while (end < record.length && end > 0 && ((record[end] ?? 0) & 0xc0) === 0x80) end--

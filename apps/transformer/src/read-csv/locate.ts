@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { FLAGS, rawText } from './copy.ts'
 import type { ReadableCsv } from './readable.ts'
 
-/** A record of a file as people find it there. */
+/** A record with its place in the file as received. */
 export type LocatedRecord = {
   /** From 0. */
   readonly ordinal: number
@@ -13,7 +13,7 @@ export type LocatedRecord = {
   readonly raw: string
 }
 
-/** Finds records of a file by their ordinals, reading no more than the stretches of the index in which they are. */
+/** Finds records of a file by their ordinals, reading only the index ranges that contain them. */
 export class RecordLocator implements AsyncDisposable {
   readonly #csv: ReadableCsv
   readonly #handle: FileHandle
@@ -46,12 +46,15 @@ export class RecordLocator implements AsyncDisposable {
     await this.#handle.close()
   }
 
-  /** Finds a record and those that are wanted in the same stretch. */
+  /** Finds a record, and the other requested ones in the same range. */
   async #locateFrom(first: number, ordinals: readonly number[], located: LocatedRecord[]): Promise<void> {
     const { isCopy, isBatch = false, dialect, fieldCount, index } = this.#csv
     const { from, to } = index.placesAround(first)
     let { ordinal } = from
-    /** By how much the lines of a copy run ahead of the file's: a record that is not plain has its text there twice. */
+    /**
+     * The number of lines by which a copy is ahead of its file: it has the text of a record that is not well-formed
+     * twice.
+     */
     let surplus = 0
     const scanner = new RecordScanner({
       dialect,
@@ -84,13 +87,13 @@ export class RecordLocator implements AsyncDisposable {
   }
 }
 
-/** A plain record without the fields that the copy has before those of the file. */
+/** A well-formed record without the fields that the copy adds before those of the file. */
 function withoutFields(record: Uint8Array, { isCopy, isBatch = false, dialect }: ReadableCsv): Uint8Array {
   if (!isCopy) return record
   return record.subarray(isBatch ? record.indexOf(dialect.delimiter.charCodeAt(0), 1) + 1 : 1)
 }
 
-/** The raw text of a copy's record that is not plain. */
+/** The raw text of a copy's record that is not well-formed. */
 function flagOf(record: Uint8Array, { dialect }: ReadableCsv): Buffer | undefined {
   if (record[0] === dialect.delimiter.charCodeAt(0)) return undefined
   const [flag = ''] = splitFields(record, dialect)

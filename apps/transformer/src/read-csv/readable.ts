@@ -26,15 +26,15 @@ import {
   type Transcoder,
 } from './text-encoding.ts'
 
-/** A CSV file that the engine reads exactly as it was checked here. */
+/** A CSV file that the engine reads with exactly the result of the check here. */
 export type ReadableCsv = {
-  /** As received, for people. */
+  /** Name as received, for messages. */
   readonly name: string
   /** Absolute path of the file itself, or of a normalised copy. */
   readonly file: string
   /** A copy has a flag as its first field and no header. */
   readonly isCopy: boolean
-  /** Of a copy of several files: after the flag comes the number of the file that the record is of. */
+  /** In a copy of several files, the number of the record's file follows the flag. */
   readonly isBatch?: boolean
   readonly hasHeader: boolean
   readonly dialect: CsvDialect
@@ -42,21 +42,21 @@ export type ReadableCsv = {
   /** Fields of a record, without a copy's flag. */
   readonly fieldCount: number
   readonly places: CsvHead['places']
-  /** Names in the header that are no column of the contract. */
+  /** Names in the header that are not columns of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
-  /** There is NUL in its text. */
+  /** Its text contains NUL. */
   readonly hasNul?: boolean
   readonly recordCount: number
   readonly index: RecordIndex
-  /** Of a batch, the name of the file that a record is of. */
+  /** For a batch, the name of a record's file. */
   readonly nameAt?: (ordinal: number) => string
 }
 
-/** What the engine has to know to read a file. */
+/** The engine's parse options for a file. */
 export type ForeseenCsv = Omit<ReadableCsv, 'recordCount' | 'index' | 'nameAt'>
 
-/** Bytes from which a file is worth reading before it is checked. */
+/** Bytes from which it is worth reading a file before it is checked. */
 const LARGE_BYTES = 32 * 1024 * 1024
 
 export type CsvSource = {
@@ -64,23 +64,23 @@ export type CsvSource = {
   readonly file: string
   readonly columns: readonly CheckedColumn[]
   readonly reading: FileReading
-  /** Where a copy may be written. */
+  /** Folder for a copy. */
   readonly copyTo: string
-  /** Told of a large file as soon as its head is read what it will be if nothing unusual is found in the rest. */
+  /** Called for a large file as soon as its head is read, with the expected result if the rest has nothing unusual. */
   readonly foresee?: (csv: ForeseenCsv) => void
-  /** A copy is wanted even if the file is as usual: the engine did not read it as expected. */
+  /** Forces a copy even if the file is well-formed: the engine did not read it as expected. */
   readonly mustCopy?: boolean
   readonly signal?: AbortSignal
 }
 
 /**
- * Checks a CSV file from its first to its last byte, and makes it readable where it is not written as usual.
+ * Checks a CSV file from its first to its last byte, and makes it readable where it is not well-formed.
  *
- * A file in which a byte is no UTF-8 is windows-1252, unless it is UTF-8 by its mark or by the characters before that
- * byte: then the rows with such bytes are rejected. A declared encoding is taken at its word.
- * @throws {REFINE_FILE_FORMAT} terminal: it is no CSV file but a Parquet, Excel, JSON … one
- * @throws {FileUnreadableError} terminal: bytes that are not of the declared encoding
- * @throws {REFINE_HEADER_MISMATCH} terminal: no header, or one without the columns that are required
+ * A file with a byte that is invalid in UTF-8 is windows-1252, unless its byte order mark or the characters before that
+ * byte prove UTF-8: then the rows with such bytes are rejected. A declared encoding is not questioned.
+ * @throws {REFINE_FILE_FORMAT} terminal: it is not a CSV file but a Parquet, Excel, JSON … one
+ * @throws {FileUnreadableError} terminal: bytes that are invalid in the declared encoding
+ * @throws {REFINE_HEADER_MISMATCH} terminal: no header, or one without the required columns
  */
 export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
   const { bytes, isWhole } = await firstBytes(source.file)
@@ -104,19 +104,16 @@ export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
   return await copy(source, guess, bytes, isWhole, check.invalidAt !== undefined)
 }
 
-/** A file of which all bytes are at hand. */
+/** A file that is completely in memory. */
 export type WholeCsv = {
   readonly head: CsvHead
-  /** In UTF-8 without byte order mark, the header among it. */
+  /** In UTF-8 without byte order mark, including the header. */
   readonly text: Uint8Array
-  /** UTF-8 with bytes that are none. */
+  /** UTF-8 with invalid bytes. */
   readonly isDamaged: boolean
 }
 
-/**
- * Reads a CSV file of which all bytes are at hand, by the same rules.
- * @throws as `makeReadable` does
- */
+/** Reads a CSV file that is completely in memory, by the same rules. @throws as `makeReadable` does */
 export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array): WholeCsv {
   expectText(source, bytes)
   const guess = guessEncoding(bytes, source.reading.encoding)
@@ -147,7 +144,7 @@ function transcoded(
 
 /**
  * @param bytes the first of the file, which have been checked
- * @param start of the first record
+ * @param start offset of the first record
  * @returns undefined for a file that has to be copied
  */
 async function checkInPlace(
@@ -176,7 +173,7 @@ async function checkInPlace(
   return { ...inPlaceAs(source, head, lineEnd), hasNul, recordCount: scanner.recordCount, index }
 }
 
-/** A file without a header has shown no line end so far. */
+/** In a file without a header, no line end has been seen so far. */
 async function foresee(source: CsvSource, head: CsvHead, header: Buffer): Promise<void> {
   const lineEnd = uniformEnd(header, { lf: 0, crlf: 0, cr: 0 })
   if (header.length === 0 || lineEnd === undefined || head.isUnusual) return
@@ -235,7 +232,10 @@ async function copy(
   }
 }
 
-/** How all records of a file end, the header among them; undefined where they differ, or end as the engine does not expect. */
+/**
+ * The line end of all records of a file, including the header; undefined where they differ, or the engine does not
+ * support it.
+ */
 function uniformEnd(header: Buffer, ends: RecordScanner['ends']): ReadableCsv['lineEnd'] | undefined {
   const lf = ends.lf + (header.at(-1) === LF && header.at(-2) !== CR ? 1 : 0)
   const crlf = ends.crlf + (header.at(-1) === LF && header.at(-2) === CR ? 1 : 0)
@@ -246,7 +246,7 @@ function uniformEnd(header: Buffer, ends: RecordScanner['ends']): ReadableCsv['l
 
 const asItIs: Transcoder = { push: (chunk) => chunk, end: () => new Uint8Array(0) }
 
-/** Says of which file a byte is invalid. */
+/** Adds the file's name to an error about an invalid byte. */
 function told(source: Pick<CsvSource, 'name'>, encoding: Encoding, decode: () => Uint8Array): Uint8Array {
   try {
     return decode()
@@ -272,7 +272,7 @@ function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: 
   if (problem === undefined) return head
   const format = textFormatOf(bytes)
   if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(source.name, format)
-  // Where no field is a known column the "header" may be a row of data: nothing of it is repeated.
+  // Where no field is a known column the "header" may be a row of data: the message must not repeat it.
   const isHeader = head.places.some((place) => place !== undefined)
   const names = isHeader ? `: found ${head.names.map((name) => `\`${name}\``).join(', ')}` : ''
   const found = `${head.fieldCount} fields, and ${head.problems.join('; ')}${names}`
@@ -310,7 +310,7 @@ function unreadable(source: Pick<CsvSource, 'name'>, encoding: Encoding, byte: n
   return new FileUnreadableError(source.name, { byte }, `text in ${encoding}`, 'a byte that is none')
 }
 
-/** Bytes. Large enough that a read costs nothing beside what is done with it, small beside any memory limit. */
+/** Bytes. Large enough that the cost of a read is negligible, small compared with any memory limit. */
 const CHUNK_BYTES = 1024 * 1024
 
 type ChunkOptions = {
@@ -320,7 +320,9 @@ type ChunkOptions = {
   readonly signal?: AbortSignal
 }
 
-/** The bytes of a file in chunks. A chunk is good until the one after the next is asked for: the next is read meanwhile. */
+/**
+ * The bytes of a file in chunks. A chunk is valid until the one after the next is requested: the next is read ahead.
+ */
 async function* readChunks(file: string, options: ChunkOptions = {}): AsyncGenerator<Buffer> {
   const { start = 0, chunkBytes = CHUNK_BYTES, signal } = options
   await using handle = await open(file, 'r')
@@ -338,7 +340,7 @@ async function* readChunks(file: string, options: ChunkOptions = {}): AsyncGener
     if (chunk.length === 0) return
     position += chunk.length
     next = read(turn, position)
-    // An error is met when its turn comes, or not at all when nobody wants the chunk.
+    // An error is thrown when its chunk is read, or not at all when no caller reads it.
     next.catch(() => undefined)
     yield chunk
   }

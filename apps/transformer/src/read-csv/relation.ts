@@ -1,20 +1,20 @@
 import { literal } from '@cinelake/sql'
 import type { ForeseenCsv } from './readable.ts'
 
-/** The flag of a copy's records, as a column. */
+/** Column with the flag of a copy's records. */
 export const FLAG_COLUMN = '_flag'
 
-/** The number of the file that a record of a batch is of, as a column. */
+/** Column with the number of a record's file in a batch. */
 export const FILE_COLUMN = '_file'
 
-/** The text of a field, as a column. */
+/** Column with the text of a field. */
 export function fieldColumn(place: number): string {
   return `_field${place}`
 }
 
 /**
- * A readable file as a relation with a VARCHAR column per field, and `_flag` where it is a copy. Nothing is left for the
- * engine to guess: what it guesses wrong it does not say.
+ * A readable file as a relation with a VARCHAR column per field, and `_flag` where it is a copy. Every parse option is
+ * given: the engine does not report wrong guesses.
  */
 export function csvRelation(csv: ForeseenCsv): string {
   const fields = Array.from({ length: csv.fieldCount }, (_, place) => fieldColumn(place))
@@ -23,12 +23,12 @@ export function csvRelation(csv: ForeseenCsv): string {
   )
   const options = [
     'auto_detect = false',
-    // `strict_mode` is left at its default, true: named together with CRLF and a header (1.5.6), it makes the file empty.
+    // `strict_mode` keeps its default, true: given together with CRLF and a header (1.5.6), it makes the file empty.
     `header = ${csv.hasHeader}`,
     `delim = ${literal(csv.dialect.delimiter)}`,
     `quote = ${literal(csv.dialect.quote)}`,
     `escape = ${literal(csv.dialect.quote)}`,
-    // Left to itself the engine takes the first line end that it sees, though it may be one within quotes.
+    // By default the engine takes the first line end that it sees, though it may be within quotes.
     `new_line = ${csv.lineEnd === '\n' ? String.raw`'\n'` : String.raw`'\r\n'`}`,
     "nullstr = ''",
     `columns = {${columns.join(', ')}}`,

@@ -5,29 +5,29 @@ import { refineErrors } from '../refine/errors.ts'
 import { createTranscoder, guessEncoding, Utf8Check, type Encoding } from './text-encoding.ts'
 import type { UnpackedFile } from './unpack-file.ts'
 
-/** Bytes of the beginning that are looked at. */
+/** Bytes of the beginning that are read. */
 const SAMPLE_BYTES = 4 * 1024 * 1024
 
-/** The first rows of a CSV file, and how it is written. */
+/** The first rows of a CSV file, and its dialect. */
 export type CsvSample = {
   readonly encoding: Encoding
   /** Undefined for a file with one column. */
   readonly delimiter: string | undefined
-  /** The names in the first record; `column_1` … for a file that has none. */
+  /** The names in the first record; `column_1` … for a file without a header. */
   readonly names: readonly string[]
   /** Null for a cell without text. */
   readonly rows: readonly (readonly (string | null)[])[]
-  /** Records that are no rows: their cells cannot be told, or are not as many as there have to be. */
+  /** Malformed records: their cells cannot be parsed, or their number is wrong. */
   readonly misshapenCount: number
   /** Whether these are all rows of the file. */
   readonly isAll: boolean
 }
 
 /**
- * Reads the first rows of a CSV file as it is read when it is refined, but without a contract.
- * @param file its name for people, and its absolute path
+ * Reads the first rows of a CSV file with the rules of a refine, but without a contract.
+ * @param file its name for messages, and its absolute path
  * @returns undefined for a file without a record
- * @throws {REFINE_FILE_FORMAT} terminal: it is no CSV file
+ * @throws {REFINE_FILE_FORMAT} terminal: it is not a CSV file
  */
 export async function sampleCsv(
   { name, file }: UnpackedFile,
@@ -37,7 +37,7 @@ export async function sampleCsv(
   const { start, bytes, isWhole, encoding } = await firstText(file, reading.encoding)
   const format = binaryFormatOf(start) ?? textFormatOf(bytes)
   if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(name, format)
-  // The contract's columns are not known: every record is like the first.
+  // The contract's columns are unknown: every record has the width of the first.
   const head = readHead(bytes, isWhole, [], { ...reading, header: true })
   if (head === undefined) return undefined
   const { dialect, fieldCount } = head

@@ -3,12 +3,12 @@ import { isAscii, isUtf8 } from 'node:buffer'
 
 export type Encoding = NonNullable<FileReading['encoding']>
 
-/** What the first bytes of a file say about its encoding. */
+/** The encoding as detected from the first bytes of a file. */
 export type EncodingGuess = {
   readonly encoding: Encoding
-  /** Bytes of the byte order mark, which is no text. */
+  /** Bytes of the byte order mark, which is not text. */
   readonly markLength: number
-  /** Nothing that comes later in the file can change it. */
+  /** No later byte of the file can change it. */
   readonly isCertain: boolean
 }
 
@@ -19,9 +19,9 @@ const MARKS: readonly (readonly [Encoding, readonly number[]])[] = [
 ]
 
 /**
- * Looks for a byte order mark, then for the zeros that UTF-16 leaves between ASCII letters. UTF-8 is the guess otherwise;
- * a byte that cannot be UTF-8 later on makes it windows-1252, in which every byte means something.
- * @param declared wins over what is found; a mark of that encoding is still no text
+ * Looks for a byte order mark, then for the zeros that UTF-16 leaves between ASCII letters. The guess is UTF-8
+ * otherwise; a later byte that is invalid in UTF-8 makes it windows-1252, in which every byte is valid.
+ * @param declared overrides the detection; a mark of that encoding is still not text
  */
 export function guessEncoding(head: Uint8Array, declared?: Encoding): EncodingGuess {
   const mark = MARKS.find(([, bytes]) => bytes.every((byte, index) => head[index] === byte))
@@ -34,10 +34,13 @@ export function guessEncoding(head: Uint8Array, declared?: Encoding): EncodingGu
   return { encoding: wide ?? 'utf-8', markLength: 0, isCertain: wide !== undefined }
 }
 
-/** Share of zeros among the even or the odd bytes from which text is UTF-16: half of it ASCII, and none in other encodings. */
+/**
+ * Share of zeros among the even or the odd bytes from which text is UTF-16: half of it ASCII; other encodings have
+ * none.
+ */
 const WIDE_SHARE = 0.5
 
-/** UTF-16 that begins with an ASCII letter, as headers do, and goes on like that. */
+/** UTF-16 that begins with an ASCII letter, as headers do, followed by more of them. */
 function unmarkedUtf16(head: Uint8Array): Encoding | undefined {
   const [first, second] = head
   const encoding = second === 0 && first !== 0 ? 'utf-16le' : first === 0 && second !== 0 ? 'utf-16be' : undefined
@@ -47,31 +50,31 @@ function unmarkedUtf16(head: Uint8Array): Encoding | undefined {
   return zeros / (head.length / 2) > WIDE_SHARE ? encoding : undefined
 }
 
-/** Checks that bytes which come in chunks are UTF-8; characters may lie across chunks. */
+/** Checks that bytes in chunks are UTF-8; characters may span chunks. */
 export class Utf8Check {
-  /** Offset of the first byte that is not; undefined as long as there is none. */
+  /** Offset of the first invalid byte; undefined as long as there is none. */
   invalidAt: number | undefined
-  /** Whether there were characters before it that only UTF-8 writes so: then the rest is meant as UTF-8 too. */
+  /** Whether characters before it occur only in UTF-8: then the rest is meant as UTF-8 too. */
   hasEvidence = false
   #offset = 0
-  /** The first bytes of a character whose rest is in the next chunk. */
+  /** The first bytes of a character that continues in the next chunk. */
   #begun: Uint8Array = new Uint8Array(0)
 
   push(chunk: Uint8Array): void {
     if (this.invalidAt !== undefined) return
     const missing = this.#begun.length === 0 ? 0 : sequenceLength(this.#begun[0]) - this.#begun.length
     if (missing >= chunk.length) return this.#checkWhole(Buffer.concat([this.#begun, chunk]))
-    // Only the few bytes around the seam are copied.
+    // Only the few bytes around the chunk boundary are copied.
     if (missing > 0) this.#check(Buffer.concat([this.#begun, chunk.subarray(0, missing)]))
     this.#checkWhole(chunk.subarray(missing))
   }
 
-  /** To be called after the last chunk: a character that is cut off is invalid. */
+  /** To be called after the last chunk: a truncated character is invalid. */
   end(): void {
     this.#check(this.#begun)
   }
 
-  /** Checks all but a character at the end that may go on. */
+  /** Checks all but an incomplete character at the end. */
   #checkWhole(bytes: Uint8Array): void {
     const whole = bytes.length - unfinishedLength(bytes)
     this.#check(bytes.subarray(0, whole))
@@ -112,14 +115,14 @@ function firstInvalidUtf8(bytes: Uint8Array): number {
   return at
 }
 
-/** Turns chunks of one encoding into UTF-8. */
+/** Converts chunks of one encoding to UTF-8. */
 export interface Transcoder {
   /** @throws {InvalidBytes} with the offset */
   push(chunk: Uint8Array): Uint8Array
   end(): Uint8Array
 }
 
-/** A byte that does not belong to the encoding; for whoever knows the file to say so. */
+/** A byte that is invalid in the encoding; the caller, which knows the file, reports it. */
 export class InvalidBytes extends Error {
   readonly offset: number
 
@@ -168,7 +171,7 @@ function utf16(encoding: 'utf-16le' | 'utf-16be', start: number): Transcoder {
   const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true })
   let offset = start
   let kept: Uint8Array = new Uint8Array(0)
-  /** Decodes whole characters only, so that an error's place is known. */
+  /** Decodes only whole characters, so that the offset of an error is known. */
   const decode = (bytes: Uint8Array): Uint8Array => {
     try {
       const text = Buffer.from(decoder.decode(bytes))
@@ -193,7 +196,7 @@ function utf16(encoding: 'utf-16le' | 'utf-16be', start: number): Transcoder {
 
 type UnitKind = 'high' | 'low' | 'other'
 
-/** @param upper place of the more significant byte within a unit */
+/** @param upper index of the more significant byte within a unit */
 function unitKind(bytes: Uint8Array, at: number, upper: 0 | 1): UnitKind {
   const byte = bytes[at + upper] ?? 0
   if (byte >= 0xd8 && byte <= 0xdb) return 'high'

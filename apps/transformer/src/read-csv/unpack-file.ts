@@ -10,9 +10,9 @@ import { getFileNameLowLevel, openPromise, type Entry, type ZipFile } from 'yauz
 import { PackedFileError, refineErrors, UnpackedTooLargeError } from '../refine/errors.ts'
 import type { UnpackLimits } from './unpack-settings.ts'
 
-/** A file as it is read: what was landed, or what was packed in it. */
+/** A file to read: a landed one, or one that was unpacked from it. */
 export type UnpackedFile = {
-  /** As received; a member of an archive is called `archive.zip/member.csv`. */
+  /** As received; a member of an archive is named `archive.zip/member.csv`. */
   readonly name: string
   /** Absolute path. */
   readonly file: string
@@ -20,9 +20,9 @@ export type UnpackedFile = {
 
 type Packed = {
   readonly landed: Pick<LandedFile, 'name' | 'compression' | 'sizeBytes'>
-  /** Absolute path of the bytes that were landed. */
+  /** Absolute path of the landed bytes. */
   readonly file: string
-  /** Scratch, in which one unpacked file at a time is kept. */
+  /** Scratch folder for one unpacked file at a time. */
   readonly directory: string
   readonly limits: UnpackLimits
   readonly signal: AbortSignal
@@ -32,13 +32,13 @@ type Packed = {
 const MAX_MEMBERS = 100_000
 
 /**
- * What is in a landed file, one after the other: the file itself, the content of a gzip file, or each member of a zip
- * archive in order of name. What is unpacked is there until the next one is asked for, and checked against the checksums
- * that it was packed with. Folders are no files, nor is what only some computer's desktop keeps for itself.
+ * The files in a landed file, one after the other: the file itself, the content of a gzip file, or each member of a zip
+ * archive in order of name. An unpacked file exists until the next one is requested, and is verified against the
+ * checksum of the archive. Folders and metadata files of desktop systems are skipped.
  *
  * @throws {PackedFileError} terminal
  * @throws {REFINE_FILE_FORMAT} terminal: the archive is one document, such as an Excel workbook
- * @throws {UnpackedTooLargeError} terminal: more comes out of the file, all its members together, than may
+ * @throws {UnpackedTooLargeError} terminal: the unpacked size, over all members, exceeds the limit
  */
 export async function* unpack(packed: Packed): AsyncGenerator<UnpackedFile> {
   const { landed, file, directory, signal } = packed
@@ -62,7 +62,7 @@ export async function* unpack(packed: Packed): AsyncGenerator<UnpackedFile> {
   }
 }
 
-/** Counts what comes out of a file. */
+/** Counts the unpacked bytes of a file. */
 class Meter {
   readonly #packed: Packed
   #unpackedBytes = 0
@@ -79,7 +79,7 @@ class Meter {
     }
   }.bind(this)
 
-  /** @throws {UnpackedTooLargeError} terminal: with as many bytes more it is too much */
+  /** @throws {UnpackedTooLargeError} terminal: so many more bytes exceed the limit */
   expect(bytes: number): void {
     const { landed, limits } = this.#packed
     const unpackedBytes = this.#unpackedBytes + bytes
@@ -88,13 +88,15 @@ class Meter {
   }
 }
 
-/** A name in an archive is shown to people and leads nowhere: what is unpacked is not called by it. */
+/** A name in an archive is for display only: it is never used as a path. */
 function shownName(entry: EntryOfBytes): string {
   const name = getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileName, entry.extraFields, false)
   return name.replaceAll(/\p{Cc}/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** As the archive's reader gives it when it is not to judge names: one that is odd would fail the whole archive. */
+/**
+ * The raw name, as the archive's reader returns it without validation: one invalid name would fail the whole archive.
+ */
 type EntryOfBytes = Omit<Entry, 'fileName'> & { readonly fileName: Buffer }
 
 type Member = { readonly entry: Entry; readonly name: string }
@@ -161,7 +163,7 @@ async function extract(archive: ZipFile, entry: Entry, { name, unpacked, meter, 
 
 const hex = (sum: number) => sum.toString(16).padStart(8, '0')
 
-/** What Node and the archive's reader say is wrong with a file, in the terms of this program. */
+/** Translates errors of Node and of the archive's reader to this program's errors. */
 async function told<T>(name: string, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
@@ -173,7 +175,7 @@ async function told<T>(name: string, signal: AbortSignal, run: () => Promise<T>)
   }
 }
 
-/** A full disk says nothing about the file. Errors of zlib have a code as well, but no system call. */
+/** A full disk is not a defect of the file. Errors of zlib have a code as well, but no system call. */
 function isFromDisk(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error
 }

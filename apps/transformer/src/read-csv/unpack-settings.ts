@@ -3,9 +3,9 @@ import { z } from 'zod'
 /** Bytes. More than a day's file of most companies has, and less than a disk. */
 const DEFAULT_MAX_UNPACKED_BYTES = 4 * 1024 ** 3
 
-/** What may be unpacked, as it comes from the environment. */
+/** Limits for unpacking, as read from the environment. */
 export const unpackEnv = {
-  /** Bytes that may come out of one packed file: a few megabytes can hold more than any disk. */
+  /** Most bytes that one packed file may unpack to: a few megabytes can expand beyond any disk. */
   CINELAKE_MAX_UNPACKED_BYTES: z.coerce.number().int().min(1).default(DEFAULT_MAX_UNPACKED_BYTES),
 }
 

@@ -4,16 +4,16 @@ import { itemsOf, typedItems } from './list.ts'
 import { isWhole, numberOf, straightNumber } from './number.ts'
 import { bound, cleaned, isStraight, type Sql, type Straight } from './text.ts'
 
-/** How a source's text becomes a column's value. */
+/** How a source's text is converted to a column's value. */
 export type ColumnSql = {
-  /** The value in the column's type; NULL where there is none, or where the text has none of that type. */
+  /** The value in the column's type; NULL for a missing value, or for a text that is not of the type. */
   readonly value: Sql
-  /** The cleaned text. Not NULL where the value is: the text is not of the type. */
+  /** The cleaned text. Where it is not NULL and the value is, the text is not of the type. */
   readonly text: Sql
 }
 
 /**
- * @param raw an expression of type VARCHAR: what the source wrote
+ * @param raw an expression of type VARCHAR: the source's text
  * @param nulls the dataset's words for "no value"
  */
 export function readColumn(
@@ -22,7 +22,7 @@ export function readColumn(
   nulls: readonly string[],
 ): ColumnSql {
   const { values: _, ...itemwise } = reading
-  // Of a list the values are replaced item by item.
+  // In a list, the values are replaced item by item.
   const text = cleaned(raw, type.endsWith('[]') ? itemwise : reading, nulls)
   if (type === 'VARCHAR') return { value: text, text }
   const careful = bound(text, 'given', (given) => convert(given, type, reading))

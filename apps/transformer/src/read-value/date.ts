@@ -3,12 +3,12 @@ import type { ColumnReading } from '@cinelake/pipeline'
 import { bound, type Sql, type Straight } from './text.ts'
 
 const ISO_DATE = '%Y-%m-%d'
-/** Of a date alone, or with a time, a fraction of a second and an offset. */
+/** A date alone, or with a time, a fraction of a second and an offset. */
 const ISO_INSTANT = String.raw`\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?)?`
 const OFFSET = String.raw`(?:Z|[+-]\d{2}(?::?\d{2})?)$`
 const TIME = String.raw`(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?`
 
-/** Formats that the engine's casts, which cost a third of parsing by format, read the same way. */
+/** Formats that the engine's casts read the same way, at a third of the cost of parsing by format. */
 const CAST_TO: Readonly<Record<string, string>> = {
   '%Y-%m-%d': 'DATE',
   '%Y-%m-%d %H:%M:%S': 'TIMESTAMP',
@@ -16,12 +16,12 @@ const CAST_TO: Readonly<Record<string, string>> = {
   '%Y-%m-%dT%H:%M:%SZ': 'TIMESTAMP',
 }
 
-/** What of ISO 8601 is most usual, for instants of which no format is declared; without an offset they are of the zone. */
+/** The most usual forms of ISO 8601, for instants without a declared format; without an offset they are in the zone. */
 const ISO_SHAPES = ['%Y-%m-%dT%H:%M:%SZ', '%Y-%m-%d %H:%M:%S']
 
 /**
- * A date or an instant as it stands, when that leaves no doubt: each number of the format with all its digits, and a
- * value. Formats of the same shape are tried in their order; one that begins with a word is never of such a shape.
+ * Fast path for an unambiguous date or instant: each number of the format with all its digits, and a valid value.
+ * Formats of the same shape are tried in their order; one that begins with a word never has such a shape.
  */
 export function straightDate(raw: Sql, type: string, reading: ColumnReading): readonly Straight[] {
   if (type !== 'DATE' && type !== 'TIMESTAMP WITH TIME ZONE') return []
@@ -47,13 +47,15 @@ function straightValue(raw: Sql, format: string, type: string, timeZone: string 
   const parsed = target === undefined ? `try_strptime(${raw}, ${literal(format)})` : `try_cast(${raw} AS ${target})`
   if (type === 'DATE') return target === 'DATE' ? parsed : `CAST(${parsed} AS DATE)`
   const zone = format.endsWith('Z') ? 'UTC' : (timeZone ?? 'UTC')
-  // In UTC, the session's zone, a cast is what `timezone` would compute.
+  // In UTC, the session's zone, a cast gives the result of `timezone`.
   return zone === 'UTC' ? `CAST(${parsed} AS TIMESTAMPTZ)` : `timezone(${literal(zone)}, CAST(${parsed} AS TIMESTAMP))`
 }
 
 const WIDTHS: Readonly<Record<string, number>> = { Y: 4, m: 2, d: 2, y: 2, H: 2, I: 2, M: 2, S: 2 }
 
-/** `%d/%m/%Y` → `__/__/____`, for LIKE; undefined for a format with words, fractions, offsets or signs of LIKE in it. */
+/**
+ * `%d/%m/%Y` → `__/__/____`, for LIKE; undefined for a format with words, fractions, offsets or LIKE wildcards in it.
+ */
 function shapePattern(format: string): string | undefined {
   if (/[_%]$|_|%[^YmdyHIMS]/.test(format)) return undefined
   return format.replaceAll(/%([YmdyHIMS])/g, (_, letter: string) => '_'.repeat(WIDTHS[letter] ?? 2))
@@ -71,7 +73,7 @@ export function dateOf(text: Sql, type: string, reading: ColumnReading): Sql {
   return tried.length === 1 ? (tried[0] ?? 'NULL') : `coalesce(${tried.join(', ')})`
 }
 
-/** Years. Before that `%Y` has read a year of two digits; no source means the year 20. */
+/** Years. Below that, `%Y` has parsed a year of two digits; no source means the year 20. */
 const FIRST_YEAR = "TIMESTAMP '1000-01-01 00:00:00'"
 
 function inType(parsed: Sql, format: string, type: string, timeZone: string | undefined): Sql {
@@ -88,19 +90,19 @@ function inZone(local: Sql, timeZone: string | undefined): Sql {
   return `timezone(${literal(timeZone ?? 'UTC')}, ${local})`
 }
 
-/** Letters of strftime for numbers, with the most digits that they take. */
+/** Letters of strftime for numbers, with the maximum of their digits. */
 const DIGITS: Readonly<Record<string, number>> = { Y: 4, m: 2, d: 2, y: 2, H: 2, I: 2, M: 2, S: 2, j: 3 }
 
 /**
- * A cheap question that every text of a format answers with yes: parsing costs twenty times as much, and most texts are
- * of one format. It also keeps out `epoch` and `infinity`, which the engine takes for dates whatever the format.
+ * A cheap necessary condition for a text of a format: parsing costs twenty times as much, and most texts are of one
+ * format. It also excludes `epoch` and `infinity`, which the engine takes for dates whatever the format.
  */
 function shapeOf(format: string, text: Sql): Sql {
   const [, letter, literalAfter] = /^%-?([a-zA-Z])([^%\s])?/.exec(format) ?? []
   const width = letter === undefined ? undefined : DIGITS[letter]
   if (width === undefined) return `regexp_matches(${text}, '\\d')`
   if (literalAfter === undefined || /[a-zA-Z0-9]/.test(literalAfter)) return `${text} BETWEEN '0' AND ':'`
-  // A year is written in full; other numbers may lack their zero.
+  // A year is written in full; other numbers may lack their leading zero.
   const from = letter === 'Y' ? width + 1 : 2
   const places = Array.from(
     { length: width + 2 - from },
@@ -115,7 +117,7 @@ function isoTime(text: Sql): Sql {
 
 function isoInstant(text: Sql, timeZone: string | undefined): Sql {
   const utc = `replace(replace(${text}, ',', '.'), 'UTC', 'Z')`
-  // The engine wants seconds before an offset, and no space.
+  // The engine requires seconds before an offset, and no space.
   const whole = `regexp_replace(${utc}, '^([0-9-]{10})[T ](\\d{2}:\\d{2})(:[0-9.]+)?(?: ?(Z|[+-][0-9:]+))?$', '\\1 \\2\\3\\4')`
   return bound(whole, 'instant', (instant) => {
     const seconds = `regexp_replace(${instant}, '^(.{10} \\d{2}:\\d{2})(Z|[+-].*)?$', '\\1:00\\2')`

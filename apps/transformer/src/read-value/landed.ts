@@ -8,8 +8,8 @@ const LOCAL = /^TIMESTAMP(?:_S|_MS|_NS)?$/
 const INSTANT = 'TIMESTAMP WITH TIME ZONE'
 
 /**
- * How a column that was landed with a type becomes one of the contract. Text is read as text of a file is; other types
- * are cast, and what a cast would change is not of the type.
+ * How a column that was landed with a type is converted to one of the contract. Text is parsed like the text of a file;
+ * other types are cast, and a value that the cast would change is not of the type.
  */
 export function readLanded(
   { type, reading }: CheckedColumn,

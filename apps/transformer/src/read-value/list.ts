@@ -2,11 +2,11 @@ import { literal } from '@cinelake/sql'
 import type { ColumnReading } from '@cinelake/pipeline'
 import { bound, trimmed, withValues, type Sql } from './text.ts'
 
-/** Separators of lists for which none are declared. */
+/** Default separators of lists. */
 const SEPARATORS = ['|', ';', ',']
 
 const QUOTED = String.raw`'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"`
-/** A value without quotes within brackets: `None`, `12`. */
+/** An unquoted value within brackets: `None`, `12`. */
 const BARE = String.raw`[^\[\]'",\s][^\[\]'",]*`
 const ITEM = `(?:${QUOTED}|${BARE})`
 /** A list as Python prints it: `['a', "it's", None]`. */
@@ -14,7 +14,7 @@ const PYTHON = String.raw`\[\s*(?:${ITEM}(?:\s*,\s*${ITEM})*\s*,?)?\s*\]`
 
 /**
  * The items of a list from text: `["a", "b"]` (JSON), `['a', 'b']` (Python), or split at the first of the separators
- * that occurs in it. Items are trimmed; empty ones and nulls are left out. NULL for brackets that are no list.
+ * that occurs in it. Items are trimmed; empty ones and nulls are dropped. NULL for brackets that do not form a list.
  */
 export function itemsOf(text: Sql, reading: ColumnReading): Sql {
   const separators = reading.separators ?? SEPARATORS

@@ -2,11 +2,11 @@ import { literal } from '@cinelake/sql'
 import type { ColumnReading } from '@cinelake/pipeline'
 import { bound, type Sql, type Straight } from './text.ts'
 
-/** Thousands separators besides `.` and `,`: space, no-break spaces, apostrophes. */
+/** Thousands separators other than `.` and `,`: space, no-break spaces, apostrophes. */
 const GAP = String.raw`[ \x{a0}\x{202f}'’]`
 const SIGN = '[+-]?'
 
-/** Patterns for whole numbers and fractions, and how a text of that kind becomes digits with a point. */
+/** Patterns for whole numbers and fractions, and how a match is converted to digits with a decimal point. */
 type Form = { readonly pattern: string; readonly point: (text: Sql) => Sql }
 
 const asIs: Form['point'] = (text) => text
@@ -19,7 +19,7 @@ const PLAIN = { pattern: String.raw`(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?`, p
 const COMMA = { pattern: String.raw`(?:\d+,?\d*|,\d+)`, point: withPoint }
 const POINT_GROUPS = String.raw`[1-9]\d{0,2}(?:\.\d{3})+`
 
-/** The forms of each decimal sign, in order of preference. */
+/** The forms of each decimal separator, in order of preference. */
 const FORMS: Readonly<Record<'.' | ',' | 'any', readonly Form[]>> = {
   '.': [
     PLAIN,
@@ -52,10 +52,10 @@ function digits(text: Sql, forms: readonly Form[]): Sql {
   return `CASE ${cases.join(' ')} END`
 }
 
-/** A number as it stands, when that leaves no doubt. */
+/** Fast path for an unambiguous number. */
 export function straightNumber(raw: Sql, type: string, reading: ColumnReading): readonly Straight[] {
   const value = `try_cast(${raw} AS ${type})`
-  // What the cast gives back as it was has no fraction to be rounded, no exponent and no hexadecimal.
+  // A text that the cast reproduces unchanged has no fraction to round, no exponent and no hexadecimal digits.
   const same = { when: `CAST(${value} AS VARCHAR) = ${raw}`, value }
   if (isWhole(type)) return [same]
   if (reading.decimal === ',') return []
@@ -65,7 +65,7 @@ export function straightNumber(raw: Sql, type: string, reading: ColumnReading): 
   return [same, { when: [`${value} IS NOT NULL`, fits, ...letters].join(' AND '), value }]
 }
 
-/** A number from text in any of the accepted forms. What does not fit the type without loss is NULL. */
+/** A number from text in any of the accepted forms. NULL for a number that does not fit the type without loss. */
 export function numberOf(text: Sql, type: string, reading: ColumnReading): Sql {
   const decimal = reading.decimal ?? '.'
   const forms = decimal === 'any' && isWhole(type) ? WHOLE_ANY : FORMS[decimal]
@@ -84,12 +84,12 @@ function exactly(found: Sql, type: string): Sql {
       'number',
       (number) => `CASE WHEN isfinite(${number}) THEN ${number} END`,
     )
-  // Zeros behind the point are no fraction: `795222.0` is a whole number.
+  // Trailing zeros are not a fraction: `795222.0` is a whole number.
   if (isWhole(type)) return `try_cast(regexp_extract(${found}, '^([+-]?\\d+)(?:\\.0*)?$', 1) AS ${type})`
   return `CASE WHEN regexp_full_match(${found}, '${SIGN}\\d*(?:\\.\\d{0,${scaleOf(type)}}0*)?') THEN try_cast(${found} AS ${type}) END`
 }
 
-/** A share of what 100 % stands for, rounded to what the type holds: converting it makes new digits. */
+/** A share of the value of 100 %, rounded to the scale of the type: the conversion makes new digits. */
 function percentage(found: Sql, type: string, percentOf: number): Sql {
   const factor = (percentOf / 100).toFixed(12)
   const share = `try_cast(${found} AS DECIMAL(18, 6)) * CAST('${factor}' AS DECIMAL(18, 12))`

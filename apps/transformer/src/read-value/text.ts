@@ -2,20 +2,21 @@ import { literal } from '@cinelake/sql'
 import type { ColumnReading } from '@cinelake/pipeline'
 
 /**
- * A SQL expression. The functions of `read-*.ts` take one of type VARCHAR, what a source wrote, and give one; NULL stays
- * NULL. Of several questions the cheap one comes first in a CASE: the engine asks the next only about what is left over.
+ * A SQL expression. The functions of `read-*.ts` take one of type VARCHAR, the source's text, and return one; NULL
+ * stays NULL. In a CASE the cheap conditions come first: the engine evaluates the next only for the remaining rows.
  */
 export type Sql = string
 
-/** A value that can be had without cleaning its text first, and when. */
+/** A value that needs no cleaning of its text, and the condition for that. */
 export type Straight = { readonly when: Sql; readonly value: Sql }
 
-/** Around a value no part of it: space, tab, line ends, no-break space. */
+/** Characters that are trimmed: space, tab, line ends, no-break space. */
 const BLANKS = [' ', '\t', '\n', '\r', '\u{a0}']
 
-/** A text without the blanks around it; NULL when there is nothing else. */
+/** A text without surrounding blanks; NULL when nothing else is left. */
 export function trimmed(text: Sql): Sql {
-  // Comparing bytes costs half of trimming, which copies every text. `!` is the first sign after the blanks of ASCII.
+  // Comparing bytes costs half of trimming, which copies every text. `!` is the first character after the blanks of
+  // ASCII.
   const isTrim = [
     `${text} >= '!'`,
     `NOT starts_with(${text}, '\u{a0}')`,
@@ -24,7 +25,7 @@ export function trimmed(text: Sql): Sql {
   return `CASE WHEN ${isTrim.join(' AND ')} THEN ${text} ELSE nullif(trim(${text}, ${literal(BLANKS.join(''))}), '') END`
 }
 
-/** What is left of a source's text after trimming, null words, extraction and replacement. */
+/** A source's text after trimming, null words, extraction and replacement. */
 export function cleaned(text: Sql, reading: ColumnReading, nulls: readonly string[]): Sql {
   const present = withoutWords(trimmed(text), nullWords(reading, nulls))
   const extracted =
@@ -32,13 +33,13 @@ export function cleaned(text: Sql, reading: ColumnReading, nulls: readonly strin
   return withValues(extracted, reading.values)
 }
 
-/** Whether a text that reads as a number, a date or a truth value as it stands may be taken for one without cleaning it. */
+/** Whether a text that parses as a number, a date or a boolean may be used without cleaning it. */
 export function isStraight(reading: ColumnReading, nulls: readonly string[]): boolean {
   const mayBeValue = (word: string) => /\d|^(?:true|false)$/i.test(word)
   return reading.extract === undefined && reading.values === undefined && !nullWords(reading, nulls).some(mayBeValue)
 }
 
-/** Replaces texts as a whole, compared without case. */
+/** Replaces whole texts, compared without case. */
 export function withValues(text: Sql, values: ColumnReading['values']): Sql {
   const entries = Object.entries(values ?? {})
   if (entries.length === 0) return text
@@ -46,7 +47,9 @@ export function withValues(text: Sql, values: ColumnReading['values']): Sql {
   return bound(text, 'found', (found) => `CASE lower(${found}) ${cases.join(' ')} ELSE ${found} END`)
 }
 
-/** Computes an expression once and uses it several times. Costs about as much as one cast: meant for paths seldom taken. */
+/**
+ * Computes an expression once and uses it several times. Costs about as much as one cast: meant for rarely taken paths.
+ */
 export function bound(expression: Sql, name: string, use: (name: Sql) => Sql): Sql {
   return `list_transform([${expression}], lambda ${name}: ${use(name)})[1]`
 }

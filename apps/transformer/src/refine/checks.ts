@@ -21,13 +21,13 @@ type Deps = { readonly session: SqlSession; readonly signal: AbortSignal; readon
 type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedFile[]; readonly rows: DedupedRows }
 
 /**
- * Counts what came of the landed rows and holds it against the contract, before anything is published.
+ * Reconciles the row counts and checks the rules of the contract before anything is published.
  * @throws {BALANCE_BROKEN} terminal: rows are unaccounted for
  * @throws {RuleFailedError} terminal: a rule of severity `fail` is broken
  */
 export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks> {
   const { dataset, files, rows } = work
-  // A row that says that another is gone comes out as that one's absence.
+  // A row that marks another as deleted comes out as the absence of that row.
   const deletedCount = sum(files.map(({ deleted }) => deleted?.rowCount ?? 0))
   const balance: Balance = {
     unit: 'rows',
@@ -51,7 +51,7 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
   return { balance, rejects: await countRules(work, firstRuleIn(RULES), deps), quality }
 }
 
-/** What the files' headers have besides the contract, and what they lack of it. */
+/** Columns of the files' headers that are not in the contract, and missing ones. */
 function fileQuality(files: readonly StagedFile[]): QualityResult[] {
   const about = (rule: string, pick: (file: StagedFile) => readonly string[], verb: string): QualityResult[] => {
     const found = files.filter((file) => pick(file).length > 0)
@@ -69,13 +69,13 @@ function fileQuality(files: readonly StagedFile[]): QualityResult[] {
   ]
 }
 
-/** Files of one kind that a detail names. */
+/** Most files of one kind that a detail names. */
 const NAMED = 20
 
 /** Characters. Details travel in events. */
 const DETAIL_LENGTH = 1000
 
-/** The contract's row rules, broken or not, and what else rows were rejected for. */
+/** The contract's row rules, broken or not, and the other reasons for rejects. */
 async function rowQuality({ dataset, files }: Work, balance: Balance, deps: Deps): Promise<QualityResult[]> {
   const counts = await countRules({ files }, `unnest(${rulesIn(RULES)})`, deps)
   const { rowRules } = dataset.contract
@@ -95,7 +95,7 @@ async function rowQuality({ dataset, files }: Work, balance: Balance, deps: Deps
   ]
 }
 
-/** Rows that a result names. */
+/** Most rows that a result names. */
 const PLACES = 3
 
 function describeBroken({ failed, checked }: QualityResult, places: readonly string[]): string {

@@ -14,10 +14,10 @@ type Commit = {
   readonly dataset: CheckedDataset
   readonly window: Window
   readonly table: DeltaTable
-  /** What the table takes on of a contract that has changed. */
+  /** Schema changes that the table takes on from a changed contract. */
   readonly takenOn: TakenOn
   readonly life: TargetTable<Refine>['life']
-  /** A query for the keys of rows that are gone; they leave the table with the same commit. */
+  /** A query for the keys of deleted rows; the same commit removes them from the table. */
   readonly deletions: string | undefined
   readonly session: SqlSession
   readonly signal: AbortSignal
@@ -71,7 +71,7 @@ function windowStart({ start }: Window): string {
   return `TIMESTAMPTZ ${literal(start)}`
 }
 
-/** Columns that the table has kept of a contract of before are empty in new rows. */
+/** Columns that the table has kept from an earlier contract are empty in new rows. */
 function withFormerColumns(query: string, { takenOn: { former } }: Commit): string {
   if (former.length === 0) return query
   return `SELECT *, ${former.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${identifier(name)}`).join(', ')} FROM (${query})`

@@ -3,7 +3,10 @@ import type { CheckedDataset } from '@cinelake/pipeline'
 import { keyOf, winningRows } from './row-order.ts'
 import { RULES } from './stage-sql.ts'
 
-/** Table of the hashes that more than one good row has; nearly always short. A hash is no promise across versions of the engine: never kept. */
+/**
+ * Table of the hashes that more than one good row has; nearly always short. A hash may differ between versions of the
+ * engine: never stored.
+ */
 const SHARED = identifier('cinelake.shared')
 
 type Keyed = Pick<CheckedDataset, 'contract' | 'newestBy' | 'duplicates'>
@@ -13,7 +16,7 @@ export function stagedRelation(files: readonly string[]): string {
   return `read_parquet([${files.map(literal).join(', ')}], file_row_number = true)`
 }
 
-/** Finds the rows that may have a duplicate, by the hash of their key: one number a row, whatever the key. */
+/** Finds the rows that may have a duplicate, by the hash of their key: one number per row, whatever the key. */
 export function sharedHashesSql(dataset: Keyed, staged: string): string {
   return `CREATE OR REPLACE TEMP TABLE ${SHARED} AS
 SELECT hash(${keyOf(dataset)}) AS h FROM ${staged} WHERE ${RULES} IS NULL GROUP BY ALL HAVING count(*) > 1`
@@ -29,15 +32,15 @@ export function sharedCountSql(dataset: Keyed, staged: string): string {
 }
 
 /**
- * One row of each key, of the rows that may have a duplicate.
- * @param pass of a number of passes over keys apart, so that each fits into memory
+ * One row of each key, among the rows that may have a duplicate.
+ * @param pass one of several passes over disjoint sets of keys, so that each fits into memory
  */
 export function winnersSql(dataset: Keyed, staged: string, pass: { readonly at: number; readonly of: number }): string {
   const ofPass = pass.of === 1 ? '' : ` AND hash(${keyOf(dataset)}) % ${pass.of} = ${pass.at}`
   return winningRows(dataset, `${sharedRows(dataset, staged)}${ofPass}`)
 }
 
-/** The rows of the task: good ones without a duplicate as they are staged, then one of each key that had several. */
+/** The rows of the task: good ones without a duplicate as staged, then one of each key that had several. */
 export function refinedRowsSql(dataset: Keyed, staged: string, winners: readonly string[]): string {
   const names = identifiers(dataset.contract.columns.map(({ name }) => name))
   const good = `SELECT ${names} FROM ${staged} WHERE ${RULES} IS NULL`

@@ -5,7 +5,7 @@ import type { CheckedDataset } from '@cinelake/pipeline'
 import { refinedRowsSql, sharedCountSql, sharedHashesSql, stagedRelation, winnersSql } from './dedupe-sql.ts'
 import type { StagedFile } from './staged-file.ts'
 
-/** Rows of which one pass chooses the winners: what sorting them takes stays small beside any memory limit. */
+/** Rows of which one pass chooses the winners: the memory for sorting them stays small compared with any limit. */
 const ROWS_PER_PASS = 500_000
 
 export type DedupedRows = {
@@ -16,7 +16,7 @@ export type DedupedRows = {
 
 type Deps = { readonly session: SqlSession; readonly directory: string; readonly signal: AbortSignal }
 
-/** Leaves one row of each key. What it needs to hold in memory are the hashes of keys and the rows that share one. */
+/** Keeps one row of each key. Memory holds only the hashes of keys, and the rows that share one. */
 export async function dedupe(
   files: readonly StagedFile[],
   dataset: CheckedDataset,

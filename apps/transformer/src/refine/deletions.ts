@@ -6,10 +6,10 @@ import { landedParquet } from './landed-parquet.ts'
 import type { StagedFile, StageDeps } from './staged-file.ts'
 import type { StageSource } from './stage-sql.ts'
 
-/** The rows of a landed file that are there: as many as come before those that are gone. */
+/** The existing rows of a landed file: those before the deleted ones. */
 export const REMAINING = `${identifier(DELETED_COLUMN)} IS NOT TRUE`
 
-/** The keys of the rows of a landed file that are gone, typed as in the table, as a local file. */
+/** The keys of the deleted rows of a landed file, typed as in the table, as a local file. */
 export async function stageDeletions(
   local: string,
   { columns }: StageSource,
@@ -40,7 +40,7 @@ export async function stageDeletions(
   return { path, rowCount: Number(found?.n) }
 }
 
-/** A query for the keys of the rows that are gone, typed as in the table; undefined where none is. */
+/** A query for the keys of the deleted rows, typed as in the table; undefined where there is none. */
 export function deletedKeysQuery(files: readonly StagedFile[], { contract }: CheckedDataset): string | undefined {
   const paths = files.flatMap(({ deleted }) => (deleted !== undefined && deleted.rowCount > 0 ? [deleted.path] : []))
   if (paths.length === 0) return undefined

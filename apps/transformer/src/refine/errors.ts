@@ -3,7 +3,7 @@ import type { QualityResult } from '@cinelake/contracts'
 import { defineErrors, terminal, TerminalError } from '@cinelake/core'
 import type { CheckedDataset } from '@cinelake/pipeline'
 
-/** Bytes that are no text, or a file that is not what was landed. */
+/** Bytes that are not text, or a file that differs from the landed one. */
 export class FileUnreadableError extends TerminalError {
   readonly code = 'REFINE_FILE_UNREADABLE'
   constructor(
@@ -23,26 +23,26 @@ export class FileUnreadableError extends TerminalError {
 export const refineErrors = defineErrors({
   /**
    * A file of another format than the dataset's.
-   * @param actual what it is: "a Parquet file"
+   * @param actual the format found: "a Parquet file"
    */
   REFINE_FILE_FORMAT: terminal((file: string, actual: string) => [
     `file has another format [file=${file}]: expected CSV, plain or packed with gzip or zip, got ${actual}; have it sent as CSV, or name only the CSV files under \`files\` in pipeline.yaml`,
     { file, actual },
   ]),
 
-  /** A file whose header does not have the columns that the contract needs. Names columns, never what is in them. */
+  /** A file whose header lacks columns that the contract requires. Names columns, never their content. */
   REFINE_HEADER_MISMATCH: terminal((file: string, line: number, expected: string, actual: string) => [
     `header does not fit the contract [file=${file} line=${line}]: expected ${expected}, got ${actual}; name the source's spellings under \`columns\` in pipeline.yaml, or have the file sent again`,
     { file, line },
   ]),
 
-  /** The engine found other rows in a file than were counted there: a mistake of this program or of the engine. */
+  /** The engine found other records in a file than were counted: a bug of this program or of the engine. */
   REFINE_RECORDS_LOST: terminal((file: string, expected: number, actual: number) => [
     `records got lost or made up while a file was read [file=${file}]: expected ${expected}, got ${actual}; nothing was committed: land the file again, and report it if this comes back`,
     { file, expected, actual },
   ]),
 
-  /** Rows of a window that are to be appended have keys that another window has brought already. */
+  /** Rows to be appended have keys that another window has already brought. */
   REFINE_KEY_REPEATED: terminal(
     (repeated: {
       readonly dataset: Pick<CheckedDataset, 'name' | 'source' | 'sourceDataset' | 'contract'>
@@ -69,7 +69,7 @@ export const refineErrors = defineErrors({
   ),
 
   /**
-   * What is known to have landed is no longer in raw.
+   * Landed data that is recorded in the run history is no longer in raw.
    * @param path in the lake
    */
   RAW_LOST: terminal((dataset: string, window: string, path: string, what: string) => [
@@ -86,14 +86,14 @@ export const refineErrors = defineErrors({
     { dataset, window, file: path, expected, actual },
   ]),
 
-  /** A command that its pipeline or its manifest does not bear out. */
+  /** A command that contradicts its pipeline or its manifest. */
   REFINE_INPUT_INVALID: terminal((dataset: string, path: string, expected: string, actual: string, window: string) => [
     `refine cannot start [dataset=${dataset} path=${path}]: expected ${expected}, got ${actual}; ` +
       `land it again: \`cinelake run DIR --window ${window} --select +${dataset}+\``,
     { dataset, path },
   ]),
 
-  /** Changes of a window before one that is in the table already: a row that is gone by now would come back. */
+  /** Changes of a window before one that is already in the table: a row that was deleted since would come back. */
   REFINE_CHANGES_LATE: terminal((table: string, window: string) => [
     `changes come too late [table=${table} window=${window}]: expected those of each window before those of the next, got the table with a later window; \`cinelake rebuild DIR ${table}\` applies all windows in order`,
     { table, window },
@@ -112,7 +112,7 @@ export class PackedFileError extends TerminalError {
   }
 }
 
-/** A packed file of which more comes out than may. */
+/** A packed file whose unpacked size exceeds the limit. */
 export class UnpackedTooLargeError extends TerminalError {
   readonly code = 'REFINE_FILE_UNPACKED_TOO_LARGE'
   constructor(file: string, packedBytes: number, unpackedBytes: number, limitBytes: number) {
@@ -128,7 +128,7 @@ export class RuleFailedError extends TerminalError implements WithQuality {
   readonly code = 'REFINE_RULE_FAILED'
   readonly quality: readonly QualityResult[]
 
-  /** @param quality what all rules found, the failed one among them */
+  /** @param quality results of all rules, including the failed one */
   constructor(
     {
       dataset,
@@ -149,7 +149,10 @@ export class RuleFailedError extends TerminalError implements WithQuality {
   }
 }
 
-/** What lands a window once more: a run that is asked for again redoes an ingest whose landing a task found to be gone. */
+/**
+ * How to land a window again: a run that is requested again repeats an ingest whose landed data a task found to be
+ * gone.
+ */
 function landingAgain(window: string): string {
   return `run the window again, which lands it again from its source: \`cinelake run DIR --window ${window}\` (DIR is the folder of the pipeline)`
 }

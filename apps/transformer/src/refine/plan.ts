@@ -9,27 +9,32 @@ import { isCommitted, txnOf } from '../target-table.ts'
 
 /** Table property: start of the latest window that the table holds. */
 export const WINDOW_PROPERTY = 'cinelake.window'
-/** Table property: digest of what the latest commit was made from. */
+/** Table property: digest of the inputs of the latest commit. */
 export const LANDED_PROPERTY = 'cinelake.landed'
 
-/** How rows go into the table. `replace`: those of this window, which an earlier generation appended, are taken out first. */
+/**
+ * How rows are written to the table. `replace`: the rows of this window, which an earlier generation appended, are
+ * removed first.
+ */
 export type RefineCommit = 'overwrite' | 'merge' | 'append' | 'replace'
 
 export type RefinePlan =
-  /** `unchanged`: the table was made from the same files, or nothing has landed. `superseded`: it holds a later window. */
+  /**
+   * `unchanged`: the table was made from the same files, or nothing has landed. `superseded`: it holds a later window.
+   */
   | { readonly action: 'unchanged' | 'superseded'; readonly snapshot: DeltaSnapshot }
   | {
       readonly action: 'refine'
       readonly commit: RefineCommit
       readonly txn: DeltaTxn
-      /** The version that the decision was taken on; absent where rows of any version can be added to. */
+      /** The version that the decision is based on; absent where rows can be added to any version. */
       readonly basedOn?: number
       readonly configuration: Readonly<Record<string, string>>
     }
 
 /**
- * Decides what becomes of a landing, before it is read. A command that is delivered again after its commit is planned
- * like the first time: it is worked through for its balance, and the commit finds that it was done.
+ * Plans the refine of a landing, before it is read. A command that is redelivered after its commit is planned like the
+ * first time: it is processed for its balance, and the commit finds itself there.
  */
 export function planRefine(
   command: Refine,
@@ -45,7 +50,7 @@ export function planRefine(
   if (table !== undefined && !isRepeat) {
     const { configuration } = table
     const isWhole = isWholeTable(manifest)
-    // Models read the table by its contract as it is now: a table that adds rows takes it on, though there be none.
+    // Models read the table by its current contract: a table that rows are added to adopts it, even if there are none.
     const isTakenOn = contract.isChanged && dataset.mode !== 'snapshot'
     if (isEmpty(manifest) && !isWhole && !isTakenOn) return { action: 'unchanged', snapshot: table }
     if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
@@ -57,7 +62,7 @@ export function planRefine(
   }
   const latest = table?.configuration[WINDOW_PROPERTY]
   const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
-  // Into a table that is not there everything goes the same way; without rows it is made empty, so that models can read it.
+  // All modes write to a missing table in the same way; without rows it is created empty, so that models can read it.
   const commit = howToCommit(command, dataset, manifest, {
     table,
     hasEarlierGeneration: committed !== undefined && !isRepeat,
@@ -72,8 +77,8 @@ export function planRefine(
 }
 
 /**
- * An append of a later generation is decided on the earlier one not being there, which a hung worker may change, and one
- * of keys on none of them being there; rows that are gone go only from a table without later windows.
+ * An append of a later generation relies on the earlier one being absent, which a hung worker may change, and an append
+ * of keys on none of them being present; deleted rows are removed only from a table without later windows.
  */
 function isOrderFree(
   commit: RefineCommit,
@@ -99,7 +104,10 @@ function howToCommit(
   return hasEarlierGeneration && mayHaveRowsOf(table, window.start) ? 'replace' : 'append'
 }
 
-/** Whether an earlier generation of a window may have appended rows. By statistics: a new life of a table has none of before. */
+/**
+ * Whether an earlier generation of a window may have appended rows. Based on statistics: a table that started over has
+ * none.
+ */
 function mayHaveRowsOf({ files }: DeltaSnapshot, start: string): boolean {
   const at = Date.parse(start)
   return files.some(({ rowCount, min, max }) => {

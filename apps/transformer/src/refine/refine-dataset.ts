@@ -27,16 +27,16 @@ export type RefineDeps = {
   readonly engine: SqlEngine
   readonly clock: Clock
   readonly log: Log
-  /** Where files are unpacked and put into other forms. Default: with the lake's unfinished files. */
+  /** Folder for unpacked and converted files. Default: with the lake's unfinished files. */
   readonly scratch?: Pick<ScratchSpace, 'directory'>
   readonly limits?: UnpackLimits
 }
 
 /**
- * Makes a landing into a typed, checked, deduplicated Delta table, once in effect however often it is called. Every row
- * of the landed files is accounted for before anything is committed; then the rejects are, then the table. A process
- * that dies in between does all of it again, and what was committed is found to be there. Where a rule of severity `fail`
- * is broken, the rejects alone are committed, those that broke it among them: they are what has to be looked at.
+ * Makes a typed, checked, deduplicated Delta table from a landing, with the same effect however often it is called.
+ * Every row of the landed files is accounted for before any commit; then the rejects are committed, then the table. If
+ * the process dies in between, all of it is done again, and existing commits are found. Where a rule of severity `fail`
+ * is broken, only the rejects are committed, including the rows that broke it, for inspection.
  */
 export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps): TaskHandler<'refine'> {
   return async (given, context) => {
@@ -54,7 +54,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const kept = await readRejects(command, dataset.name, { lake, clock, signal })
     await using session = await engine.session()
     const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
-    // A table of a database that no dataset declares has no contract in which a word could be said.
+    // A database table that no dataset declares has no contract that could configure this.
     const wanted = { ...tableOfDataset(dataset), ...(isDeclared ? {} : { isDerived: true }) }
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(wanted, isRepeat ? undefined : snapshot, { table, session, signal })
@@ -101,7 +101,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
   }
 }
 
-/** An error of the engine with its place in the contract: the SQL around a rule's is nothing that a person wrote. */
+/** An error of the engine with its place in the contract: the user did not write the SQL around a rule's. */
 function placedInContract(error: unknown, dataset: CheckedDataset): unknown {
   if (!isOfSql(error)) return error
   const place = placeOfRule(error, dataset.contract, fileOfContract(dataset))

@@ -14,7 +14,7 @@ import { createRefine } from './refine-dataset.ts'
 
 const MIB = 1024 * 1024
 
-/** A column for tests: text that need not be there, unless said otherwise. */
+/** A column for tests: optional text by default. */
 export function aColumn(
   name: string,
   fields: Partial<Omit<CheckedColumn, 'reading'>> & { readonly reading?: Partial<CheckedColumn['reading']> } = {},
@@ -29,7 +29,7 @@ type DatasetFields = Partial<Omit<CheckedDataset, 'contract' | 'reading'>> & {
   readonly reading?: Partial<CheckedDataset['reading']>
 }
 
-/** A snapshot dataset `orders` for tests; only the fields that matter are given. */
+/** A snapshot dataset `orders` for tests; callers give only the fields that matter. */
 export function aDataset({ columns, contract, reading, ...fields }: DatasetFields): CheckedDataset {
   return {
     name: 'orders',
@@ -62,7 +62,7 @@ export type Landing = {
   readonly manifest?: Partial<Manifest>
 }
 
-/** A lake and an engine of their own with the refine use case over them. */
+/** A separate lake and engine with the refine use case over them. */
 export async function aRefinery(
   options: {
     readonly wrapLake?: (lake: Lake) => Lake
@@ -79,12 +79,12 @@ export async function aRefinery(
     directories: [directory.path],
   })
   const clock = fixedClock()
-  // With limits comes scratch of its own.
+  // Limits need a separate scratch folder.
   const texts = options.limits && (await openScratchSpace(`${directory.path}/texts`))
   const room = texts === undefined || options.limits === undefined ? {} : { scratch: texts, limits: options.limits }
   const place = { lake, engine, clock, log: silentLog, ...room }
 
-  /** Lands files and makes the command that asks for their refinement. */
+  /** Lands files and makes the command for their refinement. */
   const land = async (dataset: CheckedDataset | undefined, landing: Landing): Promise<Refine> => {
     const { files, day = 1, generation = 1 } = landing
     const window = dayWindow(day)

@@ -9,8 +9,8 @@ import { firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from '
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 
 /**
- * The broken rows of a task, gathered in the session: those that it rejects, and some of those that it keeps. All text,
- * `rules` and `found` as they were staged.
+ * The broken rows of a task, collected in the session: those that it rejects, and some of those that it keeps. All
+ * text, `rules` and `found` as they were staged.
  */
 const REJECTED = 'cinelake_rejected'
 
@@ -23,14 +23,14 @@ export async function beginRejects({ session, signal }: Pick<Deps, 'session' | '
   )
 }
 
-/** The rejected rows in the form that `writeRejects` takes. */
+/** The rejected rows in the form of `writeRejects`. */
 export const REJECTS_QUERY = `SELECT ${firstRuleIn('rules')} AS rule, ${rulesIn('rules')} AS rules, file, CAST(line AS BIGINT) AS line, ${rulesIn('found')} AS found, CAST(kept AS BOOLEAN) AS kept, raw
 FROM ${REJECTED}`
 
-/** The same of a task that a rule makes fail: no row that only broke a warning is in the table either. */
+/** The same for a task that a rule makes fail: rows that only broke a warning are not in the table either. */
 export const FAILED_REJECTS_QUERY = `${REJECTS_QUERY} WHERE NOT CAST(kept AS BOOLEAN)`
 
-/** The first rows that broke a rule, as `orders.csv:17`; of a landed table its file alone. */
+/** The first rows that broke a rule, as `orders.csv:17`; for a landed table only its file. */
 export async function placesOfRejects(
   rule: string,
   count: number,
@@ -76,7 +76,7 @@ async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Reject
   }
 }
 
-/** `6 of 14 fields`; null where it is too long to be known whole. */
+/** `6 of 14 fields`; null where the record is too long to be read whole. */
 function shapeOf({ dialect, fieldCount }: ReadableCsv, raw: string): string | null {
   const record = Buffer.from(raw)
   if (record.length >= RAW_LIMIT_BYTES) return null
@@ -111,7 +111,7 @@ type StagedRows = {
   readonly warnedCount: number
 }
 
-/** The rows of a file to gather: all that are rejected, and of the others as many as there is still room for. */
+/** The rows of a file to collect: all rejected ones, and others up to the limit. */
 async function brokenSql(
   { path, rejectedCount, warnedCount }: StagedRows,
   deps: Pick<Deps, 'session' | 'signal'>,
@@ -129,7 +129,7 @@ async function brokenSql(
   return `${rejected} UNION ALL ${rows(WARNED, true)} WHERE ${ORDINAL} IN (${firstOf.join(' UNION ')})`
 }
 
-/** The rules of severity `warn` that rows of a file break, as far as there is room for some. */
+/** The rules of severity `warn` that rows of a file break, as long as the limit allows some. */
 async function roomLeft(
   path: string,
   { session, signal }: Pick<Deps, 'session' | 'signal'>,

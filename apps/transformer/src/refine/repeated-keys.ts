@@ -11,7 +11,7 @@ import { WINDOW_COLUMN } from './row-order.ts'
 import { ORDINAL, RULES } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
 
-/** Table of the task's keys that other windows have brought already, each with the latest of these windows. */
+/** Table of the task's keys that other windows have already brought, each with the latest of these windows. */
 const REPEATED = identifier('cinelake.repeated')
 
 type Work = {
@@ -25,20 +25,20 @@ type Work = {
 type Deps = {
   readonly lake: Lake
   readonly table: DeltaTable
-  /** The table as it was when the commit was planned. */
+  /** The table when the commit was planned. */
   readonly snapshot: DeltaSnapshot | undefined
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
 
-/** Whether rows may only be added whose key is not there yet. */
+/** Whether only rows with a new key may be added. */
 export function takesEachKeyOnce({ mode, contract }: CheckedDataset): boolean {
   return mode === 'append' && contract.primaryKey.length > 0
 }
 
 /**
- * Holds the rows of a window that are appended against the table: a key that another window has brought would be there
- * twice. Of the table only files are read that may hold one of the keys, and of these only the key.
+ * Checks the rows of a window to append against the table: a key of another window would be duplicated. Reads only the
+ * table's files that may hold one of the keys, and of these only the key.
  * @throws {REFINE_KEY_REPEATED} terminal: with an example and both windows; nothing is committed
  */
 export async function checkKeysAreNew(work: Work, deps: Deps): Promise<void> {
@@ -81,7 +81,7 @@ type Example = {
   /** `order_id=17`; absent where the key is personal data. */
   readonly key?: string
   readonly file: string
-  /** Of the file's records, from 1. */
+  /** Record number in the file, from 1. */
   readonly row: number
   /** Start of the window that brought the key first. */
   readonly broughtIn: string
@@ -114,5 +114,5 @@ WHERE staged.${RULES} IS NULL ORDER BY ordinal LIMIT 1`,
   return { ...shown, file: '', row: 0 }
 }
 
-/** Characters of a value of the key that are shown. */
+/** Characters shown of a key's value. */
 const KEY_LENGTH = 80

@@ -2,25 +2,29 @@ import { identifier, identifiers } from '@cinelake/sql'
 import { WINDOW_COLUMN as WINDOW, type CheckedDataset } from '@cinelake/pipeline'
 import { FILE, ORDINAL } from './stage-sql.ts'
 
-// Which row of a key wins, in its two forms: of many rows that landed together, and of one that lands and one that is there.
+// Which row of a key wins, in two forms: among many rows that landed together, and between a new row and an existing
+// one.
 
 type Keyed = Pick<CheckedDataset, 'contract' | 'newestBy' | 'duplicates'>
 
-/** The start of the window in which a row landed, as SQL names it. */
+/** The start of the window in which a row landed, as named in SQL. */
 export const WINDOW_COLUMN = identifier(WINDOW.name)
 
-/** What says which row is newer, the most significant first; NULL is oldest. What landed later wins where all else is equal. */
+/**
+ * The columns that decide which row is newer, the most significant first; NULL is oldest. With all else equal, the row
+ * that landed later wins.
+ */
 const WITHIN_LANDING = [FILE, ORDINAL]
 const BETWEEN_LANDINGS = [WINDOW_COLUMN]
 
-/** The columns by which rows are the same: the primary key, or all of them where there is none. */
+/** The columns that identify a row: the primary key, or all of them where there is none. */
 export function keyOf({ contract }: Keyed): string {
   return identifiers(contract.primaryKey.length > 0 ? contract.primaryKey : contract.columns.map(({ name }) => name))
 }
 
 /**
- * One row of each key: the newest, or the newest with its missing values filled from those before it.
- * @param rows a FROM clause of staged rows, and what follows it
+ * One row of each key: the newest, or the newest with its missing values filled from earlier ones.
+ * @param rows a FROM clause of staged rows, and the clauses after it
  */
 export function winningRows(dataset: Keyed, rows: string): string {
   const { contract, newestBy, duplicates } = dataset
@@ -42,8 +46,9 @@ export function winningRows(dataset: Keyed, rows: string): string {
 type Resolution = { readonly when?: string; readonly columns?: Readonly<Record<string, string>> }
 
 /**
- * What becomes of a row that is there already (`old`) when another of its key lands (`new`): the newer one wins, whichever
- * comes first, so that windows may be refined in any order. With `fill` the winner's missing values are taken from the other.
+ * The result for an existing row (`old`) when another of its key lands (`new`): the newer one wins, in whatever order
+ * they land, so that windows may be refined in any order. With `fill` the winner's missing values are taken from the
+ * other.
  */
 export function mergeResolution({ contract, newestBy, duplicates }: Keyed): Resolution {
   const wins = isNewer([...newestBy.map(identifier), ...BETWEEN_LANDINGS])

@@ -5,17 +5,17 @@ import { refineErrors } from './errors.ts'
 export type StagedCounts = {
   readonly rowCount: number
   readonly rejectedCount: number
-  /** Rows that break rules of severity `warn` alone. */
+  /** Rows that break only rules of severity `warn`. */
   readonly warnedCount: number
 }
 
-/** Makes a file into typed rows. @param signal stops it, besides what stops the task */
+/** Stages a file as typed rows. @param signal cancels it, in addition to the task's own signal */
 export type StageCsv = (csv: ForeseenCsv, signal?: AbortSignal) => Promise<StagedCounts>
 
 /**
- * Checks a file and stages it. The engine has to find the records that were counted here: not one less, and none that it
- * cannot read. Where it does not, it gets the file in a form that leaves no doubt. With a large file it begins while that
- * is still being checked; when something unusual turns up it is stopped.
+ * Checks a file and stages it. The engine has to find the records that were counted here: not one less, and all of them
+ * readable. Otherwise it gets a normalised copy of the file. For a large file staging begins while the check is still
+ * running (speculative parse), and is cancelled when the check finds something unusual.
  * @throws {REFINE_RECORDS_LOST} terminal: the engine finds other records even then
  */
 export async function stageRecords(
@@ -35,7 +35,7 @@ export async function stageRecords(
     if (rowCount !== csv.recordCount) throw refineErrors.REFINE_RECORDS_LOST(source.name, csv.recordCount, rowCount)
     return { csv, ...broken }
   }
-  // What it was begun with says nothing of NUL.
+  // The speculative stage had no information about NUL.
   if (csv.hasNul === true) await early.stop()
   const found = (csv.hasNul === true ? undefined : await early.result()) ?? (await unlessFaulty(stage(csv)))
   if (found?.rowCount === csv.recordCount)
@@ -43,7 +43,7 @@ export async function stageRecords(
   return await stageRecords({ ...source, mustCopy: true }, stage)
 }
 
-/** A stage that begins before it is known whether it is wanted. Its errors are those of the stage that is then begun for good. */
+/** A speculative stage. Its errors are ignored: they recur in the final stage. */
 class EarlyStage {
   readonly #stage: StageCsv
   readonly #stop = new AbortController()

@@ -8,21 +8,21 @@ import { readColumn, type ColumnSql } from '../read-value/column.ts'
 import { readLanded } from '../read-value/landed.ts'
 import { hasNul, isTextual } from '../read-value/nul.ts'
 
-/** The landed file that a row came from, by its place in the manifest's files in order of name. */
+/** The landed file of a row, by its index in the manifest's files in order of name. */
 export const FILE = identifier('cinelake.file')
 /**
- * Names of the rules of severity `error` and `fail` that a row breaks, in the contract's order of columns and rules, with
- * a separator between them; NULL for a good row. Text, since lists of text cost twice as much to stage.
+ * Names of the rules of severity `error` and `fail` that a row breaks, in the contract's order of columns and rules,
+ * with a separator between them; NULL for a good row. Text, since lists of text cost twice as much to stage.
  */
 export const RULES = identifier('cinelake.rules')
-/** The row's ordinal in its file, from 0: the engine knows it of a Parquet file without counting. */
+/** The row's ordinal in its file, from 0: the engine has it for a Parquet file without counting. */
 export const ORDINAL = identifier('file_row_number')
 
-/** The same of severity `warn`, of rows that break no other: they are kept. */
+/** The same for severity `warn`, in rows that break no other rule: they are kept. */
 export const WARNED = identifier('cinelake.warned')
 /**
- * What a row has in the columns that its broken rules are about, rule by rule as in `RULES` or `WARNED`: `score=87.0`. NULL for a good
- * row, and for one that has no columns. Personal data is not in it.
+ * The values of a row in the columns of its broken rules, rule by rule as in `RULES` or `WARNED`: `score=87.0`. NULL
+ * for a good row, and for one without columns. Contains no personal data.
  */
 export const FOUND = identifier('cinelake.found')
 
@@ -31,29 +31,29 @@ export function rulesIn(text: string): string {
   return `string_split(${text}, ${SEPARATOR})`
 }
 
-/** The first of them. */
+/** The first name in it. */
 export function firstRuleIn(text: string): string {
   return `split_part(${text}, ${SEPARATOR}, 1)`
 }
 
 const SEPARATOR = 'chr(31)'
 
-/** Fields that are not as many as the header's, or quotes that leave open where they end. */
+/** A wrong number of fields, or quotes whose end is ambiguous. */
 export const ROW_SHAPE = 'row_shape'
 
 /** Rows of a source with an expression for each column of the contract. */
 export type StageSource = {
   readonly relation: string
   readonly columns: readonly ColumnSql[]
-  /** A condition on rows of which nothing but their raw text is known. */
+  /** A condition on rows of which only the raw text is known. */
   readonly misshapen?: string
-  /** There is NUL in the source: text that holds it is of no column's type. */
+  /** The source contains NUL: a text with it is not of any column's type. */
   readonly hasNul?: boolean
-  /** The number of the file that a row is of, where they are not all of one. */
+  /** The number of a row's file, where there are several. */
   readonly file?: string
 }
 
-/** The rows of a CSV file. A column that it lacks is NULL. */
+/** The rows of a CSV file. A missing column is NULL. */
 export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDataset): StageSource {
   const columns = contract.columns.map((column, index): ColumnSql => {
     const place = csv.places[index]
@@ -82,7 +82,7 @@ export function parquetSource(
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
     columns,
-    // It cannot be told without reading all of it.
+    // Unknown without reading all of it.
     hasNul: true,
   }
 }
@@ -92,8 +92,8 @@ function absent({ type }: CheckedColumn): ColumnSql {
 }
 
 /**
- * The query that makes a file's text into typed rows in one pass: a row per record in the file's order, with its rules
- * broken. Nothing is left out, so that ordinals stay those of the file.
+ * The query that converts a file's text to typed rows in one pass: one row per record in the file's order, with its
+ * broken rules. No row is dropped, so that ordinals stay those of the file.
  */
 export function stageQuery(
   { relation, columns, misshapen, hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
@@ -104,7 +104,7 @@ export function stageQuery(
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
   const rules = rulesOf({ columns, contract, mayHaveNul })
   const warnings = rowRules(contract, (severity) => severity === 'warn')
-  // Each is asked of the one before, so that it need not be computed again.
+  // Each column refers to the one before, so that it is computed only once.
   return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${RULES}, ${WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
 FROM (SELECT *, ${warnedOf(warnings)} AS ${WARNED}
 FROM (SELECT *, ${brokenRules(rules, misshapen)} AS ${RULES}
@@ -117,7 +117,7 @@ type Rules = {
   readonly mayHaveNul: boolean
 }
 
-/** @param found SQL of a text: what a row has that breaks it */
+/** @param found SQL of a text: the row's values that break it */
 type Broken = { readonly rule: string; readonly when: string; readonly found: string }
 
 function rulesOf({ columns, contract, mayHaveNul }: Rules): Broken[] {
@@ -127,7 +127,7 @@ function rulesOf({ columns, contract, mayHaveNul }: Rules): Broken[] {
   ]
 }
 
-/** All conditions are asked together first: of a good row that is all, and most rows are good. */
+/** One condition for all rules first: a good row needs no more, and most rows are good. */
 function brokenRules(rules: readonly Broken[], misshapen: string | undefined): string {
   const list = rules.map(({ rule, when }) => `CASE WHEN ${when} THEN ${literal(rule)} END`)
   const any = rules.map(({ when }) => when).join(' OR ')
@@ -144,7 +144,7 @@ function warnedOf(warnings: readonly Broken[]): string {
     : `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, undefined)} END`
 }
 
-/** Asked of broken rows alone. */
+/** Evaluated only for broken rows. */
 function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string {
   const texts = (of: readonly Broken[]) =>
     `concat_ws(${SEPARATOR}, ${of.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`).join(', ')})`
@@ -155,7 +155,7 @@ function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string 
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
 }
 
-/** Characters of a value that are shown. */
+/** Characters shown of a value. */
 const SHOWN_LENGTH = 80
 
 /** `score=87.0` @param text SQL of the value as text */
@@ -165,7 +165,7 @@ function shown({ name, personal }: CheckedColumn, text: string): string {
   return `coalesce(${literal(`${name}=`)} || ${plain}, ${literal(`${name} has no value`)})`
 }
 
-/** The columns that an expression names; one that is called like a function in it may be among them. */
+/** The columns that an expression names; one with the name of a function in it may be among them. */
 function columnsIn(expression: string, columns: readonly CheckedColumn[]): CheckedColumn[] {
   const words = expression.replaceAll(/'(?:[^']|'')*'/g, ' ').match(/"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []
   const names = new Set(words.map((word) => word.replaceAll(/^"|"$/g, '').replaceAll('""', '"').toLowerCase()))
@@ -178,7 +178,7 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
   const text = sql?.text ?? 'NULL'
   const rules: Broken[] = []
   const untyped = [
-    // Only a text that gave no value is looked at twice.
+    // Only a text without a value is examined twice.
     ...(type === 'VARCHAR' ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
     ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
   ]
@@ -189,11 +189,11 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
     rules.push({ rule: `required(${name})`, when, found: literal(`${name} has no value`) })
   }
   if (maxLength !== undefined) {
-    // A text is never longer in characters than in bytes, which are not counted but known.
+    // A text never has more characters than bytes, and its number of bytes is known without counting.
     rules.push({
       rule: `maxLength(${name})`,
       when: `coalesce(strlen(${value}) > ${maxLength} AND length(${value}) > ${maxLength}, false)`,
-      // How long a value is tells of it.
+      // The length of a value would reveal something about it.
       found:
         column.personal === undefined
           ? `${literal(`${name} has `)} || length(${value}) || ' characters'`

@@ -26,8 +26,8 @@ function inFile(file: string): StagedFile['placeOf'] {
 }
 
 /**
- * Makes each landed file into typed rows with the rules that they break, and keeps the rejected ones' raw text. Files
- * are taken in order of name: of two rows that are equally new the one of the later file wins.
+ * Stages each landed file as typed rows with the rules that they break, and keeps the raw text of rejected rows. Files
+ * are processed in order of name: of two rows that are equally new the one in the later file wins.
  */
 export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, deps: StageDeps): Promise<StagedFile[]> {
   const files = inOrderOfName(manifest.files)
@@ -54,7 +54,7 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
     for (const batch of complete) found.push(await stageBatch(batch, nextPlace()))
     return found
   }
-  // A file that is alone is read where it is.
+  // A single file is read in place.
   const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
   for (const group of inGroups(files)) {
     for await (const { unpacked, file } of unpackedFiles(group, dataset, deps)) {
@@ -80,17 +80,17 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
 const DIGEST_BLOCK_BYTES = 1024 * 1024
 
 type Place = {
-  /** The number that the rows get: those of files that come later are newer. */
+  /** The number for the rows: those of later files are newer. */
   readonly index: number
   readonly dataset: CheckedDataset
   readonly deps: StageDeps
   readonly path: string
 }
 
-/** Files that are brought here together. */
+/** Files that are downloaded together. */
 const GROUP_FILES = 64
 
-/** Large files one by one, small ones many at a time: each is a question to the lake. */
+/** Large files one by one, small ones many at a time: each is a request to the lake. */
 function inGroups(files: readonly LandedFile[]): LandedFile[][] {
   const groups: LandedFile[][] = []
   let areSmall = false
@@ -106,7 +106,7 @@ function inGroups(files: readonly LandedFile[]): LandedFile[][] {
 
 type Unpacked = { readonly unpacked: UnpackedFile; readonly file: LandedFile }
 
-/** What is in landed files, one after the other, each there until the next one is asked for. */
+/** The files in landed files, one after the other, each available until the next one is requested. */
 async function* unpackedFiles(
   group: readonly LandedFile[],
   dataset: CheckedDataset,
@@ -229,7 +229,7 @@ async function stage(
 }
 
 /**
- * Landed files on this machine, with the bytes that were landed.
+ * Local copies of landed files, verified against their digests.
  * @throws {RAW_LOST} terminal @throws {RAW_DAMAGED} terminal
  */
 async function landedFiles(
@@ -265,7 +265,7 @@ async function digestOf(file: string, signal: AbortSignal): Promise<string> {
   return hash.digest('hex')
 }
 
-/** The engine takes `*`, `?` and `[` in a path for a pattern. */
+/** Escapes a path: the engine takes `*`, `?` and `[` for a pattern. */
 async function withoutGlob(file: string, link: string): Promise<string> {
   if (!/[*?[]/.test(file)) return file
   await symlink(file, link)
@@ -273,14 +273,14 @@ async function withoutGlob(file: string, link: string): Promise<string> {
 }
 
 /**
- * How rows are staged: read back at once and thrown away. Small row groups keep what the engine holds of a file small; a
- * dictionary of few values costs a fifth less than the usual one, which is given up late.
+ * How rows are staged: read back at once and discarded. Small row groups keep the engine's memory for a file small; a
+ * dictionary of few values costs a fifth less than the default one, which the engine abandons late.
  */
 const STAGED = 'FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 30720, DICTIONARY_SIZE_LIMIT 200'
 
 /** The options of a COPY into a staged file with columns of these types. */
 function stagedAs(columns: readonly { readonly type: string }[]): string {
-  // Version 2 takes a third less room and time, but the engine (1.5.6) fails to write some lists of text in it.
+  // Version 2 takes a third less space and time, but the engine (1.5.6) fails to write some lists of text in it.
   const version = columns.some(({ type }) => type.endsWith('[]')) ? 'v1' : 'v2'
   return `${STAGED}, PARQUET_VERSION ${version}`
 }

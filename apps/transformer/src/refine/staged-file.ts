@@ -9,16 +9,16 @@ export type StageDeps = {
   readonly window: Window
   readonly engine: SqlEngine
   readonly session: SqlSession
-  /** Scratch, for typed rows: where from it is cheap to bring them into the lake. */
+  /** Scratch for typed rows, from which copying them into the lake is cheap. */
   readonly directory: string
-  /** Scratch, for what is unpacked and for copies of text. */
+  /** Scratch for unpacked files and copies of text. */
   readonly textDirectory: string
   readonly limits: UnpackLimits
   readonly signal: AbortSignal
   readonly progress: (done: { rowCount?: number; sizeBytes?: number }) => void
 }
 
-/** Landed files as typed rows: one, or several small ones of the same columns. */
+/** Landed files as typed rows: one, or several small ones with the same columns. */
 export type StagedFile = {
   /** As received. */
   readonly names: readonly string[]
@@ -26,11 +26,11 @@ export type StagedFile = {
   readonly path: string
   readonly rowCount: number
   readonly rejectedCount: number
-  /** Rows that break rules of severity `warn` alone, and are kept. */
+  /** Rows that break only rules of severity `warn`, and are kept. */
   readonly warnedCount: number
-  /** Of a landing of changes: the keys of rows that are gone, which are not among the rows. */
+  /** For a landing of changes: the keys of deleted rows, which are not among the rows. */
   readonly deleted?: { readonly path: string; readonly rowCount: number }
-  /** Names in the header that are no column of the contract. */
+  /** Names in the header that are not columns of the contract. */
   readonly unknown: readonly string[]
   /** Columns of the contract that the file does not have. */
   readonly missing: readonly string[]

@@ -2,7 +2,7 @@ import type { Manifest } from '@cinelake/contracts'
 import type { CheckedDataset, CheckedPipeline } from '@cinelake/pipeline'
 import { refineErrors } from './errors.ts'
 
-/** Types that databases land and tables do not have, by what holds their values without loss. */
+/** Types that databases land and tables do not have, with the type that holds their values without loss. */
 const INSTEAD: Readonly<Record<string, string>> = {
   TINYINT: 'INTEGER',
   SMALLINT: 'INTEGER',
@@ -25,9 +25,9 @@ const INSTEAD: Readonly<Record<string, string>> = {
 }
 
 /**
- * What a refine makes: a dataset of the pipeline, or, of a database's table that no dataset declares, the table as it
- * is, each landing of which is all of it.
- * @throws {REFINE_INPUT_INVALID} terminal: no such dataset, and nothing landed that says what it looks like
+ * The target of a refine: a dataset of the pipeline, or, for a database table that no dataset declares, the table as it
+ * is, of which each landing is complete.
+ * @throws {REFINE_INPUT_INVALID} terminal: no such dataset, and no landing that shows its columns
  */
 export function targetOf(pipeline: CheckedPipeline, name: string, manifest: Manifest, path: string): CheckedDataset {
   const declared = pipeline.datasets.find((dataset) => dataset.name === name)
@@ -72,7 +72,7 @@ export function targetOf(pipeline: CheckedPipeline, name: string, manifest: Mani
   }
 }
 
-/** Names that a table's columns may have: databases allow spaces and brackets, and two names that differ in case alone. */
+/** Valid column names for a table: databases allow spaces and brackets, and two names that differ only in case. */
 function plainNames(names: readonly string[]): string[] {
   const used = new Set<string>()
   return names.map((name) => {

@@ -2,26 +2,29 @@ import { ConfigError, reportError, type Log } from '@cinelake/core'
 import { Redis } from 'ioredis'
 import type { QueueSettings } from '../settings.ts'
 
-/** Milliseconds between tries to connect, for as long as it takes: doubled up to the second, and some by chance. */
+/**
+ * Milliseconds between attempts to connect, without a limit on their number: doubled up to the second value, with
+ * jitter.
+ */
 const RETRY_MS = 50
 const RETRY_AT_MOST_MS = 2000
 /** Milliseconds. */
 const CONNECT_TIMEOUT_MS = 5000
-/** Milliseconds until a command that is not answered counts as failed, where nothing is waited for on purpose. */
+/** Milliseconds until an unanswered command counts as failed, unless it blocks on purpose. */
 const COMMAND_TIMEOUT_MS = 5000
 
-/** Two connections with one address: they differ in what a lost connection means to a command. */
+/** Two connections to one address, which differ in how a lost connection affects a command. */
 export type RedisConnections = {
   /** Fails a command at once while there is no connection, and soon when it is not answered: the caller tries again. */
   readonly writing: Redis
-  /** Holds commands until there is a connection, as BullMQ's workers need it. */
+  /** Queues commands until there is a connection, as BullMQ's workers need it. */
   readonly working: Redis
   disconnect(): void
 }
 
 /**
  * Connects in the background, and again whenever the connection is lost.
- * @throws {ConfigError} terminal: the address cannot be used
+ * @throws {ConfigError} terminal: the address is invalid
  */
 export function connectRedis(settings: QueueSettings, log: Log): RedisConnections {
   const options = redisOptions(settings)
@@ -35,7 +38,8 @@ export function connectRedis(settings: QueueSettings, log: Log): RedisConnection
   const working = new Redis({ ...options, maxRetriesPerRequest: null })
   const facts = { address: `${options.host}:${options.port}` }
   tellOfOutages(writing, facts, log)
-  // Same address, same trouble: told once. Without a listener, the client would print it to the console.
+  // Both connections have one address and so the same outage: it is logged once. Without a listener, the client would
+  // print it to the console.
   working.on('error', () => undefined)
   writing.on('ready', () => void checkPolicy(writing, facts, log))
   return {
@@ -48,7 +52,10 @@ export function connectRedis(settings: QueueSettings, log: Log): RedisConnection
   }
 }
 
-/** The client's options for an address. @throws {ConfigError} terminal; never with the address, which may hold a password */
+/**
+ * The client's options for an address. @throws {ConfigError} terminal; never with the address, which may hold a
+ * password
+ */
 export function redisOptions({ url, password }: Pick<QueueSettings, 'url' | 'password'>) {
   const parsed = URL.parse(url)
   const db = Number(parsed?.pathname.replace(/^\//, '') ?? '')
@@ -70,12 +77,12 @@ export function redisOptions({ url, password }: Pick<QueueSettings, 'url' | 'pas
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: (times: number) =>
       Math.min(RETRY_AT_MOST_MS, RETRY_MS * 2 ** Math.min(times, 10)) + Math.random() * 100,
-    // A primary that became a replica takes no writes: connecting again finds the new primary (2: and sends again).
+    // A primary that became a replica rejects writes: connecting again finds the new primary (2: and sends again).
     reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? (2 as const) : false),
   }
 }
 
-/** One line when it goes and one when it is back, whatever the number of tries in between. */
+/** Logs one line when Redis goes away and one when it is back, whatever the number of attempts in between. */
 function tellOfOutages(redis: Redis, facts: Readonly<Record<string, string>>, log: Log): void {
   let isAway = false
   redis.on('error', (error: Error) => {
@@ -89,7 +96,7 @@ function tellOfOutages(redis: Redis, facts: Readonly<Record<string, string>>, lo
   })
 }
 
-/** A Redis that is full must refuse, not forget: a timer that was evicted goes off late, by the sweep. */
+/** A full Redis must reject writes, not evict: a timer that was evicted fires late, by the sweep. */
 async function checkPolicy(redis: Redis, facts: Readonly<Record<string, string>>, log: Log): Promise<void> {
   try {
     const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1]

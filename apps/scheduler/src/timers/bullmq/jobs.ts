@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { nextDueAt } from '../../schedule/schedule.ts'
 import { againAfterMs, type TimerKind, type TimerOf, type Rhythm } from '../timers.ts'
 
-/** What a job of BullMQ carries. Kept in Redis under these names by every version. */
+/** Payload of a BullMQ job. Every version stores it in Redis under these names. */
 export type TimerJob = { readonly key: string; readonly alarm: unknown }
 
 const TIMERS = {
@@ -18,15 +18,17 @@ const TIMERS = {
   schedule: z.object({ kind: z.literal('schedule'), pipeline: z.string() }),
 } satisfies { [Kind in TimerKind]: z.ZodType<TimerOf<Kind>> }
 
-/** What was kept, which another version of this service may have written. Undefined when it says nothing to this one. */
+/**
+ * Parses a stored payload, which another version of this service may have written. Undefined when it is not understood.
+ */
 export function readTimer<Kind extends TimerKind>(kind: Kind, timer: unknown): TimerOf<Kind> | undefined {
   return TIMERS[kind].safeParse(timer).data as TimerOf<Kind> | undefined
 }
 
-/** Times and tries that BullMQ takes as "without end". */
+/** Delays and attempts that BullMQ takes as unlimited. */
 export const WITHOUT_END = 2 ** 31 - 1
 
-/** Nothing is kept of a timer that was handled; one whose handler failed goes off again for as long as it takes. */
+/** A handled timer leaves nothing behind; one whose handler failed fires again, without a limit. */
 const JOB: JobsOptions = {
   attempts: WITHOUT_END,
   backoff: { type: 'again' },
@@ -35,19 +37,19 @@ const JOB: JobsOptions = {
   stackTraceLimit: 0,
 }
 
-/** The rules that BullMQ cannot know: when a schedule's next window is due, and how long to wait after a failure. */
+/** Rules that BullMQ cannot know: when a schedule's next window is due, and how long to wait after a failure. */
 export const RULES: AdvancedOptions = {
-  // BullMQ means this for cron patterns, which know no end of a window, no delay after it, and no month's length.
+  // BullMQ intends this for cron patterns, which have no window end, no delay after it, and no month length.
   repeatStrategy: (millis, { pattern = '' }) => nextDueAt(JSON.parse(pattern) as Rhythm, new Date(millis)).getTime(),
   backoffStrategy: (failures) => againAfterMs(failures),
 }
 
-/** BullMQ builds names with `:` in between. */
+/** BullMQ joins names with `:`. */
 function nameOf(key: string): string {
   return encodeURIComponent(key)
 }
 
-/** Times a timer may become active just as it is replaced: more than one in a row does not happen by chance. */
+/** Times that a timer may become active just as it is replaced: more than one in a row is not by chance. */
 const TRIES = 4
 
 /** Adds a timer in place of the one under its key, in whatever state that is. */
@@ -56,9 +58,9 @@ export async function addTimer(queue: Queue<TimerJob>, key: string, at: Date, ti
   for (let tries = 0; tries < TRIES; tries += 1) {
     const id = randomUUID()
     const added = await queue.add(nameOf(key), { key, alarm: timer }, { ...JOB, ...once(key, id, at) })
-    // One that is being handled stays: BullMQ keeps the new one until then (`keepLastIfActive`).
+    // A timer that is being handled stays: BullMQ holds the new one until then (`keepLastIfActive`).
     if (added.id === id || added.id === undefined || added.id === busy) return
-    // One that is due and waits for a free worker is not replaced by BullMQ, which keeps quiet about it.
+    // BullMQ silently does not replace a timer that is due and waits for a free worker.
     const isRemoved = (await queue.remove(added.id)) === 1
     if (!isRemoved) busy = added.id
   }
@@ -83,7 +85,7 @@ export async function repeatTimer(queue: Queue<TimerJob>, key: string, rhythm: R
   )
 }
 
-/** Removes a timer that goes off once. */
+/** Removes a one-time timer. */
 export async function removeTimer(queue: Queue<TimerJob>, key: string): Promise<void> {
   const id = await queue.getDeduplicationJobId(nameOf(key))
   if (id !== null) await queue.remove(id)

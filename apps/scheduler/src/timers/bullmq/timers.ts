@@ -19,16 +19,16 @@ import { createWriteBehind } from './write-behind.ts'
 
 export type BullmqTimersOptions = {
   readonly log: Log
-  /** Milliseconds until a timer whose process died while it handled it goes to another one; at most twice that. */
+  /** Milliseconds until a timer whose process died while handling it moves to another process; at most twice that. */
   readonly lockMs?: number
-  /** Milliseconds that the handlers under way, and then what is not written yet, may take when this is closed. */
+  /** Milliseconds that running handlers, and then pending writes, may take on close. */
   readonly closingMs?: number
 }
 
 const LOCK_MS = 20_000
-/** Timers handled at once, of a kind. What they do to one run is decided together, whatever this is. */
+/** Timers of a kind that are handled at once. Inputs of one run are decided together, whatever this number is. */
 const CONCURRENCY = 16
-/** BullMQ writes down every step of a job for whoever listens. Nobody does. */
+/** BullMQ writes every step of a job to an event stream, which has no readers here. */
 const EVENTS_KEPT = 100
 /** Milliseconds that BullMQ waits after a lost connection before it looks for jobs again. */
 const LOOK_AGAIN_MS = 1000
@@ -36,17 +36,17 @@ const CLOSING_MS = 5000
 
 /**
  * Timers in Redis, kept by BullMQ: any number of processes share them, each timer is handled by one of them, and by
- * another one when that dies. A queue for each kind, so that timers of a kind wait for somebody who takes it.
+ * another one if that dies. One queue per kind, so that timers wait for a process that handles their kind.
  *
- * Redis may be away at any time, also now. Writing is done behind: what is set meanwhile is written when it is back.
- * @throws {ConfigError} terminal: the address cannot be used
+ * Redis may be down at any time, also now. Writes are asynchronous: timers set meanwhile are written when it is back.
+ * @throws {ConfigError} terminal: the address is invalid
  */
 export function createBullmqTimers(settings: QueueSettings, options: BullmqTimersOptions): Timers {
   const { log, closingMs = CLOSING_MS } = options
   const redis = connectRedis(settings, log)
   const queues = new Map<TimerKind, Queue<TimerJob>>()
   const consumers = new Set<AsyncDisposable>()
-  // What Redis refused for what it is will be refused again; a lost connection or a missing answer says nothing.
+  // A write that Redis rejected will be rejected again; a lost connection or a missing answer proves nothing.
   const writes = createWriteBehind({ log, lingerMs: closingMs, mayRetry: (error) => !(error instanceof ReplyError) })
   redis.writing.on('ready', () => writes.wake())
 
@@ -93,13 +93,13 @@ function openQueue(kind: TimerKind, prefix: string, { writing }: RedisConnection
     connection: writing,
     prefix,
     settings: RULES,
-    // All of these would ask Redis something when the queue is made, and give it up for good when there is no answer.
+    // Each of these would query Redis when the queue is made, and fail for good when there is no answer.
     skipWaitingForReady: true,
     skipVersionCheck: true,
     skipMetasUpdate: true,
     streams: { events: { maxLen: EVENTS_KEPT } },
   })
-  // What fails is known to the caller; without a listener it would be thrown as well.
+  // The caller gets the failure; without a listener it would be thrown as well.
   queue.on('error', () => undefined)
   return queue
 }
@@ -131,7 +131,7 @@ function startWorker<Kind extends TimerKind>(settings: WorkerSettings<Kind>): As
     async [Symbol.asyncDispose]() {
       const giveUp = new AbortController()
       const tooLong = pause(closingMs, undefined, { signal: giveUp.signal }).catch(() => undefined)
-      // Without Redis, a worker waits for an answer that does not come.
+      // Without Redis, a worker would wait for an answer that does not come.
       await Promise.race([worker.close(), tooLong])
       giveUp.abort()
     },

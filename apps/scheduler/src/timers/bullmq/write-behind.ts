@@ -1,29 +1,29 @@
 import { reportError, type Log } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Takes writes without holding anybody up, and does them in the background. */
+/** Accepts writes without blocking the caller, and performs them in the background. */
 export interface WriteBehind extends AsyncDisposable {
-  /** The write takes the place of one under the same key that was not begun yet. */
+  /** The write replaces one under the same key that has not started yet. */
   put(key: string, write: () => Promise<unknown>): void
-  /** Says that trying again is worth it now. */
+  /** Signals that a retry is worthwhile now. */
   wake(): void
 }
 
 export type WriteBehindOptions = {
   readonly log: Log
-  /** Whether another try may help. What it cannot help is dropped, and logged. */
+  /** Whether a retry may help. Otherwise the write is dropped, and logged. */
   readonly mayRetry: (error: unknown) => boolean
-  /** Writes kept at most; further ones are dropped. */
+  /** Pending writes at most; further ones are dropped. */
   readonly limit?: number
-  /** Milliseconds that disposing waits for what is kept. */
+  /** Milliseconds that disposing waits for pending writes. */
   readonly lingerMs: number
 }
 
-/** Some hundred bytes each, so that it stays below ten MiB however long the other side is away. */
+/** Some hundred bytes each, so that the buffer stays below ten MiB however long Redis is down. */
 const LIMIT = 10_000
-/** Writes under way at once. */
+/** Concurrent writes. */
 const BATCH = 64
-/** Milliseconds until what failed is tried again. */
+/** Milliseconds until a failed write is tried again. */
 const RETRY_MS = 500
 
 export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
@@ -45,7 +45,7 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
   }
 
   const workOff = async () => {
-    // What else is put in this turn goes along, and replaces what it supersedes.
+    // Writes queued later in the same tick join this batch, and replace those that they supersede.
     await Promise.resolve()
     while (kept.size > 0) {
       const batch = [...kept].slice(0, BATCH)

@@ -5,11 +5,11 @@ import { againAfterMs, type Timer, type TimerHandler, type TimerKind, type Rhyth
 export type MemoryTimersOptions = { readonly clock?: Clock; readonly log?: Log }
 
 export interface MemoryTimers extends Timers {
-  /** Lets everything go off that is due by the clock, and waits for the handlers. For tests that move the clock. */
+  /** Fires every timer that is due by the clock, and waits for the handlers. For tests that move the clock. */
   fireDue(): Promise<void>
 }
 
-/** Milliseconds. The longest delay that `setTimeout` takes: 2³¹ - 1; a longer one would go off at once. */
+/** Milliseconds. The longest delay of `setTimeout`: 2³¹ - 1; a longer one would fire at once. */
 const MAX_DELAY_MS = 2_147_483_647
 
 type Entry = {
@@ -17,13 +17,13 @@ type Entry = {
   readonly at: Date
   readonly timer: Timer
   readonly rhythm?: Rhythm
-  /** How often its handler failed in a row. */
+  /** Consecutive failures of its handler. */
   readonly failures?: number
 }
 type Pending = Entry & { readonly timeout: NodeJS.Timeout }
 type AnyHandler = (timer: Timer) => Promise<void>
 
-/** Timers of a single process, gone when it ends. */
+/** Timers of a single process, lost when it ends. */
 export function createMemoryTimers({ clock = systemClock, log = silentLog }: MemoryTimersOptions = {}): MemoryTimers {
   const pending = new Map<string, Pending>()
   const handlers = new Map<TimerKind, AnyHandler>()
@@ -46,7 +46,7 @@ export function createMemoryTimers({ clock = systemClock, log = silentLog }: Mem
   const fire = async (slot: string): Promise<void> => {
     const entry = pending.get(slot)
     if (entry === undefined) return
-    // A timeout may go off a little early, or be only a part of a long delay.
+    // A timeout may fire a little early, or be only a part of a long delay.
     if (clock() < entry.at) return put(entry)
     const handler = handlers.get(entry.timer.kind)
     if (handler === undefined) return
@@ -73,7 +73,7 @@ export function createMemoryTimers({ clock = systemClock, log = silentLog }: Mem
     },
     async consume<Kind extends TimerKind>(kind: Kind, handler: TimerHandler<Kind>) {
       handlers.set(kind, handler as AnyHandler)
-      // Those that went off while nobody listened.
+      // Timers that fired before a handler was registered.
       for (const [slot, { at, timer }] of pending) if (timer.kind === kind && at <= clock()) void fire(slot)
       return {
         async [Symbol.asyncDispose]() {
