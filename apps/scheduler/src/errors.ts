@@ -1,4 +1,4 @@
-import { defineErrors, suggest, terminal, TerminalError, type Window } from '@cinelake/core'
+import { closestName, defineErrors, terminal, TerminalError, type Window } from '@cinelake/core'
 
 /** A run in progress cannot be requested with other parameters. */
 export class RunUnderWayError extends TerminalError {
@@ -23,10 +23,14 @@ export const schedulerErrors = defineErrors({
    * The scheduler has no pipeline of that name.
    * @param url of the scheduler that was called
    */
-  PIPELINE_UNKNOWN: terminal((name: string, known: readonly string[], url?: string) => [
-    `there is no such pipeline [pipeline=${name}${url === undefined ? '' : ` url=${url}`}]: ${suggest(name, known, 'there is none')}; check the name, or deploy it below the folder that CINELAKE_PIPELINES names`,
-    { pipeline: name, ...(url !== undefined && { url }) },
-  ]),
+  PIPELINE_UNKNOWN: terminal((name: string, known: readonly string[], url?: string) => {
+    const closest = closestName(name, known)
+    const hint = closest === undefined ? '' : ` (did you mean \`${closest}\`?)`
+    return [
+      `there is no such pipeline [pipeline=${name}${url === undefined ? '' : ` url=${url}`}]: expected one of ${known.join(', ') || 'none'}${hint}; check the name, or deploy it below the folder that CINELAKE_PIPELINES names`,
+      { pipeline: name, ...(url !== undefined && { url }) },
+    ]
+  }),
 
   /** A text that names no window of a pipeline. */
   WINDOW_UNKNOWN: terminal((pipeline: string, text: string, every: string) => [
