@@ -1,15 +1,15 @@
 import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
-import { CancelledError, makeDirectory, type Log } from '@cinelake/core'
+import { CancelledError, concurrently, makeDirectory, type Log } from '@cinelake/core'
 import type { Fill } from '@cinelake/secrets'
 import { copyFile, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileErrors } from './errors.ts'
 import { codeOf, fileError } from './file-system-errors.ts'
-import { atOnce } from './at-once.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
 import { digestOfFile } from './land-file.ts'
 import { modifiedAt as modifiedAtOf } from './late-files.ts'
 import { archiveFolder, fileBelow, isBelow, isOwnMarker, markerOf } from './local-paths.ts'
+import { FILES_AT_ONCE } from './with-timeout.ts'
 
 type Deps = { readonly fill: Fill; readonly log: Log }
 
@@ -32,7 +32,7 @@ export function createArchiveLanded({ fill, log }: Deps) {
     const archive =
       typeof afterLanding === 'object' ? archiveFolder(folder, await fill(afterLanding.archive)) : undefined
     const failed: string[] = []
-    await atOnce([...files, ...leftOut.flatMap(knownElsewhere)], async (landed) => {
+    await concurrently([...files, ...leftOut.flatMap(knownElsewhere)], FILES_AT_ONCE, async (landed) => {
       if (signal.aborted) throw new CancelledError('clearing what has landed')
       try {
         await clear(landed, { source: source.name, folder, archive, marker, log, signal })

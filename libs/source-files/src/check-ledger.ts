@@ -1,8 +1,8 @@
 import { landedFolder, type Ingest, type QualityResult } from '@cinelake/contracts'
-import { taskFileName, type Calendar, type Log } from '@cinelake/core'
+import { concurrently, taskFileName, type Calendar, type Log } from '@cinelake/core'
 import { manifestBefore, newestManifest, type Lake } from '@cinelake/lake'
-import { atOnce } from './at-once.ts'
 import { createProcessedFileLedger, type ProcessedFileLedger } from './processed-file-ledger.ts'
+import { FILES_AT_ONCE } from './with-timeout.ts'
 
 type Drop = {
   readonly lake: Pick<Lake, 'list' | 'readText' | 'putIfAbsent'>
@@ -42,7 +42,11 @@ async function restore({ lake, command, log, signal }: Drop): Promise<QualityRes
     const manifest = await newestManifest(lake, { pipeline: pipeline.name, label, task }, { signal })
     if (manifest === undefined) continue
     const claims = createProcessedFileLedger(lake, { ...command, window: manifest.window })
-    await atOnce(manifest.files, async ({ sha256, name }) => await claims.claim(sha256, name, { signal }))
+    await concurrently(
+      manifest.files,
+      FILES_AT_ONCE,
+      async ({ sha256, name }) => await claims.claim(sha256, name, { signal }),
+    )
     fileCount += manifest.files.length
     windowCount += 1
   }

@@ -1,9 +1,8 @@
-import { CancelledError } from '@cinelake/core'
+import { CancelledError, concurrently } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { withTimeout } from './with-timeout.ts'
-import { atOnce } from './at-once.ts'
+import { FILES_AT_ONCE, withTimeout } from './with-timeout.ts'
 import { fileErrors, FileForbiddenError, FileMisnamedError } from './errors.ts'
 import type { FilePattern } from './file-pattern.ts'
 import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
@@ -84,7 +83,7 @@ async function visit(walk: Walk, below: string, segments: readonly GlobSegment[]
   }
   const entries = (await entriesOf(walk, below)).filter(({ name }) => segment.takes(name))
   const names = entries.map((entry) => (below === '' ? entry.name : `${below}/${entry.name}`))
-  if (rest.length === 0) await atOnce(names, async (name) => await step(walk, name, rest))
+  if (rest.length === 0) await concurrently(names, FILES_AT_ONCE, async (name) => await step(walk, name, rest))
   // One folder at a time: each may contain many files.
   else for (const name of names) await step(walk, name, rest)
 }

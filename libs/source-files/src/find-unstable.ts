@@ -1,8 +1,7 @@
-import { CancelledError } from '@cinelake/core'
+import { CancelledError, concurrently } from '@cinelake/core'
 import { stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import { withTimeout } from './with-timeout.ts'
-import { atOnce } from './at-once.ts'
+import { FILES_AT_ONCE, withTimeout } from './with-timeout.ts'
 import type { FoundFile } from './find-files.ts'
 import { fileBelow, markerOf } from './local-paths.ts'
 
@@ -29,7 +28,7 @@ export async function findUnstable(
 ): Promise<ReadonlyMap<string, Unstable>> {
   const unstable = new Map<string, Unstable>()
   if (marker !== undefined) {
-    await atOnce(files, async ({ name }) => {
+    await concurrently(files, FILES_AT_ONCE, async ({ name }) => {
       const beside = markerOf(name, marker)
       const isThere = await withTimeout(stat(fileBelow(folder, beside)), { signal }).then(
         () => true,

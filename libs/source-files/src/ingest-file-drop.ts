@@ -1,12 +1,11 @@
 import type { TaskContext } from '@cinelake/bus'
 import type { Ingest, LandedFile, LeftOutFile } from '@cinelake/contracts'
-import type { Calendar, Clock, Log } from '@cinelake/core'
+import { concurrently, type Calendar, type Clock, type Log } from '@cinelake/core'
 import { newestManifest, type Lake, type Landed } from '@cinelake/lake'
 import type { FilesDataset, FilesSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { atOnce } from './at-once.ts'
 import { chooseFiles, type ChosenFiles } from './choose-files.ts'
 import { checkLedger } from './check-ledger.ts'
 import { createProcessedFileLedger, type ProcessedFileLedger } from './processed-file-ledger.ts'
@@ -17,6 +16,7 @@ import { findUnstable } from './find-unstable.ts'
 import { digestOfFile, fateOfHeld, landFile, type Fate, type WantedFile } from './land-file.ts'
 import { findLate, type LateFile } from './late-files.ts'
 import { archiveFolder, isMarker } from './local-paths.ts'
+import { FILES_AT_ONCE } from './with-timeout.ts'
 
 /** Milliseconds before a window in which late files are searched for, unless the dataset sets another value. */
 const LATE_FOR_MS = 7 * 86_400_000
@@ -160,7 +160,7 @@ async function landAll(drop: Drop, { claims, complete, leftOut }: Work): Promise
   }
   const fates: Fate[] = []
   for (const group of inGroups(complete)) {
-    fates.push(...(await atOnce(group, land, group.length < MANY_FILES ? 1 : undefined)))
+    fates.push(...(await concurrently(group, group.length < MANY_FILES ? 1 : FILES_AT_ONCE, land)))
   }
   for (const fate of fates) {
     if (fate.kind === 'left-out') leftOut.push(fate.file)
@@ -201,7 +201,11 @@ async function claimAll(
   signal: AbortSignal,
 ): Promise<LandedFile[]> {
   const own: LandedFile[] = []
-  const held = await atOnce(landed, async ({ sha256, name }) => await claims.claim(sha256, name, { signal }))
+  const held = await concurrently(
+    landed,
+    FILES_AT_ONCE,
+    async ({ sha256, name }) => await claims.claim(sha256, name, { signal }),
+  )
   for (const [index, file] of landed.entries()) {
     const holder = held[index]
     const fate = holder && fateOfHeld(file, file.sha256, holder)

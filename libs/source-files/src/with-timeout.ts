@@ -1,5 +1,8 @@
 import { CancelledError } from '@cinelake/core'
 
+/** Files processed concurrently: enough to hide the latency of a disk or a network, few enough to keep their blocks in memory. */
+export const FILES_AT_ONCE = 16
+
 /** Timeout in milliseconds of a disk or a share: far more than a slow network takes for one block. */
 const ANSWER_MS = 120_000
 

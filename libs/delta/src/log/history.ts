@@ -1,5 +1,5 @@
+import { concurrently } from '@cinelake/core'
 import type { CallOptions } from '@cinelake/lake'
-import { concurrently } from '../concurrently.ts'
 import type { TablePlace } from '../write/data-files.ts'
 import type { DeltaCommitInfo } from '../delta-table.ts'
 import { commitPath } from './paths.ts'

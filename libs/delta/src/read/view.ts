@@ -1,6 +1,6 @@
+import { concurrently } from '@cinelake/core'
 import { type CallOptions, type Lake, LakeObjectMissingError } from '@cinelake/lake'
 import { stat } from 'node:fs/promises'
-import { concurrently } from '../concurrently.ts'
 import { DeltaFileDamagedError } from '../errors.ts'
 import type { AddFile } from '../log/actions.ts'
 import { CHECKSUM_TAG, checksumOfFile } from '../log/checksum.ts'

@@ -1,4 +1,4 @@
-import { concurrently } from '../concurrently.ts'
+import { concurrently } from '@cinelake/core'
 import type { CommitOptions, CommitResult, ParquetSql } from '../delta-table.ts'
 import { DeltaCorruptError, deltaErrors } from '../errors.ts'
 import { commitText, type Action, type AddFile, type MetaData, type Protocol, type RemoveFile } from '../log/actions.ts'

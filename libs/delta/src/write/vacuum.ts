@@ -1,5 +1,5 @@
+import { concurrently } from '@cinelake/core'
 import type { CallOptions } from '@cinelake/lake'
-import { concurrently } from '../concurrently.ts'
 import type { TablePlace } from './data-files.ts'
 import { decodePath, LOG_FOLDER } from '../log/paths.ts'
 import { listCommits, readCommit, readLog, READS_AT_ONCE } from '../log/reader.ts'
