@@ -1,6 +1,5 @@
 import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json-text.ts'
-import { KIND, RESCUED, type Column, type Columns } from './columns.ts'
-import { RecordProblem } from './record-problem.ts'
+import { KIND, RecordProblem, RESCUED, type Column, type Columns } from './columns.ts'
 
 /** Nesting of objects. Deeper nesting is a mistake, or an attack on the stack. */
 const MAX_DEPTH = 64
