@@ -14,7 +14,7 @@ export {
   type CsvSpool,
   type RowRules,
 } from './csv-spool.ts'
-export { createFlattener, type FlattenRules } from './flatten-record.ts'
+export { createFlattener, withoutUnknown, type FlattenRules } from './flatten-record.ts'
 export {
   describeSyntaxError,
   isExactNumber,

@@ -1,13 +1,14 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
-import type { Clock, Log } from '@cinelake/core'
-import { landOnce, type Lake } from '@cinelake/lake'
+import { landingPath } from '@cinelake/contracts'
+import { taskFileName, type Clock, type Log } from '@cinelake/core'
+import { landOnce, windowFolder, type Lake } from '@cinelake/lake'
 import { sourceErrors, type SourceTasks } from '@cinelake/source-kind'
 import type { Fill } from '@cinelake/secrets'
 import type { RestSource } from './config/index.ts'
 import { createTokenCache } from './auth/token-cache.ts'
 import { createSourceLimiters, pause } from './http/limiter.ts'
-import { createIngestDataset, landingFolder, type IngestDatasetDeps } from './landing/ingest-dataset.ts'
-import { removeLanding } from './landing/landed-pages.ts'
+import { createIngestDataset, type IngestDatasetDeps } from './landing/ingest-dataset.ts'
+import { removeFolder } from './landing/kept-answers.ts'
 
 /** Bytes. Far more than a page has, far less than a worker's memory. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -35,7 +36,9 @@ export function createRestTasks(deps: RestTasksDeps): SourceTasks<RestSource, Ta
       const outcome = await landOnce({ lake, clock, log }, command, context, () =>
         ingestDataset(command, { pipeline, source, dataset }, context),
       )
-      await removeLanding({ lake, log, folder: landingFolder(command) }, context.signal)
+      // Where former versions kept the pages of a landing that they began.
+      const folder = landingPath(command.pipeline.name, windowFolder(command), taskFileName(command.task))
+      await removeFolder({ lake, log, folder }, context.signal)
       return outcome
     },
   }

@@ -1,33 +1,17 @@
 import type { JsonObject } from '@cinelake/json-rows'
-import type { PagePosition } from '../pagination/page-position.ts'
 import type { RecordPage } from '../pagination/read-pages.ts'
 
-/** A position between the pages of all parents. */
-export type ChildPosition = {
-  /** Number of completed parents. */
-  readonly parent: number
-  /** Position in the pages of the next parent; null at its beginning. */
-  readonly page: PagePosition | null
-}
-
-export const FIRST_PARENT: ChildPosition = { parent: 0, page: null }
-
-export type ChildPage = Omit<RecordPage, 'next'> & {
-  /** The parent's cells in its records. */
-  readonly first: JsonObject
-  readonly next: ChildPosition
-}
+/** @property first the parent's cells in its records */
+export type ChildPage = RecordPage & { readonly first: JsonObject }
 
 export type ChildPagesOptions = {
   readonly concurrency: number
-  readonly from: ChildPosition
-  /** The pages of one parent. */
-  readonly read: (parent: JsonObject, from: PagePosition | undefined, signal: AbortSignal) => AsyncGenerator<RecordPage>
+  /** The pages of one parent. @param number of the parent, from 1 */
+  readonly read: (parent: JsonObject, number: number, signal: AbortSignal) => AsyncGenerator<RecordPage>
   readonly signal: AbortSignal
 }
 
 type Running = {
-  readonly number: number
   readonly parent: JsonObject
   readonly pages: AsyncGenerator<RecordPage>
   next: Promise<IteratorResult<RecordPage, void>>
@@ -39,7 +23,7 @@ type Running = {
  */
 export async function* readChildPages(
   parents: AsyncGenerator<JsonObject>,
-  { concurrency, from, read, signal }: ChildPagesOptions,
+  { concurrency, read, signal }: ChildPagesOptions,
 ): AsyncGenerator<ChildPage> {
   using stop = abortedAtEnd()
   // The parents' file is read until the last of them is requested.
@@ -48,15 +32,12 @@ export async function* readChildPages(
   const running: Running[] = []
   let number = 0
   const start = async () => {
-    for (;;) {
-      const { value: parent, done = false } = await parents.next()
-      if (done || parent === undefined) return false
-      number += 1
-      if (number <= from.parent) continue
-      const pages = read(parent, number === from.parent + 1 ? (from.page ?? undefined) : undefined, both)
-      running.push({ number, parent, pages, next: asked(pages) })
-      return true
-    }
+    const { value: parent, done = false } = await parents.next()
+    if (done || parent === undefined) return false
+    number += 1
+    const pages = read(parent, number, both)
+    running.push({ parent, pages, next: asked(pages) })
+    return true
   }
   for (let hasMore = true; ;) {
     while (hasMore && running.length < concurrency) hasMore = await start()
@@ -67,14 +48,9 @@ export async function* readChildPages(
       running.shift()
       continue
     }
-    const { next, ...rest } = page
-    if (next === undefined) running.shift()
+    if (page.next === undefined) running.shift()
     else head.next = asked(head.pages)
-    yield {
-      ...rest,
-      first: head.parent,
-      next: next === undefined ? { parent: head.number, page: null } : { parent: head.number - 1, page: next },
-    }
+    yield { ...page, first: head.parent }
   }
 }
 

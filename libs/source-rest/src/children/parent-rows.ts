@@ -1,8 +1,8 @@
 import { manifestPath, type Ingest } from '@cinelake/contracts'
 import { taskFileName } from '@cinelake/core'
+import { OWN_DIALECT, readRecords } from '@cinelake/csv'
 import { readManifest, type Lake } from '@cinelake/lake'
 import { restLandingErrors } from '../landing/errors.ts'
-import { readCsv } from '../landing/read-csv.ts'
 
 export type Parent = {
   /** Lake path of the parent's file; undefined if it landed no rows. */
@@ -41,7 +41,8 @@ export async function* parentRows(
 ): AsyncGenerator<(string | null)[]> {
   if (path === undefined) return
   let places: number[] | undefined
-  for await (const row of readCsv(lake.read(path, { signal }))) {
+  const content = lake.read(path, { signal })
+  for await (const { cells: row } of readRecords(content, { dialect: OWN_DIALECT, maxRecordBytes: Infinity })) {
     if (places !== undefined) {
       yield places.map((place) => row[place] ?? null)
       continue

@@ -17,6 +17,8 @@ export type DatasetRequest = {
   /** The values of a `range`, with placeholders filled. */
   readonly values: readonly (string | number | boolean)[]
   readonly takeLink: NextContext['takeLink']
+  /** An address with the names of secrets for their values. */
+  readonly hide: (url: URL) => string
   /** An address with the current secrets. */
   readonly current: (url: URL) => URL
   /** Refreshes the secrets of address and body. False if there are none, so that nothing would change. */
@@ -51,6 +53,7 @@ export async function datasetRequest(
     },
     values: await valuesOf(dataset, times, fill),
     takeLink: (link) => takeLink(link, address.first, address.hide),
+    hide: address.hide,
     current: address.current,
     async refresh() {
       const isNew = await Promise.all([address.refresh(), body?.refresh() ?? false])

@@ -42,7 +42,7 @@ export type Requests = {
 type Failure = { readonly reason: string; readonly waitMs?: number | undefined; readonly cause?: unknown }
 
 /** The substitute for a response that is to be ignored: no content. */
-const NOTHING = { status: 204, body: new Uint8Array() }
+const NOTHING = { status: 204, body: Buffer.alloc(0) }
 
 /**
  * Requests one page by the rules of HTTP: temporary errors are retried after a wait, permanent ones are not. After a refused

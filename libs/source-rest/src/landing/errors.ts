@@ -28,6 +28,18 @@ export class LandingTakenError extends TransientError {
   }
 }
 
+/** The answers that were kept are too old to be continued. */
+export class StaleAnswersError extends TransientError {
+  readonly code = 'REST_ANSWERS_STALE'
+
+  constructor(folder: string) {
+    super(
+      `answers that were kept are too old to be continued [folder=${folder}]: expected the last one to be of the last 24 hours, got an older one; they are removed, and all pages are requested again`,
+      { folder },
+    )
+  }
+}
+
 export const restLandingErrors = defineErrors({
   /** The parent of a dataset has not landed. */
   REST_PARENT_MISSING: terminal((dataset: string, parent: string, problem: string) => [

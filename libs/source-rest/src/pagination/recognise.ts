@@ -106,6 +106,11 @@ function moreByHeader({ headers, recordCount }: ReadPage): string | undefined {
 const RECORD_COUNTS = ['X-Total-Count', 'X-Total', 'X-WP-Total', 'Total-Count']
 const PAGE_COUNT_HEADERS = ['X-Total-Pages', 'X-WP-TotalPages', 'X-Page-Count']
 
+/** Headers that pages may depend on, in lower case. */
+export const PAGE_HEADERS = ['link', 'x-next-page', 'content-range', ...RECORD_COUNTS, ...PAGE_COUNT_HEADERS].map((name) =>
+  name.toLowerCase(),
+)
+
 function namedIn(headers: Headers, names: readonly string[]): Record<string, string> {
   const there = names.map((name) => [name, headers.get(name)?.trim() ?? ''] as const)
   return Object.fromEntries(there.filter(([, value]) => /^\d{1,15}$/.test(value)))
