@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
-import { Semaphore, sha256, type Clock, type Log } from '@cinelake/core'
+import { sha256, type Clock, type Log } from '@cinelake/core'
 import { LakeObjectMissingError, type Lake } from '@cinelake/lake'
 import { z } from 'zod'
 import type { BodyFormat } from '../bodies/read-body.ts'
@@ -13,9 +13,9 @@ import { LandingTakenError, StaleAnswersError } from './errors.ts'
 import type { SecretMask } from './secret-mask.ts'
 
 /*
- * An object has one answer: a skippable frame with its head, then a Zstandard frame with the body, so that every tool that
- * unpacks Zstandard gives the body (RFC 8878, 3.1.2). The skippable frame's content is a SHA-256 of all that follows it, then
- * the head as JSON.
+ * An answer is stored as a skippable frame with its head, then a Zstandard frame with the body, so that every tool that
+ * unpacks Zstandard gives the body (RFC 8878, 3.1.2). The skippable frame's content is the SHA-256 of the rest, then the head as
+ * JSON. An object has one answer, or several consecutive ones, if they came while the one before was being written.
  */
 const SKIPPABLE_MAGIC = 0x184d2a50
 const PREFIX_BYTES = 8
@@ -27,18 +27,22 @@ const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 /** Milliseconds. A table of which one half is a day older than the other never existed at the API. */
 const MAX_AGE_MS = 24 * 3_600_000
 
-/** Answers that are written at once, while further pages are requested. */
-const WRITES_AT_ONCE = 4
+/** Answers and bytes that may wait for the lake while further pages are requested. */
+const MAX_WAITING = 16
+const MAX_WAITING_BYTES = 8 * 1024 * 1024
 
 const Head = z.object({
   format: z.literal(1),
+  /** Name of an object that begins with this answer. */
+  name: z.string(),
   at: z.iso.datetime(),
   status: z.int(),
   url: z.string(),
   /** Those that pages and formats depend on; never cookies. */
   headers: z.array(z.tuple([z.string(), z.string()])),
-  /** Of the body, unpacked. */
+  /** Of the body, unpacked and packed. */
   sizeBytes: z.int().min(0),
+  packedBytes: z.int().min(0),
   /** The body is the parsed one as JSON, without the values of fields that do not land. */
   reducedFrom: z.enum(['json', 'ndjson', 'csv', 'xml']).optional(),
   /** Texts that stand for secrets, in the body, the address and the headers. */
@@ -92,14 +96,15 @@ export function areBegun(names: ReadonlySet<string>, of: string): boolean {
 }
 
 /**
- * Each answer is an object of its own, named by the number of its page and a digest of its request and of all answers before
- * it. So answers that two workers got never end up in one file, unless the later was requested after the earlier was kept.
+ * Objects are named by the number of their first page and a digest of its request and of all answers before it. So answers that two workers got never end up in one file, unless the later was requested after the earlier was kept.
  */
 export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   const { lake, folder, of, adopts, clock, log, signal } = task
   const names = new Set(task.names)
+  /** Objects whose answers are used. */
   const used = new Set<string>()
-  const writes = new Semaphore(WRITES_AT_ONCE)
+  /** Answers that were read together with those before them. */
+  const ahead = new Map<string, Buffer>()
   const writing = new Set<Promise<void>>()
   let broken: unknown
   let keptCount = 0
@@ -110,44 +115,75 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   const stopIfStale = () => {
     if (askedCount === 0 && keptCount > 0 && clock().getTime() - newest > MAX_AGE_MS) throw new StaleAnswersError(folder)
   }
-  const read = async (name: string): Promise<Kept | undefined> => {
-    const path = `${folder}/${name}`
+  const throwIfBroken = () => {
+    if (broken !== undefined) throw broken
+  }
+  const stored = async (name: string): Promise<Buffer | undefined> => {
+    if (!ahead.has(name) && names.delete(name)) {
+      for (const [each, answer] of answersIn(await objectAt(name))) ahead.set(each, answer)
+      used.add(name)
+    }
+    const found = ahead.get(name)
+    ahead.delete(name)
+    return found
+  }
+  const objectAt = async (name: string): Promise<Buffer> => {
+    const blocks: Uint8Array[] = []
     try {
-      const blocks: Uint8Array[] = []
-      for await (const block of lake.read(path, { signal })) blocks.push(block)
-      const kept = await unpacked(Buffer.concat(blocks), task.mask)
-      if (kept !== undefined) return kept
-      await lake.delete(path, { signal })
-      log.info({ path }, 'a kept answer is damaged; it is requested again')
+      for await (const block of lake.read(`${folder}/${name}`, { signal })) blocks.push(block)
     } catch (error) {
       // Another worker removed it.
       if (!(error instanceof LakeObjectMissingError)) throw error
     }
-    names.delete(name)
+    return Buffer.concat(blocks)
+  }
+  const kept = async (name: string): Promise<Kept | undefined> => {
+    const known = names.has(name)
+    const bytes = await stored(name)
+    const found = bytes && (await unpacked(bytes, task.mask))
+    if (found !== undefined || !known) return found
+    log.info({ folder, name }, 'a kept answer is damaged or gone; it is requested again')
+    used.delete(name)
+    await lake.delete(`${folder}/${name}`, { signal })
     return undefined
   }
   const put = async (name: string, bytes: Buffer): Promise<boolean> => {
-    if ((await lake.putIfAbsent(`${folder}/${name}`, bytes, { signal })) === 'created') return true
-    names.add(name)
-    return false
+    const isCreated = (await lake.putIfAbsent(`${folder}/${name}`, bytes, { signal })) === 'created'
+    if (isCreated) used.add(name)
+    else names.add(name)
+    return isCreated
   }
-  /** Writes in the background; the next call throws its error. */
-  const putLater = async (name: string, bytes: Buffer) => {
-    const permit = await writes.acquire(signal)
-    const write = async () => {
-      using _ = permit
+  /**
+   * Writes one object at a time in the background; the next call throws its error. So with a slow API each answer is in the
+   * lake before the next one arrives, and a fast API does not wait for the lake.
+   */
+  const createQueue = () => {
+    let waiting: Packed[] = []
+    let running: Promise<void> | undefined
+    const writeAll = async () => {
       try {
-        if (!(await put(name, bytes))) throw new LandingTakenError(`${folder}/${name}`)
+        while (waiting.length > 0 && broken === undefined) {
+          const [first, ...others] = waiting
+          waiting = []
+          if (first === undefined) return
+          const bytes = Buffer.concat([first, ...others].map(({ object }) => object))
+          if (!(await put(first.name, bytes))) throw new LandingTakenError(`${folder}/${first.name}`)
+        }
       } catch (error) {
         broken ??= error
+      } finally {
+        // In the same turn in which nothing waits any more, so that what comes then is not left waiting.
+        running = undefined
       }
     }
-    const running = write()
-    writing.add(running)
-    void running.finally(() => writing.delete(running))
-  }
-  const throwIfBroken = () => {
-    if (broken !== undefined) throw broken
+    return async (packed: Packed) => {
+      waiting.push(packed)
+      const own = (running ??= writeAll())
+      writing.add(own)
+      void own.then(() => writing.delete(own))
+      const bytes = waiting.reduce((sum, { object }) => sum + object.length, 0)
+      if (waiting.length >= MAX_WAITING || bytes >= MAX_WAITING_BYTES) await own
+    }
   }
 
   return {
@@ -158,12 +194,12 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
       return askedCount
     },
     series(prefix, ofSeries = '') {
+      const putLater = createQueue()
       let link = sha256(`${of} ${ofSeries}`)
       let number = 0
-      const add = (name: string, kept: Facts) => {
-        used.add(name)
-        link = sha256(`${link} ${kept.digest}`)
-        sizeBytes += kept.objectBytes
+      const next = ({ digest, packedBytes }: Facts) => {
+        link = sha256(`${link} ${digest}`)
+        sizeBytes += packedBytes
       }
       return async (request, ask, parse) => {
         throwIfBroken()
@@ -171,25 +207,25 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
         const page = `${prefix}${String(number).padStart(8, '0')}`
         const name = `${page}-${of.slice(0, 8)}-${sha256(`${link} ${request}`).slice(0, 16)}.zst`
         for (;;) {
-          const kept = names.has(name) ? await read(name) : undefined
-          if (kept !== undefined) {
-            const parsed = await parse(kept.answer)
+          const found = await kept(name)
+          if (found !== undefined) {
+            const parsed = await parse(found.answer)
             keptCount += 1
-            newest = Math.max(newest, kept.at)
-            add(name, kept)
-            return { ...parsed, bodyDigest: kept.bodyDigest }
+            newest = Math.max(newest, found.at)
+            next(found)
+            return { ...parsed, bodyDigest: found.bodyDigest }
           }
           stopIfStale()
-          if (askedCount === 0 && names.size > 0) {
+          if (askedCount === 0 && task.names.size > 0) {
             log.info({ folder, pageCount: keptCount }, 'reading continues after the answers that were kept')
           }
           const answer = await ask()
           const parsed = await parse(answer)
           askedCount += 1
-          const packed = await packedOf(answer, parsed, task)
-          if (!adopts) await putLater(name, packed.object)
+          const packed = await packedOf(name, answer, parsed, task)
+          if (!adopts) await putLater(packed)
           else if (!(await put(name, packed.object))) continue
-          add(name, packed)
+          next(packed)
           return { ...parsed, bodyDigest: packed.bodyDigest }
         }
       }
@@ -201,40 +237,44 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     },
     async finish() {
       for (const name of task.names) if (!used.has(name)) await lake.delete(`${folder}/${name}`, { signal })
-      return { folder, count: used.size, sizeBytes }
+      return { folder, count: keptCount + askedCount, sizeBytes }
     },
   }
 }
 
 type Facts = {
-  /** Of the object, in bytes of the lake. */
-  readonly objectBytes: number
-  /** Of everything in the object. */
+  /** Bytes of head and body in the lake. */
+  readonly packedBytes: number
+  /** Of head and body. */
   readonly digest: string
   /** Of the body, as it is packed. */
   readonly bodyDigest: string
 }
+type Packed = Facts & { readonly name: string; readonly object: Buffer }
 type Kept = Facts & { readonly answer: Answer; readonly at: number }
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
 async function packedOf(
+  name: string,
   { status, url, headers, body }: Answer,
   parsed: ParsedAnswer,
   { mask, reduce, clock, pagination }: KeptAnswersTask,
-): Promise<Facts & { readonly object: Buffer }> {
+): Promise<Packed> {
   const reduced = reduce?.(parsed)
   const names = new Set(['content-type', ...PAGE_HEADERS, ...ownHeaders(pagination)])
   const sent = [...headers].filter(([name]) => names.has(name))
-  const told = mask.hide(JSON.stringify({ url: url.href, headers: sent }), Buffer.from(reduced ?? body))
+  const told = mask.hide(JSON.stringify({ url: url.href, headers: sent }), reduced === undefined ? body : Buffer.from(reduced))
   const frame = await compress(told.body, COMPRESSION)
   const head: Head = {
     format: 1,
+    name,
     at: clock().toISOString(),
     status,
     ...(JSON.parse(told.text) as Pick<Head, 'url' | 'headers'>),
     sizeBytes: told.body.byteLength,
+    packedBytes: frame.byteLength,
     ...(reduced === undefined ? {} : { reducedFrom: parsed.body.format }),
     masks: told.masks,
   }
@@ -244,24 +284,45 @@ async function packedOf(
   prefix.writeUInt32LE(DIGEST_BYTES + text.length, 4)
   const digest = createHash('sha256').update(text).update(frame).digest()
   const object = Buffer.concat([prefix, digest, text, frame])
-  return { object, objectBytes: object.length, digest: digest.toString('hex'), bodyDigest: hash('sha256', frame) }
+  const bodyDigest = hash('sha256', frame)
+  return { name, object, packedBytes: object.length, digest: digest.toString('hex'), bodyDigest }
 }
 
 function ownHeaders(pagination: RestPagination): string[] {
   return pagination.type === 'cursor' && pagination.header !== undefined ? [pagination.header.toLowerCase()] : []
 }
 
-/** @returns undefined if the object is damaged, incomplete, or of another version */
-async function unpacked(object: Buffer, mask: SecretMask): Promise<Kept | undefined> {
+/** The answers in an object by name, as far as they can be told apart. */
+function* answersIn(object: Buffer): Generator<[name: string, answer: Buffer]> {
+  for (let rest = object; rest.length > 0;) {
+    const { head, frame = 0 } = headOf(rest)
+    if (head === undefined) return
+    const end = frame + head.packedBytes
+    yield [head.name, rest.subarray(0, end)]
+    rest = rest.subarray(end)
+  }
+}
+
+/** The head of an answer, and where its frame begins; none if they are damaged, incomplete, or of another version. */
+function headOf(answer: Buffer): { readonly head?: Head; readonly frame?: number } {
   const begin = PREFIX_BYTES + DIGEST_BYTES
-  if (object.length < begin || object.readUInt32LE(0) !== SKIPPABLE_MAGIC) return undefined
-  const end = PREFIX_BYTES + object.readUInt32LE(4)
-  const digest = hash('sha256', object.subarray(begin))
-  if (end < begin || digest !== object.toString('hex', PREFIX_BYTES, begin)) return undefined
-  const parsed = Head.safeParse(JSON.parse(object.toString('utf8', begin, end)))
-  if (!parsed.success) return undefined
-  const { at, status, url, headers, sizeBytes, reducedFrom, masks } = parsed.data
-  const frame = object.subarray(end)
+  if (answer.length < begin || answer.readUInt32LE(0) !== SKIPPABLE_MAGIC) return {}
+  const frame = PREFIX_BYTES + answer.readUInt32LE(4)
+  try {
+    return { head: Head.parse(JSON.parse(answer.toString('utf8', begin, frame))), frame }
+  } catch {
+    return {}
+  }
+}
+
+/** @returns undefined if the answer is damaged or incomplete */
+async function unpacked(answer: Buffer, mask: SecretMask): Promise<Kept | undefined> {
+  const begin = PREFIX_BYTES + DIGEST_BYTES
+  const { head, frame: at = 0 } = headOf(answer)
+  const digest = hash('sha256', answer.subarray(begin))
+  if (head === undefined || digest !== answer.toString('hex', PREFIX_BYTES, begin)) return undefined
+  const { status, url, headers, sizeBytes, reducedFrom, masks } = head
+  const frame = answer.subarray(at)
   const packed = await decompress(frame, { maxOutputLength: Math.max(sizeBytes, 1) })
   const told = await mask.reveal(JSON.stringify({ url, headers }), packed, masks)
   const shown = JSON.parse(told.text) as Pick<Head, 'url' | 'headers'>
@@ -273,8 +334,8 @@ async function unpacked(object: Buffer, mask: SecretMask): Promise<Kept | undefi
       body: told.body,
       ...(reducedFrom === undefined ? {} : { reducedFrom: reducedFrom as BodyFormat }),
     },
-    at: Date.parse(at),
-    objectBytes: object.length,
+    at: Date.parse(head.at),
+    packedBytes: answer.length,
     digest,
     bodyDigest: hash('sha256', frame),
   }

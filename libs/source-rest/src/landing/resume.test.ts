@@ -26,6 +26,13 @@ const reply = (response: ServerResponse, body: unknown) => void response.end(JSO
 const rowsOf = (page: number) =>
   Array.from({ length: 3 }, (_, row) => ({ id: page * 10 + row, name: `n"${page}`, [`p${page % 3}`]: page }))
 
+/** Whether a page is in the lake. */
+function isKept(directory: string, page: number): boolean {
+  const folder = join(directory, ANSWERS)
+  const name = `"name":"${String(page).padStart(8, '0')}-`
+  return existsSync(folder) && readdirSync(folder).some((file) => readFileSync(join(folder, file)).includes(name))
+}
+
 async function frozen(source: RestSource) {
   const { path: directory } = stack.use(await temporaryDirectory())
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
@@ -62,15 +69,12 @@ test('a reader killed at any pages goes on with the page that was under way, and
       const waiting = new Set(planned)
       let reader: ChildProcess | undefined
       let directory = ''
-      const isKept = (page: number) =>
-        existsSync(join(directory, ANSWERS)) &&
-        readdirSync(join(directory, ANSWERS)).some((name) => name.startsWith(String(page).padStart(8, '0')))
       const server = stack.use(
         await startHttp((request, response) => {
           const page = pageOf(request.url)
           // As an API is that takes longer for a page than the lake does: the page before is in the lake.
           const answer = async () => {
-            await until(`page ${page - 1} is in the lake`, () => page === 1 || isKept(page - 1))
+            await until(`page ${page - 1} is in the lake`, () => page === 1 || isKept(directory, page - 1))
             if (waiting.delete(page)) reader?.kill('SIGKILL')
             else reply(response, { data: page > pageCount ? [] : rowsOf(page) })
           }
@@ -103,15 +107,24 @@ test('a reader killed at any pages goes on with the page that was under way, and
 })
 
 describe('what was read before', () => {
-  /** Fails at a page until it is told not to. */
+  /** Fails at a page until it is told not to; takes longer for a page than the lake does for the one before. */
   const given = async (listener: RequestListener, fields: Parameters<typeof aRestSource>[0] = byPage) => {
-    const server = stack.use(await startHttp(listener))
+    let directory = ''
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const page = pageOf(request.url)
+        void until(`page ${page - 1} is in the lake`, () => page === 1 || isKept(directory, page - 1)).then(() =>
+          listener(request, response),
+        )
+      }),
+    )
     const service = stack.use(
       await givenService({
         source: aRestSource({ baseUrl: server.url, maxRetries: 0, ...fields }),
         secrets: () => 'the-very-key',
       }),
     )
+    directory = service.directory
     return { server, service }
   }
   const paged =
@@ -226,7 +239,33 @@ describe('what was read before', () => {
     await service.ingest({ attempt: 3 })
 
     expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 3, 1, 2, 3, 4, 5])
-    expect(await pathsBelow(service, ANSWERS)).toHaveLength(5)
+    expect((await service.manifest())?.answers).toMatchObject({ count: 5 })
+  })
+
+  test.each([
+    ['used', (object: Buffer) => object, [6, 7]],
+    ['damaged in the last of them, used before that', (object: Buffer) => object.subarray(0, -3), [5, 6, 7]],
+  ])('faster than the lake takes it is in one object, and %s', async (_, damage, askedAgain) => {
+    let isDown = true
+    const server = stack.use(await startHttp(paged((page) => page === 6 && isDown, 6)))
+    const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage })
+    const service = stack.use(await givenService({ source }))
+    const put = service.lake.putIfAbsent.bind(service.lake)
+    service.lake.putIfAbsent = async (path, ...rest) => {
+      if (path.startsWith(ANSWERS)) await until('all are requested', () => server.requests.length >= 6)
+      return await put(path, ...rest)
+    }
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    service.lake.putIfAbsent = put
+    const [, second = '', ...more] = await pathsBelow(service, ANSWERS)
+    await service.lake.put(second, damage(readFileSync(join(service.directory, second))))
+    isDown = false
+    await service.ingest({ attempt: 2 })
+
+    expect(more).toEqual([])
+    expect(server.requests.slice(6).map(pageOf)).toEqual(askedAgain)
+    expect(service.csv().split('\n')).toHaveLength(1 + 6 * 3 + 1)
+    expect((await service.manifest())?.answers).toMatchObject({ count: 7 })
   })
 
   test('by the version before is neither used nor in the way, and is removed', async () => {
