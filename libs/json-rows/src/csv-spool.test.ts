@@ -89,6 +89,9 @@ test.each([
   ['completed', [[{ a: 1 }], [{ a: 2, b: 2 }]]],
 ])('a spool that was cut is an error, where its rows are %s', async (_, pages) => {
   await using spool = await spoolOf(pages)
+  let whole = 0
+  for await (const block of spool.content()) whole += block.byteLength
+  expect(whole).toBe('a,b\n1,1\n2,2\n'.length - (_ === 'completed' ? 1 : 0))
   await truncate(join(directory, `spool-${files}`), 1)
 
   const reading = async () => {

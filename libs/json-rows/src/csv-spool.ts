@@ -51,6 +51,9 @@ export interface CsvSpool extends AsyncDisposable {
   content(superseded?: SupersededRows): AsyncIterable<Uint8Array>
 }
 
+/** Bytes that are written or read at once. */
+const BLOCK_BYTES = 1024 * 1024
+
 /** Consecutive rows with the same number of cells: all of one call of `add`, unless a column was new in it. */
 type Segment = { readonly start: number; readonly end: number; readonly rowCount: number; readonly width: number }
 
@@ -69,12 +72,23 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
   let rowCount = 0
   let sizeBytes = 0
 
+  let waiting: Buffer[] = []
+  let waitingBytes = 0
+
   const write = async (text: string, width: number, rows: number) => {
     const bytes = Buffer.from(text)
     segments.push({ start: sizeBytes, end: sizeBytes + bytes.length, rowCount: rows, width })
     sizeBytes += bytes.length
     rowCount += rows
-    await handle.writeFile(bytes)
+    waiting.push(bytes)
+    waitingBytes += bytes.length
+    if (waitingBytes >= BLOCK_BYTES) await flush()
+  }
+  const flush = async () => {
+    const blocks = waiting
+    waiting = []
+    waitingBytes = 0
+    await handle.writeFile(Buffer.concat(blocks))
   }
   return {
     get rowCount() {
@@ -110,7 +124,10 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
       if (keys.length > 0) await keyHandle.writeFile(Buffer.concat(keys))
     },
     superseded: () => supersededRows(() => bytesOf(keyFile), rowCount),
-    content: (superseded) => wholeFile(file, columns.names, segments, superseded),
+    async *content(superseded) {
+      await flush()
+      yield* wholeFile(file, columns.names, segments, superseded)
+    },
     async [Symbol.asyncDispose]() {
       await handle.close()
       await keyHandle.close()
@@ -124,7 +141,7 @@ function placesOf(key: readonly string[], { all }: Columns): number[] {
 
 async function* bytesOf(file: string, start = 0, end = Infinity): AsyncGenerator<Buffer> {
   // The end of a read stream is inclusive.
-  for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: 1024 * 1024 }))
+  for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: BLOCK_BYTES }))
     yield block as Buffer
 }
 

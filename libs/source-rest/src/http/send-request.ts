@@ -138,7 +138,7 @@ async function readBody(
   headers: Headers,
   { maxBodyBytes, place }: SendOptions,
 ): Promise<Buffer> {
-  const blocks: Uint8Array[] = []
+  const blocks: Buffer[] = []
   let sizeBytes = 0
   for await (const block of body as AsyncIterable<Buffer>) {
     sizeBytes += block.byteLength

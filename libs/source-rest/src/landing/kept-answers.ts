@@ -1,4 +1,5 @@
 import { createHash, hash } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { sha256, type Clock, type Log } from '@cinelake/core'
@@ -28,8 +29,11 @@ const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 const MAX_AGE_MS = 24 * 3_600_000
 
 /** Answers and bytes that may wait for the lake while further pages are requested. */
-const MAX_WAITING = 16
+const MAX_WAITING = 64
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
+
+/** Milliseconds between two writes of answers that come faster: what a crash loses, and what keeps objects few. */
+const WRITE_INTERVAL_MS = 50
 
 const Head = z.object({
   format: z.literal(1),
@@ -106,6 +110,7 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   /** Answers that were read together with those before them. */
   const ahead = new Map<string, Buffer>()
   const writing = new Set<Promise<void>>()
+  const draining = Promise.withResolvers<void>()
   let broken: unknown
   let keptCount = 0
   let askedCount = 0
@@ -168,6 +173,7 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
           if (first === undefined) return
           const bytes = Buffer.concat([first, ...others].map(({ object }) => object))
           if (!(await put(first.name, bytes))) throw new LandingTakenError(`${folder}/${first.name}`)
+          await Promise.race([setTimeout(WRITE_INTERVAL_MS), draining.promise])
         }
       } catch (error) {
         broken ??= error
@@ -231,6 +237,7 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
       }
     },
     async drain() {
+      draining.resolve()
       await Promise.all(writing)
       throwIfBroken()
       stopIfStale()
@@ -266,7 +273,7 @@ async function packedOf(
   const names = new Set(['content-type', ...PAGE_HEADERS, ...ownHeaders(pagination)])
   const sent = [...headers].filter(([name]) => names.has(name))
   const told = mask.hide(JSON.stringify({ url: url.href, headers: sent }), reduced === undefined ? body : Buffer.from(reduced))
-  const frame = await compress(told.body, COMPRESSION)
+  const frame = await compress(told.body, { ...COMPRESSION, pledgedSrcSize: told.body.byteLength })
   const head: Head = {
     format: 1,
     name,
