@@ -64,7 +64,15 @@ test('a row of nothing has no value in any column that comes later', async () =>
 test('rows that were superseded are left out, whatever stands beside them', async () => {
   const file = join(directory, `spool-${(files += 1)}`)
   await using spool = await openCsvSpool(file, { ...PLAIN_ROWS, key: ['id'] })
-  const pages = [[{ id: 1, t: '"\n,' }, { id: 2 }], [{ id: 3, t: 'x' }], [{ id: 1, t: 'y' }, { id: 4, u: 1 }], [{ id: 4 }]]
+  const pages = [
+    [{ id: 1, t: '"\n,' }, { id: 2 }],
+    [{ id: 3, t: 'x' }],
+    [
+      { id: 1, t: 'y' },
+      { id: 4, u: 1 },
+    ],
+    [{ id: 4 }],
+  ]
   for (const page of pages) {
     await spool.add(page, (error) => {
       throw error

@@ -7,13 +7,7 @@ export {
   type Columns,
   type DriftPolicy,
 } from './columns.ts'
-export {
-  openCsvSpool,
-  PLAIN_ROWS,
-  RowsLostError,
-  type CsvSpool,
-  type RowRules,
-} from './csv-spool.ts'
+export { openCsvSpool, PLAIN_ROWS, RowsLostError, type CsvSpool, type RowRules } from './csv-spool.ts'
 export { createFlattener, withoutUnknown, type FlattenRules } from './flatten-record.ts'
 export {
   describeSyntaxError,

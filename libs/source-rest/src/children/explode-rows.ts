@@ -1,6 +1,6 @@
 import type { RestDataset } from '../config/index.ts'
-import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
-import { restLandingErrors } from '../landing/errors.ts'
+import { isObject, type JsonObject, type JsonValue, parseJson } from '@cinelake/json-rows'
+import { restLandingErrors } from '../errors.ts'
 
 /** Rows of the parent whose items make one page. */
 const ROWS_PER_PAGE = 500

@@ -1,13 +1,11 @@
-import { CancelledError, PipelineError, type Clock, type Log } from '@cinelake/core'
+import { CancelledError, type Clock, type Log, PipelineError } from '@cinelake/core'
 import type { StatusActions } from '../config/index.ts'
 import type { Credentials } from '../auth/credentials.ts'
-import { restErrors, RestRefusedError, RestUnauthorizedError, type RequestPlace } from '../errors.ts'
-import { requestErrors } from './errors.ts'
+import { requestErrors, type RequestPlace, restErrors, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { PageRequest, SignedRequest } from './page-request.ts'
-import { usedUpMs } from './rate-headers.ts'
-import { actionFor, backoffMs, retryAfterMs } from './retry-rules.ts'
-import { sendRequest, type Answer } from './send-request.ts'
+import { actionFor, backoffMs, retryAfterMs, usedUpMs } from './retry-rules.ts'
+import { type Answer, sendRequest } from './send-request.ts'
 import type { Transport } from './transport.ts'
 
 /** Milliseconds. A worker that waits longer delays other tasks; a later attempt does not. */

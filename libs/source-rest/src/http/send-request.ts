@@ -133,11 +133,7 @@ function headersOf({ headers }: Response): Headers {
 }
 
 /** The limit applies to received and to decompressed bytes, so that a compression bomb cannot fill the memory either. */
-async function readBody(
-  { body }: Response,
-  headers: Headers,
-  { maxBodyBytes, place }: SendOptions,
-): Promise<Buffer> {
+async function readBody({ body }: Response, headers: Headers, { maxBodyBytes, place }: SendOptions): Promise<Buffer> {
   const blocks: Buffer[] = []
   let sizeBytes = 0
   for await (const block of body as AsyncIterable<Buffer>) {

@@ -1,25 +1,28 @@
 import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
-import { rawFolder, type Ingest } from '@cinelake/contracts'
-import { PipelineError, sha256, TerminalError, type Clock } from '@cinelake/core'
-import { openCsvSpool, RecordProblem, withoutUnknown, type CsvSpool, type RowRules } from '@cinelake/json-rows'
-import { manifestBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
+import { type Ingest, rawFolder } from '@cinelake/contracts'
+import { type Clock, PipelineError, sha256, TerminalError } from '@cinelake/core'
+import { type CsvSpool, openCsvSpool, RecordProblem, type RowRules, withoutUnknown } from '@cinelake/json-rows'
+import { type Lake, type Landed, manifestBefore, windowFolder } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import { withRecords } from '../bodies/records.ts'
-import type { Parent } from '../children/parent-rows.ts'
+import type { Parent } from '../children/child-pages.ts'
 import type { RestDataset, RestSource } from '../config/index.ts'
-import { RestKeptElsewhereError } from '../http/errors.ts'
+import {
+  LandingTakenError,
+  restErrors,
+  RestKeptElsewhereError,
+  RestRefusedError,
+  SchemaDriftError,
+  StaleAnswersError,
+} from '../errors.ts'
 import { openTaskRequests, type RequestsDeps } from '../http/task-requests.ts'
 import { cursorOf, requestTimes } from '../http/request-times.ts'
-import { restErrors, RestRefusedError } from '../errors.ts'
 import type { ParsedAnswer } from '../pagination/read-pages.ts'
-import { driftOf } from './drift.ts'
-import { LandingTakenError, SchemaDriftError, StaleAnswersError } from './errors.ts'
-import type { ExpectedField } from './expected-fields.ts'
-import { areBegun, namesIn, openKeptAnswers, removeFolder, type KeptAnswers } from './kept-answers.ts'
+import { driftOf, type ExpectedField, expectedOf, rowRulesOf } from './row-rules.ts'
+import { areBegun, type KeptAnswers, namesIn, openKeptAnswers, removeFolder } from './kept-answers.ts'
 import { landFiles } from './land-files.ts'
-import { parentFor, recordPages, type LandingPage } from './record-pages.ts'
-import { expectedOf, rowRulesOf } from './row-rules.ts'
+import { type LandingPage, parentFor, recordPages } from './record-pages.ts'
 import { createSecretMask } from './secret-mask.ts'
 
 export type IngestDatasetDeps = RequestsDeps & { readonly lake: Lake; readonly clock: Clock }
@@ -154,8 +157,7 @@ async function ingest(
 /** What `drift: ignore` leaves out of the rows is left out of the answers as well. */
 function reductionOf(dataset: RestDataset, { known, drift, flatten }: RowRules) {
   if (drift !== 'ignore' || known === undefined) return undefined
-  return ({ body }: ParsedAnswer) =>
-    withRecords(body, dataset, (record) => withoutUnknown(record, { known, flatten }))
+  return ({ body }: ParsedAnswer) => withRecords(body, dataset, (record) => withoutUnknown(record, { known, flatten }))
 }
 
 type SpoolTask = {

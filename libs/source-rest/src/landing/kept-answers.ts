@@ -2,15 +2,15 @@ import { createHash, hash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
-import { sha256, type Clock, type Log } from '@cinelake/core'
-import { LakeObjectMissingError, type Lake } from '@cinelake/lake'
+import { type Clock, type Log, sha256 } from '@cinelake/core'
+import { type Lake, LakeObjectMissingError } from '@cinelake/lake'
 import { z } from 'zod'
 import type { BodyFormat } from '../bodies/read-body.ts'
 import type { RestPagination } from '../config/index.ts'
 import type { Answer } from '../http/send-request.ts'
-import type { ParsedAnswer, PageSeries } from '../pagination/read-pages.ts'
+import type { PageSeries, ParsedAnswer } from '../pagination/read-pages.ts'
 import { PAGE_HEADERS } from '../pagination/recognise.ts'
-import { LandingTakenError, StaleAnswersError } from './errors.ts'
+import { LandingTakenError, StaleAnswersError } from '../errors.ts'
 import type { SecretMask } from './secret-mask.ts'
 
 /*
@@ -118,7 +118,8 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   let newest = 0
 
   const stopIfStale = () => {
-    if (askedCount === 0 && keptCount > 0 && clock().getTime() - newest > MAX_AGE_MS) throw new StaleAnswersError(folder)
+    if (askedCount === 0 && keptCount > 0 && clock().getTime() - newest > MAX_AGE_MS)
+      throw new StaleAnswersError(folder)
   }
   const throwIfBroken = () => {
     if (broken !== undefined) throw broken
@@ -272,7 +273,10 @@ async function packedOf(
   const reduced = reduce?.(parsed)
   const names = new Set(['content-type', ...PAGE_HEADERS, ...ownHeaders(pagination)])
   const sent = [...headers].filter(([name]) => names.has(name))
-  const told = mask.hide(JSON.stringify({ url: url.href, headers: sent }), reduced === undefined ? body : Buffer.from(reduced))
+  const told = mask.hide(
+    JSON.stringify({ url: url.href, headers: sent }),
+    reduced === undefined ? body : Buffer.from(reduced),
+  )
   const frame = await compress(told.body, { ...COMPRESSION, pledgedSrcSize: told.body.byteLength })
   const head: Head = {
     format: 1,

@@ -3,9 +3,8 @@ import { csvRow, guardFormula, OWN_DIALECT, readRecords } from '@cinelake/csv'
 import type { CsvSpool, RowRules } from '@cinelake/json-rows'
 import { type Lake, type Landed, landObject, windowFolder } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
-import { driftOf } from './drift.ts'
-import { SchemaDriftError } from './errors.ts'
-import type { ExpectedField } from './expected-fields.ts'
+import { driftOf, type ExpectedField } from './row-rules.ts'
+import { SchemaDriftError } from '../errors.ts'
 
 export type FilesTask = {
   readonly command: Ingest

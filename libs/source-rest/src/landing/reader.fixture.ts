@@ -5,7 +5,7 @@ import { createFill } from '@cinelake/secrets'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import { getPipeline } from '@cinelake/testkit'
 import type { RestSource } from '../config/index.ts'
-import { createRestTasks } from '../rest-tasks.ts'
+import { createRestTasks } from '../rest-kind.ts'
 
 // A worker in a process of its own, to be killed: carries out one ingest command and says when it is done.
 const [directory = '', command = '{}'] = process.argv.slice(2)

@@ -3,15 +3,13 @@ import type { Lake } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { JsonObject } from '@cinelake/json-rows'
-import { readChildPages } from '../children/child-pages.ts'
+import { type Parent, parentOf, parentRows, readChildPages } from '../children/child-pages.ts'
 import { explodeRows } from '../children/explode-rows.ts'
-import { parentOf, parentRows, type Parent } from '../children/parent-rows.ts'
-import type { RequestPlace } from '../errors.ts'
+import { type RequestPlace, restLandingErrors } from '../errors.ts'
 import { readPages } from '../pagination/read-pages.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
 import type { TaskRequests } from '../http/task-requests.ts'
-import type { RequestTimes } from '../http/window-text.ts'
-import { restLandingErrors } from './errors.ts'
+import type { RequestTimes } from '../http/request-times.ts'
 import type { KeptAnswers } from './kept-answers.ts'
 
 /** A page of records. */
@@ -55,7 +53,14 @@ export function recordPages(task: PagesTask, parent: Parent | undefined): AsyncG
   return task.dataset.explodedFrom === undefined ? childPages(task, parent) : explodedPages(task, parent)
 }
 
-async function* plainPages({ source, dataset, times, fill, requests, answers }: PagesTask): AsyncGenerator<LandingPage> {
+async function* plainPages({
+  source,
+  dataset,
+  times,
+  fill,
+  requests,
+  answers,
+}: PagesTask): AsyncGenerator<LandingPage> {
   const target = await datasetRequest(source, dataset, times, fill)
   yield* readPages(source.name, dataset, target, requests.for(target), answers?.series(''))
 }

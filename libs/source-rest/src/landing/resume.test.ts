@@ -182,7 +182,10 @@ describe('what was read before', () => {
 
   test.each([
     ['damaged in its body', (object: Buffer) => Buffer.concat([object.subarray(0, -3), Buffer.from('xyz')])],
-    ['damaged in its head', (object: Buffer) => Buffer.from(object.toString('latin1').replace('"status":200', '"status":204'), 'latin1')],
+    [
+      'damaged in its head',
+      (object: Buffer) => Buffer.from(object.toString('latin1').replace('"status":200', '"status":204'), 'latin1'),
+    ],
     ['cut', (object: Buffer) => object.subarray(0, -5)],
     ['cut within its head', (object: Buffer) => object.subarray(0, 60)],
     ['empty', () => Buffer.alloc(0)],
@@ -376,7 +379,10 @@ describe('what is kept', () => {
 
   test('has nothing of fields that the dataset ignores, and its file and findings are the same when it goes on', async () => {
     let isDown = true
-    const pages = ['[{"id":9007199254740993,"mail":"a@b.c","home":{"city":"Ulm"},"tags":["t"]}]', '[{"id":2,"mail":"d@e.f"}]']
+    const pages = [
+      '[{"id":9007199254740993,"mail":"a@b.c","home":{"city":"Ulm"},"tags":["t"]}]',
+      '[{"id":2,"mail":"d@e.f"}]',
+    ]
     const server = stack.use(
       await startHttp((request, response) => {
         const page = pageOf(request.url)
@@ -427,8 +433,9 @@ describe('what is kept', () => {
     await whole.ingest()
 
     const kept = (await bodiesKept(service)).join('')
-    expect(kept).toContain("${secret:KEY:1}")
-    for (const form of [key, encodeURIComponent(key), JSON.stringify(key).slice(1, -1)]) expect(kept).not.toContain(form)
+    expect(kept).toContain('${secret:KEY:1}')
+    for (const form of [key, encodeURIComponent(key), JSON.stringify(key).slice(1, -1)])
+      expect(kept).not.toContain(form)
     expect(service.csv()).toBe(whole.csv())
     expect(service.csv()).toContain('${secret:KEY:0}')
   })

@@ -78,6 +78,10 @@ const bytesAsText = (text: string) => Buffer.from(text).toString('latin1')
 function replaced(text: string, body: string, by: ReadonlyMap<string, string>): Masked {
   const longestFirst = [...by.keys()].sort((one, other) => other.length - one.length)
   const pattern = new RegExp(longestFirst.map((one) => RegExp.escape(one)).join('|'), 'g')
-  const replace = (from: string) => Buffer.from(from.replaceAll(pattern, (found) => by.get(found) ?? ''), 'latin1')
+  const replace = (from: string) =>
+    Buffer.from(
+      from.replaceAll(pattern, (found) => by.get(found) ?? ''),
+      'latin1',
+    )
   return { text: replace(text).toString(), body: replace(body) }
 }

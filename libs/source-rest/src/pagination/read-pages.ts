@@ -1,19 +1,23 @@
 import type { JsonObject } from '@cinelake/json-rows'
 import { createHash } from 'node:crypto'
-import { readBody, type Body } from '../bodies/read-body.ts'
+import { type Body, readBody } from '../bodies/read-body.ts'
 import { recordsIn } from '../bodies/records.ts'
 import type { RestDataset, RestPagination } from '../config/index.ts'
-import { restErrors, type RequestPlace } from '../errors.ts'
+import { paginationErrors, type RequestPlace, restErrors, RestPaginationUnknownError } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'
 import type { PageRequest } from '../http/page-request.ts'
 import { requestPage, type Requests } from '../http/request-page.ts'
 import type { Answer } from '../http/send-request.ts'
-import { paginationErrors, RestPaginationUnknownError } from './errors.ts'
 import { keptCursor } from './kept-cursor.ts'
-import { countAt } from './last-page.ts'
-import { FIRST_PAGE, type PagePosition } from './page-position.ts'
-import { partsOf, positionAfter, type KnownPagination } from './pagination.ts'
-import type { ReadPage } from './read-page.ts'
+import {
+  countAt,
+  FIRST_PAGE,
+  type KnownPagination,
+  type PagePosition,
+  partsOf,
+  positionAfter,
+  type ReadPage,
+} from './pagination.ts'
 import { recognise } from './recognise.ts'
 
 /** Maximum number of pages. More would take days; a server that always has another page is faulty. */
