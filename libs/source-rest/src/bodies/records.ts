@@ -18,7 +18,7 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
   if (isObject(found) && (pagination.type === 'none' || body.format === 'xml')) return [found]
   if (!Array.isArray(found)) {
     const names = isObject(body.value) ? Object.keys(body.value).slice(0, 10) : []
-    throw restErrors.REST_RECORDS_MISSING(place, path, kindOf(found), names)
+    throw restErrors.REST_RECORDS_MISSING(place, path, jsonKindOf(found), names)
   }
   return (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
 }
@@ -52,10 +52,10 @@ function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonO
 
 function objectOf(record: JsonValue, position: number, place: RequestPlace): JsonObject {
   if (isObject(record)) return record
-  throw restErrors.REST_RECORD_INVALID(place, position, `expected an object, got ${kindOf(record)}`)
+  throw restErrors.REST_RECORD_INVALID(place, position, `expected an object, got ${jsonKindOf(record)}`)
 }
 
-function kindOf(value: JsonValue | undefined): string {
+function jsonKindOf(value: JsonValue | undefined): string {
   if (value === undefined) return 'nothing'
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'

@@ -117,7 +117,7 @@ function networkFailure(error: unknown, place: RequestPlace): Failure {
       throw requestErrors.REST_PROXY_REFUSED(place, proxyStatus, { cause: error })
     return { reason: `status ${proxyStatus} of the proxy`, cause: error }
   }
-  const code = [...causesOf(error)].map(codeOf).find((found) => found !== undefined)
+  const code = [...causesOf(error)].map(networkCodeOf).find((found) => found !== undefined)
   if (code === undefined) throw error
   if (/CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/.test(code))
     throw restErrors.REST_TLS_REFUSED(place, code, { cause: error })
@@ -139,7 +139,7 @@ function* causesOf(error: unknown): Generator<Error> {
   }
 }
 
-function codeOf(error: Error): string | undefined {
+function networkCodeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 

@@ -64,7 +64,7 @@ const PLACEHOLDER = /\{(window\.(?:start|end|date|lastDate|label)|since|until)(?
  */
 export function fillTimes(template: string, times: RequestTimes): string | undefined {
   if (times.since === null && /\{since(?::[^{}]*)?\}/.test(template)) return undefined
-  return template.replaceAll(PLACEHOLDER, (_, name: string, format?: string) => textOf(name, format, times))
+  return template.replaceAll(PLACEHOLDER, (_, name: string, format?: string) => timeText(name, format, times))
 }
 
 /** A text that is only a number of seconds or milliseconds becomes a number in JSON. */
@@ -72,7 +72,7 @@ export function isTimeNumber(template: string): boolean {
   return /^\{(?:window\.(?:start|end)|since|until):unix(?:Ms)?\}$/.test(template)
 }
 
-function textOf(name: string, format: string | undefined, { window, since, timeZone }: RequestTimes): string {
+function timeText(name: string, format: string | undefined, { window, since, timeZone }: RequestTimes): string {
   if (name === 'window.label') return window.label
   if (name === 'window.date') return formatted(new Date(window.start), 'yyyy-MM-dd', timeZone)
   // The window's end is exclusive; its last second is included.

@@ -178,13 +178,10 @@ async function unpack(packed: Buffer, encodings: string | null, limitBytes: numb
     try {
       bytes = await turn(bytes, { maxOutputLength: limitBytes })
     } catch (error) {
-      if (error instanceof RangeError || codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw new RangeError('too large')
+      const isTooLarge = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
+      if (error instanceof RangeError || isTooLarge) throw new RangeError('too large')
       throw error
     }
   }
   return bytes
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

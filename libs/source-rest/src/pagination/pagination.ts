@@ -218,10 +218,10 @@ function endingByValue({ path, is }: NonNullable<RestEnd['when']>, body: JsonVal
   const value = valueAt(body, parseJsonPath(path))
   if (is === undefined) return isAbsent(value) ? 'last' : 'more'
   if (value === undefined) return undefined
-  return textOf(value) === String(is) ? 'last' : 'more'
+  return valueText(value) === String(is) ? 'last' : 'more'
 }
 
-function textOf(value: JsonValue): string {
+function valueText(value: JsonValue): string {
   if (typeof value !== 'object' || value === null) return String(value)
   return isExactNumber(value) ? value.rawJSON : JSON.stringify(value)
 }

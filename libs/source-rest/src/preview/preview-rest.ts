@@ -11,20 +11,20 @@ import {
 } from '@cinelake/source-kind'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Flatten, RestDataset, RestPagination, RestSource } from '../config/index.ts'
+import type { RestDataset, RestPagination, RestSource } from '../config/index.ts'
 import { createWriteStream } from 'node:fs'
 import { pipeline as pipe } from 'node:stream/promises'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureIdentity } from '../auth/auth-kind.ts'
 import { createTokenCache } from '../auth/token-cache.ts'
 import { restErrors, RestPaginationUnknownError } from '../errors.ts'
-import { openCsvSpool, PLAIN_ROWS, RecordProblem } from '@cinelake/json-rows'
+import { createColumns, createFlattener, openCsvSpool, PLAIN_ROWS, RecordProblem } from '@cinelake/json-rows'
 import { readPages } from '../pagination/read-pages.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
 import { createLimiter, pause } from '../http/limiter.ts'
 import { requestTimes } from '../http/request-times.ts'
 import { openTaskRequests } from '../http/task-requests.ts'
-import { POSITION, VALUE } from '../children/explode-rows.ts'
+import { itemRecords, POSITION } from '../children/explode-rows.ts'
 
 export type RestPreviewDeps = PreviewDeps & FirstPagesDeps
 
@@ -64,7 +64,7 @@ async function ofDataset(name: string, reading: Reading): Promise<Sample> {
   const { parent, explodedFrom } = dataset
   if (explodedFrom !== undefined) {
     const owners = await ofDataset(explodedFrom.dataset, reading)
-    const sample = explodedRows(owners, { ...explodedFrom, flatten: dataset.flatten ?? {}, limit: reading.limit })
+    const sample = explodedRows(owners, explodedFrom, dataset.flatten ?? {}, reading.limit)
     if (sample.rows.length > 0) return { facts: owners.facts, ...sample }
     throw nothing(reading.name, `an item in the list ${explodedFrom.field} of ${explodedFrom.dataset}`, ANOTHER_WINDOW)
   }
@@ -256,73 +256,32 @@ async function read(
   return { file, rowCount: spool.rowCount, pageCount, hasMore, recognised, unknown: undefined }
 }
 
-type Explosion = {
-  /** The dataset whose rows have the list. */
-  readonly dataset: string
-  readonly field: string
-  /** Columns of these rows that are copied. */
-  readonly key: readonly string[]
-  readonly flatten: Readonly<Record<string, Flatten>>
-  readonly limit: number
-}
-
 /**
- * The items of a list in rows, as rows. Used only to infer types: a number may lose digits.
+ * The items of a list in rows, as rows: as many as are wanted.
  * @throws {ConfigError} terminal: a value that begins like a list is not valid JSON
  */
 function explodedRows(
   owners: Sample,
-  { dataset, field, key, flatten, limit }: Explosion,
+  { dataset, field, key }: NonNullable<RestDataset['explodedFrom']>,
+  flatten: NonNullable<RestDataset['flatten']>,
+  limit: number,
 ): Pick<Sample, 'columns' | 'rows' | 'isAll' | 'primaryKey'> {
+  const unreadable = () =>
+    new ConfigError('the list cannot be taken apart', [
+      `expected lists in the field ${field} of ${dataset}, got a text that begins like one and is none; take it out of \`explode\``,
+    ])
   const placeOf = (name: string) => owners.columns.findIndex((column) => column.name === name)
-  const records = owners.rows.flatMap((row) =>
-    itemsIn(row[placeOf(field)] ?? '', `lists in the field ${field} of ${dataset}`).map((item, index) => {
-      const first = key.map((name) => [`${dataset}.${name}`, row[placeOf(name)] ?? null] as const)
-      return new Map([
-        ...first,
-        [POSITION, String(index + 1)],
-        ...cellsOf(isObject(item) ? item : { [VALUE]: item }, '', flatten),
-      ])
-    }),
-  )
+  const records = owners.rows.flatMap((row) => {
+    const owner = Object.fromEntries(key.map((name) => [`${dataset}.${name}`, row[placeOf(name)] ?? null]))
+    return itemRecords(owner, row[placeOf(field)] ?? null, unreadable)
+  })
+  const columns = createColumns(PLAIN_ROWS)
+  const cellsOf = createFlattener(columns, flatten)
+  const rows = records.slice(0, limit).map((record) => cellsOf(record))
   return {
-    ...rowsOf(records.slice(0, limit)),
+    columns: columns.names.map((name) => ({ name })),
+    rows: rows.map((cells) => columns.names.map((_, index) => cells[index] ?? null)),
     isAll: owners.isAll && records.length <= limit,
     primaryKey: [...key.map((name) => `${dataset}.${name}`), POSITION],
   }
-}
-
-function itemsIn(cell: string, expected: string): readonly unknown[] {
-  if (cell === '') return []
-  if (!/^\s*[[{]/.test(cell)) return [cell]
-  try {
-    const value: unknown = JSON.parse(cell)
-    return Array.isArray(value) ? value : [value]
-  } catch {
-    // The parser's error quotes the text, which must not be shown.
-    const problem = `expected ${expected}, got a text that begins like one and is none; take it out of \`explode\``
-    throw new ConfigError('the list cannot be taken apart', [problem])
-  }
-}
-
-function cellsOf(
-  object: Readonly<Record<string, unknown>>,
-  before: string,
-  flatten: Explosion['flatten'],
-): (readonly [string, string | null])[] {
-  return Object.entries(object).flatMap(([field, value]) => {
-    const name = `${before}${field}`
-    const isFlat = isObject(value) && (flatten[name] ?? flatten['*']) !== 'json' && Object.keys(value).length > 0
-    if (isFlat) return cellsOf(value, `${name}.`, flatten)
-    return [[name, textOf(value)] as const]
-  })
-}
-
-function textOf(value: unknown): string | null {
-  if (value === null || value === undefined) return null
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
