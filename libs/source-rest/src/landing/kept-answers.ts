@@ -100,7 +100,8 @@ export function areBegun(names: ReadonlySet<string>, of: string): boolean {
 }
 
 /**
- * Objects are named by the number of their first page and a digest of its request and of all answers before it. So answers that two workers got never end up in one file, unless the later was requested after the earlier was kept.
+ * Objects are named by the number of their first page and a digest of its request and of all answers before it. So answers
+ * that two workers got never end up in one file, unless the later was requested after the earlier was kept.
  */
 export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   const { lake, folder, of, adopts, clock, log, signal } = task
@@ -124,30 +125,16 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   const throwIfBroken = () => {
     if (broken !== undefined) throw broken
   }
-  const stored = async (name: string): Promise<Buffer | undefined> => {
-    if (!ahead.has(name) && names.delete(name)) {
-      for (const [each, answer] of answersIn(await objectAt(name))) ahead.set(each, answer)
+  const kept = async (name: string): Promise<Kept | undefined> => {
+    const isObject = names.delete(name)
+    if (isObject) {
+      for (const [each, answer] of answersIn(await objectAt(task, name))) ahead.set(each, answer)
       used.add(name)
     }
-    const found = ahead.get(name)
+    const bytes = ahead.get(name)
     ahead.delete(name)
-    return found
-  }
-  const objectAt = async (name: string): Promise<Buffer> => {
-    const blocks: Uint8Array[] = []
-    try {
-      for await (const block of lake.read(`${folder}/${name}`, { signal })) blocks.push(block)
-    } catch (error) {
-      // Another worker removed it.
-      if (!(error instanceof LakeObjectMissingError)) throw error
-    }
-    return Buffer.concat(blocks)
-  }
-  const kept = async (name: string): Promise<Kept | undefined> => {
-    const known = names.has(name)
-    const bytes = await stored(name)
     const found = bytes && (await unpacked(bytes, task.mask))
-    if (found !== undefined || !known) return found
+    if (found !== undefined || !isObject) return found
     log.info({ folder, name }, 'a kept answer is damaged or gone; it is requested again')
     used.delete(name)
     await lake.delete(`${folder}/${name}`, { signal })
@@ -301,6 +288,17 @@ async function packedOf(
 
 function ownHeaders(pagination: RestPagination): string[] {
   return pagination.type === 'cursor' && pagination.header !== undefined ? [pagination.header.toLowerCase()] : []
+}
+
+/** The bytes of an object; empty if another worker has removed it. */
+async function objectAt({ lake, folder, signal }: KeptAnswersTask, name: string): Promise<Buffer> {
+  const blocks: Uint8Array[] = []
+  try {
+    for await (const block of lake.read(`${folder}/${name}`, { signal })) blocks.push(block)
+  } catch (error) {
+    if (!(error instanceof LakeObjectMissingError)) throw error
+  }
+  return Buffer.concat(blocks)
 }
 
 /** The answers in an object by name, as far as they can be told apart. */
