@@ -32,7 +32,7 @@ export type RestTasksDeps = {
 } & Partial<Pick<IngestDatasetDeps, 'maxBodyBytes' | 'random' | 'pause' | 'azure' | 'hide' | 'lookup' | 'proxy'>>
 
 /** The task handler of REST sources: lands a dataset's records of a window in raw. */
-export function createRestTasks(deps: RestTasksDeps): SourceTasks<RestSource, TaskContext, TaskOutcome> {
+function createRestTasks(deps: RestTasksDeps): SourceTasks<RestSource, TaskContext, TaskOutcome> {
   const { lake, clock, log } = deps
   const wait = { clock, pause: deps.pause ?? pause }
   const shared = { tokens: createTokenCache(clock), limiterOf: createSourceLimiters(wait) }

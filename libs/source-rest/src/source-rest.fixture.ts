@@ -8,7 +8,7 @@ import type { PipelineOfSource } from '@cinelake/source-kind'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { aCommandHeader, fixedClock, putPipeline, recordingLog, temporaryDirectory } from '@cinelake/testkit'
 import type { z } from 'zod'
-import { createRestTasks, type RestTasksDeps } from './rest-kind.ts'
+import { restKind, type RestTasksDeps } from './rest-kind.ts'
 
 type Given = {
   readonly source: RestSource
@@ -32,7 +32,7 @@ export async function givenService({
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
   const log = recordingLog()
   const waits: number[] = []
-  const tasks = createRestTasks({
+  const tasks = restKind.createTasks({
     lake,
     fill: createFill({ settings, secrets: secretsFrom(secrets) }),
     clock: fixedClock('2026-03-02T03:00:00Z'),

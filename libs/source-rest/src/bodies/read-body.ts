@@ -9,7 +9,7 @@ import type { Answer } from '../http/send-request.ts'
 import sax from 'sax'
 
 /** The format of a body. */
-export type BodyFormat = NonNullable<Answer['reducedFrom']>
+type BodyFormat = NonNullable<Answer['reducedFrom']>
 
 const LINES = /^application\/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines|json-seq)$|\+(?:ndjson|jsonl)$/
 const XML = /^(?:application|text)\/xml$|\+xml$/

@@ -123,7 +123,7 @@ function splitOnce(text: string, separator: string): string[] {
 
 /**
  * A page's address with the refreshed secrets of the dataset's address. Servers write links that repeat the key
- * of the request; parameters that they add themselves stay.
+ * of the request; parameters that they add themselves stay. Exported for tests.
  *
  * @param latest the dataset's current address
  * @param page   the address of a page

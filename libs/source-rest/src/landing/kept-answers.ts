@@ -5,7 +5,6 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { type Clock, type Log, sha256 } from '@cinelake/core'
 import { type Lake, LakeObjectMissingError } from '@cinelake/lake'
 import { z } from 'zod'
-import type { BodyFormat } from '../bodies/read-body.ts'
 import type { RestPagination } from '../config/index.ts'
 import type { Answer } from '../http/send-request.ts'
 import type { PageSeries, ParsedAnswer } from '../pagination/read-pages.ts'
@@ -155,10 +154,10 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     let running: Promise<void> | undefined
     const writeAll = async () => {
       try {
-        while (waiting.length > 0 && broken === undefined) {
+        for (;;) {
           const [first, ...others] = waiting
           waiting = []
-          if (first === undefined) return
+          if (first === undefined || broken !== undefined) return
           const bytes = Buffer.concat([first, ...others].map(({ object }) => object))
           if (!(await put(first.name, bytes))) throw new LandingTakenError(`${folder}/${first.name}`)
           await Promise.race([setTimeout(WRITE_INTERVAL_MS), draining.promise])
@@ -341,7 +340,7 @@ async function unpacked(answer: Buffer, mask: SecretMask): Promise<Kept | undefi
       url: new URL(shown.url),
       headers: new Headers(shown.headers),
       body: told.body,
-      ...(reducedFrom === undefined ? {} : { reducedFrom: reducedFrom as BodyFormat }),
+      ...(reducedFrom === undefined ? {} : { reducedFrom }),
     },
     at: Date.parse(head.at),
     packedBytes: answer.length,
