@@ -30,12 +30,17 @@ afterAll(() => stack.disposeAsync())
 
 async function spoolOf(pages: readonly (readonly JsonObject[])[]) {
   const spool = await openCsvSpool(join(directory, `spool-${(files += 1)}`))
-  for (const page of pages) {
-    await spool.add(page, (error) => {
-      throw error
-    })
+  try {
+    for (const page of pages) {
+      await spool.add(page, (error) => {
+        throw error
+      })
+    }
+    return spool
+  } catch (error) {
+    await spool[Symbol.asyncDispose]()
+    throw error
   }
-  return spool
 }
 
 async function textOf(pages: readonly (readonly JsonObject[])[]): Promise<string> {
@@ -95,11 +100,11 @@ test('a record of more bytes than a CSV reader takes is completed as it is', asy
 test.each([
   ['copied', [[{ a: 1, b: 1 }], [{ a: 2, b: 2 }]]],
   ['completed', [[{ a: 1 }], [{ a: 2, b: 2 }]]],
-])('a spool that was cut is an error, where its rows are %s', async (_, pages) => {
+])('a spool that was cut is an error, where its rows are %s', async (way, pages) => {
   await using spool = await spoolOf(pages)
   let whole = 0
   for await (const block of spool.content()) whole += block.byteLength
-  expect(whole).toBe('a,b\n1,1\n2,2\n'.length - (_ === 'completed' ? 1 : 0))
+  expect(whole).toBe('a,b\n1,1\n2,2\n'.length - (way === 'completed' ? 1 : 0))
   await truncate(join(directory, `spool-${files}`), 1)
 
   const reading = async () => {
