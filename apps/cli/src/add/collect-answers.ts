@@ -1,7 +1,6 @@
 import { ConfigError } from '@cinelake/core'
 import type { Answers, Question } from '@cinelake/source-kind/questions'
-
-type Ask = (question: string) => Promise<string>
+import type { Ask } from '../output/terminal.ts'
 
 /**
  * Answers to all questions: from the flags, then from the user at the terminal, then the defaults.
@@ -36,9 +35,8 @@ async function answerOf(
   usual: string | undefined,
   { ask, note }: { readonly ask: Ask; readonly note: (text: string) => void },
 ): Promise<string | undefined> {
-  const shown = usual === undefined ? '' : ` [${usual}]`
   for (;;) {
-    const answer = (await ask(`${question.ask}${shown}: `)).trim()
+    const answer = (await ask(question.ask, { choices: question.choices, initial: usual })).trim()
     if (answer === '' && (usual !== undefined || question.optional === true)) return usual
     const problem = answer === '' ? 'expected an answer' : problemOf(question, answer)
     if (problem === undefined) return answer

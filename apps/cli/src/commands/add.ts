@@ -135,7 +135,9 @@ function requireSame({ kind, source, there }: SourceThere, flags: Answers): void
       `--${flag} is ${withoutPassword(said)}: source ${source} in ${PIPELINE_FILE} has ${found}; leave --${flag} out to add to that source, or name another with --source`,
     ]
   })
-  if (problems.length > 0) throw new ConfigError('the source is there already, and not like this', problems)
+  // Several questions may share a flag.
+  if (problems.length > 0)
+    throw new ConfigError('the source is there already, and not like this', [...new Set(problems)])
 }
 
 /** An empty mapping is written as `{}`; entries added to it would all be on one line. */

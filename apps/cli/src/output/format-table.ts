@@ -1,5 +1,6 @@
 import { plainPaint, type Paint, type Terminal } from './terminal.ts'
-import { cut, padded, widthOf, wrapped } from './width.ts'
+import { cut, padded, wrapped } from './width.ts'
+import widthOf from 'string-width'
 
 export type Column = {
   readonly title: string

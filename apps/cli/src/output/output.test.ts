@@ -4,7 +4,8 @@ import { formatResult } from './format-result.ts'
 import { formatTable } from './format-table.ts'
 import { formatBytes, formatCell, formatDuration, toJson } from './format-value.ts'
 import { openTerminal, type Paint } from './terminal.ts'
-import { cut, widthOf, wrapped } from './width.ts'
+import widthOf from 'string-width'
+import { cut, wrapped } from './width.ts'
 
 test.each([
   [0, '0 ms'],
@@ -167,7 +168,7 @@ test('a table that is wider than the screen is wrapped between words, numbers an
       '',
     ].join('\n'),
   )
-  expect(Math.max(...text.split('\n').map(widthOf))).toBeLessThanOrEqual(40)
+  expect(Math.max(...text.split('\n').map((line) => widthOf(line)))).toBeLessThanOrEqual(40)
 })
 
 test('where columns cannot be wrapped, and where it is asked for, each value has a line', () => {

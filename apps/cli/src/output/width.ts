@@ -1,19 +1,6 @@
-import { stripVTControlCharacters } from 'node:util'
+import widthOf from 'string-width'
 
 const SEGMENTS = new Intl.Segmenter('en', { granularity: 'grapheme' })
-
-/** East Asian wide characters and pictures take two columns. Source: Unicode's East Asian Width, classes W and F. */
-const WIDE =
-  /^(?:[\u1100-\u115F\u2E80-\u303E\u3041-\u33FF\u3400-\u4DBF\u4E00-\u9FFF\uA000-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation})/u
-
-/** The width of a text in columns of a terminal. Styles have no width. */
-export function widthOf(text: string): number {
-  const bare = stripVTControlCharacters(text)
-  if (/^[\u0020-\u007E]*$/.test(bare)) return bare.length
-  let width = 0
-  for (const { segment } of SEGMENTS.segment(bare)) width += WIDE.test(segment) ? 2 : 1
-  return width
-}
 
 /** The text filled with spaces up to a width. */
 export function padded(text: string, width: number, side: 'left' | 'right'): string {

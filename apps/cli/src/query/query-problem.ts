@@ -2,7 +2,7 @@ import { suggest, TerminalError } from '@cinelake/core'
 import { SqlInvalidError } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { WarehouseQueryError, type Warehouse } from '@cinelake/warehouse'
-import { widthOf } from '../output/width.ts'
+import widthOf from 'string-width'
 import { refinedOnly } from './refined-only.ts'
 
 /** A name that a query can use. */

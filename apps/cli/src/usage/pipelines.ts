@@ -79,7 +79,11 @@ function addKind(group: Command, kind: SourceQuestions, context: CommandContext)
     .summary(`add ${kind.about}`)
     .description(`Adds ${kind.about} to a pipeline.`)
     .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
+  // Questions of which one is asked at most may share a flag.
+  const flags = new Set<string>()
   for (const { flag, value, ask, choices, default: usual } of kind.questions) {
+    if (flags.has(flag)) continue
+    flags.add(flag)
     const notes = [
       ...(choices === undefined ? [] : [choices.join(', ')]),
       ...(typeof usual === 'string' ? [`usually ${usual}`] : []),
