@@ -2,12 +2,10 @@ import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import type { AddCommand, CommandContext } from './command.ts'
 import { withExamples } from './options.ts'
+import { addAgent, addBus, addDeadLetters } from './usage/operations.ts'
 import { addDescribe, addHistory, addQuery, addRejects, addServe, addTables } from './usage/data.ts'
 import { addAdd, addDemo, addInit, addPlan, addTest, addTry, addValidate } from './usage/pipelines.ts'
 import { addRebuild, addRun, addStatus } from './usage/runs.ts'
-import { addAgent } from './usage/agent.ts'
-import { addBus } from './usage/bus.ts'
-import { addDeadLetters } from './usage/dead-letters.ts'
 
 /** The commands, in the order of the help. */
 const COMMANDS: readonly AddCommand[] = [

@@ -1,11 +1,10 @@
-import { CancelledError, ConfigError, PipelineError, reportError, type ErrorReport } from '@cinelake/core'
-import { createRedaction, listenForStop, type Settings } from '@cinelake/service'
+import { CancelledError, ConfigError, type ErrorReport, PipelineError, reportError } from '@cinelake/core'
+import { type Settings, createRedaction, listenForStop } from '@cinelake/service'
 import { CommanderError } from 'commander'
-import type { CommandContext, ExitCode } from './command.ts'
-import type { Terminal } from './output/terminal.ts'
+import { type CommandContext, type ExitCode, WaitingStoppedError } from './command.ts'
 import { toJson } from './output/format-value.ts'
+import type { Terminal } from './output/terminal.ts'
 import { createProgram, isHelp } from './program.ts'
-import { WaitingStoppedError } from './waiting-stopped.ts'
 
 /** Commands whose work is kept as far as it got. */
 const RESUMABLE = new Set(['run', 'rebuild', 'demo'])

@@ -1,11 +1,11 @@
-import { defineErrors, PipelineError, terminal, type Window } from '@cinelake/core'
-import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import { historyErrors, type RunRecord, type TaskRecord } from '@cinelake/run-store'
-import { schedulerErrors, type RedoAsked, type Requested } from '@cinelake/scheduler'
+import { PipelineError, type Window, defineErrors, terminal } from '@cinelake/core'
+import { type CheckedPipeline, freezePipeline } from '@cinelake/pipeline'
+import { type RunRecord, type TaskRecord, historyErrors } from '@cinelake/run-store'
+import { type RedoAsked, type Requested, schedulerErrors } from '@cinelake/scheduler'
 import { setTimeout as pause } from 'node:timers/promises'
+import { WaitingStoppedError } from './command.ts'
 import type { Progress } from './output/progress.ts'
 import type { RunRequest, SchedulerClient } from './scheduler-client.ts'
-import { WaitingStoppedError } from './waiting-stopped.ts'
 
 const deployedErrors = defineErrors({
   /** The scheduler's text of the pipeline differs from the folder's. */

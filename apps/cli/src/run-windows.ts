@@ -1,14 +1,14 @@
 import type { Queue } from '@cinelake/contracts'
-import { defineErrors, runIdOf, terminal, type Window } from '@cinelake/core'
+import { type Window, defineErrors, runIdOf, terminal } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipeline'
+import { type CheckedPipeline, freezePipeline, planRun } from '@cinelake/pipeline'
 import type { RunRecord } from '@cinelake/run-store'
 import type { Scheduler } from '@cinelake/scheduler'
 import { lossOf } from './lake-tables.ts'
 import type { Progress } from './output/progress.ts'
-import { describeChanges } from './output/redo-tables.ts'
+import { describeChanges } from './output/run-tables.ts'
 import type { Platform } from './platform.ts'
-import { originOf } from './shipped-pipeline.ts'
+import { originOf } from './read-folder.ts'
 
 /** The folder of a pipeline's text, and whether it has changed. */
 export type Origin = { readonly folder: string; readonly moved?: boolean }

@@ -1,9 +1,9 @@
+import { ConfigError, defineErrors, terminal } from '@cinelake/core'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { ConfigError, defineErrors, terminal } from '@cinelake/core'
 import { dayOf } from './company-days.ts'
-import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-messages.ts'
+import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-worker.ts'
 
 export type SampleCompanyOptions = {
   /** Folder of the company's catalogue files and database; created when missing, reused otherwise. */

@@ -1,15 +1,13 @@
 import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
-import { CancelledError, concurrently, makeDirectory, type Log } from '@cinelake/core'
+import { CancelledError, type Log, concurrently, makeDirectory } from '@cinelake/core'
 import type { Fill } from '@cinelake/secrets'
 import { copyFile, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fileErrors } from './errors.ts'
-import { codeOf, fileError } from './file-system-errors.ts'
+import { FILES_AT_ONCE, codeOf, fileError, fileErrors } from './errors.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
 import { digestOfFile } from './land-file.ts'
 import { modifiedAt as modifiedAtOf } from './late-files.ts'
 import { archiveFolder, fileBelow, isBelow, isOwnMarker, markerOf } from './local-paths.ts'
-import { FILES_AT_ONCE } from './with-timeout.ts'
 
 type Deps = { readonly fill: Fill; readonly log: Log }
 

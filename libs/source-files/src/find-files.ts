@@ -2,12 +2,21 @@ import { CancelledError, concurrently } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FILES_AT_ONCE, withTimeout } from './with-timeout.ts'
-import { fileErrors, FileForbiddenError, FileMisnamedError } from './errors.ts'
-import type { FilePattern } from './file-pattern.ts'
-import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  FILES_AT_ONCE,
+  FileForbiddenError,
+  FileMisnamedError,
+  codeOf,
+  fileError,
+  fileErrors,
+  folderError,
+  unusableFolder,
+  withTimeout,
+} from './errors.ts'
+import { type FilePattern, parseFilePattern } from './file-pattern.ts'
 import { ANY_NAME, type GlobSegment } from './glob.ts'
-import { isBelow } from './local-paths.ts'
+import { fileBelow, isBelow, markerOf } from './local-paths.ts'
 
 export type SourceFolder = { readonly source: string; readonly folder: string }
 
@@ -155,4 +164,85 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
     }
     throw folderError(error, walk.source, join(walk.folder, below))
   }
+}
+
+/** Why a file is not considered complete. */
+export type Unstable = { readonly expected: string; readonly found: string }
+
+type Options = {
+  readonly folder: string
+  /** Quiet period in milliseconds: size and times must not have changed for so long. */
+  readonly restMs?: number | undefined
+  readonly marker?: string | undefined
+  readonly now: () => number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The files that are not complete yet, by name. A file that has not changed during the quiet period is complete; others
+ * are examined again after that period. If the clock of the file server is slow, files wait longer, never
+ * shorter; if it is fast, this holds as long as the difference is less than the quiet period.
+ */
+export async function findUnstable(
+  files: readonly FoundFile[],
+  { folder, restMs, marker, now, signal }: Options,
+): Promise<ReadonlyMap<string, Unstable>> {
+  const unstable = new Map<string, Unstable>()
+  if (marker !== undefined) {
+    await concurrently(files, FILES_AT_ONCE, async ({ name }) => {
+      const beside = markerOf(name, marker)
+      const isThere = await withTimeout(stat(fileBelow(folder, beside)), { signal }).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof CancelledError) throw error
+          return false
+        },
+      )
+      if (!isThere) unstable.set(name, { expected: `the marker ${beside} beside it`, found: 'none' })
+    })
+  }
+  if (restMs === undefined || restMs === 0) return unstable
+  const young = files.filter((file) => !unstable.has(file.name) && !isAtRest(file, now(), restMs))
+  if (young.length === 0) return unstable
+  await pause(restMs, undefined, { ...(signal && { signal }) }).catch((error: unknown) => {
+    throw new CancelledError('waiting for the quiet period of files', { cause: error })
+  })
+  for (const file of young) {
+    const change = await changeOf(file)
+    if (change === undefined) continue
+    unstable.set(file.name, { expected: `it to stay as it is for ${restMs / 1000} s`, found: change })
+  }
+  return unstable
+}
+
+/** A time in the future is no evidence. */
+function isAtRest({ modifiedMs, changedMs }: FoundFile, now: number, restMs: number): boolean {
+  return now - Math.max(modifiedMs, changedMs) >= restMs
+}
+
+async function changeOf({ file, sizeBytes, modifiedMs }: FoundFile): Promise<string | undefined> {
+  const found = await withTimeout(stat(file)).catch(() => undefined)
+  if (found === undefined) return 'a file that is gone'
+  if (found.size !== sizeBytes) return `a size that went from ${sizeBytes} to ${found.size} bytes`
+  return found.mtimeMs === modifiedMs ? undefined : 'a file that was written to'
+}
+
+/**
+ * The beginning of the time in the name of a folder's oldest file, as a default for the start of a schedule.
+ * @returns an instant (UTC); undefined if no matching file has a time in its name
+ * @throws {FILES_PATTERN_INVALID} terminal; and all errors of finding files
+ */
+export async function oldestFile(
+  folder: string,
+  files: string,
+  { source, timeZone, signal }: { readonly source: string; readonly timeZone: string; readonly signal: AbortSignal },
+): Promise<Date | undefined> {
+  const pattern = parseFilePattern(files)
+  const found = await findFiles({ source, folder }, pattern, { signal })
+  const starts = found.flatMap(({ name }) => {
+    const verdict = pattern.judge(name, timeZone)
+    return verdict.kind === 'timed' ? [Date.parse(verdict.start)] : []
+  })
+  const oldest = starts.reduce((one, other) => Math.min(one, other), Infinity)
+  return oldest === Infinity ? undefined : new Date(oldest)
 }

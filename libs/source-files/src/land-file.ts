@@ -1,12 +1,11 @@
-import { rawFolder, type Ingest, type LandedFile, type LeftOutFile } from '@cinelake/contracts'
-import { landObject, pathProblem, windowFolder, type Lake } from '@cinelake/lake'
-import type { FilesDataset } from './config/index.ts'
+import { type Ingest, type LandedFile, type LeftOutFile, rawFolder } from '@cinelake/contracts'
+import { type Lake, landObject, pathProblem, windowFolder } from '@cinelake/lake'
 import { createHash } from 'node:crypto'
-import type { ProcessedFileLedger } from './processed-file-ledger.ts'
-import { compressionOf, type Compression } from './compression.ts'
+import type { FilesDataset } from './config/index.ts'
 import { FileChangedError, FileForbiddenError, FileLockedError, FileMisnamedError } from './errors.ts'
 import type { FoundFile } from './find-files.ts'
 import { modifiedAt } from './late-files.ts'
+import type { ProcessedFileLedger } from './processed-file-ledger.ts'
 import { readUnchanging } from './read-unchanging.ts'
 
 /** A file to be landed, with the window that it is late for. */
@@ -122,4 +121,18 @@ function reasonToLeaveOut(error: unknown, { onProblem = {} }: FilesDataset): Lef
   if (error instanceof FileForbiddenError) return onProblem.forbidden === 'skip' ? 'forbidden' : undefined
   const isUnstable = error instanceof FileChangedError || error instanceof FileLockedError
   return isUnstable && onProblem.unstable === 'skip' ? 'unstable' : undefined
+}
+
+/** How a file is compressed, detected by its signature, since names are unreliable. Sources: RFC 1952, 2.3.1; APPNOTE.TXT 4.3.7 and 4.3.16 */
+const MAGIC: readonly { readonly bytes: readonly number[]; readonly compression: 'gzip' | 'zip' }[] = [
+  { bytes: [0x1f, 0x8b, 0x08], compression: 'gzip' },
+  { bytes: [0x50, 0x4b, 0x03, 0x04], compression: 'zip' },
+  { bytes: [0x50, 0x4b, 0x05, 0x06], compression: 'zip' },
+]
+
+export type Compression = 'gzip' | 'zip'
+
+/** @param first first bytes of a file: at least four, unless the file is shorter */
+export function compressionOf(first: Uint8Array): Compression | undefined {
+  return MAGIC.find(({ bytes }) => bytes.every((byte, at) => first[at] === byte))?.compression
 }

@@ -1,19 +1,18 @@
 import { openBus } from '@cinelake/bus/open'
 import { silentLog, systemClock } from '@cinelake/core'
-import { checkAgent, hasBroker, IngestFilesEnv, type Finding } from '@cinelake/ingest-files'
+import { type Finding, IngestFilesEnv, checkAgent, hasBroker } from '@cinelake/ingest-files'
 import { openLake } from '@cinelake/lake/open'
 import type { AgentRecord } from '@cinelake/run-store'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, readEnv, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
 import type { CommandContext } from '../command.ts'
-import { openSecrets } from '../open-parts.ts'
+import { openHistory, openSecrets } from '../open-parts.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatBytes, formatInstant, toJson } from '../output/format-value.ts'
-import { usablePipeline } from '../read-folder.ts'
-import { openHistory } from '../open-history.ts'
-import { platformConfig } from '../settings.ts'
 import type { Style } from '../output/terminal.ts'
+import { usablePipeline } from '../read-folder.ts'
+import { platformConfig } from '../settings.ts'
 
 export type CheckOptions = { readonly pipeline?: string; readonly json?: true }
 export type ListOptions = { readonly state?: string; readonly json?: true }

@@ -24,7 +24,13 @@ export type Options = {
   readonly json?: true
 }
 
-export async function rebuild(names: readonly string[], options: Options, context: CommandContext): Promise<void> {
+export async function rebuild(
+  dir: string | undefined,
+  others: readonly string[],
+  options: Options,
+  context: CommandContext,
+): Promise<void> {
+  const names = dir === undefined ? others : [dir, ...others]
   const { terminal, settings, signal, clock, exitWith } = context
   const config = platformConfig(settings, options.state)
   const { folder, tables } = targetOf(names, options)

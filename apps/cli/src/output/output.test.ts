@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { describeTask } from './describe-task.ts'
-import { formatResult } from './format-result.ts'
-import { formatTable } from './format-table.ts'
+import { cut, formatResult, formatTable, wrapped } from './format-table.ts'
 import { formatBytes, formatCell, formatDuration, toJson } from './format-value.ts'
-import { openTerminal, type Paint } from './terminal.ts'
+import { describeTask } from './run-tables.ts'
+import { type Paint, openTerminal } from './terminal.ts'
 import widthOf from 'string-width'
-import { cut, wrapped } from './width.ts'
 
 test.each([
   [0, '0 ms'],

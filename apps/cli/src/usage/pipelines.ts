@@ -1,23 +1,26 @@
+import { databaseQuestions } from '@cinelake/source-database/questions'
+import { filesQuestions } from '@cinelake/source-files/questions'
 import type { SourceQuestions } from '@cinelake/source-kind/questions'
+import { pushQuestions } from '@cinelake/source-push/questions'
+import { restQuestions } from '@cinelake/source-rest/questions'
 import type { Command } from 'commander'
-import { ADDED_KINDS } from '../add/kinds.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
-import type { Options as DemoOptions } from '../commands/demo.ts'
-import type { Options as PlanOptions } from '../commands/plan.ts'
-import type { Options as TestOptions } from '../commands/test.ts'
-import type { Options as TryOptions } from '../commands/try.ts'
-import type { Options as ValidateOptions } from '../commands/validate.ts'
 import {
+  lazily,
+  SAMPLE_ROWS,
+  SELECTORS,
   integer,
+  listed,
   pipelineFolder,
   positiveInteger,
   positiveNumber,
-  SAMPLE_ROWS,
   withExamples,
   withJson,
   withState,
 } from '../options.ts'
-import { listed, SELECTORS } from '../redo-options.ts'
+
+/** The kinds of sources that can be added, in the order in which help names them. */
+export const ADDED_KINDS: readonly SourceQuestions[] = [restQuestions, filesQuestions, databaseQuestions, pushQuestions]
 
 /** `cinelake demo` */
 export const addDemo: AddCommand = (program, context) => {
@@ -33,10 +36,7 @@ export const addDemo: AddCommand = (program, context) => {
     .option('--seed <number>', 'the same seed makes the same company', integer, 1)
     .option('--days <count>', 'days to run', positiveInteger, 2)
     .option('--adopt', 'take over a run history on a database server that an earlier version made')
-    .action(async (options: DemoOptions) => {
-      const { demo } = await import('../commands/demo.ts')
-      await demo(options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/demo.ts')).demo))
   withExamples(withJson(withState(command)), [
     ['cinelake demo', 'two days, kept in .cinelake'],
     ['cinelake demo --scale 10 --state /tmp/large', 'ten times as large, kept elsewhere'],
@@ -53,10 +53,7 @@ export const addInit: AddCommand = (program, context) => {
         'as it is.',
     )
     .argument('<dir>', 'a folder that is not there yet, or empty', pipelineFolder)
-    .action(async (folder: string, options: { readonly json?: true }) => {
-      const { init } = await import('../commands/init.ts')
-      await init(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/init.ts')).init))
   withExamples(withJson(command), [['cinelake init pipelines/mine', 'begin a pipeline of your own']])
 }
 
@@ -114,10 +111,7 @@ export const addTry: AddCommand = (program, context) => {
     .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
     .option('--force', 'save it even if there is a contract already')
     .option('--show-values', 'show some values of each column, personal data included')
-    .action(async (name: string, folder: string, options: TryOptions) => {
-      const { tryDataset } = await import('../commands/try.ts')
-      await tryDataset(name, folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/try.ts')).tryDataset))
   withExamples(withJson(withState(command)), [
     ['cinelake try shop/orders pipelines/mine', 'what is there'],
     ['cinelake try shop/orders pipelines/mine --write', 'the contract as a file'],
@@ -139,10 +133,7 @@ export const addValidate: AddCommand = (program, context) => {
     )
     .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .option('--offline', 'check the text alone, and look at no lake')
-    .action(async (folder: string, options: ValidateOptions) => {
-      const { validate } = await import('../commands/validate.ts')
-      await validate(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/validate.ts')).validate))
   withExamples(withJson(withState(command)), [['cinelake validate pipelines/mine', 'check it']])
 }
 
@@ -157,10 +148,7 @@ export const addTest: AddCommand = (program, context) => {
     )
     .argument('<dir>', "the pipeline's folder")
     .argument('[models...]', 'only the tests of these models')
-    .action(async (folder: string, models: string[], options: TestOptions) => {
-      const { test } = await import('../commands/test.ts')
-      await test(folder, models, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/test.ts')).test))
   withExamples(withJson(command), [
     ['cinelake test pipelines/mine', 'all tests'],
     ['cinelake test pipelines/mine sales_by_day', 'those of one model'],
@@ -192,10 +180,7 @@ export const addPlan: AddCommand = (program, context) => {
       'instead: what the text changes in columns and rows against that of a commit, as Markdown',
     )
     .option('--force', 'also a window that is not over, or before the first of the schedule')
-    .action(async (folder: string, options: PlanOptions) => {
-      const { plan } = await import('../commands/plan.ts')
-      await plan(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/plan.ts')).plan))
   withExamples(withJson(withState(command)), [
     ['cinelake plan pipelines/mine --window 2026-03-01', 'the tasks of that day'],
     ['cinelake plan pipelines/mine --against main', 'what a branch changes'],

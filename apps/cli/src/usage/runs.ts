@@ -1,10 +1,15 @@
 import { Option } from 'commander'
 import type { AddCommand } from '../command.ts'
-import type { Options as RebuildOptions } from '../commands/rebuild.ts'
-import type { Options as RunOptions } from '../commands/run.ts'
-import type { Options as StatusOptions } from '../commands/status.ts'
-import { pipelineFolder, positiveInteger, withExamples, withJson, withState } from '../options.ts'
-import { listed, SELECTORS } from '../redo-options.ts'
+import {
+  lazily,
+  SELECTORS,
+  listed,
+  pipelineFolder,
+  positiveInteger,
+  withExamples,
+  withJson,
+  withState,
+} from '../options.ts'
 
 /** `cinelake run DIR` */
 export const addRun: AddCommand = (program, context) => {
@@ -28,10 +33,7 @@ export const addRun: AddCommand = (program, context) => {
     .option('--force', 'also windows that are not over, or before the first of the schedule')
     .option('--moved', "the pipeline's folder was moved: its runs and tables are those of the folder before")
     .option('--adopt', 'take over a run history on a database server that an earlier version made')
-    .action(async (folder: string, options: RunOptions) => {
-      const { run } = await import('../commands/run.ts')
-      await run(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/run.ts')).run))
   withExamples(withJson(withState(command)), [
     ['cinelake run pipelines/mine --window 2026-03-01', 'one day'],
     ['cinelake run pipelines/mine --from 2026-03-01 --to 2026-03-07', 'a week, oldest day first'],
@@ -58,10 +60,7 @@ export const addRebuild: AddCommand = (program, context) => {
     .option('--from <window>', 'only from this window on, applied onto what is there')
     .option('--to <window>', 'only up to this window; the last complete one unless told otherwise')
     .option('--all', 'all tables of the pipeline')
-    .action(async (dir: string | undefined, tables: string[], options: RebuildOptions) => {
-      const { rebuild } = await import('../commands/rebuild.ts')
-      await rebuild([...(dir === undefined ? [] : [dir]), ...tables], options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/rebuild.ts')).rebuild))
   withExamples(withJson(withState(command)), [
     ['cinelake rebuild orders', 'the table orders, from all that has landed'],
     ['cinelake rebuild pipelines/mine orders', 'the same, under the text as it is in the folder'],
@@ -82,10 +81,7 @@ export const addStatus: AddCommand = (program, context) => {
     .option('--limit <count>', 'runs to show', positiveInteger, 20)
     .addOption(new Option('--pipeline <name>', 'only runs of this pipeline'))
     .option('--failed', 'only runs that failed')
-    .action(async (run: string | undefined, options: StatusOptions) => {
-      const { status } = await import('../commands/status.ts')
-      await status(run, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/status.ts')).status))
   withExamples(withJson(withState(command)), [
     ['cinelake status', 'the newest runs'],
     ['cinelake status starter --failed', 'those of a pipeline that failed'],
