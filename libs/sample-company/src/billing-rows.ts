@@ -241,5 +241,5 @@ export function tasteOf(company: CompanyKey, index: number): number {
 }
 
 function genreBits(genres: readonly string[]): number {
-  return genres.reduce((bits, genre) => bits | (1 << GENRES.indexOf(genre as 'Action')), 0)
+  return genres.reduce((bits, genre) => bits | (1 << GENRES.indexOf(genre)), 0)
 }
