@@ -12,10 +12,7 @@ const RESUMABLE = new Set(['run', 'rebuild', 'demo'])
 /** Error code in JSON of an invalid command line. */
 const USAGE_INVALID = 'USAGE_INVALID'
 
-/**
- * Runs one command line to its end.
- * @param args the arguments after the program's name
- */
+/** Runs one command line to its end. @param args the arguments after the program's name */
 export async function runCli(args: readonly string[], settings: Settings, terminal: Terminal): Promise<ExitCode> {
   using stop = listenForStop()
   let exitCode: ExitCode = 0
@@ -37,7 +34,7 @@ export async function runCli(args: readonly string[], settings: Settings, termin
       return 130
     }
     if (stop.signal.aborted || error instanceof CancelledError) {
-      terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start goes on from here.\n' : 'Stopped.\n')
+      terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start resumes here.\n' : 'Stopped.\n')
       return 130
     }
     report(error, { asJson: args.includes('--json'), terminal, redact: createRedaction(settings).redact })

@@ -71,10 +71,7 @@ export type TableFacts = {
   }[]
 }
 
-/**
- * @param name with or without its schema
- * @throws {ConfigError} terminal: the mart has no such table, or several
- */
+/** @param name with or without its schema @throws {ConfigError} terminal: the mart has no such table, or several */
 export async function describeTable(name: string, warehouse: Warehouse, lake: Lake | undefined): Promise<TableFacts> {
   const described = await warehouse.describe()
   const found = described.filter((table) => [table.name, `${table.schema}.${table.name}`].includes(name))

@@ -16,10 +16,7 @@ const MAX_VALUES = 12
 /** Rows from which an enumeration can be inferred. */
 const MIN_ROWS = 20
 
-/**
- * Infers a dataset's columns from a sample.
- * @param dataset its name, which may indicate what its rows describe
- */
+/** Infers a dataset's columns from a sample. @param dataset its name, which may indicate what its rows describe */
 export function draftOf(sample: Sample, dataset: string): Draft {
   const leftOut: (readonly [string, string])[] = []
   const names = new Set<string>()

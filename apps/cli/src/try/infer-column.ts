@@ -11,20 +11,7 @@ export type Inferred = {
   readonly note?: string
 }
 
-const NULL_WORDS = new Set([
-  'null',
-  'n/a',
-  'na',
-  'nan',
-  'none',
-  'nil',
-  '-',
-  '--',
-  '?',
-  String.raw`\n`,
-  '#n/a',
-  'unknown',
-])
+const NULL_WORDS = new Set(String.raw`null n/a na nan none nil - -- ? \n #n/a unknown`.split(' '))
 /** Digits that always fit BIGINT. */
 const BIGINT_DIGITS = 18
 /** Default digits of a DECIMAL. */
@@ -164,24 +151,10 @@ function separated(texts: readonly string[]): Inferred | undefined {
 }
 
 /** Formats of dates and times to try, in addition to ISO 8601; day before month where both are possible. */
-const DATES = [
-  '%d.%m.%Y',
-  '%d/%m/%Y',
-  '%m/%d/%Y',
-  '%d-%m-%Y',
-  '%m-%d-%Y',
-  '%Y/%m/%d',
-  '%Y.%m.%d',
-  '%d.%m.%y',
-  '%d/%m/%y',
-  '%m/%d/%y',
-  '%B %d, %Y',
-  '%b %d, %Y',
-  '%d %B %Y',
-  '%d %b %Y',
-  '%d-%b-%Y',
-  '%d-%b-%y',
-] as const
+const DATES = (
+  '%d.%m.%Y|%d/%m/%Y|%m/%d/%Y|%d-%m-%Y|%m-%d-%Y|%Y/%m/%d|%Y.%m.%d|%d.%m.%y|%d/%m/%y|%m/%d/%y|' +
+  '%B %d, %Y|%b %d, %Y|%d %B %Y|%d %b %Y|%d-%b-%Y|%d-%b-%y'
+).split('|')
 const TIMES = ['%H:%M:%S', '%H:%M'] as const
 const TIMESTAMPS = DATES.flatMap((date) => TIMES.map((time) => `${date} ${time}`))
 

@@ -125,10 +125,7 @@ export type Assertion = {
   readonly source: string
 }
 
-/**
- * A signed JSON Web Token (RFC 7519, algorithms of RFC 7518).
- * @throws {RestKeyError} terminal
- */
+/** A signed JSON Web Token (RFC 7519, algorithms of RFC 7518). @throws {RestKeyError} terminal */
 export function signAssertion({ algorithm, key, keyId, claims, lifetimeMs, now, source }: Assertion): string {
   const issuedAt = Math.floor(now.getTime() / 1000)
   const header = { alg: algorithm, typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) }
