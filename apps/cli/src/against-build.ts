@@ -21,7 +21,7 @@ import { randomUUID } from 'node:crypto'
 import { type LakeTable, refinedTable, rejectsTable } from './lake-tables.ts'
 
 /** The build's inputs and tools. */
-export type BuildDeps = {
+type BuildDeps = {
   readonly lake: Lake
   readonly engine: SqlEngine
   /** A directory that the engine may access, for the clones. */
@@ -263,7 +263,7 @@ async function versionIn(
 const AFTER_ALL = '~'
 
 /** A snapshot of the tables' versions, by their folders in the lake; -1 where there was no table. */
-export type FrozenTables = ReadonlyMap<string, number>
+type FrozenTables = ReadonlyMap<string, number>
 
 /**
  * Records the versions of all tables that pipelines make or read, and of their rejects: runs may continue meanwhile,

@@ -54,7 +54,7 @@ export type TableRows = {
 
 export type MeasureChange = Measure & { readonly before: string | null; readonly after: string | null }
 
-export type RowsAsked = {
+type RowsAsked = {
   readonly before: CheckedPipeline | undefined
   readonly after: CheckedPipeline
   readonly effects: readonly TableEffect[]
@@ -295,9 +295,9 @@ function isKeyChanged(effects: readonly TableEffect[], table: string): boolean {
 }
 
 /** A table under one of the texts, in the version that was made under it. */
-export type TableSide = { readonly table: DeltaTable; readonly snapshot: DeltaSnapshot }
+type TableSide = { readonly table: DeltaTable; readonly snapshot: DeltaSnapshot }
 
-export type TableComparing = {
+type TableComparing = {
   /** Columns by their names under both texts, including those of the key. */
   readonly columns: readonly ColumnPair[]
   /** Names after the change. Empty: rows are compared as a whole. */
@@ -308,14 +308,14 @@ export type TableComparing = {
   readonly signal: AbortSignal
 }
 
-export type ColumnPair = {
+type ColumnPair = {
   readonly name: string
   readonly type: string
   readonly before: { readonly name: string; readonly type: string }
 }
 
 /** How the rows of a table differ between two texts. */
-export type RowChanges = {
+type RowChanges = {
   readonly added: number
   readonly gone: number
   /** Rows of one key with another value in some column; none where rows are compared as a whole. */
@@ -342,7 +342,7 @@ const FLOAT_NOISE = '1e-9'
  * Compares the rows of two versions of a table by their key, in one query of the engine. Files that both versions share
  * have the same rows, and are not read.
  */
-export async function compareTable(before: TableSide, after: TableSide, given: TableComparing): Promise<RowChanges> {
+async function compareTable(before: TableSide, after: TableSide, given: TableComparing): Promise<RowChanges> {
   const { session, signal } = given
   const known = new Set(before.snapshot.files.map((file) => file.path))
   const shared = new Set(after.snapshot.files.flatMap((file) => (known.has(file.path) ? [file.path] : [])))
@@ -442,7 +442,7 @@ async function compareWhole(
 }
 
 /** The values of measures over all rows of a table, as texts in the order given; null where there is no value. */
-export async function totalsOf(
+async function totalsOf(
   { table, snapshot }: TableSide,
   measures: readonly (Pick<Measure, 'total'> & { readonly column: string })[],
   { session, signal }: Pick<TableComparing, 'session' | 'signal'>,

@@ -21,7 +21,7 @@ import { openEngine } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
 
 /** How a pipeline's text differs from that of a commit. */
-export type TextComparison = {
+type TextComparison = {
   /** The pipeline in the commit; undefined where there was none. */
   readonly before: CheckedPipeline | undefined
   readonly effects: readonly TableEffect[]
@@ -83,7 +83,7 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024
  * @param revision any name that git has for a commit: `main`, `v1.2`, `HEAD~3`
  * @throws {ConfigError} terminal: the folder is in no repository, git is missing, or there is no such commit
  */
-export async function openGitFolder(folder: string, revision: string): Promise<PipelineFolder> {
+async function openGitFolder(folder: string, revision: string): Promise<PipelineFolder> {
   const root = path.resolve(folder)
   const git = async (...args: string[]): Promise<string> =>
     (await run('git', ['-C', root, ...args], { maxBuffer: MAX_FILE_BYTES })).stdout

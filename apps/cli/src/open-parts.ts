@@ -60,7 +60,7 @@ export async function openWarehouse(
 }
 
 /** The mart, read-only. @throws {ConfigError} terminal: no run has been made there yet */
-export async function openExistingWarehouse(config: Pick<PlatformConfig, 'warehouse'>): Promise<Warehouse> {
+async function openExistingWarehouse(config: Pick<PlatformConfig, 'warehouse'>): Promise<Warehouse> {
   requireWarehouse(config)
   return await openAnyWarehouse(config.warehouse, { credential, log: silentLog, isReadOnly: true })
 }

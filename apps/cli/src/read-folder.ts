@@ -27,7 +27,7 @@ export async function originOf(folder: string): Promise<string> {
   return place === (await shippedPlace()) ? SHIPPED_ORIGIN : place
 }
 
-export async function isShipped(folder: string): Promise<boolean> {
+async function isShipped(folder: string): Promise<boolean> {
   return (await realpath(folder).catch(() => undefined)) === (await shippedPlace())
 }
 
@@ -36,7 +36,7 @@ async function shippedPlace(): Promise<string | undefined> {
 }
 
 /** The environment of this machine that a folder's text is also checked against. */
-export type Surroundings = {
+type Surroundings = {
   readonly config: PlatformConfig
   readonly settings: Settings
   /** The severity of a missing setting or secret. Default: `error`. */

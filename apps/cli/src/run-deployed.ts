@@ -17,7 +17,7 @@ const deployedErrors = defineErrors({
 
 const shortened = (digest: string) => digest.slice(0, 12)
 
-export type RunDeployedRequest = {
+type RunDeployedRequest = {
   /** In order; undefined for all that have landed, for a rebuild only. */
   readonly windows: readonly Window[] | undefined
   readonly again: boolean
@@ -26,7 +26,7 @@ export type RunDeployedRequest = {
   readonly redo: RedoAsked | undefined
 }
 
-export type RunDeployedOptions = {
+type RunDeployedOptions = {
   readonly progress: Progress
   readonly signal: AbortSignal
   /** Milliseconds between two polls of a run. */

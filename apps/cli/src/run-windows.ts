@@ -13,7 +13,7 @@ import { originOf } from './read-folder.ts'
 /** The folder of a pipeline's text, and whether it has changed. */
 export type Origin = { readonly folder: string; readonly moved?: boolean }
 
-export type RunWindowsOptions = {
+type RunWindowsOptions = {
   /** Runs the whole windows again. */
   readonly again?: boolean
   /** For windows that are not run again: the option that would, and whether the pipeline's text has changed since. */

@@ -43,7 +43,7 @@ const KEYS = `
   CREATE INDEX ON watch_history (started_at);
 `
 
-export interface BillingDatabase extends AsyncDisposable {
+interface BillingDatabase extends AsyncDisposable {
   readonly database: PGlite
   /** The latest day in it. */
   day(): Promise<number>

@@ -113,7 +113,7 @@ function deviceId(user: string, number: number): string {
 }
 
 /** A row of `watch_history`. */
-export type Viewing = {
+type Viewing = {
   readonly id: number
   readonly userId: string
   readonly titleId: string
@@ -124,14 +124,14 @@ export type Viewing = {
 }
 
 /** The first day of viewings: 1 February 2026 for a company that begins on 1 March. */
-export const FIRST_VIEWING_DAY = 1 - HISTORY_DAY_COUNT
+const FIRST_VIEWING_DAY = 1 - HISTORY_DAY_COUNT
 
 /**
  * The viewings that start on a day, in order of time and of id. Most people watch in the evening, some people and
  * titles account for most viewings, and people mostly watch genres that they like. About one viewing in 500 is of a
  * title or a user that the other systems do not know (yet); about one in 4,000 has an impossible length.
  */
-export function* viewingsOn(company: CompanyKey, titles: TasteIndex, day: number): Generator<Viewing> {
+function* viewingsOn(company: CompanyKey, titles: TasteIndex, day: number): Generator<Viewing> {
   const perDay = company.size.viewingCountPerDay
   const window = windowOfDay(company, day)
   const start = Date.parse(window.start)
@@ -218,13 +218,13 @@ function scatter(place: number, count: number): number {
 }
 
 /** The data that the generator of viewings needs of every title at once: six bytes each. */
-export type TasteIndex = {
+type TasteIndex = {
   /** One bit per genre, in the order of the word list. */
   readonly genres: Uint32Array
   readonly runtimeMinutes: Uint16Array
 }
 
-export function tasteIndex(company: CompanyKey, day: number): TasteIndex {
+function tasteIndex(company: CompanyKey, day: number): TasteIndex {
   const count = titleCountOn(company.size, day)
   const genres = new Uint32Array(count)
   const runtimeMinutes = new Uint16Array(count)
@@ -236,7 +236,7 @@ export function tasteIndex(company: CompanyKey, day: number): TasteIndex {
 }
 
 /** The genres that a user likes, as bits; 0 for a user without preferences. */
-export function tasteOf(company: CompanyKey, index: number): number {
+function tasteOf(company: CompanyKey, index: number): number {
   return genreBits(preferredGenres(company, index))
 }
 

@@ -98,7 +98,7 @@ export interface Claim extends AsyncDisposable {
  * @throws {SAMPLE_COMPANY_DIFFERS} terminal: a company with another seed or scale exists
  * @throws {SAMPLE_COMPANY_IN_USE} terminal: names the process that has it
  */
-export async function claimDirectory(directory: string, company: Card): Promise<Claim> {
+async function claimDirectory(directory: string, company: Card): Promise<Claim> {
   await makeDirectory(directory)
   const card = join(directory, 'company.json')
   const there = await readFile(card, 'utf8').catch(() => '')

@@ -25,7 +25,7 @@ export type SampleCompanyOptions = {
 }
 
 /** The API's bearer token and the database's password. */
-export type SampleSecrets = { readonly CRM_TOKEN: string; readonly BILLING_PASSWORD: string }
+type SampleSecrets = { readonly CRM_TOKEN: string; readonly BILLING_PASSWORD: string }
 
 /** A sample streaming company: a folder of catalogue files, a REST API and a PostgreSQL database. */
 export interface SampleCompany extends AsyncDisposable {

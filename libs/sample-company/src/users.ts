@@ -61,7 +61,7 @@ export function userOn(company: CompanyKey, index: number, day: number): User {
   }
 }
 
-export type UserChange = {
+type UserChange = {
   readonly what: 'plan' | 'email' | 'country'
   readonly by: number
   /** Seconds after the start of the day. */

@@ -18,7 +18,7 @@ import { type FilePattern, parseFilePattern } from './file-pattern.ts'
 import { ANY_NAME, type GlobSegment } from './glob.ts'
 import { fileBelow, isBelow, markerOf } from './local-paths.ts'
 
-export type SourceFolder = { readonly source: string; readonly folder: string }
+type SourceFolder = { readonly source: string; readonly folder: string }
 
 /** A file below a source's folder. */
 export type FoundFile = {
@@ -33,7 +33,7 @@ export type FoundFile = {
   readonly changedMs: number
 }
 
-export type FindOptions = {
+type FindOptions = {
   readonly signal?: AbortSignal
   /** A folder within the source's folder that is not part of it (real path): it is not searched. */
   readonly except?: string | undefined
@@ -167,7 +167,7 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
 }
 
 /** Why a file is not considered complete. */
-export type Unstable = { readonly expected: string; readonly found: string }
+type Unstable = { readonly expected: string; readonly found: string }
 
 type Options = {
   readonly folder: string

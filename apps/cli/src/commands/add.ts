@@ -173,7 +173,7 @@ When something was pushed, look at it and draft the whole contract:\n  ${CALL} t
  * @param ask undefined without an interactive terminal
  * @throws {ConfigError} terminal: missing or invalid answers, all of them
  */
-export async function collectAnswers(
+async function collectAnswers(
   questions: readonly Question[],
   flags: Answers,
   { ask, note }: { readonly ask: Ask | undefined; readonly note: (text: string) => void },

@@ -14,8 +14,8 @@ import type { Style } from '../output/terminal.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
 
-export type CheckOptions = { readonly pipeline?: string; readonly json?: true }
-export type ListOptions = { readonly state?: string; readonly json?: true }
+type CheckOptions = { readonly pipeline?: string; readonly json?: true }
+type ListOptions = { readonly state?: string; readonly json?: true }
 
 const MARKS: Readonly<Record<Finding['outcome'], readonly [mark: string, style: Style]>> = {
   fine: ['✓', 'green'],

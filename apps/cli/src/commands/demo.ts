@@ -165,7 +165,7 @@ async function readQuestions(file: string): Promise<readonly Question[]> {
 export type Answer = { readonly title: string } & Awaited<ReturnType<Warehouse['query']>>
 
 /** Whether everything is accounted for: each task of each run is done and its balance holds. */
-export function isAllWell(runs: readonly RunRecord[]): boolean {
+function isAllWell(runs: readonly RunRecord[]): boolean {
   return runs.every(
     ({ state, tasks }) =>
       state === 'succeeded' && tasks.every(({ balance }) => balance !== null && balanceHolds(balance)),
@@ -173,7 +173,7 @@ export function isAllWell(runs: readonly RunRecord[]): boolean {
 }
 
 /** The results of the days, from the tasks to the answers. */
-export function formatSummary(
+function formatSummary(
   runs: readonly RunRecord[],
   answers: readonly Answer[],
   { paint, width }: { readonly paint: Paint; readonly width: number },
@@ -195,7 +195,7 @@ export function formatSummary(
 }
 
 /** `2026-03-01 succeeded in 12.3 s` and so on, one line per day. */
-export function formatDays(runs: readonly RunRecord[], paint: Paint): string {
+function formatDays(runs: readonly RunRecord[], paint: Paint): string {
   return runs
     .map(({ window, state, durationMs, tasks }) => {
       const took = durationMs === null ? '' : ` in ${formatDuration(durationMs)}`

@@ -51,7 +51,7 @@ function ageOf(loadedAt: string, now: Date): string {
 }
 
 /** The known properties of a table of the mart: from the database, and from the text of its pipeline. */
-export type TableFacts = {
+type TableFacts = {
   readonly schema: string
   readonly name: string
   readonly description: string | undefined

@@ -237,19 +237,19 @@ function limited(all: RowSource, limit: number): RowSource {
 const REJECTS = '_rejects'
 
 /** The tables that a query may refer to. */
-export function mentionedIn(sql: string): IsMeant {
+function mentionedIn(sql: string): IsMeant {
   return ({ table, isRejects }) =>
     isRejects ? mentions(sql, REJECTS) && mentions(sql, table) : mentions(sql, table) || versionsOf(sql, table).size > 0
 }
 
-export type LakeViews = AsyncDisposable & { readonly names: readonly LakeName[] }
+type LakeViews = AsyncDisposable & { readonly names: readonly LakeName[] }
 
 /**
  * Creates views for the refined tables and the rejects of a lake that a query mentions: of the latest version, or that
  * of `"NAME@VERSION"`. A name that several pipelines have needs its pipeline: `PIPELINE.NAME`,
  * `_rejects."PIPELINE.NAME"`. Files stay in place until it is disposed.
  */
-export async function openLakeViews(lake: Lake, session: SqlSession, sql: string): Promise<LakeViews> {
+async function openLakeViews(lake: Lake, session: SqlSession, sql: string): Promise<LakeViews> {
   await using opening = new AsyncDisposableStack()
   const refined = await refinedTables(lake)
   const rejected = await rejectsTables(lake)

@@ -225,7 +225,7 @@ function narrowed({ window, rule }: Options): string {
 }
 
 /** The condition of a rule in a few words; undefined for a rule that the current text does not have. */
-export type RuleMeaning = (rule: string) => string | undefined
+type RuleMeaning = (rule: string) => string | undefined
 
 /** The conditions of the rules of a dataset or model, by the newest text of its pipeline in the lake. */
 export async function ruleMeanings(lake: Lake, { pipeline, table }: LakeTable): Promise<RuleMeaning> {

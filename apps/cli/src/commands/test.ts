@@ -111,13 +111,13 @@ function asRecord({ test, durationMs, failures, difference }: ModelTestResult) {
 export type Row = Readonly<Record<string, unknown>>
 
 /** Rows that differ, of the columns that the test looks at. */
-export type RowDifference = {
+type RowDifference = {
   readonly columns: readonly string[]
   readonly missing: readonly Row[]
   readonly unexpected: readonly Row[]
 }
 
-export type ModelTestResult = {
+type ModelTestResult = {
   readonly test: ModelTest
   readonly durationMs: number
   /** What does not hold, in words; empty for a test that passed. */
@@ -143,7 +143,7 @@ const MAX_ROWS = 20
  * Builds the model over the given rows by the very code that a run builds it with - casts, rules, keys, balance and
  * materialization included - in a lake of its own, and compares what comes out with what the test expects.
  */
-export async function runModelTest(test: ModelTest, deps: Deps): Promise<ModelTestResult> {
+async function runModelTest(test: ModelTest, deps: Deps): Promise<ModelTestResult> {
   const startedAt = performance.now()
   const lakeDirectory = await mkdtemp(path.join(deps.directory, 'lake-'))
   try {

@@ -163,17 +163,17 @@ type Looked = {
 }
 
 /** The command that saves the displayed draft. */
-export function howToSave({ name, folder, options }: Looked): string {
+function howToSave({ name, folder, options }: Looked): string {
   return `Save it:\n${line('try', name, folder, ...options, '--write')}`
 }
 
 /** How to proceed where a dataset needs a key and none was found. */
-export function howToKey(contract: string): string {
+function howToKey(contract: string): string {
   return `The dataset cannot run without one: write \`primaryKey: true\` at the columns of ${contract}\nthat tell its rows apart.\n`
 }
 
 /** How to proceed with a contract that was written. */
-export function afterWriting(
+function afterWriting(
   { folder, dataset }: { readonly folder: string; readonly dataset: string },
   { document, draft, sample }: { readonly document: Document; readonly draft: Draft; readonly sample: Sample },
 ): string {
@@ -203,7 +203,7 @@ const SHOWN = 3
 const SHOWN_WIDTH = 40
 
 /** The inferred columns of a dataset, as a table. Without `showValues` it has no value of the source. */
-export function showDraft(
+function showDraft(
   sample: Sample,
   draft: Draft,
   { paint, showValues }: { readonly paint: Paint; readonly showValues: boolean },
@@ -257,7 +257,7 @@ function valuesText(sample: Sample, { from }: DraftColumn): string {
  * Reads the sample by the code of a refine. A column with more unreadable texts than the draft predicts becomes text:
  * unreadable values must not reject rows.
  */
-export async function verifyDraft(draft: Draft, sample: Sample, session: SqlSession): Promise<Draft> {
+async function verifyDraft(draft: Draft, sample: Sample, session: SqlSession): Promise<Draft> {
   const names = sample.columns.map((_, index) => identifier(`c${index}`))
   await session.run(`CREATE OR REPLACE TEMP TABLE tried (${names.map((name) => `${name} VARCHAR`).join(', ')})`)
   await session.append('tried', one(sample.rows))

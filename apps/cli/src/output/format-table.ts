@@ -53,7 +53,7 @@ export type Column = {
   readonly maxWidth?: number
 }
 
-export type TableOptions = {
+type TableOptions = {
   readonly paint?: Paint
   readonly indent?: string
   /** Characters in a line of the screen: longer lines are wrapped between words. Default: no limit. */
@@ -153,7 +153,7 @@ function formatRecords(
 }
 
 /** A query's result as a table: numbers right-aligned. */
-export function formatRows(
+function formatRows(
   columns: readonly string[],
   rows: readonly (readonly { readonly text: string; readonly isNumber: boolean }[])[],
   options: TableOptions & { readonly maxWidth?: number } = {},

@@ -5,7 +5,7 @@ import { type ShownTask, describeTask, plural } from './run-tables.ts'
 import type { Style, Terminal } from './terminal.ts'
 
 /** The displayed part of a change of a run. */
-export type ProgressChange = {
+type ProgressChange = {
   readonly run: {
     readonly id: string
     readonly window: { readonly label: string }
@@ -141,7 +141,7 @@ function header(
 }
 
 /** The last lines of the screen, redrawn repeatedly; printed text goes above them. */
-export type Region = {
+type Region = {
   readonly draw: (lines: readonly string[]) => void
   readonly print: (text: string) => void
 }

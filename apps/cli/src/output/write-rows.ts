@@ -16,7 +16,7 @@ export type RowSource = (take: (batch: QueryBatch) => Promise<void>) => Promise<
 
 type Value = QueryBatch['rows'][number][number]
 
-export type WriteOptions = {
+type WriteOptions = {
   readonly format: RowFormat
   /** Overwrites an existing file. */
   readonly force: boolean

@@ -161,7 +161,7 @@ const ENOUGH = 0.5
  * check it.
  * @param place the column and its dataset, by their names in the contract
  */
-export function guessPersonal(
+function guessPersonal(
   { name, dataset }: { readonly name: string; readonly dataset: string },
   texts: readonly string[],
 ): string | undefined {

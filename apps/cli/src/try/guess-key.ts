@@ -66,7 +66,7 @@ const KEY_WORD = new RegExp(`^(?:${KEY_WORDS})$`)
 const KEY_NAME = new RegExp(`^(?:.*_)?(?:${KEY_WORDS})$`)
 
 /** A name that can only be an identifier of the rows. */
-export const isKeyWord = (name: string) => KEY_WORD.test(name)
+const isKeyWord = (name: string) => KEY_WORD.test(name)
 
 /** A name of an identifier, of this table or of another. */
 export const isKeyName = (name: string) => KEY_NAME.test(name)
@@ -80,7 +80,7 @@ export const isCode = (name: string) =>
 export const isCoordinate = (name: string) => /(?:^|_)(?:lat|lng|lon|latitude|longitude)$/.test(name)
 
 /** `orders` → `order`, `entries` → `entry`; in lower case. */
-export function singularOf(name: string): string {
+function singularOf(name: string): string {
   const lower = name.toLowerCase()
   return lower.endsWith('ies') ? `${lower.slice(0, -3)}y` : lower.replace(/s$/, '')
 }

@@ -174,7 +174,7 @@ const PATTERNS: Readonly<Record<string, string>> = {
 /** Most formats in one column: with more it is text. */
 const MAX_FORMATS = 3
 
-export type InferredDates = {
+type InferredDates = {
   /** Undefined where all are ISO 8601. */
   readonly formats: readonly string[] | undefined
   /** Whether the other order of day and month fits as well. */
@@ -182,10 +182,7 @@ export type InferredDates = {
 }
 
 /** The formats of all of a column's texts; undefined when there are none. */
-export function inferDates(
-  texts: readonly string[],
-  type: 'DATE' | 'TIMESTAMP WITH TIME ZONE',
-): InferredDates | undefined {
+function inferDates(texts: readonly string[], type: 'DATE' | 'TIMESTAMP WITH TIME ZONE'): InferredDates | undefined {
   const iso = type === 'DATE' ? ISO_DATE : ISO_INSTANT
   if (texts.every((text) => iso.test(text))) return { formats: undefined, isAmbiguous: false }
   const isoFormat = type === 'DATE' ? ['%Y-%m-%d'] : []

@@ -20,7 +20,7 @@ import {
 } from '../options.ts'
 
 /** The kinds of sources that can be added, in the order in which help names them. */
-export const ADDED_KINDS: readonly SourceQuestions[] = [restQuestions, filesQuestions, databaseQuestions, pushQuestions]
+const ADDED_KINDS: readonly SourceQuestions[] = [restQuestions, filesQuestions, databaseQuestions, pushQuestions]
 
 /** `cinelake demo` */
 export const addDemo: AddCommand = (program, context) => {

@@ -66,7 +66,7 @@ type Deps = {
 }
 
 /** When an agent takes work. */
-export type WorkInHours = AsyncDisposable & { readonly state: () => 'working' | 'outside-hours' }
+type WorkInHours = AsyncDisposable & { readonly state: () => 'working' | 'outside-hours' }
 
 /**
  * Takes work only within operating hours. *Closed* → (the hours begin) *open* → (they end) *draining*, where no new

@@ -56,8 +56,6 @@ export async function* checkAgent(deps: CheckAgentDeps): AsyncGenerator<Finding>
   }
 }
 
-type Options = Parameters<typeof find>[1]
-
 async function* checkBus(deps: CheckAgentDeps, options: Options): AsyncGenerator<Finding> {
   const { config, settings, openBus, worker, clock } = deps
   if (!hasBroker(config)) {
@@ -120,7 +118,7 @@ async function* checkLakeAndClock(deps: CheckAgentDeps, options: Options): Async
   yield { check: 'clock', ...skew }
 }
 
-type Settings = Readonly<Record<string, string>>
+type Settings = CheckAgentDeps['settings']
 type Found = string | Omit<Finding, 'check'>
 
 const problem = (detail: string): Found => ({ outcome: 'problem', detail })
@@ -132,13 +130,13 @@ const LEAST_FREE_BYTES = GIB
 /** The Node release that the code is written for. */
 const NODE_MAJOR = 24
 
-export function checkVersion(version: string): Found {
+function checkVersion(version: string): Found {
   const major = Number(process.versions.node.split('.')[0])
   const found = `agent ${version}, Node ${process.versions.node}, ${process.platform} ${process.arch}`
   return major >= NODE_MAJOR ? found : problem(`${found}: expected Node ${NODE_MAJOR} or later; install it`)
 }
 
-export async function checkDisk(directory: string): Promise<Found> {
+async function checkDisk(directory: string): Promise<Found> {
   await makeDirectory(directory)
   const free = await freeBytes(directory)
   const found = `${(free / GIB).toFixed(1)} GiB free at ${directory}`
@@ -147,7 +145,7 @@ export async function checkDisk(directory: string): Promise<Found> {
 }
 
 /** A configured proxy must be reachable; whether it lets traffic through is shown by the checks of bus and lake. */
-export async function checkProxy(settings: Settings, usesWebSockets: boolean, signal: AbortSignal): Promise<Found> {
+async function checkProxy(settings: Settings, usesWebSockets: boolean, signal: AbortSignal): Promise<Found> {
   const { HTTPS_PROXY: proxy, NO_PROXY: except } = settings
   if (proxy === undefined) {
     const other = ['https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY'].find((name) => settings[name] !== undefined)
@@ -174,7 +172,7 @@ export async function checkProxy(settings: Settings, usesWebSockets: boolean, si
 }
 
 /** Node ignores an unusable file with only a warning. */
-export async function checkCertificates(settings: Settings): Promise<Found> {
+async function checkCertificates(settings: Settings): Promise<Found> {
   const file = settings['NODE_EXTRA_CA_CERTS']
   if (file === undefined) return skipped('NODE_EXTRA_CA_CERTS is not set: the public authorities alone are trusted')
   const content = await readFile(file, 'utf8').catch(() => undefined)
@@ -191,18 +189,18 @@ export async function checkCertificates(settings: Settings): Promise<Found> {
 const MOST_SKEW_MS = 60_000
 
 /** Consumes nothing: peeking at dead letters needs the same right to receive, and leaves them in place. */
-export async function checkReceiving(bus: Pick<MessageBus, 'deadLetters'>, queue: Queue): Promise<string> {
+async function checkReceiving(bus: Pick<MessageBus, 'deadLetters'>, queue: Queue): Promise<string> {
   const { length } = await bus.deadLetters(queue)
   return `may receive from ${queue}${length === 0 ? '' : `, which has ${length} dead letters: see \`cinelake dead-letters\``}`
 }
 
-export async function checkSending(bus: Pick<MessageBus, 'publish'>, agent: AgentState, clock: Clock): Promise<string> {
+async function checkSending(bus: Pick<MessageBus, 'publish'>, agent: AgentState, clock: Clock): Promise<string> {
   await bus.publish(await heartbeatOf(agent, clock))
   return 'may publish events; a heartbeat was sent'
 }
 
 /** Writes, reads and deletes an object of its own, and compares its timestamp with the local clock. */
-export async function checkLake(
+async function checkLake(
   lake: Lake,
   clock: Clock,
   signal: AbortSignal,
@@ -253,7 +251,7 @@ const KINDS: { readonly [Type in CheckedSource['type']]?: Kind<Extract<CheckedSo
 }
 
 /** The checks of the sources that a site's agents read. */
-export function sourceChecks(pipeline: Pick<CheckedPipeline, 'sources'>, site: string, deps: Filling): SourceCheck[] {
+function sourceChecks(pipeline: Pick<CheckedPipeline, 'sources'>, site: string, deps: Filling): SourceCheck[] {
   const queue = agentQueue(site === '' ? undefined : site)
   return pipeline.sources.flatMap((source) => {
     const kind: Kind<CheckedSource> | undefined = KINDS[source.type]
@@ -280,7 +278,7 @@ const checkErrors = defineErrors({
   ]),
 })
 
-type PrintOptions = {
+type Options = {
   readonly timeoutMs: number
   readonly signal: AbortSignal
   /** Redacts secrets from error messages. */
@@ -290,7 +288,7 @@ type PrintOptions = {
 /** Runs one check. Any error is a problem, with the error's message. */
 export async function find(
   check: string,
-  { timeoutMs, signal, redact }: PrintOptions,
+  { timeoutMs, signal, redact }: Options,
   run: (signal: AbortSignal) => Promise<string | Omit<Finding, 'check'>>,
 ): Promise<Finding> {
   const stop = new AbortController()

@@ -34,7 +34,7 @@ const REMEDY = "correct the source's `auth` (client, scope, audience) or the sec
 const REFRESH_REMEDY =
   'put a refresh token that is valid in the place of secrets; a server that gives a new refresh token each time and then refuses the old one is nothing that can be kept up with over restarts and several workers: ask its operator for one that stays, or use another `grant`'
 
-export type TokenRefusal = ErrorOptions & {
+type TokenRefusal = ErrorOptions & {
   readonly grant?: string | undefined
   /** `error` of the answer, whatever it is. */
   readonly reason?: unknown

@@ -111,9 +111,9 @@ function assertionOf(auth: Jwt, source: string, clock: Clock): string {
   return signAssertion({ algorithm, key, keyId, lifetimeMs, source, now: clock(), claims: { ...told, ...claims } })
 }
 
-export type Algorithm = 'RS256' | 'ES256' | 'HS256'
+type Algorithm = 'RS256' | 'ES256' | 'HS256'
 
-export type Assertion = {
+type Assertion = {
   readonly algorithm: Algorithm
   /** PEM, or the shared secret. */
   readonly key: string
@@ -126,7 +126,7 @@ export type Assertion = {
 }
 
 /** A signed JSON Web Token (RFC 7519, algorithms of RFC 7518). @throws {RestKeyError} terminal */
-export function signAssertion({ algorithm, key, keyId, claims, lifetimeMs, now, source }: Assertion): string {
+function signAssertion({ algorithm, key, keyId, claims, lifetimeMs, now, source }: Assertion): string {
   const issuedAt = Math.floor(now.getTime() / 1000)
   const header = { alg: algorithm, typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) }
   const payload = { iat: issuedAt, exp: issuedAt + Math.floor(lifetimeMs / 1000), jti: randomUUID(), ...claims }
