@@ -10,8 +10,7 @@ import {
   withState,
 } from '../options.ts'
 
-/** `cinelake rejects DATASET` */
-export const addRejects: AddCommand = (program, context) => {
+const addRejects: AddCommand = (program, context) => {
   const command = program
     .command('rejects')
     .summary('show the rejected rows of a dataset')
@@ -31,8 +30,7 @@ export const addRejects: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake query "SQL"` */
-export const addQuery: AddCommand = (program, context) => {
+const addQuery: AddCommand = (program, context) => {
   const command = program
     .command('query')
     .summary('ask the mart a question in SQL')
@@ -67,8 +65,7 @@ export const addQuery: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake tables` */
-export const addTables: AddCommand = (program, context) => {
+const addTables: AddCommand = (program, context) => {
   const command = program
     .command('tables')
     .summary('list the tables of the mart')
@@ -80,8 +77,7 @@ export const addTables: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake describe TABLE` */
-export const addDescribe: AddCommand = (program, context) => {
+const addDescribe: AddCommand = (program, context) => {
   const command = program
     .command('describe')
     .summary('show the columns of a table of the mart')
@@ -94,8 +90,7 @@ export const addDescribe: AddCommand = (program, context) => {
   withExamples(withJson(withState(command)), [['cinelake describe orders', 'what its columns mean']])
 }
 
-/** `cinelake serve` */
-export const addServe: AddCommand = (program, context) => {
+const addServe: AddCommand = (program, context) => {
   const command = program
     .command('serve')
     .summary('serve the mart to psql, DBeaver, Power BI and other tools')
@@ -110,8 +105,7 @@ export const addServe: AddCommand = (program, context) => {
   withExamples(withJson(withState(command)), [['cinelake serve --port 5433', 'always at the same address']])
 }
 
-/** `cinelake history TABLE` */
-export const addHistory: AddCommand = (program, context) => {
+const addHistory: AddCommand = (program, context) => {
   const command = program
     .command('history')
     .summary('show the versions of a refined table')
@@ -121,3 +115,6 @@ export const addHistory: AddCommand = (program, context) => {
     .action(lazily(context, async () => (await import('../commands/history.ts')).history))
   withExamples(withJson(withState(command)), [['cinelake history sales_by_day', 'who changed it, and when']])
 }
+
+/** The commands about tables and rows, in the order of the help. */
+export const DATA_COMMANDS = [addRejects, addQuery, addTables, addDescribe, addServe, addHistory]

@@ -6,8 +6,7 @@ import { lazily, pipelineFolder, withExamples, withJson, withState } from '../op
 
 const FORMATS: readonly Format[] = ['table', 'emulator', 'arm']
 
-/** `cinelake bus entities|create` */
-export const addBus: AddCommand = (program, context) => {
+const addBus: AddCommand = (program, context) => {
   const group = program
     .command('bus')
     .summary('the queues and topics of the message broker')
@@ -61,8 +60,7 @@ function named(name: string, before: readonly string[]): readonly string[] {
   return [...before, name]
 }
 
-/** `cinelake agent check`, `cinelake agent list` (also `cinelake agents`) */
-export const addAgent: AddCommand = (program, context) => {
+const addAgent: AddCommand = (program, context) => {
   const group = program
     .command('agent')
     .alias('agents')
@@ -101,8 +99,7 @@ function addList(group: Command, context: CommandContext): void {
 
 const ENTITY = 'a queue (`loader`, `ingest-files.lyon`), or a subscription of the events (`events/scheduler`)'
 
-/** `cinelake dead-letters list|show|resend|discard ENTITY [ID]` */
-export const addDeadLetters: AddCommand = (program, context) => {
+const addDeadLetters: AddCommand = (program, context) => {
   const group = program
     .command('dead-letters')
     .summary('look after dead-lettered messages')
@@ -175,3 +172,6 @@ function withLetters(command: Command): Command {
     .argument('[id]', 'as the list shows it')
     .option('--all', 'all that are there now')
 }
+
+/** The commands about the broker and the agents, in the order of the help. */
+export const OPERATION_COMMANDS = [addDeadLetters, addBus, addAgent]

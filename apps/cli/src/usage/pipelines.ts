@@ -22,8 +22,7 @@ import {
 /** The kinds of sources that can be added, in the order in which help names them. */
 const ADDED_KINDS: readonly SourceQuestions[] = [restQuestions, filesQuestions, databaseQuestions, pushQuestions]
 
-/** `cinelake demo` */
-export const addDemo: AddCommand = (program, context) => {
+const addDemo: AddCommand = (program, context) => {
   const command = program
     .command('demo')
     .summary('run the shipped pipeline on a sample company')
@@ -43,8 +42,7 @@ export const addDemo: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake init DIR` */
-export const addInit: AddCommand = (program, context) => {
+const addInit: AddCommand = (program, context) => {
   const command = program
     .command('init')
     .summary('write a small pipeline that runs')
@@ -57,8 +55,7 @@ export const addInit: AddCommand = (program, context) => {
   withExamples(withJson(command), [['cinelake init pipelines/mine', 'begin a pipeline of your own']])
 }
 
-/** `cinelake add rest|files|database|push [DIR]` */
-export const addAdd: AddCommand = (program, context) => {
+const addAdd: AddCommand = (program, context) => {
   const group = program
     .command('add')
     .summary('add a source to a pipeline')
@@ -94,8 +91,7 @@ function addKind(group: Command, kind: SourceQuestions, context: CommandContext)
   withExamples(withJson(command), [[`cinelake add ${kind.type} pipelines/mine`, 'ask for all of it']])
 }
 
-/** `cinelake try SOURCE/DATASET [DIR]` */
-export const addTry: AddCommand = (program, context) => {
+const addTry: AddCommand = (program, context) => {
   const command = program
     .command('try')
     .summary('look at the first rows of a dataset and draft its contract')
@@ -118,8 +114,7 @@ export const addTry: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake validate DIR` */
-export const addValidate: AddCommand = (program, context) => {
+const addValidate: AddCommand = (program, context) => {
   const command = program
     .command('validate')
     .summary('check a pipeline without changing any data')
@@ -137,8 +132,7 @@ export const addValidate: AddCommand = (program, context) => {
   withExamples(withJson(withState(command)), [['cinelake validate pipelines/mine', 'check it']])
 }
 
-/** `cinelake test DIR` */
-export const addTest: AddCommand = (program, context) => {
+const addTest: AddCommand = (program, context) => {
   const command = program
     .command('test')
     .summary('test the models of a pipeline on given rows')
@@ -155,8 +149,7 @@ export const addTest: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake plan DIR` */
-export const addPlan: AddCommand = (program, context) => {
+const addPlan: AddCommand = (program, context) => {
   const command = program
     .command('plan')
     .summary('show the tasks of a run, without running it')
@@ -188,3 +181,6 @@ export const addPlan: AddCommand = (program, context) => {
     ['cinelake plan pipelines/mine --rebuild orders', 'what making a table again would do'],
   ])
 }
+
+/** The commands about the text of pipelines, in the order of the help. */
+export const PIPELINE_COMMANDS = [addDemo, addInit, addAdd, addTry, addValidate, addTest, addPlan]

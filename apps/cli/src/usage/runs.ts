@@ -11,8 +11,7 @@ import {
   withState,
 } from '../options.ts'
 
-/** `cinelake run DIR` */
-export const addRun: AddCommand = (program, context) => {
+const addRun: AddCommand = (program, context) => {
   const command = program
     .command('run')
     .summary('run a pipeline for one or more windows')
@@ -43,8 +42,7 @@ export const addRun: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake rebuild TABLE` */
-export const addRebuild: AddCommand = (program, context) => {
+const addRebuild: AddCommand = (program, context) => {
   const command = program
     .command('rebuild')
     .summary('make a table again from what has landed, and what depends on it')
@@ -68,8 +66,7 @@ export const addRebuild: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake status [RUN]` */
-export const addStatus: AddCommand = (program, context) => {
+const addStatus: AddCommand = (program, context) => {
   const command = program
     .command('status')
     .summary('show the runs, or the tasks of one run')
@@ -88,3 +85,6 @@ export const addStatus: AddCommand = (program, context) => {
     ['cinelake status starter@2026-03-01', 'the tasks of one run'],
   ])
 }
+
+/** The commands about runs, in the order of the help. */
+export const RUN_COMMANDS = [addRun, addRebuild, addStatus]
