@@ -209,6 +209,19 @@ test('every kind of authentication of a REST API can be added', async () => {
   expect(out.replaceAll(/\s+/g, ' ')).toContain(`(${kinds.join(', ')}; usually none)`)
 })
 
+test('an assertion without an address for tokens is known as the token itself', async () => {
+  const crm =
+    'crm: { type: rest, baseUrl: https://crm.example.org, auth: { type: jwt, key: "${secret:S}", issuer: me } }'
+  await using pipeline = await givenPipeline(
+    PIPELINE.replace('sources:', `sources:\n  ${crm.replace(' } }', ' }, datasets: {} }')}`),
+  )
+  const add = (as: string) =>
+    cinelake(['add', 'rest', pipeline.folder, '--source', 'crm', '--as', as, '--dataset', 'users', '--path', '/users'])
+
+  expect((await add('grant')).notes).toContain('--as is grant: source crm in pipeline.yaml has token')
+  expect(await add('token')).toMatchObject({ exitCode: 0 })
+})
+
 test('an answer that a kind of authentication needs is told when it is missing, and nothing is written', async () => {
   await using pipeline = await givenPipeline()
   const source = ['--source', 'crm', '--base-url', 'https://crm.example.org', '--auth', 'oauth2']

@@ -97,12 +97,12 @@ async function wholeTables(
   const labels = new Set(windows.map(({ label }) => label))
   const whole = new Set<string>()
   for (const pipeline of texts) {
-    const tasks = planRun(pipeline).filter(({ work }) => tables.has(tableOf(work) ?? ''))
+    const tasks = planRun(pipeline).filter(({ work }) => tables.has(tableMadeBy(work) ?? ''))
     const accumulating = new Set(tasks.filter(({ work }) => accumulates(pipeline, work)).map(({ name }) => name))
     for (const { name, work } of tasks) {
       const isFeeding = windows.length > 1 && [...downstreamOf(tasks, [name])].some((below) => accumulating.has(below))
       if (!accumulating.has(name) && !isFeeding) continue
-      const table = tableOf(work) ?? ''
+      const table = tableMadeBy(work) ?? ''
       const snapshot = await (await refinedTable(lake, { pipeline: pipeline.name, table })).snapshot({ signal })
       const [prefix, suffix] = [`${pipeline.name}@`, `/${name}`]
       const written = [...(snapshot?.txns.keys() ?? [])].filter((id) => id.startsWith(prefix) && id.endsWith(suffix))
@@ -146,19 +146,19 @@ async function buildClone(pipeline: CheckedPipeline, plan: BuildPlan, deps: Deps
   const { digest } = await storePipeline(lake, pipeline)
   const [failures, superseded] = [new Map<string, string>(), new Set<string>()]
   const work: Work = { ...deps, ...plan, lake, pipeline, digest, failures, superseded, made: new Set() }
-  const tasks = planRun(pipeline).filter(({ work: task }) => plan.tables.has(tableOf(task) ?? ''))
+  const tasks = planRun(pipeline).filter(({ work: task }) => plan.tables.has(tableMadeBy(task) ?? ''))
   for (const window of plan.windows) for (const task of tasks) await doTask(task, window, work)
   const opened = opening.move()
   return { pipeline, lake, failures, superseded, [Symbol.asyncDispose]: async () => await opened.disposeAsync() }
 }
 
-function tableOf(work: PlannedTask['work']): string | undefined {
+function tableMadeBy(work: PlannedTask['work']): string | undefined {
   if (work.kind === 'refine') return work.dataset
   return work.kind === 'build' ? work.model : undefined
 }
 
 async function doTask({ name, work: task }: PlannedTask, window: Window, work: Work): Promise<void> {
-  const table = tableOf(task) ?? ''
+  const table = tableMadeBy(task) ?? ''
   if (work.failures.has(table) || work.refused.size > 0) return
   try {
     const command = await commandOf(table, { name, window }, work)

@@ -152,8 +152,8 @@ function createFollow(runId: string, progress: Progress, isNew: boolean): Follow
   const look = (record: RunRecord) => {
     isTold ||= !isFinished(record)
     if (!isTold) return
-    const changed = record.tasks.filter((task) => seen.get(task.name) !== keyOf(task))
-    for (const task of changed) seen.set(task.name, keyOf(task))
+    const changed = record.tasks.filter((task) => seen.get(task.name) !== attemptKey(task))
+    for (const task of changed) seen.set(task.name, attemptKey(task))
     const named = (task: TaskRecord) => ({ ...task, planned: { name: task.name } })
     const tasks = new Map(record.tasks.map((task) => [task.name, named(task)]))
     progress.onChange({ run: { id: runId, window: record.window, tasks }, tasks: changed.map(named) })
@@ -161,4 +161,4 @@ function createFollow(runId: string, progress: Progress, isNew: boolean): Follow
   return { look, isTold: () => isTold }
 }
 
-const keyOf = ({ state, generation, attempt }: TaskRecord) => `${generation}/${attempt}/${state}`
+const attemptKey = ({ state, generation, attempt }: TaskRecord) => `${generation}/${attempt}/${state}`

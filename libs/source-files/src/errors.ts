@@ -155,13 +155,13 @@ const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: 
 const LOCKED: ReadonlySet<string> = new Set(['EBUSY', 'ETXTBSY', 'EAGAIN'])
 
 /** The code of a file system error, or undefined. */
-export function codeOf(error: unknown): string | undefined {
+export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 /** Translates an error of listing a folder. Other errors are returned unchanged. */
 export function folderError(error: unknown, source: string, folder: string): unknown {
-  const code = codeOf(error)
+  const code = systemErrorCode(error)
   if (code === undefined) return error
   const problem = FOLDER_PROBLEMS[code]
   if (problem === undefined) return fileErrors.FILES_FOLDER_AWAY(source, resolve(folder), code, { cause: error })
@@ -182,7 +182,7 @@ export function unusableFolder(
 
 /** Translates an error of examining or reading a file. Other errors are returned unchanged. */
 export function fileError(error: unknown, source: string, name: string): unknown {
-  const code = codeOf(error)
+  const code = systemErrorCode(error)
   if (code === undefined || !(error instanceof Error) || !('syscall' in error)) return error
   if (code === 'EACCES' || code === 'EPERM') {
     return new FileForbiddenError(source, name, 'a refusal', 'let the user that this agent runs as read it', {

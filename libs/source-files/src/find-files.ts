@@ -7,7 +7,7 @@ import {
   FILES_AT_ONCE,
   FileForbiddenError,
   FileMisnamedError,
-  codeOf,
+  systemErrorCode,
   fileError,
   fileErrors,
   folderError,
@@ -144,7 +144,7 @@ async function followInside(walk: Walk, name: string): Promise<string | undefine
 
 /** Any other error of examining a file fails the task: an incomplete drop must not be taken for a complete one. */
 function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined {
-  const code = codeOf(error)
+  const code = systemErrorCode(error)
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined
   const translated = fileError(error, walk.source, name)
   if (walk.onForbidden === undefined || !(translated instanceof FileForbiddenError)) throw translated
@@ -157,8 +157,8 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
     return await withTimeout(readdir(join(walk.root, below), { withFileTypes: true }), walk)
   } catch (error) {
     // A folder that was removed meanwhile has no files; the source's own folder has to exist.
-    if (below !== '' && codeOf(error) === 'ENOENT') return []
-    if (below !== '' && walk.onForbidden !== undefined && ['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) {
+    if (below !== '' && systemErrorCode(error) === 'ENOENT') return []
+    if (below !== '' && walk.onForbidden !== undefined && ['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '')) {
       walk.onForbidden(below)
       return []
     }

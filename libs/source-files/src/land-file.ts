@@ -17,7 +17,7 @@ export type Fate =
   | { readonly kind: 'left-out'; readonly file: LeftOutFile }
   | { readonly kind: 'dropped' }
 
-type Place = {
+type LandContext = {
   readonly lake: Lake
   readonly command: Ingest
   readonly dataset: FilesDataset
@@ -27,7 +27,7 @@ type Place = {
 }
 
 /** Copies one file into raw, byte for byte, unless its dataset says that it is to be skipped. */
-export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
+export async function landFile(file: WantedFile, place: LandContext): Promise<Fate> {
   try {
     const held = await heldElsewhere(file, place)
     return held ?? { kind: 'landed', file: await copy(file, place) }
@@ -39,7 +39,7 @@ export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
   }
 }
 
-async function heldElsewhere(file: WantedFile, { claims, command, signal }: Place): Promise<Fate | undefined> {
+async function heldElsewhere(file: WantedFile, { claims, command, signal }: LandContext): Promise<Fate | undefined> {
   if (claims === undefined) return undefined
   const sha256 = await digestOfFile(file, { source: command.source, signal })
   return fateOfHeld(file, sha256, await claims.look(sha256, { signal }))
@@ -57,7 +57,7 @@ export function fateOfHeld(
   return { kind: 'left-out', file: { name: file.name, reason: 'landed-before', ...known } }
 }
 
-async function copy(file: WantedFile, { lake, command, dataset, signal }: Place): Promise<LandedFile> {
+async function copy(file: WantedFile, { lake, command, dataset, signal }: LandContext): Promise<LandedFile> {
   const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
   const folder = rawFolder(command.pipeline.name, 'files', command.source, command.dataset)
   const path = `${folder}/${windowFolder(command)}/${below}${file.name}`

@@ -8,7 +8,7 @@ import { CALL, type CommandContext, shellArgument } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
 import type { Ask } from '../output/terminal.ts'
 import { type PlatformConfig, platformConfig } from '../settings.ts'
-import { PIPELINE_FILE, openOrBegin, pipelineNameOf, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import { PIPELINE_FILE, openOrBegin, pipelineNameOf, problemsIn, documentText, withFiles } from '../try/folder-text.ts'
 import { stubOf } from '../try/read-target.ts'
 import { newErrors } from './try.ts'
 
@@ -26,7 +26,7 @@ export async function addSource(
   put(document, kind, answers, isThere)
   const start = isNew ? await kind.firstDay?.(answers, context) : undefined
   if (start !== undefined) document.setIn(['schedule', 'start'], start)
-  const written = textOf(document, text)
+  const written = documentText(document, text)
   const isDrafted = existsSync(path.join(folder, contractOf(dataset)))
   const problems = await problemsOf(folder, { written, text, dataset, isDrafted }, platformConfig(settings))
   if (problems.length > 0)

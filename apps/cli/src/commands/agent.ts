@@ -68,7 +68,7 @@ export async function list(options: ListOptions, { terminal, settings, signal, c
   terminal.print(
     formatTable(
       titles.map((title) => ({ title })),
-      agents.map((agent) => rowOf(agent, clock())),
+      agents.map((agent) => agentRow(agent, clock())),
       layoutOf(terminal),
     ),
   )
@@ -79,7 +79,7 @@ const SILENT_MS = 5 * 60_000
 /** Milliseconds of clock skew that are not reported: messages take some time. */
 const TOLD_SKEW_MS = 30_000
 
-function rowOf(agent: AgentRecord, now: Date): string[] {
+function agentRow(agent: AgentRecord, now: Date): string[] {
   const isSilent = now.getTime() - Date.parse(agent.heardAt) > SILENT_MS
   const skew = Math.round(agent.clockAheadMs / 1000)
   return [

@@ -241,7 +241,7 @@ function formatBalances(runs: readonly RunRecord[], layout: Layout): string {
       { title: '' },
     ],
     refined.map(({ window, task: { name, balance } }) => [
-      tableOf(name),
+      tableOfTask(name),
       window,
       ...(balance === null
         ? ['', '', '', '']
@@ -261,7 +261,7 @@ function formatRejects(runs: readonly RunRecord[], layout: Layout): string {
     for (const task of tasks) {
       for (const [rule, count] of Object.entries(task.rejects)) {
         const key = `${task.name} ${rule}`
-        const known = rules.get(key) ?? { table: tableOf(task.name), rule, counts: new Map<string, number>() }
+        const known = rules.get(key) ?? { table: tableOfTask(task.name), rule, counts: new Map<string, number>() }
         rules.set(key, { ...known, counts: known.counts.set(window.label, count) })
       }
     }
@@ -289,6 +289,6 @@ function isTable({ kind, balance }: TaskRecord): boolean {
 }
 
 /** `refine titles` → `titles` */
-function tableOf(task: string): string {
+function tableOfTask(task: string): string {
   return task.slice(task.indexOf(' ') + 1)
 }

@@ -21,7 +21,7 @@ import { SHOWN_ROWS } from '../options.ts'
 import { formatResult, layoutOf } from '../output/format-table.ts'
 import { toJson } from '../output/format-value.ts'
 import { plural } from '../output/run-tables.ts'
-import { ROW_FORMATS, type RowFormat, type RowSource, textOf, writeRows } from '../output/write-rows.ts'
+import { ROW_FORMATS, type RowFormat, type RowSource, batchText, writeRows } from '../output/write-rows.ts'
 import { type LakeName, isOfMissingTable, lakeProblem, martProblem, mentions } from '../query/query-problem.ts'
 import { type PlatformConfig, platformConfig } from '../settings.ts'
 import { describe } from './describe.ts'
@@ -206,7 +206,7 @@ async function writeAll(all: RowSource, format: RowFormat, { options, config, co
   try {
     await source(async (batch) => {
       if (signal.aborted) throw new CancelledError('the query')
-      const text = textOf(batch, { format, guardFormulas, isFirst })
+      const text = batchText(batch, { format, guardFormulas, isFirst })
       isFirst = false
       const isHeard = terminal.printAll === undefined ? (terminal.print(text), true) : await terminal.printAll(text)
       if (!isHeard) throw new ReaderGone()
@@ -281,8 +281,8 @@ async function openLakeViews(lake: Lake, session: SqlSession, sql: string): Prom
   const owned = opening.move()
   return {
     names: [
-      ...refined.map((each) => nameOf(each, refined, false)),
-      ...rejected.map((each) => nameOf(each, rejected, true)),
+      ...refined.map((each) => lakeNameOf(each, refined, false)),
+      ...rejected.map((each) => lakeNameOf(each, rejected, true)),
     ],
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }
@@ -293,7 +293,7 @@ function isShared({ pipeline, table }: LakeTable, tables: readonly LakeTable[]):
   return tables.some((other) => other.pipeline !== pipeline && other.table.toLowerCase() === table.toLowerCase())
 }
 
-function nameOf(each: LakeTable, tables: readonly LakeTable[], isOfRejects: boolean): LakeName {
+function lakeNameOf(each: LakeTable, tables: readonly LakeTable[], isOfRejects: boolean): LakeName {
   const { pipeline, table } = each
   const shared = isShared(each, tables)
   const written = isOfRejects

@@ -19,7 +19,7 @@ import type { Paint } from '../output/terminal.ts'
 import { type PlatformConfig, platformConfig } from '../settings.ts'
 import { columnReadings, contractText, withDraft } from '../try/draft-text.ts'
 import { type Draft, draftOf, textsOf } from '../try/draft.ts'
-import { PIPELINE_FILE, openText, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import { PIPELINE_FILE, openText, problemsIn, documentText, withFiles } from '../try/folder-text.ts'
 import type { DraftColumn } from '../try/guess-key.ts'
 import { readSample } from '../try/read-sample.ts'
 import { type Target, readTarget } from '../try/read-target.ts'
@@ -117,7 +117,7 @@ async function write(
   const isChanged = !isDeepStrictEqual(document.toJS(), before)
   const files = {
     [contract]: contractText(pipeline.name, dataset, draft),
-    ...(isChanged ? { [PIPELINE_FILE]: textOf(document, textBefore) } : {}),
+    ...(isChanged ? { [PIPELINE_FILE]: documentText(document, textBefore) } : {}),
   }
   const asked = lacksKey(document, target, draft)
     ? { ...files, [contract]: contractText(pipeline.name, dataset, withAnyKey(draft)) }

@@ -33,14 +33,14 @@ export function draftOf(sample: Sample, dataset: string): Draft {
   return { columns: withKey(columns, sample, dataset), leftOut }
 }
 
-type Place = {
+type ColumnToDraft = {
   readonly index: number
   readonly column: SampleColumn
   readonly name: string
   readonly dataset: string
 }
 
-function draftColumn(sample: Sample, { index, column, name, dataset }: Place): DraftColumn {
+function draftColumn(sample: Sample, { index, column, name, dataset }: ColumnToDraft): DraftColumn {
   const { name: from, type } = column
   const texts = textsOf(sample, index)
   const inferred = type === undefined ? fitting(name, inferColumn(texts)) : landed(column, type)

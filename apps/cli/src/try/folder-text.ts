@@ -40,7 +40,7 @@ export async function openText(folder: string): Promise<{ readonly document: Doc
  * differently.
  * @param before the text that it was parsed from
  */
-export function textOf(document: Document, before = ''): string {
+export function documentText(document: Document, before = ''): string {
   const text = document.toString({ lineWidth: 0, flowCollectionPadding: true })
   const waiting = new Map<string, string[]>()
   for (const line of before.split('\n'))

@@ -139,12 +139,12 @@ function signatureOf(text: string, algorithm: Algorithm, key: string, source: st
     if (key === '') throw new RestKeyError(source, algorithm, 'nothing')
     return createHmac('sha256', key).update(text).digest()
   }
-  const privateKey = keyOf(key, algorithm, source)
+  const privateKey = privateKeyOf(key, algorithm, source)
   // JSON Web Signatures concatenate the two numbers instead of using DER. Source: RFC 7518, 3.4
   return sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' })
 }
 
-function keyOf(text: string, algorithm: Algorithm, source: string): KeyObject {
+function privateKeyOf(text: string, algorithm: Algorithm, source: string): KeyObject {
   // Environment variables often contain a PEM on one line, with escaped line ends.
   const pem = text.includes('\n') ? text : text.replaceAll(String.raw`\n`, '\n')
   let key: KeyObject

@@ -7,6 +7,8 @@ type AuthField = Omit<Question, 'ofSource'> & {
   readonly key: string
   /** The answer is the name of a secret: `${secret:NAME}` is written. */
   readonly isSecret?: true
+  /** What an `auth` without the key means, where that is not the default of the question. */
+  readonly implied?: (auth: Readonly<Record<string, unknown>>) => string
 }
 
 const text = (flag: string, key: string, ask: string, more: Partial<AuthField> = {}): AuthField => ({
@@ -54,7 +56,10 @@ const FIELDS: Readonly<Record<RestAuth['type'], readonly AuthField[]>> = {
     audience,
   ],
   jwt: [
-    choice('as', 'as', 'What is the signed assertion used as?', ['grant', 'clientAssertion', 'token']),
+    {
+      ...choice('as', 'as', 'What is the signed assertion used as?', ['grant', 'clientAssertion', 'token']),
+      implied: ({ tokenUrl: given }) => (given === undefined ? 'token' : 'grant'),
+    },
     choice('algorithm', 'algorithm', 'With which algorithm is it signed?', ['RS256', 'ES256', 'HS256']),
     secret('key'),
     text('issuer', 'issuer', 'Who issues it?'),
@@ -81,7 +86,7 @@ export const AUTH_TYPES = Object.keys(FIELDS)
 
 /** The questions of all kinds; each is asked where its kind was chosen with `auth`. Several kinds may have one flag. */
 export const authQuestions: readonly Question[] = Object.entries(FIELDS).flatMap(([type, fields]) =>
-  fields.map(({ key: _key, isSecret: _isSecret, ...question }) => ({
+  fields.map(({ key: _key, isSecret: _isSecret, implied: _implied, ...question }) => ({
     ...question,
     ofSource: true as const,
     when: (answers: Answers) => answers['auth'] === type && question.when?.(answers) !== false,
@@ -104,8 +109,8 @@ export function writtenAuth(answers: Answers): { readonly auth?: Readonly<Record
 export function answersOfAuth(auth: Readonly<Record<string, unknown>>): Readonly<Record<string, readonly string[]>> {
   const [type = 'none'] = textsOf(auth['type'])
   const answers: Record<string, string[]> = { auth: [type] }
-  for (const { flag, key, isSecret, default: usual } of fieldsOf(type)) {
-    const value = auth[key] ?? usual
+  for (const { flag, key, isSecret, implied, default: usual } of fieldsOf(type)) {
+    const value = auth[key] ?? implied?.(auth) ?? usual
     answers[flag] = [...(answers[flag] ?? []), ...(isSecret === true ? secretsIn(value) : textsOf(value))]
   }
   return answers
