@@ -16,9 +16,9 @@ import {
 import { execFile } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { promisify } from 'node:util'
-import type { RowComparison } from './against-rows.ts'
-import { openEngine } from './open-parts.ts'
-import type { PlatformConfig } from './settings.ts'
+import type { RowComparison } from './compare-rows.ts'
+import { openEngine } from '../open-parts.ts'
+import type { PlatformConfig } from '../settings.ts'
 
 /** How a pipeline's text differs from that of a commit. */
 type TextComparison = {

@@ -1,8 +1,8 @@
 import type { Window } from '@cinelake/core'
 import type { ColumnReach, TableEffect } from '@cinelake/pipeline'
-import type { Comparison } from '../against.ts'
-import type { MeasureChange, RowComparison, TableRows } from '../against-rows.ts'
-import { formatCount } from './format-value.ts'
+import type { Comparison } from './compare-text.ts'
+import type { MeasureChange, RowComparison, TableRows } from './compare-rows.ts'
+import { formatCount } from '../output/format-value.ts'
 
 /** Most lines of a table or a list; the rest is only counted. */
 const MAX_LINES = 30

@@ -18,7 +18,7 @@ import { createOverlayLake } from '@cinelake/lake/overlay'
 import { type CheckedPipeline, downstreamOf, planRun, storePipeline } from '@cinelake/pipeline'
 import { type UnpackLimits, createTransformerHandlers } from '@cinelake/transformer'
 import { randomUUID } from 'node:crypto'
-import { type LakeTable, refinedTable, rejectsTable } from './lake-tables.ts'
+import { type LakeTable, refinedTable, rejectsTable } from '../lake-tables.ts'
 
 /** The build's inputs and tools. */
 type BuildDeps = {

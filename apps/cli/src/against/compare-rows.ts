@@ -15,11 +15,11 @@ import {
 import type { Settings } from '@cinelake/service'
 import { identifier, literal } from '@cinelake/sql'
 import { tmpdir } from 'node:os'
-import { type Built, type BuiltTwice, buildTwice } from './against-build.ts'
-import { isAtHand } from './changed-tables.ts'
-import { refinedTable, rejectsTable } from './lake-tables.ts'
-import { openEngine, openLake } from './open-parts.ts'
-import type { PlatformConfig } from './settings.ts'
+import { type Built, type BuiltTwice, buildTwice } from './build-twice.ts'
+import { isAtHand } from '../changed-tables.ts'
+import { refinedTable, rejectsTable } from '../lake-tables.ts'
+import { openEngine, openLake } from '../open-parts.ts'
+import type { PlatformConfig } from '../settings.ts'
 
 /** Which rows of the existing tables another text changes. */
 export type RowComparison = {
