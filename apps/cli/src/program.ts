@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
-import type { AddCommand, CommandContext } from './command.ts'
+import type { CommandContext } from './command.ts'
 import { withExamples } from './options.ts'
 import { DATA_COMMANDS } from './usage/data.ts'
 import { OPERATION_COMMANDS } from './usage/operations.ts'

@@ -115,7 +115,7 @@ export class FileLockedError extends TransientError {
 }
 
 /** A file that could not be read completely: a disk or a share fails. */
-export class FileUnreadableError extends TransientError {
+class FileUnreadableError extends TransientError {
   readonly code = 'FILES_FILE_UNREADABLE'
 
   constructor(source: string, name: string, reason: string, options?: ErrorOptions) {

@@ -31,7 +31,7 @@ export const filesKind: Required<
 }
 
 /** Checks that a dataset's folder may be read, and written to if files are archived after landing. No file is opened. */
-export async function checkFolder(
+async function checkFolder(
   source: FilesSource,
   dataset: FilesDataset,
   { fill, signal }: { readonly fill: Fill; readonly signal: AbortSignal },
@@ -73,7 +73,7 @@ export type FilesTasksDeps = {
 }
 
 /** The task handlers of file sources: land the files of a window in raw, then archive them if the dataset declares it. */
-export function createFilesTasks({
+function createFilesTasks({
   lake,
   fill,
   clock,

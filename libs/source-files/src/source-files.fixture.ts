@@ -6,7 +6,7 @@ import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { aSourcePipeline, fixedClock, recordingLog, temporaryDirectory, type IngestFields } from '@cinelake/testkit'
 import type { FilesDataset, FilesSource } from './config/index.ts'
-import { createFilesTasks } from './files-tasks.ts'
+import { filesKind } from './files-tasks.ts'
 
 type Given = {
   readonly sources: readonly FilesSource[]
@@ -23,7 +23,7 @@ export async function givenAgent({ settings = {}, ...given }: Given) {
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
   const log = recordingLog()
   const fill = createFill({ settings, secrets: createEnvSecrets(settings) })
-  const tasks = createFilesTasks({ lake, fill, clock: fixedClock(), log })
+  const tasks = filesKind.createTasks({ lake, fill, clock: fixedClock(), log })
   const shop = await aSourcePipeline({ lake, directory }, { ...given, source: 'catalogue', dataset: 'titles' })
 
   return {

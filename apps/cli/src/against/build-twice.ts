@@ -267,7 +267,7 @@ type FrozenTables = ReadonlyMap<string, number>
 
 /**
  * Records the versions of all tables that pipelines make or read, and of their rejects: runs may continue meanwhile,
- * and their rows are not an effect of the text.
+ * and their rows are not an effect of the text. Exported for tests.
  */
 export async function freezeTables(
   lake: Lake,
@@ -296,7 +296,7 @@ export async function freezeTables(
 
 /**
  * A shallow clone of a lake with tables in the recorded versions: writes go to a directory, existing files are read in
- * place. Disposing it leaves the lake open.
+ * place. Disposing it leaves the lake open. Exported for tests.
  */
 export async function cloneLake(lake: Lake, frozen: FrozenTables, directory: string): Promise<Lake> {
   const upper = await createDirectoryLake(path.join(directory, randomUUID()))

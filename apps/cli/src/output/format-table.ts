@@ -21,7 +21,7 @@ export function cut(text: string, width: number): string {
   return `${kept}…`
 }
 
-/** The text in lines of a width, broken between words where possible, otherwise within them. */
+/** The text in lines of a width, broken between words where possible, otherwise within them. Exported for tests. */
 export function wrapped(text: string, width: number): string[] {
   if (widthOf(text) <= width) return [text]
   const lines: string[] = []

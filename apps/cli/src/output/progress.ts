@@ -146,7 +146,7 @@ type Region = {
   readonly print: (text: string) => void
 }
 
-/** Every line must fit the screen's width: the rest of a wrapped line would not be erased. */
+/** Every line must fit the screen's width: the rest of a wrapped line would not be erased. Exported for tests. */
 export function createRegion({ note }: Pick<Terminal, 'note'>): Region {
   let shown: readonly string[] = []
   const erase = () => (shown.length === 0 ? '' : `\u001B[${shown.length}A\u001B[0J`)

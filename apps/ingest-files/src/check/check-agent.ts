@@ -286,7 +286,7 @@ type Options = {
 }
 
 /** Runs one check. Any error is a problem, with the error's message. */
-export async function find(
+async function find(
   check: string,
   { timeoutMs, signal, redact }: Options,
   run: (signal: AbortSignal) => Promise<string | Omit<Finding, 'check'>>,

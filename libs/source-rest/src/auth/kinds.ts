@@ -14,7 +14,7 @@ const text = mapping({ type: z.literal('none') })
 const checked = z.object({ type: z.literal('none') })
 
 /** No authentication. */
-export const none = {
+const none = {
   text,
   checked,
   read: (auth) => auth,
