@@ -143,8 +143,103 @@ test('at a terminal what no flag says is asked, and asked again when it cannot b
 
   expect([exitCode, answers]).toEqual([0, []])
   expect(notes).toContain('expected one of none, bearer, basic, apiKey')
-  expect(asked[0]).toBe('What is the source called?: ')
+  expect(asked[0]).toBe('What is the source called?')
   expect(await pipeline.text()).toContain('    auth:\n      type: apiKey\n      key: ${secret:CRM_KEY}\n')
+})
+
+/** The answers about each kind of authentication of a REST API, and the fields that they become. */
+const AUTHS: Readonly<Record<string, readonly [answers: Record<string, string>, written: string[]]>> = {
+  none: [{}, []],
+  bearer: [{ secret: 'S' }, ['token: ${secret:S}']],
+  basic: [{ username: 'me', secret: 'S' }, ['username: me', 'password: ${secret:S}']],
+  apiKey: [{ secret: 'S', header: 'X-Key' }, ['key: ${secret:S}', 'header: X-Key']],
+  oauth2: [
+    { 'token-url': 'https://login.example.org/token', 'client-id': 'me', secret: 'S', scope: 'read' },
+    ['tokenUrl: https://login.example.org/token', 'clientId: me', 'clientSecret: ${secret:S}', 'scope: read'],
+  ],
+  'oauth2 with a refresh token': [
+    { grant: 'refreshToken', 'token-url': 'https://login.example.org/token', secret: 'S' },
+    ['grant: refreshToken', 'tokenUrl: https://login.example.org/token', 'refreshToken: ${secret:S}'],
+  ],
+  jwt: [
+    { algorithm: 'ES256', secret: 'S', issuer: 'me', 'token-url': 'https://login.example.org/token', audience: 'api' },
+    [
+      'algorithm: ES256',
+      'key: ${secret:S}',
+      'issuer: me',
+      'tokenUrl: https://login.example.org/token',
+      'audience: api',
+    ],
+  ],
+  'jwt as the token itself': [
+    { as: 'token', secret: 'S', issuer: 'me' },
+    ['as: token', 'key: ${secret:S}', 'issuer: me'],
+  ],
+  azure: [{ scope: 'api://app/.default' }, ['scope: api://app/.default']],
+  awsSigV4: [
+    { 'access-key-id': 'AKID', secret: 'S', region: 'eu-central-1', service: 'execute-api' },
+    ['accessKeyId: AKID', 'secretAccessKey: ${secret:S}', 'region: eu-central-1', 'service: execute-api'],
+  ],
+}
+
+test.each(Object.entries(AUTHS))(
+  'a REST API with %s is written as it is answered, and a second dataset fits the same answers',
+  async (name, [answers, written]) => {
+    await using pipeline = await givenPipeline()
+    const [type = ''] = name.split(' ')
+    const flags = Object.entries(answers).flatMap(([flag, answer]) => [`--${flag}`, answer])
+    const source = ['--source', 'crm', '--base-url', 'https://crm.example.org', '--auth', type, ...flags]
+    const add = (dataset: string) =>
+      cinelake(['add', 'rest', pipeline.folder, ...source, '--dataset', dataset, '--path', `/${dataset}`])
+
+    expect([await add('users'), await add('plans')]).toMatchObject([{ exitCode: 0 }, { exitCode: 0 }])
+
+    const auth = type === 'none' ? [] : ['    auth:', `      type: ${type}`, ...written.map((line) => `      ${line}`)]
+    expect(await pipeline.text()).toContain(
+      ['    baseUrl: https://crm.example.org', ...auth, '    datasets:', '      users:'].join('\n'),
+    )
+  },
+)
+
+test('every kind of authentication of a REST API can be added', async () => {
+  const { out } = await cinelake(['add', 'rest', '--help'])
+  const kinds = ['none', 'bearer', 'basic', 'apiKey', 'oauth2', 'jwt', 'azure', 'awsSigV4']
+
+  expect(new Set(Object.keys(AUTHS).map((name) => name.split(' ')[0]))).toEqual(new Set(kinds))
+  expect(out.replaceAll(/\s+/g, ' ')).toContain(`(${kinds.join(', ')}; usually none)`)
+})
+
+test('an assertion without an address for tokens is known as the token itself', async () => {
+  const crm =
+    'crm: { type: rest, baseUrl: https://crm.example.org, auth: { type: jwt, key: "${secret:S}", issuer: me } }'
+  await using pipeline = await givenPipeline(
+    PIPELINE.replace('sources:', `sources:\n  ${crm.replace(' } }', ' }, datasets: {} }')}`),
+  )
+  const add = (as: string) =>
+    cinelake(['add', 'rest', pipeline.folder, '--source', 'crm', '--as', as, '--dataset', 'users', '--path', '/users'])
+
+  expect((await add('grant')).notes).toContain('--as is grant: source crm in pipeline.yaml has token')
+  expect(await add('token')).toMatchObject({ exitCode: 0 })
+})
+
+test('an answer that a kind of authentication needs is told when it is missing, and nothing is written', async () => {
+  await using pipeline = await givenPipeline()
+  const source = ['--source', 'crm', '--base-url', 'https://crm.example.org', '--auth', 'oauth2']
+
+  const { exitCode, notes } = await cinelake([
+    'add',
+    'rest',
+    pipeline.folder,
+    ...source,
+    '--dataset',
+    'a',
+    '--path',
+    '/a',
+  ])
+
+  expect(exitCode).toBe(2)
+  expect(notes).toMatch(/--token-url: [\s\S]*--client-id: [\s\S]*--secret: /)
+  expect(await pipeline.text()).toBe(PIPELINE)
 })
 
 test('a source that is there gets one more dataset', async () => {

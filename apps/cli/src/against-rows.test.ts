@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { RowComparison, TableRows } from './against-rows.ts'
+import type { RowComparison, TableRows } from './against/compare-rows.ts'
 import { aStarter, cinelake } from './testing.fixture.ts'
 
 const CUSTOMERS = `apiVersion: v3.1.0

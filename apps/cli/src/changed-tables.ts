@@ -22,14 +22,14 @@ import type { FolderReading } from './read-folder.ts'
 import type { PlatformConfig } from './settings.ts'
 
 /** A change of a contract or a model, and its place in the text. */
-export type TableChange = ContractChange & {
+type TableChange = ContractChange & {
   readonly table: string
   readonly file: string
   readonly line: number
 }
 
 /** The changes that a pipeline's text would make to the existing tables. */
-export type ChangedTables = {
+type ChangedTables = {
   readonly changes: readonly TableChange[]
   /** Why they could not be determined. */
   readonly note?: string

@@ -221,11 +221,11 @@ async function unknownTable(lake: Lake, name: string, pipelines: readonly string
 function meantTables(name: string, known: readonly string[]): string[] {
   const whole = closestName(name, known)
   if (whole !== undefined) return [whole]
-  for (const part of [tableOf, (each: string) => tableOf(each).replace(/s$/i, '')]) {
+  for (const part of [withoutPipeline, (each: string) => withoutPipeline(each).replace(/s$/i, '')]) {
     const closest = closestName(part(name), known.map(part))
     if (closest !== undefined) return known.filter((each) => part(each) === closest)
   }
   return []
 }
 
-const tableOf = (name: string) => name.slice(name.indexOf('.') + 1)
+const withoutPipeline = (name: string) => name.slice(name.indexOf('.') + 1)

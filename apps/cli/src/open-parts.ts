@@ -1,26 +1,27 @@
+import path from 'node:path'
 import type { MessageBus } from '@cinelake/bus'
 import { openBus as openAnyBus } from '@cinelake/bus/open'
-import { ConfigError, silentLog, type Log } from '@cinelake/core'
+import { ConfigError, type Log, silentLog } from '@cinelake/core'
+import {
+  type AnyDatabase,
+  type Databases,
+  createDatabases as createAnyDatabases,
+  openDatabaseToRead,
+} from '@cinelake/database/open'
 import type { SqlEngine } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { Lake } from '@cinelake/lake'
 import { openLake as openAnyLake } from '@cinelake/lake/open'
-import type { OpsSchema } from '@cinelake/run-store'
-import { guardSecrets, type GuardedSecrets } from '@cinelake/secrets'
+import { type OpsSchema, type RunHistory, openRunHistory } from '@cinelake/run-store'
+import { type GuardedSecrets, guardSecrets } from '@cinelake/secrets'
 import { openSecrets as openAnySecrets } from '@cinelake/secrets/open'
-import { createLog, type Settings } from '@cinelake/service'
+import { type Settings, createLog } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
-import {
-  createDatabases as createAnyDatabases,
-  openDatabaseToRead,
-  type AnyDatabase,
-  type Databases,
-} from '@cinelake/database/open'
-import type { Warehouse } from '@cinelake/warehouse'
+import { type Warehouse, WarehouseUnavailableError } from '@cinelake/warehouse'
 import { openWarehouse as openAnyWarehouse } from '@cinelake/warehouse/open'
 import { existsSync } from 'node:fs'
-import path from 'node:path'
 import type { Terminal } from './output/terminal.ts'
+import { createSchedulerClient } from './scheduler-client.ts'
 import type { PlatformConfig } from './settings.ts'
 
 // The platform's parts as configured. The default log is discarded: failures are reported by errors.
@@ -59,7 +60,7 @@ export async function openWarehouse(
 }
 
 /** The mart, read-only. @throws {ConfigError} terminal: no run has been made there yet */
-export async function openExistingWarehouse(config: Pick<PlatformConfig, 'warehouse'>): Promise<Warehouse> {
+async function openExistingWarehouse(config: Pick<PlatformConfig, 'warehouse'>): Promise<Warehouse> {
   requireWarehouse(config)
   return await openAnyWarehouse(config.warehouse, { credential, log: silentLog, isReadOnly: true })
 }
@@ -115,4 +116,47 @@ export function openLog(
 ): Log {
   if (logLevel === 'silent') return silentLog
   return createLog({ service: 'cinelake', level: logLevel, redact, destination: { write: terminal.note } })
+}
+
+/**
+ * Opens the mart for a read-only command. The process that owns it may end meanwhile: then it is opened again, once.
+ * @param mayRepeat whether the work can be repeated without loss or duplication
+ */
+export async function readWarehouse<Result>(
+  config: Pick<PlatformConfig, 'warehouse'>,
+  work: (warehouse: Warehouse) => Promise<Result>,
+  mayRepeat: () => boolean = () => true,
+): Promise<Result> {
+  try {
+    return await once(config, work)
+  } catch (error) {
+    if (!(error instanceof WarehouseUnavailableError) || !mayRepeat()) throw error
+    return await once(config, work)
+  }
+}
+
+async function once<Result>(
+  config: Pick<PlatformConfig, 'warehouse'>,
+  work: (warehouse: Warehouse) => Promise<Result>,
+): Promise<Result> {
+  await using warehouse = await openExistingWarehouse(config)
+  return await work(warehouse)
+}
+
+/**
+ * The run history, read-only: of the scheduler that `CINELAKE_API` names, otherwise from the database. Opens neither
+ * the bus nor the timers, from which a process could consume messages of a platform.
+ */
+export async function openHistory(
+  config: Pick<PlatformConfig, 'api' | 'database'>,
+  signal: AbortSignal,
+): Promise<AsyncDisposable & RunHistory> {
+  if (config.api !== undefined) {
+    return { ...createSchedulerClient(config.api, signal), [Symbol.asyncDispose]: async () => {} }
+  }
+  await using opening = new AsyncDisposableStack()
+  const database = opening.use(await openExistingDatabase(config))
+  const history = await openRunHistory(database)
+  const owned = opening.move()
+  return { ...history, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
 }

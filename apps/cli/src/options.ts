@@ -1,5 +1,8 @@
-import { InvalidArgumentError, type Command } from 'commander'
 import path from 'node:path'
+import type { CommandContext } from './command.ts'
+import { ConfigError } from '@cinelake/core'
+import type { RedoAsked } from '@cinelake/scheduler'
+import { type Command, InvalidArgumentError } from 'commander'
 
 /** The default state directory, below the working directory. */
 export const DEFAULT_STATE = '.cinelake'
@@ -32,6 +35,18 @@ export function withExamples(command: Command, examples: readonly (readonly [lin
   const width = Math.max(...examples.map(([line]) => line.length))
   const lines = examples.map(([line, what]) => `  ${line.padEnd(width)}  ${what}\n`)
   return command.addHelpText('after', `\nExamples:\n${lines.join('')}`)
+}
+
+/**
+ * The action of a command: its implementation is loaded when it is called, and receives arguments, options and context.
+ * @param load of a function of the arguments and options as they are declared
+ */
+export function lazily(context: CommandContext, load: () => Promise<(...given: never[]) => unknown>) {
+  return async (...given: unknown[]): Promise<void> => {
+    const run = (await load()) as (...all: unknown[]) => unknown
+    // Commander appends the command itself.
+    await run(...given.slice(0, -1), context)
+  }
 }
 
 /** An empty argument would mean the working directory: usually it comes from an unset variable. */
@@ -68,4 +83,39 @@ export function port(text: string): number {
 /** JavaScript converts an empty text to 0. */
 function numberOf(text: string): number {
   return text.trim() === '' ? Number.NaN : Number(text)
+}
+
+/** Options that select tasks of windows that have run for a re-run; the same for `run` and `plan`. */
+export type RedoOptions = {
+  readonly again?: true
+  readonly changed?: true
+  readonly select?: readonly string[]
+  readonly fromRaw?: true
+}
+
+export const SELECTORS =
+  'a dataset, a model, a table of the mart or SOURCE/DATASET; NAME+ with all that depends on it, +NAME with what it needs; several with commas'
+
+/** For an option that may be repeated, or have a list with commas. */
+export function listed(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(',').map((name) => name.trim())].filter((name) => name !== '')
+}
+
+/**
+ * The re-run that the options request; undefined where they request windows as they are.
+ * @throws {ConfigError} terminal: more than one of them was given
+ */
+export function redoAsked({ again, changed, select, fromRaw }: RedoOptions): RedoAsked | undefined {
+  const given = [
+    ...(again === true ? ['--again'] : []),
+    ...(changed === true ? ['--changed'] : []),
+    ...(select === undefined ? [] : ['--select']),
+    ...(fromRaw === true ? ['--from-raw'] : []),
+  ]
+  if (given.length > 1) {
+    throw new ConfigError('the options cannot be used', [`${given.join(' and ')}: expected one of them`])
+  }
+  if (changed === true) return { kind: 'changed' }
+  if (fromRaw === true) return { kind: 'from-raw' }
+  return select === undefined ? undefined : { kind: 'select', names: select }
 }

@@ -60,7 +60,7 @@ const CONCURRENCY: Readonly<Record<Service, number>> = {
   loader: 2,
 }
 
-export type PlatformOptions = {
+type PlatformOptions = {
   /** The identity for sources in Azure. */
   readonly credential?: AzureCredential
   /** Takes over the run history of a database server without a noted owner. */

@@ -1,36 +1,11 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
-import type { AddCommand, CommandContext } from './command.ts'
+import type { CommandContext } from './command.ts'
 import { withExamples } from './options.ts'
-import { addDescribe, addHistory, addQuery, addRejects, addServe, addTables } from './usage/data.ts'
-import { addAdd, addDemo, addInit, addPlan, addTest, addTry, addValidate } from './usage/pipelines.ts'
-import { addRebuild, addRun, addStatus } from './usage/runs.ts'
-import { addAgent } from './usage/agent.ts'
-import { addBus } from './usage/bus.ts'
-import { addDeadLetters } from './usage/dead-letters.ts'
-
-/** The commands, in the order of the help. */
-const COMMANDS: readonly AddCommand[] = [
-  addDemo,
-  addInit,
-  addAdd,
-  addTry,
-  addValidate,
-  addTest,
-  addPlan,
-  addRun,
-  addRebuild,
-  addStatus,
-  addRejects,
-  addQuery,
-  addTables,
-  addDescribe,
-  addServe,
-  addHistory,
-  addDeadLetters,
-  addBus,
-  addAgent,
-]
+import { DATA_COMMANDS } from './usage/data.ts'
+import { OPERATION_COMMANDS } from './usage/operations.ts'
+import { PIPELINE_COMMANDS } from './usage/pipelines.ts'
+import { RUN_COMMANDS } from './usage/runs.ts'
 
 /**
  * The command line: the arguments of each command, and its help. A command's implementation is loaded when it is
@@ -59,7 +34,8 @@ export function createProgram(context: CommandContext): Command {
     'after',
     'Exit codes: 0 done, 1 a run failed or something is not possible now, 2 bad usage or configuration, 130 stopped.',
   )
-  for (const add of COMMANDS) add(program, context)
+  for (const add of [...PIPELINE_COMMANDS, ...RUN_COMMANDS, ...DATA_COMMANDS, ...OPERATION_COMMANDS])
+    add(program, context)
   // Subcommands do not inherit this.
   for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
     command.copyInheritedSettings(program)

@@ -1,21 +1,42 @@
+import path from 'node:path'
 import { ConfigError } from '@cinelake/core'
 import {
-  createSqlTyper,
-  formatProblem,
-  readPipeline,
   type CheckedPipeline,
   type Problem,
   type ReadResult,
+  createSqlTyper,
+  formatProblem,
+  readPipeline,
 } from '@cinelake/pipeline'
 import type { Settings } from '@cinelake/service'
+import { realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { openEngine, openSecrets } from './open-parts.ts'
 import type { PlatformConfig } from './settings.ts'
-import { isShipped } from './shipped-pipeline.ts'
+
+/** The pipeline that comes with Cinelake, which `cinelake demo` runs. */
+export const SHIPPED_PIPELINE = fileURLToPath(new URL('../../../pipelines/ott', import.meta.url))
+
+/** The name of its folder in run histories: another installation has it at another path. */
+const SHIPPED_ORIGIN = 'the pipeline that comes with Cinelake'
+
+/** The canonical path of a pipeline's folder in the run history, however it is written on the command line. */
+export async function originOf(folder: string): Promise<string> {
+  const place = await realpath(folder)
+  return place === (await shippedPlace()) ? SHIPPED_ORIGIN : place
+}
+
+async function isShipped(folder: string): Promise<boolean> {
+  return (await realpath(folder).catch(() => undefined)) === (await shippedPlace())
+}
+
+async function shippedPlace(): Promise<string | undefined> {
+  return await realpath(SHIPPED_PIPELINE).catch(() => undefined)
+}
 
 /** The environment of this machine that a folder's text is also checked against. */
-export type Surroundings = {
+type Surroundings = {
   readonly config: PlatformConfig
   readonly settings: Settings
   /** The severity of a missing setting or secret. Default: `error`. */

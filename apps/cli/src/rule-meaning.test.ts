@@ -1,8 +1,8 @@
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { type CheckedPipeline, freezePipeline } from '@cinelake/pipeline'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
-import { ruleMeanings } from './rule-meaning.ts'
+import { ruleMeanings } from './commands/rejects.ts'
 
 const RULES = [
   ['score >= 0 AND score <= 10', '0…10'],

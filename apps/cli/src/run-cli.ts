@@ -1,11 +1,10 @@
-import { CancelledError, ConfigError, PipelineError, reportError, type ErrorReport } from '@cinelake/core'
-import { createRedaction, listenForStop, type Settings } from '@cinelake/service'
+import { CancelledError, ConfigError, type ErrorReport, PipelineError, reportError } from '@cinelake/core'
+import { type Settings, createRedaction, listenForStop } from '@cinelake/service'
 import { CommanderError } from 'commander'
-import type { CommandContext, ExitCode } from './command.ts'
-import type { Terminal } from './output/terminal.ts'
+import { type CommandContext, type ExitCode, WaitingStoppedError } from './command.ts'
 import { toJson } from './output/format-value.ts'
+import type { Terminal } from './output/terminal.ts'
 import { createProgram, isHelp } from './program.ts'
-import { WaitingStoppedError } from './waiting-stopped.ts'
 
 /** Commands whose work is kept as far as it got. */
 const RESUMABLE = new Set(['run', 'rebuild', 'demo'])
@@ -13,10 +12,7 @@ const RESUMABLE = new Set(['run', 'rebuild', 'demo'])
 /** Error code in JSON of an invalid command line. */
 const USAGE_INVALID = 'USAGE_INVALID'
 
-/**
- * Runs one command line to its end.
- * @param args the arguments after the program's name
- */
+/** Runs one command line to its end. @param args the arguments after the program's name */
 export async function runCli(args: readonly string[], settings: Settings, terminal: Terminal): Promise<ExitCode> {
   using stop = listenForStop()
   let exitCode: ExitCode = 0
@@ -38,7 +34,7 @@ export async function runCli(args: readonly string[], settings: Settings, termin
       return 130
     }
     if (stop.signal.aborted || error instanceof CancelledError) {
-      terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start goes on from here.\n' : 'Stopped.\n')
+      terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start resumes here.\n' : 'Stopped.\n')
       return 130
     }
     report(error, { asJson: args.includes('--json'), terminal, redact: createRedaction(settings).redact })

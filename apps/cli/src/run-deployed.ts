@@ -1,11 +1,11 @@
-import { defineErrors, PipelineError, terminal, type Window } from '@cinelake/core'
-import { freezePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import { historyErrors, type RunRecord, type TaskRecord } from '@cinelake/run-store'
-import { schedulerErrors, type RedoAsked, type Requested } from '@cinelake/scheduler'
+import { PipelineError, type Window, defineErrors, terminal } from '@cinelake/core'
+import { type CheckedPipeline, freezePipeline } from '@cinelake/pipeline'
+import { type RunRecord, type TaskRecord, historyErrors } from '@cinelake/run-store'
+import { type RedoAsked, type Requested, schedulerErrors } from '@cinelake/scheduler'
 import { setTimeout as pause } from 'node:timers/promises'
+import { WaitingStoppedError } from './command.ts'
 import type { Progress } from './output/progress.ts'
 import type { RunRequest, SchedulerClient } from './scheduler-client.ts'
-import { WaitingStoppedError } from './waiting-stopped.ts'
 
 const deployedErrors = defineErrors({
   /** The scheduler's text of the pipeline differs from the folder's. */
@@ -17,7 +17,7 @@ const deployedErrors = defineErrors({
 
 const shortened = (digest: string) => digest.slice(0, 12)
 
-export type RunDeployedRequest = {
+type RunDeployedRequest = {
   /** In order; undefined for all that have landed, for a rebuild only. */
   readonly windows: readonly Window[] | undefined
   readonly again: boolean
@@ -26,7 +26,7 @@ export type RunDeployedRequest = {
   readonly redo: RedoAsked | undefined
 }
 
-export type RunDeployedOptions = {
+type RunDeployedOptions = {
   readonly progress: Progress
   readonly signal: AbortSignal
   /** Milliseconds between two polls of a run. */
@@ -152,8 +152,8 @@ function createFollow(runId: string, progress: Progress, isNew: boolean): Follow
   const look = (record: RunRecord) => {
     isTold ||= !isFinished(record)
     if (!isTold) return
-    const changed = record.tasks.filter((task) => seen.get(task.name) !== keyOf(task))
-    for (const task of changed) seen.set(task.name, keyOf(task))
+    const changed = record.tasks.filter((task) => seen.get(task.name) !== attemptKey(task))
+    for (const task of changed) seen.set(task.name, attemptKey(task))
     const named = (task: TaskRecord) => ({ ...task, planned: { name: task.name } })
     const tasks = new Map(record.tasks.map((task) => [task.name, named(task)]))
     progress.onChange({ run: { id: runId, window: record.window, tasks }, tasks: changed.map(named) })
@@ -161,4 +161,4 @@ function createFollow(runId: string, progress: Progress, isNew: boolean): Follow
   return { look, isTold: () => isTold }
 }
 
-const keyOf = ({ state, generation, attempt }: TaskRecord) => `${generation}/${attempt}/${state}`
+const attemptKey = ({ state, generation, attempt }: TaskRecord) => `${generation}/${attempt}/${state}`

@@ -1,19 +1,19 @@
 import type { Queue } from '@cinelake/contracts'
-import { defineErrors, runIdOf, terminal, type Window } from '@cinelake/core'
+import { type Window, defineErrors, runIdOf, terminal } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { freezePipeline, planRun, type CheckedPipeline } from '@cinelake/pipeline'
+import { type CheckedPipeline, freezePipeline, planRun } from '@cinelake/pipeline'
 import type { RunRecord } from '@cinelake/run-store'
-import type { Scheduler } from '@cinelake/scheduler'
+import { type RedoAsked, type Requested, RunUnderWayError, type Scheduler } from '@cinelake/scheduler'
 import { lossOf } from './lake-tables.ts'
 import type { Progress } from './output/progress.ts'
-import { describeChanges } from './output/redo-tables.ts'
+import { describeChanges } from './output/run-tables.ts'
 import type { Platform } from './platform.ts'
-import { originOf } from './shipped-pipeline.ts'
+import { originOf } from './read-folder.ts'
 
 /** The folder of a pipeline's text, and whether it has changed. */
 export type Origin = { readonly folder: string; readonly moved?: boolean }
 
-export type RunWindowsOptions = {
+type RunWindowsOptions = {
   /** Runs the whole windows again. */
   readonly again?: boolean
   /** For windows that are not run again: the option that would, and whether the pipeline's text has changed since. */
@@ -38,16 +38,12 @@ export async function runWindows(
   windows: readonly Window[],
   { again = false, tellsChanges = false, origin, progress, signal }: RunWindowsOptions,
 ): Promise<RunRecord[]> {
-  const { scheduler, bus } = platform
+  const { scheduler } = platform
   await claimName(scheduler, pipeline, origin)
   await giveUpOtherTexts(scheduler, pipeline, windows, again)
   await scheduler.keepText(pipeline)
-  await platform.work(await queuesOf(scheduler, pipeline))
-  await using _listening = await bus.subscribe('progress', async (event) => progress.onEvent(event))
-  using _watching = scheduler.watch(progress.onChange)
-
-  const resumed = await scheduler.resume()
-  for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  await using work = await startWork(platform, pipeline, { progress, signal })
+  const { resumed } = work
   const before = tellsChanges && !again ? await scheduler.planRedo(pipeline, { kind: 'changed' }, windows) : undefined
   const requested = await scheduler.requestRuns(pipeline, windows, { again, signal })
   for (const { runId, created } of requested) {
@@ -57,9 +53,8 @@ export async function runWindows(
     else if (window !== undefined && window.changed.length > 0)
       progress.say(`${runId} resumes with what is not done; ${describeChanges(window)}`)
   }
-  for (const run of resumed) await scheduler.waitFor(run, { signal })
-  const records: RunRecord[] = []
-  for (const { runId } of requested) records.push(await scheduler.waitFor(runId, { signal }))
+  await work.finishResumed()
+  const records = await recordsOf(scheduler, requested, signal)
   // Runs with work to do check each table that they write.
   const isDone = requested.every(({ created }) => !created) && resumed.length === 0
   if (isDone) await requireTables(pipeline.name, records, { lake: platform.lake, scheduler, signal })
@@ -67,7 +62,7 @@ export async function runWindows(
 }
 
 /** @throws {PipelineOriginError} terminal: another folder has the pipeline's name */
-export async function claimName(
+async function claimName(
   scheduler: Scheduler,
   { name }: CheckedPipeline,
   { folder, moved = false }: Origin,
@@ -95,7 +90,7 @@ async function giveUpOtherTexts(
 }
 
 /** The queues of this pipeline's tasks, and those of earlier tasks that are not done yet. */
-export async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
+async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
   const queues = new Set<Queue>(planRun(pipeline).map(({ queue }) => queue))
   for (const { id, finishedAt } of await scheduler.runs()) {
     if (finishedAt !== null) continue
@@ -146,3 +141,112 @@ async function requireTables(pipeline: string, runs: readonly RunRecord[], deps:
   if (first === undefined) return
   throw lost.size === 1 ? first : tableErrors.TABLES_LOST(pipeline, [...lost.keys()], tables.size, first.message)
 }
+
+type RunAgainOptions = Pick<RunWindowsOptions, 'progress' | 'signal'> & {
+  /** The folder of the pipeline's text; undefined for the text of the newest run. */
+  readonly origin: Origin | undefined
+}
+
+/**
+ * Re-runs tasks of windows that have run, from landed data, and waits until they are finished.
+ * @param windows undefined for all; for a rebuild only
+ * @returns the requested runs, oldest window first
+ * @throws {PipelineOriginError} terminal: another folder has the pipeline's name; nothing was changed
+ * @throws {REDO_REFUSED} terminal: it is not possible, with every reason
+ * @throws {CancelledError} transient: cancelled; the same call resumes
+ */
+export async function runAgain(
+  platform: Platform,
+  pipeline: CheckedPipeline,
+  asked: RedoAsked,
+  windows: readonly Window[] | undefined,
+  { origin, progress, signal }: RunAgainOptions,
+): Promise<RunRecord[]> {
+  const { scheduler } = platform
+  if (origin !== undefined) await claimName(scheduler, pipeline, origin)
+  await endOtherTexts(scheduler, pipeline)
+  await using work = await startWork(platform, pipeline, { progress, signal })
+  for (const note of (await scheduler.planRedo(pipeline, asked, windows)).notes) progress.say(`note: ${note}`)
+  const requested = await scheduler.requestRedo(pipeline, asked, windows).catch(async (error: unknown) => {
+    // No other process works here: unfinished runs of an earlier process block the re-run until they are done.
+    if (!(error instanceof RunUnderWayError)) throw error
+    await work.finishResumed()
+    return await scheduler.requestRedo(pipeline, asked, windows)
+  })
+  await work.finishResumed()
+  const records = await recordsOf(scheduler, requested, signal)
+  for (const { id, state } of records) {
+    const isIdle = requested.some(({ runId, created }) => runId === id && !created)
+    if (isIdle && asked.kind === 'changed' && state === 'succeeded') progress.say(`${id}: nothing to redo`)
+  }
+  if (!(await finishLoads(scheduler, pipeline, records))) return records
+  return await recordsOf(scheduler, requested, signal)
+}
+
+/** Starts the workers that a pipeline and unfinished runs need, reports progress, and resumes these runs. */
+async function startWork(
+  { scheduler, bus, work }: Platform,
+  pipeline: CheckedPipeline,
+  { progress, signal }: Pick<RunWindowsOptions, 'progress' | 'signal'>,
+) {
+  await using opening = new AsyncDisposableStack()
+  await work(await queuesOf(scheduler, pipeline))
+  opening.use(await bus.subscribe('progress', async (event) => progress.onEvent(event)))
+  opening.use(scheduler.watch(progress.onChange))
+  const resumed = await scheduler.resume()
+  for (const run of resumed) progress.say(`${run} was not finished; it resumes`)
+  const finishResumed = async () => {
+    for (const run of resumed) await scheduler.waitFor(run, { signal })
+  }
+  const owned = opening.move()
+  return { resumed, finishResumed, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }
+}
+
+async function recordsOf(
+  scheduler: Scheduler,
+  requested: readonly Requested[],
+  signal: AbortSignal,
+): Promise<RunRecord[]> {
+  const records: RunRecord[] = []
+  for (const { runId } of requested) records.push(await scheduler.waitFor(runId, { signal }))
+  return records
+}
+
+/**
+ * A table that started over was loaded with its last window. Earlier windows whose load had failed have nothing more to
+ * load; on request, they find the table loaded.
+ * @returns whether there were any
+ */
+async function finishLoads(
+  scheduler: Scheduler,
+  pipeline: CheckedPipeline,
+  records: readonly RunRecord[],
+): Promise<boolean> {
+  const loaded = new Set(
+    (records.at(-1)?.tasks ?? []).filter(({ state }) => state === 'succeeded').map(({ name }) => name),
+  )
+  let isAny = false
+  for (const { window, tasks } of records.slice(0, -1)) {
+    const open = tasks.filter(({ state }) => state !== 'succeeded')
+    const isDone = (name: string) => tasks.some((task) => task.name === name && task.state === 'succeeded')
+    const ready = open.filter(({ kind, name, needs }) => kind === 'load' && loaded.has(name) && needs.every(isDone))
+    if (ready.length === 0) continue
+    isAny = true
+    await scheduler.requestRedo(pipeline, { kind: 'select', names: ready.map(({ name }) => name) }, [window])
+  }
+  return isAny
+}
+
+/**
+ * Cancels a run that an earlier process left unfinished under another text of the pipeline: its remaining tasks are
+ * done under the current text.
+ */
+async function endOtherTexts(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<void> {
+  const { digest } = freezePipeline(pipeline)
+  for (const run of await scheduler.runs({ pipeline: pipeline.name, limit: MAX_UNFINISHED })) {
+    if (run.finishedAt === null && run.digest !== digest) await scheduler.cancel(run.id)
+  }
+}
+
+/** Runs that are read, newest window first: one process never left more unfinished. */
+const MAX_UNFINISHED = 1000

@@ -75,10 +75,7 @@ const Made = z.object({ runs: z.array(z.object({ runId: z.string(), created: z.b
 const Agents = z.object({ agents: z.array(z.looseObject({ site: z.string(), node: z.string() })) })
 const Texts = z.object({ pipelines: z.array(z.object({ name: z.string(), digest: z.string() })) })
 
-/**
- * A client of a deployed scheduler.
- * @param signal aborts the requests in progress
- */
+/** A client of a deployed scheduler. @param signal aborts the requests in progress */
 export function createSchedulerClient({ url, token }: SchedulerAddress, signal: AbortSignal): SchedulerClient {
   const ask = async <Answer>(schema: z.ZodType<Answer>, path: string, body?: object): Promise<Answer> => {
     const headers = {

@@ -1,12 +1,12 @@
-import { busEnv, busSettings, type BusSettings } from '@cinelake/bus'
-import { engineEnv, engineSettings, modelRunnerEnv, type EngineLimits } from '@cinelake/engine'
-import { lakeEnv, lakeSettings, type LakeSettings } from '@cinelake/lake'
-import { databaseEnv, databaseSettings, isDatabaseAddress, type DatabaseSettings } from '@cinelake/database'
-import { MAX_WINDOWS, queueEnv, queueSettings, type QueueSettings } from '@cinelake/scheduler'
-import { secretsEnv, secretsSettings, type SecretsSettings } from '@cinelake/secrets'
+import { busEnv, busSettings } from '@cinelake/bus'
+import { engineEnv, engineSettings, modelRunnerEnv } from '@cinelake/engine'
+import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { databaseEnv, databaseSettings, isDatabaseAddress } from '@cinelake/database'
+import { MAX_WINDOWS, queueEnv, queueSettings } from '@cinelake/scheduler'
+import { secretsEnv, secretsSettings } from '@cinelake/secrets'
 import { LOG_LEVELS, readEnv, type Settings } from '@cinelake/service'
-import { unpackEnv, unpackLimits, type UnpackLimits } from '@cinelake/transformer'
-import { QUERY_TIMEOUT_MS, warehouseEnv, warehouseSettings, type WarehouseSettings } from '@cinelake/warehouse'
+import { unpackEnv, unpackLimits } from '@cinelake/transformer'
+import { QUERY_TIMEOUT_MS, warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import path from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_STATE } from './options.ts'
@@ -41,29 +41,9 @@ const PlatformEnv = z.object({
 })
 
 /** Addresses of the platform's parts, and the limits of its engine. */
-export type PlatformConfig = {
-  readonly stateDirectory: string
-  readonly bus: BusSettings
-  readonly lake: LakeSettings
-  /** Whether the lake is in the state directory, and no address of another one is set. */
-  readonly isOwnLake: boolean
-  readonly warehouse: WarehouseSettings
-  /** The database of the run history: by default the warehouse, where that is one. */
-  readonly database: DatabaseSettings
-  readonly queue: QueueSettings
-  readonly secrets: SecretsSettings
-  readonly engine: EngineLimits
-  /** Address of the runner of models. */
-  readonly runner: string
-  readonly unpacking: UnpackLimits
-  /** Limits of a query, where the command sets none. */
-  readonly queryTimeoutMs: number
-  readonly logLevel: (typeof LOG_LEVELS)[number]
-  /** The deployed scheduler. */
-  readonly api?: SchedulerAddress
-  readonly maxWindows: number
-}
+export type PlatformConfig = ReturnType<typeof platformConfig>
 
+/** The deployed scheduler. */
 export type SchedulerAddress = {
   /** Without a trailing slash. */
   readonly url: string
@@ -76,7 +56,7 @@ export type SchedulerAddress = {
  * deployed platform, none of them is used
  * @throws {ConfigError} terminal: every invalid setting
  */
-export function platformConfig(environment: Settings, state?: string): PlatformConfig {
+export function platformConfig(environment: Settings, state?: string) {
   const settings = state !== undefined && isDeployed(environment) ? withoutAddresses(environment) : environment
   const stateDirectory = state ?? DEFAULT_STATE
   const below = (name: string) => path.join(stateDirectory, name)
@@ -91,18 +71,22 @@ export function platformConfig(environment: Settings, state?: string): PlatformC
     stateDirectory,
     bus: busSettings(env),
     lake: lakeSettings(env),
+    /** Whether the lake is in the state directory, and no address of another one is set. */
     isOwnLake: env.CINELAKE_LAKE === embedded.CINELAKE_LAKE,
     warehouse: warehouseSettings(env),
+    /** Of the run history: by default the warehouse, where that is one. */
     database: databaseSettings({ ...env, CINELAKE_DATABASE: env.CINELAKE_DATABASE ?? ownDatabase }),
     queue: queueSettings(env),
     secrets: secretsSettings(env),
     engine: engineSettings(env),
+    /** Address of the runner of models. */
     runner: env.CINELAKE_ENGINE,
     unpacking: unpackLimits(env),
+    /** Limit of a query, where the command sets none. */
     queryTimeoutMs: env.CINELAKE_QUERY_TIMEOUT_S * 1000,
     logLevel: env.CINELAKE_LOG_LEVEL,
     maxWindows: env.CINELAKE_MAX_WINDOWS,
-    ...(env.CINELAKE_API === undefined ? {} : { api: addressOf(env.CINELAKE_API, env.CINELAKE_API_TOKEN) }),
+    api: env.CINELAKE_API === undefined ? undefined : addressOf(env.CINELAKE_API, env.CINELAKE_API_TOKEN),
   }
 }
 

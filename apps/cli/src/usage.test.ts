@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { SHIPPED_PIPELINE } from './shipped-pipeline.ts'
+import { SHIPPED_PIPELINE } from './read-folder.ts'
 import { aStarter, cinelake } from './testing.fixture.ts'
 
 describe('windows that cannot be run', () => {

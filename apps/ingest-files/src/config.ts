@@ -4,7 +4,7 @@ import { lakeEnv, lakeSettings } from '@cinelake/lake'
 import { secretsEnv, secretsSettings } from '@cinelake/secrets'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { readOperatingHours, type OperatingHours } from './agent/operating-hours.ts'
+import { type OperatingHours, readOperatingHours } from './agent/work-in-hours.ts'
 
 const MIB = 1024 * 1024
 

@@ -1,6 +1,7 @@
-import { rm, stat, writeFile } from 'node:fs/promises'
 import { PGlite, type Transaction } from '@electric-sql/pglite'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import {
+  type Row,
   customerRows,
   deviceRows,
   paymentRows,
@@ -8,11 +9,10 @@ import {
   planRows,
   subscriptionRows,
   viewingRows,
-  type Row,
 } from './billing-rows.ts'
-import type { CompanyKey } from './company-size.ts'
 import { dateOf } from './company-days.ts'
-import type { Exclusive } from './exclusive.ts'
+import type { CompanyKey } from './company-size.ts'
+import type { Exclusive } from './postgres-server.ts'
 
 /** The login of clients. The embedded database itself has one user and one database name, fixed when it is created. */
 export const BILLING_USER = 'cinelake'
@@ -43,7 +43,7 @@ const KEYS = `
   CREATE INDEX ON watch_history (started_at);
 `
 
-export interface BillingDatabase extends AsyncDisposable {
+interface BillingDatabase extends AsyncDisposable {
   readonly database: PGlite
   /** The latest day in it. */
   day(): Promise<number>

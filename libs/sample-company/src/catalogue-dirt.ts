@@ -1,50 +1,27 @@
-/** Defects of a title's row, as in real catalogues. */
-export type Dirt =
-  | 'exact-duplicate'
-  /** A newer row of the same title that lacks the score and the votes. */
-  | 'partial-duplicate'
-  | 'date-typo'
-  | 'score-out-of-range'
-  | 'missing-id'
-  | 'cut-off'
-  | 'unknown-type'
-  | 'runtime-zero'
-  | 'score-missing'
-  | 'quoted-newline'
-
-/** Titles by their place among 400: a company of 2,000 titles has each of these five times. */
+/** Titles are dirty by their place among 400: a company of 2,000 titles has each of these five times. */
 const DIRT_PERIOD = 400
-const DIRT_AT: ReadonlyMap<number, Dirt> = new Map([
-  [3, 'exact-duplicate'],
-  [133, 'exact-duplicate'],
-  [266, 'exact-duplicate'],
-  [7, 'partial-duplicate'],
-  [101, 'partial-duplicate'],
-  [207, 'partial-duplicate'],
-  [11, 'date-typo'],
-  [311, 'date-typo'],
-  [13, 'score-out-of-range'],
-  [17, 'missing-id'],
-  [19, 'cut-off'],
-  [23, 'unknown-type'],
-  [29, 'runtime-zero'],
-  [129, 'runtime-zero'],
-  [229, 'runtime-zero'],
-  [31, 'score-missing'],
-  [61, 'score-missing'],
-  [91, 'score-missing'],
-  [37, 'quoted-newline'],
-  [137, 'quoted-newline'],
-  [237, 'quoted-newline'],
-])
 
-const FIXED_THE_NEXT_DAY: ReadonlySet<Dirt> = new Set([
-  'date-typo',
-  'score-out-of-range',
-  'missing-id',
-  'cut-off',
-  'unknown-type',
-])
+/** Defects of a title's row, as in real catalogues, with their places. */
+const PLACES = {
+  'exact-duplicate': [3, 133, 266],
+  /** A newer row of the same title that lacks the score and the votes. */
+  'partial-duplicate': [7, 101, 207],
+  'date-typo': [11, 311],
+  'score-out-of-range': [13],
+  'missing-id': [17],
+  'cut-off': [19],
+  'unknown-type': [23],
+  'runtime-zero': [29, 129, 229],
+  'score-missing': [31, 61, 91],
+  'quoted-newline': [37, 137, 237],
+} as const
+export type Dirt = keyof typeof PLACES
+
+const DIRT_AT: ReadonlyMap<number, Dirt> = new Map(
+  Object.entries(PLACES).flatMap(([dirt, places]) => places.map((place) => [place, dirt as Dirt] as const)),
+)
+
+const FIXED_THE_NEXT_DAY = new Set<Dirt>(['date-typo', 'score-out-of-range', 'missing-id', 'cut-off', 'unknown-type'])
 
 /** The defect of the row with which a title first appears. */
 export function dirtOf(index: number): Dirt | undefined {

@@ -15,43 +15,16 @@ export type Feed = {
   readonly missing: string
 }
 
-const MONTHS = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-] as const
-
 const main: Feed = {
   name: 'main',
   encoding: 'utf-8',
   delimiter: ',',
   lineEnd: '\n',
   missing: 'N/A',
-  header: [
-    'title_id',
-    'title',
-    'type',
-    'genres',
-    'runtime',
-    'release_date',
-    'date_added',
-    'imdb_score',
-    'imdb_votes',
-    'views',
-    'language',
-    'country',
-    'synopsis',
-    'updated_at',
-  ],
+  header:
+    'title_id,title,type,genres,runtime,release_date,date_added,imdb_score,imdb_votes,views,language,country,synopsis,updated_at'.split(
+      ',',
+    ),
   row: (title) => [
     title.id,
     title.name,
@@ -77,22 +50,10 @@ const partner: Feed = {
   delimiter: ',',
   lineEnd: '\r\n',
   missing: 'n/a',
-  header: [
-    'Show ID',
-    'Name',
-    'Category',
-    'Listed In',
-    'Duration',
-    'Released',
-    'Added',
-    'Score',
-    'Votes',
-    'Total Views',
-    'Lang',
-    'Country of Origin',
-    'Description',
-    'Last Updated',
-  ],
+  header:
+    'Show ID,Name,Category,Listed In,Duration,Released,Added,Score,Votes,Total Views,Lang,Country of Origin,Description,Last Updated'.split(
+      ',',
+    ),
   row: (title) => [
     title.id,
     title.name,
@@ -117,22 +78,7 @@ const legacy: Feed = {
   delimiter: ';',
   lineEnd: '\r\n',
   missing: '-',
-  header: [
-    'id',
-    'title',
-    'kind',
-    'genre',
-    'minutes',
-    'released',
-    'added',
-    'rating',
-    'votes',
-    'views',
-    'language',
-    'country',
-    'synopsis',
-    'changed',
-  ],
+  header: 'id,title,kind,genre,minutes,released,added,rating,votes,views,language,country,synopsis,changed'.split(','),
   row: (title) => [
     title.id,
     title.name,
@@ -209,21 +155,15 @@ function grouped(count: number): string {
 
 /** `2026-03-01` → `March 1, 2026` */
 function spelled(date: string): string {
-  const [year, month, day] = parts(date)
-  return `${MONTHS[Number(month) - 1] ?? ''} ${Number(day)}, ${year}`
+  return new Date(date).toLocaleDateString('en-US', { dateStyle: 'long', timeZone: 'UTC' })
 }
 
 /** `2026-03-01` → `01/03/2026` */
 function slashed(date: string): string {
-  const [year, month, day] = parts(date)
-  return `${day}/${month}/${year}`
+  return date.split('-').toReversed().join('/')
 }
 
 /** `2026-03-01` → `01.03.2026` */
 function dotted(date: string): string {
   return slashed(date).replaceAll('/', '.')
-}
-
-function parts(date: string): [string, string, string] {
-  return [date.slice(0, 4), date.slice(5, 7), date.slice(8, 10)]
 }

@@ -1,5 +1,5 @@
 /** The size of a company. Everything else follows from these numbers and the seed. */
-export type CompanySize = {
+type CompanySize = {
   /** Titles and users on the first day. */
   readonly titleCount: number
   readonly userCount: number

@@ -1,7 +1,6 @@
+import { type ErrorReport, reportError } from '@cinelake/core'
 import { parentPort, workerData } from 'node:worker_threads'
-import { reportError } from '@cinelake/core'
-import { openCompany, type Company, type CompanyOptions } from './company.ts'
-import type { CompanyReply, CompanyRequest } from './company-messages.ts'
+import { type Company, type CompanyOptions, openCompany } from './company.ts'
 
 /** The worker thread of `startSampleCompany`: runs the company's systems off the platform's event loop. */
 let opening: Promise<Company> | undefined
@@ -23,3 +22,21 @@ async function answer(request: CompanyRequest): Promise<CompanyReply> {
     return { id: request.id, ok: false, error: reportError(error) }
   }
 }
+
+/** The messages between `startSampleCompany` and its worker thread. Each request gets one reply. */
+export type CompanyRequest =
+  | { readonly id: number; readonly kind: 'open' }
+  | { readonly id: number; readonly kind: 'advance'; readonly day: number }
+  | { readonly id: number; readonly kind: 'close' }
+
+export type CompanyPlaces = {
+  /** The date of day 0. */
+  readonly firstDay: string
+  readonly cataloguePath: string
+  readonly apiUrl: string
+  readonly billingHost: string
+}
+
+export type CompanyReply =
+  | ({ readonly id: number; readonly ok: true } & CompanyPlaces)
+  | { readonly id: number; readonly ok: false; readonly error: ErrorReport }

@@ -1,3 +1,3 @@
 export { companyErrors, type SampleCompany, type SampleCompanyOptions, startSampleCompany } from './sample-company.ts'
-export { createExclusive, type Exclusive } from './exclusive.ts'
+export { createExclusive, type Exclusive } from './postgres-server.ts'
 export { startPostgresServer, type PostgresServer, type PostgresServerOptions } from './postgres-server.ts'

@@ -2,7 +2,7 @@ import { reportError, type Clock, type Log } from '@cinelake/core'
 import { lastEndedDay, untilDayEnds } from './company-days.ts'
 import type { SampleCompany } from './sample-company.ts'
 
-export type KeepUpDeps = {
+type KeepUpDeps = {
   readonly company: Pick<SampleCompany, 'advanceTo'>
   readonly clock: Clock
   readonly log: Log

@@ -1,8 +1,25 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { PostgresClient, queryMessage, statusAtEnd } from '@cinelake/core'
 import type { PGlite } from '@electric-sql/pglite'
-import type { Exclusive } from './exclusive.ts'
+import { once } from 'node:events'
+import { type AddressInfo, type Socket, createServer } from 'node:net'
+
+/** A mutex with a fair queue. */
+export type Exclusive = {
+  /** Waits for the lock. @returns releases the lock; idempotent */
+  enter(): Promise<() => void>
+}
+
+export function createExclusive(): Exclusive {
+  let last: Promise<void> = Promise.resolve()
+  return {
+    enter() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const turn = last.then(() => () => resolve())
+      last = promise
+      return turn
+    },
+  }
+}
 
 export type PostgresServerOptions = {
   readonly database: PGlite

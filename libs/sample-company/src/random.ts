@@ -14,7 +14,7 @@ export type Random = {
 }
 
 /** The purposes of random numbers: streams never share a number. */
-export const STREAMS = {
+const STREAMS = {
   title: 1,
   titleText: 2,
   titleChange: 3,

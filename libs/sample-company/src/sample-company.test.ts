@@ -69,6 +69,26 @@ test('SQL clients work side by side without reading each other’s answers, and 
   await Promise.all(clients.slice(1).map((client) => client.end()))
 })
 
+test('the next day of the company waits for the open transaction of a client, which it does not commit', async () => {
+  await using folder = await temporaryDirectory()
+  await using company = await startSampleCompany({ directory: folder.path, ...small })
+  const client = await connect(company)
+  const isFree = async () =>
+    (await client.query<{ free: boolean }>('SELECT bool_or(monthly_price = 0) AS free FROM plans')).rows[0]?.free
+  await client.query('BEGIN')
+  await client.query('UPDATE plans SET monthly_price = 0')
+
+  const advanced = company.advanceTo('2026-03-02')
+  expect(await isFree()).toBe(true)
+  await client.query('ROLLBACK')
+  await advanced
+
+  expect(await isFree()).toBe(false)
+  const { rows } = await client.query<{ day: number }>('SELECT max(day) AS day FROM company.days')
+  expect(rows).toEqual([{ day: 1 }])
+  await client.end()
+})
+
 test('a process that is killed while it makes the company leaves what the next start repairs', async () => {
   await using folder = await temporaryDirectory()
   const reference = join(folder.path, 'reference')

@@ -1,9 +1,9 @@
+import { ConfigError, defineErrors, terminal } from '@cinelake/core'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { ConfigError, defineErrors, terminal } from '@cinelake/core'
 import { dayOf } from './company-days.ts'
-import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-messages.ts'
+import type { CompanyPlaces, CompanyReply, CompanyRequest } from './company-worker.ts'
 
 export type SampleCompanyOptions = {
   /** Folder of the company's catalogue files and database; created when missing, reused otherwise. */
@@ -25,7 +25,7 @@ export type SampleCompanyOptions = {
 }
 
 /** The API's bearer token and the database's password. */
-export type SampleSecrets = { readonly CRM_TOKEN: string; readonly BILLING_PASSWORD: string }
+type SampleSecrets = { readonly CRM_TOKEN: string; readonly BILLING_PASSWORD: string }
 
 /** A sample streaming company: a folder of catalogue files, a REST API and a PostgreSQL database. */
 export interface SampleCompany extends AsyncDisposable {

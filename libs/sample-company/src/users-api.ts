@@ -6,7 +6,7 @@ import { userOn } from './users.ts'
 const LARGEST_PAGE = 1_000
 const DEFAULT_PAGE = 100
 
-export type UsersApiOptions = {
+type UsersApiOptions = {
   readonly company: CompanyKey
   /** The bearer token that clients have to send. */
   readonly token: string

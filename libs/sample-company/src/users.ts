@@ -37,7 +37,7 @@ export function userOn(company: CompanyKey, index: number, day: number): User {
   const surname = `${random.pick(SURNAME_STARTS)}${random.pick(SURNAME_ENDS)}`
   const signedUpAt = signUpTime(company, index)
   let email = `${given}.${surname}.${index + 1}@mail.example`.toLowerCase()
-  let country: string = random.pick(COUNTRIES)
+  let country = random.pick(COUNTRIES)
   let plan = random.int(PLANS.length)
   let updatedAt = signedUpAt
   for (let changed = 1; changed <= day; changed += 1) {
@@ -46,7 +46,7 @@ export function userOn(company: CompanyKey, index: number, day: number): User {
     updatedAt = Date.parse(windowOfDay(company, changed).start) + change.second * 1_000
     if (change.what === 'plan') plan = (plan + 1 + change.by) % PLANS.length
     else if (change.what === 'email') email = `${given}.${surname}.${index + 1}@post${changed}.example`.toLowerCase()
-    else country = COUNTRIES[(COUNTRIES.indexOf(country as 'DE') + 1 + change.by) % COUNTRIES.length] ?? country
+    else country = COUNTRIES[(COUNTRIES.indexOf(country) + 1 + change.by) % COUNTRIES.length] ?? country
   }
   return {
     id: userId(index),
@@ -61,7 +61,7 @@ export function userOn(company: CompanyKey, index: number, day: number): User {
   }
 }
 
-export type UserChange = {
+type UserChange = {
   readonly what: 'plan' | 'email' | 'country'
   readonly by: number
   /** Seconds after the start of the day. */

@@ -1,226 +1,63 @@
 /** Word lists for generated names. All persons and things in them are fictitious. */
 
-export const GENRES = [
-  'Action',
-  'Adventure',
-  'Animation',
-  'Comedy',
-  'Crime',
-  'Documentary',
-  'Drama',
-  'Family',
-  'Fantasy',
-  'History',
-  'Horror',
-  'Music',
-  'Mystery',
-  'Romance',
-  'Science Fiction',
-  'Sport',
-  'Thriller',
-  'War',
-  'Western',
-] as const
+type List = readonly [string, ...string[]]
 
-export const COUNTRIES = ['DE', 'US', 'GB', 'FR', 'ES', 'IT', 'NL', 'SE', 'PL', 'AT', 'IN', 'JP', 'BR', 'CA'] as const
+const words = (text: string): List => text.split(' ') as [string, ...string[]]
+const phrases = (text: string): List => text.split(', ') as [string, ...string[]]
 
-export const LANGUAGES = ['en', 'de', 'fr', 'es', 'it', 'sv', 'pl', 'hi', 'ja', 'pt'] as const
+export const GENRES = phrases(
+  'Action, Adventure, Animation, Comedy, Crime, Documentary, Drama, Family, Fantasy, History, Horror, ' +
+    'Music, Mystery, Romance, Science Fiction, Sport, Thriller, War, Western',
+)
 
-export const TITLE_ADJECTIVES = [
-  'Silent',
-  'Golden',
-  'Broken',
-  'Hidden',
-  'Crimson',
-  'Distant',
-  'Endless',
-  'Fearless',
-  'Frozen',
-  'Gentle',
-  'Hollow',
-  'Last',
-  'Lonely',
-  'Midnight',
-  'Paper',
-  'Quiet',
-  'Restless',
-  'Second',
-  'Velvet',
-  'Wandering',
-  'Winter',
-  'Electric',
-] as const
+export const COUNTRIES = words('DE US GB FR ES IT NL SE PL AT IN JP BR CA')
 
-export const TITLE_NOUNS = [
-  'Harbour',
-  'Lantern',
-  'River',
-  'Orchard',
-  'Signal',
-  'Station',
-  'Garden',
-  'Mirror',
-  'Compass',
-  'Carousel',
-  'Café',
-  'Bridge',
-  'Cathedral',
-  'Meadow',
-  'Observatory',
-  'Promise',
-  'Letter',
-  'Kingdom',
-  'Island',
-  'Voyage',
-  'Façade',
-  'Symphony',
-  'Tide',
-  'Summit',
-  'Archive',
-  'Labyrinth',
-  'Soirée',
-  'Menagerie',
-  'Horizon',
-  'Clockmaker',
-  'Über-Train',
-] as const
+export const LANGUAGES = words('en de fr es it sv pl hi ja pt')
 
-export const TITLE_PLACES = [
-  'Ashgrove',
-  'Blackmere',
-  'Coldwater',
-  'Dunmarsh',
-  'Elderfield',
-  'Fernhollow',
-  'Greyport',
-  'Königssee',
-  'Larkspur',
-  'Mossley',
-  'Northgate',
-  'Oakhaven',
-  'Saint-Élan',
-  'Thornbury',
-  'Westmoor',
-] as const
+export const TITLE_ADJECTIVES = words(
+  'Silent Golden Broken Hidden Crimson Distant Endless Fearless Frozen Gentle Hollow Last Lonely ' +
+    'Midnight Paper Quiet Restless Second Velvet Wandering Winter Electric',
+)
 
-export const GIVEN_NAMES = [
-  'Alder',
-  'Aster',
-  'Briar',
-  'Cedar',
-  'Clover',
-  'Coral',
-  'Dale',
-  'Ember',
-  'Fern',
-  'Forest',
-  'Hazel',
-  'Heath',
-  'Indigo',
-  'Ivy',
-  'Juniper',
-  'Lark',
-  'Laurel',
-  'Linden',
-  'Marigold',
-  'Meadow',
-  'Olive',
-  'Opal',
-  'Poppy',
-  'Robin',
-  'Rowan',
-  'Sage',
-  'Sky',
-  'Sorrel',
-  'Sterling',
-  'Willow',
-  'Wren',
-  'Zephyr',
-] as const
+export const TITLE_NOUNS = words(
+  'Harbour Lantern River Orchard Signal Station Garden Mirror Compass Carousel Café Bridge Cathedral ' +
+    'Meadow Observatory Promise Letter Kingdom Island Voyage Façade Symphony Tide Summit Archive ' +
+    'Labyrinth Soirée Menagerie Horizon Clockmaker Über-Train',
+)
 
-export const SURNAME_STARTS = [
-  'Ash',
-  'Birch',
-  'Brook',
-  'Cliff',
-  'Copper',
-  'Elm',
-  'Fair',
-  'Glen',
-  'Hawk',
-  'High',
-  'Lake',
-  'Moor',
-  'Oak',
-  'Raven',
-  'River',
-  'Rock',
-  'Silver',
-  'Snow',
-  'Stone',
-  'Sun',
-  'Thistle',
-  'West',
-  'Wild',
-  'Wolf',
-] as const
+export const TITLE_PLACES = words(
+  'Ashgrove Blackmere Coldwater Dunmarsh Elderfield Fernhollow Greyport Königssee Larkspur Mossley ' +
+    'Northgate Oakhaven Saint-Élan Thornbury Westmoor',
+)
 
-export const SURNAME_ENDS = [
-  'bank',
-  'bridge',
-  'brook',
-  'by',
-  'dale',
-  'field',
-  'ford',
-  'gate',
-  'ham',
-  'haven',
-  'hollow',
-  'hurst',
-  'lea',
-  'mere',
-  'mont',
-  'ridge',
-  'shaw',
-  'thorpe',
-  'well',
-  'wick',
-  'wood',
-  'worth',
-] as const
+export const GIVEN_NAMES = words(
+  'Alder Aster Briar Cedar Clover Coral Dale Ember Fern Forest Hazel Heath Indigo Ivy Juniper Lark ' +
+    'Laurel Linden Marigold Meadow Olive Opal Poppy Robin Rowan Sage Sky Sorrel Sterling Willow Wren ' +
+    'Zephyr',
+)
 
-export const SYNOPSIS_SUBJECTS = [
-  'A retired cartographer',
-  'Two rival bakers',
-  'The last lighthouse keeper',
-  'A young violinist',
-  'An honest thief',
-  'Three sisters',
-  'A night-train conductor',
-  'The village archivist',
-  'A stubborn astronomer',
-  'An island doctor',
-] as const
+export const SURNAME_STARTS = words(
+  'Ash Birch Brook Cliff Copper Elm Fair Glen Hawk High Lake Moor Oak Raven River Rock Silver Snow ' +
+    'Stone Sun Thistle West Wild Wolf',
+)
 
-export const SYNOPSIS_VERBS = [
-  'discovered',
-  'had to protect',
-  'set out to find',
-  'could not forget',
-  'inherited',
-  'stole',
-  'swore to hide',
-  'rebuilt',
-] as const
+export const SURNAME_ENDS = words(
+  'bank bridge brook by dale field ford gate ham haven hollow hurst lea mere mont ridge shaw thorpe ' +
+    'well wick wood worth',
+)
 
-export const SYNOPSIS_OBJECTS = [
-  'a map of a town that was never built',
-  'the only recording of a storm',
-  'a letter from the future',
-  'the recipe that started a feud',
-  'an orchard that blooms in winter',
-  'a house with one door too many',
-  'the clock that stopped a war',
-  'a friend who does not exist',
-] as const
+export const SYNOPSIS_SUBJECTS = phrases(
+  'A retired cartographer, Two rival bakers, The last lighthouse keeper, A young violinist, An honest ' +
+    'thief, Three sisters, A night-train conductor, The village archivist, A stubborn astronomer, An ' +
+    'island doctor',
+)
+
+export const SYNOPSIS_VERBS = phrases(
+  'discovered, had to protect, set out to find, could not forget, inherited, stole, swore to hide, rebuilt',
+)
+
+export const SYNOPSIS_OBJECTS = phrases(
+  'a map of a town that was never built, the only recording of a storm, a letter from the future, the ' +
+    'recipe that started a feud, an orchard that blooms in winter, a house with one door too many, the ' +
+    'clock that stopped a war, a friend who does not exist',
+)

@@ -1,15 +1,13 @@
 import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
-import { CancelledError, concurrently, makeDirectory, type Log } from '@cinelake/core'
+import { CancelledError, type Log, concurrently, makeDirectory } from '@cinelake/core'
 import type { Fill } from '@cinelake/secrets'
 import { copyFile, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fileErrors } from './errors.ts'
-import { codeOf, fileError } from './file-system-errors.ts'
+import { FILES_AT_ONCE, systemErrorCode, fileError, fileErrors } from './errors.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
 import { digestOfFile } from './land-file.ts'
 import { modifiedAt as modifiedAtOf } from './late-files.ts'
 import { archiveFolder, fileBelow, isBelow, isOwnMarker, markerOf } from './local-paths.ts'
-import { FILES_AT_ONCE } from './with-timeout.ts'
 
 type Deps = { readonly fill: Fill; readonly log: Log }
 
@@ -39,7 +37,7 @@ export function createArchiveLanded({ fill, log }: Deps) {
       } catch (error) {
         if (signal.aborted) throw new CancelledError('clearing what has landed', { cause: error })
         failed.push(landed.name)
-        const reason = codeOf(error) ?? 'unknown'
+        const reason = systemErrorCode(error) ?? 'unknown'
         log.warn({ task: command.task, name: landed.name, reason }, 'file has landed and could not be cleared')
       }
     })
@@ -54,7 +52,7 @@ function knownElsewhere({ name, sha256 }: LeftOutFile): Cleared[] {
   return sha256 === undefined ? [] : [{ name, sha256 }]
 }
 
-type Place = {
+type ClearContext = {
   readonly source: string
   readonly folder: string
   /** Undefined: deleted. */
@@ -64,7 +62,7 @@ type Place = {
   readonly signal: AbortSignal
 }
 
-async function clear(landed: Cleared, place: Place): Promise<void> {
+async function clear(landed: Cleared, place: ClearContext): Promise<void> {
   const { folder, archive, marker, log } = place
   const { name, sha256 } = landed
   const file = fileBelow(folder, name)
@@ -101,9 +99,13 @@ async function checkBelow(folder: string, file: string, { source, name }: About)
 }
 
 /** Whether the bytes of a file are those that landed. Compares size and time first; if they differ, reads the whole file. */
-async function isStill({ name, sha256, sizeBytes, modifiedAt }: Cleared, file: string, place: Place): Promise<boolean> {
+async function isStill(
+  { name, sha256, sizeBytes, modifiedAt }: Cleared,
+  file: string,
+  place: ClearContext,
+): Promise<boolean> {
   const found = await stat(file).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined
+    if (systemErrorCode(error) === 'ENOENT') return undefined
     throw fileError(error, place.source, name)
   })
   if (found === undefined) return false
@@ -126,8 +128,8 @@ async function moveTo(
     await rename(file, to)
   } catch (error) {
     // Another agent has moved it.
-    if (codeOf(error) === 'ENOENT') return
-    if (codeOf(error) !== 'EXDEV') throw error
+    if (systemErrorCode(error) === 'ENOENT') return
+    if (systemErrorCode(error) !== 'EXDEV') throw error
     await copyAcross(file, to)
   }
 }

@@ -1,4 +1,5 @@
-import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
+import { CancelledError, TerminalError, TransientError, defineErrors, terminal, transient } from '@cinelake/core'
+import { isAbsolute, resolve } from 'node:path'
 
 export const fileErrors = defineErrors({
   /** A dataset's file pattern is invalid. */
@@ -114,7 +115,7 @@ export class FileLockedError extends TransientError {
 }
 
 /** A file that could not be read completely: a disk or a share fails. */
-export class FileUnreadableError extends TransientError {
+class FileUnreadableError extends TransientError {
   readonly code = 'FILES_FILE_UNREADABLE'
 
   constructor(source: string, name: string, reason: string, options?: ErrorOptions) {
@@ -137,5 +138,100 @@ export class FileChangedError extends TransientError {
         'the next attempt reads it again; have it written under another name and renamed when it is complete',
       { source, name, change },
     )
+  }
+}
+
+/** The errno(3) codes that are configuration errors, with their meaning: a retry gives the same result. */
+const FOLDER_PROBLEMS: Readonly<Record<string, readonly [found: string, remedy: string]>> = {
+  ENOENT: ['nothing of that name', "correct the source's `path`, or mount the disk that it is on"],
+  ENOTDIR: ['a path through a file', "correct the source's `path`"],
+  EACCES: ['a refusal', 'let the user that this agent runs as list the folder'],
+  EPERM: ['a refusal', 'let the user that this agent runs as list the folder'],
+  ELOOP: ['a circle of links (ELOOP)', "correct the source's `path` or the links on its way"],
+  ENAMETOOLONG: ['a name that is too long', "correct the source's `path`"],
+}
+
+/** The codes that Windows, shares and running programs return for a file that another program has open. */
+const LOCKED: ReadonlySet<string> = new Set(['EBUSY', 'ETXTBSY', 'EAGAIN'])
+
+/** The code of a file system error, or undefined. */
+export function systemErrorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** Translates an error of listing a folder. Other errors are returned unchanged. */
+export function folderError(error: unknown, source: string, folder: string): unknown {
+  const code = systemErrorCode(error)
+  if (code === undefined) return error
+  const problem = FOLDER_PROBLEMS[code]
+  if (problem === undefined) return fileErrors.FILES_FOLDER_AWAY(source, resolve(folder), code, { cause: error })
+  const [found, remedy] = problem
+  return unusableFolder(source, folder, [found, remedy], { cause: error })
+}
+
+/** Names a folder by its absolute path: a relative path depends on the program. */
+export function unusableFolder(
+  source: string,
+  folder: string,
+  [found, remedy]: readonly [found: string, remedy: string],
+  options?: ErrorOptions,
+): SourceFolderUnusableError {
+  const how = isAbsolute(folder) ? '' : ` (\`${folder}\` is relative to where this program was started)`
+  return new SourceFolderUnusableError(source, resolve(folder), `${found}${how}`, remedy, options)
+}
+
+/** Translates an error of examining or reading a file. Other errors are returned unchanged. */
+export function fileError(error: unknown, source: string, name: string): unknown {
+  const code = systemErrorCode(error)
+  if (code === undefined || !(error instanceof Error) || !('syscall' in error)) return error
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new FileForbiddenError(source, name, 'a refusal', 'let the user that this agent runs as read it', {
+      cause: error,
+    })
+  }
+  if (LOCKED.has(code)) return new FileLockedError(source, name, code, { cause: error })
+  return new FileUnreadableError(source, name, code, { cause: error })
+}
+
+/** Files processed concurrently: enough to hide the latency of a disk or a network, few enough to keep their blocks in memory. */
+export const FILES_AT_ONCE = 16
+
+/** Timeout in milliseconds of a disk or a share: far more than a slow network takes for one block. */
+const ANSWER_MS = 120_000
+
+/**
+ * The result of a file system call with a timeout. Such a call cannot be cancelled, and never ends on a share that hangs;
+ * the caller stops waiting for it after the timeout, or when the signal is aborted.
+ * @param late receives a result that arrives afterwards, to close it
+ * @throws {CancelledError} the signal was aborted
+ * @throws an error of the file system with the code ETIMEDOUT
+ */
+export async function withTimeout<T>(
+  call: Promise<T>,
+  {
+    signal,
+    late,
+    answerMs = ANSWER_MS,
+  }: {
+    readonly signal?: AbortSignal | undefined
+    readonly late?: (result: T) => void
+    readonly answerMs?: number
+  } = {},
+): Promise<T> {
+  const over = Promise.withResolvers<never>()
+  const noAnswer = () =>
+    over.reject(Object.assign(new Error(`no answer within ${answerMs} ms`), { code: 'ETIMEDOUT', syscall: 'wait' }))
+  const stop = () => over.reject(new CancelledError('waiting for a file', { cause: signal?.reason }))
+  const timer = setTimeout(noAnswer, answerMs)
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted === true) stop()
+  try {
+    return await Promise.race([call, over.promise])
+  } catch (error) {
+    call.then(late, () => {})
+    throw error
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', stop)
   }
 }

@@ -3,7 +3,7 @@ import { fileErrors } from './errors.ts'
 import { parseGlob, pathPattern, type GlobSegment, type TimePart } from './glob.ts'
 
 /** What a file's name says about its window. */
-export type NameVerdict =
+type NameVerdict =
   /** It is not a file of the dataset. */
   | { readonly kind: 'other' }
   /** It has no time in its name: it belongs to every window, with its current content. */

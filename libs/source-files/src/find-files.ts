@@ -2,14 +2,23 @@ import { CancelledError, concurrently } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FILES_AT_ONCE, withTimeout } from './with-timeout.ts'
-import { fileErrors, FileForbiddenError, FileMisnamedError } from './errors.ts'
-import type { FilePattern } from './file-pattern.ts'
-import { codeOf, fileError, folderError, unusableFolder } from './file-system-errors.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  FILES_AT_ONCE,
+  FileForbiddenError,
+  FileMisnamedError,
+  systemErrorCode,
+  fileError,
+  fileErrors,
+  folderError,
+  unusableFolder,
+  withTimeout,
+} from './errors.ts'
+import { type FilePattern, parseFilePattern } from './file-pattern.ts'
 import { ANY_NAME, type GlobSegment } from './glob.ts'
-import { isBelow } from './local-paths.ts'
+import { fileBelow, isBelow, markerOf } from './local-paths.ts'
 
-export type SourceFolder = { readonly source: string; readonly folder: string }
+type SourceFolder = { readonly source: string; readonly folder: string }
 
 /** A file below a source's folder. */
 export type FoundFile = {
@@ -24,7 +33,7 @@ export type FoundFile = {
   readonly changedMs: number
 }
 
-export type FindOptions = {
+type FindOptions = {
   readonly signal?: AbortSignal
   /** A folder within the source's folder that is not part of it (real path): it is not searched. */
   readonly except?: string | undefined
@@ -135,7 +144,7 @@ async function followInside(walk: Walk, name: string): Promise<string | undefine
 
 /** Any other error of examining a file fails the task: an incomplete drop must not be taken for a complete one. */
 function undefinedWhenGone(error: unknown, walk: Walk, name: string): undefined {
-  const code = codeOf(error)
+  const code = systemErrorCode(error)
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined
   const translated = fileError(error, walk.source, name)
   if (walk.onForbidden === undefined || !(translated instanceof FileForbiddenError)) throw translated
@@ -148,11 +157,92 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
     return await withTimeout(readdir(join(walk.root, below), { withFileTypes: true }), walk)
   } catch (error) {
     // A folder that was removed meanwhile has no files; the source's own folder has to exist.
-    if (below !== '' && codeOf(error) === 'ENOENT') return []
-    if (below !== '' && walk.onForbidden !== undefined && ['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) {
+    if (below !== '' && systemErrorCode(error) === 'ENOENT') return []
+    if (below !== '' && walk.onForbidden !== undefined && ['EACCES', 'EPERM'].includes(systemErrorCode(error) ?? '')) {
       walk.onForbidden(below)
       return []
     }
     throw folderError(error, walk.source, join(walk.folder, below))
   }
+}
+
+/** Why a file is not considered complete. */
+type Unstable = { readonly expected: string; readonly found: string }
+
+type Options = {
+  readonly folder: string
+  /** Quiet period in milliseconds: size and times must not have changed for so long. */
+  readonly restMs?: number | undefined
+  readonly marker?: string | undefined
+  readonly now: () => number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The files that are not complete yet, by name. A file that has not changed during the quiet period is complete; others
+ * are examined again after that period. If the clock of the file server is slow, files wait longer, never
+ * shorter; if it is fast, this holds as long as the difference is less than the quiet period.
+ */
+export async function findUnstable(
+  files: readonly FoundFile[],
+  { folder, restMs, marker, now, signal }: Options,
+): Promise<ReadonlyMap<string, Unstable>> {
+  const unstable = new Map<string, Unstable>()
+  if (marker !== undefined) {
+    await concurrently(files, FILES_AT_ONCE, async ({ name }) => {
+      const beside = markerOf(name, marker)
+      const isThere = await withTimeout(stat(fileBelow(folder, beside)), { signal }).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof CancelledError) throw error
+          return false
+        },
+      )
+      if (!isThere) unstable.set(name, { expected: `the marker ${beside} beside it`, found: 'none' })
+    })
+  }
+  if (restMs === undefined || restMs === 0) return unstable
+  const young = files.filter((file) => !unstable.has(file.name) && !isAtRest(file, now(), restMs))
+  if (young.length === 0) return unstable
+  await pause(restMs, undefined, { ...(signal && { signal }) }).catch((error: unknown) => {
+    throw new CancelledError('waiting for the quiet period of files', { cause: error })
+  })
+  for (const file of young) {
+    const change = await changeOf(file)
+    if (change === undefined) continue
+    unstable.set(file.name, { expected: `it to stay as it is for ${restMs / 1000} s`, found: change })
+  }
+  return unstable
+}
+
+/** A time in the future is no evidence. */
+function isAtRest({ modifiedMs, changedMs }: FoundFile, now: number, restMs: number): boolean {
+  return now - Math.max(modifiedMs, changedMs) >= restMs
+}
+
+async function changeOf({ file, sizeBytes, modifiedMs }: FoundFile): Promise<string | undefined> {
+  const found = await withTimeout(stat(file)).catch(() => undefined)
+  if (found === undefined) return 'a file that is gone'
+  if (found.size !== sizeBytes) return `a size that went from ${sizeBytes} to ${found.size} bytes`
+  return found.mtimeMs === modifiedMs ? undefined : 'a file that was written to'
+}
+
+/**
+ * The beginning of the time in the name of a folder's oldest file, as a default for the start of a schedule.
+ * @returns an instant (UTC); undefined if no matching file has a time in its name
+ * @throws {FILES_PATTERN_INVALID} terminal; and all errors of finding files
+ */
+export async function oldestFile(
+  folder: string,
+  files: string,
+  { source, timeZone, signal }: { readonly source: string; readonly timeZone: string; readonly signal: AbortSignal },
+): Promise<Date | undefined> {
+  const pattern = parseFilePattern(files)
+  const found = await findFiles({ source, folder }, pattern, { signal })
+  const starts = found.flatMap(({ name }) => {
+    const verdict = pattern.judge(name, timeZone)
+    return verdict.kind === 'timed' ? [Date.parse(verdict.start)] : []
+  })
+  const oldest = starts.reduce((one, other) => Math.min(one, other), Infinity)
+  return oldest === Infinity ? undefined : new Date(oldest)
 }

@@ -27,7 +27,7 @@ export const ANY_NAME: GlobSegment = segmentOf(sequence(NO_DOT, repeat(ANY_CHAR,
 
 /**
  * A glob as one pattern per folder: `*`, `?`, `[abc]`, `[!a-z]`, `{a,b}`, `**`, and time parts, each a capture group. As in a
- * shell, no wildcard matches a dot at the beginning of a name.
+ * shell, no wildcard matches a dot at the beginning of a name. Compiled to a linear pattern: libraries for globs backtrack (ADR 16).
  * @throws {FILES_PATTERN_INVALID} terminal
  */
 export function parseGlob(pattern: string): GlobSegment[] {

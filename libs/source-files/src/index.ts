@@ -1,3 +1,3 @@
-export { filesKind } from './files-kind.ts'
+export { filesKind } from './files-tasks.ts'
 export type { FilesTasksDeps } from './files-tasks.ts'
 export type { FilesPreviewDeps } from './preview.ts'

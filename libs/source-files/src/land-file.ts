@@ -1,12 +1,11 @@
-import { rawFolder, type Ingest, type LandedFile, type LeftOutFile } from '@cinelake/contracts'
-import { landObject, pathProblem, windowFolder, type Lake } from '@cinelake/lake'
-import type { FilesDataset } from './config/index.ts'
+import { type Ingest, type LandedFile, type LeftOutFile, rawFolder } from '@cinelake/contracts'
+import { type Lake, landObject, pathProblem, windowFolder } from '@cinelake/lake'
 import { createHash } from 'node:crypto'
-import type { ProcessedFileLedger } from './processed-file-ledger.ts'
-import { compressionOf, type Compression } from './compression.ts'
+import type { FilesDataset } from './config/index.ts'
 import { FileChangedError, FileForbiddenError, FileLockedError, FileMisnamedError } from './errors.ts'
 import type { FoundFile } from './find-files.ts'
 import { modifiedAt } from './late-files.ts'
+import type { ProcessedFileLedger } from './processed-file-ledger.ts'
 import { readUnchanging } from './read-unchanging.ts'
 
 /** A file to be landed, with the window that it is late for. */
@@ -18,7 +17,7 @@ export type Fate =
   | { readonly kind: 'left-out'; readonly file: LeftOutFile }
   | { readonly kind: 'dropped' }
 
-type Place = {
+type LandContext = {
   readonly lake: Lake
   readonly command: Ingest
   readonly dataset: FilesDataset
@@ -28,7 +27,7 @@ type Place = {
 }
 
 /** Copies one file into raw, byte for byte, unless its dataset says that it is to be skipped. */
-export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
+export async function landFile(file: WantedFile, place: LandContext): Promise<Fate> {
   try {
     const held = await heldElsewhere(file, place)
     return held ?? { kind: 'landed', file: await copy(file, place) }
@@ -40,7 +39,7 @@ export async function landFile(file: WantedFile, place: Place): Promise<Fate> {
   }
 }
 
-async function heldElsewhere(file: WantedFile, { claims, command, signal }: Place): Promise<Fate | undefined> {
+async function heldElsewhere(file: WantedFile, { claims, command, signal }: LandContext): Promise<Fate | undefined> {
   if (claims === undefined) return undefined
   const sha256 = await digestOfFile(file, { source: command.source, signal })
   return fateOfHeld(file, sha256, await claims.look(sha256, { signal }))
@@ -58,7 +57,7 @@ export function fateOfHeld(
   return { kind: 'left-out', file: { name: file.name, reason: 'landed-before', ...known } }
 }
 
-async function copy(file: WantedFile, { lake, command, dataset, signal }: Place): Promise<LandedFile> {
+async function copy(file: WantedFile, { lake, command, dataset, signal }: LandContext): Promise<LandedFile> {
   const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
   const folder = rawFolder(command.pipeline.name, 'files', command.source, command.dataset)
   const path = `${folder}/${windowFolder(command)}/${below}${file.name}`
@@ -122,4 +121,18 @@ function reasonToLeaveOut(error: unknown, { onProblem = {} }: FilesDataset): Lef
   if (error instanceof FileForbiddenError) return onProblem.forbidden === 'skip' ? 'forbidden' : undefined
   const isUnstable = error instanceof FileChangedError || error instanceof FileLockedError
   return isUnstable && onProblem.unstable === 'skip' ? 'unstable' : undefined
+}
+
+/** How a file is compressed, detected by its signature, since names are unreliable. Sources: RFC 1952, 2.3.1; APPNOTE.TXT 4.3.7 and 4.3.16 */
+const MAGIC: readonly { readonly bytes: readonly number[]; readonly compression: 'gzip' | 'zip' }[] = [
+  { bytes: [0x1f, 0x8b, 0x08], compression: 'gzip' },
+  { bytes: [0x50, 0x4b, 0x03, 0x04], compression: 'zip' },
+  { bytes: [0x50, 0x4b, 0x05, 0x06], compression: 'zip' },
+]
+
+export type Compression = 'gzip' | 'zip'
+
+/** @param first first bytes of a file: at least four, unless the file is shorter */
+export function compressionOf(first: Uint8Array): Compression | undefined {
+  return MAGIC.find(({ bytes }) => bytes.every((byte, at) => first[at] === byte))?.compression
 }

@@ -1,13 +1,13 @@
-import { windowAt, type Calendar } from '@cinelake/core'
-import { nothing, withFacts, type PreviewDeps, type Sample, type SourceInPipeline } from '@cinelake/source-kind'
+import { type Calendar, windowAt } from '@cinelake/core'
+import type { Fill } from '@cinelake/secrets'
+import { type PreviewDeps, type Sample, type SourceInPipeline, nothing, withFacts } from '@cinelake/source-kind'
 import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { FilesDataset, FilesSource } from './config/index.ts'
-import type { Fill } from '@cinelake/secrets'
-import { compressionOf, type Compression } from './compression.ts'
 import { fileErrors } from './errors.ts'
 import { parseFilePattern } from './file-pattern.ts'
-import { findFiles, type FoundFile } from './find-files.ts'
+import { type FoundFile, findFiles } from './find-files.ts'
+import { type Compression, compressionOf } from './land-file.ts'
 import { isMarker } from './local-paths.ts'
 
 /** Bytes that are enough to detect compression. */

@@ -1,9 +1,7 @@
 import { CancelledError } from '@cinelake/core'
 import { constants } from 'node:fs'
-import { open, stat, type FileHandle } from 'node:fs/promises'
-import { withTimeout } from './with-timeout.ts'
-import { FileChangedError } from './errors.ts'
-import { codeOf, fileError } from './file-system-errors.ts'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { FileChangedError, systemErrorCode, fileError, withTimeout } from './errors.ts'
 import type { FoundFile } from './find-files.ts'
 
 /** Opening a named pipe would block until a writer opens it; Windows has no such flag, and no named pipes in folders. */
@@ -94,7 +92,7 @@ function identityOf(stats: { readonly ino: bigint; readonly size: bigint; readon
 }
 
 function readError(error: unknown, name: string, source: string): unknown {
-  return codeOf(error) === 'ENOENT'
+  return systemErrorCode(error) === 'ENOENT'
     ? new FileChangedError(source, name, 'it was removed')
     : fileError(error, source, name)
 }

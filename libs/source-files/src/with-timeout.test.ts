@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { withTimeout } from './with-timeout.ts'
-import { fileError } from './file-system-errors.ts'
+import { fileError, withTimeout } from './errors.ts'
 
 const never = () => new Promise<string>(() => {})
 

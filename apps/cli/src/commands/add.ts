@@ -1,16 +1,14 @@
+import path from 'node:path'
 import { ConfigError, makeDirectory } from '@cinelake/core'
-import { withoutPassword, type Answers, type Question, type SourceQuestions } from '@cinelake/source-kind/questions'
+import { type Answers, type Question, type SourceQuestions, withoutPassword } from '@cinelake/source-kind/questions'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import path from 'node:path'
-import { isMap, type Document } from 'yaml'
-import { openOrBegin, pipelineNameOf } from '../add/begin-pipeline.ts'
-import { collectAnswers } from '../add/collect-answers.ts'
-import { CALL, shellArgument } from '../call.ts'
-import type { CommandContext } from '../command.ts'
+import { type Document, isMap } from 'yaml'
+import { CALL, type CommandContext, shellArgument } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
-import { platformConfig, type PlatformConfig } from '../settings.ts'
-import { PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
+import type { Ask } from '../output/terminal.ts'
+import { type PlatformConfig, platformConfig } from '../settings.ts'
+import { PIPELINE_FILE, openOrBegin, pipelineNameOf, problemsIn, documentText, withFiles } from '../try/folder-text.ts'
 import { stubOf } from '../try/read-target.ts'
 import { newErrors } from './try.ts'
 
@@ -28,7 +26,7 @@ export async function addSource(
   put(document, kind, answers, isThere)
   const start = isNew ? await kind.firstDay?.(answers, context) : undefined
   if (start !== undefined) document.setIn(['schedule', 'start'], start)
-  const written = textOf(document, text)
+  const written = documentText(document, text)
   const isDrafted = existsSync(path.join(folder, contractOf(dataset)))
   const problems = await problemsOf(folder, { written, text, dataset, isDrafted }, platformConfig(settings))
   if (problems.length > 0)
@@ -135,7 +133,9 @@ function requireSame({ kind, source, there }: SourceThere, flags: Answers): void
       `--${flag} is ${withoutPassword(said)}: source ${source} in ${PIPELINE_FILE} has ${found}; leave --${flag} out to add to that source, or name another with --source`,
     ]
   })
-  if (problems.length > 0) throw new ConfigError('the source is there already, and not like this', problems)
+  // Several questions may share a flag.
+  if (problems.length > 0)
+    throw new ConfigError('the source is there already, and not like this', [...new Set(problems)])
 }
 
 /** An empty mapping is written as `{}`; entries added to it would all be on one line. */
@@ -166,4 +166,57 @@ function nextOf(kind: SourceQuestions, name: string, folder: string): string {
 When something was pushed, look at it and draft the whole contract:\n  ${CALL} try ${target}\n  ${CALL} try ${target} --write --force\n`
   }
   return `Look at its first rows and draft its contract:\n  ${CALL} try ${target}\n  ${CALL} try ${target} --write\n`
+}
+
+/**
+ * Answers to all questions: from the flags, then from the user at the terminal, then the defaults.
+ * @param ask undefined without an interactive terminal
+ * @throws {ConfigError} terminal: missing or invalid answers, all of them
+ */
+async function collectAnswers(
+  questions: readonly Question[],
+  flags: Answers,
+  { ask, note }: { readonly ask: Ask | undefined; readonly note: (text: string) => void },
+): Promise<Answers> {
+  const answers: Record<string, string | undefined> = {}
+  const problems: string[] = []
+  for (const question of questions) {
+    if (question.when?.(answers) === false) continue
+    const { flag } = question
+    const said = flags[flag]
+    const problem = said === undefined ? undefined : problemOf(question, said)
+    if (problem !== undefined) problems.push(`--${flag} is ${said}: ${problem}`)
+    const usual = usualOf(question, answers)
+    answers[flag] = said ?? (ask === undefined ? usual : await answerOf(question, usual, { ask, note }))
+    const warning = answers[flag] === undefined ? undefined : question.warn?.(answers[flag])
+    if (warning !== undefined) note(`  ${warning}\n`)
+    if (answers[flag] === undefined && question.optional !== true) problems.push(`--${flag}: ${question.ask}`)
+  }
+  if (problems.length > 0) throw new ConfigError('the source cannot be added without these answers', problems)
+  return answers
+}
+
+async function answerOf(
+  question: Question,
+  usual: string | undefined,
+  { ask, note }: { readonly ask: Ask; readonly note: (text: string) => void },
+): Promise<string | undefined> {
+  for (;;) {
+    const answer = (await ask(question.ask, { choices: question.choices, initial: usual })).trim()
+    if (answer === '' && (usual !== undefined || question.optional === true)) return usual
+    const problem = answer === '' ? 'expected an answer' : problemOf(question, answer)
+    if (problem === undefined) return answer
+    note(`  ${problem}\n`)
+  }
+}
+
+/** The default of an unanswered question. */
+function usualOf({ default: usual }: Question, answers: Answers): string | undefined {
+  return typeof usual === 'function' ? usual(answers) : usual
+}
+
+/** The problem with an answer; undefined for a valid one. */
+function problemOf({ choices, form }: Question, answer: string): string | undefined {
+  if (choices !== undefined && !choices.includes(answer)) return `expected one of ${choices.join(', ')}`
+  return form === undefined || form[0].test(answer) ? undefined : `expected ${form[1]}`
 }

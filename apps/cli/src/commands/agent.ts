@@ -1,22 +1,21 @@
 import { openBus } from '@cinelake/bus/open'
 import { silentLog, systemClock } from '@cinelake/core'
-import { checkAgent, hasBroker, IngestFilesEnv, type Finding } from '@cinelake/ingest-files'
+import { type Finding, IngestFilesEnv, checkAgent, hasBroker } from '@cinelake/ingest-files'
 import { openLake } from '@cinelake/lake/open'
 import type { AgentRecord } from '@cinelake/run-store'
 import { createFill } from '@cinelake/secrets'
 import { createRedaction, readEnv, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
 import type { CommandContext } from '../command.ts'
-import { openSecrets } from '../open-parts.ts'
+import { openHistory, openSecrets } from '../open-parts.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatBytes, formatInstant, toJson } from '../output/format-value.ts'
-import { usablePipeline } from '../read-folder.ts'
-import { openHistory } from '../open-history.ts'
-import { platformConfig } from '../settings.ts'
 import type { Style } from '../output/terminal.ts'
+import { usablePipeline } from '../read-folder.ts'
+import { platformConfig } from '../settings.ts'
 
-export type CheckOptions = { readonly pipeline?: string; readonly json?: true }
-export type ListOptions = { readonly state?: string; readonly json?: true }
+type CheckOptions = { readonly pipeline?: string; readonly json?: true }
+type ListOptions = { readonly state?: string; readonly json?: true }
 
 const MARKS: Readonly<Record<Finding['outcome'], readonly [mark: string, style: Style]>> = {
   fine: ['✓', 'green'],
@@ -69,7 +68,7 @@ export async function list(options: ListOptions, { terminal, settings, signal, c
   terminal.print(
     formatTable(
       titles.map((title) => ({ title })),
-      agents.map((agent) => rowOf(agent, clock())),
+      agents.map((agent) => agentRow(agent, clock())),
       layoutOf(terminal),
     ),
   )
@@ -80,7 +79,7 @@ const SILENT_MS = 5 * 60_000
 /** Milliseconds of clock skew that are not reported: messages take some time. */
 const TOLD_SKEW_MS = 30_000
 
-function rowOf(agent: AgentRecord, now: Date): string[] {
+function agentRow(agent: AgentRecord, now: Date): string[] {
   const isSilent = now.getTime() - Date.parse(agent.heardAt) > SILENT_MS
   const skew = Math.round(agent.clockAheadMs / 1000)
   return [

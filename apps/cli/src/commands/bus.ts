@@ -10,8 +10,8 @@ import { platformConfig } from '../settings.ts'
 export type Format = 'table' | 'emulator' | 'arm'
 
 type Choice = { readonly site: readonly string[]; readonly subscription: readonly string[] }
-export type EntitiesOptions = Choice & { readonly format: Format; readonly json?: true }
-export type CreateOptions = Choice & { readonly json?: true }
+type EntitiesOptions = Choice & { readonly format: Format; readonly json?: true }
+type CreateOptions = Choice & { readonly json?: true }
 
 const FORMATS: Readonly<Record<Format, (entities: BusEntities) => string>> = {
   table: (entities) => formatEntities(entities),

@@ -3,9 +3,9 @@ import { Command as CommandSchema, Event as EventSchema } from '@cinelake/contra
 import { ConfigError, defineErrors, terminal } from '@cinelake/core'
 import type { CommandContext } from '../command.ts'
 import { openBus, openLog } from '../open-parts.ts'
-import { plural } from '../output/describe-task.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatInstant, toJson } from '../output/format-value.ts'
+import { plural } from '../output/run-tables.ts'
 import { platformConfig } from '../settings.ts'
 
 export type Options = { readonly all?: true; readonly json?: true }

@@ -1,23 +1,23 @@
 import path from 'node:path'
-import { CancelledError, ConfigError, parseWindow, shiftWindow, type Window } from '@cinelake/core'
-import { formatProblem, parseYaml, type CheckedPipeline } from '@cinelake/pipeline'
-import type { RunRecord } from '@cinelake/run-store'
-import { startSampleCompany, type SampleCompany } from '@cinelake/sample-company'
+import { CancelledError, ConfigError, type Window, balanceHolds, parseWindow, shiftWindow } from '@cinelake/core'
+import { type CheckedPipeline, formatProblem, parseYaml } from '@cinelake/pipeline'
+import type { RunRecord, TaskRecord } from '@cinelake/run-store'
+import { type SampleCompany, startSampleCompany } from '@cinelake/sample-company'
 import { PipelineOriginError } from '@cinelake/scheduler'
+import type { Warehouse } from '@cinelake/warehouse'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { CALL, shellArgument } from '../call.ts'
-import type { CommandContext } from '../command.ts'
-import { formatDays, formatSummary, isAllWell, type Answer } from '../demo/summary.ts'
+import { CALL, type CommandContext, shellArgument } from '../command.ts'
 import { DEFAULT_STATE } from '../options.ts'
-import { layoutOf } from '../output/format-table.ts'
-import { formatDuration, toJson } from '../output/format-value.ts'
-import { createProgress, noProgress, type Progress } from '../output/progress.ts'
-import { openPlatform, requireDirectory, requireOwnPlatform, type Platform } from '../platform.ts'
-import { usablePipeline } from '../read-folder.ts'
+import { formatResult, formatTable, layoutOf } from '../output/format-table.ts'
+import { formatCount, formatDuration, toJson } from '../output/format-value.ts'
+import { type Progress, createProgress, noProgress } from '../output/progress.ts'
+import { describeError, describeTask, paintState } from '../output/run-tables.ts'
+import type { Paint } from '../output/terminal.ts'
+import { type Platform, openPlatform, requireDirectory, requireOwnPlatform } from '../platform.ts'
+import { SHIPPED_PIPELINE, usablePipeline } from '../read-folder.ts'
 import { runWindows } from '../run-windows.ts'
 import { platformConfig } from '../settings.ts'
-import { SHIPPED_PIPELINE } from '../shipped-pipeline.ts'
 
 export type Options = {
   readonly state?: string
@@ -159,4 +159,136 @@ async function readQuestions(file: string): Promise<readonly Question[]> {
   const questions = Questions.safeParse(value)
   if (questions.success) return questions.data.queries
   throw refused([`${file}: ${z.prettifyError(questions.error)}`], questions.error)
+}
+
+/** A question of `summary.yaml` with the mart's answer. */
+export type Answer = { readonly title: string } & Awaited<ReturnType<Warehouse['query']>>
+
+/** Whether everything is accounted for: each task of each run is done and its balance holds. */
+function isAllWell(runs: readonly RunRecord[]): boolean {
+  return runs.every(
+    ({ state, tasks }) =>
+      state === 'succeeded' && tasks.every(({ balance }) => balance !== null && balanceHolds(balance)),
+  )
+}
+
+/** The results of the days, from the tasks to the answers. */
+function formatSummary(
+  runs: readonly RunRecord[],
+  answers: readonly Answer[],
+  { paint, width }: { readonly paint: Paint; readonly width: number },
+): string {
+  const layout = { paint, width, indent: '  ' }
+  const sections: (readonly [title: string, text: string])[] = [
+    ['Tasks', formatTasks(runs, layout)],
+    ['Balance of every dataset', formatBalances(runs, layout)],
+    ['Rejected rows by rule', formatRejects(runs, layout)],
+    ...answers.map((answer) => [answer.title, formatResult(answer, layout)] as const),
+  ]
+  const failures = runs.flatMap(({ id, tasks }) =>
+    tasks
+      .filter(({ state }) => state === 'failed')
+      .map((task) => `  ${id}  ${task.name}: ${describeError(task.error)}\n`),
+  )
+  if (failures.length > 0) sections.push(['What failed', paint('red', failures.join(''))])
+  return sections.map(([title, text]) => `\n${paint('bold', title)}\n${text}`).join('')
+}
+
+/** `2026-03-01 succeeded in 12.3 s` and so on, one line per day. */
+function formatDays(runs: readonly RunRecord[], paint: Paint): string {
+  return runs
+    .map(({ window, state, durationMs, tasks }) => {
+      const took = durationMs === null ? '' : ` in ${formatDuration(durationMs)}`
+      return `${window.label}  ${paintState(paint, state)}${took}, ${formatCount(tasks.length)} tasks\n`
+    })
+    .join('')
+}
+
+type Layout = { readonly paint: Paint; readonly width: number; readonly indent: string }
+
+function formatTasks(runs: readonly RunRecord[], layout: Layout): string {
+  const names = [...new Set(runs.flatMap(({ tasks }) => tasks.map(({ name }) => name)))]
+  return formatTable(
+    [
+      { title: 'task' },
+      ...runs.flatMap(({ window }) => [
+        { title: 'took', align: 'right' as const },
+        { title: window.label, maxWidth: 46 },
+      ]),
+    ],
+    names.map((name) => [
+      name,
+      ...runs.flatMap(({ tasks }) => {
+        const task = tasks.find((candidate) => candidate.name === name)
+        if (task === undefined) return ['', '']
+        return [task.durationMs === null ? '' : formatDuration(task.durationMs), describeTask(task)]
+      }),
+    ]),
+    layout,
+  )
+}
+
+function formatBalances(runs: readonly RunRecord[], layout: Layout): string {
+  const { paint } = layout
+  const refined = runs.flatMap(({ window, tasks }) =>
+    tasks.filter(isTable).map((task) => ({ window: window.label, task })),
+  )
+  return formatTable(
+    [
+      { title: 'dataset' },
+      { title: 'day' },
+      ...['in', 'out', 'rejected', 'duplicates'].map((title) => ({ title, align: 'right' as const })),
+      { title: '' },
+    ],
+    refined.map(({ window, task: { name, balance } }) => [
+      tableOfTask(name),
+      window,
+      ...(balance === null
+        ? ['', '', '', '']
+        : [balance.in, balance.out, balance.rejected, balance.duplicates].map(formatCount)),
+      balance !== null && balanceHolds(balance) ? paint('green', 'holds') : paint('red', 'BROKEN'),
+    ]),
+    layout,
+  )
+}
+
+function formatRejects(runs: readonly RunRecord[], layout: Layout): string {
+  const rules = new Map<
+    string,
+    { readonly table: string; readonly rule: string; readonly counts: Map<string, number> }
+  >()
+  for (const { window, tasks } of runs) {
+    for (const task of tasks) {
+      for (const [rule, count] of Object.entries(task.rejects)) {
+        const key = `${task.name} ${rule}`
+        const known = rules.get(key) ?? { table: tableOfTask(task.name), rule, counts: new Map<string, number>() }
+        rules.set(key, { ...known, counts: known.counts.set(window.label, count) })
+      }
+    }
+  }
+  if (rules.size === 0) return '  none\n'
+  return formatTable(
+    [
+      { title: 'dataset' },
+      { title: 'rule' },
+      ...runs.map(({ window }) => ({ title: window.label, align: 'right' as const })),
+    ],
+    [...rules.values()].map(({ table, rule, counts }) => [
+      table,
+      rule,
+      ...runs.map(({ window }) => formatCount(counts.get(window.label) ?? 0)),
+    ]),
+    layout,
+  )
+}
+
+/** Landed datasets, and models that reject or drop rows. */
+function isTable({ kind, balance }: TaskRecord): boolean {
+  if (kind === 'refine') return true
+  return kind === 'build' && balance !== null && balance.rejected + balance.duplicates > 0
+}
+
+/** `refine titles` → `titles` */
+function tableOfTask(task: string): string {
+  return task.slice(task.indexOf(' ') + 1)
 }

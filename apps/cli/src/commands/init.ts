@@ -1,11 +1,10 @@
-import { ConfigError, makeDirectory } from '@cinelake/core'
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { ConfigError, makeDirectory } from '@cinelake/core'
+import { cp, readFile, readdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { CALL, shellArgument } from '../call.ts'
-import type { CommandContext } from '../command.ts'
-import { pipelineNameOf } from '../add/begin-pipeline.ts'
+import { CALL, type CommandContext, shellArgument } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
+import { pipelineNameOf } from '../try/folder-text.ts'
 
 /** A small pipeline that runs unchanged: files of orders to a table of sales by day. */
 const STARTER = fileURLToPath(new URL('../../starter', import.meta.url))

@@ -1,19 +1,29 @@
-import { CancelledError, ConfigError } from '@cinelake/core'
-import type { QueryBatch, Warehouse } from '@cinelake/warehouse'
 import path from 'node:path'
+import { CancelledError, ConfigError } from '@cinelake/core'
+import type { DeltaTable } from '@cinelake/delta'
+import type { SqlSession } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
+import { identifier } from '@cinelake/sql'
+import type { QueryBatch, Warehouse } from '@cinelake/warehouse'
 import type { CommandContext } from '../command.ts'
-import { openLakeOfTables, refuseLost } from '../lake-tables.ts'
-import { openEngine, openLakeIfThere } from '../open-parts.ts'
-import { plural } from '../output/describe-task.ts'
-import { formatResult } from '../output/format-result.ts'
-import { layoutOf } from '../output/format-table.ts'
-import { toJson } from '../output/format-value.ts'
-import { ROW_FORMATS, textOf, writeRows, type RowFormat, type RowSource } from '../output/write-rows.ts'
-import { mentionedIn, openLakeViews } from '../query/lake-views.ts'
-import { isOfMissingTable, lakeProblem, martProblem } from '../query/query-problem.ts'
-import { readWarehouse } from '../read-warehouse.ts'
-import { platformConfig, type PlatformConfig } from '../settings.ts'
+import {
+  type IsMeant,
+  type LakeTable,
+  openLakeOfTables,
+  refinedTable,
+  refinedTables,
+  refuseLost,
+  rejectsTable,
+  rejectsTables,
+} from '../lake-tables.ts'
+import { openEngine, openLakeIfThere, readWarehouse } from '../open-parts.ts'
 import { SHOWN_ROWS } from '../options.ts'
+import { formatResult, layoutOf } from '../output/format-table.ts'
+import { toJson } from '../output/format-value.ts'
+import { plural } from '../output/run-tables.ts'
+import { ROW_FORMATS, type RowFormat, type RowSource, batchText, writeRows } from '../output/write-rows.ts'
+import { type LakeName, isOfMissingTable, lakeProblem, martProblem, mentions } from '../query/query-problem.ts'
+import { type PlatformConfig, platformConfig } from '../settings.ts'
 import { describe } from './describe.ts'
 import { tables } from './tables.ts'
 
@@ -196,7 +206,7 @@ async function writeAll(all: RowSource, format: RowFormat, { options, config, co
   try {
     await source(async (batch) => {
       if (signal.aborted) throw new CancelledError('the query')
-      const text = textOf(batch, { format, guardFormulas, isFirst })
+      const text = batchText(batch, { format, guardFormulas, isFirst })
       isFirst = false
       const isHeard = terminal.printAll === undefined ? (terminal.print(text), true) : await terminal.printAll(text)
       if (!isHeard) throw new ReaderGone()
@@ -221,4 +231,86 @@ function limited(all: RowSource, limit: number): RowSource {
       if (error !== enough) throw error
     }
   }
+}
+
+/** The schema of rejects in queries: `_rejects.orders`. */
+const REJECTS = '_rejects'
+
+/** The tables that a query may refer to. */
+function mentionedIn(sql: string): IsMeant {
+  return ({ table, isRejects }) =>
+    isRejects ? mentions(sql, REJECTS) && mentions(sql, table) : mentions(sql, table) || versionsOf(sql, table).size > 0
+}
+
+type LakeViews = AsyncDisposable & { readonly names: readonly LakeName[] }
+
+/**
+ * Creates views for the refined tables and the rejects of a lake that a query mentions: of the latest version, or that
+ * of `"NAME@VERSION"`. A name that several pipelines have needs its pipeline: `PIPELINE.NAME`,
+ * `_rejects."PIPELINE.NAME"`. Files stay in place until it is disposed.
+ */
+async function openLakeViews(lake: Lake, session: SqlSession, sql: string): Promise<LakeViews> {
+  await using opening = new AsyncDisposableStack()
+  const refined = await refinedTables(lake)
+  const rejected = await rejectsTables(lake)
+  const show = async (table: DeltaTable, as: string, version?: number) => {
+    const view = await table.view(session, version === undefined ? {} : { version })
+    if (view === undefined) return
+    opening.use(view)
+    await session.run(`CREATE OR REPLACE VIEW ${as} AS SELECT * FROM ${view.relation}`)
+  }
+  for (const each of refined) {
+    const { pipeline, table } = each
+    const versions = [...versionsOf(sql, table), ...(mentions(sql, table) ? [undefined] : [])]
+    if (versions.length === 0) continue
+    const isWithPipeline = mentions(sql, pipeline)
+    if (isWithPipeline) await session.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(pipeline)}`)
+    for (const version of versions) {
+      const name = identifier(version === undefined ? table : `${table}@${version}`)
+      if (isWithPipeline) await show(await refinedTable(lake, each), `${identifier(pipeline)}.${name}`, version)
+      if (!isShared(each, refined)) await show(await refinedTable(lake, each), `main.${name}`, version)
+    }
+  }
+  await session.run(`CREATE SCHEMA ${REJECTS}`)
+  for (const each of rejected) {
+    const { pipeline, table } = each
+    if (!mentions(sql, table)) continue
+    const name = isShared(each, rejected) ? `${pipeline}.${table}` : table
+    await show(await rejectsTable(lake, each), `${REJECTS}.${identifier(name)}`)
+  }
+  const owned = opening.move()
+  return {
+    names: [
+      ...refined.map((each) => lakeNameOf(each, refined, false)),
+      ...rejected.map((each) => lakeNameOf(each, rejected, true)),
+    ],
+    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
+  }
+}
+
+/** Names are compared case-insensitively, as the engine does. */
+function isShared({ pipeline, table }: LakeTable, tables: readonly LakeTable[]): boolean {
+  return tables.some((other) => other.pipeline !== pipeline && other.table.toLowerCase() === table.toLowerCase())
+}
+
+function lakeNameOf(each: LakeTable, tables: readonly LakeTable[], isOfRejects: boolean): LakeName {
+  const { pipeline, table } = each
+  const shared = isShared(each, tables)
+  const written = isOfRejects
+    ? `${REJECTS}.${asWritten(shared ? `${pipeline}.${table}` : table)}`
+    : `${shared ? `${asWritten(pipeline)}.` : ''}${asWritten(table)}`
+  return { written, table, isShared: shared, isOfRejects }
+}
+
+function asWritten(name: string): string {
+  return /^[a-z_]\w*$/i.test(name) ? name : identifier(name)
+}
+
+/** The versions of a table that a query names. */
+function versionsOf(sql: string, name: string): Set<number> {
+  const versions = new Set<number>()
+  for (const [, table, version] of sql.matchAll(/"([^"@]+)@(\d{1,15})"/g)) {
+    if (table?.toLowerCase() === name.toLowerCase()) versions.add(Number(version))
+  }
+  return versions
 }

@@ -1,17 +1,17 @@
+import path from 'node:path'
 import { ConfigError } from '@cinelake/core'
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import type { RunRecord } from '@cinelake/run-store'
 import type { RedoAsked } from '@cinelake/scheduler'
 import { existsSync } from 'node:fs'
-import path from 'node:path'
 import type { CommandContext } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
 import { createProgress, noProgress } from '../output/progress.ts'
 import { formatOutcome } from '../output/run-tables.ts'
-import { openPlatform, type Platform } from '../platform.ts'
+import { type Platform, openPlatform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
-import { runAgain } from '../run-again.ts'
 import { runDeployed } from '../run-deployed.ts'
+import { runAgain } from '../run-windows.ts'
 import { createSchedulerClient } from '../scheduler-client.ts'
 import { platformConfig } from '../settings.ts'
 import { chosenWindows } from '../windows.ts'
@@ -24,7 +24,13 @@ export type Options = {
   readonly json?: true
 }
 
-export async function rebuild(names: readonly string[], options: Options, context: CommandContext): Promise<void> {
+export async function rebuild(
+  dir: string | undefined,
+  others: readonly string[],
+  options: Options,
+  context: CommandContext,
+): Promise<void> {
+  const names = dir === undefined ? others : [dir, ...others]
   const { terminal, settings, signal, clock, exitWith } = context
   const config = platformConfig(settings, options.state)
   const { folder, tables } = targetOf(names, options)

@@ -1,7 +1,7 @@
 import type { CommandContext } from '../command.ts'
+import { readWarehouse } from '../open-parts.ts'
 import { formatTable, layoutOf } from '../output/format-table.ts'
 import { formatCount, formatInstant, toJson } from '../output/format-value.ts'
-import { readWarehouse } from '../read-warehouse.ts'
 import { platformConfig } from '../settings.ts'
 
 export type Options = { readonly state?: string; readonly json?: true }

@@ -1,26 +1,28 @@
+import path from 'node:path'
 import { ConfigError, makeDirectory } from '@cinelake/core'
-import type { Problem } from '@cinelake/pipeline'
-import { formatProblem } from '@cinelake/pipeline'
+import type { SqlSession } from '@cinelake/engine'
+import { type Problem, formatProblem } from '@cinelake/pipeline'
+import type { Sample } from '@cinelake/source-kind'
+import { identifier } from '@cinelake/sql'
+import { readColumn } from '@cinelake/transformer'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type { Document } from 'yaml'
-import type { CommandContext } from '../command.ts'
+import { type Document, isMap, isScalar, isSeq } from 'yaml'
+import { CALL, type CommandContext, shellArgument } from '../command.ts'
 import { openEngine } from '../open-parts.ts'
-import { toJson } from '../output/format-value.ts'
-import { platformConfig, type PlatformConfig } from '../settings.ts'
-import { draftOf, type Draft } from '../try/draft.ts'
-import { columnReadings, contractText, withDraft } from '../try/draft-text.ts'
-import { openText, PIPELINE_FILE, problemsIn, textOf, withFiles } from '../try/folder-text.ts'
-import { afterWriting, howToKey, howToSave } from '../try/next-steps.ts'
-import { readSample } from '../try/read-sample.ts'
-import { readTarget, type Target } from '../try/read-target.ts'
-import type { Sample } from '@cinelake/source-kind'
-import { showDraft } from '../try/show-draft.ts'
-import { verifyDraft } from '../try/verify-draft.ts'
 import { SAMPLE_ROWS } from '../options.ts'
+import { formatTable } from '../output/format-table.ts'
+import { formatCount, toJson } from '../output/format-value.ts'
+import type { Paint } from '../output/terminal.ts'
+import { type PlatformConfig, platformConfig } from '../settings.ts'
+import { columnReadings, contractText, withDraft } from '../try/draft-text.ts'
+import { type Draft, draftOf, textsOf } from '../try/draft.ts'
+import { PIPELINE_FILE, openText, problemsIn, documentText, withFiles } from '../try/folder-text.ts'
+import type { DraftColumn } from '../try/guess-key.ts'
+import { readSample } from '../try/read-sample.ts'
+import { type Target, readTarget } from '../try/read-target.ts'
 
 export type Options = {
   readonly state?: string
@@ -115,7 +117,7 @@ async function write(
   const isChanged = !isDeepStrictEqual(document.toJS(), before)
   const files = {
     [contract]: contractText(pipeline.name, dataset, draft),
-    ...(isChanged ? { [PIPELINE_FILE]: textOf(document, textBefore) } : {}),
+    ...(isChanged ? { [PIPELINE_FILE]: documentText(document, textBefore) } : {}),
   }
   const asked = lacksKey(document, target, draft)
     ? { ...files, [contract]: contractText(pipeline.name, dataset, withAnyKey(draft)) }
@@ -150,4 +152,144 @@ function repeated({ rows, window, force }: Options): string[] {
     ...(window === undefined ? [] : ['--window', window]),
     ...(force === true ? ['--force'] : []),
   ]
+}
+
+type Looked = {
+  /** `<source>/<dataset>` */
+  readonly name: string
+  readonly folder: string
+  /** The options as given, so that the next command saves the columns that were displayed. */
+  readonly options: readonly string[]
+}
+
+/** The command that saves the displayed draft. */
+function howToSave({ name, folder, options }: Looked): string {
+  return `Save it:\n${line('try', name, folder, ...options, '--write')}`
+}
+
+/** How to proceed where a dataset needs a key and none was found. */
+function howToKey(contract: string): string {
+  return `The dataset cannot run without one: write \`primaryKey: true\` at the columns of ${contract}\nthat tell its rows apart.\n`
+}
+
+/** How to proceed with a contract that was written. */
+function afterWriting(
+  { folder, dataset }: { readonly folder: string; readonly dataset: string },
+  { document, draft, sample }: { readonly document: Document; readonly draft: Draft; readonly sample: Sample },
+): string {
+  const window = sample.window === undefined ? [] : ['--window', sample.window]
+  const next = `Now read the contract, and then:\n${line('validate', folder)}${line('run', folder, ...window)}`
+  if (isServed(document, dataset)) return next
+  const personal = draft.columns.flatMap((column) => (column.personal === undefined ? [] : [column.name]))
+  const entry = personal.length === 0 ? dataset : `{ table: ${dataset}, exclude: [${personal.join(', ')}] }`
+  return `${next}\nAnalysts see nothing of it until it stands in \`serve\` of ${PIPELINE_FILE}:\n  - ${entry}\n`
+}
+
+function line(...words: readonly string[]): string {
+  return `  ${CALL} ${words.map(shellArgument).join(' ')}\n`
+}
+
+function isServed(document: Document, dataset: string): boolean {
+  const serve = document.get('serve')
+  if (!isSeq(serve)) return false
+  return serve.items.some((item) =>
+    isMap(item) ? item.get('table') === dataset : isScalar(item) && item.value === dataset,
+  )
+}
+
+/** Values of a column that are shown on request. */
+const SHOWN = 3
+/** Characters of them. */
+const SHOWN_WIDTH = 40
+
+/** The inferred columns of a dataset, as a table. Without `showValues` it has no value of the source. */
+function showDraft(
+  sample: Sample,
+  draft: Draft,
+  { paint, showValues }: { readonly paint: Paint; readonly showValues: boolean },
+): string {
+  const rows = `${formatCount(sample.rows.length)}${sample.isAll ? ', all there are' : ', the first'}`
+  const facts = [...sample.facts, ['rows', rows] as const]
+  const width = Math.max(...facts.map(([what]) => what.length))
+  const lines = facts.map(([what, found]) => `${paint('dim', what.padEnd(width))}  ${found}\n`)
+  const titles = ['column', 'type', 'empty', 'distinct', 'seems', ...(showValues ? ['values'] : [])]
+  const cells = draft.columns.map((column) => [
+    column.name,
+    typeText(column),
+    formatCount(column.emptyCount),
+    formatCount(column.distinctCount),
+    seems(column),
+    ...(showValues ? [valuesText(sample, column)] : []),
+  ])
+  const left = draft.leftOut.map(([name, why]) => `${paint('yellow', 'left out')} ${name}: ${why}\n`)
+  return `${lines.join('')}\n${formatTable(
+    titles.map((title) => ({ title, maxWidth: 70 })),
+    cells,
+    { paint },
+  )}${left.join('')}`
+}
+
+function typeText({ inferred: { type, formats, decimal } }: DraftColumn): string {
+  const how = [...(formats ?? []), ...(decimal === undefined ? [] : [`decimal ${decimal}`])]
+  return how.length === 0 ? type : `${type} ${how.join(' or ')}`
+}
+
+function seems({ isKey, isUnique, isRequired, personal, values, minimum, inferred }: DraftColumn): string {
+  return [
+    ...(isKey ? ['the key'] : isUnique ? ['unique'] : []),
+    ...(isRequired && !isKey ? ['required'] : []),
+    ...(personal === undefined ? [] : [`personal (${personal})`]),
+    ...(values === undefined ? [] : [`one of ${values.length} values`]),
+    ...(minimum === undefined ? [] : ['never negative']),
+    ...(inferred.nulls === undefined ? [] : [`${inferred.nulls.length} words for nothing`]),
+    ...(inferred.note === undefined ? [] : [inferred.note]),
+  ].join(', ')
+}
+
+function valuesText(sample: Sample, { from }: DraftColumn): string {
+  const index = sample.columns.findIndex(({ name }) => name === from)
+  const values = [...new Set(textsOf(sample, index))].slice(0, SHOWN)
+  // Control characters that a terminal would act on are removed.
+  return values.map((value) => value.slice(0, SHOWN_WIDTH).replaceAll(/\p{Cc}+/gu, ' ')).join(' · ')
+}
+
+/**
+ * Reads the sample by the code of a refine. A column with more unreadable texts than the draft predicts becomes text:
+ * unreadable values must not reject rows.
+ */
+async function verifyDraft(draft: Draft, sample: Sample, session: SqlSession): Promise<Draft> {
+  const names = sample.columns.map((_, index) => identifier(`c${index}`))
+  await session.run(`CREATE OR REPLACE TEMP TABLE tried (${names.map((name) => `${name} VARCHAR`).join(', ')})`)
+  await session.append('tried', one(sample.rows))
+  const columns: DraftColumn[] = []
+  for (const column of draft.columns) {
+    const index = sample.columns.findIndex(({ name, type }) => name === column.from && type === undefined)
+    const allowed = column.inferred.misfitCount ?? 0
+    const isReadable = index < 0 || (await unreadCount(column, names[index] ?? '', session)) <= allowed
+    columns.push(
+      isReadable
+        ? column
+        : { ...column, inferred: { type: 'VARCHAR', note: 'not every text is of one type' }, minimum: undefined },
+    )
+  }
+  return { ...draft, columns }
+}
+
+async function unreadCount({ inferred, from }: DraftColumn, raw: string, session: SqlSession): Promise<number> {
+  const { type, formats, decimal, nulls, separators } = inferred
+  const reading = {
+    from: [from],
+    ...(formats === undefined ? {} : { formats: [...formats] }),
+    ...(decimal === undefined ? {} : { decimal }),
+    ...(nulls === undefined ? {} : { nulls: [...nulls] }),
+    ...(separators === undefined ? {} : { separators: [...separators] }),
+  }
+  const { value, text } = readColumn({ type, reading }, raw, [])
+  const query = `SELECT count(*) AS n FROM tried WHERE (${text}) IS NOT NULL AND (${value}) IS NULL`
+  const [found] = await session.rows<{ n: number | bigint }>(query)
+  return Number(found?.n ?? 0)
+}
+
+async function* one<T>(value: T): AsyncGenerator<T> {
+  yield value
 }

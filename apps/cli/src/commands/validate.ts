@@ -1,7 +1,7 @@
-import type { CommandContext } from '../command.ts'
 import { changedTables, formatChanges, isRefused } from '../changed-tables.ts'
-import { plural } from '../output/describe-task.ts'
+import type { CommandContext } from '../command.ts'
 import { toJson } from '../output/format-value.ts'
+import { plural } from '../output/run-tables.ts'
 import { readFolder } from '../read-folder.ts'
 import { platformConfig } from '../settings.ts'
 

@@ -82,7 +82,7 @@ class TestFile {
     if (this.#root === null) return []
     const top = this.#fields(this.#root, ['model', 'tests'])
     const named = path.basename(this.#file).replace(/\.ya?ml$/, '')
-    const name = textOf(top.get('model')) ?? named
+    const name = scalarText(top.get('model')) ?? named
     const model = this.#pipeline.models.find((each) => each.name === name)
     if (model === undefined) {
       const known = this.#pipeline.models.map((each) => each.name)
@@ -99,9 +99,9 @@ class TestFile {
 
   #test(node: Node, model: CheckedModel): ModelTest | undefined {
     const fields = this.#fields(node, KEYS)
-    const name = textOf(fields.get('name'))
+    const name = scalarText(fields.get('name'))
     if (name === undefined) this.#problem(node, 'a test needs a `name` that says what holds')
-    const fails = textOf(fields.get('fails'))
+    const fails = scalarText(fields.get('fails'))
     const expect = fields.has('expect') ? this.#rows(fields.get('expect'), model.name, 'expect') : undefined
     if (expect === undefined && fails === undefined && !fields.has('rejects')) {
       this.#problem(node, 'expected `expect`, `rejects` or `fails`: a test that expects nothing cannot fail')
@@ -120,7 +120,7 @@ class TestFile {
 
   #window(node: Node | undefined): Window {
     const { schedule } = this.#pipeline
-    const label = textOf(node) ?? schedule.start
+    const label = scalarText(node) ?? schedule.start
     const window = parseWindow(schedule, label) ?? parseWindow(schedule, schedule.start)
     if (window === undefined || parseWindow(schedule, label) === undefined) {
       this.#problem(node, `window ${label} is no ${schedule.every}: expected one written like ${schedule.start}`)
@@ -156,9 +156,9 @@ class TestFile {
       return {}
     }
     const counts = node.items.map(({ key, value }) => {
-      const count = Number(textOf(value as Node))
+      const count = Number(scalarText(value as Node))
       if (!Number.isInteger(count) || count < 0) this.#problem(key as Node, 'expected a number of rows')
-      return [textOf(key as Node) ?? '', count] as const
+      return [scalarText(key as Node) ?? '', count] as const
     })
     return Object.fromEntries(counts)
   }
@@ -172,7 +172,7 @@ class TestFile {
       return found
     }
     for (const { key, value } of node.items) {
-      const name = textOf(key as Node) ?? ''
+      const name = scalarText(key as Node) ?? ''
       if (allowed.includes(name)) found.set(name, value as Node)
       else this.#problem(key as Node, `${name}: ${why}; ${suggest(name, allowed)}`)
     }
@@ -189,12 +189,12 @@ class TestFile {
 }
 
 /** A scalar with its source text: `10.00` keeps its digits, which a JavaScript number would not. */
-function textOf(node: Node | null | undefined): string | undefined {
+function scalarText(node: Node | null | undefined): string | undefined {
   if (!isScalar(node) || node.value === null) return undefined
   return typeof node.value === 'string' ? node.value : (node.source ?? JSON.stringify(node.value))
 }
 
 function cellOf(node: Node | null): Cell {
   if (isSeq(node)) return node.items.map((item) => cellOf(item as Node))
-  return textOf(node) ?? null
+  return scalarText(node) ?? null
 }

@@ -1,5 +1,49 @@
-import { plainPaint, type Paint, type Terminal } from './terminal.ts'
-import { cut, padded, widthOf, wrapped } from './width.ts'
+import { formatCell } from './format-value.ts'
+import { type Paint, type Terminal, plainPaint } from './terminal.ts'
+import widthOf from 'string-width'
+
+const SEGMENTS = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** The text filled with spaces up to a width. */
+export function padded(text: string, width: number, side: 'left' | 'right'): string {
+  const space = ' '.repeat(Math.max(0, width - widthOf(text)))
+  return side === 'left' ? text + space : space + text
+}
+
+/** The text, or its beginning and `…` where it is too wide. For texts without styles. */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text
+  let kept = ''
+  for (const { segment } of SEGMENTS.segment(text)) {
+    if (widthOf(kept + segment) > width - 1) break
+    kept += segment
+  }
+  return `${kept}…`
+}
+
+/** The text in lines of a width, broken between words where possible, otherwise within them. Exported for tests. */
+export function wrapped(text: string, width: number): string[] {
+  if (widthOf(text) <= width) return [text]
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (widthOf(longer) <= width) {
+      line = longer
+      continue
+    }
+    if (line !== '') lines.push(line)
+    line = ''
+    for (const { segment } of SEGMENTS.segment(word)) {
+      if (widthOf(line + segment) > width) {
+        lines.push(line)
+        line = ''
+      }
+      line += segment
+    }
+  }
+  return [...lines, line]
+}
 
 export type Column = {
   readonly title: string
@@ -9,7 +53,7 @@ export type Column = {
   readonly maxWidth?: number
 }
 
-export type TableOptions = {
+type TableOptions = {
   readonly paint?: Paint
   readonly indent?: string
   /** Characters in a line of the screen: longer lines are wrapped between words. Default: no limit. */
@@ -109,7 +153,7 @@ function formatRecords(
 }
 
 /** A query's result as a table: numbers right-aligned. */
-export function formatRows(
+function formatRows(
   columns: readonly string[],
   rows: readonly (readonly { readonly text: string; readonly isNumber: boolean }[])[],
   options: TableOptions & { readonly maxWidth?: number } = {},
@@ -124,4 +168,24 @@ export function formatRows(
     rows.map((row) => row.map(({ text }) => text)),
     options,
   )
+}
+
+/** The rows of a query as a table, numbers right-aligned with thousands separators. */
+export function formatResult(
+  result: { readonly columns: readonly string[]; readonly rows: readonly Readonly<Record<string, unknown>>[] },
+  options: TableOptions & { readonly maxWidth?: number } = {},
+): string {
+  const cells = result.rows.map((row) =>
+    result.columns.map((column) => ({
+      text: formatCell(column, row[column]),
+      isNumber: isNumber(row[column]),
+    })),
+  )
+  return formatRows(result.columns, cells, options)
+}
+
+/** Decimals are texts, so that no digit is lost. */
+function isNumber(value: unknown): boolean {
+  if (typeof value === 'string') return /^-?\d+(\.\d+)?$/.test(value)
+  return typeof value === 'number' || typeof value === 'bigint'
 }

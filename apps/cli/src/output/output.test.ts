@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { describeTask } from './describe-task.ts'
-import { formatResult } from './format-result.ts'
-import { formatTable } from './format-table.ts'
+import { cut, formatResult, formatTable, wrapped } from './format-table.ts'
 import { formatBytes, formatCell, formatDuration, toJson } from './format-value.ts'
-import { openTerminal, type Paint } from './terminal.ts'
-import { cut, widthOf, wrapped } from './width.ts'
+import { describeTask } from './run-tables.ts'
+import { type Paint, openTerminal } from './terminal.ts'
+import widthOf from 'string-width'
 
 test.each([
   [0, '0 ms'],
@@ -167,7 +166,7 @@ test('a table that is wider than the screen is wrapped between words, numbers an
       '',
     ].join('\n'),
   )
-  expect(Math.max(...text.split('\n').map(widthOf))).toBeLessThanOrEqual(40)
+  expect(Math.max(...text.split('\n').map((line) => widthOf(line)))).toBeLessThanOrEqual(40)
 })
 
 test('where columns cannot be wrapped, and where it is asked for, each value has a line', () => {

@@ -2,9 +2,8 @@ import { CONTRACT_VERSION, type Event } from '@cinelake/contracts'
 import type { RunChange } from '@cinelake/scheduler'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import { createProgress } from './progress.ts'
-import { createRegion } from './region.ts'
-import { plainPaint, type Terminal } from './terminal.ts'
+import { createProgress, createRegion } from './progress.ts'
+import { type Terminal, plainPaint } from './terminal.ts'
 
 function aTerminal(isInteractive: boolean, columns = 60, rows = 24): Terminal & { readonly notes: string[] } {
   const notes: string[] = []

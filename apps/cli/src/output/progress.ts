@@ -1,12 +1,11 @@
 import type { Event } from '@cinelake/contracts'
-import { describeTask, plural, type ShownTask } from './describe-task.ts'
+import { cut, padded } from './format-table.ts'
 import { formatCount, formatDuration } from './format-value.ts'
-import { createRegion } from './region.ts'
+import { type ShownTask, describeTask, plural } from './run-tables.ts'
 import type { Style, Terminal } from './terminal.ts'
-import { cut, padded } from './width.ts'
 
 /** The displayed part of a change of a run. */
-export type ProgressChange = {
+type ProgressChange = {
   readonly run: {
     readonly id: string
     readonly window: { readonly label: string }
@@ -139,4 +138,27 @@ function header(
   return [...counts].map(
     ([run, { done, all, since }]) => `${run}  ${done} of ${all} tasks  ${formatDuration(now() - since)}`,
   )
+}
+
+/** The last lines of the screen, redrawn repeatedly; printed text goes above them. */
+type Region = {
+  readonly draw: (lines: readonly string[]) => void
+  readonly print: (text: string) => void
+}
+
+/** Every line must fit the screen's width: the rest of a wrapped line would not be erased. Exported for tests. */
+export function createRegion({ note }: Pick<Terminal, 'note'>): Region {
+  let shown: readonly string[] = []
+  const erase = () => (shown.length === 0 ? '' : `\u001B[${shown.length}A\u001B[0J`)
+  const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('')
+  return {
+    draw(lines) {
+      const drawing = erase() + text(lines)
+      shown = lines
+      if (drawing !== '') note(drawing)
+    },
+    print(line) {
+      note(`${erase()}${line}\n${text(shown)}`)
+    },
+  }
 }

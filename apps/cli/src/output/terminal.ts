@@ -18,8 +18,18 @@ export type Terminal = {
   readonly rows?: () => number
   readonly paint: Paint
   /** Asks the user; absent without an interactive terminal. */
-  readonly ask?: ((question: string) => Promise<string>) | undefined
+  readonly ask?: Ask | undefined
 }
+
+/**
+ * Asks one question.
+ * @param options `choices`: the answers to choose from; `initial`: the answer to nothing
+ * @throws {CancelledError} the user left
+ */
+export type Ask = (
+  question: string,
+  options?: { readonly choices?: readonly string[] | undefined; readonly initial?: string | undefined },
+) => Promise<string>
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 

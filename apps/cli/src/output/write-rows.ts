@@ -17,7 +17,7 @@ export type RowSource = (take: (batch: QueryBatch) => Promise<void>) => Promise<
 
 type Value = QueryBatch['rows'][number][number]
 
-export type WriteOptions = {
+type WriteOptions = {
   readonly format: RowFormat
   /** Overwrites an existing file. */
   readonly force: boolean
@@ -83,7 +83,7 @@ async function writeText(draft: string, source: RowSource, { format, guardFormul
     await workbook?.end()
   } else {
     await source(async (batch) => {
-      await handle.writeFile(textOf(batch, { format, guardFormulas, isFirst: rowCount === 0 }))
+      await handle.writeFile(batchText(batch, { format, guardFormulas, isFirst: rowCount === 0 }))
       rowCount += batch.rows.length
     })
   }
@@ -92,7 +92,7 @@ async function writeText(draft: string, source: RowSource, { format, guardFormul
 }
 
 /** A batch as CSV (RFC 4180, with the columns' names in front) or as JSON lines, an object for each row. */
-export function textOf(
+export function batchText(
   { columns, rows }: QueryBatch,
   {
     format,

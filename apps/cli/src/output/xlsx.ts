@@ -213,13 +213,29 @@ type Written = {
 /** One file of the archive, while it is written. */
 type ZipEntry = { readonly write: (text: string) => Promise<void>; readonly end: () => Promise<void> }
 
-/** Sizes and checksums follow each file (bit 3), names are UTF-8 (bit 11). */
-const FLAGS = 0x0808
-const DEFLATED = 8
-/** 1980-01-01: constant, so that the same rows make the same file. */
-const NO_DATE = 0x21
+/**
+ * Sizes and checksums follow each file (bit 3), names are UTF-8 (bit 11); deflated; and the time, always 1980-01-01, so that the
+ * same rows make the same file.
+ */
+const METHOD = [
+  [0x0808, 2],
+  [8, 2],
+  [0, 2],
+  [0x21, 2],
+] as const
 /** Bytes. A larger archive needs another format (ZIP64). */
 const LARGEST = 0xff_ff_ff_ff
+
+/** Numbers one after the other, lowest byte first; fields wider than 4 bytes are zero. */
+function fields(...all: readonly (readonly [value: number, bytes: number])[]): Buffer {
+  return Buffer.concat(
+    all.map(([value, bytes]) => {
+      const field = Buffer.alloc(bytes)
+      if (bytes <= 4) field.writeUIntLE(value, 0, bytes)
+      return field
+    }),
+  )
+}
 
 class ZipWriter {
   readonly #file: FileHandle
@@ -232,13 +248,7 @@ class ZipWriter {
 
   async begin(name: string): Promise<ZipEntry> {
     const offset = this.#offset
-    const head = Buffer.alloc(30)
-    head.writeUInt32LE(0x04_03_4b_50, 0)
-    head.writeUInt16LE(20, 4)
-    head.writeUInt16LE(FLAGS, 6)
-    head.writeUInt16LE(DEFLATED, 8)
-    head.writeUInt16LE(NO_DATE, 12)
-    head.writeUInt16LE(Buffer.byteLength(name), 26)
+    const head = fields([0x04_03_4b_50, 4], [20, 2], ...METHOD, [0, 12], [Buffer.byteLength(name), 2], [0, 2])
     await this.#append(Buffer.concat([head, Buffer.from(name)]))
     const start = this.#offset
     const deflate: DeflateRaw = createDeflateRaw({ level: constants.Z_BEST_SPEED })
@@ -263,12 +273,7 @@ class ZipWriter {
         if (Math.max(size, this.#offset) > LARGEST) {
           throw new ConfigError('the rows do not fit a workbook', ['expected less than 4 GiB; use --csv or --parquet'])
         }
-        const tail = Buffer.alloc(16)
-        tail.writeUInt32LE(0x08_07_4b_50, 0)
-        tail.writeUInt32LE(crc, 4)
-        tail.writeUInt32LE(compressed, 8)
-        tail.writeUInt32LE(size, 12)
-        await this.#append(tail)
+        await this.#append(fields([0x08_07_4b_50, 4], [crc, 4], [compressed, 4], [size, 4]))
         this.#written.push({ name, offset, crc, compressed, size })
       },
     }
@@ -277,27 +282,18 @@ class ZipWriter {
   async end(): Promise<void> {
     const start = this.#offset
     for (const { name, offset, crc, compressed, size } of this.#written) {
-      const entry = Buffer.alloc(46)
-      entry.writeUInt32LE(0x02_01_4b_50, 0)
-      entry.writeUInt16LE(20, 4)
-      entry.writeUInt16LE(20, 6)
-      entry.writeUInt16LE(FLAGS, 8)
-      entry.writeUInt16LE(DEFLATED, 10)
-      entry.writeUInt16LE(NO_DATE, 14)
-      entry.writeUInt32LE(crc, 16)
-      entry.writeUInt32LE(compressed, 20)
-      entry.writeUInt32LE(size, 24)
-      entry.writeUInt16LE(Buffer.byteLength(name), 28)
-      entry.writeUInt32LE(offset, 42)
+      const sizes = [
+        [crc, 4],
+        [compressed, 4],
+        [size, 4],
+        [Buffer.byteLength(name), 2],
+      ] as const
+      const entry = fields([0x02_01_4b_50, 4], [20, 2], [20, 2], ...METHOD, ...sizes, [0, 12], [offset, 4])
       await this.#append(Buffer.concat([entry, Buffer.from(name)]))
     }
-    const end = Buffer.alloc(22)
-    end.writeUInt32LE(0x06_05_4b_50, 0)
-    end.writeUInt16LE(this.#written.length, 8)
-    end.writeUInt16LE(this.#written.length, 10)
-    end.writeUInt32LE(this.#offset - start, 12)
-    end.writeUInt32LE(start, 16)
-    await this.#append(end)
+    const count = this.#written.length
+    const size = this.#offset - start
+    await this.#append(fields([0x06_05_4b_50, 4], [0, 4], [count, 2], [count, 2], [size, 4], [start, 4], [0, 2]))
   }
 
   async #append(bytes: Buffer): Promise<void> {

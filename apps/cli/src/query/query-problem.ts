@@ -1,9 +1,10 @@
-import { suggest, TerminalError } from '@cinelake/core'
+import { TerminalError, suggest } from '@cinelake/core'
 import { SqlInvalidError } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { WarehouseQueryError, type Warehouse } from '@cinelake/warehouse'
-import { widthOf } from '../output/width.ts'
-import { refinedOnly } from './refined-only.ts'
+import { type Warehouse, WarehouseQueryError } from '@cinelake/warehouse'
+import { CALL } from '../command.ts'
+import { refinedTablesNamed } from '../lake-tables.ts'
+import widthOf from 'string-width'
 
 /** A name that a query can use. */
 export type LakeName = {
@@ -156,4 +157,19 @@ function pointTo(sql: string, position: number): string[] {
   const lead = from > start ? '…' : ''
   const line = `${lead}${shown(from, to)}${to < end ? '…' : ''}`
   return [line, `${' '.repeat(widthOf(`${lead}${shown(from, at)}`))}^`]
+}
+
+/**
+ * A hint where the mart has no such table but the lake has.
+ * @param lake undefined where the lake does not exist
+ * @param name as the user wrote it, with or without a schema
+ * @returns undefined where no pipeline has such a table
+ */
+export async function refinedOnly(lake: Lake | undefined, name: string): Promise<string | undefined> {
+  const found = lake === undefined ? [] : await refinedTablesNamed(lake, name.replace(/^.*\./, ''))
+  const [only, ...others] = found.map(({ pipeline, table }) => (found.length === 1 ? table : `${pipeline}.${table}`))
+  if (only === undefined) return undefined
+  const tables =
+    others.length === 0 ? `${only} is a refined table` : `${[only, ...others].join(' and ')} are refined tables`
+  return `${tables}, and the mart has none of that name: \`${CALL} query --lake "SELECT * FROM ${only}"\` reads it in the lake; to have it in the mart, name it under \`serve\` in pipeline.yaml`
 }

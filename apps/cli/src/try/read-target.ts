@@ -1,7 +1,7 @@
 import { closestName, ConfigError } from '@cinelake/core'
 import { readPipeline, type CheckedPipeline, type CheckedSource, type PipelineFolder } from '@cinelake/pipeline'
 import { Document, isMap, isScalar, stringify } from 'yaml'
-import { PIPELINE_FILE, textOf } from './folder-text.ts'
+import { PIPELINE_FILE, documentText } from './folder-text.ts'
 
 /** A dataset to try, with only the necessary part of its pipeline. */
 export type Target = {
@@ -74,7 +74,7 @@ function alone(document: Document, source: string, dataset: string, mode: string
     copy.setIn([...place, 'mode'], mode)
     if (mode === 'merge') copy.setIn([...place, 'newestBy'], ['id'])
   }
-  return textOf(copy)
+  return documentText(copy)
 }
 
 /** An empty contract, to check the rest of the text. */

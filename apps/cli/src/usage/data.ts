@@ -1,14 +1,16 @@
 import type { AddCommand } from '../command.ts'
-import type { Options as DescribeOptions } from '../commands/describe.ts'
-import type { Options as HistoryOptions } from '../commands/history.ts'
-import type { Options as QueryOptions } from '../commands/query.ts'
-import type { Options as RejectsOptions } from '../commands/rejects.ts'
-import type { Options as ServeOptions } from '../commands/serve.ts'
-import type { Options as TablesOptions } from '../commands/tables.ts'
-import { port, positiveInteger, positiveNumber, SHOWN_ROWS, withExamples, withJson, withState } from '../options.ts'
+import {
+  lazily,
+  port,
+  positiveInteger,
+  positiveNumber,
+  SHOWN_ROWS,
+  withExamples,
+  withJson,
+  withState,
+} from '../options.ts'
 
-/** `cinelake rejects DATASET` */
-export const addRejects: AddCommand = (program, context) => {
+const addRejects: AddCommand = (program, context) => {
   const command = program
     .command('rejects')
     .summary('show the rejected rows of a dataset')
@@ -21,18 +23,14 @@ export const addRejects: AddCommand = (program, context) => {
     .option('--window <window>', 'only of this window')
     .option('--rule <rule>', 'only those that broke this rule')
     .option('--limit <rows>', 'rows to show', positiveInteger, 20)
-    .action(async (dataset: string, options: RejectsOptions) => {
-      const { rejects } = await import('../commands/rejects.ts')
-      await rejects(dataset, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/rejects.ts')).rejects))
   withExamples(withJson(withState(command)), [
     ['cinelake rejects orders', 'what is wrong with the orders'],
     ["cinelake rejects orders --rule 'type(amount)' --limit 5", 'five rows with an unreadable amount'],
   ])
 }
 
-/** `cinelake query "SQL"` */
-export const addQuery: AddCommand = (program, context) => {
+const addQuery: AddCommand = (program, context) => {
   const command = program
     .command('query')
     .summary('ask the mart a question in SQL')
@@ -55,10 +53,7 @@ export const addQuery: AddCommand = (program, context) => {
     )
     .option('--force', 'replace the file if it is there')
     .option('--guard-formulas', 'CSV: an apostrophe before what a spreadsheet would calculate')
-    .action(async (sql: string, options: QueryOptions) => {
-      const { query } = await import('../commands/query.ts')
-      await query(sql, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/query.ts')).query))
   withExamples(withJson(withState(command)), [
     ['cinelake query "SELECT count(*) FROM orders"', 'how many orders there are'],
     ['cinelake query --json --limit 5 "SELECT * FROM sales_by_day"', 'for a program'],
@@ -70,24 +65,19 @@ export const addQuery: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake tables` */
-export const addTables: AddCommand = (program, context) => {
+const addTables: AddCommand = (program, context) => {
   const command = program
     .command('tables')
     .summary('list the tables of the mart')
     .description('Lists the tables that analysts get, with their rows and the version of the refined table they hold.')
-    .action(async (options: TablesOptions) => {
-      const { tables } = await import('../commands/tables.ts')
-      await tables(options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/tables.ts')).tables))
   withExamples(withJson(withState(command)), [
     ['cinelake tables', 'what there is to query'],
     ['cinelake describe orders', 'the columns of one'],
   ])
 }
 
-/** `cinelake describe TABLE` */
-export const addDescribe: AddCommand = (program, context) => {
+const addDescribe: AddCommand = (program, context) => {
   const command = program
     .command('describe')
     .summary('show the columns of a table of the mart')
@@ -96,15 +86,11 @@ export const addDescribe: AddCommand = (program, context) => {
         'personal data, the pipeline that makes it, and how fresh it is.',
     )
     .argument('<table>', 'a table of the mart')
-    .action(async (table: string, options: DescribeOptions) => {
-      const { describe } = await import('../commands/describe.ts')
-      await describe(table, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/describe.ts')).describe))
   withExamples(withJson(withState(command)), [['cinelake describe orders', 'what its columns mean']])
 }
 
-/** `cinelake serve` */
-export const addServe: AddCommand = (program, context) => {
+const addServe: AddCommand = (program, context) => {
   const command = program
     .command('serve')
     .summary('serve the mart to psql, DBeaver, Power BI and other tools')
@@ -115,24 +101,20 @@ export const addServe: AddCommand = (program, context) => {
     )
     .option('--port <port>', 'the port to listen on; 0 for any free one', port, 0)
     .option('--timeout <seconds>', 'end a statement after this time; 300, or CINELAKE_QUERY_TIMEOUT_S', positiveNumber)
-    .action(async (options: ServeOptions) => {
-      const { serve } = await import('../commands/serve.ts')
-      await serve(options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/serve.ts')).serve))
   withExamples(withJson(withState(command)), [['cinelake serve --port 5433', 'always at the same address']])
 }
 
-/** `cinelake history TABLE` */
-export const addHistory: AddCommand = (program, context) => {
+const addHistory: AddCommand = (program, context) => {
   const command = program
     .command('history')
     .summary('show the versions of a refined table')
     .description('Shows the versions of a refined table, newest first, and the task that made each.')
     .argument('<table>', 'a dataset or a model; `pipeline.table` where several pipelines have one of that name')
     .option('--limit <versions>', 'versions to show', positiveInteger, 20)
-    .action(async (table: string, options: HistoryOptions) => {
-      const { history } = await import('../commands/history.ts')
-      await history(table, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/history.ts')).history))
   withExamples(withJson(withState(command)), [['cinelake history sales_by_day', 'who changed it, and when']])
 }
+
+/** The commands about tables and rows, in the order of the help. */
+export const DATA_COMMANDS = [addRejects, addQuery, addTables, addDescribe, addServe, addHistory]

@@ -1,26 +1,28 @@
+import { databaseQuestions } from '@cinelake/source-database/questions'
+import { filesQuestions } from '@cinelake/source-files/questions'
 import type { SourceQuestions } from '@cinelake/source-kind/questions'
+import { pushQuestions } from '@cinelake/source-push/questions'
+import { restQuestions } from '@cinelake/source-rest/questions'
 import type { Command } from 'commander'
-import { ADDED_KINDS } from '../add/kinds.ts'
 import type { AddCommand, CommandContext } from '../command.ts'
-import type { Options as DemoOptions } from '../commands/demo.ts'
-import type { Options as PlanOptions } from '../commands/plan.ts'
-import type { Options as TestOptions } from '../commands/test.ts'
-import type { Options as TryOptions } from '../commands/try.ts'
-import type { Options as ValidateOptions } from '../commands/validate.ts'
 import {
+  lazily,
+  SAMPLE_ROWS,
+  SELECTORS,
   integer,
+  listed,
   pipelineFolder,
   positiveInteger,
   positiveNumber,
-  SAMPLE_ROWS,
   withExamples,
   withJson,
   withState,
 } from '../options.ts'
-import { listed, SELECTORS } from '../redo-options.ts'
 
-/** `cinelake demo` */
-export const addDemo: AddCommand = (program, context) => {
+/** The kinds of sources that can be added, in the order in which help names them. */
+const ADDED_KINDS: readonly SourceQuestions[] = [restQuestions, filesQuestions, databaseQuestions, pushQuestions]
+
+const addDemo: AddCommand = (program, context) => {
   const command = program
     .command('demo')
     .summary('run the shipped pipeline on a sample company')
@@ -33,18 +35,14 @@ export const addDemo: AddCommand = (program, context) => {
     .option('--seed <number>', 'the same seed makes the same company', integer, 1)
     .option('--days <count>', 'days to run', positiveInteger, 2)
     .option('--adopt', 'take over a run history on a database server that an earlier version made')
-    .action(async (options: DemoOptions) => {
-      const { demo } = await import('../commands/demo.ts')
-      await demo(options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/demo.ts')).demo))
   withExamples(withJson(withState(command)), [
     ['cinelake demo', 'two days, kept in .cinelake'],
     ['cinelake demo --scale 10 --state /tmp/large', 'ten times as large, kept elsewhere'],
   ])
 }
 
-/** `cinelake init DIR` */
-export const addInit: AddCommand = (program, context) => {
+const addInit: AddCommand = (program, context) => {
   const command = program
     .command('init')
     .summary('write a small pipeline that runs')
@@ -53,15 +51,11 @@ export const addInit: AddCommand = (program, context) => {
         'as it is.',
     )
     .argument('<dir>', 'a folder that is not there yet, or empty', pipelineFolder)
-    .action(async (folder: string, options: { readonly json?: true }) => {
-      const { init } = await import('../commands/init.ts')
-      await init(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/init.ts')).init))
   withExamples(withJson(command), [['cinelake init pipelines/mine', 'begin a pipeline of your own']])
 }
 
-/** `cinelake add rest|files|database|push [DIR]` */
-export const addAdd: AddCommand = (program, context) => {
+const addAdd: AddCommand = (program, context) => {
   const group = program
     .command('add')
     .summary('add a source to a pipeline')
@@ -79,7 +73,11 @@ function addKind(group: Command, kind: SourceQuestions, context: CommandContext)
     .summary(`add ${kind.about}`)
     .description(`Adds ${kind.about} to a pipeline.`)
     .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
+  // Questions of which one is asked at most may share a flag.
+  const flags = new Set<string>()
   for (const { flag, value, ask, choices, default: usual } of kind.questions) {
+    if (flags.has(flag)) continue
+    flags.add(flag)
     const notes = [
       ...(choices === undefined ? [] : [choices.join(', ')]),
       ...(typeof usual === 'string' ? [`usually ${usual}`] : []),
@@ -93,8 +91,7 @@ function addKind(group: Command, kind: SourceQuestions, context: CommandContext)
   withExamples(withJson(command), [[`cinelake add ${kind.type} pipelines/mine`, 'ask for all of it']])
 }
 
-/** `cinelake try SOURCE/DATASET [DIR]` */
-export const addTry: AddCommand = (program, context) => {
+const addTry: AddCommand = (program, context) => {
   const command = program
     .command('try')
     .summary('look at the first rows of a dataset and draft its contract')
@@ -110,18 +107,14 @@ export const addTry: AddCommand = (program, context) => {
     .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
     .option('--force', 'save it even if there is a contract already')
     .option('--show-values', 'show some values of each column, personal data included')
-    .action(async (name: string, folder: string, options: TryOptions) => {
-      const { tryDataset } = await import('../commands/try.ts')
-      await tryDataset(name, folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/try.ts')).tryDataset))
   withExamples(withJson(withState(command)), [
     ['cinelake try shop/orders pipelines/mine', 'what is there'],
     ['cinelake try shop/orders pipelines/mine --write', 'the contract as a file'],
   ])
 }
 
-/** `cinelake validate DIR` */
-export const addValidate: AddCommand = (program, context) => {
+const addValidate: AddCommand = (program, context) => {
   const command = program
     .command('validate')
     .summary('check a pipeline without changing any data')
@@ -135,15 +128,11 @@ export const addValidate: AddCommand = (program, context) => {
     )
     .argument('<dir>', "the pipeline's folder", pipelineFolder)
     .option('--offline', 'check the text alone, and look at no lake')
-    .action(async (folder: string, options: ValidateOptions) => {
-      const { validate } = await import('../commands/validate.ts')
-      await validate(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/validate.ts')).validate))
   withExamples(withJson(withState(command)), [['cinelake validate pipelines/mine', 'check it']])
 }
 
-/** `cinelake test DIR` */
-export const addTest: AddCommand = (program, context) => {
+const addTest: AddCommand = (program, context) => {
   const command = program
     .command('test')
     .summary('test the models of a pipeline on given rows')
@@ -153,18 +142,14 @@ export const addTest: AddCommand = (program, context) => {
     )
     .argument('<dir>', "the pipeline's folder")
     .argument('[models...]', 'only the tests of these models')
-    .action(async (folder: string, models: string[], options: TestOptions) => {
-      const { test } = await import('../commands/test.ts')
-      await test(folder, models, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/test.ts')).test))
   withExamples(withJson(command), [
     ['cinelake test pipelines/mine', 'all tests'],
     ['cinelake test pipelines/mine sales_by_day', 'those of one model'],
   ])
 }
 
-/** `cinelake plan DIR` */
-export const addPlan: AddCommand = (program, context) => {
+const addPlan: AddCommand = (program, context) => {
   const command = program
     .command('plan')
     .summary('show the tasks of a run, without running it')
@@ -188,10 +173,7 @@ export const addPlan: AddCommand = (program, context) => {
       'instead: what the text changes in columns and rows against that of a commit, as Markdown',
     )
     .option('--force', 'also a window that is not over, or before the first of the schedule')
-    .action(async (folder: string, options: PlanOptions) => {
-      const { plan } = await import('../commands/plan.ts')
-      await plan(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/plan.ts')).plan))
   withExamples(withJson(withState(command)), [
     ['cinelake plan pipelines/mine --window 2026-03-01', 'the tasks of that day'],
     ['cinelake plan pipelines/mine --against main', 'what a branch changes'],
@@ -199,3 +181,6 @@ export const addPlan: AddCommand = (program, context) => {
     ['cinelake plan pipelines/mine --rebuild orders', 'what making a table again would do'],
   ])
 }
+
+/** The commands about the text of pipelines, in the order of the help. */
+export const PIPELINE_COMMANDS = [addDemo, addInit, addAdd, addTry, addValidate, addTest, addPlan]

@@ -1,13 +1,17 @@
 import { Option } from 'commander'
 import type { AddCommand } from '../command.ts'
-import type { Options as RebuildOptions } from '../commands/rebuild.ts'
-import type { Options as RunOptions } from '../commands/run.ts'
-import type { Options as StatusOptions } from '../commands/status.ts'
-import { pipelineFolder, positiveInteger, withExamples, withJson, withState } from '../options.ts'
-import { listed, SELECTORS } from '../redo-options.ts'
+import {
+  lazily,
+  SELECTORS,
+  listed,
+  pipelineFolder,
+  positiveInteger,
+  withExamples,
+  withJson,
+  withState,
+} from '../options.ts'
 
-/** `cinelake run DIR` */
-export const addRun: AddCommand = (program, context) => {
+const addRun: AddCommand = (program, context) => {
   const command = program
     .command('run')
     .summary('run a pipeline for one or more windows')
@@ -28,10 +32,7 @@ export const addRun: AddCommand = (program, context) => {
     .option('--force', 'also windows that are not over, or before the first of the schedule')
     .option('--moved', "the pipeline's folder was moved: its runs and tables are those of the folder before")
     .option('--adopt', 'take over a run history on a database server that an earlier version made')
-    .action(async (folder: string, options: RunOptions) => {
-      const { run } = await import('../commands/run.ts')
-      await run(folder, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/run.ts')).run))
   withExamples(withJson(withState(command)), [
     ['cinelake run pipelines/mine --window 2026-03-01', 'one day'],
     ['cinelake run pipelines/mine --from 2026-03-01 --to 2026-03-07', 'a week, oldest day first'],
@@ -41,8 +42,7 @@ export const addRun: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake rebuild TABLE` */
-export const addRebuild: AddCommand = (program, context) => {
+const addRebuild: AddCommand = (program, context) => {
   const command = program
     .command('rebuild')
     .summary('make a table again from what has landed, and what depends on it')
@@ -58,10 +58,7 @@ export const addRebuild: AddCommand = (program, context) => {
     .option('--from <window>', 'only from this window on, applied onto what is there')
     .option('--to <window>', 'only up to this window; the last complete one unless told otherwise')
     .option('--all', 'all tables of the pipeline')
-    .action(async (dir: string | undefined, tables: string[], options: RebuildOptions) => {
-      const { rebuild } = await import('../commands/rebuild.ts')
-      await rebuild([...(dir === undefined ? [] : [dir]), ...tables], options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/rebuild.ts')).rebuild))
   withExamples(withJson(withState(command)), [
     ['cinelake rebuild orders', 'the table orders, from all that has landed'],
     ['cinelake rebuild pipelines/mine orders', 'the same, under the text as it is in the folder'],
@@ -69,8 +66,7 @@ export const addRebuild: AddCommand = (program, context) => {
   ])
 }
 
-/** `cinelake status [RUN]` */
-export const addStatus: AddCommand = (program, context) => {
+const addStatus: AddCommand = (program, context) => {
   const command = program
     .command('status')
     .summary('show the runs, or the tasks of one run')
@@ -82,13 +78,13 @@ export const addStatus: AddCommand = (program, context) => {
     .option('--limit <count>', 'runs to show', positiveInteger, 20)
     .addOption(new Option('--pipeline <name>', 'only runs of this pipeline'))
     .option('--failed', 'only runs that failed')
-    .action(async (run: string | undefined, options: StatusOptions) => {
-      const { status } = await import('../commands/status.ts')
-      await status(run, options, context)
-    })
+    .action(lazily(context, async () => (await import('../commands/status.ts')).status))
   withExamples(withJson(withState(command)), [
     ['cinelake status', 'the newest runs'],
     ['cinelake status starter --failed', 'those of a pipeline that failed'],
     ['cinelake status starter@2026-03-01', 'the tasks of one run'],
   ])
 }
+
+/** The commands about runs, in the order of the help. */
+export const RUN_COMMANDS = [addRun, addRebuild, addStatus]

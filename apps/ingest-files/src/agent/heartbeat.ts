@@ -1,8 +1,17 @@
 import type { MessageBus } from '@cinelake/bus'
-import { CONTRACT_VERSION, type AgentHeartbeat } from '@cinelake/contracts'
-import { reportError, type Clock, type Log } from '@cinelake/core'
+import { type AgentHeartbeat, CONTRACT_VERSION } from '@cinelake/contracts'
+import { type Clock, type Log, reportError } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
-import { statfs } from 'node:fs/promises'
+import { readFile, statfs } from 'node:fs/promises'
+import { z } from 'zod'
+
+const Package = z.object({ version: z.string() })
+
+/** The release of this agent. */
+export async function agentVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
+  return Package.parse(JSON.parse(text)).version
+}
 
 /** The sender of the heartbeat, and its content. */
 export type AgentState = Pick<AgentHeartbeat, 'worker' | 'site' | 'node' | 'version'> & {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { IngestFilesEnv } from '../config.ts'
-import { readOperatingHours } from './operating-hours.ts'
+import { readOperatingHours } from './work-in-hours.ts'
 
 const includes = (text: string, instant: string, timeZone = 'Europe/Berlin') => {
   const hours = readOperatingHours(text, timeZone)

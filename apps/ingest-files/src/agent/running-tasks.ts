@@ -2,7 +2,7 @@ import { LockLostError, type TaskHandler, type TaskHandlers } from '@cinelake/bu
 import type { CommandKind } from '@cinelake/contracts'
 
 /** The handlers of a service, and how many of their tasks are running. */
-export type RunningTasks = { readonly handlers: TaskHandlers; readonly count: () => number }
+type RunningTasks = { readonly handlers: TaskHandlers; readonly count: () => number }
 
 /**
  * Lets running tasks continue when their consumer is closed at the end of operating hours: they are cancelled only when

@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { IngestFilesEnv } from '../config.ts'
 import { checkAgent, type CheckAgentDeps } from './check-agent.ts'
-import type { Finding } from './finding.ts'
+import type { Finding } from './check-agent.ts'
 
 class Away extends TransientError {
   readonly code = 'TEST_AWAY'

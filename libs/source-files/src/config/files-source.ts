@@ -36,7 +36,7 @@ const FileProblems = z.object({
   /** It is still being written, has no marker yet, or is locked. Default: `fail`, which is retried. */
   unstable: skipOrFail.optional(),
 })
-export type FileProblems = z.infer<typeof FileProblems>
+type FileProblems = z.infer<typeof FileProblems>
 
 export const FilesDataset = z.object({
   name: z.string(),

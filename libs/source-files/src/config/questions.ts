@@ -43,7 +43,7 @@ export const filesQuestions: SourceQuestions = {
     if (path.includes('${') || !existsSync(path)) return undefined
     // Imported here, since the questions are loaded for every command's help.
     const [{ oldestFile }, { PipelineError }] = await Promise.all([
-      import('../oldest-file.ts'),
+      import('../find-files.ts'),
       import('@cinelake/core'),
     ])
     try {

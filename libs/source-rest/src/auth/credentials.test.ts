@@ -194,6 +194,48 @@ describe('OAuth 2.0', () => {
     expect(JSON.stringify(failure)).not.toContain('s3cret')
   })
 
+  test.each([
+    [400, 'invalid_grant', 'correct the assertion or the refresh token'],
+    [400, 'invalid_scope', 'correct `scope`'],
+    [401, 'invalid_client', 'correct `clientId`'],
+    [403, 'unauthorized_client', 'to allow the client this `grant`'],
+  ])('status %i with the standard code %s is told with what to do', async (status, error, remedy) => {
+    const { read } = await given(credentials(), anything, {
+      token: () => ({ status, body: { error, error_description: 's3cret', client_secret: 's3cret' } }),
+      secrets: () => 's3cret',
+    })
+
+    const failure = await failureOf(read())
+
+    expect(failure).toMatchObject({ code: 'REST_TOKEN_REFUSED', retryable: false })
+    expect(failure.message).toContain(`got status ${status} (${error}); `)
+    expect(failure.message).toContain(remedy)
+    expect(JSON.stringify(failure)).not.toContain('s3cret')
+  })
+
+  test.each<[string, object]>([
+    ['without a token type', { token_type: undefined }],
+    ['with a token type of its own', { token_type: 'BearerToken' }],
+    ['with a list of scopes', { scope: ['read', 'write'] }],
+    ['with an expiry that is none', { expires_in: null }],
+    ['with an identity that is for somebody else', { id_token: 'e30.e30.e30' }],
+  ])('an answer %s has a token all the same', async (_, more) => {
+    const body = { access_token: 'token-1', token_type: 'Bearer', ...more }
+    const { read } = await given(credentials(), bearer('token-1'), { token: () => ({ body }) })
+
+    expect((await read()).records).toEqual([{ id: 1 }])
+  })
+
+  test('the id of a client goes into the header as servers that do not decode it expect it', async () => {
+    const clientId = '6f9619ff-8b86.d011_b42d'
+    const { read, seen } = await given(credentials({ clientId }), bearer('token-1'))
+
+    await read()
+
+    const sent = `Basic ${Buffer.from(`${clientId}:secret`).toString('base64')}`
+    expect(tokensOf(seen).map(({ headers }) => headers.authorization)).toEqual([sent])
+  })
+
   test('a client secret that was changed is looked up once more when the token endpoint refuses the old one', async () => {
     const { read, seen } = await given(credentials({ clientAuth: 'body' }), anything, {
       token: (one) => (one.body.includes('client_secret=new') ? {} : { status: 401 }),
@@ -280,6 +322,11 @@ describe('assertions', () => {
       pem(rsa.privateKey).replaceAll('\n', String.raw`\n`),
       (text: string, signature: Buffer) =>
         verify('sha256', Buffer.from(text), createPublicKey(rsa.privateKey), signature),
+    ],
+    [
+      'RS256',
+      rsa.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString(),
+      (text: string, signature: Buffer) => verify('sha256', Buffer.from(text), rsa.publicKey, signature),
     ],
     [
       'ES256',

@@ -1,18 +1,19 @@
 import { duration, durationMs, filled, mapping, secretText, template, text as anyText } from '@cinelake/config-text'
-import { z } from 'zod'
 import type { Clock } from '@cinelake/core'
-import { signAssertion } from './sign-assertion.ts'
+import { type KeyObject, createHmac, createPrivateKey, randomUUID, sign } from 'node:crypto'
+import { z } from 'zod'
+import type { AuthKind } from './auth-kind.ts'
+import { RestKeyError } from './errors.ts'
 import {
-  tokenRequest,
-  tokenRequestText,
-  fields,
+  type TokenRequest,
   commonFields,
   exchange,
+  fields,
   present,
   tokenIn,
-  type TokenRequest,
+  tokenRequest,
+  tokenRequestText,
 } from './token-endpoint.ts'
-import type { AuthKind } from './auth-kind.ts'
 
 /** Five minutes: some endpoints refuse more than ten. Source: docs.github.com, "Generating a JSON Web Token" */
 const DEFAULT_LIFETIME_MS = 300_000
@@ -109,3 +110,54 @@ function assertionOf(auth: Jwt, source: string, clock: Clock): string {
   const told = present({ iss: issuer, sub: subject, aud: audience ?? (tokenUrl === '' ? undefined : tokenUrl) })
   return signAssertion({ algorithm, key, keyId, lifetimeMs, source, now: clock(), claims: { ...told, ...claims } })
 }
+
+type Algorithm = 'RS256' | 'ES256' | 'HS256'
+
+type Assertion = {
+  readonly algorithm: Algorithm
+  /** PEM, or the shared secret. */
+  readonly key: string
+  readonly keyId?: string | undefined
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly lifetimeMs: number
+  readonly now: Date
+  /** For messages. */
+  readonly source: string
+}
+
+/** A signed JSON Web Token (RFC 7519, algorithms of RFC 7518). @throws {RestKeyError} terminal */
+function signAssertion({ algorithm, key, keyId, claims, lifetimeMs, now, source }: Assertion): string {
+  const issuedAt = Math.floor(now.getTime() / 1000)
+  const header = { alg: algorithm, typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) }
+  const payload = { iat: issuedAt, exp: issuedAt + Math.floor(lifetimeMs / 1000), jti: randomUUID(), ...claims }
+  const signed = `${base64(header)}.${base64(payload)}`
+  return `${signed}.${signatureOf(signed, algorithm, key, source).toString('base64url')}`
+}
+
+function signatureOf(text: string, algorithm: Algorithm, key: string, source: string): Buffer {
+  if (algorithm === 'HS256') {
+    if (key === '') throw new RestKeyError(source, algorithm, 'nothing')
+    return createHmac('sha256', key).update(text).digest()
+  }
+  const privateKey = privateKeyOf(key, algorithm, source)
+  // JSON Web Signatures concatenate the two numbers instead of using DER. Source: RFC 7518, 3.4
+  return sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+}
+
+function privateKeyOf(text: string, algorithm: Algorithm, source: string): KeyObject {
+  // Environment variables often contain a PEM on one line, with escaped line ends.
+  const pem = text.includes('\n') ? text : text.replaceAll(String.raw`\n`, '\n')
+  let key: KeyObject
+  try {
+    key = createPrivateKey(pem)
+  } catch {
+    // Without cause: its message may contain parts of the key.
+    throw new RestKeyError(source, algorithm, 'something that is no private key')
+  }
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
+  const isRight = algorithm === 'RS256' ? type === 'rsa' : type === 'ec' && details?.namedCurve === 'prime256v1'
+  if (!isRight) throw new RestKeyError(source, algorithm, `one of the kind ${type} ${details?.namedCurve ?? ''}`.trim())
+  return key
+}
+
+const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -1,5 +1,5 @@
-import { AS_SECRET, isSecretParameter, secretWord, sensitivityOf } from '@cinelake/config-text'
-import { checkHttpUrl, type SourcePlace } from '@cinelake/source-kind'
+import { AS_SECRET, isSecretParameter, mapping, secretWord, sensitivityOf } from '@cinelake/config-text'
+import { type SourcePlace, checkHttpUrl } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { apiKey } from './api-key.ts'
 import type { AuthKind } from './auth-kind.ts'
@@ -8,8 +8,17 @@ import { azure } from './azure.ts'
 import { basic } from './basic.ts'
 import { bearer } from './bearer.ts'
 import { jwt } from './jwt.ts'
-import { none } from './none.ts'
 import { oauth2 } from './oauth2.ts'
+
+const text = mapping({ type: z.literal('none') })
+const checked = z.object({ type: z.literal('none') })
+
+/** No authentication. */
+const none = {
+  text,
+  checked,
+  read: (auth) => auth,
+} as const satisfies AuthKind<z.infer<typeof text>, z.infer<typeof checked>>
 
 /** All kinds of authentication, by `type`. */
 const KINDS = { none, bearer, basic, apiKey, oauth2, jwt, azure, awsSigV4 } as const

@@ -1,8 +1,8 @@
 import { filled, mayBeSecret, template, text } from '@cinelake/config-text'
 import { z } from 'zod'
-import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
-import { restErrors, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
-import type { Answer, TokenDeps } from './auth-kind.ts'
+import { isObject, parseJson, type JsonObject } from '@cinelake/json-rows'
+import { restErrors } from '../errors.ts'
+import type { TokenDeps } from './auth-kind.ts'
 import { RestTokenRefusedError } from './errors.ts'
 import type { Token } from './token-cache.ts'
 
@@ -54,26 +54,22 @@ export async function exchange(
   const place = { source, dataset, address: from, page: 0 }
   const text = new URLSearchParams(form).toString()
   const body = () => ({ contentType: 'application/x-www-form-urlencoded', text })
-  try {
-    const answer = await deps.ask({ url, method: 'POST', body }, headers, place)
-    return { body: bodyOf(answer, source, from), from }
-  } catch (error) {
-    if (!(error instanceof RestRefusedError || error instanceof RestUnauthorizedError)) throw error
-    const of = grant === undefined ? {} : { grant }
-    throw new RestTokenRefusedError(source, from, `status ${String(error.context['status'])}`, { ...of, cause: error })
-  }
+  const refused = (status: number, answer: Uint8Array) =>
+    new RestTokenRefusedError(source, from, `status ${status}`, { grant, reason: jsonObject(answer)?.['error'] })
+  const answer = jsonObject((await deps.ask({ url, method: 'POST', body, refused }, headers, place)).body)
+  if (answer === undefined) throw new RestTokenRefusedError(source, from, 'an answer that is no JSON object')
+  return { body: answer, from }
 }
 
-function bodyOf(answer: Answer, source: string, from: string): JsonObject {
-  let body: JsonValue = null
+/** Undefined for anything else. */
+function jsonObject(bytes: Uint8Array): JsonObject | undefined {
   try {
-    body = parseJson(new TextDecoder().decode(answer.body))
+    const value = parseJson(new TextDecoder().decode(bytes))
+    return isObject(value) ? value : undefined
   } catch (error) {
-    // Without cause: the parser's message quotes its input.
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
+    return undefined
   }
-  if (isObject(body)) return body
-  throw new RestTokenRefusedError(source, from, 'an answer that is no JSON object')
 }
 
 /** @throws {RestTokenRefusedError} terminal: the response contains no token */

@@ -9,6 +9,8 @@ export type PageRequest = {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Built again for each try, since the secrets in it may have been refreshed. */
   readonly body?: (() => RequestBody) | undefined
+  /** The error of a request that was refused for good. The body is for this alone: it may repeat the request. */
+  readonly refused?: ((status: number, body: Uint8Array) => Error) | undefined
 }
 
 /** Whether HTTP allows a text as a header's value. Source: RFC 9110, 5.5 */
@@ -30,6 +32,7 @@ export type SignedRequest = {
   readonly method: 'GET' | 'POST'
   readonly headers: Readonly<Record<string, string>>
   readonly body?: RequestBody | undefined
+  readonly refused?: PageRequest['refused']
   /** Headers that hold for one request alone, at the time when they are asked for. They are for this server only. */
   readonly sign?: ((request: SentRequest) => Readonly<Record<string, string>>) | undefined
 }

@@ -56,7 +56,7 @@ export async function requestPage(request: PageRequest, place: RequestPlace, req
       const action = usedUp(result, requests) === undefined ? actionFor(result.status, requests.statuses) : 'retry'
       if (action === 'accept') return result
       if (action === 'ignore') return { ...result, ...NOTHING }
-      if (action === 'fail') throw new RestRefusedError(place, result.status)
+      if (action === 'fail') throw refusalOf(signed, result) ?? new RestRefusedError(place, result.status)
       if (action === 'refresh') {
         await refresh(signed, result, isRefreshed, place, requests)
         isRefreshed = true
@@ -73,15 +73,19 @@ function usedUp({ status, headers }: Answer, { clock }: Requests): number | unde
   return status === 403 || status === 429 ? usedUpMs(headers, clock()) : undefined
 }
 
+const refusalOf = ({ refused }: SignedRequest, { status, body }: Answer) => refused?.(status, body)
+
 async function refresh(
   signed: SignedRequest,
-  { status }: Answer,
+  result: Answer,
   isRefreshed: boolean,
   place: RequestPlace,
   { credentials, log }: Requests,
 ): Promise<void> {
+  const { status } = result
   if (isRefreshed || !(await credentials.refresh(signed))) {
-    throw status === 401 ? new RestUnauthorizedError(place) : new RestRefusedError(place, status)
+    const own = refusalOf(signed, result)
+    throw own ?? (status === 401 ? new RestUnauthorizedError(place) : new RestRefusedError(place, status))
   }
   log.info({ ...place, status }, 'credentials were refused and are looked up again')
 }

@@ -17,7 +17,7 @@ export type Answer = {
   /** Its address, after redirects. */
   readonly url: URL
   readonly headers: Headers
-  /** Decompressed. Read only for statuses that mean success. */
+  /** Decompressed. Read only for statuses that mean success, and for refusals that the request itself translates. */
   readonly body: Buffer
   /** The format of what was received, where the body is what was kept of it, as JSON. */
   readonly reducedFrom?: Exclude<RestDataset['format'], 'auto'> | undefined
@@ -48,7 +48,7 @@ export async function sendRequest(request: SignedRequest, options: SendOptions):
     visited.add(url.href)
     options.transport.guard.check(url, options.trustedOrigin)
     const response = await sendOnce({ ...request, url, method, body }, url.origin === request.url.origin, options)
-    if (!REDIRECTS.has(response.statusCode)) return await readAnswer(response, url, options)
+    if (!REDIRECTS.has(response.statusCode)) return await readAnswer(response, url, request, options)
     await response.body.dump()
     // These redirect as a GET, as in browsers. Source: RFC 9110, 15.4
     if (response.statusCode <= 303) [method, body] = ['GET', undefined]
@@ -115,10 +115,16 @@ function redirected({ statusCode, headers }: Response, from: URL, place: Request
   return url
 }
 
-async function readAnswer(response: Response, url: URL, options: SendOptions): Promise<Answer> {
+async function readAnswer(
+  response: Response,
+  url: URL,
+  { refused }: SignedRequest,
+  options: SendOptions,
+): Promise<Answer> {
   const status = response.statusCode
   const headers = headersOf(response)
-  if (status >= 200 && status < 300) return { status, url, headers, body: await readBody(response, headers, options) }
+  const isRead = (status >= 200 && status < 300) || (refused !== undefined && status >= 400 && status < 500)
+  if (isRead) return { status, url, headers, body: await readBody(response, headers, options) }
   // Error pages are not shown: they may repeat the request.
   await response.body.dump()
   return { status, url, headers, body: Buffer.alloc(0) }

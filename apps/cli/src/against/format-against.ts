@@ -1,8 +1,8 @@
 import type { Window } from '@cinelake/core'
 import type { ColumnReach, TableEffect } from '@cinelake/pipeline'
-import type { Comparison } from '../against.ts'
-import type { MeasureChange, RowComparison, TableRows } from '../against-rows.ts'
-import { formatCount } from './format-value.ts'
+import type { Comparison } from './compare-text.ts'
+import type { MeasureChange, RowComparison, TableRows } from './compare-rows.ts'
+import { formatCount } from '../output/format-value.ts'
 
 /** Most lines of a table or a list; the rest is only counted. */
 const MAX_LINES = 30
@@ -18,7 +18,7 @@ export function formatAgainst(comparison: Comparison): string {
   if (changed.length === 0) return `${title}No table has changed.\n`
   const others = effects.length - changed.length
   const sections = [
-    tableOf(['table', 'column', 'effect', 'change'], changed.flatMap(linesOfEffect)),
+    markdownTable(['table', 'column', 'effect', 'change'], changed.flatMap(linesOfEffect)),
     ...(others === 0 ? [] : [`${others} ${others === 1 ? 'table is' : 'tables are'} unchanged.\n`]),
     reachSection(changed, comparison),
     rowsSection(comparison.rows),
@@ -30,7 +30,7 @@ export function formatAgainst(comparison: Comparison): string {
 const code = (text: string) => `\`${text.replaceAll('`', "'")}\``
 
 /** @param columns those that begin with `#` hold numbers */
-function tableOf(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+function markdownTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   const head = line(columns.map((column) => column.replace(/^#/, '')))
   const rule = `|${columns.map((column) => (column.startsWith('#') ? '--:' : '---')).join('|')}|`
@@ -103,7 +103,7 @@ function rowsSection({ note, windows, landed, tables }: RowComparison): string {
       : ` What ${others === 1 ? 'another window' : `${others} other windows`} brought stays as it is; \`--from\` takes more.`
   const intro = `Made under both texts for ${which}, over the tables as they are.${stays}\n`
   const columns = ['table', '#before', '#after', '#new', '#gone', '#changed']
-  const table = told.length === 0 ? '' : `\n${tableOf(columns, told.map(cellsOfRows))}`
+  const table = told.length === 0 ? '' : `\n${markdownTable(columns, told.map(cellsOfRows))}`
   const details = told.flatMap(detailsOf)
   const rest = same.length === 0 ? '' : `\nThe same rows: ${named(same.map(({ table: name }) => code(name)))}.\n`
   return `### Rows\n\n${intro}${table}${details.length === 0 ? '' : `\n${listOf(details)}`}${rest}`
@@ -147,10 +147,10 @@ function rejectsText(rejected: Readonly<Record<string, number>>): string {
 }
 
 function measuresSection({ rows, measures }: Comparison): string {
-  const nameOf = (as: string, column: string) => code(`${as}.${column}`)
+  const measureName = (as: string, column: string) => code(`${as}.${column}`)
   if (rows.tables.length === 0) {
     if (measures.length === 0) return ''
-    return `### Measures\n\nReached: ${named(measures.map(({ as, column }) => nameOf(as, column)))}.\n`
+    return `### Measures\n\nReached: ${named(measures.map(({ as, column }) => measureName(as, column)))}.\n`
   }
   const all = rows.tables.flatMap((table) => table.measures)
   if (all.length === 0) return ''
@@ -160,8 +160,10 @@ function measuresSection({ rows, measures }: Comparison): string {
     return [code(as), code(column), total, decimal(before), decimal(after)]
   }
   const table =
-    differ.length === 0 ? '' : tableOf(['in the mart', 'measure', 'total', '#before', '#after'], differ.map(cells))
-  const rest = same.length === 0 ? '' : `The same: ${named(same.map(({ as, column }) => nameOf(as, column)))}.\n`
+    differ.length === 0
+      ? ''
+      : markdownTable(['in the mart', 'measure', 'total', '#before', '#after'], differ.map(cells))
+  const rest = same.length === 0 ? '' : `The same: ${named(same.map(({ as, column }) => measureName(as, column)))}.\n`
   return `### Measures\n\n${[table, rest].filter((part) => part !== '').join('\n')}`
 }
 

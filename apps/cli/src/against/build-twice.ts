@@ -1,25 +1,27 @@
-import { CONTRACT_VERSION, type Build, type PlannedTask, type Refine } from '@cinelake/contracts'
+import path from 'node:path'
+import { type Build, CONTRACT_VERSION, type PlannedTask, type Refine } from '@cinelake/contracts'
 import {
+  type Clock,
+  TerminalError,
+  type Window,
   defineErrors,
   parseWindow,
   runIdOf,
   silentLog,
   terminal,
-  TerminalError,
-  type Clock,
-  type Window,
 } from '@cinelake/core'
-import type { DeltaTable } from '@cinelake/delta'
+import { type DeltaTable, locateRejects, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
-import { newestManifestPath, type Lake } from '@cinelake/lake'
-import { downstreamOf, planRun, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import { createTransformerHandlers, type UnpackLimits } from '@cinelake/transformer'
+import { type Lake, newestManifestPath } from '@cinelake/lake'
+import { createDirectoryLake } from '@cinelake/lake/directory'
+import { createOverlayLake } from '@cinelake/lake/overlay'
+import { type CheckedPipeline, downstreamOf, planRun, storePipeline } from '@cinelake/pipeline'
+import { type UnpackLimits, createTransformerHandlers } from '@cinelake/transformer'
 import { randomUUID } from 'node:crypto'
-import { cloneLake, freezeTables, type FrozenTables } from './against-clone.ts'
-import { refinedTable } from './lake-tables.ts'
+import { type LakeTable, refinedTable, rejectsTable } from '../lake-tables.ts'
 
 /** The build's inputs and tools. */
-export type BuildDeps = {
+type BuildDeps = {
   readonly lake: Lake
   readonly engine: SqlEngine
   /** A directory that the engine may access, for the clones. */
@@ -95,12 +97,12 @@ async function wholeTables(
   const labels = new Set(windows.map(({ label }) => label))
   const whole = new Set<string>()
   for (const pipeline of texts) {
-    const tasks = planRun(pipeline).filter(({ work }) => tables.has(tableOf(work) ?? ''))
+    const tasks = planRun(pipeline).filter(({ work }) => tables.has(tableMadeBy(work) ?? ''))
     const accumulating = new Set(tasks.filter(({ work }) => accumulates(pipeline, work)).map(({ name }) => name))
     for (const { name, work } of tasks) {
       const isFeeding = windows.length > 1 && [...downstreamOf(tasks, [name])].some((below) => accumulating.has(below))
       if (!accumulating.has(name) && !isFeeding) continue
-      const table = tableOf(work) ?? ''
+      const table = tableMadeBy(work) ?? ''
       const snapshot = await (await refinedTable(lake, { pipeline: pipeline.name, table })).snapshot({ signal })
       const [prefix, suffix] = [`${pipeline.name}@`, `/${name}`]
       const written = [...(snapshot?.txns.keys() ?? [])].filter((id) => id.startsWith(prefix) && id.endsWith(suffix))
@@ -144,19 +146,19 @@ async function buildClone(pipeline: CheckedPipeline, plan: BuildPlan, deps: Deps
   const { digest } = await storePipeline(lake, pipeline)
   const [failures, superseded] = [new Map<string, string>(), new Set<string>()]
   const work: Work = { ...deps, ...plan, lake, pipeline, digest, failures, superseded, made: new Set() }
-  const tasks = planRun(pipeline).filter(({ work: task }) => plan.tables.has(tableOf(task) ?? ''))
+  const tasks = planRun(pipeline).filter(({ work: task }) => plan.tables.has(tableMadeBy(task) ?? ''))
   for (const window of plan.windows) for (const task of tasks) await doTask(task, window, work)
   const opened = opening.move()
   return { pipeline, lake, failures, superseded, [Symbol.asyncDispose]: async () => await opened.disposeAsync() }
 }
 
-function tableOf(work: PlannedTask['work']): string | undefined {
+function tableMadeBy(work: PlannedTask['work']): string | undefined {
   if (work.kind === 'refine') return work.dataset
   return work.kind === 'build' ? work.model : undefined
 }
 
 async function doTask({ name, work: task }: PlannedTask, window: Window, work: Work): Promise<void> {
-  const table = tableOf(task) ?? ''
+  const table = tableMadeBy(task) ?? ''
   if (work.failures.has(table) || work.refused.size > 0) return
   try {
     const command = await commandOf(table, { name, window }, work)
@@ -259,3 +261,65 @@ async function versionIn(
 
 /** Sorts after every instant. */
 const AFTER_ALL = '~'
+
+/** A snapshot of the tables' versions, by their folders in the lake; -1 where there was no table. */
+type FrozenTables = ReadonlyMap<string, number>
+
+/**
+ * Records the versions of all tables that pipelines make or read, and of their rejects: runs may continue meanwhile,
+ * and their rows are not an effect of the text. Exported for tests.
+ */
+export async function freezeTables(
+  lake: Lake,
+  pipelines: readonly CheckedPipeline[],
+  signal: AbortSignal,
+): Promise<FrozenTables> {
+  const tables = new Map<string, LakeTable>()
+  for (const { name: pipeline, datasets, models } of pipelines) {
+    const own = [...datasets, ...models].map(({ name }) => ({ pipeline, table: name }))
+    const used = models.flatMap(({ inputs }) => inputs.filter((input) => input.includes('.')))
+    const others = used.map((name) => {
+      const dot = name.indexOf('.')
+      return { pipeline: name.slice(0, dot), table: name.slice(dot + 1) }
+    })
+    for (const each of [...own, ...others]) tables.set(`${each.pipeline}.${each.table}`, each)
+  }
+  const frozen = new Map<string, number>()
+  for (const each of tables.values()) {
+    const table = await (await refinedTable(lake, each)).snapshot({ signal })
+    frozen.set(await locateTable(lake, each.pipeline, each.table, { signal }), table?.version ?? -1)
+    const rejects = await (await rejectsTable(lake, each)).snapshot({ signal })
+    frozen.set(await locateRejects(lake, each.pipeline, each.table, { signal }), rejects?.version ?? -1)
+  }
+  return frozen
+}
+
+/**
+ * A shallow clone of a lake with tables in the recorded versions: writes go to a directory, existing files are read in
+ * place. Disposing it leaves the lake open. Exported for tests.
+ */
+export async function cloneLake(lake: Lake, frozen: FrozenTables, directory: string): Promise<Lake> {
+  const upper = await createDirectoryLake(path.join(directory, randomUUID()))
+  return createOverlayLake(lake, upper, (each) => isLater(each, frozen))
+}
+
+/**
+ * The log entries after the frozen version, and the pointer that may name one of them; for a table that did not exist,
+ * the whole log.
+ */
+function isLater(object: string, frozen: FrozenTables): boolean {
+  const [folder = '', file] = object.split('/_delta_log/')
+  if (file === undefined) return isOfLaterTable(object, frozen)
+  const version = frozen.get(folder)
+  if (version === undefined) return false
+  const [, entry] = /^(\d{20})\./.exec(file) ?? []
+  return version < 0 || (entry === undefined ? file === '_last_checkpoint' : Number(entry) > version)
+}
+
+function isOfLaterTable(object: string, frozen: FrozenTables): boolean {
+  for (let at = object.lastIndexOf('/'); at > 0; at = object.lastIndexOf('/', at - 1)) {
+    const version = frozen.get(object.slice(0, at))
+    if (version !== undefined) return version < 0
+  }
+  return false
+}

@@ -7,7 +7,7 @@ import type { Lake } from '@cinelake/lake'
 import type { CheckedPipeline } from '@cinelake/pipeline'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { cloneLake, freezeTables } from './against-clone.ts'
+import { cloneLake, freezeTables } from './build-twice.ts'
 
 const MEMORY_BYTES = 256 * 1024 * 1024
 
