@@ -28,6 +28,4 @@ export const taskHeader = {
   generation: z.int().min(1),
   /** The number of the attempt; only for display. Never part of an idempotency key. */
   attempt: z.int().min(1),
-  /** W3C trace context. */
-  traceparent: z.string().optional(),
 }

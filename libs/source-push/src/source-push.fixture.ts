@@ -7,7 +7,7 @@ import type { PushSource } from './config/index.ts'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { aCommandHeader, recordingLog, temporaryDirectory, until } from '@cinelake/testkit'
 import { createPushTasks } from './push-tasks.ts'
-import { servePush } from './http/serve-push.ts'
+import { servePush } from './http/push-api.ts'
 
 export const KEY = 'a-key-of-the-web-shop'
 

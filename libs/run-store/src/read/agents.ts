@@ -1,16 +1,17 @@
-import type { AgentHeartbeat } from '@cinelake/contracts'
+import { AgentHeartbeat } from '@cinelake/contracts'
+import { z } from 'zod'
 import { OPS, type RunDatabase } from '../schema/tables.ts'
 
+const said = { site: true, node: true, version: true, freeDiskBytes: true, runningTasks: true, state: true } as const
+
 /** The latest that was heard of one node of a site. Instants are ISO 8601 UTC. */
-export type AgentRecord = Pick<
-  AgentHeartbeat,
-  'site' | 'node' | 'version' | 'freeDiskBytes' | 'runningTasks' | 'state'
-> & {
-  /** When it was heard, by the scheduler's clock. */
-  readonly heardAt: string
-  /** Milliseconds that the agent's clock is ahead of the scheduler's; below 0 behind, or as long as the message took. */
-  readonly clockAheadMs: number
-}
+export const AgentRecord = AgentHeartbeat.pick(said).extend({
+  heardAt: z.iso.datetime().describe("By the scheduler's clock."),
+  clockAheadMs: z
+    .number()
+    .describe("How far its clock is ahead of the scheduler's; below 0 behind, or as long as the message took."),
+})
+export type AgentRecord = z.infer<typeof AgentRecord>
 
 /** The on-prem agents that were heard of, by site and node. */
 export async function listAgents(database: RunDatabase): Promise<AgentRecord[]> {
