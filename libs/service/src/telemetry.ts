@@ -157,7 +157,10 @@ async function openMetrics(
 /** A collector that does not answer must not hold up the end of the process, nor make it fail. */
 async function inTime(shutdown: Promise<unknown>): Promise<void> {
   const { promise: tooLate, resolve } = Promise.withResolvers<void>()
-  const timeout = setTimeout(resolve, LAST_EXPORT_MS)
+  const timeout = setTimeout(() => {
+    diag.warn(`the collector did not take the last of it within ${LAST_EXPORT_MS} ms`)
+    resolve()
+  }, LAST_EXPORT_MS)
   await Promise.race([shutdown.catch((error: unknown) => diag.error(reasonOf(error))), tooLate])
   clearTimeout(timeout)
 }

@@ -1,6 +1,7 @@
 export { fixedClock, type FixedClock } from './clock.ts'
 export { aCommandHeader, type CommandHeader } from './command-header.ts'
 export { startHttp, startRaw, type LoopbackServer } from './loopback-server.ts'
+export { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts'
 export { recordingLog, type LogLine } from './recording-log.ts'
 export { selfSignedCertificate, type SelfSigned } from './self-signed-certificate.ts'
 export { sharedData } from './shared-data.ts'

@@ -12,9 +12,11 @@ import {
   type Try,
 } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
+import { context } from '@opentelemetry/api'
 import type { Decision, Input } from '../decide/decision.ts'
 import { commandFor } from '../decide/task-command.ts'
 import type { Timers } from '../timers/timers.ts'
+import { contextOf, endRunTrace } from './run-trace.ts'
 
 /** A change of a run, published after it is durable. */
 export type RunChange = {
@@ -124,7 +126,8 @@ async function sendOne(deps: EffectDispatcherDeps, run: Run, task: Task, known: 
   try {
     const name = tableWrittenBy(task) ?? ''
     const expected = { table: known.get(name), rejects: known.get(rejectsOf(name)) }
-    await deps.bus.send(task.planned.queue, commandFor(run, task, deps.newId(), expected))
+    const command = commandFor(run, task, deps.newId(), expected)
+    await context.with(contextOf(run), () => deps.bus.send(task.planned.queue, command))
     deps.log.debug(facts, 'command sent')
     return true
   } catch (error) {
@@ -147,7 +150,10 @@ function report({ log, onChange }: EffectDispatcherDeps, before: Run, run: Run, 
       log.warn({ ...facts, error: task.facts.error, dueAt: task.dueAt }, 'task failed and is tried again')
     else log.debug({ ...facts, state: task.state }, 'task moved')
   }
-  if (isRunFinished(run) && !isRunFinished(before)) log.info({ run: run.id, state: run.state }, 'run finished')
+  if (isRunFinished(run) && !isRunFinished(before)) {
+    log.info({ run: run.id, state: run.state }, 'run finished')
+    endRunTrace(run)
+  }
   const moved = tasks.filter((task) => hasMoved(task, before.tasks.get(task.planned.name)))
   onChange({ run, tasks: moved.map((task) => ({ ...task, ...shownFacts(task.facts) })) })
 }
