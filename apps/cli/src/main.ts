@@ -20,8 +20,8 @@ const settings = readSettings()
 const { redact } = createRedaction(settings)
 const log = {
   ...silentLog,
-  warn: ({ reason }: object & { readonly reason?: unknown }, message: string) =>
-    notes.write(`cinelake: ${message}${reason === undefined ? '' : `: ${redact(String(reason))}`}\n`),
+  warn: ({ reason }: Readonly<Record<string, unknown>>, message: string) =>
+    notes.write(`cinelake: ${message}${typeof reason === 'string' ? `: ${redact(reason)}` : ''}\n`),
 }
 // Spans and metrics are sent only where the OTEL_ variables name a collector.
 const telemetry = await openTelemetry({ service: 'cinelake', settings, log })

@@ -19,7 +19,13 @@ const NOW = new Date('2026-04-01T12:00:00Z')
 async function givenApi() {
   const it = await given(database)
   const log = recordingLog()
-  const api = await createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log, known: LOCAL, clock: () => NOW })
+  const api = await createHttpApi({
+    scheduler: it.scheduler,
+    pipelines: [aPipeline()],
+    log,
+    known: LOCAL,
+    clock: () => NOW,
+  })
   const post = (url: string, payload?: object) =>
     api.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }) })
   const get = (url: string) => api.inject({ method: 'GET', url })
@@ -290,7 +296,12 @@ test('runs are listed by state', async () => {
 
 test('a run under way that is asked for again is a conflict', async () => {
   await using it = await given(database, { workers: false })
-  const api = await createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log: recordingLog(), known: LOCAL })
+  const api = await createHttpApi({
+    scheduler: it.scheduler,
+    pipelines: [aPipeline()],
+    log: recordingLog(),
+    known: LOCAL,
+  })
   const payload = { pipeline: 'shop', window: '2026-03-01' }
   await api.inject({ method: 'POST', url: '/v1/runs', payload })
 

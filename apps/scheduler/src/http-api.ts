@@ -6,7 +6,7 @@ import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { schedulerErrors } from './errors.ts'
 import type { RedoAsked } from './redo/redo-plan.ts'
-import { MAX_WINDOWS, runnableWindows, type WindowBounds } from './schedule/runnable-windows.ts'
+import { MAX_WINDOWS, runnableWindows, type WindowBounds } from './schedule/schedule.ts'
 import type { Scheduler } from './scheduler.ts'
 
 const RunRequest = z
@@ -18,7 +18,11 @@ const RunRequest = z
     again: z.boolean().default(false).describe('Also windows that have run, as a whole.'),
     force: z.boolean().default(false).describe('Also windows that are not over, or before the first of the schedule.'),
     changed: z.boolean().default(false).describe('Of windows that have run: what depends on text that changed since.'),
-    select: z.array(z.string().min(1)).min(1).optional().describe('Of windows that have run: these tasks, as `orders+`.'),
+    select: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .describe('Of windows that have run: these tasks, as `orders+`.'),
     fromRaw: z.boolean().default(false).describe('Of windows that have run: all tasks but those that read sources.'),
     concurrency: z.int().min(1).max(50).default(1).describe('Windows that run at a time.'),
   })
@@ -149,7 +153,7 @@ const REQUEST_TIMEOUT_MS = 30_000
 /** Characters. The longest run name has 104; percent-encoding can make it three times as long. */
 const MAX_ID_LENGTH = 320
 
-/** The scheduler's HTTP API. Errors are `{ code, message }`. */
+/** The scheduler's HTTP API, exported for tests without a port. Errors are `{ code, message }`. */
 export async function createHttpApi({
   scheduler,
   pipelines,

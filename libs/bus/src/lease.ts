@@ -38,7 +38,11 @@ export type LeaseWork<Message> = {
 const MAX_DESCRIPTION_LENGTH = 4096
 
 /** Passes a message to its handler, and settles it according to the handler's result. */
-export async function workOn<Message extends Traced>(lease: Lease, stop: AbortSignal, work: LeaseWork<Message>): Promise<void> {
+export async function workOn<Message extends Traced>(
+  lease: Lease,
+  stop: AbortSignal,
+  work: LeaseWork<Message>,
+): Promise<void> {
   const { entity, codec, handler, log } = work
   const { deliveryCount, sentIn } = lease
   try {

@@ -1,5 +1,5 @@
-export { AgentRecord, listAgents } from './read/agents.ts'
-export { historyErrors } from './read/errors.ts'
+export { AgentRecord, listAgents } from './agents.ts'
+export { historyErrors } from './errors.ts'
 export { knownTables, rejectsOf, tableWrittenBy, type KnownTable, type PipelineTable } from './read/known-tables.ts'
 export { openRunHistory, RUN_LIMIT, type RunHistory } from './read/run-history.ts'
 export { createRunReader, type RunReader, type Stored } from './read/run-reader.ts'

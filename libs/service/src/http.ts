@@ -6,7 +6,6 @@ import type {
   FastifyInstance,
   FastifyReply,
   FastifyRequest,
-  FastifySchema,
   FastifyServerOptions,
   RawServerDefault,
 } from 'fastify'
@@ -30,7 +29,7 @@ export const knownHostsEnv = {
     ),
 }
 
-export const httpErrors = defineErrors({
+const httpErrors = defineErrors({
   /** A request that does not match the schemas of its route. */
   REQUEST_INVALID: terminal((error: z.ZodError) => {
     const problems = error.issues.map(({ path, message }) => [...path.map(String), message].join(': ')).join('; ')
@@ -62,7 +61,7 @@ export type HttpServer = FastifyInstance<
 export type HttpServerOptions = FastifyServerOptions & {
   /** The names that clients may call it by. */
   readonly known: KnownHosts
-  /** What the OpenAPI document says besides the routes. */
+  /** What the OpenAPI document says in addition to the routes. */
   readonly document: NonNullable<FastifyDynamicSwaggerOptions['openapi']>
   /** Answers a request that failed. */
   readonly onError: (
@@ -80,7 +79,12 @@ export type HttpServerOptions = FastifyServerOptions & {
  * errors. Answers are sent as they are: one that is not as described reaches its client all the same.
  * @throws {REQUEST_INVALID} terminal: to the error handler of the server
  */
-export async function createHttpServer({ known, document, onError, ...options }: HttpServerOptions): Promise<HttpServer> {
+export async function createHttpServer({
+  known,
+  document,
+  onError,
+  ...options
+}: HttpServerOptions): Promise<HttpServer> {
   // Loaded when a service starts: the command line, which also uses this package, serves nothing.
   const [{ fastify }, { default: swagger }, { jsonSchemaTransform }] = await Promise.all([
     import('fastify'),
@@ -102,20 +106,20 @@ export async function createHttpServer({ known, document, onError, ...options }:
   await server.register(swagger, {
     openapi: { ...document, openapi: '3.1.0' },
     transform: (route) => {
-      const { body, ...schema } = route.schema as FastifySchema
+      const { body, ...schema } = route.schema
       if (!isByType(body)) return jsonSchemaTransform(route)
       const { schema: described, url } = jsonSchemaTransform({ ...route, schema })
-      const content = Object.entries(body.content).map(([type, each]) => [type, { schema: z.toJSONSchema(each.schema) }])
+      const content = Object.entries(body.content).map(([type, each]) => [
+        type,
+        { schema: z.toJSONSchema(each.schema) },
+      ])
       return { schema: { ...described, body: { content: Object.fromEntries(content) as unknown } }, url }
     },
   })
   const described = () => server.swagger() as unknown as OpenApiDocument
   const hide = { schema: { hide: true } }
   server.get('/docs', hide, async (_request, reply) =>
-    reply
-      .type('text/html; charset=utf-8')
-      .header('content-security-policy', DOCS_POLICY)
-      .send(docsPage(described())),
+    reply.type('text/html; charset=utf-8').header('content-security-policy', DOCS_POLICY).send(docsPage(described())),
   )
   server.get('/docs/openapi.json', hide, async () => described())
   return server
@@ -158,7 +162,7 @@ function traceRequests(server: HttpServer): void {
     spans.set(request, tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, client))
     done()
   })
-  // Not earlier: what reads a body goes on in the context of its connection.
+  // Not earlier: reading a body continues in the context of its connection.
   server.addHook('preHandler', (request, _reply, done) => {
     const span = spans.get(request)
     if (span === undefined) done()

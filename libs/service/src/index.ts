@@ -2,7 +2,6 @@ export { readEnv, readSettings, workerName, type Settings } from './environment.
 export {
   createHttpServer,
   ErrorAnswer,
-  httpErrors,
   knownHostsEnv,
   listen,
   type HttpServer,

@@ -37,7 +37,7 @@ const ADDRESS_PASSWORD = /[a-z][a-z0-9+.-]*:\/\/[^\s/?#:]*:([^\s/?#]+)@/gi
 const SECRET_PART =
   /(?:^|[;?&\s])(?:SharedAccessKey|SharedAccessSignature|AccountKey|sig|password|pwd|secret|client_secret|token|access_token|api_?key)\s*=\s*("[^"]*"|'[^']*'|[^;&]+)/gi
 
-/** Values of the environment that must not appear in a log, an error or an event. */
+/** Values of the environment that must not appear in a log, an error or an event. Exported for tests. */
 export function secretsInEnvironment(settings: Settings): string[] {
   const found = Object.entries(settings).flatMap(([name, value]) => [
     ...(SECRET_NAME.test(name) ? [value] : []),

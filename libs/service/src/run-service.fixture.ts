@@ -30,7 +30,7 @@ await runService('demo', Env, async ({ config, log, meter, use, redact, redactWi
   log.child({ text: config.text }).debug({}, 'begins')
   redactWith((text) => text.replaceAll(config.learnt, '[learnt]'))
   resource('intake')
-  meter.createCounter("demo_things_total", { description: "Things." }).add(2, { kind: 'a "b"' })
+  meter.createCounter('demo_things_total', { description: 'Things.' }).add(2, { kind: 'a "b"' })
   const facts = { password: 'hunter2', nested: { token: 'hunter2' }, text: config.text, learnt: config.learnt }
   log.info({ ...facts, number: Number(config.text), redacted: redact(`${config.text} ${config.learnt}`) }, 'opened')
   if (config.fault === 'crash') setImmediate(() => void Promise.reject(new Error(`a bug with ${config.text}`)))

@@ -153,7 +153,10 @@ function logCrashes(log: Log, redact: Redaction['redact']): void {
  */
 async function serveHealth(
   port: number,
-  { isReady, prometheusText }: { readonly isReady: () => Promise<boolean>; readonly prometheusText: () => Promise<string> },
+  {
+    isReady,
+    prometheusText,
+  }: { readonly isReady: () => Promise<boolean>; readonly prometheusText: () => Promise<string> },
 ): Promise<AsyncDisposable> {
   // Connections of probes must not delay the stop.
   // Loaded when a service starts: the command line, which also uses this package, serves nothing.

@@ -29,7 +29,7 @@ function parsed(text: string) {
   return { types, samples }
 }
 
-const given = () => openTelemetry({ service: "transformer", settings: {}, log: silentLog, isScraped: true })
+const given = () => openTelemetry({ service: 'transformer', settings: {}, log: silentLog, isScraped: true })
 
 test('tasks are counted by kind of work and how they ended, never by table', async () => {
   await using telemetry = await given()

@@ -173,7 +173,7 @@ function logExportErrors(log: Log): Disposable {
   const warn = (message: string) => {
     if (performance.now() - warnedAt < WARN_EVERY_MS) return
     warnedAt = performance.now()
-    log.warn({ reason: message }, 'telemetry is not delivered; work goes on')
+    log.warn({ reason: message }, 'telemetry is not delivered; work continues')
   }
   const ignore = () => {}
   const logger = { error: warn, warn, info: ignore, debug: ignore, verbose: ignore }

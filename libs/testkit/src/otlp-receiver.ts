@@ -23,7 +23,9 @@ export type OtlpReceiver = LoopbackServer & {
 type Attributes = readonly { readonly key: string; readonly value: Readonly<Record<string, unknown>> }[]
 type Resource = { readonly resource: { readonly attributes: Attributes } }
 type Sent = {
-  readonly resourceSpans?: readonly (Resource & { readonly scopeSpans: readonly { readonly spans: readonly Span[] }[] })[]
+  readonly resourceSpans?: readonly (Resource & {
+    readonly scopeSpans: readonly { readonly spans: readonly Span[] }[]
+  })[]
   readonly resourceMetrics?: readonly (Resource & {
     readonly scopeMetrics: readonly { readonly metrics: readonly { readonly name: string }[] }[]
   })[]
@@ -52,10 +54,11 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     }
   }
   const server = await startHttp((request, response) => {
-    void text(request).then((body) => {
-      take(JSON.parse(body) as Sent)
+    const answer = async () => {
+      take(JSON.parse(await text(request)) as Sent)
       response.setHeader('content-type', 'application/json').end('{}')
-    })
+    }
+    void answer()
   })
   return { ...server, spans, metrics }
 }

@@ -49,7 +49,10 @@ test('commands follow from what is of their run, or else from the run itself, in
   const spans = new Map(collector.spans.map((span) => [span.spanId, span]))
   const parents = collector.spans.map(({ name, parentSpanId, attributes }) => {
     const parent = spans.get(parentSpanId ?? '')
-    return [name, parent === undefined ? attributes['cinelake.run'] : `${parent.name} ${parent.attributes['cinelake.run']}`]
+    return [
+      name,
+      parent === undefined ? attributes['cinelake.run'] : `${parent.name} ${String(parent.attributes['cinelake.run'])}`,
+    ]
   })
   // By tracer, then in the order of their ends.
   expect(parents).toEqual([

@@ -95,7 +95,7 @@ export function busContract(name: string, open: () => Promise<BusUnderTest>): vo
       await given.bus.resendAll(given.queue)
       await until('all were handled', () => recorded.spans().length === 4)
 
-      const one = (name: string, status = 0) =>
+      const one = (name: string, status = SpanStatusCode.UNSET) =>
         recorded.spans().find((span) => span.name === name && span.status.code === status)
       const [sender, event] = [one('sender'), one('task.started')]
       const [first, again] = [one('load', SpanStatusCode.ERROR), one('load')]

@@ -28,7 +28,10 @@ export function startConsumer<Message extends Traced>(settings: ConsumerSettings
   }
 }
 
-async function takeUntil<Message extends Traced>(stop: AbortSignal, settings: ConsumerSettings<Message>): Promise<void> {
+async function takeUntil<Message extends Traced>(
+  stop: AbortSignal,
+  settings: ConsumerSettings<Message>,
+): Promise<void> {
   const { entity, codec, handler, log } = settings
   for (;;) {
     const lease = await entity.receive(stop)

@@ -25,7 +25,9 @@ type LinkSettings = Pick<LeaseWork<unknown>, 'entity' | 'log'> & {
  * Disposing stops receiving, aborts the handlers' signals, abandons messages that were not begun, waits, and only then
  * closes the link, which the settlements need.
  */
-export function startServiceBusConsumer<Message extends Traced>(settings: ServiceBusConsumerSettings<Message>): Consumer {
+export function startServiceBusConsumer<Message extends Traced>(
+  settings: ServiceBusConsumerSettings<Message>,
+): Consumer {
   const { receiver, concurrency, entity, log } = settings
   const stop = new AbortController()
   const gate = createSettlementGate()

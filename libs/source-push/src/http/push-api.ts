@@ -9,8 +9,7 @@ import { createAdmission } from './admission.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { bodyForm } from '../body/body-form.ts'
 import { pushErrors, PushLimitedError, PushTooLargeError, type PushPlace } from '../errors.ts'
-import { locatePushes } from '../landing/locate-pushes.ts'
-import { beginOf } from '../landing/push-layout.ts'
+import { locatePushes, beginOf } from '../landing/push-layout.ts'
 import { IdempotencyKey, pushDocument, pushRoute, statusRoute } from './push-schemas.ts'
 import { contractOf, createPushTargets, type PushTarget, type PushTargetsDeps } from '../push-targets.ts'
 import { createReceivePush, type Received } from './receive-push.ts'
@@ -66,7 +65,7 @@ const LINGER_MS = 3_000
 
 /** The API for pushes. Errors are `{ code, message }`. */
 async function createPushApi(deps: PushApiDeps): Promise<HttpServer> {
-  const { lake, clock, log, redact, signal, known } = deps
+  const { lake, clock, signal, known } = deps
   const admission = createAdmission(clock)
   const receivePush = createReceivePush(deps)
   const targetOf = createTargetOf(deps)
@@ -105,7 +104,10 @@ async function createPushApi(deps: PushApiDeps): Promise<HttpServer> {
     const push = { place, schedule, idempotencyKey: keyOf(request), form, contract, upload }
     const received = await receivePush(push, signal)
     const statusUrl = `/v1/datasets/${params.source}/${params.dataset}/pushes/${received.receipt.id}`
-    return reply.code(202).header('location', statusUrl).send({ ...answerOf(params, received), statusUrl })
+    return reply
+      .code(202)
+      .header('location', statusUrl)
+      .send({ ...answerOf(params, received), statusUrl })
   })
 
   api.get('/v1/datasets/:source/:dataset/pushes/:id', { schema: statusRoute }, async (request) => {
@@ -214,7 +216,11 @@ const STATUS: Readonly<Record<string, number>> = {
 const RETRY_AFTER = 5
 
 /** Answers with an error: by its code if it is about the push, 503 if a retry can help, else 500 without details. */
-function answerError(reply: FastifyReply, error: unknown, { log, redact }: Pick<PushApiDeps, 'log' | 'redact'>): FastifyReply {
+function answerError(
+  reply: FastifyReply,
+  error: unknown,
+  { log, redact }: Pick<PushApiDeps, 'log' | 'redact'>,
+): FastifyReply {
   if (!(error instanceof PipelineError)) return answerUnknown(reply, error, log)
   const { code, message } = reportError(error, redact)
   const status = STATUS[code] ?? (error.retryable ? 503 : 500)

@@ -33,12 +33,10 @@ const answer = {
   window: WindowAnswer.describe('The window with which it lands.'),
 }
 
-const PushAnswer = z
-  .object({ ...answer, statusUrl: z.string().describe('Says how far it is.') })
-  .meta({
-    description: 'It is in the lake, and lands with the window.',
-    headers: { Location: { description: 'The status of the push.', type: 'string' } },
-  })
+const PushAnswer = z.object({ ...answer, statusUrl: z.string().describe('Says how far it is.') }).meta({
+  description: 'It is in the lake, and lands with the window.',
+  headers: { Location: { description: 'The status of the push.', type: 'string' } },
+})
 
 const PushStatus = z.object({
   ...answer,
