@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { SpanStatusCode, trace } from '@opentelemetry/api'
 import { describe, expect, test } from 'vitest'
 import type { MessageBus } from '../bus.ts'
-import { recordSpans } from './recorded-spans.ts'
+import { recordSpans } from './recorded-spans.fixture.ts'
 
 /** A bus under test, with empty entities that no other test uses. */
 export type BusUnderTest = AsyncDisposable & {
