@@ -1,7 +1,6 @@
-import { MAX_RECORD_BYTES, HEAD_BYTES, matchColumns, type CsvColumn } from '@cinelake/csv'
+import { csvRow, MAX_RECORD_BYTES, HEAD_BYTES, matchColumns, type CsvColumn } from '@cinelake/csv'
 import { PushTooLargeError, PushBodyError } from '../errors.ts'
 import { describeSyntaxError, isObject, parseJson, type JsonObject } from '@cinelake/json-rows'
-import { csvRow } from '@cinelake/core'
 
 /**
  * Checks a body while it streams through. At most one record is held in memory.
