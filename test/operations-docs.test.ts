@@ -45,7 +45,7 @@ describe.each(PAGES)('%s', (page) => {
 
   test('names error codes that the code has', () => {
     const codes = [...textOf(page).matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, code = '']) => code)
-    const isCode = (code: string) => !/^(CINELAKE|NODE|HTTPS|NO|AZURE|CRM|BILLING|OTT)_/.test(code)
+    const isCode = (code: string) => !/^(CINELAKE|NODE|HTTPS|NO|AZURE|CRM|BILLING|OTT|OTEL)_/.test(code)
 
     expect(
       codes

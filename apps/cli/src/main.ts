@@ -1,4 +1,5 @@
-import { endProcess, readSettings } from '@cinelake/service'
+import { silentLog } from '@cinelake/core'
+import { createRedaction, endProcess, openTelemetry, readSettings } from '@cinelake/service'
 import { openOutput } from './output/output-stream.ts'
 import { openQuestions } from './output/questions.ts'
 import { openTerminal } from './output/terminal.ts'
@@ -16,9 +17,18 @@ const results = openOutput(process.stdout, ({ message }) => {
 })
 
 const settings = readSettings()
+const { redact } = createRedaction(settings)
+const log = {
+  ...silentLog,
+  warn: ({ reason }: Readonly<Record<string, unknown>>, message: string) =>
+    notes.write(`cinelake: ${message}${typeof reason === 'string' ? `: ${redact(reason)}` : ''}\n`),
+}
+// Spans and metrics are sent only where the OTEL_ variables name a collector.
+const telemetry = await openTelemetry({ service: 'cinelake', settings, log })
 const exitCode = await runCli(process.argv.slice(2), settings, {
   ...openTerminal(results, notes, settings),
   ask: openQuestions(process.stdin, process.stderr),
 })
+await telemetry[Symbol.asyncDispose]()
 process.exitCode = isUnwritten ? Math.max(1, exitCode) : exitCode
 setTimeout(() => endProcess(), LINGER_MS).unref()

@@ -11,7 +11,7 @@ import { servePush } from '@cinelake/source-push'
 import { IngestApiEnv } from './config.ts'
 import { createIngestApiHandlers } from './handlers.ts'
 
-await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, metrics, use, redact, redactWith }) => {
+await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, meter, use, redact, redactWith }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
   const secrets = use(guardSecrets(await openSecrets(config.secrets, { settings, credential })))
   redactWith(secrets.redact)
@@ -46,7 +46,7 @@ await runService('ingest-api', IngestApiEnv, async ({ config, settings, log, met
       clock: systemClock,
       log,
       redact,
-      observe: taskMetrics(metrics),
+      observe: taskMetrics(meter),
       options: { concurrency: config.concurrency },
     }),
   )

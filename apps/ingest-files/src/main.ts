@@ -17,7 +17,7 @@ import { createIngestFilesHandlers } from './handlers.ts'
 await runService(
   'ingest-files',
   IngestFilesEnv,
-  async ({ config, settings, log, metrics, use, redact, redactWith, stopping }) => {
+  async ({ config, settings, log, meter, use, redact, redactWith, stopping }) => {
     const { queue, concurrency, bytesPerSecond, hours, site, node, heartbeatMs: everyMs } = config
     const throttle = bytesPerSecond === undefined ? {} : { throttle: createThrottle(bytesPerSecond) }
     const lake = use(await openLake(config.lake, { credential, log, ...throttle }))
@@ -32,7 +32,7 @@ await runService(
     const tasks = keepRunning(handlers, stopping)
     const options = { concurrency }
     const work = { bus, queue, worker, handlers: tasks.handlers, clock, log, redact, options }
-    const observe = taskMetrics(metrics)
+    const observe = taskMetrics(meter)
     const inHours = use(await startWorkInHours({ hours, begin: () => runTaskWorker({ ...work, observe }), clock, log }))
 
     const { directory } = config.lake.scratch

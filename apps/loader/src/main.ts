@@ -9,7 +9,7 @@ import { openWarehouse } from '@cinelake/warehouse/open'
 import { LoaderEnv } from './config.ts'
 import { createLoaderHandlers } from './handlers.ts'
 
-await runService('loader', LoaderEnv, async ({ config, log, metrics, use, redact }) => {
+await runService('loader', LoaderEnv, async ({ config, log, meter, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
   const warehouse = use(await openWarehouse(config.warehouse, { credential, log }))
@@ -24,7 +24,7 @@ await runService('loader', LoaderEnv, async ({ config, log, metrics, use, redact
       clock: systemClock,
       log,
       redact,
-      observe: taskMetrics(metrics),
+      observe: taskMetrics(meter),
       options: { concurrency: config.concurrency },
     }),
   )

@@ -4,8 +4,7 @@ import { MIGRATE } from '@cinelake/run-store/write'
 import { knownHostsEnv } from '@cinelake/service'
 import { databaseEnv, databaseSettings } from '@cinelake/database'
 import { z } from 'zod'
-import { MAX_WINDOWS } from './schedule/runnable-windows.ts'
-import { FIRST_WINDOWS } from './schedule/schedule.ts'
+import { MAX_WINDOWS, FIRST_WINDOWS } from './schedule/schedule.ts'
 import { queueEnv, queueSettings } from './timers/settings.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)

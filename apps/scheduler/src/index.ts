@@ -4,7 +4,7 @@ export type { RedoAsked, RedoPlan, RedoTask, RedoWindow } from './redo/redo-plan
 export { openRedoPlanner } from './redo/request-redo.ts'
 export type { BackfillOptions, Requested } from './request-run.ts'
 export { createScheduler, type Scheduler, type SchedulerDeps } from './scheduler.ts'
-export { MAX_WINDOWS, runnableWindows } from './schedule/runnable-windows.ts'
+export { MAX_WINDOWS, runnableWindows } from './schedule/schedule.ts'
 export { RunUnderWayError, schedulerErrors } from './errors.ts'
 export { queueEnv, queueSettings, type QueueSettings } from './timers/settings.ts'
 export type { Timer, TimerHandler, TimerKind, TimerOf, Timers } from './timers/timers.ts'

@@ -7,6 +7,7 @@ import type { PipelineRules, PlanInput } from './decide/decision.ts'
 import { replan } from './decide/run-plan.ts'
 import { RunUnderWayError } from './errors.ts'
 import type { RunProcessor } from './process/run-processor.ts'
+import { beginPlanned } from './process/run-trace.ts'
 
 export type RequestOptions = {
   /** Runs the whole window again. By default, a failed run resumes with the tasks that are not done. */
@@ -60,10 +61,9 @@ export async function requestRun(
     return { runId, created: false }
   }
   // The run and its tasks are committed together: no replica can start a run that is not planned yet.
-  const isNew =
-    known === undefined && (await store.create(replan(fresh, { ...plan, mode }, rulesOf(pipeline), clock())))
-  if (!isNew) await processor.submit(runId, [{ ...plan, mode }])
-  await begin(runId)
+  const planned = replan(fresh, { ...plan, mode }, rulesOf(pipeline), clock())
+  const isNew = known === undefined && (await store.create(planned))
+  await beginPlanned(isNew ? planned : await processor.submit(runId, [{ ...plan, mode }]), begin)
   return { runId, created: true }
 }
 

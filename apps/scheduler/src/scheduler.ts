@@ -1,5 +1,5 @@
 import type { MessageBus } from '@cinelake/bus'
-import { reportError, silentLog, systemClock, type Clock, type Log, type Window } from '@cinelake/core'
+import { reportError, silentLog, systemClock, CancelledError, type Clock, type Log, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { loadPipeline, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import {
@@ -9,12 +9,14 @@ import {
   knownTables,
   listAgents,
   RUN_LIMIT,
+  isRedone,
   type AgentRecord,
   type KnownTable,
   type RunDatabase,
   type RunRecord,
   type RunsOptions,
   type RunSummary,
+  type Run,
 } from '@cinelake/run-store'
 import {
   createAgents,
@@ -26,14 +28,13 @@ import {
   type Migrate,
   type Owner,
   type PipelineOrigins,
+  type RunStore,
 } from '@cinelake/run-store/write'
 import { randomUUID } from 'node:crypto'
 import type { TaskTimeouts } from './decide/decision.ts'
 import { createEffectDispatcher, type RunChange } from './process/dispatch-effects.ts'
 import { startEventConsumer } from './process/event-consumer.ts'
-import { createRunProcessor } from './process/run-processor.ts'
-import { createRunStarter } from './process/run-starter.ts'
-import { createRunWaiter } from './process/run-waiter.ts'
+import { createRunProcessor, type RunProcessor } from './process/run-processor.ts'
 import type { RedoAsked } from './redo/redo-plan.ts'
 import { describeRedo, pipelinesWith, requestRedo, type RedoOptions, type RedoPlanner } from './redo/request-redo.ts'
 import {
@@ -245,24 +246,114 @@ function assemble(deps: SchedulerDeps) {
 }
 
 /** Background work that no caller awaits, but that is finished before the process ends. */
-type Background = {
-  /** @param what name for the log, in case it fails: a failure has no other effect */
-  run(what: string, work: () => Promise<unknown>): void
-  idle(): Promise<void>
-}
-
-function createBackgroundTasks(log: Log): Background {
+function createBackgroundTasks(log: Log) {
   const underWay = new Set<Promise<void>>()
   return {
-    run(what, work) {
+    /** @param what name for the log, in case it fails: a failure has no other effect */
+    run(what: string, work: () => Promise<unknown>): void {
       const done = work()
         .then(() => undefined)
         .catch((error: unknown) => log.warn({ what, error: reportError(error) }, 'work in the background failed'))
         .finally(() => underWay.delete(done))
       underWay.add(done)
     },
-    async idle() {
+    async idle(): Promise<void> {
       while (underWay.size > 0) await Promise.all(underWay)
     },
   }
+}
+
+/** Milliseconds between polls of an awaited run: another replica may be the one that finishes it. */
+const LOOK_MS = 1000
+
+function createRunWaiter(store: Pick<RunStore, 'stateOf'>) {
+  const waiting = new Map<string, Set<() => void>>()
+
+  const listen = (runId: string, signal: AbortSignal | undefined) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const wakers = waiting.get(runId) ?? new Set()
+    waiting.set(runId, wakers.add(resolve))
+    const timeout = setTimeout(resolve, LOOK_MS)
+    const onAbort = () => resolve()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    return {
+      somethingHappens: promise,
+      [Symbol.dispose]() {
+        clearTimeout(timeout)
+        signal?.removeEventListener('abort', onAbort)
+        wakers.delete(resolve)
+        if (wakers.size === 0 && waiting.get(runId) === wakers) waiting.delete(runId)
+      },
+    }
+  }
+
+  return {
+    /** @throws {RUN_MISSING} terminal @throws {CancelledError} transient: the signal was aborted */
+    async untilFinished(runId: string, signal?: AbortSignal): Promise<void> {
+      for (;;) {
+        if (signal?.aborted === true) throw new CancelledError(`waiting for ${runId}`, { cause: signal.reason })
+        // Subscribes before the first poll, so that no change in between is missed.
+        using listening = listen(runId, signal)
+        const state = await store.stateOf(runId)
+        if (state === undefined) throw historyErrors.RUN_MISSING(runId)
+        if (isRunFinished({ state })) return
+        await listening.somethingHappens
+      }
+    },
+    /** Announces that a run is finished, so that waiters need not poll. */
+    finished(runId: string): void {
+      for (const wake of waiting.get(runId) ?? []) wake()
+    },
+  }
+}
+
+type RunStarterDeps = { readonly store: RunStore; readonly processor: RunProcessor; readonly log: Log }
+
+function createRunStarter({ store, processor, log }: RunStarterDeps) {
+  /** Starts a waiting run unless something blocks it. Safe to call at any time. */
+  const begin = async (runId: string): Promise<void> => {
+    const run = (await store.load(runId))?.run
+    if (run?.state !== 'waiting') return
+    if (run.after !== null) {
+      const before = (await store.load(run.after))?.run
+      if (before !== undefined && !isRunFinished(before)) return
+      if (before !== undefined && isHeldBy(run, before)) {
+        const reason = `needs ${before.id}, in which the same tasks were not done`
+        return void (await processor.submit(runId, [{ kind: 'cancel', reason }]))
+      }
+    }
+    const since = await store.since(run.pipeline, run.window.start, incrementalTasks(run))
+    await processor.submit(runId, [{ kind: 'begin', since }])
+  }
+
+  return {
+    begin,
+    /** Starts the runs that waited for a run that is now finished. Those that fail are left for the sweep. */
+    async followersOf({ id, pipeline }: Run): Promise<void> {
+      try {
+        for (const waiting of await store.unfinished(pipeline)) {
+          if (waiting.after_run === id) await begin(waiting.id)
+        }
+      } catch (error) {
+        log.warn(
+          { run: id, error: reportError(error) },
+          'runs that waited for this one did not begin; the sweep lets them',
+        )
+      }
+    },
+  }
+}
+
+/**
+ * A table that starts over with one window cannot continue with the next one before the first is done: it would lack
+ * that window's rows.
+ */
+function isHeldBy({ redo }: Run, before: Run): boolean {
+  return redo?.isOrdered === true && before.redo?.id === redo.id && !isRedone(before)
+}
+
+function incrementalTasks(run: Run): string[] {
+  return [...run.tasks.values()].flatMap(({ planned }) =>
+    planned.work.kind === 'ingest' && planned.work.incremental ? [planned.name] : [],
+  )
 }

@@ -11,7 +11,7 @@ import { openModelRunner } from './build/open-runner.ts'
 import { TransformerEnv } from './config.ts'
 import { createTransformerHandlers } from './handlers.ts'
 
-await runService('transformer', TransformerEnv, async ({ config, log, metrics, use, redact }) => {
+await runService('transformer', TransformerEnv, async ({ config, log, meter, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))
   const engine = use(await createDuckDbEngine({ ...config.engine, directories: lake.localDirectories }))
   const runner = use(await openModelRunner(config.runner, { lake, engine, clock: systemClock }))
@@ -35,7 +35,7 @@ await runService('transformer', TransformerEnv, async ({ config, log, metrics, u
       clock: systemClock,
       log,
       redact,
-      observe: taskMetrics(metrics),
+      observe: taskMetrics(meter),
       options: { concurrency: config.concurrency },
     }),
   )

@@ -1,6 +1,7 @@
 import { PipelineError, reportError, TerminalError, type Log } from '@cinelake/core'
 import type { MessageHandler } from './bus.ts'
 import type { Codec } from './codec.ts'
+import { inSpan, type TraceContext, type Traced } from './tracing.ts'
 
 /** Why a message is abandoned or dead-lettered. */
 export type Reason = { readonly code: string; readonly message: string }
@@ -11,6 +12,8 @@ export type Reason = { readonly code: string; readonly message: string }
  */
 export type Lease = {
   readonly text: string
+  /** The trace context that it was sent with. */
+  readonly sentIn: TraceContext
   /** Delivery count, this delivery included. */
   readonly deliveryCount: number
   /** Aborted with a `LockLostError` when the lock is lost. */
@@ -35,11 +38,17 @@ export type LeaseWork<Message> = {
 const MAX_DESCRIPTION_LENGTH = 4096
 
 /** Passes a message to its handler, and settles it according to the handler's result. */
-export async function workOn<Message>(lease: Lease, stop: AbortSignal, work: LeaseWork<Message>): Promise<void> {
+export async function workOn<Message extends Traced>(
+  lease: Lease,
+  stop: AbortSignal,
+  work: LeaseWork<Message>,
+): Promise<void> {
   const { entity, codec, handler, log } = work
-  const { deliveryCount } = lease
+  const { deliveryCount, sentIn } = lease
   try {
-    await handler(codec.decode(lease.text), { signal: AbortSignal.any([stop, lease.lost]), deliveryCount })
+    const message = codec.decode(lease.text)
+    const signal = AbortSignal.any([stop, lease.lost])
+    await inSpan(message, { entity, deliveryCount, sentIn }, () => handler(message, { signal, deliveryCount }))
   } catch (error) {
     return await settleFailed(lease, error, work)
   }

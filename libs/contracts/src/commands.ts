@@ -1,5 +1,34 @@
 import { z } from 'zod'
-import { PipelineRef, taskHeader, WindowSchema } from './header.ts'
+
+/** The contract's version on every message. A consumer dead-letters versions that it does not know. */
+export const CONTRACT_VERSION = 1
+
+const instant = z.iso.datetime()
+
+export const WindowSchema = z.object({ start: instant, end: instant, label: z.string().min(1) })
+
+/** Which checked pipeline text a run uses: `pipelines/<name>/<digest>.json` in the lake. Pinned for the whole run. */
+export const PipelineRef = z.object({ name: z.string().min(1), digest: z.string().regex(/^[0-9a-f]{64}$/) })
+export type PipelineRef = z.infer<typeof PipelineRef>
+
+/** The header of every command and event: the task that it is about. */
+export const taskHeader = {
+  /** Not `version`: in a command, that is the version of a table. */
+  contract: z.literal(CONTRACT_VERSION),
+  /** Unique per message: the broker's lock renewal is keyed by it. */
+  id: z.uuid(),
+  /** `<pipeline>@<window label>` */
+  run: z.string().min(1),
+  /** `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles` */
+  task: z.string().min(1),
+  /**
+   * Incremented when a finished window is deliberately re-run; the idempotency key of all writes is run + task +
+   * generation.
+   */
+  generation: z.int().min(1),
+  /** The number of the attempt; only for display. Never part of an idempotency key. */
+  attempt: z.int().min(1),
+}
 
 const commandHeader = { ...taskHeader, pipeline: PipelineRef, window: WindowSchema }
 
@@ -95,3 +124,33 @@ export const QUEUES = ['ingest-api', 'ingest-files', 'transformer', 'loader'] as
 export type Service = (typeof QUEUES)[number]
 /** `ingest-files.<site>` for an agent on a company's own network; a service's own name otherwise. */
 export type Queue = Service | `ingest-files.${string}`
+
+/** An item of a run, before its inputs are known. */
+export type PlannedTask = {
+  /** `discover billing`, `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles` */
+  readonly name: string
+  readonly queue: Queue
+  /** Names of the tasks that it depends on. */
+  readonly needs: readonly string[]
+  readonly work:
+    | { readonly kind: 'discover'; readonly source: string }
+    | {
+        readonly kind: 'ingest'
+        readonly source: string
+        readonly dataset: string
+        readonly table?: TableName
+        /** Whether it resumes from the position of an earlier window. */
+        readonly incremental: boolean
+      }
+    | { readonly kind: 'refine'; readonly dataset: string }
+    | {
+        readonly kind: 'build'
+        readonly model: string
+        readonly inputs: readonly string[]
+        /**
+         * Tables of other pipelines that it also reads, each pinned to the version that was newest at the first build.
+         */
+        readonly uses?: readonly string[]
+      }
+    | { readonly kind: 'load'; readonly table: string }
+}

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CONTRACT_VERSION, taskHeader } from './header.ts'
+import { CONTRACT_VERSION, taskHeader } from './commands.ts'
 import { FailureFacts, SuccessFacts } from './task-facts.ts'
 
 const eventHeader = { ...taskHeader, at: z.iso.datetime(), worker: z.string().min(1) }

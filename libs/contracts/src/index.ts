@@ -1,4 +1,4 @@
-export { CONTRACT_VERSION, PipelineRef, WindowSchema } from './header.ts'
+export { CONTRACT_VERSION, PipelineRef, WindowSchema } from './commands.ts'
 export {
   Build,
   Command,
@@ -43,4 +43,4 @@ export {
   type RawKind,
 } from './layout.ts'
 export { DELETED_COLUMN, LandedCursor, LandedFile, LeftOutFile, Manifest } from './manifest.ts'
-export type { PlannedTask } from './planned-task.ts'
+export type { PlannedTask } from './commands.ts'

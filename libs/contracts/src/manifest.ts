@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { QualityResult } from './task-facts.ts'
-import { WindowSchema } from './header.ts'
+import { WindowSchema } from './commands.ts'
 
 export const LandedFile = z.object({
   /** Lake path. */

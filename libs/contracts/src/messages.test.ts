@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { Command } from './commands.ts'
+import { Command, CONTRACT_VERSION } from './commands.ts'
 import { Event } from './events.ts'
-import { CONTRACT_VERSION } from './header.ts'
 import { manifestPath } from './layout.ts'
 
 const digest = '0'.repeat(64)

@@ -1,16 +1,16 @@
-export { listAgents, type AgentRecord } from './read/agents.ts'
-export { historyErrors } from './read/errors.ts'
+export { AgentRecord, listAgents } from './agents.ts'
+export { historyErrors } from './errors.ts'
 export { knownTables, rejectsOf, tableWrittenBy, type KnownTable, type PipelineTable } from './read/known-tables.ts'
 export { openRunHistory, RUN_LIMIT, type RunHistory } from './read/run-history.ts'
 export { createRunReader, type RunReader, type Stored } from './read/run-reader.ts'
 export {
   createRunRecords,
+  RunRecord,
+  RunSummary,
   shownFacts,
-  type RunRecord,
+  TaskRecord,
   type RunsOptions,
-  type RunSummary,
   type ShownFacts,
-  type TaskRecord,
 } from './read/run-records.ts'
 export {
   isRedone,

@@ -1,9 +1,15 @@
-export { endProcess } from './end-process.ts'
 export { readEnv, readSettings, workerName, type Settings } from './environment.ts'
-export { hostErrors, type KnownHosts, knownHostsEnv, refuseUnknownHosts } from './known-hosts.ts'
+export {
+  createHttpServer,
+  ErrorAnswer,
+  knownHostsEnv,
+  listen,
+  type HttpServer,
+  type HttpServerOptions,
+  type KnownHosts,
+} from './http.ts'
 export { createLog, LOG_LEVELS, type LogLevel, type LogOptions } from './log.ts'
-export { createMetrics, type Labels, type Metrics } from './metrics.ts'
 export { createRedaction, type Redaction } from './redaction.ts'
 export { runService, type ServiceContext } from './run-service.ts'
-export { listenForStop, type StopSignals } from './stop-signals.ts'
-export { taskMetrics } from './task-metrics.ts'
+export { endProcess, listenForStop, type StopSignals } from './stop-signals.ts'
+export { openTelemetry, startSpanAs, taskMetrics, type SpanIds, type Telemetry } from './telemetry.ts'

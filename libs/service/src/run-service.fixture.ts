@@ -13,7 +13,7 @@ const Env = z
   })
   .transform((env) => ({ name: env.DEMO_NAME, fault: env.DEMO_FAULT, text: env.DEMO_TEXT, learnt: env.DEMO_LEARNT }))
 
-await runService('demo', Env, async ({ config, log, metrics, use, redact, redactWith }) => {
+await runService('demo', Env, async ({ config, log, meter, use, redact, redactWith }) => {
   const resource = (name: string) =>
     use({
       async [Symbol.asyncDispose]() {
@@ -30,7 +30,7 @@ await runService('demo', Env, async ({ config, log, metrics, use, redact, redact
   log.child({ text: config.text }).debug({}, 'begins')
   redactWith((text) => text.replaceAll(config.learnt, '[learnt]'))
   resource('intake')
-  metrics.count('demo_things_total', 'Things.', { kind: 'a "b"' }, 2)
+  meter.createCounter('demo_things_total', { description: 'Things.' }).add(2, { kind: 'a "b"' })
   const facts = { password: 'hunter2', nested: { token: 'hunter2' }, text: config.text, learnt: config.learnt }
   log.info({ ...facts, number: Number(config.text), redacted: redact(`${config.text} ${config.learnt}`) }, 'opened')
   if (config.fault === 'crash') setImmediate(() => void Promise.reject(new Error(`a bug with ${config.text}`)))

@@ -1,12 +1,11 @@
-import { ConfigError, reportError, type Log } from '@cinelake/core'
+import { ConfigError, reasonOf, reportError, type Log } from '@cinelake/core'
+import type { Meter } from '@opentelemetry/api'
 import { z } from 'zod'
 import { readEnv, readSettings, type Settings } from './environment.ts'
-import { serveHealth } from './health.ts'
 import { createLog, LOG_LEVELS } from './log.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
 import { createRedaction, type Redaction } from './redaction.ts'
-import { endProcess } from './end-process.ts'
-import { listenForStop } from './stop-signals.ts'
+import { endProcess, listenForStop } from './stop-signals.ts'
+import { openTelemetry } from './telemetry.ts'
 
 /** EX_CONFIG. Source: sysexits.h */
 const EXIT_CONFIG = 78
@@ -19,7 +18,8 @@ export type ServiceContext<Config> = {
   /** The raw environment, for the placeholders of pipelines. */
   readonly settings: Settings
   readonly log: Log
-  readonly metrics: Metrics
+  /** For metrics of the service: they are in `/metrics`, and sent where a collector is named. */
+  readonly meter: Meter
   /** Registers a resource to be closed when the service stops; last in, first closed. Returns its argument. */
   readonly use: <Resource extends AsyncDisposable | Disposable>(resource: Resource) => Resource
   /**
@@ -52,7 +52,7 @@ export async function runService<Config>(
   const redaction = createRedaction(settings)
   try {
     const { chassis, config } = readAll(schema, settings)
-    await runWith(name, chassis, redaction, (context) => start({ ...context, config, settings }))
+    await runWith({ name, settings, chassis, redaction }, (context) => start({ ...context, config, settings }))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${name} cannot start: ${redaction.redact(error.message)}\n`)
@@ -90,29 +90,33 @@ function readAll<Config>(schema: z.ZodType<Config>, settings: Settings) {
   return { chassis, config: config as Config }
 }
 
-type Chassis = z.infer<typeof ChassisEnv>
+type Started = {
+  readonly name: string
+  readonly settings: Settings
+  readonly chassis: z.infer<typeof ChassisEnv>
+  readonly redaction: Redaction
+}
 
 async function runWith(
-  name: string,
-  chassis: Chassis,
-  redaction: Redaction,
+  { name, settings, chassis, redaction }: Started,
   start: (context: Omit<ServiceContext<never>, 'config' | 'settings'>) => Promise<void>,
 ): Promise<void> {
   let isReady = false
   let check = async () => true
   const log = createLog({ service: name, level: chassis.CINELAKE_LOG_LEVEL, redact: redaction.redact })
-  const metrics = createMetrics(name)
   using stop = listenForStop()
   logCrashes(log, redaction.redact)
 
   try {
     await using resources = new AsyncDisposableStack()
     const port = chassis.CINELAKE_HEALTH_PORT
+    const telemetry = resources.use(await openTelemetry({ service: name, settings, log, isScraped: port > 0 }))
+    const { meter, prometheusText } = telemetry
     if (port > 0)
-      resources.use(await serveHealth({ port, isReady: async () => isReady && (await inTime(check)), metrics }))
+      resources.use(await serveHealth(port, { isReady: async () => isReady && (await inTime(check)), prometheusText }))
     await start({
       log,
-      metrics,
+      meter,
       use: (resource) => resources.use(resource),
       ...redaction,
       readyWhile: (next) => void (check = next),
@@ -141,4 +145,38 @@ function logCrashes(log: Log, redact: Redaction['redact']): void {
     process.stderr.write(`${redact(error.stack ?? error.message)}\n`)
     process.exit(1)
   })
+}
+
+/**
+ * Serves `/healthz` (the process answers), `/readyz` (it takes work) and `/metrics` on all interfaces.
+ * @throws {ConfigError} the port cannot be used
+ */
+async function serveHealth(
+  port: number,
+  {
+    isReady,
+    prometheusText,
+  }: { readonly isReady: () => Promise<boolean>; readonly prometheusText: () => Promise<string> },
+): Promise<AsyncDisposable> {
+  // Connections of probes must not delay the stop.
+  // Loaded when a service starts: the command line, which also uses this package, serves nothing.
+  const { fastify } = await import('fastify')
+  const server = fastify({ forceCloseConnections: true })
+  server.get('/healthz', () => ({ status: 'ok' }))
+  server.get('/readyz', async (_request, reply) => {
+    const ready = await isReady()
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' })
+  })
+  server.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4').send(await prometheusText()),
+  )
+  try {
+    await server.listen({ port, host: '0.0.0.0' })
+  } catch (error) {
+    const reason = reasonOf(error)
+    throw new ConfigError('CINELAKE_HEALTH_PORT cannot be used', [`expected a free port, got ${reason}`], {
+      cause: error,
+    })
+  }
+  return { [Symbol.asyncDispose]: () => server.close() }
 }

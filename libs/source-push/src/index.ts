@@ -1,3 +1,3 @@
-export { servePush } from './http/serve-push.ts'
+export { servePush } from './http/push-api.ts'
 export type { PushPreviewDeps } from './preview.ts'
 export { pushKind } from './push-kind.ts'

@@ -3,13 +3,12 @@ import { join, posix } from 'node:path'
 import { pipeline as pipe } from 'node:stream/promises'
 import { ConfigError, windowAt } from '@cinelake/core'
 import { withFacts, withoutCsv, type PreviewDeps, type Sample, type SourceInPipeline } from '@cinelake/source-kind'
-import type { PushSource } from './config/index.ts'
+import type { PushSource } from './config/push-source.ts'
 import type { Lake } from '@cinelake/lake'
 import { openCsvSpool } from '@cinelake/json-rows'
 import { recordsOf } from './landing/land-pushed.ts'
 import type { PushPlace } from './errors.ts'
-import { findPushes } from './landing/locate-pushes.ts'
-import { readRecordText, Receipt } from './landing/push-layout.ts'
+import { findPushes, readRecordText, Receipt } from './landing/push-layout.ts'
 
 /** Bytes of a CSV push that are read for a preview. */
 const HEAD_BYTES = 4 * 1024 * 1024

@@ -2,7 +2,7 @@ import type { PushPlace } from './errors.ts'
 import type { ContractColumns } from './body/body-check.ts'
 import { reportError, type Clock, type Log } from '@cinelake/core'
 import type { CurrentSources, PipelineOfSource, SourceInPipeline } from '@cinelake/source-kind'
-import type { PushSource } from './config/index.ts'
+import type { PushSource } from './config/push-source.ts'
 
 /** Milliseconds for which the list of pipelines is cached. */
 const HOLD_MS = 10_000

@@ -1,12 +1,11 @@
 import { isRunFinished, isTaskFinished, isUnsent, type Run, type Task, type TryRecord } from '@cinelake/run-store'
 import type { Decision, Input, World } from './decision.ts'
 import { replan, withSince } from './run-plan.ts'
-import { queue, skip, stepTask, waitUntil } from './task-step.ts'
-import { mapTasks } from './tasks.ts'
+import { queue, skip, stepTask, waitUntil, mapTasks } from './task-step.ts'
 
 /**
  * Applies inputs to a run, in the order given. No I/O: the caller makes the changes durable, then sends the commands.
- * An input without new information returns the same run object. The states and transitions are in `run-state.ts`.
+ * An input without new information returns the same run object. The states and transitions are in `libs/run-store/src/run.ts`.
  */
 export function decide(before: Run, inputs: readonly Input[], world: World): Decision {
   const records: TryRecord[] = []

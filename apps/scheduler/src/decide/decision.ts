@@ -1,11 +1,12 @@
-import type {
+import {
   FailureFacts,
-  PlannedTask,
   SuccessFacts,
-  TableName,
-  TaskFailed,
-  TaskStarted,
-  TaskSucceeded,
+  type PlannedTask,
+  type TableName,
+  type TaskFailed,
+  type TaskStarted,
+  type TaskSucceeded,
+  type TaskEvent,
 } from '@cinelake/contracts'
 import type { ErrorReport } from '@cinelake/core'
 import type { RetryPolicy } from '@cinelake/pipeline'
@@ -83,4 +84,20 @@ export type Decision = RunUpdate & {
   readonly commands: readonly Task[]
   /** Tasks to look at again at their `dueAt`, which is new. */
   readonly timers: readonly Task[]
+}
+
+/** Translates an event to the input of its run. */
+export function inputOf(event: TaskEvent): TaskInput {
+  const { task, generation, attempt, at, worker } = event
+  const about = { task, generation, attempt }
+  switch (event.kind) {
+    case 'task.started':
+      return { kind: 'started', ...about, at, worker }
+    case 'task.progressed':
+      return { kind: 'progressed', ...about }
+    case 'task.succeeded':
+      return { kind: 'succeeded', ...about, at, worker, facts: SuccessFacts.parse(event) }
+    default:
+      return { kind: 'failed', ...about, at, worker, facts: FailureFacts.parse(event) }
+  }
 }

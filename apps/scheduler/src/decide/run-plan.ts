@@ -1,7 +1,7 @@
 import type { PlannedTask } from '@cinelake/contracts'
 import { isRunFinished, type Run, type Task } from '@cinelake/run-store'
 import type { PipelineRules, PlanInput } from './decision.ts'
-import { newTask } from './tasks.ts'
+import { newTask } from './task-step.ts'
 
 /**
  * Plans the requested tasks of a run, which then waits to start. A run in progress is left as it is.
@@ -64,7 +64,7 @@ function someAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<string
   const generation = nextGeneration(run)
   const chosen = new Set(input.redo?.tasks)
   const tasks = new Map<string, Task>()
-  for (const planned of [...input.planned, ...discovered(run, input.planned, rules)]) {
+  for (const planned of [...input.planned, ...discovered(run, input.planned, rules.expand)]) {
     const before = run.tasks.get(planned.name)
     const position = tasks.size
     if (chosen.has(planned.name)) {
@@ -85,7 +85,7 @@ function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<
   const otherText = input.digest !== run.digest
   const lost = lostLandings(run)
   const tasks = new Map<string, Task>()
-  for (const planned of [...input.planned, ...discovered(run, input.planned, rules)]) {
+  for (const planned of [...input.planned, ...discovered(run, input.planned, rules.expand)]) {
     const before = run.tasks.get(planned.name)
     const task =
       before === undefined
@@ -100,12 +100,12 @@ function unfinishedAgain(run: Run, input: PlanInput, rules: PipelineRules): Map<
 }
 
 /** The tasks of the tables that a discovery has already found. */
-function discovered(run: Run, planned: readonly PlannedTask[], rules: PipelineRules): PlannedTask[] {
+export function discovered(run: Run, planned: readonly PlannedTask[], expand: PipelineRules['expand']): PlannedTask[] {
   const known = new Set(planned.map((task) => task.name))
   const found = planned.flatMap(({ name, work }) => {
     const output = run.tasks.get(name)?.facts.output
     if (work.kind !== 'discover' || output?.kind !== 'tables') return []
-    return rules.expand(work.source, output.tables)
+    return expand(work.source, output.tables)
   })
   return found.filter((task) => !known.has(task.name))
 }

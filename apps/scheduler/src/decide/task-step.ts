@@ -3,8 +3,7 @@ import { balanceErrors, balanceHolds, reportError, type ErrorReport } from '@cin
 import type { RetryPolicy } from '@cinelake/pipeline'
 import { isTaskFinished, type Run, type Task, type TryRecord } from '@cinelake/run-store'
 import type { FailedInput, StartedInput, SucceededInput, TaskInput, World } from './decision.ts'
-import { discoveryError, outputError, silenceError } from './errors.ts'
-import { newTask, withTask } from './tasks.ts'
+import { discoveryError, outputError, silenceError } from '../errors.ts'
 
 /** Applies an input to its task; no effect when it is late, a duplicate, or about an unknown task. */
 export function stepTask(run: Run, input: TaskInput, world: World, records: TryRecord[]): Run {
@@ -189,4 +188,38 @@ function isLate(task: Task, attempt: number): boolean {
 
 function recordOf({ planned, generation, worker, startedAt, facts }: Task, ended: Pick<Failure, 'attempt' | 'at'>) {
   return { task: planned.name, generation, attempt: ended.attempt, worker, startedAt, finishedAt: ended.at, facts }
+}
+
+/** A task in its initial state. */
+export function newTask(planned: PlannedTask, position: number, generation: number, retry: RetryPolicy): Task {
+  return {
+    planned,
+    position,
+    state: 'waiting',
+    generation,
+    attempt: 0,
+    attemptLimit: retry.maxAttempts,
+    since: null,
+    sentAt: null,
+    worker: null,
+    startedAt: null,
+    finishedAt: null,
+    dueAt: null,
+    facts: {},
+    reason: null,
+    digest: null,
+    restart: false,
+  }
+}
+
+/** The run with one task replaced; the same object when nothing changes. */
+function withTask(run: Run, task: Task): Run {
+  if (run.tasks.get(task.planned.name) === task) return run
+  return { ...run, tasks: new Map(run.tasks).set(task.planned.name, task) }
+}
+
+/** The run with `change` applied to every task; the same object when nothing changes. */
+export function mapTasks(run: Run, change: (task: Task) => Task): Run {
+  const tasks = new Map([...run.tasks].map(([name, task]) => [name, change(task)]))
+  return [...tasks].some(([name, task]) => run.tasks.get(name) !== task) ? { ...run, tasks } : run
 }

@@ -4,7 +4,7 @@ import { expandDiscovered, planRun, type CheckedModel, type CheckedPipeline } fr
 import type { Run, Task, TaskState } from '@cinelake/run-store'
 import { describe, expect, test } from 'vitest'
 import { aPipeline } from '../../test/given.ts'
-import { newTask } from '../decide/tasks.ts'
+import { newTask } from '../decide/task-step.ts'
 import { planRedo, type RedoAsked, type RedoPlan } from './redo-plan.ts'
 
 const day = (number: number): Window => {

@@ -12,6 +12,7 @@ import {
   type CheckedPipeline,
 } from '@cinelake/pipeline'
 import type { Run, Task } from '@cinelake/run-store'
+import { discovered } from '../decide/run-plan.ts'
 
 /** Which tasks of windows that have run are to be done again from landed data. */
 export type RedoAsked =
@@ -167,13 +168,8 @@ function draftOf(input: RedoInput, window: Window): Draft {
 /** The tasks of a window under the current text, including the tables that a discovery found. */
 function plannedIn(pipeline: CheckedPipeline, run: Run | undefined): PlannedTask[] {
   const planned = planRun(pipeline)
-  const known = new Set(planned.map(({ name }) => name))
-  const found = planned.flatMap(({ name, work }) => {
-    const output = run?.tasks.get(name)?.facts.output
-    if (work.kind !== 'discover' || output?.kind !== 'tables') return []
-    return expandDiscovered(pipeline, work.source, output.tables)
-  })
-  return [...planned, ...found.filter(({ name }) => !known.has(name))]
+  if (run === undefined) return planned
+  return [...planned, ...discovered(run, planned, (source, tables) => expandDiscovered(pipeline, source, tables))]
 }
 
 /** The requested tasks, each with the reason. */

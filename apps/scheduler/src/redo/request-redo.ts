@@ -19,6 +19,7 @@ import {
   type RunReader,
 } from '@cinelake/run-store'
 import { RunUnderWayError, schedulerErrors } from '../errors.ts'
+import { beginPlanned } from '../process/run-trace.ts'
 import { requestRun, type RequestDeps, type Requested } from '../request-run.ts'
 import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
 
@@ -247,7 +248,6 @@ async function requestWindow(
     redo: { ...redo, tasks, ...(ifLost.length > 0 && { restartIfLost: ifLost }) },
     restart: new Set(restart),
   } as const
-  await deps.processor.submit(runId, [plan])
-  await deps.begin(runId)
+  await beginPlanned(await deps.processor.submit(runId, [plan]), deps.begin)
   return { runId, created: true }
 }

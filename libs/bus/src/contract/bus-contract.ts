@@ -2,8 +2,10 @@ import { CONTRACT_VERSION, type Command, type Event, type Queue } from '@cinelak
 import { TerminalError, TransientError } from '@cinelake/core'
 import { aCommandHeader, until } from '@cinelake/testkit'
 import { randomUUID } from 'node:crypto'
+import { SpanStatusCode, trace } from '@opentelemetry/api'
 import { describe, expect, test } from 'vitest'
 import type { MessageBus } from '../bus.ts'
+import { recordSpans } from './recorded-spans.fixture.ts'
 
 /** A bus under test, with empty entities that no other test uses. */
 export type BusUnderTest = AsyncDisposable & {
@@ -61,7 +63,7 @@ export function busContract(name: string, open: () => Promise<BusUnderTest>): vo
 
     test('a command reaches the handler as it was sent, and is not shared with the sender', async () => {
       await using given = await open()
-      const command = { ...aLoad(), traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' }
+      const command = aLoad()
       const seen: Command[] = []
 
       await using _ = await given.bus.consume(given.queue, async (received) => void seen.push(received))
@@ -70,6 +72,47 @@ export function busContract(name: string, open: () => Promise<BusUnderTest>): vo
 
       expect(seen[0]).toEqual(command)
       expect(seen[0]).not.toBe(command)
+    })
+
+    test('a message takes the trace of its sender along, through a dead letter as well', async () => {
+      await using given = await open()
+      await using recorded = recordSpans()
+      const [subscription] = given.subscriptions
+      const seen: string[] = []
+      const command = aLoad()
+      await using _1 = await given.bus.subscribe(subscription, async ({ kind }) => void seen.push(kind))
+      await using _2 = await given.bus.consume(given.queue, async () => {
+        seen.push('load')
+        if (seen.length === 1) throw new Refused('no', {})
+        await given.bus.publish(aStart())
+      })
+
+      await trace.getTracer('test').startActiveSpan('sender', async (span) => {
+        await given.bus.send(given.queue, command)
+        span.end()
+      })
+      await until('it is dead', async () => (await given.bus.deadLetters(given.queue)).length === 1)
+      await given.bus.resendAll(given.queue)
+      await until('all were handled', () => recorded.spans().length === 4)
+
+      const one = (name: string, status = SpanStatusCode.UNSET) =>
+        recorded.spans().find((span) => span.name === name && span.status.code === status)
+      const [sender, event] = [one('sender'), one('task.started')]
+      const [first, again] = [one('load', SpanStatusCode.ERROR), one('load')]
+      const parents = [first, again, event].map((span) => span?.parentSpanContext?.spanId)
+      expect(parents).toEqual([sender, sender, again].map((span) => span?.spanContext().spanId))
+      expect(new Set(recorded.spans().map((span) => span.spanContext().traceId)).size).toBe(1)
+      expect(first?.attributes).toEqual({
+        'cinelake.run': command.run,
+        'cinelake.task': command.task,
+        'cinelake.generation': 1,
+        'cinelake.attempt': 1,
+        'cinelake.pipeline': command.pipeline.name,
+        'cinelake.delivery': 1,
+        'messaging.destination.name': given.queue,
+        'messaging.operation.type': 'process',
+        'error.type': 'TEST_REFUSED',
+      })
     })
 
     test('a command goes to one consumer of its queue and to no other queue', async () => {

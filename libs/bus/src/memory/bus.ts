@@ -6,6 +6,7 @@ import { commandCodec, eventCodec, type Codec } from '../codec.ts'
 import { busErrors } from '../errors.ts'
 import { startConsumer } from './consumer.ts'
 import { createEntity, type Entity } from './entity.ts'
+import { activeTrace, type Traced } from '../tracing.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 export type MemoryBusOptions = {
@@ -92,7 +93,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
     throw busErrors.BUS_UNAVAILABLE(doing, 'REFUSED')
   }
 
-  const start = <Message>(
+  const start = <Message extends Traced>(
     name: string,
     codec: Codec<Message>,
     handler: MessageHandler<Message>,
@@ -114,12 +115,13 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
     async send(queue: Queue, command: Command) {
       const text = commandCodec.encode(command)
       checkOpen(`send ${command.kind}`)
-      entityOf(queue).accept(command.id, text)
+      entityOf(queue).accept({ id: command.id, text, sentIn: activeTrace() })
     },
     async publish(event: Event) {
       const text = eventCodec.encode(event)
       checkOpen(`publish ${event.kind}`)
-      for (const entity of entities.values()) if (entity.name.startsWith(SUBSCRIPTION)) entity.accept(event.id, text)
+      const message = { id: event.id, text, sentIn: activeTrace() }
+      for (const entity of entities.values()) if (entity.name.startsWith(SUBSCRIPTION)) entity.accept(message)
     },
     consume: async (queue, handler, consumeOptions) => start(queue, commandCodec, handler, consumeOptions),
     subscribe: async (subscription, handler, consumeOptions) =>
@@ -134,7 +136,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
       duplicateNext: (entity) => entityOf(entity).duplicateNext(),
       delayNext: (entity, delayMs) => entityOf(entity).delayNext(delayMs),
       refuseNext: (times = 1) => void (refusals = Math.max(refusals, times)),
-      inject: (entity, body) => entityOf(entity).accept(randomUUID(), body),
+      inject: (entity, body) => entityOf(entity).accept({ id: randomUUID(), text: body, sentIn: {} }),
     },
     idle: () => (openCount() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
     async [Symbol.asyncDispose]() {

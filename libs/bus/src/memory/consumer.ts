@@ -2,6 +2,7 @@ import { CancelledError, reportError, type Log } from '@cinelake/core'
 import type { Consumer, MessageHandler } from '../bus.ts'
 import type { Codec } from '../codec.ts'
 import { workOn } from '../lease.ts'
+import type { Traced } from '../tracing.ts'
 import type { Entity, MemoryLease } from './entity.ts'
 import type { Timers } from './timers.ts'
 
@@ -16,7 +17,7 @@ export type ConsumerSettings<Message> = {
 }
 
 /** Receives messages under a lock, renews the lock while the handler works, and settles according to the result. */
-export function startConsumer<Message>(settings: ConsumerSettings<Message>): Consumer {
+export function startConsumer<Message extends Traced>(settings: ConsumerSettings<Message>): Consumer {
   const stop = new AbortController()
   const loops = Array.from({ length: settings.concurrency }, () => takeUntil(stop.signal, settings))
   return {
@@ -27,7 +28,10 @@ export function startConsumer<Message>(settings: ConsumerSettings<Message>): Con
   }
 }
 
-async function takeUntil<Message>(stop: AbortSignal, settings: ConsumerSettings<Message>): Promise<void> {
+async function takeUntil<Message extends Traced>(
+  stop: AbortSignal,
+  settings: ConsumerSettings<Message>,
+): Promise<void> {
   const { entity, codec, handler, log } = settings
   for (;;) {
     const lease = await entity.receive(stop)

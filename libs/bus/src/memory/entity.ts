@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { DeadLetter } from '../bus.ts'
 import { LockLostError } from '../errors.ts'
 import { tooOften, type Lease, type Reason } from '../lease.ts'
+import type { TraceContext } from '../tracing.ts'
 import type { Timers } from './timers.ts'
 
 /** A lease whose lock is in this process, so its state is always known. */
@@ -16,7 +17,7 @@ export type MemoryLease = Omit<Lease, 'complete' | 'giveBack' | 'deadLetter'> & 
 /** A queue, or a subscription of a topic, on the broker's side. */
 export type Entity = {
   readonly name: string
-  accept(id: string, text: string): void
+  accept(message: Sent): void
   /** The next message under a lock; waits for one. Undefined once `stop` is aborted. */
   receive(stop: AbortSignal): Promise<MemoryLease | undefined>
   deadLetters(): readonly DeadLetter[]
@@ -45,7 +46,9 @@ export type EntitySettings = {
   readonly onSettled: () => void
 }
 
-type Stored = { readonly id: string; readonly text: string; readonly deliveryCount: number }
+/** A message as its sender passes it. */
+type Sent = { readonly id: string; readonly text: string; readonly sentIn: TraceContext }
+type Stored = Sent & { readonly deliveryCount: number }
 type Waiter = (lease: MemoryLease | undefined) => void
 
 /**
@@ -55,7 +58,7 @@ type Waiter = (lease: MemoryLease | undefined) => void
 export function createEntity(name: string, settings: EntitySettings): Entity {
   const { clock, timers, lockMs, maxDeliveryCount, pick, onSettled } = settings
   const waiting: Stored[] = []
-  let dead: readonly { readonly letter: DeadLetter; readonly text: string }[] = []
+  let dead: readonly { readonly letter: DeadLetter; readonly sent: Sent }[] = []
   const locks = new Map<string, { readonly expire: () => void; readonly cancel: () => void }>()
   const delays = new Set<() => void>()
   const waiters: Waiter[] = []
@@ -76,9 +79,10 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
     }
   }
 
-  const bury = ({ id, text, deliveryCount }: Stored, { code: reason, message: description }: Reason) => {
+  const bury = ({ deliveryCount, ...sent }: Stored, { code: reason, message: description }: Reason) => {
+    const { id, text } = sent
     const deadLetteredAt = clock().toISOString()
-    dead = [...dead, { text, letter: { id, reason, description, deliveryCount, deadLetteredAt, body: bodyOf(text) } }]
+    dead = [...dead, { sent, letter: { id, reason, description, deliveryCount, deadLetteredAt, body: bodyOf(text) } }]
     onSettled()
   }
 
@@ -110,6 +114,7 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
     hold()
     return {
       text: message.text,
+      sentIn: message.sentIn,
       deliveryCount: message.deliveryCount,
       lost: lost.signal,
       renew: () => settle(hold),
@@ -127,17 +132,17 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
     delays.add(cancel)
   }
 
-  /** Removes a dead letter. Returns its text. */
-  const unbury = (id: string): string | undefined => {
+  /** Removes a dead letter. Returns the message. */
+  const unbury = (id: string): Sent | undefined => {
     const found = dead.find(({ letter }) => letter.id === id)
     dead = dead.filter((other) => other !== found)
-    return found?.text
+    return found?.sent
   }
 
   return {
     name,
-    accept(id, text) {
-      const message = { id, text, deliveryCount: 0 }
+    accept(sent) {
+      const message = { ...sent, deliveryCount: 0 }
       const delayMs = nextDelayMs
       nextDelayMs = 0
       for (; duplicates > 0; duplicates--) enqueue(message)
@@ -162,15 +167,15 @@ export function createEntity(name: string, settings: EntitySettings): Entity {
     },
     deadLetters: () => dead.map(({ letter }) => letter),
     resend(id) {
-      const text = unbury(id)
-      if (text !== undefined) enqueue({ id, text, deliveryCount: 0 })
-      return text !== undefined
+      const sent = unbury(id)
+      if (sent !== undefined) enqueue({ ...sent, deliveryCount: 0 })
+      return sent !== undefined
     },
     discard: (id) => unbury(id) !== undefined,
     resendAll() {
       const letters = dead
       dead = []
-      for (const { letter, text } of letters) enqueue({ id: letter.id, text, deliveryCount: 0 })
+      for (const { sent } of letters) enqueue({ ...sent, deliveryCount: 0 })
       return letters.length
     },
     discardAll() {

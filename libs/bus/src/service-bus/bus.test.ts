@@ -3,6 +3,7 @@ import { ServiceBusClient } from '@azure/service-bus'
 import type { Event } from '@cinelake/contracts'
 import { silentLog, systemClock, TerminalError } from '@cinelake/core'
 import { recordingLog, until } from '@cinelake/testkit'
+import { trace } from '@opentelemetry/api'
 import { startProxy } from '@cinelake/testkit/proxy'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { Delivery, MessageBus } from '../bus.ts'
 import { aLoad, aStart } from '../contract/bus-contract.ts'
+import { recordSpans } from '../contract/recorded-spans.fixture.ts'
 import { createServiceBus } from './bus.ts'
 import { givenBroker, QUICK } from './service-bus.fixture.ts'
 import { runTaskWorker } from '../tasks/task-worker.ts'
@@ -55,10 +57,13 @@ describe('a message on the wire', () => {
     const bus = given.bus()
     const client = new ServiceBusClient(given.broker().connectionString)
     const command = aLoad()
-    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+    await using _ = recordSpans()
 
     await bus.send('loader', command)
-    await bus.send('loader', { ...command, traceparent })
+    const traceparent = await trace.getTracer('test').startActiveSpan('sender', async (span) => {
+      await bus.send('loader', command)
+      return `00-${span.spanContext().traceId}-${span.spanContext().spanId}-01`
+    })
     const [one, two] = await client.createReceiver('loader').peekMessages(2)
     await client.close()
 

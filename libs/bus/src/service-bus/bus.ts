@@ -69,7 +69,7 @@ export function createServiceBus(options: ServiceBusOptions): MessageBus {
     }
   }
 
-  const consume = async <Message>(
+  const consume = async <Message extends Command | Event>(
     entity: string,
     codec: Codec<Message>,
     handler: MessageHandler<Message>,

@@ -2,10 +2,11 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/servi
 import { CancelledError, reportError, Semaphore, type PipelineError } from '@cinelake/core'
 import type { Consumer } from '../bus.ts'
 import { tooOften, workOn, type Lease, type LeaseWork, type Reason } from '../lease.ts'
+import type { Traced } from '../tracing.ts'
 import { closeInTime } from './client.ts'
 import { isLockLost, translateBusError, type Attempt } from './errors.ts'
 import { keepLock, type KeptLock } from './lock.ts'
-import { deadLetterOptions, textOf } from './message.ts'
+import { deadLetterOptions, textOf, traceContextOf } from './message.ts'
 import { settleMessage, type Settle } from './settlement.ts'
 import { createSettlementGate, type SettlementGate, type Settling } from './settlement-gate.ts'
 
@@ -24,7 +25,9 @@ type LinkSettings = Pick<LeaseWork<unknown>, 'entity' | 'log'> & {
  * Disposing stops receiving, aborts the handlers' signals, abandons messages that were not begun, waits, and only then
  * closes the link, which the settlements need.
  */
-export function startServiceBusConsumer<Message>(settings: ServiceBusConsumerSettings<Message>): Consumer {
+export function startServiceBusConsumer<Message extends Traced>(
+  settings: ServiceBusConsumerSettings<Message>,
+): Consumer {
   const { receiver, concurrency, entity, log } = settings
   const stop = new AbortController()
   const gate = createSettlementGate()
@@ -112,6 +115,7 @@ function leaseOf(
     settle('dead-letter', (it) => receiver.deadLetterMessage(it, deadLetterOptions(reason, deliveryCount)))
   return {
     text: textOf(message),
+    sentIn: traceContextOf(message),
     deliveryCount,
     lost,
     complete: () => settle('complete', (it) => receiver.completeMessage(it)),

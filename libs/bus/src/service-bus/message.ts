@@ -4,11 +4,12 @@ import type { DeadLetterOptions, ServiceBusMessage, ServiceBusReceivedMessage } 
 import { randomUUID } from 'node:crypto'
 import type { DeadLetter } from '../bus.ts'
 import { DELIVERED_TOO_OFTEN, type Reason } from '../lease.ts'
+import { activeTrace, type TraceContext } from '../tracing.ts'
 
 /** A command or event as a Service Bus message. */
 export function messageOf(message: Command | Event, text: string): ServiceBusMessage {
   const run = 'run' in message ? message.run : undefined
-  const traceparent = ('traceparent' in message ? message.traceparent : undefined) ?? traceparentOf(message.id, run)
+  const { traceparent = traceparentOf(message.id, run), ...sentIn } = activeTrace()
   return {
     body: Buffer.from(text),
     contentType: 'application/json',
@@ -20,6 +21,7 @@ export function messageOf(message: Command | Event, text: string): ServiceBusMes
       contract: message.contract,
       kind: message.kind,
       id: message.id,
+      ...sentIn,
       traceparent,
       // The property that Azure's own tools read. Source:
       // learn.microsoft.com/azure/service-bus-messaging/service-bus-end-to-end-tracing
@@ -34,6 +36,15 @@ export function messageOf(message: Command | Event, text: string): ServiceBusMes
  */
 function traceparentOf(id: string, run = id): string {
   return `00-${sha256(run).slice(0, 32)}-${sha256(id).slice(0, 16)}-01`
+}
+
+/** The trace context that a message was sent with. */
+export function traceContextOf({ applicationProperties = {} }: ServiceBusReceivedMessage): TraceContext {
+  const { traceparent, tracestate } = applicationProperties
+  return {
+    ...(typeof traceparent === 'string' && { traceparent }),
+    ...(typeof tracestate === 'string' && { tracestate }),
+  }
 }
 
 /** The content of a received message, from any sender and in any AMQP body section. */

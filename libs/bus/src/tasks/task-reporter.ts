@@ -1,6 +1,8 @@
 import { CONTRACT_VERSION, QualityResult, type Command, type TaskEvent } from '@cinelake/contracts'
 import { reportError, TerminalError, UNEXPECTED, type ErrorReport } from '@cinelake/core'
+import { trace } from '@opentelemetry/api'
 import { randomUUID } from 'node:crypto'
+import { markFailed } from '../tracing.ts'
 import type { TaskContext, TaskOutcome, TaskWorker } from './task.ts'
 
 /** Heartbeat interval of one task: often enough for a progress display, rare enough for a broker. */
@@ -52,6 +54,7 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
       // Details that exceed the broker's limit must not suppress the failure event: the run would wait for ever.
       await publish({ ...body, error: { ...report, context: {} }, quality: [] })
     }
+    markFailed(trace.getActiveSpan(), report.code)
     const facts = { code: report.code, error: report.message, retryable: report.retryable, ...measured() }
     if (report.retryable) log.warn(report.code === UNEXPECTED ? { ...facts, err: error } : facts, 'task failed')
     else log.error(facts, 'task failed for good')
@@ -86,10 +89,9 @@ export function createTaskReporter(worker: TaskWorker, command: Command): TaskRe
   }
 }
 
-function headerOf({ clock, worker }: TaskWorker, { run, task, generation, attempt, traceparent }: Command) {
+function headerOf({ clock, worker }: TaskWorker, { run, task, generation, attempt }: Command) {
   const at = clock().toISOString()
-  const header = { contract: CONTRACT_VERSION, id: randomUUID(), run, task, generation, attempt, at, worker } as const
-  return traceparent === undefined ? header : { ...header, traceparent }
+  return { contract: CONTRACT_VERSION, id: randomUUID(), run, task, generation, attempt, at, worker } as const
 }
 
 function qualityOf(error: unknown): QualityResult[] {

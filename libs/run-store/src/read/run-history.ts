@@ -1,8 +1,8 @@
 import { PipelineError } from '@cinelake/core'
 import { OPS, type RunDatabase } from '../schema/tables.ts'
 import { requireReadable } from '../schema/version.ts'
-import { listAgents, type AgentRecord } from './agents.ts'
-import { historyErrors } from './errors.ts'
+import { listAgents, type AgentRecord } from '../agents.ts'
+import { historyErrors } from '../errors.ts'
 import { readAllKnown, type PipelineTable } from './known-tables.ts'
 import { createRunRecords, type RunRecord, type RunsOptions, type RunSummary } from './run-records.ts'
 

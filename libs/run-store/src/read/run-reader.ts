@@ -1,8 +1,7 @@
 import type { KnownVersion } from '@cinelake/contracts'
 import type { Kysely } from 'kysely'
-import { runFromRows } from '../rows.ts'
+import { runFromRows, chunks, MAX_PARAMETERS } from '../rows.ts'
 import type { Run, RunState } from '../run.ts'
-import { chunks, MAX_PARAMETERS } from '../schema/chunks.ts'
 import { OPS, type OpsSchema, type RunDatabase, type RunRow } from '../schema/tables.ts'
 import { readKnown } from './known-tables.ts'
 

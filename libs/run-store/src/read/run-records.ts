@@ -1,44 +1,69 @@
-import type { TaskFacts } from '@cinelake/contracts'
+import { TaskFacts, WindowSchema } from '@cinelake/contracts'
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
 import { runFromRows } from '../rows.ts'
-import { TASK_STATES, type Run, type RunState, type Task, type TaskState } from '../run.ts'
+import { RUN_STATES, TASK_STATES, type Run, type RunState, type Task, type TaskState } from '../run.ts'
 import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
 
-/** Facts as readers are told them: what was there from the beginning always, as null or empty where it is not known. */
-export type ShownFacts = Omit<TaskFacts, keyof typeof NONE> & {
-  readonly [Fact in 'durationMs' | 'balance' | 'output' | 'error']: NonNullable<TaskFacts[Fact]> | null
-} & { readonly [Fact in 'rejects' | 'quality']: NonNullable<TaskFacts[Fact]> }
+const { durationMs, balance, output, error, rejects, quality } = TaskFacts.shape
+const instant = z.iso.datetime().nullable()
+const count = z.int().min(0)
 
-const NONE = { durationMs: null, balance: null, output: null, error: null, rejects: {}, quality: [] }
+/** Facts as readers are told them: what was there from the beginning always, as null or empty where it is not known. */
+const ShownFacts = TaskFacts.extend({
+  durationMs: durationMs.unwrap().nullable(),
+  balance: balance.unwrap().nullable(),
+  output: output.unwrap().nullable(),
+  error: error.unwrap().nullable(),
+  rejects: rejects.unwrap(),
+  quality: quality.unwrap(),
+})
+export type ShownFacts = z.infer<typeof ShownFacts>
 
 export function shownFacts(facts: TaskFacts): ShownFacts {
-  return { ...NONE, ...facts } as ShownFacts
+  const none = { durationMs: null, balance: null, output: null, error: null, rejects: {}, quality: [] }
+  return { ...none, ...facts } as ShownFacts
 }
 
 /** A task of a run, for people, with the facts of its last try. Instants are ISO 8601 UTC, durations milliseconds. */
-export type TaskRecord = Pick<
-  Task,
-  'state' | 'generation' | 'attempt' | 'since' | 'worker' | 'startedAt' | 'finishedAt' | 'reason' | 'digest'
-> &
-  ShownFacts & {
-    readonly name: string
-    readonly kind: Task['planned']['work']['kind']
-    readonly queue: string
-    readonly needs: readonly string[]
-    /** When the next try is due; only while it waits for one. */
-    readonly retryAt: string | null
-  }
+export const TaskRecord = ShownFacts.extend({
+  name: z.string(),
+  kind: z.enum(['discover', 'ingest', 'refine', 'build', 'load']),
+  queue: z.string(),
+  needs: z.array(z.string()).readonly(),
+  state: z.enum(TASK_STATES),
+  generation: count,
+  attempt: count,
+  since: instant,
+  worker: z.string().nullable(),
+  startedAt: instant,
+  finishedAt: instant,
+  retryAt: instant.describe('When the next try is due; only while it waits for one.'),
+  reason: z.string().nullable(),
+  digest: z.string().nullable(),
+})
+export type TaskRecord = z.infer<typeof TaskRecord>
 
-export type RunSummary = Omit<Run, 'tasks' | 'redo'> & {
-  readonly durationMs: number | null
-  /** Tasks by state; states without tasks are 0. */
-  readonly taskCounts: Readonly<Record<TaskState, number>>
-  /** Quality rules of severity `warn` that are broken. Absent in what a scheduler of an earlier version says. */
-  readonly warningCount?: number
-}
+export const RunSummary = z.object({
+  id: z.string().describe('PIPELINE@WINDOW'),
+  pipeline: z.string(),
+  digest: z.string(),
+  window: WindowSchema.readonly(),
+  state: z.enum(RUN_STATES),
+  after: z.string().nullable().describe('The run that has to be finished before this one begins.'),
+  requestedAt: z.iso.datetime(),
+  startedAt: instant,
+  finishedAt: instant,
+  durationMs: z.number().nullable(),
+  taskCounts: z.record(z.enum(TASK_STATES), count).readonly().describe('By state; states without tasks are 0.'),
+  // Absent in what a scheduler of an earlier version says.
+  warningCount: count.optional().describe('Quality rules of severity `warn` that are broken.'),
+})
+export type RunSummary = z.infer<typeof RunSummary>
 
 /** A run with its tasks, in the order of the plan. */
-export type RunRecord = RunSummary & { readonly tasks: readonly TaskRecord[] }
+export const RunRecord = RunSummary.extend({ tasks: z.array(TaskRecord).readonly() })
+export type RunRecord = z.infer<typeof RunRecord>
 
 export type RunsOptions = {
   readonly limit?: number

@@ -1,7 +1,7 @@
 import { sql, type Insertable, type Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { columnTypes, isMssql, MAX_TASK_NAME } from './column-types.ts'
-import { migrationErrors } from './errors.ts'
+import { migrationErrors } from '../errors.ts'
 import { OPS, type KnownTablesTable, type OpsSchema } from './tables.ts'
 
 /**

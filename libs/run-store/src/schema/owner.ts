@@ -1,5 +1,5 @@
 import { defineErrors, terminal } from '@cinelake/core'
-import { isUniqueViolation } from './errors.ts'
+import { isUniqueViolation } from '../errors.ts'
 import { OPS, type OwnerTable, type RunDatabase } from './tables.ts'
 import { stepsOf } from './version.ts'
 

@@ -74,11 +74,10 @@ export type TasksTable = {
   restart: number | null
 }
 
-export type AttemptsTable = {
-  run: string
-  task: string
-  generation: number
-  attempt: number
+/** Which attempt a row of the history is about. */
+type AttemptKey = { run: string; task: string; generation: number; attempt: number }
+
+export type AttemptsTable = AttemptKey & {
   outcome: 'succeeded' | 'failed'
   worker: string | null
   started_at: Date | null
@@ -91,11 +90,7 @@ export type AttemptsTable = {
 }
 
 /** What the quality rules found, by attempt. */
-export type QualityResultsTable = {
-  run: string
-  task: string
-  generation: number
-  attempt: number
+export type QualityResultsTable = AttemptKey & {
   /** Place in the list as reported; rules are not unique by name. */
   ordinal: number
   rule: string
@@ -106,11 +101,7 @@ export type QualityResultsTable = {
 }
 
 /** Rejected rows by rule, by attempt. */
-export type RejectCountsTable = {
-  run: string
-  task: string
-  generation: number
-  attempt: number
+export type RejectCountsTable = AttemptKey & {
   ordinal: number
   rule: string
   row_count: Count

@@ -1,6 +1,6 @@
 import type { TaskOutput } from '@cinelake/contracts'
 import { describe, expect, test } from 'vitest'
-import { newest } from './known-tables.ts'
+import { newest } from '../read/known-tables.ts'
 
 type TableOutput = Extract<TaskOutput, { kind: 'table' }>
 const made = (version: number, more: Partial<TableOutput> = {}): TableOutput => ({

@@ -1,5 +1,5 @@
 import { TerminalError } from '@cinelake/core'
-import { isUniqueViolation } from '../schema/errors.ts'
+import { isUniqueViolation } from '../errors.ts'
 import { OPS, type RunDatabase } from '../schema/tables.ts'
 
 /** Two folders have pipelines of one name: the runs of one would be taken for those of the other. */

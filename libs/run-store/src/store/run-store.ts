@@ -1,11 +1,10 @@
 import type { Transaction } from 'kysely'
 import { createRunReader, type RunReader, type Stored } from '../read/run-reader.ts'
-import { historyRows, taskToRow } from '../rows.ts'
+import { historyRows, taskToRow, chunks, MAX_PARAMETERS } from '../rows.ts'
 import type { Run, RunUpdate, Task, TryRecord } from '../run.ts'
-import { chunks, MAX_PARAMETERS } from '../schema/chunks.ts'
-import { isUniqueViolation } from '../schema/errors.ts'
+import { isUniqueViolation } from '../errors.ts'
 import { OPS, type OpsSchema, type RunDatabase } from '../schema/tables.ts'
-import { noteTables, tablesIn } from './known-tables.ts'
+import { noteTables, tablesIn } from '../read/known-tables.ts'
 
 /** The run history as the scheduler reads and writes it. Every write of a run is one transaction. */
 export type RunStore = RunReader & ReturnType<typeof createWriter>
@@ -115,9 +114,7 @@ async function commit(db: Transaction<OpsSchema>, before: Stored, update: RunUpd
   }
   await insertTasks(db, run.id, changes)
   for (const record of records) await keep(db, run.id, record)
-  await noteTables(db, run.pipeline, made(before.run, changes), (items, each) =>
-    chunks(items, MAX_PARAMETERS / 2 / each),
-  )
+  await noteTables(db, run.pipeline, made(before.run, changes))
   return revision
 }
 

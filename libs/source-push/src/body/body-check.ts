@@ -1,5 +1,6 @@
-import { MAX_RECORD_BYTES, type CsvColumn } from '@cinelake/csv'
-import { PushTooLargeError } from '../errors.ts'
+import { csvRow, MAX_RECORD_BYTES, HEAD_BYTES, matchColumns, type CsvColumn } from '@cinelake/csv'
+import { PushTooLargeError, PushBodyError } from '../errors.ts'
+import { describeSyntaxError, isObject, parseJson, type JsonObject } from '@cinelake/json-rows'
 
 /**
  * Checks a body while it streams through. At most one record is held in memory.
@@ -83,4 +84,63 @@ export class MarkSkipper {
     }
     return chunk.subarray(at)
   }
+}
+
+/** Decodes UTF-8. @throws {PushBodyError} terminal: invalid UTF-8 */
+export function utf8Of(bytes: Uint8Array, where: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new PushBodyError(where, 'UTF-8', 'bytes that are something else')
+  }
+}
+
+/**
+ * Parses a record's text as an object.
+ * @param where for people: `record 3`, `line 7`
+ * @throws {PushBodyError} terminal
+ */
+export function parseRecord(text: string, where: string): JsonObject {
+  const value = parsed(text, where)
+  if (!isObject(value)) throw new PushBodyError(where, 'an object', 'another value')
+  return value
+}
+
+function parsed(text: string, where: string) {
+  try {
+    return parseJson(text)
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
+    // Without cause: the parser's message quotes its input.
+    throw new PushBodyError(where, 'an object in JSON', describeSyntaxError(error, text.length))
+  }
+}
+
+/** Why rows with these columns cannot be refined. Names columns, never their values. */
+export type HeaderProblem = { readonly expected: string; readonly got: string }
+
+/** Bytes of the names of all columns together: a header has to end within the beginning of a file that is read for detection. */
+const MAX_HEADER_BYTES = HEAD_BYTES / 2
+
+/**
+ * Why rows with these columns could not be refined, determined by the code that finds the contract's columns in a header.
+ * @returns undefined if they can be refined
+ */
+export function headerProblem(names: readonly string[], contract: ContractColumns): HeaderProblem | undefined {
+  const odd = names.findIndex((name) => /[\p{Cc}\p{Surrogate}]/u.test(name))
+  if (odd >= 0) return { expected: 'names that can be shown', got: `control characters in that of column ${odd + 1}` }
+  if (Buffer.byteLength(csvRow(names)) > MAX_HEADER_BYTES)
+    return { expected: `names of at most ${MAX_HEADER_BYTES} bytes together`, got: 'more' }
+  if (contract === undefined) {
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    return twice === undefined ? undefined : { expected: 'each column once', got: `\`${twice}\` twice` }
+  }
+  const [problem] = matchColumns(names, contract).problems
+  return problem === undefined ? undefined : { expected: 'the columns of the contract', got: `others: ${problem}` }
+}
+
+/** The name that each column of the contract is read from. */
+export function namesRead(names: readonly string[], contract: ContractColumns): readonly (string | undefined)[] {
+  if (contract === undefined) return []
+  return matchColumns(names, contract).places.map((place) => (place === undefined ? undefined : names[place]))
 }

@@ -10,8 +10,7 @@ import {
   type RecordSink,
 } from '@cinelake/csv'
 import { isObject, parseJson } from '@cinelake/json-rows'
-import { MarkSkipper, type BodyCheck, type ContractColumns } from './body-check.ts'
-import { headerProblem } from './header-problem.ts'
+import { MarkSkipper, headerProblem, type BodyCheck, type ContractColumns } from './body-check.ts'
 import { PushBodyError, PushTooLargeError } from '../errors.ts'
 
 const NO_HEADER = 'a first row with the names of the columns'

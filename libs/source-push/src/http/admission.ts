@@ -1,5 +1,5 @@
 import type { Clock } from '@cinelake/core'
-import type { PushSource } from '../config/index.ts'
+import type { PushSource } from '../config/push-source.ts'
 import { PushLimitedError } from '../errors.ts'
 
 /** Milliseconds after which a client should retry when too many pushes are under way. */

@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
-import type { PushSource } from '../config/index.ts'
+import type { PushSource } from '../config/push-source.ts'
 import { SecretMissingError, SecretsUnavailableError } from '@cinelake/secrets'
 import { startConnectProxy } from '@cinelake/testkit/connect-proxy'
 import { recordingLog, startHttp } from '@cinelake/testkit'

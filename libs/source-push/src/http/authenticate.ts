@@ -1,5 +1,5 @@
 import type { Clock, Log, Proxy } from '@cinelake/core'
-import type { PushSource, PushTokens } from '../config/index.ts'
+import type { PushSource, PushTokens } from '../config/push-source.ts'
 import { isBlank, PlaceholderError, SecretMissingError, SecretUnusableError, type Fill } from '@cinelake/secrets'
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type FetchImplementation, type JWTPayload } from 'jose'
 import { createHash, timingSafeEqual } from 'node:crypto'

@@ -4,7 +4,7 @@ import { findRedis } from '@cinelake/testkit/redis'
 import { Queue } from 'bullmq'
 import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
-import { timersContract } from '../timers-contract.ts'
+import { timersContract } from '../contract/timers-contract.ts'
 import type { Timer, TimerOf } from '../timers.ts'
 import { createBullmqTimers } from './timers.ts'
 

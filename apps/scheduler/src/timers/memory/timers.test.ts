@@ -1,6 +1,6 @@
 import { fixedClock } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
-import { timersContract } from '../timers-contract.ts'
+import { timersContract } from '../contract/timers-contract.ts'
 import { createMemoryTimers } from './timers.ts'
 
 const about = { kind: 'task', run: 'shop@2026-03-01', task: 'refine orders', generation: 1, attempt: 1 } as const

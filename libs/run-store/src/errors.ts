@@ -1,4 +1,5 @@
-import { defineErrors, transient } from '@cinelake/core'
+import { defineErrors, transient, terminal } from '@cinelake/core'
+import { OPS } from './schema/tables.ts'
 
 export const migrationErrors = defineErrors({
   /** The schema of the run history could not be brought up to date. */
@@ -19,3 +20,20 @@ export function isUniqueViolation(error: unknown): boolean {
   const { code, number } = error as { readonly code?: unknown; readonly number?: unknown }
   return UNIQUE_VIOLATIONS.has(code) || UNIQUE_VIOLATIONS.has(number)
 }
+
+export const historyErrors = defineErrors({
+  /**
+   * A run that is not in the history.
+   * @param url of the scheduler that was asked
+   */
+  RUN_MISSING: terminal((run: string, url?: string) => [
+    `there is no such run [run=${run}${url === undefined ? '' : ` url=${url}`}]: expected PIPELINE@WINDOW of a run in the history, got none; list them with \`cinelake status\` or GET /v1/runs`,
+    { run, ...(url !== undefined && { url }) },
+  ]),
+
+  /** The database refuses to show the run history. */
+  OPS_NOT_READABLE: terminal((location: string) => [
+    `the run history cannot be read [database=${location}]: expected a user who may SELECT in the schema ${OPS}, got a refusal of the database; have that right granted, or ask the scheduler: set CINELAKE_API to its address`,
+    { database: location },
+  ]),
+})

@@ -5,7 +5,7 @@ type Operation = {
   readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> }
   readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: unknown }>>
 }
-type Document = {
+export type OpenApiDocument = {
   readonly info: { readonly title: string; readonly description?: string }
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
 }
@@ -14,7 +14,7 @@ type Document = {
 export const DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 /** An OpenAPI document as a page for people: no script, no external resources. */
-export function docsPage(document: Document): string {
+export function docsPage(document: OpenApiDocument): string {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => section(method, path, operation)),
   )

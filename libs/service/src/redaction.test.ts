@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { secretsInEnvironment } from './environment-secrets.ts'
+import { secretsInEnvironment } from './redaction.ts'
 
 describe('secrets of the environment', () => {
   test.each<[string, string, string[]]>([

@@ -2,9 +2,9 @@
 import { CONTRACT_VERSION, type AgentHeartbeat } from '@cinelake/contracts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
-import { opsDatabases } from '../databases.fixture.ts'
-import { listAgents } from '../read/agents.ts'
-import { migrateOps } from '../schema/migrations.ts'
+import { opsDatabases } from './databases.fixture.ts'
+import { listAgents } from './agents.ts'
+import { migrateOps } from './schema/migrations.ts'
 import { createAgents } from './agents.ts'
 
 const { databases, ...all } = await opsDatabases()

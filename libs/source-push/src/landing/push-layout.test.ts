@@ -1,6 +1,6 @@
 import { sha256 } from '@cinelake/core'
 import { expect, test } from 'vitest'
-import { findPushes, locatePushes } from './locate-pushes.ts'
+import { findPushes, locatePushes } from './push-layout.ts'
 import { givenPush, KEY } from '../source-push.fixture.ts'
 
 const PLACE = { source: 'web', dataset: 'events' }

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 async function ended(before: string): Promise<unknown[]> {
   const script = `
     import { open } from 'node:fs/promises'
-    import { endProcess } from ${JSON.stringify(join(import.meta.dirname, 'end-process.ts'))}
+    import { endProcess } from ${JSON.stringify(join(import.meta.dirname, 'stop-signals.ts'))}
     ${before}
     setImmediate(() => endProcess(7))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })

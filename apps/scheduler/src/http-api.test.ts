@@ -1,11 +1,13 @@
 // @module-tag slow: takes long
 import { CONTRACT_VERSION } from '@cinelake/contracts'
 import { TransientError } from '@cinelake/core'
+import { RunRecord, RunSummary } from '@cinelake/run-store'
 import { recordingLog, until } from '@cinelake/testkit'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { aPipeline, emptied, given, openDatabase } from '../../test/given.ts'
-import { createHttpApi } from './api.ts'
+import { z } from 'zod'
+import { aPipeline, emptied, given, openDatabase } from '../test/given.ts'
+import { createHttpApi } from './http-api.ts'
 
 const database = await openDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
@@ -17,7 +19,13 @@ const NOW = new Date('2026-04-01T12:00:00Z')
 async function givenApi() {
   const it = await given(database)
   const log = recordingLog()
-  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log, known: LOCAL, clock: () => NOW })
+  const api = await createHttpApi({
+    scheduler: it.scheduler,
+    pipelines: [aPipeline()],
+    log,
+    known: LOCAL,
+    clock: () => NOW,
+  })
   const post = (url: string, payload?: object) =>
     api.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }) })
   const get = (url: string) => api.inject({ method: 'GET', url })
@@ -114,6 +122,32 @@ test('pipelines are listed with their schedule', async () => {
   ])
 })
 
+test('the API describes itself, and answers as it says', async () => {
+  await using it = await givenApi()
+  await it.post('/v1/runs', { pipeline: 'shop', window: '2026-03-01' })
+  await it.scheduler.waitFor('shop@2026-03-01')
+
+  const { openapi, paths } = (await it.get('/docs/openapi.json')).json()
+  const run = (await it.get('/v1/runs/shop@2026-03-01')).json()
+  const { runs } = (await it.get('/v1/runs')).json()
+
+  expect(openapi).toBe('3.1.0')
+  expect(Object.entries<object>(paths).map(([path, methods]) => [path, ...Object.keys(methods)])).toEqual([
+    ['/v1/runs', 'post', 'get'],
+    ['/v1/rebuilds', 'post'],
+    ['/v1/runs/{id}', 'get'],
+    ['/v1/runs/{id}/cancel', 'post'],
+    ['/v1/agents', 'get'],
+    ['/v1/pipelines', 'get'],
+  ])
+  expect(Object.keys(paths['/v1/runs'].post.responses)).toEqual(['202', '400', '404', '409', '422'])
+  const { schema } = paths['/v1/runs'].post.requestBody.content['application/json']
+  expect([schema.required, schema.properties.concurrency]).toMatchObject([['pipeline'], { maximum: 50, default: 1 }])
+  expect(RunRecord.parse(run)).toEqual(run)
+  expect(z.array(RunSummary).parse(runs)).toEqual(runs)
+  expect((await it.get('/docs')).body).toContain('POST /v1/runs/{id}/cancel')
+})
+
 test('a finished run cannot be cancelled any more', async () => {
   await using it = await givenApi()
   await it.post('/v1/runs', { pipeline: 'shop', window: '2026-03-01' })
@@ -181,7 +215,7 @@ describe('a request for windows', () => {
     const log = recordingLog()
     const { scheduler } = it
     const common = { pipelines: [aPipeline()], log, known: LOCAL, clock: () => NOW, stopping: stopping.signal }
-    const api = createHttpApi({ ...common, scheduler })
+    const api = await createHttpApi({ ...common, scheduler })
     const payload = { pipeline: 'shop', from: '2026-03-01', to: '2026-03-31' }
     const asking = async () => await api.inject({ method: 'POST', url: '/v1/runs', payload })
     using _ = scheduler.watch(() => stopping.abort())
@@ -195,7 +229,7 @@ describe('a request by a name', () => {
   const called = async (host: string, names: readonly string[] = [], bound = '127.0.0.1', more: object = {}) => {
     await emptied(database)
     await using it = await given(database)
-    const api = createHttpApi({
+    const api = await createHttpApi({
       scheduler: it.scheduler,
       pipelines: [aPipeline()],
       log: recordingLog(),
@@ -262,7 +296,12 @@ test('runs are listed by state', async () => {
 
 test('a run under way that is asked for again is a conflict', async () => {
   await using it = await given(database, { workers: false })
-  const api = createHttpApi({ scheduler: it.scheduler, pipelines: [aPipeline()], log: recordingLog(), known: LOCAL })
+  const api = await createHttpApi({
+    scheduler: it.scheduler,
+    pipelines: [aPipeline()],
+    log: recordingLog(),
+    known: LOCAL,
+  })
   const payload = { pipeline: 'shop', window: '2026-03-01' }
   await api.inject({ method: 'POST', url: '/v1/runs', payload })
 
@@ -279,7 +318,7 @@ test('a trouble that passes says when to come back; a bug says nothing but to th
   let error: Error = new Away('the database is away', {}, { cause: 'hunter2' })
   const scheduler = { ...it.scheduler, runs: () => Promise.reject(error) }
   const redact = (text: string) => text.replaceAll('hunter2', '[secret]')
-  const api = createHttpApi({ scheduler, pipelines: [], log: it.log, redact, known: LOCAL })
+  const api = await createHttpApi({ scheduler, pipelines: [], log: it.log, redact, known: LOCAL })
 
   const away = await api.inject({ method: 'GET', url: '/v1/runs' })
   expect([away.statusCode, away.headers['retry-after'], away.json().code]).toEqual([503, '5', 'TEST_AWAY'])

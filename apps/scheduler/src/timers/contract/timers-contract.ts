@@ -1,6 +1,6 @@
 import { until } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
-import type { Timer, TimerKind, TimerOf, Rhythm, Timers } from './timers.ts'
+import type { Timer, TimerKind, TimerOf, Rhythm, Timers } from '../timers.ts'
 
 /**
  * Timers that share their storage, as those of several replicas do; an adapter for one process returns the same timers

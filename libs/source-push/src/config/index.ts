@@ -1,1 +1,0 @@
-export { PushDataset, PushSource, PushTokens, pushConfig } from './push-source.ts'
