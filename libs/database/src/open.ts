@@ -1,9 +1,10 @@
-import { openByScheme, type Log } from '@cinelake/core'
+import { defineErrors, openByScheme, transient, type Log } from '@cinelake/core'
 import path from 'node:path'
 import type { PgliteDatabase } from './postgres/pglite.ts'
-import type { PostgresDatabase } from './postgres/postgres.ts'
-import type { AzureCredential, DatabaseSettings } from './settings.ts'
-import type { MssqlDatabase } from './sql-server/sql-server.ts'
+import type { PostgresConnections, PostgresDatabase } from './postgres/postgres.ts'
+import type { AzureCredential, DatabaseSettings } from './database.ts'
+import { tryLock } from './sql-server/locks.ts'
+import type { MssqlDatabase, MssqlPool } from './sql-server/sql-server.ts'
 
 /** A database, opened by the adapter for its address. */
 export type AnyDatabase<Schema> = PgliteDatabase<Schema> | PostgresDatabase<Schema> | MssqlDatabase<Schema>
@@ -100,6 +101,51 @@ function identityOf(settings: DatabaseSettings): string {
  */
 export async function takeDatabase<Schema>(database: AnyDatabase<Schema>): Promise<AsyncDisposable> {
   if (database.adapter === 'pglite') return { async [Symbol.asyncDispose]() {} }
-  const { takeMssql, takePostgres } = await import('./take-database.ts')
   return database.adapter === 'sql-server' ? await takeMssql(database) : await takePostgres(database)
+}
+
+const takingErrors = defineErrors({
+  /** Another process has taken the database. */
+  WAREHOUSE_TAKEN: transient((location: string) => [
+    `another process runs pipelines on the database [database=${location}]: expected none, since a run continues whatever is unfinished, theirs as well; wait until it has ended, or use a database of your own`,
+    { database: location },
+  ]),
+})
+
+const LOCK = 'cinelake runs of one process'
+
+/** @returns held until it is disposed, or the connection ends @throws {WAREHOUSE_TAKEN} transient */
+async function takePostgres(database: Pick<PostgresConnections, 'acquire' | 'location'>): Promise<AsyncDisposable> {
+  const client = await database.acquire()
+  const { rows } = await client.query<{ held: boolean }>(
+    'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS held',
+    [LOCK],
+  )
+  if (rows[0]?.held !== true) {
+    client.release()
+    throw takingErrors.WAREHOUSE_TAKEN(database.location)
+  }
+  // The lock is the connection's, and ends with it.
+  return { [Symbol.asyncDispose]: async () => client.release(true) }
+}
+
+/** As `takePostgres`. */
+async function takeMssql({ pool }: { readonly pool: MssqlPool }): Promise<AsyncDisposable> {
+  const taken = Promise.withResolvers<boolean>()
+  const released = Promise.withResolvers<void>()
+  const held = pool.use(async (session) => {
+    const isHeld = await tryLock(session, LOCK, 'Session', 0)
+    taken.resolve(isHeld)
+    if (!isHeld) return
+    await released.promise
+    session.discard()
+  })
+  held.catch(taken.reject)
+  if (!(await taken.promise)) throw takingErrors.WAREHOUSE_TAKEN(pool.location)
+  return {
+    async [Symbol.asyncDispose]() {
+      released.resolve()
+      await held
+    },
+  }
 }

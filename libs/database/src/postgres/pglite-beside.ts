@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EmbeddedSession, ExclusiveSessions } from './pglite-thread.ts'
-import type { PostgresDatabase } from './database.ts'
+import type { PostgresDatabase } from './postgres.ts'
 
 /*
  * The process that has an embedded database open lets other processes of the same user read beside it: through a socket
@@ -59,8 +59,6 @@ function placeOf(directory: string): Place {
   }
 }
 
-export type Beside = AsyncDisposable
-
 /**
  * Serves a database to other processes of this user. Where the file system has no sockets, no process reads beside.
  * @param onLeave called when a process wants to work on the database; without, it is told that this one does
@@ -69,7 +67,7 @@ export async function serveBeside(
   directory: string,
   database: ExclusiveSessions,
   onLeave?: () => void,
-): Promise<Beside | undefined> {
+): Promise<AsyncDisposable | undefined> {
   const { socket: address, key } = placeOf(directory)
   const password = randomBytes(24).toString('base64url')
   const accounts = new Map([
@@ -229,7 +227,7 @@ export async function connectBeside<Schema>(
   const password = await keyOf(place)
   if (password === undefined) return undefined
   // Who works on the embedded database needs no driver of a server.
-  const { openPostgresConnections } = await import('./database.ts')
+  const { openPostgresConnections } = await import('./postgres.ts')
   const database = openPostgresConnections<Schema>(
     {
       user: READING,

@@ -9,7 +9,7 @@ import type {
   EmbeddedReply,
   EmbeddedRequest,
   EmbeddedResult,
-} from './pglite-messages.ts'
+} from './pglite-thread.ts'
 
 // The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process stays responsive, and so
 // that a statement that has to end can be ended by ending the thread.
