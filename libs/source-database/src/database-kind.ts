@@ -1,11 +1,17 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
-import type { SourceKind } from '@cinelake/source-kind'
-import { checkDatabase } from './check-database.ts'
-import { databaseConfig, type DatabaseSource } from './config/index.ts'
+import type { TableName } from '@cinelake/contracts'
+import { PipelineError } from '@cinelake/core'
+import type { PreviewDeps, Sample, SourceInPipeline, SourceKind } from '@cinelake/source-kind'
+import { splitColumn, watermarkOf } from './columns.ts'
+import { databaseConfig, type DatabaseDataset, type DatabaseSource } from './config/index.ts'
 import { databaseQuestions } from './config/questions.ts'
 import { createDatabaseTasks, type DatabaseTasksDeps } from './database-tasks.ts'
-import { previewDatabase, type DatabasePreviewDeps } from './preview.ts'
-import type { DatabaseDeps } from './with-database.ts'
+import { listWanted } from './discover-tables.ts'
+import type { SourceDatabase, SourceRow, SourceTable } from './source-database.ts'
+import { withDatabase, type DatabaseDeps } from './with-database.ts'
+
+export type DatabasePreviewDeps = Pick<PreviewDeps, 'limit' | 'signal' | 'format'> &
+  Pick<DatabaseDeps, 'fill' | 'credential'>
 
 type ChecksDeps = Pick<DatabaseDeps, 'fill' | 'credential'>
 
@@ -20,4 +26,95 @@ export const databaseKind: Required<
   checks: (source, { fill, credential }) => [
     { name: `database ${source.name}`, run: (signal) => checkDatabase(source, { fill, credential, signal }) },
   ],
+}
+
+/** An error of one table that says nothing about the others. */
+const OF_ONE_TABLE: ReadonlySet<string> = new Set([
+  'DATABASE_CURSOR_UNUSABLE',
+  'DATABASE_NO_TABLES',
+  'DATABASE_SPLIT_UNUSABLE',
+  'DATABASE_TABLE_MISSING',
+  'DATABASE_TABLE_UNUSABLE',
+])
+
+/**
+ * Checks that a source's database has the declared tables and columns, and lists the tables that the patterns match.
+ * No row is read.
+ */
+export async function checkDatabase(
+  source: DatabaseSource,
+  deps: DatabaseDeps,
+): Promise<string | { readonly outcome: 'problem'; readonly detail: string }> {
+  return await withDatabase(source, deps, async (database) => {
+    const tables = new Set<string>()
+    const problems: string[] = []
+    const look = async (find: () => Promise<readonly TableName[]>) => {
+      try {
+        for (const { schema, name } of await find()) tables.add(`${schema}.${name}`)
+      } catch (error) {
+        if (!(error instanceof PipelineError) || !OF_ONE_TABLE.has(error.code)) throw error
+        problems.push(error.message)
+      }
+    }
+    await look(() => listWanted(source, database))
+    for (const dataset of source.datasets) await look(() => checkTable(database, source, dataset))
+    if (problems.length === 0) return `answers; ${tables.size} tables to copy are to be seen`
+    const [first = '', ...others] = problems
+    const list = problems.map((problem) => `\n    ${problem}`).join('')
+    return { outcome: 'problem', detail: others.length === 0 ? first : `${problems.length} things to mend:${list}` }
+  })
+}
+
+async function checkTable(
+  database: SourceDatabase,
+  source: DatabaseSource,
+  { table, incremental, split = source.split }: DatabaseDataset,
+): Promise<readonly TableName[]> {
+  const described = await database.describe(table)
+  if (incremental !== undefined) {
+    watermarkOf(database.place, described, [incremental.column, ...(incremental.orColumns ?? [])])
+  }
+  splitColumn(database.place, described, split)
+  return [table]
+}
+
+/** The first rows of a dataset's table. */
+async function previewDatabase(
+  { source }: SourceInPipeline<DatabaseSource>,
+  name: string,
+  { fill, credential, limit, signal, format }: DatabasePreviewDeps,
+): Promise<Sample> {
+  const dataset = source.datasets.find((each) => each.name === name)
+  if (dataset === undefined) throw new RangeError(`expected a dataset ${name}`)
+  const { table, rows, isAll } = await firstRows(source, dataset.table, { fill, credential, limit, signal })
+  return {
+    facts: [['table', `${dataset.table.schema}.${dataset.table.name}, ${format.count(table.columns.length)} columns`]],
+    columns: table.columns.map((column) => ({
+      name: column.name,
+      type: column.type,
+      sourceType: column.sourceType,
+      isNeverNull: !column.nullable,
+    })),
+    rows,
+    isAll,
+    primaryKey: table.primaryKey,
+  }
+}
+
+/** The first rows of a table with its columns, for previews. */
+async function firstRows(
+  source: DatabaseSource,
+  name: TableName,
+  { limit, ...deps }: DatabaseDeps & { readonly limit: number },
+): Promise<{ readonly table: SourceTable; readonly rows: readonly SourceRow[]; readonly isAll: boolean }> {
+  return await withDatabase(source, deps, async (database) => {
+    const table = await database.describe(name)
+    await using snapshot = await database.snapshot()
+    const rows: SourceRow[] = []
+    for await (const batch of snapshot.rows(table)) {
+      rows.push(...batch.slice(0, limit - rows.length + 1))
+      if (rows.length > limit) break
+    }
+    return { table, rows: rows.slice(0, limit), isAll: rows.length <= limit }
+  })
 }

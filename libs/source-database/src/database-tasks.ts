@@ -7,12 +7,11 @@ import { sourceErrors, type SourceInPipeline, type SourceTasks } from '@cinelake
 import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
-import { ConnectionSemaphore } from './connection-semaphore.ts'
-import { discoverTables } from './discover/discover-tables.ts'
-import { HeldSnapshots } from './snapshot/held-snapshot.ts'
+import { discoverTables, findMissedTables } from './discover-tables.ts'
+import { HeldSnapshots } from './shared-snapshot.ts'
 import { createIngestTable } from './copy/ingest-table.ts'
-import { clearLandingState } from './copy/landing-state.ts'
-import { findMissedTables } from './discover/missed-tables.ts'
+import { clearLandingState } from './copy/land-ranges.ts'
+import { ConnectionSemaphore } from './with-database.ts'
 
 export type DatabaseTasksDeps = {
   readonly lake: Lake

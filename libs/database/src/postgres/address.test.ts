@@ -24,11 +24,14 @@ describe('the address of a PostgreSQL server', () => {
     })
   })
 
-  test.each(['require', 'verify-ca', 'verify-full'])('with sslmode=%s has the certificate and its name checked', (mode) => {
-    const { tls } = parsePostgresAddress({ url: `postgres://u@h/x?sslmode=${mode}` })
+  test.each(['require', 'verify-ca', 'verify-full'])(
+    'with sslmode=%s has the certificate and its name checked',
+    (mode) => {
+      const { tls } = parsePostgresAddress({ url: `postgres://u@h/x?sslmode=${mode}` })
 
-    expect(tls).toEqual({})
-  })
+      expect(tls).toEqual({})
+    },
+  )
 
   test('may name a file of certificates to trust', async () => {
     await using directory = await temporaryDirectory()

@@ -3,13 +3,7 @@ import { rename, rm, stat } from 'node:fs/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { reasonOf } from '@cinelake/core'
 import { systemCodeOf } from './pglite-disk.ts'
-import type {
-  EmbeddedCall,
-  EmbeddedOpening,
-  EmbeddedReply,
-  EmbeddedRequest,
-  EmbeddedResult,
-} from './pglite-thread.ts'
+import type { EmbeddedCall, EmbeddedOpening, EmbeddedReply, EmbeddedRequest, EmbeddedResult } from './pglite-thread.ts'
 
 // The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process stays responsive, and so
 // that a statement that has to end can be ended by ending the thread.

@@ -70,9 +70,7 @@ export function parseMssqlAddress({ url, password, setting = 'CINELAKE_DATABASE'
     texts.push(`expected a password for the user (${setting}_PASSWORD), got none; without a user, Entra is asked`)
   }
   if (encrypt === 'strict' && trustServerCertificate) {
-    texts.push(
-      'expected encrypt=true beside trustServerCertificate=true: encrypt=strict always checks the certificate',
-    )
+    texts.push('expected encrypt=true beside trustServerCertificate=true: encrypt=strict always checks the certificate')
   }
   if (texts.length > 0) throw new ConfigError(`${setting} cannot be used`, texts)
   return {

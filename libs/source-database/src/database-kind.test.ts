@@ -2,7 +2,7 @@ import type { DatabaseSource } from './config/index.ts'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { describe, expect, test } from 'vitest'
-import { checkDatabase } from './check-database.ts'
+import { checkDatabase } from './database-kind.ts'
 import { startPostgres } from './postgres/server.fixture.ts'
 
 async function checked(url: string, fields: object) {

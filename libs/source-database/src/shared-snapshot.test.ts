@@ -1,13 +1,13 @@
 // @module-tag slow: needs a server or a container
 import { join } from 'node:path'
 import { CancelledError } from '@cinelake/core'
-import type { DatabaseSource } from '../config/index.ts'
+import type { DatabaseSource } from './config/index.ts'
 import { until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import pg from 'pg'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { givenAgent, type Agent } from '../source-database.fixture.ts'
-import { said, startCopy } from '../copy/start-copy.fixture.ts'
+import { givenAgent, type Agent } from './source-database.fixture.ts'
+import { said, startCopy } from './copy/start-copy.fixture.ts'
 
 const { server, missing } = await findPostgres()
 afterAll(() => server?.[Symbol.asyncDispose]())

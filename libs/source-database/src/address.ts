@@ -1,5 +1,45 @@
-import { placeholdersIn } from '@cinelake/secrets'
-import { isSecretAsWhole, type DatabaseAddress } from './database-address.ts'
+import { parseServerAddress, type AddressProblem, type ServerAddress } from '@cinelake/database'
+import { placeholdersIn, type Fill } from '@cinelake/secrets'
+import { databaseSourceErrors } from './errors.ts'
+
+/**
+ * Fills the placeholders of an address. A secret within an address is one component, whatever its characters, so it
+ * is escaped; an address that is a secret as a whole is used unchanged.
+ */
+export async function fillAddress(
+  fill: Fill,
+  template: string,
+  options: { readonly refresh: boolean },
+): Promise<string> {
+  const isWhole = isPlaceholder(template)
+  const filled = await fill(template, isWhole ? options : { ...options, encodeSecret: encodeURIComponent })
+  return filled.trim()
+}
+
+const isPlaceholder = (template: string) => /^\$\{[^{}]*\}$/.test(template.trim())
+
+/** Whether the whole address is a secret. */
+function isSecretAsWhole(template: string): boolean {
+  return isPlaceholder(template) && hasSecret(template)
+}
+
+/** Whether refreshing the secrets could give another address. */
+export function hasSecret(template: string): boolean {
+  return template.includes('${secret:')
+}
+
+/** @throws {DATABASE_ADDRESS_INVALID} terminal; without the text, which may contain a password */
+export function parseAddress(source: string, text: string): ServerAddress {
+  const { address, problems } = parseServerAddress(text)
+  requireUsable(source, problems)
+  return address
+}
+
+/** @throws {DATABASE_ADDRESS_INVALID} terminal: there is a problem */
+export function requireUsable(source: string, [problem]: readonly AddressProblem[]): void {
+  if (problem === undefined) return
+  throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, `${problem.got} (expected ${problem.expected})`)
+}
 
 /** How a user and a password are provided, and where the password goes. */
 export const givingUser = (scheme: string) =>
@@ -12,7 +52,7 @@ export const givingUser = (scheme: string) =>
  */
 export function signInRemedy(
   template: string,
-  { scheme, user, password }: Pick<DatabaseAddress, 'scheme' | 'user' | 'password'>,
+  { scheme, user, password }: Pick<ServerAddress, 'scheme' | 'user' | 'password'>,
 ): string {
   const placeholders = placeholdersIn(template)
   const secrets = placeholders.flatMap((one) => (one.kind === 'secret' ? [one.name] : []))

@@ -1,7 +1,28 @@
 import { discoveredFolder, TableName, type Discover, type QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
-import { isWanted, type DatabaseSource } from '../config/index.ts'
 import { z } from 'zod'
+import { isWanted, type DatabaseSource } from './config/index.ts'
+import { databaseSourceErrors } from './errors.ts'
+import type { SourceDatabase } from './source-database.ts'
+import { withDatabase, type DatabaseDeps } from './with-database.ts'
+
+/**
+ * The tables of a database that its source copies, including views if declared, in order of name.
+ * @throws {DATABASE_NO_TABLES} terminal: the declared patterns match no table, which is certainly a mistake
+ */
+export async function discoverTables(source: DatabaseSource, deps: DatabaseDeps): Promise<TableName[]> {
+  return await withDatabase(source, deps, async (database) => await listWanted(source, database))
+}
+
+/** The same, for an open database. */
+export async function listWanted(source: DatabaseSource, database: SourceDatabase): Promise<TableName[]> {
+  const tables = await database.tables({ views: source.views === true })
+  const wanted = tables.filter((table) => isWanted(source, table))
+  if (wanted.length === 0 && source.include.length > 0) {
+    throw databaseSourceErrors.DATABASE_NO_TABLES(database.place, source.include, tables.length)
+  }
+  return wanted
+}
 
 /** Maximum number of names in a message. */
 const NAMED = 20
