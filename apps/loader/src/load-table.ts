@@ -1,28 +1,13 @@
 import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
-import {
-  createDeltaTable,
-  DeltaFileDamagedError,
-  locateTable,
-  tableTakenByOther,
-  type DeltaTable,
-} from '@cinelake/delta'
+import { DeltaFileDamagedError, type DeltaTable, createDeltaTable, locateTable, tableTakenByOther } from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
-import {
-  MART,
-  requireOwner,
-  type ListedTable,
-  type LoadOptions,
-  type LoadOutcome,
-  type Warehouse,
-  type WarehouseRows,
-  type WarehouseTable,
-} from '@cinelake/warehouse'
-import { compareSql, COUNT_CHANGES, DELETES, selectSql, UPSERTS } from './changes-sql.ts'
-import { isCheaperToChange, planLoad, type LoadPlan } from './plan-load.ts'
+import { type CheckedPipeline, loadPipeline } from '@cinelake/pipeline'
+import { identifier, identifiers } from '@cinelake/sql'
+import { type ListedTable, type LoadOptions, type LoadOutcome, MART, type Warehouse, type WarehouseRows, type WarehouseTable, requireOwner } from '@cinelake/warehouse'
+import { type LoadPlan, isCheaperToChange, planLoad } from './plan-load.ts'
 import { schemaFor, servedErrors, servedTable } from './served-table.ts'
 
 export type LoadDeps = {
@@ -230,4 +215,37 @@ async function findChanges(
   }
   const [counted] = await session.rows<{ count: number }>(COUNT_CHANGES, { signal })
   return counted?.count
+}
+
+/** Temporary tables of the session: rows that are new or differ, and keys that were deleted. */
+const UPSERTS = '_load_upserts'
+const DELETES = '_load_deletes'
+
+/**
+ * Works out the changes between two versions, from the rows of the files that only one of them has: an unchanged row
+ * may have moved from one file to another.
+ * @param before relation of the rows in removed files
+ * @param after relation of the rows in added files
+ */
+function compareSql(table: WarehouseTable, before: string, after: string): string {
+  const columns = table.columns.map(({ name }) => name)
+  const others = columns.filter((name) => !table.primaryKey.includes(name))
+  const key = table.primaryKey.map((name) => `o.${identifier(name)} = n.${identifier(name)}`).join(' AND ')
+  const isNew = `o.${identifier(table.primaryKey[0] ?? '')} IS NULL`
+  const differs = others.map((name) => `o.${identifier(name)} IS DISTINCT FROM n.${identifier(name)}`)
+  return `
+CREATE OR REPLACE TEMP TABLE ${UPSERTS} AS
+SELECT ${columns.map((name) => `n.${identifier(name)}`).join(', ')}
+FROM ${after} AS n LEFT JOIN ${before} AS o ON ${key}
+WHERE ${[isNew, ...differs].join(' OR ')};
+CREATE OR REPLACE TEMP TABLE ${DELETES} AS
+SELECT ${identifiers(table.primaryKey)} FROM ${before} AS o
+WHERE NOT EXISTS (SELECT 1 FROM ${after} AS n WHERE ${key});`
+}
+
+const COUNT_CHANGES = `SELECT (SELECT count(*) FROM ${UPSERTS}) + (SELECT count(*) FROM ${DELETES}) AS count`
+
+/** The served columns, in order, of a relation. */
+function selectSql(columns: readonly string[], relation: string): string {
+  return `SELECT ${identifiers(columns)} FROM ${relation}`
 }

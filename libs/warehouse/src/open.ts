@@ -1,7 +1,6 @@
 import { openByScheme } from '@cinelake/core'
 import { createDatabases, type AnyDatabase, type DatabaseDeps, type Databases } from '@cinelake/database/open'
-import type { WarehouseSettings } from './settings.ts'
-import type { Warehouse, WarehouseOptions } from './warehouse.ts'
+import type { Warehouse, WarehouseOptions, WarehouseSettings } from './warehouse.ts'
 
 export type WarehouseDeps = DatabaseDeps &
   WarehouseOptions & {

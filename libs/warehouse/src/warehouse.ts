@@ -1,3 +1,5 @@
+import { z } from 'zod'
+
 /** A column of a served table, in the vocabulary of contracts; the adapter turns it into its own type. */
 export type WarehouseColumn = {
   readonly name: string
@@ -200,12 +202,6 @@ export function pipelineOf(task: string): string | undefined {
   return at <= 0 ? undefined : task.slice(0, at)
 }
 
-/** In the order of `schemas()`. */
-export function martFirst(schemas: Iterable<string>): string[] {
-  const sorted = [...new Set(schemas)].sort()
-  return sorted.includes(MART) ? [MART, ...sorted.filter((schema) => schema !== MART)] : sorted
-}
-
 export type WarehouseOptions = {
   /** Read-only: nothing missing is created, and no leftovers of other processes are removed. */
   readonly isReadOnly?: boolean
@@ -218,24 +214,24 @@ export function shapeOf(table: WarehouseTable): string {
   return JSON.stringify([table.columns.map(({ name, type, required }) => [name, type, required]), table.primaryKey])
 }
 
-/** Records of loaded tables as `tables()` gives them. */
-export function listed(
-  rows: readonly (Pick<ListedTable, 'rowCount' | 'version' | 'loadedAt'> & {
-    readonly record: string
-    readonly task: string
-  })[],
-): ListedTable[] {
-  const tables = rows.map(({ record, task, rowCount, version, loadedAt }) => {
-    const pipeline = pipelineOf(task)
-    return { ...placeOf(record), ...(pipeline === undefined ? {} : { pipeline }), rowCount, version, loadedAt }
-  })
-  return inOrder(tables)
+/** Which warehouse, and how to log in. */
+export type WarehouseSettings = {
+  /** Its scheme chooses the adapter. May hold a password: not for logs. */
+  readonly url: string
+  /** Instead of one in the address. */
+  readonly password?: string
 }
 
-/** By schema as `schemas()` has them, and by name. */
-export function inOrder<Table extends Required<TablePlace>>(tables: readonly Table[]): Table[] {
-  const order = martFirst(tables.map(({ schema }) => schema))
-  return tables.toSorted(
-    (one, other) => order.indexOf(one.schema) - order.indexOf(other.schema) || (one.name < other.name ? -1 : 1),
-  )
+/** The settings of the warehouse, for the schema of a service's environment. */
+export const warehouseEnv = {
+  CINELAKE_WAREHOUSE: z.string().default('pglite:.cinelake/warehouse'),
+  CINELAKE_WAREHOUSE_PASSWORD: z.string().optional(),
+}
+
+export function warehouseSettings(env: {
+  readonly CINELAKE_WAREHOUSE: string
+  readonly CINELAKE_WAREHOUSE_PASSWORD?: string | undefined
+}): WarehouseSettings {
+  const { CINELAKE_WAREHOUSE: url, CINELAKE_WAREHOUSE_PASSWORD: password } = env
+  return password === undefined ? { url } : { url, password }
 }

@@ -1,7 +1,8 @@
 import { identifier, identifiers } from '@cinelake/sql'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { randomUUID } from 'node:crypto'
-import { WarehouseRefusedError } from '../errors.ts'
+import { loadedTable } from '../adapter.ts'
+import { ROW_PROBLEM, WarehouseRefusedError } from '../errors.ts'
 import {
   alreadyLoaded,
   isBase,
@@ -12,7 +13,6 @@ import {
   versionOf,
 } from '../load-decision.ts'
 import {
-  pipelineOf,
   recordName,
   schemaOf,
   shapeOf,
@@ -164,16 +164,10 @@ export async function look(
   const exists = there?.has === true
   const [found] = (await records(connection)).filter(({ name }) => name === recordName(table))
   if (!exists || found === undefined) return { exists, now: undefined }
-  const pipeline = pipelineOf(found.task)
+  const { version, shape, row_count: rowCount, table_id: tableId, task } = found
   return {
     exists,
-    now: {
-      version: Number(found.version),
-      shape: found.shape,
-      rowCount: Number(found.row_count),
-      tableId: found.table_id,
-      ...(pipeline === undefined ? {} : { pipeline }),
-    },
+    now: loadedTable({ version: Number(version), shape, rowCount: Number(rowCount), tableId, task }),
   }
 }
 
@@ -201,11 +195,8 @@ async function requireKey(
   { name, primaryKey }: WarehouseTable,
 ): Promise<void> {
   if (primaryKey.length === 0 || (await rowsOf(connection, duckdb.repeatedKey(sql, primaryKey))).length === 0) return
-  throw new WarehouseRefusedError(
-    name,
-    'the primary key is not unique',
-    'make the key of the contract or model one that is unique, or drop duplicates in the model',
-  )
+  const { problem, remedy } = ROW_PROBLEM.repeatedKey
+  throw new WarehouseRefusedError(name, problem, remedy)
 }
 
 /** Few rows, with the values as DuckDB's client has them. */

@@ -1,4 +1,3 @@
-import { CancelledError } from '@cinelake/core'
 import {
   DuckDBArrayValue,
   DuckDBBlobValue,
@@ -13,16 +12,14 @@ import {
   type DuckDBConnection,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import { distinct } from '../distinct.ts'
+import { martFirst } from '../adapter.ts'
 import { WarehouseQueryError } from '../errors.ts'
+import { DEFAULT_LIMIT, distinct, limited, withinTime } from '../query.ts'
 import {
   MART,
-  martFirst,
   placeOf,
-  QUERY_TIMEOUT_MS,
   type QueryOptions,
   type Warehouse,
-  type WarehouseRow,
   type WarehouseValue,
 } from '../warehouse.ts'
 import { queryError } from './errors.ts'
@@ -30,8 +27,6 @@ import type { DuckDbFile } from './file.ts'
 import { records, rowsOf } from './load.ts'
 import { searchPath } from './sql.ts'
 
-/** Rows, when the caller names no limit. */
-const DEFAULT_LIMIT = 1000
 /** Rows handed over at once, where all are wanted. */
 const BATCH_ROWS = 2048
 
@@ -43,11 +38,13 @@ export async function queryReadOnly(
 ): ReturnType<Warehouse['query']> {
   return await reading(file, sql, options, async (connection) => {
     const { columns, batches } = await compute(connection, sql, limit + 1)
-    const rows: WarehouseRow[] = []
-    for await (const batch of batches)
-      for (const values of batch)
-        rows.push(Object.fromEntries(columns.map(({ name }, index) => [name, values[index] ?? null])))
-    return { columns: columns.map(({ name }) => name), rows: rows.slice(0, limit), truncated: rows.length > limit }
+    const rows: (readonly WarehouseValue[])[] = []
+    for await (const batch of batches) rows.push(...batch)
+    return limited(
+      columns.map(({ name }) => name),
+      rows,
+      limit,
+    )
   })
 }
 
@@ -67,22 +64,17 @@ export async function readAll(
 async function reading<Result>(
   file: DuckDbFile,
   sql: string,
-  { signal, timeoutMs = QUERY_TIMEOUT_MS }: QueryOptions,
+  options: QueryOptions,
   work: (connection: DuckDBConnection) => Promise<Result>,
 ): Promise<Result> {
-  const timeout = AbortSignal.timeout(timeoutMs)
-  const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
-  try {
-    return await file.use(async (connection) => {
+  const translate = (error: unknown) => queryError(error, { location: file.location, sql })
+  return await withinTime(options, translate, async ({ signal }) =>
+    file.use(async (connection) => {
       await connection.run(searchPath(await schemasOf(connection)))
       await connection.run('BEGIN TRANSACTION READ ONLY')
       return await work(connection)
-    }, stop)
-  } catch (error) {
-    if (signal?.aborted === true) throw new CancelledError('the query', { cause: signal.reason })
-    if (timeout.aborted) throw WarehouseQueryError.tooLong(timeoutMs, { cause: error })
-    throw queryError(error, { location: file.location, sql })
-  }
+    }, signal),
+  )
 }
 
 /** That analysts read, as `Warehouse.schemas()`, and the mart in any case. */

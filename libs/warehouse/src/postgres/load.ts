@@ -1,3 +1,4 @@
+import { loadedTable } from '../adapter.ts'
 import {
   alreadyLoaded,
   isBase,
@@ -7,14 +8,12 @@ import {
   stopWhenAborted,
   versionOf,
 } from '../load-decision.ts'
-import { placeStaged } from './place.ts'
-import * as place from './place-sql.ts'
+import * as place from './place.ts'
 import type { LoadSession, PostgresSessions, Queries } from './session.ts'
 import * as postgres from './sql.ts'
 import { grantNewSchema, grantNewTable } from './reader.ts'
 import { fillStaging } from './staging.ts'
 import {
-  pipelineOf,
   recordName,
   schemaOf,
   shapeOf,
@@ -57,7 +56,7 @@ export async function replaceTable(
         requireBase(location, table, basedOn, now)
         await record(transaction, table, options, staged.rowCount)
         const isSameShape = now?.shape === shapeOf(table)
-        await placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
+        await place.placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
         await grantNewTable(transaction, postgres.martTable(table))
         return { outcome: 'replaced', rowCount: staged.rowCount, sentRowCount: staged.sent }
       })
@@ -116,9 +115,8 @@ type Found = Omit<LoadedTable, 'pipeline'> & { readonly exists: boolean; readonl
 async function look(queries: Queries, table: TablePlace) {
   const [found] = await queries.query<Found>(postgres.LOADED, [postgres.martTable(table), recordName(table)])
   if (found === undefined || found.task === null) return { exists: found?.exists === true, now: undefined }
-  const { exists, version, shape, rowCount, tableId, task } = found
-  const pipeline = pipelineOf(task)
-  return { exists, now: { version, shape, rowCount, tableId, ...(pipeline === undefined ? {} : { pipeline }) } }
+  const { exists, task, ...facts } = found
+  return { exists, now: loadedTable({ ...facts, task }) }
 }
 
 /** Made before the load begins, whose transaction would keep other loads from it. */

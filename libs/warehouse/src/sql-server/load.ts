@@ -1,4 +1,5 @@
 import { faultOf, releaseLock, requireLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
+import { loadedTable } from '../adapter.ts'
 import { WarehouseRefusedError } from '../errors.ts'
 import {
   alreadyLoaded,
@@ -10,7 +11,6 @@ import {
   versionOf,
 } from '../load-decision.ts'
 import {
-  pipelineOf,
   recordName,
   schemaOf,
   shapeOf,
@@ -100,14 +100,8 @@ export async function loaded(session: MssqlSession, table: TablePlace): Promise<
   const { rows } = await session.run<Row>(mssql.LOADED, [recordName(table), mssql.martTable(table)])
   const [row] = rows
   if (row === undefined) return undefined
-  const pipeline = pipelineOf(row.task)
-  return {
-    version: Number(row.version),
-    shape: row.shape,
-    rowCount: Number(row.row_count),
-    tableId: row.table_id,
-    ...(pipeline === undefined ? {} : { pipeline }),
-  }
+  const { version, shape, row_count: rowCount, table_id: tableId, task } = row
+  return loadedTable({ version: Number(version), shape, rowCount: Number(rowCount), tableId, task })
 }
 
 /** The loaded state of a table that this pipeline may load. @throws {WAREHOUSE_TABLE_TAKEN} terminal */

@@ -1,5 +1,5 @@
-import { WarehouseRefusedError } from '../errors.ts'
-import { mssqlType, type MssqlType } from './types.ts'
+import { isJsonType } from '../adapter.ts'
+import { unknownTypeError, WarehouseRefusedError } from '../errors.ts'
 import { MART, schemaOf, type TablePlace, type WarehouseColumn, type WarehouseTable } from '../warehouse.ts'
 
 /** The loader's own: what is loaded, and tables that are still being filled. */
@@ -16,7 +16,7 @@ function quoted(name: string): string {
 }
 
 /** A text as a literal. */
-function text(value: string): string {
+function national(value: string): string {
   return `N'${value.replaceAll("'", "''")}'`
 }
 
@@ -71,7 +71,7 @@ export const READERS = `SELECT USER_NAME(p.[grantee_principal_id]) AS [name] FRO
 export const HAS_SCHEMA = 'SELECT SCHEMA_ID(@1) AS [id]'
 
 export function addSchema(schema: string): string {
-  return `IF SCHEMA_ID(${text(schema)}) IS NULL EXEC(${text(`CREATE SCHEMA ${quoted(schema)}`)})`
+  return `IF SCHEMA_ID(${national(schema)}) IS NULL EXEC(${national(`CREATE SCHEMA ${quoted(schema)}`)})`
 }
 
 /** Tables that are being filled, or were when a process was killed. */
@@ -108,7 +108,7 @@ export function typedColumns(table: WarehouseTable, columns = table.columns): Ty
   return columns.map((column) => {
     const isKey = table.primaryKey.includes(column.name)
     const known = mssqlType(column.type, isKey)
-    if (known === undefined) throw unknownType(table.name, column)
+    if (known === undefined) throw unknownTypeError(table.name, column)
     return { ...column, mssql: known, mustHaveValue: column.required || isKey }
   })
 }
@@ -126,7 +126,7 @@ export function addPrimaryKey(staging: string, key: readonly string[]): string {
 }
 
 export function dropStaging(staging: string): string {
-  return `IF OBJECT_ID(${text(stagingTable(staging))}, N'U') IS NOT NULL DROP TABLE ${stagingTable(staging)}`
+  return `IF OBJECT_ID(${national(stagingTable(staging))}, N'U') IS NOT NULL DROP TABLE ${stagingTable(staging)}`
 }
 
 /**
@@ -144,9 +144,9 @@ export function describe(staging: string, table: WarehouseTable): string[] {
     description === undefined || description === ''
       ? []
       : [
-          `EXEC sys.sp_addextendedproperty @name = N'MS_Description', @value = ${text(description.slice(0, MAX_DESCRIPTION))}, ` +
-            `@level0type = N'SCHEMA', @level0name = N'${LOADER}', @level1type = N'TABLE', @level1name = ${text(staging)}` +
-            (column === undefined ? '' : `, @level2type = N'COLUMN', @level2name = ${text(column)}`),
+          `EXEC sys.sp_addextendedproperty @name = N'MS_Description', @value = ${national(description.slice(0, MAX_DESCRIPTION))}, ` +
+            `@level0type = N'SCHEMA', @level0name = N'${LOADER}', @level1type = N'TABLE', @level1name = ${national(staging)}` +
+            (column === undefined ? '' : `, @level2type = N'COLUMN', @level2name = ${national(column)}`),
         ]
   return [
     property(table.description),
@@ -162,15 +162,15 @@ const SWAP_PATIENCE_MS = 5000
  * and views that name the table stay valid; grants on the table itself do not.
  */
 export function swap(staging: string, table: WarehouseTable): string[] {
-  const keyName = text(`${table.name.slice(0, MAX_IDENTIFIER - 3)}_pk`)
+  const keyName = national(`${table.name.slice(0, MAX_IDENTIFIER - 3)}_pk`)
   const schema = schemaOf(table)
   const rename = (from: string, to: string) =>
-    `EXEC sys.sp_rename ${text(martTable({ schema, name: from }))}, ${to}, N'OBJECT'`
+    `EXEC sys.sp_rename ${national(martTable({ schema, name: from }))}, ${to}, N'OBJECT'`
   return [
-    `IF OBJECT_ID(${text(martTable(table))}, N'U') IS NOT NULL DROP TABLE ${martTable(table)}`,
+    `IF OBJECT_ID(${national(martTable(table))}, N'U') IS NOT NULL DROP TABLE ${martTable(table)}`,
     `ALTER SCHEMA ${quoted(schema)} TRANSFER OBJECT::${stagingTable(staging)}`,
     ...(table.primaryKey.length > 0 ? [rename(`${staging}_pk`, keyName)] : []),
-    rename(staging, text(table.name)),
+    rename(staging, national(table.name)),
   ].map(patient)
 }
 
@@ -226,11 +226,101 @@ function refuseLongName(table: string, name: string): void {
   )
 }
 
-function unknownType(table: string, { name, type }: WarehouseColumn): WarehouseRefusedError {
-  return new WarehouseRefusedError(
-    table,
-    `column ${name} is ${type}, for which there is no column type`,
-    'cast it in the model or leave it out with `exclude` where the pipeline serves the table',
-    { column: name, type },
-  )
+/** How a value of a column reaches SQL Server. */
+export type MssqlType = {
+  /** As in `CREATE TABLE`, without NULL or NOT NULL. */
+  readonly sql: string
+  readonly form:
+    | 'bit'
+    | 'integer'
+    | 'decimal'
+    | 'real'
+    | 'double'
+    | 'text'
+    /** Lists and objects, kept as JSON text. */
+    | 'json'
+    | 'bytes'
+    | 'uuid'
+    | 'date'
+    | 'time'
+    | 'timestamp'
+    | 'instant'
+  /** Of whole numbers: 16, 32 or 64. */
+  readonly bits?: number
+  readonly precision?: number
+  readonly scale?: number
+  /** UTF-16 units that fit, of `text`; undefined where there is no limit. */
+  readonly length?: number
+  /** Characters that the contract allows, of `text`. */
+  readonly characters?: number
+}
+
+/**
+ * Texts compare by code point, as they do in the lake and in PostgreSQL: under SQL Server's usual collations `a` and `A`
+ * would be one key. All texts have the same one, so that any two columns can be joined.
+ */
+const COLLATION = 'COLLATE Latin1_General_100_BIN2'
+
+/** UTF-16 units; longer ones are `nvarchar(max)`. Source: learn.microsoft.com/sql/t-sql/data-types/nchar-and-nvarchar-transact-sql */
+const MAX_NVARCHAR = 4000
+/** UTF-16 units: the 900 bytes of a clustered key. Source: learn.microsoft.com/sql/sql-server/maximum-capacity-specifications-for-sql-server */
+const MAX_KEY_NVARCHAR = 450
+/** Digits. Source: learn.microsoft.com/sql/t-sql/data-types/decimal-and-numeric-transact-sql */
+const MAX_PRECISION = 38
+
+const PLAIN: Readonly<Record<string, MssqlType>> = {
+  BOOLEAN: { sql: 'bit', form: 'bit' },
+  // SQL Server's own tinyint has no negative numbers.
+  TINYINT: { sql: 'smallint', form: 'integer', bits: 16 },
+  SMALLINT: { sql: 'smallint', form: 'integer', bits: 16 },
+  INTEGER: { sql: 'int', form: 'integer', bits: 32 },
+  BIGINT: { sql: 'bigint', form: 'integer', bits: 64 },
+  HUGEINT: decimal(MAX_PRECISION, 0),
+  UTINYINT: { sql: 'smallint', form: 'integer', bits: 16 },
+  USMALLINT: { sql: 'int', form: 'integer', bits: 32 },
+  UINTEGER: { sql: 'bigint', form: 'integer', bits: 64 },
+  UBIGINT: decimal(20, 0),
+  FLOAT: { sql: 'real', form: 'real' },
+  DOUBLE: { sql: 'float(53)', form: 'double' },
+  UUID: { sql: 'uniqueidentifier', form: 'uuid' },
+  DATE: { sql: 'date', form: 'date' },
+  TIME: { sql: 'time(6)', form: 'time', scale: 6 },
+  TIMESTAMP: { sql: 'datetime2(6)', form: 'timestamp', scale: 6 },
+  // With its offset (always +00:00) an instant cannot be taken for a local time; Power BI reads it as Date/Time/Timezone.
+  'TIMESTAMP WITH TIME ZONE': { sql: 'datetimeoffset(6)', form: 'instant', scale: 6 },
+}
+
+/**
+ * The SQL Server type for a type in the vocabulary of contracts.
+ * @param isKey texts of a primary key are at most 450 long, so that they can be indexed
+ * @returns undefined for a type that the warehouse does not know
+ */
+export function mssqlType(type: string, isKey: boolean): MssqlType | undefined {
+  const name = type.trim().toUpperCase()
+  if (isJsonType(name)) return { sql: `nvarchar(max) ${COLLATION}`, form: 'json' }
+  if (name === 'BLOB') return { sql: 'varbinary(max)', form: 'bytes' }
+  const plain = PLAIN[name]
+  if (plain !== undefined) return plain
+  const [, precision, scale] = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(name) ?? []
+  if (precision !== undefined) return decimal(Number(precision), Number(scale))
+  if (name === 'VARCHAR') return text(undefined, isKey)
+  const [, characters] = /^VARCHAR\((\d+)\)$/.exec(name) ?? []
+  return characters === undefined ? undefined : text(Number(characters), isKey)
+}
+
+function decimal(precision: number, scale: number): MssqlType {
+  return { sql: `decimal(${precision},${scale})`, form: 'decimal', precision, scale }
+}
+
+/** A contract counts characters, SQL Server UTF-16 units, of which a character such as 🎬 takes two. */
+function text(characters: number | undefined, isKey: boolean): MssqlType {
+  const limit = isKey ? MAX_KEY_NVARCHAR : MAX_NVARCHAR
+  const units = characters === undefined ? undefined : characters * 2
+  const length = units !== undefined && units <= limit ? units : isKey ? limit : undefined
+  return {
+    sql: `nvarchar(${length ?? 'max'}) ${COLLATION}`,
+    form: 'text',
+    ...(length === undefined ? {} : { length }),
+    ...(characters === undefined ? {} : { characters }),
+  }
 }
