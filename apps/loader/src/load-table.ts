@@ -1,12 +1,27 @@
-import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome } from '@cinelake/bus'
 import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
-import { DeltaFileDamagedError, type DeltaTable, createDeltaTable, locateTable, tableTakenByOther } from '@cinelake/delta'
+import {
+  DeltaFileDamagedError,
+  type DeltaTable,
+  createDeltaTable,
+  locateTable,
+  tableTakenByOther,
+} from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { type CheckedPipeline, loadPipeline } from '@cinelake/pipeline'
 import { identifier, identifiers } from '@cinelake/sql'
-import { type ListedTable, type LoadOptions, type LoadOutcome, MART, type Warehouse, type WarehouseRows, type WarehouseTable, requireOwner } from '@cinelake/warehouse'
+import {
+  type ListedTable,
+  type LoadOptions,
+  type LoadOutcome,
+  MART,
+  type Warehouse,
+  type WarehouseRows,
+  type WarehouseTable,
+  requireOwner,
+} from '@cinelake/warehouse'
 import { type LoadPlan, isCheaperToChange, planLoad } from './plan-load.ts'
 import { schemaFor, servedErrors, servedTable } from './served-table.ts'
 
@@ -18,7 +33,10 @@ export type LoadDeps = {
   readonly log: Log
 }
 
-/** One load in progress: what is copied, and with which tools. */
+export function createLoaderHandlers(deps: LoadDeps): TaskHandlers {
+  return { load: createLoad(deps) }
+}
+
 type Work = {
   readonly session: SqlSession
   readonly delta: DeltaTable
@@ -245,7 +263,6 @@ WHERE NOT EXISTS (SELECT 1 FROM ${after} AS n WHERE ${key});`
 
 const COUNT_CHANGES = `SELECT (SELECT count(*) FROM ${UPSERTS}) + (SELECT count(*) FROM ${DELETES}) AS count`
 
-/** The served columns, in order, of a relation. */
 function selectSql(columns: readonly string[], relation: string): string {
   return `SELECT ${identifiers(columns)} FROM ${relation}`
 }

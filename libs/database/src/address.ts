@@ -60,7 +60,6 @@ export function parseServerAddress(url: string): {
   }
 }
 
-/** Problems of an address whose parameters are not among the known ones. */
 export function unknownParameters(
   { parameters }: Pick<ServerAddress, 'parameters'>,
   known: readonly string[],

@@ -6,7 +6,6 @@ import { z } from 'zod'
 /** Makes the identity that Azure knows the service by; called when an address has no password. */
 export type AzureCredential = () => Promise<TokenCredential>
 
-/** Which database, and how to log in. */
 export type DatabaseSettings = {
   /** `pglite:DIR`, `postgres://[USER[:PASSWORD]@]HOST[:PORT]/DB[?sslmode=…]` or `mssql://…`. May hold a password: not for logs. */
   readonly url: string
@@ -39,10 +38,7 @@ export function isDatabaseAddress(url: string): boolean {
   return SCHEMES.test(url)
 }
 
-/**
- * Where the run history is: the database of its own, or the warehouse's.
- * @throws {ConfigError} terminal: the warehouse is no such database, and no other is named
- */
+/** The run history's database: its own, or the warehouse's. @throws {ConfigError} terminal: there is neither */
 export function databaseSettings(env: {
   readonly CINELAKE_DATABASE?: string | undefined
   readonly CINELAKE_DATABASE_PASSWORD?: string | undefined

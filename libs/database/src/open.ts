@@ -6,15 +6,11 @@ import type { AzureCredential, DatabaseSettings } from './database.ts'
 import { tryLock } from './sql-server/locks.ts'
 import type { MssqlDatabase, MssqlPool } from './sql-server/sql-server.ts'
 
-/** A database, opened by the adapter for its address. */
 export type AnyDatabase<Schema> = PgliteDatabase<Schema> | PostgresDatabase<Schema> | MssqlDatabase<Schema>
 
 export type DatabaseDeps = { readonly credential: AzureCredential; readonly log: Log }
 
-/**
- * Opens the SQL database that an address names; the adapter is chosen by its scheme.
- * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
- */
+/** Opens the database that an address names. @throws {ConfigError} terminal: unknown scheme, incomplete address */
 export async function openDatabase<Schema>(
   settings: DatabaseSettings,
   deps: DatabaseDeps,
@@ -37,11 +33,7 @@ export async function openDatabase<Schema>(
   return await open()
 }
 
-/**
- * Opens the SQL database that an address names for a read-only command. The embedded one is read beside the process
- * that works on it, where there is one.
- * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
- */
+/** As `openDatabase`, to read only: beside the process that works on an embedded database, if there is one. */
 export async function openDatabaseToRead<Schema>(
   settings: DatabaseSettings,
   deps: DatabaseDeps,
@@ -95,9 +87,8 @@ function identityOf(settings: DatabaseSettings): string {
 }
 
 /**
- * Locks a database for one process with all services, until it is disposed: two of them would continue each
- * other's runs. An embedded database is one process's anyway.
- * @throws {WAREHOUSE_TAKEN} transient: another process has it
+ * Locks a database for one process with all services until it is disposed; an embedded one is one process's anyway.
+ * @throws {WAREHOUSE_TAKEN} transient: another process, which continues the same runs, has it
  */
 export async function takeDatabase<Schema>(database: AnyDatabase<Schema>): Promise<AsyncDisposable> {
   if (database.adapter === 'pglite') return { async [Symbol.asyncDispose]() {} }

@@ -2,10 +2,7 @@ import { parseServerAddress, type AddressProblem, type ServerAddress } from '@ci
 import { placeholdersIn, type Fill } from '@cinelake/secrets'
 import { databaseSourceErrors } from './errors.ts'
 
-/**
- * Fills the placeholders of an address. A secret within an address is one component, whatever its characters, so it
- * is escaped; an address that is a secret as a whole is used unchanged.
- */
+/** Fills the placeholders of an address. A secret within it is escaped; one that is the whole address is not. */
 export async function fillAddress(
   fill: Fill,
   template: string,
@@ -18,7 +15,6 @@ export async function fillAddress(
 
 const isPlaceholder = (template: string) => /^\$\{[^{}]*\}$/.test(template.trim())
 
-/** Whether the whole address is a secret. */
 function isSecretAsWhole(template: string): boolean {
   return isPlaceholder(template) && hasSecret(template)
 }
@@ -46,8 +42,7 @@ export const givingUser = (scheme: string) =>
   `write \`${scheme === 'mssql' ? 'mssql' : 'postgres'}://USER:\${secret:NAME}@HOST/DATABASE\` and keep the password as the secret NAME where this machine has its secrets (CINELAKE_SECRETS; with \`env:\` in the setting CINELAKE_SECRET_NAME)`
 
 /**
- * What to do when a server refuses the credentials: which setting or secret to provide or correct. Contains no
- * resolved values.
+ * Which setting or secret to provide or correct when a server refuses the credentials. Has no resolved values.
  * @param template the address as written in the pipeline's text
  */
 export function signInRemedy(

@@ -18,10 +18,7 @@ export function checkColumns(place: DatabaseLocation, table: TableName, columns:
   }
 }
 
-/**
- * The column by which a table is split into ranges; undefined if there is none.
- * @throws {DATABASE_SPLIT_UNUSABLE} terminal: the declared column does not exist
- */
+/** The column that splits a table, if there is one. @throws {DATABASE_SPLIT_UNUSABLE} terminal: no such column */
 export function splitColumn(
   place: DatabaseLocation,
   { table, columns, primaryKey }: SourceTable,
@@ -63,8 +60,7 @@ export function watermarkOf(
 
 /**
  * The same, checking the data as well: rows without a value would never be in any range.
- * @param hasRowsWithout whether there are rows without a value in all of the columns; called only if that is possible
- * @throws {DATABASE_CURSOR_UNUSABLE} terminal
+ * @param hasRowsWithout whether rows have no value in all of the columns; called only if that is possible
  */
 export async function checkWatermark(
   place: DatabaseLocation,

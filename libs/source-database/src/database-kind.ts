@@ -7,7 +7,8 @@ import { databaseConfig, type DatabaseDataset, type DatabaseSource } from './con
 import { databaseQuestions } from './config/questions.ts'
 import { createDatabaseTasks, type DatabaseTasksDeps } from './database-tasks.ts'
 import { listWanted } from './discover-tables.ts'
-import type { SourceDatabase, SourceRow, SourceTable } from './source-database.ts'
+import { fullName } from './errors.ts'
+import type { SourceDatabase, SourceRow } from './source-database.ts'
 import { withDatabase, type DatabaseDeps } from './with-database.ts'
 
 export type DatabasePreviewDeps = Pick<PreviewDeps, 'limit' | 'signal' | 'format'> &
@@ -15,7 +16,6 @@ export type DatabasePreviewDeps = Pick<PreviewDeps, 'limit' | 'signal' | 'format
 
 type ChecksDeps = Pick<DatabaseDeps, 'fill' | 'credential'>
 
-/** Tables of a database. */
 export const databaseKind: Required<
   SourceKind<DatabaseSource, DatabaseTasksDeps, TaskContext, TaskOutcome, DatabasePreviewDeps, ChecksDeps>
 > = {
@@ -37,10 +37,7 @@ const OF_ONE_TABLE: ReadonlySet<string> = new Set([
   'DATABASE_TABLE_UNUSABLE',
 ])
 
-/**
- * Checks that a source's database has the declared tables and columns, and lists the tables that the patterns match.
- * No row is read.
- */
+/** Checks that a source's database has the declared tables and columns. No row is read. */
 export async function checkDatabase(
   source: DatabaseSource,
   deps: DatabaseDeps,
@@ -50,7 +47,7 @@ export async function checkDatabase(
     const problems: string[] = []
     const look = async (find: () => Promise<readonly TableName[]>) => {
       try {
-        for (const { schema, name } of await find()) tables.add(`${schema}.${name}`)
+        for (const table of await find()) tables.add(fullName(table))
       } catch (error) {
         if (!(error instanceof PipelineError) || !OF_ONE_TABLE.has(error.code)) throw error
         problems.push(error.message)
@@ -78,43 +75,33 @@ async function checkTable(
   return [table]
 }
 
-/** The first rows of a dataset's table. */
 async function previewDatabase(
   { source }: SourceInPipeline<DatabaseSource>,
   name: string,
-  { fill, credential, limit, signal, format }: DatabasePreviewDeps,
+  { limit, format, ...deps }: DatabasePreviewDeps,
 ): Promise<Sample> {
   const dataset = source.datasets.find((each) => each.name === name)
   if (dataset === undefined) throw new RangeError(`expected a dataset ${name}`)
-  const { table, rows, isAll } = await firstRows(source, dataset.table, { fill, credential, limit, signal })
-  return {
-    facts: [['table', `${dataset.table.schema}.${dataset.table.name}, ${format.count(table.columns.length)} columns`]],
-    columns: table.columns.map((column) => ({
-      name: column.name,
-      type: column.type,
-      sourceType: column.sourceType,
-      isNeverNull: !column.nullable,
-    })),
-    rows,
-    isAll,
-    primaryKey: table.primaryKey,
-  }
-}
-
-/** The first rows of a table with its columns, for previews. */
-async function firstRows(
-  source: DatabaseSource,
-  name: TableName,
-  { limit, ...deps }: DatabaseDeps & { readonly limit: number },
-): Promise<{ readonly table: SourceTable; readonly rows: readonly SourceRow[]; readonly isAll: boolean }> {
   return await withDatabase(source, deps, async (database) => {
-    const table = await database.describe(name)
+    const table = await database.describe(dataset.table)
+    const { columns, primaryKey } = table
     await using snapshot = await database.snapshot()
     const rows: SourceRow[] = []
     for await (const batch of snapshot.rows(table)) {
       rows.push(...batch.slice(0, limit - rows.length + 1))
       if (rows.length > limit) break
     }
-    return { table, rows: rows.slice(0, limit), isAll: rows.length <= limit }
+    return {
+      facts: [['table', `${fullName(dataset.table)}, ${format.count(columns.length)} columns`]],
+      columns: columns.map(({ name: column, type, sourceType, nullable }) => ({
+        name: column,
+        type,
+        sourceType,
+        isNeverNull: !nullable,
+      })),
+      rows: rows.slice(0, limit),
+      isAll: rows.length <= limit,
+      primaryKey,
+    }
   })
 }

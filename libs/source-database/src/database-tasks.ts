@@ -16,11 +16,9 @@ import { ConnectionSemaphore } from './with-database.ts'
 export type DatabaseTasksDeps = {
   readonly lake: Lake
   readonly engine: SqlEngine
-  /** Fills the placeholders of addresses on this machine. */
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
-  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
   /** Closes resources that outlive a task: snapshots that are held for the tables of a run. */
   readonly stopping?: AbortSignal | undefined
@@ -32,7 +30,6 @@ export interface DatabaseTasks extends SourceTasks<DatabaseSource, TaskContext, 
   discover(command: Discover, place: SourceInPipeline<DatabaseSource>, context: TaskContext): Promise<TaskOutcome>
 }
 
-/** The task handlers of database sources: discover tables, and copy them. */
 export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
   const { lake, engine, fill, clock, log, credential } = deps
   const connections = new ConnectionSemaphore()

@@ -5,7 +5,8 @@ import type { TableName } from '@cinelake/contracts'
 export type DatabaseLocation = { readonly source: string; readonly server: string; readonly database: string }
 
 const at = ({ source, server, database }: DatabaseLocation) => `source=${source} server=${server} database=${database}`
-const named = ({ schema, name }: TableName) => `${schema}.${name}`
+/** `schema.table` */
+export const fullName = ({ schema, name }: TableName) => `${schema}.${name}`
 
 export const databaseSourceErrors = defineErrors({
   /** A source's `url` is not a valid database address. Never shows the address: it may contain a password. */
@@ -32,14 +33,14 @@ export const databaseSourceErrors = defineErrors({
 
   /** The values of a row differ from those that the database sent. */
   DATABASE_ROW_CHANGED: transient((place: DatabaseLocation, table: TableName) => [
-    `a row changed on the way [${at(place)} table=${named(table)}]: expected the digest that the database made of it, got another; the next attempt reads the table again`,
-    { ...place, table: named(table) },
+    `a row changed on the way [${at(place)} table=${fullName(table)}]: expected the digest that the database made of it, got another; the next attempt reads the table again`,
+    { ...place, table: fullName(table) },
   ]),
 
   /** The values of a file differ from those that were read. */
   DATABASE_FILE_DIFFERS: transient((place: DatabaseLocation, table: TableName, count: number) => [
-    `a file does not hold what was read [${at(place)} table=${named(table)} rows=${count}]: expected the same values, got others in ${count} rows; the next attempt reads the table again`,
-    { ...place, table: named(table), count },
+    `a file does not hold what was read [${at(place)} table=${fullName(table)} rows=${count}]: expected the same values, got others in ${count} rows; the next attempt reads the table again`,
+    { ...place, table: fullName(table), count },
   ]),
 
   /** A query that always fails on this data: a view whose expression fails, a column that was dropped. */
@@ -71,8 +72,8 @@ export const databaseSourceErrors = defineErrors({
   ]),
 
   DATABASE_TABLE_MISSING: terminal((place: DatabaseLocation, table: TableName) => [
-    `table is not there [${at(place)} table=${named(table)}]: expected a table or a view of exactly this name; correct the dataset's \`table\`, or take the dataset out if the table was dropped`,
-    { ...place, table: named(table) },
+    `table is not there [${at(place)} table=${fullName(table)}]: expected a table or a view of exactly this name; correct the dataset's \`table\`, or take the dataset out if the table was dropped`,
+    { ...place, table: fullName(table) },
   ]),
 
   /** The patterns of a source match no table. */
@@ -83,24 +84,20 @@ export const databaseSourceErrors = defineErrors({
 
   /** A table that cannot be stored in a typed file. */
   DATABASE_TABLE_UNUSABLE: terminal((place: DatabaseLocation, table: TableName, problem: string) => [
-    `table cannot be copied [${at(place)} table=${named(table)}]: ${problem}; copy a view of it, or exclude it`,
-    {
-      ...place,
-      table: named(table),
-      problem,
-    },
+    `table cannot be copied [${at(place)} table=${fullName(table)}]: ${problem}; copy a view of it, or exclude it`,
+    { ...place, table: fullName(table), problem },
   ]),
 
   /** A column that cannot identify new rows. */
   DATABASE_CURSOR_UNUSABLE: terminal((place: DatabaseLocation, table: TableName, column: string, problem: string) => [
-    `new rows cannot be told by this column [${at(place)} table=${named(table)} incremental=${column}]: ${problem}; name another column, or leave \`incremental\` out to copy the whole table each time`,
-    { ...place, table: named(table), column, problem },
+    `new rows cannot be told by this column [${at(place)} table=${fullName(table)} incremental=${column}]: ${problem}; name another column, or leave \`incremental\` out to copy the whole table each time`,
+    { ...place, table: fullName(table), column, problem },
   ]),
 
   /** A column that a table cannot be split by. */
   DATABASE_SPLIT_UNUSABLE: terminal((place: DatabaseLocation, table: TableName, column: string) => [
-    `table cannot be read in ranges [${at(place)} table=${named(table)} split.column=${column}]: expected a column of the table, got no such column; correct \`split.column\` (names are compared exactly), or leave it out for the first column of the primary key`,
-    { ...place, table: named(table), column },
+    `table cannot be read in ranges [${at(place)} table=${fullName(table)} split.column=${column}]: expected a column of the table, got no such column; correct \`split.column\` (names are compared exactly), or leave it out for the first column of the primary key`,
+    { ...place, table: fullName(table), column },
   ]),
 
   /** Values that the database can hold and the landed type cannot. The values are not shown. */
@@ -111,15 +108,22 @@ export const databaseSourceErrors = defineErrors({
       column: { readonly name: string; readonly sourceType: string; readonly type: string },
       count: number,
     ) => [
-      `values do not fit their type [${at(place)} table=${named(table)} column=${column.name} values=${count}]: expected ${column.sourceType} values that ${column.type} can hold; correct them in the database, or copy a view that casts the column to text`,
-      { ...place, table: named(table), column: column.name, sourceType: column.sourceType, type: column.type, count },
+      `values do not fit their type [${at(place)} table=${fullName(table)} column=${column.name} values=${count}]: expected ${column.sourceType} values that ${column.type} can hold; correct them in the database, or copy a view that casts the column to text`,
+      {
+        ...place,
+        table: fullName(table),
+        column: column.name,
+        sourceType: column.sourceType,
+        type: column.type,
+        count,
+      },
     ],
   ),
 
   /** Not all rows that were read have landed. */
   DATABASE_ROWS_LOST: transient((place: DatabaseLocation, table: TableName, expected: number, actual: number) => [
-    `rows were lost on the way [${at(place)} table=${named(table)}]: expected ${expected} rows in the file, got ${actual}; the next attempt reads the table again`,
-    { ...place, table: named(table), expected, actual },
+    `rows were lost on the way [${at(place)} table=${fullName(table)}]: expected ${expected} rows in the file, got ${actual}; the next attempt reads the table again`,
+    { ...place, table: fullName(table), expected, actual },
   ]),
 })
 

@@ -117,10 +117,7 @@ export function rowDigest(row: SourceRow, encoding: DigestEncoding): string {
     .digest('hex')
 }
 
-/**
- * Compares rows with the digests that the database sent as their last values, and removes these.
- * @throws {DATABASE_ROW_CHANGED} transient
- */
+/** Compares rows with the digests that come as their last values, and removes these. @throws {DATABASE_ROW_CHANGED} */
 export async function* withoutDigests(
   batches: AsyncIterable<readonly SourceRow[]>,
   encoding: DigestEncoding,

@@ -10,10 +10,12 @@ import {
 import { taskFileName, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { ingestName } from '@cinelake/source-kind'
+import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { undeclaredTables, type DatabaseSource } from './config/index.ts'
 import { listWanted } from './discover-tables.ts'
-import { SnapshotUnfitError } from './errors.ts'
+import { fullName, SnapshotUnfitError } from './errors.ts'
+import { parsedJson } from './parsed-json.ts'
 import type { Snapshot, SourceDatabase, SourceTable } from './source-database.ts'
 import { withDatabase, type DatabaseDeps } from './with-database.ts'
 
@@ -43,10 +45,7 @@ export class HeldSnapshots {
     this.#deps = deps
   }
 
-  /**
-   * Takes a snapshot, publishes it to the tasks of the tables, and holds it.
-   * @returns the tables that the database has in this snapshot
-   */
+  /** Takes a snapshot, publishes it to the tasks of the tables, and holds it. @returns the tables in it */
   async hold(
     command: Discover,
     source: DatabaseSource,
@@ -110,7 +109,9 @@ export class HeldSnapshots {
     for (let failed = 0; failed < FAILED_LOOKS;) {
       const left = until - performance.now()
       if (left <= 0) return 'its time is over'
-      if (await pause(Math.min(left, lookEveryMs), signal)) return 'the agent ends, or looks for tables again'
+      // Does not keep the process alive.
+      await pause(Math.min(left, lookEveryMs), undefined, { signal, ref: false }).catch(() => {})
+      if (signal.aborted) return 'the agent ends, or looks for tables again'
       try {
         const missing = new Set(manifests)
         for await (const { path } of lake.list(landedFolder(pipeline.name, window.label), { signal }))
@@ -125,35 +126,17 @@ export class HeldSnapshots {
   }
 }
 
-/** The manifests of all tables of the source. */
 function landedBy(
   { pipeline: { name }, window, generation }: Discover,
   source: DatabaseSource,
   tables: readonly TableName[],
 ): ReadonlySet<string> {
-  const undeclared = undeclaredTables(source, tables).map((table) => `${table.schema}.${table.name}`)
+  const undeclared = undeclaredTables(source, tables).map(fullName)
   const datasets = [...source.datasets.map((dataset) => dataset.name), ...undeclared]
   const tasks = datasets.map((dataset) => ingestName(source.name, dataset))
   return new Set(tasks.map((task) => manifestPath(name, window.label, taskFileName(task), generation)))
 }
 
-/** Sleeps without keeping the process alive. @returns whether it was interrupted */
-async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return true
-  const over = Promise.withResolvers<boolean>()
-  const cut = () => over.resolve(true)
-  const timer = setTimeout(() => over.resolve(false), ms)
-  timer.unref()
-  signal.addEventListener('abort', cut, { once: true })
-  try {
-    return await over.promise
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', cut)
-  }
-}
-
-/** The consistent snapshot that a table is read from. */
 export type TableSnapshot = {
   readonly snapshot: Snapshot
   /** The snapshot shared by the tables of the run, if this one is it. */
@@ -164,7 +147,6 @@ export type TableSnapshot = {
 
 const Published = z.object({ shared: z.string() })
 
-/** Where the tasks of a run find their shared snapshot. */
 function pathOf({
   pipeline,
   window,
@@ -224,12 +206,7 @@ async function publishedMoment(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const text = await lake.readText(pathOf(command), { signal })
-  if (text === undefined) return undefined
-  try {
-    return Published.safeParse(JSON.parse(text)).data?.shared
-  } catch {
-    return undefined
-  }
+  return parsedJson(text, Published)?.shared
 }
 
 function finding(reason?: string): QualityResult {

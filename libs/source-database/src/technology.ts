@@ -4,16 +4,9 @@ import type { AzureCredential, ServerAddress } from '@cinelake/database'
 import type { ControlledTransaction } from 'kysely'
 import { signInRemedy } from './address.ts'
 import { checkColumns, checkWatermark } from './columns.ts'
-import { databaseSourceErrors, type DatabaseLocation } from './errors.ts'
+import { databaseSourceErrors, fullName, type DatabaseLocation } from './errors.ts'
 import { withoutDigests, type DigestEncoding } from './row-batches.ts'
-import {
-  nameOf,
-  type ChangeVersions,
-  type Selection,
-  type SourceDatabase,
-  type SourceRow,
-  type SourceTable,
-} from './source-database.ts'
+import type { ChangeVersions, Selection, SourceDatabase, SourceRow, SourceTable } from './source-database.ts'
 
 export type OpenOptions = {
   readonly source: string
@@ -21,7 +14,6 @@ export type OpenOptions = {
   readonly template?: string | undefined
   /** Milliseconds. Timeout for the next part of an answer. */
   readonly timeoutMs: number
-  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
   /** Cancels every statement under way and rejects new ones. */
   readonly signal: AbortSignal
@@ -38,6 +30,8 @@ export type FailedCall = { readonly place: DatabaseLocation; readonly doing: str
 /** What is the technology's own. Statements may throw the driver's errors. */
 export type Technology<Table extends SourceTable> = AsyncDisposable & {
   readonly digestEncoding: DigestEncoding
+  /** What was expected and found where changes of a table are not tracked. */
+  readonly noChanges: string
   /** @returns the error of this package for one of the driver or the server, without the server's texts about rows */
   translate(error: unknown, call: FailedCall): unknown
   tables(options: { readonly views: boolean }): Promise<TableName[]>
@@ -66,11 +60,9 @@ export type OpenTransaction<Table extends SourceTable> = {
   boundaries(table: Table, column: string, ranges: number): Promise<readonly string[]>
 }
 
-/** @param noChanges what was expected and found where changes of a table are not tracked */
 export function createSourceDatabase<Table extends SourceTable & { readonly estimate: number }>(
   { source, template = '', signal, address }: OpenOptions & { readonly address: ServerAddress },
   technology: Technology<Table>,
-  noChanges: string,
 ): SourceDatabase {
   const place = sourceLocation(source, address)
   const remedy = signInRemedy(template, address)
@@ -89,7 +81,7 @@ export function createSourceDatabase<Table extends SourceTable & { readonly esti
     }
   }
   const describe = async (name: TableName) =>
-    await call(`look at ${nameOf({ table: name })}`, async () => {
+    await call(`look at ${fullName(name)}`, async () => {
       const table = await technology.describe(name)
       if (table === undefined) throw databaseSourceErrors.DATABASE_TABLE_MISSING(place, name)
       checkColumns(place, name, table.columns)
@@ -103,7 +95,7 @@ export function createSourceDatabase<Table extends SourceTable & { readonly esti
     describe,
     async snapshot({ shared, table } = {}) {
       const described = table && (await known(table))
-      const doing = described === undefined ? 'begin to read' : `read ${nameOf(described)}`
+      const doing = described === undefined ? 'begin to read' : `read ${fullName(described.table)}`
       const open = await call(doing, async () => await technology.begin({ shared, table: described }))
       return {
         share: async () => await call('share what is seen', async () => await open.share()),
@@ -113,28 +105,36 @@ export function createSourceDatabase<Table extends SourceTable & { readonly esti
             const rows = open.rows(read, selection)
             yield* selection.digests === true ? withoutDigests(rows, technology.digestEncoding, { place, table }) : rows
           } catch (error) {
-            throw translated(error, `read ${nameOf(table)}`)
+            throw translated(error, `read ${fullName(table.table)}`)
           }
         },
         count: async (table, selection = {}) =>
-          await call(`count ${nameOf(table)}`, async () => await open.count(await known(table), selection)),
+          await call(`count ${fullName(table.table)}`, async () => await open.count(await known(table), selection)),
         async checkRange(table, columns) {
           const read = await known(table)
           const hasRowsWithout = async () =>
-            await call(`look at ${nameOf(table)}`, async () => await open.hasRowsWithout(read, columns))
+            await call(`look at ${fullName(table.table)}`, async () => await open.hasRowsWithout(read, columns))
           return await checkWatermark(place, read, columns, hasRowsWithout)
         },
         highest: async (table, column) =>
-          await call(`look at ${nameOf(table)}`, async () => await open.highest(await known(table), column)),
+          await call(`look at ${fullName(table.table)}`, async () => await open.highest(await known(table), column)),
         async changeVersions(table) {
-          const doing = `look at the changes of ${nameOf(table)}`
+          const doing = `look at the changes of ${fullName(table.table)}`
           const versions = await call(doing, async () => await open.changeVersions(await known(table)))
           if (versions !== undefined) return versions
-          throw databaseSourceErrors.DATABASE_CURSOR_UNUSABLE(place, table.table, 'changeTracking', noChanges)
+          throw databaseSourceErrors.DATABASE_CURSOR_UNUSABLE(
+            place,
+            table.table,
+            'changeTracking',
+            technology.noChanges,
+          )
         },
         estimate: async (table) => (await known(table)).estimate,
         boundaries: async (table, column, ranges) =>
-          await call(`sample ${nameOf(table)}`, async () => await open.boundaries(await known(table), column, ranges)),
+          await call(
+            `sample ${fullName(table.table)}`,
+            async () => await open.boundaries(await known(table), column, ranges),
+          ),
         async [Symbol.asyncDispose]() {
           // The transaction wrote nothing. On a broken connection there is nothing to end either.
           await open.trx

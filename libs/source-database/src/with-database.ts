@@ -35,7 +35,6 @@ export type DatabaseDeps = {
   readonly fill: Fill
   /** If absent, connections are not limited. */
   readonly connections?: ConnectionSemaphore
-  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
   readonly signal: AbortSignal
 }
@@ -56,7 +55,6 @@ export async function withDatabase<T>(
   return await openFor(source, deps, work)
 }
 
-/** Opens an additional connection if the source has a free permit. */
 export async function withAnother(
   source: DatabaseSource,
   deps: DatabaseDeps,
@@ -92,10 +90,7 @@ async function openFor<T>(
   }
 }
 
-/**
- * The database of an address, by its scheme. Does not connect yet.
- * @throws {DATABASE_ADDRESS_INVALID} terminal
- */
+/** The database of an address, by its scheme; not connected yet. @throws {DATABASE_ADDRESS_INVALID} terminal */
 export function openDatabase({
   url,
   ...options

@@ -73,7 +73,6 @@ export async function translated<Result>(
   }
 }
 
-/** What the bookkeeping says of a table. */
 export function loadedTable({
   task,
   ...facts
@@ -82,10 +81,7 @@ export function loadedTable({
   return { ...facts, ...(pipeline === undefined ? {} : { pipeline }) }
 }
 
-/** Records of loaded tables as `tables()` gives them. */
-function listed(
-  rows: readonly LoadedRecord[],
-): ListedTable[] {
+function listed(rows: readonly LoadedRecord[]): ListedTable[] {
   const tables = rows.map(({ record, task, rowCount, version, loadedAt }) => {
     const pipeline = pipelineOf(task)
     return { ...placeOf(record), ...(pipeline === undefined ? {} : { pipeline }), rowCount, version, loadedAt }
@@ -101,7 +97,6 @@ export function inOrder<Table extends Required<TablePlace>>(tables: readonly Tab
   )
 }
 
-/** In the order of `schemas()`. */
 export function martFirst(schemas: Iterable<string>): string[] {
   const sorted = [...new Set(schemas)].sort()
   return sorted.includes(MART) ? [MART, ...sorted.filter((schema) => schema !== MART)] : sorted

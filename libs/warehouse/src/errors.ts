@@ -18,10 +18,7 @@ export class WarehouseRefusedError extends TerminalError {
 }
 
 export const warehouseErrors = defineErrors({
-  /**
-   * Another pipeline has a table of this name in this schema, or a person made one: it is not overwritten.
-   * @param owner undefined: no pipeline made it
-   */
+  /** The table is another pipeline's, or a person's: not overwritten. @param owner undefined: no pipeline made it */
   WAREHOUSE_TABLE_TAKEN: terminal((table: string, pipeline: string, owner: string | undefined) => {
     const found = owner === undefined ? 'one that no pipeline made' : `one of pipeline ${owner}`
     const unlessUsed = owner === undefined ? 'rename or drop that table' : `drop it, if ${owner} is not run any more`

@@ -1,5 +1,12 @@
 export { requireOwner } from './load-decision.ts'
-export { MART, QUERY_TIMEOUT_MS, shapeOf, warehouseEnv, warehouseSettings, type WarehouseSettings } from './warehouse.ts'
+export {
+  MART,
+  QUERY_TIMEOUT_MS,
+  shapeOf,
+  warehouseEnv,
+  warehouseSettings,
+  type WarehouseSettings,
+} from './warehouse.ts'
 export { warehouseErrors, WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
 export type {
   Changes,

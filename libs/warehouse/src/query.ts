@@ -8,7 +8,6 @@ import {
   type WarehouseValue,
 } from './warehouse.ts'
 
-/** Rows of a query, when the caller names no limit. */
 export const DEFAULT_LIMIT = 1000
 
 type Stop = {

@@ -41,15 +41,11 @@ export type LoadOptions = {
   readonly version: number
   /** The identity of the Delta table that it is a version of. */
   readonly tableId?: string
-  /**
-   * How many rows the table holds afterwards. When another number comes out nothing is published: `replace` refuses,
-   * `applyChanges` returns `stale`.
-   */
+  /** Rows in the table afterwards. With another number `replace` refuses, `applyChanges` returns `stale`. */
   readonly rowCount?: number
   /**
-   * The version that the table held when the caller decided to load, -1 where there was no table. When another load
-   * came in between, `replace` changes nothing and throws WarehouseUnavailableError, so that the decision is taken
-   * again.
+   * The version that the table held when the caller decided to load, -1 for none. When another load came in between,
+   * `replace` throws WarehouseUnavailableError.
    */
   readonly basedOn?: number
   readonly signal?: AbortSignal
@@ -57,7 +53,6 @@ export type LoadOptions = {
 
 export type LoadOutcome = {
   readonly outcome: 'replaced' | 'changed' | 'already-loaded'
-  /** Rows in the table now. */
   readonly rowCount: number
   /** Rows sent to the database. */
   readonly sentRowCount: number
@@ -79,10 +74,7 @@ export type Changes = {
   readonly upserts: WarehouseRows
   /** Primary keys that are gone; only the key columns are read. */
   readonly deletes: WarehouseRows
-  /**
-   * The version that the changes are relative to. When the table holds another, or has another shape, nothing is
-   * changed and `stale` is returned.
-   */
+  /** The version that the changes are relative to. With another, or another shape, `stale` is returned. */
   readonly since: number
 }
 
@@ -102,7 +94,6 @@ export type QueryBatch = {
   readonly rows: readonly (readonly WarehouseValue[])[]
 }
 
-/** A table of the mart that was loaded. */
 export type ListedTable = {
   readonly schema: string
   readonly name: string
@@ -177,15 +168,11 @@ export function schemaOf({ schema = MART }: TablePlace): string {
   return schema
 }
 
-/**
- * The name by which a table is recorded and locked: loaders of before know tables of `mart` alone, by their names. No
- * name has a dot in it.
- */
+/** The name by which a table is recorded and locked; tables of `mart` by their name alone. No name has a dot in it. */
 export function recordName(table: TablePlace): string {
   return schemaOf(table) === MART ? table.name : `${schemaOf(table)}.${table.name}`
 }
 
-/** The opposite of `recordName`. */
 export function placeOf(recorded: string): Required<TablePlace> {
   const dot = recorded.indexOf('.')
   return dot < 0 ? { schema: MART, name: recorded } : { schema: recorded.slice(0, dot), name: recorded.slice(dot + 1) }
@@ -196,7 +183,6 @@ export function qualifiedName(table: TablePlace): string {
   return `${schemaOf(table)}.${table.name}`
 }
 
-/** The pipeline that a task key begins with. */
 export function pipelineOf(task: string): string | undefined {
   const at = task.indexOf('@')
   return at <= 0 ? undefined : task.slice(0, at)
@@ -214,7 +200,6 @@ export function shapeOf(table: WarehouseTable): string {
   return JSON.stringify([table.columns.map(({ name, type, required }) => [name, type, required]), table.primaryKey])
 }
 
-/** Which warehouse, and how to log in. */
 export type WarehouseSettings = {
   /** Its scheme chooses the adapter. May hold a password: not for logs. */
   readonly url: string
@@ -222,7 +207,6 @@ export type WarehouseSettings = {
   readonly password?: string
 }
 
-/** The settings of the warehouse, for the schema of a service's environment. */
 export const warehouseEnv = {
   CINELAKE_WAREHOUSE: z.string().default('pglite:.cinelake/warehouse'),
   CINELAKE_WAREHOUSE_PASSWORD: z.string().optional(),

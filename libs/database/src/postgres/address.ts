@@ -10,7 +10,6 @@ import {
 } from '../address.ts'
 import type { DatabaseSettings } from '../database.ts'
 
-/** The address of a PostgreSQL server and the options of the connection. */
 export type PostgresAddress = Pick<ServerAddress, 'host' | 'port' | 'database' | 'user' | 'password'> & {
   readonly tls: false | ConnectionOptions
 }
@@ -23,7 +22,6 @@ export type PostgresSettings = PostgresAddress & {
   readonly password: string | undefined
   /** The variable that has the address, for messages. */
   readonly setting: string
-  /** For logs and errors: without credentials. */
   readonly location: string
 }
 
@@ -31,10 +29,7 @@ export type PostgresSettings = PostgresAddress & {
 export const DEFAULT_PORT = 5432
 const MODES = ['disable', 'require', 'verify-ca', 'verify-full']
 
-/**
- * `sslmode` and `sslrootcert` of an address. Every mode that encrypts checks the server's certificate and the name in
- * it, also `verify-ca`, which in PostgreSQL's own programs does not compare names.
- */
+/** `sslmode` and `sslrootcert`. Every mode that encrypts checks the certificate and the name in it, `verify-ca` too. */
 export function readTls(address: ServerAddress): {
   readonly tls: false | ConnectionOptions
   readonly problems: readonly AddressProblem[]

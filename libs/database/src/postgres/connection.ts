@@ -9,15 +9,9 @@ import { OPS_TYPES } from './values.ts'
 
 /** Milliseconds. A server that needs longer to accept a connection counts as unavailable. */
 const CONNECT_TIMEOUT_MS = 15_000
-/**
- * Milliseconds of silence before TCP keep-alive probes are sent. Azure drops a connection that is idle for four
- * minutes, and the server would then keep its transaction for hours. Source: learn.microsoft.com/…/load-balancer-tcp-reset
- */
+/** Milliseconds. Azure drops a connection idle for four minutes. Source: learn.microsoft.com/…/load-balancer-tcp-reset */
 const KEEP_ALIVE_MS = 10_000
-/**
- * The scope of a token for PostgreSQL. Source:
- * learn.microsoft.com/azure/postgresql/flexible-server/security-entra-configure
- */
+/** Source: learn.microsoft.com/azure/postgresql/flexible-server/security-entra-configure */
 const TOKEN_SCOPE = 'https://ossrdbms-aad.database.windows.net/.default'
 
 /**
@@ -29,7 +23,6 @@ SET TIME ZONE 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
 SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6;
 SET idle_in_transaction_session_timeout = '10min'`
 
-/** The options of every connection to a server. */
 function clientConfig({ host, port = DEFAULT_PORT, database, user, tls }: PostgresAddress) {
   return {
     host,
@@ -62,10 +55,9 @@ export type PostgresConnection = AsyncDisposable & {
 }
 
 /**
- * A connection of its own for reads that stream, or hold a consistent snapshot meanwhile; opened on first use. Errors
- * are the driver's own.
+ * A connection of its own for reads that stream; opened on first use. Errors are the driver's own.
  * @param timeoutMs timeout of an answer to a statement of `db`
- * @param signal closes the connection at once, whatever runs on it
+ * @param signal closes the connection at once
  */
 export function openPostgresConnection(
   address: PostgresAddress,
@@ -112,7 +104,6 @@ export function openPostgresConnection(
   }
 }
 
-/** For every type, the text that the server wrote. */
 export const TEXT_TYPES = { getTypeParser: () => (text: unknown) => text }
 
 /** Waits for an answer, and closes the connection after the timeout: the driver then fails the query. */
@@ -154,7 +145,6 @@ const REFUSED = /^(28...|3D000|42501)$/
 /** Node.js's codes for untrusted certificates, and the driver's for a server without TLS. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_SSL|does not support SSL/
 
-/** Translates the error of a failed connection. */
 export function connectError(thrown: unknown, location: string): Error {
   if (thrown instanceof PipelineError) return thrown
   const { code = '', message } = thrown as { readonly code?: string; readonly message: string }

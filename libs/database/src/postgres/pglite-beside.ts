@@ -60,7 +60,7 @@ function placeOf(directory: string): Place {
 }
 
 /**
- * Serves a database to other processes of this user. Where the file system has no sockets, no process reads beside.
+ * Serves a database to other processes of this user, where the file system has sockets.
  * @param onLeave called when a process wants to work on the database; without, it is told that this one does
  */
 export async function serveBeside(
@@ -215,10 +215,7 @@ class SocketTo extends Socket {
   }
 }
 
-/**
- * Connects to the process that has a database open, to read beside it.
- * @returns undefined when no process can be reached there
- */
+/** Connects to the process that has a database open, to read beside it; undefined when none can be reached. */
 export async function connectBeside<Schema>(
   directory: string,
   log: Log = silentLog,
@@ -257,10 +254,7 @@ export async function connectBeside<Schema>(
   }
 }
 
-/**
- * Asks the process that has a database open to leave it.
- * @returns false when it works on it, and will not
- */
+/** Asks the process that has a database open to leave it. @returns false when it works on it, and will not */
 export async function askToLeave(directory: string): Promise<boolean> {
   const place = placeOf(directory)
   const password = await keyOf(place)
@@ -306,7 +300,6 @@ export function besideSessions(directory: string): ExclusiveSessions {
   }
 }
 
-/** The other process's error. */
 class WireRefusal extends Error {
   readonly code: string
 

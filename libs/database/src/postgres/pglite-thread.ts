@@ -17,7 +17,6 @@ export type EmbeddedCall =
       readonly copyText: string | undefined
     }
   | { readonly kind: 'exec'; readonly sql: string }
-  /** Messages of the PostgreSQL protocol as they are. */
   | { readonly kind: 'raw'; readonly bytes: Uint8Array }
   | { readonly kind: 'describe'; readonly sql: string }
   | { readonly kind: 'close' }
@@ -29,7 +28,6 @@ export type EmbeddedResult<Row = unknown> = {
 }
 
 export type EmbeddedReply =
-  /** The database is open. */
   | { readonly id: 0; readonly ok: true; readonly value: undefined }
   | { readonly id: number; readonly ok: true; readonly value: unknown }
   | {
@@ -64,13 +62,11 @@ export interface EmbeddedSession {
     options?: EmbeddedQueryOptions,
   ): Promise<EmbeddedResult<Row>>
   exec(sql: string): Promise<EmbeddedResult[]>
-  /** Messages of the PostgreSQL protocol; what the database answers to them. */
   raw(bytes: Uint8Array): Promise<Buffer>
   /** The columns of a query. Nothing runs. */
   describe(sql: string): Promise<readonly { readonly name: string; readonly dataTypeID: number }[]>
 }
 
-/** A transaction of `EmbeddedPostgres`. */
 export interface EmbeddedTransaction extends EmbeddedSession {
   rollback(): Promise<void>
 }
@@ -210,17 +206,13 @@ function asBuffer(bytes: unknown): Buffer {
 
 type Thread = {
   readonly hasEnded: boolean
-  /** Resolves when the thread has ended. */
   readonly over: Promise<void>
   ask(call: EmbeddedCall): Promise<unknown>
   /** Ends it at once; the pending request fails with the reason. */
   end(reason: unknown): Promise<void>
 }
 
-/**
- * @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient @throws what PGlite says of
- * it
- */
+/** @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient, or PGlite's own error */
 async function startThread(directory: string | undefined): Promise<Thread> {
   // Beside this file: `.ts` in the sources, `.js` when built.
   const script = import.meta.url.endsWith('.ts')

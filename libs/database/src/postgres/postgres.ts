@@ -12,7 +12,6 @@ export { onConnection, openPostgresConnection, TEXT_TYPES, type PostgresConnecti
 export { isTransient, transientError } from './faults.ts'
 export { QUERY_TYPES } from './values.ts'
 
-/** A PostgreSQL server, with the connections that bulk loads need. */
 export interface PostgresDatabase<Schema> extends Database<Schema>, PostgresConnections {
   readonly dialect: 'postgres'
   readonly adapter: 'postgres'
@@ -25,32 +24,20 @@ export interface PostgresConnections {
   readonly pool: pg.Pool
   /** A connection of the pool. After an error, release it with `true`. */
   acquire(): Promise<pg.PoolClient>
-  /**
-   * A connection of its own, for work that may last: no caller waits for one of the pool's meanwhile. The caller closes
-   * it with `closeClient`.
-   */
+  /** A connection of its own, for work that may last. The caller closes it with `closeClient`. */
   connect(): Promise<pg.Client>
   /** Asks the server to cancel the running statement of a connection. */
   cancel(client: pg.Client): Promise<void>
 }
 
-/**
- * Connections of one process for short work. A server has 100 by default, of which five services with replicas take
- * their part.
- */
+/** Connections of one process for short work. A server has 100 by default, which all replicas share. */
 const POOL_SIZE = 8
-/**
- * Milliseconds. Each statement of the run history is short; one that is not waits for a lock that is never released.
- */
+/** Milliseconds. Each statement of the run history is short; one that is not waits for a lock that is never released. */
 const STATEMENT_TIMEOUT_MS = 120_000
 /** Milliseconds for a graceful close; then the connection is dropped. */
 const CLOSE_TIMEOUT_MS = 2000
 
-/**
- * A database on a PostgreSQL server. Nothing is connected yet: the first statement shows whether the server is
- * reachable.
- * @throws {ConfigError} terminal: an incomplete address
- */
+/** A PostgreSQL server; the first statement connects. @throws {ConfigError} terminal: an incomplete address */
 export async function openPostgresDatabase<Schema>(
   settings: DatabaseSettings,
   { credential, log }: { readonly credential: AzureCredential; readonly log: Log },
@@ -124,7 +111,6 @@ async function cancelStatement(other: pg.Client, client: pg.Client): Promise<voi
   }
 }
 
-/** Closes the connection gracefully, with a timeout for an unresponsive network. */
 export async function closeClient(client: pg.Client): Promise<void> {
   const { stream } = client.connection
   if (!stream.destroyed) {

@@ -8,14 +8,12 @@ import {
 } from '../address.ts'
 import type { DatabaseSettings } from '../database.ts'
 
-/** How a connection is encrypted. */
 type MssqlEncryption = {
   /** `strict` is TDS 8.0, where TLS comes before anything else. */
   readonly encrypt: boolean | 'strict'
   readonly trustServerCertificate: boolean
 }
 
-/** The address of a SQL Server and the options of the connection. */
 export type MssqlAddress = MssqlEncryption & {
   readonly server: string
   /** Undefined: the default port. */
@@ -27,17 +25,13 @@ export type MssqlAddress = MssqlEncryption & {
 
 /** Of the run history or the warehouse. */
 export type MssqlSettings = MssqlAddress & {
-  /** For logs and errors: without credentials. */
   readonly location: string
 }
 
 /** Source: learn.microsoft.com/sql/sql-server/install/configure-the-windows-firewall-to-allow-sql-server-access */
 export const DEFAULT_PORT = 1433
 
-/**
- * `encrypt` and `trustServerCertificate` of an address. Encrypted with a certificate that is checked, unless the
- * address says otherwise.
- */
+/** `encrypt` and `trustServerCertificate`. Encrypted, with a checked certificate, unless the address says otherwise. */
 export function readEncryption(
   address: ServerAddress,
 ): MssqlEncryption & { readonly problems: readonly AddressProblem[] } {

@@ -16,10 +16,7 @@ export const CONNECT_TIMEOUT_MS = 30_000
  */
 const TOKEN_SCOPE = 'https://database.windows.net/.default'
 
-/**
- * A token that is new enough: the credential keeps it and renews it before it ends.
- * @throws {DatabaseUnavailableError} transient: Entra has none for now
- */
+/** A token as the credential keeps and renews it. @throws {DatabaseUnavailableError} transient: Entra has none */
 export async function tokenOf(location: string, credential: AzureCredential): Promise<string> {
   try {
     const token = await requestToken(credential)
@@ -39,9 +36,7 @@ export async function requestToken(credential: AzureCredential, signal?: AbortSi
 type ConnectDeps = {
   /** An access token for Azure SQL, asked for where the address has no login. */
   readonly token: () => Promise<string>
-  /** Hears that an open connection was lost. */
   readonly onLost?: (error: Error) => void
-  /** Closes the connection at once, whatever runs on it. */
   readonly signal?: AbortSignal
   /** Milliseconds that a statement may take where nothing else is said. */
   readonly timeoutMs?: number
@@ -101,16 +96,12 @@ function tellErrorNumbers(connection: Connection): void {
   })
 }
 
-/** One connection without a pool. */
 export type MssqlConnection = AsyncDisposable & {
   readonly db: Kysely<unknown>
   session(): Promise<MssqlSession>
 }
 
-/**
- * A connection of its own for reads that stream, or hold a transaction meanwhile; opened on first use. Errors are the
- * driver's own.
- */
+/** A connection of its own for reads that stream; opened on first use. Errors are the driver's own. */
 export function openMssqlConnection(address: MssqlAddress, deps: ConnectDeps): MssqlConnection {
   let opening: Promise<MssqlSession> | undefined
   const session = async () => await (opening ??= connectMssql(address, deps))

@@ -22,7 +22,6 @@ const ISOLATION = {
   snapshot: ISOLATION_LEVEL.SNAPSHOT,
 }
 
-/** Where the query builder gets its connections from. */
 export type MssqlSessions = {
   readonly location: string
   acquire(): Promise<MssqlSession>
@@ -68,7 +67,6 @@ class LockingAdapter extends MssqlAdapter {
   }
 }
 
-/** Works on the very connection that a Kysely instance is bound to. */
 async function onSession(db: Kysely<unknown>, work: (session: MssqlSession) => Promise<void>): Promise<void> {
   await db.getExecutor().provideConnection(async (connection) => {
     if (connection instanceof MssqlConnection) await work(connection.session)
@@ -98,23 +96,17 @@ class MssqlConnection implements DatabaseConnection {
 
 function createDriver(sessions: MssqlSessions, translate: Translate): Driver {
   const sessionOf = (connection: DatabaseConnection) => (connection as MssqlConnection).session
+  const on = async (connection: DatabaseConnection, work: (session: MssqlSession) => Promise<void>) =>
+    await translated(translate, async () => await work(sessionOf(connection)))
   return {
     async init() {},
     acquireConnection: async () =>
       await translated(translate, async () => new MssqlConnection(await sessions.acquire(), translate)),
     beginTransaction: async (connection, { isolationLevel }: TransactionSettings) =>
-      await translated(
-        translate,
-        async () =>
-          await sessionOf(connection).begin(isolationLevel === undefined ? undefined : ISOLATION[isolationLevel]),
-      ),
-    commitTransaction: async (connection) =>
-      await translated(translate, async () => await sessionOf(connection).commit()),
-    rollbackTransaction: async (connection) =>
-      await translated(translate, async () => await sessionOf(connection).rollback()),
-    async releaseConnection(connection) {
-      sessions.release(sessionOf(connection))
-    },
+      await on(connection, (session) => session.begin(isolationLevel && ISOLATION[isolationLevel])),
+    commitTransaction: async (connection) => await on(connection, (session) => session.commit()),
+    rollbackTransaction: async (connection) => await on(connection, (session) => session.rollback()),
+    releaseConnection: async (connection) => sessions.release(sessionOf(connection)),
     // The sessions belong to the database.
     async destroy() {},
   }

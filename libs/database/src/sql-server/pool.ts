@@ -7,7 +7,6 @@ import { CONNECT_TIMEOUT_MS, connectMssql, tokenOf } from './connection.ts'
 import type { MssqlSessions } from './dialect.ts'
 import type { MssqlSession } from './session.ts'
 
-/** Sessions of the database, at most so many at once. */
 export interface MssqlPool extends MssqlSessions, AsyncDisposable {
   /** @throws {DatabaseUnavailableError} transient: none is free, or the server is not reached */
   acquire(): Promise<MssqlSession>
@@ -16,19 +15,14 @@ export interface MssqlPool extends MssqlSessions, AsyncDisposable {
 
 export type PoolLimits = { readonly connections: number; readonly acquireTimeoutMs: number }
 
-/**
- * Connections of one process. Azure SQL's smallest databases take 30 sessions at once. Source:
- * learn.microsoft.com/azure/azure-sql/database/resource-limits-dtu-single-databases
- */
+/** Azure SQL's smallest databases take 30 sessions. Source: learn.microsoft.com/azure/azure-sql (DTU limits) */
 const LIMITS: PoolLimits = { connections: 8, acquireTimeoutMs: 60_000 }
 /** Azure closes connections that were idle for 30 minutes. */
 const IDLE_TIMEOUT_MS = 5 * 60_000
 
 /**
- * A pool of `tarn` over connections of `tedious`, as Kysely's own dialect has it. Loads and the query builder share it.
- *
- * Logs in once to check the credentials; that connection is not kept. Errors are the driver's own.
- * @throws {DatabaseUnavailableError} transient: Entra has no token for now
+ * A pool of `tarn` over connections of `tedious`, as in Kysely's own dialect. Logs in once to check the credentials;
+ * that connection is not kept. Errors are the driver's own. @throws {DatabaseUnavailableError} transient: no token
  */
 export async function openMssqlPool(
   address: MssqlSettings,

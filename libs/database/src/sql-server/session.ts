@@ -141,10 +141,7 @@ async function run<Row>(
   }
 }
 
-/**
- * Longer texts are sent as nvarchar(max). Characters. Source:
- * learn.microsoft.com/sql/t-sql/data-types/nchar-and-nvarchar-transact-sql
- */
+/** Characters. Longer texts are nvarchar(max). Source: learn.microsoft.com/sql/t-sql/data-types (nchar and nvarchar) */
 const MAX_NVARCHAR = 4000
 
 function addParameter(request: Request, name: string, value: MssqlParameter): void {

@@ -13,7 +13,6 @@ export { releaseLock, requireLock, tryLock } from './locks.ts'
 export type { MssqlPool } from './pool.ts'
 export type { MssqlSession } from './session.ts'
 
-/** A SQL Server or Azure SQL database, with the connections that bulk loads need. */
 export interface MssqlDatabase<Schema> extends Database<Schema> {
   readonly dialect: 'mssql'
   readonly adapter: 'sql-server'
@@ -21,7 +20,6 @@ export interface MssqlDatabase<Schema> extends Database<Schema> {
 }
 
 /**
- * Opens a database of SQL Server 2016 or newer, or of Azure SQL. It has to exist.
  * @throws {ConfigError} terminal: the address says too little, or the server refuses the login
  * @throws {DatabaseUnavailableError} transient: the server is not reached
  */

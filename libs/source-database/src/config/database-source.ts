@@ -22,7 +22,6 @@ import {
 } from '@cinelake/config-text'
 import { z } from 'zod'
 
-/** How a large table is read in concurrent key ranges. */
 export const TableSplit = z.object({
   /** Number of ranges, of about equal row counts. */
   ranges: z.int().min(2),
@@ -44,7 +43,6 @@ export const TableVerification = z.enum([
 ])
 export type TableVerification = z.infer<typeof TableVerification>
 
-/** The column that identifies new rows. */
 export const TableIncrement = z.object({
   /**
    * A time: rows in [end of the previous window, end of this window). A number or a `rowversion`: rows above the highest value
@@ -81,7 +79,6 @@ export const DatabaseSource = z.object({
   /** The discovered tables that are copied: `schema.table` patterns with `*`. */
   include: z.array(z.string()),
   exclude: z.array(z.string()),
-  /** Whether the patterns match views as well. */
   views: z.boolean().optional(),
   /** Concurrent connections of one agent; if absent, as many as it has tasks. */
   maxConnections: z.int().min(1).optional(),
@@ -149,7 +146,6 @@ const databaseDataset = mapping({
   ...commonDataset,
 })
 
-/** A source of type `database` in `pipeline.yaml`. */
 const DatabaseSourceText = mapping({
   type: z.literal('database'),
   url: mayBeSecret(text, 'databaseAddress').describe('`postgres://user:${secret:NAME}@host/database`, or `mssql://…`'),
@@ -361,7 +357,6 @@ function caseless(own: string): Pattern {
   return { kind: 'char', test: (char) => char === own || expression.test(char) }
 }
 
-/** Tables of a database. */
 export const databaseConfig = {
   type: 'database',
   text: DatabaseSourceText,

@@ -207,7 +207,6 @@ function withoutEmpty(parts: readonly LandedFile[]): LandedFile[] {
   return full.length > 0 ? full : parts.slice(0, 1)
 }
 
-/** Adds up the progress of several ranges. */
 function createTally(progress: TaskContext['progress']) {
   const ranges = new Map<number, { readonly rowCount?: number; readonly sizeBytes?: number }>()
   return (range: number, done: { readonly rowCount?: number; readonly sizeBytes?: number }) => {

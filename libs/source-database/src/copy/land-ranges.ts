@@ -3,13 +3,13 @@ import { LandedFile, landingPath, type Ingest } from '@cinelake/contracts'
 import { sha256, taskFileName } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
 import { z } from 'zod'
+import { parsedJson } from '../parsed-json.ts'
 import type { KeyRange, Snapshot } from '../source-database.ts'
 
 /** Additional connections for one table; more make a database slower, not faster. */
 const MAX_HELPERS = 7
 
 export type RangesPlan = {
-  /** The column that the ranges are over. */
   readonly column: string
   readonly boundaries: readonly string[]
   /** Where landed ranges are recorded; if absent, either all ranges land, from one snapshot, or none does. */
@@ -17,19 +17,15 @@ export type RangesPlan = {
 }
 
 type Deps = {
-  /** The open snapshot. */
   readonly snapshot: Snapshot
   /** Works on another connection, if one is available now. Returns silently if none is. */
   readonly help: (work: (snapshot: Snapshot) => Promise<void>) => Promise<void>
-  /** Lands the rows of one range. */
   readonly land: (snapshot: Snapshot, keys: KeyRange, range: number) => Promise<readonly LandedFile[]>
-  /** Cancels ranges under way. */
   readonly stop: AbortController
 }
 
 /**
- * Lands a table in key ranges over as many connections as are available. The connection that is already open takes part, so
- * that at least one is working.
+ * Lands a table in key ranges over as many connections as are available, the open one among them.
  * @returns the files of all ranges, in key order
  */
 export async function landRanges(
@@ -102,7 +98,8 @@ export function openLandingState(
 ): LandingState {
   const folder = `${folderOf(command)}/${sha256(JSON.stringify(what)).slice(0, 16)}`
   const pathOf = (range: number) => `${folder}/range-${String(range).padStart(5, '0')}.json`
-  const read = async <T>(path: string, schema: z.ZodType<T>) => parsed(await lake.readText(path, { signal }), schema)
+  const read = async <T>(path: string, schema: z.ZodType<T>) =>
+    parsedJson(await lake.readText(path, { signal }), schema)
   let hasOthers = false
   const landed = async (range: number) => {
     const kept = await read(pathOf(range), Range)
@@ -132,7 +129,6 @@ export function openLandingState(
   }
 }
 
-/** Removes the intermediate state of a task. */
 export async function clearLandingState(
   lake: Pick<Lake, 'list' | 'delete'>,
   command: Ingest,
@@ -141,15 +137,6 @@ export async function clearLandingState(
   const paths: string[] = []
   for await (const { path } of lake.list(folderOf(command), options)) paths.push(path)
   for (const path of paths) await lake.delete(path, options)
-}
-
-function parsed<T>(text: string | undefined, schema: z.ZodType<T>): T | undefined {
-  if (text === undefined) return undefined
-  try {
-    return schema.safeParse(JSON.parse(text)).data
-  } catch {
-    return undefined
-  }
 }
 
 /** Trusted only after checking every byte: a file that was lost or damaged is read from the database again. */

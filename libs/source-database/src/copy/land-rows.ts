@@ -2,10 +2,10 @@ import { identifier, literal } from '@cinelake/sql'
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LandedFile, TableName } from '@cinelake/contracts'
+import type { LandedFile } from '@cinelake/contracts'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import { landObject, type Lake } from '@cinelake/lake'
-import { databaseSourceErrors, type DatabaseLocation } from '../errors.ts'
+import { databaseSourceErrors, fullName, type DatabaseLocation } from '../errors.ts'
 import { LIMITS, PartOfRows, RowSource, type PartLimits } from './part-of-rows.ts'
 import type { SourceRow, SourceTable } from '../source-database.ts'
 
@@ -91,7 +91,7 @@ async function landFile(
   const name = file.slice(file.lastIndexOf('part-'))
   const landed = await landObject(lake, `${folder}/${name}`, () => createReadStream(file), { signal })
   await rm(file)
-  return { ...landed, name: `${nameOf(table.table)}/${name}`, rowCount }
+  return { ...landed, name: `${fullName(table.table)}/${name}`, rowCount }
 }
 
 async function writeParquet(
@@ -109,7 +109,6 @@ async function writeParquet(
   }
 }
 
-/** The rows that were read, in the form in which they land. */
 function typedRows({ columns }: SourceTable): string {
   const values = columns.map(({ name, fromText }, index) => `${fromText(`c${index}`)} AS ${identifier(name)}`)
   return `SELECT ${values.join(', ')} FROM ${BUFFER}`
@@ -135,8 +134,4 @@ async function findUnfit(
       return databaseSourceErrors.DATABASE_VALUE_UNFIT(place, table.table, column, Number(found?.n))
   }
   return undefined
-}
-
-function nameOf({ schema, name }: TableName): string {
-  return `${schema}.${name}`
 }

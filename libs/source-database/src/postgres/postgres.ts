@@ -10,32 +10,23 @@ import type { PostgresColumn, PostgresTable } from './select.ts'
 import { beginReading } from './snapshot.ts'
 import { landingOf } from './types.ts'
 
-const NO_CHANGES =
-  'expected a database that tracks changes, got PostgreSQL, which has no such thing but logical decoding'
-
-/**
- * A PostgreSQL database, or one that is compatible with its protocol and catalog.
- * @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address
- */
+/** @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address */
 export function openPostgres(options: OpenOptions & { readonly address: ServerAddress }): SourceDatabase {
   const { source, address, timeoutMs, signal } = options
   const { tls, problems } = readTls(address)
   requireUsable(source, problems)
   const connection = openPostgresConnection({ ...address, tls }, { timeoutMs, signal })
   const { db } = connection
-  return createSourceDatabase<PostgresTable>(
-    options,
-    {
-      digestEncoding: 'utf8',
-      translate: translatePostgresError,
-      tables: async (wanted) => await listTables(db, wanted),
-      describe: async (table) => await describeTable(db, table),
-      isDescribed: (table): table is PostgresTable => 'kind' in table && 'estimate' in table,
-      begin: async (wanted) => await beginReading(connection, timeoutMs, sourceLocation(source, address), wanted),
-      [Symbol.asyncDispose]: async () => await connection[Symbol.asyncDispose](),
-    },
-    NO_CHANGES,
-  )
+  return createSourceDatabase<PostgresTable>(options, {
+    digestEncoding: 'utf8',
+    noChanges: 'expected a database that tracks changes, got PostgreSQL, which has no such thing but logical decoding',
+    translate: translatePostgresError,
+    tables: async (wanted) => await listTables(db, wanted),
+    describe: async (table) => await describeTable(db, table),
+    isDescribed: (table): table is PostgresTable => 'kind' in table && 'estimate' in table,
+    begin: async (wanted) => await beginReading(connection, timeoutMs, sourceLocation(source, address), wanted),
+    [Symbol.asyncDispose]: async () => await connection[Symbol.asyncDispose](),
+  })
 }
 
 async function describeTable(db: QueryExecutorProvider, table: TableName): Promise<PostgresTable | undefined> {
@@ -75,7 +66,6 @@ type CatalogColumn = {
 }
 
 type CatalogTable = {
-  /** `pg_class.oid` */
   readonly id: string
   /** `pg_class.relkind`: r table, p partitioned table, v view, m materialized view, f foreign table */
   readonly kind: string
@@ -116,10 +106,7 @@ async function findTable(db: QueryExecutorProvider, table: TableName): Promise<C
   return rows[0]
 }
 
-/**
- * The columns in order, with domains resolved to their base types. A NOT NULL that was not validated (PostgreSQL 18)
- * says nothing about existing rows.
- */
+/** The columns in order, domains resolved. A NOT NULL that is not validated (PostgreSQL 18) does not count. */
 async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<CatalogColumn[]> {
   const { rows } = await sql<CatalogColumn>`
     WITH RECURSIVE followed AS (
@@ -144,7 +131,6 @@ async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<
   return rows
 }
 
-/** The columns of the primary key in key order. */
 async function listPrimaryKey(db: QueryExecutorProvider, tableId: string): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     SELECT a.attname AS name

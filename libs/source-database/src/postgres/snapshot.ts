@@ -1,9 +1,9 @@
 import { TEXT_TYPES, type PostgresConnection } from '@cinelake/database/postgres'
 import { sql, type ControlledTransaction, type Kysely, type RawBuilder } from 'kysely'
 import pg from 'pg'
-import { SnapshotUnfitError, type DatabaseLocation } from '../errors.ts'
+import { fullName, SnapshotUnfitError, type DatabaseLocation } from '../errors.ts'
 import { RowBatches } from '../row-batches.ts'
-import { nameOf, type SourceRow } from '../source-database.ts'
+import type { SourceRow } from '../source-database.ts'
 import type { OpenTransaction } from '../technology.ts'
 import { codeOf } from './errors.ts'
 import { fromOf, selectOf, whereOf, type PostgresTable } from './select.ts'
@@ -42,7 +42,6 @@ export async function beginReading(
   }
 }
 
-/** The rows of a query as they arrive, within the transaction of the connection. Stopping early closes it. */
 function streamRows(
   { client, abandon }: PostgresConnection,
   text: string,
@@ -108,7 +107,7 @@ async function beginSnapshot(
       if (!isLocked) await sql`SELECT FROM ${fromOf(table)} LIMIT 0`.execute(trx)
       if (!(await isWrittenAnew(trx))) return trx
       if (shared !== undefined || attempt === ATTEMPTS) {
-        throw new SnapshotUnfitError(place, `${nameOf(table)} was written anew since`)
+        throw new SnapshotUnfitError(place, `${fullName(table.table)} was written anew since`)
       }
       await trx.rollback().execute()
     } catch (error) {
@@ -117,7 +116,9 @@ async function beginSnapshot(
         .execute()
         .catch(() => {})
       const isKept = shared !== undefined && table !== undefined && codeOf(error) === LOCKED
-      throw isKept ? new SnapshotUnfitError(place, `somebody keeps ${nameOf(table)} locked`, { cause: error }) : error
+      throw isKept
+        ? new SnapshotUnfitError(place, `somebody keeps ${fullName(table.table)} locked`, { cause: error })
+        : error
     }
   }
 }
@@ -128,10 +129,7 @@ const LOCKED = '55P03'
 /** SQLSTATEs of an unknown snapshot: no such name, no such file, its transaction has ended. */
 const GONE: ReadonlySet<unknown> = new Set(['22023', '42704', '55000'])
 
-/**
- * The data that another connection needs to use the same snapshot, with a check value: after a restart of the server, the
- * name may be that of another snapshot.
- */
+/** The snapshot's name, and a check value: after a restart, the name may be that of another one. */
 const EXPORTED = sql`pg_catalog.pg_export_snapshot() || ' ' || pg_catalog.txid_current_snapshot()`
 
 async function share(trx: ControlledTransaction<unknown>, place: DatabaseLocation, shared: string): Promise<void> {
@@ -147,8 +145,7 @@ async function share(trx: ControlledTransaction<unknown>, place: DatabaseLocatio
 }
 
 /**
- * Locks a table, its partitions, and the tables of a view against TRUNCATE and DROP, without taking a snapshot. Writers are not
- * blocked.
+ * Locks a table, its partitions, and the tables of a view against TRUNCATE and DROP, without taking a snapshot.
  * @returns false for relations that PostgreSQL cannot lock: materialized views and foreign tables
  */
 async function lock(trx: ControlledTransaction<unknown>, table: PostgresTable): Promise<boolean> {
@@ -182,10 +179,7 @@ async function isWrittenAnew(trx: ControlledTransaction<unknown>): Promise<boole
 const NO_END = sql`CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
   THEN set_config('transaction_timeout', '0', true) END`
 
-/**
- * Every setting that affects how values are written or which rows are visible. They end with the transaction, so that a
- * connection shared behind a proxy is unchanged.
- */
+/** Settings that affect how values are written or which rows are visible. They end with the transaction. */
 const SETTINGS: Readonly<Record<string, string>> = {
   timezone: 'UTC',
   datestyle: 'ISO, YMD',

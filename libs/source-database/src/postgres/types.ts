@@ -12,7 +12,6 @@ export type PostgresType = {
 
 /** How a column is converted. */
 export type Landing = {
-  /** The engine's type. */
   readonly type: string
   /** PostgreSQL's SQL for the text to send, given the column as an SQL expression. */
   readonly toText: (column: string) => string
@@ -65,7 +64,6 @@ const RULES: ReadonlyMap<string, Rule> = new Map(
   }),
 )
 
-/** The conversion of a column of this type. Every type has one. */
 export function landingOf(type: PostgresType): Landing {
   if (type.array !== undefined) return arrayLanding(type.array, type.modifier)
   const { type: landed, sendAs, fromText } = ruleFor(type.name, type.modifier)

@@ -54,7 +54,6 @@ export async function beginReading(
   }
 }
 
-/** The rows of a query as they arrive, within the transaction of the connection. Stopping early closes it. */
 async function* streamRows(
   { session }: MssqlConnection,
   query: string,
@@ -88,10 +87,7 @@ function boundariesOf(table: MssqlTable, column: string, asText: string, ranges:
   ) AS bounds WHERE bounds.tile > 1 ORDER BY bounds.v`
 }
 
-/**
- * The version below which no row will be written any more is read before the snapshot is taken: then every row below it is
- * in the snapshot.
- */
+/** The version below which no row will be written is read before the snapshot: then all rows below it are in that. */
 async function begin({ db }: MssqlConnection): Promise<{
   readonly trx: ControlledTransaction<unknown>
   readonly settledVersion: string | null

@@ -11,13 +11,7 @@ import type { MssqlColumn, MssqlTable } from './select.ts'
 import { beginReading } from './snapshot.ts'
 import { mssqlLandingOf } from './types.ts'
 
-const NO_CHANGES =
-  'expected Change Tracking to be on for the database and for this table (ALTER TABLE … ENABLE CHANGE_TRACKING), which needs a primary key, and VIEW CHANGE TRACKING to be granted, got none'
-
-/**
- * A database of SQL Server 2016 or newer, or of Azure SQL.
- * @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address
- */
+/** @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address */
 export function openMssql(options: OpenOptions & { readonly address: ServerAddress }): SourceDatabase {
   const { source, address, timeoutMs, credential, signal } = options
   const { host, port, database, user, password = '' } = address
@@ -35,19 +29,17 @@ export function openMssql(options: OpenOptions & { readonly address: ServerAddre
     { token: async () => await tokenFor(sourceLocation(source, address), credential, signal), timeoutMs, signal },
   )
   const { db } = connection
-  return createSourceDatabase<MssqlTable>(
-    options,
-    {
-      digestEncoding: 'utf16le',
-      translate: translateMssqlError,
-      tables: async (wanted) => await listTables(db, wanted),
-      describe: async (table) => await describeTable(db, table),
-      isDescribed: (table): table is MssqlTable => 'mssqlKind' in table,
-      begin: async () => await beginReading(connection, timeoutMs),
-      [Symbol.asyncDispose]: async () => await connection[Symbol.asyncDispose](),
-    },
-    NO_CHANGES,
-  )
+  return createSourceDatabase<MssqlTable>(options, {
+    digestEncoding: 'utf16le',
+    noChanges:
+      'expected Change Tracking to be on for the database and for this table (ALTER TABLE … ENABLE CHANGE_TRACKING), which needs a primary key, and VIEW CHANGE TRACKING to be granted, got none',
+    translate: translateMssqlError,
+    tables: async (wanted) => await listTables(db, wanted),
+    describe: async (table) => await describeTable(db, table),
+    isDescribed: (table): table is MssqlTable => 'mssqlKind' in table,
+    begin: async () => await beginReading(connection, timeoutMs),
+    [Symbol.asyncDispose]: async () => await connection[Symbol.asyncDispose](),
+  })
 }
 
 /** @throws {DATABASE_IDENTITY_MISSING} transient: this machine has no identity, or Entra no token for it */
@@ -93,7 +85,6 @@ function columnOf(column: CatalogColumn): MssqlColumn {
   }
 }
 
-/** As in a `CREATE TABLE`. */
 function declaredType({ name, maxLength, precision, scale }: Parameters<typeof mssqlLandingOf>[0]): string {
   if (name === 'decimal' || name === 'numeric') return `${name}(${precision},${scale})`
   if (name === 'datetime2' || name === 'datetimeoffset' || name === 'time') return `${name}(${scale})`
@@ -102,7 +93,6 @@ function declaredType({ name, maxLength, precision, scale }: Parameters<typeof m
   return `${name}(${maxLength < 0 ? 'max' : length})`
 }
 
-/** A column as described by the catalog. */
 type CatalogColumn = {
   readonly name: string
   readonly type_name: string
@@ -142,10 +132,7 @@ async function findTable(db: QueryExecutorProvider, table: TableName): Promise<C
   return rows[0]
 }
 
-/**
- * The columns in order, including hidden ones (the period of a temporal table), without the internal columns of graph
- * tables, which cannot be read.
- */
+/** The columns in order, hidden ones included, without the internal ones of graph tables, which cannot be read. */
 async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<CatalogColumn[]> {
   const { rows } = await sql<CatalogColumn>`
     SELECT c.name AS [name],
@@ -160,7 +147,6 @@ async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<
   return rows
 }
 
-/** The columns of the primary key in key order. */
 async function listPrimaryKey(db: QueryExecutorProvider, tableId: string): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
     SELECT c.name AS [name]

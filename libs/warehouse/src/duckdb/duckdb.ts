@@ -3,13 +3,11 @@ import { descriptionsOf, inOrder, RECORDS, translated, warehouseOf, type Describ
 import { placeOf, qualifiedName, type TablePlace, type Warehouse, type WarehouseOptions } from '../warehouse.ts'
 import { loadError } from './errors.ts'
 import { createDuckDbFile } from './file.ts'
-import { changeTable, look, records, replaceTable, rowsOf } from './load.ts'
+import { changeTable, DESCRIBE, look, records, replaceTable, rowsOf, SET_UP } from './load.ts'
 import { queryReadOnly, readAll, schemasOf } from './query.ts'
-import { DESCRIBE, SET_UP } from './sql.ts'
 
 /**
- * The warehouse in a DuckDB file, for analysts on one machine. The file is open only during a load or a query.
- * @throws {ConfigError} terminal: no file is named
+ * The warehouse in a DuckDB file, for analysts on one machine. @throws {ConfigError} terminal: no file is named
  * @throws {WarehouseFileInUseError} transient @throws {WAREHOUSE_FILE_INVALID} terminal
  */
 export async function openDuckDbWarehouse(

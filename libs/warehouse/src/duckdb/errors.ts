@@ -42,10 +42,7 @@ function faultOf(thrown: unknown): DuckDbFault | undefined {
   }
 }
 
-/**
- * Translates the error of a failed load. DuckDB's message is omitted where it may quote a value of a row.
- * @returns what was thrown, when it is not the database's
- */
+/** The port's error of a failed load, without the words of DuckDB that may quote a value of a row. */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown

@@ -15,17 +15,10 @@ import {
 import { martFirst } from '../adapter.ts'
 import { WarehouseQueryError } from '../errors.ts'
 import { DEFAULT_LIMIT, distinct, limited, withinTime } from '../query.ts'
-import {
-  MART,
-  placeOf,
-  type QueryOptions,
-  type Warehouse,
-  type WarehouseValue,
-} from '../warehouse.ts'
+import { MART, placeOf, type QueryOptions, type Warehouse, type WarehouseValue } from '../warehouse.ts'
 import { queryError } from './errors.ts'
 import type { DuckDbFile } from './file.ts'
-import { records, rowsOf } from './load.ts'
-import { searchPath } from './sql.ts'
+import { records, rowsOf, searchPath } from './load.ts'
 
 /** Rows handed over at once, where all are wanted. */
 const BATCH_ROWS = 2048
@@ -48,7 +41,6 @@ export async function queryReadOnly(
   })
 }
 
-/** All rows of one query, in batches. */
 export async function readAll(
   file: DuckDbFile,
   sql: string,
@@ -159,7 +151,6 @@ async function withoutEnd(connection: DuckDBConnection, sql: string): Promise<st
   return isWhole ? shorter : sql
 }
 
-/** A value of DuckDB as the port describes values. */
 function toValue(value: DuckDBValue | undefined, type?: string): WarehouseValue {
   if (value === null || value === undefined) return null
   if (typeof value === 'bigint') return isSafe(value) ? Number(value) : value

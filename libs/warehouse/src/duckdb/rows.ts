@@ -53,9 +53,7 @@ export function definitions(table: WarehouseTable, columns: readonly WarehouseCo
 }
 
 /**
- * Adds rows to a table, within the transaction of the connection.
- * @param into the table, as SQL
- * @returns rows that were sent, and rows that the database took
+ * Adds rows to a table, within the transaction of the connection. @returns rows sent, and rows that the database took
  * @throws {WarehouseRefusedError} terminal: a text is too long, or has a character that is not stored
  */
 export async function insertRows(

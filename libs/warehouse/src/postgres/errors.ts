@@ -36,10 +36,7 @@ const KNOWN: Readonly<Record<string, { readonly problem: string; readonly remedy
   '42501': ROW_PROBLEM.forbidden,
 }
 
-/**
- * Translates the error of a failed load. The vendor's message is omitted where it may quote a value of a row.
- * @returns what was thrown, when it is not the database's
- */
+/** The port's error of a failed load, without the words of the database that may quote a value of a row. */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
@@ -59,7 +56,6 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
 
 type AskedQuery = { readonly location: string; readonly sql: string; readonly timeoutMs: number }
 
-/** Translates the error of a user's query, with the database's own message. */
 export function queryError(thrown: unknown, { location, sql, timeoutMs }: AskedQuery): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown

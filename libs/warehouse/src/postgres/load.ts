@@ -26,7 +26,6 @@ import {
   type WarehouseTable,
 } from '../warehouse.ts'
 
-/** The database of the loads, and how long they wait for readers. */
 export type Loading = { readonly sessions: PostgresSessions; readonly swapWaitsMs: readonly number[] }
 
 export async function replaceTable(

@@ -7,10 +7,7 @@ import { martSchemas, requireReader } from './reader.ts'
 import type { PostgresSessions, Queries, ReadSession } from './session.ts'
 import { LOADER } from './sql.ts'
 
-/**
- * In a session of the mart server the database would permit a change of role, through this function only: the other
- * statements that change it are not forwarded.
- */
+/** A session of the mart server could change its role by this function; such statements are not forwarded. */
 const KEEP_ROLE = 'REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC'
 
 /** The embedded warehouse. The database stays the caller's: disposing the warehouse does not close it. */
@@ -116,10 +113,7 @@ async function copy(
 
 function readSession(session: EmbeddedSession): ReadSession {
   return {
-    async run(sql) {
-      const { rows, fields } = await session.query<WarehouseValue[]>(sql, [], { rowMode: 'array', timesAsText: true })
-      return { columns: fields.map(({ name }) => name), rows }
-    },
+    run: async (sql) => (await session.query<WarehouseValue[]>(sql, [], { rowMode: 'array', timesAsText: true })).rows,
     describe: async (sql) =>
       (await session.describe(sql)).map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })),
   }

@@ -81,15 +81,8 @@ async function swap(queries: Queries, { table, staged, swapWaitsMs }: Placing): 
   return await whenFree(queries, swapWaitsMs, [swapSql(staged, table)])
 }
 
-/**
- * Runs statements that wait until the table has no readers, each wait a little longer.
- * @returns false when it was read at every attempt
- */
-async function whenFree(
-  queries: Queries,
-  waitsMs: readonly number[],
-  statements: readonly string[],
-): Promise<boolean> {
+/** Runs statements as soon as the table has no readers; false when it was read at every attempt. */
+async function whenFree(queries: Queries, waitsMs: readonly number[], statements: readonly string[]): Promise<boolean> {
   for (const [attempt, waitMs] of waitsMs.entries()) {
     if (attempt > 0) await pause(waitMs)
     await queries.exec(`SAVEPOINT free; SET LOCAL lock_timeout = ${waitMs}`)
@@ -116,7 +109,6 @@ async function replaceRows(queries: Queries, { table, staged }: Placing): Promis
   await queries.exec(insertMissing(staged, table))
 }
 
-/** Names shown of those that depend on a table. */
 const SHOWN = 5
 
 function builtUpon(table: WarehouseTable, what: readonly string[]): WarehouseRefusedError {
@@ -129,7 +121,6 @@ function builtUpon(table: WarehouseTable, what: readonly string[]): WarehouseRef
   )
 }
 
-/** A column as the database has it. */
 type DatabaseColumn = { readonly name: string; readonly type: string; readonly required: boolean }
 
 /** The columns of a table (`$1`), in order. */
@@ -144,7 +135,6 @@ CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k(number, place)
 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number
 WHERE c.conrelid = to_regclass($1) AND c.contype = 'p' ORDER BY k.place`
 
-/** Statements that give a table other columns: before its rows are replaced, and after. */
 type Reshaping = { readonly before: readonly string[]; readonly after: readonly string[] }
 
 /**
@@ -186,10 +176,7 @@ function planReshaping(
   return { before, after }
 }
 
-/**
- * Of the errors by which the database keeps to what depends on a column, and of a value that the other type does not
- * hold.
- */
+/** Objects depend on a column, or a value is not one of the other type. */
 const NOT_IN_PLACE = /^(?:2BP01|0A000|42804|42846|22...)$/
 type Given = {
   /** The table, as SQL. */
@@ -236,7 +223,6 @@ export function addPrimaryKey(staged: StagedTable, key: readonly string[]): stri
   return `ALTER TABLE ${staged.sql} ADD CONSTRAINT ${identifier(keyOf(staged))} PRIMARY KEY (${key.map(identifier).join(', ')})`
 }
 
-/** Puts the filled table in place of the old one. */
 function swapSql(staged: StagedTable, table: WarehouseTable): string {
   const schema = identifier(schemaOf(table))
   const moved = `${schema}.${identifier(staged.name)}`
@@ -245,7 +231,9 @@ function swapSql(staged: StagedTable, table: WarehouseTable): string {
     `DROP TABLE IF EXISTS ${martTable(table)}`,
     ...(staged.schema === schemaOf(table) ? [] : [`ALTER TABLE ${staged.sql} SET SCHEMA ${schema}`]),
     `ALTER TABLE ${moved} RENAME TO ${identifier(table.name)}`,
-    ...(table.primaryKey.length === 0 ? [] : [`ALTER INDEX ${key} RENAME TO ${identifier(primaryKeyName(table.name))}`]),
+    ...(table.primaryKey.length === 0
+      ? []
+      : [`ALTER INDEX ${key} RENAME TO ${identifier(primaryKeyName(table.name))}`]),
   ].join('; ')
 }
 
@@ -270,12 +258,10 @@ function insertMissing(staged: StagedTable, table: WarehouseTable): string {
   return `INSERT INTO ${target} (${columns.join(', ')}) SELECT ${values} FROM ${staged.sql} s${missing}`
 }
 
-/** Removes the rows whose key is among the staged ones. */
 export function deleteStaged(staged: StagedTable, table: WarehouseTable): string {
   return `DELETE FROM ${martTable(table)} t USING ${staged.sql} s WHERE ${sameKey(table)}`
 }
 
-/** Replaces rows by key and adds those that are new. */
 export function mergeStaged(staged: StagedTable, table: WarehouseTable): string {
   const names = table.columns.map(({ name }) => name)
   const others = names.filter((name) => !table.primaryKey.includes(name))

@@ -7,7 +7,6 @@ import { warehouseIn } from './warehouse.ts'
 export async function createPostgresWarehouse(
   database: PostgresConnections,
   options: WarehouseOptions & {
-    /** As `SWAP_WAITS_MS`. */
     readonly swapWaitsMs?: readonly number[]
   } = {},
 ): Promise<Warehouse> {

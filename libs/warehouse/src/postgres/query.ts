@@ -1,7 +1,13 @@
 import { identifier } from '@cinelake/sql'
 import { DEFAULT_LIMIT, distinct, limited, withinTime } from '../query.ts'
 import { WarehouseQueryError } from '../errors.ts'
-import { QUERY_TIMEOUT_MS, type QueryOptions, type Warehouse, type WarehouseRow, type WarehouseValue } from '../warehouse.ts'
+import {
+  QUERY_TIMEOUT_MS,
+  type QueryOptions,
+  type Warehouse,
+  type WarehouseRow,
+  type WarehouseValue,
+} from '../warehouse.ts'
 import { queryError } from './errors.ts'
 import { asReader, martSchemas, requireReader, searchPathOf } from './reader.ts'
 import type { PostgresSessions, ReadSession } from './session.ts'
@@ -10,10 +16,7 @@ import { text } from './sql.ts'
 /** Rows fetched at once, where all are wanted. */
 const BATCH_ROWS = 2000
 
-/**
- * Runs one query as the reader of the mart, in a read-only transaction that is rolled back; tables of the mart need no
- * schema in front.
- */
+/** Runs one query as the reader of the mart, read only; tables of the mart need no schema in front. */
 export async function queryReadOnly(
   sessions: PostgresSessions,
   sql: string,
@@ -21,7 +24,7 @@ export async function queryReadOnly(
 ): ReturnType<Warehouse['query']> {
   return await reading(sessions, sql, options, async (session, schemas) => {
     const { columns, statement } = await prepare(session, schemas, sql, limit + 1)
-    const { rows } = await session.run(statement)
+    const rows = await session.run(statement)
     return limited(
       columns.map(({ name }) => name),
       rows,
@@ -30,7 +33,6 @@ export async function queryReadOnly(
   })
 }
 
-/** All rows of one query, in batches. */
 export async function readAll(
   sessions: PostgresSessions,
   sql: string,
@@ -41,7 +43,7 @@ export async function readAll(
     const { columns, statement } = await prepare(session, schemas, sql, undefined)
     await session.run(`DECLARE cinelake_query NO SCROLL CURSOR FOR ${statement}`)
     for (let isLast = false; !isLast;) {
-      const { rows } = await session.run(`FETCH FORWARD ${BATCH_ROWS} FROM cinelake_query`)
+      const rows = await session.run(`FETCH FORWARD ${BATCH_ROWS} FROM cinelake_query`)
       isLast = rows.length < BATCH_ROWS
       await take({ columns, rows })
     }
@@ -100,13 +102,12 @@ function placeholder(index: number): string {
   return identifier(`c${index}`)
 }
 
-/** A query within another has no semicolon behind it. */
 function withoutEnd(sql: string): string {
   return sql.replace(/[\s;]+$/, '')
 }
 
 async function typeNames(session: ReadSession, ids: ReadonlySet<number>): Promise<Map<number, TypeName>> {
-  const { rows } = await session.run(
+  const rows = await session.run(
     `SELECT oid::bigint, pg_catalog.format_type(oid, NULL), typtype = 'p' AND typname <> 'record' FROM pg_catalog.pg_type WHERE oid IN (${[...ids].join(', ')})`,
   )
   return new Map(
@@ -118,13 +119,12 @@ async function typeNames(session: ReadSession, ids: ReadonlySet<number>): Promis
 }
 
 /**
- * Refuses a query that names a table without its schema where two schemas of the mart have one of that name: PostgreSQL would take
- * the first in silence.
+ * PostgreSQL would take the first of two schemas that have a table of that name, in silence.
  * @throws {WarehouseQueryError} terminal: says how to write the name
  */
 export async function refuseAmbiguous(session: ReadSession, sql: string, schemas: readonly string[]): Promise<void> {
   if (schemas.length < 2) return
-  const { rows } = await session.run(
+  const rows = await session.run(
     `SELECT c.relname::text, string_agg(n.nspname::text, ',' ORDER BY n.nspname) FROM pg_catalog.pg_class c
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY (ARRAY[${schemas.map(text).join(', ')}])
        AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY c.relname HAVING count(*) > 1 ORDER BY c.relname`,
@@ -137,7 +137,7 @@ export async function refuseAmbiguous(session: ReadSession, sql: string, schemas
   if (shared.length === 0) return
   // Which of them the query reads is known when it is planned: a name may also be that of a column or of a WITH.
   const plan = await session.run(asReader(`EXPLAIN (VERBOSE, FORMAT JSON) ${sql}`, 'plan json', undefined))
-  const read = relationsOf(plan.rows[0]?.[0])
+  const read = relationsOf(plan[0]?.[0])
   for (const { name, schemas: found } of shared) {
     const isRead = found.some((schema) => read.has(JSON.stringify([schema, name])))
     if (!isRead || found.some((schema) => isQualified(sql, schema, name))) continue

@@ -18,7 +18,6 @@ export async function martSchemas(queries: Queries): Promise<readonly string[]> 
   return (await queries.query<{ schema: string }>(MART_SCHEMAS)).map(({ schema }) => schema)
 }
 
-/** The search path for names without a schema, as SQL. */
 export function searchPathOf(schemas: readonly string[]): string {
   return [...schemas.map(identifier), 'pg_catalog'].join(', ')
 }
@@ -75,8 +74,7 @@ SELECT r.oid IS NOT NULL AS role, coalesce(r.rolsuper, false) AS is_superuser,
 FROM (SELECT 1) AS one LEFT JOIN pg_roles r ON r.rolname = '${READER}'`
 
 /**
- * Makes the role that queries run as, and gives it what it may read: what is there does not need rights to make it.
- * @param schemas of the mart
+ * Makes the role that queries run as, and gives it what it may read.
  * @throws {ConfigError} terminal: there is no such role, and the service may not make one
  */
 export async function requireReader(

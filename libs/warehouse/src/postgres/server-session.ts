@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { WarehouseUnavailableError } from '../errors.ts'
 import type { WarehouseValue } from '../warehouse.ts'
-import type { LoadSession, PostgresSessions, Queries, QueryResult, ReadOptions, ReadSession } from './session.ts'
+import type { LoadSession, PostgresSessions, Queries, ReadOptions, ReadSession } from './session.ts'
 
 import type pg from 'pg'
 
@@ -122,11 +122,10 @@ async function read<Result>(
   }
 }
 
-async function run(client: pg.ClientBase, sql: string): Promise<QueryResult> {
+async function run(client: pg.ClientBase, sql: string): Promise<readonly (readonly WarehouseValue[])[]> {
   // The extended protocol takes one statement and no more.
   const query = { text: sql, queryMode: 'extended', rowMode: 'array' as const, types: QUERY_TYPES }
-  const { rows, fields } = await client.query<WarehouseValue[]>(query)
-  return { columns: fields.map(({ name }) => name), rows }
+  return (await client.query<WarehouseValue[]>(query)).rows
 }
 
 function queriesOnPool(connections: PostgresConnections): Queries {
@@ -176,8 +175,7 @@ function listenForStop(connections: PostgresConnections, client: pg.Client, sign
 type DescribedField = { readonly name: string; readonly typeId: number }
 
 /**
- * The columns of one statement, as the server describes them without running it. The driver has no such request of its
- * own.
+ * The columns of one statement, without running it; the driver has no such request.
  * @throws what the server says: of a statement that is none, or several
  */
 async function describeQuery(client: pg.ClientBase, sql: string): Promise<readonly DescribedField[]> {
@@ -189,14 +187,11 @@ async function describeQuery(client: pg.ClientBase, sql: string): Promise<readon
 class Describe implements pg.Submittable {
   readonly #sql: string
   readonly #done = Promise.withResolvers<readonly DescribedField[]>()
+  readonly done = this.#done.promise
   #fields: readonly DescribedField[] = []
 
   constructor(sql: string) {
     this.#sql = sql
-  }
-
-  get done(): Promise<readonly DescribedField[]> {
-    return this.#done.promise
   }
 
   // What follows is called by the driver.
@@ -254,22 +249,16 @@ class CopyIn implements pg.Submittable {
   readonly #sql: string
   readonly #started = Promise.withResolvers<pg.Connection>()
   readonly #done = Promise.withResolvers<number>()
+  readonly started = this.#started.promise
+  readonly done = this.#done.promise
   #rowCount = 0
   isOver = false
 
   constructor(sql: string) {
     this.#sql = sql
     // Each is waited for at its time; a fault that comes earlier is not lost.
-    this.#started.promise.catch(() => {})
-    this.#done.promise.catch(() => {})
-  }
-
-  get started(): Promise<pg.Connection> {
-    return this.#started.promise
-  }
-
-  get done(): Promise<number> {
-    return this.#done.promise
+    this.started.catch(() => {})
+    this.done.catch(() => {})
   }
 
   // What follows is called by the driver.

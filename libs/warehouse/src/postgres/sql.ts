@@ -4,20 +4,16 @@ import { isJsonType } from '../adapter.ts'
 import { unknownTypeError, WarehouseRefusedError } from '../errors.ts'
 import { MART, schemaOf, type TablePlace, type WarehouseTable } from '../warehouse.ts'
 
-/** The loader's own: what is loaded. */
 export const LOADER = 'loader'
 
-/** A text as a literal. */
 export function text(value: string): string {
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }
 
-/** A table of the mart as SQL. */
 export function martTable(table: TablePlace): string {
   return `${identifier(schemaOf(table))}.${identifier(table.name)}`
 }
 
-/** Whether anything was ever loaded, by this version or one before. */
 export const HAS_MART = `SELECT to_regclass('${LOADER}.loaded_tables') IS NOT NULL AS has`
 
 /** Whether all of it is there already: who may only write in the schemas could not run `SET_UP`. */
@@ -35,7 +31,6 @@ export const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
  */
 export const LOCK_SET_UP = `${LOCK.replace('$1', `'cinelake warehouse set up'`)}; SELECT FROM pg_namespace WHERE false`
 
-/** Whether a schema (`$1`) is there. */
 export const HAS_SCHEMA = 'SELECT to_regnamespace(quote_ident($1)) IS NOT NULL AS ready'
 
 /** Makes a schema of the mart with the rights that others have on `mart`, and will have on tables that come there. */
@@ -85,10 +80,7 @@ CREATE TABLE IF NOT EXISTS ${LOADER}.loaded_tables (
 ALTER TABLE ${LOADER}.loaded_tables ADD COLUMN IF NOT EXISTS table_id text;
 COMMENT ON TABLE ${LOADER}.loaded_tables IS 'Which version of each refined table its mart table holds. Kept by the loader, in the same transaction as the rows.'`
 
-/**
- * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says:
- * \`$1\` is the table as SQL, \`$2\` its record.
- */
+/** What is loaded and still there: \`$1\` is the table as SQL, \`$2\` its record. */
 export const LOADED = `
 SELECT to_regclass($1) IS NOT NULL AS "exists", l.version::float8 AS version, l.shape, l.task, l.row_count::float8 AS "rowCount", l.table_id AS "tableId"
 FROM (SELECT) AS one LEFT JOIN ${LOADER}.loaded_tables l ON l.table_name = $2
@@ -127,10 +119,7 @@ VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
 ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, shape = excluded.shape, task = excluded.task,
   row_count = excluded.row_count, table_id = excluded.table_id, loaded_at = excluded.loaded_at`
 
-/**
- * @param target where, as SQL
- * @throws {WarehouseRefusedError} for a type that PostgreSQL has no equivalent of
- */
+/** @param target as SQL @throws {WarehouseRefusedError} for a type that PostgreSQL has no equivalent of */
 export function createTable(target: string, table: WarehouseTable, columns = table.columns): string {
   for (const name of [table.name, ...columns.map((column) => column.name)]) refuseLongName(table.name, name)
   const lines = columns.map(({ name, type, required }) => {
@@ -141,7 +130,6 @@ export function createTable(target: string, table: WarehouseTable, columns = tab
   return `CREATE TABLE ${target} (\n${lines.join(',\n')}\n)`
 }
 
-/** Statements that store the descriptions of the table and its columns for users of SQL tools. */
 export function comments(target: string, table: WarehouseTable): string {
   const columns = table.columns.map(
     ({ name, description }) => `COMMENT ON COLUMN ${target}.${identifier(name)} IS ${text(description ?? '')}`,
@@ -169,7 +157,6 @@ function refuseLongName(table: string, name: string): void {
   )
 }
 
-/** How a value of a column reaches PostgreSQL. */
 export type PostgresType = {
   /** As in `CREATE TABLE`. */
   readonly sql: string
@@ -198,10 +185,7 @@ const PLAIN: Readonly<Record<string, string>> = {
   'TIMESTAMP WITH TIME ZONE': 'timestamptz',
 }
 
-/**
- * The PostgreSQL type for a type in the vocabulary of contracts.
- * @returns undefined for a type that the warehouse does not know
- */
+/** The PostgreSQL type for a type in the vocabulary of contracts; undefined for an unknown one. */
 export function postgresType(type: string): PostgresType | undefined {
   const name = type.trim().toUpperCase()
   if (isJsonType(name)) return { sql: 'jsonb', form: 'json' }

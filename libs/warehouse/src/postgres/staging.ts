@@ -2,19 +2,24 @@ import { identifier, identifiers } from '@cinelake/sql'
 import { toJson } from '../adapter.ts'
 import { nulCharacterError } from '../errors.ts'
 import { stopWhenAborted } from '../load-decision.ts'
-import type { LoadOptions, WarehouseColumn, WarehouseRow, WarehouseRows, WarehouseTable, WarehouseValue } from '../warehouse.ts'
+import type {
+  LoadOptions,
+  WarehouseColumn,
+  WarehouseRow,
+  WarehouseRows,
+  WarehouseTable,
+  WarehouseValue,
+} from '../warehouse.ts'
 import type { StagedTable } from './place.ts'
 import type { LoadSession } from './session.ts'
 import * as postgres from './sql.ts'
 
 export type FilledTable = StagedTable & {
-  /** Rows that were sent. */
   readonly sent: number
   /** Rows that the database took. */
   readonly rowCount: number
 }
 
-/** Copies rows into a new staging table. */
 export async function fillStaging(
   session: LoadSession,
   table: WarehouseTable,
@@ -50,7 +55,10 @@ type CopyWriter = (rows: readonly WarehouseRow[]) => string
 
 /** @throws {WarehouseRefusedError} from the writer: a text holds U+0000, which PostgreSQL cannot store */
 function createCopyWriter(table: string, columns: readonly WarehouseColumn[]): CopyWriter {
-  const fields = columns.map(({ name, type }) => ({ name, form: postgres.postgresType(type)?.form ?? ('text' as const) }))
+  const fields = columns.map(({ name, type }) => ({
+    name,
+    form: postgres.postgresType(type)?.form ?? ('text' as const),
+  }))
   return (rows) => {
     const lines = rows.map((row) =>
       fields

@@ -10,8 +10,7 @@ import type { PostgresSessions } from './session.ts'
 import * as postgres from './sql.ts'
 
 /**
- * The warehouse in any PostgreSQL. Rows are first copied into a staging table, which is invisible to readers; then one
- * short transaction, or the end of the open one, puts them in place.
+ * The warehouse in any PostgreSQL: rows are copied into a staging table, then one short step puts them in place.
  * @param swapWaitsMs as `SWAP_WAITS_MS`
  */
 export async function warehouseIn(
@@ -47,8 +46,7 @@ export async function warehouseIn(
       await requireMart()
       await readAll(sessions, sql, take, options)
     },
-    records: async () =>
-      (await hasMart(sessions)) ? await queries.query<LoadedRecord>(postgres.LOADED_TABLES) : [],
+    records: async () => ((await hasMart(sessions)) ? await queries.query<LoadedRecord>(postgres.LOADED_TABLES) : []),
     describe: async () =>
       (await hasMart(sessions))
         ? descriptionsOf(await queries.query<DescribedRow>(postgres.DESCRIBE, [await martSchemas(queries)]))
@@ -56,15 +54,11 @@ export async function warehouseIn(
   })
 }
 
-/**
- * Two services that start at once would both make the schemas, and one of them fail. Statements sent as one are one
- * transaction.
- */
+/** Services may start at once. Statements sent as one are one transaction. */
 async function setUp(sessions: PostgresSessions): Promise<void> {
   if (!(await isSetUp(sessions))) await sessions.queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
 }
 
-/** Whether anything was ever loaded, by this version or one before. */
 export async function hasMart({ queries }: Pick<PostgresSessions, 'queries'>): Promise<boolean> {
   const [found] = await queries.query<{ has: boolean }>(postgres.HAS_MART)
   return found?.has === true

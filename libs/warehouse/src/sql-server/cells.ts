@@ -14,7 +14,6 @@ type Validate = (value: WarehouseValue | undefined) => unknown
 /** The problem with a value, without the value. */
 export type Complaint = (about: { readonly problem: string; readonly remedy: string }) => WarehouseRefusedError
 
-/** The type by which a column's cells are checked and written. */
 export function cellType(type: MssqlType, required: boolean, refuse: Complaint): CellType {
   const convert = converter(type, refuse)
   const validate: Validate = (value) => {
@@ -121,7 +120,10 @@ const ESCAPED_NUL = /(?<!\\)(\\\\)*\\u0000/
 
 /** SQL Server would keep it, but most programs that read the mart would cut the text there. */
 function nulCharacter(refuse: Complaint): WarehouseRefusedError {
-  return refuse({ ...ROW_PROBLEM.otherType, problem: 'a text holds the character U+0000, which the warehouse cannot store' })
+  return refuse({
+    ...ROW_PROBLEM.otherType,
+    problem: 'a text holds the character U+0000, which the warehouse cannot store',
+  })
 }
 
 function temporalConverter(form: 'date' | 'time' | 'timestamp' | 'instant', impossible: Fault): Convert {

@@ -30,10 +30,7 @@ const KNOWN: readonly Known[] = [
   },
 ]
 
-/**
- * Translates the error of a failed load. The server's message is omitted where it may quote a value of a row.
- * @returns what was thrown, when it is not the database's
- */
+/** The port's error of a failed load, without the words of the server that may quote a value of a row. */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
   const general = connectionError(thrown, about.location)
   const fault = faultOf(general)
@@ -49,7 +46,6 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
   )
 }
 
-/** Translates the error of a user's query, with the server's own message. */
 export function queryError(thrown: unknown, location: string, sql: string): unknown {
   const general = connectionError(thrown, location)
   const fault = faultOf(general)

@@ -131,8 +131,8 @@ async function addSchema(session: MssqlSession, location: string, table: Warehou
 }
 
 /**
- * Runs a load on a connection of its own. Of two loads of one version at once the second waits for the first, and then
- * finds everything done. A connection on which a load failed is not used again.
+ * Runs a load on a connection of its own, which is not used again after an error. Of two loads of one version at once
+ * the second waits for the first, and then finds everything done.
  */
 async function load<Result>(
   pool: MssqlPool,
@@ -181,10 +181,7 @@ async function publish<Result extends LoadOutcome | 'stale'>(
   }
 }
 
-/**
- * Tries of a swap or of changes, each of which waits some seconds for readers: those that come between two tries are
- * let in.
- */
+/** Tries of a swap or of changes, each of some seconds: readers that come between two are let in. */
 const SWAP_TRIES = 24
 /** "Lock request time out period exceeded", and the loser of a deadlock. */
 const IN_THE_WAY = [1222, 1205]

@@ -8,10 +8,7 @@ import { queryError } from './errors.ts'
 import * as mssql from './sql.ts'
 import { parseDayTime } from './values.ts'
 
-/**
- * Runs one query as a user who may read the mart and nothing else, in a transaction that is rolled back. Its default
- * schema is the mart, so tables need no schema in front.
- */
+/** Runs one query as a user who may read the mart and nothing else; tables of the mart need no schema in front. */
 export async function queryReadOnly(
   pool: MssqlPool,
   sql: string,
@@ -20,7 +17,6 @@ export async function queryReadOnly(
   return await reading(pool, sql, options, async (session, given) => await fetchRows(session, sql, limit, given))
 }
 
-/** All rows of one query, in batches. */
 export async function readAll(
   pool: MssqlPool,
   sql: string,
@@ -224,16 +220,13 @@ function tokensOf(sql: string): Token[] {
   return tokens
 }
 
-/** A column of a query's result, as the server describes it before the query runs. */
 type DescribedColumn = {
   readonly name: string | null
   /** `decimal(18,2)`, `nvarchar(max)`, … */
   readonly type: string
-  /** Whether it is a column of the mart that holds lists or objects. */
   readonly isJson: boolean
 }
 
-/** How a type is asked for, and read. */
 type Reading = { readonly as?: string; readonly read: (value: unknown) => WarehouseValue }
 
 const asIs = (value: unknown) => value as WarehouseValue
@@ -282,7 +275,6 @@ function readingOf(type: string): Reading {
   return READINGS[/^\w+/.exec(type)?.[0] ?? ''] ?? { read: asIs }
 }
 
-/** A number where it is exact. */
 function toWholeNumber(text: string): number | bigint {
   const number = Number(text)
   return Number.isSafeInteger(number) ? number : BigInt(text)

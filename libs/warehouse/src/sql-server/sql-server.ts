@@ -17,10 +17,8 @@ const SET_UP_LOCK = 'cinelake set-up'
 const SET_UP_PATIENCE_MS = 60_000
 
 /**
- * The warehouse in SQL Server or Azure SQL. Rows are first loaded into a table of their own; then one short transaction
- * puts it in place, so that readers see the old rows or the new ones and wait for neither.
- *
- * The database stays the caller's: disposing the warehouse does not close it.
+ * Rows are first loaded into a table of their own; then one short transaction puts it in place, so that readers see the
+ * old rows or the new ones and wait for neither. The database stays the caller's.
  */
 export async function createMssqlWarehouse(
   { pool }: { readonly pool: MssqlPool },

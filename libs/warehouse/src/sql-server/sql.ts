@@ -2,7 +2,6 @@ import { isJsonType } from '../adapter.ts'
 import { unknownTypeError, WarehouseRefusedError } from '../errors.ts'
 import { MART, schemaOf, type TablePlace, type WarehouseColumn, type WarehouseTable } from '../warehouse.ts'
 
-/** The loader's own: what is loaded, and tables that are still being filled. */
 const LOADER = 'loader'
 /** Queries through the service run as this user, who may read the mart and nothing else. */
 export const READER = 'cinelake_reader'
@@ -10,17 +9,14 @@ export const READER = 'cinelake_reader'
 /** Characters. Source: `sysname`, learn.microsoft.com/sql/relational-databases/databases/database-identifiers */
 const MAX_IDENTIFIER = 128
 
-/** A name as a quoted identifier. */
 function quoted(name: string): string {
   return `[${name.replaceAll(']', ']]')}]`
 }
 
-/** A text as a literal. */
 function national(value: string): string {
   return `N'${value.replaceAll("'", "''")}'`
 }
 
-/** A table of the mart as SQL. */
 export function martTable(table: TablePlace): string {
   return `${quoted(schemaOf(table))}.${quoted(table.name)}`
 }
@@ -48,10 +44,7 @@ export const SET_UP: readonly string[] = [
   `IF COL_LENGTH(N'${LOADED_TABLES_TABLE}', N'table_id') IS NULL ALTER TABLE ${LOADED_TABLES_TABLE} ADD [table_id] nvarchar(200) NULL`,
 ]
 
-/**
- * Makes the user that queries run as. Its default schema lets queries name the tables of `mart` without one.
- * @param schemas in addition to `mart`
- */
+/** The user that queries run as, by default in the schema `mart`. @param schemas in addition to `mart` */
 export function setUpReader(schemas: readonly string[]): string[] {
   return [
     `IF USER_ID(N'${READER}') IS NULL CREATE USER [${READER}] WITHOUT LOGIN WITH DEFAULT_SCHEMA = [${MART}]`,
@@ -59,7 +52,6 @@ export function setUpReader(schemas: readonly string[]): string[] {
   ]
 }
 
-/** Lets a user, or a role, read what is in a schema and what comes there. */
 export function grantSelect(schema: string, principal: string): string {
   return `GRANT SELECT ON SCHEMA::${quoted(schema)} TO ${quoted(principal)}`
 }
@@ -77,10 +69,7 @@ export function addSchema(schema: string): string {
 /** Tables that are being filled, or were when a process was killed. */
 export const STAGING_TABLES = `SELECT t.[name] AS [name] FROM sys.tables AS t WHERE t.[schema_id] = SCHEMA_ID(N'${LOADER}') AND t.[name] LIKE N'staging[_]%'`
 
-/**
- * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says: `@1`
- * is the record, `@2` the table as SQL.
- */
+/** What is loaded and still there: `@1` is the record, `@2` the table as SQL. */
 export const LOADED = `SELECT l.[version] AS [version], l.[shape] AS [shape], l.[task] AS [task], l.[row_count] AS [row_count], l.[table_id] AS [table_id] FROM ${LOADED_TABLES_TABLE} AS l WHERE l.[table_name] = @1 AND OBJECT_ID(@2, N'U') IS NOT NULL`
 
 /** Whether a table (`@1`, as SQL), or anything else of its name, is there. */
@@ -90,10 +79,7 @@ export const LOADED_TABLES = `SELECT l.[table_name] AS [name], l.[version] AS [v
 FROM sys.tables AS t INNER JOIN sys.schemas AS s ON s.[schema_id] = t.[schema_id] INNER JOIN ${LOADED_TABLES_TABLE} AS l
   ON l.[table_name] = (CASE s.[name] WHEN N'${MART}' THEN t.[name] ELSE s.[name] + N'.' + t.[name] END) COLLATE DATABASE_DEFAULT`
 
-/**
- * Parameters of both: `recordName`, version, shape, task, row count, id of the Delta table. The second is for a table
- * that the first did not find.
- */
+/** `@1` to `@6`: `recordName`, version, shape, task, row count, Delta table id. `insert` where `update` found none. */
 export const RECORD_LOADED = {
   update: `UPDATE ${LOADED_TABLES_TABLE} SET [version] = @2, [shape] = @3, [task] = @4, [row_count] = @5, [table_id] = @6, [loaded_at] = SYSUTCDATETIME() WHERE [table_name] = @1`,
   insert: `INSERT INTO ${LOADED_TABLES_TABLE} ([table_name], [version], [shape], [task], [row_count], [table_id], [loaded_at]) VALUES (@1, @2, @3, @4, @5, @6, SYSUTCDATETIME())`,
@@ -135,10 +121,7 @@ export function dropStaging(staging: string): string {
  */
 const MAX_DESCRIPTION = 7500 / 2
 
-/**
- * Statements that store the descriptions of the table and its columns for users of SQL tools. They are dropped with the
- * table.
- */
+/** Statements that store the descriptions of the table and its columns. They are dropped with the table. */
 export function describe(staging: string, table: WarehouseTable): string[] {
   const property = (description: string | undefined, column?: string) =>
     description === undefined || description === ''
@@ -187,7 +170,6 @@ export function keepReadersOut(table: WarehouseTable): string {
   return patient(`SELECT TOP (1) 1 AS [held] FROM ${martTable(table)} WITH (TABLOCKX, HOLDLOCK)`)
 }
 
-/** Removes the rows whose key is in the staging table. */
 export function deleteStaged(staging: string, table: WarehouseTable): string {
   return `DELETE t FROM ${martTable(table)} AS t INNER JOIN ${stagingTable(staging)} AS s ON ${sameKey(table)}`
 }
@@ -226,7 +208,6 @@ function refuseLongName(table: string, name: string): void {
   )
 }
 
-/** How a value of a column reaches SQL Server. */
 export type MssqlType = {
   /** As in `CREATE TABLE`, without NULL or NOT NULL. */
   readonly sql: string

@@ -7,10 +7,8 @@ import { type Complaint, cellType } from './cells.ts'
 import type { TypedColumn } from './sql.ts'
 import * as mssql from './sql.ts'
 
-/** A staging table, not yet visible to readers. */
 export type Staging = AsyncDisposable & {
   readonly name: string
-  /** Rows that were sent. */
   readonly sent: number
 }
 
@@ -83,8 +81,7 @@ type BulkTarget = {
 }
 
 /**
- * Streams rows into a table at the server's pace, holding one batch of them at a time.
- * @returns how many were sent
+ * Streams rows into a table at the server's pace. @returns how many were sent
  * @throws {WarehouseRefusedError} terminal: a value does not fit its column. What was sent before stays in the table.
  */
 export async function bulkLoad(session: MssqlSession, target: BulkTarget, rows: WarehouseRows): Promise<number> {
@@ -99,7 +96,6 @@ export async function bulkLoad(session: MssqlSession, target: BulkTarget, rows: 
 
 type Next = IteratorResult<WarehouseRow> | Promise<IteratorResult<WarehouseRow>>
 
-/** The rows of all batches as pieces for one bulk insert each. */
 function createRowSource(rows: WarehouseRows) {
   const batches = rows[Symbol.asyncIterator]()
   let batch: readonly WarehouseRow[] = []
