@@ -203,8 +203,7 @@ function taskKey({ run, task, generation }: Load): string {
 }
 
 /**
- * Compares two versions of a refined table by reading only the files in which they differ. The result is in the
- * session's temporary tables `UPSERTS` and `DELETES`.
+ * Fills `UPSERTS` and `DELETES` from the files in which two versions of a refined table differ.
  * @returns rows that changed; undefined where the older version is incomplete after a vacuum, a log clean-up or damage
  */
 async function findChanges(
@@ -239,12 +238,7 @@ async function findChanges(
 const UPSERTS = '_load_upserts'
 const DELETES = '_load_deletes'
 
-/**
- * Works out the changes between two versions, from the rows of the files that only one of them has: an unchanged row
- * may have moved from one file to another.
- * @param before relation of the rows in removed files
- * @param after relation of the rows in added files
- */
+/** An unchanged row may have moved from a removed file (`before`) to an added one (`after`). */
 function compareSql(table: WarehouseTable, before: string, after: string): string {
   const columns = table.columns.map(({ name }) => name)
   const others = columns.filter((name) => !table.primaryKey.includes(name))

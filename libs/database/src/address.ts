@@ -15,31 +15,22 @@ export type ServerAddress = {
 /** Why an address cannot be used. Quotes nothing of it that may be a password. */
 export type AddressProblem = { readonly expected: string; readonly got: string }
 
-const NO_ADDRESS: ServerAddress = {
-  scheme: '',
-  host: '',
-  port: undefined,
-  database: '',
-  user: undefined,
-  password: undefined,
-  parameters: new Map(),
-}
-
 /** Reads `SCHEME://[USER[:PASSWORD]@]HOST[:PORT]/DB[?NAME=VALUE&…]`; the parameters are the technology's. */
 export function parseServerAddress(url: string): {
   readonly address: ServerAddress
   readonly problems: readonly AddressProblem[]
 } {
   const parsed = URL.parse(url)
-  if (parsed === null) {
-    const expected = 'SCHEME://[USER[:PASSWORD]@]HOST[:PORT]/DB'
-    return { address: NO_ADDRESS, problems: [{ expected, got: 'a text that is no address' }] }
-  }
-  const [database, user, password] = [parsed.pathname.slice(1), parsed.username, parsed.password].map(decoded)
+  const { protocol = '', hostname = '', port = '', pathname = '', searchParams } = parsed ?? {}
+  const [database, user, password] = [pathname.slice(1), parsed?.username ?? '', parsed?.password ?? ''].map(decoded)
   const problems: AddressProblem[] = []
-  if (parsed.hostname === '') problems.push({ expected: 'a host', got: 'an address without a host' })
-  if (parsed.port === '0') problems.push({ expected: 'a port of 1 to 65535', got: 'the port 0' })
-  if (database === '') problems.push({ expected: 'a database after the host', got: 'an address without a database' })
+  if (parsed === null) {
+    problems.push({ expected: 'SCHEME://[USER[:PASSWORD]@]HOST[:PORT]/DB', got: 'a text that is no address' })
+  } else {
+    if (hostname === '') problems.push({ expected: 'a host', got: 'an address without a host' })
+    if (port === '0') problems.push({ expected: 'a port of 1 to 65535', got: 'the port 0' })
+    if (database === '') problems.push({ expected: 'a database after the host', got: 'an address without a database' })
+  }
   if ([database, user, password].includes(undefined)) {
     problems.push({
       expected: '`%` only as the beginning of an escape',
@@ -48,13 +39,13 @@ export function parseServerAddress(url: string): {
   }
   return {
     address: {
-      scheme: parsed.protocol.replace(/:$/, ''),
-      host: parsed.hostname.replaceAll(/^\[|\]$/g, ''),
-      port: parsed.port === '' ? undefined : Number(parsed.port),
+      scheme: protocol.replace(/:$/, ''),
+      host: hostname.replaceAll(/^\[|\]$/g, ''),
+      port: port === '' ? undefined : Number(port),
       database: database ?? '',
       user: user === '' ? undefined : user,
       password: password === '' ? undefined : password,
-      parameters: new Map(parsed.searchParams),
+      parameters: new Map(searchParams),
     },
     problems,
   }

@@ -41,10 +41,7 @@ export function requireUsable(source: string, [problem]: readonly AddressProblem
 export const givingUser = (scheme: string) =>
   `write \`${scheme === 'mssql' ? 'mssql' : 'postgres'}://USER:\${secret:NAME}@HOST/DATABASE\` and keep the password as the secret NAME where this machine has its secrets (CINELAKE_SECRETS; with \`env:\` in the setting CINELAKE_SECRET_NAME)`
 
-/**
- * Which setting or secret to provide or correct when a server refuses the credentials. Has no resolved values.
- * @param template the address as written in the pipeline's text
- */
+/** Which setting or secret to correct after a refused login. @param template the address as written */
 export function signInRemedy(
   template: string,
   { scheme, user, password }: Pick<ServerAddress, 'scheme' | 'user' | 'password'>,

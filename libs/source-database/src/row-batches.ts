@@ -22,8 +22,8 @@ type Flow = {
 }
 
 /**
- * Converts rows that a driver pushes to batches that a reader pulls. While a full batch is waiting, the server is paused, so
- * that memory is bounded however wide rows are, and rows arrive while the reader processes the previous batch.
+ * Rows that a driver pushes as batches that a reader pulls. While a full batch waits, the server is paused: memory is
+ * bounded however wide rows are.
  */
 export class RowBatches {
   readonly #flow: Flow
@@ -106,10 +106,7 @@ export class RowBatches {
 /** The encoding that the database uses for text in a digest. */
 export type DigestEncoding = 'utf8' | 'utf16le'
 
-/**
- * The digest of a row: SHA-256 in lower-case hex of its values in order, each as its number of bytes, a
- * colon and its bytes; `~` for NULL. The database computes the same over the values it sends.
- */
+/** SHA-256 in hex of the values, each as its number of bytes, a colon and its bytes; `~` for NULL. */
 export function rowDigest(row: SourceRow, encoding: DigestEncoding): string {
   const parts = row.map((value) => (value === null ? '~' : `${Buffer.byteLength(value, encoding)}:${value}`))
   return createHash('sha256')

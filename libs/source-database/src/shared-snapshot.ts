@@ -147,14 +147,10 @@ export type TableSnapshot = {
 
 const Published = z.object({ shared: z.string() })
 
-function pathOf({
-  pipeline,
-  window,
-  source,
-  generation,
-}: Pick<Discover, 'pipeline' | 'window' | 'source' | 'generation'>) {
-  return sharedSnapshotPath(pipeline.name, source, window.label, generation)
-}
+type OfRun = Pick<Discover, 'pipeline' | 'window' | 'source' | 'generation'>
+
+const pathOf = ({ pipeline, window, source, generation }: OfRun) =>
+  sharedSnapshotPath(pipeline.name, source, window.label, generation)
 
 /** Publishes the shared snapshot of a run. A later one replaces it: the remaining tables should use that. */
 async function publishMoment(
@@ -165,13 +161,11 @@ async function publishMoment(
   await lake.put(pathOf(command), JSON.stringify({ shared } satisfies z.infer<typeof Published>), { signal })
 }
 
+type TableToRead = { readonly database: SourceDatabase; readonly table: SourceTable; readonly source: DatabaseSource }
+
 /** The shared snapshot of the run's tables, if there is one and it is still available; else a snapshot of the table's own. */
 export async function openTableSnapshot(
-  {
-    database,
-    table,
-    source,
-  }: { readonly database: SourceDatabase; readonly table: SourceTable; readonly source: DatabaseSource },
+  { database, table, source }: TableToRead,
   {
     lake,
     command,

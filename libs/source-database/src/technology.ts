@@ -88,6 +88,8 @@ export function createSourceDatabase<Table extends SourceTable & { readonly esti
       return table
     })
   const known = async (table: SourceTable) => (technology.isDescribed(table) ? table : await describe(table.table))
+  const on = async <Result>(verb: string, table: SourceTable, work: (read: Table) => Promise<Result>) =>
+    await call(`${verb} ${fullName(table.table)}`, async () => await work(await known(table)))
 
   return {
     place,
@@ -108,19 +110,14 @@ export function createSourceDatabase<Table extends SourceTable & { readonly esti
             throw translated(error, `read ${fullName(table.table)}`)
           }
         },
-        count: async (table, selection = {}) =>
-          await call(`count ${fullName(table.table)}`, async () => await open.count(await known(table), selection)),
+        count: async (table, selection = {}) => await on('count', table, (read) => open.count(read, selection)),
         async checkRange(table, columns) {
-          const read = await known(table)
-          const hasRowsWithout = async () =>
-            await call(`look at ${fullName(table.table)}`, async () => await open.hasRowsWithout(read, columns))
-          return await checkWatermark(place, read, columns, hasRowsWithout)
+          const hasRowsWithout = async () => await on('look at', table, (read) => open.hasRowsWithout(read, columns))
+          return await checkWatermark(place, await known(table), columns, hasRowsWithout)
         },
-        highest: async (table, column) =>
-          await call(`look at ${fullName(table.table)}`, async () => await open.highest(await known(table), column)),
+        highest: async (table, column) => await on('look at', table, (read) => open.highest(read, column)),
         async changeVersions(table) {
-          const doing = `look at the changes of ${fullName(table.table)}`
-          const versions = await call(doing, async () => await open.changeVersions(await known(table)))
+          const versions = await on('look at the changes of', table, (read) => open.changeVersions(read))
           if (versions !== undefined) return versions
           throw databaseSourceErrors.DATABASE_CURSOR_UNUSABLE(
             place,
@@ -131,10 +128,7 @@ export function createSourceDatabase<Table extends SourceTable & { readonly esti
         },
         estimate: async (table) => (await known(table)).estimate,
         boundaries: async (table, column, ranges) =>
-          await call(
-            `sample ${fullName(table.table)}`,
-            async () => await open.boundaries(await known(table), column, ranges),
-          ),
+          await on('sample', table, (read) => open.boundaries(read, column, ranges)),
         async [Symbol.asyncDispose]() {
           // The transaction wrote nothing. On a broken connection there is nothing to end either.
           await open.trx

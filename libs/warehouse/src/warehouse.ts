@@ -1,3 +1,4 @@
+import type { DatabaseSettings } from '@cinelake/database'
 import { z } from 'zod'
 
 /** A column of a served table, in the vocabulary of contracts; the adapter turns it into its own type. */
@@ -122,12 +123,10 @@ export type MartDescription = {
 }
 
 /**
- * The SQL database that analysts read: the schema `mart`, or one for each pipeline. Readers see the old rows or the new
- * ones, never a mixture, and a version that is loaded already is not loaded again.
- *
+ * The SQL database that analysts read. Readers see the old rows or the new ones, never a mixture, and a version that is
+ * loaded already is not loaded again.
  * @throws {WarehouseUnavailableError} transient: connection, deadlock, timeout
- * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, a
- * permission is missing
+ * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, no right
  * @throws {WAREHOUSE_TABLE_TAKEN} terminal: the table is another pipeline's, or no pipeline made it; nothing is changed
  */
 export interface Warehouse extends AsyncDisposable {
@@ -200,12 +199,8 @@ export function shapeOf(table: WarehouseTable): string {
   return JSON.stringify([table.columns.map(({ name, type, required }) => [name, type, required]), table.primaryKey])
 }
 
-export type WarehouseSettings = {
-  /** Its scheme chooses the adapter. May hold a password: not for logs. */
-  readonly url: string
-  /** Instead of one in the address. */
-  readonly password?: string
-}
+/** Which warehouse, and how to log in; the scheme of its address chooses the adapter. */
+export type WarehouseSettings = Pick<DatabaseSettings, 'url' | 'password'>
 
 export const warehouseEnv = {
   CINELAKE_WAREHOUSE: z.string().default('pglite:.cinelake/warehouse'),

@@ -20,11 +20,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { EmbeddedSession, ExclusiveSessions } from './pglite-thread.ts'
 import type { PostgresDatabase } from './postgres.ts'
 
-/*
- * The process that has an embedded database open lets other processes of the same user read beside it: through a socket
- * beside the directory, in the PostgreSQL protocol. Both the socket and the file with the password are the user's alone
- * (mode 0600). A client has the database's one session from its first message until its transaction is over; it cannot
- * write.
+/**
+ * The process that has an embedded database open lets others of the same user read beside it, through a socket beside
+ * the directory; it and the file with the password have mode 0600. A client has the one session for a transaction, and
+ * cannot write.
  */
 
 /** User of readers in other processes. */

@@ -77,7 +77,10 @@ async function openLocked<Schema>(
   owned: AsyncDisposableStack,
   onLeave?: () => void,
 ): Promise<PgliteDatabase<Schema>> {
-  const pglite = await open(directory)
+  const pglite = await EmbeddedPostgres.open(directory && path.resolve(directory)).catch((error: unknown) => {
+    if (directory === undefined || error instanceof PipelineError) throw error
+    throw databaseErrors.WAREHOUSE_DIRECTORY_INVALID(directory, reasonOf(error), { cause: error })
+  })
   owned.defer(() => pglite.close())
   const beside = directory === undefined ? undefined : await serveBeside(directory, pglite, onLeave)
   if (beside !== undefined) owned.use(beside)
@@ -86,20 +89,10 @@ async function openLocked<Schema>(
     pglite,
     dialect: 'postgres',
     adapter: 'pglite',
-    location: directory === undefined ? 'pglite:' : `pglite:${directory}`,
+    location: `pglite:${directory ?? ''}`,
     async [Symbol.asyncDispose]() {
       await owned.disposeAsync()
     },
-  }
-}
-
-async function open(directory: string | undefined): Promise<EmbeddedPostgres> {
-  if (directory === undefined) return await EmbeddedPostgres.open(undefined)
-  try {
-    return await EmbeddedPostgres.open(path.resolve(directory))
-  } catch (error) {
-    if (error instanceof PipelineError) throw error
-    throw databaseErrors.WAREHOUSE_DIRECTORY_INVALID(directory, reasonOf(error), { cause: error })
   }
 }
 
@@ -118,8 +111,7 @@ const WAIT_MS = 20_000
 const WAIT_INTERVAL_MS = 50
 
 /**
- * Opens the embedded PostgreSQL of a directory to read it: beside the process that has it open, or, where there is none, in this
- * process, which then lets others read beside it.
+ * Opens an embedded PostgreSQL to read it: beside the process that has it open, or in this one, and others beside that.
  * @throws {DatabaseInUseError} transient: another process has it open, and lets no process read beside it
  * @throws {WAREHOUSE_DIRECTORY_INVALID} terminal: what is in the directory cannot be opened as a database
  */

@@ -82,10 +82,7 @@ export async function connectMssql(
   return createMssqlSession(connection, timeoutMs)
 }
 
-/**
- * Gives the error of a refused login the number that the server sent. The driver puts only its words into the error;
- * whether to try again is a matter of the number, of which the driver's `isTransient` knows but some.
- */
+/** The driver puts only the server's words into the error of a refused login, and not its number. */
 function tellErrorNumbers(connection: Connection): void {
   let number: number | undefined
   connection.on('errorMessage', (message) => {

@@ -13,10 +13,8 @@ export type MssqlFault = {
 }
 
 /**
- * Error numbers after which the same work may succeed. A refused login (18456) is not among them: a password does not
- * become right by asking again.
- * Sources: learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues (transient faults),
- * learn.microsoft.com/sql/connect/ado-net/configurable-retry-logic (the default list of Microsoft.Data.SqlClient).
+ * Error numbers after which the same work may succeed; not a refused login. Sources: learn.microsoft.com/azure-sql
+ * (troubleshoot-common-errors-issues), learn.microsoft.com/sql/connect/ado-net/configurable-retry-logic
  */
 const TRANSIENT_NUMBERS: ReadonlySet<number> = new Set([
   // The database moves, starts, or is full of sessions (Azure SQL).

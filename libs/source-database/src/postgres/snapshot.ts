@@ -84,10 +84,8 @@ const ATTEMPTS = 3
 type Options = { readonly shared?: string | undefined; readonly table: PostgresTable | undefined }
 
 /**
- * A read-only transaction that sees one consistent snapshot of the database.
- *
- * A table that is emptied or rewritten as a whole (TRUNCATE, REFRESH, some ALTER TABLE) is empty for transactions with an
- * earlier snapshot: PostgreSQL keeps no versions of it. So the table is locked first, and the snapshot is taken afterwards.
+ * A read-only transaction. A table that is emptied or rewritten as a whole (TRUNCATE, REFRESH, ALTER TABLE) is empty
+ * for transactions with an earlier snapshot, so it is locked first, and the snapshot is taken afterwards.
  * @throws {SnapshotUnfitError} transient: the shared snapshot is gone, or the table was rewritten since, or is locked
  */
 async function beginSnapshot(
@@ -145,7 +143,7 @@ async function share(trx: ControlledTransaction<unknown>, place: DatabaseLocatio
 }
 
 /**
- * Locks a table, its partitions, and the tables of a view against TRUNCATE and DROP, without taking a snapshot.
+ * Locks a table and what it consists of against TRUNCATE and DROP, without a snapshot.
  * @returns false for relations that PostgreSQL cannot lock: materialized views and foreign tables
  */
 async function lock(trx: ControlledTransaction<unknown>, table: PostgresTable): Promise<boolean> {
@@ -154,10 +152,7 @@ async function lock(trx: ControlledTransaction<unknown>, table: PostgresTable): 
   return true
 }
 
-/**
- * Whether one of the tables that this transaction has read was rewritten since its snapshot, or has lost a partition.
- * The rows of the catalog are of the snapshot; its functions return the current state.
- */
+/** Whether a table that was read was rewritten since the snapshot, or lost a partition: catalog functions tell. */
 async function isWrittenAnew(trx: ControlledTransaction<unknown>): Promise<boolean> {
   const { rows } = await sql<{ found: string }>`
     WITH locked AS (

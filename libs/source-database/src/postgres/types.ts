@@ -37,9 +37,8 @@ const instant: Rule = {
 }
 
 /**
- * The conversion of each PostgreSQL type; a type that is not listed lands as the text that the server writes (VARCHAR): uuid,
- * json, jsonb, xml, enums, timetz, interval, inet, bit strings, geometric, range and composite types, and those of
- * extensions. The session writes times in UTC, intervals as ISO 8601 durations and bytes in hex.
+ * Types that are not listed land as the text that the server writes (VARCHAR): uuid, json, enums, interval, inet, …
+ * The session writes times in UTC, intervals as ISO 8601 durations and bytes in hex.
  */
 const RULES: ReadonlyMap<string, Rule> = new Map(
   Object.entries<Rule>({

@@ -33,10 +33,7 @@ export type Loading = {
   readonly exclusive: <Result>(key: string, work: () => Promise<Result>) => Promise<Result>
 }
 
-/**
- * A load is one transaction: readers see the old table until it is committed, and an aborted load leaves nothing
- * behind. DuckDB rejects a transaction on what another has changed since it began.
- */
+/** One transaction: readers see the old table until its commit, and an aborted load leaves nothing behind. */
 export async function replaceTable(
   loading: Loading,
   table: WarehouseTable,

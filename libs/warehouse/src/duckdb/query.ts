@@ -81,8 +81,8 @@ type Computed = {
 }
 
 /**
- * Computes a query into a temporary table, which spills to the disk where it is large. DuckDB ends a stream that fails
- * half-way like one that is complete, and a stream that is not read to its end keeps the file open.
+ * A temporary table spills to the disk. DuckDB ends a stream that fails half-way like a complete one, and one that
+ * is not read to its end keeps the file open.
  */
 async function compute(connection: DuckDBConnection, sql: string, limit: number | undefined): Promise<Computed> {
   const found = await columnNames(connection, sql)

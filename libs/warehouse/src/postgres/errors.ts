@@ -62,32 +62,21 @@ export function queryError(thrown: unknown, { location, sql, timeoutMs }: AskedQ
   if (fault.code === '57014') return WarehouseQueryError.tooLong(timeoutMs, { cause: thrown })
   if (isTransient(fault)) return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
   const position = fault.position === undefined ? undefined : Number(fault.position)
-  const unknown = unknownName(fault)
-  return new WarehouseQueryError(
-    refusedWrite(fault) ?? notAQuery(fault, sql, position) ?? notAllowed(fault) ?? fault.message,
-    position,
-    { cause: thrown, unknown },
-  )
+  return new WarehouseQueryError(wordsOf(fault, sql, position), position, {
+    cause: thrown,
+    unknown: unknownName(fault),
+  })
 }
 
-/** What a read-only transaction makes of a statement that is not a query. */
-function refusedWrite({ code, message }: PostgresFault): string | undefined {
-  if (code === '25006' || (code === '0A000' && message.includes('data-modifying'))) {
+/** The problem in words for analysts. */
+function wordsOf({ code, message }: PostgresFault, sql: string, position: number | undefined): string {
+  // What a read-only transaction makes of a statement that is not a query.
+  if (code === '25006' || (code === '0A000' && message.includes('data-modifying')))
     return 'only queries are allowed here (SELECT, VALUES, WITH … SELECT), got a statement that writes'
-  }
   if (code === '42601' && message.includes('multiple commands')) return 'expected one statement, got several'
-  return undefined
-}
-
-function notAQuery({ code, message }: PostgresFault, sql: string, position: number | undefined): string | undefined {
-  const begin = sql.search(/\S/) + 1
-  return code === '42601' && position === begin
-    ? `expected a query (SELECT, VALUES or WITH … SELECT), got something else: ${message}`
-    : undefined
-}
-
-function notAllowed({ code, message }: PostgresFault): string | undefined {
-  return code === '42501' ? `a query may read the tables of the mart and nothing else: ${message}` : undefined
+  if (code === '42601' && position === sql.search(/\S/) + 1)
+    return `expected a query (SELECT, VALUES or WITH … SELECT), got something else: ${message}`
+  return code === '42501' ? `a query may read the tables of the mart and nothing else: ${message}` : message
 }
 
 /** The name that a statement has and the database does not, by the fault's own words. */

@@ -34,10 +34,7 @@ const STAGING = 'staging_'
 
 const STAGING_TABLES = `SELECT tablename AS name FROM pg_tables WHERE schemaname = '${LOADER}' AND tablename LIKE 'staging\\_%'`
 
-/**
- * The embedded PostgreSQL has one connection, and while a transaction is open on it all other callers wait. So a load
- * fills its table in pieces, each a transaction of its own, and only the last step is one with several statements.
- */
+/** The one session is blocked by a transaction. So a load fills its table in pieces, and only its last step is one. */
 export function pgliteSessions({
   pglite,
   location,

@@ -23,15 +23,10 @@ export type Placing = {
 }
 
 /**
- * Makes the staged rows those of the mart's table, within the transaction that is open.
- *
- * The staged table takes the old one's place and its grants. That is quick, but it is another table: views that others
- * made, foreign keys, indexes, policies belong to the old one. Where such objects exist, and where the old table is
- * being read all the time, the rows are replaced within the table instead: slower, but without blocking readers. Other
- * columns are then made by `ALTER TABLE`, and dependent objects stay.
- *
- * @throws {WarehouseRefusedError} terminal: other objects depend on a column that is dropped, or that gets another type
- * or key
+ * The staged table takes the place and the grants of the old one. Where views of others, foreign keys or policies
+ * depend on that, or it is read all the time, its rows are replaced within the table instead, which is slower; other
+ * columns are then made by `ALTER TABLE`.
+ * @throws {WarehouseRefusedError} terminal: other objects depend on a column that is to change
  * @throws {WarehouseUnavailableError} transient: a table that is to get other columns is being read all the time
  */
 export async function placeStaged(queries: Queries, placing: Placing): Promise<void> {
@@ -85,14 +80,14 @@ async function swap(queries: Queries, { table, staged, swapWaitsMs }: Placing): 
 async function whenFree(queries: Queries, waitsMs: readonly number[], statements: readonly string[]): Promise<boolean> {
   for (const [attempt, waitMs] of waitsMs.entries()) {
     if (attempt > 0) await pause(waitMs)
-    await queries.exec(`SAVEPOINT free; SET LOCAL lock_timeout = ${waitMs}`)
+    await queries.exec(`SAVEPOINT swap; SET LOCAL lock_timeout = ${waitMs}`)
     try {
       for (const statement of [...statements, 'SET LOCAL lock_timeout = 0']) await queries.exec(statement)
       return true
     } catch (error) {
       const isBusy = isInTheWay(error)
       if (!isBusy && !NOT_IN_PLACE.test(sqlStateOf(error) ?? '')) throw error
-      await queries.exec('ROLLBACK TO SAVEPOINT free; SET LOCAL lock_timeout = 0')
+      await queries.exec('ROLLBACK TO SAVEPOINT swap; SET LOCAL lock_timeout = 0')
       if (!isBusy) throw error
     }
   }
@@ -138,10 +133,8 @@ WHERE c.conrelid = to_regclass($1) AND c.contype = 'p' ORDER BY k.place`
 type Reshaping = { readonly before: readonly string[]; readonly after: readonly string[] }
 
 /**
- * Changes one table's columns to those of another, so that dependent objects stay: columns are renamed,
- * added, dropped, given another type, in this order.
- * @param target the table, as SQL
- * @param key the columns of the primary key of the table that is there
+ * Columns are renamed, added, dropped, given another type, in this order, so that dependent objects stay.
+ * @param target the table, as SQL @param key the columns of the primary key of the table that is there
  * @returns undefined where the tables have another key: its rows could not be told apart
  */
 function planReshaping(
@@ -188,8 +181,7 @@ type Given = {
 }
 
 /**
- * Gives the table that is there the columns of the staged one, within the transaction that is open. Dependent objects
- * stay.
+ * Gives the table the columns of the staged one; dependent objects stay.
  * @returns `done` with what is left to do once its rows are replaced; `refused` where objects depend on a dropped
  *   column; `busy` where the table is read all the time
  */

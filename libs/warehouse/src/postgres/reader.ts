@@ -4,10 +4,7 @@ import { sqlStateOf } from '@cinelake/database'
 import type { PostgresSessions, Queries } from './session.ts'
 import { LOADER, LOCK_SET_UP, MART_SCHEMAS, text } from './sql.ts'
 
-/**
- * Queries through the service run as this role, which may read the schemas of the mart and nothing else. A read-only
- * transaction alone is no protection: a superuser's query may read the server's files and end the sessions of others.
- */
+/** Queries run as this role: a read-only transaction does not keep a superuser from the server's files. */
 export const READER = 'cinelake_reader'
 
 /** The function that queries run in. */

@@ -49,7 +49,9 @@ export async function replaceTable(
           if (done !== undefined) return done
           requireBase(pool.location, table, basedOn, now)
           const isReshaped = now !== undefined && now.shape !== shapeOf(table)
-          const views = isReshaped ? await viewsUpon(session, mssql.martTable(table)) : []
+          const views = isReshaped
+            ? (await session.run<{ name: string }>(VIEWS_UPON, [mssql.martTable(table)])).rows
+            : []
           for (const statement of mssql.swap(staging.name, table)) await session.run(statement)
           await refreshViews(session, table, views)
           await record(session, table, options, rowCount)
@@ -130,10 +132,7 @@ async function addSchema(session: MssqlSession, location: string, table: Warehou
   await releaseLock(session, lock)
 }
 
-/**
- * Runs a load on a connection of its own, which is not used again after an error. Of two loads of one version at once
- * the second waits for the first, and then finds everything done.
- */
+/** Of two loads of one version the second waits for the first. A connection is not used after an error. */
 async function load<Result>(
   pool: MssqlPool,
   table: WarehouseTable,
@@ -220,20 +219,16 @@ const VIEWS_UPON =
 /** A name that is not there: invalid object name, invalid column name, binding errors. */
 const BROKEN = [207, 208, 4413]
 
-/** @param target the table, as SQL */
-async function viewsUpon(session: MssqlSession, target: string): Promise<readonly string[]> {
-  const { rows } = await session.run<{ name: string }>(VIEWS_UPON, [target])
-  return rows.map(({ name }) => name)
-}
-
 /**
- * Has views read their table by its new columns. SQL Server binds a view when it is read: one that names a column that
- * is gone would fail then, and `SELECT *` would still return the former columns. Within the transaction that swaps the
- * table.
+ * SQL Server binds a view when it is read: without this, `SELECT *` would still return the former columns.
  * @throws {WarehouseRefusedError} terminal: names the view that reads what is to go
  */
-async function refreshViews(session: MssqlSession, table: WarehouseTable, views: readonly string[]): Promise<void> {
-  for (const view of views) {
+async function refreshViews(
+  session: MssqlSession,
+  table: WarehouseTable,
+  views: readonly { readonly name: string }[],
+): Promise<void> {
+  for (const { name: view } of views) {
     try {
       await session.run(`EXEC sys.sp_refreshview N'${view.replaceAll("'", "''")}'`)
     } catch (error) {

@@ -163,8 +163,7 @@ async function jsonColumns(session: MssqlSession): Promise<(column: Description)
 type NotAQuery = { readonly problem: string; readonly position: number | undefined }
 
 /**
- * Words that begin a statement that is not a query, or make a query write. All are reserved: as names they would have to
- * be quoted, so none can stand in a query by right.
+ * Reserved words that begin a statement that is not a query, or make a query write: as names they would be quoted.
  * Source: learn.microsoft.com/sql/t-sql/language-elements/reserved-keywords-transact-sql
  */
 const FORBIDDEN: ReadonlySet<string> = new Set(
@@ -181,10 +180,8 @@ const TOKEN = /'(?:[^']|'')*'|\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*"|--[^\n]*|\/\*|[
 type Token = { readonly text: string; readonly position: number }
 
 /**
- * Whether a text is one query and nothing else, judged by its words. T-SQL needs nothing between two statements, so the
- * words are looked for everywhere. The database enforces the same by the rights of who the query runs as; this gives the
- * better message, and keeps a query from leaving its transaction.
- * @returns undefined for a query
+ * Judged by its words: T-SQL needs nothing between two statements. The database enforces the same by the rights of its
+ * user; this gives the better message, and keeps a query from leaving its transaction. @returns undefined for a query
  */
 export function findWrite(sql: string): NotAQuery | undefined {
   const tokens = tokensOf(sql)

@@ -140,10 +140,7 @@ export function describe(staging: string, table: WarehouseTable): string[] {
 /** Milliseconds for which a swap, or changes, wait for readers: those that come after it wait behind it. */
 const SWAP_PATIENCE_MS = 5000
 
-/**
- * Puts the filled table where the old one is. To be run in one transaction with `RECORD_LOADED`. Grants on the schema
- * and views that name the table stay valid; grants on the table itself do not.
- */
+/** In one transaction with `RECORD_LOADED`. Grants on the schema and views that name the table stay valid. */
 export function swap(staging: string, table: WarehouseTable): string[] {
   const keyName = national(`${table.name.slice(0, MAX_IDENTIFIER - 3)}_pk`)
   const schema = schemaOf(table)
@@ -272,7 +269,6 @@ const PLAIN: Readonly<Record<string, MssqlType>> = {
 }
 
 /**
- * The SQL Server type for a type in the vocabulary of contracts.
  * @param isKey texts of a primary key are at most 450 long, so that they can be indexed
  * @returns undefined for a type that the warehouse does not know
  */
