@@ -139,7 +139,7 @@ describe.skipIf(server === undefined)(
         [
           'the table was filled anew since',
           'BEGIN; TRUNCATE a; INSERT INTO a VALUES (1); COMMIT',
-          'public.a was written anew since',
+          'public.a was rewritten since',
         ],
       ])('a table that cannot have it any more, as %s, is of its own, and that is told', async (_, event, detail) => {
         const db = await client()
