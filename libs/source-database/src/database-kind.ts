@@ -37,7 +37,7 @@ const OF_ONE_TABLE: ReadonlySet<string> = new Set([
   'DATABASE_TABLE_UNUSABLE',
 ])
 
-/** Checks that a source's database has the declared tables and columns. No row is read. */
+/** Checks that a source's database has the declared tables and columns. Exported for tests. */
 export async function checkDatabase(
   source: DatabaseSource,
   deps: DatabaseDeps,

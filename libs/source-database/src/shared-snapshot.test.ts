@@ -197,7 +197,7 @@ describe.skipIf(server === undefined)(
 
         const outcome = await taking
         expect(outcome).toMatchObject({ balance: { out: 2 } })
-        expect(outcome.quality).toEqual(moment(1, 'somebody keeps public.a locked'))
+        expect(outcome.quality).toEqual(moment(1, 'another session keeps public.a locked'))
       })
 
       test('it is held no longer than is allowed', async () => {

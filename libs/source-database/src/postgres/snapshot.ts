@@ -115,7 +115,7 @@ async function beginSnapshot(
         .catch(() => {})
       const isKept = shared !== undefined && table !== undefined && codeOf(error) === LOCKED
       throw isKept
-        ? new SnapshotUnfitError(place, `somebody keeps ${fullName(table.table)} locked`, { cause: error })
+        ? new SnapshotUnfitError(place, `another session keeps ${fullName(table.table)} locked`, { cause: error })
         : error
     }
   }
