@@ -18,7 +18,7 @@ import { cp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createLoaderHandlers } from './handlers.ts'
+import { createLoaderHandlers } from './load-table.ts'
 import { createLoad } from './load-table.ts'
 
 const columns = [

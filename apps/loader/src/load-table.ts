@@ -1,28 +1,28 @@
-import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome } from '@cinelake/bus'
 import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import {
-  createDeltaTable,
   DeltaFileDamagedError,
+  type DeltaTable,
+  createDeltaTable,
   locateTable,
   tableTakenByOther,
-  type DeltaTable,
 } from '@cinelake/delta'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
-import { loadPipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { type CheckedPipeline, loadPipeline } from '@cinelake/pipeline'
+import { identifier, identifiers } from '@cinelake/sql'
 import {
-  MART,
-  requireOwner,
   type ListedTable,
   type LoadOptions,
   type LoadOutcome,
+  MART,
   type Warehouse,
   type WarehouseRows,
   type WarehouseTable,
+  requireOwner,
 } from '@cinelake/warehouse'
-import { compareSql, COUNT_CHANGES, DELETES, selectSql, UPSERTS } from './changes-sql.ts'
-import { isCheaperToChange, planLoad, type LoadPlan } from './plan-load.ts'
+import { type LoadPlan, isCheaperToChange, planLoad } from './plan-load.ts'
 import { schemaFor, servedErrors, servedTable } from './served-table.ts'
 
 export type LoadDeps = {
@@ -33,7 +33,10 @@ export type LoadDeps = {
   readonly log: Log
 }
 
-/** One load in progress: what is copied, and with which tools. */
+export function createLoaderHandlers(deps: LoadDeps): TaskHandlers {
+  return { load: createLoad(deps) }
+}
+
 type Work = {
   readonly session: SqlSession
   readonly delta: DeltaTable
@@ -44,7 +47,7 @@ type Work = {
   readonly progress: TaskContext['progress']
 }
 
-/** Copies one version of a refined table into its SQL table, once whatever the number of deliveries. */
+/** Copies one version of a refined table into its SQL table, once for all deliveries. Exported for tests. */
 export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): TaskHandler<'load'> {
   const ownTables = createOwnTables(lake)
   return async (command, { signal, progress }) => {
@@ -200,8 +203,7 @@ function taskKey({ run, task, generation }: Load): string {
 }
 
 /**
- * Compares two versions of a refined table by reading only the files in which they differ. The result is in the
- * session's temporary tables `UPSERTS` and `DELETES`.
+ * Fills `UPSERTS` and `DELETES` from the files in which two versions of a refined table differ.
  * @returns rows that changed; undefined where the older version is incomplete after a vacuum, a log clean-up or damage
  */
 async function findChanges(
@@ -230,4 +232,31 @@ async function findChanges(
   }
   const [counted] = await session.rows<{ count: number }>(COUNT_CHANGES, { signal })
   return counted?.count
+}
+
+/** Temporary tables of the session: rows that are new or differ, and keys that were deleted. */
+const UPSERTS = '_load_upserts'
+const DELETES = '_load_deletes'
+
+/** An unchanged row may have moved from a removed file (`before`) to an added one (`after`). */
+function compareSql(table: WarehouseTable, before: string, after: string): string {
+  const columns = table.columns.map(({ name }) => name)
+  const others = columns.filter((name) => !table.primaryKey.includes(name))
+  const key = table.primaryKey.map((name) => `o.${identifier(name)} = n.${identifier(name)}`).join(' AND ')
+  const isNew = `o.${identifier(table.primaryKey[0] ?? '')} IS NULL`
+  const differs = others.map((name) => `o.${identifier(name)} IS DISTINCT FROM n.${identifier(name)}`)
+  return `
+CREATE OR REPLACE TEMP TABLE ${UPSERTS} AS
+SELECT ${columns.map((name) => `n.${identifier(name)}`).join(', ')}
+FROM ${after} AS n LEFT JOIN ${before} AS o ON ${key}
+WHERE ${[isNew, ...differs].join(' OR ')};
+CREATE OR REPLACE TEMP TABLE ${DELETES} AS
+SELECT ${identifiers(table.primaryKey)} FROM ${before} AS o
+WHERE NOT EXISTS (SELECT 1 FROM ${after} AS n WHERE ${key});`
+}
+
+const COUNT_CHANGES = `SELECT (SELECT count(*) FROM ${UPSERTS}) + (SELECT count(*) FROM ${DELETES}) AS count`
+
+function selectSql(columns: readonly string[], relation: string): string {
+  return `SELECT ${identifiers(columns)} FROM ${relation}`
 }

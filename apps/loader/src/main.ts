@@ -7,7 +7,7 @@ import { runService, taskMetrics, workerName } from '@cinelake/service'
 import { azureCredential as credential } from '@cinelake/service/azure'
 import { openWarehouse } from '@cinelake/warehouse/open'
 import { LoaderEnv } from './config.ts'
-import { createLoaderHandlers } from './handlers.ts'
+import { createLoaderHandlers } from './load-table.ts'
 
 await runService('loader', LoaderEnv, async ({ config, log, meter, use, redact }) => {
   const lake = use(await openLake(config.lake, { credential, log }))

@@ -43,10 +43,7 @@ export function planLoad(
   return table.primaryKey.length === 0 ? { kind: 'replace' } : { kind: 'compare', since: loaded.version }
 }
 
-/**
- * Whether sending the changes is cheaper than sending all rows. Measured on the embedded warehouse: a changed row costs
- * about twice a copied one, since it is looked up by its key.
- */
+/** Measured on the embedded warehouse: a changed row is looked up by its key, and costs about twice a copied one. */
 export function isCheaperToChange(changedRowCount: number, rowCount: number): boolean {
   return changedRowCount * 2 <= rowCount
 }

@@ -20,9 +20,8 @@ export const servedErrors = defineErrors({
 })
 
 /**
- * The schema of a pipeline's tables. A pipeline whose text names no schema, and that has tables in `mart` from before
- * pipelines had their own schemas, stays there: analysts know them by that name.
- * @param loaded the pipeline's own tables
+ * A pipeline whose text names no schema, and that has tables in `mart` from before pipelines had their own schemas,
+ * stays there: analysts know them by that name. @param loaded the pipeline's own tables
  */
 export function schemaFor(
   { name, schema }: Pick<CheckedPipeline, 'name' | 'schema'>,

@@ -1,12 +1,13 @@
-export type { Database } from './database.ts'
+export { parseServerAddress, type AddressProblem, type ServerAddress } from './address.ts'
 export { databaseErrors, DatabaseInUseError, DatabaseUnavailableError } from './errors.ts'
 export {
   databaseEnv,
   databaseSettings,
   isDatabaseAddress,
   type AzureCredential,
+  type Database,
   type DatabaseSettings,
-} from './settings.ts'
+} from './database.ts'
 // Of every PostgreSQL, embedded or on a server: without a driver.
 export {
   faultOf as postgresFaultOf,

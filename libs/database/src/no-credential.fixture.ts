@@ -1,4 +1,4 @@
-import type { AzureCredential } from './settings.ts'
+import type { AzureCredential } from './database.ts'
 
 /** For addresses with a user: nothing is asked of Entra. */
 export const noCredential: AzureCredential = async () => {

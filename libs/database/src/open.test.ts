@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createDatabases, openDatabase } from './open.ts'
 import { noCredential } from './no-credential.fixture.ts'
-import { databaseSettings } from './settings.ts'
+import { databaseSettings } from './database.ts'
 
 const deps = { log: silentLog, credential: noCredential }
 

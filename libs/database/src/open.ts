@@ -1,19 +1,16 @@
-import { openByScheme, type Log } from '@cinelake/core'
+import { defineErrors, openByScheme, transient, type Log } from '@cinelake/core'
 import path from 'node:path'
 import type { PgliteDatabase } from './postgres/pglite.ts'
-import type { PostgresDatabase } from './postgres/postgres.ts'
-import type { AzureCredential, DatabaseSettings } from './settings.ts'
-import type { MssqlDatabase } from './sql-server/sql-server.ts'
+import type { PostgresConnections, PostgresDatabase } from './postgres/postgres.ts'
+import type { AzureCredential, DatabaseSettings } from './database.ts'
+import { tryLock } from './sql-server/locks.ts'
+import type { MssqlDatabase, MssqlPool } from './sql-server/sql-server.ts'
 
-/** A database, opened by the adapter for its address. */
 export type AnyDatabase<Schema> = PgliteDatabase<Schema> | PostgresDatabase<Schema> | MssqlDatabase<Schema>
 
 export type DatabaseDeps = { readonly credential: AzureCredential; readonly log: Log }
 
-/**
- * Opens the SQL database that an address names; the adapter is chosen by its scheme.
- * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
- */
+/** Opens the database that an address names. @throws {ConfigError} terminal: unknown scheme, incomplete address */
 export async function openDatabase<Schema>(
   settings: DatabaseSettings,
   deps: DatabaseDeps,
@@ -36,11 +33,7 @@ export async function openDatabase<Schema>(
   return await open()
 }
 
-/**
- * Opens the SQL database that an address names for a read-only command. The embedded one is read beside the process
- * that works on it, where there is one.
- * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
- */
+/** As `openDatabase`, to read only: beside the process that works on an embedded database, if there is one. */
 export async function openDatabaseToRead<Schema>(
   settings: DatabaseSettings,
   deps: DatabaseDeps,
@@ -94,12 +87,56 @@ function identityOf(settings: DatabaseSettings): string {
 }
 
 /**
- * Locks a database for one process with all services, until it is disposed: two of them would continue each
- * other's runs. An embedded database is one process's anyway.
- * @throws {WAREHOUSE_TAKEN} transient: another process has it
+ * Locks a database for one process with all services until it is disposed; an embedded one is one process's anyway.
+ * @throws {WAREHOUSE_TAKEN} transient: another process, which continues the same runs, has it
  */
 export async function takeDatabase<Schema>(database: AnyDatabase<Schema>): Promise<AsyncDisposable> {
   if (database.adapter === 'pglite') return { async [Symbol.asyncDispose]() {} }
-  const { takeMssql, takePostgres } = await import('./take-database.ts')
   return database.adapter === 'sql-server' ? await takeMssql(database) : await takePostgres(database)
+}
+
+const takingErrors = defineErrors({
+  /** Another process has taken the database. */
+  WAREHOUSE_TAKEN: transient((location: string) => [
+    `another process runs pipelines on the database [database=${location}]: expected none, since a run continues whatever is unfinished, theirs as well; wait until it has ended, or use a database of your own`,
+    { database: location },
+  ]),
+})
+
+const LOCK = 'cinelake runs of one process'
+
+/** @returns held until it is disposed, or the connection ends @throws {WAREHOUSE_TAKEN} transient */
+async function takePostgres(database: Pick<PostgresConnections, 'acquire' | 'location'>): Promise<AsyncDisposable> {
+  const client = await database.acquire()
+  const { rows } = await client.query<{ held: boolean }>(
+    'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS held',
+    [LOCK],
+  )
+  if (rows[0]?.held !== true) {
+    client.release()
+    throw takingErrors.WAREHOUSE_TAKEN(database.location)
+  }
+  // The lock is the connection's, and ends with it.
+  return { [Symbol.asyncDispose]: async () => client.release(true) }
+}
+
+/** As `takePostgres`. */
+async function takeMssql({ pool }: { readonly pool: MssqlPool }): Promise<AsyncDisposable> {
+  const taken = Promise.withResolvers<boolean>()
+  const released = Promise.withResolvers<void>()
+  const held = pool.use(async (session) => {
+    const isHeld = await tryLock(session, LOCK, 'Session', 0)
+    taken.resolve(isHeld)
+    if (!isHeld) return
+    await released.promise
+    session.discard()
+  })
+  held.catch(taken.reject)
+  if (!(await taken.promise)) throw takingErrors.WAREHOUSE_TAKEN(pool.location)
+  return {
+    async [Symbol.asyncDispose]() {
+      released.resolve()
+      await held
+    },
+  }
 }

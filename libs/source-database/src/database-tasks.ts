@@ -7,21 +7,18 @@ import { sourceErrors, type SourceInPipeline, type SourceTasks } from '@cinelake
 import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
-import { ConnectionSemaphore } from './connection-semaphore.ts'
-import { discoverTables } from './discover/discover-tables.ts'
-import { HeldSnapshots } from './snapshot/held-snapshot.ts'
+import { discoverTables, findMissedTables } from './discover-tables.ts'
+import { HeldSnapshots } from './shared-snapshot.ts'
 import { createIngestTable } from './copy/ingest-table.ts'
-import { clearLandingState } from './copy/landing-state.ts'
-import { findMissedTables } from './discover/missed-tables.ts'
+import { clearLandingState } from './copy/land-ranges.ts'
+import { ConnectionSemaphore } from './with-database.ts'
 
 export type DatabaseTasksDeps = {
   readonly lake: Lake
   readonly engine: SqlEngine
-  /** Fills the placeholders of addresses on this machine. */
   readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
-  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
   /** Closes resources that outlive a task: snapshots that are held for the tables of a run. */
   readonly stopping?: AbortSignal | undefined
@@ -33,7 +30,6 @@ export interface DatabaseTasks extends SourceTasks<DatabaseSource, TaskContext, 
   discover(command: Discover, place: SourceInPipeline<DatabaseSource>, context: TaskContext): Promise<TaskOutcome>
 }
 
-/** The task handlers of database sources: discover tables, and copy them. */
 export function createDatabaseTasks(deps: DatabaseTasksDeps): DatabaseTasks {
   const { lake, engine, fill, clock, log, credential } = deps
   const connections = new ConnectionSemaphore()

@@ -1,3 +1,2 @@
-export { databaseKind } from './database-kind.ts'
+export { databaseKind, type DatabasePreviewDeps } from './database-kind.ts'
 export type { DatabaseTasksDeps } from './database-tasks.ts'
-export type { DatabasePreviewDeps } from './preview.ts'

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { RowBatches } from './row-batches.ts'
-import { rowDigest } from './row-digest.ts'
+import { RowBatches, rowDigest } from './row-batches.ts'
 import { wallTime } from './sql-server/select.ts'
 
 /** A driver that keeps sending until it is told to wait. */

@@ -1,4 +1,6 @@
-import type { SourceRow } from './source-database.ts'
+import { createHash } from 'node:crypto'
+import { databaseSourceErrors, type DatabaseLocation } from './errors.ts'
+import type { SourceRow, SourceTable } from './source-database.ts'
 
 /** Characters of values per batch: small enough to be garbage-collected young. The server continues to send meanwhile. */
 const BATCH_CHARACTERS = 512 * 1024
@@ -20,8 +22,8 @@ type Flow = {
 }
 
 /**
- * Converts rows that a driver pushes to batches that a reader pulls. While a full batch is waiting, the server is paused, so
- * that memory is bounded however wide rows are, and rows arrive while the reader processes the previous batch.
+ * Rows that a driver pushes as batches that a reader pulls. While a full batch waits, the server is paused: memory is
+ * bounded however wide rows are.
  */
 export class RowBatches {
   readonly #flow: Flow
@@ -101,17 +103,29 @@ export class RowBatches {
   }
 }
 
-/** Waits for an answer, and closes the connection after the timeout: the driver then fails the query. */
-export async function answeredWithin<T>(timeoutMs: number, abandon: () => void, ask: () => Promise<T>): Promise<T> {
-  const silent = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    abandon()
-    silent.reject(new Error('Connection terminated: timeout, the server does not answer'))
-  }, timeoutMs)
-  timer.unref()
-  try {
-    return await Promise.race([ask(), silent.promise])
-  } finally {
-    clearTimeout(timer)
+/** The encoding that the database uses for text in a digest. */
+export type DigestEncoding = 'utf8' | 'utf16le'
+
+/** SHA-256 in hex of the values, each as its number of bytes, a colon and its bytes; `~` for NULL. */
+export function rowDigest(row: SourceRow, encoding: DigestEncoding): string {
+  const parts = row.map((value) => (value === null ? '~' : `${Buffer.byteLength(value, encoding)}:${value}`))
+  return createHash('sha256')
+    .update(Buffer.from(parts.join(''), encoding))
+    .digest('hex')
+}
+
+/** Compares rows with the digests that come as their last values, and removes these. @throws {DATABASE_ROW_CHANGED} */
+export async function* withoutDigests(
+  batches: AsyncIterable<readonly SourceRow[]>,
+  encoding: DigestEncoding,
+  about: { readonly place: DatabaseLocation; readonly table: SourceTable },
+): AsyncGenerator<readonly SourceRow[]> {
+  for await (const batch of batches) {
+    yield batch.map((row) => {
+      const values = row.slice(0, -1)
+      if (rowDigest(values, encoding) !== row.at(-1))
+        throw databaseSourceErrors.DATABASE_ROW_CHANGED(about.place, about.table.table)
+      return values
+    })
   }
 }

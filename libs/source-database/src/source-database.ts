@@ -1,8 +1,6 @@
 import type { TableName } from '@cinelake/contracts'
-import type { AzureCredential } from '@cinelake/database'
-import type { DatabasePlace } from './errors.ts'
+import type { DatabaseLocation } from './errors.ts'
 
-/** A column of a source's table, with its conversion. */
 export type SourceColumn = {
   readonly name: string
   /** The type as the database names it: `numeric(10,2)`. For people. */
@@ -19,7 +17,6 @@ export type SourceTable = {
   readonly table: TableName
   /** In the table's order; at least one. */
   readonly columns: readonly SourceColumn[]
-  /** Columns in key order; empty without a primary key. */
   readonly primaryKey: readonly string[]
 }
 
@@ -65,31 +62,24 @@ export type SourceRow = readonly (string | null)[]
 /** The current version of change tracking, and whether the changes since a version are still available. */
 export type ChangeVersions = { readonly current: string; readonly oldest: string }
 
-/**
- * A snapshot of the database, as consistent as the database supports. One operation at a time.
- */
+/** A snapshot of the database, as consistent as the database supports. One operation at a time. */
 export interface Snapshot extends AsyncDisposable {
-  /**
-   * A token with which another connection can use the same snapshot, for as long as this one is open. Undefined if the
-   * database does not support that.
-   */
+  /** With it another connection uses the same snapshot, while this one is open; undefined where that cannot be. */
   share(): Promise<string | undefined>
   /**
    * The rows of a table, in order of the primary key if there is one, in batches of a few MiB at the reader's pace.
    * With {@link ChangeRange}, rows have one more column at the end: `t` for a deleted row.
    */
   rows(table: SourceTable, selection?: Selection): AsyncIterable<readonly SourceRow[]>
-  /** The number of rows, counted by the database itself. */
   count(table: SourceTable, selection?: Selection): Promise<number>
-  /** @throws {CursorUnusableError} terminal: a column does not exist, is not a time or number, or has rows without a value */
+  /** @throws {DATABASE_CURSOR_UNUSABLE} terminal: a column does not exist, is not a time or number, or has rows without a value */
   checkRange(table: SourceTable, columns: readonly string[]): Promise<'time' | 'number'>
   /**
    * The highest value up to which no further row will be written, as far as the database can tell; null without rows.
    */
   highest(table: SourceTable, column: string): Promise<string | null>
-  /** @throws {CursorUnusableError} terminal: changes of this table are not tracked */
+  /** @throws {DATABASE_CURSOR_UNUSABLE} terminal: changes of this table are not tracked */
   changeVersions(table: SourceTable): Promise<ChangeVersions>
-  /** The estimated number of rows. */
   estimate(table: SourceTable): Promise<number>
   /** Boundaries that split a table's rows into about so many ranges of equal size, ascending. From a sample. */
   boundaries(table: SourceTable, column: string, ranges: number): Promise<readonly string[]>
@@ -104,30 +94,14 @@ export type SnapshotOptions = {
 
 /**
  * A database that tables are copied from. Never written to. One statement at a time.
- *
- * @throws {DatabaseUnavailableError} transient
- * @throws {DatabaseLoginRefusedError} terminal, as are the missing database, the missing permission and the refused TLS
+ * @throws {DATABASE_UNAVAILABLE} transient @throws {DatabaseLoginRefusedError} terminal, and others
  */
 export interface SourceDatabase extends AsyncDisposable {
-  readonly place: DatabasePlace
+  readonly place: DatabaseLocation
   /** The tables that have rows of their own, in order of name; views if requested. No system tables. */
   tables(options: { readonly views: boolean }): Promise<TableName[]>
-  /** @throws {TableMissingError} terminal @throws {TableUnusableError} terminal */
+  /** @throws {DATABASE_TABLE_MISSING} terminal @throws {DATABASE_TABLE_UNUSABLE} terminal */
   describe(table: TableName): Promise<SourceTable>
   /** @throws {SnapshotUnfitError} transient: the snapshot of another connection is no longer available */
   snapshot(options?: SnapshotOptions): Promise<Snapshot>
 }
-
-export type OpenDatabase = (options: {
-  readonly source: string
-  /** With every placeholder filled in. */
-  readonly url: string
-  /** As written in the pipeline's text, to name the setting that has to be corrected. */
-  readonly template?: string | undefined
-  /** Milliseconds. Timeout for the next part of an answer. */
-  readonly timeoutMs: number
-  /** For Azure databases that are opened without a password. */
-  readonly credential?: AzureCredential | undefined
-  /** Cancels every statement under way and rejects new ones. */
-  readonly signal: AbortSignal
-}) => SourceDatabase

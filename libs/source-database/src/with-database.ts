@@ -1,18 +1,40 @@
+import { Semaphore } from '@cinelake/core'
 import type { DatabaseSource } from './config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
-import type { ConnectionSemaphore } from './connection-semaphore.ts'
-import { fillAddress, hasSecret, parseAddress } from './database-address.ts'
+import { fillAddress, hasSecret, parseAddress } from './address.ts'
 import { DatabaseLoginRefusedError, databaseSourceErrors } from './errors.ts'
 import { openPostgres } from './postgres/postgres.ts'
-import type { OpenDatabase, SourceDatabase } from './source-database.ts'
+import type { SourceDatabase } from './source-database.ts'
 import { openMssql } from './sql-server/sql-server.ts'
+import type { OpenOptions } from './technology.ts'
+
+/** The number of open connections to each database in this process, and the waiting callers. */
+export class ConnectionSemaphore {
+  readonly #permits = new Map<string, Semaphore>()
+
+  /** Waits for a connection permit of a source. */
+  take(source: DatabaseSource, signal: AbortSignal): Promise<Disposable> {
+    return this.#of(source).acquire(signal)
+  }
+
+  /** An additional connection, if a permit is free. A caller that already holds a permit must not wait for another (deadlock). */
+  tryTake(source: DatabaseSource): Disposable | undefined {
+    return this.#of(source).tryAcquire()
+  }
+
+  #of({ url, maxConnections = Infinity }: DatabaseSource): Semaphore {
+    const key = `${maxConnections} ${url}`
+    const permits = this.#permits.get(key) ?? new Semaphore(maxConnections)
+    this.#permits.set(key, permits)
+    return permits
+  }
+}
 
 export type DatabaseDeps = {
   readonly fill: Fill
   /** If absent, connections are not limited. */
   readonly connections?: ConnectionSemaphore
-  /** For Azure databases that are opened without a password. */
   readonly credential?: AzureCredential | undefined
   readonly signal: AbortSignal
 }
@@ -33,7 +55,6 @@ export async function withDatabase<T>(
   return await openFor(source, deps, work)
 }
 
-/** Opens an additional connection if the source has a free permit. */
 export async function withAnother(
   source: DatabaseSource,
   deps: DatabaseDeps,
@@ -69,14 +90,18 @@ async function openFor<T>(
   }
 }
 
-/**
- * The database of an address, by its scheme. Does not connect yet.
- * @throws {DATABASE_ADDRESS_INVALID} terminal
- */
-export const openDatabase: OpenDatabase = ({ source, url, ...limits }) => {
+/** The database of an address, by its scheme; not connected yet. @throws {DATABASE_ADDRESS_INVALID} terminal */
+export function openDatabase({
+  url,
+  ...options
+}: OpenOptions & {
+  /** With every placeholder filled in. */
+  readonly url: string
+}): SourceDatabase {
+  const { source } = options
   const address = parseAddress(source, url)
-  if (address.scheme === 'postgres' || address.scheme === 'postgresql')
-    return openPostgres({ source, address, ...limits })
-  if (address.scheme === 'mssql') return openMssql({ source, address, ...limits })
-  throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, `the scheme ${address.scheme}:`)
+  const { scheme } = address
+  if (scheme === 'postgres' || scheme === 'postgresql') return openPostgres({ ...options, address })
+  if (scheme === 'mssql') return openMssql({ ...options, address })
+  throw databaseSourceErrors.DATABASE_ADDRESS_INVALID(source, `the scheme ${scheme}:`)
 }

@@ -18,10 +18,7 @@ export class WarehouseRefusedError extends TerminalError {
 }
 
 export const warehouseErrors = defineErrors({
-  /**
-   * Another pipeline has a table of this name in this schema, or a person made one: it is not overwritten.
-   * @param owner undefined: no pipeline made it
-   */
+  /** The table is another pipeline's, or a person's: not overwritten. @param owner undefined: no pipeline made it */
   WAREHOUSE_TABLE_TAKEN: terminal((table: string, pipeline: string, owner: string | undefined) => {
     const found = owner === undefined ? 'one that no pipeline made' : `one of pipeline ${owner}`
     const unlessUsed = owner === undefined ? 'rename or drop that table' : `drop it, if ${owner} is not run any more`
@@ -33,6 +30,44 @@ export const warehouseErrors = defineErrors({
     ]
   }),
 })
+
+/** What to do about a load that the database refuses. */
+export const REMEDY = {
+  value: "make the contract's or the model's column type wide enough, or reject such rows by a rule",
+  key: 'make the key of the contract or model one that is unique, or drop duplicates in the model',
+  required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
+  permission: "grant the service what it needs on the schemas mart and loader, and on the pipeline's own",
+  other: 'see what the database says',
+}
+
+/** Problems with a row in better words than the database's, which may quote a value. */
+export const ROW_PROBLEM = {
+  textTooLong: { problem: 'a text is longer than its column allows', remedy: REMEDY.value },
+  outOfRange: { problem: 'a number is out of the range of its column', remedy: REMEDY.value },
+  impossibleTime: { problem: 'a date or time is not one that the database can hold', remedy: REMEDY.value },
+  otherType: { problem: 'a value is not of its column’s type', remedy: REMEDY.value },
+  missing: { problem: 'a column that must have a value has none', remedy: REMEDY.required },
+  repeatedKey: { problem: 'the primary key is not unique', remedy: REMEDY.key },
+  forbidden: { problem: 'the service has no permission for it', remedy: REMEDY.permission },
+}
+
+export function unknownTypeError(table: string, { name, type }: { readonly name: string; readonly type: string }) {
+  return new WarehouseRefusedError(
+    table,
+    `column ${name} is ${type}, for which there is no column type`,
+    'cast it in the model or leave it out with `exclude` where the pipeline serves the table',
+    { column: name, type },
+  )
+}
+
+export function nulCharacterError(table: string, column: string): WarehouseRefusedError {
+  return new WarehouseRefusedError(
+    table,
+    `a text in column ${column} holds the character U+0000, which the database cannot store`,
+    'reject such rows by a rule of the contract, or remove the character in the model',
+    { column },
+  )
+}
 
 /** Suggestions for an unknown name in a query. */
 export type UnknownName = { readonly kind: 'table' | 'column'; readonly name: string }

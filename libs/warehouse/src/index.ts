@@ -1,7 +1,13 @@
 export { requireOwner } from './load-decision.ts'
-export { MART, QUERY_TIMEOUT_MS, shapeOf } from './warehouse.ts'
+export {
+  MART,
+  QUERY_TIMEOUT_MS,
+  shapeOf,
+  warehouseEnv,
+  warehouseSettings,
+  type WarehouseSettings,
+} from './warehouse.ts'
 export { warehouseErrors, WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError } from './errors.ts'
-export { warehouseEnv, warehouseSettings, type WarehouseSettings } from './settings.ts'
 export type {
   Changes,
   ListedTable,

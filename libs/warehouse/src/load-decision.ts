@@ -12,8 +12,7 @@ import {
 } from './warehouse.ts'
 
 /**
- * A table is the pipeline's that loaded it last.
- * @param pipeline who wants to load it; undefined where its task key names none
+ * A table is the pipeline's that loaded it last. @param pipeline who wants to load it; undefined: its task names none
  * @throws {WAREHOUSE_TABLE_TAKEN} terminal: it is another pipeline's
  */
 export function requireOwner(
@@ -27,10 +26,7 @@ export function requireOwner(
   throw warehouseErrors.WAREHOUSE_TABLE_TAKEN(qualifiedName(table), pipeline, now.pipeline)
 }
 
-/**
- * The known state of a table before a load.
- * @throws {WAREHOUSE_TABLE_TAKEN} terminal: it is another pipeline's, or a person's
- */
+/** The known state of a table before a load. @throws {WAREHOUSE_TABLE_TAKEN} terminal: it belongs to someone else */
 export function requireFree(
   table: WarehouseTable,
   { task, takesOverFrom }: LoadOptions,
@@ -67,10 +63,7 @@ export function versionOf(now: LoadedTable | undefined): number {
   return now?.version ?? -1
 }
 
-/**
- * A load that was decided on another version might revert a later one.
- * @throws {WarehouseUnavailableError} transient: another load came in between
- */
+/** @throws {WarehouseUnavailableError} transient: another load came in between, which this one would revert */
 export function requireBase(
   location: string,
   table: WarehouseTable,

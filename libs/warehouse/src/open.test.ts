@@ -4,7 +4,7 @@ import { temporaryDirectory } from '@cinelake/testkit'
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { openWarehouse } from './open.ts'
-import { warehouseEnv, warehouseSettings } from './settings.ts'
+import { warehouseEnv, warehouseSettings } from './warehouse.ts'
 
 const deps = {
   log: silentLog,

@@ -1,21 +1,14 @@
 import { openByScheme } from '@cinelake/core'
 import { createDatabases, type AnyDatabase, type DatabaseDeps, type Databases } from '@cinelake/database/open'
-import type { WarehouseSettings } from './settings.ts'
-import type { Warehouse, WarehouseOptions } from './warehouse.ts'
+import type { Warehouse, WarehouseOptions, WarehouseSettings } from './warehouse.ts'
 
 export type WarehouseDeps = DatabaseDeps &
   WarehouseOptions & {
-    /**
-     * Of the process, where the warehouse may be in one with something else; they stay the caller's to dispose.
-     * Default: its own.
-     */
+    /** Of the process, which disposes them. Default: its own. */
     readonly databases?: Databases
   }
 
-/**
- * Opens the warehouse that an address names; the adapter is chosen by its scheme.
- * @throws {ConfigError} terminal: unknown scheme, or an incomplete address
- */
+/** Opens the warehouse that an address names. @throws {ConfigError} terminal: unknown scheme, incomplete address */
 export async function openWarehouse(settings: WarehouseSettings, deps: WarehouseDeps): Promise<Warehouse> {
   await using opening = new AsyncDisposableStack()
   const databases = deps.databases ?? opening.use(createDatabases(deps, deps))

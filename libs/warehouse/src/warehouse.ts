@@ -1,3 +1,6 @@
+import type { DatabaseSettings } from '@cinelake/database'
+import { z } from 'zod'
+
 /** A column of a served table, in the vocabulary of contracts; the adapter turns it into its own type. */
 export type WarehouseColumn = {
   readonly name: string
@@ -39,15 +42,11 @@ export type LoadOptions = {
   readonly version: number
   /** The identity of the Delta table that it is a version of. */
   readonly tableId?: string
-  /**
-   * How many rows the table holds afterwards. When another number comes out nothing is published: `replace` refuses,
-   * `applyChanges` returns `stale`.
-   */
+  /** Rows in the table afterwards. With another number `replace` refuses, `applyChanges` returns `stale`. */
   readonly rowCount?: number
   /**
-   * The version that the table held when the caller decided to load, -1 where there was no table. When another load
-   * came in between, `replace` changes nothing and throws WarehouseUnavailableError, so that the decision is taken
-   * again.
+   * The version that the table held when the caller decided to load, -1 for none. When another load came in between,
+   * `replace` throws WarehouseUnavailableError.
    */
   readonly basedOn?: number
   readonly signal?: AbortSignal
@@ -55,7 +54,6 @@ export type LoadOptions = {
 
 export type LoadOutcome = {
   readonly outcome: 'replaced' | 'changed' | 'already-loaded'
-  /** Rows in the table now. */
   readonly rowCount: number
   /** Rows sent to the database. */
   readonly sentRowCount: number
@@ -77,10 +75,7 @@ export type Changes = {
   readonly upserts: WarehouseRows
   /** Primary keys that are gone; only the key columns are read. */
   readonly deletes: WarehouseRows
-  /**
-   * The version that the changes are relative to. When the table holds another, or has another shape, nothing is
-   * changed and `stale` is returned.
-   */
+  /** The version that the changes are relative to. With another, or another shape, `stale` is returned. */
   readonly since: number
 }
 
@@ -100,7 +95,6 @@ export type QueryBatch = {
   readonly rows: readonly (readonly WarehouseValue[])[]
 }
 
-/** A table of the mart that was loaded. */
 export type ListedTable = {
   readonly schema: string
   readonly name: string
@@ -129,12 +123,10 @@ export type MartDescription = {
 }
 
 /**
- * The SQL database that analysts read: the schema `mart`, or one for each pipeline. Readers see the old rows or the new
- * ones, never a mixture, and a version that is loaded already is not loaded again.
- *
+ * The SQL database that analysts read. Readers see the old rows or the new ones, never a mixture, and a version that is
+ * loaded already is not loaded again.
  * @throws {WarehouseUnavailableError} transient: connection, deadlock, timeout
- * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, a
- * permission is missing
+ * @throws {WarehouseRefusedError} terminal: a value does not fit, a key is not unique, a row count is wrong, no right
  * @throws {WAREHOUSE_TABLE_TAKEN} terminal: the table is another pipeline's, or no pipeline made it; nothing is changed
  */
 export interface Warehouse extends AsyncDisposable {
@@ -175,15 +167,11 @@ export function schemaOf({ schema = MART }: TablePlace): string {
   return schema
 }
 
-/**
- * The name by which a table is recorded and locked: loaders of before know tables of `mart` alone, by their names. No
- * name has a dot in it.
- */
+/** The name by which a table is recorded and locked; tables of `mart` by their name alone. No name has a dot in it. */
 export function recordName(table: TablePlace): string {
   return schemaOf(table) === MART ? table.name : `${schemaOf(table)}.${table.name}`
 }
 
-/** The opposite of `recordName`. */
 export function placeOf(recorded: string): Required<TablePlace> {
   const dot = recorded.indexOf('.')
   return dot < 0 ? { schema: MART, name: recorded } : { schema: recorded.slice(0, dot), name: recorded.slice(dot + 1) }
@@ -194,16 +182,9 @@ export function qualifiedName(table: TablePlace): string {
   return `${schemaOf(table)}.${table.name}`
 }
 
-/** The pipeline that a task key begins with. */
 export function pipelineOf(task: string): string | undefined {
   const at = task.indexOf('@')
   return at <= 0 ? undefined : task.slice(0, at)
-}
-
-/** In the order of `schemas()`. */
-export function martFirst(schemas: Iterable<string>): string[] {
-  const sorted = [...new Set(schemas)].sort()
-  return sorted.includes(MART) ? [MART, ...sorted.filter((schema) => schema !== MART)] : sorted
 }
 
 export type WarehouseOptions = {
@@ -218,24 +199,18 @@ export function shapeOf(table: WarehouseTable): string {
   return JSON.stringify([table.columns.map(({ name, type, required }) => [name, type, required]), table.primaryKey])
 }
 
-/** Records of loaded tables as `tables()` gives them. */
-export function listed(
-  rows: readonly (Pick<ListedTable, 'rowCount' | 'version' | 'loadedAt'> & {
-    readonly record: string
-    readonly task: string
-  })[],
-): ListedTable[] {
-  const tables = rows.map(({ record, task, rowCount, version, loadedAt }) => {
-    const pipeline = pipelineOf(task)
-    return { ...placeOf(record), ...(pipeline === undefined ? {} : { pipeline }), rowCount, version, loadedAt }
-  })
-  return inOrder(tables)
+/** Which warehouse, and how to log in; the scheme of its address chooses the adapter. */
+export type WarehouseSettings = Pick<DatabaseSettings, 'url' | 'password'>
+
+export const warehouseEnv = {
+  CINELAKE_WAREHOUSE: z.string().default('pglite:.cinelake/warehouse'),
+  CINELAKE_WAREHOUSE_PASSWORD: z.string().optional(),
 }
 
-/** By schema as `schemas()` has them, and by name. */
-export function inOrder<Table extends Required<TablePlace>>(tables: readonly Table[]): Table[] {
-  const order = martFirst(tables.map(({ schema }) => schema))
-  return tables.toSorted(
-    (one, other) => order.indexOf(one.schema) - order.indexOf(other.schema) || (one.name < other.name ? -1 : 1),
-  )
+export function warehouseSettings(env: {
+  readonly CINELAKE_WAREHOUSE: string
+  readonly CINELAKE_WAREHOUSE_PASSWORD?: string | undefined
+}): WarehouseSettings {
+  const { CINELAKE_WAREHOUSE: url, CINELAKE_WAREHOUSE_PASSWORD: password } = env
+  return password === undefined ? { url } : { url, password }
 }

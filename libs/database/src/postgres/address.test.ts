@@ -24,6 +24,15 @@ describe('the address of a PostgreSQL server', () => {
     })
   })
 
+  test.each(['require', 'verify-ca', 'verify-full'])(
+    'with sslmode=%s has the certificate and its name checked',
+    (mode) => {
+      const { tls } = parsePostgresAddress({ url: `postgres://u@h/x?sslmode=${mode}` })
+
+      expect(tls).toEqual({})
+    },
+  )
+
   test('may name a file of certificates to trust', async () => {
     await using directory = await temporaryDirectory()
     const file = join(directory.path, 'ca.pem')
@@ -38,7 +47,7 @@ describe('the address of a PostgreSQL server', () => {
     ['postgres://h/x', /expected a user/],
     ['postgres://u@h', /expected a database/],
     ['postgres://u:hunter2@h/x?sslmode=prefer', /sslmode=disable, require/],
-    ['postgres://u:hunter2@h/x?host=other', /no options but sslmode and sslrootcert, got host/],
+    ['postgres://u:hunter2@h/x?host=other', /no options but sslmode and sslrootcert, got the parameter host/],
     ['postgres://u:hunter2%@h/x', /write `%25`/],
     ['postgres://u:hunter2@', /no address/],
   ])('%j is refused without being shown', (url, message) => {

@@ -1,95 +1,77 @@
 import { ConfigError, reasonOf } from '@cinelake/core'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
-import type { DatabaseSettings } from '../settings.ts'
+import {
+  locationOf,
+  parseServerAddress,
+  unknownParameters,
+  type AddressProblem,
+  type ServerAddress,
+} from '../address.ts'
+import type { DatabaseSettings } from '../database.ts'
 
-/** The address of a PostgreSQL server and the options of the connection. */
-export type PostgresAddress = {
-  readonly host: string
+export type PostgresAddress = Pick<ServerAddress, 'host' | 'port' | 'database' | 'user' | 'password'> & {
+  readonly tls: false | ConnectionOptions
+}
+
+/** Of the run history or the warehouse. */
+export type PostgresSettings = PostgresAddress & {
   readonly port: number
-  readonly database: string
   readonly user: string
   /** Undefined: the service's identity in Entra is used where the server asks for a password. */
   readonly password: string | undefined
-  readonly tls: false | ConnectionOptions
   /** The variable that has the address, for messages. */
   readonly setting: string
-  /** For logs and errors: without credentials. */
   readonly location: string
 }
 
 /** Source: iana.org/assignments/service-names-port-numbers */
-const DEFAULT_PORT = 5432
+export const DEFAULT_PORT = 5432
 const MODES = ['disable', 'require', 'verify-ca', 'verify-full']
-const OPTIONS = ['sslmode', 'sslrootcert']
+
+/** `sslmode` and `sslrootcert`. Every mode that encrypts checks the certificate and the name in it, `verify-ca` too. */
+export function readTls(address: ServerAddress): {
+  readonly tls: false | ConnectionOptions
+  readonly problems: readonly AddressProblem[]
+} {
+  const mode = address.parameters.get('sslmode') ?? 'disable'
+  const problems = unknownParameters(address, ['sslmode', 'sslrootcert'])
+  if (!MODES.includes(mode)) {
+    problems.push({ expected: 'sslmode=disable, require, verify-ca or verify-full', got: 'another sslmode' })
+  }
+  const file = address.parameters.get('sslrootcert')
+  if (mode === 'disable') return { tls: false, problems }
+  if (file === undefined) return { tls: {}, problems }
+  try {
+    return { tls: { ca: readFileSync(file, 'utf8') }, problems }
+  } catch (error) {
+    const got = `an sslrootcert that cannot be read (${reasonOf(error)})`
+    return { tls: {}, problems: [...problems, { expected: 'a file of certificates as sslrootcert', got }] }
+  }
+}
 
 /**
  * Reads `postgres://USER[:PASSWORD]@HOST[:PORT]/DB[?sslmode=disable|require|verify-ca|verify-full&sslrootcert=FILE]`.
- * Every encrypted mode also checks the server's certificate; `verify-ca` alone does not compare the name in it.
  * @throws {ConfigError} terminal: with every problem; never quotes the address, which may hold a password
  */
 export function parsePostgresAddress({
   url,
   password,
   setting = 'CINELAKE_DATABASE',
-}: DatabaseSettings): PostgresAddress {
-  const invalid = (problems: readonly string[]) => new ConfigError(`${setting} cannot be used`, problems)
-  const address = URL.parse(url)
-  if (address === null) throw invalid(['expected postgres://USER@HOST[:PORT]/DB, got what is no address'])
-  const mode = address.searchParams.get('sslmode') ?? 'disable'
-  const file = address.searchParams.get('sslrootcert') ?? undefined
-  const authority = mode === 'disable' ? undefined : readCertificate(file)
-  const [database, user, ownPassword] = [address.pathname.slice(1), address.username, address.password].map(decoded)
-  const problems = [
-    ...(address.hostname === '' ? ['expected a host: postgres://USER@HOST[:PORT]/DB, got none'] : []),
-    ...(database === '' ? ['expected a database after the host: postgres://USER@HOST/DB, got none'] : []),
-    ...(user === ''
-      ? ['expected a user: postgres://USER@HOST/DB, got none (for Entra, the name of the role that the identity has)']
-      : []),
-    ...([database, user, ownPassword].includes(undefined)
-      ? ['expected `%` only as the beginning of an escape (write `%25`) in user, password and database']
-      : []),
-    ...(MODES.includes(mode) ? [] : [`expected sslmode=${MODES.join(', ')}, got another`]),
-    ...(authority instanceof Error ? [`expected a file of certificates as sslrootcert: ${authority.message}`] : []),
-    ...[...address.searchParams.keys()]
-      .filter((name) => !OPTIONS.includes(name))
-      .map((name) => `expected no options but ${OPTIONS.join(' and ')}, got ${name}`),
-  ]
-  if (problems.length > 0 || database === undefined || user === undefined) throw invalid(problems)
-  const host = address.hostname.replaceAll(/^\[|\]$/g, '')
-  const port = address.port === '' ? DEFAULT_PORT : Number(address.port)
-  return {
-    host,
-    port,
-    database,
-    user,
-    password: ownPassword === '' ? password : ownPassword,
-    tls: mode === 'disable' ? false : tlsOf(mode, authority),
-    setting,
-    location: `postgres://${address.hostname}:${port}/${database}`,
+}: DatabaseSettings): PostgresSettings {
+  const { address, problems: ofAddress } = parseServerAddress(url)
+  const { tls, problems: ofTls } = readTls(address)
+  const { host, port = DEFAULT_PORT, database, user = '' } = address
+  const problems = [...ofAddress, ...ofTls]
+  if (user === '' && ofAddress.length === 0) {
+    problems.push({ expected: 'a user (for Entra, the role that the identity has)', got: 'an address without a user' })
   }
-}
-
-function tlsOf(mode: string, authority: string | Error | undefined): ConnectionOptions {
-  return {
-    ...(typeof authority === 'string' ? { ca: authority } : {}),
-    ...(mode === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
+  if (problems.length > 0) {
+    throw new ConfigError(
+      `${setting} cannot be used`,
+      problems.map(({ expected, got }) => `expected ${expected}, got ${got}`),
+    )
   }
-}
-
-function readCertificate(file: string | undefined): string | Error | undefined {
-  if (file === undefined) return undefined
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    return error instanceof Error ? error : new Error(reasonOf(error))
-  }
-}
-
-function decoded(part: string): string | undefined {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    return undefined
-  }
+  const location = locationOf(address, port)
+  return { host, port, database, user, password: address.password ?? password, tls, setting, location }
 }

@@ -14,10 +14,7 @@ export type PostgresFault = {
 
 /** SQLSTATE classes after which a retry may succeed. Source: PostgreSQL's appendix A, "Error Codes". */
 const TRANSIENT_CLASSES = new Set(['08', '40', '53', '55', '57', '58'])
-/**
- * Single ones: a session or transaction that the server ended because it took too long. Another connection may do
- * better.
- */
+/** A session or transaction that the server ended because it took too long: another connection may do better. */
 const TRANSIENT_STATES = new Set(['25P03', '25P04'])
 
 /** The classes begin with a digit or one of these letters; codes of the file system (EROFS) do not. */
@@ -30,7 +27,6 @@ export function faultOf(thrown: unknown): PostgresFault | undefined {
   return typeof code === 'string' && SQL_STATE.test(code) ? (thrown as Error & PostgresFault) : undefined
 }
 
-/** Whether a retry may succeed. */
 export function isTransient({ code }: Pick<PostgresFault, 'code'>): boolean {
   // 55006 and 57014 (object in use, cancelled) are in these classes as well.
   return TRANSIENT_CLASSES.has(code.slice(0, 2)) || TRANSIENT_STATES.has(code)

@@ -18,13 +18,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EmbeddedSession, ExclusiveSessions } from './pglite-thread.ts'
-import type { PostgresDatabase } from './database.ts'
+import type { PostgresDatabase } from './postgres.ts'
 
-/*
- * The process that has an embedded database open lets other processes of the same user read beside it: through a socket
- * beside the directory, in the PostgreSQL protocol. Both the socket and the file with the password are the user's alone
- * (mode 0600). A client has the database's one session from its first message until its transaction is over; it cannot
- * write.
+/**
+ * The process that has an embedded database open lets others of the same user read beside it, through a socket beside
+ * the directory; it and the file with the password have mode 0600. A client has the one session for a transaction, and
+ * cannot write.
  */
 
 /** User of readers in other processes. */
@@ -59,17 +58,15 @@ function placeOf(directory: string): Place {
   }
 }
 
-export type Beside = AsyncDisposable
-
 /**
- * Serves a database to other processes of this user. Where the file system has no sockets, no process reads beside.
+ * Serves a database to other processes of this user, where the file system has sockets.
  * @param onLeave called when a process wants to work on the database; without, it is told that this one does
  */
 export async function serveBeside(
   directory: string,
   database: ExclusiveSessions,
   onLeave?: () => void,
-): Promise<Beside | undefined> {
+): Promise<AsyncDisposable | undefined> {
   const { socket: address, key } = placeOf(directory)
   const password = randomBytes(24).toString('base64url')
   const accounts = new Map([
@@ -217,10 +214,7 @@ class SocketTo extends Socket {
   }
 }
 
-/**
- * Connects to the process that has a database open, to read beside it.
- * @returns undefined when no process can be reached there
- */
+/** Connects to the process that has a database open, to read beside it; undefined when none can be reached. */
 export async function connectBeside<Schema>(
   directory: string,
   log: Log = silentLog,
@@ -229,7 +223,7 @@ export async function connectBeside<Schema>(
   const password = await keyOf(place)
   if (password === undefined) return undefined
   // Who works on the embedded database needs no driver of a server.
-  const { openPostgresConnections } = await import('./database.ts')
+  const { openPostgresConnections } = await import('./postgres.ts')
   const database = openPostgresConnections<Schema>(
     {
       user: READING,
@@ -259,10 +253,7 @@ export async function connectBeside<Schema>(
   }
 }
 
-/**
- * Asks the process that has a database open to leave it.
- * @returns false when it works on it, and will not
- */
+/** Asks the process that has a database open to leave it. @returns false when it works on it, and will not */
 export async function askToLeave(directory: string): Promise<boolean> {
   const place = placeOf(directory)
   const password = await keyOf(place)
@@ -308,7 +299,6 @@ export function besideSessions(directory: string): ExclusiveSessions {
   }
 }
 
-/** The other process's error. */
 class WireRefusal extends Error {
   readonly code: string
 

@@ -13,10 +13,7 @@ const WASI_ERRORS: Readonly<Record<number, string>> = {
 }
 const OF_THE_DISK = new Set(Object.values(WASI_ERRORS))
 
-/**
- * The code of an error of the file system. PGlite throws objects that are no errors, `{ name: 'ErrnoError', errno }`, and
- * Node.js errors with a code.
- */
+/** The code of an error of the file system. PGlite also throws objects that are no errors, with `errno`. */
 export function systemCodeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null) return undefined
   if ('code' in thrown && typeof thrown.code === 'string') return thrown.code

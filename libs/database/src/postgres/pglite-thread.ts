@@ -1,7 +1,43 @@
 import { Semaphore } from '@cinelake/core'
 import { Worker } from 'node:worker_threads'
 import { fileSystemError } from './pglite-disk.ts'
-import type { EmbeddedCall, EmbeddedOpening, EmbeddedReply, EmbeddedResult } from './pglite-messages.ts'
+
+/** Requests to the thread of the embedded database. One at a time. */
+export type EmbeddedRequest = { readonly id: number } & EmbeddedCall
+
+export type EmbeddedCall =
+  | {
+      readonly kind: 'query'
+      readonly sql: string
+      readonly values: readonly unknown[]
+      readonly rowMode: 'array' | 'object'
+      /** Times as text, as the port of queries describes values; else as JavaScript dates. */
+      readonly timesAsText: boolean
+      /** What `COPY … FROM '/dev/blob'` reads. */
+      readonly copyText: string | undefined
+    }
+  | { readonly kind: 'exec'; readonly sql: string }
+  | { readonly kind: 'raw'; readonly bytes: Uint8Array }
+  | { readonly kind: 'describe'; readonly sql: string }
+  | { readonly kind: 'close' }
+
+export type EmbeddedResult<Row = unknown> = {
+  readonly rows: Row[]
+  readonly fields: { name: string; dataTypeID: number }[]
+  readonly affectedRows?: number
+}
+
+export type EmbeddedReply =
+  | { readonly id: 0; readonly ok: true; readonly value: undefined }
+  | { readonly id: number; readonly ok: true; readonly value: unknown }
+  | {
+      readonly id: number
+      readonly ok: false
+      readonly message: string
+      readonly fields: Readonly<Record<string, string>>
+    }
+
+export type EmbeddedOpening = { readonly directory: string | undefined }
 
 /** The database's error of a failed statement: SQLSTATE as `code`, and the other fields of its message. */
 class EmbeddedFault extends Error {
@@ -26,13 +62,11 @@ export interface EmbeddedSession {
     options?: EmbeddedQueryOptions,
   ): Promise<EmbeddedResult<Row>>
   exec(sql: string): Promise<EmbeddedResult[]>
-  /** Messages of the PostgreSQL protocol; what the database answers to them. */
   raw(bytes: Uint8Array): Promise<Buffer>
   /** The columns of a query. Nothing runs. */
   describe(sql: string): Promise<readonly { readonly name: string; readonly dataTypeID: number }[]>
 }
 
-/** A transaction of `EmbeddedPostgres`. */
 export interface EmbeddedTransaction extends EmbeddedSession {
   rollback(): Promise<void>
 }
@@ -172,17 +206,13 @@ function asBuffer(bytes: unknown): Buffer {
 
 type Thread = {
   readonly hasEnded: boolean
-  /** Resolves when the thread has ended. */
   readonly over: Promise<void>
   ask(call: EmbeddedCall): Promise<unknown>
   /** Ends it at once; the pending request fails with the reason. */
   end(reason: unknown): Promise<void>
 }
 
-/**
- * @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient @throws what PGlite says of
- * it
- */
+/** @throws {WAREHOUSE_DISK_FULL} transient @throws {WAREHOUSE_DIRECTORY_UNUSABLE} transient, or PGlite's own error */
 async function startThread(directory: string | undefined): Promise<Thread> {
   // Beside this file: `.ts` in the sources, `.js` when built.
   const script = import.meta.url.endsWith('.ts')

@@ -3,13 +3,7 @@ import { rename, rm, stat } from 'node:fs/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { reasonOf } from '@cinelake/core'
 import { systemCodeOf } from './pglite-disk.ts'
-import type {
-  EmbeddedCall,
-  EmbeddedOpening,
-  EmbeddedReply,
-  EmbeddedRequest,
-  EmbeddedResult,
-} from './pglite-messages.ts'
+import type { EmbeddedCall, EmbeddedOpening, EmbeddedReply, EmbeddedRequest, EmbeddedResult } from './pglite-thread.ts'
 
 // The worker thread of `openEmbeddedPostgres`: the database runs here, so that the process stays responsive, and so
 // that a statement that has to end can be ended by ending the thread.
@@ -26,11 +20,7 @@ const TIMES_AS_TEXT = {
   [types.TIMESTAMPTZ]: (value: string) => value.replace(' ', 'T').replace(/\+00(:00)?$/, 'Z'),
 }
 
-/**
- * The embedded database begins its session without noting as whom: a transaction that took another role by
- * `SET LOCAL SESSION AUTHORIZATION` would have nothing to go back to at its end, and the session would stay in that
- * role.
- */
+/** A transaction with another role by `SET LOCAL SESSION AUTHORIZATION` needs one to go back to; PGlite notes none. */
 const KEEP_USER = `SELECT set_config('session_authorization', current_user, false)`
 
 /** Fields of a database error in addition to its message. */
@@ -111,9 +101,7 @@ async function open(directory: string | undefined): Promise<PGlite> {
   return pglite
 }
 
-/**
- * A database gets its name when it is whole: a process killed while it makes one leaves nothing that looks like one.
- */
+/** A database gets its name when it is whole: a process killed while it makes one leaves nothing that looks like one. */
 async function initialize(target: string): Promise<void> {
   const draft = `${target}.new`
   await rm(draft, { recursive: true, force: true })

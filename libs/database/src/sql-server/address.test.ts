@@ -33,12 +33,13 @@ test('a password may come by itself', () => {
 })
 
 test.each([
-  ['mssql://sa:hunter2@host', /one database/],
+  ['mssql://sa:hunter2@host', /a database after the host/],
   ['mssql://sa:hunter2@host/a/b', /one database/],
   ['mssql://sa@host/db', /password for the user/],
+  ['mssql://sa:hunter2%@host/db', /write `%25`/],
   ['mssql://sa:hunter2@host/db?encrypt=maybe', /encrypt=true, false or strict/],
   ['mssql://sa:hunter2@host/db?encrypt=strict&trustServerCertificate=true', /always checks/],
-  ['mssql://sa:hunter2@host/db?encyrpt=false', /got encyrpt/],
+  ['mssql://sa:hunter2@host/db?encyrpt=false', /got the parameter encyrpt/],
   ['mssql://sa:hunter2@ho st/db', /no address/],
 ])('%s is refused, and the message holds no password', (url, message) => {
   const parse = () => parseMssqlAddress({ url })

@@ -1,65 +1,79 @@
 import { ConfigError } from '@cinelake/core'
-import type { DatabaseSettings } from '../settings.ts'
-import { readEncryption, type MssqlEncryption } from './login.ts'
+import {
+  locationOf,
+  parseServerAddress,
+  unknownParameters,
+  type AddressProblem,
+  type ServerAddress,
+} from '../address.ts'
+import type { DatabaseSettings } from '../database.ts'
 
-/** The address of a SQL Server and the options of the connection. */
+type MssqlEncryption = {
+  /** `strict` is TDS 8.0, where TLS comes before anything else. */
+  readonly encrypt: boolean | 'strict'
+  readonly trustServerCertificate: boolean
+}
+
 export type MssqlAddress = MssqlEncryption & {
   readonly server: string
-  readonly port: number
+  /** Undefined: the default port. */
+  readonly port: number | undefined
   readonly database: string
-  /** A SQL login. Without one the service's identity in Entra is used. */
+  /** A SQL login. Without one an identity in Entra is used. */
   readonly login?: { readonly userName: string; readonly password: string }
-  /** For logs and errors: without credentials. */
+}
+
+/** Of the run history or the warehouse. */
+export type MssqlSettings = MssqlAddress & {
   readonly location: string
 }
 
 /** Source: learn.microsoft.com/sql/sql-server/install/configure-the-windows-firewall-to-allow-sql-server-access */
-const DEFAULT_PORT = 1433
-const OPTIONS = ['encrypt', 'trustServerCertificate']
+export const DEFAULT_PORT = 1433
 
-/**
- * Reads `mssql://[USER[:PASSWORD]@]HOST[:PORT]/DB[?encrypt=true|false|strict&trustServerCertificate=true|false]`.
- * Encrypted with a certificate that is checked, unless the address says otherwise.
- * @throws {ConfigError} terminal: with every problem; never quotes the address, which may hold a password
- */
-export function parseMssqlAddress({ url, password, setting = 'CINELAKE_DATABASE' }: DatabaseSettings): MssqlAddress {
-  const invalid = (problems: readonly string[]) => new ConfigError(`${setting} cannot be used`, problems)
-  const address = URL.canParse(url) ? new URL(url) : undefined
-  if (address === undefined) throw invalid([`expected mssql://HOST[:PORT]/DB, got what is no address`])
-  const database = decoded(address.pathname.replace(/^\//, ''))
-  const port = address.port === '' ? DEFAULT_PORT : Number(address.port)
-  const userName = decoded(address.username)
-  const secret = address.password === '' ? password : decoded(address.password)
-  const { encrypt, trustServerCertificate, wrong, unknown } = readEncryption(address.searchParams)
-  const problems = [
-    ...(address.hostname === '' ? ['expected a host: mssql://HOST[:PORT]/DB, got none'] : []),
-    ...(database === '' || database.includes('/') ? ['expected one database after the host: mssql://HOST/DB'] : []),
-    ...(userName !== '' && secret === undefined
-      ? [`expected a password for the user (${setting}_PASSWORD), got none; without a user, Entra is asked`]
-      : []),
-    ...(wrong.includes('encrypt') ? ['expected encrypt=true, false or strict'] : []),
-    ...(wrong.includes('trustServerCertificate') ? ['expected trustServerCertificate=true or false'] : []),
-    ...(encrypt === 'strict' && trustServerCertificate
-      ? ['expected encrypt=true beside trustServerCertificate=true: encrypt=strict always checks the certificate']
-      : []),
-    ...unknown.map((name) => `expected no options but ${OPTIONS.join(' and ')}, got ${name}`),
-  ]
-  if (problems.length > 0) throw invalid(problems)
+/** `encrypt` and `trustServerCertificate`. Encrypted, with a checked certificate, unless the address says otherwise. */
+export function readEncryption(
+  address: ServerAddress,
+): MssqlEncryption & { readonly problems: readonly AddressProblem[] } {
+  const { encrypt = 'true', trustServerCertificate: trust = 'false' } = Object.fromEntries(address.parameters)
+  const problems = unknownParameters(address, ['encrypt', 'trustServerCertificate'])
+  if (!['true', 'false', 'strict'].includes(encrypt)) {
+    problems.push({ expected: 'encrypt=true, false or strict', got: 'another encrypt' })
+  }
+  if (!['true', 'false'].includes(trust)) {
+    problems.push({ expected: 'trustServerCertificate=true or false', got: 'another trustServerCertificate' })
+  }
   return {
-    server: address.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port,
-    database,
-    ...(userName === '' || secret === undefined ? {} : { login: { userName, password: secret } }),
-    encrypt,
-    trustServerCertificate,
-    location: `mssql://${address.hostname}:${port}/${database}`,
+    encrypt: encrypt === 'strict' ? 'strict' : encrypt === 'true',
+    trustServerCertificate: trust === 'true',
+    problems,
   }
 }
 
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    return part
+/**
+ * Reads `mssql://[USER[:PASSWORD]@]HOST[:PORT]/DB[?encrypt=true|false|strict&trustServerCertificate=true|false]`.
+ * @throws {ConfigError} terminal: with every problem; never quotes the address, which may hold a password
+ */
+export function parseMssqlAddress({ url, password, setting = 'CINELAKE_DATABASE' }: DatabaseSettings): MssqlSettings {
+  const { address, problems } = parseServerAddress(url)
+  const { encrypt, trustServerCertificate, problems: ofEncryption } = readEncryption(address)
+  const { host, port = DEFAULT_PORT, database, user, password: secret = password } = address
+  const texts = [...problems, ...ofEncryption].map(({ expected, got }) => `expected ${expected}, got ${got}`)
+  if (database.includes('/')) texts.push('expected one database after the host: mssql://HOST/DB')
+  if (user !== undefined && secret === undefined) {
+    texts.push(`expected a password for the user (${setting}_PASSWORD), got none; without a user, Entra is asked`)
+  }
+  if (encrypt === 'strict' && trustServerCertificate) {
+    texts.push('expected encrypt=true beside trustServerCertificate=true: encrypt=strict always checks the certificate')
+  }
+  if (texts.length > 0) throw new ConfigError(`${setting} cannot be used`, texts)
+  return {
+    server: host,
+    port,
+    database,
+    ...(user === undefined || secret === undefined ? {} : { login: { userName: user, password: secret } }),
+    encrypt,
+    trustServerCertificate,
+    location: locationOf(address, port),
   }
 }

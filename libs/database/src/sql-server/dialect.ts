@@ -11,9 +11,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { ISOLATION_LEVEL } from 'tedious'
-import { connectionError } from './faults.ts'
 import { releaseLock, requireLock } from './locks.ts'
-import type { MssqlPool } from './pool.ts'
 import type { MssqlParameter, MssqlSession } from './session.ts'
 
 const ISOLATION = {
@@ -24,14 +22,22 @@ const ISOLATION = {
   snapshot: ISOLATION_LEVEL.SNAPSHOT,
 }
 
+export type MssqlSessions = {
+  readonly location: string
+  acquire(): Promise<MssqlSession>
+  release(session: MssqlSession): void
+}
+
+type Translate = (error: unknown) => unknown
+
 /**
- * Kysely on a pool that loads share. Kysely's own driver sends instants as `datetime`, which keeps no exact milliseconds,
- * and tells of a deadlock only that there was no transaction to roll back; hence this one.
+ * Kysely on sessions that loads share. Kysely's own driver sends instants as `datetime`, which keeps no exact
+ * milliseconds, and tells of a deadlock only that there was no transaction to roll back; hence this one.
  */
-export function createMssqlDialect(pool: MssqlPool): Dialect {
+export function createMssqlDialect(sessions: MssqlSessions, translate: Translate): Dialect {
   return {
-    createAdapter: () => new LockingAdapter(pool.location),
-    createDriver: () => createDriver(pool),
+    createAdapter: () => new LockingAdapter(sessions.location),
+    createDriver: () => createDriver(sessions, translate),
     createIntrospector: (db) => new MssqlIntrospector(db),
     createQueryCompiler: () => new MssqlQueryCompiler(),
   }
@@ -61,7 +67,6 @@ class LockingAdapter extends MssqlAdapter {
   }
 }
 
-/** Works on the very connection that a Kysely instance is bound to. */
 async function onSession(db: Kysely<unknown>, work: (session: MssqlSession) => Promise<void>): Promise<void> {
   await db.getExecutor().provideConnection(async (connection) => {
     if (connection instanceof MssqlConnection) await work(connection.session)
@@ -70,15 +75,15 @@ async function onSession(db: Kysely<unknown>, work: (session: MssqlSession) => P
 
 class MssqlConnection implements DatabaseConnection {
   readonly session: MssqlSession
-  readonly #location: string
+  readonly #translate: Translate
 
-  constructor(session: MssqlSession, location: string) {
+  constructor(session: MssqlSession, translate: Translate) {
     this.session = session
-    this.#location = location
+    this.#translate = translate
   }
 
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
-    return await translated(this.#location, async () => {
+    return await translated(this.#translate, async () => {
       const { rows, rowCount } = await this.session.run<Row>(sql, parameters as readonly MssqlParameter[])
       return { rows: [...rows], numAffectedRows: BigInt(rowCount) }
     })
@@ -89,35 +94,28 @@ class MssqlConnection implements DatabaseConnection {
   }
 }
 
-function createDriver(pool: MssqlPool): Driver {
-  const { location } = pool
+function createDriver(sessions: MssqlSessions, translate: Translate): Driver {
   const sessionOf = (connection: DatabaseConnection) => (connection as MssqlConnection).session
+  const on = async (connection: DatabaseConnection, work: (session: MssqlSession) => Promise<void>) =>
+    await translated(translate, async () => await work(sessionOf(connection)))
   return {
     async init() {},
     acquireConnection: async () =>
-      await translated(location, async () => new MssqlConnection(await pool.acquire(), location)),
+      await translated(translate, async () => new MssqlConnection(await sessions.acquire(), translate)),
     beginTransaction: async (connection, { isolationLevel }: TransactionSettings) =>
-      await translated(
-        location,
-        async () =>
-          await sessionOf(connection).begin(isolationLevel === undefined ? undefined : ISOLATION[isolationLevel]),
-      ),
-    commitTransaction: async (connection) =>
-      await translated(location, async () => await sessionOf(connection).commit()),
-    rollbackTransaction: async (connection) =>
-      await translated(location, async () => await sessionOf(connection).rollback()),
-    async releaseConnection(connection) {
-      pool.release(sessionOf(connection))
-    },
-    // The pool belongs to the database.
+      await on(connection, (session) => session.begin(isolationLevel && ISOLATION[isolationLevel])),
+    commitTransaction: async (connection) => await on(connection, (session) => session.commit()),
+    rollbackTransaction: async (connection) => await on(connection, (session) => session.rollback()),
+    releaseConnection: async (connection) => sessions.release(sessionOf(connection)),
+    // The sessions belong to the database.
     async destroy() {},
   }
 }
 
-async function translated<Result>(location: string, work: () => Promise<Result>): Promise<Result> {
+async function translated<Result>(translate: Translate, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
   } catch (error) {
-    throw connectionError(error, location)
+    throw translate(error)
   }
 }

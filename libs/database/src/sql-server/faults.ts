@@ -1,24 +1,20 @@
 import { PipelineError } from '@cinelake/core'
 import { databaseErrors, DatabaseUnavailableError } from '../errors.ts'
 
-/** The error of a failed statement, from SQL Server or its driver. */
 export type MssqlFault = {
   /** SQL Server's error number; undefined for a fault of the connection. */
   readonly number: number | undefined
   /** The driver's code: `EREQUEST`, `ESOCKET`, `ETIMEOUT`, `ECONNCLOSED`, `ELOGIN`, … */
   readonly code: string | undefined
   readonly message: string
-  /** Whether the server's certificate was not trusted. */
   readonly certificate: boolean
   /** Counted from 1 in the batch. */
   readonly line: number | undefined
 }
 
 /**
- * Error numbers after which the same work may succeed. A refused login (18456) is not among them: a password does not
- * become right by asking again.
- * Sources: learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues (transient faults),
- * learn.microsoft.com/sql/connect/ado-net/configurable-retry-logic (the default list of Microsoft.Data.SqlClient).
+ * Error numbers after which the same work may succeed; not a refused login. Sources: learn.microsoft.com/azure-sql
+ * (troubleshoot-common-errors-issues), learn.microsoft.com/sql/connect/ado-net/configurable-retry-logic
  */
 const TRANSIENT_NUMBERS: ReadonlySet<number> = new Set([
   // The database moves, starts, or is full of sessions (Azure SQL).
@@ -37,7 +33,6 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set(
   `ESOCKET ETIMEOUT ECONNCLOSED ECLOSE EINVALIDSTATE EINSTLOOKUP
   ECONNRESET ECONNREFUSED ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN`.split(/\s+/),
 )
-/** Other codes of the driver. */
 const DRIVER_CODES = /^(EREQUEST|ECANCEL|ELOGIN|EINSTLOOKUP|EFEDAUTH|EENCRYPT|UNKNOWN)$/
 
 /** @returns what the driver threw, with the fault that says most first; undefined for what is not the driver's */
@@ -60,15 +55,11 @@ export function faultOf(thrown: unknown): MssqlFault | undefined {
   }
 }
 
-/** Whether a retry may succeed. */
 export function isTransient({ number, code }: MssqlFault): boolean {
   return number === undefined ? code !== undefined && CONNECTION_CODES.has(code) : TRANSIENT_NUMBERS.has(number)
 }
 
-/**
- * As OpenSSL and Node name what is wrong with a certificate. Source: nodejs.org/api/tls.html (X509 certificate error
- * codes)
- */
+/** Source: nodejs.org/api/tls.html (X509 certificate error codes) */
 const CERTIFICATE_CODES = /CERT|UNABLE_TO_|SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/
 
 function isCertificateFault(cause: unknown): boolean {
@@ -85,10 +76,7 @@ export function isRefusedLogin({ number, code, certificate }: MssqlFault): boole
   return certificate || REFUSED_LOGINS.has(number ?? 0) || (number === undefined && code === 'ELOGIN')
 }
 
-/**
- * The error for a fault that is not about rows: the server is unavailable, or rejects the login.
- * @returns what was thrown, when it is neither
- */
+/** The error of an unavailable server or a rejected login; what was thrown, when it is neither. */
 export function connectionError(thrown: unknown, location: string): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown

@@ -14,9 +14,7 @@ const RELEASE = `EXEC sys.sp_releaseapplock @Resource = @1, @LockOwner = N'Sessi
 const NO_PROCEDURE = 2812
 
 /**
- * Takes an application lock of the database.
- * @param name at most 255 characters
- * @returns whether it is held now
+ * Takes an application lock. @param name at most 255 characters @returns whether it is held now
  * @throws {ConfigError} terminal: the server has no application locks
  */
 export async function tryLock(

@@ -5,7 +5,7 @@ import { startProxy } from '@cinelake/testkit/proxy'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseMssqlAddress } from './address.ts'
 import { noCredential } from '../no-credential.fixture.ts'
-import { openMssqlPool } from './pool.ts'
+import { openMssqlPool } from './sql-server.ts'
 
 const endpoint = await startMssqlEndpoint()
 afterAll(async () => await endpoint[Symbol.asyncDispose]())

@@ -41,7 +41,8 @@ export interface MssqlSession {
   discard(): void
 }
 
-export function createMssqlSession(connection: Connection): MssqlSession {
+/** @param timeoutMs of a statement that says nothing else */
+export function createMssqlSession(connection: Connection, timeoutMs = STATEMENT_TIMEOUT_MS): MssqlSession {
   let usable = true
   const lost = () => {
     usable = false
@@ -58,7 +59,8 @@ export function createMssqlSession(connection: Connection): MssqlSession {
       return usable
     },
     discard,
-    run: async (statement, parameters = [], options = {}) => await run(connection, statement, parameters, options),
+    run: async (statement, parameters = [], options = {}) =>
+      await run(connection, statement, parameters, { timeoutMs, ...options }),
     begin: async (isolationLevel) =>
       await done((callback) => connection.beginTransaction(callback, '', isolationLevel)),
     commit: async () => await done((callback) => connection.commitTransaction(callback)),
@@ -98,7 +100,7 @@ async function run<Row>(
   connection: Connection,
   statement: string,
   parameters: readonly MssqlParameter[],
-  { timeoutMs = STATEMENT_TIMEOUT_MS, signal, take }: StatementOptions<Row>,
+  { timeoutMs, signal, take }: StatementOptions<Row> & { readonly timeoutMs: number },
 ): Promise<MssqlResult<Row>> {
   signal?.throwIfAborted()
   const cancel = () => connection.cancel()
@@ -139,10 +141,7 @@ async function run<Row>(
   }
 }
 
-/**
- * Longer texts are sent as nvarchar(max). Characters. Source:
- * learn.microsoft.com/sql/t-sql/data-types/nchar-and-nvarchar-transact-sql
- */
+/** Characters. Longer texts are nvarchar(max). Source: learn.microsoft.com/sql/t-sql/data-types (nchar and nvarchar) */
 const MAX_NVARCHAR = 4000
 
 function addParameter(request: Request, name: string, value: MssqlParameter): void {

@@ -1,4 +1,5 @@
-import { undeclaredTables } from './discovered-tables.ts'
+import type { TableName } from '@cinelake/contracts'
+import { compilePattern, repeat, sequence, type Pattern } from '@cinelake/core'
 import {
   agentQueue,
   checkUrl,
@@ -21,7 +22,6 @@ import {
 } from '@cinelake/config-text'
 import { z } from 'zod'
 
-/** How a large table is read in concurrent key ranges. */
 export const TableSplit = z.object({
   /** Number of ranges, of about equal row counts. */
   ranges: z.int().min(2),
@@ -43,7 +43,6 @@ export const TableVerification = z.enum([
 ])
 export type TableVerification = z.infer<typeof TableVerification>
 
-/** The column that identifies new rows. */
 export const TableIncrement = z.object({
   /**
    * A time: rows in [end of the previous window, end of this window). A number or a `rowversion`: rows above the highest value
@@ -80,7 +79,6 @@ export const DatabaseSource = z.object({
   /** The discovered tables that are copied: `schema.table` patterns with `*`. */
   include: z.array(z.string()),
   exclude: z.array(z.string()),
-  /** Whether the patterns match views as well. */
   views: z.boolean().optional(),
   /** Concurrent connections of one agent; if absent, as many as it has tasks. */
   maxConnections: z.int().min(1).optional(),
@@ -148,7 +146,6 @@ const databaseDataset = mapping({
   ...commonDataset,
 })
 
-/** A source of type `database` in `pipeline.yaml`. */
 const DatabaseSourceText = mapping({
   type: z.literal('database'),
   url: mayBeSecret(text, 'databaseAddress').describe('`postgres://user:${secret:NAME}@host/database`, or `mssql://…`'),
@@ -320,7 +317,46 @@ function splitOf(
 const DATABASE_SCHEMES = ['postgres', 'postgresql', 'mssql']
 const defaultSchema = (url: string) => (url.startsWith('mssql') ? 'dbo' : 'public')
 
-/** Tables of a database. */
+type Patterns = { readonly include: readonly string[]; readonly exclude: readonly string[] }
+
+/** Whether a discovered table is one that the source copies: matched by `include` and not by `exclude`. */
+export function isWanted(source: Patterns, table: TableName): boolean {
+  const name = `${table.schema}.${table.name}`
+  const matches = (pattern: string) => compilePattern(tablePattern(pattern)).match(name) !== undefined
+  return source.include.some(matches) && !source.exclude.some(matches)
+}
+
+/** The wanted tables that no dataset declares, in order of their names. */
+export function undeclaredTables(
+  source: Patterns & { readonly datasets: readonly { readonly table: TableName }[] },
+  tables: readonly TableName[],
+): TableName[] {
+  return tables
+    .filter((table) => isWanted(source, table) && !source.datasets.some((dataset) => isSame(dataset.table, table)))
+    .sort(byName)
+}
+
+const isSame = (one: TableName, other: TableName) => one.schema === other.schema && one.name === other.name
+
+/** By code unit, so that the order does not depend on a machine's locale. */
+function byName(one: TableName, other: TableName): number {
+  const [left, right] = [`${one.schema}.${one.name}`, `${other.schema}.${other.name}`]
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+/** `*` matches any text; case is ignored. */
+function tablePattern(pattern: string): Pattern {
+  const any = repeat({ kind: 'char', test: () => true })
+  return sequence(
+    ...pattern.split('*').flatMap((text, index) => [...(index > 0 ? [any] : []), ...Array.from(text, caseless)]),
+  )
+}
+
+function caseless(own: string): Pattern {
+  const expression = new RegExp(`^${RegExp.escape(own)}$`, 'isu')
+  return { kind: 'char', test: (char) => char === own || expression.test(char) }
+}
+
 export const databaseConfig = {
   type: 'database',
   text: DatabaseSourceText,

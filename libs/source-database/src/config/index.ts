@@ -5,5 +5,6 @@ export {
   TableSplit,
   TableVerification,
   databaseConfig,
+  isWanted,
+  undeclaredTables,
 } from './database-source.ts'
-export { isWanted, undeclaredTables } from './discovered-tables.ts'

@@ -13,7 +13,6 @@ import {
   type SourceQuestions,
 } from '@cinelake/source-kind/questions'
 
-/** The questions of `cinelake add` about a table of a database. */
 export const databaseQuestions: SourceQuestions = {
   type: 'database',
   about: 'a table of a database',

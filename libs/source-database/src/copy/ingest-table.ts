@@ -7,16 +7,14 @@ import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { DatabaseDataset, DatabaseSource, TableSplit } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
-import type { ConnectionSemaphore } from '../connection-semaphore.ts'
-import { RowsLostError } from '../errors.ts'
-import { landRanges } from './land-ranges.ts'
+import { databaseSourceErrors } from '../errors.ts'
+import { landRanges, openLandingState } from './land-ranges.ts'
 import { landRows } from './land-rows.ts'
-import { openLandingState } from './landing-state.ts'
-import { mixed, openTableSnapshot, type TableSnapshot } from '../snapshot/shared-snapshot.ts'
+import { mixed, openTableSnapshot, type TableSnapshot } from '../shared-snapshot.ts'
 import { planReading, type Reading } from './plan-reading.ts'
 import type { KeyRange, Snapshot, SnapshotOptions, SourceDatabase, SourceTable } from '../source-database.ts'
-import { splitColumn } from './split-column.ts'
-import { withAnother, withDatabase } from '../with-database.ts'
+import { splitColumn } from '../columns.ts'
+import { withAnother, withDatabase, type ConnectionSemaphore } from '../with-database.ts'
 
 type Deps = {
   readonly lake: Lake
@@ -91,7 +89,8 @@ async function landTable(work: Work): Promise<Parts> {
   if (verificationOf(work) !== undefined) {
     const counted = await snapshot.count(described, { range: reading.range })
     const found = rowsIn(parts.files)
-    if (counted !== found) throw new RowsLostError(database.place, described.table, counted, found)
+    if (counted !== found)
+      throw databaseSourceErrors.DATABASE_ROWS_LOST(database.place, described.table, counted, found)
   }
   return parts
 }
@@ -208,7 +207,6 @@ function withoutEmpty(parts: readonly LandedFile[]): LandedFile[] {
   return full.length > 0 ? full : parts.slice(0, 1)
 }
 
-/** Adds up the progress of several ranges. */
 function createTally(progress: TaskContext['progress']) {
   const ranges = new Map<number, { readonly rowCount?: number; readonly sizeBytes?: number }>()
   return (range: number, done: { readonly rowCount?: number; readonly sizeBytes?: number }) => {

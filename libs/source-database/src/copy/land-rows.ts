@@ -2,17 +2,17 @@ import { identifier, literal } from '@cinelake/sql'
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LandedFile, TableName } from '@cinelake/contracts'
+import type { LandedFile } from '@cinelake/contracts'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import { landObject, type Lake } from '@cinelake/lake'
-import { databaseSourceErrors, RowsLostError, ValueUnfitError, type DatabasePlace } from '../errors.ts'
+import { databaseSourceErrors, fullName, type DatabaseLocation } from '../errors.ts'
 import { LIMITS, PartOfRows, RowSource, type PartLimits } from './part-of-rows.ts'
 import type { SourceRow, SourceTable } from '../source-database.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine }
 type Target = {
   readonly table: SourceTable
-  readonly place: DatabasePlace
+  readonly place: DatabaseLocation
   /** Lake path of the folder for the parts. */
   readonly folder: string
   /** The range, included in the names of its files, so that these sort in order. */
@@ -28,8 +28,8 @@ type Target = {
  * Lands rows of text as typed Parquet, in files of bounded size. The same rows in the same order give the same bytes.
  * Writes at least one file: an empty one still has the schema.
  *
- * @throws {ValueUnfitError} terminal
- * @throws {RowsLostError} transient: a file has another number of rows than were written
+ * @throws {DATABASE_VALUE_UNFIT} terminal
+ * @throws {DATABASE_ROWS_LOST} transient: a file has another number of rows than were written
  */
 export async function landRows(
   { lake, engine }: Deps,
@@ -85,12 +85,13 @@ async function landFile(
   const [found] = await session.rows<{ n: number }>(`SELECT count(*) AS n FROM read_parquet(${literal(file)})`, {
     signal,
   })
-  if (Number(found?.n) !== rowCount) throw new RowsLostError(place, table.table, rowCount, Number(found?.n))
+  if (Number(found?.n) !== rowCount)
+    throw databaseSourceErrors.DATABASE_ROWS_LOST(place, table.table, rowCount, Number(found?.n))
   if (target.compare === true) await compareFile(session, file, target)
   const name = file.slice(file.lastIndexOf('part-'))
   const landed = await landObject(lake, `${folder}/${name}`, () => createReadStream(file), { signal })
   await rm(file)
-  return { ...landed, name: `${nameOf(table.table)}/${name}`, rowCount }
+  return { ...landed, name: `${fullName(table.table)}/${name}`, rowCount }
 }
 
 async function writeParquet(
@@ -108,7 +109,6 @@ async function writeParquet(
   }
 }
 
-/** The rows that were read, in the form in which they land. */
 function typedRows({ columns }: SourceTable): string {
   const values = columns.map(({ name, fromText }, index) => `${fromText(`c${index}`)} AS ${identifier(name)}`)
   return `SELECT ${values.join(', ')} FROM ${BUFFER}`
@@ -123,18 +123,15 @@ async function compareFile(session: SqlSession, file: string, { table, place, si
 async function findUnfit(
   session: SqlSession,
   table: SourceTable,
-  place: DatabasePlace,
+  place: DatabaseLocation,
   signal: AbortSignal,
-): Promise<ValueUnfitError | undefined> {
+): Promise<Error | undefined> {
   if (signal.aborted) return undefined
   for (const [index, column] of table.columns.entries()) {
     const unfit = `SELECT count(*) AS n FROM ${BUFFER} WHERE c${index} IS NOT NULL AND TRY(${column.fromText(`c${index}`)}) IS NULL`
     const [found] = await session.rows<{ n: number }>(unfit, { signal })
-    if (Number(found?.n) > 0) return new ValueUnfitError(place, table.table, column, Number(found?.n))
+    if (Number(found?.n) > 0)
+      return databaseSourceErrors.DATABASE_VALUE_UNFIT(place, table.table, column, Number(found?.n))
   }
   return undefined
-}
-
-function nameOf({ schema, name }: TableName): string {
-  return `${schema}.${name}`
 }

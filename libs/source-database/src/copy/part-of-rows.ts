@@ -30,7 +30,6 @@ export class RowSource {
     return this.#isOver && this.#left.length === 0
   }
 
-  /** The next rows; undefined at the end. */
   async next(): Promise<readonly SourceRow[] | undefined> {
     if (this.#left.length > 0) {
       const left = this.#left
@@ -42,7 +41,6 @@ export class RowSource {
     return done === true ? undefined : value
   }
 
-  /** Puts rows back to be read next. */
   giveBack(rows: readonly SourceRow[]): void {
     this.#left = rows
   }

@@ -3,7 +3,7 @@ import { parseWindow } from '@cinelake/core'
 import { type Lake, manifestBefore } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { DatabaseDataset, TableIncrement } from '../config/index.ts'
-import { CursorUnusableError, type DatabasePlace } from '../errors.ts'
+import { databaseSourceErrors, type DatabaseLocation } from '../errors.ts'
 import type { RowRange, Snapshot, SourceTable } from '../source-database.ts'
 
 /** The rows of a table that are read; without a range all of them. */
@@ -18,7 +18,7 @@ type Place = {
   readonly lake: Pick<Lake, 'list' | 'readText'>
   readonly snapshot: Snapshot
   readonly table: SourceTable
-  readonly at: DatabasePlace
+  readonly at: DatabaseLocation
   readonly pipeline: PipelineOfSource
   readonly command: Ingest
   readonly signal: AbortSignal
@@ -48,13 +48,18 @@ async function numbers({ column, overlapBy = 0 }: TableIncrement, place: Place):
   const target = pipeline.datasets.find((one) => one.source === command.source && one.sourceDataset === command.dataset)
   if (target?.mode === 'append') {
     const problem = 'expected `mode: merge`, since a window that is done again reads rows again, got `mode: append`'
-    throw new CursorUnusableError(at, table.table, column, problem)
+    throw databaseSourceErrors.DATABASE_CURSOR_UNUSABLE(at, table.table, column, problem)
   }
   const before = await readBefore(place)
   const last = before !== undefined && 'kind' in before && before.kind === 'number' ? before.until : null
   const until = await snapshot.highest(table, column)
   if (until !== null && !/^-?\d+(?:\.\d+)?$/.test(until)) {
-    throw new CursorUnusableError(at, table.table, column, 'expected numbers alone, got a highest value that is none')
+    throw databaseSourceErrors.DATABASE_CURSOR_UNUSABLE(
+      at,
+      table.table,
+      column,
+      'expected numbers alone, got a highest value that is none',
+    )
   }
   // The sequence was reset: rows that came since cannot be distinguished from earlier ones.
   const since = last === null || until === null || isBelow(until, last) ? null : lowered(last, overlapBy)

@@ -1,67 +1,40 @@
 import type { TableName } from '@cinelake/contracts'
-import type { Kysely } from 'kysely'
-import { checkColumns } from '../check-columns.ts'
-import type { DatabaseAddress } from '../database-address.ts'
-import { createDatabaseCall, placeOf, type TranslateError } from '../database-calls.ts'
-import { TableMissingError, type DatabasePlace } from '../errors.ts'
-import { findTable, listColumns, listPrimaryKey, listTables, type CatalogColumn } from './catalog.ts'
-import { connectPostgres } from './connection.ts'
+import type { ServerAddress } from '@cinelake/database'
+import { openPostgresConnection, readTls } from '@cinelake/database/postgres'
+import { sql, type QueryExecutorProvider } from 'kysely'
+import { requireUsable } from '../address.ts'
+import type { SourceDatabase } from '../source-database.ts'
+import { createSourceDatabase, sourceLocation, type OpenOptions } from '../technology.ts'
 import { translatePostgresError } from './errors.ts'
 import type { PostgresColumn, PostgresTable } from './select.ts'
-import { openSnapshot } from './snapshot.ts'
+import { beginReading } from './snapshot.ts'
 import { landingOf } from './types.ts'
-import { signInRemedy } from '../sign-in.ts'
-import type { SourceDatabase, SourceTable } from '../source-database.ts'
 
-/** A PostgreSQL database, or one that is compatible with its protocol and catalog. */
-export function openPostgres(options: {
-  readonly source: string
-  readonly address: DatabaseAddress
-  /** The address as written in the pipeline's text. */
-  readonly template?: string | undefined
-  readonly timeoutMs: number
-  readonly signal: AbortSignal
-}): SourceDatabase {
-  const { source, address, template = '', timeoutMs, signal } = options
-  const place = placeOf(source, address)
-  const connection = connectPostgres(source, address, { timeoutMs, signal })
+/** @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address */
+export function openPostgres(options: OpenOptions & { readonly address: ServerAddress }): SourceDatabase {
+  const { source, address, timeoutMs, signal } = options
+  const { tls, problems } = readTls(address)
+  requireUsable(source, problems)
+  const connection = openPostgresConnection({ ...address, tls }, { timeoutMs, signal })
   const { db } = connection
-
-  const remedy = signInRemedy(template, address)
-  const translate: TranslateError = (error, doing) => translatePostgresError(error, place, doing, { signal, remedy })
-  const call = createDatabaseCall(translate, signal)
-  const describe = async (table: TableName) =>
-    await call(`look at ${table.schema}.${table.name}`, async () => await describeTable(db, place, table))
-  const parts = {
-    connection,
-    place,
-    call,
-    translate,
-    describe: async (table: SourceTable) => (isDescribed(table) ? table : await describe(table.table)),
-  }
-
-  return {
-    place,
-    tables: (wanted) => call('list the tables', () => listTables(db, wanted)),
-    describe,
-    snapshot: (options) => openSnapshot(parts, options),
-    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
-  }
+  return createSourceDatabase<PostgresTable>(options, {
+    digestEncoding: 'utf8',
+    noChanges: 'expected a database that tracks changes, got PostgreSQL, which has no such thing but logical decoding',
+    translate: translatePostgresError,
+    tables: async (wanted) => await listTables(db, wanted),
+    describe: async (table) => await describeTable(db, table),
+    isDescribed: (table): table is PostgresTable => 'kind' in table && 'estimate' in table,
+    begin: async (wanted) => await beginReading(connection, timeoutMs, sourceLocation(source, address), wanted),
+    [Symbol.asyncDispose]: async () => await connection[Symbol.asyncDispose](),
+  })
 }
 
-/** Also accepts a table that another connection described. */
-function isDescribed(table: SourceTable): table is PostgresTable {
-  return 'kind' in table && 'estimate' in table
-}
-
-async function describeTable(db: Kysely<unknown>, place: DatabasePlace, table: TableName): Promise<PostgresTable> {
+async function describeTable(db: QueryExecutorProvider, table: TableName): Promise<PostgresTable | undefined> {
   const found = await findTable(db, table)
-  if (found === undefined) throw new TableMissingError(place, table)
-  const columns = (await listColumns(db, found.id)).map(columnOf)
-  checkColumns(place, table, columns)
+  if (found === undefined) return undefined
   return {
     table,
-    columns,
+    columns: (await listColumns(db, found.id)).map(columnOf),
     primaryKey: await listPrimaryKey(db, found.id),
     kind: found.kind,
     estimate: Number(found.estimate),
@@ -76,4 +49,95 @@ function columnOf(column: CatalogColumn): PostgresColumn {
     ...(element === null ? {} : { array: { element, dimensions: Number(column.dimensions) } }),
   })
   return { name: column.name, sourceType: column.declared, type, fromText, toText, nullable: column.not_null !== 't' }
+}
+
+/** A column as described by the catalog; counts as text, like every value of the connection. */
+type CatalogColumn = {
+  readonly name: string
+  /** `numeric(10,2)` */
+  readonly declared: string
+  readonly type_name: string
+  readonly modifier: string
+  /** Null for types that are not arrays. */
+  readonly element: string | null
+  readonly dimensions: string
+  /** `t` or `f` */
+  readonly not_null: string
+}
+
+type CatalogTable = {
+  readonly id: string
+  /** `pg_class.relkind`: r table, p partitioned table, v view, m materialized view, f foreign table */
+  readonly kind: string
+  /** The planner's estimate of the number of rows; 0 for views. */
+  readonly estimate: string
+}
+
+/** Tables with rows of their own, and views if requested: not partitions of other tables, not system tables. */
+async function listTables(db: QueryExecutorProvider, { views }: { readonly views: boolean }): Promise<TableName[]> {
+  const kinds = views ? ['r', 'p', 'v', 'm'] : ['r', 'p']
+  const { rows } = await sql<TableName>`
+    SELECT n.nspname AS schema, c.relname AS name
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN (${sql.join(kinds)}) AND NOT c.relispartition AND c.relpersistence <> 't'
+      AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`.execute(db)
+  return rows
+}
+
+/** For tables that were never analyzed. */
+const GUESSED_ROW_BYTES = 100
+
+/** Undefined if there is no table or view of this name. */
+async function findTable(db: QueryExecutorProvider, table: TableName): Promise<CatalogTable | undefined> {
+  const { rows } = await sql<CatalogTable>`
+    SELECT c.oid AS id, c.relkind AS kind,
+      (SELECT coalesce(sum(CASE WHEN leaf.reltuples >= 0 THEN leaf.reltuples
+                                ELSE pg_catalog.pg_relation_size(leaf.oid) / ${sql.lit(GUESSED_ROW_BYTES)} END), 0)::bigint
+       FROM pg_catalog.pg_class leaf
+       WHERE leaf.relkind IN ('r', 'm')
+         AND (leaf.oid = c.oid OR leaf.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) AS estimate
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ${table.schema} AND c.relname = ${table.name} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`.execute(
+    db,
+  )
+  return rows[0]
+}
+
+/** The columns in order, domains resolved. A NOT NULL that is not validated (PostgreSQL 18) does not count. */
+async function listColumns(db: QueryExecutorProvider, tableId: string): Promise<CatalogColumn[]> {
+  const { rows } = await sql<CatalogColumn>`
+    WITH RECURSIVE followed AS (
+      SELECT a.attnum, a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared,
+             a.atttypid AS type_id, a.atttypmod AS modifier, a.attndims::int AS dimensions,
+             a.attnotnull AND NOT EXISTS (
+               SELECT FROM pg_catalog.pg_constraint n WHERE n.conrelid = a.attrelid
+                 AND n.contype = 'n' AND NOT n.convalidated AND a.attnum = ANY (n.conkey)
+             ) AS not_null
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = ${tableId}::oid AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT f.attnum, f.name, f.declared, d.typbasetype, d.typtypmod, greatest(f.dimensions, d.typndims), f.not_null
+      FROM followed f JOIN pg_catalog.pg_type d ON d.oid = f.type_id AND d.typtype = 'd'
+    )
+    SELECT f.name, f.declared, t.typname AS type_name, f.modifier, f.dimensions, f.not_null,
+           CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN e.typname END AS element
+    FROM followed f
+    JOIN pg_catalog.pg_type t ON t.oid = f.type_id AND t.typtype <> 'd'
+    LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+    ORDER BY f.attnum`.execute(db)
+  return rows
+}
+
+async function listPrimaryKey(db: QueryExecutorProvider, tableId: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT a.attname AS name
+    FROM pg_catalog.pg_index i
+    CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = ${tableId}::oid AND i.indisprimary AND k.place <= i.indnkeyatts
+    ORDER BY k.place`.execute(db)
+  return rows.map(({ name }) => name)
 }

@@ -14,7 +14,6 @@ import type {
 export type PostgresColumn = SourceColumn & { readonly toText: Landing['toText'] }
 export type PostgresTable = Omit<SourceTable, 'columns'> & {
   readonly columns: readonly PostgresColumn[]
-  /** `pg_class.relkind` */
   readonly kind: string
   readonly estimate: number
 }

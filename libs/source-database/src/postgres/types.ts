@@ -12,7 +12,6 @@ export type PostgresType = {
 
 /** How a column is converted. */
 export type Landing = {
-  /** The engine's type. */
   readonly type: string
   /** PostgreSQL's SQL for the text to send, given the column as an SQL expression. */
   readonly toText: (column: string) => string
@@ -38,9 +37,8 @@ const instant: Rule = {
 }
 
 /**
- * The conversion of each PostgreSQL type; a type that is not listed lands as the text that the server writes (VARCHAR): uuid,
- * json, jsonb, xml, enums, timetz, interval, inet, bit strings, geometric, range and composite types, and those of
- * extensions. The session writes times in UTC, intervals as ISO 8601 durations and bytes in hex.
+ * Types that are not listed land as the text that the server writes (VARCHAR): uuid, json, enums, interval, inet, …
+ * The session writes times in UTC, intervals as ISO 8601 durations and bytes in hex.
  */
 const RULES: ReadonlyMap<string, Rule> = new Map(
   Object.entries<Rule>({
@@ -65,7 +63,6 @@ const RULES: ReadonlyMap<string, Rule> = new Map(
   }),
 )
 
-/** The conversion of a column of this type. Every type has one. */
 export function landingOf(type: PostgresType): Landing {
   if (type.array !== undefined) return arrayLanding(type.array, type.modifier)
   const { type: landed, sendAs, fromText } = ruleFor(type.name, type.modifier)

@@ -1,13 +1,7 @@
-import { CancelledError, PipelineError } from '@cinelake/core'
 import { faultOf, isRefusedLogin, isTransient } from '@cinelake/database/sql-server'
 import { ConnectionError } from 'tedious'
-import type { TranslateOptions } from '../database-calls.ts'
-import {
-  DatabaseLoginRefusedError,
-  databaseSourceErrors,
-  DatabaseUnavailableError,
-  type DatabasePlace,
-} from '../errors.ts'
+import { DatabaseLoginRefusedError, databaseSourceErrors } from '../errors.ts'
+import type { FailedCall } from '../technology.ts'
 
 // SQL Server's error numbers by their meaning for a copy. Source: `sys.messages`.
 
@@ -22,29 +16,22 @@ const OF_ROWS: ReadonlySet<number> = new Set([
   220, 232, 241, 242, 244, 245, 248, 529, 6522, 8114, 8115, 8134, 9420, 9803,
 ])
 
-/** Translates an error of the driver or the server. Texts of the server about rows are not passed on. */
-export function translateMssqlError(
-  error: unknown,
-  place: DatabasePlace,
-  doing: string,
-  { signal, remedy }: TranslateOptions,
-): unknown {
-  if (error instanceof PipelineError) return error
-  if (signal.aborted) return new CancelledError(doing, { cause: error })
+/** Texts of the server about rows are not passed on. @returns what was thrown, when it is not the driver's */
+export function translateMssqlError(error: unknown, { place, doing, remedy }: FailedCall): unknown {
   const fault = faultOf(error)
   const cause = { cause: error }
   if (fault === undefined) {
     if (error instanceof ConnectionError)
-      return new DatabaseUnavailableError(place, error.code ?? 'no usable answer', cause)
+      return databaseSourceErrors.DATABASE_UNAVAILABLE(place, error.code ?? 'no usable answer', cause)
     const isLost = error instanceof Error && /terminated|closed/i.test(error.message)
-    return isLost ? new DatabaseUnavailableError(place, 'connection lost', cause) : error
+    return isLost ? databaseSourceErrors.DATABASE_UNAVAILABLE(place, 'connection lost', cause) : error
   }
   const { number, code } = fault
   if (fault.certificate || code === 'EENCRYPT')
     return databaseSourceErrors.DATABASE_TLS_REFUSED(place, code ?? 'certificate', cause)
   if (number === undefined) {
     if (code === 'ELOGIN') return new DatabaseLoginRefusedError(place, code, remedy, cause)
-    return new DatabaseUnavailableError(place, code ?? 'connection lost', cause)
+    return databaseSourceErrors.DATABASE_UNAVAILABLE(place, code ?? 'connection lost', cause)
   }
   const state = `mssql ${number}`
   if (number === FIREWALL) {
@@ -60,7 +47,7 @@ export function translateMssqlError(
   if (MISSING_PERMISSIONS.has(number)) return databaseSourceErrors.DATABASE_PERMISSION_MISSING(place, doing, cause)
   if (OF_ROWS.has(number)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state)
   if (OF_THE_QUERY.has(number)) return databaseSourceErrors.DATABASE_QUERY_REFUSED(place, doing, state, cause)
-  if (isTransient(fault)) return new DatabaseUnavailableError(place, state, cause)
+  if (isTransient(fault)) return databaseSourceErrors.DATABASE_UNAVAILABLE(place, state, cause)
   // For any other reason: no default database, a logon trigger.
   if (code === 'ELOGIN') return new DatabaseLoginRefusedError(place, state, remedy, cause)
   return databaseSourceErrors.DATABASE_QUERY_FAILED(place, doing, state, cause)

@@ -27,12 +27,10 @@ export function bracketed(name: string): string {
 export function quotedTable({ table }: Pick<SourceTable, 'table'>): string {
   return `${bracketed(table.schema)}.${bracketed(table.name)}`
 }
-/** A text literal. */
 export function nationalText(value: string): string {
   return `N'${value.replaceAll("'", "''")}'`
 }
 
-/** The rows of a table as text, in key order. */
 export function selectOf(table: MssqlTable, selection: Selection): string {
   const { range } = selection
   const changes = range?.kind === 'changes'
@@ -122,7 +120,6 @@ function keyBound(type: string, value: string): string {
   return `CONVERT(${type}, ${nationalText(value)}${/^(?:date|time|smalldatetime)/.test(type) ? ', 121' : ''})`
 }
 
-/** The same digest as `rowDigest`. */
 function digestOf(texts: readonly string[]): string {
   const parts = texts.map((text) => {
     const sent = `CONVERT(nvarchar(max), ${text})`

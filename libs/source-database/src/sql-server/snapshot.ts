@@ -1,95 +1,77 @@
+import type { MssqlConnection } from '@cinelake/database/sql-server'
 import { sql, type ControlledTransaction } from 'kysely'
-import type { DatabaseCall, TranslateError } from '../database-calls.ts'
-import { CursorUnusableError, type DatabasePlace } from '../errors.ts'
-import type { MssqlConnection } from './connection.ts'
+import { Request } from 'tedious'
+import { RowBatches } from '../row-batches.ts'
+import type { SourceRow } from '../source-database.ts'
+import type { OpenTransaction } from '../technology.ts'
 import { bracketed, countOf, isSplittable, nationalText, quotedTable, selectOf, type MssqlTable } from './select.ts'
-import { withoutDigests } from '../row-digest.ts'
-import type { Snapshot, SourceTable } from '../source-database.ts'
-import { checkWatermark } from '../watermark.ts'
 
 /** Rows of the sample that ranges are determined from. */
 const SAMPLE_ROWS = 100_000
-
-type Parts = {
-  readonly connection: MssqlConnection
-  readonly place: DatabasePlace
-  readonly call: DatabaseCall
-  readonly translate: TranslateError
-  readonly describe: (table: SourceTable) => Promise<MssqlTable>
-}
 
 /**
  * A read transaction. One consistent snapshot if the database allows it (ALLOW_SNAPSHOT_ISOLATION); else one
  * per statement if readers do not wait for writers (READ_COMMITTED_SNAPSHOT); else as consistent as locks make it.
  */
-export async function openSnapshot({ connection, place, call, translate, describe }: Parts): Promise<Snapshot> {
-  const { trx, settledVersion } = await call('begin to read', async () => await begin(connection))
-  const query = async <Row>(doing: string, text: string) =>
-    await call(doing, async () => (await sql.raw<Row>(text).execute(trx)).rows)
+export async function beginReading(
+  connection: MssqlConnection,
+  timeoutMs: number,
+): Promise<OpenTransaction<MssqlTable>> {
+  const { trx, settledVersion } = await begin(connection)
+  const query = async <Row>(text: string) => (await sql.raw<Row>(text).execute(trx)).rows
+  const columnOf = (table: MssqlTable, column: string) => table.columns.find(({ name }) => name === column)
 
   return {
+    trx,
     // Two connections can share a snapshot only in a database snapshot, which is a database of its own.
     share: async () => undefined,
-    async *rows(table, selection = {}) {
-      const known = await describe(table)
-      try {
-        const rows = connection.stream(selectOf(known, selection))
-        yield* selection.digests === true ? withoutDigests(rows, 'utf16le', { place, table }) : rows
-      } catch (error) {
-        throw translate(error, `read ${nameOf(table)}`)
-      }
-    },
-    async count(table, selection = {}) {
-      const [found] = await query<{ n: string }>(`count ${nameOf(table)}`, countOf(await describe(table), selection))
-      return Number(found?.n)
-    },
-    async checkRange(table, columns) {
-      const known = await describe(table)
+    rows: (table, selection) => streamRows(connection, selectOf(table, selection), timeoutMs),
+    count: async (table, selection) => Number((await query<{ n: string }>(countOf(table, selection)))[0]?.n),
+    async hasRowsWithout(table, columns) {
       const missing = columns.map((name) => `${bracketed(name)} IS NULL`).join(' AND ')
-      const text = `SELECT TOP (1) 1 AS n FROM ${quotedTable(known)} WHERE ${missing}`
-      const hasRowsWithout = async () => (await query(`look at ${nameOf(table)}`, text)).length > 0
-      return await checkWatermark(place, known, columns, hasRowsWithout)
+      return (await query(`SELECT TOP (1) 1 AS n FROM ${quotedTable(table)} WHERE ${missing}`)).length > 0
     },
     async highest(table, column) {
-      const known = await describe(table)
-      const target = known.columns.find(({ name }) => name === column)
+      const target = columnOf(table, column)
       if (target === undefined || target.mssqlType === 'timestamp') return settledVersion
-      const text = `SELECT ${target.toText(`MAX(${bracketed(column)})`)} AS n FROM ${quotedTable(known)}`
-      return (await query<{ n: string | null }>(`look at ${nameOf(table)}`, text))[0]?.n ?? null
+      const text = `SELECT ${target.toText(`MAX(${bracketed(column)})`)} AS n FROM ${quotedTable(table)}`
+      return (await query<{ n: string | null }>(text))[0]?.n ?? null
     },
     async changeVersions(table) {
       const [found] = await query<{ current: string | null; oldest: string | null }>(
-        `look at the changes of ${nameOf(table)}`,
         `SELECT CONVERT(varchar(20), CHANGE_TRACKING_CURRENT_VERSION()) AS [current],
           CONVERT(varchar(20), CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(${nationalText(quotedTable(table))}))) AS [oldest]`,
       )
       const { current, oldest } = found ?? {}
-      if (current != null && oldest != null && table.primaryKey.length > 0) return { current, oldest }
-      throw new CursorUnusableError(
-        place,
-        table.table,
-        'changeTracking',
-        'expected Change Tracking to be on for the database and for this table (ALTER TABLE … ENABLE CHANGE_TRACKING), which needs a primary key, and VIEW CHANGE TRACKING to be granted, got none',
-      )
+      return current != null && oldest != null && table.primaryKey.length > 0 ? { current, oldest } : undefined
     },
-    estimate: async (table) => (await describe(table)).estimate,
     async boundaries(table, column, ranges) {
-      const known = await describe(table)
-      const target = known.columns.find(({ name }) => name === column)
+      const target = columnOf(table, column)
       if (target === undefined || !isSplittable(target.mssqlType)) return []
-      const rows = await query<{ bound: string | null }>(
-        `sample ${nameOf(table)}`,
-        boundariesOf(known, column, target.toText('bounds.v'), ranges),
-      )
+      const rows = await query<{ bound: string | null }>(boundariesOf(table, column, target.toText('bounds.v'), ranges))
       return [...new Set(rows.flatMap(({ bound }) => bound ?? []))]
     },
-    async [Symbol.asyncDispose]() {
-      await trx
-        .rollback()
-        .execute()
-        .catch(() => {})
-    },
   }
+}
+
+async function* streamRows(
+  { session }: MssqlConnection,
+  query: string,
+  timeoutMs: number,
+): AsyncGenerator<readonly SourceRow[]> {
+  const { connection } = await session()
+  const request = new Request(query, (error) => rows.end(error))
+  const rows = new RowBatches({
+    pause: () => request.pause(),
+    resume: () => request.resume(),
+    abandon: () => connection.close(),
+    timeoutMs,
+  })
+  // No limit on the whole query: the timeout applies to each part of the answer.
+  request.setTimeout(0)
+  request.on('row', (cells: readonly { readonly value: string | null }[]) => rows.push(cells.map(({ value }) => value)))
+  connection.execSqlBatch(request)
+  yield* rows.batches()
 }
 
 /** The first value of each tile except the first. */
@@ -105,10 +87,7 @@ function boundariesOf(table: MssqlTable, column: string, asText: string, ranges:
   ) AS bounds WHERE bounds.tile > 1 ORDER BY bounds.v`
 }
 
-/**
- * The version below which no row will be written any more is read before the snapshot is taken: then every row below it is
- * in the snapshot.
- */
+/** The version below which no row will be written is read before the snapshot: then all rows below it are in that. */
 async function begin({ db }: MssqlConnection): Promise<{
   readonly trx: ControlledTransaction<unknown>
   readonly settledVersion: string | null
@@ -121,5 +100,3 @@ async function begin({ db }: MssqlConnection): Promise<{
   const trx = await db.startTransaction().setIsolationLevel(level).execute()
   return { trx, settledVersion: rows[0]?.settled ?? null }
 }
-
-const nameOf = ({ table }: SourceTable) => `${table.schema}.${table.name}`

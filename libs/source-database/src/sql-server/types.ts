@@ -10,32 +10,29 @@ export type MssqlType = {
   readonly scale: number
 }
 
-/** The conversion of a type: the server writes text with every digit, the engine parses it. */
-type Rule = Landing
-
-const cast = (type: string, toText: Landing['toText']): Rule => ({
+const cast = (type: string, toText: Landing['toText']): Landing => ({
   type,
   toText,
   fromText: (text) => `CAST(${text} AS ${type})`,
 })
-const text = (toText: Landing['toText']): Rule => ({ type: 'VARCHAR', toText, fromText: (value) => value })
+const text = (toText: Landing['toText']): Landing => ({ type: 'VARCHAR', toText, fromText: (value) => value })
 const converted = (to: string, style?: number) => (column: string) =>
   `CONVERT(${to}, ${column}${style === undefined ? '' : `, ${style}`})`
 
 /** Seven digits of a second's fraction become six: the seventh is truncated, since rounding could change the day. */
 const microseconds = (value: string) => `regexp_replace(${value}, '([.][0-9]{6})[0-9]', '\\1')`
 /** Has no zone: interpreted as UTC, the session's zone. */
-const local = (toText: Landing['toText']): Rule => ({
+const local = (toText: Landing['toText']): Landing => ({
   type: 'TIMESTAMP WITH TIME ZONE',
   toText,
   fromText: (value) => `CAST(${microseconds(value)} AS TIMESTAMP WITH TIME ZONE)`,
 })
-const bytes = (toText: Landing['toText']): Rule => ({ type: 'BLOB', toText, fromText: (value) => `unhex(${value})` })
+const bytes = (toText: Landing['toText']): Landing => ({ type: 'BLOB', toText, fromText: (value) => `unhex(${value})` })
 const wide = converted('nvarchar(max)')
 const hex = (column: string) => `CONVERT(varchar(max), CONVERT(varbinary(max), ${column}), 2)`
 
-const RULES: ReadonlyMap<string, Rule> = new Map(
-  Object.entries<Rule>({
+const RULES: ReadonlyMap<string, Landing> = new Map(
+  Object.entries<Landing>({
     bit: cast('BOOLEAN', converted('char(1)')),
     tinyint: cast('INTEGER', converted('varchar(11)')),
     smallint: cast('INTEGER', converted('varchar(11)')),

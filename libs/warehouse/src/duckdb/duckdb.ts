@@ -1,24 +1,13 @@
-import { CancelledError, ConfigError } from '@cinelake/core'
-import { descriptionsOf, type DescribedRow } from '../mart-descriptions.ts'
-import {
-  inOrder,
-  listed,
-  martFirst,
-  placeOf,
-  qualifiedName,
-  type TablePlace,
-  type Warehouse,
-  type WarehouseOptions,
-} from '../warehouse.ts'
+import { ConfigError } from '@cinelake/core'
+import { descriptionsOf, inOrder, RECORDS, translated, warehouseOf, type DescribedRow } from '../adapter.ts'
+import { placeOf, qualifiedName, type Warehouse, type WarehouseOptions } from '../warehouse.ts'
 import { loadError } from './errors.ts'
 import { createDuckDbFile } from './file.ts'
-import { changeTable, look, records, replaceTable, rowsOf } from './load.ts'
+import { changeTable, DESCRIBE, look, records, replaceTable, rowsOf, SET_UP } from './load.ts'
 import { queryReadOnly, readAll, schemasOf } from './query.ts'
-import { DESCRIBE, SET_UP } from './sql.ts'
 
 /**
- * The warehouse in a DuckDB file, for analysts on one machine. The file is open only during a load or a query.
- * @throws {ConfigError} terminal: no file is named
+ * The warehouse in a DuckDB file, for analysts on one machine. @throws {ConfigError} terminal: no file is named
  * @throws {WarehouseFileInUseError} transient @throws {WAREHOUSE_FILE_INVALID} terminal
  */
 export async function openDuckDbWarehouse(
@@ -29,72 +18,48 @@ export async function openDuckDbWarehouse(
   const file = createDuckDbFile(path, { isReadOnly })
   const loading = { file, exclusive: oneAtATime() }
   const { location } = file
-  const translated = async <Result>(
-    { name, signal }: { readonly name: string; readonly signal?: AbortSignal | undefined },
-    work: () => Promise<Result>,
-  ): Promise<Result> => {
-    try {
-      return await work()
-    } catch (error) {
-      if (signal?.aborted === true) throw new CancelledError(`the load of ${name}`, { cause: signal.reason })
-      throw loadError(error, { table: name, location })
-    }
-  }
-  const allRecords = async () => await translated({ name: 'loader.loaded_tables' }, async () => await file.use(records))
-  await translated({ name: 'loader.loaded_tables' }, async () =>
-    // A read-only warehouse creates nothing, but reports a missing file.
-    file.use(async (connection) => void (await connection.run(isReadOnly ? 'SELECT 1' : SET_UP))),
+  await translated(
+    (error) => loadError(error, { table: RECORDS, location }),
+    async () =>
+      // A read-only warehouse creates nothing, but reports a missing file.
+      file.use(async (connection) => void (await connection.run(isReadOnly ? 'SELECT 1' : SET_UP))),
   )
-  return {
+  return warehouseOf({
     location,
-    loaded: async (table) =>
-      await translated(table, async () => (await file.use(async (connection) => await look(connection, table))).now),
-    replace: async (table, rows, options) =>
-      await translated({ name: table.name, signal: options.signal }, async () =>
-        replaceTable(loading, table, rows, options),
-      ),
-    applyChanges: async (table, changes, options) =>
-      await translated({ name: table.name, signal: options.signal }, async () =>
-        changeTable(loading, table, changes, options),
-      ),
+    loadError,
+    loaded: async (table) => (await file.use(async (connection) => await look(connection, table))).now,
+    replace: async (table, rows, options) => await replaceTable(loading, table, rows, options),
+    applyChanges: async (table, changes, options) => await changeTable(loading, table, changes, options),
     query: async (sql, options) => await queryReadOnly(file, sql, options),
     readAll: async (sql, take, options) => await readAll(file, sql, take, options),
-    tables: async () =>
-      listed(
-        (await allRecords()).map(({ name, task, version, row_count, loaded_at }) => ({
-          record: name,
-          task,
-          version: Number(version),
-          rowCount: Number(row_count),
-          loadedAt: loaded_at,
-        })),
-      ),
-    schemas: async () => martFirst((await allRecords()).map(({ name }) => placeOf(name).schema)),
+    records: async () =>
+      (await file.use(records)).map(({ name, task, version, row_count, loaded_at }) => ({
+        record: name,
+        task,
+        version: Number(version),
+        rowCount: Number(row_count),
+        loadedAt: loaded_at,
+      })),
     describe: async () =>
-      await translated({ name: 'the tables of the mart' }, async () => {
-        const keys = keysOf(await allRecords())
-        const rows = await file.use(async (connection) => {
-          const schemas = await schemasOf(connection)
-          const all = await rowsOf<Omit<DescribedRow, 'is_key'>>(connection, DESCRIBE)
-          return all.filter(({ schema }) => schemas.includes(schema))
-        })
-        const isKey = ({ schema, table, column }: Omit<DescribedRow, 'is_key'>) =>
-          keys.get(qualifiedName({ schema, name: table }))?.includes(column) === true
-        return inOrder(descriptionsOf(rows.map((row) => ({ ...row, is_key: isKey(row) }))))
+      await file.use(async (connection) => {
+        // By the shapes that tables were loaded with: the tables themselves have no keys.
+        const keys = new Map(
+          (await records(connection)).map(({ name, shape }) => {
+            const [, key] = JSON.parse(shape) as [unknown, string[]]
+            return [qualifiedName(placeOf(name)), key]
+          }),
+        )
+        const schemas = await schemasOf(connection)
+        const all = await rowsOf<Omit<DescribedRow, 'is_key'>>(connection, DESCRIBE)
+        const rows = all
+          .filter(({ schema }) => schemas.includes(schema))
+          .map((row) => {
+            const key = keys.get(qualifiedName({ schema: row.schema, name: row.table }))
+            return { ...row, is_key: key?.includes(row.column) === true }
+          })
+        return inOrder(descriptionsOf(rows))
       }),
-    async [Symbol.asyncDispose]() {},
-  }
-}
-
-/** By the shapes that tables were loaded with: the tables themselves have no keys. */
-function keysOf(loaded: readonly { readonly name: string; readonly shape: string }[]): Map<string, string[]> {
-  return new Map(
-    loaded.map(({ name, shape }) => {
-      const [, key] = JSON.parse(shape) as [unknown, string[]]
-      const place: TablePlace = placeOf(name)
-      return [qualifiedName(place), key]
-    }),
-  )
+  })
 }
 
 /** Within this process: no other has the file meanwhile. */

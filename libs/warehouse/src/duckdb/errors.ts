@@ -1,5 +1,12 @@
 import { PipelineError } from '@cinelake/core'
-import { WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError, type UnknownName } from '../errors.ts'
+import {
+  REMEDY,
+  ROW_PROBLEM,
+  WarehouseQueryError,
+  WarehouseRefusedError,
+  WarehouseUnavailableError,
+  type UnknownName,
+} from '../errors.ts'
 
 /** An error of DuckDB, as `errors_as_json` has it. */
 type DuckDbFault = {
@@ -11,12 +18,6 @@ type DuckDbFault = {
   readonly name: string | undefined
   /** Bytes from 0. */
   readonly position: number | undefined
-}
-
-const REMEDY = {
-  value: "make the contract's or the model's column type wide enough, or reject such rows by a rule",
-  required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
-  other: 'see what the database says',
 }
 
 /** A conflict with another transaction, or temporarily no space: a retry may succeed. */
@@ -41,10 +42,7 @@ function faultOf(thrown: unknown): DuckDbFault | undefined {
   }
 }
 
-/**
- * Translates the error of a failed load. DuckDB's message is omitted where it may quote a value of a row.
- * @returns what was thrown, when it is not the database's
- */
+/** The port's error of a failed load, without the words of DuckDB that may quote a value of a row. */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
@@ -61,14 +59,13 @@ function aboutRow({ kind, message }: DuckDbFault): { readonly problem: string; r
   if (kind === 'Constraint') {
     const column = /NOT NULL constraint failed: [^.]+\.(.+)$/.exec(message)?.[1]
     const where = column === undefined ? '' : ` (column ${column})`
-    return { problem: `a column that must have a value has none${where}`, remedy: REMEDY.required }
+    return { problem: `${ROW_PROBLEM.missing.problem}${where}`, remedy: REMEDY.required }
   }
   if (!['Conversion', 'Out of Range', 'Invalid Input'].includes(kind) || message.includes('read-only')) return undefined
-  if (/timestamp|\bdate\b|\btime\b/i.test(message))
-    return { problem: 'a date or time is not one that the database can hold', remedy: REMEDY.value }
+  if (/timestamp|\bdate\b|\btime\b/i.test(message)) return ROW_PROBLEM.impossibleTime
   if (/\b(DECIMAL|U?INT\d+|FLOAT|DOUBLE|HUGEINT)\b/i.test(message))
     return { problem: 'a number is out of the range of its column, or is none', remedy: REMEDY.value }
-  return { problem: 'a value is not of its column’s type', remedy: REMEDY.value }
+  return ROW_PROBLEM.otherType
 }
 
 /** Translates the error of a user's query, with the database's own message. */

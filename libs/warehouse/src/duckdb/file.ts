@@ -7,10 +7,7 @@ import { WarehouseUnavailableError } from '../errors.ts'
 /** Milliseconds that another process is given to close the file. */
 const WAIT_MS = 20_000
 const WAIT_INTERVAL_MS = 100
-/**
- * Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is repeated until it
- * stops.
- */
+/** Milliseconds. DuckDB forgets an interrupt that comes before the statement has started. */
 const INTERRUPT_INTERVAL_MS = 10
 
 /** What DuckDB may keep in memory; beyond it, it spills to `FILE.tmp`. A laptop has the engine's beside it. */
@@ -50,15 +47,11 @@ const duckDbErrors = defineErrors({
   ]),
 })
 
-/**
- * A DuckDB file that is open only during loads and queries: in between, other programs can open it.
- * Within a process, all share one instance of DuckDB.
- */
+/** A DuckDB file that is open only during loads and queries; within a process, all share one instance of DuckDB. */
 export interface DuckDbFile {
   readonly location: string
   /**
-   * Runs work on a connection of its own, in UTC. A transaction that it leaves open is rolled back.
-   * @param signal ends the statement that is under way
+   * Runs work on its own connection, in UTC. A transaction that it leaves open is rolled back.
    * @throws {WarehouseFileInUseError} transient @throws {WAREHOUSE_FILE_INVALID} terminal
    * @throws {ConfigError} terminal: read-only, and there is no file
    */

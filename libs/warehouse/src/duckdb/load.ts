@@ -1,7 +1,8 @@
-import { identifier, identifiers } from '@cinelake/sql'
+import { identifier, identifiers, literal } from '@cinelake/sql'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { randomUUID } from 'node:crypto'
-import { WarehouseRefusedError } from '../errors.ts'
+import { loadedTable } from '../adapter.ts'
+import { ROW_PROBLEM, WarehouseRefusedError } from '../errors.ts'
 import {
   alreadyLoaded,
   isBase,
@@ -12,7 +13,6 @@ import {
   versionOf,
 } from '../load-decision.ts'
 import {
-  pipelineOf,
   recordName,
   schemaOf,
   shapeOf,
@@ -26,7 +26,6 @@ import {
 } from '../warehouse.ts'
 import type { DuckDbFile } from './file.ts'
 import { definitions, insertRows } from './rows.ts'
-import * as duckdb from './sql.ts'
 
 export type Loading = {
   readonly file: DuckDbFile
@@ -34,10 +33,7 @@ export type Loading = {
   readonly exclusive: <Result>(key: string, work: () => Promise<Result>) => Promise<Result>
 }
 
-/**
- * A load is one transaction: readers see the old table until it is committed, and an aborted load leaves nothing
- * behind. DuckDB rejects a transaction on what another has changed since it began.
- */
+/** One transaction: readers see the old table until its commit, and an aborted load leaves nothing behind. */
 export async function replaceTable(
   loading: Loading,
   table: WarehouseTable,
@@ -50,18 +46,18 @@ export async function replaceTable(
     requireBase(location, table, basedOn, before)
     // In the table's own schema, since DuckDB cannot move a table to another; it is invisible before the commit.
     const staging = { schema: schemaOf(table), name: `staging_${randomUUID().replaceAll('-', '')}` }
-    const sql = duckdb.martTable(staging)
+    const sql = martTable(staging)
     await connection.run(`CREATE TABLE ${sql} (${definitions(table, table.columns)})`)
     const { sent, rowCount } = await insertRows(connection, { sql, table, columns: table.columns }, rows, options)
     requireCount(table, options.rowCount ?? sent, rowCount)
     await requireKey(connection, sql, table)
-    await connection.run(duckdb.comments(sql, table))
+    await connection.run(comments(sql, table))
     stopWhenAborted(table, options)
     return await publish(loading, table, options, async (now) => {
       const done = alreadyLoaded(now, table, options)
       if (done !== undefined) return done
       requireBase(location, table, basedOn, now)
-      await connection.run(`DROP TABLE IF EXISTS ${duckdb.martTable(table)}`)
+      await connection.run(`DROP TABLE IF EXISTS ${martTable(table)}`)
       await connection.run(`ALTER TABLE ${sql} RENAME TO ${identifier(table.name)}`)
       await record(connection, table, options, rowCount)
       await connection.run('COMMIT')
@@ -88,10 +84,10 @@ export async function changeTable(
     stopWhenAborted(table, options)
     return await publish(loading, table, options, async (now): Promise<LoadOutcome | 'stale'> => {
       if (!isBase(now, table, changes.since, options)) return 'stale'
-      const target = duckdb.martTable(table)
+      const target = martTable(table)
       const names = identifiers(table.columns.map(({ name }) => name))
-      await connection.run(duckdb.deleteByKey(target, gone, table.primaryKey))
-      await connection.run(duckdb.deleteByKey(target, came, table.primaryKey))
+      await connection.run(deleteByKey(target, gone, table.primaryKey))
+      await connection.run(deleteByKey(target, came, table.primaryKey))
       await connection.run(`INSERT INTO ${target} (${names}) SELECT ${names} FROM ${came}`)
       const [counted] = await rowsOf<{ count: bigint }>(connection, `SELECT count(*) AS count FROM ${target}`)
       const rowCount = Number(counted?.count ?? 0)
@@ -104,10 +100,7 @@ export async function changeTable(
   })
 }
 
-/**
- * Begins the transaction of a load. Of two loads of one version at once the second waits, and then finds everything
- * done.
- */
+/** Of two loads of one version at once the second waits, and then finds everything done. */
 async function load<Outcome>(
   { file, exclusive }: Loading,
   table: WarehouseTable,
@@ -155,31 +148,24 @@ export type RecordRow = {
   readonly loaded_at: string
 }
 
-/** The known state of a table, and whether an object of its name exists. */
 export async function look(
   connection: DuckDBConnection,
   table: TablePlace,
 ): Promise<{ readonly exists: boolean; readonly now: LoadedTable | undefined }> {
-  const [there] = await rowsOf<{ has: boolean }>(connection, duckdb.EXISTS, [schemaOf(table), table.name])
+  const [there] = await rowsOf<{ has: boolean }>(connection, EXISTS, [schemaOf(table), table.name])
   const exists = there?.has === true
   const [found] = (await records(connection)).filter(({ name }) => name === recordName(table))
   if (!exists || found === undefined) return { exists, now: undefined }
-  const pipeline = pipelineOf(found.task)
+  const { version, shape, row_count: rowCount, table_id: tableId, task } = found
   return {
     exists,
-    now: {
-      version: Number(found.version),
-      shape: found.shape,
-      rowCount: Number(found.row_count),
-      tableId: found.table_id,
-      ...(pipeline === undefined ? {} : { pipeline }),
-    },
+    now: loadedTable({ version: Number(version), shape, rowCount: Number(rowCount), tableId, task }),
   }
 }
 
 export async function records(connection: DuckDBConnection): Promise<RecordRow[]> {
-  const [there] = await rowsOf<{ has: boolean }>(connection, duckdb.HAS_RECORDS)
-  return there?.has === true ? await rowsOf<RecordRow>(connection, duckdb.RECORDS) : []
+  const [there] = await rowsOf<{ has: boolean }>(connection, HAS_RECORDS)
+  return there?.has === true ? await rowsOf<RecordRow>(connection, RECORDS) : []
 }
 
 async function record(connection: DuckDBConnection, table: WarehouseTable, options: LoadOptions, rowCount: number) {
@@ -200,12 +186,9 @@ async function requireKey(
   sql: string,
   { name, primaryKey }: WarehouseTable,
 ): Promise<void> {
-  if (primaryKey.length === 0 || (await rowsOf(connection, duckdb.repeatedKey(sql, primaryKey))).length === 0) return
-  throw new WarehouseRefusedError(
-    name,
-    'the primary key is not unique',
-    'make the key of the contract or model one that is unique, or drop duplicates in the model',
-  )
+  if (primaryKey.length === 0 || (await rowsOf(connection, repeatedKey(sql, primaryKey))).length === 0) return
+  const { problem, remedy } = ROW_PROBLEM.repeatedKey
+  throw new WarehouseRefusedError(name, problem, remedy)
 }
 
 /** Few rows, with the values as DuckDB's client has them. */
@@ -215,4 +198,63 @@ export async function rowsOf<Row>(
   values: readonly string[] = [],
 ): Promise<Row[]> {
   return (await connection.runAndReadAll(sql, [...values])).getRowObjects() as Row[]
+}
+
+function martTable(table: TablePlace): string {
+  return `${identifier(schemaOf(table))}.${identifier(table.name)}`
+}
+
+export const SET_UP = `
+  CREATE SCHEMA IF NOT EXISTS mart;
+  CREATE SCHEMA IF NOT EXISTS loader;
+  CREATE TABLE IF NOT EXISTS loader.loaded_tables (
+    name VARCHAR NOT NULL, version BIGINT NOT NULL, shape VARCHAR NOT NULL, task VARCHAR NOT NULL,
+    row_count BIGINT NOT NULL, table_id VARCHAR, loaded_at TIMESTAMP WITH TIME ZONE NOT NULL
+  )`
+
+const HAS_RECORDS = `
+  SELECT count(*) > 0 AS has FROM duckdb_tables()
+  WHERE database_name = current_database() AND schema_name = 'loader' AND table_name = 'loaded_tables'`
+
+const RECORDS = `
+  SELECT name, version, shape, task, row_count, table_id,
+    strftime(loaded_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ') AS loaded_at
+  FROM loader.loaded_tables`
+
+/** Of a schema and a name. */
+const EXISTS = `
+  SELECT count(*) > 0 AS has FROM information_schema.tables
+  WHERE table_catalog = current_database() AND table_schema = $1 AND table_name = $2`
+
+export const DESCRIBE = `
+  SELECT c.schema_name AS schema, c.table_name AS table, coalesce(t.comment, v.comment) AS about, c.column_name AS column,
+    c.data_type AS type, NOT c.is_nullable AS required, c.comment AS comment
+  FROM duckdb_columns() AS c
+  LEFT JOIN duckdb_tables() AS t USING (database_name, schema_name, table_name)
+  LEFT JOIN duckdb_views() AS v ON v.database_name = c.database_name AND v.schema_name = c.schema_name AND v.view_name = c.table_name
+  WHERE c.database_name = current_database()
+  ORDER BY c.schema_name, c.table_name, c.column_index`
+
+function comments(target: string, { columns, description = '' }: WarehouseTable): string {
+  return [
+    `COMMENT ON TABLE ${target} IS ${literal(description)}`,
+    ...columns.map(
+      ({ name, description: about = '' }) => `COMMENT ON COLUMN ${target}.${identifier(name)} IS ${literal(about)}`,
+    ),
+  ].join(';\n')
+}
+
+/** One row where a key is there more than once. */
+function repeatedKey(target: string, key: readonly string[]): string {
+  return `SELECT 1 AS repeated FROM ${target} GROUP BY ${identifiers(key)} HAVING count(*) > 1 LIMIT 1`
+}
+
+/** Deletes rows of a table that have the key of a row in another. */
+function deleteByKey(target: string, other: string, key: readonly string[]): string {
+  const isSame = key.map((name) => `other.${identifier(name)} = target.${identifier(name)}`).join(' AND ')
+  return `DELETE FROM ${target} AS target WHERE EXISTS (SELECT 1 FROM ${other} AS other WHERE ${isSame})`
+}
+
+export function searchPath(schemas: readonly string[]): string {
+  return `SET search_path = ${literal(schemas.map(identifier).join(','))}`
 }

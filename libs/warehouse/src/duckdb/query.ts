@@ -1,4 +1,3 @@
-import { CancelledError } from '@cinelake/core'
 import {
   DuckDBArrayValue,
   DuckDBBlobValue,
@@ -13,25 +12,14 @@ import {
   type DuckDBConnection,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import { distinct } from '../distinct.ts'
+import { martFirst } from '../adapter.ts'
 import { WarehouseQueryError } from '../errors.ts'
-import {
-  MART,
-  martFirst,
-  placeOf,
-  QUERY_TIMEOUT_MS,
-  type QueryOptions,
-  type Warehouse,
-  type WarehouseRow,
-  type WarehouseValue,
-} from '../warehouse.ts'
+import { DEFAULT_LIMIT, distinct, limited, withinTime } from '../query.ts'
+import { MART, placeOf, type QueryOptions, type Warehouse, type WarehouseValue } from '../warehouse.ts'
 import { queryError } from './errors.ts'
 import type { DuckDbFile } from './file.ts'
-import { records, rowsOf } from './load.ts'
-import { searchPath } from './sql.ts'
+import { records, rowsOf, searchPath } from './load.ts'
 
-/** Rows, when the caller names no limit. */
-const DEFAULT_LIMIT = 1000
 /** Rows handed over at once, where all are wanted. */
 const BATCH_ROWS = 2048
 
@@ -43,15 +31,16 @@ export async function queryReadOnly(
 ): ReturnType<Warehouse['query']> {
   return await reading(file, sql, options, async (connection) => {
     const { columns, batches } = await compute(connection, sql, limit + 1)
-    const rows: WarehouseRow[] = []
-    for await (const batch of batches)
-      for (const values of batch)
-        rows.push(Object.fromEntries(columns.map(({ name }, index) => [name, values[index] ?? null])))
-    return { columns: columns.map(({ name }) => name), rows: rows.slice(0, limit), truncated: rows.length > limit }
+    const rows: (readonly WarehouseValue[])[] = []
+    for await (const batch of batches) rows.push(...batch)
+    return limited(
+      columns.map(({ name }) => name),
+      rows,
+      limit,
+    )
   })
 }
 
-/** All rows of one query, in batches. */
 export async function readAll(
   file: DuckDbFile,
   sql: string,
@@ -67,22 +56,17 @@ export async function readAll(
 async function reading<Result>(
   file: DuckDbFile,
   sql: string,
-  { signal, timeoutMs = QUERY_TIMEOUT_MS }: QueryOptions,
+  options: QueryOptions,
   work: (connection: DuckDBConnection) => Promise<Result>,
 ): Promise<Result> {
-  const timeout = AbortSignal.timeout(timeoutMs)
-  const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
-  try {
-    return await file.use(async (connection) => {
+  const translate = (error: unknown) => queryError(error, { location: file.location, sql })
+  return await withinTime(options, translate, async ({ signal }) =>
+    file.use(async (connection) => {
       await connection.run(searchPath(await schemasOf(connection)))
       await connection.run('BEGIN TRANSACTION READ ONLY')
       return await work(connection)
-    }, stop)
-  } catch (error) {
-    if (signal?.aborted === true) throw new CancelledError('the query', { cause: signal.reason })
-    if (timeout.aborted) throw WarehouseQueryError.tooLong(timeoutMs, { cause: error })
-    throw queryError(error, { location: file.location, sql })
-  }
+    }, signal),
+  )
 }
 
 /** That analysts read, as `Warehouse.schemas()`, and the mart in any case. */
@@ -97,8 +81,8 @@ type Computed = {
 }
 
 /**
- * Computes a query into a temporary table, which spills to the disk where it is large. DuckDB ends a stream that fails
- * half-way like one that is complete, and a stream that is not read to its end keeps the file open.
+ * A temporary table spills to the disk. DuckDB ends a stream that fails half-way like a complete one, and one that
+ * is not read to its end keeps the file open.
  */
 async function compute(connection: DuckDBConnection, sql: string, limit: number | undefined): Promise<Computed> {
   const found = await columnNames(connection, sql)
@@ -167,7 +151,6 @@ async function withoutEnd(connection: DuckDBConnection, sql: string): Promise<st
   return isWhole ? shorter : sql
 }
 
-/** A value of DuckDB as the port describes values. */
 function toValue(value: DuckDBValue | undefined, type?: string): WarehouseValue {
   if (value === null || value === undefined) return null
   if (typeof value === 'bigint') return isSafe(value) ? Number(value) : value

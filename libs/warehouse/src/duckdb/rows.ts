@@ -1,8 +1,8 @@
 import { identifier, identifiers } from '@cinelake/sql'
 import { DuckDBDataChunk, VARCHAR, type DuckDBConnection } from '@duckdb/node-api'
-import { WarehouseRefusedError } from '../errors.ts'
+import { isJsonType, toJson } from '../adapter.ts'
+import { nulCharacterError, ROW_PROBLEM, WarehouseRefusedError } from '../errors.ts'
 import { stopWhenAborted } from '../load-decision.ts'
-import { toJson } from '../to-json.ts'
 import type {
   LoadOptions,
   WarehouseColumn,
@@ -39,9 +39,7 @@ function typeOf(type: string): ColumnType {
   if (name === 'BLOB') return { sql: 'BLOB', form: 'bytes' }
   const list = name.replace(/^VARCHAR\(\d+\)\[\]$/, 'VARCHAR[]')
   if (LISTED.test(list)) return { sql: list, form: 'json' }
-  return /(\]|^(STRUCT|MAP|UNION)\(.*\)|^JSON)$/.test(name)
-    ? { sql: 'JSON', form: 'json' }
-    : { sql: name, form: 'text' }
+  return isJsonType(name) ? { sql: 'JSON', form: 'json' } : { sql: name, form: 'text' }
 }
 
 /** Columns of a table, as in `CREATE TABLE`. No key: see the README. */
@@ -55,9 +53,7 @@ export function definitions(table: WarehouseTable, columns: readonly WarehouseCo
 }
 
 /**
- * Adds rows to a table, within the transaction of the connection.
- * @param into the table, as SQL
- * @returns rows that were sent, and rows that the database took
+ * Adds rows to a table, within the transaction of the connection. @returns rows sent, and rows that the database took
  * @throws {WarehouseRefusedError} terminal: a text is too long, or has a character that is not stored
  */
 export async function insertRows(
@@ -132,20 +128,11 @@ function textIn(
   const text = textOf(row[column.name], form)
   if (text === null) return null
   if (text.includes('\0') || (form === 'json' && /(?:^|[^\\])(?:\\\\)*\\u0000/.test(text))) {
-    throw new WarehouseRefusedError(
-      table.name,
-      `a text in column ${column.name} holds the character U+0000, which the database cannot store`,
-      'reject such rows by a rule of the contract, or remove the character in the model',
-      { column: column.name },
-    )
+    throw nulCharacterError(table.name, column.name)
   }
   if (maxLength !== undefined && text.length > maxLength && Array.from(text).length > maxLength) {
-    throw new WarehouseRefusedError(
-      table.name,
-      `a text is longer than its column allows (column ${column.name})`,
-      "make the contract's or the model's column type wide enough, or reject such rows by a rule",
-      { column: column.name },
-    )
+    const { problem, remedy } = ROW_PROBLEM.textTooLong
+    throw new WarehouseRefusedError(table.name, `${problem} (column ${column.name})`, remedy, { column: column.name })
   }
   return text
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPgliteWarehouse } from './pglite.ts'
 import { openPgliteDatabase, type PgliteDatabase } from '@cinelake/database/pglite'
-import { pgliteSessions } from './pglite-session.ts'
-import { refuseAmbiguous } from './ambiguity.ts'
+import { pgliteSessions } from './pglite-warehouse.ts'
+import { refuseAmbiguous } from './query.ts'
 import { searchPathOf } from './reader.ts'
 
 const SCHEMAS = ['mart', 'shop']

@@ -3,38 +3,40 @@ import {
   postgresFaultOf as faultOf,
   type PostgresFault,
 } from '@cinelake/database'
-import { WarehouseQueryError, WarehouseRefusedError, WarehouseUnavailableError, type UnknownName } from '../errors.ts'
+import {
+  REMEDY,
+  ROW_PROBLEM,
+  WarehouseQueryError,
+  WarehouseRefusedError,
+  WarehouseUnavailableError,
+  type UnknownName,
+} from '../errors.ts'
 
-const REMEDY = {
-  value: "make the contract's or the model's column type wide enough, or reject such rows by a rule",
-  key: 'make the key of the contract or model one that is unique, or drop duplicates in the model',
-  required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
-  dependent: 'drop the objects that depend on the table (views) and make them again afterwards',
-  reference: 'drop the foreign key, or make it one that follows (`ON DELETE SET NULL`)',
-  permission: "grant the service what it needs on the schemas mart and loader, and on the pipeline's own",
-  other: 'see what the database says',
-}
+const UNSTORABLE = { problem: 'a text holds a character that the database cannot store', remedy: REMEDY.value }
 
-/** Faults by SQLSTATE that have better words than the database's, which may quote a value of the row. */
+/** Faults by SQLSTATE that have better words than the database's. */
 const KNOWN: Readonly<Record<string, { readonly problem: string; readonly remedy: string }>> = {
-  '22001': { problem: 'a text is longer than its column allows', remedy: REMEDY.value },
-  '22003': { problem: 'a number is out of the range of its column', remedy: REMEDY.value },
-  '22007': { problem: 'a date or time is not one that the database can hold', remedy: REMEDY.value },
-  '22008': { problem: 'a date or time is not one that the database can hold', remedy: REMEDY.value },
-  '22021': { problem: 'a text holds a character that the database cannot store', remedy: REMEDY.value },
-  '22P02': { problem: 'a value is not of its column’s type', remedy: REMEDY.value },
-  '22P05': { problem: 'a text holds a character that the database cannot store', remedy: REMEDY.value },
-  '23502': { problem: 'a column that must have a value has none', remedy: REMEDY.required },
-  '23503': { problem: 'a foreign key of another table refers to rows that are gone', remedy: REMEDY.reference },
-  '23505': { problem: 'the primary key is not unique', remedy: REMEDY.key },
-  '2BP01': { problem: 'other objects of the database depend on the table', remedy: REMEDY.dependent },
-  '42501': { problem: 'the service has no permission for it', remedy: REMEDY.permission },
+  '22001': ROW_PROBLEM.textTooLong,
+  '22003': ROW_PROBLEM.outOfRange,
+  '22007': ROW_PROBLEM.impossibleTime,
+  '22008': ROW_PROBLEM.impossibleTime,
+  '22021': UNSTORABLE,
+  '22P02': ROW_PROBLEM.otherType,
+  '22P05': UNSTORABLE,
+  '23502': ROW_PROBLEM.missing,
+  '23503': {
+    problem: 'a foreign key of another table refers to rows that are gone',
+    remedy: 'drop the foreign key, or make it one that follows (`ON DELETE SET NULL`)',
+  },
+  '23505': ROW_PROBLEM.repeatedKey,
+  '2BP01': {
+    problem: 'other objects of the database depend on the table',
+    remedy: 'drop the objects that depend on the table (views) and make them again afterwards',
+  },
+  '42501': ROW_PROBLEM.forbidden,
 }
 
-/**
- * Translates the error of a failed load. The vendor's message is omitted where it may quote a value of a row.
- * @returns what was thrown, when it is not the database's
- */
+/** The port's error of a failed load, without the words of the database that may quote a value of a row. */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
@@ -54,39 +56,27 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
 
 type AskedQuery = { readonly location: string; readonly sql: string; readonly timeoutMs: number }
 
-/** Translates the error of a user's query, with the database's own message. */
 export function queryError(thrown: unknown, { location, sql, timeoutMs }: AskedQuery): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
   if (fault.code === '57014') return WarehouseQueryError.tooLong(timeoutMs, { cause: thrown })
   if (isTransient(fault)) return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
   const position = fault.position === undefined ? undefined : Number(fault.position)
-  const unknown = unknownName(fault)
-  return new WarehouseQueryError(
-    refusedWrite(fault) ?? notAQuery(fault, sql, position) ?? notAllowed(fault) ?? fault.message,
-    position,
-    { cause: thrown, unknown },
-  )
+  return new WarehouseQueryError(wordsOf(fault, sql, position), position, {
+    cause: thrown,
+    unknown: unknownName(fault),
+  })
 }
 
-/** What a read-only transaction makes of a statement that is not a query. */
-function refusedWrite({ code, message }: PostgresFault): string | undefined {
-  if (code === '25006' || (code === '0A000' && message.includes('data-modifying'))) {
+/** The problem in words for analysts. */
+function wordsOf({ code, message }: PostgresFault, sql: string, position: number | undefined): string {
+  // What a read-only transaction makes of a statement that is not a query.
+  if (code === '25006' || (code === '0A000' && message.includes('data-modifying')))
     return 'only queries are allowed here (SELECT, VALUES, WITH … SELECT), got a statement that writes'
-  }
   if (code === '42601' && message.includes('multiple commands')) return 'expected one statement, got several'
-  return undefined
-}
-
-function notAQuery({ code, message }: PostgresFault, sql: string, position: number | undefined): string | undefined {
-  const begin = sql.search(/\S/) + 1
-  return code === '42601' && position === begin
-    ? `expected a query (SELECT, VALUES or WITH … SELECT), got something else: ${message}`
-    : undefined
-}
-
-function notAllowed({ code, message }: PostgresFault): string | undefined {
-  return code === '42501' ? `a query may read the tables of the mart and nothing else: ${message}` : undefined
+  if (code === '42601' && position === sql.search(/\S/) + 1)
+    return `expected a query (SELECT, VALUES or WITH … SELECT), got something else: ${message}`
+  return code === '42501' ? `a query may read the tables of the mart and nothing else: ${message}` : message
 }
 
 /** The name that a statement has and the database does not, by the fault's own words. */

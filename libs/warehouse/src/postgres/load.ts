@@ -1,3 +1,6 @@
+import { identifier, identifiers } from '@cinelake/sql'
+import { loadedTable, toJson } from '../adapter.ts'
+import { nulCharacterError } from '../errors.ts'
 import {
   alreadyLoaded,
   isBase,
@@ -7,27 +10,27 @@ import {
   stopWhenAborted,
   versionOf,
 } from '../load-decision.ts'
-import { placeStaged } from './place.ts'
-import * as place from './place-sql.ts'
-import type { LoadSession, PostgresSessions, Queries } from './session.ts'
-import * as postgres from './sql.ts'
-import { grantNewSchema, grantNewTable } from './reader.ts'
-import { fillStaging } from './staging.ts'
 import {
-  pipelineOf,
+  type LoadOptions,
+  type LoadOutcome,
+  type LoadedTable,
+  type TablePlace,
+  type Warehouse,
+  type WarehouseColumn,
+  type WarehouseRow,
+  type WarehouseRows,
+  type WarehouseTable,
+  type WarehouseValue,
   recordName,
   schemaOf,
   shapeOf,
-  type LoadedTable,
-  type LoadOptions,
-  type LoadOutcome,
-  type TablePlace,
-  type Warehouse,
-  type WarehouseRows,
-  type WarehouseTable,
 } from '../warehouse.ts'
+import type { StagedTable } from './place.ts'
+import { grantNewSchema, grantNewTable } from './reader.ts'
+import type { LoadSession, PostgresSessions, Queries } from './session.ts'
+import * as place from './place.ts'
+import * as postgres from './sql.ts'
 
-/** The database of the loads, and how long they wait for readers. */
 export type Loading = { readonly sessions: PostgresSessions; readonly swapWaitsMs: readonly number[] }
 
 export async function replaceTable(
@@ -57,7 +60,7 @@ export async function replaceTable(
         requireBase(location, table, basedOn, now)
         await record(transaction, table, options, staged.rowCount)
         const isSameShape = now?.shape === shapeOf(table)
-        await placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
+        await place.placeStaged(transaction, { table, staged, isSameShape, location, swapWaitsMs })
         await grantNewTable(transaction, postgres.martTable(table))
         return { outcome: 'replaced', rowCount: staged.rowCount, sentRowCount: staged.sent }
       })
@@ -116,9 +119,8 @@ type Found = Omit<LoadedTable, 'pipeline'> & { readonly exists: boolean; readonl
 async function look(queries: Queries, table: TablePlace) {
   const [found] = await queries.query<Found>(postgres.LOADED, [postgres.martTable(table), recordName(table)])
   if (found === undefined || found.task === null) return { exists: found?.exists === true, now: undefined }
-  const { exists, version, shape, rowCount, tableId, task } = found
-  const pipeline = pipelineOf(task)
-  return { exists, now: { version, shape, rowCount, tableId, ...(pipeline === undefined ? {} : { pipeline }) } }
+  const { exists, task, ...facts } = found
+  return { exists, now: loadedTable({ ...facts, task }) }
 }
 
 /** Made before the load begins, whose transaction would keep other loads from it. */
@@ -156,4 +158,87 @@ async function record(transaction: Queries, table: WarehouseTable, options: Load
   const { version, task, tableId = null } = options
   const values = [recordName(table), version, shapeOf(table), task, rowCount, tableId]
   await transaction.query(postgres.RECORD_LOADED, values)
+}
+
+type FilledTable = StagedTable & {
+  readonly sent: number
+  /** Rows that the database took. */
+  readonly rowCount: number
+}
+
+async function fillStaging(
+  session: LoadSession,
+  table: WarehouseTable,
+  columns: readonly WarehouseColumn[],
+  rows: WarehouseRows,
+  options: LoadOptions & { readonly pieceCharacters: number },
+): Promise<FilledTable> {
+  const name = session.newStaging()
+  const sql = `${session.stagingSchema}.${identifier(name)}`
+  await session.exec(postgres.createTable(sql, table, columns))
+  const toLines = createCopyWriter(table.name, columns)
+  let sent = 0
+  async function* pieces() {
+    let pending = ''
+    for await (const batch of rows) {
+      stopWhenAborted(table, options)
+      pending += toLines(batch)
+      sent += batch.length
+      if (pending.length < options.pieceCharacters) continue
+      yield pending
+      pending = ''
+    }
+    if (pending !== '') yield pending
+  }
+  const names = identifiers(columns.map((column) => column.name))
+  const rowCount = await session.copy(sql, names, pieces())
+  stopWhenAborted(table, options)
+  return { schema: session.stagingSchema, name, sql, sent, rowCount }
+}
+
+/** Turns rows into the lines of PostgreSQL's `COPY … FROM` (text format). */
+type CopyWriter = (rows: readonly WarehouseRow[]) => string
+
+/** @throws {WarehouseRefusedError} from the writer: a text holds U+0000, which PostgreSQL cannot store */
+function createCopyWriter(table: string, columns: readonly WarehouseColumn[]): CopyWriter {
+  const fields = columns.map(({ name, type }) => ({
+    name,
+    form: postgres.postgresType(type)?.form ?? ('text' as const),
+  }))
+  return (rows) => {
+    const lines = rows.map((row) =>
+      fields
+        .map(({ name, form }) => {
+          const field = copyField(row[name], form)
+          if (field.includes('\0')) throw nulCharacterError(table, name)
+          return field
+        })
+        .join('\t'),
+    )
+    return lines.map((line) => `${line}\n`).join('')
+  }
+}
+
+function copyField(value: WarehouseValue | undefined, form: postgres.PostgresType['form']): string {
+  if (value === null || value === undefined) return '\\N'
+  if (form === 'json') return escaped(toJson(value))
+  if (typeof value === 'string') return escaped(value)
+  if (typeof value === 'boolean') return value ? 't' : 'f'
+  if (typeof value === 'number') return copyNumber(value)
+  if (typeof value === 'bigint') return String(value)
+  if (value instanceof Uint8Array) return `\\\\x${Buffer.from(value).toString('hex')}`
+  return escaped(toJson(value))
+}
+
+function copyNumber(value: number): string {
+  if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value)
+  if (Number.isNaN(value)) return 'NaN'
+  return value > 0 ? 'Infinity' : '-Infinity'
+}
+
+const SPECIAL = /[\\\n\r\t]/
+const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+function escaped(text: string): string {
+  return SPECIAL.test(text) ? text.replaceAll(/[\\\n\r\t]/g, (char) => ESCAPES[char] ?? char) : text
 }

@@ -9,9 +9,7 @@ import { besideSessions, openHere, type PgliteDatabase, type ExclusiveSessions }
 import { createPgliteWarehouse } from './pglite-warehouse.ts'
 import { READER } from './reader.ts'
 
-/** The database name that tools connect to. */
 export const MART_DATABASE = 'mart'
-/** The user that they log in as. */
 export const MART_USER = READER
 /** Clients at once; each waits for the others' statements. */
 const MAX_CLIENTS = 50

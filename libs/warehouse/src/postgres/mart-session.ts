@@ -27,7 +27,6 @@ export type MartSessionOptions = {
   readonly cancelled: () => AbortSignal
 }
 
-/** An error as sent to the client. */
 class Fault extends Error {
   readonly answer: Buffer
 
@@ -81,7 +80,6 @@ export class MartSession {
     this.#options = options
   }
 
-  /** Answers until the client has gone. */
   async run(): Promise<void> {
     try {
       for (;;) {
@@ -352,7 +350,6 @@ export class MartSession {
   }
 }
 
-/** Why a statement was cancelled. */
 export class Interruption extends Error {}
 
 async function enter(sessions: ExclusiveSessions, signal: AbortSignal): Promise<Turn> {
@@ -432,7 +429,6 @@ function textOf(body: Buffer): string {
   return body.toString('utf8').replace(/\0$/, '')
 }
 
-/** Reads the content of a message, field by field. */
 class Fields {
   readonly #body: Buffer
   #at = 0

@@ -1,4 +1,4 @@
-import { endOfComment } from '../sql-comment.ts'
+import { endOfComment } from '../query.ts'
 
 /** The kind of a client's statement, by its first words. */
 export type MartStatement =

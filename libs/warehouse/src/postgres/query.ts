@@ -1,28 +1,16 @@
-import { CancelledError } from '@cinelake/core'
-import { distinct } from '../distinct.ts'
+import { identifier } from '@cinelake/sql'
+import { DEFAULT_LIMIT, distinct, limited, withinTime } from '../query.ts'
 import { WarehouseQueryError } from '../errors.ts'
-import { refuseAmbiguous } from './ambiguity.ts'
+import type { QueryOptions, Warehouse } from '../warehouse.ts'
 import { queryError } from './errors.ts'
 import { asReader, martSchemas, requireReader, searchPathOf } from './reader.ts'
 import type { PostgresSessions, ReadSession } from './session.ts'
-import { quoted } from './sql.ts'
-import {
-  QUERY_TIMEOUT_MS,
-  type QueryOptions,
-  type Warehouse,
-  type WarehouseRow,
-  type WarehouseValue,
-} from '../warehouse.ts'
+import { text } from './sql.ts'
 
-/** Rows, when the caller names no limit. */
-const DEFAULT_LIMIT = 1000
 /** Rows fetched at once, where all are wanted. */
 const BATCH_ROWS = 2000
 
-/**
- * Runs one query as the reader of the mart, in a read-only transaction that is rolled back; tables of the mart need no
- * schema in front.
- */
+/** Runs one query as the reader of the mart, read only; tables of the mart need no schema in front. */
 export async function queryReadOnly(
   sessions: PostgresSessions,
   sql: string,
@@ -30,17 +18,15 @@ export async function queryReadOnly(
 ): ReturnType<Warehouse['query']> {
   return await reading(sessions, sql, options, async (session, schemas) => {
     const { columns, statement } = await prepare(session, schemas, sql, limit + 1)
-    const { rows } = await session.run(statement)
-    const names = columns.map(({ name }) => name)
-    return {
-      columns: names,
-      rows: rows.slice(0, limit).map((values) => toRow(names, values)),
-      truncated: rows.length > limit,
-    }
+    const rows = await session.run(statement)
+    return limited(
+      columns.map(({ name }) => name),
+      rows,
+      limit,
+    )
   })
 }
 
-/** All rows of one query, in batches. */
 export async function readAll(
   sessions: PostgresSessions,
   sql: string,
@@ -51,7 +37,7 @@ export async function readAll(
     const { columns, statement } = await prepare(session, schemas, sql, undefined)
     await session.run(`DECLARE cinelake_query NO SCROLL CURSOR FOR ${statement}`)
     for (let isLast = false; !isLast;) {
-      const { rows } = await session.run(`FETCH FORWARD ${BATCH_ROWS} FROM cinelake_query`)
+      const rows = await session.run(`FETCH FORWARD ${BATCH_ROWS} FROM cinelake_query`)
       isLast = rows.length < BATCH_ROWS
       await take({ columns, rows })
     }
@@ -61,25 +47,17 @@ export async function readAll(
 async function reading<Result>(
   sessions: PostgresSessions,
   sql: string,
-  { signal, timeoutMs = QUERY_TIMEOUT_MS }: QueryOptions,
+  options: QueryOptions,
   work: (session: ReadSession, schemas: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
-  const timeout = AbortSignal.timeout(timeoutMs)
-  const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
-  try {
-    signal?.throwIfAborted()
-    const schemas = await martSchemas(sessions.queries)
+  const { location, queries } = sessions
+  const translate = (error: unknown, timeoutMs: number) => queryError(error, { location, sql, timeoutMs })
+  return await withinTime(options, translate, async (stop) => {
+    const schemas = await martSchemas(queries)
     await requireReader(sessions, schemas)
-    return await sessions.read(async (session) => await work(session, schemas), {
-      searchPath: searchPathOf(schemas),
-      timeoutMs,
-      signal: stop,
-    })
-  } catch (error) {
-    if (signal?.aborted === true) throw new CancelledError('the query', { cause: signal.reason })
-    if (timeout.aborted) throw WarehouseQueryError.tooLong(timeoutMs, { cause: error })
-    throw queryError(error, { location: sessions.location, sql, timeoutMs })
-  }
+    const searchPath = searchPathOf(schemas)
+    return await sessions.read(async (session) => await work(session, schemas), { searchPath, ...stop })
+  })
 }
 
 type Prepared = {
@@ -115,16 +93,15 @@ async function prepare(
 }
 
 function placeholder(index: number): string {
-  return quoted(`c${index}`)
+  return identifier(`c${index}`)
 }
 
-/** A query within another has no semicolon behind it. */
 function withoutEnd(sql: string): string {
   return sql.replace(/[\s;]+$/, '')
 }
 
 async function typeNames(session: ReadSession, ids: ReadonlySet<number>): Promise<Map<number, TypeName>> {
-  const { rows } = await session.run(
+  const rows = await session.run(
     `SELECT oid::bigint, pg_catalog.format_type(oid, NULL), typtype = 'p' AND typname <> 'record' FROM pg_catalog.pg_type WHERE oid IN (${[...ids].join(', ')})`,
   )
   return new Map(
@@ -135,6 +112,45 @@ async function typeNames(session: ReadSession, ids: ReadonlySet<number>): Promis
   )
 }
 
-function toRow(columns: readonly string[], values: readonly WarehouseValue[]): WarehouseRow {
-  return Object.fromEntries(columns.map((column, index) => [column, values[index] ?? null]))
+/**
+ * PostgreSQL would take the first of two schemas that have a table of that name, in silence. Exported for tests.
+ * @throws {WarehouseQueryError} terminal: says how to write the name
+ */
+export async function refuseAmbiguous(session: ReadSession, sql: string, schemas: readonly string[]): Promise<void> {
+  if (schemas.length < 2) return
+  const rows = await session.run(
+    `SELECT c.relname::text, string_agg(n.nspname::text, ',' ORDER BY n.nspname) FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY (ARRAY[${schemas.map(text).join(', ')}])
+       AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY c.relname HAVING count(*) > 1 ORDER BY c.relname`,
+  )
+  const shared = rows
+    .flatMap(([name, list]) =>
+      typeof name === 'string' && typeof list === 'string' ? [{ name, schemas: list.split(',') }] : [],
+    )
+    .filter(({ name }) => sql.toLowerCase().includes(name.toLowerCase()))
+  if (shared.length === 0) return
+  // Which of them the query reads is known when it is planned: a name may also be that of a column or of a WITH.
+  const plan = await session.run(asReader(`EXPLAIN (VERBOSE, FORMAT JSON) ${sql}`, 'plan json', undefined))
+  const read = relationsOf(plan[0]?.[0])
+  for (const { name, schemas: found } of shared) {
+    const isRead = found.some((schema) => read.has(JSON.stringify([schema, name])))
+    if (!isRead || found.some((schema) => isQualified(sql, schema, name))) continue
+    throw new WarehouseQueryError(
+      `${name} is in ${found.join(' and ')}: write ${found.map((schema) => `${schema}.${name}`).join(' or ')}`,
+      undefined,
+    )
+  }
+}
+
+function isQualified(sql: string, schema: string, name: string): boolean {
+  return new RegExp(`(?<!\\w)"?${RegExp.escape(schema)}"?\\s*\\.\\s*"?${RegExp.escape(name)}"?(?!\\w)`, 'i').test(sql)
+}
+
+/** Schema and name of what a plan reads. */
+function relationsOf(plan: unknown, found = new Set<string>()): Set<string> {
+  if (typeof plan !== 'object' || plan === null) return found
+  const { Schema: schema, 'Relation Name': name } = plan as Record<string, unknown>
+  if (typeof schema === 'string' && typeof name === 'string') found.add(JSON.stringify([schema, name]))
+  for (const part of Object.values(plan)) relationsOf(part, found)
+  return found
 }

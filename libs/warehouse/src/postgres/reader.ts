@@ -1,12 +1,10 @@
+import { identifier } from '@cinelake/sql'
 import { ConfigError } from '@cinelake/core'
 import { sqlStateOf } from '@cinelake/database'
 import type { PostgresSessions, Queries } from './session.ts'
-import { LOADER, LOCK_SET_UP, MART_SCHEMAS, quoted, text } from './sql.ts'
+import { LOADER, LOCK_SET_UP, MART_SCHEMAS, text } from './sql.ts'
 
-/**
- * Queries through the service run as this role, which may read the schemas of the mart and nothing else. A read-only
- * transaction alone is no protection: a superuser's query may read the server's files and end the sessions of others.
- */
+/** Queries run as this role: a read-only transaction does not keep a superuser from the server's files. */
 export const READER = 'cinelake_reader'
 
 /** The function that queries run in. */
@@ -17,9 +15,8 @@ export async function martSchemas(queries: Queries): Promise<readonly string[]> 
   return (await queries.query<{ schema: string }>(MART_SCHEMAS)).map(({ schema }) => schema)
 }
 
-/** The search path for names without a schema, as SQL. */
 export function searchPathOf(schemas: readonly string[]): string {
-  return [...schemas.map(quoted), 'pg_catalog'].join(', ')
+  return [...schemas.map(identifier), 'pg_catalog'].join(', ')
 }
 
 /**
@@ -74,8 +71,7 @@ SELECT r.oid IS NOT NULL AS role, coalesce(r.rolsuper, false) AS is_superuser,
 FROM (SELECT 1) AS one LEFT JOIN pg_roles r ON r.rolname = '${READER}'`
 
 /**
- * Makes the role that queries run as, and gives it what it may read: what is there does not need rights to make it.
- * @param schemas of the mart
+ * Makes the role that queries run as, and gives it what it may read.
  * @throws {ConfigError} terminal: there is no such role, and the service may not make one
  */
 export async function requireReader(
@@ -108,7 +104,7 @@ export async function requireReader(
 /** Lets analysts, where their role is there, into a schema that the service made. */
 export function grantNewSchema(schema: string): string {
   return `DO $do$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '${READER}') THEN
-  GRANT USAGE ON SCHEMA ${quoted(schema)} TO ${READER};
+  GRANT USAGE ON SCHEMA ${identifier(schema)} TO ${READER};
 END IF; END $do$`
 }
 
@@ -129,19 +125,19 @@ async function stateOf(queries: Queries, schemas: readonly string[]): Promise<Fo
 /** All of it is one transaction: statements that are sent as one. */
 function missingSteps(state: Found): string[] {
   const grants = [
-    ...state.unusable.map((schema) => `GRANT USAGE ON SCHEMA ${quoted(schema)} TO ${READER}`),
+    ...state.unusable.map((schema) => `GRANT USAGE ON SCHEMA ${identifier(schema)} TO ${READER}`),
     ...state.unreadable.map((table) => `GRANT SELECT ON ${table} TO ${READER}`),
   ]
   if (state.function) return grants
   return [
     ...(state.role ? [] : [CREATE_ROLE]),
-    ...(state.is_member ? [] : [`GRANT ${READER} TO ${quoted(state.service)}`]),
+    ...(state.is_member ? [] : [`GRANT ${READER} TO ${identifier(state.service)}`]),
     ...grants,
     ...(state.may_use_loader ? [] : [`GRANT USAGE, CREATE ON SCHEMA ${LOADER} TO ${READER}`]),
     `SET LOCAL ROLE ${READER}`,
     DEFINITION,
     `REVOKE ALL ON FUNCTION ${QUERY_MART}(text, bigint) FROM PUBLIC`,
-    `GRANT EXECUTE ON FUNCTION ${QUERY_MART}(text, bigint) TO ${quoted(state.service)}`,
+    `GRANT EXECUTE ON FUNCTION ${QUERY_MART}(text, bigint) TO ${identifier(state.service)}`,
     'RESET ROLE',
     ...(state.may_use_loader ? [] : [`REVOKE ALL ON SCHEMA ${LOADER} FROM ${READER}`]),
   ]
@@ -153,9 +149,9 @@ const CREATE_ROLE = `DO $do$ BEGIN CREATE ROLE ${READER} NOLOGIN; EXCEPTION WHEN
 function administratorSteps(schemas: readonly string[], { role, service }: Found): string[] {
   return [
     ...(role ? [] : [`CREATE ROLE ${READER} NOLOGIN`]),
-    `GRANT ${READER} TO ${quoted(service)}`,
-    `GRANT USAGE ON SCHEMA ${schemas.map(quoted).join(', ')} TO ${READER}`,
-    `GRANT SELECT ON ALL TABLES IN SCHEMA ${schemas.map(quoted).join(', ')} TO ${READER}`,
+    `GRANT ${READER} TO ${identifier(service)}`,
+    `GRANT USAGE ON SCHEMA ${schemas.map(identifier).join(', ')} TO ${READER}`,
+    `GRANT SELECT ON ALL TABLES IN SCHEMA ${schemas.map(identifier).join(', ')} TO ${READER}`,
     `GRANT USAGE, CREATE ON SCHEMA ${LOADER} TO ${READER}`,
   ]
 }

@@ -1,16 +1,12 @@
 import type { WarehouseValue } from '../warehouse.ts'
 
-/**
- * Statements on one connection. Faults are thrown as the database said them; a lost connection as
- * WarehouseUnavailableError.
- */
+/** Statements on one connection. Errors are the database's own; a lost connection is WarehouseUnavailableError. */
 export interface Queries {
   /** One or several statements whose results are ignored. */
   exec(sql: string): Promise<void>
   query<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>
 }
 
-/** One load under way. */
 export interface LoadSession extends Queries {
   /** Where staging tables are made. */
   readonly stagingSchema: string
@@ -24,13 +20,9 @@ export interface LoadSession extends Queries {
   publish<Result>(work: (transaction: Queries) => Promise<Result>): Promise<Result>
 }
 
-/** What a read-only query gave, as the port describes values. */
-export type QueryResult = { readonly columns: readonly string[]; readonly rows: readonly (readonly WarehouseValue[])[] }
-
-/** A read-only transaction. */
 export interface ReadSession {
-  /** Exactly one statement. */
-  run(sql: string): Promise<QueryResult>
+  /** The rows of exactly one statement, values as the port describes them. */
+  run(sql: string): Promise<readonly (readonly WarehouseValue[])[]>
   /**
    * The columns of exactly one statement, with the numbers of their types; none of one without a result. Nothing runs.
    */
@@ -51,10 +43,7 @@ export interface PostgresSessions {
   /** Characters of COPY text that are sent at once. */
   readonly pieceCharacters: number
   readonly queries: Queries
-  /**
-   * Runs a load on a connection of its own where there are several; a stop ends the statement that is under way.
-   * @param schema where the loaded table will be
-   */
+  /** Runs a load, on its own connection where there are several. @param schema of the loaded table */
   load<Result>(schema: string, work: (session: LoadSession) => Promise<Result>, signal?: AbortSignal): Promise<Result>
   /** Runs queries in a transaction that cannot write and leaves nothing behind. */
   read<Result>(work: (session: ReadSession) => Promise<Result>, options: ReadOptions): Promise<Result>

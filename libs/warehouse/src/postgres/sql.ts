@@ -1,27 +1,19 @@
 import { sha256 } from '@cinelake/core'
-import { WarehouseRefusedError } from '../errors.ts'
-import { postgresType } from './types.ts'
+import { identifier } from '@cinelake/sql'
+import { isJsonType } from '../adapter.ts'
+import { unknownTypeError, WarehouseRefusedError } from '../errors.ts'
 import { MART, schemaOf, type TablePlace, type WarehouseTable } from '../warehouse.ts'
 
-/** The loader's own: what is loaded. */
 export const LOADER = 'loader'
 
-/** A name as a quoted identifier. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-/** A text as a literal. */
 export function text(value: string): string {
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }
 
-/** A table of the mart as SQL. */
 export function martTable(table: TablePlace): string {
-  return `${quoted(schemaOf(table))}.${quoted(table.name)}`
+  return `${identifier(schemaOf(table))}.${identifier(table.name)}`
 }
 
-/** Whether anything was ever loaded, by this version or one before. */
 export const HAS_MART = `SELECT to_regclass('${LOADER}.loaded_tables') IS NOT NULL AS has`
 
 /** Whether all of it is there already: who may only write in the schemas could not run `SET_UP`. */
@@ -39,13 +31,12 @@ export const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
  */
 export const LOCK_SET_UP = `${LOCK.replace('$1', `'cinelake warehouse set up'`)}; SELECT FROM pg_namespace WHERE false`
 
-/** Whether a schema (`$1`) is there. */
 export const HAS_SCHEMA = 'SELECT to_regnamespace(quote_ident($1)) IS NOT NULL AS ready'
 
 /** Makes a schema of the mart with the rights that others have on `mart`, and will have on tables that come there. */
 export function addSchema(schema: string): string {
   return `
-CREATE SCHEMA IF NOT EXISTS ${quoted(schema)};
+CREATE SCHEMA IF NOT EXISTS ${identifier(schema)};
 DO $rights$
 DECLARE
   wanted text := ${text(schema)};
@@ -89,10 +80,7 @@ CREATE TABLE IF NOT EXISTS ${LOADER}.loaded_tables (
 ALTER TABLE ${LOADER}.loaded_tables ADD COLUMN IF NOT EXISTS table_id text;
 COMMENT ON TABLE ${LOADER}.loaded_tables IS 'Which version of each refined table its mart table holds. Kept by the loader, in the same transaction as the rows.'`
 
-/**
- * What is loaded, by `recordName`. A table that was dropped by hand is not loaded, whatever the bookkeeping says:
- * \`$1\` is the table as SQL, \`$2\` its record.
- */
+/** What is loaded and still there: \`$1\` is the table as SQL, \`$2\` its record. */
 export const LOADED = `
 SELECT to_regclass($1) IS NOT NULL AS "exists", l.version::float8 AS version, l.shape, l.task, l.row_count::float8 AS "rowCount", l.table_id AS "tableId"
 FROM (SELECT) AS one LEFT JOIN ${LOADER}.loaded_tables l ON l.table_name = $2
@@ -113,14 +101,6 @@ SELECT s.schema FROM (
   JOIN pg_catalog.pg_tables t ON t.schemaname || '.' || t.tablename = l.table_name
 ) AS s ORDER BY s.schema <> '${MART}', s.schema COLLATE "C"`
 
-export type LoadedRow = {
-  readonly record: string
-  readonly task: string
-  readonly version: number
-  readonly rowCount: number
-  readonly loadedAt: string
-}
-
 /** Columns of the tables and views in the schemas `$1`, in the order of these. */
 export const DESCRIBE = `
 SELECT n.nspname AS schema, c.relname AS "table", obj_description(c.oid, 'pg_class') AS about, a.attname AS "column",
@@ -139,28 +119,20 @@ VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
 ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, shape = excluded.shape, task = excluded.task,
   row_count = excluded.row_count, table_id = excluded.table_id, loaded_at = excluded.loaded_at`
 
-/**
- * @param target where, as SQL
- * @throws {WarehouseRefusedError} for a type that PostgreSQL has no equivalent of
- */
+/** @param target as SQL @throws {WarehouseRefusedError} for a type that PostgreSQL has no equivalent of */
 export function createTable(target: string, table: WarehouseTable, columns = table.columns): string {
   for (const name of [table.name, ...columns.map((column) => column.name)]) refuseLongName(table.name, name)
   const lines = columns.map(({ name, type, required }) => {
     const known = postgresType(type)
-    if (known === undefined) throw unknownType(table.name, name, type)
-    return `  ${quoted(name)} ${known.sql}${required || table.primaryKey.includes(name) ? ' NOT NULL' : ''}`
+    if (known === undefined) throw unknownTypeError(table.name, { name, type })
+    return `  ${identifier(name)} ${known.sql}${required || table.primaryKey.includes(name) ? ' NOT NULL' : ''}`
   })
   return `CREATE TABLE ${target} (\n${lines.join(',\n')}\n)`
 }
 
-export function columnList(columns: readonly string[]): string {
-  return columns.map(quoted).join(', ')
-}
-
-/** Statements that store the descriptions of the table and its columns for users of SQL tools. */
 export function comments(target: string, table: WarehouseTable): string {
   const columns = table.columns.map(
-    ({ name, description }) => `COMMENT ON COLUMN ${target}.${quoted(name)} IS ${text(description ?? '')}`,
+    ({ name, description }) => `COMMENT ON COLUMN ${target}.${identifier(name)} IS ${text(description ?? '')}`,
   )
   return [`COMMENT ON TABLE ${target} IS ${text(table.description ?? '')}`, ...columns].join('; ')
 }
@@ -185,11 +157,44 @@ function refuseLongName(table: string, name: string): void {
   )
 }
 
-function unknownType(table: string, column: string, type: string): WarehouseRefusedError {
-  return new WarehouseRefusedError(
-    table,
-    `column ${column} is ${type}, for which there is no column type`,
-    `cast it in the model or leave it out with \`exclude\` where the pipeline serves the table`,
-    { column, type },
-  )
+export type PostgresType = {
+  /** As in `CREATE TABLE`. */
+  readonly sql: string
+  /** `json`: lists and objects, sent as JSON text. `bytes`: sent as hex. */
+  readonly form: 'text' | 'json' | 'bytes'
+}
+
+const PLAIN: Readonly<Record<string, string>> = {
+  BOOLEAN: 'boolean',
+  TINYINT: 'smallint',
+  SMALLINT: 'smallint',
+  INTEGER: 'integer',
+  BIGINT: 'bigint',
+  HUGEINT: 'numeric(39,0)',
+  UTINYINT: 'smallint',
+  USMALLINT: 'integer',
+  UINTEGER: 'bigint',
+  UBIGINT: 'numeric(20,0)',
+  FLOAT: 'real',
+  DOUBLE: 'double precision',
+  VARCHAR: 'text',
+  UUID: 'uuid',
+  DATE: 'date',
+  TIME: 'time',
+  TIMESTAMP: 'timestamp',
+  'TIMESTAMP WITH TIME ZONE': 'timestamptz',
+}
+
+/** The PostgreSQL type for a type in the vocabulary of contracts; undefined for an unknown one. */
+export function postgresType(type: string): PostgresType | undefined {
+  const name = type.trim().toUpperCase()
+  if (isJsonType(name)) return { sql: 'jsonb', form: 'json' }
+  if (name === 'BLOB') return { sql: 'bytea', form: 'bytes' }
+  const plain = PLAIN[name]
+  if (plain !== undefined) return { sql: plain, form: 'text' }
+  const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(name)
+  if (decimal !== null) return { sql: `numeric(${decimal[1]},${decimal[2]})`, form: 'text' }
+  const varchar = /^VARCHAR\((\d+)\)$/.exec(name)
+  if (varchar !== null) return { sql: `varchar(${varchar[1]})`, form: 'text' }
+  return undefined
 }

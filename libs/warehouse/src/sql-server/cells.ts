@@ -1,10 +1,9 @@
 import { TYPES } from 'tedious'
-import type { WarehouseRefusedError } from '../errors.ts'
-import { parseDecimal } from './decimal.ts'
-import { parseDate, parseDayTime, parseTime, type DayTime } from './temporal.ts'
-import type { MssqlType } from './types.ts'
-import { toJson } from '../to-json.ts'
+import { toJson } from '../adapter.ts'
+import { ROW_PROBLEM, type WarehouseRefusedError } from '../errors.ts'
 import type { WarehouseValue } from '../warehouse.ts'
+import type { MssqlType } from './sql.ts'
+import { parseDate, parseDayTime, parseDecimal, parseTime, type DayTime } from './values.ts'
 
 /** How the driver writes a column in a bulk load. Its own types take numbers and dates that lose digits. */
 export type CellType = typeof TYPES.Bit
@@ -13,17 +12,13 @@ type CellBuffer = Parameters<CellType['writeValue']>[0]
 type Validate = (value: WarehouseValue | undefined) => unknown
 
 /** The problem with a value, without the value. */
-export type Complaint = (problem: string, remedy: string) => WarehouseRefusedError
+export type Complaint = (about: { readonly problem: string; readonly remedy: string }) => WarehouseRefusedError
 
-const FIT = "make the contract's or the model's column type wide enough, or reject such rows by a rule"
-const REJECT = 'reject rows without a value (`required: true` in the contract) or make the column optional'
-
-/** The type by which a column's cells are checked and written. */
 export function cellType(type: MssqlType, required: boolean, refuse: Complaint): CellType {
   const convert = converter(type, refuse)
   const validate: Validate = (value) => {
     if (value !== null && value !== undefined) return convert(value)
-    if (required) throw refuse('a column that must have a value has none', REJECT)
+    if (required) throw refuse(ROW_PROBLEM.missing)
     return null
   }
   return { ...writer(type), validate }
@@ -32,8 +27,8 @@ export function cellType(type: MssqlType, required: boolean, refuse: Complaint):
 type Convert = (value: NonNullable<WarehouseValue>) => unknown
 
 function converter(type: MssqlType, refuse: Complaint): Convert {
-  const otherType = () => refuse('a value is not of its column’s type', FIT)
-  const outOfRange = () => refuse('a number is out of the range of its column', FIT)
+  const otherType = () => refuse(ROW_PROBLEM.otherType)
+  const outOfRange = () => refuse(ROW_PROBLEM.outOfRange)
   switch (type.form) {
     case 'bit':
       return (value) => (typeof value === 'boolean' ? value : fail(otherType))
@@ -61,7 +56,7 @@ function converter(type: MssqlType, refuse: Complaint): Convert {
     case 'uuid':
       return (value) => (typeof value === 'string' && UUID.test(value) ? value : fail(otherType))
     default:
-      return temporalConverter(type.form, () => refuse('a date or time is not one that the database can hold', FIT))
+      return temporalConverter(type.form, () => refuse(ROW_PROBLEM.impossibleTime))
   }
 }
 
@@ -104,7 +99,7 @@ function textConverter({ length, characters }: MssqlType, refuse: Complaint): Co
     if (text.includes('\0')) return fail(() => nulCharacter(refuse))
     const tooLong =
       (length !== undefined && text.length > length) || (characters ?? Infinity) < charactersIn(text, characters)
-    return tooLong ? fail(() => refuse('a text is longer than its column allows', FIT)) : text
+    return tooLong ? fail(() => refuse(ROW_PROBLEM.textTooLong)) : text
   }
 }
 
@@ -125,7 +120,10 @@ const ESCAPED_NUL = /(?<!\\)(\\\\)*\\u0000/
 
 /** SQL Server would keep it, but most programs that read the mart would cut the text there. */
 function nulCharacter(refuse: Complaint): WarehouseRefusedError {
-  return refuse('a text holds the character U+0000, which the warehouse cannot store', FIT)
+  return refuse({
+    ...ROW_PROBLEM.otherType,
+    problem: 'a text holds the character U+0000, which the warehouse cannot store',
+  })
 }
 
 function temporalConverter(form: 'date' | 'time' | 'timestamp' | 'instant', impossible: Fault): Convert {

@@ -1,56 +1,36 @@
 import { connectionError, faultOf, type MssqlFault } from '@cinelake/database/sql-server'
-import { WarehouseQueryError, WarehouseRefusedError, type UnknownName } from '../errors.ts'
+import { REMEDY, ROW_PROBLEM, WarehouseQueryError, WarehouseRefusedError, type UnknownName } from '../errors.ts'
 
-type Words = { readonly problem: string; readonly remedy: string }
+type Known = { readonly numbers: readonly number[]; readonly problem: string; readonly remedy: string }
 
-const REMEDY = {
-  value: "make the contract's or the model's column type wide enough, or reject such rows by a rule",
-  key: 'make the key of the contract or model one that is unique, or drop duplicates in the model',
-  required: 'reject rows without a value (`required: true` in the contract) or make the column optional',
-  dependent:
-    'drop the objects that are bound to the table (views WITH SCHEMABINDING, foreign keys) and make them again afterwards',
-  permission: "grant the service what it needs on the schemas mart and loader, and on the pipeline's own",
-  size: 'give the database more room, or serve less',
-  other: 'see what the database says',
-}
-
-/**
- * Faults by error number that have better words than the server's, which may quote a value of the row.
- * Source: `sys.messages`.
- */
-const KNOWN: readonly (Words & { readonly numbers: readonly number[] })[] = [
-  { numbers: [1505, 2601, 2627], problem: 'the primary key is not unique', remedy: REMEDY.key },
+/** Faults by error number that have better words than the server's. Source: `sys.messages`. */
+const KNOWN: readonly Known[] = [
+  { numbers: [1505, 2601, 2627], ...ROW_PROBLEM.repeatedKey },
   {
     numbers: [1944, 1946],
     problem: 'the primary key of a row is longer than the 900 bytes that can be indexed',
     remedy: REMEDY.key,
   },
-  { numbers: [515], problem: 'a column that must have a value has none', remedy: REMEDY.required },
-  { numbers: [2628, 8152], problem: 'a text is longer than its column allows', remedy: REMEDY.value },
-  { numbers: [220, 232, 248, 8115], problem: 'a number is out of the range of its column', remedy: REMEDY.value },
-  {
-    numbers: [241, 242, 295, 296],
-    problem: 'a date or time is not one that the database can hold',
-    remedy: REMEDY.value,
-  },
-  { numbers: [244, 245, 257, 8114], problem: 'a value is not of its column’s type', remedy: REMEDY.value },
+  { numbers: [515], ...ROW_PROBLEM.missing },
+  { numbers: [2628, 8152], ...ROW_PROBLEM.textTooLong },
+  { numbers: [220, 232, 248, 8115], ...ROW_PROBLEM.outOfRange },
+  { numbers: [241, 242, 295, 296], ...ROW_PROBLEM.impossibleTime },
+  { numbers: [244, 245, 257, 8114], ...ROW_PROBLEM.otherType },
   {
     numbers: [3726, 3729, 5074],
     problem: 'other objects of the database depend on the table',
-    remedy: REMEDY.dependent,
+    remedy:
+      'drop the objects that are bound to the table (views WITH SCHEMABINDING, foreign keys) and make them again afterwards',
   },
+  { numbers: [229, 230, 262, 297, 300, 2760, 15151, 15247, 15517], ...ROW_PROBLEM.forbidden },
   {
-    numbers: [229, 230, 262, 297, 300, 2760, 15151, 15247, 15517],
-    problem: 'the service has no permission for it',
-    remedy: REMEDY.permission,
+    numbers: [40544, 1827],
+    problem: 'the database has reached its greatest size',
+    remedy: 'give the database more room, or serve less',
   },
-  { numbers: [40544, 1827], problem: 'the database has reached its greatest size', remedy: REMEDY.size },
 ]
 
-/**
- * Translates the error of a failed load. The server's message is omitted where it may quote a value of a row.
- * @returns what was thrown, when it is not the database's
- */
+/** The port's error of a failed load, without the words of the server that may quote a value of a row. */
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
   const general = connectionError(thrown, about.location)
   const fault = faultOf(general)
@@ -66,7 +46,6 @@ export function loadError(thrown: unknown, about: { readonly table: string; read
   )
 }
 
-/** Translates the error of a user's query, with the server's own message. */
 export function queryError(thrown: unknown, location: string, sql: string): unknown {
   const general = connectionError(thrown, location)
   const fault = faultOf(general)

@@ -1,4 +1,5 @@
 import { faultOf, releaseLock, requireLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
+import { loadedTable } from '../adapter.ts'
 import { WarehouseRefusedError } from '../errors.ts'
 import {
   alreadyLoaded,
@@ -10,7 +11,6 @@ import {
   versionOf,
 } from '../load-decision.ts'
 import {
-  pipelineOf,
   recordName,
   schemaOf,
   shapeOf,
@@ -49,7 +49,9 @@ export async function replaceTable(
           if (done !== undefined) return done
           requireBase(pool.location, table, basedOn, now)
           const isReshaped = now !== undefined && now.shape !== shapeOf(table)
-          const views = isReshaped ? await viewsUpon(session, mssql.martTable(table)) : []
+          const views = isReshaped
+            ? (await session.run<{ name: string }>(VIEWS_UPON, [mssql.martTable(table)])).rows
+            : []
           for (const statement of mssql.swap(staging.name, table)) await session.run(statement)
           await refreshViews(session, table, views)
           await record(session, table, options, rowCount)
@@ -100,14 +102,8 @@ export async function loaded(session: MssqlSession, table: TablePlace): Promise<
   const { rows } = await session.run<Row>(mssql.LOADED, [recordName(table), mssql.martTable(table)])
   const [row] = rows
   if (row === undefined) return undefined
-  const pipeline = pipelineOf(row.task)
-  return {
-    version: Number(row.version),
-    shape: row.shape,
-    rowCount: Number(row.row_count),
-    tableId: row.table_id,
-    ...(pipeline === undefined ? {} : { pipeline }),
-  }
+  const { version, shape, row_count: rowCount, table_id: tableId, task } = row
+  return loadedTable({ version: Number(version), shape, rowCount: Number(rowCount), tableId, task })
 }
 
 /** The loaded state of a table that this pipeline may load. @throws {WAREHOUSE_TABLE_TAKEN} terminal */
@@ -136,10 +132,7 @@ async function addSchema(session: MssqlSession, location: string, table: Warehou
   await releaseLock(session, lock)
 }
 
-/**
- * Runs a load on a connection of its own. Of two loads of one version at once the second waits for the first, and then
- * finds everything done. A connection on which a load failed is not used again.
- */
+/** Of two loads of one version the second waits for the first. A connection is not used after an error. */
 async function load<Result>(
   pool: MssqlPool,
   table: WarehouseTable,
@@ -187,10 +180,7 @@ async function publish<Result extends LoadOutcome | 'stale'>(
   }
 }
 
-/**
- * Tries of a swap or of changes, each of which waits some seconds for readers: those that come between two tries are
- * let in.
- */
+/** Tries of a swap or of changes, each of some seconds: readers that come between two are let in. */
 const SWAP_TRIES = 24
 /** "Lock request time out period exceeded", and the loser of a deadlock. */
 const IN_THE_WAY = [1222, 1205]
@@ -229,20 +219,16 @@ const VIEWS_UPON =
 /** A name that is not there: invalid object name, invalid column name, binding errors. */
 const BROKEN = [207, 208, 4413]
 
-/** @param target the table, as SQL */
-async function viewsUpon(session: MssqlSession, target: string): Promise<readonly string[]> {
-  const { rows } = await session.run<{ name: string }>(VIEWS_UPON, [target])
-  return rows.map(({ name }) => name)
-}
-
 /**
- * Has views read their table by its new columns. SQL Server binds a view when it is read: one that names a column that
- * is gone would fail then, and `SELECT *` would still return the former columns. Within the transaction that swaps the
- * table.
+ * SQL Server binds a view when it is read: without this, `SELECT *` would still return the former columns.
  * @throws {WarehouseRefusedError} terminal: names the view that reads what is to go
  */
-async function refreshViews(session: MssqlSession, table: WarehouseTable, views: readonly string[]): Promise<void> {
-  for (const view of views) {
+async function refreshViews(
+  session: MssqlSession,
+  table: WarehouseTable,
+  views: readonly { readonly name: string }[],
+): Promise<void> {
+  for (const { name: view } of views) {
     try {
       await session.run(`EXEC sys.sp_refreshview N'${view.replaceAll("'", "''")}'`)
     } catch (error) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findWrite } from './query-guard.ts'
+import { findWrite } from './query.ts'
 
 test.each([
   'SELECT 1',

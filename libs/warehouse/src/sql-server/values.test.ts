@@ -1,9 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseDecimal } from './decimal.ts'
-import { readRow, resultSet } from './query-values.ts'
-import { parseDate, parseDayTime, parseTime } from './temporal.ts'
-import { mssqlType } from './types.ts'
+import { readRow, resultSet } from './query.ts'
+import { mssqlType } from './sql.ts'
+import { parseDate, parseDayTime, parseDecimal, parseTime } from './values.ts'
 
 describe('decimals', () => {
   test('every digit of a decimal is kept', () => {

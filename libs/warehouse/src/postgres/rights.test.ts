@@ -1,13 +1,10 @@
 // @module-tag slow: needs a server or a container
-import { recordingLog, until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
 import { randomBytes } from 'node:crypto'
-import { sql } from 'kysely'
 import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, titles } from '../contract/given.fixture.ts'
-import { failureOf, noCredential, openPostgres, openWarehouse, type Opened } from './postgres.fixture.ts'
+import { failureOf, openPostgres, openWarehouse, type Opened } from './postgres.fixture.ts'
 import { createPostgresWarehouse } from './postgres.ts'
-import { openPostgresDatabase } from '@cinelake/database/postgres'
 
 const { server, missing } = await findPostgres()
 afterAll(async () => {
@@ -15,68 +12,7 @@ afterAll(async () => {
 })
 const reason = missing === undefined ? '' : ` (${missing})`
 
-function changed(url: string, parts: Partial<Record<'username' | 'password' | 'pathname' | 'search', string>>): string {
-  return Object.assign(new URL(url), parts).href
-}
-
-describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason}`, () => {
-  test('a wrong password and a database that is not there are for a person to put right', async () => {
-    await using database = await server!.createDatabase()
-    const wrong = [{ password: 'hunter2' }, { pathname: '/nowhere' }]
-    for (const parts of wrong) {
-      await using opened = await openPostgres(changed(database.url, parts))
-
-      const warehouse = createPostgresWarehouse(opened)
-
-      await expect(warehouse).rejects.toMatchObject({ code: 'WAREHOUSE_LOGIN_REFUSED', retryable: false })
-      await expect(warehouse).rejects.not.toHaveProperty('message', expect.stringContaining('hunter2'))
-    }
-  })
-
-  test.skipIf(server?.certificate === undefined)(
-    'a server is believed by a certificate alone, where encryption is asked for',
-    async () => {
-      await using database = await server!.createDatabase()
-      const trusting = `?sslmode=verify-full&sslrootcert=${server?.certificate}`
-      await using known = await openPostgres(changed(database.url, { search: trusting }))
-      await using unknown = await openPostgres(changed(database.url, { search: '?sslmode=require' }))
-
-      const encrypted = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'
-      expect((await known.pool.query(encrypted)).rows).toEqual([{ ssl: true }])
-      expect(await (await createPostgresWarehouse(known)).tables()).toEqual([])
-      await expect(createPostgresWarehouse(unknown)).rejects.toMatchObject({ code: 'WAREHOUSE_LOGIN_REFUSED' })
-    },
-  )
-
-  test('without a password the identity of the service is asked for one, for every new connection', async () => {
-    await using database = await server!.createDatabase()
-    const { password } = new URL(database.url)
-    const scopes: unknown[] = []
-    const credential = async () => ({
-      async getToken(scope: string | string[]) {
-        scopes.push(scope)
-        return { token: decodeURIComponent(password), expiresOnTimestamp: Date.now() + 60_000 }
-      },
-    })
-    await using opened = await openPostgresDatabase<unknown>(
-      { url: changed(database.url, { password: '' }) },
-      { credential, log: recordingLog() },
-    )
-    const warehouse = await createPostgresWarehouse(opened)
-    await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })
-
-    expect(scopes).toEqual(['https://ossrdbms-aad.database.windows.net/.default', scopes[0]])
-  })
-
-  test('a server that has no connection left is waited for', async () => {
-    await using all = await openWarehouse(server!)
-    await using loader = await aLoader(all)
-    await all.sql(`ALTER ROLE ${loader.name} CONNECTION LIMIT 0`)
-    await using opened = await openPostgres(loader.url)
-
-    await expect(createPostgresWarehouse(opened)).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE' })
-  })
-
+describe.skipIf(server === undefined)(`the rights of the service and of analysts${reason}`, () => {
   test('a loader that may only write in its schemas can load; what it may not do is named', async () => {
     await using all = await openWarehouse(server!)
     await using loader = await aLoader(all)
@@ -150,32 +86,6 @@ describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason
     expect(await rights(other)).toEqual([{ schema: false, table: false, delete: false }])
     for (const role of [analyst, other]) await all.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
   })
-
-  test('an idle connection that the server ends is replaced, and an operator can read of it', async () => {
-    await using database = await server!.createDatabase()
-    const log = recordingLog()
-    await using opened = await openPostgresDatabase<unknown>(database, { credential: noCredential, log })
-    await sql`SELECT 1`.execute(opened.db)
-    await using other = await openPostgres(database.url)
-    await other.pool.query(
-      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
-    )
-    await until('it is noticed', () => log.lines.length > 0)
-
-    expect((await sql<{ one: number }>`SELECT 1 AS one`.execute(opened.db)).rows).toEqual([{ one: 1 }])
-    expect(log.lines).toMatchObject([{ level: 'warn', message: 'a connection to the database broke' }])
-  })
-
-  test('statements of others through the query builder fail as transient when the database goes away', async () => {
-    await using database = await server!.createDatabase()
-    await using opened = await openPostgres(database.url)
-
-    await expect(sql`SELECT pg_terminate_backend(pg_backend_pid())`.execute(opened.db)).rejects.toMatchObject({
-      code: 'WAREHOUSE_UNAVAILABLE',
-      retryable: true,
-    })
-    await expect(sql`SELECT 1 / 0`.execute(opened.db)).rejects.toMatchObject({ code: '22012' })
-  })
 })
 
 /** A role that reads what is loaded and may not do anything in the mart. */
@@ -189,7 +99,7 @@ async function aLoader({
   )
   return {
     name,
-    url: changed(url, { username: name, password: 'p' }),
+    url: Object.assign(new URL(url), { username: name, password: 'p' }).href,
     async [Symbol.asyncDispose]() {
       await run(`DROP OWNED BY ${name}; DROP ROLE ${name}`)
     },

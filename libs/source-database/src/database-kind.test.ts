@@ -2,7 +2,7 @@ import type { DatabaseSource } from './config/index.ts'
 import { createFill } from '@cinelake/secrets'
 import { createEnvSecrets } from '@cinelake/secrets/env'
 import { describe, expect, test } from 'vitest'
-import { checkDatabase } from './check-database.ts'
+import { checkDatabase } from './database-kind.ts'
 import { startPostgres } from './postgres/server.fixture.ts'
 
 async function checked(url: string, fields: object) {
@@ -27,7 +27,7 @@ describe('a database is looked at', () => {
 
     const finding = await checked(server.url, { datasets })
 
-    expect(finding).toMatchObject({ outcome: 'problem', detail: expect.stringContaining('4 things to mend') })
+    expect(finding).toMatchObject({ outcome: 'problem', detail: expect.stringContaining('4 things to fix') })
     expect(finding.detail).toMatch(/table is not there \[.* table=public\.order\].*correct the dataset's `table`/)
     expect(finding.detail).toMatch(/incremental=changed\].*no such column/)
     expect(finding.detail).toMatch(/incremental=note\].*expected a date, a timestamp or a number, got text/)

@@ -2,14 +2,20 @@
 import { PASSWORD, startMssqlEndpoint, USER } from '@cinelake/testkit/mssql'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { describe, expect, test } from 'vitest'
-import { noCredential, openAt } from './sql-server.fixture.ts'
+import { silentLog } from '@cinelake/core'
+import { noCredential } from '../no-credential.fixture.ts'
+import { openMssqlDatabase } from './sql-server.ts'
+
+async function openAt(url: string, credential = noCredential) {
+  return await openMssqlDatabase<unknown>({ url }, { credential, log: silentLog })
+}
 
 describe('SDK protocol tests against the loopback endpoint: logging in', () => {
   test('with a user and a password nothing is asked of Entra', async () => {
     await using endpoint = await startMssqlEndpoint()
     await using it = await openAt(endpoint.url, noCredential)
 
-    expect(it.warehouse.location).toBe(`mssql://127.0.0.1:${endpoint.port}/mart_test`)
+    expect(it.location).toBe(`mssql://127.0.0.1:${endpoint.port}/mart_test`)
     expect(endpoint.logins[0]).toEqual({ userName: USER, password: PASSWORD, database: 'mart_test', token: undefined })
   })
 
@@ -24,10 +30,10 @@ describe('SDK protocol tests against the loopback endpoint: logging in', () => {
     })
     await using it = await openAt(endpoint.url.replace(/\/\/.*@/, '//'), credential)
 
-    const one = await it.database.pool.acquire()
-    const other = await it.database.pool.acquire()
-    it.database.pool.release(one)
-    it.database.pool.release(other)
+    const one = await it.pool.acquire()
+    const other = await it.pool.acquire()
+    it.pool.release(one)
+    it.pool.release(other)
 
     // The first login only shows that there can be others.
     expect(endpoint.logins.map(({ token }) => token)).toEqual(['token 1', 'token 2', 'token 3'])
@@ -84,7 +90,9 @@ describe('SDK protocol tests against the loopback endpoint: logging in', () => {
     setDefaultCACertificates([...before, endpoint.certificate ?? ''])
     try {
       await using it = await openAt(endpoint.url)
-      expect(await it.warehouse.tables()).toEqual([])
+      expect(await it.pool.use(async (session) => await session.run('SELECT 1 AS [one]'))).toMatchObject({
+        rowCount: 1,
+      })
     } finally {
       setDefaultCACertificates(before)
     }

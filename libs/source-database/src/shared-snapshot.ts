@@ -1,12 +1,23 @@
-import type { Discover, TableName } from '@cinelake/contracts'
-import { landedFolder, manifestPath } from '@cinelake/contracts'
+import {
+  landedFolder,
+  manifestPath,
+  sharedSnapshotPath,
+  type Discover,
+  type Ingest,
+  type QualityResult,
+  type TableName,
+} from '@cinelake/contracts'
 import { taskFileName, type Log } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { undeclaredTables, type DatabaseSource } from '../config/index.ts'
 import { ingestName } from '@cinelake/source-kind'
-import { publishMoment } from './shared-snapshot.ts'
-import { listWanted } from '../discover/discover-tables.ts'
-import { withDatabase, type DatabaseDeps } from '../with-database.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
+import { undeclaredTables, type DatabaseSource } from './config/index.ts'
+import { listWanted } from './discover-tables.ts'
+import { fullName, SnapshotUnfitError } from './errors.ts'
+import { parsedJson } from './parsed-json.ts'
+import type { Snapshot, SourceDatabase, SourceTable } from './source-database.ts'
+import { withDatabase, type DatabaseDeps } from './with-database.ts'
 
 /** Milliseconds between two checks whether all tables have landed. */
 const LOOK_EVERY_MS = 15_000
@@ -34,10 +45,7 @@ export class HeldSnapshots {
     this.#deps = deps
   }
 
-  /**
-   * Takes a snapshot, publishes it to the tasks of the tables, and holds it.
-   * @returns the tables that the database has in this snapshot
-   */
+  /** Takes a snapshot, publishes it to the tasks of the tables, and holds it. @returns the tables in it */
   async hold(
     command: Discover,
     source: DatabaseSource,
@@ -101,7 +109,9 @@ export class HeldSnapshots {
     for (let failed = 0; failed < FAILED_LOOKS;) {
       const left = until - performance.now()
       if (left <= 0) return 'its time is over'
-      if (await pause(Math.min(left, lookEveryMs), signal)) return 'the agent ends, or looks for tables again'
+      // Does not keep the process alive.
+      await pause(Math.min(left, lookEveryMs), undefined, { signal, ref: false }).catch(() => {})
+      if (signal.aborted) return 'the agent ends, or looks for tables again'
       try {
         const missing = new Set(manifests)
         for await (const { path } of lake.list(landedFolder(pipeline.name, window.label), { signal }))
@@ -116,30 +126,87 @@ export class HeldSnapshots {
   }
 }
 
-/** The manifests of all tables of the source. */
 function landedBy(
   { pipeline: { name }, window, generation }: Discover,
   source: DatabaseSource,
   tables: readonly TableName[],
 ): ReadonlySet<string> {
-  const undeclared = undeclaredTables(source, tables).map((table) => `${table.schema}.${table.name}`)
+  const undeclared = undeclaredTables(source, tables).map(fullName)
   const datasets = [...source.datasets.map((dataset) => dataset.name), ...undeclared]
   const tasks = datasets.map((dataset) => ingestName(source.name, dataset))
   return new Set(tasks.map((task) => manifestPath(name, window.label, taskFileName(task), generation)))
 }
 
-/** Sleeps without keeping the process alive. @returns whether it was interrupted */
-async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return true
-  const over = Promise.withResolvers<boolean>()
-  const cut = () => over.resolve(true)
-  const timer = setTimeout(() => over.resolve(false), ms)
-  timer.unref()
-  signal.addEventListener('abort', cut, { once: true })
+export type TableSnapshot = {
+  readonly snapshot: Snapshot
+  /** The snapshot shared by the tables of the run, if this one is it. */
+  readonly shared?: string
+  /** Whether it is shared, if sharing was requested. */
+  readonly quality?: readonly QualityResult[]
+}
+
+const Published = z.object({ shared: z.string() })
+
+type OfRun = Pick<Discover, 'pipeline' | 'window' | 'source' | 'generation'>
+
+const pathOf = ({ pipeline, window, source, generation }: OfRun) =>
+  sharedSnapshotPath(pipeline.name, source, window.label, generation)
+
+/** Publishes the shared snapshot of a run. A later one replaces it: the remaining tables should use that. */
+async function publishMoment(
+  command: Discover,
+  shared: string,
+  { lake, signal }: { readonly lake: Pick<Lake, 'put'>; readonly signal: AbortSignal },
+): Promise<void> {
+  await lake.put(pathOf(command), JSON.stringify({ shared } satisfies z.infer<typeof Published>), { signal })
+}
+
+type TableToRead = { readonly database: SourceDatabase; readonly table: SourceTable; readonly source: DatabaseSource }
+
+/** The shared snapshot of the run's tables, if there is one and it is still available; else a snapshot of the table's own. */
+export async function openTableSnapshot(
+  { database, table, source }: TableToRead,
+  {
+    lake,
+    command,
+    signal,
+  }: { readonly lake: Pick<Lake, 'readText'>; readonly command: Ingest; readonly signal: AbortSignal },
+): Promise<TableSnapshot> {
+  if (source.snapshot === undefined) return { snapshot: await database.snapshot({ table }) }
+  const shared = await publishedMoment(command, lake, signal)
+  const own = async (reason: string) => ({
+    snapshot: await database.snapshot({ table }),
+    quality: [finding(`${reason}: it is of a later one`)],
+  })
+  if (shared === undefined) return await own('none is held')
   try {
-    return await over.promise
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', cut)
+    return { snapshot: await database.snapshot({ table, shared }), shared, quality: [finding()] }
+  } catch (error) {
+    if (!(error instanceof SnapshotUnfitError)) throw error
+    return await own(error.reason)
   }
+}
+
+/** The snapshot recorded for a table of which some ranges come from another attempt with another snapshot. */
+export function mixed(of: TableSnapshot): TableSnapshot {
+  if (of.shared === undefined) return of
+  const quality = [finding('ranges of it were read by an attempt that had another moment')]
+  return { snapshot: of.snapshot, quality }
+}
+
+async function publishedMoment(
+  command: Ingest,
+  lake: Pick<Lake, 'readText'>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const text = await lake.readText(pathOf(command), { signal })
+  return parsedJson(text, Published)?.shared
+}
+
+function finding(reason?: string): QualityResult {
+  const detail =
+    reason === undefined
+      ? 'the table is of the same moment as the other tables of its source'
+      : `expected the table to be of the same moment as the other tables of its source, but ${reason}`
+  return { rule: 'same_moment', severity: 'warn', checked: 1, failed: reason === undefined ? 0 : 1, detail }
 }

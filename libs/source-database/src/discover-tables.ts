@@ -1,15 +1,30 @@
 import { discoveredFolder, TableName, type Discover, type QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
-import { isWanted, type DatabaseSource } from '../config/index.ts'
 import { z } from 'zod'
+import { isWanted, type DatabaseSource } from './config/index.ts'
+import { databaseSourceErrors, fullName } from './errors.ts'
+import { parsedJson } from './parsed-json.ts'
+import type { SourceDatabase } from './source-database.ts'
+import { withDatabase, type DatabaseDeps } from './with-database.ts'
 
-/** Maximum number of names in a message. */
+/** The tables that a source copies, in order of name. @throws {DATABASE_NO_TABLES} terminal: the patterns match none */
+export async function discoverTables(source: DatabaseSource, deps: DatabaseDeps): Promise<TableName[]> {
+  return await withDatabase(source, deps, async (database) => await listWanted(source, database))
+}
+
+/** The same, for an open database. */
+export async function listWanted(source: DatabaseSource, database: SourceDatabase): Promise<TableName[]> {
+  const tables = await database.tables({ views: source.views === true })
+  const wanted = tables.filter((table) => isWanted(source, table))
+  if (wanted.length === 0 && source.include.length > 0) {
+    throw databaseSourceErrors.DATABASE_NO_TABLES(database.place, source.include, tables.length)
+  }
+  return wanted
+}
+
 const NAMED = 20
 
-/**
- * Compares the discovered tables with those of the previous window, and stores them for the next window.
- * @returns findings; none the first time
- */
+/** Compares the tables with those of the previous window, and stores them. No findings the first time. */
 export async function findMissedTables(
   command: Discover,
   source: DatabaseSource,
@@ -18,13 +33,13 @@ export async function findMissedTables(
 ): Promise<QualityResult[]> {
   const before = (await tablesBefore(command, lake, signal)).filter((table) => isWanted(source, table))
   await lake.put(pathOf(command), JSON.stringify({ tables }), { signal })
-  const names = new Set(tables.map(nameOf))
-  const gone = before.filter((table) => !names.has(nameOf(table)))
+  const names = new Set(tables.map(fullName))
+  const gone = before.filter((table) => !names.has(fullName(table)))
   return before.length === 0 ? [] : [stillThere(before.length, gone)]
 }
 
 function stillThere(checked: number, gone: readonly TableName[]): QualityResult {
-  const named = gone.slice(0, NAMED).map(nameOf).join(', ')
+  const named = gone.slice(0, NAMED).map(fullName).join(', ')
   const more = gone.length > NAMED ? ` and ${gone.length - NAMED} more` : ''
   return {
     rule: 'tables_still_there',
@@ -38,7 +53,6 @@ function stillThere(checked: number, gone: readonly TableName[]): QualityResult 
   }
 }
 
-/** The tables found by the latest window before this one. */
 async function tablesBefore(
   command: Discover,
   lake: Pick<Lake, 'list' | 'readText'>,
@@ -51,19 +65,10 @@ async function tablesBefore(
     if (path < own) latest = path
   }
   const text = latest === undefined ? undefined : await lake.readText(latest, { signal })
-  return text === undefined ? [] : (Found.safeParse(jsonOf(text)).data?.tables ?? [])
+  return parsedJson(text, Found)?.tables ?? []
 }
 
 const Found = z.object({ tables: z.array(TableName) })
 
 const folderOf = ({ pipeline, source }: Discover) => discoveredFolder(pipeline.name, source)
 const pathOf = (command: Discover) => `${folderOf(command)}/${command.window.label}.json`
-const nameOf = ({ schema, name }: TableName) => `${schema}.${name}`
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
