@@ -5,6 +5,7 @@ export { concurrently } from './concurrently.ts'
 export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
+export { eachBlock } from './each-block.ts'
 export {
   CancelledError,
   ConfigError,

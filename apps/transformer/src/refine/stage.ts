@@ -1,11 +1,10 @@
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
-import { CancelledError } from '@cinelake/core'
+import { CancelledError, eachBlock } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
 import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
 import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CsvBatches, SMALL_BYTES, type CsvBatch } from '../read-csv/batch.ts'
@@ -75,9 +74,6 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   keep(await stageBatches(await batches.end()), 0)
   return staged
 }
-
-/** Bytes read at once for a digest. */
-const DIGEST_BLOCK_BYTES = 1024 * 1024
 
 type Place = {
   /** The number for the rows: those of later files are newer. */
@@ -261,7 +257,7 @@ async function landedFiles(
 
 async function digestOf(file: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
-  for await (const block of createReadStream(file, { highWaterMark: DIGEST_BLOCK_BYTES, signal })) hash.update(block)
+  await eachBlock(file, (block) => hash.update(block), { signal })
   return hash.digest('hex')
 }
 

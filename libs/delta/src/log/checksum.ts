@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { eachBlock } from '@cinelake/core'
 import { crc32 } from 'node:zlib'
 
 /**
@@ -7,9 +7,6 @@ import { crc32 } from 'node:zlib'
  */
 export const CHECKSUM_TAG = 'cinelake.crc32'
 
-/** Bytes read at once. */
-const BLOCK_BYTES = 1024 * 1024
-
 /** CRC-32 of bytes or of a text in UTF-8, lowercase hex. Detects damage, not forgery. */
 export function checksumOf(content: string | Uint8Array): string {
   return hex(crc32(content))
@@ -17,7 +14,7 @@ export function checksumOf(content: string | Uint8Array): string {
 
 export async function checksumOfFile(file: string): Promise<string> {
   let sum = 0
-  for await (const block of createReadStream(file, { highWaterMark: BLOCK_BYTES })) sum = crc32(block as Buffer, sum)
+  await eachBlock(file, (block) => (sum = crc32(block, sum)))
   return hex(sum)
 }
 
