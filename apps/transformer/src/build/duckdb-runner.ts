@@ -1,6 +1,6 @@
 import type { QualityResult } from '@cinelake/contracts'
 import type { Clock } from '@cinelake/core'
-import { createDeltaTable, type DeltaPartition, type DeltaStage, type DeltaTable } from '@cinelake/delta'
+import { createDeltaTable, type DeltaStage, type DeltaTable } from '@cinelake/delta'
 import {
   REJECT_COLUMNS,
   type ModelResult,
@@ -20,7 +20,6 @@ import { buildErrors } from './errors.ts'
 import {
   ASIDE,
   checkedQuery,
-  emptiedPartitionsQuery,
   failingRowsQuery,
   mayReject,
   rejectedQuery,
@@ -103,17 +102,13 @@ async function compute({ model, table, partitionBy, session, signal }: Work): Pr
   const checks = await checkBuild(model, rowsIn, { session, staged, signal })
   const kept = rejectQueries(model, staged, checks.quality)
   const rejects = kept.length === 0 ? undefined : opening.use(await table.stage(session, asRejects(kept), { signal }))
-  const emptiedPartitions =
-    staged.asideRowCount === 0 || partitionBy.length === 0
-      ? []
-      : await session.rows<DeltaPartition>(emptiedPartitionsQuery(partitionBy, staged), { signal })
   const owned = opening.move()
   return {
     rows: staged,
     rejects,
     ...checks,
     quality: [...checks.quality, ...joined],
-    emptiedPartitions,
+    emptiedPartitions: staged.emptiedPartitions,
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }
 }

@@ -164,15 +164,6 @@ export function failingKeysQuery(
   return `SELECT ${texts.join(', ')} FROM (SELECT DISTINCT ${identifiers(model.key)} FROM (${failingRows(model, by, good)}) ORDER BY ALL LIMIT ${count})`
 }
 
-/** Partitions whose rows were all rejected; as texts. */
-export function emptiedPartitionsQuery(
-  partitionBy: readonly string[],
-  { relation, aside }: { readonly relation: string; readonly aside: string },
-): string {
-  const values = partitionBy.map((name) => `CAST(${identifier(name)} AS VARCHAR) AS ${identifier(name)}`).join(', ')
-  return `SELECT ${values} FROM ${aside} EXCEPT SELECT ${values} FROM ${relation} ORDER BY ALL`
-}
-
 /** A rule is satisfied when its condition is true or NULL. */
 function isBroken(expression: string): string {
   return `NOT coalesce((${expression}\n), true)`

@@ -7,12 +7,13 @@ import { statisticsOf } from '../log/statistics.ts'
 import { engineTypeOf, type DeltaField } from '../log/types.ts'
 import { relationOf } from '../read/relation.ts'
 import { openFiles } from '../read/view.ts'
-import type { DeltaStage, ParquetSql, StageOptions, WrittenFile } from '../delta-table.ts'
+import type { DeltaPartition, DeltaStage, ParquetSql, StageOptions, WrittenFile } from '../delta-table.ts'
 import { deltaErrors } from '../errors.ts'
 import { planNewColumns } from './columns.ts'
 import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
 import { DataFiles, type Layout, type TablePlace } from './data-files.ts'
 import { fits, type FileRows, type IsWanted } from './file-rows.ts'
+import { partitionKey } from './same-rows.ts'
 
 /** The partition column of staged files that marks the rejected rows. In folder names only, in no file. */
 const ASIDE = 'cinelake.aside'
@@ -35,6 +36,7 @@ export class StagedRows implements DeltaStage, FileRows {
   readonly aside: string
   readonly rowCount: number
   readonly asideRowCount: number
+  readonly emptiedPartitions: readonly DeltaPartition[]
   isTaken = false
   /** The files that are already in the lake, as a commit names them. */
   #inLake: readonly AddFile[] | undefined
@@ -47,6 +49,7 @@ export class StagedRows implements DeltaStage, FileRows {
     this.aside = relationOf(asideFiles.map(readable), { fields: allFields, partitionBy })
     this.rowCount = rowsIn(staged.files)
     this.asideRowCount = rowsIn(asideFiles)
+    this.emptiedPartitions = withoutRows(staged)
   }
 
   get fields(): readonly DeltaField[] {
@@ -145,6 +148,18 @@ export async function stageRows(
 function apart(file: LocalDataFile): LocalDataFile & { readonly isAside: boolean } {
   const { [ASIDE]: isAside, ...partitionValues } = file.partitionValues
   return { ...file, partitionValues, isAside: isAside === 'true' }
+}
+
+/** By the files' folders: the engine would hold every row's partition values to find them. */
+function withoutRows({ partitionBy, files, asideFiles }: Staged): DeltaPartition[] {
+  if (partitionBy.length === 0) return []
+  const filled = new Set(files.map(({ partitionValues }) => partitionKey(partitionBy, partitionValues)))
+  const emptied = new Map<string, DeltaPartition>()
+  for (const { partitionValues } of asideFiles) {
+    const key = partitionKey(partitionBy, partitionValues)
+    if (!filled.has(key)) emptied.set(key, partitionValues)
+  }
+  return [...emptied].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, partition]) => partition)
 }
 
 function readable({ filename, partitionValues }: LocalDataFile) {
