@@ -37,5 +37,7 @@ test('a pass ends with the reason of its signal', async () => {
   await writeFile(file, Buffer.alloc(600_000))
   const stop = new AbortController()
 
-  await expect(eachBlock(file, () => stop.abort(new Error('enough')), { signal: stop.signal })).rejects.toThrow('enough')
+  await expect(eachBlock(file, () => stop.abort(new Error('enough')), { signal: stop.signal })).rejects.toThrow(
+    'enough',
+  )
 })

@@ -13,18 +13,10 @@ import {
 import type { Lake } from '@cinelake/lake'
 import { firstInnerJoin } from '@cinelake/pipeline'
 import { identifier } from '@cinelake/sql'
-import { checkModelSql } from '../own-sql.ts'
-import { isOfSql, withFailingRows } from '../sql-place.ts'
+import { checkModelSql, isOfSql, withFailingRows } from '../pipeline-sql.ts'
 import { brokenRule, checkBuild, rowsBreaking } from './checks.ts'
 import { buildErrors } from './errors.ts'
-import {
-  ASIDE,
-  checkedQuery,
-  failingRowsQuery,
-  mayReject,
-  rejectedQuery,
-  warnedRowsQuery,
-} from './sql.ts'
+import { ASIDE, checkedQuery, failingRowsQuery, mayReject, rejectedQuery, warnedRowsQuery } from './sql.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock }
 

@@ -1,7 +1,7 @@
 import { identifier, identifiers, literal } from '@cinelake/sql'
 import type { RunnableModel } from '@cinelake/engine'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
-import { hasNul, isTextual } from '../read-value/nul.ts'
+import { hasNul, isTextual } from '../read-value/text.ts'
 
 /** The column in which a model gives the reason why a row is rejected; not part of its table. */
 const REJECT = '_reject'

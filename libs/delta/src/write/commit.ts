@@ -1,11 +1,20 @@
 import { concurrently } from '@cinelake/core'
 import type { CommitOptions, CommitResult, ParquetSql } from '../delta-table.ts'
 import { DeltaCorruptError, deltaErrors } from '../errors.ts'
-import { commitText, type Action, type AddFile, type MetaData, type Protocol, type RemoveFile } from '../log/actions.ts'
+import {
+  commitText,
+  type Action,
+  type AddFile,
+  type MetaData,
+  type Protocol,
+  type RemoveFile,
+  replay,
+  type Commit,
+  type LogState,
+} from '../log/actions.ts'
 import { CheckpointWriter } from '../log/checkpoint-writer.ts'
 import { commitPath } from '../log/paths.ts'
 import { beginLog, catchUp, endBeginning, readCommit, readLog, READS_AT_ONCE, removeLog } from '../log/reader.ts'
-import { replay, type Commit, type LogState } from '../log/state.ts'
 import { statisticsOf } from '../log/statistics.ts'
 import { formerIdsOf, isBegunBy, lifeProperties } from '../log/table-life.ts'
 import { DataFiles, type TablePlace } from './data-files.ts'
