@@ -1,6 +1,7 @@
 export { CheckedColumn, ColumnReading } from './column.ts'
 export {
   commonDataset,
+  DuplicateRule,
   FileReading,
   nulls,
   RefineMode,
