@@ -45,7 +45,7 @@ export function planRefine(
   const txn = txnOf(command)
   const committed = table?.txns.get(txn.appId)
   const isRepeat = table !== undefined && isCommitted(command, table)
-  const landed = digestOf(dataset, manifest)
+  const landed = landingDigestOf(dataset, manifest)
   if (table !== undefined && !isRepeat) {
     const { configuration } = table
     const isWhole = isWholeTable(manifest)
@@ -120,7 +120,7 @@ function isLater(start: string | undefined, other: string): boolean {
 }
 
 /** Everything that a refine's rows depend on; of the files' names, which often hold a date, only their order. */
-function digestOf(dataset: CheckedDataset, { files, format }: Manifest): string {
+function landingDigestOf(dataset: CheckedDataset, { files, format }: Manifest): string {
   return sha256(JSON.stringify([dataset, format, inOrderOfName(files).map((file) => file.sha256)]))
 }
 

@@ -246,7 +246,7 @@ async function landedFiles(
   const check = async (file: LandedFile, local: string) => {
     const { size } = await stat(local)
     if (size !== file.sizeBytes) throw damaged(file, `${file.sizeBytes} bytes`, `${size}`)
-    const sha256 = await digestOf(local, signal)
+    const sha256 = await sha256OfFile(local, signal)
     if (sha256 !== file.sha256) throw damaged(file, `sha256 ${file.sha256}`, sha256)
   }
   await Promise.all(files.map(async (file, index) => await check(file, locals.files[index] ?? '')))
@@ -254,7 +254,7 @@ async function landedFiles(
   return locals
 }
 
-async function digestOf(file: string, signal: AbortSignal): Promise<string> {
+async function sha256OfFile(file: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   await eachBlock(file, (block) => hash.update(block), { signal })
   return hash.digest('hex')

@@ -176,11 +176,11 @@ async function put(
   removed: readonly RemoveFile[],
   version: number,
 ): Promise<'created' | 'exists'> {
-  const text = textOf(place, options, change, removed, version)
+  const text = commitTextOf(place, options, change, removed, version)
   return await place.lake.putIfAbsent(commitPath(place.path, version), text, signalOf(options))
 }
 
-function textOf(
+function commitTextOf(
   place: TablePlace,
   { txn }: CommitOptions,
   change: Change,

@@ -107,7 +107,10 @@ export class DuckDbSession implements SqlSession {
       if (count !== 1) throw new SqlInvalidError(`expected one query, got ${count} statements`, undefined)
       return await rowsOf(await this.#deps.connection.run(sql.text))
     })
-    return rows.map(({ column_name: name, column_type: type }) => ({ name: textOf(name), type: textOf(type) }))
+    return rows.map(({ column_name: name, column_type: type }) => ({
+      name: textOrEmpty(name),
+      type: textOrEmpty(type),
+    }))
   }
 
   async parse(sqls: readonly string[]): Promise<readonly unknown[]> {
@@ -230,7 +233,8 @@ async function dropTemporary(connection: DuckDBConnection): Promise<void> {
       await connection.run(`SELECT 'VIEW' AS kind, view_name AS name FROM duckdb_views() WHERE temporary AND NOT internal
         UNION ALL SELECT 'TABLE' AS kind, table_name AS name FROM duckdb_tables() WHERE temporary`),
     )
-    for (const { kind, name } of made) await connection.run(`DROP ${textOf(kind)} temp.${identifier(textOf(name))}`)
+    for (const { kind, name } of made)
+      await connection.run(`DROP ${textOrEmpty(kind)} temp.${identifier(textOrEmpty(name))}`)
   } catch {
     // A connection that cannot even do this is broken, and what failed on it before has been told.
   }
@@ -242,7 +246,7 @@ async function rowsOf(result: DuckDBResult): Promise<EngineRow[]> {
   return chunks.flatMap((chunk) => rowsOfChunk(chunk, names))
 }
 
-function textOf(value: EngineValue | undefined): string {
+function textOrEmpty(value: EngineValue | undefined): string {
   return typeof value === 'string' ? value : ''
 }
 
