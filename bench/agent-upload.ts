@@ -1,13 +1,12 @@
 import { landObject } from '../libs/lake/src/index.ts'
-import { createAdlsLake } from '../libs/lake/src/adls/lake.ts'
 import { readUnchanging } from '../libs/source-files/src/read-unchanging.ts'
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ACCOUNT, KEY, lakeAt, MIB, startEndpoint } from './adls-endpoint.ts'
+import { medianOf } from './verdict.ts'
 
 // Uploads a file as the agent does - read unchanging, hashed, every block checked - and as barely as it can be done:
 // blocks of 8 MiB, five at a time, straight from the file, without a checksum. Both to the loopback
@@ -28,12 +27,8 @@ type Sdk = {
   readonly StorageSharedKeyCredential: new (account: string, key: string) => object
 }
 
-const MIB = 1024 * 1024
 const BLOCK_BYTES = 8 * MIB
 const IN_FLIGHT = 5
-const ACCOUNT = 'devstoreaccount1'
-// The well-known key of Azure's emulators.
-const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
 
 type Kind = 'agent' | 'bare'
 /** Of the client alone: that of the endpoint is the same for both. */
@@ -44,39 +39,22 @@ if (first === 'agent' || first === 'bare') await uploadOnce(first, Number(second
 else await compare(Number(first), Number(second))
 
 async function compare(sizeMib: number, rounds: number): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'cinelake-bench-'))
-  await mkdir(join(directory, 'account'))
-  const program = join(import.meta.dirname, '../libs/testkit/src/adls/main.ts')
-  const endpoint = spawn(process.execPath, ['--conditions=@cinelake/source', program], {
-    env: { ...process.env, PORT: '0', ADLS_DIRECTORY: join(directory, 'account') },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  try {
-    const [line] = await once(endpoint.stdout, 'data')
-    const port = /on port (\d+)/.exec(String(line))?.[1] ?? ''
-    const file = join(directory, 'large')
-    await makeFile(file, sizeMib)
-    const found: Record<Kind, Measured[]> = { agent: [], bare: [] }
-    for (let round = 0; round < rounds; round++) {
-      for (const kind of ['bare', 'agent'] as const) found[kind].push(await inProcess(kind, port, file, directory))
-    }
-    const median = (kind: Kind, what: keyof Measured) => medianOf(found[kind].map((measured) => measured[what]))
-    for (const kind of ['bare', 'agent'] as const) {
-      const peak = Math.max(...found[kind].map(({ peakMib }) => peakMib))
-      console.log(
-        `${kind}: ${(sizeMib / median(kind, 'seconds')).toFixed(0)} MiB/s, ${median(kind, 'cpuSeconds').toFixed(2)} s of CPU ` +
-          `(medians of ${rounds}), peak RSS ${peak.toFixed(0)} MiB`,
-      )
-    }
-    console.log(`ratio: ${(median('bare', 'seconds') / median('agent', 'seconds')).toFixed(2)}`)
-  } finally {
-    endpoint.kill()
-    await rm(directory, { recursive: true, force: true })
+  await using endpoint = await startEndpoint(sizeMib)
+  const { file, directory } = endpoint
+  const found: Record<Kind, Measured[]> = { agent: [], bare: [] }
+  for (let round = 0; round < rounds; round++) {
+    for (const kind of ['bare', 'agent'] as const)
+      found[kind].push(await inProcess(kind, String(endpoint.port), file, directory))
   }
-}
-
-function medianOf(numbers: readonly number[]): number {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0
+  const median = (kind: Kind, what: keyof Measured) => medianOf(found[kind].map((measured) => measured[what]))
+  for (const kind of ['bare', 'agent'] as const) {
+    const peak = Math.max(...found[kind].map(({ peakMib }) => peakMib))
+    console.log(
+      `${kind}: ${(sizeMib / median(kind, 'seconds')).toFixed(0)} MiB/s, ${median(kind, 'cpuSeconds').toFixed(2)} s of CPU ` +
+        `(medians of ${rounds}), peak RSS ${peak.toFixed(0)} MiB`,
+    )
+  }
+  console.log(`ratio: ${(median('bare', 'seconds') / median('agent', 'seconds')).toFixed(2)}`)
 }
 
 async function inProcess(kind: string, port: string, file: string, directory: string) {
@@ -91,12 +69,7 @@ async function inProcess(kind: string, port: string, file: string, directory: st
 
 async function uploadOnce(kind: 'agent' | 'bare', port: number, file: string, directory: string): Promise<void> {
   const path = `raw/${kind}-${process.pid}`
-  const lake = await createAdlsLake({
-    url: `abfs://lake@${ACCOUNT}.127.0.0.1:${port}`,
-    connectionString: `AccountName=${ACCOUNT};AccountKey=${KEY}`,
-    credential: () => Promise.reject(new Error('not needed')),
-    scratch: { directory: join(directory, `scratch-${kind}`), limitBytes: 100 * MIB },
-  })
+  const lake = await lakeAt(port, { directory: join(directory, `scratch-${kind}`), limitBytes: 100 * MIB })
   const [started, cpuBefore] = [performance.now(), process.cpuUsage()]
   if (kind === 'agent') await landObject(lake, path, () => readUnchanging({ name: 'large', file }, { source: 'bench' }))
   else await uploadBarely(`http://127.0.0.1:${port}/${ACCOUNT}/lake/${path}`, file)
@@ -125,13 +98,4 @@ async function uploadBarely(url: string, file: string): Promise<void> {
   }
   await Promise.all(Array.from({ length: IN_FLIGHT }, send))
   await client.commitBlockList(ids)
-}
-
-async function makeFile(file: string, sizeMib: number): Promise<void> {
-  await using handle = await open(file, 'wx')
-  const block = Buffer.alloc(MIB)
-  for (let number = 0; number < sizeMib; number += 1) {
-    block.fill(createHash('sha256').update(String(number)).digest())
-    await handle.writeFile(block)
-  }
 }

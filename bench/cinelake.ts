@@ -15,8 +15,6 @@ import {
   readPipeline,
   type PlannedTask,
 } from '../libs/pipeline/src/index.ts'
-import { createIngestFilesHandlers } from '../apps/ingest-files/src/index.ts'
-import { createTransformerHandlers } from '../apps/transformer/src/index.ts'
 import type { Contest } from './contest.ts'
 
 const ENGINE_BYTES: Readonly<Record<string, number>> = { '1GB': 1000 * 1000 * 1000, '256MB': 256 * 1000 * 1000 }
@@ -47,8 +45,11 @@ async function runService(contest: Contest, service: Service): Promise<number> {
     log: silentLog,
     fill: async (text: string) => text.replace('${BENCH_DATA}', data.directory),
   }
+  // As in its container, a service's process has its own code only: the drivers of the other's sources would count as memory.
   const handlers: TaskHandlers =
-    service === 'transformer' ? createTransformerHandlers(deps) : createIngestFilesHandlers(deps)
+    service === 'transformer'
+      ? (await import('../apps/transformer/src/index.ts')).createTransformerHandlers(deps)
+      : (await import('../apps/ingest-files/src/index.ts')).createIngestFilesHandlers(deps)
   const outputs = new Map<string, TaskOutcome>()
   let rowCount = 0
   for (const task of planRun(pipeline)) {

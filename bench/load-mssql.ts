@@ -8,6 +8,8 @@ import { bulkLoad } from '../libs/warehouse/src/sql-server/staging.ts'
 import { openMssqlDatabase } from '../libs/database/src/sql-server/sql-server.ts'
 import type { MssqlSession } from '../libs/database/src/sql-server/session.ts'
 import { createTable, SET_UP, stagingTable, typedColumns } from '../libs/warehouse/src/sql-server/sql.ts'
+import { medianOf, verdict } from './verdict.ts'
+import { viewingBatches, viewingColumns, type ViewingRow } from './viewing-rows.ts'
 
 // Sends the same rows by the warehouse's bulk load and by a loop over the bare driver, in turns: to the server that
 // CINELAKE_TEST_MSSQL names (a database that may be written to), or to an endpoint in a process of its own that takes the
@@ -21,38 +23,13 @@ const { values, positionals } = parseArgs({
   options: { rows: { type: 'string', default: '500000' }, pairs: { type: 'string', default: '3' } },
 })
 const rowCount = Number(values.rows)
-const BATCH = 2048
-const DEVICES = ['tv', 'mobile', 'web', 'tablet']
+const COLUMNS = typedColumns({ name: 'viewings', columns: viewingColumns('VARCHAR(20)'), primaryKey: [] })
 
-const COLUMNS = typedColumns({
-  name: 'viewings',
-  columns: [
-    { name: 'viewing_id', type: 'BIGINT', required: true },
-    { name: 'user_id', type: 'VARCHAR(20)', required: true },
-    { name: 'title', type: 'VARCHAR', required: true },
-    { name: 'started_at', type: 'TIMESTAMP WITH TIME ZONE', required: true },
-    { name: 'minutes', type: 'INTEGER', required: false },
-    { name: 'score', type: 'DECIMAL(4,2)', required: false },
-    { name: 'device', type: 'VARCHAR', required: false },
-  ],
-  primaryKey: [],
-})
-
-function rowOf(id: number) {
-  return {
-    viewing_id: id,
-    user_id: `u${(id * 7919) % 50_000}`,
-    title: `Title ${(id * 31) % 20_000}: "a story"`,
-    started_at: new Date(Date.UTC(2026, 1, 1) + id * 1000).toISOString(),
-    minutes: id % 50 === 0 ? null : id % 180,
-    score: ((id % 1000) / 100).toFixed(2),
-    device: DEVICES[id % 4] ?? null,
-  }
-}
-
-type Row = ReturnType<typeof rowOf>
-
-async function byHand(connection: MssqlSession['connection'], into: string, batches: readonly Row[][]): Promise<void> {
+async function byHand(
+  connection: MssqlSession['connection'],
+  into: string,
+  batches: readonly ViewingRow[][],
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const load = connection.newBulkLoad(into, { checkConstraints: true, lockTable: true }, (error) =>
       error == null ? resolve() : reject(error),
@@ -76,10 +53,7 @@ async function bench(url: string): Promise<void> {
   const credential = async () => {
     throw new Error('a password is enough here')
   }
-  // As the engine gives them, made before the clock starts.
-  const batches = Array.from({ length: Math.ceil(rowCount / BATCH) }, (_, batch) =>
-    Array.from({ length: Math.min(BATCH, rowCount - batch * BATCH) }, (_, index) => rowOf(batch * BATCH + index)),
-  )
+  const batches = viewingBatches(rowCount)
   async function* stream() {
     yield* batches
   }
@@ -107,9 +81,7 @@ async function bench(url: string): Promise<void> {
       const rate = (perSecond: number) => `${Math.round(perSecond / 1000)}k rows/s`
       console.log(`  bare driver ${rate(bare)}, warehouse ${rate(ours)}, ratio ${(ours / bare).toFixed(2)}`)
     }
-    const median = ratios.toSorted((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? Number.NaN
-    const mark = median >= 0.9 ? 'ok  ' : 'MISS'
-    console.log(`  ${mark} bulk load into SQL Server, warehouse / bare driver: ${median.toFixed(2)} (aim ≥ 0.9)`)
+    verdict('bulk load into SQL Server, warehouse / bare driver', medianOf(ratios), { atLeast: 0.9 })
   })
 }
 

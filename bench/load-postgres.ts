@@ -8,6 +8,8 @@ import { findPostgres } from '../libs/testkit/src/postgres.ts'
 import type { WarehouseTable } from '../libs/warehouse/src/index.ts'
 import { createPostgresWarehouse } from '../libs/warehouse/src/postgres/postgres.ts'
 import { openPostgresDatabase } from '../libs/database/src/postgres/postgres.ts'
+import { medianOf, verdict } from './verdict.ts'
+import { viewingBatches, viewingColumns } from './viewing-rows.ts'
 
 // Loads the same rows by the warehouse and by a loop that an expert would write by hand for this one table, in turns.
 
@@ -15,39 +17,8 @@ const { values } = parseArgs({
   options: { rows: { type: 'string', default: '1000000' }, pairs: { type: 'string', default: '3' } },
 })
 const rowCount = Number(values.rows)
-const BATCH = 2048
-const DEVICES = ['tv', 'mobile', 'web', 'tablet']
-
-const table: WarehouseTable = {
-  name: 'viewings',
-  columns: [
-    { name: 'viewing_id', type: 'BIGINT', required: true },
-    { name: 'user_id', type: 'VARCHAR', required: true },
-    { name: 'title', type: 'VARCHAR', required: true },
-    { name: 'started_at', type: 'TIMESTAMP WITH TIME ZONE', required: true },
-    { name: 'minutes', type: 'INTEGER', required: false },
-    { name: 'score', type: 'DECIMAL(4,2)', required: false },
-    { name: 'device', type: 'VARCHAR', required: false },
-  ],
-  primaryKey: ['viewing_id'],
-}
-
-/** As the engine gives them, made before the clock starts. */
-const batches = Array.from({ length: Math.ceil(rowCount / BATCH) }, (_, batch) =>
-  Array.from({ length: Math.min(BATCH, rowCount - batch * BATCH) }, (_, index) => rowOf(batch * BATCH + index)),
-)
-
-function rowOf(id: number) {
-  return {
-    viewing_id: id,
-    user_id: `u${(id * 7919) % 50_000}`,
-    title: `Title ${(id * 31) % 20_000}: "a story"`,
-    started_at: new Date(Date.UTC(2026, 1, 1) + id * 1000).toISOString(),
-    minutes: id % 50 === 0 ? null : id % 180,
-    score: ((id % 1000) / 100).toFixed(2),
-    device: DEVICES[id % 4] ?? null,
-  }
-}
+const table: WarehouseTable = { name: 'viewings', columns: viewingColumns('VARCHAR'), primaryKey: ['viewing_id'] }
+const batches = viewingBatches(rowCount)
 
 async function* stream() {
   yield* batches
@@ -106,7 +77,4 @@ for (let pair = 0; pair < Number(values.pairs); pair += 1) {
   const rate = (perSecond: number) => `${Math.round(perSecond / 1000)}k rows/s`
   console.log(`  by hand ${rate(bare)}, warehouse ${rate(ours)}, ratio ${(ours / bare).toFixed(2)}`)
 }
-const median = ratios.toSorted((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? Number.NaN
-console.log(
-  `  ${median >= 0.9 ? 'ok  ' : 'MISS'} load into PostgreSQL, warehouse / bare COPY loop: ${median.toFixed(2)} (aim ≥ 0.9)`,
-)
+verdict('load into PostgreSQL, warehouse / bare COPY loop', medianOf(ratios), { atLeast: 0.9 })

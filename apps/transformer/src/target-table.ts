@@ -1,19 +1,20 @@
+import type { TaskOutcome } from '@cinelake/bus'
 import type { Build, QualityResult, Refine } from '@cinelake/contracts'
 import {
-  DeltaCorruptError,
-  isBegunBy,
-  requireFiles,
-  requireKnown,
-  TableFilesLostError,
-  TableLostError,
-  TableReplacedError,
   type CommitOptions,
   type CommitResult,
+  DeltaCorruptError,
   type DeltaSnapshot,
   type DeltaTable,
   type DeltaTxn,
+  TableFilesLostError,
+  TableLostError,
+  TableReplacedError,
+  isBegunBy,
+  requireFiles,
+  requireKnown,
+  tableTakenByOther,
 } from '@cinelake/delta'
-import type { TaskOutcome } from '@cinelake/bus'
 import type { Lake } from '@cinelake/lake'
 
 /** The table that a command writes, in the state that the command starts from. */
@@ -116,4 +117,26 @@ export function untouched(
     balance: { unit: 'rows', in: 0, out: 0, rejected: 0, duplicates: 0 },
     output: tableOutput(table, { version, id, outcome }, command, rejects),
   }
+}
+
+/**
+ * Warns where a table is created although its pipeline had rows in one of that name before: pipelines once shared table
+ * names, and the rows of this one are in another pipeline's table.
+ */
+export async function warnOfTakenTable(
+  lake: Lake,
+  { pipeline, restart }: Pick<Refine | Build, 'pipeline' | 'restart'>,
+  table: string,
+  snapshot: DeltaSnapshot | undefined,
+  signal: AbortSignal,
+): Promise<QualityResult[]> {
+  // A table that starts over from raw has its rows.
+  if (snapshot !== undefined || restart === true) return []
+  const { name } = pipeline
+  const taken = await tableTakenByOther(lake, name, table, { signal })
+  if (taken === undefined) return []
+  const detail =
+    `${taken.path} is the table of pipeline ${taken.owner}, into which ${name} wrote as well: ${table} begins here ` +
+    `without those rows; to have them, rebuild it from raw: cinelake rebuild DIR ${table}, with the folder of ${name}`
+  return [{ rule: 'table_of_its_own', severity: 'warn', checked: 1, failed: 1, detail }]
 }

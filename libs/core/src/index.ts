@@ -4,6 +4,7 @@ export { systemClock, type Clock } from './clock.ts'
 export { concurrently } from './concurrently.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
+export { eachBlock } from './each-block.ts'
 export {
   CancelledError,
   ConfigError,

@@ -141,6 +141,8 @@ export interface DeltaStage extends StagedFiles, AsyncDisposable {
   /** The rejected rows, with all columns of the query. */
   readonly aside: string
   readonly asideRowCount: number
+  /** Partitions of rejected rows that no row for the table belongs to. */
+  readonly emptiedPartitions: readonly DeltaPartition[]
 }
 
 /** A data file that is in the table's folder already, and that no commit names yet. */

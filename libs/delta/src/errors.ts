@@ -34,11 +34,11 @@ export class DeltaSchemaError extends TerminalError {
 
 /** The command that rebuilds a table from raw: the remedy for every loss or damage. */
 function rebuilding(table: string): string {
-  return `rebuild the table from raw: \`cinelake rebuild DIR ${nameOf(table)}\` (DIR is the folder of its pipeline; name all tables that are lost, or \`--all\`; what depends on a table and is lost as well begins again with it)`
+  return `rebuild the table from raw: \`cinelake rebuild DIR ${tableNameOf(table)}\` (DIR is the folder of its pipeline; name all tables that are lost, or \`--all\`; what depends on a table and is lost as well begins again with it)`
 }
 
 /** `refined/titles` → `titles` */
-function nameOf(table: string): string {
+function tableNameOf(table: string): string {
   return table.slice(table.lastIndexOf('/') + 1)
 }
 
@@ -50,7 +50,7 @@ export class DeltaCorruptError extends TerminalError {
   constructor(place: string, expected: string, got: string, options?: ErrorOptions) {
     const [table = place] = place.split('/_delta_log', 1)
     super(
-      `Delta log is damaged [table=${nameOf(table)} file=${place}]: expected ${expected}, got ${got}; restore it from a copy, or ${rebuilding(table)}`,
+      `Delta log is damaged [table=${tableNameOf(table)} file=${place}]: expected ${expected}, got ${got}; restore it from a copy, or ${rebuilding(table)}`,
       { table, file: place },
       options,
     )
@@ -64,7 +64,7 @@ export class DeltaFileDamagedError extends TerminalError {
   /** @param file lake path */
   constructor(table: string, file: string, expected: string, got: string, options?: ErrorOptions) {
     super(
-      `data file of a Delta table is damaged [table=${nameOf(table)} file=${file}]: expected ${expected}, got ${got}; restore the file from a copy, or ${rebuilding(table)}`,
+      `data file of a Delta table is damaged [table=${tableNameOf(table)} file=${file}]: expected ${expected}, got ${got}; restore the file from a copy, or ${rebuilding(table)}`,
       { table, file },
       options,
     )
@@ -77,7 +77,7 @@ export class TableLostError extends TerminalError {
 
   constructor(table: string, known: number, got: string) {
     super(
-      `a table has lost what it held [table=${nameOf(table)} path=${table}]: expected version ${known} or a later one, which is known to have been made, got ${got}; nothing was written: restore the folder from a copy that is not older, or ${rebuilding(table)}`,
+      `a table has lost what it held [table=${tableNameOf(table)} path=${table}]: expected version ${known} or a later one, which is known to have been made, got ${got}; nothing was written: restore the folder from a copy that is not older, or ${rebuilding(table)}`,
       { table, version: known },
     )
   }
@@ -95,7 +95,7 @@ export class TableFilesLostError extends TerminalError {
   ) {
     const more = count > named.length ? ` and ${count - named.length} more` : ''
     super(
-      `data files of a table are gone or cut off [table=${nameOf(table)} path=${table} version=${version}]: expected the ${files.length} that its log names, got ${files.length - count} of them, without ${named.join(', ')}${more}; nothing was written: restore the files from a copy, or ${rebuilding(table)}`,
+      `data files of a table are gone or cut off [table=${tableNameOf(table)} path=${table} version=${version}]: expected the ${files.length} that its log names, got ${files.length - count} of them, without ${named.join(', ')}${more}; nothing was written: restore the files from a copy, or ${rebuilding(table)}`,
       { table, version, fileCount: count },
     )
   }
@@ -107,7 +107,7 @@ export class TableReplacedError extends TerminalError {
 
   constructor(table: string, known: { readonly version: number; readonly id: string }, gotId: string) {
     super(
-      `another table is in the place of the one that is known [table=${nameOf(table)} path=${table}]: expected version ${known.version} of the table with id ${known.id}, got a table with id ${gotId}; nothing was written: put the right folder back, or ${rebuilding(table)}`,
+      `another table is in the place of the one that is known [table=${tableNameOf(table)} path=${table}]: expected version ${known.version} of the table with id ${known.id}, got a table with id ${gotId}; nothing was written: put the right folder back, or ${rebuilding(table)}`,
       { table, version: known.version, id: known.id, gotId },
     )
   }

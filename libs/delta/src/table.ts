@@ -1,10 +1,9 @@
+import { type Clock, type Log, concurrently, silentLog } from '@cinelake/core'
+import type { CallOptions, Lake } from '@cinelake/lake'
 import { randomUUID } from 'node:crypto'
-import { silentLog, type Clock, type Log } from '@cinelake/core'
-import type { Lake } from '@cinelake/lake'
-import { commit, signalOf, type Operation } from './write/commit.ts'
-import { DataFiles, type TablePlace } from './write/data-files.ts'
 import type {
   CommitOptions,
+  DeltaCommitInfo,
   DeltaRows,
   DeltaSnapshot,
   DeltaTable,
@@ -13,23 +12,22 @@ import type {
   ParquetSql,
 } from './delta-table.ts'
 import { DeltaVersionMissingError, TableLostError, TableReplacedError } from './errors.ts'
-import type { AddFile } from './log/actions.ts'
-import { readHistory } from './log/history.ts'
-import { beginLog, readLog } from './log/reader.ts'
-import type { LogState } from './log/state.ts'
+import type { AddFile, Commit, LogState } from './log/actions.ts'
+import { commitPath } from './log/paths.ts'
+import { type TableShape, readableShape } from './log/protocol.ts'
+import { READS_AT_ONCE, beginLog, listCommits, readCommit, readLog } from './log/reader.ts'
+import { statisticsOf } from './log/statistics.ts'
+import { engineTypeOf } from './log/types.ts'
+import { mayHold, readBounds } from './read/key-bounds.ts'
+import { fileOf, snapshotOf, openFiles } from './read/view.ts'
+import type { QueryColumn } from './write/columns.ts'
+import { type Operation, commit, signalOf } from './write/commit.ts'
+import { DataFiles, type TablePlace } from './write/data-files.ts'
+import { type FileRows, StagedRows, stageRows, AdoptedRows } from './write/staged-rows.ts'
 import { Merge } from './write/merge.ts'
 import { appendOperation, overwriteOperation, overwritePartitionsOperation } from './write/overwrite.ts'
-import { mayHold, readBounds } from './read/key-bounds.ts'
-import { readableShape, type TableShape } from './log/protocol.ts'
-import { fileOf, snapshotOf } from './read/snapshot.ts'
-import { stageRows, StagedRows } from './write/staged-rows.ts'
 import { vacuum } from './write/vacuum.ts'
-import { openFiles } from './read/view.ts'
 import type { GivenRows } from './write/writes.ts'
-import type { FileRows } from './write/file-rows.ts'
-import { AdoptedRows } from './write/written-rows.ts'
-import type { QueryColumn } from './write/columns.ts'
-import { engineTypeOf } from './log/types.ts'
 
 type Deps = {
   readonly lake: Lake
@@ -165,4 +163,36 @@ async function changedFiles(place: TablePlace, from: number, to: number): Return
     added: newer.files.filter((file) => !before.has(file.path)),
     removed: older.files.filter((file) => !after.has(file.path)),
   }
+}
+
+/** The newest commits of a table, newest first. */
+async function readHistory(place: TablePlace, limit: number, options: CallOptions): Promise<DeltaCommitInfo[]> {
+  const versions = (await listCommits(place.lake, place.path, options)).reverse().slice(0, limit)
+  const entries = await concurrently(versions, READS_AT_ONCE, async (version) => {
+    const commit = await readCommit(place.lake, place.path, version, options)
+    return commit === undefined ? [] : [await infoOf(place, commit, options)]
+  })
+  return entries.flat()
+}
+
+async function infoOf(place: TablePlace, { version, actions }: Commit, options: CallOptions): Promise<DeltaCommitInfo> {
+  const info = actions.find((action) => action.commitInfo !== undefined)?.commitInfo
+  const added = actions.flatMap(({ add }) => add ?? [])
+  const txn = actions.find((action) => action.txn !== undefined)?.txn
+  const { timestamp, operation } = info ?? {}
+  return {
+    version,
+    at: typeof timestamp === 'number' ? new Date(timestamp) : await writtenAt(place, version, options),
+    operation: typeof operation === 'string' ? operation : 'UNKNOWN',
+    addedFileCount: added.length,
+    removedFileCount: actions.filter(({ remove }) => remove !== undefined).length,
+    addedRowCount: added.reduce((sum, add) => sum + (statisticsOf(add).rowCount ?? 0), 0),
+    ...(txn !== undefined && { txn: { appId: txn.appId, version: txn.version } }),
+  }
+}
+
+/** Other writers may leave the commitInfo out. */
+async function writtenAt({ lake, path }: TablePlace, version: number, options: CallOptions): Promise<Date> {
+  const found = await lake.stat(commitPath(path, version), options)
+  return found?.modifiedAt ?? new Date(0)
 }

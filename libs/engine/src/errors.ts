@@ -1,6 +1,6 @@
-import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
+import { TerminalError, defineErrors, terminal, transient } from '@cinelake/core'
 import type { SqlComplaint, SqlPosition } from '@cinelake/sql'
-import type { SqlRefusal } from './engine.ts'
+import type { AuditOptions, SqlRefusal, SqlSession } from './engine.ts'
 
 /** The statement that failed, as it was given, and the byte of it that the engine names. */
 export type FailedStatement = { readonly text: string; readonly byte: number }
@@ -173,4 +173,20 @@ export class SqlFailedError extends TerminalError {
   placed(place: string): SqlFailedError {
     return new SqlFailedError(this.#kind, this.#said, place)
   }
+}
+
+/**
+ * Rejects SQL of a pipeline that reads something other than its inputs before the engine runs it: `validate` reports it
+ * as well, but the text may have been checked by another version, or not at all.
+ * @param what the SQL is, for the message: `model top_titles`
+ * @throws {ENGINE_SQL_REFUSED} terminal
+ */
+export async function refuseForeignSql(
+  session: Pick<SqlSession, 'audit'>,
+  what: string,
+  sql: string,
+  options: AuditOptions,
+): Promise<void> {
+  const [refusal] = await session.audit(sql, options)
+  if (refusal !== undefined) throw engineErrors.ENGINE_SQL_REFUSED(what, refusal)
 }

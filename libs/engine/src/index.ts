@@ -23,4 +23,4 @@ export {
 } from './model-runner.ts'
 export { engineEnv, engineSettings, modelRunnerEnv } from './engine-settings.ts'
 export { engineErrors, SqlFailedError, SqlInvalidError } from './errors.ts'
-export { refuseForeignSql } from './refuse-sql.ts'
+export { refuseForeignSql } from './errors.ts'

@@ -51,6 +51,12 @@ const columnDetails = mapping({
 /** How a contract's column is read: names for it, or names and more. */
 const columnReading = z.union([text, z.array(text).min(1, 'expected at least one name'), columnDetails])
 
+/**
+ * Which row of a key wins. `newest`: the newest row unchanged. `fill`: each missing value is taken from the newest row
+ * that has it. In SQL: `refine/row-order.ts` of the transformer.
+ */
+export const DuplicateRule = z.enum(['newest', 'fill'])
+
 /** What every dataset may say, whatever its source. */
 export const commonDataset = {
   contract: text
@@ -58,10 +64,9 @@ export const commonDataset = {
     .describe("The contract's file, relative to the pipeline. Default: `contracts/<dataset>.yaml`."),
   mode: RefineMode.optional().describe("What a window's rows do to the refined table. Default: `snapshot`."),
   newestBy: z.array(text).optional().describe('Of several rows with one key the greatest by these columns wins.'),
-  duplicates: z
-    .enum(['newest', 'fill'])
-    .optional()
-    .describe('`fill`: values missing in the newest row are taken from older ones. Default: `newest`.'),
+  duplicates: DuplicateRule.optional().describe(
+    '`fill`: values missing in the newest row are taken from older ones. Default: `newest`.',
+  ),
   partitionBy: z.array(text).optional().describe('Columns that the refined table is partitioned by.'),
   columns: z.record(text, columnReading).optional().describe("How the contract's columns are read."),
 }

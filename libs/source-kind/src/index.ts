@@ -1,6 +1,7 @@
 export { CheckedColumn, ColumnReading } from './dataset-text.ts'
 export {
   commonDataset,
+  DuplicateRule,
   FileReading,
   nulls,
   RefineMode,

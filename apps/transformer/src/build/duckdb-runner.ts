@@ -1,6 +1,6 @@
 import type { QualityResult } from '@cinelake/contracts'
 import type { Clock } from '@cinelake/core'
-import { createDeltaTable, type DeltaPartition, type DeltaStage, type DeltaTable } from '@cinelake/delta'
+import { createDeltaTable, type DeltaStage, type DeltaTable } from '@cinelake/delta'
 import {
   REJECT_COLUMNS,
   type ModelResult,
@@ -13,19 +13,10 @@ import {
 import type { Lake } from '@cinelake/lake'
 import { firstInnerJoin } from '@cinelake/pipeline'
 import { identifier } from '@cinelake/sql'
-import { checkModelSql } from '../own-sql.ts'
-import { isOfSql, withFailingRows } from '../sql-place.ts'
+import { checkModelSql, isOfSql, withFailingRows } from '../pipeline-sql.ts'
 import { brokenRule, checkBuild, rowsBreaking } from './checks.ts'
 import { buildErrors } from './errors.ts'
-import {
-  ASIDE,
-  checkedQuery,
-  emptiedPartitionsQuery,
-  failingRowsQuery,
-  mayReject,
-  rejectedQuery,
-  warnedRowsQuery,
-} from './sql.ts'
+import { ASIDE, checkedQuery, failingRowsQuery, mayReject, rejectedQuery, warnedRowsQuery } from './sql.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine; readonly clock: Clock }
 
@@ -103,17 +94,13 @@ async function compute({ model, table, partitionBy, session, signal }: Work): Pr
   const checks = await checkBuild(model, rowsIn, { session, staged, signal })
   const kept = rejectQueries(model, staged, checks.quality)
   const rejects = kept.length === 0 ? undefined : opening.use(await table.stage(session, asRejects(kept), { signal }))
-  const emptiedPartitions =
-    staged.asideRowCount === 0 || partitionBy.length === 0
-      ? []
-      : await session.rows<DeltaPartition>(emptiedPartitionsQuery(partitionBy, staged), { signal })
   const owned = opening.move()
   return {
     rows: staged,
     rejects,
     ...checks,
     quality: [...checks.quality, ...joined],
-    emptiedPartitions,
+    emptiedPartitions: staged.emptiedPartitions,
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newestInputs, pinnedIdsOf, PINNED_IDS_PROPERTY, pinsOf, PINS_PROPERTY } from './newest-inputs.ts'
+import { newestInputs, pinnedIdsOf, PINNED_IDS_PROPERTY, pinsOf, PINS_PROPERTY } from './plan.ts'
 
 const made = (versions: Readonly<Record<string, number>>) => ({
   configuration: {

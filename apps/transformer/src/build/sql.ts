@@ -1,7 +1,7 @@
 import { identifier, identifiers, literal } from '@cinelake/sql'
 import type { RunnableModel } from '@cinelake/engine'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
-import { hasNul, isTextual } from '../read-value/nul.ts'
+import { hasNul, isTextual } from '../read-value/text.ts'
 
 /** The column in which a model gives the reason why a row is rejected; not part of its table. */
 const REJECT = '_reject'
@@ -162,15 +162,6 @@ export function failingKeysQuery(
 ): string {
   const texts = model.key.map((name, index) => `CAST(${identifier(name)} AS VARCHAR) AS key_${index}`)
   return `SELECT ${texts.join(', ')} FROM (SELECT DISTINCT ${identifiers(model.key)} FROM (${failingRows(model, by, good)}) ORDER BY ALL LIMIT ${count})`
-}
-
-/** Partitions whose rows were all rejected; as texts. */
-export function emptiedPartitionsQuery(
-  partitionBy: readonly string[],
-  { relation, aside }: { readonly relation: string; readonly aside: string },
-): string {
-  const values = partitionBy.map((name) => `CAST(${identifier(name)} AS VARCHAR) AS ${identifier(name)}`).join(', ')
-  return `SELECT ${values} FROM ${aside} EXCEPT SELECT ${values} FROM ${relation} ORDER BY ALL`
 }
 
 /** A rule is satisfied when its condition is true or NULL. */

@@ -32,7 +32,7 @@ export function csvRelation(csv: ForeseenCsv): string {
     `new_line = ${csv.lineEnd === '\n' ? String.raw`'\n'` : String.raw`'\r\n'`}`,
     "nullstr = ''",
     `columns = {${columns.join(', ')}}`,
-    // The same as for Parquet: see `landed-parquet.ts`.
+    // The same as for Parquet: see `landedParquet`.
     'hive_partitioning = false',
   ]
   return `read_csv(${literal(csv.file)}, ${options.join(', ')})`

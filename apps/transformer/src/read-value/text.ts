@@ -1,5 +1,5 @@
-import { literal } from '@cinelake/sql'
 import type { ColumnReading } from '@cinelake/pipeline'
+import { literal } from '@cinelake/sql'
 
 /**
  * A SQL expression. The functions of `read-*.ts` take one of type VARCHAR, the source's text, and return one; NULL
@@ -64,4 +64,16 @@ function withoutWords(text: Sql, words: readonly string[]): Sql {
   // Bytes. Some letters are longer in upper case.
   const longest = 2 * Math.max(...words.map((word) => Buffer.byteLength(word)))
   return `CASE WHEN strlen(${text}) <= ${longest} AND lower(${text}) IN (${words.map(literal).join(', ')}) THEN NULL ELSE ${text} END`
+}
+
+/** Whether values of a type contain text. */
+export function isTextual(type: string): boolean {
+  return type === 'VARCHAR' || type === 'VARCHAR[]'
+}
+
+/**
+ * Whether a text contains NUL: the one character that SQL text may hold in files and engines, but not in a database.
+ */
+export function hasNul(value: Sql, type = 'VARCHAR'): Sql {
+  return `coalesce(contains(${type === 'VARCHAR' ? value : `CAST(${value} AS VARCHAR)`}, chr(0)), false)`
 }

@@ -2,9 +2,8 @@ import { identifier, identifiers, literal } from '@cinelake/sql'
 import { join } from 'node:path'
 import { DELETED_COLUMN } from '@cinelake/contracts'
 import type { CheckedDataset } from '@cinelake/pipeline'
-import { landedParquet } from './landed-parquet.ts'
+import { landedParquet, type StageSource } from './stage-sql.ts'
 import type { StagedFile, StageDeps } from './staged-file.ts'
-import type { StageSource } from './stage-sql.ts'
 
 /** The existing rows of a landed file: those before the deleted ones. */
 export const REMAINING = `${identifier(DELETED_COLUMN)} IS NOT TRUE`

@@ -2,10 +2,9 @@ import type { Manifest, Refine } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
-import { hasDeletions, inOrderOfName, isEmpty, isWholeTable } from './landing.ts'
-import { takesEachKeyOnce } from './repeated-keys.ts'
-import { refineErrors } from './errors.ts'
 import { isCommitted, txnOf } from '../target-table.ts'
+import { refineErrors } from './errors.ts'
+import { takesEachKeyOnce } from './repeated-keys.ts'
 
 /** Table property: start of the latest window that the table holds. */
 export const WINDOW_PROPERTY = 'cinelake.window'
@@ -46,7 +45,7 @@ export function planRefine(
   const txn = txnOf(command)
   const committed = table?.txns.get(txn.appId)
   const isRepeat = table !== undefined && isCommitted(command, table)
-  const landed = digestOf(dataset, manifest)
+  const landed = landingDigestOf(dataset, manifest)
   if (table !== undefined && !isRepeat) {
     const { configuration } = table
     const isWhole = isWholeTable(manifest)
@@ -121,6 +120,27 @@ function isLater(start: string | undefined, other: string): boolean {
 }
 
 /** Everything that a refine's rows depend on; of the files' names, which often hold a date, only their order. */
-function digestOf(dataset: CheckedDataset, { files, format }: Manifest): string {
+function landingDigestOf(dataset: CheckedDataset, { files, format }: Manifest): string {
   return sha256(JSON.stringify([dataset, format, inOrderOfName(files).map((file) => file.sha256)]))
+}
+
+// Properties of a landing, from its manifest, apart from its rows.
+
+/** Whether each row of a landing is marked as deleted or not. Deleted rows come last in each file. */
+export function hasDeletions({ cursor }: Manifest): boolean {
+  return cursor !== undefined && 'kind' in cursor && cursor.kind === 'changes' && cursor.since !== null
+}
+
+/** Where changes could not be determined the whole table landed: a row that is missing in it is deleted. */
+function isWholeTable({ cursor }: Manifest): boolean {
+  return cursor !== undefined && 'kind' in cursor && cursor.kind === 'changes' && cursor.since === null
+}
+
+function isEmpty({ files, rowCount }: Manifest): boolean {
+  return files.length === 0 || rowCount === 0
+}
+
+/** Files in order of precedence: later ones win. */
+export function inOrderOfName<File extends { readonly name: string }>(files: readonly File[]): File[] {
+  return files.toSorted((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
 }

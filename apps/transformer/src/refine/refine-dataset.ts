@@ -1,26 +1,31 @@
 import type { TaskHandler } from '@cinelake/bus'
-import type { Clock, Log } from '@cinelake/core'
-import { createDeltaTable, locateTable } from '@cinelake/delta'
-import type { SqlEngine } from '@cinelake/engine'
-import { readManifest, type Lake, type ScratchSpace } from '@cinelake/lake'
-import { fileOfContract, loadPipeline, tableOfDataset, type CheckedDataset } from '@cinelake/pipeline'
-import { takeOn } from '../evolve-table.ts'
+import type { Manifest, Refine } from '@cinelake/contracts'
+import type { Clock, Log, Window } from '@cinelake/core'
+import { type CommitResult, type DeltaTable, createDeltaTable, locateTable, reshaped } from '@cinelake/delta'
+import type { SqlEngine, SqlSession } from '@cinelake/engine'
+import { type Lake, type ScratchSpace, readManifest } from '@cinelake/lake'
+import {
+  type CheckedDataset,
+  type CheckedPipeline,
+  fileOfContract,
+  loadPipeline,
+  tableOfDataset,
+} from '@cinelake/pipeline'
+import { identifier, identifiers, literal } from '@cinelake/sql'
+import { type TakenOn, takeOn } from '../evolve-table.ts'
+import { checkRuleSql, isOfSql, placeOfRule } from '../pipeline-sql.ts'
+import { DEFAULT_LIMITS, type UnpackLimits } from '../read-csv/unpack-settings.ts'
+import { warnOfTakenTable, type TargetTable, isCommitted, readTarget, tableOutput, untouched } from '../target-table.ts'
+import { type RejectsOf, readRejects, rejectsOutput, writeRejects } from '../write-rejects.ts'
 import { checkRefined } from './checks.ts'
-import { checkRuleSql } from '../own-sql.ts'
-import { commitRows } from './commit.ts'
 import { dedupe } from './dedupe.ts'
 import { deletedKeysQuery } from './deletions.ts'
-import { refineErrors, RuleFailedError } from './errors.ts'
-import { planRefine } from './plan.ts'
-import { beginRejects, FAILED_REJECTS_QUERY, REJECTS_QUERY } from './rejects.ts'
+import { RuleFailedError, refineErrors } from './errors.ts'
+import { type RefinePlan, planRefine } from './plan.ts'
+import { FAILED_REJECTS_QUERY, REJECTS_QUERY, beginRejects } from './rejects.ts'
 import { checkKeysAreNew } from './repeated-keys.ts'
+import { WINDOW_COLUMN, mergeResolution } from './row-order.ts'
 import { stageFiles } from './stage.ts'
-import { targetOf } from './target.ts'
-import { isOfSql, placeOfRule } from '../sql-place.ts'
-import { warnOfTakenTable } from '../taken-table.ts'
-import { isCommitted, readTarget, tableOutput, untouched } from '../target-table.ts'
-import { DEFAULT_LIMITS, type UnpackLimits } from '../read-csv/unpack-settings.ts'
-import { readRejects, rejectsOutput, writeRejects, type RejectsOf } from '../write-rejects.ts'
 
 export type RefineDeps = {
   readonly lake: Lake
@@ -106,4 +111,159 @@ function placedInContract(error: unknown, dataset: CheckedDataset): unknown {
   if (!isOfSql(error)) return error
   const place = placeOfRule(error, dataset.contract, fileOfContract(dataset))
   return place === undefined ? error : error.placed(place)
+}
+
+type Commit = {
+  readonly plan: Extract<RefinePlan, { action: 'refine' }>
+  readonly dataset: CheckedDataset
+  readonly window: Window
+  readonly table: DeltaTable
+  /** Schema changes that the table takes on from a changed contract. */
+  readonly takenOn: TakenOn
+  readonly life: TargetTable<Refine>['life']
+  /** A query for the keys of deleted rows; the same commit removes them from the table. */
+  readonly deletions: string | undefined
+  readonly session: SqlSession
+  readonly signal: AbortSignal
+}
+
+/** Publishes the task's rows. @param rows a query for them: the contract's columns */
+async function commitRows(rows: string, commit: Commit): Promise<CommitResult> {
+  const { plan, dataset, table, life, session, signal, takenOn, deletions } = commit
+  const { txn } = plan
+  const { evolve } = takenOn
+  const basedOn = plan.basedOn ?? (takenOn.isChanged ? takenOn.basedOn : undefined)
+  const options = {
+    txn,
+    ...life,
+    configuration: { ...plan.configuration, ...takenOn.configuration },
+    evolve,
+    partitionBy: dataset.partitionBy,
+    signal,
+    ...(basedOn === undefined ? {} : { basedOn }),
+  }
+  const query = withWindow(rows, commit)
+  if (plan.commit === 'overwrite') return await table.overwrite(session, query, options)
+  if (plan.commit === 'append') return await table.append(session, withFormerColumns(query, commit), options)
+  if (plan.commit === 'merge') {
+    const { partitionBy, contract } = dataset
+    await using staged = await table.stage(session, withFormerColumns(query, commit), { partitionBy, signal })
+    return await table.merge(session, staged, {
+      ...options,
+      key: contract.primaryKey,
+      resolve: mergeResolution(dataset),
+      ...(deletions !== undefined && { deletions }),
+    })
+  }
+  await using view = await table.view(session, {
+    signal,
+    ...(basedOn === undefined || basedOn < 0 ? {} : { version: basedOn }),
+  })
+  if (view === undefined) return await table.overwrite(session, query, options)
+  const target = [...(await session.describe(query)), ...takenOn.former]
+  const before = reshaped(view.relation, view.snapshot.columns, target, evolve)
+  const others = `SELECT * FROM ${before} AS before WHERE ${WINDOW_COLUMN} <> ${windowStart(commit.window)}`
+  return await table.overwrite(session, `${others} UNION ALL BY NAME ${query}`, options)
+}
+
+function withWindow(rows: string, { dataset, window }: Commit): string {
+  const names = identifiers(dataset.contract.columns.map(({ name }) => name))
+  return `SELECT ${names}, ${windowStart(window)} AS ${WINDOW_COLUMN} FROM (${rows})`
+}
+
+function windowStart({ start }: Window): string {
+  return `TIMESTAMPTZ ${literal(start)}`
+}
+
+/** Columns that the table has kept from an earlier contract are empty in new rows. */
+function withFormerColumns(query: string, { takenOn: { former } }: Commit): string {
+  if (former.length === 0) return query
+  return `SELECT *, ${former.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${identifier(name)}`).join(', ')} FROM (${query})`
+}
+
+/** Types that databases land and tables do not have, with the type that holds their values without loss. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  TINYINT: 'INTEGER',
+  SMALLINT: 'INTEGER',
+  UTINYINT: 'INTEGER',
+  USMALLINT: 'INTEGER',
+  UINTEGER: 'BIGINT',
+  UBIGINT: 'DECIMAL(20,0)',
+  HUGEINT: 'DECIMAL(38,0)',
+  UHUGEINT: 'DECIMAL(38,0)',
+  FLOAT: 'DOUBLE',
+  TIMESTAMP: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_S: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_MS: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_NS: 'TIMESTAMP WITH TIME ZONE',
+  'TIME WITH TIME ZONE': 'VARCHAR',
+  INTERVAL: 'VARCHAR',
+  BIT: 'VARCHAR',
+  UUID: 'VARCHAR',
+  JSON: 'VARCHAR',
+}
+
+/**
+ * The target of a refine: a dataset of the pipeline, or, for a database table that no dataset declares, the table as it
+ * is, of which each landing is complete.
+ * @throws {REFINE_INPUT_INVALID} terminal: no such dataset, and no landing that shows its columns
+ */
+function targetOf(pipeline: CheckedPipeline, name: string, manifest: Manifest, path: string): CheckedDataset {
+  const declared = pipeline.datasets.find((dataset) => dataset.name === name)
+  if (declared !== undefined) return declared
+  if (manifest.columns === undefined || manifest.columns.length === 0) {
+    throw refineErrors.REFINE_INPUT_INVALID(
+      name,
+      path,
+      `a dataset of the pipeline or a landed table`,
+      `manifest of ${manifest.source}/${manifest.dataset} without columns`,
+      manifest.window.label,
+    )
+  }
+  const names = plainNames(manifest.columns.map((column) => column.name))
+  const keyed = new Set(manifest.primaryKey)
+  const columns = manifest.columns.map(({ name: landed, type }, index) => ({
+    name: names[index] ?? landed,
+    type: refinedType(type),
+    required: keyed.has(landed),
+    reading: { from: [landed] },
+  }))
+  const primaryKey = (manifest.primaryKey ?? []).map(
+    (landed) => columns.find(({ reading }) => reading.from.includes(landed))?.name ?? landed,
+  )
+  return {
+    name,
+    source: manifest.source,
+    sourceDataset: manifest.dataset,
+    contract: {
+      id: `${manifest.source}/${manifest.dataset}`,
+      version: '0',
+      columns,
+      primaryKey,
+      rowRules: [],
+      tableRules: [],
+    },
+    reading: { header: true, nulls: [] },
+    mode: 'snapshot',
+    newestBy: [],
+    duplicates: 'newest',
+    partitionBy: [],
+  }
+}
+
+/** Valid column names for a table: databases allow spaces and brackets, and two names that differ only in case. */
+function plainNames(names: readonly string[]): string[] {
+  const used = new Set<string>()
+  return names.map((name) => {
+    const plain = name.replaceAll(/[\s,;{}()=]/g, '_')
+    let unique = plain
+    for (let number = 2; used.has(unique.toLowerCase()); number++) unique = `${plain}_${number}`
+    used.add(unique.toLowerCase())
+    return unique
+  })
+}
+
+function refinedType(type: string): string {
+  if (type.endsWith('[]')) return `${refinedType(type.slice(0, -2))}[]`
+  return type.startsWith('ENUM(') ? 'VARCHAR' : (INSTEAD[type] ?? type)
 }

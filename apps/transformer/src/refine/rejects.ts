@@ -4,8 +4,7 @@ import type { EngineColumn, SqlEngine, SqlSession } from '@cinelake/engine'
 import { RAW_LIMIT_BYTES } from '../read-csv/copy.ts'
 import { RecordLocator } from '../read-csv/locate.ts'
 import type { ReadableCsv } from '../read-csv/readable.ts'
-import { landedParquet } from './landed-parquet.ts'
-import { firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from './stage-sql.ts'
+import { landedParquet, firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from './stage-sql.ts'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 
 /**

@@ -4,7 +4,7 @@ import { SqlFailedError } from '@cinelake/engine'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import type { ForeseenCsv } from '../read-csv/readable.ts'
-import { stageRecords, type StagedCounts } from './stage-csv.ts'
+import { stageRecords, type StagedCounts } from './stage.ts'
 import { aColumn, aDataset, aRefinery } from './refinery.fixture.ts'
 
 /** Stages a file of two rows with an engine that finds what is given, one after the other. */

@@ -1,12 +1,10 @@
-import { identifier, literal } from '@cinelake/sql'
 import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/pipeline'
-import { landedParquet } from './landed-parquet.ts'
+import { identifier, literal } from '@cinelake/sql'
 import { FLAGS } from '../read-csv/copy.ts'
 import type { ForeseenCsv } from '../read-csv/readable.ts'
-import { csvRelation, fieldColumn, FILE_COLUMN, FLAG_COLUMN } from '../read-csv/relation.ts'
-import { readColumn, type ColumnSql } from '../read-value/column.ts'
-import { readLanded } from '../read-value/landed.ts'
-import { hasNul, isTextual } from '../read-value/nul.ts'
+import { FILE_COLUMN, FLAG_COLUMN, csvRelation, fieldColumn } from '../read-csv/relation.ts'
+import { type ColumnSql, readColumn, readLanded } from '../read-value/column.ts'
+import { hasNul, isTextual } from '../read-value/text.ts'
 
 /** The landed file of a row, by its index in the manifest's files in order of name. */
 export const FILE = identifier('cinelake.file')
@@ -222,4 +220,12 @@ function rowRules(
 /** A row passes a rule that is true or NULL. */
 function brokenWhen(expression: string): string {
   return `NOT coalesce((${expression}\n), true)`
+}
+
+/**
+ * A landed Parquet file as a relation with only the columns in it: by default the engine takes a folder named
+ * `NAME=VALUE`, anywhere in the file's path, for a column, even in place of one in the file.
+ */
+export function landedParquet(file: string, ...options: readonly string[]): string {
+  return `read_parquet(${[literal(file), 'hive_partitioning = false', ...options].join(', ')})`
 }

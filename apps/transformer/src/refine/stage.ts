@@ -1,23 +1,21 @@
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
-import { CancelledError } from '@cinelake/core'
+import { CancelledError, eachBlock } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
+import { SqlFailedError } from '@cinelake/engine'
 import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
 import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CsvBatches, SMALL_BYTES, type CsvBatch } from '../read-csv/batch.ts'
-import { readWhole, type CsvSource, type ReadableCsv } from '../read-csv/readable.ts'
-import { unpack, type UnpackedFile } from '../read-csv/unpack-file.ts'
+import { type CsvBatch, CsvBatches, SMALL_BYTES } from '../read-csv/batch.ts'
+import { type CsvSource, type ForeseenCsv, type ReadableCsv, makeReadable, readWhole } from '../read-csv/readable.ts'
+import { type UnpackedFile, unpack } from '../read-csv/unpack-file.ts'
 import { REMAINING, stageDeletions } from './deletions.ts'
 import { refineErrors } from './errors.ts'
-import { landedParquet } from './landed-parquet.ts'
-import { hasDeletions, inOrderOfName } from './landing.ts'
+import { hasDeletions, inOrderOfName } from './plan.ts'
 import { keepCsvRejects, keepParquetRejects } from './rejects.ts'
-import { stageRecords, type StagedCounts } from './stage-csv.ts'
-import { csvSource, parquetSource, RULES, stageQuery, WARNED, type StageSource } from './stage-sql.ts'
+import { RULES, type StageSource, WARNED, csvSource, landedParquet, parquetSource, stageQuery } from './stage-sql.ts'
 import type { StageDeps, StagedFile } from './staged-file.ts'
 
 /** The places of the rows of one file. */
@@ -75,9 +73,6 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   keep(await stageBatches(await batches.end()), 0)
   return staged
 }
-
-/** Bytes read at once for a digest. */
-const DIGEST_BLOCK_BYTES = 1024 * 1024
 
 type Place = {
   /** The number for the rows: those of later files are newer. */
@@ -251,7 +246,7 @@ async function landedFiles(
   const check = async (file: LandedFile, local: string) => {
     const { size } = await stat(local)
     if (size !== file.sizeBytes) throw damaged(file, `${file.sizeBytes} bytes`, `${size}`)
-    const sha256 = await digestOf(local, signal)
+    const sha256 = await sha256OfFile(local, signal)
     if (sha256 !== file.sha256) throw damaged(file, `sha256 ${file.sha256}`, sha256)
   }
   await Promise.all(files.map(async (file, index) => await check(file, locals.files[index] ?? '')))
@@ -259,9 +254,9 @@ async function landedFiles(
   return locals
 }
 
-async function digestOf(file: string, signal: AbortSignal): Promise<string> {
+async function sha256OfFile(file: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
-  for await (const block of createReadStream(file, { highWaterMark: DIGEST_BLOCK_BYTES, signal })) hash.update(block)
+  await eachBlock(file, (block) => hash.update(block), { signal })
   return hash.digest('hex')
 }
 
@@ -283,4 +278,78 @@ function stagedAs(columns: readonly { readonly type: string }[]): string {
   // Version 2 takes a third less space and time, but the engine (1.5.6) fails to write some lists of text in it.
   const version = columns.some(({ type }) => type.endsWith('[]')) ? 'v1' : 'v2'
   return `${STAGED}, PARQUET_VERSION ${version}`
+}
+
+export type StagedCounts = {
+  readonly rowCount: number
+  readonly rejectedCount: number
+  /** Rows that break only rules of severity `warn`. */
+  readonly warnedCount: number
+}
+
+/** Stages a file as typed rows. @param signal cancels it, in addition to the task's own signal */
+type StageCsv = (csv: ForeseenCsv, signal?: AbortSignal) => Promise<StagedCounts>
+
+/**
+ * Checks a file and stages it. The engine has to find the records that were counted here: not one less, and all of them
+ * readable. Otherwise it gets a normalised copy of the file. For a large file staging begins while the check is still
+ * running (speculative parse), and is cancelled when the check finds something unusual. Exported for tests.
+ * @throws {REFINE_RECORDS_LOST} terminal: the engine finds other records even then
+ */
+export async function stageRecords(
+  source: CsvSource,
+  stage: StageCsv,
+): Promise<{ csv: ReadableCsv } & Omit<StagedCounts, 'rowCount'>> {
+  const early = new EarlyStage(stage)
+  const csv = await makeReadable({ ...source, foresee: (foreseen) => early.begin(foreseen) }).catch(
+    async (error: unknown) => {
+      await early.stop()
+      throw error
+    },
+  )
+  if (csv.isCopy) {
+    await early.stop()
+    const { rowCount, ...broken } = await stage(csv)
+    if (rowCount !== csv.recordCount) throw refineErrors.REFINE_RECORDS_LOST(source.name, csv.recordCount, rowCount)
+    return { csv, ...broken }
+  }
+  // The speculative stage had no information about NUL.
+  if (csv.hasNul === true) await early.stop()
+  const found = (csv.hasNul === true ? undefined : await early.result()) ?? (await unlessFaulty(stage(csv)))
+  if (found?.rowCount === csv.recordCount)
+    return { csv, rejectedCount: found.rejectedCount, warnedCount: found.warnedCount }
+  return await stageRecords({ ...source, mustCopy: true }, stage)
+}
+
+/** A speculative stage. Its errors are ignored: they recur in the final stage. */
+class EarlyStage {
+  readonly #stage: StageCsv
+  readonly #stop = new AbortController()
+  #counts: Promise<StagedCounts | undefined> = Promise.resolve(undefined)
+
+  constructor(stage: StageCsv) {
+    this.#stage = stage
+  }
+
+  begin(csv: ForeseenCsv): void {
+    this.#counts = this.#stage(csv, this.#stop.signal).catch(() => undefined)
+  }
+
+  async result(): Promise<StagedCounts | undefined> {
+    return await this.#counts
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#counts
+  }
+}
+
+async function unlessFaulty(staged: Promise<StagedCounts>): Promise<StagedCounts | undefined> {
+  try {
+    return await staged
+  } catch (error) {
+    if (error instanceof SqlFailedError) return undefined
+    throw error
+  }
 }

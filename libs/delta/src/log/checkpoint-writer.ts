@@ -4,12 +4,11 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { CallOptions } from '@cinelake/lake'
-import type { Action } from './actions.ts'
-import { CHECKSUM_TAG, checksumOfFile } from './checksum.ts'
+import type { Action, LogState } from './actions.ts'
+import { CHECKSUM_TAG, checksumOfFile } from './json.ts'
 import type { TablePlace } from '../write/data-files.ts'
 import type { ParquetSql } from '../delta-table.ts'
 import { checkpointPath, lastCheckpointPath } from './paths.ts'
-import type { LogState } from './state.ts'
 
 /** Commits from one checkpoint to the next. Source: PROTOCOL.md, delta.checkpointInterval's default */
 const INTERVAL = 10

@@ -1,8 +1,7 @@
-import type { MetaData, Protocol } from './actions.ts'
+import type { MetaData, Protocol, LogState } from './actions.ts'
 import { DeltaCorruptError, DeltaUnsupportedError } from '../errors.ts'
 import { isObject, type JsonObject } from './json.ts'
 import { commitPath } from './paths.ts'
-import type { LogState } from './state.ts'
 import { engineTypeOf, type DeltaField, type DeltaType } from './types.ts'
 
 /**

@@ -3,9 +3,8 @@ import type { CallOptions, Lake } from '@cinelake/lake'
 import { parquetMetadata, parquetReadObjects, type Compressors } from 'hyparquet'
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { DeltaCorruptError, DeltaVersionMissingError } from '../errors.ts'
-import { parseAction, parseCommit, type Action } from './actions.ts'
-import { CHECKSUM_TAG, checksumOf } from './checksum.ts'
-import { isObject } from './json.ts'
+import { parseAction, parseCommit, type Action, replay, type Commit, type LogState } from './actions.ts'
+import { CHECKSUM_TAG, checksumOf, isObject } from './json.ts'
 import {
   beforeVersion,
   begunPath,
@@ -15,7 +14,6 @@ import {
   parseLogFile,
   type LogFile,
 } from './paths.ts'
-import { replay, type Commit, type LogState } from './state.ts'
 
 /** Log files read at once: enough to hide a cloud storage's latency, and few beside what else a process reads. */
 export const READS_AT_ONCE = 16

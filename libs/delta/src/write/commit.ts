@@ -1,11 +1,20 @@
 import { concurrently } from '@cinelake/core'
 import type { CommitOptions, CommitResult, ParquetSql } from '../delta-table.ts'
 import { DeltaCorruptError, deltaErrors } from '../errors.ts'
-import { commitText, type Action, type AddFile, type MetaData, type Protocol, type RemoveFile } from '../log/actions.ts'
+import {
+  commitText,
+  type Action,
+  type AddFile,
+  type MetaData,
+  type Protocol,
+  type RemoveFile,
+  replay,
+  type Commit,
+  type LogState,
+} from '../log/actions.ts'
 import { CheckpointWriter } from '../log/checkpoint-writer.ts'
 import { commitPath } from '../log/paths.ts'
 import { beginLog, catchUp, endBeginning, readCommit, readLog, READS_AT_ONCE, removeLog } from '../log/reader.ts'
-import { replay, type Commit, type LogState } from '../log/state.ts'
 import { statisticsOf } from '../log/statistics.ts'
 import { formerIdsOf, isBegunBy, lifeProperties } from '../log/table-life.ts'
 import { DataFiles, type TablePlace } from './data-files.ts'
@@ -167,11 +176,11 @@ async function put(
   removed: readonly RemoveFile[],
   version: number,
 ): Promise<'created' | 'exists'> {
-  const text = textOf(place, options, change, removed, version)
+  const text = commitTextOf(place, options, change, removed, version)
   return await place.lake.putIfAbsent(commitPath(place.path, version), text, signalOf(options))
 }
 
-function textOf(
+function commitTextOf(
   place: TablePlace,
   { txn }: CommitOptions,
   change: Change,

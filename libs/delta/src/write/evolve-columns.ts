@@ -1,8 +1,16 @@
 import { identifier, literal } from '@cinelake/sql'
 import { fitsSql } from '@cinelake/core'
-import { finish, namingProblems, planNewColumns, typeProblem, type ColumnPlan, type QueryColumn } from './columns.ts'
+import {
+  finish,
+  namingProblems,
+  planNewColumns,
+  typeProblem,
+  type ColumnPlan,
+  type QueryColumn,
+  deltaTypeOf,
+  NoDeltaType,
+} from './columns.ts'
 import type { Evolution } from '../delta-table.ts'
-import { deltaTypeOf, NoDeltaType } from './engine-types.ts'
 import { DeltaSchemaError } from '../errors.ts'
 import { engineTypeOf, fitsInto, type DeltaField } from '../log/types.ts'
 

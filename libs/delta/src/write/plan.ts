@@ -1,12 +1,11 @@
 import { identifiers } from '@cinelake/sql'
-import type { MetaData } from '../log/actions.ts'
+import type { MetaData, LogState } from '../log/actions.ts'
 import { checkPartitioning, planNewColumns, sameFields, type ColumnPlan, type QueryColumn } from './columns.ts'
 import type { Change } from './commit.ts'
 import type { TablePlace } from './data-files.ts'
 import type { CommitOptions } from '../delta-table.ts'
 import { DeltaSchemaError } from '../errors.ts'
 import { planMoreRows } from './evolve-columns.ts'
-import type { LogState } from '../log/state.ts'
 import { checkWritable, PROTOCOL, readableShape, schemaString, type TableShape } from '../log/protocol.ts'
 import type { DeltaField } from '../log/types.ts'
 

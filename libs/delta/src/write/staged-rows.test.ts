@@ -62,6 +62,17 @@ describe('rows that were staged', () => {
     expect((await table.snapshot())?.columns.map(({ name }) => name)).toEqual(['id', 'part'])
   })
 
+  test('tell the partitions whose rows are all aside', async () => {
+    const rows =
+      "VALUES (1, DATE '2026-03-01'), (2, DATE '2026-03-01'), (3, DATE '2026-03-02'), (4, NULL), (5, DATE '2026-03-03')"
+    await using staged = await aTable().stage(bench.session, `SELECT id, day FROM (${rows}) AS t(id, day)`, {
+      partitionBy: ['day'],
+      aside: { when: 'id IN (2, 3, 4)', columns: [] },
+    })
+
+    expect(staged.emptiedPartitions).toEqual([{ day: '2026-03-02' }, { day: null }])
+  })
+
   test('can all be aside, or none at all', async () => {
     const table = aTable()
     const aside = { when: 'id > 0', columns: [] }

@@ -1,18 +1,25 @@
+import type { CallOptions } from '@cinelake/lake'
 import { identifier } from '@cinelake/sql'
 import { join } from 'node:path'
-import type { CallOptions } from '@cinelake/lake'
-import type { AddFile } from '../log/actions.ts'
-import { decodePath } from '../log/paths.ts'
-import { statisticsOf } from '../log/statistics.ts'
-import { engineTypeOf, type DeltaField } from '../log/types.ts'
-import { relationOf } from '../read/relation.ts'
-import { openFiles } from '../read/view.ts'
-import type { DeltaStage, ParquetSql, StageOptions, WrittenFile } from '../delta-table.ts'
+import type { DeltaPartition, DeltaStage, ParquetSql, StageOptions, StagedFiles, WrittenFile } from '../delta-table.ts'
 import { deltaErrors } from '../errors.ts'
-import { planNewColumns } from './columns.ts'
-import { checkPartitionValues, copyOnce, gather, isFragmented, type LocalDataFile } from './copy-rows.ts'
-import { DataFiles, type Layout, type TablePlace } from './data-files.ts'
-import { fits, type FileRows, type IsWanted } from './file-rows.ts'
+import type { AddFile } from '../log/actions.ts'
+import { decodePath, encodePath } from '../log/paths.ts'
+import { statisticsOf } from '../log/statistics.ts'
+import { type DeltaField, engineTypeOf } from '../log/types.ts'
+import { relationOf, partitionKey } from '../read/relation.ts'
+import { openFiles } from '../read/view.ts'
+import { planNewColumns, sameFields } from './columns.ts'
+import {
+  type LocalDataFile,
+  checkPartitionValues,
+  copyOnce,
+  gather,
+  isFragmented,
+  DataFiles,
+  type Layout,
+  type TablePlace,
+} from './data-files.ts'
 
 /** The partition column of staged files that marks the rejected rows. In folder names only, in no file. */
 const ASIDE = 'cinelake.aside'
@@ -35,6 +42,7 @@ export class StagedRows implements DeltaStage, FileRows {
   readonly aside: string
   readonly rowCount: number
   readonly asideRowCount: number
+  readonly emptiedPartitions: readonly DeltaPartition[]
   isTaken = false
   /** The files that are already in the lake, as a commit names them. */
   #inLake: readonly AddFile[] | undefined
@@ -47,6 +55,7 @@ export class StagedRows implements DeltaStage, FileRows {
     this.aside = relationOf(asideFiles.map(readable), { fields: allFields, partitionBy })
     this.rowCount = rowsIn(staged.files)
     this.asideRowCount = rowsIn(asideFiles)
+    this.emptiedPartitions = withoutRows(staged)
   }
 
   get fields(): readonly DeltaField[] {
@@ -147,10 +156,117 @@ function apart(file: LocalDataFile): LocalDataFile & { readonly isAside: boolean
   return { ...file, partitionValues, isAside: isAside === 'true' }
 }
 
+/** By the files' folders: the engine would hold every row's partition values to find them. */
+function withoutRows({ partitionBy, files, asideFiles }: Staged): DeltaPartition[] {
+  if (partitionBy.length === 0) return []
+  const filled = new Set(files.map(({ partitionValues }) => partitionKey(partitionBy, partitionValues)))
+  const emptied = new Map<string, DeltaPartition>()
+  for (const { partitionValues } of asideFiles) {
+    const key = partitionKey(partitionBy, partitionValues)
+    if (!filled.has(key)) emptied.set(key, partitionValues)
+  }
+  return [...emptied].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, partition]) => partition)
+}
+
 function readable({ filename, partitionValues }: LocalDataFile) {
   return { local: filename, partitionValues, uniform: true }
 }
 
 function rowsIn(files: readonly LocalDataFile[]): number {
   return files.reduce((sum, { count }) => sum + count, 0)
+}
+
+/** A file by its content, local or in the lake. */
+export type RowsFile = { readonly partitionValues: AddFile['partitionValues']; readonly count: number }
+
+/** Tells the files that are meant from the others. */
+export type IsWanted = (file: Pick<AddFile, 'partitionValues'>) => boolean
+
+/** Rows that are in data files before a commit: on this machine, or in the table's folder. */
+export interface FileRows {
+  readonly fields: readonly DeltaField[]
+  readonly partitionBy: readonly string[]
+  readonly rowCount: number
+  readonly parts: readonly RowsFile[]
+  /** Whether a commit has taken the files: then they are in the lake. */
+  readonly isTaken: boolean
+  /** The rows as something that SQL of any session can read until it is disposed. */
+  open(options: CallOptions, isWanted?: IsWanted): Promise<AsyncDisposable & { readonly relation: string }>
+  /**
+   * The files, in the lake, if they are what the table wants; undefined if their rows have to be written again.
+   * @throws {DELTA_CONFLICT} they were taken for another state of the table
+   */
+  take(into: DataFiles, layout: Layout, isWanted: IsWanted, options: CallOptions): Promise<AddFile[] | undefined>
+}
+
+/**
+ * Bytes. A file beyond this would make every merge into it rewrite too much: its rows are split when they are
+ * published.
+ */
+const MAX_FILE_BYTES = 512 * 1024 * 1024
+
+/** Whether files can be taken as they are. */
+function fits(
+  { fields, partitionBy }: Pick<FileRows, 'fields' | 'partitionBy'>,
+  sizes: readonly number[],
+  wanted: Layout,
+): boolean {
+  if (!sameFields(fields, wanted.columns.fields)) return false
+  if (partitionBy.join('\n') !== wanted.partitionBy.join('\n')) return false
+  return partitionBy.length > 0 || sizes.every((sizeBytes) => sizeBytes <= MAX_FILE_BYTES)
+}
+
+/** Rows that another engine has written into the table's folder. */
+export class AdoptedRows implements FileRows {
+  readonly #place: TablePlace
+  readonly #columns: StagedFiles['columns']
+  readonly partitionBy: readonly string[]
+  readonly fields: readonly DeltaField[]
+  readonly parts: readonly RowsFile[]
+  readonly rowCount: number
+  readonly isTaken = false
+  /** As a commit names them. */
+  readonly adds: readonly AddFile[]
+
+  /** @throws {DeltaSchemaError} terminal: columns that a Delta table cannot have @throws {DELTA_PARTITION_INVALID} terminal */
+  constructor(
+    place: TablePlace,
+    { columns, partitionBy }: Pick<StagedFiles, 'columns' | 'partitionBy'>,
+    files: readonly WrittenFile[],
+  ) {
+    this.#place = place
+    this.#columns = columns
+    this.partitionBy = partitionBy
+    this.fields = planNewColumns(place.path, columns, partitionBy).fields
+    this.parts = files.map(({ partitionValues, rowCount: count }) => ({ partitionValues, count }))
+    checkPartitionValues(place.path, this.parts)
+    this.rowCount = files.reduce((sum, { rowCount }) => sum + rowCount, 0)
+    const at = place.clock().getTime()
+    this.adds = files.map((file) => addOf(file, at))
+  }
+
+  async open(options: CallOptions, isWanted: IsWanted = () => true) {
+    const metaData = { partitionColumns: this.partitionBy }
+    const wanted = { state: { version: -1 }, shape: { fields: this.fields, metaData } }
+    return await openFiles(this.#place, { ...wanted, files: this.adds.filter(isWanted) }, options)
+  }
+
+  async take(_into: DataFiles, layout: Layout, isWanted: IsWanted): Promise<AddFile[] | undefined> {
+    const sizes = this.adds.map(({ size }) => size)
+    const areOfTable = this.fields.every(({ type }, index) => engineTypeOf(type) === this.#columns[index]?.type)
+    return areOfTable && fits(this, sizes, layout) ? this.adds.filter(isWanted) : undefined
+  }
+}
+
+/** Without tags: what another engine wrote is checked when it is read, column by column. */
+function addOf({ path, partitionValues, sizeBytes, rowCount, ...bounds }: WrittenFile, at: number): AddFile {
+  const { min: minValues = {}, max: maxValues = {}, nullCount = {} } = bounds
+  return {
+    path: encodePath(path),
+    partitionValues,
+    size: sizeBytes,
+    modificationTime: at,
+    dataChange: true,
+    stats: JSON.stringify({ numRecords: rowCount, minValues, maxValues, nullCount }),
+  }
 }

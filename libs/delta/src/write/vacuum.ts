@@ -3,7 +3,7 @@ import type { CallOptions } from '@cinelake/lake'
 import type { TablePlace } from './data-files.ts'
 import { decodePath, LOG_FOLDER } from '../log/paths.ts'
 import { listCommits, readCommit, readLog, READS_AT_ONCE } from '../log/reader.ts'
-import type { LogState } from '../log/state.ts'
+import type { LogState } from '../log/actions.ts'
 import { readableShape } from '../log/protocol.ts'
 
 type VacuumOptions = CallOptions & { readonly retentionMs: number; readonly dryRun?: boolean }

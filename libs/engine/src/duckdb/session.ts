@@ -1,10 +1,27 @@
-import { identifier, literal } from '@cinelake/sql'
 import { CancelledError, PipelineError, Semaphore } from '@cinelake/core'
-import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api'
-import { appendText } from './append.ts'
-import { isInterrupt, positionIn, translateError } from './errors.ts'
-import { asCondition, asGiven, computing, describing, takeEndMark, withEndMark, type Sql } from './sql.ts'
-import { rowsOfChunk } from './values.ts'
+import { identifier, literal } from '@cinelake/sql'
+import {
+  type DuckDBAppender,
+  DuckDBArrayValue,
+  DuckDBBlobValue,
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBDateValue,
+  DuckDBGeometryValue,
+  DuckDBListValue,
+  DuckDBMapValue,
+  type DuckDBResult,
+  DuckDBStructValue,
+  DuckDBTimestampMillisecondsValue,
+  DuckDBTimestampNanosecondsValue,
+  DuckDBTimestampSecondsValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  DuckDBUnionValue,
+  type DuckDBValue,
+  DuckDBVariantValue,
+  VARCHAR,
+} from '@duckdb/node-api'
 import type {
   AuditOptions,
   EngineColumn,
@@ -14,8 +31,10 @@ import type {
   SqlRefusal,
   SqlSession,
 } from '../engine.ts'
-import { engineErrors, SqlInvalidError } from '../errors.ts'
+import { SqlInvalidError, engineErrors } from '../errors.ts'
+import { isInterrupt, positionIn, translateError } from './errors.ts'
 import { complaintOf, isCondition, notOneSelect, objectionsTo } from './sql-audit.ts'
+import { type Sql, asCondition, asGiven, computing, describing, takeEndMark, withEndMark } from './sql.ts'
 
 /**
  * Milliseconds. DuckDB forgets an interrupt that comes before the statement has started, so it is told again until it
@@ -88,7 +107,10 @@ export class DuckDbSession implements SqlSession {
       if (count !== 1) throw new SqlInvalidError(`expected one query, got ${count} statements`, undefined)
       return await rowsOf(await this.#deps.connection.run(sql.text))
     })
-    return rows.map(({ column_name: name, column_type: type }) => ({ name: textOf(name), type: textOf(type) }))
+    return rows.map(({ column_name: name, column_type: type }) => ({
+      name: textOrEmpty(name),
+      type: textOrEmpty(type),
+    }))
   }
 
   async parse(sqls: readonly string[]): Promise<readonly unknown[]> {
@@ -211,7 +233,8 @@ async function dropTemporary(connection: DuckDBConnection): Promise<void> {
       await connection.run(`SELECT 'VIEW' AS kind, view_name AS name FROM duckdb_views() WHERE temporary AND NOT internal
         UNION ALL SELECT 'TABLE' AS kind, table_name AS name FROM duckdb_tables() WHERE temporary`),
     )
-    for (const { kind, name } of made) await connection.run(`DROP ${textOf(kind)} temp.${identifier(textOf(name))}`)
+    for (const { kind, name } of made)
+      await connection.run(`DROP ${textOrEmpty(kind)} temp.${identifier(textOrEmpty(name))}`)
   } catch {
     // A connection that cannot even do this is broken, and what failed on it before has been told.
   }
@@ -223,7 +246,7 @@ async function rowsOf(result: DuckDBResult): Promise<EngineRow[]> {
   return chunks.flatMap((chunk) => rowsOfChunk(chunk, names))
 }
 
-function textOf(value: EngineValue | undefined): string {
+function textOrEmpty(value: EngineValue | undefined): string {
   return typeof value === 'string' ? value : ''
 }
 
@@ -247,4 +270,143 @@ async function failsUnrun(connection: DuckDBConnection, text: string, message: s
 /** The first words of a statement: names, not values. */
 function headOf(sql: string): string {
   return sql.trim().split(/\s+/, 3).join(' ').slice(0, 60)
+}
+
+/** Rows. DuckDB's vector size: one chunk. Source: duckdb.org/docs/stable/internals/vector */
+const CHUNK_ROW_COUNT = 2048
+/** Characters. Rows that are wide go in chunks of fewer: a chunk is copied several times before it is in the table. */
+const CHUNK_CHARACTERS = 2 * 1024 * 1024
+/**
+ * Characters that the appender may hold for itself, where the memory limit does not count them, before they go into the
+ * table.
+ */
+const HELD_CHARACTERS = 8 * 1024 * 1024
+
+type Row = readonly (string | null)[]
+/** Runs one step under the session's turn, with its signal and its translation of errors. */
+type Step = <Result>(step: () => Promise<Result> | Result) => Promise<Result>
+
+/**
+ * Appends rows of text in chunks. What was appended before an error stays.
+ * @returns rows appended
+ */
+async function appendText(
+  connection: DuckDBConnection,
+  table: string,
+  rows: AsyncIterable<readonly Row[]>,
+  step: Step,
+): Promise<number> {
+  const appender = await step(async () => await connection.createAppender(table))
+  // Used again for all rows: a chunk's memory goes back only when JavaScript's collector comes by.
+  const chunk = DuckDBDataChunk.create(Array.from({ length: appender.columnCount }, () => VARCHAR))
+  let [rowCount, pendingCharacters, held] = [0, 0, 0]
+  let pending: Row[] = []
+  const send = async () => {
+    const full = pending
+    held += pendingCharacters
+    ;[pending, pendingCharacters] = [[], 0]
+    rowCount += await step(() => appendChunk(appender, chunk, full))
+    if (held < HELD_CHARACTERS) return
+    held = 0
+    await step(() => appender.flushSync())
+  }
+  try {
+    for await (const batch of rows) {
+      for (const row of batch) {
+        pending.push(row)
+        for (const value of row) pendingCharacters += value?.length ?? 0
+        if (pending.length === CHUNK_ROW_COUNT || pendingCharacters >= CHUNK_CHARACTERS) await send()
+      }
+    }
+    if (pending.length > 0) await send()
+    await step(() => appender.flushSync())
+    return rowCount
+  } finally {
+    // Closing flushes; the rest after an error is discarded.
+    appender.clear()
+    appender.closeSync()
+  }
+}
+
+function appendChunk(appender: DuckDBAppender, chunk: DuckDBDataChunk, rows: readonly Row[]): number {
+  const { columnCount } = appender
+  const ragged = rows.find((row) => row.length !== columnCount)
+  if (ragged !== undefined)
+    throw new Error(`a row to append has ${ragged.length} values, the table ${columnCount} columns`)
+  chunk.reset()
+  chunk.rowCount = rows.length
+  chunk.setColumns(Array.from({ length: columnCount }, (_, column) => rows.map((row) => row[column] ?? null)))
+  appender.appendDataChunk(chunk)
+  return rows.length
+}
+
+/** The rows of one chunk of a result as plain objects, columns in order. */
+function rowsOfChunk(chunk: DuckDBDataChunk, names: readonly string[]): EngineRow[] {
+  const columns = names.map((_, index) => chunk.getColumnValues(index))
+  return Array.from({ length: chunk.rowCount }, (_, row) => {
+    const object: Record<string, EngineValue> = {}
+    for (const [index, name] of names.entries()) object[name] = toEngineValue(columns[index]?.[row])
+    return object
+  })
+}
+
+/**
+ * A DuckDB value in the form that `EngineValue` promises. Beyond what is said there: timestamps without a zone lack the
+ * `Z`; maps are arrays of `{ key, value }`; unions are `{ tag, value }`; times, intervals and UUIDs are DuckDB's text;
+ * `infinity` and `-infinity` stay words.
+ */
+function toEngineValue(value: DuckDBValue | undefined): EngineValue {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'bigint') return isSafe(value) ? Number(value) : value
+  if (typeof value !== 'object') return value
+  if (value instanceof DuckDBTimestampTZValue) return timestampText(value.micros, 'Z')
+  if (value instanceof DuckDBDateValue) return dateText(value)
+  if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(toEngineValue)
+  if (value instanceof DuckDBStructValue) return objectOf(Object.entries(value.entries))
+  if (value instanceof DuckDBMapValue) return value.entries.map((entry) => objectOf(Object.entries(entry)))
+  if (value instanceof DuckDBUnionValue) return { tag: value.tag, value: toEngineValue(value.value) }
+  // The bytes are a view of the chunk's memory, which ends with the chunk.
+  if (value instanceof DuckDBBlobValue || value instanceof DuckDBGeometryValue) return new Uint8Array(value.bytes)
+  if (value instanceof DuckDBVariantValue) return toEngineValue(value.value)
+  return plainTimestampText(value) ?? String(value)
+}
+
+function objectOf(entries: readonly (readonly [string, DuckDBValue])[]): EngineValue {
+  return Object.fromEntries(entries.map(([name, value]) => [name, toEngineValue(value)]))
+}
+
+function isSafe(value: bigint): boolean {
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+}
+
+function plainTimestampText(value: object): string | undefined {
+  if (value instanceof DuckDBTimestampValue) return timestampText(value.micros, '')
+  if (value instanceof DuckDBTimestampSecondsValue)
+    return value.isFinite ? timestampText(value.seconds * 1_000_000n, '') : String(value)
+  if (value instanceof DuckDBTimestampMillisecondsValue)
+    return value.isFinite ? timestampText(value.millis * 1000n, '') : String(value)
+  if (value instanceof DuckDBTimestampNanosecondsValue) return String(value).replace(' ', 'T')
+  return undefined
+}
+
+/** Milliseconds. Years 0001 to 9999: what `toISOString` writes with four digits. */
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z')
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+
+function timestampText(micros: bigint, zone: 'Z' | ''): string {
+  const remainder = ((micros % 1000n) + 1000n) % 1000n
+  const milliseconds = Number((micros - remainder) / 1000n)
+  if (milliseconds < FIRST_MS || milliseconds > LAST_MS) {
+    const text = String(new DuckDBTimestampValue(micros))
+    return text.endsWith('infinity') ? text : `${text.replace(' ', 'T')}${zone}`
+  }
+  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(remainder).padStart(3, '0')}${zone}`
+}
+
+const DAY_MS = 86_400_000
+
+function dateText(date: DuckDBDateValue): string {
+  const milliseconds = date.days * DAY_MS
+  if (milliseconds < FIRST_MS || milliseconds > LAST_MS) return String(date)
+  return new Date(milliseconds).toISOString().slice(0, 10)
 }

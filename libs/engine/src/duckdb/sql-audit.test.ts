@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS, CLOCK_WORDS, UNREPEATABLE_FUNCTIONS } from './allowed-functions.ts'
 import { createDuckDbEngine } from './duckdb.ts'
 import type { SqlEngine, SqlSession } from '../engine.ts'
-import { refuseForeignSql } from '../refuse-sql.ts'
+import { refuseForeignSql } from '../errors.ts'
 
 type EngineFunction = {
   readonly name: string

@@ -1,4 +1,4 @@
-import { CheckedColumn, FileReading, RefineMode } from '@cinelake/source-kind'
+import { CheckedColumn, DuplicateRule, FileReading, RefineMode } from '@cinelake/source-kind'
 import { z } from 'zod'
 
 /** `fail`: the task fails. `error`: the row is rejected. `warn`: the row is kept, and counted. */
@@ -63,8 +63,7 @@ export const CheckedDataset = z.object({
    * Dedup sort key: of several rows with one key the greatest by these columns wins, then the later file, then the later line.
    */
   newestBy: z.array(z.string()),
-  /** `newest`: the newest row unchanged. `fill`: each missing value is taken from the newest row that has it. */
-  duplicates: z.enum(['newest', 'fill']),
+  duplicates: DuplicateRule,
   partitionBy: z.array(z.string()),
 })
 export type CheckedDataset = z.infer<typeof CheckedDataset>

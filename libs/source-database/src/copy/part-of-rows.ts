@@ -13,7 +13,7 @@ export type PartLimits = { readonly rows: number; readonly characters: number; r
  * The content of one Parquet file: enough for readers to work in parallel, small enough for the engine, which needs up
  * to four times as much memory while it writes a row group.
  */
-export const LIMITS: PartLimits = { rows: 1_000_000, characters: 64 * MI, vectorCharacters: 16 * MI }
+export const LIMITS: PartLimits = { rows: 1_000_000, characters: 16 * MI, vectorCharacters: 16 * MI }
 
 /** A stream of rows, independent of the batches in which they come. */
 export class RowSource {

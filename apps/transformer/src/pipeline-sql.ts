@@ -1,6 +1,12 @@
-import { literal } from '@cinelake/sql'
-import { SqlFailedError, SqlInvalidError, type SqlSession } from '@cinelake/engine'
-import { failingRowsQuery, placeInRule, type RowRule, type TableRule } from '@cinelake/pipeline'
+import {
+  type RunnableModel,
+  SqlFailedError,
+  SqlInvalidError,
+  type SqlSession,
+  refuseForeignSql,
+} from '@cinelake/engine'
+import { type RowRule, type TableRule, failingRowsQuery, placeInRule } from '@cinelake/pipeline'
+import { identifier, literal } from '@cinelake/sql'
 
 type Rules = { readonly rowRules: readonly RowRule[]; readonly tableRules: readonly TableRule[] }
 
@@ -63,4 +69,38 @@ function partsOf(query: string): { readonly begin: number; readonly part: string
     next += part.length + TABLE.length
     return { begin, part }
   })
+}
+
+// SQL from a pipeline's text is checked before the engine runs it: `validate` has done so, but another version may have
+// checked the pipeline, or it may have been put into the lake by other means.
+
+type Session = Pick<SqlSession, 'audit'>
+type CheckedRules = Pick<RunnableModel, 'tableRules'> & {
+  readonly rowRules: readonly Pick<RunnableModel['rowRules'][number], 'name' | 'expression'>[]
+}
+
+/** @throws {ENGINE_SQL_REFUSED} terminal: a rule does more than read its rows */
+export async function checkRuleSql(session: Session, { rowRules, tableRules }: CheckedRules): Promise<void> {
+  for (const { name, expression } of rowRules) {
+    await refuseForeignSql(session, `rule ${name}`, expression, { tables: [], as: 'condition' })
+  }
+  for (const { name, query } of tableRules) {
+    const asked = query.replaceAll(TABLE, () => identifier(ROWS))
+    await refuseForeignSql(session, `rule ${name}`, asked, { tables: [ROWS] })
+  }
+}
+
+/** Table name that stands for the rows of the task while a query is checked. */
+const ROWS = 'rows_of_task'
+
+/** @throws {ENGINE_SQL_REFUSED} terminal: the model, or a rule of it, reads more than its inputs */
+export async function checkModelSql(session: Session, model: RunnableModel, inputs: readonly string[]): Promise<void> {
+  const queries = [
+    [`model ${model.name}`, model.sql],
+    [`rowsIn of ${model.name}`, model.rowsIn],
+  ] as const
+  for (const [what, sql] of queries) {
+    if (sql !== undefined) await refuseForeignSql(session, what, sql, { tables: inputs })
+  }
+  await checkRuleSql(session, model)
 }
