@@ -7,7 +7,7 @@ import type { MessageBus } from '../bus.ts'
 import { createServiceBus } from './bus.ts'
 
 /** Of the client library: a test does not wait as long as a service does. */
-export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 1500 }
+export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 6000 }
 
 export type GivenBroker = AsyncDisposable & {
   /** The running broker. */
@@ -17,7 +17,7 @@ export type GivenBroker = AsyncDisposable & {
    */
   restart(meanwhile?: () => Promise<void>): Promise<void>
   /** Another process connected to the broker. */
-  bus(options?: { readonly log?: Log }): MessageBus
+  bus(options?: { readonly log?: Log; readonly sendTimeoutMs?: number }): MessageBus
   readonly properties: EntityProperties
 }
 
@@ -42,14 +42,14 @@ export async function givenBroker(fields: Partial<EntityProperties> = {}): Promi
       await meanwhile?.()
       broker = await start(port)
     },
-    bus: ({ log = silentLog } = {}) =>
+    bus: ({ log = silentLog, sendTimeoutMs = 60_000 } = {}) =>
       buses.use(
         createServiceBus({
           entrance: { connectionString: broker.connectionString },
           lockMs: properties.lockMs,
           maxDeliveryCount: properties.maxDeliveryCount,
           retry: QUICK,
-          sendTimeoutMs: 2500,
+          sendTimeoutMs,
           log,
         }),
       ),

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { appendFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { temporaryDirectory } from '../temporary-directory.ts'
 import { until } from '../until.ts'
 import { startServiceBusBroker, type ServiceBusBrokerOptions } from './broker.ts'
@@ -38,7 +38,7 @@ function aConfig(Properties: Properties = {}): EmulatorConfig {
 async function given(properties: Properties = {}, options: Partial<ServiceBusBrokerOptions> = {}) {
   await using opening = new AsyncDisposableStack()
   const broker = opening.use(await startServiceBusBroker({ config: aConfig(properties), ...options }))
-  const client = new ServiceBusClient(broker.connectionString, { retryOptions: { maxRetries: 0, timeoutInMs: 3000 } })
+  const client = new ServiceBusClient(broker.connectionString, { retryOptions: { maxRetries: 0, timeoutInMs: 30_000 } })
   opening.defer(() => client.close())
   const owned = opening.move()
   return {
@@ -52,7 +52,7 @@ async function given(properties: Properties = {}, options: Partial<ServiceBusBro
 }
 
 async function one(receiver: ServiceBusReceiver) {
-  const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5000 })
+  const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 60_000 })
   if (message === undefined) throw new Error('expected a message, got none')
   return message
 }
@@ -143,11 +143,17 @@ describe('a message', () => {
 })
 
 describe('a lock', () => {
+  // Locks end by a clock that the tests move, so that none ends while the machine stands still.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+  afterEach(() => void vi.useRealTimers())
+  const pass = (ms: number) => vi.setSystemTime(Date.now() + ms)
+
   test('that runs out gives the message to another, and what is settled late is refused', async () => {
     await using it = await given({ LockDuration: 'PT0.2S' })
     await it.sender.sendMessages({ body: 'a' })
 
     const late = await one(it.receiver)
+    pass(200)
     const again = await one(it.receiver)
 
     expect(again.deliveryCount).toBe(1)
@@ -156,15 +162,15 @@ describe('a lock', () => {
   })
 
   test('that is renewed holds, until the message is settled', async () => {
-    await using it = await given({ LockDuration: 'PT0.4S' })
+    await using it = await given({ LockDuration: 'PT1M' })
     await it.sender.sendMessages({ body: 'a' })
 
     const message = await one(it.receiver)
     const firstEnd = Number(message.lockedUntilUtc)
-    await until('its first end is past', async () => {
+    while (Date.now() <= firstEnd) {
+      pass(40_000)
       await it.receiver.renewMessageLock(message)
-      return Date.now() > firstEnd + 100
-    })
+    }
     await it.receiver.completeMessage(message)
 
     expect(await codeOf(it.receiver.renewMessageLock(message))).toBe('MessageLockLost')

@@ -14,6 +14,8 @@ export type Faults = {
   refuseRenewals(times?: number): void
   /** Whether tokens are refused, as with a wrong key or a missing role. */
   refuseTokens(isRefusing: boolean): void
+  /** From now on the broker says of an entity's locks that they end so soon; they last as long as ever. */
+  tellLocks(path: string, lockMs: number): void
   /** Lets every lock of an entity run out now. Returns how many there were. */
   expireLocks(path: string): number
 }
