@@ -36,7 +36,7 @@ export async function runAgain(
   using _watching = scheduler.watch(progress.onChange)
 
   const resumed = await scheduler.resume()
-  for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  for (const run of resumed) progress.say(`${run} was not finished; it resumes`)
   const finishResumed = async () => {
     for (const run of resumed) await scheduler.waitFor(run, { signal })
   }

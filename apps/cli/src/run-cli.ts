@@ -38,7 +38,7 @@ export async function runCli(args: readonly string[], settings: Settings, termin
       return 130
     }
     if (stop.signal.aborted || error instanceof CancelledError) {
-      terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start goes on from here.\n' : 'Stopped.\n')
+      terminal.note(RESUMABLE.has(args[0] ?? '') ? 'Stopped. The next start resumes from here.\n' : 'Stopped.\n')
       return 130
     }
     report(error, { asJson: args.includes('--json'), terminal, redact: createRedaction(settings).redact })

@@ -108,7 +108,7 @@ describe('with CINELAKE_API', () => {
 
     expect(child.exitCode).toBe(130)
     expect(notes).toContain(
-      `Stopped waiting. The runs go on at ${it.url}; \`cinelake status starter@2026-03-01\` shows`,
+      `Stopped waiting. The runs continue at ${it.url}; \`cinelake status starter@2026-03-01\` shows`,
     )
     expect(await it.scheduler.run('starter@2026-03-01')).toMatchObject({ state: 'running' })
   })

@@ -47,7 +47,7 @@ export async function runWindows(
   using _watching = scheduler.watch(progress.onChange)
 
   const resumed = await scheduler.resume()
-  for (const run of resumed) progress.say(`${run} was not finished; it goes on`)
+  for (const run of resumed) progress.say(`${run} was not finished; it resumes`)
   const before = tellsChanges && !again ? await scheduler.planRedo(pipeline, { kind: 'changed' }, windows) : undefined
   const requested = await scheduler.requestRuns(pipeline, windows, { again, signal })
   for (const { runId, created } of requested) {

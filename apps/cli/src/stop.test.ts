@@ -60,12 +60,12 @@ test('Ctrl-C stops cleanly with 130, and the next start goes on', async () => {
 
   const stopped = await interrupted(args, ['SIGINT'], 1)
   expect(stopped).toMatchObject({ exitCode: 130, killedBy: null })
-  expect(stopped.notes).toMatch(/Stopped\. The next start goes on from here\.\n$/)
+  expect(stopped.notes).toMatch(/Stopped\. The next start resumes from here\.\n$/)
 
   const { exitCode, notes } = await cinelake(args)
   expect({ exitCode, notes }).toMatchObject({
     exitCode: 0,
-    notes: expect.stringMatching(/was not finished; it goes on/),
+    notes: expect.stringMatching(/was not finished; it resumes/),
   })
   await isFinal(given.state)
 })
@@ -96,7 +96,7 @@ test('a rebuild that is killed goes on when it is asked for again, and the table
 
   expect({ exitCode, notes }).toMatchObject({
     exitCode: 0,
-    notes: expect.stringMatching(/was not finished; it goes on/),
+    notes: expect.stringMatching(/was not finished; it resumes/),
   })
   // The first window was done, and is not begun again.
   expect(notes).not.toMatch(/^2026-03-01 {2}✓ refine orders/m)

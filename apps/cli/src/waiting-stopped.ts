@@ -8,6 +8,6 @@ export class WaitingStoppedError extends CancelledError {
     this.message =
       runs.length === 0
         ? `Stopped. Whether the scheduler at ${url} took the request is not known; \`${example}\` shows it.`
-        : `Stopped waiting. The runs go on at ${url}; \`${example}\` shows them.`
+        : `Stopped waiting. The runs continue at ${url}; \`${example}\` shows them.`
   }
 }

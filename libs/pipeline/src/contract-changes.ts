@@ -272,7 +272,10 @@ function renamedColumn(
 ): OpenChange {
   const change = { kind: 'renamed', column: column.name, from: former.name, to: column.name } as const
   if (own === undefined)
-    return { ...change, words: ({ all }) => ({ consequence: `the values of ${rowsOf(all)} go on under the new name` }) }
+    return {
+      ...change,
+      words: ({ all }) => ({ consequence: `the values of ${rowsOf(all)} continue under the new name` }),
+    }
   const [before, after] = [quoted(former.name), quoted(own.name)]
   return {
     ...change,

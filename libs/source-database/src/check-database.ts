@@ -40,7 +40,7 @@ export async function checkDatabase(
     if (problems.length === 0) return `answers; ${tables.size} tables to copy are to be seen`
     const [first = '', ...others] = problems
     const list = problems.map((problem) => `\n    ${problem}`).join('')
-    return { outcome: 'problem', detail: others.length === 0 ? first : `${problems.length} things to mend:${list}` }
+    return { outcome: 'problem', detail: others.length === 0 ? first : `${problems.length} things to fix:${list}` }
   })
 }
 

@@ -64,7 +64,7 @@ export function checkEvolution({ columns, renamedFrom, dropped, placeOf, problem
         problems.error(
           placeOf(column),
           `\`${other}\` and \`${column}\` are both renamed from \`${name}\``,
-          'one column can go on under one name: take it out at the other',
+          'one column can continue under one name: take it out at the other',
         )
       formers.set(folded, column)
     }

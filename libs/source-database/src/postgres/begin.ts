@@ -34,7 +34,7 @@ export async function beginSnapshot(
       if (!isLocked) await sql`SELECT FROM ${fromOf(table)} LIMIT 0`.execute(trx)
       if (!(await isWrittenAnew(trx))) return trx
       if (shared !== undefined || attempt === ATTEMPTS) {
-        throw new SnapshotUnfitError(place, `${nameOf(table)} was written anew since`)
+        throw new SnapshotUnfitError(place, `${nameOf(table)} was rewritten since`)
       }
       await trx.rollback().execute()
     } catch (error) {
@@ -43,7 +43,9 @@ export async function beginSnapshot(
         .execute()
         .catch(() => {})
       const isKept = shared !== undefined && table !== undefined && codeOf(error) === LOCKED
-      throw isKept ? new SnapshotUnfitError(place, `somebody keeps ${nameOf(table)} locked`, { cause: error }) : error
+      throw isKept
+        ? new SnapshotUnfitError(place, `another session keeps ${nameOf(table)} locked`, { cause: error })
+        : error
     }
   }
 }

@@ -49,7 +49,7 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
         if (isCursorUseless(error) && cursor !== undefined && attempt.pagesRead + attempt.pagesBefore === 0) {
           deps.log.warn(
             { task: command.task, reason: error.code },
-            'cursor of the window before is of no use any more; all is read',
+            'cursor of the window before is not usable any more; all is read',
           )
           cursor = undefined
           continue

@@ -36,7 +36,7 @@ export async function landedPages(place: LandingPlace): Promise<PageObject[]> {
   const used = new Set(pages.map(({ path }) => path))
   for (const path of paths) if (!used.has(path)) await lake.delete(path, { signal })
   const last = pages.at(-1)?.head
-  if (last !== undefined) log.info({ pageCount: last.last, rowCount: last.state.rowCount }, 'reading goes on')
+  if (last !== undefined) log.info({ pageCount: last.last, rowCount: last.state.rowCount }, 'reading resumes')
   else if (paths.length > 0) log.info({ folder }, 'what was read before is unusable and is read again')
   return pages
 }
