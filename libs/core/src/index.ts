@@ -1,7 +1,20 @@
 export { balanceErrors, balanceHolds, formatBalance, type Balance } from './balance.ts'
 export { fitsSql, isLossless, isNumber } from './column-types.ts'
-export { systemClock, type Clock } from './clock.ts'
-export { concurrently } from './concurrently.ts'
+export {
+  type Calendar,
+  type Clock,
+  WINDOW_LENGTHS,
+  type Window,
+  type WindowLength,
+  countWindows,
+  isTimeZone,
+  parseWindow,
+  shiftWindow,
+  systemClock,
+  windowAt,
+  windowsBetween,
+} from './window.ts'
+export { Semaphore, concurrently } from './semaphore.ts'
 export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
@@ -25,31 +38,18 @@ export { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern }
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { makeDirectory } from './make-directory.ts'
 export { openByScheme, type Opener } from './open-by-scheme.ts'
-export { PostgresClient } from './postgres-client.ts'
 export {
+  MessageBuffer,
+  PostgresClient,
+  type WireError,
+  type WireMessage,
   cString,
   errorResponse,
   int16,
   int32,
-  MessageBuffer,
   queryMessage,
   statusAtEnd,
   wireMessage,
-  type WireError,
-  type WireMessage,
-} from './postgres-wire.ts'
+} from './postgres-client.ts'
 export { proxyFrom, type Proxy } from './proxy.ts'
 export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
-export { Semaphore } from './semaphore.ts'
-export {
-  countWindows,
-  isTimeZone,
-  parseWindow,
-  shiftWindow,
-  windowAt,
-  windowsBetween,
-  WINDOW_LENGTHS,
-  type Calendar,
-  type Window,
-  type WindowLength,
-} from './window.ts'

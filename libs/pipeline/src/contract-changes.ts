@@ -1,10 +1,8 @@
 import { identifier as quoted } from '@cinelake/sql'
 import { fitsSql, isLossless, isNumber } from '@cinelake/core'
 import { z } from 'zod'
-import { asTable } from './check/stored-columns.ts'
-import { WINDOW_COLUMN } from './check/tables.ts'
-import type { CheckedDataset } from './checked/dataset.ts'
-import type { CheckedModel } from './checked/model.ts'
+import { WINDOW_COLUMN, asTable } from './check/tables.ts'
+import type { CheckedDataset, CheckedModel } from './checked-pipeline.ts'
 
 /** The requirements of a contract or a model on its table. */
 export type WantedTable = {

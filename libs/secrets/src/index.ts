@@ -6,7 +6,16 @@ export {
   SecretsUnavailableError,
   SecretUnusableError,
 } from './errors.ts'
-export { guardSecrets, type GuardedSecrets } from './guard.ts'
+export {
+  type GuardedSecrets,
+  type Secrets,
+  type SecretsSettings,
+  checkSecretName,
+  guardSecrets,
+  isBlank,
+  secretsEnv,
+  secretsSettings,
+} from './secrets.ts'
 export {
   createFill,
   placeholdersIn,
@@ -15,7 +24,3 @@ export {
   type Placeholder,
   type Settings,
 } from './placeholders.ts'
-export { checkSecretName } from './secret-name.ts'
-export { isBlank } from './secret-value.ts'
-export { secretsEnv, secretsSettings, type SecretsSettings } from './secrets-settings.ts'
-export type { Secrets } from './secrets.ts'

@@ -5,9 +5,8 @@ import { tooOften, workOn, type Lease, type LeaseWork, type Reason } from '../le
 import { closeInTime } from './client.ts'
 import { isLockLost, translateBusError, type Attempt } from './errors.ts'
 import { keepLock, type KeptLock } from './lock.ts'
-import { deadLetterOptions, textOf } from './message.ts'
-import { settleMessage, type Settle } from './settlement.ts'
-import { createSettlementGate, type SettlementGate, type Settling } from './settlement-gate.ts'
+import { deadLetterOptions, bodyText } from './message.ts'
+import { type Settle, type SettlementGate, type Settling, createSettlementGate, settleMessage } from './settlement.ts'
 
 export type ServiceBusConsumerSettings<Message> = LeaseWork<Message> & LinkSettings
 
@@ -111,7 +110,7 @@ function leaseOf(
   const deadLetter = (reason: Reason) =>
     settle('dead-letter', (it) => receiver.deadLetterMessage(it, deadLetterOptions(reason, deliveryCount)))
   return {
-    text: textOf(message),
+    text: bodyText(message),
     deliveryCount,
     lost,
     complete: () => settle('complete', (it) => receiver.completeMessage(it)),
