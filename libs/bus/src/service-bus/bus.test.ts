@@ -49,6 +49,9 @@ async function deadLetters(bus: MessageBus, count: number) {
   return bus.deadLetters('loader')
 }
 
+/** Of a bus whose broker answers, however busy the machine is: what is sent again after a timeout would be there twice. */
+const PATIENT = { timeoutInMs: 60_000 }
+
 /** Sends a command to a broker that comes back, as a scheduler does: again while it is unavailable. */
 async function sentAtLast(bus: MessageBus, command: ReturnType<typeof aLoad>): Promise<void> {
   const send = async () => {
@@ -477,7 +480,7 @@ describe('stopping', () => {
 describe('dead letters', () => {
   test('are listed page by page, oldest first, without being touched', async () => {
     await using given = await givenBroker()
-    const bus = given.bus()
+    const bus = given.bus(PATIENT)
 
     const letters = await deadLetters(bus, 250)
 
@@ -488,7 +491,7 @@ describe('dead letters', () => {
 
   test('one among many is sent again under a new id, and the others stay as they are', async () => {
     await using given = await givenBroker()
-    const bus = given.bus()
+    const bus = given.bus(PATIENT)
     const letters = await deadLetters(bus, 12)
     const [wanted, ...others] = [letters[7]!, ...letters.toSpliced(7, 1)]
     const seen: unknown[] = []
@@ -505,7 +508,7 @@ describe('dead letters', () => {
 
   test('whose words other programs sent as a text are sent again as they were', async () => {
     await using given = await givenBroker()
-    const bus = given.bus()
+    const bus = given.bus(PATIENT)
     await using opening = new AsyncDisposableStack()
     const client = new ServiceBusClient(given.broker().connectionString)
     opening.defer(() => client.close())
@@ -526,7 +529,7 @@ describe('dead letters', () => {
 
   test('that fail again while all are sent again are not sent again for ever', async () => {
     await using given = await givenBroker()
-    const bus = given.bus()
+    const bus = given.bus(PATIENT)
     await deadLetters(bus, 130)
 
     await using _ = await bus.consume('loader', async () => {
@@ -541,7 +544,7 @@ describe('dead letters', () => {
 
   test('that the broker made by itself have reasons of ours', async () => {
     await using given = await givenBroker({ timeToLiveMs: 300 })
-    const bus = given.bus()
+    const bus = given.bus(PATIENT)
 
     await bus.send('loader', aLoad())
     await until('it has expired', async () => (await bus.deadLetters('loader')).length === 1)
@@ -551,7 +554,7 @@ describe('dead letters', () => {
 
   test('of workers that die again and again were delivered too often, by the count of the broker', async () => {
     await using given = await givenBroker({ maxDeliveryCount: 2 })
-    const bus = given.bus()
+    const bus = given.bus(PATIENT)
     const client = new ServiceBusClient(given.broker().connectionString)
     const receiver = client.createReceiver('loader', { maxAutoLockRenewalDurationInMs: 0 })
     await bus.send('loader', aLoad())
@@ -569,7 +572,7 @@ describe('dead letters', () => {
 
 test('the task of a worker that is killed is done by another, and told as one that succeeded', async () => {
   await using given = await givenBroker()
-  const bus = given.bus()
+  const bus = given.bus(PATIENT)
   const events: Event[] = []
   await using _1 = await bus.subscribe('scheduler', async (event) => void events.push(event))
   const killed = spawn(process.execPath, [

@@ -5,7 +5,7 @@ import { type EntityProperties, busEntities, emulatorConfig } from '../entities.
 import type { MessageBus } from '../bus.ts'
 import { createServiceBus } from './bus.ts'
 
-/** Of the client library: a test does not wait as long as a service does. */
+/** Of the client library: a test of a broker that does not answer does not wait as long as a service does. */
 export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 6000 }
 
 export type GivenBroker = AsyncDisposable & {
@@ -16,7 +16,7 @@ export type GivenBroker = AsyncDisposable & {
    */
   restart(meanwhile?: () => Promise<void>): Promise<void>
   /** Another process connected to the broker. */
-  bus(options?: { readonly log?: Log; readonly sendTimeoutMs?: number }): MessageBus
+  bus(options?: { readonly log?: Log; readonly sendTimeoutMs?: number; readonly timeoutInMs?: number }): MessageBus
   readonly properties: EntityProperties
 }
 
@@ -41,13 +41,13 @@ export async function givenBroker(fields: Partial<EntityProperties> = {}): Promi
       await meanwhile?.()
       broker = await start(port)
     },
-    bus: ({ log = silentLog, sendTimeoutMs = 60_000 } = {}) =>
+    bus: ({ log = silentLog, sendTimeoutMs = 60_000, timeoutInMs = QUICK.timeoutInMs } = {}) =>
       buses.use(
         createServiceBus({
           entrance: { connectionString: broker.connectionString },
           lockMs: properties.lockMs,
           maxDeliveryCount: properties.maxDeliveryCount,
-          retry: QUICK,
+          retry: { ...QUICK, timeoutInMs },
           sendTimeoutMs,
           log,
         }),

@@ -53,5 +53,5 @@ export function strikes(faults: PendingFaults, fault: Countdown): boolean {
 /** Runs something now, or later where the broker is to be slow. */
 export function delayed({ delayMs }: PendingFaults, run: () => void): void {
   if (delayMs === 0) run()
-  else setTimeout(run, delayMs)
+  else setTimeout(run, delayMs).unref()
 }
