@@ -2,8 +2,6 @@ export { AS_SECRET, checkShape, mapping } from './check-shape.ts'
 export {
   MARKS,
   type Placeholder,
-  type Secrecy,
-  type Sensitivity,
   filled,
   isKept,
   isSecretField,
@@ -36,13 +34,4 @@ export {
   text,
   words,
 } from './schema-words.ts'
-export {
-  asString,
-  fieldOf,
-  parseYaml,
-  readYaml,
-  type ParsedYaml,
-  type YamlFault,
-  type YamlPath,
-  type YamlText,
-} from './yaml-text.ts'
+export { asString, fieldOf, parseYaml, readYaml, type YamlPath, type YamlText } from './yaml-text.ts'

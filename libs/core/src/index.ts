@@ -37,7 +37,7 @@ export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern } from './linear-pattern.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { makeDirectory } from './make-directory.ts'
-export { openByScheme, type Opener } from './open-by-scheme.ts'
+export { openByScheme } from './open-by-scheme.ts'
 export {
   MessageBuffer,
   PostgresClient,
@@ -52,4 +52,4 @@ export {
   wireMessage,
 } from './postgres-client.ts'
 export { proxyFrom, type Proxy } from './proxy.ts'
-export { createRedactor, REDACTED, type Redactor } from './redactor.ts'
+export { createRedactor, REDACTED } from './redactor.ts'

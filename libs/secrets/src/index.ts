@@ -2,7 +2,6 @@ export {
   PlaceholderError,
   secretErrors,
   SecretMissingError,
-  type SecretPlace,
   SecretsUnavailableError,
   SecretUnusableError,
 } from './errors.ts'
@@ -10,17 +9,9 @@ export {
   type GuardedSecrets,
   type Secrets,
   type SecretsSettings,
-  checkSecretName,
   guardSecrets,
   isBlank,
   secretsEnv,
   secretsSettings,
 } from './secrets.ts'
-export {
-  createFill,
-  placeholdersIn,
-  type Fill,
-  type FillOptions,
-  type Placeholder,
-  type Settings,
-} from './placeholders.ts'
+export { createFill, placeholdersIn, type Fill, type Placeholder } from './placeholders.ts'
