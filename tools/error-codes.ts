@@ -1,4 +1,4 @@
-import { parseSync, Visitor, type Argument, type Expression, type Function } from 'oxc-parser'
+import { type Argument, type Expression, type Function, parseSync, Visitor } from 'oxc-parser'
 
 /** An error of the platform as its table or class defines it. */
 export type ErrorCode = {

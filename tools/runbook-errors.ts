@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { errorCodesIn, withErrorTables, type AdviceBySection } from './error-codes.ts'
+import { type AdviceBySection, errorCodesIn, withErrorTables } from './error-codes.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 export const RUNBOOK = join(ROOT, 'docs/runbook.md')

@@ -1,10 +1,10 @@
 export type { Consumer, DeadLetter, Delivery, MessageBus } from './bus.ts'
 export {
-  type BusEntities,
-  ENTITY_PROPERTIES,
   armTemplate,
+  type BusEntities,
   busEntities,
   emulatorConfig,
+  ENTITY_PROPERTIES,
   isEntityName,
 } from './entities.ts'
 export { busEnv, busSettings, type BusSettings } from './settings.ts'
@@ -12,10 +12,10 @@ export { commandCodec, eventCodec } from './codec.ts'
 export { busErrors, LockLostError } from './errors.ts'
 export {
   type CommandOf,
+  runTaskWorker,
   type TaskContext,
   type TaskHandler,
   type TaskHandlers,
   type TaskOutcome,
   type WithQuality,
-  runTaskWorker,
 } from './tasks/task-worker.ts'

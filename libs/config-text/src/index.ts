@@ -1,14 +1,14 @@
 export { AS_SECRET, checkShape, mapping } from './check-shape.ts'
 export {
-  MARKS,
-  type Placeholder,
   filled,
   isKept,
   isSecretField,
   isSecretHeader,
   isSecretParameter,
+  MARKS,
   mayBeSecret,
   passwordIn,
+  type Placeholder,
   placeholdersOf,
   secrecyOf,
   secretFieldsOf,
@@ -20,10 +20,10 @@ export {
 } from './secrets.ts'
 export { compare, formatProblem, Problems, type Place, type Problem } from './problem.ts'
 export {
-  MAX_NAME_LENGTH,
   duration,
   durationMs,
   isAbsolutePath,
+  MAX_NAME_LENGTH,
   oneCharacter,
   plainName,
   size,

@@ -3,18 +3,18 @@ export { fitsSql, isLossless, isNumber } from './column-types.ts'
 export {
   type Calendar,
   type Clock,
-  WINDOW_LENGTHS,
-  type Window,
-  type WindowLength,
   countWindows,
   isTimeZone,
   parseWindow,
   shiftWindow,
   systemClock,
+  type Window,
+  WINDOW_LENGTHS,
   windowAt,
+  type WindowLength,
   windowsBetween,
 } from './window.ts'
-export { Semaphore, concurrently } from './semaphore.ts'
+export { concurrently, Semaphore } from './semaphore.ts'
 export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
@@ -39,16 +39,16 @@ export { silentLog, type Log, type LogMethod } from './log.ts'
 export { makeDirectory } from './make-directory.ts'
 export { openByScheme } from './open-by-scheme.ts'
 export {
-  MessageBuffer,
-  PostgresClient,
-  type WireError,
-  type WireMessage,
   cString,
   errorResponse,
   int16,
   int32,
+  MessageBuffer,
+  PostgresClient,
   queryMessage,
   statusAtEnd,
+  type WireError,
+  type WireMessage,
   wireMessage,
 } from './postgres-client.ts'
 export { proxyFrom, type Proxy } from './proxy.ts'

@@ -1,7 +1,7 @@
 import { identifier as quoted } from '@cinelake/sql'
 import { fitsSql, isLossless, isNumber } from '@cinelake/core'
 import { z } from 'zod'
-import { WINDOW_COLUMN, asTable } from './check/tables.ts'
+import { asTable, WINDOW_COLUMN } from './check/tables.ts'
 import type { CheckedDataset, CheckedModel } from './checked-pipeline.ts'
 
 /** The requirements of a contract or a model on its table. */

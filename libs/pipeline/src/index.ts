@@ -3,27 +3,27 @@ export {
   CheckedDataset,
   CheckedModel,
   CheckedPipeline,
+  freezePipeline,
   RetryPolicy,
   RowRule,
   TableRule,
-  freezePipeline,
 } from './checked-pipeline.ts'
 export { CheckedColumn, ColumnReading, FileReading, Schedule } from '@cinelake/source-kind'
 export { DatabaseSource } from '@cinelake/source-database/config'
 export { FilesDataset } from '@cinelake/source-files/config'
 export { CheckedSource } from './source-kinds.ts'
-export { WINDOW_COLUMN, columnsOfTables } from './check/tables.ts'
+export { columnsOfTables, WINDOW_COLUMN } from './check/tables.ts'
 export { columnReach, type ColumnReach } from './column-reach.ts'
 export { measuresOf, type Measure } from './measures.ts'
 export { bindWindow } from './bind-window.ts'
 export {
-  type TableEffect,
   changedPlaces,
   fileOfContract,
   fileOfModel,
   followsFromOthers,
   placeInModel,
   placeInRule,
+  type TableEffect,
   textChanges,
 } from './text-changes.ts'
 export { failingRowsQuery } from './sql/failing-rows.ts'
@@ -39,12 +39,12 @@ export {
   type WantedTable,
 } from './contract-changes.ts'
 export {
-  PipelineCorruptError,
-  PipelineMissingError,
   currentSources,
   loadPipeline,
-  publishPipeline,
+  PipelineCorruptError,
+  PipelineMissingError,
   publishedPipeline,
+  publishPipeline,
   storePipeline,
 } from './load-pipeline.ts'
 export { downstreamOf, expandDiscovered, landsChanges, planRun, selectTasks, upstreamOf } from './plan.ts'

@@ -1,5 +1,5 @@
 import type { PipelineRef } from '@cinelake/contracts'
-import { TerminalError, sha256 } from '@cinelake/core'
+import { sha256, TerminalError } from '@cinelake/core'
 import type { CurrentSources } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { CheckedPipeline, freezePipeline, frozenPipelinePath } from './checked-pipeline.ts'

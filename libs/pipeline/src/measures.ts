@@ -1,7 +1,7 @@
 import { asString } from '@cinelake/config-text'
 import { isNumber } from '@cinelake/core'
 import type { CheckedModel, CheckedPipeline } from './checked-pipeline.ts'
-import { type Node, type Parser, isNode, listOf, parseQuery } from './sql/parse.ts'
+import { isNode, listOf, type Node, parseQuery, type Parser } from './sql/parse.ts'
 
 /** A served numeric column that a model computes by an aggregate, or derives from one. */
 export type Measure = {

@@ -1,29 +1,29 @@
 import {
-  fieldOf,
   AS_SECRET,
-  type Placeholder,
-  type Problem,
-  Problems,
-  type YamlPath,
-  type YamlText,
   checkShape,
   durationMs,
+  fieldOf,
   formatProblem,
   isKept,
+  type Placeholder,
   placeholdersOf,
+  type Problem,
+  Problems,
   readYaml,
   secretPartsOf,
   sensitivityOf,
+  type YamlPath,
+  type YamlText,
 } from '@cinelake/config-text'
-import { type Calendar, ConfigError, closestName, isTimeZone, parseWindow } from '@cinelake/core'
+import { type Calendar, closestName, ConfigError, isTimeZone, parseWindow } from '@cinelake/core'
 import type { Schedule } from '@cinelake/source-kind'
 import { checkDatasets } from './check/check-datasets.ts'
 import { checkModels } from './check/check-models.ts'
 import { checkServe } from './check/check-serve.ts'
-import { type OtherPipeline, checkUses } from './check/check-uses.ts'
+import { checkUses, type OtherPipeline } from './check/check-uses.ts'
 import { type TablePlaces, Tables } from './check/tables.ts'
 import { CheckedPipeline, type RetryPolicy } from './checked-pipeline.ts'
-import { type PipelineFolder, openFolder } from './folder.ts'
+import { openFolder, type PipelineFolder } from './folder.ts'
 import { SOURCE_KINDS } from './source-kinds.ts'
 import type { SqlTyper } from './sql-typer.ts'
 import { PipelineText } from './text/pipeline-schema.ts'

@@ -3,12 +3,12 @@ import type { Window } from '@cinelake/core'
 import { unboundOffset } from './bind-window.ts'
 import type { CheckedDataset, CheckedModel, CheckedPipeline, RowRule, TableRule } from './checked-pipeline.ts'
 import {
-  CONTRACT_PROPERTY,
   type ChangeKind,
-  type WantedTable,
+  CONTRACT_PROPERTY,
   contractChanges,
   tableOfDataset,
   tableOfModel,
+  type WantedTable,
   writtenBy,
 } from './contract-changes.ts'
 import { positionAt } from './sql/parse.ts'

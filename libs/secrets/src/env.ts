@@ -1,6 +1,6 @@
 import { SecretMissingError } from './errors.ts'
 import type { Settings } from './placeholders.ts'
-import { type Secrets, checkSecretName, secretIn } from './secrets.ts'
+import { checkSecretName, secretIn, type Secrets } from './secrets.ts'
 
 /** Distinguishes secrets from other settings. */
 const PREFIX = 'CINELAKE_SECRET_'

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { SecretMissingError, SecretsUnavailableError } from './errors.ts'
-import { keyVaultName, type Secrets, checkSecretName, isThere, secretIn } from './secrets.ts'
+import { checkSecretName, isThere, keyVaultName, secretIn, type Secrets } from './secrets.ts'
 
 /** Bytes. The longest secret of a Key Vault has 25 KB; a longer file is a mistake in the mount. */
 const MAX_BYTES = 1024 * 1024

@@ -7,11 +7,11 @@ export {
 } from './errors.ts'
 export {
   type GuardedSecrets,
-  type Secrets,
-  type SecretsSettings,
   guardSecrets,
   isBlank,
+  type Secrets,
   secretsEnv,
+  type SecretsSettings,
   secretsSettings,
 } from './secrets.ts'
-export { createFill, placeholdersIn, type Fill, type Placeholder } from './placeholders.ts'
+export { createFill, type Fill, type Placeholder, placeholdersIn } from './placeholders.ts'

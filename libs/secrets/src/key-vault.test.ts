@@ -3,7 +3,7 @@ import { fixedClock } from '@cinelake/testkit'
 import { startKeyVault } from '@cinelake/testkit/key-vault'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { type KeyVaultOptions, createKeyVaultSecrets } from './key-vault.ts'
+import { createKeyVaultSecrets, type KeyVaultOptions } from './key-vault.ts'
 import { keyVaultName } from './secrets.ts'
 import { secretsContract } from './contract/secrets-contract.ts'
 

@@ -1,19 +1,19 @@
 import type { TokenCredential } from '@azure/core-auth'
 import {
+  isRestError,
   type KeyVaultSecret,
   type RestError,
   SecretClient,
   type SecretClientOptions,
-  isRestError,
 } from '@azure/keyvault-secrets'
 import { type Clock, ConfigError, PipelineError, systemClock } from '@cinelake/core'
 import { z } from 'zod'
 import {
+  secretErrors,
   SecretMissingError,
   type SecretPlace,
-  SecretUnusableError,
   SecretsUnavailableError,
-  secretErrors,
+  SecretUnusableError,
 } from './errors.ts'
 import { isThere, keyVaultName, secretIn, type Secrets } from './secrets.ts'
 

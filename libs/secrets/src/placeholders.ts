@@ -1,5 +1,5 @@
 import { PlaceholderError } from './errors.ts'
-import { type Secrets, isBlank } from './secrets.ts'
+import { isBlank, type Secrets } from './secrets.ts'
 
 /** Settings by name, as they came from the environment. */
 export type Settings = Readonly<Record<string, string | undefined>>

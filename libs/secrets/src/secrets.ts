@@ -1,6 +1,6 @@
 import { createRedactor } from '@cinelake/core'
 import { z } from 'zod'
-import { SecretMissingError, SecretUnusableError, secretErrors } from './errors.ts'
+import { secretErrors, SecretMissingError, SecretUnusableError } from './errors.ts'
 
 /** Looks secrets up by name. Values are fetched late, cached briefly and never logged. */
 export interface Secrets extends AsyncDisposable {

@@ -5,8 +5,8 @@ import type { ConsumeOptions, Consumer, MessageBus, MessageHandler } from '../bu
 import { type Codec, commandCodec, eventCodec } from '../codec.ts'
 import { busErrors } from '../errors.ts'
 import { workOn } from '../lease.ts'
-import { type Entity, type MemoryLease, createEntity } from './entity.ts'
-import { type Timers, systemTimers } from './timers.ts'
+import { createEntity, type Entity, type MemoryLease } from './entity.ts'
+import { systemTimers, type Timers } from './timers.ts'
 
 export type MemoryBusOptions = {
   readonly clock?: Clock

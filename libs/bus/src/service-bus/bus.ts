@@ -7,13 +7,13 @@ import { commandCodec, eventCodec, type Codec } from '../codec.ts'
 import { ENTITY_PROPERTIES, EVENTS_TOPIC } from '../entities.ts'
 import { busErrors } from '../errors.ts'
 import {
-  type ServiceBusEntrance,
-  type WebSockets,
   closeInTime,
   createClient,
   entityOfSubscription,
   receiverOf,
+  type ServiceBusEntrance,
   waitAtMost,
+  type WebSockets,
 } from './client.ts'
 import { startServiceBusConsumer } from './consumer.ts'
 import { createDeadLetterDesk } from './dead-letters.ts'

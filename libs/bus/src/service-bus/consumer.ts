@@ -5,8 +5,8 @@ import { tooOften, workOn, type Lease, type LeaseWork, type Reason } from '../le
 import { closeInTime } from './client.ts'
 import { isLockLost, translateBusError, type Attempt } from './errors.ts'
 import { keepLock, type KeptLock } from './lock.ts'
-import { deadLetterOptions, bodyText } from './message.ts'
-import { type Settle, type SettlementGate, type Settling, createSettlementGate, settleMessage } from './settlement.ts'
+import { bodyText, deadLetterOptions } from './message.ts'
+import { createSettlementGate, type Settle, type SettlementGate, settleMessage, type Settling } from './settlement.ts'
 
 export type ServiceBusConsumerSettings<Message> = LeaseWork<Message> & LinkSettings
 

@@ -1,7 +1,7 @@
 import { startServiceBusBroker, type ServiceBusBroker } from '@cinelake/testkit/service-bus'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { silentLog, type Log } from '@cinelake/core'
-import { type EntityProperties, busEntities, emulatorConfig } from '../entities.ts'
+import { busEntities, emulatorConfig, type EntityProperties } from '../entities.ts'
 import type { MessageBus } from '../bus.ts'
 import { createServiceBus } from './bus.ts'
 

@@ -1,24 +1,24 @@
 import {
-  CONTRACT_VERSION,
   type Command,
   type CommandKind,
+  CONTRACT_VERSION,
   QualityResult,
   type Queue,
   type SuccessFacts,
   type TaskEvent,
 } from '@cinelake/contracts'
 import {
-  CancelledError,
-  type Clock,
-  type ErrorReport,
-  type Log,
-  TerminalError,
-  UNEXPECTED,
   balanceErrors,
   balanceHolds,
+  CancelledError,
+  type Clock,
   defineErrors,
+  type ErrorReport,
+  type Log,
   reportError,
   terminal,
+  TerminalError,
+  UNEXPECTED,
 } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import type { ConsumeOptions, Consumer, MessageBus } from '../bus.ts'

@@ -3,7 +3,7 @@ import type { DataLakeFileSystemClient } from '@azure/storage-file-datalake'
 import { Semaphore } from '@cinelake/core'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { LakeObject } from '../lake.ts'
-import { CutAnswer, DamagedAnswer, cancelled, storageErrorCode, isMissing, statusOf } from './errors.ts'
+import { cancelled, CutAnswer, DamagedAnswer, isMissing, statusOf, storageErrorCode } from './errors.ts'
 import type { Hashing } from './hashing.ts'
 
 const MIB = 1024 * 1024

@@ -19,13 +19,13 @@ import { readAddress, type AdlsAddress } from './address.ts'
 import {
   type AdlsContainer,
   type AdlsTuning,
-  DEFAULT_TUNING,
-  type Throttle,
-  type Version,
   createCall,
+  DEFAULT_TUNING,
   isPassing,
   look,
   openContainer,
+  type Throttle,
+  type Version,
 } from './container.ts'
 import { cancelled, isMissing, statusOf, translate } from './errors.ts'
 import { createFileCache, type Copy, type FileCache } from './file-cache.ts'

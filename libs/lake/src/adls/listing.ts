@@ -1,4 +1,4 @@
-import { storageErrorCode, isMissing } from './errors.ts'
+import { isMissing, storageErrorCode } from './errors.ts'
 import type { AdlsContainer } from './container.ts'
 import type { LakeObject } from '../lake.ts'
 import { SCRATCH } from '../path.ts'

@@ -1,12 +1,12 @@
 import { Semaphore } from '@cinelake/core'
 import { createHash, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { LakeUnavailableError, lakeErrors } from '../errors.ts'
+import { lakeErrors, LakeUnavailableError } from '../errors.ts'
 import type { Written } from '../lake.ts'
 import { markingFailure } from '../durable-file.ts'
-import { type Cut, MAX_BLOCKS, blockId, blockSizeAt, cutIntoBlocks, md5Of } from './blocks.ts'
-import { type AdlsContainer, SHA256, type Throttle, WRITE_ID, look } from './container.ts'
-import { storageErrorCode, isMissing, isTaken, statusOf } from './errors.ts'
+import { blockId, blockSizeAt, type Cut, cutIntoBlocks, MAX_BLOCKS, md5Of } from './blocks.ts'
+import { type AdlsContainer, look, SHA256, type Throttle, WRITE_ID } from './container.ts'
+import { isMissing, isTaken, statusOf, storageErrorCode } from './errors.ts'
 import type { ContentHash, HashedBlock } from './hashing.ts'
 
 /** Blocks of one object whose digests are computed while others are in flight: as many as may be answered at once. */

@@ -1,12 +1,12 @@
-import { CancelledError, Semaphore, makeDirectory } from '@cinelake/core'
+import { CancelledError, makeDirectory, Semaphore } from '@cinelake/core'
 import { createReadStream } from 'node:fs'
-import { open, readFile, readdir, stat, unlink } from 'node:fs/promises'
+import { open, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ContentFailure, fillFile, fillFileFrom, placeIfAbsent, placeReplacing, takeFile } from '../durable-file.ts'
-import { LakeObjectMissingError, lakeErrors } from '../errors.ts'
+import { lakeErrors, LakeObjectMissingError } from '../errors.ts'
 import type { CallOptions, Lake, LakeObject } from '../lake.ts'
-import { SCRATCH, checkFolder, checkPath } from '../path.ts'
-import { type ScratchSpace, openScratchSpace } from '../scratch-space.ts'
+import { checkFolder, checkPath, SCRATCH } from '../path.ts'
+import { openScratchSpace, type ScratchSpace } from '../scratch-space.ts'
 import { isMissing, translate } from './errors.ts'
 
 /** Bytes. The limit documented at `Lake.readText`. */

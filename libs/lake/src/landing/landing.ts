@@ -2,20 +2,20 @@ import {
   type Ingest,
   type LeftOutFile,
   Manifest,
+  manifestPath,
   type QualityResult,
   type TaskOutput,
-  manifestPath,
 } from '@cinelake/contracts'
 import {
   type Balance,
   type Calendar,
   type Clock,
-  type Log,
-  WINDOW_LENGTHS,
   defineErrors,
+  type Log,
   taskFileName,
   terminal,
   transient,
+  WINDOW_LENGTHS,
   windowAt,
 } from '@cinelake/core'
 import { createHash } from 'node:crypto'

@@ -10,7 +10,7 @@ import type { Model } from '../text/read-model.ts'
 import { checkEvolution } from '../text/read-contract.ts'
 import { checkRules, refusalsOf, sqlTypeOf } from './check-rules.ts'
 import { personalColumns, type RefinedTable } from './personal.ts'
-import { HISTORY_COLUMNS, type Tables, asTable, columnPlaces, storedColumns } from './tables.ts'
+import { asTable, columnPlaces, HISTORY_COLUMNS, storedColumns, type Tables } from './tables.ts'
 
 /** The inputs of a model. */
 export type Inputs = {

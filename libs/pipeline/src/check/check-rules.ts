@@ -1,10 +1,10 @@
 import type { Place, Problems } from '@cinelake/config-text'
 import { closestName, suggest } from '@cinelake/core'
-import { type SqlComplaint, identifier } from '@cinelake/sql'
+import { identifier, type SqlComplaint } from '@cinelake/sql'
 import { bindWindow, unboundOffset } from '../bind-window.ts'
 import type { RowRule, TableRule } from '../checked-pipeline.ts'
-import { type SqlAudit, type SqlTyper, type TypedColumn, describeOrComplain } from '../sql-typer.ts'
-import { ROWS, offsetInQuery, queryOver } from '../sql/failing-rows.ts'
+import { describeOrComplain, type SqlAudit, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
+import { offsetInQuery, queryOver, ROWS } from '../sql/failing-rows.ts'
 import {
   offsetAt,
   parseAhead,

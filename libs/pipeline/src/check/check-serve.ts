@@ -2,7 +2,7 @@ import type { CheckedDataset, CheckedModel, ServedTable } from '../checked-pipel
 import { suggest } from '@cinelake/core'
 import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 import type { PipelineText } from '../text/pipeline-schema.ts'
-import { type Tables, asTable } from './tables.ts'
+import { asTable, type Tables } from './tables.ts'
 
 type ServeContext = {
   readonly text: YamlText

@@ -1,4 +1,4 @@
-import { type Node, type Parser, childrenOf, isNode, listOf, locationOf } from './parse.ts'
+import { childrenOf, isNode, listOf, locationOf, type Node, type Parser } from './parse.ts'
 
 /** The notations in contracts for "the rows of this task" in a rule's query; `{object}` is the standard's own. */
 const TABLE = /\$?\{(?:table|object)\}/gi

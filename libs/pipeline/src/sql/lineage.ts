@@ -1,6 +1,6 @@
 import { asString } from '@cinelake/config-text'
 import type { TypedColumn } from '../sql-typer.ts'
-import { type Node, childrenOf, isNode, listOf, locationOf, parametersOf } from './parse.ts'
+import { childrenOf, isNode, listOf, locationOf, type Node, parametersOf } from './parse.ts'
 
 /** A column of a table that a result's column is derived from. */
 export type Origin = { readonly table: string; readonly column: string }

@@ -1,4 +1,4 @@
-import { MARKS, MAX_NAME_LENGTH, duration, mapping, plainName, tableName, text } from '@cinelake/config-text'
+import { duration, mapping, MARKS, MAX_NAME_LENGTH, plainName, tableName, text } from '@cinelake/config-text'
 import { WINDOW_LENGTHS } from '@cinelake/core'
 import { z } from 'zod'
 import { SourceText } from '../source-kinds.ts'

@@ -1,12 +1,12 @@
 import {
   asString,
+  checkShape,
   fieldOf,
   type Place,
   type Problems,
+  readYaml,
   type YamlPath,
   type YamlText,
-  checkShape,
-  readYaml,
 } from '@cinelake/config-text'
 import { closestName, isTimeZone, suggest } from '@cinelake/core'
 import type { CheckedColumn } from '@cinelake/source-kind'

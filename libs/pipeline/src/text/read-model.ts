@@ -1,9 +1,9 @@
-import { type Place, type Problems, type YamlText, checkShape, mapping, readYaml } from '@cinelake/config-text'
+import { checkShape, mapping, type Place, type Problems, readYaml, type YamlText } from '@cinelake/config-text'
 import { z } from 'zod'
 import { unknownPlaceholders } from '../bind-window.ts'
 import { Materialization, Severity } from '../checked-pipeline.ts'
 import { type ParsedQuery, positionAt, scanSql } from '../sql/parse.ts'
-import { type PlacedRules, expectation, uniqueRuleNames } from './quality.ts'
+import { expectation, type PlacedRules, uniqueRuleNames } from './quality.ts'
 
 const text = z.string().min(1, 'expected a text that is not empty')
 const pair = z.tuple([z.number(), z.number()])

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { escapeXml, Refusal, xml, type Answer } from './answer.ts'
 import type { BlockStore } from './block-store.ts'
 import { checkConditions } from './conditions.ts'
-import { contentHeadersIn, metadataIn, requiredHeader, bytesOfBody } from './request.ts'
+import { bytesOfBody, contentHeadersIn, metadataIn, requiredHeader } from './request.ts'
 import { stamp, type NamedBlock, type Node, type StoredFile } from './state.ts'
 import { existing, fileAt, newFile, parentsOf, pathsBelow, tagsOf, type Context } from './tree.ts'
 

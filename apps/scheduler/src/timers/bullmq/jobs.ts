@@ -1,4 +1,4 @@
-import { Job, type AdvancedOptions, type JobsOptions, type Queue } from 'bullmq'
+import { type AdvancedOptions, Job, type JobsOptions, type Queue } from 'bullmq'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { nextDueAt } from '../../schedule/schedule.ts'
