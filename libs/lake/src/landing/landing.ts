@@ -41,6 +41,18 @@ export const landingErrors = defineErrors({
       'the next attempt reads it again',
     { path },
   ]),
+
+  /**
+   * The manifest of a successful window is missing, and with it the position that its source was read up to.
+   * @param path in the lake @param window that was to resume from it
+   */
+  RAW_MANIFEST_LOST: terminal(
+    (task: string, path: string, { before, window }: { readonly before: string; readonly window: string }) => [
+      `how far the window before was read is not known any more [task=${task} file=${path}]: expected the manifest of ${before}, which succeeded, got no such object in the lake; nothing was read: ` +
+        `put it back from a copy, or read everything again: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline; the same where the schedule was given another time zone)`,
+      { task, file: path, window },
+    ],
+  ),
 })
 
 /** The path of the manifest of an ingest command. */
@@ -304,20 +316,6 @@ export async function newestManifestPath(
     : manifestPath(pipeline, label, taskFileName(task), Math.max(...generations))
 }
 
-const manifestErrors = defineErrors({
-  /**
-   * The manifest of a successful window is missing, and with it the position that its source was read up to.
-   * @param path in the lake @param window that was to resume from it
-   */
-  RAW_MANIFEST_LOST: terminal(
-    (task: string, path: string, { before, window }: { readonly before: string; readonly window: string }) => [
-      `how far the window before was read is not known any more [task=${task} file=${path}]: expected the manifest of ${before}, which succeeded, got no such object in the lake; nothing was read: ` +
-        `put it back from a copy, or read everything again: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline; the same where the schedule was given another time zone)`,
-      { task, file: path, window },
-    ],
-  ),
-})
-
 type After = Pick<Ingest, 'pipeline' | 'task' | 'since' | 'generation' | 'window'>
 
 /**
@@ -344,5 +342,5 @@ export async function manifestBefore(
   }
   if (generation > 1) return undefined
   const path = manifestPath(pipeline.name, label, taskFileName(task), 1)
-  throw manifestErrors.RAW_MANIFEST_LOST(task, path, { before: label, window: window.label })
+  throw landingErrors.RAW_MANIFEST_LOST(task, path, { before: label, window: window.label })
 }
