@@ -143,7 +143,7 @@ export type CurrentPipelines = {
 }
 
 /** The current texts of all pipelines in the lake, by name. A text that cannot be read does not affect the others. */
-export async function currentPipelines(
+async function currentPipelines(
   lake: CurrentStore,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<CurrentPipelines> {

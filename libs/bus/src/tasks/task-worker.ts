@@ -23,7 +23,7 @@ import {
 import { randomUUID } from 'node:crypto'
 import type { ConsumeOptions, Consumer, MessageBus } from '../bus.ts'
 
-export const busTaskErrors = defineErrors({
+const busTaskErrors = defineErrors({
   /** A command of a kind that this service does not handle: it was sent to the wrong queue. */
   COMMAND_UNKNOWN: terminal((kind: string, known: readonly string[]) => [
     `command is not for this service [kind=${kind}]: expected one of ${known.join(', ')}; check which queue the scheduler sends it to`,

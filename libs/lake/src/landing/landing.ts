@@ -24,7 +24,7 @@ import type { CallOptions, Lake, Written } from '../lake.ts'
 /** The part of a lake that landing needs. */
 export type LandingLake = Pick<Lake, 'read' | 'readText' | 'stat' | 'putIfAbsent' | 'writeIfAbsent'>
 
-export const landingErrors = defineErrors({
+const landingErrors = defineErrors({
   /** A manifest in the lake that is not in the form that an ingest task writes. */
   LAKE_MANIFEST_CORRUPT: terminal((path: string, problem: string) => {
     const window = path.split('/')[3] ?? 'WINDOW'
