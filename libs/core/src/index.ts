@@ -15,7 +15,6 @@ export {
   windowsBetween,
 } from './window.ts'
 export { concurrently, Semaphore } from './semaphore.ts'
-export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {

@@ -126,6 +126,7 @@ export type Landed = Pick<
   | 'files'
   | 'rowCount'
   | 'duplicateCount'
+  | 'answers'
   | 'quality'
   | 'leftOut'
   | 'late'
