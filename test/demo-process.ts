@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { signalAt } from '../libs/testkit/src/signal-at.ts'
 
 const MAIN = fileURLToPath(new URL('../apps/cli/src/main.ts', import.meta.url))
+
+/** The mark of a finished task in its progress. */
+const DONE = ' ✓ '
 
 export type DemoOptions = {
   /** Where everything is kept; the next process goes on from there. */
@@ -13,8 +16,8 @@ export type DemoOptions = {
   readonly seed: number
 }
 
-/** When a process is killed: so long after it has told of so many finished tasks. */
-export type KillPoint = { readonly afterTasks: number; readonly delayMs: number }
+/** When a process is killed: so many changes of files after it has told of so many finished tasks. */
+export type KillPoint = { readonly afterTasks: number; readonly fileChanges: number }
 
 export type DemoEnd = {
   /** Null when it was killed. */
@@ -26,8 +29,11 @@ export type DemoEnd = {
 
 /** One process of `cinelake demo`, until it ends, or until it is killed with SIGKILL. */
 export async function runDemo({ state, scale, seed }: DemoOptions, kill?: KillPoint): Promise<DemoEnd> {
+  const { afterTasks: lines, fileChanges } = kill ?? { afterTasks: 0, fileChanges: 0 }
+  const preload = signalAt(['SIGKILL'], { lines, lineWith: DONE, fileChanges })
   const args = [
     '--conditions=@cinelake/source',
+    ...(kill === undefined ? [] : ['--import', preload]),
     MAIN,
     'demo',
     '--state',
@@ -42,25 +48,12 @@ export async function runDemo({ state, scale, seed }: DemoOptions, kill?: KillPo
   const env = { ...process.env, NODE_COMPILE_CACHE: `${state}.compiled` }
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
-  const lines: string[] = []
-  let taskCount = 0
-
-  const killWhenDue = async () => {
-    if (kill === undefined || taskCount < kill.afterTasks) return
-    await pause(kill.delayMs)
-    child.kill('SIGKILL')
-  }
+  const output: string[] = []
   const read = async (stream: NodeJS.ReadableStream) => {
-    for await (const line of createInterface(stream)) {
-      lines.push(line)
-      if (!line.includes(' ✓ ')) continue
-      taskCount += 1
-      if (taskCount === kill?.afterTasks) void killWhenDue()
-    }
+    for await (const line of createInterface(stream)) output.push(line)
   }
   const reading = Promise.all([read(child.stdout), read(child.stderr)])
-  if (kill?.afterTasks === 0) void killWhenDue()
   const [code] = (await ended) as [number | null]
   await reading
-  return { code, taskCount, output: lines.join('\n') }
+  return { code, taskCount: output.filter((line) => line.includes(DONE)).length, output: output.join('\n') }
 }

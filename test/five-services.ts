@@ -161,7 +161,7 @@ async function ask(url: string, init?: RequestInit): Promise<unknown> {
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
       return await response.json()
     } catch (error) {
-      if (tries === 120) throw error
+      if (tries === 240) throw error
       await pause(500)
     }
   }

@@ -1,8 +1,11 @@
 // @module-tag slow: kills processes
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { sql } from 'kysely'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openPgliteDatabase } from '../libs/database/src/postgres/pglite.ts'
 import { runDemo, type DemoEnd, type KillPoint } from './demo-process.ts'
 import { contentOf } from './state-content.ts'
 
@@ -15,8 +18,10 @@ const SCALE = isFull ? 1 : 0.05
 const COMPANY_SEED = 1
 const SERIES = isFull ? [11, 12, 13] : [11]
 const KILLS = 10
-/** Milliseconds after a task is told to be done within which the next ones are under way. */
-const MAX_DELAY_MS = isFull ? 1500 : 250
+/** Changes of files after a task is told to be done within which the next ones are under way. */
+const MAX_FILE_CHANGES = 30
+/** Tasks that one process may do: those that it is killed after, and those that others of it end meanwhile. */
+const TASKS_PER_KILL = 7
 
 const root = await mkdtemp(path.join(tmpdir(), 'cinelake-kill-'))
 afterAll(() => rm(root, { recursive: true, force: true }))
@@ -38,20 +43,19 @@ describe('a demo that is killed and started again', () => {
     async (seed) => {
       const disturbed = { ...undisturbed, state: path.join(root, `killed-${seed}`) }
 
-      const killed: DemoEnd[] = []
-      let done = 0
-      for (const { afterTasks, delayMs } of pointsOf(seed, taskCount)) {
-        // Only the first is killed while it starts; the others do at least one task more.
-        const further = Math.max(killed.length === 0 ? 0 : 1, afterTasks - done)
-        const end = await runDemo(disturbed, { afterTasks: further, delayMs })
-        killed.push(end)
-        done += end.taskCount
+      const random = randomOf(seed)
+      for (let killsLeft = KILLS; killsLeft > 0; killsLeft -= 1) {
+        const isFirst = killsLeft === KILLS
+        // The first is killed while it starts.
+        const spare = isFirst ? 0 : taskCount - (await doneIn(disturbed.state)) - killsLeft * TASKS_PER_KILL
+        const point: KillPoint = {
+          afterTasks: isFirst ? 0 : 1 + Math.floor((random() * 2 * Math.max(0, spare)) / killsLeft),
+          fileChanges: 1 + Math.floor(random() * MAX_FILE_CHANGES),
+        }
+        expect(inWords(await runDemo(disturbed, point))).toMatch(/^killed/)
       }
       const last = await runDemo(disturbed)
 
-      // On a fast machine the last of them may be done before they are killed.
-      for (const end of killed.slice(0, -2)) expect(inWords(end)).toMatch(/^killed/)
-      for (const end of killed.slice(-2)) expect(inWords(end)).toMatch(/^(killed|code 0)/)
       expect(inWords(last)).toMatch(/^code 0/)
       const [one, other] = [await contentOf(undisturbed.state), await contentOf(disturbed.state)]
       expect(Object.keys(one.refined).length).toBeGreaterThan(10)
@@ -67,14 +71,17 @@ function inWords({ code, output }: DemoEnd): string {
   return `${code === null ? 'killed' : `code ${code}`}\n${output}`
 }
 
-/** Points in order, spread at random over the whole of the work; the first is while nothing is done yet. */
-function pointsOf(seed: number, taskCount: number): KillPoint[] {
-  const random = randomOf(seed)
-  const points = Array.from({ length: KILLS }, () => Math.floor(random() * taskCount * 0.9)).sort((a, b) => a - b)
-  return points.map((afterTasks, index) => ({
-    afterTasks: index === 0 ? 0 : afterTasks,
-    delayMs: Math.round(random() * MAX_DELAY_MS),
-  }))
+/** Tasks that a state directory knows as done. */
+async function doneIn(state: string): Promise<number> {
+  if (!existsSync(path.join(state, 'warehouse/PG_VERSION'))) return 0
+  await using database = await openPgliteDatabase<unknown>(path.join(state, 'warehouse'))
+  const { rows } = await sql<{ there: boolean }>`SELECT to_regclass('ops.tasks') IS NOT NULL AS there`.execute(
+    database.db,
+  )
+  if (rows[0]?.there !== true) return 0
+  const done = await sql<{ count: number }>`
+    SELECT count(*)::int AS count FROM ops.tasks WHERE state = 'succeeded'`.execute(database.db)
+  return done.rows[0]?.count ?? 0
 }
 
 /** Numbers in [0, 1), the same ones for the same seed. mulberry32, by Tommy Ettinger, public domain. */

@@ -47,7 +47,7 @@ describe('a contract that changes while its table has data', () => {
     const { exitCode, out } = await inState('validate', given.folder)
     expect({ exitCode, out }).toMatchObject({ exitCode: 0 })
     expect(out).toMatch(
-      /^contracts\/orders\.yaml:24 {2}change {2}orders: customer is renamed to customer_no: the values of 3 rows go on under the new name$/m,
+      /^contracts\/orders\.yaml:24 {2}change {2}orders: customer is renamed to customer_no: the values of 3 rows continue under the new name$/m,
     )
     expect(out).toMatch(
       /^contracts\/orders\.yaml:\d+ {2}change {2}orders: amount DECIMAL\(12,2\) → DECIMAL\(14,3\) \(widened\): rewrites 3 rows with the wider type$/m,
@@ -67,7 +67,7 @@ describe('a contract that changes while its table has data', () => {
       from: 'customer',
       to: 'customer_no',
       lossless: true,
-      consequence: 'the values of 3 rows go on under the new name',
+      consequence: 'the values of 3 rows continue under the new name',
     })
   })
 

@@ -176,7 +176,7 @@ test('what is warned of is a line each after the run and in its status, and coun
   const [head = '', ...rows] = (await readFile(file, 'utf8')).trimEnd().split('\n')
   await writeFile(file, `${head},Kanal\n${rows.map((row) => `${row},web\n`).join('')}`)
   const warnings = [
-    /^warning {2}refine orders {2}unknown_columns: orders_2026-03-01\.csv has besides the contract: Kanal$/m,
+    /^warning {2}refine orders {2}unknown_columns: orders_2026-03-01\.csv has in addition to the contract: Kanal$/m,
     /^warning {2}refine orders {2}amount_is_positive: .* got 1 of 6 that does not: orders_2026-03-01\.csv:4$/m,
   ]
 

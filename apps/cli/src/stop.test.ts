@@ -1,5 +1,6 @@
 // @module-tag slow: kills processes
 import { spawn } from 'node:child_process'
+import { signalAt } from '@cinelake/testkit/signal-at'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,16 +12,14 @@ import { aStarter, cinelake } from './testing.fixture.ts'
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
 const SALES = 'SELECT * FROM sales_by_day ORDER BY ordered_on'
 
-/** Runs the command line as a process of its own and sends it a signal when its n-th line appears. */
-async function interrupted(args: readonly string[], signal: NodeJS.Signals, line: number) {
-  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let notes = ''
-  let isSent = false
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    notes += text
-    // Once: a second Ctrl-C ends the process at once.
-    if (!isSent && notes.split('\n').length > line) isSent = child.kill(signal)
+/** Runs the command line as a process of its own that gets signals after the n-th line of its progress. */
+async function interrupted(args: readonly string[], signals: readonly NodeJS.Signals[], lines: number) {
+  const preload = signalAt(signals, { lines })
+  const child = spawn(process.execPath, [...process.execArgv, '--import', preload, MAIN, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
   })
+  let notes = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (notes += text))
   await once(child, 'close')
   return { exitCode: child.exitCode, killedBy: child.signalCode, notes }
 }
@@ -59,7 +58,7 @@ test('Ctrl-C stops cleanly with 130, and the next start goes on', async () => {
   const { given, args } = await aLongRun()
   await using _ = given
 
-  const stopped = await interrupted(args, 'SIGINT', 1)
+  const stopped = await interrupted(args, ['SIGINT'], 1)
   expect(stopped).toMatchObject({ exitCode: 130, killedBy: null })
   expect(stopped.notes).toMatch(/Stopped\. The next start resumes here\.\n$/)
 
@@ -76,7 +75,7 @@ test('killed at several points, the next start goes on and the tables come out t
   await using _ = given
 
   for (const line of [1, 5, 8]) {
-    expect(await interrupted(args, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
+    expect(await interrupted(args, ['SIGKILL'], line)).toMatchObject({ killedBy: 'SIGKILL' })
   }
 
   expect(await cinelake(args)).toMatchObject({ exitCode: 0 })
@@ -91,7 +90,8 @@ test('a rebuild that is killed goes on when it is asked for again, and the table
   await cinelake(args)
   const rebuild = ['rebuild', given.folder, 'orders', '--state', given.state]
 
-  for (const line of [2, 4]) expect(await interrupted(rebuild, 'SIGKILL', line)).toMatchObject({ killedBy: 'SIGKILL' })
+  for (const line of [2, 4])
+    expect(await interrupted(rebuild, ['SIGKILL'], line)).toMatchObject({ killedBy: 'SIGKILL' })
   const { exitCode, notes } = await cinelake(rebuild)
 
   expect({ exitCode, notes }).toMatchObject({
@@ -106,15 +106,10 @@ test('a rebuild that is killed goes on when it is asked for again, and the table
 test('a second Ctrl-C ends it at once', async () => {
   const { given, args } = await aLongRun()
   await using _ = given
-  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const ended = once(child, 'close')
-  await lineOf(child.stderr, / ✓ /)
 
-  child.kill('SIGINT')
-  child.kill('SIGTERM')
+  const { exitCode } = await interrupted(args, ['SIGINT', 'SIGTERM'], 2)
 
-  await ended
-  expect([130, 143]).toContain(child.exitCode)
+  expect([130, 143]).toContain(exitCode)
 })
 
 test('a reader of its progress that goes away does not end the run', async () => {

@@ -27,7 +27,7 @@ type Issue = { readonly path: readonly PropertyKey[]; readonly message: string }
 function codecOf<Message extends { kind: string }>(name: string, contract: Contract<Message>): Codec<Message> {
   const check = (value: unknown): Message => {
     const parsed = contract.safeParse(value)
-    if (!parsed.success) throw busErrors.MESSAGE_INVALID(name, parsed.error.issues.map(describe))
+    if (!parsed.success) throw busErrors.MESSAGE_INVALID(name, parsed.error.issues.map(describeIssue))
     return parsed.data
   }
   return {
@@ -50,6 +50,6 @@ function parseJson(name: string, text: string): unknown {
   }
 }
 
-function describe({ path, message }: Issue): string {
+function describeIssue({ path, message }: Issue): string {
   return path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`
 }

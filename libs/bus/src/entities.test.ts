@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { givenAdministration } from './service-bus/administration.fixture.ts'
-import { busEntities, isEntityName } from './entities.ts'
-import { armTemplate, emulatorConfig, iso8601 } from './entity-formats.ts'
+import { armTemplate, busEntities, emulatorConfig, isEntityName, iso8601 } from './entities.ts'
 import { createEntities } from './service-bus/entities.ts'
 
 describe('the definition of the entities', () => {

@@ -1,8 +1,7 @@
-import { z } from 'zod'
 import { suggest } from '@cinelake/core'
+import { z } from 'zod'
 import type { Problems } from './problem.ts'
-import { salvage, valueAt } from './salvage.ts'
-import { sensitivityOf, type Sensitivity } from './secrets.ts'
+import { type Sensitivity, sensitivityOf } from './secrets.ts'
 import type { YamlPath, YamlText } from './yaml-text.ts'
 
 /** A mapping that knows its keys: an unknown one is reported with the one that was probably meant. */
@@ -42,7 +41,7 @@ function reportIssue(issue: z.core.$ZodIssue, above: YamlPath, report: Report): 
   if (issue.code === 'invalid_union') return reportUnion(issue, path, report)
   const value = valueAt(text.value, path)
   if (value === undefined && issue.code === 'invalid_type') {
-    problems.error(text.at(path), `${nameOf(path, report)} is missing`, `expected ${wanted(issue.expected)}`)
+    problems.error(text.at(path), `${keyNameOf(path, report)} is missing`, `expected ${wanted(issue.expected)}`)
     return
   }
   wrong(path, value, remedyOf(issue, value), report)
@@ -74,7 +73,7 @@ function wrong(
   { hidden, secrecy }: Sensitivity = sensitivityOf(report.schema, path),
 ): void {
   const { text, problems } = report
-  const got = hidden ? kindOf(value) : shown(value)
+  const got = hidden ? valueKind(value) : shown(value)
   // Said the first: quotes around a secret would keep it in the text.
   const instead =
     secrecy === 'always'
@@ -82,14 +81,14 @@ function wrong(
       : hidden
         ? `${remedy.replace(/: put it in quotes, [\s\S]*$/, '')}; ${KEPT}`
         : remedy
-  problems.error(text.at(path), `${nameOf(path, report)} is wrong: got ${got}`, instead)
+  problems.error(text.at(path), `${keyNameOf(path, report)} is wrong: got ${got}`, instead)
 }
 
 /** What is done with a secret that stands in the text. */
 export const AS_SECRET = "write '${secret:NAME}' in its place and keep it with the secrets"
 const KEPT = "a secret is written as '${secret:NAME}' and kept with the secrets"
 
-function nameOf(path: YamlPath, { schema, text }: Report): string {
+function keyNameOf(path: YamlPath, { schema, text }: Report): string {
   return path.length === 0 ? text.what : `\`${sensitivityOf(schema, path).shown.join('.')}\``
 }
 
@@ -103,7 +102,7 @@ function reportUnion(issue: z.core.$ZodIssueInvalidUnion, path: YamlPath, report
     const place = isWord ? path : path.slice(0, -1)
     // What is like none of the words may have slipped in from a field beside it.
     if (value !== undefined) return wrong(path, value, remedy, report, sensitivityOf(report.schema, place))
-    problems.error(text.atKey(path.slice(0, -1)), `${nameOf(path, report)} is missing`, remedy)
+    problems.error(text.atKey(path.slice(0, -1)), `${keyNameOf(path, report)} is missing`, remedy)
     return
   }
   const tried = issue.errors.filter(
@@ -148,11 +147,11 @@ const wanted = (type: string) => WANTED[type] ?? type
 function shown(value: unknown): string {
   if (typeof value === 'string') return `the text '${onOneLine(value)}'`
   if (typeof value === 'number') return `the number \`${value}\``
-  return typeof value === 'boolean' ? `\`${value}\`` : kindOf(value)
+  return typeof value === 'boolean' ? `\`${value}\`` : valueKind(value)
 }
 
 /** What a value is, without the value. */
-function kindOf(value: unknown): string {
+function valueKind(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'
@@ -170,3 +169,81 @@ function onOneLine(text: string): string {
 }
 
 const inside = (path: YamlPath) => (path.length === 0 ? '' : ` in \`${path.join('.')}\``)
+
+/** Lists whose items are kept whole or not at all. */
+const WHOLE_ITEMS: ReadonlySet<string | number> = new Set(['properties', 'quality', 'rules', 'serve'])
+
+/** Rounds. Each takes out everything that the round before found; texts nest less deep than this. */
+const MAX_ROUNDS = 12
+
+/**
+ * What is left of a value when everything that does not fit its schema is taken out, so that one mistake does not hide
+ * others. A mapping that lacks something it must have is taken out as a whole.
+ */
+function salvage<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  fallback: Readonly<Record<string, unknown>>,
+): z.output<Schema> | undefined {
+  let rest: unknown = structuredClone(value)
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const parsed = schema.safeParse(rest)
+    if (parsed.success) return parsed.data
+    const wrong = parsed.error.issues.flatMap((issue) => wrongPaths(issue, rest))
+    // From the back, so that taking one out of a list does not move the others.
+    for (const path of wrong.sort(byPath).reverse()) {
+      if (path.length === 0) return undefined
+      rest = takeOut(rest, path, fallback)
+    }
+  }
+  return undefined
+}
+
+function valueAt(value: unknown, path: YamlPath): unknown {
+  return path.reduce<unknown>(
+    (found, step) => (isContainer(found) && Object.hasOwn(found, step) ? found[step] : undefined),
+    value,
+  )
+}
+
+function wrongPaths(issue: z.core.$ZodIssue, value: unknown): YamlPath[] {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => [...path, key])
+  // What is left of an item of these would be read as something that is not written there.
+  const item = path.findLastIndex((step, index) => typeof step === 'number' && WHOLE_ITEMS.has(path[index - 1] ?? ''))
+  if (item >= 0) return [path.slice(0, item + 1)]
+  // Something that is missing makes what is around it useless; at the top there may be something to put in its place.
+  const missing = valueAt(value, path) === undefined && path.length > 1
+  return [missing ? path.slice(0, -1) : path]
+}
+
+function takeOut(value: unknown, path: YamlPath, fallback: Readonly<Record<string, unknown>>): unknown {
+  const last = path.at(-1)
+  const around = valueAt(value, path.slice(0, -1))
+  if (last === undefined || !isContainer(around)) return value
+  if (path.length === 1 && Object.hasOwn(fallback, last) && around[last] !== fallback[last]) {
+    around[last] = fallback[last]
+  } else if (Array.isArray(around)) {
+    around.splice(Number(last), 1)
+  } else if (Object.hasOwn(around, last)) {
+    delete around[last]
+  } else {
+    // Missing at the top with nothing to put in its place.
+    return undefined
+  }
+  return value
+}
+
+function isContainer(value: unknown): value is Record<string | number, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function byPath(one: YamlPath, other: YamlPath): number {
+  for (let index = 0; index < Math.min(one.length, other.length); index++) {
+    const [left, right] = [one[index], other[index]]
+    if (left === right) continue
+    if (typeof left === 'number' && typeof right === 'number') return left - right
+    return String(left) < String(right) ? -1 : 1
+  }
+  return one.length - other.length
+}

@@ -27,11 +27,11 @@ export class Problems {
   readonly #found = new Map<string, Problem>()
 
   error(place: Place, message: string, remedy: string): void {
-    this.#add({ severity: 'error', ...placeOf(place), message, remedy })
+    this.#add({ severity: 'error', ...positionOf(place), message, remedy })
   }
 
   warning(place: Place, message: string, remedy: string): void {
-    this.#add({ severity: 'warning', ...placeOf(place), message, remedy })
+    this.#add({ severity: 'warning', ...positionOf(place), message, remedy })
   }
 
   get hasErrors(): boolean {
@@ -50,7 +50,7 @@ export class Problems {
   }
 }
 
-const placeOf = ({ file, line, column }: Place): Place => ({ file, line, column })
+const positionOf = ({ file, line, column }: Place): Place => ({ file, line, column })
 
 /** By code unit, so that the order does not depend on a machine's language. */
 export function compare(one: string, other: string): number {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isAbsolutePath, staysBelow } from './relative-path.ts'
+import { isAbsolutePath, staysBelow } from './schema-words.ts'
 
 test.each([
   ['contracts/users.yaml', true, false],

@@ -2,6 +2,34 @@ import { z } from 'zod'
 import { text } from './schema-words.ts'
 import type { YamlPath } from './yaml-text.ts'
 
+/** `${NAME}`, `${NAME:-default}` or `${secret:NAME}`: the same forms that are filled when the text is used. */
+const PLACEHOLDER =
+  /\$\{(?:secret:(?<secret>[A-Za-z0-9][A-Za-z0-9._-]*)|(?<setting>[A-Za-z_]\w*)(?::-(?<fallback>[^}]*))?)\}/g
+
+export type Placeholder = {
+  readonly name: string
+  readonly secret: boolean
+  /** What stands in for a setting that is not there. */
+  readonly fallback?: string
+}
+
+/** The placeholders of a text, and what looks like one but is none. */
+export function placeholdersOf(text: string): { readonly found: Placeholder[]; readonly malformed: string[] } {
+  const found = [...text.matchAll(PLACEHOLDER)].map(({ groups }) => ({
+    name: groups?.['secret'] ?? groups?.['setting'] ?? '',
+    secret: groups?.['secret'] !== undefined,
+    ...(groups?.['fallback'] === undefined ? {} : { fallback: groups['fallback'] }),
+  }))
+  const rest = text.replaceAll(PLACEHOLDER, '')
+  const malformed = [...rest.matchAll(/\$\{[^}]*\}?/g)].map(([form]) => form)
+  return { found, malformed }
+}
+
+/** A text with each placeholder replaced by one word, to look at the form of what is around them. */
+export function withoutPlaceholders(text: string, word = 'x'): string {
+  return text.replaceAll(PLACEHOLDER, word)
+}
+
 /**
  * How secret the values of a schema node are, kept with the node: it is decided where the field is added.
  * `always`: the value has to be `${secret:NAME}`. `maybe`: it may hold a secret (an address with a password, a header).
@@ -13,14 +41,7 @@ export type Secrecy = 'always' | 'maybe'
  * What of a value that may hold a secret is one. `databaseAddress`, `address`: the password in it. `path`: query parameters.
  * The others are fields whose names tell: of requests (`header`, `queryParameter`, `bodyField`), of token requests (`tokenField`).
  */
-export type SecretPlace =
-  | 'databaseAddress'
-  | 'address'
-  | 'path'
-  | 'header'
-  | 'queryParameter'
-  | 'bodyField'
-  | 'tokenField'
+type SecretPlace = 'databaseAddress' | 'address' | 'path' | 'header' | 'queryParameter' | 'bodyField' | 'tokenField'
 
 /** Marks of a node. They stay where the node is described, and go where it is wrapped. */
 type Marks = { readonly secret?: Secrecy; readonly secretPlace?: SecretPlace; readonly filled?: true }
@@ -75,7 +96,7 @@ export function sensitivityOf(schema: Node, path: YamlPath): Sensitivity {
   for (const [index, step] of path.entries()) {
     const secrecy = strongest(nodes)
     if (secrecy !== undefined)
-      return { hidden: true, secrecy, ...placeOf(nodes), isFilled: true, shown: path.slice(0, index) }
+      return { hidden: true, secrecy, ...secretPlaceOf(nodes), isFilled: true, shown: path.slice(0, index) }
     const next = nodes.flatMap((node) => childrenOf(node, step)).flatMap((child) => forms(child))
     if (next.length === 0) {
       // Not in the schema: what was meant is unknown, and it may have been a secret.
@@ -88,7 +109,7 @@ export function sensitivityOf(schema: Node, path: YamlPath): Sensitivity {
   const secrecy = strongest(nodes)
   return {
     hidden: nodes.some((node) => holdsSecret(node)),
-    ...(secrecy === undefined ? {} : { secrecy, ...placeOf(nodes) }),
+    ...(secrecy === undefined ? {} : { secrecy, ...secretPlaceOf(nodes) }),
     isFilled: nodes.some(isFilled),
     shown: path,
   }
@@ -96,7 +117,7 @@ export function sensitivityOf(schema: Node, path: YamlPath): Sensitivity {
 
 const isFilled = (node: Node) => marksOf(node) !== undefined
 
-function placeOf(nodes: readonly Node[]): { readonly place?: SecretPlace } {
+function secretPlaceOf(nodes: readonly Node[]): { readonly place?: SecretPlace } {
   const place = nodes.map((node) => marksOf(node)?.secretPlace).find((found) => found !== undefined)
   return place === undefined ? {} : { place }
 }
@@ -107,7 +128,7 @@ function strongest(nodes: readonly Node[]): Secrecy | undefined {
 }
 
 /** A marked field of a schema. In its path `*` stands for a name of a record, 0 for a place in a list. */
-export type SecretField = { readonly path: YamlPath; readonly secrecy: Secrecy; readonly node: Node }
+type SecretField = { readonly path: YamlPath; readonly secrecy: Secrecy; readonly node: Node }
 
 /** Every marked field of a schema, once per form of a union that has it. */
 export function* secretFieldsOf(
@@ -195,4 +216,93 @@ function forms(node: Node, above: readonly Node[] = []): readonly Node[] {
   if (marksOf(node) !== undefined) return [node]
   const inner = stepsInto(node).flatMap(([step, child]) => (step === undefined ? [child] : []))
   return inner.length === 0 ? [node] : inner.flatMap((child) => forms(child, [...above, node]))
+}
+
+/** A part of a text that has to be kept as a secret. */
+type SecretPart = {
+  /** What it is called in messages. */
+  readonly what: string
+  readonly value: string
+  /** `${secret:NAME}` and no more; otherwise what tells how it is meant may stand around it: `Bearer ${secret:NAME}`. */
+  readonly alone: boolean
+}
+
+/**
+ * What has to be kept as a secret of a text: all of it, the password of an address, or nothing.
+ * @param name of its field; a number where it is in a list
+ * @param field what its schema says of it
+ */
+export function secretPartsOf(
+  name: string | number,
+  value: string,
+  { secrecy, place }: Pick<Sensitivity, 'secrecy' | 'place'>,
+): readonly SecretPart[] {
+  const key = String(name)
+  if (secrecy === 'always') return [{ what: secretWord(typeof name === 'number' ? 'key' : name), value, alone: true }]
+  if (place === 'header' && isSecretHeader(key)) return [{ what: `header \`${key}\``, value, alone: false }]
+  if (place === 'tokenField' && isSecretParameter(key)) return [{ what: key, value, alone: false }]
+  if (place === 'queryParameter' && isSecretField(key))
+    return [{ what: `query parameter \`${key}\``, value, alone: false }]
+  if (place === 'bodyField' && isSecretField(key))
+    return [{ what: `field \`${key}\` of the body`, value, alone: false }]
+  if (place === 'path') return parametersOf(value)
+  return secrecy === undefined ? [] : passwordsOf(value, place === 'databaseAddress')
+}
+
+/**
+ * Of an address, and of one that is the default of a setting.
+ * @param ofDatabase a password may have slashes there; in other addresses an `@` behind one belongs to the path
+ */
+function passwordsOf(value: string, ofDatabase: boolean): SecretPart[] {
+  const defaults = placeholdersOf(value).found.flatMap(({ fallback }) => fallback ?? [])
+  return [value, ...defaults].flatMap((address) => {
+    const password = passwordIn(address)
+    const isNone = password === undefined || (!ofDatabase && withoutPlaceholders(password).includes('/'))
+    return isNone ? [] : [{ what: 'password', value: password, alone: true }]
+  })
+}
+
+function parametersOf(path: string): SecretPart[] {
+  return [...new URLSearchParams(path.split('?')[1] ?? '')].flatMap(([name, value]) =>
+    isSecretField(name) ? [{ what: `query parameter \`${name}\``, value, alone: false }] : [],
+  )
+}
+
+/** Whether such a part is a secret. */
+export function isKept({ value, alone }: SecretPart): boolean {
+  const { found } = placeholdersOf(value)
+  if (!alone) return found.some(({ secret }) => secret)
+  return found.length > 0 && found.every(({ secret }) => secret) && withoutPlaceholders(value, '') === ''
+}
+
+/** What is called after a secret and only says of what kind it is: `client_assertion_type`, `X-Token-Type`. */
+const ABOUT_SECRET = /[_-](?:type|use|format)$/i
+
+/** Whether a header is called as those are that carry a secret. */
+export function isSecretHeader(name: string): boolean {
+  return /^(?:authorization|cookie|.*(?:api-?key|token|secret).*)$/i.test(name) && !ABOUT_SECRET.test(name)
+}
+
+/** Whether a field of a token request is called as secrets are. */
+export function isSecretParameter(name: string): boolean {
+  return /password|secret|token|assertion/i.test(name) && !ABOUT_SECRET.test(name)
+}
+
+/** Whether a query parameter or a field of a body carries nothing but a secret. Cursors are called tokens as well. */
+export function isSecretField(name: string): boolean {
+  return /^(?:(?:x-)?api[_-]?key|(?:access|auth|bearer)[_-]?token|client[_-]?secret|secret|password|passwd)$/i.test(
+    name,
+  )
+}
+
+/** What a secret of `auth` is called in messages. */
+export function secretWord(key: string): string {
+  return WORDS[key] ?? key
+}
+
+const WORDS: Readonly<Record<string, string>> = { clientSecret: 'client secret', refreshToken: 'refresh token' }
+
+/** The password of an address that is no single placeholder. */
+export function passwordIn(url: string): string | undefined {
+  return /^[a-z]+:\/\/(?:\$\{[^}]*\}|[^/@:$]|\$(?!\{))*:(.+)@/i.exec(url)?.[1]
 }

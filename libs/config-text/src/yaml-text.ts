@@ -81,7 +81,7 @@ export function parseYaml(text: string): ParsedYaml {
   for (const error of [...errors, ...document.warnings]) add(error.pos[0], plainMessage(error), yamlRemedy(error))
   if (errors.length > 0) return { document, value: undefined, lines, faults }
   try {
-    return { document, value: valueOf(document), lines, faults }
+    return { document, value: documentValue(document), lines, faults }
   } catch (error) {
     add(
       document.contents?.range[0] ?? 0,
@@ -94,7 +94,7 @@ export function parseYaml(text: string): ParsedYaml {
 }
 
 /** Aliases may not be blown up without end: the library counts them and throws. */
-function valueOf(document: Document.Parsed): unknown {
+function documentValue(document: Document.Parsed): unknown {
   const value = document.toJS({ maxAliasCount: 100 }) as unknown
   // An alias of what it stands in goes round in circles: writing it out finds that, by throwing.
   JSON.stringify(value)
@@ -104,16 +104,16 @@ function valueOf(document: Document.Parsed): unknown {
 /** Reads YAML 1.2 and reports every error of syntax, duplicate keys included. */
 export function readYaml(file: string, text: string, problems: Problems, origin: Origin = WHOLE_FILE): YamlText {
   const { document, value, lines, faults } = parseYaml(text)
-  const placeOf = (line: number, column: number): Place => ({
+  const placeInFile = (line: number, column: number): Place => ({
     file,
     line: line + origin.line - 1,
     column: line === 1 ? column + origin.column - 1 : column,
   })
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
-    return placeOf(line, col)
+    return placeInFile(line, col)
   }
-  for (const { line, column, message, remedy } of faults) problems.error(placeOf(line, column), message, remedy)
+  for (const { line, column, message, remedy } of faults) problems.error(placeInFile(line, column), message, remedy)
   const root = document.contents
   const find = (path: YamlPath) => nodeAt(isNode(root) ? root : undefined, path)
   const startOf = (node: Node | undefined): Place => placeAt(node?.range?.[0] ?? 0)
@@ -256,4 +256,14 @@ const YAML_REMEDIES: Readonly<Record<string, string>> = {
   MISSING_CHAR: 'close the quote or bracket',
   TAG_RESOLVE_FAILED: 'put the text in quotes',
   BAD_ALIAS: 'put the text in quotes, or define the anchor (`&name`) before it is used',
+}
+
+/** A field of a value that has not been checked; undefined where it has none. */
+export function fieldOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
+}
+
+/** A text in a value that has not been checked; an empty one where there is none. */
+export function asString(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { concurrently } from './concurrently.ts'
+import { concurrently } from './semaphore.ts'
 
 test('results come in the order of the items, and never more are processed at once than was agreed', async () => {
   await fc.assert(

@@ -40,7 +40,7 @@ export async function lockDirectory(
     if (found === undefined) continue
     const holder = parseHolder(found)
     if (holder === undefined || (await isAlive(holder))) {
-      throw inUse({ holder: holder === undefined ? 'an unreadable lock file' : describe(holder), lockFile })
+      throw inUse({ holder: holder === undefined ? 'an unreadable lock file' : describeHolder(holder), lockFile })
     }
     await removeStale(lockFile, found)
   }
@@ -132,7 +132,7 @@ function parseHolder(content: string): Holder | undefined {
   }
 }
 
-function describe({ host, pid, program, since }: Holder): string {
+function describeHolder({ host, pid, program, since }: Holder): string {
   return `process ${pid} on ${host} (${program}, since ${since})`
 }
 

@@ -143,27 +143,27 @@ const MAX_CAUSES = 10
 function withCauses(thrown: unknown): string {
   const parts: string[] = []
   for (let [cause, depth] = [thrown, 0]; cause !== undefined && depth < MAX_CAUSES; depth++) {
-    const text = textOf(cause)
+    const text = thrownText(cause)
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text)
     cause = cause instanceof Error ? cause.cause : undefined
   }
-  return parts.join('; caused by: ') || nameOf(thrown)
+  return parts.join('; caused by: ') || thrownName(thrown)
 }
 
 /** A thrown value as text: libraries also throw texts and objects, for which `String` returns `[object Object]`. */
 export function reasonOf(thrown: unknown): string {
-  const text = textOf(thrown)
-  return text === '' ? nameOf(thrown) : text
+  const text = thrownText(thrown)
+  return text === '' ? thrownName(thrown) : text
 }
 
-function textOf(thrown: unknown): string {
-  if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(textOf).join(', ')
+function thrownText(thrown: unknown): string {
+  if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(thrownText).join(', ')
   if (thrown instanceof Error) return thrown.message
   // Its properties are not shown: they may hold anything, and this text leaves the process.
-  return typeof thrown === 'string' ? thrown : nameOf(thrown)
+  return typeof thrown === 'string' ? thrown : thrownName(thrown)
 }
 
-function nameOf(thrown: unknown): string {
+function thrownName(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.name
   if (typeof thrown !== 'object' || thrown === null) return `a thrown ${thrown === null ? 'null' : typeof thrown}`
   const [name, number] = ['name' in thrown ? thrown.name : '', 'errno' in thrown ? thrown.errno : '']

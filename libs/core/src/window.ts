@@ -1,5 +1,10 @@
 import { Temporal } from 'temporal-polyfill'
 
+/** The only source of the current time. Passed in, so that a window can be rebuilt at any time with the same result. */
+export type Clock = () => Date
+
+export const systemClock: Clock = () => new Date()
+
 /** How long a window is. */
 export const WINDOW_LENGTHS = ['hour', 'day', 'month'] as const
 export type WindowLength = (typeof WINDOW_LENGTHS)[number]

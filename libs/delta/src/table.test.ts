@@ -913,7 +913,8 @@ describe('vacuum', () => {
 test('a commit that is told to stop leaves nothing', async () => {
   const table = aTable()
   const abort = new AbortController()
-  const work = table.append(bench.session, 'SELECT i, md5(i::VARCHAR) AS m FROM range(20000000) t(i)', {
+  // Hours of work: it is not done before it is stopped.
+  const work = table.append(bench.session, 'SELECT i, md5(i::VARCHAR) AS m FROM range(20000000000) t(i)', {
     ...once(),
     signal: abort.signal,
   })

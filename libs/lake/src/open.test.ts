@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { noCredential, urlOf } from './adls/adls.fixture.ts'
-import { openLake } from './open.ts'
-import { lakeEnv, lakeSettings } from './settings.ts'
+import { lakeEnv, lakeSettings, openLake } from './open.ts'
 
 const settingsOf = (env: Record<string, string>) => lakeSettings(z.object(lakeEnv).parse(env))
 

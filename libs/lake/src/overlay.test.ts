@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createDirectoryLake } from './directory/lake.ts'
-import { lakeContract } from './lake-contract.ts'
+import { lakeContract } from './contract/lake-contract.ts'
 import type { Lake } from './lake.ts'
 import { createOverlayLake } from './overlay.ts'
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { codeOf } from './directory/errors.ts'
+import { fileErrorCode } from './directory/errors.ts'
 
 /** Milliseconds after which files of another machine are considered abandoned; no task runs that long. */
 const FOREIGN_LEFTOVER_MS = 7 * 24 * 3_600_000
@@ -65,7 +65,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return codeOf(error) === 'EPERM'
+    return fileErrorCode(error) === 'EPERM'
   }
 }
 

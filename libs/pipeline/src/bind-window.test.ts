@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { asksForWindow, bindWindow, unboundOffset, unknownPlaceholders } from './bind-window.ts'
-import { scanSql } from './sql/scan.ts'
+import { scanSql } from './sql/parse.ts'
 
 const window = { start: '2026-02-28T23:00:00Z', end: '2026-03-01T23:00:00Z' }
 const START = "TIMESTAMPTZ '2026-02-28T23:00:00Z'"

@@ -1,5 +1,5 @@
 import type { Window } from '@cinelake/core'
-import { scanSql } from './sql/scan.ts'
+import { scanSql } from './sql/parse.ts'
 
 type Bounds = Pick<Window, 'start' | 'end'>
 

@@ -57,7 +57,7 @@ describeBroken(
       change: edit(O, 'FROM {table}', "FROM {table}, read_csv('/etc/passwd') AS other"),
       file: O,
       at: 'query:',
-      message: '`read_csv` reads something besides the inputs',
+      message: '`read_csv` reads something other than the inputs',
       remedy: 'compare with columns',
     },
     {

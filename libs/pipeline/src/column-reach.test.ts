@@ -3,7 +3,7 @@ import { columnReach } from './column-reach.ts'
 import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
 import { openTypers } from './fixtures/typer.fixture.ts'
 import { readPipeline } from './read-pipeline.ts'
-import { textChanges } from './text-effects.ts'
+import { textChanges } from './text-changes.ts'
 
 let typers: Awaited<ReturnType<typeof openTypers>>
 beforeAll(async () => {

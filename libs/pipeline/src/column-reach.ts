@@ -1,8 +1,8 @@
-import type { CheckedPipeline } from './checked/pipeline.ts'
+import type { CheckedPipeline } from './checked-pipeline.ts'
 import { lineageOf, ROWS, type Lineage, type Origin } from './sql/lineage.ts'
 import { parseQuery, type Parser } from './sql/parse.ts'
-import { columnsOfTables } from './table-columns.ts'
-import type { TableEffect } from './text-effects.ts'
+import { columnsOfTables } from './check/tables.ts'
+import type { TableEffect } from './text-changes.ts'
 
 /** The columns derived from a column that a text changes, or from any column of a table whose values may change. */
 export type ColumnReach = {

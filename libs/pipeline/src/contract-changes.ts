@@ -1,10 +1,8 @@
 import { identifier as quoted } from '@cinelake/sql'
 import { fitsSql, isLossless, isNumber } from '@cinelake/core'
 import { z } from 'zod'
-import { asTable } from './check/stored-columns.ts'
-import { WINDOW_COLUMN } from './check/tables.ts'
-import type { CheckedDataset } from './checked/dataset.ts'
-import type { CheckedModel } from './checked/model.ts'
+import { asTable, WINDOW_COLUMN } from './check/tables.ts'
+import type { CheckedDataset, CheckedModel } from './checked-pipeline.ts'
 
 /** The requirements of a contract or a model on its table. */
 export type WantedTable = {
@@ -272,7 +270,10 @@ function renamedColumn(
 ): OpenChange {
   const change = { kind: 'renamed', column: column.name, from: former.name, to: column.name } as const
   if (own === undefined)
-    return { ...change, words: ({ all }) => ({ consequence: `the values of ${rowsOf(all)} go on under the new name` }) }
+    return {
+      ...change,
+      words: ({ all }) => ({ consequence: `the values of ${rowsOf(all)} continue under the new name` }),
+    }
   const [before, after] = [quoted(former.name), quoted(own.name)]
   return {
     ...change,

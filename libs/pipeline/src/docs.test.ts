@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { OPERATORS } from './text/contract-schema.ts'
-import { ModelHeader } from './text/model-header.ts'
+import { ModelHeader } from './text/read-model.ts'
 import { pipelineJsonSchema } from './text/pipeline-schema.ts'
 
 const docs = readFileSync(new URL('../../../docs/pipeline.md', import.meta.url), 'utf8')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { CheckedPipeline, freezePipeline } from './checked/pipeline.ts'
+import { CheckedPipeline, freezePipeline } from './checked-pipeline.ts'
 import { loadPipeline, storePipeline } from './load-pipeline.ts'
 
 const pipeline = CheckedPipeline.parse({

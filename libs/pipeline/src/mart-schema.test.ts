@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultSchema, isReservedSchema, SCHEMA_NAME } from './mart-schema.ts'
+import { defaultSchema, isReservedSchema, SCHEMA_NAME } from './text/pipeline-schema.ts'
 
 test.each([
   ['shop', 'shop'],

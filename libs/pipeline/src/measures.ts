@@ -1,8 +1,7 @@
+import { asString } from '@cinelake/config-text'
 import { isNumber } from '@cinelake/core'
-import type { CheckedModel } from './checked/model.ts'
-import type { CheckedPipeline } from './checked/pipeline.ts'
-import { parseQuery, type Parser } from './sql/parse.ts'
-import { isNode, listOf, textOf, type Node } from './sql/tree.ts'
+import type { CheckedModel, CheckedPipeline } from './checked-pipeline.ts'
+import { isNode, listOf, type Node, parseQuery, type Parser } from './sql/parse.ts'
 
 /** A served numeric column that a model computes by an aggregate, or derives from one. */
 export type Measure = {
@@ -87,7 +86,7 @@ function columnsOf(query: Node | undefined, outside: Tables): Column[] {
   const tables = new Map(outside)
   for (const { key, value } of listIn(nodeIn(query, 'cte_map'), 'map').filter(isNode)) {
     const inner = columnsOf(nodeIn(nodeIn(nodeOf(value), 'query'), 'node'), tables)
-    tables.set(textOf(key).toLowerCase(), renamed(inner, listIn(value, 'aliases')))
+    tables.set(asString(key).toLowerCase(), renamed(inner, listIn(value, 'aliases')))
   }
   switch (query['type']) {
     case 'SELECT_NODE': {
@@ -124,13 +123,13 @@ type Source = { readonly name: string; readonly columns: readonly Column[] }
 
 function sourcesOf(from: Node | undefined, tables: Tables): Source[] {
   if (from === undefined) return []
-  const alias = textOf(from['alias'])
+  const alias = asString(from['alias'])
   const named = (name: string, columns: readonly Column[]) => [
     { name: (alias === '' ? name : alias).toLowerCase(), columns: renamed(columns, listIn(from, 'column_name_alias')) },
   ]
   switch (from['type']) {
     case 'BASE_TABLE': {
-      const [schema, name] = [textOf(from['schema_name']), textOf(from['table_name'])]
+      const [schema, name] = [asString(from['schema_name']), asString(from['table_name'])]
       return named(name, schema === '' ? (tables.get(name.toLowerCase()) ?? []) : [])
     }
     case 'SUBQUERY':
@@ -144,11 +143,11 @@ function sourcesOf(from: Node | undefined, tables: Tables): Source[] {
 
 function resultsOf(expression: Node, sources: readonly Source[], tables: Tables): Column[] {
   if (expression['class'] === 'STAR' && expression['columns'] !== true) {
-    const only = textOf(expression['relation_name']).toLowerCase()
+    const only = asString(expression['relation_name']).toLowerCase()
     return sources.filter(({ name }) => only === '' || name === only).flatMap(({ columns }) => columns)
   }
   const path = listIn(expression, 'column_names').map(String)
-  const name = textOf(expression['alias']) || (path.at(-1) ?? '')
+  const name = asString(expression['alias']) || (path.at(-1) ?? '')
   return [{ name, total: totalOf(expression, sources, tables) }]
 }
 
@@ -160,7 +159,7 @@ function totalOf(value: unknown, sources: readonly Source[], tables: Tables): To
   if (value['class'] === 'SUBQUERY') return columnsOf(nodeIn(nodeIn(value, 'subquery'), 'node'), tables)[0]?.total
   const parts = Object.entries(value).flatMap(([key, part]) => (CONDITIONS.has(key) ? [] : [part]))
   const inside = combined(parts.map((part) => totalOf(part, sources, tables)))
-  const name = textOf(value['function_name']).toLowerCase()
+  const name = asString(value['function_name']).toLowerCase()
   if (value['class'] === 'WINDOW') return SUMS.has(name) || MEANS.has(name) || inside !== undefined ? 'mean' : undefined
   if (value['class'] !== 'FUNCTION') return inside
   if (MEANS.has(name) || (SUMS.has(name) && value['distinct'] === true)) return 'mean'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { orderByNeeds } from './check/model-order.ts'
-import type { CheckedPipeline } from './checked/pipeline.ts'
+import { orderByNeeds } from './check/check-models.ts'
+import type { CheckedPipeline } from './checked-pipeline.ts'
 import { expandDiscovered, planRun, refinedNames } from './plan.ts'
 
 const dataset = (name: string, source: string) => ({

@@ -1,16 +1,15 @@
 import type { PlannedTask, TableName } from '@cinelake/contracts'
-import { sha256 } from '@cinelake/core'
+import { sha256, suggest } from '@cinelake/core'
 import { ingestName } from '@cinelake/source-kind'
-import type { CheckedModel } from './checked/model.ts'
-import type { CheckedPipeline } from './checked/pipeline.ts'
-import { kindOf, type CheckedSource } from './source-kinds.ts'
+import type { CheckedModel, CheckedPipeline } from './checked-pipeline.ts'
+import { type CheckedSource, sourceKindOf } from './source-kinds.ts'
 
 /** The tasks of a run in dependency order. The same for every window. */
 export function planRun(pipeline: CheckedPipeline): PlannedTask[] {
   const madeBy = tableMakers(pipeline)
   const made = (table: string) => madeBy.get(table) ?? []
   return [
-    ...pipeline.sources.filter((source) => kindOf(source).discovery !== undefined).map(discoverTask),
+    ...pipeline.sources.filter((source) => sourceKindOf(source).discovery !== undefined).map(discoverTask),
     ...pipeline.sources.flatMap(ingestTasks),
     ...pipeline.datasets.map((dataset) => refineTask(dataset.name, ingestName(dataset.source, dataset.sourceDataset))),
     ...pipeline.models.map((model): PlannedTask => ({
@@ -35,7 +34,7 @@ export function expandDiscovered(
   tables: readonly TableName[],
 ): PlannedTask[] {
   const from = pipeline.sources.find((candidate) => candidate.name === source)
-  const discovery = from && kindOf(from).discovery
+  const discovery = from && sourceKindOf(from).discovery
   if (from === undefined || discovery === undefined) return []
   const taken = new Set([...pipeline.datasets, ...pipeline.models].map((table) => table.name))
   const undeclared = discovery.undeclared(from, tables)
@@ -55,7 +54,7 @@ export function expandDiscovered(
 /** Whether a dataset lands changes, including deletions, instead of full rows. */
 export function landsChanges({ sources }: Pick<CheckedPipeline, 'sources'>, dataset: string): boolean {
   return sources.some((source) =>
-    kindOf(source)
+    sourceKindOf(source)
       .plan(source)
       .ingests.some((ingest) => ingest.dataset === dataset && ingest.ofChanges === true),
   )
@@ -77,7 +76,7 @@ function discoverTask(source: CheckedSource): PlannedTask {
 }
 
 function ingestTasks(source: CheckedSource): PlannedTask[] {
-  const kind = kindOf(source)
+  const kind = sourceKindOf(source)
   const { queue, ingests } = kind.plan(source)
   const first = kind.discovery === undefined ? [] : [discoverName(source.name)]
   return ingests.map(({ dataset, after, table, incremental }) => ({
@@ -100,7 +99,7 @@ function tableMakers(pipeline: CheckedPipeline): ReadonlyMap<string, readonly st
   ])
 }
 
-const queueOf = (source: CheckedSource) => kindOf(source).plan(source).queue
+const queueOf = (source: CheckedSource) => sourceKindOf(source).plan(source).queue
 const discoverName = (source: string) => `discover ${source}`
 const refineName = (dataset: string) => `refine ${dataset}`
 const buildName = (model: string) => `build ${model}`
@@ -128,4 +127,81 @@ export function refinedNames(source: string, tables: readonly TableName[], taken
 
 function plainName(text: string): string {
   return text.toLowerCase().replace(/[^\p{L}\p{N}_]/gu, '_')
+}
+
+export type TaskSelection = {
+  /** Names of tasks. */
+  readonly tasks: ReadonlySet<string>
+  /** Selectors that match no task of the run, each with suggestions. */
+  readonly problems: readonly string[]
+}
+
+/**
+ * The tasks that selectors name: `orders` (the task that makes that dataset or model), `shop/orders` (its ingest), a
+ * served table by its name in the mart, or a task by its own name (`load orders`). `orders+` adds everything that
+ * depends on it, `+orders` everything that it depends on.
+ * @param tasks of a run, in dependency order
+ */
+export function selectTasks(
+  pipeline: Pick<CheckedPipeline, 'serve'>,
+  tasks: readonly PlannedTask[],
+  selectors: readonly string[],
+): TaskSelection {
+  const byName = namesOf(pipeline, tasks)
+  const selected = new Set<string>()
+  const problems: string[] = []
+  for (const selector of selectors) {
+    const [, up, name = '', down] = /^(\+?)(.*?)(\+?)$/s.exec(selector.trim()) ?? []
+    const task = byName.get(name)
+    if (task === undefined) {
+      problems.push(`\`${name}\` is no dataset, model, served table or source/dataset: ${suggest(name, byName.keys())}`)
+      continue
+    }
+    selected.add(task)
+    if (down === '+') for (const below of downstreamOf(tasks, [task])) selected.add(below)
+    if (up === '+') for (const above of upstreamOf(tasks, task)) selected.add(above)
+  }
+  return { tasks: selected, problems }
+}
+
+/** Names of tasks that depend on others, without these. @param tasks in dependency order */
+export function downstreamOf(tasks: readonly PlannedTask[], names: Iterable<string>): Set<string> {
+  const reached = new Set(names)
+  const below = new Set<string>()
+  for (const task of tasks) {
+    if (reached.has(task.name) || !task.needs.some((need) => reached.has(need))) continue
+    reached.add(task.name)
+    below.add(task.name)
+  }
+  return below
+}
+
+/** Names of tasks that a task depends on. */
+export function upstreamOf(tasks: readonly PlannedTask[], name: string): Set<string> {
+  const byName = new Map(tasks.map((task) => [task.name, task]))
+  const above = new Set<string>()
+  const add = (of: string) => {
+    for (const need of byName.get(of)?.needs ?? []) {
+      if (above.has(need)) continue
+      above.add(need)
+      add(need)
+    }
+  }
+  add(name)
+  return above
+}
+
+/** The names of tasks in selectors: a table has precedence over a name in the mart, since loads follow from tables. */
+function namesOf({ serve }: Pick<CheckedPipeline, 'serve'>, tasks: readonly PlannedTask[]): Map<string, string> {
+  const names = new Map(tasks.map(({ name }) => [name, name]))
+  const add = (name: string, task: string) => {
+    if (!names.has(name)) names.set(name, task)
+  }
+  for (const { name, work } of tasks) {
+    if (work.kind === 'refine') add(work.dataset, name)
+    if (work.kind === 'build') add(work.model, name)
+    if (work.kind === 'ingest') add(`${work.source}/${work.dataset}`, name)
+  }
+  for (const { as, table } of serve) if (names.has(`load ${table}`)) add(as, `load ${table}`)
+  return names
 }

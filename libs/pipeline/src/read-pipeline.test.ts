@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { freezePipeline } from './checked/pipeline.ts'
+import { freezePipeline } from './checked-pipeline.ts'
 import { GOOD, textFolder, withText, type Files } from './fixtures/text-folder.fixture.ts'
 import { openTypers } from './fixtures/typer.fixture.ts'
 import { planRun } from './plan.ts'

@@ -1,22 +1,30 @@
-import { ConfigError, isTimeZone, parseWindow, type Calendar } from '@cinelake/core'
-import { checkDatasets } from './check/check-datasets.ts'
-import { checkModels } from './check/check-models.ts'
-import { checkPlaceholders, type Known } from './check/check-placeholders.ts'
-import { checkServe } from './check/check-serve.ts'
-import { checkUses, type OtherPipeline } from './check/check-uses.ts'
-import { Tables, type TablePlaces } from './check/tables.ts'
-import type { Schedule } from '@cinelake/source-kind'
-import { CheckedPipeline, type RetryPolicy } from './checked/pipeline.ts'
-import { openFolder, type PipelineFolder } from './folder.ts'
 import {
+  AS_SECRET,
   checkShape,
   durationMs,
+  fieldOf,
   formatProblem,
+  isKept,
+  type Placeholder,
+  placeholdersOf,
   type Problem,
   Problems,
   readYaml,
+  secretPartsOf,
+  sensitivityOf,
+  type YamlPath,
   type YamlText,
 } from '@cinelake/config-text'
+import { type Calendar, closestName, ConfigError, isTimeZone, parseWindow } from '@cinelake/core'
+import type { Schedule } from '@cinelake/source-kind'
+import { checkDatasets } from './check/check-datasets.ts'
+import { checkModels } from './check/check-models.ts'
+import { checkServe } from './check/check-serve.ts'
+import { checkUses, type OtherPipeline } from './check/check-uses.ts'
+import { type TablePlaces, Tables } from './check/tables.ts'
+import { CheckedPipeline, type RetryPolicy } from './checked-pipeline.ts'
+import { openFolder, type PipelineFolder } from './folder.ts'
+import { SOURCE_KINDS } from './source-kinds.ts'
 import type { SqlTyper } from './sql-typer.ts'
 import { PipelineText } from './text/pipeline-schema.ts'
 
@@ -143,8 +151,6 @@ function claimUnusable(text: YamlText, parts: PipelineText, tables: Tables): voi
   }
 }
 
-const fieldOf = (value: unknown, key: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
 const entriesOf = (value: unknown): [string, unknown][] =>
   typeof value === 'object' && value !== null ? Object.entries(value) : []
 
@@ -198,4 +204,88 @@ function readRetry({ retry = {} }: PipelineText, text: YamlText, problems: Probl
 export function pipelineError(folder: string, problems: readonly Problem[]): ConfigError {
   const errors = problems.filter((problem) => problem.severity === 'error')
   return new ConfigError(`pipeline cannot be used [folder=${folder}]`, errors.map(formatProblem))
+}
+
+type Known = {
+  /** Settings of this machine; undefined if they are not to be checked. */
+  readonly settings?: Readonly<Record<string, string | undefined>> | undefined
+  /** Whether a secret exists; undefined if secrets are not to be checked. */
+  readonly hasSecret?: ((name: string) => boolean | Promise<boolean>) | undefined
+  /** The severity of a missing setting or secret. Default: `error`. */
+  readonly missing?: 'error' | 'warning'
+}
+
+/** Checks every `${…}` of the text: its syntax, that it is filled at its place, and that it has a value. */
+async function checkPlaceholders(text: YamlText, known: Known, problems: Problems): Promise<void> {
+  for (const { path, value } of stringsIn(text.value, [])) {
+    const { found, malformed } = placeholdersOf(value)
+    const field = sensitivityOf(PipelineText, path)
+    if (!field.isFilled) {
+      const [first] = isFreeText(path) ? [] : found
+      if (first !== undefined)
+        problems.error(
+          text.at(path),
+          `the placeholder \`${formOf(first)}\` stands where none is filled`,
+          'write the value itself; placeholders are for path, url, baseUrl, headers, auth, query and body',
+        )
+      continue
+    }
+    for (const form of malformed) {
+      problems.error(
+        text.at(path),
+        field.hidden ? 'what begins with `${` is no placeholder' : `\`${form}\` is no placeholder`,
+        'expected ${NAME}, ${NAME:-default} or ${secret:NAME}',
+      )
+    }
+    // Literal texts without placeholders are reported when the source is read.
+    const open =
+      found.length === 0 ? [] : secretPartsOf(path.at(-1) ?? '', value, field).filter((part) => !isKept(part))
+    for (const { what } of open) problems.error(text.at(path), `the ${what} is not kept as a secret`, AS_SECRET)
+    const isWarning = known.missing === 'warning' || isForServing(text.value, path)
+    const report = isWarning ? problems.warning.bind(problems) : problems.error.bind(problems)
+    for (const placeholder of found) {
+      if (placeholder.secret) {
+        if (known.hasSecret === undefined || (await known.hasSecret(placeholder.name))) continue
+        report(
+          text.at(path),
+          `the secret \`${placeholder.name}\` is missing`,
+          'add it where CINELAKE_SECRETS points, or correct its name',
+        )
+      } else if (
+        known.settings !== undefined &&
+        placeholder.fallback === undefined &&
+        !open.some(({ value: part }) => part.includes(formOf(placeholder))) &&
+        (known.settings[placeholder.name] ?? '') === ''
+      ) {
+        const closest = closestName(placeholder.name, Object.keys(known.settings))
+        const instead = closest === undefined ? '' : `; did you mean \`${closest}\`?`
+        report(
+          text.at(path),
+          `the setting \`${placeholder.name}\` is missing`,
+          `set the environment variable ${placeholder.name}, or give a default: \`\${${placeholder.name}:-…}\`${instead}`,
+        )
+      }
+    }
+  }
+}
+
+/** A placeholder as written, without its default. */
+const formOf = ({ name, secret }: Placeholder) => `\${${secret ? 'secret:' : ''}${name}}`
+
+/** Whether only a service that receives data needs it; runs do not. */
+function isForServing(pipeline: unknown, [, source = '', key = '']: YamlPath): boolean {
+  const type = fieldOf(fieldOf(fieldOf(pipeline, 'sources'), String(source)), 'type')
+  const kind = Object.values(SOURCE_KINDS).find((each) => each.type === type)
+  return kind?.keysForServing?.includes(String(key)) === true
+}
+
+/** Regular expressions, lists of words and descriptions may contain any text. */
+const isFreeText = (path: YamlPath) =>
+  path.includes('columns') || path.includes('description') || path.includes('nulls')
+
+function* stringsIn(value: unknown, path: YamlPath): Generator<{ readonly path: YamlPath; readonly value: string }> {
+  if (typeof value === 'string') yield { path, value }
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, child] of Object.entries(value))
+    yield* stringsIn(child, [...path, Array.isArray(value) ? Number(key) : key])
 }

@@ -1,8 +1,8 @@
 import type { Discover, Ingest } from '@cinelake/contracts'
 import type { SourceTasks } from '@cinelake/source-kind'
 import { expect, test } from 'vitest'
-import type { CheckedPipeline } from './checked/pipeline.ts'
-import { freezePipeline } from './checked/pipeline.ts'
+import type { CheckedPipeline } from './checked-pipeline.ts'
+import { freezePipeline } from './checked-pipeline.ts'
 import { sourceHandlers } from './source-handlers.ts'
 import type { CheckedSource } from './source-kinds.ts'
 

@@ -34,4 +34,4 @@ export const SOURCE_KINDS: Readonly<Record<CheckedSource['type'], SourceConfig<S
 }
 
 /** The kind of a source. */
-export const kindOf = ({ type }: Pick<CheckedSource, 'type'>) => SOURCE_KINDS[type]
+export const sourceKindOf = ({ type }: Pick<CheckedSource, 'type'>) => SOURCE_KINDS[type]

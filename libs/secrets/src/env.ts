@@ -1,8 +1,6 @@
 import { SecretMissingError } from './errors.ts'
 import type { Settings } from './placeholders.ts'
-import { checkSecretName } from './secret-name.ts'
-import { secretIn } from './secret-value.ts'
-import type { Secrets } from './secrets.ts'
+import { checkSecretName, secretIn, type Secrets } from './secrets.ts'
 
 /** Distinguishes secrets from other settings. */
 const PREFIX = 'CINELAKE_SECRET_'

@@ -1,10 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { SecretMissingError, SecretsUnavailableError } from './errors.ts'
-import { keyVaultName } from './key-vault-name.ts'
-import { checkSecretName } from './secret-name.ts'
-import { isThere, secretIn } from './secret-value.ts'
-import type { Secrets } from './secrets.ts'
+import { checkSecretName, isThere, keyVaultName, secretIn, type Secrets } from './secrets.ts'
 
 /** Bytes. The longest secret of a Key Vault has 25 KB; a longer file is a mistake in the mount. */
 const MAX_BYTES = 1024 * 1024

@@ -3,8 +3,8 @@ import { SecretClient } from '@azure/keyvault-secrets'
 import { randomUUID } from 'node:crypto'
 import { describe } from 'vitest'
 import { createKeyVaultSecrets } from './key-vault.ts'
-import { keyVaultName } from './key-vault-name.ts'
-import { secretsContract } from './secrets-contract.ts'
+import { keyVaultName } from './secrets.ts'
+import { secretsContract } from './contract/secrets-contract.ts'
 
 const url = process.env['CINELAKE_TEST_KEY_VAULT'] ?? ''
 const run = randomUUID()

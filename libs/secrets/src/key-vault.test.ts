@@ -4,8 +4,8 @@ import { startKeyVault } from '@cinelake/testkit/key-vault'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createKeyVaultSecrets, type KeyVaultOptions } from './key-vault.ts'
-import { keyVaultName } from './key-vault-name.ts'
-import { secretsContract } from './secrets-contract.ts'
+import { keyVaultName } from './secrets.ts'
+import { secretsContract } from './contract/secrets-contract.ts'
 
 async function givenVault(options: Partial<KeyVaultOptions> = {}) {
   const vault = await startKeyVault()

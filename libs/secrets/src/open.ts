@@ -1,8 +1,7 @@
 import type { TokenCredential } from '@azure/core-auth'
 import { ConfigError, openByScheme } from '@cinelake/core'
 import type { Settings } from './placeholders.ts'
-import type { Secrets } from './secrets.ts'
-import type { SecretsSettings } from './secrets-settings.ts'
+import type { Secrets, SecretsSettings } from './secrets.ts'
 
 type OpenSecretsDeps = {
   /** The environment, for secrets that are stored there. */

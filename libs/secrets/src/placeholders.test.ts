@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createEnvSecrets } from './env.ts'
-import { isBlank } from './secret-value.ts'
+import { isBlank } from './secrets.ts'
 import { createFill, placeholdersIn, type Settings } from './placeholders.ts'
 
 function fillWith(settings: Settings) {

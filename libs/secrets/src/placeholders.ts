@@ -1,6 +1,5 @@
 import { PlaceholderError } from './errors.ts'
-import { isBlank } from './secret-value.ts'
-import type { Secrets } from './secrets.ts'
+import { isBlank, type Secrets } from './secrets.ts'
 
 /** Settings by name, as they came from the environment. */
 export type Settings = Readonly<Record<string, string | undefined>>

@@ -5,10 +5,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createEnvSecrets } from './env.ts'
 import { createFileSecrets } from './file.ts'
-import { guardSecrets } from './guard.ts'
+import { guardSecrets, secretsEnv, secretsSettings } from './secrets.ts'
 import { openSecrets } from './open.ts'
-import { secretsContract } from './secrets-contract.ts'
-import { secretsEnv, secretsSettings } from './secrets-settings.ts'
+import { secretsContract } from './contract/secrets-contract.ts'
 
 secretsContract('env', async () => {
   const settings: Record<string, string> = {}

@@ -63,7 +63,7 @@ function fileQuality(files: readonly StagedFile[]): QualityResult[] {
     return [{ rule, severity: 'warn', checked: sum(files.map(({ names }) => names.length)), failed, detail }]
   }
   return [
-    ...about('unknown_columns', ({ unknown }) => unknown, 'has besides the contract:'),
+    ...about('unknown_columns', ({ unknown }) => unknown, 'has in addition to the contract:'),
     ...about('missing_columns', ({ missing }) => missing, 'lacks:'),
   ]
 }

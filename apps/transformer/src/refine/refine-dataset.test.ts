@@ -146,7 +146,7 @@ describe('a landing', () => {
         severity: 'warn',
         checked: 2,
         failed: 1,
-        detail: 'a.csv has besides the contract: extra',
+        detail: 'a.csv has in addition to the contract: extra',
       },
       { rule: 'missing_columns', severity: 'warn', checked: 2, failed: 1, detail: 'a.csv lacks: score' },
     ])

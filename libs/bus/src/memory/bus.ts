@@ -1,11 +1,11 @@
 import type { Command, Event, Queue } from '@cinelake/contracts'
-import { silentLog, systemClock, type Clock, type Log } from '@cinelake/core'
+import { CancelledError, type Clock, type Log, reportError, silentLog, systemClock } from '@cinelake/core'
 import { randomUUID } from 'node:crypto'
 import type { ConsumeOptions, Consumer, MessageBus, MessageHandler } from '../bus.ts'
-import { commandCodec, eventCodec, type Codec } from '../codec.ts'
+import { type Codec, commandCodec, eventCodec } from '../codec.ts'
 import { busErrors } from '../errors.ts'
-import { startConsumer } from './consumer.ts'
-import { createEntity, type Entity } from './entity.ts'
+import { workOn } from '../lease.ts'
+import { createEntity, type Entity, type MemoryLease } from './entity.ts'
 import { activeTrace, type Traced } from '../tracing.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
@@ -22,7 +22,7 @@ export type MemoryBusOptions = {
 }
 
 /** Injectable broker faults. Entities are named as in `deadLetters`. */
-export type MemoryBusFaults = {
+type MemoryBusFaults = {
   /** Expires every lock of an entity now, as after a stalled process. Returns how many there were. */
   expireLocks(entity: string): number
   /** The next message is stored twice. May be called several times. */
@@ -38,7 +38,7 @@ export type MemoryBusFaults = {
   inject(entity: string, body: string): void
 }
 
-export interface MemoryBus extends MessageBus {
+interface MemoryBus extends MessageBus {
   readonly faults: MemoryBusFaults
   /** Resolves when every message has been settled or dead-lettered. */
   idle(): Promise<void>
@@ -150,3 +150,57 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
 
 /** The name of a subscription's entity. */
 const SUBSCRIPTION = 'events/'
+
+type ConsumerSettings<Message> = {
+  readonly entity: Entity
+  readonly codec: Codec<Message>
+  readonly handler: MessageHandler<Message>
+  readonly concurrency: number
+  readonly timers: Timers
+  readonly lockMs: number
+  readonly log: Log
+}
+
+/** Receives messages under a lock, renews the lock while the handler works, and settles according to the result. */
+function startConsumer<Message extends Traced>(settings: ConsumerSettings<Message>): Consumer {
+  const stop = new AbortController()
+  const loops = Array.from({ length: settings.concurrency }, () => takeUntil(stop.signal, settings))
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await Promise.all(loops)
+    },
+  }
+}
+
+async function takeUntil<Message extends Traced>(
+  stop: AbortSignal,
+  settings: ConsumerSettings<Message>,
+): Promise<void> {
+  const { entity, codec, handler, log } = settings
+  for (;;) {
+    const lease = await entity.receive(stop)
+    if (lease === undefined) return
+    if (stop.aborted) {
+      lease.giveBack(reportError(new CancelledError('message')))
+      continue
+    }
+    const stopRenewing = keepRenewing(lease, settings)
+    await workOn(lease, stop, { entity: entity.name, codec, handler, log }).finally(stopRenewing)
+  }
+}
+
+/** Renews at half the lock duration, so that one late timer does no harm. */
+function keepRenewing(
+  lease: MemoryLease,
+  { timers, lockMs }: Pick<ConsumerSettings<unknown>, 'timers' | 'lockMs'>,
+): () => void {
+  let cancel = () => {}
+  const next = () => {
+    cancel = timers.after(lockMs / 2, () => {
+      if (lease.renew()) next()
+    })
+  }
+  next()
+  return () => cancel()
+}

@@ -6,13 +6,19 @@ import type { ConsumeOptions, Consumer, MessageBus, MessageHandler } from '../bu
 import { commandCodec, eventCodec, type Codec } from '../codec.ts'
 import { ENTITY_PROPERTIES, EVENTS_TOPIC } from '../entities.ts'
 import { busErrors } from '../errors.ts'
-import { entityOfSubscription, receiverOf } from './address.ts'
-import { closeInTime, createClient, type ServiceBusEntrance, type WebSockets } from './client.ts'
+import {
+  closeInTime,
+  createClient,
+  entityOfSubscription,
+  receiverOf,
+  type ServiceBusEntrance,
+  waitAtMost,
+  type WebSockets,
+} from './client.ts'
 import { startServiceBusConsumer } from './consumer.ts'
 import { createDeadLetterDesk } from './dead-letters.ts'
 import { translateBusError } from './errors.ts'
 import { messageOf } from './message.ts'
-import { waitAtMost } from './wait-at-most.ts'
 
 export { createEntities, type EntityOutcome } from './entities.ts'
 

@@ -1,14 +1,15 @@
+import type { TokenCredential } from '@azure/core-auth'
 import {
   RetryMode,
-  ServiceBusAdministrationClient,
-  ServiceBusClient,
   type RetryOptions,
+  ServiceBusAdministrationClient,
   type ServiceBusAdministrationClientOptions,
+  ServiceBusClient,
   type ServiceBusClientOptions,
+  type ServiceBusReceiver,
 } from '@azure/service-bus'
-import type { TokenCredential } from '@azure/core-auth'
 import { ConfigError } from '@cinelake/core'
-import { waitAtMost } from './wait-at-most.ts'
+import { EVENTS_TOPIC } from '../entities.ts'
 
 /** Milliseconds that the broker may take to confirm a close. */
 const CLOSE_MS = 5000
@@ -89,4 +90,46 @@ function opened<Client>(open: () => Client): Client {
  */
 export async function closeInTime(open: { close(): Promise<void> }): Promise<void> {
   await waitAtMost(CLOSE_MS, open.close())
+}
+
+/** Waits for a promise with a timeout in milliseconds. @returns undefined on timeout */
+export async function waitAtMost<T>(milliseconds: number, coming: Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => late.resolve(undefined), milliseconds)
+  try {
+    return await Promise.race([coming, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const SUBSCRIPTION = `${EVENTS_TOPIC}/`
+
+/** The subscription of an entity name; undefined for a queue. */
+function subscriptionOf(entity: string): string | undefined {
+  return entity.startsWith(SUBSCRIPTION) ? entity.slice(SUBSCRIPTION.length) : undefined
+}
+
+/** The entity name of a subscription. */
+export function entityOfSubscription(subscription: string): string {
+  return `${SUBSCRIPTION}${subscription}`
+}
+
+/** The address to send to in order to reach an entity: a subscription is reached through its topic. */
+export function targetOf(entity: string): string {
+  return subscriptionOf(entity) === undefined ? entity : EVENTS_TOPIC
+}
+
+/** Receives from an entity or its dead letters; locks and settlements are handled by us, not by the client library. */
+export function receiverOf(client: ServiceBusClient, entity: string, isForDeadLetters = false): ServiceBusReceiver {
+  const options = {
+    receiveMode: 'peekLock' as const,
+    maxAutoLockRenewalDurationInMs: 0,
+    skipParsingBodyAsJson: true,
+    ...(isForDeadLetters ? { subQueueType: 'deadLetter' as const } : {}),
+  }
+  const subscription = subscriptionOf(entity)
+  return subscription === undefined
+    ? client.createReceiver(entity, options)
+    : client.createReceiver(EVENTS_TOPIC, subscription, options)
 }

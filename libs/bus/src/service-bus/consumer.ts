@@ -6,9 +6,8 @@ import type { Traced } from '../tracing.ts'
 import { closeInTime } from './client.ts'
 import { isLockLost, translateBusError, type Attempt } from './errors.ts'
 import { keepLock, type KeptLock } from './lock.ts'
-import { deadLetterOptions, textOf, traceContextOf } from './message.ts'
-import { settleMessage, type Settle } from './settlement.ts'
-import { createSettlementGate, type SettlementGate, type Settling } from './settlement-gate.ts'
+import { bodyText, deadLetterOptions, traceContextOf } from './message.ts'
+import { createSettlementGate, type Settle, type SettlementGate, settleMessage, type Settling } from './settlement.ts'
 
 export type ServiceBusConsumerSettings<Message> = LeaseWork<Message> & LinkSettings
 
@@ -114,7 +113,7 @@ function leaseOf(
   const deadLetter = (reason: Reason) =>
     settle('dead-letter', (it) => receiver.deadLetterMessage(it, deadLetterOptions(reason, deliveryCount)))
   return {
-    text: textOf(message),
+    text: bodyText(message),
     sentIn: traceContextOf(message),
     deliveryCount,
     lost,

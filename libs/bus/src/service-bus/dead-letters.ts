@@ -8,11 +8,10 @@ import type { Log } from '@cinelake/core'
 import Long from 'long'
 import type { DeadLetter } from '../bus.ts'
 import { busErrors } from '../errors.ts'
-import { receiverOf, targetOf } from './address.ts'
-import { closeInTime } from './client.ts'
+import { closeInTime, receiverOf, targetOf } from './client.ts'
 import { translateBusError } from './errors.ts'
 import { deadLetterOf, idOf, messageAgain } from './message.ts'
-import { createSettlementGate } from './settlement-gate.ts'
+import { createSettlementGate } from './settlement.ts'
 
 /** Messages requested at once. */
 const PAGE = 100

@@ -1,6 +1,5 @@
 import type { ServiceBusAdministrationClientOptions } from '@azure/service-bus'
-import type { BusEntities, EntityProperties } from '../entities.ts'
-import { iso8601 } from '../entity-formats.ts'
+import { type BusEntities, type EntityProperties, iso8601 } from '../entities.ts'
 import { createAdministrationClient, type ServiceBusEntrance } from './client.ts'
 import { translateBusError } from './errors.ts'
 

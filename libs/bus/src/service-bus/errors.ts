@@ -26,7 +26,7 @@ const ROLES = {
  */
 export function translateBusError(error: unknown, { entity, doing, role, sizeBytes = 0 }: Attempt): PipelineError {
   if (error instanceof PipelineError) return error
-  const code = codeOf(error)
+  const code = busErrorCode(error)
   switch (code) {
     case 'MessagingEntityNotFound':
     case 'MessageEntityNotFoundError':
@@ -48,12 +48,12 @@ export function translateBusError(error: unknown, { entity, doing, role, sizeByt
 
 /** Whether the broker no longer knows the lock: it expired, or the message is settled already. */
 export function isLockLost(error: unknown): boolean {
-  const code = codeOf(error)
+  const code = busErrorCode(error)
   return code === 'MessageLockLost' || code === 'MessageNotFound'
 }
 
 /** The client library's code; for other errors the system's code or the error's name. */
-function codeOf(error: unknown): string {
+function busErrorCode(error: unknown): string {
   const last = lastOf(error)
   if (!(last instanceof Error)) return 'UNKNOWN'
   if ('code' in last && typeof last.code === 'string') return last.code

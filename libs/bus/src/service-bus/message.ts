@@ -48,7 +48,7 @@ export function traceContextOf({ applicationProperties = {} }: ServiceBusReceive
 }
 
 /** The content of a received message, from any sender and in any AMQP body section. */
-export function textOf({ body }: Pick<ServiceBusReceivedMessage, 'body'>): string {
+export function bodyText({ body }: Pick<ServiceBusReceivedMessage, 'body'>): string {
   const content: unknown = body
   if (content instanceof Uint8Array) return Buffer.from(content).toString('utf8')
   return typeof content === 'string' ? content : (JSON.stringify(content) ?? '')
@@ -87,7 +87,7 @@ export function deadLetterOf(letter: ServiceBusReceivedMessage): DeadLetter {
     description,
     deliveryCount: Number(properties[DELIVERY_COUNT] ?? letter.deliveryCount ?? 0),
     deadLetteredAt: typeof at === 'string' ? at : '',
-    body: parsed(textOf(letter)),
+    body: parsed(bodyText(letter)),
   }
 }
 
@@ -101,7 +101,7 @@ export function messageAgain(letter: ServiceBusReceivedMessage): ServiceBusMessa
   const properties = Object.entries(letter.applicationProperties ?? {}).filter(([name]) => !left.includes(name))
   return {
     // As bytes: the client library would encode any other body as JSON a second time.
-    body: Buffer.from(textOf(letter)),
+    body: Buffer.from(bodyText(letter)),
     messageId: randomUUID(),
     ...(letter.contentType === undefined ? {} : { contentType: letter.contentType }),
     ...(letter.correlationId === undefined ? {} : { correlationId: letter.correlationId }),

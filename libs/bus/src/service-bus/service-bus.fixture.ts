@@ -1,13 +1,12 @@
 import { startServiceBusBroker, type ServiceBusBroker } from '@cinelake/testkit/service-bus'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { silentLog, type Log } from '@cinelake/core'
-import { busEntities, type EntityProperties } from '../entities.ts'
-import { emulatorConfig } from '../entity-formats.ts'
+import { busEntities, emulatorConfig, type EntityProperties } from '../entities.ts'
 import type { MessageBus } from '../bus.ts'
 import { createServiceBus } from './bus.ts'
 
-/** Of the client library: a test does not wait as long as a service does. */
-export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 1500 }
+/** Of the client library: a test of a broker that does not answer does not wait as long as a service does. */
+export const QUICK = { maxRetries: 4, retryDelayInMs: 20, maxRetryDelayInMs: 100, timeoutInMs: 6000 }
 
 export type GivenBroker = AsyncDisposable & {
   /** The running broker. */
@@ -17,7 +16,7 @@ export type GivenBroker = AsyncDisposable & {
    */
   restart(meanwhile?: () => Promise<void>): Promise<void>
   /** Another process connected to the broker. */
-  bus(options?: { readonly log?: Log }): MessageBus
+  bus(options?: { readonly log?: Log; readonly sendTimeoutMs?: number; readonly timeoutInMs?: number }): MessageBus
   readonly properties: EntityProperties
 }
 
@@ -42,14 +41,14 @@ export async function givenBroker(fields: Partial<EntityProperties> = {}): Promi
       await meanwhile?.()
       broker = await start(port)
     },
-    bus: ({ log = silentLog } = {}) =>
+    bus: ({ log = silentLog, sendTimeoutMs = 60_000, timeoutInMs = QUICK.timeoutInMs } = {}) =>
       buses.use(
         createServiceBus({
           entrance: { connectionString: broker.connectionString },
           lockMs: properties.lockMs,
           maxDeliveryCount: properties.maxDeliveryCount,
-          retry: QUICK,
-          sendTimeoutMs: 2500,
+          retry: { ...QUICK, timeoutInMs },
+          sendTimeoutMs,
           log,
         }),
       ),

@@ -4,7 +4,7 @@ import { until } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
 import { aLoad } from '../contract/bus-contract.ts'
 import { givenBroker } from './service-bus.fixture.ts'
-import { createSettlementGate, type Settling } from './settlement-gate.ts'
+import { createSettlementGate, type Settling } from './settlement.ts'
 
 /** 2,000 messages show it; CINELAKE_TEST_LONG=1 takes 10,000. */
 const COUNT = process.env['CINELAKE_TEST_LONG'] === undefined ? 2000 : 10_000

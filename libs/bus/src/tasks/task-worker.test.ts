@@ -4,8 +4,7 @@ import { fixedClock, recordingLog, until } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { aLoad } from '../contract/bus-contract.ts'
 import { createMemoryBus, type MemoryBusOptions } from '../memory/bus.ts'
-import type { TaskHandlers, TaskOutcome, TaskWorker } from './task.ts'
-import { runTaskWorker } from './task-worker.ts'
+import { runTaskWorker, type TaskHandlers, type TaskOutcome, type TaskWorker } from './task-worker.ts'
 
 const balanced: Balance = { unit: 'rows', in: 10, out: 7, rejected: 2, duplicates: 1 }
 

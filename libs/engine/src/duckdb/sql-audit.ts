@@ -180,7 +180,7 @@ function checkCall(name: string, node: Node, allowed: ReadonlySet<string>, { not
   } else if (OUTSIDE.test(name)) {
     note({
       name,
-      message: `\`${name}\` reads something besides the inputs`,
+      message: `\`${name}\` reads something other than the inputs`,
       remedy: 'a model reads datasets and models by name; make what it needs a dataset of a source',
       offset,
     })

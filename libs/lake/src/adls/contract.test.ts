@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { MIB, noCredential, openAdlsBench, SMALL, urlOf } from './adls.fixture.ts'
 import { createAdlsLake } from './lake.ts'
-import { lakeContract } from '../lake-contract.ts'
+import { lakeContract } from '../contract/lake-contract.ts'
 
 // Of what is larger than a range, a reader whom a writer overtakes gets an error: see `lake.test.ts`.
 lakeContract('adls, SDK protocol tests against the loopback endpoint', () =>

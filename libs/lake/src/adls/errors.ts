@@ -58,7 +58,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Azure's error code, or that of the network. */
-export function codeOf(error: unknown): string | undefined {
+export function storageErrorCode(error: unknown): string | undefined {
   if (!(error instanceof RestError)) return undefined
   const details: unknown = error.details
   const inBody =
@@ -68,12 +68,12 @@ export function codeOf(error: unknown): string | undefined {
 
 /** Whether Azure reports that there is no object at this path; a missing container is a different error. */
 export function isMissing(error: unknown): boolean {
-  return statusOf(error) === 404 && !/^(Container|Filesystem)/.test(codeOf(error) ?? '')
+  return statusOf(error) === 404 && !/^(Container|Filesystem)/.test(storageErrorCode(error) ?? '')
 }
 
 /** Whether a condition failed because an object exists already. */
 export function isTaken(error: unknown): boolean {
-  const code = codeOf(error)
+  const code = storageErrorCode(error)
   if (code === 'BlobAlreadyExists' || code === 'PathAlreadyExists') return true
   return statusOf(error) === 412 && (code === 'ConditionNotMet' || code === undefined)
 }
@@ -85,7 +85,7 @@ export function translate(error: unknown, doing: Doing): unknown {
   const unavailable = (reason: string, remedy: string) =>
     new LakeUnavailableError(`${what} ${path}`.trimEnd(), reason, location, remedy, { cause: withoutRequest(error) })
   if (!(error instanceof RestError)) return translateOther(error, doing, unavailable)
-  const [status, code] = [statusOf(error), codeOf(error)]
+  const [status, code] = [statusOf(error), storageErrorCode(error)]
   const reason = code ?? (status === undefined ? 'no answer' : String(status))
   const problem = PATH_PROBLEMS[reason]
   if (problem !== undefined) return lakeErrors.LAKE_PATH_INVALID(path, problem, { cause: withoutRequest(error) })
@@ -123,7 +123,7 @@ function remedyByStatus(status: number | undefined): string {
 function withoutRequest(error: unknown): unknown {
   if (!(error instanceof RestError)) return error
   const [firstLine = ''] = error.message.split('\n', 1)
-  return new Error(`${statusOf(error) ?? ''} ${codeOf(error) ?? ''} ${withoutMarkup(firstLine)}`.trim())
+  return new Error(`${statusOf(error) ?? ''} ${storageErrorCode(error) ?? ''} ${withoutMarkup(firstLine)}`.trim())
 }
 
 function withoutMarkup(text: string): string {

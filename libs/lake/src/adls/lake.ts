@@ -14,15 +14,16 @@ import { lakeErrors, LakeObjectMissingError } from '../errors.ts'
 import type { CallOptions, Lake, LakeObject, LocalFiles } from '../lake.ts'
 import { checkFolder, checkPath } from '../path.ts'
 import { openScratchSpace, type ScratchSpace } from '../scratch-space.ts'
-import { ContentFailure } from '../unfinished-file.ts'
+import { ContentFailure } from '../durable-file.ts'
 import { readAddress, type AdlsAddress } from './address.ts'
-import { createCall, isPassing } from './calls.ts'
 import {
-  DEFAULT_TUNING,
-  look,
-  openContainer,
   type AdlsContainer,
   type AdlsTuning,
+  createCall,
+  DEFAULT_TUNING,
+  isPassing,
+  look,
+  openContainer,
   type Throttle,
   type Version,
 } from './container.ts'

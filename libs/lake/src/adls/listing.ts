@@ -1,4 +1,4 @@
-import { codeOf, isMissing } from './errors.ts'
+import { isMissing, storageErrorCode } from './errors.ts'
 import type { AdlsContainer } from './container.ts'
 import type { LakeObject } from '../lake.ts'
 import { SCRATCH } from '../path.ts'
@@ -111,7 +111,7 @@ async function nextPage(
     })
   } catch (error) {
     // The root folder of the lake may not have been created yet.
-    if (isMissing(error) || codeOf(error) === 'PathNotFound') return undefined
+    if (isMissing(error) || storageErrorCode(error) === 'PathNotFound') return undefined
     throw error
   }
 }

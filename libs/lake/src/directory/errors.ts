@@ -36,19 +36,19 @@ const PATH_PROBLEMS: Readonly<Record<string, string>> = {
 export type Doing = { readonly what: string; readonly path: string; readonly location: string }
 
 /** The code of a file system error, or undefined. */
-export function codeOf(error: unknown): string | undefined {
+export function fileErrorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 /** Whether an error means that there is no object of this name. */
 export function isMissing(error: unknown): boolean {
-  const code = codeOf(error)
+  const code = fileErrorCode(error)
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR'
 }
 
 /** Translates to the lake's errors. Errors that are not about the storage are returned unchanged. */
 export function translate(error: unknown, { what, path, location }: Doing): unknown {
-  const code = codeOf(error)
+  const code = fileErrorCode(error)
   if (error instanceof Error && error.name === 'AbortError')
     return new CancelledError(`${what} ${path}`, { cause: error })
   if (code === undefined) return error

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { translate } from './errors.ts'
 import { createDirectoryLake } from './lake.ts'
-import { lakeContract } from '../lake-contract.ts'
+import { lakeContract } from '../contract/lake-contract.ts'
 
 lakeContract('directory', async () => {
   const directory = await temporaryDirectory()

@@ -1,19 +1,30 @@
 import {
-  Manifest,
-  manifestPath,
   type Ingest,
   type LeftOutFile,
+  Manifest,
+  manifestPath,
   type QualityResult,
   type TaskOutput,
 } from '@cinelake/contracts'
-import { defineErrors, taskFileName, terminal, transient, type Balance, type Clock, type Log } from '@cinelake/core'
+import {
+  type Balance,
+  type Calendar,
+  type Clock,
+  defineErrors,
+  type Log,
+  taskFileName,
+  terminal,
+  transient,
+  WINDOW_LENGTHS,
+  windowAt,
+} from '@cinelake/core'
 import { createHash } from 'node:crypto'
 import type { CallOptions, Lake, Written } from '../lake.ts'
 
 /** The part of a lake that landing needs. */
 export type LandingLake = Pick<Lake, 'read' | 'readText' | 'stat' | 'putIfAbsent' | 'writeIfAbsent'>
 
-export const landingErrors = defineErrors({
+const landingErrors = defineErrors({
   /** A manifest in the lake that is not in the form that an ingest task writes. */
   LAKE_MANIFEST_CORRUPT: terminal((path: string, problem: string) => {
     const window = path.split('/')[3] ?? 'WINDOW'
@@ -30,6 +41,18 @@ export const landingErrors = defineErrors({
       'the next attempt reads it again',
     { path },
   ]),
+
+  /**
+   * The manifest of a successful window is missing, and with it the position that its source was read up to.
+   * @param path in the lake @param window that was to resume from it
+   */
+  RAW_MANIFEST_LOST: terminal(
+    (task: string, path: string, { before, window }: { readonly before: string; readonly window: string }) => [
+      `how far the window before was read is not known any more [task=${task} file=${path}]: expected the manifest of ${before}, which succeeded, got no such object in the lake; nothing was read: ` +
+        `put it back from a copy, or read everything again: \`cinelake run DIR --window ${window} --again\` (DIR is the folder of the pipeline; the same where the schedule was given another time zone)`,
+      { task, file: path, window },
+    ],
+  ),
 })
 
 /** The path of the manifest of an ingest command. */
@@ -150,7 +173,7 @@ export async function landOnce(
 }
 
 /** The facts that an ingest task reports of its landing. */
-export type LandingOutcome = {
+type LandingOutcome = {
   readonly balance: Balance
   readonly output: Extract<TaskOutput, { kind: 'landed' }>
   /** Skipped files by reason, where there are any. */
@@ -262,4 +285,63 @@ function jsonOf(text: string, path: string): unknown {
   } catch {
     throw landingErrors.LAKE_MANIFEST_CORRUPT(path, 'a text that is not JSON')
   }
+}
+
+type Landing = { readonly pipeline: string; /** Of the window. */ readonly label: string; readonly task: string }
+
+/** The landing of an ingest task in a window, of its newest generation. Undefined where there is none. */
+export async function newestManifest(
+  lake: Pick<Lake, 'list' | 'readText'>,
+  landing: Landing,
+  options?: CallOptions,
+): Promise<Manifest | undefined> {
+  const path = await newestManifestPath(lake, landing, options)
+  return path === undefined ? undefined : await readManifest(lake, path, options)
+}
+
+/** Lake path of that manifest. Undefined where there is none. */
+export async function newestManifestPath(
+  lake: Pick<Lake, 'list'>,
+  { pipeline, label, task }: Landing,
+  options?: CallOptions,
+): Promise<string | undefined> {
+  const first = manifestPath(pipeline, label, taskFileName(task), 1).replace(/\.json$/, '')
+  const generations: number[] = []
+  for await (const { path } of lake.list(first.slice(0, first.lastIndexOf('/')), options)) {
+    const suffix = path.startsWith(first) ? path.slice(first.length) : ''
+    const found = /^(?:\.g(\d+))?\.json$/.exec(suffix)
+    if (found !== null) generations.push(Number(found[1] ?? 1))
+  }
+  return generations.length === 0
+    ? undefined
+    : manifestPath(pipeline, label, taskFileName(task), Math.max(...generations))
+}
+
+type After = Pick<Ingest, 'pipeline' | 'task' | 'since' | 'generation' | 'window'>
+
+/**
+ * The landing of the last successful window, of its newest generation: the same for every attempt at a window. Its
+ * length may differ from that of current windows: a schedule may change. Undefined the first time, and where it is
+ * missing and the window is re-run deliberately, which reads from the start.
+ * @throws {RAW_MANIFEST_LOST} terminal
+ */
+export async function manifestBefore(
+  lake: Pick<Lake, 'list' | 'readText'>,
+  { pipeline, task, since, generation, window }: After,
+  schedule: Calendar,
+  options?: CallOptions,
+): Promise<Manifest | undefined> {
+  if (since === null) return undefined
+  const labelOf = (every: Calendar['every']) => windowAt({ ...schedule, every }, new Date(Date.parse(since) - 1)).label
+  const label = labelOf(schedule.every)
+  const found = await newestManifest(lake, { pipeline: pipeline.name, label, task }, options)
+  if (found !== undefined) return found
+  for (const every of WINDOW_LENGTHS) {
+    if (every === schedule.every) continue
+    const other = await newestManifest(lake, { pipeline: pipeline.name, label: labelOf(every), task }, options)
+    if (other !== undefined && Date.parse(other.window.end) === Date.parse(since)) return other
+  }
+  if (generation > 1) return undefined
+  const path = manifestPath(pipeline.name, label, taskFileName(task), 1)
+  throw landingErrors.RAW_MANIFEST_LOST(task, path, { before: label, window: window.label })
 }

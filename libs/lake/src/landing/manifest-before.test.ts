@@ -3,7 +3,7 @@ import { taskFileName, windowAt, type Calendar } from '@cinelake/core'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { expect, test } from 'vitest'
 import { createDirectoryLake } from '../directory/lake.ts'
-import { manifestBefore } from './manifest-before.ts'
+import { manifestBefore } from './landing.ts'
 
 const TASK = 'ingest erp/orders'
 const DAYS: Calendar = { every: 'day', timeZone: 'Europe/Berlin' }

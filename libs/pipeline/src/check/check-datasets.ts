@@ -1,8 +1,8 @@
 import { withBegin } from '../text/quality.ts'
 import { type Problems, staysBelow, type YamlPath, type YamlText } from '@cinelake/config-text'
 import type { FileReading } from '@cinelake/source-kind'
-import type { CheckedDataset } from '../checked/dataset.ts'
-import { kindOf, type CheckedSource, type DatasetText } from '../source-kinds.ts'
+import type { CheckedDataset } from '../checked-pipeline.ts'
+import { type CheckedSource, type DatasetText, sourceKindOf } from '../source-kinds.ts'
 import { closestName, suggest } from '@cinelake/core'
 import type { PipelineFolder } from '../folder.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
@@ -27,7 +27,7 @@ export async function checkDatasets(
   const datasets: CheckedDataset[] = []
   for (const [name, source] of Object.entries(pipeline.sources)) {
     const path = ['sources', name]
-    sources.push(kindOf(source).read(name, source, { text, path, problems }))
+    sources.push(sourceKindOf(source).read(name, source, { text, path, problems }))
     for (const [dataset, details] of Object.entries(source.datasets ?? {})) {
       const place = { text, path: [...path, 'datasets', dataset], problems }
       if (!tables.claim(dataset, text.atKey(place.path))) continue

@@ -1,19 +1,16 @@
 import { asksForWindow, unknownPlaceholders } from '../bind-window.ts'
-import type { CheckedModel, Materialization } from '../checked/model.ts'
+import type { CheckedModel, Materialization } from '../checked-pipeline.ts'
 import { suggest } from '@cinelake/core'
 import type { Place, Problems } from '@cinelake/config-text'
 import { ROWS } from '../sql/lineage.ts'
-import { parseQuery } from '../sql/parse.ts'
-import { positionAt } from '../sql/position.ts'
+import { parseQuery, positionAt } from '../sql/parse.ts'
 import type { TypedColumn } from '../sql-typer.ts'
 import { withBegin } from '../text/quality.ts'
 import type { Model } from '../text/read-model.ts'
-import { checkEvolution } from '../text/read-evolution.ts'
-import { checkRules } from './check-rules.ts'
-import { refusalsOf, typeOf } from './check-sql.ts'
+import { checkEvolution } from '../text/read-contract.ts'
+import { checkRules, refusalsOf, sqlTypeOf } from './check-rules.ts'
 import { personalColumns, type RefinedTable } from './personal.ts'
-import { asTable, HISTORY_COLUMNS, placesOf, storedColumns } from './stored-columns.ts'
-import type { Tables } from './tables.ts'
+import { asTable, columnPlaces, HISTORY_COLUMNS, storedColumns, type Tables } from './tables.ts'
 
 /** The inputs of a model. */
 export type Inputs = {
@@ -43,7 +40,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
   const refused = await refusalsOf(tables.typer, { sql: model.sql, tables: known })
   for (const { offset, message, remedy } of refused) problems.error(model.at(offset), message, remedy)
   if (refused.length > 0 || !inputs.areAll || usable.length < read.length) return undefined
-  const typed = await typeOf(
+  const typed = await sqlTypeOf(
     tables.typer,
     { sql: model.sql, at: (offset) => model.at(offset), names: namesOf(usable) },
     problems,
@@ -63,7 +60,7 @@ export async function checkModel(model: Model, inputs: Inputs, context: Context)
     placeOf: (name) => model.headerText.at(name === undefined ? ['dropped'] : ['renamedFrom', name]),
     problems,
   })
-  tables.placed(model.name, model.at(0), placesOf(model, columns))
+  tables.placed(model.name, model.at(0), columnPlaces(model, columns))
   for (const name of header.anonymous ?? []) personal.delete(name.toLowerCase())
   // If no column is personal data, neither is the number of rows.
   if (header.anonymous !== undefined && columns.every(({ name }) => !personal.has(name.toLowerCase())))
@@ -179,7 +176,7 @@ async function checkRowsIn(
   const isKnown = inputs.every((name) => tables.usable(name) !== undefined)
   const isWrong = others.length + forbidden.length + unknown.length > 0
   if (isWrong || !isKnown) return query
-  const typed = await typeOf(tables.typer, { sql: query, at, names: [] }, problems)
+  const typed = await sqlTypeOf(tables.typer, { sql: query, at, names: [] }, problems)
   if (typed !== undefined && (typed.length !== 1 || !/^U?(?:BIG|HUGE)?INT(?:EGER)?$/.test(typed[0]?.type ?? ''))) {
     problems.error(
       at(0),

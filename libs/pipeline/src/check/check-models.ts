@@ -1,20 +1,19 @@
-import { type Problems, staysBelow, tableName, type YamlText } from '@cinelake/config-text'
-import type { CheckedModel } from '../checked/model.ts'
+import { compare, type Problems, staysBelow, tableName, type YamlText } from '@cinelake/config-text'
 import { suggest } from '@cinelake/core'
+import { identifier } from '@cinelake/sql'
+import type { CheckedModel } from '../checked-pipeline.ts'
 import type { PipelineFolder } from '../folder.ts'
+import { type CheckedSource, sourceKindOf } from '../source-kinds.ts'
+import type { SqlTyper } from '../sql-typer.ts'
 import { lintSql } from '../sql/lint.ts'
-import { kindOf, type CheckedSource } from '../source-kinds.ts'
-import { readModel, type Model } from '../text/read-model.ts'
+import { parseAhead, type ParsedQuery, parseQuery, type SqlTable } from '../sql/parse.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
-import { parseAhead, parseQuery, type SqlTable } from '../sql/parse.ts'
-import { rewriteUsedTables } from '../sql/used-tables.ts'
+import { type Model, readModel } from '../text/read-model.ts'
 import { checkModel, type Inputs } from './check-model.ts'
 import { textsOf } from './check-rules.ts'
-import { orderByNeeds } from './model-order.ts'
-import type { SqlTyper } from '../sql-typer.ts'
 import type { Tables } from './tables.ts'
 
-export type ModelsContext = {
+type ModelsContext = {
   readonly text: YamlText
   readonly folder: PipelineFolder
   readonly tables: Tables
@@ -154,14 +153,14 @@ async function parseModels(models: readonly Model[], typer: SqlTyper, context: M
 
 /** The model with tables of other pipelines renamed as a build provides them. */
 async function withUsedTables(model: Model, typer: SqlTyper, tables: Tables): Promise<Model> {
-  const nameOf = (qualifier: string, name: string) => tables.usedName(`${qualifier}.${name}`)
-  const rewritten = model.parsed === undefined ? undefined : rewriteUsedTables(model.sql, model.parsed, nameOf)
+  const usedNameOf = (qualifier: string, name: string) => tables.usedName(`${qualifier}.${name}`)
+  const rewritten = model.parsed === undefined ? undefined : rewriteUsedTables(model.sql, model.parsed, usedNameOf)
   const { rowsIn } = model.header
   const parsedRowsIn = rowsIn === undefined ? undefined : await parseQuery(typer, rowsIn)
   const rewrittenRowsIn =
     rowsIn === undefined || parsedRowsIn === undefined || 'message' in parsedRowsIn
       ? undefined
-      : rewriteUsedTables(rowsIn, parsedRowsIn, nameOf)
+      : rewriteUsedTables(rowsIn, parsedRowsIn, usedNameOf)
   const header = rewrittenRowsIn === undefined ? model.header : { ...model.header, rowsIn: rewrittenRowsIn.sql }
   if (rewritten === undefined) return { ...model, header }
   const parsed = await parseQuery(typer, rewritten.sql)
@@ -176,7 +175,7 @@ async function withUsedTables(model: Model, typer: SqlTyper, tables: Tables): Pr
 
 /** A table that is copied by a pattern has no contract, hence no columns to check a model with. */
 function undeclared(name: string, { sources, tables }: ModelsContext): string | undefined {
-  const copying = sources.filter((source) => kindOf(source).discovery?.copiesMore(source) === true)
+  const copying = sources.filter((source) => sourceKindOf(source).discovery?.copiesMore(source) === true)
   const source = copying.find((candidate) => name.toLowerCase().startsWith(`${candidate.name.toLowerCase()}_`))
   if (source === undefined || tables.nameOf(name) !== undefined) return undefined
   return `tables that \`${source.name}\` copies without a contract cannot be read by models: declare it under \`sources.${source.name}.datasets\` with a contract`
@@ -191,4 +190,74 @@ function reportCircle(circle: readonly string[], models: readonly Model[], { pro
   const path = [...circle, first].map((name) => `\`${name}\``).join(' → ')
   const what = circle.length === 1 ? `the model \`${first}\` reads itself` : `models need each other: ${path}`
   problems.error(place, what, 'let one of them read the datasets instead, or move what both need to a model of its own')
+}
+
+/**
+ * Topological sort; by name where the dependencies leave a choice. Exported for tests.
+ * @returns the order, and the cycles that prevent one: each as the names along it
+ */
+export function orderByNeeds(needs: ReadonlyMap<string, readonly string[]>): {
+  readonly order: string[]
+  readonly circles: string[][]
+} {
+  const order: string[] = []
+  const circles: string[][] = []
+  const done = new Set<string>()
+  const visit = (name: string, along: readonly string[]): void => {
+    const begin = along.indexOf(name)
+    if (begin >= 0) circles.push(along.slice(begin))
+    if (begin >= 0 || done.has(name)) return
+    for (const need of [...(needs.get(name) ?? [])].sort(compare)) if (needs.has(need)) visit(need, [...along, name])
+    if (done.has(name)) return
+    done.add(name)
+    order.push(name)
+  }
+  for (const name of [...needs.keys()].sort(compare)) visit(name, [])
+  return { order, circles }
+}
+
+/** A query in which tables of other pipelines have unqualified names. */
+type Rewritten = {
+  readonly sql: string
+  /** Maps an offset to the offset in the original query. */
+  before(offset: number): number
+}
+
+/**
+ * Replaces each table of another pipeline, `ott.dim_title`, by the one name under which a build provides it, `"ott.dim_title"`. The
+ * rest of the query still refers to it by its former name: `dim_title`, unless the query gives it an alias.
+ * @param usedNameOf the name as `pipeline.table` for a qualified name; undefined if it is left unchanged
+ * Exported for tests.
+ * @returns undefined if nothing has to be replaced
+ */
+export function rewriteUsedTables(
+  sql: string,
+  { tables }: ParsedQuery,
+  usedNameOf: (qualifier: string, name: string) => string | undefined,
+): Rewritten | undefined {
+  const edits = tables
+    .flatMap(({ qualifier, name, offset, end, hasAlias }) => {
+      const used = qualifier === undefined ? undefined : usedNameOf(qualifier, name)
+      if (used === undefined) return []
+      return [{ offset, end, text: `${identifier(used)}${hasAlias ? '' : ` AS ${identifier(name)}`}` }]
+    })
+    .sort((one, other) => one.offset - other.offset)
+  if (edits.length === 0) return undefined
+  let written = ''
+  let from = 0
+  const shifts: { readonly at: number; readonly end: number; readonly offset: number; readonly next: number }[] = []
+  for (const { offset, end, text } of edits) {
+    written += sql.slice(from, offset)
+    shifts.push({ at: written.length, end: written.length + text.length, offset, next: end })
+    written += text
+    from = end
+  }
+  return {
+    sql: written + sql.slice(from),
+    before(offset) {
+      const last = shifts.findLast(({ at }) => at <= offset)
+      if (last === undefined) return offset
+      return offset < last.end ? last.offset : last.next + offset - last.end
+    },
+  }
 }

@@ -1,16 +1,22 @@
-import { identifier } from '@cinelake/sql'
-import type { RowRule, TableRule } from '../checked/dataset.ts'
-import { suggest } from '@cinelake/core'
 import type { Place, Problems } from '@cinelake/config-text'
-import { parseAhead, parseCondition, parseQuery } from '../sql/parse.ts'
-import { positionAt } from '../sql/position.ts'
-import { offsetInQuery, queryOver, ROWS } from '../sql/rule-query.ts'
-import { scanSql } from '../sql/scan.ts'
-import type { SqlAudit, SqlTyper } from '../sql-typer.ts'
+import { closestName, suggest } from '@cinelake/core'
+import { identifier, type SqlComplaint } from '@cinelake/sql'
+import { bindWindow, unboundOffset } from '../bind-window.ts'
+import type { RowRule, TableRule } from '../checked-pipeline.ts'
+import { describeOrComplain, type SqlAudit, type SqlTyper, type TypedColumn } from '../sql-typer.ts'
+import { offsetInQuery, queryOver, ROWS } from '../sql/failing-rows.ts'
+import {
+  offsetAt,
+  parseAhead,
+  parseCondition,
+  parseQuery,
+  positionAt,
+  scanSql,
+  withoutPlaceholders,
+} from '../sql/parse.ts'
 import type { PlacedRule, PlacedRules } from '../text/quality.ts'
-import { refusalsOf, typeOf } from './check-sql.ts'
 
-export type RuleContext = {
+type RuleContext = {
   /** The table whose rows are checked. */
   readonly table: string
   readonly columns: readonly string[]
@@ -40,7 +46,7 @@ export function textsOf({ rows, tables }: PlacedRules): Parameters<typeof parseA
 async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise<void> {
   const { columns, problems, typer, isTyped, table } = context
   const { expression, name } = row.rule
-  const at = placesIn(row, expression)
+  const at = placesInRule(row, expression)
   const parsed = await parseCondition(typer, expression)
   if ('message' in parsed) {
     problems.error(
@@ -70,7 +76,7 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
     )
   }
   if (unknown.length > 0 || isForbidden || !isTyped) return
-  const typed = await typeOf(
+  const typed = await sqlTypeOf(
     typer,
     { sql: expression, at, before: 'SELECT (', after: `\n) AS verdict FROM ${identifier(table)}`, names: columns },
     problems,
@@ -88,7 +94,7 @@ async function checkRow(row: PlacedRule<RowRule>, context: RuleContext): Promise
 async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): Promise<void> {
   const { problems, typer, isTyped } = context
   const { query, name } = table.rule
-  const inQuery = placesIn(table, query)
+  const inQuery = placesInRule(table, query)
   const at = (offset: number) => inQuery(offsetInQuery(query, ROWS, offset))
   const parsed = await parseQuery(typer, queryOver(query))
   if ('message' in parsed) {
@@ -114,7 +120,7 @@ async function checkTable(table: PlacedRule<TableRule>, context: RuleContext): P
   const isForbidden = await reportForbidden(name, { sql: queryOver(query), tables: read }, { at, context })
   if (others.length > 0 || isForbidden || !isTyped || context.broken.size > 0) return
   const quoted = identifier(context.table)
-  const typed = await typeOf(
+  const typed = await sqlTypeOf(
     typer,
     {
       sql: queryOver(query, quoted),
@@ -159,7 +165,7 @@ async function reportForbidden(
 const NUMBER = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|DOUBLE|FLOAT|DECIMAL.*)$/
 
 /** Places in a rule's SQL; all of it has one place if it was generated. */
-function placesIn(rule: PlacedRule<unknown>, sql: string): (offset: number) => Place {
+function placesInRule(rule: PlacedRule<unknown>, sql: string): (offset: number) => Place {
   return (offset) => {
     const { line, column } = positionAt(sql, offset)
     return rule.sqlAt?.(line, column) ?? rule.at
@@ -168,3 +174,85 @@ function placesIn(rule: PlacedRule<unknown>, sql: string): (offset: number) => P
 
 const has = (columns: readonly string[], name: string) =>
   columns.some((column) => column.toLowerCase() === name.toLowerCase())
+
+/** A window to type queries with. Its value is arbitrary: types do not depend on it. */
+const SOME_WINDOW = { start: '2000-01-01T00:00:00Z', end: '2000-01-02T00:00:00Z' }
+
+type SqlToType = {
+  readonly sql: string
+  /** The place of an offset in `sql`. */
+  readonly at: (offset: number) => Place
+  /** The text around `sql` when it is typed. */
+  readonly before?: string
+  readonly after?: string
+  /** Suggestions for a misspelled name. */
+  readonly names: readonly string[]
+}
+
+/**
+ * Reports constructs of a query or condition other than computing over its tables, each with its place in the text. Uses the
+ * engine's parser, so that the spelling of a name does not matter.
+ */
+export async function refusalsOf(
+  typer: SqlTyper,
+  { sql, ...options }: SqlAudit & { readonly sql: string },
+): Promise<readonly Refusal[]> {
+  const refused = await typer.audit(withoutPlaceholders(sql), options)
+  return refused.map(({ name, message, remedy, position, choices }) => {
+    const closest = choices === undefined ? undefined : closestName(name, choices)
+    return {
+      offset: position === undefined ? 0 : offsetAt(sql, position),
+      message,
+      remedy: closest === undefined ? remedy : `did you mean \`${closest}\`?`,
+    }
+  })
+}
+
+type Refusal = { readonly offset: number; readonly message: string; readonly remedy: string }
+
+/** The columns of a query as inferred by the engine; its errors are reported at their places. */
+export async function sqlTypeOf(
+  typer: SqlTyper,
+  query: SqlToType,
+  problems: Problems,
+): Promise<readonly TypedColumn[] | undefined> {
+  const { sql, at, before = '', after = '', names } = query
+  const bound = `${before}${bindWindow(sql, SOME_WINDOW)}${after}`
+  const result = await describeOrComplain(typer, bound)
+  if (!('message' in result)) return result
+  const inside = result.position === undefined ? 0 : offsetAt(bound, result.position) - before.length
+  problems.error(
+    at(unboundOffset(sql, SOME_WINDOW, Math.max(0, inside))),
+    `the engine refuses the SQL: ${headOf(result)}`,
+    remedyFor(result, names),
+  )
+  return undefined
+}
+
+function headOf({ message }: SqlComplaint): string {
+  return message.replace(/\s*(?:Candidate bindings|Did you mean)[\s\S]*$/i, '').replace(/[!.,]+$/, '')
+}
+
+function remedyFor({ message }: SqlComplaint, names: readonly string[]): string {
+  const candidates = /Candidate bindings: (.*?)(?: LINE|$)/i.exec(message)?.[1]
+  const offered = [...(candidates ?? '').matchAll(/"([^"]+)"/g)].map(([, name = '']) => name)
+  const meant = /Did you mean "?([^"?]+)"?\?/i.exec(message)?.[1]
+  const missing = /(?:column named|with name|named|column) "?([\w.]+)"?/i.exec(message)?.[1]?.split('.').at(-1)
+  const ungrouped = /column "?([^"]+?)"? must appear in the GROUP BY/i.exec(message)?.[1]
+  if (ungrouped !== undefined)
+    return `add \`${ungrouped}\` to GROUP BY, or use an aggregate of it, such as \`max(${ungrouped})\``
+  // If the name exists as written, the error has another reason.
+  const others = [...names, ...offered].filter((name) => name.toLowerCase() !== missing?.toLowerCase())
+  const closest = missing === undefined ? undefined : closestName(missing, others)
+  if (closest !== undefined) return `did you mean \`${closest}\`?`
+  if (meant !== undefined && meant.toLowerCase() !== missing?.toLowerCase()) return `did you mean \`${meant}\`?`
+  if (
+    missing !== undefined &&
+    /not found|does not (?:exist|have)/i.test(message) &&
+    /column|table/i.test(message) &&
+    !/function/i.test(message)
+  ) {
+    return suggest(missing, others)
+  }
+  return 'correct the SQL: its inputs have the columns of their contracts or models, and `_window`'
+}

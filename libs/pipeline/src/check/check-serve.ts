@@ -1,10 +1,8 @@
-import type { CheckedDataset } from '../checked/dataset.ts'
-import type { CheckedModel, ServedTable } from '../checked/model.ts'
+import type { CheckedDataset, CheckedModel, ServedTable } from '../checked-pipeline.ts'
 import { suggest } from '@cinelake/core'
 import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 import type { PipelineText } from '../text/pipeline-schema.ts'
-import { asTable } from './stored-columns.ts'
-import type { Tables } from './tables.ts'
+import { asTable, type Tables } from './tables.ts'
 
 type ServeContext = {
   readonly text: YamlText

@@ -1,4 +1,4 @@
-import { scanSql } from './scan.ts'
+import { scanSql } from './parse.ts'
 
 /** A join that drops rows of the left table that have no partner. */
 export type InnerJoin = {

@@ -1,6 +1,6 @@
+import { asString } from '@cinelake/config-text'
 import type { TypedColumn } from '../sql-typer.ts'
-import { parametersOf } from './parse.ts'
-import { childrenOf, isNode, listOf, locationOf, textOf, type Node } from './tree.ts'
+import { childrenOf, isNode, listOf, locationOf, type Node, parametersOf } from './parse.ts'
 
 /** A column of a table that a result's column is derived from. */
 export type Origin = { readonly table: string; readonly column: string }
@@ -249,10 +249,10 @@ function withExpressions(node: Node, context: Context): Context {
   const expressions = new Map(context.expressions)
   for (const { key, value } of map.filter(isNode)) {
     const query = isNode(value) && isNode(value['query']) ? value['query']['node'] : undefined
-    const names = isNode(value) ? listOf(value['aliases']).map(textOf) : []
+    const names = isNode(value) ? listOf(value['aliases']).map(asString) : []
     const rows = new Set<Origin>()
     const { conditions, ...result } = follow(query, { ...context, expressions, rows })
-    expressions.set(textOf(key).toLowerCase(), { ...renamed(numbered(result), names), conditions, rows })
+    expressions.set(asString(key).toLowerCase(), { ...renamed(numbered(result), names), conditions, rows })
   }
   return { ...context, expressions }
 }
@@ -316,7 +316,7 @@ function orderKeys(node: Node, scope: Scope, selected: readonly Relation[]): Mad
 }
 
 const aliased = (node: Node, scope: Scope): Made[] => [
-  ...listOf(node['column_names']).flatMap((name) => listed(scope.aliases.get(textOf(name).toLowerCase()))),
+  ...listOf(node['column_names']).flatMap((name) => listed(scope.aliases.get(asString(name).toLowerCase()))),
   ...[...childrenOf(node)].flatMap(([, child]) => aliased(child, scope)),
 ]
 
@@ -325,7 +325,7 @@ const asMade = ({ order = new Set() }: Relation): Made => ({ ...NOTHING, origins
 /** The origins of the order of the rows that a SELECT reads. */
 const orderedBy = ({ visible }: Scope): Made => together(visible.map(({ relation }) => asMade(relation)))
 
-const isLimit = ({ type }: Node) => textOf(type).startsWith('LIMIT')
+const isLimit = ({ type }: Node) => asString(type).startsWith('LIMIT')
 const isDistinctOn = (modifier: Node) => listOf(modifier['distinct_on_targets']).length > 0
 
 function followSetOperation(node: Node, context: Context): Followed {
@@ -334,7 +334,7 @@ function followSetOperation(node: Node, context: Context): Followed {
   const limits = listOf(node['modifiers']).filter((modifier) => isNode(modifier) && isLimit(modifier))
   followModifiers({ modifiers: limits }, emptyScope(context), [])
   // Values decide which rows EXCEPT and INTERSECT return, and in which order a LIMIT gets them.
-  const isByValue = limits.length > 0 || !textOf(node['setop_type']).startsWith('UNION')
+  const isByValue = limits.length > 0 || !asString(node['setop_type']).startsWith('UNION')
   const isOrdered = listOf(node['modifiers']).some((modifier) => isNode(modifier) && 'orders' in modifier)
   const values = parts.flatMap(everyMade)
   const orders = parts.map(asMade)
@@ -402,10 +402,10 @@ function united(parts: readonly Relation[], isByName: boolean, which: ReadonlySe
 
 /** Evaluates the recursive part until its origins no longer change. Each iteration derives rows from rows, limited by any condition. */
 function followRecursion(node: Node, context: Context): Followed {
-  const name = textOf(node['cte_name']).toLowerCase()
+  const name = asString(node['cte_name']).toLowerCase()
   const round = Symbol('round')
   const start = follow(node['left'], context)
-  let current = renamed(numbered(start), listOf(node['aliases']).map(textOf))
+  let current = renamed(numbered(start), listOf(node['aliases']).map(asString))
   let conditions = start.conditions
   for (;;) {
     const known: Expression = { ...repeated(current, round), conditions, rows: context.rows }
@@ -433,8 +433,8 @@ const sizeOf = (relation: Relation) =>
 /** Makes a relation of a FROM visible. @returns the origins of its join conditions */
 function from(node: unknown, scope: Scope): Conditions[] {
   if (!isNode(node)) return []
-  const alias = textOf(node['alias'])
-  const names = listOf(node['column_name_alias']).map(textOf)
+  const alias = asString(node['alias'])
+  const names = listOf(node['column_name_alias']).map(asString)
   const show = (name: string, relation: Relation) => {
     scope.visible.push({ alias: name.toLowerCase(), relation: renamed(relation, names) })
   }
@@ -442,7 +442,7 @@ function from(node: unknown, scope: Scope): Conditions[] {
     case 'EMPTY':
       return []
     case 'BASE_TABLE': {
-      const name = textOf(node['table_name'])
+      const name = asString(node['table_name'])
       const known = scope.expressions.get(name.toLowerCase()) ?? scope.inputs.get(name.toLowerCase())
       const { conditions, ...relation } = known ?? untold(scope)
       if (known !== undefined) addAll(scope.rows, { origins: known.rows })
@@ -459,7 +459,7 @@ function from(node: unknown, scope: Scope): Conditions[] {
       return join(node, scope)
     case 'TABLE_FUNCTION': {
       const call = isNode(node['function']) ? node['function'] : {}
-      show(alias === '' ? textOf(call['function_name']) : alias, rowsOfCall(node, call, scope))
+      show(alias === '' ? asString(call['function_name']) : alias, rowsOfCall(node, call, scope))
       return []
     }
     case 'EXPRESSION_LIST': {
@@ -486,7 +486,7 @@ function from(node: unknown, scope: Scope): Conditions[] {
 const ONE_COLUMN: ReadonlySet<string> = new Set(['range', 'generate_series', 'unnest'])
 
 function rowsOfCall(node: Node, call: Node, scope: Scope): Relation {
-  const name = textOf(call['function_name']).toLowerCase()
+  const name = asString(call['function_name']).toLowerCase()
   const given = computed([...childrenOf(call)].map(([, child]) => made(child, scope)))
   addAll(scope.rows, given)
   const value = withReading(given, Symbol(name))
@@ -497,10 +497,10 @@ function rowsOfCall(node: Node, call: Node, scope: Scope): Relation {
 }
 
 /** `recursive := true` unnests structs and nested lists as well. */
-const isNamedArgument = (argument: unknown) => isNode(argument) && textOf(argument['alias']) !== ''
+const isNamedArgument = (argument: unknown) => isNode(argument) && asString(argument['alias']) !== ''
 
 function valuesOf(node: Node, scope: Scope): Relation {
-  const names = listOf(node['expected_names']).map(textOf)
+  const names = listOf(node['expected_names']).map(asString)
   const rows = listOf(node['values']).map((row) => listOf(row).map((value) => made(value, scope)))
   const reading = Symbol('values')
   const width = Math.max(0, ...rows.map((row) => row.length))
@@ -519,7 +519,7 @@ function join(node: Node, scope: Scope): Conditions[] {
   const ofRight = from(node['right'], scope)
   const conditions = [...ofLeft, ...ofRight]
   const [left, right] = [scope.visible.slice(0, leftCount), scope.visible.slice(leftCount)]
-  const shared = node['ref_type'] === 'NATURAL' ? sharedNames(left, right) : listOf(node['using_columns']).map(textOf)
+  const shared = node['ref_type'] === 'NATURAL' ? sharedNames(left, right) : listOf(node['using_columns']).map(asString)
   const sides = [left, right]
   if (node['ref_type'] === 'NATURAL') {
     for (const { relation } of scope.visible) if (relation.rest !== undefined) addAll(scope.rows, relation.rest)
@@ -532,7 +532,7 @@ function join(node: Node, scope: Scope): Conditions[] {
   }
   const matches = isNode(node['condition']) ? [condition(node['condition'], scope)] : []
   conditions.push(...matches)
-  const type = textOf(node['join_type'])
+  const type = asString(node['join_type'])
   if (type === 'SEMI' || type === 'ANTI') scope.visible.length = leftCount
   // Which rows are paired reveals the order of both sides.
   if (node['ref_type'] === 'POSITIONAL')
@@ -612,12 +612,12 @@ function select(item: unknown, scope: Scope): Relation {
   const value = made(item, scope)
   // Columns selected by a pattern or a function, each inserted into the expression; their names are unknown.
   if (hasStar(item)) return { columns: [], rest: value }
-  const alias = textOf(item['alias'])
-  const own = item['class'] === 'COLUMN_REF' ? textOf(listOf(item['column_names']).at(-1)) : ''
+  const alias = asString(item['alias'])
+  const own = item['class'] === 'COLUMN_REF' ? asString(listOf(item['column_names']).at(-1)) : ''
   const name = [alias, own].find((text) => text !== '')
   if (alias !== '') scope.aliases.set(alias.toLowerCase(), value)
   // A struct is unnested to a column for each of its fields.
-  const isTakenApart = textOf(item['function_name']).toLowerCase() === 'unnest'
+  const isTakenApart = asString(item['function_name']).toLowerCase() === 'unnest'
   return { columns: [{ name, made: value }], rest: isTakenApart ? value : undefined }
 }
 
@@ -628,7 +628,7 @@ function hasStar(node: Node): boolean {
 }
 
 function star(node: Node, scope: Scope): Relation {
-  const of = textOf(node['relation_name'])
+  const of = asString(node['relation_name'])
   const shown = of === '' ? scope.visible : scope.visible.filter(({ alias }) => isSame(alias, of))
   // `s.*` of a struct gives its fields.
   if (of !== '' && shown.length === 0) return { columns: [], rest: resolve([of], scope) }
@@ -636,7 +636,7 @@ function star(node: Node, scope: Scope): Relation {
   const replaced = pairsOf(node['replace_list']).map(
     ({ key, value }) => [columnOf(key).column, made(value, scope)] as const,
   )
-  const names = pairsOf(node['rename_list']).map(({ key, value }) => [columnOf(key), textOf(value)] as const)
+  const names = pairsOf(node['rename_list']).map(({ key, value }) => [columnOf(key), asString(value)] as const)
   const columns: Column[] = []
   const seen = new Set<string>()
   for (const { alias, relation } of shown) {
@@ -664,8 +664,8 @@ type StarColumn = { readonly table: string; readonly column: string }
 const pairsOf = (list: unknown) => listOf(list).filter(isNode)
 
 function columnOf(entry: unknown): StarColumn {
-  if (!isNode(entry)) return { table: '', column: textOf(entry) }
-  return { table: textOf(entry['table']), column: textOf(entry['column']) }
+  if (!isNode(entry)) return { table: '', column: asString(entry) }
+  return { table: asString(entry['table']), column: asString(entry['column']) }
 }
 
 /** Resolves a name: in this SELECT, else in the enclosing one. */
@@ -754,7 +754,7 @@ const IN_ORDER: ReadonlySet<string> = new Set([
 
 /** A frame of ROWS depends on the preceding or following rows. */
 function isInOrder(call: Node, name: string): boolean {
-  return IN_ORDER.has(name) || [call['start'], call['end']].some((bound) => textOf(bound).endsWith('_ROWS'))
+  return IN_ORDER.has(name) || [call['start'], call['end']].some((bound) => asString(bound).endsWith('_ROWS'))
 }
 
 /** Calls that expand one row into several, wherever they occur. */
@@ -766,7 +766,7 @@ function made(node: unknown, scope: Scope): Made {
   if (!isNode(node)) return NOTHING
   switch (node['class']) {
     case 'COLUMN_REF':
-      return resolve(listOf(node['column_names']).map(textOf), scope)
+      return resolve(listOf(node['column_names']).map(asString), scope)
     case 'POSITIONAL_REFERENCE':
       return computed(everything(scope))
     case 'STAR':
@@ -800,7 +800,7 @@ function lambda(node: Node, scope: Scope): Made {
 }
 
 function call(node: Node, scope: Scope): Made {
-  const name = textOf(node['function_name']).toLowerCase()
+  const name = asString(node['function_name']).toLowerCase()
   const { children, ...others } = node
   const given = listOf(children).map((child) => made(child, scope))
   const isCount = COUNTS.has(name) && given.every(({ isColumn }) => isColumn)
@@ -818,7 +818,7 @@ const presenceOf = ({ presence }: Made): Made => ({ ...NOTHING, origins: presenc
 
 /** `mail.upper()` is a call on the column `mail`; the parser sees a function in a schema of that name. */
 function receiver(call: Node, scope: Scope): Made[] {
-  const names = [textOf(call['catalog']), textOf(call['schema'])].filter((name) => name !== '')
+  const names = [asString(call['catalog']), asString(call['schema'])].filter((name) => name !== '')
   if (names.length === 0) return []
   const value = resolve(names, scope)
   return value === UNKNOWN ? [] : [value]

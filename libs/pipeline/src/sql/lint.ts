@@ -1,5 +1,4 @@
-import type { ParsedQuery } from './parse.ts'
-import { scanSql } from './scan.ts'
+import { type ParsedQuery, scanSql } from './parse.ts'
 
 export type Finding = {
   readonly offset: number
@@ -142,10 +141,10 @@ function insideOf(tokens: readonly Token[]): (Token & { readonly depth: number }
 
 function tokensOf(sql: string): Token[] {
   const pieces = [...scanSql(sql)].filter((piece) => piece.kind !== 'comment' && piece.text.trim() !== '')
-  const textOf = (index: number) => (pieces[index]?.kind === 'code' ? (pieces[index]?.text ?? '') : '')
+  const codeText = (index: number) => (pieces[index]?.kind === 'code' ? (pieces[index]?.text ?? '') : '')
   return pieces.flatMap((piece, index) =>
     piece.kind === 'code'
-      ? [{ text: piece.text, offset: piece.offset, next: textOf(index + 1), before: textOf(index - 1) }]
+      ? [{ text: piece.text, offset: piece.offset, next: codeText(index + 1), before: codeText(index - 1) }]
       : [],
   )
 }

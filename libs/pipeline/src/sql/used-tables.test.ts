@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTypers } from '../fixtures/typer.fixture.ts'
 import type { SqlTyper } from '../sql-typer.ts'
 import { parseQuery } from './parse.ts'
-import { rewriteUsedTables } from './used-tables.ts'
+import { rewriteUsedTables } from '../check/check-models.ts'
 
 let typers: Awaited<ReturnType<typeof openTypers>>
 let typer: SqlTyper

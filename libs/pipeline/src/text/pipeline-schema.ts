@@ -1,8 +1,24 @@
 import { duration, mapping, MARKS, MAX_NAME_LENGTH, plainName, tableName, text } from '@cinelake/config-text'
 import { WINDOW_LENGTHS } from '@cinelake/core'
 import { z } from 'zod'
-import { isReservedSchema, SCHEMA_NAME } from '../mart-schema.ts'
 import { SourceText } from '../source-kinds.ts'
+
+/** The platform's own schemas, and those of PostgreSQL and SQL Server. */
+const RESERVED = new Set(['ops', 'loader', 'public', 'information_schema', 'sys', 'dbo', 'guest'])
+
+/** Whether a schema is reserved for the platform or the database. Exported for tests. */
+export function isReservedSchema(schema: string): boolean {
+  return RESERVED.has(schema) || schema.startsWith('pg_') || schema.startsWith('db_')
+}
+
+/** Names that PostgreSQL and SQL Server accept without quoting. Exported for tests. */
+export const SCHEMA_NAME = /^[a-z][a-z0-9_]*$/
+
+/** The default schema of a pipeline: its name in lower case, in a form that both databases accept. */
+export function defaultSchema(pipeline: string): string {
+  const name = pipeline.toLowerCase().replaceAll('-', '_')
+  return isReservedSchema(name) ? `mart_${name}`.slice(0, MAX_NAME_LENGTH) : name
+}
 
 /** A schema in the mart. */
 const martSchema = z

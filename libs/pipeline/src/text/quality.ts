@@ -1,8 +1,8 @@
-import { identifier, literal } from '@cinelake/sql'
-import type { RowRule, Severity, TableRule } from '../checked/dataset.ts'
 import type { Place, Problems, YamlPath, YamlText } from '@cinelake/config-text'
-import { normalQuery } from '../sql/rule-query.ts'
 import { suggest } from '@cinelake/core'
+import { identifier, literal } from '@cinelake/sql'
+import type { RowRule, Severity, TableRule } from '../checked-pipeline.ts'
+import { normalQuery } from '../sql/failing-rows.ts'
 import { conditionsOf } from './column-rules.ts'
 import { OPERATORS, type QualityText } from './contract-schema.ts'
 
@@ -20,7 +20,7 @@ export function withBegin<Rule extends RowRule | TableRule>({ rule, at, sqlAt }:
 
 export type PlacedRules = { readonly rows: PlacedRule<RowRule>[]; readonly tables: PlacedRule<TableRule>[] }
 
-export type QualityContext = {
+type QualityContext = {
   readonly text: YamlText
   readonly path: YamlPath
   readonly problems: Problems
@@ -246,4 +246,14 @@ function rowSeverity({ severity = 'error' }: QualityText): Severity {
 /** A rule about the whole table has no row to reject. */
 function tableSeverity({ severity = 'fail' }: QualityText): TableRule['severity'] {
   return severity === 'error' || severity === 'fail' ? 'fail' : 'warn'
+}
+
+/** Rejects are counted by rule name: the rules of one table have distinct names. */
+export function uniqueRuleNames(rules: PlacedRules, problems: Problems): void {
+  const seen = new Set<string>()
+  for (const { rule, at } of [...rules.rows, ...rules.tables]) {
+    if (seen.has(rule.name))
+      problems.error(at, `two rules are named \`${rule.name}\``, 'give one of them another `name`')
+    seen.add(rule.name)
+  }
 }

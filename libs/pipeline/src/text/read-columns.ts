@@ -1,9 +1,8 @@
 import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 import { isTimeZone, suggest } from '@cinelake/core'
 import type { CheckedColumn, ColumnDetailsText, ColumnReading, ColumnReadingText } from '@cinelake/source-kind'
-import { isNumber } from './column-rules.ts'
+import { groupCount, isNumber, regexProblem } from './column-rules.ts'
 import type { Contract, ContractColumn } from './read-contract.ts'
-import { groupCount, regexProblem } from './regex.ts'
 
 /** Joins a contract's columns with one dataset's spellings of them. */
 export function readColumns(

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { groupCount } from './regex.ts'
+import { groupCount } from './column-rules.ts'
 
 test('groups are counted as JavaScript counts them', () => {
   const token = fc.constantFrom('a', '(', ')', '(?:', '(?<n>', '\\(', '[(]', '[^)]', '|', '*', '\\\\', '[\\](]')

@@ -70,7 +70,7 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
         if (isCursorUseless(error) && reading.cursor !== undefined && keptCount + askedCount === 0) {
           deps.log.warn(
             { task: command.task, reason: error.code },
-            'cursor of the window before is of no use any more; all is read',
+            'cursor of the window before is not usable any more; all is read',
           )
           reading.cursor = undefined
           continue

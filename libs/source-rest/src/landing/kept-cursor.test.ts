@@ -205,7 +205,7 @@ describe('a cursor that the last page of a window tells', () => {
     expect(service.csv('raw/shop/api/crm/users/2026-03-02.csv')).toBe('id\n21\n22\n')
     expect((await manifestOf('2026-03-02'))?.cursor).toEqual({ kind: 'token', since: null, until: 'day-2' })
     expect(seen).toHaveLength(5)
-    expect(JSON.stringify(service.log.lines)).toContain('is of no use any more')
+    expect(JSON.stringify(service.log.lines)).toContain('is not usable any more')
   })
 
   test('that has run out, while all is read in its place: the next attempt goes on with that', async () => {

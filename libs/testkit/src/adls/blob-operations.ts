@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { escapeXml, Refusal, xml, type Answer } from './answer.ts'
 import type { BlockStore } from './block-store.ts'
 import { checkConditions } from './conditions.ts'
-import { contentHeadersIn, metadataIn, requiredHeader, textOf } from './request.ts'
+import { bytesOfBody, contentHeadersIn, metadataIn, requiredHeader } from './request.ts'
 import { stamp, type NamedBlock, type Node, type StoredFile } from './state.ts'
 import { existing, fileAt, newFile, parentsOf, pathsBelow, tagsOf, type Context } from './tree.ts'
 
@@ -55,7 +55,7 @@ export async function putBlock(context: Context, store: BlockStore): Promise<Ans
 /** Put Block List: makes an object of blocks that were put, or that it has already. Other blocks that were put are gone. */
 export async function putBlockList(context: Context): Promise<Answer> {
   const { request, container, commit } = context
-  const list = (await textOf(request.body)).toString()
+  const list = (await bytesOfBody(request.body)).toString()
   checkConditions(request, container.nodes.get(request.path), { taken: 'BlobAlreadyExists' })
   const before = fileAt(context)
   const staged = container.staged.get(request.path)
@@ -131,7 +131,7 @@ async function rangeHeaders(
   return {
     ...ofBlob,
     'content-md5': createHash('md5')
-      .update(await textOf(read()))
+      .update(await bytesOfBody(read()))
       .digest('base64'),
   }
 }

@@ -72,7 +72,7 @@ export function contentHeadersIn({ headers }: StorageRequest): Record<string, st
 }
 
 /** The bytes of a small body. */
-export async function textOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+export async function bytesOfBody(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = []
   for await (const part of body) parts.push(part)
   return Buffer.concat(parts)

@@ -34,7 +34,7 @@ function accountText(account: string, field: Field): string {
 
 /** Source: learn.microsoft.com/…/create-service-sas, version 2020-12-06 and later */
 function serviceText(account: string, field: Field, { container, path }: StorageRequest): string {
-  const resource = `/blob/${account}/${container}${field('sr') === 'c' ? '' : `/${partOf(path, field('sdd'))}`}`
+  const resource = `/blob/${account}/${container}${field('sr') === 'c' ? '' : `/${folderPartOf(path, field('sdd'))}`}`
   const before = ['sp', 'st', 'se'].map(field)
   const after = ['si', 'sip', 'spr', 'sv', 'sr'].map(field)
   const snapshot = ''
@@ -43,7 +43,7 @@ function serviceText(account: string, field: Field, { container, path }: Storage
 }
 
 /** A signature for a directory holds for all that is below it. */
-function partOf(path: string, depth: string): string {
+function folderPartOf(path: string, depth: string): string {
   return depth === '' ? path : path.split('/').slice(0, Number(depth)).join('/')
 }
 

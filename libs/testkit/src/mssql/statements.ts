@@ -2,7 +2,7 @@ import type { ApplicationLocks } from './applocks.ts'
 import type { Answer, EmbeddedDatabase } from './database.ts'
 import { describeResult, runWithResultSet } from './result-sets.ts'
 import { SqlServerError } from './faults.ts'
-import { literal, qualified, quoted, textOf, translate } from './transact-sql.ts'
+import { literal, qualified, quoted, stringOfLiteral, translate } from './transact-sql.ts'
 import type { TdsValue } from './values.ts'
 
 /** Where a statement runs. */
@@ -40,7 +40,7 @@ const HANDLERS: readonly (readonly [RegExp, Handler])[] = [
   [/^IF (.+? IS (?:NOT )?NULL) (.+)$/is, ifHolds],
   [
     new RegExp(`^EXEC\\(${STRING}\\)$`, 'is'),
-    async (scope, [, inner = '']) => await runStatement(scope, textOf(`N'${inner}'`), []),
+    async (scope, [, inner = '']) => await runStatement(scope, stringOfLiteral(`N'${inner}'`), []),
   ],
   [/^ALTER SCHEMA (\[.+?\]) TRANSFER OBJECT::(\[.+\]\.\[.+\])$/is, transfer],
   [new RegExp(`^EXEC sys\\.sp_rename ${STRING}, ${STRING}, N'OBJECT'$`, 'is'), rename],
@@ -83,8 +83,8 @@ async function transfer({ database }: Scope, [, schema = '', table = '']: readon
 
 /** Of a table or a primary key. */
 async function rename({ database }: Scope, [, from = '', to = '']: readonly string[]): Promise<Answer> {
-  const [schema, name] = qualified(textOf(`N'${from}'`))
-  const target = quoted(textOf(`N'${to}'`))
+  const [schema, name] = qualified(stringOfLiteral(`N'${from}'`))
+  const target = quoted(stringOfLiteral(`N'${to}'`))
   const { rows } = await database.query(
     `SELECT c.relname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE k.conname = $1 AND n.nspname = $2`,
@@ -103,7 +103,7 @@ function argumentsOf(text: string): ReadonlyMap<string, string> {
 
 async function describeObject({ database }: Scope, [, text = '']: readonly string[]): Promise<Answer> {
   const values = argumentsOf(text)
-  const of = (name: string) => textOf(values.get(name) ?? '')
+  const of = (name: string) => stringOfLiteral(values.get(name) ?? '')
   const table = `${quoted(of('level0name'))}.${quoted(of('level1name'))}`
   const target = values.has('level2name') ? `COLUMN ${table}.${quoted(of('level2name'))}` : `TABLE ${table}`
   return await database.query(`COMMENT ON ${target} IS ${literal(of('value'))}`)

@@ -58,7 +58,7 @@ function unquoted(name: string): string {
 }
 
 /** The text of a literal. */
-export function textOf(literal: string): string {
+export function stringOfLiteral(literal: string): string {
   return literal.replace(/^N?'(.*)'$/s, '$1').replaceAll("''", "'")
 }
 

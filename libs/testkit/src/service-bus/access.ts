@@ -19,15 +19,15 @@ export function createAccess(keys: Keys): Access {
   return {
     put({ application_properties: { operation, name, type } = {}, body }) {
       const isValid = operation === 'put-token' && (type === 'jwt' || isSigned(String(body), String(name), keys))
-      if (isValid) paths.add(pathOf(String(name)))
+      if (isValid) paths.add(entityPathOf(String(name)))
       return isValid
     },
-    allows: (address) => paths.has(pathOf(address)),
+    allows: (address) => paths.has(entityPathOf(address)),
   }
 }
 
 /** Without endpoint and without what is asked of the entity: `sb://HOST/loader/$management` is about `loader`. */
-function pathOf(audience: string): string {
+function entityPathOf(audience: string): string {
   return audience
     .replace(/^\w+:\/\/[^/]+\//, '')
     .replace(/\/\$management$/, '')

@@ -100,6 +100,7 @@ function createFaults(pending: ReturnType<typeof noFaults>, namespace: Namespace
     refuseSends: (times = 1) => void (pending.refusedSends += times),
     refuseRenewals: (times = 1) => void (pending.refusedRenewals += times),
     refuseTokens: (isRefusing) => void (pending.isRefusingTokens = isRefusing),
+    tellLocks: (path, lockMs) => namespace.entity(path)?.tellLocks(lockMs),
     expireLocks: (path) => namespace.entity(path)?.expireLocks() ?? 0,
   }
 }

@@ -19,7 +19,7 @@ export type StoredMessage = {
   readonly message: AmqpMessage
 }
 
-/** A lock on a message: its name, hex, and when it ends. */
+/** A lock on a message: its name, hex, and when it ends, as a taker is told. */
 export type Lock = { readonly token: string; readonly until: number }
 
 /** Someone who takes messages: a link with credit. */
@@ -58,6 +58,8 @@ export type Entity = {
   count(): number
   /** How often locks were renewed. */
   renewalCount(): number
+  /** From now on takers are told that locks end so soon; they last as long as ever. */
+  tellLocks(toldMs: number): void
   /** Lets every lock run out now. Returns how many there were. */
   expireLocks(): number
   close(): void
@@ -92,6 +94,7 @@ function openEntity(path: string, settings: EntitySettings, journal: Journal, de
   let nextExpiry = soonestExpiry(ready)
   let isKicked = false
   let renewals = 0
+  let toldMs = lockMs
   let timer: NodeJS.Timeout | undefined
 
   const gone = ({ sequence }: StoredMessage): Change => ({ op: 'gone', entity: path, sequence })
@@ -157,7 +160,7 @@ function openEntity(path: string, settings: EntitySettings, journal: Journal, de
     const token = randomBytes(16).toString('hex')
     const until = Date.now() + lockMs
     locked.set(token, { stored, until })
-    taker.take(stored, { token, until })
+    taker.take(stored, { token, until: Date.now() + toldMs })
   }
 
   /** The next in turn with room for a message. */
@@ -230,7 +233,7 @@ function openEntity(path: string, settings: EntitySettings, journal: Journal, de
       const until = Date.now() + lockMs
       locked.set(token, { stored, until })
       renewals += 1
-      return until
+      return Date.now() + toldMs
     },
     peek(fromSequence, count) {
       return [...[...locked.values()].map(({ stored }) => stored), ...ready]
@@ -240,6 +243,7 @@ function openEntity(path: string, settings: EntitySettings, journal: Journal, de
     },
     count: () => locked.size + ready.length,
     renewalCount: () => renewals,
+    tellLocks: (ms) => void (toldMs = ms),
     expireLocks() {
       const held = [...locked.values()]
       locked.clear()

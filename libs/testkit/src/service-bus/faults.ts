@@ -14,6 +14,8 @@ export type Faults = {
   refuseRenewals(times?: number): void
   /** Whether tokens are refused, as with a wrong key or a missing role. */
   refuseTokens(isRefusing: boolean): void
+  /** From now on the broker says of an entity's locks that they end so soon; they last as long as ever. */
+  tellLocks(path: string, lockMs: number): void
   /** Lets every lock of an entity run out now. Returns how many there were. */
   expireLocks(path: string): number
 }
@@ -51,5 +53,5 @@ export function strikes(faults: PendingFaults, fault: Countdown): boolean {
 /** Runs something now, or later where the broker is to be slow. */
 export function delayed({ delayMs }: PendingFaults, run: () => void): void {
   if (delayMs === 0) run()
-  else setTimeout(run, delayMs)
+  else setTimeout(run, delayMs).unref()
 }

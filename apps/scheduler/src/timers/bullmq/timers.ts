@@ -1,5 +1,5 @@
 import { reportError, type Log } from '@cinelake/core'
-import { Queue, Worker, type AdvancedOptions, type JobsOptions } from 'bullmq'
+import { Job, Queue, Worker, type AdvancedOptions, type JobsOptions } from 'bullmq'
 import { ReplyError } from 'ioredis'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { QueueSettings } from '../settings.ts'
@@ -190,32 +190,53 @@ const RULES: AdvancedOptions = {
 }
 
 /** BullMQ joins names with `:`. */
-function nameOf(key: string): string {
+function encodeKey(key: string): string {
   return encodeURIComponent(key)
 }
 
-/** Times that a timer may become active just as it is replaced: more than one in a row is not by chance. */
+/** Times that another timer may be written under the key just after the waiting one was removed. */
 const TRIES = 4
 
 /** Adds a timer in place of the one under its key, in whatever state that is. */
 async function addTimer(queue: Queue<TimerJob>, key: string, at: Date, timer: unknown): Promise<void> {
-  let busy: string | undefined
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const id = randomUUID()
-    const added = await queue.add(nameOf(key), { key, alarm: timer }, { ...JOB, ...once(key, id, at) })
-    // A timer that is being handled stays: BullMQ holds the new one until then (`keepLastIfActive`).
-    if (added.id === id || added.id === undefined || added.id === busy) return
-    // BullMQ silently does not replace a timer that is due and waits for a free worker.
-    const isRemoved = (await queue.remove(added.id)) === 1
-    if (!isRemoved) busy = added.id
+    const waiting = await placeTimer(queue, key, at, timer)
+    if (waiting === undefined) return
+    await queue.remove(waiting)
   }
+  throw new Error(`timer was not written [key=${key}]: others were written under its key meanwhile`)
+}
+
+/**
+ * Adds a timer, unless one under its key is due and waits for a free worker: BullMQ silently does not replace that.
+ * @returns the id of the job that has to be removed first
+ */
+async function placeTimer(queue: Queue<TimerJob>, key: string, at: Date, timer: unknown): Promise<string | undefined> {
+  const id = randomUUID()
+  const transaction = (await queue.backend.client).multi()
+  const job = new Job(queue, encodeKey(key), { key, alarm: timer }, { ...JOB, ...once(key, id, at) }, id)
+  void job.addJob(transaction)
+  // While a timer is handled, BullMQ holds the next one back (`keepLastIfActive`) and answers as if it had dropped it.
+  // Asked for later, it may have fired already, and would be added a second time.
+  transaction.runCommand('hget', [queue.toKey(`dn:${encodeKey(key)}`), 'jid'])
+  const [added, heldBack] = answersOf(await transaction.exec())
+  return added === id || heldBack === id ? undefined : String(added)
+}
+
+/** The answers of a transaction, in order. @throws {ReplyError} Redis rejected one of its commands */
+function answersOf(results: readonly (readonly [Error | null, unknown])[] | null): unknown[] {
+  if (results === null) throw new Error('transaction was not carried out')
+  return results.map(([error, answer]) => {
+    if (error !== null) throw error
+    return answer
+  })
 }
 
 function once(key: string, id: string, at: Date): JobsOptions {
   return {
     jobId: id,
     delay: Math.max(0, at.getTime() - Date.now()),
-    deduplication: { id: nameOf(key), replace: true, keepLastIfActive: true },
+    deduplication: { id: encodeKey(key), replace: true, keepLastIfActive: true },
   }
 }
 
@@ -224,19 +245,19 @@ async function repeatTimer(queue: Queue<TimerJob>, key: string, rhythm: Rhythm, 
   const { every, timeZone, delayMs } = rhythm
   const pattern = JSON.stringify({ every, timeZone, delayMs })
   await queue.upsertJobScheduler(
-    nameOf(key),
+    encodeKey(key),
     { pattern },
-    { name: nameOf(key), data: { key, alarm: timer }, opts: JOB },
+    { name: encodeKey(key), data: { key, alarm: timer }, opts: JOB },
   )
 }
 
 /** Removes a one-time timer. */
 async function removeTimer(queue: Queue<TimerJob>, key: string): Promise<void> {
-  const id = await queue.getDeduplicationJobId(nameOf(key))
+  const id = await queue.getDeduplicationJobId(encodeKey(key))
   if (id !== null) await queue.remove(id)
 }
 
 /** Removes a job scheduler. */
 async function removeRepeated(queue: Queue<TimerJob>, key: string): Promise<void> {
-  await queue.removeJobScheduler(nameOf(key))
+  await queue.removeJobScheduler(encodeKey(key))
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { guardSecrets } from './guard.ts'
-import type { Secrets } from './secrets.ts'
+import { guardSecrets, type Secrets } from '../secrets.ts'
 
 /** Invisible characters: white space of any script, byte order marks, control and zero-width characters. */
 export const BLANKS = [

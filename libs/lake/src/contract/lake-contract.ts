@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { Lake, LakeObject } from './lake.ts'
+import type { Lake, LakeObject } from '../lake.ts'
 
 /** An empty lake. */
 export type LakeUnderTest = AsyncDisposable & { readonly lake: Lake }
@@ -17,7 +17,7 @@ async function* blocks(...texts: string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text)
 }
 
-async function textOf(content: AsyncIterable<Uint8Array>): Promise<string> {
+async function contentText(content: AsyncIterable<Uint8Array>): Promise<string> {
   const parts: Uint8Array[] = []
   for await (const part of content) parts.push(part)
   return Buffer.concat(parts).toString()
@@ -39,7 +39,7 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       await lake.put('a/b/ünïcode name (1).json', '{"é":1}')
 
       expect(await lake.readText('a/b/ünïcode name (1).json')).toBe('{"é":1}')
-      expect(await textOf(lake.read('a/b/ünïcode name (1).json'))).toBe('{"é":1}')
+      expect(await contentText(lake.read('a/b/ünïcode name (1).json'))).toBe('{"é":1}')
       expect(await lake.stat('a/b/ünïcode name (1).json')).toMatchObject({
         path: 'a/b/ünïcode name (1).json',
         sizeBytes: 8,
@@ -67,7 +67,7 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
 
       const sha256 = createHash('sha256').update(`${block}${block}end`).digest('hex')
       expect(written).toEqual({ sizeBytes: 200_003, sha256 })
-      expect(await textOf(lake.read('raw/big.csv'))).toBe(`${block}${block}end`)
+      expect(await contentText(lake.read('raw/big.csv'))).toBe(`${block}${block}end`)
     })
 
     test('no reader sees a stream before it has ended, nor one that broke off', async () => {
@@ -124,7 +124,7 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       await using given = await open()
       await given.lake.put('x', '0123456789')
 
-      expect(await textOf(given.lake.read('x', range))).toBe(expected)
+      expect(await contentText(given.lake.read('x', range))).toBe(expected)
     })
 
     test('what is not there is undefined, false or an error that names it', async () => {
@@ -136,7 +136,10 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
         expect(await lake.stat(path)).toBeUndefined()
         expect(await lake.readText(path)).toBeUndefined()
         expect(await lake.delete(path)).toBe(false)
-        await expect(textOf(lake.read(path))).rejects.toMatchObject({ code: 'LAKE_OBJECT_MISSING', context: { path } })
+        await expect(contentText(lake.read(path))).rejects.toMatchObject({
+          code: 'LAKE_OBJECT_MISSING',
+          context: { path },
+        })
         await expect(lake.download(path)).rejects.toMatchObject({ code: 'LAKE_OBJECT_MISSING' })
       }
       expect(await pathsOf(lake.list('nothing'))).toEqual([])
@@ -291,7 +294,7 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       await expect(lake.putIfAbsent(path, 'x')).rejects.toMatchObject(refusal)
       await expect(lake.write(path, blocks('x'))).rejects.toMatchObject(refusal)
       await expect(lake.stat(path)).rejects.toMatchObject(refusal)
-      await expect(textOf(lake.read(path))).rejects.toMatchObject(refusal)
+      await expect(contentText(lake.read(path))).rejects.toMatchObject(refusal)
       await expect(lake.delete(path)).rejects.toMatchObject(refusal)
     })
 
@@ -317,7 +320,7 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       await expect(lake.put('a', 'x', { signal })).rejects.toMatchObject(stopped)
       await expect(lake.putIfAbsent('a', 'x', { signal })).rejects.toMatchObject(stopped)
       await expect(lake.write('a', content(), { signal: onTheWay.signal })).rejects.toMatchObject(stopped)
-      await expect(textOf(lake.read('there', { signal }))).rejects.toMatchObject(stopped)
+      await expect(contentText(lake.read('there', { signal }))).rejects.toMatchObject(stopped)
       await expect(pathsOf(lake.list('', { signal }))).rejects.toMatchObject(stopped)
 
       expect(await lake.stat('a')).toBeUndefined()
@@ -330,7 +333,7 @@ export function lakeContract(name: string, open: () => Promise<LakeUnderTest>): 
       await lake.put('x', versions[0] ?? '')
 
       const readers = Array.from({ length: 8 }, async () => {
-        const text = await textOf(lake.read('x'))
+        const text = await contentText(lake.read('x'))
         expect(versions).toContain(text)
       })
       const writers = Array.from({ length: 8 }, (_, index) => lake.put('x', versions[index % 2] ?? ''))
