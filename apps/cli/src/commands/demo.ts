@@ -16,6 +16,7 @@ import { createProgress, noProgress, type Progress } from '../output/progress.ts
 import { openPlatform, requireDirectory, requireOwnPlatform, type Platform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { runWindows } from '../run-windows.ts'
+import { warnOfEmptyHistory } from '../empty-history.ts'
 import { platformConfig } from '../settings.ts'
 import { SHIPPED_PIPELINE } from '../shipped-pipeline.ts'
 
@@ -48,6 +49,7 @@ export async function demo(options: Options, context: CommandContext): Promise<v
   const questions = await readQuestions(path.join(SHIPPED_PIPELINE, 'summary.yaml'))
   stopWhenAborted(signal)
   await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
+  await warnOfEmptyHistory(platform, pipeline.name, config, terminal)
   const runs = await runDays(platform, company, pipeline, { ...options, progress, signal }).catch(nameTaken)
   const answers: Answer[] = []
   if (isAllWell(runs)) {

@@ -12,6 +12,7 @@ import { redoAsked, type RedoOptions } from '../redo-options.ts'
 import { runAgain } from '../run-again.ts'
 import { runDeployed } from '../run-deployed.ts'
 import { runWindows } from '../run-windows.ts'
+import { warnOfEmptyHistory } from '../empty-history.ts'
 import { createSchedulerClient } from '../scheduler-client.ts'
 import { platformConfig, type PlatformConfig } from '../settings.ts'
 import { chosenWindows, whyChosen, type WindowChoice } from '../windows.ts'
@@ -87,6 +88,7 @@ async function runAt(
     return await runDeployed(client, pipeline, { windows, again, force, redo }, { progress, signal })
   }
   await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
+  await warnOfEmptyHistory(platform, pipeline.name, config, terminal)
   const origin = { folder, moved: options.moved === true }
   if (redo !== undefined) return await runAgain(platform, pipeline, redo, windows, { origin, progress, signal })
   return await runWindows(platform, pipeline, windows, { again, tellsChanges: true, origin, progress, signal })
