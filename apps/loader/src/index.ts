@@ -1,2 +1,2 @@
-export { createLoad, createLoaderHandlers, type LoadDeps } from './load-table.ts'
+export { createLoaderHandlers, type LoadDeps } from './load-table.ts'
 export { servedErrors } from './served-table.ts'

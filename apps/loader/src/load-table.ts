@@ -47,7 +47,7 @@ type Work = {
   readonly progress: TaskContext['progress']
 }
 
-/** Copies one version of a refined table into its SQL table, once whatever the number of deliveries. */
+/** Copies one version of a refined table into its SQL table, once for all deliveries. Exported for tests. */
 export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): TaskHandler<'load'> {
   const ownTables = createOwnTables(lake)
   return async (command, { signal, progress }) => {

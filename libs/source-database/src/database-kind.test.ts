@@ -27,7 +27,7 @@ describe('a database is looked at', () => {
 
     const finding = await checked(server.url, { datasets })
 
-    expect(finding).toMatchObject({ outcome: 'problem', detail: expect.stringContaining('4 things to mend') })
+    expect(finding).toMatchObject({ outcome: 'problem', detail: expect.stringContaining('4 things to fix') })
     expect(finding.detail).toMatch(/table is not there \[.* table=public\.order\].*correct the dataset's `table`/)
     expect(finding.detail).toMatch(/incremental=changed\].*no such column/)
     expect(finding.detail).toMatch(/incremental=note\].*expected a date, a timestamp or a number, got text/)

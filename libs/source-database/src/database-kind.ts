@@ -37,7 +37,7 @@ const OF_ONE_TABLE: ReadonlySet<string> = new Set([
   'DATABASE_TABLE_UNUSABLE',
 ])
 
-/** Checks that a source's database has the declared tables and columns. No row is read. */
+/** Checks that a source's database has the declared tables and columns. Exported for tests. */
 export async function checkDatabase(
   source: DatabaseSource,
   deps: DatabaseDeps,
@@ -58,7 +58,7 @@ export async function checkDatabase(
     if (problems.length === 0) return `answers; ${tables.size} tables to copy are to be seen`
     const [first = '', ...others] = problems
     const list = problems.map((problem) => `\n    ${problem}`).join('')
-    return { outcome: 'problem', detail: others.length === 0 ? first : `${problems.length} things to mend:${list}` }
+    return { outcome: 'problem', detail: others.length === 0 ? first : `${problems.length} things to fix:${list}` }
   })
 }
 

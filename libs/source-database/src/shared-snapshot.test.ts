@@ -139,7 +139,7 @@ describe.skipIf(server === undefined)(
         [
           'the table was filled anew since',
           'BEGIN; TRUNCATE a; INSERT INTO a VALUES (1); COMMIT',
-          'public.a was written anew since',
+          'public.a was rewritten since',
         ],
       ])('a table that cannot have it any more, as %s, is of its own, and that is told', async (_, event, detail) => {
         const db = await client()
@@ -197,7 +197,7 @@ describe.skipIf(server === undefined)(
 
         const outcome = await taking
         expect(outcome).toMatchObject({ balance: { out: 2 } })
-        expect(outcome.quality).toEqual(moment(1, 'somebody keeps public.a locked'))
+        expect(outcome.quality).toEqual(moment(1, 'another session keeps public.a locked'))
       })
 
       test('it is held no longer than is allowed', async () => {

@@ -24,9 +24,9 @@ export type WarehouseAdapter = Pick<
   'location' | 'loaded' | 'replace' | 'applyChanges' | 'query' | 'readAll' | 'describe'
 > & {
   /** @returns the port's error, without values of rows; what was thrown when it is not the database's */
-  loadError(thrown: unknown, about: About): unknown
+  readonly loadError: (thrown: unknown, about: About) => unknown
   /** As `loadError`, of a look-up that is no load. */
-  lookupError?(thrown: unknown, about: About): unknown
+  readonly lookupError?: (thrown: unknown, about: About) => unknown
   /** Where nothing was set up: none. */
   records(): Promise<readonly LoadedRecord[]>
 }

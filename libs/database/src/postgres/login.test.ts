@@ -29,7 +29,11 @@ describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason
     for (const parts of wrong) {
       await using opened = await open(changed(database.url, parts))
 
-      const ways = [opened.acquire, opened.connect, async () => await sql`SELECT 1`.execute(opened.db)]
+      const ways = [
+        async () => await opened.acquire(),
+        async () => await opened.connect(),
+        async () => await sql`SELECT 1`.execute(opened.db),
+      ]
       for (const connect of ways) {
         const connecting = connect()
         await expect(connecting).rejects.toMatchObject({ code: 'WAREHOUSE_LOGIN_REFUSED', retryable: false })

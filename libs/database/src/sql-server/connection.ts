@@ -95,7 +95,7 @@ function tellErrorNumbers(connection: Connection): void {
 
 export type MssqlConnection = AsyncDisposable & {
   readonly db: Kysely<unknown>
-  session(): Promise<MssqlSession>
+  readonly session: () => Promise<MssqlSession>
 }
 
 /** A connection of its own for reads that stream; opened on first use. Errors are the driver's own. */

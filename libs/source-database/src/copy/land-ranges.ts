@@ -35,10 +35,11 @@ export async function landRanges(
   const bounds = [null, ...boundaries, null]
   const files: (readonly LandedFile[])[] = []
   let next = 0
+  const keep = async (range: number, landed: readonly LandedFile[]) => (await state?.keep(range, landed)) ?? landed
   const work = async (connection: Snapshot): Promise<void> => {
     for (let range = next++; range <= boundaries.length && !stop.signal.aborted; range = next++) {
       const keys = { column, from: bounds[range] ?? null, to: bounds[range + 1] ?? null }
-      files[range] = (await state?.landed(range)) ?? (await kept(state, range, await land(connection, keys, range)))
+      files[range] = (await state?.landed(range)) ?? (await keep(range, await land(connection, keys, range)))
     }
   }
   const ending = async (work_: Promise<void>): Promise<void> => {
@@ -54,14 +55,6 @@ export async function landRanges(
   const failed = outcomes.find((outcome) => outcome.status === 'rejected')
   if (failed !== undefined) throw stop.signal.aborted ? stop.signal.reason : failed.reason
   return files.flat()
-}
-
-async function kept(
-  state: LandingState | undefined,
-  range: number,
-  files: readonly LandedFile[],
-): Promise<readonly LandedFile[]> {
-  return state === undefined ? files : await state.keep(range, files)
 }
 
 /** The ranges of a table that have landed so far: a retried task need not read them again. */

@@ -103,9 +103,9 @@ async function beginSnapshot(
       if (table === undefined || (isLocked && shared === undefined)) return trx
       // Reading from it locks it as well, but only from this point on.
       if (!isLocked) await sql`SELECT FROM ${fromOf(table)} LIMIT 0`.execute(trx)
-      if (!(await isWrittenAnew(trx))) return trx
+      if (!(await isRewritten(trx))) return trx
       if (shared !== undefined || attempt === ATTEMPTS) {
-        throw new SnapshotUnfitError(place, `${fullName(table.table)} was written anew since`)
+        throw new SnapshotUnfitError(place, `${fullName(table.table)} was rewritten since`)
       }
       await trx.rollback().execute()
     } catch (error) {
@@ -115,7 +115,7 @@ async function beginSnapshot(
         .catch(() => {})
       const isKept = shared !== undefined && table !== undefined && codeOf(error) === LOCKED
       throw isKept
-        ? new SnapshotUnfitError(place, `somebody keeps ${fullName(table.table)} locked`, { cause: error })
+        ? new SnapshotUnfitError(place, `another session keeps ${fullName(table.table)} locked`, { cause: error })
         : error
     }
   }
@@ -153,7 +153,7 @@ async function lock(trx: ControlledTransaction<unknown>, table: PostgresTable): 
 }
 
 /** Whether a table that was read was rewritten since the snapshot, or lost a partition: catalog functions tell. */
-async function isWrittenAnew(trx: ControlledTransaction<unknown>): Promise<boolean> {
+async function isRewritten(trx: ControlledTransaction<unknown>): Promise<boolean> {
   const { rows } = await sql<{ found: string }>`
     WITH locked AS (
       SELECT DISTINCT l.relation AS id FROM pg_catalog.pg_locks l

@@ -1,13 +1,6 @@
 import { ConfigError } from '@cinelake/core'
 import { descriptionsOf, inOrder, RECORDS, translated, warehouseOf, type DescribedRow } from '../adapter.ts'
-import {
-  placeOf,
-  qualifiedName,
-  type TablePlace,
-  type Warehouse,
-  type WarehouseOptions,
-  type WarehouseSettings,
-} from '../warehouse.ts'
+import { placeOf, qualifiedName, type Warehouse, type WarehouseOptions, type WarehouseSettings } from '../warehouse.ts'
 import { loadError } from './errors.ts'
 import { createDuckDbFile } from './file.ts'
 import { changeTable, DESCRIBE, look, records, replaceTable, rowsOf, SET_UP } from './load.ts'
@@ -49,7 +42,13 @@ export async function openDuckDbWarehouse(
       })),
     describe: async () =>
       await file.use(async (connection) => {
-        const keys = keysOf(await records(connection))
+        // By the shapes that tables were loaded with: the tables themselves have no keys.
+        const keys = new Map(
+          (await records(connection)).map(({ name, shape }) => {
+            const [, key] = JSON.parse(shape) as [unknown, string[]]
+            return [qualifiedName(placeOf(name)), key]
+          }),
+        )
         const schemas = await schemasOf(connection)
         const all = await rowsOf<Omit<DescribedRow, 'is_key'>>(connection, DESCRIBE)
         const rows = all
@@ -61,17 +60,6 @@ export async function openDuckDbWarehouse(
         return inOrder(descriptionsOf(rows))
       }),
   })
-}
-
-/** By the shapes that tables were loaded with: the tables themselves have no keys. */
-function keysOf(loaded: readonly { readonly name: string; readonly shape: string }[]): Map<string, string[]> {
-  return new Map(
-    loaded.map(({ name, shape }) => {
-      const [, key] = JSON.parse(shape) as [unknown, string[]]
-      const place: TablePlace = placeOf(name)
-      return [qualifiedName(place), key]
-    }),
-  )
 }
 
 /** Within this process: no other has the file meanwhile. */

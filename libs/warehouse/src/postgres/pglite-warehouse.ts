@@ -34,7 +34,7 @@ const STAGING = 'staging_'
 
 const STAGING_TABLES = `SELECT tablename AS name FROM pg_tables WHERE schemaname = '${LOADER}' AND tablename LIKE 'staging\\_%'`
 
-/** The one session is blocked by a transaction. So a load fills its table in pieces, and only its last step is one. */
+/** A transaction blocks the one session: a load fills its table in pieces. Exported for tests. */
 export function pgliteSessions({
   pglite,
   location,

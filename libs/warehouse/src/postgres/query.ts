@@ -1,13 +1,7 @@
 import { identifier } from '@cinelake/sql'
 import { DEFAULT_LIMIT, distinct, limited, withinTime } from '../query.ts'
 import { WarehouseQueryError } from '../errors.ts'
-import {
-  QUERY_TIMEOUT_MS,
-  type QueryOptions,
-  type Warehouse,
-  type WarehouseRow,
-  type WarehouseValue,
-} from '../warehouse.ts'
+import type { QueryOptions, Warehouse } from '../warehouse.ts'
 import { queryError } from './errors.ts'
 import { asReader, martSchemas, requireReader, searchPathOf } from './reader.ts'
 import type { PostgresSessions, ReadSession } from './session.ts'
@@ -119,7 +113,7 @@ async function typeNames(session: ReadSession, ids: ReadonlySet<number>): Promis
 }
 
 /**
- * PostgreSQL would take the first of two schemas that have a table of that name, in silence.
+ * PostgreSQL would take the first of two schemas that have a table of that name, in silence. Exported for tests.
  * @throws {WarehouseQueryError} terminal: says how to write the name
  */
 export async function refuseAmbiguous(session: ReadSession, sql: string, schemas: readonly string[]): Promise<void> {

@@ -55,16 +55,12 @@ export async function warehouseIn(
 }
 
 /** Services may start at once. Statements sent as one are one transaction. */
-async function setUp(sessions: PostgresSessions): Promise<void> {
-  if (!(await isSetUp(sessions))) await sessions.queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
+async function setUp({ queries }: PostgresSessions): Promise<void> {
+  const [found] = await queries.query<{ ready: boolean }>(postgres.IS_SET_UP)
+  if (found?.ready !== true) await queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
 }
 
 export async function hasMart({ queries }: Pick<PostgresSessions, 'queries'>): Promise<boolean> {
   const [found] = await queries.query<{ has: boolean }>(postgres.HAS_MART)
   return found?.has === true
-}
-
-async function isSetUp({ queries }: PostgresSessions): Promise<boolean> {
-  const [found] = await queries.query<{ ready: boolean }>(postgres.IS_SET_UP)
-  return found?.ready === true
 }

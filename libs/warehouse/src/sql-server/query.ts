@@ -181,7 +181,7 @@ type Token = { readonly text: string; readonly position: number }
 
 /**
  * Judged by its words: T-SQL needs nothing between two statements. The database enforces the same by the rights of its
- * user; this gives the better message, and keeps a query from leaving its transaction. @returns undefined for a query
+ * user; this gives the better message, and keeps a query in its transaction. Exported for tests. @returns undefined for a query
  */
 export function findWrite(sql: string): NotAQuery | undefined {
   const tokens = tokensOf(sql)
@@ -247,14 +247,14 @@ const READINGS: Readonly<Record<string, Reading>> = {
   uniqueidentifier: { read: (value) => String(value).toLowerCase() },
 }
 
-/** `c1 varchar(64) NULL`, …: what the result is to be converted to on the server. Names are places, hence all different. */
+/** `c1 varchar(64) NULL`, …: what the server converts the result to. Exported for tests. */
 export function resultSet(columns: readonly DescribedColumn[]): string {
   return columns.map(({ type }, index) => `[${placeName(index)}] ${readingOf(type).as ?? type} NULL`).join(', ')
 }
 
 type ResultRow = Readonly<Record<string, unknown>>
 
-/** The values of a row, in the order of the columns, as the port describes them. */
+/** The values of a row, in the order of the columns, as the port describes them. Exported for tests. */
 export function readRow(columns: readonly DescribedColumn[], row: ResultRow): WarehouseValue[] {
   return columns.map(({ type, isJson }, index) => {
     const value = row[placeName(index)]

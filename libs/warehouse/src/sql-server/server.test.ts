@@ -2,7 +2,7 @@
 import { findMssql } from '@cinelake/testkit/mssql'
 import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, title, titles } from '../contract/given.fixture.ts'
-import { openAt } from './sql-server.fixture.ts'
+import { openAt, readAsAnalyst } from './sql-server.fixture.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
 
 const { server, missing } = await findMssql()
@@ -22,6 +22,13 @@ async function open() {
 /** What only the server itself can show. */
 describe.skipIf(server === undefined)(`a SQL Server${reason}`, () => {
   warehouseContract('mssql', open)
+
+  test('what was loaded is read by a program that uses the driver mssql', async () => {
+    await using it = await open()
+    await it.warehouse.replace(titles, batches(manyTitles(2)), { task: 't1', version: 1 })
+
+    expect(await readAsAnalyst(it.url, 'SELECT COUNT(*) AS n FROM [mart].[titles]')).toEqual([{ n: 2 }])
+  })
 
   test('grants on the mart, views by name and descriptions outlive a swap; the key has the name of the table', async () => {
     await using it = await open()

@@ -1,7 +1,8 @@
 // @module-tag slow: takes long
 import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
-import { afterAll } from 'vitest'
-import { openAt } from './sql-server.fixture.ts'
+import { afterAll, expect, test } from 'vitest'
+import { batches, manyTitles, titles } from '../contract/given.fixture.ts'
+import { openAt, readAsAnalyst } from './sql-server.fixture.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
 
 const endpoint = await startMssqlEndpoint()
@@ -12,4 +13,17 @@ afterAll(async () => {
 warehouseContract('mssql, SDK protocol tests against the loopback endpoint', async () => {
   await endpoint.reset()
   return await openAt(endpoint.url)
+})
+
+test('what was loaded is read by a program that uses the driver mssql', async () => {
+  await endpoint.reset()
+  await using it = await openAt(endpoint.url)
+  await it.warehouse.replace(titles, batches(manyTitles(3)), { task: 't1', version: 1 })
+
+  const read = await readAsAnalyst<{ title_id: string }>(
+    endpoint.url,
+    'SELECT [title_id] FROM [mart].[titles] ORDER BY [title_id]',
+  )
+
+  expect(read.map(({ title_id: id }) => Number(id))).toEqual([1, 2, 3])
 })
