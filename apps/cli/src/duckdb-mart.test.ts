@@ -34,7 +34,7 @@ test('a pipeline is run into a DuckDB file, asked with `query`, and the file ope
   // DuckDB would end the process.
   const logging = `SELECT * FROM enable_logging('QueryLog', storage => 'file', storage_config => {'path': '/tmp/x'})`
   expect(await cinelake(['query', logging, ...state], settings)).toMatchObject({
-    exitCode: 1,
+    exitCode: 2,
     notes: expect.stringContaining('`enable_logging` is none of the functions that a query may call'),
   })
 
@@ -91,7 +91,7 @@ test('a run history in the former place goes on, and a run that does not find it
   expect(unaware).toMatchObject({
     exitCode: 0,
     notes: expect.stringContaining(
-      `warning: the run history has no runs of pipeline starter, but the lake has its data [lake=${join(given.state, 'lake')}`,
+      `warning: the run history has no runs of pipeline starter, but the lake has its data [lake=file:${join(given.state, 'lake')}`,
     ),
   })
   expect(unaware.notes).toContain(`set CINELAKE_DATABASE to pglite:${former} and run again`)

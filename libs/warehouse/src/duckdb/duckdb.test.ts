@@ -241,7 +241,7 @@ test.each([
   await expect(warehouse.query(sql)).rejects.toMatchObject({ code: 'WAREHOUSE_QUERY_INVALID' })
 })
 
-test('a query may ask for the time and for chance, for a summary, and for the tables that there are', async () => {
+test('a query may ask for the time and for chance, for a summary, and for the tables of the mart', async () => {
   await using warehouse = await openDuckDbWarehouse(newFile())
   await load(warehouse, 3, 1)
   const first = async (sql: string) => (await warehouse.query(sql)).rows[0]
@@ -251,7 +251,6 @@ test('a query may ask for the time and for chance, for a summary, and for the ta
   ).toEqual({ later: true, less: true })
   expect(await first('SUMMARIZE titles')).toMatchObject({ column_name: 'title_id', min: '1', max: '3' })
   expect(await first('DESCRIBE mart.titles')).toMatchObject({ column_name: 'title_id', column_type: 'BIGINT' })
-  expect(await first('FROM (SHOW TABLES)')).toMatchObject({ name: 'titles' })
   expect(
     await first(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'mart' ORDER BY ALL`),
   ).toEqual({ table_name: 'titles' })
