@@ -90,6 +90,11 @@ export const Manifest = z.object({
   rowCount: z.int().min(0).optional(),
   /** REST sources: records that were read more than once, each landed once. */
   duplicateCount: z.int().min(0).optional(),
+  /**
+   * REST sources: where the answers are that the file was made from, as received, an object each; how many, and their size in
+   * the lake.
+   */
+  answers: z.object({ folder: z.string().min(1), count: z.int().min(0), sizeBytes: z.int().min(0) }).optional(),
   /** Findings about the data: fields that the contract does not declare, and the like. */
   quality: z.array(QualityResult).optional(),
   /** Files sources: files found for the window and skipped, as its dataset allows. */

@@ -2,7 +2,6 @@ export { balanceErrors, balanceHolds, formatBalance, type Balance } from './bala
 export { fitsSql, isLossless, isNumber } from './column-types.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { concurrently } from './concurrently.ts'
-export { csvCells, csvRow, EMPTY_ROW, guardFormula } from './csv-text.ts'
 export { closestName, suggest } from './did-you-mean.ts'
 export { lockDirectory, type DirectoryHolder } from './directory-lock.ts'
 export {

@@ -1,5 +1,4 @@
-import { DELIMITERS, NO_DELIMITER, type CsvDialect } from './dialect.ts'
-import { splitFields } from './fields.ts'
+import { DELIMITERS, NO_DELIMITER, splitFields, type CsvDialect } from './record.ts'
 import { RecordScanner, type RecordShape } from './scan.ts'
 
 /** A column of a contract: the spellings that sources may use for it, in order of preference. */

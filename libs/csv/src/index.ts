@@ -1,6 +1,3 @@
-export { ChunkScanner, scanChunks, type ScanChunksOptions } from './chunks.ts'
-export { CR, DELIMITERS, LF, MAX_RECORD_BYTES, NO_DELIMITER, type CsvDialect } from './dialect.ts'
-export { quotedField, splitFields } from './fields.ts'
 export {
   HEAD_BYTES,
   matchColumns,
@@ -13,4 +10,27 @@ export {
 } from './head.ts'
 export { binaryFormatOf, packageFormatOf, textFormatOf } from './other-format.ts'
 export { RecordIndex, type RecordPlace } from './record-index.ts'
-export { countLines, RecordScanner, type RecordShape, type RecordSink } from './scan.ts'
+export {
+  CR,
+  csvCells,
+  csvRow,
+  DELIMITERS,
+  EMPTY_ROW,
+  guardFormula,
+  LF,
+  MAX_RECORD_BYTES,
+  NO_DELIMITER,
+  OWN_DIALECT,
+  quotedField,
+  splitFields,
+  type CsvDialect,
+} from './record.ts'
+export {
+  ChunkScanner,
+  countLines,
+  readRecords,
+  RecordScanner,
+  scanChunks,
+  type RecordShape,
+  type RecordSink,
+} from './scan.ts'

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_RECORD_BYTES } from './dialect.ts'
-import { splitFields } from './fields.ts'
+import { MAX_RECORD_BYTES, splitFields } from './record.ts'
 import { RecordIndex } from './record-index.ts'
 import { RecordScanner, type RecordShape } from './scan.ts'
 

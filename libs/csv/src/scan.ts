@@ -1,17 +1,4 @@
-import {
-  CR,
-  LF,
-  MAX_RECORD_BYTES,
-  meaningsOf,
-  CARRIAGE_RETURN,
-  DELIMITER,
-  LINE_FEED,
-  NUL,
-  QUOTE,
-  TEXT,
-  SPACE,
-  type CsvDialect,
-} from './dialect.ts'
+import { CR, LF, MAX_RECORD_BYTES, SPACE, splitCells, type CsvDialect } from './record.ts'
 import type { RecordIndex } from './record-index.ts'
 
 /**
@@ -35,6 +22,27 @@ export type ScannerOptions = {
   readonly lineCount?: number
   readonly index?: RecordIndex
   readonly sink?: RecordSink
+  /** Longer records are malformed; `MAX_RECORD_BYTES` by default. */
+  readonly maxRecordBytes?: number
+}
+
+/** The structural meaning of a byte. */
+const TEXT = 0
+const DELIMITER = 1
+const LINE_FEED = 2
+const CARRIAGE_RETURN = 3
+const QUOTE = 4
+const NUL = 5
+
+/** The structural meaning of each byte value: a table lookup is the cheapest test for something done half a billion times. */
+function meaningsOf(dialect: CsvDialect): Uint8Array {
+  const meanings = new Uint8Array(256)
+  meanings[LF] = LINE_FEED
+  meanings[CR] = CARRIAGE_RETURN
+  meanings[0] = NUL
+  meanings[dialect.delimiter.charCodeAt(0)] = DELIMITER
+  meanings[dialect.quote.charCodeAt(0)] = QUOTE
+  return meanings
 }
 
 /** The bytes being scanned. */
@@ -72,6 +80,7 @@ export class RecordScanner {
   readonly #meanings: Uint8Array
   readonly #quote: number
   readonly #delimiter: number
+  readonly #maxRecordBytes: number
   /** In a record that exceeded the maximum length: everything up to the next line end is skipped. */
   #skipping = false
   /** Line ends within the quotes of the record on the fast path. */
@@ -84,6 +93,7 @@ export class RecordScanner {
     this.#meanings = meaningsOf(options.dialect)
     this.#quote = options.dialect.quote.charCodeAt(0)
     this.#delimiter = options.dialect.delimiter.charCodeAt(0)
+    this.#maxRecordBytes = options.maxRecordBytes ?? MAX_RECORD_BYTES
     this.lineCount = options.lineCount ?? 0
   }
 
@@ -171,7 +181,7 @@ export class RecordScanner {
       while (i < to && meanings[bytes[i] ?? 0] === TEXT) i++
       if (i >= to) {
         if (last) return this.#close(span, start, to, to, fieldCount, shape, hasQuotes)
-        return to - start < MAX_RECORD_BYTES ? INCOMPLETE : this.#giveUp(span, start, start)
+        return to - start < this.#maxRecordBytes ? INCOMPLETE : this.#giveUp(span, start, start)
       }
       const meaning = meanings[bytes[i] ?? 0]
       if (meaning === DELIMITER) fieldCount++
@@ -187,7 +197,7 @@ export class RecordScanner {
       else if (this.#opensField(bytes, start, i)) {
         const end = this.#quotedField(span, i + 1)
         if (end < 0) {
-          if (end === INCOMPLETE && !last && to - start < MAX_RECORD_BYTES) return INCOMPLETE
+          if (end === INCOMPLETE && !last && to - start < this.#maxRecordBytes) return INCOMPLETE
           return this.#giveUp(span, start, i)
         }
         if (shape === 'plain' && (this.#quotedLoosely || bytes[i - 1] === SPACE)) shape = 'loose'
@@ -256,7 +266,7 @@ export class RecordScanner {
       const next = end >= to ? to : bytes[end] === CR && bytes[end + 1] === LF ? end + 2 : end + 1
       return this.#close(span, start, end, Math.min(next, to), 1, 'misshapen', true)
     }
-    if (to - start < MAX_RECORD_BYTES) return INCOMPLETE
+    if (to - start < this.#maxRecordBytes) return INCOMPLETE
     this.#skipping = true
     return this.#close(span, start, to, to, 1, 'misshapen', true)
   }
@@ -285,4 +295,95 @@ export function countLines(bytes: Uint8Array, start: number, end: number): numbe
     if (byte === LF || (byte === CR && bytes[i + 1] !== LF)) count++
   }
   return count
+}
+
+/** Feeds a scanner with bytes that come in chunks: the incomplete record at the end of a chunk is put before the next chunk. */
+export class ChunkScanner {
+  readonly #scanner: RecordScanner
+  #window = Buffer.alloc(0)
+  #length = 0
+  #offset: number
+
+  /** @param base offset in the file of the first chunk's first byte */
+  constructor(scanner: RecordScanner, base: number) {
+    this.#scanner = scanner
+    this.#offset = base
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#length + chunk.length > this.#window.length) {
+      // Records are bounded in length, so the buffer grows only a few times.
+      const grown = Buffer.allocUnsafe(2 * (this.#length + chunk.length))
+      this.#window.copy(grown, 0, 0, this.#length)
+      this.#window = grown
+    }
+    this.#window.set(chunk, this.#length)
+    this.#length += chunk.length
+    this.#scan(false)
+  }
+
+  /** To be called after the last chunk. */
+  end(): void {
+    this.#scan(true)
+  }
+
+  #scan(isLast: boolean): void {
+    const taken = this.#scanner.scan(this.#window, 0, this.#length, this.#offset, isLast)
+    this.#window.copyWithin(0, taken, this.#length)
+    this.#length -= taken
+    this.#offset += taken
+  }
+}
+
+type ScanChunksOptions = {
+  /** Offset in the file of the first chunk's first byte. */
+  readonly base: number
+  /** Called after each chunk, so that the output gathered by the scanner's sink can be flushed. */
+  readonly afterChunk?: () => Promise<void>
+}
+
+/** Feeds a scanner with a whole file. */
+export async function scanChunks(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  scanner: RecordScanner,
+  { base, afterChunk }: ScanChunksOptions,
+): Promise<void> {
+  const window = new ChunkScanner(scanner, base)
+  for await (const chunk of chunks) {
+    window.push(chunk)
+    await afterChunk?.()
+  }
+  window.end()
+  await afterChunk?.()
+}
+
+/**
+ * The records of a CSV file, blank lines left out, as their cells; a cell without text and without quotes is null.
+ * @param onMalformed called for a record whose quotes do not end where a field does, with its physical line, from 1
+ */
+export async function* readRecords(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  { dialect, maxRecordBytes = MAX_RECORD_BYTES }: Pick<ScannerOptions, 'dialect' | 'maxRecordBytes'>,
+  onMalformed?: (line: number) => never,
+): AsyncGenerator<{ readonly cells: readonly (string | null)[]; readonly line: number }> {
+  let found: { readonly cells: (string | null)[]; readonly line: number }[] = []
+  const scanner = new RecordScanner({
+    dialect,
+    maxRecordBytes,
+    sink: (shape, bytes, start, end, lineCount) => {
+      if (shape === 'blank') return
+      const record = bytes.subarray(start, end)
+      // NUL makes a record malformed as well, and is for the rules of its column to judge.
+      if (shape === 'misshapen' && !record.includes(0)) onMalformed?.(lineCount + 1)
+      found.push({ cells: splitCells(record, dialect), line: lineCount + 1 })
+    },
+  })
+  const window = new ChunkScanner(scanner, 0)
+  for await (const chunk of chunks) {
+    window.push(chunk)
+    yield* found
+    found = []
+  }
+  window.end()
+  yield* found
 }

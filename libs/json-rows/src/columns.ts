@@ -1,5 +1,19 @@
 import { plainName } from '@cinelake/csv'
-import { RecordProblem } from './record-problem.ts'
+
+/** Why a record cannot become a row, as text without values. */
+export class RecordProblem extends Error {
+  readonly expected: string
+  readonly got: string
+  /** The setting in the pipeline's text that would make it one, if there is one. */
+  readonly remedy: string | undefined
+
+  constructor(expected: string, got: string, remedy?: string) {
+    super(`expected ${expected}, got ${got}`)
+    this.expected = expected
+    this.got = got
+    this.remedy = remedy
+  }
+}
 
 /**
  * Maximum number of columns. No database has wider tables (PostgreSQL 1,600, SQL Server 1,024: limits in their manuals), and every
@@ -28,9 +42,6 @@ export type Column = {
   recordCount: number
 }
 
-/** The state of a column, with which another process can continue. */
-export type ColumnState = readonly [name: string, index: number, kinds: number, recordCount: number]
-
 export type ColumnRules = {
   /** The expected names, normalized; undefined if no names are declared: every field is then a column. */
   readonly known: ReadonlySet<string> | undefined
@@ -45,20 +56,15 @@ export type Columns = {
   readonly names: readonly string[]
   /** The column for a field; created for a new field. @throws {RecordProblem} too many */
   of(name: string): Column
-  state(): ColumnState[]
 }
 
-export function createColumns({ known, drift }: ColumnRules, before: readonly ColumnState[] = []): Columns {
+export function createColumns({ known, drift }: ColumnRules): Columns {
   const all = new Map<string, Column>()
   const names: string[] = []
   const knows = (name: string) => known === undefined || name === RESCUED || known.has(plainName(name))
   const place = (name: string, isKnown: boolean) => {
     if (!isKnown && drift === 'ignore') return -1
     return !isKnown && drift === 'rescue' ? -2 : names.push(name) - 1
-  }
-  for (const [name, index, kinds, recordCount] of before) {
-    if (index >= 0) names[index] = name
-    all.set(name, { name, index, isKnown: knows(name), kinds, recordCount })
   }
   return {
     all,
@@ -81,6 +87,5 @@ export function createColumns({ known, drift }: ColumnRules, before: readonly Co
       all.set(name, column)
       return column
     },
-    state: () => [...all.values()].map(({ name, index, kinds, recordCount }) => [name, index, kinds, recordCount]),
   }
 }

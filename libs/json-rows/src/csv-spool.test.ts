@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -7,7 +7,7 @@ import type { SqlEngine } from '@cinelake/engine'
 import { temporaryDirectory, until } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openCsvSpool } from './csv-spool.ts'
+import { openCsvSpool, PLAIN_ROWS, RowsLostError } from './csv-spool.ts'
 import type { JsonObject } from './json-text.ts'
 
 let stack: AsyncDisposableStack
@@ -30,12 +30,17 @@ afterAll(() => stack.disposeAsync())
 
 async function spoolOf(pages: readonly (readonly JsonObject[])[]) {
   const spool = await openCsvSpool(join(directory, `spool-${(files += 1)}`))
-  for (const page of pages) {
-    await spool.add(page, (error) => {
-      throw error
-    })
+  try {
+    for (const page of pages) {
+      await spool.add(page, (error) => {
+        throw error
+      })
+    }
+    return spool
+  } catch (error) {
+    await spool[Symbol.asyncDispose]()
+    throw error
   }
-  return spool
 }
 
 async function textOf(pages: readonly (readonly JsonObject[])[]): Promise<string> {
@@ -61,15 +66,51 @@ test('a row of nothing has no value in any column that comes later', async () =>
   expect(await textOf([[{ a: null }], [{ a: '' }], [{ b: 2 }]])).toBe('a,b\n,\n"",\n,2\n')
 })
 
-test('what is known of the rows so far stays as it was when others come', async () => {
-  await using spool = await spoolOf([[{ a: 1 }]])
-  const { state } = spool
+test('rows that were superseded are left out, whatever stands beside them', async () => {
+  const file = join(directory, `spool-${(files += 1)}`)
+  await using spool = await openCsvSpool(file, { ...PLAIN_ROWS, key: ['id'] })
+  const pages = [
+    [{ id: 1, t: '"\n,' }, { id: 2 }],
+    [{ id: 3, t: 'x' }],
+    [
+      { id: 1, t: 'y' },
+      { id: 4, u: 1 },
+    ],
+    [{ id: 4 }],
+  ]
+  for (const page of pages) {
+    await spool.add(page, (error) => {
+      throw error
+    })
+  }
+  const blocks: Uint8Array[] = []
+  for await (const block of spool.content(await spool.superseded())) blocks.push(block)
 
-  await spool.add([{ a: 1, b: 2 }], (error) => {
-    throw error
-  })
+  expect(Buffer.concat(blocks).toString()).toBe('id,t,u\n2,,\n3,x,\n1,y,\n4,,\n')
+})
 
-  expect(state).toEqual({ rowCount: 1, columns: [['a', 0, 2, 1]], widths: [{ fromRow: 0, width: 1 }] })
+test('a record of more bytes than a CSV reader takes is completed as it is', async () => {
+  const text = `"${'x,'.repeat(1_500_000)}`
+
+  expect(await textOf([[{ id: 1, text }], [{ id: 2, text: null, more: 1 }]])).toBe(
+    `id,text,more\n1,"${text.replaceAll('"', '""')}",\n2,,1\n`,
+  )
+})
+
+test.each([
+  ['copied', [[{ a: 1, b: 1 }], [{ a: 2, b: 2 }]]],
+  ['completed', [[{ a: 1 }], [{ a: 2, b: 2 }]]],
+])('a spool that was cut is an error, where its rows are %s', async (way, pages) => {
+  await using spool = await spoolOf(pages)
+  let whole = 0
+  for await (const block of spool.content()) whole += block.byteLength
+  expect(whole).toBe('a,b\n1,1\n2,2\n'.length - (way === 'completed' ? 1 : 0))
+  await truncate(join(directory, `spool-${files}`), 1)
+
+  const reading = async () => {
+    for await (const block of spool.content()) expect(block.byteLength).toBeLessThan(10)
+  }
+  await expect(reading()).rejects.toThrow(RowsLostError)
 })
 
 test('records with ever new fields end in an error, not in a full disk', async () => {

@@ -1,19 +1,19 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { TransientError } from '@cinelake/core'
+import { ChunkScanner, csvCells, csvRow, EMPTY_ROW, OWN_DIALECT, RecordScanner } from '@cinelake/csv'
 import type { JsonObject } from './json-text.ts'
-import { createColumns, type ColumnRules, type Columns, type ColumnState } from './columns.ts'
-import { csvCells, csvRow, TransientError } from '@cinelake/core'
+import { createColumns, type ColumnRules, type Columns } from './columns.ts'
 import { createFlattener, type FlattenRules } from './flatten-record.ts'
 import { keyOf, supersededRows, type SupersededRows } from './row-keys.ts'
-import { createRowScanner, type Width } from './row-scanner.ts'
 
 /** The file does not contain everything that was received. */
 export class RowsLostError extends TransientError {
   readonly code = 'REST_ROWS_LOST'
 
-  constructor(expected: number, actual: number) {
+  constructor(expected: number, actual: number, unit: 'rows' | 'bytes' = 'rows') {
     super(
-      `rows were lost on the way: expected ${expected} rows in the file, got ${actual}; the next attempt asks for all pages again`,
+      `rows were lost on the way: expected ${expected} ${unit} in the file, got ${actual}; the next attempt asks for all pages again`,
       { expected, actual },
     )
   }
@@ -28,21 +28,10 @@ export type RowRules = ColumnRules & {
 
 export const PLAIN_ROWS: RowRules = { known: undefined, drift: 'evolve', flatten: {}, key: [] }
 
-/** The state of a spool apart from its rows: all that another process needs to continue it. */
-export type SpoolState = {
-  readonly rowCount: number
-  readonly columns: readonly ColumnState[]
-  readonly widths: readonly Width[]
-}
-
-/** Size of rows and keys in bytes. */
-export type SpooledRows = { readonly rows: Buffer; readonly keys: Buffer }
-
 /** Rows that are spooled before they become a CSV file: the set of columns is known only when all rows have come. */
 export interface CsvSpool extends AsyncDisposable {
   readonly rowCount: number
   readonly columns: Columns
-  readonly state: SpoolState
   /**
    * Adds records in order. No record is kept in memory.
    * @param first cells that are added to every record, and that no record has itself
@@ -52,71 +41,93 @@ export interface CsvSpool extends AsyncDisposable {
     records: readonly JsonObject[],
     onProblem: (error: unknown, index: number) => never,
     first?: JsonObject,
-  ): Promise<SpooledRows>
-  /** Adds rows that another process had spooled; `state` of the last block then applies to all. */
-  addSpooled(spooled: SpooledRows): Promise<void>
-  /** The spooled data, by position in the two files. */
-  read(rows: ByteRange, keys: ByteRange): AsyncIterable<Uint8Array>
+  ): Promise<void>
   /** The rows that are superseded by a later row with the same key. */
   superseded(): Promise<SupersededRows>
-  /** The whole file, from the start at each call: a header, then every row with a cell for every column. */
+  /**
+   * The whole file, from the start at each call: a header, then every row with a cell for every column.
+   * @throws {RowsLostError} transient
+   */
   content(superseded?: SupersededRows): AsyncIterable<Uint8Array>
 }
 
-export type ByteRange = { readonly start: number; readonly end: number }
+/** Bytes that are written or read at once. */
+const BLOCK_BYTES = 1024 * 1024
+
+/** Consecutive rows with the same number of cells: all of one call of `add`, unless a column was new in it. */
+type Segment = { readonly start: number; readonly end: number; readonly rowCount: number; readonly width: number }
 
 /**
  * Columns keep the order in which they were first seen, so a row that was written early only lacks cells at its end;
- * they are added while the spool is read again.
+ * they are added while the spool is read again. Rows that lack none are copied without being looked at.
  * @param file in a scratch directory
- * @param before state of the rows that were spooled by another process
  */
-export async function openCsvSpool(file: string, rules = PLAIN_ROWS, before?: SpoolState): Promise<CsvSpool> {
+export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<CsvSpool> {
   const handle = await open(file, 'wx')
   const keyFile = `${file}.keys`
   const keyHandle = await open(keyFile, 'wx')
-  const columns = createColumns(rules, before?.columns)
+  const columns = createColumns(rules)
   const cellsOf = createFlattener(columns, rules.flatten)
-  const widths: Width[] = [...(before?.widths ?? [])]
-  let rowCount = before?.rowCount ?? 0
-  const append = async ({ rows, keys }: SpooledRows) => {
-    await handle.writeFile(rows)
-    if (keys.length > 0) await keyHandle.writeFile(keys)
+  const segments: Segment[] = []
+  let rowCount = 0
+  let sizeBytes = 0
+
+  let waiting: Buffer[] = []
+  let waitingBytes = 0
+
+  const write = async (text: string, width: number, rows: number) => {
+    const bytes = Buffer.from(text)
+    segments.push({ start: sizeBytes, end: sizeBytes + bytes.length, rowCount: rows, width })
+    sizeBytes += bytes.length
+    rowCount += rows
+    waiting.push(bytes)
+    waitingBytes += bytes.length
+    if (waitingBytes >= BLOCK_BYTES) await flush()
+  }
+  const flush = async () => {
+    const blocks = waiting
+    waiting = []
+    waitingBytes = 0
+    await handle.writeFile(Buffer.concat(blocks))
   }
   return {
     get rowCount() {
       return rowCount
     },
     columns,
-    get state() {
-      return { rowCount, columns: columns.state(), widths: [...widths] }
-    },
     async add(records, onProblem, first) {
-      let text = ''
       const keys: Buffer[] = []
+      let text = ''
+      let rows = 0
+      let width = Math.max(columns.width, 1)
       for (const [index, record] of records.entries()) {
+        let row = ''
         try {
           const cells = cellsOf(record, first)
-          text += `${csvCells(cells)}\n`
+          row = csvCells(cells)
           if (rules.key.length > 0) keys.push(keyOf(cells, placesOf(rules.key, columns)))
         } catch (error) {
           onProblem(error, index)
         }
-        const width = Math.max(columns.width, 1)
-        if (widths.at(-1)?.width !== width) widths.push({ fromRow: rowCount, width })
-        rowCount += 1
+        const before = width
+        width = Math.max(columns.width, 1)
+        if (width !== before && rows > 0) {
+          await write(text, before, rows)
+          text = ''
+          rows = 0
+        }
+        text += row
+        text += '\n'
+        rows += 1
       }
-      const spooled = { rows: Buffer.from(text), keys: Buffer.concat(keys) }
-      await append(spooled)
-      return spooled
-    },
-    addSpooled: append,
-    async *read(rows, keys) {
-      yield* bytesOf(file, rows)
-      yield* bytesOf(keyFile, keys)
+      if (rows > 0) await write(text, width, rows)
+      if (keys.length > 0) await keyHandle.writeFile(Buffer.concat(keys))
     },
     superseded: () => supersededRows(() => bytesOf(keyFile), rowCount),
-    content: (superseded) => completeRows(file, { columns: columns.names, widths, rowCount }, superseded),
+    async *content(superseded) {
+      await flush()
+      yield* wholeFile(file, columns.names, segments, superseded)
+    },
     async [Symbol.asyncDispose]() {
       await handle.close()
       await keyHandle.close()
@@ -128,22 +139,80 @@ function placesOf(key: readonly string[], { all }: Columns): number[] {
   return key.map((name) => all.get(name)?.index ?? -1)
 }
 
-async function* bytesOf(file: string, { start, end } = { start: 0, end: Infinity }): AsyncGenerator<Uint8Array> {
-  if (end <= start) return
+async function* bytesOf(file: string, start = 0, end = Infinity): AsyncGenerator<Buffer> {
   // The end of a read stream is inclusive.
-  for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: 1024 * 1024 }))
+  for await (const block of createReadStream(file, { start, end: end - 1, highWaterMark: BLOCK_BYTES }))
     yield block as Buffer
 }
 
-type Spooled = {
-  readonly columns: readonly string[]
-  readonly widths: readonly Width[]
-  readonly rowCount: number
+async function* wholeFile(
+  file: string,
+  columns: readonly string[],
+  segments: readonly Segment[],
+  superseded: SupersededRows | undefined,
+): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`${csvRow(columns)}\n`)
+  let row = 0
+  let copied: { readonly start: number; readonly end: number } | undefined
+  for (const segment of segments) {
+    // A row without a value is an empty line as long as there is one column.
+    const isWhole = segment.width === columns.length && columns.length > 1
+    if (isWhole && !hasAny(superseded, row, segment.rowCount)) {
+      copied = { start: copied?.start ?? segment.start, end: segment.end }
+    } else {
+      if (copied !== undefined) yield* exactly(file, copied)
+      copied = undefined
+      yield* completed(file, segment, columns.length, (index) => superseded?.has(row + index) === true)
+    }
+    row += segment.rowCount
+  }
+  if (copied !== undefined) yield* exactly(file, copied)
 }
 
-async function* completeRows(file: string, spooled: Spooled, superseded?: SupersededRows): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(`${csvRow(spooled.columns)}\n`)
-  const scanner = createRowScanner(spooled.columns.length, spooled.widths, superseded)
-  for await (const block of bytesOf(file)) yield scanner.complete(block as Buffer)
-  if (scanner.rowCount !== spooled.rowCount) throw new RowsLostError(spooled.rowCount, scanner.rowCount)
+function hasAny(superseded: SupersededRows | undefined, from: number, count: number): boolean {
+  if (superseded === undefined || superseded.count === 0) return false
+  for (let row = from; row < from + count; row += 1) if (superseded.has(row)) return true
+  return false
+}
+
+async function* exactly(file: string, { start, end }: { readonly start: number; readonly end: number }) {
+  let at = start
+  for await (const block of bytesOf(file, start, end)) {
+    at += block.length
+    yield block
+  }
+  if (at !== end) throw new RowsLostError(end, at, 'bytes')
+}
+
+/** The rows of a segment with the cells that they lack, without those that are left out. */
+async function* completed(
+  file: string,
+  { start, end, width, rowCount }: Segment,
+  columnCount: number,
+  isLeftOut: (index: number) => boolean,
+): AsyncGenerator<Uint8Array> {
+  let parts: Buffer[] = []
+  let index = 0
+  const missing = Buffer.from(`${','.repeat(Math.max(columnCount - width, 0))}\n`)
+  const empty = Buffer.from(`${EMPTY_ROW}\n`)
+  const scanner = new RecordScanner({
+    dialect: OWN_DIALECT,
+    fieldCount: width,
+    maxRecordBytes: Infinity,
+    sink: (_, bytes, from, to) => {
+      if (isLeftOut((index += 1) - 1)) return
+      // The bytes are valid during the call only.
+      if (from === to && columnCount <= 1) parts.push(empty)
+      else parts.push(Buffer.from(bytes.subarray(from, to)), missing)
+    },
+  })
+  const window = new ChunkScanner(scanner, 0)
+  for await (const block of bytesOf(file, start, end)) {
+    window.push(block)
+    yield Buffer.concat(parts)
+    parts = []
+  }
+  window.end()
+  yield Buffer.concat(parts)
+  if (index !== rowCount) throw new RowsLostError(rowCount, index)
 }

@@ -1,6 +1,6 @@
+import { plainName } from '@cinelake/csv'
 import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json-text.ts'
-import { KIND, RESCUED, type Column, type Columns } from './columns.ts'
-import { RecordProblem } from './record-problem.ts'
+import { KIND, RecordProblem, RESCUED, type Column, type Columns } from './columns.ts'
 
 /** Nesting of objects. Deeper nesting is a mistake, or an attack on the stack. */
 const MAX_DEPTH = 64
@@ -41,8 +41,8 @@ type Row = {
  * @throws {RecordProblem} from that function
  */
 export function createFlattener(columns: Columns, flatten: FlattenRules = {}) {
-  const ofRecord = newField('', '', false)
-  const ofFirst = newField('', '', false)
+  const ofRecord = newField('', '', {})
+  const ofFirst = newField('', '', {})
   return (record: JsonObject, first?: JsonObject): Cells => {
     const row: Row = { columns, flatten, cells: Array(columns.width), rescued: undefined }
     if (first !== undefined) fillCells(first, ofFirst, 0, row)
@@ -52,7 +52,8 @@ export function createFlattener(columns: Columns, flatten: FlattenRules = {}) {
   }
 }
 
-function newField(key: string, name: string, isJson: boolean): Field {
+function newField(key: string, name: string, flatten: FlattenRules): Field {
+  const isJson = (flatten[name] ?? flatten['*']) === 'json'
   return { key, name, isJson, fields: new Map(), order: [], column: undefined }
 }
 
@@ -73,7 +74,7 @@ function fieldOf(parent: Field, key: string, place: number, { flatten }: Row): F
   let field = parent.fields.get(key)
   if (field === undefined) {
     const name = parent.name === '' ? key : `${parent.name}.${key}`
-    field = newField(key, name, (flatten[name] ?? flatten['*']) === 'json')
+    field = newField(key, name, flatten)
     parent.fields.set(key, field)
   }
   parent.order[place] = field
@@ -134,4 +135,21 @@ function jsonText(value: JsonValue): string {
     if (!(error instanceof RangeError)) throw error
   }
   throw new RecordProblem(`arrays of a sensible depth, at most ${MAX_LEVELS}`, 'more')
+}
+
+/**
+ * A record with null for the value of each field that is not among the known ones: its row is the same with `drift: ignore`,
+ * and so is what is found out about its fields.
+ */
+export function withoutUnknown(
+  record: JsonObject,
+  { known, flatten }: { readonly known: ReadonlySet<string>; readonly flatten: FlattenRules },
+  name = '',
+): JsonObject {
+  const fields = Object.entries(record).map(([key, value]): [string, JsonValue] => {
+    const own = name === '' ? key : `${name}.${key}`
+    if (isFlattened(value, newField(key, own, flatten))) return [key, withoutUnknown(value, { known, flatten }, own)]
+    return [key, known.has(plainName(own)) ? value : null]
+  })
+  return Object.fromEntries(fields)
 }

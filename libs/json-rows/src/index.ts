@@ -1,14 +1,14 @@
-export { createColumns, KIND, MAX_COLUMNS, RESCUED, type Column, type Columns, type DriftPolicy } from './columns.ts'
 export {
-  openCsvSpool,
-  PLAIN_ROWS,
-  RowsLostError,
-  type CsvSpool,
-  type RowRules,
-  type SpooledRows,
-  type SpoolState,
-} from './csv-spool.ts'
-export { createFlattener, type FlattenRules } from './flatten-record.ts'
+  createColumns,
+  KIND,
+  MAX_COLUMNS,
+  RecordProblem,
+  type Column,
+  type Columns,
+  type DriftPolicy,
+} from './columns.ts'
+export { openCsvSpool, PLAIN_ROWS, RowsLostError, type CsvSpool, type RowRules } from './csv-spool.ts'
+export { createFlattener, withoutUnknown, type FlattenRules } from './flatten-record.ts'
 export {
   describeSyntaxError,
   isExactNumber,
@@ -18,4 +18,3 @@ export {
   type JsonObject,
   type JsonValue,
 } from './json-text.ts'
-export { RecordProblem } from './record-problem.ts'

@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { sharedData } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { csvRow } from '@cinelake/core'
-import { createColumns } from './columns.ts'
+import { csvRow } from '@cinelake/csv'
+import { createColumns, RecordProblem } from './columns.ts'
 import { createFlattener } from './flatten-record.ts'
-import { RecordProblem } from './record-problem.ts'
 import { describeSyntaxError, parseJson, type JsonObject } from './json-text.ts'
 
 const cellsOf = (text: string) => {

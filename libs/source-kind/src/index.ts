@@ -1,4 +1,4 @@
-export { CheckedColumn, ColumnReading } from './column.ts'
+export { CheckedColumn, ColumnReading } from './dataset-text.ts'
 export {
   commonDataset,
   FileReading,
@@ -8,7 +8,7 @@ export {
   type ColumnDetailsText,
   type ColumnReadingText,
 } from './dataset-text.ts'
-export { Schedule } from './schedule.ts'
+export { Schedule } from './source-tasks.ts'
 export {
   ingestName,
   type PlannedIngest,

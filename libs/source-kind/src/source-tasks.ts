@@ -1,9 +1,8 @@
 import type { Discover, Ingest } from '@cinelake/contracts'
-import { defineErrors, terminal } from '@cinelake/core'
-import type { CheckedColumn } from './column.ts'
-import type { RefineMode } from './dataset-text.ts'
-import type { Schedule } from './schedule.ts'
+import { defineErrors, terminal, WINDOW_LENGTHS } from '@cinelake/core'
+import type { CheckedColumn, RefineMode } from './dataset-text.ts'
 import type { Source } from './source-config.ts'
+import { z } from 'zod'
 
 /** What of a pipeline the work over its sources depends on. Any checked pipeline is one. */
 export type PipelineOfSource = {
@@ -63,3 +62,14 @@ export const sourceErrors = defineErrors({
     ],
   ),
 })
+
+/** Which windows a pipeline has, and when they are run. */
+export const Schedule = z.object({
+  every: z.enum(WINDOW_LENGTHS),
+  timeZone: z.string(),
+  /** The first window's label; nothing before it is caught up on. */
+  start: z.string(),
+  /** How long after the end of a window its run starts, for data that comes late. */
+  delayMs: z.int().min(0),
+})
+export type Schedule = z.infer<typeof Schedule>

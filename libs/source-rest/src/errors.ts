@@ -1,4 +1,5 @@
-import { defineErrors, terminal, TerminalError, transient } from '@cinelake/core'
+import { defineErrors, terminal, TerminalError, transient, TransientError } from '@cinelake/core'
+import type { QualityResult } from '@cinelake/contracts'
 
 /** The request that an error is about. `address` is for people: no secrets, no user, and only values that are known to be harmless. */
 export type RequestPlace = {
@@ -146,3 +147,142 @@ export class RestBodyError extends TerminalError {
     )
   }
 }
+
+export const requestErrors = defineErrors({
+  /**
+   * A loopback or private address that the pipeline's text does not name.
+   * @param how where the address came from, as text
+   */
+  REST_ADDRESS_PRIVATE: terminal((host: string, how: string) => [
+    `address is not of the public internet [host=${host}]: expected one that is, got ${how}; where that is meant, name the host in the source's \`allowPrivate\``,
+    { host, how },
+  ]),
+
+  /** The retry budget of a task is used up. */
+  REST_RETRIES_SPENT: transient((place: RequestPlace, reason: string, budget: number) => [
+    `API fails too often [${at(place)} retries=${budget}]: expected fewer failures in one task, got another (${reason}); the next attempt resumes from here; if it stays so, ask the API's operator, or raise \`retryBudget\``,
+    { ...place, reason, retries: budget },
+  ]),
+
+  /** The company's proxy rejects a request. */
+  REST_PROXY_REFUSED: terminal((place: RequestPlace, status: number) => {
+    const remedy =
+      status === 407
+        ? 'write user and password into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT'
+        : "ask the proxy's operator to let it through, or name the host in NO_PROXY where it can be reached without"
+    return [
+      `proxy refuses the way to the API [${at(place)} status=${status}]: expected a way, got ${status}; ${remedy}`,
+      { ...place, status },
+    ]
+  }),
+})
+
+/** A kept cursor is not an address on the current server: the credentials must not be sent to another one. */
+export class RestKeptElsewhereError extends TerminalError {
+  readonly code = 'REST_KEPT_ELSEWHERE'
+
+  constructor(source: string, dataset: string, host: string) {
+    super(
+      `kept address cannot be asked [source=${source} dataset=${dataset} host=${host}]: expected one on the server of \`baseUrl\`, got another one, or a text that is none; run the window again with \`--again\`, which reads all`,
+      { source, dataset, host },
+    )
+  }
+}
+
+/** Certificates in the text that are invalid, or cannot be read. */
+export class RestCertificateError extends TerminalError {
+  readonly code = 'REST_CERTIFICATE_INVALID'
+
+  constructor(source: string, problem: string, options?: ErrorOptions) {
+    super(
+      `certificates of the source cannot be used [source=${source}]: expected PEM (-----BEGIN CERTIFICATE-----), got ${problem}; correct the source's \`tls\``,
+      { source, problem },
+      options,
+    )
+  }
+}
+
+export const paginationErrors = defineErrors({
+  /** More pages than the pipeline allows. */
+  REST_TOO_MANY_PAGES: terminal((place: RequestPlace, maxPages: number) => [
+    `API has more pages than were expected [${at(place)}]: expected at most ${maxPages}, got one more; raise the pagination's \`maxPages\`, ask for larger pages, or say \`atMaxPages: stop\` where the rest is not needed`,
+    { ...place, maxPages },
+  ]),
+
+  /** The pages ended before the total that the server declares was reached. */
+  REST_PAGES_INCOMPLETE: transient((place: RequestPlace, expected: number, actual: number) => [
+    `API's pages end too early [${at(place)}]: expected the ${expected} records that it counts, got ${actual}; the next attempt reads them again; if it stays so, the API hides what is far behind: read it in parts, by \`query\``,
+    { ...place, expected, actual },
+  ]),
+
+  /** A last page without the cursor for the next window. */
+  REST_CURSOR_MISSING: terminal((place: RequestPlace, path: string) => [
+    `last page does not say where the next window begins [${at(place)} path=${path}]: expected a cursor, got nothing, so that everything would be read each time; correct the \`path\` of \`incremental.cursor\`, or the pagination that took this page for the last`,
+    { ...place, path },
+  ]),
+})
+
+/** A response that indicates more pages, but not in a way that `auto` detects. */
+export class RestPaginationUnknownError extends TerminalError {
+  readonly code = 'REST_PAGINATION_UNKNOWN'
+
+  constructor(place: RequestPlace, hint: string) {
+    super(
+      `API's pagination is not recognised [${at(place)}]: expected one of the common ways to a next page, got none, while ${hint}; write the dataset's \`pagination\` out`,
+      { ...place, hint },
+    )
+  }
+}
+
+/** Records that differ from the contract, in a dataset with `drift: fail`. */
+export class SchemaDriftError extends TerminalError {
+  readonly code = 'REST_SCHEMA_DRIFT'
+  readonly quality: readonly QualityResult[]
+
+  constructor(source: string, dataset: string, quality: readonly QualityResult[]) {
+    const problems = quality.map(({ rule, detail = '' }) => `${rule}: ${detail}`).join('; ')
+    super(
+      `records are not as they should be [source=${source} dataset=${dataset}]: expected the fields of the contract, got others (${problems}); bring the contract up to date, or say \`drift: evolve\`, \`rescue\` or \`ignore\``,
+      { source, dataset },
+    )
+    this.quality = quality
+  }
+}
+
+/** Another worker reads the same pages and is ahead. */
+export class LandingTakenError extends TransientError {
+  readonly code = 'REST_LANDING_TAKEN'
+
+  constructor(path: string) {
+    super(
+      `another worker lands the same pages [path=${path}]: expected to be the only one, got its pages; the next attempt continues after them`,
+      { path },
+    )
+  }
+}
+
+/** The answers that were kept are too old to be continued. */
+export class StaleAnswersError extends TransientError {
+  readonly code = 'REST_ANSWERS_STALE'
+
+  constructor(folder: string) {
+    super(
+      `answers that were kept are too old to be continued [folder=${folder}]: expected the last one to be of the last 24 hours, got an older one; they are removed, and all pages are requested again`,
+      { folder },
+    )
+  }
+}
+
+export const restLandingErrors = defineErrors({
+  /** The parent of a dataset has not landed. */
+  REST_PARENT_MISSING: terminal((dataset: string, parent: string, problem: string) => [
+    `rows to start from are missing [dataset=${dataset} parent=${parent}]: expected them in its landed file, got ${problem}; run \`ingest\` of \`${parent}\` first, or correct the name`,
+    { dataset, parent, problem },
+  ]),
+
+  /** Items of a list that would overwrite the key columns of their parent. */
+  REST_EXPLODE_CLASH: terminal((dataset: string, parent: string, column: string) => [
+    `items of a list cannot be rows [dataset=${dataset} parent=${parent}]: expected ${column} to be the column that tells whose they are and where they were, got a field of that name in an item; take the list out of \`explode\`, or call the parent otherwise`,
+    { dataset, parent, column },
+  ]),
+})

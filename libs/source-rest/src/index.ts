@@ -1,3 +1,3 @@
 export type { RestPreviewDeps } from './preview/preview-rest.ts'
 export { restKind } from './rest-kind.ts'
-export type { RestTasksDeps } from './rest-tasks.ts'
+export type { RestTasksDeps } from './rest-kind.ts'

@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { manifestPath, type Ingest, type Manifest } from '@cinelake/contracts'
+import { type Ingest, type Manifest, manifestPath } from '@cinelake/contracts'
 import { parseWindow, taskFileName } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { RestSource, type RestDataset } from './config/index.ts'
+import { type RestDataset, RestSource } from './config/index.ts'
 import type { PipelineOfSource } from '@cinelake/source-kind'
-import { createFill } from '@cinelake/secrets'
-import type { Secrets } from '@cinelake/secrets'
+import { createFill, type Secrets } from '@cinelake/secrets'
 import { aCommandHeader, fixedClock, putPipeline, recordingLog, temporaryDirectory } from '@cinelake/testkit'
 import type { z } from 'zod'
-import { createRestTasks, type RestTasksDeps } from './rest-tasks.ts'
+import { restKind, type RestTasksDeps } from './rest-kind.ts'
 
 type Given = {
   readonly source: RestSource
@@ -33,7 +32,7 @@ export async function givenService({
   const lake = stack.use(await createDirectoryLake(join(directory, 'lake')))
   const log = recordingLog()
   const waits: number[] = []
-  const tasks = createRestTasks({
+  const tasks = restKind.createTasks({
     lake,
     fill: createFill({ settings, secrets: secretsFrom(secrets) }),
     clock: fixedClock('2026-03-02T03:00:00Z'),

@@ -1,5 +1,6 @@
 import { identifier, literal } from '@cinelake/sql'
-import { ConfigError, csvRow, guardFormula } from '@cinelake/core'
+import { ConfigError } from '@cinelake/core'
+import { csvRow, guardFormula } from '@cinelake/csv'
 import type { SqlEngine } from '@cinelake/engine'
 import type { QueryBatch } from '@cinelake/warehouse'
 import { randomBytes } from 'node:crypto'

@@ -103,6 +103,7 @@ export type Landed = Pick<
   | 'files'
   | 'rowCount'
   | 'duplicateCount'
+  | 'answers'
   | 'quality'
   | 'leftOut'
   | 'late'

@@ -1,5 +1,4 @@
-import { csvRow } from '@cinelake/core'
-import { MAX_RECORD_BYTES } from '@cinelake/csv'
+import { csvRow, MAX_RECORD_BYTES } from '@cinelake/csv'
 import { createColumns, createFlattener, PLAIN_ROWS, RecordProblem, type JsonObject } from '@cinelake/json-rows'
 import { PushBodyError, PushTooLargeError } from '../errors.ts'
 import { createArrayCheck } from './array-check.ts'

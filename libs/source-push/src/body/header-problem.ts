@@ -1,6 +1,5 @@
-import { HEAD_BYTES, matchColumns } from '@cinelake/csv'
+import { csvRow, HEAD_BYTES, matchColumns } from '@cinelake/csv'
 import type { ContractColumns } from './body-check.ts'
-import { csvRow } from '@cinelake/core'
 
 /** Why rows with these columns cannot be refined. Names columns, never their values. */
 export type HeaderProblem = { readonly expected: string; readonly got: string }

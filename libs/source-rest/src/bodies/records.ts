@@ -18,9 +18,21 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
   if (isObject(found) && (pagination.type === 'none' || body.format === 'xml')) return [found]
   if (!Array.isArray(found)) {
     const names = isObject(body.value) ? Object.keys(body.value).slice(0, 10) : []
-    throw restErrors.REST_RECORDS_MISSING(place, path, kindOf(found), names)
+    throw restErrors.REST_RECORDS_MISSING(place, path, jsonKindOf(found), names)
   }
   return (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
+}
+
+/** The body as JSON, with each of its records replaced. */
+export function withRecords(
+  { value }: Body,
+  { records, recordKey }: Pick<RestDataset, 'records' | 'recordKey'>,
+  replace: (record: JsonObject) => JsonObject,
+): string {
+  const found = selectIn(value, records)
+  const listed = isObject(found) ? (recordKey === undefined ? [found] : Object.values(found)) : found
+  const all = new Set<unknown>(Array.isArray(listed) ? listed : [])
+  return JSON.stringify(value, (_, field: JsonValue) => (all.delete(field) && isObject(field) ? replace(field) : field))
 }
 
 /** An object whose values are the records: each gets its key as a column. */
@@ -40,10 +52,10 @@ function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonO
 
 function objectOf(record: JsonValue, position: number, place: RequestPlace): JsonObject {
   if (isObject(record)) return record
-  throw restErrors.REST_RECORD_INVALID(place, position, `expected an object, got ${kindOf(record)}`)
+  throw restErrors.REST_RECORD_INVALID(place, position, `expected an object, got ${jsonKindOf(record)}`)
 }
 
-function kindOf(value: JsonValue | undefined): string {
+function jsonKindOf(value: JsonValue | undefined): string {
   if (value === undefined) return 'nothing'
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JsonObject } from '@cinelake/json-rows'
-import { FIRST_PARENT, readChildPages } from './child-pages.ts'
+import { readChildPages } from './child-pages.ts'
 
 test('the file of the parents is let go of when a parent cannot be asked about', async () => {
   let isOpen = false
@@ -16,7 +16,7 @@ test('the file of the parents is let go of when a parent cannot be asked about',
     yield* []
     throw new Error('refused')
   }
-  const options = { concurrency: 2, from: FIRST_PARENT, signal: new AbortController().signal, read }
+  const options = { concurrency: 2, signal: new AbortController().signal, read }
 
   await expect(readChildPages(parents(), options).next()).rejects.toThrow('refused')
 

@@ -1,33 +1,22 @@
 import type { JsonObject } from '@cinelake/json-rows'
-import type { PagePosition } from '../pagination/page-position.ts'
 import type { RecordPage } from '../pagination/read-pages.ts'
+import { type Ingest, manifestPath } from '@cinelake/contracts'
+import { taskFileName } from '@cinelake/core'
+import { OWN_DIALECT, readRecords } from '@cinelake/csv'
+import { type Lake, readManifest } from '@cinelake/lake'
+import { restLandingErrors } from '../errors.ts'
 
-/** A position between the pages of all parents. */
-export type ChildPosition = {
-  /** Number of completed parents. */
-  readonly parent: number
-  /** Position in the pages of the next parent; null at its beginning. */
-  readonly page: PagePosition | null
-}
-
-export const FIRST_PARENT: ChildPosition = { parent: 0, page: null }
-
-export type ChildPage = Omit<RecordPage, 'next'> & {
-  /** The parent's cells in its records. */
-  readonly first: JsonObject
-  readonly next: ChildPosition
-}
+/** @property first the parent's cells in its records */
+export type ChildPage = RecordPage & { readonly first: JsonObject }
 
 export type ChildPagesOptions = {
   readonly concurrency: number
-  readonly from: ChildPosition
-  /** The pages of one parent. */
-  readonly read: (parent: JsonObject, from: PagePosition | undefined, signal: AbortSignal) => AsyncGenerator<RecordPage>
+  /** The pages of one parent. @param number of the parent, from 1 */
+  readonly read: (parent: JsonObject, number: number, signal: AbortSignal) => AsyncGenerator<RecordPage>
   readonly signal: AbortSignal
 }
 
 type Running = {
-  readonly number: number
   readonly parent: JsonObject
   readonly pages: AsyncGenerator<RecordPage>
   next: Promise<IteratorResult<RecordPage, void>>
@@ -39,7 +28,7 @@ type Running = {
  */
 export async function* readChildPages(
   parents: AsyncGenerator<JsonObject>,
-  { concurrency, from, read, signal }: ChildPagesOptions,
+  { concurrency, read, signal }: ChildPagesOptions,
 ): AsyncGenerator<ChildPage> {
   using stop = abortedAtEnd()
   // The parents' file is read until the last of them is requested.
@@ -48,15 +37,12 @@ export async function* readChildPages(
   const running: Running[] = []
   let number = 0
   const start = async () => {
-    for (;;) {
-      const { value: parent, done = false } = await parents.next()
-      if (done || parent === undefined) return false
-      number += 1
-      if (number <= from.parent) continue
-      const pages = read(parent, number === from.parent + 1 ? (from.page ?? undefined) : undefined, both)
-      running.push({ number, parent, pages, next: asked(pages) })
-      return true
-    }
+    const { value: parent, done = false } = await parents.next()
+    if (done || parent === undefined) return false
+    number += 1
+    const pages = read(parent, number, both)
+    running.push({ parent, pages, next: asked(pages) })
+    return true
   }
   for (let hasMore = true; ;) {
     while (hasMore && running.length < concurrency) hasMore = await start()
@@ -67,14 +53,9 @@ export async function* readChildPages(
       running.shift()
       continue
     }
-    const { next, ...rest } = page
-    if (next === undefined) running.shift()
+    if (page.next === undefined) running.shift()
     else head.next = asked(head.pages)
-    yield {
-      ...rest,
-      first: head.parent,
-      next: next === undefined ? { parent: head.number, page: null } : { parent: head.number - 1, page: next },
-    }
+    yield { ...page, first: head.parent }
   }
 }
 
@@ -88,4 +69,59 @@ function asked(pages: AsyncGenerator<RecordPage>): Running['next'] {
 function abortedAtEnd(): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController()
   return { signal: controller.signal, [Symbol.dispose]: () => controller.abort() }
+}
+
+export type Parent = {
+  /** Lake path of the parent's file; undefined if it landed no rows. */
+  readonly path: string | undefined
+  /** Digest of that file's bytes. */
+  readonly sha256: string
+}
+
+/**
+ * The parent's landing in the same window. Of several generations the newest that is not newer than the
+ * command's: a re-run of the child alone uses the parent's existing rows.
+ * @throws {REST_PARENT_MISSING} terminal
+ */
+export async function parentOf(lake: Lake, command: Ingest, parent: string, signal: AbortSignal): Promise<Parent> {
+  const { pipeline, window, source, dataset } = command
+  const task = taskFileName(`ingest ${source}/${parent}`)
+  for (let generation = command.generation; generation >= 1; generation -= 1) {
+    const manifest = await readManifest(lake, manifestPath(pipeline.name, window.label, task, generation), { signal })
+    if (manifest === undefined) continue
+    const [file] = manifest.files
+    return { path: file?.path, sha256: file?.sha256 ?? '' }
+  }
+  throw restLandingErrors.REST_PARENT_MISSING(dataset, parent, 'no landing in this window')
+}
+
+/**
+ * Columns of the rows of a parent, in their order.
+ * @throws {REST_PARENT_MISSING} terminal: there is no such column
+ */
+export async function* parentRows(
+  lake: Lake,
+  { path }: Parent,
+  fields: readonly string[],
+  names: { readonly dataset: string; readonly parent: string },
+  signal: AbortSignal,
+): AsyncGenerator<(string | null)[]> {
+  if (path === undefined) return
+  let places: number[] | undefined
+  const content = lake.read(path, { signal })
+  for await (const { cells: row } of readRecords(content, { dialect: OWN_DIALECT, maxRecordBytes: Infinity })) {
+    if (places !== undefined) {
+      yield places.map((place) => row[place] ?? null)
+      continue
+    }
+    places = fields.map((field) => row.indexOf(field))
+    const missing = fields.filter((_, index) => places?.[index] === -1)
+    if (missing.length > 0) {
+      throw restLandingErrors.REST_PARENT_MISSING(
+        names.dataset,
+        names.parent,
+        `no column ${missing.join(', ')} among ${row.slice(0, 20).join(', ')}`,
+      )
+    }
+  }
 }

@@ -1,6 +1,6 @@
 import type { RestDataset } from '../config/index.ts'
-import { isObject, parseJson, type JsonObject, type JsonValue } from '@cinelake/json-rows'
-import { restLandingErrors } from '../landing/errors.ts'
+import { isObject, type JsonObject, type JsonValue, parseJson } from '@cinelake/json-rows'
+import { restLandingErrors } from '../errors.ts'
 
 /** Rows of the parent whose items make one page. */
 const ROWS_PER_PAGE = 500
@@ -27,24 +27,37 @@ export async function* explodeRows(
   const columns = key.map((column) => `${dataset}.${column}`)
   let page: JsonObject[] = []
   let rowCount = 0
+  const unreadable = () => restLandingErrors.REST_PARENT_MISSING(name, dataset, `no list in ${field}`)
+  const clash = (column: string) => restLandingErrors.REST_EXPLODE_CLASH(name, dataset, column)
   for await (const row of rows) {
-    const cell = row[key.length] ?? null
     const owner = Object.fromEntries(columns.map((column, index) => [column, row[index] ?? null]))
-    for (const [index, item] of itemsIn(cell, () =>
-      restLandingErrors.REST_PARENT_MISSING(name, dataset, `no list in ${field}`),
-    ).entries()) {
-      const whose = { ...owner, [POSITION]: index + 1 }
-      const own = isObject(item) ? item : { [VALUE]: item }
-      const clash = Object.keys(whose).find((column) => Object.hasOwn(own, column))
-      if (clash !== undefined) throw restLandingErrors.REST_EXPLODE_CLASH(name, dataset, clash)
-      page.push({ ...whose, ...own })
-    }
+    for (const record of itemRecords(owner, row[key.length] ?? null, unreadable, clash)) page.push(record)
     rowCount += 1
     if (rowCount % ROWS_PER_PAGE !== 0) continue
     yield page
     page = []
   }
   yield page
+}
+
+/**
+ * The items of one list as records: with the owner's columns, and their index.
+ * @param unreadable the error for a cell that begins like a list and is none
+ * @param clash the error for an item with a field of the owner's; without it the item's own value counts
+ */
+export function itemRecords(
+  owner: JsonObject,
+  cell: string | null,
+  unreadable: () => Error,
+  clash?: (column: string) => Error,
+): JsonObject[] {
+  return itemsIn(cell, unreadable).map((item, index) => {
+    const whose = { ...owner, [POSITION]: index + 1 }
+    const own = isObject(item) ? item : { [VALUE]: item }
+    const twice = Object.keys(whose).find((column) => Object.hasOwn(own, column))
+    if (twice !== undefined && clash !== undefined) throw clash(twice)
+    return { ...whose, ...own }
+  })
 }
 
 function itemsIn(cell: string | null, problem: () => Error): readonly JsonValue[] {

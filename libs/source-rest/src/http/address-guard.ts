@@ -1,6 +1,6 @@
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
-import { requestErrors } from './errors.ts'
+import { requestErrors } from '../errors.ts'
 
 /** Address ranges that are not on the public internet. Source: IANA's special-purpose address registries (RFC 6890 and its updates) */
 const PRIVATE: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [

@@ -1,6 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { zstdDecompressSync } from 'node:zlib'
+import { createDirectoryLake } from '@cinelake/lake/directory'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aRestSource, givenService, type RestFields } from '../source-rest.fixture.ts'
-import { startHttp } from '@cinelake/testkit'
+import { startHttp, temporaryDirectory } from '@cinelake/testkit'
+import { namesIn } from '../landing/kept-answers.ts'
 import { readFrom, type Reading, type Reply, type Seen } from '../pagination/pages.fixture.ts'
 
 let stack: AsyncDisposableStack
@@ -113,7 +118,7 @@ describe('requests', () => {
     expect(seen.map(({ body }) => body)).toEqual(['{"key":"old"}', '{"key":"new"}'])
   })
 
-  test('a place between pages that is kept has no secret in it', async () => {
+  test('an answer that is kept has no secret in it, and leads on as the one that was received', async () => {
     const { read, seen } = await given(
       (one) =>
         data(
@@ -132,10 +137,19 @@ describe('requests', () => {
       },
       { secrets: (name) => `s3cret-${name}` },
     )
-    const { positions, pages } = await read()
+    const { path } = stack.use(await temporaryDirectory())
+    const lake = stack.use(await createDirectoryLake(path))
+    const { pages } = await read({ lake })
+    const kept = [...(await namesIn(lake, 'answers', new AbortController().signal))]
 
-    expect(JSON.stringify(positions)).not.toContain('s3cret')
-    expect((await read({ from: positions[0] as never })).pages).toEqual(pages.slice(1))
+    for (const name of kept) {
+      const object = readFileSync(join(path, 'answers', name))
+      const text = `${object.toString()} ${zstdDecompressSync(object.subarray(8 + object.readUInt32LE(4))).toString()}`
+      expect(text).toMatch(/\$\{secret:KEY:0\}|"data":\[\{"id":3/)
+      expect(text).not.toContain('s3cret')
+    }
+    await lake.delete(`answers/${kept.at(-1)}`)
+    expect((await read({ lake })).pages).toEqual(pages)
     expect(seen.at(-1)?.query.get('api')).toBe('s3cret-API')
     expect(seen.at(-1)?.query.get('key')).toBe('s3cret-KEY')
     expect(seen.at(-1)?.path).toBe('/s3cret-TENANT/users')

@@ -2,11 +2,12 @@ import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import { withKept } from '../pagination/kept-cursor.ts'
 import type { NextContext, PageParts } from '../pagination/pagination.ts'
-import { RestKeptElsewhereError } from './errors.ts'
-import type { PageRequest } from './page-request.ts'
-import { addressOf, showAddress, type DatasetAddress } from './request-address.ts'
-import { bodyOf } from './request-body.ts'
-import { fillTimes, type RequestTimes } from './window-text.ts'
+import { RestKeptElsewhereError } from '../errors.ts'
+import type { PageRequest, RequestBody } from './page-request.ts'
+import { addressOf, type DatasetAddress, showAddress } from './request-address.ts'
+import { fillTimes, isTimeNumber, type RequestTimes } from './request-times.ts'
+import { withValueAt } from '../bodies/json-path.ts'
+import { isExactNumber, isObject, type JsonValue } from '@cinelake/json-rows'
 
 /** The requests of a dataset, page by page, and their form for people. */
 export type DatasetRequest = {
@@ -17,6 +18,8 @@ export type DatasetRequest = {
   /** The values of a `range`, with placeholders filled. */
   readonly values: readonly (string | number | boolean)[]
   readonly takeLink: NextContext['takeLink']
+  /** An address with the names of secrets for their values. */
+  readonly hide: (url: URL) => string
   /** An address with the current secrets. */
   readonly current: (url: URL) => URL
   /** Refreshes the secrets of address and body. False if there are none, so that nothing would change. */
@@ -51,6 +54,7 @@ export async function datasetRequest(
     },
     values: await valuesOf(dataset, times, fill),
     takeLink: (link) => takeLink(link, address.first, address.hide),
+    hide: address.hide,
     current: address.current,
     async refresh() {
       const isNew = await Promise.all([address.refresh(), body?.refresh() ?? false])
@@ -94,4 +98,70 @@ async function valuesOf({ pagination }: RestDataset, times: RequestTimes, fill: 
       typeof value === 'string' ? await fill(fillTimes(value, times) ?? '') : value,
     ),
   )
+}
+
+/** The body of a dataset's POSTs. */
+export type DatasetBody = {
+  readonly write: (parts: Pick<PageParts, 'body'>) => RequestBody
+  /** Refreshes the secrets. False if there are none, so that nothing would change. */
+  readonly refresh: () => Promise<boolean>
+}
+
+/** Fills a body's template; undefined if the dataset's requests have none. */
+async function bodyOf(
+  { body, bodyFormat, method }: Pick<RestDataset, 'body' | 'bodyFormat' | 'method'>,
+  times: RequestTimes,
+  fill: Fill,
+): Promise<DatasetBody | undefined> {
+  if (method !== 'POST') return undefined
+  const look = async (refresh: boolean) => (await filled(body ?? {}, times, fill, refresh)) ?? {}
+  let latest = await look(false)
+  return {
+    write(parts) {
+      const value = parts.body.reduce<JsonValue>((whole, [path, part]) => withValueAt(whole, path, part), latest)
+      return bodyFormat === 'form' ? formBody(value) : { contentType: 'application/json', text: JSON.stringify(value) }
+    },
+    async refresh() {
+      if (!JSON.stringify(body ?? {}).includes('${secret:')) return false
+      latest = await look(true)
+      return true
+    },
+  }
+}
+
+/** Undefined if a text contains `{since}` and there is no value for it yet: the field is omitted. */
+async function filled(
+  template: JsonValue,
+  times: RequestTimes,
+  fill: Fill,
+  refresh: boolean,
+): Promise<JsonValue | undefined> {
+  if (typeof template === 'string') {
+    const text = fillTimes(template, times)
+    if (text === undefined) return undefined
+    return isTimeNumber(template) ? Number(text) : await fill(text, { refresh })
+  }
+  if (Array.isArray(template)) {
+    const items = await Promise.all(template.map((item: JsonValue) => filled(item, times, fill, refresh)))
+    return items.filter((item) => item !== undefined)
+  }
+  if (!isObject(template)) return template
+  const fields: [string, JsonValue][] = []
+  for (const [name, value] of Object.entries(template)) {
+    const field = await filled(value, times, fill, refresh)
+    if (field !== undefined) fields.push([name, field])
+  }
+  return Object.fromEntries(fields)
+}
+
+function formBody(value: JsonValue): RequestBody {
+  const form = new URLSearchParams()
+  for (const [name, field] of Object.entries(isObject(value) ? value : {})) form.append(name, fieldText(field))
+  return { contentType: 'application/x-www-form-urlencoded', text: form.toString() }
+}
+
+function fieldText(field: JsonValue): string {
+  if (field === null) return ''
+  if (typeof field !== 'object') return String(field)
+  return isExactNumber(field) ? field.rawJSON : JSON.stringify(field)
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'
 import { createLimiter } from './limiter.ts'
-import { usedUpMs } from './rate-headers.ts'
+import { usedUpMs } from './retry-rules.ts'
 
 let stack: AsyncDisposableStack
 beforeEach(() => void (stack = new AsyncDisposableStack()))

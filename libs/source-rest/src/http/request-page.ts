@@ -1,13 +1,11 @@
-import { CancelledError, PipelineError, type Clock, type Log } from '@cinelake/core'
+import { CancelledError, type Clock, type Log, PipelineError } from '@cinelake/core'
 import type { StatusActions } from '../config/index.ts'
 import type { Credentials } from '../auth/credentials.ts'
-import { restErrors, RestRefusedError, RestUnauthorizedError, type RequestPlace } from '../errors.ts'
-import { requestErrors } from './errors.ts'
+import { requestErrors, type RequestPlace, restErrors, RestRefusedError, RestUnauthorizedError } from '../errors.ts'
 import type { Limiter } from './limiter.ts'
 import type { PageRequest, SignedRequest } from './page-request.ts'
-import { usedUpMs } from './rate-headers.ts'
-import { actionFor, backoffMs, retryAfterMs } from './retry-rules.ts'
-import { sendRequest, type Answer } from './send-request.ts'
+import { actionFor, backoffMs, retryAfterMs, usedUpMs } from './retry-rules.ts'
+import { type Answer, sendRequest } from './send-request.ts'
 import type { Transport } from './transport.ts'
 
 /** Milliseconds. A worker that waits longer delays other tasks; a later attempt does not. */
@@ -42,7 +40,7 @@ export type Requests = {
 type Failure = { readonly reason: string; readonly waitMs?: number | undefined; readonly cause?: unknown }
 
 /** The substitute for a response that is to be ignored: no content. */
-const NOTHING = { status: 204, body: new Uint8Array() }
+const NOTHING = { status: 204, body: Buffer.alloc(0) }
 
 /**
  * Requests one page by the rules of HTTP: temporary errors are retried after a wait, permanent ones are not. After a refused
@@ -119,7 +117,7 @@ function networkFailure(error: unknown, place: RequestPlace): Failure {
       throw requestErrors.REST_PROXY_REFUSED(place, proxyStatus, { cause: error })
     return { reason: `status ${proxyStatus} of the proxy`, cause: error }
   }
-  const code = [...causesOf(error)].map(codeOf).find((found) => found !== undefined)
+  const code = [...causesOf(error)].map(networkCodeOf).find((found) => found !== undefined)
   if (code === undefined) throw error
   if (/CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL/.test(code))
     throw restErrors.REST_TLS_REFUSED(place, code, { cause: error })
@@ -141,7 +139,7 @@ function* causesOf(error: unknown): Generator<Error> {
   }
 }
 
-function codeOf(error: Error): string | undefined {
+function networkCodeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib'
 import { request as send, type Dispatcher } from 'undici'
+import type { RestDataset } from '../config/index.ts'
 import { restErrors, type RequestPlace } from '../errors.ts'
 import type { SignedRequest } from './page-request.ts'
 import type { Transport } from './transport.ts'
@@ -17,7 +18,9 @@ export type Answer = {
   readonly url: URL
   readonly headers: Headers
   /** Decompressed. Read only for statuses that mean success. */
-  readonly body: Uint8Array
+  readonly body: Buffer
+  /** The format of what was received, where the body is what was kept of it, as JSON. */
+  readonly reducedFrom?: Exclude<RestDataset['format'], 'auto'> | undefined
 }
 
 export type SendOptions = {
@@ -118,7 +121,7 @@ async function readAnswer(response: Response, url: URL, options: SendOptions): P
   if (status >= 200 && status < 300) return { status, url, headers, body: await readBody(response, headers, options) }
   // Error pages are not shown: they may repeat the request.
   await response.body.dump()
-  return { status, url, headers, body: new Uint8Array() }
+  return { status, url, headers, body: Buffer.alloc(0) }
 }
 
 function headersOf({ headers }: Response): Headers {
@@ -130,12 +133,8 @@ function headersOf({ headers }: Response): Headers {
 }
 
 /** The limit applies to received and to decompressed bytes, so that a compression bomb cannot fill the memory either. */
-async function readBody(
-  { body }: Response,
-  headers: Headers,
-  { maxBodyBytes, place }: SendOptions,
-): Promise<Uint8Array> {
-  const blocks: Uint8Array[] = []
+async function readBody({ body }: Response, headers: Headers, { maxBodyBytes, place }: SendOptions): Promise<Buffer> {
+  const blocks: Buffer[] = []
   let sizeBytes = 0
   for await (const block of body as AsyncIterable<Buffer>) {
     sizeBytes += block.byteLength
@@ -151,7 +150,7 @@ async function readBody(
   }
 }
 
-type Unpack = (packed: Uint8Array, options: { readonly maxOutputLength: number }) => Promise<Uint8Array>
+type Unpack = (packed: Uint8Array, options: { readonly maxOutputLength: number }) => Promise<Buffer>
 
 /** Decompressors by content coding. Source: RFC 9110, 8.4.1; RFC 7932; RFC 8878 */
 const UNPACK: Readonly<Record<string, Unpack>> = {
@@ -171,7 +170,7 @@ const ACCEPTED_ENCODINGS = 'gzip, br, zstd, deflate'
  * @param encodings value of `Content-Encoding`
  * @throws {RangeError} the result is larger than `limitBytes`
  */
-async function unpack(packed: Uint8Array, encodings: string | null, limitBytes: number): Promise<Uint8Array> {
+async function unpack(packed: Buffer, encodings: string | null, limitBytes: number): Promise<Buffer> {
   let bytes = packed
   for (const name of (encodings ?? '').toLowerCase().split(',').reverse()) {
     const turn = UNPACK[name.trim()]
@@ -179,13 +178,10 @@ async function unpack(packed: Uint8Array, encodings: string | null, limitBytes: 
     try {
       bytes = await turn(bytes, { maxOutputLength: limitBytes })
     } catch (error) {
-      if (error instanceof RangeError || codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw new RangeError('too large')
+      const isTooLarge = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
+      if (error instanceof RangeError || isTooLarge) throw new RangeError('too large')
       throw error
     }
   }
   return bytes
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises'
 import { getCACertificates } from 'node:tls'
-import { Agent, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 import type { RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
-import { createAddressGuard, type AddressGuard, type Lookup } from './address-guard.ts'
-import { RestCertificateError } from './errors.ts'
+import { type AddressGuard, createAddressGuard, type Lookup } from './address-guard.ts'
+import { RestCertificateError } from '../errors.ts'
 import type { Proxy } from '@cinelake/core'
 
 /** Connect timeout in milliseconds: tolerates two lost packets of a handshake. */

@@ -1,19 +1,29 @@
+import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
-import { landingPath, type Ingest } from '@cinelake/contracts'
-import { PipelineError, sha256, taskFileName, TerminalError, type Clock } from '@cinelake/core'
-import { manifestBefore, windowFolder, type Lake, type Landed } from '@cinelake/lake'
+import { type Ingest, rawFolder } from '@cinelake/contracts'
+import { type Clock, PipelineError, sha256, TerminalError } from '@cinelake/core'
+import { type CsvSpool, openCsvSpool, RecordProblem, type RowRules, withoutUnknown } from '@cinelake/json-rows'
+import { type Lake, type Landed, manifestBefore, windowFolder } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
+import { withRecords } from '../bodies/records.ts'
+import type { Parent } from '../children/child-pages.ts'
 import type { RestDataset, RestSource } from '../config/index.ts'
-import { RestKeptElsewhereError } from '../http/errors.ts'
+import {
+  LandingTakenError,
+  restErrors,
+  RestKeptElsewhereError,
+  RestRefusedError,
+  SchemaDriftError,
+  StaleAnswersError,
+} from '../errors.ts'
 import { openTaskRequests, type RequestsDeps } from '../http/task-requests.ts'
 import { cursorOf, requestTimes } from '../http/request-times.ts'
-import { RestRefusedError } from '../errors.ts'
-import { LandingTakenError } from './errors.ts'
+import type { ParsedAnswer } from '../pagination/read-pages.ts'
+import { driftOf, type ExpectedField, expectedOf, rowRulesOf } from './row-rules.ts'
+import { areBegun, type KeptAnswers, namesIn, openKeptAnswers, removeFolder } from './kept-answers.ts'
 import { landFiles } from './land-files.ts'
-import { isBegun, landedPages, removeLanding, type LandingPlace, type PageObject } from './landed-pages.ts'
-import { parentFor, recordPages } from './record-pages.ts'
-import { expectedOf, rowRulesOf } from './row-rules.ts'
-import { spoolPages } from './spool-pages.ts'
+import { type LandingPage, parentFor, recordPages } from './record-pages.ts'
+import { createSecretMask } from './secret-mask.ts'
 
 export type IngestDatasetDeps = RequestsDeps & { readonly lake: Lake; readonly clock: Clock }
 
@@ -30,32 +40,44 @@ const MAX_RESTARTS = 5
 /** Errors after which the pages read so far cannot be completed: the pagination led the wrong way. */
 const WRONG_WAY = new Set(['REST_PAGE_LOOP', 'REST_PAGES_INCOMPLETE', 'REST_TOO_MANY_PAGES'])
 
+/** One reading of all pages: what it begins with, and how far it came. */
+type Reading = {
+  /** The cursor that the API returned at the end of the last window. */
+  cursor: string | undefined
+  /** Whether another worker reads the same pages. */
+  adopts: boolean
+  answers?: KeptAnswers
+}
+
 /**
- * Reads all pages of a dataset and lands them as one CSV file. Pages are written to the lake one by one, so that an attempt
- * continues where the previous one stopped.
+ * Reads all pages of a dataset and lands them as one CSV file. The answers are kept in the lake as they come, so that an
+ * attempt continues where the previous one stopped.
  */
 export function createIngestDataset(deps: IngestDatasetDeps) {
   return async (command: Ingest, target: IngestTarget, context: TaskContext): Promise<Landed> => {
-    let cursor = await cursorFrom(deps, command, target, context.signal)
+    const reading: Reading = { cursor: await cursorFrom(deps, command, target, context.signal), adopts: false }
     for (let restart = 0; ; restart += 1) {
-      const attempt = { pagesRead: 0, pagesBefore: 0, cursor }
+      delete reading.answers
       try {
-        return await ingest(deps, command, target, context, attempt)
+        return await ingest(deps, command, target, context, reading)
       } catch (error) {
+        const { keptCount, askedCount } = reading.answers ?? { keptCount: 0, askedCount: 0 }
         const isTaken = error instanceof LandingTakenError
         // A cursor has expired, or a page is gone: the pages read so far cannot be continued.
-        const isStale = error instanceof TerminalError && attempt.pagesBefore > 0 && attempt.pagesRead === 0
+        const isExpired = error instanceof TerminalError && keptCount > 0 && askedCount === 0
+        const isStale = isExpired || error instanceof StaleAnswersError
         const isWrong = error instanceof PipelineError && WRONG_WAY.has(error.code)
-        if (isCursorUseless(error) && cursor !== undefined && attempt.pagesRead + attempt.pagesBefore === 0) {
+        if (isCursorUseless(error) && reading.cursor !== undefined && keptCount + askedCount === 0) {
           deps.log.warn(
             { task: command.task, reason: error.code },
             'cursor of the window before is of no use any more; all is read',
           )
-          cursor = undefined
+          reading.cursor = undefined
           continue
         }
-        if (isStale || isWrong) await removeLanding({ ...deps, folder: landingFolder(command) }, context.signal)
+        if (isStale || isWrong) await removeFolder({ ...deps, folder: answersFolder(command) }, context.signal)
         if (!(isTaken || isStale) || restart >= MAX_RESTARTS) throw error
+        reading.adopts ||= isTaken
         deps.log.info({ task: command.task, reason: error.code }, 'reading starts over')
       }
     }
@@ -80,42 +102,15 @@ async function cursorFrom(
   return before !== undefined && 'kind' in before && before.kind === 'token' ? (before.until ?? undefined) : undefined
 }
 
-type Attempt = { pagesRead: number; pagesBefore: number; cursor: string | undefined }
-
-/** Where the pages of a task are kept until its manifest exists. */
-export function landingFolder(command: Ingest): string {
-  return landingPath(command.pipeline.name, windowFolder(command), taskFileName(command.task))
+function answersFolder(command: Ingest): string {
+  const { pipeline, source, dataset } = command
+  return `${rawFolder(pipeline.name, 'api', source, dataset)}/${windowFolder(command)}.answers`
 }
 
-/** Identifies the requests that the pages belong to: pages of other requests are not continued. */
-function digestOf(
-  { pipeline, source, dataset, window, generation, since }: Ingest,
-  others: readonly unknown[],
-): string {
-  return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, ...others]))
-}
-
-/** The starting point of an attempt, and the pages of a previous one that it continues. */
-async function beginningOf(
-  { lake, clock, log }: IngestDatasetDeps,
-  command: Ingest,
-  target: IngestTarget,
-  attempt: Attempt,
-  signal: AbortSignal,
-) {
-  const { dataset } = target
-  const parent = await parentFor(lake, command, dataset, signal)
-  const folder = landingFolder(command)
-  const placeFor = (cursor: string | undefined): LandingPlace => {
-    const of = digestOf(command, [parent, cursor])
-    return { lake, folder, of, clock, log, signal }
-  }
-  // A previous attempt may have found the cursor unusable, and started a full read instead.
-  if (attempt.cursor !== undefined && (await isBegun(placeFor(undefined)))) attempt.cursor = undefined
-  const place = placeFor(attempt.cursor)
-  // Rows made from another dataset's rows are computed faster than they are kept.
-  const landed: PageObject[] = dataset.explodedFrom === undefined ? await landedPages(place) : []
-  return { parent, place, landed }
+/** Identifies the requests that the pages belong to: answers to other requests are not used. */
+function digestOf(command: Ingest, parent: Parent | undefined, cursor: string | undefined): string {
+  const { pipeline, source, dataset, window, generation, since } = command
+  return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, parent, cursor]))
 }
 
 async function ingest(
@@ -123,33 +118,121 @@ async function ingest(
   command: Ingest,
   target: IngestTarget,
   { signal, progress }: TaskContext,
-  attempt: Attempt,
+  reading: Reading,
 ): Promise<Landed> {
-  const { lake, fill } = deps
+  const { lake, clock, log } = deps
   const { pipeline, source, dataset } = target
-  const { parent, place, landed } = await beginningOf(deps, command, target, attempt, signal)
-  const before = landed.at(-1)?.head
-  attempt.pagesBefore = before?.last ?? 0
-
+  const parent = await parentFor(lake, command, dataset, signal)
+  const expected = expectedOf(pipeline, source, dataset)
+  const rules = rowRulesOf(source, dataset, expected)
+  const mask = createSecretMask(deps.fill)
+  const { fill } = mask
   // For the page that is prefetched, if an earlier one ends in an error.
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
-  await using requests = await openTaskRequests(deps, { pipeline: pipeline.name, source, dataset, signal: either })
-  const times = { ...requestTimes(pipeline, command, dataset.incremental), cursor: attempt.cursor }
-  const from = before?.state.next
-  const task = { lake, fill, command, source, dataset, times, requests, signal: either }
-  const pages = before !== undefined && from === null ? undefined : recordPages(task, parent, from)
-  const expected = expectedOf(pipeline, source, dataset)
-  const rules = rowRulesOf(source, dataset, expected)
+
+  // Rows made from another dataset's rows are computed faster than they are kept.
+  if (dataset.explodedFrom === undefined) {
+    const folder = answersFolder(command)
+    const names = await namesIn(lake, folder, signal)
+    // A previous attempt may have found the cursor unusable, and started a full read instead.
+    if (areBegun(names, digestOf(command, parent, undefined))) reading.cursor = undefined
+    const of = digestOf(command, parent, reading.cursor)
+    const kept = { folder, names, of, mask, adopts: reading.adopts, pagination: dataset.pagination }
+    reading.answers = openKeptAnswers({ lake, clock, log, signal, ...kept, reduce: reductionOf(dataset, rules) })
+  }
+  const { answers, cursor } = reading
+  const own = { pipeline: pipeline.name, source, dataset, signal: either }
+  await using requests = await openTaskRequests({ ...deps, fill }, own)
+  const times = { ...requestTimes(pipeline, command, dataset.incremental), cursor }
+  const pages = recordPages({ lake, fill, command, source, dataset, times, requests, answers, signal: either }, parent)
 
   await using scratch = await lake.scratch()
-  const spooled = { directory: scratch.directory, rules, expected, place, landed, source, dataset, stop }
-  let kept = before?.state.cursor
-  await using spool = await spoolPages(spooled, pages, (done, page) => {
-    attempt.pagesRead += 1
-    kept = page.cursor
-    progress(done)
-  })
+  await using spool = await openCsvSpool(join(scratch.directory, 'rows.csv'), rules)
+  const kept = await spoolPages(spool, oneAhead(pages, stop), { rules, expected, answers, source, dataset, progress })
   const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, signal })
-  return { ...files, ...cursorOf(dataset, times, kept) }
+  return { ...files, ...(answers && { answers: await answers.finish() }), ...cursorOf(dataset, times, kept) }
+}
+
+/** What `drift: ignore` leaves out of the rows is left out of the answers as well. */
+function reductionOf(dataset: RestDataset, { known, drift, flatten }: RowRules) {
+  if (drift !== 'ignore' || known === undefined) return undefined
+  return ({ body }: ParsedAnswer) => withRecords(body, dataset, (record) => withoutUnknown(record, { known, flatten }))
+}
+
+type SpoolTask = {
+  readonly rules: RowRules
+  readonly expected: readonly ExpectedField[] | undefined
+  readonly answers: KeptAnswers | undefined
+  readonly source: RestSource
+  readonly dataset: RestDataset
+  readonly progress: TaskContext['progress']
+}
+
+/**
+ * Converts all pages to rows.
+ * @returns the cursor for the next window, if the last page has one
+ * @throws {SchemaDriftError} terminal
+ */
+async function spoolPages(
+  spool: CsvSpool,
+  pages: AsyncGenerator<LandingPage>,
+  { answers, progress, ...task }: SpoolTask,
+): Promise<string | undefined> {
+  let cursor: string | undefined
+  let sizeBytes = 0
+  try {
+    for await (const page of pages) {
+      const { place, records, first } = page
+      await spool.add(
+        records,
+        (error, index) => {
+          throw error instanceof RecordProblem
+            ? restErrors.REST_RECORD_INVALID(place, index + 1, error.message, error.remedy)
+            : error
+        },
+        first,
+      )
+      cursor = page.cursor
+      sizeBytes += page.sizeBytes
+      stopAtDrift(task, spool)
+      progress({ rowCount: spool.rowCount, sizeBytes })
+    }
+  } catch (error) {
+    // Completed pages are kept for the next attempt, and nothing is written after this one has ended.
+    await answers?.drain().catch(() => {})
+    throw error
+  }
+  await answers?.drain()
+  return cursor
+}
+
+/** With `drift: fail`, no page is requested after the first one that differs from the contract. */
+function stopAtDrift(
+  { rules, expected, source, dataset }: Omit<SpoolTask, 'answers' | 'progress'>,
+  spool: CsvSpool,
+): void {
+  if (rules.drift !== 'fail') return
+  const broken = driftOf(expected, spool.columns, spool.rowCount, 'fail').filter(
+    ({ severity, rule }) => severity === 'fail' && rule !== 'schema_missing_fields',
+  )
+  if (broken.length > 0) throw new SchemaDriftError(source.name, dataset.name, broken)
+}
+
+/** Requests the next page while the current one is converted to rows. */
+async function* oneAhead<Page>(pages: AsyncGenerator<Page>, stop: AbortController): AsyncGenerator<Page> {
+  let next = pages.next()
+  try {
+    for (;;) {
+      const { value, done = false } = await next
+      if (done) return
+      next = pages.next()
+      // The error is thrown in the next iteration.
+      next.catch(() => {})
+      yield value
+    }
+  } finally {
+    stop.abort()
+    await pages.return(undefined)
+  }
 }

@@ -1,12 +1,10 @@
 import { type Ingest, type QualityResult, rawFolder } from '@cinelake/contracts'
-import { csvRow, guardFormula } from '@cinelake/core'
+import { csvRow, guardFormula, OWN_DIALECT, readRecords } from '@cinelake/csv'
 import type { CsvSpool, RowRules } from '@cinelake/json-rows'
 import { type Lake, type Landed, landObject, windowFolder } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
-import { driftOf } from './drift.ts'
-import { SchemaDriftError } from './errors.ts'
-import type { ExpectedField } from './expected-fields.ts'
-import { readCsv } from './read-csv.ts'
+import { driftOf, type ExpectedField } from './row-rules.ts'
+import { SchemaDriftError } from '../errors.ts'
 
 export type FilesTask = {
   readonly command: Ingest
@@ -68,8 +66,8 @@ const BLOCK = 64 * 1024
  */
 export async function* withoutFormulas(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let text = ''
-  for await (const row of readCsv(bytes)) {
-    text += `${csvRow(row.map((cell) => (cell === null ? null : guardFormula(cell))))}\n`
+  for await (const { cells } of readRecords(bytes, { dialect: OWN_DIALECT, maxRecordBytes: Infinity })) {
+    text += `${csvRow(cells.map((cell) => (cell === null ? null : guardFormula(cell))))}\n`
     if (text.length < BLOCK) continue
     yield Buffer.from(text)
     text = ''

@@ -5,13 +5,13 @@ import { createFill } from '@cinelake/secrets'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import { getPipeline } from '@cinelake/testkit'
 import type { RestSource } from '../config/index.ts'
-import { createRestTasks } from '../rest-tasks.ts'
+import { restKind } from '../rest-kind.ts'
 
 // A worker in a process of its own, to be killed: carries out one ingest command and says when it is done.
 const [directory = '', command = '{}'] = process.argv.slice(2)
 await using lake = await createDirectoryLake(directory)
 const secrets = { get: async () => 'secret', has: async () => true, async [Symbol.asyncDispose]() {} }
-const tasks = createRestTasks({
+const tasks = restKind.createTasks({
   lake,
   fill: createFill({ settings: {}, secrets }),
   clock: systemClock,

@@ -3,16 +3,14 @@ import type { Lake } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { JsonObject } from '@cinelake/json-rows'
-import { FIRST_PARENT, readChildPages, type ChildPosition } from '../children/child-pages.ts'
+import { type Parent, parentOf, parentRows, readChildPages } from '../children/child-pages.ts'
 import { explodeRows } from '../children/explode-rows.ts'
-import { parentOf, parentRows, type Parent } from '../children/parent-rows.ts'
-import type { RequestPlace } from '../errors.ts'
-import type { PagePosition } from '../pagination/page-position.ts'
+import { type RequestPlace, restLandingErrors } from '../errors.ts'
 import { readPages } from '../pagination/read-pages.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
 import type { TaskRequests } from '../http/task-requests.ts'
-import type { RequestTimes } from '../http/window-text.ts'
-import { restLandingErrors } from './errors.ts'
+import type { RequestTimes } from '../http/request-times.ts'
+import type { KeptAnswers } from './kept-answers.ts'
 
 /** A page of records. */
 export type LandingPage = {
@@ -21,8 +19,6 @@ export type LandingPage = {
   readonly sizeBytes: number
   /** Cells that are added to all of its rows. */
   readonly first?: JsonObject
-  /** The position after this page, as JSON; null after the last. */
-  readonly next: unknown
   /** With the last page: the cursor for the next window. */
   readonly cursor?: string | undefined
 }
@@ -35,6 +31,8 @@ export type PagesTask = {
   readonly dataset: RestDataset
   readonly times: RequestTimes
   readonly requests: TaskRequests
+  /** Undefined where nothing is requested. */
+  readonly answers: KeptAnswers | undefined
   readonly signal: AbortSignal
 }
 
@@ -49,37 +47,35 @@ export async function parentFor(
   return name === undefined ? undefined : await parentOf(lake, command, name, signal)
 }
 
-/**
- * All pages of a dataset in order: of an API, of an API for each row of another dataset, or from another dataset's rows.
- * @param from `next` of the last page that was kept; undefined for the beginning
- */
-export function recordPages(task: PagesTask, parent: Parent | undefined, from: unknown): AsyncGenerator<LandingPage> {
-  const { dataset } = task
-  if (parent === undefined) return plainPages(task, from as PagePosition | undefined)
-  return dataset.explodedFrom === undefined
-    ? childPages(task, parent, (from as ChildPosition | undefined) ?? FIRST_PARENT)
-    : explodedPages(task, parent)
+/** All pages of a dataset in order: of an API, of an API for each row of another dataset, or from another dataset's rows. */
+export function recordPages(task: PagesTask, parent: Parent | undefined): AsyncGenerator<LandingPage> {
+  if (parent === undefined) return plainPages(task)
+  return task.dataset.explodedFrom === undefined ? childPages(task, parent) : explodedPages(task, parent)
 }
 
-async function* plainPages(task: PagesTask, from: PagePosition | undefined): AsyncGenerator<LandingPage> {
-  const { source, dataset, times, fill, requests } = task
+async function* plainPages({
+  source,
+  dataset,
+  times,
+  fill,
+  requests,
+  answers,
+}: PagesTask): AsyncGenerator<LandingPage> {
   const target = await datasetRequest(source, dataset, times, fill)
-  for await (const page of readPages(source.name, dataset, target, requests.for(target), from)) {
-    yield { ...page, next: page.next ?? null }
-  }
+  yield* readPages(source.name, dataset, target, requests.for(target), answers?.series(''))
 }
 
-async function* childPages(task: PagesTask, parent: Parent, from: ChildPosition): AsyncGenerator<LandingPage> {
-  const { source, dataset, times, fill, requests, signal } = task
+async function* childPages(task: PagesTask, parent: Parent): AsyncGenerator<LandingPage> {
+  const { source, dataset, times, fill, requests, answers, signal } = task
   const { concurrency = 1 } = dataset.parent ?? {}
   yield* readChildPages(parentsOf(task, parent), {
     concurrency,
-    from,
     signal,
-    read: async function* (values, position, ownSignal) {
+    read: async function* (values, number, ownSignal) {
       const own = { ...dataset, path: pathFor(dataset, values) }
       const target = await datasetRequest(source, own, times, fill)
-      yield* readPages(source.name, own, target, requests.for(target, ownSignal), position)
+      const series = answers?.series(`${String(number).padStart(8, '0')}-`, JSON.stringify(values))
+      yield* readPages(source.name, own, target, requests.for(target, ownSignal), series)
     },
   })
 }
@@ -122,6 +118,6 @@ async function* explodedPages(
   for await (const records of explodeRows(rows, dataset)) {
     number += 1
     const place = { source: source.name, dataset: dataset.name, address: parent.path ?? '', page: number }
-    yield { place, records, sizeBytes: 0, next: null }
+    yield { place, records, sizeBytes: 0 }
   }
 }

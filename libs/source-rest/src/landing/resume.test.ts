@@ -1,29 +1,37 @@
 // @module-tag slow: kills processes
 import { spawn, type ChildProcess } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { RequestListener, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { type Ingest } from '@cinelake/contracts'
+import { zstdDecompressSync } from 'node:zlib'
+import { landingPath, type Ingest } from '@cinelake/contracts'
 import { parseWindow, reportError } from '@cinelake/core'
 import { createDirectoryLake } from '@cinelake/lake/directory'
 import type { RestSource } from '../config/index.ts'
 import { aCommandHeader, putPipeline, startHttp, temporaryDirectory, until } from '@cinelake/testkit'
+import fc from 'fast-check'
+import type { CheckedColumn } from '@cinelake/source-kind'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'
-import { pagePath } from './landed-pages.ts'
 
 let stack: AsyncDisposableStack
 beforeEach(() => void (stack = new AsyncDisposableStack()))
 afterEach(() => stack.disposeAsync())
 
-const LANDING = 'raw/_landing/shop/2026-03-01/ingest-crm.users'
+const ANSWERS = 'raw/shop/api/crm/users/2026-03-01.answers'
 const byPage = { pagination: { type: 'page', parameter: 'page', first: 1 } } as const
 const pageOf = (url: string | undefined) => Number(new URL(url ?? '', 'http://x').searchParams.get('page') ?? 1)
 const reply = (response: ServerResponse, body: unknown) => void response.end(JSON.stringify(body))
 const rowsOf = (page: number) =>
   Array.from({ length: 3 }, (_, row) => ({ id: page * 10 + row, name: `n"${page}`, [`p${page % 3}`]: page }))
+
+/** Whether a page is in the lake. */
+function isKept(directory: string, page: number): boolean {
+  const folder = join(directory, ANSWERS)
+  const name = `"name":"${String(page).padStart(8, '0')}-`
+  return existsSync(folder) && readdirSync(folder).some((file) => readFileSync(join(folder, file)).includes(name))
+}
 
 async function frozen(source: RestSource) {
   const { path: directory } = stack.use(await temporaryDirectory())
@@ -55,58 +63,68 @@ async function done(reader: ChildProcess): Promise<string> {
 
 test('a reader killed at any pages goes on with the page that was under way, and the file is as if nothing had been', async () => {
   const pageCount = 72
-  const kills = new Set([65, ...Array.from({ length: 3 }, () => randomInt(2, pageCount))])
-  const planned = [...kills]
-  let reader: ChildProcess | undefined
-  let directory = ''
-  const isLanded = (page: number) => {
-    const merged = Math.floor((page - 1) / 64) * 64 + 1
-    return [pagePath(LANDING, 'p', page), pagePath(LANDING, 'm', merged)].some((path) =>
-      existsSync(join(directory, path)),
-    )
-  }
-  const server = stack.use(
-    await startHttp((request, response) => {
-      const page = pageOf(request.url)
-      // As an API is that takes longer for a page than the lake does: the page before is in the lake.
-      const answer = async () => {
-        await until(`page ${page - 1} is in the lake`, () => page === 1 || isLanded(page - 1))
-        if (kills.delete(page)) reader?.kill('SIGKILL')
-        else reply(response, { data: page > pageCount ? [] : rowsOf(page) })
+  const kills = fc.uniqueArray(fc.integer({ min: 2, max: pageCount }), { minLength: 4, maxLength: 4 })
+  await fc.assert(
+    fc.asyncProperty(kills, async (planned) => {
+      const waiting = new Set(planned)
+      let reader: ChildProcess | undefined
+      let directory = ''
+      const server = stack.use(
+        await startHttp((request, response) => {
+          const page = pageOf(request.url)
+          // As an API is that takes longer for a page than the lake does: the page before is in the lake.
+          const answer = async () => {
+            await until(`page ${page - 1} is in the lake`, () => page === 1 || isKept(directory, page - 1))
+            if (waiting.delete(page)) reader?.kill('SIGKILL')
+            else reply(response, { data: page > pageCount ? [] : rowsOf(page) })
+          }
+          void answer()
+        }),
+      )
+      const given = await frozen(aRestSource({ baseUrl: server.url, ...byPage }))
+      directory = given.directory
+
+      let balance = ''
+      for (let start = 0; balance === '' && start < 10; start += 1) {
+        reader = startReader(directory, given.command)
+        balance = await done(reader)
       }
-      void answer()
+
+      const expected = Array.from({ length: pageCount + 1 }, (_, index) => index + 1)
+      expect(server.requests.map(pageOf)).toEqual([...expected, ...planned].sort((a, b) => a - b))
+      expect(JSON.parse(balance)).toMatchObject({ in: pageCount * 3, out: pageCount * 3 })
+      const whole = stack.use(await givenService({ source: aRestSource({ baseUrl: server.url, ...byPage }) }))
+      directory = whole.directory
+      await whole.ingest()
+      const file = readFileSync(join(given.directory, 'raw/shop/api/crm/users/2026-03-01.csv'), 'utf8')
+      expect(file).toBe(whole.csv())
+      expect(readdirSync(join(given.directory, ANSWERS))).toHaveLength(pageCount + 1)
+      expect((await whole.manifest())?.answers).toMatchObject({ folder: ANSWERS, count: pageCount + 1 })
     }),
+    // Fewer kills would fail just as well: each run starts processes.
+    { numRuns: 1, endOnFailure: true },
   )
-  const given = await frozen(aRestSource({ baseUrl: server.url, ...byPage }))
-  directory = given.directory
-
-  let balance = ''
-  for (let start = 0; balance === '' && start < 10; start += 1) {
-    reader = startReader(directory, given.command)
-    balance = await done(reader)
-  }
-
-  const expected = Array.from({ length: pageCount + 1 }, (_, index) => index + 1)
-  expect({ planned, asked: server.requests.map(pageOf) }).toEqual({
-    planned,
-    asked: [...expected, ...planned].sort((a, b) => a - b),
-  })
-  expect(JSON.parse(balance)).toMatchObject({ in: pageCount * 3, out: pageCount * 3 })
-  const whole = stack.use(await givenService({ source: aRestSource({ baseUrl: server.url, ...byPage }) }))
-  directory = whole.directory
-  await whole.ingest()
-  const file = readFileSync(join(given.directory, 'raw/shop/api/crm/users/2026-03-01.csv'), 'utf8')
-  expect(file).toBe(whole.csv())
-  expect(existsSync(join(given.directory, LANDING)) ? readdirSync(join(given.directory, LANDING)) : []).toEqual([])
 })
 
 describe('what was read before', () => {
-  /** Fails at a page until it is told not to. */
+  /** Fails at a page until it is told not to; takes longer for a page than the lake does for the one before. */
   const given = async (listener: RequestListener, fields: Parameters<typeof aRestSource>[0] = byPage) => {
-    const server = stack.use(await startHttp(listener))
-    const service = stack.use(
-      await givenService({ source: aRestSource({ baseUrl: server.url, maxRetries: 0, ...fields }) }),
+    let directory = ''
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const page = pageOf(request.url)
+        void until(`page ${page - 1} is in the lake`, () => page === 1 || isKept(directory, page - 1)).then(() =>
+          listener(request, response),
+        )
+      }),
     )
+    const service = stack.use(
+      await givenService({
+        source: aRestSource({ baseUrl: server.url, maxRetries: 0, ...fields }),
+        secrets: () => 'the-very-key',
+      }),
+    )
+    directory = service.directory
     return { server, service }
   }
   const paged =
@@ -135,13 +153,13 @@ describe('what was read before', () => {
       { pagination: { type: 'cursor', path: '$.next', parameter: 'after' }, query: { key: '${secret:KEY}' } },
     )
     await expect(service.ingest()).rejects.toThrow('does not give the page')
-    const kept = await filesBelow(service, LANDING)
+    const kept = await bodiesKept(service)
 
     isDown = false
     await service.ingest({ attempt: 2 })
 
-    expect(kept.length).toBeGreaterThan(0)
-    expect(kept.join('')).not.toContain('secret')
+    expect(kept).toHaveLength(2)
+    expect(kept.join('')).not.toContain('the-very-key')
     expect(service.csv()).toBe('id\nfirst\nc1\nc2\n')
     expect(server.requests.map((url) => new URL(url, 'http://x').searchParams.get('after'))).toEqual([
       null,
@@ -162,42 +180,107 @@ describe('what was read before', () => {
     expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 1, 2, 3, 4, 5])
   })
 
-  test('is read again where an object is damaged, from the damage on', async () => {
+  test.each([
+    ['damaged in its body', (object: Buffer) => Buffer.concat([object.subarray(0, -3), Buffer.from('xyz')])],
+    [
+      'damaged in its head',
+      (object: Buffer) => Buffer.from(object.toString('latin1').replace('"status":200', '"status":204'), 'latin1'),
+    ],
+    ['cut', (object: Buffer) => object.subarray(0, -5)],
+    ['cut within its head', (object: Buffer) => object.subarray(0, 60)],
+    ['empty', () => Buffer.alloc(0)],
+    ['of another version', () => Buffer.from('{"format":2}')],
+  ])('is read again where an object is %s, that page alone if the answer is the same', async (_, damage) => {
     let isDown = true
     const { server, service } = await given(paged((page) => page === 4 && isDown))
     await expect(service.ingest()).rejects.toThrow('does not give the page')
-    const last = (await pathsBelow(service, LANDING)).at(-1) ?? ''
-    const text = (await service.lake.readText(last)) ?? ''
-    await service.lake.put(last, `${text.slice(0, -2)}x\n`)
+    const second = (await pathsBelow(service, ANSWERS))[1] ?? ''
+    await service.lake.put(second, damage(readFileSync(join(service.directory, second))))
 
     isDown = false
     await service.ingest({ attempt: 2 })
 
-    // After page 4 that failed: the damaged one, which holds the last page or more.
-    expect(server.requests.map(pageOf)[4]).toBeLessThan(4)
+    // The clock stands still here, so the answer is the same in its head as well.
+    expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 4, 2, 4, 5])
     expect(service.csv().split('\n')).toHaveLength(1 + 4 * 3 + 1)
-    expect(new Set(service.csv().split('\n')).size).toBe(1 + 4 * 3 + 1)
+    expect(await pathsBelow(service, ANSWERS)).toHaveLength(5)
   })
 
   test('is read again from where an object is that another worker takes away meanwhile', async () => {
     let isDown = true
     const { service } = await given(paged((page) => page === 4 && isDown))
     await expect(service.ingest()).rejects.toThrow('does not give the page')
-    const [first = ''] = await pathsBelow(service, LANDING)
+    const [first = ''] = await pathsBelow(service, ANSWERS)
     const { lake } = service
     const read = lake.read.bind(lake)
     let reads = 0
     lake.read = async function* (path, options) {
-      // After the object was looked at, and before its rows are read.
-      if (path === first && (reads += 1) === 4) await lake.delete(path)
+      // After the objects were listed, and before this one is read.
+      if (path === first && (reads += 1) === 1) await lake.delete(path)
       yield* read(path, options)
     }
 
     isDown = false
     await service.ingest({ attempt: 2 })
 
-    expect(reads).toBe(4)
+    expect(reads).toBe(1)
     expect(service.csv().split('\n')).toHaveLength(1 + 4 * 3 + 1)
+  })
+
+  test('more than a day ago is read again', async () => {
+    let isDown = true
+    let now = '2026-03-02T03:00:00Z'
+    const server = stack.use(await startHttp(paged((page) => page === 3 && isDown)))
+    const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage })
+    const service = stack.use(await givenService({ source, clock: () => new Date(now) }))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+
+    now = '2026-03-03T03:00:00Z'
+    await expect(service.ingest({ attempt: 2 })).rejects.toThrow('does not give the page')
+    now = '2026-03-03T03:00:01Z'
+    isDown = false
+    await service.ingest({ attempt: 3 })
+
+    expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 3, 1, 2, 3, 4, 5])
+    expect((await service.manifest())?.answers).toMatchObject({ count: 5 })
+  })
+
+  test.each([
+    ['used', (object: Buffer) => object, [6, 7]],
+    ['damaged in the last of them, used before that', (object: Buffer) => object.subarray(0, -3), [5, 6, 7]],
+  ])('faster than the lake takes it is in one object, and %s', async (_, damage, askedAgain) => {
+    let isDown = true
+    const server = stack.use(await startHttp(paged((page) => page === 6 && isDown, 6)))
+    const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage })
+    const service = stack.use(await givenService({ source }))
+    const put = service.lake.putIfAbsent.bind(service.lake)
+    service.lake.putIfAbsent = async (path, ...rest) => {
+      if (path.startsWith(ANSWERS)) await until('all are requested', () => server.requests.length >= 6)
+      return await put(path, ...rest)
+    }
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    service.lake.putIfAbsent = put
+    const [, second = '', ...more] = await pathsBelow(service, ANSWERS)
+    await service.lake.put(second, damage(readFileSync(join(service.directory, second))))
+    isDown = false
+    await service.ingest({ attempt: 2 })
+
+    expect(more).toEqual([])
+    expect(server.requests.slice(6).map(pageOf)).toEqual(askedAgain)
+    expect(service.csv().split('\n')).toHaveLength(1 + 6 * 3 + 1)
+    expect((await service.manifest())?.answers).toMatchObject({ count: 7 })
+  })
+
+  test('by the version before is neither used nor in the way, and is removed', async () => {
+    const { server, service } = await given(paged(() => false))
+    const former = landingPath('shop', '2026-03-01', 'ingest-crm.users')
+    await service.lake.put(`${former}/p-00000001`, '0000000012\n{"format":2}')
+    await service.lake.put(`${former}/m-00000001`, '')
+
+    await service.ingest()
+
+    expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 4, 5])
+    expect(await pathsBelow(service, former)).toEqual([])
   })
 
   test('leads nowhere any more, as a cursor that has run out: all is read again', async () => {
@@ -265,11 +348,98 @@ async function pathsBelow(service: Awaited<ReturnType<typeof givenService>>, fol
   return paths
 }
 
-async function filesBelow(service: Awaited<ReturnType<typeof givenService>>, folder: string): Promise<string[]> {
-  return await Promise.all(
-    (await pathsBelow(service, folder)).map(async (path) => (await service.lake.readText(path)) ?? ''),
-  )
+/** The bodies that are kept, unpacked, each behind its head. */
+async function bodiesKept(service: Awaited<ReturnType<typeof givenService>>): Promise<string[]> {
+  return (await pathsBelow(service, ANSWERS)).map((path) => {
+    const object = readFileSync(join(service.directory, path))
+    const frame = 8 + object.readUInt32LE(4)
+    return `${object.toString('utf8', 40, frame)} ${zstdDecompressSync(object.subarray(frame)).toString()}`
+  })
 }
+
+describe('what is kept', () => {
+  const columns: CheckedColumn[] = [{ name: 'id', type: 'BIGINT', required: true, reading: { from: ['id'] } }]
+  const datasets = [{ source: 'crm', sourceDataset: 'users', mode: 'snapshot', contract: { columns } } as const]
+
+  test('are the answers as they were received, which any tool unpacks, and no cookie', async () => {
+    const text = '{ "data": [ {"id": 1.50, "more": [null]} ], "at": "12:00" }\n'
+    const server = stack.use(
+      await startHttp((_, response) => void response.writeHead(200, { 'set-cookie': 's=1', link: '</x>' }).end(text)),
+    )
+    const service = stack.use(await givenService({ source: aRestSource({ baseUrl: server.url }), datasets }))
+
+    await service.ingest()
+
+    const [kept = ''] = await bodiesKept(service)
+    expect(kept.endsWith(` ${text}`)).toBe(true)
+    expect(kept).toContain('["link","</x>"]')
+    expect(kept).not.toContain('cookie')
+    expect(service.csv()).toBe('id,more\n1.50,[null]\n')
+  })
+
+  test('has nothing of fields that the dataset ignores, and its file and findings are the same when it goes on', async () => {
+    let isDown = true
+    const pages = [
+      '[{"id":9007199254740993,"mail":"a@b.c","home":{"city":"Ulm"},"tags":["t"]}]',
+      '[{"id":2,"mail":"d@e.f"}]',
+    ]
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const page = pageOf(request.url)
+        if (page === 3 && isDown) response.writeHead(503).end()
+        else response.end(`{"data":${pages[page - 1] ?? '[]'}}`)
+      }),
+    )
+    const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage, drift: 'ignore' })
+    const service = stack.use(await givenService({ source, datasets }))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    isDown = false
+    const outcome = await service.ingest({ attempt: 2 })
+    const whole = await stack.use(await givenService({ source, datasets })).ingest()
+
+    expect((await bodiesKept(service)).join('')).not.toMatch(/a@b|d@e|Ulm|"t"/)
+    expect((await bodiesKept(service))[0]).toContain('"id":9007199254740993,"mail":null')
+    expect(service.csv()).toBe('id\n9007199254740993\n2\n')
+    expect(outcome).toEqual(whole)
+    expect(outcome.quality?.[0]?.detail).toContain('mail, home.city, tags')
+  })
+
+  test('names no secret that the server repeats, and the records are as they were received', async () => {
+    let isDown = true
+    const key = 'a+b/"c"ü'
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const page = pageOf(request.url)
+        if (page === 2 && isDown) {
+          response.writeHead(503).end()
+          return
+        }
+        const next = page < 2 ? `/v1/users?page=2&key=${encodeURIComponent(key)}` : null
+        const data = [{ id: page, self: `?key=${encodeURIComponent(key)}`, key, odd: '${secret:KEY:0}' }]
+        reply(response, { data, next })
+      }),
+    )
+    const source = aRestSource({
+      baseUrl: server.url,
+      maxRetries: 0,
+      query: { key: '${secret:KEY}' },
+      pagination: { type: 'nextLink', path: '$.next' },
+    })
+    const service = stack.use(await givenService({ source, secrets: () => key }))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    isDown = false
+    await service.ingest({ attempt: 2 })
+    const whole = stack.use(await givenService({ source, secrets: () => key }))
+    await whole.ingest()
+
+    const kept = (await bodiesKept(service)).join('')
+    expect(kept).toContain('${secret:KEY:1}')
+    for (const form of [key, encodeURIComponent(key), JSON.stringify(key).slice(1, -1)])
+      expect(kept).not.toContain(form)
+    expect(service.csv()).toBe(whole.csv())
+    expect(service.csv()).toContain('${secret:KEY:0}')
+  })
+})
 
 test('an attempt that fails for good says so, whatever was read before', async () => {
   const server = stack.use(await startHttp((_, response) => void response.writeHead(404).end()))

@@ -5,11 +5,11 @@ import { startHttp, temporaryDirectory } from '@cinelake/testkit'
 import fc from 'fast-check'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { OWN_DIALECT, readRecords } from '@cinelake/csv'
 import { parseJson, type JsonObject } from '@cinelake/json-rows'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'
 import { openCsvSpool, PLAIN_ROWS } from '@cinelake/json-rows'
 import { withoutFormulas } from './land-files.ts'
-import { readCsv } from './read-csv.ts'
 
 let stack: AsyncDisposableStack
 beforeEach(() => void (stack = new AsyncDisposableStack()))
@@ -191,8 +191,8 @@ async function* inBlocks(text: string, size: number): AsyncGenerator<Uint8Array>
 }
 
 async function rowsIn(content: AsyncIterable<Uint8Array>) {
-  const rows: (string | null)[][] = []
-  for await (const row of readCsv(content)) rows.push(row)
+  const rows: (readonly (string | null)[])[] = []
+  for await (const { cells } of readRecords(content, { dialect: OWN_DIALECT })) rows.push(cells)
   return rows
 }
 

@@ -1,13 +1,9 @@
 import type { RestCursor } from '../config/index.ts'
 import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
 import { isExactNumber } from '@cinelake/json-rows'
-import { restErrors } from '../errors.ts'
+import { paginationErrors, restErrors } from '../errors.ts'
 import { isHeaderValue } from '../http/page-request.ts'
-import { paginationErrors } from './errors.ts'
-import { isAbsent } from './last-page.ts'
-import type { NextContext, PageParts } from './pagination.ts'
-import { put } from './pagination.ts'
-import type { ReadPage } from './read-page.ts'
+import { isAbsent, type NextContext, type PageParts, put, type ReadPage } from './pagination.ts'
 
 /**
  * The cursor for the next window on the last page (`@odata.deltaLink`, `nextSyncToken`), to be kept. Undefined

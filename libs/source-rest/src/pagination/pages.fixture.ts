@@ -11,7 +11,9 @@ import { createLimiter } from '../http/limiter.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
 import { requestTimes } from '../http/request-times.ts'
 import { openTaskRequests, type RequestsDeps } from '../http/task-requests.ts'
-import type { PagePosition } from './page-position.ts'
+import type { Lake } from '@cinelake/lake'
+import { namesIn, openKeptAnswers } from '../landing/kept-answers.ts'
+import { createSecretMask } from '../landing/secret-mask.ts'
 import { readPages } from './read-pages.ts'
 
 /** Berlin's first of March 2026. */
@@ -24,7 +26,6 @@ export type Reading = {
   readonly maxBodyBytes?: number
   readonly since?: string | null
   readonly mode?: 'snapshot' | 'merge' | 'append'
-  readonly from?: PagePosition
   readonly now?: () => Date
 }
 
@@ -56,19 +57,26 @@ export function aReader({
     random: () => 0,
     pause,
   }
-  /** Reads all pages and gives their records, page by page. */
-  const read = async (source: RestSource, { from = reading.from, signal = new AbortController().signal } = {}) => {
+  /** Reads all pages and gives their records, page by page; answers are kept below `answers` of the lake, and used from there. */
+  const read = async (
+    source: RestSource,
+    { lake, signal = new AbortController().signal }: { readonly lake?: Lake; readonly signal?: AbortSignal } = {},
+  ) => {
     const [dataset] = source.datasets
     if (dataset === undefined) throw new Error('no dataset')
-    const target = await datasetRequest(source, dataset, timesOf(dataset, reading), deps.fill)
-    await using requests = await openTaskRequests(deps, { pipeline: 'shop', source, dataset, signal })
+    const mask = createSecretMask(deps.fill)
+    const { fill } = mask
+    const target = await datasetRequest(source, dataset, timesOf(dataset, reading), fill)
+    await using requests = await openTaskRequests({ ...deps, fill }, { pipeline: 'shop', source, dataset, signal })
     const pages: (readonly JsonObject[])[] = []
-    const positions: (PagePosition | undefined)[] = []
-    for await (const page of readPages(source.name, dataset, target, requests.for(target), from)) {
+    const folder = 'answers'
+    const common = { folder, of: 'the same requests', mask, pagination: dataset.pagination, adopts: true, signal }
+    const answers = lake && openKeptAnswers({ lake, clock, log, ...common, names: await namesIn(lake, folder, signal) })
+    for await (const page of readPages(source.name, dataset, target, requests.for(target), answers?.series(''))) {
       pages.push(page.records)
-      positions.push(page.next)
     }
-    return { pages, positions, records: pages.flat() }
+    await answers?.drain()
+    return { pages, records: pages.flat() }
   }
   return { read, log, hidden, waits }
 }

@@ -1,12 +1,39 @@
-import type { RestPagination } from '../config/index.ts'
-import { parseJsonPath, valueAt, type JsonPath } from '../bodies/json-path.ts'
+import type { RestEnd, RestPagination } from '../config/index.ts'
+import type { Answer } from '../http/send-request.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
-import { restErrors, type RequestPlace } from '../errors.ts'
-import { endingOf, isAbsent, type Ending } from './last-page.ts'
-import { linkOf } from './link-header.ts'
-import type { PagePosition } from './page-position.ts'
-import type { ReadPage } from './read-page.ts'
+import { type JsonPath, parseJsonPath, valueAt } from '../bodies/json-path.ts'
+import { type RequestPlace, restErrors } from '../errors.ts'
 import { isHeaderValue } from '../http/page-request.ts'
+
+/**
+ * A position between the pages of a dataset: everything that the request for the next page depends on. It is JSON, so that
+ * it can be stored and resumed. It contains no secrets of the pipeline, but the server's cursors and links.
+ */
+export type PagePosition = {
+  /** Number of the page to request, from 1. */
+  readonly number: number
+  /** Records of all previous pages. */
+  readonly recordCount: number
+  /** Cursor for the page. */
+  readonly cursor?: string | number | undefined
+  /** Address of the page, with secrets replaced by their names. */
+  readonly link?: string | undefined
+  /** The pagination that `auto` detected in the first response. */
+  readonly recognised?: RestPagination | undefined
+}
+
+export const FIRST_PAGE: PagePosition = { number: 1, recordCount: 0 }
+
+/** A page that was read, as far as pagination depends on it. */
+export type ReadPage = {
+  /** Its address, after redirects. */
+  readonly url: URL
+  readonly status: number
+  readonly headers: Answer['headers']
+  readonly body: JsonValue
+  /** Number of its own records. */
+  readonly recordCount: number
+}
 
 /** The parts of a page's request that differ from the dataset's. */
 export type PageParts = {
@@ -146,4 +173,86 @@ function withCursor(
 function ended(ending: Ending, from: string, place: RequestPlace): undefined {
   if (ending === 'more')
     throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'nothing, while the body says that there is more')
+}
+
+/** Whether a page is the last: yes, no, or unknown. */
+export type Ending = 'last' | 'more' | undefined
+
+export type Counted = {
+  /** From 1. */
+  readonly number: number
+  /** Of this page and all previous ones. */
+  readonly recordCount: number
+  /** Records requested. */
+  readonly size?: number | undefined
+}
+
+/**
+ * Evaluates all conditions for the last page.
+ * @throws {REST_NEXT_PAGE_INVALID} terminal: an invalid count
+ */
+function endingOf(end: RestEnd, page: ReadPage, counted: Counted, place: RequestPlace): Ending {
+  const { size, number, recordCount } = counted
+  if (end.emptyPage && page.recordCount === 0) return 'last'
+  if (end.shortPage && size !== undefined && page.recordCount < size) return 'last'
+  const total = countAt(end.total, page, place)
+  if (total !== undefined && recordCount >= total) return 'last'
+  const totalPages = countAt(end.totalPages, page, place)
+  if (totalPages !== undefined && number >= totalPages) return 'last'
+  return end.when === undefined ? undefined : endingByValue(end.when, page.body)
+}
+
+/** A count in the body; undefined if absent. */
+export function countAt(path: string | undefined, { body }: ReadPage, place: RequestPlace): number | undefined {
+  if (path === undefined) return undefined
+  const value = valueAt(body, parseJsonPath(path))
+  if (value === undefined || value === null) return undefined
+  const count =
+    typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN
+  if (!Number.isInteger(count) || count < 0)
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, path, 'something other than a count')
+  return count
+}
+
+function endingByValue({ path, is }: NonNullable<RestEnd['when']>, body: JsonValue): Ending {
+  const value = valueAt(body, parseJsonPath(path))
+  if (is === undefined) return isAbsent(value) ? 'last' : 'more'
+  if (value === undefined) return undefined
+  return valueText(value) === String(is) ? 'last' : 'more'
+}
+
+function valueText(value: JsonValue): string {
+  if (typeof value !== 'object' || value === null) return String(value)
+  return isExactNumber(value) ? value.rawJSON : JSON.stringify(value)
+}
+
+/** Values by which servers indicate that there is no next page. */
+export function isAbsent(value: JsonValue | undefined): value is null | undefined | false | '' {
+  return value === undefined || value === null || value === false || value === ''
+}
+
+/** A link of a response header (RFC 8288). */
+type HeaderLink = { readonly target: string; readonly relations: readonly string[] }
+
+const LINK = /\s*<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)\s*(?:,|$)/y
+const PARAMETER = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?/g
+
+/** The links of a `Link` header. A syntax error ends the list. */
+function parseLinkHeader(header: string): HeaderLink[] {
+  const links: HeaderLink[] = []
+  LINK.lastIndex = 0
+  while (LINK.lastIndex < header.length) {
+    const [whole, target = '', parameters = ''] = LINK.exec(header) ?? []
+    if (whole === undefined) break
+    // Of several `rel` the first one counts. Source: RFC 8288, 3.3
+    const rel = [...parameters.matchAll(PARAMETER)].find(([, name]) => name?.toLowerCase() === 'rel')
+    links.push({ target, relations: (rel?.[2] ?? rel?.[3] ?? '').toLowerCase().split(/\s+/) })
+  }
+  return links
+}
+
+/** The address of a relation: `next`. */
+export function linkOf(headers: Headers, relation: string): string | undefined {
+  const links = parseLinkHeader(headers.get('link') ?? '')
+  return links.find(({ relations }) => relations.includes(relation.toLowerCase()))?.target
 }

@@ -1,5 +1,8 @@
 import { reportError } from '@cinelake/core'
+import { createDirectoryLake } from '@cinelake/lake/directory'
+import { temporaryDirectory } from '@cinelake/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { namesIn } from '../landing/kept-answers.ts'
 import type { RestFields } from '../source-rest.fixture.ts'
 import { readFrom, type Reading, type Reply, type Seen } from './pages.fixture.ts'
 
@@ -252,13 +255,19 @@ describe('all records are read, each once, with pages by', () => {
     expect(seen).toHaveLength(requests)
   })
 
-  test.each(CASES)('$name: going on after any page', async ({ answer, fields }) => {
-    const { read } = await given(answer, fields)
-    const { pages, positions } = await read()
+  test.each(CASES)('$name: going on after any page', async ({ answer, fields, requests }) => {
+    const { read, seen } = await given(answer, fields)
+    const { path } = stack.use(await temporaryDirectory())
+    const lake = stack.use(await createDirectoryLake(path))
+    const { pages } = await read({ lake })
+    const kept = [...(await namesIn(lake, 'answers', new AbortController().signal))]
 
-    for (const [index, position] of positions.slice(0, -1).entries()) {
-      const kept = JSON.parse(JSON.stringify(position)) as never
-      expect((await read({ from: kept })).pages).toEqual(pages.slice(index + 1))
+    expect(kept).toHaveLength(requests)
+    for (let count = requests; count > 0; count -= 1) {
+      for (const name of kept.slice(count)) await lake.delete(`answers/${name}`)
+      seen.length = 0
+      expect((await read({ lake })).pages).toEqual(pages)
+      expect(seen).toHaveLength(requests - count)
     }
   })
 })

@@ -1,18 +1,23 @@
 import type { JsonObject } from '@cinelake/json-rows'
 import { createHash } from 'node:crypto'
-import { readBody } from '../bodies/read-body.ts'
+import { type Body, readBody } from '../bodies/read-body.ts'
 import { recordsIn } from '../bodies/records.ts'
 import type { RestDataset, RestPagination } from '../config/index.ts'
-import { restErrors, type RequestPlace } from '../errors.ts'
+import { paginationErrors, type RequestPlace, restErrors, RestPaginationUnknownError } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'
 import type { PageRequest } from '../http/page-request.ts'
 import { requestPage, type Requests } from '../http/request-page.ts'
-import { paginationErrors, RestPaginationUnknownError } from './errors.ts'
+import type { Answer } from '../http/send-request.ts'
 import { keptCursor } from './kept-cursor.ts'
-import { countAt } from './last-page.ts'
-import { FIRST_PAGE, type PagePosition } from './page-position.ts'
-import { partsOf, positionAfter, type KnownPagination } from './pagination.ts'
-import type { ReadPage } from './read-page.ts'
+import {
+  countAt,
+  FIRST_PAGE,
+  type KnownPagination,
+  type PagePosition,
+  partsOf,
+  positionAfter,
+  type ReadPage,
+} from './pagination.ts'
 import { recognise } from './recognise.ts'
 
 /** Maximum number of pages. More would take days; a server that always has another page is faulty. */
@@ -22,15 +27,33 @@ export type RecordPage = {
   readonly place: RequestPlace
   readonly records: readonly JsonObject[]
   readonly sizeBytes: number
-  /** Position after this page; undefined after the last. */
+  /** Undefined after the last. */
   readonly next: PagePosition | undefined
   /** The cursor for the next window, on the last page. */
   readonly cursor?: string | undefined
 }
 
+export type ParsedAnswer = { readonly answer: Answer; readonly body: Body; readonly records: readonly JsonObject[] }
+
+/**
+ * The answers to the requests of consecutive pages: kept ones, or new ones.
+ * @param request what the request is made of, without secrets
+ * @returns the parsed answer, with a digest of its body
+ */
+export type PageSeries = (
+  request: string,
+  ask: () => Promise<Answer>,
+  parse: (answer: Answer) => Promise<ParsedAnswer>,
+) => Promise<ParsedAnswer & { readonly bodyDigest: string }>
+
+/** Keeps no answer. */
+const askAlways: PageSeries = async (_, ask, parse) => {
+  const parsed = await parse(await ask())
+  return { ...parsed, bodyDigest: digestOf(parsed.answer.body) }
+}
+
 /**
  * The pages of a dataset, one at a time and in order.
- * @param from position to resume from: `next` of the last page that was kept
  * @throws {REST_PAGE_LOOP} terminal: a page leads back to an earlier one, or is the same as an earlier one
  * @throws {REST_TOO_MANY_PAGES} terminal
  * @throws {REST_PAGES_INCOMPLETE} transient: fewer records than the server declares
@@ -40,17 +63,18 @@ export async function* readPages(
   dataset: RestDataset,
   target: DatasetRequest,
   requests: Requests,
-  from: PagePosition = FIRST_PAGE,
+  series = askAlways,
 ): AsyncGenerator<RecordPage> {
   const guard = createLoopGuard(dataset.pagination)
   let total: number | undefined
-  for (let position: PagePosition | undefined = from; position !== undefined;) {
+  for (let position: PagePosition | undefined = FIRST_PAGE; position !== undefined;) {
     const { url, place, records, page, sizeBytes } = await askFor(position, {
       source,
       dataset,
       target,
       requests,
       guard,
+      series,
     })
     const pagination = position.recognised ?? known(dataset, page, url, place, requests)
     const limit = limitOf(pagination)
@@ -80,10 +104,11 @@ type Asking = {
   readonly target: DatasetRequest
   readonly requests: Requests
   readonly guard: ReturnType<typeof createLoopGuard>
+  readonly series: PageSeries
 }
 
 /** The page at a position, and the address that was requested. */
-async function askFor(position: PagePosition, { source, dataset, target, requests, guard }: Asking) {
+async function askFor(position: PagePosition, { source, dataset, target, requests, guard, series }: Asking) {
   const parts = partsOf(position.recognised ?? dataset.pagination, position, target.values)
   const request = target.requestFor(parts)
   const place: RequestPlace = {
@@ -93,10 +118,14 @@ async function askFor(position: PagePosition, { source, dataset, target, request
     page: position.number,
   }
   guard.asking(request, place)
-  const answer = await requestPage(request, place, requests)
-  const body = await readBody(answer, dataset, place, requests.maxBodyBytes)
-  const records = recordsIn(body, dataset, place)
-  guard.answered(answer.body, records, place)
+  const parse = async (answer: Answer) => {
+    const body = await readBody(answer, dataset, place, requests.maxBodyBytes)
+    return { answer, body, records: recordsIn(body, dataset, place) }
+  }
+  const asked = JSON.stringify([request.method, target.hide(request.url), parts.headers, parts.body])
+  const ask = () => requestPage(request, place, requests)
+  const { answer, body, records, bodyDigest } = await series(asked, ask, parse)
+  guard.answered(bodyDigest, records, place)
   const { status, headers, url } = answer
   const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length }
   return { url: request.url, place, records, page, sizeBytes: answer.body.byteLength }
@@ -153,9 +182,8 @@ function createLoopGuard(pagination: RestPagination) {
       asked.add(request)
     },
     /** @throws {REST_PAGE_LOOP} terminal */
-    answered(body: Uint8Array, records: readonly JsonObject[], place: RequestPlace): void {
+    answered(page: string, records: readonly JsonObject[], place: RequestPlace): void {
       if (!comparesPages || records.length === 0) return
-      const page = digestOf(body)
       if (read.has(page)) {
         throw restErrors.REST_PAGE_LOOP(place, 'expected another page than before, got the same one, byte for byte')
       }

@@ -1,9 +1,7 @@
 import type { RestEnd } from '../config/index.ts'
-import { valueAt, type JsonPath } from '../bodies/json-path.ts'
+import { type JsonPath, valueAt } from '../bodies/json-path.ts'
 import { isObject, type JsonValue } from '@cinelake/json-rows'
-import { linkOf } from './link-header.ts'
-import type { KnownPagination } from './pagination.ts'
-import type { ReadPage } from './read-page.ts'
+import { type KnownPagination, linkOf, type ReadPage } from './pagination.ts'
 
 /** Objects that servers put paging information into; the body itself first. */
 const HOLDERS: readonly JsonPath[] = [
@@ -105,6 +103,11 @@ function moreByHeader({ headers, recordCount }: ReadPage): string | undefined {
 
 const RECORD_COUNTS = ['X-Total-Count', 'X-Total', 'X-WP-Total', 'Total-Count']
 const PAGE_COUNT_HEADERS = ['X-Total-Pages', 'X-WP-TotalPages', 'X-Page-Count']
+
+/** Headers that pages may depend on, in lower case. */
+export const PAGE_HEADERS = ['link', 'x-next-page', 'content-range', ...RECORD_COUNTS, ...PAGE_COUNT_HEADERS].map(
+  (name) => name.toLowerCase(),
+)
 
 function namedIn(headers: Headers, names: readonly string[]): Record<string, string> {
   const there = names.map((name) => [name, headers.get(name)?.trim() ?? ''] as const)

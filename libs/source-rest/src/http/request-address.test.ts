@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { withSecretsOf } from './refreshed-address.ts'
+import { withSecretsOf } from './request-address.ts'
 
 const FORMER = 'https://api.example/old/v1/users?key=old&size=10'
 const LATEST = 'https://api.example/new/v1/users?key=new+one&size=10'
