@@ -51,7 +51,8 @@ const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   // Delta is a log over a lake.
   '@cinelake/delta': ['@cinelake/lake'],
   // A warehouse may be in a database of the kind that sources and the run history are in.
-  '@cinelake/warehouse': ['@cinelake/database'],
+  // What an analyst may ask a DuckDB file is decided where SQL of pipelines is: it is the same engine.
+  '@cinelake/warehouse': ['@cinelake/database', '@cinelake/engine'],
   // What a kind of source is begins with how it is written.
   '@cinelake/source-kind': ['@cinelake/config-text'],
   // Pushes come over HTTP, which is served as the services serve theirs.

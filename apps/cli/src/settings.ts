@@ -7,6 +7,7 @@ import { secretsEnv, secretsSettings } from '@cinelake/secrets'
 import { LOG_LEVELS, readEnv, type Settings } from '@cinelake/service'
 import { unpackEnv, unpackLimits } from '@cinelake/transformer'
 import { QUERY_TIMEOUT_MS, warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import { DEFAULT_STATE } from './options.ts'
@@ -66,7 +67,9 @@ export function platformConfig(environment: Settings, state?: string) {
     CINELAKE_SCRATCH: below('scratch'),
   }
   const env = readEnv(PlatformEnv, { ...embedded, ...settings })
-  const ownDatabase = isDatabaseAddress(env.CINELAKE_WAREHOUSE) ? undefined : `pglite:${below('database')}`
+  const ownDatabase = isDatabaseAddress(env.CINELAKE_WAREHOUSE)
+    ? undefined
+    : `pglite:${embeddedHistory(stateDirectory)}`
   return {
     stateDirectory,
     bus: busSettings(env),
@@ -88,6 +91,20 @@ export function platformConfig(environment: Settings, state?: string) {
     maxWindows: env.CINELAKE_MAX_WINDOWS,
     api: env.CINELAKE_API === undefined ? undefined : addressOf(env.CINELAKE_API, env.CINELAKE_API_TOKEN),
   }
+}
+
+/** The directories below the state directory in which a run history may be. */
+export function historyDirectories(stateDirectory: string): { readonly usual: string; readonly former: string } {
+  return { usual: path.join(stateDirectory, 'warehouse'), former: path.join(stateDirectory, 'database') }
+}
+
+/**
+ * Where the run history is that a warehouse without a database has beside it: where it is without any setting, since it
+ * is the memory of the lake, whichever mart is filled from it; or where an earlier version began one for such a warehouse.
+ */
+function embeddedHistory(stateDirectory: string): string {
+  const { usual, former } = historyDirectories(stateDirectory)
+  return existsSync(path.join(former, 'PG_VERSION')) ? former : usual
 }
 
 /** Settings that only a deployed platform has: its scheduler, its broker, the queue of its timers. */

@@ -31,7 +31,7 @@ export const databaseEnv = {
   CINELAKE_WAREHOUSE_PASSWORD: z.string().optional(),
 }
 
-const SCHEMES = /^(pglite|postgres|mssql):/i
+const SCHEMES = /^(pglite|postgres|postgresql|mssql):/i
 
 /** Whether an address is one of a database that a run history can be kept in, and not of a warehouse alone. */
 export function isDatabaseAddress(url: string): boolean {

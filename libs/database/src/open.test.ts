@@ -13,6 +13,9 @@ test('an address of a server chooses its adapter', async () => {
   await using postgres = await openDatabase({ url: 'postgres://ops@127.0.0.1:1/runs' }, deps)
   expect(postgres).toMatchObject({ adapter: 'postgres', location: 'postgres://127.0.0.1:1/runs' })
 
+  await using same = await openDatabase({ url: 'postgresql://ops@127.0.0.1:1/runs' }, deps)
+  expect(same).toMatchObject({ adapter: 'postgres', location: 'postgres://127.0.0.1:1/runs' })
+
   await expect(openDatabase({ url: 'mssql://ops:p@127.0.0.1:1/runs' }, deps)).rejects.toMatchObject({
     code: 'WAREHOUSE_UNAVAILABLE',
     message: expect.stringContaining('mssql://127.0.0.1:1/runs'),
@@ -20,7 +23,10 @@ test('an address of a server chooses its adapter', async () => {
 })
 
 test.each([
-  ['mysql://root:hunter2@h/runs', 'expected an address with the scheme `pglite:` or `postgres:` or `mssql:`'],
+  [
+    'mysql://root:hunter2@h/runs',
+    'expected an address with the scheme `pglite:` or `postgres:` or `postgresql:` or `mssql:`',
+  ],
   ['duckdb:runs.duckdb', 'expected an address with the scheme'],
   ['postgres://ops:hunter2@h', 'expected a database'],
   ['mssql://ops@h/runs', 'CINELAKE_DATABASE_PASSWORD'],
@@ -50,6 +56,11 @@ test('one address is opened once; what could not be opened is tried again', asyn
 const both = { CINELAKE_WAREHOUSE: 'postgres://u@h/d', CINELAKE_WAREHOUSE_PASSWORD: 'p' }
 test.each([
   ['the warehouse, where nothing else is said', both, { url: 'postgres://u@h/d', password: 'p' }],
+  [
+    'the warehouse, however its scheme is spelled',
+    { CINELAKE_WAREHOUSE: 'postgresql://u@h/d' },
+    { url: 'postgresql://u@h/d' },
+  ],
   [
     'one of its own, with its own password',
     { ...both, CINELAKE_DATABASE: 'mssql://u@h/d', CINELAKE_DATABASE_PASSWORD: 'q' },

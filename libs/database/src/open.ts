@@ -16,6 +16,8 @@ export async function openDatabase<Schema>(
   deps: DatabaseDeps,
 ): Promise<AnyDatabase<Schema>> {
   // Each adapter has a driver of several megabytes: only the chosen one is loaded.
+  const onPostgres = () => async () =>
+    await (await import('./postgres/postgres.ts')).openPostgresDatabase<Schema>(settings, deps)
   const open = openByScheme<() => Promise<AnyDatabase<Schema>>>(
     settings.url,
     {
@@ -23,8 +25,8 @@ export async function openDatabase<Schema>(
         await (
           await import('./postgres/pglite.ts')
         ).openPgliteDatabase<Schema>(directory === '' ? undefined : directory),
-      postgres: () => async () =>
-        await (await import('./postgres/postgres.ts')).openPostgresDatabase<Schema>(settings, deps),
+      postgres: onPostgres,
+      postgresql: onPostgres,
       mssql: () => async () =>
         await (await import('./sql-server/sql-server.ts')).openMssqlDatabase<Schema>(settings, deps),
     },
@@ -78,11 +80,13 @@ export function createDatabases(
   }
 }
 
-/** Spellings of one directory share one embedded database. */
+/** Spellings of one directory share one embedded database; `postgresql:` is `postgres:`. */
 function identityOf(settings: DatabaseSettings): string {
   const directory = embeddedDirectory(settings)
   return JSON.stringify(
-    directory === undefined ? [settings.url, settings.password] : ['pglite:', path.resolve(directory)],
+    directory === undefined
+      ? [settings.url.replace(/^postgresql:/i, 'postgres:'), settings.password]
+      : ['pglite:', path.resolve(directory)],
   )
 }
 

@@ -24,3 +24,4 @@ export {
 export { engineEnv, engineSettings, modelRunnerEnv } from './engine-settings.ts'
 export { engineErrors, SqlFailedError, SqlInvalidError } from './errors.ts'
 export { refuseForeignSql } from './errors.ts'
+export { complaintOf, objectionsToQuery } from './duckdb/sql-audit.ts'

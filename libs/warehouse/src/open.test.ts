@@ -4,6 +4,7 @@ import { temporaryDirectory } from '@cinelake/testkit'
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { openWarehouse } from './open.ts'
+import { z } from 'zod'
 import { warehouseEnv, warehouseSettings } from './warehouse.ts'
 
 const deps = {
@@ -39,6 +40,10 @@ test('an address of a server chooses its adapter', async () => {
     code: 'WAREHOUSE_UNAVAILABLE',
     message: expect.stringContaining('postgres://127.0.0.1:1/mart'),
   })
+  await expect(openWarehouse({ url: 'postgresql://loader@127.0.0.1:1/mart' }, deps)).rejects.toMatchObject({
+    code: 'WAREHOUSE_UNAVAILABLE',
+    message: expect.stringContaining('postgres://127.0.0.1:1/mart'),
+  })
   await expect(openWarehouse({ url: 'mssql://loader:p@127.0.0.1:1/mart' }, deps)).rejects.toMatchObject({
     code: 'WAREHOUSE_UNAVAILABLE',
     message: expect.stringContaining('mssql://127.0.0.1:1/mart'),
@@ -67,11 +72,17 @@ test('an address that means nothing is refused without being shown', async () =>
 })
 
 test('without settings the warehouse is embedded', () => {
-  expect(warehouseSettings({ CINELAKE_WAREHOUSE: warehouseEnv.CINELAKE_WAREHOUSE.parse(undefined) })).toEqual({
-    url: 'pglite:.cinelake/warehouse',
-  })
-  expect(warehouseSettings({ CINELAKE_WAREHOUSE: 'postgres://u@h/d', CINELAKE_WAREHOUSE_PASSWORD: 'p' })).toEqual({
-    url: 'postgres://u@h/d',
-    password: 'p',
-  })
+  const settings = (given: Record<string, string>) => warehouseSettings(z.object(warehouseEnv).parse(given))
+
+  expect(settings({})).toEqual({ url: 'pglite:.cinelake/warehouse', memoryMib: 1024 })
+  expect(
+    settings({
+      CINELAKE_WAREHOUSE: 'postgresql://u@h/d',
+      CINELAKE_WAREHOUSE_PASSWORD: 'p',
+      CINELAKE_WAREHOUSE_MEMORY_MIB: '256',
+    }),
+  ).toEqual({ url: 'postgresql://u@h/d', password: 'p', memoryMib: 256 })
+  expect(() => settings({ CINELAKE_WAREHOUSE: 'postgress://u:hunter2@h/d' })).toThrow(
+    /CINELAKE_WAREHOUSE cannot be used[^]*`pglite:` or `postgres:` .*`duckdb:`, got `postgress:`$/,
+  )
 })

@@ -1,6 +1,6 @@
-import { openByScheme } from '@cinelake/core'
+import { openByScheme, type Opener } from '@cinelake/core'
 import { createDatabases, type AnyDatabase, type DatabaseDeps, type Databases } from '@cinelake/database/open'
-import type { Warehouse, WarehouseOptions, WarehouseSettings } from './warehouse.ts'
+import type { Warehouse, WAREHOUSE_SCHEMES, WarehouseOptions, WarehouseSettings } from './warehouse.ts'
 
 export type WarehouseDeps = DatabaseDeps &
   WarehouseOptions & {
@@ -14,16 +14,16 @@ export async function openWarehouse(settings: WarehouseSettings, deps: Warehouse
   const databases = deps.databases ?? opening.use(createDatabases(deps, deps))
   const inDatabase = () => async () =>
     await openIn(await databases.open({ ...settings, setting: 'CINELAKE_WAREHOUSE' }), deps)
-  const open = openByScheme<() => Promise<Warehouse>>(
-    settings.url,
-    {
-      pglite: inDatabase,
-      postgres: inDatabase,
-      mssql: inDatabase,
-      duckdb: (file) => async () => await (await import('./duckdb/duckdb.ts')).openDuckDbWarehouse(file, deps),
-    },
-    'CINELAKE_WAREHOUSE',
-  )
+  const { memoryMib } = settings
+  const options = { ...deps, ...(memoryMib === undefined ? {} : { memoryMib }) }
+  const openers: Record<(typeof WAREHOUSE_SCHEMES)[number], Opener<() => Promise<Warehouse>>> = {
+    pglite: inDatabase,
+    postgres: inDatabase,
+    postgresql: inDatabase,
+    mssql: inDatabase,
+    duckdb: (file) => async () => await (await import('./duckdb/duckdb.ts')).openDuckDbWarehouse(file, options),
+  }
+  const open = openByScheme(settings.url, openers, 'CINELAKE_WAREHOUSE')
   const warehouse = opening.use(await open())
   const owned = opening.move()
   return { ...warehouse, [Symbol.asyncDispose]: async () => await owned.disposeAsync() }

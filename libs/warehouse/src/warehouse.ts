@@ -1,3 +1,4 @@
+import { openByScheme } from '@cinelake/core'
 import type { DatabaseSettings } from '@cinelake/database'
 import { z } from 'zod'
 
@@ -200,17 +201,28 @@ export function shapeOf(table: WarehouseTable): string {
 }
 
 /** Which warehouse, and how to log in; the scheme of its address chooses the adapter. */
-export type WarehouseSettings = Pick<DatabaseSettings, 'url' | 'password'>
+export type WarehouseSettings = Pick<DatabaseSettings, 'url' | 'password'> & {
+  /** MiB that a warehouse within the process may keep in memory: a DuckDB file. */
+  readonly memoryMib?: number
+}
 
 export const warehouseEnv = {
   CINELAKE_WAREHOUSE: z.string().default('pglite:.cinelake/warehouse'),
   CINELAKE_WAREHOUSE_PASSWORD: z.string().optional(),
+  /** MiB that a DuckDB file may take in memory, beside the engine; beyond it, DuckDB spills to `FILE.tmp`. */
+  CINELAKE_WAREHOUSE_MEMORY_MIB: z.coerce.number().int().min(64).default(1024),
 }
 
+/** Schemes of addresses of warehouses. */
+export const WAREHOUSE_SCHEMES = ['pglite', 'postgres', 'postgresql', 'mssql', 'duckdb'] as const
+
+/** @throws {ConfigError} terminal: an address with another scheme; lists the known ones */
 export function warehouseSettings(env: {
   readonly CINELAKE_WAREHOUSE: string
   readonly CINELAKE_WAREHOUSE_PASSWORD?: string | undefined
+  readonly CINELAKE_WAREHOUSE_MEMORY_MIB: number
 }): WarehouseSettings {
   const { CINELAKE_WAREHOUSE: url, CINELAKE_WAREHOUSE_PASSWORD: password } = env
-  return password === undefined ? { url } : { url, password }
+  openByScheme(url, Object.fromEntries(WAREHOUSE_SCHEMES.map((name) => [name, () => name])), 'CINELAKE_WAREHOUSE')
+  return { url, memoryMib: env.CINELAKE_WAREHOUSE_MEMORY_MIB, ...(password === undefined ? {} : { password }) }
 }

@@ -17,6 +17,7 @@ import type { Paint } from '../output/terminal.ts'
 import { type Platform, openPlatform, requireDirectory, requireOwnPlatform } from '../platform.ts'
 import { SHIPPED_PIPELINE, usablePipeline } from '../read-folder.ts'
 import { runWindows } from '../run-windows.ts'
+import { warnOfEmptyHistory } from '../empty-history.ts'
 import { platformConfig } from '../settings.ts'
 
 export type Options = {
@@ -48,6 +49,7 @@ export async function demo(options: Options, context: CommandContext): Promise<v
   const questions = await readQuestions(path.join(SHIPPED_PIPELINE, 'summary.yaml'))
   stopWhenAborted(signal)
   await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
+  await warnOfEmptyHistory(platform, pipeline.name, config, terminal)
   const runs = await runDays(platform, company, pipeline, { ...options, progress, signal }).catch(nameTaken)
   const answers: Answer[] = []
   if (isAllWell(runs)) {

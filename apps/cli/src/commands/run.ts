@@ -11,6 +11,7 @@ import { openPlatform, requireOwnPlatform } from '../platform.ts'
 import { usablePipeline } from '../read-folder.ts'
 import { runDeployed } from '../run-deployed.ts'
 import { runAgain, runWindows } from '../run-windows.ts'
+import { warnOfEmptyHistory } from '../empty-history.ts'
 import { createSchedulerClient } from '../scheduler-client.ts'
 import { type PlatformConfig, platformConfig } from '../settings.ts'
 import { type WindowChoice, chosenWindows, whyChosen } from '../windows.ts'
@@ -86,6 +87,7 @@ async function runAt(
     return await runDeployed(client, pipeline, { windows, again, force, redo }, { progress, signal })
   }
   await using platform = await openPlatform(config, settings, terminal, { adopt: options.adopt === true })
+  await warnOfEmptyHistory(platform, pipeline.name, config, terminal)
   const origin = { folder, moved: options.moved === true }
   if (redo !== undefined) return await runAgain(platform, pipeline, redo, windows, { origin, progress, signal })
   return await runWindows(platform, pipeline, windows, { again, tellsChanges: true, origin, progress, signal })

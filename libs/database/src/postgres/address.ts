@@ -51,7 +51,7 @@ export function readTls(address: ServerAddress): {
 }
 
 /**
- * Reads `postgres://USER[:PASSWORD]@HOST[:PORT]/DB[?sslmode=disable|require|verify-ca|verify-full&sslrootcert=FILE]`.
+ * Reads `postgres://` (or `postgresql://`) `USER[:PASSWORD]@HOST[:PORT]/DB[?sslmode=disable|require|verify-ca|verify-full&sslrootcert=FILE]`.
  * @throws {ConfigError} terminal: with every problem; never quotes the address, which may hold a password
  */
 export function parsePostgresAddress({
@@ -72,6 +72,6 @@ export function parsePostgresAddress({
       problems.map(({ expected, got }) => `expected ${expected}, got ${got}`),
     )
   }
-  const location = locationOf(address, port)
+  const location = locationOf({ ...address, scheme: 'postgres' }, port)
   return { host, port, database, user, password: address.password ?? password, tls, setting, location }
 }

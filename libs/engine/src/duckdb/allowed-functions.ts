@@ -97,6 +97,10 @@ export const ALLOWED_FUNCTIONS: ReadonlySet<string> = new Set(
 )
 export const ALLOWED_TABLE_FUNCTIONS: ReadonlySet<string> = new Set(words(TABLE_FUNCTIONS))
 export const UNREPEATABLE_FUNCTIONS: ReadonlySet<string> = new Set([CLOCK, CHANCE].flatMap(words))
+/** Functions that an analyst's query may call as well: their result is the query's alone. */
+export const ANALYST_FUNCTIONS: ReadonlySet<string> = new Set(
+  words('alias current_catalog current_database current_schema current_setting error version'),
+)
 
 function words(text: string): string[] {
   return text.trim().toLowerCase().split(/\s+/)

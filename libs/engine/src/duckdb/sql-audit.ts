@@ -1,6 +1,12 @@
-import { ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS, CLOCK_WORDS, UNREPEATABLE_FUNCTIONS } from './allowed-functions.ts'
+import {
+  ALLOWED_FUNCTIONS,
+  ALLOWED_TABLE_FUNCTIONS,
+  ANALYST_FUNCTIONS,
+  CLOCK_WORDS,
+  UNREPEATABLE_FUNCTIONS,
+} from './allowed-functions.ts'
 
-/** A construct that is not allowed in a pipeline's SQL. */
+/** A construct that is not allowed in a pipeline's SQL, or in a query of an analyst. */
 export type SqlObjection = {
   /** Of the function or table, as the engine understands it. */
   readonly name: string
@@ -49,6 +55,20 @@ export function objectionsTo(serialized: unknown, tables: readonly string[]): Sq
   return found
 }
 
+/**
+ * As `objectionsTo`, of an analyst's query: it may read every table but those of the closed schemas, and need not come
+ * out the same again. Functions that read or change anything but their arguments are rejected all the same: one that
+ * configures the engine's logging can end the process.
+ * @param closedSchemas in lower case
+ */
+export function objectionsToQuery(serialized: unknown, closedSchemas: ReadonlySet<string>): SqlObjection[] {
+  const [statement] = isNode(serialized) && Array.isArray(serialized['statements']) ? serialized['statements'] : []
+  if (!isNode(statement)) return [notOneSelect()]
+  const found: SqlObjection[] = []
+  walk(statement['node'], { tables: new Set(), closedSchemas, note: (objection) => found.push(objection) })
+  return found
+}
+
 /** The parser's error for an invalid text. */
 export function complaintOf(serialized: unknown): string | undefined {
   if (!isNode(serialized) || serialized['error'] !== true) return undefined
@@ -76,7 +96,12 @@ export function isCondition(serialized: unknown): boolean {
   return isBare && Array.isArray(list) && list.length === 1 && isNode(from) && from['type'] === 'EMPTY'
 }
 
-type Scope = { readonly tables: ReadonlySet<string>; readonly note: (objection: SqlObjection) => void }
+type Scope = {
+  readonly tables: ReadonlySet<string>
+  /** Of an analyst's query; undefined: the SQL is a pipeline's. */
+  readonly closedSchemas?: ReadonlySet<string>
+  readonly note: (objection: SqlObjection) => void
+}
 
 function walk(value: unknown, scope: Scope): void {
   if (Array.isArray(value)) for (const item of value) walk(item, scope)
@@ -118,11 +143,12 @@ function check(node: Node, scope: Scope): void {
   checkSample(node, scope)
   if (type === 'BASE_TABLE') checkTable(node, scope)
   else if (type === 'TABLE_FUNCTION') checkTableFunction(node, scope)
+  else if (type === 'SHOW_REF' && scope.closedSchemas !== undefined) return
   else if (!RELATIONS.has(type)) refuse(node, String(type), scope)
 }
 
 function checkSample(node: Node, scope: Scope): void {
-  if ((node['sample'] ?? null) !== null) {
+  if ((node['sample'] ?? null) !== null && scope.closedSchemas === undefined) {
     scope.note({
       name: 'TABLESAMPLE',
       message: '`TABLESAMPLE` gives something else at each run',
@@ -132,9 +158,14 @@ function checkSample(node: Node, scope: Scope): void {
   }
 }
 
-function checkTable(node: Node, { tables, note }: Scope): void {
+function checkTable(node: Node, { tables, closedSchemas, note }: Scope): void {
   const qualifier = [textOf(node['catalog_name']), textOf(node['schema_name'])].filter((name) => name !== '')
   const name = [...qualifier, textOf(node['table_name'])].join('.')
+  if (closedSchemas !== undefined) {
+    if (!closedSchemas.has(textOf(node['schema_name']).toLowerCase())) return
+    const remedy = 'read those that `cinelake tables` lists'
+    return note({ name, message: `\`${name}\` is none of the tables of the mart`, remedy, offset: offsetOf(node) })
+  }
   if (qualifier.length === 0 && tables.has(name.toLowerCase()) && node['at_clause'] === null) return
   note({
     name,
@@ -161,8 +192,13 @@ function checkFunction(node: Node, allowed: ReadonlySet<string>, scope: Scope): 
   }
 }
 
-function checkCall(name: string, node: Node, allowed: ReadonlySet<string>, { note }: Scope): void {
+function checkCall(name: string, node: Node, allowed: ReadonlySet<string>, { closedSchemas, note }: Scope): void {
   const offset = offsetOf(node)
+  if (closedSchemas !== undefined) {
+    if (allowed.has(name) || UNREPEATABLE_FUNCTIONS.has(name) || ANALYST_FUNCTIONS.has(name)) return
+    const message = `\`${name}\` is none of the functions that a query may call`
+    return note({ name, message, remedy: 'use functions that compute from their arguments alone', offset })
+  }
   if (UNREPEATABLE_FUNCTIONS.has(name) || isAgeOfNow(name, node)) {
     note({
       name,
@@ -204,7 +240,8 @@ function isAgeOfNow(name: string, node: Node): boolean {
 const OUTSIDE =
   /^(?:read_\w+|\w+_scan|glob|sniff_csv|parquet_\w+|getenv|query|query_table|json_execute_serialized_sql|from_substrait\w*|duckdb_\w+|pragma_\w+|pg_\w+|icu_calendar_names|current_setting|getvariable|which_secret|sql_auto_complete|\w+_(?:query|attach))$/
 
-function checkColumn(node: Node, { note }: Scope): void {
+function checkColumn(node: Node, { closedSchemas, note }: Scope): void {
+  if (closedSchemas !== undefined) return
   const names = node['column_names']
   const [name = '', ...rest] = Array.isArray(names) ? names.map(textOf) : []
   if (rest.length > 0 || !CLOCK_WORDS.has(name.toLowerCase())) return

@@ -33,6 +33,8 @@ export function queryContract(open: OpenWarehouse): void {
     ['SELECT * INTO mart.copy FROM mart.titles'],
     ['SELECT * FROM mart.titles FOR UPDATE'],
     ['SELEKT 1'],
+    ["SELECT * FROM enable_logging('QueryLog')"],
+    ['SELECT * FROM loader.loaded_tables'],
     [''],
   ])('%j is not a query and is refused', async (sql) => {
     await using given = await open()

@@ -6,11 +6,13 @@ import { once } from 'node:events'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, expect, test } from 'vitest'
+import { inspect } from 'node:util'
+import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, read, title, titles } from '../contract/given.fixture.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
 import type { Warehouse, WarehouseTable } from '../warehouse.ts'
 import { openDuckDbWarehouse } from './duckdb.ts'
+import { createDuckDbFile } from './file.ts'
 
 const directory = await temporaryDirectory()
 afterAll(async () => await directory[Symbol.asyncDispose]())
@@ -18,10 +20,23 @@ afterAll(async () => await directory[Symbol.asyncDispose]())
 let count = 0
 const newFile = () => join(directory.path, `${(count += 1)}.duckdb`)
 
-warehouseContract('duckdb', async () => {
-  const warehouse = await openDuckDbWarehouse(newFile())
-  return { warehouse, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
+// DuckDB calls a database by the stem of its file. The tables of the contract are in `mart` and `shop`.
+describe.each(['mart', 'MART', 'shop', `my "own" mart's 1.0`])('%s.duckdb', (name) => {
+  warehouseContract('duckdb', async () => {
+    const warehouse = await openDuckDbWarehouse(join(directory.path, `${(count += 1)}`, `${name}.duckdb`))
+    return { warehouse, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
+  })
 })
+
+test.each(['memory', 'loader', 'system', 'temp', 'main'])(
+  'a file may be called as DuckDB or the bookkeeping calls something: %s',
+  async (name) => {
+    await using warehouse = await openDuckDbWarehouse(join(directory.path, `${(count += 1)}`, `${name}.duckdb`))
+    await warehouse.replace({ ...titles, schema: 'memory' }, batches(manyTitles(2)), { task: 't', version: 1 })
+
+    expect((await warehouse.query('SELECT count(*) AS n FROM memory.titles')).rows).toEqual([{ n: 2 }])
+  },
+)
 
 /** As an analyst has the file, with DuckDB itself. */
 async function inDuckDb(file: string, sql: string): Promise<unknown[]> {
@@ -111,6 +126,61 @@ test('a process that waits for the file goes on once it is free', async () => {
   expect(await read(warehouse)).toEqual(manyTitles(2))
 }, 60_000)
 
+test('waiting for the file is part of the time of a query, and ends when the work is cancelled', async () => {
+  const file = newFile()
+  await using warehouse = await openDuckDbWarehouse(file)
+  const child = fork(new URL('child.fixture.ts', import.meta.url), [file], {
+    execArgv: ['--conditions=@cinelake/source'],
+  })
+  await once(child, 'message')
+
+  // The file stays taken: none of these ends by itself before 20 s, when it would be another error.
+  await expect(warehouse.query('SELECT 1', { timeoutMs: 300 })).rejects.toThrow(/longer than a query may \(0\.3 s\)/)
+  const stop = new AbortController()
+  const waiting = [
+    warehouse.query('SELECT 1', { signal: stop.signal }),
+    warehouse.replace(titles, batches(manyTitles(1)), { task: 't', version: 2, signal: stop.signal }),
+  ]
+  setTimeout(() => stop.abort(), 200)
+  for (const one of waiting) await expect(one).rejects.toMatchObject({ code: 'WORK_CANCELLED' })
+
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}, 60_000)
+
+test('a query whose time ended while the file was opened does not begin', async () => {
+  const file = createDuckDbFile(newFile(), { isReadOnly: false })
+  const stop = new AbortController()
+  let hasBegun = false
+
+  const using = file.use(async () => void (hasBegun = true), stop.signal)
+  // Opening takes more than one turn of the loop of events.
+  stop.abort()
+
+  await expect(using).rejects.toThrow(/abort/i)
+  expect(hasBegun).toBe(false)
+})
+
+test('a process has a file open once: who wants to write waits for who only reads', async () => {
+  const path = newFile()
+  await load(await openDuckDbWarehouse(path), 2, 1)
+  const reading = createDuckDbFile(path, { isReadOnly: true })
+  const [started, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const used = reading.use(async () => {
+    started.resolve()
+    await over.promise
+  })
+  await started.promise
+
+  const writing = openDuckDbWarehouse(path)
+  setTimeout(() => over.resolve(), 150)
+  await using warehouse = await writing
+  await used
+
+  expect(await read(warehouse)).toEqual(manyTitles(2))
+})
+
 test('a table that a person made is not touched, and neither is a view', async () => {
   const file = newFile()
   await using warehouse = await openDuckDbWarehouse(file)
@@ -153,10 +223,68 @@ test.each([
   `ATTACH '/tmp/other.duckdb' AS other`,
   `SET memory_limit = '100GB'`,
   `INSTALL httpfs`,
+  // Some of these end the process, others change the file or the engine.
+  `SELECT * FROM enable_logging('QueryLog', storage => 'file', storage_config => {'path': '/tmp/x'})`,
+  `FROM (SELECT 1) AS one, LATERAL (FROM "ENABLE_LOGGING"(storage := 'file'))`,
+  `SELECT * FROM checkpoint()`,
+  `SELECT write_log('x')`,
+  `SELECT * FROM truncate_duckdb_logs()`,
+  `SELECT * FROM loader.loaded_tables`,
+  `SELECT * FROM titles, "Loader"."loaded_tables"`,
+  `SUMMARIZE loader.loaded_tables`,
+  `SELECT * FROM query('FROM loader.loaded_tables')`,
+  `CALL checkpoint()`,
+  `EXPLAIN SELECT 1`,
 ])('%s is refused: a query reaches the file and nothing else', async (sql) => {
   await using warehouse = await openDuckDbWarehouse(newFile())
 
   await expect(warehouse.query(sql)).rejects.toMatchObject({ code: 'WAREHOUSE_QUERY_INVALID' })
+})
+
+test('a query may ask for the time and for chance, for a summary, and for the tables of the mart', async () => {
+  await using warehouse = await openDuckDbWarehouse(newFile())
+  await load(warehouse, 3, 1)
+  const first = async (sql: string) => (await warehouse.query(sql)).rows[0]
+
+  expect(
+    await first('SELECT now() > current_date AS later, random() < 1 AS less FROM titles USING SAMPLE 1 ROWS'),
+  ).toEqual({ later: true, less: true })
+  expect(await first('SUMMARIZE titles')).toMatchObject({ column_name: 'title_id', min: '1', max: '3' })
+  expect(await first('DESCRIBE mart.titles')).toMatchObject({ column_name: 'title_id', column_type: 'BIGINT' })
+  expect(
+    await first(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'mart' ORDER BY ALL`),
+  ).toEqual({ table_name: 'titles' })
+  await expect(warehouse.query(`SELECT 'ü', checkpoint()`)).rejects.toMatchObject({
+    position: 13,
+    message: expect.stringContaining('`checkpoint` is none of the functions that a query may call'),
+  })
+})
+
+test('DuckDB’s message is shown once, in words', async () => {
+  await using warehouse = await openDuckDbWarehouse(newFile())
+  const inspected = async (work: Promise<unknown>) => inspect(await work.catch((error: unknown) => error), { depth: 9 })
+
+  const said = [
+    await inspected(warehouse.query('SELECT * FROM titels')),
+    await inspected(load(await openDuckDbWarehouse(newFile(), { memoryMib: 1 }), 50_000, 1)),
+    await inspected(
+      warehouse.replace({ ...titles, columns: [{ name: 'x', type: 'NO_TYPE', required: false }] }, batches([]), {
+        task: 't',
+        version: 1,
+      }),
+    ),
+  ]
+
+  expect(said[0]).toContain('titels does not exist')
+  expect(said[1]).toContain('WAREHOUSE_UNAVAILABLE')
+  expect(said[2]).toContain('WAREHOUSE_REFUSED')
+  expect(said.filter((text) => text.includes('exception_type'))).toEqual([])
+})
+
+test('DuckDB keeps as much in memory as the setting says', async () => {
+  await using warehouse = await openDuckDbWarehouse(newFile(), { memoryMib: 64 })
+
+  expect((await warehouse.query(`SELECT current_setting('memory_limit') AS size`)).rows).toEqual([{ size: '64.0 MiB' }])
 })
 
 test('a query that takes too long is stopped, and the next one runs', async () => {

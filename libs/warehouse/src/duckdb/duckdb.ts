@@ -1,6 +1,6 @@
 import { ConfigError } from '@cinelake/core'
 import { descriptionsOf, inOrder, RECORDS, translated, warehouseOf, type DescribedRow } from '../adapter.ts'
-import { placeOf, qualifiedName, type Warehouse, type WarehouseOptions } from '../warehouse.ts'
+import { placeOf, qualifiedName, type Warehouse, type WarehouseOptions, type WarehouseSettings } from '../warehouse.ts'
 import { loadError } from './errors.ts'
 import { createDuckDbFile } from './file.ts'
 import { changeTable, DESCRIBE, look, records, replaceTable, rowsOf, SET_UP } from './load.ts'
@@ -12,10 +12,10 @@ import { queryReadOnly, readAll, schemasOf } from './query.ts'
  */
 export async function openDuckDbWarehouse(
   path: string,
-  { isReadOnly = false }: WarehouseOptions = {},
+  { isReadOnly = false, ...limits }: WarehouseOptions & Pick<WarehouseSettings, 'memoryMib'> = {},
 ): Promise<Warehouse> {
   if (path === '') throw new ConfigError('CINELAKE_WAREHOUSE cannot be used', ['expected duckdb:FILE, got no file'])
-  const file = createDuckDbFile(path, { isReadOnly })
+  const file = createDuckDbFile(path, { isReadOnly, ...limits })
   const loading = { file, exclusive: oneAtATime() }
   const { location } = file
   await translated(

@@ -8,7 +8,7 @@ import {
   type UnknownName,
 } from '../errors.ts'
 
-/** An error of DuckDB, as `errors_as_json` has it. */
+/** An error of DuckDB, as `errors_as_json` has it. It is never the cause of the port's: that would show it again, as JSON. */
 type DuckDbFault = {
   readonly kind: string
   readonly message: string
@@ -23,7 +23,7 @@ type DuckDbFault = {
 /** A conflict with another transaction, or temporarily no space: a retry may succeed. */
 const TRANSIENT_KINDS = new Set(['Transaction', 'TransactionContext', 'IO', 'Out of Memory', 'Interrupt'])
 
-function faultOf(thrown: unknown): DuckDbFault | undefined {
+export function faultOf(thrown: unknown): DuckDbFault | undefined {
   if (!(thrown instanceof Error) || thrown instanceof PipelineError) return undefined
   const start = thrown.message.indexOf('{"exception_type"')
   if (start < 0) return undefined
@@ -46,11 +46,9 @@ function faultOf(thrown: unknown): DuckDbFault | undefined {
 export function loadError(thrown: unknown, about: { readonly table: string; readonly location: string }): unknown {
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
-  if (TRANSIENT_KINDS.has(fault.kind))
-    return new WarehouseUnavailableError(about.location, fault.message, { cause: thrown })
+  if (TRANSIENT_KINDS.has(fault.kind)) return new WarehouseUnavailableError(about.location, fault.message)
   const known = aboutRow(fault)
-  if (known === undefined)
-    return new WarehouseRefusedError(about.table, fault.message, REMEDY.other, {}, { cause: thrown })
+  if (known === undefined) return new WarehouseRefusedError(about.table, fault.message, REMEDY.other)
   return new WarehouseRefusedError(about.table, known.problem, known.remedy)
 }
 
@@ -76,11 +74,8 @@ export function queryError(
   const fault = faultOf(thrown)
   if (fault === undefined) return thrown
   if (fault.kind === 'IO' || fault.kind === 'Out of Memory')
-    return new WarehouseUnavailableError(location, fault.message, { cause: thrown })
-  return new WarehouseQueryError(wordsOf(fault), positionIn(sql, fault.position), {
-    cause: thrown,
-    unknown: unknownName(fault),
-  })
+    return new WarehouseUnavailableError(location, fault.message)
+  return new WarehouseQueryError(wordsOf(fault), positionIn(sql, fault.position), { unknown: unknownName(fault) })
 }
 
 function wordsOf({ kind, message }: DuckDbFault): string {
@@ -90,7 +85,7 @@ function wordsOf({ kind, message }: DuckDbFault): string {
 }
 
 /** Characters from 1, of an offset in bytes. */
-function positionIn(sql: string, offset: number | undefined): number | undefined {
+export function positionIn(sql: string, offset: number | undefined): number | undefined {
   return offset === undefined ? undefined : Buffer.from(sql).subarray(0, offset).toString().length + 1
 }
 

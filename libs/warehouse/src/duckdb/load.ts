@@ -24,7 +24,7 @@ import {
   type WarehouseRows,
   type WarehouseTable,
 } from '../warehouse.ts'
-import type { DuckDbFile } from './file.ts'
+import { CATALOG, type DuckDbFile } from './file.ts'
 import { definitions, insertRows } from './rows.ts'
 
 export type Loading = {
@@ -115,7 +115,7 @@ async function load<Outcome>(
         const done = alreadyLoaded(found.now, table, options)
         if (done !== undefined) return done
         await exclusive('schemas', async () => {
-          await connection.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schemaOf(table))}`)
+          await connection.run(`CREATE SCHEMA IF NOT EXISTS ${CATALOG}.${identifier(schemaOf(table))}`)
         })
         await connection.run('BEGIN')
         return await work(connection, found.now)
@@ -170,8 +170,8 @@ export async function records(connection: DuckDBConnection): Promise<RecordRow[]
 
 async function record(connection: DuckDBConnection, table: WarehouseTable, options: LoadOptions, rowCount: number) {
   const { version, task, tableId = null } = options
-  await connection.run('DELETE FROM loader.loaded_tables WHERE name = $1', [recordName(table)])
-  await connection.run('INSERT INTO loader.loaded_tables VALUES ($1, $2, $3, $4, $5, $6, now())', [
+  await connection.run(`DELETE FROM ${LOADED} WHERE name = $1`, [recordName(table)])
+  await connection.run(`INSERT INTO ${LOADED} VALUES ($1, $2, $3, $4, $5, $6, now())`, [
     recordName(table),
     BigInt(version),
     shapeOf(table),
@@ -201,13 +201,15 @@ export async function rowsOf<Row>(
 }
 
 function martTable(table: TablePlace): string {
-  return `${identifier(schemaOf(table))}.${identifier(table.name)}`
+  return `${CATALOG}.${identifier(schemaOf(table))}.${identifier(table.name)}`
 }
 
+const LOADED = `${CATALOG}.loader.loaded_tables`
+
 export const SET_UP = `
-  CREATE SCHEMA IF NOT EXISTS mart;
-  CREATE SCHEMA IF NOT EXISTS loader;
-  CREATE TABLE IF NOT EXISTS loader.loaded_tables (
+  CREATE SCHEMA IF NOT EXISTS ${CATALOG}.mart;
+  CREATE SCHEMA IF NOT EXISTS ${CATALOG}.loader;
+  CREATE TABLE IF NOT EXISTS ${LOADED} (
     name VARCHAR NOT NULL, version BIGINT NOT NULL, shape VARCHAR NOT NULL, task VARCHAR NOT NULL,
     row_count BIGINT NOT NULL, table_id VARCHAR, loaded_at TIMESTAMP WITH TIME ZONE NOT NULL
   )`
@@ -219,7 +221,7 @@ const HAS_RECORDS = `
 const RECORDS = `
   SELECT name, version, shape, task, row_count, table_id,
     strftime(loaded_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ') AS loaded_at
-  FROM loader.loaded_tables`
+  FROM ${LOADED}`
 
 /** Of a schema and a name. */
 const EXISTS = `
@@ -256,5 +258,5 @@ function deleteByKey(target: string, other: string, key: readonly string[]): str
 }
 
 export function searchPath(schemas: readonly string[]): string {
-  return `SET search_path = ${literal(schemas.map(identifier).join(','))}`
+  return `SET search_path = ${literal(schemas.map((schema) => `${CATALOG}.${identifier(schema)}`).join(','))}`
 }

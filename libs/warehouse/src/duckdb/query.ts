@@ -12,13 +12,17 @@ import {
   type DuckDBConnection,
   type DuckDBValue,
 } from '@duckdb/node-api'
+import { complaintOf, objectionsToQuery } from '@cinelake/engine'
 import { martFirst } from '../adapter.ts'
 import { WarehouseQueryError } from '../errors.ts'
 import { DEFAULT_LIMIT, distinct, limited, withinTime } from '../query.ts'
 import { MART, placeOf, type QueryOptions, type Warehouse, type WarehouseValue } from '../warehouse.ts'
-import { queryError } from './errors.ts'
+import { positionIn, queryError } from './errors.ts'
 import type { DuckDbFile } from './file.ts'
 import { records, rowsOf, searchPath } from './load.ts'
+
+/** Of the bookkeeping. */
+const CLOSED_SCHEMAS: ReadonlySet<string> = new Set(['loader'])
 
 /** Rows handed over at once, where all are wanted. */
 const BATCH_ROWS = 2048
@@ -130,6 +134,7 @@ async function columnNames(connection: DuckDBConnection, sql: string): Promise<s
       `expected one statement, got ${statements.count === 0 ? 'none' : 'several'}`,
       undefined,
     )
+  await refuseForeign(connection, sql)
   const prepared = await statements.prepare(0)
   try {
     if (prepared.statementType !== StatementType.SELECT) throw WarehouseQueryError.notAQuery()
@@ -138,6 +143,22 @@ async function columnNames(connection: DuckDBConnection, sql: string): Promise<s
     // As long as it is there, the file is open.
     prepared.destroySync()
   }
+}
+
+/**
+ * What the engine refuses in models as well, before DuckDB binds it: some functions take effect then.
+ * @throws {WarehouseQueryError} terminal: it is no query, or one of more than the mart
+ */
+async function refuseForeign(connection: DuckDBConnection, sql: string): Promise<void> {
+  const [row] = await rowsOf<{ tree: string }>(connection, 'SELECT json_serialize_sql($1::VARCHAR)::VARCHAR AS tree', [
+    sql,
+  ])
+  const tree: unknown = JSON.parse(row?.tree ?? '{}')
+  if (complaintOf(tree) !== undefined) throw WarehouseQueryError.notAQuery()
+  const [objection] = objectionsToQuery(tree, CLOSED_SCHEMAS)
+  if (objection === undefined) return
+  const { message, remedy, offset } = objection
+  throw new WarehouseQueryError(`${message}; ${remedy}`, positionIn(sql, offset))
 }
 
 /** A query within another has no semicolon behind it. */
