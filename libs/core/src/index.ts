@@ -37,7 +37,7 @@ export { runIdOf, sha256, taskFileName } from './ids.ts'
 export { compilePattern, exactly, repeat, sequence, type Matcher, type Pattern } from './linear-pattern.ts'
 export { silentLog, type Log, type LogMethod } from './log.ts'
 export { makeDirectory } from './make-directory.ts'
-export { openByScheme } from './open-by-scheme.ts'
+export { type Opener, openByScheme } from './open-by-scheme.ts'
 export {
   cString,
   errorResponse,
