@@ -27,6 +27,8 @@ export const awsSigV4 = {
   text,
   checked,
   read: (auth) => auth,
+  // Source: docs.aws.amazon.com, "Common error types": ExpiredTokenException, InvalidClientTokenId
+  refusedWith: [403],
   sign(auth, request, now) {
     const bodyHash = createHash('sha256').update(request.body).digest('hex')
     const own = {

@@ -11,6 +11,8 @@ import type { TokenCache } from './token-cache.ts'
 
 /** The credentials of requests: headers, and secrets within addresses and bodies. */
 export type Credentials = {
+  /** Statuses besides 401 that mean: the credential was refused. */
+  readonly refusedWith: readonly number[]
   /** The request with the current secrets and token. May call a token endpoint: not to be called while holding a limiter's permit. */
   sign(request: PageRequest): Promise<SignedRequest>
   /**
@@ -68,6 +70,7 @@ export function createCredentials(
     return isTargetNew || hasSecrets || token !== undefined
   }
   return {
+    refusedWith: kind.refusedWith ?? [],
     async sign({ url, method, headers: own = {}, body }) {
       const proof = await (held ??= lookUp(source, fill, false))
       const current = round

@@ -53,7 +53,10 @@ export async function requestPage(request: PageRequest, place: RequestPlace, req
     const signed = await requests.credentials.sign(request)
     const result = await tryRequest(signed, place, requests)
     if ('status' in result) {
-      const action = usedUp(result, requests) === undefined ? actionFor(result.status, requests.statuses) : 'retry'
+      const action =
+        usedUp(result, requests) === undefined
+          ? actionFor(result.status, requests.statuses, requests.credentials.refusedWith)
+          : 'retry'
       if (action === 'accept') return result
       if (action === 'ignore') return { ...result, ...NOTHING }
       if (action === 'fail') throw refusalOf(signed, result) ?? new RestRefusedError(place, result.status)

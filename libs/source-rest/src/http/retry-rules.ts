@@ -13,12 +13,13 @@ export type Action = StatusAction | 'accept'
 /**
  * The action for a status: by the status in the pipeline's text, then by its group (`5xx`), then by the meaning in
  * HTTP: a timeout, too early, too many requests, and every server error are temporary.
+ * @param refusedWith statuses besides 401 that mean: the credential was refused
  */
-export function actionFor(status: number, actions: StatusActions): Action {
+export function actionFor(status: number, actions: StatusActions, refusedWith: readonly number[] = []): Action {
   const told = actions[String(status)] ?? actions[`${Math.floor(status / 100)}xx`]
   if (told !== undefined) return told
   if (status >= 200 && status < 300) return 'accept'
-  if (status === 401) return 'refresh'
+  if (status === 401 || refusedWith.includes(status)) return 'refresh'
   return status === 408 || status === 425 || status === 429 || status >= 500 ? 'retry' : 'fail'
 }
 

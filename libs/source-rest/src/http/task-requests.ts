@@ -63,6 +63,7 @@ export async function openTaskRequests(deps: RequestsDeps, task: RequestsTask): 
   const ask: CredentialsDeps['token']['ask'] = (request, headers, place) => {
     const credentials = {
       sign: async () => ({ ...request, body: request.body?.(), headers }),
+      refusedWith: [],
       refresh: async () => false,
     }
     // A dataset's status rules do not apply to token requests.
