@@ -1,5 +1,5 @@
 import { silentLog } from '@cinelake/core'
-import { createRedaction, endProcess, openTelemetry, readSettings } from '@cinelake/service'
+import { createRedaction, endProcess, isTelemetrySent, readSettings } from '@cinelake/service'
 import { openOutput } from './output/output-stream.ts'
 import { openQuestions } from './output/questions.ts'
 import { openTerminal } from './output/terminal.ts'
@@ -23,12 +23,15 @@ const log = {
   warn: ({ reason }: Readonly<Record<string, unknown>>, message: string) =>
     notes.write(`cinelake: ${message}${typeof reason === 'string' ? `: ${redact(reason)}` : ''}\n`),
 }
-// Spans and metrics are sent only where the OTEL_ variables name a collector.
-const telemetry = await openTelemetry({ service: 'cinelake', settings, log })
+// Most commands send nothing, and have no use for what sends it.
+const isSent = isTelemetrySent('TRACES', settings) || isTelemetrySent('METRICS', settings)
+const telemetry = isSent
+  ? await (await import('@cinelake/service/telemetry')).openTelemetry({ service: 'cinelake', settings, log })
+  : undefined
 const exitCode = await runCli(process.argv.slice(2), settings, {
   ...openTerminal(results, notes, settings),
   ask: openQuestions(process.stdin, process.stderr),
 })
-await telemetry[Symbol.asyncDispose]()
+await telemetry?.[Symbol.asyncDispose]()
 process.exitCode = isUnwritten ? Math.max(1, exitCode) : exitCode
 setTimeout(() => endProcess(), LINGER_MS).unref()

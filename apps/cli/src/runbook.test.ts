@@ -324,7 +324,11 @@ function remedyOf(heading: string, code: string): string[][] {
     .map((line) => line.split(/(?<!\\) \| /))
   const at = rows.findIndex(([codes = '']) => codes.includes(`\`${code}\``))
   const isMeant = (cell = '') => !/^(?:or )?the same|^put the right folder back/.test(cell)
-  const cell = rows.slice(0, at + 1).findLast((cells) => isMeant(cells[2]))?.[2] ?? ''
+  const cell =
+    rows
+      .slice(0, at + 1)
+      .findLast((cells) => isMeant(cells.at(-1)))
+      ?.at(-1) ?? ''
   return [...cell.matchAll(/`([^`]*)`/g)].flatMap(([, words = '']) => callsIn(words))
 }
 

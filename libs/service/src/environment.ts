@@ -32,3 +32,13 @@ export function readEnv<Config>(schema: z.ZodType<Config>, settings: Settings = 
 export function workerName(): string {
   return `${hostname()}:${process.pid}`
 }
+
+/**
+ * Whether the standard variables name a collector that takes the process's traces or metrics. Source:
+ * opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
+ */
+export function isTelemetrySent(signal: 'TRACES' | 'METRICS', settings: Settings): boolean {
+  if (settings['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return false
+  if (settings[`OTEL_${signal}_EXPORTER`]?.toLowerCase() === 'none') return false
+  return (settings[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] ?? settings['OTEL_EXPORTER_OTLP_ENDPOINT']) !== undefined
+}

@@ -1,4 +1,4 @@
-export { readEnv, readSettings, workerName, type Settings } from './environment.ts'
+export { isTelemetrySent, readEnv, readSettings, workerName, type Settings } from './environment.ts'
 export {
   createHttpServer,
   ErrorAnswer,
@@ -12,4 +12,4 @@ export { createLog, LOG_LEVELS, type LogLevel, type LogOptions } from './log.ts'
 export { createRedaction, type Redaction } from './redaction.ts'
 export { runService, type ServiceContext } from './run-service.ts'
 export { endProcess, listenForStop, type StopSignals } from './stop-signals.ts'
-export { openTelemetry, startSpanAs, taskMetrics, type SpanIds, type Telemetry } from './telemetry.ts'
+export { startSpanAs, taskMetrics, type SpanIds, type Telemetry } from './telemetry.ts'

@@ -16,7 +16,7 @@ import {
 import type { Resource } from '@opentelemetry/resources'
 import type { MeterProviderOptions } from '@opentelemetry/sdk-metrics'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { workerName, type Settings } from './environment.ts'
+import { isTelemetrySent, workerName, type Settings } from './environment.ts'
 
 /** What a process tells of itself: metrics, and the traces of the messages and requests that it handles. */
 export type Telemetry = AsyncDisposable & {
@@ -55,8 +55,8 @@ export async function openTelemetry({
   log,
   isScraped = false,
 }: TelemetryOptions): Promise<Telemetry> {
-  const sendsTraces = isSent('TRACES', settings)
-  const sendsMetrics = isSent('METRICS', settings)
+  const sendsTraces = isTelemetrySent('TRACES', settings)
+  const sendsMetrics = isTelemetrySent('METRICS', settings)
   if (!sendsTraces && !sendsMetrics && !isScraped)
     return { meter: createNoopMeter(), prometheusText: async () => '', async [Symbol.asyncDispose]() {} }
 
@@ -75,12 +75,6 @@ export async function openTelemetry({
       exportErrors[Symbol.dispose]()
     },
   }
-}
-
-function isSent(signal: 'TRACES' | 'METRICS', settings: Settings): boolean {
-  if (settings['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return false
-  if (settings[`OTEL_${signal}_EXPORTER`]?.toLowerCase() === 'none') return false
-  return (settings[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] ?? settings['OTEL_EXPORTER_OTLP_ENDPOINT']) !== undefined
 }
 
 /** What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say comes before what is known here. */
