@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import type { TaskHandler } from '../libs/bus/src/index.ts'
 import { parseWindow, silentLog, systemClock } from '../libs/core/src/index.ts'
 import { createDirectoryLake } from '../libs/lake/src/directory/lake.ts'
-import { freezePipeline, RestSource, type CheckedPipeline } from '../libs/pipeline/src/index.ts'
+import { CheckedSource, freezePipeline, type CheckedPipeline } from '../libs/pipeline/src/index.ts'
 import { createFill } from '../libs/secrets/src/index.ts'
 import { createIngestApiHandlers } from '../apps/ingest-api/src/handlers.ts'
 
@@ -162,7 +162,7 @@ async function prepare(lake: Awaited<ReturnType<typeof createDirectoryLake>>) {
     name: 'bench',
     schedule: { every: 'day', timeZone: 'UTC', start: '2026-03-01', delayMs: 0 },
     retry: { maxAttempts: 1, backoffMs: 0, maxBackoffMs: 0 },
-    sources: [RestSource.parse({ ...source, timeoutMs: 30_000, datasets: [dataset] })],
+    sources: [CheckedSource.parse({ ...source, timeoutMs: 30_000, datasets: [dataset] })],
     datasets: [],
     models: [],
     serve: [],

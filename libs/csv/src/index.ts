@@ -12,7 +12,6 @@ export { binaryFormatOf, packageFormatOf, textFormatOf } from './other-format.ts
 export { RecordIndex, type RecordPlace } from './record-index.ts'
 export {
   CR,
-  csvCells,
   csvRow,
   DELIMITERS,
   EMPTY_ROW,
@@ -25,6 +24,7 @@ export {
   splitFields,
   type CsvDialect,
 } from './record.ts'
+export { RowBuffer } from './row-buffer.ts'
 export {
   ChunkScanner,
   countLines,

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { TransientError } from '@cinelake/core'
-import { ChunkScanner, csvCells, csvRow, EMPTY_ROW, OWN_DIALECT, RecordScanner } from '@cinelake/csv'
+import { ChunkScanner, csvRow, EMPTY_ROW, OWN_DIALECT, RecordScanner, RowBuffer } from '@cinelake/csv'
 import type { JsonObject } from './json-text.ts'
 import { createColumns, type ColumnRules, type Columns } from './columns.ts'
 import { createFlattener, type FlattenRules } from './flatten-record.ts'
@@ -69,26 +69,19 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
   const columns = createColumns(rules)
   const cellsOf = createFlattener(columns, rules.flatten)
   const segments: Segment[] = []
+  const waiting = new RowBuffer(2 * BLOCK_BYTES)
   let rowCount = 0
-  let sizeBytes = 0
+  let writtenBytes = 0
 
-  let waiting: Buffer[] = []
-  let waitingBytes = 0
-
-  const write = async (text: string, width: number, rows: number) => {
-    const bytes = Buffer.from(text)
-    segments.push({ start: sizeBytes, end: sizeBytes + bytes.length, rowCount: rows, width })
-    sizeBytes += bytes.length
+  const addSegment = (start: number, width: number, rows: number) => {
+    segments.push({ start, end: writtenBytes + waiting.length, rowCount: rows, width })
     rowCount += rows
-    waiting.push(bytes)
-    waitingBytes += bytes.length
-    if (waitingBytes >= BLOCK_BYTES) await flush()
   }
   const flush = async () => {
-    const blocks = waiting
-    waiting = []
-    waitingBytes = 0
-    await handle.writeFile(Buffer.concat(blocks))
+    const { bytes } = waiting
+    await handle.writeFile(bytes)
+    writtenBytes += bytes.length
+    waiting.clear()
   }
   return {
     get rowCount() {
@@ -97,31 +90,30 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
     columns,
     async add(records, onProblem, first) {
       const keys: Buffer[] = []
-      let text = ''
+      let start = writtenBytes + waiting.length
       let rows = 0
       let width = Math.max(columns.width, 1)
       for (const [index, record] of records.entries()) {
-        let row = ''
         try {
           const cells = cellsOf(record, first)
-          row = csvCells(cells)
           if (rules.key.length > 0) keys.push(keyOf(cells, placesOf(rules.key, columns)))
+          const before = width
+          width = Math.max(columns.width, 1)
+          if (width !== before && rows > 0) {
+            addSegment(start, before, rows)
+            start = writtenBytes + waiting.length
+            rows = 0
+          }
+          waiting.add(cells)
+          rows += 1
         } catch (error) {
+          waiting.truncate(start - writtenBytes)
           onProblem(error, index)
         }
-        const before = width
-        width = Math.max(columns.width, 1)
-        if (width !== before && rows > 0) {
-          await write(text, before, rows)
-          text = ''
-          rows = 0
-        }
-        text += row
-        text += '\n'
-        rows += 1
       }
-      if (rows > 0) await write(text, width, rows)
+      if (rows > 0) addSegment(start, width, rows)
       if (keys.length > 0) await keyHandle.writeFile(Buffer.concat(keys))
+      if (waiting.length >= BLOCK_BYTES) await flush()
     },
     superseded: () => supersededRows(() => bytesOf(keyFile), rowCount),
     async *content(superseded) {

@@ -60,7 +60,8 @@ function newField(key: string, name: string, flatten: FlattenRules): Field {
 function fillCells(object: JsonObject, parent: Field, depth: number, row: Row): void {
   if (depth > MAX_DEPTH) throw new RecordProblem(`at most ${MAX_DEPTH} objects within each other`, 'more')
   let place = 0
-  for (const key of Object.keys(object)) {
+  // A prototype adds nothing: objects of JSON have no fields of their own in theirs.
+  for (const key in object) {
     const expected = parent.order[place]
     const field = expected?.key === key ? expected : fieldOf(parent, key, place, row)
     const value = object[key] ?? null

@@ -213,9 +213,14 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
             log.info({ folder, pageCount: keptCount }, 'reading continues after the answers that were kept')
           }
           const answer = await ask()
+          // Packed by another thread while this one parses it.
+          const early = task.reduce === undefined ? frameOf(answer, answer.body, task) : undefined
+          // An error of parsing comes first.
+          early?.catch(() => {})
           const parsed = await parse(answer)
           askedCount += 1
-          const packed = await packedOf(name, answer, parsed, task)
+          const framed = await (early ?? reducedFrame(parsed, task))
+          const packed = packedOf(name, answer.status, framed, task)
           if (!adopts) await putLater(packed)
           else if (!(await put(name, packed.object))) continue
           next(packed)
@@ -250,30 +255,32 @@ type Kept = Facts & { readonly answer: Answer; readonly at: number }
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
-async function packedOf(
-  name: string,
-  { status, url, headers, body }: Answer,
-  parsed: ParsedAnswer,
-  { mask, reduce, clock, pagination }: KeptAnswersTask,
-): Promise<Packed> {
-  const reduced = reduce?.(parsed)
+/** A body in its frame, and the parts of its head that come with it. */
+type Framed = Pick<Head, 'url' | 'headers' | 'sizeBytes' | 'masks' | 'reducedFrom'> & { readonly frame: Buffer }
+
+async function frameOf({ url, headers }: Answer, body: Buffer, { mask, pagination }: KeptAnswersTask): Promise<Framed> {
   const names = new Set(['content-type', ...PAGE_HEADERS, ...ownHeaders(pagination)])
   const sent = [...headers].filter(([name]) => names.has(name))
-  const told = mask.hide(
-    JSON.stringify({ url: url.href, headers: sent }),
-    reduced === undefined ? body : Buffer.from(reduced),
-  )
-  const frame = await compress(told.body, { ...COMPRESSION, pledgedSrcSize: told.body.byteLength })
+  const told = mask.hide(JSON.stringify({ url: url.href, headers: sent }), body)
+  const sizeBytes = told.body.byteLength
+  const frame = await compress(told.body, { ...COMPRESSION, pledgedSrcSize: sizeBytes })
+  const shown = JSON.parse(told.text) as Pick<Head, 'url' | 'headers'>
+  return { ...shown, sizeBytes, masks: told.masks, frame }
+}
+
+async function reducedFrame(parsed: ParsedAnswer, task: KeptAnswersTask): Promise<Framed> {
+  const reduced = Buffer.from(task.reduce?.(parsed) ?? '')
+  return { ...(await frameOf(parsed.answer, reduced, task)), reducedFrom: parsed.body.format }
+}
+
+function packedOf(name: string, status: number, { frame, ...framed }: Framed, { clock }: KeptAnswersTask): Packed {
   const head: Head = {
     format: 1,
     name,
     at: clock().toISOString(),
     status,
-    ...(JSON.parse(told.text) as Pick<Head, 'url' | 'headers'>),
-    sizeBytes: told.body.byteLength,
     packedBytes: frame.byteLength,
-    ...(reduced === undefined ? {} : { reducedFrom: parsed.body.format }),
-    masks: told.masks,
+    ...framed,
   }
   const text = Buffer.from(JSON.stringify(head))
   const prefix = Buffer.alloc(PREFIX_BYTES)
