@@ -112,13 +112,15 @@ const LOCK = 'cinelake runs of one process'
 /** @returns held until it is disposed, or the connection ends @throws {WAREHOUSE_TAKEN} transient */
 async function takePostgres(database: Pick<PostgresConnections, 'acquire' | 'location'>): Promise<AsyncDisposable> {
   const client = await database.acquire()
-  const { rows } = await client.query<{ held: boolean }>(
-    'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS held',
-    [LOCK],
-  )
-  if (rows[0]?.held !== true) {
-    client.release()
-    throw takingErrors.WAREHOUSE_TAKEN(database.location)
+  try {
+    const { rows } = await client.query<{ held: boolean }>(
+      'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS held',
+      [LOCK],
+    )
+    if (rows[0]?.held !== true) throw takingErrors.WAREHOUSE_TAKEN(database.location)
+  } catch (error) {
+    client.release(true)
+    throw error
   }
   // The lock is the connection's, and ends with it.
   return { [Symbol.asyncDispose]: async () => client.release(true) }

@@ -113,7 +113,7 @@ describe('a request', () => {
     return server
   }
 
-  test('is a span of its client’s trace, named by its route, with the work in it', async () => {
+  test('is a trace of its own, linked to its client’s, named by its route, with the work in it', async () => {
     await using collector = await startOtlpReceiver()
     const telemetry = await given(at(collector))
     const server = await givenServer()
@@ -131,10 +131,12 @@ describe('a request', () => {
     await until('all came', () => collector.spans.length === 3)
     const [work, good, bad] = collector.spans
     const route = { 'http.request.method': 'POST', 'http.route': '/v1/things/:id' }
-    const client = { traceId: SPAN.split('-')[1], parentSpanId: SPAN.split('-')[2] }
+    const [, traceId = '', spanId] = SPAN.split('-')
+    const client = { parentSpanId: undefined, links: [{ traceId, spanId }] }
+    expect([work, good, bad].map((span) => span?.traceId)).not.toContain(traceId)
     expect(good).toMatchObject({ name: 'POST /v1/things/:id', ...client, status: 0 })
     expect(good?.attributes).toEqual({ ...route, 'http.response.status_code': 200 })
-    expect(work).toMatchObject({ name: 'work', parentSpanId: good?.spanId })
+    expect(work).toMatchObject({ name: 'work', traceId: good?.traceId, parentSpanId: good?.spanId })
     expect(bad).toMatchObject({ ...client, status: 2, attributes: { ...route, 'http.response.status_code': 500 } })
     expect(JSON.stringify(collector.spans)).not.toContain('anna')
   })

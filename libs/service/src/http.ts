@@ -150,16 +150,22 @@ export async function listen(
   }
 }
 
-/** A span for each request, named by its route: an address may have names in it. It continues the client's trace. */
+/**
+ * A span for each request, named by its route: an address may have names in it. It begins a trace, linked to the client's: a client
+ * decides neither on the ids of traces here nor whether they are recorded.
+ */
 function traceRequests(server: HttpServer): void {
   const tracer = trace.getTracer('cinelake')
   const spans = new WeakMap<FastifyRequest, Span>()
-  server.addHook('onRequest', (request, _reply, done) => {
+  server.addHook('onRequest', (request, reply, done) => {
+    // Also where the client leaves after its request was read, which fastify's hooks do not hear of.
+    reply.raw.once('close', () => end(request, reply.raw.writableFinished ? reply.statusCode : undefined))
     const route = request.routeOptions.url
     const attributes = { 'http.request.method': request.method, 'http.route': route }
     const name = route === undefined ? request.method : `${request.method} ${route}`
-    const client = propagation.extract(ROOT_CONTEXT, request.headers)
-    spans.set(request, tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, client))
+    const client = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, request.headers))
+    const links = client === undefined ? [] : [{ context: client }]
+    spans.set(request, tracer.startSpan(name, { kind: SpanKind.SERVER, attributes, links }, ROOT_CONTEXT))
     done()
   })
   // Not earlier: reading a body continues in the context of its connection.
@@ -170,12 +176,11 @@ function traceRequests(server: HttpServer): void {
   })
   const end = (request: FastifyRequest, status?: number) => {
     const span = spans.get(request)
+    spans.delete(request)
     if (status === undefined || status >= 500) span?.setStatus({ code: SpanStatusCode.ERROR })
     if (status !== undefined) span?.setAttribute('http.response.status_code', status)
     span?.end()
   }
-  server.addHook('onResponse', async (request, reply) => end(request, reply.statusCode))
-  server.addHook('onRequestAbort', async (request) => end(request))
 }
 
 export type KnownHosts = {

@@ -21,7 +21,8 @@ export function createRedaction(settings: Settings): Redaction {
 }
 
 /** Settings that hold a secret, by the end of their names; and those that store secrets by name. */
-const SECRET_NAME = /(?:CONNECTION_?STRING|PASSWORD|SECRET|TOKEN|(?:^|_)(?:SAS|KEY))$|^CINELAKE_SECRET_/i
+const SECRET_NAME =
+  /(?:CONNECTION_?STRING|PASSWORD|SECRET|TOKEN|OTLP(?:_[A-Z]+)?_HEADERS|(?:^|_)(?:SAS|KEY))$|^CINELAKE_SECRET_/i
 
 /** Common values that are never secrets: redacting them would make every log line unreadable. */
 const ORDINARY = new Set(['true', 'false', 'null', 'none'])

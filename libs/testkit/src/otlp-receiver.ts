@@ -7,6 +7,8 @@ export type ReceivedSpan = {
   readonly spanId: string
   /** Undefined for the root of a trace. */
   readonly parentSpanId: string | undefined
+  /** Spans of other traces that it is linked to. */
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[]
   readonly name: string
   readonly attributes: Readonly<Record<string, unknown>>
   /** 2 is an error. */
@@ -30,7 +32,8 @@ type Sent = {
     readonly scopeMetrics: readonly { readonly metrics: readonly { readonly name: string }[] }[]
   })[]
 }
-type Span = Omit<ReceivedSpan, 'attributes' | 'status'> & {
+type Span = Omit<ReceivedSpan, 'attributes' | 'status' | 'links'> & {
+  readonly links?: ReceivedSpan['links']
   readonly attributes: Attributes
   readonly status: { readonly code?: number }
 }
@@ -44,8 +47,9 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
       const service = valuesOf(resource.attributes)['service.name']
       for (const span of scopeSpans.flatMap((scope) => scope.spans)) {
         const { traceId, spanId, parentSpanId, name } = span
+        const links = (span.links ?? []).map((link) => ({ traceId: link.traceId, spanId: link.spanId }))
         const attributes = valuesOf(span.attributes)
-        spans.push({ service, traceId, spanId, parentSpanId, name, attributes, status: span.status.code ?? 0 })
+        spans.push({ service, traceId, spanId, parentSpanId, links, name, attributes, status: span.status.code ?? 0 })
       }
     }
     for (const { resource, scopeMetrics } of resourceMetrics) {

@@ -1,6 +1,6 @@
 import { silentLog } from '@cinelake/core'
 import type { Run } from '@cinelake/run-store'
-import { openTelemetry } from '@cinelake/service'
+import { openTelemetry } from '@cinelake/service/telemetry'
 import { startOtlpReceiver } from '@cinelake/testkit'
 import { context, trace } from '@opentelemetry/api'
 import { expect, test, vi } from 'vitest'

@@ -23,7 +23,7 @@ export interface AuthKind<Text extends { readonly type: string }, Auth extends {
    * @returns headers to add; they replace those of the same name
    */
   sign?(auth: Auth, request: SentRequest, now: Date): Readonly<Record<string, string>>
-  /** Statuses besides 401 with which its servers refuse a credential that was replaced or expired. */
+  /** Statuses other than 401 with which its servers refuse a credential that was replaced or expired. */
   readonly refusedWith?: readonly number[]
 }
 

@@ -11,7 +11,7 @@ import type { TokenCache } from './token-cache.ts'
 
 /** The credentials of requests: headers, and secrets within addresses and bodies. */
 export type Credentials = {
-  /** Statuses besides 401 that mean: the credential was refused. */
+  /** Statuses other than 401 that mean: the credential was refused. */
   readonly refusedWith: readonly number[]
   /** The request with the current secrets and token. May call a token endpoint: not to be called while holding a limiter's permit. */
   sign(request: PageRequest): Promise<SignedRequest>

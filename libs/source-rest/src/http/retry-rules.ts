@@ -13,7 +13,7 @@ export type Action = StatusAction | 'accept'
 /**
  * The action for a status: by the status in the pipeline's text, then by its group (`5xx`), then by the meaning in
  * HTTP: a timeout, too early, too many requests, and every server error are temporary.
- * @param refusedWith statuses besides 401 that mean: the credential was refused
+ * @param refusedWith statuses other than 401 that mean: the credential was refused
  */
 export function actionFor(status: number, actions: StatusActions, refusedWith: readonly number[] = []): Action {
   const told = actions[String(status)] ?? actions[`${Math.floor(status / 100)}xx`]

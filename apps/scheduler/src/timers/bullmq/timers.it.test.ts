@@ -2,6 +2,7 @@ import { recordingLog, until } from '@cinelake/testkit'
 import { startProxy } from '@cinelake/testkit/proxy'
 import { findRedis } from '@cinelake/testkit/redis'
 import { Queue } from 'bullmq'
+import { Redis } from 'ioredis'
 import { randomUUID } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
 import { timersContract } from '../contract/timers-contract.ts'
@@ -115,6 +116,54 @@ describe.skipIf(server === undefined)(`timers of several replicas${because}`, ()
     await until('it is said', () => it.log.lines.some(({ message }) => message.includes('cannot be read')))
   })
 })
+
+describe.skipIf(server === undefined)(`a Redis that lost its scripts${because}`, () => {
+  test('takes timers all the same', async () => {
+    await using it = given()
+    const timers = it.open()
+    const fired: number[] = []
+    await timers.consume('task', async ({ attempt }) => void fired.push(attempt))
+    await timers.set('first', inMs(0), about(1))
+    await until('the first one fired', () => fired.includes(1))
+
+    await using redis = await connected()
+    await redis.script('FLUSH')
+    for (const attempt of [2, 3]) await timers.set(`key ${attempt}`, inMs(0), about(attempt))
+
+    await until('the others fired', () => fired.length === 3)
+    expect(fired.toSorted((a, b) => a - b)).toEqual([1, 2, 3])
+  })
+
+  test.skipIf(server?.process === undefined)(
+    'for it was out of memory, takes timers when there is room again',
+    async () => {
+      await using it = given()
+      const timers = it.open()
+      await using redis = await connected()
+      const [, before = '0'] = (await redis.config('GET', 'maxmemory')) as string[]
+      await redis.config('SET', 'maxmemory', '1')
+      try {
+        await timers.set('dropped', inMs(60_000), about(1))
+        await until('the timer was refused', () => JSON.stringify(it.log.lines).includes('timer was not taken'))
+      } finally {
+        await redis.config('SET', 'maxmemory', before)
+      }
+      const fired: number[] = []
+      await timers.consume('task', async ({ attempt }) => void fired.push(attempt))
+
+      await timers.set('taken', inMs(0), about(2))
+
+      await until('it fired', () => fired.includes(2))
+    },
+  )
+})
+
+/** A connection of the test's own. */
+async function connected() {
+  const redis = new Redis(url)
+  await redis.ping()
+  return Object.assign(redis, { [Symbol.asyncDispose]: async () => void redis.disconnect() })
+}
 
 describe.skipIf(server === undefined)(`Redis behind a network that fails${because}`, () => {
   test('what is set while it is away is written when it is back, and setting holds nobody up', async () => {

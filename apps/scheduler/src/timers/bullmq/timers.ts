@@ -40,7 +40,8 @@ export function createBullmqTimers(settings: QueueSettings, options: BullmqTimer
   const queues = new Map<TimerKind, Queue<TimerJob>>()
   const consumers = new Set<AsyncDisposable>()
   // A write that Redis rejected will be rejected again; a lost connection or a missing answer proves nothing.
-  const writes = createWriteBehind({ log, lingerMs: closingMs, mayRetry: (error) => !(error instanceof ReplyError) })
+  const mayRetry = (error: unknown) => !(error instanceof ReplyError) || codeOfReply(error) === 'NOSCRIPT'
+  const writes = createWriteBehind({ log, lingerMs: closingMs, mayRetry })
   redis.writing.on('ready', () => writes.wake())
 
   const queueOf = (kind: TimerKind): Queue<TimerJob> => {
@@ -51,9 +52,19 @@ export function createBullmqTimers(settings: QueueSettings, options: BullmqTimer
     return queue
   }
 
+  /**
+   * The client notes per connection which scripts Redis has, and does not hear of it within a transaction when Redis lost one (`NOSCRIPT`),
+   * or never took it (`EXECABORT`: out of memory): a new connection sends them again.
+   */
+  const forgetScripts = (error: unknown): never => {
+    const isForgotten = error instanceof ReplyError && ['NOSCRIPT', 'EXECABORT'].includes(codeOfReply(error))
+    if (isForgotten && redis.writing.status === 'ready') redis.writing.disconnect(true)
+    throw error
+  }
+
   return {
     async set(key, at, timer) {
-      writes.put(`${timer.kind} once ${key}`, () => addTimer(queueOf(timer.kind), key, at, timer))
+      writes.put(`${timer.kind} once ${key}`, () => addTimer(queueOf(timer.kind), key, at, timer).catch(forgetScripts))
     },
     async repeat(key, rhythm, timer) {
       writes.put(`${timer.kind} again ${key}`, () => repeatTimer(queueOf(timer.kind), key, rhythm, timer))
@@ -187,6 +198,11 @@ const RULES: AdvancedOptions = {
   // BullMQ intends this for cron patterns, which have no window end, no delay after it, and no month length.
   repeatStrategy: (millis, { pattern = '' }) => nextDueAt(JSON.parse(pattern) as Rhythm, new Date(millis)).getTime(),
   backoffStrategy: (failures) => againAfterMs(failures),
+}
+
+/** The first word of an error that Redis answers with. Source: redis.io, "RESP simple errors" */
+function codeOfReply(error: unknown): string {
+  return error instanceof Error ? (error.message.split(' ', 1)[0] ?? '') : ''
 }
 
 /** BullMQ joins names with `:`. */
