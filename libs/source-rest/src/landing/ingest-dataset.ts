@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
 import { type Ingest, rawFolder } from '@cinelake/contracts'
 import { type Clock, PipelineError, sha256, TerminalError } from '@cinelake/core'
-import { areAllKnown, type CsvSpool, type JsonObject, openCsvSpool, RecordProblem, type RowRules } from '@cinelake/json-rows'
+import {
+  areAllKnown,
+  type CsvSpool,
+  type JsonObject,
+  openCsvSpool,
+  RecordProblem,
+  type RowRules,
+} from '@cinelake/json-rows'
 import { type Lake, type Landed, manifestBefore, windowFolder } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { Parent } from '../children/child-pages.ts'
@@ -60,7 +67,7 @@ type Reading = {
 
 /**
  * Reads all pages of a dataset and lands them as one CSV file. The answers are kept in the lake as they come, so that an
- * attempt continues where the previous one stopped.
+ * attempt continues where the previous one stopped; unless the dataset ignores fields (`keepsAnswers`).
  */
 export function createIngestDataset(deps: IngestDatasetDeps) {
   return async (command: Ingest, target: IngestTarget, context: TaskContext): Promise<Landed> => {

@@ -53,7 +53,10 @@ test('an answer that another worker keeps first is used in place of the own one,
   const bodies: string[] = []
   for (const page of ['1', '2', '3']) {
     const asked = async () => {
-      await otherPages(page, pageOf(async () => answerOf(`other ${page}`)))
+      await otherPages(
+        page,
+        pageOf(async () => answerOf(`other ${page}`)),
+      )
       return answerOf(`own ${page}`)
     }
     const { answer } = await ownPages(page, pageOf(asked))
@@ -84,7 +87,10 @@ test('answers of many parents are written a few at a time, and those that wait a
   let taken = 0
   const all = (async () => {
     for (const parent of parents) {
-      await answers.series(parent, parent)('page', pageOf(async () => answerOf(parent)))
+      await answers.series(parent, parent)(
+        'page',
+        pageOf(async () => answerOf(parent)),
+      )
       taken += 1
     }
     await answers.drain()

@@ -25,7 +25,7 @@ const DIGEST_BYTES = 32
 /** Fast, and nearly as small as higher levels make JSON. */
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
-/** Milliseconds. A table of which one half is a day older than the other never existed at the API. */
+/** Milliseconds, at its use. A table of which one half is a day older than the other never existed at the API. */
 const MAX_AGE_MS = 24 * 3_600_000
 
 /** Answers and bytes of all series that may wait for the lake while further pages are requested. */

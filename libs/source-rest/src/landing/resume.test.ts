@@ -483,7 +483,10 @@ describe('what is kept', () => {
     const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage, drift: 'fail' })
     const service = stack.use(await givenService({ source, datasets }))
 
-    const failures = [await service.ingest().catch(reportError), await service.ingest({ attempt: 2 }).catch(reportError)]
+    const failures = [
+      await service.ingest().catch(reportError),
+      await service.ingest({ attempt: 2 }).catch(reportError),
+    ]
 
     expect(failures).toMatchObject([{ code: 'REST_SCHEMA_DRIFT' }, { code: 'REST_SCHEMA_DRIFT' }])
     const kept = await bodiesKept(service)
