@@ -7,6 +7,7 @@ import type { JsonObject } from '@cinelake/json-rows'
 import { type Lake, LakeObjectMissingError } from '@cinelake/lake'
 import { z } from 'zod'
 import type { RestPagination } from '../config/index.ts'
+import type { DatasetRequest } from '../http/dataset-request.ts'
 import type { Answer } from '../http/send-request.ts'
 import type { PageSeries } from '../pagination/read-pages.ts'
 import { PAGE_HEADERS } from '../pagination/recognise.ts'
@@ -130,7 +131,7 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   const throwIfBroken = () => {
     if (broken !== undefined) throw broken
   }
-  const kept = async (name: string): Promise<Kept | undefined> => {
+  const kept = async (name: string, reveal: Reveal): Promise<Kept | undefined> => {
     const isObject = names.delete(name)
     if (isObject) {
       for (const [each, answer] of answersIn(await objectAt(task, name))) ahead.set(each, answer)
@@ -138,7 +139,7 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     }
     const bytes = ahead.get(name)
     ahead.delete(name)
-    const found = bytes && (await unpacked(bytes, task.mask))
+    const found = bytes && (await unpacked(bytes, task.mask, reveal))
     if (found !== undefined || !isObject) return found
     log.info({ folder, name }, 'a kept answer is damaged or gone; it is requested again')
     used.delete(name)
@@ -204,13 +205,13 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
         link = sha256(`${link} ${digest}`)
         sizeBytes += packedBytes
       }
-      return async (request, { ask, parse, hide }) => {
+      return async (request, { ask, parse, hide, reveal }) => {
         throwIfBroken()
         number += 1
         const page = `${prefix}${String(number).padStart(8, '0')}`
         const name = `${page}-${of.slice(0, 8)}-${sha256(`${link} ${request}`).slice(0, 16)}.zst`
         for (;;) {
-          const found = await kept(name)
+          const found = await kept(name, reveal)
           if (found !== undefined) {
             if (clock().getTime() - found.at > MAX_AGE_MS) throw new StaleAnswersError(folder)
             const parsed = await parse(found.answer)
@@ -254,6 +255,9 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     },
   }
 }
+
+/** Puts the secrets of the target's address where their names are. */
+type Reveal = DatasetRequest['reveal']
 
 type Facts = {
   /** Bytes of head and body in the lake. */
@@ -344,7 +348,7 @@ function headOf(answer: Buffer): { readonly head?: Head; readonly frame?: number
 }
 
 /** @returns undefined if the answer is damaged or incomplete */
-async function unpacked(answer: Buffer, mask: SecretMask): Promise<Kept | undefined> {
+async function unpacked(answer: Buffer, mask: SecretMask, reveal: Reveal): Promise<Kept | undefined> {
   const begin = PREFIX_BYTES + DIGEST_BYTES
   const { head, frame: at = 0 } = headOf(answer)
   const digest = hash('sha256', answer.subarray(begin))
@@ -356,7 +360,7 @@ async function unpacked(answer: Buffer, mask: SecretMask): Promise<Kept | undefi
   const [address = '', ...values] = told.texts
   const sent = headers.map(([name], index): [string, string] => [name, values[index] ?? ''])
   return {
-    answer: { status, url: new URL(address), headers: new Headers(sent), body: told.body },
+    answer: { status, url: reveal(address), headers: new Headers(sent), body: told.body },
     at: Date.parse(head.at),
     packedBytes: answer.length,
     digest,

@@ -169,6 +169,32 @@ describe('what was read before', () => {
     ])
   })
 
+  test.each([
+    ['host', (url: string) => ({ baseUrl: url.replace('127.0.0.1', '${secret:PART}') }), '127.0.0.1', '?page='],
+    ['path', (url: string) => ({ baseUrl: `${url}/\${secret:PART}` }), 'tenant/a', 'users?page='],
+  ])('is gone on from by links that are relative to an address with a secret %s', async (_, fields, part, link) => {
+    let isDown = true
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const page = pageOf(request.url)
+        if (page === 3 && isDown) response.writeHead(503).end()
+        else reply(response, { data: rowsOf(page), next: page < 3 ? `${link}${page + 1}` : null })
+      }),
+    )
+    const pagination = { type: 'nextLink', path: '$.next' } as const
+    const source = aRestSource({ maxRetries: 0, allowPrivate: ['127.0.0.1'], ...fields(server.url), pagination })
+    const service = stack.use(await givenService({ source, secrets: () => part }))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    expect((await bodiesKept(service)).join('')).toContain('secret.')
+
+    isDown = false
+    await service.ingest({ attempt: 2 })
+
+    expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 3])
+    expect(new Set(server.requests.map((url) => url.split('?')[0])).size).toBe(1)
+    expect(service.csv().split('\n')).toHaveLength(1 + 3 * 3 + 1)
+  })
+
   test('is read again where the text, the window or the generation is another', async () => {
     let isDown = true
     const { server, service } = await given(paged((page) => page === 3 && isDown))
