@@ -22,7 +22,7 @@ async function given(
   more: Partial<Parameters<typeof givenService>[0]> = {},
 ) {
   const server = stack.use(await startHttp(listener))
-  const source = aRestSource({ baseUrl: server.url, maxRetries: 0 })
+  const source = aRestSource({ baseUrl: server.url, maxRetries: 0, timeoutMs: 60_000 })
   const [users] = source.datasets
   const ownParent = { dataset: 'users', fields: ['id'], concurrency: 3 }
   const path = '/v1/users/{users.id}/devices'
@@ -99,6 +99,21 @@ describe('a dataset that is asked for by the rows of another', () => {
     await service.ingest(devices)
 
     expect(most).toBeLessThanOrEqual(3)
+  })
+
+  test('where one parent is refused, does not wait for the answers about the others', async () => {
+    const silent: string[] = []
+    const { service } = await given((request, response) => {
+      if (isUsers(request.url)) response.end(users([1, 2, 3, 4]))
+      else if (idIn(request.url) !== '1') silent.push(idIn(request.url))
+      else void until('the others are asked about', () => silent.length === 2).then(() => response.writeHead(404).end())
+    })
+    await service.ingest()
+
+    const error: unknown = await service.ingest(devices).catch((thrown: unknown) => thrown)
+
+    expect(reportError(error).code).toBe('REST_REFUSED')
+    expect(silent).toEqual(['2', '3'])
   })
 
   test('uses no answer that is older than a day, whatever it asks about other parents meanwhile', async () => {
