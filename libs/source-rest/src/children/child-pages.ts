@@ -33,7 +33,7 @@ export async function* readChildPages(
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   const running: Running[] = []
-  // No request, and nothing that is done with its response, goes on after this.
+  // After this no request is under way, and no response is processed.
   await using _ = {
     [Symbol.asyncDispose]: async () => {
       stop.abort()
