@@ -24,7 +24,7 @@ const isLong = process.env['CINELAKE_TEST_LONG'] === '1'
 const MIB = 1024 * 1024
 const FILES = isLong ? 16 : 8
 const FILE_BYTES = (isLong ? 64 : 8) * MIB + 1
-const LINE_MIB_PER_SECOND = isLong ? 32 : 6
+const LINE_MIB_PER_SECOND = isLong ? 32 : 2
 const KILLS = 10
 const SEED = Number(process.env['CINELAKE_TEST_SEED'] ?? 4)
 const PATIENCE_MS = isLong ? 900_000 : 240_000

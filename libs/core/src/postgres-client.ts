@@ -191,6 +191,7 @@ export class PostgresClient {
   readonly #gone = new AbortController()
   #wake = () => {}
   #hasEnded = false
+  #draining: Promise<void> | undefined
 
   constructor(socket: Socket) {
     this.#socket = socket
@@ -232,14 +233,20 @@ export class PostgresClient {
   async send(bytes: Uint8Array, limitMs?: number): Promise<void> {
     const socket = this.#socket
     if (this.#hasEnded || socket.write(bytes)) return
-    const { promise, resolve } = Promise.withResolvers<void>()
     const timer = limitMs === undefined ? undefined : setTimeout(() => socket.destroy(), limitMs)
-    socket.once('drain', resolve)
-    socket.once('close', resolve)
-    await promise
+    // Messages that are sent at the same time wait together.
+    await (this.#draining ??= this.#drained())
     clearTimeout(timer)
-    socket.off('drain', resolve)
-    socket.off('close', resolve)
+  }
+
+  async #drained(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#socket.once('drain', resolve)
+    this.#socket.once('close', resolve)
+    await promise
+    this.#socket.off('drain', resolve)
+    this.#socket.off('close', resolve)
+    this.#draining = undefined
   }
 
   /** Ends the conversation with an error. */

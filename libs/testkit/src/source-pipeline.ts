@@ -23,6 +23,8 @@ type Given<Source> = {
 /** What a command says otherwise; `label` names its window. */
 export type IngestFields = Partial<Ingest> & { readonly label?: string }
 
+type Context = { readonly signal: AbortSignal; readonly progress: () => void }
+
 const FIRST_DAY = '2026-03-01'
 
 /**
@@ -54,7 +56,9 @@ export async function aSourcePipeline<Source extends { readonly name: string }>(
       const header = aCommandHeader({ pipeline, window: windowOf(label), task, generation, attempt })
       return { ...header, kind: 'ingest', source, dataset, since, ...(table && { table }) }
     },
-    context: (signal = new AbortController().signal, progress = () => {}) => ({ signal, progress }),
+    context(signal: AbortSignal = new AbortController().signal, progress = () => {}): Context {
+      return { signal, progress }
+    },
     async manifest(task: string, { label = FIRST_DAY, generation = 1 } = {}): Promise<Manifest | undefined> {
       const found = await lake.readText(
         manifestPath(pipeline.name, windowOf(label).label, taskFileName(task), generation),
