@@ -58,10 +58,14 @@ export type Columns = {
   of(name: string): Column
 }
 
+/** @param known the expected names, normalized */
+export function isKnownName(name: string, known: ReadonlySet<string>): boolean {
+  return name === RESCUED || known.has(plainName(name))
+}
+
 export function createColumns({ known, drift }: ColumnRules): Columns {
   const all = new Map<string, Column>()
   const names: string[] = []
-  const knows = (name: string) => known === undefined || name === RESCUED || known.has(plainName(name))
   const place = (name: string, isKnown: boolean) => {
     if (!isKnown && drift === 'ignore') return -1
     return !isKnown && drift === 'rescue' ? -2 : names.push(name) - 1
@@ -82,7 +86,7 @@ export function createColumns({ known, drift }: ColumnRules): Columns {
           'keep that object as `json` (`flatten`)',
         )
       }
-      const isKnown = knows(name)
+      const isKnown = known === undefined || isKnownName(name, known)
       const column = { name, index: place(name, isKnown), isKnown, kinds: 0, recordCount: 0 }
       all.set(name, column)
       return column

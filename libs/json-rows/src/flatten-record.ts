@@ -1,6 +1,5 @@
-import { plainName } from '@cinelake/csv'
 import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json-text.ts'
-import { KIND, RecordProblem, RESCUED, type Column, type Columns } from './columns.ts'
+import { isKnownName, KIND, RecordProblem, RESCUED, type Column, type Columns } from './columns.ts'
 
 /** Nesting of objects. Deeper nesting is a mistake, or an attack on the stack. */
 const MAX_DEPTH = 64
@@ -138,19 +137,28 @@ function jsonText(value: JsonValue): string {
   throw new RecordProblem(`arrays of a sensible depth, at most ${MAX_LEVELS}`, 'more')
 }
 
-/**
- * A record with null for the value of each field that is not among the known ones: its row is the same with `drift: ignore`,
- * and so is what is found out about its fields.
- */
-export function withoutUnknown(
-  record: JsonObject,
+/** Whether the rules know every field of these records: with `drift: fail`, their rows can land. */
+export function areAllKnown(
+  records: readonly JsonObject[],
   { known, flatten }: { readonly known: ReadonlySet<string>; readonly flatten: FlattenRules },
-  name = '',
-): JsonObject {
-  const fields = Object.entries(record).map(([key, value]): [string, JsonValue] => {
-    const own = name === '' ? key : `${name}.${key}`
-    if (isFlattened(value, newField(key, own, flatten))) return [key, withoutUnknown(value, { known, flatten }, own)]
-    return [key, known.has(plainName(own)) ? value : null]
-  })
-  return Object.fromEntries(fields)
+): boolean {
+  /** Known fields, which most records have alike. */
+  const seen = new Map<string, Field>()
+  const knows = (object: JsonObject, parent: string, depth: number): boolean => {
+    // No rows are made of objects that are nested deeper.
+    if (depth > MAX_DEPTH) return false
+    for (const key in object) {
+      const name = parent === '' ? key : `${parent}.${key}`
+      const field = seen.get(name) ?? newField(key, name, flatten)
+      const value = object[key] ?? null
+      if (isFlattened(value, field)) {
+        if (!knows(value, name, depth + 1)) return false
+      } else if (!seen.has(name)) {
+        if (!isKnownName(name, known)) return false
+        seen.set(name, field)
+      }
+    }
+    return true
+  }
+  return records.every((record) => knows(record, '', 0))
 }

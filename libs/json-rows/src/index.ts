@@ -8,7 +8,7 @@ export {
   type DriftPolicy,
 } from './columns.ts'
 export { openCsvSpool, PLAIN_ROWS, RowsLostError, type CsvSpool, type RowRules } from './csv-spool.ts'
-export { createFlattener, withoutUnknown, type FlattenRules } from './flatten-record.ts'
+export { areAllKnown, createFlattener, type FlattenRules } from './flatten-record.ts'
 export {
   describeSyntaxError,
   isExactNumber,

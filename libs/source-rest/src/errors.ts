@@ -267,7 +267,7 @@ export class StaleAnswersError extends TransientError {
 
   constructor(folder: string) {
     super(
-      `answers that were kept are too old to be continued [folder=${folder}]: expected the last one to be of the last 24 hours, got an older one; they are removed, and all pages are requested again`,
+      `answers that were kept are too old to be continued [folder=${folder}]: expected all of them to be of the last 24 hours, got an older one; they are removed, and all pages are requested again`,
       { folder },
     )
   }

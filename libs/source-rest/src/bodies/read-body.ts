@@ -9,7 +9,7 @@ import type { Answer } from '../http/send-request.ts'
 import sax from 'sax'
 
 /** The format of a body. */
-type BodyFormat = NonNullable<Answer['reducedFrom']>
+type BodyFormat = Exclude<RestDataset['format'], 'auto'>
 
 const LINES = /^application\/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines|json-seq)$|\+(?:ndjson|jsonl)$/
 const XML = /^(?:application|text)\/xml$|\+xml$/
@@ -52,8 +52,6 @@ export async function readBody(
   place: RequestPlace,
   maxBodyBytes: number,
 ): Promise<Body> {
-  const { reducedFrom } = answer
-  if (reducedFrom !== undefined) return { format: reducedFrom, value: parseJson(answer.body.toString()) }
   const format = dataset.format === 'auto' ? formatOf(answer) : dataset.format
   if (answer.status === 204 || answer.status === 205) return { format, value: null }
   const text = await decodeText(answer, place, maxBodyBytes)

@@ -23,18 +23,6 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
   return (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
 }
 
-/** The body as JSON, with each of its records replaced. */
-export function withRecords(
-  { value }: Body,
-  { records, recordKey }: Pick<RestDataset, 'records' | 'recordKey'>,
-  replace: (record: JsonObject) => JsonObject,
-): string {
-  const found = selectIn(value, records)
-  const listed = isObject(found) ? (recordKey === undefined ? [found] : Object.values(found)) : found
-  const all = new Set<unknown>(Array.isArray(listed) ? listed : [])
-  return JSON.stringify(value, (_, field: JsonValue) => (all.delete(field) && isObject(field) ? replace(field) : field))
-}
-
 /** An object whose values are the records: each gets its key as a column. */
 function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonObject[] {
   return Object.entries(found).map(([name, value], index) => {

@@ -30,11 +30,18 @@ export async function* readChildPages(
   parents: AsyncGenerator<JsonObject>,
   { concurrency, read, signal }: ChildPagesOptions,
 ): AsyncGenerator<ChildPage> {
-  using stop = abortedAtEnd()
-  // The parents' file is read until the last of them is requested.
-  await using _ = { [Symbol.asyncDispose]: async () => void (await parents.return(undefined)) }
+  const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   const running: Running[] = []
+  // After this no request is under way, and no response is processed.
+  await using _ = {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await Promise.allSettled(running.map(({ pages }) => pages.return(undefined)))
+      // The parents' file is read until the last of them is requested.
+      await parents.return(undefined)
+    },
+  }
   let number = 0
   const start = async () => {
     const { value: parent, done = false } = await parents.next()
@@ -64,11 +71,6 @@ function asked(pages: AsyncGenerator<RecordPage>): Running['next'] {
   // The error is thrown when it is this parent's turn.
   next.catch(() => {})
   return next
-}
-
-function abortedAtEnd(): Disposable & { readonly signal: AbortSignal } {
-  const controller = new AbortController()
-  return { signal: controller.signal, [Symbol.dispose]: () => controller.abort() }
 }
 
 export type Parent = {

@@ -15,9 +15,14 @@ const DEVICES = 'raw/shop/api/crm/devices/2026-03-01.csv'
 type Fields = Partial<RestSource['datasets'][number]>
 
 /** `users` and a dataset `devices` that starts from their rows. */
-async function given(listener: RequestListener, child: Fields = {}, parent: Fields = {}) {
+async function given(
+  listener: RequestListener,
+  child: Fields = {},
+  parent: Fields = {},
+  more: Partial<Parameters<typeof givenService>[0]> = {},
+) {
   const server = stack.use(await startHttp(listener))
-  const source = aRestSource({ baseUrl: server.url, maxRetries: 0 })
+  const source = aRestSource({ baseUrl: server.url, maxRetries: 0, timeoutMs: 60_000 })
   const [users] = source.datasets
   const ownParent = { dataset: 'users', fields: ['id'], concurrency: 3 }
   const path = '/v1/users/{users.id}/devices'
@@ -28,7 +33,7 @@ async function given(listener: RequestListener, child: Fields = {}, parent: Fiel
       { ...users, name: 'devices', path, parent: ownParent, ...child },
     ],
   })
-  return { server, service: stack.use(await givenService({ source: both })) }
+  return { server, service: stack.use(await givenService({ source: both, ...more })) }
 }
 
 const users = (ids: readonly unknown[]) => JSON.stringify({ data: ids.map((id) => ({ id, name: `n${String(id)}` })) })
@@ -94,6 +99,46 @@ describe('a dataset that is asked for by the rows of another', () => {
     await service.ingest(devices)
 
     expect(most).toBeLessThanOrEqual(3)
+  })
+
+  test('where one parent is refused, does not wait for the answers about the others', async () => {
+    const silent: string[] = []
+    const { service } = await given((request, response) => {
+      if (isUsers(request.url)) response.end(users([1, 2, 3, 4]))
+      else if (idIn(request.url) !== '1') silent.push(idIn(request.url))
+      else void until('the others are asked about', () => silent.length === 2).then(() => response.writeHead(404).end())
+    })
+    await service.ingest()
+
+    const error: unknown = await service.ingest(devices).catch((thrown: unknown) => thrown)
+
+    expect(reportError(error).code).toBe('REST_REFUSED')
+    expect(silent).toEqual(['2', '3'])
+  })
+
+  test('uses no answer that is older than a day, whatever it asks about other parents meanwhile', async () => {
+    let isDown = true
+    let now = '2026-03-02T03:00:00Z'
+    const { server, service } = await given(
+      (request, response) => {
+        if (isUsers(request.url)) response.end(users([1, 2, 3]))
+        else if (idIn(request.url) === '3' && isDown) response.writeHead(503).end()
+        else response.end(`{"data":[{"device":"${idIn(request.url)}"}]}`)
+      },
+      {},
+      {},
+      { clock: () => new Date(now) },
+    )
+    await service.ingest()
+    await expect(service.ingest(devices)).rejects.toThrow('does not give the page')
+    const before = server.requests.length
+    now = '2026-03-03T03:00:01Z'
+    isDown = false
+
+    await service.ingest({ ...devices, attempt: 2 })
+
+    expect(new Set(server.requests.slice(before).map(idIn))).toEqual(new Set(['1', '2', '3']))
+    expect(service.csv(DEVICES).split('\n')).toHaveLength(1 + 3 + 1)
   })
 
   test('goes on with the parent, and the page of it, where the attempt before stopped', async () => {

@@ -20,6 +20,8 @@ export type DatasetRequest = {
   readonly takeLink: NextContext['takeLink']
   /** An address with the names of secrets for their values. */
   readonly hide: (url: URL) => string
+  /** The reverse of `hide`, with the current secrets. */
+  readonly reveal: (hidden: string) => URL
   /** An address with the current secrets. */
   readonly current: (url: URL) => URL
   /** Refreshes the secrets of address and body. False if there are none, so that nothing would change. */
@@ -55,6 +57,7 @@ export async function datasetRequest(
     values: await valuesOf(dataset, times, fill),
     takeLink: (link) => takeLink(link, address.first, address.hide),
     hide: address.hide,
+    reveal: address.reveal,
     current: address.current,
     async refresh() {
       const isNew = await Promise.all([address.refresh(), body?.refresh() ?? false])

@@ -1,7 +1,6 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib'
 import { request as send, type Dispatcher } from 'undici'
-import type { RestDataset } from '../config/index.ts'
 import { restErrors, type RequestPlace } from '../errors.ts'
 import type { SignedRequest } from './page-request.ts'
 import type { Transport } from './transport.ts'
@@ -19,8 +18,6 @@ export type Answer = {
   readonly headers: Headers
   /** Decompressed. Read only for statuses that mean success, and for refusals that the request itself translates. */
   readonly body: Buffer
-  /** The format of what was received, where the body is what was kept of it, as JSON. */
-  readonly reducedFrom?: Exclude<RestDataset['format'], 'auto'> | undefined
 }
 
 export type SendOptions = {

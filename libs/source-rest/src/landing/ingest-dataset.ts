@@ -2,10 +2,16 @@ import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
 import { type Ingest, rawFolder } from '@cinelake/contracts'
 import { type Clock, PipelineError, sha256, TerminalError } from '@cinelake/core'
-import { type CsvSpool, openCsvSpool, RecordProblem, type RowRules, withoutUnknown } from '@cinelake/json-rows'
+import {
+  areAllKnown,
+  type CsvSpool,
+  type JsonObject,
+  openCsvSpool,
+  RecordProblem,
+  type RowRules,
+} from '@cinelake/json-rows'
 import { type Lake, type Landed, manifestBefore, windowFolder } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
-import { withRecords } from '../bodies/records.ts'
 import type { Parent } from '../children/child-pages.ts'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import {
@@ -18,7 +24,6 @@ import {
 } from '../errors.ts'
 import { openTaskRequests, type RequestsDeps } from '../http/task-requests.ts'
 import { cursorOf, requestTimes } from '../http/request-times.ts'
-import type { ParsedAnswer } from '../pagination/read-pages.ts'
 import { driftOf, type ExpectedField, expectedOf, rowRulesOf } from './row-rules.ts'
 import { areBegun, type KeptAnswers, namesIn, openKeptAnswers, removeFolder } from './kept-answers.ts'
 import { landFiles } from './land-files.ts'
@@ -40,6 +45,17 @@ const MAX_RESTARTS = 5
 /** Errors after which the pages read so far cannot be completed: the pagination led the wrong way. */
 const WRONG_WAY = new Set(['REST_PAGE_LOOP', 'REST_PAGES_INCOMPLETE', 'REST_TOO_MANY_PAGES'])
 
+/** Terminal errors of a request for a further page. An API may also answer 200, and say in its own words that a cursor has expired. */
+const REFUSED_PAGE = new Set([
+  'REST_REFUSED',
+  'REST_UNAUTHORIZED',
+  'REST_REDIRECT_REFUSED',
+  'REST_BODY_INVALID',
+  'REST_RECORDS_MISSING',
+  'REST_NEXT_PAGE_INVALID',
+  'REST_CURSOR_MISSING',
+])
+
 /** One reading of all pages: what it begins with, and how far it came. */
 type Reading = {
   /** The cursor that the API returned at the end of the last window. */
@@ -51,7 +67,7 @@ type Reading = {
 
 /**
  * Reads all pages of a dataset and lands them as one CSV file. The answers are kept in the lake as they come, so that an
- * attempt continues where the previous one stopped.
+ * attempt continues where the previous one stopped; unless the dataset ignores fields (`keepsAnswers`).
  */
 export function createIngestDataset(deps: IngestDatasetDeps) {
   return async (command: Ingest, target: IngestTarget, context: TaskContext): Promise<Landed> => {
@@ -63,8 +79,7 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
       } catch (error) {
         const { keptCount, askedCount } = reading.answers ?? { keptCount: 0, askedCount: 0 }
         const isTaken = error instanceof LandingTakenError
-        // A cursor has expired, or a page is gone: the pages read so far cannot be continued.
-        const isExpired = error instanceof TerminalError && keptCount > 0 && askedCount === 0
+        const isExpired = isExpiry(error) && keptCount > 0 && askedCount === 0
         const isStale = isExpired || error instanceof StaleAnswersError
         const isWrong = error instanceof PipelineError && WRONG_WAY.has(error.code)
         if (isCursorUseless(error) && reading.cursor !== undefined && keptCount + askedCount === 0) {
@@ -82,6 +97,11 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
       }
     }
   }
+}
+
+/** A cursor has expired, or a page is gone: the pages read so far cannot be continued. */
+function isExpiry(error: unknown): error is PipelineError {
+  return error instanceof TerminalError && (REFUSED_PAGE.has(error.code) || WRONG_WAY.has(error.code))
 }
 
 /** The API no longer accepts the cursor (410), or another server issued it. */
@@ -131,15 +151,18 @@ async function ingest(
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
 
-  // Rows made from another dataset's rows are computed faster than they are kept.
+  const isKept = keepsAnswers(dataset, rules)
   if (dataset.explodedFrom === undefined) {
     const folder = answersFolder(command)
-    const names = await namesIn(lake, folder, signal)
+    // Answers of an attempt with another policy may have fields that do not land.
+    if (!isKept) await removeFolder({ lake, log, folder }, signal)
+    const names = isKept ? await namesIn(lake, folder, signal) : new Set<string>()
     // A previous attempt may have found the cursor unusable, and started a full read instead.
     if (areBegun(names, digestOf(command, parent, undefined))) reading.cursor = undefined
     const of = digestOf(command, parent, reading.cursor)
     const kept = { folder, names, of, mask, adopts: reading.adopts, pagination: dataset.pagination }
-    reading.answers = openKeptAnswers({ lake, clock, log, signal, ...kept, reduce: reductionOf(dataset, rules) })
+    const mayKeep = (records: readonly JsonObject[]) => isKept && mayLand(records, rules)
+    reading.answers = openKeptAnswers({ lake, clock, log, signal, ...kept, mayKeep })
   }
   const { answers, cursor } = reading
   const own = { pipeline: pipeline.name, source, dataset, signal: either }
@@ -151,13 +174,20 @@ async function ingest(
   await using spool = await openCsvSpool(join(scratch.directory, 'rows.csv'), rules)
   const kept = await spoolPages(spool, oneAhead(pages, stop), { rules, expected, answers, source, dataset, progress })
   const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, signal })
-  return { ...files, ...(answers && { answers: await answers.finish() }), ...cursorOf(dataset, times, kept) }
+  return { ...files, ...(isKept && answers && { answers: await answers.finish() }), ...cursorOf(dataset, times, kept) }
 }
 
-/** What `drift: ignore` leaves out of the rows is left out of the answers as well. */
-function reductionOf(dataset: RestDataset, { known, drift, flatten }: RowRules) {
-  if (drift !== 'ignore' || known === undefined) return undefined
-  return ({ body }: ParsedAnswer) => withRecords(body, dataset, (record) => withoutUnknown(record, { known, flatten }))
+/**
+ * Answers are kept as received or not at all: not where fields are left out of the rows. Rows made from another dataset's rows
+ * are computed faster than they are kept.
+ */
+function keepsAnswers({ explodedFrom }: RestDataset, { known, drift }: RowRules): boolean {
+  return explodedFrom === undefined && !(drift === 'ignore' && known !== undefined)
+}
+
+/** Whether all fields of records may land: with `drift: fail`, those that the contract knows. */
+function mayLand(records: readonly JsonObject[], { known, drift, flatten }: RowRules): boolean {
+  return drift !== 'fail' || known === undefined || areAllKnown(records, { known, flatten })
 }
 
 type SpoolTask = {

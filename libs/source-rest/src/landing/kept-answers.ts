@@ -2,12 +2,14 @@ import { createHash, hash } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
-import { type Clock, type Log, sha256 } from '@cinelake/core'
+import { type Clock, type Log, Semaphore, sha256 } from '@cinelake/core'
+import type { JsonObject } from '@cinelake/json-rows'
 import { type Lake, LakeObjectMissingError } from '@cinelake/lake'
 import { z } from 'zod'
 import type { RestPagination } from '../config/index.ts'
+import type { DatasetRequest } from '../http/dataset-request.ts'
 import type { Answer } from '../http/send-request.ts'
-import type { PageSeries, ParsedAnswer } from '../pagination/read-pages.ts'
+import type { PageSeries } from '../pagination/read-pages.ts'
 import { PAGE_HEADERS } from '../pagination/recognise.ts'
 import { LandingTakenError, StaleAnswersError } from '../errors.ts'
 import type { SecretMask } from './secret-mask.ts'
@@ -24,12 +26,15 @@ const DIGEST_BYTES = 32
 /** Fast, and nearly as small as higher levels make JSON. */
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
-/** Milliseconds. A table of which one half is a day older than the other never existed at the API. */
+/** Milliseconds, at its use. A table of which one half is a day older than the other never existed at the API. */
 const MAX_AGE_MS = 24 * 3_600_000
 
-/** Answers and bytes that may wait for the lake while further pages are requested. */
+/** Answers and bytes of all series that may wait for the lake while further pages are requested. */
 const MAX_WAITING = 64
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
+
+/** Objects of all series that are written at once. */
+const MAX_WRITES = 8
 
 /** Milliseconds between two writes of answers that come faster: what a crash loses, and what keeps objects few. */
 const WRITE_INTERVAL_MS = 50
@@ -40,14 +45,13 @@ const Head = z.object({
   name: z.string(),
   at: z.iso.datetime(),
   status: z.int(),
+  /** With the names of the address's secrets for their values. */
   url: z.string(),
   /** Those that pages and formats depend on; never cookies. */
   headers: z.array(z.tuple([z.string(), z.string()])),
   /** Of the body, unpacked and packed. */
   sizeBytes: z.int().min(0),
   packedBytes: z.int().min(0),
-  /** The body is the parsed one as JSON, without the values of fields that do not land. */
-  reducedFrom: z.enum(['json', 'ndjson', 'csv', 'xml']).optional(),
   /** Texts that stand for secrets, in the body, the address and the headers. */
   masks: z.array(z.string()),
 })
@@ -63,8 +67,8 @@ export type KeptAnswersTask = {
   readonly of: string
   readonly pagination: RestPagination
   readonly mask: SecretMask
-  /** The body without the values of fields that do not land; undefined if all land. */
-  readonly reduce?: ((page: ParsedAnswer) => string) | undefined
+  /** Whether all that is in these records may land. From the first answer of which this is not true, none is kept. */
+  readonly mayKeep: (records: readonly JsonObject[]) => boolean
   /**
    * Waits for each answer to be in the lake, and takes another worker's answer in place of its own. Otherwise another worker's
    * answer is a LandingTakenError.
@@ -81,12 +85,15 @@ export interface KeptAnswers {
   readonly keptCount: number
   /** Answers of this attempt. */
   readonly askedCount: number
-  /** The pages of a dataset, or those of one of its parents. @param name digits that sort before its pages; may be empty */
+  /**
+   * The pages of a dataset, or those of one of its parents. A page throws StaleAnswersError (transient) where a kept answer
+   * is too old to be used.
+   * @param name digits that sort before its pages; may be empty
+   */
   series(name: string, of?: string): PageSeries
   /**
    * Resolves when all answers are in the lake.
    * @throws {LandingTakenError} transient
-   * @throws {StaleAnswersError} transient: nothing was requested, and what was kept is too old
    */
   drain(): Promise<void>
   /** Removes the answers that do not belong to these pages. @returns the facts of the others, for the manifest */
@@ -115,16 +122,16 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
   let keptCount = 0
   let askedCount = 0
   let sizeBytes = 0
-  let newest = 0
+  let isClosed = false
+  let isContinued = false
+  const writes = new Semaphore(MAX_WRITES)
+  let waitingCount = 0
+  let waitingBytes = 0
 
-  const stopIfStale = () => {
-    if (askedCount === 0 && keptCount > 0 && clock().getTime() - newest > MAX_AGE_MS)
-      throw new StaleAnswersError(folder)
-  }
   const throwIfBroken = () => {
     if (broken !== undefined) throw broken
   }
-  const kept = async (name: string): Promise<Kept | undefined> => {
+  const kept = async (name: string, reveal: Reveal): Promise<Kept | undefined> => {
     const isObject = names.delete(name)
     if (isObject) {
       for (const [each, answer] of answersIn(await objectAt(task, name))) ahead.set(each, answer)
@@ -132,7 +139,7 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     }
     const bytes = ahead.get(name)
     ahead.delete(name)
-    const found = bytes && (await unpacked(bytes, task.mask))
+    const found = bytes && (await unpacked(bytes, task.mask, reveal))
     if (found !== undefined || !isObject) return found
     log.info({ folder, name }, 'a kept answer is damaged or gone; it is requested again')
     used.delete(name)
@@ -140,6 +147,7 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     return undefined
   }
   const put = async (name: string, bytes: Buffer): Promise<boolean> => {
+    using _write = await writes.acquire(signal)
     const isCreated = (await lake.putIfAbsent(`${folder}/${name}`, bytes, { signal })) === 'created'
     if (isCreated) used.add(name)
     else names.add(name)
@@ -160,6 +168,8 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
           if (first === undefined || broken !== undefined) return
           const bytes = Buffer.concat([first, ...others].map(({ object }) => object))
           if (!(await put(first.name, bytes))) throw new LandingTakenError(`${folder}/${first.name}`)
+          waitingCount -= 1 + others.length
+          waitingBytes -= bytes.length
           await Promise.race([setTimeout(WRITE_INTERVAL_MS), draining.promise])
         }
       } catch (error) {
@@ -171,11 +181,12 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     }
     return async (packed: Packed) => {
       waiting.push(packed)
+      waitingCount += 1
+      waitingBytes += packed.object.length
       const own = (running ??= writeAll())
       writing.add(own)
       void own.then(() => writing.delete(own))
-      const bytes = waiting.reduce((sum, { object }) => sum + object.length, 0)
-      if (waiting.length >= MAX_WAITING || bytes >= MAX_WAITING_BYTES) await own
+      if (waitingCount >= MAX_WAITING || waitingBytes >= MAX_WAITING_BYTES) await own
     }
   }
 
@@ -194,35 +205,40 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
         link = sha256(`${link} ${digest}`)
         sizeBytes += packedBytes
       }
-      return async (request, ask, parse) => {
+      return async (request, { ask, parse, hide, reveal }) => {
         throwIfBroken()
         number += 1
         const page = `${prefix}${String(number).padStart(8, '0')}`
         const name = `${page}-${of.slice(0, 8)}-${sha256(`${link} ${request}`).slice(0, 16)}.zst`
         for (;;) {
-          const found = await kept(name)
+          const found = await kept(name, reveal)
           if (found !== undefined) {
+            if (clock().getTime() - found.at > MAX_AGE_MS) throw new StaleAnswersError(folder)
             const parsed = await parse(found.answer)
             keptCount += 1
-            newest = Math.max(newest, found.at)
             next(found)
             return { ...parsed, bodyDigest: found.bodyDigest }
           }
-          stopIfStale()
-          if (askedCount === 0 && task.names.size > 0) {
+          if (!isContinued && task.names.size > 0) {
+            isContinued = true
             log.info({ folder, pageCount: keptCount }, 'reading continues after the answers that were kept')
           }
           const answer = await ask()
           // Packed by another thread while this one parses it.
-          const early = task.reduce === undefined ? frameOf(answer, answer.body, task) : undefined
+          const early = isClosed ? undefined : frameOf(answer, hide(answer.url), task)
           // An error of parsing comes first.
           early?.catch(() => {})
           const parsed = await parse(answer)
-          askedCount += 1
-          const framed = await (early ?? reducedFrame(parsed, task))
+          if (!task.mayKeep(parsed.records)) isClosed = true
+          const framed = await early
+          if (framed === undefined || isClosed) {
+            askedCount += 1
+            return { ...parsed, bodyDigest: hash('sha256', answer.body) }
+          }
           const packed = packedOf(name, answer.status, framed, task)
           if (!adopts) await putLater(packed)
           else if (!(await put(name, packed.object))) continue
+          askedCount += 1
           next(packed)
           return { ...parsed, bodyDigest: packed.bodyDigest }
         }
@@ -232,7 +248,6 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
       draining.resolve()
       await Promise.all(writing)
       throwIfBroken()
-      stopIfStale()
     },
     async finish() {
       for (const name of task.names) if (!used.has(name)) await lake.delete(`${folder}/${name}`, { signal })
@@ -240,6 +255,9 @@ export function openKeptAnswers(task: KeptAnswersTask): KeptAnswers {
     },
   }
 }
+
+/** Puts the secrets of the target's address where their names are. */
+type Reveal = DatasetRequest['reveal']
 
 type Facts = {
   /** Bytes of head and body in the lake. */
@@ -256,21 +274,20 @@ const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
 /** A body in its frame, and the parts of its head that come with it. */
-type Framed = Pick<Head, 'url' | 'headers' | 'sizeBytes' | 'masks' | 'reducedFrom'> & { readonly frame: Buffer }
+type Framed = Pick<Head, 'url' | 'headers' | 'sizeBytes' | 'masks'> & { readonly frame: Buffer }
 
-async function frameOf({ url, headers }: Answer, body: Buffer, { mask, pagination }: KeptAnswersTask): Promise<Framed> {
+async function frameOf(
+  { headers, body }: Answer,
+  address: string,
+  { mask, pagination }: KeptAnswersTask,
+): Promise<Framed> {
   const names = new Set(['content-type', ...PAGE_HEADERS, ...ownHeaders(pagination)])
   const sent = [...headers].filter(([name]) => names.has(name))
-  const told = mask.hide(JSON.stringify({ url: url.href, headers: sent }), body)
+  const told = mask.hide([address, ...sent.map(([, value]) => value)], body)
   const sizeBytes = told.body.byteLength
   const frame = await compress(told.body, { ...COMPRESSION, pledgedSrcSize: sizeBytes })
-  const shown = JSON.parse(told.text) as Pick<Head, 'url' | 'headers'>
-  return { ...shown, sizeBytes, masks: told.masks, frame }
-}
-
-async function reducedFrame(parsed: ParsedAnswer, task: KeptAnswersTask): Promise<Framed> {
-  const reduced = Buffer.from(task.reduce?.(parsed) ?? '')
-  return { ...(await frameOf(parsed.answer, reduced, task)), reducedFrom: parsed.body.format }
+  const [url = '', ...values] = told.texts
+  return { url, headers: sent.map(([name], index) => [name, values[index] ?? '']), sizeBytes, masks: told.masks, frame }
 }
 
 function packedOf(name: string, status: number, { frame, ...framed }: Framed, { clock }: KeptAnswersTask): Packed {
@@ -331,24 +348,19 @@ function headOf(answer: Buffer): { readonly head?: Head; readonly frame?: number
 }
 
 /** @returns undefined if the answer is damaged or incomplete */
-async function unpacked(answer: Buffer, mask: SecretMask): Promise<Kept | undefined> {
+async function unpacked(answer: Buffer, mask: SecretMask, reveal: Reveal): Promise<Kept | undefined> {
   const begin = PREFIX_BYTES + DIGEST_BYTES
   const { head, frame: at = 0 } = headOf(answer)
   const digest = hash('sha256', answer.subarray(begin))
   if (head === undefined || digest !== answer.toString('hex', PREFIX_BYTES, begin)) return undefined
-  const { status, url, headers, sizeBytes, reducedFrom, masks } = head
+  const { status, url, headers, sizeBytes, masks } = head
   const frame = answer.subarray(at)
   const packed = await decompress(frame, { maxOutputLength: Math.max(sizeBytes, 1) })
-  const told = await mask.reveal(JSON.stringify({ url, headers }), packed, masks)
-  const shown = JSON.parse(told.text) as Pick<Head, 'url' | 'headers'>
+  const told = await mask.reveal([url, ...headers.map(([, value]) => value)], packed, masks)
+  const [address = '', ...values] = told.texts
+  const sent = headers.map(([name], index): [string, string] => [name, values[index] ?? ''])
   return {
-    answer: {
-      status,
-      url: new URL(shown.url),
-      headers: new Headers(shown.headers),
-      body: told.body,
-      ...(reducedFrom === undefined ? {} : { reducedFrom }),
-    },
+    answer: { status, url: reveal(address), headers: new Headers(sent), body: told.body },
     at: Date.parse(head.at),
     packedBytes: answer.length,
     digest,

@@ -11,7 +11,7 @@ import { createDirectoryLake } from '@cinelake/lake/directory'
 import type { RestSource } from '../config/index.ts'
 import { aCommandHeader, putPipeline, startHttp, temporaryDirectory, until } from '@cinelake/testkit'
 import fc from 'fast-check'
-import type { CheckedColumn } from '@cinelake/source-kind'
+import { type CheckedColumn, sourceErrors } from '@cinelake/source-kind'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aRestSource, givenService } from '../source-rest.fixture.ts'
 
@@ -169,6 +169,32 @@ describe('what was read before', () => {
     ])
   })
 
+  test.each([
+    ['host', (url: string) => ({ baseUrl: url.replace('127.0.0.1', '${secret:PART}') }), '127.0.0.1', '?page='],
+    ['path', (url: string) => ({ baseUrl: `${url}/\${secret:PART}` }), 'tenant/a', 'users?page='],
+  ])('is gone on from by links that are relative to an address with a secret %s', async (_, fields, part, link) => {
+    let isDown = true
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const page = pageOf(request.url)
+        if (page === 3 && isDown) response.writeHead(503).end()
+        else reply(response, { data: rowsOf(page), next: page < 3 ? `${link}${page + 1}` : null })
+      }),
+    )
+    const pagination = { type: 'nextLink', path: '$.next' } as const
+    const source = aRestSource({ maxRetries: 0, allowPrivate: ['127.0.0.1'], ...fields(server.url), pagination })
+    const service = stack.use(await givenService({ source, secrets: () => part }))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    expect((await bodiesKept(service)).join('')).toContain('secret.')
+
+    isDown = false
+    await service.ingest({ attempt: 2 })
+
+    expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 3])
+    expect(new Set(server.requests.map((url) => url.split('?')[0])).size).toBe(1)
+    expect(service.csv().split('\n')).toHaveLength(1 + 3 * 3 + 1)
+  })
+
   test('is read again where the text, the window or the generation is another', async () => {
     let isDown = true
     const { server, service } = await given(paged((page) => page === 3 && isDown))
@@ -302,6 +328,24 @@ describe('what was read before', () => {
     expect(service.csv().split('\n')).toHaveLength(1 + 3 * 3 + 1)
   })
 
+  test('is used, and not asked for again, after an error for good that has nothing to do with the requests', async () => {
+    const { server, service } = await given(paged(() => false))
+    const { command } = await frozen(aRestSource({}))
+    const { lake } = service
+    const landing = lake.writeIfAbsent.bind(lake)
+    lake.writeIfAbsent = async (path, ...rest) => {
+      if (path.startsWith('raw/shop/api/')) throw sourceErrors.INGEST_COMMAND_UNKNOWN(command, 'allowed')
+      return await landing(path, ...rest)
+    }
+    await expect(service.ingest()).rejects.toThrow('allowed')
+    await expect(service.ingest({ attempt: 2 })).rejects.toThrow('allowed')
+    lake.writeIfAbsent = landing
+
+    await service.ingest({ attempt: 3 })
+
+    expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 4, 5])
+  })
+
   test('and all that is left to do is the file: nothing is asked again', async () => {
     const { server, service } = await given(paged(() => false))
     const controller = new AbortController()
@@ -377,7 +421,7 @@ describe('what is kept', () => {
     expect(service.csv()).toBe('id,more\n1.50,[null]\n')
   })
 
-  test('has nothing of fields that the dataset ignores, and its file and findings are the same when it goes on', async () => {
+  test('is nothing where the dataset ignores fields: an attempt starts over, and lands all', async () => {
     let isDown = true
     const pages = [
       '[{"id":9007199254740993,"mail":"a@b.c","home":{"city":"Ulm"},"tags":["t"]}]',
@@ -392,16 +436,107 @@ describe('what is kept', () => {
     )
     const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage, drift: 'ignore' })
     const service = stack.use(await givenService({ source, datasets }))
+    // As an attempt with another policy leaves it.
+    await service.lake.put(`${ANSWERS}/00000001-former.zst`, 'a@b.c')
     await expect(service.ingest()).rejects.toThrow('does not give the page')
+    expect(await pathsBelow(service, ANSWERS)).toEqual([])
     isDown = false
     const outcome = await service.ingest({ attempt: 2 })
+    const asked = server.requests.map(pageOf)
     const whole = await stack.use(await givenService({ source, datasets })).ingest()
 
-    expect((await bodiesKept(service)).join('')).not.toMatch(/a@b|d@e|Ulm|"t"/)
-    expect((await bodiesKept(service))[0]).toContain('"id":9007199254740993,"mail":null')
+    expect(asked).toEqual([1, 2, 3, 1, 2, 3])
+    expect(await pathsBelow(service, ANSWERS)).toEqual([])
+    expect((await service.manifest())?.answers).toBeUndefined()
     expect(service.csv()).toBe('id\n9007199254740993\n2\n')
     expect(outcome).toEqual(whole)
     expect(outcome.quality?.[0]?.detail).toContain('mail, home.city, tags')
+  })
+
+  test('is nothing where fields are ignored that lead to the next page, or tell pages apart: all rows land', async () => {
+    let isDown = true
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const after = Number(new URL(request.url ?? '', 'http://x').searchParams.get('after') ?? 0)
+        if (after === 4 && isDown) response.writeHead(503).end()
+        else
+          reply(response, {
+            data: after === 8 ? [] : [after + 1, after + 2].map((at) => ({ id: 7, at })),
+            included: [{ mail: 'a@b.c' }],
+          })
+      }),
+    )
+    const pagination = { type: 'cursor', path: '$.data[-1].at', parameter: 'after' } as const
+    const source = aRestSource({ baseUrl: server.url, maxRetries: 0, pagination, drift: 'ignore' })
+    const service = stack.use(await givenService({ source, datasets }))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    isDown = false
+
+    const { balance } = await service.ingest({ attempt: 2 })
+
+    expect(balance).toMatchObject({ in: 8, out: 8 })
+    expect(service.csv()).toBe(`id\n${'7\n'.repeat(8)}`)
+  })
+
+  test('is nothing where fields are ignored: two workers at once, with answers that change, each write a whole file', async () => {
+    let asked = 0
+    const server = stack.use(
+      await startHttp((request, response) => {
+        asked += 1
+        const data = pageOf(request.url) > 12 ? [] : [{ id: asked * 100 + pageOf(request.url), mail: 'a@b.c' }]
+        reply(response, { data })
+      }),
+    )
+    const source = aRestSource({ baseUrl: server.url, ...byPage, drift: 'ignore' })
+    const service = stack.use(await givenService({ source, datasets }))
+
+    const outcomes = await Promise.all([service.ingest(), service.ingest()])
+
+    expect(outcomes[1]).toEqual(outcomes[0])
+    const files = (await pathsBelow(service, 'raw/shop/api/crm/users')).map((path) => service.csv(path))
+    expect(files).toContain(service.csv((await service.manifest())?.files[0]?.path))
+    const whole = Array.from({ length: 12 }, (_, index) => index + 1)
+    const rowsIn = (csv: string) => csv.trim().split('\n').slice(1).map(Number)
+    expect(files.map((csv) => rowsIn(csv).map((id) => id % 100))).toEqual(files.map(() => whole))
+    expect(server.requests).toHaveLength(26)
+  })
+
+  test('with `drift: fail`, is nothing from the first page on that has a field the contract does not know', async () => {
+    const pages = ['[{"id":1}]', '[{"id":2},{"ID":3,"mail":"a@b.c"}]', '[{"id":4}]']
+    const server = stack.use(
+      await startHttp((request, response) => void response.end(`{"data":${pages[pageOf(request.url) - 1] ?? '[]'}}`)),
+    )
+    const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage, drift: 'fail' })
+    const service = stack.use(await givenService({ source, datasets }))
+
+    const failures = [
+      await service.ingest().catch(reportError),
+      await service.ingest({ attempt: 2 }).catch(reportError),
+    ]
+
+    expect(failures).toMatchObject([{ code: 'REST_SCHEMA_DRIFT' }, { code: 'REST_SCHEMA_DRIFT' }])
+    const kept = await bodiesKept(service)
+    expect(kept.map((text) => text.slice(text.lastIndexOf(' ')))).toEqual([' {"data":[{"id":1}]}'])
+    expect(server.requests.map(pageOf).filter((page) => page === 1)).toHaveLength(1)
+  })
+
+  test('with `drift: fail`, are the answers of which all fields are known', async () => {
+    let isDown = true
+    const server = stack.use(
+      await startHttp((request, response) => {
+        const page = pageOf(request.url)
+        if (page === 3 && isDown) response.writeHead(503).end()
+        else reply(response, { data: page > 3 ? [] : [{ id: page }] })
+      }),
+    )
+    const source = aRestSource({ baseUrl: server.url, maxRetries: 0, ...byPage, drift: 'fail' })
+    const service = stack.use(await givenService({ source, datasets }))
+    await expect(service.ingest()).rejects.toThrow('does not give the page')
+    isDown = false
+    await service.ingest({ attempt: 2 })
+
+    expect(server.requests.map(pageOf)).toEqual([1, 2, 3, 3, 4])
+    expect((await service.manifest())?.answers).toMatchObject({ count: 4 })
   })
 
   test('names no secret that the server repeats, and the records are as they were received', async () => {

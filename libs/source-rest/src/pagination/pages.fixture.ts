@@ -70,7 +70,15 @@ export function aReader({
     await using requests = await openTaskRequests({ ...deps, fill }, { pipeline: 'shop', source, dataset, signal })
     const pages: (readonly JsonObject[])[] = []
     const folder = 'answers'
-    const common = { folder, of: 'the same requests', mask, pagination: dataset.pagination, adopts: true, signal }
+    const common = {
+      folder,
+      of: 'the same requests',
+      mask,
+      pagination: dataset.pagination,
+      adopts: true,
+      mayKeep: () => true,
+      signal,
+    }
     const answers = lake && openKeptAnswers({ lake, clock, log, ...common, names: await namesIn(lake, folder, signal) })
     for await (const page of readPages(source.name, dataset, target, requests.for(target), answers?.series(''))) {
       pages.push(page.records)

@@ -38,16 +38,19 @@ export type ParsedAnswer = { readonly answer: Answer; readonly body: Body; reado
 /**
  * The answers to the requests of consecutive pages: kept ones, or new ones.
  * @param request what the request is made of, without secrets
+ * @param page    how it is requested and parsed, and how the target's secrets are hidden in its address
  * @returns the parsed answer, with a digest of its body
  */
 export type PageSeries = (
   request: string,
-  ask: () => Promise<Answer>,
-  parse: (answer: Answer) => Promise<ParsedAnswer>,
+  page: {
+    readonly ask: () => Promise<Answer>
+    readonly parse: (answer: Answer) => Promise<ParsedAnswer>
+  } & Pick<DatasetRequest, 'hide' | 'reveal'>,
 ) => Promise<ParsedAnswer & { readonly bodyDigest: string }>
 
 /** Keeps no answer. */
-const askAlways: PageSeries = async (_, ask, parse) => {
+const askAlways: PageSeries = async (_, { ask, parse }) => {
   const parsed = await parse(await ask())
   return { ...parsed, bodyDigest: digestOf(parsed.answer.body) }
 }
@@ -124,7 +127,12 @@ async function askFor(position: PagePosition, { source, dataset, target, request
   }
   const asked = JSON.stringify([request.method, target.hide(request.url), parts.headers, parts.body])
   const ask = () => requestPage(request, place, requests)
-  const { answer, body, records, bodyDigest } = await series(asked, ask, parse)
+  const { answer, body, records, bodyDigest } = await series(asked, {
+    ask,
+    parse,
+    hide: target.hide,
+    reveal: target.reveal,
+  })
   guard.answered(bodyDigest, records, place)
   const { status, headers, url } = answer
   const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length }
