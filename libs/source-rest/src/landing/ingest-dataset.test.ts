@@ -670,6 +670,20 @@ describe('an answer that is not what it should be', () => {
     })
   })
 
+  test('a record that the API has corrected lands when the window is asked for again', async () => {
+    let records = '[{"a":{"b":1},"a.b":2}]'
+    const { service } = await given(
+      (request, response) =>
+        reply(response, request.url?.includes('page=1') === true ? '{"data":[{"id":0}]}' : `{"data":${records}}`),
+      byPage,
+    )
+    expect(await failureOf(service.ingest())).toMatchObject({ code: 'REST_RECORD_INVALID' })
+
+    records = '[]'
+
+    expect(await service.ingest()).toMatchObject({ balance: { in: 1, out: 1 } })
+  })
+
   test('a body beyond the limit is refused, also when it is packed small', async () => {
     const plain = await answering(JSON.stringify({ data: [{ a: 'x'.repeat(5000) }] }), {}, {}, { maxBodyBytes: 1000 })
     const packed = await answering(

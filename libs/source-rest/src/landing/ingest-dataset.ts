@@ -81,7 +81,8 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
         const isTaken = error instanceof LandingTakenError
         const isExpired = isExpiry(error) && keptCount > 0 && askedCount === 0
         const isStale = isExpired || error instanceof StaleAnswersError
-        const isWrong = error instanceof PipelineError && WRONG_WAY.has(error.code)
+        const isWrong =
+          error instanceof PipelineError && (WRONG_WAY.has(error.code) || error.code === 'REST_RECORD_INVALID')
         if (isCursorUseless(error) && reading.cursor !== undefined && keptCount + askedCount === 0) {
           deps.log.warn(
             { task: command.task, reason: error.code },
@@ -90,6 +91,7 @@ export function createIngestDataset(deps: IngestDatasetDeps) {
           reading.cursor = undefined
           continue
         }
+        // Records that are refused are kept as well: once the API has corrected them, they are to be read again.
         if (isStale || isWrong) await removeFolder({ ...deps, folder: answersFolder(command) }, context.signal)
         if (!(isTaken || isStale) || restart >= MAX_RESTARTS) throw error
         reading.adopts ||= isTaken
