@@ -160,7 +160,7 @@ export const requestErrors = defineErrors({
 
   /** The retry budget of a task is used up. */
   REST_RETRIES_SPENT: transient((place: RequestPlace, reason: string, budget: number) => [
-    `API fails too often [${at(place)} retries=${budget}]: expected fewer failures in one task, got another (${reason}); the next attempt resumes from here; if it stays so, ask the API's operator, or raise \`retryBudget\``,
+    `API fails too often [${at(place)} retries=${budget}]: expected fewer failures in one task, got another (${reason}); the next attempt resumes after the answers that were kept; if it stays so, ask the API's operator, or raise \`retryBudget\``,
     { ...place, reason, retries: budget },
   ]),
 
