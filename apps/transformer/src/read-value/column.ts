@@ -9,6 +9,8 @@ export type ColumnSql = {
   readonly value: Sql
   /** The cleaned text. Where it is not NULL and the value is, the text is not of the type. */
   readonly text: Sql
+  /** A column of texts: a text may be there that is none for it, such as an error of a formula. */
+  readonly mayMisfit?: boolean
 }
 
 /**

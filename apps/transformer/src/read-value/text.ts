@@ -27,7 +27,12 @@ export function trimmed(text: Sql): Sql {
 
 /** A source's text after trimming, null words, extraction and replacement. */
 export function cleaned(text: Sql, reading: ColumnReading, nulls: readonly string[]): Sql {
-  const present = withoutWords(trimmed(text), nullWords(reading, nulls))
+  return typedText(trimmed(text), reading, nulls)
+}
+
+/** The same for a text that came as one: nothing is trimmed. */
+export function typedText(text: Sql, reading: ColumnReading, nulls: readonly string[]): Sql {
+  const present = withoutWords(text, nulls, reading)
   const extracted =
     reading.extract === undefined ? present : `nullif(regexp_extract(${present}, ${literal(reading.extract)}, 1), '')`
   return withValues(extracted, reading.values)
@@ -59,7 +64,9 @@ function nullWords(reading: ColumnReading, nulls: readonly string[]): string[] {
   return [...new Set(words)].filter((word) => word !== '')
 }
 
-function withoutWords(text: Sql, words: readonly string[]): Sql {
+/** A text, NULL where it is a word for "no value". */
+export function withoutWords(text: Sql, nulls: readonly string[], reading: ColumnReading): Sql {
+  const words = nullWords(reading, nulls)
   if (words.length === 0) return text
   // Bytes. Some letters are longer in upper case.
   const longest = 2 * Math.max(...words.map((word) => Buffer.byteLength(word)))

@@ -70,12 +70,16 @@ export function parquetSource(
   { contract, reading }: CheckedDataset,
   where = '',
 ): StageSource {
-  const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${fieldColumn(place)}`)
+  // Structs become JSON; the engine's own text of them is not.
+  const fields = landed.map(
+    ({ name, type }, place) =>
+      `${isNested(type) ? `CAST(to_json(${identifier(name)}) AS VARCHAR)` : identifier(name)} AS ${fieldColumn(place)}`,
+  )
   const columns = contract.columns.map((column, index) => {
     const place = places[index]
     const type = place === undefined ? undefined : landed[place]?.type
     if (place === undefined || type === undefined) return absent(column)
-    return readLanded(column, fieldColumn(place), type, reading.nulls)
+    return readReceived(column, fieldColumn(place), type, reading.nulls)
   })
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
@@ -83,6 +87,24 @@ export function parquetSource(
     // Unknown without reading all of it.
     hasNul: true,
   }
+}
+
+/** Structs, maps, and lists of anything but single values. */
+function isNested(type: string): boolean {
+  return /^(?:STRUCT|MAP|UNION)\(|\)\[\]$|\[\]\[\]$/.test(type) && !/^DECIMAL\(\d+,\d+\)\[\]$/.test(type)
+}
+
+/** A column with a type; what the engine would cut off or escape without a word is not of the contract's type. */
+function readReceived(column: CheckedColumn, raw: string, type: string, nulls: readonly string[]): ColumnSql {
+  const text = `CAST(${raw} AS VARCHAR)`
+  if (isNested(type)) {
+    return column.type === 'VARCHAR' ? { value: raw, text: raw } : { value: `CAST(NULL AS ${column.type})`, text: raw }
+  }
+  if (type === 'BLOB' && column.type === 'VARCHAR') return { value: `try(decode(${raw}))`, text, mayMisfit: true }
+  const read = readLanded(column, raw, type, nulls)
+  if (type !== 'TIMESTAMP_NS' || column.type === 'VARCHAR') return read
+  const isExact = `CAST(CAST(${raw} AS TIMESTAMP) AS TIMESTAMP_NS) = ${raw}`
+  return { value: `CASE WHEN ${isExact} THEN ${read.value} END`, text }
 }
 
 function absent({ type }: CheckedColumn): ColumnSql {
@@ -177,13 +199,13 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
   const rules: Broken[] = []
   const untyped = [
     // Only a text without a value is examined twice.
-    ...(type === 'VARCHAR' ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
+    ...(type === 'VARCHAR' && sql?.mayMisfit !== true ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
     ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
   ]
   if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR '), found: shown(column, text) })
   if (required) {
     const when =
-      type === 'VARCHAR' ? `${value} IS NULL` : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
+      type === 'VARCHAR' && sql?.mayMisfit !== true ? `${value} IS NULL` : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
     rules.push({ rule: `required(${name})`, when, found: literal(`${name} has no value`) })
   }
   if (maxLength !== undefined) {
