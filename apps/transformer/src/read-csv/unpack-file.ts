@@ -175,7 +175,9 @@ async function told<T>(name: string, signal: AbortSignal, run: () => Promise<T>)
     if (signal.aborted) throw new CancelledError(`unpacking ${name}`, { cause: error })
     if (error instanceof PackedFileError || error instanceof UnpackedTooLargeError || isFromDisk(error)) throw error
     const found = error instanceof Error ? error.message : 'something else'
-    throw new PackedFileError(name, 'a whole gzip or zstd file, or a zip archive without a password', found, { cause: error })
+    throw new PackedFileError(name, 'a whole gzip or zstd file, or a zip archive without a password', found, {
+      cause: error,
+    })
   }
 }
 

@@ -14,7 +14,12 @@ const READ: Readonly<Record<string, FileFormat>> = {
   'JSON, an object a line': 'ndjson',
 }
 
-const NAMES: Readonly<Partial<Record<FileFormat, string>>> = { csv: 'CSV', json: 'JSON', ndjson: 'NDJSON', parquet: 'Parquet' }
+const NAMES: Readonly<Partial<Record<FileFormat, string>>> = {
+  csv: 'CSV',
+  json: 'JSON',
+  ndjson: 'NDJSON',
+  parquet: 'Parquet',
+}
 
 /**
  * The format of a file: that of its first bytes, never that of its name. A dataset that says how CSV is written has CSV.
@@ -22,19 +27,28 @@ const NAMES: Readonly<Partial<Record<FileFormat, string>>> = { csv: 'CSV', json:
  */
 export async function formatOf(name: string, file: string, reading: FileReading): Promise<FileFormat> {
   const { format: stated, header, delimiter, quote } = reading
-  const isCsv = stated === 'csv' || (stated === undefined && (!header || delimiter !== undefined || quote !== undefined))
+  const isCsv =
+    stated === 'csv' || (stated === undefined && (!header || delimiter !== undefined || quote !== undefined))
   if (isCsv) return 'csv'
   const bytes = await firstBytes(file, HEAD_BYTES)
-  const label = binaryFormatOf(bytes) ?? textFormatOf(asUtf8(bytes))
+  const binary = binaryFormatOf(bytes)
+  const label = binary ?? textFormatOf(asUtf8(bytes))
   const found = label === undefined ? undefined : READ[label]
-  if (stated === undefined) return found ?? 'csv'
+  if (stated === undefined) {
+    if (binary !== undefined && found === undefined) throw refineErrors.REFINE_FILE_FORMAT(name, binary)
+    return found ?? 'csv'
+  }
   if (found === stated) return stated
   // One object is a line of NDJSON and a document as well.
   const isJson = found === 'json' || found === 'ndjson'
   if (isJson && (stated === 'ndjson' || stated === 'json')) return stated
   // A file without records, or with a first line that is damaged, is for its reader.
   if (label === undefined && stated !== 'parquet' && startsAs(stated, asUtf8(bytes))) return stated
-  throw refineErrors.REFINE_FILE_FORMAT(name, label ?? 'text that is not', `${NAMES[stated] ?? stated}, as \`read.format\` says`)
+  throw refineErrors.REFINE_FILE_FORMAT(
+    name,
+    label ?? 'text that is not',
+    `${NAMES[stated] ?? stated}, as \`read.format\` says`,
+  )
 }
 
 function startsAs(stated: FileFormat, bytes: Uint8Array): boolean {

@@ -21,8 +21,12 @@ const dataset = aDataset({
 const columns = 'id, note, price, city, tags'
 
 test('JSON and NDJSON are known by their bytes, and values keep type, blanks and digits', async () => {
-  const one = '{"id":9007199254740993,"note":" a ","price":1.234,"profile":{"address":{"city":"null"}},"tags":["a",null,""]}'
-  for (const files of [{ 'a.csv': `[${one}]` }, { 'a.txt': `\ufeff${one}\n\n${one.replace('9007199254740993', '2e3')}\n` }]) {
+  const one =
+    '{"id":9007199254740993,"note":" a ","price":1.234,"profile":{"address":{"city":"null"}},"tags":["a",null,""]}'
+  for (const files of [
+    { 'a.csv': `[${one}]` },
+    { 'a.txt': `\ufeff${one}\n\n${one.replace('9007199254740993', '2e3')}\n` },
+  ]) {
     await refinery.refineFiles(dataset, { files })
     const [last] = (await refinery.rowsOf('orders', 'id', columns)).slice(-1)
     expect(last).toEqual({ id: 9007199254740993n, note: ' a ', price: '1.2340', city: 'null', tags: ['a', null, ''] })
@@ -42,16 +46,14 @@ test('what is no row is rejected alone, with its path, and the others stay', asy
   expect(rejects[2]).toMatchObject({ rule: 'row_shape', found: ['an object in which a name is there twice'] })
 })
 
-test.each([
-  ['[{"id":1},{"id":2'],
-  ['[{"id":1} {"id":2}]'],
-  ['[{"id":1},]'],
-  ['{"id":1}\n{"id":2}\n{"id":'],
-])('%j, which is cut off or broken around its records, is refused as a whole', async (text) => {
-  await expect(refinery.refineFiles(dataset, { files: { 'a.json': text } })).rejects.toMatchObject({
-    code: 'REFINE_FILE_UNREADABLE',
-  })
-})
+test.each([['[{"id":1},{"id":2'], ['[{"id":1} {"id":2}]'], ['[{"id":1},]'], ['{"id":1}\n{"id":2}\n{"id":']])(
+  '%j, which is cut off or broken around its records, is refused as a whole',
+  async (text) => {
+    await expect(refinery.refineFiles(dataset, { files: { 'a.json': text } })).rejects.toMatchObject({
+      code: 'REFINE_FILE_UNREADABLE',
+    })
+  },
+)
 
 test('a file of another format than the stated one is refused with both', async () => {
   const stated = { ...dataset, reading: { ...dataset.reading, format: 'parquet' as const } }
@@ -71,14 +73,17 @@ test('a zstd file is read as its content', async () => {
 
 test('any texts come out as they are, or their row is rejected', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.option(fc.string({ unit: 'binary' })), { minLength: 1, maxLength: 20 }), async (texts) => {
-      const rows = texts.map((note, id) => ({ id, note }))
-      await using own = await aRefinery()
-      const { balance } = await own.refineFiles(dataset, { files: { 'a.json': JSON.stringify(rows) } })
-      const kept = rows.filter(({ note }) => !(note?.includes('\0') ?? false))
-      expect(await own.rowsOf('orders', 'id', 'id, note')).toEqual(kept)
-      expect(balance).toMatchObject({ in: rows.length, out: kept.length, rejected: rows.length - kept.length })
-    }),
+    fc.asyncProperty(
+      fc.array(fc.option(fc.string({ unit: 'binary' })), { minLength: 1, maxLength: 20 }),
+      async (texts) => {
+        const rows = texts.map((note, id) => ({ id, note }))
+        await using own = await aRefinery()
+        const { balance } = await own.refineFiles(dataset, { files: { 'a.json': JSON.stringify(rows) } })
+        const kept = rows.filter(({ note }) => !(note?.includes('\0') ?? false))
+        expect(await own.rowsOf('orders', 'id', 'id, note')).toEqual(kept)
+        expect(balance).toMatchObject({ in: rows.length, out: kept.length, rejected: rows.length - kept.length })
+      },
+    ),
     { numRuns: 10 },
   )
 })

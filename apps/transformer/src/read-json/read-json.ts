@@ -43,7 +43,12 @@ export function readJson({ name, file, reading, columns }: JsonFile): RecordFile
           work()
         } catch (error) {
           if (!(error instanceof DocumentProblem)) throw error
-          throw new FileUnreadableError(name, { line: error.line }, 'a whole JSON document with its records', error.message)
+          throw new FileUnreadableError(
+            name,
+            { line: error.line },
+            'a whole JSON document with its records',
+            error.message,
+          )
         }
       }
       for await (const chunk of textChunks({ name, file, encoding: reading.encoding }, signal)) {
@@ -80,7 +85,12 @@ export function readNdjson({ name, file, reading, columns }: JsonFile): RecordFi
           const split = { bytes: isLong ? undefined : bytes, line, memberCount: isLong ? 0 : countMembers(bytes) }
           const record = recordOf(split, undefined, columns, finder)
           if (!isEnded && isCut(bytes))
-            throw new FileUnreadableError(name, { line }, 'a JSON object in each line', 'a file that ends in the middle of one')
+            throw new FileUnreadableError(
+              name,
+              { line },
+              'a JSON object in each line',
+              'a file that ends in the middle of one',
+            )
           records.push(record)
         }
         yield records

@@ -141,7 +141,8 @@ export class RecordSplitter {
         this.#inText = true
         this.#textStart = this.#aroundLength
       }
-      if (this.#open.length > 500) throw new DocumentProblem('more than 500 lists and objects in each other', this.#line)
+      if (this.#open.length > 500)
+        throw new DocumentProblem('more than 500 lists and objects in each other', this.#line)
       this.#keep(byte)
       if (byte === 0x6e && this.#isAtRecords()) this.#hasRecords = true
     }
@@ -258,7 +259,8 @@ export class RecordSplitter {
   #endRecord(last: Uint8Array): void {
     this.#addPiece(last)
     const [only, ...others] = this.#pieces
-    const bytes = this.#pieceBytes > MAX_JSON_BYTES ? undefined : others.length === 0 ? only : Buffer.concat(this.#pieces)
+    const bytes =
+      this.#pieceBytes > MAX_JSON_BYTES ? undefined : others.length === 0 ? only : Buffer.concat(this.#pieces)
     this.#pieces = []
     this.#pieceBytes = 0
     this.#inText = false

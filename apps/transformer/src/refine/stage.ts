@@ -212,7 +212,8 @@ async function stageReceivedParquet({ name, file: received }: UnpackedFile, plac
   const { dataset, deps, index } = place
   const file = await withoutGlob(received, join(deps.textDirectory, `link-${index}.parquet`))
   const damaged = (error: unknown): never => {
-    if (!(error instanceof SqlFailedError)) throw error
+    const isDamaged = error instanceof Error && 'code' in error && error.code === 'ENGINE_FILE_DAMAGED'
+    if (!isDamaged) throw error
     const got = 'a damaged or incomplete one, or one with types that are not read'
     throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', got, { cause: error })
   }
