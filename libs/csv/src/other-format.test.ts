@@ -16,7 +16,10 @@ test.each([
     '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00W\x00o\x00r\x00k\x00b\x00o\x00o\x00k\x00',
     'an Excel file of the old kind (XLS)',
   ],
-  [`\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1${[...'EncryptedPackage'].join('\x00')}\x00`, 'an Office file with a password'],
+  [
+    `\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1${'EncryptedPackage'.split('').join('\x00')}\x00`,
+    'an Office file with a password',
+  ],
   ['\x00\x00\x00\x18ftypmp42', 'a video (MP4)'],
   ['II*\x00\x08\x00', 'a TIFF image'],
   ['ORC\x11\x00\x00', 'an ORC file'],
