@@ -4,8 +4,10 @@ import { TransientError } from '@cinelake/core'
 import { ChunkScanner, csvRow, EMPTY_ROW, OWN_DIALECT, RecordScanner, RowBuffer } from '@cinelake/csv'
 import type { JsonObject } from './json-text.ts'
 import { createColumns, type ColumnRules, type Columns } from './columns.ts'
-import { createFlattener, type FlattenRules } from './flatten-record.ts'
+import { type Cells, createFlattener, type FlattenRules } from './flatten-record.ts'
 import { keyOf, supersededRows, type SupersededRows } from './row-keys.ts'
+import { ScannedRecords } from './scan-records.ts'
+import { scannedRows } from './scanned-rows.ts'
 
 /** The file does not contain everything that was received. */
 export class RowsLostError extends TransientError {
@@ -28,6 +30,9 @@ export type RowRules = ColumnRules & {
 
 export const PLAIN_ROWS: RowRules = { known: undefined, drift: 'evolve', flatten: {}, key: [] }
 
+/** The records of a page, as objects or as places in its bytes. */
+export type Records = readonly JsonObject[] | ScannedRecords
+
 /** Rows that are spooled before they become a CSV file: the set of columns is known only when all rows have come. */
 export interface CsvSpool extends AsyncDisposable {
   readonly rowCount: number
@@ -38,7 +43,7 @@ export interface CsvSpool extends AsyncDisposable {
    * @throws {RecordProblem} via `onProblem`
    */
   add(
-    records: readonly JsonObject[],
+    records: Records,
     onProblem: (error: unknown, index: number) => never,
     first?: JsonObject,
   ): Promise<void>
@@ -89,14 +94,16 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
     },
     columns,
     async add(records, onProblem, first) {
+      const isScanned = records instanceof ScannedRecords
+      const rowsOfPage = isScanned ? scannedRows(records, columns) : recordRows(records, cellsOf, first)
       const keys: Buffer[] = []
       let start = writtenBytes + waiting.length
       let rows = 0
       let width = Math.max(columns.width, 1)
-      for (const [index, record] of records.entries()) {
+      for (let index = 0; index < records.length; index += 1) {
         try {
-          const cells = cellsOf(record, first)
-          if (rules.key.length > 0) keys.push(keyOf(cells, placesOf(rules.key, columns)))
+          rowsOfPage.read(index)
+          if (rules.key.length > 0) keys.push(keyOf(placesOf(rules.key, columns).map(rowsOfPage.cell)))
           const before = width
           width = Math.max(columns.width, 1)
           if (width !== before && rows > 0) {
@@ -104,7 +111,7 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
             start = writtenBytes + waiting.length
             rows = 0
           }
-          waiting.add(cells)
+          rowsOfPage.writeTo(waiting)
           rows += 1
         } catch (error) {
           waiting.truncate(start - writtenBytes)
@@ -124,6 +131,30 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
       await handle.close()
       await keyHandle.close()
     },
+  }
+}
+
+/** The records of a page one after the other, as rows. */
+export type PageRows = {
+  /** Makes a record the current row. @throws {RecordProblem} */
+  read(index: number): void
+  /** A cell of the current row. */
+  readonly cell: (column: number) => string | null | undefined
+  writeTo(buffer: RowBuffer): void
+}
+
+function recordRows(
+  records: readonly JsonObject[],
+  cellsOf: ReturnType<typeof createFlattener>,
+  first: JsonObject | undefined,
+): PageRows {
+  let cells: Cells = []
+  return {
+    read(index) {
+      cells = cellsOf(records[index] ?? {}, first)
+    },
+    cell: (column) => cells[column],
+    writeTo: (buffer) => buffer.add(cells),
   }
 }
 

@@ -25,7 +25,8 @@ export function parseJsonPath(text: string): JsonPath {
   return path
 }
 
-function singlePath(text: string): JsonPath | undefined {
+/** A path to one place; undefined for one that may select several. */
+export function singlePath(text: string): JsonPath | undefined {
   if (!text.startsWith('$')) return undefined
   const path: (string | number)[] = []
   for (let rest = text.slice(1); rest !== '';) {

@@ -1,5 +1,5 @@
 import { DELIMITERS, readRecords } from '@cinelake/csv'
-import { describeSyntaxError, type JsonObject, type JsonValue, parseJson } from '@cinelake/json-rows'
+import { describeSyntaxError, type JsonObject, type JsonValue, parseJson, type ScannedRecords } from '@cinelake/json-rows'
 import { isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
@@ -39,7 +39,15 @@ function typeOf({ headers }: Pick<Answer, 'headers'>): string {
 }
 
 /** A body as one value, whatever its format: lines and rows are a list of records. */
-export type Body = { readonly format: BodyFormat; readonly value: JsonValue }
+export type Body = {
+  readonly format: BodyFormat
+  readonly value: JsonValue
+  /** Its records, where they were found without making objects of them; `value` has an empty list in their place. */
+  readonly scanned?: ScannedRecords | undefined
+}
+
+/** Finds the records of a body of JSON without making objects of them; undefined where it has to be parsed. */
+export type ScanBody = (bytes: Buffer) => { readonly records: ScannedRecords; readonly body: JsonValue } | undefined
 
 /**
  * Parses a response's body. A response without content (204, 205) is null.
@@ -51,10 +59,17 @@ export async function readBody(
   dataset: Pick<RestDataset, 'format' | 'delimiter'>,
   place: RequestPlace,
   maxBodyBytes: number,
+  scan?: ScanBody,
 ): Promise<Body> {
   const format = dataset.format === 'auto' ? formatOf(answer) : dataset.format
   if (answer.status === 204 || answer.status === 205) return { format, value: null }
-  const text = await decodeText(answer, place, maxBodyBytes)
+  const bytes = await unpacked(answer.body, place, maxBodyBytes)
+  const charset = charsetOf(answer, bytes)
+  const utf8 = /^utf-?8$/i.test(charset) && isUtf8(bytes) ? withoutMark(bytes) : undefined
+  const found = format === 'json' && utf8 !== undefined ? scan?.(utf8) : undefined
+  if (found !== undefined) return { format, value: found.body, scanned: found.records }
+  // Several times as fast as a TextDecoder.
+  const text = utf8?.toString() ?? decodeText(answer, bytes, charset, place)
   try {
     return { format, value: await parse(text, format, dataset.delimiter) }
   } catch (error) {
@@ -132,16 +147,8 @@ const isSyntax = (error: unknown) => error instanceof SyntaxError || error insta
 
 const unpack = promisify(gunzip)
 
-/**
- * The text of a response's body: decompressed if it is a .gz file without a `Content-Encoding`, and decoded.
- * @throws {RestBodyError} terminal
- * @throws {REST_BODY_TOO_LARGE} terminal: more than `maxBodyBytes` when decompressed
- */
-async function decodeText(answer: Answer, place: RequestPlace, maxBodyBytes: number): Promise<string> {
-  const bytes = await unpacked(answer.body, place, maxBodyBytes)
-  const charset = charsetOf(answer, bytes)
-  // Several times as fast as a TextDecoder.
-  if (/^utf-?8$/i.test(charset) && isUtf8(bytes)) return utf8(bytes)
+/** @throws {RestBodyError} terminal */
+function decodeText(answer: Answer, bytes: Uint8Array, charset: string, place: RequestPlace): string {
   try {
     return new TextDecoder(charset, { fatal: true }).decode(bytes)
   } catch (error) {
@@ -152,12 +159,16 @@ async function decodeText(answer: Answer, place: RequestPlace, maxBodyBytes: num
 }
 
 /** Without the byte order mark. */
-function utf8(bytes: Uint8Array): string {
+function withoutMark(bytes: Uint8Array): Buffer {
   const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start).toString()
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start)
 }
 
-/** No text format begins like a gzip member (RFC 1952, 2.3.1). */
+/**
+ * A body, decompressed if it is a .gz file without a `Content-Encoding`. No text format begins like a gzip member (RFC 1952, 2.3.1).
+ * @throws {RestBodyError} terminal
+ * @throws {REST_BODY_TOO_LARGE} terminal: more than `maxBodyBytes` when decompressed
+ */
 async function unpacked(body: Uint8Array, place: RequestPlace, maxBodyBytes: number): Promise<Uint8Array> {
   if (body[0] !== 0x1f || body[1] !== 0x8b) return body
   try {

@@ -1,7 +1,7 @@
 import type { RestDataset } from '../config/index.ts'
 import { restErrors, type RequestPlace } from '../errors.ts'
 import { selectIn } from './json-path.ts'
-import { isObject, type JsonArray, type JsonObject, type JsonValue } from '@cinelake/json-rows'
+import { isObject, type JsonArray, type JsonObject, type JsonValue, type Records } from '@cinelake/json-rows'
 import type { Body } from './read-body.ts'
 
 /**
@@ -9,7 +9,8 @@ import type { Body } from './read-body.ts'
  * @throws {REST_RECORDS_MISSING} terminal: the declared place does not contain records
  * @throws {REST_RECORD_INVALID} terminal: one of them is not an object
  */
-export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace): readonly JsonObject[] {
+export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace): Records {
+  if (body.scanned !== undefined) return body.scanned
   const { records: path, recordKey, pagination } = dataset
   const found = selectIn(body.value, path)
   // Some servers write an empty list as null; 204 has no body at all; in XML an empty list has no elements.

@@ -5,10 +5,11 @@ import { type Clock, PipelineError, sha256, TerminalError } from '@cinelake/core
 import {
   areAllKnown,
   type CsvSpool,
-  type JsonObject,
   openCsvSpool,
   RecordProblem,
+  type Records,
   type RowRules,
+  ScannedRecords,
 } from '@cinelake/json-rows'
 import { type Lake, type Landed, manifestBefore, windowFolder } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
@@ -163,7 +164,7 @@ async function ingest(
     if (areBegun(names, digestOf(command, parent, undefined))) reading.cursor = undefined
     const of = digestOf(command, parent, reading.cursor)
     const kept = { folder, names, of, mask, adopts: reading.adopts, pagination: dataset.pagination }
-    const mayKeep = (records: readonly JsonObject[]) => isKept && mayLand(records, rules)
+    const mayKeep = (records: Records) => isKept && mayLand(records, rules)
     reading.answers = openKeptAnswers({ lake, clock, log, signal, ...kept, mayKeep })
   }
   const { answers, cursor } = reading
@@ -188,8 +189,9 @@ function keepsAnswers({ explodedFrom }: RestDataset, { known, drift }: RowRules)
 }
 
 /** Whether all fields of records may land: with `drift: fail`, those that the contract knows. */
-function mayLand(records: readonly JsonObject[], { known, drift, flatten }: RowRules): boolean {
-  return drift !== 'fail' || known === undefined || areAllKnown(records, { known, flatten })
+function mayLand(records: Records, { known, drift, flatten }: RowRules): boolean {
+  if (drift !== 'fail' || known === undefined) return true
+  return !(records instanceof ScannedRecords) && areAllKnown(records, { known, flatten })
 }
 
 type SpoolTask = {

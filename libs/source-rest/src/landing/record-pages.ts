@@ -2,7 +2,7 @@ import type { Ingest } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
-import type { JsonObject } from '@cinelake/json-rows'
+import type { JsonObject, Records } from '@cinelake/json-rows'
 import { type Parent, parentOf, parentRows, readChildPages } from '../children/child-pages.ts'
 import { explodeRows } from '../children/explode-rows.ts'
 import { type RequestPlace, restLandingErrors } from '../errors.ts'
@@ -15,7 +15,7 @@ import type { KeptAnswers } from './kept-answers.ts'
 /** A page of records. */
 export type LandingPage = {
   readonly place: RequestPlace
-  readonly records: readonly JsonObject[]
+  readonly records: Records
   readonly sizeBytes: number
   /** Cells that are added to all of its rows. */
   readonly first?: JsonObject

@@ -5,7 +5,7 @@ import { createFill, type Secrets } from '@cinelake/secrets'
 import { fixedClock, recordingLog, startHttp } from '@cinelake/testkit'
 import type { AzureIdentity } from '../auth/auth-kind.ts'
 import { createTokenCache } from '../auth/token-cache.ts'
-import type { JsonObject } from '@cinelake/json-rows'
+import { type JsonObject, objectsOf } from '@cinelake/json-rows'
 import { aRestSource, type RestFields } from '../source-rest.fixture.ts'
 import { createLimiter } from '../http/limiter.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
@@ -81,7 +81,7 @@ export function aReader({
     }
     const answers = lake && openKeptAnswers({ lake, clock, log, ...common, names: await namesIn(lake, folder, signal) })
     for await (const page of readPages(source.name, dataset, target, requests.for(target), answers?.series(''))) {
-      pages.push(page.records)
+      pages.push(objectsOf(page.records))
     }
     await answers?.drain()
     return { pages, records: pages.flat() }

@@ -1,6 +1,7 @@
-import type { JsonObject } from '@cinelake/json-rows'
+import { createRecordScanner, type Records, ScannedRecords } from '@cinelake/json-rows'
 import { createHash } from 'node:crypto'
-import { type Body, readBody } from '../bodies/read-body.ts'
+import { type Body, readBody, type ScanBody } from '../bodies/read-body.ts'
+import { singlePath } from '../bodies/json-path.ts'
 import { recordsIn } from '../bodies/records.ts'
 import type { RestDataset, RestPagination } from '../config/index.ts'
 import { paginationErrors, type RequestPlace, restErrors, RestPaginationUnknownError } from '../errors.ts'
@@ -25,7 +26,7 @@ const DEFAULT_MAX_PAGES = 100_000
 
 export type RecordPage = {
   readonly place: RequestPlace
-  readonly records: readonly JsonObject[]
+  readonly records: Records
   readonly sizeBytes: number
   /** Undefined after the last. */
   readonly next: PagePosition | undefined
@@ -33,7 +34,7 @@ export type RecordPage = {
   readonly cursor?: string | undefined
 }
 
-export type ParsedAnswer = { readonly answer: Answer; readonly body: Body; readonly records: readonly JsonObject[] }
+export type ParsedAnswer = { readonly answer: Answer; readonly body: Body; readonly records: Records }
 
 /**
  * The answers to the requests of consecutive pages: kept ones, or new ones.
@@ -69,6 +70,7 @@ export async function* readPages(
   series = askAlways,
 ): AsyncGenerator<RecordPage> {
   const guard = createLoopGuard(dataset.pagination)
+  const scan = scannerFor(dataset)
   let total: number | undefined
   for (let position: PagePosition | undefined = FIRST_PAGE; position !== undefined;) {
     const { url, place, records, page, sizeBytes } = await askFor(position, {
@@ -78,6 +80,7 @@ export async function* readPages(
       requests,
       guard,
       series,
+      scan,
     })
     const pagination = position.recognised ?? known(dataset, page, url, place, requests)
     const limit = limitOf(pagination)
@@ -108,10 +111,35 @@ type Asking = {
   readonly requests: Requests
   readonly guard: ReturnType<typeof createLoopGuard>
   readonly series: PageSeries
+  readonly scan: ScanBody | undefined
+}
+
+/**
+ * Finds records in bodies without making objects of them, where nothing but their rows depends on them: a list at one place, to
+ * which no path of the dataset leads, and no policy that looks at unexpected fields.
+ */
+function scannerFor({ records, recordKey, parent, pagination, incremental, drift, flatten }: RestDataset) {
+  const path = singlePath(records)
+  if (path === undefined || recordKey !== undefined || parent !== undefined) return undefined
+  if (pagination.type === 'auto' || drift === 'fail' || drift === 'rescue') return undefined
+  const names = path.filter((step) => typeof step === 'string')
+  if (names.length < path.length) return undefined
+  const end = 'end' in pagination ? pagination.end : undefined
+  const inBody = [
+    'path' in pagination ? pagination.path : undefined,
+    end?.total,
+    end?.totalPages,
+    end?.when?.path,
+    incremental?.cursor?.path,
+  ]
+  const isInRecords = (other: string) => names.every((step, index) => singlePath(other)?.[index] === step)
+  if (inBody.some((other) => other !== undefined && isInRecords(other))) return undefined
+  const scan = createRecordScanner(flatten)
+  return (bytes: Buffer) => scan(bytes, names)
 }
 
 /** The page at a position, and the address that was requested. */
-async function askFor(position: PagePosition, { source, dataset, target, requests, guard, series }: Asking) {
+async function askFor(position: PagePosition, { source, dataset, target, requests, guard, series, scan }: Asking) {
   const parts = partsOf(position.recognised ?? dataset.pagination, position, target.values)
   const request = target.requestFor(parts)
   const place: RequestPlace = {
@@ -122,7 +150,7 @@ async function askFor(position: PagePosition, { source, dataset, target, request
   }
   guard.asking(request, place)
   const parse = async (answer: Answer) => {
-    const body = await readBody(answer, dataset, place, requests.maxBodyBytes)
+    const body = await readBody(answer, dataset, place, requests.maxBodyBytes, scan)
     return { answer, body, records: recordsIn(body, dataset, place) }
   }
   const asked = JSON.stringify([request.method, target.hide(request.url), parts.headers, parts.body])
@@ -190,17 +218,17 @@ function createLoopGuard(pagination: RestPagination) {
       asked.add(request)
     },
     /** @throws {REST_PAGE_LOOP} terminal */
-    answered(page: string, records: readonly JsonObject[], place: RequestPlace): void {
+    answered(page: string, records: Records, place: RequestPlace): void {
       if (!comparesPages || records.length === 0) return
       if (read.has(page)) {
         throw restErrors.REST_PAGE_LOOP(place, 'expected another page than before, got the same one, byte for byte')
       }
       read.add(page)
-      const outline = digestOf(JSON.stringify([records.length, records[0], records.at(-1)]))
+      const outline = digestOf(outlineOf(records))
       if (outlines.has(outline)) alike ??= new Set()
       outlines.add(outline)
       if (alike === undefined) return
-      const all = digestOf(JSON.stringify(records))
+      const all = digestOf(records instanceof ScannedRecords ? records.whole : JSON.stringify(records))
       if (alike.has(all)) {
         throw restErrors.REST_PAGE_LOOP(
           place,
@@ -210,6 +238,12 @@ function createLoopGuard(pagination: RestPagination) {
       alike.add(all)
     },
   }
+}
+
+function outlineOf(records: Records): string {
+  if (!(records instanceof ScannedRecords)) return JSON.stringify([records.length, records[0], records.at(-1)])
+  const [first, last] = [records.first, records.last].map(([start, end]) => records.bytes.toString('latin1', start, end))
+  return JSON.stringify([records.length, first, last])
 }
 
 function digestOf(content: string | Uint8Array): string {
