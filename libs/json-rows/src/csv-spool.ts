@@ -118,6 +118,7 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
           onProblem(error, index)
         }
       }
+      if (isScanned) records.release()
       if (rows > 0) addSegment(start, width, rows)
       if (keys.length > 0) await keyHandle.writeFile(Buffer.concat(keys))
       if (waiting.length >= BLOCK_BYTES) await flush()

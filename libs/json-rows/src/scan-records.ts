@@ -51,7 +51,9 @@ export class ScannedRecords {
   readonly first: readonly [start: number, end: number]
   readonly last: readonly [start: number, end: number]
 
-  constructor(scanned: Omit<ScannedRecords, 'length' | 'whole'>) {
+  readonly #spare: Int32Array[]
+
+  constructor(scanned: Pick<ScannedRecords, 'bytes' | 'fields' | 'tape' | 'ends' | 'values' | 'first' | 'last'> & { spare: Int32Array[] }) {
     this.bytes = scanned.bytes
     this.fields = scanned.fields
     this.tape = scanned.tape
@@ -59,10 +61,16 @@ export class ScannedRecords {
     this.values = scanned.values
     this.first = scanned.first
     this.last = scanned.last
+    this.#spare = scanned.spare
   }
 
   get length(): number {
     return this.ends.length
+  }
+
+  /** The tape is used again for another page: call this when the records are not needed any more. */
+  release(): void {
+    this.#spare.push(this.tape)
   }
 
   /** The bytes of all records. */
@@ -97,7 +105,8 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
   }
   const root = newField('', '')
   let serial = 0
-  let usualLength = 1024
+  /** Tapes that are used again: memory outside the heap makes the collector run as often as it is allocated. */
+  const spare: Int32Array[] = []
 
   /**
    * @param bytes UTF-8, checked, without byte order mark
@@ -108,7 +117,7 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
     bytes: Buffer,
     path: readonly string[],
   ): { readonly records: ScannedRecords; readonly body: JsonValue } | undefined => {
-    let tape = new Int32Array(usualLength)
+    let tape = spare.pop() ?? new Int32Array(1024)
     let used = 0
     const ends: number[] = []
     const values: JsonValue[] = []
@@ -315,8 +324,7 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       const rest = `${bytes.toString('utf8', 0, listStart)}]${bytes.toString('utf8', at)}`
       if (duplicateNameIn(rest) !== undefined) return undefined
       const body = parseJson(rest)
-      usualLength = Math.max(1024, used)
-      return { records: new ScannedRecords({ bytes, fields, tape, ends, values, first: first ?? last, last }), body }
+      return { records: new ScannedRecords({ bytes, fields, tape, ends, values, first: first ?? last, last, spare }), body }
     } catch (error) {
       if (error === ODD || error instanceof SyntaxError || error instanceof RangeError) return undefined
       throw error
