@@ -1,5 +1,5 @@
 import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json-text.ts'
-import { isKnownName, KIND, RecordProblem, RESCUED, type Column, type Columns } from './columns.ts'
+import { isKnownName, KIND, RecordProblem, RecordReject, RESCUED, type Column, type Columns } from './columns.ts'
 
 /** Nesting of objects. Deeper nesting is a mistake, or an attack on the stack. */
 export const MAX_DEPTH = 64
@@ -115,11 +115,29 @@ function setCell(column: Column, cell: string | null, kind: number, row: Row, va
     if (column.index === -2 && value !== null) (row.rescued ??= newObject())[column.name] = value
     return
   }
-  if (row.cells[column.index] !== undefined) throw sameColumnTwice(column)
-  row.cells[column.index] = cell
+  const before = row.cells[column.index]
+  row.cells[column.index] = before === undefined ? wellFormed(cell, column) : oneOf(column, before, cell)
 }
 
-export function sameColumnTwice({ name }: Column): RecordProblem {
+/** @throws {RecordReject} a text that no encoding can carry: half of a surrogate pair */
+export function wellFormed(cell: string | null, { name }: Column): string | null {
+  if (cell === null || cell.isWellFormed()) return cell
+  throw new RecordReject('text of whole characters', `half of a surrogate pair in ${name}`)
+}
+
+/**
+ * Of two fields of a record that become one column, the value: it may be there under another spelling, empty or the same.
+ * @throws {RecordProblem} they are not spellings of one column
+ * @throws {RecordReject} two values
+ */
+export function oneOf(column: Column, before: string | null, after: string | null): string | null {
+  if (!column.isShared) throw sameColumnTwice(column)
+  if (before === null || before === after) return wellFormed(after, column)
+  if (after === null) return before
+  throw new RecordReject('each field once', `two spellings of ${column.name} with different values`)
+}
+
+function sameColumnTwice({ name }: Column): RecordProblem {
   return new RecordProblem(
     'each field once',
     `two that both become the column ${name} when objects are flattened`,

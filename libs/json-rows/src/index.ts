@@ -3,6 +3,7 @@ export {
   KIND,
   MAX_COLUMNS,
   RecordProblem,
+  RecordReject,
   type Column,
   type Columns,
   type DriftPolicy,
@@ -20,3 +21,4 @@ export {
 } from './json-text.ts'
 export { duplicateNameIn } from './duplicate-name.ts'
 export { createRecordScanner, objectsOf, ScannedRecords } from './scan-records.ts'
+export { BrokenRecord } from './broken-record.ts'

@@ -80,7 +80,7 @@ export class ScannedRecords {
 }
 
 /** Records as objects. */
-export function objectsOf(records: readonly JsonObject[] | ScannedRecords): readonly JsonObject[] {
+export function objectsOf<Record>(records: readonly Record[] | ScannedRecords): readonly (Record | JsonObject)[] {
   if (!(records instanceof ScannedRecords)) return records
   return parseJson(`[${records.whole.toString()}]`) as readonly JsonValue[] as readonly JsonObject[]
 }

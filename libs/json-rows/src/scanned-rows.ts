@@ -1,6 +1,6 @@
 import { type Column, type Columns, KIND, RecordProblem } from './columns.ts'
 import type { PageRows } from './csv-spool.ts'
-import { cellOf, kindOf, sameColumnTwice } from './flatten-record.ts'
+import { cellOf, kindOf, oneOf, wellFormed } from './flatten-record.ts'
 import { SCANNED, type ScannedField, type ScannedRecords, STRIDE } from './scan-records.ts'
 
 const KINDS = [KIND.text, KIND.text, KIND.number, KIND.boolean, KIND.boolean, 0] as const
@@ -37,7 +37,10 @@ export function scannedRows(records: ScannedRecords, columns: Columns): PageRows
           larger.set(places)
           places = larger
         }
-        if (places[place] !== 0) throw sameColumnTwice(column)
+        const before = places[place] ?? 0
+        if (form === SCANNED.value) wellFormed(text(at), column)
+        // Which of the two it is: the one that has the value.
+        if (before !== 0 && oneOf(column, text(before - 1), text(at)) !== text(at)) continue
         places[place] = at + 1
       }
     },

@@ -127,6 +127,7 @@ export type Landed = Pick<
   | 'rowCount'
   | 'duplicateCount'
   | 'answers'
+  | 'noContent'
   | 'quality'
   | 'leftOut'
   | 'late'

@@ -1,5 +1,14 @@
 import { DELIMITERS, readRecords } from '@cinelake/csv'
-import { describeSyntaxError, type JsonObject, type JsonValue, parseJson, type ScannedRecords } from '@cinelake/json-rows'
+import {
+  BrokenRecord,
+  describeSyntaxError,
+  duplicateNameIn,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+  type ScannedRecords,
+} from '@cinelake/json-rows'
 import { isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
@@ -44,7 +53,11 @@ export type Body = {
   readonly value: JsonValue
   /** Its records, where they were found without making objects of them; `value` has an empty list in their place. */
   readonly scanned?: ScannedRecords | undefined
+  /** Rows and lines that are no records, with the number of those before them in `value`. */
+  readonly broken?: readonly BrokenLine[] | undefined
 }
+
+export type BrokenLine = { readonly before: number; readonly record: BrokenRecord }
 
 /** Finds the records of a body of JSON without making objects of them; undefined where it has to be parsed. */
 export type ScanBody = (bytes: Buffer) => { readonly records: ScannedRecords; readonly body: JsonValue } | undefined
@@ -71,7 +84,7 @@ export async function readBody(
   // Several times as fast as a TextDecoder.
   const text = utf8?.toString() ?? decodeText(answer, bytes, charset, place)
   try {
-    return { format, value: await parse(text, format, dataset.delimiter) }
+    return { format, ...(await parse(text, format, dataset.delimiter)) }
   } catch (error) {
     const got = problemOf(error, text)
     if (got === undefined) throw error
@@ -80,10 +93,18 @@ export async function readBody(
   }
 }
 
-async function parse(text: string, format: BodyFormat, delimiter: string | undefined): Promise<JsonValue> {
+async function parse(
+  text: string,
+  format: BodyFormat,
+  delimiter: string | undefined,
+): Promise<Pick<Body, 'value' | 'broken'>> {
   if (format === 'csv') return await csvRecords(text, delimiter)
-  if (format === 'xml') return xmlValue(text)
-  return format === 'ndjson' ? linesOf(text) : parseJson(text)
+  if (format === 'xml') return { value: xmlValue(text) }
+  if (format === 'ndjson') return linesOf(text)
+  const value = parseJson(text)
+  const twice = duplicateNameIn(text)
+  if (twice !== undefined) throw new TextProblem(`an object in which the name ${twice} is there twice`)
+  return { value }
 }
 
 /** Why a text is not valid, without its values. */
@@ -91,28 +112,32 @@ class TextProblem extends Error {}
 
 /**
  * The rows of a CSV text as records, by the names in its first row. Values stay texts; an empty cell is null, an empty
- * quoted text is an empty text.
+ * quoted text is an empty text. A row of another shape is broken, as in a file.
  * @param delimiter by default the one that the first row has most of
  */
-async function csvRecords(text: string, delimiter = delimiterOf(text)): Promise<JsonObject[]> {
-  const quotes = (line: number): never => {
-    throw new TextProblem(`a cell in line ${line} whose quotes do not end where it does`)
-  }
+async function csvRecords(text: string, delimiter = delimiterOf(text)): Promise<Pick<Body, 'value' | 'broken'>> {
+  const malformed = new Set<number>()
   const dialect = { dialect: { delimiter, quote: '"' }, maxRecordBytes: Infinity }
+  const rows = readRecords([Buffer.from(text)], dialect, (line) => void malformed.add(line))
   let header: string[] | undefined
   const records: JsonObject[] = []
-  for await (const { cells, line } of readRecords([Buffer.from(text)], dialect, quotes)) {
+  const broken: BrokenLine[] = []
+  for await (const { cells, line } of rows) {
     if (header === undefined) {
+      if (malformed.has(line)) throw new TextProblem(`a first row whose quotes do not end where its cells do`)
       header = cells.map((name, index) => (name?.trim() ?? '') || `column_${index + 1}`)
       const twice = header.find((name, index) => header?.indexOf(name) !== index)
       if (twice !== undefined) throw new TextProblem(`a first row in which the name ${twice} is there twice`)
-    } else if (cells.length === header.length) {
-      records.push(Object.fromEntries(header.map((name, index) => [name, cells[index] ?? null])))
+    } else if (malformed.has(line) || cells.length !== header.length) {
+      const reason = malformed.has(line)
+        ? 'a row with a cell whose quotes do not end where it does'
+        : 'a row with another number of cells than the first'
+      broken.push({ before: records.length, record: new BrokenRecord(cells, reason, header) })
     } else {
-      throw new TextProblem(`a row of ${cells.length} cells in line ${line}, where the first row has ${header.length}`)
+      records.push(Object.fromEntries(header.map((name, index) => [name, cells[index] ?? null])))
     }
   }
-  return records
+  return { value: records, broken }
 }
 
 function delimiterOf(text: string): string {
@@ -122,18 +147,34 @@ function delimiterOf(text: string): string {
   return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ','
 }
 
-function linesOf(text: string): JsonValue[] {
+/**
+ * Lines of JSON. A line that is none, or no object, is broken; but a last one without a line end is the sign of a body that was cut
+ * off, and a body in which no line is JSON is something else.
+ */
+function linesOf(text: string): Pick<Body, 'value' | 'broken'> {
   const values: JsonValue[] = []
-  for (const [index, line] of text.split('\n').entries()) {
+  const broken: BrokenLine[] = []
+  const lines = text.split('\n')
+  let first: TextProblem | undefined
+  for (const [index, line] of lines.entries()) {
     if (line.trim() === '') continue
+    const addBroken = (reason: string) =>
+      broken.push({ before: values.length, record: new BrokenRecord([line.trim()], reason) })
     try {
-      values.push(parseJson(line))
+      const value = parseJson(line)
+      if (!isObject(value)) addBroken('a line that is no object')
+      else if (duplicateNameIn(line) !== undefined) addBroken('a line in which an object has a name twice')
+      else values.push(value)
     } catch (error) {
       if (!isSyntax(error)) throw error
-      throw new TextProblem(`${describeSyntaxError(error, line.length)} in line ${index + 1}`)
+      const problem = new TextProblem(`${describeSyntaxError(error, line.length)} in line ${index + 1}`)
+      if (index === lines.length - 1) throw problem
+      first ??= problem
+      addBroken('a line that is no JSON')
     }
   }
-  return values
+  if (values.length === 0 && first !== undefined) throw first
+  return { value: values, broken }
 }
 
 /** Why a text is invalid, without quoting it; undefined if the error is not about the text. */

@@ -1,8 +1,8 @@
 import type { RestDataset } from '../config/index.ts'
 import { restErrors, type RequestPlace } from '../errors.ts'
 import { selectIn } from './json-path.ts'
-import { isObject, type JsonArray, type JsonObject, type JsonValue, type Records } from '@cinelake/json-rows'
-import type { Body } from './read-body.ts'
+import { type BrokenRecord, isObject, type JsonArray, type JsonObject, type JsonValue, type Records } from '@cinelake/json-rows'
+import type { Body, BrokenLine } from './read-body.ts'
 
 /**
  * The records of a body.
@@ -21,7 +21,31 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
     const names = isObject(body.value) ? Object.keys(body.value).slice(0, 10) : []
     throw restErrors.REST_RECORDS_MISSING(place, path, jsonKindOf(found), names)
   }
-  return (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
+  const objects = (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
+  return withBroken(objects, found === body.value, body.broken ?? [])
+}
+
+/** Broken lines where they were, if the records are the lines; else after the records. */
+function withBroken(objects: readonly JsonObject[], areLines: boolean, broken: readonly BrokenLine[]): Records {
+  if (broken.length === 0) return objects
+  const all: (JsonObject | BrokenRecord)[] = []
+  let taken = 0
+  for (const { before, record } of broken) {
+    const end = areLines ? before : objects.length
+    all.push(...objects.slice(taken, end), record)
+    taken = end
+  }
+  return [...all, ...objects.slice(taken)]
+}
+
+/** Whether a body has records, an empty list of them, null in their place, or nothing. */
+export function presenceOf(
+  { scanned, value, format }: Body,
+  { records: path }: RestDataset,
+): { readonly isNull: boolean; readonly hasList: boolean } {
+  if (scanned !== undefined) return { isNull: false, hasList: true }
+  const found = selectIn(value, path)
+  return { isNull: found === null, hasList: found !== null && (found !== undefined || format === 'xml') }
 }
 
 /** An object whose values are the records: each gets its key as a column. */

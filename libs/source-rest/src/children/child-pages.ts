@@ -110,13 +110,17 @@ export async function* parentRows(
 ): AsyncGenerator<(string | null)[]> {
   if (path === undefined) return
   let places: number[] | undefined
+  let width = 0
   const content = lake.read(path, { signal })
   for await (const { cells: row } of readRecords(content, { dialect: OWN_DIALECT, maxRecordBytes: Infinity })) {
     if (places !== undefined) {
+      // A broken record, which is no row.
+      if (row.length !== width) continue
       yield places.map((place) => row[place] ?? null)
       continue
     }
     places = fields.map((field) => row.indexOf(field))
+    width = row.length
     const missing = fields.filter((_, index) => places?.[index] === -1)
     if (missing.length > 0) {
       throw restLandingErrors.REST_PARENT_MISSING(

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
-import { type Ingest, rawFolder } from '@cinelake/contracts'
+import { type Ingest, type QualityResult, rawFolder } from '@cinelake/contracts'
 import { type Clock, PipelineError, sha256, TerminalError } from '@cinelake/core'
 import {
   areAllKnown,
+  BrokenRecord,
   type CsvSpool,
   openCsvSpool,
   RecordProblem,
@@ -44,7 +45,13 @@ export type IngestTarget = {
 const MAX_RESTARTS = 5
 
 /** Errors after which the pages read so far cannot be completed: the pagination led the wrong way. */
-const WRONG_WAY = new Set(['REST_PAGE_LOOP', 'REST_PAGES_INCOMPLETE', 'REST_TOO_MANY_PAGES'])
+const WRONG_WAY = new Set([
+  'REST_PAGE_LOOP',
+  'REST_PAGES_INCOMPLETE',
+  'REST_PAGES_MOVED',
+  'REST_RECORDS_NULL',
+  'REST_TOO_MANY_PAGES',
+])
 
 /** Terminal errors of a request for a further page. An API may also answer 200, and say in its own words that a cursor has expired. */
 const REFUSED_PAGE = new Set([
@@ -175,9 +182,15 @@ async function ingest(
 
   await using scratch = await lake.scratch()
   await using spool = await openCsvSpool(join(scratch.directory, 'rows.csv'), rules)
-  const kept = await spoolPages(spool, oneAhead(pages, stop), { rules, expected, answers, source, dataset, progress })
-  const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, signal })
-  return { ...files, ...(isKept && answers && { answers: await answers.finish() }), ...cursorOf(dataset, times, kept) }
+  const read = await spoolPages(spool, oneAhead(pages, stop), { rules, expected, answers, source, dataset, progress })
+  const { quality, hasList } = read
+  const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, quality, signal })
+  return {
+    ...files,
+    ...(hasList ? {} : { noContent: true as const }),
+    ...(isKept && answers && { answers: await answers.finish() }),
+    ...cursorOf(dataset, times, read.cursor),
+  }
 }
 
 /**
@@ -191,7 +204,9 @@ function keepsAnswers({ explodedFrom }: RestDataset, { known, drift }: RowRules)
 /** Whether all fields of records may land: with `drift: fail`, those that the contract knows. */
 function mayLand(records: Records, { known, drift, flatten }: RowRules): boolean {
   if (drift !== 'fail' || known === undefined) return true
-  return !(records instanceof ScannedRecords) && areAllKnown(records, { known, flatten })
+  if (records instanceof ScannedRecords) return false
+  const objects = records.flatMap((record) => (record instanceof BrokenRecord ? [] : [record]))
+  return objects.length === records.length && areAllKnown(objects, { known, flatten })
 }
 
 type SpoolTask = {
@@ -203,17 +218,27 @@ type SpoolTask = {
   readonly progress: TaskContext['progress']
 }
 
+/** What all pages say together, apart from their rows. */
+type PagesRead = {
+  /** For the next window, if the last page has one. */
+  readonly cursor: string | undefined
+  readonly quality: readonly QualityResult[]
+  /** Whether a page had a list of records, even if it was empty. */
+  readonly hasList: boolean
+}
+
 /**
  * Converts all pages to rows.
- * @returns the cursor for the next window, if the last page has one
  * @throws {SchemaDriftError} terminal
  */
 async function spoolPages(
   spool: CsvSpool,
   pages: AsyncGenerator<LandingPage>,
   { answers, progress, ...task }: SpoolTask,
-): Promise<string | undefined> {
+): Promise<PagesRead> {
   let cursor: string | undefined
+  let hasList = false
+  const quality = new Map<string, QualityResult>()
   let sizeBytes = 0
   try {
     for await (const page of pages) {
@@ -228,6 +253,10 @@ async function spoolPages(
         first,
       )
       cursor = page.cursor
+      hasList ||= page.hasList
+      // Those of many parents are counted together.
+      for (const found of page.quality ?? [])
+        quality.set(found.rule, { ...found, failed: (quality.get(found.rule)?.failed ?? 0) + found.failed })
       sizeBytes += page.sizeBytes
       stopAtDrift(task, spool)
       progress({ rowCount: spool.rowCount, sizeBytes })
@@ -238,7 +267,8 @@ async function spoolPages(
     throw error
   }
   await answers?.drain()
-  return cursor
+  const found = [...quality.values()].map((each) => ({ ...each, checked: each.failed }))
+  return { cursor, quality: found, hasList }
 }
 
 /** With `drift: fail`, no page is requested after the first one that differs from the contract. */

@@ -1,4 +1,4 @@
-import type { Ingest } from '@cinelake/contracts'
+import type { Ingest, QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
@@ -17,6 +17,10 @@ export type LandingPage = {
   readonly place: RequestPlace
   readonly records: Records
   readonly sizeBytes: number
+  /** Whether the body has a list of records, even if it is empty. */
+  readonly hasList: boolean
+  /** On the last page: what is odd in what the pages say of themselves. */
+  readonly quality?: readonly QualityResult[]
   /** Cells that are added to all of its rows. */
   readonly first?: JsonObject
   /** With the last page: the cursor for the next window. */
@@ -118,6 +122,6 @@ async function* explodedPages(
   for await (const records of explodeRows(rows, dataset)) {
     number += 1
     const place = { source: source.name, dataset: dataset.name, address: parent.path ?? '', page: number }
-    yield { place, records, sizeBytes: 0 }
+    yield { place, records, sizeBytes: 0, hasList: true }
   }
 }

@@ -5,7 +5,7 @@ import { createFill, type Secrets } from '@cinelake/secrets'
 import { fixedClock, recordingLog, startHttp } from '@cinelake/testkit'
 import type { AzureIdentity } from '../auth/auth-kind.ts'
 import { createTokenCache } from '../auth/token-cache.ts'
-import { type JsonObject, objectsOf } from '@cinelake/json-rows'
+import { type BrokenRecord, type JsonObject, objectsOf } from '@cinelake/json-rows'
 import { aRestSource, type RestFields } from '../source-rest.fixture.ts'
 import { createLimiter } from '../http/limiter.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
@@ -68,7 +68,7 @@ export function aReader({
     const { fill } = mask
     const target = await datasetRequest(source, dataset, timesOf(dataset, reading), fill)
     await using requests = await openTaskRequests({ ...deps, fill }, { pipeline: 'shop', source, dataset, signal })
-    const pages: (readonly JsonObject[])[] = []
+    const pages: (readonly (JsonObject | BrokenRecord)[])[] = []
     const folder = 'answers'
     const common = {
       folder,

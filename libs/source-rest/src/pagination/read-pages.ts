@@ -2,8 +2,10 @@ import { createRecordScanner, type Records, ScannedRecords } from '@cinelake/jso
 import { createHash } from 'node:crypto'
 import { type Body, readBody, type ScanBody } from '../bodies/read-body.ts'
 import { singlePath } from '../bodies/json-path.ts'
-import { recordsIn } from '../bodies/records.ts'
-import type { RestDataset, RestPagination } from '../config/index.ts'
+import { throwIfFailed } from '../bodies/failure.ts'
+import { presenceOf, recordsIn } from '../bodies/records.ts'
+import type { RestDataset, RestEnd, RestPagination } from '../config/index.ts'
+import type { QualityResult } from '@cinelake/contracts'
 import { paginationErrors, type RequestPlace, restErrors, RestPaginationUnknownError } from '../errors.ts'
 import type { DatasetRequest } from '../http/dataset-request.ts'
 import type { PageRequest } from '../http/page-request.ts'
@@ -11,7 +13,8 @@ import { requestPage, type Requests } from '../http/request-page.ts'
 import type { Answer } from '../http/send-request.ts'
 import { keptCursor } from './kept-cursor.ts'
 import {
-  countAt,
+  type Declared,
+  declaredBy,
   FIRST_PAGE,
   type KnownPagination,
   type PagePosition,
@@ -32,6 +35,10 @@ export type RecordPage = {
   readonly next: PagePosition | undefined
   /** The cursor for the next window, on the last page. */
   readonly cursor?: string | undefined
+  /** On the last page: what is odd in the counts that the pages declare. */
+  readonly quality: readonly QualityResult[]
+  /** Whether the body has a list of records, even if it is empty. */
+  readonly hasList: boolean
 }
 
 export type ParsedAnswer = { readonly answer: Answer; readonly body: Body; readonly records: Records }
@@ -60,7 +67,10 @@ const askAlways: PageSeries = async (_, { ask, parse }) => {
  * The pages of a dataset, one at a time and in order.
  * @throws {REST_PAGE_LOOP} terminal: a page leads back to an earlier one, or is the same as an earlier one
  * @throws {REST_TOO_MANY_PAGES} terminal
- * @throws {REST_PAGES_INCOMPLETE} transient: fewer records than the server declares
+ * @throws {REST_PAGES_INCOMPLETE} transient: fewer records or pages than the server declares
+ * @throws {REST_PAGES_MOVED} transient: it declares fewer than before
+ * @throws {REST_RECORDS_NULL} transient: null in place of records, after others
+ * @throws {REST_ANSWER_FAILED} transient, {REST_ANSWER_REFUSED} terminal: the body says so
  */
 export async function* readPages(
   source: string,
@@ -71,7 +81,8 @@ export async function* readPages(
 ): AsyncGenerator<RecordPage> {
   const guard = createLoopGuard(dataset.pagination)
   const scan = scannerFor(dataset)
-  let total: number | undefined
+  const findings = createFindings()
+  let emptyRun = 0
   for (let position: PagePosition | undefined = FIRST_PAGE; position !== undefined;) {
     const { url, place, records, page, sizeBytes } = await askFor(position, {
       source,
@@ -91,16 +102,65 @@ export async function* readPages(
       valueCount: target.values.length,
       takeLink,
     })
-    total = totalOf(pagination, page, place) ?? total
+    findings.look(pagination, position, page, place)
+    emptyRun = records.length > 0 ? 0 : emptyRun + 1
+    if (emptyRun > MAX_EMPTY_PAGES && isNumbered(pagination)) {
+      throw restErrors.REST_PAGE_LOOP(
+        place,
+        `expected records, got ${emptyRun} pages without any, while the body says that there is more`,
+      )
+    }
     const isLast = next === undefined
     // One more page may be requested to learn that there are no more.
     const isMore = records.length > 0 || !isLast
     if (isMore && position.number > limit.maxPages) throw paginationErrors.REST_TOO_MANY_PAGES(place, limit.maxPages)
-    if (next === undefined) checkTotal(total, position.recordCount + records.length, place)
-    else if (limit.stops && next.number > limit.maxPages) next = undefined
+    if (next !== undefined && limit.stops && next.number > limit.maxPages) next = undefined
     const cursor = isLast ? keptCursor(dataset.incremental?.cursor, page, { place, takeLink }) : undefined
-    yield { place, records, sizeBytes, next, cursor }
+    const quality = next === undefined ? findings.all(isLast, position.recordCount + records.length) : []
+    yield { place, records, sizeBytes, next, cursor, quality, hasList: page.hasList }
     position = next
+  }
+}
+
+/** Consecutive numbered pages without records, while the server says that there is more. */
+const MAX_EMPTY_PAGES = 100
+
+/** Whether pages are requested by numbers, which a change of the data moves. */
+const isNumbered = ({ type }: RestPagination) => type === 'page' || type === 'offset'
+
+/** What is odd in the counts that the pages declare, though all of them could be read. */
+function createFindings() {
+  const details = new Map<string, string>()
+  let declared: Declared = {}
+  let asked: RestEnd | undefined
+  const add = (rule: string, detail: string) => details.set(rule, details.get(rule) ?? detail)
+  return {
+    /** @throws {REST_PAGES_MOVED} transient */
+    look(pagination: RestPagination, { number, recordCount }: PagePosition, page: ReadPage, place: RequestPlace): void {
+      if (pagination.type === 'none' || pagination.type === 'auto' || pagination.type === 'range') return
+      asked = pagination.end
+      const now = declaredBy(pagination, declared, page, place)
+      for (const [unit, before, after, read] of [
+        ['records', declared.total, now.total, recordCount],
+        ['pages', declared.totalPages, now.totalPages, number - 1],
+      ] as const) {
+        if (before === undefined || after === undefined || before === after) continue
+        // Behind its end a server may well count nothing.
+        const isBehind = page.recordCount === 0 && read >= before
+        if (after < before && isNumbered(pagination) && !isBehind)
+          throw paginationErrors.REST_PAGES_MOVED(place, before, after, unit)
+        add('pages_moved', `the API counted ${before} ${unit}, and ${after} while it was read`)
+      }
+      declared = now
+    },
+    all(isRead: boolean, recordCount: number): QualityResult[] {
+      const { total, totalPages } = declared
+      if (isRead && total !== undefined && recordCount > total)
+        add('pages_contradict', `the API counts ${total} records and gave ${recordCount}`)
+      const silent = recordCount === 0 ? [] : [total ?? asked?.total, totalPages ?? asked?.totalPages]
+      for (const path of silent) if (typeof path === 'string') add('end_rule_silent', `no page had a count at ${path}`)
+      return [...details].map(([rule, detail]) => ({ rule, severity: 'warn', checked: 1, failed: 1, detail }))
+    },
   }
 }
 
@@ -118,7 +178,7 @@ type Asking = {
  * Finds records in bodies without making objects of them, where nothing but their rows depends on them: a list at one place, to
  * which no path of the dataset leads, and no policy that looks at unexpected fields.
  */
-function scannerFor({ records, recordKey, parent, pagination, incremental, drift, flatten }: RestDataset) {
+function scannerFor({ records, recordKey, parent, pagination, incremental, drift, flatten, failure }: RestDataset) {
   const path = singlePath(records)
   if (path === undefined || recordKey !== undefined || parent !== undefined) return undefined
   if (pagination.type === 'auto' || drift === 'fail' || drift === 'rescue') return undefined
@@ -131,6 +191,8 @@ function scannerFor({ records, recordKey, parent, pagination, incremental, drift
     end?.totalPages,
     end?.when?.path,
     incremental?.cursor?.path,
+    failure?.present,
+    failure?.unless?.path,
   ]
   const isInRecords = (other: string) => names.every((step, index) => singlePath(other)?.[index] === step)
   if (inBody.some((other) => other !== undefined && isInRecords(other))) return undefined
@@ -151,6 +213,7 @@ async function askFor(position: PagePosition, { source, dataset, target, request
   guard.asking(request, place)
   const parse = async (answer: Answer) => {
     const body = await readBody(answer, dataset, place, requests.maxBodyBytes, scan)
+    throwIfFailed(body, dataset, place)
     return { answer, body, records: recordsIn(body, dataset, place) }
   }
   const asked = JSON.stringify([request.method, target.hide(request.url), parts.headers, parts.body])
@@ -163,7 +226,7 @@ async function askFor(position: PagePosition, { source, dataset, target, request
   })
   guard.answered(bodyDigest, records, place)
   const { status, headers, url } = answer
-  const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length }
+  const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length, ...presenceOf(body, dataset) }
   return { url: request.url, place, records, page, sizeBytes: answer.body.byteLength }
 }
 
@@ -182,18 +245,6 @@ function known(dataset: RestDataset, page: ReadPage, url: URL, place: RequestPla
 function limitOf(pagination: Pagination): { readonly maxPages: number; readonly stops: boolean } {
   if (pagination.type === 'none') return { maxPages: 1, stops: true }
   return { maxPages: pagination.maxPages ?? DEFAULT_MAX_PAGES, stops: pagination.atMaxPages === 'stop' }
-}
-
-/** The total number of records that the server declares. */
-function totalOf(pagination: Pagination, page: ReadPage, place: RequestPlace): number | undefined {
-  return pagination.type === 'none' || pagination.type === 'range'
-    ? undefined
-    : countAt(pagination.end.total, page, place)
-}
-
-function checkTotal(total: number | undefined, recordCount: number, place: RequestPlace): void {
-  if (total !== undefined && recordCount < total)
-    throw paginationErrors.REST_PAGES_INCOMPLETE(place, total, recordCount)
 }
 
 /**
