@@ -22,3 +22,4 @@ export {
 export { duplicateNameIn } from './duplicate-name.ts'
 export { createRecordScanner, objectsOf, ScannedRecords } from './scan-records.ts'
 export { BrokenRecord } from './broken-record.ts'
+export { listItems } from './json-bytes.ts'

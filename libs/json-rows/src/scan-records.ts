@@ -1,16 +1,24 @@
 import { MAX_COLUMNS, type Column } from './columns.ts'
 import { duplicateNameIn } from './duplicate-name.ts'
 import { type FlattenRules, MAX_DEPTH } from './flatten-record.ts'
+import {
+  BACKSLASH,
+  behind,
+  behindListStart,
+  behindText,
+  behindValue,
+  blanks,
+  COLON,
+  COMMA,
+  LIST_END,
+  nameIn,
+  OBJECT,
+  OBJECT_END,
+  ODD,
+  QUOTE,
+} from './json-bytes.ts'
 import { type JsonObject, type JsonValue, parseJson } from './json-text.ts'
 
-const QUOTE = 0x22
-const COMMA = 0x2c
-const COLON = 0x3a
-const BACKSLASH = 0x5c
-const LIST = 0x5b
-const LIST_END = 0x5d
-const OBJECT = 0x7b
-const OBJECT_END = 0x7d
 const MINUS = 0x2d
 const PLUS = 0x2b
 const DOT = 0x2e
@@ -85,9 +93,6 @@ export function objectsOf<Record>(records: readonly Record[] | ScannedRecords): 
   return parseJson(`[${records.whole.toString()}]`) as readonly JsonValue[] as readonly JsonObject[]
 }
 
-/** Thrown where the bytes are not what the scanner is made for. */
-const ODD = new Error('not for the scanner')
-
 /**
  * Finds the records of JSON bodies without making objects of them, for the fields that most records have: names and texts
  * without escapes, numbers, true, false, null, and objects of them. Everything else is parsed as before, or the whole body is
@@ -135,73 +140,6 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       tape[used + 3] = end
       used += STRIDE
     }
-    const blanks = (from: number): number => {
-      let at = from
-      for (;;) {
-        const byte = bytes[at]
-        if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at
-        at += 1
-      }
-    }
-    const behind = (wanted: number, from: number): number => {
-      const at = blanks(from)
-      if (bytes[at] !== wanted) throw ODD
-      return at + 1
-    }
-    /** From the opening quote to behind the closing one. */
-    const behindText = (from: number): number => {
-      for (let at = from + 1; ;) {
-        const end = bytes.indexOf(QUOTE, at)
-        if (end < 0) throw ODD
-        let escapes = 0
-        while (bytes[end - 1 - escapes] === BACKSLASH) escapes += 1
-        at = end + 1
-        if (escapes % 2 === 0) return at
-      }
-    }
-    /** Any value, whose syntax is checked by who parses it. */
-    const behindValue = (from: number): number => {
-      let at = blanks(from)
-      if (bytes[at] === QUOTE) return behindText(at)
-      for (let depth = 0; at < bytes.length;) {
-        const byte = bytes[at]
-        if (byte === QUOTE) {
-          at = behindText(at)
-          continue
-        }
-        if (byte === LIST || byte === OBJECT) depth += 1
-        else if (byte === COMMA && depth === 0) return at
-        else if (byte === LIST_END || byte === OBJECT_END) {
-          if (depth === 0) return at
-          depth -= 1
-          if (depth === 0) return at + 1
-        }
-        at += 1
-      }
-      return at
-    }
-    /** A name without escapes, between these quotes. */
-    const nameIn = (start: number, end: number): string => {
-      const name = bytes.toString('utf8', start + 1, end - 1)
-      if (name.includes('\\')) throw ODD
-      return name
-    }
-    const behindListStart = (): number => {
-      let at = 0
-      for (const step of path) {
-        at = behind(OBJECT, at)
-        for (;;) {
-          at = blanks(at)
-          if (bytes[at] !== QUOTE) throw ODD
-          const end = behindText(at)
-          const name = nameIn(at, end)
-          at = behind(COLON, end)
-          if (name === step) break
-          at = behind(COMMA, behindValue(at))
-        }
-      }
-      return behind(LIST, at)
-    }
     const parsed = (field: ScannedField, start: number, end: number): number => {
       const text = bytes.toString('utf8', start, end)
       if (text.includes('{') && duplicateNameIn(text) !== undefined) throw ODD
@@ -219,7 +157,7 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
           return at + 1
         }
         if (byte === COMMA) form = SCANNED.textWithComma
-        else if (byte === BACKSLASH) return parsed(field, start, behindText(start))
+        else if (byte === BACKSLASH) return parsed(field, start, behindText(bytes, start))
         // A control character, or the end.
         else if (byte < 0x20) throw ODD
       }
@@ -268,7 +206,7 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
     }
     const scanObject = (parent: ScannedField, from: number, depth: number): number => {
       if (depth > MAX_DEPTH) throw ODD
-      let at = blanks(behind(OBJECT, from))
+      let at = blanks(bytes, behind(bytes, OBJECT, from))
       if (bytes[at] === OBJECT_END) return at + 1
       for (let place = 0; ; place += 1) {
         if (bytes[at] !== QUOTE) throw ODD
@@ -276,17 +214,17 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
         if (field !== undefined && isNameOf(field, at)) {
           at += field.key.length + 2
         } else {
-          const end = behindText(at)
-          field = otherField(parent, place, nameIn(at, end))
+          const end = behindText(bytes, at)
+          field = otherField(parent, place, nameIn(bytes, at, end))
           at = end
         }
         if (field.seenIn === serial) throw ODD
         field.seenIn = serial
-        at = blanks(scanValue(field, blanks(behind(COLON, at)), depth))
+        at = blanks(bytes, scanValue(field, blanks(bytes, behind(bytes, COLON, at)), depth))
         const byte = bytes[at]
         if (byte === OBJECT_END) return at + 1
         if (byte !== COMMA) throw ODD
-        at = blanks(at + 1)
+        at = blanks(bytes, at + 1)
       }
     }
     const scanValue = (field: ScannedField, at: number, depth: number): number => {
@@ -296,13 +234,13 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       if (byte === 0x74) return scanWord(field, at, 'true', SCANNED.isTrue)
       if (byte === 0x66) return scanWord(field, at, 'false', SCANNED.isFalse)
       if (byte === 0x6e) return scanWord(field, at, 'null', SCANNED.isNull)
-      const isFlat = byte === OBJECT && !field.isJson && bytes[blanks(at + 1)] !== OBJECT_END
-      return isFlat ? scanObject(field, at, depth + 1) : parsed(field, at, behindValue(at))
+      const isFlat = byte === OBJECT && !field.isJson && bytes[blanks(bytes, at + 1)] !== OBJECT_END
+      return isFlat ? scanObject(field, at, depth + 1) : parsed(field, at, behindValue(bytes, at))
     }
 
     try {
-      const listStart = behindListStart()
-      let at = blanks(listStart)
+      const listStart = behindListStart(bytes, path)
+      let at = blanks(bytes, listStart)
       let first: [number, number] | undefined
       let last: [number, number] = [at, at]
       if (bytes[at] === LIST_END) at += 1
@@ -313,12 +251,12 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
           ends.push(used)
           last = [at, end]
           first ??= last
-          at = blanks(end)
+          at = blanks(bytes, end)
           const byte = bytes[at]
           at += 1
           if (byte === LIST_END) break
           if (byte !== COMMA) throw ODD
-          at = blanks(at)
+          at = blanks(bytes, at)
         }
       }
       const rest = `${bytes.toString('utf8', 0, listStart)}]${bytes.toString('utf8', at)}`

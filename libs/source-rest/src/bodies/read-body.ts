@@ -6,6 +6,7 @@ import {
   isObject,
   type JsonObject,
   type JsonValue,
+  listItems,
   parseJson,
   type ScannedRecords,
 } from '@cinelake/json-rows'
@@ -15,6 +16,7 @@ import { gunzip } from 'node:zlib'
 import type { RestDataset } from '../config/index.ts'
 import { type RequestPlace, RestBodyError, restErrors } from '../errors.ts'
 import type { Answer } from '../http/send-request.ts'
+import { singlePath } from './json-path.ts'
 import sax from 'sax'
 
 /** The format of a body. */
@@ -62,6 +64,9 @@ export type BrokenLine = { readonly before: number; readonly record: BrokenRecor
 /** Finds the records of a body of JSON without making objects of them; undefined where it has to be parsed. */
 export type ScanBody = (bytes: Buffer) => { readonly records: ScannedRecords; readonly body: JsonValue } | undefined
 
+/** How a body's text is read. */
+type ReadAs = Pick<RestDataset, 'delimiter' | 'records' | 'recordKey'>
+
 /**
  * Parses a response's body. A response without content (204, 205) is null.
  * @throws {RestBodyError} terminal
@@ -69,7 +74,7 @@ export type ScanBody = (bytes: Buffer) => { readonly records: ScannedRecords; re
  */
 export async function readBody(
   answer: Answer,
-  dataset: Pick<RestDataset, 'format' | 'delimiter'>,
+  dataset: ReadAs & Pick<RestDataset, 'format'>,
   place: RequestPlace,
   maxBodyBytes: number,
   scan?: ScanBody,
@@ -84,7 +89,7 @@ export async function readBody(
   // Several times as fast as a TextDecoder.
   const text = utf8?.toString() ?? decodeText(answer, bytes, charset, place)
   try {
-    return { format, ...(await parse(text, format, dataset.delimiter)) }
+    return { format, ...(await parse(text, format, dataset)) }
   } catch (error) {
     const got = problemOf(error, text)
     if (got === undefined) throw error
@@ -96,15 +101,33 @@ export async function readBody(
 async function parse(
   text: string,
   format: BodyFormat,
-  delimiter: string | undefined,
+  { delimiter, records, recordKey }: ReadAs,
 ): Promise<Pick<Body, 'value' | 'broken'>> {
   if (format === 'csv') return await csvRecords(text, delimiter)
   if (format === 'xml') return { value: xmlValue(text) }
   if (format === 'ndjson') return linesOf(text)
   const value = parseJson(text)
   const twice = duplicateNameIn(text)
-  if (twice !== undefined) throw new TextProblem(`an object in which the name ${twice} is there twice`)
-  return { value }
+  if (twice === undefined) return { value }
+  const path = recordKey === undefined ? singlePath(records)?.filter((step) => typeof step === 'string') : undefined
+  return withoutTwice(text, path) ?? problem(`an object in which the name ${twice} is there twice`)
+}
+
+function problem(what: string): never {
+  throw new TextProblem(what)
+}
+
+/** A body of which no record has an object with a name twice; undefined if such an object is elsewhere. */
+function withoutTwice(text: string, path: readonly string[] | undefined): Pick<Body, 'value' | 'broken'> | undefined {
+  const list = path && listItems(text, path)
+  if (list === undefined || duplicateNameIn(list.before + list.after) !== undefined) return undefined
+  const items: string[] = []
+  const broken: BrokenLine[] = []
+  for (const item of list.items) {
+    if (duplicateNameIn(item) === undefined) items.push(item)
+    else broken.push({ before: items.length, record: new BrokenRecord([item], 'a record in which an object has a name twice') })
+  }
+  return { value: parseJson(list.before + items.join(',') + list.after), broken }
 }
 
 /** Why a text is not valid, without its values. */

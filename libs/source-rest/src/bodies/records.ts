@@ -22,7 +22,7 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
     throw restErrors.REST_RECORDS_MISSING(place, path, jsonKindOf(found), names)
   }
   const objects = (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
-  return withBroken(objects, found === body.value, body.broken ?? [])
+  return withBroken(objects, body.format === 'json' || found === body.value, body.broken ?? [])
 }
 
 /** Broken lines where they were, if the records are the lines; else after the records. */

@@ -269,3 +269,161 @@ test('a guarded file has the same cells but for the apostrophe', async () => {
     ['-1', '+1e5'],
   ])
 })
+
+describe('names that records spell differently', () => {
+  const columns = [column('user_id', 'BIGINT'), { ...column('city', 'VARCHAR'), reading: { from: ['city', 'town'] } }]
+
+  test('share the column of the contract that they are expected for, from whatever record on', async () => {
+    const pages = [
+      '[{"userId":1},{"user_id":2,"town":"a"}]',
+      '[{"UserID":3,"city":"b"},{"user-id":4,"town":null,"city":"c"},{"userid":5,"town":"d","city":"d"}]',
+    ]
+    const service = await given(paged(...pages), {}, columns)
+
+    const { quality } = await service.ingest()
+
+    expect(service.csv()).toBe('userId,town\n1,\n2,a\n3,b\n4,c\n5,d\n')
+    expect(quality).toBeUndefined()
+  })
+
+  test('and that one record has twice, with two values, make it a broken one', async () => {
+    const pages = ['[{"user_id":1,"city":"a"},{"user_id":2,"USER_ID":3,"city":"b"},{"user_id":4,"town":"x","city":"y"}]']
+    const service = await given(paged(...pages), {}, columns)
+
+    const { quality, balance } = await service.ingest()
+
+    expect(service.csv()).toBe(
+      'user_id,city\n1,a\n"{""user_id"":2,""USER_ID"":3,""city"":""b""}"\n"{""user_id"":4,""town"":""x"",""city"":""y""}"\n',
+    )
+    expect(balance).toMatchObject({ in: 3, out: 3 })
+    expect(quality).toMatchObject([
+      {
+        rule: 'record_broken',
+        severity: 'warn',
+        checked: 3,
+        failed: 2,
+        detail:
+          '1 of them: expected each field once, got two spellings of user_id with different values; 1 of them: expected each field once, got two spellings of city with different values',
+      },
+    ])
+  })
+
+  test('are columns of their own where no contract says that they are one', async () => {
+    const service = await given(paged('[{"userId":1,"user_id":2}]'), {})
+
+    await service.ingest()
+
+    expect(service.csv()).toBe('userId,user_id\n1,2\n')
+  })
+})
+
+describe('broken records', () => {
+  test('have a number of cells that no row has, however many columns come later, and are no duplicates of each other', async () => {
+    const broken = String.raw`{"id":1,"v":"\ud800"}`
+    const pages = [`[${broken},{"id":2}]`, `[{"id":3,"v":"x"},${broken}]`, `[{"id":4},${broken},{"id":2,"v":"y"}]`]
+    const service = await given(paged(...pages), { key: ['id'] })
+
+    const outcome = await service.ingest()
+
+    const text = String.raw`"{""id"":1,""v"":""\ud800""}"`
+    expect(service.csv()).toBe(`id,v\n${text}\n3,x\n${text}\n4,\n${text}\n2,y\n`)
+    expect(outcome.balance).toMatchObject({ in: 7, out: 6, duplicates: 1 })
+    expect(outcome.quality).toMatchObject([{ rule: 'record_broken', failed: 3 }])
+  })
+
+  test('of one cell get a second one in a file of one column, and of two a third one in a file of two', async () => {
+    const one = await given(paged(String.raw`[{"a":"x"},{"a":"\udc00"}]`), {})
+    const two = await given((_, response) => void response.end('a,b\n1,2\n3\n4,5,6\n'), {
+      format: 'csv',
+      records: '$',
+      pagination: { type: 'none' },
+    })
+    await Promise.all([one.ingest(), two.ingest()])
+
+    expect(one.csv()).toBe(`a\nx\n${String.raw`"{""a"":""\udc00""}",`}\n`)
+    expect(two.csv()).toBe('a,b\n1,2\n3\n4,5,6\n')
+  })
+
+  test('alone land under the names of their body', async () => {
+    const service = await given((_, response) => void response.end('a,b\n3\n'), {
+      format: 'csv',
+      records: '$',
+      pagination: { type: 'none' },
+    })
+
+    await service.ingest()
+
+    expect(service.csv()).toBe('a,b\n3\n')
+  })
+
+  test('do not tell the fields that are ignored', async () => {
+    const pages = [String.raw`[{"id":1},{"id":"\ud800","secret":"s3cret"}]`]
+    const service = await given(paged(...pages), { drift: 'ignore' }, [column('id', 'BIGINT')])
+
+    await service.ingest()
+
+    expect(service.csv()).toBe('id\n1\n"text left out, since fields of this dataset are ignored",\n')
+  })
+
+  test('are not kept with drift: fail', async () => {
+    const service = await given(paged('[{"id":1},{"id":2,"id":3}]'), { drift: 'fail' }, [column('id', 'BIGINT')])
+
+    const { quality } = await service.ingest()
+
+    expect(service.csv()).toBe('id\n1\n"{""id"":2,""id"":3}",\n')
+    expect(quality).toMatchObject([{ rule: 'record_broken' }])
+  })
+})
+
+test('every value lands as it was written, whatever no double and no text holds', async () => {
+  const values = ['1e400', '12345678901234567890', '0.1000000000000000055', '-0', '1.50']
+  const texts = ['null', ' a ', '', 'NaN', '1e400', 'a\u0000b', '😀']
+  const record = `{${[
+    ...values.map((value, index) => `"n${index}":${value}`),
+    `"list":[${values.join(',')}]`,
+    `"in":{"list":[{"x":${values.join('},{"x":')}}]}`,
+    ...texts.map((value, index) => `"t${index}":${JSON.stringify(value)}`),
+    '"none":null',
+  ].join(',')}}`
+  const service = await given(paged(`[${record},{}]`), {})
+
+  await service.ingest()
+
+  const rows: (readonly (string | null)[])[] = []
+  const blocks = [Buffer.from(service.csv())]
+  for await (const { cells } of readRecords(blocks, { dialect: OWN_DIALECT })) rows.push(cells)
+  expect(rows[1]).toEqual([
+    ...values,
+    `[${values.join(',')}]`,
+    `[{"x":${values.join('},{"x":')}}]`,
+    ...texts,
+    null,
+  ])
+  expect(rows[2]).toEqual(rows[1]?.map(() => null))
+})
+
+describe('without a record, the manifest says', () => {
+  const none = { pagination: { type: 'none' } } as const
+
+  test('that the table is empty where the answer has an empty list', async () => {
+    const service = await given((_, response) => void response.end('{"data":[]}'), none)
+    await service.ingest()
+
+    expect(await service.manifest()).toMatchObject({ files: [], rowCount: 0 })
+    expect(await service.manifest()).not.toHaveProperty('noContent')
+  })
+
+  test.each([
+    [200, '{"data":null}'],
+    [204, ''],
+    [404, 'x'],
+  ])('that nothing is known where it has none: %d %s', async (status, body) => {
+    const service = await given((_, response) => void response.writeHead(status).end(body), {
+      ...none,
+      statuses: { '404': 'ignore' },
+    })
+    await service.ingest()
+
+    expect(await service.manifest()).toMatchObject({ files: [], rowCount: 0, noContent: true })
+  })
+})

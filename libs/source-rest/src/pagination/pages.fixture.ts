@@ -1,4 +1,5 @@
 import type { RequestListener, IncomingMessage, ServerResponse } from 'node:http'
+import type { QualityResult } from '@cinelake/contracts'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import { createFill, type Secrets } from '@cinelake/secrets'
@@ -69,6 +70,7 @@ export function aReader({
     const target = await datasetRequest(source, dataset, timesOf(dataset, reading), fill)
     await using requests = await openTaskRequests({ ...deps, fill }, { pipeline: 'shop', source, dataset, signal })
     const pages: (readonly (JsonObject | BrokenRecord)[])[] = []
+    const quality: QualityResult[] = []
     const folder = 'answers'
     const common = {
       folder,
@@ -82,9 +84,10 @@ export function aReader({
     const answers = lake && openKeptAnswers({ lake, clock, log, ...common, names: await namesIn(lake, folder, signal) })
     for await (const page of readPages(source.name, dataset, target, requests.for(target), answers?.series(''))) {
       pages.push(objectsOf(page.records))
+      quality.push(...page.quality)
     }
     await answers?.drain()
-    return { pages, records: pages.flat() }
+    return { pages, records: pages.flat(), quality }
   }
   return { read, log, hidden, waits }
 }
