@@ -8,7 +8,7 @@ import { createColumns, RecordReject, type ColumnRules, type Columns } from './c
 import { type Cells, createFlattener, type FlattenRules } from './flatten-record.ts'
 import { keyOf, supersededRows, type SupersededRows } from './row-keys.ts'
 import { objectsOf, ScannedRecords } from './scan-records.ts'
-import { scannedRows } from './scanned-rows.ts'
+import { type PageRows, scannedRows } from './scanned-rows.ts'
 
 /** The file does not contain everything that was received. */
 export class RowsLostError extends TransientError {
@@ -46,11 +46,7 @@ export interface CsvSpool extends AsyncDisposable {
    * @param first cells that are added to every record, and that no record has itself
    * @throws {RecordProblem} via `onProblem`
    */
-  add(
-    records: Records,
-    onProblem: (error: unknown, index: number) => never,
-    first?: JsonObject,
-  ): Promise<void>
+  add(records: Records, onProblem: (error: unknown, index: number) => never, first?: JsonObject): Promise<void>
   /** The rows that are superseded by a later row with the same key. */
   superseded(): Promise<SupersededRows>
   /**
@@ -147,8 +143,7 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
           rows += 1
         } catch (error) {
           waiting.truncate(rowStart)
-          const record = brokenBy(error, records, index)
-          if (record === undefined) return onProblem(error, index)
+          const record = brokenBy(error, records, index) ?? onProblem(error, index)
           endSegment()
           addBroken(record)
           start = writtenBytes + waiting.length
@@ -182,15 +177,6 @@ function brokenBy(error: unknown, records: Records, index: number): BrokenRecord
   if (error instanceof BrokenRecord) return error
   if (!(error instanceof RecordReject)) return undefined
   return new BrokenRecord([JSON.stringify(objectsOf(records)[index])], `expected ${error.expected}, got ${error.got}`)
-}
-
-/** The records of a page one after the other, as rows. */
-export type PageRows = {
-  /** Makes a record the current row. @throws {RecordProblem} */
-  read(index: number): void
-  /** A cell of the current row. */
-  readonly cell: (column: number) => string | null | undefined
-  writeTo(buffer: RowBuffer): void
 }
 
 function recordRows(

@@ -41,11 +41,10 @@ async function bothWays(bodies: readonly string[], rules: Partial<RowRules> = {}
   for (const body of bodies) {
     const value = parseJson(body) as { data: JsonObject[] }
     const found = scan(Buffer.from(body), ['data'])
-    if (found !== undefined) {
-      scannedCount += 1
-      expect(found.records).toHaveLength(value.data.length)
-      expect(JSON.stringify(found.body)).toBe(JSON.stringify({ ...value, data: [] }))
-    }
+    if (found !== undefined) scannedCount += 1
+    // What is around the records is the same, and so is their number.
+    expect(found?.records.length ?? value.data.length).toBe(value.data.length)
+    expect(JSON.stringify(found?.body ?? { ...value, data: [] })).toBe(JSON.stringify({ ...value, data: [] }))
     objects.push(value.data)
     scanned.push(found?.records ?? value.data)
   }
@@ -55,7 +54,22 @@ async function bothWays(bodies: readonly string[], rules: Partial<RowRules> = {}
 const text = fc.oneof(
   fc.string({ unit: 'grapheme' }),
   fc.string({ unit: 'binary' }),
-  fc.constantFrom('', ' a', 'a ', 'a,b', 'a"b', 'é', ' é', 'x\n', '\t', '\u00a0x', 'x\u3000', '\\', '\u0000', 'x'.repeat(300)),
+  fc.constantFrom(
+    '',
+    ' a',
+    'a ',
+    'a,b',
+    'a"b',
+    'é',
+    ' é',
+    'x\n',
+    '\t',
+    '\u00a0x',
+    'x\u3000',
+    '\\',
+    '\u0000',
+    'x'.repeat(300),
+  ),
 )
 const name = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('a', 'b', 'c', 'd e', 'é') },
@@ -66,7 +80,20 @@ const { value: json } = fc.letrec<{ value: string; object: string }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     text.map((one) => JSON.stringify(one)),
-    fc.constantFrom('0', '-0', '1.50', '1e400', '-12E+3', '12345678901234567890', '0.1000000000000000055', 'true', 'false', 'null', '[]', '{}'),
+    fc.constantFrom(
+      '0',
+      '-0',
+      '1.50',
+      '1e400',
+      '-12E+3',
+      '12345678901234567890',
+      '0.1000000000000000055',
+      'true',
+      'false',
+      'null',
+      '[]',
+      '{}',
+    ),
     fc.integer().map(String),
     fc.array(tie('value'), { maxLength: 3 }).map((items) => `[${items.join(' ,')}]`),
     tie('object'),

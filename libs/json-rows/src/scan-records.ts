@@ -61,7 +61,11 @@ export class ScannedRecords {
 
   readonly #spare: Int32Array[]
 
-  constructor(scanned: Pick<ScannedRecords, 'bytes' | 'fields' | 'tape' | 'ends' | 'values' | 'first' | 'last'> & { spare: Int32Array[] }) {
+  constructor(
+    scanned: Pick<ScannedRecords, 'bytes' | 'fields' | 'tape' | 'ends' | 'values' | 'first' | 'last'> & {
+      spare: Int32Array[]
+    },
+  ) {
     this.bytes = scanned.bytes
     this.fields = scanned.fields
     this.tape = scanned.tape
@@ -104,7 +108,16 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
     if (fields.length > MAX_COLUMNS) throw ODD
     const isJson = (flatten[name] ?? flatten['*']) === 'json'
     const id = fields.length
-    const field = { id, name, key: Buffer.from(key), isJson, fields: new Map(), order: [], seenIn: 0, column: undefined }
+    const field = {
+      id,
+      name,
+      key: Buffer.from(key),
+      isJson,
+      fields: new Map(),
+      order: [],
+      seenIn: 0,
+      column: undefined,
+    }
     fields.push(field)
     return field
   }
@@ -185,7 +198,8 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       return at
     }
     const scanWord = (field: ScannedField, start: number, word: string, form: number): number => {
-      for (let index = 0; index < word.length; index += 1) if (bytes[start + index] !== word.charCodeAt(index)) throw ODD
+      for (let index = 0; index < word.length; index += 1)
+        if (bytes[start + index] !== word.charCodeAt(index)) throw ODD
       put(field, form, start, start + word.length)
       return start + word.length
     }
@@ -262,7 +276,10 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       const rest = `${bytes.toString('utf8', 0, listStart)}]${bytes.toString('utf8', at)}`
       if (duplicateNameIn(rest) !== undefined) return undefined
       const body = parseJson(rest)
-      return { records: new ScannedRecords({ bytes, fields, tape, ends, values, first: first ?? last, last, spare }), body }
+      return {
+        records: new ScannedRecords({ bytes, fields, tape, ends, values, first: first ?? last, last, spare }),
+        body,
+      }
     } catch (error) {
       if (error === ODD || error instanceof SyntaxError || error instanceof RangeError) return undefined
       throw error

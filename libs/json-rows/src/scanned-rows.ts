@@ -1,7 +1,16 @@
-import { type Column, type Columns, KIND, RecordProblem } from './columns.ts'
-import type { PageRows } from './csv-spool.ts'
+import type { RowBuffer } from '@cinelake/csv'
+import { type Column, type Columns, KIND } from './columns.ts'
 import { cellOf, kindOf, oneOf, wellFormed } from './flatten-record.ts'
 import { SCANNED, type ScannedField, type ScannedRecords, STRIDE } from './scan-records.ts'
+
+/** The records of a page one after the other, as rows. */
+export type PageRows = {
+  /** Makes a record the current row. @throws {RecordProblem} */
+  read(index: number): void
+  /** A cell of the current row. */
+  readonly cell: (column: number) => string | null | undefined
+  writeTo(buffer: RowBuffer): void
+}
 
 const KINDS = [KIND.text, KIND.text, KIND.number, KIND.boolean, KIND.boolean, 0] as const
 
@@ -55,7 +64,8 @@ export function scannedRows(records: ScannedRecords, columns: Columns): PageRows
         const start = tape[at + 2] ?? 0
         const end = tape[at + 3] ?? 0
         if (form === SCANNED.isNull) buffer.addCell(column === 0, null)
-        else if (form > SCANNED.textWithComma && form < SCANNED.isNull) buffer.addBytes(column === 0, bytes, start, end, false)
+        else if (form > SCANNED.textWithComma && form < SCANNED.isNull)
+          buffer.addBytes(column === 0, bytes, start, end, false)
         else if (form === SCANNED.value || end === start || !isPlainEdge(bytes[start]) || !isPlainEdge(bytes[end - 1]))
           buffer.addCell(column === 0, text(at))
         else buffer.addBytes(column === 0, bytes, start, end, form === SCANNED.textWithComma)

@@ -128,6 +128,7 @@ export type Landed = Pick<
   | 'duplicateCount'
   | 'answers'
   | 'noContent'
+  | 'isTyped'
   | 'quality'
   | 'leftOut'
   | 'late'

@@ -125,7 +125,11 @@ function withoutTwice(text: string, path: readonly string[] | undefined): Pick<B
   const broken: BrokenLine[] = []
   for (const item of list.items) {
     if (duplicateNameIn(item) === undefined) items.push(item)
-    else broken.push({ before: items.length, record: new BrokenRecord([item], 'a record in which an object has a name twice') })
+    else
+      broken.push({
+        before: items.length,
+        record: new BrokenRecord([item], 'a record in which an object has a name twice'),
+      })
   }
   return { value: parseJson(list.before + items.join(',') + list.after), broken }
 }

@@ -1,7 +1,14 @@
 import type { RestDataset } from '../config/index.ts'
 import { restErrors, type RequestPlace } from '../errors.ts'
 import { selectIn } from './json-path.ts'
-import { type BrokenRecord, isObject, type JsonArray, type JsonObject, type JsonValue, type Records } from '@cinelake/json-rows'
+import {
+  type BrokenRecord,
+  isObject,
+  type JsonArray,
+  type JsonObject,
+  type JsonValue,
+  type Records,
+} from '@cinelake/json-rows'
 import type { Body, BrokenLine } from './read-body.ts'
 
 /**

@@ -51,9 +51,7 @@ export const RestDataset = z.object({
       /** A body that has something here failed. */
       present: z.string().optional(),
       /** A body that does not have this value here failed. */
-      unless: z
-        .object({ path: z.string(), is: z.union([z.string(), z.number(), z.boolean(), z.null()]) })
-        .optional(),
+      unless: z.object({ path: z.string(), is: z.union([z.string(), z.number(), z.boolean(), z.null()]) }).optional(),
       /** Whether asking again may help. */
       retry: z.boolean(),
     })

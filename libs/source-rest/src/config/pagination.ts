@@ -79,10 +79,16 @@ const scalar = z.union([z.string(), z.number(), z.boolean()])
 const count = z.int().positive('expected a number above 0')
 
 const endText = mapping({
-  emptyPage: z.boolean().optional().describe(
+  emptyPage: z
+    .boolean()
+    .optional()
+    .describe(
       'A page without records is the last, unless the body says that there is more. Default for `page` and `offset`; written out, null in place of the records is such a page as well.',
     ),
-  shortPage: z.boolean().optional().describe('A page with fewer records than `size` is the last, unless the body says that there is more.'),
+  shortPage: z
+    .boolean()
+    .optional()
+    .describe('A page with fewer records than `size` is the last, unless the body says that there is more.'),
   total: text.optional().describe('Where the number of all records is in the body: `$.meta.total`.'),
   totalPages: text.optional().describe('Where the number of all pages is in the body.'),
   missing: text.optional().describe('A page whose body has nothing here is the last.'),

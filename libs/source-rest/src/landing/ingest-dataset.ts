@@ -183,11 +183,12 @@ async function ingest(
   await using scratch = await lake.scratch()
   await using spool = await openCsvSpool(join(scratch.directory, 'rows.csv'), rules)
   const read = await spoolPages(spool, oneAhead(pages, stop), { rules, expected, answers, source, dataset, progress })
-  const { quality, hasList } = read
+  const { quality, hasList, isTyped } = read
   const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, quality, signal })
   return {
     ...files,
     ...(hasList ? {} : { noContent: true as const }),
+    ...(hasList && isTyped ? { isTyped: true as const } : {}),
     ...(isKept && answers && { answers: await answers.finish() }),
     ...cursorOf(dataset, times, read.cursor),
   }
@@ -225,6 +226,8 @@ type PagesRead = {
   readonly quality: readonly QualityResult[]
   /** Whether a page had a list of records, even if it was empty. */
   readonly hasList: boolean
+  /** Whether all pages are of a format that tells texts from other values. */
+  readonly isTyped: boolean
 }
 
 /**
@@ -238,6 +241,7 @@ async function spoolPages(
 ): Promise<PagesRead> {
   let cursor: string | undefined
   let hasList = false
+  let isTyped = true
   const quality = new Map<string, QualityResult>()
   let sizeBytes = 0
   try {
@@ -254,6 +258,7 @@ async function spoolPages(
       )
       cursor = page.cursor
       hasList ||= page.hasList
+      isTyped &&= page.isTyped
       // Those of many parents are counted together.
       for (const found of page.quality ?? [])
         quality.set(found.rule, { ...found, failed: (quality.get(found.rule)?.failed ?? 0) + found.failed })
@@ -268,7 +273,7 @@ async function spoolPages(
   }
   await answers?.drain()
   const found = [...quality.values()].map((each) => ({ ...each, checked: each.failed }))
-  return { cursor, quality: found, hasList }
+  return { cursor, quality: found, hasList, isTyped }
 }
 
 /** With `drift: fail`, no page is requested after the first one that differs from the contract. */

@@ -26,7 +26,12 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
   const drift = driftOf(expected, spool.columns, spool.rowCount, rules.drift)
   if (drift.some(({ severity }) => severity === 'fail')) throw new SchemaDriftError(source.name, dataset.name, drift)
   const superseded = rules.key.length === 0 ? undefined : await spool.superseded()
-  const quality = [...task.quality, ...drift, ...brokenOf(spool), ...keyless(spool.rowCount, superseded?.keylessCount ?? 0, rules.key)]
+  const quality = [
+    ...task.quality,
+    ...drift,
+    ...brokenOf(spool),
+    ...keyless(spool.rowCount, superseded?.keylessCount ?? 0, rules.key),
+  ]
   const duplicateCount = superseded?.count ?? 0
   const rowCount = spool.rowCount - duplicateCount
   const findings = {

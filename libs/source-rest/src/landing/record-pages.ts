@@ -19,6 +19,8 @@ export type LandingPage = {
   readonly sizeBytes: number
   /** Whether the body has a list of records, even if it is empty. */
   readonly hasList: boolean
+  /** Whether the body is of a format that tells texts from other values. */
+  readonly isTyped: boolean
   /** On the last page: what is odd in what the pages say of themselves. */
   readonly quality?: readonly QualityResult[]
   /** Cells that are added to all of its rows. */
@@ -122,6 +124,6 @@ async function* explodedPages(
   for await (const records of explodeRows(rows, dataset)) {
     number += 1
     const place = { source: source.name, dataset: dataset.name, address: parent.path ?? '', page: number }
-    yield { place, records, sizeBytes: 0, hasList: true }
+    yield { place, records, sizeBytes: 0, hasList: true, isTyped: true }
   }
 }

@@ -287,7 +287,9 @@ describe('names that records spell differently', () => {
   })
 
   test('and that one record has twice, with two values, make it a broken one', async () => {
-    const pages = ['[{"user_id":1,"city":"a"},{"user_id":2,"USER_ID":3,"city":"b"},{"user_id":4,"town":"x","city":"y"}]']
+    const pages = [
+      '[{"user_id":1,"city":"a"},{"user_id":2,"USER_ID":3,"city":"b"},{"user_id":4,"town":"x","city":"y"}]',
+    ]
     const service = await given(paged(...pages), {}, columns)
 
     const { quality, balance } = await service.ingest()
@@ -392,14 +394,26 @@ test('every value lands as it was written, whatever no double and no text holds'
   const rows: (readonly (string | null)[])[] = []
   const blocks = [Buffer.from(service.csv())]
   for await (const { cells } of readRecords(blocks, { dialect: OWN_DIALECT })) rows.push(cells)
-  expect(rows[1]).toEqual([
-    ...values,
-    `[${values.join(',')}]`,
-    `[{"x":${values.join('},{"x":')}}]`,
-    ...texts,
-    null,
-  ])
+  expect(rows[1]).toEqual([...values, `[${values.join(',')}]`, `[{"x":${values.join('},{"x":')}}]`, ...texts, null])
   expect(rows[2]).toEqual(rows[1]?.map(() => null))
+  expect(await service.manifest()).toMatchObject({ isTyped: true })
+})
+
+test('texts of CSV and XML are not said to be typed', async () => {
+  const csv = await given((_, response) => void response.end('a\n1\n'), {
+    format: 'csv',
+    records: '$',
+    pagination: { type: 'none' },
+  })
+  const xml = await given((_, response) => void response.end('<r><a>1</a></r>'), {
+    format: 'xml',
+    records: '$.r',
+    pagination: { type: 'none' },
+  })
+  await Promise.all([csv.ingest(), xml.ingest()])
+
+  expect(await csv.manifest()).not.toHaveProperty('isTyped')
+  expect(await xml.manifest()).not.toHaveProperty('isTyped')
 })
 
 describe('without a record, the manifest says', () => {

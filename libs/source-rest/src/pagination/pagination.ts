@@ -71,7 +71,10 @@ export function partsOf(
     case 'page':
       return withSize(pagination, put(pagination, pagination.first + position.number - 1))
     case 'offset':
-      return withSize(pagination, put(pagination, pagination.first + position.recordCount + (position.skippedCount ?? 0)))
+      return withSize(
+        pagination,
+        put(pagination, pagination.first + position.recordCount + (position.skippedCount ?? 0)),
+      )
     case 'range':
       return put(pagination, values[position.number - 1] ?? '')
     case 'cursor':

@@ -409,10 +409,18 @@ describe('an empty page in the middle', () => {
   const placed = { ...offset, size: 3 }
   const ENDS: readonly [string, (number: number) => object, object][] = [
     ['a count of pages', () => ({ pages: 3 }), { totalPages: '$.pages' }],
-    ['a count of pages that the empty page has as null', (at) => ({ pages: at === 2 ? null : 3 }), { totalPages: '$.pages' }],
+    [
+      'a count of pages that the empty page has as null',
+      (at) => ({ pages: at === 2 ? null : 3 }),
+      { totalPages: '$.pages' },
+    ],
     ['a value', (at) => ({ more: at < 3 }), { when: { path: '$.more', is: false } }],
     ['a field that the last page lacks', (at) => (at < 3 ? { more: 1 } : {}), { when: { path: '$.more' } }],
-    ['a count of pages, though all records that are counted were read', () => ({ pages: 3, n: 3 }), { totalPages: '$.pages', total: '$.n' }],
+    [
+      'a count of pages, though all records that are counted were read',
+      () => ({ pages: 3, n: 3 }),
+      { totalPages: '$.pages', total: '$.n' },
+    ],
   ]
   test.each(ENDS)('is not the end while %s says that there is more', async (_, more, end) => {
     const numbered = await given(byNumber(more), { pagination: { ...sized, end: until(end) } })
@@ -433,15 +441,21 @@ describe('an empty page in the middle', () => {
   })
 
   test('is an error where records are missing that the server counts', async () => {
-    const { read } = await given(byNumber(() => ({ total: 7 })), { pagination: { ...page, end: until({ total: '$.total' }) } })
+    const { read } = await given(
+      byNumber(() => ({ total: 7 })),
+      { pagination: { ...page, end: until({ total: '$.total' }) } },
+    )
 
     expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGES_INCOMPLETE', context: { unit: 'records' } })
   })
 
   test('is an error where the offset cannot go on', async () => {
-    const { read } = await given(byPlace(() => ({ pages: 3 })), {
-      pagination: { ...offset, end: until({ totalPages: '$.pages' }) },
-    })
+    const { read } = await given(
+      byPlace(() => ({ pages: 3 })),
+      {
+        pagination: { ...offset, end: until({ totalPages: '$.pages' }) },
+      },
+    )
 
     expect(await failureOf(read())).toMatchObject({ code: 'REST_NEXT_PAGE_INVALID' })
   })
@@ -458,8 +472,10 @@ describe('an empty page in the middle', () => {
 
 describe('counts that the server gives', () => {
   const counting = { emptyPage: true, shortPage: false, total: '$.total' }
-  const totals = (...values: unknown[]) => (seen: Seen) =>
-    byPage(seen, { total: values[number(seen, 'page', 1) - 1] ?? null })
+  const totals =
+    (...values: unknown[]) =>
+    (seen: Seen) =>
+      byPage(seen, { total: values[number(seen, 'page', 1) - 1] ?? null })
   const byCursor = (more: (at: number) => object) => (seen: Seen) => {
     const at = number(seen, 'cursor', 0)
     return data(slice(at), { next: at + 3 < 7 ? at + 3 : null, ...more(at) })
@@ -471,7 +487,9 @@ describe('counts that the server gives', () => {
 
     const { records, quality } = await read()
     expect(records).toEqual(ALL)
-    expect(quality).toMatchObject([{ rule: 'pages_moved', detail: 'the API counted 6 records, and 7 while it was read' }])
+    expect(quality).toMatchObject([
+      { rule: 'pages_moved', detail: 'the API counted 6 records, and 7 while it was read' },
+    ])
   })
 
   test.each([
@@ -481,16 +499,22 @@ describe('counts that the server gives', () => {
       (seen: Seen) => byPage(seen, { pages: number(seen, 'page', 1) < 2 ? 3 : 2 }),
       { emptyPage: true, shortPage: false, totalPages: '$.pages' },
     ],
-  ])('that shrink while %s are requested by number are an error: records moved to pages that were read', async (_, answer, end) => {
-    const { read } = await given(answer, { pagination: { ...page, end } })
+  ])(
+    'that shrink while %s are requested by number are an error: records moved to pages that were read',
+    async (_, answer, end) => {
+      const { read } = await given(answer, { pagination: { ...page, end } })
 
-    expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGES_MOVED', retryable: true })
-  })
+      expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGES_MOVED', retryable: true })
+    },
+  )
 
   test('that shrink while pages lead to each other are told', async () => {
-    const { read } = await given(byCursor((at) => ({ total: at === 0 ? 8 : 7 })), {
-      pagination: { ...cursor, end: { emptyPage: false, shortPage: false, total: '$.total' } },
-    })
+    const { read } = await given(
+      byCursor((at) => ({ total: at === 0 ? 8 : 7 })),
+      {
+        pagination: { ...cursor, end: { emptyPage: false, shortPage: false, total: '$.total' } },
+      },
+    )
 
     const { records, quality } = await read()
     expect(records).toEqual(ALL)
@@ -500,25 +524,38 @@ describe('counts that the server gives', () => {
   test('are remembered from pages that have them', async () => {
     const { read } = await given(totals(8), { pagination: { ...page, end: counting } })
 
-    expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGES_INCOMPLETE', context: { expected: 8, actual: 7 } })
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_PAGES_INCOMPLETE',
+      context: { expected: 8, actual: 7 },
+    })
   })
 
   test.each([
     ['Link header', 'linkHeader', (at: number) => ({ headers: at < 4 ? link(`?cursor=${at + 3}`) : {} })],
-    ['next link', 'nextLink', (at: number) => ({ body: { data: slice(at), total: 9, ...(at < 4 ? { next: `?cursor=${at + 3}` } : {}) } })],
+    [
+      'next link',
+      'nextLink',
+      (at: number) => ({ body: { data: slice(at), total: 9, ...(at < 4 ? { next: `?cursor=${at + 3}` } : {}) } }),
+    ],
   ] as const)('and that the last page by its %s contradicts are an error', async (_, type, more) => {
     const { read } = await given(
       (seen) => ({ body: { data: slice(number(seen, 'cursor', 0)), total: 9 }, ...more(number(seen, 'cursor', 0)) }),
       { pagination: { type, path: '$.next', end: { emptyPage: false, shortPage: false, total: '$.total' } } as never },
     )
 
-    expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGES_INCOMPLETE', context: { expected: 9, actual: 7 } })
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_PAGES_INCOMPLETE',
+      context: { expected: 9, actual: 7 },
+    })
   })
 
   test('and fewer pages than are counted are an error, whatever ended them', async () => {
-    const { read } = await given(byCursor(() => ({ pages: 4 })), {
-      pagination: { ...cursor, end: { emptyPage: false, shortPage: false, totalPages: '$.pages' } },
-    })
+    const { read } = await given(
+      byCursor(() => ({ pages: 4 })),
+      {
+        pagination: { ...cursor, end: { emptyPage: false, shortPage: false, totalPages: '$.pages' } },
+      },
+    )
 
     expect(await failureOf(read())).toMatchObject({
       code: 'REST_PAGES_INCOMPLETE',
@@ -529,7 +566,9 @@ describe('counts that the server gives', () => {
   test('are missed where no page has them', async () => {
     const { read } = await given(byPage, { pagination: { ...page, end: { ...counting, total: '$.meta.total' } } })
 
-    expect((await read()).quality).toMatchObject([{ rule: 'end_rule_silent', detail: 'no page had a count at $.meta.total' }])
+    expect((await read()).quality).toMatchObject([
+      { rule: 'end_rule_silent', detail: 'no page had a count at $.meta.total' },
+    ])
   })
 })
 
@@ -551,22 +590,28 @@ describe('null in place of the records', () => {
   })
 
   test('is the end where the pipeline says that an empty page is', async () => {
-    const { read } = await given(nulls, { pagination: { ...page, end: { emptyPage: true, nullPage: true, shortPage: false } } })
+    const { read } = await given(nulls, {
+      pagination: { ...page, end: { emptyPage: true, nullPage: true, shortPage: false } },
+    })
 
     expect((await read()).records).toEqual(ALL)
   })
 
   test('is the end where a count says so', async () => {
-    const { read } = await given((seen) => (number(seen, 'page', 1) === 3 ? { body: { data: null, pages: 3 } } : byPage(seen, { pages: 3 })), {
-      pagination: { ...page, end: { emptyPage: true, shortPage: false, totalPages: '$.pages' } },
-    })
+    const { read } = await given(
+      (seen) => (number(seen, 'page', 1) === 3 ? { body: { data: null, pages: 3 } } : byPage(seen, { pages: 3 })),
+      {
+        pagination: { ...page, end: { emptyPage: true, shortPage: false, totalPages: '$.pages' } },
+      },
+    )
 
     expect((await read()).records).toEqual(ALL.slice(0, 6))
   })
 })
 
 describe('a body that says that the request failed', () => {
-  const failing = (body: object) => (seen: Seen) => (number(seen, 'page', 1) === 2 ? { body } : byPage(seen, { status: 'ok' }))
+  const failing = (body: object) => (seen: Seen) =>
+    number(seen, 'page', 1) === 2 ? { body } : byPage(seen, { status: 'ok' })
   const present = { present: '$.error', retry: true }
   const unless = { unless: { path: '$.status', is: 'ok' }, retry: true }
 

@@ -39,6 +39,8 @@ export type RecordPage = {
   readonly quality: readonly QualityResult[]
   /** Whether the body has a list of records, even if it is empty. */
   readonly hasList: boolean
+  /** Whether the body is of a format that tells texts from other values. */
+  readonly isTyped: boolean
 }
 
 export type ParsedAnswer = { readonly answer: Answer; readonly body: Body; readonly records: Records }
@@ -84,7 +86,7 @@ export async function* readPages(
   const findings = createFindings()
   let emptyRun = 0
   for (let position: PagePosition | undefined = FIRST_PAGE; position !== undefined;) {
-    const { url, place, records, page, sizeBytes } = await askFor(position, {
+    const { url, place, records, page, sizeBytes, isTyped } = await askFor(position, {
       source,
       dataset,
       target,
@@ -117,7 +119,7 @@ export async function* readPages(
     if (next !== undefined && limit.stops && next.number > limit.maxPages) next = undefined
     const cursor = isLast ? keptCursor(dataset.incremental?.cursor, page, { place, takeLink }) : undefined
     const quality = next === undefined ? findings.all(isLast, position.recordCount + records.length) : []
-    yield { place, records, sizeBytes, next, cursor, quality, hasList: page.hasList }
+    yield { place, records, sizeBytes, next, cursor, quality, hasList: page.hasList, isTyped }
     position = next
   }
 }
@@ -226,8 +228,22 @@ async function askFor(position: PagePosition, { source, dataset, target, request
   })
   guard.answered(bodyDigest, records, place)
   const { status, headers, url } = answer
-  const page: ReadPage = { url, status, headers, body: body.value, recordCount: records.length, ...presenceOf(body, dataset) }
-  return { url: request.url, place, records, page, sizeBytes: answer.body.byteLength }
+  const page: ReadPage = {
+    url,
+    status,
+    headers,
+    body: body.value,
+    recordCount: records.length,
+    ...presenceOf(body, dataset),
+  }
+  return {
+    url: request.url,
+    place,
+    records,
+    page,
+    sizeBytes: answer.body.byteLength,
+    isTyped: body.format.endsWith('json'),
+  }
 }
 
 type Pagination = RestDataset['pagination']
@@ -293,7 +309,9 @@ function createLoopGuard(pagination: RestPagination) {
 
 function outlineOf(records: Records): string {
   if (!(records instanceof ScannedRecords)) return JSON.stringify([records.length, records[0], records.at(-1)])
-  const [first, last] = [records.first, records.last].map(([start, end]) => records.bytes.toString('latin1', start, end))
+  const [first, last] = [records.first, records.last].map(([start, end]) =>
+    records.bytes.toString('latin1', start, end),
+  )
   return JSON.stringify([records.length, first, last])
 }
 
