@@ -38,6 +38,15 @@ export function singlePath(text: string): JsonPath | undefined {
   return path
 }
 
+/** The part of a path before the first step that may select several places. */
+export function singleBeginning(text: string): JsonPath {
+  for (let end = text.length; end > 1; end -= 1) {
+    const path = singlePath(text.slice(0, end))
+    if (path !== undefined) return path
+  }
+  return []
+}
+
 /** The value at a path; undefined if the path does not exist. */
 export function valueAt(body: JsonValue, path: JsonPath): JsonValue | undefined {
   let value: JsonValue | undefined = body

@@ -156,6 +156,15 @@ describe('a body', () => {
     expect(JSON.stringify(failure)).not.toContain('s3cr')
   })
 
+  test.each<[string, Served]>([
+    ['XML with another root', { body: '<error>quota</error>', type: 'text/xml', fields: { records: '$.r.u' } }],
+    ['JSON, at a path to many places', { body: '{"error":"quota"}', fields: { records: '$.data[*].item' } }],
+    ['JSON, at a path with a filter', { body: '{"error":"quota"}', fields: { records: '$.data[?@.id > 1]' } }],
+    ['JSON, at a path to one place', { body: '{"error":"quota"}', fields: { records: '$.data' } }],
+  ])('that is something else, of %s, is told, and is no empty list', async (_, served) => {
+    expect(await failureOf(recordsOf(served))).toMatchObject({ code: 'REST_RECORDS_MISSING' })
+  })
+
   test.each<[string, Served, string]>([
     [
       'CSV with rows of another shape',

@@ -55,6 +55,8 @@ export type Body = {
   readonly value: JsonValue
   /** Its records, where they were found without making objects of them; `value` has an empty list in their place. */
   readonly scanned?: ScannedRecords | undefined
+  /** Of CSV: the names in its first row; undefined if it has none. */
+  readonly names?: readonly string[] | undefined
   /** Rows and lines that are no records, with the number of those before them in `value`. */
   readonly broken?: readonly BrokenLine[] | undefined
 }
@@ -102,7 +104,7 @@ async function parse(
   text: string,
   format: BodyFormat,
   { delimiter, records, recordKey }: ReadAs,
-): Promise<Pick<Body, 'value' | 'broken'>> {
+): Promise<Omit<Body, 'format'>> {
   if (format === 'csv') return await csvRecords(text, delimiter)
   if (format === 'xml') return { value: xmlValue(text) }
   if (format === 'ndjson') return linesOf(text)
@@ -142,7 +144,7 @@ class TextProblem extends Error {}
  * quoted text is an empty text. A row of another shape is broken, as in a file.
  * @param delimiter by default the one that the first row has most of
  */
-async function csvRecords(text: string, delimiter = delimiterOf(text)): Promise<Pick<Body, 'value' | 'broken'>> {
+async function csvRecords(text: string, delimiter = delimiterOf(text)): Promise<Omit<Body, 'format'>> {
   const malformed = new Set<number>()
   const dialect = { dialect: { delimiter, quote: '"' }, maxRecordBytes: Infinity }
   const rows = readRecords([Buffer.from(text)], dialect, (line) => void malformed.add(line))
@@ -164,7 +166,7 @@ async function csvRecords(text: string, delimiter = delimiterOf(text)): Promise<
       records.push(Object.fromEntries(header.map((name, index) => [name, cells[index] ?? null])))
     }
   }
-  return { value: records, broken }
+  return { value: records, broken, names: header }
 }
 
 function delimiterOf(text: string): string {

@@ -1,6 +1,6 @@
 import type { RestDataset } from '../config/index.ts'
 import { restErrors, type RequestPlace } from '../errors.ts'
-import { selectIn } from './json-path.ts'
+import { selectIn, singleBeginning, singlePath, valueAt } from './json-path.ts'
 import {
   type BrokenRecord,
   isObject,
@@ -20,16 +20,31 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
   if (body.scanned !== undefined) return body.scanned
   const { records: path, recordKey, pagination } = dataset
   const found = selectIn(body.value, path)
-  // Some servers write an empty list as null; 204 has no body at all; in XML an empty list has no elements.
-  if (body.value === null || found === null || (found === undefined && body.format === 'xml')) return []
+  // Some servers write an empty list as null; 204 has no body at all.
+  if (body.value === null || found === null) return []
+  if (isPlaceMissing(body, path)) throw missing(body, dataset, place, undefined)
+  // In XML an empty list has no elements.
+  if (found === undefined && body.format === 'xml') return []
   if (recordKey !== undefined && isObject(found)) return keyed(found, recordKey, place)
   if (isObject(found) && (pagination.type === 'none' || body.format === 'xml')) return [found]
-  if (!Array.isArray(found)) {
-    const names = isObject(body.value) ? Object.keys(body.value).slice(0, 10) : []
-    throw restErrors.REST_RECORDS_MISSING(place, path, jsonKindOf(found), names)
-  }
+  if (!Array.isArray(found)) throw missing(body, dataset, place, found)
   const objects = (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
   return withBroken(objects, body.format === 'json' || found === body.value, body.broken ?? [])
+}
+
+/**
+ * Whether a body is another than the path was written for: an XML document with another root; a path to many places that begins
+ * where nothing is, so that it finds none of them.
+ */
+function isPlaceMissing({ value, format }: Body, path: string): boolean {
+  const beginning = singleBeginning(path)
+  if (format === 'xml') return valueAt(value, beginning.slice(0, 1)) === undefined
+  return singlePath(path) === undefined && valueAt(value, beginning) === undefined
+}
+
+function missing({ value }: Body, { records: path }: RestDataset, place: RequestPlace, found: JsonValue | undefined) {
+  const names = isObject(value) ? Object.keys(value).slice(0, 10) : []
+  return restErrors.REST_RECORDS_MISSING(place, path, jsonKindOf(found), names)
 }
 
 /** Broken lines where they were, if the records are the lines; else after the records. */
@@ -47,10 +62,12 @@ function withBroken(objects: readonly JsonObject[], areLines: boolean, broken: r
 
 /** Whether a body has records, an empty list of them, null in their place, or nothing. */
 export function presenceOf(
-  { scanned, value, format }: Body,
+  { scanned, value, format, names }: Body,
   { records: path }: RestDataset,
 ): { readonly isNull: boolean; readonly hasList: boolean } {
   if (scanned !== undefined) return { isNull: false, hasList: true }
+  // A list of CSV begins with a header.
+  if (format === 'csv' && names === undefined) return { isNull: false, hasList: false }
   const found = selectIn(value, path)
   return { isNull: found === null, hasList: found !== null && (found !== undefined || format === 'xml') }
 }

@@ -140,7 +140,8 @@ function answersFolder(command: Ingest): string {
 /** Identifies the requests that the pages belong to: answers to other requests are not used. */
 function digestOf(command: Ingest, parent: Parent | undefined, cursor: string | undefined): string {
   const { pipeline, source, dataset, window, generation, since } = command
-  return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, parent, cursor]))
+  const from = parent && { path: parent.path, sha256: parent.sha256 }
+  return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, from, cursor]))
 }
 
 async function ingest(
@@ -182,7 +183,15 @@ async function ingest(
 
   await using scratch = await lake.scratch()
   await using spool = await openCsvSpool(join(scratch.directory, 'rows.csv'), rules)
-  const read = await spoolPages(spool, oneAhead(pages, stop), { rules, expected, answers, source, dataset, progress })
+  const read = await spoolPages(spool, oneAhead(pages, stop), {
+    rules,
+    expected,
+    answers,
+    source,
+    dataset,
+    progress,
+    isParentKnown: parent?.hasContent ?? false,
+  })
   const { quality, hasList, isTyped } = read
   const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, quality, signal })
   return {
@@ -214,6 +223,8 @@ type SpoolTask = {
   readonly rules: RowRules
   readonly expected: readonly ExpectedField[] | undefined
   readonly answers: KeptAnswers | undefined
+  /** Whether the rows of its parent are known, if it has one. */
+  readonly isParentKnown: boolean
   readonly source: RestSource
   readonly dataset: RestDataset
   readonly progress: TaskContext['progress']
@@ -237,16 +248,18 @@ type PagesRead = {
 async function spoolPages(
   spool: CsvSpool,
   pages: AsyncGenerator<LandingPage>,
-  { answers, progress, ...task }: SpoolTask,
+  { answers, progress, isParentKnown, ...task }: SpoolTask,
 ): Promise<PagesRead> {
   let cursor: string | undefined
-  let hasList = false
+  // Without rows of its parent, a child has no answers, and is as empty as the parent.
+  let hasList = isParentKnown
   let isTyped = true
   const quality = new Map<string, QualityResult>()
   let sizeBytes = 0
   try {
     for await (const page of pages) {
       const { place, records, first } = page
+      for (const name of page.names ?? []) spool.columns.of(name)
       await spool.add(
         records,
         (error, index) => {
@@ -278,7 +291,7 @@ async function spoolPages(
 
 /** With `drift: fail`, no page is requested after the first one that differs from the contract. */
 function stopAtDrift(
-  { rules, expected, source, dataset }: Omit<SpoolTask, 'answers' | 'progress'>,
+  { rules, expected, source, dataset }: Omit<SpoolTask, 'answers' | 'progress' | 'isParentKnown'>,
   spool: CsvSpool,
 ): void {
   if (rules.drift !== 'fail') return

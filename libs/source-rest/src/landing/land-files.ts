@@ -39,8 +39,8 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
     ...(duplicateCount === 0 ? {} : { duplicateCount }),
     ...(quality.length === 0 ? {} : { quality }),
   }
-  // Without records the columns are unknown, so no file is written.
-  if (rowCount === 0) return { format: 'csv', files: [], ...findings }
+  // Without columns there is no file.
+  if (rowCount === 0 && spool.columns.width === 0) return { format: 'csv', files: [], ...findings }
   const name = windowFolder(command)
   const folder = rawFolder(command.pipeline.name, 'api', source.name, dataset.name)
   const content = () => spool.content(superseded)

@@ -21,6 +21,8 @@ export type LandingPage = {
   readonly hasList: boolean
   /** Whether the body is of a format that tells texts from other values. */
   readonly isTyped: boolean
+  /** The columns that its body declares, also without records. */
+  readonly names?: readonly string[]
   /** On the last page: what is odd in what the pages say of themselves. */
   readonly quality?: readonly QualityResult[]
   /** Cells that are added to all of its rows. */

@@ -427,6 +427,17 @@ describe('without a record, the manifest says', () => {
     expect(await service.manifest()).not.toHaveProperty('noContent')
   })
 
+  test('with a header, which the contract is compared with, where the answer is CSV', async () => {
+    const csv = { format: 'csv', records: '$', ...none } as const
+    const header = await given((_, response) => void response.end('Internal Server Error'), csv)
+    const nothing = await given((_, response) => void response.end(''), csv)
+    await Promise.all([header.ingest(), nothing.ingest()])
+
+    expect(header.csv()).toBe('Internal Server Error\n')
+    expect(await header.manifest()).toMatchObject({ files: [{ rowCount: 0 }], rowCount: 0 })
+    expect(await nothing.manifest()).toMatchObject({ files: [], noContent: true })
+  })
+
   test.each([
     [200, '{"data":null}'],
     [204, ''],

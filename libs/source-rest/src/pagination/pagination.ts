@@ -155,7 +155,7 @@ export function positionAfter(
 function offsetAfter({ size }: Of<'offset'>, next: PagePosition, page: ReadPage, place: RequestPlace): PagePosition {
   if (page.recordCount > 0) return next
   if (size === undefined) {
-    const got = 'a page without records while the body says that there is more, and no `size` to go on by'
+    const got = 'a page without records while the body says that there is more, and no `size` to continue by'
     throw restErrors.REST_NEXT_PAGE_INVALID(place, 'offset', got)
   }
   return { ...next, skippedCount: (next.skippedCount ?? 0) + size }

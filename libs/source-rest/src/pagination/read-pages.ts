@@ -41,6 +41,8 @@ export type RecordPage = {
   readonly hasList: boolean
   /** Whether the body is of a format that tells texts from other values. */
   readonly isTyped: boolean
+  /** The columns that its body declares, also without records. */
+  readonly names: readonly string[]
 }
 
 export type ParsedAnswer = { readonly answer: Answer; readonly body: Body; readonly records: Records }
@@ -86,7 +88,7 @@ export async function* readPages(
   const findings = createFindings()
   let emptyRun = 0
   for (let position: PagePosition | undefined = FIRST_PAGE; position !== undefined;) {
-    const { url, place, records, page, sizeBytes, isTyped } = await askFor(position, {
+    const { url, place, records, page, sizeBytes, isTyped, names } = await askFor(position, {
       source,
       dataset,
       target,
@@ -119,7 +121,7 @@ export async function* readPages(
     if (next !== undefined && limit.stops && next.number > limit.maxPages) next = undefined
     const cursor = isLast ? keptCursor(dataset.incremental?.cursor, page, { place, takeLink }) : undefined
     const quality = next === undefined ? findings.all(isLast, position.recordCount + records.length) : []
-    yield { place, records, sizeBytes, next, cursor, quality, hasList: page.hasList, isTyped }
+    yield { place, records, sizeBytes, next, cursor, quality, hasList: page.hasList, isTyped, names }
     position = next
   }
 }
@@ -243,6 +245,7 @@ async function askFor(position: PagePosition, { source, dataset, target, request
     page,
     sizeBytes: answer.body.byteLength,
     isTyped: body.format.endsWith('json'),
+    names: body.names ?? [],
   }
 }
 
