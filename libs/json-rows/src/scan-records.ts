@@ -36,7 +36,8 @@ export type ScannedField = {
   readonly id: number
   /** Names joined by dots; empty for the record itself. */
   readonly name: string
-  readonly key: Buffer
+  /** Its name as it begins in an object, with the colon behind it. */
+  readonly start: Buffer
   readonly isJson: boolean
   readonly fields: Map<string, ScannedField>
   /** Its fields in the order of the previous object: the next object mostly has the same. */
@@ -111,7 +112,7 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
     const field = {
       id,
       name,
-      key: Buffer.from(key),
+      start: Buffer.from(`"${key}":`),
       isJson,
       fields: new Map(),
       order: [],
@@ -161,19 +162,17 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       return end
     }
     const scanText = (field: ScannedField, start: number): number => {
-      let form: number = SCANNED.text
-      for (let at = start + 1; ; at += 1) {
-        const byte = bytes[at] ?? 0
-        if (byte > BACKSLASH || (byte > COMMA && byte < BACKSLASH)) continue
-        if (byte === QUOTE) {
-          put(field, form, start + 1, at)
-          return at + 1
-        }
-        if (byte === COMMA) form = SCANNED.textWithComma
-        else if (byte === BACKSLASH) return parsed(field, start, behindText(bytes, start))
-        // A control character, or the end.
-        else if (byte < 0x20) throw ODD
+      const end = plainEnd(bytes, start + 1)
+      if (bytes[end] === QUOTE) {
+        put(field, SCANNED.text, start + 1, end)
+        return end + 1
       }
+      let at = end
+      while (bytes[at] === COMMA) at = plainEnd(bytes, at + 1)
+      if (bytes[at] === BACKSLASH) return parsed(field, start, behindText(bytes, start))
+      if (bytes[at] !== QUOTE) throw ODD
+      put(field, SCANNED.textWithComma, start + 1, at)
+      return at + 1
     }
     const digits = (from: number): number => {
       let at = from
@@ -203,10 +202,6 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       put(field, form, start, start + word.length)
       return start + word.length
     }
-    const isNameOf = ({ key }: ScannedField, start: number): boolean => {
-      for (let index = 0; index < key.length; index += 1) if (bytes[start + 1 + index] !== key[index]) return false
-      return bytes[start + 1 + key.length] === QUOTE
-    }
     const otherField = (parent: ScannedField, place: number, name: string): ScannedField => {
       let field = parent.fields.get(name)
       if (field === undefined) {
@@ -223,25 +218,33 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
       let at = blanks(bytes, behind(bytes, OBJECT, from))
       if (bytes[at] === OBJECT_END) return at + 1
       for (let place = 0; ; place += 1) {
-        if (bytes[at] !== QUOTE) throw ODD
         let field = parent.order[place]
-        if (field !== undefined && isNameOf(field, at)) {
-          at += field.key.length + 2
+        if (field !== undefined && startsWith(bytes, at, field.start)) {
+          at += field.start.length
         } else {
+          if (bytes[at] !== QUOTE) throw ODD
           const end = behindText(bytes, at)
           field = otherField(parent, place, nameIn(bytes, at, end))
-          at = end
+          at = behind(bytes, COLON, end)
         }
         if (field.seenIn === serial) throw ODD
         field.seenIn = serial
-        at = blanks(bytes, scanValue(field, blanks(bytes, behind(bytes, COLON, at)), depth))
+        at = scanValue(field, at, depth)
+        // Most servers write no blanks.
+        if (bytes[at] === COMMA && bytes[at + 1] === QUOTE) {
+          at += 1
+          continue
+        }
+        at = blanks(bytes, at)
         const byte = bytes[at]
         if (byte === OBJECT_END) return at + 1
         if (byte !== COMMA) throw ODD
         at = blanks(bytes, at + 1)
       }
     }
-    const scanValue = (field: ScannedField, at: number, depth: number): number => {
+    const scanValue = (field: ScannedField, from: number, depth: number): number => {
+      if (bytes[from] === QUOTE) return scanText(field, from)
+      const at = blanks(bytes, from)
       const byte = bytes[at] ?? 0
       if (byte === QUOTE) return scanText(field, at)
       if (byte === MINUS || (byte >= ZERO && byte <= NINE)) return scanNumber(field, at)
@@ -286,6 +289,25 @@ export function createRecordScanner(flatten: FlattenRules = {}) {
     }
   }
 }
+
+function startsWith(bytes: Uint8Array, from: number, start: Uint8Array): boolean {
+  const { length } = start
+  for (let index = 0; index < length; index += 1) if (bytes[from + index] !== start[index]) return false
+  return true
+}
+
+/** The first quote, comma, backslash or control character, or the end. */
+function plainEnd(bytes: Uint8Array, from: number): number {
+  const { length } = bytes
+  let at = from
+  while (at < length && IS_PLAIN[bytes[at] as number] === 1) at += 1
+  return at
+}
+
+/** By byte: whether a text may have it that is copied as it is. */
+const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || byte === QUOTE || byte === COMMA || byte === BACKSLASH ? 0 : 1,
+)
 
 // oxlint-disable-next-line no-control-regex -- they are what it looks for
 const CONTROL = /[\u0000-\u001f]/
