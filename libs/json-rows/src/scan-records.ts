@@ -60,6 +60,8 @@ export class ScannedRecords {
   readonly first: readonly [start: number, end: number]
   readonly last: readonly [start: number, end: number]
 
+  /** What is done when the bytes are not needed any more. */
+  onRelease: (() => void) | undefined
   readonly #spare: Int32Array[]
 
   constructor(
@@ -81,9 +83,10 @@ export class ScannedRecords {
     return this.ends.length
   }
 
-  /** The tape is used again for another page: call this when the records are not needed any more. */
+  /** Tape and bytes are used again for another page: call this when the records are not needed any more. */
   release(): void {
     this.#spare.push(this.tape)
+    this.onRelease?.()
   }
 
   /** The bytes of all records. */

@@ -229,6 +229,7 @@ async function askFor(position: PagePosition, { source, dataset, target, request
     reveal: target.reveal,
   })
   guard.answered(bodyDigest, records, place)
+  if (records instanceof ScannedRecords) records.onRelease = answer.release
   const { status, headers, url } = answer
   const page: ReadPage = {
     url,
