@@ -661,3 +661,37 @@ describe('a body that says that the request failed', () => {
     expect(await failureOf(read())).toMatchObject({ code: 'REST_RECORDS_MISSING' })
   })
 })
+
+describe('a dataset without pagination', () => {
+  const only = { pagination: { type: 'none' } } as const
+
+  test.each<[string, Reply]>([
+    ['a next link', data(slice(0), { next: '/v1/users?page=2' })],
+    ['a next link to another server', data(slice(0), { next: 'https://elsewhere.example/x' })],
+    ['a cursor', data(slice(0), { next_cursor: 'x' })],
+    ['a Link header', { ...data(slice(0)), headers: link('?page=2') }],
+    ['a count of pages', data(slice(0), { page: 1, total_pages: 3 })],
+    ['a count of records', data(slice(0), { total: 7 })],
+    ['has_more', data(slice(0), { has_more: true })],
+  ])('is warned of %s', async (_, reply) => {
+    const { read, seen } = await given(() => reply, only)
+
+    expect(await read()).toMatchObject({
+      records: ALL.slice(0, 3),
+      quality: [{ rule: 'pages_unread', severity: 'warn' }],
+    })
+    expect(seen).toHaveLength(1)
+  })
+
+  test.each<[string, Reply]>([
+    ['nothing', data(slice(0))],
+    ['a next link that is null', data(slice(0), { next: null })],
+    ['one page', data(slice(0), { page: 1, total_pages: 1 })],
+    ['as many records as it counts', data(slice(0), { offset: 0, total: 3 })],
+    ['has_more that is false', data(slice(0), { next_cursor: 'x', has_more: false })],
+  ])('is not warned of %s', async (_, reply) => {
+    const { read } = await given(() => reply, only)
+
+    expect((await read()).quality).toEqual([])
+  })
+})

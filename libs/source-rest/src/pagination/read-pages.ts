@@ -1,3 +1,4 @@
+import { PipelineError } from '@cinelake/core'
 import { createRecordScanner, type Records, ScannedRecords } from '@cinelake/json-rows'
 import { createHash } from 'node:crypto'
 import { type Body, readBody, type ScanBody } from '../bodies/read-body.ts'
@@ -17,6 +18,7 @@ import {
   declaredBy,
   FIRST_PAGE,
   type KnownPagination,
+  type NextContext,
   type PagePosition,
   partsOf,
   positionAfter,
@@ -107,6 +109,7 @@ export async function* readPages(
       takeLink,
     })
     findings.look(pagination, position, page, place)
+    if (dataset.pagination.type === 'none' && leadsOn(page, url, { place, takeLink, valueCount: 0 })) findings.unread()
     emptyRun = records.length > 0 ? 0 : emptyRun + 1
     if (emptyRun > MAX_EMPTY_PAGES && isNumbered(pagination)) {
       throw restErrors.REST_PAGE_LOOP(
@@ -157,6 +160,7 @@ function createFindings() {
       }
       declared = now
     },
+    unread: () => add('pages_unread', 'the answer says that there are more pages, and the dataset has no `pagination`'),
     all(isRead: boolean, recordCount: number): QualityResult[] {
       const { total, totalPages } = declared
       if (isRead && total !== undefined && recordCount > total)
@@ -165,6 +169,23 @@ function createFindings() {
       for (const path of silent) if (typeof path === 'string') add('end_rule_silent', `no page had a count at ${path}`)
       return [...details].map(([rule, detail]) => ({ rule, severity: 'warn', checked: 1, failed: 1, detail }))
     },
+  }
+}
+
+/** Whether a page that is taken for the only one says that there are more. */
+function leadsOn(page: ReadPage, url: URL, context: NextContext): boolean {
+  const found = recognise(page, url, {
+    end: { emptyPage: false, shortPage: false },
+    atMaxPages: 'fail',
+    samePage: 'fail',
+  })
+  if ('unknown' in found) return true
+  try {
+    return positionAfter(found.pagination, FIRST_PAGE, page, context) !== undefined
+  } catch (error) {
+    // It leads to a page that cannot be followed.
+    if (error instanceof PipelineError) return true
+    throw error
   }
 }
 
