@@ -124,6 +124,11 @@ describe('a body', () => {
     ],
     ['one record', '<r><u><id>007</id></u></r>', '[{"id":"007"}]'],
     ['no record', '<r/>', '[]'],
+    [
+      'attributes that look like several',
+      '<r><u a="x=\'1\' y=\'2\'" b=\'c="d" e="f"\' \n c = "&lt;"/></r>',
+      `[{"@a":"x='1' y='2'","@b":"c=\\"d\\" e=\\"f\\"","@c":"<"}]`,
+    ],
     ['the entities of XML', '<r><u><a>&lt;&#246;&amp;</a></u></r>', '[{"a":"<ö&"}]'],
     [
       'names of JavaScript',
@@ -142,6 +147,11 @@ describe('a body', () => {
     ['CSV with a name twice', { body: 'a,a\n1,2\n', type: 'text/csv' }, 'the name a is there twice'],
     ['NDJSON that breaks off', { body: '{"a":1}\n{"a":"s3cr', type: 'application/x-ndjson' }, 'in line 2'],
     ['XML that breaks off', { body: '<r><u>s3cret', type: 'application/xml' }, 'not well-formed'],
+    [
+      'XML with an attribute twice',
+      { body: '<r><u id="1" at="a = \'b\'"/><u id="1" id = \'s3cret\'/></r>', type: 'application/xml' },
+      'an element with an attribute twice in line 1',
+    ],
     ['XML with crossed tags', { body: '<r><a>s3cret</r></a>', type: 'application/xml' }, 'not well-formed'],
     ['XML with entities of its own', { body: bomb, type: 'application/xml' }, 'not well-formed'],
     ['XML without end', { body: '<a>'.repeat(1000), type: 'application/xml' }, 'more than 128 elements'],

@@ -267,6 +267,9 @@ const MAX_DEPTH = 128
 /** `strictEntities`: the five entities of XML, none of HTML's. Missing in the library's types. */
 const OPTIONS: sax.SAXOptions & { readonly strictEntities: boolean } = { strictEntities: true, position: true }
 
+/** Of a start tag whose syntax was checked. */
+const ATTRIBUTE = /\s[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*')/g
+
 /** Why a text is not valid XML, as text without values. */
 class XmlProblem extends Error {}
 
@@ -287,6 +290,10 @@ function xmlValue(text: string): JsonValue {
   Object.assign(parser, {
     onopentag({ name, attributes }: sax.Tag) {
       if (open.length > MAX_DEPTH) throw problem(`more than ${MAX_DEPTH} elements within each other`)
+      // The parser keeps the first of several attributes of one name, without an error.
+      const count = Object.keys(attributes).length
+      const tag = count === 0 ? '' : text.slice(parser.startTagPosition, parser.position)
+      if (count < (tag.match(ATTRIBUTE)?.length ?? 0)) throw problem('an element with an attribute twice')
       open.push({ name, children: attributesOf(attributes), text: '' })
     },
     ontext: addText,
