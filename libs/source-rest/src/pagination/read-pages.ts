@@ -86,7 +86,7 @@ export async function* readPages(
   series = askAlways,
 ): AsyncGenerator<RecordPage> {
   const guard = createLoopGuard(dataset.pagination)
-  const scan = scannerFor(dataset)
+  let scan = scannerFor(dataset)
   const findings = createFindings()
   let emptyRun = 0
   for (let position: PagePosition | undefined = FIRST_PAGE; position !== undefined;) {
@@ -100,6 +100,9 @@ export async function* readPages(
       scan,
     })
     const pagination = position.recognised ?? known(dataset, page, url, place, requests)
+    if (dataset.pagination.type === 'auto' && position.recognised === undefined) {
+      scan = scannerFor({ ...dataset, pagination })
+    }
     const limit = limitOf(pagination)
     const { takeLink } = target
     const standing = dataset.pagination.type === 'auto' ? { ...position, recognised: pagination } : position
