@@ -5,8 +5,8 @@ const MAX_SPARE = 2
 const MAX_BYTES = 8 * 1024 * 1024
 
 /**
- * Memory for bodies, used again page after page. Memory outside the heap that is allocated anew for each page makes the garbage
- * collector run once for some thirty pages.
+ * Memory for bodies, used again page after page. Memory outside the heap that is allocated for each page makes the garbage collector
+ * run once for some thirty pages.
  */
 export class BodyBuffers {
   readonly #spare: ArrayBuffer[] = []

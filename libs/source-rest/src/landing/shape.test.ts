@@ -452,3 +452,20 @@ describe('without a record, the manifest says', () => {
     expect(await service.manifest()).toMatchObject({ files: [], rowCount: 0, noContent: true })
   })
 })
+
+test('pages of any size land as they came, in memory that is used again', async () => {
+  const pages = Array.from({ length: 40 }, (_, page) =>
+    Array.from({ length: 1 + ((page * 37) % 90) }, (__, row) => ({
+      id: page * 100 + row,
+      text: `${'x'.repeat((page * row) % 50)}, page ${page}`,
+      ...(page % 7 === 3 ? { more: 'a\nb' } : {}),
+    })),
+  )
+  const service = await given(paged(...pages.map((records) => JSON.stringify(records))), {})
+
+  await service.ingest()
+
+  const lines = pages.flat().map(({ id, text, more }) => `${id},"${text}",${more === undefined ? '' : `"${more}"`}\n`)
+  expect(service.csv()).toBe(`id,text,more\n${lines.join('')}`)
+  expect(await service.manifest()).toMatchObject({ answers: { count: 41 }, rowCount: lines.length })
+})
