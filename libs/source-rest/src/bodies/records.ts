@@ -2,7 +2,7 @@ import type { RestDataset } from '../config/index.ts'
 import { restErrors, type RequestPlace } from '../errors.ts'
 import { selectIn, singleBeginning, singlePath, valueAt } from './json-path.ts'
 import {
-  type BrokenRecord,
+  BrokenRecord,
   isObject,
   type JsonArray,
   type JsonObject,
@@ -14,7 +14,7 @@ import type { Body, BrokenLine } from './read-body.ts'
 /**
  * The records of a body.
  * @throws {REST_RECORDS_MISSING} terminal: the declared place does not contain records
- * @throws {REST_RECORD_INVALID} terminal: one of them is not an object
+ * @throws {REST_RECORD_INVALID} terminal: none of them is an object
  */
 export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace): Records {
   if (body.scanned !== undefined) return body.scanned
@@ -28,8 +28,10 @@ export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace)
   if (recordKey !== undefined && isObject(found)) return keyed(found, recordKey, place)
   if (isObject(found) && (pagination.type === 'none' || body.format === 'xml')) return [found]
   if (!Array.isArray(found)) throw missing(body, dataset, place, found)
-  const objects = (found as JsonArray).map((record, index) => objectOf(record, index + 1, place))
-  return withBroken(objects, body.format === 'json' || found === body.value, body.broken ?? [])
+  const items = found as JsonArray
+  // Where no item is an object, the path leads to another list.
+  const records = items.some(isObject) ? items.map(itemOf) : items.map((item) => objectOf(item, 1, place))
+  return withBroken(records, body.format === 'json' || found === body.value, body.broken ?? [])
 }
 
 /**
@@ -48,17 +50,19 @@ function missing({ value }: Body, { records: path }: RestDataset, place: Request
 }
 
 /** Broken lines where they were, if the records are the lines; else after the records. */
-function withBroken(objects: readonly JsonObject[], areLines: boolean, broken: readonly BrokenLine[]): Records {
-  if (broken.length === 0) return objects
-  const all: (JsonObject | BrokenRecord)[] = []
+function withBroken(items: readonly Item[], areLines: boolean, broken: readonly BrokenLine[]): readonly Item[] {
+  if (broken.length === 0) return items
+  const pieces: (Item | readonly Item[])[] = []
   let taken = 0
   for (const { before, record } of broken) {
-    const end = areLines ? before : objects.length
-    all.push(...objects.slice(taken, end), record)
+    const end = areLines ? before : items.length
+    pieces.push(items.slice(taken, end), record)
     taken = end
   }
-  return [...all, ...objects.slice(taken)]
+  return [...pieces, items.slice(taken)].flat() as Item[]
 }
+
+type Item = JsonObject | BrokenRecord
 
 /** Whether a body has records, an empty list of them, null in their place, or nothing. */
 export function presenceOf(
@@ -68,7 +72,10 @@ export function presenceOf(
   if (scanned !== undefined) return { isNull: false, hasList: true }
   // A list of CSV begins with a header.
   if (format === 'csv' && names === undefined) return { isNull: false, hasList: false }
-  const found = selectIn(value, path)
+  const single = singlePath(path)
+  // A path to several places finds a list, be it an empty one.
+  if (single === undefined) return { isNull: false, hasList: value !== null }
+  const found = valueAt(value, single)
   return { isNull: found === null, hasList: found !== null && (found !== undefined || format === 'xml') }
 }
 
@@ -85,6 +92,11 @@ function keyed(found: JsonObject, recordKey: string, place: RequestPlace): JsonO
     }
     return Object.fromEntries([[recordKey, name], ...Object.entries(record)])
   })
+}
+
+/** One item among others that is no object is a broken record. */
+function itemOf(item: JsonValue): Item {
+  return isObject(item) ? item : new BrokenRecord([JSON.stringify(item)], `an item that is ${jsonKindOf(item)}`)
 }
 
 function objectOf(record: JsonValue, position: number, place: RequestPlace): JsonObject {
