@@ -251,7 +251,8 @@ async function* exactly(file: string, { start, end }: { readonly start: number; 
 /** With a number of cells that no row has. */
 async function* brokenRow(file: string, { start, end, width }: Segment, columnCount: number) {
   yield* exactly(file, { start, end: end - 1 })
-  yield Buffer.from(width === columnCount ? ',\n' : '\n')
+  // The header has a cell even without columns.
+  yield Buffer.from(width === Math.max(columnCount, 1) ? ',\n' : '\n')
 }
 
 /** The rows of a segment with the cells that they lack, without those that are left out. */

@@ -469,3 +469,55 @@ test('pages of any size land as they came, in memory that is used again', async 
   expect(service.csv()).toBe(`id,text,more\n${lines.join('')}`)
   expect(await service.manifest()).toMatchObject({ answers: { count: 41 }, rowCount: lines.length })
 })
+
+test('any records over a socket are rows with the very same values, or broken, and nothing third', async () => {
+  const scalar = fc.oneof(
+    fc
+      .string({ unit: 'binary' })
+      .map((one) => ({ json: JSON.stringify(one), cell: one.isWellFormed() ? one : undefined })),
+    fc.constantFrom('\ud800', 'a\udc00').map((one) => ({ json: JSON.stringify(one), cell: undefined })),
+    fc
+      .constantFrom('', ' ', 'null', 'a,"b"', 'x\r\ny', '\u0000')
+      .map((one) => ({ json: JSON.stringify(one), cell: one })),
+    fc
+      .constantFrom('1e400', '-0', '12345678901234567890', '0.1000000000000000055', 'true', 'false', '[1.0,null,""]')
+      .map((one) => ({ json: one, cell: one })),
+    fc.constant({ json: 'null', cell: null }),
+  )
+  const record = fc.array(fc.tuple(fc.constantFrom<string>('a', 'b', 'c', 'é'), scalar), { maxLength: 4 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(record, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),
+      async (made) => {
+        let id = 0
+        // Each record has two fields for certain, so that no row is an empty line.
+        const pages = made.map((records) =>
+          records.map(
+            (fields) =>
+              [
+                ['id', { json: String((id += 1)), cell: String(id) }],
+                ['k', { json: '0', cell: '0' }],
+                ...fields,
+              ] as typeof fields,
+          ),
+        )
+        const text = (fields: (typeof pages)[number][number]) =>
+          `{${fields.map(([key, { json }]) => `${JSON.stringify(key)}:${json}`).join(',')}}`
+        const service = await given(paged(...pages.map((records) => `[${records.map(text).join(', ')}]`)), {})
+        await service.ingest()
+
+        const rows: (readonly (string | null)[])[] = []
+        const whole = { dialect: OWN_DIALECT, maxRecordBytes: Infinity }
+        for await (const { cells } of readRecords([Buffer.from(service.csv())], whole)) rows.push(cells)
+        const [header = [], ...landed] = rows
+        const expected = pages.flat().map((fields) => {
+          const byName = new Map(fields.map(([key, { cell }]) => [key, cell]))
+          const isBroken = byName.size < fields.length || [...byName.values()].includes(undefined)
+          return isBroken ? 'broken' : header.map((key) => byName.get(String(key)) ?? null)
+        })
+        expect(landed.map((cells) => (cells.length === header.length ? cells : 'broken'))).toEqual(expected)
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
