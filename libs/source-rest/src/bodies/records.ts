@@ -52,14 +52,14 @@ function missing({ value }: Body, { records: path }: RestDataset, place: Request
 /** Broken lines where they were, if the records are the lines; else after the records. */
 function withBroken(items: readonly Item[], areLines: boolean, broken: readonly BrokenLine[]): readonly Item[] {
   if (broken.length === 0) return items
-  const pieces: (Item | readonly Item[])[] = []
+  const pieces: (readonly Item[])[] = []
   let taken = 0
   for (const { before, record } of broken) {
     const end = areLines ? before : items.length
-    pieces.push(items.slice(taken, end), record)
+    pieces.push(items.slice(taken, end), [record])
     taken = end
   }
-  return [...pieces, items.slice(taken)].flat() as Item[]
+  return [...pieces, items.slice(taken)].flat()
 }
 
 type Item = JsonObject | BrokenRecord
