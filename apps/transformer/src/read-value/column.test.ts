@@ -4,7 +4,8 @@ import type { EngineValue, SqlEngine, SqlSession } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { ColumnReading } from '@cinelake/pipeline'
 import { temporaryDirectory } from '@cinelake/testkit'
-import { readColumn, readLanded } from './column.ts'
+import { readColumn } from './column.ts'
+import { readLanded } from './landed.ts'
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>
 let engine: SqlEngine
