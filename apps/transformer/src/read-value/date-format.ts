@@ -196,8 +196,8 @@ function instantOf(moment: Sql, { get, has }: { readonly get: Get; readonly has:
   if (has('z')) return `make_timestamptz(epoch_us(${moment}) - ${offsetOf(get('z'))})`
   if (has('Z')) {
     const zone = get('Z')
-    // The engine knows which names of zones there are by converting with them.
-    const isKnown = `TRY(timezone(${zone}, ${moment})) IS NOT NULL`
+    // Parsing alone tells which names of zones there are without failing.
+    const isKnown = `try_strptime('2000-01-01 ' || ${zone}, '%Y-%m-%d %Z') IS NOT NULL`
     return `CASE WHEN upper(${zone}) IN ('Z', 'UTC', 'GMT') THEN CAST(${moment} AS TIMESTAMPTZ) WHEN ${isKnown} THEN ${instantInZone(moment, zone, reading.ambiguous)} END`
   }
   return instantIn(moment, format.endsWith('Z') ? { timeZone: 'UTC' } : reading)

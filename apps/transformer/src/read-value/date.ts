@@ -135,7 +135,7 @@ function epoch(
 ): Sql {
   const form = String.raw`-?\d{1,15}(?:\.\d{0,${decimals}}0*)?`
   const instant = `make_timestamptz(TRY(CAST(CAST(${text} AS DECIMAL(27, 6)) * ${factor} AS BIGINT)))`
-  const value = bound(instant, 'at', (at) => {
+  const value = bound(instant, 'found', (at) => {
     const found = type === 'DATE' ? dayAlone(`timezone(${literal(timeZone)}, ${at})`) : at
     return `CASE WHEN ${inYears(at)} THEN ${found} END`
   })
@@ -176,7 +176,7 @@ function isoInstant(text: Sql, reading: ColumnReading): Sql {
       const hasOffset = String.raw`:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}(?::?\d{2})?)$`
       return `CASE WHEN regexp_matches(${complete}, ${literal(hasOffset)}) THEN try_cast(${complete} AS TIMESTAMPTZ) ELSE ${local} END`
     })
-    const inRange = bound(value, 'at', (at) => `CASE WHEN ${inYears(at)} THEN ${at} END`)
+    const inRange = bound(value, 'found', (at) => `CASE WHEN ${inYears(at)} THEN ${at} END`)
     return `CASE WHEN regexp_full_match(${text}, ${literal(ISO_INSTANT)}) THEN ${inRange} END`
   })
 }

@@ -42,7 +42,7 @@ export function itemsOf(text: Sql, reading: ColumnReading): Sql {
     .map((item) => `${listOf(String.raw`\{`, item, String.raw`\}`, least)}`)
     .join('|')
   const others = isDeclared ? '' : `WHEN starts_with(${text}, '[') OR starts_with(${text}, '{') THEN NULL `
-  const items = `CASE WHEN NOT (starts_with(${text}, '[') OR starts_with(${text}, '{') OR starts_with(${text}, '(')) THEN ${split} \
+  const items = `CASE WHEN ${text} IS NULL THEN NULL WHEN NOT (starts_with(${text}, '[') OR starts_with(${text}, '{') OR starts_with(${text}, '(')) THEN ${split} \
 WHEN contains(${text}, '\\u0000') THEN NULL \
 WHEN regexp_full_match(${text}, ${literal(JSON_FLAT)}) AND json_valid(${text}) THEN ${quotedItems(text, DOUBLE_QUOTED, true)} \
 WHEN starts_with(${text}, '[') AND json_valid(${text}) THEN json_extract_string(${text}, '$[*]') \
