@@ -44,9 +44,10 @@ export function straightDate(raw: Sql, type: string, reading: ColumnReading): re
   const shapes = [...new Set(certain.map(shapeIn))]
   const straight = shapes.map((shape) => {
     const ofShape = certain.filter((format) => shapeIn(format) === shape)
-    const values = ofShape.map((format) => straightValue(raw, format, type, reading))
-    const value = values.length === 1 ? (values[0] ?? 'NULL') : `coalesce(${values.join(', ')})`
-    return { when: `${straightWhen(raw, shape ?? '', ofShape)} AND ${value} IS NOT NULL`, value }
+    return {
+      when: straightWhen(raw, shape ?? '', ofShape),
+      value: coalesced(ofShape.map((format) => straightValue(parsed(raw, format), format, type, reading))),
+    }
   })
   if (type === 'DATE' || reading.formats !== undefined) return straight
   const fraction = `try_cast(${raw} AS TIMESTAMPTZ)`
@@ -58,23 +59,27 @@ export function straightDate(raw: Sql, type: string, reading: ColumnReading): re
 function straightWhen(raw: Sql, shape: string, formats: readonly string[]): Sql {
   const [format = ''] = formats
   const [target, printed] = (formats.length === 1 ? CAST_TO[format] : undefined) ?? []
-  if (target === undefined || printed === undefined) return `${raw} LIKE ${literal(shape)}`
+  if (target === undefined || printed === undefined) {
+    // Text has no year 0.
+    const isDate = `${coalesced(formats.map((one) => parsed(raw, one)))} >= TIMESTAMP '0001-01-01 00:00:00'`
+    return `${raw} LIKE ${literal(shape)} AND ${isDate}`
+  }
   const isZ = format.endsWith('Z') ? ` AND ends_with(${raw}, 'Z')` : ''
   return `strlen(${raw}) = ${LENGTHS[format] ?? 0}${isZ} AND CAST(try_cast(${raw} AS ${target}) AS VARCHAR) = ${printed(raw)}`
 }
 
-function straightValue(raw: Sql, format: string, type: string, reading: ColumnReading): Sql {
+function parsed(raw: Sql, format: string): Sql {
   const [target] = CAST_TO[format] ?? []
-  const parsed =
-    target === undefined ? `try_strptime(${raw}, ${literal(format)})` : `try_cast(${raw} AS ${target})`
-  if (type === 'DATE') return notBeforeYears(target === 'DATE' ? parsed : `CAST(${parsed} AS DATE)`, 'DATE')
-  const moment = target === undefined ? notBeforeYears(parsed, 'TIMESTAMP') : `CAST(${parsed} AS TIMESTAMP)`
-  return instantIn(moment, format.endsWith('Z') ? { timeZone: 'UTC' } : reading)
+  return target === undefined ? `try_strptime(${raw}, ${literal(format)})` : `try_cast(${raw} AS ${target})`
 }
 
-/** Text has no year 0. */
-function notBeforeYears(value: Sql, type: 'DATE' | 'TIMESTAMP'): Sql {
-  return `CASE WHEN ${value} >= ${type} '0001-01-01' THEN ${value} END`
+function straightValue(moment: Sql, format: string, type: string, reading: ColumnReading): Sql {
+  if (type === 'DATE') return CAST_TO[format]?.[0] === 'DATE' ? moment : `CAST(${moment} AS DATE)`
+  return instantIn(`CAST(${moment} AS TIMESTAMP)`, format.endsWith('Z') ? { timeZone: 'UTC' } : reading)
+}
+
+function coalesced(values: readonly Sql[]): Sql {
+  return values.length === 1 ? (values[0] ?? 'NULL') : `coalesce(${values.join(', ')})`
 }
 
 const WIDTHS: Readonly<Record<string, number>> = { Y: 4, m: 2, d: 2, y: 2, H: 2, I: 2, M: 2, S: 2 }

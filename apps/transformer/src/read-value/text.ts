@@ -17,7 +17,15 @@ const ASCII_BLANKS = [' ', '\t', '\n', '\r', '\v', '\f']
  */
 const BLANK = String.raw`[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{180e}\x{2000}-\x{200d}\x{2028}\x{2029}\x{202f}\x{205f}\x{2060}\x{3000}\x{feff}]`
 const EDGES = String.raw`\A${BLANK}+|${BLANK}+\z`
-const AT_EDGE = String.raw`\A${BLANK}|${BLANK}\z`
+const AT_START = String.raw`\A${BLANK}`
+const AT_END = String.raw`${BLANK}\z`
+
+/** Ranges of characters without a blank among them: those of most alphabets, and of East Asian writing. */
+const LETTERS = [
+  ['!', '~'],
+  ['\u{a1}', '\u{167f}'],
+  ['\u{3001}', '\u{fdff}'],
+] as const
 
 /** A text without surrounding blanks; NULL when nothing else is left. */
 export function trimmed(text: Sql): Sql {
@@ -28,8 +36,12 @@ export function trimmed(text: Sql): Sql {
     ...ASCII_BLANKS.map((blank) => `NOT ends_with(${text}, ${literal(blank)})`),
     `length(${text}) = strlen(${text})`,
   ]
-  return `CASE WHEN ${isTrim.join(' AND ')} THEN ${text} \
-WHEN regexp_matches(${text}, ${literal(AT_EDGE)}) THEN nullif(regexp_replace(${text}, ${literal(EDGES)}, '', 'g'), '') \
+  const begins = LETTERS.map(([from, to]) => `(${text} >= ${literal(from)} AND ${text} < ${literal(to)})`).join(' OR ')
+  const ends = LETTERS.map(
+    ([from, to]) => `WHEN (${begins}) AND substr(${text}, -1) BETWEEN ${literal(from)} AND ${literal(to)} THEN ${text}`,
+  )
+  return `CASE WHEN ${isTrim.join(' AND ')} THEN ${text} ${ends.join(' ')} \
+WHEN regexp_matches(${text}, ${literal(AT_START)}) OR regexp_matches(${text}, ${literal(AT_END)}) THEN nullif(regexp_replace(${text}, ${literal(EDGES)}, '', 'g'), '') \
 ELSE nullif(${text}, '') END`
 }
 
