@@ -59,7 +59,7 @@ export function inFormat(text: Sql, format: string, type: string, reading: Readi
   const groups = [...letters.keys()]
   const first = groups.find((letter) => letter !== 'p') ?? groups[0]
   if (first === undefined) return `CAST(NULL AS ${type})`
-  return bound(
+  const byParts = bound(
     `regexp_extract(${text}, ${literal(pattern)}, [${groups.map((letter) => literal(`g${groupName(letter)}`)).join(', ')}])`,
     'part',
     (part) => {
@@ -71,6 +71,21 @@ export function inFormat(text: Sql, format: string, type: string, reading: Readi
       return `CASE WHEN ${get(first)} <> '' THEN ${local} END`
     },
   )
+  if (!isPlain(letters, reading)) return byParts
+  // The engine's own parsing takes a third of the time. It reads less of some formats, and more of none that has this form.
+  const parts = { get: () => 'NULL', has: (letter: string) => letters.has(letter) }
+  return bound(
+    `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN try_strptime(${text}, ${literal(spelled)}) END`,
+    'parsed',
+    (parsed) =>
+      `CASE WHEN ${parsed} >= TIMESTAMP '0001-01-01 00:00:00' THEN ${typed(parsed, parts, spelled, type, reading)} ELSE ${byParts} END`,
+  )
+}
+
+/** Whether the engine's parser knows all of a format's parts, none of them says again what others have said, and each exists. */
+function isPlain(letters: ReadonlySet<string>, { language }: Reading): boolean {
+  if (language !== undefined || (letters.has('H') && letters.has('p')) || (letters.has('m') && letters.has('B'))) return false
+  return [...letters].every((letter) => 'YmBdHMSIp'.includes(letter))
 }
 
 /** Names of groups are compared without case: `Y` and `y`. */

@@ -38,6 +38,6 @@ export function instantInZone(local: Sql, zone: Sql, ambiguous: ColumnReading['a
     )
   const us = `epoch_us(${local})`
   return `CASE WHEN ${local} IS NULL OR NOT isfinite(${local}) THEN NULL \
-WHEN ${shownAt(`${us} + ${DAY}`)} - ${shownAt(`${us} - ${DAY}`)} = 2 * ${DAY} THEN timezone(${zone}, ${local}) \
+WHEN ${shownAt(`${us} + ${DAY}`)} - ${shownAt(`${us} - ${DAY}`)} = 2 * ${DAY} THEN make_timestamptz(${us} - (${offsetAt(`${us} - ${DAY}`)})) \
 ELSE ${bound(us, 'us', chosen)} END`
 }
