@@ -33,14 +33,22 @@ const columnDetails = mapping({
     ),
   path: text
     .optional()
-    .describe('Columns of JSON, of nested types or of what Python prints: where the value is, `address.city`, `lines[0].price`.'),
-  trim: z.boolean().optional().describe('Whether blanks around a text are dropped. Default: yes for the text of files, no for typed sources.'),
+    .describe(
+      'Columns of JSON, of nested types or of what Python prints: where the value is, `address.city`, `lines[0].price`.',
+    ),
+  trim: z
+    .boolean()
+    .optional()
+    .describe('Whether blanks around a text are dropped. Default: yes for the text of files, no for typed sources.'),
   extract: z
     .union([
       text,
       mapping({
         pattern: text.describe('Regular expression with one group.'),
-        part: z.boolean().optional().describe('The pattern may match a part of the text. Default: it matches all of it.'),
+        part: z
+          .boolean()
+          .optional()
+          .describe('The pattern may match a part of the text. Default: it matches all of it.'),
         noMatch: z
           .union([z.null(), z.literal('reject')])
           .optional()
@@ -60,7 +68,9 @@ const columnDetails = mapping({
     .describe(
       'Dates and times: accepted formats in strftime letters, or `epoch`, `epochMillis` or `excel` (numbers), tried in order.',
     ),
-  language: text.optional().describe('Dates: language of the names of months and weekdays (`de`, `fr-CA`), beside English.'),
+  language: text
+    .optional()
+    .describe('Dates: language of the names of months and weekdays (`de`, `fr-CA`), beside English.'),
   pivotYear: z
     .int()
     .min(1)

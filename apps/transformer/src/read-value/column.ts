@@ -55,8 +55,11 @@ function readPath(
   const leaf = readColumn({ type, reading: rest }, 'leaf', nulls)
   const present = trimmed(raw)
   const within = (use: (leafSql: ColumnSql) => Sql, otherwise: Sql) =>
-    bound(json, 'nested', (nested) =>
-      `CASE WHEN ${isNested(nested)} THEN ${bound(valueAt(nested, path), 'leaf', () => use(leaf))} ELSE ${otherwise} END`,
+    bound(
+      json,
+      'nested',
+      (nested) =>
+        `CASE WHEN ${isNested(nested)} THEN ${bound(valueAt(nested, path), 'leaf', () => use(leaf))} ELSE ${otherwise} END`,
     )
   return { value: within(({ value }) => value, 'NULL'), text: within(({ text }) => text, present) }
 }

@@ -65,8 +65,11 @@ export function inFormat(text: Sql, format: string, type: string, reading: Readi
     (part) => {
       const get = (letter: string) => `${part}[${literal(`g${groupName(letter)}`)}]`
       const has = (letter: string) => letters.has(letter)
-      const local = bound(localTime(get, has, names, reading.pivotYear ?? PIVOT_YEAR), 'moment', (moment) =>
-        `CASE WHEN ${agrees(moment, get, has, names)} THEN ${typed(moment, { get, has }, spelled, type, reading)} END`,
+      const local = bound(
+        localTime(get, has, names, reading.pivotYear ?? PIVOT_YEAR),
+        'moment',
+        (moment) =>
+          `CASE WHEN ${agrees(moment, get, has, names)} THEN ${typed(moment, { get, has }, spelled, type, reading)} END`,
       )
       return `CASE WHEN ${get(first)} <> '' THEN ${local} END`
     },
@@ -84,7 +87,8 @@ export function inFormat(text: Sql, format: string, type: string, reading: Readi
 
 /** Whether the engine's parser knows all of a format's parts, none of them says again what others have said, and each exists. */
 function isPlain(letters: ReadonlySet<string>, { language }: Reading): boolean {
-  if (language !== undefined || (letters.has('H') && letters.has('p')) || (letters.has('m') && letters.has('B'))) return false
+  if (language !== undefined || (letters.has('H') && letters.has('p')) || (letters.has('m') && letters.has('B')))
+    return false
   return [...letters].every((letter) => 'YmBdHMSIp'.includes(letter))
 }
 
@@ -96,7 +100,10 @@ function groupName(letter: string): string {
 function patternOf(format: string, names: Names): { pattern: string; letters: ReadonlySet<string> } {
   const letters = new Set<string>()
   const alternatives = (of: ReadonlyMap<string, number>) =>
-    [...of.keys()].toSorted((one, other) => other.length - one.length).map(escaped).join('|')
+    [...of.keys()]
+      .toSorted((one, other) => other.length - one.length)
+      .map(escaped)
+      .join('|')
   const pattern = format.replaceAll(/%-?([a-zA-Z%])|\s+|[^%\s]/gu, (token, letter: string | undefined) => {
     if (letter === undefined) return /\s/.test(token) ? String.raw`\s+` : escaped(token)
     if (letter === '%') return '%'
@@ -121,7 +128,8 @@ type Has = (letter: string) => boolean
 /** The local time of the parts, as a TIMESTAMP. What a format does not name is the beginning of 1900. */
 function localTime(get: Get, has: Has, names: Names, pivotYear: number): Sql {
   const time = timeOfDay(get, has)
-  if (has('G') || has('U') || has('W')) return `try_cast(strftime(${weekDate(get, has)}, '%Y-%m-%d') || ${time} AS TIMESTAMP)`
+  if (has('G') || has('U') || has('W'))
+    return `try_cast(strftime(${weekDate(get, has)}, '%Y-%m-%d') || ${time} AS TIMESTAMP)`
   const year = has('Y') ? get('Y') : has('y') ? fullYear(get('y'), pivotYear) : `'1900'`
   if (has('j')) {
     const day = `(TRY(make_date(CAST(${year} AS INTEGER), 1, 1)) + CAST(${get('j')} AS INTEGER) - 1)`
@@ -165,7 +173,13 @@ function weekDate(get: Get, has: Has): Sql {
   const isSunday = !isIso && has('U')
   const year = isIso ? get('G') : has('Y') ? get('Y') : `'1900'`
   const week = isIso ? (has('V') ? get('V') : `'1'`) : get(isSunday ? 'U' : 'W')
-  const weekday = has('u') ? `CAST(${get('u')} AS INTEGER)` : has('w') ? `((CAST(${get('w')} AS INTEGER) + 6) % 7 + 1)` : isSunday ? '7' : '1'
+  const weekday = has('u')
+    ? `CAST(${get('u')} AS INTEGER)`
+    : has('w')
+      ? `((CAST(${get('w')} AS INTEGER) + 6) % 7 + 1)`
+      : isSunday
+        ? '7'
+        : '1'
   const first = isIso
     ? `date_trunc('week', TRY(make_date(CAST(${year} AS INTEGER), 1, 4)))`
     : isSunday
@@ -207,7 +221,12 @@ function typed(
   return dayAlone(`timezone(${literal(reading.timeZone)}, ${instant})`)
 }
 
-function instantOf(moment: Sql, { get, has }: { readonly get: Get; readonly has: Has }, format: string, reading: Reading): Sql {
+function instantOf(
+  moment: Sql,
+  { get, has }: { readonly get: Get; readonly has: Has },
+  format: string,
+  reading: Reading,
+): Sql {
   if (has('z')) return `make_timestamptz(epoch_us(${moment}) - ${offsetOf(get('z'))})`
   if (has('Z')) {
     const zone = get('Z')

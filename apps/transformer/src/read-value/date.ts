@@ -90,15 +90,15 @@ const WIDTHS: Readonly<Record<string, number>> = { Y: 4, m: 2, d: 2, y: 2, H: 2,
  */
 function shapePattern(format: string, type: string, { pivotYear }: ColumnReading): string | undefined {
   if (/[_%]$|_|%[^YmdyHIMS]/.test(format) || !format.includes('%')) return undefined
-  if ((type === 'DATE' && /%[HIMS]/.test(format)) || (pivotYear !== undefined && format.includes('%y'))) return undefined
+  if ((type === 'DATE' && /%[HIMS]/.test(format)) || (pivotYear !== undefined && format.includes('%y')))
+    return undefined
   return format.replaceAll(/%([YmdyHIMS])/g, (_, letter: string) => '_'.repeat(WIDTHS[letter] ?? 2))
 }
 
 /** A date, a time of day or an instant from text in any of the accepted formats; NULL for any other text. */
 export function dateOf(text: Sql, type: string, reading: ColumnReading): Sql {
   const { formats } = reading
-  if (formats === undefined && type !== 'DATE')
-    return type === 'TIME' ? isoTime(text) : isoInstant(text, reading)
+  if (formats === undefined && type !== 'DATE') return type === 'TIME' ? isoTime(text) : isoInstant(text, reading)
   const tried = (formats ?? [ISO_DATE]).map((format) => {
     const numbers = NUMBERS[format]
     if (numbers !== undefined) return numbers(text, type, reading)

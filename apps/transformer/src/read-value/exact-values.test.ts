@@ -41,8 +41,18 @@ describe('a part of the text', () => {
       { extract: String.raw`(\w+)@example\.org` },
       { 'a@example.org': 'a', 'a@example.com': WRONG, ' b@example.org ': 'b', '': null },
     ],
-    ['nothing is not what a pattern means', 'VARCHAR', { extract: String.raw`(\d*) min` }, { ' 5 min': '5', ' min': WRONG }],
-    ['flags of a pattern hold', 'INTEGER', { extract: String.raw`(?i)(\d+) MIN|(?:\d+)` }, { '5 min': 5, '5 MIN': 5, '5': WRONG }],
+    [
+      'nothing is not what a pattern means',
+      'VARCHAR',
+      { extract: String.raw`(\d*) min` },
+      { ' 5 min': '5', ' min': WRONG },
+    ],
+    [
+      'flags of a pattern hold',
+      'INTEGER',
+      { extract: String.raw`(?i)(\d+) MIN|(?:\d+)` },
+      { '5 min': 5, '5 MIN': 5, '5': WRONG },
+    ],
     ['a line end is within the text', 'INTEGER', { extract: String.raw`(\d+)` }, { '5\n6': WRONG }],
   ])
 })
@@ -176,7 +186,12 @@ describe('dates', () => {
         '2026-03-0１': WRONG,
       },
     ],
-    ['exist, in years from 1 to 9999', 'DATE', { formats: ['%d/%m/%Y'] }, { '01/01/0000': WRONG, '1/1/0001': '0001-01-01' }],
+    [
+      'exist, in years from 1 to 9999',
+      'DATE',
+      { formats: ['%d/%m/%Y'] },
+      { '01/01/0000': WRONG, '1/1/0001': '0001-01-01' },
+    ],
     [
       'by week and by day of the year exist',
       'DATE',
@@ -198,7 +213,12 @@ describe('dates', () => {
       'do not contradict themselves',
       'DATE',
       { formats: ['%a %Y-%m-%d', '%A, %d %B %Y'] },
-      { 'Sun 2026-03-01': '2026-03-01', 'Mon 2026-03-01': WRONG, 'Sunday, 1 March 2026': '2026-03-01', 'Friday, 1 March 2026': WRONG },
+      {
+        'Sun 2026-03-01': '2026-03-01',
+        'Mon 2026-03-01': WRONG,
+        'Sunday, 1 March 2026': '2026-03-01',
+        'Friday, 1 March 2026': WRONG,
+      },
     ],
   ])
 })
@@ -226,12 +246,24 @@ describe('times', () => {
         epoch: WRONG,
       },
     ],
-    ['are those of a clock', 'TIME', {}, { '24:00:00': WRONG, '23:59:60': WRONG, '10:60': WRONG, '10:00:00Z': WRONG, '10:00:00+01': WRONG }],
+    [
+      'are those of a clock',
+      'TIME',
+      {},
+      { '24:00:00': WRONG, '23:59:60': WRONG, '10:60': WRONG, '10:00:00Z': WRONG, '10:00:00+01': WRONG },
+    ],
     [
       'before and after noon',
       'TIME',
       { formats: ['%I:%M %p', '%I:%M:%S%p'] },
-      { '12:00 AM': '00:00:00', '12:30 pm': '12:30:00', '01:15 PM': '13:15:00', '1:15:10p.m.': '13:15:10', '13:00 PM': WRONG, '00:30 AM': WRONG },
+      {
+        '12:00 AM': '00:00:00',
+        '12:30 pm': '12:30:00',
+        '01:15 PM': '13:15:00',
+        '1:15:10p.m.': '13:15:10',
+        '13:00 PM': WRONG,
+        '00:30 AM': WRONG,
+      },
     ],
     [
       'have no day of their own',
@@ -271,7 +303,11 @@ describe('times', () => {
       'that a zone skips or has twice are none: a day that Samoa did not have',
       INSTANT,
       { timeZone: 'Pacific/Apia' },
-      { '2011-12-30 12:00:00': WRONG, '2011-12-29 12:00:00': '2011-12-29T22:00:00.000000Z', '2011-12-31 12:00:00': '2011-12-30T22:00:00.000000Z' },
+      {
+        '2011-12-30 12:00:00': WRONG,
+        '2011-12-29 12:00:00': '2011-12-29T22:00:00.000000Z',
+        '2011-12-31 12:00:00': '2011-12-30T22:00:00.000000Z',
+      },
     ],
     [
       'are of the zone that the text names',
@@ -301,7 +337,12 @@ describe('years of two digits', () => {
       { formats: ['%d-%b-%y', '%d.%m.%y'], pivotYear: 1930 },
       { '21-Dec-37': '1937-12-21', '01-Jan-29': '2029-01-01', '01.01.30': '1930-01-01', '29.02.00': '2000-02-29' },
     ],
-    ['that do not exist in their century are none', 'DATE', { formats: ['%d.%m.%y'], pivotYear: 1900 }, { '29.02.00': WRONG, '28.02.00': '1900-02-28' }],
+    [
+      'that do not exist in their century are none',
+      'DATE',
+      { formats: ['%d.%m.%y'], pivotYear: 1900 },
+      { '29.02.00': WRONG, '28.02.00': '1900-02-28' },
+    ],
   ])
 })
 
@@ -322,13 +363,35 @@ describe('formats of numbers', () => {
         now: WRONG,
       },
     ],
-    ['milliseconds since 1970', INSTANT, { formats: ['epochMillis'] }, { '1772359200123': '2026-03-01T10:00:00.123000Z', '1772359200123.4567': WRONG }],
-    ['seconds of midnight are a date', 'DATE', { formats: ['epoch'] }, { '1772323200': '2026-03-01', '1772323201': WRONG }],
+    [
+      'milliseconds since 1970',
+      INSTANT,
+      { formats: ['epochMillis'] },
+      { '1772359200123': '2026-03-01T10:00:00.123000Z', '1772359200123.4567': WRONG },
+    ],
+    [
+      'seconds of midnight are a date',
+      'DATE',
+      { formats: ['epoch'] },
+      { '1772323200': '2026-03-01', '1772323201': WRONG },
+    ],
     [
       'days as spreadsheets count them',
       'DATE',
       { formats: ['excel', '%Y-%m-%d'] },
-      { '1': '1900-01-01', '59': '1900-02-28', '60': WRONG, '61': '1900-03-01', '44197': '2021-01-01', '44197.0': '2021-01-01', '44197.5': WRONG, '0': WRONG, '2026-03-01': '2026-03-01', '2958465': '9999-12-31', '2958466': WRONG },
+      {
+        '1': '1900-01-01',
+        '59': '1900-02-28',
+        '60': WRONG,
+        '61': '1900-03-01',
+        '44197': '2021-01-01',
+        '44197.0': '2021-01-01',
+        '44197.5': WRONG,
+        '0': WRONG,
+        '2026-03-01': '2026-03-01',
+        '2958465': '9999-12-31',
+        '2958466': WRONG,
+      },
     ],
     [
       'days as spreadsheets count them, with the time as a fraction',
@@ -336,32 +399,139 @@ describe('formats of numbers', () => {
       { formats: ['excel'], timeZone: 'Europe/Berlin' },
       { '44197.4375': '2021-01-01T09:30:00.000000Z', '44197.416666666664': '2021-01-01T09:00:00.000000Z' },
     ],
-    ['the time as a fraction alone', 'TIME', { formats: ['excel'] }, { '0.5': '12:00:00', '0.416666666666667': '10:00:00', '44197.5': WRONG }],
+    [
+      'the time as a fraction alone',
+      'TIME',
+      { formats: ['excel'] },
+      { '0.5': '12:00:00', '0.416666666666667': '10:00:00', '44197.5': WRONG },
+    ],
   ])
 })
 
 describe('names of months', () => {
   readings([
-    ['in German', 'DATE', { formats: ['%d. %B %Y', '%A, %d. %b %Y'], language: 'de' }, { '1. März 2026': '2026-03-01', '1. MÄRZ 2026': '2026-03-01', '5. Dez. 2025': '2025-12-05', '5. December 2025': '2025-12-05', 'Sonntag, 1. März 2026': '2026-03-01', 'Montag, 1. März 2026': WRONG, '1. Mars 2026': WRONG }],
-    ['in French', 'DATE', { formats: ['%d %B %Y'], language: 'fr' }, { '14 juillet 2026': '2026-07-14', '1 févr. 2026': '2026-02-01', '3 août 2026': '2026-08-03' }],
-    ['in Russian', 'DATE', { formats: ['%d %B %Y'], language: 'ru' }, { '1 марта 2026': '2026-03-01', '9 мая 2026': '2026-05-09' }],
+    [
+      'in German',
+      'DATE',
+      { formats: ['%d. %B %Y', '%A, %d. %b %Y'], language: 'de' },
+      {
+        '1. März 2026': '2026-03-01',
+        '1. MÄRZ 2026': '2026-03-01',
+        '5. Dez. 2025': '2025-12-05',
+        '5. December 2025': '2025-12-05',
+        'Sonntag, 1. März 2026': '2026-03-01',
+        'Montag, 1. März 2026': WRONG,
+        '1. Mars 2026': WRONG,
+      },
+    ],
+    [
+      'in French',
+      'DATE',
+      { formats: ['%d %B %Y'], language: 'fr' },
+      { '14 juillet 2026': '2026-07-14', '1 févr. 2026': '2026-02-01', '3 août 2026': '2026-08-03' },
+    ],
+    [
+      'in Russian',
+      'DATE',
+      { formats: ['%d %B %Y'], language: 'ru' },
+      { '1 марта 2026': '2026-03-01', '9 мая 2026': '2026-05-09' },
+    ],
     ['in Polish', 'DATE', { formats: ['%d %B %Y'], language: 'pl' }, { '1 października 2026': '2026-10-01' }],
     ['in Turkish', 'DATE', { formats: ['%d %B %Y'], language: 'tr' }, { '3 Ağustos 2026': '2026-08-03' }],
-    ['in Spanish, Italian and Portuguese', 'DATE', { formats: ['%d de %B de %Y'], language: 'es' }, { '1 de enero de 2026': '2026-01-01' }],
-    ['in English', 'DATE', { formats: ['%B %d, %Y', '%b %d %Y'] }, { 'Sept 5 2026': '2026-09-05', 'March  5, 2020': '2020-03-05' }],
+    [
+      'in Spanish, Italian and Portuguese',
+      'DATE',
+      { formats: ['%d de %B de %Y'], language: 'es' },
+      { '1 de enero de 2026': '2026-01-01' },
+    ],
+    [
+      'in English',
+      'DATE',
+      { formats: ['%B %d, %Y', '%b %d %Y'] },
+      { 'Sept 5 2026': '2026-09-05', 'March  5, 2020': '2020-03-05' },
+    ],
   ])
 })
 
 describe('numbers', () => {
   readings([
-    ['in Indian groups', 'BIGINT', { grouping: 'indian' }, { '1,21,00,000': 12_100_000, '81,21,00,000': 812_100_000, '1,234': 1234, '1,234,567': 1_234_567, '1,2,3': WRONG, '12,34': WRONG }],
-    ['in groups of any length', 'DECIMAL(12,2)', { grouping: 'any', decimal: ',' }, { '12.3456,5': '123456.50', '1.2': '12.00', '1,5': '1.50' }],
-    ['below zero in parentheses or with the sign behind', 'DECIMAL(10,2)', { negatives: ['parentheses', 'trailing'] }, { '(5)': '-5.00', '(1,234.50)': '-1234.50', '5-': '-5.00', '-5': '-5.00', '(-5)': WRONG, '(5': WRONG, '-5-': WRONG, '()': WRONG, '-': WRONG }],
-    ['below zero with a sign before, unless otherwise said', 'BIGINT', {}, { '(5)': WRONG, '5-': WRONG, '--5': WRONG, '−5': WRONG }],
-    ['with suffixes', 'BIGINT', { suffixes: { K: 1000, M: 1_000_000, Mio: 1_000_000, B: 1e9 } }, { '1.2M': 1_200_000, '3K': 3000, '3 k': 3000, '1,5K': WRONG, '1.2345K': WRONG, '2 Mio': 2_000_000, '1B': 1e9, '7': 7, M: WRONG, '1T': WRONG, '9e18B': WRONG }],
-    ['with suffixes', 'DECIMAL(10,2)', { suffixes: { K: 1000 }, negatives: ['parentheses'] }, { '(1.23456K)': '-1234.56', '1.234567K': WRONG }],
-    ['as a share, without rounding', 'DECIMAL(10,8)', { percentOf: 1 }, { '12.345678%': '0.12345678', '12.3456789%': WRONG, '0.00000001': '0.00000001' }],
-    ['as a share, without rounding', 'DECIMAL(6,3)', { percentOf: 2.5 }, { '50%': '1.250', '1%': '0.025', '0.1%': WRONG, '1e1%': '0.250' }],
+    [
+      'in Indian groups',
+      'BIGINT',
+      { grouping: 'indian' },
+      {
+        '1,21,00,000': 12_100_000,
+        '81,21,00,000': 812_100_000,
+        '1,234': 1234,
+        '1,234,567': 1_234_567,
+        '1,2,3': WRONG,
+        '12,34': WRONG,
+      },
+    ],
+    [
+      'in groups of any length',
+      'DECIMAL(12,2)',
+      { grouping: 'any', decimal: ',' },
+      { '12.3456,5': '123456.50', '1.2': '12.00', '1,5': '1.50' },
+    ],
+    [
+      'below zero in parentheses or with the sign behind',
+      'DECIMAL(10,2)',
+      { negatives: ['parentheses', 'trailing'] },
+      {
+        '(5)': '-5.00',
+        '(1,234.50)': '-1234.50',
+        '5-': '-5.00',
+        '-5': '-5.00',
+        '(-5)': WRONG,
+        '(5': WRONG,
+        '-5-': WRONG,
+        '()': WRONG,
+        '-': WRONG,
+      },
+    ],
+    [
+      'below zero with a sign before, unless otherwise said',
+      'BIGINT',
+      {},
+      { '(5)': WRONG, '5-': WRONG, '--5': WRONG, '−5': WRONG },
+    ],
+    [
+      'with suffixes',
+      'BIGINT',
+      { suffixes: { K: 1000, M: 1_000_000, Mio: 1_000_000, B: 1e9 } },
+      {
+        '1.2M': 1_200_000,
+        '3K': 3000,
+        '3 k': 3000,
+        '1,5K': WRONG,
+        '1.2345K': WRONG,
+        '2 Mio': 2_000_000,
+        '1B': 1e9,
+        '7': 7,
+        M: WRONG,
+        '1T': WRONG,
+        '9e18B': WRONG,
+      },
+    ],
+    [
+      'with suffixes',
+      'DECIMAL(10,2)',
+      { suffixes: { K: 1000 }, negatives: ['parentheses'] },
+      { '(1.23456K)': '-1234.56', '1.234567K': WRONG },
+    ],
+    [
+      'as a share, without rounding',
+      'DECIMAL(10,8)',
+      { percentOf: 1 },
+      { '12.345678%': '0.12345678', '12.3456789%': WRONG, '0.00000001': '0.00000001' },
+    ],
+    [
+      'as a share, without rounding',
+      'DECIMAL(6,3)',
+      { percentOf: 2.5 },
+      { '50%': '1.250', '1%': '0.025', '0.1%': WRONG, '1e1%': '0.250' },
+    ],
     [
       'as floating point keep what they say',
       'DOUBLE',
@@ -396,19 +566,68 @@ describe('numbers', () => {
 
 describe('lists', () => {
   readings([
-    ['keep the places of what is empty', 'VARCHAR[]', {}, { '["a",null,"","b"]': ['a', null, '', 'b'], 'a||b': ['a', null, 'b'], '|a': [null, 'a'], '["a b "]': ['a b '] }],
-    ['keep the places of what is empty', 'INTEGER[]', {}, { '[1,null,3]': [1, null, 3], '1||3': [1, null, 3], '{1,NULL,3}': [1, null, 3], '1|x': WRONG }],
-    ['lose what is empty where that is said', 'VARCHAR[]', { emptyItems: 'drop' }, { '["a",null,"","b"]': ['a', 'b'], 'a||b|': ['a', 'b'] }],
+    [
+      'keep the places of what is empty',
+      'VARCHAR[]',
+      {},
+      { '["a",null,"","b"]': ['a', null, '', 'b'], 'a||b': ['a', null, 'b'], '|a': [null, 'a'], '["a b "]': ['a b '] },
+    ],
+    [
+      'keep the places of what is empty',
+      'INTEGER[]',
+      {},
+      { '[1,null,3]': [1, null, 3], '1||3': [1, null, 3], '{1,NULL,3}': [1, null, 3], '1|x': WRONG },
+    ],
+    [
+      'lose what is empty where that is said',
+      'VARCHAR[]',
+      { emptyItems: 'drop' },
+      { '["a",null,"","b"]': ['a', 'b'], 'a||b|': ['a', 'b'] },
+    ],
     [
       'of PostgreSQL',
       'VARCHAR[]',
       {},
-      { '{a,b}': ['a', 'b'], '{"a,b",NULL,"NULL",""}': ['a,b', null, 'NULL', ''], '{}': [], String_: ['String_'], [String.raw`{"a\"b","c\\d"}`]: ['a"b', String.raw`c\d`], '{a': WRONG, '{"a":2,"b":[1]}': WRONG },
+      {
+        '{a,b}': ['a', 'b'],
+        '{"a,b",NULL,"NULL",""}': ['a,b', null, 'NULL', ''],
+        '{}': [],
+        String_: ['String_'],
+        [String.raw`{"a\"b","c\\d"}`]: ['a"b', String.raw`c\d`],
+        '{a': WRONG,
+        '{"a":2,"b":[1]}': WRONG,
+      },
     ],
-    ['in brackets that are text, where separators are declared', 'VARCHAR[]', { separators: [','] }, { '[Verse], b': ['[Verse]', 'b'], '[Verse]': ['[Verse]'], '{a,b}': ['a', 'b'], '["a","b"]': ['a', 'b'], '(feat. x), y': ['(feat. x)', 'y'] }],
-    ['of JSON keep all digits of numbers', 'VARCHAR[]', {}, { '[12345678901234567890123, 1.10, 1e5]': ['12345678901234567890123', '1.10', '1e5'], '[{"a": 1}]': ['{"a":1}'] }],
-    ['of JSON keep all digits of numbers', 'DECIMAL(38,20)[]', {}, { '[0.12345678901234567891]': ['0.12345678901234567891'] }],
-    ['of Python with escapes that JSON lacks are none', 'VARCHAR[]', {}, { [String.raw`['a\n']`]: WRONG, "('a', \"b\")": ['a', 'b'], "['a', True, 3]": ['a', 'True', '3'] }],
+    [
+      'in brackets that are text, where separators are declared',
+      'VARCHAR[]',
+      { separators: [','] },
+      {
+        '[Verse], b': ['[Verse]', 'b'],
+        '[Verse]': ['[Verse]'],
+        '{a,b}': ['a', 'b'],
+        '["a","b"]': ['a', 'b'],
+        '(feat. x), y': ['(feat. x)', 'y'],
+      },
+    ],
+    [
+      'of JSON keep all digits of numbers',
+      'VARCHAR[]',
+      {},
+      { '[12345678901234567890123, 1.10, 1e5]': ['12345678901234567890123', '1.10', '1e5'], '[{"a": 1}]': ['{"a":1}'] },
+    ],
+    [
+      'of JSON keep all digits of numbers',
+      'DECIMAL(38,20)[]',
+      {},
+      { '[0.12345678901234567891]': ['0.12345678901234567891'] },
+    ],
+    [
+      'of Python with escapes that JSON lacks are none',
+      'VARCHAR[]',
+      {},
+      { [String.raw`['a\n']`]: WRONG, '(\'a\', "b")': ['a', 'b'], "['a', True, 3]": ['a', 'True', '3'] },
+    ],
     ['with NUL in JSON are none', 'VARCHAR[]', {}, { [String.raw`["x\u0000"]`]: WRONG }],
   ])
 })
@@ -416,11 +635,31 @@ describe('lists', () => {
 describe('a value within JSON', () => {
   const profile = '{"address":{"city":"Ulm","zip":"089"},"score":0.12345678901234567891,"tags":["a",null],"x":null}'
   readings([
-    ['is read by its path', 'VARCHAR', { path: 'address.city' }, { [profile]: 'Ulm', '{}': null, '{"address":null}': null, Ulm: WRONG, '': null, '5': WRONG }],
-    ['keeps all its digits', 'DECIMAL(20,20)', { path: 'score' }, { [profile]: '0.12345678901234567891', '{"score":"x"}': WRONG, '{"score":1e-1}': '0.10000000000000000000' }],
+    [
+      'is read by its path',
+      'VARCHAR',
+      { path: 'address.city' },
+      { [profile]: 'Ulm', '{}': null, '{"address":null}': null, Ulm: WRONG, '': null, '5': WRONG },
+    ],
+    [
+      'keeps all its digits',
+      'DECIMAL(20,20)',
+      { path: 'score' },
+      { [profile]: '0.12345678901234567891', '{"score":"x"}': WRONG, '{"score":1e-1}': '0.10000000000000000000' },
+    ],
     ['may be a list', 'VARCHAR[]', { path: 'tags' }, { [profile]: ['a', null] }],
-    ['may be within a list', 'BIGINT', { path: '[1].id' }, { '[{"id":1},{"id":9007199254740993}]': 9_007_199_254_740_993n }],
-    ['of Python', 'VARCHAR', { path: 'a.b' }, { "{'a': {'b': 'x', 'c': None, 'd': True}}": 'x', '{\'a\': {"b": "None"}}': 'None', "{'a': ({'b': 1},)}": null }],
+    [
+      'may be within a list',
+      'BIGINT',
+      { path: '[1].id' },
+      { '[{"id":1},{"id":9007199254740993}]': 9_007_199_254_740_993n },
+    ],
+    [
+      'of Python',
+      'VARCHAR',
+      { path: 'a.b' },
+      { "{'a': {'b': 'x', 'c': None, 'd': True}}": 'x', '{\'a\': {"b": "None"}}': 'None', "{'a': ({'b': 1},)}": null },
+    ],
     ['of Python', 'INTEGER', { path: 'a[1]' }, { "{'a': (1, 2)}": 2, "{'a': (1,)}": null }],
   ])
 })
@@ -432,18 +671,19 @@ describe('blanks around a text', () => {
       'VARCHAR',
       {},
       Object.fromEntries([
-        ...[0x9, 0xa, 0xb, 0xc, 0xd, 0x20, 0x85, 0xa0, 0x1680, 0x2000, 0x2009, 0x200a, 0x200b, 0x200d, 0x2028, 0x2029, 0x202f, 0x205f, 0x2060, 0x3000].flatMap(
-          (code) => {
-            const blank = String.fromCodePoint(code)
-            return [
-              [`${blank}a${blank}`, 'a'],
-              [`a${blank}${blank}`, 'a'],
-              [`${blank}é`, 'é'],
-              [blank, null],
-              [`a${blank}b`, `a${blank}b`],
-            ]
-          },
-        ),
+        ...[
+          0x9, 0xa, 0xb, 0xc, 0xd, 0x20, 0x85, 0xa0, 0x1680, 0x2000, 0x2009, 0x200a, 0x200b, 0x200d, 0x2028, 0x2029,
+          0x202f, 0x205f, 0x2060, 0x3000,
+        ].flatMap((code) => {
+          const blank = String.fromCodePoint(code)
+          return [
+            [`${blank}a${blank}`, 'a'],
+            [`a${blank}${blank}`, 'a'],
+            [`${blank}é`, 'é'],
+            [blank, null],
+            [`a${blank}b`, `a${blank}b`],
+          ]
+        }),
         ['日本', '日本'],
         ['a\u{feff}', 'a'],
       ]),

@@ -38,7 +38,8 @@ function readList({ type, reading }: Pick<CheckedColumn, 'type' | 'reading'>, ra
   const { values } = reading
   const isKept = landed === type && reading.emptyItems !== 'drop' && values === undefined
   if (isKept) return { value: raw, text }
-  const replaced = values === undefined ? raw : `list_transform(${raw}, lambda item: ${withValues('CAST(item AS VARCHAR)', values)})`
+  const replaced =
+    values === undefined ? raw : `list_transform(${raw}, lambda item: ${withValues('CAST(item AS VARCHAR)', values)})`
   const from = values === undefined ? landedItem : 'VARCHAR'
   const element = (one: Sql) =>
     from === item ? one : readLanded({ type: item, reading: { ...reading, values: undefined } }, one, from, []).value
@@ -66,7 +67,9 @@ function converted(raw: Sql, landed: string, type: string, reading: ColumnReadin
   if (landed === 'TIME_NS' && type === 'TIME') return kept(raw, landed, type)
   const cast = `try_cast(${raw} AS ${type})`
   // What is left has no smaller type than its own to be cast to: a time with a zone has more than a TIME.
-  return landed === 'TIME WITH TIME ZONE' ? `CASE WHEN CAST(${raw} AS VARCHAR) = CAST(${cast} AS VARCHAR) || '+00' THEN ${cast} END` : cast
+  return landed === 'TIME WITH TIME ZONE'
+    ? `CASE WHEN CAST(${raw} AS VARCHAR) = CAST(${cast} AS VARCHAR) || '+00' THEN ${cast} END`
+    : cast
 }
 
 /** A cast that can be undone. */
@@ -81,7 +84,9 @@ function numberFrom(raw: Sql, landed: string, type: string): Sql {
   const isFloating = landed === 'FLOAT' || landed === 'DOUBLE'
   if (type === 'DOUBLE') {
     // Whole numbers from 2^53 on may lie between two of its values.
-    return isFloating ? cast : `CASE WHEN abs(${raw}) < ${EXACT_BELOW} THEN ${cast} ELSE ${exactly(`CAST(${raw} AS VARCHAR)`, type)} END`
+    return isFloating
+      ? cast
+      : `CASE WHEN abs(${raw}) < ${EXACT_BELOW} THEN ${cast} ELSE ${exactly(`CAST(${raw} AS VARCHAR)`, type)} END`
   }
   const same = `CASE WHEN ${cast} = ${raw} THEN ${cast} END`
   if (!isFloating || !type.startsWith('DECIMAL(')) return same

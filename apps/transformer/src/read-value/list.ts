@@ -22,7 +22,9 @@ function listOf(open: string, item: string, close: string, least: 0 | 2 = 0): st
 }
 
 const JSON_FLAT = listOf(String.raw`\[`, String.raw`${DOUBLE_QUOTED}|-?\d[\d.eE+-]*|true|false|null`, String.raw`\]`)
-const PYTHON = ['[]', '()'].map(([open = '', close = '']) => listOf(`\\${open}`, `${QUOTED}|${WORD}`, `\\${close}`)).join('|')
+const PYTHON = ['[]', '()']
+  .map(([open = '', close = '']) => listOf(`\\${open}`, `${QUOTED}|${WORD}`, `\\${close}`))
+  .join('|')
 
 /**
  * The items of a list from text, each in its place: of JSON, Python, PostgreSQL (`{a,"b c",NULL}`), or split at the
@@ -51,7 +53,9 @@ WHEN regexp_full_match(${text}, ${literal(braces)}) THEN ${braceItems(text)} \
 WHEN regexp_full_match(${text}, ${literal(listOf(String.raw`\[`, BARE, String.raw`\]`, least))}) THEN ${quotedItems(text, QUOTED, false)} \
 ${others}ELSE ${split} END`
   const replaced =
-    reading.values === undefined ? items : `list_transform(${items}, lambda item: ${withValues('item', reading.values)})`
+    reading.values === undefined
+      ? items
+      : `list_transform(${items}, lambda item: ${withValues('item', reading.values)})`
   if (reading.emptyItems !== 'drop') return replaced
   return `list_filter(${replaced}, lambda item: (${trimmed('item')}) IS NOT NULL)`
 }
@@ -62,7 +66,8 @@ function quotedItems(text: Sql, quoted: string, isJson: boolean): Sql {
     isJson
       ? `json_extract_string(${item}, '$')`
       : `regexp_replace(substr(${item}, 2, length(${item}) - 2), '\\\\(.)', '\\1', 'g')`
-  const bare = (item: Sql) => `CASE WHEN lower(rtrim(${item})) IN ('none', 'null', 'nan') THEN NULL ELSE rtrim(${item}) END`
+  const bare = (item: Sql) =>
+    `CASE WHEN lower(rtrim(${item})) IN ('none', 'null', 'nan') THEN NULL ELSE rtrim(${item}) END`
   return `list_transform(regexp_extract_all(${text}, ${literal(`${quoted}|${BARE}`)}), lambda part: \
 CASE WHEN starts_with(part, '''') OR starts_with(part, '"') THEN ${unescaped('part')} ELSE ${bare('part')} END)`
 }

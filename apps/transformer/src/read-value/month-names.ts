@@ -14,7 +14,8 @@ export function namesIn(language = 'en'): Names {
     for (const form of ['long', 'short'] as const) {
       for (const extra of [{}, { day: 'numeric' }, { day: 'numeric', year: 'numeric' }] as const) {
         const format = new Intl.DateTimeFormat(tag, { month: form, timeZone: 'UTC', calendar: 'gregory', ...extra })
-        for (let month = 0; month < 12; month++) add(months, partOf(format, 'month', Date.UTC(2024, month, 1)), month + 1)
+        for (let month = 0; month < 12; month++)
+          add(months, partOf(format, 'month', Date.UTC(2024, month, 1)), month + 1)
       }
       const format = new Intl.DateTimeFormat(tag, { weekday: form, timeZone: 'UTC', calendar: 'gregory' })
       // 2024-01-01 was a Monday.

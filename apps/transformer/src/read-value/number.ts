@@ -131,11 +131,11 @@ export function numberOf(text: Sql, type: string, reading: ColumnReading): Sql {
   }
   const signs = [
     ...(negatives.includes('parentheses')
-      ? [`WHEN starts_with(${text}, '(') AND ends_with(${text}, ')') THEN '-' || trim(substr(${text}, 2, length(${text}) - 2))`]
+      ? [
+          `WHEN starts_with(${text}, '(') AND ends_with(${text}, ')') THEN '-' || trim(substr(${text}, 2, length(${text}) - 2))`,
+        ]
       : []),
-    ...(negatives.includes('trailing')
-      ? [`WHEN ends_with(${text}, '-') THEN '-' || rtrim(left(${text}, -1))`]
-      : []),
+    ...(negatives.includes('trailing') ? [`WHEN ends_with(${text}, '-') THEN '-' || rtrim(left(${text}, -1))`] : []),
   ]
   const all = signs.length === 0 ? found(text) : bound(`CASE ${signs.join(' ')} ELSE ${text} END`, 'signed', found)
   return bound(all, 'digits', (number) => exactly(number, type))
@@ -159,7 +159,8 @@ function parts(number: Sql): Sql {
 
 /** The exact product; NULL where it has more digits than 38. */
 function product(number: Sql, factor: Decimal): Sql {
-  const whole = (part: Sql) => `TRY(CAST(${part}['sign'] || ${part}['whole'] || ${part}['fraction'] AS HUGEINT) * CAST('${factor.digits}' AS HUGEINT))`
+  const whole = (part: Sql) =>
+    `TRY(CAST(${part}['sign'] || ${part}['whole'] || ${part}['fraction'] AS HUGEINT) * CAST('${factor.digits}' AS HUGEINT))`
   return bound(
     parts(number),
     'part',

@@ -42,7 +42,11 @@ function withTextNumbers(json: Sql): Sql {
 
 /** JSON of a text: as it is, or of what Python prints of dicts, lists and tuples. */
 export function asJson(text: Sql): Sql {
-  return bound(text, 'printed', (printed) => `CASE WHEN json_valid(${printed}) THEN ${printed} ELSE ${fromPython(printed)} END`)
+  return bound(
+    text,
+    'printed',
+    (printed) => `CASE WHEN json_valid(${printed}) THEN ${printed} ELSE ${fromPython(printed)} END`,
+  )
 }
 
 function fromPython(text: Sql): Sql {

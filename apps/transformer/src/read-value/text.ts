@@ -56,7 +56,11 @@ export type Meaning = {
 /** @param trims whether blanks around the text are dropped, and a text of nothing else is none */
 export function meaningOf(
   text: Sql,
-  { reading, nulls, trims }: { readonly reading: ColumnReading; readonly nulls: readonly string[]; readonly trims: boolean },
+  {
+    reading,
+    nulls,
+    trims,
+  }: { readonly reading: ColumnReading; readonly nulls: readonly string[]; readonly trims: boolean },
 ): Meaning {
   const present = withoutWords(trims ? trimmed(text) : text, nullWords(reading, nulls))
   const { extract } = reading

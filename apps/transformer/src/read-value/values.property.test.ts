@@ -104,7 +104,9 @@ describe('numbers', () => {
         return { text: String(number), value: isKept || isPrinted ? nearest : WRONG }
       }),
       fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => ({ text: String(number), value: number })),
-      fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => ({ text: number.toExponential(16), value: number })),
+      fc
+        .double({ noNaN: true, noDefaultInfinity: true })
+        .map((number) => ({ text: number.toExponential(16), value: number })),
     )
     await fc.assert(
       fc.asyncProperty(batch(written), async (texts) => {
@@ -143,7 +145,20 @@ function daysIn(year: number, month: number): number {
 
 const two = (number: number) => String(number).padStart(2, '0')
 const four = (number: number) => String(number).padStart(4, '0')
-const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December']
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+]
 
 describe('dates', () => {
   const date = fc.record({
@@ -187,7 +202,13 @@ describe('instants', () => {
     minute: fc.integer({ min: 0, max: 60 }),
     second: fc.integer({ min: 0, max: 60 }),
     fraction: fc.stringMatching(/^\d{0,9}$/),
-    offset: fc.option(fc.record({ sign: fc.constantFrom('+', '-'), hours: fc.integer({ min: 0, max: 16 }), minutes: fc.integer({ min: 0, max: 61 }) })),
+    offset: fc.option(
+      fc.record({
+        sign: fc.constantFrom('+', '-'),
+        hours: fc.integer({ min: 0, max: 16 }),
+        minutes: fc.integer({ min: 0, max: 61 }),
+      }),
+    ),
     t: fc.constantFrom('T', ' '),
   })
 
@@ -212,12 +233,21 @@ describe('instants', () => {
   })
 
   test('of a zone are the only ones that its clocks show so, or rejected', async () => {
-    const zones = ['Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'Pacific/Apia', 'Africa/Casablanca']
+    const zones = [
+      'Europe/Berlin',
+      'America/New_York',
+      'Australia/Lord_Howe',
+      'Asia/Kathmandu',
+      'Pacific/Apia',
+      'Africa/Casablanca',
+    ]
     // Around changes of clocks, to the quarter of an hour.
-    const quarter = fc.integer({ min: 0, max: 30 * 366 * 96 }).map((quarters) => Date.UTC(1995, 0, 1) + quarters * 900_000)
-    const near = fc.tuple(fc.integer({ min: 1996, max: 2024 }), fc.constantFrom(2, 3, 9, 10), fc.integer({ min: 0, max: 31 * 96 })).map(
-      ([year, month, quarters]) => Date.UTC(year, month, 1) + quarters * 900_000,
-    )
+    const quarter = fc
+      .integer({ min: 0, max: 30 * 366 * 96 })
+      .map((quarters) => Date.UTC(1995, 0, 1) + quarters * 900_000)
+    const near = fc
+      .tuple(fc.integer({ min: 1996, max: 2024 }), fc.constantFrom(2, 3, 9, 10), fc.integer({ min: 0, max: 31 * 96 }))
+      .map(([year, month, quarters]) => Date.UTC(year, month, 1) + quarters * 900_000)
     const given = fc.tuple(fc.constantFrom(...zones), batch(fc.oneof(quarter, near)))
     await fc.assert(
       fc.asyncProperty(given, async ([timeZone, locals]) => {
@@ -225,7 +255,10 @@ describe('instants', () => {
           const candidates = instantsOf(local, timeZone)
           const text = new Date(local).toISOString().slice(0, 19).replace('T', ' ')
           const [only] = candidates
-          const value = candidates.length === 1 && only !== undefined ? `${new Date(only).toISOString().slice(0, 19)}.000000Z` : WRONG
+          const value =
+            candidates.length === 1 && only !== undefined
+              ? `${new Date(only).toISOString().slice(0, 19)}.000000Z`
+              : WRONG
           return { text, value }
         })
         await expectValues(INSTANT, { timeZone }, written)
@@ -237,14 +270,22 @@ describe('instants', () => {
 
 /** The instants at which clocks of a zone show a local time: tried out, by quarters of an hour. */
 function instantsOf(local: number, timeZone: string): number[] {
-  const shown = new Intl.DateTimeFormat('en-CA', { timeZone, hourCycle: 'h23', dateStyle: 'short', timeStyle: 'medium' })
+  const shown = new Intl.DateTimeFormat('en-CA', {
+    timeZone,
+    hourCycle: 'h23',
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  })
   const wanted = new Date(local).toISOString().slice(0, 19).replace('T', ', ')
   const quarters = Array.from({ length: 29 * 4 + 1 }, (_, index) => local + (index - 15 * 4) * 900_000)
   return quarters.filter((instant) => shown.format(instant) === wanted)
 }
 
 describe('lists', () => {
-  const item = fc.oneof(fc.constant(null), fc.string({ maxLength: 6 }).filter((text) => !text.includes('\0')))
+  const item = fc.oneof(
+    fc.constant(null),
+    fc.string({ maxLength: 6 }).filter((text) => !text.includes('\0')),
+  )
 
   test('of JSON and PostgreSQL have the items that were written, each in its place', async () => {
     const written = fc.tuple(fc.array(item, { maxLength: 5 }), fc.boolean()).map(([items, isJson]) => {
@@ -264,8 +305,14 @@ describe('any text', () => {
   const garbage = fc.string({ unit: characters, minLength: 1, maxLength: 20 })
 
   test.each([
-    ['BIGINT', /^[+-]?(?:\d+\.?\d*|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d{1,3}(?:[ \u{a0}'’]\d{3})+(?:\.\d*)?)(?:[eE][+-]?\d{1,3})?$/u],
-    ['DOUBLE', /^[+-]?(?:\d+\.?\d*|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d{1,3}(?:[ \u{a0}'’]\d{3})+(?:\.\d*)?)(?:[eE][+-]?\d{1,3})?$/u],
+    [
+      'BIGINT',
+      /^[+-]?(?:\d+\.?\d*|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d{1,3}(?:[ \u{a0}'’]\d{3})+(?:\.\d*)?)(?:[eE][+-]?\d{1,3})?$/u,
+    ],
+    [
+      'DOUBLE',
+      /^[+-]?(?:\d+\.?\d*|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d{1,3}(?:[ \u{a0}'’]\d{3})+(?:\.\d*)?)(?:[eE][+-]?\d{1,3})?$/u,
+    ],
     ['DATE', /^\d{4}-\d{1,2}-\d{1,2}$/],
     ['TIME', /^\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?$/],
     [INSTANT, /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?$/],

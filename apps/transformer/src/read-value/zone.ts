@@ -10,7 +10,10 @@ const DAY = '86400000000'
  * `ambiguous` says which is meant.
  * @param local an expression of type TIMESTAMP
  */
-export function instantIn(local: Sql, { timeZone = 'UTC', ambiguous }: Pick<ColumnReading, 'timeZone' | 'ambiguous'>): Sql {
+export function instantIn(
+  local: Sql,
+  { timeZone = 'UTC', ambiguous }: Pick<ColumnReading, 'timeZone' | 'ambiguous'>,
+): Sql {
   // In UTC, the session's zone, a cast gives the result of `timezone`.
   if (timeZone === 'UTC') return `CAST(${local} AS TIMESTAMPTZ)`
   return instantInZone(local, literal(timeZone), ambiguous)

@@ -178,13 +178,17 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
   const rules: Broken[] = []
   const untyped = [
     // Only a text without a value is examined twice.
-    ...(sql === undefined || !mayMisfit(sql) ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
+    ...(sql === undefined || !mayMisfit(sql)
+      ? []
+      : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
     ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
   ]
   if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR '), found: shown(column, text) })
   if (required) {
     const when =
-      sql === undefined || !mayMisfit(sql) ? `${value} IS NULL` : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
+      sql === undefined || !mayMisfit(sql)
+        ? `${value} IS NULL`
+        : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
     rules.push({ rule: `required(${name})`, when, found: literal(`${name} has no value`) })
   }
   if (maxLength !== undefined) {

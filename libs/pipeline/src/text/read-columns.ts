@@ -141,7 +141,9 @@ function warnOfContradiction(formats: readonly string[], { text, path, problems 
   const shape = (format: string) => format.replaceAll(/%-?[dmyY]/g, (part) => (part.endsWith('Y') ? 'Y' : '#'))
   for (const [index, format] of formats.entries()) {
     if (!/%-?m/.test(format)) continue
-    const other = formats.slice(0, index).find((one) => shape(one) === shape(format) && partsOf(one) !== partsOf(format))
+    const other = formats
+      .slice(0, index)
+      .find((one) => shape(one) === shape(format) && partsOf(one) !== partsOf(format))
     if (other === undefined) continue
     problems.warning(
       text.at([...path, 'formats', index]),
