@@ -42,7 +42,7 @@ const COMPOSITE: readonly (readonly [string, string])[] = [
   ['%X', '%H:%M:%S'],
 ]
 
-const DATE_LETTERS = /[YymbBdjGVuUWwaA]/
+const DATE_LETTERS = ['Y', 'y', 'm', 'B', 'd', 'j', 'G', 'V', 'u', 'U', 'W', 'w', 'A']
 
 /** The year of two digits that the hundred years begin with, as POSIX has it: 69 is 1969 and 68 is 2068. */
 const PIVOT_YEAR = 1969
@@ -213,7 +213,7 @@ function typed(
   type: string,
   reading: Reading,
 ): Sql {
-  if (type === 'TIME') return timeAlone(moment, DATE_LETTERS.test([...'YyBmdjGVuUWwA'].filter(has).join('')))
+  if (type === 'TIME') return timeAlone(moment, DATE_LETTERS.some(has))
   const instant = instantOf(moment, { get, has }, format, reading)
   if (type !== 'DATE') return `CASE WHEN ${inYears(instant)} THEN ${instant} END`
   // The day is the one that is written, unless a zone says in which it is meant.

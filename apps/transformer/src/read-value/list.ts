@@ -40,9 +40,7 @@ export function itemsOf(text: Sql, reading: ColumnReading): Sql {
   const split = `list_transform(CASE ${splits.join(' ')} ELSE [${text}] END, lambda item: ${trimmed('item')})`
   // With declared separators a single text in brackets is that text: `[Verse]`.
   const least = isDeclared ? 2 : 0
-  const braces = [`"(?:[^"\\\\]|\\\\.)*"|${IN_BRACES}`]
-    .map((item) => `${listOf(String.raw`\{`, item, String.raw`\}`, least)}`)
-    .join('|')
+  const braces = listOf(String.raw`\{`, `${DOUBLE_QUOTED}|${IN_BRACES}`, String.raw`\}`, least)
   const others = isDeclared ? '' : `WHEN starts_with(${text}, '[') OR starts_with(${text}, '{') THEN NULL `
   const items = `CASE WHEN ${text} IS NULL THEN NULL WHEN NOT (starts_with(${text}, '[') OR starts_with(${text}, '{') OR starts_with(${text}, '(')) THEN ${split} \
 WHEN contains(${text}, '\\u0000') THEN NULL \

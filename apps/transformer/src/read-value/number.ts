@@ -124,7 +124,7 @@ export function numberOf(text: Sql, type: string, reading: ColumnReading): Sql {
   const found = (given: Sql): Sql => {
     if (factors.length === 0) return plain(given)
     const cases = factors.map(({ suffix, factor }) => {
-      const length = [...suffix].length
+      const { length } = Array.from(suffix)
       return `WHEN ends_with(lower(${given}), ${literal(suffix.toLowerCase())}) THEN ${scaled(`left(${given}, -${length})`, factor)}`
     })
     return `CASE ${cases.join(' ')} ELSE ${plain(given)} END`
