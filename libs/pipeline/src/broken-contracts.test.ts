@@ -150,6 +150,15 @@ describeBroken(
       severity: 'warning',
     },
     {
+      name: 'a date format without a year',
+      change: edit(P, "'%d.%m.%Y'", "'%d.%m.'"),
+      file: P,
+      at: 'ordered_on: {',
+      message: "the format '%d.%m.' names no year",
+      remedy: 'in a model',
+      severity: 'warning',
+    },
+    {
       name: 'a wrong path',
       change: edit(P, "'(\\d+) min'", "'(\\d+) min', path: a..b"),
       file: P,

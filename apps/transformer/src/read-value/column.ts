@@ -2,7 +2,7 @@ import type { CheckedColumn, ColumnReading } from '@cinelake/pipeline'
 import { dateOf, straightDate } from './date.ts'
 import { itemsOf, typedItems } from './list.ts'
 import { isNumber, numberOf, straightNumber } from './number.ts'
-import { asJson, isNested, valueAt } from './path.ts'
+import { asJson, isJsonNull, isNested, valueAt } from './path.ts'
 import { type Sql, type Straight, bound, isStraight, meaningOf, trimmed } from './text.ts'
 
 /** How a source's text is converted to a column's value. */
@@ -59,7 +59,7 @@ function readPath(
       json,
       'nested',
       (nested) =>
-        `CASE WHEN ${isNested(nested)} THEN ${bound(valueAt(nested, path), 'leaf', () => use(leaf))} ELSE ${otherwise} END`,
+        `CASE WHEN ${isNested(nested)} THEN ${bound(valueAt(nested, path), 'leaf', () => use(leaf))} WHEN ${isJsonNull(nested)} THEN NULL ELSE ${otherwise} END`,
     )
   return { value: within(({ value }) => value, 'NULL'), text: within(({ text }) => text, present) }
 }

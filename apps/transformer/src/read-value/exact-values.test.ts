@@ -639,7 +639,7 @@ describe('a value within JSON', () => {
       'is read by its path',
       'VARCHAR',
       { path: 'address.city' },
-      { [profile]: 'Ulm', '{}': null, '{"address":null}': null, Ulm: WRONG, '': null, '5': WRONG },
+      { null: null, [profile]: 'Ulm', '{}': null, '{"address":null}': null, Ulm: WRONG, '': null, '5': WRONG },
     ],
     [
       'keeps all its digits',
@@ -647,6 +647,7 @@ describe('a value within JSON', () => {
       { path: 'score' },
       { [profile]: '0.12345678901234567891', '{"score":"x"}': WRONG, '{"score":1e-1}': '0.10000000000000000000' },
     ],
+    ['may be an object', 'VARCHAR', { path: 'a' }, { '{"a": {"b": 1.10, "c": "2.0"}}': '{"b":1.10,"c":"2.0"}' }],
     ['may be a list', 'VARCHAR[]', { path: 'tags' }, { [profile]: ['a', null] }],
     [
       'may be within a list',

@@ -1,5 +1,6 @@
 import type { ColumnReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
+import { isNested, jsonItems } from './path.ts'
 import { type Sql, bound, trimmed, withValues } from './text.ts'
 
 /** Default separators of lists. */
@@ -45,7 +46,7 @@ export function itemsOf(text: Sql, reading: ColumnReading): Sql {
   const items = `CASE WHEN ${text} IS NULL THEN NULL WHEN NOT (starts_with(${text}, '[') OR starts_with(${text}, '{') OR starts_with(${text}, '(')) THEN ${split} \
 WHEN contains(${text}, '\\u0000') THEN NULL \
 WHEN regexp_full_match(${text}, ${literal(JSON_FLAT)}) AND json_valid(${text}) THEN ${quotedItems(text, DOUBLE_QUOTED, true)} \
-WHEN starts_with(${text}, '[') AND json_valid(${text}) THEN json_extract_string(${text}, '$[*]') \
+WHEN starts_with(${text}, '[') AND (${isNested(text)}) THEN ${jsonItems(text)} \
 WHEN regexp_full_match(${text}, ${literal(PYTHON)}) THEN ${quotedItems(text, QUOTED, false)} \
 WHEN regexp_full_match(${text}, ${literal(braces)}) THEN ${braceItems(text)} \
 WHEN regexp_full_match(${text}, ${literal(listOf(String.raw`\[`, BARE, String.raw`\]`, least))}) THEN ${quotedItems(text, QUOTED, false)} \

@@ -12,17 +12,40 @@ const STRING = String.raw`"(?:[^"\\]|\\.)*"`
  */
 export function valueAt(json: Sql, path: string): Sql {
   const at = literal(jsonPath(path))
-  return bound(json, 'json', (given) => {
+  return bound(withTextNumbers(json), 'json', (given) => {
     const found = `json_extract(${given}, ${at})`
-    return `CASE WHEN json_type(${found}) IN ('OBJECT', 'ARRAY') THEN CAST(${found} AS VARCHAR) \
-WHEN json_type(${found}) IN ('DOUBLE', 'BIGINT', 'UBIGINT', 'HUGEINT') THEN json_extract_string(${withTextNumbers(given)}, ${at}) \
-ELSE json_extract_string(${given}, ${at}) END`
+    return `CASE WHEN json_type(${found}) IN ('OBJECT', 'ARRAY') THEN ${withNumbers(`CAST(${found} AS VARCHAR)`)} ELSE ${withNumbers(`json_extract_string(${given}, ${at})`)} END`
   })
+}
+
+/** The items of a JSON list as texts: numbers keep their digits, whether they are items or within items. */
+export function jsonItems(json: Sql): Sql {
+  return `list_transform(json_extract_string(${withTextNumbers(json)}, '$[*]'), lambda item: ${withNumbers('item')})`
+}
+
+/** Marks a number that has been made a text: a character for private use, which no text of a source has. */
+const NUMBER = '\u{e0fe}'
+
+/** JSON in which numbers are texts, since the engine reads those with a fraction as DOUBLE. */
+function withTextNumbers(json: Sql): Sql {
+  const [open, close] = ['chr(1)', 'chr(2)']
+  const marked = String.raw`regexp_replace(${json}, ${literal(String.raw`(${STRING})|(-?\d[\d.eE+-]*)`)}, '\1' || ${open} || '\2' || ${close}, 'g')`
+  return `replace(replace(replace(${marked}, ${open} || ${close}, ''), ${open}, '"${NUMBER}'), ${close}, '${NUMBER}"')`
+}
+
+/** Texts that were numbers as numbers again, in JSON or alone. */
+function withNumbers(text: Sql): Sql {
+  return `replace(replace(replace(${text}, '"${NUMBER}', ''), '${NUMBER}"', ''), '${NUMBER}', '')`
+}
+
+/** Whether a text is JSON that holds no value: null. */
+export function isJsonNull(json: Sql): Sql {
+  return `CASE WHEN json_valid(${json}) THEN json_type(${json}) = 'NULL' ELSE false END`
 }
 
 /** Whether a text is an object or a list of JSON in which a path may lead somewhere. */
 export function isNested(json: Sql): Sql {
-  return `CASE WHEN json_valid(${json}) THEN json_type(${json}) IN ('OBJECT', 'ARRAY') AND NOT contains(${json}, '\\u0000') ELSE false END`
+  return `CASE WHEN json_valid(${json}) THEN json_type(${json}) IN ('OBJECT', 'ARRAY') AND NOT contains(${json}, '\\u0000') AND NOT contains(${json}, '${NUMBER}') ELSE false END`
 }
 
 /** `address.city` → `$."address"."city"`. */
@@ -32,12 +55,6 @@ function jsonPath(path: string): string {
     return `${name === '' ? '' : `."${name}"`}${places}`
   })
   return `$${steps.join('')}`
-}
-
-/** Numbers as texts, since the engine reads those with a fraction as DOUBLE. */
-function withTextNumbers(json: Sql): Sql {
-  const marked = String.raw`regexp_replace(${json}, ${literal(String.raw`(${STRING})|(-?\d[\d.eE+-]*)`)}, '\1' || ${MARK} || '\2' || ${MARK}, 'g')`
-  return `replace(replace(${marked}, ${MARK} || ${MARK}, ''), ${MARK}, '"')`
 }
 
 /** JSON of a text: as it is, or of what Python prints of dicts, lists and tuples. */

@@ -123,6 +123,19 @@ function checkDetails(
     if (problem !== undefined) problems.error(text.at([...path, 'formats', index]), problem.message, problem.remedy)
   }
   warnOfContradiction(details.formats ?? [], { text, path, problems })
+  if (kind !== 'time') warnOfMissingYear(details.formats ?? [], { text, path, problems })
+}
+
+/** A format without a year reads a date of 1900. */
+function warnOfMissingYear(formats: readonly string[], { text, path, problems }: Place): void {
+  for (const [index, format] of formats.entries()) {
+    if (NUMBER_FORMATS.has(format) || /%-?[YyGcx]/.test(format)) continue
+    problems.warning(
+      text.at([...path, 'formats', index]),
+      `the format '${format}' names no year: its dates are of 1900`,
+      'read the column as text, and add the year in a model',
+    )
+  }
 }
 
 const PATH = /^[^.[\]"\s][^.[\]"]*(?:\[\d+\])*(?:\.[^.[\]"]+(?:\[\d+\])*)*$|^(?:\[\d+\])+(?:\.[^.[\]"]+(?:\[\d+\])*)*$/
