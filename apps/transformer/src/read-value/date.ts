@@ -161,7 +161,7 @@ function serial(text: Sql, type: string, reading: ColumnReading): Sql {
     const isDay = `${number} >= 1 AND ${days(number)} <> 60 AND ${number} < 2958466`
     if (type === 'DATE') return `CASE WHEN ${isDay} AND ${number} = floor(${number}) THEN ${day} END`
     const moment = `make_timestamp(epoch_us(CAST(${day} AS TIMESTAMP)) + ${millis(number)} * 1000)`
-    return `CASE WHEN ${isDay} THEN ${bound(moment, 'moment', (local) => instantIn(local, reading))} END`
+    return `CASE WHEN ${isDay} THEN ${instantIn(moment, reading)} END`
   })
   return `CASE WHEN regexp_full_match(${text}, ${literal(String.raw`\d{1,7}(?:\.\d{0,20})?`)}) THEN ${value} END`
 }
@@ -177,7 +177,7 @@ function isoInstant(text: Sql, reading: ColumnReading): Sql {
   return bound(whole, 'instant', (instant) => {
     const seconds = `regexp_replace(${instant}, '^(.{10} \\d{2}:\\d{2})(Z|[+-].*)?$', '\\1:00\\2')`
     const value = bound(seconds, 'complete', (complete) => {
-      const local = bound(`try_cast(${complete} AS TIMESTAMP)`, 'local', (found) => instantIn(found, reading))
+      const local = instantIn(`try_cast(${complete} AS TIMESTAMP)`, reading)
       const hasOffset = String.raw`:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}(?::?\d{2})?)$`
       return `CASE WHEN regexp_matches(${complete}, ${literal(hasOffset)}) THEN try_cast(${complete} AS TIMESTAMPTZ) ELSE ${local} END`
     })

@@ -4,7 +4,7 @@ import { type ColumnSql, booleanOf, readColumn } from './column.ts'
 import { dayAlone, timeAlone } from './date-format.ts'
 import { typedItems } from './list.ts'
 import { EXACT_BELOW, exactly, isNumber } from './number.ts'
-import { type Sql, bound, withValues } from './text.ts'
+import { type Sql, withValues } from './text.ts'
 import { instantIn } from './zone.ts'
 
 const TEXTUAL = /^(?:VARCHAR|JSON|UUID|ENUM\(.*\))$/
@@ -56,7 +56,7 @@ function converted(raw: Sql, landed: string, type: string, reading: ColumnReadin
   }
   if (LOCAL.test(landed)) {
     const local = kept(raw, landed, 'TIMESTAMP')
-    if (type === INSTANT) return bound(local, 'local', (found) => instantIn(found, reading))
+    if (type === INSTANT) return instantIn(local, reading)
     if (type === 'DATE') return dayAlone(local)
     if (type === 'TIME') return timeAlone(local)
   }

@@ -16,7 +16,8 @@ export function instantIn(
 ): Sql {
   // In UTC, the session's zone, a cast gives the result of `timezone`.
   if (timeZone === 'UTC') return `CAST(${local} AS TIMESTAMPTZ)`
-  return instantInZone(local, literal(timeZone), ambiguous)
+  // Parsed once, since the local time is looked at from several sides.
+  return bound(local, 'local', (found) => instantInZone(found, literal(timeZone), ambiguous))
 }
 
 /** @param zone an expression: the zone's name, which exists */
