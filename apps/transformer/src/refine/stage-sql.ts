@@ -3,7 +3,8 @@ import { identifier, literal } from '@cinelake/sql'
 import { FLAGS } from '../read-csv/copy.ts'
 import type { ForeseenCsv } from '../read-csv/readable.ts'
 import { FILE_COLUMN, FLAG_COLUMN, csvRelation, fieldColumn } from '../read-csv/relation.ts'
-import { type ColumnSql, readColumn, readLanded } from '../read-value/column.ts'
+import { type ColumnSql, mayMisfit, readColumn } from '../read-value/column.ts'
+import { readLanded } from '../read-value/landed.ts'
 import { hasNul, isTextual } from '../read-value/text.ts'
 
 /** The landed file of a row, by its index in the manifest's files in order of name. */
@@ -177,13 +178,17 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
   const rules: Broken[] = []
   const untyped = [
     // Only a text without a value is examined twice.
-    ...(type === 'VARCHAR' ? [] : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
+    ...(sql === undefined || !mayMisfit(sql)
+      ? []
+      : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
     ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
   ]
   if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR '), found: shown(column, text) })
   if (required) {
     const when =
-      type === 'VARCHAR' ? `${value} IS NULL` : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
+      sql === undefined || !mayMisfit(sql)
+        ? `${value} IS NULL`
+        : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
     rules.push({ rule: `required(${name})`, when, found: literal(`${name} has no value`) })
   }
   if (maxLength !== undefined) {
