@@ -78,8 +78,6 @@ export class RecordScanner {
   recordCount = 0
   looseCount = 0
   misshapenCount = 0
-  /** Malformed records with one field too many, which is the last and empty. */
-  trailingCount = 0
   /** Physical lines that have ended. */
   lineCount: number
   /** How records end. */
@@ -237,8 +235,7 @@ export class RecordScanner {
     const { isSound, cells, end, next } = parseRecord(bytes, dialect, { from, to, isLast: last })
     if (next < 0) return to - from < this.#maxRecordBytes ? INCOMPLETE : this.#giveUp(span, from, from)
     const isText = isSound && end - from < this.#maxRecordBytes && !bytes.subarray(from, end).includes(0)
-    const hasTrailing = cells.length > 1 && cells.at(-1) === null
-    return this.#close(span, from, end, next, cells.length, isText ? 'loose' : 'misshapen', true, hasTrailing)
+    return this.#close(span, from, end, next, cells.length, isText ? 'loose' : 'misshapen', true)
   }
 
   /** @returns the start of the next line; `from` where the line is no comment */
@@ -287,7 +284,6 @@ export class RecordScanner {
     fieldCount: number,
     found: RecordShape,
     hasQuotes: boolean,
-    hasTrailing = bytes[end - 1] === this.#delimiter,
   ): number {
     const { sink, index, mayLackFields = false } = this.#options
     const expected = this.#options.fieldCount ?? fieldCount
@@ -295,7 +291,6 @@ export class RecordScanner {
     const isBlank = start === end && this.#options.fieldCount !== 1
     const isShort = fieldCount < expected && mayLackFields && found !== 'misshapen'
     const shape = isBlank ? 'blank' : fieldCount === expected ? found : isShort ? 'loose' : 'misshapen'
-    if (fieldCount === expected + 1 && hasTrailing && found !== 'misshapen') this.trailingCount++
     if (sink !== undefined) sink(shape, bytes, start, end, this.lineCount)
     if (shape !== 'blank') {
       if (index !== undefined) index.visit(this.recordCount, base + start, this.lineCount)

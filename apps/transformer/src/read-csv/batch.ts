@@ -99,6 +99,7 @@ class OpenBatch implements AsyncDisposable {
   readonly #writer: CopyWriter
   readonly #names: string[] = []
   #hasNul = false
+  #mayBeDamaged = false
   readonly #guessed = new Map<string, GuessedEncoding>()
   /** The ordinal of each file's first record. */
   readonly #starts: number[] = []
@@ -123,6 +124,7 @@ class OpenBatch implements AsyncDisposable {
     const { dialect, fieldCount, headerLength, headerLineCount: lineCount } = head
     this.#names.push(name)
     this.#hasNul ||= text.includes(0)
+    this.#mayBeDamaged ||= isDamaged !== undefined
     if (guessed !== undefined) this.#guessed.set(name, guessed)
     this.#starts.push(this.#writer.recordCount)
     this.#writer.beginFile(number, lineCount, isDamaged)
@@ -149,6 +151,7 @@ class OpenBatch implements AsyncDisposable {
       unknown,
       encoding: 'utf-8',
       hasNul: this.#hasNul,
+      mayBeDamaged: this.#mayBeDamaged,
       recordCount: this.#writer.recordCount,
       index: this.#writer.index,
       nameAt: (ordinal) => this.#names[lastAtMost(this.#starts, ordinal)] ?? this.#first.name,

@@ -7,6 +7,7 @@ import {
   readHead,
   RecordIndex,
   RecordScanner,
+  type RecordSink,
   scanChunks,
   textFormatOf,
   type CsvDialect,
@@ -15,6 +16,7 @@ import {
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
 import { FileUnreadableError, refineErrors } from '../refine/errors.ts'
+import { TrailingField } from './trailing-field.ts'
 import { CopyWriter, dialectOfCopy, type IsDamaged } from './copy.ts'
 import { DeclaredRows, needsCopy } from './declared-rows.ts'
 import {
@@ -88,8 +90,8 @@ export type CsvSource = {
 /**
  * Checks a CSV file from its first to its last byte, and makes it readable where it is not well-formed.
  *
- * Where a file has bytes that are invalid in UTF-8, all its bytes decide: with a byte order mark, or more characters that
- * occur only in UTF-8 than invalid bytes, it is UTF-8, and the rows with such bytes are rejected; otherwise it is
+ * Where a file has bytes that are invalid in UTF-8, all its bytes decide: with a byte order mark, or as many characters
+ * that occur only in UTF-8 as invalid bytes, it is UTF-8, and the rows with such bytes are rejected; otherwise it is
  * windows-1252, which is a guess and is reported as one. A declared encoding is not questioned.
  * @throws {REFINE_FILE_FORMAT} terminal: it is not a CSV file but a Parquet, Excel, JSON … one
  * @throws {FileUnreadableError} terminal: bytes that are invalid in the declared encoding
@@ -161,13 +163,10 @@ export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'
 
 /** Whether every record ends with a delimiter that the header does not have: its last field is none. */
 function hasTrailingFields({ dialect, fieldCount, headerLength, headerLineCount }: CsvHead, text: Uint8Array): boolean {
-  const scanner = new RecordScanner({ dialect, fieldCount, lineCount: headerLineCount })
+  const trailing = new TrailingField(dialect, fieldCount)
+  const scanner = new RecordScanner({ dialect, fieldCount, lineCount: headerLineCount, sink: trailing.see })
   scanner.scan(text, headerLength, text.length, 0, true)
-  return isTrailing(scanner)
-}
-
-function isTrailing({ recordCount, trailingCount }: RecordScanner): boolean {
-  return recordCount > 0 && trailingCount === recordCount
+  return trailing.isInEveryRow
 }
 
 function transcoded(
@@ -252,6 +251,11 @@ async function copy(
   const isDamaged = decision.isSound === true ? undefined : damageIn(encoding)
   await using handle = await open(source.copyTo, 'w')
   const writer = new CopyWriter(handle, dialect, fieldCount, { isDamaged })
+  const trailing = new TrailingField(dialect, found.fieldCount)
+  const rows: RecordSink = (...record) => {
+    trailing.see(...record)
+    writer.sink(...record)
+  }
   const { comment, missingCells } = source.reading
   const scanner = new RecordScanner({
     dialect,
@@ -259,7 +263,7 @@ async function copy(
     lineCount: head.headerLineCount,
     comment,
     mayLackFields: missingCells === 'empty',
-    sink: new DeclaredRows(dialect, source.reading, writer.sink).sink,
+    sink: new DeclaredRows(dialect, source.reading, rows).sink,
   })
   const chunks = readChunks(source.file, { start: markLength, ...(source.signal && { signal: source.signal }) })
   let hasNul = false
@@ -268,7 +272,7 @@ async function copy(
     base: 0,
     afterChunk: async () => await writer.flush(),
   })
-  if (extraFields === 0 && isTrailing(scanner)) return await copy(source, decision, bytes, isWhole, 1)
+  if (extraFields === 0 && trailing.isInEveryRow) return await copy(source, decision, bytes, isWhole, 1)
   return {
     ...described(source, head),
     dialect: dialectOfCopy(dialect),

@@ -112,7 +112,7 @@ export class Utf8Census {
 
   /** UTF-8 with faults, not another encoding: in those, few bytes form a character of UTF-8 by chance. */
   get isMostlyUtf8(): boolean {
-    return this.wideCount > this.oddCount
+    return this.wideCount > 0 && this.wideCount >= this.oddCount
   }
 
   #count(bytes: Uint8Array): void {
