@@ -62,7 +62,7 @@ export function parseRecord(
     let start = at
     if (isQuoted) {
       start = ++at
-      for (;; at++) {
+      for (; ; at++) {
         if (at >= to || (at + 1 + delimiter.length > to && !isLast)) return isLast ? unsound(opened) : more
         const literal = escaped(at)
         if (literal > 0 || (bytes[at] === quote && bytes[at + 1] === quote && at + 1 < to)) {

@@ -30,7 +30,11 @@ async function refine(
   const rows = await refinery.rowsOf(dataset.name)
   const rejects = await refinery.rowsOf(`_rejects/${dataset.name}`, 'file, line')
   return {
-    rows: rows.map(({ _window, ...row }) => Object.values(row).map((value) => value ?? '∅').join('|')),
+    rows: rows.map(({ _window, ...row }) =>
+      Object.values(row)
+        .map((value) => value ?? '∅')
+        .join('|'),
+    ),
     rejects: rejects.map(({ rule, line, found, raw }) => [rule, line, String(found), raw]),
     quality: outcome.quality ?? [],
     balance: outcome.balance,
@@ -40,7 +44,13 @@ async function refine(
 describe('what a pipeline may say about a file', () => {
   const cases: readonly [string, LandedContent, Partial<FileReading>, string[], unknown[]][] = [
     ['lines before the header', 'Report of 2026\n\na;b\n1;2\n', { skip: 2 }, ['1|2'], []],
-    ['lines before records without a header', 'Report, "of\n1,2\n3,4,5\n', { skip: 1, header: false }, ['1|2'], [['row_shape', 3, '3 of 2 fields', '3,4,5']]],
+    [
+      'lines before records without a header',
+      'Report, "of\n1,2\n3,4,5\n',
+      { skip: 1, header: false },
+      ['1|2'],
+      [['row_shape', 3, '3 of 2 fields', '3,4,5']],
+    ],
     ['sep= above the header', 'sep=;\r\na;b\r\n1,5;2\r\n', {}, ['1,5|2'], []],
     ['sep= as a value', 'a,b\nsep=;,2\n', {}, ['sep=;|2'], []],
     ['comments, with quotes in them', '# it\'s "odd\na,b\n# c\n1,2\n#x,y\n3,4', { comment: '#' }, ['1|2', '3|4'], []],
@@ -50,20 +60,56 @@ describe('what a pipeline may say about a file', () => {
     ['a header of two lines', 'a,\n,b\n1,2\n', { headerLines: 2 }, ['1|2'], []],
     ['a footer of one record', 'a;b\n1;2\nTotal;6\n', { footer: 1 }, ['1|2'], []],
     ['a footer of more records than there are', 'a;b\n1;2\n', { footer: 3 }, [], []],
-    ['a footer by its first field, ragged', 'a;b\n1;2\n\nTotal\nSource: x;y;z\n', { footer: ['Total', 'Source:'] }, ['1|2'], []],
+    [
+      'a footer by its first field, ragged',
+      'a;b\n1;2\n\nTotal\nSource: x;y;z\n',
+      { footer: ['Total', 'Source:'] },
+      ['1|2'],
+      [],
+    ],
     ['a footer only at the end', 'a;b\nTotal;1\n1;2\nTotal;6\n', { footer: ['Total'] }, ['1|2', 'Total|1'], []],
     ['rows without text, kept', 'a,b\n,\n1,2\n', {}, ['1|2', '∅|∅'], []],
-    ['rows without text, skipped', 'a,b\n,\n1,2\n"",\n , \t\n\n3,x,y\n', { blankRows: 'skip' }, ['1|2'], [['row_shape', 7, '3 of 2 fields', '3,x,y']]],
+    [
+      'rows without text, skipped',
+      'a,b\n,\n1,2\n"",\n , \t\n\n3,x,y\n',
+      { blankRows: 'skip' },
+      ['1|2'],
+      [['row_shape', 7, '3 of 2 fields', '3,x,y']],
+    ],
     ['a delimiter at the end of every row', 'a;b\n1;2;\n3;4;\n', {}, ['1|2', '3|4'], []],
-    ['a delimiter at the end of some rows', 'a;b\n1;2;\n3;4\n', {}, ['3|4'], [['row_shape', 2, '3 of 2 fields', '1;2;']]],
+    [
+      'a delimiter at the end of some rows',
+      'a;b\n1;2;\n3;4\n',
+      {},
+      ['3|4'],
+      [['row_shape', 2, '3 of 2 fields', '1;2;']],
+    ],
     ['missing cells', 'a,b\n1\n2,3\n', {}, ['2|3'], [['row_shape', 2, '1 of 2 fields', '1']]],
-    ['missing cells that may be missing', 'a,b\n1\n2,3\n4,5,6\n', { missingCells: 'empty' }, ['1|∅', '2|3'], [['row_shape', 4, '3 of 2 fields', '4,5,6']]],
+    [
+      'missing cells that may be missing',
+      'a,b\n1\n2,3\n4,5,6\n',
+      { missingCells: 'empty' },
+      ['1|∅', '2|3'],
+      [['row_shape', 4, '3 of 2 fields', '4,5,6']],
+    ],
     ['no quotes', 'a\tb\n"x\t5" LP\n', { quote: '' }, ['"x|5" LP'], []],
     ['quotes within a field', 'a,b\nJohn "Jack" Doe,12" LP\n', {}, ['John "Jack" Doe|12" LP'], []],
     ['text after a quote', 'a,b\n"x" y,2\n', {}, [], [['row_shape', 2, 'text after a quote that closes', '"x" y,2']]],
-    ['an escape character', String.raw`a,b` + '\n' + String.raw`"x \"y\", z",C:\new\, old` + '\n', { escape: '\\' }, ['x "y", z|C:\\new, old'], []],
+    [
+      'an escape character',
+      String.raw`a,b` + '\n' + String.raw`"x \"y\", z",C:\new\, old` + '\n',
+      { escape: '\\' },
+      ['x "y", z|C:\\new, old'],
+      [],
+    ],
     ['an escaped line end', 'a,b\nx\\\ny,2\n', { escape: '\\' }, ['x\ny|2'], []],
-    ['a delimiter of two characters', 'a::b\n1::Part: x (1977)\n2::3::4\n', { delimiter: '::' }, ['1|Part: x (1977)'], [['row_shape', 3, '3 of 2 fields', '2::3::4']]],
+    [
+      'a delimiter of two characters',
+      'a::b\n1::Part: x (1977)\n2::3::4\n',
+      { delimiter: '::' },
+      ['1|Part: x (1977)'],
+      [['row_shape', 3, '3 of 2 fields', '2::3::4']],
+    ],
     ['a delimiter that is not ASCII', 'a¦b\n1¦"x¦y"\n', { delimiter: '¦' }, ['1|x¦y'], []],
     ['a byte order mark in the middle', '\u{feff}a,b\n1,2\n\u{feff}"3",4\n', {}, ['1|2', '3|4'], []],
   ]
@@ -116,7 +162,9 @@ describe('encodings', () => {
       const { rows, quality } = await refine(files)
       expect(rows[0]).toBe('1|Ïðè')
       expect(quality).toMatchObject([{ rule: 'guessed_encoding', severity: 'warn', failed: 1 }])
-      expect(quality[0]?.detail).toContain('f.csv was taken for windows-1252, since 3 of its 10 bytes (30%) are not UTF-8')
+      expect(quality[0]?.detail).toContain(
+        'f.csv was taken for windows-1252, since 3 of its 10 bytes (30%) are not UTF-8',
+      )
     }
   })
 
@@ -155,13 +203,18 @@ describe('wide tables', () => {
     const names = Array.from({ length: 1000 }, (_, index) => `c${index}`)
     await using usual = await aRefinery({ memoryBytes: 1024 ** 3 })
     const dataset = aDataset({ columns: names.map((name) => aColumn(name)) })
-    const { balance } = await usual.refineFiles(dataset, { files: { 'f.csv': `${names.join(';')}\n${names.join(';')}\n` } })
+    const { balance } = await usual.refineFiles(dataset, {
+      files: { 'f.csv': `${names.join(';')}\n${names.join(';')}\n` },
+    })
     expect(balance).toMatchObject({ in: 1, out: 1 })
   })
 })
 
 test('what is written in a random dialect is read back the same', async () => {
-  const text = fc.string({ unit: fc.constantFrom('a', '7', ' ', ';', ',', ':', '|', '"', "'", '\\', '\n', 'é', '#'), maxLength: 6 })
+  const text = fc.string({
+    unit: fc.constantFrom('a', '7', ' ', ';', ',', ':', '|', '"', "'", '\\', '\n', 'é', '#'),
+    maxLength: 6,
+  })
   const dialect = fc.record({
     delimiter: fc.constantFrom(',', ';', '\t', '::', '||', '¦'),
     quote: fc.constantFrom('"', "'"),
@@ -177,7 +230,10 @@ test('what is written in a random dialect is read back the same', async () => {
     fc.asyncProperty(dialect, fc.array(fc.tuple(text, text), { minLength: 1, maxLength: 6 }), async (given, rows) => {
       const { delimiter, quote, escape, lineEnd, encoding } = given
       const cell = (value: string) => {
-        const escaped = escape === undefined ? value : value.replaceAll(/["'\\]/g, (one) => (one === quote || one === '\\' ? `\\${one}` : one))
+        const escaped =
+          escape === undefined
+            ? value
+            : value.replaceAll(/["'\\]/g, (one) => (one === quote || one === '\\' ? `\\${one}` : one))
         return quote + (escape === undefined ? value.replaceAll(quote, quote + quote) : escaped) + quote
       }
       const lines = [
@@ -190,7 +246,10 @@ test('what is written in a random dialect is read back the same', async () => {
         ...(given.footer ? [`Total${delimiter}${rows.length}`] : []),
       ]
       const written = lines.map((line) => line + lineEnd).join('')
-      const content = encoding === 'utf-16le' ? Buffer.from(written, 'utf16le') : Buffer.from(written, encoding === undefined ? 'utf8' : 'latin1')
+      const content =
+        encoding === 'utf-16le'
+          ? Buffer.from(written, 'utf16le')
+          : Buffer.from(written, encoding === undefined ? 'utf8' : 'latin1')
       const found = await refine(content, {
         delimiter,
         quote,

@@ -66,7 +66,13 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     ...(csv.mayBeDamaged === true ? [{ rule: ENCODING, when: flagged(FLAGS.damaged) }] : []),
   ]
   const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
-  return { relation: csvRelation(csv), columns, hasNul: csv.hasNul === true, ...(csv.isCopy ? { unread } : {}), ...file }
+  return {
+    relation: csvRelation(csv),
+    columns,
+    hasNul: csv.hasNul === true,
+    ...(csv.isCopy ? { unread } : {}),
+    ...file,
+  }
 }
 
 /** The rows of a landed Parquet file. */
@@ -109,11 +115,18 @@ export function stageQuery(
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
   const rules = rulesOf({ columns, contract, mayHaveNul })
   const warnings = rowRules(contract, (severity) => severity === 'warn')
+  const ofFile = `CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}`
+  // The engine reserves memory for each column of each SELECT: where none of them can be broken, one is enough.
+  if (rules.length + warnings.length + unread.length === 0) {
+    const none = [RULES, WARNED, FOUND].map((name) => `CAST(NULL AS VARCHAR) AS ${name}`)
+    return `SELECT ${[ofFile, ...values, ...none].join(', ')} FROM ${relation}`
+  }
+  const ruled = `SELECT *, ${brokenRules(rules, unread)} AS ${RULES}
+FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
+  const warned = warnings.length === 0 ? ruled : `SELECT *, ${warnedOf(warnings)} AS ${WARNED} FROM (${ruled})`
   // Each column refers to the one before, so that it is computed only once.
-  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${RULES}, ${WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
-FROM (SELECT *, ${warnedOf(warnings)} AS ${WARNED}
-FROM (SELECT *, ${brokenRules(rules, unread)} AS ${RULES}
-FROM (SELECT *, ${values.join(', ')} FROM ${relation})))`
+  return `SELECT ${ofFile}, ${names.join(', ')}, ${RULES}, ${warnings.length === 0 ? `CAST(NULL AS VARCHAR) AS ${WARNED}` : WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
+FROM (${warned})`
 }
 
 type Rules = {
@@ -144,9 +157,7 @@ function brokenRules(rules: readonly Broken[], unread: NonNullable<StageSource['
 }
 
 function warnedOf(warnings: readonly Broken[]): string {
-  return warnings.length === 0
-    ? 'CAST(NULL AS VARCHAR)'
-    : `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, [])} END`
+  return `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, [])} END`
 }
 
 /** Evaluated only for broken rows. */
@@ -154,7 +165,9 @@ function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string 
   const texts = (of: readonly Broken[]) =>
     `concat_ws(${SEPARATOR}, ${of.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`).join(', ')})`
   const cases = [
-    ...(rules.length === 0 ? [] : [`WHEN ${RULES} NOT IN (${literal(ROW_SHAPE)}, ${literal(ENCODING)}) THEN ${texts(rules)}`]),
+    ...(rules.length === 0
+      ? []
+      : [`WHEN ${RULES} NOT IN (${literal(ROW_SHAPE)}, ${literal(ENCODING)}) THEN ${texts(rules)}`]),
     ...(warnings.length === 0 ? [] : [`WHEN ${WARNED} IS NOT NULL THEN ${texts(warnings)}`]),
   ]
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`

@@ -302,7 +302,7 @@ async function usingPlanAsWritten(
  * The engine (1.5.6) reserves memory for the largest dictionary page of each text column before the first value: more
  * than half a megabyte by default.
  */
-const NARROW_DICTIONARIES = 'STRING_DICTIONARY_PAGE_SIZE_LIMIT 8192'
+const NARROW_DICTIONARIES = 'STRING_DICTIONARY_PAGE_SIZE_LIMIT 256'
 
 /** The options of a COPY into a staged file with columns of these types. */
 function stagedAs(columns: readonly { readonly type: string }[]): string {

@@ -37,7 +37,10 @@ function encodingOf(name: string): string | undefined {
 }
 
 const encoding = text
-  .refine((name) => encodingOf(name) !== undefined, 'expected a name of the WHATWG encoding standard, such as `windows-1251`')
+  .refine(
+    (name) => encodingOf(name) !== undefined,
+    'expected a name of the WHATWG encoding standard, such as `windows-1251`',
+  )
   .transform((name) => encodingOf(name) ?? name)
 
 const skipOrFail = z.enum(['skip', 'fail'])
@@ -168,7 +171,14 @@ const filesDataset = mapping({
     skip: FileReading.shape.skip.describe('Lines before the header, or before the first record. Default: none.'),
     comment: FileReading.shape.comment.describe('A line that begins with this text is no row. Default: none.'),
     footer: z
-      .union([z.int().min(1).max(1000), z.string().min(1).transform((one) => [one]), z.array(z.string().min(1)).min(1)])
+      .union([
+        z.int().min(1).max(1000),
+        z
+          .string()
+          .min(1)
+          .transform((one) => [one]),
+        z.array(z.string().min(1)).min(1),
+      ])
       .optional()
       .describe(
         'Records at the end that are no rows: their number, or texts with which the first field of each begins. Default: none.',
