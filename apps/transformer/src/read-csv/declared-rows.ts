@@ -47,7 +47,7 @@ export class DeclaredRows {
 
   /** Passes on the first of those that are held, until at most so many records are. */
   #release(most: number): void {
-    while (this.#heldRecords > most || (most === 0 && this.#held.length > 0)) {
+    while (this.#heldRecords > most || (this.#heldRecords === 0 && this.#held.length > 0)) {
       const first = this.#held.shift()
       if (first === undefined) return
       if (first.shape !== 'blank') this.#heldRecords--
