@@ -161,7 +161,7 @@ export class RecordScanner {
       this.#linesInRecord = 0
       start = i + 1
       delimiterCount = 0
-      if (bytes[start] === MARK[0] && hasMark(bytes, start, to)) break
+      if (bytes[start] === MARK_BEGIN && hasMark(bytes, start, to)) break
     }
     this.#linesInRecord = 0
     return start
@@ -327,7 +327,8 @@ export class RecordScanner {
 }
 
 /** The byte order mark in UTF-8. */
-const MARK = [0xef, 0xbb, 0xbf] as const
+const MARK_BEGIN = 0xef
+const MARK = [MARK_BEGIN, 0xbb, 0xbf] as const
 
 function hasMark(bytes: Uint8Array, at: number, to: number): boolean {
   return at + MARK.length <= to && MARK.every((byte, index) => bytes[at + index] === byte)

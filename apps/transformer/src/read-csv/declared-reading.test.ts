@@ -35,7 +35,12 @@ async function refine(
         .map((value) => (typeof value === 'string' ? value : '∅'))
         .join('|'),
     ),
-    rejects: rejects.map(({ rule, line, found, raw }) => [rule, line, found, raw]),
+    rejects: rejects.map(({ rule, line, found, raw }) => [
+      rule,
+      line,
+      Array.isArray(found) ? found.join(', ') : found,
+      raw,
+    ]),
     quality: outcome.quality ?? [],
     balance: outcome.balance,
   }

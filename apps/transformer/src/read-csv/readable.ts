@@ -55,7 +55,7 @@ export type ReadableCsv = {
   /** Names in the header that are not columns of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
-  /** Present where nobody declared the encoding and the bytes do not prove it. */
+  /** Present where no encoding is declared and the bytes do not prove it. */
   readonly guessed?: GuessedEncoding
   /** Some records may hold bytes that are invalid in the encoding. */
   readonly mayBeDamaged?: boolean

@@ -131,7 +131,7 @@ export class Utf8Census {
   }
 }
 
-/** An encoding that nobody declared, and why it was taken. */
+/** An encoding that was not declared, and why it was taken. */
 export type GuessedEncoding = { readonly encoding: Encoding; readonly oddCount: number; readonly sizeBytes: number }
 
 /** Taken for text that is not UTF-8: every byte has a meaning in it. */

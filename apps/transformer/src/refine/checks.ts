@@ -69,7 +69,7 @@ function fileQuality(files: readonly StagedFile[]): QualityResult[] {
   ]
 }
 
-/** Files that are not UTF-8 and whose encoding nobody declared. */
+/** Files that are not UTF-8 and whose encoding is not declared. */
 function encodingQuality(files: readonly StagedFile[]): QualityResult[] {
   const guessed = files.flatMap((file) => [...(file.guessed ?? [])])
   if (guessed.length === 0) return []
