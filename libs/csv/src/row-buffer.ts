@@ -1,4 +1,5 @@
-import { csvCells, CR, LF, SPACE } from './record.ts'
+import { CR, LF, SPACE } from './dialect.ts'
+import { csvCells } from './record.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c

@@ -14,9 +14,26 @@ export type RefineMode = z.infer<typeof RefineMode>
 
 /** How the files of a dataset are read; what is absent is found out by looking at the file. */
 export const FileReading = z.object({
-  encoding: z.enum(['utf-8', 'utf-16le', 'utf-16be', 'windows-1252', 'iso-8859-1']).optional(),
-  delimiter: z.string().length(1).optional(),
-  quote: z.string().length(1).optional(),
+  /** A name of the WHATWG's encoding standard in its canonical form, or `iso-8859-1` as ISO means it. */
+  encoding: z.string().optional(),
+  /** One character or several. */
+  delimiter: z.string().min(1).optional(),
+  /** The empty text: there are no quoted fields. */
+  quote: z.string().max(1).optional(),
+  /** Makes a quote, delimiter or line end after it text. Absent: a quote is doubled. */
+  escape: z.string().length(1).optional(),
+  /** Physical lines before the header, or before the first record. */
+  skip: z.int().min(1).optional(),
+  /** Lines of the header, whose names are joined with blanks. Absent: 1. */
+  headerLines: z.int().min(1).optional(),
+  /** A line that begins with it is no record. */
+  comment: z.string().min(1).optional(),
+  /** Records at the end that are no rows: their number, or texts with which the first field of each begins. */
+  footer: z.union([z.int().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  /** Rows without any text. Absent: `keep`; a line without anything is no row in any case. */
+  blankRows: z.enum(['keep', 'skip']).optional(),
+  /** Rows with fewer fields than the header. Absent: `reject`. */
+  missingCells: z.enum(['reject', 'empty']).optional(),
   /** Whether the first record names the columns. Without a header the contract's columns come in order. */
   header: z.boolean(),
   /** Words that mean "no value" in every column; compared without case. The empty text always does. */
@@ -31,6 +48,11 @@ const columnDetails = mapping({
     .describe(
       "Names that the source gives the column, in order of preference; the contract's name is always the last.",
     ),
+  position: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('CSV: number of the field, from 1, whatever its name: for names that are repeated or missing.'),
   path: text
     .optional()
     .describe(
@@ -140,6 +162,8 @@ export type ColumnDetailsText = z.infer<typeof columnDetails>
 export const ColumnReading = z.object({
   /** Names that the source may give the column, in order of preference; compared without case, spaces, `-` and `_`. */
   from: z.array(z.string()).min(1),
+  /** CSV: number of the field, from 1; the names in the header do not count. */
+  position: z.int().min(1).optional(),
   /** Columns of JSON, of nested types or of what Python prints: where the value is, `address.city`. */
   path: z.string().optional(),
   /** Whether blanks around a text are dropped. Default: for the text of files, not for typed sources. */

@@ -40,12 +40,15 @@ const SEPARATOR = 'chr(31)'
 /** A wrong number of fields, or quotes whose end is ambiguous. */
 export const ROW_SHAPE = 'row_shape'
 
+/** Bytes that are invalid in the file's encoding. */
+export const ENCODING = 'encoding'
+
 /** Rows of a source with an expression for each column of the contract. */
 export type StageSource = {
   readonly relation: string
   readonly columns: readonly ColumnSql[]
-  /** A condition on rows of which only the raw text is known. */
-  readonly misshapen?: string
+  /** The rules, each with its condition, that are broken by rows of which only the raw text is known. */
+  readonly unread?: readonly { readonly rule: string; readonly when: string }[]
   /** The source contains NUL: a text with it is not of any column's type. */
   readonly hasNul?: boolean
   /** The number of a row's file, where there are several. */
@@ -58,9 +61,19 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     const place = csv.places[index]
     return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls)
   })
-  const misshapen = csv.isCopy ? { misshapen: `starts_with(${FLAG_COLUMN}, ${literal(FLAGS.misshapen)})` } : {}
+  const flagged = (flag: string) => `starts_with(${FLAG_COLUMN}, ${literal(flag)})`
+  const unread = [
+    { rule: ROW_SHAPE, when: flagged(FLAGS.misshapen) },
+    ...(csv.mayBeDamaged === true ? [{ rule: ENCODING, when: flagged(FLAGS.damaged) }] : []),
+  ]
   const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
-  return { relation: csvRelation(csv), columns, hasNul: csv.hasNul === true, ...misshapen, ...file }
+  return {
+    relation: csvRelation(csv),
+    columns,
+    hasNul: csv.hasNul === true,
+    ...(csv.isCopy ? { unread } : {}),
+    ...file,
+  }
 }
 
 /** The rows of a landed Parquet file. */
@@ -95,7 +108,7 @@ function absent({ type }: CheckedColumn): ColumnSql {
  * broken rules. No row is dropped, so that ordinals stay those of the file.
  */
 export function stageQuery(
-  { relation, columns, misshapen, hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
+  { relation, columns, unread = [], hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
   contract: CheckedContract,
   file: number,
 ): string {
@@ -103,11 +116,18 @@ export function stageQuery(
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
   const rules = rulesOf({ columns, contract, mayHaveNul })
   const warnings = rowRules(contract, (severity) => severity === 'warn')
+  const ofFile = `CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}`
+  // The engine reserves memory for each column of each SELECT: where none of them can be broken, one is enough.
+  if (rules.length + warnings.length + unread.length === 0) {
+    const none = [RULES, WARNED, FOUND].map((name) => `CAST(NULL AS VARCHAR) AS ${name}`)
+    return `SELECT ${[ofFile, ...values, ...none].join(', ')} FROM ${relation}`
+  }
+  const ruled = `SELECT *, ${brokenRules(rules, unread)} AS ${RULES}
+FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
+  const warned = warnings.length === 0 ? ruled : `SELECT *, ${warnedOf(warnings)} AS ${WARNED} FROM (${ruled})`
   // Each column refers to the one before, so that it is computed only once.
-  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${RULES}, ${WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
-FROM (SELECT *, ${warnedOf(warnings)} AS ${WARNED}
-FROM (SELECT *, ${brokenRules(rules, misshapen)} AS ${RULES}
-FROM (SELECT *, ${values.join(', ')} FROM ${relation})))`
+  return `SELECT ${ofFile}, ${names.join(', ')}, ${RULES}, ${warnings.length === 0 ? `CAST(NULL AS VARCHAR) AS ${WARNED}` : WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
+FROM (${warned})`
 }
 
 type Rules = {
@@ -127,20 +147,18 @@ function rulesOf({ columns, contract, mayHaveNul }: Rules): Broken[] {
 }
 
 /** One condition for all rules first: a good row needs no more, and most rows are good. */
-function brokenRules(rules: readonly Broken[], misshapen: string | undefined): string {
+function brokenRules(rules: readonly Broken[], unread: NonNullable<StageSource['unread']>): string {
   const list = rules.map(({ rule, when }) => `CASE WHEN ${when} THEN ${literal(rule)} END`)
   const any = rules.map(({ when }) => when).join(' OR ')
   const cases = [
-    ...(misshapen === undefined ? [] : [`WHEN ${misshapen} THEN ${literal(ROW_SHAPE)}`]),
+    ...unread.map(({ rule, when }) => `WHEN ${when} THEN ${literal(rule)}`),
     ...(rules.length === 0 ? [] : [`WHEN ${any} THEN concat_ws(${SEPARATOR}, ${list.join(', ')})`]),
   ]
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
 }
 
 function warnedOf(warnings: readonly Broken[]): string {
-  return warnings.length === 0
-    ? 'CAST(NULL AS VARCHAR)'
-    : `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, undefined)} END`
+  return `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, [])} END`
 }
 
 /** Evaluated only for broken rows. */
@@ -148,7 +166,9 @@ function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string 
   const texts = (of: readonly Broken[]) =>
     `concat_ws(${SEPARATOR}, ${of.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`).join(', ')})`
   const cases = [
-    ...(rules.length === 0 ? [] : [`WHEN ${RULES} <> ${literal(ROW_SHAPE)} THEN ${texts(rules)}`]),
+    ...(rules.length === 0
+      ? []
+      : [`WHEN ${RULES} NOT IN (${literal(ROW_SHAPE)}, ${literal(ENCODING)}) THEN ${texts(rules)}`]),
     ...(warnings.length === 0 ? [] : [`WHEN ${WARNED} IS NOT NULL THEN ${texts(warnings)}`]),
   ]
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
