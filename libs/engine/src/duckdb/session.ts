@@ -406,6 +406,8 @@ function timestampText(micros: bigint, zone: 'Z' | ''): string {
 const DAY_MS = 86_400_000
 
 function dateText(date: DuckDBDateValue): string {
+  // The client writes it as a day beyond the last.
+  if (!date.isFinite) return date.days > 0 ? 'infinity' : '-infinity'
   const milliseconds = date.days * DAY_MS
   if (milliseconds < FIRST_MS || milliseconds > LAST_MS) return String(date)
   return new Date(milliseconds).toISOString().slice(0, 10)
