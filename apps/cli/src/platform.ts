@@ -115,7 +115,13 @@ export async function openPlatform(
       proxy: proxyFrom(settings),
     }),
     'ingest-files': createIngestFilesHandlers({ ...common, credential, stopping: stopping.signal }),
-    transformer: createTransformerHandlers({ ...common, runner, scratch, limits: config.unpacking, mart: limitsOf(config.warehouse) }),
+    transformer: createTransformerHandlers({
+      ...common,
+      runner,
+      scratch,
+      limits: config.unpacking,
+      mart: limitsOf(config.warehouse),
+    }),
     loader: createLoaderHandlers(common),
   }
   const consumers: Consumer[] = []

@@ -12,7 +12,9 @@ export function martRules(
   columns: readonly { readonly name: string }[],
 ): LimitRule[] {
   const served = serve.find((each) => each.table === table)
-  return served === undefined || limits === undefined ? [] : limitRules(limits, {
+  return served === undefined || limits === undefined
+    ? []
+    : limitRules(limits, {
         columns: served.columns.filter(({ name }) => columns.some((own) => own.name === name)),
         primaryKey: served.primaryKey,
       })

@@ -120,7 +120,9 @@ function heldByMart(
 ): CheckedDataset {
   const { contract } = dataset
   const rules = martRules(mart, pipeline, dataset.name, contract.columns)
-  return rules.length === 0 ? dataset : { ...dataset, contract: { ...contract, rowRules: [...contract.rowRules, ...rules] } }
+  return rules.length === 0
+    ? dataset
+    : { ...dataset, contract: { ...contract, rowRules: [...contract.rowRules, ...rules] } }
 }
 
 /** An error of the engine with its place in the contract: the user did not write the SQL around a rule's. */

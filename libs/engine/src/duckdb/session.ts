@@ -398,7 +398,9 @@ function timestampText(micros: bigint, zone: 'Z' | ''): string {
   const milliseconds = Number((micros - remainder) / 1000n)
   if (milliseconds < FIRST_MS || milliseconds > LAST_MS) {
     const text = String(new DuckDBTimestampValue(micros))
-    return text.endsWith('infinity') ? text : `${text.replace(' ', 'T')}${zone}`
+    if (text.endsWith('infinity')) return text
+    // The engine reads `0044-03-15 (BC) 10:00:00` with blanks alone.
+    return text.includes(' (BC)') ? `${text}${zone}` : `${text.replace(' ', 'T')}${zone}`
   }
   return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(remainder).padStart(3, '0')}${zone}`
 }

@@ -81,7 +81,10 @@ export function limitsContract(open: OpenWarehouse, limits: WarehouseLimits): vo
       const options = { task: `t${id}`, version: id }
       await opened.warehouse.replace(table, batch(rows), options)
       const found = await opened.warehouse.query('SELECT v FROM awkward')
-      expect(found.rows.map(({ v }) => comparable(v)), value).toEqual(rows.map(({ v }) => comparable(v)))
+      expect(
+        found.rows.map(({ v }) => comparable(v)),
+        value,
+      ).toEqual(rows.map(({ v }) => comparable(v)))
     }
   })
 

@@ -231,7 +231,7 @@ function copyField(value: WarehouseValue | undefined, form: postgres.PostgresTyp
   return escaped(toJson(value))
 }
 
-/** The engine's `0044-03-15 (BC)T10:00:00Z` as PostgreSQL reads it. */
+/** The engine's `0044-03-15 (BC) 10:00:00Z` as PostgreSQL reads it. */
 function dated(value: WarehouseValue | undefined): WarehouseValue | undefined {
   if (typeof value !== 'string' || !value.includes(' (BC)')) return value
   return `${value.replace(' (BC)', '')} BC`
