@@ -15,7 +15,7 @@ export type WarehouseLimits = {
   readonly key?: {
     /** Bytes of all columns of the key together. */
     readonly bytes: number
-    /** Bytes that a text or a BLOB of the key takes besides its characters. */
+    /** Bytes that a text or a BLOB of the key takes in addition to its characters. */
     readonly bytesPerText: number
     /** Bytes that another column of the key takes at most. */
     readonly bytesPerOther: number

@@ -72,7 +72,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
       log.info({ task: command.task, table: written.name, outcome: plan.action }, 'nothing to refine')
       return untouched(written.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
     }
-    // Not part of what the plan is based on: another warehouse is no reason to refine anew.
+    // Not part of what the plan is based on: another warehouse is no reason to refine again.
     const dataset = heldByMart(written, pipeline, room.mart)
     const taken = await warnOfTakenTable(lake, command, dataset.name, snapshot, signal)
     await checkRuleSql(session, dataset.contract)
