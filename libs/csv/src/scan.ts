@@ -364,7 +364,7 @@ export async function scanChunks(
 export async function* readRecords(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   { dialect, maxRecordBytes = MAX_RECORD_BYTES }: Pick<ScannerOptions, 'dialect' | 'maxRecordBytes'>,
-  onMalformed?: (line: number) => never,
+  onMalformed?: (line: number) => void,
 ): AsyncGenerator<{ readonly cells: readonly (string | null)[]; readonly line: number }> {
   let found: { readonly cells: (string | null)[]; readonly line: number }[] = []
   const scanner = new RecordScanner({
