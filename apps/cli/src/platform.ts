@@ -23,7 +23,7 @@ import { createFill } from '@cinelake/secrets'
 import { createRedaction, workerName, type Settings } from '@cinelake/service'
 import { azureCredential, type AzureCredential } from '@cinelake/service/azure'
 import { createTransformerHandlers, openModelRunner } from '@cinelake/transformer'
-import type { Warehouse } from '@cinelake/warehouse'
+import { type Warehouse, limitsOf } from '@cinelake/warehouse'
 import { takeDatabase } from '@cinelake/database/open'
 import path from 'node:path'
 import { createDatabases, openEngine, openLake, openLog, openSecrets, openWarehouse } from './open-parts.ts'
@@ -115,7 +115,13 @@ export async function openPlatform(
       proxy: proxyFrom(settings),
     }),
     'ingest-files': createIngestFilesHandlers({ ...common, credential, stopping: stopping.signal }),
-    transformer: createTransformerHandlers({ ...common, runner, scratch, limits: config.unpacking }),
+    transformer: createTransformerHandlers({
+      ...common,
+      runner,
+      scratch,
+      limits: config.unpacking,
+      mart: limitsOf(config.warehouse),
+    }),
     loader: createLoaderHandlers(common),
   }
   const consumers: Consumer[] = []

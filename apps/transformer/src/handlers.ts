@@ -13,7 +13,7 @@ export type TransformerDeps = {
   readonly log: Log
   /** Runs the models. Default: the engine. */
   readonly runner?: ModelRunner
-} & Partial<Pick<RefineDeps, 'scratch' | 'limits'>>
+} & Partial<Pick<RefineDeps, 'scratch' | 'limits' | 'mart'>>
 
 /** The transformer's use cases by the kind of command. */
 export function createTransformerHandlers(deps: TransformerDeps): TaskHandlers {

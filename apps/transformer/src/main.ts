@@ -31,6 +31,7 @@ await runService('transformer', TransformerEnv, async ({ config, log, meter, use
         log,
         scratch,
         limits: config.unpacking,
+        ...(config.mart === undefined ? {} : { mart: config.mart }),
       }),
       clock: systemClock,
       log,

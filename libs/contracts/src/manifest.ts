@@ -95,6 +95,16 @@ export const Manifest = z.object({
    * the lake.
    */
   answers: z.object({ folder: z.string().min(1), count: z.int().min(0), sizeBytes: z.int().min(0) }).optional(),
+  /**
+   * REST sources: no answer had a list of records (status 204, null, a status that is ignored), so that nothing is known of the
+   * table. Without this, no rows means that it is empty.
+   */
+  noContent: z.literal(true).optional(),
+  /**
+   * REST sources: every answer was JSON, so that a text is a value of its source as it is: empty, `null`, or with blanks around it.
+   * In the CSV, an empty text has quotes, and a missing value has none.
+   */
+  isTyped: z.literal(true).optional(),
   /** Findings about the data: fields that the contract does not declare, and the like. */
   quality: z.array(QualityResult).optional(),
   /** Files sources: files found for the window and skipped, as its dataset allows. */

@@ -1,18 +1,30 @@
-import { DELIMITERS, NO_DELIMITER, splitFields, type CsvDialect } from './record.ts'
+import { CR, LF, type CsvDialect } from './dialect.ts'
+import { DELIMITERS, NO_DELIMITER, splitFields } from './record.ts'
 import { RecordScanner, type RecordShape } from './scan.ts'
 
 /** A column of a contract: the spellings that sources may use for it, in order of preference. */
 export type CsvColumn = {
   readonly name: string
   readonly required: boolean
-  readonly reading: { readonly from: readonly string[] }
+  readonly reading: {
+    readonly from: readonly string[]
+    /** The number of its field, from 1, whatever the header says. */
+    readonly position?: number | undefined
+  }
 }
 
 /** The declared properties of a file; the others are detected. */
 export type CsvDeclaration = {
   readonly delimiter?: string | undefined
   readonly quote?: string | undefined
+  readonly escape?: string | undefined
   readonly header: boolean
+  /** Lines of the header, whose names are joined; 1 by default. */
+  readonly headerLines?: number | undefined
+  /** Physical lines before the header, or before the first record where there is none. */
+  readonly skip?: number | undefined
+  /** A line that begins with it is no record. */
+  readonly comment?: string | undefined
 }
 
 /** The positions of a contract's columns in the records of a file. */
@@ -58,14 +70,20 @@ export function readHead(
   columns: readonly CsvColumn[],
   reading: CsvDeclaration,
 ): CsvHead | undefined {
-  const delimiters = reading.delimiter === undefined ? DELIMITERS : [reading.delimiter]
-  const heads = delimiters.flatMap((delimiter) => {
-    const sample = { bytes, isWhole, columns, dialect: { delimiter, quote: reading.quote ?? '"' } }
+  const sep = separatorLine(bytes)
+  const delimiter = reading.delimiter ?? sep?.delimiter
+  const delimiters = delimiter === undefined ? DELIMITERS : [delimiter]
+  const start = skipLines(bytes, Math.max(reading.skip ?? 0, sep === undefined ? 0 : 1))
+  if (start === undefined) return undefined
+  const { escape, quote = '"' } = reading
+  const heads = delimiters.flatMap((tried) => {
+    const dialect = { delimiter: tried, quote, ...(escape === undefined ? {} : { escape }) }
+    const sample = { bytes, isWhole, columns, dialect, reading, start }
     return reading.header ? withHeader(sample) : withoutHeader(sample)
   })
   const better = (one: Scored, other: Scored) => other.score - one.score || other.head.fieldCount - one.head.fieldCount
   const best = heads.sort(better)[0]?.head
-  if (best === undefined || best.fieldCount > 1 || reading.delimiter !== undefined) return best
+  if (best === undefined || best.fieldCount > 1 || delimiter !== undefined) return best
   return { ...best, dialect: { ...best.dialect, delimiter: NO_DELIMITER } }
 }
 
@@ -75,53 +93,99 @@ type Sample = {
   readonly isWhole: boolean
   readonly columns: readonly CsvColumn[]
   readonly dialect: CsvDialect
+  readonly reading: CsvDeclaration
+  /** Where the first record or header may begin. */
+  readonly start: Start
 }
 
-function withHeader({ bytes, isWhole, columns, dialect }: Sample): Scored[] {
-  let header: { readonly fields: string[]; readonly shape: RecordShape; readonly start: number } | undefined
+/** An offset, and the physical lines before it. */
+type Start = { readonly offset: number; readonly lineCount: number }
+
+/** The line `sep=;` with which spreadsheets name the delimiter: the first of a file, or none. */
+function separatorLine(bytes: Uint8Array): { readonly delimiter: string } | undefined {
+  const first = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 16)).toString('latin1')
+  const delimiter = /^"?sep=([\t -~])"?(?:[\r\n]|$)/i.exec(first)?.[1]
+  return delimiter === undefined ? undefined : { delimiter }
+}
+
+/** @returns undefined where so many lines do not end within the bytes */
+function skipLines(bytes: Uint8Array, count: number): Start | undefined {
+  let offset = 0
+  for (let lineCount = 0; lineCount < count; lineCount++) {
+    while (offset < bytes.length && bytes[offset] !== LF && bytes[offset] !== CR) offset++
+    if (offset >= bytes.length) return undefined
+    offset += bytes[offset] === CR && bytes[offset + 1] === LF ? 2 : 1
+  }
+  return { offset, lineCount: count }
+}
+
+/** The names of a header of several lines: those of each column, from the first line to the last, with a blank between them. */
+function joinedNames(lines: readonly (readonly string[])[]): string[] {
+  const count = Math.max(...lines.map(({ length }) => length))
+  return Array.from({ length: count }, (_, column) =>
+    lines
+      .map((line) => line[column]?.trim() ?? '')
+      .filter((name) => name !== '')
+      .join(' '),
+  )
+}
+
+function withHeader({ bytes, isWhole, columns, dialect, reading, start: from }: Sample): Scored[] {
+  const { headerLines = 1, comment } = reading
+  const lines: string[][] = []
+  let header: { readonly shape: RecordShape; readonly start: number } | undefined
   let next: { readonly length: number; readonly lineCount: number } | undefined
   const scanner = new RecordScanner({
     dialect,
+    comment,
+    lineCount: from.lineCount,
     sink: (shape, record, start, end, lineCount) => {
-      if (header !== undefined) next ??= { length: start, lineCount }
-      else if (shape !== 'blank') header = { fields: splitFields(record.subarray(start, end), dialect), shape, start }
+      if (lines.length === headerLines) next ??= { length: start, lineCount }
+      else if (shape !== 'blank') {
+        lines.push(splitFields(record.subarray(start, end), dialect))
+        header ??= { shape, start }
+      }
     },
   })
-  const scanned = scanner.scan(bytes, 0, bytes.length, 0, isWhole)
-  if (header === undefined) return []
-  const found = matchColumns(header.fields, columns)
+  const scanned = scanner.scan(bytes, from.offset, bytes.length, 0, isWhole)
+  if (header === undefined || lines.length < headerLines) return []
+  const fields = lines.length === 1 ? (lines[0] ?? []) : joinedNames(lines)
+  const found = matchColumns(fields, columns)
   const head = {
     ...found,
     dialect,
-    fieldCount: header.fields.length,
+    fieldCount: fields.length,
     headerLength: next?.length ?? scanned,
     headerLineCount: next?.lineCount ?? scanner.lineCount,
-    isUnusual: header.start > 0 || header.shape !== 'plain',
+    isUnusual: header.start > 0 || header.shape !== 'plain' || headerLines > 1,
   }
   return [{ head, score: found.places.filter((place) => place !== undefined).length }]
 }
 
-function withoutHeader({ bytes, isWhole, columns, dialect }: Sample): Scored[] {
+function withoutHeader({ bytes, isWhole, columns, dialect, reading, start }: Sample): Scored[] {
+  const positions = columns.map(({ reading: { position } }, index) => position ?? index + 1)
+  const fieldCount = Math.max(...positions, columns.length)
   let score = 0
   let seen = 0
   const scanner = new RecordScanner({
     dialect,
-    fieldCount: columns.length,
+    fieldCount,
+    comment: reading.comment,
     sink: (shape) => {
       if (shape !== 'blank' && seen++ < SAMPLE && shape !== 'misshapen') score++
     },
   })
-  scanner.scan(bytes, 0, bytes.length, 0, isWhole)
+  scanner.scan(bytes, start.offset, bytes.length, 0, isWhole)
   const head = {
-    places: columns.map((_, index) => index),
+    places: positions.map((position) => position - 1),
     names: [],
     unknown: [],
     problems: [],
     dialect,
-    fieldCount: columns.length,
-    headerLength: 0,
-    headerLineCount: 0,
-    isUnusual: false,
+    fieldCount,
+    headerLength: start.offset,
+    headerLineCount: start.lineCount,
+    isUnusual: start.offset > 0,
   }
   return [{ head, score }]
 }
@@ -133,6 +197,13 @@ export function matchColumns(header: readonly string[], columns: readonly CsvCol
   const problems: string[] = []
   const claimed = new Set<number>()
   const places = columns.map(({ name, required, reading }) => {
+    const { position } = reading
+    if (position !== undefined) {
+      claimed.add(position - 1)
+      if (position <= names.length) return position - 1
+      if (required) problems.push(`the required column \`${name}\` (field ${position}) is missing`)
+      return undefined
+    }
     const spellings = reading.from.map(plainName)
     for (const [index, found] of plain.entries()) if (spellings.includes(found)) claimed.add(index)
     const from = reading.from.find((candidate) => plain.includes(plainName(candidate)))

@@ -10,19 +10,17 @@ export {
 } from './head.ts'
 export { binaryFormatOf, packageFormatOf, textFormatOf } from './other-format.ts'
 export { RecordIndex, type RecordPlace } from './record-index.ts'
+export { CR, isUsual, LF, type CsvDialect } from './dialect.ts'
 export {
-  CR,
   csvRow,
   DELIMITERS,
   EMPTY_ROW,
   guardFormula,
-  LF,
   MAX_RECORD_BYTES,
   NO_DELIMITER,
   OWN_DIALECT,
   quotedField,
   splitFields,
-  type CsvDialect,
 } from './record.ts'
 export { RowBuffer } from './row-buffer.ts'
 export {

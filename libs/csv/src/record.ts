@@ -1,10 +1,5 @@
-/** The syntax of the records of one CSV file. */
-export type CsvDialect = {
-  /** One ASCII character. */
-  readonly delimiter: string
-  /** One ASCII character; doubled within a quoted field. */
-  readonly quote: string
-}
+import { isUsual, SPACE, type CsvDialect } from './dialect.ts'
+import { ParsedDialect, parseRecord } from './parse-record.ts'
 
 /** The syntax that Cinelake itself writes: RFC 4180 with `\n` after each record. */
 export const OWN_DIALECT: CsvDialect = { delimiter: ',', quote: '"' }
@@ -14,10 +9,6 @@ export const DELIMITERS = [',', ';', '\t', '|'] as const
 
 /** The delimiter of a file with one column, whose text may contain any of the usual delimiters: a character that does not occur in text. */
 export const NO_DELIMITER = '\u{1f}'
-
-export const LF = 0x0a
-export const CR = 0x0d
-export const SPACE = 0x20
 
 /**
  * Bytes. The longest record that is read: a longer one is an error in the file and is rejected. DuckDB's own limit is
@@ -35,6 +26,10 @@ export function splitFields(record: Uint8Array, dialect: CsvDialect): string[] {
 
 /** The same, with null for a field without text and without quotes: a quoted one is an empty text. */
 export function splitCells(record: Uint8Array, dialect: CsvDialect): (string | null)[] {
+  return isUsual(dialect) ? usualCells(record, dialect) : parseRecord(record, new ParsedDialect(dialect)).cells
+}
+
+function usualCells(record: Uint8Array, dialect: CsvDialect): (string | null)[] {
   const quote = dialect.quote.charCodeAt(0)
   const delimiter = dialect.delimiter.charCodeAt(0)
   const fields: (string | null)[] = []

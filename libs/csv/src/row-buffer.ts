@@ -1,10 +1,14 @@
-import { csvCells, CR, LF, SPACE } from './record.ts'
+import { CR, LF, SPACE } from './dialect.ts'
+import { csvCells } from './record.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
 
 /** Characters from which on a native copy is faster than a loop. */
 const LONG = 256
+
+/** Bytes up to which a loop is faster than a native copy. */
+const SHORT = 64
 
 /** Bytes of UTF-8 that a character of JavaScript may take. */
 const MAX_BYTES_PER_CHARACTER = 3
@@ -42,16 +46,43 @@ export class RowBuffer {
 
   /** Adds what `csvCells` makes of the cells, and a line end. Lone surrogates are replaced. */
   add(cells: readonly (string | null | undefined)[]): void {
-    for (let index = 0; index < cells.length; index += 1) {
-      const cell = cells[index]
-      const length = typeof cell === 'string' ? cell.length : 0
-      this.#reserve(length * MAX_BYTES_PER_CHARACTER + 2)
-      if (index > 0) this.#bytes[this.#length++] = COMMA
-      if (typeof cell !== 'string') continue
-      const end = length > LONG ? -1 : plainCell(cell, this.#bytes, this.#length)
-      if (end === -1) this.#addSlowly(cell)
-      else this.#length = end
+    for (let index = 0; index < cells.length; index += 1) this.addCell(index === 0, cells[index])
+    this.endRow()
+  }
+
+  /**
+   * Adds the next cell of a row, from bytes of UTF-8 that are not empty and have no quote, line break or blank at their edges.
+   * @param hasComma whether they have a comma
+   */
+  addBytes(isFirst: boolean, source: Buffer, start: number, end: number, hasComma: boolean): void {
+    this.#reserve(end - start + 3)
+    const bytes = this.#bytes
+    let at = this.#length
+    if (!isFirst) bytes[at++] = COMMA
+    if (hasComma) bytes[at++] = QUOTE
+    if (end - start > SHORT) {
+      source.copy(bytes, at, start, end)
+      at += end - start
+    } else {
+      for (let from = start; from < end; from += 1) bytes[at++] = source[from] ?? 0
     }
+    if (hasComma) bytes[at++] = QUOTE
+    this.#length = at
+  }
+
+  /** Adds the next cell of a row. */
+  addCell(isFirst: boolean, cell: string | null | undefined): void {
+    const length = typeof cell === 'string' ? cell.length : 0
+    this.#reserve(length * MAX_BYTES_PER_CHARACTER + 2)
+    if (!isFirst) this.#bytes[this.#length++] = COMMA
+    if (typeof cell !== 'string') return
+    const end = length > LONG ? -1 : plainCell(cell, this.#bytes, this.#length)
+    if (end === -1) this.#addSlowly(cell)
+    else this.#length = end
+  }
+
+  /** Ends a row. */
+  endRow(): void {
     this.#reserve(1)
     this.#bytes[this.#length++] = LF
   }

@@ -45,7 +45,7 @@ describe('records', () => {
     ['a\nb,c,d\n', ['misshapen', 'misshapen']],
     ['a,37.8"N\n', ['loose']],
     ['a, "x, y" \n', ['loose']],
-    ['a,so "quoted" he\n', ['misshapen']],
+    ['a,so "quoted" he\n', ['loose']],
     ['a,"x" y\nc,d\n', ['misshapen', 'plain']],
     ['a,x\0y\n', ['misshapen']],
   ])('%j is %j', (text, shapes) => {

@@ -1,4 +1,6 @@
-import { CR, LF, MAX_RECORD_BYTES, SPACE, splitCells, type CsvDialect } from './record.ts'
+import { CR, isUsual, LF, SPACE, type CsvDialect } from './dialect.ts'
+import { ParsedDialect, parseRecord } from './parse-record.ts'
+import { MAX_RECORD_BYTES, splitCells } from './record.ts'
 import type { RecordIndex } from './record-index.ts'
 
 /**
@@ -24,6 +26,10 @@ export type ScannerOptions = {
   readonly sink?: RecordSink
   /** Longer records are malformed; `MAX_RECORD_BYTES` by default. */
   readonly maxRecordBytes?: number
+  /** A line that begins with this text is no record. With a sink only. */
+  readonly comment?: string | undefined
+  /** Whether a record with fewer fields than it must have is `loose`: the others have no text. With a sink only. */
+  readonly mayLackFields?: boolean
 }
 
 /** The structural meaning of a byte. */
@@ -81,6 +87,9 @@ export class RecordScanner {
   readonly #quote: number
   readonly #delimiter: number
   readonly #maxRecordBytes: number
+  readonly #comment: Buffer | undefined
+  /** For a dialect that the loops over single bytes do not know. */
+  readonly #parsed: ParsedDialect | undefined
   /** In a record that exceeded the maximum length: everything up to the next line end is skipped. */
   #skipping = false
   /** Line ends within the quotes of the record on the fast path. */
@@ -94,6 +103,8 @@ export class RecordScanner {
     this.#quote = options.dialect.quote.charCodeAt(0)
     this.#delimiter = options.dialect.delimiter.charCodeAt(0)
     this.#maxRecordBytes = options.maxRecordBytes ?? MAX_RECORD_BYTES
+    this.#comment = options.comment === undefined ? undefined : Buffer.from(options.comment)
+    this.#parsed = isUsual(options.dialect) ? undefined : new ParsedDialect(options.dialect)
     this.lineCount = options.lineCount ?? 0
   }
 
@@ -109,7 +120,7 @@ export class RecordScanner {
       if (start === INCOMPLETE) return to
     }
     for (;;) {
-      if (this.#options.sink === undefined) start = this.#plainRun(span, start)
+      if (this.#options.sink === undefined && this.#parsed === undefined) start = this.#plainRun(span, start)
       if (start >= to) return start
       const next = this.#record(span, start)
       if (next === INCOMPLETE) return start
@@ -126,6 +137,7 @@ export class RecordScanner {
     const { fieldCount, index } = this.#options
     let start = from
     let delimiterCount = 0
+    if (hasMark(bytes, start, to)) return start
     for (let i = from; i < to; i++) {
       while (i < to && meanings[bytes[i] ?? 0] === TEXT) i++
       const meaning = meanings[bytes[i] ?? 0]
@@ -149,6 +161,7 @@ export class RecordScanner {
       this.#linesInRecord = 0
       start = i + 1
       delimiterCount = 0
+      if (bytes[start] === MARK_BEGIN && hasMark(bytes, start, to)) break
     }
     this.#linesInRecord = 0
     return start
@@ -171,8 +184,16 @@ export class RecordScanner {
   }
 
   /** @returns the start of the next record */
-  #record(span: Span, start: number): number {
+  #record(span: Span, from: number): number {
     const { bytes, to, last } = span
+    if (this.#comment !== undefined) {
+      const next = this.#commentLine(span, from, this.#comment)
+      if (next !== from) return next
+    }
+    // Files that were put together keep the byte order mark of each: it is not text.
+    const start = hasMark(bytes, from, to) ? from + MARK.length : from
+    if (start > from) this.looseCount++
+    if (this.#parsed !== undefined) return this.#parsedRecord(span, start, this.#parsed)
     const meanings = this.#meanings
     let shape: RecordShape = 'plain'
     let fieldCount = 1
@@ -203,10 +224,33 @@ export class RecordScanner {
         if (shape === 'plain' && (this.#quotedLoosely || bytes[i - 1] === SPACE)) shape = 'loose'
         hasQuotes = true
         i = end - 1
-      } else if (bytes[i - 1] === SPACE) shape = 'misshapen'
-      // Within an unquoted field a quote is a literal character (`24" screen`), unless it follows a space as an opening quote.
+      }
+      // Within an unquoted field a quote is a literal character (`24" screen`, `John "Jack" Doe`).
       else if (shape === 'plain') shape = 'loose'
     }
+  }
+
+  #parsedRecord(span: Span, from: number, dialect: ParsedDialect): number {
+    const { bytes, to, last } = span
+    const { isSound, cells, end, next } = parseRecord(bytes, dialect, { from, to, isLast: last })
+    if (next < 0) return to - from < this.#maxRecordBytes ? INCOMPLETE : this.#giveUp(span, from, from)
+    const isText = isSound && end - from < this.#maxRecordBytes && !bytes.subarray(from, end).includes(0)
+    return this.#close(span, from, end, next, cells.length, isText ? 'loose' : 'misshapen', true)
+  }
+
+  /** @returns the start of the next line; `from` where the line is no comment */
+  #commentLine({ bytes, to, last }: Span, from: number, comment: Buffer): number {
+    const there = Math.min(comment.length, to - from)
+    for (let index = 0; index < there; index++) if (bytes[from + index] !== comment[index]) return from
+    if (there < comment.length) return last ? from : INCOMPLETE
+    const end = lineEnd(bytes, from, to)
+    if (end + 1 >= to && !last) {
+      if (to - from < this.#maxRecordBytes) return INCOMPLETE
+      this.#skipping = true
+    }
+    this.#options.sink?.('blank', bytes, from, from, this.lineCount)
+    if (!this.#skipping) this.lineCount++
+    return end >= to ? to : bytes[end] === CR && bytes[end + 1] === LF ? end + 2 : end + 1
   }
 
   /** Whether only spaces lie between a quote and the start of its field. */
@@ -241,11 +285,12 @@ export class RecordScanner {
     found: RecordShape,
     hasQuotes: boolean,
   ): number {
-    const { sink, index } = this.#options
+    const { sink, index, mayLackFields = false } = this.#options
     const expected = this.#options.fieldCount ?? fieldCount
     // An empty line in a file with one column is a record without a value.
     const isBlank = start === end && this.#options.fieldCount !== 1
-    const shape = isBlank ? 'blank' : fieldCount === expected ? found : 'misshapen'
+    const isShort = fieldCount < expected && mayLackFields && found !== 'misshapen'
+    const shape = isBlank ? 'blank' : fieldCount === expected ? found : isShort ? 'loose' : 'misshapen'
     if (sink !== undefined) sink(shape, bytes, start, end, this.lineCount)
     if (shape !== 'blank') {
       if (index !== undefined) index.visit(this.recordCount, base + start, this.lineCount)
@@ -279,6 +324,14 @@ export class RecordScanner {
     this.lineCount++
     return bytes[end] === CR && bytes[end + 1] === LF ? end + 2 : end + 1
   }
+}
+
+/** The byte order mark in UTF-8. */
+const MARK_BEGIN = 0xef
+const MARK = [MARK_BEGIN, 0xbb, 0xbf] as const
+
+function hasMark(bytes: Uint8Array, at: number, to: number): boolean {
+  return at + MARK.length <= to && MARK.every((byte, index) => bytes[at + index] === byte)
 }
 
 function lineEnd(bytes: Uint8Array, from: number, to: number): number {
@@ -364,7 +417,7 @@ export async function scanChunks(
 export async function* readRecords(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   { dialect, maxRecordBytes = MAX_RECORD_BYTES }: Pick<ScannerOptions, 'dialect' | 'maxRecordBytes'>,
-  onMalformed?: (line: number) => never,
+  onMalformed?: (line: number) => void,
 ): AsyncGenerator<{ readonly cells: readonly (string | null)[]; readonly line: number }> {
   let found: { readonly cells: (string | null)[]; readonly line: number }[] = []
   const scanner = new RecordScanner({

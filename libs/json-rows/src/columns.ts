@@ -15,6 +15,9 @@ export class RecordProblem extends Error {
   }
 }
 
+/** Why one record cannot become a row, though others like it can: a value in it, not the settings. */
+export class RecordReject extends RecordProblem {}
+
 /**
  * Maximum number of columns. No database has wider tables (PostgreSQL 1,600, SQL Server 1,024: limits in their manuals), and every
  * row gets a cell for each: an object whose names are identifiers would take time and disk quadratic in its size.
@@ -36,6 +39,8 @@ export type Column = {
   /** Index in the file; -1 for a field that is skipped, -2 for one that is rescued. */
   readonly index: number
   readonly isKnown: boolean
+  /** Whether records spell its name differently. */
+  isShared: boolean
   /** All kinds of values seen. */
   kinds: number
   /** Records that had it, with a value or null. */
@@ -46,10 +51,13 @@ export type ColumnRules = {
   /** The expected names, normalized; undefined if no names are declared: every field is then a column. */
   readonly known: ReadonlySet<string> | undefined
   readonly drift: DriftPolicy
+  /** Normalized spellings with the name of the one column that they are expected for: its values share a column. */
+  readonly spellings?: ReadonlyMap<string, string> | undefined
 }
 
 /** The columns of a dataset in the order in which they were first seen. */
 export type Columns = {
+  /** By name; a column that is spelled differently is there under each of its spellings. */
   readonly all: ReadonlyMap<string, Column>
   /** The columns in the file. */
   readonly width: number
@@ -63,9 +71,11 @@ export function isKnownName(name: string, known: ReadonlySet<string>): boolean {
   return name === RESCUED || known.has(plainName(name))
 }
 
-export function createColumns({ known, drift }: ColumnRules): Columns {
+export function createColumns({ known, drift, spellings }: ColumnRules): Columns {
   const all = new Map<string, Column>()
   const names: string[] = []
+  /** By the name that is expected. */
+  const shared = new Map<string, Column>()
   const place = (name: string, isKnown: boolean) => {
     if (!isKnown && drift === 'ignore') return -1
     return !isKnown && drift === 'rescue' ? -2 : names.push(name) - 1
@@ -86,8 +96,17 @@ export function createColumns({ known, drift }: ColumnRules): Columns {
           'keep that object as `json` (`flatten`)',
         )
       }
+      if (!name.isWellFormed()) throw new RecordReject('names of whole characters', 'half of a surrogate pair in one')
+      const expected = spellings?.get(plainName(name))
+      const same = expected === undefined ? undefined : shared.get(expected)
+      if (same !== undefined) {
+        same.isShared = true
+        all.set(name, same)
+        return same
+      }
       const isKnown = known === undefined || isKnownName(name, known)
-      const column = { name, index: place(name, isKnown), isKnown, kinds: 0, recordCount: 0 }
+      const column = { name, index: place(name, isKnown), isKnown, isShared: false, kinds: 0, recordCount: 0 }
+      if (expected !== undefined) shared.set(expected, column)
       all.set(name, column)
       return column
     },

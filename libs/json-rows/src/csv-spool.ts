@@ -3,9 +3,12 @@ import { open } from 'node:fs/promises'
 import { TransientError } from '@cinelake/core'
 import { ChunkScanner, csvRow, EMPTY_ROW, OWN_DIALECT, RecordScanner, RowBuffer } from '@cinelake/csv'
 import type { JsonObject } from './json-text.ts'
-import { createColumns, type ColumnRules, type Columns } from './columns.ts'
-import { createFlattener, type FlattenRules } from './flatten-record.ts'
+import { BrokenRecord } from './broken-record.ts'
+import { createColumns, RecordReject, type ColumnRules, type Columns } from './columns.ts'
+import { type Cells, createFlattener, type FlattenRules } from './flatten-record.ts'
 import { keyOf, supersededRows, type SupersededRows } from './row-keys.ts'
+import { objectsOf, ScannedRecords } from './scan-records.ts'
+import { type PageRows, scannedRows } from './scanned-rows.ts'
 
 /** The file does not contain everything that was received. */
 export class RowsLostError extends TransientError {
@@ -28,20 +31,22 @@ export type RowRules = ColumnRules & {
 
 export const PLAIN_ROWS: RowRules = { known: undefined, drift: 'evolve', flatten: {}, key: [] }
 
+/** The records of a page, as objects or as places in its bytes. */
+export type Records = readonly (JsonObject | BrokenRecord)[] | ScannedRecords
+
 /** Rows that are spooled before they become a CSV file: the set of columns is known only when all rows have come. */
 export interface CsvSpool extends AsyncDisposable {
+  /** With broken records. */
   readonly rowCount: number
+  /** Broken records by reason. */
+  readonly broken: ReadonlyMap<string, number>
   readonly columns: Columns
   /**
-   * Adds records in order. No record is kept in memory.
+   * Adds records in order. No record is kept in memory. A record with a value that no row can have becomes a broken one.
    * @param first cells that are added to every record, and that no record has itself
    * @throws {RecordProblem} via `onProblem`
    */
-  add(
-    records: readonly JsonObject[],
-    onProblem: (error: unknown, index: number) => never,
-    first?: JsonObject,
-  ): Promise<void>
+  add(records: Records, onProblem: (error: unknown, index: number) => never, first?: JsonObject): Promise<void>
   /** The rows that are superseded by a later row with the same key. */
   superseded(): Promise<SupersededRows>
   /**
@@ -54,8 +59,16 @@ export interface CsvSpool extends AsyncDisposable {
 /** Bytes that are written or read at once. */
 const BLOCK_BYTES = 1024 * 1024
 
-/** Consecutive rows with the same number of cells: all of one call of `add`, unless a column was new in it. */
-type Segment = { readonly start: number; readonly end: number; readonly rowCount: number; readonly width: number }
+/**
+ * Consecutive rows with the same number of cells: all of one call of `add`, unless a column was new in it. Or one broken record.
+ */
+type Segment = {
+  readonly start: number
+  readonly end: number
+  readonly rowCount: number
+  readonly width: number
+  readonly isBroken: boolean
+}
 
 /**
  * Columns keep the order in which they were first seen, so a row that was written early only lacks cells at its end;
@@ -73,9 +86,23 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
   let rowCount = 0
   let writtenBytes = 0
 
-  const addSegment = (start: number, width: number, rows: number) => {
-    segments.push({ start, end: writtenBytes + waiting.length, rowCount: rows, width })
+  const broken = new Map<string, number>()
+  let brokenCount = 0
+
+  const addSegment = (start: number, width: number, rows: number, isBroken = false) => {
+    segments.push({ start, end: writtenBytes + waiting.length, rowCount: rows, width, isBroken })
     rowCount += rows
+  }
+  /** Fields that are ignored do not land, and a broken record may have them. */
+  const isSecretive = rules.drift === 'ignore' && rules.known !== undefined
+  const addBroken = (record: BrokenRecord) => {
+    const start = writtenBytes + waiting.length
+    for (const name of record.names) columns.of(name)
+    const cells = isSecretive ? ['text left out, since fields of this dataset are ignored'] : record.cells
+    waiting.add(cells)
+    addSegment(start, cells.length, 1, true)
+    broken.set(record.reason, (broken.get(record.reason) ?? 0) + 1)
+    brokenCount += 1
   }
   const flush = async () => {
     const { bytes } = waiting
@@ -89,33 +116,51 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
     },
     columns,
     async add(records, onProblem, first) {
+      const isScanned = records instanceof ScannedRecords
+      const rowsOfPage = isScanned ? scannedRows(records, columns) : recordRows(records, cellsOf, first)
       const keys: Buffer[] = []
       let start = writtenBytes + waiting.length
       let rows = 0
       let width = Math.max(columns.width, 1)
-      for (const [index, record] of records.entries()) {
+      const endSegment = () => {
+        if (rows > 0) addSegment(start, width, rows)
+        rows = 0
+      }
+      for (let index = 0; index < records.length; index += 1) {
+        const rowStart = waiting.length
         try {
-          const cells = cellsOf(record, first)
-          if (rules.key.length > 0) keys.push(keyOf(cells, placesOf(rules.key, columns)))
-          const before = width
-          width = Math.max(columns.width, 1)
-          if (width !== before && rows > 0) {
-            addSegment(start, before, rows)
+          const record = isScanned ? undefined : records[index]
+          if (record instanceof BrokenRecord) throw record
+          rowsOfPage.read(index)
+          const key = rules.key.length > 0 && keyOf(placesOf(rules.key, columns).map(rowsOfPage.cell))
+          if (Math.max(columns.width, 1) !== width) {
+            endSegment()
             start = writtenBytes + waiting.length
-            rows = 0
+            width = Math.max(columns.width, 1)
           }
-          waiting.add(cells)
+          rowsOfPage.writeTo(waiting)
+          if (key !== false) keys.push(key)
           rows += 1
         } catch (error) {
-          waiting.truncate(start - writtenBytes)
-          onProblem(error, index)
+          waiting.truncate(rowStart)
+          const record = brokenBy(error, records, index) ?? onProblem(error, index)
+          endSegment()
+          addBroken(record)
+          start = writtenBytes + waiting.length
+          width = Math.max(columns.width, 1)
+          if (rules.key.length > 0) keys.push(keyOf([null]))
         }
       }
-      if (rows > 0) addSegment(start, width, rows)
+      endSegment()
+      if (isScanned) records.release()
       if (keys.length > 0) await keyHandle.writeFile(Buffer.concat(keys))
       if (waiting.length >= BLOCK_BYTES) await flush()
     },
-    superseded: () => supersededRows(() => bytesOf(keyFile), rowCount),
+    broken,
+    async superseded() {
+      const found = await supersededRows(() => bytesOf(keyFile), rowCount)
+      return { ...found, keylessCount: found.keylessCount - brokenCount }
+    },
     async *content(superseded) {
       await flush()
       yield* wholeFile(file, columns.names, segments, superseded)
@@ -124,6 +169,29 @@ export async function openCsvSpool(file: string, rules = PLAIN_ROWS): Promise<Cs
       await handle.close()
       await keyHandle.close()
     },
+  }
+}
+
+/** The broken record that an error of a record makes of it; undefined where the error is not about this record alone. */
+function brokenBy(error: unknown, records: Records, index: number): BrokenRecord | undefined {
+  if (error instanceof BrokenRecord) return error
+  if (!(error instanceof RecordReject)) return undefined
+  return new BrokenRecord([JSON.stringify(objectsOf(records)[index])], `expected ${error.expected}, got ${error.got}`)
+}
+
+function recordRows(
+  records: readonly (JsonObject | BrokenRecord)[],
+  cellsOf: ReturnType<typeof createFlattener>,
+  first: JsonObject | undefined,
+): PageRows {
+  let cells: Cells = []
+  return {
+    read(index) {
+      const record = records[index]
+      cells = cellsOf(record === undefined || record instanceof BrokenRecord ? {} : record, first)
+    },
+    cell: (column) => cells[column],
+    writeTo: (buffer) => buffer.add(cells),
   }
 }
 
@@ -149,7 +217,11 @@ async function* wholeFile(
   for (const segment of segments) {
     // A row without a value is an empty line as long as there is one column.
     const isWhole = segment.width === columns.length && columns.length > 1
-    if (isWhole && !hasAny(superseded, row, segment.rowCount)) {
+    if (segment.isBroken) {
+      if (copied !== undefined) yield* exactly(file, copied)
+      copied = undefined
+      yield* brokenRow(file, segment, columns.length)
+    } else if (isWhole && !hasAny(superseded, row, segment.rowCount)) {
       copied = { start: copied?.start ?? segment.start, end: segment.end }
     } else {
       if (copied !== undefined) yield* exactly(file, copied)
@@ -174,6 +246,13 @@ async function* exactly(file: string, { start, end }: { readonly start: number; 
     yield block
   }
   if (at !== end) throw new RowsLostError(end, at, 'bytes')
+}
+
+/** With a number of cells that no row has. */
+async function* brokenRow(file: string, { start, end, width }: Segment, columnCount: number) {
+  yield* exactly(file, { start, end: end - 1 })
+  // The header has a cell even without columns.
+  yield Buffer.from(width === Math.max(columnCount, 1) ? ',\n' : '\n')
 }
 
 /** The rows of a segment with the cells that they lack, without those that are left out. */

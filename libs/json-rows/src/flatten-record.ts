@@ -1,8 +1,8 @@
 import { isExactNumber, isObject, type JsonObject, type JsonValue } from './json-text.ts'
-import { isKnownName, KIND, RecordProblem, RESCUED, type Column, type Columns } from './columns.ts'
+import { isKnownName, KIND, RecordProblem, RecordReject, RESCUED, type Column, type Columns } from './columns.ts'
 
 /** Nesting of objects. Deeper nesting is a mistake, or an attack on the stack. */
-const MAX_DEPTH = 64
+export const MAX_DEPTH = 64
 
 /** Nesting of lists and objects in a JSON cell: parsers descend into them recursively, on their stack. */
 const MAX_LEVELS = 500
@@ -86,13 +86,25 @@ function isFlattened(value: JsonValue, { isJson }: Field): value is JsonObject {
 }
 
 function setValue(field: Field, value: JsonValue, row: Row): void {
-  const column = (field.column ??= row.columns.of(field.name))
-  if (typeof value === 'string') setCell(column, value, KIND.text, row, value)
-  else if (typeof value === 'number') setCell(column, String(value), KIND.number, row, value)
-  else if (typeof value === 'boolean') setCell(column, String(value), KIND.boolean, row, value)
-  else if (value === null) setCell(column, null, 0, row, value)
-  else if (isExactNumber(value)) setCell(column, value.rawJSON, KIND.number, row, value)
-  else setCell(column, jsonText(value), Array.isArray(value) ? KIND.array : KIND.object, row, value)
+  setCell((field.column ??= row.columns.of(field.name)), cellOf(value), kindOf(value), row, value)
+}
+
+/** The cell of a value that is not flattened. @throws {RecordProblem} */
+export function cellOf(value: JsonValue): string | null {
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (value === null) return null
+  return isExactNumber(value) ? value.rawJSON : jsonText(value)
+}
+
+/** Its `KIND`; zero for null. */
+export function kindOf(value: JsonValue): number {
+  if (typeof value === 'string') return KIND.text
+  if (typeof value === 'number') return KIND.number
+  if (typeof value === 'boolean') return KIND.boolean
+  if (value === null) return 0
+  if (isExactNumber(value)) return KIND.number
+  return Array.isArray(value) ? KIND.array : KIND.object
 }
 
 function setCell(column: Column, cell: string | null, kind: number, row: Row, value: JsonValue = cell): void {
@@ -103,14 +115,34 @@ function setCell(column: Column, cell: string | null, kind: number, row: Row, va
     if (column.index === -2 && value !== null) (row.rescued ??= newObject())[column.name] = value
     return
   }
-  if (row.cells[column.index] !== undefined) {
-    throw new RecordProblem(
-      'each field once',
-      `two that both become the column ${column.name} when objects are flattened`,
-      `keep the object before the last dot of ${column.name} as \`json\` (\`flatten\`)`,
-    )
-  }
-  row.cells[column.index] = cell
+  const before = row.cells[column.index]
+  row.cells[column.index] = before === undefined ? wellFormed(cell, column) : oneOf(column, before, cell)
+}
+
+/** @throws {RecordReject} a text that no encoding can carry: half of a surrogate pair */
+export function wellFormed(cell: string | null, { name }: Column): string | null {
+  if (cell === null || cell.isWellFormed()) return cell
+  throw new RecordReject('text of whole characters', `half of a surrogate pair in ${name}`)
+}
+
+/**
+ * Of two fields of a record that become one column, the value: it may be there under another spelling, empty or the same.
+ * @throws {RecordProblem} they are not spellings of one column
+ * @throws {RecordReject} two values
+ */
+export function oneOf(column: Column, before: string | null, after: string | null): string | null {
+  if (!column.isShared) throw sameColumnTwice(column)
+  if (before === null || before === after) return wellFormed(after, column)
+  if (after === null) return before
+  throw new RecordReject('each field once', `two spellings of ${column.name} with different values`)
+}
+
+function sameColumnTwice({ name }: Column): RecordProblem {
+  return new RecordProblem(
+    'each field once',
+    `two that both become the column ${name} when objects are flattened`,
+    `keep the object before the last dot of ${name} as \`json\` (\`flatten\`)`,
+  )
 }
 
 /** Without a prototype, so that a field may be called `__proto__`. */

@@ -6,8 +6,7 @@ const KEY_BYTES = 16
 const NO_KEY = Buffer.alloc(KEY_BYTES)
 
 /** The digest of a row's key; zeros if a part of the key is missing, which means that the row has no key. */
-export function keyOf(cells: readonly (string | null | undefined)[], places: readonly number[]): Buffer {
-  const parts = places.map((place) => cells[place])
+export function keyOf(parts: readonly (string | null | undefined)[]): Buffer {
   if (parts.some((part) => part === null || part === undefined)) return NO_KEY
   return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, KEY_BYTES)
 }

@@ -134,6 +134,9 @@ describe('what a REST dataset asks for', () => {
     ['{ path: /u, pagination: { type: page, bodyField: $.p } }', '`bodyField` needs a request with a body'],
     ['{ path: /u, pagination: { type: page, parameter: p, end: { shortPage: true } } }', 'a short page cannot be told'],
     ["{ path: /u, pagination: { type: page, parameter: p, end: { total: '$..t' } } }", 'may lead to several places'],
+    ['{ path: /u, failure: { retry: false } }', '`failure` does not say what a failed answer looks like'],
+    ["{ path: /u, failure: { present: '$..error' } }", 'may lead to several places'],
+    ["{ path: /u, failure: { unless: { path: 'status', is: ok } } }", "'status' is no path"],
     ['{ path: /u, pagination: { type: cursor, parameter: p } }', 'the cursor is to be found in one place'],
     ['{ path: /u, pagination: { type: range, parameter: p, from: 1 } }', 'the values are not told'],
     ['{ path: /u, pagination: { type: range, parameter: p, from: 1, to: 5, step: -1 } }', 'the values are not told'],
@@ -159,6 +162,15 @@ describe('what a REST dataset asks for', () => {
     [
       '{ path: /u, pagination: { type: page, parameter: p } }',
       { pagination: { first: 1, end: { emptyPage: true, shortPage: false }, atMaxPages: 'fail' } },
+    ],
+    [
+      '{ path: /u, pagination: { type: page, parameter: p, end: { emptyPage: true } } }',
+      { pagination: { end: { emptyPage: true, nullPage: true } } },
+    ],
+    ['{ path: /u, failure: { present: $.error } }', { failure: { present: '$.error', retry: true } }],
+    [
+      '{ path: /u, failure: { unless: { path: $.status, is: ok }, retry: false } }',
+      { failure: { unless: { path: '$.status', is: 'ok' }, retry: false } },
     ],
     [
       '{ path: /u, pagination: { type: range, parameter: p, from: 0, to: 10, step: 5 } }',

@@ -22,9 +22,26 @@ export const FileReading = z.object({
   format: FileFormat.optional(),
   /** JSON: the place of the records, as a path of names: `$.data.items`. Default: the document itself. */
   records: z.string().optional(),
-  encoding: z.enum(['utf-8', 'utf-16le', 'utf-16be', 'windows-1252', 'iso-8859-1']).optional(),
-  delimiter: z.string().length(1).optional(),
-  quote: z.string().length(1).optional(),
+  /** A name of the WHATWG's encoding standard in its canonical form, or `iso-8859-1` as ISO means it. */
+  encoding: z.string().optional(),
+  /** One character or several. */
+  delimiter: z.string().min(1).optional(),
+  /** The empty text: there are no quoted fields. */
+  quote: z.string().max(1).optional(),
+  /** Makes a quote, delimiter or line end after it text. Absent: a quote is doubled. */
+  escape: z.string().length(1).optional(),
+  /** Physical lines before the header, or before the first record. */
+  skip: z.int().min(1).optional(),
+  /** Lines of the header, whose names are joined with blanks. Absent: 1. */
+  headerLines: z.int().min(1).optional(),
+  /** A line that begins with it is no record. */
+  comment: z.string().min(1).optional(),
+  /** Records at the end that are no rows: their number, or texts with which the first field of each begins. */
+  footer: z.union([z.int().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  /** Rows without any text. Absent: `keep`; a line without anything is no row in any case. */
+  blankRows: z.enum(['keep', 'skip']).optional(),
+  /** Rows with fewer fields than the header. Absent: `reject`. */
+  missingCells: z.enum(['reject', 'empty']).optional(),
   /** Whether the first record names the columns. Without a header the contract's columns come in order. */
   header: z.boolean(),
   /** Words that mean "no value" in every column; compared without case. The empty text always does. */
@@ -39,7 +56,37 @@ const columnDetails = mapping({
     .describe(
       "Names that the source gives the column, in order of preference; the contract's name is always the last.",
     ),
-  extract: text.optional().describe('Regular expression with one group: the part of the text that is meant.'),
+  position: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('CSV: number of the field, from 1, whatever its name: for names that are repeated or missing.'),
+  path: text
+    .optional()
+    .describe(
+      'Columns of JSON, of nested types or of what Python prints: where the value is, `address.city`, `lines[0].price`.',
+    ),
+  trim: z
+    .boolean()
+    .optional()
+    .describe('Whether blanks around a text are dropped. Default: yes for the text of files, no for typed sources.'),
+  extract: z
+    .union([
+      text,
+      mapping({
+        pattern: text.describe('Regular expression with one group.'),
+        part: z
+          .boolean()
+          .optional()
+          .describe('The pattern may match a part of the text. Default: it matches all of it.'),
+        noMatch: z
+          .union([z.null(), z.literal('reject')])
+          .optional()
+          .describe('A text that the pattern does not match: `null` is no value, `reject` (default) rejects the row.'),
+      }),
+    ])
+    .optional()
+    .describe('Regular expression with one group: the part of the text that is meant. It has to match the whole text.'),
   values: z
     .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
     .optional()
@@ -48,11 +95,43 @@ const columnDetails = mapping({
     .array(text)
     .min(1)
     .optional()
-    .describe('Dates and times: accepted formats in strftime letters, tried in order.'),
+    .describe(
+      'Dates and times: accepted formats in strftime letters, or `epoch`, `epochMillis` or `excel` (numbers), tried in order.',
+    ),
+  language: text
+    .optional()
+    .describe('Dates: language of the names of months and weekdays (`de`, `fr-CA`), beside English.'),
+  pivotYear: z
+    .int()
+    .min(1)
+    .max(9900)
+    .optional()
+    .describe('Dates: the first of the hundred years that years of two digits are of. Default: 1969.'),
+  ambiguous: z
+    .enum(['earlier', 'later'])
+    .optional()
+    .describe('Timestamps: of a local time that the zone has twice, which one is meant. Default: the row is rejected.'),
   timeZone: text.optional().describe('Timestamps without an offset are of this zone (IANA name).'),
   decimal: z.enum(['.', ',', 'any']).optional().describe('Numbers: the decimal sign; `any` understands both.'),
   percentOf: z.number().positive('expected a number above 0').optional().describe('Numbers: what 100% stands for.'),
+  grouping: z
+    .enum(['thousands', 'indian', 'any'])
+    .optional()
+    .describe('Numbers: groups of digits, `1,234,567` (default), `12,34,567` or of any length.'),
+  negatives: z
+    .array(z.enum(['parentheses', 'trailing']))
+    .min(1)
+    .optional()
+    .describe('Numbers: further forms of negative ones, `(5)` and `5-`.'),
+  suffixes: z
+    .record(text, z.number().positive('expected a number above 0'))
+    .optional()
+    .describe('Numbers: what stands behind them, and what that multiplies them by: `{ K: 1000, M: 1000000 }`.'),
   separators: z.array(text).min(1).optional().describe('Lists: separators to split at.'),
+  emptyItems: z
+    .enum(['keep', 'drop'])
+    .optional()
+    .describe('Lists: whether items without a value keep their places. Default: `keep`.'),
   nulls: words.optional().describe('Words that mean "no value" in this column.'),
 })
 
@@ -87,22 +166,54 @@ export const site = plainName.optional().describe('The site whose agent reads th
 export type ColumnReadingText = z.infer<typeof columnReading>
 export type ColumnDetailsText = z.infer<typeof columnDetails>
 
-/** How text becomes a column's value. Steps run in this order: trim, null words, extract, values, number or date or list. */
+/** How text becomes a column's value. Steps run in this order: path, trim, null words, values, extract, number or date or list. */
 export const ColumnReading = z.object({
   /** Names that the source may give the column, in order of preference; compared without case, spaces, `-` and `_`. */
   from: z.array(z.string()).min(1),
-  /** Regular expression with one group: the part of the text that is meant (`(\d+) min`). No match gives NULL. */
-  extract: z.string().optional(),
+  /** CSV: number of the field, from 1; the names in the header do not count. */
+  position: z.int().min(1).optional(),
+  /** Columns of JSON, of nested types or of what Python prints: where the value is, `address.city`. */
+  path: z.string().optional(),
+  /** Whether blanks around a text are dropped. Default: for the text of files, not for typed sources. */
+  trim: z.boolean().optional(),
+  /**
+   * Regular expression with one group: the part of the text that is meant (`(\d+) min`). It matches the whole text
+   * unless `part`; a text that it does not match is not of the type unless `noMatch` is null.
+   */
+  extract: z
+    .union([
+      z.string(),
+      z.object({
+        pattern: z.string(),
+        part: z.boolean().optional(),
+        noMatch: z.union([z.null(), z.literal('reject')]).optional(),
+      }),
+    ])
+    .optional(),
   /** Texts to replace as a whole: `{ "TV Show": SHOW }`; compared without case. */
   values: z.record(z.string(), z.string()).optional(),
-  /** Dates and instants: accepted formats in strftime letters (`%Y-%m-%d`), tried in order. */
+  /** Dates and instants: accepted formats in strftime letters (`%Y-%m-%d`), or `epoch`, `epochMillis`, `excel`, tried in order. */
   formats: z.array(z.string()).optional(),
+  /** Language of the names of months and weekdays, beside English: an IETF tag. */
+  language: z.string().optional(),
+  /** The first of the hundred years that years of two digits are of. Default: 1969. */
+  pivotYear: z.int().optional(),
+  /** Of a local time that the zone has twice, which one is meant. Default: none. */
+  ambiguous: z.enum(['earlier', 'later']).optional(),
   /** Instants without an offset are of this zone. */
   timeZone: z.string().optional(),
   /** Numbers: the decimal signs to understand; the other of `.` and `,` is then a thousands separator. */
   decimal: z.enum(['.', ',', 'any']).optional(),
   /** Numbers: what 100% stands for (10 for a score of 0 to 10). Without it a `%` is a type error. */
   percentOf: z.number().optional(),
+  /** Numbers: groups of three digits (default), as in India, or of any length. */
+  grouping: z.enum(['thousands', 'indian', 'any']).optional(),
+  /** Numbers: further forms of negative ones, `(5)` and `5-`. */
+  negatives: z.array(z.enum(['parentheses', 'trailing'])).optional(),
+  /** Numbers: what stands behind them, and what that multiplies them by; compared without case. */
+  suffixes: z.record(z.string(), z.number()).optional(),
+  /** Lists: whether items without a value keep their places (default). */
+  emptyItems: z.enum(['keep', 'drop']).optional(),
   /** Lists: separators to split at; `['a', 'b']` (Python) and `["a"]` (JSON) are also understood. */
   separators: z.array(z.string()).optional(),
   /** Words that mean "no value" in this column, in addition to the dataset's; compared without case. */

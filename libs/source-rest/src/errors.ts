@@ -148,6 +148,20 @@ export class RestBodyError extends TerminalError {
   }
 }
 
+export const answerErrors = defineErrors({
+  /** A response with a good status whose body says that it failed, by the dataset's `failure`. */
+  REST_ANSWER_FAILED: transient((place: RequestPlace, path: string) => [
+    `API's answer says that it failed [${at(place)} path=${path}]: the body has an error where the dataset's \`failure\` looks for it; the next attempt asks again; open the address to see what it says`,
+    { ...place, path },
+  ]),
+
+  /** The same, where the dataset's text says that asking again does not help. */
+  REST_ANSWER_REFUSED: terminal((place: RequestPlace, path: string) => [
+    `API's answer says that it failed [${at(place)} path=${path}]: the body has an error where the dataset's \`failure\` looks for it, and \`retry: false\` says that asking again does not help; open the address to see what it says`,
+    { ...place, path },
+  ]),
+})
+
 export const requestErrors = defineErrors({
   /**
    * A loopback or private address that the pipeline's text does not name.
@@ -209,10 +223,24 @@ export const paginationErrors = defineErrors({
     { ...place, maxPages },
   ]),
 
-  /** The pages ended before the total that the server declares was reached. */
-  REST_PAGES_INCOMPLETE: transient((place: RequestPlace, expected: number, actual: number) => [
-    `API's pages end too early [${at(place)}]: expected the ${expected} records that it counts, got ${actual}; the next attempt reads them again; if it stays so, the API hides what is far behind: read it in parts, by \`query\``,
-    { ...place, expected, actual },
+  /** The pages ended before the records or pages that the server counts were read. */
+  REST_PAGES_INCOMPLETE: transient(
+    (place: RequestPlace, expected: number, actual: number, unit: 'records' | 'pages') => [
+      `API's pages end too early [${at(place)}]: expected the ${expected} ${unit} that it counts, got ${actual}; the next attempt reads them again; if it stays so, the API hides what is far behind: read it in parts, by \`query\``,
+      { ...place, expected, actual, unit },
+    ],
+  ),
+
+  /** The server counts less than before, where pages are requested by number: what moved forward was skipped. */
+  REST_PAGES_MOVED: transient((place: RequestPlace, before: number, after: number, unit: 'records' | 'pages') => [
+    `API's data changed while its pages were read [${at(place)}]: expected the ${before} ${unit} that it counted, got ${after} now, so that records have moved to pages that were read before; the next attempt reads all again; if it stays so, read a window or a part that does not change, by \`query\`, or use a pagination by cursor`,
+    { ...place, before, after, unit },
+  ]),
+
+  /** Null where the records should be, after pages with records, and nothing else says that it is the end. */
+  REST_RECORDS_NULL: transient((place: RequestPlace) => [
+    `page has null in place of its records [${at(place)}]: expected a list after pages that had one; the next attempt reads all again; if that is how the API ends, say \`end: { emptyPage: true }\``,
+    { ...place },
   ]),
 
   /** A last page without the cursor for the next window. */

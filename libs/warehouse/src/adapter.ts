@@ -151,6 +151,8 @@ export function toJson(value: unknown): string {
       .map(([key, item]) => `${JSON.stringify(key)}:${toJson(item)}`)
       .join(',')}}`
   }
+  // JSON has no such numbers, and would have null for them: as text, as PostgreSQL's own `to_json` writes them.
+  if (typeof value === 'number' && !Number.isFinite(value)) return JSON.stringify(String(value))
   return JSON.stringify(value) ?? 'null'
 }
 

@@ -1,3 +1,5 @@
+export { limitRules, type LimitRule, type WarehouseLimits } from './limits.ts'
+export { limitsOf } from './limits-of.ts'
 export { requireOwner } from './load-decision.ts'
 export {
   MART,

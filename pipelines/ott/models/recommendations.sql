@@ -45,8 +45,8 @@ favourite AS (
   WHERE place <= 3
 ),
 -- Users with the same three favourites in the same order share one list: there are some thousands of such profiles,
--- however many users there are.
-profile AS (
+-- however many users there are. A profile has a number, since numbers are grouped and sorted faster than texts.
+favourites AS (
   SELECT
     users.user_id,
     coalesce(max(CASE WHEN favourite.place = 1 THEN favourite.genre END), '') AS first_genre,
@@ -55,6 +55,15 @@ profile AS (
   FROM users
   LEFT JOIN favourite ON favourite.user_id = users.user_id
   GROUP BY users.user_id
+),
+profile AS (
+  SELECT
+    user_id,
+    first_genre,
+    second_genre,
+    third_genre,
+    CAST(dense_rank() OVER (ORDER BY first_genre ASC NULLS LAST, second_genre ASC NULLS LAST, third_genre ASC NULLS LAST) AS INTEGER) AS profile
+  FROM favourites
 ),
 popular AS (
   SELECT title_id, count(DISTINCT user_id) AS viewers
@@ -78,6 +87,13 @@ graded AS (
   LEFT JOIN popular ON popular.title_id = dim_title.title_id
   WHERE dim_title.imdb_score IS NOT NULL AND dim_title.imdb_votes IS NOT NULL
 ),
+-- The place that decides between titles with as many points.
+ordered AS (
+  SELECT
+    graded.*,
+    CAST(row_number() OVER (ORDER BY imdb_votes DESC, title ASC NULLS LAST, title_id ASC NULLS LAST) AS INTEGER) AS turn
+  FROM graded
+),
 listed AS (
   SELECT title_id, genre FROM title_genre
   UNION ALL
@@ -86,82 +102,68 @@ listed AS (
 placed_title AS (
   SELECT
     listed.genre,
-    graded.title_id,
+    ordered.turn,
     row_number() OVER (
       PARTITION BY listed.genre
-      ORDER BY graded.grade DESC, graded.imdb_votes DESC, graded.title_id ASC NULLS LAST
+      ORDER BY ordered.grade DESC, ordered.imdb_votes DESC, ordered.title_id ASC NULLS LAST
     ) AS place
-  FROM graded
-  JOIN listed ON listed.title_id = graded.title_id
+  FROM ordered
+  JOIN listed ON listed.title_id = ordered.title_id
 ),
 -- The fifty best titles of each genre, and of all ('').
 pool AS (
-  SELECT genre, title_id
+  SELECT genre, turn
   FROM placed_title
   WHERE place <= 50
 ),
 kind AS (
-  SELECT DISTINCT first_genre, second_genre, third_genre
+  SELECT DISTINCT profile, first_genre, second_genre, third_genre
   FROM profile
 ),
 candidate AS (
-  SELECT kind.first_genre, kind.second_genre, kind.third_genre, pool.title_id, 1.0 AS bonus, 1 AS matched_place
+  SELECT kind.profile, pool.turn, 1.0 AS bonus, 1 AS matched_place
   FROM kind
   JOIN pool ON pool.genre = kind.first_genre
   WHERE kind.first_genre <> ''
   UNION ALL
-  SELECT kind.first_genre, kind.second_genre, kind.third_genre, pool.title_id, 0.7 AS bonus, 2 AS matched_place
+  SELECT kind.profile, pool.turn, 0.7 AS bonus, 2 AS matched_place
   FROM kind
   JOIN pool ON pool.genre = kind.second_genre
   WHERE kind.second_genre <> ''
   UNION ALL
-  SELECT kind.first_genre, kind.second_genre, kind.third_genre, pool.title_id, 0.5 AS bonus, 3 AS matched_place
+  SELECT kind.profile, pool.turn, 0.5 AS bonus, 3 AS matched_place
   FROM kind
   JOIN pool ON pool.genre = kind.third_genre
   WHERE kind.third_genre <> ''
   UNION ALL
-  SELECT kind.first_genre, kind.second_genre, kind.third_genre, pool.title_id, 0.0 AS bonus, 4 AS matched_place
+  SELECT kind.profile, pool.turn, 0.0 AS bonus, 4 AS matched_place
   FROM kind
   JOIN pool ON pool.genre = ''
 ),
-pointed AS (
-  SELECT
-    candidate.first_genre,
-    candidate.second_genre,
-    candidate.third_genre,
-    graded.title_id,
-    graded.title,
-    graded.imdb_votes,
-    graded.grade + sum(candidate.bonus) AS points,
-    min(candidate.matched_place) AS matched_place
+rewarded AS (
+  SELECT profile, turn, CAST(sum(bonus) AS DECIMAL(3, 1)) AS bonus, min(matched_place) AS matched_place
   FROM candidate
-  JOIN graded ON graded.title_id = candidate.title_id
-  GROUP BY
-    candidate.first_genre, candidate.second_genre, candidate.third_genre,
-    graded.title_id, graded.title, graded.imdb_votes, graded.grade
+  GROUP BY profile, turn
 ),
 -- A profile's titles, at most two hundred, best first.
 list AS (
   SELECT
-    first_genre,
-    second_genre,
-    third_genre,
-    title_id,
-    matched_place,
+    rewarded.profile,
+    ordered.title_id,
+    rewarded.matched_place,
     CAST(row_number() OVER (
-      PARTITION BY first_genre, second_genre, third_genre
-      ORDER BY points DESC, imdb_votes DESC, title ASC NULLS LAST, title_id ASC NULLS LAST
+      PARTITION BY rewarded.profile
+      ORDER BY CAST(ordered.grade + rewarded.bonus AS DECIMAL(8, 4)) DESC, rewarded.turn ASC NULLS LAST
     ) AS INTEGER) AS place
-  FROM pointed
+  FROM rewarded
+  JOIN ordered ON ordered.turn = rewarded.turn
 ),
 -- Titles of a user's list that the user has watched.
 watched AS (
   SELECT DISTINCT profile.user_id, list.title_id
   FROM fact_watch
   JOIN profile ON profile.user_id = fact_watch.user_id
-  JOIN list ON list.first_genre = profile.first_genre
-    AND list.second_genre = profile.second_genre
-    AND list.third_genre = profile.third_genre
+  JOIN list ON list.profile = profile.profile
     AND list.title_id = fact_watch.title_id
 ),
 watched_count AS (
@@ -178,9 +180,7 @@ unseen AS (
     list.place
   FROM profile
   LEFT JOIN watched_count ON watched_count.user_id = profile.user_id
-  JOIN list ON list.first_genre = profile.first_genre
-    AND list.second_genre = profile.second_genre
-    AND list.third_genre = profile.third_genre
+  JOIN list ON list.profile = profile.profile
     AND list.place <= 10 + coalesce(watched_count.title_count, 0)
   LEFT JOIN watched ON watched.user_id = profile.user_id AND watched.title_id = list.title_id
   WHERE watched.title_id IS NULL
@@ -210,6 +210,6 @@ SELECT
     '; rated ', CAST(graded.imdb_score AS VARCHAR), ' by ', CAST(graded.imdb_votes AS VARCHAR), ' people'
   ) AS why
 FROM chosen
-JOIN graded ON graded.title_id = chosen.title_id
 LEFT JOIN favourite ON favourite.user_id = chosen.user_id AND favourite.place = chosen.matched_place
+JOIN graded ON graded.title_id = chosen.title_id
 WHERE chosen.rank <= 10

@@ -20,8 +20,10 @@ import {
   tableOfModel,
   type CheckedModel,
 } from '@cinelake/pipeline'
+import type { LimitRule, WarehouseLimits } from '@cinelake/warehouse'
 import { z } from 'zod'
 import { takeOn, type TakenOn } from '../evolve-table.ts'
+import { martRules } from '../mart-rules.ts'
 import { isOfSql, placeOfRule } from '../pipeline-sql.ts'
 import { warnOfTakenTable, isCommitted, readTarget, tableOutput, untouched } from '../target-table.ts'
 import { readRejects, rejectsOutput, writeRejects, type RejectsTable } from '../write-rejects.ts'
@@ -40,6 +42,8 @@ type Deps = {
   readonly log: Log
   /** Default: the engine. */
   readonly runner?: ModelRunner
+  /** What the warehouse holds that served tables go to. Default: every value. */
+  readonly mart?: WarehouseLimits
 }
 
 /** The tools of one build. */
@@ -71,6 +75,7 @@ export function createBuild({
   clock,
   log,
   runner = createDuckDbRunner({ lake, engine, clock }),
+  mart,
 }: Deps): TaskHandler<'build'> {
   return async (given, { signal, progress }) => {
     const pipeline = await loadPipeline(lake, given.pipeline, { signal })
@@ -93,7 +98,7 @@ export function createBuild({
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
     const work: Work = { command, model, table, takenOn, isRepeat, kept, session, signal }
-    const run = await runOf(work, lake)
+    const run = await runOf(work, lake, martRules(mart, pipeline, model.name, ownColumns(model)))
     // A table that starts over may still have files of its former table id.
     if (runner.stagesInLake && snapshot === undefined && command.restart !== true) await table.begin({ signal })
     await using result = await runner.run(run, { signal }).catch((error: unknown) => {
@@ -132,7 +137,7 @@ async function withNewestInputs(
 }
 
 /** The runner's task: lake paths, versions, and SQL with the window filled in. */
-async function runOf({ command, model, table, signal }: Work, lake: Lake) {
+async function runOf({ command, model, table, signal }: Work, lake: Lake, rules: readonly LimitRule[]) {
   const { pipeline, window } = command
   const inputs: PinnedTable[] = []
   for (const name of model.inputs) {
@@ -147,6 +152,7 @@ async function runOf({ command, model, table, signal }: Work, lake: Lake) {
     sql: bindWindow(model.sql, window),
     rowsIn: model.rowsIn === undefined ? undefined : bindWindow(model.rowsIn, window),
     columns: ownColumns(model),
+    rowRules: [...model.rowRules, ...rules],
   }
   // A history model's rows are transformed before they are written to a file of the table.
   const partitionBy = model.materialization === 'history' ? [] : model.partitionBy

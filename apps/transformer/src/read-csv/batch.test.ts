@@ -90,7 +90,7 @@ describe('many small files', () => {
     ])
     expect(await rowsOf('_rejects/orders', 'file, line, rule')).toEqual([
       { file: 'e.csv', line: 6, rule: 'type(id)' },
-      { file: 'h.csv', line: 3, rule: 'row_shape' },
+      { file: 'h.csv', line: 3, rule: 'encoding' },
     ])
     expect(outcome.quality).toContainEqual(
       expect.objectContaining({ rule: 'unknown_columns', checked: 20, failed: 13 }),

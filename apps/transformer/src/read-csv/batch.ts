@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RecordScanner } from '@cinelake/csv'
-import { CopyWriter } from './copy.ts'
+import { CopyWriter, dialectOfCopy } from './copy.ts'
+import type { GuessedEncoding } from './text-encoding.ts'
 import type { ReadableCsv, WholeCsv } from './readable.ts'
 
 /**
@@ -33,6 +34,8 @@ export type CsvBatch = {
   readonly names: readonly string[]
   /** @param ordinal of a record of the batch, from 0 */
   readonly placeOf: (ordinal: number) => RowPlace
+  /** The files whose encoding was guessed, by name. */
+  readonly guessed: ReadonlyMap<string, GuessedEncoding>
 }
 
 /** The origin of a row: its file as received, and the number of its record there, from 1. */
@@ -96,6 +99,8 @@ class OpenBatch implements AsyncDisposable {
   readonly #writer: CopyWriter
   readonly #names: string[] = []
   #hasNul = false
+  #mayBeDamaged = false
+  readonly #guessed = new Map<string, GuessedEncoding>()
   /** The ordinal of each file's first record. */
   readonly #starts: number[] = []
 
@@ -115,10 +120,12 @@ class OpenBatch implements AsyncDisposable {
     return this.#writer.sizeBytes
   }
 
-  async add({ name, number, head, text, isDamaged }: SmallCsv): Promise<void> {
+  async add({ name, number, head, text, isDamaged, guessed }: SmallCsv): Promise<void> {
     const { dialect, fieldCount, headerLength, headerLineCount: lineCount } = head
     this.#names.push(name)
     this.#hasNul ||= text.includes(0)
+    this.#mayBeDamaged ||= isDamaged !== undefined
+    if (guessed !== undefined) this.#guessed.set(name, guessed)
     this.#starts.push(this.#writer.recordCount)
     this.#writer.beginFile(number, lineCount, isDamaged)
     const scanner = new RecordScanner({ dialect, fieldCount, lineCount, sink: this.#writer.sink })
@@ -136,13 +143,15 @@ class OpenBatch implements AsyncDisposable {
       isCopy: true,
       isBatch: true,
       hasHeader: false,
-      dialect,
+      dialect: dialectOfCopy(dialect),
+      sourceDialect: dialect,
       lineEnd: '\n',
       fieldCount,
       places,
       unknown,
       encoding: 'utf-8',
       hasNul: this.#hasNul,
+      mayBeDamaged: this.#mayBeDamaged,
       recordCount: this.#writer.recordCount,
       index: this.#writer.index,
       nameAt: (ordinal) => this.#names[lastAtMost(this.#starts, ordinal)] ?? this.#first.name,
@@ -151,7 +160,7 @@ class OpenBatch implements AsyncDisposable {
       const number = lastAtMost(this.#starts, ordinal)
       return { file: csv.nameAt?.(ordinal) ?? csv.name, row: ordinal - (this.#starts[number] ?? 0) + 1 }
     }
-    return { csv, names: this.#names, placeOf }
+    return { csv, names: this.#names, placeOf, guessed: this.#guessed }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

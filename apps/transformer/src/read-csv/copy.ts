@@ -1,5 +1,6 @@
 import {
   type CsvDialect,
+  isUsual,
   LF,
   MAX_RECORD_BYTES,
   quotedField,
@@ -7,18 +8,26 @@ import {
   type RecordSink,
   splitFields,
 } from '@cinelake/csv'
-import { isUtf8 } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 
 /** Bytes. Limit for the text of a rejected row: more than a person writes in one, and bounded. */
 export const RAW_LIMIT_BYTES = 64 * 1024
 
 /** Prefix of the first field of a copy's record when the record is not well-formed. */
-export const FLAGS = { loose: 'l', misshapen: 'x' } as const
+export const FLAGS = { loose: 'l', misshapen: 'x', damaged: 'd' } as const
+
+/** Whether a record holds bytes that are invalid in its encoding. */
+export type IsDamaged = (record: Uint8Array) => boolean
+
+/** The dialect of a copy of a file: one that the engine knows. */
+export function dialectOfCopy(dialect: CsvDialect): CsvDialect {
+  if (isUsual(dialect)) return dialect
+  return { delimiter: /^[^\P{ASCII}"]$/u.test(dialect.delimiter) ? dialect.delimiter : ',', quote: '"' }
+}
 
 export type CopyOptions = {
-  /** UTF-8 with invalid bytes: the records that hold them are malformed. */
-  readonly isDamaged?: boolean
+  /** Absent where every byte is valid. */
+  readonly isDamaged?: IsDamaged | undefined
   /** For several files: the number of the record's file follows the flag. */
   readonly isBatch?: boolean
 }
@@ -32,9 +41,12 @@ export type CopyOptions = {
 export class CopyWriter {
   readonly index: RecordIndex
   readonly #handle: FileHandle
+  /** Of the source. */
   readonly #dialect: CsvDialect
+  /** Of the copy. */
+  readonly #target: CsvDialect
   readonly #fieldCount: number
-  #isDamaged: boolean
+  #isDamaged: IsDamaged | undefined
   /** For a batch, the number of the record's file, between delimiters: it follows the flag. */
   #fileField: string
   #buffer: Buffer
@@ -45,12 +57,13 @@ export class CopyWriter {
   #hasCut = false
 
   constructor(handle: FileHandle, dialect: CsvDialect, fieldCount: number, options: CopyOptions = {}) {
-    const { isDamaged = false, isBatch = false } = options
+    const { isDamaged, isBatch = false } = options
     this.#isDamaged = isDamaged
     this.#handle = handle
     this.#dialect = dialect
+    this.#target = dialectOfCopy(dialect)
     this.#fieldCount = fieldCount
-    this.#fileField = dialect.delimiter
+    this.#fileField = this.#target.delimiter
     this.index = new RecordIndex(isBatch ? 'sparse' : 'thinning')
     this.#buffer = Buffer.allocUnsafe(isBatch ? 64 * 1024 : 2 * 1024 * 1024)
   }
@@ -74,8 +87,8 @@ export class CopyWriter {
    * @param number for its records
    * @param lineCount physical lines before its first record
    */
-  beginFile(number: number, lineCount: number, isDamaged: boolean): void {
-    const { delimiter } = this.#dialect
+  beginFile(number: number, lineCount: number, isDamaged: IsDamaged | undefined): void {
+    const { delimiter } = this.#target
     this.#fileField = `${delimiter}${number}${delimiter}`
     this.#isDamaged = isDamaged
     this.#hasCut = false
@@ -83,7 +96,8 @@ export class CopyWriter {
   }
 
   readonly sink: RecordSink = (found, bytes, start, end, lineCount) => {
-    const shape = this.#isDamaged && !isUtf8(bytes.subarray(start, end)) ? 'misshapen' : found
+    const isDamaged = found !== 'blank' && this.#isDamaged?.(bytes.subarray(start, end)) === true
+    const shape = isDamaged ? 'misshapen' : found
     this.#reserve(end - start + this.#fileField.length + 1)
     if (shape !== 'blank') this.#enter(lineCount)
     if (shape === 'plain') {
@@ -93,7 +107,7 @@ export class CopyWriter {
     } else if (shape !== 'blank') {
       const record = bytes.subarray(start, end)
       const loose = shape === 'loose' ? this.#loose(record) : undefined
-      this.#append(loose ?? this.#misshapen(record))
+      this.#append(loose ?? this.#misshapen(record, isDamaged))
       this.#hasCut = record.length > RAW_LIMIT_BYTES
     }
     this.#buffer[this.#length++] = LF
@@ -119,18 +133,21 @@ export class CopyWriter {
 
   /** @returns undefined for a record that would be too long in this form */
   #loose(record: Uint8Array): string | undefined {
-    const { delimiter, quote } = this.#dialect
+    const { delimiter, quote } = this.#target
     const fields = splitFields(record, this.#dialect).map((field) => quotedField(field, quote))
+    // A record that may lack fields.
+    while (fields.length < this.#fieldCount) fields.push('')
     const text = this.#flag('loose', record) + this.#fileField + fields.join(delimiter)
     return Buffer.byteLength(text) < MAX_RECORD_BYTES ? text : undefined
   }
 
-  #misshapen(record: Uint8Array): string {
-    return this.#flag('misshapen', record) + this.#fileField + this.#dialect.delimiter.repeat(this.#fieldCount - 1)
+  #misshapen(record: Uint8Array, isDamaged: boolean): string {
+    const flag = this.#flag(isDamaged ? 'damaged' : 'misshapen', record)
+    return flag + this.#fileField + this.#target.delimiter.repeat(this.#fieldCount - 1)
   }
 
   #flag(shape: keyof typeof FLAGS, record: Uint8Array): string {
-    return quotedField(FLAGS[shape] + rawText(record), this.#dialect.quote)
+    return quotedField(FLAGS[shape] + rawText(record), this.#target.quote)
   }
 
   #append(text: string): void {

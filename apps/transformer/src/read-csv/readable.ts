@@ -7,6 +7,7 @@ import {
   readHead,
   RecordIndex,
   RecordScanner,
+  type RecordSink,
   scanChunks,
   textFormatOf,
   type CsvDialect,
@@ -15,11 +16,17 @@ import {
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
 import { FileUnreadableError, refineErrors } from '../refine/errors.ts'
-import { CopyWriter } from './copy.ts'
+import { TrailingField } from './trailing-field.ts'
+import { CopyWriter, dialectOfCopy, type IsDamaged } from './copy.ts'
+import { DeclaredRows, needsCopy } from './declared-rows.ts'
 import {
   createTranscoder,
+  damageIn,
+  FALLBACK,
   guessEncoding,
+  type GuessedEncoding,
   InvalidBytes,
+  Utf8Census,
   Utf8Check,
   type Encoding,
   type EncodingGuess,
@@ -37,7 +44,10 @@ export type ReadableCsv = {
   /** In a copy of several files, the number of the record's file follows the flag. */
   readonly isBatch?: boolean
   readonly hasHeader: boolean
+  /** Of the file that the engine reads. */
   readonly dialect: CsvDialect
+  /** Of the file as received, where that is another. */
+  readonly sourceDialect?: CsvDialect
   readonly lineEnd: '\n' | '\r\n'
   /** Fields of a record, without a copy's flag. */
   readonly fieldCount: number
@@ -45,6 +55,10 @@ export type ReadableCsv = {
   /** Names in the header that are not columns of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
+  /** Present where no encoding is declared and the bytes do not prove it. */
+  readonly guessed?: GuessedEncoding
+  /** Some records may hold bytes that are invalid in the encoding. */
+  readonly mayBeDamaged?: boolean
   /** Its text contains NUL. */
   readonly hasNul?: boolean
   readonly recordCount: number
@@ -76,8 +90,9 @@ export type CsvSource = {
 /**
  * Checks a CSV file from its first to its last byte, and makes it readable where it is not well-formed.
  *
- * A file with a byte that is invalid in UTF-8 is windows-1252, unless its byte order mark or the characters before that
- * byte prove UTF-8: then the rows with such bytes are rejected. A declared encoding is not questioned.
+ * Where a file has bytes that are invalid in UTF-8, all its bytes decide: with a byte order mark, or as many characters
+ * that occur only in UTF-8 as invalid bytes, it is UTF-8, and the rows with such bytes are rejected; otherwise it is
+ * windows-1252, which is a guess and is reported as one. A declared encoding is not questioned.
  * @throws {REFINE_FILE_FORMAT} terminal: it is not a CSV file but a Parquet, Excel, JSON … one
  * @throws {FileUnreadableError} terminal: bytes that are invalid in the declared encoding
  * @throws {REFINE_HEADER_MISMATCH} terminal: no header, or one without the required columns
@@ -89,19 +104,30 @@ export async function makeReadable(source: CsvSource): Promise<ReadableCsv> {
   if (guess.encoding !== 'utf-8') return await copy(source, guess, bytes, isWhole)
   const check = new Utf8Check()
   check.push(bytes)
-  const isWestern = () => check.invalidAt !== undefined && !guess.isCertain && !check.hasEvidence
-  if (!isWestern()) {
+  if (check.invalidAt === undefined && !needsCopy(source.reading)) {
     const head = headOf(source, bytes.subarray(guess.markLength), isWhole)
     if (!isWhole && source.mustCopy !== true)
       await foresee(source, head, bytes.subarray(0, guess.markLength + head.headerLength))
     const inPlace = await checkInPlace(source, head, { bytes, start: guess.markLength + head.headerLength, check })
     if (inPlace !== undefined && source.mustCopy !== true) return inPlace
+    if (check.invalidAt === undefined) return await copy(source, { ...guess, isSound: true }, bytes, isWhole)
   }
-  if (isWestern()) return await copy(source, { ...guess, encoding: 'windows-1252' }, bytes, isWhole)
-  if (check.invalidAt !== undefined && source.reading.encoding === 'utf-8') {
-    throw unreadable(source, 'utf-8', check.invalidAt)
-  }
-  return await copy(source, guess, bytes, isWhole, check.invalidAt !== undefined)
+  const census = new Utf8Census()
+  for await (const chunk of readChunks(source.file, source.signal && { signal: source.signal })) census.push(chunk)
+  census.end()
+  return await copy(source, decided(guess, census), bytes, isWhole)
+}
+
+type Decided = Pick<EncodingGuess, 'encoding' | 'markLength'> & {
+  /** Known to be UTF-8 from the first to the last byte. */
+  readonly isSound?: boolean
+  readonly guessed?: GuessedEncoding
+}
+
+/** Decides by all bytes of a file that may be UTF-8. */
+function decided(guess: EncodingGuess, { oddCount, sizeBytes, isMostlyUtf8 }: Utf8Census): Decided {
+  if (oddCount === 0 || guess.isCertain || isMostlyUtf8) return { ...guess, isSound: oddCount === 0 }
+  return { ...guess, encoding: FALLBACK, guessed: { encoding: FALLBACK, oddCount, sizeBytes } }
 }
 
 /** A file that is completely in memory. */
@@ -109,8 +135,9 @@ export type WholeCsv = {
   readonly head: CsvHead
   /** In UTF-8 without byte order mark, including the header. */
   readonly text: Uint8Array
-  /** UTF-8 with invalid bytes. */
-  readonly isDamaged: boolean
+  /** Present where a record may hold invalid bytes. */
+  readonly isDamaged: IsDamaged | undefined
+  readonly guessed?: GuessedEncoding
 }
 
 /** Reads a CSV file that is completely in memory, by the same rules. @throws as `makeReadable` does */
@@ -118,18 +145,28 @@ export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'
   expectText(source, bytes)
   const guess = guessEncoding(bytes, source.reading.encoding)
   const content = bytes.subarray(guess.markLength)
-  if (guess.encoding !== 'utf-8') return whole(source, transcoded(source, guess.encoding, guess.markLength, content))
-  const check = new Utf8Check()
-  check.push(bytes)
-  check.end()
-  if (check.invalidAt === undefined) return whole(source, content)
-  if (!guess.isCertain && !check.hasEvidence) return whole(source, transcoded(source, 'windows-1252', 0, content))
-  if (source.reading.encoding === 'utf-8') throw unreadable(source, 'utf-8', check.invalidAt)
-  return whole(source, content, true)
+  const census = new Utf8Census()
+  if (guess.encoding === 'utf-8') census.push(bytes)
+  census.end()
+  const { encoding, guessed } = guess.encoding === 'utf-8' ? decided(guess, census) : { ...guess, guessed: undefined }
+  const text = encoding === 'utf-8' ? content : transcoded(source, encoding, guess.markLength, content)
+  const isSound = encoding === 'utf-8' && census.oddCount === 0
+  const head = headOf(source, text, true)
+  const trailing = hasTrailingFields(head, text) ? { fieldCount: head.fieldCount + 1 } : {}
+  return {
+    head: { ...head, ...trailing },
+    text,
+    isDamaged: isSound ? undefined : damageIn(encoding),
+    ...(guessed && { guessed }),
+  }
 }
 
-function whole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, text: Uint8Array, isDamaged = false): WholeCsv {
-  return { head: headOf(source, text, true), text, isDamaged }
+/** Whether every record ends with a delimiter that the header does not have: its last field is none. */
+function hasTrailingFields({ dialect, fieldCount, headerLength, headerLineCount }: CsvHead, text: Uint8Array): boolean {
+  const trailing = new TrailingField(dialect, fieldCount)
+  const scanner = new RecordScanner({ dialect, fieldCount, lineCount: headerLineCount, sink: trailing.see })
+  scanner.scan(text, headerLength, text.length, 0, true)
+  return trailing.isInEveryRow
 }
 
 function transcoded(
@@ -193,41 +230,62 @@ function inPlaceAs(source: CsvSource, head: CsvHead, lineEnd: ReadableCsv['lineE
 
 async function copy(
   source: CsvSource,
-  guess: EncodingGuess,
+  decision: Decided,
   bytes: Buffer,
   isWhole: boolean,
-  isDamaged = false,
+  extraFields: 0 | 1 = 0,
 ): Promise<ReadableCsv> {
-  const transcoder = () => (isDamaged ? asItIs : createTranscoder(guess.encoding, guess.markLength))
+  const { encoding, markLength, guessed } = decision
+  // Invalid bytes of UTF-8 stay in the copy until their record is found.
+  const transcoder = () => (encoding === 'utf-8' ? asItIs : createTranscoder(encoding, markLength))
   const decode = async function* (chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, isLast = true) {
-    const { encoding } = guess
     const decoder = transcoder()
     for await (const chunk of chunks) yield told(source, encoding, () => decoder.push(chunk))
     if (isLast) yield told(source, encoding, () => decoder.end())
   }
   const headText: Uint8Array[] = []
-  for await (const text of decode([bytes.subarray(guess.markLength)], isWhole)) headText.push(text)
-  const head = headOf(source, Buffer.concat(headText), isWhole)
+  for await (const text of decode([bytes.subarray(markLength)], isWhole)) headText.push(text)
+  const found = headOf(source, Buffer.concat(headText), isWhole)
+  const head = { ...found, fieldCount: found.fieldCount + extraFields }
   const { dialect, fieldCount } = head
+  const isDamaged = decision.isSound === true ? undefined : damageIn(encoding)
   await using handle = await open(source.copyTo, 'w')
   const writer = new CopyWriter(handle, dialect, fieldCount, { isDamaged })
-  const scanner = new RecordScanner({ dialect, fieldCount, lineCount: head.headerLineCount, sink: writer.sink })
-  const chunks = readChunks(source.file, { start: guess.markLength, ...(source.signal && { signal: source.signal }) })
+  const trailing = new TrailingField(dialect, found.fieldCount)
+  const rows: RecordSink = (...record) => {
+    trailing.see(...record)
+    writer.sink(...record)
+  }
+  const { comment, missingCells } = source.reading
+  const scanner = new RecordScanner({
+    dialect,
+    fieldCount,
+    lineCount: head.headerLineCount,
+    comment,
+    mayLackFields: missingCells === 'empty',
+    sink: new DeclaredRows(dialect, source.reading, rows).sink,
+  })
+  const chunks = readChunks(source.file, { start: markLength, ...(source.signal && { signal: source.signal }) })
   let hasNul = false
   const text = tapped(decode(chunks), (chunk) => void (hasNul ||= chunk.includes(0)))
   await scanChunks(withoutFirst(head.headerLength, text), scanner, {
     base: 0,
     afterChunk: async () => await writer.flush(),
   })
+  if (extraFields === 0 && trailing.isInEveryRow) return await copy(source, decision, bytes, isWhole, 1)
   return {
     ...described(source, head),
+    dialect: dialectOfCopy(dialect),
+    sourceDialect: dialect,
     file: source.copyTo,
     isCopy: true,
     hasHeader: false,
     lineEnd: '\n',
-    encoding: guess.encoding,
+    encoding,
+    ...(guessed && { guessed }),
+    mayBeDamaged: isDamaged !== undefined,
     hasNul,
-    recordCount: scanner.recordCount,
+    recordCount: writer.recordCount,
     index: writer.index,
   }
 }

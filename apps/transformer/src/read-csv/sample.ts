@@ -2,7 +2,7 @@ import { binaryFormatOf, NO_DELIMITER, readHead, RecordScanner, splitFields, tex
 import { open, stat } from 'node:fs/promises'
 import type { FileReading } from '@cinelake/pipeline'
 import { refineErrors } from '../refine/errors.ts'
-import { createTranscoder, guessEncoding, Utf8Check, type Encoding } from './text-encoding.ts'
+import { createTranscoder, FALLBACK, guessEncoding, Utf8Census, type Encoding } from './text-encoding.ts'
 import type { UnpackedFile } from './unpack-file.ts'
 
 /** Bytes of the beginning that are read. */
@@ -46,6 +46,7 @@ export async function sampleCsv(
   const scanner = new RecordScanner({
     dialect,
     fieldCount,
+    comment: reading.comment,
     sink: (shape, record, start, end) => {
       if (shape === 'blank' || shape === 'misshapen') return
       if (count++ < limit)
@@ -72,10 +73,10 @@ async function firstText(file: string, declared: Encoding | undefined) {
   const bytes = buffer.subarray(0, bytesRead)
   const isWhole = (await stat(file)).size === bytesRead
   const guess = guessEncoding(bytes, declared)
-  const check = new Utf8Check()
-  if (guess.encoding === 'utf-8') check.push(bytes)
-  const isWestern = check.invalidAt !== undefined && !guess.isCertain && !check.hasEvidence
-  const encoding = isWestern ? 'windows-1252' : guess.encoding
+  const census = new Utf8Census()
+  if (guess.encoding === 'utf-8') census.push(bytes)
+  const isUtf8 = census.oddCount === 0 || guess.isCertain || census.isMostlyUtf8
+  const encoding = isUtf8 ? guess.encoding : FALLBACK
   const content = bytes.subarray(guess.markLength)
   if (encoding === 'utf-8') return { start: bytes, bytes: content, isWhole, encoding }
   return { start: bytes, bytes: createTranscoder(encoding).push(content), isWhole, encoding }

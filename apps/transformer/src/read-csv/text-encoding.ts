@@ -1,7 +1,7 @@
-import type { FileReading } from '@cinelake/pipeline'
 import { isAscii, isUtf8 } from 'node:buffer'
 
-export type Encoding = NonNullable<FileReading['encoding']>
+/** As `FileReading` has it. */
+export type Encoding = string
 
 /** The encoding as detected from the first bytes of a file. */
 export type EncodingGuess = {
@@ -20,7 +20,7 @@ const MARKS: readonly (readonly [Encoding, readonly number[]])[] = [
 
 /**
  * Looks for a byte order mark, then for the zeros that UTF-16 leaves between ASCII letters. The guess is UTF-8
- * otherwise; a later byte that is invalid in UTF-8 makes it windows-1252, in which every byte is valid.
+ * otherwise; where the file has bytes that are invalid in UTF-8, a census of all its bytes decides.
  * @param declared overrides the detection; a mark of that encoding is still not text
  */
 export function guessEncoding(head: Uint8Array, declared?: Encoding): EncodingGuess {
@@ -35,27 +35,26 @@ export function guessEncoding(head: Uint8Array, declared?: Encoding): EncodingGu
 }
 
 /**
- * Share of zeros among the even or the odd bytes from which text is UTF-16: half of it ASCII; other encodings have
- * none.
+ * Share of zeros among the even or the odd bytes from which text is UTF-16: its line ends and delimiters have them in
+ * any language; other encodings have none.
  */
-const WIDE_SHARE = 0.5
+const WIDE_SHARE = 0.02
 
 /** UTF-16 that begins with an ASCII letter, as headers do, followed by more of them. */
 function unmarkedUtf16(head: Uint8Array): Encoding | undefined {
   const [first, second] = head
   const encoding = second === 0 && first !== 0 ? 'utf-16le' : first === 0 && second !== 0 ? 'utf-16be' : undefined
   if (encoding === undefined || head.length < 4) return undefined
-  let zeros = 0
-  for (let i = encoding === 'utf-16le' ? 1 : 0; i < head.length; i += 2) if (head[i] === 0) zeros++
-  return zeros / (head.length / 2) > WIDE_SHARE ? encoding : undefined
+  const zeros = [0, 0]
+  for (let i = 0; i < head.length; i++) if (head[i] === 0) zeros[i % 2] = (zeros[i % 2] ?? 0) + 1
+  const [upper = 0, lower = 0] = encoding === 'utf-16le' ? zeros.toReversed() : zeros
+  return lower === 0 && upper / (head.length / 2) > WIDE_SHARE ? encoding : undefined
 }
 
 /** Checks that bytes in chunks are UTF-8; characters may span chunks. */
 export class Utf8Check {
   /** Offset of the first invalid byte; undefined as long as there is none. */
   invalidAt: number | undefined
-  /** Whether characters before it occur only in UTF-8: then the rest is meant as UTF-8 too. */
-  hasEvidence = false
   #offset = 0
   /** The first bytes of a character that continues in the next chunk. */
   #begun: Uint8Array = new Uint8Array(0)
@@ -84,11 +83,59 @@ export class Utf8Check {
   #check(bytes: Uint8Array): void {
     if (this.invalidAt !== undefined || bytes.length === 0) return
     const valid = isUtf8(bytes) ? bytes.length : firstInvalidUtf8(bytes)
-    this.hasEvidence ||= !isAscii(bytes.subarray(0, valid))
     if (valid < bytes.length) this.invalidAt = this.#offset + valid
     this.#offset += bytes.length
   }
 }
+
+/** What the bytes of a whole file say about its encoding. */
+export class Utf8Census {
+  /** Characters of UTF-8 that are not ASCII. */
+  wideCount = 0
+  /** Bytes that are invalid in UTF-8. */
+  oddCount = 0
+  sizeBytes = 0
+  #begun: Uint8Array = new Uint8Array(0)
+
+  push(chunk: Uint8Array): void {
+    this.sizeBytes += chunk.length
+    const bytes = this.#begun.length === 0 ? chunk : Buffer.concat([this.#begun, chunk])
+    const whole = bytes.length - unfinishedLength(bytes)
+    this.#count(bytes.subarray(0, whole))
+    this.#begun = Uint8Array.from(bytes.subarray(whole))
+  }
+
+  /** To be called after the last chunk. */
+  end(): void {
+    this.#count(this.#begun)
+  }
+
+  /** UTF-8 with faults, not another encoding: in those, few bytes form a character of UTF-8 by chance. */
+  get isMostlyUtf8(): boolean {
+    return this.wideCount > 0 && this.wideCount >= this.oddCount
+  }
+
+  #count(bytes: Uint8Array): void {
+    if (isAscii(bytes)) return
+    for (let at = 0; at < bytes.length;) {
+      if ((bytes[at] ?? 0) < 0x80) {
+        at++
+        continue
+      }
+      const length = sequenceLength(bytes[at])
+      const isCharacter = length > 1 && at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length))
+      if (isCharacter) this.wideCount++
+      else this.oddCount++
+      at += isCharacter ? length : 1
+    }
+  }
+}
+
+/** An encoding that was not declared, and why it was taken. */
+export type GuessedEncoding = { readonly encoding: Encoding; readonly oddCount: number; readonly sizeBytes: number }
+
+/** Taken for text that is not UTF-8: every byte has a meaning in it. */
+export const FALLBACK = 'windows-1252'
 
 function sequenceLength(lead: number | undefined): number {
   if (lead === undefined || lead < 0xc2 || lead > 0xf4) return 1
@@ -137,11 +184,25 @@ export function createTranscoder(encoding: Encoding, offset = 0): Transcoder {
   if (encoding === 'utf-8') return utf8(offset)
   // The web's ISO-8859-1 is windows-1252; Node's `latin1` is the standard's.
   if (encoding === 'iso-8859-1') return bytewise((chunk) => Buffer.from(chunk).toString('latin1'))
-  if (encoding === 'windows-1252') {
-    const decoder = new TextDecoder('windows-1252')
-    return bytewise((chunk) => decoder.decode(chunk))
+  if (encoding === 'utf-16le' || encoding === 'utf-16be') return utf16(encoding, offset)
+  const decoder = new TextDecoder(encoding)
+  return {
+    push: (chunk) => Buffer.from(decoder.decode(chunk, { stream: true })),
+    end: () => Buffer.from(decoder.decode()),
   }
-  return utf16(encoding, offset)
+}
+
+const REPLACEMENT = Buffer.from('\u{fffd}')
+
+/**
+ * Finds the records that hold bytes which are invalid in their encoding. A decoder puts U+FFFD in their place, which
+ * only encodings of Unicode can hold otherwise.
+ * @returns undefined for an encoding whose invalid bytes are found in another way, or that has none
+ */
+export function damageIn(encoding: Encoding): ((record: Uint8Array) => boolean) | undefined {
+  if (encoding === 'utf-8') return (record) => !isUtf8(record)
+  if (encoding.startsWith('utf-16') || encoding === 'iso-8859-1') return undefined
+  return (record) => Buffer.from(record.buffer, record.byteOffset, record.length).includes(REPLACEMENT)
 }
 
 function utf8(offset: number): Transcoder {

@@ -26,9 +26,9 @@ const NAMES: Readonly<Partial<Record<FileFormat, string>>> = {
  * @throws {REFINE_FILE_FORMAT} terminal: another format than `read.format` says, or one that is not read
  */
 export async function formatOf(name: string, file: string, reading: FileReading): Promise<FileFormat> {
-  const { format: stated, header, delimiter, quote } = reading
-  const isCsv =
-    stated === 'csv' || (stated === undefined && (!header || delimiter !== undefined || quote !== undefined))
+  const { format: stated, records: _records, encoding: _encoding, nulls: _nulls, header, ...ofCsv } = reading
+  const isSaid = !header || Object.values(ofCsv).some((value) => value !== undefined)
+  const isCsv = stated === 'csv' || (stated === undefined && isSaid)
   if (isCsv) return 'csv'
   const bytes = await firstBytes(file, HEAD_BYTES)
   const binary = binaryFormatOf(bytes)

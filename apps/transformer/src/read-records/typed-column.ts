@@ -1,7 +1,7 @@
 import type { CheckedColumn } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { type ColumnSql, readColumn } from '../read-value/column.ts'
-import { bound, type Sql, trimmed, typedText, withoutWords } from '../read-value/text.ts'
+import { bound, type Sql, trimmed, withoutWords } from '../read-value/text.ts'
 import { KIND, type Kind } from './record.ts'
 
 /**
@@ -19,16 +19,18 @@ export function readTyped(
   const forms = kinds.map((one) => ({ one, sql: readKind(one, column, raw, nulls) }))
   const [only, ...others] = forms
   if (only === undefined) return { value: `CAST(NULL AS ${column.type})`, text: 'CAST(NULL AS VARCHAR)' }
-  if (others.length === 0) return { ...only.sql, mayMisfit: true }
+  if (others.length === 0) return only.sql
   const choose = (of: 'value' | 'text') =>
     `CASE ${kind} ${forms.map(({ one, sql }) => `WHEN ${literal(one)} THEN ${sql[of]}`).join(' ')} END`
-  return { value: choose('value'), text: choose('text'), mayMisfit: true }
+  return { value: choose('value'), text: choose('text') }
 }
 
 function readKind(kind: Kind, column: CheckedColumn, raw: Sql, nulls: readonly string[]): ColumnSql {
   const { type, reading } = column
   const no = { value: `CAST(NULL AS ${type})`, text: withoutWords(raw, nulls, reading) }
   const isList = type.endsWith('[]')
+  // One value in an object or list is meant.
+  if (reading.path !== undefined) return readColumn(column, raw, nulls, true)
   switch (kind) {
     case KIND.loose:
       return readColumn(column, raw, nulls)
@@ -54,14 +56,11 @@ type Column = Pick<CheckedColumn, 'type' | 'reading'>
 
 function textOf(column: Column, raw: Sql, nulls: readonly string[]): ColumnSql {
   const { type, reading } = column
-  if (type === 'VARCHAR') {
-    const text = typedText(raw, reading, nulls)
-    return { value: text, text }
-  }
+  if (type === 'VARCHAR') return readColumn(column, raw, nulls, true)
   // A text is one item of a list only where the text of the pipeline says how lists are written.
   if (type.endsWith('[]') && reading.separators === undefined)
     return { value: `CAST(NULL AS ${type})`, text: withoutWords(raw, nulls, reading) }
-  const { value, text } = readColumn(column, raw, nulls)
+  const { value, text } = readColumn(column, raw, nulls, true)
   // A text without a letter is there all the same.
   return { value, text: `CASE WHEN ${trimmed(raw)} IS NULL THEN ${withoutWords(raw, nulls, reading)} ELSE ${text} END` }
 }
@@ -71,8 +70,15 @@ function isNumeric(type: string): boolean {
 }
 
 /** A number that came as one has no thousands separators, and a point. */
-function plainNumber({ decimal: _, percentOf: __, ...reading }: Column['reading']): Column['reading'] {
-  return reading
+function plainNumber(reading: Column['reading']): Column['reading'] {
+  return {
+    ...reading,
+    decimal: undefined,
+    percentOf: undefined,
+    grouping: undefined,
+    negatives: undefined,
+    suffixes: undefined,
+  }
 }
 
 /** Items keep their places; one that is not of the type rejects the list. */

@@ -3,8 +3,8 @@ import type { CheckedColumn, CheckedDataset } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { open } from 'node:fs/promises'
 import { fieldColumn } from '../read-csv/relation.ts'
-import type { StageSource } from '../refine/stage-sql.ts'
-import { KIND, type Cell, type Kind, type RecordFile } from './record.ts'
+import { ROW_SHAPE, type StageSource } from '../refine/stage-sql.ts'
+import { type Cell, type Kind, type RecordFile } from './record.ts'
 import { readTyped } from './typed-column.ts'
 
 /** Columns of the copy beside those of the cells. */
@@ -90,7 +90,7 @@ export function recordSource(written: WrittenRecords, { contract, reading }: Che
       const kinds = { kinds: [...(written.kinds[index] ?? [])], kind: `substr(${KINDS}, ${index + 1}, 1)` }
       return readTyped(column, fieldColumn(index), kinds, reading.nulls)
     }),
-    misshapen: `${PROBLEM} IS NOT NULL`,
+    unread: [{ rule: ROW_SHAPE, when: `${PROBLEM} IS NOT NULL` }],
     hasNul: written.hasNul,
   }
 }

@@ -65,7 +65,21 @@ function fileQuality(files: readonly StagedFile[]): QualityResult[] {
   return [
     ...about('unknown_columns', ({ unknown }) => unknown, 'has in addition to the contract:'),
     ...about('missing_columns', ({ missing }) => missing, 'lacks:'),
+    ...encodingQuality(files),
   ]
+}
+
+/** Files that are not UTF-8 and whose encoding is not declared. */
+function encodingQuality(files: readonly StagedFile[]): QualityResult[] {
+  const guessed = files.flatMap((file) => [...(file.guessed ?? [])])
+  if (guessed.length === 0) return []
+  const told = guessed.slice(0, NAMED).map(([name, { encoding, oddCount, sizeBytes }]) => {
+    const share = ((100 * oddCount) / sizeBytes).toPrecision(2)
+    return `${name} was taken for ${encoding}, since ${oddCount} of its ${sizeBytes} bytes (${share}%) are not UTF-8`
+  })
+  const detail = `${told.join('; ')}; name the encoding with \`read.encoding\``.slice(0, DETAIL_LENGTH)
+  const checked = sum(files.map(({ names }) => names.length))
+  return [{ rule: 'guessed_encoding', severity: 'warn', checked, failed: guessed.length, detail }]
 }
 
 /** Most files of one kind that a detail names. */

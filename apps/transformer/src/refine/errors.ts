@@ -35,7 +35,7 @@ export const refineErrors = defineErrors({
 
   /** A file whose header lacks columns that the contract requires. Names columns, never their content. */
   REFINE_HEADER_MISMATCH: terminal((file: string, line: number, expected: string, actual: string) => [
-    `header does not fit the contract [file=${file} line=${line}]: expected ${expected}, got ${actual}; name the source's spellings under \`columns\` in pipeline.yaml, or have the file sent again`,
+    `header does not fit the contract [file=${file} line=${line}]: expected ${expected}, got ${actual}; name the source's spellings under \`columns\` in pipeline.yaml; say under \`read\` what a file without a header (\`header: false\`) or with lines before it (\`skip\`, \`comment\`) has; or have the file sent again`,
     { file, line },
   ]),
 

@@ -581,14 +581,14 @@ describe('a landed database table', () => {
 describe('trouble', () => {
   test('a file that cannot be read fails the task by name, and nothing is committed', async () => {
     await using refinery = await aRefinery()
-    const broken = Buffer.concat([Buffer.from('id,score\n1,'), Buffer.of(0xff), Buffer.from('\n')])
-    const dataset = aDataset({ columns: [id, score], reading: { encoding: 'utf-8' } })
+    const broken = Buffer.from('\u{feff}id,score\n1,2', 'utf16le').subarray(0, -1)
+    const dataset = aDataset({ columns: [id, score] })
     await expect(
       refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,1\n', 'b.csv': broken } }),
     ).rejects.toMatchObject({
       code: 'REFINE_FILE_UNREADABLE',
       retryable: false,
-      context: { file: 'b.csv', byte: 11 },
+      context: { file: 'b.csv', byte: 24 },
     })
     expect(await refinery.rowsOf('orders')).toEqual([])
   })

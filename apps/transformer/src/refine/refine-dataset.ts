@@ -12,8 +12,10 @@ import {
   tableOfDataset,
 } from '@cinelake/pipeline'
 import { identifier, identifiers, literal } from '@cinelake/sql'
+import type { WarehouseLimits } from '@cinelake/warehouse'
 import { type TakenOn, takeOn } from '../evolve-table.ts'
 import { checkRuleSql, isOfSql, placeOfRule } from '../pipeline-sql.ts'
+import { martRules } from '../mart-rules.ts'
 import { DEFAULT_LIMITS, type UnpackLimits } from '../read-csv/unpack-settings.ts'
 import { warnOfTakenTable, type TargetTable, isCommitted, readTarget, tableOutput, untouched } from '../target-table.ts'
 import { type RejectsOf, readRejects, rejectsOutput, writeRejects } from '../write-rejects.ts'
@@ -35,6 +37,8 @@ export type RefineDeps = {
   /** Folder for unpacked and converted files. Default: with the lake's unfinished files. */
   readonly scratch?: Pick<ScratchSpace, 'directory'>
   readonly limits?: UnpackLimits
+  /** What the warehouse holds that served tables go to. Default: every value. */
+  readonly mart?: WarehouseLimits
 }
 
 /**
@@ -51,23 +55,25 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     if (manifest === undefined) {
       throw refineErrors.RAW_LOST(given.dataset, given.window.label, given.manifest, 'the manifest of what landed')
     }
-    const dataset = targetOf(pipeline, given.dataset, manifest, given.manifest)
-    const path = await locateTable(lake, pipeline.name, dataset.name, { signal })
+    const written = targetOf(pipeline, given.dataset, manifest, given.manifest)
+    const path = await locateTable(lake, pipeline.name, written.name, { signal })
     const table = createDeltaTable({ lake, path, clock })
     const target = await readTarget(table, given, { lake, signal })
     const { command, snapshot, life } = target
-    const kept = await readRejects(command, dataset.name, { lake, clock, signal })
+    const kept = await readRejects(command, written.name, { lake, clock, signal })
     await using session = await engine.session()
-    const isDeclared = pipeline.datasets.some(({ name }) => name === dataset.name)
+    const isDeclared = pipeline.datasets.some(({ name }) => name === written.name)
     // A database table that no dataset declares has no contract that could configure this.
-    const wanted = { ...tableOfDataset(dataset), ...(isDeclared ? {} : { isDerived: true }) }
+    const wanted = { ...tableOfDataset(written), ...(isDeclared ? {} : { isDerived: true }) }
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(wanted, isRepeat ? undefined : snapshot, { table, session, signal })
-    const plan = planRefine(command, dataset, manifest, snapshot, takenOn)
+    const plan = planRefine(command, written, manifest, snapshot, takenOn)
     if (plan.action !== 'refine') {
-      log.info({ task: command.task, table: dataset.name, outcome: plan.action }, 'nothing to refine')
-      return untouched(dataset.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
+      log.info({ task: command.task, table: written.name, outcome: plan.action }, 'nothing to refine')
+      return untouched(written.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
     }
+    // Not part of what the plan is based on: another warehouse is no reason to refine again.
+    const dataset = heldByMart(written, pipeline, room.mart)
     const taken = await warnOfTakenTable(lake, command, dataset.name, snapshot, signal)
     await checkRuleSql(session, dataset.contract)
     await using scratch = await lake.scratch()
@@ -104,6 +110,19 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const quality = [...checks.quality, ...taken, ...target.quality]
     return { ...checks, quality, output: tableOutput(dataset.name, done, command, rejects) }
   }
+}
+
+/** A served dataset rejects rows that the warehouse cannot hold. */
+function heldByMart(
+  dataset: CheckedDataset,
+  pipeline: CheckedPipeline,
+  mart: WarehouseLimits | undefined,
+): CheckedDataset {
+  const { contract } = dataset
+  const rules = martRules(mart, pipeline, dataset.name, contract.columns)
+  return rules.length === 0
+    ? dataset
+    : { ...dataset, contract: { ...contract, rowRules: [...contract.rowRules, ...rules] } }
 }
 
 /** An error of the engine with its place in the contract: the user did not write the SQL around a rule's. */

@@ -9,6 +9,7 @@ import { createDirectoryLake } from '@cinelake/lake/directory'
 import { openScratchSpace, type Lake } from '@cinelake/lake'
 import { freezePipeline, type CheckedColumn, type CheckedDataset, type CheckedPipeline } from '@cinelake/pipeline'
 import { aCommandHeader, fixedClock, temporaryDirectory } from '@cinelake/testkit'
+import type { WarehouseLimits } from '@cinelake/warehouse'
 import type { UnpackLimits } from '../read-csv/unpack-settings.ts'
 import { createRefine } from './refine-dataset.ts'
 
@@ -68,6 +69,8 @@ export async function aRefinery(
     readonly wrapLake?: (lake: Lake) => Lake
     readonly memoryBytes?: number
     readonly limits?: UnpackLimits
+    /** Limits of the warehouse; the dataset is served. */
+    readonly mart?: WarehouseLimits
   } = {},
 ) {
   const directory = await temporaryDirectory()
@@ -82,7 +85,14 @@ export async function aRefinery(
   // Limits need a separate scratch folder.
   const texts = options.limits && (await openScratchSpace(`${directory.path}/texts`))
   const room = texts === undefined || options.limits === undefined ? {} : { scratch: texts, limits: options.limits }
-  const place = { lake, engine, clock, log: silentLog, ...room }
+  const place = {
+    lake,
+    engine,
+    clock,
+    log: silentLog,
+    ...room,
+    ...(options.mart === undefined ? {} : { mart: options.mart }),
+  }
 
   /** Lands files and makes the command for their refinement. */
   const land = async (dataset: CheckedDataset | undefined, landing: Landing): Promise<Refine> => {
@@ -99,7 +109,21 @@ export async function aRefinery(
       sources: [source],
       datasets: dataset === undefined ? [] : [dataset],
       models: [],
-      serve: [],
+      serve:
+        options.mart === undefined || dataset === undefined
+          ? []
+          : [
+              {
+                table: dataset.name,
+                as: dataset.name,
+                columns: dataset.contract.columns.map(({ name: column, type, required }) => ({
+                  name: column,
+                  type,
+                  required,
+                })),
+                primaryKey: dataset.contract.primaryKey,
+              },
+            ],
     }
     const frozen = freezePipeline(pipeline)
     await lake.putIfAbsent(frozen.path, frozen.text)

@@ -6,7 +6,7 @@ import { RecordLocator } from '../read-csv/locate.ts'
 import type { ReadableCsv } from '../read-csv/readable.ts'
 import type { FoundRecord, RecordFile } from '../read-records/record.ts'
 import { TOO_LONG } from '../read-records/write-records.ts'
-import { landedParquet, firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from './stage-sql.ts'
+import { landedParquet, ENCODING, firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from './stage-sql.ts'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 
 /**
@@ -71,7 +71,7 @@ async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Reject
     const records = await locator.locate(batch.map(({ ordinal }) => ordinal))
     yield records.map(({ ordinal, line, raw }, index) => {
       const { rules = '', found = null, kept = false } = batch[index] ?? {}
-      const what = rules === ROW_SHAPE ? shapeOf(csv, raw) : found
+      const what = rules === ROW_SHAPE ? shapeOf(csv, raw) : rules === ENCODING ? damageOf(csv) : found
       return [csv.nameAt?.(ordinal) ?? csv.name, String(line), rules, what, String(kept), raw]
     })
   }
@@ -123,12 +123,18 @@ async function* withRecords(
   }
 }
 
+function damageOf({ encoding }: ReadableCsv): string {
+  return `bytes that are not ${encoding}`
+}
+
 /** `6 of 14 fields`; null where the record is too long to be read whole. */
-function shapeOf({ dialect, fieldCount }: ReadableCsv, raw: string): string | null {
+function shapeOf({ sourceDialect, dialect: own, fieldCount }: ReadableCsv, raw: string): string | null {
+  const dialect = sourceDialect ?? own
   const record = Buffer.from(raw)
   if (record.length >= RAW_LIMIT_BYTES) return null
-  if ((raw.split(dialect.quote).length - 1) % 2 !== 0) return 'a quote that does not close'
+  if (dialect.quote !== '' && (raw.split(dialect.quote).length - 1) % 2 !== 0) return 'a quote that does not close'
   const count = splitFields(record, dialect).length
+  if (record.includes('␀')) return 'a NUL, which is no text'
   return count === fieldCount ? 'text after a quote that closes' : `${count} of ${fieldCount} fields`
 }
 

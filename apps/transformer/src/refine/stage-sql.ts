@@ -3,7 +3,8 @@ import { identifier, literal } from '@cinelake/sql'
 import { FLAGS } from '../read-csv/copy.ts'
 import type { ForeseenCsv } from '../read-csv/readable.ts'
 import { FILE_COLUMN, FLAG_COLUMN, csvRelation, fieldColumn } from '../read-csv/relation.ts'
-import { type ColumnSql, readColumn, readLanded } from '../read-value/column.ts'
+import { type ColumnSql, mayMisfit, readColumn } from '../read-value/column.ts'
+import { readLanded } from '../read-value/landed.ts'
 import { hasNul, isTextual } from '../read-value/text.ts'
 
 /** The landed file of a row, by its index in the manifest's files in order of name. */
@@ -39,12 +40,15 @@ const SEPARATOR = 'chr(31)'
 /** A wrong number of fields, or quotes whose end is ambiguous. */
 export const ROW_SHAPE = 'row_shape'
 
+/** Bytes that are invalid in the file's encoding. */
+export const ENCODING = 'encoding'
+
 /** Rows of a source with an expression for each column of the contract. */
 export type StageSource = {
   readonly relation: string
   readonly columns: readonly ColumnSql[]
-  /** A condition on rows of which only the raw text is known. */
-  readonly misshapen?: string
+  /** The rules, each with its condition, that are broken by rows of which only the raw text is known. */
+  readonly unread?: readonly { readonly rule: string; readonly when: string }[]
   /** The source contains NUL: a text with it is not of any column's type. */
   readonly hasNul?: boolean
   /** The number of a row's file, where there are several. */
@@ -57,9 +61,19 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     const place = csv.places[index]
     return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls)
   })
-  const misshapen = csv.isCopy ? { misshapen: `starts_with(${FLAG_COLUMN}, ${literal(FLAGS.misshapen)})` } : {}
+  const flagged = (flag: string) => `starts_with(${FLAG_COLUMN}, ${literal(flag)})`
+  const unread = [
+    { rule: ROW_SHAPE, when: flagged(FLAGS.misshapen) },
+    ...(csv.mayBeDamaged === true ? [{ rule: ENCODING, when: flagged(FLAGS.damaged) }] : []),
+  ]
   const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
-  return { relation: csvRelation(csv), columns, hasNul: csv.hasNul === true, ...misshapen, ...file }
+  return {
+    relation: csvRelation(csv),
+    columns,
+    hasNul: csv.hasNul === true,
+    ...(csv.isCopy ? { unread } : {}),
+    ...file,
+  }
 }
 
 /** The rows of a landed Parquet file. */
@@ -70,11 +84,7 @@ export function parquetSource(
   { contract, reading }: CheckedDataset,
   where = '',
 ): StageSource {
-  // Structs become JSON; the engine's own text of them is not.
-  const fields = landed.map(
-    ({ name, type }, place) =>
-      `${isNested(type) ? `CAST(to_json(${identifier(name)}) AS VARCHAR)` : identifier(name)} AS ${fieldColumn(place)}`,
-  )
+  const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${fieldColumn(place)}`)
   const columns = contract.columns.map((column, index) => {
     const place = places[index]
     const type = place === undefined ? undefined : landed[place]?.type
@@ -89,22 +99,10 @@ export function parquetSource(
   }
 }
 
-/** Structs, maps, and lists of anything but single values. */
-function isNested(type: string): boolean {
-  return /^(?:STRUCT|MAP|UNION)\(|\)\[\]$|\[\]\[\]$/.test(type) && !/^DECIMAL\(\d+,\d+\)\[\]$/.test(type)
-}
-
-/** A column with a type; what the engine would cut off or escape without a word is not of the contract's type. */
+/** Bytes without a type are text where they are UTF-8; the engine's own text of them has escapes. */
 function readReceived(column: CheckedColumn, raw: string, type: string, nulls: readonly string[]): ColumnSql {
-  const text = `CAST(${raw} AS VARCHAR)`
-  if (isNested(type)) {
-    return column.type === 'VARCHAR' ? { value: raw, text: raw } : { value: `CAST(NULL AS ${column.type})`, text: raw }
-  }
-  if (type === 'BLOB' && column.type === 'VARCHAR') return { value: `try(decode(${raw}))`, text, mayMisfit: true }
-  const read = readLanded(column, raw, type, nulls)
-  if (type !== 'TIMESTAMP_NS' || column.type === 'VARCHAR') return read
-  const isExact = `CAST(CAST(${raw} AS TIMESTAMP) AS TIMESTAMP_NS) = ${raw}`
-  return { value: `CASE WHEN ${isExact} THEN ${read.value} END`, text }
+  if (type !== 'BLOB' || column.type !== 'VARCHAR') return readLanded(column, raw, type, nulls)
+  return { value: `try(decode(${raw}))`, text: `CAST(${raw} AS VARCHAR)` }
 }
 
 function absent({ type }: CheckedColumn): ColumnSql {
@@ -116,7 +114,7 @@ function absent({ type }: CheckedColumn): ColumnSql {
  * broken rules. No row is dropped, so that ordinals stay those of the file.
  */
 export function stageQuery(
-  { relation, columns, misshapen, hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
+  { relation, columns, unread = [], hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
   contract: CheckedContract,
   file: number,
 ): string {
@@ -124,11 +122,18 @@ export function stageQuery(
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
   const rules = rulesOf({ columns, contract, mayHaveNul })
   const warnings = rowRules(contract, (severity) => severity === 'warn')
+  const ofFile = `CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}`
+  // The engine reserves memory for each column of each SELECT: where none of them can be broken, one is enough.
+  if (rules.length + warnings.length + unread.length === 0) {
+    const none = [RULES, WARNED, FOUND].map((name) => `CAST(NULL AS VARCHAR) AS ${name}`)
+    return `SELECT ${[ofFile, ...values, ...none].join(', ')} FROM ${relation}`
+  }
+  const ruled = `SELECT *, ${brokenRules(rules, unread)} AS ${RULES}
+FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
+  const warned = warnings.length === 0 ? ruled : `SELECT *, ${warnedOf(warnings)} AS ${WARNED} FROM (${ruled})`
   // Each column refers to the one before, so that it is computed only once.
-  return `SELECT CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}, ${names.join(', ')}, ${RULES}, ${WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
-FROM (SELECT *, ${warnedOf(warnings)} AS ${WARNED}
-FROM (SELECT *, ${brokenRules(rules, misshapen)} AS ${RULES}
-FROM (SELECT *, ${values.join(', ')} FROM ${relation})))`
+  return `SELECT ${ofFile}, ${names.join(', ')}, ${RULES}, ${warnings.length === 0 ? `CAST(NULL AS VARCHAR) AS ${WARNED}` : WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
+FROM (${warned})`
 }
 
 type Rules = {
@@ -148,20 +153,18 @@ function rulesOf({ columns, contract, mayHaveNul }: Rules): Broken[] {
 }
 
 /** One condition for all rules first: a good row needs no more, and most rows are good. */
-function brokenRules(rules: readonly Broken[], misshapen: string | undefined): string {
+function brokenRules(rules: readonly Broken[], unread: NonNullable<StageSource['unread']>): string {
   const list = rules.map(({ rule, when }) => `CASE WHEN ${when} THEN ${literal(rule)} END`)
   const any = rules.map(({ when }) => when).join(' OR ')
   const cases = [
-    ...(misshapen === undefined ? [] : [`WHEN ${misshapen} THEN ${literal(ROW_SHAPE)}`]),
+    ...unread.map(({ rule, when }) => `WHEN ${when} THEN ${literal(rule)}`),
     ...(rules.length === 0 ? [] : [`WHEN ${any} THEN concat_ws(${SEPARATOR}, ${list.join(', ')})`]),
   ]
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
 }
 
 function warnedOf(warnings: readonly Broken[]): string {
-  return warnings.length === 0
-    ? 'CAST(NULL AS VARCHAR)'
-    : `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, undefined)} END`
+  return `CASE WHEN ${RULES} IS NULL THEN ${brokenRules(warnings, [])} END`
 }
 
 /** Evaluated only for broken rows. */
@@ -169,7 +172,9 @@ function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string 
   const texts = (of: readonly Broken[]) =>
     `concat_ws(${SEPARATOR}, ${of.map(({ when, found }) => `CASE WHEN ${when} THEN ${found} END`).join(', ')})`
   const cases = [
-    ...(rules.length === 0 ? [] : [`WHEN ${RULES} <> ${literal(ROW_SHAPE)} THEN ${texts(rules)}`]),
+    ...(rules.length === 0
+      ? []
+      : [`WHEN ${RULES} NOT IN (${literal(ROW_SHAPE)}, ${literal(ENCODING)}) THEN ${texts(rules)}`]),
     ...(warnings.length === 0 ? [] : [`WHEN ${WARNED} IS NOT NULL THEN ${texts(warnings)}`]),
   ]
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
@@ -199,7 +204,7 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
   const rules: Broken[] = []
   const untyped = [
     // Only a text without a value is examined twice.
-    ...(type === 'VARCHAR' && sql?.mayMisfit !== true
+    ...(sql === undefined || !mayMisfit(sql)
       ? []
       : [`CASE WHEN ${value} IS NULL THEN ${text} IS NOT NULL ELSE false END`]),
     ...(mayHaveNul && isTextual(type) && sql !== undefined ? [hasNul(value, type)] : []),
@@ -207,7 +212,7 @@ function columnRules(column: CheckedColumn, sql: ColumnSql | undefined, mayHaveN
   if (untyped.length > 0) rules.push({ rule: `type(${name})`, when: untyped.join(' OR '), found: shown(column, text) })
   if (required) {
     const when =
-      type === 'VARCHAR' && sql?.mayMisfit !== true
+      sql === undefined || !mayMisfit(sql)
         ? `${value} IS NULL`
         : `CASE WHEN ${value} IS NULL THEN ${text} IS NULL ELSE false END`
     rules.push({ rule: `required(${name})`, when, found: literal(`${name} has no value`) })

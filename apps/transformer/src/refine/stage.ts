@@ -1,7 +1,7 @@
 import { DELETED_COLUMN, type LandedFile, type Manifest } from '@cinelake/contracts'
 import { CancelledError, eachBlock } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
-import { SqlFailedError } from '@cinelake/engine'
+import { SqlFailedError, type SqlSession } from '@cinelake/engine'
 import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
 import type { CheckedDataset, FileFormat, FileReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
@@ -10,6 +10,7 @@ import { readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CsvBatch, CsvBatches, SMALL_BYTES } from '../read-csv/batch.ts'
 import { type CsvSource, type ForeseenCsv, type ReadableCsv, makeReadable, readWhole } from '../read-csv/readable.ts'
+import { needsCopy } from '../read-csv/declared-rows.ts'
 import { type UnpackedFile, unpack } from '../read-csv/unpack-file.ts'
 import { formatOf } from '../read-format/detect-format.ts'
 import { readJson, readNdjson } from '../read-json/read-json.ts'
@@ -64,7 +65,7 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
         keep([await stageReceived(unpacked, format, nextPlace())], 0)
         continue
       }
-      const whole = isAlone ? undefined : await wholeIfSmall(unpacked)
+      const whole = isAlone || needsCopy(dataset.reading) ? undefined : await wholeIfSmall(unpacked)
       if (whole === undefined) keep([await stageCsv(unpacked, file, nextPlace())], 0)
       else {
         const reading = readingOf(dataset, file)
@@ -133,13 +134,13 @@ function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): File
   return delimiter === undefined ? reading : { ...reading, delimiter }
 }
 
-async function stageBatch({ csv, names, placeOf }: CsvBatch, place: Place): Promise<StagedFile> {
+async function stageBatch({ csv, names, placeOf, guessed }: CsvBatch, place: Place): Promise<StagedFile> {
   const { dataset, deps, path } = place
   const { rowCount, ...broken } = await stage(csvSource(csv, dataset), place)
   if (rowCount !== csv.recordCount) throw refineErrors.REFINE_RECORDS_LOST(csv.name, csv.recordCount, rowCount)
   if (isAny(broken)) await keepCsvRejects(csv, { path, ...broken }, deps)
   await rm(csv.file, { force: true })
-  return { names, placeOf, path, rowCount, ...broken, unknown: csv.unknown, missing: missingOf(csv, dataset) }
+  return { names, placeOf, path, rowCount, ...broken, unknown: csv.unknown, missing: missingOf(csv, dataset), guessed }
 }
 
 function missingOf({ places }: Pick<ReadableCsv, 'places'>, { contract }: CheckedDataset): string[] {
@@ -171,6 +172,7 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
     ...broken,
     unknown: csv.unknown,
     missing: missingOf(csv, dataset),
+    ...(csv.guessed && { guessed: new Map([[unpacked.name, csv.guessed]]) }),
   }
 }
 
@@ -283,7 +285,9 @@ async function stage(
   const { session } = deps
   const signal = stop === undefined ? deps.signal : AbortSignal.any([deps.signal, stop])
   const query = stageQuery(source, dataset.contract, index)
-  await session.run(`COPY (${query}) TO ${literal(path)} (${stagedAs(dataset.contract.columns)})`, { signal })
+  await usingPlanAsWritten(dataset, session, async () => {
+    await session.run(`COPY (${query}) TO ${literal(path)} (${stagedAs(dataset.contract.columns)})`, { signal })
+  })
   const [counts] = await session.rows<StagedCounts>(
     `SELECT count(*) AS "rowCount", count(${RULES}) AS "rejectedCount", count(${WARNED}) AS "warnedCount" FROM read_parquet(${literal(path)})`,
     { signal },
@@ -341,11 +345,39 @@ async function withoutGlob(file: string, link: string): Promise<string> {
  */
 const STAGED = 'FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 30720, DICTIONARY_SIZE_LIMIT 200'
 
+/** Columns from which a table is wide: what the engine spends on each column then counts more than what it spends on rows. */
+const WIDE_COLUMNS = 100
+
+/**
+ * Runs the staging of a wide table without the engine's optimizer, which takes quadratic time in the number of columns
+ * (1.5.6: minutes for 5,000) and has nothing to improve: the query has no join, no filter and no unused column.
+ */
+async function usingPlanAsWritten(
+  { contract }: Pick<CheckedDataset, 'contract'>,
+  session: SqlSession,
+  run: () => Promise<void>,
+): Promise<void> {
+  if (contract.columns.length <= WIDE_COLUMNS) return await run()
+  await session.run('PRAGMA disable_optimizer')
+  try {
+    await run()
+  } finally {
+    await session.run('PRAGMA enable_optimizer')
+  }
+}
+
+/**
+ * The engine (1.5.6) reserves memory for the largest dictionary page of each text column before the first value: more
+ * than half a megabyte by default.
+ */
+const NARROW_DICTIONARIES = 'STRING_DICTIONARY_PAGE_SIZE_LIMIT 256'
+
 /** The options of a COPY into a staged file with columns of these types. */
 function stagedAs(columns: readonly { readonly type: string }[]): string {
   // Version 2 takes a third less space and time, but the engine (1.5.6) fails to write some lists of text in it.
   const version = columns.some(({ type }) => type.endsWith('[]')) ? 'v1' : 'v2'
-  return `${STAGED}, PARQUET_VERSION ${version}`
+  const wide = columns.length > WIDE_COLUMNS ? `, ${NARROW_DICTIONARIES}` : ''
+  return `${STAGED}, PARQUET_VERSION ${version}${wide}`
 }
 
 export type StagedCounts = {

@@ -2,6 +2,7 @@ import type { Window } from '@cinelake/core'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import type { RowPlace } from '../read-csv/batch.ts'
+import type { GuessedEncoding } from '../read-csv/text-encoding.ts'
 import type { UnpackLimits } from '../read-csv/unpack-settings.ts'
 
 export type StageDeps = {
@@ -34,6 +35,8 @@ export type StagedFile = {
   readonly unknown: readonly string[]
   /** Columns of the contract that the file does not have. */
   readonly missing: readonly string[]
+  /** The files whose encoding was guessed, by name. */
+  readonly guessed?: ReadonlyMap<string, GuessedEncoding>
   /** @param ordinal of a row, from 0 */
   readonly placeOf: (ordinal: number) => RowPlace
 }

@@ -398,7 +398,9 @@ function timestampText(micros: bigint, zone: 'Z' | ''): string {
   const milliseconds = Number((micros - remainder) / 1000n)
   if (milliseconds < FIRST_MS || milliseconds > LAST_MS) {
     const text = String(new DuckDBTimestampValue(micros))
-    return text.endsWith('infinity') ? text : `${text.replace(' ', 'T')}${zone}`
+    if (text.endsWith('infinity')) return text
+    // The engine reads `0044-03-15 (BC) 10:00:00` with blanks alone.
+    return text.includes(' (BC)') ? `${text}${zone}` : `${text.replace(' ', 'T')}${zone}`
   }
   return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(remainder).padStart(3, '0')}${zone}`
 }
@@ -406,6 +408,8 @@ function timestampText(micros: bigint, zone: 'Z' | ''): string {
 const DAY_MS = 86_400_000
 
 function dateText(date: DuckDBDateValue): string {
+  // The client writes it as a day beyond the last.
+  if (!date.isFinite) return date.days > 0 ? 'infinity' : '-infinity'
   const milliseconds = date.days * DAY_MS
   if (milliseconds < FIRST_MS || milliseconds > LAST_MS) return String(date)
   return new Date(milliseconds).toISOString().slice(0, 10)

@@ -127,6 +127,8 @@ export type Landed = Pick<
   | 'rowCount'
   | 'duplicateCount'
   | 'answers'
+  | 'noContent'
+  | 'isTyped'
   | 'quality'
   | 'leftOut'
   | 'late'

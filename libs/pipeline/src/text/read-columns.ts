@@ -56,10 +56,17 @@ type Place = { readonly text: YamlText; readonly path: YamlPath; readonly proble
 /** The options that are allowed for each type: an option without effect is an error. */
 const USES: readonly (readonly [keyof ColumnDetailsText, (type: string) => boolean, string])[] = [
   ['formats', (type) => timeKind(type) !== undefined, 'dates and times'],
-  ['timeZone', (type) => type === 'TIMESTAMP WITH TIME ZONE', 'timestamps'],
+  ['language', (type) => timeKind(type) !== undefined, 'dates and times'],
+  ['pivotYear', (type) => timeKind(type) !== undefined && timeKind(type) !== 'time', 'dates and timestamps'],
+  ['timeZone', (type) => timeKind(type) !== undefined, 'timestamps, and dates and times that are read from them'],
+  ['ambiguous', (type) => type === 'TIMESTAMP WITH TIME ZONE', 'timestamps'],
   ['decimal', isNumber, 'numbers'],
   ['percentOf', isNumber, 'numbers'],
+  ['grouping', isNumber, 'numbers'],
+  ['negatives', isNumber, 'numbers'],
+  ['suffixes', isNumber, 'numbers'],
   ['separators', (type) => type.endsWith('[]'), 'lists'],
+  ['emptyItems', (type) => type.endsWith('[]'), 'lists'],
 ]
 
 function checkDetails(
@@ -76,8 +83,32 @@ function checkDetails(
     )
   }
   if (details.extract !== undefined) {
-    const problem = regexProblem(details.extract) ?? groupProblem(details.extract)
-    if (problem !== undefined) problems.error(text.at([...path, 'extract']), problem.message, problem.remedy)
+    const isPlain = typeof details.extract === 'string'
+    const pattern = typeof details.extract === 'string' ? details.extract : details.extract.pattern
+    const problem = regexProblem(pattern) ?? groupProblem(pattern)
+    const at = [...path, 'extract', ...(isPlain ? [] : ['pattern'])]
+    if (problem !== undefined) problems.error(text.at(at), problem.message, problem.remedy)
+  }
+  if (details.path !== undefined && !PATH.test(details.path)) {
+    problems.error(
+      text.at([...path, 'path']),
+      `the path '${details.path}' is wrong`,
+      'expected names with dots between them, and places in lists: `address.city`, `lines[0].price`',
+    )
+  }
+  if (details.language !== undefined && !isLanguage(details.language)) {
+    problems.error(
+      text.at([...path, 'language']),
+      `unknown language \`${details.language}\``,
+      'expected a tag such as `de`, `fr` or `pt-BR`',
+    )
+  }
+  if (details.grouping !== undefined && details.grouping !== 'thousands' && details.decimal === 'any') {
+    problems.error(
+      text.at([...path, 'grouping']),
+      `\`grouping: ${details.grouping}\` and \`decimal: any\` contradict each other`,
+      'say which sign is the decimal one: `.` or `,`',
+    )
   }
   if (details.timeZone !== undefined && !isTimeZone(details.timeZone)) {
     problems.error(
@@ -91,6 +122,53 @@ function checkDetails(
     const problem = kind === undefined ? undefined : formatProblem(format, kind)
     if (problem !== undefined) problems.error(text.at([...path, 'formats', index]), problem.message, problem.remedy)
   }
+  warnOfContradiction(details.formats ?? [], { text, path, problems })
+  if (kind !== 'time') warnOfMissingYear(details.formats ?? [], { text, path, problems })
+}
+
+/** A format without a year reads a date of 1900. */
+function warnOfMissingYear(formats: readonly string[], { text, path, problems }: Place): void {
+  for (const [index, format] of formats.entries()) {
+    if (NUMBER_FORMATS.has(format) || /%-?[YyGcx]/.test(format)) continue
+    problems.warning(
+      text.at([...path, 'formats', index]),
+      `the format '${format}' names no year: its dates are of 1900`,
+      'read the column as text, and add the year in a model',
+    )
+  }
+}
+
+const PATH = /^[^.[\]"\s][^.[\]"]*(?:\[\d+\])*(?:\.[^.[\]"]+(?:\[\d+\])*)*$|^(?:\[\d+\])+(?:\.[^.[\]"]+(?:\[\d+\])*)*$/
+
+/** Whether the runtime has names of months in a language: for an unknown one it would use English. */
+function isLanguage(tag: string): boolean {
+  try {
+    return Intl.DateTimeFormat.supportedLocalesOf([tag]).length > 0
+  } catch {
+    return false
+  }
+}
+
+/** Two formats that read `03/04/2026` as different days: the first one decides, whichever is meant. */
+function warnOfContradiction(formats: readonly string[], { text, path, problems }: Place): void {
+  const shape = (format: string) => format.replaceAll(/%-?[dmyY]/g, (part) => (part.endsWith('Y') ? 'Y' : '#'))
+  for (const [index, format] of formats.entries()) {
+    if (!/%-?m/.test(format)) continue
+    const other = formats
+      .slice(0, index)
+      .find((one) => shape(one) === shape(format) && partsOf(one) !== partsOf(format))
+    if (other === undefined) continue
+    problems.warning(
+      text.at([...path, 'formats', index]),
+      `'${other}' and '${format}' read the same text as different dates`,
+      `'${other}' comes first and wins: check that this is meant, or keep one of them`,
+    )
+  }
+}
+
+/** The letters of a format in their order. */
+function partsOf(format: string): string {
+  return [...format.matchAll(/%-?([a-zA-Z])/g)].map(([, letter]) => letter).join('')
 }
 
 function groupProblem(pattern: string): { readonly message: string; readonly remedy: string } | undefined {
@@ -107,7 +185,8 @@ function reportSharedNames(columns: readonly CheckedColumn[], { text, path, prob
   const readBy = new Map<string, string>()
   for (const { name, reading } of columns) {
     const [preferred = name] = reading.from
-    const other = readBy.get(plain(preferred))
+    const key = `${plain(preferred)}\n${reading.path ?? ''}`
+    const other = readBy.get(key)
     if (other !== undefined) {
       problems.warning(
         text.at([...path, name]),
@@ -115,7 +194,7 @@ function reportSharedNames(columns: readonly CheckedColumn[], { text, path, prob
         'check that this is meant',
       )
     }
-    readBy.set(plain(preferred), name)
+    readBy.set(key, name)
   }
 }
 
@@ -133,6 +212,9 @@ const SPECIFIERS = new Set('aAbBcdfgGHIjmMnpSuUVwWxXyYzZ%')
 /** Those that may be preceded by `-`: without a leading zero. */
 const UNPADDED = new Set('dHIjmMSy')
 
+/** Formats of numbers, beside those of letters. */
+const NUMBER_FORMATS = new Set(['epoch', 'epochMillis', 'excel'])
+
 const DATE_PARTS = new Set('aAbBcdgGjmuUVwWxyY')
 const TIME_PARTS = new Set('cfgHIMnpSXzZ')
 
@@ -141,6 +223,10 @@ function formatProblem(
   format: string,
   type: 'date' | 'time' | 'timestamp',
 ): { readonly message: string; readonly remedy: string } | undefined {
+  if (NUMBER_FORMATS.has(format)) {
+    if (type !== 'time' || format === 'excel') return undefined
+    return { message: `the format '${format}' is no time of day`, remedy: 'expected letters such as %H:%M:%S' }
+  }
   const letters: string[] = []
   for (const [form, dash, letter = ''] of format.matchAll(/%(-?)(.?)/gsu)) {
     if (!SPECIFIERS.has(letter) || (dash === '-' && !UNPADDED.has(letter))) {

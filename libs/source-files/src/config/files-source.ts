@@ -24,6 +24,26 @@ import {
 import { suggest } from '@cinelake/core'
 import { z } from 'zod'
 
+/** The WHATWG takes `iso-8859-1` for windows-1252; a file that is declared so is read as ISO means it. */
+const LATIN = 'iso-8859-1'
+
+/** The canonical name of an encoding; undefined where no such encoding is known. */
+function encodingOf(name: string): string | undefined {
+  if (name.trim().toLowerCase() === LATIN) return LATIN
+  try {
+    return new TextDecoder(name).encoding
+  } catch {
+    return undefined
+  }
+}
+
+const encoding = text
+  .refine(
+    (name) => encodingOf(name) !== undefined,
+    'expected a name of the WHATWG encoding standard, such as `windows-1251`',
+  )
+  .transform((name) => encodingOf(name) ?? name)
+
 const skipOrFail = z.enum(['skip', 'fail'])
 
 /** How a file that cannot be landed normally is handled. */
@@ -140,10 +160,46 @@ const filesDataset = mapping({
       .regex(RECORDS, "expected a path of names, such as `$.data.items` or `$['my items']`")
       .optional()
       .describe('JSON: where the records are, as a path of names: `$.data.items`. Default: the document itself.'),
-    encoding: FileReading.shape.encoding.describe('Default: found out from the file.'),
-    delimiter: oneCharacter.optional().describe('Default: found out from the file.'),
-    quote: oneCharacter.optional().describe('Default: found out from the file.'),
+    encoding: encoding
+      .optional()
+      .describe('A name of the WHATWG encoding standard, such as `windows-1251`. Default: found out from the file.'),
+    delimiter: z
+      .string()
+      .regex(/^[^\r\n\0]+$/, 'expected one character or several')
+      .optional()
+      .describe('One character or several (`::`). Default: found out from the file.'),
+    quote: z
+      .union([z.literal('none').transform(() => ''), z.literal(''), oneCharacter])
+      .optional()
+      .describe('`none`: there are no quoted fields. Default: `"`.'),
+    escape: oneCharacter
+      .optional()
+      .describe('Makes a quote, delimiter or line end after it text. Default: a quote is doubled within quotes.'),
     header: z.boolean().optional().describe('Whether the first record names the columns. Default: `true`.'),
+    headerLines: FileReading.shape.headerLines.describe(
+      'Lines of the header; the names of a column in them are joined with blanks. Default: 1.',
+    ),
+    skip: FileReading.shape.skip.describe('Lines before the header, or before the first record. Default: none.'),
+    comment: FileReading.shape.comment.describe('A line that begins with this text is no row. Default: none.'),
+    footer: z
+      .union([
+        z.int().min(1).max(1000),
+        z
+          .string()
+          .min(1)
+          .transform((one) => [one]),
+        z.array(z.string().min(1)).min(1),
+      ])
+      .optional()
+      .describe(
+        'Records at the end that are no rows: their number, or texts with which the first field of each begins. Default: none.',
+      ),
+    blankRows: FileReading.shape.blankRows.describe(
+      'Rows whose fields have no text. Default: `keep`; a line without anything is no row in any case.',
+    ),
+    missingCells: FileReading.shape.missingCells.describe(
+      '`empty`: a row with fewer fields than the header has no value in the others. Default: `reject`.',
+    ),
     nulls,
   })
     .optional()
@@ -196,21 +252,19 @@ function readDataset(name: string, details: FilesDatasetText, place: SourcePlace
   }
 }
 
-/** Options that say how the files of some formats are read. */
-const OPTIONS_OF: Readonly<Record<string, readonly string[]>> = {
+/** The formats of options that are not for CSV alone. */
+const FORMATS_OF: Readonly<Record<string, readonly string[]>> = {
   records: ['json'],
-  delimiter: ['csv'],
-  quote: ['csv'],
-  header: ['csv'],
   encoding: ['csv', 'json', 'ndjson'],
 }
 
 function checkFormat({ read }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
   if (read === undefined) return
-  for (const [option, formats] of Object.entries(OPTIONS_OF)) {
-    const isGiven = Object.entries(read).some(([key, value]) => key === option && value !== undefined)
+  for (const [option, value] of Object.entries(read)) {
+    if (value === undefined || option === 'format' || option === 'nulls') continue
+    const formats = FORMATS_OF[option] ?? ['csv']
     const fits = read.format === undefined ? option !== 'records' : formats.includes(read.format)
-    if (!isGiven || fits) continue
+    if (fits) continue
     const of = formats.map((format) => `\`format: ${format}\``).join(' or ')
     problems.error(
       text.at([...path, 'read', option]),

@@ -25,7 +25,8 @@ export function parseJsonPath(text: string): JsonPath {
   return path
 }
 
-function singlePath(text: string): JsonPath | undefined {
+/** A path to one place; undefined for one that may select several. */
+export function singlePath(text: string): JsonPath | undefined {
   if (!text.startsWith('$')) return undefined
   const path: (string | number)[] = []
   for (let rest = text.slice(1); rest !== '';) {
@@ -35,6 +36,15 @@ function singlePath(text: string): JsonPath | undefined {
     rest = rest.slice(whole.length)
   }
   return path
+}
+
+/** The part of a path before the first step that may select several places. */
+export function singleBeginning(text: string): JsonPath {
+  for (let end = text.length; end > 1; end -= 1) {
+    const path = singlePath(text.slice(0, end))
+    if (path !== undefined) return path
+  }
+  return []
 }
 
 /** The value at a path; undefined if the path does not exist. */

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { reportError } from '@cinelake/core'
+import { BrokenRecord } from '@cinelake/json-rows'
 import { sharedData } from '@cinelake/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RestFields } from '../source-rest.fixture.ts'
@@ -21,7 +22,8 @@ type Served = {
 async function recordsOf({ body, type = 'application/json', headers = {}, fields = {} }: Served) {
   const answer = () => ({ headers: { 'content-type': type, ...headers }, body })
   const { read } = await readFrom(stack, answer, { dataset: { records: '$', ...fields } })
-  return JSON.stringify((await read()).records)
+  const { records } = await read()
+  return JSON.stringify(records.map((one) => (one instanceof BrokenRecord ? { broken: one.cells } : one)))
 }
 const failureOf = async (work: Promise<unknown>) =>
   reportError(
@@ -122,6 +124,11 @@ describe('a body', () => {
     ],
     ['one record', '<r><u><id>007</id></u></r>', '[{"id":"007"}]'],
     ['no record', '<r/>', '[]'],
+    [
+      'attributes that look like several',
+      '<r><u a="x=\'1\' y=\'2\'" b=\'c="d" e="f"\' \n c = "&lt;"/></r>',
+      `[{"@a":"x='1' y='2'","@b":"c=\\"d\\" e=\\"f\\"","@c":"<"}]`,
+    ],
     ['the entities of XML', '<r><u><a>&lt;&#246;&amp;</a></u></r>', '[{"a":"<ö&"}]'],
     [
       'names of JavaScript',
@@ -134,16 +141,17 @@ describe('a body', () => {
 
   const bomb = `<!DOCTYPE r [<!ENTITY a "s3cret"><!ENTITY b "${'&a;'.repeat(1000)}">]><r><u><id>&b;</id></u></r>`
   test.each<[string, Served, string]>([
-    ['CSV with a row that is too short', { body: 'a,b\ns3cret\n', type: 'text/csv' }, 'a row of 1 cells in line 2'],
-    [
-      'CSV with a quote that does not end',
-      { body: 'a,b\n"s3cret,2\n', type: 'text/csv' },
-      'a cell in line 2 whose quotes',
-    ],
-    ['CSV with text after a quote', { body: 'a\n"s3cret"x\n', type: 'text/csv' }, 'a cell in line 2'],
+    ['CSV with a quote in its first row that does not end', { body: 'a,"s3cret\n', type: 'text/csv' }, 'a first row'],
+    ['NDJSON of which no line is JSON', { body: '<html>\ns3cret\n', type: 'application/x-ndjson' }, 'in line 1'],
+    ['JSON with a name twice outside its records', { body: '{"a":1,"a":2}' }, 'the name a is there twice'],
     ['CSV with a name twice', { body: 'a,a\n1,2\n', type: 'text/csv' }, 'the name a is there twice'],
     ['NDJSON that breaks off', { body: '{"a":1}\n{"a":"s3cr', type: 'application/x-ndjson' }, 'in line 2'],
     ['XML that breaks off', { body: '<r><u>s3cret', type: 'application/xml' }, 'not well-formed'],
+    [
+      'XML with an attribute twice',
+      { body: '<r><u id="1" at="a = \'b\'"/><u id="1" id = \'s3cret\'/></r>', type: 'application/xml' },
+      'an element with an attribute twice in line 1',
+    ],
     ['XML with crossed tags', { body: '<r><a>s3cret</r></a>', type: 'application/xml' }, 'not well-formed'],
     ['XML with entities of its own', { body: bomb, type: 'application/xml' }, 'not well-formed'],
     ['XML without end', { body: '<a>'.repeat(1000), type: 'application/xml' }, 'more than 128 elements'],
@@ -156,6 +164,35 @@ describe('a body', () => {
     expect(failure).toMatchObject({ code: 'REST_BODY_INVALID', retryable: false })
     expect(failure.message).toContain(problem)
     expect(JSON.stringify(failure)).not.toContain('s3cr')
+  })
+
+  test.each<[string, Served]>([
+    ['XML with another root', { body: '<error>quota</error>', type: 'text/xml', fields: { records: '$.r.u' } }],
+    ['JSON, at a path to many places', { body: '{"error":"quota"}', fields: { records: '$.data[*].item' } }],
+    ['JSON, at a path with a filter', { body: '{"error":"quota"}', fields: { records: '$.data[?@.id > 1]' } }],
+    ['JSON, at a path to one place', { body: '{"error":"quota"}', fields: { records: '$.data' } }],
+  ])('that is something else, of %s, is told, and is no empty list', async (_, served) => {
+    expect(await failureOf(recordsOf(served))).toMatchObject({ code: 'REST_RECORDS_MISSING' })
+  })
+
+  test.each<[string, Served, string]>([
+    [
+      'CSV with rows of another shape',
+      { body: 'id,name\n1,a,x\n\n2\n3,c\n"4"x,d\n5,"e', type: 'text/csv' },
+      '[{"broken":["1","a","x"]},{"broken":["2"]},{"id":"3","name":"c"},{"broken":["4","d"]},{"broken":["5","e"]}]',
+    ],
+    [
+      'NDJSON with lines that are none, no objects, or have a name twice',
+      { body: '{"id":1}\nx\n2\n{"id":3,"id":4}\n{"id":5}\n', type: 'application/x-ndjson' },
+      '[{"id":1},{"broken":["x"]},{"broken":["2"]},{"broken":["{\\"id\\":3,\\"id\\":4}"]},{"id":5}]',
+    ],
+    [
+      'JSON with records in which a name is there twice',
+      { body: '{"n":1,"d":[{"id":1},{"id":2, "x":{"a":1,"\\u0061":2}} ,{"id":3}]}', fields: { records: '$.d' } },
+      '[{"id":1},{"broken":["{\\"id\\":2, \\"x\\":{\\"a\\":1,\\"\\\\u0061\\":2}}"]},{"id":3}]',
+    ],
+  ])('of %s has broken records where they are', async (_, served, records) => {
+    expect(await recordsOf(served)).toBe(records)
   })
 
   test('of a .gz file that is too large when unpacked is refused', async () => {

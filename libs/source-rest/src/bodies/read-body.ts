@@ -1,11 +1,22 @@
 import { DELIMITERS, readRecords } from '@cinelake/csv'
-import { describeSyntaxError, type JsonObject, type JsonValue, parseJson } from '@cinelake/json-rows'
+import {
+  BrokenRecord,
+  describeSyntaxError,
+  duplicateNameIn,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  listItems,
+  parseJson,
+  type ScannedRecords,
+} from '@cinelake/json-rows'
 import { isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { RestDataset } from '../config/index.ts'
 import { type RequestPlace, RestBodyError, restErrors } from '../errors.ts'
 import type { Answer } from '../http/send-request.ts'
+import { singlePath } from './json-path.ts'
 import sax from 'sax'
 
 /** The format of a body. */
@@ -39,7 +50,24 @@ function typeOf({ headers }: Pick<Answer, 'headers'>): string {
 }
 
 /** A body as one value, whatever its format: lines and rows are a list of records. */
-export type Body = { readonly format: BodyFormat; readonly value: JsonValue }
+export type Body = {
+  readonly format: BodyFormat
+  readonly value: JsonValue
+  /** Its records, where they were found without making objects of them; `value` has an empty list in their place. */
+  readonly scanned?: ScannedRecords | undefined
+  /** Of CSV: the names in its first row; undefined if it has none. */
+  readonly names?: readonly string[] | undefined
+  /** Rows and lines that are no records, with the number of those before them in `value`. */
+  readonly broken?: readonly BrokenLine[] | undefined
+}
+
+export type BrokenLine = { readonly before: number; readonly record: BrokenRecord }
+
+/** Finds the records of a body of JSON without making objects of them; undefined where it has to be parsed. */
+export type ScanBody = (bytes: Buffer) => { readonly records: ScannedRecords; readonly body: JsonValue } | undefined
+
+/** How a body's text is read. */
+type ReadAs = Pick<RestDataset, 'delimiter' | 'records' | 'recordKey'>
 
 /**
  * Parses a response's body. A response without content (204, 205) is null.
@@ -48,15 +76,22 @@ export type Body = { readonly format: BodyFormat; readonly value: JsonValue }
  */
 export async function readBody(
   answer: Answer,
-  dataset: Pick<RestDataset, 'format' | 'delimiter'>,
+  dataset: ReadAs & Pick<RestDataset, 'format'>,
   place: RequestPlace,
   maxBodyBytes: number,
+  scan?: ScanBody,
 ): Promise<Body> {
   const format = dataset.format === 'auto' ? formatOf(answer) : dataset.format
   if (answer.status === 204 || answer.status === 205) return { format, value: null }
-  const text = await decodeText(answer, place, maxBodyBytes)
+  const bytes = await unpacked(answer.body, place, maxBodyBytes)
+  const charset = charsetOf(answer, bytes)
+  const utf8 = /^utf-?8$/i.test(charset) && isUtf8(bytes) ? withoutMark(bytes) : undefined
+  const found = format === 'json' && utf8 !== undefined ? scan?.(utf8) : undefined
+  if (found !== undefined) return { format, value: found.body, scanned: found.records }
+  // Several times as fast as a TextDecoder.
+  const text = utf8?.toString() ?? decodeText(answer, bytes, charset, place)
   try {
-    return { format, value: await parse(text, format, dataset.delimiter) }
+    return { format, ...(await parse(text, format, dataset)) }
   } catch (error) {
     const got = problemOf(error, text)
     if (got === undefined) throw error
@@ -65,10 +100,40 @@ export async function readBody(
   }
 }
 
-async function parse(text: string, format: BodyFormat, delimiter: string | undefined): Promise<JsonValue> {
+async function parse(
+  text: string,
+  format: BodyFormat,
+  { delimiter, records, recordKey }: ReadAs,
+): Promise<Omit<Body, 'format'>> {
   if (format === 'csv') return await csvRecords(text, delimiter)
-  if (format === 'xml') return xmlValue(text)
-  return format === 'ndjson' ? linesOf(text) : parseJson(text)
+  if (format === 'xml') return { value: xmlValue(text) }
+  if (format === 'ndjson') return linesOf(text)
+  const value = parseJson(text)
+  const twice = duplicateNameIn(text)
+  if (twice === undefined) return { value }
+  const path = recordKey === undefined ? singlePath(records)?.filter((step) => typeof step === 'string') : undefined
+  return withoutTwice(text, path) ?? problem(`an object in which the name ${twice} is there twice`)
+}
+
+function problem(what: string): never {
+  throw new TextProblem(what)
+}
+
+/** A body of which no record has an object with a name twice; undefined if such an object is elsewhere. */
+function withoutTwice(text: string, path: readonly string[] | undefined): Pick<Body, 'value' | 'broken'> | undefined {
+  const list = path && listItems(text, path)
+  if (list === undefined || duplicateNameIn(list.before + list.after) !== undefined) return undefined
+  const items: string[] = []
+  const broken: BrokenLine[] = []
+  for (const item of list.items) {
+    if (duplicateNameIn(item) === undefined) items.push(item)
+    else
+      broken.push({
+        before: items.length,
+        record: new BrokenRecord([item], 'a record in which an object has a name twice'),
+      })
+  }
+  return { value: parseJson(list.before + items.join(',') + list.after), broken }
 }
 
 /** Why a text is not valid, without its values. */
@@ -76,28 +141,32 @@ class TextProblem extends Error {}
 
 /**
  * The rows of a CSV text as records, by the names in its first row. Values stay texts; an empty cell is null, an empty
- * quoted text is an empty text.
+ * quoted text is an empty text. A row of another shape is broken, as in a file.
  * @param delimiter by default the one that the first row has most of
  */
-async function csvRecords(text: string, delimiter = delimiterOf(text)): Promise<JsonObject[]> {
-  const quotes = (line: number): never => {
-    throw new TextProblem(`a cell in line ${line} whose quotes do not end where it does`)
-  }
+async function csvRecords(text: string, delimiter = delimiterOf(text)): Promise<Omit<Body, 'format'>> {
+  const malformed = new Set<number>()
   const dialect = { dialect: { delimiter, quote: '"' }, maxRecordBytes: Infinity }
+  const rows = readRecords([Buffer.from(text)], dialect, (line) => void malformed.add(line))
   let header: string[] | undefined
   const records: JsonObject[] = []
-  for await (const { cells, line } of readRecords([Buffer.from(text)], dialect, quotes)) {
+  const broken: BrokenLine[] = []
+  for await (const { cells, line } of rows) {
     if (header === undefined) {
+      if (malformed.has(line)) throw new TextProblem(`a first row whose quotes do not end where its cells do`)
       header = cells.map((name, index) => (name?.trim() ?? '') || `column_${index + 1}`)
       const twice = header.find((name, index) => header?.indexOf(name) !== index)
       if (twice !== undefined) throw new TextProblem(`a first row in which the name ${twice} is there twice`)
-    } else if (cells.length === header.length) {
-      records.push(Object.fromEntries(header.map((name, index) => [name, cells[index] ?? null])))
+    } else if (malformed.has(line) || cells.length !== header.length) {
+      const reason = malformed.has(line)
+        ? 'a row with a cell whose quotes do not end where it does'
+        : 'a row with another number of cells than the first'
+      broken.push({ before: records.length, record: new BrokenRecord(cells, reason, header) })
     } else {
-      throw new TextProblem(`a row of ${cells.length} cells in line ${line}, where the first row has ${header.length}`)
+      records.push(Object.fromEntries(header.map((name, index) => [name, cells[index] ?? null])))
     }
   }
-  return records
+  return { value: records, broken, names: header }
 }
 
 function delimiterOf(text: string): string {
@@ -107,18 +176,34 @@ function delimiterOf(text: string): string {
   return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ','
 }
 
-function linesOf(text: string): JsonValue[] {
+/**
+ * Lines of JSON. A line that is none, or no object, is broken; but a last one without a line end is the sign of a body that was cut
+ * off, and a body in which no line is JSON is something else.
+ */
+function linesOf(text: string): Pick<Body, 'value' | 'broken'> {
   const values: JsonValue[] = []
-  for (const [index, line] of text.split('\n').entries()) {
+  const broken: BrokenLine[] = []
+  const lines = text.split('\n')
+  let first: TextProblem | undefined
+  for (const [index, line] of lines.entries()) {
     if (line.trim() === '') continue
+    const addBroken = (reason: string) =>
+      broken.push({ before: values.length, record: new BrokenRecord([line.trim()], reason) })
     try {
-      values.push(parseJson(line))
+      const value = parseJson(line)
+      if (!isObject(value)) addBroken('a line that is no object')
+      else if (duplicateNameIn(line) !== undefined) addBroken('a line in which an object has a name twice')
+      else values.push(value)
     } catch (error) {
       if (!isSyntax(error)) throw error
-      throw new TextProblem(`${describeSyntaxError(error, line.length)} in line ${index + 1}`)
+      const problem = new TextProblem(`${describeSyntaxError(error, line.length)} in line ${index + 1}`)
+      if (index === lines.length - 1) throw problem
+      first ??= problem
+      addBroken('a line that is no JSON')
     }
   }
-  return values
+  if (values.length === 0 && first !== undefined) throw first
+  return { value: values, broken }
 }
 
 /** Why a text is invalid, without quoting it; undefined if the error is not about the text. */
@@ -132,16 +217,8 @@ const isSyntax = (error: unknown) => error instanceof SyntaxError || error insta
 
 const unpack = promisify(gunzip)
 
-/**
- * The text of a response's body: decompressed if it is a .gz file without a `Content-Encoding`, and decoded.
- * @throws {RestBodyError} terminal
- * @throws {REST_BODY_TOO_LARGE} terminal: more than `maxBodyBytes` when decompressed
- */
-async function decodeText(answer: Answer, place: RequestPlace, maxBodyBytes: number): Promise<string> {
-  const bytes = await unpacked(answer.body, place, maxBodyBytes)
-  const charset = charsetOf(answer, bytes)
-  // Several times as fast as a TextDecoder.
-  if (/^utf-?8$/i.test(charset) && isUtf8(bytes)) return utf8(bytes)
+/** @throws {RestBodyError} terminal */
+function decodeText(answer: Answer, bytes: Uint8Array, charset: string, place: RequestPlace): string {
   try {
     return new TextDecoder(charset, { fatal: true }).decode(bytes)
   } catch (error) {
@@ -152,12 +229,16 @@ async function decodeText(answer: Answer, place: RequestPlace, maxBodyBytes: num
 }
 
 /** Without the byte order mark. */
-function utf8(bytes: Uint8Array): string {
+function withoutMark(bytes: Uint8Array): Buffer {
   const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start).toString()
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start)
 }
 
-/** No text format begins like a gzip member (RFC 1952, 2.3.1). */
+/**
+ * A body, decompressed if it is a .gz file without a `Content-Encoding`. No text format begins like a gzip member (RFC 1952, 2.3.1).
+ * @throws {RestBodyError} terminal
+ * @throws {REST_BODY_TOO_LARGE} terminal: more than `maxBodyBytes` when decompressed
+ */
 async function unpacked(body: Uint8Array, place: RequestPlace, maxBodyBytes: number): Promise<Uint8Array> {
   if (body[0] !== 0x1f || body[1] !== 0x8b) return body
   try {
@@ -186,6 +267,9 @@ const MAX_DEPTH = 128
 /** `strictEntities`: the five entities of XML, none of HTML's. Missing in the library's types. */
 const OPTIONS: sax.SAXOptions & { readonly strictEntities: boolean } = { strictEntities: true, position: true }
 
+/** Of a start tag whose syntax was checked. */
+const ATTRIBUTE = /\s[^\s=]+\s*=\s*(?:"[^"]*"|'[^']*')/g
+
 /** Why a text is not valid XML, as text without values. */
 class XmlProblem extends Error {}
 
@@ -206,6 +290,10 @@ function xmlValue(text: string): JsonValue {
   Object.assign(parser, {
     onopentag({ name, attributes }: sax.Tag) {
       if (open.length > MAX_DEPTH) throw problem(`more than ${MAX_DEPTH} elements within each other`)
+      // The parser keeps the first of several attributes of one name, without an error.
+      const count = Object.keys(attributes).length
+      const tag = count === 0 ? '' : text.slice(parser.startTagPosition, parser.position)
+      if (count < (tag.match(ATTRIBUTE)?.length ?? 0)) throw problem('an element with an attribute twice')
       open.push({ name, children: attributesOf(attributes), text: '' })
     },
     ontext: addText,

@@ -78,6 +78,8 @@ export type Parent = {
   readonly path: string | undefined
   /** Digest of that file's bytes. */
   readonly sha256: string
+  /** Whether its answers said what rows it has, be it none. */
+  readonly hasContent: boolean
 }
 
 /**
@@ -92,7 +94,7 @@ export async function parentOf(lake: Lake, command: Ingest, parent: string, sign
     const manifest = await readManifest(lake, manifestPath(pipeline.name, window.label, task, generation), { signal })
     if (manifest === undefined) continue
     const [file] = manifest.files
-    return { path: file?.path, sha256: file?.sha256 ?? '' }
+    return { path: file?.path, sha256: file?.sha256 ?? '', hasContent: manifest.noContent !== true }
   }
   throw restLandingErrors.REST_PARENT_MISSING(dataset, parent, 'no landing in this window')
 }
@@ -110,13 +112,17 @@ export async function* parentRows(
 ): AsyncGenerator<(string | null)[]> {
   if (path === undefined) return
   let places: number[] | undefined
+  let width = 0
   const content = lake.read(path, { signal })
   for await (const { cells: row } of readRecords(content, { dialect: OWN_DIALECT, maxRecordBytes: Infinity })) {
     if (places !== undefined) {
+      // A broken record, which is no row.
+      if (row.length !== width) continue
       yield places.map((place) => row[place] ?? null)
       continue
     }
     places = fields.map((field) => row.indexOf(field))
+    width = row.length
     const missing = fields.filter((_, index) => places?.[index] === -1)
     if (missing.length > 0) {
       throw restLandingErrors.REST_PARENT_MISSING(

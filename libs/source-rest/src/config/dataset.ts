@@ -45,6 +45,17 @@ export const RestDataset = z.object({
   records: z.string(),
   /** The values of an object are the records; their keys go into this column. */
   recordKey: z.string().optional(),
+  /** How a body says that the request failed, though its status says otherwise. */
+  failure: z
+    .object({
+      /** A body that has something here failed. */
+      present: z.string().optional(),
+      /** A body that does not have this value here failed. */
+      unless: z.object({ path: z.string(), is: z.union([z.string(), z.number(), z.boolean(), z.null()]) }).optional(),
+      /** Whether asking again may help. */
+      retry: z.boolean(),
+    })
+    .optional(),
   pagination: RestPagination,
   /** `{since}` is the end of the last window that succeeded. */
   incremental: z
@@ -98,6 +109,15 @@ export const RestDatasetText = mapping({
   recordKey: text
     .optional()
     .describe('`records` is an object whose values are the records; its names go into this column.'),
+  failure: mapping({
+    present: text.optional().describe('A body that has something here says that it failed: `$.error`.'),
+    unless: mapping({ path: text, is: z.union([z.string(), z.number(), z.boolean(), z.null()]) })
+      .optional()
+      .describe('A body that does not have this value here failed: `{ path: $.status, is: ok }`.'),
+    retry: z.boolean().optional().describe('Whether a later attempt asks again. Default: true.'),
+  })
+    .optional()
+    .describe('How an answer of status 200 says that it is an error.'),
   pagination: RestPaginationText.optional().describe('How one gets to the next page. Default: there is one.'),
   incremental: z
     .union([z.literal(true), incrementalText])
@@ -119,6 +139,7 @@ export function readRestDataset(name: string, rest: RestDatasetText, place: Sour
   checkRequest(rest, method, place)
   checkSecrets(rest, place)
   const incremental = readIncremental(rest, place)
+  const failure = readFailure(rest, place)
   return {
     name,
     path: rest.path ?? '',
@@ -130,6 +151,7 @@ export function readRestDataset(name: string, rest: RestDatasetText, place: Sour
     ...(delimiter === undefined ? {} : { delimiter }),
     records,
     ...(recordKey === undefined ? {} : { recordKey }),
+    ...(failure === undefined ? {} : { failure }),
     pagination: readRestPagination(rest.pagination, method === 'POST', at(place, 'pagination')),
     ...(incremental === undefined ? {} : { incremental }),
   }
@@ -139,6 +161,25 @@ const at = (place: SourcePlace, ...steps: (string | number)[]): SourcePlace => (
   ...place,
   path: [...place.path, ...steps],
 })
+
+function readFailure({ failure }: RestDatasetText, place: SourcePlace): RestDataset['failure'] {
+  if (failure === undefined) return undefined
+  const { present, unless, retry = true } = failure
+  if (present === undefined && unless === undefined) {
+    place.problems.error(
+      place.text.at([...place.path, 'failure']),
+      '`failure` does not say what a failed answer looks like',
+      'add `present: $.error`, or `unless: { path: $.status, is: ok }`',
+    )
+  }
+  if (present !== undefined) checkJsonPath(present, { single: true }, at(place, 'failure', 'present'))
+  if (unless !== undefined) checkJsonPath(unless.path, { single: true }, at(place, 'failure', 'unless', 'path'))
+  return {
+    ...(present === undefined ? {} : { present }),
+    ...(unless === undefined ? {} : { unless }),
+    retry,
+  }
+}
 
 function checkRequest(
   { query = {}, body, bodyFormat, path = '' }: RestDatasetText,

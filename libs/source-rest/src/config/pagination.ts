@@ -3,10 +3,12 @@ import type { SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { checkJsonPath } from './json-path.ts'
 
-/** Conditions for the last page. If several are given, the first that is met ends the pages. */
+/** Conditions for the last page. What the server says of the whole goes before the look of one page. */
 export const RestEnd = z.object({
-  /** A page without records. */
+  /** A page without records, unless the server says that there is more. */
   emptyPage: z.boolean(),
+  /** Null in place of the records is such a page, also after others with records: the pipeline's text asks for `emptyPage`. */
+  nullPage: z.boolean().optional(),
   /** A page with fewer records than requested. */
   shortPage: z.boolean(),
   /** Path of the total number of records in the body. */
@@ -77,8 +79,16 @@ const scalar = z.union([z.string(), z.number(), z.boolean()])
 const count = z.int().positive('expected a number above 0')
 
 const endText = mapping({
-  emptyPage: z.boolean().optional().describe('A page without records is the last. Default for `page` and `offset`.'),
-  shortPage: z.boolean().optional().describe('A page with fewer records than `size` is the last.'),
+  emptyPage: z
+    .boolean()
+    .optional()
+    .describe(
+      'A page without records is the last, unless the body says that there is more. Default for `page` and `offset`; written out, null in place of the records is such a page as well.',
+    ),
+  shortPage: z
+    .boolean()
+    .optional()
+    .describe('A page with fewer records than `size` is the last, unless the body says that there is more.'),
   total: text.optional().describe('Where the number of all records is in the body: `$.meta.total`.'),
   totalPages: text.optional().describe('Where the number of all pages is in the body.'),
   missing: text.optional().describe('A page whose body has nothing here is the last.'),
@@ -217,9 +227,10 @@ function readCommon(pagination: Exclude<RestPaginationText, { type: 'none' }>, p
   }
 }
 
-function endValues({ total, totalPages, missing, value }: RestEndText): Partial<RestEnd> {
+function endValues({ emptyPage, total, totalPages, missing, value }: RestEndText): Partial<RestEnd> {
   const when = missing === undefined ? value : { path: missing }
   return {
+    ...(emptyPage === true ? { nullPage: true } : {}),
     ...(total === undefined ? {} : { total }),
     ...(totalPages === undefined ? {} : { totalPages }),
     ...(when === undefined ? {} : { when }),

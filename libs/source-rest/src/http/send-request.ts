@@ -18,6 +18,8 @@ export type Answer = {
   readonly headers: Headers
   /** Decompressed. Read only for statuses that mean success, and for refusals that the request itself translates. */
   readonly body: Buffer
+  /** Gives back the body's memory, when nothing uses it any more. */
+  readonly release?: () => void
 }
 
 export type SendOptions = {
@@ -121,7 +123,10 @@ async function readAnswer(
   const status = response.statusCode
   const headers = headersOf(response)
   const isRead = (status >= 200 && status < 300) || (refused !== undefined && status >= 400 && status < 500)
-  if (isRead) return { status, url, headers, body: await readBody(response, headers, options) }
+  if (isRead) {
+    const body = await readBody(response, headers, options)
+    return { status, url, headers, body, release: () => options.transport.buffers.release(body) }
+  }
   // Error pages are not shown: they may repeat the request.
   await response.body.dump()
   return { status, url, headers, body: Buffer.alloc(0) }
@@ -136,7 +141,11 @@ function headersOf({ headers }: Response): Headers {
 }
 
 /** The limit applies to received and to decompressed bytes, so that a compression bomb cannot fill the memory either. */
-async function readBody({ body }: Response, headers: Headers, { maxBodyBytes, place }: SendOptions): Promise<Buffer> {
+async function readBody(
+  { body }: Response,
+  headers: Headers,
+  { maxBodyBytes, place, transport }: SendOptions,
+): Promise<Buffer> {
   const blocks: Buffer[] = []
   let sizeBytes = 0
   for await (const block of body as AsyncIterable<Buffer>) {
@@ -146,7 +155,9 @@ async function readBody({ body }: Response, headers: Headers, { maxBodyBytes, pl
     blocks.push(block)
   }
   try {
-    return await unpack(Buffer.concat(blocks), headers.get('content-encoding'), maxBodyBytes)
+    const encodings = headers.get('content-encoding')
+    if (encodings === null) return transport.buffers.joined(blocks, sizeBytes)
+    return await unpack(Buffer.concat(blocks), encodings, maxBodyBytes)
   } catch (error) {
     if (error instanceof RangeError) throw restErrors.REST_BODY_TOO_LARGE(place, maxBodyBytes)
     throw error

@@ -6,6 +6,7 @@ import type { Fill } from '@cinelake/secrets'
 import { type AddressGuard, createAddressGuard, type Lookup } from './address-guard.ts'
 import { RestCertificateError } from '../errors.ts'
 import type { Proxy } from '@cinelake/core'
+import { BodyBuffers } from './body-buffers.ts'
 
 /** Connect timeout in milliseconds: tolerates two lost packets of a handshake. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -16,6 +17,7 @@ export interface Transport extends AsyncDisposable {
   readonly guard: AddressGuard
   readonly headersTimeoutMs: number
   readonly bodyTimeoutMs: number
+  readonly buffers: BodyBuffers
 }
 
 /**
@@ -47,6 +49,7 @@ export async function openTransport(
     guard,
     headersTimeoutMs: source.headersTimeoutMs ?? timeoutMs,
     bodyTimeoutMs: source.bodyTimeoutMs ?? timeoutMs,
+    buffers: new BodyBuffers(),
     [Symbol.asyncDispose]: () => agent.destroy(),
   }
 }

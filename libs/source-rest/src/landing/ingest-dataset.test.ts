@@ -650,12 +650,23 @@ describe('an answer that is not what it should be', () => {
   })
 
   test.each([
-    ['a number', '[{"id":1}, 7]', 'expected an object, got a number'],
-    ['null', '[{"id":1}, null]', 'expected an object, got null'],
-    ['a list', '[{"id":1}, [1]]', 'expected an object, got an array'],
-    ['a large number', '[{"id":1}, 12345678901234567890]', 'expected an object, got a number'],
-    ['a clash of names', '[{"id":1},{"a":{"b":1},"a.b":2}]', 'two that both become the column a.b'],
-  ])('a record that is %s is named by page and position', async (_, records, problem) => {
+    ['7', '7', 'an item that is a number'],
+    ['null', 'null', 'an item that is null'],
+    ['[1, 2]', '"[1,2]"', 'an item that is an array'],
+    ['12345678901234567890', '12345678901234567890', 'an item that is a number'],
+  ])('an item %s among records is rejected where it is', async (item, cell, reason) => {
+    const { service } = await given((_, response) => reply(response, `{"data":[{"id":1,"t":2}, ${item},{"id":3}]}`))
+
+    const { quality } = await service.ingest()
+
+    expect(service.csv()).toBe(`id,t\n1,2\n${cell}\n3,\n`)
+    expect(quality).toMatchObject([{ rule: 'record_broken', failed: 1, detail: `1 of them: ${reason}` }])
+  })
+
+  test.each([
+    ['items that are no objects', '[7,8]', 1, 'expected an object, got a number'],
+    ['a clash of names', '[{"id":1},{"a":{"b":1},"a.b":2}]', 2, 'two that both become the column a.b'],
+  ])('%s are named by page and position', async (_, records, position, problem) => {
     const { service } = await given(
       (request, response) =>
         reply(response, request.url?.includes('page=1') === true ? '{"data":[{"id":0}]}' : `{"data":${records}}`),
@@ -665,7 +676,7 @@ describe('an answer that is not what it should be', () => {
     expect(await failureOf(service.ingest())).toMatchObject({
       code: 'REST_RECORD_INVALID',
       retryable: false,
-      context: { page: 2, record: 2 },
+      context: { page: 2, record: position },
       message: expect.stringContaining(problem),
     })
   })

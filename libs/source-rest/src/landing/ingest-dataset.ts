@@ -1,14 +1,16 @@
 import { join } from 'node:path'
 import type { TaskContext } from '@cinelake/bus'
-import { type Ingest, rawFolder } from '@cinelake/contracts'
+import { type Ingest, type QualityResult, rawFolder } from '@cinelake/contracts'
 import { type Clock, PipelineError, sha256, TerminalError } from '@cinelake/core'
 import {
   areAllKnown,
+  BrokenRecord,
   type CsvSpool,
-  type JsonObject,
   openCsvSpool,
   RecordProblem,
+  type Records,
   type RowRules,
+  ScannedRecords,
 } from '@cinelake/json-rows'
 import { type Lake, type Landed, manifestBefore, windowFolder } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
@@ -43,7 +45,13 @@ export type IngestTarget = {
 const MAX_RESTARTS = 5
 
 /** Errors after which the pages read so far cannot be completed: the pagination led the wrong way. */
-const WRONG_WAY = new Set(['REST_PAGE_LOOP', 'REST_PAGES_INCOMPLETE', 'REST_TOO_MANY_PAGES'])
+const WRONG_WAY = new Set([
+  'REST_PAGE_LOOP',
+  'REST_PAGES_INCOMPLETE',
+  'REST_PAGES_MOVED',
+  'REST_RECORDS_NULL',
+  'REST_TOO_MANY_PAGES',
+])
 
 /** Terminal errors of a request for a further page. An API may also answer 200, and say in its own words that a cursor has expired. */
 const REFUSED_PAGE = new Set([
@@ -132,7 +140,8 @@ function answersFolder(command: Ingest): string {
 /** Identifies the requests that the pages belong to: answers to other requests are not used. */
 function digestOf(command: Ingest, parent: Parent | undefined, cursor: string | undefined): string {
   const { pipeline, source, dataset, window, generation, since } = command
-  return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, parent, cursor]))
+  const from = parent && { path: parent.path, sha256: parent.sha256 }
+  return sha256(JSON.stringify([pipeline.digest, source, dataset, window, generation, since, from, cursor]))
 }
 
 async function ingest(
@@ -163,7 +172,7 @@ async function ingest(
     if (areBegun(names, digestOf(command, parent, undefined))) reading.cursor = undefined
     const of = digestOf(command, parent, reading.cursor)
     const kept = { folder, names, of, mask, adopts: reading.adopts, pagination: dataset.pagination }
-    const mayKeep = (records: readonly JsonObject[]) => isKept && mayLand(records, rules)
+    const mayKeep = (records: Records) => isKept && mayLand(records, rules)
     reading.answers = openKeptAnswers({ lake, clock, log, signal, ...kept, mayKeep })
   }
   const { answers, cursor } = reading
@@ -174,9 +183,24 @@ async function ingest(
 
   await using scratch = await lake.scratch()
   await using spool = await openCsvSpool(join(scratch.directory, 'rows.csv'), rules)
-  const kept = await spoolPages(spool, oneAhead(pages, stop), { rules, expected, answers, source, dataset, progress })
-  const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, signal })
-  return { ...files, ...(isKept && answers && { answers: await answers.finish() }), ...cursorOf(dataset, times, kept) }
+  const read = await spoolPages(spool, oneAhead(pages, stop), {
+    rules,
+    expected,
+    answers,
+    source,
+    dataset,
+    progress,
+    isParentKnown: parent?.hasContent ?? false,
+  })
+  const { quality, hasList, isTyped } = read
+  const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, quality, signal })
+  return {
+    ...files,
+    ...(hasList ? {} : { noContent: true as const }),
+    ...(hasList && isTyped ? { isTyped: true as const } : {}),
+    ...(isKept && answers && { answers: await answers.finish() }),
+    ...cursorOf(dataset, times, read.cursor),
+  }
 }
 
 /**
@@ -188,34 +212,54 @@ function keepsAnswers({ explodedFrom }: RestDataset, { known, drift }: RowRules)
 }
 
 /** Whether all fields of records may land: with `drift: fail`, those that the contract knows. */
-function mayLand(records: readonly JsonObject[], { known, drift, flatten }: RowRules): boolean {
-  return drift !== 'fail' || known === undefined || areAllKnown(records, { known, flatten })
+function mayLand(records: Records, { known, drift, flatten }: RowRules): boolean {
+  if (drift !== 'fail' || known === undefined) return true
+  if (records instanceof ScannedRecords) return false
+  const objects = records.flatMap((record) => (record instanceof BrokenRecord ? [] : [record]))
+  return objects.length === records.length && areAllKnown(objects, { known, flatten })
 }
 
 type SpoolTask = {
   readonly rules: RowRules
   readonly expected: readonly ExpectedField[] | undefined
   readonly answers: KeptAnswers | undefined
+  /** Whether the rows of its parent are known, if it has one. */
+  readonly isParentKnown: boolean
   readonly source: RestSource
   readonly dataset: RestDataset
   readonly progress: TaskContext['progress']
 }
 
+/** What all pages say together, apart from their rows. */
+type PagesRead = {
+  /** For the next window, if the last page has one. */
+  readonly cursor: string | undefined
+  readonly quality: readonly QualityResult[]
+  /** Whether a page had a list of records, even if it was empty. */
+  readonly hasList: boolean
+  /** Whether all pages are of a format that tells texts from other values. */
+  readonly isTyped: boolean
+}
+
 /**
  * Converts all pages to rows.
- * @returns the cursor for the next window, if the last page has one
  * @throws {SchemaDriftError} terminal
  */
 async function spoolPages(
   spool: CsvSpool,
   pages: AsyncGenerator<LandingPage>,
-  { answers, progress, ...task }: SpoolTask,
-): Promise<string | undefined> {
+  { answers, progress, isParentKnown, ...task }: SpoolTask,
+): Promise<PagesRead> {
   let cursor: string | undefined
+  // Without rows of its parent, a child has no answers, and is as empty as the parent.
+  let hasList = isParentKnown
+  let isTyped = true
+  const quality = new Map<string, QualityResult>()
   let sizeBytes = 0
   try {
     for await (const page of pages) {
       const { place, records, first } = page
+      for (const name of page.names ?? []) spool.columns.of(name)
       await spool.add(
         records,
         (error, index) => {
@@ -226,6 +270,11 @@ async function spoolPages(
         first,
       )
       cursor = page.cursor
+      hasList ||= page.hasList
+      isTyped &&= page.isTyped
+      // Those of many parents are counted together.
+      for (const found of page.quality ?? [])
+        quality.set(found.rule, { ...found, failed: (quality.get(found.rule)?.failed ?? 0) + found.failed })
       sizeBytes += page.sizeBytes
       stopAtDrift(task, spool)
       progress({ rowCount: spool.rowCount, sizeBytes })
@@ -236,12 +285,13 @@ async function spoolPages(
     throw error
   }
   await answers?.drain()
-  return cursor
+  const found = [...quality.values()].map((each) => ({ ...each, checked: each.failed }))
+  return { cursor, quality: found, hasList, isTyped }
 }
 
 /** With `drift: fail`, no page is requested after the first one that differs from the contract. */
 function stopAtDrift(
-  { rules, expected, source, dataset }: Omit<SpoolTask, 'answers' | 'progress'>,
+  { rules, expected, source, dataset }: Omit<SpoolTask, 'answers' | 'progress' | 'isParentKnown'>,
   spool: CsvSpool,
 ): void {
   if (rules.drift !== 'fail') return

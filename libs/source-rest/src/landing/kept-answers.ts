@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { type Clock, type Log, Semaphore, sha256 } from '@cinelake/core'
-import type { JsonObject } from '@cinelake/json-rows'
+import type { Records } from '@cinelake/json-rows'
 import { type Lake, LakeObjectMissingError } from '@cinelake/lake'
 import { z } from 'zod'
 import type { RestPagination } from '../config/index.ts'
@@ -68,7 +68,7 @@ export type KeptAnswersTask = {
   readonly pagination: RestPagination
   readonly mask: SecretMask
   /** Whether all that is in these records may land. From the first answer of which this is not true, none is kept. */
-  readonly mayKeep: (records: readonly JsonObject[]) => boolean
+  readonly mayKeep: (records: Records) => boolean
   /**
    * Waits for each answer to be in the lake, and takes another worker's answer in place of its own. Otherwise another worker's
    * answer is a LandingTakenError.

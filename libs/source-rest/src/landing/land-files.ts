@@ -12,6 +12,8 @@ export type FilesTask = {
   readonly dataset: RestDataset
   readonly expected: readonly ExpectedField[] | undefined
   readonly rules: RowRules
+  /** What the pages say of themselves. */
+  readonly quality: readonly QualityResult[]
   readonly signal: AbortSignal
 }
 
@@ -24,7 +26,12 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
   const drift = driftOf(expected, spool.columns, spool.rowCount, rules.drift)
   if (drift.some(({ severity }) => severity === 'fail')) throw new SchemaDriftError(source.name, dataset.name, drift)
   const superseded = rules.key.length === 0 ? undefined : await spool.superseded()
-  const quality = [...drift, ...keyless(spool.rowCount, superseded?.keylessCount ?? 0, rules.key)]
+  const quality = [
+    ...task.quality,
+    ...drift,
+    ...brokenOf(spool),
+    ...keyless(spool.rowCount, superseded?.keylessCount ?? 0, rules.key),
+  ]
   const duplicateCount = superseded?.count ?? 0
   const rowCount = spool.rowCount - duplicateCount
   const findings = {
@@ -32,8 +39,8 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
     ...(duplicateCount === 0 ? {} : { duplicateCount }),
     ...(quality.length === 0 ? {} : { quality }),
   }
-  // Without records the columns are unknown, so no file is written.
-  if (rowCount === 0) return { format: 'csv', files: [], ...findings }
+  // Without columns there is no file.
+  if (rowCount === 0 && spool.columns.width === 0) return { format: 'csv', files: [], ...findings }
   const name = windowFolder(command)
   const folder = rawFolder(command.pipeline.name, 'api', source.name, dataset.name)
   const content = () => spool.content(superseded)
@@ -47,6 +54,14 @@ export async function landFiles(lake: Lake, spool: CsvSpool, task: FilesTask): P
     files: [{ ...landed, name: `${dataset.name}/${name}.csv`, rowCount, delimiter: ',' }],
     ...findings,
   }
+}
+
+/** Records that are no rows. They land as they are, and are rejected with the rows that do not fit. */
+function brokenOf({ broken, rowCount: checked }: CsvSpool): QualityResult[] {
+  if (broken.size === 0) return []
+  const failed = [...broken.values()].reduce((sum, count) => sum + count, 0)
+  const detail = [...broken].map(([reason, count]) => `${count} of them: ${reason}`).join('; ')
+  return [{ rule: 'record_broken', severity: 'warn', checked, failed, detail }]
 }
 
 /** Rows without a key cannot be deduplicated: rows that were read twice have landed twice. */

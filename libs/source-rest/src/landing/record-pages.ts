@@ -1,8 +1,8 @@
-import type { Ingest } from '@cinelake/contracts'
+import type { Ingest, QualityResult } from '@cinelake/contracts'
 import type { Lake } from '@cinelake/lake'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
-import type { JsonObject } from '@cinelake/json-rows'
+import type { JsonObject, Records } from '@cinelake/json-rows'
 import { type Parent, parentOf, parentRows, readChildPages } from '../children/child-pages.ts'
 import { explodeRows } from '../children/explode-rows.ts'
 import { type RequestPlace, restLandingErrors } from '../errors.ts'
@@ -15,8 +15,16 @@ import type { KeptAnswers } from './kept-answers.ts'
 /** A page of records. */
 export type LandingPage = {
   readonly place: RequestPlace
-  readonly records: readonly JsonObject[]
+  readonly records: Records
   readonly sizeBytes: number
+  /** Whether the body has a list of records, even if it is empty. */
+  readonly hasList: boolean
+  /** Whether the body is of a format that tells texts from other values. */
+  readonly isTyped: boolean
+  /** The columns that its body declares, also without records. */
+  readonly names?: readonly string[]
+  /** On the last page: what is odd in what the pages say of themselves. */
+  readonly quality?: readonly QualityResult[]
   /** Cells that are added to all of its rows. */
   readonly first?: JsonObject
   /** With the last page: the cursor for the next window. */
@@ -118,6 +126,6 @@ async function* explodedPages(
   for await (const records of explodeRows(rows, dataset)) {
     number += 1
     const place = { source: source.name, dataset: dataset.name, address: parent.path ?? '', page: number }
-    yield { place, records, sizeBytes: 0 }
+    yield { place, records, sizeBytes: 0, hasList: true, isTyped: true }
   }
 }

@@ -33,9 +33,21 @@ export function rowRulesOf(
   return {
     known: named === undefined ? undefined : new Set([...named, ...needed].map(plainName)),
     drift: dataset.drift ?? 'evolve',
+    spellings: expected && spellingsOf(expected),
     flatten: dataset.flatten ?? {},
     key: dataset.key ?? [],
   }
+}
+
+/** The normalized spellings of each expected field; without those that several of them have. */
+function spellingsOf(expected: readonly ExpectedField[]): Map<string, string> {
+  const owners = new Map<string, Set<string>>()
+  for (const { name, spellings } of expected) {
+    for (const spelling of spellings.map(plainName)) {
+      owners.set(spelling, (owners.get(spelling) ?? new Set()).add(name))
+    }
+  }
+  return new Map([...owners].flatMap(([spelling, [name = '', ...more]]) => (more.length > 0 ? [] : [[spelling, name]])))
 }
 
 /** Columns that come from the parent. */
@@ -103,11 +115,11 @@ export function driftOf(
   drift: DriftPolicy,
 ): QualityResult[] {
   if (expected === undefined || recordCount === 0) return []
-  const seen = [...columns.all.values()]
+  const seen = [...new Set(columns.all.values())]
   const severity = drift === 'fail' ? 'fail' : 'warn'
   return [
     ...newFields(seen, recordCount, severity, drift),
-    ...missingFields(expected, seen, drift),
+    ...missingFields(expected, [...columns.all.keys()], drift),
     ...retypedFields(expected, seen, recordCount, severity),
   ]
 }
@@ -127,10 +139,10 @@ function newFields(
 
 function missingFields(
   expected: readonly ExpectedField[],
-  seen: readonly Column[],
+  names: readonly string[],
   drift: DriftPolicy,
 ): QualityResult[] {
-  const present = new Set(seen.map(({ name }) => plainName(name)))
+  const present = new Set(names.map(plainName))
   const missing = expected.filter(({ spellings }) => !spellings.some((name) => present.has(plainName(name))))
   if (missing.length === 0) return []
   // An optional field that is absent everywhere does not break the contract.

@@ -1,9 +1,10 @@
 import type { RestCursor } from '../config/index.ts'
+import { isAbsent } from '../bodies/body-value.ts'
 import { parseJsonPath, valueAt } from '../bodies/json-path.ts'
 import { isExactNumber } from '@cinelake/json-rows'
 import { paginationErrors, restErrors } from '../errors.ts'
 import { isHeaderValue } from '../http/page-request.ts'
-import { isAbsent, type NextContext, type PageParts, put, type ReadPage } from './pagination.ts'
+import { type NextContext, type PageParts, put, type ReadPage } from './pagination.ts'
 
 /**
  * The cursor for the next window on the last page (`@odata.deltaLink`, `nextSyncToken`), to be kept. Undefined

@@ -1,11 +1,12 @@
 import type { RequestListener, IncomingMessage, ServerResponse } from 'node:http'
+import type { QualityResult } from '@cinelake/contracts'
 import type { PipelineOfSource } from '@cinelake/source-kind'
 import type { RestDataset, RestSource } from '../config/index.ts'
 import { createFill, type Secrets } from '@cinelake/secrets'
 import { fixedClock, recordingLog, startHttp } from '@cinelake/testkit'
 import type { AzureIdentity } from '../auth/auth-kind.ts'
 import { createTokenCache } from '../auth/token-cache.ts'
-import type { JsonObject } from '@cinelake/json-rows'
+import { type BrokenRecord, type JsonObject, objectsOf } from '@cinelake/json-rows'
 import { aRestSource, type RestFields } from '../source-rest.fixture.ts'
 import { createLimiter } from '../http/limiter.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
@@ -68,7 +69,8 @@ export function aReader({
     const { fill } = mask
     const target = await datasetRequest(source, dataset, timesOf(dataset, reading), fill)
     await using requests = await openTaskRequests({ ...deps, fill }, { pipeline: 'shop', source, dataset, signal })
-    const pages: (readonly JsonObject[])[] = []
+    const pages: (readonly (JsonObject | BrokenRecord)[])[] = []
+    const quality: QualityResult[] = []
     const folder = 'answers'
     const common = {
       folder,
@@ -81,10 +83,11 @@ export function aReader({
     }
     const answers = lake && openKeptAnswers({ lake, clock, log, ...common, names: await namesIn(lake, folder, signal) })
     for await (const page of readPages(source.name, dataset, target, requests.for(target), answers?.series(''))) {
-      pages.push(page.records)
+      pages.push(objectsOf(page.records))
+      quality.push(...page.quality)
     }
     await answers?.drain()
-    return { pages, records: pages.flat() }
+    return { pages, records: pages.flat(), quality }
   }
   return { read, log, hidden, waits }
 }

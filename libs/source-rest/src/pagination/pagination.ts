@@ -1,8 +1,9 @@
 import type { RestEnd, RestPagination } from '../config/index.ts'
 import type { Answer } from '../http/send-request.ts'
 import { isExactNumber, type JsonValue } from '@cinelake/json-rows'
+import { isAbsent, textOfValue } from '../bodies/body-value.ts'
 import { type JsonPath, parseJsonPath, valueAt } from '../bodies/json-path.ts'
-import { type RequestPlace, restErrors } from '../errors.ts'
+import { paginationErrors, type RequestPlace, restErrors } from '../errors.ts'
 import { isHeaderValue } from '../http/page-request.ts'
 
 /**
@@ -18,9 +19,16 @@ export type PagePosition = {
   readonly cursor?: string | number | undefined
   /** Address of the page, with secrets replaced by their names. */
   readonly link?: string | undefined
+  /** Counts that the server declared with earlier pages. */
+  readonly declared?: Declared | undefined
+  /** Offsets: records that pages without any were asked for. */
+  readonly skippedCount?: number | undefined
   /** The pagination that `auto` detected in the first response. */
   readonly recognised?: RestPagination | undefined
 }
+
+/** What a server says of the whole: how many records it has, and how many pages. */
+export type Declared = { readonly total?: number | undefined; readonly totalPages?: number | undefined }
 
 export const FIRST_PAGE: PagePosition = { number: 1, recordCount: 0 }
 
@@ -33,6 +41,10 @@ export type ReadPage = {
   readonly body: JsonValue
   /** Number of its own records. */
   readonly recordCount: number
+  /** Null stands in place of its records. */
+  readonly isNull: boolean
+  /** It has a list of records, even if that is empty. */
+  readonly hasList: boolean
 }
 
 /** The parts of a page's request that differ from the dataset's. */
@@ -59,7 +71,10 @@ export function partsOf(
     case 'page':
       return withSize(pagination, put(pagination, pagination.first + position.number - 1))
     case 'offset':
-      return withSize(pagination, put(pagination, pagination.first + position.recordCount))
+      return withSize(
+        pagination,
+        put(pagination, pagination.first + position.recordCount + (position.skippedCount ?? 0)),
+      )
     case 'range':
       return put(pagination, values[position.number - 1] ?? '')
     case 'cursor':
@@ -109,24 +124,60 @@ export function positionAfter(
   context: NextContext,
 ): PagePosition | undefined {
   if (pagination.type === 'none') return undefined
-  const { number, recordCount, recognised } = position
-  const next = { number: number + 1, recordCount: recordCount + page.recordCount, recognised }
-  // No content for one value says nothing about the others.
-  if (pagination.type !== 'range' && (page.status === 204 || page.status === 205)) return undefined
+  const { number, recordCount, recognised, skippedCount } = position
+  const declared = declaredBy(pagination, position.declared, page, context.place)
+  const next = { number: number + 1, recordCount: recordCount + page.recordCount, recognised, declared, skippedCount }
   const counted = { number, recordCount: next.recordCount, size: 'size' in pagination ? pagination.size : undefined }
-  const ending = endingOf(pagination.end, page, counted, context.place)
-  if (ending === 'last') return undefined
+  const { place } = context
+  const ending = endingOf(pagination, page, counted, declared)
+  if (ending === 'last') return ended(next, place)
+  // No content for one value says nothing about the others.
+  const hasContent = page.status !== 204 && page.status !== 205
+  if (ending !== 'more' && !hasContent && pagination.type !== 'range') return ended(next, place)
+  const isNullAfter = page.isNull && position.recordCount > 0 && ending === undefined
   switch (pagination.type) {
     case 'page':
-    case 'offset':
+      if (page.isNull && ending === undefined) return endedByNull(isNullAfter, next, place)
       return next
+    case 'offset':
+      if (page.isNull && ending === undefined) return endedByNull(isNullAfter, next, place)
+      return offsetAfter(pagination, next, page, place)
     case 'range':
-      return number < context.valueCount ? next : undefined
+      return number < context.valueCount ? next : ended(next, place)
     case 'cursor':
-      return withCursor(pagination, next, page, ending, context)
+      return withCursor(pagination, next, page, ending, context) ?? endedByNull(isNullAfter, next, place)
     default:
-      return withLink(pagination, next, page, ending, context)
+      return withLink(pagination, next, page, ending, context) ?? endedByNull(isNullAfter, next, place)
   }
+}
+
+/** After a page without records that is not the last, the offset moves on by the size that was asked for. */
+function offsetAfter({ size }: Of<'offset'>, next: PagePosition, page: ReadPage, place: RequestPlace): PagePosition {
+  if (page.recordCount > 0) return next
+  if (size === undefined) {
+    const got = 'a page without records while the body says that there is more, and no `size` to continue by'
+    throw restErrors.REST_NEXT_PAGE_INVALID(place, 'offset', got)
+  }
+  return { ...next, skippedCount: (next.skippedCount ?? 0) + size }
+}
+
+/**
+ * Null in place of the records: none, on the first page. After records it may as well be a failure, and is no end by itself.
+ * @throws {REST_RECORDS_NULL} transient
+ */
+function endedByNull(isAfterRecords: boolean, next: PagePosition, place: RequestPlace): undefined {
+  if (isAfterRecords) throw paginationErrors.REST_RECORDS_NULL(place)
+  ended(next, place)
+}
+
+/**
+ * The end of the pages.
+ * @throws {REST_PAGES_INCOMPLETE} transient: the server counts more than was read
+ */
+function ended({ number, recordCount, declared = {} }: PagePosition, place: RequestPlace): undefined {
+  const { total = 0, totalPages = 0 } = declared
+  if (recordCount < total) throw paginationErrors.REST_PAGES_INCOMPLETE(place, total, recordCount, 'records')
+  if (number - 1 < totalPages) throw paginationErrors.REST_PAGES_INCOMPLETE(place, totalPages, number - 1, 'pages')
 }
 
 function withLink(
@@ -139,7 +190,7 @@ function withLink(
   const isHeader = pagination.type === 'linkHeader'
   const from = isHeader ? `Link header, rel=${pagination.rel}` : pagination.path
   const link = isHeader ? linkOf(page.headers, pagination.rel) : valueAt(page.body, parseJsonPath(pagination.path))
-  if (isAbsent(link)) return ended(ending, from, place)
+  if (isAbsent(link)) return endedWithout(next, ending, from, place)
   if (typeof link !== 'string') throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'something other than a text')
   const url = URL.parse(link, page.url.href)
   if (url === null) throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'a text that is no address')
@@ -158,7 +209,7 @@ function withCursor(
   const { path, header = '' } = pagination
   const from = path ?? `${header} header`
   const cursor = path === undefined ? page.headers.get(header)?.trim() : valueAt(page.body, parseJsonPath(path))
-  if (isAbsent(cursor)) return ended(ending, from, place)
+  if (isAbsent(cursor)) return endedWithout(next, ending, from, place)
   if (cursor === true || (typeof cursor === 'object' && !isExactNumber(cursor))) {
     throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'something other than a text or a number')
   }
@@ -169,8 +220,9 @@ function withCursor(
   return { ...next, cursor: value }
 }
 
-/** A missing link or cursor is the end, unless the same response indicates that there is more. */
-function ended(ending: Ending, from: string, place: RequestPlace): undefined {
+/** A missing link or cursor is the end, unless something in the same response indicates that there is more. */
+function endedWithout(next: PagePosition, ending: Ending, from: string, place: RequestPlace): undefined {
+  ended(next, place)
   if (ending === 'more')
     throw restErrors.REST_NEXT_PAGE_INVALID(place, from, 'nothing, while the body says that there is more')
 }
@@ -188,22 +240,44 @@ export type Counted = {
 }
 
 /**
- * Evaluates all conditions for the last page.
- * @throws {REST_NEXT_PAGE_INVALID} terminal: an invalid count
+ * Whether a page is the last. What the server says of the whole (counts, a value) goes before the look of one page: an empty or
+ * short page ends nothing while the server says that there is more.
  */
-function endingOf(end: RestEnd, page: ReadPage, counted: Counted, place: RequestPlace): Ending {
+function endingOf({ type, end }: KnownEnd, page: ReadPage, counted: Counted, declared: Declared): Ending {
   const { size, number, recordCount } = counted
-  if (end.emptyPage && page.recordCount === 0) return 'last'
-  if (end.shortPage && size !== undefined && page.recordCount < size) return 'last'
-  const total = countAt(end.total, page, place)
-  if (total !== undefined && recordCount >= total) return 'last'
-  const totalPages = countAt(end.totalPages, page, place)
-  if (totalPages !== undefined && number >= totalPages) return 'last'
-  return end.when === undefined ? undefined : endingByValue(end.when, page.body)
+  // A range has its values, each of which may have counts of its own.
+  const { total, totalPages } = type === 'range' ? {} : declared
+  const byValue = end.when === undefined ? undefined : endingByValue(end.when, page.body)
+  const byPages = totalPages === undefined ? undefined : number >= totalPages ? 'last' : 'more'
+  const byTotal = total === undefined ? undefined : recordCount >= total ? 'last' : 'more'
+  if (byValue === 'more' || byPages === 'more') return 'more'
+  if (byValue === 'last' || byPages === 'last' || byTotal === 'last') return 'last'
+  const isEmpty = page.recordCount === 0 && !page.isNull
+  // No further page of numbers is fuller than an empty one, as far as is known.
+  const isCounting = type === 'page' || type === 'offset'
+  if (byTotal === 'more') return isCounting && page.recordCount === 0 ? 'last' : 'more'
+  if (end.emptyPage && (isEmpty || (end.nullPage === true && page.isNull))) return 'last'
+  return end.shortPage && size !== undefined && page.recordCount < size ? 'last' : undefined
+}
+
+type KnownEnd = Exclude<KnownPagination, { type: 'none' }>
+
+/** The counts that a page declares, or else those of the pages before. */
+export function declaredBy(
+  pagination: KnownEnd,
+  before: Declared | undefined,
+  page: ReadPage,
+  place: RequestPlace,
+): Declared {
+  const { total, totalPages } = pagination.end
+  return {
+    total: countAt(total, page, place) ?? before?.total,
+    totalPages: countAt(totalPages, page, place) ?? before?.totalPages,
+  }
 }
 
 /** A count in the body; undefined if absent. */
-export function countAt(path: string | undefined, { body }: ReadPage, place: RequestPlace): number | undefined {
+function countAt(path: string | undefined, { body }: ReadPage, place: RequestPlace): number | undefined {
   if (path === undefined) return undefined
   const value = valueAt(body, parseJsonPath(path))
   if (value === undefined || value === null) return undefined
@@ -218,17 +292,7 @@ function endingByValue({ path, is }: NonNullable<RestEnd['when']>, body: JsonVal
   const value = valueAt(body, parseJsonPath(path))
   if (is === undefined) return isAbsent(value) ? 'last' : 'more'
   if (value === undefined) return undefined
-  return valueText(value) === String(is) ? 'last' : 'more'
-}
-
-function valueText(value: JsonValue): string {
-  if (typeof value !== 'object' || value === null) return String(value)
-  return isExactNumber(value) ? value.rawJSON : JSON.stringify(value)
-}
-
-/** Values by which servers indicate that there is no next page. */
-export function isAbsent(value: JsonValue | undefined): value is null | undefined | false | '' {
-  return value === undefined || value === null || value === false || value === ''
+  return textOfValue(value) === String(is) ? 'last' : 'more'
 }
 
 /** A link of a response header (RFC 8288). */

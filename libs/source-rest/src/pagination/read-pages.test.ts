@@ -392,3 +392,306 @@ describe('pages that would never end, or end too early', () => {
     })
   })
 })
+
+/** What the whole is said to be goes before the look of one page. */
+describe('an empty page in the middle', () => {
+  const THREE = [slice(0, 3), [], slice(3, 4)]
+  const until = (end: object) => ({ emptyPage: true, shortPage: true, ...end })
+  const byNumber = (more: (number: number) => object) => (seen: Seen) => {
+    const at = number(seen, 'page', 1)
+    return data(THREE[at - 1] ?? [], more(at))
+  }
+  const byPlace = (more: (number: number) => object) => (seen: Seen) => {
+    const at = number(seen, 'offset', 0) / 3
+    return data(THREE[at] ?? [], more(at + 1))
+  }
+  const sized = { ...page, size: 3 }
+  const placed = { ...offset, size: 3 }
+  const ENDS: readonly [string, (number: number) => object, object][] = [
+    ['a count of pages', () => ({ pages: 3 }), { totalPages: '$.pages' }],
+    [
+      'a count of pages that the empty page has as null',
+      (at) => ({ pages: at === 2 ? null : 3 }),
+      { totalPages: '$.pages' },
+    ],
+    ['a value', (at) => ({ more: at < 3 }), { when: { path: '$.more', is: false } }],
+    ['a field that the last page lacks', (at) => (at < 3 ? { more: 1 } : {}), { when: { path: '$.more' } }],
+    [
+      'a count of pages, though all records that are counted were read',
+      () => ({ pages: 3, n: 3 }),
+      { totalPages: '$.pages', total: '$.n' },
+    ],
+  ]
+  test.each(ENDS)('is not the end while %s says that there is more', async (_, more, end) => {
+    const numbered = await given(byNumber(more), { pagination: { ...sized, end: until(end) } })
+    const counted = await given(byPlace(more), { pagination: { ...placed, end: until(end) } })
+
+    expect((await numbered.read()).records).toEqual(ALL)
+    expect((await counted.read()).records).toEqual(ALL)
+    expect(numbered.seen).toHaveLength(3)
+  })
+
+  test('without content is not the end either', async () => {
+    const { read } = await given(
+      (seen) => (number(seen, 'page', 1) === 2 ? { status: 204 } : byNumber(() => ({ pages: 3 }))(seen)),
+      { pagination: { ...page, end: until({ totalPages: '$.pages' }) } },
+    )
+
+    expect((await read()).records).toEqual(ALL)
+  })
+
+  test('is an error where records are missing that the server counts', async () => {
+    const { read } = await given(
+      byNumber(() => ({ total: 7 })),
+      { pagination: { ...page, end: until({ total: '$.total' }) } },
+    )
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGES_INCOMPLETE', context: { unit: 'records' } })
+  })
+
+  test('is an error where the offset cannot go on', async () => {
+    const { read } = await given(
+      byPlace(() => ({ pages: 3 })),
+      {
+        pagination: { ...offset, end: until({ totalPages: '$.pages' }) },
+      },
+    )
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_NEXT_PAGE_INVALID' })
+  })
+
+  test('after another, for ever, is a circle', async () => {
+    const { read, seen } = await given((one) => data(number(one, 'page', 1) === 1 ? [{ id: 1 }] : [], { more: true }), {
+      pagination: { ...page, end: until({ when: { path: '$.more', is: false } }) },
+    })
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGE_LOOP' })
+    expect(seen.length).toBeLessThan(150)
+  })
+})
+
+describe('counts that the server gives', () => {
+  const counting = { emptyPage: true, shortPage: false, total: '$.total' }
+  const totals =
+    (...values: unknown[]) =>
+    (seen: Seen) =>
+      byPage(seen, { total: values[number(seen, 'page', 1) - 1] ?? null })
+  const byCursor = (more: (at: number) => object) => (seen: Seen) => {
+    const at = number(seen, 'cursor', 0)
+    return data(slice(at), { next: at + 3 < 7 ? at + 3 : null, ...more(at) })
+  }
+  const cursor = { type: 'cursor', path: '$.next', parameter: 'cursor' } as const
+
+  test('that grow are followed to the end, and told', async () => {
+    const { read } = await given(totals(6, 7, 7), { pagination: { ...page, end: counting } })
+
+    const { records, quality } = await read()
+    expect(records).toEqual(ALL)
+    expect(quality).toMatchObject([
+      { rule: 'pages_moved', detail: 'the API counted 6 records, and 7 while it was read' },
+    ])
+  })
+
+  test.each([
+    ['records', totals(7, 6, 6), counting],
+    [
+      'pages',
+      (seen: Seen) => byPage(seen, { pages: number(seen, 'page', 1) < 2 ? 3 : 2 }),
+      { emptyPage: true, shortPage: false, totalPages: '$.pages' },
+    ],
+  ])(
+    'that shrink while %s are requested by number are an error: records moved to pages that were read',
+    async (_, answer, end) => {
+      const { read } = await given(answer, { pagination: { ...page, end } })
+
+      expect(await failureOf(read())).toMatchObject({ code: 'REST_PAGES_MOVED', retryable: true })
+    },
+  )
+
+  test('that shrink while pages lead to each other are told', async () => {
+    const { read } = await given(
+      byCursor((at) => ({ total: at === 0 ? 8 : 7 })),
+      {
+        pagination: { ...cursor, end: { emptyPage: false, shortPage: false, total: '$.total' } },
+      },
+    )
+
+    const { records, quality } = await read()
+    expect(records).toEqual(ALL)
+    expect(quality).toMatchObject([{ rule: 'pages_moved' }])
+  })
+
+  test('are remembered from pages that have them', async () => {
+    const { read } = await given(totals(8), { pagination: { ...page, end: counting } })
+
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_PAGES_INCOMPLETE',
+      context: { expected: 8, actual: 7 },
+    })
+  })
+
+  test.each([
+    ['Link header', 'linkHeader', (at: number) => ({ headers: at < 4 ? link(`?cursor=${at + 3}`) : {} })],
+    [
+      'next link',
+      'nextLink',
+      (at: number) => ({ body: { data: slice(at), total: 9, ...(at < 4 ? { next: `?cursor=${at + 3}` } : {}) } }),
+    ],
+  ] as const)('and that the last page by its %s contradicts are an error', async (_, type, more) => {
+    const { read } = await given(
+      (seen) => ({ body: { data: slice(number(seen, 'cursor', 0)), total: 9 }, ...more(number(seen, 'cursor', 0)) }),
+      { pagination: { type, path: '$.next', end: { emptyPage: false, shortPage: false, total: '$.total' } } as never },
+    )
+
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_PAGES_INCOMPLETE',
+      context: { expected: 9, actual: 7 },
+    })
+  })
+
+  test('and fewer pages than are counted are an error, whatever ended them', async () => {
+    const { read } = await given(
+      byCursor(() => ({ pages: 4 })),
+      {
+        pagination: { ...cursor, end: { emptyPage: false, shortPage: false, totalPages: '$.pages' } },
+      },
+    )
+
+    expect(await failureOf(read())).toMatchObject({
+      code: 'REST_PAGES_INCOMPLETE',
+      message: expect.stringContaining('the 4 pages that it counts, got 3'),
+    })
+  })
+
+  test('are missed where no page has them', async () => {
+    const { read } = await given(byPage, { pagination: { ...page, end: { ...counting, total: '$.meta.total' } } })
+
+    expect((await read()).quality).toMatchObject([
+      { rule: 'end_rule_silent', detail: 'no page had a count at $.meta.total' },
+    ])
+  })
+})
+
+describe('null in place of the records', () => {
+  const nulls = (seen: Seen) => (number(seen, 'page', 1) < 4 ? byPage(seen) : { body: { data: null } })
+
+  test('after records is no end by itself', async () => {
+    const pages = await given(nulls, { pagination: page })
+    const offsets = await given((seen) => (number(seen, 'offset', 0) < 7 ? byOffset(seen) : { body: { data: null } }), {
+      pagination: offset,
+    })
+    const cursors = await given(
+      (seen) => (seen.query.has('c') ? { body: { data: null } } : data(slice(0), { next: 'x' })),
+      { pagination: { type: 'cursor', path: '$.next', parameter: 'c' } },
+    )
+
+    for (const { read } of [pages, offsets, cursors])
+      expect(await failureOf(read())).toMatchObject({ code: 'REST_RECORDS_NULL', retryable: true })
+  })
+
+  test('is the end where the pipeline says that an empty page is', async () => {
+    const { read } = await given(nulls, {
+      pagination: { ...page, end: { emptyPage: true, nullPage: true, shortPage: false } },
+    })
+
+    expect((await read()).records).toEqual(ALL)
+  })
+
+  test('is the end where a count says so', async () => {
+    const { read } = await given(
+      (seen) => (number(seen, 'page', 1) === 3 ? { body: { data: null, pages: 3 } } : byPage(seen, { pages: 3 })),
+      {
+        pagination: { ...page, end: { emptyPage: true, shortPage: false, totalPages: '$.pages' } },
+      },
+    )
+
+    expect((await read()).records).toEqual(ALL.slice(0, 6))
+  })
+})
+
+describe('a body that says that the request failed', () => {
+  const failing = (body: object) => (seen: Seen) =>
+    number(seen, 'page', 1) === 2 ? { body } : byPage(seen, { status: 'ok' })
+  const present = { present: '$.error', retry: true }
+  const unless = { unless: { path: '$.status', is: 'ok' }, retry: true }
+
+  test.each([
+    ['a text', { error: 'quota' }, present],
+    ['a text beside records', { error: 'quota', data: [] }, present],
+    ['an object', { error: { code: 7 }, data: [] }, present],
+    ['another value', { status: 'error', data: [] }, unless],
+    ['no value', { data: [] }, unless],
+  ])('by %s is a failure', async (_, body, failure) => {
+    const { read } = await given(failing(body), { pagination: page, dataset: { failure } })
+    const forGood = await given(failing(body), { pagination: page, dataset: { failure: { ...failure, retry: false } } })
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_ANSWER_FAILED', retryable: true })
+    expect(await failureOf(forGood.read())).toMatchObject({ code: 'REST_ANSWER_REFUSED', retryable: false })
+    expect(JSON.stringify(await failureOf(read()))).not.toContain('quota')
+  })
+
+  test('is not kept: the next attempt asks for it again, and for no other page', async () => {
+    let isFailing = true
+    const { read, seen } = await given((one) => (isFailing ? failing({ error: 'quota' })(one) : byPage(one)), {
+      pagination: page,
+      dataset: { failure: present },
+    })
+    const { path } = stack.use(await temporaryDirectory())
+    const lake = stack.use(await createDirectoryLake(path))
+    await failureOf(read({ lake }))
+    isFailing = false
+    seen.length = 0
+
+    expect((await read({ lake })).records).toEqual(ALL)
+    expect(seen.map((one) => one.query.get('page'))).toEqual(['2', '3', '4'])
+  })
+
+  test.each([{ error: null }, { error: '' }, { error: [] }, { error: {} }, { error: false }, { error: 0 }, {}])(
+    'is not one with %j',
+    async (more) => {
+      const { read } = await given((seen) => byPage(seen, more), { pagination: page, dataset: { failure: present } })
+
+      expect((await read()).records).toEqual(ALL)
+    },
+  )
+
+  test('and records that are not there are an error', async () => {
+    const { read } = await given(failing({ error: 'quota' }), { pagination: page })
+
+    expect(await failureOf(read())).toMatchObject({ code: 'REST_RECORDS_MISSING' })
+  })
+})
+
+describe('a dataset without pagination', () => {
+  const only = { pagination: { type: 'none' } } as const
+
+  test.each<[string, Reply]>([
+    ['a next link', data(slice(0), { next: '/v1/users?page=2' })],
+    ['a next link to another server', data(slice(0), { next: 'https://elsewhere.example/x' })],
+    ['a cursor', data(slice(0), { next_cursor: 'x' })],
+    ['a Link header', { ...data(slice(0)), headers: link('?page=2') }],
+    ['a count of pages', data(slice(0), { page: 1, total_pages: 3 })],
+    ['a count of records', data(slice(0), { total: 7 })],
+    ['has_more', data(slice(0), { has_more: true })],
+  ])('is warned of %s', async (_, reply) => {
+    const { read, seen } = await given(() => reply, only)
+
+    expect(await read()).toMatchObject({
+      records: ALL.slice(0, 3),
+      quality: [{ rule: 'pages_unread', severity: 'warn' }],
+    })
+    expect(seen).toHaveLength(1)
+  })
+
+  test.each<[string, Reply]>([
+    ['nothing', data(slice(0))],
+    ['a next link that is null', data(slice(0), { next: null })],
+    ['one page', data(slice(0), { page: 1, total_pages: 1 })],
+    ['as many records as it counts', data(slice(0), { offset: 0, total: 3 })],
+    ['has_more that is false', data(slice(0), { next_cursor: 'x', has_more: false })],
+  ])('is not warned of %s', async (_, reply) => {
+    const { read } = await given(() => reply, only)
+
+    expect((await read()).quality).toEqual([])
+  })
+})

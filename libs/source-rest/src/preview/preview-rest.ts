@@ -18,7 +18,7 @@ import type { Fill } from '@cinelake/secrets'
 import type { AzureIdentity } from '../auth/auth-kind.ts'
 import { createTokenCache } from '../auth/token-cache.ts'
 import { restErrors, RestPaginationUnknownError } from '../errors.ts'
-import { createColumns, createFlattener, openCsvSpool, PLAIN_ROWS, RecordProblem } from '@cinelake/json-rows'
+import { createColumns, createFlattener, objectsOf, openCsvSpool, PLAIN_ROWS, RecordProblem } from '@cinelake/json-rows'
 import { readPages } from '../pagination/read-pages.ts'
 import { datasetRequest } from '../http/dataset-request.ts'
 import { createLimiter, pause } from '../http/limiter.ts'
@@ -242,7 +242,7 @@ async function read(
   for await (const page of readPages(source.name, dataset, target, requests.for(target))) {
     pageCount += 1
     recognised ??= page.next?.recognised
-    const wanted = page.records.slice(0, limit - spool.rowCount)
+    const wanted = objectsOf(page.records).slice(0, limit - spool.rowCount)
     await spool.add(wanted, (error, index) => {
       throw error instanceof RecordProblem
         ? restErrors.REST_RECORD_INVALID(page.place, index + 1, error.message, error.remedy)

@@ -9,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, read, title, titles } from '../contract/given.fixture.ts'
+import { limitsContract } from '../contract/limits-contract.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
 import type { Warehouse, WarehouseTable } from '../warehouse.ts'
 import { openDuckDbWarehouse } from './duckdb.ts'
@@ -27,6 +28,11 @@ describe.each(['mart', 'MART', 'shop', `my "own" mart's 1.0`])('%s.duckdb', (nam
     return { warehouse, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
   })
 })
+
+limitsContract(async () => {
+  const warehouse = await openDuckDbWarehouse(join(directory.path, `${(count += 1)}`, 'mart.duckdb'))
+  return { warehouse, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
+}, {})
 
 test.each(['memory', 'loader', 'system', 'temp', 'main'])(
   'a file may be called as DuckDB or the bookkeeping calls something: %s',

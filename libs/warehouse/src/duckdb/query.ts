@@ -178,9 +178,11 @@ function toValue(value: DuckDBValue | undefined, type?: string): WarehouseValue 
   if (typeof value === 'string') return type === 'JSON' ? (JSON.parse(value) as WarehouseValue) : value
   if (typeof value !== 'object') return value
   if (value instanceof DuckDBTimestampTZValue)
-    return `${String(new DuckDBTimestampValue(value.micros)).replace(' ', 'T')}${isFinite(value.micros) ? 'Z' : ''}`
-  if (value instanceof DuckDBTimestampValue) return String(value).replace(' ', 'T')
-  if (value instanceof DuckDBDateValue) return String(value)
+    return `${timestampText(new DuckDBTimestampValue(value.micros))}${isFinite(value.micros) ? 'Z' : ''}`
+  if (value instanceof DuckDBTimestampValue) return timestampText(value)
+  if (value instanceof DuckDBDateValue)
+    // The client writes infinity as a day beyond the last.
+    return value.isFinite ? String(value) : value.days > 0 ? 'infinity' : '-infinity'
   if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue)
     return value.items.map((item) => toValue(item))
   if (value instanceof DuckDBStructValue) return objectOf(value.entries)
@@ -190,6 +192,12 @@ function toValue(value: DuckDBValue | undefined, type?: string): WarehouseValue 
   // The bytes are a view of memory that ends with the result.
   if (value instanceof DuckDBBlobValue) return new Uint8Array(value.bytes)
   return String(value)
+}
+
+/** `2026-03-01T10:00:00`, and `0044-03-15 (BC) 10:00:00`. */
+function timestampText(value: DuckDBTimestampValue): string {
+  const text = String(value)
+  return text.includes(' (BC)') ? text : text.replace(' ', 'T')
 }
 
 function objectOf(entries: Readonly<Record<string, DuckDBValue>>): WarehouseValue {

@@ -204,12 +204,13 @@ function createCopyWriter(table: string, columns: readonly WarehouseColumn[]): C
   const fields = columns.map(({ name, type }) => ({
     name,
     form: postgres.postgresType(type)?.form ?? ('text' as const),
+    isDated: /^(DATE|TIMESTAMP)/i.test(type) && !type.endsWith('[]'),
   }))
   return (rows) => {
     const lines = rows.map((row) =>
       fields
-        .map(({ name, form }) => {
-          const field = copyField(row[name], form)
+        .map(({ name, form, isDated }) => {
+          const field = copyField(isDated ? dated(row[name]) : row[name], form)
           if (field.includes('\0')) throw nulCharacterError(table, name)
           return field
         })
@@ -228,6 +229,12 @@ function copyField(value: WarehouseValue | undefined, form: postgres.PostgresTyp
   if (typeof value === 'bigint') return String(value)
   if (value instanceof Uint8Array) return `\\\\x${Buffer.from(value).toString('hex')}`
   return escaped(toJson(value))
+}
+
+/** The engine's `0044-03-15 (BC) 10:00:00Z` as PostgreSQL reads it. */
+function dated(value: WarehouseValue | undefined): WarehouseValue | undefined {
+  if (typeof value !== 'string' || !value.includes(' (BC)')) return value
+  return `${value.replace(' (BC)', '')} BC`
 }
 
 function copyNumber(value: number): string {

@@ -11,7 +11,9 @@ import { createPgliteWarehouse } from './pglite.ts'
 import { openPgliteDatabase, type PgliteDatabase } from '@cinelake/database/pglite'
 import { postgresObjectsContract } from '../contract/postgres-objects-contract.ts'
 import { postgresReaderContract } from '../contract/postgres-reader-contract.ts'
+import { limitsContract } from '../contract/limits-contract.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
+import { POSTGRES_LIMITS } from './limits.ts'
 
 let directory: string
 beforeAll(async () => {
@@ -40,6 +42,7 @@ describe('with one database for all tests', () => {
     }
   }
   warehouseContract('pglite', open)
+  limitsContract(open, POSTGRES_LIMITS)
   postgresObjectsContract('pglite', open)
   postgresReaderContract('pglite', open)
 

@@ -8,7 +8,9 @@ import { postgresReaderContract } from '../contract/postgres-reader-contract.ts'
 import { openWarehouse, type Opened } from './postgres.fixture.ts'
 import { addSchema, LOCK_SET_UP } from './sql.ts'
 import { createPostgresWarehouse } from './postgres.ts'
+import { limitsContract } from '../contract/limits-contract.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
+import { POSTGRES_LIMITS } from './limits.ts'
 
 const { server, missing } = await findPostgres()
 afterAll(async () => {
@@ -32,6 +34,7 @@ describe.skipIf(server === undefined)(`a PostgreSQL server${reason}`, () => {
     return { warehouse, sql, [Symbol.asyncDispose]: async () => await warehouse[Symbol.asyncDispose]() }
   }
   warehouseContract('postgres', open)
+  limitsContract(open, POSTGRES_LIMITS)
   postgresObjectsContract('postgres', open)
   postgresReaderContract('postgres', open)
 

@@ -3,7 +3,9 @@ import { findMssql } from '@cinelake/testkit/mssql'
 import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, title, titles } from '../contract/given.fixture.ts'
 import { openAt, readAsAnalyst } from './sql-server.fixture.ts'
+import { limitsContract } from '../contract/limits-contract.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
+import { SQL_SERVER_LIMITS } from './limits.ts'
 
 const { server, missing } = await findMssql()
 afterAll(async () => await server?.[Symbol.asyncDispose]())
@@ -22,6 +24,7 @@ async function open() {
 /** What only the server itself can show. */
 describe.skipIf(server === undefined)(`a SQL Server${reason}`, () => {
   warehouseContract('mssql', open)
+  limitsContract(open, SQL_SERVER_LIMITS)
 
   test('what was loaded is read by a program that uses the driver mssql', async () => {
     await using it = await open()

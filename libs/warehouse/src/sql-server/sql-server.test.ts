@@ -3,7 +3,9 @@ import { startMssqlEndpoint } from '@cinelake/testkit/mssql'
 import { afterAll, expect, test } from 'vitest'
 import { batches, manyTitles, titles } from '../contract/given.fixture.ts'
 import { openAt, readAsAnalyst } from './sql-server.fixture.ts'
+import { limitsContract } from '../contract/limits-contract.ts'
 import { warehouseContract } from '../contract/warehouse-contract.ts'
+import { SQL_SERVER_LIMITS } from './limits.ts'
 
 const endpoint = await startMssqlEndpoint()
 afterAll(async () => {
@@ -14,6 +16,10 @@ warehouseContract('mssql, SDK protocol tests against the loopback endpoint', asy
   await endpoint.reset()
   return await openAt(endpoint.url)
 })
+limitsContract(async () => {
+  await endpoint.reset()
+  return await openAt(endpoint.url)
+}, SQL_SERVER_LIMITS)
 
 test('what was loaded is read by a program that uses the driver mssql', async () => {
   await endpoint.reset()

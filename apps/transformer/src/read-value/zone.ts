@@ -1,0 +1,47 @@
+import { literal } from '@cinelake/sql'
+import type { ColumnReading } from '@cinelake/pipeline'
+import { type Sql, bound } from './text.ts'
+
+/** Microseconds. No zone has two transitions within two days. */
+const DAY = '86400000000'
+
+/**
+ * The instant of a local time in a zone. A local time that a zone skips is none; one that it has twice is none unless
+ * `ambiguous` says which is meant.
+ * @param local an expression of type TIMESTAMP
+ */
+export function instantIn(
+  local: Sql,
+  { timeZone = 'UTC', ambiguous }: Pick<ColumnReading, 'timeZone' | 'ambiguous'>,
+): Sql {
+  // In UTC, the session's zone, a cast gives the result of `timezone`.
+  if (timeZone === 'UTC') return `CAST(${local} AS TIMESTAMPTZ)`
+  // Parsed once, since the local time is looked at from several sides.
+  return bound(local, 'local', (found) => instantInZone(found, literal(timeZone), ambiguous))
+}
+
+/** @param zone an expression: the zone's name, which exists */
+export function instantInZone(local: Sql, zone: Sql, ambiguous: ColumnReading['ambiguous']): Sql {
+  /** What clocks show a day before or after: offsets that are equal then are equal all the time in between. */
+  const shownAt = (us: Sql) => `epoch_us(timezone(${zone}, make_timestamptz(${us})))`
+  const offsetAt = (us: Sql) => `(${shownAt(us)} - (${us}))`
+  const chosen = (us: Sql) =>
+    bound(
+      `[${us} - ${offsetAt(`${us} - ${DAY}`)}, ${us} - ${offsetAt(`${us} + ${DAY}`)}]`,
+      'candidates',
+      (candidates) =>
+        bound(
+          `list_sort(list_distinct(list_filter(${candidates}, lambda one: ${shownAt('one')} = ${us})))`,
+          'instants',
+          (instants) => {
+            const index = ambiguous === 'earlier' ? 1 : -1
+            const wanted = `make_timestamptz(${instants}[${index}])`
+            return ambiguous === undefined ? `CASE WHEN len(${instants}) = 1 THEN ${wanted} END` : wanted
+          },
+        ),
+    )
+  const us = `epoch_us(${local})`
+  return `CASE WHEN ${local} IS NULL OR NOT isfinite(${local}) THEN NULL \
+WHEN ${shownAt(`${us} + ${DAY}`)} - ${shownAt(`${us} - ${DAY}`)} = 2 * ${DAY} THEN make_timestamptz(${us} - (${offsetAt(`${us} - ${DAY}`)})) \
+ELSE ${bound(us, 'us', chosen)} END`
+}
