@@ -13,7 +13,7 @@ export const LandedFile = z.object({
   /** Known where the ingest made the file itself. */
   rowCount: z.int().min(0).optional(),
   /** Files as received: their compression, detected from their first bytes. */
-  compression: z.enum(['gzip', 'zip']).optional(),
+  compression: z.enum(['gzip', 'zip', 'zstd']).optional(),
   /** Files as received: last modification time at the source. */
   modifiedAt: z.iso.datetime().optional(),
   /** Known where the ingest made the file itself, or read all of it. */

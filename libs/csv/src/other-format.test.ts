@@ -12,6 +12,16 @@ test.each([
   ['PK\x03\x04\x14\x00\x06\x00\x08\x00orders.csv', 'a zip archive'],
   ['\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00', 'an Excel or other Office file of before 2007'],
   ['%PDF-1.7\n', 'a PDF'],
+  [
+    '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00W\x00o\x00r\x00k\x00b\x00o\x00o\x00k\x00',
+    'an Excel file of the old kind (XLS)',
+  ],
+  [
+    `\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1${'EncryptedPackage'.split('').join('\x00')}\x00`,
+    'an Office file with a password',
+  ],
+  ['\x00\x00\x00\x18ftypmp42', 'a video (MP4)'],
+  ['II*\x00\x08\x00', 'a TIFF image'],
   ['ORC\x11\x00\x00', 'an ORC file'],
   [`${'a'.repeat(257)}ustar\x0000`, 'a tar archive'],
   [gzipSync('a,b\n').toString('latin1'), 'a gzip file'],
@@ -75,7 +85,8 @@ test.each([
 
 test.each([
   [['xl/worksheets/sheet1.xml', '[Content_Types].xml', '_rels/.rels'], 'an Excel workbook (XLSX)'],
-  [['[Content_Types].xml', 'word/document.xml'], 'an Office document that is no workbook'],
+  [['[Content_Types].xml', 'word/document.xml'], 'a Word document'],
+  [['[Content_Types].xml', 'visio/document.xml'], 'an Office document that is no workbook'],
   [['mimetype', 'content.xml', 'META-INF/manifest.xml'], 'an OpenDocument file (such as ODS)'],
   [['xl/orders.csv', 'content.xml'], undefined],
   [['orders.csv'], undefined],

@@ -12,13 +12,30 @@ const SIGNATURES: readonly (readonly [format: string, bytes: string, offset?: nu
   ['a 7-Zip archive', "7z\xbc\xaf'\x1c"],
   ['a RAR archive', 'Rar!\x1a\x07'],
   ['a tar archive', 'ustar', 257],
-  ['an Excel or other Office file of before 2007', '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1'],
   ['an SQLite database', 'SQLite format 3\x00'],
   ['a PDF', '%PDF-'],
   ['an RTF document', '{\\rtf'],
   ['a PNG image', '\x89PNG\r\n\x1a\n'],
   ['a JPEG image', '\xff\xd8\xff'],
   ['a GIF image', 'GIF8'],
+  ['a TIFF image', 'II*\x00'],
+  ['a TIFF image', 'MM\x00*'],
+  ['a WebP image', 'WEBP', 8],
+  ['a sound file (WAV)', 'WAVEfmt', 8],
+  ['a sound file (MP3)', 'ID3\x03'],
+  ['a video (MP4)', 'ftyp', 4],
+  ['a video (Matroska or WebM)', '\x1aE\xdf\xa3'],
+  ['a PostScript file', '%!PS'],
+  ['an Access database', 'Standard Jet DB', 4],
+  ['an Access database', 'Standard ACE DB', 4],
+  ['a DuckDB database', 'DUCK', 8],
+  ['an HDF5 file', '\x89HDF\r\n\x1a\n'],
+  ['a NumPy array', '\x93NUMPY'],
+  ['a Stata file', '<stata_dta>'],
+  ['an SPSS file', '$FL2@(#)'],
+  ['an LZ4 file', '\x04"M\x18'],
+  ['a Windows program', 'MZ\x90\x00'],
+  ['a Linux program', '\x7fELF'],
 ]
 
 /** Bytes at the beginning of a file that are enough to detect its format. */
@@ -31,6 +48,7 @@ const LOOKED_AT = 4096
 export function binaryFormatOf(bytes: Uint8Array): string | undefined {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LOOKED_AT))
   if (start.indexOf('PK\x03\x04', 0, 'latin1') === 0) return zipFormatOf(start.toString('latin1'))
+  if (start.indexOf('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', 0, 'latin1') === 0) return compoundFormatOf(bytes)
   const found = SIGNATURES.find(([, signature, offset = 0]) => {
     const there = start.toString('latin1', offset, offset + signature.length) === signature
     // A signature of letters alone may also be a column name; in a binary file, some byte near it cannot occur in text.
@@ -41,6 +59,23 @@ export function binaryFormatOf(bytes: Uint8Array): string | undefined {
 
 /** Control characters that do not occur in text; tab, line ends, form feed and escape may. */
 const isControl = (byte: number) => byte < 0x09 || (byte > 0x0d && byte < 0x1b)
+
+/** Streams of a compound file by which its program is known. Sources: MS-XLS, MS-DOC, MS-PPT, MS-OFFCRYPTO */
+const STREAMS = [
+  ['EncryptedPackage', 'an Office file with a password'],
+  ['Workbook', 'an Excel file of the old kind (XLS)'],
+  ['WordDocument', 'a Word document of the old kind (DOC)'],
+  ['PowerPoint Document', 'a PowerPoint file of the old kind (PPT)'],
+] as const
+
+/** The format of a compound file: the names of its streams are in UTF-16. */
+function compoundFormatOf(bytes: Uint8Array): string {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return (
+    STREAMS.find(([stream]) => all.includes(Buffer.from(stream, 'utf16le')))?.[1] ??
+    'an Excel or other Office file of before 2007'
+  )
+}
 
 function zipFormatOf(start: string): string {
   if (start.includes('xl/')) return 'an Excel workbook (XLSX)'
@@ -57,7 +92,9 @@ export function packageFormatOf(names: Iterable<string>): string | undefined {
   const all = new Set(names)
   if (all.has('[Content_Types].xml')) {
     const isWorkbook = [...all].some((name) => name.startsWith('xl/'))
-    return isWorkbook ? 'an Excel workbook (XLSX)' : 'an Office document that is no workbook'
+    if (isWorkbook) return 'an Excel workbook (XLSX)'
+    if (all.has('word/document.xml')) return 'a Word document'
+    return all.has('ppt/presentation.xml') ? 'a PowerPoint presentation' : 'an Office document that is no workbook'
   }
   return all.has('mimetype') && all.has('content.xml') ? 'an OpenDocument file (such as ODS)' : undefined
 }

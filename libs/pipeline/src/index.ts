@@ -8,7 +8,7 @@ export {
   RowRule,
   TableRule,
 } from './checked-pipeline.ts'
-export { CheckedColumn, ColumnReading, FileReading, Schedule } from '@cinelake/source-kind'
+export { CheckedColumn, ColumnReading, FileFormat, FileReading, Schedule } from '@cinelake/source-kind'
 export { DatabaseSource } from '@cinelake/source-database/config'
 export { FilesDataset } from '@cinelake/source-files/config'
 export { CheckedSource } from './source-kinds.ts'

@@ -123,14 +123,15 @@ function reasonToLeaveOut(error: unknown, { onProblem = {} }: FilesDataset): Lef
   return isUnstable && onProblem.unstable === 'skip' ? 'unstable' : undefined
 }
 
-/** How a file is compressed, detected by its signature, since names are unreliable. Sources: RFC 1952, 2.3.1; APPNOTE.TXT 4.3.7 and 4.3.16 */
-const MAGIC: readonly { readonly bytes: readonly number[]; readonly compression: 'gzip' | 'zip' }[] = [
+/** How a file is compressed, detected by its signature, since names are unreliable. Sources: RFC 1952, 2.3.1; APPNOTE.TXT 4.3.7 and 4.3.16; RFC 8878, 3.1.1 */
+const MAGIC: readonly { readonly bytes: readonly number[]; readonly compression: Compression }[] = [
   { bytes: [0x1f, 0x8b, 0x08], compression: 'gzip' },
   { bytes: [0x50, 0x4b, 0x03, 0x04], compression: 'zip' },
   { bytes: [0x50, 0x4b, 0x05, 0x06], compression: 'zip' },
+  { bytes: [0x28, 0xb5, 0x2f, 0xfd], compression: 'zstd' },
 ]
 
-export type Compression = 'gzip' | 'zip'
+export type Compression = 'gzip' | 'zip' | 'zstd'
 
 /** @param first first bytes of a file: at least four, unless the file is shorter */
 export function compressionOf(first: Uint8Array): Compression | undefined {

@@ -12,8 +12,16 @@ export const RefineMode = z.enum([
 ])
 export type RefineMode = z.infer<typeof RefineMode>
 
+/** Formats of files, beside what they may be packed with. */
+export const FileFormat = z.enum(['csv', 'json', 'ndjson', 'parquet'])
+export type FileFormat = z.infer<typeof FileFormat>
+
 /** How the files of a dataset are read; what is absent is found out by looking at the file. */
 export const FileReading = z.object({
+  /** A file of another format is refused. Absent: found out from each file's first bytes. */
+  format: FileFormat.optional(),
+  /** JSON: the place of the records, as a path of names: `$.data.items`. Default: the document itself. */
+  records: z.string().optional(),
   /** A name of the WHATWG's encoding standard in its canonical form, or `iso-8859-1` as ISO means it. */
   encoding: z.string().optional(),
   /** One character or several. */

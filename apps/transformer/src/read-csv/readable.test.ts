@@ -167,7 +167,7 @@ describe('a header that does not fit', () => {
     expect(error).toMatchObject({
       code: 'REFINE_FILE_FORMAT',
       message: expect.stringContaining(
-        `[file=file.csv]: expected CSV, plain or packed with gzip or zip, got ${format};`,
+        `[file=file.csv]: expected CSV, plain or packed with gzip, zip or zstd, got ${format};`,
       ),
     })
   })

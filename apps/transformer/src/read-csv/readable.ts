@@ -329,7 +329,7 @@ function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: 
   const [problem] = head.problems
   if (problem === undefined) return head
   const format = textFormatOf(bytes)
-  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(source.name, format)
+  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(source.name, format, 'CSV')
   // Where no field is a known column the "header" may be a row of data: the message must not repeat it.
   const isHeader = head.places.some((place) => place !== undefined)
   const names = isHeader ? `: found ${head.names.map((name) => `\`${name}\``).join(', ')}` : ''
@@ -340,7 +340,7 @@ function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: 
 /** @throws {REFINE_FILE_FORMAT} terminal */
 function expectText({ name }: Pick<CsvSource, 'name'>, bytes: Uint8Array): void {
   const format = binaryFormatOf(bytes)
-  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(name, format)
+  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(name, format, 'CSV')
 }
 
 async function* withoutFirst(length: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

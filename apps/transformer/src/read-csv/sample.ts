@@ -36,7 +36,7 @@ export async function sampleCsv(
 ): Promise<CsvSample | undefined> {
   const { start, bytes, isWhole, encoding } = await firstText(file, reading.encoding)
   const format = binaryFormatOf(start) ?? textFormatOf(bytes)
-  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(name, format)
+  if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(name, format, 'CSV, of which alone a draft is made')
   // The contract's columns are unknown: every record has the width of the first.
   const head = readHead(bytes, isWhole, [], { ...reading, header: true })
   if (head === undefined) return undefined

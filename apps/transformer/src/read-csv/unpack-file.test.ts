@@ -178,7 +178,7 @@ describe('packed files', () => {
     await expect(refinePacked({ 'a.xlsx': workbook }, 'zip')).rejects.toMatchObject({
       code: 'REFINE_FILE_FORMAT',
       message: expect.stringContaining(
-        '[file=a.xlsx]: expected CSV, plain or packed with gzip or zip, got an Excel workbook',
+        '[file=a.xlsx]: expected CSV, JSON, NDJSON or Parquet, plain or packed with gzip, zip or zstd, got an Excel workbook',
       ),
     })
   })

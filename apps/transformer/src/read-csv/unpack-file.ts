@@ -5,7 +5,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { constants, crc32, createGunzip } from 'node:zlib'
+import { constants, crc32, createGunzip, createZstdDecompress } from 'node:zlib'
 import { getFileNameLowLevel, openPromise, type Entry, type ZipFile } from 'yauzl'
 import { PackedFileError, refineErrors, UnpackedTooLargeError } from '../refine/errors.ts'
 import type { UnpackLimits } from './unpack-settings.ts'
@@ -32,7 +32,7 @@ type Packed = {
 const MAX_MEMBERS = 100_000
 
 /**
- * The files in a landed file, one after the other: the file itself, the content of a gzip file, or each member of a zip
+ * The files in a landed file, one after the other: the file itself, the content of a gzip or zstd file, or each member of a zip
  * archive in order of name. An unpacked file exists until the next one is requested, and is verified against the
  * checksum of the archive. Folders and metadata files of desktop systems are skipped.
  *
@@ -51,7 +51,11 @@ export async function* unpack(packed: Packed): AsyncGenerator<UnpackedFile> {
   try {
     if (landed.compression === 'zip') yield* members(packed, unpacked, meter)
     else {
-      const content = createGunzip({ finishFlush: constants.Z_FINISH })
+      // A window of at most 128 MiB, as zstd itself allows by default; without it 2 GiB may be asked for.
+      const content =
+        landed.compression === 'zstd'
+          ? createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: 27 } })
+          : createGunzip({ finishFlush: constants.Z_FINISH })
       await told(landed.name, signal, () =>
         pipeline(createReadStream(file), content, meter.counted, createWriteStream(unpacked), { signal }),
       )
@@ -171,7 +175,9 @@ async function told<T>(name: string, signal: AbortSignal, run: () => Promise<T>)
     if (signal.aborted) throw new CancelledError(`unpacking ${name}`, { cause: error })
     if (error instanceof PackedFileError || error instanceof UnpackedTooLargeError || isFromDisk(error)) throw error
     const found = error instanceof Error ? error.message : 'something else'
-    throw new PackedFileError(name, 'a whole gzip file or zip archive without a password', found, { cause: error })
+    throw new PackedFileError(name, 'a whole gzip or zstd file, or a zip archive without a password', found, {
+      cause: error,
+    })
   }
 }
 

@@ -62,7 +62,7 @@ export function meaningOf(
     trims,
   }: { readonly reading: ColumnReading; readonly nulls: readonly string[]; readonly trims: boolean },
 ): Meaning {
-  const present = withoutWords(trims ? trimmed(text) : text, nullWords(reading, nulls))
+  const present = withoutWords(trims ? trimmed(text) : text, nulls, reading)
   const { extract } = reading
   if (extract === undefined) {
     const meant = withValues(present, reading.values)
@@ -103,7 +103,9 @@ function nullWords(reading: ColumnReading, nulls: readonly string[]): string[] {
   return [...new Set(words)].filter((word) => word !== '')
 }
 
-function withoutWords(text: Sql, words: readonly string[]): Sql {
+/** A text, NULL where it is a word for "no value". */
+export function withoutWords(text: Sql, nulls: readonly string[], reading: ColumnReading): Sql {
+  const words = nullWords(reading, nulls)
   if (words.length === 0) return text
   // Bytes. Some letters are longer in upper case.
   const longest = 2 * Math.max(...words.map((word) => Buffer.byteLength(word)))

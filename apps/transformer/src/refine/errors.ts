@@ -11,11 +11,13 @@ export class FileUnreadableError extends TerminalError {
     place: { readonly byte: number } | { readonly line: number },
     expected: string,
     actual: string,
+    options?: ErrorOptions,
   ) {
     const [[key, value] = ['byte', 0]] = Object.entries(place)
     super(
       `file cannot be read [file=${file} ${key}=${value}]: expected ${expected}, got ${actual}; have the file sent again, or declare how it is written under \`read\` in pipeline.yaml`,
       { file, [key]: value },
+      options,
     )
   }
 }
@@ -23,10 +25,11 @@ export class FileUnreadableError extends TerminalError {
 export const refineErrors = defineErrors({
   /**
    * A file of another format than the dataset's.
-   * @param actual the format found: "a Parquet file"
+   * @param actual the format found: "a PDF"
+   * @param expected the format that the dataset states
    */
-  REFINE_FILE_FORMAT: terminal((file: string, actual: string) => [
-    `file has another format [file=${file}]: expected CSV, plain or packed with gzip or zip, got ${actual}; have it sent as CSV, or name only the CSV files under \`files\` in pipeline.yaml`,
+  REFINE_FILE_FORMAT: terminal((file: string, actual: string, expected = 'CSV, JSON, NDJSON or Parquet') => [
+    `file has another format [file=${file}]: expected ${expected}, plain or packed with gzip, zip or zstd, got ${actual}; have it sent in such a format, or name only such files under \`files\` in pipeline.yaml`,
     { file, actual },
   ]),
 

@@ -4,6 +4,8 @@ import type { EngineColumn, SqlEngine, SqlSession } from '@cinelake/engine'
 import { RAW_LIMIT_BYTES } from '../read-csv/copy.ts'
 import { RecordLocator } from '../read-csv/locate.ts'
 import type { ReadableCsv } from '../read-csv/readable.ts'
+import type { FoundRecord, RecordFile } from '../read-records/record.ts'
+import { TOO_LONG } from '../read-records/write-records.ts'
 import { landedParquet, ENCODING, firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from './stage-sql.ts'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 
@@ -72,6 +74,52 @@ async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Reject
       const what = rules === ROW_SHAPE ? shapeOf(csv, raw) : rules === ENCODING ? damageOf(csv) : found
       return [csv.nameAt?.(ordinal) ?? csv.name, String(line), rules, what, String(kept), raw]
     })
+  }
+}
+
+type ReadRecords = { readonly name: string; readonly records: RecordFile }
+
+/** Finds the places and the text of rejected records, by reading the file once more. */
+export async function keepRecordRejects(
+  { name, records }: ReadRecords,
+  staged: StagedRows,
+  { engine, session, signal }: Deps,
+): Promise<void> {
+  const wanted = await brokenSql(staged, { session, signal })
+  await using reader = await engine.session()
+  const batches = reader.stream(`SELECT ordinal, rules, found, kept FROM (${wanted}) ORDER BY ordinal`, { signal })
+  const rows = withRecords(name, records.read(signal), batches as AsyncIterable<readonly Rejected[]>)
+  await session.append(REJECTED, rows, { signal })
+}
+
+async function* withRecords(
+  name: string,
+  batches: AsyncIterable<readonly FoundRecord[]>,
+  rejected: AsyncIterable<readonly Rejected[]>,
+) {
+  const records = batches[Symbol.asyncIterator]()
+  let batch: readonly FoundRecord[] = []
+  let first = 0
+  try {
+    for await (const some of rejected) {
+      const rows: (string | null)[][] = []
+      for (const { ordinal, rules, found, kept } of some) {
+        while (ordinal >= first + batch.length) {
+          const next = await records.next()
+          if (next.done === true) throw new RangeError(`${name} has no record ${ordinal}`)
+          first += batch.length
+          batch = next.value
+        }
+        const record = batch[ordinal - first]
+        const { line = 0, place, problem = TOO_LONG } = record ?? {}
+        const file = place === undefined ? name : `${name} ${place}`
+        const what = rules === ROW_SHAPE ? problem : found
+        rows.push([file, String(line), rules, what, String(kept), record?.raw() ?? null])
+      }
+      yield rows
+    }
+  } finally {
+    await records.return?.()
   }
 }
 

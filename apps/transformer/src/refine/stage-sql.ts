@@ -89,7 +89,7 @@ export function parquetSource(
     const place = places[index]
     const type = place === undefined ? undefined : landed[place]?.type
     if (place === undefined || type === undefined) return absent(column)
-    return readLanded(column, fieldColumn(place), type, reading.nulls)
+    return readReceived(column, fieldColumn(place), type, reading.nulls)
   })
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
@@ -97,6 +97,12 @@ export function parquetSource(
     // Unknown without reading all of it.
     hasNul: true,
   }
+}
+
+/** Bytes without a type are text where they are UTF-8; the engine's own text of them has escapes. */
+function readReceived(column: CheckedColumn, raw: string, type: string, nulls: readonly string[]): ColumnSql {
+  if (type !== 'BLOB' || column.type !== 'VARCHAR') return readLanded(column, raw, type, nulls)
+  return { value: `try(decode(${raw}))`, text: `CAST(${raw} AS VARCHAR)` }
 }
 
 function absent({ type }: CheckedColumn): ColumnSql {

@@ -3,7 +3,7 @@ import { CancelledError, eachBlock } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
 import { SqlFailedError, type SqlSession } from '@cinelake/engine'
 import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
-import type { CheckedDataset, FileReading } from '@cinelake/pipeline'
+import type { CheckedDataset, FileFormat, FileReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { createHash } from 'node:crypto'
 import { readFile, rm, stat, symlink } from 'node:fs/promises'
@@ -12,10 +12,13 @@ import { type CsvBatch, CsvBatches, SMALL_BYTES } from '../read-csv/batch.ts'
 import { type CsvSource, type ForeseenCsv, type ReadableCsv, makeReadable, readWhole } from '../read-csv/readable.ts'
 import { needsCopy } from '../read-csv/declared-rows.ts'
 import { type UnpackedFile, unpack } from '../read-csv/unpack-file.ts'
+import { formatOf } from '../read-format/detect-format.ts'
+import { readJson, readNdjson } from '../read-json/read-json.ts'
+import { recordSource, writeRecords } from '../read-records/write-records.ts'
 import { REMAINING, stageDeletions } from './deletions.ts'
-import { refineErrors } from './errors.ts'
+import { FileUnreadableError, refineErrors } from './errors.ts'
 import { hasDeletions, inOrderOfName } from './plan.ts'
-import { keepCsvRejects, keepParquetRejects } from './rejects.ts'
+import { keepCsvRejects, keepParquetRejects, keepRecordRejects } from './rejects.ts'
 import { RULES, type StageSource, WARNED, csvSource, landedParquet, parquetSource, stageQuery } from './stage-sql.ts'
 import type { StageDeps, StagedFile } from './staged-file.ts'
 
@@ -57,6 +60,11 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
   for (const group of inGroups(files)) {
     for await (const { unpacked, file } of unpackedFiles(group, dataset, deps)) {
+      const format = await formatOf(unpacked.name, unpacked.file, dataset.reading)
+      if (format !== 'csv') {
+        keep([await stageReceived(unpacked, format, nextPlace())], 0)
+        continue
+      }
       const whole = isAlone || needsCopy(dataset.reading) ? undefined : await wholeIfSmall(unpacked)
       if (whole === undefined) keep([await stageCsv(unpacked, file, nextPlace())], 0)
       else {
@@ -166,6 +174,66 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
     missing: missingOf(csv, dataset),
     ...(csv.guessed && { guessed: new Map([[unpacked.name, csv.guessed]]) }),
   }
+}
+
+/** A file that came in another format than CSV. */
+async function stageReceived(unpacked: UnpackedFile, format: FileFormat, place: Place): Promise<StagedFile> {
+  if (format === 'parquet') return await stageReceivedParquet(unpacked, place)
+  const { dataset, deps, index } = place
+  const { name } = unpacked
+  const { reading } = dataset
+  const { columns } = dataset.contract
+  const open = { name, file: unpacked.file, reading, columns }
+  const records = format === 'json' ? readJson(open) : readNdjson(open)
+  const copyTo = join(deps.textDirectory, `records-${index}.csv`)
+  const written = await writeRecords(records, columns, copyTo, deps.signal)
+  const { found, unknown } = records.names
+  if (written.recordCount > 0 && !found.includes(true) && unknown.length > 0) {
+    const names = unknown.slice(0, 10).map((one) => `\`${one}\``)
+    const expected = `fields with the names of the contract's columns`
+    throw refineErrors.REFINE_HEADER_MISMATCH(name, 1, expected, `none of them; found ${names.join(', ')}`)
+  }
+  const { rowCount, ...broken } = await stage(recordSource(written, dataset), place)
+  if (rowCount !== written.recordCount) throw refineErrors.REFINE_RECORDS_LOST(name, written.recordCount, rowCount)
+  if (isAny(broken)) await keepRecordRejects({ name, records }, { path: place.path, ...broken }, deps)
+  await rm(copyTo, { force: true })
+  // A file without records says nothing about its fields.
+  const missing = written.recordCount === 0 ? [] : columns.filter((_, column) => found[column] !== true)
+  return {
+    names: [name],
+    placeOf: inFile(name),
+    path: place.path,
+    rowCount,
+    ...broken,
+    unknown,
+    missing: missing.map((column) => column.name),
+  }
+}
+
+async function stageReceivedParquet({ name, file: received }: UnpackedFile, place: Place): Promise<StagedFile> {
+  const { dataset, deps, index } = place
+  const file = await withoutGlob(received, join(deps.textDirectory, `link-${index}.parquet`))
+  const damaged = (error: unknown): never => {
+    const isDamaged = error instanceof Error && 'code' in error && error.code === 'ENGINE_FILE_DAMAGED'
+    if (!isDamaged) throw error
+    const got = 'a damaged or incomplete one, or one with types that are not read'
+    throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', got, { cause: error })
+  }
+  const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(file)}`).catch(damaged)
+  const { places, unknown, problems } = matchColumns(
+    landed.map((column) => column.name),
+    dataset.contract.columns,
+  )
+  if (problems.length > 0)
+    throw refineErrors.REFINE_HEADER_MISMATCH(name, 1, 'the columns of the contract', problems.join('; '))
+  const found = await stage(parquetSource(file, landed, places, dataset), place).catch(damaged)
+  const [{ rowCount } = { rowCount: 0 }] = await deps.session.rows<{ rowCount: number }>(
+    `SELECT sum(num_rows)::BIGINT AS "rowCount" FROM parquet_file_metadata(${literal(file)})`,
+  )
+  if (found.rowCount !== rowCount) throw refineErrors.REFINE_RECORDS_LOST(name, rowCount, found.rowCount)
+  if (isAny(found)) await keepParquetRejects({ name, file, landed }, { path: place.path, ...found }, deps)
+  const missing = missingOf({ places }, dataset)
+  return { names: [name], placeOf: inFile(name), path: place.path, ...found, unknown, missing }
 }
 
 async function stageParquet(file: LandedFile, place: Place, manifest: Manifest): Promise<StagedFile> {

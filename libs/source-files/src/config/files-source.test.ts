@@ -4,15 +4,29 @@ import { filesConfig } from './files-source.ts'
 
 type FilesDatasetText = z.infer<typeof filesConfig.text>['datasets'][string]
 
+function messagesOf(fields: Partial<FilesDatasetText>): string[] {
+  const found: string[] = []
+  const problems = { error: (_at: unknown, message: string) => void found.push(message) } as never
+  const text = { at: () => ({}) } as never
+  const datasets = { orders: { files: '*.csv', ...fields } }
+  filesConfig.read('shop', { type: 'files', path: 'in', datasets }, { text, path: [], problems })
+  return found
+}
+
+test.each([
+  [{ format: 'json', records: '$.items' }, []],
+  [{ format: 'ndjson', encoding: 'utf-16le' }, []],
+  [{ delimiter: ';' }, []],
+  [{ records: '$.items' }, ['`records` does not go with a format that is found out']],
+  [{ format: 'csv', records: '$.items' }, ['`records` does not go with `format: csv`']],
+  [{ format: 'json', delimiter: ';' }, ['`delimiter` does not go with `format: json`']],
+  [{ format: 'parquet', encoding: 'utf-8' }, ['`encoding` does not go with `format: parquet`']],
+] as const)('options of how files are read go with their format: %j', (read, problems) => {
+  expect(messagesOf({ read })).toEqual(problems)
+})
+
 describe('late files', () => {
-  const problemsOf = (fields: Partial<FilesDatasetText>) => {
-    const found: string[] = []
-    const problems = { error: (_at: unknown, message: string) => void found.push(message) } as never
-    const text = { at: () => ({}) } as never
-    const datasets = { orders: { files: '*.csv', once: true, late: 'include', ...fields } as FilesDatasetText }
-    filesConfig.read('shop', { type: 'files', path: 'in', datasets }, { text, path: [], problems })
-    return found
-  }
+  const problemsOf = (fields: Partial<FilesDatasetText>) => messagesOf({ once: true, late: 'include', ...fields })
 
   test.each([
     [{ mode: 'append' }, []],

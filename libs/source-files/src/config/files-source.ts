@@ -1,6 +1,7 @@
 import {
   agentQueue,
   commonDataset,
+  FileFormat,
   FileReading,
   nulls,
   site,
@@ -93,6 +94,9 @@ export const FilesSource = z.object({
 })
 export type FilesSource = z.infer<typeof FilesSource>
 
+/** A path of names in a JSON document. */
+const RECORDS = /^\$(?:\.[^.[\]*\s]+|\['[^']*'\]|\["[^"]*"\])*$/
+
 const filesDataset = mapping({
   files: text.describe(
     "Glob below the source's path; `{yyyy}`, `{MM}`, `{dd}`, `{HH}` stand for the start of the window.",
@@ -149,6 +153,13 @@ const filesDataset = mapping({
     .optional()
     .describe('What becomes of files that have landed. Default: `leave`.'),
   read: mapping({
+    format: FileFormat.optional().describe(
+      'A file of another format is refused. Default: found out from the first bytes of each file.',
+    ),
+    records: text
+      .regex(RECORDS, "expected a path of names, such as `$.data.items` or `$['my items']`")
+      .optional()
+      .describe('JSON: where the records are, as a path of names: `$.data.items`. Default: the document itself.'),
     encoding: encoding
       .optional()
       .describe('A name of the WHATWG encoding standard, such as `windows-1251`. Default: found out from the file.'),
@@ -223,6 +234,7 @@ function readDataset(name: string, details: FilesDatasetText, place: SourcePlace
   checkOnce(details, place)
   checkLate(details, place)
   checkArchive(details, place)
+  checkFormat(details, place)
   const { missing, ...onProblem } = details.onProblem ?? {}
   const { windowFrom, once, stable, marker, late, lateFor, afterLanding } = details
   return {
@@ -237,6 +249,28 @@ function readDataset(name: string, details: FilesDatasetText, place: SourcePlace
     ...(late === undefined ? {} : { late }),
     ...(lateFor === undefined ? {} : { lateForMs: durationMs(lateFor) }),
     ...(afterLanding === undefined ? {} : { afterLanding }),
+  }
+}
+
+/** The formats of options that are not for CSV alone. */
+const FORMATS_OF: Readonly<Record<string, readonly string[]>> = {
+  records: ['json'],
+  encoding: ['csv', 'json', 'ndjson'],
+}
+
+function checkFormat({ read }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
+  if (read === undefined) return
+  for (const [option, value] of Object.entries(read)) {
+    if (value === undefined || option === 'format' || option === 'nulls') continue
+    const formats = FORMATS_OF[option] ?? ['csv']
+    const fits = read.format === undefined ? option !== 'records' : formats.includes(read.format)
+    if (fits) continue
+    const of = formats.map((format) => `\`format: ${format}\``).join(' or ')
+    problems.error(
+      text.at([...path, 'read', option]),
+      `\`${option}\` does not go with ${read.format === undefined ? 'a format that is found out' : `\`format: ${read.format}\``}`,
+      `it is for ${of}: state that, or leave \`${option}\` out`,
+    )
   }
 }
 
