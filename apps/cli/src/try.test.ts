@@ -24,8 +24,16 @@ const CUSTOMERS = [
 
 describe('files', () => {
   test.each([
-    ['orders.parquet', 'PAR1\u0015\u0004\u0015\u0010PAR1', 'got a Parquet file; have it sent as CSV'],
-    ['orders.json', '[{"id":1,"total":"2,50"}]', 'got JSON; have it sent as CSV'],
+    [
+      'orders.parquet',
+      'PAR1\u0015\u0004\u0015\u0010PAR1',
+      'expected CSV, of which alone a draft is made, plain or packed with gzip, zip or zstd, got a Parquet file;',
+    ],
+    [
+      'orders.json',
+      '[{"id":1,"total":"2,50"}]',
+      'expected CSV, of which alone a draft is made, plain or packed with gzip, zip or zstd, got JSON;',
+    ],
   ])('of another format are named for what they are: %s', async (name, content, words) => {
     await using given = await givenFolder(FILES, { [name]: content })
 
@@ -46,7 +54,7 @@ describe('files', () => {
     const { exitCode, notes } = await given.try('shop/orders')
 
     expect(notes).toContain(
-      'orders.csv]: expected CSV, plain or packed with gzip or zip, got an Excel workbook (XLSX);',
+      'orders.csv]: expected CSV, JSON, NDJSON or Parquet, plain or packed with gzip, zip or zstd, got an Excel workbook (XLSX);',
     )
     expect(exitCode).toBe(2)
   })
@@ -58,7 +66,7 @@ describe('files', () => {
 
     const { exitCode, out, notes } = await given.try('shop/orders', '--write')
 
-    expect(notes).toContain('got no text; have it sent as CSV')
+    expect(notes).toContain('got no text; have it sent in such a format')
     expect({ exitCode, out }).toEqual({ exitCode: 2, out: '' })
   })
 
