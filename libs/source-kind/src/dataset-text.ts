@@ -36,7 +36,7 @@ export const FileReading = z.object({
   headerLines: z.int().min(1).optional(),
   /** A line that begins with it is no record. */
   comment: z.string().min(1).optional(),
-  /** Records at the end that are no rows: their number, or texts with which the first field of each begins. */
+  /** Records at the end that are no rows: their number, or words with which the first field of each begins. */
   footer: z.union([z.int().min(1), z.array(z.string().min(1)).min(1)]).optional(),
   /** Rows without any text. Absent: `keep`; a line without anything is no row in any case. */
   blankRows: z.enum(['keep', 'skip']).optional(),

@@ -96,12 +96,15 @@ function formatMeasure({ fact, unit }: Measure, task: TaskRecord): string {
   return typeof value === 'number' ? UNITS[unit](value) : ''
 }
 
+/** Results that break nothing and are told all the same: rows that do not come out as is asked for. */
+const NOTES = new Set(['rows_joined', 'footer'])
+
 /** Results of the quality rules of severity `warn`, one per line, and informational results, which break nothing. */
 function formatWarnings({ tasks }: RunRecord, paint: Paint): string {
   return tasks
     .flatMap(({ name, quality }) =>
       quality
-        .filter(({ rule, severity, failed }) => (severity === 'warn' && failed > 0) || rule === 'rows_joined')
+        .filter(({ rule, severity, failed }) => (severity === 'warn' && failed > 0) || NOTES.has(rule))
         .map((found) => {
           const kind = found.failed > 0 ? paint('yellow', 'warning') : paint('dim', 'note')
           return `${kind}  ${name}  ${describeFinding(found)}\n`

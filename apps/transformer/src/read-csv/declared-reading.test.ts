@@ -64,12 +64,18 @@ describe('what a pipeline may say about a file', () => {
     ['no comments unless they are declared', 'a,b\n#1,2\n', {}, ['#1|2'], []],
     ['a header of two lines', 'a,\n,b\n1,2\n', { headerLines: 2 }, ['1|2'], []],
     ['a footer of one record', 'a;b\n1;2\nTotal;6\n', { footer: 1 }, ['1|2'], []],
-    ['a footer of more records than there are', 'a;b\n1;2\n', { footer: 3 }, [], []],
     [
       'a footer by its first field, ragged',
       'a;b\n1;2\n\nTotal\nSource: x;y;z\n',
       { footer: ['Total', 'Source:'] },
       ['1|2'],
+      [],
+    ],
+    [
+      'a footer by a word, not by its beginning',
+      'a;b\nTotally;1\nTotal:;6\n',
+      { footer: ['Total'] },
+      ['Totally|1'],
       [],
     ],
     ['a footer only at the end', 'a;b\nTotal;1\n1;2\nTotal;6\n', { footer: ['Total'] }, ['1|2', 'Total|1'], []],
@@ -138,6 +144,17 @@ describe('what a pipeline may say about a file', () => {
     expect((await refine('9,2,3\n', { header: false }, columns.slice(0, 2))).rows).toEqual(['2|3'])
   })
 
+  test('the records of a footer are counted, and a file with fewer of them fails', async () => {
+    const { quality } = await refine('a;b\n1;2\nSum;2\nTotal;6\n', { footer: 2 })
+    expect(quality).toMatchObject([{ rule: 'footer', failed: 0 }])
+    expect(quality[0]?.detail).toContain('2 at the end of f.csv')
+
+    await expect(refine('a;b\n1;2\n', { footer: 3 })).rejects.toMatchObject({
+      code: 'REFINE_FILE_UNREADABLE',
+      message: expect.stringMatching(/expected a footer of 3 records.*got a file with 1 in all/),
+    })
+  })
+
   test('a file whose header does not fit is told how to say what it has', async () => {
     await expect(refine('Report\n1;2\n')).rejects.toMatchObject({
       code: 'REFINE_HEADER_MISMATCH',
@@ -153,7 +170,6 @@ describe('encodings', () => {
     ['gb18030', Buffer.of(0xd6, 0xd0), '中'],
     ['koi8-r', Buffer.of(0xf0), 'П'],
     ['iso-8859-2', Buffer.of(0xb1), 'ą'],
-    ['euc-kr', Buffer.of(0xc7, 0xd1), '한'],
   ])('%s is read by its name', async (encoding, bytes, text) => {
     const content = Buffer.concat([Buffer.from('a;b\n1;'), bytes, Buffer.from('\n')])
     const { rows, quality } = await refine(content, { encoding })

@@ -31,6 +31,11 @@ export class DeclaredRows {
     this.#skipsBlank = blankRows === 'skip'
   }
 
+  /** At the end of the file: the records of its footer. */
+  get footerCount(): number {
+    return this.#heldRecords
+  }
+
   readonly sink: RecordSink = (found, bytes, start, end, lineCount) => {
     const isBlank = found === 'blank' || (this.#skipsBlank && this.#isWithoutText(bytes.subarray(start, end)))
     const shape = isBlank ? 'blank' : found
@@ -58,7 +63,7 @@ export class DeclaredRows {
   #isFooter(record: Uint8Array, texts: readonly string[]): boolean {
     const [first = ''] = splitFields(record, this.#dialect)
     const text = first.trim()
-    return texts.some((begin) => text.startsWith(begin))
+    return texts.some((begin) => text.startsWith(begin) && !/^[\p{L}\p{N}]/u.test(text.slice(begin.length)))
   }
 
   #isWithoutText(record: Uint8Array): boolean {

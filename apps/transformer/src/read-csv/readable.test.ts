@@ -54,7 +54,7 @@ async function readable(
 
 /** The rows as the engine reads them, misshapen ones as undefined. A field without text is `''`. */
 async function rowsOf(csv: ReadableCsv): Promise<(string[] | undefined)[]> {
-  const rows = await session.rows<Record<string, string | null>>(`SELECT * FROM ${csvRelation(csv)}`)
+  const rows = await session.rows<Record<string, string | null>>(`SELECT * FROM ${csvRelation(csv, false)}`)
   return rows.map((row) =>
     /^[xd]/.test(row[FLAG_COLUMN] ?? '') ? undefined : csv.places.map((place) => row[fieldColumn(place ?? -1)] ?? ''),
   )

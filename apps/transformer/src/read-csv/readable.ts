@@ -16,7 +16,7 @@ import {
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { open, stat } from 'node:fs/promises'
 import { FileUnreadableError, refineErrors } from '../refine/errors.ts'
-import { TrailingField } from './trailing-field.ts'
+import { hasTrailingFields, TrailingField } from './trailing-field.ts'
 import { CopyWriter, dialectOfCopy, type IsDamaged } from './copy.ts'
 import { DeclaredRows, needsCopy } from './declared-rows.ts'
 import {
@@ -59,6 +59,8 @@ export type ReadableCsv = {
   readonly guessed?: GuessedEncoding
   /** Some records may hold bytes that are invalid in the encoding. */
   readonly mayBeDamaged?: boolean
+  /** Records at its end that are declared to be no rows. */
+  readonly footerCount?: number
   /** Its text contains NUL. */
   readonly hasNul?: boolean
   readonly recordCount: number
@@ -84,6 +86,8 @@ export type CsvSource = {
   readonly foresee?: (csv: ForeseenCsv) => void
   /** Forces a copy even if the file is well-formed: the engine did not read it as expected. */
   readonly mustCopy?: boolean
+  /** Its records were counted when it landed: what they have behind the last column of the header makes them rejects. */
+  readonly isCounted?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -141,7 +145,10 @@ export type WholeCsv = {
 }
 
 /** Reads a CSV file that is completely in memory, by the same rules. @throws as `makeReadable` does */
-export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array): WholeCsv {
+export function readWhole(
+  source: Pick<CsvSource, 'name' | 'columns' | 'reading' | 'isCounted'>,
+  bytes: Uint8Array,
+): WholeCsv {
   expectText(source, bytes)
   const guess = guessEncoding(bytes, source.reading.encoding)
   const content = bytes.subarray(guess.markLength)
@@ -152,21 +159,13 @@ export function readWhole(source: Pick<CsvSource, 'name' | 'columns' | 'reading'
   const text = encoding === 'utf-8' ? content : transcoded(source, encoding, guess.markLength, content)
   const isSound = encoding === 'utf-8' && census.oddCount === 0
   const head = headOf(source, text, true)
-  const trailing = hasTrailingFields(head, text) ? { fieldCount: head.fieldCount + 1 } : {}
+  const trailing = source.isCounted !== true && hasTrailingFields(head, text) ? { fieldCount: head.fieldCount + 1 } : {}
   return {
     head: { ...head, ...trailing },
     text,
     isDamaged: isSound ? undefined : damageIn(encoding),
     ...(guessed && { guessed }),
   }
-}
-
-/** Whether every record ends with a delimiter that the header does not have: its last field is none. */
-function hasTrailingFields({ dialect, fieldCount, headerLength, headerLineCount }: CsvHead, text: Uint8Array): boolean {
-  const trailing = new TrailingField(dialect, fieldCount)
-  const scanner = new RecordScanner({ dialect, fieldCount, lineCount: headerLineCount, sink: trailing.see })
-  scanner.scan(text, headerLength, text.length, 0, true)
-  return trailing.isInEveryRow
 }
 
 function transcoded(
@@ -256,14 +255,15 @@ async function copy(
     trailing.see(...record)
     writer.sink(...record)
   }
-  const { comment, missingCells } = source.reading
+  const { comment, footer, missingCells } = source.reading
+  const declared = new DeclaredRows(dialect, source.reading, rows)
   const scanner = new RecordScanner({
     dialect,
     fieldCount,
     lineCount: head.headerLineCount,
     comment,
     mayLackFields: missingCells === 'empty',
-    sink: new DeclaredRows(dialect, source.reading, rows).sink,
+    sink: declared.sink,
   })
   const chunks = readChunks(source.file, { start: markLength, ...(source.signal && { signal: source.signal }) })
   let hasNul = false
@@ -272,7 +272,10 @@ async function copy(
     base: 0,
     afterChunk: async () => await writer.flush(),
   })
-  if (extraFields === 0 && trailing.isInEveryRow) return await copy(source, decision, bytes, isWhole, 1)
+  const { footerCount } = declared
+  if (typeof footer === 'number' && footerCount < footer) throw tooShort(source, footer, footerCount)
+  if (extraFields === 0 && source.isCounted !== true && trailing.isInEveryRow)
+    return await copy(source, decision, bytes, isWhole, 1)
   return {
     ...described(source, head),
     dialect: dialectOfCopy(dialect),
@@ -284,6 +287,7 @@ async function copy(
     encoding,
     ...(guessed && { guessed }),
     mayBeDamaged: isDamaged !== undefined,
+    ...(footerCount > 0 && { footerCount }),
     hasNul,
     recordCount: writer.recordCount,
     index: writer.index,
@@ -362,6 +366,11 @@ async function firstBytes(file: string): Promise<{ readonly bytes: Buffer; reado
   await using handle = await open(file, 'r')
   const { bytesRead, buffer } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
   return { bytes: buffer.subarray(0, bytesRead), isWhole: (await stat(file)).size === bytesRead }
+}
+
+function tooShort({ name }: CsvSource, footer: number, found: number): FileUnreadableError {
+  const expected = `a footer of ${footer} records, as \`read.footer\` says`
+  return new FileUnreadableError(name, { line: 1 }, expected, `a file with ${found} in all`)
 }
 
 function unreadable(source: Pick<CsvSource, 'name'>, encoding: Encoding, byte: number): FileUnreadableError {

@@ -15,8 +15,9 @@ export function fieldColumn(place: number): string {
 /**
  * A readable file as a relation with a VARCHAR column per field, and `_flag` where it is a copy. Every parse option is
  * given: the engine does not report wrong guesses.
+ * @param keepsEmpty whether an empty text in quotes is a text; in a file of one column it is how no value is written
  */
-export function csvRelation(csv: ForeseenCsv): string {
+export function csvRelation(csv: ForeseenCsv, keepsEmpty: boolean): string {
   const fields = Array.from({ length: csv.fieldCount }, (_, place) => fieldColumn(place))
   const columns = [...(csv.isCopy ? [FLAG_COLUMN] : []), ...(csv.isBatch === true ? [FILE_COLUMN] : []), ...fields].map(
     (name) => `${literal(name)}: 'VARCHAR'`,
@@ -31,6 +32,7 @@ export function csvRelation(csv: ForeseenCsv): string {
     // By default the engine takes the first line end that it sees, though it may be within quotes.
     `new_line = ${csv.lineEnd === '\n' ? String.raw`'\n'` : String.raw`'\r\n'`}`,
     "nullstr = ''",
+    ...(keepsEmpty && csv.fieldCount > 1 ? ['allow_quoted_nulls = false'] : []),
     `columns = {${columns.join(', ')}}`,
     // The same as for Parquet: see `landedParquet`.
     'hive_partitioning = false',

@@ -1,15 +1,13 @@
-import { describeSyntaxError, parseJson, type JsonValue } from '@cinelake/json-rows'
+import { describeSyntaxError, duplicateNameIn, parseJson, type JsonValue } from '@cinelake/json-rows'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { isUtf8 } from 'node:buffer'
 import { rawText } from '../read-csv/copy.ts'
 import { ColumnFinder } from '../read-records/find-columns.ts'
-import { countNames } from '../read-records/json-cell.ts'
 import { cellsOfObject } from '../read-records/object-records.ts'
 import { textChunks, textLines } from '../read-records/read-chunks.ts'
 import { BATCH_RECORDS, type FoundRecord, type RecordFile } from '../read-records/record.ts'
 import { FileUnreadableError } from '../refine/errors.ts'
-import { recordPath } from '../read-records/record-path.ts'
-import { countMembers, DocumentProblem, MAX_JSON_BYTES, RecordSplitter, type SplitRecord } from './split-records.ts'
+import { DocumentProblem, MAX_JSON_BYTES, RecordSplitter, type SplitRecord } from './split-records.ts'
 
 type JsonFile = {
   readonly name: string
@@ -82,8 +80,7 @@ export function readNdjson({ name, file, reading, columns }: JsonFile): RecordFi
         for (const { bytes, line, isEnded } of lines) {
           if (isBlank(bytes)) continue
           const isLong = bytes.length > MAX_JSON_BYTES
-          const split = { bytes: isLong ? undefined : bytes, line, memberCount: isLong ? 0 : countMembers(bytes) }
-          const record = recordOf(split, undefined, columns, finder)
+          const record = recordOf({ bytes: isLong ? undefined : bytes, line }, undefined, columns, finder)
           if (!isEnded && isCut(bytes))
             throw new FileUnreadableError(
               name,
@@ -97,6 +94,16 @@ export function readNdjson({ name, file, reading, columns }: JsonFile): RecordFi
       }
     },
   }
+}
+
+/**
+ * The names in a path to the records of a document: `$.data['my items']`, `data.items`. Which forms are allowed is checked
+ * with the pipeline.
+ */
+function recordPath(text = '$'): readonly string[] {
+  return [...text.replace(/^\$/, '').matchAll(/\['([^']*)'\]|\["([^"]*)"\]|\.?([^.[\]]+)/g)].map(
+    ([, single, double, plain]) => single ?? double ?? plain ?? '',
+  )
 }
 
 function isBlank(bytes: Uint8Array): boolean {
@@ -114,7 +121,7 @@ function isCut(bytes: Uint8Array): boolean {
 }
 
 function recordOf(
-  { bytes, line, memberCount }: SplitRecord,
+  { bytes, line }: SplitRecord,
   place: string | undefined,
   columns: readonly CheckedColumn[],
   finder: ColumnFinder,
@@ -123,12 +130,12 @@ function recordOf(
   if (bytes === undefined) {
     return { ...at, cells: [], problem: `a record of more than ${MAX_JSON_BYTES} bytes`, raw: () => '' }
   }
-  const cells = cellsIn(bytes, memberCount, columns, finder)
+  const cells = cellsIn(bytes, columns, finder)
   const raw = () => rawText(bytes)
   return typeof cells === 'string' ? { ...at, cells: [], problem: cells, raw } : { ...at, cells, raw }
 }
 
-function cellsIn(bytes: Uint8Array, memberCount: number, columns: readonly CheckedColumn[], finder: ColumnFinder) {
+function cellsIn(bytes: Uint8Array, columns: readonly CheckedColumn[], finder: ColumnFinder) {
   if (!isUtf8(bytes)) return 'bytes that are not UTF-8'
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
   let value: JsonValue
@@ -138,7 +145,6 @@ function cellsIn(bytes: Uint8Array, memberCount: number, columns: readonly Check
     if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
     return `no JSON: ${describeSyntaxError(error, text.length)}`
   }
-  // The parser keeps the last of two fields with one name, without a word.
-  if (countNames(value) !== memberCount) return 'an object in which a name is there twice'
+  if (duplicateNameIn(text) !== undefined) return 'an object in which a name is there twice'
   return cellsOfObject(value, columns, finder)
 }

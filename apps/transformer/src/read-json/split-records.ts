@@ -25,8 +25,6 @@ export type SplitRecord = {
   readonly bytes: Uint8Array | undefined
   /** From 1. */
   readonly line: number
-  /** Members of its objects, in all depths. */
-  readonly memberCount: number
 }
 
 /** Why a document is not one with records, without its values. */
@@ -65,16 +63,11 @@ export class RecordSplitter {
   #depth = 0
   #isScalar = false
   #recordLine = 1
-  #memberCount = 0
 
   /** @param path names from the document to its records; none: the document itself */
   constructor(path: readonly string[], sink: (record: SplitRecord) => void) {
     this.#path = path
     this.#sink = sink
-  }
-
-  get line(): number {
-    return this.#line
   }
 
   /** @throws {DocumentProblem} */
@@ -180,7 +173,7 @@ export class RecordSplitter {
       if (isBlank(byte)) continue
       if (byte === CLOSE_LIST) {
         if (this.#state === 'next') throw new DocumentProblem('a comma without a record after it', this.#line)
-        this.#around0('[]')
+        this.#keepAll('[]')
         this.#state = 'around'
         return at + 1
       }
@@ -202,7 +195,6 @@ export class RecordSplitter {
     this.#state = 'in'
     this.#isScalar = false
     this.#depth = 0
-    this.#memberCount = 0
     this.#recordLine = this.#line
     this.#inText = false
     this.#escaped = false
@@ -232,8 +224,6 @@ export class RecordSplitter {
           at += 1
           break
         }
-      } else if (byte === COLON) {
-        this.#memberCount += 1
       } else if (byte === COMMA) {
         if (depth === 0) break
       } else if (byte === LF) {
@@ -268,13 +258,13 @@ export class RecordSplitter {
     if (this.#isList) this.#state = 'between'
     else {
       this.#state = 'around'
-      this.#around0('{}')
+      this.#keepAll('{}')
     }
-    this.#sink({ bytes, line: this.#recordLine, memberCount: this.#memberCount })
+    this.#sink({ bytes, line: this.#recordLine })
   }
 
   /** What stands for the records in the text around them. */
-  #around0(text: string): void {
+  #keepAll(text: string): void {
     for (const byte of Buffer.from(text)) this.#keep(byte)
   }
 
@@ -304,19 +294,4 @@ function namesOf(text: string): string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return ''
   const names = Object.keys(value).slice(0, 10)
   return names.length === 0 ? '' : `: the document has ${names.map((name) => `\`${name}\``).join(', ')}`
-}
-
-/** Members of the objects in a JSON text: the colons outside of its texts. */
-export function countMembers(bytes: Uint8Array): number {
-  let count = 0
-  let inText = false
-  for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at]
-    if (inText) {
-      if (byte === BACKSLASH) at += 1
-      else if (byte === QUOTE) inText = false
-    } else if (byte === QUOTE) inText = true
-    else if (byte === COLON) count += 1
-  }
-  return count
 }

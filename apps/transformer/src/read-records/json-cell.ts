@@ -1,4 +1,4 @@
-import { isExactNumber, isObject, type JsonArray, type JsonValue } from '@cinelake/json-rows'
+import { isExactNumber, type JsonArray, type JsonValue } from '@cinelake/json-rows'
 import { KIND, type Cell } from './record.ts'
 
 /**
@@ -54,13 +54,4 @@ function withoutExponent(number: string): string {
   const at = Math.max(point, 1)
   const rest = padded.slice(at).replace(/0+$/, '')
   return `${sign}${padded.slice(0, at).replace(/^0+(?=\d)/, '')}${rest === '' ? '' : `.${rest}`}`
-}
-
-/** The names of a value in it: as many as its text has, unless a name is there twice. */
-export function countNames(value: JsonValue): number {
-  if (Array.isArray(value)) return (value as JsonArray).reduce<number>((sum, item) => sum + countNames(item), 0)
-  if (!isObject(value)) return 0
-  let count = 0
-  for (const field of Object.values(value)) count += 1 + countNames(field)
-  return count
 }

@@ -2,18 +2,16 @@ import { isObject, type JsonValue } from '@cinelake/json-rows'
 import type { CheckedColumn } from '@cinelake/pipeline'
 import { FieldTwice, type ColumnFinder } from './find-columns.ts'
 import { cellOfJson } from './json-cell.ts'
-import { KIND, type Cell } from './record.ts'
+import type { Cell } from './record.ts'
 
 /**
  * The cells of an object for a contract's columns.
- * @param isText the values are those of a text file, such as XML
  * @returns a string for an object that is no row: why, without its values
  */
 export function cellsOfObject(
   value: JsonValue,
   columns: readonly CheckedColumn[],
   finder: ColumnFinder,
-  isText = false,
 ): Cell[] | string {
   if (!isObject(value)) return `${kindOf(value)} in place of an object`
   try {
@@ -23,7 +21,7 @@ export function cellsOfObject(
       const found = values[index]
       const cell = found === undefined ? null : cellOfJson(found, type)
       if (typeof cell === 'string') return `${cell} in \`${name}\``
-      cells.push(isText && cell?.kind === KIND.text ? { kind: KIND.loose, text: cell.text } : cell)
+      cells.push(cell)
     }
     return cells
   } catch (error) {

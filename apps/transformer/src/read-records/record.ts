@@ -1,25 +1,16 @@
-/**
- * What the text of a cell is, in one letter. It decides how the text becomes a column's value: only the text of a text
- * file may need cleaning, a value that came with a type is taken as it is.
- */
+/** What the text of a cell is, in one letter. It decides how the text becomes a column's value. */
 export const KIND = {
-  /** The text of a text file: blanks around it, words for "no value" and lists are looked for. */
-  loose: 'x',
   text: 's',
   /** Digits as written, with a point. */
   number: 'n',
   /** `true` or `false`. */
   boolean: 'b',
-  /** `yyyy-mm-dd`, `yyyy-mm-dd hh:mm:ss.fff` or `hh:mm:ss.fff`, without a zone. */
-  time: 'd',
   /** A JSON list of texts and null. */
   texts: 'l',
   /** A JSON list of texts that are numbers or booleans, and null. */
   scalars: 'm',
   /** An object, or a list that is not for a column of lists, as JSON. */
   json: 'j',
-  /** Something that is of no type: an error of a formula. */
-  error: 'e',
 } as const
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
@@ -30,9 +21,9 @@ export type Cell = { readonly kind: Kind; readonly text: string } | null
 export type FoundRecord = {
   /** One per column of the contract; empty for a record with a problem. */
   readonly cells: readonly Cell[]
-  /** Physical line or row of a sheet, from 1. */
+  /** Physical line, from 1. */
   readonly line: number
-  /** The place within the file where lines do not say it: `$.items[16]`, `Prices!17`. */
+  /** The place within the file where lines do not say it: `$.items[16]`. */
   readonly place?: string
   /** Why it is no row, without its values: it is rejected. */
   readonly problem?: string

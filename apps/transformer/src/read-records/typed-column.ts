@@ -32,17 +32,11 @@ function readKind(kind: Kind, column: CheckedColumn, raw: Sql, nulls: readonly s
   // One value in an object or list is meant.
   if (reading.path !== undefined) return readColumn(column, raw, nulls, true)
   switch (kind) {
-    case KIND.loose:
-      return readColumn(column, raw, nulls)
-    case KIND.error:
-      return no
     case KIND.json:
       return type === 'VARCHAR' ? { value: raw, text: raw } : no
     case KIND.texts:
     case KIND.scalars:
       return isList ? { value: listOf(kind, column, raw), text: raw } : no
-    case KIND.time:
-      return timeOf(column, raw)
     case KIND.text:
       return textOf(column, raw, nulls)
     case KIND.boolean:
@@ -90,18 +84,4 @@ function listOf(kind: Kind, { type, reading }: Column, raw: Sql): Sql {
   const converted = `list_transform(${items}, lambda one: ${readColumn(item, 'one', []).value})`
   const missing = (list: Sql) => `len(list_filter(${list}, lambda each: each IS NULL))`
   return bound(converted, 'all', (all) => `CASE WHEN ${missing(all)} = ${missing(items)} THEN ${all} END`)
-}
-
-function timeOf({ type, reading }: Column, raw: Sql): ColumnSql {
-  if (type === 'VARCHAR') return { value: raw, text: raw }
-  const isDate = `strlen(${raw}) = 10`
-  const value =
-    type === 'DATE'
-      ? `CASE WHEN ${isDate} THEN try_cast(${raw} AS DATE) END`
-      : type === 'TIME'
-        ? `CASE WHEN instr(${raw}, '-') = 0 THEN try_cast(${raw} AS TIME) END`
-        : type === 'TIMESTAMP WITH TIME ZONE'
-          ? `timezone(${literal(reading.timeZone ?? 'UTC')}, try_cast(${raw} AS TIMESTAMP))`
-          : `CAST(NULL AS ${type})`
-  return { value, text: raw }
 }

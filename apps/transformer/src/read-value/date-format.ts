@@ -251,7 +251,13 @@ export function inYears(instant: Sql): Sql {
 
 /** A DATE of a local time that is midnight. */
 export function dayAlone(local: Sql): Sql {
-  return bound(local, 'day', (day) => `CASE WHEN CAST(${day} AS TIME) = TIME '00:00:00' THEN CAST(${day} AS DATE) END`)
+  return bound(
+    local,
+    'day',
+    (day) =>
+      // Infinity has no time of day: to ask for it is an error.
+      `CASE WHEN NOT isfinite(${day}) THEN CAST(${day} AS DATE) WHEN CAST(${day} AS TIME) = TIME '00:00:00' THEN CAST(${day} AS DATE) END`,
+  )
 }
 
 /** Days that stand for none: those of spreadsheets, of SQL Server and of Unix. */
@@ -260,5 +266,7 @@ const NO_DAY = `DATE '1899-12-30', DATE '1900-01-01', DATE '1970-01-01'`
 /** A TIME of a local time without a day of its own. */
 export function timeAlone(local: Sql, hasDay = true): Sql {
   const time = `CAST(${local} AS TIME)`
-  return hasDay ? `CASE WHEN CAST(${local} AS DATE) IN (${NO_DAY}) THEN ${time} END` : time
+  return hasDay
+    ? `CASE WHEN NOT isfinite(${local}) THEN NULL WHEN CAST(${local} AS DATE) IN (${NO_DAY}) THEN ${time} END`
+    : time
 }

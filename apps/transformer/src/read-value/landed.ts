@@ -28,7 +28,10 @@ export function readLanded(
   if (type.endsWith('[]') && landed.endsWith('[]') && isPlain) return readList({ type, reading }, raw, landed)
   const text = NESTED.test(landed) ? `CAST(to_json(${raw}) AS VARCHAR)` : `CAST(${raw} AS VARCHAR)`
   const isText = TEXTUAL.test(landed) || NESTED.test(landed)
-  if (isText || type === 'VARCHAR' || !isPlain) return readColumn({ type, reading }, text, nulls, true)
+  // A format says what a number means as a time: seconds since 1970, the days of a spreadsheet.
+  const isTime = type === 'DATE' || type === 'TIME' || type === INSTANT
+  const isCounted = NUMERIC.test(landed) && isTime && reading.formats !== undefined
+  if (isText || type === 'VARCHAR' || !isPlain || isCounted) return readColumn({ type, reading }, text, nulls, true)
   return { value: converted(raw, landed, type, reading), text }
 }
 

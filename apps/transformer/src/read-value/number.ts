@@ -194,8 +194,8 @@ export function exactly(number: Sql, type: string): Sql {
 }
 
 /**
- * A DOUBLE is the nearest one to a fraction. A number of 2^53 or more has to be one that a DOUBLE prints, with its
- * shortest digits or with all of them: `9007199254740993` is none.
+ * A DOUBLE is the nearest one to a fraction. A number of 2^53 or more has to be one that a DOUBLE prints: with its
+ * shortest digits, with seventeen, or with all of them. `9007199254740993` is not printed by any.
  */
 function nearest(number: Sql, double: Sql): Sql {
   const canonical = (text: Sql) =>
@@ -204,5 +204,5 @@ function nearest(number: Sql, double: Sql): Sql {
   return `CASE WHEN NOT isfinite(${double}) THEN NULL \
 WHEN ${double} = 0 THEN CASE WHEN regexp_matches(${number}, '^[^eE]*[1-9]') THEN NULL ELSE ${double} END \
 WHEN abs(${double}) < ${EXACT_BELOW} THEN ${double} \
-WHEN ${canonical(number)} IN (${printed}, format('{:.0f}', ${double})) THEN ${double} END`
+WHEN ${canonical(number)} IN (${printed}, ${bound(`format('{:.16e}', ${double})`, 'seventeen', canonical)}, format('{:.0f}', ${double})) THEN ${double} END`
 }

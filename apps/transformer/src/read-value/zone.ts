@@ -41,7 +41,7 @@ export function instantInZone(local: Sql, zone: Sql, ambiguous: ColumnReading['a
         ),
     )
   const us = `epoch_us(${local})`
-  return `CASE WHEN ${local} IS NULL OR NOT isfinite(${local}) THEN NULL \
+  return `CASE WHEN ${local} IS NULL THEN NULL WHEN NOT isfinite(${local}) THEN CAST(${local} AS TIMESTAMPTZ) \
 WHEN ${shownAt(`${us} + ${DAY}`)} - ${shownAt(`${us} - ${DAY}`)} = 2 * ${DAY} THEN make_timestamptz(${us} - (${offsetAt(`${us} - ${DAY}`)})) \
 ELSE ${bound(us, 'us', chosen)} END`
 }

@@ -66,6 +66,7 @@ function fileQuality(files: readonly StagedFile[]): QualityResult[] {
     ...about('unknown_columns', ({ unknown }) => unknown, 'has in addition to the contract:'),
     ...about('missing_columns', ({ missing }) => missing, 'lacks:'),
     ...encodingQuality(files),
+    ...footerQuality(files),
   ]
 }
 
@@ -80,6 +81,17 @@ function encodingQuality(files: readonly StagedFile[]): QualityResult[] {
   const detail = `${told.join('; ')}; name the encoding with \`read.encoding\``.slice(0, DETAIL_LENGTH)
   const checked = sum(files.map(({ names }) => names.length))
   return [{ rule: 'guessed_encoding', severity: 'warn', checked, failed: guessed.length, detail }]
+}
+
+/** What is declared to be no rows is in no balance: it is counted here. */
+function footerQuality(files: readonly StagedFile[]): QualityResult[] {
+  const found = files.filter(({ footerCount = 0 }) => footerCount > 0)
+  if (found.length === 0) return []
+  const told = found
+    .slice(0, NAMED)
+    .map(({ names, footerCount = 0 }) => `${footerCount} at the end of ${names.join(', ')}`)
+  const detail = `records that are no rows by \`read.footer\`: ${told.join('; ')}`.slice(0, DETAIL_LENGTH)
+  return [{ rule: 'footer', severity: 'warn', checked: files.length, failed: 0, detail }]
 }
 
 /** Most files of one kind that a detail names. */

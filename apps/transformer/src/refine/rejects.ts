@@ -46,16 +46,23 @@ WHERE list_contains(${rulesIn('rules')}, ${literal(rule)}) ORDER BY file, number
 }
 
 /** Finds the lines and the text of a file's rejected rows. @param staged the file as typed rows */
-export async function keepCsvRejects(
-  csv: ReadableCsv,
+export async function keepCsvRejects(csv: ReadableCsv, staged: StagedRows, deps: Deps): Promise<void> {
+  await keepRejects(staged, deps, (batches) => located(csv, batches))
+}
+
+type RejectRows = AsyncIterable<readonly (readonly (string | null)[])[]>
+
+/** @param rowsOf the rows for the rejects, by the ordinals of broken ones */
+async function keepRejects(
   staged: StagedRows,
   { engine, session, signal }: Deps,
+  rowsOf: (broken: AsyncIterable<readonly Rejected[]>) => RejectRows,
 ): Promise<void> {
   const wanted = await brokenSql(staged, { session, signal })
   // Another session: this one appends while that one reads.
   await using reader = await engine.session()
   const batches = reader.stream(`SELECT ordinal, rules, found, kept FROM (${wanted}) ORDER BY ordinal`, { signal })
-  await session.append(REJECTED, located(csv, batches as AsyncIterable<readonly Rejected[]>), { signal })
+  await session.append(REJECTED, rowsOf(batches as AsyncIterable<readonly Rejected[]>), { signal })
 }
 
 type Rejected = {
@@ -80,16 +87,8 @@ async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Reject
 type ReadRecords = { readonly name: string; readonly records: RecordFile }
 
 /** Finds the places and the text of rejected records, by reading the file once more. */
-export async function keepRecordRejects(
-  { name, records }: ReadRecords,
-  staged: StagedRows,
-  { engine, session, signal }: Deps,
-): Promise<void> {
-  const wanted = await brokenSql(staged, { session, signal })
-  await using reader = await engine.session()
-  const batches = reader.stream(`SELECT ordinal, rules, found, kept FROM (${wanted}) ORDER BY ordinal`, { signal })
-  const rows = withRecords(name, records.read(signal), batches as AsyncIterable<readonly Rejected[]>)
-  await session.append(REJECTED, rows, { signal })
+export async function keepRecordRejects({ name, records }: ReadRecords, staged: StagedRows, deps: Deps): Promise<void> {
+  await keepRejects(staged, deps, (batches) => withRecords(name, records.read(deps.signal), batches))
 }
 
 async function* withRecords(

@@ -55,11 +55,11 @@ export type StageSource = {
   readonly file?: string
 }
 
-/** The rows of a CSV file. A missing column is NULL. */
-export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDataset): StageSource {
+/** The rows of a CSV file. A missing column is NULL. @param isTyped its texts came apart from other types, such as from JSON */
+export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDataset, isTyped: boolean): StageSource {
   const columns = contract.columns.map((column, index): ColumnSql => {
     const place = csv.places[index]
-    return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls)
+    return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls, isTyped)
   })
   const flagged = (flag: string) => `starts_with(${FLAG_COLUMN}, ${literal(flag)})`
   const unread = [
@@ -68,7 +68,7 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
   ]
   const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
   return {
-    relation: csvRelation(csv),
+    relation: csvRelation(csv, isTyped),
     columns,
     hasNul: csv.hasNul === true,
     ...(csv.isCopy ? { unread } : {}),

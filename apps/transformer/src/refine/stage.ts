@@ -44,7 +44,8 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   let count = 0
   const nextPlace = (): Place => {
     const index = count++
-    return { index, dataset, deps, path: join(deps.directory, `staged-${index}.parquet`) }
+    const isTyped = manifest.isTyped === true
+    return { index, dataset, deps, path: join(deps.directory, `staged-${index}.parquet`), isTyped }
   }
   if (manifest.format !== 'csv') {
     for (const file of files) keep([await stageParquet(file, nextPlace(), manifest)], file.sizeBytes)
@@ -60,7 +61,7 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
   for (const group of inGroups(files)) {
     for await (const { unpacked, file } of unpackedFiles(group, dataset, deps)) {
-      const format = await formatOf(unpacked.name, unpacked.file, dataset.reading)
+      const format = isCounted(file) ? 'csv' : await formatOf(unpacked.name, unpacked.file, dataset.reading)
       if (format !== 'csv') {
         keep([await stageReceived(unpacked, format, nextPlace())], 0)
         continue
@@ -70,7 +71,8 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
       else {
         const reading = readingOf(dataset, file)
         const { name } = unpacked
-        const csv = readWhole({ name, columns: dataset.contract.columns, reading }, whole)
+        const { columns } = dataset.contract
+        const csv = readWhole({ name, columns, reading, isCounted: isCounted(file) }, whole)
         keep(await stageBatches(await batches.add({ ...csv, name, number: count++ })), 0)
       }
     }
@@ -89,6 +91,8 @@ type Place = {
   readonly dataset: CheckedDataset
   readonly deps: StageDeps
   readonly path: string
+  /** The texts of the landing came apart from other types. */
+  readonly isTyped: boolean
 }
 
 /** Files that are downloaded together. */
@@ -130,13 +134,18 @@ async function wholeIfSmall({ file }: UnpackedFile): Promise<Buffer | undefined>
   return (await stat(file)).size <= SMALL_BYTES ? await readFile(file) : undefined
 }
 
+/** Whether the ingest made the file, or read all of it: it is CSV without doubt. */
+function isCounted({ rowCount }: LandedFile): boolean {
+  return rowCount !== undefined
+}
+
 function readingOf({ reading }: CheckedDataset, { delimiter }: LandedFile): FileReading {
   return delimiter === undefined ? reading : { ...reading, delimiter }
 }
 
 async function stageBatch({ csv, names, placeOf, guessed }: CsvBatch, place: Place): Promise<StagedFile> {
   const { dataset, deps, path } = place
-  const { rowCount, ...broken } = await stage(csvSource(csv, dataset), place)
+  const { rowCount, ...broken } = await stage(csvSource(csv, dataset, place.isTyped), place)
   if (rowCount !== csv.recordCount) throw refineErrors.REFINE_RECORDS_LOST(csv.name, csv.recordCount, rowCount)
   if (isAny(broken)) await keepCsvRejects(csv, { path, ...broken }, deps)
   await rm(csv.file, { force: true })
@@ -156,11 +165,12 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
     columns: dataset.contract.columns,
     reading: readingOf(dataset, file),
     copyTo,
+    isCounted: isCounted(file),
     signal: deps.signal,
   }
   const { csv, ...broken } = await stageRecords(
     source,
-    async (found, stop) => await stage(csvSource(found, dataset), place, stop),
+    async (found, stop) => await stage(csvSource(found, dataset, place.isTyped), place, stop),
   )
   if (isAny(broken)) await keepCsvRejects(csv, { path: place.path, ...broken }, deps)
   await rm(copyTo, { force: true })
@@ -172,6 +182,7 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
     ...broken,
     unknown: csv.unknown,
     missing: missingOf(csv, dataset),
+    ...(csv.footerCount !== undefined && { footerCount: csv.footerCount }),
     ...(csv.guessed && { guessed: new Map([[unpacked.name, csv.guessed]]) }),
   }
 }
@@ -259,9 +270,6 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
     throw refineErrors.REFINE_RECORDS_LOST(file.name, landedCount, foundCount)
   if (isAny(found))
     await keepParquetRejects({ name: file.name, file: local.file, landed }, { path: place.path, ...found }, deps)
-  const missing = dataset.contract.columns
-    .filter((_, column) => match.places[column] === undefined)
-    .map(({ name }) => name)
   return {
     names: [file.name],
     placeOf: inFile(file.name),
@@ -269,7 +277,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
     ...found,
     ...(deleted && { deleted }),
     unknown: match.unknown,
-    missing,
+    missing: missingOf(match, dataset),
   }
 }
 

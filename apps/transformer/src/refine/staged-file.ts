@@ -37,6 +37,8 @@ export type StagedFile = {
   readonly missing: readonly string[]
   /** The files whose encoding was guessed, by name. */
   readonly guessed?: ReadonlyMap<string, GuessedEncoding>
+  /** Records at the end of the file that are its footer. */
+  readonly footerCount?: number
   /** @param ordinal of a row, from 0 */
   readonly placeOf: (ordinal: number) => RowPlace
 }

@@ -25,6 +25,20 @@ test.each([
   expect(messagesOf({ read })).toEqual(problems)
 })
 
+test.each([
+  ['windows-1251', 'windows-1251'],
+  ['cp1251', 'windows-1251'],
+  ['klingon', undefined],
+  // The runtime has other tables for these than the standard.
+  ['euc-kr', undefined],
+  ['ks_c_5601-1987', undefined],
+  ['big5-hkscs', undefined],
+])('the encoding %s is %s', (name, expected) => {
+  const datasets = { orders: { files: '*.csv', read: { encoding: name } } }
+  const found = filesConfig.text.safeParse({ type: 'files', path: 'in', datasets })
+  expect(found.data?.datasets['orders']?.read?.encoding).toBe(expected)
+})
+
 describe('late files', () => {
   const problemsOf = (fields: Partial<FilesDatasetText>) => messagesOf({ once: true, late: 'include', ...fields })
 

@@ -27,6 +27,12 @@ import { z } from 'zod'
 /** The WHATWG takes `iso-8859-1` for windows-1252; a file that is declared so is read as ISO means it. */
 const LATIN = 'iso-8859-1'
 
+/**
+ * Encodings for which the runtime has other tables than the standard: some of their characters would become others.
+ * Source: encoding.spec.whatwg.org, compared character by character
+ */
+const OTHER_TABLES = new Set(['euc-kr', 'big5'])
+
 /** The canonical name of an encoding; undefined where no such encoding is known. */
 function encodingOf(name: string): string | undefined {
   if (name.trim().toLowerCase() === LATIN) return LATIN
@@ -41,6 +47,10 @@ const encoding = text
   .refine(
     (name) => encodingOf(name) !== undefined,
     'expected a name of the WHATWG encoding standard, such as `windows-1251`',
+  )
+  .refine(
+    (name) => !OTHER_TABLES.has(encodingOf(name) ?? ''),
+    'this encoding cannot be read exactly here: have the files sent in UTF-8',
   )
   .transform((name) => encodingOf(name) ?? name)
 
